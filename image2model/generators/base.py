@@ -1,0 +1,194 @@
+"""What every generator is: a description as data, and one async way to turn an image into a GLB.
+
+A generator tells what happens as a stream of events. The runner stores each event before it asks
+for the next one, so whatever a generator must find again after a crash (fal's request id, say) is
+on disk before the generator takes its next step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from ..errors import OptionRefused
+
+OptionKind = Literal["bool", "int", "float", "choice"]
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One setting of a generator, from which controls, validation and documentation are made."""
+
+    name: str
+    label: str
+    kind: OptionKind
+    default: Any = None
+    """None: left to the generator, and not sent unless chosen."""
+    help: str = ""
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    step: float | None = None
+
+    def check(self, value: Any) -> Any:
+        """Return `value` in the option's own type; raise OptionRefused where it does not fit."""
+        if value is None or value == "":
+            return self.default
+        if self.kind == "bool" and isinstance(value, bool):
+            return value
+        if self.kind == "choice" and value in self.choices:
+            return value
+        if self.kind in ("int", "float") and not isinstance(value, bool):
+            try:
+                number = float(value)
+            except (TypeError, ValueError):
+                number = float("nan")
+            low = float("-inf") if self.minimum is None else self.minimum
+            high = float("inf") if self.maximum is None else self.maximum
+            whole = self.kind == "float" or number.is_integer()
+            if low <= number <= high and abs(number) != float("inf") and whole:
+                return number if self.kind == "float" else int(number)
+        raise OptionRefused("option_out_of_range", f"{self.label} cannot be {value!r}.", f"It takes {self.takes()}.")
+
+    def takes(self) -> str:
+        """What the option accepts, in words."""
+        if self.kind == "bool":
+            return "true or false"
+        if self.kind == "choice":
+            return "one of " + ", ".join(self.choices)
+        noun = "a whole number" if self.kind == "int" else "a number"
+        if self.minimum is not None and self.maximum is not None:
+            return f"{noun} from {self.minimum:,} to {self.maximum:,}"
+        if self.minimum is not None:
+            return f"{noun} of at least {self.minimum:,}"
+        return noun
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a person chose for one batch: checked options and the face limit."""
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    face_limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A generator as people and programs see it."""
+
+    id: str
+    name: str
+    good_at: str
+    """One line on what it is good at."""
+    usual_seconds: float
+    price: Callable[[Choice], Decimal]
+    """US dollars for one image with this choice."""
+    options: tuple[Option, ...] = ()
+    face_limit: Option | None = None
+    """The generator's own face option; `name` is the field it is sent as."""
+    result_is: str = "3D model"
+    """What a result is called: a 3D model, or (local engine) an inflated preview."""
+
+    def check(self, options: Mapping[str, Any] | None, face_limit: int | None) -> Choice:
+        """Return the choice with defaults filled in; raise OptionRefused where one does not fit."""
+        given = dict(options or {})
+        checked = {option.name: option.check(given.pop(option.name, None)) for option in self.options}
+        if given:
+            known = ", ".join(checked) or "none"
+            raise OptionRefused(
+                "option_unknown",
+                f"{self.name} has no option called {', '.join(sorted(map(repr, given)))}.",
+                f"Its options: {known}.",
+            )
+        faces = None if self.face_limit is None else self.face_limit.check(face_limit)
+        return Choice({name: value for name, value in checked.items() if value is not None}, faces)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One picture to be worked."""
+
+    image: Path
+    """The checked, upright PNG."""
+    folder: Path
+    """A folder of this job's own, on the same file system as its final place."""
+    choice: Choice
+    remote: Mapping[str, Any] | None = None
+    """What an earlier run stored with Submitted: go on from there, never submit again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Uploading:
+    """The picture is on its way to the generator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The generator has taken the job; `remote` finds it again after a restart."""
+
+    remote: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """Waiting; `position` counts the jobs ahead, None where the generator does not say."""
+
+    position: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """At work; `fraction` (0 to 1) only where the generator itself tells it."""
+
+    fraction: float | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Downloading:
+    """The result is on its way to us; `fraction` (0 to 1) where the size is known."""
+
+    fraction: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The GLB lies whole in the task's folder."""
+
+    glb: Path
+    preview: Path | None = None
+    """The generator's own picture of the result, where it made one."""
+    cost: Decimal | None = None
+    """US dollars really charged, where the generator tells; None: as estimated."""
+
+
+Event = Uploading | Submitted | Queued | Running | Downloading | Finished
+
+
+class Generator(Protocol):
+    """Turns one picture into one GLB. Cancelling the task that iterates `run` stops the work."""
+
+    @property
+    def spec(self) -> Spec:
+        """What it is and takes."""
+        ...
+
+    @property
+    def unavailable(self) -> str:
+        """Why it cannot be used now, in a sentence for people; empty when it can."""
+        ...
+
+    def run(self, task: Task) -> AsyncIterator[Event]:
+        """Yield events, the last one Finished; raise GenerationFailed where it cannot be done."""
+        ...
+
+    async def cancel(self, remote: Mapping[str, Any]) -> None:
+        """Tell the far side that a submitted job is not wanted any more; never raises."""
+        ...
+
+    async def close(self) -> None:
+        """Free what the generator holds."""
+        ...

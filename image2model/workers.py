@@ -1,0 +1,47 @@
+"""The bounded pool of warm processes in which pictures and meshes are worked.
+
+CPU-bound and untrusted work runs here, so that it neither stalls the page nor takes the app down:
+a worker that crashes or passes its time limit is replaced and only its own task fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+from pebble import ProcessPool
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Workers:
+    """A pool of `processes` workers; `warm_up` runs once in each new one."""
+
+    def __init__(self, processes: int, warm_up: Callable[[], Any] | None = None) -> None:
+        self._pool = ProcessPool(
+            max_workers=processes,
+            initializer=warm_up,
+            context=multiprocessing.get_context("spawn"),
+        )
+        self._pool.schedule(_nothing)  # starts the workers now, before the first visitor waits
+
+    async def run(self, function: Callable[P, T], /, *args: P.args, timeout: float = 60, **kwargs: P.kwargs) -> T:
+        """Return `function(...)` from a worker; cancelling the caller stops the worker's task.
+
+        Raises TimeoutError after `timeout` seconds of work, pebble.ProcessExpired when the worker
+        died, and whatever the function raises.
+        """
+        future = self._pool.schedule(function, args=args, kwargs=kwargs, timeout=timeout)
+        return await asyncio.wrap_future(future)
+
+    def close(self) -> None:
+        """Stop the workers at once."""
+        self._pool.stop()
+        self._pool.join(timeout=5)
+
+
+def _nothing() -> None:
+    pass
