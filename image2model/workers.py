@@ -9,11 +9,10 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar, cast
 
 from pebble import ProcessPool
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -28,18 +27,18 @@ class Workers:
         )
         self._pool.schedule(_nothing)  # starts the workers now, before the first visitor waits
 
-    async def run(self, function: Callable[P, T], /, *args: P.args, timeout: float = 60, **kwargs: P.kwargs) -> T:
-        """Return `function(...)` from a worker; cancelling the caller stops the worker's task.
+    async def run(self, function: Callable[..., T], *args: Any, seconds: float = 60) -> T:
+        """Return `function(*args)` from a worker; cancelling the caller stops the worker's task.
 
-        Raises TimeoutError after `timeout` seconds of work, pebble.ProcessExpired when the worker
-        died, and whatever the function raises.
+        Raises TimeoutError after `seconds` of work, pebble.ProcessExpired when the worker died,
+        and whatever the function raises.
         """
-        future = self._pool.schedule(function, args=args, kwargs=kwargs, timeout=timeout)
-        return await asyncio.wrap_future(future)
+        future = self._pool.schedule(function, args=args, timeout=seconds)
+        return cast(T, await asyncio.wrap_future(future))
 
     def close(self) -> None:
         """Stop the workers at once."""
-        self._pool.stop()
+        self._pool.stop()  # type: ignore[no-untyped-call]
         self._pool.join(timeout=5)
 
 

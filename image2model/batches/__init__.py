@@ -1,0 +1,1 @@
+"""What outlives a request: the store, the runner, the archive."""
