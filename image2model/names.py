@@ -1,0 +1,73 @@
+"""Untrusted file names made fit for display, and for disks and zips."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from itertools import count
+
+MAX_NAME = 120
+MAX_STEM_BYTES = 80
+JOINERS = "\u200c\u200d"
+"""Format characters that belong to words and emoji; the others can turn a name around or hide parts of it."""
+PICTURE_ENDINGS = re.compile(r"\.(jpe?g|jpe|jfif|mpo|png|apng|gif|webp|hei[cf]|avif|tiff?|bmp|svg)$", re.IGNORECASE)
+UNSAFE = re.compile(r"[<>:\"'`/\\|?*%\x00-\x1f]")
+RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])( *\..*)?$", re.IGNORECASE)
+"""Names that Windows keeps for devices, whatever follows the first dot."""
+
+
+def clean_name(name: str) -> str:
+    """Return the last path part of `name`, without control and bidi characters, at most 120 characters.
+
+    The ending survives the cut. Emoji, quotes and HTML stay: escaping is up to who shows the name.
+    """
+    last = re.split(r"[/\\]", name.rstrip("/\\ "))[-1]
+    visible = "".join(char for char in unicodedata.normalize("NFC", last) if _is_visible(char))
+    plain = " ".join(visible.split())
+    if not plain.strip(". "):
+        return "image"
+    if len(plain) <= MAX_NAME:
+        return plain
+    stem, dot, ending = plain.rpartition(".")
+    tail = dot + ending if stem and len(ending) <= 10 else ""
+    return plain[: MAX_NAME - len(tail)].rstrip(" ." + JOINERS) + tail
+
+
+def unique_stems(names: Sequence[str]) -> list[str]:
+    """Return for each picture's name a stem for its results: chair.jpg → chair, the next chair.png → chair-2.
+
+    The stems are unique without regard to case, at most 80 bytes of UTF-8, and valid on Windows,
+    macOS and Linux and in zips.
+    """
+    taken: set[str] = set()
+    return [_unique(_safe_stem(name), taken) for name in names]
+
+
+def _is_visible(char: str) -> bool:
+    category = unicodedata.category(char)
+    return char in JOINERS or category == "Zs" or category[0] not in "CZ" or category in ("Cn", "Co")
+
+
+def _safe_stem(name: str) -> str:
+    stem = UNSAFE.sub("_", PICTURE_ENDINGS.sub("", clean_name(name)))
+    stem = _cut(stem.lstrip(" .-"), MAX_STEM_BYTES)
+    if RESERVED.match(stem):
+        stem = _cut("_" + stem, MAX_STEM_BYTES)
+    return stem or "image"
+
+
+def _unique(stem: str, taken: set[str]) -> str:
+    candidates = (stem if n == 1 else _cut(stem, MAX_STEM_BYTES - len(f"-{n}")) + f"-{n}" for n in count(1))
+    unique = next(candidate for candidate in candidates if _key(candidate) not in taken)
+    taken.add(_key(unique))
+    return unique
+
+
+def _key(stem: str) -> str:
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", stem).casefold())
+
+
+def _cut(text: str, most: int) -> str:
+    """`text` cut to `most` bytes of UTF-8, never within a character and never ending in what Windows drops."""
+    return text.encode()[:most].decode(errors="ignore").rstrip(" ." + JOINERS)
