@@ -89,6 +89,8 @@ class Spec:
     options: tuple[Option, ...] = ()
     face_limit: Option | None = None
     """The generator's own face option; `name` is the field it is sent as."""
+    at_once: int | None = None
+    """How many images this process works at once; None where the far side has its own queue."""
     result_is: str = "3D model"
     """What a result is called: a 3D model, or (local engine) an inflated preview."""
 

@@ -1,0 +1,120 @@
+"""What is remembered of a batch and its jobs, and which job state may follow which."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal
+
+JobState = Literal[
+    "new", "uploading", "queued", "running", "downloading", "finishing", "done", "failed", "cancelled"
+]  # fmt: skip
+BatchState = Literal["working", "done", "partly", "failed", "cancelled"]
+
+RANK: Mapping[JobState, int] = {
+    "new": 0,
+    "uploading": 1,
+    "queued": 2,
+    "running": 3,
+    "downloading": 4,
+    "finishing": 5,
+    "done": 6,
+    "failed": 6,
+    "cancelled": 6,
+}
+FINISHED: frozenset[JobState] = frozenset({"done", "failed", "cancelled"})
+UNFINISHED: tuple[JobState, ...] = tuple(state for state in RANK if state not in FINISHED)
+
+
+def may_follow(now: JobState, then: JobState) -> bool:
+    """Whether a job in state `now` may go to `then`: never backwards, and never out of a finished state."""
+    return now not in FINISHED and RANK[then] >= RANK[now]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a job failed: a stable code, a sentence for a person, the next step."""
+
+    code: str
+    message: str
+    hint: str = ""
+    retryable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One picture's way to a mesh. Times are seconds since 1970 (UTC)."""
+
+    id: str
+    batch_id: str
+    number: int
+    name: str
+    """The picture's own name, for display."""
+    stem: str
+    """Safe name of everything that comes out: `<stem>.glb`."""
+    state: JobState
+    attempt: int
+    sequence: int
+    progress: float
+    message: str
+    queue_position: int | None
+    failure: Failure | None
+    remote: Mapping[str, Any] | None
+    facts: Mapping[str, Any] | None
+    cost: Decimal | None
+    created_at: float
+    started_at: float | None
+    running_at: float | None
+    finished_at: float | None
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more will happen by itself."""
+        return self.state in FINISHED
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A picture that was not taken into the batch."""
+
+    name: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The jobs of one press of the button."""
+
+    id: str
+    visitor: str
+    generator: str
+    options: Mapping[str, Any]
+    face_limit: int | None
+    price: Decimal
+    """US dollars expected for one image."""
+    refusals: tuple[Refusal, ...]
+    sequence: int
+    created_at: float
+    jobs: tuple[Job, ...]
+
+    @property
+    def state(self) -> BatchState:
+        """The batch's state, which is nothing but what its jobs' states come to."""
+        states = {job.state for job in self.jobs}
+        if not states <= FINISHED:
+            return "working"
+        if len(states) == 1:
+            return "done" if "done" in states else "failed" if "failed" in states else "cancelled"
+        return "partly" if "done" in states else "failed"
+
+    @property
+    def estimate(self) -> Decimal:
+        """US dollars expected for the whole batch."""
+        return self.price * len(self.jobs)
+
+    @property
+    def spent(self) -> Decimal:
+        """US dollars that the batch's jobs have cost so far."""
+        return sum((job.cost or Decimal(0) for job in self.jobs), Decimal(0))

@@ -1,0 +1,276 @@
+"""What remembers batches, jobs and events: SQLAlchemy on SQLite by default.
+
+Every method is one short transaction and blocks; the runner and the studio call them from a thread.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, Row, create_engine, delete, event, func, insert, make_url, select, update
+from sqlalchemy.pool import QueuePool
+
+from ..errors import NotFound
+from .records import FINISHED, UNFINISHED, Batch, Failure, Job, JobState, Refusal, may_follow
+from .tables import batches, events, jobs
+
+
+def new_id() -> str:
+    """An id that nobody can guess (122 random bits); knowing a batch's id is the right to read it."""
+    return str(uuid.uuid4())
+
+
+class Store:
+    """The database at `url`, brought to the newest schema when opened."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = _engine(url)
+        migrate(self._engine)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    def create(
+        self,
+        batch_id: str,
+        names: Sequence[tuple[str, str]],
+        *,
+        generator: str,
+        options: Mapping[str, Any],
+        face_limit: int | None,
+        price: Decimal,
+        refusals: Sequence[Refusal] = (),
+        visitor: str = "",
+    ) -> Batch:
+        """Store a new batch with one job for each (name, stem)."""
+        now = time.time()
+        batch = {
+            "id": batch_id, "visitor": visitor, "generator": generator, "options": dict(options),
+            "face_limit": face_limit, "price": price, "refusals": [asdict(refusal) for refusal in refusals],
+            "sequence": 0, "created_at": now,
+        }  # fmt: skip
+        rows = [
+            {
+                "id": new_id(), "batch_id": batch_id, "number": number, "name": name, "stem": stem, "state": "new",
+                "attempt": 1, "sequence": 0, "progress": 0.0, "message": "", "created_at": now,
+            }
+            for number, (name, stem) in enumerate(names, 1)
+        ]  # fmt: skip
+        with self._write() as connection:
+            connection.execute(insert(batches), batch)
+            connection.execute(insert(jobs), rows)
+            return _batch(connection, batch_id)
+
+    def batch(self, batch_id: str) -> Batch:
+        """The batch with its jobs in their order; raises NotFound."""
+        with self._engine.connect() as connection:
+            return _batch(connection, batch_id)
+
+    def job(self, job_id: str) -> Job:
+        """The job; raises NotFound."""
+        with self._engine.connect() as connection:
+            row = connection.execute(select(jobs).where(jobs.c.id == job_id)).one_or_none()
+        if row is None:
+            raise NotFound("job_not_found", "There is no such job.", "It may have been deleted.")
+        return _job(row)
+
+    def sequence(self, batch_id: str) -> int | None:
+        """The number of the batch's latest change, None when there is no such batch."""
+        with self._engine.connect() as connection:
+            return connection.scalar(select(batches.c.sequence).where(batches.c.id == batch_id))
+
+    def move(self, job_id: str, state: JobState, *, attempt: int, **fields: Any) -> Job | None:
+        """Take a job to `state`, the only way that its row changes while it is worked.
+
+        `attempt` is the try that the caller works on: news of an earlier try, a step backwards and
+        anything after the end are late, change nothing and return None. Progress never falls.
+        `fields` are columns of the job.
+        """
+        with self._write() as connection:
+            row = connection.execute(select(jobs).where(jobs.c.id == job_id)).one_or_none()
+            if row is None or row.attempt != attempt or not may_follow(row.state, state):
+                return None
+            now = time.time()
+            values = {
+                **fields,
+                "state": state,
+                "progress": 1.0 if state == "done" else max(row.progress, fields.get("progress", 0.0)),
+                "queue_position": fields.get("queue_position"),
+                "started_at": row.started_at or now,
+                "running_at": row.running_at or (now if state == "running" else None),
+                "finished_at": now if state in FINISHED else None,
+            }
+            return _change(connection, row, values, now)
+
+    def again(self, job_id: str, states: Sequence[JobState]) -> Job | None:
+        """Start a new try of a job that is in one of `states`; None when it is in another."""
+        with self._write() as connection:
+            row = connection.execute(select(jobs).where(jobs.c.id == job_id)).one_or_none()
+            if row is None or row.state not in states:
+                return None
+            fresh = dict.fromkeys(
+                ("queue_position", "failure", "remote", "facts", "started_at", "running_at", "finished_at")
+            )
+            values = {**fresh, "state": "new", "attempt": row.attempt + 1, "progress": 0.0, "message": ""}
+            return _change(connection, row, values, time.time())
+
+    def unfinished(self) -> list[tuple[Batch, Job]]:
+        """Every job that still has work in it, oldest first, with its batch (without the other jobs)."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(
+                select(jobs)
+                .join(batches)
+                .where(jobs.c.state.in_(UNFINISHED))
+                .order_by(batches.c.created_at, batches.c.id, jobs.c.number)
+            ).all()
+            ids = {row.batch_id for row in rows}
+            heads = connection.execute(select(batches).where(batches.c.id.in_(ids))).all()
+        by_id = {row.id: _head(row) for row in heads}
+        return [(by_id[row.batch_id], _job(row)) for row in rows]
+
+    def waiting_before(self, batch: Batch) -> int:
+        """How many jobs of the same generator, of older batches, have not started yet."""
+        query = (
+            select(func.count())
+            .select_from(jobs.join(batches))
+            .where(jobs.c.state == "new", batches.c.generator == batch.generator)
+            .where(batches.c.created_at < batch.created_at)
+        )
+        with self._engine.connect() as connection:
+            return connection.scalar(query) or 0
+
+    def list_batches(self, visitor: str | None = None, limit: int = 50, offset: int = 0) -> list[Batch]:
+        """The newest batches with their jobs, of one visitor or of all."""
+        query = select(batches.c.id).order_by(batches.c.created_at.desc()).limit(limit).offset(offset)
+        if visitor is not None:
+            query = query.where(batches.c.visitor == visitor)
+        with self._engine.connect() as connection:
+            return _batches(connection, list(connection.scalars(query)))
+
+    def counts(self) -> dict[str, int]:
+        """How many batches there are, and how many jobs in each state."""
+        with self._engine.connect() as connection:
+            by_state = connection.execute(select(jobs.c.state, func.count()).group_by(jobs.c.state)).all()
+            total = connection.scalar(select(func.count()).select_from(batches)) or 0
+        return {"batches": total, **{row.state: row[1] for row in by_state}}
+
+    def delete(self, batch_id: str) -> None:
+        """Forget a batch, its jobs and its events; raises NotFound."""
+        with self._write() as connection:
+            if not connection.execute(delete(batches).where(batches.c.id == batch_id)).rowcount:
+                raise _no_batch()
+
+    def ids(self) -> set[str]:
+        """The id of every batch."""
+        with self._engine.connect() as connection:
+            return set(connection.scalars(select(batches.c.id)))
+
+    def history(self, batch_id: str, after: int = 0) -> list[dict[str, Any]]:
+        """The batch's state changes after the given sequence number, oldest first."""
+        query = select(events).where(events.c.batch_id == batch_id, events.c.sequence > after)
+        with self._engine.connect() as connection:
+            return [dict(row._mapping) for row in connection.execute(query.order_by(events.c.sequence))]
+
+    def _write(self) -> Any:
+        return self._engine.execution_options(write=True).begin()
+
+
+def _change(connection: Connection, row: Row[Any], values: dict[str, Any], now: float) -> Job:
+    """Write a job's new values under the batch's next sequence number, with an event for a new state."""
+    sequence = connection.scalar(
+        update(batches)
+        .where(batches.c.id == row.batch_id)
+        .values(sequence=batches.c.sequence + 1)
+        .returning(batches.c.sequence)
+    )
+    changed = connection.execute(
+        update(jobs).where(jobs.c.id == row.id).values(**values, sequence=sequence).returning(jobs)
+    ).one()
+    if (changed.state, changed.attempt) != (row.state, row.attempt):
+        connection.execute(
+            insert(events).values(
+                batch_id=row.batch_id,
+                sequence=sequence,
+                job_id=row.id,
+                attempt=changed.attempt,
+                state=changed.state,
+                message=changed.message,
+                at=now,
+            )
+        )
+    return _job(changed)
+
+
+def _batch(connection: Connection, batch_id: str) -> Batch:
+    found = _batches(connection, [batch_id])
+    if not found:
+        raise _no_batch()
+    return found[0]
+
+
+def _batches(connection: Connection, ids: Sequence[str]) -> list[Batch]:
+    """The batches of these ids that exist, in the order of the ids."""
+    heads = {row.id: row for row in connection.execute(select(batches).where(batches.c.id.in_(ids)))}
+    members: dict[str, list[Job]] = {batch_id: [] for batch_id in heads}
+    for row in connection.execute(select(jobs).where(jobs.c.batch_id.in_(ids)).order_by(jobs.c.number)):
+        members[row.batch_id].append(_job(row))
+    return [_head(heads[batch_id], tuple(members[batch_id])) for batch_id in ids if batch_id in heads]
+
+
+def _head(row: Row[Any], members: tuple[Job, ...] = ()) -> Batch:
+    values = dict(row._mapping)
+    values["refusals"] = tuple(Refusal(**refusal) for refusal in values["refusals"])
+    return Batch(**values, jobs=members)
+
+
+def _job(row: Row[Any]) -> Job:
+    values = dict(row._mapping)
+    values["failure"] = Failure(**values["failure"]) if values["failure"] else None
+    return Job(**values)
+
+
+def _no_batch() -> NotFound:
+    return NotFound("batch_not_found", "There is no such batch.", "It may have been deleted, or the link is cut short.")
+
+
+def _engine(url: str) -> Engine:
+    if make_url(url).get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True)
+    path = make_url(url).database
+    if path:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, poolclass=QueuePool, connect_args={"timeout": 30, "check_same_thread": False})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    """Readers beside one writer, each commit safe on disk, foreign keys honoured."""
+    connection.isolation_level = None  # SQLAlchemy's own recipe: Python must not open transactions itself
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """A transaction that will write takes the lock at once, so it cannot fail half-way for want of it."""
+    writes = connection.get_execution_options().get("write")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the schema to the newest version."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    with engine.execution_options(write=True).begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

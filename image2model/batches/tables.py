@@ -1,0 +1,94 @@
+"""The tables. Every change here needs a migration in `migrations/versions`."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+
+class Dollars(TypeDecorator[Decimal]):
+    """US dollars, kept as whole millionths so that sums are exact in every database."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:
+        """Dollars to millionths."""
+        return None if value is None else int(value * 1_000_000)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
+        """Millionths to dollars."""
+        return None if value is None else Decimal(value) / 1_000_000
+
+
+metadata = MetaData()
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("visitor", String(64), nullable=False),
+    Column("generator", String(64), nullable=False),
+    Column("options", JSON, nullable=False),
+    Column("face_limit", Integer),
+    Column("price", Dollars, nullable=False),
+    Column("refusals", JSON, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Index("batches_by_visitor", "visitor", "created_at"),
+    Index("batches_by_time", "created_at"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("batch_id", String(36), ForeignKey("batches.id", ondelete="CASCADE"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("stem", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("progress", Float, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("queue_position", Integer),
+    Column("failure", JSON(none_as_null=True)),
+    Column("remote", JSON(none_as_null=True)),
+    Column("facts", JSON(none_as_null=True)),
+    Column("cost", Dollars),
+    Column("created_at", Float, nullable=False),
+    Column("started_at", Float),
+    Column("running_at", Float),
+    Column("finished_at", Float),
+    Index("jobs_by_batch", "batch_id", "number", unique=True),
+    Index("jobs_by_state", "state"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("batch_id", String(36), ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("job_id", String(36), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("at", Float, nullable=False),
+)

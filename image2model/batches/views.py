@@ -1,0 +1,135 @@
+"""A batch as people and programs see it: plain data, with progress and time left worked out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from ..generators.base import Spec
+from .records import Batch, Job
+from .runner import STAGES
+
+WORDS: Mapping[str, str] = {
+    "new": "Waiting",
+    "uploading": "Uploading",
+    "queued": "In the queue",
+    "running": "Making the mesh",
+    "downloading": "Fetching the result",
+    "finishing": "Measuring the mesh",
+    "done": "Done",
+    "failed": "Failed",
+    "cancelled": "Cancelled",
+}
+
+
+def batch_view(batch: Batch, spec: Spec, now: float, ahead: int = 0) -> dict[str, Any]:
+    """The batch as a dict that JSON can carry.
+
+    `now` is in seconds since 1970; `ahead` counts the waiting jobs of older batches of the same generator.
+    """
+    views = []
+    for job in batch.jobs:
+        views.append(job_view(job, spec, now, ahead))
+        ahead += job.state == "new"
+    counts = {state: sum(job.state == state for job in batch.jobs) for state in ("done", "failed", "cancelled")}
+    return {
+        "batch_id": batch.id,
+        "state": batch.state,
+        "sequence": batch.sequence,
+        "progress": round(sum(view["progress"] for view in views) / max(1, len(views)), 3),
+        "message": _summary(batch, counts, seconds := _seconds_left(batch, spec, now)),
+        "seconds_left": seconds,
+        "counts": {"total": len(batch.jobs), **counts},
+        "generator": batch.generator,
+        "generator_name": spec.name,
+        "result_is": spec.result_is,
+        "options": dict(batch.options),
+        "face_limit": batch.face_limit,
+        "created_at": batch.created_at,
+        "cost": {"estimate": float(batch.estimate), "spent": float(batch.spent), "currency": "USD"},
+        "rejected": [
+            {"name": refusal.name, "code": refusal.code, "message": refusal.message} for refusal in batch.refusals
+        ],
+        "jobs": views,
+        "zip": f"/batches/{batch.id}/zip" if counts["done"] else None,
+    }
+
+
+def job_view(job: Job, spec: Spec, now: float, ahead: int = 0) -> dict[str, Any]:
+    """One job as a dict that JSON can carry; `ahead` counts the jobs to be started before it."""
+    base = f"/batches/{job.batch_id}/{job.number}"
+    done = job.state == "done"
+    return {
+        "id": job.id,
+        "number": job.number,
+        "name": job.name,
+        "filename": f"{job.stem}.glb",
+        "state": job.state,
+        "progress": round(progress(job, spec, now), 3),
+        "message": _message(job, spec, now, ahead),
+        "queue_position": ahead if job.state == "new" else job.queue_position,
+        "elapsed": round((job.finished_at or now) - job.started_at, 1) if job.started_at else None,
+        "attempt": job.attempt,
+        "error": None
+        if job.failure is None
+        else {"code": job.failure.code, "message": job.failure.message, "hint": job.failure.hint,
+              "retryable": job.failure.retryable},
+        "facts": dict(job.facts) if job.facts else None,
+        "cost": None if job.cost is None else float(job.cost),
+        "picture": f"{base}/input.webp",
+        "url": f"{base}/{job.stem}.glb" if done else None,
+        "thumbnail": f"{base}/thumbnail.webp" if done else f"{base}/input.webp",
+    }  # fmt: skip
+
+
+def progress(job: Job, spec: Spec, now: float) -> float:
+    """How far the job has come, 0 to 1.
+
+    What the generator tells, else the time it has run against the time that this generator usually
+    takes: as that passes, the rest is approached ever more slowly and never reached.
+    """
+    if job.state != "running" or job.running_at is None:
+        return job.progress
+    begins, share = STAGES["running"]
+    usual = 1 - math.exp(-1.5 * max(0.0, now - job.running_at) / spec.usual_seconds)
+    return max(job.progress, begins + share * usual)
+
+
+def _message(job: Job, spec: Spec, now: float, ahead: int) -> str:
+    if job.failure:
+        return job.failure.message
+    waiting = ahead if job.state == "new" else job.queue_position
+    if job.state in ("new", "queued") and waiting:
+        return f"{WORDS[job.state]}, {waiting} ahead"
+    if job.state == "running" and job.running_at and now - job.running_at > 3 * spec.usual_seconds:
+        return "Taking longer than usual"
+    return job.message if job.state == "running" and job.message else WORDS[job.state]
+
+
+def _summary(batch: Batch, counts: Mapping[str, int], seconds: float | None) -> str:
+    total = len(batch.jobs)
+    parts = [f"{counts['done']} of {total} done"]
+    parts += [f"{counts[state]} {state}" for state in ("failed", "cancelled") if counts[state]]
+    if batch.state == "working" and seconds is not None:
+        parts.append(f"about {_duration(seconds)} left")
+    return ", ".join(parts)
+
+
+def _seconds_left(batch: Batch, spec: Spec, now: float) -> float | None:
+    """From the pace of this batch once something is done, until then from the generator's usual time."""
+    left = [job for job in batch.jobs if not job.finished]
+    if not left:
+        return None
+    done = [job.finished_at for job in batch.jobs if job.state == "done" and job.finished_at]
+    if spec.at_once and len(done) >= spec.at_once:
+        return round(len(left) * (max(done) - batch.created_at) / len(done), 1)
+    rounds = math.ceil(len(left) / spec.at_once) if spec.at_once else 1
+    begun = min((job.running_at for job in left if job.running_at), default=now)
+    return round(max(rounds * spec.usual_seconds - (now - begun), 0.1 * spec.usual_seconds, 1.0), 1)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{5 * math.ceil(seconds / 5):d} s" if seconds > 5 else f"{math.ceil(seconds)} s"
+    return f"{round(seconds / 60)} min"

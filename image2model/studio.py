@@ -1,0 +1,339 @@
+"""The use cases: check, submit, watch, cancel, retry, collect, delete.
+
+Page, REST, command line and worker call this and nothing below it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import shutil
+import tempfile
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .batches.archive import Entry
+from .batches.changes import Changes
+from .batches.folders import Folders, sweep_uploads
+from .batches.records import Batch, Job, Refusal
+from .batches.runner import Runner
+from .batches.store import Store, new_id
+from .batches.views import batch_view
+from .errors import ImageRefused, NotFound, OptionRefused, SettingsError, Unavailable
+from .files import write_whole
+from .generators import local
+from .generators.base import Generator
+from .images import CheckedImage, Limits, check, check_each
+from .names import clean_name, unique_stems
+from .settings import Settings
+from .workers import Workers
+
+log = logging.getLogger(__name__)
+
+HOUR = 3600.0
+WATCH_EVERY = 1.0
+"""Seconds after which a watcher gets a new view even when nothing was stored: time itself is progress."""
+GATHER = 0.1
+"""Seconds in which changes are gathered into one view."""
+SERVED = {"input.webp": "image/webp", "thumbnail.webp": "image/webp", "model.glb": "model/gltf-binary"}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture as it was given: where its bytes lie, and what its file was called."""
+
+    path: Path
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A file to be sent: where it lies, its media type and the name to save it under."""
+
+    path: Path
+    media_type: str
+    filename: str
+
+
+class Studio:
+    """All of image2model behind one object; `start` it in the event loop that will use it."""
+
+    def __init__(self, settings: Settings, generators: Sequence[Generator] | None = None) -> None:
+        self.settings = settings
+        self.limits = Limits(settings.max_file_mb * 1_000_000, settings.max_pixels)
+        self.folders = Folders(settings.data_dir)
+        self.workers = Workers(settings.workers, warm_up)
+        offered = generators if generators is not None else all_generators(settings, self.workers)
+        self.generators: dict[str, Generator] = {generator.spec.id: generator for generator in offered}
+        if settings.default_generator not in self.generators:
+            self.workers.close()
+            raise SettingsError(
+                "setting_wrong",
+                f"GENERATOR={settings.default_generator!r}: there is no such generator.",
+                f"GENERATOR takes one of {', '.join(self.generators)}.",
+            )
+        self._store = Store(settings.database)
+        self._changes = Changes()
+        self._runner = Runner(self._store, self.generators, self.workers, self.folders, self._changes)
+        self._sweeper: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Go on with what an earlier process left unfinished, and begin to keep the disk in order."""
+        if count := await self._runner.start():
+            log.info("going on with %d unfinished jobs", count)
+        self._sweeper = asyncio.create_task(self._keep_swept())
+
+    async def close(self) -> None:
+        """Stop; what is unfinished goes on at the next start."""
+        if self._sweeper:
+            self._sweeper.cancel()
+        await self._runner.close()
+        for generator in self.generators.values():
+            await generator.close()
+        await asyncio.to_thread(self.workers.close)
+        self._store.close()
+
+    def generator(self, name: str | None = None) -> Generator:
+        """The generator of this id, by default the one the settings choose; raises NotFound."""
+        wanted = name or self.settings.default_generator
+        if wanted not in self.generators:
+            raise NotFound(
+                "generator_unknown",
+                f"There is no generator called {wanted!r}.",
+                f"Choose one of {', '.join(self.generators)}.",
+            )
+        return self.generators[wanted]
+
+    async def submit(
+        self,
+        pictures: Sequence[Picture],
+        *,
+        generator: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        face_limit: int | None = None,
+        visitor: str = "",
+    ) -> Batch:
+        """Check the pictures, store the good ones as a new batch and start to work it.
+
+        Raises NotFound for an unknown generator, Unavailable for one that cannot be used, OptionRefused
+        for options or a number of pictures out of range, ImageRefused when no picture can be used.
+        """
+        chosen = self.generator(generator)
+        choice = chosen.spec.check(options, face_limit)
+        if chosen.unavailable:
+            raise Unavailable("generator_unavailable", chosen.unavailable)
+        self.check_count(len(pictures))
+        batch_id = new_id()
+        try:
+            named, refusals = await self._keep_pictures(batch_id, pictures)
+            batch = await self._runner.database(
+                self._store.create,
+                batch_id,
+                named,
+                generator=chosen.spec.id,
+                options=choice.options,
+                face_limit=choice.face_limit,
+                price=chosen.spec.price(choice),
+                refusals=refusals,
+                visitor=visitor,
+            )
+        except BaseException:
+            self.folders.remove(batch_id)
+            raise
+        self._runner.add(batch)
+        return batch
+
+    def check_count(self, count: int) -> None:
+        """Raise OptionRefused for no pictures, or for more than one batch takes."""
+        most = self.settings.max_files
+        if count == 0:
+            raise OptionRefused("no_images", "There is no picture to work on.", "Add at least one JPEG or PNG.")
+        if count > most:
+            raise OptionRefused(
+                "too_many_images",
+                f"These are too many files: {count}. One batch takes up to {most}.",
+                "Split them into several batches.",
+            )
+
+    async def _keep_pictures(
+        self, batch_id: str, pictures: Sequence[Picture]
+    ) -> tuple[list[tuple[str, str]], list[Refusal]]:
+        """Check the pictures and write the good ones to the batch's folder; return (name, stem) of each, and refusals.
+
+        Each picture is written as soon as it is checked, so that few are in memory at a time.
+        """
+        names: list[str] = []
+        refusals: list[Refusal] = []
+        items = [(picture.path, picture.name) for picture in pictures]
+        async with aclosing(check_each(items, self.limits, check)) as results:
+            for picture in pictures:
+                image = await anext(results)
+                if isinstance(image, ImageRefused):
+                    refusals.append(Refusal(clean_name(picture.name), image.code, str(image)))
+                else:
+                    names.append(image.name)
+                    await asyncio.to_thread(_write_picture, self.folders.place(batch_id, len(names)), image)
+        if not names:
+            first = refusals[0]
+            raise ImageRefused(
+                "no_usable_image", "None of these pictures can be used.", f"{first.name}: {first.message}"
+            )
+        stems = unique_stems(names)
+        for number, stem in enumerate(stems, 1):
+            self.folders.place(batch_id, number).rename(self.folders.place(batch_id, number, stem))
+        return list(zip(names, stems, strict=True)), refusals
+
+    async def batch(self, batch_id: str) -> Batch:
+        """The batch; raises NotFound."""
+        return await self._runner.database(self._store.batch, batch_id)
+
+    async def view(self, batch_id: str) -> dict[str, Any]:
+        """The batch as plain data (`batches.views`); raises NotFound."""
+        batch = await self.batch(batch_id)
+        waits = any(job.state == "new" for job in batch.jobs)
+        ahead = await self._runner.database(self._store.waiting_before, batch) if waits else 0
+        return self._view(batch, ahead)
+
+    def _view(self, batch: Batch, ahead: int = 0) -> dict[str, Any]:
+        known = self.generators.get(batch.generator) or self.generator()
+        return batch_view(batch, known.spec, time.time(), ahead)
+
+    async def watch(self, batch_id: str) -> AsyncIterator[dict[str, Any]]:
+        """Yield the batch's view now and at each change, until it is finished; raises NotFound."""
+        with self._changes.listening(batch_id) as changed:
+            while True:
+                changed.clear()
+                view = await self.view(batch_id)
+                yield view
+                if view["state"] != "working":
+                    return
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(changed.wait(), WATCH_EVERY)
+                await asyncio.sleep(GATHER)
+
+    async def library(self, visitor: str | None, limit: int = 50, offset: int = 0) -> list[dict[str, Any]]:
+        """Views of the newest batches of one visitor; of everybody where `visitor` is None."""
+        found = await self._runner.database(self._store.list_batches, visitor, limit, offset)
+        return [self._view(batch) for batch in found]
+
+    async def cancel(self, batch_id: str) -> dict[str, Any]:
+        """Stop what is not finished; raises NotFound. Return the view after it."""
+        await self._runner.cancel(await self.batch(batch_id))
+        return await self.view(batch_id)
+
+    async def retry(self, batch_id: str, numbers: Sequence[int] | None = None) -> dict[str, Any]:
+        """Work again what failed or was cancelled, by default all of it; raises NotFound, Unavailable."""
+        batch = await self.batch(batch_id)
+        if reason := self.generator(batch.generator).unavailable:
+            raise Unavailable("generator_unavailable", reason)
+        wanted = [job for job in batch.jobs if numbers is None or job.number in numbers]
+        fresh = [await self._runner.database(self._store.again, job.id, ("failed", "cancelled")) for job in wanted]
+        self._runner.add(batch, [job for job in fresh if job])
+        return await self.view(batch_id)
+
+    async def delete(self, batch_id: str) -> None:
+        """Stop the batch and delete it with all its files; raises NotFound."""
+        batch = await self.batch(batch_id)
+        await self._runner.cancel(batch)
+        await self._runner.database(self._store.delete, batch_id)
+        await self._runner.settled(batch.jobs)
+        await asyncio.to_thread(self.folders.remove, batch_id)
+        self._changes.tell(batch_id)
+
+    async def file(self, batch_id: str, number: int, name: str) -> Served:
+        """A file of a job by the name it is offered under; raises NotFound."""
+        batch = await self.batch(batch_id)
+        job = next((job for job in batch.jobs if job.number == number), None)
+        if job:
+            stored = "model.glb" if name == f"{job.stem}.glb" and job.state == "done" else name
+            path = self.folders.job(job) / stored
+            if stored in SERVED and (stored != name or stored != "model.glb") and path.is_file():
+                return Served(path, SERVED[stored], name)
+        raise NotFound("file_not_found", "There is no such file.", "It may not be ready yet, or have been deleted.")
+
+    async def archive(self, batch_id: str) -> tuple[list[Entry], dict[str, Any]]:
+        """What the batch's zip holds, and its manifest; raises NotFound."""
+        batch = await self.batch(batch_id)
+        entries = [
+            entry for job in batch.jobs if job.state == "done" for entry in self._entries(job, self.folders.job(job))
+        ]
+        return entries, _manifest(self._view(batch))
+
+    def _entries(self, job: Job, folder: Path) -> list[Entry]:
+        wanted = ((folder / "model.glb", f"{job.stem}.glb"), (folder / "thumbnail.webp", f"thumbnails/{job.stem}.webp"))
+        return [Entry(path, name) for path, name in wanted if path.is_file()]
+
+    async def overview(self) -> dict[str, Any]:
+        """For the host: counts of batches and of jobs by state, and how full the disk is (bytes)."""
+        counts = await self._runner.database(self._store.counts)
+        used = await asyncio.to_thread(_size, self.folders.data)
+        disk = shutil.disk_usage(self.folders.data)
+        return {"counts": counts, "data_bytes": used, "disk_free_bytes": disk.free, "disk_total_bytes": disk.total}
+
+    async def sweep(self) -> int:
+        """Remove what nobody owns: batch folders without a row, uploads that no batch took; return how many."""
+        known = await self._runner.database(self._store.ids)
+        orphans = await asyncio.to_thread(self.folders.sweep, known)
+        return orphans + await asyncio.to_thread(sweep_uploads, upload_cache(), 24 * HOUR)
+
+    async def _keep_swept(self) -> None:
+        while True:
+            try:
+                if removed := await self.sweep():
+                    log.info("removed %d files and folders that nobody owned", removed)
+            except OSError as error:
+                log.warning("could not sweep: %r", error)
+            await asyncio.sleep(HOUR)
+
+
+def all_generators(settings: Settings, workers: Workers) -> list[Generator]:
+    """Every generator on offer, the host's key used where there is one."""
+    return [local.LocalGenerator(workers)]
+
+
+def warm_up() -> None:
+    """Make a new worker process ready before its first task."""
+    from .assets.report import warm_up as warm_up_reports
+
+    warm_up_reports()
+    local.warm_up()
+
+
+def upload_cache() -> Path:
+    """The folder in which Gradio keeps uploads (its own rule, `gradio.utils.get_upload_folder`)."""
+    import os
+
+    return Path(os.environ.get("GRADIO_TEMP_DIR") or Path(tempfile.gettempdir()) / "gradio")
+
+
+def _write_picture(folder: Path, image: CheckedImage) -> None:
+    folder.mkdir(parents=True)
+    write_whole(folder / "input.png", image.png)
+    write_whole(folder / "input.webp", image.thumbnail)
+
+
+def _manifest(view: Mapping[str, Any]) -> dict[str, Any]:
+    """What `manifest.json` in the zip says: the batch without its web addresses."""
+    kept = (
+        "batch_id",
+        "state",
+        "generator",
+        "generator_name",
+        "result_is",
+        "options",
+        "face_limit",
+        "created_at",
+        "cost",
+    )
+    per_job = ("number", "name", "filename", "state", "elapsed", "error", "facts", "cost")
+    jobs = [{key: job[key] for key in per_job} for job in view["jobs"]]
+    return {**{key: view[key] for key in kept}, "rejected": view["rejected"], "jobs": jobs}
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

@@ -1,0 +1,172 @@
+"""The store: transitions, sequence numbers, migrations, two processes' worth of threads."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from image2model.batches.records import FINISHED, RANK, Batch, may_follow
+from image2model.batches.store import Store, new_id
+from image2model.batches.tables import metadata
+from image2model.errors import NotFound
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    """A store on a real SQLite file."""
+    store = Store(f"sqlite:///{tmp_path / 'test.db'}")
+    yield store
+    store.close()
+
+
+def make(store: Store, pictures: int = 2, visitor: str = "") -> Batch:
+    """A stored batch of so many pictures."""
+    names = [(f"chair {n}.jpg", f"chair-{n}") for n in range(pictures)]
+    return store.create(
+        new_id(), names, generator="local", options={}, face_limit=None, price=Decimal("0.30"), visitor=visitor
+    )
+
+
+def test_a_new_batch_reads_back_whole(store):
+    """What was stored is what is read, money to the cent."""
+    batch = make(store)
+    assert store.batch(batch.id) == batch
+    assert batch.estimate == Decimal("0.6")
+    assert [job.state for job in batch.jobs] == ["new", "new"]
+    assert batch.state == "working"
+
+
+def test_each_change_gets_the_next_sequence_number(store):
+    """Sequence numbers of a batch grow by one with each change, whichever job changes."""
+    first, second = make(store).jobs
+    numbers = [
+        store.move(first.id, "running", attempt=1).sequence,
+        store.move(second.id, "running", attempt=1).sequence,
+        store.move(first.id, "running", attempt=1, progress=0.5).sequence,
+    ]
+    assert numbers == [1, 2, 3]
+    assert [event["sequence"] for event in store.history(first.batch_id)] == [1, 2]
+    assert store.sequence(first.batch_id) == 3
+
+
+@pytest.mark.parametrize("finished", sorted(FINISHED))
+@pytest.mark.parametrize("then", sorted(RANK))
+def test_a_finished_job_never_moves(store, finished, then):
+    """No state follows a finished one."""
+    job = make(store).jobs[0]
+    store.move(job.id, finished, attempt=1)
+    assert store.move(job.id, then, attempt=1) is None
+    assert store.job(job.id).state == finished
+
+
+def test_late_news_changes_nothing(store):
+    """A step backwards and news of an earlier try are ignored."""
+    job = make(store).jobs[0]
+    store.move(job.id, "running", attempt=1, progress=0.7)
+    assert store.move(job.id, "queued", attempt=1) is None
+    store.move(job.id, "failed", attempt=1)
+    assert store.again(job.id, ["failed"]).attempt == 2
+    assert store.move(job.id, "done", attempt=1) is None
+    assert store.job(job.id).state == "new"
+
+
+def test_progress_never_falls(store):
+    """Progress keeps its highest value within a try and is whole at the end."""
+    job = make(store).jobs[0]
+    store.move(job.id, "running", attempt=1, progress=0.7)
+    assert store.move(job.id, "running", attempt=1, progress=0.2).progress == 0.7
+    assert store.move(job.id, "done", attempt=1).progress == 1
+
+
+def test_only_the_named_states_start_again(store):
+    """A running job cannot be retried, a failed one starts with a clean row."""
+    job = make(store).jobs[0]
+    store.move(job.id, "running", attempt=1)
+    assert store.again(job.id, ["failed", "cancelled"]) is None
+    store.move(job.id, "failed", attempt=1, failure={"code": "x", "message": "y"})
+    fresh = store.again(job.id, ["failed", "cancelled"])
+    assert (fresh.state, fresh.failure, fresh.progress, fresh.started_at) == ("new", None, 0, None)
+
+
+def test_states_have_an_order():
+    """A job can always be ended, and never goes back."""
+    assert all(may_follow(state, "cancelled") for state in RANK if state not in FINISHED)
+    assert not may_follow("running", "queued")
+
+
+def test_the_batch_state_follows_from_its_jobs(store):
+    """One done and one failed make a batch partly done; all of one kind give it their name."""
+    batch = make(store)
+    store.move(batch.jobs[0].id, "done", attempt=1)
+    assert store.batch(batch.id).state == "working"
+    store.move(batch.jobs[1].id, "failed", attempt=1)
+    assert store.batch(batch.id).state == "partly"
+
+
+def test_what_is_spent_is_the_sum_of_the_jobs(store):
+    """Costs of jobs add up exactly."""
+    batch = make(store, 3)
+    for job in batch.jobs:
+        store.move(job.id, "done", attempt=1, cost=Decimal("0.1"))
+    assert store.batch(batch.id).spent == Decimal("0.3")
+
+
+def test_a_deleted_batch_is_gone_with_its_jobs(store):
+    """After deletion neither the batch nor its jobs or events are found."""
+    batch = make(store)
+    store.move(batch.jobs[0].id, "running", attempt=1)
+    store.delete(batch.id)
+    with pytest.raises(NotFound):
+        store.batch(batch.id)
+    with pytest.raises(NotFound):
+        store.job(batch.jobs[0].id)
+    with pytest.raises(NotFound):
+        store.delete(batch.id)
+    assert store.history(batch.id) == []
+
+
+def test_visitors_see_their_own_batches(store):
+    """A visitor's list has the newest first and nobody else's."""
+    older, _, newer = make(store, visitor="ann"), make(store, visitor="bob"), make(store, visitor="ann")
+    assert [batch.id for batch in store.list_batches("ann")] == [newer.id, older.id]
+    assert len(store.list_batches()) == 3
+
+
+def test_unfinished_jobs_come_oldest_first(store):
+    """After a restart the jobs with work left are found in the order they were given."""
+    first, second = make(store), make(store)
+    store.move(first.jobs[0].id, "done", attempt=1)
+    found = [(batch.id, job.number) for batch, job in store.unfinished()]
+    assert found == [(first.id, 2), (second.id, 1), (second.id, 2)]
+    assert store.waiting_before(second) == 1
+
+
+def test_writers_do_not_lose_each_other_s_changes(store):
+    """Eight threads moving the jobs of one batch give every change its own number."""
+    batch = make(store, 40)
+    with ThreadPoolExecutor(8) as pool:
+        moved = list(pool.map(lambda job: store.move(job.id, "running", attempt=1), batch.jobs))
+    assert sorted(job.sequence for job in moved) == list(range(1, 41))
+
+
+def test_a_second_opening_keeps_what_is_there(tmp_path):
+    """The schema is brought up once; opening again keeps the rows."""
+    url = f"sqlite:///{tmp_path / 'x.db'}"
+    first = Store(url)
+    batch = make(first)
+    first.close()
+    second = Store(url)
+    assert second.batch(batch.id) == batch
+    second.close()
+
+
+def test_migrations_and_tables_agree(store):
+    """The schema that the migrations make is the schema that the code declares."""
+    with store._engine.connect() as connection:
+        differences = compare_metadata(MigrationContext.configure(connection), metadata)
+    assert differences == []
