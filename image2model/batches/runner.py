@@ -15,7 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from ..assets.report import report
 from ..errors import GenerationFailed, Image2ModelError
-from ..files import sync_folder
+from ..files import move_whole
 from ..generators.base import (
     Choice,
     Downloading,
@@ -207,8 +207,7 @@ def _told(event: Event) -> tuple[JobState, float | None, dict[str, Any]]:
 def _settle(end: Finished, folder: Path) -> None:
     """Give the results their final names, the mesh last."""
     if end.preview:
-        end.preview.replace(folder / f"preview{end.preview.suffix}")
-    end.glb.replace(folder / "model.glb")
-    sync_folder(folder)
+        move_whole(end.preview, folder / f"preview{end.preview.suffix}")
+    move_whole(end.glb, folder / "model.glb")
     for work in folder.glob("work-*"):
         shutil.rmtree(work, ignore_errors=True)
