@@ -5,13 +5,23 @@ from __future__ import annotations
 import os
 from functools import cache
 from pathlib import Path
+from typing import Any, get_args
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 from .errors import SettingsError
 
 ON_A_SPACE = bool(os.environ.get("SPACE_ID"))
+
+KINDS: dict[Any, str] = {
+    int: "a whole number",
+    Path: "a folder that can be written to",
+    SecretStr | None: "a secret",
+}
 
 
 def _data_dir() -> Path:
@@ -32,12 +42,17 @@ class Settings(BaseSettings):
     fal_key: SecretStr | None = Field(None, description="Key for fal.ai; without one only the local engine works")
     fal_key_id: SecretStr | None = Field(None, description="First half of a fal key that comes in two")
     fal_key_secret: SecretStr | None = Field(None, description="Second half of a fal key that comes in two")
+    fal_host: str = Field("", description="Address of a stand-in for fal, for trying without paying; empty: fal itself")
     generator: str = Field("", description="Generator chosen at first; empty: `tripo-v2.5` with a key, else `local`")
     data_dir: Path = Field(
         default_factory=_data_dir,
         description="Folder for batches and the database; `/data` on a Space with storage, else `./data`",
     )
-    database_url: str = Field("", description="SQLAlchemy URL of the database; empty: SQLite in `DATA_DIR`")
+    database_url: str = Field(
+        "",
+        repr=False,  # may hold a password
+        description="SQLAlchemy URL of the database; empty: SQLite in `DATA_DIR`",
+    )
     api_key: SecretStr | None = Field(None, description="Key that REST uploads and downloads ask for")
     admin_api_key: SecretStr | None = Field(None, description="Key for the admin tab; unset: the tab stays closed")
     max_files: int = Field(25, ge=1, le=1000, description="Images in one batch")
@@ -64,6 +79,24 @@ class Settings(BaseSettings):
         description="Port to listen on (`GRADIO_SERVER_PORT` counts too)",
     )
 
+    @field_validator("data_dir")
+    @classmethod
+    def _writable_folder(cls, folder: Path) -> Path:
+        nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
+            raise ValueError("not a folder that can be written to")
+        return folder
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, url: str) -> str:
+        try:
+            if url:
+                make_url(url).get_dialect()
+        except (SQLAlchemyError, ImportError):
+            raise ValueError("not the URL of a database that SQLAlchemy knows") from None
+        return url
+
     @property
     def fal_credentials(self) -> str | None:
         """The host's fal key in the form fal takes (`key`, or `id:secret`), stripped; None without one."""
@@ -85,26 +118,39 @@ class Settings(BaseSettings):
 
 
 def load() -> Settings:
-    """Read the settings; raise SettingsError, in one line, for a value that cannot be."""
+    """Read the settings; raise SettingsError, in one line that shows no secret, for a value that cannot be."""
     try:
         return Settings()
     except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0]).upper()
-        raise SettingsError("setting_wrong", f"{name}={first['input']!r}: {first['msg']}.", takes(name)) from None
+        wrong = error.errors(include_url=False)[0]
+        name = next(name for name in Settings.model_fields if str(wrong["loc"][0]).lower() == name)
+        said = "that value" if _is_secret(Settings.model_fields[name]) else repr(wrong["input"])
+        raise SettingsError(
+            "setting_wrong", f"{' or '.join(variables(name))} cannot be {said}.", f"It takes {takes(name)}."
+        ) from None
+
+
+def variables(name: str) -> list[str]:
+    """The environment variables that set the field `name`, the one that counts first in front."""
+    alias = Settings.model_fields[name].validation_alias
+    return [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else [name.upper()]
 
 
 def takes(name: str) -> str:
-    """What the setting called `name` accepts, in one sentence."""
-    field = next(
-        (field for key, field in Settings.model_fields.items() if name in (key.upper(), *_aliases(field))), None
-    )
-    return f"{name} takes: {field.description}." if field else ""
+    """What the field `name` accepts, and what it is for, as the end of a sentence."""
+    field = Settings.model_fields[name]
+    return f"{accepts(field)}: {field.description}"
 
 
-def _aliases(field: object) -> list[object]:
-    alias = getattr(field, "validation_alias", None)
-    return list(alias.choices) if isinstance(alias, AliasChoices) else []
+def accepts(field: FieldInfo) -> str:
+    """The kind and range of a field's values, in words."""
+    limits = {bound: getattr(rule, bound) for rule in field.metadata for bound in ("ge", "le") if hasattr(rule, bound)}
+    span = f" from {limits['ge']:,} to {limits['le']:,}" if len(limits) == 2 else ""
+    return KINDS.get(field.annotation, "text") + span
+
+
+def _is_secret(field: FieldInfo) -> bool:
+    return not field.repr or SecretStr in (field.annotation, *get_args(field.annotation))
 
 
 @cache
