@@ -12,7 +12,7 @@ import io
 import os
 import zlib
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,7 +135,7 @@ def glimpse(data: bytes) -> bytes | None:
 
 async def check_each(
     items: Sequence[tuple[Path, str]], limits: Limits, how: Callable[[bytes, str, Limits], T]
-) -> AsyncIterator[T | ImageRefused]:
+) -> AsyncGenerator[T | ImageRefused]:
     """Yield `how(data, name, limits)` (`check` or `preview`) for each (path, name), in order.
 
     The work is done on one thread per processor, shared by all callers: Pillow lets go of the

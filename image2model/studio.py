@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
+import secrets
 import shutil
 import tempfile
 import time
@@ -77,6 +79,7 @@ class Studio:
                 f"GENERATOR={settings.default_generator!r}: there is no such generator.",
                 f"GENERATOR takes one of {', '.join(self.generators)}.",
             )
+        self.secret = _secret(self.folders.data / "secret")
         self._store = Store(settings.database)
         self._changes = Changes()
         self._runner = Runner(self._store, self.generators, self.workers, self.folders, self._changes)
@@ -306,9 +309,14 @@ def warm_up() -> None:
 
 def upload_cache() -> Path:
     """The folder in which Gradio keeps uploads (its own rule, `gradio.utils.get_upload_folder`)."""
-    import os
-
     return Path(os.environ.get("GRADIO_TEMP_DIR") or Path(tempfile.gettempdir()) / "gradio")
+
+
+def _secret(path: Path) -> str:
+    """This installation's own secret, made at the first start: what browsers keep for us stays readable."""
+    if not path.exists():
+        write_whole(path, secrets.token_urlsafe(32).encode())
+    return path.read_text()
 
 
 def _write_picture(folder: Path, image: CheckedImage) -> None:

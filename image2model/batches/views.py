@@ -52,13 +52,13 @@ def batch_view(batch: Batch, spec: Spec, now: float, ahead: int = 0) -> dict[str
             {"name": refusal.name, "code": refusal.code, "message": refusal.message} for refusal in batch.refusals
         ],
         "jobs": views,
-        "zip": f"/batches/{batch.id}/zip" if counts["done"] else None,
+        "zip": f"batches/{batch.id}/zip" if counts["done"] else None,
     }
 
 
 def job_view(job: Job, spec: Spec, now: float, ahead: int = 0) -> dict[str, Any]:
     """One job as a dict that JSON can carry; `ahead` counts the jobs to be started before it."""
-    base = f"/batches/{job.batch_id}/{job.number}"
+    base = f"batches/{job.batch_id}/{job.number}"
     done = job.state == "done"
     return {
         "id": job.id,

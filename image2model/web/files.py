@@ -1,0 +1,70 @@
+"""The page's own routes for files: results, thumbnails and the zip, streamed and never copied to a cache.
+
+Knowing a batch's id, which nobody can guess, is the right to read its files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from ..batches.archive import stream_zip
+from ..errors import Image2ModelError
+from ..studio import Studio
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def routes(studio: Studio) -> list[Route]:
+    """The routes, to be placed before Gradio's."""
+
+    async def file(request: Request) -> Response:
+        params = request.path_params
+        served = await studio.file(params["batch_id"], params["number"], params["name"])
+        return FileResponse(
+            served.path,
+            media_type=served.media_type,
+            filename=served.filename,
+            content_disposition_type="attachment" if served.filename.endswith(".glb") else "inline",
+            headers={"Cache-Control": "private, max-age=86400", "X-Content-Type-Options": "nosniff"},
+        )
+
+    async def archive(request: Request) -> Response:
+        entries, manifest = await studio.archive(request.path_params["batch_id"])
+        stream = stream_zip(entries, manifest)
+        name = f"image2model-{request.path_params['batch_id'][:8]}.zip"
+        return StreamingResponse(
+            stream.chunks,
+            media_type="application/zip",
+            headers={
+                "Content-Length": str(stream.size),
+                "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}",
+                "Cache-Control": "no-store",
+            },
+        )
+
+    async def alive(_request: Request) -> Response:
+        return JSONResponse({"status": "alive"}, headers={"Cache-Control": "no-store"})
+
+    return [
+        Route("/batches/{batch_id}/zip", _answering(archive)),
+        Route("/batches/{batch_id}/{number:int}/{name}", _answering(file)),
+        Route("/alive", alive),
+    ]
+
+
+def _answering(handler: Handler) -> Handler:
+    """The handler, its errors told as JSON with their stable code."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except Image2ModelError as error:
+            body = {"error": True, "error_code": error.code, "message": str(error), "status_code": error.http_status}
+            return JSONResponse(body, error.http_status)
+
+    return answer

@@ -1,0 +1,90 @@
+"""One server for the page and the files: Gradio's launch() with our routes, and a clean end."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from ..errors import SettingsError
+from ..settings import Settings, load
+from ..studio import Studio
+
+# Gradio reads these when it is imported: nothing leaves for another host, and no cache write after each event.
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+STATIC = Path(__file__).parent / "ui" / "static"
+
+
+def main() -> None:
+    """Run the app until SIGTERM or Ctrl-C; a wrong setting ends it with one line and status 2."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        server = Server(load())
+    except SettingsError as error:
+        print(f"image2model: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    server.start()
+    stop.wait()
+    server.stop()
+
+
+class Server:
+    """The app: `start` returns when it answers, `stop` when everything is put away."""
+
+    def __init__(self, settings: Settings, studio: Studio | None = None) -> None:
+        self.settings = settings
+        self.studio = studio or Studio(settings)
+
+    def start(self) -> None:
+        """Build the page and serve it, with our own routes before Gradio's."""
+        from .files import routes
+        from .ui.page import build
+        from .ui.theme import HEAD, theme
+
+        self.demo = build(self.studio)
+        # One event a handler by default; a watcher holds its place for as long as its batch takes.
+        self.demo.queue(default_concurrency_limit=40, status_update_rate=5, max_size=2000)
+        self.demo.launch(
+            server_name=self.settings.host,
+            server_port=self.settings.port or None,
+            app_kwargs={"routes": routes(self.studio), "lifespan": self._lifespan},
+            prevent_thread_lock=True,
+            ssr_mode=False,
+            run_history=False,
+            enable_monitoring=False,
+            max_threads=80,
+            state_session_capacity=500,
+            max_file_size=f"{4 * self.settings.max_file_mb}mb",
+            theme=theme(),
+            css_paths=[STATIC / "page.css"],
+            head=HEAD,
+            favicon_path=STATIC / "favicon.png",
+            footer_links=[],
+            quiet=True,
+            show_error=False,
+        )
+        print(f"image2model is at {self.demo.local_url}", flush=True)
+
+    def stop(self) -> None:
+        """Stop serving; unfinished jobs go on at the next start."""
+        self.demo.close()
+
+    @contextlib.asynccontextmanager
+    async def _lifespan(self, _app: Any) -> AsyncIterator[None]:
+        await self.studio.start()
+        try:
+            yield
+        finally:
+            await self.studio.close()

@@ -1,0 +1,308 @@
+"""The Create tab: pictures, generator, options and price on one side; board, viewer and facts on the other."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.route_utils import get_root_url
+
+from ...errors import Image2ModelError, ImageRefused
+from ...images import check_each, glimpse, preview
+from ...names import clean_name
+from ...studio import Picture, Studio
+from . import render
+from .controls import OptionControls, face_limit_control, picker, price_of
+from .theme import html
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+HIDDEN: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+READY = render.empty("Your models appear here", "Add pictures, press the button, and watch each one become a mesh.")
+GONE = render.empty("This batch is not here", "It may have been deleted, or the link is cut short. Start a new one.")
+STATIC = Path(__file__).parent / "static"
+
+SET_ADDRESS = """(batch) => {
+  const url = new URL(location.href);
+  batch ? url.searchParams.set("batch", batch) : url.searchParams.delete("batch");
+  history.replaceState(null, "", url);
+  if (batch && innerWidth < 900) document.getElementById("results")?.scrollIntoView({behavior: "smooth"});
+}"""
+COPY_LINK = """async (batch) => {
+  const url = new URL(location.href);
+  url.search = "?batch=" + batch;
+  const button = document.getElementById("share");
+  const before = button.textContent;
+  try {
+    await navigator.clipboard.writeText(url.href);
+    button.textContent = "Link copied";
+    setTimeout(() => { button.textContent = before; }, 2000);
+  } catch { prompt("Copy this link:", url.href); }
+}"""
+
+
+class Create:
+    """The tab's components and what happens when they are used."""
+
+    def __init__(self, studio: Studio, visitor: gr.BrowserState) -> None:
+        self.studio = studio
+        self.visitor = visitor
+        with gr.Row(elem_id="create", equal_height=False):
+            with gr.Column(scale=4, min_width=320, elem_id="inputs"):
+                self._build_inputs()
+            with gr.Column(scale=7, min_width=320, elem_id="results"):
+                self._build_results()
+
+    def _build_inputs(self) -> None:
+        most, size = self.studio.settings.max_files, self.studio.settings.max_file_mb
+        self.images = gr.Gallery(
+            label=f"Pictures: up to {most} JPEG or PNG files, {size} MB each", type="filepath", file_types=["image"],
+            sources=["upload", "clipboard"], columns=4, height=250, object_fit="contain", interactive=True,
+            elem_id="images", buttons=[],
+        )  # fmt: skip
+        self.refused = html(elem_id="refused", js_on_load=REFUSED_JS)
+        with gr.Column(elem_id="examples", visible=bool(examples())):
+            html('<p class="small-title">No picture at hand? Take one of these.</p>')
+            self.examples = gr.Gallery(
+                examples(), show_label=False, columns=6, rows=1, height=76, allow_preview=False, interactive=False,
+                object_fit="cover", container=False, buttons=[], elem_id="example-images",
+            )  # fmt: skip
+        html('<p class="small-title">Generator</p>')
+        self.generator = picker(self.studio)
+        spec = self.studio.generator(self.generator.value).spec
+        with gr.Accordion("Options", open=False, elem_id="options"):
+            self.face_limit = gr.Number(
+                precision=0, elem_id="face-limit", placeholder="automatic", **face_limit_control(spec)
+            )
+            self.options = OptionControls(self.studio, spec.id)
+        self.cost = html(render.cost(0, spec.price(spec.check(None, None))), elem_id="cost")
+        self.generate = gr.Button(
+            "Add pictures first", variant="primary", size="lg", interactive=False, elem_id="generate"
+        )
+
+    def _build_results(self) -> None:
+        self.batch = gr.Textbox(visible="hidden", elem_id="batch-id")
+        self.board = html(READY, elem_id="board", js_on_load=(STATIC / "board.js").read_text())
+        with gr.Row(elem_id="actions", visible=False) as self.actions:
+            self.download = gr.Button(
+                "Download all", variant="primary", size="md", elem_id="download-all", min_width=130
+            )
+            self.retry = gr.Button("Try the failed again", size="md", elem_id="retry", min_width=130)
+            self.cancel = gr.Button("Cancel", size="md", elem_id="cancel", min_width=100)
+            self.share = gr.Button("Copy link", size="md", elem_id="share", min_width=100)
+            self.anew = gr.Button("Start anew", size="md", elem_id="anew", min_width=100)
+        with gr.Row(elem_id="result", visible=False, equal_height=True) as self.result:
+            with gr.Column(scale=3, min_width=300):
+                self.viewer = gr.Model3D(
+                    elem_id="viewer", label="3D viewer: drag to turn, scroll to zoom", height=460, interactive=False,
+                    clear_color=(0, 0, 0, 0), camera_position=(60, 75, None),
+                )  # fmt: skip
+            with gr.Column(scale=2, min_width=240):
+                self.facts = html(elem_id="facts")
+
+    @property
+    def _control_inputs(self) -> list[Any]:
+        return [self.generator, self.face_limit, *self.options.components]
+
+    @property
+    def _board_outputs(self) -> list[Any]:
+        return [self.board, self.actions, self.download, self.retry, self.cancel]
+
+    def connect(self, demo: gr.Blocks) -> None:
+        """Say what happens when."""
+        priced = [self.images, *self._control_inputs]
+        price: dict[str, Any] = {"inputs": priced, "outputs": [self.cost, self.generate], **HIDDEN}
+        self.images.upload(self.look, self.images, [self.images, self.refused], **HIDDEN)
+        self.images.change(self.tell_price, **price)
+        self.examples.select(self.add_example, self.images, self.images, **HIDDEN)
+        self.generator.change(self.choose, self.generator, [self.face_limit, *self.options.groups], **HIDDEN).then(
+            self.tell_price, **price
+        )
+        for component in (self.face_limit, *self.options.components):
+            component.change(self.tell_price, **price)
+
+        watch: dict[str, Any] = {
+            "fn": self.watch,
+            "inputs": self.batch,
+            "outputs": self._board_outputs,
+            "concurrency_limit": 500,
+            **HIDDEN,
+        }
+        submitted = self.generate.click(
+            self.submit, [self.visitor, self.images, *self._control_inputs], [self.batch, self.result],
+            concurrency_limit=20, show_progress="minimal", show_progress_on=self.generate, api_visibility="private",
+        )  # fmt: skip
+        submitted.success(None, self.batch, None, js=SET_ADDRESS)
+        first = submitted.success(**watch)
+        loaded = demo.load(self.load, self.visitor, [self.visitor, self.batch], **HIDDEN).then(**watch)
+        again = self.retry.click(self.again, self.batch, None, **HIDDEN).success(**watch)
+        self.cancel.click(self.stop, self.batch, None, **HIDDEN)
+        self.share.click(None, self.batch, None, js=COPY_LINK)
+        self.anew.click(
+            self.start_anew, None, [self.batch, self.images, self.refused, self.result, *self._board_outputs],
+            cancels=[first, loaded, again], **HIDDEN,
+        ).then(None, self.batch, None, js=SET_ADDRESS)  # fmt: skip
+        self.board.select(self.open_result, self.batch, [self.result, self.viewer, self.facts], **HIDDEN)
+
+    async def look(self, images: list[tuple[str, Any]] | None) -> tuple[list[str], str]:
+        """Judge what was just dropped: keep what can be used, say of each other one why not."""
+        paths = [Path(path) for path, _ in images or []]
+        most = self.studio.settings.max_files
+        kept: list[str] = []
+        refused: list[dict[str, str]] = []
+        results = check_each([(path, path.name) for path in paths], self.studio.limits, preview)
+        for path in paths:
+            if len(kept) == most:
+                refused.append(
+                    _refusal(path, f"One batch takes up to {most} pictures. Make another batch of it.", None)
+                )
+                continue
+            seen = await anext(results)
+            if isinstance(seen, ImageRefused):
+                refused.append(
+                    _refusal(path, str(seen), await asyncio.to_thread(_glimpse, path, self.studio.limits.max_bytes))
+                )
+            else:
+                kept.append(str(path))
+        await results.aclose()
+        return kept, render.refused(refused)
+
+    async def add_example(self, images: list[tuple[str, Any]] | None, event: gr.SelectData) -> list[str]:
+        """Put the example that was clicked among the pictures."""
+        paths = [path for path, _ in images or []]
+        chosen = examples()[event.index] if isinstance(event.index, int) else None
+        if chosen and len(paths) < self.studio.settings.max_files:
+            paths.append(chosen)
+        return paths
+
+    async def choose(self, generator: str) -> list[Any]:
+        """Show the options of the generator that was chosen."""
+        spec = self.studio.generator(generator).spec
+        return [gr.Number(**face_limit_control(spec)), *self.options.show(generator)]
+
+    async def tell_price(
+        self, images: Sequence[Any] | None, generator: str, face_limit: int | None, *values: Any
+    ) -> tuple[str, gr.Button]:
+        """The cost line, and a button that says what it will do."""
+        spec = self.studio.generator(generator).spec
+        count = len(images or [])
+        price = price_of(spec, self.options.options(generator, values), face_limit)
+        words = f"Make {count} {spec.result_is}{'s' if count > 1 else ''}" if count else "Add pictures first"
+        return render.cost(count, price), gr.Button(words, interactive=count > 0)
+
+    async def submit(
+        self,
+        visitor: str,
+        images: list[tuple[str, Any]] | None,
+        generator: str,
+        face_limit: int | None,
+        *values: Any,
+    ) -> tuple[str, gr.Row]:
+        """Make a batch of the pictures."""
+        pictures = [Picture(Path(path), Path(path).name) for path, _ in images or []]
+        try:
+            batch = await self.studio.submit(
+                pictures,
+                generator=generator,
+                options=self.options.options(generator, values),
+                face_limit=face_limit,
+                visitor=visitor,
+            )
+        except Image2ModelError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+        return batch.id, gr.Row(visible=False)
+
+    async def watch(self, batch_id: str) -> AsyncIterator[tuple[Any, ...]]:
+        """Show the board and its buttons until the batch is finished."""
+        if not batch_id:
+            yield READY, gr.Row(visible=False), gr.skip(), gr.skip(), gr.skip()
+            return
+        shown: tuple[bool, ...] = ()
+        try:
+            async for view in self.studio.watch(batch_id):
+                buttons = _buttons(view)
+                yield render.board(view), *(_updates(view, buttons) if buttons != shown else [gr.skip()] * 4)
+                shown = buttons
+        except Image2ModelError:
+            yield GONE, gr.Row(visible=False), gr.skip(), gr.skip(), gr.skip()
+
+    async def load(self, visitor: str, request: gr.Request) -> tuple[str, str]:
+        """Know this browser again, and open the batch that the address names."""
+        return visitor or secrets.token_urlsafe(24), request.query_params.get("batch", "")
+
+    async def again(self, batch_id: str) -> None:
+        """Work again what failed."""
+        await _friendly(self.studio.retry(batch_id))
+
+    async def stop(self, batch_id: str) -> None:
+        """Cancel what is not finished."""
+        await _friendly(self.studio.cancel(batch_id))
+
+    async def start_anew(self) -> tuple[Any, ...]:
+        """An empty page."""
+        return "", None, "", gr.Row(visible=False), READY, gr.Row(visible=False), gr.skip(), gr.skip(), gr.skip()
+
+    async def open_result(self, batch_id: str, event: gr.EventData, request: gr.Request) -> tuple[Any, Any, Any]:
+        """Show one finished job in the viewer, its facts beside it."""
+        view = await _friendly(self.studio.view(batch_id))
+        number = getattr(event, "number", None)
+        job = next((job for job in view["jobs"] if job["number"] == number and job["url"]), None)
+        if job is None:
+            return gr.skip(), gr.skip(), gr.skip()
+        return gr.Row(visible=True), f"{public_root(request)}/{job['url']}", render.facts(view, job)
+
+
+def public_root(request: gr.Request) -> str:
+    """The address of this app as the visitor sees it, without a slash at its end."""
+    inner = request.request
+    return get_root_url(inner, inner.url.path, inner.scope.get("root_path")) if inner else ""
+
+
+async def _friendly(work: Any) -> Any:
+    """Await the work; tell its error to the person."""
+    try:
+        return await work
+    except Image2ModelError as error:
+        raise gr.Error(str(error), print_exception=False) from None
+
+
+def _buttons(view: dict[str, Any]) -> tuple[bool, bool, bool]:
+    """Which of download, retry and cancel are of use now."""
+    counts = view["counts"]
+    working = view["state"] == "working"
+    return counts["done"] > 0, not working and counts["failed"] + counts["cancelled"] > 0, working
+
+
+def _updates(view: dict[str, Any], buttons: tuple[bool, bool, bool]) -> list[Any]:
+    download, retry, cancel = buttons
+    return [
+        gr.Row(visible=True),
+        gr.Button(visible=download, link=view["zip"]),
+        gr.Button(visible=retry),
+        gr.Button(visible=cancel),
+    ]
+
+
+def _refusal(path: Path, message: str, seen: bytes | None) -> dict[str, str]:
+    return {"name": clean_name(path.name), "message": message, "glimpse": render.data_uri(seen)}
+
+
+def _glimpse(path: Path, most: int) -> bytes | None:
+    with path.open("rb") as file:
+        return glimpse(file.read(2 * most))
+
+
+def examples() -> list[str]:
+    """The example photographs that ship with the project."""
+    return [str(path) for path in sorted(EXAMPLES.glob("*.jpg"))]
+
+
+REFUSED_JS = 'element.addEventListener("click", e => { if (e.target.closest(".refused-clear")) props.value = ""; });'
+
+
+def build(studio: Studio, demo: gr.Blocks, visitor: gr.BrowserState) -> None:
+    """Build the tab."""
+    Create(studio, visitor).connect(demo)

@@ -1,0 +1,40 @@
+"""The Library tab: this browser's earlier batches."""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from ...errors import NotFound
+from ...studio import Studio
+from . import render
+from .theme import html
+
+DELETE_JS = """
+element.addEventListener("click", event => {
+  const button = event.target.closest(".shelf-delete");
+  if (button && confirm("Delete this batch and its files? This cannot be undone."))
+    trigger("select", {batch: button.closest("[data-batch]").dataset.batch});
+});
+"""
+
+
+def build(studio: Studio, tab: gr.Tab, visitor: gr.BrowserState) -> None:
+    """Build the tab; it is read anew each time it is opened."""
+    shelf = html(render.library([]), elem_id="library", js_on_load=DELETE_JS)
+
+    async def show(visitor: str) -> str:
+        """The shelf of this browser."""
+        return render.library(await studio.library(visitor) if visitor else [])
+
+    async def remove(visitor: str, event: gr.EventData) -> str:
+        """Delete one of this browser's own batches."""
+        batch_id = str(getattr(event, "batch", ""))
+        try:
+            if visitor and (await studio.batch(batch_id)).visitor == visitor:
+                await studio.delete(batch_id)
+        except NotFound:
+            pass  # gone already, which is what was wanted
+        return await show(visitor)
+
+    tab.select(show, visitor, shelf, api_visibility="private", show_progress="hidden")
+    shelf.select(remove, visitor, shelf, api_visibility="private", show_progress="hidden")

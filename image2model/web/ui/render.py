@@ -1,0 +1,140 @@
+"""Views as HTML: Jinja templates in `templates/`, every value escaped."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
+
+
+def _icon(path: str, size: int = 20) -> Markup:
+    return Markup(  # noqa: S704  our own drawings
+        f'<svg viewBox="0 0 24 24" width="{size}" height="{size}" fill="none" stroke="currentColor" stroke-width="1.8" '
+        f'stroke-linecap="round" stroke-linejoin="round" aria-hidden="true"><path d="{path}"/></svg>'
+    )
+
+
+ICONS = {
+    "save": _icon("M12 4v11m0 0 4.5-4.5M12 15l-4.5-4.5M5 20h14", 18),
+    "close": _icon("M6 6l12 12M18 6 6 18", 16),
+    "bin": _icon("M5 7h14M10 7V4h4v3m3 0-1 13H8L7 7m3 4v5m4-5v5", 18),
+    "cube": _icon("M12 3l8 4.5v9L12 21l-8-4.5v-9L12 3zm0 9 8-4.5M12 12v9m0-9L4 7.5", 56),
+}
+
+
+def seconds(value: float) -> str:
+    """Seconds as a person says them: `0.8 s`, `12 s`, `2 min 5 s`."""
+    if value < 10:
+        return f"{value:.1f} s"
+    if value < 90:
+        return f"{value:.0f} s"
+    return f"{int(value // 60)} min {int(value % 60)} s"
+
+
+def filesize(value: float | None) -> str:
+    """Bytes in decimal units: `12 kB`, `3.4 MB`."""
+    if value is None:
+        return ""
+    if value < 1_000_000:
+        return f"{max(1, round(value / 1000))} kB"
+    return f"{value / 1_000_000:.1f} MB" if value < 1_000_000_000 else f"{value / 1_000_000_000:.1f} GB"
+
+
+def dollars(value: Decimal | float) -> str:
+    """US dollars with cents, with a third place where the price has one."""
+    exact = f"{Decimal(str(value)):.3f}"
+    return "$" + (exact[:-1] if exact.endswith("0") else exact)
+
+
+def ago(value: float) -> str:
+    """How long ago a moment (seconds since 1970) was."""
+    passed = max(0.0, time.time() - value)
+    for size, name in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if passed >= size:
+            count = int(passed // size)
+            return f"{count} {name}{'s' if count > 1 else ''} ago"
+    return "just now"
+
+
+def money(cost: Mapping[str, float]) -> str:
+    """What a batch was estimated at and has come to."""
+    return f"{dollars(cost['spent'])} of about {dollars(cost['estimate'])} spent"
+
+
+_templates = Environment(
+    loader=PackageLoader("image2model.web.ui"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+)
+_templates.globals["icons"] = ICONS
+_templates.filters.update(seconds=seconds, filesize=filesize, dollars=dollars, ago=ago, money=money)
+
+
+def _render(template: str, **values: Any) -> str:
+    return _templates.get_template(template).render(**values)
+
+
+def board(view: Mapping[str, Any]) -> str:
+    """The board of a batch (`batches.views.batch_view`)."""
+    return _render("board.html", view=view, now=time.time())
+
+
+def empty(title: str, text: str) -> str:
+    """The board's place when there is no batch to show."""
+    return _render("empty.html", title=title, text=text)
+
+
+def facts(view: Mapping[str, Any], job: Mapping[str, Any]) -> str:
+    """What is known of one result."""
+    return _render("facts.html", view=view, job=job, rows=_fact_rows(view, job))
+
+
+def _fact_rows(view: Mapping[str, Any], job: Mapping[str, Any]) -> list[tuple[str, str]]:
+    known = job["facts"] or {}
+    rows = [(label, f"{known[key]:,}") for key, label in (("faces", "Faces"), ("vertices", "Vertices")) if key in known]
+    if "size_bytes" in known:
+        rows.append(("File size", filesize(known["size_bytes"])))
+    if known.get("dimensions"):
+        rows.append(("Width × height × depth", " × ".join(f"{side:.2f}" for side in known["dimensions"])))
+    if known.get("watertight") is not None:
+        rows.append(("Closed", "yes" if known["watertight"] else "no, it has openings"))
+    rows.append(("Generator", view["generator_name"]))
+    if job["elapsed"] is not None:
+        rows.append(("Made in", seconds(job["elapsed"])))
+    rows.append(("Cost", dollars(job["cost"]) if job["cost"] else "free"))
+    return rows
+
+
+def refused(items: Sequence[Mapping[str, Any]]) -> str:
+    """The files that were not taken, each with its reason and whatever can be seen of it."""
+    return _render("refused.html", refused=items)
+
+
+def library(views: Sequence[Mapping[str, Any]]) -> str:
+    """The batches of one browser."""
+    return _render("library.html", batches=views)
+
+
+def cost(count: int, price: Decimal) -> str:
+    """What a batch of so many images will cost."""
+    return _render("cost.html", count=count, price=price)
+
+
+def data_uri(webp: bytes | None) -> str:
+    """A small WebP as an address that needs no request; empty for None."""
+    return "data:image/webp;base64," + base64.b64encode(webp).decode() if webp else ""
+
+
+def overview(numbers: Mapping[str, Any]) -> str:
+    """The host's numbers: batches, jobs by state, disk."""
+    counts = numbers["counts"]
+    rows = [("Batches", f"{counts['batches']:,}")]
+    rows += [(f"Jobs {state}", f"{count:,}") for state, count in counts.items() if state != "batches"]
+    rows += [
+        ("Our files", filesize(numbers["data_bytes"])),
+        ("Disk free", f"{filesize(numbers['disk_free_bytes'])} of {filesize(numbers['disk_total_bytes'])}"),
+    ]
+    return _render("overview.html", rows=rows)

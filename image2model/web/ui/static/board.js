@@ -1,0 +1,55 @@
+// The board: a click on a finished card opens it, the first result opens by itself,
+// and a lost connection is said and mended.
+let selected = null;
+let batch = null;
+
+const mark = () => {
+  for (const card of element.querySelectorAll(".job-card")) {
+    card.classList.toggle("selected", Number(card.dataset.number) === selected);
+  }
+};
+
+const open = (card) => {
+  selected = Number(card.dataset.number);
+  mark();
+  trigger("select", { number: selected });
+};
+
+element.addEventListener("click", (event) => {
+  const card = event.target.closest(".job-card[data-state=done]");
+  if (card && !event.target.closest("a")) open(card);
+});
+element.addEventListener("keydown", (event) => {
+  const card = event.target.closest?.(".job-card[data-state=done]");
+  if (card && (event.key === "Enter" || event.key === " ")) {
+    event.preventDefault();
+    open(card);
+  }
+});
+
+let news = Date.now();
+const board = () => element.querySelector(".board");
+
+watch("value", () => {
+  news = Date.now();
+  if (board()?.dataset.batch !== batch) {
+    batch = board()?.dataset.batch;
+    selected = null;
+  }
+  const first = element.querySelector(".job-card[data-state=done]");
+  if (selected === null && first) open(first);
+  mark();
+});
+
+// A working board gets news every second. Silence means that the connection or the server is gone:
+// say so, ask until it answers, and come back to the same board.
+setInterval(async () => {
+  if (board()?.dataset.state !== "working" || Date.now() - news < 6000) return;
+  element.querySelector(".lost")?.removeAttribute("hidden");
+  try {
+    const answer = await fetch("alive", { cache: "no-store", signal: AbortSignal.timeout(4000) });
+    if (answer.ok) location.reload();
+  } catch {
+    // still away
+  }
+}, 2000);
