@@ -1,0 +1,144 @@
+"""The embedded engine: an inflated preview of a picture's subject, without key, GPU or network."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from decimal import Decimal
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from pebble import ProcessExpired
+
+from ...errors import GenerationFailed
+from ...workers import Workers
+from ..base import Event, Finished, Option, Queued, Running, Spec, Task
+from . import work
+from .work import warm_up
+
+__all__ = ["LocalGenerator", "warm_up"]
+
+SECONDS = 60.0
+"""A picture takes one or two; a worker busy for longer than this is replaced."""
+LOOK_EVERY = 0.1
+
+SPEC = Spec(
+    id="local",
+    name="Inflated preview (built in)",
+    good_at="A quick, rounded stand-in for one clear subject, its back a guess. Free, no key, on this computer.",
+    usual_seconds=1.5,
+    price=lambda choice: Decimal(0),
+    result_is="inflated preview",
+    options=(
+        Option(
+            "detail",
+            "Detail",
+            "choice",
+            "medium",
+            "How fine the mesh is: about 15,000, 60,000 or 170,000 faces. Thin subjects gain from high.",
+            choices=("low", "medium", "high"),
+        ),
+        Option(
+            "thickness",
+            "Thickness",
+            "float",
+            1.0,
+            "1 makes a disc a ball; less is flatter, more is deeper.",
+            minimum=0.2,
+            maximum=2.0,
+            step=0.1,
+        ),
+        Option(
+            "back",
+            "Back",
+            "choice",
+            "soft colours",
+            "What the side that the picture does not show looks like.",
+            choices=("soft colours", "mirrored photo", "plain"),
+        ),
+        Option(
+            "shape",
+            "Shape",
+            "choice",
+            "object",
+            "The picture's subject, or the whole picture as a card in relief.",
+            choices=("object", "relief card"),
+        ),
+    ),
+    face_limit=Option(
+        "face_limit",
+        "Face limit",
+        "int",
+        None,
+        "The mesh has at most so many triangles.",
+        minimum=500,
+        maximum=300_000,
+        step=500,
+    ),
+)
+
+
+class LocalGenerator:
+    """Makes inflated previews in the shared pool of worker processes."""
+
+    def __init__(self, workers: Workers) -> None:
+        self._workers = workers
+
+    @property
+    def spec(self) -> Spec:
+        """What it is and takes."""
+        return SPEC
+
+    @property
+    def unavailable(self) -> str:
+        """Why it cannot be used now, in a sentence for people; empty when it can."""
+        if not work.WEIGHTS.is_file():
+            return "The weights of the built-in engine are missing; install image2model again."
+        if find_spec("onnxruntime") is None:
+            return "The package onnxruntime is missing; install it with pip."
+        return ""
+
+    async def run(self, task: Task) -> AsyncIterator[Event]:
+        """Yield Queued until a worker is free, Running with each stage, then Finished.
+
+        Raises GenerationFailed with code `no_subject`, `no_outline`, `image_too_small`, or, worth
+        trying again, `local_timeout`, `local_worker_died`.
+        """
+        glb, notes = task.folder / "model.glb", task.folder / "stage.txt"
+        arguments = (task.image, glb, notes, dict(task.choice.options), task.choice.face_limit)
+        working = asyncio.ensure_future(self._workers.run(work.make, *arguments, seconds=SECONDS))
+        try:
+            async for event in _watch(working, notes):
+                yield event
+            await working
+        except TimeoutError:
+            raise _again("local_timeout", f"This picture took longer than {SECONDS:.0f} s.") from None
+        except ProcessExpired:
+            raise _again("local_worker_died", "The process that worked on this picture ended unexpectedly.") from None
+        finally:
+            working.cancel()
+            notes.unlink(missing_ok=True)
+        yield Finished(glb, cost=Decimal(0))
+
+    async def cancel(self, remote: Mapping[str, Any]) -> None:
+        """Do nothing: there is no far side, and cancelling `run` stops the worker."""
+
+    async def close(self) -> None:
+        """Do nothing: the pool belongs to the app."""
+
+
+async def _watch(working: asyncio.Future[None], notes: Path) -> AsyncIterator[Event]:
+    """Yield an event whenever the worker has noted another stage, until `working` is done."""
+    last: Event = Queued()
+    yield last
+    while not working.done():
+        await asyncio.wait([working], timeout=LOOK_EVERY)
+        noted = work.read_stage(notes)
+        if noted and Running(*noted) != last:
+            last = Running(*noted)
+            yield last
+
+
+def _again(code: str, message: str) -> GenerationFailed:
+    return GenerationFailed(code, message, "Try again, with less detail if it goes on.", retryable=True)

@@ -1,0 +1,111 @@
+"""The texture: left the photograph, its colours bled over its outline; right what the back shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+
+from .subject import Array, Subject
+
+PAD = 8
+"""Pixels around each half, so that no mip level mixes one half with the other."""
+SOFT_SIDE = 128
+"""The soft back is painted this small: the front's fine detail would look like a ghost of it."""
+JPEG_QUALITY = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Atlas:
+    """The texture and the way from pixels of the crop to its coordinates."""
+
+    image: Image.Image
+    crop: tuple[int, int]
+    """Width and height of the crop."""
+
+    def front(self, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the texture coordinates (n, 2) of points (n, 2) of the crop, on the photograph."""
+        width, height = self.crop[0] + 2 * PAD, self.crop[1] + 2 * PAD
+        return np.asarray((pixels + PAD) / (2 * width, height))
+
+    def back(self, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the texture coordinates (n, 2) of points (n, 2) of the crop, on the back's half."""
+        return np.asarray(self.front(pixels) + np.array([0.5, 0]))
+
+
+def make_atlas(subject: Subject, back: str) -> Atlas:
+    """Paint the texture of `subject`; `back` is one of BACKS."""
+    core = _core(subject.alpha)
+    front = bleed(subject.rgb, core)
+    halves = [front, BACKS[back](front, subject.alpha)]
+    padded = [np.pad(half, ((PAD, PAD), (PAD, PAD), (0, 0)), mode="edge") for half in halves]
+    pixels = np.concatenate(padded, axis=1).clip(0, 255).round().astype(np.uint8)
+    return Atlas(Image.fromarray(pixels), (subject.alpha.shape[1], subject.alpha.shape[0]))
+
+
+def bleed(rgb: Array, weight: Array) -> Array:
+    """Return `rgb` (h, w, 3) with pixels of `weight` (h, w) 0 filled from those of 1 (pull and push)."""
+    height, width = weight.shape
+    if min(height, width) < 2 or weight.min() >= 1:
+        mean = np.average(rgb.reshape(-1, 3), axis=0, weights=weight.ravel() + 1e-6)
+        return np.asarray(rgb * weight[..., None] + mean * (1 - weight[..., None]), np.float32)
+    edges = ((0, height % 2), (0, width % 2))
+    even_weight = np.pad(weight, edges)
+    even = np.pad(rgb * weight[..., None], (*edges, (0, 0)))
+    small_weight = _halve(even_weight)
+    small = np.asarray(_halve(even) / np.maximum(small_weight, 1e-6)[..., None], np.float32)
+    coarse = bleed(small, np.minimum(small_weight * 4, np.float32(1)))
+    fill = coarse.repeat(2, axis=0).repeat(2, axis=1)[:height, :width]
+    return np.asarray(fill + (rgb - fill) * weight[..., None], np.float32)
+
+
+def _halve(values: Array) -> Array:
+    return np.asarray((values[::2, ::2] + values[1::2, ::2] + values[::2, 1::2] + values[1::2, 1::2]) / 4, np.float32)
+
+
+def _core(alpha: Array) -> Array:
+    """Return 1 where a pixel shows the subject and nothing of what is behind it."""
+    solid = alpha > 0.9
+    core = ndimage.binary_erosion(solid, iterations=max(1, max(alpha.shape) // 400), border_value=1)
+    kept = core if core.sum() > 0.3 * solid.sum() else alpha > 0.5
+    return kept.astype(np.float32)
+
+
+def _soft(front: Array, alpha: Array) -> Array:
+    """Return the colours of the rim, spread softly over the back."""
+    height, width = alpha.shape
+    scale = SOFT_SIDE / max(height, width)
+    size = max(4, round(width * scale)), max(4, round(height * scale))
+    small = np.stack([_resize(front[..., channel], size) for channel in range(3)], axis=2)
+    inside = ndimage.gaussian_filter(_resize(alpha, size), SOFT_SIDE / 24, mode="constant")
+    near_rim = np.clip((0.95 - inside) / 0.35, 0, 1).astype(np.float32)
+    spread = ndimage.gaussian_filter(bleed(small, near_rim), (3, 3, 0), mode="nearest")
+    large = np.stack([_resize(spread[..., channel], (width, height)) for channel in range(3)], axis=2)
+    detail = _resize(np.clip((0.75 - inside) / 0.25, 0, 1).astype(np.float32), (width, height))
+    return np.asarray(large + (front - large) * np.clip(detail, 0, 1)[..., None], np.float32)
+
+
+def _mirrored(front: Array, alpha: Array) -> Array:
+    """Return the photograph itself: seen from behind, it is its own mirror image."""
+    return front
+
+
+def _plain(front: Array, alpha: Array) -> Array:
+    """Return one colour, the subject's mean."""
+    mean = np.average(front.reshape(-1, 3), axis=0, weights=alpha.ravel() + 1e-6)
+    return np.broadcast_to(mean.astype(np.float32), front.shape)
+
+
+def _resize(values: Array, size: tuple[int, int]) -> Array:
+    return np.asarray(Image.fromarray(values).resize(size, Image.Resampling.BICUBIC), np.float32)
+
+
+BACKS: dict[str, Callable[[Array, Array], Array]] = {
+    "soft colours": _soft,
+    "mirrored photo": _mirrored,
+    "plain": _plain,
+}
