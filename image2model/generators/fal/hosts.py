@@ -1,0 +1,53 @@
+"""Where fal is: the one place that names its hosts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import fal_client.client
+
+
+@dataclass(frozen=True, slots=True)
+class FalHosts:
+    """fal's addresses, without a slash at the end. The key is sent to `queue` and `rest` and nowhere else."""
+
+    queue: str = "https://queue.fal.run"
+    run: str = "https://fal.run"
+    rest: str = "https://rest.fal.ai"
+    cdn: str = "https://v3.fal.media"
+    results: tuple[str, ...] = ("https://fal.media", "https://v3.fal.media", "https://v3b.fal.media")
+    """The origins that results are fetched from."""
+
+    @classmethod
+    def at(cls, base_url: str) -> FalHosts:
+        """All of fal at one address, a stand-in's; fal itself for an empty one."""
+        base = base_url.strip().rstrip("/")
+        return cls(base, base, base, base, (base,)) if base else cls()
+
+    def is_queue(self, url: object) -> bool:
+        """Whether the key may be sent to `url`."""
+        return isinstance(url, str) and _origin(url) == _origin(self.queue)
+
+    def is_result(self, url: object) -> bool:
+        """Whether `url` is where fal keeps its results."""
+        return isinstance(url, str) and _origin(url) in {_origin(result) for result in self.results}
+
+    def direct_fal_client(self) -> None:
+        """Point fal-client at these hosts. It keeps them for the whole process and reads them at each call."""
+        fal_client.client.QUEUE_URL_FORMAT = f"{self.queue}/"
+        fal_client.client.RUN_URL_FORMAT = f"{self.run}/"
+        fal_client.client.REST_URL = self.rest
+        fal_client.client.CDN_URL = self.cdn
+
+
+def _origin(url: str) -> tuple[str, str, int | None] | None:
+    """Scheme, host and port; None for what is no plain web address (a name and password in it, say)."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc or "\\" in url:
+        return None
+    return parts.scheme, parts.hostname, port or {"http": 80, "https": 443}[parts.scheme]

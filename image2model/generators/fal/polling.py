@@ -1,0 +1,68 @@
+"""When to ask fal again, and what its answers say about progress."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+QUICK_SECONDS, QUICK_DELAY = 1.2, 0.15
+STEADY_SECONDS, STEADY_DELAY = 10.0, 1.0
+EARLY_SHARE, NEAR_SHARE, LATE_SHARE = 0.2, 0.05, 0.1
+NEAR_FROM, NEAR_TO = 0.75, 1.25
+
+
+def poll_delay(elapsed: float, expected: float) -> float:
+    """Seconds from one status call to the next, `elapsed` seconds after the submit.
+
+    Quick at first, for jobs that take no time; each second until the tenth; from then on a share of the
+    time elapsed, smallest around the time at which the end is expected. 5 % all the way would cost 55
+    calls in two minutes; so a job that takes about its expected two minutes costs under 40, and its end
+    is still noticed within the larger of 1 s and 5 %.
+    """
+    if elapsed < QUICK_SECONDS:
+        return QUICK_DELAY
+    if elapsed < STEADY_SECONDS:
+        return STEADY_DELAY
+    if elapsed < NEAR_FROM * expected:
+        return max(STEADY_DELAY, min(EARLY_SHARE * elapsed, NEAR_FROM * expected - elapsed))
+    share = NEAR_SHARE if elapsed <= NEAR_TO * expected else LATE_SHARE
+    return max(STEADY_DELAY, share * elapsed)
+
+
+PERCENT = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d+)?) ?%")
+WEB_ADDRESS = re.compile(r"\S*://\S*")
+LONGEST_MESSAGE = 120
+
+
+class Progress:
+    """What a job's log has told so far: the fraction done, which never falls, and the latest line."""
+
+    def __init__(self) -> None:
+        self.fraction: float | None = None
+        self.message = ""
+        self._seen: set[tuple[Any, Any]] = set()
+
+    def read(self, logs: object) -> None:
+        """Take in one window of the log; fal sends the same lines again and again."""
+        for line in logs if isinstance(logs, list) else ():
+            if not isinstance(line, Mapping) or not isinstance(line.get("message"), str):
+                continue
+            mark = (str(line.get("timestamp")), line["message"])
+            if mark not in self._seen:
+                self._seen.add(mark)
+                self._take(line["message"])
+
+    def _take(self, message: str) -> None:
+        percents = [float(number) / 100 for number in PERCENT.findall(message)]
+        self.fraction = max((p for p in (self.fraction, *percents) if p is not None and p <= 1), default=None)
+        self.message = _for_people(message) or self.message
+
+    def expected_seconds(self, elapsed: float, usual: float) -> float:
+        """How long the whole job should take by its own progress, or else as usual."""
+        return elapsed / self.fraction if self.fraction and self.fraction >= 0.05 else usual
+
+
+def _for_people(message: str) -> str:
+    last = message.strip().splitlines()[-1:] or [""]
+    return WEB_ADDRESS.sub("…", "".join(c if c.isprintable() else " " for c in last[0]))[:LONGEST_MESSAGE].strip()

@@ -1,0 +1,467 @@
+"""A stand-in for fal.ai that speaks its queue, upload and download protocol over real HTTP.
+
+It is strict (keys, fields, types, ranges, file contents), scriptable (`Script`: what becomes of a job;
+`Fault`: what becomes of a call) and counts everything. Every result is a box wrapped in the job's own picture.
+
+By hand, to try the app with fal's models and without paying:
+
+    python -m tests.fal_server --port 9911 --run-seconds 8
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import re
+import socket
+import threading
+import time
+import uuid
+from collections import Counter, defaultdict, deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import uvicorn
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Message, Receive, Scope, Send
+
+from tests.fal_files import box_glb, picture_problem, preview_png
+from tests.fal_schemas import ENDPOINTS, Endpoint, entry, problems
+
+KEY = "test-key"
+ROUTES: list[tuple[str, re.Pattern[str], str]] = [
+    (method, re.compile(pattern), name)
+    for method, pattern, name in [
+        ("POST", r"/storage/auth/token", "token"),
+        ("POST", r"/storage/upload/initiate", "initiate"),
+        ("PUT", r"/storage/put/(?P<file>[\w.-]+)", "put"),
+        ("POST", r"/files/upload", "upload"),
+        ("GET", r"/files/(?P<file>.+)", "download"),
+        ("GET", r"/v1/models/pricing", "pricing"),
+        ("GET", r"/v1/models", "models"),
+        ("POST", r"/run/(?P<endpoint>.+)", "run"),
+        ("GET", r"/(?P<app>[^/]+/[^/]+)/requests/(?P<id>[\w-]+)/status", "status"),
+        ("GET", r"/(?P<app>[^/]+/[^/]+)/requests/(?P<id>[\w-]+)", "result"),
+        ("PUT", r"/(?P<app>[^/]+/[^/]+)/requests/(?P<id>[\w-]+)/cancel", "cancel"),
+        ("POST", r"/(?P<endpoint>.+)", "submit"),
+    ]
+]
+WITH_KEY = frozenset({"token", "initiate", "pricing", "run", "status", "result", "cancel", "submit"})
+LOG_WINDOW = 3
+
+
+@dataclass(frozen=True)
+class Script:
+    """What becomes of a job."""
+
+    queue_seconds: float = 0.0
+    run_seconds: float = 0.0
+    percentages: tuple[int, ...] = (10, 35, 60, 85)
+    """Told in the log, evenly over the run."""
+    error: tuple[int, Any] | None = None
+    """HTTP status and body that the result answers with."""
+    error_headers: dict[str, str] = field(default_factory=dict)
+    status_error: tuple[str, str | None] | None = None
+    """`error` and `error_type` in the COMPLETED status, the result being there all the same."""
+    result: Any = None
+    """The result's body in place of the endpoint's own."""
+    mesh: bytes | None = None
+    """The bytes of the mesh in place of the box."""
+    stubborn: bool = False
+    """Goes on when it is cancelled in mid-run."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What becomes of one call: `kind` is drop_before, drop_after, hang, slow, answer or truncate."""
+
+    kind: str
+    status: int = 500
+    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+    seconds: float = 60.0
+
+
+@dataclass
+class Job:
+    """A job that was taken, and so is paid for."""
+
+    id: str
+    endpoint: str
+    arguments: dict[str, Any]
+    script: Script
+    submitted: float
+    headers: dict[str, str]
+    cancelled: float | None = None
+    status_calls: int = 0
+    errors: list[dict[str, Any]] = field(default_factory=list)
+
+
+class FalServer:
+    """The stand-in; use it as a context manager: it listens in a thread of its own on a loopback port."""
+
+    def __init__(
+        self,
+        script: Script | None = None,
+        *,
+        key: str = KEY,
+        port: int = 0,
+        concurrency: int = 0,
+        endpoints: dict[str, Endpoint] | None = None,
+    ) -> None:
+        self.script, self.key, self.concurrency = script or Script(), key, concurrency
+        self.endpoints = dict(ENDPOINTS if endpoints is None else endpoints)
+        self.prices = {name: endpoint.price for name, endpoint in self.endpoints.items()}
+        self.scripts: deque[Script] = deque()
+        """Scripts of the next jobs, before `script` is used again."""
+        self.faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
+        """Faults of the next calls, by operation: token, upload, submit, status, result, cancel, download …"""
+        self.calls: Counter[str] = Counter()
+        self.jobs: dict[str, Job] = {}
+        self.files: dict[str, tuple[str, bytes]] = {}
+        self.uploads: list[dict[str, str]] = []
+        self.leaks: list[str] = []
+        """Operations that were shown the key and had no business to see it."""
+        self._socket = socket.create_server(("127.0.0.1", port), backlog=2048)
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._uvicorn = uvicorn.Server(
+            uvicorn.Config(self, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1)
+        )
+        self._thread = threading.Thread(target=self._uvicorn.run, args=([self._socket],), daemon=True)
+
+    def __enter__(self) -> FalServer:
+        self._thread.start()
+        while not self._uvicorn.started:
+            time.sleep(0.005)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._uvicorn.should_exit = True
+        self._uvicorn.force_exit = True
+        self._thread.join(timeout=10)
+
+    def job(self) -> Job:
+        """The only job there is."""
+        (job,) = self.jobs.values()
+        return job
+
+    # One call
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one call, or do to it what the next fault says."""
+        request = Request(scope, receive)
+        name, parts = self._route(request)
+        self.calls[name] += 1
+        if name not in WITH_KEY and self.key in request.headers.get("authorization", ""):
+            self.leaks.append(name)
+        fault = self.faults[name].popleft() if self.faults[name] else None
+        if fault and fault.kind in ("hang", "slow"):
+            await asyncio.sleep(fault.seconds)
+        if fault and fault.kind in ("drop_before", "hang"):
+            return self._drop(scope)
+        response = await self._answer(name, request, parts)
+        if fault and fault.kind == "drop_after":
+            return self._drop(scope)
+        if fault and fault.kind == "answer":
+            response = _response(fault.status, fault.body, fault.headers)
+        cut = fault is not None and fault.kind == "truncate"
+        await response(scope, receive, _cut(send, lambda: self._drop(scope)) if cut else send)
+        return None
+
+    def _route(self, request: Request) -> tuple[str, dict[str, str]]:
+        for method, pattern, name in ROUTES:
+            found = pattern.fullmatch(request.url.path)
+            if found and method == request.method:
+                return name, found.groupdict()
+        return "unknown", {}
+
+    def _drop(self, scope: Scope) -> None:
+        for connection in list(self._uvicorn.server_state.connections):
+            if connection.client == scope["client"] and connection.transport is not None:
+                connection.transport.abort()
+
+    async def _answer(self, name: str, request: Request, parts: dict[str, str]) -> Response:
+        if name in WITH_KEY and request.headers.get("authorization") != f"Key {self.key}":
+            return _flat(401, "invalid key credentials")
+        handler: Callable[..., Awaitable[Response]] | None = getattr(self, f"_{name}", None)
+        return await handler(request, **parts) if handler else _flat(404, "Not Found")
+
+    # Uploads and downloads
+
+    async def _token(self, request: Request) -> Response:
+        if request.query_params.get("storage_type") != "fal-cdn-v3":
+            return _flat(400, "unknown storage type")
+        return JSONResponse(
+            {
+                "token": "cdn-token",
+                "token_type": "Bearer",
+                "base_url": self.url,
+                "expires_at": "2999-01-01T00:00:00+00:00",
+            }
+        )
+
+    async def _upload(self, request: Request) -> Response:
+        if request.headers.get("authorization") != "Bearer cdn-token":
+            return _flat(401, "invalid token")
+        url = self._store(request.headers.get("x-fal-file-name", "file"), request, await request.body())
+        return JSONResponse({"access_url": url})
+
+    async def _initiate(self, request: Request) -> Response:
+        wanted = await request.json()
+        file = f"{uuid.uuid4().hex}-{wanted['file_name']}"
+        self.files[f"gcs/{file}"] = (wanted["content_type"], b"")
+        return JSONResponse(
+            {"upload_url": f"{self.url}/storage/put/{file}", "file_url": f"{self.url}/files/gcs/{file}"}
+        )
+
+    async def _put(self, request: Request, file: str) -> Response:
+        self.files[f"gcs/{file}"] = (request.headers.get("content-type", ""), await request.body())
+        return Response()
+
+    def _store(self, name: str, request: Request, data: bytes) -> str:
+        path = f"b/{uuid.uuid4().hex}/{name}"
+        self.files[path] = (request.headers.get("content-type", ""), data)
+        self.uploads.append(dict(request.headers))
+        return f"{self.url}/files/{path}"
+
+    async def _download(self, request: Request, file: str) -> Response:
+        if file in self.files:
+            content_type, data = self.files[file]
+            return Response(data, media_type=content_type)
+        job_id, _, name = file.partition("/")
+        job = self.jobs.get(job_id)
+        return _flat(404, "Not Found") if job is None else Response(self._made(job, name))
+
+    def _made(self, job: Job, name: str) -> bytes:
+        if name.endswith(".png"):
+            return preview_png()
+        if not name.endswith(".glb"):
+            return b"# this is no GLB\n"
+        return box_glb(self._picture(job)) if job.script.mesh is None else job.script.mesh
+
+    # Jobs
+
+    async def _submit(self, request: Request, endpoint: str) -> Response:
+        if endpoint not in self.endpoints:
+            return _flat(404, f"Application '{endpoint}' not found")
+        try:
+            arguments = await request.json()
+        except ValueError:
+            return _flat(400, "Invalid JSON", "bad_request")
+        if not isinstance(arguments, dict):
+            return _flat(422, "The body is no object", "bad_request")
+        job = self._take(endpoint, arguments, request)
+        base = f"{self.url}/{'/'.join(endpoint.split('/')[:2])}/requests/{job.id}"
+        return JSONResponse(
+            {
+                "status": "IN_QUEUE",
+                "request_id": job.id,
+                "response_url": base,
+                "status_url": f"{base}/status",
+                "cancel_url": f"{base}/cancel",
+                "queue_position": self._position(job),
+            },
+            headers={"x-fal-request-id": job.id},
+        )
+
+    def _take(self, endpoint: str, arguments: dict[str, Any], request: Request) -> Job:
+        script = self.scripts.popleft() if self.scripts else self.script
+        job = Job(str(uuid.uuid4()), endpoint, arguments, script, time.monotonic(), dict(request.headers))
+        job.errors = problems(self.endpoints[endpoint], arguments) or self._picture_problems(job)
+        self.jobs[job.id] = job
+        return job
+
+    def _picture(self, job: Job) -> bytes:
+        name = self.endpoints[job.endpoint].image_field
+        value = job.arguments.get(name)
+        url = value[0] if isinstance(value, list) and value else value
+        _, _, file = str(url).partition(f"{self.url}/files/")
+        return self.files.get(file, ("", b""))[1]
+
+    def _picture_problems(self, job: Job) -> list[dict[str, Any]]:
+        name = self.endpoints[job.endpoint].image_field
+        if not name:
+            return []
+        picture = self._picture(job)
+        kind = picture_problem(picture) if picture else "file_download_error"
+        return [entry(name, kind, "Could not load the image")] if kind else []
+
+    def _times(self, job: Job) -> tuple[float, float]:
+        """When a job starts and ends, on the monotonic clock."""
+        if not self.concurrency:
+            start = job.submitted + job.script.queue_seconds
+            return start, start + _run_seconds(job)
+        free = [0.0] * self.concurrency
+        for other in self.jobs.values():
+            slot = free.index(min(free))
+            start = max(other.submitted + other.script.queue_seconds, free[slot])
+            end = start + _run_seconds(other)
+            if other is job:
+                break
+            if other.cancelled is None or other.cancelled >= start:
+                free[slot] = end
+        return start, end
+
+    def _position(self, job: Job) -> int:
+        """How many jobs wait before this one."""
+        now = time.monotonic()
+        waiting = [other for other in self.jobs.values() if other.cancelled is None and self._times(other)[0] > now]
+        return waiting.index(job) if job in waiting else 0
+
+    async def _status(self, request: Request, app: str, id: str) -> Response:
+        job = self._find(app, id)
+        if job is None:
+            return _flat(404, "Request not found")
+        job.status_calls += 1
+        with_logs = request.query_params.get("logs") in ("true", "True", "1")
+        now, (start, end) = time.monotonic(), self._times(job)
+        body: dict[str, Any] = {"request_id": id, "response_url": f"{self.url}/{app}/requests/{id}"}
+        logs = self._logs(job, start, end) if with_logs else None
+        if now >= end or job.cancelled is not None:
+            body |= {"status": "COMPLETED", "logs": logs, "metrics": {"inference_time": max(0.0, end - start)}}
+            if job.script.status_error:
+                body |= dict(zip(("error", "error_type"), job.script.status_error, strict=True))
+            return JSONResponse(body)
+        running = {"status": "IN_PROGRESS", "logs": logs}
+        return JSONResponse(
+            body | (running if now >= start else {"status": "IN_QUEUE", "queue_position": self._position(job)}),
+            status_code=202,
+        )
+
+    def _logs(self, job: Job, start: float, end: float) -> list[dict[str, Any]]:
+        done, count = (time.monotonic() - start) / max(end - start, 1e-9), len(job.script.percentages)
+        told = [percent for n, percent in enumerate(job.script.percentages) if n / count <= done]
+        lines = [
+            {
+                "timestamp": datetime.fromtimestamp(n, UTC).isoformat(),
+                "message": f"progress: {percent}%",
+                "level": "STDERR",
+                "source": "USER",
+            }
+            for n, percent in enumerate(told)
+        ]
+        return lines[-LOG_WINDOW:]
+
+    async def _result(self, request: Request, app: str, id: str) -> Response:
+        job = self._find(app, id)
+        if job is None:
+            return _flat(404, "Request not found")
+        if job.cancelled is not None:
+            return _flat(499, "Request was cancelled by the client", "client_cancelled")
+        if time.monotonic() < self._times(job)[1]:
+            return _flat(400, "Request is still in progress")
+        if job.errors:
+            return JSONResponse({"detail": job.errors}, 422)
+        if job.script.error:
+            return _response(*job.script.error, job.script.error_headers)
+        if job.script.result is not None:
+            return _response(200, job.script.result)
+        headers = {"x-fal-request-id": job.id, "x-fal-billable-units": "1"}
+        return JSONResponse(self.endpoints[job.endpoint].result(self._file(job)), headers=headers)
+
+    def _file(self, job: Job) -> Callable[[str, str], dict[str, Any]]:
+        def file(name: str, content_type: str) -> dict[str, Any]:
+            url = f"{self.url}/files/{job.id}/{name}"
+            return {"url": url, "content_type": content_type, "file_name": name, "file_size": 1234}
+
+        return file
+
+    async def _cancel(self, request: Request, app: str, id: str) -> Response:
+        job = self._find(app, id)
+        if job is None:
+            return JSONResponse({"status": "NOT_FOUND"}, 404)
+        now, (start, end) = time.monotonic(), self._times(job)
+        if now >= end or job.cancelled is not None:
+            return JSONResponse({"status": "ALREADY_COMPLETED"}, 400)
+        if now < start or not job.script.stubborn:
+            job.cancelled = now
+        return JSONResponse({"status": "CANCELLATION_REQUESTED"}, 202)
+
+    def _find(self, app: str, id: str) -> Job | None:
+        job = self.jobs.get(id)
+        return job if job and job.endpoint.split("/")[:2] == app.split("/") else None
+
+    async def _run(self, request: Request, endpoint: str) -> Response:
+        answer = await self._submit(request, endpoint)
+        if answer.status_code != 200:
+            return answer
+        job = self.jobs[json.loads(answer.body)["request_id"]]
+        await asyncio.sleep(max(0.0, self._times(job)[1] - time.monotonic()))
+        return await self._result(request, "/".join(endpoint.split("/")[:2]), job.id)
+
+    # Catalogue
+
+    async def _models(self, request: Request) -> Response:
+        wanted = request.query_params.getlist("endpoint_id") or list(self.endpoints)
+        models = [
+            {"endpoint_id": name, "metadata": {"display_name": name, "status": "active", "license_type": "commercial"}}
+            for name in wanted
+            if name in self.endpoints
+        ]
+        return JSONResponse({"models": models, "next_cursor": None, "has_more": False})
+
+    async def _pricing(self, request: Request) -> Response:
+        wanted = ",".join(request.query_params.getlist("endpoint_id")).split(",")
+        prices = [
+            {"endpoint_id": name, "unit_price": self.prices[name], "unit": "units", "currency": "USD"}
+            for name in wanted
+            if name in self.prices
+        ]
+        return JSONResponse({"prices": prices, "next_cursor": None, "has_more": False})
+
+
+def _run_seconds(job: Job) -> float:
+    return 0.0 if job.errors else job.script.run_seconds
+
+
+def _flat(status: int, detail: str, error_type: str | None = None) -> Response:
+    return JSONResponse({"detail": detail} | ({"error_type": error_type} if error_type else {}), status)
+
+
+def _response(status: int, body: Any, headers: dict[str, str] | None = None) -> Response:
+    if isinstance(body, bytes | str):
+        return Response(
+            body, status, headers, media_type=None if headers and "content-type" in headers else "text/html"
+        )
+    return JSONResponse(body, status, headers)
+
+
+def _cut(send: Send, drop: Callable[[], None]) -> Send:
+    """Send half of the body, then drop the connection."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            await send({**message, "body": message["body"][: len(message["body"]) // 2], "more_body": True})
+            await asyncio.sleep(0.05)
+            drop()
+        else:
+            await send(message)
+
+    return sending
+
+
+def main() -> None:
+    """Start by hand."""
+    parser = argparse.ArgumentParser(description="A stand-in for fal.ai: try its models without paying.")
+    parser.add_argument("--port", type=int, default=9911)
+    parser.add_argument("--queue-seconds", type=float, default=1.0)
+    parser.add_argument("--run-seconds", type=float, default=8.0)
+    parser.add_argument("--concurrency", type=int, default=0, help="jobs at once; 0: any number")
+    given = parser.parse_args()
+    script = replace(Script(), queue_seconds=given.queue_seconds, run_seconds=given.run_seconds)
+    with FalServer(script, port=given.port, concurrency=given.concurrency) as server:
+        print(
+            f"fal's stand-in is up. Run the app against it:\n\n    FAL_HOST={server.url} FAL_KEY={KEY} python app.py\n"
+        )
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            print("Stopped.")
+
+
+if __name__ == "__main__":
+    main()
