@@ -36,6 +36,7 @@ def theme() -> Base:
         block_background_fill="white", block_background_fill_dark="*neutral_900",
         block_border_color="*neutral_200", block_border_color_dark="*neutral_800",
         block_label_background_fill="white", block_label_background_fill_dark="*neutral_900",
+        block_radius="14px", container_radius="14px", button_large_radius="12px", button_medium_radius="10px",
         block_shadow="none", block_shadow_dark="none",
         block_title_text_weight="600", block_title_text_color="*neutral_700",
         block_title_text_color_dark="*neutral_200",

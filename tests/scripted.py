@@ -1,0 +1,66 @@
+"""A generator whose doings are written down beforehand, for tests of everything around generators."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+import trimesh
+
+from image2model.errors import GenerationFailed
+from image2model.generators.base import Event, Finished, Option, Spec, Submitted, Task
+
+
+@cache
+def box_glb() -> bytes:
+    """A small closed GLB."""
+    return bytes(trimesh.creation.box((1, 2, 3)).export(file_type="glb"))
+
+
+class ScriptedGenerator:
+    """Follows `script(picture's file size or name → events)`; a GenerationFailed in it is raised, a float slept."""
+
+    def __init__(self, name: str = "scripted", *, price: str = "0.30", at_once: int | None = None) -> None:
+        self.spec = Spec(
+            id=name, name=f"Scripted {name}", good_at="Tests.", usual_seconds=1.0, price=lambda choice: Decimal(price),
+            options=(Option("detail", "Detail", "choice", "low", choices=("low", "high")),),
+            face_limit=Option("face_limit", "Faces", "int", minimum=10, maximum=1000), at_once=at_once,
+        )  # fmt: skip
+        self.unavailable = ""
+        self.script: Callable[[Task], list[Event | GenerationFailed | float]] = lambda task: []
+        self.runs: list[Task] = []
+        self.cancelled: list[Mapping[str, Any]] = []
+        self.gate: asyncio.Event | None = None
+        """Where set, each run waits for it before its end."""
+        self.working = self.most_working = 0
+
+    async def run(self, task: Task) -> AsyncIterator[Event]:
+        """Yield the script's events, then write the box and finish."""
+        self.runs.append(task)
+        self.working += 1
+        self.most_working = max(self.working, self.most_working)
+        try:
+            for step in self.script(task):
+                if isinstance(step, GenerationFailed):
+                    raise step
+                if isinstance(step, float):
+                    await asyncio.sleep(step)
+                elif not (isinstance(step, Submitted) and task.remote):
+                    yield step
+            if self.gate:
+                await self.gate.wait()
+            glb = task.folder / "model.glb"
+            glb.write_bytes(box_glb())
+            yield Finished(glb)
+        finally:
+            self.working -= 1
+
+    async def cancel(self, remote: Mapping[str, Any]) -> None:
+        """Remember that the far side was told."""
+        self.cancelled.append(remote)
+
+    async def close(self) -> None:
+        """Nothing to free."""

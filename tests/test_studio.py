@@ -1,0 +1,322 @@
+"""The use cases on a real store, a real folder and real worker processes."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from image2model.batches.store import Store
+from image2model.errors import GenerationFailed, ImageRefused, NotFound, OptionRefused, SettingsError, Unavailable
+from image2model.generators.base import Downloading, Queued, Running, Submitted, Uploading
+from image2model.settings import Settings
+from image2model.studio import Picture, Studio
+from tests.scripted import ScriptedGenerator, box_glb
+
+
+def picture(folder: Path, name: str, colour: str = "red") -> Picture:
+    """A small picture in a file of its own."""
+    path = folder / f"{len(list(folder.iterdir()))}.upload"
+    data = io.BytesIO()
+    Image.new("RGB", (64, 48), colour).save(data, "PNG")
+    path.write_bytes(data.getvalue())
+    return Picture(path, name)
+
+
+@pytest.fixture
+def uploads(tmp_path: Path) -> Path:
+    """A folder for pictures that are about to be submitted."""
+    folder = tmp_path / "uploads"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def generator() -> ScriptedGenerator:
+    """A generator that does what a test says."""
+    return ScriptedGenerator()
+
+
+@pytest.fixture
+async def studio(tmp_path: Path, generator: ScriptedGenerator):
+    """A started studio with the scripted generator."""
+    studio = Studio(Settings(data_dir=tmp_path / "data", generator="scripted", workers=1, _env_file=None), [generator])
+    await studio.start()
+    yield studio
+    await studio.close()
+
+
+async def finished(studio: Studio, batch_id: str) -> dict:
+    """The last view of a batch."""
+    async with asyncio.timeout(60):
+        views = [view async for view in studio.watch(batch_id)]
+    return views[-1]
+
+
+async def test_pictures_become_files_named_after_them(studio, uploads):
+    """Each picture gives a GLB and a thumbnail under the picture's name; equal names are told apart."""
+    pictures = [picture(uploads, "chair.jpg"), picture(uploads, "chair.jpg", "blue")]
+    batch = await studio.submit(pictures)
+    view = await finished(studio, batch.id)
+    assert [(job["state"], job["filename"]) for job in view["jobs"]] == [("done", "chair.glb"), ("done", "chair-2.glb")]
+    served = await studio.file(batch.id, 2, "chair-2.glb")
+    assert served.path.read_bytes() == box_glb()
+    assert (await studio.file(batch.id, 2, "thumbnail.webp")).path.read_bytes()[8:12] == b"WEBP"
+    assert [path.name for path in served.path.parent.iterdir() if path.name.startswith("work")] == []
+
+
+async def test_a_finished_job_carries_the_facts_of_its_mesh(studio, uploads):
+    """Faces, size and closedness in the view are those of the box that was made, and the cost is the price."""
+    batch = await studio.submit([picture(uploads, "box.png")])
+    job = (await finished(studio, batch.id))["jobs"][0]
+    assert job["facts"]["faces"] == 12
+    assert job["facts"]["watertight"] is True
+    assert sorted(job["facts"]["dimensions"]) == [1, 2, 3]
+    assert job["cost"] == 0.3
+
+
+async def test_bad_pictures_are_left_out_with_their_reasons(studio, uploads):
+    """The good ones go on; each refused one is named with a code and a sentence."""
+    bad = picture(uploads, "notes.png")
+    bad.path.write_text("not a picture")
+    batch = await studio.submit([bad, picture(uploads, "good.png")])
+    view = await studio.view(batch.id)
+    assert [job["name"] for job in view["jobs"]] == ["good.png"]
+    assert [(one["name"], bool(one["code"]), bool(one["message"])) for one in view["rejected"]] == [
+        ("notes.png", True, True)
+    ]
+
+
+async def test_a_batch_without_a_usable_picture_leaves_nothing_behind(studio, uploads):
+    """When all are refused the person is told, and no row and no folder stays."""
+    bad = picture(uploads, "notes.png")
+    bad.path.write_text("not a picture")
+    with pytest.raises(ImageRefused, match="None of these"):
+        await studio.submit([bad])
+    assert list(studio.folders.batches.iterdir()) == []
+    assert await studio.library(None) == []
+
+
+async def test_numbers_and_options_out_of_range_are_refused_kindly(studio, uploads):
+    """Too many, none, an unknown option, a bad face limit and an unknown generator each say what to do."""
+    one = picture(uploads, "a.png")
+    with pytest.raises(OptionRefused, match="up to 25"):
+        await studio.submit([one] * 26)
+    with pytest.raises(OptionRefused, match="Add at least one"):
+        await studio.submit([])
+    with pytest.raises(OptionRefused, match="detail"):
+        await studio.submit([one], options={"speed": 9})
+    with pytest.raises(OptionRefused, match="from 10 to 1,000"):
+        await studio.submit([one], face_limit=5)
+    with pytest.raises(NotFound, match="scripted"):
+        await studio.submit([one], generator="nobody")
+
+
+async def test_an_unavailable_generator_is_refused_before_anything_is_stored(studio, generator, uploads):
+    """The reason reaches the person and nothing stays behind."""
+    generator.unavailable = "It needs a key."
+    with pytest.raises(Unavailable, match="needs a key"):
+        await studio.submit([picture(uploads, "a.png")])
+    assert await studio.library(None) == []
+
+
+async def test_one_failure_does_not_stop_the_others(studio, generator, uploads):
+    """A failing picture carries its reason; the rest is done; retry runs only what failed."""
+    reason = GenerationFailed("no_subject", "There is no subject.", "Use a clearer picture.")
+    generator.script = lambda task: [reason] if "bad" in task.image.parent.name else []
+    batch = await studio.submit([picture(uploads, "bad.png"), picture(uploads, "good.png")])
+    view = await finished(studio, batch.id)
+    assert (view["state"], [job["state"] for job in view["jobs"]]) == ("partly", ["failed", "done"])
+    assert view["jobs"][0]["error"] == {
+        "code": "no_subject", "message": "There is no subject.", "hint": "Use a clearer picture.", "retryable": False,
+    }  # fmt: skip
+    generator.script = lambda task: []
+    await studio.retry(batch.id)
+    view = await finished(studio, batch.id)
+    assert view["state"] == "done"
+    assert len(generator.runs) == 3
+
+
+async def test_a_crash_in_a_generator_is_a_failure_without_its_details(studio, generator, uploads):
+    """An unexpected exception becomes a friendly, retryable failure and leaks nothing."""
+    generator.script = lambda task: 1 / 0
+    batch = await studio.submit([picture(uploads, "a.png")])
+    job = (await finished(studio, batch.id))["jobs"][0]
+    assert (job["state"], job["error"]["code"], job["error"]["retryable"]) == ("failed", "internal_error", True)
+    assert "division" not in json.dumps(job)
+
+
+async def test_cancel_stops_a_job_wherever_it_is(studio, generator, uploads):
+    """What runs is stopped and the far side told; nothing of it arrives later."""
+    generator.gate = asyncio.Event()
+    generator.script = lambda task: [Submitted({"request_id": task.image.parent.name}), Running()]
+    batch = await studio.submit([picture(uploads, "a.png"), picture(uploads, "b.png")])
+    async for view in studio.watch(batch.id):
+        if all(job["state"] == "running" for job in view["jobs"]):
+            break
+    view = await studio.cancel(batch.id)
+    assert [job["state"] for job in view["jobs"]] == ["cancelled", "cancelled"]
+    generator.gate.set()
+    await asyncio.sleep(0.05)
+    assert (await studio.view(batch.id))["state"] == "cancelled"
+    assert sorted(remote["request_id"] for remote in generator.cancelled) == ["1-a", "2-b"]
+    assert generator.working == 0
+
+
+async def test_a_watcher_sees_the_stages_in_order(studio, generator, uploads):
+    """States never go back and progress never falls, from waiting to done."""
+    generator.script = lambda task: [
+        Uploading(), 0.15, Submitted({"id": 1}), Queued(2), 0.15, Running(0.1), 0.15, Running(0.6), 0.15, Downloading(0.5), 0.15,
+    ]  # fmt: skip
+    batch = await studio.submit([picture(uploads, "a.png")])
+    seen = [view["jobs"][0] async for view in studio.watch(batch.id)]
+    order = ["new", "uploading", "queued", "running", "downloading", "finishing", "done"]
+    ranks = [order.index(job["state"]) for job in seen]
+    assert ranks == sorted(ranks)
+    assert {"queued", "running", "done"} <= {job["state"] for job in seen}
+    progress = [job["progress"] for job in seen]
+    assert progress == sorted(progress)
+    assert progress[-1] == 1
+    assert next(job for job in seen if job["state"] == "queued")["message"] == "In the queue, 2 ahead"
+
+
+async def test_a_bounded_generator_works_so_many_at_once(tmp_path, uploads):
+    """The others wait with an honest number of jobs ahead."""
+    generator = ScriptedGenerator(at_once=2)
+    generator.gate = asyncio.Event()
+    studio = Studio(Settings(data_dir=tmp_path / "d", generator="scripted", workers=1, _env_file=None), [generator])
+    await studio.start()
+    batch = await studio.submit([picture(uploads, f"{n}.png") for n in range(4)])
+    while generator.working < 2:
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.05)
+    jobs = (await studio.view(batch.id))["jobs"]
+    assert generator.most_working == 2
+    assert jobs[3]["queue_position"] >= 1
+    generator.gate.set()
+    assert (await finished(studio, batch.id))["state"] == "done"
+    assert generator.most_working == 2
+    await studio.close()
+
+
+async def test_a_stopped_process_leaves_work_that_the_next_one_finishes(tmp_path, uploads):
+    """After a stop in mid-batch the next start goes on, with the stored handle and without a second submit."""
+    settings = Settings(data_dir=tmp_path / "d", generator="scripted", workers=1, _env_file=None)
+    first = ScriptedGenerator()
+    first.gate = asyncio.Event()
+    first.script = lambda task: [Submitted({"request_id": "r1"}), Running()]
+    studio = Studio(settings, [first])
+    await studio.start()
+    batch = await studio.submit([picture(uploads, "a.png"), picture(uploads, "b.png")])
+    async for view in studio.watch(batch.id):
+        if all(job["state"] == "running" for job in view["jobs"]):
+            break
+    await studio.close()
+    assert first.cancelled == []
+
+    second = ScriptedGenerator()
+    studio = Studio(settings, [second])
+    await studio.start()
+    view = await finished(studio, batch.id)
+    assert view["state"] == "done"
+    assert [task.remote for task in second.runs] == [{"request_id": "r1"}] * 2
+    await studio.close()
+
+
+async def test_a_job_whose_mesh_is_in_place_is_not_made_again(tmp_path, uploads):
+    """A process that died after the last rename and before the last row costs nothing more."""
+    settings = Settings(data_dir=tmp_path / "d", generator="scripted", workers=1, _env_file=None)
+    generator = ScriptedGenerator()
+    generator.gate = asyncio.Event()
+    studio = Studio(settings, [generator])
+    await studio.start()
+    batch = await studio.submit([picture(uploads, "a.png")])
+    await asyncio.sleep(0.1)
+    (studio.folders.job(batch.jobs[0]) / "model.glb").write_bytes(box_glb())
+    await studio.close()
+    again = ScriptedGenerator()
+    studio = Studio(settings, [again])
+    await studio.start()
+    assert (await finished(studio, batch.id))["state"] == "done"
+    assert again.runs == []
+    await studio.close()
+
+
+async def test_a_deleted_batch_takes_its_files_along(studio, generator, uploads):
+    """Deleting in mid-work stops it and removes rows and files; asking for it again says so."""
+    generator.gate = asyncio.Event()
+    batch = await studio.submit([picture(uploads, "a.png")])
+    await asyncio.sleep(0.05)
+    await studio.delete(batch.id)
+    assert not studio.folders.batch(batch.id).exists()
+    with pytest.raises(NotFound):
+        await studio.view(batch.id)
+
+
+@pytest.mark.parametrize("name", ["model.glb", "input.png", "../1-a/input.webp", "work-1", "b.glb", ""])
+async def test_only_offered_files_are_served(studio, uploads, name):
+    """Other names, the stored originals and paths are not found."""
+    batch = await studio.submit([picture(uploads, "a.png")])
+    await finished(studio, batch.id)
+    with pytest.raises(NotFound):
+        await studio.file(batch.id, 1, name)
+
+
+async def test_the_archive_tells_all_and_holds_what_is_done(studio, generator, uploads):
+    """The zip's list has each mesh and thumbnail; the manifest has facts, choices and failures with reasons."""
+    generator.script = lambda task: (
+        [GenerationFailed("no_subject", "There is no subject.")] if "bad" in task.image.parent.name else []
+    )
+    batch = await studio.submit(
+        [picture(uploads, "good.png"), picture(uploads, "bad.png")], options={"detail": "high"}, face_limit=100
+    )
+    await finished(studio, batch.id)
+    entries, manifest = await studio.archive(batch.id)
+    assert [entry.name for entry in entries] == ["good.glb", "thumbnails/good.webp"]
+    assert (manifest["options"], manifest["face_limit"], manifest["state"]) == ({"detail": "high"}, 100, "partly")
+    assert manifest["jobs"][0]["facts"]["faces"] == 12
+    assert manifest["jobs"][1]["error"]["code"] == "no_subject"
+    assert str(studio.folders.data) not in json.dumps(manifest)
+
+
+async def test_visitors_have_their_own_library(studio, uploads):
+    """A browser sees the batches it made, newest first, and no others."""
+    one = await studio.submit([picture(uploads, "a.png")], visitor="ann")
+    await studio.submit([picture(uploads, "b.png")], visitor="bob")
+    assert [view["batch_id"] for view in await studio.library("ann")] == [one.id]
+
+
+async def test_the_sweep_removes_what_nobody_owns(studio, uploads):
+    """A folder without a row goes when it is old enough; a batch's folder stays."""
+    batch = await studio.submit([picture(uploads, "a.png")])
+    orphan = studio.folders.batch("orphan")
+    orphan.mkdir()
+    assert studio.folders.sweep({batch.id}) == 0
+    assert studio.folders.sweep({batch.id}, older_than=-1) == 1
+    assert not orphan.exists()
+    assert studio.folders.batch(batch.id).exists()
+
+
+async def test_money_spent_is_the_sum_of_what_was_done(studio, uploads):
+    """The view tells the estimate before and the spending after."""
+    batch = await studio.submit([picture(uploads, f"{n}.png") for n in range(3)])
+    assert batch.estimate == Decimal("0.90")
+    assert (await finished(studio, batch.id))["cost"] == {"estimate": 0.9, "spent": 0.9, "currency": "USD"}
+
+
+def test_an_unknown_default_generator_stops_the_start(tmp_path):
+    """GENERATOR must name a generator that exists; the error lists them."""
+    with pytest.raises(SettingsError, match="GENERATOR takes one of scripted"):
+        Studio(Settings(data_dir=tmp_path, generator="nobody", _env_file=None), [ScriptedGenerator()])
+
+
+def test_the_store_lies_in_the_data_folder(tmp_path):
+    """Without DATABASE_URL the database is a file in DATA_DIR."""
+    settings = Settings(data_dir=tmp_path / "here", _env_file=None)
+    Store(settings.database).close()
+    assert (tmp_path / "here" / "image2model.db").is_file()
