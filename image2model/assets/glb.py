@@ -1,0 +1,281 @@
+"""Reading untrusted GLB files (glTF 2.0 in one binary file) into numpy arrays.
+
+The container and its JSON are judged before anything is decoded, every length is held against the
+bytes that are there, and nothing outside the file is ever opened.
+Format: https://registry.khronos.org/glTF/specs/2.0/glTF-2.0.html
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import GenerationFailed
+
+Floats = NDArray[np.float32]
+Integers = NDArray[np.intp]
+
+MAX_BYTES = 2_000_000_000
+MAX_ELEMENTS = 30_000_000
+MAX_FACES = 20_000_000
+COMPONENTS = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
+WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
+TRIANGLES, STRIP, FAN = 4, 5, 6
+COMPRESSIONS = {
+    "KHR_draco_mesh_compression": "Draco",
+    "EXT_meshopt_compression": "meshopt",
+    "KHR_meshopt_compression": "meshopt",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """What one primitive adds to a scene; `first_*` say where its faces and vertices begin there."""
+
+    first_face: int
+    first_vertex: int
+    faces: int
+    vertices: int
+    attributes: dict[str, NDArray[Any]]
+    """By glTF's names, (vertices, width); normals already turned with their node."""
+    material: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """All triangles of a GLB, placed by their nodes (glTF: Y up, front towards +Z)."""
+
+    positions: Floats
+    """(vertices, 3)"""
+    faces: Integers
+    """(faces, 3), into `positions`."""
+    surfaces: tuple[Surface, ...]
+
+
+class Glb:
+    """A GLB whose container is sound and whose JSON was read; its buffers are decoded on demand."""
+
+    def __init__(self, path: Path) -> None:
+        """Raise GenerationFailed: not_a_glb, glb_truncated, glb_too_large, glb_broken, glb_outside_files."""
+        self.size_bytes = path.stat().st_size
+        if self.size_bytes > MAX_BYTES:
+            raise _failed("glb_too_large", f"has {self.size_bytes / 1e9:.1f} GB")
+        self.json, self._binary = _chunks(path.read_bytes())
+        self._refuse_outside_files()
+
+    @property
+    def compression(self) -> str:
+        """The name of the compression that hides the geometry; empty where there is none."""
+        used = {**dict.fromkeys(self.list("extensionsUsed")), **dict.fromkeys(self.list("extensionsRequired"))}
+        return next((COMPRESSIONS[name] for name in used if name in COMPRESSIONS), "")
+
+    def list(self, name: str) -> list[Any]:
+        """The JSON's array called `name`; empty where there is none."""
+        return list(self.json.get(name) or [])
+
+    def scene(self) -> Scene:
+        """Decode all triangles; raise GenerationFailed: glb_no_geometry, glb_broken, glb_too_large."""
+        try:
+            return self._scene()
+        except (KeyError, IndexError, TypeError, ValueError, OverflowError, AttributeError) as error:
+            raise _failed("glb_broken", "contradicts itself") from error
+
+    def accessor(self, index: int) -> NDArray[Any]:
+        """The accessor's values as (count, width), normalised integers as floats."""
+        accessor = self.json["accessors"][index]
+        count, width = int(accessor["count"]), WIDTHS[accessor["type"]]
+        kind = np.dtype(COMPONENTS[accessor["componentType"]])
+        if not 0 <= count <= MAX_ELEMENTS:
+            raise _failed("glb_too_large", f"claims {count:,} values in one list")
+        if "bufferView" in accessor:
+            values = self._values(accessor, kind, width, count)
+        else:
+            values = np.zeros((count, width), kind)
+        if sparse := accessor.get("sparse"):
+            values = self._patched(values, sparse)
+        if accessor.get("normalized") and kind.kind != "f":
+            values = np.maximum(values.astype(np.float32) / np.iinfo(kind).max, -1)
+        return values
+
+    def image(self, index: int) -> bytes:
+        """The encoded bytes of an image."""
+        image = self.json["images"][index]
+        if "bufferView" not in image:
+            return _from_data_uri(image["uri"])
+        view = self.json["bufferViews"][image["bufferView"]]
+        start = int(view.get("byteOffset", 0))
+        return bytes(self._buffer(view["buffer"])[start : start + int(view["byteLength"])])
+
+    def placed(self) -> Iterator[tuple[NDArray[np.float64], dict[str, Any]]]:
+        """Yield (4×4 matrix, mesh) for each node with a mesh, each node once however often it is linked."""
+        nodes, scenes = self.list("nodes"), self.list("scenes")
+        if scenes:
+            roots = scenes[self.json.get("scene", 0)].get("nodes", [])
+        else:
+            roots = set(range(len(nodes))) - {child for node in nodes for child in node.get("children", [])}
+        waiting, seen = [(root, np.eye(4)) for root in roots], set()
+        while waiting:
+            index, parent = waiting.pop()
+            if index in seen:
+                continue
+            seen.add(index)
+            node = nodes[index]
+            matrix = parent @ _matrix(node)
+            waiting += [(child, matrix) for child in node.get("children", [])]
+            if "mesh" in node:
+                yield matrix, self.json["meshes"][node["mesh"]]
+
+    def _refuse_outside_files(self) -> None:
+        for part in (*self.list("buffers"), *self.list("images")):
+            uri = part.get("uri") if isinstance(part, dict) else None
+            if uri and not str(uri).startswith("data:"):
+                raise _failed("glb_outside_files", "needs other files that did not come with it")
+
+    def _scene(self) -> Scene:
+        positions: list[Floats] = []
+        faces: list[Integers] = []
+        surfaces: list[Surface] = []
+        first_face = first_vertex = 0
+        for matrix, mesh in self.placed():
+            for primitive in mesh["primitives"]:
+                triangles = self._triangles(primitive)
+                if not len(triangles):
+                    continue
+                attributes = {name: self.accessor(index) for name, index in primitive["attributes"].items()}
+                points, normals = _moved(attributes.pop("POSITION"), attributes.pop("NORMAL", None), matrix)
+                if triangles.max() >= len(points):
+                    raise IndexError("a face uses a vertex that is not there")
+                if normals is not None:
+                    attributes["NORMAL"] = normals
+                if first_face + len(triangles) > MAX_FACES:
+                    raise _failed("glb_too_large", f"has more than {MAX_FACES:,} faces")
+                surfaces.append(
+                    Surface(
+                        first_face, first_vertex, len(triangles), len(points), attributes, self._material(primitive)
+                    )
+                )
+                positions.append(points)
+                faces.append(triangles + first_vertex)
+                first_face += len(triangles)
+                first_vertex += len(points)
+        if not faces:
+            raise _failed("glb_no_geometry", "holds no surface")
+        return Scene(np.concatenate(positions), np.concatenate(faces), tuple(surfaces))
+
+    def _triangles(self, primitive: dict[str, Any]) -> Integers:
+        """(faces, 3) indices of a primitive; none for points and lines."""
+        mode = primitive.get("mode", TRIANGLES)
+        if mode not in (TRIANGLES, STRIP, FAN) or "POSITION" not in primitive.get("attributes", {}):
+            return np.empty((0, 3), np.intp)
+        if "indices" in primitive:
+            order = self.accessor(primitive["indices"]).ravel().astype(np.intp)
+        else:
+            order = np.arange(self.json["accessors"][primitive["attributes"]["POSITION"]]["count"])
+        if mode == TRIANGLES:
+            return order[: len(order) // 3 * 3].reshape(-1, 3)
+        if mode == FAN:
+            return np.stack([np.broadcast_to(order[:1], max(0, len(order) - 2)), order[1:-1], order[2:]], axis=1)
+        strip = np.stack([order[:-2], order[1:-1], order[2:]], axis=1)
+        strip[1::2] = strip[1::2, ::-1]
+        return strip
+
+    def _material(self, primitive: dict[str, Any]) -> dict[str, Any]:
+        return dict(self.json["materials"][primitive["material"]]) if "material" in primitive else {}
+
+    def _buffer(self, index: int) -> memoryview | bytes:
+        uri = self.json["buffers"][index].get("uri")
+        return _from_data_uri(uri) if uri else self._binary
+
+    def _values(self, where: dict[str, Any], kind: np.dtype[Any], width: int, count: int) -> NDArray[Any]:
+        """A view on a buffer; numpy itself refuses one that would reach beyond its end."""
+        view = self.json["bufferViews"][where["bufferView"]]
+        start = int(view.get("byteOffset", 0)) + int(where.get("byteOffset", 0))
+        stride = int(view.get("byteStride") or kind.itemsize * width)
+        if start < 0 or stride < 0:
+            raise ValueError("negative offset")
+        return np.ndarray((count, width), kind, self._buffer(view["buffer"]), start, (stride, kind.itemsize))
+
+    def _patched(self, values: NDArray[Any], sparse: dict[str, Any]) -> NDArray[Any]:
+        count = int(sparse["count"])
+        kind = np.dtype(COMPONENTS[sparse["indices"]["componentType"]])
+        rows = self._values(sparse["indices"], kind, 1, count).ravel()
+        patched = values.copy()
+        patched[rows] = self._values(sparse["values"], values.dtype, values.shape[1], count)
+        return patched
+
+
+def _failed(code: str, what: str) -> GenerationFailed:
+    return GenerationFailed(code, f"The generator's file {what}.", "Try again, or use another generator.")
+
+
+def _chunks(data: bytes) -> tuple[dict[str, Any], memoryview]:
+    """The JSON and the binary chunk of a GLB."""
+    if data[:4] != b"glTF":
+        raise _failed("not_a_glb", "is not a GLB" if data else "is empty")
+    if len(data) < 20 or struct.unpack_from("<I", data, 8)[0] > len(data):
+        raise _failed("glb_truncated", "is cut short")
+    version, _, length, kind = struct.unpack_from("<III4s", data, 4)
+    if version != 2 or kind != b"JSON":
+        raise _failed("not_a_glb", "is not a GLB of glTF 2")
+    if 20 + length > len(data):
+        raise _failed("glb_truncated", "is cut short")
+    try:
+        document = json.loads(data[20 : 20 + length])
+    except (ValueError, RecursionError) as error:
+        raise _failed("glb_broken", "has an unreadable description") from error
+    if not isinstance(document, dict):
+        raise _failed("glb_broken", "has an unreadable description")
+    return document, _binary_chunk(memoryview(data)[20 + length :])
+
+
+def _binary_chunk(rest: memoryview) -> memoryview:
+    if len(rest) < 8:
+        return memoryview(b"")
+    (length,) = struct.unpack_from("<I", rest)
+    if 8 + length > len(rest):
+        raise _failed("glb_truncated", "is cut short")
+    return rest[8 : 8 + length]
+
+
+def _from_data_uri(uri: str) -> bytes:
+    return base64.b64decode(uri.partition("base64,")[2])
+
+
+def _matrix(node: dict[str, Any]) -> NDArray[np.float64]:
+    """A node's own 4×4 matrix, from its matrix or its translation, rotation (x, y, z, w) and scale."""
+    if "matrix" in node:
+        return np.array(node["matrix"], float).reshape(4, 4).T
+    x, y, z, w = node.get("rotation", (0, 0, 0, 1))
+    turn = np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+    matrix = np.eye(4)
+    matrix[:3, :3] = turn * np.array(node.get("scale", (1, 1, 1)), float)
+    matrix[:3, 3] = node.get("translation", (0, 0, 0))
+    return matrix
+
+
+def _moved(
+    positions: NDArray[Any], normals: NDArray[Any] | None, matrix: NDArray[np.float64]
+) -> tuple[Floats, Floats | None]:
+    """Positions and normals (n, 3) in the scene's coordinates."""
+    if np.array_equal(matrix, np.eye(4)):
+        return positions.astype(np.float32, copy=False), normals
+    with np.errstate(all="ignore"):  # hostile numbers become infinities, which the facts tell
+        turn = matrix[:3, :3]
+        points = (positions @ turn.T + matrix[:3, 3]).astype(np.float32)
+        if normals is None or not np.linalg.det(turn):
+            return points, None
+        return points, (normals @ np.linalg.inv(turn)).astype(np.float32)

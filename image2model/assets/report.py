@@ -1,0 +1,30 @@
+"""What is made of every new asset, once, in a worker process: its facts and its thumbnail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..files import write_whole
+from .facts import compressed_facts, scene_facts
+from .glb import Glb
+from .thumbnail import draw
+
+
+def report(glb: Path, thumbnail_to: Path | None) -> dict[str, Any]:
+    """Return the facts of a GLB and write its thumbnail (WebP), having read the file once.
+
+    Raises GenerationFailed for a file that nobody could open. A mesh compressed with Draco or
+    meshopt has facts, with a warning, but no thumbnail.
+    """
+    opened = Glb(glb)
+    if opened.compression:
+        return compressed_facts(opened).to_dict()
+    scene = opened.scene()
+    if thumbnail_to is not None:
+        write_whole(thumbnail_to, draw(opened, scene))
+    return scene_facts(opened, scene).to_dict()
+
+
+def warm_up() -> None:
+    """Nothing is left to load: importing this module (numpy, scipy's graphs, Pillow) is the warm-up."""
