@@ -37,7 +37,9 @@ def batch_view(batch: Batch, spec: Spec, now: float, ahead: int = 0) -> dict[str
         "batch_id": batch.id,
         "state": batch.state,
         "sequence": batch.sequence,
-        "progress": round(sum(view["progress"] for view in views) / max(1, len(views)), 3),
+        "progress": round(
+            sum(1 if job.finished else progress(job, spec, now) for job in batch.jobs) / max(1, len(views)), 3
+        ),
         "message": _summary(batch, counts, seconds := _seconds_left(batch, spec, now)),
         "seconds_left": seconds,
         "counts": {"total": len(batch.jobs), **counts},
@@ -104,7 +106,8 @@ def _message(job: Job, spec: Spec, now: float, ahead: int) -> str:
         return f"{WORDS[job.state]}, {waiting} ahead"
     if job.state == "running" and job.running_at and now - job.running_at > 3 * spec.usual_seconds:
         return "Taking longer than usual"
-    return job.message if job.state == "running" and job.message else WORDS[job.state]
+    own = job.message if job.state == "running" else ""
+    return own[:1].upper() + own[1:] or WORDS[job.state]
 
 
 def _summary(batch: Batch, counts: Mapping[str, int], seconds: float | None) -> str:
@@ -126,7 +129,8 @@ def _seconds_left(batch: Batch, spec: Spec, now: float) -> float | None:
         return round(len(left) * (max(done) - batch.created_at) / len(done), 1)
     rounds = math.ceil(len(left) / spec.at_once) if spec.at_once else 1
     begun = min((job.running_at for job in left if job.running_at), default=now)
-    return round(max(rounds * spec.usual_seconds - (now - begun), 0.1 * spec.usual_seconds, 1.0), 1)
+    expected = rounds * spec.usual_seconds - (now - begun)
+    return round(expected, 1) if expected > 0 else None
 
 
 def _duration(seconds: float) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.data_classes import FileData
 from gradio.route_utils import get_root_url
 
 from ...errors import Image2ModelError, ImageRefused
@@ -58,10 +59,12 @@ class Create:
 
     def _build_inputs(self) -> None:
         most, size = self.studio.settings.max_files, self.studio.settings.max_file_mb
+        html(
+            f'<p class="small-title">Pictures <span>up to {most} JPEG or PNG files, {size} MB each</span></p>',
+        )
         self.images = gr.Gallery(
-            label=f"Pictures: up to {most} JPEG or PNG files, {size} MB each", type="filepath", file_types=["image"],
-            sources=["upload", "clipboard"], columns=4, height=250, object_fit="contain", interactive=True,
-            elem_id="images", buttons=[],
+            label="Pictures", show_label=False, type="filepath", file_types=["image"], sources=["upload", "clipboard"],
+            columns=4, height=250, object_fit="contain", interactive=True, elem_id="images", buttons=[],
         )  # fmt: skip
         self.refused = html(elem_id="refused", js_on_load=REFUSED_JS)
         with gr.Column(elem_id="examples", visible=bool(examples())):
@@ -84,6 +87,7 @@ class Create:
         )
 
     def _build_results(self) -> None:
+        self.model = gr.State("")
         self.batch = gr.Textbox(visible="hidden", elem_id="batch-id")
         self.board = html(READY, elem_id="board", js_on_load=(STATIC / "board.js").read_text())
         with gr.Row(elem_id="actions", visible=False) as self.actions:
@@ -98,8 +102,9 @@ class Create:
             with gr.Column(scale=3, min_width=300):
                 self.viewer = gr.Model3D(
                     elem_id="viewer", label="3D viewer: drag to turn, scroll to zoom", height=460, interactive=False,
-                    clear_color=(0, 0, 0, 0), camera_position=(60, 75, None),
+                    clear_color=(0, 0, 0, 0), camera_position=(70, 75, None),
                 )  # fmt: skip
+                self.viewer.postprocess = _by_address  # type: ignore[assignment, method-assign]
             with gr.Column(scale=2, min_width=240):
                 self.facts = html(elem_id="facts")
 
@@ -145,7 +150,10 @@ class Create:
             self.start_anew, None, [self.batch, self.images, self.refused, self.result, *self._board_outputs],
             cancels=[first, loaded, again], **HIDDEN,
         ).then(None, self.batch, None, js=SET_ADDRESS)  # fmt: skip
-        self.board.select(self.open_result, self.batch, [self.result, self.viewer, self.facts], **HIDDEN)
+        # A model that is set while its viewer is just being shown is never drawn: first the place, then the model.
+        self.board.select(self.open_result, self.batch, [self.result, self.facts, self.model], **HIDDEN).then(
+            self.show_model, self.model, self.viewer, **HIDDEN
+        )
 
     async def look(self, images: list[tuple[str, Any]] | None) -> tuple[list[str], str]:
         """Judge what was just dropped: keep what can be used, say of each other one why not."""
@@ -246,13 +254,26 @@ class Create:
         return "", None, "", gr.Row(visible=False), READY, gr.Row(visible=False), gr.skip(), gr.skip(), gr.skip()
 
     async def open_result(self, batch_id: str, event: gr.EventData, request: gr.Request) -> tuple[Any, Any, Any]:
-        """Show one finished job in the viewer, its facts beside it."""
+        """Make place for one finished job, its facts and the address of its mesh."""
         view = await _friendly(self.studio.view(batch_id))
         number = getattr(event, "number", None)
         job = next((job for job in view["jobs"] if job["number"] == number and job["url"]), None)
         if job is None:
             return gr.skip(), gr.skip(), gr.skip()
-        return gr.Row(visible=True), f"{public_root(request)}/{job['url']}", render.facts(view, job)
+        return gr.Row(visible=True), render.facts(view, job), f"{public_root(request)}/{job['url']}"
+
+    async def show_model(self, address: str) -> Any:
+        """Show the mesh at this address in the viewer."""
+        return address or gr.skip()
+
+
+def _by_address(address: str | None) -> FileData | None:
+    """The viewer's value as the address of a GLB that this app serves.
+
+    Gradio would copy a file into its cache, on the event loop, and fetch an address itself; given as
+    `url`, the browser gets it straight from our route.
+    """
+    return FileData(path=address, url=address, orig_name=address.rsplit("/", 1)[-1]) if address else None
 
 
 def public_root(request: gr.Request) -> str:

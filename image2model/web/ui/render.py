@@ -98,7 +98,7 @@ def _fact_rows(view: Mapping[str, Any], job: Mapping[str, Any]) -> list[tuple[st
     if "size_bytes" in known:
         rows.append(("File size", filesize(known["size_bytes"])))
     if known.get("dimensions"):
-        rows.append(("Width × height × depth", " × ".join(f"{side:.2f}" for side in known["dimensions"])))
+        rows.append(("Width, height, depth", " × ".join(f"{side:.2f}" for side in known["dimensions"])))
     if known.get("watertight") is not None:
         rows.append(("Closed", "yes" if known["watertight"] else "no, it has openings"))
     rows.append(("Generator", view["generator_name"]))
