@@ -76,7 +76,7 @@ def facts(glb: Path) -> Facts:
 
 def scene_facts(glb: Glb, scene: Scene) -> Facts:
     """The facts of a GLB whose triangles were decoded."""
-    finite = np.isfinite(scene.positions).all(axis=1)
+    finite = np.asarray(np.isfinite(scene.positions).all(axis=1))
     faces = scene.faces if finite.all() else scene.faces[finite[scene.faces].all(axis=1)]
     size = _dimensions(scene.positions, faces)
     found = closure(scene.positions, faces)
@@ -157,7 +157,8 @@ def weld(positions: Floats, faces: Integers) -> Integers:
     numbers[used] = same
     welded = numbers[faces]
     a, b, c = welded.T
-    return welded[(a != b) & (b != c) & (c != a)]
+    kept: Integers = welded[(a != b) & (b != c) & (c != a)]
+    return kept
 
 
 def _edges(faces: Integers) -> tuple[Integers, Integers, NDArray[np.bool_]]:
