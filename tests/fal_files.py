@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import struct
+import zlib
 from functools import cache
 from typing import Any
 
@@ -53,10 +53,10 @@ def _box() -> tuple[dict[str, Any], bytes]:
 
 
 def box_glb(picture: bytes) -> bytes:
-    """A box wrapped in the picture, whose `asset.extras.picture` is the picture's SHA-256."""
+    """A box wrapped in the picture, whose `asset.extras.picture` is the picture's CRC-32."""
     document, binary = _box()
     document = json.loads(json.dumps(document))
-    document["asset"]["extras"] = {"picture": hashlib.sha256(picture).hexdigest()}
+    document["asset"]["extras"] = {"picture": zlib.crc32(picture)}
     if picture.startswith(b"\x89PNG") and len(picture) <= LARGEST_WRAPPED:
         document["images"][0]["mimeType"] = "image/png"
         document["bufferViews"][document["images"][0]["bufferView"]] = {

@@ -113,19 +113,9 @@ class FalServer:
         concurrency: int = 0,
         endpoints: dict[str, Endpoint] | None = None,
     ) -> None:
-        self.script, self.key, self.concurrency = script or Script(), key, concurrency
-        self.endpoints = dict(ENDPOINTS if endpoints is None else endpoints)
-        self.prices = {name: endpoint.price for name, endpoint in self.endpoints.items()}
-        self.scripts: deque[Script] = deque()
-        """Scripts of the next jobs, before `script` is used again."""
-        self.faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
-        """Faults of the next calls, by operation: token, upload, submit, status, result, cancel, download …"""
-        self.calls: Counter[str] = Counter()
-        self.jobs: dict[str, Job] = {}
-        self.files: dict[str, tuple[str, bytes]] = {}
-        self.uploads: list[dict[str, str]] = []
-        self.leaks: list[str] = []
-        """Operations that were shown the key and had no business to see it."""
+        self._given = script or Script(), concurrency, ENDPOINTS if endpoints is None else endpoints
+        self.key = key
+        self.reset()
         self._socket = socket.create_server(("127.0.0.1", port), backlog=2048)
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._uvicorn = uvicorn.Server(
@@ -143,6 +133,22 @@ class FalServer:
         self._uvicorn.should_exit = True
         self._uvicorn.force_exit = True
         self._thread.join(timeout=10)
+
+    def reset(self) -> None:
+        """Forget everything that happened and was scripted since the start."""
+        self.script, self.concurrency, endpoints = self._given
+        self.endpoints = dict(endpoints)
+        self.prices = {name: endpoint.price for name, endpoint in self.endpoints.items()}
+        self.scripts: deque[Script] = deque()
+        """Scripts of the next jobs, before `script` is used again."""
+        self.faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
+        """Faults of the next calls, by operation: token, upload, submit, status, result, cancel, download …"""
+        self.calls: Counter[str] = Counter()
+        self.jobs: dict[str, Job] = {}
+        self.files: dict[str, tuple[str, bytes]] = {}
+        self.uploads: list[dict[str, str]] = []
+        self.leaks: list[str] = []
+        """Operations that were shown the key and had no business to see it."""
 
     def job(self) -> Job:
         """The only job there is."""

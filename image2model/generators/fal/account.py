@@ -26,7 +26,7 @@ UPLOADS_AT_ONCE = 4
 UPLOAD_KEPT = StorageSettings(expires_in="1d")
 RESULT_KEPT_SECONDS = 7 * 24 * 3600
 CANCEL_SECONDS = 5
-LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20)
+LIMITS = httpx.Limits(max_connections=20)
 QUEUE_TIMEOUT = httpx.Timeout(60, connect=15, pool=None)
 DOWNLOAD_TIMEOUT = httpx.Timeout(60, connect=15, pool=None)
 
@@ -41,11 +41,15 @@ def _tls() -> SSLContext:
 
 
 class _FalClient(AsyncClient):
-    """fal-client, with one connection pool for all uploads: it would open one, and read the CA file, for each."""
+    """fal-client on our connection pools: its own would read the CA file again for each upload."""
 
-    def __init__(self, key: str, cdn: httpx.AsyncClient) -> None:
+    def __init__(self, key: str, queue: httpx.AsyncClient, cdn: httpx.AsyncClient) -> None:
         super().__init__(key=key)
-        self._cdn = cdn
+        self._queue, self._cdn = queue, cdn
+
+    @property
+    async def _client(self) -> httpx.AsyncClient:
+        return self._queue
 
     @asynccontextmanager
     async def _cdn_client(self) -> AsyncIterator[httpx.AsyncClient]:
@@ -66,7 +70,7 @@ class Connections:
         self.open = httpx.AsyncClient(
             verify=_tls(), headers={**agent, "Accept-Encoding": "identity"}, timeout=DOWNLOAD_TIMEOUT, limits=LIMITS
         )
-        self.fal = _FalClient(credentials, self.open)
+        self.fal = _FalClient(credentials, self.queue, self.open)
         self.uploads = asyncio.Semaphore(UPLOADS_AT_ONCE)
         self.downloads = Downloads(self.open, hosts)
 

@@ -1,0 +1,61 @@
+"""What the tests of fal's generators share: a picture, a generator on the stand-in, one job from start to end."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from image2model.generators.base import Event, Task
+from image2model.generators.catalogue import FAL_MODELS
+from image2model.generators.fal import FalAccount, FalGenerator, FalHosts
+from tests.fal_server import KEY, FalServer
+
+MODELS = {model.spec.id: model for model in FAL_MODELS}
+
+
+def at_once(elapsed: float, expected: float) -> float:
+    """A polling policy for tests: hardly any waiting."""
+    return 0.01
+
+
+def generator(server: FalServer, model: str = "tripo-v2.5", *, key: str = KEY, **hosts: Any) -> FalGenerator:
+    """One model of the catalogue on the stand-in; `hosts` replaces single hosts."""
+    where = FalHosts.at(server.url)
+    where = FalHosts(**{name: hosts.get(name, getattr(where, name)) for name in FalHosts.__slots__})
+    return FalGenerator(MODELS[model], FalAccount(key, where), at_once)
+
+
+def task(
+    folder: Path,
+    generator: FalGenerator,
+    options: dict[str, Any] | None = None,
+    faces: int | None = None,
+    remote: Mapping[str, Any] | None = None,
+    colour: str = "teal",
+) -> Task:
+    """A task for a small picture of one colour, in a folder of its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    image = folder / "input.png"
+    Image.new("RGBA", (32, 24), colour).save(image)
+    return Task(image, folder, generator.spec.check(options, faces), remote)
+
+
+async def run(generator: FalGenerator, task: Task) -> list[Event]:
+    """All events of one job; the connections are closed whatever happens."""
+    try:
+        return [event async for event in generator.run(task)]
+    finally:
+        await generator.close()
+
+
+def gltf(path: Path) -> dict[str, Any]:
+    """The JSON chunk of a GLB."""
+    data = path.read_bytes()
+    (length,) = struct.unpack_from("<I", data, 12)
+    document: dict[str, Any] = json.loads(data[20 : 20 + length])
+    return document

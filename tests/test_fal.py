@@ -1,0 +1,312 @@
+"""fal's generators against the stand-in, over real HTTP and through the real fal-client."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from image2model.errors import GenerationFailed
+from image2model.generators.base import Downloading, Finished, Queued, Running, Submitted, Uploading
+from image2model.generators.fal import FalHosts, fal_generators
+from tests.fal_helpers import MODELS, generator, gltf, run, task
+from tests.fal_schemas import ENDPOINTS
+from tests.fal_server import FalServer, Fault, Script
+
+
+@pytest.fixture(scope="module")
+def stand_in() -> Iterator[FalServer]:
+    """One server for the whole file."""
+    with FalServer() as server:
+        yield server
+
+
+@pytest.fixture
+def fal(stand_in: FalServer) -> FalServer:
+    """The server as if just started."""
+    stand_in.reset()
+    return stand_in
+
+
+async def failure_of(fal: FalServer, folder: Path, **hosts: str) -> GenerationFailed:
+    """How one job fails."""
+    one = generator(fal, **hosts)
+    with pytest.raises(GenerationFailed) as caught:
+        await run(one, task(folder, one))
+    return caught.value
+
+
+@pytest.mark.parametrize("model", MODELS)
+async def test_every_model_turns_a_picture_into_its_own_mesh(fal: FalServer, tmp_path: Path, model: str):
+    """Each entry of the catalogue goes from the picture to a whole GLB made of that very picture."""
+    one = generator(fal, model)
+    work = task(tmp_path, one)
+    events = await run(one, work)
+    end = events[-1]
+    assert isinstance(events[0], Uploading)
+    assert isinstance(end, Finished)
+    assert end.glb == tmp_path / "model.glb"
+    assert gltf(end.glb)["asset"]["extras"]["picture"] == zlib.crc32(work.image.read_bytes())
+    assert fal.job().endpoint == MODELS[model].endpoint
+    assert fal.job().errors == []
+    assert fal.leaks == []
+    assert not (tmp_path / "model.glb.part").exists()
+
+
+@pytest.mark.parametrize("model", [name for name, model in MODELS.items() if model.spec.face_limit])
+async def test_the_face_limit_arrives_under_the_endpoint_s_name(fal: FalServer, tmp_path: Path, model: str):
+    """A limit that was chosen is sent, and fal finds nothing wrong with it."""
+    one = generator(fal, model)
+    await run(one, task(tmp_path, one, faces=int(one.spec.face_limit.minimum)))
+    assert fal.job().arguments[one.spec.face_limit.name] == one.spec.face_limit.minimum
+    assert fal.job().errors == []
+
+
+async def test_many_pictures_at_once_get_each_its_own_mesh(fal: FalServer, tmp_path: Path):
+    """Jobs of a batch are in flight together and are not mixed up."""
+    fal.script = Script(run_seconds=0.05)
+    one = generator(fal)
+    tasks = [task(tmp_path / str(n), one, colour=f"#0000{n:02x}") for n in range(12)]
+
+    async def work(number: int) -> None:
+        events = [event async for event in one.run(tasks[number])]
+        assert isinstance(events[-1], Finished)
+        mark = gltf(events[-1].glb)["asset"]["extras"]["picture"]
+        assert mark == zlib.crc32(tasks[number].image.read_bytes())
+
+    await asyncio.gather(*(work(number) for number in range(12)))
+    await one.close()
+    assert len(fal.jobs) == 12
+    assert fal.calls["submit"] == 12
+    assert fal.calls["token"] == 1
+
+
+async def test_the_picture_is_uploaded_as_png_that_expires(fal: FalServer, tmp_path: Path):
+    """Alpha survives, and fal forgets the picture after a day and the result after a week."""
+    one = generator(fal)
+    await run(one, task(tmp_path, one))
+    (upload,) = fal.uploads
+    assert upload["content-type"] == "image/png"
+    assert json.loads(upload["x-fal-object-lifecycle"]) == {"expiration_duration_seconds": 24 * 3600}
+    kept = json.loads(fal.job().headers["x-fal-object-lifecycle-preference"])
+    assert kept == {"expiration_duration_seconds": 7 * 24 * 3600}
+
+
+async def test_what_finds_the_job_again_is_told_before_the_first_question(fal: FalServer, tmp_path: Path):
+    """Submitted carries the id and the three addresses, and nothing was asked before it was stored."""
+    one = generator(fal)
+    async for event in one.run(task(tmp_path, one)):
+        if isinstance(event, Submitted):
+            break
+    await one.close()
+    assert fal.calls["status"] == 0
+    base = f"{fal.url}/tripo3d/tripo/requests/{fal.job().id}"
+    assert {name: value for name, value in event.remote.items() if name != "submitted_at"} == {
+        "request_id": fal.job().id,
+        "response_url": base,
+        "status_url": f"{base}/status",
+        "cancel_url": f"{base}/cancel",
+        "endpoint": "tripo3d/tripo/v2.5/image-to-3d",
+    }
+    assert json.loads(json.dumps(event.remote)) == event.remote
+
+
+async def test_a_submitted_job_is_picked_up_and_not_submitted_again(fal: FalServer, tmp_path: Path):
+    """With what Submitted stored, a new process goes on: no upload, no second job."""
+    first = generator(fal)
+    work = task(tmp_path, first)
+    async for event in first.run(work):
+        if isinstance(event, Submitted):
+            break
+    await first.close()
+    events = await run(second := generator(fal), replace(work, remote=event.remote))
+    assert isinstance(events[-1], Finished)
+    assert not any(isinstance(event, Uploading | Submitted) for event in events)
+    assert (fal.calls["submit"], fal.calls["upload"], second.spec.id) == (1, 1, "tripo-v2.5")
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault("drop_before"), Fault("drop_after"), Fault("answer", 502, "<html>nginx</html>")]
+)
+async def test_an_unanswered_submit_is_sent_once_and_said_to_be_unconfirmed(
+    fal: FalServer, tmp_path: Path, fault: Fault
+):
+    """Where fal may have taken the job it is not sent again: that could be paid twice."""
+    fal.faults["submit"].append(fault)
+    failure = await failure_of(fal, tmp_path)
+    assert (failure.code, failure.retryable) == ("unconfirmed", False)
+    assert "cost" in failure.hint
+    assert fal.calls["submit"] == 1
+
+
+@pytest.mark.parametrize("body", [b"", b"null", b"[]", b"{}", b'{"request_id": 7}', b"<html>"])
+async def test_an_acceptance_that_names_no_job_is_unconfirmed(fal: FalServer, tmp_path: Path, body: bytes):
+    """fal said yes, but to what? Nobody can collect it."""
+    fal.faults["submit"].append(Fault("answer", 200, body))
+    assert (await failure_of(fal, tmp_path)).code == "unconfirmed"
+
+
+async def test_a_submit_that_cannot_connect_may_be_tried_again(fal: FalServer, tmp_path: Path):
+    """Nothing was sent, so nothing can be paid: the failure says so."""
+    failure = await failure_of(fal, tmp_path, queue="http://127.0.0.1:9")
+    assert (failure.code, failure.retryable) == ("fal_unreachable", True)
+    assert len(fal.jobs) == 0
+
+
+async def test_the_key_goes_to_no_address_outside_the_queue(fal: FalServer, tmp_path: Path):
+    """Addresses in an answer that lie elsewhere are not followed."""
+    elsewhere = dict.fromkeys(("response_url", "status_url", "cancel_url"), "http://127.0.0.1:9/steal")
+    fal.faults["submit"].append(Fault("answer", 200, {"request_id": "r", **elsewhere}))
+    assert (await failure_of(fal, tmp_path)).code == "unconfirmed"
+    one = generator(fal)
+    with pytest.raises(GenerationFailed) as caught:
+        await run(one, task(tmp_path, one, remote={"request_id": "r", **elsewhere}))
+    assert caught.value.code == "job_elsewhere"
+    await one.cancel({"request_id": "r", **elsewhere})
+    assert fal.calls["cancel"] == 0
+
+
+async def test_the_cdn_never_sees_the_key(fal: FalServer, tmp_path: Path):
+    """Uploads carry the short-lived token and downloads nothing."""
+    one = generator(fal)
+    await run(one, task(tmp_path, one))
+    assert (fal.calls["upload"], fal.calls["download"], fal.leaks) == (1, 2, [])
+
+
+async def test_a_key_with_white_space_around_it_works(fal: FalServer, tmp_path: Path):
+    """A line break copied along with the key does no harm."""
+    one = generator(fal, key=" test-key\n")
+    assert isinstance((await run(one, task(tmp_path, one)))[-1], Finished)
+
+
+async def test_when_the_cdn_is_down_the_picture_goes_the_other_way(fal: FalServer, tmp_path: Path):
+    """fal-client falls back to fal's older storage, with the same expiry."""
+    fal.faults["upload"].append(Fault("answer", 500, "<html>no</html>"))
+    one = generator(fal)
+    assert isinstance((await run(one, task(tmp_path, one)))[-1], Finished)
+    assert (fal.calls["initiate"], fal.calls["put"]) == (1, 1)
+
+
+async def test_queue_position_percentage_and_end_are_told(fal: FalServer, tmp_path: Path):
+    """People see where they stand, and progress that only grows."""
+    fal.concurrency = 1
+    fal.script = Script(run_seconds=0.4, percentages=(10, 40, 70))
+    one = generator(fal)
+
+    async def events(number: int) -> list[object]:
+        await asyncio.sleep(number / 20)
+        return [event async for event in one.run(task(tmp_path / str(number), one))]
+
+    _, second = await asyncio.gather(events(0), events(1))
+    await one.close()
+    assert Queued(0) in second
+    fractions = [event.fraction for event in second if isinstance(event, Running) and event.fraction is not None]
+    assert fractions == sorted(set(fractions))
+    assert {0.1, 0.4, 0.7} <= set(fractions)
+    assert Running(0.4, "progress: 40%") in second
+    assert any(isinstance(event, Downloading) for event in second)
+
+
+async def test_the_model_s_own_picture_is_kept_but_never_needed(fal: FalServer, tmp_path: Path):
+    """With a preview it lies beside the mesh; when that cannot be had the mesh arrives all the same."""
+    one = generator(fal)
+    events = await run(one, task(tmp_path / "a", one))
+    assert events[-1].preview == tmp_path / "a" / "preview.png"
+    fal.faults["download"].extend([Fault("slow", seconds=0), Fault("answer", 500)])
+    events = await run(one, task(tmp_path / "b", one))
+    assert (events[-1].glb.exists(), events[-1].preview) == (True, None)
+
+
+async def test_cancel_tells_fal_and_never_raises(fal: FalServer, tmp_path: Path):
+    """A job that is waiting is taken back; one that is over, unknown or out of reach is no error."""
+    fal.script = Script(queue_seconds=60)
+    one = generator(fal)
+    async for event in one.run(task(tmp_path, one)):
+        if isinstance(event, Submitted):
+            break
+    await one.cancel(event.remote)
+    assert fal.job().cancelled is not None
+    await one.cancel(event.remote)
+    await one.cancel({**event.remote, "cancel_url": f"{fal.url}/tripo3d/tripo/requests/none/cancel"})
+    await one.cancel({})
+    with pytest.raises(GenerationFailed) as caught:
+        await run(one, task(tmp_path, one, remote=event.remote))
+    assert caught.value.code == "cancelled_at_fal"
+
+
+async def test_stopping_the_task_leaves_the_job_at_fal(fal: FalServer, tmp_path: Path):
+    """A process that ends must find its jobs again: only a person's cancel reaches fal."""
+    fal.script = Script(run_seconds=60)
+    one = generator(fal)
+    submitted = asyncio.Event()
+
+    async def work() -> None:
+        async for event in one.run(task(tmp_path, one)):
+            if isinstance(event, Running):
+                submitted.set()
+
+    job = asyncio.create_task(work())
+    await submitted.wait()
+    job.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await job
+    await one.close()
+    assert (fal.calls["cancel"], fal.job().cancelled) == (0, None)
+
+
+async def test_a_model_that_fal_dropped_is_unavailable_from_then_on(fal: FalServer, tmp_path: Path):
+    """A 404 at the submit is no crash: the model says that it is gone, the others stay."""
+    del fal.endpoints[MODELS["trellis"].endpoint]
+    one = generator(fal, "trellis")
+    assert one.unavailable == ""
+    with pytest.raises(GenerationFailed) as caught:
+        await run(one, task(tmp_path, one))
+    assert (caught.value.code, caught.value.message) == ("model_unavailable", "fal no longer offers TRELLIS.")
+    assert one.unavailable == "fal no longer offers TRELLIS."
+    assert generator(fal).unavailable == ""
+
+
+async def test_without_a_key_the_models_are_there_and_say_how_to_get_one(tmp_path: Path):
+    """They are listed, and running one fails with the same sentence and without any call."""
+    models = fal_generators(" ", FalHosts())
+    assert len(models) == len(ENDPOINTS)
+    assert all("fal.ai/dashboard/keys" in model.unavailable for model in models)
+    with pytest.raises(GenerationFailed) as caught:
+        await run(models[0], task(tmp_path, models[0]))
+    assert caught.value.code == "no_key"
+    await models[0].cancel({})
+
+
+async def test_two_event_loops_can_use_one_account(fal: FalServer, tmp_path: Path):
+    """HTTP connections belong to a loop; an account keeps a set for each."""
+    one = generator(fal)
+    work = task(tmp_path / "a", one)
+    await asyncio.to_thread(lambda: asyncio.run(run(one, work)))
+    assert isinstance((await run(one, task(tmp_path / "b", one)))[-1], Finished)
+
+
+def test_fal_itself_is_the_default_and_a_stand_in_one_address():
+    """An empty FAL_HOST means fal; another one moves every host there."""
+    assert FalHosts.at("") == FalHosts()
+    assert FalHosts().is_queue("https://queue.fal.run/a/b/requests/1")
+    there = FalHosts.at("http://127.0.0.1:9911/")
+    assert (there.queue, there.results) == ("http://127.0.0.1:9911", ("http://127.0.0.1:9911",))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://queue.fal.run/x", "https://queue.fal.run.evil.com/x", "https://queue.fal.run@evil.com/x",
+        "https://evil.com/queue.fal.run", "https://queue.fal.run:8443/x", "https://key@queue.fal.run/x",
+        "https://evil.com\\@queue.fal.run/", "//queue.fal.run/x", "https://queue.fal.run:x/", "", None, 7,
+    ],
+)  # fmt: skip
+def test_look_alikes_of_the_queue_host_are_not_trusted(url: object):
+    """The key goes to exactly one origin."""
+    assert not FalHosts().is_queue(url)
+    assert not FalHosts().is_result(url)
