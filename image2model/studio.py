@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .assets import report
 from .batches.archive import Entry
 from .batches.changes import Changes
 from .batches.folders import Folders, sweep_uploads
@@ -30,6 +31,7 @@ from .errors import ImageRefused, NotFound, OptionRefused, SettingsError, Unavai
 from .files import write_whole
 from .generators import local
 from .generators.base import Generator
+from .generators.fal import FalHosts, fal_generators
 from .images import CheckedImage, Limits, check, check_each
 from .names import clean_name, unique_stems
 from .settings import Settings
@@ -69,7 +71,7 @@ class Studio:
         self.settings = settings
         self.limits = Limits(settings.max_file_mb * 1_000_000, settings.max_pixels)
         self.folders = Folders(settings.data_dir)
-        self.workers = Workers(settings.workers, warm_up)
+        self.workers = Workers(settings.workers, local.warm_up, report.warm_up)
         offered = generators if generators is not None else all_generators(settings, self.workers)
         self.generators: dict[str, Generator] = {generator.spec.id: generator for generator in offered}
         if settings.default_generator not in self.generators:
@@ -296,15 +298,7 @@ class Studio:
 
 def all_generators(settings: Settings, workers: Workers) -> list[Generator]:
     """Every generator on offer, the host's key used where there is one."""
-    return [local.LocalGenerator(workers)]
-
-
-def warm_up() -> None:
-    """Make a new worker process ready before its first task."""
-    from .assets.report import warm_up as warm_up_reports
-
-    warm_up_reports()
-    local.warm_up()
+    return [local.LocalGenerator(workers), *fal_generators(settings.fal_credentials, FalHosts.at(settings.fal_host))]
 
 
 def upload_cache() -> Path:

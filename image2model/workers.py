@@ -17,12 +17,14 @@ T = TypeVar("T")
 
 
 class Workers:
-    """A pool of `processes` workers; `warm_up` runs once in each new one."""
+    """A pool of `processes` workers; each of `warm_ups` runs once in each new one."""
 
-    def __init__(self, processes: int, warm_up: Callable[[], Any] | None = None) -> None:
+    def __init__(self, processes: int, *warm_ups: Callable[[], Any]) -> None:
+        self.processes = processes
         self._pool = ProcessPool(
             max_workers=processes,
-            initializer=warm_up,
+            initializer=_run_all,
+            initargs=warm_ups,
             context=multiprocessing.get_context("spawn"),
         )
         self._pool.schedule(_nothing)  # starts the workers now, before the first visitor waits
@@ -40,6 +42,11 @@ class Workers:
         """Stop the workers at once."""
         self._pool.stop()  # type: ignore[no-untyped-call]
         self._pool.join(timeout=5)
+
+
+def _run_all(*functions: Callable[[], Any]) -> None:
+    for function in functions:
+        function()
 
 
 def _nothing() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from importlib.util import find_spec
 from pathlib import Path
@@ -84,11 +85,12 @@ class LocalGenerator:
 
     def __init__(self, workers: Workers) -> None:
         self._workers = workers
+        self._spec = replace(SPEC, at_once=workers.processes)
 
     @property
     def spec(self) -> Spec:
         """What it is and takes."""
-        return SPEC
+        return self._spec
 
     @property
     def unavailable(self) -> str:

@@ -101,7 +101,7 @@ class Create:
         with gr.Row(elem_id="result", visible=False, equal_height=True) as self.result:
             with gr.Column(scale=3, min_width=300):
                 self.viewer = gr.Model3D(
-                    elem_id="viewer", label="3D viewer: drag to turn, scroll to zoom", height=460, interactive=False,
+                    elem_id="viewer", label="3D viewer", show_label=False, height=460, interactive=False,
                     clear_color=(0, 0, 0, 0), camera_position=(70, 75, None),
                 )  # fmt: skip
                 self.viewer.postprocess = _by_address  # type: ignore[assignment, method-assign]
