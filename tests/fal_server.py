@@ -77,7 +77,10 @@ class Script:
 
 @dataclass(frozen=True)
 class Fault:
-    """What becomes of one call: `kind` is drop_before, drop_after, hang, slow, answer or truncate."""
+    """What becomes of one call: the connection drops, hangs, is slow or cut off, or another answer is given.
+
+    drop_before, answer and hang leave the call undone; after drop_after and answer_after it has been done.
+    """
 
     kind: str
     status: int = 500
@@ -169,10 +172,11 @@ class FalServer:
             await asyncio.sleep(fault.seconds)
         if fault and fault.kind in ("drop_before", "hang"):
             return self._drop(scope)
-        response = await self._answer(name, request, parts)
+        done = fault is None or fault.kind != "answer"
+        response = await self._answer(name, request, parts) if done else Response()
         if fault and fault.kind == "drop_after":
             return self._drop(scope)
-        if fault and fault.kind == "answer":
+        if fault and fault.kind in ("answer", "answer_after"):
             response = _response(fault.status, fault.body, fault.headers)
         cut = fault is not None and fault.kind == "truncate"
         await response(scope, receive, _cut(send, lambda: self._drop(scope)) if cut else send)

@@ -131,7 +131,7 @@ async def test_a_submitted_job_is_picked_up_and_not_submitted_again(fal: FalServ
 
 
 @pytest.mark.parametrize(
-    "fault", [Fault("drop_before"), Fault("drop_after"), Fault("answer", 502, "<html>nginx</html>")]
+    "fault", [Fault("drop_before"), Fault("drop_after"), Fault("answer_after", 502, "<html>nginx</html>")]
 )
 async def test_an_unanswered_submit_is_sent_once_and_said_to_be_unconfirmed(
     fal: FalServer, tmp_path: Path, fault: Fault

@@ -133,7 +133,7 @@ class FalAccount:
             answer = response.json()
             request_id = answer["request_id"]
             urls = {name: answer[name] for name in URLS}
-        except (ValueError, KeyError, TypeError) as error:
+        except Exception as error:  # whatever it is, it names no job
             raise UNCONFIRMED.error() from error
         if not isinstance(request_id, str) or not all(self.hosts.is_queue(url) for url in urls.values()):
             raise UNCONFIRMED.error()

@@ -169,7 +169,7 @@ def _details(response: httpx.Response) -> list[dict[str, Any]]:
     """The error's entries, at least one; `detail` is a list (model errors) or a string beside `error_type`."""
     try:
         body = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict) or not isinstance(body.get("detail"), str | list):
         return NO_DETAILS

@@ -160,10 +160,10 @@ async def _status(handle: AsyncRequestHandle) -> Status | None:
         if speaks_of_the_job(error.response):
             raise failure_of_exception(error, LOST_CONTACT) from error
         return None
-    except (ValueError, KeyError, TypeError):
-        return None
     except httpx.HTTPError as error:
         raise LOST_CONTACT.error() from error
+    except Exception:  # KeyError, ValueError and more, for bodies that fal-client does not understand
+        return None
 
 
 def _event(status: Status | None, progress: Progress) -> Queued | Running | None:

@@ -30,6 +30,7 @@ IMAGE_STARTS = {b"\x89PNG\r\n\x1a\n": ".png", b"\xff\xd8\xff": ".jpg", b"RIFF": 
 
 LARGEST_RESULT = 512 * 2**20
 LARGEST_PREVIEW = 20 * 2**20
+LARGEST_JSON_CHUNK = 64 * 2**20
 MOST_TRIED = 5
 
 Glb = Literal["whole", "cut", "other"]
@@ -169,12 +170,13 @@ def glb_state(file: BinaryIO) -> Glb:
         return "other"
     if length > size:
         return "cut"
-    return "whole" if chunk_length <= size - 20 and _is_gltf(file.read(chunk_length)) else "other"
+    fits = chunk_length <= min(size - 20, LARGEST_JSON_CHUNK)
+    return "whole" if fits and _is_gltf(file.read(chunk_length)) else "other"
 
 
 def _is_gltf(chunk: bytes) -> bool:
     try:
         document = json.loads(chunk)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(document, dict) and "asset" in document

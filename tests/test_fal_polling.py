@@ -1,0 +1,129 @@
+"""When fal is asked again, and what its log tells: pure functions, tested without waiting."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from image2model.generators.catalogue import FAL_MODELS
+from image2model.generators.fal.polling import LONGEST_MESSAGE, Progress, poll_delay
+
+SECONDS = st.floats(0, 1000)
+
+
+def watch(job: float, usual: float) -> tuple[int, float]:
+    """Poll a job of `job` seconds on a scripted clock: the number of calls, and how late the end is noticed."""
+    now, calls = 0.0, 1
+    while now < job:
+        now, calls = now + poll_delay(now, usual), calls + 1
+    return calls, now - job
+
+
+@pytest.mark.parametrize("job", [115 + n / 10 for n in range(101)])
+def test_a_usual_two_minute_job_costs_under_forty_calls(job: float):
+    """Two minutes, give or take five seconds, where two minutes are usual: with room for the result's own call."""
+    assert watch(job, 120)[0] < 40
+
+
+@pytest.mark.parametrize("usual", sorted({model.spec.usual_seconds for model in FAL_MODELS}))
+def test_a_two_minute_job_of_any_model_costs_about_forty_calls(usual: float):
+    """Also where the job takes far longer, or less, than that model usually needs."""
+    assert watch(120, usual)[0] <= 48
+
+
+@given(share=st.floats(0.75, 1.25), usual=st.sampled_from(sorted({model.spec.usual_seconds for model in FAL_MODELS})))
+def test_the_end_near_its_usual_time_is_noticed_within_a_second_or_five_per_cent(share: float, usual: float):
+    """Whichever is larger, for every model."""
+    job = share * usual
+    assert watch(job, usual)[1] <= max(1.0, 0.05 * job) * 1.05
+
+
+@given(job=st.floats(0, 10), usual=st.floats(1, 300))
+def test_the_end_in_the_first_ten_seconds_is_noticed_within_one(job: float, usual: float):
+    """Quick jobs never wait for a slow schedule."""
+    assert watch(job, usual)[1] <= 1.0
+
+
+@given(job=st.floats(10, 1000), usual=st.floats(1, 300))
+def test_no_end_is_noticed_later_than_a_fifth_of_the_job(job: float, usual: float):
+    """However unusual the job is."""
+    assert watch(job, usual)[1] <= max(1.0, 0.2 * job)
+
+
+@pytest.mark.parametrize("job", [0.0, 0.3, 0.99, 1.0, 1.01, 1.2])
+def test_jobs_of_a_second_are_noticed_almost_at_once(job: float):
+    """So that a batch of fast jobs is not made slow by polling."""
+    assert watch(job, 120)[1] <= 0.15
+
+
+@given(elapsed=SECONDS, expected=SECONDS)
+def test_the_next_call_always_comes(elapsed: float, expected: float):
+    """No delay is zero, negative or without end."""
+    assert 0.1 <= poll_delay(elapsed, expected) <= 1000
+
+
+def line(message: object, timestamp: str = "t") -> dict[str, object]:
+    """One line of fal's log."""
+    return {"message": message, "timestamp": timestamp, "level": "INFO"}
+
+
+@pytest.mark.parametrize(
+    ("message", "fraction"),
+    [
+        ("progress: 40%", 0.4),
+        ("Sampling:  62%|██████▏   | 31/50", 0.62),
+        ("12.5 % done", 0.125),
+        ("100%", 1.0),
+        ("0%", 0.0),
+        ("140%", None),
+        ("version 1.2.3%", None),
+        ("loading weights", None),
+    ],
+)
+def test_percentages_are_read_from_the_log(message: str, fraction: float | None):
+    """In the forms in which models write them, and no others."""
+    progress = Progress()
+    progress.read([line(message)])
+    assert progress.fraction == fraction
+
+
+def test_progress_never_falls():
+    """Many models count to 100 % more than once."""
+    progress = Progress()
+    progress.read([line("70%", "1")])
+    progress.read([line("70%", "1"), line("20%", "2")])
+    assert progress.fraction == 0.7
+
+
+def test_lines_sent_again_are_not_news():
+    """fal's log is a moving window: an old line does not become the latest one."""
+    progress = Progress()
+    progress.read([line("first", "1"), line("second", "2")])
+    progress.read([line("first", "1")])
+    assert progress.message == "second"
+
+
+def test_messages_are_made_fit_for_people():
+    """One line, of a sensible length, without addresses or control characters."""
+    progress = Progress()
+    progress.read([line("first\nsaved to https://v3.fal.media/files/secret \x1b[31m" + "x" * 500)])
+    assert progress.message.startswith("saved to … ")
+    assert len(progress.message) <= LONGEST_MESSAGE
+    assert progress.message.isprintable()
+
+
+@pytest.mark.parametrize("logs", [None, "text", 7, {}, [None], [7], [{}], [{"message": None}], [{"timestamp": "t"}]])
+def test_logs_of_any_shape_do_no_harm(logs: object):
+    """What cannot be read is passed over."""
+    progress = Progress()
+    progress.read(logs)
+    assert (progress.fraction, progress.message) == (None, "")
+
+
+def test_the_model_s_own_progress_tells_when_to_expect_the_end():
+    """A quarter after 30 s means 120 s in all; without it the usual time counts."""
+    progress = Progress()
+    assert progress.expected_seconds(30, 60) == 60
+    progress.read([line("25%")])
+    assert progress.expected_seconds(30, 60) == 120
