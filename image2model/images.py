@@ -144,12 +144,16 @@ async def check_each(
     """
     loop = asyncio.get_running_loop()
     waiting: deque[asyncio.Future[T | ImageRefused]] = deque()
-    for path, name in items:
-        waiting.append(loop.run_in_executor(_threads, _judge, path, name, limits, how))
-        if len(waiting) > _THREADS + 1:
+    try:
+        for path, name in items:
+            waiting.append(loop.run_in_executor(_threads, _judge, path, name, limits, how))
+            if len(waiting) > _THREADS + 1:
+                yield await waiting.popleft()
+        while waiting:
             yield await waiting.popleft()
-    while waiting:
-        yield await waiting.popleft()
+    finally:
+        for future in waiting:
+            future.cancel()
 
 
 async def check_all(items: Sequence[tuple[Path, str]], limits: Limits) -> list[CheckedImage | ImageRefused]:

@@ -1,0 +1,116 @@
+"""Pictures as people, cameras and attackers send them."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageCms
+
+
+def photo(width: int = 64, height: int = 48, mode: str = "RGB") -> Image.Image:
+    """A picture whose quarters differ in colour and whose left upper one is red, so that a turn shows."""
+    image = Image.new("RGB", (width, height), (40, 90, 160))
+    image.paste((220, 40, 40), (0, 0, width // 2, height // 2))
+    image.paste((60, 180, 80), (width // 2, height // 2, width, height))
+    return image.convert(mode)
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    """The file's bytes of an image."""
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def decoded(data: bytes) -> Image.Image:
+    """The image in a file's bytes, loaded."""
+    image = Image.open(io.BytesIO(data))
+    image.load()
+    return image
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG of a few bytes that claims to be `width` × `height`."""
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", head) + _chunk(b"IDAT", zlib.compress(bytes(100)))
+
+
+def png_chunks(data: bytes) -> list[bytes]:
+    """The names of a PNG's chunks."""
+    names, at = [], 8
+    while at < len(data):
+        (length,) = struct.unpack_from(">I", data, at)
+        names.append(data[at + 4 : at + 8])
+        at += 12 + length
+    return names
+
+
+def animated_png() -> bytes:
+    """An APNG of two frames."""
+    return encoded(photo(), save_all=True, append_images=[photo().rotate(180)])
+
+
+def grey_16_bit() -> bytes:
+    """A PNG of 16-bit grey that runs from black to white, left to right."""
+    ramp = np.tile(np.linspace(0, 65535, 256).astype(np.uint16), (64, 1))
+    return encoded(Image.fromarray(ramp))
+
+
+def colour_16_bit() -> bytes:
+    """A PNG of 16-bit red, written by hand: Pillow does not write them."""
+    rows = b"".join(b"\0" + struct.pack(">HHH", 65535, 0, 32768) * 20 for _ in range(20))
+    head = struct.pack(">IIBBBBB", 20, 20, 16, 2, 0, 0, 0)
+    body = _chunk(b"IHDR", head) + _chunk(b"IDAT", zlib.compress(rows)) + _chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+def palette_with_transparency() -> bytes:
+    """A palette PNG whose first colour is transparent."""
+    return encoded(photo(mode="P"), transparency=photo(mode="P").getpixel((0, 0)))
+
+
+def turned(orientation: int) -> bytes:
+    """A JPEG whose pixels lie as a camera held some way stored them; upright its left upper quarter is red."""
+    undo = {3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return encoded(photo().transpose(undo[orientation]), "JPEG", exif=exif, quality=95)
+
+
+def with_gps() -> bytes:
+    """A JPEG that tells where it was taken, by what, and has a comment and a colour profile."""
+    exif = Image.Exif()
+    exif[0x010F] = "Secret Camera"
+    exif.get_ifd(0x8825)[1] = "N"
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return encoded(photo(), "JPEG", exif=exif, comment=b"secret comment", icc_profile=profile)
+
+
+def swapped_profile() -> bytes:
+    """An RGB colour profile in which red is green and green is red: it shows whether profiles are used."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    for at in range(132, 132 + 12 * struct.unpack_from(">I", profile, 128)[0], 12):
+        other = {b"rXYZ": b"gXYZ", b"gXYZ": b"rXYZ"}.get(bytes(profile[at : at + 4]))
+        if other:
+            profile[at : at + 4] = other
+    return bytes(profile).replace(b"s\0R\0G\0B", b"X\0X\0X\0X")
+
+
+def phone_mpo() -> bytes:
+    """An MPO of two views, as phones write it under the name .jpg."""
+    return encoded(photo(), "MPO", save_all=True, append_images=[photo().rotate(180)])
+
+
+def many_scans(scans: int = 1000) -> bytes:
+    """A JPEG with so many scans that decoding would take for ever."""
+    data = encoded(photo(), "JPEG", progressive=True)
+    start = data.rindex(b"\xff\xda")
+    return data[:start] + data[start:-2] * scans + data[-2:]
+
+
+def _chunk(name: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))

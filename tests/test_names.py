@@ -1,0 +1,87 @@
+"""Names of files become names for display, and for disks and zips."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from image2model.images import clean_name, unique_stems
+
+CLEANED = {
+    "chair.jpg": "chair.jpg",
+    "../../etc/passwd": "passwd",
+    "C:\\Users\\me\\chair.jpg": "chair.jpg",
+    "a/b\\c.png": "c.png",
+    "": "image",
+    "..": "image",
+    "///": "image",
+    " . ": "image",
+    "\x00\x1b[31mred\n.png": "[31mred.png",
+    "photo\u202egpj.exe": "photogpj.exe",
+    "a  \t b.png": "a b.png",
+    "🪑 “chair” <b>.jpg": "🪑 “chair” <b>.jpg",
+    "👩\u200d🚀.png": "👩\u200d🚀.png",
+}
+
+
+@pytest.mark.parametrize(("name", "cleaned"), CLEANED.items())
+def test_clean_name(name, cleaned):
+    """Path parts, control and bidi characters go; emoji, quotes and HTML stay."""
+    assert clean_name(name) == cleaned
+
+
+def test_long_names_keep_their_ending():
+    """300 characters become 120, the ending among them."""
+    cleaned = clean_name("x" * 300 + ".jpeg")
+    assert len(cleaned) == 120
+    assert cleaned.endswith("x.jpeg")
+
+
+STEMS = {
+    ("chair.jpg", "chair.jpg", "chair.png"): ["chair", "chair-2", "chair-3"],
+    ("Chair.jpg", "chair.JPG"): ["Chair", "chair-2"],
+    ("chair-2.jpg", "chair.jpg", "chair.png"): ["chair-2", "chair", "chair-3"],
+    ("con.png", "COM1.x.jpg", "console.png"): ["_con", "_COM1.x", "console"],
+    ("v1.5.png", "archive"): ["v1.5", "archive"],
+    ('a<b>:"c|d?*.png',): ["a_b___c_d__"],
+    ("it's.png",): ["it_s"],
+    ("dots...png", ".hidden.png", "-rf.png"): ["dots", "hidden", "rf"],
+    ("🪑.png", "🪑.jpg"): ["🪑", "🪑-2"],
+    (".png", "", "..."): ["image", "image-2", "image-3"],
+    ("straße.png", "STRASSE.png"): ["straße", "STRASSE-2"],
+    ("cafe\u0301.png", "caf\u00e9.png"): ["caf\u00e9", "caf\u00e9-2"],
+}
+
+
+@pytest.mark.parametrize(("names", "stems"), STEMS.items(), ids=lambda value: value[0])
+def test_unique_stems(names, stems):
+    """Results are named after their pictures, numbered where two would share a name."""
+    assert unique_stems(names) == stems
+
+
+@given(st.lists(st.text(max_size=150), max_size=12))
+def test_any_names_give_safe_unique_stems(names):
+    """Whatever the names, the stems are unique without regard to case, short, and valid on every system."""
+    stems = unique_stems(names)
+    assert len({stem.casefold() for stem in stems}) == len(names)
+    for stem in stems:
+        assert 0 < len(stem.encode()) <= 80
+        assert not set(stem) & set("<>:\"'|?*/\\\0")
+        assert stem[0] not in ".- "
+        assert stem[-1] not in ". "
+
+
+@given(st.text(max_size=400))
+def test_any_name_is_fit_to_show(name):
+    """Whatever the name, what is shown is short, not empty and without control characters."""
+    cleaned = clean_name(name)
+    assert 0 < len(cleaned) <= 120
+    assert cleaned.isprintable() or "\u200c" in cleaned or "\u200d" in cleaned or any(map(_unusual, cleaned))
+
+
+def _unusual(char: str) -> bool:
+    """Private and unassigned characters (tomorrow's emoji) are kept although Python does not print them."""
+    import unicodedata
+
+    return unicodedata.category(char) in ("Cn", "Co", "Zs")
