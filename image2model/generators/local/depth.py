@@ -52,7 +52,7 @@ def inflate(grid: Grid) -> Floats:
     matrix, at_outline = _laplacian(links, grid.level.ravel(), number)
     squared = _solve(matrix + sparse.diags(at_outline), 4 * _cell_areas(inside.shape)[inside.ravel()])
     root = np.sqrt(np.maximum(squared, 1e-4))
-    depth = root * _ratio(inside, root, matrix)
+    depth = root * _ratio(grid, root, matrix)
     return np.asarray(depth * min(1.0, DEEPEST * max(inside.shape) / float(depth.max())))
 
 
@@ -98,16 +98,25 @@ def _laplacian(links: _Links, level: NDArray[np.float32], number: Ints) -> tuple
     return matrix, np.asarray(np.bincount(number[near], pull, size), np.float64)
 
 
-def _ratio(inside: NDArray[np.bool_], root: Floats, matrix: sparse.csc_array) -> Floats:
+def _ratio(grid: Grid, root: Floats, matrix: sparse.csc_array) -> Floats:
     """Return the factor (n,) that makes `root` as thick as the subject is wide."""
-    distance = ndimage.distance_transform_edt(inside) - 0.5
-    slope = np.hypot(*np.gradient(distance))
-    wide, ridge = distance[inside], (slope < 0.8)[inside]
-    wide = np.maximum(wide, 0.5)
-    ridge |= wide >= wide.max() - 0.5
-    found = np.clip(wide / root, *RATIOS)
-    trust = np.where(ridge, wide / wide.max() + 1e-3, 0.0)
-    return _solve(matrix + sparse.diags(trust), trust * found)
+    inside = grid.inside
+    distance = _distance(grid)
+    slope = np.hypot(*np.gradient(ndimage.gaussian_filter(distance, 1.0)))
+    wide = np.maximum(distance[inside], 0.25)
+    found = wide / root
+    ridge = ((slope < 0.8)[inside] & (found > RATIOS[0])) | (wide >= wide.max() - 0.5)
+    trust = np.where(ridge, wide / wide.max(), 0.0)
+    return _solve(matrix + sparse.diags(trust), trust * np.clip(found, *RATIOS))
+
+
+def _distance(grid: Grid) -> Floats:
+    """Return the distance to the outline (rows, columns), in cells; below 0 outside."""
+    inside = grid.inside
+    distance, nearest = ndimage.distance_transform_edt(inside, return_indices=True)
+    steepness = np.hypot(*np.gradient(grid.level))
+    beyond = np.clip(-grid.level / np.maximum(steepness, 1e-3), 0, 1)
+    return np.asarray(distance - beyond[tuple(nearest)] - ndimage.distance_transform_edt(~inside))
 
 
 def _solve(matrix: sparse.csc_array, right: Floats) -> Floats:

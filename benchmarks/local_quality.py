@@ -1,0 +1,236 @@
+"""How good inflated previews are: on real pictures, and against known meshes.
+
+    python -m benchmarks.local_quality [pictures] [meshes]
+
+Fetches pictures from PyPI and npm and the Khronos validator from npm; writes tables to the terminal
+and contact sheets to benchmarks/out/. The protocol against known meshes: each is drawn with a true
+alpha mask, previewed, both are scaled to a longest side of 2; CD is the sum of the mean distances in
+both directions, F the F-score at 0.1, on 10,000 points each; the silhouettes are those of 8 views
+around; of the mesh as it is and after ICP, the one with the lower CD counts.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import trimesh
+from PIL import Image, ImageDraw
+from scipy.spatial import cKDTree
+
+from image2model.errors import GenerationFailed
+from image2model.generators.local.engine import preview
+from image2model.generators.local.subject import find_subject
+
+from . import local_meshes
+from .local_pictures import CACHE, pictures
+from .local_render import Mesh, draw, silhouette, view, visible
+
+OUT = Path(__file__).parent / "out"
+SAMPLES = 10_000
+NEAR = 0.1
+CELL = 200
+VALIDATE = """
+const validator = require('gltf-validator'), fs = require('fs');
+const check = file => validator.validateBytes(new Uint8Array(fs.readFileSync(file)));
+Promise.all(process.argv.slice(1).map(check)).then(all =>
+  console.log(JSON.stringify(all.map(report => report.issues))));
+"""
+
+
+def make(image: Image.Image, detail: str = "medium") -> bytes:
+    """Return the preview of `image`."""
+    return preview(image, {"detail": detail}, None, lambda done, what: None)
+
+
+def load(glb: bytes) -> trimesh.Trimesh:
+    """Return the mesh of `glb` as it is written."""
+    return trimesh.load(io.BytesIO(glb), file_type="glb", force="mesh", process=False)
+
+
+def welded(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
+    """Return a copy of `mesh` in which equal positions are one vertex."""
+    bare = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
+    bare.merge_vertices()
+    return bare
+
+
+def drawable(mesh: trimesh.Trimesh) -> Mesh:
+    """Return `mesh` with its texture for drawing."""
+    texture = np.asarray(mesh.visual.material.baseColorTexture)
+    uv = np.column_stack([mesh.visual.uv[:, 0], 1 - mesh.visual.uv[:, 1]])
+    return Mesh(mesh.vertices, mesh.faces, uv, texture, np.asarray(mesh.vertex_normals))
+
+
+def overlap(one: np.ndarray, two: np.ndarray) -> float:
+    """Return the intersection of two masks over their union."""
+    return float((one & two).sum() / max((one | two).sum(), 1))
+
+
+def front_overlap(mesh: trimesh.Trimesh, image: Image.Image) -> float:
+    """Return how well the front silhouette of `mesh` covers the subject's mask, at the mask's size."""
+    mask = find_subject(image).alpha > 0.5
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    centre = np.array([columns[0] + columns[-1] + 1, rows[0] + rows[-1] + 1]) / 2
+    span = np.array([columns[-1] + 1 - columns[0], rows[-1] + 1 - rows[0]])
+    scale = float(span.max() / mesh.extents[:2].max())
+    pixels = np.column_stack(
+        [
+            centre[0] + mesh.vertices[:, 0] * scale,
+            centre[1] - mesh.vertices[:, 1] * scale,
+            mesh.vertices[:, 2] * scale,
+        ]
+    )
+    seen, _ = visible(pixels, mesh.faces, (mask.shape[1], mask.shape[0]))
+    return overlap(seen >= 0, mask)
+
+
+def real_pictures() -> None:
+    """Print the table of the real pictures and draw their contact sheet."""
+    rows, refused, files = [], [], []
+    sheet: list[Image.Image] = []
+    for name, image in pictures():
+        try:
+            glb = make(image)
+        except GenerationFailed as error:
+            refused.append(f"{name}: {error.code}")
+            continue
+        files.append(OUT / f"{name}.glb")
+        files[-1].write_bytes(glb)
+        mesh = load(glb)
+        body = welded(mesh)
+        closed = body.is_watertight, body.body_count == 1, body.is_winding_consistent and body.volume > 0
+        rows.append((name, *closed, front_overlap(mesh, image), len(mesh.faces)))
+        sheet += [_framed(image, name), *(draw(drawable(mesh).turned(view(*at)), CELL) for at in LOOKS)]
+    valid = [not issues["numErrors"] and not issues["numWarnings"] for issues in validate(files)]
+    for row, clean in zip(rows, valid, strict=True):
+        print("| {} | {} | {} | {} | {} | {:.3f} | {:,} |".format(row[0], *map(_mark, (*row[1:4], clean)), *row[4:]))
+    share = [f"{np.mean([row[at] for row in rows]):.0%}" for at in (1, 2, 3)]
+    ious = [row[4] for row in rows]
+    print(
+        f"{len(rows)} pictures: closed {share[0]}, one body {share[1]}, winding {share[2]}, valid {np.mean(valid):.0%}"
+    )
+    print(
+        f"front silhouette IoU: mean {np.mean(ious):.3f}, min {min(ious):.3f}; refused: {', '.join(refused) or 'none'}"
+    )
+    contact_sheet(sheet, 2 * (1 + len(LOOKS)), OUT / "local_pictures.png")
+
+
+LOOKS = ((0, 0), (35, 15), (90, 5), (180, 10))
+
+
+def validate(files: list[Path]) -> list[dict[str, Any]]:
+    """Return the issues that the Khronos validator finds in each of `files`."""
+    folder = CACHE / "gltf-validator"
+    if not (folder / "node_modules").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["npm", "install", "--silent", "--prefix", str(folder), "gltf-validator@2"], check=True)
+    command = ["node", "-e", VALIDATE, *(str(file.resolve()) for file in files)]
+    found = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
+    return list(json.loads(found))
+
+
+def known_meshes() -> None:
+    """Print the table of the known meshes and draw their contact sheet."""
+    rows, sheet = [], []
+    for name, views in local_meshes.VIEWS.items():
+        for azimuth, elevation in views:
+            truth = unit(local_meshes.MESHES[name]())
+            truth.apply_transform(_homogeneous(view(azimuth, elevation)))
+            truth = unit(truth)
+            flat = Mesh(truth.vertices, truth.faces)
+            photo = draw(flat, 512, 1.2)
+            made = load(make(photo))
+            guess = unit(welded(made))
+            score = measure(truth, guess)
+            rows.append(score)
+            print("| {} {}° | {:.3f} | {:.3f} | {:.3f} |".format(name, azimuth, *score))
+            sheet.append(_framed(photo, name))
+            for at in ((40, 15), (90, 5)):
+                sheet += [draw(flat.turned(view(*at)), CELL, 1.4), draw(drawable(made).turned(view(*at)), CELL, 0.75)]
+    mean = np.mean(rows, axis=0)
+    print(
+        f"{len(rows)} views of {len(local_meshes.MESHES)} meshes: CD {mean[0]:.3f}, F@{NEAR} {mean[1]:.3f}, "
+        f"silhouette IoU of 8 views {mean[2]:.3f}"
+    )
+    contact_sheet(sheet, 10, OUT / "local_meshes.png")
+
+
+def unit(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
+    """Return `mesh` centred, its longest side 2."""
+    mesh.apply_translation(-mesh.bounds.mean(axis=0))
+    mesh.apply_scale(2 / mesh.extents.max())
+    return mesh
+
+
+def measure(truth: trimesh.Trimesh, guess: trimesh.Trimesh) -> tuple[float, float, float]:
+    """Return CD, F-score and the silhouettes' mean IoU, as is or after ICP, whichever has the lower CD."""
+    real = trimesh.sample.sample_surface(truth, SAMPLES, seed=1)[0]
+    ours = trimesh.sample.sample_surface(guess, SAMPLES, seed=2)[0]
+    matrix, _, _ = trimesh.registration.icp(ours[::5], real[::2], max_iterations=30, scale=False, reflection=False)
+    options = []
+    for transform in (np.eye(4), matrix):
+        moved = trimesh.transform_points(ours, transform)
+        to_real, to_ours = cKDTree(real).query(moved)[0], cKDTree(moved).query(real)[0]
+        precision, recall = (to_real < NEAR).mean(), (to_ours < NEAR).mean()
+        f_score = 2 * precision * recall / max(precision + recall, 1e-9)
+        points = trimesh.transform_points(guess.vertices, transform)
+        options.append((to_real.mean() + to_ours.mean(), f_score, silhouettes(truth, points, guess.faces)))
+    return min(options)
+
+
+def silhouettes(truth: trimesh.Trimesh, points: np.ndarray, faces: np.ndarray) -> float:
+    """Return the mean IoU of the silhouettes of `truth` and the other mesh in 8 views around."""
+    ious = []
+    for azimuth in range(0, 360, 45):
+        turn = view(azimuth, 0).T
+        ious.append(overlap(silhouette(truth.vertices @ turn, truth.faces), silhouette(points @ turn, faces)))
+    return float(np.mean(ious))
+
+
+def contact_sheet(cells: list[Image.Image], columns: int, path: Path) -> None:
+    """Write `cells`, each CELL pixels square, in rows of `columns` to `path`."""
+    rows = -(-len(cells) // columns)
+    sheet = Image.new("RGB", (columns * CELL, rows * CELL), (235, 235, 240))
+    for number, cell in enumerate(cells):
+        sheet.paste(cell, (number % columns * CELL, number // columns * CELL), cell)
+    sheet.save(path)
+    print(f"contact sheet: {path}")
+
+
+def _framed(image: Image.Image, name: str) -> Image.Image:
+    cell = Image.new("RGBA", (CELL, CELL), (250, 250, 250, 255))
+    small = image.convert("RGBA")
+    small.thumbnail((CELL - 8, CELL - 24))
+    cell.paste(small, ((CELL - small.width) // 2, 20), small)
+    ImageDraw.Draw(cell).text((4, 4), name, fill=(0, 0, 0, 255))
+    return cell
+
+
+def _homogeneous(rotation: np.ndarray) -> np.ndarray:
+    matrix = np.eye(4)
+    matrix[:3, :3] = rotation
+    return matrix
+
+
+def _mark(good: bool) -> str:
+    return "yes" if good else "NO"
+
+
+def main() -> None:
+    """Run what is named on the command line, or all."""
+    OUT.mkdir(exist_ok=True)
+    wanted = sys.argv[1:] or ["pictures", "meshes"]
+    if "pictures" in wanted:
+        real_pictures()
+    if "meshes" in wanted:
+        known_meshes()
+
+
+if __name__ == "__main__":
+    main()
