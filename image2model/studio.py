@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from .assets import report
-from .batches.archive import Entry
+from .batches.archive import Entry, Stream, stream_zip
 from .batches.changes import Changes
 from .batches.folders import Folders, sweep_uploads
 from .batches.records import Batch, Job, Refusal
@@ -120,7 +120,7 @@ class Studio:
         *,
         generator: str | None = None,
         options: Mapping[str, Any] | None = None,
-        face_limit: int | None = None,
+        face_limit: float | None = None,
         visitor: str = "",
     ) -> Batch:
         """Check the pictures, store the good ones as a new batch and start to work it.
@@ -261,7 +261,11 @@ class Studio:
                 return Served(path, SERVED[stored], name)
         raise NotFound("file_not_found", "There is no such file.", "It may not be ready yet, or have been deleted.")
 
-    async def archive(self, batch_id: str) -> tuple[list[Entry], dict[str, Any]]:
+    async def archive(self, batch_id: str) -> Stream:
+        """The batch as a zip, made while it is read; raises NotFound."""
+        return stream_zip(*await self.contents(batch_id))
+
+    async def contents(self, batch_id: str) -> tuple[list[Entry], dict[str, Any]]:
         """What the batch's zip holds, and its manifest; raises NotFound."""
         batch = await self.batch(batch_id)
         entries = [

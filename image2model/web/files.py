@@ -12,7 +12,6 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from ..batches.archive import stream_zip
 from ..errors import Image2ModelError
 from ..studio import Studio
 
@@ -34,8 +33,7 @@ def routes(studio: Studio) -> list[Route]:
         )
 
     async def archive(request: Request) -> Response:
-        entries, manifest = await studio.archive(request.path_params["batch_id"])
-        stream = stream_zip(entries, manifest)
+        stream = await studio.archive(request.path_params["batch_id"])
         name = f"image2model-{request.path_params['batch_id'][:8]}.zip"
         return StreamingResponse(
             stream.chunks,

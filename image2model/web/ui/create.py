@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.data_classes import FileData
-from gradio.route_utils import get_root_url
 
 from ...errors import Image2ModelError, ImageRefused
 from ...images import check_each, glimpse, preview
 from ...names import clean_name
 from ...studio import Picture, Studio
+from ..address import by_address, public_root
 from . import render
 from .controls import OptionControls, face_limit_control, picker, price_of
 from .theme import html
@@ -104,7 +103,7 @@ class Create:
                     elem_id="viewer", label="3D viewer", show_label=False, height=460, interactive=False,
                     clear_color=(0, 0, 0, 0), camera_position=(70, 75, None),
                 )  # fmt: skip
-                self.viewer.postprocess = _by_address  # type: ignore[assignment, method-assign]
+                self.viewer.postprocess = by_address  # type: ignore[assignment, method-assign]
             with gr.Column(scale=2, min_width=240):
                 self.facts = html(elem_id="facts")
 
@@ -265,21 +264,6 @@ class Create:
     async def show_model(self, address: str) -> Any:
         """Show the mesh at this address in the viewer."""
         return address or gr.skip()
-
-
-def _by_address(address: str | None) -> FileData | None:
-    """The viewer's value as the address of a GLB that this app serves.
-
-    Gradio would copy a file into its cache, on the event loop, and fetch an address itself; given as
-    `url`, the browser gets it straight from our route.
-    """
-    return FileData(path=address, url=address, orig_name=address.rsplit("/", 1)[-1]) if address else None
-
-
-def public_root(request: gr.Request) -> str:
-    """The address of this app as the visitor sees it, without a slash at its end."""
-    inner = request.request
-    return get_root_url(inner, inner.url.path, inner.scope.get("root_path")) if inner else ""
 
 
 async def _friendly(work: Any) -> Any:

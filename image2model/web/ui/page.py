@@ -5,6 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 from ...studio import Studio
+from .. import api
 from . import admin, create, library
 from .theme import html
 
@@ -27,4 +28,5 @@ def build(studio: Studio) -> gr.Blocks:
                 library.build(studio, library_tab, visitor)
             with gr.Tab("Admin", id="admin-tab"):
                 admin.build(studio)
+        api.build(studio)
     return demo

@@ -1,0 +1,257 @@
+"""What programs call: named, typed and documented endpoints of Gradio's API. Nothing else is public.
+
+Each is a hidden button's click, because Gradio checks uploads for components and not for `gr.api`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from ..errors import Image2ModelError, ImageRefused
+from ..fetch import fetch
+from ..generators.base import Generator, Option
+from ..studio import Picture, Studio, upload_cache
+from .address import public_root
+
+GENERATOR = "Id of a generator (see /list_generators); empty: the default one"
+FACES = "Number of faces wanted, where the generator takes one; empty: its own choice"
+OPTIONS = "The generator's options by name (see /list_generators); empty: their defaults"
+BATCH = "Id of a batch, from /submit_batch"
+
+
+class Api:
+    """The endpoints of one studio."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+
+    async def generate(
+        self,
+        image: str,
+        generator: str | None = None,
+        face_limit: float | None = None,
+        options: dict[str, Any] | None = None,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008  Gradio finds it by this default
+    ) -> tuple[str, dict[str, Any]]:
+        """Turn one picture into a GLB; returns the file and its facts. Leaves a batch of one behind it."""
+        batch = await self._submit([image], generator, face_limit, options)
+        view: dict[str, Any] = {}
+        async for view in self.studio.watch(batch.id):
+            progress(view["jobs"][0]["progress"], desc=view["jobs"][0]["message"])
+        job = view["jobs"][0]
+        if job["error"]:
+            raise gr.Error(f"{job['error']['code']}: {job['error']['message']}", print_exception=False)
+        if not job["url"]:
+            raise gr.Error("cancelled: This job was cancelled.", print_exception=False)
+        served = await self.studio.file(batch.id, 1, job["filename"])
+        return await asyncio.to_thread(_lend, served.path, job["filename"]), {
+            "batch_id": batch.id,
+            "name": job["filename"],
+            **job["facts"],
+            "cost": job["cost"],
+        }
+
+    async def submit_batch(
+        self,
+        images: list[str],
+        generator: str | None = None,
+        face_limit: float | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Start a batch and return at once: its id, its jobs, the pictures that were left out, and the cost."""
+        batch = await self._submit(images, generator, face_limit, options)
+        view = await self.studio.view(batch.id)
+        return {
+            "batch_id": batch.id,
+            "jobs": [{key: job[key] for key in ("id", "number", "name", "filename", "state")} for job in view["jobs"]],
+            "rejected": view["rejected"],
+            "cost": view["cost"],
+        }
+
+    async def batch_status(self, batch_id: str, request: gr.Request) -> dict[str, Any]:
+        """The state of a batch and of each of its jobs, with progress, facts, errors and addresses."""
+        return _absolute(await self.studio.view(batch_id), request)
+
+    async def watch_batch(self, batch_id: str, request: gr.Request) -> AsyncIterator[dict[str, Any]]:
+        """The same as /batch_status at each change, until the batch is finished."""
+        async for view in self.studio.watch(batch_id):
+            yield _absolute(view, request)
+
+    async def cancel_batch(self, batch_id: str, request: gr.Request) -> dict[str, Any]:
+        """Stop what is not finished; returns the batch's status."""
+        return _absolute(await self.studio.cancel(batch_id), request)
+
+    async def retry_batch(self, batch_id: str, request: gr.Request) -> dict[str, Any]:
+        """Work again what failed or was cancelled; returns the batch's status."""
+        return _absolute(await self.studio.retry(batch_id), request)
+
+    async def delete_batch(self, batch_id: str) -> dict[str, Any]:
+        """Stop a batch and delete it with all its files."""
+        await self.studio.delete(batch_id)
+        return {"batch_id": batch_id, "deleted": True}
+
+    async def download_batch(self, batch_id: str, formats: list[str] | None = None) -> str:
+        """The finished meshes of a batch as one zip, with thumbnails and manifest.json.
+
+        For large batches rather fetch the address `zip` of /batch_status, which is streamed.
+        """
+        if set(formats or ["glb"]) != {"glb"}:
+            raise gr.Error("format_unknown: The zip holds GLB files. It takes formats=['glb'].", print_exception=False)
+        if not (await self.studio.view(batch_id))["zip"]:
+            raise gr.Error("nothing_done: No mesh of this batch is finished yet. Try later.", print_exception=False)
+        chunks = (await self.studio.archive(batch_id)).chunks
+        return await asyncio.to_thread(_write_zip, chunks, f"image2model-{batch_id[:8]}.zip")
+
+    async def list_generators(self) -> list[dict[str, Any]]:
+        """The generators on offer: what they are good at, options with ranges, price, usual time, availability."""
+        return [describe(generator) for generator in self.studio.generators.values()]
+
+    async def _submit(
+        self, images: list[str], generator: str | None, face_limit: float | None, options: dict[str, Any] | None
+    ) -> Any:
+        return await self.studio.submit(
+            [Picture(Path(image), Path(image).name) for image in images or []],
+            generator=generator or None,
+            options=options,
+            face_limit=face_limit,
+        )
+
+    async def fetch(self, address: str | Path | None) -> str | None:
+        """Bring a picture that was given as an address into the upload cache, in place of Gradio's unbounded fetch."""
+        folder = await asyncio.to_thread(_cache_folder)
+        try:
+            name = await fetch(str(address), folder / "picture", self.studio.limits.max_bytes)
+        except ImageRefused as refusal:
+            raise gr.Error(f"{refusal.code}: {refusal}", print_exception=False) from None
+        return str((folder / "picture").rename(folder / name))
+
+
+def _cache_folder() -> Path:
+    """A new folder in Gradio's cache, from which its clients may fetch; the sweep removes it."""
+    folder = upload_cache() / uuid.uuid4().hex
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _lend(path: Path, name: str) -> str:
+    """The file under a name in Gradio's cache: linked where that can be, so nothing is hashed or copied."""
+    lent = _cache_folder() / name
+    try:
+        os.link(path, lent)
+    except OSError:  # another file system
+        shutil.copyfile(path, lent)
+    return str(lent)
+
+
+def _write_zip(chunks: Iterable[bytes], name: str) -> str:
+    path = _cache_folder() / name
+    with path.open("wb") as file:
+        file.writelines(chunks)
+    return str(path)
+
+
+def describe(generator: Generator) -> dict[str, Any]:
+    """A generator as plain data; `price` is US dollars for one image with the default options."""
+    spec = generator.spec
+    return {
+        "id": spec.id,
+        "name": spec.name,
+        "good_at": spec.good_at,
+        "price": float(spec.price(spec.check(None, None))),
+        "usual_seconds": spec.usual_seconds,
+        "available": not generator.unavailable,
+        "unavailable_reason": generator.unavailable or None,
+        "face_limit": _option(spec.face_limit) if spec.face_limit else None,
+        "options": [_option(option) for option in spec.options],
+    }
+
+
+def _option(option: Option) -> dict[str, Any]:
+    keys = ("name", "label", "kind", "default", "help", "choices", "minimum", "maximum")
+    return {key: getattr(option, key) for key in keys}
+
+
+def _absolute(view: dict[str, Any], request: gr.Request | None) -> dict[str, Any]:
+    """The view with whole addresses in place of ones relative to the page."""
+    root = public_root(request)
+    jobs = [
+        {**job, **{key: f"{root}/{job[key]}" for key in ("url", "thumbnail", "picture") if job[key]}}
+        for job in view["jobs"]
+    ]
+    return {**view, "zip": f"{root}/{view['zip']}" if view["zip"] else None, "jobs": jobs}
+
+
+def _told(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, its errors told as `code: sentence`."""
+
+    @wraps(function)
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return await function(*args, **kwargs)
+        except Image2ModelError as error:
+            raise gr.Error(f"{error.code}: {error}", print_exception=False) from None
+
+    return call
+
+
+def _told_stream(function: Callable[..., AsyncIterator[Any]]) -> Callable[..., AsyncIterator[Any]]:
+    @wraps(function)
+    async def stream(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+        try:
+            async for value in function(*args, **kwargs):
+                yield value
+        except Image2ModelError as error:
+            raise gr.Error(f"{error.code}: {error}", print_exception=False) from None
+
+    return stream
+
+
+def build(studio: Studio) -> None:
+    """Make the endpoints, inside a Blocks."""
+    api = Api(studio)
+    with gr.Group(visible=False):
+        image, images = gr.File(label="Picture"), gr.File(label="Pictures", file_count="multiple")
+        for component in (image, images):
+            component.async_move_resource_to_block_cache = _guarded(component, api)  # type: ignore[assignment, method-assign]
+        choice = [gr.Textbox(label=GENERATOR), gr.Number(label=FACES, value=None), gr.JSON(label=OPTIONS)]
+        batch_id, formats = gr.Textbox(label=BATCH), gr.JSON(label="File formats in the zip")
+        mesh, archive = gr.File(label="GLB"), gr.File(label="Zip")
+        status, facts = gr.JSON(label="Status"), gr.JSON(label="Facts")
+    endpoints: list[tuple[Callable[..., Any], list[Any], list[Any]]] = [
+        (api.generate, [image, *choice], [mesh, facts]),
+        (api.submit_batch, [images, *choice], [status]),
+        (api.batch_status, [batch_id], [status]),
+        (api.watch_batch, [batch_id], [status]),
+        (api.cancel_batch, [batch_id], [status]),
+        (api.retry_batch, [batch_id], [status]),
+        (api.delete_batch, [batch_id], [status]),
+        (api.download_batch, [batch_id, formats], [archive]),
+        (api.list_generators, [], [status]),
+    ]
+    for function, inputs, outputs in endpoints:
+        wrapped = _told_stream(function) if function == api.watch_batch else _told(function)
+        gr.Button(visible=False).click(
+            wrapped, inputs, outputs, api_name=function.__name__, api_description=function.__doc__,
+            concurrency_limit=500,
+        )  # fmt: skip
+
+
+def _guarded(component: Any, api: Api) -> Callable[[str | Path | None], Awaitable[str | None]]:
+    """How this component takes a file in: an address by our own fetch, anything else as ever."""
+    ordinary = component.async_move_resource_to_block_cache
+
+    async def move(source: str | Path | None) -> str | None:
+        if str(source).startswith(("http://", "https://")):
+            return await api.fetch(source)
+        return await ordinary(source)  # type: ignore[no-any-return]
+
+    return move
