@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
 import json
 import re
 import socket
@@ -289,8 +290,11 @@ class FalServer:
         name = self.endpoints[job.endpoint].image_field
         value = job.arguments.get(name)
         url = value[0] if isinstance(value, list) and value else value
+        if str(url).startswith("data:"):
+            return base64.b64decode(str(url).partition(",")[2])
         _, _, file = str(url).partition(f"{self.url}/files/")
-        return self.files.get(file, ("", b""))[1]
+        job_id, _, made = file.partition("/")
+        return self._made(self.jobs[job_id], made) if job_id in self.jobs else self.files.get(file, ("", b""))[1]
 
     def _picture_problems(self, job: Job) -> list[dict[str, Any]]:
         name = self.endpoints[job.endpoint].image_field
