@@ -8,13 +8,22 @@ import time
 import weakref
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from ssl import SSLContext
 from typing import Any
 
 import httpx
-from fal_client.client import USER_AGENT, AsyncClient, AsyncRequestHandle, StorageSettings
+from fal_client.auth import AuthCredentials
+from fal_client.client import (
+    USER_AGENT,
+    AsyncCDNTokenManager,
+    AsyncClient,
+    AsyncRequestHandle,
+    CDNToken,
+    StorageSettings,
+)
 
 from ..catalogue import FalModel
 from .failures import MODEL_GONE, UNCONFIRMED, UNREACHABLE, WRONG_PLACE, failure_of
@@ -40,16 +49,38 @@ def _tls() -> SSLContext:
     return httpx.create_ssl_context()
 
 
+class _Tokens(AsyncCDNTokenManager):
+    """fal-client's upload tokens, fetched over connections that are there already.
+
+    fal-client opens a client for each; reading the CA file for it stalls the event loop for up to 0.1 s.
+    """
+
+    def __init__(self, key: str, queue: httpx.AsyncClient) -> None:
+        super().__init__(AuthCredentials("Key", key))
+        self._queue = queue
+
+    async def _refresh_token(self) -> CDNToken:
+        response = await self._queue.post(self._url, headers=self._headers, json={})
+        response.raise_for_status()
+        told = response.json()
+        expiry = datetime.fromisoformat(told["expires_at"])
+        return CDNToken(told["token"], told["token_type"], told["base_url"], expiry)
+
+
 class _FalClient(AsyncClient):
-    """fal-client on our connection pools: its own would read the CA file again for each upload."""
+    """fal-client on our connection pools, for the same reason."""
 
     def __init__(self, key: str, queue: httpx.AsyncClient, cdn: httpx.AsyncClient) -> None:
         super().__init__(key=key)
-        self._queue, self._cdn = queue, cdn
+        self._queue, self._cdn, self._tokens = queue, cdn, _Tokens(key, queue)
 
     @property
     async def _client(self) -> httpx.AsyncClient:
         return self._queue
+
+    @property
+    async def _token_manager(self) -> AsyncCDNTokenManager:
+        return self._tokens
 
     @asynccontextmanager
     async def _cdn_client(self) -> AsyncIterator[httpx.AsyncClient]:
@@ -88,6 +119,7 @@ class FalAccount:
         self._credentials = credentials.strip()
         self._by_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Connections] = weakref.WeakKeyDictionary()
         hosts.direct_fal_client()
+        _tls()
 
     @property
     def here(self) -> Connections:

@@ -32,7 +32,6 @@ NO_KEY = "Needs a fal.ai key: get one at fal.ai/dashboard/keys and set it as FAL
 GONE_SECONDS = 3600
 ODD_ANSWERS_BORNE = 10
 """In a row: a job that is paid for is not given up for an answer that makes no sense."""
-RESULT_INTERVAL = 1.0
 
 
 def fal_generators(credentials: str | None, hosts: FalHosts) -> list[FalGenerator]:
@@ -175,10 +174,21 @@ def _event(status: Status | None, progress: Progress) -> Queued | Running | None
     return None
 
 
+class _Over(AsyncRequestHandle):
+    """A job that is known to be over: `get` need not ask for its status again."""
+
+    async def iter_events(self, **_: Any) -> AsyncIterator[Status]:
+        """Nothing more happens."""
+        nothing: tuple[Status, ...] = ()
+        for status in nothing:
+            yield status
+
+
 async def _result(handle: AsyncRequestHandle, end: Completed | None) -> Mapping[str, Any]:
     """What the model made; raises GenerationFailed where it failed, for fal has no status that says so."""
     try:
-        result = await handle.get(interval=RESULT_INTERVAL)
+        over = _Over(handle.request_id, handle.response_url, handle.status_url, handle.cancel_url, handle.client)
+        result = await over.get()
     except FalClientHTTPError as error:
         known = speaks_of_the_job(error.response)
         raise (failure_of_exception(error, LOST_CONTACT) if known else LOST_CONTACT.error()) from error

@@ -23,7 +23,7 @@ class FalHosts:
     def at(cls, base_url: str) -> FalHosts:
         """All of fal at one address, a stand-in's; fal itself for an empty one."""
         base = base_url.strip().rstrip("/")
-        return cls(base, base, base, base, (base,)) if base else cls()
+        return cls(base, f"{base}/run", base, base, (base,)) if base else cls()
 
     def is_queue(self, url: object) -> bool:
         """Whether the key may be sent to `url`."""
