@@ -55,6 +55,11 @@ class Settings(BaseSettings):
     )
     api_key: SecretStr | None = Field(None, description="Key that REST uploads and downloads ask for")
     admin_api_key: SecretStr | None = Field(None, description="Key for the admin tab; unset: the tab stays closed")
+    app_users: SecretStr | None = Field(
+        None,
+        description="Who may sign in, as `name:password` pairs with spaces between them, each password plain or an"
+        " argon2 hash; unset: page and generated API are open",
+    )
     max_files: int = Field(25, ge=1, le=1000, description="Images in one batch")
     max_file_mb: int = Field(10, ge=1, le=200, description="Size of one image, in MB")
     max_pixels: int = Field(

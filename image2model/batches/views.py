@@ -135,5 +135,5 @@ def _seconds_left(batch: Batch, spec: Spec, now: float) -> float | None:
 
 def _duration(seconds: float) -> str:
     if seconds < 90:
-        return f"{5 * math.ceil(seconds / 5):d} s" if seconds > 5 else f"{math.ceil(seconds)} s"
+        return f"{5 * math.ceil(seconds / 5):d} s" if seconds > 5 else f"{max(1, math.ceil(seconds))} s"
     return f"{round(seconds / 60)} min"

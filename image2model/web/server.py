@@ -15,6 +15,7 @@ from typing import Any
 from ..errors import SettingsError
 from ..settings import Settings, load
 from ..studio import Studio
+from .users import sign_in
 
 # Gradio reads these when it is imported: nothing leaves for another host, and no cache write after each event.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -27,15 +28,17 @@ STATIC = Path(__file__).parent / "ui" / "static"
 def main() -> None:
     """Run the app until SIGTERM or Ctrl-C; a wrong setting ends it with one line and status 2."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    try:
-        server = Server(load())
-    except SettingsError as error:
-        print(f"image2model: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
+    for chatty in ("httpx", "httpx2", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    server.start()
+    try:
+        server = Server(load())
+        server.start()
+    except SettingsError as error:
+        print(f"image2model: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
     stop.wait()
     server.stop()
 
@@ -43,9 +46,10 @@ def main() -> None:
 class Server:
     """The app: `start` returns when it answers, `stop` when everything is put away."""
 
-    def __init__(self, settings: Settings, studio: Studio | None = None) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.studio = studio or Studio(settings)
+        self._sign_in = sign_in(settings.app_users)
+        self.studio = Studio(settings)
 
     def start(self) -> None:
         """Build the page and serve it, with our own routes before Gradio's."""
@@ -61,6 +65,8 @@ class Server:
             server_port=self.settings.port or None,
             app_kwargs={"routes": routes(self.studio), "lifespan": self._lifespan},
             prevent_thread_lock=True,
+            auth=self._sign_in,
+            auth_message="Sign in to image2model.",
             ssr_mode=False,
             run_history=False,
             enable_monitoring=False,

@@ -6,7 +6,7 @@ import gradio as gr
 
 from ...studio import Studio
 from .. import api
-from . import admin, create, library
+from . import admin, create, library, programs
 from .theme import html
 
 HEADER = """
@@ -26,6 +26,8 @@ def build(studio: Studio) -> gr.Blocks:
                 create.build(studio, demo, visitor)
             with gr.Tab("Library", id="library") as library_tab:
                 library.build(studio, library_tab, visitor)
+            with gr.Tab("API", id="api-tab"):
+                programs.build()
             with gr.Tab("Admin", id="admin-tab"):
                 admin.build(studio)
         api.build(studio)

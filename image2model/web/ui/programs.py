@@ -1,0 +1,42 @@
+"""The API tab: how to call this app from Python, JavaScript and the shell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+SNIPPETS = Path(__file__).parent / "snippets"
+LANGUAGES: tuple[tuple[str, str, Any, str], ...] = (
+    ("Python", "py", "python", "python {name}.py {pictures} {address}"),
+    ("JavaScript", "mjs", "javascript", "node {name}.mjs {pictures} {address}"),
+    ("curl", "sh", "shell", "bash {name}.sh {pictures} {address}"),
+)
+STYLES = (
+    ("One picture", "one-picture", "cat.jpg", "One call that ends when the mesh is there."),
+    ("A batch", "batch", "cat.jpg rocket.jpg", "Submit, watch, collect. The batch goes on whether or not you watch."),
+)
+ABOUT = """
+Everything that this page does can be called from programs. Endpoints: `/generate`, `/submit_batch`, `/batch_status`,
+`/watch_batch`, `/cancel_batch`, `/retry_batch`, `/delete_batch`, `/download_batch`, `/list_generators`. Pictures are
+files or https addresses; errors read `code: sentence`. The programs below take pictures and then this app's address.
+"""
+
+
+def build() -> None:
+    """Build the tab."""
+    with gr.Column(elem_id="api"):
+        gr.Markdown(ABOUT)
+        for style, name, pictures, about in STYLES:
+            gr.Markdown(f"### {style}\n{about}")
+            with gr.Tabs():
+                for language, ending, syntax, call in LANGUAGES:
+                    with gr.Tab(language):
+                        command = call.format(name=name, pictures=pictures, address="http://127.0.0.1:7860")
+                        gr.Code(
+                            (SNIPPETS / f"{name}.{ending}").read_text(),
+                            language=syntax,
+                            label=command,
+                            interactive=False,
+                        )
