@@ -26,7 +26,12 @@ CHOSEN = "test_fal_client and not streaming"
 
 
 def _picture(file: File) -> dict[str, Any]:
-    return {"images": [file("image.png", PNG)], "seed": 42, "has_nsfw_concepts": [False], "prompt": "a cat"}
+    return {
+        "images": [{**file("image.png", PNG), "width": 1024, "height": 1024}],
+        "seed": 42,
+        "has_nsfw_concepts": [False],
+        "prompt": "a cat",
+    }
 
 
 ENDPOINTS = {
