@@ -13,7 +13,7 @@ from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from .glb import Floats, Glb, Integers, Scene
+from .glb import Floats, Glb, Integers, Scene, contradictions_told
 
 WELD_STEPS = 2**20
 """Vertices closer than a millionth of the longest side are one: UV seams repeat them."""
@@ -76,10 +76,8 @@ def facts(glb: Path) -> Facts:
 
 def scene_facts(glb: Glb, scene: Scene) -> Facts:
     """The facts of a GLB whose triangles were decoded."""
-    finite = np.asarray(np.isfinite(scene.positions).all(axis=1))
-    faces = scene.faces if finite.all() else scene.faces[finite[scene.faces].all(axis=1)]
-    size = _dimensions(scene.positions, faces)
-    found = closure(scene.positions, faces)
+    size = _dimensions(scene.positions, scene.faces)
+    found = closure(scene.positions, scene.faces)
     return Facts(
         faces=len(scene.faces),
         vertices=len(scene.positions),
@@ -92,38 +90,41 @@ def scene_facts(glb: Glb, scene: Scene) -> Facts:
         holes=found.holes,
         nonmanifold_edges=found.nonmanifold_edges,
         extensions=tuple(map(str, glb.list("extensionsUsed"))),
-        warnings=tuple(_warnings(found, size, int((~finite).sum()), glb)),
+        warnings=tuple(_warnings(found, size, scene.invalid_vertices, glb)),
     )
 
 
 def compressed_facts(glb: Glb) -> Facts:
     """What the JSON alone tells of a GLB whose geometry is compressed with Draco or meshopt."""
-    primitives = [(matrix, primitive) for matrix, mesh in glb.placed() for primitive in mesh["primitives"]]
-    accessors = glb.list("accessors")
-    positions = [accessors[primitive["attributes"]["POSITION"]] for _, primitive in primitives]
-    counts = [
-        accessors[primitive["indices"]]["count"] if "indices" in primitive else position["count"]
-        for (_, primitive), position in zip(primitives, positions, strict=True)
-    ]
-    boxes = [
-        _corners(position) @ matrix[:3, :3].T + matrix[:3, 3]
-        for (matrix, _), position in zip(primitives, positions, strict=True)
-    ]
-    size = np.ptp(np.concatenate(boxes), axis=0) if boxes else np.zeros(3)
+    with contradictions_told():
+        faces, vertices, size = _declared(glb)
     return Facts(
-        faces=sum(count // 3 for count in counts),
-        vertices=sum(position["count"] for position in positions),
+        faces=faces,
+        vertices=vertices,
         parts=None,
         materials=len(glb.list("materials")),
         textures=_textures(glb),
         size_bytes=glb.size_bytes,
-        dimensions=(round(float(size[0]), 6), round(float(size[1]), 6), round(float(size[2]), 6)),
+        dimensions=size,
         watertight=None,
         holes=None,
         nonmanifold_edges=None,
         extensions=tuple(map(str, glb.list("extensionsUsed"))),
         warnings=(f"The geometry is compressed with {glb.compression}, so it was not examined or drawn.",),
     )
+
+
+def _declared(glb: Glb) -> tuple[int, int, tuple[float, float, float]]:
+    """Faces, vertices and dimensions as the accessors declare them."""
+    accessors, faces, vertices, boxes = glb.list("accessors"), 0, 0, [np.empty((0, 3))]
+    for matrix, mesh in glb.placed():
+        for primitive in mesh["primitives"]:
+            position = accessors[primitive["attributes"]["POSITION"]]
+            faces += int(accessors[primitive.get("indices", primitive["attributes"]["POSITION"])]["count"]) // 3
+            vertices += int(position["count"])
+            boxes.append(_corners(position) @ matrix[:3, :3].T + matrix[:3, 3])
+    corners = np.concatenate(boxes)
+    return faces, vertices, _rounded(np.ptp(corners, axis=0) if len(corners) else np.zeros(3))
 
 
 def closure(positions: Floats, faces: Integers) -> Closure:
@@ -184,13 +185,14 @@ def _pieces(edges: Integers, vertices: Integers) -> int:
 
 
 def _dimensions(positions: Floats, faces: Integers) -> tuple[float, float, float]:
-    if not len(faces):
-        return (0.0, 0.0, 0.0)
     used = np.zeros(len(positions), bool)
     used[faces] = True
-    points = positions[used]
-    x, y, z = (points.max(axis=0).astype(float) - points.min(axis=0)).tolist()
-    return (round(x, 6), round(y, 6), round(z, 6))
+    return _rounded(np.ptp(positions[used].astype(float), axis=0))
+
+
+def _rounded(size: NDArray[np.float64]) -> tuple[float, float, float]:
+    x, y, z = (round(length, 6) for length in size.tolist())
+    return (x, y, z)
 
 
 def _corners(position: dict[str, Any]) -> NDArray[np.float64]:

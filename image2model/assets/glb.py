@@ -11,6 +11,7 @@ import base64
 import json
 import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ Integers = NDArray[np.intp]
 
 MAX_BYTES = 2_000_000_000
 MAX_ELEMENTS = 30_000_000
-MAX_FACES = 20_000_000
+MAX_FACES = 8_000_000
 COMPONENTS = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
 TRIANGLES, STRIP, FAN = 4, 5, 6
@@ -43,7 +44,6 @@ class Surface:
     first_face: int
     first_vertex: int
     faces: int
-    vertices: int
     attributes: dict[str, NDArray[Any]]
     """By glTF's names, (vertices, width); normals already turned with their node."""
     material: dict[str, Any]
@@ -58,6 +58,17 @@ class Scene:
     faces: Integers
     """(faces, 3), into `positions`."""
     surfaces: tuple[Surface, ...]
+    invalid_vertices: int
+    """How many have no finite position; their faces are left out."""
+
+
+@contextmanager
+def contradictions_told() -> Iterator[None]:
+    """Turn what broken JSON leads to (missing keys, wrong types, lengths that do not fit) into glb_broken."""
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError, AttributeError) as error:
+        raise _failed("glb_broken", "contradicts itself") from error
 
 
 class Glb:
@@ -79,14 +90,13 @@ class Glb:
 
     def list(self, name: str) -> list[Any]:
         """The JSON's array called `name`; empty where there is none."""
-        return list(self.json.get(name) or [])
+        value = self.json.get(name)
+        return value if isinstance(value, list) else []
 
     def scene(self) -> Scene:
         """Decode all triangles; raise GenerationFailed: glb_no_geometry, glb_broken, glb_too_large."""
-        try:
+        with contradictions_told():
             return self._scene()
-        except (KeyError, IndexError, TypeError, ValueError, OverflowError, AttributeError) as error:
-            raise _failed("glb_broken", "contradicts itself") from error
 
     def accessor(self, index: int) -> NDArray[Any]:
         """The accessor's values as (count, width), normalised integers as floats."""
@@ -149,26 +159,36 @@ class Glb:
                 triangles = self._triangles(primitive)
                 if not len(triangles):
                     continue
-                attributes = {name: self.accessor(index) for name, index in primitive["attributes"].items()}
-                points, normals = _moved(attributes.pop("POSITION"), attributes.pop("NORMAL", None), matrix)
-                if triangles.max() >= len(points):
-                    raise IndexError("a face uses a vertex that is not there")
-                if normals is not None:
-                    attributes["NORMAL"] = normals
-                if first_face + len(triangles) > MAX_FACES:
-                    raise _failed("glb_too_large", f"has more than {MAX_FACES:,} faces")
-                surfaces.append(
-                    Surface(
-                        first_face, first_vertex, len(triangles), len(points), attributes, self._material(primitive)
-                    )
-                )
+                points, attributes = self._vertices(primitive, matrix)
+                triangles = _with_sound_corners(triangles, points)
                 positions.append(points)
                 faces.append(triangles + first_vertex)
+                surfaces.append(
+                    Surface(first_face, first_vertex, len(triangles), attributes, self._material(primitive))
+                )
                 first_face += len(triangles)
                 first_vertex += len(points)
-        if not faces:
+                if first_face > MAX_FACES:
+                    raise _failed("glb_too_large", f"has more than {MAX_FACES:,} faces")
+        if not first_face:
             raise _failed("glb_no_geometry", "holds no surface")
-        return Scene(np.concatenate(positions), np.concatenate(faces), tuple(surfaces))
+        together = np.concatenate(positions)
+        invalid = int((~np.isfinite(together)).any(axis=1).sum())
+        return Scene(together, np.concatenate(faces), tuple(surfaces), invalid)
+
+    def _vertices(
+        self, primitive: dict[str, Any], matrix: NDArray[np.float64]
+    ) -> tuple[Floats, dict[str, NDArray[Any]]]:
+        """Positions (n, 3) of a primitive where its node puts them, and its other attributes, (n, width) each."""
+        attributes = {
+            name: self.accessor(index)
+            for name, index in primitive["attributes"].items()
+            if name in ("POSITION", "NORMAL") or name.startswith(("TEXCOORD_", "COLOR_"))
+        }
+        points, normals = _moved(attributes.pop("POSITION"), attributes.pop("NORMAL", None), matrix)
+        if normals is not None:
+            attributes["NORMAL"] = normals
+        return points, {name: values for name, values in attributes.items() if len(values) == len(points)}
 
     def _triangles(self, primitive: dict[str, Any]) -> Integers:
         """(faces, 3) indices of a primitive; none for points and lines."""
@@ -176,9 +196,12 @@ class Glb:
         if mode not in (TRIANGLES, STRIP, FAN) or "POSITION" not in primitive.get("attributes", {}):
             return np.empty((0, 3), np.intp)
         if "indices" in primitive:
-            order = self.accessor(primitive["indices"]).ravel().astype(np.intp)
+            indices = self.accessor(primitive["indices"])
+            if indices.dtype.kind != "u":
+                raise TypeError("indices are whole numbers from 0")
+            order = indices.ravel().astype(np.intp)
         else:
-            order = np.arange(self.json["accessors"][primitive["attributes"]["POSITION"]]["count"])
+            order = np.arange(len(self.accessor(primitive["attributes"]["POSITION"])))
         if mode == TRIANGLES:
             return order[: len(order) // 3 * 3].reshape(-1, 3)
         if mode == FAN:
@@ -265,6 +288,14 @@ def _matrix(node: dict[str, Any]) -> NDArray[np.float64]:
     matrix[:3, :3] = turn * np.array(node.get("scale", (1, 1, 1)), float)
     matrix[:3, 3] = node.get("translation", (0, 0, 0))
     return matrix
+
+
+def _with_sound_corners(triangles: Integers, points: Floats) -> Integers:
+    """`triangles` (m, 3) without those of which a corner's position is not finite."""
+    if triangles.max() >= len(points):
+        raise IndexError("a face uses a vertex that is not there")
+    finite = np.asarray(np.isfinite(points).all(axis=1))
+    return triangles if finite.all() else triangles[finite[triangles].all(axis=1)]
 
 
 def _moved(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +90,7 @@ def draw(glb: Glb, scene: Scene, size: int = 320) -> bytes:
     for surface in scene.surfaces:
         mine = points.on(surface)
         if len(mine.pixels):
-            colour = _shaded(glb, scene, surface, mine, camera) * mine.shares
+            colour = _shaded_or_grey(glb, scene, surface, mine, camera) * mine.shares
             for channel in range(4):
                 frame[channel] += np.bincount(mine.pixels, colour[channel], minlength=size * size)
     return _webp(frame, size)
@@ -142,6 +142,14 @@ def _seen(corners: Floats, size: int) -> Points:
     pixels, triangles = (np.concatenate([row[i] for row in found]) for i in (0, 1))
     weights = raster.weights(triangles, pixels % size * 2 + right, pixels // size * 2 + down)
     return Points(pixels, shares, raster.numbers[triangles], weights)
+
+
+def _shaded_or_grey(glb: Glb, scene: Scene, surface: Surface, points: Points, camera: Floats) -> Floats:
+    """As `_shaded`; a surface whose material or attributes contradict themselves is drawn without them."""
+    try:
+        return _shaded(glb, scene, surface, points, camera)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+        return _shaded(glb, scene, replace(surface, attributes={}, material={}), points, camera)
 
 
 def _shaded(glb: Glb, scene: Scene, surface: Surface, points: Points, camera: Floats) -> Floats:

@@ -1,0 +1,98 @@
+"""GLBs as generators, other tools and attackers write them."""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import Any
+
+import numpy as np
+import trimesh
+from PIL import Image
+from trimesh.visual.material import PBRMaterial
+
+CORNERS = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], "<f4").tobytes()
+TRIANGLE: dict[str, Any] = {
+    "asset": {"version": "2.0"},
+    "scenes": [{"nodes": [0]}],
+    "nodes": [{"mesh": 0}],
+    "meshes": [{"primitives": [{"attributes": {"POSITION": 0}}]}],
+    "accessors": [{"bufferView": 0, "componentType": 5126, "count": 3, "type": "VEC3"}],
+    "bufferViews": [{"buffer": 0, "byteLength": 36}],
+    "buffers": [{"byteLength": 36}],
+}
+"""The JSON of one triangle, whose buffer is CORNERS."""
+
+
+def glb(document: object, binary: bytes = b"") -> bytes:
+    """A GLB of a JSON document (or its raw bytes) and a binary chunk."""
+    text = document if isinstance(document, bytes) else json.dumps(document).encode()
+    text += b" " * (-len(text) % 4)
+    body = struct.pack("<I4s", len(text), b"JSON") + text
+    if binary:
+        body += struct.pack("<I4s", len(binary), b"BIN\0") + binary
+    return struct.pack("<4sII", b"glTF", 2, 12 + len(body)) + body
+
+
+def triangle(**changes: Any) -> bytes:
+    """A GLB of one triangle; `changes` replace parts of its JSON."""
+    return glb({**TRIANGLE, **changes}, CORNERS)
+
+
+def primitive(**changes: Any) -> bytes:
+    """A GLB of one triangle; `changes` are added to its primitive."""
+    return triangle(meshes=[{"primitives": [{"attributes": {"POSITION": 0}, **changes}]}])
+
+
+def accessor(**changes: Any) -> bytes:
+    """A GLB of one triangle; `changes` are made to its accessor."""
+    return triangle(accessors=[{**TRIANGLE["accessors"][0], **changes}])
+
+
+def textured_box(image: Image.Image, **material: Any) -> trimesh.Trimesh:
+    """A box with a seam along every edge and part of `image` on each of its twelve faces."""
+    box = trimesh.creation.box((1, 1, 1))
+    box.unmerge_vertices()
+    uv = np.tile([[0.1, 0.1], [0.9, 0.1], [0.9, 0.9]], (12, 1))
+    look = PBRMaterial(baseColorTexture=image, metallicFactor=0, **material)
+    box.visual = trimesh.visual.TextureVisuals(uv=uv, material=look)
+    return box
+
+
+def bowl() -> trimesh.Trimesh:
+    """Half a sphere: open."""
+    ball = trimesh.creation.icosphere(2)
+    ball.update_faces(ball.triangles_center[:, 1] < 0)
+    return ball
+
+
+def tube() -> trimesh.Trimesh:
+    """A cylinder without its two ends."""
+    cylinder = trimesh.creation.cylinder(1, 3)
+    cylinder.update_faces(abs(cylinder.face_normals[:, 2]) < 0.5)
+    return cylinder
+
+
+def two_pieces() -> trimesh.Trimesh:
+    """A capsule and a box apart from it."""
+    return trimesh.util.concatenate([trimesh.creation.capsule(), trimesh.creation.box().apply_translation([5, 0, 0])])
+
+
+def bumpy_ball(steps: int, texture: Image.Image) -> trimesh.Trimesh:
+    """A closed, textured ball with bumps, of about `steps`² faces, and a seam."""
+    rows, columns = steps // 2 + 1, steps + 1
+    u, v = np.meshgrid(np.linspace(0, 1, columns), np.linspace(0, 1, rows))
+    turn, tilt = u * 2 * np.pi, (v - 0.5) * np.pi
+    radius = 1 + 0.15 * np.sin(6 * turn) * np.cos(tilt) ** 2 * np.sin(5 * tilt)
+    points = np.stack(
+        [radius * np.cos(tilt) * np.sin(turn), radius * np.sin(tilt), radius * np.cos(tilt) * np.cos(turn)], -1
+    )
+    points[:, -1], points[0], points[-1] = points[:, 0], points[0, 0], points[-1, 0]
+    corner = (np.arange(rows - 1)[:, None] * columns + np.arange(steps)).ravel()
+    lower = np.stack([corner, corner + 1, corner + columns], axis=1)
+    upper = np.stack([corner + 1, corner + columns + 1, corner + columns], axis=1)
+    ball = trimesh.Trimesh(points.reshape(-1, 3), np.concatenate([lower[steps:], upper[:-steps]]), process=False)
+    look = PBRMaterial(baseColorTexture=texture, metallicFactor=0)
+    uv = np.stack([u.ravel() * 2, v.ravel()], axis=1)
+    ball.visual = trimesh.visual.TextureVisuals(uv=uv, material=look)
+    return ball
