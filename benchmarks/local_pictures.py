@@ -95,7 +95,7 @@ def _fetch(source: Source) -> Path:
         if source.registry == "npm":
             command = ["npm", "pack", "--silent", source.package, "--pack-destination", str(folder)]
         else:
-            command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+            command = [sys.executable, "-m", "pip", "download", "-qq", "--no-deps", "--only-binary=:all:"]
             command += ["--python-version=3.11", "--dest", str(folder), source.package]
         subprocess.run(command, check=True)
     return next(path for path in folder.iterdir() if path.suffix in (".whl", ".tgz"))

@@ -129,7 +129,7 @@ def validate(files: list[Path]) -> list[dict[str, Any]]:
     folder = CACHE / "gltf-validator"
     if not (folder / "node_modules").exists():
         folder.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["npm", "install", "--silent", "--prefix", str(folder), "gltf-validator@2"], check=True)
+        subprocess.run(["npm", "install", "--silent", "--prefix", str(folder), "gltf-validator@2.0.0-dev.3.10"], check=True)
     command = ["node", "-e", VALIDATE, *(str(file.resolve()) for file in files)]
     found = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
     return list(json.loads(found))
