@@ -120,7 +120,7 @@ class Studio:
         *,
         generator: str | None = None,
         options: Mapping[str, Any] | None = None,
-        face_limit: float | None = None,
+        face_limit: float | str | None = None,
         visitor: str = "",
     ) -> Batch:
         """Check the pictures, store the good ones as a new batch and start to work it.

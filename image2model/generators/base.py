@@ -94,7 +94,7 @@ class Spec:
     result_is: str = "3D model"
     """What a result is called: a 3D model, or (local engine) an inflated preview."""
 
-    def check(self, options: Mapping[str, Any] | None, face_limit: float | None) -> Choice:
+    def check(self, options: Mapping[str, Any] | None, face_limit: float | str | None) -> Choice:
         """Return the choice with defaults filled in; raise OptionRefused where one does not fit."""
         given = dict(options or {})
         checked = {option.name: option.check(given.pop(option.name, None)) for option in self.options}

@@ -66,9 +66,12 @@ def control(option: Option, elem_id: str) -> Component:
         return gr.Dropdown(list(option.choices), value=option.default, **common)
     if option.kind == "float" and option.minimum is not None and option.maximum is not None:
         return gr.Slider(option.minimum, option.maximum, value=option.default, step=option.step or 0.05, **common)
-    return gr.Number(
-        value=option.default, precision=0 if option.kind == "int" else None, placeholder="automatic", **common
-    )
+    return number_field(value=option.default, **common)
+
+
+def number_field(**settings: Any) -> gr.Textbox:
+    """A field for a number that may stay empty, which gr.Number turns into 0."""
+    return gr.Textbox(placeholder="automatic", max_lines=1, **settings)
 
 
 class OptionControls:
@@ -109,7 +112,7 @@ def face_limit_control(spec: Spec) -> dict[str, Any]:
     return {"visible": True, "label": option.label, "info": f"{option.help} {option.takes().capitalize()}.".strip()}
 
 
-def price_of(spec: Spec, options: dict[str, Any], face_limit: int | None) -> Any:
+def price_of(spec: Spec, options: dict[str, Any], face_limit: Any) -> Any:
     """Dollars for one image; for a choice that is out of range, as if nothing had been chosen."""
     from ...errors import OptionRefused
 

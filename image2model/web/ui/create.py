@@ -16,7 +16,7 @@ from ...names import clean_name
 from ...studio import Picture, Studio
 from ..address import by_address, public_root
 from . import render
-from .controls import OptionControls, face_limit_control, picker, price_of
+from .controls import OptionControls, face_limit_control, number_field, picker, price_of
 from .theme import html
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -76,9 +76,7 @@ class Create:
         self.generator = picker(self.studio)
         spec = self.studio.generator(self.generator.value).spec
         with gr.Accordion("Options", open=False, elem_id="options"):
-            self.face_limit = gr.Number(
-                precision=0, elem_id="face-limit", placeholder="automatic", **face_limit_control(spec)
-            )
+            self.face_limit = number_field(elem_id="face-limit", **face_limit_control(spec))
             self.options = OptionControls(self.studio, spec.id)
         self.cost = html(render.cost(0, spec.price(spec.check(None, None))), elem_id="cost")
         self.generate = gr.Button(
@@ -188,10 +186,10 @@ class Create:
     async def choose(self, generator: str) -> list[Any]:
         """Show the options of the generator that was chosen."""
         spec = self.studio.generator(generator).spec
-        return [gr.Number(**face_limit_control(spec)), *self.options.show(generator)]
+        return [gr.Textbox(**face_limit_control(spec)), *self.options.show(generator)]
 
     async def tell_price(
-        self, images: Sequence[Any] | None, generator: str, face_limit: int | None, *values: Any
+        self, images: Sequence[Any] | None, generator: str, face_limit: str | None, *values: Any
     ) -> tuple[str, gr.Button]:
         """The cost line, and a button that says what it will do."""
         spec = self.studio.generator(generator).spec
@@ -205,7 +203,7 @@ class Create:
         visitor: str,
         images: list[tuple[str, Any]] | None,
         generator: str,
-        face_limit: int | None,
+        face_limit: str | None,
         *values: Any,
     ) -> tuple[str, gr.Row]:
         """Make a batch of the pictures."""
@@ -215,7 +213,7 @@ class Create:
                 pictures,
                 generator=generator,
                 options=self.options.options(generator, values),
-                face_limit=face_limit,
+                face_limit=face_limit or None,  # checked, and made a number, by the generator's option
                 visitor=visitor,
             )
         except Image2ModelError as error:

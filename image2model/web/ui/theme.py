@@ -49,6 +49,7 @@ def theme() -> Base:
         button_secondary_background_fill="white", button_secondary_background_fill_dark="*neutral_800",
         button_secondary_border_color="*neutral_300", button_secondary_border_color_dark="*neutral_700",
         button_large_text_weight="600",
+        input_border_width="1px", input_radius="10px",
         input_background_fill="white", input_background_fill_dark="*neutral_950",
         input_border_color="*neutral_300", input_border_color_dark="*neutral_700",
         color_accent_soft="*primary_50", color_accent_soft_dark="*primary_950",
