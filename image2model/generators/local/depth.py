@@ -23,6 +23,8 @@ Ints = NDArray[np.int64]
 
 RATIOS = (0.65, 1.1)
 """What the ridge's ratio can be, from a strip (.71) to a disc (1), with room for the grid's error."""
+TRUST = 0.03
+"""How hard the ridge's ratio is held against an even spread: firmer leaves dents along the ridge."""
 DEEPEST = 0.5
 """Greatest half thickness, as a share of the longer side, where the frame cuts much of the outline away."""
 
@@ -106,7 +108,7 @@ def _ratio(grid: Grid, root: Floats, matrix: sparse.csc_array) -> Floats:
     wide = np.maximum(distance[inside], 0.25)
     found = wide / root
     ridge = ((slope < 0.8)[inside] & (found > RATIOS[0])) | (wide >= wide.max() - 0.5)
-    trust = np.where(ridge, wide / wide.max(), 0.0)
+    trust = np.where(ridge, TRUST * wide / wide.max(), 0.0)
     return _solve(matrix + sparse.diags(trust), trust * np.clip(found, *RATIOS))
 
 
