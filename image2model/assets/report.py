@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from ..files import write_whole
 from .facts import compressed_facts, scene_facts
@@ -27,4 +30,5 @@ def report(glb: Path, thumbnail_to: Path | None) -> dict[str, Any]:
 
 
 def warm_up() -> None:
-    """Nothing is left to load: importing this module (numpy, scipy's graphs, Pillow) is the warm-up."""
+    """Load what the first report would wait for: Pillow looks for its formats when one is first used."""
+    Image.new("RGBA", (1, 1)).save(io.BytesIO(), "WEBP")

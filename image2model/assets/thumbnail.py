@@ -273,5 +273,5 @@ def _webp(frame: NDArray[np.float64], size: int) -> bytes:
     frame[3] *= 255
     pixels = np.ascontiguousarray(np.rint(frame).clip(0, 255).astype(np.uint8).T).reshape(size, size, 4)
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "WEBP", quality=88, method=1)
+    Image.fromarray(pixels).save(buffer, "WEBP", quality=85, method=0)
     return buffer.getvalue()

@@ -1,0 +1,90 @@
+"""Time and peak memory of a mesh's facts and thumbnail by its size: `python -m benchmarks.asset_reports`.
+
+Each size runs in a process of its own; times are the best of five in a warm process, so that they
+can be compared on a busy machine. The rows with a texture hold a JPEG of 2048 × 2048 pixels.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+SIZES = {"12 faces": 0, "4k faces": 64, "100k faces": 316, "1M faces": 1000}
+
+
+def mesh(steps: int) -> bytes:
+    """The GLB of a bumpy, textured ball of about `steps`² faces; of a plain box for 0."""
+    import numpy as np
+    import trimesh
+    from PIL import Image
+
+    from tests.meshes import bumpy_ball
+
+    if not steps:
+        return bytes(trimesh.creation.box().export(file_type="glb"))
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(noise).resize((2048, 2048), Image.Resampling.BICUBIC).save(buffer, "JPEG", quality=90)
+    return bytes(bumpy_ball(steps, Image.open(buffer)).export(file_type="glb", include_normals=True))
+
+
+def measure(path: Path) -> dict[str, float]:
+    """Seconds for thumbnail, facts and both at once, and the peak memory in MB, of this process."""
+    from image2model.assets.facts import facts
+    from image2model.assets.report import report
+    from image2model.assets.thumbnail import thumbnail
+
+    before = peak_memory()
+    report(path, path.with_suffix(".webp"))
+    peak = peak_memory()
+    return {
+        "thumbnail": best(lambda: thumbnail(path)),
+        "facts": best(lambda: facts(path)),
+        "report": best(lambda: report(path, path.with_suffix(".webp"))),
+        "before": before,
+        "peak": peak,
+    }
+
+
+def peak_memory() -> float:
+    """The most memory that this process ever held, in MB (Linux)."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
+def best(function: Callable[[], object], times: int = 5) -> float:
+    """The shortest of several runs, in seconds."""
+    taken = []
+    for _ in range(times):
+        start = time.perf_counter()
+        function()
+        taken.append(time.perf_counter() - start)
+    return min(taken)
+
+
+def main() -> None:
+    """Measure each size in a process of its own and print a table."""
+    print("| mesh | file | thumbnail | facts | report (both, file written) | peak memory of a report |")
+    print("|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        for name, steps in SIZES.items():
+            path = Path(folder) / "mesh.glb"
+            path.write_bytes(mesh(steps))
+            run = [sys.executable, "-m", "benchmarks.asset_reports", str(path)]
+            found = json.loads(subprocess.run(run, check=True, capture_output=True).stdout)
+            times = " | ".join(f"{found[key] * 1e3:.0f} ms" for key in ("thumbnail", "facts", "report"))
+            size = path.stat().st_size / 1e6
+            print(f"| {name} | {size:.1f} MB | {times} | {found['peak']:.0f} MB ({found['before']:.0f} MB before) |")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        print(json.dumps(measure(Path(sys.argv[1]))))
+    else:
+        main()
