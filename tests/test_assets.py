@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from image2model.assets.thumbnail import thumbnail
 from image2model.files import write_whole
 from image2model.workers import Workers
 from tests import meshes
-from tests.pictures import decoded, photo
+from tests.pictures import decoded, encoded, photo
 
 RED, BLUE = (220, 30, 30, 255), (30, 40, 220, 255)
 
@@ -240,3 +241,43 @@ def test_files_are_replaced_whole(tmp_path):
         write_whole(tmp_path / "file", data)
     assert (tmp_path / "file").read_bytes() == b"second, longer"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def quad(uvs, **texture) -> bytes:
+    """A square of 1 × 1 whose texture is red on the left, blue on the right; `texture` is added to its texture info."""
+    picture = Image.new("RGB", (64, 64), BLUE[:3])
+    picture.paste(RED[:3], (0, 0, 32, 64))
+    points = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0]], "<f4").tobytes()
+    corners = np.array(uvs, "<f4").tobytes()
+    uri = "data:image/png;base64," + base64.b64encode(encoded(picture)).decode()
+    view, accessor = meshes.TRIANGLE["bufferViews"][0], meshes.TRIANGLE["accessors"][0]
+    document = {
+        **meshes.TRIANGLE,
+        "meshes": [{"primitives": [{"attributes": {"POSITION": 0, "TEXCOORD_0": 1}, "mode": 5, "material": 0}]}],
+        "accessors": [{**accessor, "count": 4}, {**accessor, "bufferView": 1, "count": 4, "type": "VEC2"}],
+        "bufferViews": [{**view, "byteLength": 48}, {**view, "byteOffset": 48, "byteLength": 32}],
+        "materials": [{"pbrMetallicRoughness": {"baseColorTexture": {"index": 0, **texture}}}],
+        "textures": [{"source": 0, "sampler": 0}],
+        "samplers": [{"wrapS": 10497, "wrapT": 33071}],
+        "images": [{"uri": uri}],
+    }
+    return meshes.glb(document, points + corners)
+
+
+@pytest.mark.parametrize(
+    ("uvs", "texture", "colours"),
+    [
+        ([[0, 1], [1, 1], [0, 0], [1, 0]], {}, "rb"),
+        ([[1, 1], [2, 1], [1, 0], [2, 0]], {}, "rb"),
+        ([[-0.5, 1], [0.5, 1], [-0.5, 0], [0.5, 0]], {}, "br"),
+        ([[0, 9], [1, 9], [0, 5], [1, 5]], {}, "rb"),
+        ([[0, 1], [1, 1], [0, 0], [1, 0]], {"extensions": {"KHR_texture_transform": {"offset": [0.5, 0]}}}, "br"),
+        ([[0, 1], [2, 1], [0, 0], [2, 0]], {"extensions": {"KHR_texture_transform": {"scale": [0.5, 1]}}}, "rb"),
+    ],
+    ids=["plain", "repeated", "shifted", "clamped", "offset", "scaled"],
+)
+def test_texture_coordinates_wrap_and_move(saved, uvs, texture, colours):
+    """Coordinates beyond the texture repeat or clamp as the sampler says, and texture transforms are applied."""
+    pixels = seen(saved(quad(uvs, **texture)))
+    left, right = pixels[160, 90], pixels[160, 230]
+    assert "".join("r" if pixel[0] > pixel[2] else "b" for pixel in (left, right)) == colours

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from .glb import Floats, Integers
 
-WORK_AT_ONCE, MOST_WORK = 4_000_000, 400_000_000
-"""Samples within triangles' boxes: as many in memory at a time, and in all (a hostile file could ask for billions)."""
+WORK_AT_ONCE, MOST_WORK = 250_000, 400_000_000
+"""Samples within triangles' boxes: as many at a time, so that they stay in the processor's cache, and in all,
+because a hostile file could ask for billions."""
 NOTHING = np.uint64(2**64 - 1)
 HALF = np.float32(0.5)
 
