@@ -52,11 +52,16 @@ def _box() -> tuple[dict[str, Any], bytes]:
     return json.loads(glb[20 : 20 + length]), glb[28 + length :]
 
 
+def mark(picture: bytes) -> int:
+    """What a result carries of its picture, to tell it from others."""
+    return zlib.crc32(picture[: 2**16])
+
+
 def box_glb(picture: bytes) -> bytes:
-    """A box wrapped in the picture, whose `asset.extras.picture` is the picture's CRC-32."""
+    """A box wrapped in the picture, whose `asset.extras.picture` is its `mark`."""
     document, binary = _box()
     document = json.loads(json.dumps(document))
-    document["asset"]["extras"] = {"picture": zlib.crc32(picture)}
+    document["asset"]["extras"] = {"picture": mark(picture)}
     if picture.startswith(b"\x89PNG") and len(picture) <= LARGEST_WRAPPED:
         document["images"][0]["mimeType"] = "image/png"
         document["bufferViews"][document["images"][0]["bufferView"]] = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from image2model.errors import GenerationFailed
 from image2model.generators.base import Downloading, Finished, Queued, Running, Submitted, Uploading
 from image2model.generators.fal import FalHosts, fal_generators
+from tests.fal_files import mark
 from tests.fal_helpers import MODELS, generator, gltf, run, task
 from tests.fal_schemas import ENDPOINTS
 from tests.fal_server import FalServer, Fault, Script
@@ -51,7 +51,7 @@ async def test_every_model_turns_a_picture_into_its_own_mesh(fal: FalServer, tmp
     assert isinstance(events[0], Uploading)
     assert isinstance(end, Finished)
     assert end.glb == tmp_path / "model.glb"
-    assert gltf(end.glb)["asset"]["extras"]["picture"] == zlib.crc32(work.image.read_bytes())
+    assert gltf(end.glb)["asset"]["extras"]["picture"] == mark(work.image.read_bytes())
     assert fal.job().endpoint == MODELS[model].endpoint
     assert fal.job().errors == []
     assert fal.leaks == []
@@ -76,8 +76,8 @@ async def test_many_pictures_at_once_get_each_its_own_mesh(fal: FalServer, tmp_p
     async def work(number: int) -> None:
         events = [event async for event in one.run(tasks[number])]
         assert isinstance(events[-1], Finished)
-        mark = gltf(events[-1].glb)["asset"]["extras"]["picture"]
-        assert mark == zlib.crc32(tasks[number].image.read_bytes())
+        found = gltf(events[-1].glb)["asset"]["extras"]["picture"]
+        assert found == mark(tasks[number].image.read_bytes())
 
     await asyncio.gather(*(work(number) for number in range(12)))
     await one.close()
@@ -182,6 +182,15 @@ async def test_a_key_with_white_space_around_it_works(fal: FalServer, tmp_path: 
     """A line break copied along with the key does no harm."""
     one = generator(fal, key=" test-key\n")
     assert isinstance((await run(one, task(tmp_path, one)))[-1], Finished)
+
+
+@pytest.mark.parametrize("key", ["kéy", "two\nlines", "a\x00b"])
+async def test_a_key_that_cannot_be_one_is_called_that(fal: FalServer, tmp_path: Path, key: str):
+    """It cannot even be sent: no call is made."""
+    one = generator(fal, key=key)
+    with pytest.raises(GenerationFailed) as caught:
+        await run(one, task(tmp_path, one))
+    assert (caught.value.code, fal.calls.total()) == ("key_refused", 0)
 
 
 async def test_when_the_cdn_is_down_the_picture_goes_the_other_way(fal: FalServer, tmp_path: Path):
@@ -290,6 +299,14 @@ async def test_two_event_loops_can_use_one_account(fal: FalServer, tmp_path: Pat
     assert isinstance((await run(one, task(tmp_path / "b", one)))[-1], Finished)
 
 
+@pytest.mark.parametrize("host", ["fal.media", "v3.fal.media", "v3b.fal.media", "v4.fal.media"])
+def test_results_lie_in_fal_s_own_domain(host: str):
+    """On whichever of its machines, over https only."""
+    assert FalHosts().is_result(f"https://{host}/files/b/x.glb")
+    assert not FalHosts().is_result(f"http://{host}/files/b/x.glb")
+    assert not FalHosts().is_result(f"https://{host}.evil.com/x.glb")
+
+
 def test_fal_itself_is_the_default_and_a_stand_in_one_address():
     """An empty FAL_HOST means fal; another one moves every host there."""
     assert FalHosts.at("") == FalHosts()
@@ -303,7 +320,7 @@ def test_fal_itself_is_the_default_and_a_stand_in_one_address():
     [
         "http://queue.fal.run/x", "https://queue.fal.run.evil.com/x", "https://queue.fal.run@evil.com/x",
         "https://evil.com/queue.fal.run", "https://queue.fal.run:8443/x", "https://key@queue.fal.run/x",
-        "https://evil.com\\@queue.fal.run/", "//queue.fal.run/x", "https://queue.fal.run:x/", "", None, 7,
+        "https://evil.com\\@queue.fal.run/", "https://evilfal.media/x.glb", "//queue.fal.run/x", "https://queue.fal.run:x/", "", None, 7,
     ],
 )  # fmt: skip
 def test_look_alikes_of_the_queue_host_are_not_trusted(url: object):

@@ -26,7 +26,7 @@ from fal_client.client import (
 )
 
 from ..catalogue import FalModel
-from .failures import MODEL_GONE, UNCONFIRMED, UNREACHABLE, WRONG_PLACE, failure_of
+from .failures import BAD_KEY, MODEL_GONE, UNCONFIRMED, UNREACHABLE, WRONG_PLACE, failure_of
 from .hosts import FalHosts
 from .results import Downloads
 
@@ -35,7 +35,7 @@ UPLOADS_AT_ONCE = 4
 UPLOAD_KEPT = StorageSettings(expires_in="1d")
 RESULT_KEPT_SECONDS = 7 * 24 * 3600
 CANCEL_SECONDS = 5
-LIMITS = httpx.Limits(max_connections=20)
+LIMITS = httpx.Limits(max_connections=12)
 QUEUE_TIMEOUT = httpx.Timeout(60, connect=15, pool=None)
 DOWNLOAD_TIMEOUT = httpx.Timeout(60, connect=15, pool=None)
 
@@ -123,7 +123,9 @@ class FalAccount:
 
     @property
     def here(self) -> Connections:
-        """The connections of the running event loop."""
+        """The connections of the running event loop; raises GenerationFailed for a key that cannot be sent."""
+        if not (self._credentials.isascii() and self._credentials.isprintable()):
+            raise BAD_KEY.error()
         loop = asyncio.get_running_loop()
         if loop not in self._by_loop:
             self._by_loop[loop] = Connections(self._credentials, self.hosts)

@@ -16,8 +16,8 @@ class FalHosts:
     run: str = "https://fal.run"
     rest: str = "https://rest.fal.ai"
     cdn: str = "https://v3.fal.media"
-    results: tuple[str, ...] = ("https://fal.media", "https://v3.fal.media", "https://v3b.fal.media")
-    """The origins that results are fetched from."""
+    results: tuple[str, ...] = ("https://fal.media", "https://*.fal.media")
+    """The origins that results are fetched from; `*.` stands for any host of the domain."""
 
     @classmethod
     def at(cls, base_url: str) -> FalHosts:
@@ -31,7 +31,7 @@ class FalHosts:
 
     def is_result(self, url: object) -> bool:
         """Whether `url` is where fal keeps its results."""
-        return isinstance(url, str) and _origin(url) in {_origin(result) for result in self.results}
+        return isinstance(url, str) and any(_covers(pattern, _origin(url)) for pattern in self.results)
 
     def direct_fal_client(self) -> None:
         """Point fal-client at these hosts. It keeps them for the whole process and reads them at each call."""
@@ -41,7 +41,17 @@ class FalHosts:
         fal_client.client.CDN_URL = self.cdn
 
 
-def _origin(url: str) -> tuple[str, str, int | None] | None:
+Origin = tuple[str, str, int]
+
+
+def _covers(pattern: str, origin: Origin | None) -> bool:
+    wanted = _origin(pattern.replace("*.", "", 1))
+    if origin is None or wanted is None or "*." not in pattern:
+        return origin is not None and origin == wanted
+    return (origin[0], origin[2]) == (wanted[0], wanted[2]) and origin[1].endswith(f".{wanted[1]}")
+
+
+def _origin(url: str) -> Origin | None:
     """Scheme, host and port; None for what is no plain web address (a name and password in it, say)."""
     try:
         parts = urlsplit(url)
