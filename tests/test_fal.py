@@ -320,7 +320,8 @@ def test_fal_itself_is_the_default_and_a_stand_in_one_address():
     [
         "http://queue.fal.run/x", "https://queue.fal.run.evil.com/x", "https://queue.fal.run@evil.com/x",
         "https://evil.com/queue.fal.run", "https://queue.fal.run:8443/x", "https://key@queue.fal.run/x",
-        "https://evil.com\\@queue.fal.run/", "https://evilfal.media/x.glb", "//queue.fal.run/x", "https://queue.fal.run:x/", "", None, 7,
+        "https://evil.com\\@queue.fal.run/", "https://evilfal.media/x.glb",
+        "//queue.fal.run/x", "https://queue.fal.run:x/", "", None, 7,
     ],
 )  # fmt: skip
 def test_look_alikes_of_the_queue_host_are_not_trusted(url: object):

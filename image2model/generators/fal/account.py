@@ -36,8 +36,9 @@ UPLOAD_KEPT = StorageSettings(expires_in="1d")
 RESULT_KEPT_SECONDS = 7 * 24 * 3600
 CANCEL_SECONDS = 5
 LIMITS = httpx.Limits(max_connections=12)
-QUEUE_TIMEOUT = httpx.Timeout(60, connect=15, pool=None)
-DOWNLOAD_TIMEOUT = httpx.Timeout(60, connect=15, pool=None)
+QUEUE_TIMEOUT = httpx.Timeout(120, connect=15, pool=None)
+CDN_TIMEOUT = httpx.Timeout(60, connect=15, write=600, pool=None)
+"""httpx takes a whole picture for one write, and lines can be slow."""
 
 NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL)
 GATEWAY_STATUSES = (502, 504)
@@ -99,7 +100,7 @@ class Connections:
             limits=LIMITS,
         )
         self.open = httpx.AsyncClient(
-            verify=_tls(), headers={**agent, "Accept-Encoding": "identity"}, timeout=DOWNLOAD_TIMEOUT, limits=LIMITS
+            verify=_tls(), headers={**agent, "Accept-Encoding": "identity"}, timeout=CDN_TIMEOUT, limits=LIMITS
         )
         self.fal = _FalClient(credentials, self.queue, self.open)
         self.uploads = asyncio.Semaphore(UPLOADS_AT_ONCE)
