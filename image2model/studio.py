@@ -8,10 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import secrets
 import shutil
-import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
@@ -22,7 +20,7 @@ from typing import Any
 from .assets import report
 from .batches.archive import Entry, Stream, stream_zip
 from .batches.changes import Changes
-from .batches.folders import Folders, sweep_uploads
+from .batches.folders import Folders
 from .batches.records import Batch, Job, Refusal
 from .batches.runner import Runner
 from .batches.store import Store, new_id
@@ -265,6 +263,17 @@ class Studio:
         """The batch as a zip, made while it is read; raises NotFound."""
         return stream_zip(*await self.contents(batch_id))
 
+    async def lend(self, batch_id: str, number: int, name: str) -> Path:
+        """A file of a job (see `file`) where Gradio may hand it out; raises NotFound."""
+        served = await self.file(batch_id, number, name)
+        return await asyncio.to_thread(self.folders.lend, batch_id, served.path, f"{number}/{name}")
+
+    async def lend_archive(self, batch_id: str) -> Path:
+        """The batch's zip as a file where Gradio may hand it out; raises NotFound."""
+        stream = await self.archive(batch_id)
+        name = f"image2model-{batch_id[:8]}.zip"
+        return await asyncio.to_thread(self.folders.write_lent, batch_id, name, stream.chunks)
+
     async def contents(self, batch_id: str) -> tuple[list[Entry], dict[str, Any]]:
         """What the batch's zip holds, and its manifest; raises NotFound."""
         batch = await self.batch(batch_id)
@@ -288,7 +297,7 @@ class Studio:
         """Remove what nobody owns: batch folders without a row, uploads that no batch took; return how many."""
         known = await self._runner.database(self._store.ids)
         orphans = await asyncio.to_thread(self.folders.sweep, known)
-        return orphans + await asyncio.to_thread(sweep_uploads, upload_cache(), 24 * HOUR)
+        return orphans + await asyncio.to_thread(self.folders.sweep_uploads, 24 * HOUR)
 
     async def _keep_swept(self) -> None:
         while True:
@@ -303,11 +312,6 @@ class Studio:
 def all_generators(settings: Settings, workers: Workers) -> list[Generator]:
     """Every generator on offer, the host's key used where there is one."""
     return [local.LocalGenerator(workers), *fal_generators(settings.fal_credentials, FalHosts.at(settings.fal_host))]
-
-
-def upload_cache() -> Path:
-    """The folder in which Gradio keeps uploads (its own rule, `gradio.utils.get_upload_folder`)."""
-    return Path(os.environ.get("GRADIO_TEMP_DIR") or Path(tempfile.gettempdir()) / "gradio")
 
 
 def _secret(path: Path) -> str:

@@ -11,9 +11,12 @@ batches/<batch id>/<job number>-<stem>/
 
 from __future__ import annotations
 
+import os
+import secrets
 import shutil
+import tempfile
 import time
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from pathlib import Path
 
 from .records import Job
@@ -40,8 +43,9 @@ class Folders:
         return self.batch(batch_id) / (f"{number}-{stem}" if stem else f"{number}")
 
     def remove(self, batch_id: str) -> None:
-        """Delete a batch's files; missing ones do not matter."""
+        """Delete a batch's files and what was lent of them; missing ones do not matter."""
         shutil.rmtree(self.batch(batch_id), ignore_errors=True)
+        shutil.rmtree(self.cache / batch_id, ignore_errors=True)
 
     def sweep(self, known: Set[str], older_than: float = 3600) -> int:
         """Delete batch folders that no row owns; ones younger than `older_than` seconds may be on their way in."""
@@ -53,17 +57,40 @@ class Folders:
             shutil.rmtree(folder, ignore_errors=True)
         return len(orphans)
 
+    @property
+    def cache(self) -> Path:
+        """Gradio's cache of uploads and of what it hands out (its own rule, `gradio.utils.get_upload_folder`)."""
+        return Path(os.environ.get("GRADIO_TEMP_DIR") or Path(tempfile.gettempdir()) / "gradio").resolve()
 
-def sweep_uploads(cache: Path, older_than: float) -> int:
-    """Delete files of Gradio's upload cache that are older than `older_than` seconds, and what they leave empty.
+    def lend(self, batch_id: str, path: Path, name: str) -> Path:
+        """A file of a batch under `name` in Gradio's cache: linked where that can be, so nothing is copied."""
+        lent = self.cache / batch_id / name
+        lent.parent.mkdir(parents=True, exist_ok=True)
+        lent.unlink(missing_ok=True)
+        try:
+            os.link(path, lent)
+        except OSError:  # another file system
+            shutil.copyfile(path, lent)
+        return lent
 
-    Whatever a batch needs was copied when it was submitted; aborted uploads stay for ever otherwise.
-    """
-    oldest = time.time() - older_than
-    stale = [file for file in cache.rglob("*") if file.is_file() and file.stat().st_mtime < oldest]
-    for file in stale:
-        file.unlink(missing_ok=True)
-    for folder in sorted((place for place in cache.rglob("*") if place.is_dir()), reverse=True):
-        if not any(folder.iterdir()) and folder.stat().st_mtime < oldest:
-            folder.rmdir()
-    return len(stale)
+    def write_lent(self, batch_id: str, name: str, chunks: Iterable[bytes]) -> Path:
+        """Write a file of a batch into Gradio's cache."""
+        lent = self.cache / batch_id / secrets.token_hex(8) / name
+        lent.parent.mkdir(parents=True)
+        with lent.open("wb") as file:
+            file.writelines(chunks)
+        return lent
+
+    def sweep_uploads(self, older_than: float) -> int:
+        """Delete what lies in Gradio's cache for more than `older_than` seconds, and folders that are left empty.
+
+        Whatever a batch needs was copied when it was submitted; aborted uploads stay for ever otherwise.
+        """
+        oldest = time.time() - older_than
+        stale = [file for file in self.cache.rglob("*") if file.is_file() and file.stat().st_ctime < oldest]
+        for file in stale:
+            file.unlink(missing_ok=True)
+        for folder in sorted((place for place in self.cache.rglob("*") if place.is_dir()), reverse=True):
+            if not any(folder.iterdir()) and folder.stat().st_mtime < oldest:
+                folder.rmdir()
+        return len(stale)

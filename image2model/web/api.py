@@ -6,10 +6,8 @@ Each is a hidden button's click, because Gradio checks uploads for components an
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,7 @@ import gradio as gr
 from ..errors import Image2ModelError, ImageRefused
 from ..fetch import fetch
 from ..generators.base import Generator, Option
-from ..studio import Picture, Studio, upload_cache
+from ..studio import Picture, Studio
 from .address import public_root
 
 GENERATOR = "Id of a generator (see /list_generators); empty: the default one"
@@ -52,8 +50,8 @@ class Api:
             raise gr.Error(f"{job['error']['code']}: {job['error']['message']}", print_exception=False)
         if not job["url"]:
             raise gr.Error("cancelled: This job was cancelled.", print_exception=False)
-        served = await self.studio.file(batch.id, 1, job["filename"])
-        return await asyncio.to_thread(_lend, served.path, job["filename"]), {
+        mesh = await self.studio.lend(batch.id, 1, job["filename"])
+        return str(mesh), {
             "batch_id": batch.id,
             "name": job["filename"],
             **job["facts"],
@@ -108,8 +106,7 @@ class Api:
             raise gr.Error("format_unknown: The zip holds GLB files. It takes formats=['glb'].", print_exception=False)
         if not (await self.studio.view(batch_id))["zip"]:
             raise gr.Error("nothing_done: No mesh of this batch is finished yet. Try later.", print_exception=False)
-        chunks = (await self.studio.archive(batch_id)).chunks
-        return await asyncio.to_thread(_write_zip, chunks, f"image2model-{batch_id[:8]}.zip")
+        return str(await self.studio.lend_archive(batch_id))
 
     async def list_generators(self) -> list[dict[str, Any]]:
         """The generators on offer: what they are good at, options with ranges, price, usual time, availability."""
@@ -127,36 +124,13 @@ class Api:
 
     async def fetch(self, address: str | Path | None) -> str | None:
         """Bring a picture that was given as an address into the upload cache, in place of Gradio's unbounded fetch."""
-        folder = await asyncio.to_thread(_cache_folder)
+        folder = self.studio.folders.cache / uuid.uuid4().hex
+        await asyncio.to_thread(folder.mkdir, parents=True)
         try:
             name = await fetch(str(address), folder / "picture", self.studio.limits.max_bytes)
         except ImageRefused as refusal:
             raise gr.Error(f"{refusal.code}: {refusal}", print_exception=False) from None
         return str((folder / "picture").rename(folder / name))
-
-
-def _cache_folder() -> Path:
-    """A new folder in Gradio's cache, from which its clients may fetch; the sweep removes it."""
-    folder = upload_cache() / uuid.uuid4().hex
-    folder.mkdir(parents=True)
-    return folder
-
-
-def _lend(path: Path, name: str) -> str:
-    """The file under a name in Gradio's cache: linked where that can be, so nothing is hashed or copied."""
-    lent = _cache_folder() / name
-    try:
-        os.link(path, lent)
-    except OSError:  # another file system
-        shutil.copyfile(path, lent)
-    return str(lent)
-
-
-def _write_zip(chunks: Iterable[bytes], name: str) -> str:
-    path = _cache_folder() / name
-    with path.open("wb") as file:
-        file.writelines(chunks)
-    return str(path)
 
 
 def describe(generator: Generator) -> dict[str, Any]:

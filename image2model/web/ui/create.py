@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -14,12 +15,12 @@ from ...errors import Image2ModelError, ImageRefused
 from ...images import check_each, glimpse, preview
 from ...names import clean_name
 from ...studio import Picture, Studio
-from ..address import by_address, public_root
 from . import render
 from .controls import OptionControls, face_limit_control, number_field, picker, price_of
 from .theme import html
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
+Camera = tuple[float, float, float | None]
 HIDDEN: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 READY = render.empty("Your models appear here", "Add pictures, press the button, and watch each one become a mesh.")
 GONE = render.empty("This batch is not here", "It may have been deleted, or the link is cut short. Start a new one.")
@@ -84,7 +85,7 @@ class Create:
         )
 
     def _build_results(self) -> None:
-        self.model = gr.State("")
+        self.model = gr.State()
         self.batch = gr.Textbox(visible="hidden", elem_id="batch-id")
         self.board = html(READY, elem_id="board", js_on_load=(STATIC / "board.js").read_text())
         with gr.Row(elem_id="actions", visible=False) as self.actions:
@@ -99,9 +100,8 @@ class Create:
             with gr.Column(scale=3, min_width=300):
                 self.viewer = gr.Model3D(
                     elem_id="viewer", label="3D viewer", show_label=False, height=460, interactive=False,
-                    clear_color=(0, 0, 0, 0), camera_position=(70, 75, None),
+                    clear_color=(0, 0, 0, 0),
                 )  # fmt: skip
-                self.viewer.postprocess = by_address  # type: ignore[assignment, method-assign]
             with gr.Column(scale=2, min_width=240):
                 self.facts = html(elem_id="facts")
 
@@ -250,18 +250,19 @@ class Create:
         """An empty page."""
         return "", None, "", gr.Row(visible=False), READY, gr.Row(visible=False), gr.skip(), gr.skip(), gr.skip()
 
-    async def open_result(self, batch_id: str, event: gr.EventData, request: gr.Request) -> tuple[Any, Any, Any]:
-        """Make place for one finished job, its facts and the address of its mesh."""
+    async def open_result(self, batch_id: str, event: gr.EventData) -> tuple[Any, Any, Any]:
+        """Make place for one finished job, its facts and its mesh."""
         view = await _friendly(self.studio.view(batch_id))
         number = getattr(event, "number", None)
         job = next((job for job in view["jobs"] if job["number"] == number and job["url"]), None)
         if job is None:
             return gr.skip(), gr.skip(), gr.skip()
-        return gr.Row(visible=True), render.facts(view, job), f"{public_root(request)}/{job['url']}"
+        mesh = await self.studio.lend(batch_id, job["number"], job["filename"])
+        return gr.Row(visible=True), render.facts(view, job), (str(mesh), _camera(job["facts"] or {}))
 
-    async def show_model(self, address: str) -> Any:
-        """Show the mesh at this address in the viewer."""
-        return address or gr.skip()
+    async def show_model(self, shown: tuple[str, Camera] | None) -> Any:
+        """Show this mesh in the viewer, seen from there."""
+        return gr.Model3D(value=shown[0], camera_position=shown[1]) if shown else gr.skip()
 
 
 async def _friendly(work: Any) -> Any:
@@ -270,6 +271,12 @@ async def _friendly(work: Any) -> Any:
         return await work
     except Image2ModelError as error:
         raise gr.Error(str(error), print_exception=False) from None
+
+
+def _camera(facts: dict[str, Any]) -> Camera:
+    """Where to look from (degrees, degrees, distance): a little from the side and above, all of the mesh in view."""
+    diagonal = math.hypot(*facts["dimensions"]) if facts.get("dimensions") else None
+    return 70, 75, diagonal and 1.4 * diagonal
 
 
 def _buttons(view: dict[str, Any]) -> tuple[bool, bool, bool]:
