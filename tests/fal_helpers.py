@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,12 @@ async def run(generator: FalGenerator, task: Task) -> list[Event]:
         return [event async for event in generator.run(task)]
     finally:
         await generator.close()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until something is so on the other side of the wire."""
+    while not condition():  # noqa: ASYNC110  the server lives in another thread
+        await asyncio.sleep(0.01)
 
 
 def gltf(path: Path) -> dict[str, Any]:

@@ -151,6 +151,8 @@ class FalServer:
         self.jobs: dict[str, Job] = {}
         self.files: dict[str, tuple[str, bytes]] = {}
         self.uploads: list[dict[str, str]] = []
+        self.clock: Callable[[], float] = time.monotonic
+        """What queue and run times are measured with; a test may turn it itself."""
         self.leaks: list[str] = []
         """Operations that were shown the key and had no business to see it."""
 
@@ -281,7 +283,7 @@ class FalServer:
 
     def _take(self, endpoint: str, arguments: dict[str, Any], request: Request) -> Job:
         script = self.scripts.popleft() if self.scripts else self.script
-        job = Job(str(uuid.uuid4()), endpoint, arguments, script, time.monotonic(), dict(request.headers))
+        job = Job(str(uuid.uuid4()), endpoint, arguments, script, self.clock(), dict(request.headers))
         job.errors = problems(self.endpoints[endpoint], arguments) or self._picture_problems(job)
         self.jobs[job.id] = job
         return job
@@ -322,7 +324,7 @@ class FalServer:
 
     def _position(self, job: Job) -> int:
         """How many jobs wait before this one."""
-        now = time.monotonic()
+        now = self.clock()
         waiting = [other for other in self.jobs.values() if other.cancelled is None and self._times(other)[0] > now]
         return waiting.index(job) if job in waiting else 0
 
@@ -332,7 +334,7 @@ class FalServer:
             return _flat(404, "Request not found")
         job.status_calls += 1
         with_logs = request.query_params.get("logs") in ("true", "True", "1")
-        now, (start, end) = time.monotonic(), self._times(job)
+        now, (start, end) = self.clock(), self._times(job)
         body: dict[str, Any] = {"request_id": id, "response_url": f"{self.url}/{app}/requests/{id}"}
         logs = self._logs(job, start, end) if with_logs else None
         if now >= end or job.cancelled is not None:
@@ -347,7 +349,7 @@ class FalServer:
         )
 
     def _logs(self, job: Job, start: float, end: float) -> list[dict[str, Any]]:
-        done, count = (time.monotonic() - start) / max(end - start, 1e-9), len(job.script.percentages)
+        done, count = (self.clock() - start) / max(end - start, 1e-9), len(job.script.percentages)
         told = [percent for n, percent in enumerate(job.script.percentages) if n / count <= done]
         lines = [
             {
@@ -366,7 +368,7 @@ class FalServer:
             return _flat(404, "Request not found")
         if job.cancelled is not None:
             return _flat(499, "Request was cancelled by the client", "client_cancelled")
-        if time.monotonic() < self._times(job)[1]:
+        if self.clock() < self._times(job)[1]:
             return _flat(400, "Request is still in progress")
         if job.errors:
             return JSONResponse({"detail": job.errors}, 422)
@@ -388,7 +390,7 @@ class FalServer:
         job = self._find(app, id)
         if job is None:
             return JSONResponse({"status": "NOT_FOUND"}, 404)
-        now, (start, end) = time.monotonic(), self._times(job)
+        now, (start, end) = self.clock(), self._times(job)
         if now >= end or job.cancelled is not None:
             return JSONResponse({"status": "ALREADY_COMPLETED"}, 400)
         if now < start or not job.script.stubborn:
@@ -404,7 +406,7 @@ class FalServer:
         if answer.status_code != 200:
             return answer
         job = self.jobs[json.loads(answer.body)["request_id"]]
-        await asyncio.sleep(max(0.0, self._times(job)[1] - time.monotonic()))
+        await asyncio.sleep(max(0.0, self._times(job)[1] - self.clock()))
         return await self._result(request, "/".join(endpoint.split("/")[:2]), job.id)
 
     # Catalogue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from image2model.errors import GenerationFailed
 from image2model.generators.base import Downloading, Finished, Queued, Running, Submitted, Uploading
 from image2model.generators.fal import FalHosts, fal_generators
 from tests.fal_files import mark
-from tests.fal_helpers import MODELS, generator, gltf, run, task
+from tests.fal_helpers import MODELS, generator, gltf, run, task, until
 from tests.fal_schemas import ENDPOINTS
 from tests.fal_server import FalServer, Fault, Script
 
@@ -203,22 +204,21 @@ async def test_when_the_cdn_is_down_the_picture_goes_the_other_way(fal: FalServe
 
 async def test_queue_position_percentage_and_end_are_told(fal: FalServer, tmp_path: Path):
     """People see where they stand, and progress that only grows."""
-    fal.concurrency = 1
-    fal.script = Script(run_seconds=0.4, percentages=(10, 40, 70))
-    one = generator(fal)
-
-    async def events(number: int) -> list[object]:
-        await asyncio.sleep(number / 20)
-        return [event async for event in one.run(task(tmp_path / str(number), one))]
-
-    _, second = await asyncio.gather(events(0), events(1))
+    now = [0.0]
+    fal.clock = lambda: now[0]
+    fal.script = Script(queue_seconds=4, run_seconds=10, percentages=(10, 40, 70))
+    one, told = generator(fal), []
+    async for event in one.run(task(tmp_path, one)):
+        told.append(event)
+        now[0] += 4 * isinstance(event, Queued | Running)
     await one.close()
-    assert Queued(0) in second
-    fractions = [event.fraction for event in second if isinstance(event, Running) and event.fraction is not None]
-    assert fractions == sorted(set(fractions))
-    assert {0.1, 0.4, 0.7} <= set(fractions)
-    assert Running(0.4, "progress: 40%") in second
-    assert any(isinstance(event, Downloading) for event in second)
+    assert [event for event in told if isinstance(event, Queued | Running)] == [
+        Queued(0),
+        Running(0.1, "progress: 10%"),
+        Running(0.4, "progress: 40%"),
+        Running(0.7, "progress: 70%"),
+    ]
+    assert [type(event) for event in told[-2:]] == [Downloading, Finished]
 
 
 async def test_the_model_s_own_picture_is_kept_but_never_needed(fal: FalServer, tmp_path: Path):
@@ -266,6 +266,54 @@ async def test_stopping_the_task_leaves_the_job_at_fal(fal: FalServer, tmp_path:
         await job
     await one.close()
     assert (fal.calls["cancel"], fal.job().cancelled) == (0, None)
+
+
+async def stopped_while_submitting(fal: FalServer, folder: Path, keep: bool) -> list[Submitted]:
+    """Cancel a job while its submit waits for the answer; `keep`: whether Submitted finds somebody to store it."""
+    fal.script = Script(run_seconds=60)
+    fal.faults["submit"].append(Fault("slow", seconds=0.3))
+    one, told = generator(fal), list[Submitted]()
+
+    async def work() -> None:
+        async with aclosing(one.run(task(folder, one))) as events:
+            async for event in events:
+                if isinstance(event, Submitted):
+                    told.append(event)
+                    if not keep:
+                        return
+
+    job = asyncio.create_task(work())
+    await until(lambda: fal.calls["submit"])
+    job.cancel()
+    await asyncio.wait([job])
+    assert job.cancelled() is keep
+    await one.close()
+    return told
+
+
+async def test_a_process_that_stops_while_submitting_still_learns_of_the_job(fal: FalServer, tmp_path: Path):
+    """What finds the job again is stored before the task ends; the job is left alone."""
+    (submitted,) = await stopped_while_submitting(fal, tmp_path, keep=True)
+    assert submitted.remote["request_id"] == fal.job().id
+    assert fal.job().cancelled is None
+
+
+async def test_a_job_that_nobody_wants_any_more_once_it_is_submitted_is_cancelled(fal: FalServer, tmp_path: Path):
+    """A person cancelled while the submit was on its way: fal is told."""
+    await stopped_while_submitting(fal, tmp_path, keep=False)
+    assert fal.job().cancelled is not None
+
+
+async def test_stopping_while_a_submit_fails_just_stops(fal: FalServer, tmp_path: Path):
+    """There is no job to tell of."""
+    fal.faults["submit"].append(Fault("hang", seconds=0.2))
+    one = generator(fal)
+    job = asyncio.create_task(run(one, task(tmp_path, one)))
+    await until(lambda: fal.calls["submit"])
+    job.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await job
+    assert len(fal.jobs) == 0
 
 
 async def test_a_model_that_fal_dropped_is_unavailable_from_then_on(fal: FalServer, tmp_path: Path):

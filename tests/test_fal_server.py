@@ -58,11 +58,15 @@ async def submit(client: fal_client.AsyncClient, **arguments: object) -> fal_cli
 
 async def test_a_job_waits_runs_and_is_done(client: fal_client.AsyncClient, fal: FalServer):
     """The states come in order, with the queue position and the log's moving window."""
-    fal.script = Script(queue_seconds=0.1, run_seconds=0.2, percentages=(5, 20, 40, 60, 80))
-    handle = await submit(client)
-    seen = [status async for status in handle.iter_events(with_logs=True, interval=0.02)]
-    kinds = list(dict.fromkeys(type(status).__name__ for status in seen))
-    assert kinds == ["Queued", "InProgress", "Completed"]
+    now = [0.0]
+    fal.clock = lambda: now[0]
+    fal.script = Script(queue_seconds=1, run_seconds=2, percentages=(5, 20, 40, 60, 80))
+    handle, seen = await submit(client), []
+    async for status in handle.iter_events(with_logs=True, interval=0.01):
+        seen.append(status)
+        now[0] += 1
+    kinds = [type(status).__name__ for status in seen]
+    assert kinds == ["Queued", "InProgress", "InProgress", "Completed"]
     assert [log["message"] for log in seen[-1].logs] == ["progress: 40%", "progress: 60%", "progress: 80%"]
     assert (await handle.get())["model_mesh"]["url"].startswith(fal.url)
 
@@ -97,7 +101,9 @@ async def test_jobs_beyond_the_limit_wait_in_line(client: fal_client.AsyncClient
 
 async def test_cancel_answers_as_fal_does(client: fal_client.AsyncClient, fal: FalServer):
     """Accepted once, then too late; the result is a 499; a stubborn job goes on."""
-    fal.scripts.extend([Script(run_seconds=60), Script(run_seconds=0.2, stubborn=True)])
+    now = [0.0]
+    fal.clock = lambda: now[0]
+    fal.scripts.extend([Script(run_seconds=60), Script(run_seconds=60, stubborn=True)])
     handle, stubborn = await submit(client), await submit(client)
     await handle.cancel()
     with pytest.raises(fal_client.FalClientHTTPError) as late:
@@ -105,8 +111,9 @@ async def test_cancel_answers_as_fal_does(client: fal_client.AsyncClient, fal: F
     with pytest.raises(fal_client.FalClientHTTPError) as gone:
         await handle.get()
     await stubborn.cancel()
+    now[0] += 60
     assert (late.value.status_code, gone.value.status_code, gone.value.error_type) == (400, 499, "client_cancelled")
-    assert "model_mesh" in await stubborn.get(interval=0.02)
+    assert "model_mesh" in await stubborn.get()
 
 
 @pytest.mark.parametrize(

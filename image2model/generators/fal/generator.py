@@ -30,6 +30,7 @@ from .polling import Progress, poll_delay
 
 NO_KEY = "Needs a fal.ai key: get one at fal.ai/dashboard/keys and set it as FAL_KEY."
 GONE_SECONDS = 3600
+SUBMIT_GRACE_SECONDS = 5
 ODD_ANSWERS_BORNE = 10
 """In a row: a job that is paid for is not given up for an answer that makes no sense."""
 
@@ -74,14 +75,24 @@ class FalGenerator:
     async def run(self, task: Task) -> AsyncIterator[Event]:
         """Upload, submit once, watch, download; a task with `remote` is picked up where it was submitted.
 
-        Raises GenerationFailed. Being cancelled leaves the job at fal alone: that is what `cancel` is for.
+        Raises GenerationFailed. Being cancelled leaves the job at fal alone: that is what `cancel` is for. A
+        submit that is under way is finished first, and Submitted told, so that no paid job is forgotten.
         """
         remote = task.remote
         if remote is None:
             yield Uploading()
             image_url = await self._upload(task.image)
-            remote = await self._submit(self.model.arguments(image_url, task.choice))
-            yield Submitted(remote)
+            submitting = asyncio.create_task(self._submit(self.model.arguments(image_url, task.choice)))
+            stopped = await _done_although_cancelled(submitting)
+            remote = submitting.result()
+            try:
+                yield Submitted(remote)
+            except GeneratorExit:
+                if stopped:  # a person's cancel: nobody keeps what would find the job again
+                    await self.cancel(remote)
+                raise
+            if stopped:
+                raise asyncio.CancelledError
         handle = self.account.handle(remote)
         end = None
         async for told in self._watch(handle, remote):
@@ -145,6 +156,21 @@ class FalGenerator:
                 yield Finished(part, await downloads.preview(result, folder))
             else:
                 yield Downloading(part)
+
+
+async def _done_although_cancelled(submitting: asyncio.Task[Any]) -> bool:
+    """Wait for a submit; when cancelled meanwhile, give it a few seconds more and return True if it was taken."""
+    try:
+        await asyncio.wait([submitting])
+    except asyncio.CancelledError:
+        try:
+            await asyncio.wait([submitting], timeout=SUBMIT_GRACE_SECONDS)
+        finally:
+            submitting.cancel()
+        if submitting.cancelled() or not submitting.done() or submitting.exception():
+            raise
+        return True
+    return False
 
 
 def _seconds_since(submitted_at: object) -> float:
