@@ -64,12 +64,11 @@ def chair() -> Trimesh:
 
 
 def plane() -> Trimesh:
-    """Return an airliner."""
-    wings = at(icosphere(3), scale=(1.0, 0.05, 0.22))
-    tail = joined(
-        at(icosphere(3), z=-0.9, scale=(0.4, 0.04, 0.12)), at(icosphere(3), y=0.2, z=-0.9, scale=(0.04, 0.3, 0.15))
-    )
-    return joined(at(icosphere(3), scale=(0.16, 0.16, 1.1)), wings, tail)
+    """Return an airliner from the side."""
+    wings = at(icosphere(3), scale=(0.22, 0.05, 1.0))
+    tail = at(icosphere(3), x=-0.9, scale=(0.12, 0.04, 0.4))
+    fin = at(icosphere(3), x=-0.9, y=0.2, scale=(0.15, 0.3, 0.04))
+    return joined(at(icosphere(3), scale=(1.1, 0.16, 0.16)), wings, tail, fin)
 
 
 def car() -> Trimesh:
@@ -100,7 +99,5 @@ MESHES: dict[str, Callable[[], Trimesh]] = {
     "car": car,
     "fish": fish,
 }
-VIEWS = {name: [(30, 20)] for name in MESHES}
-for _front in ("figure", "car", "fish", "mug"):
-    VIEWS[_front].append((0, 0))
-"""Where each is photographed from: azimuth and elevation in degrees; 18 in all."""
+VIEWS = {"eye level": (0, 5), "three quarters from above": (30, 20)}
+"""Where each is photographed from, its broad side being towards +z: azimuth and elevation in degrees."""

@@ -67,11 +67,21 @@ SOURCES = (
         "@lobehub/fluent-emoji-3d@1.1.0",
         "MIT, rendered objects with alpha",
         "package/assets/",
-        tuple(
-            f"{code}.webp"
-            for code in (
-                "1f3b8 1f986 1f34e 1f697 1fab4 1f9f8 1f680 1fa91 1f415 1f984 1f45f 1f355 1f5dd-fe0f 1f577-fe0f".split()
-            )
+        (
+            "1f3b8.webp",
+            "1f986.webp",
+            "1f34e.webp",
+            "1f697.webp",
+            "1fab4.webp",
+            "1f9f8.webp",
+            "1f680.webp",
+            "1fa91.webp",
+            "1f415.webp",
+            "1f984.webp",
+            "1f45f.webp",
+            "1f355.webp",
+            "1f5dd-fe0f.webp",
+            "1f577-fe0f.webp",
         ),
         "npm",
     ),
@@ -83,8 +93,7 @@ def pictures() -> list[tuple[str, Image.Image]]:
     found = []
     for source in SOURCES:
         archive = _fetch(source)
-        for picture in source.pictures:
-            found.append((Path(picture).stem, _open(_member(archive, source.folder + picture), picture)))
+        found += [(Path(name).stem, _open(_member(archive, source.folder + name), name)) for name in source.pictures]
     return found
 
 

@@ -34,6 +34,8 @@ from .local_render import Mesh, draw, silhouette, view, visible
 OUT = Path(__file__).parent / "out"
 SAMPLES = 10_000
 NEAR = 0.1
+FLAT = 0.05
+"""The thickness of a cut-out, for comparison."""
 CELL = 200
 VALIDATE = """
 const validator = require('gltf-validator'), fs = require('fs');
@@ -43,9 +45,9 @@ Promise.all(process.argv.slice(1).map(check)).then(all =>
 """
 
 
-def make(image: Image.Image, detail: str = "medium") -> bytes:
+def make(image: Image.Image, **options: Any) -> bytes:
     """Return the preview of `image`."""
-    return preview(image, {"detail": detail}, None, lambda done, what: None)
+    return preview(image, options, None, lambda done, what: None)
 
 
 def load(glb: bytes) -> trimesh.Trimesh:
@@ -129,36 +131,45 @@ def validate(files: list[Path]) -> list[dict[str, Any]]:
     folder = CACHE / "gltf-validator"
     if not (folder / "node_modules").exists():
         folder.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["npm", "install", "--silent", "--prefix", str(folder), "gltf-validator@2.0.0-dev.3.10"], check=True)
+        subprocess.run(
+            ["npm", "install", "--silent", "--prefix", str(folder), "gltf-validator@2.0.0-dev.3.10"], check=True
+        )
     command = ["node", "-e", VALIDATE, *(str(file.resolve()) for file in files)]
     found = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
     return list(json.loads(found))
 
 
 def known_meshes() -> None:
-    """Print the table of the known meshes and draw their contact sheet."""
-    rows, sheet = [], []
-    for name, views in local_meshes.VIEWS.items():
-        for azimuth, elevation in views:
-            truth = unit(local_meshes.MESHES[name]())
-            truth.apply_transform(_homogeneous(view(azimuth, elevation)))
-            truth = unit(truth)
-            flat = Mesh(truth.vertices, truth.faces)
-            photo = draw(flat, 512, 1.2)
-            made = load(make(photo))
-            guess = unit(welded(made))
-            score = measure(truth, guess)
-            rows.append(score)
-            print("| {} {}° | {:.3f} | {:.3f} | {:.3f} |".format(name, azimuth, *score))
-            sheet.append(_framed(photo, name))
-            for at in ((40, 15), (90, 5)):
-                sheet += [draw(flat.turned(view(*at)), CELL, 1.4), draw(drawable(made).turned(view(*at)), CELL, 0.75)]
-    mean = np.mean(rows, axis=0)
-    print(
-        f"{len(rows)} views of {len(local_meshes.MESHES)} meshes: CD {mean[0]:.3f}, F@{NEAR} {mean[1]:.3f}, "
-        f"silhouette IoU of 8 views {mean[2]:.3f}"
-    )
+    """Print the table of the known meshes, beside a flat cut-out of each, and draw their contact sheet."""
+    sheet: list[Image.Image] = []
+    every = []
+    for title, at in local_meshes.VIEWS.items():
+        rows = []
+        for name, build in local_meshes.MESHES.items():
+            truth = unit(unit(build()).apply_transform(_homogeneous(view(*at))))
+            photo = draw(Mesh(truth.vertices, truth.faces), 512, 1.2)
+            made, flat = load(make(photo)), load(make(photo, thickness=FLAT))
+            rows.append((*measure(truth, unit(welded(made))), *measure(truth, unit(welded(flat)))))
+            print("| {}, {} | {:.3f} | {:.3f} | {:.3f} |".format(name, title, *rows[-1][:3]), flush=True)
+            sheet += _compared(name, photo, truth, made)
+        _print_means(title, rows)
+        every += rows
+    _print_means("all", every)
     contact_sheet(sheet, 10, OUT / "local_meshes.png")
+
+
+def _print_means(title: str, rows: list[tuple[float, ...]]) -> None:
+    means = np.mean(rows, axis=0)
+    for what, (cd, f_score, iou) in (("inflated", means[:3]), ("flat cut-out", means[3:])):
+        print(f"**{title}, {len(rows)} views, {what}: CD {cd:.3f}, F@{NEAR} {f_score:.3f}, 8 silhouettes {iou:.3f}**")
+
+
+def _compared(name: str, photo: Image.Image, truth: trimesh.Trimesh, made: trimesh.Trimesh) -> list[Image.Image]:
+    """Return the cells of one view: the picture, then truth and preview from two sides."""
+    cells, flat = [_framed(photo, name)], Mesh(truth.vertices, truth.faces)
+    for at in ((40, 15), (90, 5)):
+        cells += [draw(flat.turned(view(*at)), CELL, 1.4), draw(drawable(made).turned(view(*at)), CELL, 0.75)]
+    return cells
 
 
 def unit(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
