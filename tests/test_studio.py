@@ -171,7 +171,8 @@ async def test_cancel_stops_a_job_wherever_it_is(studio, generator, uploads):
 async def test_a_watcher_sees_the_stages_in_order(studio, generator, uploads):
     """States never go back and progress never falls, from waiting to done."""
     generator.script = lambda task: [
-        Uploading(), 0.15, Submitted({"id": 1}), Queued(2), 0.15, Running(0.1), 0.15, Running(0.6), 0.15, Downloading(0.5), 0.15,
+        Uploading(), 0.15, Submitted({"id": 1}), Queued(2), 0.15, Running(0.1), 0.15, Running(0.6), 0.15,
+        Downloading(0.5), 0.15,
     ]  # fmt: skip
     batch = await studio.submit([picture(uploads, "a.png")])
     seen = [view["jobs"][0] async for view in studio.watch(batch.id)]
@@ -192,12 +193,11 @@ async def test_a_bounded_generator_works_so_many_at_once(tmp_path, uploads):
     studio = Studio(Settings(data_dir=tmp_path / "d", generator="scripted", workers=1, _env_file=None), [generator])
     await studio.start()
     batch = await studio.submit([picture(uploads, f"{n}.png") for n in range(4)])
-    while generator.working < 2:
-        await asyncio.sleep(0.01)
-    await asyncio.sleep(0.05)
-    jobs = (await studio.view(batch.id))["jobs"]
+    async for view in studio.watch(batch.id):
+        if generator.working == 2:
+            assert view["jobs"][3]["queue_position"] >= 1
+            break
     assert generator.most_working == 2
-    assert jobs[3]["queue_position"] >= 1
     generator.gate.set()
     assert (await finished(studio, batch.id))["state"] == "done"
     assert generator.most_working == 2
