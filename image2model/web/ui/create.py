@@ -61,6 +61,7 @@ class Create:
         most, size = self.studio.settings.max_files, self.studio.settings.max_file_mb
         html(
             f'<p class="small-title">Pictures <span>up to {most} JPEG or PNG files, {size} MB each</span></p>',
+            js_on_load=(STATIC / "drop.js").read_text(),
         )
         self.images = gr.Gallery(
             label="Pictures", show_label=False, type="filepath", file_types=["image"], sources=["upload", "clipboard"],
@@ -117,9 +118,10 @@ class Create:
         """Say what happens when."""
         priced = [self.images, *self._control_inputs]
         price: dict[str, Any] = {"inputs": priced, "outputs": [self.cost, self.generate], **HIDDEN}
-        self.images.upload(self.look, self.images, [self.images, self.refused], **HIDDEN)
+        # A gallery's first filling from here is not told as a change, so the price follows by itself.
+        self.images.upload(self.look, self.images, [self.images, self.refused], **HIDDEN).then(self.tell_price, **price)
         self.images.change(self.tell_price, **price)
-        self.examples.select(self.add_example, self.images, self.images, **HIDDEN)
+        self.examples.select(self.add_example, self.images, self.images, **HIDDEN).then(self.tell_price, **price)
         self.generator.change(self.choose, self.generator, [self.face_limit, *self.options.groups], **HIDDEN).then(
             self.tell_price, **price
         )
