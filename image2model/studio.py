@@ -21,7 +21,7 @@ from .assets import report
 from .batches.archive import Entry, Stream, stream_zip
 from .batches.changes import Changes
 from .batches.folders import Folders
-from .batches.records import Batch, Job, Refusal
+from .batches.records import ENDED_BADLY, Batch, Job, Refusal
 from .batches.runner import Runner
 from .batches.store import Store, new_id
 from .batches.views import batch_view
@@ -230,12 +230,16 @@ class Studio:
         return await self.view(batch_id)
 
     async def retry(self, batch_id: str, numbers: Sequence[int] | None = None) -> dict[str, Any]:
-        """Work again what failed or was cancelled, by default all of it; raises NotFound, Unavailable."""
+        """Work again what failed or was cancelled; raises NotFound, Unavailable.
+
+        By default all of it, except what may be paid for already (unconfirmed): that only by its number.
+        """
         batch = await self.batch(batch_id)
         if reason := self.generator(batch.generator).unavailable:
             raise Unavailable("generator_unavailable", reason)
         wanted = [job for job in batch.jobs if numbers is None or job.number in numbers]
-        fresh = [await self._runner.database(self._store.again, job.id, ("failed", "cancelled")) for job in wanted]
+        states = ENDED_BADLY if numbers else tuple(state for state in ENDED_BADLY if state != "unconfirmed")
+        fresh = [await self._runner.database(self._store.again, job.id, states) for job in wanted]
         self._runner.add(batch, [job for job in fresh if job])
         return await self.view(batch_id)
 

@@ -105,7 +105,7 @@ def test_cancel_retry_and_delete(client):
     assert cancelled["state"] != "working"
     assert client.predict(batch_id=batch_id, api_name="/retry_batch")["state"] == "working"
     *_, last = client.submit(batch_id=batch_id, api_name="/watch_batch")
-    assert last["counts"] == {"total": 6, "done": 6, "failed": 0, "cancelled": 0}
+    assert last["counts"] == {"total": 6, "done": 6, "failed": 0, "cancelled": 0, "unconfirmed": 0}
     mesh = last["jobs"][0]["url"]
     assert client.predict(batch_id=batch_id, api_name="/delete_batch") == {"batch_id": batch_id, "deleted": True}
     assert httpx.get(mesh).status_code == 404

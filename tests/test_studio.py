@@ -13,7 +13,7 @@ from PIL import Image
 
 from image2model.batches.store import Store
 from image2model.errors import GenerationFailed, ImageRefused, NotFound, OptionRefused, SettingsError, Unavailable
-from image2model.generators.base import Downloading, Queued, Running, Submitted, Uploading
+from image2model.generators.base import Downloading, Queued, Running, Submitted, Submitting, Uploading
 from image2model.settings import Settings
 from image2model.studio import Picture, Studio
 from tests.scripted import ScriptedGenerator, box_glb
@@ -225,6 +225,33 @@ async def test_a_stopped_process_leaves_work_that_the_next_one_finishes(tmp_path
     view = await finished(studio, batch.id)
     assert view["state"] == "done"
     assert [task.remote for task in second.runs] == [{"request_id": "r1"}] * 2
+    await studio.close()
+
+
+async def test_a_job_that_was_handed_over_without_an_answer_is_not_sent_again(tmp_path, uploads):
+    """A process killed in mid-submit leaves an unconfirmed job: retry leaves it alone, its own number runs it."""
+    settings = Settings(data_dir=tmp_path / "d", generator="scripted", workers=1, _env_file=None)
+    first = ScriptedGenerator()
+    first.gate = asyncio.Event()
+    first.script = lambda task: [Uploading(), Submitting()]
+    studio = Studio(settings, [first])
+    await studio.start()
+    batch = await studio.submit([picture(uploads, "a.png")])
+    async for view in studio.watch(batch.id):
+        if view["jobs"][0]["state"] == "submitting":
+            break
+    await studio.close()
+
+    second = ScriptedGenerator()
+    studio = Studio(settings, [second])
+    await studio.start()
+    view = await studio.view(batch.id)
+    assert (view["state"], view["jobs"][0]["state"]) == ("failed", "unconfirmed")
+    assert "may cost again" in view["jobs"][0]["error"]["hint"]
+    assert (await studio.retry(batch.id))["state"] == "failed"
+    assert second.runs == []
+    await studio.retry(batch.id, [1])
+    assert (await finished(studio, batch.id))["state"] == "done"
     await studio.close()
 
 

@@ -8,22 +8,26 @@ from decimal import Decimal
 from typing import Any, Literal
 
 JobState = Literal[
-    "new", "uploading", "queued", "running", "downloading", "finishing", "done", "failed", "cancelled"
+    "new", "uploading", "submitting", "queued", "running", "downloading", "finishing",
+    "done", "failed", "cancelled", "unconfirmed",
 ]  # fmt: skip
 BatchState = Literal["working", "done", "partly", "failed", "cancelled"]
 
 RANK: Mapping[JobState, int] = {
     "new": 0,
     "uploading": 1,
-    "queued": 2,
-    "running": 3,
-    "downloading": 4,
-    "finishing": 5,
-    "done": 6,
-    "failed": 6,
-    "cancelled": 6,
+    "submitting": 2,
+    "queued": 3,
+    "running": 4,
+    "downloading": 5,
+    "finishing": 6,
+    "done": 7,
+    "failed": 7,
+    "cancelled": 7,
+    "unconfirmed": 7,
 }
-FINISHED: frozenset[JobState] = frozenset({"done", "failed", "cancelled"})
+FINISHED: frozenset[JobState] = frozenset({"done", "failed", "cancelled", "unconfirmed"})
+ENDED_BADLY: tuple[JobState, ...] = ("failed", "cancelled", "unconfirmed")
 UNFINISHED: tuple[JobState, ...] = tuple(state for state in RANK if state not in FINISHED)
 
 
@@ -105,9 +109,9 @@ class Batch:
         states = {job.state for job in self.jobs}
         if not states <= FINISHED:
             return "working"
-        if len(states) == 1:
-            return "done" if "done" in states else "failed" if "failed" in states else "cancelled"
-        return "partly" if "done" in states else "failed"
+        if "done" in states:
+            return "done" if len(states) == 1 else "partly"
+        return "cancelled" if states == {"cancelled"} else "failed"
 
     @property
     def estimate(self) -> Decimal:

@@ -25,6 +25,7 @@ from ..generators.base import (
     Queued,
     Running,
     Submitted,
+    Submitting,
     Task,
     Uploading,
 )
@@ -41,11 +42,20 @@ T = TypeVar("T")
 # How far a job has come when a stage begins, and how much of the whole the stage is.
 STAGES: Mapping[JobState, tuple[float, float]] = {
     "uploading": (0.01, 0.04),
+    "submitting": (0.05, 0.0),
     "queued": (0.05, 0.0),
     "running": (0.06, 0.84),
     "downloading": (0.90, 0.06),
     "finishing": (0.96, 0.04),
 }
+
+
+UNCONFIRMED = Failure(
+    "unconfirmed",
+    "The generator may have taken this picture; nothing has told us.",
+    "Running it again may cost again.",
+)
+"""A job that was handed over without an answer. It is never sent again unless a person says so."""
 
 
 class Runner:
@@ -74,7 +84,10 @@ class Runner:
         """Go on with every job that an earlier process left unfinished; return how many there are."""
         unfinished = await self.database(self._store.unfinished)
         for batch, job in unfinished:
-            self._begin(batch, job)
+            if job.state == "submitting":  # the process died before the answer was stored
+                await self._fail(job, UNCONFIRMED)
+            else:
+                self._begin(batch, job)
         return len(unfinished)
 
     def add(self, batch: Batch, jobs: Iterable[Job] | None = None) -> None:
@@ -172,7 +185,8 @@ class Runner:
         await self._move(job, "done", facts=facts, cost=cost, message="")
 
     async def _fail(self, job: Job, failure: Failure) -> None:
-        await self._move(job, "failed", failure=asdict(failure), message="")
+        state: JobState = "unconfirmed" if failure.code == UNCONFIRMED.code else "failed"
+        await self._move(job, state, failure=asdict(failure), message="")
 
     async def _move(self, job: Job, state: JobState, **fields: Any) -> Job | None:
         moved = await self.database(self._store.move, job.id, state, attempt=job.attempt, **fields)
@@ -192,6 +206,8 @@ def _told(event: Event) -> tuple[JobState, float | None, dict[str, Any]]:
     match event:
         case Uploading():
             return "uploading", None, {}
+        case Submitting():
+            return "submitting", None, {}
         case Submitted(remote):
             return "queued", None, {"remote": dict(remote)}
         case Queued(position):

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..generators.base import Spec
-from .records import Batch, Job
+from .records import ENDED_BADLY, Batch, Job
 from .runner import STAGES
 
 WORDS: Mapping[str, str] = {
     "new": "Waiting",
     "uploading": "Uploading",
+    "submitting": "Handing over",
     "queued": "In the queue",
     "running": "Making the mesh",
     "downloading": "Fetching the result",
@@ -20,6 +21,7 @@ WORDS: Mapping[str, str] = {
     "done": "Done",
     "failed": "Failed",
     "cancelled": "Cancelled",
+    "unconfirmed": "Unconfirmed",
 }
 
 
@@ -32,7 +34,7 @@ def batch_view(batch: Batch, spec: Spec, now: float, ahead: int = 0) -> dict[str
     for job in batch.jobs:
         views.append(job_view(job, spec, now, ahead))
         ahead += job.state == "new"
-    counts = {state: sum(job.state == state for job in batch.jobs) for state in ("done", "failed", "cancelled")}
+    counts: dict[str, int] = {state: sum(job.state == state for job in batch.jobs) for state in ("done", *ENDED_BADLY)}
     return {
         "batch_id": batch.id,
         "state": batch.state,
@@ -113,7 +115,7 @@ def _message(job: Job, spec: Spec, now: float, ahead: int) -> str:
 def _summary(batch: Batch, counts: Mapping[str, int], seconds: float | None) -> str:
     total = len(batch.jobs)
     parts = [f"{counts['done']} of {total} done"]
-    parts += [f"{counts[state]} {state}" for state in ("failed", "cancelled") if counts[state]]
+    parts += [f"{counts[state]} {state}" for state in ENDED_BADLY if counts[state]]
     if batch.state == "working" and seconds is not None:
         parts.append(f"about {_duration(seconds)} left")
     return ", ".join(parts)

@@ -128,6 +128,11 @@ class Uploading:
 
 
 @dataclass(frozen=True, slots=True)
+class Submitting:
+    """The job is about to be handed over: until Submitted, nobody can know whether the far side has it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Submitted:
     """The generator has taken the job; `remote` finds it again after a restart."""
 
@@ -167,7 +172,7 @@ class Finished:
     """US dollars really charged, where the generator tells; None: as estimated."""
 
 
-Event = Uploading | Submitted | Queued | Running | Downloading | Finished
+Event = Uploading | Submitting | Submitted | Queued | Running | Downloading | Finished
 
 
 class Generator(Protocol):

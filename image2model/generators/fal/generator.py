@@ -13,7 +13,7 @@ from fal_client.client import AsyncRequestHandle, Completed, FalClientHTTPError,
 from fal_client.client import Queued as InQueue
 
 from ...errors import GenerationFailed
-from ..base import Downloading, Event, Finished, Queued, Running, Spec, Submitted, Task, Uploading
+from ..base import Downloading, Event, Finished, Queued, Running, Spec, Submitted, Submitting, Task, Uploading
 from ..catalogue import FAL_MODELS, FalModel
 from .account import FalAccount
 from .failures import (
@@ -82,6 +82,7 @@ class FalGenerator:
         if remote is None:
             yield Uploading()
             image_url = await self._upload(task.image)
+            yield Submitting()
             submitting = asyncio.create_task(self._submit(self.model.arguments(image_url, task.choice)))
             stopped = await _done_although_cancelled(submitting)
             remote = submitting.result()
