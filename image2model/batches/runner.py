@@ -224,6 +224,9 @@ def _settle(end: Finished, folder: Path) -> None:
     """Give the results their final names, the mesh last."""
     if end.preview:
         move_whole(end.preview, folder / f"preview{end.preview.suffix}")
+    thumbnail = folder / "thumbnail.webp"
+    if not thumbnail.exists():  # a mesh that cannot be drawn is known by its picture
+        shutil.copyfile(folder / "input.webp", thumbnail)
     move_whole(end.glb, folder / "model.glb")
     for work in folder.glob("work-*"):
         shutil.rmtree(work, ignore_errors=True)

@@ -143,11 +143,12 @@ class Create:
         first = submitted.success(**watch)
         loaded = demo.load(self.load, self.visitor, [self.visitor, self.batch], **HIDDEN).then(**watch)
         again = self.retry.click(self.again, self.batch, None, **HIDDEN).success(**watch)
+        one = self.board.input(self.again_one, self.batch, None, **HIDDEN).success(**watch)
         self.cancel.click(self.stop, self.batch, None, **HIDDEN)
         self.share.click(None, self.batch, None, js=COPY_LINK)
         self.anew.click(
             self.start_anew, None, [self.batch, self.images, self.refused, self.result, *self._board_outputs],
-            cancels=[first, loaded, again], **HIDDEN,
+            cancels=[first, loaded, again, one], **HIDDEN,
         ).then(None, self.batch, None, js=SET_ADDRESS)  # fmt: skip
         # A model that is set while its viewer is just being shown is never drawn: first the place, then the model.
         self.board.select(self.open_result, self.batch, [self.result, self.facts, self.model], **HIDDEN).then(
@@ -243,6 +244,10 @@ class Create:
     async def again(self, batch_id: str) -> None:
         """Work again what failed."""
         await _friendly(self.studio.retry(batch_id))
+
+    async def again_one(self, batch_id: str, event: gr.EventData) -> None:
+        """Work one picture again, also one that may have been paid for already: its own button said so."""
+        await _friendly(self.studio.retry(batch_id, [int(getattr(event, "number", 0))]))
 
     async def stop(self, batch_id: str) -> None:
         """Cancel what is not finished."""

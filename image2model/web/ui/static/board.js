@@ -18,6 +18,8 @@ const open = (card) => {
 element.addEventListener("click", (event) => {
   const card = event.target.closest(".job-card[data-state=done]");
   if (card && !event.target.closest("a")) open(card);
+  const again = event.target.closest(".job-again");
+  if (again) trigger("input", { number: Number(again.closest(".job-card").dataset.number) });
 });
 element.addEventListener("keydown", (event) => {
   const card = event.target.closest?.(".job-card[data-state=done]");
