@@ -116,8 +116,8 @@ def _distance(grid: Grid) -> Floats:
     """Return the distance to the outline (rows, columns), in cells; below 0 outside."""
     inside = grid.inside
     distance, nearest = ndimage.distance_transform_edt(inside, return_indices=True)
-    steepness = np.hypot(*np.gradient(grid.level))
-    beyond = np.clip(-grid.level / np.maximum(steepness, 1e-3), 0, 1)
+    fall = ndimage.maximum_filter(grid.level, footprint=ndimage.generate_binary_structure(2, 1)) - grid.level
+    beyond = np.clip(-grid.level / np.maximum(fall, 1e-3), 0, 1)
     return np.asarray(distance - beyond[tuple(nearest)] - ndimage.distance_transform_edt(~inside))
 
 
