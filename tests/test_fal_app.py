@@ -1,0 +1,98 @@
+"""The whole app with fal's models behind it: the stand-in takes the place of fal, the app runs as a host runs it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from gradio_client import Client, handle_file
+
+from tests.browser import ROOT, App
+from tests.fal_server import KEY, FalServer, Fault, Script
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+PICTURES = sorted((ROOT / "examples").glob("*.jpg"))
+
+
+@pytest.fixture
+def fal() -> Iterator[FalServer]:
+    """The stand-in, whose jobs take two seconds."""
+    with FalServer(Script(run_seconds=2)) as server:
+        yield server
+
+
+@pytest.fixture
+def app(tmp_path: Path, fal: FalServer) -> Iterator[App]:
+    """The app with a key, pointed at the stand-in."""
+    app = App(tmp_path, FAL_KEY=KEY, FAL_HOST=fal.url).start()
+    yield app
+    assert app.stop() == 0
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait for something in another process."""
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def submit(app: App) -> str:
+    """A batch of all the examples on the default generator, which with a key is Tripo v2.5; returns its id."""
+    images = [handle_file(picture) for picture in PICTURES]
+    return Client(app.url, verbose=False).predict(images=images, api_name="/submit_batch")["batch_id"]
+
+
+def last_view(app: App, batch_id: str) -> dict:
+    """The batch when it is finished."""
+    *_, view = Client(app.url, verbose=False).submit(batch_id=batch_id, api_name="/watch_batch")
+    return view
+
+
+def test_a_killed_app_collects_what_it_submitted_and_submits_nothing_twice(app, fal):
+    """After kill -9 in mid-batch and a new start every picture is done and fal saw each of them once."""
+    batch_id = submit(app)
+    until(lambda: fal.calls["status"] >= len(PICTURES))
+    app.kill()
+    app.start()
+    view = last_view(app, batch_id)
+    assert (view["state"], view["counts"]["done"]) == ("done", len(PICTURES))
+    assert len(fal.jobs) == fal.calls["submit"] == len(PICTURES)
+    assert {job.endpoint for job in fal.jobs.values()} == {"tripo3d/tripo/v2.5/image-to-3d"}
+    assert view["cost"] == {"estimate": 1.5, "spent": 1.5, "currency": "USD"}
+    assert [job["filename"] for job in view["jobs"]] == [f"{picture.stem}.glb" for picture in PICTURES]
+    assert fal.leaks == []
+
+
+def test_an_app_that_is_killed_before_it_has_an_answer_asks_before_it_pays_again(app, fal):
+    """A kill while the submits hang leaves unconfirmed jobs; nothing is sent again by itself."""
+    fal.faults["submit"].extend([Fault("slow", seconds=5)] * len(PICTURES))
+    batch_id = submit(app)
+    until(lambda: fal.calls["submit"] == len(PICTURES))
+    app.kill()
+    app.start()
+    view = last_view(app, batch_id)
+    assert view["counts"]["unconfirmed"] == len(PICTURES)
+    assert fal.calls["submit"] == len(PICTURES)
+    assert all("may cost again" in job["error"]["hint"] for job in view["jobs"])
+
+
+def test_a_host_who_stops_the_app_in_mid_batch_loses_nothing(app, fal):
+    """SIGTERM ends the app within ten seconds; the next start collects what was submitted."""
+    batch_id = submit(app)
+    until(lambda: fal.calls["status"] >= len(PICTURES))
+    assert app.stop() == 0
+    app.start()
+    assert last_view(app, batch_id)["state"] == "done"
+    assert len(fal.jobs) == len(PICTURES)
+
+
+def test_the_key_is_in_no_log_and_no_file(app, fal):
+    """After a batch neither the log nor the data folder holds the key."""
+    last_view(app, submit(app))
+    assert KEY not in app.log.read_text()
+    holding = [path for path in app.data.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
+    assert holding == []
