@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from ..assets.report import report
-from ..errors import GenerationFailed, Image2ModelError
+from ..errors import GenerationFailed, Image2ModelError, NotFound
 from ..files import move_whole
 from ..generators.base import (
     Choice,
@@ -162,8 +162,8 @@ class Runner:
                 if news == told:
                     continue
                 told = news
-                if await self._move(job, **news) is None:
-                    return  # cancelled or deleted meanwhile
+                if await self._move(job, **news) is None and not await self._still_wanted(job):
+                    return
         raise GenerationFailed(
             "no_result", f"{generator.spec.name} ended without a result.", "Try again.", retryable=True
         )
@@ -183,6 +183,14 @@ class Runner:
         await asyncio.to_thread(_settle, end, folder)
         cost = end.cost if end.cost is not None else batch.price
         await self._move(job, "done", facts=facts, cost=cost, message="")
+
+    async def _still_wanted(self, job: Job) -> bool:
+        """Whether this try still counts: not cancelled, deleted or begun anew, only told something out of order."""
+        try:
+            now = await self.database(self._store.job, job.id)
+        except NotFound:
+            return False
+        return now.attempt == job.attempt and not now.finished
 
     async def _fail(self, job: Job, failure: Failure) -> None:
         state: JobState = "unconfirmed" if failure.code == UNCONFIRMED.code else "failed"
