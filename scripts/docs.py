@@ -1,4 +1,4 @@
-"""Write what is generated from the settings: the table in README.md, and .env.example.
+"""Write what is generated: the tables and programs in README.md, and .env.example.
 
 `--check` writes nothing and fails when either is out of date.
 """
@@ -11,9 +11,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from image2model.settings import Settings, accepts, variables  # noqa: E402  the package is not installed
+from image2model.generators.catalogue import FAL_MODELS  # noqa: E402  the package is not installed
+from image2model.settings import Settings, accepts, variables  # noqa: E402
 
-START, END = "<!-- settings -->", "<!-- /settings -->"
+SNIPPETS = ROOT / "image2model" / "web" / "ui" / "snippets"
+LANGUAGES = {"py": "python", "mjs": "js", "sh": "bash"}
 
 
 def default(name: str) -> str:
@@ -43,17 +45,46 @@ def env_example() -> str:
     )
 
 
-def with_table(readme: str) -> str:
-    """Return `readme` with the present table between its markers; raise ValueError where they are missing."""
-    before, rest = readme.split(START)
-    _, after = rest.split(END)
-    return f"{before}{START}\n{settings_table()}\n{END}{after}"
+def generators_table() -> str:
+    """fal's models as a Markdown table: id, what it is good at, price of one image, face option."""
+    rows = []
+    for model in FAL_MODELS:
+        spec = model.spec
+        price = spec.price(spec.check(None, None))
+        faces = spec.face_limit.takes() if spec.face_limit else "–"
+        rows.append(f"| `{spec.id}` | {spec.name} | {spec.good_at} | ${price:.3f} | {faces} |")
+    return "\n".join(
+        ["| Id | Name | Good at | Price, as preset | Face limit |", "| --- | --- | --- | --- | --- |", *rows]
+    )
+
+
+def programs() -> str:
+    """The programs of the API tab, folded away one by one."""
+    return "\n\n".join(
+        f"<details><summary><code>{path.name}</code></summary>\n\n```{language}\n{path.read_text()}```\n\n</details>"
+        for style in ("one-picture", "batch")
+        for ending, language in LANGUAGES.items()
+        for path in [SNIPPETS / f"{style}.{ending}"]
+    )
+
+
+SECTIONS = {"settings": settings_table, "generators": generators_table, "programs": programs}
+
+
+def with_sections(readme: str) -> str:
+    """Return `readme` with the present text between the markers of each section that it has."""
+    for name, text in SECTIONS.items():
+        start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+        if start in readme:
+            before, rest = readme.split(start)
+            readme = f"{before}{start}\n{text()}\n{end}{rest.split(end)[1]}"
+    return readme
 
 
 def main(arguments: list[str], root: Path = ROOT) -> int:
     """Write both files, or with `--check` name the one that is out of date; return the exit status."""
     readme, example = root / "README.md", root / ".env.example"
-    wanted = {readme: with_table(readme.read_text()), example: env_example()}
+    wanted = {readme: with_sections(readme.read_text()), example: env_example()}
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
     for path in stale:
         if "--check" in arguments:
