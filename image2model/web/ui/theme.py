@@ -12,7 +12,7 @@ CLAY = Color(
     "#33130a", name="clay",
 )  # fmt: skip
 STONE = Color(
-    "#faf9f7", "#f3f1ee", "#e6e2dd", "#d3cdc6", "#a8a097", "#7b736a", "#5b554e", "#46413b", "#2c2926", "#1d1b19",
+    "#faf9f7", "#f3f1ee", "#e6e2dd", "#d3cdc6", "#a8a097", "#6c655d", "#5b554e", "#46413b", "#2c2926", "#1d1b19",
     "#131211", name="stone",
 )  # fmt: skip
 HEAD = '<meta name="viewport" content="width=device-width, initial-scale=1">'
