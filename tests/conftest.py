@@ -1,0 +1,54 @@
+"""What the browser tests share: one app and one Chromium for all of them, a fresh browser profile for each."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, async_playwright
+
+from tests.browser import CHROMIUM, App, Watch, gone
+
+PHONE = {"width": 390, "height": 844}
+DESK = {"width": 1440, "height": 950}
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests share one worker and its event loop."""
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.xdist_group("browser"))
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """The app, running; it must end cleanly within ten seconds."""
+    # A key and an address where nothing answers: fal's models can be chosen, and nothing can be spent.
+    app = App(tmp_path_factory.mktemp("app"), FAL_KEY="a:b", FAL_HOST="http://127.0.0.1:9", GENERATOR="local").start()
+    yield app
+    workers = app.children()
+    assert workers
+    assert app.stop() == 0
+    assert gone(workers)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def chromium() -> AsyncIterator[Browser]:
+    """Headless Chromium that draws WebGL in software."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(**CHROMIUM)
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(app: App, chromium: Browser, request: pytest.FixtureRequest) -> AsyncIterator[Page]:
+    """A page of a new browser profile; no request may leave for another host and no error stay uncaught."""
+    context = await chromium.new_context(viewport=getattr(request, "param", DESK), accept_downloads=True)
+    watch = Watch(context, app.url)
+    yield await context.new_page()
+    await context.close()
+    assert watch.wrongs == []

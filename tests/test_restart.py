@@ -1,0 +1,64 @@
+"""The app dies in mid-batch: what is stored goes on, the page comes back, no process stays behind."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from tests.browser import ROOT, App, Watch, drop, gone, opened, settled, states
+
+pytestmark = pytest.mark.browser
+
+PHOTOGRAPHS = sorted((ROOT / "examples").glob("*.jpg"))
+
+
+async def test_a_killed_app_goes_on_and_the_open_page_comes_back(chromium: Browser, tmp_path: Path):
+    """After kill -9 in mid-batch the workers end, the page says so, and after a new start all pictures are done."""
+    app = await asyncio.to_thread(App(tmp_path).start)
+    context = await chromium.new_context()
+    watch = Watch(context, app.url)
+    page = await opened(await context.new_page(), app.url)
+    await expect(page.locator("#generator input[value='tripo-v2.5']")).to_be_disabled()
+    await expect(page.locator(".picker-note")).to_contain_text("FAL_KEY")
+    await drop(page, *PHOTOGRAPHS, *(tmp_path_copies(tmp_path)))
+    await page.click("#generate")
+    await expect(page.locator(".job-card[data-state=done]").first).to_be_visible()
+    board = page.url
+    workers = app.children()
+    assert workers
+    app.kill()
+    assert await asyncio.to_thread(gone, workers)
+    assert "running" in (await states(page)).values()
+    await expect(page.locator(".lost")).to_be_visible()
+
+    await asyncio.to_thread(app.start)
+    await expect(page.locator(".lost")).to_be_hidden()
+    await settled(page)
+    assert page.url == board
+    assert set((await states(page)).values()) == {"done"}
+    assert len(await states(page)) == 10
+
+    # A batch whose tab is closed goes on all the same.
+    await drop(page, *PHOTOGRAPHS[:2])
+    await page.click("#generate")
+    await expect(page.locator(".job-card")).to_have_count(2)
+    link = page.url
+    await page.close()
+    back = await opened(await context.new_page(), link)
+    await settled(back)
+    assert set((await states(back)).values()) == {"done"}
+    await context.close()
+    assert watch.wrongs == []
+    assert await asyncio.to_thread(app.stop) == 0
+
+
+def tmp_path_copies(folder: Path) -> list[Path]:
+    """The photographs once more under other names, so that the batch takes a while."""
+    copies = []
+    for path in PHOTOGRAPHS:
+        copies.append(folder / f"more-{path.name}")
+        copies[-1].write_bytes(path.read_bytes())
+    return copies
