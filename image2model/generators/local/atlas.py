@@ -59,7 +59,9 @@ def bleed(rgb: Array, weight: Array) -> Array:
     small_weight = _halve(even_weight)
     small = np.asarray(_halve(even) / np.maximum(small_weight, 1e-6)[..., None], np.float32)
     coarse = bleed(small, np.minimum(small_weight * 4, np.float32(1)))
-    fill = ndimage.uniform_filter(coarse.repeat(2, axis=0).repeat(2, axis=1)[:height, :width], (3, 3, 1))
+    fill = coarse.repeat(2, axis=0).repeat(2, axis=1)[:height, :width]
+    if max(height, width) <= 2 * SOFT_SIDE:  # larger, the steps are too small to see
+        fill = ndimage.uniform_filter(fill, (3, 3, 1))
     return np.asarray(fill + (rgb - fill) * weight[..., None], np.float32)
 
 

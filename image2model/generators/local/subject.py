@@ -115,14 +115,24 @@ def _crop_size(box: Box) -> tuple[int, int]:
 
 
 def _follow_edges(alpha: Array, rgb: Array) -> Array:
-    """Return `alpha` with its edge drawn to the picture's edges (guided filter, He et al. 2010)."""
-    guide = rgb @ np.array([0.299, 0.587, 0.114], np.float32) / 255
-    size = 2 * (max(alpha.shape) // 100) + 3
-    mean_guide, mean_alpha = _mean(guide, size), _mean(alpha, size)
-    variance = _mean(guide * guide, size) - mean_guide**2
-    slope = (_mean(guide * alpha, size) - mean_guide * mean_alpha) / (variance + 1e-3)
+    """Return `alpha` with its edge drawn to the picture's edges.
+
+    A guided filter (He et al. 2010), its two coefficients found at half the size (fast: He and Sun 2015).
+    """
+    guide = np.asarray(rgb @ np.array([0.299, 0.587, 0.114], np.float32) / 255, np.float32)
+    small_guide, small_alpha = guide[::2, ::2], alpha[::2, ::2]
+    size = 2 * (max(small_alpha.shape) // 100) + 1
+    mean_guide, mean_alpha = _mean(small_guide, size), _mean(small_alpha, size)
+    variance = _mean(small_guide * small_guide, size) - mean_guide**2
+    slope = (_mean(small_guide * small_alpha, size) - mean_guide * mean_alpha) / (variance + 1e-3)
     offset = mean_alpha - slope * mean_guide
-    return np.asarray(np.clip(_mean(slope, size) * guide + _mean(offset, size), 0, 1), np.float32)
+    slope, offset = (_enlarged(_mean(part, size), alpha.shape) for part in (slope, offset))
+    return np.asarray(np.clip(slope * guide + offset, 0, 1), np.float32)
+
+
+def _enlarged(values: Array, shape: tuple[int, ...]) -> Array:
+    size = (shape[1], shape[0])
+    return np.asarray(Image.fromarray(values).resize(size, Image.Resampling.BILINEAR), np.float32)
 
 
 def _mean(values: NDArray[Any], size: int) -> Array:
