@@ -1,0 +1,78 @@
+"""A batch of 25 whose generator takes no time: from submit to all files in place.
+
+    python -m benchmarks.batch_time
+
+Beside it, from the same run, what cannot be spared: writing 25 results with fsync. The product's limit: 0.5 s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+from PIL import Image
+
+from image2model.files import write_whole
+from image2model.settings import Settings
+from image2model.studio import Picture, Studio
+from tests.scripted import ScriptedGenerator, box_glb
+
+COUNT, ROUNDS = 25, 5
+
+
+def pictures(folder: Path) -> list[Picture]:
+    """Small pictures in files."""
+    data = io.BytesIO()
+    Image.new("RGB", (256, 256), "red").save(data, "PNG")
+    paths = [folder / f"{number}.png" for number in range(COUNT)]
+    for path in paths:
+        path.write_bytes(data.getvalue())
+    return [Picture(path, path.name) for path in paths]
+
+
+def bare_writes(folder: Path) -> float:
+    """Seconds to write the meshes alone, each whole and synced."""
+    start = time.perf_counter()
+    for number in range(COUNT):
+        write_whole(folder / f"bare-{number}.glb", box_glb())
+    return time.perf_counter() - start
+
+
+async def batch(studio: Studio, given: list[Picture]) -> float:
+    """Seconds from submit until every job is done and its files lie in place."""
+    start = time.perf_counter()
+    made = await studio.submit(given)
+    async for view in studio.watch(made.id):
+        last = view
+    passed = time.perf_counter() - start
+    assert last["counts"]["done"] == COUNT
+    assert all((studio.folders.job(job) / "model.glb").is_file() for job in made.jobs)
+    return passed
+
+
+async def main() -> None:
+    """Measure several rounds; the first warms the workers and is not counted."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        given = pictures(folder)
+        settings = Settings(data_dir=folder / "data", generator="scripted", _env_file=None)
+        studio = Studio(settings, [ScriptedGenerator()])
+        await studio.start()
+        await batch(studio, given)
+        times = sorted([await batch(studio, given) for _ in range(ROUNDS)])
+        bare = min(bare_writes(folder) for _ in range(ROUNDS))
+        await studio.close()
+    own, workers = (
+        resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    print(f"25 pictures, submit to all files in place: best {times[0]:.3f} s, median {times[ROUNDS // 2]:.3f} s")
+    print(f"25 bare writes with fsync: {bare:.3f} s")
+    print(f"memory at most: {own:.0f} MB in this process, {workers:.0f} MB in the largest worker")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
