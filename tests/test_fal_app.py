@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from gradio_client import Client, handle_file
 
+from image2model.generators.catalogue import FAL_MODELS
 from tests.browser import ROOT, App
 from tests.fal_server import KEY, FalServer, Fault, Script
 
@@ -88,6 +89,26 @@ def test_a_host_who_stops_the_app_in_mid_batch_loses_nothing(app, fal):
     app.start()
     assert last_view(app, batch_id)["state"] == "done"
     assert len(fal.jobs) == len(PICTURES)
+
+
+def test_every_model_of_the_catalogue_makes_the_same_pictures_at_its_price(app, fal):
+    """For each generator the five photographs become five meshes, honestly told, and cost what was estimated."""
+    fal.script = Script(queue_seconds=0.2, run_seconds=0.8)
+    client = Client(app.url, verbose=False)
+    for model in FAL_MODELS:
+        fal.jobs.clear()
+        images = [handle_file(picture) for picture in PICTURES]
+        batch = client.predict(images=images, generator=model.spec.id, api_name="/submit_batch")
+        views = list(client.submit(batch_id=batch["batch_id"], api_name="/watch_batch"))
+        assert views[-1]["counts"]["done"] == len(PICTURES), views[-1]
+        price = float(model.spec.price(model.spec.check(None, None)))
+        assert batch["cost"]["estimate"] == pytest.approx(price * len(PICTURES))
+        assert views[-1]["cost"]["spent"] == pytest.approx(price * len(PICTURES))
+        assert {job.endpoint for job in fal.jobs.values()} == {model.endpoint}
+        assert len(fal.jobs) == len(PICTURES)
+        told = [view["progress"] for view in views]
+        assert told == sorted(told)
+        assert all(job["facts"]["faces"] == 12 for job in views[-1]["jobs"])
 
 
 def test_the_key_is_in_no_log_and_no_file(app, fal):
