@@ -35,7 +35,8 @@ UPLOADS_AT_ONCE = 4
 UPLOAD_KEPT = StorageSettings(expires_in="1d")
 RESULT_KEPT_SECONDS = 7 * 24 * 3600
 CANCEL_SECONDS = 5
-LIMITS = httpx.Limits(max_connections=12)
+LIMITS = httpx.Limits(max_connections=8)
+"""httpx looks at every connection at every call; eight carry about a hundred calls a second to fal."""
 QUEUE_TIMEOUT = httpx.Timeout(120, connect=15, pool=None)
 CDN_TIMEOUT = httpx.Timeout(60, connect=15, write=600, pool=None)
 """httpx takes a whole picture for one write, and lines can be slow."""
