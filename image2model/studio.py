@@ -29,7 +29,7 @@ from .errors import ImageRefused, NotFound, OptionRefused, SettingsError, Unavai
 from .files import write_whole
 from .generators import local
 from .generators.base import Generator
-from .generators.fal import FalHosts, fal_generators
+from .generators.fal import STILL_AT_FAL, FalHosts, fal_generators
 from .images import CheckedImage, Limits, check, check_each
 from .names import clean_name, unique_stems
 from .settings import Settings
@@ -239,7 +239,7 @@ class Studio:
             raise Unavailable("generator_unavailable", reason)
         wanted = [job for job in batch.jobs if numbers is None or job.number in numbers]
         states = ENDED_BADLY if numbers else tuple(state for state in ENDED_BADLY if state != "unconfirmed")
-        fresh = [await self._runner.database(self._store.again, job.id, states) for job in wanted]
+        fresh = [await self._runner.database(self._store.again, job.id, states, STILL_AT_FAL) for job in wanted]
         self._runner.add(batch, [job for job in fresh if job])
         return await self.view(batch_id)
 

@@ -222,7 +222,7 @@ def test_a_private_app_without_a_key(tmp_path):
         listed = {one["id"]: one for one in signed_in.predict(api_name="/list_generators")}
         assert [name for name, one in listed.items() if one["available"]] == ["local"]
         assert "FAL_KEY" in listed["tripo-v2.5"]["unavailable_reason"]
-        with pytest.raises(AppError, match="generator_unavailable: .*FAL_KEY"):
+        with pytest.raises(AppError, match=r"generator_unavailable: .*FAL_KEY"):
             signed_in.predict([handle_file(EXAMPLES / "cat.jpg")], "trellis", None, None, api_name="/submit_batch")
     finally:
         assert private.stop() == 0

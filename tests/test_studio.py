@@ -256,6 +256,19 @@ async def test_a_job_that_was_handed_over_without_an_answer_is_not_sent_again(tm
     await studio.close()
 
 
+@pytest.mark.parametrize(("code", "remote"), [("download_failed", {"id": "r1"}), ("generation_failed", None)])
+async def test_a_retry_collects_what_is_still_at_fal(studio, generator, uploads, code, remote):
+    """After a failed download the new try has the old handle; after a failed generation it starts from nothing."""
+    generator.script = lambda task: (
+        [] if len(generator.runs) > 1 else [Submitted({"id": "r1"}), GenerationFailed(code, "Lost.", retryable=True)]
+    )
+    batch = await studio.submit([picture(uploads, "a.png")])
+    assert (await finished(studio, batch.id))["state"] == "failed"
+    await studio.retry(batch.id)
+    assert (await finished(studio, batch.id))["state"] == "done"
+    assert [task.remote for task in generator.runs] == [None, remote]
+
+
 async def test_a_job_whose_mesh_is_in_place_is_not_made_again(tmp_path, uploads):
     """A process that died after the last rename and before the last row costs nothing more."""
     settings = Settings(data_dir=tmp_path / "d", generator="scripted", workers=1, _env_file=None)

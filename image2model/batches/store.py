@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
@@ -111,16 +111,26 @@ class Store:
             }
             return _change(connection, row, values, now)
 
-    def again(self, job_id: str, states: Sequence[JobState]) -> Job | None:
-        """Start a new try of a job that is in one of `states`; None when it is in another."""
+    def again(self, job_id: str, states: Sequence[JobState], collectable: Container[str] = ()) -> Job | None:
+        """Start a new try of a job that is in one of `states`; None when it is in another.
+
+        A job that failed with a code in `collectable` keeps what finds it at the far side, so that the
+        new try collects the result that was paid for instead of buying another.
+        """
         with self._write() as connection:
             row = connection.execute(select(jobs).where(jobs.c.id == job_id)).one_or_none()
             if row is None or row.state not in states:
                 return None
-            fresh = dict.fromkeys(
-                ("queue_position", "failure", "remote", "facts", "started_at", "running_at", "finished_at")
-            )
-            values = {**fresh, "state": "new", "attempt": row.attempt + 1, "progress": 0.0, "message": ""}
+            fresh = dict.fromkeys(("queue_position", "failure", "facts", "started_at", "running_at", "finished_at"))
+            kept = row.remote if row.failure and row.failure["code"] in collectable else None
+            values = {
+                **fresh,
+                "remote": kept,
+                "state": "new",
+                "attempt": row.attempt + 1,
+                "progress": 0.0,
+                "message": "",
+            }
             return _change(connection, row, values, time.time())
 
     def unfinished(self) -> list[tuple[Batch, Job]]:

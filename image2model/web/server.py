@@ -28,7 +28,7 @@ STATIC = Path(__file__).parent / "ui" / "static"
 def main() -> None:
     """Run the app until SIGTERM or Ctrl-C; a wrong setting ends it with one line and status 2."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for chatty in ("httpx", "httpx2", "alembic"):
+    for chatty in ("httpx", "httpx2", "httpcore", "httpcore2", "alembic"):  # addresses of results are keys
         logging.getLogger(chatty).setLevel(logging.WARNING)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
