@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 HOUR = 3600.0
 WATCH_EVERY = 1.0
 """Seconds after which a watcher gets a new view even when nothing was stored: time itself is progress."""
-GATHER = 0.1
+GATHER = 0.05
 """Seconds in which changes are gathered into one view."""
 SERVED = {"input.webp": "image/webp", "thumbnail.webp": "image/webp", "model.glb": "model/gltf-binary"}
 

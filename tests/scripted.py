@@ -35,6 +35,7 @@ class ScriptedGenerator:
         self.cancelled: list[Mapping[str, Any]] = []
         self.gate: asyncio.Event | None = None
         """Where set, each run waits for it before its end."""
+        self.mesh = box_glb()
         self.working = self.most_working = 0
 
     async def run(self, task: Task) -> AsyncIterator[Event]:
@@ -53,7 +54,7 @@ class ScriptedGenerator:
             if self.gate:
                 await self.gate.wait()
             glb = task.folder / "model.glb"
-            glb.write_bytes(box_glb())
+            glb.write_bytes(self.mesh)
             yield Finished(glb)
         finally:
             self.working -= 1

@@ -288,6 +288,17 @@ async def test_a_job_whose_mesh_is_in_place_is_not_made_again(tmp_path, uploads)
     await studio.close()
 
 
+async def test_a_mesh_that_nobody_can_read_is_delivered_all_the_same(studio, generator, uploads):
+    """What a generator made, and may have been paid for, is there to download; its card says what is wrong."""
+    generator.mesh = b"glTF but not really"
+    batch = await studio.submit([picture(uploads, "a.png")])
+    job = (await finished(studio, batch.id))["jobs"][0]
+    assert job["state"] == "done"
+    assert job["facts"]["warnings"]
+    assert (await studio.file(batch.id, 1, "a.glb")).path.read_bytes() == generator.mesh
+    assert (await studio.file(batch.id, 1, "thumbnail.webp")).path.is_file()
+
+
 async def test_a_deleted_batch_takes_its_files_along(studio, generator, uploads):
     """Deleting in mid-work stops it and removes rows and files; asking for it again says so."""
     generator.gate = asyncio.Event()

@@ -50,6 +50,8 @@ STAGES: Mapping[JobState, tuple[float, float]] = {
 }
 
 
+VISIBLE = 0.02
+"""The step of progress that a person can see."""
 UNCONFIRMED = Failure(
     "unconfirmed",
     "The generator may have taken this picture; nothing has told us.",
@@ -159,7 +161,7 @@ class Runner:
                     await self._finish(batch, job, event)
                     return
                 news = _news(event)
-                if news == told:
+                if not _tells_more(news, told):
                     continue
                 told = news
                 if await self._move(job, **news) is None and not await self._still_wanted(job):
@@ -169,18 +171,21 @@ class Runner:
         )
 
     async def _finish(self, batch: Batch, job: Job, end: Finished) -> None:
-        """Look at the mesh, put everything in its place, and only then call the job done."""
-        await self._move(job, "finishing", progress=STAGES["finishing"][0], message="")
+        """Put the mesh in its place, look at it, and only then call the job done.
+
+        Whatever cannot be found out about it, the mesh is there and may have been paid for.
+        """
         folder = self._folders.job(job)
-        thumbnail = folder / "thumbnail.webp"
+        await asyncio.to_thread(_settle, end, folder)
+        await self._move(job, "finishing", progress=STAGES["finishing"][0], message="")
         try:
-            facts = await self._workers.run(report, end.glb, thumbnail)
-        except GenerationFailed:
-            raise
-        except Exception as error:  # the mesh is there and may have been paid for: only its facts are missing
+            facts = await self._workers.run(report, folder / "model.glb", folder / "thumbnail.webp")
+        except GenerationFailed as error:
+            facts = {"warnings": [error.message]}
+        except Exception as error:
             log.warning("no facts of job %s: %r", job.id, error)
             facts = {"warnings": ["This mesh could not be examined."]}
-        await asyncio.to_thread(_settle, end, folder)
+        await asyncio.to_thread(_tidy, folder)
         cost = end.cost if end.cost is not None else batch.price
         await self._move(job, "done", facts=facts, cost=cost, message="")
 
@@ -232,9 +237,19 @@ def _settle(end: Finished, folder: Path) -> None:
     """Give the results their final names, the mesh last."""
     if end.preview:
         move_whole(end.preview, folder / f"preview{end.preview.suffix}")
-    thumbnail = folder / "thumbnail.webp"
-    if not thumbnail.exists():  # a mesh that cannot be drawn is known by its picture
-        shutil.copyfile(folder / "input.webp", thumbnail)
     move_whole(end.glb, folder / "model.glb")
+
+
+def _tidy(folder: Path) -> None:
+    """Leave a thumbnail, for a mesh that could not be drawn its picture's, and nothing unfinished."""
+    thumbnail = folder / "thumbnail.webp"
+    if not thumbnail.exists():
+        shutil.copyfile(folder / "input.webp", thumbnail)
     for work in folder.glob("work-*"):
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _tells_more(news: dict[str, Any], told: dict[str, Any]) -> bool:
+    """Whether an event is worth a transaction: a new state, other words, or a step of progress one can see."""
+    step = news["progress"] - told.get("progress", 0.0)
+    return step >= VISIBLE or {**news, "progress": 0} != {**told, "progress": 0}
