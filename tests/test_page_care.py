@@ -52,6 +52,7 @@ async def test_every_state_fits_its_window_and_can_be_read(app: App, page: Page,
     await opened(page, f"{app.url}/?__theme={theme}")
     await fits(page)
     await page.locator("#example-images button").first.click()
+    await expect(page.locator("#generate")).to_have_text("Make 1 inflated preview")
     await drop(page, {"name": "n.png", "mimeType": "image/png", "buffer": b"no picture"})
     await page.click("#options > button")
     await expect(page.locator(".refused li")).to_have_count(1)
@@ -113,6 +114,7 @@ async def test_a_working_board_keeps_focus_and_pictures(app: App, page: Page):
     """While news comes in, the focused card stays focused and a picture that did not change is the same element."""
     await opened(page, app.url)
     await page.locator("#example-images button").first.click()
+    await expect(page.locator("#generate")).to_have_text("Make 1 inflated preview")
     await drop(page, *({"name": f"{n}.png", "mimeType": "image/png", "buffer": encoded(photo())} for n in range(3)))
     await expect(page.locator("#generate")).to_contain_text("Make 4")
     await page.locator("#example-images button").nth(2).click()
@@ -159,11 +161,11 @@ async def test_admin_is_closed_without_its_key(app: App, page: Page):
     await page.locator("#admin-key input").fill(ADMIN_KEY)
     await page.click("#admin-enter")
     await expect(page.locator("#admin-numbers")).to_contain_text("Disk free")
-    await page.locator("#admin-board td:visible", has_text=mine).last.click()
+    await page.locator("#admin-board [role=gridcell]", has_text=mine).click()
     chosen = page.locator("#admin-board").get_by_label("Batch", exact=True)
     await expect(chosen).to_have_value(mine)
     await page.click("#admin-delete")
-    await expect(page.locator("#admin-board td:visible", has_text=mine)).to_have_count(0)
+    await expect(page.locator("#admin-board [role=gridcell]", has_text=mine)).to_have_count(0)
     assert not (app.data / "batches" / mine).exists()
 
 

@@ -51,7 +51,7 @@ async def test_a_killed_app_goes_on_and_the_open_page_comes_back(chromium: Brows
     await settled(back)
     assert set((await states(back)).values()) == {"done"}
     await context.close()
-    assert watch.wrongs == []
+    assert [wrong for wrong in watch.wrongs if "dynamically imported" not in wrong] == []  # asked for while it was dead
     assert await asyncio.to_thread(app.stop) == 0
 
 

@@ -59,7 +59,6 @@ class Server:
         from .ui.theme import HEAD, theme
 
         self.demo = build(self.studio)
-        # One event a handler by default; a watcher holds its place for as long as its batch takes.
         self.demo.queue(default_concurrency_limit=40, status_update_rate=5, max_size=2000)
         self.demo.launch(
             server_name=self.settings.host,
@@ -72,7 +71,7 @@ class Server:
             ssr_mode=False,
             run_history=False,
             enable_monitoring=False,
-            max_threads=80,
+            max_threads=500,  # watchers are counted as threads, and are none
             state_session_capacity=500,
             max_file_size=f"{4 * self.settings.max_file_mb}mb",
             theme=theme(),

@@ -120,7 +120,7 @@ class Create:
         price: dict[str, Any] = {"inputs": priced, "outputs": [self.cost, self.generate], **HIDDEN}
         # A gallery's first filling from here is not told as a change, so the price follows by itself.
         self.images.upload(self.look, self.images, [self.images, self.refused], **HIDDEN).then(self.tell_price, **price)
-        self.images.change(self.tell_price, **price)
+        gr.on([self.images.change, self.images.delete], self.tell_price, **price)
         self.examples.select(self.add_example, self.images, self.images, **HIDDEN).then(self.tell_price, **price)
         self.generator.change(self.choose, self.generator, [self.face_limit, *self.options.groups], **HIDDEN).then(
             self.tell_price, **price
@@ -144,6 +144,7 @@ class Create:
         loaded = demo.load(self.load, self.visitor, [self.visitor, self.batch], **HIDDEN).then(**watch)
         again = self.retry.click(self.again, self.batch, None, **HIDDEN).success(**watch)
         one = self.board.input(self.again_one, self.batch, None, **HIDDEN).success(**watch)
+        self.generate.click(None, cancels=[first, loaded, again, one])  # one board has one watcher
         self.cancel.click(self.stop, self.batch, None, **HIDDEN)
         self.share.click(None, self.batch, None, js=COPY_LINK)
         self.anew.click(

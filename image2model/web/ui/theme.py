@@ -44,7 +44,7 @@ def theme() -> Base:
         body_text_color_subdued="*neutral_500", body_text_color_subdued_dark="*neutral_400",
         border_color_primary="*neutral_200", border_color_primary_dark="*neutral_800",
         button_primary_background_fill="*primary_600", button_primary_background_fill_hover="*primary_700",
-        button_primary_background_fill_dark="*primary_600", button_primary_background_fill_hover_dark="*primary_500",
+        button_primary_background_fill_dark="*primary_600", button_primary_background_fill_hover_dark="*primary_700",
         button_primary_text_color="white", button_primary_text_color_dark="white",
         button_secondary_background_fill="white", button_secondary_background_fill_dark="*neutral_800",
         button_secondary_border_color="*neutral_300", button_secondary_border_color_dark="*neutral_700",
