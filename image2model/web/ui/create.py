@@ -284,7 +284,7 @@ async def _friendly(work: Any) -> Any:
 def _camera(facts: dict[str, Any]) -> Camera:
     """Where to look from (degrees, degrees, distance): a little from the side and above, all of the mesh in view."""
     diagonal = math.hypot(*facts["dimensions"]) if facts.get("dimensions") else None
-    return 70, 75, diagonal and 1.4 * diagonal
+    return 70, 75, diagonal and 1.3 * diagonal
 
 
 def _buttons(view: dict[str, Any]) -> tuple[bool, bool, bool]:
