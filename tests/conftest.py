@@ -1,4 +1,4 @@
-"""What the browser tests share: one app and one Chromium for all of them, a fresh browser profile for each."""
+"""What tests share: the running app and Chromium with a fresh profile for each test, and the stand-in for fal."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
 from tests.browser import CHROMIUM, App, Watch, gone
+from tests.fal_server import FalServer
 
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1440, "height": 950}
@@ -21,6 +22,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.xdist_group("browser"))
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest.fixture(scope="module")
+def stand_in() -> Iterator[FalServer]:
+    """One server for all tests of a file."""
+    with FalServer() as server:
+        yield server
+
+
+@pytest.fixture
+def fal(stand_in: FalServer) -> FalServer:
+    """The server as if just started."""
+    stand_in.reset()
+    return stand_in
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
@@ -18,20 +17,6 @@ from tests.fal_files import mark
 from tests.fal_helpers import MODELS, generator, gltf, run, task, until
 from tests.fal_schemas import ENDPOINTS
 from tests.fal_server import FalServer, Fault, Script
-
-
-@pytest.fixture(scope="module")
-def stand_in() -> Iterator[FalServer]:
-    """One server for the whole file."""
-    with FalServer() as server:
-        yield server
-
-
-@pytest.fixture
-def fal(stand_in: FalServer) -> FalServer:
-    """The server as if just started."""
-    stand_in.reset()
-    return stand_in
 
 
 async def failure_of(fal: FalServer, folder: Path, **hosts: str) -> GenerationFailed:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +16,6 @@ from image2model.generators.fal.failures import BY_STATUS, BY_TYPE, failure_of
 from tests.fal_helpers import generator, run, task
 from tests.fal_schemas import entry
 from tests.fal_server import KEY, FalServer, Fault, Script
-
-
-@pytest.fixture(scope="module")
-def stand_in() -> Iterator[FalServer]:
-    """One server for the whole file."""
-    with FalServer() as server:
-        yield server
-
-
-@pytest.fixture
-def fal(stand_in: FalServer) -> FalServer:
-    """The server as if just started."""
-    stand_in.reset()
-    return stand_in
 
 
 async def failure(fal: FalServer, folder: Path, **given: Any) -> GenerationFailed:

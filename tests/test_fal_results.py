@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +20,6 @@ from tests.fal_server import FalServer, Fault, Script
 
 GLB = box_glb(b"")
 CDN = "https://v3.fal.media/files/b"
-
-
-@pytest.fixture(scope="module")
-def stand_in() -> Iterator[FalServer]:
-    """One server for the whole file."""
-    with FalServer() as server:
-        yield server
-
-
-@pytest.fixture
-def fal(stand_in: FalServer) -> FalServer:
-    """The server as if just started."""
-    stand_in.reset()
-    return stand_in
 
 
 def file(name: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import fal_client
 import httpx
@@ -18,13 +18,6 @@ from tests.fal_schemas import ENDPOINTS
 from tests.fal_server import KEY, FalServer, Fault, Script
 
 TRELLIS = "fal-ai/trellis"
-
-
-@pytest.fixture(scope="module")
-def stand_in() -> Iterator[FalServer]:
-    """One server for the whole file."""
-    with FalServer() as server:
-        yield server
 
 
 @pytest.fixture
