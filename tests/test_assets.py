@@ -35,8 +35,8 @@ def saved(tmp_path: Path):
 
 
 def seen(path: Path) -> np.ndarray:
-    """The thumbnail's pixels, (rows, columns, RGBA)."""
-    return np.asarray(decoded(thumbnail(path)).convert("RGBA")).astype(int)
+    """The thumbnail's pixels at 320 a side, (rows, columns, RGBA)."""
+    return np.asarray(decoded(thumbnail(path, 320)).convert("RGBA")).astype(int)
 
 
 def coloured(mesh: trimesh.Trimesh, colour) -> trimesh.Trimesh:
@@ -132,12 +132,12 @@ def test_every_mesh_fills_the_frame_alike(saved, mesh):
     """The background is transparent, the mesh in the middle, with the same margin whatever its size and place."""
     mesh.apply_scale(500).apply_translation([1000, -30, 7])
     alpha = seen(saved(mesh))[..., 3]
-    assert alpha.shape == (288, 288)
+    assert alpha.shape == (320, 320)
     rows, columns = np.flatnonzero(alpha.max(axis=1)), np.flatnonzero(alpha.max(axis=0))
-    assert max(np.ptp(rows), np.ptp(columns)) == pytest.approx(288 * 0.88, abs=2)
-    assert (rows[0] + rows[-1]) / 2 == pytest.approx(143.5, abs=1)
-    assert (columns[0] + columns[-1]) / 2 == pytest.approx(143.5, abs=1)
-    assert (alpha[90:198, 90:198] == 255).all()
+    assert max(np.ptp(rows), np.ptp(columns)) == pytest.approx(320 * 0.88, abs=2)
+    assert (rows[0] + rows[-1]) / 2 == pytest.approx(159.5, abs=1)
+    assert (columns[0] + columns[-1]) / 2 == pytest.approx(159.5, abs=1)
+    assert (alpha[100:220, 100:220] == 255).all()
 
 
 def test_edges_are_smooth(saved):
@@ -211,7 +211,7 @@ def test_report_writes_the_thumbnail_and_returns_the_facts(saved, tmp_path):
     path = saved(meshes.textured_box(photo()))
     found = report(path, tmp_path / "thumbnail.webp")
     assert found == facts(path).to_dict()
-    assert decoded((tmp_path / "thumbnail.webp").read_bytes()).size == (288, 288)
+    assert decoded((tmp_path / "thumbnail.webp").read_bytes()).size == (256, 256)
     assert {file.name for file in tmp_path.iterdir()} == {"mesh.glb", "thumbnail.webp"}
 
 

@@ -71,7 +71,7 @@ class Points:
         return Points(self.pixels[mine], self.shares[mine], self.faces[mine], self.weights[:, mine])
 
 
-def thumbnail(glb: Path, size: int = 288) -> bytes:
+def thumbnail(glb: Path, size: int = 256) -> bytes:
     """Return a WebP of `size` × `size` pixels of the GLB; raise GenerationFailed where there is nothing to draw."""
     opened = Glb(glb)
     if opened.compression:
@@ -81,7 +81,7 @@ def thumbnail(glb: Path, size: int = 288) -> bytes:
     return draw(opened, opened.scene(), size)
 
 
-def draw(glb: Glb, scene: Scene, size: int = 288) -> bytes:
+def draw(glb: Glb, scene: Scene, size: int = 256) -> bytes:
     """Return the scene of `glb` as a WebP of `size` × `size` pixels."""
     camera = _camera()
     with np.errstate(over="ignore", invalid="ignore"):  # hostile coordinates are left out, not complained of
