@@ -42,7 +42,10 @@ WATCH_EVERY = 1.0
 """Seconds after which a watcher gets a new view even when nothing was stored: time itself is progress."""
 GATHER = 0.05
 """Seconds in which changes are gathered into one view."""
-SERVED = {"input.webp": "image/webp", "thumbnail.webp": "image/webp", "model.glb": "model/gltf-binary"}
+THUMBNAILS = {name: (name, "image/webp") for name in ("input.webp", "thumbnail.webp")}
+"""Of every job: the name a file is offered under, the name it is stored under, its media type."""
+MESH = ("model.glb", "model/gltf-binary")
+"""Of a finished job, offered under the picture's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,10 +260,11 @@ class Studio:
         batch = await self.batch(batch_id)
         job = next((job for job in batch.jobs if job.number == number), None)
         if job:
-            stored = "model.glb" if name == f"{job.stem}.glb" and job.state == "done" else name
+            offered = THUMBNAILS | ({f"{job.stem}.glb": MESH} if job.state == "done" else {})
+            stored, media_type = offered.get(name, ("", ""))
             path = self.folders.job(job) / stored
-            if stored in SERVED and (stored != name or stored != "model.glb") and path.is_file():
-                return Served(path, SERVED[stored], name)
+            if stored and path.is_file():
+                return Served(path, media_type, name)
         raise NotFound("file_not_found", "There is no such file.", "It may not be ready yet, or have been deleted.")
 
     async def archive(self, batch_id: str) -> Stream:

@@ -319,6 +319,13 @@ async def test_only_offered_files_are_served(studio, uploads, name):
         await studio.file(batch.id, 1, name)
 
 
+async def test_a_picture_called_model_is_served_like_any_other(studio, uploads):
+    """The name under which meshes are stored is no reserved word."""
+    batch = await studio.submit([picture(uploads, "model.jpg")])
+    await finished(studio, batch.id)
+    assert (await studio.file(batch.id, 1, "model.glb")).path.read_bytes() == box_glb()
+
+
 async def test_the_archive_tells_all_and_holds_what_is_done(studio, generator, uploads):
     """The zip's list has each mesh and thumbnail; the manifest has facts, choices and failures with reasons."""
     generator.script = lambda task: (

@@ -79,7 +79,7 @@ def _render(template: str, **values: Any) -> str:
 
 def board(view: Mapping[str, Any]) -> str:
     """The board of a batch (`batches.views.batch_view`)."""
-    return _render("board.html", view=view, now=time.time())
+    return _render("board.html", view=view)
 
 
 def empty(title: str, text: str) -> str:
