@@ -80,6 +80,15 @@ class Unavailable(Image2ModelError):
 
 
 class GenerationFailed(Image2ModelError):
-    """The generator could not turn this picture into a mesh."""
+    """The generator could not turn this picture into a mesh.
+
+    `retry_after` is the seconds to wait before the next try, where the far side named them.
+    """
 
     http_status = 502
+
+    def __init__(
+        self, code: str, message: str, hint: str = "", *, retryable: bool = False, retry_after: float | None = None
+    ) -> None:
+        super().__init__(code, message, hint, retryable=retryable)
+        self.retry_after = retry_after

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import AsyncIterator, Callable, Mapping
 from decimal import Decimal
 from functools import cache
@@ -11,7 +12,7 @@ from typing import Any
 import trimesh
 
 from image2model.errors import GenerationFailed
-from image2model.generators.base import Event, Finished, Option, Spec, Submitted, Task
+from image2model.generators.base import Event, Finished, Option, Spec, Submitted, Task, Told
 
 
 @cache
@@ -36,6 +37,11 @@ class ScriptedGenerator:
         self.gate: asyncio.Event | None = None
         """Where set, each run waits for it before its end."""
         self.mesh = box_glb()
+        self.key_mark = ""
+        self.told: Told = "told"
+        """What a cancel is answered."""
+        self.found: Mapping[str, Any] | None = None
+        """What a job without an answer is found to be."""
         self.working = self.most_working = 0
 
     async def run(self, task: Task) -> AsyncIterator[Event]:
@@ -59,9 +65,23 @@ class ScriptedGenerator:
         finally:
             self.working -= 1
 
-    async def cancel(self, remote: Mapping[str, Any]) -> None:
+    def with_key(self, key: str) -> ScriptedGenerator:
+        """The same script on another key."""
+        keyed = copy.copy(self)
+        keyed.key_mark = f"mark of {key}"
+        return keyed
+
+    async def cancel(self, remote: Mapping[str, Any]) -> Told:
         """Remember that the far side was told."""
         self.cancelled.append(remote)
+        return self.told
+
+    async def find(self, intent: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Say what the test wants found."""
+        return self.found
+
+    async def refresh(self) -> None:
+        """Nothing to look up."""
 
     async def close(self) -> None:
         """Nothing to free."""

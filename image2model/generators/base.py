@@ -129,7 +129,12 @@ class Uploading:
 
 @dataclass(frozen=True, slots=True)
 class Submitting:
-    """The job is about to be handed over: until Submitted, nobody can know whether the far side has it."""
+    """The job is about to be handed over: until Submitted, nobody can know whether the far side has it.
+
+    `intent` is what may find the job at the far side when no answer ever comes (see `Generator.find`).
+    """
+
+    intent: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +180,10 @@ class Finished:
 Event = Uploading | Submitting | Submitted | Queued | Running | Downloading | Finished
 
 
+Told = Literal["told", "over", "unknown"]
+"""What came of a cancel: the far side will try to stop; the job had ended before; nobody could be asked."""
+
+
 class Generator(Protocol):
     """Turns one picture into one GLB. Cancelling the task that iterates `run` stops the work."""
 
@@ -192,8 +201,31 @@ class Generator(Protocol):
         """Yield events, the last one Finished; raise GenerationFailed where it cannot be done."""
         ...
 
-    async def cancel(self, remote: Mapping[str, Any]) -> None:
-        """Tell the far side that a submitted job is not wanted any more; never raises."""
+    @property
+    def key_mark(self) -> str:
+        """Tells one key from another without giving it away; empty where no key is used."""
+        ...
+
+    def with_key(self, key: str) -> Generator | None:
+        """The same generator on a visitor's own key; None where it takes no key."""
+        ...
+
+    async def cancel(self, remote: Mapping[str, Any]) -> Told:
+        """Tell the far side that a submitted job is not wanted any more; never raises.
+
+        A job in progress may end all the same, and be billed: go on watching it.
+        """
+        ...
+
+    async def find(self, intent: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """The job that a submit without an answer became, as Submitted would have told it; None: not found.
+
+        Never raises. Not finding it proves nothing: the far side may list it later.
+        """
+        ...
+
+    async def refresh(self) -> None:
+        """Look up prices and whether it is still on offer; never raises, and keeps what was known before."""
         ...
 
     async def close(self) -> None:

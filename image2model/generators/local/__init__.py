@@ -14,7 +14,7 @@ from pebble import ProcessExpired
 
 from ...errors import GenerationFailed
 from ...workers import Workers
-from ..base import Event, Finished, Option, Queued, Running, Spec, Task
+from ..base import Event, Finished, Option, Queued, Running, Spec, Task, Told
 from . import work
 from .work import warm_up
 
@@ -123,8 +123,23 @@ class LocalGenerator:
             notes.unlink(missing_ok=True)
         yield Finished(glb, cost=Decimal(0))
 
-    async def cancel(self, remote: Mapping[str, Any]) -> None:
+    @property
+    def key_mark(self) -> str:
+        """No key is used."""
+        return ""
+
+    def with_key(self, key: str) -> None:
+        """No key is taken."""
+
+    async def cancel(self, remote: Mapping[str, Any]) -> Told:
         """Do nothing: there is no far side, and cancelling `run` stops the worker."""
+        return "over"
+
+    async def find(self, intent: Mapping[str, Any]) -> None:
+        """Nothing is ever handed over."""
+
+    async def refresh(self) -> None:
+        """Nothing to look up: it is free and always there."""
 
     async def close(self) -> None:
         """Do nothing: the pool belongs to the app."""
