@@ -8,6 +8,7 @@ Image2ModelError
  ├─ NotAllowed           a key is missing or wrong
  ├─ Conflict             not possible in the present state
  ├─ Unavailable          not possible at the moment
+ ├─ LimitReached         beyond a limit that the host has set
  └─ GenerationFailed     a generator could not turn this picture into a mesh
 """
 
@@ -77,6 +78,16 @@ class Unavailable(Image2ModelError):
     """Not possible at the moment, for a reason that is ours or the generator's."""
 
     http_status = 503
+
+
+class LimitReached(Image2ModelError):
+    """Beyond a limit that the host has set; `retry_after` is in seconds, where waiting helps."""
+
+    http_status = 429
+
+    def __init__(self, code: str, message: str, hint: str = "", *, retry_after: float | None = None) -> None:
+        super().__init__(code, message, hint)
+        self.retry_after = retry_after
 
 
 class GenerationFailed(Image2ModelError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any, get_args
@@ -19,6 +20,10 @@ ON_A_SPACE = bool(os.environ.get("SPACE_ID"))
 
 KINDS: dict[Any, str] = {
     int: "a whole number",
+    int | None: "a whole number",
+    float: "a number",
+    Decimal: "a number",
+    Decimal | None: "a number",
     Path: "a folder that can be written to",
     SecretStr | None: "a secret",
 }
@@ -70,6 +75,25 @@ class Settings(BaseSettings):
         ge=1,
         le=64,
         description="Processes for the local engine and for mesh work; 1 or 2, by the processors there are",
+    )
+    daily_budget: Decimal | None = Field(
+        None, ge=0, description="US dollars that the host's fal key may spend in a day (UTC); unset: no limit"
+    )
+    batch_cost_limit: Decimal | None = Field(
+        None, ge=0, description="US dollars that one batch may cost on the host's fal key; unset: no limit"
+    )
+    images_per_hour: int | None = Field(
+        None, ge=1, le=1_000_000, description="Images that one visitor may have made in an hour; unset: no limit"
+    )
+    job_minutes: int = Field(
+        30, ge=1, le=10_080, description="Minutes after the press of a button in which a picture is still submitted"
+        " anew after a passing failure; what fal has taken is collected for as long as fal keeps it"
+    )  # fmt: skip
+    min_free_gb: Decimal = Field(
+        Decimal(1), ge=0, description="Free disk space, in GB, below which no new batch is taken"
+    )
+    retry_pace: float = Field(
+        1.0, ge=0, le=10, description="Factor on every wait before a new try; 0, for tests, waits not at all"
     )
     host: str = Field(
         default_factory=lambda: "0.0.0.0" if ON_A_SPACE else "127.0.0.1",  # noqa: S104  a Space is reached from outside

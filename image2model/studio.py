@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hmac
 import logging
 import secrets
 import shutil
@@ -18,18 +19,22 @@ from pathlib import Path
 from typing import Any
 
 from .assets import report
+from .batches import money
 from .batches.archive import Entry, Stream, stream_zip
 from .batches.changes import Changes
+from .batches.desk import Desk
 from .batches.folders import Folders
+from .batches.policy import NOT_OVER_THERE, Policy
 from .batches.records import ENDED_BADLY, Batch, Job, Refusal
 from .batches.runner import Runner
-from .batches.store import Store, new_id
+from .batches.store import SpendingBy, Store, new_id
 from .batches.views import batch_view
-from .errors import ImageRefused, NotFound, OptionRefused, SettingsError, Unavailable
+from .batches.work import Shop
+from .errors import ImageRefused, NotAllowed, NotFound, OptionRefused, SettingsError, Unavailable
 from .files import write_whole
 from .generators import local
 from .generators.base import Generator
-from .generators.fal import STILL_AT_FAL, FalHosts, fal_generators
+from .generators.fal import FalHosts, fal_generators
 from .images import CheckedImage, Limits, check, check_each
 from .names import clean_name, unique_stems
 from .settings import Settings
@@ -85,7 +90,10 @@ class Studio:
         self.secret = _secret(self.folders.data / "secret")
         self._store = Store(settings.database)
         self._changes = Changes()
-        self._runner = Runner(self._store, self.generators, self.workers, self.folders, self._changes)
+        self._desk = Desk(self._store, self._changes)
+        policy = Policy(60.0 * settings.job_minutes, settings.retry_pace)
+        self._runner = Runner(Shop(self._desk, self.folders, self.workers, policy), self.generators)
+        self._money = money.Limits(settings.daily_budget, settings.batch_cost_limit, settings.images_per_hour)
         self._sweeper: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -123,21 +131,29 @@ class Studio:
         options: Mapping[str, Any] | None = None,
         face_limit: float | str | None = None,
         visitor: str = "",
+        client: str = "",
+        key: str = "",
+        correlation_id: str = "",
     ) -> Batch:
         """Check the pictures, store the good ones as a new batch and start to work it.
 
-        Raises NotFound for an unknown generator, Unavailable for one that cannot be used, OptionRefused
-        for options or a number of pictures out of range, ImageRefused when no picture can be used.
+        `visitor` is the browser that may list it, `client` the address that the host's limits count, `key` a
+        visitor's own key, used instead of the host's by generators that take one and stored nowhere.
+        Raises NotFound for an unknown generator, Unavailable for one that cannot be used or a disk that is
+        full, OptionRefused for options or a number of pictures out of range, LimitReached, ImageRefused when
+        no picture can be used.
         """
         chosen = self.generator(generator)
+        chosen = (self._runner.with_key(chosen.spec.id, key) if key.strip() else None) or chosen
         choice = chosen.spec.check(options, face_limit)
         if chosen.unavailable:
             raise Unavailable("generator_unavailable", chosen.unavailable)
         self.check_count(len(pictures))
+        self._check_disk()
         batch_id = new_id()
         try:
             named, refusals = await self._keep_pictures(batch_id, pictures)
-            batch = await self._runner.database(
+            batch = await self._desk.call(
                 self._store.create,
                 batch_id,
                 named,
@@ -147,12 +163,26 @@ class Studio:
                 price=chosen.spec.price(choice),
                 refusals=refusals,
                 visitor=visitor,
+                client=self._client_mark(client or visitor),
+                key_mark=chosen.key_mark if key.strip() else "",
+                correlation_id=correlation_id,
+                limits=self._money,
             )
         except BaseException:
             self.folders.remove(batch_id)
             raise
-        self._runner.add(batch)
+        self._runner.add(batch, generator=chosen)
         return batch
+
+    def _check_disk(self) -> None:
+        if shutil.disk_usage(self.folders.data).free < self.settings.min_free_gb * 1_000_000_000:
+            raise Unavailable(
+                "disk_full", "The server's disk is nearly full, so no new batch is taken.", "Try again later."
+            )
+
+    def _client_mark(self, client: str) -> str:
+        """Tells one visitor's address from another without storing it."""
+        return hmac.new(self.secret.encode(), client.encode(), "sha256").hexdigest()[:16] if client else ""
 
     def check_count(self, count: int) -> None:
         """Raise OptionRefused for no pictures, or for more than one batch takes."""
@@ -196,13 +226,13 @@ class Studio:
 
     async def batch(self, batch_id: str) -> Batch:
         """The batch; raises NotFound."""
-        return await self._runner.database(self._store.batch, batch_id)
+        return await self._desk.call(self._store.batch, batch_id)
 
     async def view(self, batch_id: str) -> dict[str, Any]:
         """The batch as plain data (`batches.views`); raises NotFound."""
         batch = await self.batch(batch_id)
         waits = any(job.state == "new" for job in batch.jobs)
-        ahead = await self._runner.database(self._store.waiting_before, batch) if waits else 0
+        ahead = await self._desk.call(self._store.waiting_before, batch) if waits else 0
         return self._view(batch, ahead)
 
     def _view(self, batch: Batch, ahead: int = 0) -> dict[str, Any]:
@@ -224,7 +254,7 @@ class Studio:
 
     async def library(self, visitor: str | None, limit: int = 50, offset: int = 0) -> list[dict[str, Any]]:
         """Views of the newest batches of one visitor; of everybody where `visitor` is None."""
-        found = await self._runner.database(self._store.list_batches, visitor, limit, offset)
+        found = await self._desk.call(self._store.list_batches, visitor, limit, offset)
         return [self._view(batch) for batch in found]
 
     async def cancel(self, batch_id: str) -> dict[str, Any]:
@@ -232,26 +262,55 @@ class Studio:
         await self._runner.cancel(await self.batch(batch_id))
         return await self.view(batch_id)
 
-    async def retry(self, batch_id: str, numbers: Sequence[int] | None = None) -> dict[str, Any]:
-        """Work again what failed or was cancelled; raises NotFound, Unavailable.
+    async def retry(
+        self, batch_id: str, numbers: Sequence[int] | None = None, *, client: str = "", key: str = ""
+    ) -> dict[str, Any]:
+        """Work again what failed or was cancelled; raises NotFound, Unavailable, LimitReached, NotAllowed.
 
         By default all of it, except what may be paid for already (unconfirmed): that only by its number.
         """
         batch = await self.batch(batch_id)
-        if reason := self.generator(batch.generator).unavailable:
-            raise Unavailable("generator_unavailable", reason)
-        wanted = [job for job in batch.jobs if numbers is None or job.number in numbers]
+        generator = self._payer(batch, key)
+        if generator.unavailable:
+            raise Unavailable("generator_unavailable", generator.unavailable)
         states = ENDED_BADLY if numbers else tuple(state for state in ENDED_BADLY if state != "unconfirmed")
-        fresh = [await self._runner.database(self._store.again, job.id, states, STILL_AT_FAL) for job in wanted]
-        self._runner.add(batch, [job for job in fresh if job])
+        unanswered = [job for job in batch.jobs if numbers and job.number in numbers and job.state == "unconfirmed"]
+        found = {job.id: await generator.find(job.intent) for job in unanswered if job.intent}
+        fresh = await self._desk.call(
+            self._store.press, batch_id, numbers, states, NOT_OVER_THERE,
+            found={job_id: remote for job_id, remote in found.items() if remote},
+            client=self._client_mark(client or batch.visitor), limits=self._money,
+        )  # fmt: skip
+        self._runner.add(batch, fresh, generator)
+        self._changes.tell(batch_id)
         return await self.view(batch_id)
+
+    async def give_key(self, batch_id: str, key: str) -> dict[str, Any]:
+        """Go on with jobs that wait for the visitor's own key; raises NotFound, NotAllowed for another key."""
+        batch = await self.batch(batch_id)
+        self._runner.add(batch, [job for job in batch.jobs if not job.finished], self._payer(batch, key))
+        return await self.view(batch_id)
+
+    def _payer(self, batch: Batch, key: str) -> Generator:
+        """The generator of a batch on the key that it was started with."""
+        if not batch.key_mark:
+            return self.generator(batch.generator)
+        keyed = self._runner.with_key(batch.generator, key) if key.strip() else self._runner.generator_of(batch)
+        if keyed is None:
+            raise Unavailable(
+                "key_needed", "This batch was started with a visitor's own fal key.", "Paste that key and try again."
+            )
+        if keyed.key_mark != batch.key_mark:
+            raise NotAllowed(
+                "other_key", "This is not the key that this batch was started with.", "Paste that one, or start anew."
+            )
+        return keyed
 
     async def delete(self, batch_id: str) -> None:
         """Stop the batch and delete it with all its files; raises NotFound."""
         batch = await self.batch(batch_id)
-        await self._runner.cancel(batch)
-        await self._runner.database(self._store.delete, batch_id)
-        await self._runner.settled(batch.jobs)
+        await self._runner.drop(batch)
+        await self._desk.call(self._store.delete, batch_id)
         await asyncio.to_thread(self.folders.remove, batch_id)
         self._changes.tell(batch_id)
 
@@ -295,15 +354,36 @@ class Studio:
         return [Entry(path, name) for path, name in wanted if path.is_file()]
 
     async def overview(self) -> dict[str, Any]:
-        """For the host: counts of batches and of jobs by state, and how full the disk is (bytes)."""
-        counts = await self._runner.database(self._store.counts)
+        """For the host: counts of batches and jobs by state, money, outcomes of 24 hours, breakers, disk (bytes).
+
+        Money is of the host's key, in US dollars: spent, or perhaps to be asked for, today and this month (UTC).
+        """
+        now = time.time()
         used = await asyncio.to_thread(_size, self.folders.data)
         disk = shutil.disk_usage(self.folders.data)
-        return {"counts": counts, "data_bytes": used, "disk_free_bytes": disk.free, "disk_total_bytes": disk.total}
+        return {
+            "counts": await self._desk.call(self._store.counts),
+            "data_bytes": used,
+            "disk_free_bytes": disk.free,
+            "disk_total_bytes": disk.total,
+            "spent_today": await self._desk.call(self._store.spent, money.day_start(now)),
+            "spent_this_month": await self._desk.call(self._store.spent, money.month_start(now)),
+            "daily_budget": self.settings.daily_budget,
+            "outcomes": await self._desk.call(self._store.outcomes, now - money.DAY),
+            "breakers": self._runner.breakers(),
+        }
+
+    def reset_breaker(self, generator: str) -> None:
+        """Let jobs pass to a generator again at once."""
+        self._runner.breaker(self.generator(generator).spec.id).reset()
+
+    async def spending(self, by: SpendingBy, since: float = 0.0) -> list[dict[str, Any]]:
+        """The ledger (`Store.spending`), for the host."""
+        return await self._desk.call(self._store.spending, by, since)
 
     async def sweep(self) -> int:
         """Remove what nobody owns: batch folders without a row, uploads that no batch took; return how many."""
-        known = await self._runner.database(self._store.ids)
+        known = await self._desk.call(self._store.ids)
         orphans = await asyncio.to_thread(self.folders.sweep, known)
         return orphans + await asyncio.to_thread(self.folders.sweep_uploads, 24 * HOUR)
 

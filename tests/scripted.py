@@ -58,12 +58,19 @@ class ScriptedGenerator:
                 elif not (isinstance(step, Submitted) and task.remote):
                     yield step
             if self.gate:
-                await self.gate.wait()
+                await self._gate(task.remote or next((s.remote for s in self.script(task) if type(s) is Submitted), {}))
             glb = task.folder / "model.glb"
             glb.write_bytes(self.mesh)
             yield Finished(glb)
         finally:
             self.working -= 1
+
+    async def _gate(self, remote: Mapping[str, Any]) -> None:
+        """Wait for the test, or for a cancel to be obeyed."""
+        while self.gate and not self.gate.is_set():
+            if remote in self.cancelled and self.told == "told":
+                raise GenerationFailed("cancelled_at_fal", "The job was cancelled at fal.")
+            await asyncio.sleep(0.01)
 
     def with_key(self, key: str) -> ScriptedGenerator:
         """The same script on another key."""

@@ -70,7 +70,7 @@ def test_late_news_changes_nothing(store):
     store.move(job.id, "running", attempt=1, progress=0.7)
     assert store.move(job.id, "queued", attempt=1) is None
     store.move(job.id, "failed", attempt=1)
-    assert store.again(job.id, ["failed"]).attempt == 2
+    assert store.press(job.batch_id, [1], ["failed"])[0].attempt == 2
     assert store.move(job.id, "done", attempt=1) is None
     assert store.job(job.id).state == "new"
 
@@ -87,9 +87,9 @@ def test_only_the_named_states_start_again(store):
     """A running job cannot be retried, a failed one starts with a clean row."""
     job = make(store).jobs[0]
     store.move(job.id, "running", attempt=1)
-    assert store.again(job.id, ["failed", "cancelled"]) is None
+    assert store.press(job.batch_id, [1], ["failed", "cancelled"]) == []
     store.move(job.id, "failed", attempt=1, failure={"code": "x", "message": "y"})
-    fresh = store.again(job.id, ["failed", "cancelled"])
+    (fresh,) = store.press(job.batch_id, [1], ["failed", "cancelled"])
     assert (fresh.state, fresh.failure, fresh.progress, fresh.started_at) == ("new", None, 0, None)
 
 

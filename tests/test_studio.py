@@ -7,6 +7,7 @@ import io
 import json
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -28,6 +29,11 @@ def picture(folder: Path, name: str, colour: str = "red") -> Picture:
     return Picture(path, name)
 
 
+def scripted_settings(data: Path, **more: Any) -> Settings:
+    """Settings for the scripted generator, which never wait before a new try."""
+    return Settings(data_dir=data, generator="scripted", workers=1, retry_pace=0, _env_file=None, **more)
+
+
 @pytest.fixture
 def uploads(tmp_path: Path) -> Path:
     """A folder for pictures that are about to be submitted."""
@@ -45,7 +51,7 @@ def generator() -> ScriptedGenerator:
 @pytest.fixture
 async def studio(tmp_path: Path, generator: ScriptedGenerator):
     """A started studio with the scripted generator."""
-    studio = Studio(Settings(data_dir=tmp_path / "data", generator="scripted", workers=1, _env_file=None), [generator])
+    studio = Studio(scripted_settings(tmp_path / "data"), [generator])
     await studio.start()
     yield studio
     await studio.close()
@@ -152,7 +158,7 @@ async def test_a_crash_in_a_generator_is_a_failure_without_its_details(studio, g
 
 
 async def test_cancel_stops_a_job_wherever_it_is(studio, generator, uploads):
-    """What runs is stopped and the far side told; nothing of it arrives later."""
+    """What runs is stopped when the far side, which is told, agrees; nothing of it arrives later."""
     generator.gate = asyncio.Event()
     generator.script = lambda task: [Submitted({"request_id": task.image.parent.name}), Running()]
     batch = await studio.submit([picture(uploads, "a.png"), picture(uploads, "b.png")])
@@ -160,6 +166,9 @@ async def test_cancel_stops_a_job_wherever_it_is(studio, generator, uploads):
         if all(job["state"] == "running" for job in view["jobs"]):
             break
     view = await studio.cancel(batch.id)
+    assert [job["state"] for job in view["jobs"]] == ["cancelling", "cancelling"]
+    assert "may still be billed" in view["jobs"][0]["message"]
+    view = await finished(studio, batch.id)
     assert [job["state"] for job in view["jobs"]] == ["cancelled", "cancelled"]
     generator.gate.set()
     await asyncio.sleep(0.05)
@@ -190,7 +199,7 @@ async def test_a_bounded_generator_works_so_many_at_once(tmp_path, uploads):
     """The others wait with an honest number of jobs ahead."""
     generator = ScriptedGenerator(at_once=2)
     generator.gate = asyncio.Event()
-    studio = Studio(Settings(data_dir=tmp_path / "d", generator="scripted", workers=1, _env_file=None), [generator])
+    studio = Studio(scripted_settings(tmp_path / "d"), [generator])
     await studio.start()
     batch = await studio.submit([picture(uploads, f"{n}.png") for n in range(4)])
     async for view in studio.watch(batch.id):
@@ -206,7 +215,7 @@ async def test_a_bounded_generator_works_so_many_at_once(tmp_path, uploads):
 
 async def test_a_stopped_process_leaves_work_that_the_next_one_finishes(tmp_path, uploads):
     """After a stop in mid-batch the next start goes on, with the stored handle and without a second submit."""
-    settings = Settings(data_dir=tmp_path / "d", generator="scripted", workers=1, _env_file=None)
+    settings = scripted_settings(tmp_path / "d")
     first = ScriptedGenerator()
     first.gate = asyncio.Event()
     first.script = lambda task: [Submitted({"request_id": "r1"}), Running()]
@@ -231,7 +240,7 @@ async def test_a_stopped_process_leaves_work_that_the_next_one_finishes(tmp_path
 
 async def test_a_job_that_was_handed_over_without_an_answer_is_not_sent_again(tmp_path, uploads):
     """A process killed in mid-submit leaves an unconfirmed job: retry leaves it alone, its own number runs it."""
-    settings = Settings(data_dir=tmp_path / "d", generator="scripted", workers=1, _env_file=None)
+    settings = scripted_settings(tmp_path / "d")
     first = ScriptedGenerator()
     first.gate = asyncio.Event()
     first.script = lambda task: [Uploading(), Submitting()]
@@ -246,7 +255,7 @@ async def test_a_job_that_was_handed_over_without_an_answer_is_not_sent_again(tm
     second = ScriptedGenerator()
     studio = Studio(settings, [second])
     await studio.start()
-    view = await studio.view(batch.id)
+    view = await finished(studio, batch.id)
     assert (view["state"], view["jobs"][0]["state"]) == ("failed", "unconfirmed")
     assert "may cost again" in view["jobs"][0]["error"]["hint"]
     assert (await studio.retry(batch.id))["state"] == "failed"
@@ -256,9 +265,9 @@ async def test_a_job_that_was_handed_over_without_an_answer_is_not_sent_again(tm
     await studio.close()
 
 
-@pytest.mark.parametrize(("code", "remote"), [("download_failed", {"id": "r1"}), ("generation_failed", None)])
+@pytest.mark.parametrize(("code", "remote"), [("internal_error", {"id": "r1"}), ("generation_failed", None)])
 async def test_a_retry_collects_what_is_still_at_fal(studio, generator, uploads, code, remote):
-    """After a failed download the new try has the old handle; after a failed generation it starts from nothing."""
+    """After a fault of ours the new try has the old handle; after a failed generation it starts from nothing."""
     generator.script = lambda task: (
         [] if len(generator.runs) > 1 else [Submitted({"id": "r1"}), GenerationFailed(code, "Lost.", retryable=True)]
     )
@@ -271,7 +280,7 @@ async def test_a_retry_collects_what_is_still_at_fal(studio, generator, uploads,
 
 async def test_a_job_whose_mesh_is_in_place_is_not_made_again(tmp_path, uploads):
     """A process that died after the last rename and before the last row costs nothing more."""
-    settings = Settings(data_dir=tmp_path / "d", generator="scripted", workers=1, _env_file=None)
+    settings = scripted_settings(tmp_path / "d")
     generator = ScriptedGenerator()
     generator.gate = asyncio.Event()
     studio = Studio(settings, [generator])
@@ -365,7 +374,12 @@ async def test_money_spent_is_the_sum_of_what_was_done(studio, uploads):
     """The view tells the estimate before and the spending after."""
     batch = await studio.submit([picture(uploads, f"{n}.png") for n in range(3)])
     assert batch.estimate == Decimal("0.90")
-    assert (await finished(studio, batch.id))["cost"] == {"estimate": 0.9, "spent": 0.9, "currency": "USD"}
+    assert (await finished(studio, batch.id))["cost"] == {
+        "estimate": 0.9,
+        "spent": 0.9,
+        "uncertain": 0,
+        "currency": "USD",
+    }
 
 
 def test_an_unknown_default_generator_stops_the_start(tmp_path):

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 JobState = Literal[
-    "new", "uploading", "submitting", "queued", "running", "downloading", "finishing",
+    "new", "uploading", "submitting", "queued", "running", "cancelling", "downloading", "finishing",
     "done", "failed", "cancelled", "unconfirmed",
 ]  # fmt: skip
 BatchState = Literal["working", "done", "partly", "failed", "cancelled"]
@@ -19,12 +19,13 @@ RANK: Mapping[JobState, int] = {
     "submitting": 2,
     "queued": 3,
     "running": 4,
-    "downloading": 5,
-    "finishing": 6,
-    "done": 7,
-    "failed": 7,
-    "cancelled": 7,
-    "unconfirmed": 7,
+    "cancelling": 5,
+    "downloading": 6,
+    "finishing": 7,
+    "done": 8,
+    "failed": 8,
+    "cancelled": 8,
+    "unconfirmed": 8,
 }
 FINISHED: frozenset[JobState] = frozenset({"done", "failed", "cancelled", "unconfirmed"})
 ENDED_BADLY: tuple[JobState, ...] = ("failed", "cancelled", "unconfirmed")
@@ -47,6 +48,15 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Wait:
+    """What a job waits for before it goes on by itself: a stable code, a sentence, and until when (since 1970)."""
+
+    code: str
+    message: str
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One picture's way to a mesh. Times are seconds since 1970 (UTC)."""
 
@@ -59,15 +69,25 @@ class Job:
     """Safe name of everything that comes out: `<stem>.glb`."""
     state: JobState
     attempt: int
+    """Counts every try, so that late news of an earlier one can be told."""
+    press: int
+    """Counts the presses of a button that may each be paid for once."""
+    tries: int
+    """Submits since the last press."""
     sequence: int
     progress: float
     message: str
     queue_position: int | None
     failure: Failure | None
+    waiting: Wait | None
+    intent: Mapping[str, Any] | None
+    """What may find a submit that got no answer."""
     remote: Mapping[str, Any] | None
+    """What finds the job at the far side, which has taken it."""
     facts: Mapping[str, Any] | None
     cost: Decimal | None
     created_at: float
+    pressed_at: float
     started_at: float | None
     running_at: float | None
     finished_at: float | None
@@ -92,14 +112,24 @@ class Batch:
     """The jobs of one press of the button."""
 
     id: str
+    task_id: str
+    """The id by which REST clients follow its progress."""
+    work_id: str
+    """The id by which REST clients fetch its results, there called job id."""
     visitor: str
     generator: str
+    key_mark: str
+    """Mark of the visitor's own key that pays for it; empty for the host's."""
     options: Mapping[str, Any]
     face_limit: int | None
     price: Decimal
     """US dollars expected for one image."""
     refusals: tuple[Refusal, ...]
     sequence: int
+    pinned: bool
+    """Kept until somebody deletes it."""
+    correlation_id: str
+    """Of the request that made it, for the logs."""
     created_at: float
     jobs: tuple[Job, ...]
 

@@ -11,7 +11,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from alembic import command
 from alembic.config import Config
@@ -19,8 +19,14 @@ from sqlalchemy import Connection, Engine, Row, create_engine, delete, event, fu
 from sqlalchemy.pool import QueuePool
 
 from ..errors import NotFound
-from .records import FINISHED, UNFINISHED, Batch, Failure, Job, JobState, Refusal, may_follow
-from .tables import batches, events, jobs
+from . import money
+from .records import FINISHED, RANK, UNFINISHED, Batch, Failure, Job, JobState, Refusal, Wait, may_follow
+from .tables import batches, events, jobs, ledger
+
+EMPTY: Mapping[str, Any] = {}
+SpendingBy = Literal["day", "client", "batch", "generator"]
+COLUMNS: Mapping[str, str] = {"client": "client", "batch": "batch_id", "generator": "generator"}
+_DAY = func.floor(ledger.c.at / money.DAY) * money.DAY
 
 
 def new_id() -> str:
@@ -50,25 +56,35 @@ class Store:
         price: Decimal,
         refusals: Sequence[Refusal] = (),
         visitor: str = "",
+        client: str = "",
+        key_mark: str = "",
+        correlation_id: str = "",
+        limits: money.Limits = money.NO_LIMITS,
     ) -> Batch:
-        """Store a new batch with one job for each (name, stem)."""
+        """Store a new batch with one job for each (name, stem); raises LimitReached, and then stores nothing."""
         now = time.time()
         batch = {
-            "id": batch_id, "visitor": visitor, "generator": generator, "options": dict(options),
-            "face_limit": face_limit, "price": price, "refusals": [asdict(refusal) for refusal in refusals],
-            "sequence": 0, "created_at": now,
+            "id": batch_id, "task_id": new_id(), "work_id": new_id(), "visitor": visitor, "generator": generator,
+            "key_mark": key_mark, "options": dict(options), "face_limit": face_limit, "price": price,
+            "refusals": [asdict(refusal) for refusal in refusals], "sequence": 0, "pinned": False,
+            "correlation_id": correlation_id, "created_at": now,
         }  # fmt: skip
         rows = [
             {
                 "id": new_id(), "batch_id": batch_id, "number": number, "name": name, "stem": stem, "state": "new",
-                "attempt": 1, "sequence": 0, "progress": 0.0, "message": "", "created_at": now,
+                "attempt": 1, "press": 1, "tries": 1, "sequence": 0, "progress": 0.0, "message": "",
+                "created_at": now, "pressed_at": now,
             }
             for number, (name, stem) in enumerate(names, 1)
         ]  # fmt: skip
+        order = money.Order(len(rows), price, client, key_mark)
         with self._write() as connection:
+            money.check(connection, order, limits, now)
             connection.execute(insert(batches), batch)
             connection.execute(insert(jobs), rows)
-            return _batch(connection, batch_id)
+            stored = _batch(connection, batch_id)
+            money.book(connection, order, batch_id, generator, stored.jobs, now)
+            return stored
 
     def batch(self, batch_id: str) -> Batch:
         """The batch with its jobs in their order; raises NotFound."""
@@ -93,14 +109,17 @@ class Store:
 
         `attempt` is the try that the caller works on: news of an earlier try, a step backwards and
         anything after the end are late, change nothing and return None. Progress never falls.
-        `fields` are columns of the job.
+        `fields` are columns of the job. A job that is being cancelled stays so when it is told to be taken.
         """
         with self._write() as connection:
-            row = connection.execute(select(jobs).where(jobs.c.id == job_id)).one_or_none()
+            row = _row(connection, job_id)
+            if row is not None and row.state == "cancelling" and "remote" in fields:
+                state = "cancelling"
             if row is None or row.attempt != attempt or not may_follow(row.state, state):
                 return None
             now = time.time()
             values = {
+                "waiting": None,
                 **fields,
                 "state": state,
                 "progress": 1.0 if state == "done" else max(row.progress, fields.get("progress", 0.0)),
@@ -111,27 +130,96 @@ class Store:
             }
             return _change(connection, row, values, now)
 
-    def again(self, job_id: str, states: Sequence[JobState], collectable: Container[str] = ()) -> Job | None:
-        """Start a new try of a job that is in one of `states`; None when it is in another.
-
-        A job that failed with a code in `collectable` keeps what finds it at the far side, so that the
-        new try collects the result that was paid for instead of buying another.
-        """
+    def wait(self, job_id: str, attempt: int, waiting: Wait) -> Job | None:
+        """Say what a job waits for, in whatever unfinished state it is."""
         with self._write() as connection:
-            row = connection.execute(select(jobs).where(jobs.c.id == job_id)).one_or_none()
-            if row is None or row.state not in states:
+            row = _row(connection, job_id)
+            if row is None or row.attempt != attempt or row.state in FINISHED:
                 return None
-            fresh = dict.fromkeys(("queue_position", "failure", "facts", "started_at", "running_at", "finished_at"))
-            kept = row.remote if row.failure and row.failure["code"] in collectable else None
+            return _change(connection, row, {"waiting": asdict(waiting)}, time.time())
+
+    def defer(
+        self, job_id: str, attempt: int, waiting: Wait | None, remote: Mapping[str, Any] | None = None
+    ) -> Job | None:
+        """Begin a job's next try by itself, after `waiting`: with `remote` only to collect, without it anew."""
+        with self._write() as connection:
+            row = _row(connection, job_id)
+            if row is None or row.attempt != attempt or row.state in FINISHED:
+                return None
             values = {
-                **fresh,
-                "remote": kept,
-                "state": "new",
+                "state": "cancelling" if row.state == "cancelling" else "new",
                 "attempt": row.attempt + 1,
-                "progress": 0.0,
+                "tries": row.tries if remote else row.tries + 1,
+                "remote": None if remote is None else dict(remote),
+                "waiting": waiting and asdict(waiting),
+                "queue_position": None,
                 "message": "",
             }
             return _change(connection, row, values, time.time())
+
+    def cancel(self, job_id: str) -> Job | None:
+        """Cancel a job at once where nobody else has it, else begin to; None where it is over or as good as over."""
+        with self._write() as connection:
+            row = _row(connection, job_id)
+            if row is None or row.state in FINISHED or RANK[row.state] >= RANK["downloading"]:
+                return None
+            taken = row.remote is not None or row.state in ("submitting", "cancelling")
+            now = time.time()
+            ended = {"queue_position": None, "waiting": None, "message": ""}
+            if taken:
+                return _change(connection, row, {**ended, "state": "cancelling"}, now)
+            return _change(connection, row, {**ended, "state": "cancelled", "finished_at": now}, now)
+
+    def press(
+        self,
+        batch_id: str,
+        numbers: Container[int] | None,
+        states: Container[JobState],
+        collectable: Container[str] = (),
+        *,
+        found: Mapping[str, Mapping[str, Any]] = EMPTY,
+        client: str = "",
+        limits: money.Limits = money.NO_LIMITS,
+    ) -> list[Job]:
+        """Begin anew the jobs of a batch that are in one of `states`, by default all numbers; raises LimitReached.
+
+        A job that failed with a code in `collectable` keeps what finds it at the far side, and one in `found`
+        (by its id) gets it, so that the new try collects what was paid for instead of buying another.
+        """
+        now = time.time()
+        with self._write() as connection:
+            batch = _batch(connection, batch_id)
+            chosen = [job for job in batch.jobs if job.state in states and (numbers is None or job.number in numbers)]
+            kept = {job.id: job.remote for job in chosen if job.failure and job.failure.code in collectable}
+            kept = {job_id: remote for job_id, remote in {**kept, **found}.items() if remote}
+            order = money.Order(len(chosen) - len(kept), batch.price, client, batch.key_mark)
+            if order.images:
+                money.check(connection, order, limits, now)
+            fresh = [self._again(connection, job, kept.get(job.id), now) for job in chosen]
+            bought = [job for job in fresh if job.id not in kept]
+            money.book(connection, order, batch_id, batch.generator, bought, now)
+            for job in fresh:
+                if job.id in kept:
+                    money.settle(connection, job, "reserved")
+            return fresh
+
+    @staticmethod
+    def _again(connection: Connection, job: Job, remote: Mapping[str, Any] | None, now: float) -> Job:
+        empty = ("queue_position", "failure", "facts", "waiting", "intent", "started_at", "running_at", "finished_at")
+        values = {
+            **dict.fromkeys(empty),
+            "remote": remote and dict(remote),
+            "state": "new",
+            "attempt": job.attempt + 1,
+            "press": job.press if remote else job.press + 1,
+            "tries": 1,
+            "progress": 0.0,
+            "message": "",
+            "pressed_at": now,
+        }
+        row = _row(connection, job.id)
+        assert row is not None  # noqa: S101  read in this very transaction
+        return _change(connection, row, values, now)
 
     def unfinished(self) -> list[tuple[Batch, Job]]:
         """Every job that still has work in it, oldest first, with its batch (without the other jobs)."""
@@ -152,7 +240,7 @@ class Store:
         query = (
             select(func.count())
             .select_from(jobs.join(batches))
-            .where(jobs.c.state == "new", batches.c.generator == batch.generator)
+            .where(jobs.c.state == "new", jobs.c.remote.is_(None), batches.c.generator == batch.generator)
             .where(batches.c.created_at < batch.created_at)
         )
         with self._engine.connect() as connection:
@@ -174,10 +262,67 @@ class Store:
         return {"batches": total, **{row.state: row[1] for row in by_state}}
 
     def delete(self, batch_id: str) -> None:
-        """Forget a batch, its jobs and its events; raises NotFound."""
+        """Forget a batch, its jobs and its events, but not what they cost; raises NotFound."""
         with self._write() as connection:
+            for row in connection.execute(
+                select(jobs).where(jobs.c.batch_id == batch_id, jobs.c.state.in_(UNFINISHED))
+            ).all():
+                money.settle(connection, row, money.bill(row, "cancelled"))
             if not connection.execute(delete(batches).where(batches.c.id == batch_id)).rowcount:
                 raise _no_batch()
+
+    def find(self, **ids: str) -> str:
+        """The id of the batch with this `task_id` or `work_id`, or that the job of this `job_id` belongs to.
+
+        Raises NotFound.
+        """
+        ((name, value),) = ids.items()
+        query = select(jobs.c.batch_id).where(jobs.c.id == value)
+        if name != "job_id":
+            query = select(batches.c.id).where(batches.c[name] == value)
+        with self._engine.connect() as connection:
+            found = connection.scalar(query)
+        if found is None:
+            raise _no_batch()
+        return str(found)
+
+    def pin(self, batch_id: str, pinned: bool) -> None:
+        """Keep a batch from being deleted by its age, or no longer; raises NotFound."""
+        with self._write() as connection:
+            changed = update(batches).where(batches.c.id == batch_id).values(pinned=pinned)
+            if not connection.execute(changed).rowcount:
+                raise _no_batch()
+
+    def spent(self, since: float) -> Decimal:
+        """US dollars that the host's key has spent or may yet be asked for since then."""
+        with self._engine.connect() as connection:
+            return money.spent(connection, since)
+
+    def spending(self, by: SpendingBy, since: float = 0.0) -> list[dict[str, Any]]:
+        """The ledger since then, summed by day (its start), client, batch or generator, and by state and payer."""
+        group = _DAY if by == "day" else ledger.c[COLUMNS[by]]
+        columns = (group.label("of"), ledger.c.state, (ledger.c.key_mark != "").label("own_key"))
+        query = (
+            select(*columns, func.sum(ledger.c.amount).label("amount"), func.count().label("images"))
+            .where(ledger.c.at >= since)
+            .group_by(group, ledger.c.state, ledger.c.key_mark != "")
+            .order_by(group)
+        )
+        with self._engine.connect() as connection:
+            return [dict(row._mapping) for row in connection.execute(query)]
+
+    def outcomes(self, since: float) -> list[dict[str, Any]]:
+        """How many jobs ended since then, by generator, state, failure code and payer."""
+        columns = (batches.c.generator, events.c.state, events.c.code)
+        own_key = batches.c.key_mark != ""
+        query = (
+            select(*columns, own_key.label("own_key"), func.count().label("count"))
+            .join(batches, batches.c.id == events.c.batch_id)
+            .where(events.c.at >= since, events.c.state.in_(FINISHED))
+            .group_by(*columns, own_key)
+        )
+        with self._engine.connect() as connection:
+            return [dict(row._mapping) for row in connection.execute(query)]
 
     def ids(self) -> set[str]:
         """The id of every batch."""
@@ -205,6 +350,9 @@ def _change(connection: Connection, row: Row[Any], values: dict[str, Any], now: 
     changed = connection.execute(
         update(jobs).where(jobs.c.id == row.id).values(**values, sequence=sequence).returning(jobs)
     ).one()
+    code = changed.failure["code"] if changed.failure else None
+    if changed.state in FINISHED:
+        money.settle(connection, changed, money.bill(changed, changed.state, code or ""), changed.cost)
     if (changed.state, changed.attempt) != (row.state, row.attempt):
         connection.execute(
             insert(events).values(
@@ -214,6 +362,7 @@ def _change(connection: Connection, row: Row[Any], values: dict[str, Any], now: 
                 attempt=changed.attempt,
                 state=changed.state,
                 message=changed.message,
+                code=code,
                 at=now,
             )
         )
@@ -242,8 +391,13 @@ def _head(row: Row[Any], members: tuple[Job, ...] = ()) -> Batch:
     return Batch(**values, jobs=members)
 
 
+def _row(connection: Connection, job_id: str) -> Row[Any] | None:
+    return connection.execute(select(jobs).where(jobs.c.id == job_id)).one_or_none()
+
+
 def _job(row: Row[Any]) -> Job:
     values = dict(row._mapping)
+    values["waiting"] = Wait(**values["waiting"]) if values["waiting"] else None
     values["failure"] = Failure(**values["failure"]) if values["failure"] else None
     return Job(**values)
 

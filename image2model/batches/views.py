@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from ..generators.base import Spec
-from .records import ENDED_BADLY, Batch, Job
-from .runner import STAGES
+from .money import bill
+from .records import ENDED_BADLY, Batch, Job, Wait
+from .stages import STAGES
 
 WORDS: Mapping[str, str] = {
     "new": "Waiting",
@@ -16,6 +18,7 @@ WORDS: Mapping[str, str] = {
     "submitting": "Handing over",
     "queued": "In the queue",
     "running": "Making the mesh",
+    "cancelling": "Cancelling; it may still be billed",
     "downloading": "Fetching the result",
     "finishing": "Measuring the mesh",
     "done": "Done",
@@ -25,6 +28,24 @@ WORDS: Mapping[str, str] = {
 }
 
 
+BILLING = "https://fal.ai/dashboard/billing"
+TRY_AGAIN = {"kind": "again", "label": "Try again"}
+USE_KEY = {"kind": "key", "label": "Use your own key"}
+OTHER_MODEL = {"kind": "model", "label": "Pick another model"}
+NO_CREDIT = frozenset({"balance_exhausted", "account_locked"})
+ACTIONS: Mapping[str, dict[str, str]] = {
+    "unconfirmed": {"kind": "again", "label": "Run it again anyway"},
+    "result_expired": {"kind": "again", "label": "Run it again"},
+    "cancelled_at_fal": TRY_AGAIN,
+    **dict.fromkeys(("key_refused", "no_key"), USE_KEY),
+    **dict.fromkeys(
+        ("model_unavailable", "generator_gone", "result_unusable", "result_elsewhere", "nothing_built", "fal_refused"),
+        OTHER_MODEL,
+    ),
+}
+"""What helps after a failure, by its code."""
+
+
 def batch_view(batch: Batch, spec: Spec, now: float, ahead: int = 0) -> dict[str, Any]:
     """The batch as a dict that JSON can carry.
 
@@ -32,8 +53,8 @@ def batch_view(batch: Batch, spec: Spec, now: float, ahead: int = 0) -> dict[str
     """
     views = []
     for job in batch.jobs:
-        views.append(job_view(job, spec, now, ahead))
-        ahead += job.state == "new"
+        views.append({**job_view(job, spec, now, ahead), "action": action(job, bool(batch.key_mark))})
+        ahead += _waits_in_line(job)
     counts: dict[str, int] = {state: sum(job.state == state for job in batch.jobs) for state in ("done", *ENDED_BADLY)}
     return {
         "batch_id": batch.id,
@@ -51,7 +72,13 @@ def batch_view(batch: Batch, spec: Spec, now: float, ahead: int = 0) -> dict[str
         "options": dict(batch.options),
         "face_limit": batch.face_limit,
         "created_at": batch.created_at,
-        "cost": {"estimate": float(batch.estimate), "spent": float(batch.spent), "currency": "USD"},
+        "cost": {
+            "estimate": float(batch.estimate),
+            "spent": float(batch.spent),
+            "uncertain": float(batch.price * sum(_uncertain(job) for job in batch.jobs)),
+            "currency": "USD",
+        },
+        "own_key": bool(batch.key_mark),
         "rejected": [
             {"name": refusal.name, "code": refusal.code, "message": refusal.message} for refusal in batch.refusals
         ],
@@ -72,7 +99,8 @@ def job_view(job: Job, spec: Spec, now: float, ahead: int = 0) -> dict[str, Any]
         "state": job.state,
         "progress": round(progress(job, spec, now), 3),
         "message": _message(job, spec, now, ahead),
-        "queue_position": ahead if job.state == "new" else job.queue_position,
+        "waiting": job.waiting and asdict(job.waiting),
+        "queue_position": ahead if _waits_in_line(job) else job.queue_position,
         "elapsed": round((job.finished_at or now) - job.started_at, 1) if job.started_at else None,
         "attempt": job.attempt,
         "error": None
@@ -103,6 +131,8 @@ def progress(job: Job, spec: Spec, now: float) -> float:
 def _message(job: Job, spec: Spec, now: float, ahead: int) -> str:
     if job.failure:
         return job.failure.message
+    if job.waiting:
+        return _waiting(job.waiting, now)
     waiting = ahead if job.state == "new" else job.queue_position
     if job.state in ("new", "queued") and waiting:
         return f"{WORDS[job.state]}, {waiting} ahead"
@@ -110,6 +140,33 @@ def _message(job: Job, spec: Spec, now: float, ahead: int) -> str:
         return "Taking longer than usual"
     own = job.message if job.state == "running" else ""
     return own[:1].upper() + own[1:] or WORDS[job.state]
+
+
+def _waits_in_line(job: Job) -> bool:
+    return job.state == "new" and job.remote is None
+
+
+def _uncertain(job: Job) -> bool:
+    """Whether nobody has told if this job is billed."""
+    return job.finished and bill(job, job.state, job.failure.code if job.failure else "") == "maybe"
+
+
+def _waiting(wait: Wait, now: float) -> str:
+    """What a job waits for, and for how long."""
+    left = wait.until - now if wait.until else 0
+    again = f"; next try in {_duration(left)}" if left > 0 else ""
+    return wait.message.rstrip(".") + again
+
+
+def action(job: Job, own_key: bool) -> dict[str, str] | None:
+    """The one thing that helps a job that ended badly: what kind of button, its label, and where it leads."""
+    if job.failure is None:
+        return None
+    code = job.failure.code
+    if code in NO_CREDIT:
+        return {"kind": "link", "label": "Top up at fal.ai", "url": BILLING} if own_key else USE_KEY
+    found = ACTIONS.get(code)
+    return found or (TRY_AGAIN if job.failure.retryable else None)
 
 
 def _summary(batch: Batch, counts: Mapping[str, int], seconds: float | None) -> str:

@@ -1,8 +1,16 @@
 """fal.ai's image-to-3D models as generators."""
 
-from .account import FalAccount
-from .failures import STILL_AT_FAL
+from .account import RESULT_KEPT_SECONDS, FalAccount
+from .failures import NOT_BILLED, STILL_AT_FAL
 from .generator import FalGenerator, fal_generators
 from .hosts import FalHosts
 
-__all__ = ["STILL_AT_FAL", "FalAccount", "FalGenerator", "FalHosts", "fal_generators"]
+__all__ = [
+    "NOT_BILLED",
+    "RESULT_KEPT_SECONDS",
+    "STILL_AT_FAL",
+    "FalAccount",
+    "FalGenerator",
+    "FalHosts",
+    "fal_generators",
+]

@@ -75,6 +75,8 @@ WRONG_PLACE = Failure(
 )
 
 STILL_AT_FAL = frozenset({LOST_CONTACT.code, DOWNLOAD_BROKE.code, WRONG_PLACE.code})
+NOT_BILLED = frozenset({TEMPORARY.code, TOO_LONG.code})
+"""After these a job that was taken costs nothing."""
 
 BY_TYPE: Mapping[str, Failure] = {
     "image_too_small": TOO_SMALL,

@@ -13,7 +13,20 @@ from fal_client.client import AsyncRequestHandle, Completed, FalClientHTTPError,
 from fal_client.client import Queued as InQueue
 
 from ...errors import GenerationFailed
-from ..base import Downloading, Event, Finished, Queued, Running, Spec, Submitted, Submitting, Task, Uploading
+from ..base import (
+    Downloading,
+    Event,
+    Finished,
+    Generator,
+    Queued,
+    Running,
+    Spec,
+    Submitted,
+    Submitting,
+    Task,
+    Told,
+    Uploading,
+)
 from ..catalogue import FAL_MODELS, FalModel
 from .account import FalAccount
 from .failures import (
@@ -105,10 +118,27 @@ class FalGenerator:
         async for event in self._collect(await _result(handle, end), task.folder):
             yield event
 
-    async def cancel(self, remote: Mapping[str, Any]) -> None:
+    @property
+    def key_mark(self) -> str:
+        """Tells one key from another."""
+        return ""
+
+    def with_key(self, key: str) -> Generator | None:
+        """The same model on a visitor's own key."""
+        return None
+
+    async def find(self, intent: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """The job that a submit without an answer became."""
+        return None
+
+    async def refresh(self) -> None:
+        """Look up prices and availability."""
+
+    async def cancel(self, remote: Mapping[str, Any]) -> Told:
         """Tell fal that a submitted job is not wanted any more; never raises."""
         if self._account is not None:
             await self._account.cancel(remote)
+        return "unknown"
 
     async def close(self) -> None:
         """Free the connections of the running event loop."""

@@ -1,0 +1,71 @@
+"""The store for asyncio: its calls queue up in one thread, and what must be written is written in the end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
+
+from sqlalchemy.exc import DBAPIError
+from tenacity import AsyncRetrying, before_sleep_log, retry_if_exception_type, wait_exponential_jitter
+
+from ..errors import Unavailable
+from .changes import Changes
+from .records import Job, JobState
+from .store import Store
+
+log = logging.getLogger(__name__)
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Desk:
+    """Where jobs are written down and their watchers told."""
+
+    def __init__(self, store: Store, changes: Changes) -> None:
+        self.store = store
+        self.changes = changes
+        self._thread = ThreadPoolExecutor(1, "database")
+
+    async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a method of the store in its thread; raises Unavailable where it is full, locked or away."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, partial(function, *args, **kwargs))
+        except DBAPIError as error:
+            log.error("the database does not work: %s", error.orig)
+            raise Unavailable(
+                "database_unavailable", "Nothing can be stored here at the moment.", "Try again in a minute."
+            ) from error
+
+    async def surely(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same, again and again until it works: a job stands still meanwhile, and nothing of it is lost."""
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(Unavailable),
+            wait=wait_exponential_jitter(multiplier=0.2, max=10, jitter=0.2),
+            before_sleep=before_sleep_log(log, logging.WARNING),
+        )
+        return await retrying(self.call, function, *args, **kwargs)
+
+    async def move(self, job: Job, state: JobState, **fields: Any) -> Job | None:
+        """See `Store.move`."""
+        return self._tell(await self.surely(self.store.move, job.id, state, attempt=job.attempt, **fields))
+
+    async def change(self, method: Callable[..., Job | None], job: Job, *args: Any) -> Job | None:
+        """Call one of the store's methods that change a job in a try: `wait` or `defer`."""
+        return self._tell(await self.surely(method, job.id, job.attempt, *args))
+
+    async def cancel(self, job: Job) -> Job | None:
+        """See `Store.cancel`."""
+        return self._tell(await self.surely(self.store.cancel, job.id))
+
+    def close(self) -> None:
+        """Finish what is being written."""
+        self._thread.shutdown()
+
+    def _tell(self, job: Job | None) -> Job | None:
+        if job:
+            self.changes.tell(job.batch_id)
+        return job
