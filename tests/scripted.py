@@ -37,6 +37,8 @@ class ScriptedGenerator:
         self.gate: asyncio.Event | None = None
         """Where set, each run waits for it before its end."""
         self.mesh = box_glb()
+        self.mesh_error: OSError | None = None
+        """What happens instead of writing it."""
         self.key_mark = ""
         self.told: Told = "told"
         """What a cancel is answered."""
@@ -59,6 +61,8 @@ class ScriptedGenerator:
                     yield step
             if self.gate:
                 await self._gate(task.remote or next((s.remote for s in self.script(task) if type(s) is Submitted), {}))
+            if self.mesh_error:
+                raise self.mesh_error
             glb = task.folder / "model.glb"
             glb.write_bytes(self.mesh)
             yield Finished(glb)
@@ -75,7 +79,7 @@ class ScriptedGenerator:
     def with_key(self, key: str) -> ScriptedGenerator:
         """The same script on another key."""
         keyed = copy.copy(self)
-        keyed.key_mark = f"mark of {key}"
+        keyed.key_mark = f"mark-{len(key.strip())}"
         return keyed
 
     async def cancel(self, remote: Mapping[str, Any]) -> Told:

@@ -31,7 +31,9 @@ def picture(folder: Path, name: str, colour: str = "red") -> Picture:
 
 def scripted_settings(data: Path, **more: Any) -> Settings:
     """Settings for the scripted generator, which never wait before a new try."""
-    return Settings(data_dir=data, generator="scripted", workers=1, retry_pace=0, _env_file=None, **more)
+    return Settings(
+        **{"data_dir": data, "generator": "scripted", "workers": 1, "retry_pace": 0, **more}, _env_file=None
+    )
 
 
 @pytest.fixture

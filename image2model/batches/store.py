@@ -23,6 +23,8 @@ from . import money
 from .records import FINISHED, RANK, UNFINISHED, Batch, Failure, Job, JobState, Refusal, Wait, may_follow
 from .tables import batches, events, jobs, ledger
 
+LOCK_SECONDS = 5.0
+"""How long SQLite waits for another process's lock; who must write tries again after that."""
 EMPTY: Mapping[str, Any] = {}
 SpendingBy = Literal["day", "client", "batch", "generator"]
 COLUMNS: Mapping[str, str] = {"client": "client", "batch": "batch_id", "generator": "generator"}
@@ -412,7 +414,8 @@ def _engine(url: str) -> Engine:
     path = make_url(url).database
     if path:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, poolclass=QueuePool, connect_args={"timeout": 30, "check_same_thread": False})
+    patience = float(str(make_url(url).query.get("timeout", LOCK_SECONDS)))
+    engine = create_engine(url, poolclass=QueuePool, connect_args={"timeout": patience, "check_same_thread": False})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
