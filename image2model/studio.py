@@ -123,6 +123,21 @@ class Studio:
             )
         return self.generators[wanted]
 
+    def with_key(self, name: str | None, key: str) -> Generator:
+        """The generator of this id on a visitor's own key, or the host's for an empty one or where none is taken.
+
+        Raises NotFound, and GenerationFailed for what cannot be a key.
+        """
+        chosen = self.generator(name)
+        return (self._runner.with_key(chosen.spec.id, key) if key.strip() else None) or chosen
+
+    def notice(self, name: str) -> str:
+        """What a person should know of a generator before starting: empty unless it has failed lately."""
+        chosen = self.generator(name)
+        if not self._runner.breaker(chosen.spec.id).holds:
+            return ""
+        return f"{chosen.spec.name} has failed several times just now. New pictures wait until it is well again."
+
     async def submit(
         self,
         pictures: Sequence[Picture],
@@ -143,8 +158,7 @@ class Studio:
         full, OptionRefused for options or a number of pictures out of range, LimitReached, ImageRefused when
         no picture can be used.
         """
-        chosen = self.generator(generator)
-        chosen = (self._runner.with_key(chosen.spec.id, key) if key.strip() else None) or chosen
+        chosen = self.with_key(generator, key)
         choice = chosen.spec.check(options, face_limit)
         if chosen.unavailable:
             raise Unavailable("generator_unavailable", chosen.unavailable)
@@ -270,41 +284,56 @@ class Studio:
         By default all of it, except what may be paid for already (unconfirmed): that only by its number.
         """
         batch = await self.batch(batch_id)
-        generator = self._payer(batch, key)
-        if generator.unavailable:
-            raise Unavailable("generator_unavailable", generator.unavailable)
         states = ENDED_BADLY if numbers else tuple(state for state in ENDED_BADLY if state != "unconfirmed")
-        unanswered = [job for job in batch.jobs if numbers and job.number in numbers and job.state == "unconfirmed"]
-        found = {job.id: await generator.find(job.intent) for job in unanswered if job.intent}
+        chosen = [job for job in batch.jobs if job.state in states and (not numbers or job.number in numbers)]
+        payer = self._payer(batch, chosen, key)
         fresh = await self._desk.call(
             self._store.press, batch_id, numbers, states, NOT_OVER_THERE,
-            found={job_id: remote for job_id, remote in found.items() if remote},
+            found=await self._find(batch, chosen), key_mark=payer.key_mark if key.strip() else None,
             client=self._client_mark(client or batch.visitor), limits=self._money,
         )  # fmt: skip
-        self._runner.add(batch, fresh, generator)
+        self._runner.add(batch, fresh, payer)
         self._changes.tell(batch_id)
         return await self.view(batch_id)
+
+    def _payer(self, batch: Batch, jobs: Sequence[Job], key: str) -> Generator:
+        """What jobs are run on anew: the key that is given, or for each the one that it had."""
+        if not key.strip() and not all(self._runner.generator_of(batch, job) for job in jobs if job.key_mark):
+            raise Unavailable(
+                "key_needed", "This was started with a visitor's own fal key.", "Paste that key and try again."
+            )
+        payer = self.with_key(batch.generator, key)
+        if payer.unavailable and not all(job.key_mark for job in jobs):
+            raise Unavailable("generator_unavailable", payer.unavailable)
+        return payer
+
+    async def _find(self, batch: Batch, jobs: Sequence[Job]) -> dict[str, Mapping[str, Any]]:
+        """What submits without an answer have become at the far side, by the job's id."""
+        found: dict[str, Mapping[str, Any]] = {}
+        for job in jobs:
+            generator = self._runner.generator_of(batch, job)
+            asks = generator if job.state == "unconfirmed" and job.intent else None
+            if asks and (remote := await asks.find(job.intent or {})):
+                found[job.id] = remote
+        return found
 
     async def give_key(self, batch_id: str, key: str) -> dict[str, Any]:
         """Go on with jobs that wait for the visitor's own key; raises NotFound, NotAllowed for another key."""
         batch = await self.batch(batch_id)
-        self._runner.add(batch, [job for job in batch.jobs if not job.finished], self._payer(batch, key))
+        keyed = self.with_key(batch.generator, key)
+        waiting = [job for job in batch.jobs if job.waiting and job.waiting.code == "key_needed"]
+        ours = [job for job in waiting if job.key_mark == keyed.key_mark]
+        if waiting and not ours:
+            raise NotAllowed(
+                "other_key", "This is not the key that these pictures were started with.", "Paste that one."
+            )
+        self._runner.add(batch, ours, keyed)
         return await self.view(batch_id)
 
-    def _payer(self, batch: Batch, key: str) -> Generator:
-        """The generator of a batch on the key that it was started with."""
-        if not batch.key_mark:
-            return self.generator(batch.generator)
-        keyed = self._runner.with_key(batch.generator, key) if key.strip() else self._runner.generator_of(batch)
-        if keyed is None:
-            raise Unavailable(
-                "key_needed", "This batch was started with a visitor's own fal key.", "Paste that key and try again."
-            )
-        if keyed.key_mark != batch.key_mark:
-            raise NotAllowed(
-                "other_key", "This is not the key that this batch was started with.", "Paste that one, or start anew."
-            )
-        return keyed
+    async def needs_key(self, batch_id: str) -> bool:
+        """Whether jobs of the batch wait for the key that they were started with; raises NotFound."""
+        batch = await self.batch(batch_id)
+        return any(job.waiting and job.waiting.code == "key_needed" for job in batch.jobs)
 
     async def delete(self, batch_id: str) -> None:
         """Stop the batch and delete it with all its files; raises NotFound."""
@@ -334,6 +363,15 @@ class Studio:
         """A file of a job (see `file`) where Gradio may hand it out; raises NotFound."""
         served = await self.file(batch_id, number, name)
         return await asyncio.to_thread(self.folders.lend, batch_id, served.path, f"{number}/{name}")
+
+    async def lend_picture(self, batch_id: str, number: int) -> Path:
+        """The picture of a job, where Gradio may take it in again; raises NotFound."""
+        batch = await self.batch(batch_id)
+        job = next((job for job in batch.jobs if job.number == number), None)
+        if job is None:
+            raise NotFound("file_not_found", "There is no such picture.")
+        picture = self.folders.job(job) / "input.png"
+        return await asyncio.to_thread(self.folders.lend, batch_id, picture, f"{number}/{job.stem}.png")
 
     async def lend_archive(self, batch_id: str) -> Path:
         """The batch's zip as a file where Gradio may hand it out; raises NotFound."""

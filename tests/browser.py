@@ -29,7 +29,10 @@ CHROMIUM = {
         "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
     ],
 }  # fmt: skip
-OURS = ("FAL_", "GENERATOR", "DATABASE_URL", "API_KEY", "MAX_", "HOST", "WORKERS", "GRADIO_SERVER")
+OURS = (
+    "FAL_", "GENERATOR", "DATABASE_URL", "API_KEY", "MAX_", "HOST", "WORKERS", "GRADIO_SERVER", "DAILY_", "BATCH_COST",
+    "IMAGES_PER", "JOB_MINUTES", "MIN_FREE", "RETRY_",
+)  # fmt: skip
 SLOW = 120_000
 """Milliseconds after which something on the page counts as not happening, on a busy machine."""
 

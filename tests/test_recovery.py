@@ -146,7 +146,7 @@ async def test_a_visitor_s_key_pays_and_the_host_does_not(start, generator, uplo
     with pytest.raises(LimitReached):
         await studio.submit([picture(uploads, "a.png")])
     batch = await studio.submit([picture(uploads, "a.png")], key="own-secret-key ")
-    assert (await finished(studio, batch.id))["own_key"] is True
+    assert (await finished(studio, batch.id))["jobs"][0]["own_key"] is True
     assert (await studio.overview())["spent_today"] == 0
     files = [path for path in studio.folders.data.rglob("*") if path.is_file()]
     assert not [path for path in files if b"own-secret-key" in path.read_bytes()]
@@ -179,6 +179,19 @@ async def test_a_retry_on_an_own_key_asks_for_it(start, generator, uploads):
         await studio.retry(batch.id)
     await studio.retry(batch.id, key="mine")
     assert (await finished(studio, batch.id))["state"] == "done"
+
+
+async def test_a_picture_that_failed_on_the_host_s_key_runs_again_on_one_s_own(start, generator, uploads):
+    """After an empty account the visitor's key pays for the retry, and the host's ledger has nothing."""
+    studio = await start()
+    fails(generator, 1, GenerationFailed("balance_exhausted", "Exhausted."))
+    batch = await studio.submit([picture(uploads, "a.png")])
+    job = (await finished(studio, batch.id))["jobs"][0]
+    assert job["action"] == {"kind": "key", "label": "Use your own key"}
+    await studio.retry(batch.id, key="mine")
+    job = (await finished(studio, batch.id))["jobs"][0]
+    assert (job["state"], job["own_key"]) == ("done", True)
+    assert (await studio.overview())["spent_today"] == 0
 
 
 async def test_a_cancel_before_the_submit_costs_nothing(start, generator, uploads):

@@ -72,6 +72,8 @@ class Job:
     """Counts every try, so that late news of an earlier one can be told."""
     press: int
     """Counts the presses of a button that may each be paid for once."""
+    key_mark: str
+    """Mark of the visitor's own key that pays for this press; empty for the host's."""
     tries: int
     """Submits since the last press."""
     sequence: int
@@ -118,8 +120,6 @@ class Batch:
     """The id by which REST clients fetch its results, there called job id."""
     visitor: str
     generator: str
-    key_mark: str
-    """Mark of the visitor's own key that pays for it; empty for the host's."""
     options: Mapping[str, Any]
     face_limit: int | None
     price: Decimal

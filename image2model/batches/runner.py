@@ -46,13 +46,12 @@ class Runner:
         return len(unfinished)
 
     def add(self, batch: Batch, jobs: Iterable[Job] | None = None, generator: Generator | None = None) -> None:
-        """Start working these jobs of a batch, by default all of them; `generator` is one on a visitor's own key."""
-        payer = (batch.generator, batch.key_mark)
-        if generator is not None and batch.key_mark:
-            self._keyed.setdefault(payer, generator)
+        """Start working these jobs of a batch, by default all; `generator` may be one on a visitor's own key."""
+        if generator is not None and generator is not self._generators.get(batch.generator):
+            self._keyed.setdefault((batch.generator, generator.key_mark), generator)
         for job in batch.jobs if jobs is None else jobs:
             if (task := self._tasks.get(job.id)) is None or task.done():
-                self._begin(payer, batch, job)
+                self._begin((batch.generator, job.key_mark), batch, job)
 
     def with_key(self, name: str, key: str) -> Generator | None:
         """The generator on a visitor's own key, kept only while it has work; None where it takes none.
@@ -62,9 +61,9 @@ class Runner:
         keyed = self._generators[name].with_key(key)
         return keyed and self._keyed.get((name, keyed.key_mark), keyed)
 
-    def generator_of(self, batch: Batch) -> Generator | None:
-        """The generator of a batch on the key that pays for it, where that is known here."""
-        return self._generator((batch.generator, batch.key_mark))
+    def generator_of(self, batch: Batch, job: Job) -> Generator | None:
+        """The generator of a job on the key that pays for it, where that is known here."""
+        return self._generator((batch.generator, job.key_mark))
 
     def breakers(self) -> list[dict[str, Any]]:
         """The state of each breaker that is not closed."""
@@ -90,8 +89,8 @@ class Runner:
 
     async def drop(self, batch: Batch) -> None:
         """Stop all work on a batch at once and tell its generator, for good."""
-        generator = self.generator_of(batch)
         for job in batch.jobs:
+            generator = self.generator_of(batch, job)
             moved = await self._desk.cancel(job)
             await self._stop(job)
             if moved and moved.remote and generator:
@@ -133,7 +132,7 @@ class Runner:
         """Leave a job whose generator cannot be had: its key is not known here (any more), or it is gone."""
         words = "Waiting for the fal key that it was started with: keys are not kept over a restart"
         gone = Failure("generator_gone", f"The generator {batch.generator} is no longer there.", "Choose another one.")
-        if batch.key_mark:
+        if job.key_mark:
             await self._desk.change(self._desk.store.wait, job, Wait("key_needed", words))
         elif job.remote:  # paid for: the host may bring the generator back
             await self._desk.change(self._desk.store.wait, job, Wait(gone.code, gone.message))

@@ -67,15 +67,15 @@ class Store:
         now = time.time()
         batch = {
             "id": batch_id, "task_id": new_id(), "work_id": new_id(), "visitor": visitor, "generator": generator,
-            "key_mark": key_mark, "options": dict(options), "face_limit": face_limit, "price": price,
+            "options": dict(options), "face_limit": face_limit, "price": price,
             "refusals": [asdict(refusal) for refusal in refusals], "sequence": 0, "pinned": False,
             "correlation_id": correlation_id, "created_at": now,
         }  # fmt: skip
         rows = [
             {
                 "id": new_id(), "batch_id": batch_id, "number": number, "name": name, "stem": stem, "state": "new",
-                "attempt": 1, "press": 1, "tries": 1, "sequence": 0, "progress": 0.0, "message": "",
-                "created_at": now, "pressed_at": now,
+                "attempt": 1, "press": 1, "key_mark": key_mark, "tries": 1, "sequence": 0, "progress": 0.0,
+                "message": "", "created_at": now, "pressed_at": now,
             }
             for number, (name, stem) in enumerate(names, 1)
         ]  # fmt: skip
@@ -180,13 +180,15 @@ class Store:
         collectable: Container[str] = (),
         *,
         found: Mapping[str, Mapping[str, Any]] = EMPTY,
+        key_mark: str | None = None,
         client: str = "",
         limits: money.Limits = money.NO_LIMITS,
     ) -> list[Job]:
         """Begin anew the jobs of a batch that are in one of `states`, by default all numbers; raises LimitReached.
 
         A job that failed with a code in `collectable` keeps what finds it at the far side, and one in `found`
-        (by its id) gets it, so that the new try collects what was paid for instead of buying another.
+        (by its id) gets it, so that the new try collects what was paid for instead of buying another. What is
+        bought anew is paid by `key_mark`, or by whoever paid before.
         """
         now = time.time()
         with self._write() as connection:
@@ -194,19 +196,21 @@ class Store:
             chosen = [job for job in batch.jobs if job.state in states and (numbers is None or job.number in numbers)]
             kept = {job.id: job.remote for job in chosen if job.failure and job.failure.code in collectable}
             kept = {job_id: remote for job_id, remote in {**kept, **found}.items() if remote}
-            order = money.Order(len(chosen) - len(kept), batch.price, client, batch.key_mark)
-            if order.images:
-                money.check(connection, order, limits, now)
-            fresh = [self._again(connection, job, kept.get(job.id), now) for job in chosen]
-            bought = [job for job in fresh if job.id not in kept]
-            money.book(connection, order, batch_id, batch.generator, bought, now)
+            payers = {job.id: job.key_mark if key_mark is None or job.id in kept else key_mark for job in chosen}
+            fresh = [self._again(connection, job, kept.get(job.id), payers[job.id], now) for job in chosen]
+            for mark in set(payers.values()):
+                bought = [job for job in fresh if job.id not in kept and job.key_mark == mark]
+                order = money.Order(len(bought), batch.price, client, mark)
+                if bought:
+                    money.check(connection, order, limits, now)
+                money.book(connection, order, batch_id, batch.generator, bought, now)
             for job in fresh:
                 if job.id in kept:
                     money.settle(connection, job, "reserved")
             return fresh
 
     @staticmethod
-    def _again(connection: Connection, job: Job, remote: Mapping[str, Any] | None, now: float) -> Job:
+    def _again(connection: Connection, job: Job, remote: Mapping[str, Any] | None, key_mark: str, now: float) -> Job:
         empty = ("queue_position", "failure", "facts", "waiting", "intent", "started_at", "running_at", "finished_at")
         values = {
             **dict.fromkeys(empty),
@@ -214,6 +218,7 @@ class Store:
             "state": "new",
             "attempt": job.attempt + 1,
             "press": job.press if remote else job.press + 1,
+            "key_mark": key_mark,
             "tries": 1,
             "progress": 0.0,
             "message": "",
@@ -316,10 +321,11 @@ class Store:
     def outcomes(self, since: float) -> list[dict[str, Any]]:
         """How many jobs ended since then, by generator, state, failure code and payer."""
         columns = (batches.c.generator, events.c.state, events.c.code)
-        own_key = batches.c.key_mark != ""
+        own_key = jobs.c.key_mark != ""
         query = (
             select(*columns, own_key.label("own_key"), func.count().label("count"))
             .join(batches, batches.c.id == events.c.batch_id)
+            .join(jobs, jobs.c.id == events.c.job_id)
             .where(events.c.at >= since, events.c.state.in_(FINISHED))
             .group_by(*columns, own_key)
         )

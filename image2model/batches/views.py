@@ -53,7 +53,7 @@ def batch_view(batch: Batch, spec: Spec, now: float, ahead: int = 0) -> dict[str
     """
     views = []
     for job in batch.jobs:
-        views.append({**job_view(job, spec, now, ahead), "action": action(job, bool(batch.key_mark))})
+        views.append({**job_view(job, spec, now, ahead), "action": action(job)})
         ahead += _waits_in_line(job)
     counts: dict[str, int] = {state: sum(job.state == state for job in batch.jobs) for state in ("done", *ENDED_BADLY)}
     return {
@@ -78,7 +78,6 @@ def batch_view(batch: Batch, spec: Spec, now: float, ahead: int = 0) -> dict[str
             "uncertain": float(batch.price * sum(_uncertain(job) for job in batch.jobs)),
             "currency": "USD",
         },
-        "own_key": bool(batch.key_mark),
         "rejected": [
             {"name": refusal.name, "code": refusal.code, "message": refusal.message} for refusal in batch.refusals
         ],
@@ -103,6 +102,7 @@ def job_view(job: Job, spec: Spec, now: float, ahead: int = 0) -> dict[str, Any]
         "queue_position": ahead if _waits_in_line(job) else job.queue_position,
         "elapsed": round((job.finished_at or now) - job.started_at, 1) if job.started_at else None,
         "attempt": job.attempt,
+        "own_key": bool(job.key_mark),
         "error": None
         if job.failure is None
         else {"code": job.failure.code, "message": job.failure.message, "hint": job.failure.hint,
@@ -158,13 +158,13 @@ def _waiting(wait: Wait, now: float) -> str:
     return wait.message.rstrip(".") + again
 
 
-def action(job: Job, own_key: bool) -> dict[str, str] | None:
+def action(job: Job) -> dict[str, str] | None:
     """The one thing that helps a job that ended badly: what kind of button, its label, and where it leads."""
     if job.failure is None:
         return None
     code = job.failure.code
     if code in NO_CREDIT:
-        return {"kind": "link", "label": "Top up at fal.ai", "url": BILLING} if own_key else USE_KEY
+        return {"kind": "link", "label": "Top up at fal.ai", "url": BILLING} if job.key_mark else USE_KEY
     found = ACTIONS.get(code)
     return found or (TRY_AGAIN if job.failure.retryable else None)
 

@@ -10,3 +10,11 @@ def public_root(request: gr.Request | None) -> str:
     """The address of this app as the visitor sees it, without a slash at its end."""
     inner = request.request if request else None
     return get_root_url(inner, inner.url.path, inner.scope.get("root_path")) if inner else ""
+
+
+def client_of(request: gr.Request | None) -> str:
+    """The visitor's address, which the host's limits count; behind a proxy that is trusted, what that one tells.
+
+    uvicorn trusts the addresses in FORWARDED_ALLOW_IPS, by default this machine's own.
+    """
+    return request.client.host if request and request.client else ""

@@ -18,7 +18,7 @@ from ..errors import Image2ModelError, ImageRefused
 from ..fetch import fetch
 from ..generators.base import Generator, Option
 from ..studio import Picture, Studio
-from .address import public_root
+from .address import client_of, public_root
 
 GENERATOR = "Id of a generator (see /list_generators); empty: the default one"
 FACES = "Number of faces wanted, where the generator takes one; empty: its own choice"
@@ -38,10 +38,11 @@ class Api:
         generator: str | None = None,
         face_limit: float | None = None,
         options: dict[str, Any] | None = None,
+        request: gr.Request | None = None,
         progress: gr.Progress = gr.Progress(),  # noqa: B008  Gradio finds it by this default
     ) -> tuple[str, dict[str, Any]]:
         """Turn one picture into a GLB; returns the file and its facts. Leaves a batch of one behind it."""
-        batch = await self._submit([image], generator, face_limit, options)
+        batch = await self._submit([image], generator, face_limit, options, request)
         view: dict[str, Any] = {}
         async for view in self.studio.watch(batch.id):
             progress(view["jobs"][0]["progress"], desc=view["jobs"][0]["message"])
@@ -64,9 +65,10 @@ class Api:
         generator: str | None = None,
         face_limit: float | None = None,
         options: dict[str, Any] | None = None,
+        request: gr.Request | None = None,
     ) -> dict[str, Any]:
         """Start a batch and return at once: its id, its jobs, the pictures that were left out, and the cost."""
-        batch = await self._submit(images, generator, face_limit, options)
+        batch = await self._submit(images, generator, face_limit, options, request)
         view = await self.studio.view(batch.id)
         return {
             "batch_id": batch.id,
@@ -90,7 +92,7 @@ class Api:
 
     async def retry_batch(self, batch_id: str, request: gr.Request) -> dict[str, Any]:
         """Work again what failed or was cancelled; returns the batch's status."""
-        return _absolute(await self.studio.retry(batch_id), request)
+        return _absolute(await self.studio.retry(batch_id, client=client_of(request)), request)
 
     async def delete_batch(self, batch_id: str) -> dict[str, Any]:
         """Stop a batch and delete it with all its files."""
@@ -113,13 +115,19 @@ class Api:
         return [describe(generator) for generator in self.studio.generators.values()]
 
     async def _submit(
-        self, images: list[str], generator: str | None, face_limit: float | None, options: dict[str, Any] | None
+        self,
+        images: list[str],
+        generator: str | None,
+        face_limit: float | None,
+        options: dict[str, Any] | None,
+        request: gr.Request | None,
     ) -> Any:
         return await self.studio.submit(
             [Picture(Path(image), Path(image).name) for image in images or []],
             generator=generator or None,
             options=options,
             face_limit=face_limit,
+            client=client_of(request),
         )
 
     async def fetch(self, address: str | Path | None) -> str | None:

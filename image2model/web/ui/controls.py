@@ -35,11 +35,17 @@ def picker(studio: Studio) -> gr.HTML:
     """All generators on offer, one chosen; its value is the chosen id."""
     chosen = studio.generator()
     value = next((one.spec.id for one in (chosen, *studio.generators.values()) if not one.unavailable), chosen.spec.id)
-    reasons = sorted({one.unavailable for one in studio.generators.values() if one.unavailable})
     return html(
-        value, html_template=PICKER, js_on_load=PICKER_JS, elem_id="generator", label="Generator",
-        items=[_item(one) for one in studio.generators.values()], note=reasons[0] if len(reasons) == 1 else "",
-    )  # fmt: skip
+        value, html_template=PICKER, js_on_load=PICKER_JS, elem_id="generator", label="Generator", **offers(studio)
+    )
+
+
+def offers(studio: Studio, key: str = "") -> dict[str, Any]:
+    """What the picker lists: each generator as it is for the host's key, or for a visitor's own."""
+    ours = list(studio.generators.values())
+    seen = [studio.with_key(one.spec.id, key) for one in ours] if key.strip() else ours
+    reasons = sorted({one.unavailable for one in seen if one.unavailable})
+    return {"items": [_item(one) for one in seen], "note": reasons[0] if len(reasons) == 1 else ""}
 
 
 def _item(generator: Generator) -> dict[str, Any]:

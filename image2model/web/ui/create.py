@@ -12,11 +12,13 @@ from typing import Any
 import gradio as gr
 
 from ...errors import Image2ModelError, ImageRefused
+from ...generators.base import Generator
 from ...images import check_each, glimpse, preview
 from ...names import clean_name
 from ...studio import Picture, Studio
+from ..address import client_of
 from . import render
-from .controls import OptionControls, face_limit_control, number_field, picker, price_of
+from .controls import OptionControls, face_limit_control, number_field, offers, picker, price_of
 from .theme import html
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -26,6 +28,8 @@ READY = render.empty("Your models appear here", "Add pictures, press the button,
 GONE = render.empty("This batch is not here", "It may have been deleted, or the link is cut short. Start a new one.")
 STATIC = Path(__file__).parent / "static"
 
+OWN_KEY = """<p class="small-note">Pays for what you start from now on, in place of the host's key. It is kept in memory
+until you close the page and its jobs are done, and is sent to fal alone.</p>"""
 SET_ADDRESS = """(batch) => {
   const url = new URL(location.href);
   batch ? url.searchParams.set("batch", batch) : url.searchParams.delete("batch");
@@ -77,6 +81,12 @@ class Create:
         html('<p class="small-title">Generator</p>')
         self.generator = picker(self.studio)
         spec = self.studio.generator(self.generator.value).spec
+        with gr.Accordion("Your own fal key", open=False, elem_id="own-key"):
+            self.key = gr.Textbox(
+                "", type="password", show_label=False, container=False, max_lines=1, elem_id="own-key-field",
+                placeholder="Paste a key from fal.ai/dashboard/keys",
+            )  # fmt: skip
+            html(OWN_KEY)
         with gr.Accordion("Options", open=False, elem_id="options"):
             self.face_limit = number_field(elem_id="face-limit", **face_limit_control(spec))
             self.options = OptionControls(self.studio, spec.id)
@@ -116,7 +126,7 @@ class Create:
 
     def connect(self, demo: gr.Blocks) -> None:
         """Say what happens when."""
-        priced = [self.images, *self._control_inputs]
+        priced = [self.images, self.key, *self._control_inputs]
         price: dict[str, Any] = {"inputs": priced, "outputs": [self.cost, self.generate], **HIDDEN}
         # A gallery's first filling from here is not told as a change, so the price follows by itself.
         self.images.upload(self.look, self.images, [self.images, self.refused], **HIDDEN).then(self.tell_price, **price)
@@ -127,6 +137,7 @@ class Create:
         )
         for component in (self.face_limit, *self.options.components):
             component.change(self.tell_price, **price)
+        keyed = self.key.change(self.use_key, self.key, self.generator, **HIDDEN).then(self.tell_price, **price)
 
         watch: dict[str, Any] = {
             "fn": self.watch,
@@ -136,20 +147,23 @@ class Create:
             **HIDDEN,
         }
         submitted = self.generate.click(
-            self.submit, [self.visitor, self.images, *self._control_inputs], [self.batch, self.result],
+            self.submit, [self.visitor, self.images, self.key, *self._control_inputs], [self.batch, self.result],
             concurrency_limit=20, show_progress="minimal", show_progress_on=self.generate, api_visibility="private",
         )  # fmt: skip
         submitted.success(None, self.batch, None, js=SET_ADDRESS)
         first = submitted.success(**watch)
         loaded = demo.load(self.load, self.visitor, [self.visitor, self.batch], **HIDDEN).then(**watch)
-        again = self.retry.click(self.again, self.batch, None, **HIDDEN).success(**watch)
-        one = self.board.input(self.again_one, self.batch, None, **HIDDEN).success(**watch)
-        self.generate.click(None, cancels=[first, loaded, again, one])  # one board has one watcher
+        again = self.retry.click(self.again, [self.batch, self.key], None, **HIDDEN).success(**watch)
+        one = self.board.input(self.again_one, [self.batch, self.key], None, **HIDDEN).success(**watch)
+        keyed.then(self.give_key, [self.batch, self.key], None, **HIDDEN)
+        self.board.edit(self.put_back, [self.batch, self.images], self.images, **HIDDEN).then(self.tell_price, **price)
+        watchers = [first, loaded, again, one]
+        self.generate.click(None, cancels=watchers)  # one board has one watcher
         self.cancel.click(self.stop, self.batch, None, **HIDDEN)
         self.share.click(None, self.batch, None, js=COPY_LINK)
         self.anew.click(
             self.start_anew, None, [self.batch, self.images, self.refused, self.result, *self._board_outputs],
-            cancels=[first, loaded, again, one], **HIDDEN,
+            cancels=watchers, **HIDDEN,
         ).then(None, self.batch, None, js=SET_ADDRESS)  # fmt: skip
         # A model that is set while its viewer is just being shown is never drawn: first the place, then the model.
         self.board.select(self.open_result, self.batch, [self.result, self.facts, self.model], **HIDDEN).then(
@@ -193,19 +207,49 @@ class Create:
         return [gr.Textbox(**face_limit_control(spec)), *self.options.show(generator)]
 
     async def tell_price(
-        self, images: Sequence[Any] | None, generator: str, face_limit: str | None, *values: Any
+        self, images: Sequence[Any] | None, key: str, generator: str, face_limit: str | None, *values: Any
     ) -> tuple[str, gr.Button]:
         """The cost line, and a button that says what it will do."""
-        spec = self.studio.generator(generator).spec
+        spec = self._generator(generator, key).spec
         count = len(images or [])
         price = price_of(spec, self.options.options(generator, values), face_limit)
         words = f"Make {count} {spec.result_is}{'s' if count > 1 else ''}" if count else "Add pictures first"
-        return render.cost(count, price), gr.Button(words, interactive=count > 0)
+        notice = "" if key.strip() else self.studio.notice(generator)
+        return render.cost(count, price, notice), gr.Button(words, interactive=count > 0)
+
+    def _generator(self, name: str, key: str) -> Generator:
+        """The generator on this key, and on the host's while the key is not one yet."""
+        try:
+            return self.studio.with_key(name, key)
+        except Image2ModelError:
+            return self.studio.generator(name)
+
+    async def use_key(self, key: str) -> Any:
+        """Offer what this key makes available."""
+        try:
+            return html(**offers(self.studio, key))
+        except Image2ModelError:
+            return html(**offers(self.studio))
+
+    async def give_key(self, batch_id: str, key: str) -> None:
+        """Go on with jobs of the open batch that wait for this key."""
+        if batch_id and key.strip() and await self.studio.needs_key(batch_id):
+            await _friendly(self.studio.give_key(batch_id, key))
+
+    async def put_back(self, batch_id: str, images: list[tuple[str, Any]] | None, event: gr.EventData) -> Any:
+        """Put the picture of a failed job among the pictures again, to be tried with another model."""
+        number = getattr(event, "number", None)
+        if not number:
+            return gr.skip()
+        picture = await _friendly(self.studio.lend_picture(batch_id, int(number)))
+        return [*(path for path, _ in images or []), str(picture)]
 
     async def submit(
         self,
         visitor: str,
         images: list[tuple[str, Any]] | None,
+        key: str,
+        request: gr.Request,
         generator: str,
         face_limit: str | None,
         *values: Any,
@@ -219,6 +263,8 @@ class Create:
                 options=self.options.options(generator, values),
                 face_limit=face_limit or None,  # checked, and made a number, by the generator's option
                 visitor=visitor,
+                client=client_of(request),
+                key=key,
             )
         except Image2ModelError as error:
             raise gr.Error(str(error), print_exception=False) from None
@@ -230,11 +276,15 @@ class Create:
             yield READY, gr.Row(visible=False), gr.skip(), gr.skip(), gr.skip()
             return
         shown: tuple[bool, ...] = ()
+        worked = False
         try:
             async for view in self.studio.watch(batch_id):
                 buttons = _buttons(view)
                 yield render.board(view), *(_updates(view, buttons) if buttons != shown else [gr.skip()] * 4)
                 shown = buttons
+                if worked and (needs := _needs_attention(view)):
+                    gr.Warning(needs)
+                worked = view["state"] == "working"
         except Image2ModelError:
             yield GONE, gr.Row(visible=False), gr.skip(), gr.skip(), gr.skip()
 
@@ -242,13 +292,14 @@ class Create:
         """Know this browser again, and open the batch that the address names."""
         return visitor or secrets.token_urlsafe(24), request.query_params.get("batch", "")
 
-    async def again(self, batch_id: str) -> None:
+    async def again(self, batch_id: str, key: str, request: gr.Request) -> None:
         """Work again what failed."""
-        await _friendly(self.studio.retry(batch_id))
+        await _friendly(self.studio.retry(batch_id, key=key, client=client_of(request)))
 
-    async def again_one(self, batch_id: str, event: gr.EventData) -> None:
+    async def again_one(self, batch_id: str, key: str, request: gr.Request, event: gr.EventData) -> None:
         """Work one picture again, also one that may have been paid for already: its own button said so."""
-        await _friendly(self.studio.retry(batch_id, [int(getattr(event, "number", 0))]))
+        numbers = [int(getattr(event, "number", 0))]
+        await _friendly(self.studio.retry(batch_id, numbers, key=key, client=client_of(request)))
 
     async def stop(self, batch_id: str) -> None:
         """Cancel what is not finished."""
@@ -285,6 +336,14 @@ def _camera(facts: dict[str, Any]) -> Camera:
     """Where to look from (degrees, degrees, distance): a little from the side and above, all of the mesh in view."""
     diagonal = math.hypot(*facts["dimensions"]) if facts.get("dimensions") else None
     return 70, 75, diagonal and 1.3 * diagonal
+
+
+def _needs_attention(view: dict[str, Any]) -> str:
+    """What a person is told when a batch has ended with pictures that only they can help."""
+    count = view["counts"]["failed"] + view["counts"]["unconfirmed"]
+    if not count or view["state"] == "working":
+        return ""
+    return f"{count} {'picture needs' if count == 1 else 'pictures need'} a look: the cards say why."
 
 
 def _buttons(view: dict[str, Any]) -> tuple[bool, bool, bool]:

@@ -63,7 +63,8 @@ def ago(value: float) -> str:
 
 def money(cost: Mapping[str, float]) -> str:
     """What a batch was estimated at and has come to."""
-    return f"{dollars(cost['spent'])} of about {dollars(cost['estimate'])} spent"
+    uncertain = f", {dollars(cost['uncertain'])} may have been billed" if cost["uncertain"] else ""
+    return f"{dollars(cost['spent'])} of about {dollars(cost['estimate'])} spent{uncertain}"
 
 
 _templates = Environment(
@@ -118,9 +119,9 @@ def library(views: Sequence[Mapping[str, Any]]) -> str:
     return _render("library.html", batches=views)
 
 
-def cost(count: int, price: Decimal) -> str:
-    """What a batch of so many images will cost."""
-    return _render("cost.html", count=count, price=price)
+def cost(count: int, price: Decimal, notice: str = "") -> str:
+    """What a batch of so many images will cost, and what should be known before it is started."""
+    return _render("cost.html", count=count, price=price, notice=notice)
 
 
 def data_uri(webp: bytes | None) -> str:

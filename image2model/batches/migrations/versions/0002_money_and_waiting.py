@@ -1,6 +1,7 @@
 """The ledger, what a job waits for, own keys, pinned batches and the ids of REST clients."""
 
 import uuid
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -9,18 +10,18 @@ revision = "0002"
 down_revision = "0001"
 
 
-def new_columns() -> dict[str, tuple[sa.Column, ...]]:
+def new_columns() -> dict[str, tuple[sa.Column[Any], ...]]:
     """The new columns of each table, made anew for each call because a column belongs to one table."""
     return {
         "batches": (
             sa.Column("task_id", sa.String(36), nullable=False, server_default=""),
             sa.Column("work_id", sa.String(36), nullable=False, server_default=""),
-            sa.Column("key_mark", sa.String(32), nullable=False, server_default=""),
             sa.Column("pinned", sa.Boolean, nullable=False, server_default=sa.false()),
             sa.Column("correlation_id", sa.String(64), nullable=False, server_default=""),
         ),
         "jobs": (
             sa.Column("press", sa.Integer, nullable=False, server_default="1"),
+            sa.Column("key_mark", sa.String(32), nullable=False, server_default=""),
             sa.Column("tries", sa.Integer, nullable=False, server_default="1"),
             sa.Column("waiting", sa.JSON),
             sa.Column("intent", sa.JSON),

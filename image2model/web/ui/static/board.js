@@ -15,11 +15,26 @@ const open = (card) => {
   trigger("select", { number: selected });
 };
 
+// What the one button of a card that needs help does, by its kind.
+const act = {
+  again: (number) => trigger("input", { number }),
+  key: () => {
+    const place = document.getElementById("own-key");
+    if (!place.querySelector("input")?.checkVisibility()) place.querySelector("button")?.click();
+    place.scrollIntoView({ behavior: "smooth", block: "center" });
+    setTimeout(() => place.querySelector("input")?.focus(), 300);
+  },
+  model: (number) => {
+    trigger("edit", { number });
+    document.getElementById("generator").scrollIntoView({ behavior: "smooth", block: "center" });
+  },
+};
+
 element.addEventListener("click", (event) => {
   const card = event.target.closest(".job-card[data-state=done]");
   if (card && !event.target.closest("a")) open(card);
-  const again = event.target.closest(".job-again");
-  if (again) trigger("input", { number: Number(again.closest(".job-card").dataset.number) });
+  const button = event.target.closest("button.job-act");
+  if (button) act[button.dataset.kind](Number(button.closest(".job-card").dataset.number));
 });
 element.addEventListener("keydown", (event) => {
   const card = event.target.closest?.(".job-card[data-state=done]");
