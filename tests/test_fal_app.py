@@ -63,7 +63,7 @@ def test_a_killed_app_collects_what_it_submitted_and_submits_nothing_twice(app, 
     assert (view["state"], view["counts"]["done"]) == ("done", len(PICTURES))
     assert len(fal.jobs) == fal.calls["submit"] == len(PICTURES)
     assert {job.endpoint for job in fal.jobs.values()} == {"tripo3d/tripo/v2.5/image-to-3d"}
-    assert view["cost"] == {"estimate": 1.5, "spent": 1.5, "currency": "USD"}
+    assert view["cost"] == {"estimate": 1.5, "spent": 1.5, "uncertain": 0, "currency": "USD"}
     assert [job["filename"] for job in view["jobs"]] == [f"{picture.stem}.glb" for picture in PICTURES]
     assert fal.leaks == []
 

@@ -31,7 +31,7 @@ async def test_a_killed_app_goes_on_and_the_open_page_comes_back(chromium: Brows
     assert workers
     app.kill()
     assert await asyncio.to_thread(gone, workers)
-    assert "running" in (await states(page)).values()
+    assert {"running", "queued"} & set((await states(page)).values())  # the kill was in mid-batch
     await expect(page.locator(".lost")).to_be_visible()
 
     await asyncio.to_thread(app.start)
