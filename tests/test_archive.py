@@ -164,6 +164,7 @@ def served(write: Callable[..., Path]) -> Iterator[tuple[str, list[Entry]]]:
     server = uvicorn.Server(uvicorn.Config(app, log_level="critical"))
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
+        listener.listen()
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/zip", entries
