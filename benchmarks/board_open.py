@@ -1,6 +1,6 @@
 """How long the board, the library and the host's overview take with 10,000 finished jobs, against ten.
 
-    python -m benchmarks.board_open
+python -m benchmarks.board_open
 """
 
 from __future__ import annotations
