@@ -6,17 +6,24 @@ import asyncio
 import json
 import struct
 from collections.abc import Callable, Mapping
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
+import pytest
 from PIL import Image
 
-from image2model.generators.base import Event, Task
+from image2model.errors import GenerationFailed
+from image2model.generators.base import Event, Submitted, Task
 from image2model.generators.catalogue import FAL_MODELS
-from image2model.generators.fal import FalAccount, FalGenerator, FalHosts
+from image2model.generators.fal import FalAccount, FalGenerator, FalHosts, Patience
 from tests.fal_server import KEY, FalServer
 
 MODELS = {model.spec.id: model for model in FAL_MODELS}
+
+
+QUICK = Patience(submit=0.5, answer=0.5, upload=2.0, cancel=0.5, chunk=0.3, download=2.0, pause=0.01)
+"""For tests: hardly any waiting."""
 
 
 def at_once(elapsed: float, expected: float) -> float:
@@ -28,7 +35,7 @@ def generator(server: FalServer, model: str = "tripo-v2.5", *, key: str = KEY, *
     """One model of the catalogue on the stand-in; `hosts` replaces single hosts."""
     where = FalHosts.at(server.url)
     where = FalHosts(**{name: hosts.get(name, getattr(where, name)) for name in FalHosts.__slots__})
-    return FalGenerator(MODELS[model], FalAccount(key, where), at_once)
+    return FalGenerator(MODELS[model], FalAccount(key, where, QUICK), at_once)
 
 
 def task(
@@ -54,10 +61,35 @@ async def run(generator: FalGenerator, task: Task) -> list[Event]:
         await generator.close()
 
 
+async def submitted(generator: FalGenerator, task: Task) -> Mapping[str, Any]:
+    """What finds a job again that was submitted and then left alone."""
+    async with aclosing(generator.run(task)) as events:
+        async for event in events:
+            if isinstance(event, Submitted):
+                return event.remote
+    raise AssertionError("nothing was submitted")
+
+
+async def failure(generator: FalGenerator, task: Task) -> GenerationFailed:
+    """How one job fails; no sentence may tell the key or an address."""
+    with pytest.raises(GenerationFailed) as caught:
+        await run(generator, task)
+    told = str(caught.value)
+    assert told
+    assert KEY not in told
+    assert "http" not in told
+    return caught.value
+
+
 async def until(condition: Callable[[], object]) -> None:
     """Wait until something is so on the other side of the wire."""
     while not condition():  # noqa: ASYNC110  the server lives in another thread
         await asyncio.sleep(0.01)
+
+
+def names(folder: Path) -> list[str]:
+    """What lies in a folder."""
+    return sorted(path.name for path in folder.iterdir())
 
 
 def gltf(path: Path) -> dict[str, Any]:

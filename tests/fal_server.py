@@ -28,8 +28,9 @@ from typing import Any
 import uvicorn
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
+from tests.fal_answers import any_answer, cut, flat, platform, ranged
 from tests.fal_files import box_glb, picture_problem, preview_png
 from tests.fal_schemas import ENDPOINTS, Endpoint, entry, problems
 
@@ -42,6 +43,7 @@ ROUTES: list[tuple[str, re.Pattern[str], str]] = [
         ("PUT", r"/storage/put/(?P<file>[\w.-]+)", "put"),
         ("POST", r"/files/upload", "upload"),
         ("GET", r"/files/(?P<file>.+)", "download"),
+        ("GET", r"/v1/models/requests/by-endpoint", "requests"),
         ("GET", r"/v1/models/pricing", "pricing"),
         ("GET", r"/v1/models", "models"),
         ("POST", r"/run/(?P<endpoint>.+)", "run"),
@@ -51,7 +53,11 @@ ROUTES: list[tuple[str, re.Pattern[str], str]] = [
         ("POST", r"/(?P<endpoint>.+)", "submit"),
     ]
 ]
-WITH_KEY = frozenset({"token", "initiate", "pricing", "run", "status", "result", "cancel", "submit"})
+WITH_KEY = frozenset(
+    {"token", "initiate", "pricing", "requests", "models", "run", "status", "result", "cancel", "submit"}
+)
+"""Operations that may be shown the key; all but `models` ask for it."""
+PLATFORM = frozenset({"requests", "pricing", "models"})
 LOG_WINDOW = 3
 
 
@@ -74,6 +80,8 @@ class Script:
     """The bytes of the mesh in place of the box."""
     stubborn: bool = False
     """Goes on when it is cancelled in mid-run."""
+    units: str | None = "1"
+    """X-Fal-Billable-Units of the result; None: not told."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +89,7 @@ class Fault:
     """What becomes of one call: the connection drops, hangs, is slow or cut off, or another answer is given.
 
     drop_before, answer and hang leave the call undone; after drop_after and answer_after it has been done.
+    truncate breaks off in mid-body; trickle waits there for some seconds.
     """
 
     kind: str
@@ -100,6 +109,7 @@ class Job:
     script: Script
     submitted: float
     headers: dict[str, str]
+    sent_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     cancelled: float | None = None
     status_calls: int = 0
     errors: list[dict[str, Any]] = field(default_factory=list)
@@ -143,6 +153,9 @@ class FalServer:
         self.script, self.concurrency, endpoints = self._given
         self.endpoints = dict(endpoints)
         self.prices = {name: endpoint.price for name, endpoint in self.endpoints.items()}
+        self.unit, self.currency = "units", "USD"
+        self.deprecated: set[str] = set()
+        """Endpoints that the list of models says are on their way out."""
         self.scripts: deque[Script] = deque()
         """Scripts of the next jobs, before `script` is used again."""
         self.faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
@@ -160,6 +173,18 @@ class FalServer:
         """The only job there is."""
         (job,) = self.jobs.values()
         return job
+
+    @property
+    def paid(self) -> list[Job]:
+        """The jobs that fal bills: taken, not failed with a 5xx, and not cancelled while they waited."""
+        return [job for job in self.jobs.values() if not (self._failed_at_fal(job) or self._cancelled_waiting(job))]
+
+    @staticmethod
+    def _failed_at_fal(job: Job) -> bool:
+        return not job.errors and job.script.error is not None and job.script.error[0] >= 500
+
+    def _cancelled_waiting(self, job: Job) -> bool:
+        return job.cancelled is not None and job.cancelled < self._times(job)[0]
 
     # One call
 
@@ -180,9 +205,12 @@ class FalServer:
         if fault and fault.kind == "drop_after":
             return self._drop(scope)
         if fault and fault.kind in ("answer", "answer_after"):
-            response = _response(fault.status, fault.body, fault.headers)
-        cut = fault is not None and fault.kind == "truncate"
-        await response(scope, receive, _cut(send, lambda: self._drop(scope)) if cut else send)
+            response = any_answer(fault.status, fault.body, fault.headers)
+        if fault and fault.kind == "truncate":
+            send = cut(send, 0.05, lambda: self._drop(scope))
+        if fault and fault.kind == "trickle":
+            send = cut(send, fault.seconds)
+        await response(scope, receive, send)
         return None
 
     def _route(self, request: Request) -> tuple[str, dict[str, str]]:
@@ -198,16 +226,18 @@ class FalServer:
                 connection.transport.abort()
 
     async def _answer(self, name: str, request: Request, parts: dict[str, str]) -> Response:
-        if name in WITH_KEY and request.headers.get("authorization") != f"Key {self.key}":
-            return _flat(401, "invalid key credentials")
+        shown = request.headers.get("authorization")
+        if name in WITH_KEY and shown != f"Key {self.key}" and (name != "models" or shown):
+            refusal = platform(401, "authorization_error", "Invalid API key")
+            return refusal if name in PLATFORM else flat(401, "invalid key credentials")
         handler: Callable[..., Awaitable[Response]] | None = getattr(self, f"_{name}", None)
-        return await handler(request, **parts) if handler else _flat(404, "Not Found")
+        return await handler(request, **parts) if handler else flat(404, "Not Found")
 
     # Uploads and downloads
 
     async def _token(self, request: Request) -> Response:
         if request.query_params.get("storage_type") != "fal-cdn-v3":
-            return _flat(400, "unknown storage type")
+            return flat(400, "unknown storage type")
         return JSONResponse(
             {
                 "token": "cdn-token",
@@ -219,7 +249,7 @@ class FalServer:
 
     async def _upload(self, request: Request) -> Response:
         if request.headers.get("authorization") != "Bearer cdn-token":
-            return _flat(401, "invalid token")
+            return flat(401, "invalid token")
         url = self._store(request.headers.get("x-fal-file-name", "file"), request, await request.body())
         return JSONResponse({"access_url": url})
 
@@ -244,10 +274,10 @@ class FalServer:
     async def _download(self, request: Request, file: str) -> Response:
         if file in self.files:
             content_type, data = self.files[file]
-            return Response(data, media_type=content_type)
+            return ranged(request, data, content_type)
         job_id, _, name = file.partition("/")
         job = self.jobs.get(job_id)
-        return _flat(404, "Not Found") if job is None else Response(self._made(job, name))
+        return flat(404, "Not Found") if job is None else ranged(request, self._made(job, name), None)
 
     def _made(self, job: Job, name: str) -> bytes:
         if name.endswith(".png"):
@@ -260,13 +290,13 @@ class FalServer:
 
     async def _submit(self, request: Request, endpoint: str) -> Response:
         if endpoint not in self.endpoints:
-            return _flat(404, f"Application '{endpoint}' not found")
+            return flat(404, f"Application '{endpoint}' not found")
         try:
             arguments = await request.json()
         except ValueError:
-            return _flat(400, "Invalid JSON", "bad_request")
+            return flat(400, "Invalid JSON", "bad_request")
         if not isinstance(arguments, dict):
-            return _flat(422, "The body is no object", "bad_request")
+            return flat(422, "The body is no object", "bad_request")
         job = self._take(endpoint, arguments, request)
         base = f"{self.url}/{'/'.join(endpoint.split('/')[:2])}/requests/{job.id}"
         return JSONResponse(
@@ -331,7 +361,7 @@ class FalServer:
     async def _status(self, request: Request, app: str, id: str) -> Response:
         job = self._find(app, id)
         if job is None:
-            return _flat(404, "Request not found")
+            return flat(404, "Request not found")
         job.status_calls += 1
         with_logs = request.query_params.get("logs") in ("true", "True", "1")
         now, (start, end) = self.clock(), self._times(job)
@@ -365,18 +395,19 @@ class FalServer:
     async def _result(self, request: Request, app: str, id: str) -> Response:
         job = self._find(app, id)
         if job is None:
-            return _flat(404, "Request not found")
+            return flat(404, "Request not found")
         if job.cancelled is not None:
-            return _flat(499, "Request was cancelled by the client", "client_cancelled")
+            return flat(499, "Request was cancelled by the client", "client_cancelled")
         if self.clock() < self._times(job)[1]:
-            return _flat(400, "Request is still in progress")
+            return flat(400, "Request is still in progress")
         if job.errors:
             return JSONResponse({"detail": job.errors}, 422)
         if job.script.error:
-            return _response(*job.script.error, job.script.error_headers)
+            return any_answer(*job.script.error, job.script.error_headers)
         if job.script.result is not None:
-            return _response(200, job.script.result)
-        headers = {"x-fal-request-id": job.id, "x-fal-billable-units": "1"}
+            return any_answer(200, job.script.result)
+        units = {} if job.script.units is None else {"x-fal-billable-units": job.script.units}
+        headers = {"x-fal-request-id": job.id, **units}
         return JSONResponse(self.endpoints[job.endpoint].result(self._file(job)), headers=headers)
 
     def _file(self, job: Job) -> Callable[[str, str], dict[str, Any]]:
@@ -413,17 +444,35 @@ class FalServer:
 
     async def _models(self, request: Request) -> Response:
         wanted = request.query_params.getlist("endpoint_id") or list(self.endpoints)
-        models = [
-            {"endpoint_id": name, "metadata": {"display_name": name, "status": "active", "license_type": "commercial"}}
-            for name in wanted
-            if name in self.endpoints
-        ]
+        models = [{"endpoint_id": name, "metadata": self._metadata(name)} for name in wanted if name in self.endpoints]
         return JSONResponse({"models": models, "next_cursor": None, "has_more": False})
+
+    def _metadata(self, name: str) -> dict[str, str]:
+        status = "deprecated" if name in self.deprecated else "active"
+        return {"display_name": name, "status": status, "license_type": "commercial"}
+
+    async def _requests(self, request: Request) -> Response:
+        """One page of the jobs of an endpoint, the newest first."""
+        asked = request.query_params
+        limit, page = int(asked.get("limit", "50")), int(base64.b64decode(asked.get("cursor", "MQ==")))
+        if not asked.get("endpoint_id") or not 1 <= limit <= 100 or asked.get("expand", "payloads") != "payloads":
+            return platform(400, "validation_error", "Invalid query parameters")
+        start = datetime.fromisoformat(asked.get("start") or "2000-01-01T00:00:00Z")
+        jobs = [job for job in self.jobs.values() if job.endpoint == asked["endpoint_id"] and job.sent_at >= start]
+        shown = jobs[::-1][(page - 1) * limit :]
+        more = len(shown) > limit
+        return JSONResponse(
+            {
+                "items": [_listed(job, "expand" in asked) for job in shown[:limit]],
+                "next_cursor": base64.b64encode(str(page + 1).encode()).decode() if more else None,
+                "has_more": more,
+            }
+        )
 
     async def _pricing(self, request: Request) -> Response:
         wanted = ",".join(request.query_params.getlist("endpoint_id")).split(",")
         prices = [
-            {"endpoint_id": name, "unit_price": self.prices[name], "unit": "units", "currency": "USD"}
+            {"endpoint_id": name, "unit_price": self.prices[name], "unit": self.unit, "currency": self.currency}
             for name in wanted
             if name in self.prices
         ]
@@ -434,30 +483,11 @@ def _run_seconds(job: Job) -> float:
     return 0.0 if job.errors else job.script.run_seconds
 
 
-def _flat(status: int, detail: str, error_type: str | None = None) -> Response:
-    return JSONResponse({"detail": detail} | ({"error_type": error_type} if error_type else {}), status)
-
-
-def _response(status: int, body: Any, headers: dict[str, str] | None = None) -> Response:
-    if isinstance(body, bytes | str):
-        return Response(
-            body, status, headers, media_type=None if headers and "content-type" in headers else "text/html"
-        )
-    return JSONResponse(body, status, headers)
-
-
-def _cut(send: Send, drop: Callable[[], None]) -> Send:
-    """Send half of the body, then drop the connection."""
-
-    async def sending(message: Message) -> None:
-        if message["type"] == "http.response.body":
-            await send({**message, "body": message["body"][: len(message["body"]) // 2], "more_body": True})
-            await asyncio.sleep(0.05)
-            drop()
-        else:
-            await send(message)
-
-    return sending
+def _listed(job: Job, with_payloads: bool) -> dict[str, Any]:
+    """A job in the list of requests."""
+    sent = job.sent_at.isoformat()
+    told = {"request_id": job.id, "endpoint_id": job.endpoint, "sent_at": sent, "started_at": sent}
+    return {**told, "json_input": job.arguments} if with_payloads else told
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from image2model.errors import GenerationFailed
 from image2model.generators.base import Downloading, Finished, Queued, Running, Submitted, Uploading
 from image2model.generators.fal import FalHosts, fal_generators
 from tests.fal_files import mark
-from tests.fal_helpers import MODELS, generator, gltf, run, task, until
+from tests.fal_helpers import MODELS, generator, gltf, run, submitted, task, until
 from tests.fal_schemas import ENDPOINTS
 from tests.fal_server import FalServer, Fault, Script
 
@@ -86,38 +86,41 @@ async def test_the_picture_is_uploaded_as_png_that_expires(fal: FalServer, tmp_p
 async def test_what_finds_the_job_again_is_told_before_the_first_question(fal: FalServer, tmp_path: Path):
     """Submitted carries the id and the three addresses, and nothing was asked before it was stored."""
     one = generator(fal)
-    async for event in one.run(task(tmp_path, one)):
-        if isinstance(event, Submitted):
-            break
+    remote = await submitted(one, task(tmp_path, one))
     await one.close()
     assert fal.calls["status"] == 0
     base = f"{fal.url}/tripo3d/tripo/requests/{fal.job().id}"
-    assert {name: value for name, value in event.remote.items() if name != "submitted_at"} == {
+    assert {name: value for name, value in remote.items() if name != "submitted_at"} == {
+        "key_mark": one.key_mark,
         "request_id": fal.job().id,
         "response_url": base,
         "status_url": f"{base}/status",
         "cancel_url": f"{base}/cancel",
         "endpoint": "tripo3d/tripo/v2.5/image-to-3d",
     }
-    assert json.loads(json.dumps(event.remote)) == event.remote
+    assert json.loads(json.dumps(remote)) == remote
 
 
 async def test_a_submitted_job_is_picked_up_and_not_submitted_again(fal: FalServer, tmp_path: Path):
     """With what Submitted stored, a new process goes on: no upload, no second job."""
     first = generator(fal)
     work = task(tmp_path, first)
-    async for event in first.run(work):
-        if isinstance(event, Submitted):
-            break
+    remote = await submitted(first, work)
     await first.close()
-    events = await run(second := generator(fal), replace(work, remote=event.remote))
+    events = await run(second := generator(fal), replace(work, remote=remote))
     assert isinstance(events[-1], Finished)
     assert not any(isinstance(event, Uploading | Submitted) for event in events)
     assert (fal.calls["submit"], fal.calls["upload"], second.spec.id) == (1, 1, "tripo-v2.5")
 
 
 @pytest.mark.parametrize(
-    "fault", [Fault("drop_before"), Fault("drop_after"), Fault("answer_after", 502, "<html>nginx</html>")]
+    "fault",
+    [
+        Fault("drop_before"),
+        Fault("drop_after"),
+        Fault("hang", seconds=2),
+        *(Fault("answer_after", status, "<html>nginx</html>") for status in (500, 502, 504)),
+    ],
 )
 async def test_an_unanswered_submit_is_sent_once_and_said_to_be_unconfirmed(
     fal: FalServer, tmp_path: Path, fault: Fault
@@ -184,7 +187,7 @@ async def test_when_the_cdn_is_down_the_picture_goes_the_other_way(fal: FalServe
     fal.faults["upload"].append(Fault("answer", 500, "<html>no</html>"))
     one = generator(fal)
     assert isinstance((await run(one, task(tmp_path, one)))[-1], Finished)
-    assert (fal.calls["initiate"], fal.calls["put"]) == (1, 1)
+    assert (fal.calls["initiate"], fal.calls["put"], fal.leaks) == (1, 1, [])
 
 
 async def test_queue_position_percentage_and_end_are_told(fal: FalServer, tmp_path: Path):
@@ -216,21 +219,43 @@ async def test_the_model_s_own_picture_is_kept_but_never_needed(fal: FalServer, 
     assert (events[-1].glb.exists(), events[-1].preview) == (True, None)
 
 
-async def test_cancel_tells_fal_and_never_raises(fal: FalServer, tmp_path: Path):
+async def test_cancel_tells_fal_and_says_what_came_of_it(fal: FalServer, tmp_path: Path):
     """A job that is waiting is taken back; one that is over, unknown or out of reach is no error."""
     fal.script = Script(queue_seconds=60)
     one = generator(fal)
-    async for event in one.run(task(tmp_path, one)):
-        if isinstance(event, Submitted):
-            break
-    await one.cancel(event.remote)
+    remote = await submitted(one, task(tmp_path, one))
+    assert await one.cancel(remote) == "told"
     assert fal.job().cancelled is not None
-    await one.cancel(event.remote)
-    await one.cancel({**event.remote, "cancel_url": f"{fal.url}/tripo3d/tripo/requests/none/cancel"})
-    await one.cancel({})
+    assert await one.cancel(remote) == "over"
+    assert await one.cancel({**remote, "cancel_url": f"{fal.url}/tripo3d/tripo/requests/none/cancel"}) == "over"
+    assert await one.cancel({}) == "unknown"
     with pytest.raises(GenerationFailed) as caught:
-        await run(one, task(tmp_path, one, remote=event.remote))
+        await run(one, task(tmp_path, one, remote=remote))
     assert caught.value.code == "cancelled_at_fal"
+    assert fal.paid == []
+
+
+@pytest.mark.parametrize(
+    ("faults", "told"),
+    [
+        ([Fault("answer", 502, "<html>")], "told"),
+        ([Fault("answer", 502, "<html>")] * 3, "unknown"),
+        ([Fault("answer", 400, {"detail": "what?"})], "unknown"),
+        ([Fault("answer", 401, {"detail": "invalid key credentials"})], "unknown"),
+        ([Fault("drop_before")], "unknown"),
+        ([Fault("hang", seconds=2)], "unknown"),
+    ],
+)
+async def test_a_cancel_that_may_not_have_arrived_is_not_called_one(
+    fal: FalServer, tmp_path: Path, faults: list[Fault], told: str
+):
+    """Only fal's own word counts; a gateway in trouble is asked again at once."""
+    fal.script = Script(queue_seconds=60)
+    one = generator(fal)
+    remote = await submitted(one, task(tmp_path, one))
+    fal.faults["cancel"].extend(faults)
+    assert await one.cancel(remote) == told
+    await one.close()
 
 
 async def test_stopping_the_task_leaves_the_job_at_fal(fal: FalServer, tmp_path: Path):
@@ -346,6 +371,7 @@ def test_fal_itself_is_the_default_and_a_stand_in_one_address():
     assert FalHosts().is_queue("https://queue.fal.run/a/b/requests/1")
     there = FalHosts.at("http://127.0.0.1:9911/")
     assert (there.queue, there.results) == ("http://127.0.0.1:9911", ("http://127.0.0.1:9911",))
+    assert there.api == "http://127.0.0.1:9911"
 
 
 @pytest.mark.parametrize(

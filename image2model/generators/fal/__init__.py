@@ -4,6 +4,7 @@ from .account import RESULT_KEPT_SECONDS, FalAccount
 from .failures import NOT_BILLED, STILL_AT_FAL
 from .generator import FalGenerator, fal_generators
 from .hosts import FalHosts
+from .polling import Patience
 
 __all__ = [
     "NOT_BILLED",
@@ -12,5 +13,6 @@ __all__ = [
     "FalAccount",
     "FalGenerator",
     "FalHosts",
+    "Patience",
     "fal_generators",
 ]

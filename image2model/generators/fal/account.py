@@ -1,8 +1,9 @@
-"""One fal key at work: upload, submit once, ask, collect, cancel."""
+"""One fal key at work: upload, submit once, ask, find, cancel."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import time
 import weakref
@@ -16,34 +17,31 @@ from typing import Any
 
 import httpx
 from fal_client.auth import AuthCredentials
-from fal_client.client import (
-    USER_AGENT,
-    AsyncCDNTokenManager,
-    AsyncClient,
-    AsyncRequestHandle,
-    CDNToken,
-    StorageSettings,
-)
+from fal_client.client import USER_AGENT, AsyncCDNTokenManager, AsyncClient, CDNToken, StorageSettings
 
+from ..base import Told
 from ..catalogue import FalModel
-from .failures import BAD_KEY, MODEL_GONE, UNCONFIRMED, UNREACHABLE, WRONG_PLACE, failure_of
+from .downloads import Downloads
+from .failures import BAD_KEY, COLLECT_REFUSED, MODEL_GONE, UNCONFIRMED, UNREACHABLE, error_type, failure_of
 from .hosts import FalHosts
-from .results import Downloads
+from .platform import Offers, find_request
+from .polling import Patience
 
 UPLOADS_AT_ONCE = 4
 """fal-client holds a picture in memory while it uploads it."""
 UPLOAD_KEPT = StorageSettings(expires_in="1d")
 RESULT_KEPT_SECONDS = 7 * 24 * 3600
-CANCEL_SECONDS = 5
 LIMITS = httpx.Limits(max_connections=8)
 """httpx looks at every connection at every call; eight carry about a hundred calls a second to fal."""
-QUEUE_TIMEOUT = httpx.Timeout(120, connect=15, pool=None)
-CDN_TIMEOUT = httpx.Timeout(60, connect=15, write=600, pool=None)
+CONNECT_SECONDS = 15
+CDN_TIMEOUT = httpx.Timeout(60, connect=CONNECT_SECONDS, write=600, pool=None)
 """httpx takes a whole picture for one write, and lines can be slow."""
 
 NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL)
-GATEWAY_STATUSES = (502, 504)
+REFUSES = 503
+"""Whoever says it, fal or a gateway, has not taken the job; after any other 5xx without fal's error type it may be."""
 URLS = ("response_url", "status_url", "cancel_url")
+CANCEL_ANSWERS: Mapping[int, Told] = {202: "told", 404: "over"}
 
 
 @cache
@@ -70,15 +68,18 @@ class _Tokens(AsyncCDNTokenManager):
 
 
 class _FalClient(AsyncClient):
-    """fal-client on our connection pools, for the same reason."""
+    """fal-client on our connection pools, for the same reason; it shows the key where that is wanted.
 
-    def __init__(self, key: str, queue: httpx.AsyncClient, cdn: httpx.AsyncClient) -> None:
+    Where its client carries the key, it shows it to whatever storage fal names for an upload.
+    """
+
+    def __init__(self, key: str, queue: httpx.AsyncClient, open: httpx.AsyncClient) -> None:
         super().__init__(key=key)
-        self._queue, self._cdn, self._tokens = queue, cdn, _Tokens(key, queue)
+        self._open, self._tokens = open, _Tokens(key, queue)
 
     @property
     async def _client(self) -> httpx.AsyncClient:
-        return self._queue
+        return self._open
 
     @property
     async def _token_manager(self) -> AsyncCDNTokenManager:
@@ -86,18 +87,18 @@ class _FalClient(AsyncClient):
 
     @asynccontextmanager
     async def _cdn_client(self) -> AsyncIterator[httpx.AsyncClient]:
-        yield self._cdn
+        yield self._open
 
 
 class Connections:
     """The HTTP clients of one key in one event loop."""
 
-    def __init__(self, credentials: str, hosts: FalHosts) -> None:
+    def __init__(self, credentials: str, patience: Patience) -> None:
         agent = {"User-Agent": USER_AGENT}
         self.queue = httpx.AsyncClient(
             verify=_tls(),
             headers={**agent, "Authorization": f"Key {credentials}"},
-            timeout=QUEUE_TIMEOUT,
+            timeout=httpx.Timeout(patience.answer, connect=CONNECT_SECONDS, pool=None),
             limits=LIMITS,
         )
         self.open = httpx.AsyncClient(
@@ -105,7 +106,7 @@ class Connections:
         )
         self.fal = _FalClient(credentials, self.queue, self.open)
         self.uploads = asyncio.Semaphore(UPLOADS_AT_ONCE)
-        self.downloads = Downloads(self.open, hosts)
+        self.downloads = Downloads(self.open, patience)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -114,28 +115,61 @@ class Connections:
 
 
 class FalAccount:
-    """A key and the hosts it is for; connections are kept for each event loop that uses it."""
+    """A key, which may be empty, and the hosts it is for; each event loop that uses it has its own connections.
 
-    def __init__(self, credentials: str, hosts: FalHosts) -> None:
+    `offers` is what fal says of its models: accounts may share it.
+    """
+
+    def __init__(
+        self,
+        credentials: str,
+        hosts: FalHosts,
+        patience: Patience | None = None,
+        offers: Offers | None = None,
+    ) -> None:
         self.hosts = hosts
+        self.patience = patience or Patience()
+        self.offers = offers or Offers()
         self._credentials = credentials.strip()
         self._by_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Connections] = weakref.WeakKeyDictionary()
         hosts.direct_fal_client()
         _tls()
 
     @property
+    def key_mark(self) -> str:
+        """Tells one key from another without giving it away; empty without a key."""
+        if not self._credentials:
+            return ""
+        return hashlib.sha256(b"image2model's mark of a fal key:" + self._credentials.encode()).hexdigest()[:12]
+
+    def on_key(self, key: str) -> FalAccount:
+        """The same on another key; raises GenerationFailed for one that cannot be sent."""
+        other = FalAccount(key, self.hosts, self.patience, self.offers)
+        if not other.can_be_sent:
+            raise BAD_KEY.error()
+        return other
+
+    @property
+    def can_be_sent(self) -> bool:
+        """Whether the key is one that a header can hold."""
+        return bool(self._credentials) and self._credentials.isascii() and self._credentials.isprintable()
+
+    @property
     def here(self) -> Connections:
         """The connections of the running event loop; raises GenerationFailed for a key that cannot be sent."""
-        if not (self._credentials.isascii() and self._credentials.isprintable()):
+        if not self.can_be_sent:
             raise BAD_KEY.error()
         loop = asyncio.get_running_loop()
         if loop not in self._by_loop:
-            self._by_loop[loop] = Connections(self._credentials, self.hosts)
+            self._by_loop[loop] = Connections(self._credentials, self.patience)
         return self._by_loop[loop]
 
     async def upload(self, png: Path) -> str:
-        """Upload a picture that fal forgets after a day; return its address. Raises what fal-client raises."""
-        async with self.here.uploads:
+        """Upload a picture that fal forgets after a day; return its address, which no other picture has.
+
+        Raises what fal-client raises, OSError where the picture cannot be read, and TimeoutError.
+        """
+        async with self.here.uploads, asyncio.timeout(self.patience.upload):
             return await self.here.fal.upload_file(png, lifecycle=UPLOAD_KEPT)
 
     async def submit(self, model: FalModel, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,14 +185,16 @@ class FalAccount:
                 f"{self.hosts.queue}/{model.endpoint}",
                 json=dict(arguments),
                 headers={"X-Fal-Object-Lifecycle-Preference": lifecycle},
+                timeout=httpx.Timeout(self.patience.submit, connect=CONNECT_SECONDS, pool=None),
             )
         except NEVER_LEFT as error:
             raise UNREACHABLE.error() from error
         except httpx.HTTPError as error:
             raise UNCONFIRMED.error() from error
         if response.status_code == 404:
+            self.offers.drop(model.endpoint)
             raise MODEL_GONE.error(model=model.spec.name)
-        if response.status_code in GATEWAY_STATUSES and "x-fal-request-id" not in response.headers:
+        if response.status_code >= 500 and response.status_code != REFUSES and not error_type(response):
             raise UNCONFIRMED.error()
         if not response.is_success:
             raise failure_of(response)
@@ -173,22 +209,62 @@ class FalAccount:
             raise UNCONFIRMED.error() from error
         if not isinstance(request_id, str) or not all(self.hosts.is_queue(url) for url in urls.values()):
             raise UNCONFIRMED.error()
-        return {"request_id": request_id, **urls, "endpoint": endpoint, "submitted_at": time.time()}
+        return self.remote(endpoint, request_id, urls, time.time())
 
-    def handle(self, remote: Mapping[str, Any]) -> AsyncRequestHandle:
-        """fal-client's handle of a submitted job; raises GenerationFailed where it is not at our queue host."""
-        urls = {name: str(remote.get(name)) for name in URLS}
-        if not all(self.hosts.is_queue(url) for url in urls.values()):
-            raise WRONG_PLACE.error()
-        return AsyncRequestHandle(request_id=str(remote.get("request_id")), client=self.here.queue, **urls)
+    def remote(self, endpoint: str, request_id: str, urls: Mapping[str, str], submitted_at: float) -> dict[str, Any]:
+        """What finds a job again; `submitted_at` in seconds since 1970."""
+        known = {"endpoint": endpoint, "submitted_at": submitted_at, "key_mark": self.key_mark}
+        return {"request_id": request_id, **urls, **known}
 
-    async def cancel(self, remote: Mapping[str, Any]) -> None:
-        """Tell fal that a job is not wanted any more, best-effort; never raises."""
+    async def ask(self, url: str, **parameters: str) -> httpx.Response | None:
+        """Ask about a submitted job; None where no answer came.
+
+        Raises GenerationFailed `collect_refused` where fal does not accept the key.
+        """
         try:
-            async with asyncio.timeout(CANCEL_SECONDS):
-                await self.handle(remote).cancel()
-        except Exception:  # over already, never there, or out of reach: nothing to be done
-            return
+            async with asyncio.timeout(4 * self.patience.answer):  # httpx's own starts anew with every byte
+                response = await self.here.queue.get(url, params=parameters)
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError):
+            return None
+        if response.status_code in (401, 403):
+            raise COLLECT_REFUSED.error()
+        return response
+
+    async def find(self, intent: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The job that was submitted with this intent, where fal lists it; raises whatever goes wrong."""
+        endpoint = str(intent["endpoint"])
+        async with asyncio.timeout(self.patience.answer):
+            request_id = await find_request(self.here.queue, self.hosts, intent)
+        if request_id is None:
+            return None
+        base = f"{self.hosts.queue}/{'/'.join(endpoint.split('/')[:2])}/requests/{request_id}"
+        urls = dict(zip(URLS, (base, f"{base}/status", f"{base}/cancel"), strict=True))
+        return self.remote(endpoint, request_id, urls, float(intent["submitted_at"]))
+
+    async def cancel(self, remote: Mapping[str, Any]) -> Told:
+        """Tell fal that a job is not wanted any more; never raises."""
+        url = remote.get("cancel_url")
+        try:
+            async with asyncio.timeout(self.patience.cancel):
+                told = await self._cancel(str(url)) if self.hosts.is_queue(url) else "unknown"
+        except Exception:  # out of reach: whoever asked goes on watching
+            return "unknown"
+        return "unknown" if told == "over" and self.is_other_key(remote) else told
+
+    async def _cancel(self, url: str) -> Told:
+        response = await self.here.queue.put(url)
+        for _ in range(self.patience.tries - 1):
+            if response.status_code < 500:
+                break
+            await asyncio.sleep(self.patience.pause / 4)
+            response = await self.here.queue.put(url)
+        if response.status_code == 400:
+            return "over" if response.json()["status"] == "ALREADY_COMPLETED" else "unknown"
+        return CANCEL_ANSWERS.get(response.status_code, "unknown")
+
+    def is_other_key(self, remote: Mapping[str, Any]) -> bool:
+        """Whether a job was sent with another key; fal may know the job all the same, if both are of one account."""
+        return bool(remote.get("key_mark", self.key_mark) != self.key_mark)
 
     async def close(self) -> None:
         """Close the connections of the running event loop."""

@@ -7,7 +7,10 @@ Types and statuses: https://docs.fal.ai, "Error reference".
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
 import httpx
@@ -24,11 +27,10 @@ class Failure(NamedTuple):
     hint: str
     retryable: bool = False
 
-    def error(self, **facts: object) -> GenerationFailed:
+    def error(self, *, retry_after: float | None = None, **facts: object) -> GenerationFailed:
         """Return the exception, its sentences completed with `facts`."""
-        return GenerationFailed(
-            self.code, self.message.format(**facts), self.hint.format(**facts), retryable=self.retryable
-        )
+        message, hint = self.message.format(**facts), self.hint.format(**facts)
+        return GenerationFailed(self.code, message, hint, retryable=self.retryable, retry_after=retry_after)
 
 
 TRY_AGAIN_SOON = "Try again in a few minutes."
@@ -45,12 +47,10 @@ TEMPORARY = Failure("fal_temporary", "fal had a passing problem with this pictur
 TOO_LONG = Failure("fal_timeout", "The model took too long with this picture.", TRY_AGAIN_SOON, True)
 BUSY = Failure("fal_busy", "fal is busy: too many requests at once.", TRY_AGAIN_SOON, True)
 CANCELLED = Failure("cancelled_at_fal", "The job was cancelled at fal.", "Run it again if you still want it.")
-BAD_KEY = Failure("key_refused", "fal does not accept the key.", "Check FAL_KEY: fal.ai/dashboard/keys.")
-LOCKED = Failure(
-    "account_locked",
-    "fal has locked the account, most often for want of credit.",
-    "Top up at fal.ai/dashboard/billing.",
-)
+BAD_KEY = Failure("key_refused", "fal does not accept the key.", "Check the key at fal.ai/dashboard/keys.")
+NOT_ALLOWED = BAD_KEY._replace(message="fal does not let this key run the model.")
+NO_BALANCE = Failure("balance_exhausted", "The fal account has no credit left.", "Top up at fal.ai/dashboard/billing.")
+LOCKED = Failure("account_locked", "fal has locked the account.", "Ask fal's support why.")
 MODEL_GONE = Failure("model_unavailable", "fal no longer offers {model}.", "Pick another model.")
 REFUSED = Failure("fal_refused", "fal refused the request.", "Try another picture or model.")
 ODD_ANSWER = Failure("fal_odd_answer", "fal gave an answer that makes no sense.", TRY_AGAIN_SOON, True)
@@ -63,9 +63,17 @@ UNCONFIRMED = Failure(
 LOST_CONTACT = Failure(
     "fal_lost_contact", "Contact with fal was lost; the job may go on there.", "Try again to collect it.", True
 )
+COLLECT_REFUSED = Failure(
+    "collect_refused",
+    "fal does not accept the key, so this model cannot be collected yet.",
+    "Check FAL_KEY. It is tried again by itself.",
+    True,
+)
+NO_KEY_TO_COLLECT = COLLECT_REFUSED._replace(message="Without its fal key this model cannot be collected yet.")
 DOWNLOAD_BROKE = Failure(
     "download_failed", "The finished model could not be downloaded.", "Try again to collect it.", True
 )
+MODEL_FAILED = Failure("model_failed", "The model failed with this picture.", "Try again; that may cost again.", True)
 RESULT_GONE = Failure("result_expired", "fal no longer keeps this result.", "Run the picture again.")
 RESULT_WRONG = Failure("result_unusable", "The model's result is not a usable GLB file.", "Try another model.")
 RESULT_ELSEWHERE = Failure("result_elsewhere", "The result lies outside fal's own storage.", "Try another model.")
@@ -73,10 +81,21 @@ RESULT_TOO_LARGE = Failure("result_too_large", "The finished model is over {limi
 WRONG_PLACE = Failure(
     "job_elsewhere", "This job was sent to another address than the one in use.", "Check FAL_HOST, or run it again."
 )
+OTHER_KEY = WRONG_PLACE._replace(
+    message="This job was sent with another fal key than the one in use.", hint="Use that key again, or run it again."
+)
 
-STILL_AT_FAL = frozenset({LOST_CONTACT.code, DOWNLOAD_BROKE.code, WRONG_PLACE.code})
+STILL_AT_FAL = frozenset({failure.code for failure in (LOST_CONTACT, COLLECT_REFUSED, DOWNLOAD_BROKE, WRONG_PLACE)})
 NOT_BILLED = frozenset({TEMPORARY.code, TOO_LONG.code})
 """After these a job that was taken costs nothing."""
+
+LOCKS: tuple[tuple[str, Failure], ...] = (
+    ("exhausted balance", NO_BALANCE),
+    ("top_up", NO_BALANCE),
+    ("locked", LOCKED),
+    ("admin lock", LOCKED),
+)
+"""What stands in the body of a 403: fal gives it no error type."""
 
 BY_TYPE: Mapping[str, Failure] = {
     "image_too_small": TOO_SMALL,
@@ -115,18 +134,19 @@ BY_TYPE: Mapping[str, Failure] = {
 BY_STATUS: Mapping[int, Failure] = {
     400: REFUSED,
     401: BAD_KEY,
-    403: LOCKED,
-    404: RESULT_GONE,
+    403: NOT_ALLOWED,
     408: TEMPORARY,
     409: TEMPORARY,
-    410: RESULT_GONE,
     413: FILE_TOO_LARGE,
     422: REFUSED,
     429: BUSY,
     499: CANCELLED,
-    504: TOO_LONG,
 }
 
+PASSING = frozenset({408, 409, 429})
+"""Statuses that are about the asking, not about the job."""
+SUBMIT_ONLY = frozenset({BAD_KEY.code, NO_BALANCE.code, LOCKED.code, BUSY.code, ODD_ANSWER.code})
+"""What a submit or an upload may be told, and the end of a job cannot be."""
 NO_DETAILS: list[dict[str, Any]] = [{}]
 RETRY_HEADERS = ("x-fal-retryable", "x-fal-needs-retry")
 RETRY_WORDS = {"true": True, "1": True, "false": False, "0": False}
@@ -135,36 +155,82 @@ RETRY_WORDS = {"true": True, "1": True, "false": False, "0": False}
 def failure_of(response: httpx.Response) -> GenerationFailed:
     """Translate fal's answer (an HTTP error) into what a person is told."""
     details = _details(response)
-    flat_type = details[0].get("error_type") or response.headers.get("x-fal-error-type")
-    kind = str(details[0].get("type") or flat_type or "")
-    failure = BY_TYPE.get(kind) or _of_family(kind) or BY_STATUS.get(response.status_code) or _of_status(response)
-    if failure.code in (TEMPORARY.code, TOO_LONG.code):
+    by_status = _lock(response) if response.status_code == 403 else BY_STATUS.get(response.status_code)
+    failure = _by_type(error_type(response)) or by_status or _of_status(response)
+    if failure.code in NOT_BILLED:
         failure = failure._replace(retryable=_says_retry(response, failure.retryable))
-    return failure.error(**_facts(details[0]))
+    return failure.error(retry_after=retry_after(response), **_facts(details[0]))
 
 
-def failure_of_type(error_type: str | None) -> GenerationFailed:
+def verdict_of(response: httpx.Response) -> GenerationFailed | None:
+    """What an error in place of a result says of the job's end; None where it says nothing for certain.
+
+    Only a failure that fal does not bill, an HTTP 5xx, gets a code of `NOT_BILLED`.
+    """
+    kind = error_type(response)
+    waiting = response.status_code in PASSING or "still in progress" in response.text[:200]
+    if waiting or _details(response) is NO_DETAILS or (response.status_code >= 500 and not kind):
+        return None
+    failure = failure_of(response)
+    if failure.code in NOT_BILLED and response.status_code < 500:
+        return MODEL_FAILED.error()
+    return None if failure.code in SUBMIT_ONLY else failure
+
+
+def failure_of_type(kind: str | None) -> GenerationFailed:
     """Translate the error type of a status answer that has no result to show for it."""
-    kind = error_type or ""
-    return (BY_TYPE.get(kind) or _of_family(kind) or TEMPORARY).error(**_facts({}))
+    failure = _by_type(kind or "") or MODEL_FAILED
+    unsure = failure.code in NOT_BILLED | SUBMIT_ONLY
+    return (MODEL_FAILED if unsure else failure).error(**_facts({}))
 
 
-def failure_of_exception(error: Exception, otherwise: Failure) -> GenerationFailed:
-    """Translate anything that fal-client or httpx raises; `otherwise` is said of a broken connection."""
+def failure_of_exception(error: Exception) -> GenerationFailed:
+    """Translate what fal-client or httpx raises at an upload, when nothing was submitted yet."""
     if isinstance(error, GenerationFailed):
         return error
     if isinstance(error, FalClientHTTPError | httpx.HTTPStatusError):
         return failure_of(error.response)
-    if isinstance(error, httpx.HTTPError | httpx.InvalidURL | OSError | TimeoutError):
-        return otherwise.error()
+    if isinstance(error, httpx.HTTPError | httpx.InvalidURL | TimeoutError):
+        return UNREACHABLE.error()
     return ODD_ANSWER.error()
 
 
-def speaks_of_the_job(response: httpx.Response) -> bool:
-    """Whether an error tells the job's fate, and not just that fal or a gateway is in trouble for the moment."""
-    if response.status_code in (408, 409, 429) or "still in progress" in response.text[:200]:
-        return False
-    return response.status_code < 500 or _details(response) != NO_DETAILS
+def error_type(response: httpx.Response) -> str:
+    """fal's type of an error, or an empty string."""
+    first = _details(response)[0]
+    flat = first.get("error_type") or response.headers.get("x-fal-error-type")
+    return str(first.get("type") or flat or "")
+
+
+def retry_after(response: httpx.Response) -> float | None:
+    """Seconds until the server wants to be asked again, where it says so; dates are read by its own clock."""
+    said = response.headers.get("retry-after", "")
+    try:
+        seconds = float(said)
+    except ValueError:
+        moment = _moment(said)
+        if moment is None:
+            return None
+        seconds = moment - (_moment(response.headers.get("date", "")) or time.time())
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _moment(date: str) -> float | None:
+    """An HTTP date in seconds since 1970."""
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def _lock(response: httpx.Response) -> Failure:
+    """The reason of a 403."""
+    said = response.text[:2000].lower()
+    return next((failure for sign, failure in LOCKS if sign in said), NOT_ALLOWED)
+
+
+def _by_type(kind: str) -> Failure | None:
+    return BY_TYPE.get(kind) or (TEMPORARY if kind.startswith("runner_") else None)
 
 
 def _details(response: httpx.Response) -> list[dict[str, Any]]:
@@ -180,10 +246,6 @@ def _details(response: httpx.Response) -> list[dict[str, Any]]:
     return entries or [{"error_type": body.get("error_type")}]
 
 
-def _of_family(kind: str) -> Failure | None:
-    return TEMPORARY if kind.startswith("runner_") else None
-
-
 def _of_status(response: httpx.Response) -> Failure:
     return TEMPORARY if response.status_code >= 500 else ODD_ANSWER
 
@@ -193,7 +255,7 @@ def _says_retry(response: httpx.Response, usually: bool) -> bool:
     return next((word for word in said if word is not None), usually)
 
 
-def _facts(detail: Mapping[str, Any]) -> dict[str, str]:
+def _facts(detail: Mapping[str, Any]) -> dict[str, Any]:
     """What the sentences of the table may name: sizes, and the option at fault."""
     context = detail.get("ctx")
     numbers = context if isinstance(context, Mapping) else {}

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import httpx
-from fal_client.client import AsyncRequestHandle, Completed, FalClientHTTPError, InProgress, Status
-from fal_client.client import Queued as InQueue
-
 from ...errors import GenerationFailed
 from ..base import (
+    Choice,
     Downloading,
     Event,
     Finished,
-    Generator,
-    Queued,
-    Running,
     Spec,
     Submitted,
     Submitting,
@@ -29,28 +26,20 @@ from ..base import (
 )
 from ..catalogue import FAL_MODELS, FalModel
 from .account import FalAccount
-from .failures import (
-    LOST_CONTACT,
-    MODEL_GONE,
-    RESULT_WRONG,
-    UNREACHABLE,
-    failure_of_exception,
-    failure_of_type,
-    speaks_of_the_job,
-)
+from .collecting import RemoteJob
+from .failures import LOST_CONTACT, MODEL_GONE, failure_of_exception
 from .hosts import FalHosts
-from .polling import Progress, poll_delay
+from .polling import Patience, poll_delay
+
+log = logging.getLogger(__name__)
 
 NO_KEY = "Needs a fal.ai key: get one at fal.ai/dashboard/keys and set it as FAL_KEY."
-GONE_SECONDS = 3600
 SUBMIT_GRACE_SECONDS = 5
-ODD_ANSWERS_BORNE = 10
-"""In a row: a job that is paid for is not given up for an answer that makes no sense."""
 
 
-def fal_generators(credentials: str | None, hosts: FalHosts) -> list[FalGenerator]:
+def fal_generators(credentials: str | None, hosts: FalHosts, patience: Patience | None = None) -> list[FalGenerator]:
     """All models of the catalogue, on one key; without a key they are there and say how to get one."""
-    account = FalAccount(credentials, hosts) if credentials and credentials.strip() else None
+    account = FalAccount(credentials or "", hosts, patience)
     return [FalGenerator(model, account) for model in FAL_MODELS]
 
 
@@ -58,32 +47,34 @@ class FalGenerator:
     """Turns pictures into GLBs with one model of fal. `delay` is the polling policy: see `poll_delay`."""
 
     def __init__(
-        self, model: FalModel, account: FalAccount | None, delay: Callable[[float, float], float] = poll_delay
+        self, model: FalModel, account: FalAccount, delay: Callable[[float, float], float] = poll_delay
     ) -> None:
         self.model = model
-        self._account = account
+        self.account = account
         self._delay = delay
-        self._gone_until = 0.0
+        self._spec = replace(model.spec, price=self._price)
 
     @property
     def spec(self) -> Spec:
         """What it is and takes."""
-        return self.model.spec
+        return self._spec
 
     @property
     def unavailable(self) -> str:
         """Why it cannot be used now, in a sentence for people; empty when it can."""
-        if self._account is None:
+        if not self.account.key_mark:
             return NO_KEY
-        gone = time.monotonic() < self._gone_until
+        gone = self.account.offers.is_gone(self.model.endpoint)
         return MODEL_GONE.error(model=self.spec.name).message if gone else ""
 
     @property
-    def account(self) -> FalAccount:
-        """The account it works on; raises GenerationFailed without one."""
-        if self._account is None:
-            raise GenerationFailed("no_key", f"{self.spec.name} cannot be used without a key.", NO_KEY)
-        return self._account
+    def key_mark(self) -> str:
+        """Tells one key from another without giving it away; empty without a key."""
+        return self.account.key_mark
+
+    def with_key(self, key: str) -> FalGenerator:
+        """The same model on a visitor's own key; raises GenerationFailed `key_refused` for one that cannot be sent."""
+        return FalGenerator(self.model, self.account.on_key(key), self._delay)
 
     async def run(self, task: Task) -> AsyncIterator[Event]:
         """Upload, submit once, watch, download; a task with `remote` is picked up where it was submitted.
@@ -95,8 +86,10 @@ class FalGenerator:
         if remote is None:
             yield Uploading()
             image_url = await self._upload(task.image)
-            yield Submitting()
-            submitting = asyncio.create_task(self._submit(self.model.arguments(image_url, task.choice)))
+            yield Submitting(self._intent(image_url))
+            submitting = asyncio.create_task(
+                self.account.submit(self.model, self.model.arguments(image_url, task.choice))
+            )
             stopped = await _done_although_cancelled(submitting)
             remote = submitting.result()
             try:
@@ -107,84 +100,74 @@ class FalGenerator:
                 raise
             if stopped:
                 raise asyncio.CancelledError
-        handle = self.account.handle(remote)
-        end = None
-        async for told in self._watch(handle, remote):
-            if isinstance(told, Completed):
-                end = told
-            else:
-                yield told
-        yield Downloading()
-        async for event in self._collect(await _result(handle, end), task.folder):
-            yield event
-
-    @property
-    def key_mark(self) -> str:
-        """Tells one key from another."""
-        return ""
-
-    def with_key(self, key: str) -> Generator | None:
-        """The same model on a visitor's own key."""
-        return None
+        try:
+            async for event in self._collect(remote, task.folder):
+                yield event
+        except (GenerationFailed, OSError):
+            raise
+        except Exception as error:  # whatever it is, what is paid for must not be paid again
+            log.exception("collecting a job from fal failed unexpectedly")
+            raise LOST_CONTACT.error() from error
 
     async def find(self, intent: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """The job that a submit without an answer became."""
-        return None
+        """The job that a submit without an answer became, by the address of its picture; never raises.
+
+        None also where the key may not list jobs, or is not the one it was sent with.
+        """
+        try:
+            return await self.account.find(intent) if intent.get("key_mark") == self.key_mark else None
+        except Exception as error:
+            log.info("fal's list of jobs cannot be had: %s", type(error).__name__)
+            return None
 
     async def refresh(self) -> None:
-        """Look up prices and availability."""
+        """Look up the prices of all models and whether they are still on offer, every few hours; never raises."""
+        if not self.account.key_mark:
+            return
+        try:
+            endpoints = [model.endpoint for model in FAL_MODELS]
+            await self.account.offers.refresh(self.account.here.queue, self.account.hosts, endpoints)
+        except Exception as error:
+            log.info("fal's prices cannot be had: %s", type(error).__name__)
 
     async def cancel(self, remote: Mapping[str, Any]) -> Told:
         """Tell fal that a submitted job is not wanted any more; never raises."""
-        if self._account is not None:
-            await self._account.cancel(remote)
-        return "unknown"
+        return await self.account.cancel(remote)
 
     async def close(self) -> None:
-        """Free the connections of the running event loop."""
-        if self._account is not None:
-            await self._account.close()
+        """Free the connections of the running event loop; new ones are opened when they are needed."""
+        await self.account.close()
+
+    def _price(self, choice: Choice) -> Decimal:
+        return max(self.model.spec.price(choice), self.account.offers.least(self.model.endpoint))
+
+    def _intent(self, image_url: str) -> dict[str, Any]:
+        """What finds a submitted job of which nothing was heard."""
+        known = {"submitted_at": time.time(), "key_mark": self.key_mark}
+        return {"endpoint": self.model.endpoint, "image_url": image_url, **known}
 
     async def _upload(self, image: Path) -> str:
+        if not self.account.key_mark:
+            raise GenerationFailed("no_key", f"{self.spec.name} cannot be used without a key.", NO_KEY)
         try:
             return await self.account.upload(image)
         except Exception as error:
-            raise failure_of_exception(error, UNREACHABLE) from error
+            if isinstance(error, OSError) and not isinstance(error, TimeoutError):
+                raise
+            raise failure_of_exception(error) from error
 
-    async def _submit(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        try:
-            return await self.account.submit(self.model, arguments)
-        except GenerationFailed as failure:
-            if failure.code == MODEL_GONE.code:
-                self._gone_until = time.monotonic() + GONE_SECONDS
-            raise
-
-    async def _watch(
-        self, handle: AsyncRequestHandle, remote: Mapping[str, Any]
-    ) -> AsyncIterator[Queued | Running | Completed]:
-        """Ask until the job is over, yielding what is new and at the end fal's Completed."""
-        progress, told, odd = Progress(), None, 0
-        start = time.monotonic() - _seconds_since(remote.get("submitted_at"))
-        while odd <= ODD_ANSWERS_BORNE:
-            asked = time.monotonic()
-            status = await _status(handle)
-            odd = odd + 1 if status is None else 0
-            if isinstance(status, Completed):
-                yield status
-                return
-            event = _event(status, progress)
-            if event is not None and event != told:
-                told = event
-                yield event
-            expected = progress.expected_seconds(asked - start, self.spec.usual_seconds)
-            await asyncio.sleep(asked + self._delay(asked - start, expected) - time.monotonic())
-        raise LOST_CONTACT.error()
-
-    async def _collect(self, result: Mapping[str, Any], folder: Path) -> AsyncIterator[Event]:
+    async def _collect(self, remote: Mapping[str, Any], folder: Path) -> AsyncIterator[Event]:
+        """Watch a submitted job to its end and bring home what it made."""
+        job = RemoteJob(self.account, remote)
+        async for event in job.watch(self.spec.usual_seconds, self._delay):
+            yield event
+        made = await job.result()
+        yield Downloading()
         downloads = self.account.here.downloads
-        async for part in downloads.mesh(result, folder):
+        async for part in downloads.mesh(made.urls, folder):
             if isinstance(part, Path):
-                yield Finished(part, await downloads.preview(result, folder))
+                cost = self.account.offers.cost(self.model.endpoint, made.billable_units)
+                yield Finished(part, await downloads.preview(made.preview, folder), cost)
             else:
                 yield Downloading(part)
 
@@ -202,57 +185,3 @@ async def _done_although_cancelled(submitting: asyncio.Task[Any]) -> bool:
             raise
         return True
     return False
-
-
-def _seconds_since(submitted_at: object) -> float:
-    return max(0.0, time.time() - submitted_at) if isinstance(submitted_at, int | float) else 0.0
-
-
-async def _status(handle: AsyncRequestHandle) -> Status | None:
-    """The job's status; None for an answer that tells nothing about the job."""
-    try:
-        return await handle.status(with_logs=True)
-    except FalClientHTTPError as error:
-        if speaks_of_the_job(error.response):
-            raise failure_of_exception(error, LOST_CONTACT) from error
-        return None
-    except httpx.HTTPError as error:
-        raise LOST_CONTACT.error() from error
-    except Exception:  # KeyError, ValueError and more, for bodies that fal-client does not understand
-        return None
-
-
-def _event(status: Status | None, progress: Progress) -> Queued | Running | None:
-    if isinstance(status, InQueue):
-        return Queued(status.position if isinstance(status.position, int) else None)
-    if isinstance(status, InProgress):
-        progress.read(status.logs)
-        return Running(progress.fraction, progress.message)
-    return None
-
-
-class _Over(AsyncRequestHandle):
-    """A job that is known to be over: `get` need not ask for its status again."""
-
-    async def iter_events(self, **_: Any) -> AsyncIterator[Status]:
-        """Nothing more happens."""
-        nothing: tuple[Status, ...] = ()
-        for status in nothing:
-            yield status
-
-
-async def _result(handle: AsyncRequestHandle, end: Completed | None) -> Mapping[str, Any]:
-    """What the model made; raises GenerationFailed where it failed, for fal has no status that says so."""
-    try:
-        over = _Over(handle.request_id, handle.response_url, handle.status_url, handle.cancel_url, handle.client)
-        result = await over.get()
-    except FalClientHTTPError as error:
-        known = speaks_of_the_job(error.response)
-        raise (failure_of_exception(error, LOST_CONTACT) if known else LOST_CONTACT.error()) from error
-    except Exception as error:
-        raise LOST_CONTACT.error() from error
-    if end is not None and end.error:
-        raise failure_of_type(end.error_type)
-    if not isinstance(result, Mapping):
-        raise RESULT_WRONG.error()
-    return result

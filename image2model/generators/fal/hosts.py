@@ -10,7 +10,7 @@ import fal_client.client
 
 @dataclass(frozen=True, slots=True)
 class FalHosts:
-    """fal's addresses, without a slash at the end. The key is sent to `queue` and `rest` and nowhere else."""
+    """fal's addresses, without a slash at the end. The key is sent to `queue`, `rest` and `api` and nowhere else."""
 
     queue: str = "https://queue.fal.run"
     run: str = "https://fal.run"
@@ -18,15 +18,16 @@ class FalHosts:
     cdn: str = "https://v3.fal.media"
     results: tuple[str, ...] = ("https://fal.media", "https://*.fal.media")
     """The origins that results are fetched from; `*.` stands for any host of the domain."""
+    api: str = "https://api.fal.ai"
 
     @classmethod
     def at(cls, base_url: str) -> FalHosts:
         """All of fal at one address, a stand-in's; fal itself for an empty one."""
         base = base_url.strip().rstrip("/")
-        return cls(base, f"{base}/run", base, base, (base,)) if base else cls()
+        return cls(base, f"{base}/run", base, base, (base,), base) if base else cls()
 
     def is_queue(self, url: object) -> bool:
-        """Whether the key may be sent to `url`."""
+        """Whether `url` is where fal's jobs are, and may be shown the key."""
         return isinstance(url, str) and _origin(url) == _origin(self.queue)
 
     def is_result(self, url: object) -> bool:
@@ -34,7 +35,11 @@ class FalHosts:
         return isinstance(url, str) and any(_covers(pattern, _origin(url)) for pattern in self.results)
 
     def direct_fal_client(self) -> None:
-        """Point fal-client at these hosts. It keeps them for the whole process and reads them at each call."""
+        """Point fal-client at these hosts. It keeps them for the whole process and reads them at each call.
+
+        Also let it try twice where it would try ten times: waiting is for the policy of retries.
+        """
+        fal_client.client.MAX_ATTEMPTS = 2
         fal_client.client.QUEUE_URL_FORMAT = f"{self.queue}/"
         fal_client.client.RUN_URL_FORMAT = f"{self.run}/"
         fal_client.client.REST_URL = self.rest

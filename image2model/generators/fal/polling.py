@@ -1,15 +1,39 @@
-"""When to ask fal again, and what its answers say about progress."""
+"""When to ask fal again, how long to wait for an answer, and what its answers say about progress."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 QUICK_SECONDS, QUICK_DELAY = 1.2, 0.15
 STEADY_SECONDS, STEADY_DELAY = 10.0, 1.0
 EARLY_SHARE, NEAR_SHARE, LATE_SHARE = 0.2, 0.05, 0.1
 NEAR_FROM, NEAR_TO = 0.75, 1.25
+LONGEST_DELAY = 30.0
+"""Seconds; neither an old job nor a jump of the clock makes a job wait longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long fal is waited for, in seconds, and how often it is asked before a job is put off."""
+
+    submit: float = 120.0
+    """For an answer to a submit: without one the job is unconfirmed."""
+    answer: float = 30.0
+    """For an answer to any other question."""
+    upload: float = 300.0
+    """For a whole picture."""
+    cancel: float = 5.0
+    chunk: float = 60.0
+    """For each quarter of a megabyte of a result."""
+    download: float = 1800.0
+    """For a whole result."""
+    tries: int = 3
+    """Answers in a row that say nothing about the job, and downloads of one file that break."""
+    pause: float = 1.0
+    """Between those."""
 
 
 def poll_delay(elapsed: float, expected: float) -> float:
@@ -25,9 +49,13 @@ def poll_delay(elapsed: float, expected: float) -> float:
     if elapsed < STEADY_SECONDS:
         return STEADY_DELAY
     if elapsed < NEAR_FROM * expected:
-        return max(STEADY_DELAY, min(EARLY_SHARE * elapsed, NEAR_FROM * expected - elapsed))
+        return _bounded(min(EARLY_SHARE * elapsed, NEAR_FROM * expected - elapsed))
     share = NEAR_SHARE if elapsed <= NEAR_TO * expected else LATE_SHARE
-    return max(STEADY_DELAY, share * elapsed)
+    return _bounded(share * elapsed)
+
+
+def _bounded(delay: float) -> float:
+    return max(STEADY_DELAY, min(delay, LONGEST_DELAY))
 
 
 PERCENT = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d+)?) ?%")
