@@ -1,0 +1,42 @@
+"""A studio in a process of its own, without a page: settings from the environment, commands as JSON lines on stdin.
+
+Each command is answered by one JSON line on stdout: `{"submit": [paths]}`, `{"retry": id}`, `{"cancel": id}`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from image2model.errors import Image2ModelError
+from image2model.settings import load
+from image2model.studio import Picture, Studio
+
+
+async def main() -> None:
+    """Work until stdin ends or the process is killed."""
+    studio = Studio(load())
+    await studio.start()
+    print(json.dumps({"started": True}), flush=True)
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        print(json.dumps(await answer(studio, json.loads(line))), flush=True)
+    await studio.close()
+
+
+async def answer(studio: Studio, command: dict[str, Any]) -> dict[str, Any]:
+    """Do what a command says."""
+    try:
+        if paths := command.get("submit"):
+            return {"batch": (await studio.submit([Picture(Path(path), Path(path).name) for path in paths])).id}
+        if batch_id := command.get("retry"):
+            return {"view": await studio.retry(batch_id, command.get("numbers"))}
+        return {"view": await studio.cancel(command["cancel"])}
+    except Image2ModelError as error:
+        return {"refused": error.code}
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
