@@ -62,7 +62,7 @@ async def measure(batches: int, per_batch: int) -> dict[str, float]:
             render.library(await studio.library("ann"))
 
         async def overview() -> None:
-            await studio.overview()
+            await studio.host.overview()
 
         opened = {"board": board, "library": library, "overview": overview}
         measured = {name: await milliseconds(work) for name, work in opened.items()}

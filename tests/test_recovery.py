@@ -78,7 +78,7 @@ async def test_a_passing_failure_is_tried_again_by_itself(start, generator, uplo
     batch = await studio.submit([picture(uploads, "a.png")])
     view = await finished(studio, batch.id)
     assert (view["state"], view["cost"]["spent"], len(generator.runs)) == ("done", 0.3, 3)
-    assert (await studio.overview())["spent_today"] == Decimal("0.3")
+    assert (await studio.host.overview())["spent_today"] == Decimal("0.3")
 
 
 async def test_after_five_tries_the_failure_is_told(start, generator, uploads):
@@ -120,14 +120,14 @@ async def test_the_breaker_holds_new_jobs_back_and_says_so(start, generator, upl
     generator.script = lambda task: [BUSY]
     await studio.submit([picture(uploads, f"{n}.png") for n in range(3)])
     async with asyncio.timeout(10):
-        while not (await studio.overview())["breakers"]:  # noqa: ASYNC110  the studio tells no such event
+        while not (await studio.host.overview())["breakers"]:  # noqa: ASYNC110  the studio tells no such event
             await asyncio.sleep(0.02)
     generator.script = lambda task: []
     batch = await studio.submit([picture(uploads, "new.png")])
     view = await view_when(studio, batch.id, lambda view: view["jobs"][0]["waiting"])
     assert "has failed several times" in view["jobs"][0]["message"]
     assert len(generator.runs) == 3
-    studio.reset_breaker("scripted")
+    studio.host.reset_breaker("scripted")
     assert (await finished(studio, batch.id))["state"] == "done"
 
 
@@ -137,7 +137,7 @@ async def test_bad_pictures_never_open_the_breaker(start, generator, uploads):
     generator.script = lambda task: [Submitted(REMOTE), GenerationFailed("image_unreadable", "Unreadable.")]
     batch = await studio.submit([picture(uploads, f"{n}.png") for n in range(10)])
     await finished(studio, batch.id)
-    assert (await studio.overview())["breakers"] == []
+    assert (await studio.host.overview())["breakers"] == []
 
 
 async def test_a_visitor_s_key_pays_and_the_host_does_not(start, generator, uploads):
@@ -147,7 +147,7 @@ async def test_a_visitor_s_key_pays_and_the_host_does_not(start, generator, uplo
         await studio.submit([picture(uploads, "a.png")])
     batch = await studio.submit([picture(uploads, "a.png")], key="own-secret-key ")
     assert (await finished(studio, batch.id))["jobs"][0]["own_key"] is True
-    assert (await studio.overview())["spent_today"] == 0
+    assert (await studio.host.overview())["spent_today"] == 0
     files = [path for path in studio.folders.data.rglob("*") if path.is_file()]
     assert not [path for path in files if b"own-secret-key" in path.read_bytes()]
 
@@ -191,7 +191,7 @@ async def test_a_picture_that_failed_on_the_host_s_key_runs_again_on_one_s_own(s
     await studio.retry(batch.id, key="mine")
     job = (await finished(studio, batch.id))["jobs"][0]
     assert (job["state"], job["own_key"]) == ("done", True)
-    assert (await studio.overview())["spent_today"] == 0
+    assert (await studio.host.overview())["spent_today"] == 0
 
 
 async def test_a_cancel_before_the_submit_costs_nothing(start, generator, uploads):
@@ -202,7 +202,7 @@ async def test_a_cancel_before_the_submit_costs_nothing(start, generator, upload
     batch = await studio.submit([picture(uploads, "a.png")])
     await view_when(studio, batch.id, lambda view: view["jobs"][0]["state"] == "uploading")
     assert (await studio.cancel(batch.id))["state"] == "cancelled"
-    assert (await studio.overview())["spent_today"] == 0
+    assert (await studio.host.overview())["spent_today"] == 0
     assert generator.cancelled == []
 
 
@@ -255,7 +255,7 @@ async def test_running_it_again_anyway_looks_once_more_before_it_pays(start, gen
     await studio.retry(batch.id, [1])
     assert (await finished(studio, batch.id))["state"] == "done"
     assert [task.remote for task in generator.runs] == [None, REMOTE]
-    assert (await studio.overview())["spent_today"] == Decimal("0.3")
+    assert (await studio.host.overview())["spent_today"] == Decimal("0.3")
 
 
 async def test_below_the_disk_floor_new_batches_are_refused_and_running_ones_finish(start, generator, uploads):
@@ -321,7 +321,7 @@ async def test_two_thousand_jobs_that_wait_at_the_start_are_all_worked(start, ge
     generator.script = lambda task: [GenerationFailed("no_subject", "There is no subject.")]
     studio = await start()
     async with asyncio.timeout(120):
-        while (await studio.overview())["counts"].get("failed", 0) < 2000:  # noqa: ASYNC110  nor this one
+        while (await studio.host.overview())["counts"].get("failed", 0) < 2000:  # noqa: ASYNC110  nor this one
             await asyncio.sleep(0.2)
-    assert (await studio.overview())["counts"] == {"batches": 20, "failed": 2000}
+    assert (await studio.host.overview())["counts"] == {"batches": 20, "failed": 2000}
     assert set(Counter(task.image for task in generator.runs).values()) == {1}

@@ -18,27 +18,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .assets import report
-from .batches import money
-from .batches.archive import Entry, Stream, stream_zip
-from .batches.changes import Changes
-from .batches.desk import Desk
-from .batches.folders import Folders
-from .batches.policy import NOT_OVER_THERE, Policy
-from .batches.records import ENDED_BADLY, Batch, Job, Refusal
-from .batches.runner import Runner
-from .batches.store import SpendingBy, Store, new_id
-from .batches.views import batch_view
-from .batches.work import Shop
-from .errors import ImageRefused, NotAllowed, NotFound, OptionRefused, SettingsError, Unavailable
-from .files import write_whole
-from .generators import local
-from .generators.base import Generator
-from .generators.fal import FalHosts, fal_generators
-from .images import CheckedImage, Limits, check, check_each
-from .names import clean_name, unique_stems
-from .settings import Settings
-from .workers import Workers
+from ..assets import report
+from ..batches import money
+from ..batches.archive import Entry, Stream, stream_zip
+from ..batches.changes import Changes
+from ..batches.desk import Desk
+from ..batches.folders import Folders
+from ..batches.policy import NOT_OVER_THERE, Policy
+from ..batches.records import ENDED_BADLY, Batch, Job, Refusal
+from ..batches.runner import Runner
+from ..batches.store import Store, new_id
+from ..batches.views import batch_view
+from ..batches.work import Shop
+from ..errors import ImageRefused, NotAllowed, NotFound, OptionRefused, SettingsError, Unavailable
+from ..files import write_whole
+from ..generators import local
+from ..generators.base import Generator
+from ..generators.fal import FalHosts, fal_generators
+from ..images import CheckedImage, Limits, check, check_each
+from ..names import clean_name, unique_stems
+from ..settings import Settings
+from ..workers import Workers
+from .host import Host
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +95,8 @@ class Studio:
         policy = Policy(60.0 * settings.job_minutes, settings.retry_pace)
         self._runner = Runner(Shop(self._desk, self.folders, self.workers, policy), self.generators)
         self._money = money.Limits(settings.daily_budget, settings.batch_cost_limit, settings.images_per_hour)
+        self.host = Host(settings, self.generators, self.folders, self._desk, self._runner)
+        """What only the host may do: whoever calls it checks that it is the host."""
         self._sweeper: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -391,44 +394,10 @@ class Studio:
         wanted = ((folder / "model.glb", f"{job.stem}.glb"), (folder / "thumbnail.webp", f"thumbnails/{job.stem}.webp"))
         return [Entry(path, name) for path, name in wanted if path.is_file()]
 
-    async def overview(self) -> dict[str, Any]:
-        """For the host: counts of batches and jobs by state, money, outcomes of 24 hours, breakers, disk (bytes).
-
-        Money is of the host's key, in US dollars: spent, or perhaps to be asked for, today and this month (UTC).
-        """
-        now = time.time()
-        used = await asyncio.to_thread(_size, self.folders.data)
-        disk = shutil.disk_usage(self.folders.data)
-        return {
-            "counts": await self._desk.call(self._store.counts),
-            "data_bytes": used,
-            "disk_free_bytes": disk.free,
-            "disk_total_bytes": disk.total,
-            "spent_today": await self._desk.call(self._store.spent, money.day_start(now)),
-            "spent_this_month": await self._desk.call(self._store.spent, money.month_start(now)),
-            "daily_budget": self.settings.daily_budget,
-            "outcomes": await self._desk.call(self._store.outcomes, now - money.DAY),
-            "breakers": self._runner.breakers(),
-        }
-
-    def reset_breaker(self, generator: str) -> None:
-        """Let jobs pass to a generator again at once."""
-        self._runner.breaker(self.generator(generator).spec.id).reset()
-
-    async def spending(self, by: SpendingBy, since: float = 0.0) -> list[dict[str, Any]]:
-        """The ledger (`Store.spending`), for the host."""
-        return await self._desk.call(self._store.spending, by, since)
-
-    async def sweep(self) -> int:
-        """Remove what nobody owns: batch folders without a row, uploads that no batch took; return how many."""
-        known = await self._desk.call(self._store.ids)
-        orphans = await asyncio.to_thread(self.folders.sweep, known)
-        return orphans + await asyncio.to_thread(self.folders.sweep_uploads, 24 * HOUR)
-
     async def _keep_swept(self) -> None:
         while True:
             try:
-                if removed := await self.sweep():
+                if removed := await self.host.sweep():
                     log.info("removed %d files and folders that nobody owned", removed)
             except OSError as error:
                 log.warning("could not sweep: %r", error)
@@ -469,7 +438,3 @@ def _manifest(view: Mapping[str, Any]) -> dict[str, Any]:
     per_job = ("number", "name", "filename", "state", "elapsed", "error", "facts", "cost")
     jobs = [{key: job[key] for key in per_job} for job in view["jobs"]]
     return {**{key: view[key] for key in kept}, "rejected": view["rejected"], "jobs": jobs}
-
-
-def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

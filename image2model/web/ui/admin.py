@@ -53,7 +53,7 @@ class Admin:
     async def show(self, key: str) -> tuple[Any, ...]:
         """The host's numbers and batches."""
         self.check(key)
-        overview = await self.studio.overview()
+        overview = await self.studio.host.overview()
         rows = [_row(view) for view in await self.studio.library(None, limit=200)]
         return gr.Column(visible=False), gr.Column(visible=True), render.overview(overview), rows
 
