@@ -7,13 +7,19 @@ a worker that crashes or passes its time limit is replaced and only its own task
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import multiprocessing
-from collections.abc import Callable
+import resource
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from pebble import ProcessPool
 
 T = TypeVar("T")
+
+MESH_MEMORY = 3_000_000_000
+"""Bytes that work on one untrusted mesh may take on top of what its worker holds already."""
 
 
 class Workers:
@@ -42,6 +48,28 @@ class Workers:
         """Stop the workers at once."""
         self._pool.stop()  # type: ignore[no-untyped-call]
         self._pool.join(timeout=5)
+
+
+def bounded(function: Callable[..., T], *args: Any, memory: int = MESH_MEMORY) -> T:
+    """Return `function(*args)`, in a worker; it ends in a MemoryError where it takes more than `memory` bytes."""
+    with memory_limit(memory):
+        return function(*args)
+
+
+@contextlib.contextmanager
+def memory_limit(extra: int) -> Iterator[None]:
+    """Let this process take `extra` bytes of address space on top of what it has; only Linux tells how much that is."""
+    statm = Path("/proc/self/statm")
+    if not statm.exists():
+        yield
+        return
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    most = int(statm.read_text().split()[0]) * resource.getpagesize() + extra
+    resource.setrlimit(resource.RLIMIT_AS, (most if before[1] < 0 else min(most, before[1]), before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def _run_all(*functions: Callable[[], Any]) -> None:

@@ -6,10 +6,13 @@ import json
 import struct
 from typing import Any
 
+import DracoPy
 import numpy as np
 import trimesh
 from PIL import Image
 from trimesh.visual.material import PBRMaterial
+
+from image2model.assets import meshopt as pack
 
 CORNERS = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], "<f4").tobytes()
 TRIANGLE: dict[str, Any] = {
@@ -47,6 +50,51 @@ def primitive(**changes: Any) -> bytes:
 def accessor(**changes: Any) -> bytes:
     """A GLB of one triangle; `changes` are made to its accessor."""
     return triangle(accessors=[{**TRIANGLE["accessors"][0], **changes}])
+
+
+def draco(mesh: trimesh.Trimesh, *, damaged: bool = False) -> bytes:
+    """The mesh's positions and faces packed with Draco, as a GLB; or with the end of the packed data overwritten."""
+    data = DracoPy.encode(mesh.vertices, mesh.faces, quantization_bits=14)
+    numbers = {"POSITION": DracoPy.decode(data).attributes[0]["unique_id"]}
+    packed = {"bufferView": 0, "attributes": numbers}
+    views = [{"buffer": 0, "byteLength": len(data)}]
+    return _packed(mesh, "KHR_draco_mesh_compression", _spoilt(data, damaged), views, {"extensions": packed})
+
+
+def meshopt(mesh: trimesh.Trimesh, *, damaged: bool = False) -> bytes:
+    """The mesh's positions and faces packed with meshopt, as a GLB; or with the end of the packed data overwritten."""
+    points, faces = np.asarray(mesh.vertices, "<f4"), np.asarray(mesh.faces)
+    parts = [_spoilt(pack.encode_attributes(points), damaged), pack.encode_triangles(faces)]
+    rows = [(len(points), 12, "ATTRIBUTES", 0), (faces.size, 4, "TRIANGLES", len(parts[0]))]
+    views = [
+        {"buffer": 1, "byteLength": count * stride, "extensions": {"EXT_meshopt_compression": {
+            "buffer": 0, "byteOffset": start, "byteLength": len(part), "byteStride": stride,
+            "count": count, "mode": mode,
+        }}}
+        for part, (count, stride, mode, start) in zip(parts, rows, strict=True)
+    ]  # fmt: skip
+    return _packed(mesh, "EXT_meshopt_compression", b"".join(parts), views, {})
+
+
+def _packed(mesh: trimesh.Trimesh, name: str, data: bytes, views: list[Any], primitive: dict[str, Any]) -> bytes:
+    extensions = {"extensions": {name: primitive["extensions"]}} if primitive else {}
+    place = {} if primitive else {"bufferView": 0}
+    order = {} if primitive else {"bufferView": 1}
+    accessors = [
+        {"componentType": 5126, "count": len(mesh.vertices), "type": "VEC3", **place},
+        {"componentType": 5125, "count": mesh.faces.size, "type": "SCALAR", **order},
+    ]
+    shape = {"attributes": {"POSITION": 0}, "indices": 1, **extensions}
+    document = {
+        **TRIANGLE, "extensionsUsed": [name], "extensionsRequired": [name], "accessors": accessors,
+        "bufferViews": views, "meshes": [{"primitives": [shape]}],
+        "buffers": [{"byteLength": len(data)}, {"byteLength": sum(view["byteLength"] for view in views)}],
+    }  # fmt: skip
+    return glb(document, data)
+
+
+def _spoilt(data: bytes, damaged: bool) -> bytes:
+    return data[: len(data) // 2] + bytes(len(data) - len(data) // 2) if damaged else data
 
 
 def textured_box(image: Image.Image, **material: Any) -> trimesh.Trimesh:

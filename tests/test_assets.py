@@ -71,6 +71,18 @@ def test_facts_agree_with_trimesh(saved, mesh):
     welded = trimesh.Trimesh(mesh.vertices, mesh.faces)
     assert (found.watertight, found.parts) == (welded.is_watertight, welded.body_count)
     assert found.dimensions == pytest.approx(mesh.extents, abs=1e-5)
+    if welded.is_watertight:
+        assert found.volume == pytest.approx(welded.volume, rel=1e-4)
+        assert found.genus == welded.body_count - welded.euler_number // 2
+    else:
+        assert (found.volume, found.genus) == (None, None)
+
+
+def test_a_mirroring_node_turns_no_face_inside_out(saved):
+    """A node with a negative scale keeps the outer sides out, as glTF says."""
+    mirrored = trimesh.Scene()
+    mirrored.add_geometry(trimesh.creation.box(), transform=np.diag([-1, 1, 1, 1]))
+    assert facts(saved(mirrored)).warnings == ()
 
 
 def test_holes_are_counted_and_told(saved):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import struct
+import time
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
+import trimesh
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +17,7 @@ from image2model.assets.facts import facts
 from image2model.assets.report import report
 from image2model.assets.thumbnail import thumbnail
 from image2model.errors import GenerationFailed
+from image2model.workers import Workers, bounded
 from tests import meshes
 from tests.meshes import CORNERS, TRIANGLE, accessor, glb, primitive, triangle
 from tests.pictures import photo, png_header
@@ -152,34 +155,53 @@ def test_strips_and_fans_are_triangles(saved, mode, faces):
     assert facts(saved(glb(document, points))).faces == faces
 
 
-@pytest.mark.parametrize(
-    ("extension", "name"), [("KHR_draco_mesh_compression", "Draco"), ("EXT_meshopt_compression", "meshopt")]
-)
-def test_compressed_geometry_has_facts_and_a_reason(saved, tmp_path, extension, name):
-    """What the JSON tells of a compressed mesh is told, the rest is None and never zero, and there is no thumbnail."""
-    position = {"componentType": 5126, "count": 500, "type": "VEC3", "min": [-1, 0, 0], "max": [1, 1, 0.5]}
-    found = report(
-        saved(
-            triangle(
-                extensionsUsed=[extension],
-                extensionsRequired=[extension],
-                accessors=[position, {"componentType": 5123, "count": 2994, "type": "SCALAR"}],
-                meshes=[{"primitives": [{"attributes": {"POSITION": 0}, "indices": 1}]}],
-                nodes=[{"mesh": 0, "scale": [2, 2, 2]}],
-            )
-        ),
-        tmp_path / "thumbnail.webp",
-    )
-    assert (found["faces"], found["vertices"], found["dimensions"]) == (998, 500, [4, 2, 1])
-    assert (found["watertight"], found["parts"]) == (None, None)
-    assert name in found["warnings"][0]
-    assert not (tmp_path / "thumbnail.webp").exists()
+def packed_ball(extension: str, name: str = "") -> bytes:
+    """A ball whose geometry `extension` has packed, or damaged data in its place where `name` says so."""
+    ball = trimesh.creation.icosphere(3)
+    return meshes.draco(ball, damaged=bool(name)) if "draco" in extension else meshes.meshopt(ball, damaged=bool(name))
 
 
-def test_compressed_geometry_may_contradict_itself_too(saved):
-    """A compressed mesh without its accessors is refused, not a crash."""
+@pytest.mark.parametrize("extension", ["KHR_draco_mesh_compression", "EXT_meshopt_compression"])
+def test_packed_geometry_is_unpacked(saved, tmp_path, extension):
+    """A mesh that Draco or meshopt has packed has facts and a thumbnail like any other."""
+    found = report(saved(packed_ball(extension)), tmp_path / "thumbnail.webp")
+    assert (found["faces"], found["watertight"], found["genus"]) == (1280, True, 0)
+    assert found["dimensions"] == pytest.approx([2, 2, 2], abs=2e-3)
+    assert found["extensions"] == [extension]
+    assert (tmp_path / "thumbnail.webp").exists()
+
+
+@pytest.mark.parametrize("extension", ["KHR_draco_mesh_compression", "EXT_meshopt_compression"])
+def test_damaged_packed_geometry_is_refused(saved, extension):
+    """Packed data that cannot be unpacked is a broken file, not a crash and never a mesh of zeros."""
     with pytest.raises(GenerationFailed, match="contradicts"):
-        facts(saved(triangle(extensionsRequired=["KHR_draco_mesh_compression"], accessors=[])))
+        facts(saved(packed_ball(extension, "damaged")))
+
+
+def test_an_impossible_packed_size_is_refused(saved):
+    """A packed part that claims more than there can be is refused before any room is made for it."""
+    view = {"buffer": 0, "byteLength": 36, "byteStride": 200, "count": 10**9, "mode": "ATTRIBUTES"}
+    views = [{"buffer": 0, "byteLength": 36, "extensions": {"EXT_meshopt_compression": view}}]
+    with pytest.raises(GenerationFailed, match="contradicts"):
+        facts(saved(triangle(bufferViews=views)))
+
+
+async def test_a_mesh_beyond_the_limits_takes_nothing_else_down(saved):
+    """Work that takes too much memory or too long fails alone: the next mesh is examined as ever."""
+    workers = Workers(1)
+    try:
+        with pytest.raises(MemoryError):
+            await workers.run(bounded, hungry)
+        with pytest.raises(TimeoutError):
+            await workers.run(bounded, time.sleep, 60, seconds=0.2)
+        assert (await workers.run(bounded, report, saved(WHOLE), None))["faces"] == 1
+    finally:
+        workers.close()
+
+
+def hungry() -> int:
+    """Take more memory than a mesh may."""
+    return len(bytearray(4_000_000_000))
 
 
 def test_a_texture_bomb_is_not_decoded(saved):

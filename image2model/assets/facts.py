@@ -13,7 +13,7 @@ from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from .glb import Floats, Glb, Integers, Scene, contradictions_told
+from .glb import Floats, Glb, Integers, Scene
 
 WELD_STEPS = 2**20
 """Vertices closer than a millionth of the longest side are one: UV seams repeat them."""
@@ -40,6 +40,10 @@ class Facts:
     holes: int | None
     nonmanifold_edges: int | None
     """Edges with three or more faces."""
+    volume: float | None
+    """In the file's units, cubed; None where the mesh is not closed or some faces are turned inside out."""
+    genus: int | None
+    """Handles, as of a cup: 0 for a ball, 1 for a ring, pieces added up; None where there is no volume."""
     extensions: tuple[str, ...]
     warnings: tuple[str, ...]
 
@@ -61,17 +65,25 @@ class Closure:
     nonmanifold_edges: int
     consistent: bool
     """Neighbouring faces agree on which side is out."""
+    volume: float = 0.0
+    """Signed: below zero where all faces are turned inside out."""
+    genus: int = 0
 
     @property
     def watertight(self) -> bool:
         """Each edge joins exactly two faces."""
         return not self.open_edges and not self.nonmanifold_edges
 
+    @property
+    def solid(self) -> bool:
+        """It has an inside: volume and genus mean something."""
+        return self.watertight and self.consistent and self.parts > 0
+
 
 def facts(glb: Path) -> Facts:
     """Return the facts of a GLB file; raise GenerationFailed for one that nobody could open."""
     opened = Glb(glb)
-    return compressed_facts(opened) if opened.compression else scene_facts(opened, opened.scene())
+    return scene_facts(opened, opened.scene())
 
 
 def scene_facts(glb: Glb, scene: Scene) -> Facts:
@@ -89,42 +101,11 @@ def scene_facts(glb: Glb, scene: Scene) -> Facts:
         watertight=found.watertight,
         holes=found.holes,
         nonmanifold_edges=found.nonmanifold_edges,
+        volume=float(f"{abs(found.volume):.6g}") if found.solid else None,
+        genus=found.genus if found.solid else None,
         extensions=tuple(map(str, glb.list("extensionsUsed"))),
         warnings=tuple(_warnings(found, size, scene.invalid_vertices, glb)),
     )
-
-
-def compressed_facts(glb: Glb) -> Facts:
-    """What the JSON alone tells of a GLB whose geometry is compressed with Draco or meshopt."""
-    with contradictions_told():
-        faces, vertices, size = _declared(glb)
-    return Facts(
-        faces=faces,
-        vertices=vertices,
-        parts=None,
-        materials=len(glb.list("materials")),
-        textures=_textures(glb),
-        size_bytes=glb.size_bytes,
-        dimensions=size,
-        watertight=None,
-        holes=None,
-        nonmanifold_edges=None,
-        extensions=tuple(map(str, glb.list("extensionsUsed"))),
-        warnings=(f"The geometry is compressed with {glb.compression}, so it was not examined or drawn.",),
-    )
-
-
-def _declared(glb: Glb) -> tuple[int, int, tuple[float, float, float]]:
-    """Faces, vertices and dimensions as the accessors declare them."""
-    accessors, faces, vertices, boxes = glb.list("accessors"), 0, 0, [np.empty((0, 3))]
-    for matrix, mesh in glb.placed():
-        for primitive in mesh["primitives"]:
-            position = accessors[primitive["attributes"]["POSITION"]]
-            faces += int(accessors[primitive.get("indices", primitive["attributes"]["POSITION"])]["count"]) // 3
-            vertices += int(position["count"])
-            boxes.append(_corners(position) @ matrix[:3, :3].T + matrix[:3, 3])
-    corners = np.concatenate(boxes)
-    return faces, vertices, _rounded(np.ptp(corners, axis=0) if len(corners) else np.zeros(3))
 
 
 def closure(positions: Floats, faces: Integers) -> Closure:
@@ -134,13 +115,24 @@ def closure(positions: Floats, faces: Integers) -> Closure:
         return Closure(0, 0, 0, 0, True)
     edges, counts, balanced = _edges(welded)
     used = np.unique(welded)
+    parts = _pieces(edges, used)
     return Closure(
-        parts=_pieces(edges, used),
+        parts=parts,
         holes=_pieces(edges[counts == 1], np.unique(edges[counts == 1])),
         open_edges=int((counts == 1).sum()),
         nonmanifold_edges=int((counts > 2).sum()),
         consistent=bool(balanced[counts == 2].all()),
+        volume=_volume(positions, faces),
+        genus=parts - (len(used) - len(edges) + len(welded)) // 2,
     )
+
+
+def _volume(positions: Floats, faces: Integers) -> float:
+    """Signed volume of a closed surface: of the tetrahedra between its faces and a point, here its first corner."""
+    used = positions[faces].astype(np.float64)
+    with np.errstate(all="ignore"):
+        a, b, c = (used - used[0, 0]).transpose(1, 0, 2)
+        return float(np.einsum("ij,ij->", a, np.cross(b, c)) / 6)
 
 
 def weld(positions: Floats, faces: Integers) -> Integers:
@@ -195,12 +187,6 @@ def _rounded(size: NDArray[np.float64]) -> tuple[float, float, float]:
     return (x, y, z)
 
 
-def _corners(position: dict[str, Any]) -> NDArray[np.float64]:
-    """The eight corners (8, 3) of the box that a POSITION accessor declares."""
-    box = np.array([position.get("min", (0, 0, 0)), position.get("max", (0, 0, 0))], float)
-    return np.stack([box[[i & 1, i >> 1 & 1, i >> 2], [0, 1, 2]] for i in range(8)])
-
-
 def _textures(glb: Glb) -> tuple[tuple[int, int], ...]:
     return tuple(_texture_size(glb, index) for index in range(len(glb.list("images"))))
 
@@ -223,7 +209,7 @@ def _warnings(found: Closure, size: tuple[float, float, float], broken_vertices:
         f"The surface is not closed: it has {found.holes:,} hole{'s' * many}. "
         f"Close {'them' if many else 'it'} before printing.": found.open_edges,
         f"{found.nonmanifold_edges:,} edges join more than two faces, which slicers dislike.": found.nonmanifold_edges,
-        "Some faces are turned inside out.": not found.consistent,
+        "Some faces are turned inside out.": not found.consistent or (found.solid and found.volume < 0),
         f"It is made of {found.parts:,} separate pieces.": found.parts > 1,
         "It is flat: it has no thickness.": min(size) == 0,
         f"{broken_vertices:,} vertices have no valid position; their faces were left out here.": broken_vertices,

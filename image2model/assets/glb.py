@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import GenerationFailed
+from .unpack import DRACO, MESHOPT, Unpacked, draco_primitive, meshopt_view, packed_by
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.intp]
@@ -30,11 +31,6 @@ MAX_FACES = 8_000_000
 COMPONENTS = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
 TRIANGLES, STRIP, FAN = 4, 5, 6
-COMPRESSIONS = {
-    "KHR_draco_mesh_compression": "Draco",
-    "EXT_meshopt_compression": "meshopt",
-    "KHR_meshopt_compression": "meshopt",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +43,7 @@ class Surface:
     attributes: dict[str, NDArray[Any]]
     """By glTF's names, (vertices, width); normals already turned with their node."""
     material: dict[str, Any]
+    material_index: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +78,7 @@ class Glb:
             raise _failed("glb_too_large", f"has {self.size_bytes / 1e9:.1f} GB")
         self.json, self._binary = _chunks(path.read_bytes())
         self._refuse_outside_files()
-
-    @property
-    def compression(self) -> str:
-        """The name of the compression that hides the geometry; empty where there is none."""
-        used = {**dict.fromkeys(self.list("extensionsUsed")), **dict.fromkeys(self.list("extensionsRequired"))}
-        return next((COMPRESSIONS[name] for name in used if name in COMPRESSIONS), "")
+        self._unpacked: dict[int, bytes] = {}
 
     def list(self, name: str) -> list[Any]:
         """The JSON's array called `name`; empty where there is none."""
@@ -120,9 +112,7 @@ class Glb:
         image = self.json["images"][index]
         if "bufferView" not in image:
             return _from_data_uri(image["uri"])
-        view = self.json["bufferViews"][image["bufferView"]]
-        start = int(view.get("byteOffset", 0))
-        return bytes(self._buffer(view["buffer"])[start : start + int(view["byteLength"])])
+        return self._slice(self.json["bufferViews"][image["bufferView"]])
 
     def placed(self) -> Iterator[tuple[NDArray[np.float64], dict[str, Any]]]:
         """Yield (4×4 matrix, mesh) for each node with a mesh, each node once however often it is linked."""
@@ -156,15 +146,24 @@ class Glb:
         first_face = first_vertex = 0
         for matrix, mesh in self.placed():
             for primitive in mesh["primitives"]:
-                triangles = self._triangles(primitive)
+                packed = packed_by(primitive, DRACO)
+                unpacked = self._draco(packed) if packed else None
+                triangles = unpacked.faces if unpacked else self._triangles(primitive)
                 if not len(triangles):
                     continue
-                points, attributes = self._vertices(primitive, matrix)
-                triangles = _with_sound_corners(triangles, points)
+                points, attributes = self._vertices(primitive, matrix, unpacked)
+                triangles = _outwards(_with_sound_corners(triangles, points), matrix)
                 positions.append(points)
                 faces.append(triangles + first_vertex)
                 surfaces.append(
-                    Surface(first_face, first_vertex, len(triangles), attributes, self._material(primitive))
+                    Surface(
+                        first_face,
+                        first_vertex,
+                        len(triangles),
+                        attributes,
+                        self._material(primitive),
+                        primitive.get("material"),
+                    )
                 )
                 first_face += len(triangles)
                 first_vertex += len(points)
@@ -177,11 +176,11 @@ class Glb:
         return Scene(together, np.concatenate(faces), tuple(surfaces), invalid)
 
     def _vertices(
-        self, primitive: dict[str, Any], matrix: NDArray[np.float64]
+        self, primitive: dict[str, Any], matrix: NDArray[np.float64], unpacked: Unpacked | None
     ) -> tuple[Floats, dict[str, NDArray[Any]]]:
         """Positions (n, 3) of a primitive where its node puts them, and its other attributes, (n, width) each."""
         attributes = {
-            name: self.accessor(index)
+            name: unpacked.attributes[name] if unpacked and name in unpacked.attributes else self.accessor(index)
             for name, index in primitive["attributes"].items()
             if name in ("POSITION", "NORMAL") or name.startswith(("TEXCOORD_", "COLOR_"))
         }
@@ -217,14 +216,32 @@ class Glb:
         uri = self.json["buffers"][index].get("uri")
         return _from_data_uri(uri) if uri else self._binary
 
+    def _slice(self, view: dict[str, Any]) -> bytes:
+        """The bytes of a buffer view, or of what stands in for one."""
+        start = int(view.get("byteOffset", 0))
+        return bytes(self._buffer(view["buffer"])[start : start + int(view["byteLength"])])
+
+    def _draco(self, packed: dict[str, Any]) -> Unpacked:
+        return draco_primitive(packed, self._slice(self.json["bufferViews"][packed["bufferView"]]))
+
+    def _view(self, index: int) -> tuple[memoryview | bytes, int, int]:
+        """The buffer that a view is in, unpacked where it was packed; where it begins there, and its stride."""
+        view = self.json["bufferViews"][index]
+        packed = packed_by(view, *MESHOPT)
+        if not packed:
+            return self._buffer(view["buffer"]), int(view.get("byteOffset", 0)), int(view.get("byteStride") or 0)
+        if index not in self._unpacked:
+            self._unpacked[index] = meshopt_view(packed, self._slice(packed))
+        return self._unpacked[index], 0, int(packed["byteStride"])
+
     def _values(self, where: dict[str, Any], kind: np.dtype[Any], width: int, count: int) -> NDArray[Any]:
         """A view on a buffer; numpy itself refuses one that would reach beyond its end."""
-        view = self.json["bufferViews"][where["bufferView"]]
-        start = int(view.get("byteOffset", 0)) + int(where.get("byteOffset", 0))
-        stride = int(view.get("byteStride") or kind.itemsize * width)
+        buffer, start, stride = self._view(where["bufferView"])
+        start += int(where.get("byteOffset", 0))
+        stride = stride or kind.itemsize * width
         if start < 0 or stride < 0:
             raise ValueError("negative offset")
-        return np.ndarray((count, width), kind, self._buffer(view["buffer"]), start, (stride, kind.itemsize))
+        return np.ndarray((count, width), kind, buffer, start, (stride, kind.itemsize))
 
     def _patched(self, values: NDArray[Any], sparse: dict[str, Any]) -> NDArray[Any]:
         count = int(sparse["count"])
@@ -296,6 +313,12 @@ def _with_sound_corners(triangles: Integers, points: Floats) -> Integers:
         raise IndexError("a face uses a vertex that is not there")
     finite = np.asarray(np.isfinite(points).all(axis=1))
     return triangles if finite.all() else triangles[finite[triangles].all(axis=1)]
+
+
+def _outwards(triangles: Integers, matrix: NDArray[np.float64]) -> Integers:
+    """`triangles` (m, 3) with their outer sides out: a node that mirrors turns them (glTF 2.0, 3.7.4)."""
+    with np.errstate(all="ignore"):
+        return triangles[:, ::-1] if np.linalg.det(matrix[:3, :3]) < 0 else triangles
 
 
 def _moved(

@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image
 
 from ..files import write_whole
-from .facts import compressed_facts, scene_facts
+from .facts import scene_facts
 from .glb import Glb
 from .thumbnail import draw
 
@@ -17,12 +17,9 @@ from .thumbnail import draw
 def report(glb: Path, thumbnail_to: Path | None) -> dict[str, Any]:
     """Return the facts of a GLB and write its thumbnail (WebP), having read the file once.
 
-    Raises GenerationFailed for a file that nobody could open. A mesh compressed with Draco or
-    meshopt has facts, with a warning, but no thumbnail.
+    Raises GenerationFailed for a file that nobody could open.
     """
     opened = Glb(glb)
-    if opened.compression:
-        return compressed_facts(opened).to_dict()
     scene = opened.scene()
     if thumbnail_to is not None:
         write_whole(thumbnail_to, draw(opened, scene))

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..errors import GenerationFailed
 from .glb import Floats, Glb, Integers, Scene, Surface
 from .raster import Raster
 
@@ -74,10 +73,6 @@ class Points:
 def thumbnail(glb: Path, size: int = 256) -> bytes:
     """Return a WebP of `size` × `size` pixels of the GLB; raise GenerationFailed where there is nothing to draw."""
     opened = Glb(glb)
-    if opened.compression:
-        raise GenerationFailed(
-            "glb_compressed", f"The mesh is compressed with {opened.compression}.", "Its thumbnail cannot be drawn."
-        )
     return draw(opened, opened.scene(), size)
 
 

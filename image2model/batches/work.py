@@ -12,11 +12,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pebble import ProcessExpired
+
 from ..assets.report import report
 from ..errors import GenerationFailed, Image2ModelError, NotFound
 from ..files import move_whole
 from ..generators.base import Choice, Finished, Generator, Queued, Running, Submitted, Task
-from ..workers import Workers
+from ..workers import Workers, bounded
 from .breaker import Breaker
 from .desk import Desk
 from .folders import Folders
@@ -145,16 +147,26 @@ class Work:
         folder = self._folders.job(self.job)
         await asyncio.to_thread(_settle, end, folder)
         await self._desk.move(self.job, "finishing", progress=STAGES["finishing"][0], message="")
-        try:
-            facts = await self._workers.run(report, folder / "model.glb", folder / "thumbnail.webp")
-        except GenerationFailed as error:
-            facts = {"warnings": [error.message]}
-        except Exception as error:
-            log.warning("no facts of job %s: %r", self.job.id, error)
-            facts = {"warnings": ["This mesh could not be examined."]}
+        facts = await self._examined(folder)
         await asyncio.to_thread(_tidy, folder)
         cost = end.cost if end.cost is not None else self._batch.price
         await self._desk.move(self.job, "done", facts=facts, cost=cost, message="")
+
+    async def _examined(self, folder: Path) -> dict[str, Any]:
+        """The facts of the mesh, or a warning that says why there are none."""
+        try:
+            return await self._workers.run(bounded, report, folder / "model.glb", folder / "thumbnail.webp")
+        except GenerationFailed as error:
+            return {"warnings": [error.message]}
+        except TimeoutError:
+            reason = "examining this mesh takes too long"
+        except (MemoryError, ProcessExpired):
+            reason = "examining this mesh takes too much memory"
+        except Exception:
+            log.exception("no facts of job %s", self.job.id)
+            reason = "this mesh could not be examined"
+        log.warning("no facts of job %s: %s", self.job.id, reason)
+        return {"warnings": [f"Facts unavailable: {reason}. Its file is whole and can be downloaded."]}
 
     async def _after(self, error: Image2ModelError) -> bool:
         """Decide what comes after a failed try; return whether there is another."""
