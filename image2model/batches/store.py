@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
@@ -331,6 +331,29 @@ class Store:
         )
         with self._engine.connect() as connection:
             return [dict(row._mapping) for row in connection.execute(query)]
+
+    def refusals(self, codes: Collection[str], since: float) -> list[dict[str, Any]]:
+        """How many jobs on the host's key failed with each of these codes, and when last (since 1970).
+
+        Only since the far side last took a job on that key: what was refused before that is mended.
+        """
+        on_host = jobs.c.key_mark == ""
+        taken = select(func.max(jobs.c.remote["submitted_at"].as_float())).where(on_host)
+        with self._engine.connect() as connection:
+            since = max(since, connection.scalar(taken) or 0.0)
+            query = (
+                select(events.c.code, func.max(events.c.at).label("last_seen"), func.count().label("count"))
+                .join(jobs, jobs.c.id == events.c.job_id)
+                .where(events.c.code.in_(codes), events.c.at > since, on_host)
+                .group_by(events.c.code)
+            )
+            return [dict(row._mapping) for row in connection.execute(query)]
+
+    def waiting_for(self, code: str) -> int:
+        """How many jobs on the host's key wait for what this code names."""
+        query = select(func.count()).where(jobs.c.key_mark == "", jobs.c.waiting["code"].as_string() == code)
+        with self._engine.connect() as connection:
+            return connection.scalar(query.where(jobs.c.state.in_(UNFINISHED))) or 0
 
     def ids(self) -> set[str]:
         """The id of every batch."""

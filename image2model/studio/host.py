@@ -19,6 +19,13 @@ from ..generators.base import Generator
 from ..settings import Settings
 
 HOUR = 3600.0
+ATTENTION: Mapping[str, tuple[str, str]] = {
+    "key_refused": ("fal refuses the host's key, or does not let it run a model.", "Check FAL_KEY."),
+    "balance_exhausted": ("The host's fal account has no credit left.", "Top up at fal.ai/dashboard/billing."),
+    "account_locked": ("fal has locked the host's account.", "Ask fal's support why."),
+}
+"""What only the host can mend, by the code of the failures that tell of it: a sentence and the next step."""
+UNCOLLECTED = ("fal does not let the host's key collect what it has paid for.", "Check FAL_KEY. Nothing is lost yet.")
 
 
 class Host:
@@ -34,6 +41,7 @@ class Host:
         """For the host: counts of batches and jobs by state, money, outcomes of 24 hours, breakers, disk (bytes).
 
         Money is of the host's key, in US dollars: spent, or perhaps to be asked for, today and this month (UTC).
+        `attention` lists what only the host can mend (see there); it is empty when all is well.
         """
         now = time.time()
         used = await asyncio.to_thread(_size, self._folders.data)
@@ -48,7 +56,19 @@ class Host:
             "daily_budget": self._settings.daily_budget,
             "outcomes": await self._desk.call(self._desk.store.outcomes, now - money.DAY),
             "breakers": self._runner.breakers(),
+            "attention": await self.attention(now),
         }
+
+    async def attention(self, now: float) -> list[dict[str, Any]]:
+        """What only the host can mend at fal: key refused, balance exhausted, account locked, results held back.
+
+        Each entry has `code`, `message` and `hint` (plain words), `count` (pictures) and `last_seen` (since 1970).
+        It is of the last 24 hours, and goes away when fal has taken a picture on the host's key again.
+        """
+        refused = await self._desk.call(self._desk.store.refusals, tuple(ATTENTION), now - money.DAY)
+        found = [_entry(row["code"], ATTENTION[row["code"]], row["count"], row["last_seen"]) for row in refused]
+        waiting = await self._desk.call(self._desk.store.waiting_for, "collect_refused")
+        return [*found, _entry("collect_refused", UNCOLLECTED, waiting, now)] if waiting else found
 
     def reset_breaker(self, generator: str) -> None:
         """Let jobs pass to a generator again at once; raises NotFound."""
@@ -65,6 +85,11 @@ class Host:
         known = await self._desk.call(self._desk.store.ids)
         orphans = await asyncio.to_thread(self._folders.sweep, known)
         return orphans + await asyncio.to_thread(self._folders.sweep_uploads, 24 * HOUR)
+
+
+def _entry(code: str, words: tuple[str, str], count: int, last_seen: float) -> dict[str, Any]:
+    message, hint = words
+    return {"code": code, "message": message, "hint": hint, "count": count, "last_seen": last_seen}
 
 
 def _size(folder: Path) -> int:

@@ -44,6 +44,7 @@ from .host import Host
 log = logging.getLogger(__name__)
 
 HOUR = 3600.0
+REFRESH_EVERY = 900.0
 WATCH_EVERY = 1.0
 """Seconds after which a watcher gets a new view even when nothing was stored: time itself is progress."""
 GATHER = 0.05
@@ -97,18 +98,18 @@ class Studio:
         self._money = money.Limits(settings.daily_budget, settings.batch_cost_limit, settings.images_per_hour)
         self.host = Host(settings, self.generators, self.folders, self._desk, self._runner)
         """What only the host may do: whoever calls it checks that it is the host."""
-        self._sweeper: asyncio.Task[None] | None = None
+        self._chores: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Go on with what an earlier process left unfinished, and begin to keep the disk in order."""
+        """Go on with what an earlier process left unfinished, and begin to keep disk and prices in order."""
         if count := await self._runner.start():
             log.info("going on with %d unfinished jobs", count)
-        self._sweeper = asyncio.create_task(self._keep_swept())
+        self._chores = [asyncio.create_task(chore) for chore in (self._keep_swept(), self._keep_fresh())]
 
     async def close(self) -> None:
         """Stop; what is unfinished goes on at the next start."""
-        if self._sweeper:
-            self._sweeper.cancel()
+        for chore in self._chores:
+            chore.cancel()
         await self._runner.close()
         for generator in self.generators.values():
             await generator.close()
@@ -402,6 +403,13 @@ class Studio:
             except OSError as error:
                 log.warning("could not sweep: %r", error)
             await asyncio.sleep(HOUR)
+
+    async def _keep_fresh(self) -> None:
+        """Let each generator look up its prices; how often it really asks is its own to decide."""
+        while True:
+            for generator in self.generators.values():
+                await generator.refresh()
+            await asyncio.sleep(REFRESH_EVERY)
 
 
 def all_generators(settings: Settings, workers: Workers) -> list[Generator]:

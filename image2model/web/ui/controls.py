@@ -44,17 +44,19 @@ def offers(studio: Studio, key: str = "") -> dict[str, Any]:
     """What the picker lists: each generator as it is for the host's key, or for a visitor's own."""
     ours = list(studio.generators.values())
     seen = [studio.with_key(one.spec.id, key) for one in ours] if key.strip() else ours
-    reasons = sorted({one.unavailable for one in seen if one.unavailable})
-    return {"items": [_item(one) for one in seen], "note": reasons[0] if len(reasons) == 1 else ""}
+    reasons = [one.unavailable for one in seen if one.unavailable]
+    shared = reasons[0] if len(reasons) > 1 and len(set(reasons)) == 1 else ""
+    return {"items": [_item(one, "" if shared else one.unavailable) for one in seen], "note": shared}
 
 
-def _item(generator: Generator) -> dict[str, Any]:
+def _item(generator: Generator, reason: str) -> dict[str, Any]:
+    """One generator of the list; `reason` is why it is off, where that is its own."""
     spec = generator.spec
     price = spec.price(spec.check(None, None))
     return {
         "id": spec.id,
         "name": spec.name,
-        "good_at": spec.good_at,
+        "good_at": reason or spec.good_at,
         "price": dollars(price) if price else "free",
         "time": f"about {seconds(spec.usual_seconds)}"
         if spec.usual_seconds < 90

@@ -153,6 +153,7 @@ class Create:
         submitted.success(None, self.batch, None, js=SET_ADDRESS)
         first = submitted.success(**watch)
         loaded = demo.load(self.load, self.visitor, [self.visitor, self.batch], **HIDDEN).then(**watch)
+        demo.load(self.offer, [self.generator, self.key], self.generator, **HIDDEN).then(self.tell_price, **price)
         again = self.retry.click(self.again, [self.batch, self.key], None, **HIDDEN).success(**watch)
         one = self.board.input(self.again_one, [self.batch, self.key], None, **HIDDEN).success(**watch)
         keyed.then(self.give_key, [self.batch, self.key], None, **HIDDEN)
@@ -223,6 +224,12 @@ class Create:
             return self.studio.with_key(name, key)
         except Image2ModelError:
             return self.studio.generator(name)
+
+    async def offer(self, chosen: str, key: str) -> Any:
+        """What is on offer now, at which prices; something else chosen where the chosen one is not."""
+        offered = offers(self.studio, key)
+        on = [item["id"] for item in offered["items"] if not item["off"]]
+        return html(**offered) if chosen in on or not on else html(value=on[0], **offered)
 
     async def use_key(self, key: str) -> Any:
         """Offer what this key makes available."""
