@@ -18,7 +18,7 @@ from pebble import ProcessPool
 
 T = TypeVar("T")
 
-MESH_MEMORY = 3_000_000_000
+MESH_MEMORY = 6_000_000_000
 """Bytes that work on one untrusted mesh may take on top of what its worker holds already."""
 
 
@@ -50,9 +50,9 @@ class Workers:
         self._pool.join(timeout=5)
 
 
-def bounded(function: Callable[..., T], *args: Any, memory: int = MESH_MEMORY) -> T:
-    """Return `function(*args)`, in a worker; it ends in a MemoryError where it takes more than `memory` bytes."""
-    with memory_limit(memory):
+def bounded(function: Callable[..., T], *args: Any) -> T:
+    """Return `function(*args)`, in a worker; it ends in a MemoryError where it takes more than MESH_MEMORY bytes."""
+    with memory_limit(MESH_MEMORY):
         return function(*args)
 
 

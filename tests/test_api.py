@@ -31,7 +31,9 @@ ENDPOINTS = {
     "/cancel_batch": ["batch_id"],
     "/retry_batch": ["batch_id"],
     "/delete_batch": ["batch_id"],
-    "/download_batch": ["batch_id", "formats"],
+    "/download_batch": ["batch_id", "formats", "export_options"],
+    "/export": ["batch_id", "number", "format", "export_options"],
+    "/print_check": ["batch_id", "number", "size"],
     "/list_generators": [],
 }
 FAST = {"detail": "low"}

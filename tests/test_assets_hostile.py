@@ -201,7 +201,7 @@ async def test_a_mesh_beyond_the_limits_takes_nothing_else_down(saved):
 
 def hungry() -> int:
     """Take more memory than a mesh may."""
-    return len(bytearray(4_000_000_000))
+    return len(bytearray(8_000_000_000))
 
 
 def test_a_texture_bomb_is_not_decoded(saved):

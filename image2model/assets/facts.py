@@ -139,6 +139,14 @@ def weld(positions: Floats, faces: Integers) -> Integers:
     """Faces (k, 3) over welded vertices; faces that the welding makes a line or a point are dropped."""
     if not len(faces):
         return faces
+    welded = weld_numbers(positions, faces)[faces]
+    a, b, c = welded.T
+    kept: Integers = welded[(a != b) & (b != c) & (c != a)]
+    return kept
+
+
+def weld_numbers(positions: Floats, faces: Integers) -> Integers:
+    """The number (n,) of the place of each vertex; 0 for those that no face uses."""
     used = np.zeros(len(positions), bool)
     used[faces] = True
     points = positions[used].astype(np.float64)
@@ -148,10 +156,7 @@ def weld(positions: Floats, faces: Integers) -> Integers:
     _, same = np.unique((steps[:, 0] << 42) | (steps[:, 1] << 21) | steps[:, 2], return_inverse=True)
     numbers = np.zeros(len(positions), np.intp)
     numbers[used] = same
-    welded = numbers[faces]
-    a, b, c = welded.T
-    kept: Integers = welded[(a != b) & (b != c) & (c != a)]
-    return kept
+    return numbers
 
 
 def _edges(faces: Integers) -> tuple[Integers, Integers, NDArray[np.bool_]]:

@@ -150,7 +150,7 @@ def _shaded_or_grey(glb: Glb, scene: Scene, surface: Surface, points: Points, ca
 def _shaded(glb: Glb, scene: Scene, surface: Surface, points: Points, camera: Floats) -> Floats:
     """Colours (4, points) on a surface: sRGB 0 to 255 times opacity, and opacity 0 to 1."""
     corners = scene.faces.take(points.faces, axis=0).T
-    colour = _colour(glb, surface, corners - surface.first_vertex, points.weights)
+    colour = base_colour(glb, surface, corners - surface.first_vertex, points.weights)
     if "KHR_materials_unlit" not in surface.material.get("extensions", {}):
         normals = _normals(scene, surface, corners, points.weights)
         _light(colour, camera @ normals)
@@ -192,7 +192,7 @@ def _light(colour: Floats, normals: Floats) -> None:
     colour[:3] += np.float32(0.2) * rim
 
 
-def _colour(glb: Glb, surface: Surface, corners: Integers, weights: Floats) -> Floats:
+def base_colour(glb: Glb, surface: Surface, corners: Integers, weights: Floats) -> Floats:
     """Linear colour and opacity (4, points) before any light."""
     look = surface.material.get("pbrMetallicRoughness", {})
     texture = look.get("baseColorTexture")

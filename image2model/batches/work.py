@@ -8,12 +8,13 @@ import logging
 import shutil
 import time
 from contextlib import AbstractAsyncContextManager, aclosing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pebble import ProcessExpired
 
+from ..assets.export import wanted
 from ..assets.report import report
 from ..errors import GenerationFailed, Image2ModelError, NotFound
 from ..files import move_whole
@@ -21,6 +22,7 @@ from ..generators.base import Choice, Finished, Generator, Queued, Running, Subm
 from ..workers import Workers, bounded
 from .breaker import Breaker
 from .desk import Desk
+from .exports import Exports
 from .folders import Folders
 from .policy import FAULTS, Policy
 from .records import Batch, Failure, Job, Wait
@@ -29,6 +31,8 @@ from .stages import STAGES, news, tells_more
 log = logging.getLogger(__name__)
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+FACES_OVER = 1.05
+"""A mesh this much over the face limit is let pass: generators' own limits are never exact."""
 LOOK_AFTER = (0.0, 3.0, 15.0)
 """Seconds before each look at the far side for a submit that got no answer: it may be listed a little later."""
 
@@ -41,6 +45,7 @@ class Shop:
     folders: Folders
     workers: Workers
     policy: Policy
+    exports: Exports
 
 
 class Work:
@@ -56,6 +61,7 @@ class Work:
         slot: AbstractAsyncContextManager[Any],
     ) -> None:
         self._desk, self._folders, self._workers, self._policy = shop.desk, shop.folders, shop.workers, shop.policy
+        self._exports = shop.exports
         self._batch, self.job, self._generator, self._breaker, self._slot = batch, job, generator, breaker, slot
         self._trial = False
         self._lost = 0
@@ -148,9 +154,23 @@ class Work:
         await asyncio.to_thread(_settle, end, folder)
         await self._desk.move(self.job, "finishing", progress=STAGES["finishing"][0], message="")
         facts = await self._examined(folder)
+        facts |= await self._limited(facts)
         await asyncio.to_thread(_tidy, folder)
         cost = end.cost if end.cost is not None else self._batch.price
         await self._desk.move(self.job, "done", facts=facts, cost=cost, message="")
+
+    async def _limited(self, facts: dict[str, Any]) -> dict[str, Any]:
+        """Keep to the face limit that was asked for: a mesh with more faces gets a lighter copy beside it."""
+        asked, faces = self._batch.face_limit, facts.get("faces")
+        if not asked or not faces:
+            return {}
+        if faces <= asked * FACES_OVER:
+            return {"face_limit": {"asked": asked, "obtained": faces, "file": None}}
+        try:
+            made = await self._exports.get(replace(self.job, state="done"), wanted("glb", face_limit=asked))
+        except Image2ModelError as error:
+            return {"warnings": [*facts["warnings"], f"The face limit was not kept: {error.message}"]}
+        return {"face_limit": {"asked": asked, "obtained": made.facts["faces"], "file": made.filename}}
 
     async def _examined(self, folder: Path) -> dict[str, Any]:
         """The facts of the mesh, or a warning that says why there are none."""

@@ -67,6 +67,13 @@ class Option:
         return noun
 
 
+AFTERWARDS = Option(
+    "face_limit", "Face limit", "int", minimum=100, maximum=5_000_000,
+    help="This generator has no limit of its own: a lighter copy is made here, beside the original.",
+)  # fmt: skip
+"""The face limit of generators that have none of their own: it is not sent to them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """What a person chose for one batch: checked options and the face limit."""
@@ -105,7 +112,7 @@ class Spec:
                 f"{self.name} has no option called {', '.join(sorted(map(repr, given)))}.",
                 f"Its options: {known}.",
             )
-        faces = None if self.face_limit is None else self.face_limit.check(face_limit)
+        faces = (self.face_limit or AFTERWARDS).check(face_limit)
         return Choice({name: value for name, value in checked.items() if value is not None}, faces)
 
 

@@ -23,6 +23,7 @@ from ..batches import money
 from ..batches.archive import Entry, Stream, stream_zip
 from ..batches.changes import Changes
 from ..batches.desk import Desk
+from ..batches.exports import Exports
 from ..batches.folders import Folders
 from ..batches.policy import NOT_OVER_THERE, Policy
 from ..batches.records import ENDED_BADLY, Batch, Job, Refusal
@@ -40,6 +41,7 @@ from ..names import clean_name, unique_stems
 from ..settings import Settings
 from ..workers import Workers
 from .host import Host
+from .meshes import Meshes
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +96,10 @@ class Studio:
         self._changes = Changes()
         self._desk = Desk(self._store, self._changes)
         policy = Policy(60.0 * settings.job_minutes, settings.retry_pace)
-        self._runner = Runner(Shop(self._desk, self.folders, self.workers, policy), self.generators)
+        exports = Exports(self.folders, self.workers)
+        self._runner = Runner(Shop(self._desk, self.folders, self.workers, policy, exports), self.generators)
+        self.meshes = Meshes(settings, self.folders, exports, self.batch, self.contents)
+        """What is done with finished meshes."""
         self._money = money.Limits(settings.daily_budget, settings.batch_cost_limit, settings.images_per_hour)
         self.host = Host(settings, self.generators, self.folders, self._desk, self._runner)
         """What only the host may do: whoever calls it checks that it is the host."""
@@ -393,7 +398,9 @@ class Studio:
 
     def _entries(self, job: Job, folder: Path) -> list[Entry]:
         wanted = ((folder / "model.glb", f"{job.stem}.glb"), (folder / "thumbnail.webp", f"thumbnails/{job.stem}.webp"))
-        return [Entry(path, name) for path, name in wanted if path.is_file()]
+        limited = ((job.facts or {}).get("face_limit") or {}).get("file")
+        lighter = [(folder / "exports" / limited, limited)] if limited else []
+        return [Entry(path, name) for path, name in (*wanted, *lighter) if path.is_file()]
 
     async def _keep_swept(self) -> None:
         while True:

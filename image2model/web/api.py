@@ -24,6 +24,10 @@ GENERATOR = "Id of a generator (see /list_generators); empty: the default one"
 FACES = "Number of faces wanted, where the generator takes one; empty: its own choice"
 OPTIONS = "The generator's options by name (see /list_generators); empty: their defaults"
 BATCH = "Id of a batch, from /submit_batch"
+NUMBER = "Number of a job in its batch, from 1"
+FORMAT = "glb, obj, stl, 3mf, ply or usdz"
+EXPORT = "Options of the export, each may be left out: size, unit, up, pivot, face_limit, packing, repair"
+SIZE = "Length of the longest side, in mm; empty: 100"
 
 
 class Api:
@@ -99,13 +103,37 @@ class Api:
         await self.studio.delete(batch_id)
         return {"batch_id": batch_id, "deleted": True}
 
-    async def download_batch(self, batch_id: str, formats: list[str] | None = None) -> str:
+    async def export(
+        self,
+        batch_id: str,
+        number: float,
+        format: str = "stl",
+        export_options: dict[str, Any] | None = None,
+    ) -> tuple[str, dict[str, Any]]:
+        """One finished mesh in another format, size or face count; returns the file and what is known of it.
+
+        Options: size (of the longest side) with unit (mm, cm, m, in), up (y, z), pivot (keep, centre, bottom),
+        face_limit, packing (none, meshopt, draco; GLB only), repair (none, solid, rebuild).
+        """
+        (choice,) = self.studio.meshes.choices([format], export_options)
+        made = await self.studio.meshes.export(batch_id, int(number), choice)
+        return str(await self.studio.meshes.lend(batch_id, made)), {"name": made.filename, **made.facts}
+
+    async def print_check(self, batch_id: str, number: float, size: float | None = None) -> dict[str, Any]:
+        """Whether a finished mesh is ready to print at a size, why not, and what mending would make of it."""
+        return await self.studio.meshes.print_check(batch_id, int(number), size or None)
+
+    async def download_batch(
+        self, batch_id: str, formats: list[str] | None = None, export_options: dict[str, Any] | None = None
+    ) -> str:
         """The finished meshes of a batch as one zip, with thumbnails and manifest.json.
 
+        With formats, or options as /export takes them, the zip holds these exports instead.
         For large batches rather fetch the address `zip` of /batch_status, which is streamed.
         """
-        if set(formats or ["glb"]) != {"glb"}:
-            raise gr.Error("format_unknown: The zip holds GLB files. It takes formats=['glb'].", print_exception=False)
+        if formats or export_options:
+            choices = self.studio.meshes.choices(formats or ["glb"], export_options)
+            return str(await self.studio.meshes.lend_archive(batch_id, choices))
         if not (await self.studio.view(batch_id))["zip"]:
             raise gr.Error("nothing_done: No mesh of this batch is finished yet. Try later.", print_exception=False)
         return str(await self.studio.lend_archive(batch_id))
@@ -206,6 +234,8 @@ def build(studio: Studio) -> None:
             component.async_move_resource_to_block_cache = _guarded(component, api)  # type: ignore[assignment, method-assign]
         choice = [gr.Textbox(label=GENERATOR), gr.Number(label=FACES, value=None), gr.JSON(label=OPTIONS)]
         batch_id, formats = gr.Textbox(label=BATCH), gr.JSON(label="File formats in the zip")
+        number, size = gr.Number(label=NUMBER, value=1), gr.Number(label=SIZE, value=None)
+        form, export_options = gr.Textbox(label=FORMAT, value="stl"), gr.JSON(label=EXPORT)
         mesh, archive = gr.File(label="GLB"), gr.File(label="Zip")
         status, facts = gr.JSON(label="Status"), gr.JSON(label="Facts")
     endpoints: list[tuple[Callable[..., Any], list[Any], list[Any]]] = [
@@ -216,7 +246,9 @@ def build(studio: Studio) -> None:
         (api.cancel_batch, [batch_id], [status]),
         (api.retry_batch, [batch_id], [status]),
         (api.delete_batch, [batch_id], [status]),
-        (api.download_batch, [batch_id, formats], [archive]),
+        (api.download_batch, [batch_id, formats, export_options], [archive]),
+        (api.export, [batch_id, number, form, export_options], [mesh, facts]),
+        (api.print_check, [batch_id, number, size], [status]),
         (api.list_generators, [], [status]),
     ]
     for function, inputs, outputs in endpoints:

@@ -13,7 +13,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from ..errors import Image2ModelError
-from ..studio import Studio
+from ..studio import Stream, Studio, archive_name
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -34,25 +34,54 @@ def routes(studio: Studio) -> list[Route]:
 
     async def archive(request: Request) -> Response:
         stream = await studio.archive(request.path_params["batch_id"])
-        name = f"image2model-{request.path_params['batch_id'][:8]}.zip"
-        return StreamingResponse(
-            stream.chunks,
-            media_type="application/zip",
-            headers={
-                "Content-Length": str(stream.size),
-                "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}",
-                "Cache-Control": "no-store",
-            },
+        return _zip(stream, f"image2model-{request.path_params['batch_id'][:8]}.zip")
+
+    async def export(request: Request) -> Response:
+        asked = dict(request.query_params)
+        (choice,) = studio.meshes.choices([asked.pop("format", "glb")], asked)
+        made = await studio.meshes.export(request.path_params["batch_id"], request.path_params["number"], choice)
+        return FileResponse(
+            made.path,
+            media_type=made.media_type,
+            filename=made.filename,
+            headers={"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"},
         )
+
+    async def exports(request: Request) -> Response:
+        asked, batch_id = dict(request.query_params), request.path_params["batch_id"]
+        choices = studio.meshes.choices(asked.pop("format", "glb"), asked)
+        return _zip(await studio.meshes.archive(batch_id, choices), archive_name(batch_id, choices))
+
+    async def print_check(request: Request) -> Response:
+        params, asked = request.path_params, request.query_params
+        found = await studio.meshes.print_check(
+            params["batch_id"], params["number"], asked.get("size"), asked.get("unit")
+        )
+        return JSONResponse(found, headers={"Cache-Control": "no-store"})
 
     async def alive(_request: Request) -> Response:
         return JSONResponse({"status": "alive"}, headers={"Cache-Control": "no-store"})
 
     return [
         Route("/batches/{batch_id}/zip", _answering(archive)),
+        Route("/batches/{batch_id}/export", _answering(exports)),
+        Route("/batches/{batch_id}/{number:int}/export", _answering(export)),
+        Route("/batches/{batch_id}/{number:int}/print-check", _answering(print_check)),
         Route("/batches/{batch_id}/{number:int}/{name}", _answering(file)),
         Route("/alive", alive),
     ]
+
+
+def _zip(stream: Stream, name: str) -> Response:
+    return StreamingResponse(
+        stream.chunks,
+        media_type="application/zip",
+        headers={
+            "Content-Length": str(stream.size),
+            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}",
+            "Cache-Control": "no-store",
+        },
+    )
 
 
 def _answering(handler: Handler) -> Handler:

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
-from ...generators.base import Choice, Generator, Option, Spec
+from ...generators.base import AFTERWARDS, Choice, Generator, Option, Spec
 from ...studio import Studio
 from .render import dollars, seconds
 from .theme import html
@@ -113,11 +113,9 @@ class OptionControls:
 
 
 def face_limit_control(spec: Spec) -> dict[str, Any]:
-    """What the face-limit field says and whether it is there, for this generator."""
-    option = spec.face_limit
-    if option is None:
-        return {"visible": False, "value": None}
-    return {"visible": True, "label": option.label, "info": f"{option.help} {option.takes().capitalize()}.".strip()}
+    """What the face-limit field says for this generator."""
+    option = spec.face_limit or AFTERWARDS
+    return {"label": option.label, "info": f"{option.help} {option.takes().capitalize()}.".strip()}
 
 
 def price_of(spec: Spec, options: dict[str, Any], face_limit: Any) -> Any:

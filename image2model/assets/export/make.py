@@ -1,0 +1,134 @@
+"""A GLB as a file of another format or size: made, read back by another library, and only then kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.spatial import KDTree
+
+from ...files import write_whole
+from ..facts import closure
+from ..glb import Glb, Scene, Surface
+from ..printing import mended, print_check
+from . import readers
+from .gltf import gltf
+from .obj import obj
+from .shape import Z_UP, compact, placed, thinned, vertex_colours
+from .solids import ply, stl, threemf
+from .usdz import usdz
+from .wanted import PRINT_SIZE, Wanted, wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What came of an export, as JSON takes it."""
+
+    faces: int
+    faces_asked: int | None
+    faces_before: int
+    dimensions: tuple[float, float, float]
+    """Of the bounding box, along the file's x, y and z, in `unit`."""
+    unit: str
+    closed: bool
+    notes: tuple[str, ...]
+    """What was changed, in plain sentences."""
+    checked_with: str
+    """The library that has read the file back."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON takes it."""
+        return {name: list(value) if isinstance(value := getattr(self, name), tuple) else value
+                for name in self.__dataclass_fields__}  # fmt: skip
+
+
+WRITERS: dict[str, Callable[[Glb, Scene, Wanted, str], bytes]] = {
+    "glb": lambda glb, scene, choice, stem: gltf(glb, scene, choice.packing),
+    "obj": lambda glb, scene, choice, stem: obj(glb, scene, stem),
+    "stl": lambda glb, scene, choice, stem: stl(scene),
+    "3mf": lambda glb, scene, choice, stem: threemf(scene),
+    "ply": lambda glb, scene, choice, stem: ply(scene, vertex_colours(glb, scene), None),
+    "usdz": lambda glb, scene, choice, stem: usdz(glb, scene, choice.up),
+}
+
+
+def export(glb: Path, choice: Wanted, target: Path, stem: str) -> dict[str, Any]:
+    """Write `glb` as `choice` says to `target`, and beside it, as JSON, what is returned: a `Made`.
+
+    Nothing is left at `target` unless another library than ours reads the same faces, bounds and textures from it.
+    Raises GenerationFailed for a GLB that nobody could open, Unavailable for what could not be written soundly.
+    """
+    readers.demand(choice.format.id)
+    opened = Glb(glb)
+    scene = compact(opened.scene())
+    before, notes = len(scene.faces), list[str]()
+    if choice.repair != "none":
+        scene, notes = _mended(opened, scene, choice)
+    if choice.face_limit:
+        scene = thinned(scene, choice.face_limit)
+    scene = placed(scene, choice)
+    data = WRITERS[choice.format.id](opened, scene, choice, stem)
+    checked_with = readers.check(data, choice, scene)
+    size = np.ptp(scene.positions.astype(float), axis=0).round(6).tolist()
+    made = Made(
+        faces=len(scene.faces),
+        faces_asked=choice.face_limit,
+        faces_before=before,
+        dimensions=(size[0], size[1], size[2]),
+        unit=choice.format.unit,
+        closed=closure(scene.positions, scene.faces).watertight,
+        notes=(*notes, *_remarks(scene, choice)),
+        checked_with=checked_with,
+    ).to_dict()
+    target.parent.mkdir(exist_ok=True)
+    write_whole(target.with_name(target.name + ".json"), json.dumps(made).encode())
+    write_whole(target, data)
+    return made
+
+
+def _remarks(scene: Scene, choice: Wanted) -> list[str]:
+    if choice.face_limit and len(scene.faces) > choice.face_limit:
+        return [f"{choice.face_limit:,} faces were asked for; {len(scene.faces):,} is as few as keep its shape."]
+    return []
+
+
+def check_print(glb: Path, size_mm: float | None = None) -> dict[str, Any]:
+    """Whether a GLB can be printed, its longest side being `size_mm`: as it is, and once it is mended.
+
+    Raises GenerationFailed for a file that nobody could open.
+    """
+    size = size_mm or PRINT_SIZE
+    scene = placed(compact(Glb(glb).scene()), wanted("stl", size=size))
+    verdict = print_check(scene.positions, scene.faces)
+    if verdict.ready:
+        return {"size_mm": size, **verdict.to_dict(), "mended": None}
+    (positions, faces), steps = mended(scene.positions, scene.faces)
+    after = print_check(positions, faces)
+    return {"size_mm": size, **verdict.to_dict(), "mended": {**after.to_dict(), "steps": steps}}
+
+
+def _mended(glb: Glb, scene: Scene, choice: Wanted) -> tuple[Scene, list[str]]:
+    """The scene as a solid, in one colour per vertex where it has any, and what was done to it."""
+    size = choice.size_mm or PRINT_SIZE
+    stood = placed(scene, wanted("stl", size=size))
+    (positions, faces), notes = mended(stood.positions, stood.faces, rebuild=choice.repair == "rebuild")
+    colours = vertex_colours(glb, scene)
+    attributes = {}
+    if colours is not None:
+        nearest = KDTree(stood.positions).query(positions, workers=1)[1]
+        attributes["COLOR_0"] = _linear(colours[nearest])
+    surface = Surface(0, 0, len(faces), attributes, {"pbrMetallicRoughness": {"metallicFactor": 0}})
+    longest = float(np.ptp(scene.positions, axis=0).max()) or 1.0
+    back = positions @ Z_UP * (longest / size)
+    return compact(replace(scene, positions=back.astype(np.float32), faces=faces, surfaces=(surface,))), notes
+
+
+def _linear(colours: Any) -> Any:
+    """sRGB and opacity (n, 4) as glTF wants them: linear, 0 to 1."""
+    share = colours.astype(np.float32) / 255
+    share[:, :3] = np.where(share[:, :3] < 0.04045, share[:, :3] / 12.92, ((share[:, :3] + 0.055) / 1.055) ** 2.4)
+    return share

@@ -1,0 +1,102 @@
+"""The other formats, sizes and face counts of finished jobs: made when asked for, once, and kept beside the mesh.
+
+exports/<stem>-<choice>.<ending>        the file, under a name made from the choice
+exports/<stem>-<choice>.<ending>.json   what is known of it
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pebble import ProcessExpired
+
+from ..assets.export import Wanted, export
+from ..errors import Conflict, NotFound, Unavailable
+from ..workers import Workers, bounded
+from .folders import Folders
+from .records import Job
+
+SECONDS = 300
+KEPT = 24
+"""Exports that one job keeps; the oldest go first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A file made of a mesh, and what is known of it (`assets.export.make.Made`)."""
+
+    path: Path
+    filename: str
+    media_type: str
+    facts: dict[str, Any]
+
+
+class Exports:
+    """Makes each export once, however often it is asked for at the same time."""
+
+    def __init__(self, folders: Folders, workers: Workers) -> None:
+        self._folders, self._workers = folders, workers
+        self._making: dict[Path, asyncio.Task[dict[str, Any]]] = {}
+
+    async def get(self, job: Job, choice: Wanted) -> Exported:
+        """The job's mesh as `choice` says, made if it is not there.
+
+        Raises Conflict while the job is not done, NotFound for a mesh that is gone, GenerationFailed for one that
+        nobody could open, Unavailable for what cannot be made.
+        """
+        if job.state != "done":
+            raise Conflict("not_done", f"{job.name} is not finished.", "Try again once it is.")
+        folder, filename = self._folders.job(job), choice.filename(job.stem)
+        if choice.changes_nothing:
+            path, facts = folder / "model.glb", dict(job.facts or {})
+        else:
+            path = folder / "exports" / filename
+            facts = await self._facts(folder / "model.glb", choice, path, job.stem)
+        if not await asyncio.to_thread(path.is_file):
+            raise _gone()
+        return Exported(path, filename, choice.format.media_type, facts)
+
+    async def _facts(self, glb: Path, choice: Wanted, path: Path, stem: str) -> dict[str, Any]:
+        known = path.with_name(path.name + ".json")
+        if await asyncio.to_thread(path.is_file) and await asyncio.to_thread(known.is_file):
+            found: dict[str, Any] = json.loads(await asyncio.to_thread(known.read_bytes))
+            return found
+        if path not in self._making:
+            task = asyncio.create_task(self._made(glb, choice, path, stem))
+            self._making[path] = task
+            task.add_done_callback(lambda _: self._making.pop(path, None))
+        return await asyncio.shield(self._making[path])  # others may wait for it too
+
+    async def _made(self, glb: Path, choice: Wanted, path: Path, stem: str) -> dict[str, Any]:
+        facts: dict[str, Any] = await self.work(export, glb, choice, path, stem)
+        await asyncio.to_thread(_prune, path.parent)
+        return facts
+
+    async def work(self, function: Any, *arguments: Any) -> Any:
+        """Run mesh work in a worker, its accidents told as errors for people."""
+        try:
+            return await self._workers.run(bounded, function, *arguments, seconds=SECONDS)
+        except TimeoutError:
+            raise Unavailable("export_too_long", "This takes too long for this mesh.", "Set a face limit.") from None
+        except (MemoryError, ProcessExpired):
+            raise Unavailable(
+                "export_too_large", "This takes too much memory for this mesh.", "Set a face limit."
+            ) from None
+        except FileNotFoundError:
+            raise _gone() from None
+
+
+def _gone() -> NotFound:
+    return NotFound("file_not_found", "There is no such file.", "It may have been deleted.")
+
+
+def _prune(folder: Path) -> None:
+    """Delete the oldest exports beyond KEPT, each with its facts."""
+    files = [file for file in folder.glob("[!.]*") if file.suffix != ".json"]
+    for old in sorted(files, key=lambda file: file.stat().st_mtime)[:-KEPT]:
+        old.unlink(missing_ok=True)
+        old.with_name(old.name + ".json").unlink(missing_ok=True)

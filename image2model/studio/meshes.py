@@ -1,0 +1,166 @@
+"""The use cases of finished meshes: one, or a whole batch, in another format; and whether it can be printed."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..assets.export import FORMATS, Wanted, check_print, wanted
+from ..batches.archive import Entry, Stream, stream_zip
+from ..batches.exports import Exported, Exports
+from ..batches.folders import Folders
+from ..batches.records import Batch, Job
+from ..errors import Conflict, Image2ModelError, NotFound, Unavailable
+from ..settings import Settings
+
+Contents = Callable[[str], Awaitable[tuple[list[Entry], dict[str, Any]]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """How far the exports of a batch have come."""
+
+    done: int
+    total: int
+    failed: tuple[dict[str, Any], ...]
+    """Job number, name, format, code and message of each that could not be made."""
+
+
+class Meshes:
+    """One studio's, as `Studio.meshes`. Choices are checked by `wanted`, which raises OptionRefused."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        folders: Folders,
+        exports: Exports,
+        batch: Callable[[str], Awaitable[Batch]],
+        contents: Contents,
+    ) -> None:
+        self._settings, self._folders, self._exports = settings, folders, exports
+        self._batch, self._contents = batch, contents
+
+    def formats(self) -> list[dict[str, Any]]:
+        """The formats on offer as plain data."""
+        return [
+            {"id": one.id, "label": one.label, "good_for": one.good_for, "up": one.up, "unit": one.unit,
+             "colour": one.colour, "printed": one.printed}
+            for one in FORMATS.values()
+        ]  # fmt: skip
+
+    def choices(self, formats: Sequence[str] | str, options: Mapping[str, Any] | None = None) -> list[Wanted]:
+        """The choice for each of `formats` (a list, or text with commas), all with the same `options`.
+
+        Options are those of `assets.export.wanted`: size, unit, up, pivot, face_limit, packing, repair. Raises
+        OptionRefused.
+        """
+        names = formats.split(",") if isinstance(formats, str) else formats
+        known = ("size", "unit", "up", "pivot", "face_limit", "packing", "repair")
+        given = {name: value for name, value in (options or {}).items() if name in known}
+        kept = [name.strip().lower() for name in names if name.strip()] or ["glb"]
+        return [_choice(name, given) for name in dict.fromkeys(kept)]
+
+    async def export(self, batch_id: str, number: int, choice: Wanted) -> Exported:
+        """One job's mesh as `choice` says, made if it is not there.
+
+        Raises NotFound, Conflict while the job is not done, Unavailable for what cannot be made.
+        """
+        self._check_disk()
+        return await self._exports.get(await self._job(batch_id, number), choice)
+
+    async def print_check(
+        self, batch_id: str, number: int, size: float | str | None = None, unit: str | None = None
+    ) -> dict[str, Any]:
+        """Whether a job's mesh can be printed (`assets.export.check_print`), and what mending would make of it."""
+        job = await self._job(batch_id, number)
+        if job.state != "done":
+            raise Conflict("not_done", f"{job.name} is not finished.", "Try again once it is.")
+        millimetres = wanted("stl", size=size, unit=unit).size_mm
+        found: dict[str, Any] = await self._exports.work(check_print, self._folders.job(job) / "model.glb", millimetres)
+        return found
+
+    async def prepare(self, batch_id: str, choices: Sequence[Wanted]) -> AsyncIterator[Prepared]:
+        """Make the exports of all finished jobs, telling how far it is after each; raises NotFound."""
+        self._check_disk()
+        jobs = await self._done(batch_id)
+        waiting = [asyncio.ensure_future(self._tried(job, choice)) for job in jobs for choice in choices]
+        failed: list[dict[str, Any]] = []
+        yield Prepared(0, len(waiting), ())
+        try:
+            for done, task in enumerate(asyncio.as_completed(waiting), 1):
+                made = await task
+                failed += [made] if isinstance(made, dict) else []
+                yield Prepared(done, len(waiting), tuple(failed))
+        finally:
+            for task in waiting:
+                task.cancel()
+
+    async def archive(self, batch_id: str, choices: Sequence[Wanted]) -> Stream:
+        """All finished jobs as `choices` say, as a zip with a manifest; the zip is made while it is read.
+
+        What cannot be made is left out and told in the manifest. Raises NotFound, Conflict where nothing is done.
+        """
+        self._check_disk()
+        jobs = await self._done(batch_id)
+        _, manifest = await self._contents(batch_id)
+        pairs = [(job, choice) for job in jobs for choice in choices]
+        made = await asyncio.gather(*(self._tried(job, choice) for job, choice in pairs))
+        entries = [Entry(one.path, one.filename) for one in made if isinstance(one, Exported)]
+        manifest["exports"] = [
+            {"number": job.number, "format": choice.format.id, "filename": one.filename, **one.facts}
+            for (job, choice), one in zip(pairs, made, strict=True)
+            if isinstance(one, Exported)
+        ]
+        manifest["export_failures"] = [one for one in made if isinstance(one, dict)]
+        return stream_zip(entries, manifest)
+
+    async def lend(self, batch_id: str, exported: Exported) -> Path:
+        """An export where Gradio may hand it out."""
+        return await asyncio.to_thread(self._folders.lend, batch_id, exported.path, exported.filename)
+
+    async def lend_archive(self, batch_id: str, choices: Sequence[Wanted]) -> Path:
+        """`archive` as a file where Gradio may hand it out."""
+        stream = await self.archive(batch_id, choices)
+        return await asyncio.to_thread(
+            self._folders.write_lent, batch_id, archive_name(batch_id, choices), stream.chunks
+        )
+
+    async def _tried(self, job: Job, choice: Wanted) -> Exported | dict[str, Any]:
+        """The export, or why there is none."""
+        try:
+            return await self._exports.get(job, choice)
+        except Image2ModelError as error:
+            return {"number": job.number, "name": job.name, "format": choice.format.id, "code": error.code,
+                    "message": error.message}  # fmt: skip
+
+    async def _job(self, batch_id: str, number: int) -> Job:
+        batch = await self._batch(batch_id)
+        found = next((job for job in batch.jobs if job.number == number), None)
+        if found is None:
+            raise NotFound("file_not_found", "There is no such mesh.", "It may have been deleted.")
+        return found
+
+    async def _done(self, batch_id: str) -> list[Job]:
+        jobs = [job for job in (await self._batch(batch_id)).jobs if job.state == "done"]
+        if not jobs:
+            raise Conflict("nothing_done", "No mesh of this batch is finished yet.", "Try later.")
+        return jobs
+
+    def _check_disk(self) -> None:
+        if shutil.disk_usage(self._folders.data).free < self._settings.min_free_gb * 1_000_000_000:
+            raise Unavailable("disk_full", "The server's disk is nearly full.", "Try again later.")
+
+
+def archive_name(batch_id: str, choices: Sequence[Wanted]) -> str:
+    """What the zip of a batch's exports is called."""
+    return f"image2model-{batch_id[:8]}-{'-'.join(choice.format.id for choice in choices)}.zip"
+
+
+def _choice(form: str, options: Mapping[str, Any]) -> Wanted:
+    """The choice for one of several formats: packing is for the GLB among them."""
+    own = {name: value for name, value in options.items() if name != "packing" or form == "glb"}
+    return wanted(form, **own)

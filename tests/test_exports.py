@@ -1,0 +1,262 @@
+"""Meshes in other formats, sizes and face counts, read back by at least two libraries each."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import zipfile
+from functools import cache
+from pathlib import Path
+
+import lib3mf
+import meshio
+import numpy as np
+import pytest
+import trimesh
+from PIL import Image
+
+from image2model.assets.export import check_print, export, readers, wanted
+from image2model.assets.facts import facts
+from image2model.assets.glb import Glb
+from image2model.errors import OptionRefused, Unavailable
+from tests import local_shapes, meshes
+from tests.fal_files import box_glb
+from tests.pictures import encoded, photo
+
+
+def coloured() -> trimesh.Trimesh:
+    """A ball with colours at its vertices."""
+    ball = trimesh.creation.icosphere(3)
+    ball.visual.vertex_colors = np.random.default_rng(1).integers(0, 255, (len(ball.vertices), 4))
+    return ball
+
+
+def scene() -> trimesh.Scene:
+    """Several materials, one mesh placed twice, once mirrored."""
+    placed = trimesh.Scene()
+    box = meshes.textured_box(photo(64, 32))
+    placed.add_geometry(box, geom_name="box", transform=trimesh.transformations.translation_matrix([2, 0, 0]))
+    placed.add_geometry(trimesh.creation.cone(1, 2), transform=np.diag([-1.0, 1, 2, 1]))
+    placed.add_geometry(coloured(), transform=trimesh.transformations.translation_matrix([0, 5, 0]))
+    return placed
+
+
+SAMPLES = {
+    "the local engine's": lambda: local_shapes.make(
+        Image.open("examples/rocket.jpg").convert("RGB").resize((256, 256))
+    ),
+    "the stand-in's": lambda: box_glb(encoded(photo(32, 32), "PNG")),
+    "textured box": lambda: meshes.textured_box(photo(64, 32)),
+    "ball with a seam": lambda: meshes.bumpy_ball(40, photo(64, 64)),
+    "bowl": meshes.bowl,
+    "tube": meshes.tube,
+    "two pieces": meshes.two_pieces,
+    "Draco": lambda: meshes.draco(trimesh.creation.torus(1, 0.3)),
+    "meshopt": lambda: meshes.meshopt(trimesh.creation.capsule()),
+    "coloured vertices": coloured,
+    "scene": scene,
+}
+
+
+@cache
+def sample(name: str) -> bytes:
+    """A GLB of ours, or of another program."""
+    made = SAMPLES[name]()
+    return made if isinstance(made, bytes) else made.export(file_type="glb")
+
+
+@pytest.fixture
+def made(tmp_path: Path):
+    """Export a GLB; return what is known of the file, and its path."""
+
+    def make(data: bytes, form: str, **options):
+        glb = tmp_path / "model.glb"
+        glb.write_bytes(data)
+        choice = wanted(form, **options)
+        target = tmp_path / "exports" / choice.filename("thing")
+        found = export(glb, choice, target, "thing")
+        assert glb.read_bytes() == data, "the original is never touched"
+        assert json.loads(target.with_name(target.name + ".json").read_text()) == found
+        return found, target
+
+    return make
+
+
+def read_meshio(path: Path) -> tuple[int, np.ndarray]:
+    """Faces and bounds, by meshio."""
+    mesh = meshio.read(path)
+    return sum(len(block.data) for block in mesh.cells), np.array([mesh.points.min(0), mesh.points.max(0)])
+
+
+def read_obj(path: Path) -> tuple[int, np.ndarray]:
+    """Faces and bounds of the OBJ in a zip, by meshio."""
+    with zipfile.ZipFile(path) as archive:
+        lines = archive.read("thing.obj").decode().splitlines(keepends=True)
+    bare = path.with_name("bare.obj")  # meshio wants texture coordinates for all vertices or for none
+    bare.write_text("".join(line for line in lines if not line.startswith(("vt", "vn"))))
+    return read_meshio(bare)
+
+
+def read_3mf(path: Path) -> tuple[int, np.ndarray]:
+    """Faces and bounds, by the 3MF consortium's own library."""
+    model = lib3mf.get_wrapper().CreateModel()
+    model.QueryReader("3mf").ReadFromFile(str(path))
+    assert model.GetUnit() == lib3mf.ModelUnit.MilliMeter
+    found = model.GetMeshObjects()
+    assert found.MoveNext()
+    mesh = found.GetCurrentMeshObject()
+    points = np.array([list(vertex.Coordinates) for vertex in mesh.GetVertices()])
+    return mesh.GetTriangleCount(), np.array([points.min(0), points.max(0)])
+
+
+def read_glb(path: Path) -> tuple[int, np.ndarray]:
+    """Faces and bounds, by our own reader."""
+    scene = Glb(path).scene()
+    return len(scene.faces), np.array([scene.positions.min(0), scene.positions.max(0)])
+
+
+SECOND_READERS = {"glb": read_glb, "obj": read_obj, "stl": read_meshio, "ply": read_meshio, "3mf": read_3mf}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("form", SECOND_READERS)
+def test_two_readers_find_the_same_mesh(made, name, form):
+    """Each format of each sample opens in two libraries with the faces and bounds that were told."""
+    found, path = made(sample(name), form, size=80)
+    assert found["checked_with"] == "trimesh"
+    faces, bounds = SECOND_READERS[form](path)
+    side = 80 if found["unit"] == "mm" else 0.08
+    assert faces == found["faces"] == facts(path.parent.parent / "model.glb").faces
+    assert np.ptp(bounds, axis=0) == pytest.approx(found["dimensions"], rel=1e-3, abs=side / 1e4)
+    assert np.ptp(bounds, axis=0).max() == pytest.approx(side, rel=1e-4)
+
+
+@pytest.mark.parametrize("packing", ["meshopt", "draco"])
+@pytest.mark.parametrize("name", ["ball with a seam", "scene", "coloured vertices", "the local engine's"])
+def test_packed_glbs_are_smaller_and_the_same(made, name, packing):
+    """Packing keeps faces, bounds within a thousandth and textures, and takes less room."""
+    plain, packed = made(sample(name), "glb", size=1, unit="m"), made(sample(name), "glb", packing=packing)
+    assert packed[0]["faces"] == plain[0]["faces"]
+    assert Glb(packed[1]).list("extensionsRequired")[0].endswith("compression")
+    before, after = facts(plain[1]), facts(packed[1])
+    assert (after.faces, after.textures, after.materials) == (before.faces, before.textures, before.materials)
+    assert after.size_bytes < before.size_bytes
+
+
+def test_textures_stay_the_bytes_they_were(made):
+    """A JPEG stays the same JPEG in GLB and OBJ."""
+    data = sample("the local engine's")
+    glb, archive = made(data, "glb", face_limit=2000)[1], made(data, "obj")[1]
+    original = Glb(glb.parent.parent / "model.glb").image(0)
+    assert Glb(glb).image(0) == original
+    with zipfile.ZipFile(archive) as files:
+        assert files.read("thing-0.jpg") == original
+        assert "map_Kd thing-0.jpg" in files.read("thing.mtl").decode()
+
+
+def test_a_face_limit_is_kept_with_the_texture_in_its_place(made):
+    """Thinning keeps shape and texture coordinates: a point of the surface shows the same texel before and after."""
+    data = sample("ball with a seam")
+    found, path = made(data, "glb", face_limit=400)
+    assert found["faces"] <= 400 < found["faces_before"]
+    before = trimesh.load(io.BytesIO(data), file_type="glb", force="mesh", process=False)
+    after = trimesh.load(path, force="mesh", process=False)
+    known = {tuple(row) for row in np.hstack([before.vertices, before.visual.uv]).astype(np.float32).round(5)}
+    assert {tuple(row) for row in np.hstack([after.vertices, after.visual.uv]).astype(np.float32).round(5)} <= known
+    assert after.volume == pytest.approx(before.volume, rel=0.05)
+
+
+def test_axes_pivot_and_units_are_as_asked(made):
+    """A box 1 wide, 2 high, 3 deep: Y up becomes Z up, its bottom middle or its middle the origin, in true sizes."""
+    data = trimesh.creation.box((1, 2, 3)).export(file_type="glb")
+    standing = trimesh.load(made(data, "stl", size=3, unit="in")[1])
+    assert standing.bounds == pytest.approx(np.array([[-12.7, -38.1, 0], [12.7, 38.1, 50.8]]), abs=1e-3)
+    middle = trimesh.load(made(data, "stl", size=6, unit="cm", up="y", pivot="centre")[1])
+    assert middle.bounds == pytest.approx(np.array([[-10, -20, -30], [10, 20, 30]]), abs=1e-3)
+    untouched = trimesh.load(made(data, "ply", up="y")[1])
+    assert untouched.bounds == pytest.approx(np.array([[-0.5, -1, -1.5], [0.5, 1, 1.5]]))
+
+
+def test_a_ply_has_the_texture_s_colours(made):
+    """What the texture shows at a vertex is the vertex's colour."""
+    data = meshes.textured_box(Image.new("RGB", (8, 8), (200, 40, 10))).export(file_type="glb")
+    colours = trimesh.load(made(data, "ply")[1], process=False).visual.vertex_colors
+    assert np.abs(colours[:, :3].astype(int) - (200, 40, 10)).max() <= 2
+
+
+def test_usdz_is_refused_with_a_way_out_where_it_is_not_installed(made, monkeypatch):
+    """Without usd-core no USDZ can be checked, so none is offered."""
+    monkeypatch.setitem(sys.modules, "pxr", None)
+    monkeypatch.setattr(readers, "find_spec", lambda name: None)
+    with pytest.raises(Unavailable, match="usd-core"):
+        made(sample("textured box"), "usdz")
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ({"format": "fbx"}, "format_unknown"),
+        ({"size": "tall"}, "option_out_of_range"),
+        ({"size": -1}, "option_out_of_range"),
+        ({"unit": "miles"}, "unit_unknown"),
+        ({"up": "x"}, "up_unknown"),
+        ({"face_limit": 1}, "option_out_of_range"),
+        ({"format": "stl", "packing": "draco"}, "packing_unknown"),
+    ],
+)
+def test_what_cannot_be_is_refused(options, code):
+    """Each wrong choice has its own code and says what can be chosen."""
+    with pytest.raises(OptionRefused) as refused:
+        wanted(**options)
+    assert refused.value.code == code
+    assert refused.value.hint
+
+
+def test_equal_choices_have_one_name_and_different_ones_several():
+    """The name of an export tells its choice, so that it is found again and nothing is overwritten."""
+    assert wanted("stl", size=8, unit="cm").filename("cat") == wanted("stl", size="80").filename("cat")
+    names = {wanted("glb", **options).filename("cat") for options in (
+        {}, {"size": 80}, {"face_limit": 500}, {"packing": "draco"}, {"up": "z"}, {"pivot": "centre"},
+        {"repair": "solid"},
+    )}  # fmt: skip
+    assert len(names) == 7
+
+
+def broken_ball() -> trimesh.Trimesh:
+    """A ball with a small hole and a crumb beside it."""
+    ball = trimesh.creation.icosphere(4)
+    ball.update_faces(ball.triangles_center[:, 0] < 0.99)
+    return trimesh.util.concatenate([ball, trimesh.creation.box((0.02,) * 3).apply_translation([1.5, 0, 0])])
+
+
+def test_the_print_check_tells_what_is_wrong_and_what_mending_would_do(tmp_path):
+    """A broken ball is not ready, for reasons in plain words, and would be once it is mended."""
+    glb = tmp_path / "model.glb"
+    glb.write_bytes(broken_ball().export(file_type="glb"))
+    found = check_print(glb, 50)
+    assert not found["ready"]
+    assert any("1 hole: fix before printing" in problem for problem in found["problems"])
+    assert any("2 pieces" in problem for problem in found["problems"])
+    assert found["mended"]["ready"]
+    assert [step.split()[0] for step in found["mended"]["steps"]] == ["Removed", "Closed", "Cut"]
+
+
+@pytest.mark.parametrize("repair", ["solid", "rebuild"])
+@pytest.mark.parametrize("form", ["stl", "3mf", "glb"])
+def test_a_mended_export_is_a_solid_that_stands(made, form, repair):
+    """What is mended is closed, one piece, of the size asked for, and says each thing that was done."""
+    found, path = made(broken_ball().export(file_type="glb"), form, size=50, repair=repair)
+    solid = trimesh.load(path, force="mesh")
+    assert found["closed"]
+    assert solid.is_watertight
+    assert solid.body_count == 1
+    assert solid.extents.max() == pytest.approx(50 if found["unit"] == "mm" else 0.05, rel=1e-4)
+    assert any("Closed 1 hole" in note for note in found["notes"])
+
+
+def test_a_mended_mesh_keeps_its_colours(made):
+    """Where the texture cannot be kept, each vertex takes the colour of the nearest place."""
+    data = meshes.textured_box(Image.new("RGB", (8, 8), (200, 40, 10))).export(file_type="glb")
+    colours = trimesh.load(made(data, "ply", repair="rebuild")[1], process=False).visual.vertex_colors
+    assert np.abs(colours[:, :3].astype(int) - (200, 40, 10)).max() <= 3
