@@ -1,4 +1,4 @@
-"""Time and peak memory of a mesh's facts and thumbnail by its size: `python -m benchmarks.asset_reports`.
+"""Time and peak memory of a mesh's facts, thumbnail and turntable by its size: `python -m benchmarks.asset_reports`.
 
 Each size runs in a process of its own; times are processor time, the best of seven in a warm
 process, so that they can be compared on a busy machine. The rows with a texture hold a JPEG of 2048 × 2048 pixels.
@@ -35,10 +35,11 @@ def mesh(steps: int) -> bytes:
 
 
 def measure(path: Path) -> dict[str, float]:
-    """Seconds for thumbnail, facts and both at once, and the peak memory in MB, of this process."""
+    """Seconds for thumbnail, facts, both at once and turntable, and the peak memory in MB, of this process."""
     from image2model.assets.facts import facts
     from image2model.assets.report import report
     from image2model.assets.thumbnail import thumbnail
+    from image2model.assets.turntable import turntable
 
     before = peak_memory()
     report(path, path.with_suffix(".webp"))
@@ -47,6 +48,7 @@ def measure(path: Path) -> dict[str, float]:
         "thumbnail": best(lambda: thumbnail(path)),
         "facts": best(lambda: facts(path)),
         "report": best(lambda: report(path, path.with_suffix(".webp"))),
+        "turntable": best(lambda: turntable(path, path.with_suffix(".webp")), times=1),
         "before": before,
         "peak": peak,
     }
@@ -70,15 +72,15 @@ def best(function: Callable[[], object], times: int = 7) -> float:
 
 def main() -> None:
     """Measure each size in a process of its own and print a table."""
-    print("| mesh | file | thumbnail | facts | report (both, file written) | peak memory of a report |")
-    print("|---|---|---|---|---|---|")
+    print("| mesh | file | thumbnail | facts | report (both, file written) | turntable | peak memory of a report |")
+    print("|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         for name, steps in SIZES.items():
             path = Path(folder) / "mesh.glb"
             path.write_bytes(mesh(steps))
             run = [sys.executable, "-m", "benchmarks.asset_reports", str(path)]
             found = json.loads(subprocess.run(run, check=True, capture_output=True).stdout)
-            times = " | ".join(f"{found[key] * 1e3:.0f} ms" for key in ("thumbnail", "facts", "report"))
+            times = " | ".join(f"{found[key] * 1e3:.0f} ms" for key in ("thumbnail", "facts", "report", "turntable"))
             size = path.stat().st_size / 1e6
             print(f"| {name} | {size:.1f} MB | {times} | {found['peak']:.0f} MB ({found['before']:.0f} MB before) |")
 

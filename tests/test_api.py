@@ -34,6 +34,7 @@ ENDPOINTS = {
     "/download_batch": ["batch_id", "formats", "export_options"],
     "/export": ["batch_id", "number", "format", "export_options"],
     "/print_check": ["batch_id", "number", "size"],
+    "/turntable": ["batch_id", "number"],
     "/list_generators": [],
 }
 FAST = {"detail": "low"}
@@ -60,7 +61,7 @@ def submit(client: Client, *pictures: Path, **more: Any) -> dict[str, Any]:
 
 
 def test_only_the_named_endpoints_are_shown(client):
-    """The generated description lists our nine endpoints with their parameters and nothing else."""
+    """The generated description lists our endpoints with their parameters and nothing else."""
     info = client.view_api(return_format="dict", print_info=False)
     named = {name: [one["parameter_name"] for one in it["parameters"]] for name, it in info["named_endpoints"].items()}
     assert named == ENDPOINTS
@@ -94,6 +95,8 @@ def test_a_batch_is_submitted_watched_and_brought_home(client, notes):
     assert keys <= set(views[-1]["jobs"][0])
     assert httpx.get(views[-1]["jobs"][1]["url"]).content[:4] == b"glTF"
     assert httpx.get(views[-1]["jobs"][1]["thumbnail"]).headers["content-type"] == "image/webp"
+    moving = client.predict(batch_id=batch["batch_id"], number=2, api_name="/turntable")
+    assert httpx.get(views[-1]["jobs"][1]["turntable"], timeout=60).content == Path(moving).read_bytes()
     archive = zipfile.ZipFile(client.predict(batch_id=batch["batch_id"], api_name="/download_batch"))
     assert {"rocket.glb", "rocket-2.glb", "manifest.json"} <= set(archive.namelist())
     assert json.loads(archive.read("manifest.json"))["rejected"][0]["name"] == "notes.png"

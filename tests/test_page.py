@@ -101,7 +101,8 @@ async def take_home(page: Page, folder: Path) -> None:
     with ZipFile(folder / "all.zip") as archive:
         assert archive.testzip() is None
         stems = [path.stem for path in PHOTOGRAPHS]
-        wanted = [f"{stem}.glb" for stem in stems] + [f"thumbnails/{stem}.webp" for stem in stems] + ["manifest.json"]
+        wanted = [f"{stem}.glb" for stem in stems] + [f"thumbnails/{stem}.webp" for stem in stems]
+        wanted += ["manifest.json", "contact-sheet.webp"]
         assert sorted(archive.namelist()) == sorted(wanted)
         assert archive.read("coffee-cup.glb") == (await one.path()).read_bytes()
         manifest = json.loads(archive.read("manifest.json"))

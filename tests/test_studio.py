@@ -321,7 +321,7 @@ async def test_a_deleted_batch_takes_its_files_along(studio, generator, uploads)
         await studio.view(batch.id)
 
 
-@pytest.mark.parametrize("name", ["model.glb", "input.png", "../1-a/input.webp", "work-1", "b.glb", ""])
+@pytest.mark.parametrize("name", ["model.glb", "stage.txt", "../1-a/input.webp", "work-1", "b.glb", ""])
 async def test_only_offered_files_are_served(studio, uploads, name):
     """Other names, the stored originals and paths are not found."""
     batch = await studio.submit([picture(uploads, "a.png")])
@@ -347,7 +347,7 @@ async def test_the_archive_tells_all_and_holds_what_is_done(studio, generator, u
     )
     await finished(studio, batch.id)
     entries, manifest = await studio.contents(batch.id)
-    assert [entry.name for entry in entries] == ["good.glb", "thumbnails/good.webp"]
+    assert [entry.name for entry in entries] == ["good.glb", "thumbnails/good.webp", "contact-sheet.webp"]
     assert (manifest["options"], manifest["face_limit"], manifest["state"]) == ({"detail": "high"}, 100, "partly")
     assert manifest["jobs"][0]["facts"]["faces"] == 12
     assert manifest["jobs"][1]["error"]["code"] == "no_subject"

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,9 +79,19 @@ def thumbnail(glb: Path, size: int = 256) -> bytes:
 
 def draw(glb: Glb, scene: Scene, size: int = 256) -> bytes:
     """Return the scene of `glb` as a WebP of `size` × `size` pixels."""
-    camera = _camera()
+    buffer = io.BytesIO()
+    picture(glb, scene, size).save(buffer, "WEBP", quality=85, method=0)
+    return buffer.getvalue()
+
+
+def picture(glb: Glb, scene: Scene, size: int, turn: float = 0, reach: Floats | None = None) -> Image.Image:
+    """Return the scene of `glb` in mode RGBA, the viewer having walked round it by `turn` radians.
+
+    `reach` (x and z together, y; see `reach_of`) frames every turn alike; without it the frame fits this one.
+    """
+    camera = _camera(turn)
     with np.errstate(over="ignore", invalid="ignore"):  # hostile coordinates are left out, not complained of
-        points = _seen(_framed(scene, camera, 2 * size), size)
+        points = _seen(_framed(scene, camera, 2 * size, reach), size)
     frame = np.zeros((4, size * size))
     for surface in scene.surfaces:
         mine = points.on(surface)
@@ -88,23 +99,41 @@ def draw(glb: Glb, scene: Scene, size: int = 256) -> bytes:
             colour = _shaded_or_grey(glb, scene, surface, mine, camera) * mine.shares
             for channel in range(4):
                 frame[channel] += np.bincount(mine.pixels, colour[channel], minlength=size * size)
-    return _webp(frame, size)
+    return _image(frame, size)
 
 
-def _camera() -> Floats:
+def reach_of(scene: Scene) -> Floats:
+    """How far a scene reaches from the upright line through the middle of its box, and up and down from there."""
+    points = scene.positions[np.unique(scene.faces)]
+    offset = np.abs(points - _middle(scene))
+    return np.array([np.hypot(offset[:, 0], offset[:, 2]).max(), offset[:, 1].max()], np.float32)
+
+
+def _middle(scene: Scene) -> Floats:
+    """The middle of the scene's box, of what its faces use."""
+    points = scene.positions[np.unique(scene.faces)]
+    return np.asarray((points.min(axis=0) + points.max(axis=0)) / 2, np.float32)
+
+
+def _camera(turn: float) -> Floats:
     """Rows: right, up and towards the viewer, in the scene's coordinates."""
-    sin_a, cos_a, sin_e, cos_e = np.sin(AZIMUTH), np.cos(AZIMUTH), np.sin(ELEVATION), np.cos(ELEVATION)
+    sin_a, cos_a, sin_e, cos_e = np.sin(AZIMUTH + turn), np.cos(AZIMUTH + turn), np.sin(ELEVATION), np.cos(ELEVATION)
     rows = [[cos_a, 0, -sin_a], [-sin_e * sin_a, cos_e, -sin_e * cos_a], [cos_e * sin_a, sin_e, cos_e * cos_a]]
     return np.array(rows, np.float32)
 
 
-def _framed(scene: Scene, camera: Floats, side: int) -> Floats:
+def _framed(scene: Scene, camera: Floats, side: int, reach: Floats | None) -> Floats:
     """The corners of all faces, (column, row, depth from 0 near to 1 far) × 3 × faces, in `side`² samples."""
     seen = camera @ scene.positions.T
     if not np.isfinite(seen).all():
         seen[:, ~np.isfinite(seen).all(axis=0)] = np.nan
     corners: Floats = seen.take(scene.faces.T, axis=1)
-    lowest, highest = np.fmin.reduce(corners, axis=(1, 2)), np.fmax.reduce(corners, axis=(1, 2))
+    if reach is None:
+        lowest, highest = np.fmin.reduce(corners, axis=(1, 2)), np.fmax.reduce(corners, axis=(1, 2))
+    else:
+        round_about, upright = reach[0], reach[1]
+        half = np.array([round_about, camera[1, 1] * upright + abs(camera[2, 1]) * round_about, reach.sum()])
+        lowest, highest = camera @ _middle(scene) - half, camera @ _middle(scene) + half
     extent, middle = highest - lowest, (highest + lowest) / 2
     scale = side * (1 - 2 * MARGIN) / max(extent[0], extent[1], 1e-20)
     for axis, factor, start, end in (
@@ -197,7 +226,7 @@ def base_colour(glb: Glb, surface: Surface, corners: Integers, weights: Floats) 
     look = surface.material.get("pbrMetallicRoughness", {})
     texture = look.get("baseColorTexture")
     uvs = surface.attributes.get(f"TEXCOORD_{(texture or {}).get('texCoord', 0)}")
-    image = _texture(glb, texture) if texture and uvs is not None else None
+    image = _known_texture(glb, texture) if texture and uvs is not None else None
     painted = surface.attributes.get("COLOR_0")
     plain = (GREY, GREY, GREY, 1) if image is None and painted is None else (1, 1, 1, 1)
     colour = np.empty((4, corners.shape[1]), np.float32)
@@ -207,6 +236,18 @@ def base_colour(glb: Glb, surface: Surface, corners: Integers, weights: Floats) 
     if painted is not None:
         colour[: painted.shape[1]] *= _blend(painted, corners, weights)
     return colour
+
+
+_textures: WeakKeyDictionary[Glb, dict[str, Image.Image | None]] = WeakKeyDictionary()
+"""Of each open file: a texture is decoded once, however many surfaces and turns use it."""
+
+
+def _known_texture(glb: Glb, texture: dict[str, Any]) -> Image.Image | None:
+    known = _textures.setdefault(glb, {})
+    key = str(texture.get("index"))
+    if key not in known:
+        known[key] = _texture(glb, texture)
+    return known[key]
 
 
 def _texture(glb: Glb, texture: dict[str, Any]) -> Image.Image | None:
@@ -262,11 +303,9 @@ def _opacity(alpha: Floats, material: dict[str, Any]) -> Floats | float:
     return np.asarray(np.clip(alpha, 0, 1)) if mode == "BLEND" else 1.0
 
 
-def _webp(frame: NDArray[np.float64], size: int) -> bytes:
-    """Encode colour times opacity, and opacity, (4, pixels), as an image of `size` × `size` pixels."""
+def _image(frame: NDArray[np.float64], size: int) -> Image.Image:
+    """Colour times opacity, and opacity, (4, pixels), as an image of `size` × `size` pixels."""
     frame[:3] /= np.maximum(frame[3], 1e-6)
     frame[3] *= 255
     pixels = np.ascontiguousarray(np.rint(frame).clip(0, 255).astype(np.uint8).T).reshape(size, size, 4)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "WEBP", quality=85, method=0)
-    return buffer.getvalue()
+    return Image.fromarray(pixels)

@@ -110,8 +110,10 @@ def job_view(job: Job, spec: Spec, now: float, ahead: int = 0) -> dict[str, Any]
         "facts": dict(job.facts) if job.facts else None,
         "cost": None if job.cost is None else float(job.cost),
         "picture": f"{base}/input.webp",
+        "whole_picture": f"{base}/input.png",
         "url": f"{base}/{job.stem}.glb" if done else None,
         "thumbnail": f"{base}/thumbnail.webp" if done else f"{base}/input.webp",
+        "turntable": f"{base}/turntable.webp" if done else None,
     }  # fmt: skip
 
 

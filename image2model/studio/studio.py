@@ -42,6 +42,7 @@ from ..settings import Settings
 from ..workers import Workers
 from .host import Host
 from .meshes import Meshes
+from .seeing import SHEET, TURNTABLE, Seeing
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,11 @@ WATCH_EVERY = 1.0
 """Seconds after which a watcher gets a new view even when nothing was stored: time itself is progress."""
 GATHER = 0.05
 """Seconds in which changes are gathered into one view."""
-THUMBNAILS = {name: (name, "image/webp") for name in ("input.webp", "thumbnail.webp")}
+PICTURES = {
+    "input.webp": ("input.webp", "image/webp"),
+    "input.png": ("input.png", "image/png"),
+    "thumbnail.webp": ("thumbnail.webp", "image/webp"),
+}
 """Of every job: the name a file is offered under, the name it is stored under, its media type."""
 MESH = ("model.glb", "model/gltf-binary")
 """Of a finished job, offered under the picture's name."""
@@ -103,6 +108,8 @@ class Studio:
         self._money = money.Limits(settings.daily_budget, settings.batch_cost_limit, settings.images_per_hour)
         self.host = Host(settings, self.generators, self.folders, self._desk, self._runner)
         """What only the host may do: whoever calls it checks that it is the host."""
+        self.seeing = Seeing(self.folders, self.workers)
+        """Ways to look at a mesh, each made when it is asked for."""
         self._chores: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -356,8 +363,10 @@ class Studio:
         """A file of a job by the name it is offered under; raises NotFound."""
         batch = await self.batch(batch_id)
         job = next((job for job in batch.jobs if job.number == number), None)
+        if job and job.state == "done" and name == TURNTABLE:
+            return Served(await self.seeing.turntable(job), "image/webp", f"{job.stem}-turntable.webp")
         if job:
-            offered = THUMBNAILS | ({f"{job.stem}.glb": MESH} if job.state == "done" else {})
+            offered = PICTURES | ({f"{job.stem}.glb": MESH} if job.state == "done" else {})
             stored, media_type = offered.get(name, ("", ""))
             path = self.folders.job(job) / stored
             if stored and path.is_file():
@@ -372,6 +381,18 @@ class Studio:
         """A file of a job (see `file`) where Gradio may hand it out; raises NotFound."""
         served = await self.file(batch_id, number, name)
         return await asyncio.to_thread(self.folders.lend, batch_id, served.path, f"{number}/{name}")
+
+    async def lend_look(self, batch_id: str, number: int, look: str) -> Path:
+        """A mesh in one of `seeing.LOOKS`, where Gradio may hand it out; raises as `file` and `seeing.turntable` do.
+
+        Each look has an address of its own, so that a viewer sees that it is another file.
+        """
+        batch = await self.batch(batch_id)
+        job = next((job for job in batch.jobs if job.number == number and job.state == "done"), None)
+        if job is None:
+            raise NotFound("file_not_found", "There is no such mesh.")
+        path = await self.seeing.look(job, look)
+        return await asyncio.to_thread(self.folders.lend, batch_id, path, f"{number}/{look}/{job.stem}.glb")
 
     async def lend_picture(self, batch_id: str, number: int) -> Path:
         """The picture of a job, where Gradio may take it in again; raises NotFound."""
@@ -394,6 +415,8 @@ class Studio:
         entries = [
             entry for job in batch.jobs if job.state == "done" for entry in self._entries(job, self.folders.job(job))
         ]
+        if sheet := await self.seeing.sheet(batch):
+            entries.append(Entry(sheet, SHEET))
         return entries, _manifest(self._view(batch))
 
     def _entries(self, job: Job, folder: Path) -> list[Entry]:

@@ -28,6 +28,8 @@ NUMBER = "Number of a job in its batch, from 1"
 FORMAT = "glb, obj, stl, 3mf, ply or usdz"
 EXPORT = "Options of the export, each may be left out: size, unit, up, pivot, face_limit, packing, repair"
 SIZE = "Length of the longest side, in mm; empty: 100"
+ADDRESSES = ("url", "thumbnail", "turntable", "picture", "whole_picture")
+"""What a job's view tells as addresses relative to the page."""
 
 
 class Api:
@@ -138,6 +140,10 @@ class Api:
             raise gr.Error("nothing_done: No mesh of this batch is finished yet. Try later.", print_exception=False)
         return str(await self.studio.lend_archive(batch_id))
 
+    async def turntable(self, batch_id: str, number: float = 1) -> str:
+        """One finished mesh of a batch (the first: 1) turning once around, as an animated WebP; takes some seconds."""
+        return str(await self.studio.lend(batch_id, int(number), "turntable.webp"))
+
     async def list_generators(self) -> list[dict[str, Any]]:
         """The generators on offer: what they are good at, options with ranges, price, usual time, availability."""
         return [describe(generator) for generator in self.studio.generators.values()]
@@ -193,10 +199,7 @@ def _option(option: Option) -> dict[str, Any]:
 def _absolute(view: dict[str, Any], request: gr.Request | None) -> dict[str, Any]:
     """The view with whole addresses in place of ones relative to the page."""
     root = public_root(request)
-    jobs = [
-        {**job, **{key: f"{root}/{job[key]}" for key in ("url", "thumbnail", "picture") if job[key]}}
-        for job in view["jobs"]
-    ]
+    jobs = [{**job, **{key: f"{root}/{job[key]}" for key in ADDRESSES if job[key]}} for job in view["jobs"]]
     return {**view, "zip": f"{root}/{view['zip']}" if view["zip"] else None, "jobs": jobs}
 
 
@@ -236,7 +239,7 @@ def build(studio: Studio) -> None:
         batch_id, formats = gr.Textbox(label=BATCH), gr.JSON(label="File formats in the zip")
         number, size = gr.Number(label=NUMBER, value=1), gr.Number(label=SIZE, value=None)
         form, export_options = gr.Textbox(label=FORMAT, value="stl"), gr.JSON(label=EXPORT)
-        mesh, archive = gr.File(label="GLB"), gr.File(label="Zip")
+        mesh, archive, moving = gr.File(label="GLB"), gr.File(label="Zip"), gr.File(label="Animated WebP")
         status, facts = gr.JSON(label="Status"), gr.JSON(label="Facts")
     endpoints: list[tuple[Callable[..., Any], list[Any], list[Any]]] = [
         (api.generate, [image, *choice], [mesh, facts]),
@@ -249,6 +252,7 @@ def build(studio: Studio) -> None:
         (api.download_batch, [batch_id, formats, export_options], [archive]),
         (api.export, [batch_id, number, form, export_options], [mesh, facts]),
         (api.print_check, [batch_id, number, size], [status]),
+        (api.turntable, [batch_id, number], [moving]),
         (api.list_generators, [], [status]),
     ]
     for function, inputs, outputs in endpoints:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -20,9 +19,9 @@ from ..address import client_of
 from . import render
 from .controls import OptionControls, face_limit_control, number_field, offers, picker, price_of
 from .theme import html
+from .viewer import Viewer
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
-Camera = tuple[float, float, float | None]
 HIDDEN: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 READY = render.empty("Your models appear here", "Add pictures, press the button, and watch each one become a mesh.")
 GONE = render.empty("This batch is not here", "It may have been deleted, or the link is cut short. Start a new one.")
@@ -96,7 +95,6 @@ class Create:
         )
 
     def _build_results(self) -> None:
-        self.model = gr.State()
         self.batch = gr.Textbox(visible="hidden", elem_id="batch-id")
         self.board = html(READY, elem_id="board", js_on_load=(STATIC / "board.js").read_text())
         with gr.Row(elem_id="actions", visible=False) as self.actions:
@@ -109,10 +107,7 @@ class Create:
             self.anew = gr.Button("Start anew", size="md", elem_id="anew", min_width=100)
         with gr.Row(elem_id="result", visible=False, equal_height=True) as self.result:
             with gr.Column(scale=3, min_width=300):
-                self.viewer = gr.Model3D(
-                    elem_id="viewer", label="3D viewer", show_label=False, height=460, interactive=False,
-                    clear_color=(0, 0, 0, 0),
-                )  # fmt: skip
+                self.viewer = Viewer(self.studio)
             with gr.Column(scale=2, min_width=240):
                 self.facts = html(elem_id="facts")
 
@@ -166,10 +161,10 @@ class Create:
             self.start_anew, None, [self.batch, self.images, self.refused, self.result, *self._board_outputs],
             cancels=watchers, **HIDDEN,
         ).then(None, self.batch, None, js=SET_ADDRESS)  # fmt: skip
-        # A model that is set while its viewer is just being shown is never drawn: first the place, then the model.
-        self.board.select(self.open_result, self.batch, [self.result, self.facts, self.model], **HIDDEN).then(
-            self.show_model, self.model, self.viewer, **HIDDEN
+        self.board.select(self.open_result, self.batch, [self.result, self.facts, *self.viewer.place], **HIDDEN).then(
+            **self.viewer.drawing
         )
+        self.viewer.connect()
 
     async def look(self, images: list[tuple[str, Any]] | None) -> tuple[list[str], str]:
         """Judge what was just dropped: keep what can be used, say of each other one why not."""
@@ -316,19 +311,14 @@ class Create:
         """An empty page."""
         return "", None, "", gr.Row(visible=False), READY, gr.Row(visible=False), gr.skip(), gr.skip(), gr.skip()
 
-    async def open_result(self, batch_id: str, event: gr.EventData) -> tuple[Any, Any, Any]:
+    async def open_result(self, batch_id: str, event: gr.EventData) -> tuple[Any, ...]:
         """Make place for one finished job, its facts and its mesh."""
         view = await _friendly(self.studio.view(batch_id))
         number = getattr(event, "number", None)
         job = next((job for job in view["jobs"] if job["number"] == number and job["url"]), None)
         if job is None:
-            return gr.skip(), gr.skip(), gr.skip()
-        mesh = await self.studio.lend(batch_id, job["number"], job["filename"])
-        return gr.Row(visible=True), render.facts(view, job), (str(mesh), _camera(job["facts"] or {}))
-
-    async def show_model(self, shown: tuple[str, Camera] | None) -> Any:
-        """Show this mesh in the viewer, seen from there."""
-        return gr.Model3D(value=shown[0], camera_position=shown[1]) if shown else gr.skip()
+            return (gr.skip(),) * 4
+        return gr.Row(visible=True), render.facts(view, job), *self.viewer.open(batch_id, job)
 
 
 async def _friendly(work: Any) -> Any:
@@ -337,12 +327,6 @@ async def _friendly(work: Any) -> Any:
         return await work
     except Image2ModelError as error:
         raise gr.Error(str(error), print_exception=False) from None
-
-
-def _camera(facts: dict[str, Any]) -> Camera:
-    """Where to look from (degrees, degrees, distance): a little from the side and above, all of the mesh in view."""
-    diagonal = math.hypot(*facts["dimensions"]) if facts.get("dimensions") else None
-    return 70, 75, diagonal and 1.3 * diagonal
 
 
 def _needs_attention(view: dict[str, Any]) -> str:

@@ -19,8 +19,9 @@ STYLES = (
 )
 ABOUT = """
 Everything that this page does can be called from programs. Endpoints: `/generate`, `/submit_batch`, `/batch_status`,
-`/watch_batch`, `/cancel_batch`, `/retry_batch`, `/delete_batch`, `/download_batch`, `/list_generators`. Pictures are
-files or https addresses; errors read `code: sentence`. The programs below take pictures and then this app's address.
+`/watch_batch`, `/cancel_batch`, `/retry_batch`, `/delete_batch`, `/download_batch`, `/turntable`, `/list_generators`.
+Pictures are files or https addresses; errors read `code: sentence`. The programs below take pictures and then this
+app's address.
 """
 
 

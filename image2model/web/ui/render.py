@@ -93,6 +93,16 @@ def facts(view: Mapping[str, Any], job: Mapping[str, Any]) -> str:
     return _render("facts.html", view=view, job=job, rows=_fact_rows(view, job))
 
 
+def viewer_bar() -> str:
+    """The looks, backgrounds and companions that the viewer offers."""
+    return _render("viewer_bar.html")
+
+
+def beside(job: Mapping[str, Any]) -> str:
+    """What one result can be compared with: its picture, and the mesh from all sides."""
+    return _render("beside.html", job=job)
+
+
 def _fact_rows(view: Mapping[str, Any], job: Mapping[str, Any]) -> list[tuple[str, str]]:
     known = job["facts"] or {}
     rows = [(label, f"{known[key]:,}") for key, label in (("faces", "Faces"), ("vertices", "Vertices")) if key in known]
