@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..assets.export import FORMATS, Wanted, check_print, wanted
+from ..assets.export import FORMATS, Wanted, available, check_print, wanted
 from ..batches.archive import Entry, Stream, stream_zip
 from ..batches.exports import Exported, Exports
 from ..batches.folders import Folders
@@ -45,11 +45,12 @@ class Meshes:
         self._batch, self._contents = batch, contents
 
     def formats(self) -> list[dict[str, Any]]:
-        """The formats on offer as plain data."""
+        """The formats on offer here as plain data."""
         return [
             {"id": one.id, "label": one.label, "good_for": one.good_for, "up": one.up, "unit": one.unit,
              "colour": one.colour, "printed": one.printed}
             for one in FORMATS.values()
+            if available(one.id)
         ]  # fmt: skip
 
     def choices(self, formats: Sequence[str] | str, options: Mapping[str, Any] | None = None) -> list[Wanted]:

@@ -32,9 +32,14 @@ class Found:
     """None: the format has no textures."""
 
 
+def available(form: str) -> bool:
+    """Whether this format can be checked here, and so be offered."""
+    return form != "usdz" or find_spec("pxr") is not None
+
+
 def demand(form: str) -> None:
     """Raise Unavailable where the library is missing without which this format cannot be checked."""
-    if form == "usdz" and find_spec("pxr") is None:
+    if not available(form):
         raise Unavailable(
             "usdz_not_installed", "USDZ is not installed on this server.", "The host can add it: pip install usd-core."
         )

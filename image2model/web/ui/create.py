@@ -108,6 +108,7 @@ class Create:
         with gr.Row(elem_id="result", visible=False, equal_height=True) as self.result:
             with gr.Column(scale=3, min_width=300):
                 self.viewer = Viewer(self.studio)
+                self.take_home = html(elem_id="take-home", js_on_load=(STATIC / "take_home.js").read_text())
             with gr.Column(scale=2, min_width=240):
                 self.facts = html(elem_id="facts")
 
@@ -161,9 +162,8 @@ class Create:
             self.start_anew, None, [self.batch, self.images, self.refused, self.result, *self._board_outputs],
             cancels=watchers, **HIDDEN,
         ).then(None, self.batch, None, js=SET_ADDRESS)  # fmt: skip
-        self.board.select(self.open_result, self.batch, [self.result, self.facts, *self.viewer.place], **HIDDEN).then(
-            **self.viewer.drawing
-        )
+        opened = [self.result, self.facts, self.take_home, *self.viewer.place]
+        self.board.select(self.open_result, self.batch, opened, **HIDDEN).then(**self.viewer.drawing)
         self.viewer.connect()
 
     async def look(self, images: list[tuple[str, Any]] | None) -> tuple[list[str], str]:
@@ -317,8 +317,9 @@ class Create:
         number = getattr(event, "number", None)
         job = next((job for job in view["jobs"] if job["number"] == number and job["url"]), None)
         if job is None:
-            return (gr.skip(),) * 4
-        return gr.Row(visible=True), render.facts(view, job), *self.viewer.open(batch_id, job)
+            return (gr.skip(),) * 5
+        take_home = render.take_home(view, job, self.studio.meshes.formats())
+        return gr.Row(visible=True), render.facts(view, job), take_home, *self.viewer.open(batch_id, job)
 
 
 async def _friendly(work: Any) -> Any:

@@ -103,9 +103,16 @@ def beside(job: Mapping[str, Any]) -> str:
     return _render("beside.html", job=job)
 
 
+def take_home(view: Mapping[str, Any], job: Mapping[str, Any], formats: Sequence[Mapping[str, Any]]) -> str:
+    """The form for one result, and its batch, in other formats and sizes."""
+    return _render("take_home.html", view=view, job=job, formats=formats)
+
+
 def _fact_rows(view: Mapping[str, Any], job: Mapping[str, Any]) -> list[tuple[str, str]]:
     known = job["facts"] or {}
     rows = [(label, f"{known[key]:,}") for key, label in (("faces", "Faces"), ("vertices", "Vertices")) if key in known]
+    if limit := known.get("face_limit"):
+        rows.append(("Face limit", f"{limit['obtained']:,} faces for {limit['asked']:,} asked"))
     if "size_bytes" in known:
         rows.append(("File size", filesize(known["size_bytes"])))
     if known.get("dimensions"):

@@ -1,0 +1,81 @@
+// Take home: one form asks the server's own addresses for a file, for the whole batch, or whether it can be printed.
+const form = () => element.querySelector("form");
+const address = (place, names) => {
+  const fields = new FormData(form());
+  const query = new URLSearchParams();
+  for (const name of names) if (fields.get(name)) query.set(name, fields.get(name));
+  return `batches/${form().dataset.batch}/${place}?${query}`;
+};
+const ALL = ["format", "size", "unit", "up", "face_limit", "repair"];
+const note = (text) => {
+  const line = element.querySelector(".take-note");
+  line.textContent = text;
+  line.hidden = !text;
+};
+const escaped = (text) => Object.assign(document.createElement("i"), { textContent: text }).innerHTML;
+const list = (lines, kind) => lines.map((line) => `<li class="${kind}">${escaped(line)}</li>`).join("");
+
+// Ask first, so that a reason appears here and not in place of the page; then let the browser save it.
+const download = async (button, url, waiting) => {
+  button.disabled = true;
+  note(waiting);
+  try {
+    const asked = await fetch(url, { method: "HEAD" });
+    if (!asked.ok) throw new Error((await (await fetch(url)).json()).message);
+    const link = Object.assign(document.createElement("a"), { href: url, download: "" });
+    document.body.append(link);
+    link.click();
+    link.remove();
+    note("");
+  } catch (error) {
+    note(error instanceof TypeError ? "The server cannot be reached. Try again." : error.message);
+  } finally {
+    button.disabled = false;
+  }
+};
+
+let checks = 0;
+const check = async () => {
+  const box = element.querySelector(".take-check");
+  const chosen = form().format.selectedOptions[0];
+  const mine = ++checks;
+  box.hidden = chosen.dataset.printed !== "1";
+  if (box.hidden) return;
+  box.innerHTML = "<p>Checking whether it can be printed …</p>";
+  const answer = await fetch(address(`${form().dataset.number}/print-check`, ["size", "unit"])).catch(() => null);
+  const found = await answer?.json().catch(() => null);
+  if (mine !== checks) return;
+  if (!answer?.ok) {
+    box.innerHTML = `<p>${escaped(found?.message ?? "The check did not come through.")}</p>`;
+    return;
+  }
+  const mends = found.mended?.ready ? ["Mending it makes it ready: choose “close small holes …”."] : [];
+  const skin = found.mended && !found.mended.ready ? ["Small repairs are not enough: try “give it a new closed skin”."] : [];
+  box.innerHTML = `<p class="${found.ready ? "good" : "bad"}">${found.ready ? "Ready to print" : "Not ready to print yet"}
+    at ${found.size_mm.toLocaleString()} mm</p>
+    <ul>${list(found.problems, "bad")}${list([...mends, ...skin, ...found.advice], "hint")}</ul>`;
+};
+
+const follow = () => {
+  const chosen = form().format.selectedOptions[0];
+  const label = chosen.textContent.trim().split(" – ")[0];
+  for (const place of element.querySelectorAll(".take-go span, .take-all span")) {
+    place.textContent = place.closest(".take-go") ? `Download ${label}` : label;
+  }
+  form().size.placeholder = chosen.dataset.printed === "1" ? "100" : "as made";
+  form().up.options[0].textContent = `${chosen.dataset.up.toUpperCase()}, as usual`;
+};
+
+element.addEventListener("change", (event) => {
+  note("");
+  follow();
+  if (["format", "size", "unit"].includes(event.target.name)) check();
+});
+element.addEventListener("submit", (event) => {
+  event.preventDefault();
+  download(element.querySelector(".take-go"), address(`${form().dataset.number}/export`, ALL), "Making the file …");
+});
+element.addEventListener("click", (event) => {
+  const button = event.target.closest(".take-all");
+  if (button) download(button, address("export", ALL), `Making ${form().dataset.count} files …`);
+});
