@@ -168,6 +168,8 @@ class FalServer:
         """What queue and run times are measured with; a test may turn it itself."""
         self.leaks: list[str] = []
         """Operations that were shown the key and had no business to see it."""
+        self.shuts: dict[str, float] = {}
+        """After the next call of these operations nobody listens for so many seconds."""
 
     def job(self) -> Job:
         """The only job there is."""
@@ -211,7 +213,32 @@ class FalServer:
         if fault and fault.kind == "trickle":
             send = cut(send, fault.seconds)
         await response(scope, receive, send)
+        if seconds := self.shuts.pop(name, None):
+            await self._shut(seconds)
         return None
+
+    def shut(self, seconds: float) -> None:
+        """Refuse every connection for so long, from now on; callable from any thread."""
+        loop = self._uvicorn.servers[0].get_loop()
+        asyncio.run_coroutine_threadsafe(self._shut(seconds), loop).result()
+
+    async def _shut(self, seconds: float) -> None:
+        """Close the door now, and have it opened again after a while."""
+        self._uvicorn.servers.pop().close()
+        for connection in list(self._uvicorn.server_state.connections):
+            if connection.transport is not None:
+                connection.transport.close()
+        self._opening = asyncio.create_task(self._open(seconds))
+
+    async def _open(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        config, state = self._uvicorn.config, self._uvicorn.server_state
+        protocol: Any = config.http_protocol_class
+        self._socket = socket.create_server(("127.0.0.1", int(self.url.rpartition(":")[2])), backlog=2048)
+        server = await asyncio.get_running_loop().create_server(
+            lambda: protocol(config=config, server_state=state, app_state={}), sock=self._socket
+        )
+        self._uvicorn.servers.append(server)
 
     def _route(self, request: Request) -> tuple[str, dict[str, str]]:
         for method, pattern, name in ROUTES:

@@ -242,14 +242,15 @@ async def test_cancel_tells_fal_and_says_what_came_of_it(fal: FalServer, tmp_pat
         ([Fault("answer", 502, "<html>")] * 3, "unknown"),
         ([Fault("answer", 400, {"detail": "what?"})], "unknown"),
         ([Fault("answer", 401, {"detail": "invalid key credentials"})], "unknown"),
-        ([Fault("drop_before")], "unknown"),
+        ([Fault("drop_before")], "told"),
+        ([Fault("drop_before")] * 3, "unknown"),
         ([Fault("hang", seconds=2)], "unknown"),
     ],
 )
 async def test_a_cancel_that_may_not_have_arrived_is_not_called_one(
     fal: FalServer, tmp_path: Path, faults: list[Fault], told: str
 ):
-    """Only fal's own word counts; a gateway in trouble is asked again at once."""
+    """Only fal's own word counts; a gateway in trouble and a broken line are tried again at once."""
     fal.script = Script(queue_seconds=60)
     one = generator(fal)
     remote = await submitted(one, task(tmp_path, one))

@@ -22,7 +22,17 @@ from fal_client.client import USER_AGENT, AsyncCDNTokenManager, AsyncClient, CDN
 from ..base import Told
 from ..catalogue import FalModel
 from .downloads import Downloads
-from .failures import BAD_KEY, COLLECT_REFUSED, MODEL_GONE, UNCONFIRMED, UNREACHABLE, error_type, failure_of
+from .failures import (
+    BAD_KEY,
+    COLLECT_REFUSED,
+    MODEL_GONE,
+    ODD_ANSWER,
+    PASSING,
+    UNCONFIRMED,
+    UNREACHABLE,
+    error_type,
+    failure_of,
+)
 from .hosts import FalHosts
 from .platform import Offers, find_request
 from .polling import Patience
@@ -167,10 +177,14 @@ class FalAccount:
     async def upload(self, png: Path) -> str:
         """Upload a picture that fal forgets after a day; return its address, which no other picture has.
 
-        Raises what fal-client raises, OSError where the picture cannot be read, and TimeoutError.
+        Raises what fal-client raises, OSError where the picture cannot be read, TimeoutError, and GenerationFailed
+        for an answer that names no address: a job with it would be paid for and fail.
         """
         async with self.here.uploads, asyncio.timeout(self.patience.upload):
-            return await self.here.fal.upload_file(png, lifecycle=UPLOAD_KEPT)
+            address: object = await self.here.fal.upload_file(png, lifecycle=UPLOAD_KEPT)
+        if not isinstance(address, str) or not address.startswith(("https://", "http://")):
+            raise ODD_ANSWER.error()
+        return address
 
     async def submit(self, model: FalModel, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Hand a job to fal, sending it once and once only; return what finds it again.
@@ -252,15 +266,18 @@ class FalAccount:
         return "unknown" if told == "over" and self.is_other_key(remote) else told
 
     async def _cancel(self, url: str) -> Told:
-        response = await self.here.queue.put(url)
-        for _ in range(self.patience.tries - 1):
-            if response.status_code < 500:
-                break
-            await asyncio.sleep(self.patience.pause / 4)
-            response = await self.here.queue.put(url)
-        if response.status_code == 400:
-            return "over" if response.json()["status"] == "ALREADY_COMPLETED" else "unknown"
-        return CANCEL_ANSWERS.get(response.status_code, "unknown")
+        """Ask until there is an answer: telling it twice does no harm."""
+        for number in range(self.patience.tries):
+            await asyncio.sleep(self.patience.pause / 4 if number else 0)
+            try:
+                response = await self.here.queue.put(url)
+            except httpx.TransportError:
+                continue
+            if response.status_code == 400:
+                return "over" if response.json()["status"] == "ALREADY_COMPLETED" else "unknown"
+            if response.status_code < 500 and response.status_code not in PASSING:
+                return CANCEL_ANSWERS.get(response.status_code, "unknown")
+        return "unknown"
 
     def is_other_key(self, remote: Mapping[str, Any]) -> bool:
         """Whether a job was sent with another key; fal may know the job all the same, if both are of one account."""
