@@ -16,9 +16,9 @@ import gradio as gr
 
 from ..errors import Image2ModelError, ImageRefused
 from ..fetch import fetch
-from ..generators.base import Generator, Option
 from ..studio import Picture, Studio
 from .address import client_of, public_root
+from .offers import describe
 
 GENERATOR = "Id of a generator (see /list_generators); empty: the default one"
 FACES = "Number of faces wanted, where the generator takes one; empty: its own choice"
@@ -173,27 +173,6 @@ class Api:
         except ImageRefused as refusal:
             raise gr.Error(f"{refusal.code}: {refusal}", print_exception=False) from None
         return str((folder / "picture").rename(folder / name))
-
-
-def describe(generator: Generator) -> dict[str, Any]:
-    """A generator as plain data; `price` is US dollars for one image with the default options."""
-    spec = generator.spec
-    return {
-        "id": spec.id,
-        "name": spec.name,
-        "good_at": spec.good_at,
-        "price": float(spec.price(spec.check(None, None))),
-        "usual_seconds": spec.usual_seconds,
-        "available": not generator.unavailable,
-        "unavailable_reason": generator.unavailable or None,
-        "face_limit": _option(spec.face_limit) if spec.face_limit else None,
-        "options": [_option(option) for option in spec.options],
-    }
-
-
-def _option(option: Option) -> dict[str, Any]:
-    keys = ("name", "label", "kind", "default", "help", "choices", "minimum", "maximum")
-    return {key: getattr(option, key) for key in keys}
 
 
 def _absolute(view: dict[str, Any], request: gr.Request | None) -> dict[str, Any]:

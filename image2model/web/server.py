@@ -54,6 +54,7 @@ class Server:
     def start(self) -> None:
         """Build the page and serve it, with our own routes before Gradio's."""
         from .files import routes
+        from .rest.app import mounted
         from .ui.create import EXAMPLES
         from .ui.page import build
         from .ui.theme import HEAD, theme
@@ -63,7 +64,7 @@ class Server:
         self.demo.launch(
             server_name=self.settings.host,
             server_port=self.settings.port or None,
-            app_kwargs={"routes": routes(self.studio), "lifespan": self._lifespan},
+            app_kwargs={"routes": [*routes(self.studio), mounted(self.studio)], "lifespan": self._lifespan},
             allowed_paths=[str(EXAMPLES)],  # wherever the app is started from
             prevent_thread_lock=True,
             auth=self._sign_in,

@@ -1,0 +1,28 @@
+"""The generators on offer as plain data, for programs of either API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..generators.base import Generator, Option
+
+
+def describe(generator: Generator) -> dict[str, Any]:
+    """A generator as plain data; `price` is US dollars for one image with the default options."""
+    spec = generator.spec
+    return {
+        "id": spec.id,
+        "name": spec.name,
+        "good_at": spec.good_at,
+        "price": float(spec.price(spec.check(None, None))),
+        "usual_seconds": spec.usual_seconds,
+        "available": not generator.unavailable,
+        "unavailable_reason": generator.unavailable or None,
+        "face_limit": _option(spec.face_limit) if spec.face_limit else None,
+        "options": [_option(option) for option in spec.options],
+    }
+
+
+def _option(option: Option) -> dict[str, Any]:
+    keys = ("name", "label", "kind", "default", "help", "choices", "minimum", "maximum")
+    return {key: getattr(option, key) for key in keys}

@@ -1,0 +1,82 @@
+"""Whatever goes wrong, in one body: `{error, error_code, message, status_code, details}`."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from ...errors import Image2ModelError, LimitReached
+
+log = logging.getLogger(__name__)
+
+SENTENCES: Mapping[int, str] = {
+    404: "There is nothing at this address. See /docs for what there is.",
+    405: "This address does not take that method. See /docs for what it takes.",
+    500: "Something went wrong here, and it is not your fault. Try again; if it stays, tell the host this answer's id.",
+}
+
+
+class ErrorBody(BaseModel):
+    """What went wrong, in words for a person, with a code for a program."""
+
+    error: bool = True
+    error_code: str = Field(examples=["batch_not_found"])
+    message: str = Field(description="A sentence for a person, that says what to do next")
+    status_code: int
+    details: dict[str, Any] = {}
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The errors with these statuses, for `responses=` of a router or route."""
+    return {status: {"model": ErrorBody, "description": HTTPStatus(status).phrase} for status in statuses}
+
+
+def answer(
+    status: int,
+    code: str,
+    message: str,
+    details: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """An error as a response."""
+    body = ErrorBody(error_code=code, message=message, status_code=status, details=dict(details or {}))
+    return JSONResponse(body.model_dump(), status, dict(headers or {}))
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the application with the body."""
+    app.add_exception_handler(Image2ModelError, _ours)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _ours(_request: Request, error: Any) -> JSONResponse:
+    wait = error.retry_after if isinstance(error, LimitReached) else None
+    headers = {"Retry-After": str(math.ceil(wait))} if wait else None
+    return answer(error.http_status, error.code, str(error), getattr(error, "details", None), headers)
+
+
+async def _http(_request: Request, error: Any) -> JSONResponse:
+    code = HTTPStatus(error.status_code).name
+    return answer(error.status_code, code, SENTENCES.get(error.status_code, str(error.detail)), None, error.headers)
+
+
+async def _invalid(_request: Request, error: Any) -> JSONResponse:
+    wrong = [{"field": ".".join(map(str, one["loc"][1:])), "message": one["msg"]} for one in error.errors()]
+    told = "; ".join(f"{one['field']}: {one['message']}" for one in wrong)
+    return answer(422, "VALIDATION_ERROR", f"Some values cannot be used. {told}", {"errors": wrong})
+
+
+async def _unexpected(_request: Request, error: Exception) -> JSONResponse:
+    log.error("a request failed", exc_info=error)
+    return answer(500, "INTERNAL_ERROR", SENTENCES[500])

@@ -1,0 +1,41 @@
+"""What is on offer to make meshes with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from ...generators.base import Generator
+from ..offers import describe
+from .common import StudioDep
+
+router = APIRouter(prefix="/models", tags=["models"])
+
+
+class Model(BaseModel):
+    """A generator on offer, which the contract calls a model."""
+
+    name: str
+    id: str
+    description: str
+    type: str = "image_to_3d"
+    supported_formats: list[str] = Field(description="What it takes")
+    options: list[dict[str, Any]] = Field(description="Its options, with their kinds, ranges and defaults")
+    face_limit: dict[str, Any] | None = Field(description="The option for a number of faces, where it has one")
+    price: float = Field(description="US dollars for one image with the options as preset")
+    usual_seconds: float
+    available: bool
+    unavailable_reason: str | None
+
+
+@router.get("/available")
+async def available(studio: StudioDep) -> list[Model]:
+    """The generators on offer."""
+    return [_model(generator) for generator in studio.generators.values()]
+
+
+def _model(generator: Generator) -> Model:
+    described = describe(generator)
+    return Model(description=described.pop("good_at"), supported_formats=[".jpg", ".jpeg", ".png"], **described)
