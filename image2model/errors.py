@@ -50,6 +50,18 @@ class ImageRefused(Image2ModelError):
     http_status = 422
 
 
+class PicturesRefused(ImageRefused):
+    """Some of these pictures cannot be used; `details` has the reason of each by its name."""
+
+    def __init__(self, files: list[dict[str, str]]) -> None:
+        told = " ".join(f"{one['filename']}: {one['message']}" for one in files)
+        super().__init__("pictures_refused", told, "Leave out what cannot be used and send the rest again.")
+        self.details = {"files": files}
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (PicturesRefused, (self.details["files"],))
+
+
 class OptionRefused(Image2ModelError):
     """An option is unknown or out of its range."""
 

@@ -199,7 +199,7 @@ def _refuse_by_size(data: bytes, limits: Limits) -> None:
     if len(data) > limits.max_bytes:
         raise ImageRefused(
             "file_too_large",
-            f"This file is larger than {limits.max_bytes / 1e6:.3g} MB.",
+            f"This file is too large: it has more than {limits.max_bytes / 1e6:.3g} MB.",
             "Save it smaller, or as JPEG with less quality.",
         )
 

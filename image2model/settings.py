@@ -92,6 +92,9 @@ class Settings(BaseSettings):
     min_free_gb: Decimal = Field(
         Decimal(1), ge=0, description="Free disk space, in GB, below which no new batch is taken"
     )
+    uploads_per_minute: int = Field(
+        10, ge=1, le=100_000, description="Uploads over REST that one address may make in a minute"
+    )
     retry_pace: float = Field(
         1.0, ge=0, le=10, description="Factor on every wait before a new try; 0, for tests, waits not at all"
     )

@@ -42,7 +42,10 @@ def fal(stand_in: FalServer) -> FalServer:
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """The app, running; it must end cleanly within ten seconds."""
     # A key and an address where nothing answers: fal's models can be chosen, and nothing can be spent.
-    app = App(tmp_path_factory.mktemp("app"), FAL_KEY="a:b", FAL_HOST="http://127.0.0.1:9", GENERATOR="local").start()
+    app = App(
+        tmp_path_factory.mktemp("app"), FAL_KEY="a:b", FAL_HOST="http://127.0.0.1:9", GENERATOR="local",
+        UPLOADS_PER_MINUTE="1000",
+    ).start()  # fmt: skip
     yield app
     workers = app.children()
     assert workers

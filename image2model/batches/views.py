@@ -101,6 +101,7 @@ def job_view(job: Job, spec: Spec, now: float, ahead: int = 0) -> dict[str, Any]
         "waiting": job.waiting and asdict(job.waiting),
         "queue_position": ahead if _waits_in_line(job) else job.queue_position,
         "elapsed": round((job.finished_at or now) - job.started_at, 1) if job.started_at else None,
+        "sequence": job.sequence,
         "attempt": job.attempt,
         "own_key": bool(job.key_mark),
         "error": None

@@ -31,7 +31,7 @@ from ..batches.runner import Runner
 from ..batches.store import Store, new_id
 from ..batches.views import batch_view
 from ..batches.work import Shop
-from ..errors import ImageRefused, NotAllowed, NotFound, OptionRefused, SettingsError, Unavailable
+from ..errors import ImageRefused, NotAllowed, NotFound, OptionRefused, PicturesRefused, SettingsError, Unavailable
 from ..files import write_whole
 from ..generators import local
 from ..generators.base import Generator
@@ -165,11 +165,13 @@ class Studio:
         client: str = "",
         key: str = "",
         correlation_id: str = "",
+        whole: bool = False,
     ) -> Batch:
         """Check the pictures, store the good ones as a new batch and start to work it.
 
         `visitor` is the browser that may list it, `client` the address that the host's limits count, `key` a
-        visitor's own key, used instead of the host's by generators that take one and stored nowhere.
+        visitor's own key, used instead of the host's by generators that take one and stored nowhere. Where it is to
+        be `whole`, one picture that cannot be used refuses them all (PicturesRefused).
         Raises NotFound for an unknown generator, Unavailable for one that cannot be used or a disk that is
         full, OptionRefused for options or a number of pictures out of range, LimitReached, ImageRefused when
         no picture can be used.
@@ -182,7 +184,11 @@ class Studio:
         self._check_disk()
         batch_id = new_id()
         try:
-            named, refusals = await self._keep_pictures(batch_id, pictures)
+            named, refusals = await self._keep_pictures(batch_id, pictures, whole)
+            if whole and refusals:
+                raise PicturesRefused(
+                    [{"filename": one.name, "code": one.code, "message": one.message} for one in refusals]
+                )
             batch = await self._desk.call(
                 self._store.create,
                 batch_id,
@@ -227,7 +233,7 @@ class Studio:
             )
 
     async def _keep_pictures(
-        self, batch_id: str, pictures: Sequence[Picture]
+        self, batch_id: str, pictures: Sequence[Picture], whole: bool = False
     ) -> tuple[list[tuple[str, str]], list[Refusal]]:
         """Check the pictures and write the good ones to the batch's folder; return (name, stem) of each, and refusals.
 
@@ -244,7 +250,7 @@ class Studio:
                 else:
                     names.append(image.name)
                     await asyncio.to_thread(_write_picture, self.folders.place(batch_id, len(names)), image)
-        if not names:
+        if not names and not whole:
             first = refusals[0]
             raise ImageRefused(
                 "no_usable_image", "None of these pictures can be used.", f"{first.name}: {first.message}"
@@ -257,6 +263,10 @@ class Studio:
     async def batch(self, batch_id: str) -> Batch:
         """The batch; raises NotFound."""
         return await self._desk.call(self._store.batch, batch_id)
+
+    async def find(self, **ids: str) -> Batch:
+        """The batch with this `task_id`, `work_id` or (a job's) `job_id`; raises NotFound."""
+        return await self.batch(await self._desk.call(self._store.find, **ids))
 
     async def view(self, batch_id: str) -> dict[str, Any]:
         """The batch as plain data (`batches.views`); raises NotFound."""

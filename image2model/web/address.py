@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import gradio as gr
+from fastapi import Request
 from gradio.route_utils import get_root_url
 
 
-def public_root(request: gr.Request | None) -> str:
+def public_root(request: gr.Request | Request | None) -> str:
     """The address of this app as the visitor sees it, without a slash at its end."""
-    inner = request.request if request else None
+    inner = request.request if isinstance(request, gr.Request) else request
     return get_root_url(inner, inner.url.path, inner.scope.get("root_path")) if inner else ""
 
 
-def client_of(request: gr.Request | None) -> str:
+def client_of(request: gr.Request | Request | None) -> str:
     """The visitor's address, which the host's limits count; behind a proxy that is trusted, what that one tells.
 
     uvicorn trusts the addresses in FORWARDED_ALLOW_IPS, by default this machine's own.

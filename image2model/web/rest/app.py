@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ... import __version__
 from ...studio import Studio
-from . import errors, models
+from . import downloads, errors, models, status, uploads
 from .correlation import Correlated
 
 PREFIX = "/api/v1"
@@ -27,7 +27,12 @@ ALIASES: Mapping[str, str] = {
 }
 """Other names of paths and of everything below them."""
 OURS = (PREFIX, *ALIASES, "/openapi.json", "/docs")
-ROUTERS = (models.router,)  # one per noun; admin, health and logs go here
+ROUTERS = (
+    uploads.router,
+    models.router,
+    status.router,
+    downloads.router,
+)  # one per noun; admin, health and logs go here
 ABOUT = """A batch of pictures in, textured 3D meshes out.
 
 Upload pictures, follow the task, fetch the results. Every error has the same body, with a sentence for a person in

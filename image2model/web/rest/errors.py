@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from ...errors import Image2ModelError, LimitReached
+from ...errors import Image2ModelError, ImageRefused, LimitReached
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +23,9 @@ SENTENCES: Mapping[int, str] = {
     405: "This address does not take that method. See /docs for what it takes.",
     500: "Something went wrong here, and it is not your fault. Try again; if it stays, tell the host this answer's id.",
 }
+
+
+OF_FILES = ("too_many_images", "no_images")
 
 
 class ErrorBody(BaseModel):
@@ -63,6 +66,8 @@ def install(app: FastAPI) -> None:
 async def _ours(_request: Request, error: Any) -> JSONResponse:
     wait = error.retry_after if isinstance(error, LimitReached) else None
     headers = {"Retry-After": str(math.ceil(wait))} if wait else None
+    if isinstance(error, ImageRefused) or error.code in OF_FILES:
+        return answer(400, "FILE_VALIDATION_ERROR", str(error), getattr(error, "details", None))
     return answer(error.http_status, error.code, str(error), getattr(error, "details", None), headers)
 
 

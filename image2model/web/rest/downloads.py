@@ -1,0 +1,107 @@
+"""Results out: the list of them, each file, and all as one zip."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import FileResponse, StreamingResponse
+from pydantic import BaseModel, Field
+
+from ...batches.records import Batch, Job
+from ...errors import NotFound
+from ...studio import Studio
+from ..address import public_root
+from .auth import reader
+from .common import StudioDep, moment
+from .errors import documented
+
+router = APIRouter(
+    prefix="/download", tags=["download"], dependencies=[Depends(reader)], responses=documented(403, 404, 503)
+)
+MESH = "model/gltf-binary"
+
+
+class ResultFile(BaseModel):
+    """A finished mesh."""
+
+    filename: str
+    size: int = Field(description="Bytes")
+    mime_type: str
+    created_time: str | None
+    model_url: str
+    rendered_image: str
+    source_filename: str
+
+
+class Results(BaseModel):
+    """The finished meshes of a batch."""
+
+    job_id: str
+    files: list[ResultFile]
+    download_urls: list[str]
+    total_files: int
+
+
+@router.get("/{job_id}/all")
+async def results(job_id: str, request: Request, studio: StudioDep) -> Results:
+    """The meshes that are finished, with their addresses."""
+    batch = await studio.find(work_id=job_id)
+    root = f"{public_root(request)}/api/v1/download/{job_id}"
+    files = [await _result(studio, job, root) for job in batch.jobs if job.state == "done"]
+    return Results(job_id=job_id, files=files, download_urls=[one.model_url for one in files], total_files=len(files))
+
+
+async def _result(studio: Studio, job: Job, root: str) -> ResultFile:
+    served = await studio.file(job.batch_id, job.number, f"{job.stem}.glb")
+    return ResultFile(
+        filename=served.filename, size=served.path.stat().st_size, mime_type=served.media_type,
+        created_time=moment(job.finished_at), model_url=f"{root}/{quote(served.filename)}",
+        rendered_image=f"{root}/{quote(job.stem)}.webp", source_filename=job.name,
+    )  # fmt: skip
+
+
+@router.get(
+    "/{job_id}/zip",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"application/zip": {}}}, **documented(409)},
+)
+async def archive(
+    job_id: str,
+    studio: StudioDep,
+    formats: Annotated[str, Query(description="File formats, with commas between them")] = "glb",
+) -> StreamingResponse:
+    """The finished meshes as one zip, made while it is sent."""
+    batch = await studio.find(work_id=job_id)
+    wanted = [form.strip() for form in formats.split(",") if form.strip()]
+    plain = set(wanted) <= {"glb"}
+    choices = [] if plain else studio.meshes.choices(wanted)
+    stream = await studio.archive(batch.id) if plain else await studio.meshes.archive(batch.id, choices)
+    named = f'attachment; filename="image2model-{batch.id[:8]}.zip"'
+    headers = {"Content-Length": str(stream.size), "Content-Disposition": named, "Cache-Control": "no-store"}
+    return StreamingResponse(stream.chunks, media_type="application/zip", headers=headers)
+
+
+@router.get(
+    "/{job_id}/{filename}",
+    response_class=FileResponse,
+    responses={200: {"content": {MESH: {}, "image/webp": {}}}, 206: {"description": "The part that was asked for"},
+               **documented(416)},
+)  # fmt: skip
+async def file(job_id: str, filename: str, studio: StudioDep) -> FileResponse:
+    """A mesh, or with `.webp` its picture; takes `Range`."""
+    batch = await studio.find(work_id=job_id)
+    job, offered = _named(batch, filename)
+    served = await studio.file(batch.id, job.number, offered)
+    headers = {"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
+    return FileResponse(served.path, media_type=served.media_type, filename=filename, headers=headers)
+
+
+def _named(batch: Batch, filename: str) -> tuple[Job, str]:
+    """The job that a file is of, and the name that the studio has for the file."""
+    for job in batch.jobs:
+        offered = {f"{job.stem}.glb": f"{job.stem}.glb", f"{job.stem}.webp": "thumbnail.webp"}
+        if filename in offered:
+            return job, offered[filename]
+    raise NotFound("file_not_found", "There is no such file.", "See /download/{job_id}/all for what there is.")

@@ -1,0 +1,183 @@
+"""Pictures in: a batch, or one; and how they are doing."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from limits import RateLimitItemPerMinute
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import MovingWindowRateLimiter
+from pydantic import BaseModel, Field
+
+from ...errors import LimitReached, OptionRefused
+from ...studio import Studio
+from ..address import client_of
+from .auth import uploader
+from .common import StudioDep
+from .correlation import correlation_id
+from .errors import documented
+from .receiving import Received, received
+from .words import failed_files, job_status, percent, task_status
+
+router = APIRouter(prefix="/upload", tags=["upload"])
+LIMITER = MovingWindowRateLimiter(MemoryStorage())
+
+
+class UploadedFile(BaseModel):
+    """A picture that was taken."""
+
+    file_id: str
+    filename: str
+    file_size: int = Field(description="Bytes")
+    content_type: str
+    status: str = "uploaded"
+
+
+class Uploaded(BaseModel):
+    """A batch that was taken, and the ids to go on with."""
+
+    batch_id: str
+    job_id: str = Field(description="For progress and downloads")
+    task_id: str = Field(description="For status, stream, cancel and retry")
+    uploaded_files: list[UploadedFile]
+    face_limit: int | None
+    total_files: int
+    status: str
+    message: str
+
+
+class FileStatus(BaseModel):
+    """How one picture is doing."""
+
+    file_id: str
+    status: str
+    processing_status: str
+    progress: float = Field(description="Percent")
+    batch_id: str
+    job_id: str
+    error: str | None = None
+
+
+class Counted(BaseModel):
+    """How many pictures of a batch are through."""
+
+    total_files: int
+    processed_files: int
+    failed_files: int
+
+
+class BatchStatus(BaseModel):
+    """How a batch is doing."""
+
+    batch_id: str
+    status: str
+    message: str
+    progress: Counted
+
+
+def _form(files: dict[str, Any], name: str) -> dict[str, Any]:
+    """The form as the description shows it: it is read by hand, so that it can be measured while it is read."""
+    properties = {
+        name: files,
+        "face_limit": {"type": "integer", "description": "Number of faces wanted, where the model takes one"},
+        "model": {"type": "string", "description": "Id from /models/available; by default the host's choice"},
+        "options": {"type": "string", "description": "The model's options, as a JSON object", "example": "{}"},
+    }
+    schema = {"type": "object", "required": [name], "properties": properties}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+
+
+BINARY = {"type": "string", "format": "binary"}
+PROBLEMS = documented(400, 403, 404, 408, 422, 429, 503)
+
+
+async def _not_too_often(request: Request, studio: StudioDep) -> None:
+    limit, client = RateLimitItemPerMinute(studio.settings.uploads_per_minute), client_of(request)
+    if not await LIMITER.hit(limit, client):
+        window = await LIMITER.get_window_stats(limit, client)
+        wait = max(1.0, window.reset_time - time.time())
+        raise LimitReached(
+            "too_many_uploads", "These are too many uploads in a minute.", "Wait a moment.", retry_after=wait
+        )
+
+
+GUARDS = [Depends(uploader), Depends(_not_too_often)]
+
+
+@router.post("/batch", dependencies=GUARDS, include_in_schema=False)
+@router.post(
+    "",
+    dependencies=GUARDS,
+    responses=PROBLEMS,
+    openapi_extra=_form({"type": "array", "items": BINARY, "minItems": 1}, "files"),
+)
+async def upload(request: Request, studio: StudioDep) -> Uploaded:
+    """Start a batch of pictures (JPEG or PNG). All of them must be usable."""
+    async with received(request, studio, "files", studio.settings.max_files) as form:
+        return await _submit(request, studio, form)
+
+
+@router.post("/image", dependencies=GUARDS, responses=PROBLEMS, openapi_extra=_form(BINARY, "file"))
+async def upload_image(request: Request, studio: StudioDep) -> Uploaded:
+    """Start a batch of one picture."""
+    async with received(request, studio, "file", 1) as form:
+        if len(form.pictures) > 1:
+            raise OptionRefused("too_many_images", "These are too many files.", "Send one, or use /upload.")
+        return await _submit(request, studio, form)
+
+
+async def _submit(request: Request, studio: Studio, form: Received) -> Uploaded:
+    sizes = [picture.path.stat().st_size for picture in form.pictures]
+    batch = await studio.submit(
+        form.pictures,
+        generator=form.fields.get("model") or None,
+        options=_options(form.fields.get("options") or "{}"),
+        face_limit=form.fields.get("face_limit") or None,
+        client=client_of(request),
+        correlation_id=correlation_id(),
+        whole=True,
+    )
+    files = [
+        UploadedFile(file_id=job.id, filename=job.name, file_size=size, content_type=kind)
+        for job, size, kind in zip(batch.jobs, sizes, form.content_types, strict=True)
+    ]
+    return Uploaded(
+        batch_id=batch.id, job_id=batch.work_id, task_id=batch.task_id, uploaded_files=files,
+        face_limit=batch.face_limit, total_files=len(files), status="queued",
+        message=f"{len(files)} {'picture is' if len(files) == 1 else 'pictures are'} being worked on.",
+    )  # fmt: skip
+
+
+def _options(text: str) -> dict[str, Any]:
+    try:
+        options = json.loads(text)
+    except (ValueError, RecursionError):
+        options = None
+    if not isinstance(options, dict):
+        raise OptionRefused("options_unreadable", "The options are no JSON object.", 'Write them like {"seed": 1}.')
+    return options
+
+
+@router.get("/status/{file_id}", responses=documented(404, 503))
+async def file_status(file_id: str, studio: StudioDep) -> FileStatus:
+    """How one picture is doing."""
+    batch = await studio.find(job_id=file_id)
+    view = await studio.view(batch.id)
+    job = next(job for job in view["jobs"] if job["id"] == file_id)
+    return FileStatus(
+        file_id=file_id, status=job_status(job), processing_status=job["state"], progress=percent(job["progress"]),
+        batch_id=batch.id, job_id=batch.work_id, error=job["error"] and job["error"]["message"],
+    )  # fmt: skip
+
+
+@router.get("/batch/{batch_id}/status", responses=documented(404, 503))
+async def batch_status(batch_id: str, studio: StudioDep) -> BatchStatus:
+    """How a batch is doing."""
+    view = await studio.view(batch_id)
+    counts = view["counts"]
+    failed = failed_files(view)
+    counted = Counted(total_files=counts["total"], processed_files=counts["done"] + failed, failed_files=failed)
+    return BatchStatus(batch_id=batch_id, status=task_status(view), message=view["message"], progress=counted)

@@ -1,0 +1,176 @@
+"""The REST contract, walked through on the running app as a program written for the first image2model does it."""
+
+from __future__ import annotations
+
+import io
+import json
+import socket
+import uuid
+import zipfile
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.browser import ROOT, App
+
+pytestmark = pytest.mark.xdist_group("browser")  # the tests that share the running app
+
+ROCKET = (ROOT / "examples" / "rocket.jpg").read_bytes()
+FORM = {"model": "local", "options": json.dumps({"detail": "low"})}
+
+
+@pytest.fixture(scope="module")
+def api(app: App) -> httpx.Client:
+    """A client of the running app's REST API."""
+    with httpx.Client(base_url=f"{app.url}/api/v1", timeout=120) as client:
+        yield client
+
+
+def post(api: httpx.Client, *files: tuple[str, bytes], path: str = "/upload", **form: str) -> httpx.Response:
+    """Upload files of these names."""
+    return api.post(path, files=[("files", (name, data, "image/jpeg")) for name, data in files], data=FORM | form)
+
+
+def events(api: httpx.Client, task_id: str, path: str = "/status", **headers: str) -> list[tuple[str, str, dict]]:
+    """Every event of a task until the stream ends: id, name, data."""
+    found, number, name = [], "", ""
+    with api.stream("GET", f"{path}/tasks/{task_id}/stream", headers=headers) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        for line in answer.iter_lines():
+            key, _, value = line.partition(": ")
+            number, name = (value if key == "id" else number), (value if key == "event" else name)
+            if key == "data":
+                found.append((number, name, json.loads(value)))
+    return found
+
+
+@pytest.fixture(scope="module")
+def done(api: httpx.Client) -> dict[str, Any]:
+    """A batch of two, worked to its end, with the events of its stream."""
+    answer = post(api, ("a rocket.jpg", ROCKET), ("b.jpg", ROCKET), path="/upload/batch/")
+    assert answer.status_code == 200, answer.text
+    return {**answer.json(), "events": events(api, answer.json()["task_id"])}
+
+
+def test_an_upload_tells_three_ids_and_its_files(done):
+    """The three ids are distinct UUIDs and each file has its own."""
+    assert len({str(uuid.UUID(done[key])) for key in ("batch_id", "job_id", "task_id")}) == 3
+    assert done["total_files"] == 2
+    first = done["uploaded_files"][0]
+    assert first | {"file_id": ""} == {
+        "file_id": "", "filename": "a rocket.jpg", "file_size": len(ROCKET), "content_type": "image/jpeg",
+        "status": "uploaded",
+    }  # fmt: skip
+    assert {"face_limit", "status", "message"} <= set(done)
+
+
+def test_the_stream_tells_everything_and_never_goes_back(done):
+    """Progress only grows, every picture has its own updates, and the end has the result and a summary."""
+    told = done["events"]
+    assert all({"task_id", "status", "progress", "message"} <= set(data) for _, _, data in told)
+    updates = [data for _, name, data in told if name == "file_update"]
+    assert {data["file_id"] for data in updates} == {one["file_id"] for one in done["uploaded_files"]}
+    progress = [data["progress"] for _, name, data in told if name != "file_update"]
+    assert progress == sorted(progress)
+    assert told[-1][1] == "task_completed"
+    assert told[-1][2]["summary"] == {"total_files": 2, "successful_files": 2, "failed_files": 0}
+    assert told[-1][2]["result"]["job_id"] == done["job_id"]
+
+
+def test_a_stream_goes_on_after_the_last_event(api, done):
+    """With Last-Event-ID nothing is told again but how it ended."""
+    resumed = events(api, done["task_id"], path="/status", **{"Last-Event-ID": done["events"][-1][0]})
+    assert [name for _, name, _ in resumed] == ["task_completed"]
+
+
+def test_statuses_of_file_batch_task_and_job(api, app, done):
+    """Each status has the contract's keys, also under the alias and with a slash."""
+    file_id = done["uploaded_files"][0]["file_id"]
+    assert api.get(f"/upload/status/{file_id}").json() | {"error": None} == {
+        "file_id": file_id, "status": "completed", "processing_status": "done", "progress": 100.0,
+        "batch_id": done["batch_id"], "job_id": done["job_id"], "error": None,
+    }  # fmt: skip
+    batch = api.get(f"/upload/batch/{done['batch_id']}/status").json()
+    assert batch["progress"] == {"total_files": 2, "processed_files": 2, "failed_files": 0}
+    for address in (f"{app.url}/api/status/tasks/{done['task_id']}/status/", f"/status/tasks/{done['task_id']}/status"):
+        task = api.get(address).json()
+        assert (task["status"], task["state"], task["current"], task["total"]) == ("completed", "SUCCESS", 2, 2)
+    job = api.get(f"/status/jobs/{done['job_id']}/progress").json()
+    assert (job["overall_progress"], job["completed_files"], len(job["files"])) == (100.0, 2, 2)
+
+
+def test_a_task_nobody_knows_is_queued(api):
+    """An unknown UUID is Celery's PENDING; what is no UUID is refused."""
+    unknown = api.get(f"/status/tasks/{uuid.uuid4()}/status")
+    assert (unknown.status_code, unknown.json()["status"]) == (200, "queued")
+    for path in ("status", "stream"):
+        refused = api.get(f"/status/tasks/none/{path}")
+        assert refused.status_code == 400
+        assert "Invalid task ID format" in refused.json()["message"]
+    with api.stream("GET", f"/status/tasks/{uuid.uuid4()}/stream", params={"timeout": 1}) as answer:
+        names = [line for line in answer.iter_lines() if line.startswith("event")]
+    assert names == ["event: task_queued", "event: connection_timeout"]
+
+
+def test_results_are_listed_fetched_in_parts_and_zipped(api, done):
+    """Files bear their pictures' names, take Range, and come as one zip."""
+    listed = api.get(f"/download/{done['job_id']}/all").json()
+    assert listed["total_files"] == 2
+    assert listed["download_urls"] == [one["model_url"] for one in listed["files"]]
+    first = listed["files"][0]
+    assert (first["filename"], first["source_filename"]) == ("a rocket.glb", "a rocket.jpg")
+    part = api.get(first["model_url"], headers={"Range": "bytes=0-3"})
+    assert (part.status_code, part.content) == (206, b"glTF")
+    assert len(api.get(first["model_url"]).content) == first["size"]
+    assert api.get(first["rendered_image"]).headers["content-type"] == "image/webp"
+    zipped = zipfile.ZipFile(io.BytesIO(api.get(f"/download/{done['job_id']}/zip").content))
+    assert {"a rocket.glb", "b.glb"} <= set(zipped.namelist())
+    assert api.get(f"/download/{uuid.uuid4()}/all").status_code == 404
+    assert api.get(f"/download/{done['job_id']}/..%2Fmodel.glb").status_code == 404
+
+
+def test_what_cannot_be_used_is_refused_with_reasons(api):
+    """One wrong file refuses the upload, with each file's reason; too many and too large are said in the message."""
+    wrong = post(api, ("good.jpg", ROCKET), ("notes.png", b"no picture"))
+    assert (wrong.status_code, wrong.json()["error_code"]) == (400, "FILE_VALIDATION_ERROR")
+    assert [one["filename"] for one in wrong.json()["details"]["files"]] == ["notes.png"]
+    many = post(api, *[("a.jpg", b"x")] * 26)
+    assert (many.status_code, "too many files" in many.json()["message"]) == (400, True)
+    large = post(api, ("large.jpg", ROCKET + bytes(11_000_000)))
+    assert (large.status_code, "too large" in large.json()["message"]) == (400, True)
+    assert post(api).status_code == 400
+
+
+def test_odd_forms_are_survived(api, app):
+    """10,000 fields, options that are no JSON, no form at all and a lying Content-Length get an answer or an end."""
+    fields = {f"field{number}": "x" for number in range(10_000)}
+    assert api.post("/upload", files={"files": ("a.jpg", ROCKET)}, data=fields).status_code == 400
+    assert post(api, ("a.jpg", ROCKET), options="[").status_code == 422
+    assert api.post("/upload", json={}).status_code == 400
+    with socket.create_connection(("127.0.0.1", int(app.url.rsplit(":", 1)[1]))) as liar:
+        liar.sendall(
+            b"POST /api/v1/upload HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+            b"Content-Length: 999999\r\n\r\n--x\r\n"
+        )
+    assert api.get("/models/available").status_code == 200
+
+
+def test_one_image_is_uploaded_cancelled_and_done_again(api):
+    """Cancel ends what is not finished, retry works it again."""
+    six = post(api, *[(f"{number}.jpg", ROCKET) for number in range(6)]).json()
+    cancelled = api.post(f"/status/tasks/{six['task_id']}/cancel/").json()
+    assert cancelled["task_id"] == six["task_id"]
+    assert events(api, six["task_id"])[-1][2]["summary"]["failed_files"] > 0
+    assert api.post(f"/status/tasks/{six['task_id']}/retry").json()["status"] != "cancelled"
+    assert events(api, six["task_id"])[-1][2]["summary"] == {
+        "total_files": 6, "successful_files": 6, "failed_files": 0,
+    }  # fmt: skip
+    one = api.post("/upload/image", files={"file": ("one.jpg", ROCKET)}, data=FORM)
+    assert (one.status_code, one.json()["total_files"]) == (200, 1)
+
+
+def test_the_models_on_offer(api):
+    """Each generator has the contract's keys."""
+    keys = {"name", "id", "description", "type", "supported_formats", "options", "price", "available"}
+    assert all(keys <= set(model) for model in api.get("/models/available").json())
