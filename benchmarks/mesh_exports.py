@@ -1,0 +1,74 @@
+"""Time and peak memory of each export, thinning and mending by the mesh's size: `python -m benchmarks.mesh_exports`.
+
+Each step runs once in a process of its own, reading back of what was written included; the first row, loading the
+mesh and nothing else, is the baseline. Times are processor time, so that they can be compared on a busy machine.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .asset_reports import SIZES, mesh, peak_memory
+
+STEPS: dict[str, dict[str, Any]] = {
+    "load only": {},
+    "print check": {},
+    "GLB, a fifth of the faces": {"format": "glb", "share": 5},
+    "GLB, meshopt": {"format": "glb", "packing": "meshopt"},
+    "GLB, Draco": {"format": "glb", "packing": "draco"},
+    "OBJ": {"format": "obj"},
+    "STL": {"format": "stl"},
+    "STL, mended": {"format": "stl", "repair": "solid"},
+    "STL, new skin": {"format": "stl", "repair": "rebuild"},
+    "PLY": {"format": "ply"},
+    "3MF": {"format": "3mf"},
+}
+
+
+def work(step: str, glb: Path) -> Callable[[], Any]:
+    """What is to be measured for a row."""
+    from image2model.assets.export import check_print, export, wanted
+    from image2model.assets.glb import Glb
+
+    options = dict(STEPS[step])
+    if not options:
+        return (lambda: Glb(glb).scene()) if step == "load only" else (lambda: check_print(glb))
+    if share := options.pop("share", None):
+        options["face_limit"] = len(Glb(glb).scene().faces) // share
+    choice = wanted(**options)
+    return lambda: export(glb, choice, glb.with_name(choice.filename("mesh")), "mesh")
+
+
+def measure(step: str, glb: Path) -> dict[str, float]:
+    """Seconds of processor time and MB of peak memory of one step in this process."""
+    run = work(step, glb)
+    start = time.process_time()
+    run()
+    return {"seconds": time.process_time() - start, "peak": peak_memory()}
+
+
+def main() -> None:
+    """Print a table for 100k and 1M faces."""
+    for size in ("100k faces", "1M faces"):
+        with tempfile.TemporaryDirectory() as folder:
+            glb = Path(folder) / "mesh.glb"
+            glb.write_bytes(mesh(SIZES[size]))
+            print(f"\n{size:26}{'seconds':>9}{'peak MB':>9}")
+            for step in STEPS:
+                command = [sys.executable, "-m", "benchmarks.mesh_exports", step, str(glb)]
+                found = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+                print(f"{step:26}{found['seconds']:>9.2f}{found['peak']:>9.0f}", flush=True)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 2:
+        print(json.dumps(measure(sys.argv[1], Path(sys.argv[2]))))
+    else:
+        main()
