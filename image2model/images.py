@@ -115,6 +115,11 @@ def check(data: bytes, name: str, limits: Limits) -> CheckedImage:
     )
 
 
+def opened(data: bytes, limits: Limits, side: int) -> Image.Image:
+    """Return the picture itself, within `side`, judged and turned upright as `check` does; raises ImageRefused."""
+    return _decode(data, limits, side)
+
+
 def preview(data: bytes, name: str, limits: Limits) -> Preview:
     """Decide as `check` does, at a fraction of the time, and return only the thumbnail."""
     return Preview(clean_name(name), _thumbnail(_decode(data, limits, THUMBNAIL_SIDE)))

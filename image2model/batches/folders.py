@@ -3,6 +3,7 @@
 batches/<batch id>/<job number>-<stem>/
     input.png        the checked picture
     input.webp       its thumbnail
+    cutout.png       its subject alone, where that is what is sent
     model.glb        the generator's own bytes, under this name only when whole
     thumbnail.webp   the rendered mesh
     preview.*        the generator's own picture of the mesh, where it makes one

@@ -122,6 +122,8 @@ class Batch:
     generator: str
     options: Mapping[str, Any]
     face_limit: int | None
+    cut_out: bool
+    """The pictures' subjects are sent, without what is behind them."""
     price: Decimal
     """US dollars expected for one image."""
     refusals: tuple[Refusal, ...]

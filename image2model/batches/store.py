@@ -55,6 +55,7 @@ class Store:
         generator: str,
         options: Mapping[str, Any],
         face_limit: int | None,
+        cut_out: bool = False,
         price: Decimal,
         refusals: Sequence[Refusal] = (),
         visitor: str = "",
@@ -67,7 +68,7 @@ class Store:
         now = time.time()
         batch = {
             "id": batch_id, "task_id": new_id(), "work_id": new_id(), "visitor": visitor, "generator": generator,
-            "options": dict(options), "face_limit": face_limit, "price": price,
+            "options": dict(options), "face_limit": face_limit, "cut_out": cut_out, "price": price,
             "refusals": [asdict(refusal) for refusal in refusals], "sequence": 0, "pinned": False,
             "correlation_id": correlation_id, "created_at": now,
         }  # fmt: skip

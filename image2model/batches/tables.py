@@ -50,6 +50,7 @@ batches = Table(
     Column("generator", String(64), nullable=False),
     Column("options", JSON, nullable=False),
     Column("face_limit", Integer),
+    Column("cut_out", Boolean, nullable=False),
     Column("price", Dollars, nullable=False),
     Column("refusals", JSON, nullable=False),
     Column("sequence", Integer, nullable=False),

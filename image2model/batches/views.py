@@ -71,6 +71,7 @@ def batch_view(batch: Batch, spec: Spec, now: float, ahead: int = 0) -> dict[str
         "result_is": spec.result_is,
         "options": dict(batch.options),
         "face_limit": batch.face_limit,
+        "cut_out": batch.cut_out,
         "created_at": batch.created_at,
         "cost": {
             "estimate": float(batch.estimate),

@@ -19,6 +19,7 @@ from ..assets.report import report
 from ..errors import GenerationFailed, Image2ModelError, NotFound
 from ..files import move_whole
 from ..generators.base import Choice, Finished, Generator, Queued, Running, Submitted, Task
+from ..generators.local import cut_out
 from ..workers import Workers, bounded
 from .breaker import Breaker
 from .desk import Desk
@@ -107,11 +108,24 @@ class Work:
             await self._generator.cancel(self.job.remote)
         work = folder / f"work-{self.job.attempt}"
         await asyncio.to_thread(work.mkdir, parents=True, exist_ok=True)
-        task = Task(folder / "input.png", work, Choice(self._batch.options, self._batch.face_limit), self.job.remote)
+        choice = Choice(self._batch.options, self._batch.face_limit)
+        task = Task(await self._sent(folder), work, choice, self.job.remote)
         async with aclosing(self._generator.run(task)) as events:  # type: ignore[type-var]
             if not await self._follow(events):
                 return
         self._breaker.succeeded()
+
+    async def _sent(self, folder: Path) -> Path:
+        """The picture that goes to the generator; one whose subject is not found goes as it is."""
+        picture, cut = folder / "input.png", folder / "cutout.png"
+        if not self._batch.cut_out or self.job.remote is not None:
+            return picture
+        try:
+            if not await asyncio.to_thread(cut.exists):
+                await self._workers.run(cut_out, picture, cut)
+        except GenerationFailed:
+            return picture
+        return cut
 
     async def _follow(self, events: Any) -> bool:
         """Store what is told; return whether it came to its end, and raise where it stopped without one."""

@@ -41,6 +41,7 @@ from ..names import clean_name, unique_stems
 from ..settings import Settings
 from ..workers import Workers
 from .host import Host
+from .inputs import Inputs
 from .meshes import Meshes
 from .seeing import SHEET, TURNTABLE, Seeing
 
@@ -108,6 +109,8 @@ class Studio:
         self._money = money.Limits(settings.daily_budget, settings.batch_cost_limit, settings.images_per_hour)
         self.host = Host(settings, self.generators, self.folders, self._desk, self._runner)
         """What only the host may do: whoever calls it checks that it is the host."""
+        self.inputs = Inputs(self.folders, self.workers, self.limits)
+        """What is known of pictures before they are worked."""
         self.seeing = Seeing(self.folders, self.workers)
         """Ways to look at a mesh, each made when it is asked for."""
         self._chores: list[asyncio.Task[None]] = []
@@ -161,6 +164,7 @@ class Studio:
         generator: str | None = None,
         options: Mapping[str, Any] | None = None,
         face_limit: float | str | None = None,
+        cut_out: bool = False,
         visitor: str = "",
         client: str = "",
         key: str = "",
@@ -169,6 +173,7 @@ class Studio:
     ) -> Batch:
         """Check the pictures, store the good ones as a new batch and start to work it.
 
+        With `cut_out` their subjects are sent, without what is behind them.
         `visitor` is the browser that may list it, `client` the address that the host's limits count, `key` a
         visitor's own key, used instead of the host's by generators that take one and stored nowhere. Where it is to
         be `whole`, one picture that cannot be used refuses them all (PicturesRefused).
@@ -196,6 +201,7 @@ class Studio:
                 generator=chosen.spec.id,
                 options=choice.options,
                 face_limit=choice.face_limit,
+                cut_out=cut_out,
                 price=chosen.spec.price(choice),
                 refusals=refusals,
                 visitor=visitor,
@@ -480,6 +486,7 @@ def _manifest(view: Mapping[str, Any]) -> dict[str, Any]:
         "result_is",
         "options",
         "face_limit",
+        "cut_out",
         "created_at",
         "cost",
     )

@@ -22,7 +22,7 @@ from .offers import describe
 
 GENERATOR = "Id of a generator (see /list_generators); empty: the default one"
 FACES = "Number of faces wanted, where the generator takes one; empty: its own choice"
-OPTIONS = "The generator's options by name (see /list_generators); empty: their defaults"
+OPTIONS = "The generator's options by name (see /list_generators); `cut_out`: true sends the subject alone"
 BATCH = "Id of a batch, from /submit_batch"
 NUMBER = "Number of a job in its batch, from 1"
 FORMAT = "glb, obj, stl, 3mf, ply or usdz"
@@ -80,6 +80,7 @@ class Api:
             "batch_id": batch.id,
             "jobs": [{key: job[key] for key in ("id", "number", "name", "filename", "state")} for job in view["jobs"]],
             "rejected": view["rejected"],
+            "warnings": await self.studio.inputs.warnings(batch),
             "cost": view["cost"],
         }
 
@@ -156,10 +157,13 @@ class Api:
         options: dict[str, Any] | None,
         request: gr.Request | None,
     ) -> Any:
+        given = dict(options or {})
+        cut_out = given.pop("cut_out", False) is True
         return await self.studio.submit(
             [Picture(Path(image), Path(image).name) for image in images or []],
             generator=generator or None,
-            options=options,
+            options=given,
+            cut_out=cut_out,
             face_limit=face_limit,
             client=client_of(request),
         )

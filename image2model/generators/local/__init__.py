@@ -16,9 +16,10 @@ from ...errors import GenerationFailed
 from ...workers import Workers
 from ..base import Event, Finished, Option, Queued, Running, Spec, Task, Told
 from . import work
+from .cutout import WORDS, Inspection, cut_out, inspect
 from .work import warm_up
 
-__all__ = ["LocalGenerator", "warm_up"]
+__all__ = ["WORDS", "Inspection", "LocalGenerator", "cut_out", "inspect", "warm_up"]
 
 SECONDS = 60.0
 """A picture takes one or two; a worker busy for longer than this is replaced."""

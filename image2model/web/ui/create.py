@@ -18,6 +18,7 @@ from ...studio import Picture, Studio
 from ..address import client_of
 from . import render
 from .controls import OptionControls, face_limit_control, number_field, offers, picker, price_of
+from .inputs import CUT_OUT, Inputs
 from .theme import html
 from .viewer import Viewer
 
@@ -71,6 +72,7 @@ class Create:
             columns=4, height=250, object_fit="contain", interactive=True, elem_id="images", buttons=[],
         )  # fmt: skip
         self.refused = html(elem_id="refused", js_on_load=REFUSED_JS)
+        self.inputs = Inputs(self.studio)
         with gr.Column(elem_id="examples", visible=bool(examples())):
             html('<p class="small-title">No picture at hand? Take one of these.</p>')
             self.examples = gr.Gallery(
@@ -127,7 +129,11 @@ class Create:
         # A gallery's first filling from here is not told as a change, so the price follows by itself.
         self.images.upload(self.look, self.images, [self.images, self.refused], **HIDDEN).then(self.tell_price, **price)
         gr.on([self.images.change, self.images.delete], self.tell_price, **price)
-        self.examples.select(self.add_example, self.images, self.images, **HIDDEN).then(self.tell_price, **price)
+        cutouts = self.inputs.looking(self.images)
+        gr.on([self.images.change, self.images.upload, self.images.delete], **cutouts)
+        self.examples.select(self.add_example, self.images, self.images, **HIDDEN).then(self.tell_price, **price).then(
+            **cutouts
+        )
         self.generator.change(self.choose, self.generator, [self.face_limit, *self.options.groups], **HIDDEN).then(
             self.tell_price, **price
         )
@@ -143,7 +149,8 @@ class Create:
             **HIDDEN,
         }
         submitted = self.generate.click(
-            self.submit, [self.visitor, self.images, self.key, *self._control_inputs], [self.batch, self.result],
+            self.submit, [self.visitor, self.images, self.key, self.inputs.sent, *self._control_inputs],
+            [self.batch, self.result],
             concurrency_limit=20, show_progress="minimal", show_progress_on=self.generate, api_visibility="private",
         )  # fmt: skip
         submitted.success(None, self.batch, None, js=SET_ADDRESS)
@@ -251,6 +258,7 @@ class Create:
         visitor: str,
         images: list[tuple[str, Any]] | None,
         key: str,
+        sent: str,
         request: gr.Request,
         generator: str,
         face_limit: str | None,
@@ -263,6 +271,7 @@ class Create:
                 pictures,
                 generator=generator,
                 options=self.options.options(generator, values),
+                cut_out=sent == CUT_OUT,
                 face_limit=face_limit or None,  # checked, and made a number, by the generator's option
                 visitor=visitor,
                 client=client_of(request),

@@ -93,6 +93,11 @@ def facts(view: Mapping[str, Any], job: Mapping[str, Any]) -> str:
     return _render("facts.html", view=view, job=job, rows=_fact_rows(view, job))
 
 
+def cutouts(seen: Sequence[Mapping[str, Any]], left: int) -> str:
+    """The subjects found so far, with warnings, and how many pictures are still to be looked at."""
+    return _render("cutouts.html", seen=seen, left=left)
+
+
 def viewer_bar() -> str:
     """The looks, backgrounds and companions that the viewer offers."""
     return _render("viewer_bar.html")

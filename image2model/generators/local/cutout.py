@@ -1,0 +1,112 @@
+"""A picture judged before it is paid for: its subject cut out, and what will likely go wrong with it."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from ...errors import GenerationFailed, ImageRefused
+from ...files import write_whole
+from ...images import Limits, opened
+from . import segment
+from .subject import Array, Subject, find_subject
+
+MARGIN = 0.1
+"""Room left on each side of a cut-out, as a share of the square: what image-to-3D models are trained on."""
+LOOK_SIDE, SHOWN_SIDE = 1024, 256
+SMALL_SIDE = 256
+"""A picture whose longer side has fewer pixels shows too little."""
+SHARPNESS_SIDE, LEAST_SHARPNESS = 384, 0.08
+"""Measured on five photographs: .30 to .59; blurred by six thousandths of their longer side: .05 at most."""
+PLAIN = 6.0
+"""Contrast, of 255, below which a subject is of one colour and nothing tells whether it is sharp."""
+RIVAL_SHARE, RIVAL_LEAST = 0.3, 0.01
+"""A second subject covers so much of the first's area, and of the picture."""
+
+WORDS = {
+    "small": "It is very small, so details will be missing. A picture of 512 pixels or more does better.",
+    "blurred": "It looks blurred, and so will the model. Take a sharper one if you can.",
+    "several_subjects": "There seem to be several things on it. One thing in each picture does better.",
+    "no_subject": "Nothing on it stands out as the subject. A clear background behind one thing helps.",
+}
+"""Warnings by their code, in plain words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What is known of a picture before it is worked."""
+
+    warnings: tuple[str, ...]
+    """Codes of WORDS."""
+    cutout: bytes | None
+    """The subject as a small WebP with a transparent background; None where no subject was found."""
+
+
+def inspect(path: Path, limits: Limits) -> Inspection:
+    """Judge an untrusted picture file; one that would be refused has neither warnings nor cut-out. In a worker."""
+    try:
+        image = opened(path.read_bytes()[: limits.max_bytes + 1], limits, LOOK_SIDE)
+    except ImageRefused:
+        return Inspection((), None)
+    found = ["small"] if max(image.size) < SMALL_SIDE else []
+    try:
+        subject = find_subject(image)
+    except GenerationFailed:
+        return Inspection((*found, "no_subject"), None)
+    if not found and sharpness(subject) < LEAST_SHARPNESS:  # a small one is never sharp
+        found.append("blurred")
+    if subjects(image) > 1:
+        found.append("several_subjects")
+    shown = squared(subject)
+    shown.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
+    buffer = io.BytesIO()
+    shown.save(buffer, "WEBP", quality=80, method=2)
+    return Inspection(tuple(found), buffer.getvalue())
+
+
+def cut_out(image: Path, to: Path) -> None:
+    """Write the picture's subject as a square PNG, centred, on white made transparent; raises GenerationFailed."""
+    with Image.open(image) as picture:
+        subject = find_subject(picture)
+    buffer = io.BytesIO()
+    squared(subject).save(buffer, "PNG", compress_level=3)
+    write_whole(to, buffer.getvalue())
+
+
+def squared(subject: Subject) -> Image.Image:
+    """The subject in mode RGBA in the middle of a square with MARGIN around it, white where it is transparent."""
+    alpha = subject.alpha[..., None]
+    colours = np.concatenate([subject.rgb * alpha + 255 * (1 - alpha), alpha * 255], axis=2)
+    image = Image.fromarray(np.rint(colours).clip(0, 255).astype(np.uint8))
+    image = image.crop(image.getchannel("A").getbbox())
+    side = round(max(image.size) / (1 - 2 * MARGIN))
+    square = Image.new("RGBA", (side, side), (255, 255, 255, 0))
+    square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
+    return square
+
+
+def sharpness(subject: Subject) -> float:
+    """How much of the subject's contrast lies in its finest detail, whatever its size and light."""
+    grey = Image.fromarray(np.asarray(subject.rgb.mean(axis=2), np.float32))
+    scale = SHARPNESS_SIDE / max(grey.size)
+    size = (max(8, round(grey.width * scale)), max(8, round(grey.height * scale)))
+    values = np.asarray(grey.resize(size, Image.Resampling.BILINEAR))
+    inside = np.asarray(Image.fromarray(subject.alpha).resize(size, Image.Resampling.BILINEAR)) > 0.9
+    inside = ndimage.binary_erosion(inside, iterations=4)
+    if not inside.any():
+        return 1.0
+    contrast = float(values[inside].std())
+    return float(ndimage.laplace(values)[inside].std()) / contrast if contrast > PLAIN else 1.0
+
+
+def subjects(image: Image.Image) -> int:
+    """How many separate things of about one size stand out of a picture (RGB or RGBA)."""
+    mask: Array = segment.probability(image.convert("RGB"))
+    labels, count = ndimage.label(mask > 0.5)
+    sizes = np.sort(np.bincount(labels.ravel(), minlength=count + 1)[1:])[::-1]
+    return int(((sizes >= RIVAL_SHARE * sizes[:1].sum()) & (sizes >= RIVAL_LEAST * mask.size)).sum())

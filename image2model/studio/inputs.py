@@ -1,0 +1,57 @@
+"""The use cases of pictures before they are paid for: what is their subject, and what will likely go wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+from ..batches.folders import Folders
+from ..batches.records import Batch
+from ..generators import local
+from ..images import Limits
+from ..workers import Workers
+
+log = logging.getLogger(__name__)
+
+SECONDS = 20.0
+KNOWN = 500
+"""Inspections kept in memory, of about 10 kB each."""
+NOTHING = local.Inspection((), None)
+
+
+class Inputs:
+    """One studio's, as `Studio.inputs`."""
+
+    def __init__(self, folders: Folders, workers: Workers, limits: Limits) -> None:
+        self._folders, self._workers, self._limits = folders, workers, limits
+        self._known: OrderedDict[tuple[str, int, int], local.Inspection] = OrderedDict()
+
+    async def inspect(self, path: Path) -> local.Inspection:
+        """Judge a picture file; what cannot be judged in time has neither warnings nor cut-out. Never raises."""
+        try:
+            stat = await asyncio.to_thread(path.stat)
+            key = (str(path), stat.st_mtime_ns, stat.st_size)
+            if key not in self._known:
+                self._known[key] = await self._workers.run(local.inspect, path, self._limits, seconds=SECONDS)
+                while len(self._known) > KNOWN:
+                    self._known.popitem(last=False)
+            return self._known[key]
+        except Exception as error:  # a picture that could not be judged is worked like any other
+            log.warning("could not inspect %s: %r", path.name, error)
+            return NOTHING
+
+    def words(self, found: local.Inspection) -> list[str]:
+        """The warnings as sentences."""
+        return [local.WORDS[code] for code in found.warnings]
+
+    async def warnings(self, batch: Batch) -> list[dict[str, Any]]:
+        """What will likely go wrong with a batch's pictures: name, code and message of each warning."""
+        seen = await asyncio.gather(*(self.inspect(self._folders.job(job) / "input.png") for job in batch.jobs))
+        return [
+            {"number": job.number, "name": job.name, "code": code, "message": local.WORDS[code]}
+            for job, found in zip(batch.jobs, seen, strict=True)
+            for code in found.warnings
+        ]

@@ -1,0 +1,50 @@
+"""What is seen of the chosen pictures before they are paid for: their subjects cut out, and warnings."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from ...studio import Studio
+from . import render
+from .theme import html
+
+AS_THEY_ARE, CUT_OUT = "The pictures as they are", "Only the subject, cut out"
+
+
+class Inputs:
+    """The row of cut-outs below the pictures, and the choice of what is sent."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+        with gr.Column(elem_id="sent", visible=False) as self.place:
+            html('<p class="small-title">What is sent</p>')
+            self.sent = gr.Radio(
+                [AS_THEY_ARE, CUT_OUT], value=AS_THEY_ARE, label="What is sent", show_label=False, container=False,
+                elem_id="sent-choice",
+            )  # fmt: skip
+            self.seen = html(elem_id="cutouts")
+
+    def looking(self, images: gr.Gallery) -> dict[str, Any]:
+        """The step that follows each change of the pictures."""
+        return {
+            "fn": self.look, "inputs": images, "outputs": [self.place, self.seen], "trigger_mode": "always_last",
+            "concurrency_limit": 50, "api_visibility": "private", "show_progress": "hidden",
+        }  # fmt: skip
+
+    async def look(self, images: list[tuple[str, Any]] | None) -> AsyncIterator[tuple[Any, Any]]:
+        """Show each picture's subject as soon as it is found, and what will likely go wrong."""
+        paths = [Path(path) for path, _ in images or []]
+        seen: list[dict[str, Any]] = []
+        if not paths:
+            yield gr.Column(visible=False), ""
+            return
+        for path in paths:
+            yield gr.Column(visible=True), render.cutouts(seen, len(paths) - len(seen))
+            found = await self.studio.inputs.inspect(path)
+            warnings = self.studio.inputs.words(found)
+            seen.append({"name": path.name, "image": render.data_uri(found.cutout), "warnings": warnings})
+        yield gr.Column(visible=True), render.cutouts(seen, 0)
