@@ -18,6 +18,8 @@ from .errors import SettingsError
 
 ON_A_SPACE = bool(os.environ.get("SPACE_ID"))
 
+LOCAL_PROXIES = "127.0.0.1 ::1"
+
 KINDS: dict[Any, str] = {
     int: "a whole number",
     int | None: "a whole number",
@@ -60,6 +62,7 @@ class Settings(BaseSettings):
     )
     api_key: SecretStr | None = Field(None, description="Key that REST uploads and downloads ask for")
     admin_api_key: SecretStr | None = Field(None, description="Key for the admin tab; unset: the tab stays closed")
+    admin_password: SecretStr | None = Field(None, description="Password for the admin tab, beside `ADMIN_API_KEY`")
     app_users: SecretStr | None = Field(
         None,
         description="Who may sign in, as `name:password` pairs with spaces between them, each password plain or an"
@@ -97,6 +100,14 @@ class Settings(BaseSettings):
     )
     retry_pace: float = Field(
         1.0, ge=0, le=10, description="Factor on every wait before a new try; 0, for tests, waits not at all"
+    )
+    trusted_proxies: str = Field(
+        default_factory=lambda: LOCAL_PROXIES + (" 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16" if ON_A_SPACE else ""),
+        description="Addresses or networks, with spaces between them, whose `X-Forwarded-*` headers are believed;"
+        f" `{LOCAL_PROXIES}`, on a Space also the private networks",
+    )
+    allowed_hosts: str = Field(
+        "*", description="Host names under which the app is served, with spaces between them; `*`: any"
     )
     host: str = Field(
         default_factory=lambda: "0.0.0.0" if ON_A_SPACE else "127.0.0.1",  # noqa: S104  a Space is reached from outside

@@ -16,6 +16,6 @@ def public_root(request: gr.Request | Request | None) -> str:
 def client_of(request: gr.Request | Request | None) -> str:
     """The visitor's address, which the host's limits count; behind a proxy that is trusted, what that one tells.
 
-    uvicorn trusts the addresses in FORWARDED_ALLOW_IPS, by default this machine's own.
+    Whom to believe is the setting TRUSTED_PROXIES (`security`).
     """
     return request.client.host if request and request.client else ""

@@ -216,8 +216,6 @@ def build(studio: Studio) -> None:
     api = Api(studio)
     with gr.Group(visible=False):
         image, images = gr.File(label="Picture"), gr.File(label="Pictures", file_count="multiple")
-        for component in (image, images):
-            component.async_move_resource_to_block_cache = _guarded(component, api)  # type: ignore[assignment, method-assign]
         choice = [gr.Textbox(label=GENERATOR), gr.Number(label=FACES, value=None), gr.JSON(label=OPTIONS)]
         batch_id, formats = gr.Textbox(label=BATCH), gr.JSON(label="File formats in the zip")
         number, size = gr.Number(label=NUMBER, value=1), gr.Number(label=SIZE, value=None)
@@ -244,6 +242,13 @@ def build(studio: Studio) -> None:
             wrapped, inputs, outputs, api_name=function.__name__, api_description=function.__doc__,
             concurrency_limit=500,
         )  # fmt: skip
+
+
+def guard(studio: Studio, demo: gr.Blocks) -> None:
+    """Let no component of the page fetch an address by Gradio's own means, which know no limit of size."""
+    for component in demo.blocks.values():
+        if hasattr(component, "async_move_resource_to_block_cache"):
+            component.async_move_resource_to_block_cache = _guarded(component, Api(studio))  # type: ignore[assignment, method-assign]
 
 
 def _guarded(component: Any, api: Api) -> Callable[[str | Path | None], Awaitable[str | None]]:

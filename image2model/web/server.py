@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+from starlette.middleware import Middleware
+
 from ..errors import SettingsError
 from ..settings import Settings, load
 from ..studio import Studio
@@ -55,16 +57,22 @@ class Server:
         """Build the page and serve it, with our own routes before Gradio's."""
         from .files import routes
         from .rest.app import mounted
+        from .security import Security
         from .ui.create import EXAMPLES
         from .ui.page import build
         from .ui.theme import HEAD, theme
 
+        os.environ["FORWARDED_ALLOW_IPS"] = ""  # uvicorn believes nobody, `security` whom the settings name
         self.demo = build(self.studio)
         self.demo.queue(default_concurrency_limit=40, status_update_rate=5, max_size=2000)
         self.demo.launch(
             server_name=self.settings.host,
             server_port=self.settings.port or None,
-            app_kwargs={"routes": [*routes(self.studio), mounted(self.studio)], "lifespan": self._lifespan},
+            app_kwargs={
+                "routes": [*routes(self.studio), mounted(self.studio)],
+                "lifespan": self._lifespan,
+                "middleware": [Middleware(Security, settings=self.settings)],
+            },
             allowed_paths=[str(EXAMPLES)],  # wherever the app is started from
             prevent_thread_lock=True,
             auth=self._sign_in,

@@ -6,14 +6,17 @@ import hmac
 from typing import Any
 
 import gradio as gr
+from pydantic import SecretStr
 
 from ...errors import Image2ModelError
 from ...studio import Studio
+from ..address import client_of
+from ..security import Throttle
 from . import render
 from .theme import html
 
 HEADERS = ["Batch", "Made", "Generator", "Images", "State", "Progress"]
-CLOSED = "Admin is closed here. The host opens it by setting `ADMIN_API_KEY` and starting the app again."
+CLOSED = "Admin is closed here. The host opens it by setting `ADMIN_PASSWORD` and starting the app again."
 
 
 class Admin:
@@ -21,7 +24,8 @@ class Admin:
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
-        is_open = bool(studio.settings.admin_api_key)
+        self.tries = Throttle()
+        is_open = any(_keys(studio))
         with gr.Column(elem_id="admin"):
             with gr.Column(elem_id="admin-sign-in") as self.sign_in:
                 gr.Markdown("### Admin\n" + ("For the host: enter the admin key." if is_open else CLOSED))
@@ -44,32 +48,40 @@ class Admin:
         self.table.select(self.choose, self.key, self.chosen, **hidden)
         self.delete.click(self.remove, [self.key, self.chosen], shown, **hidden)
 
-    def check(self, key: str) -> None:
-        """Raise gr.Error unless this is the admin key; compared in constant time."""
-        wanted = self.studio.settings.admin_api_key
-        if not wanted or not hmac.compare_digest(wanted.get_secret_value().encode(), key.encode()):
+    def check(self, key: str, request: gr.Request | None) -> None:
+        """Raise gr.Error unless this is an admin key, compared in constant time, or after too many wrong ones."""
+        client = client_of(request)
+        if not self.tries.may_try(client):
+            raise gr.Error("Too many tries. Wait a minute.", print_exception=False)
+        keys = [known.get_secret_value().encode() for known in _keys(self.studio) if known]
+        if not any(hmac.compare_digest(known, str(key).encode()) for known in keys):
+            self.tries.tried(client)
             raise gr.Error("This is not the admin key.", print_exception=False)
 
-    async def show(self, key: str) -> tuple[Any, ...]:
+    async def show(self, key: str, request: gr.Request) -> tuple[Any, ...]:
         """The host's numbers and batches."""
-        self.check(key)
+        self.check(key, request)
         overview = await self.studio.host.overview()
         rows = [_row(view) for view in await self.studio.library(None, limit=200)]
         return gr.Column(visible=False), gr.Column(visible=True), render.overview(overview), rows
 
-    async def choose(self, key: str, event: gr.SelectData) -> str:
+    async def choose(self, key: str, event: gr.SelectData, request: gr.Request) -> str:
         """The id of the batch whose row was clicked."""
-        self.check(key)
+        self.check(key, request)
         return str(event.row_value[0])
 
-    async def remove(self, key: str, batch_id: str) -> tuple[Any, ...]:
+    async def remove(self, key: str, batch_id: str, request: gr.Request) -> tuple[Any, ...]:
         """Delete a batch with its files."""
-        self.check(key)
+        self.check(key, request)
         try:
             await self.studio.delete(batch_id.strip())
         except Image2ModelError as error:
             raise gr.Error(str(error), print_exception=False) from None
-        return await self.show(key)
+        return await self.show(key, request)
+
+
+def _keys(studio: Studio) -> tuple[SecretStr | None, ...]:
+    return studio.settings.admin_api_key, studio.settings.admin_password
 
 
 def _row(view: dict[str, Any]) -> list[Any]:

@@ -31,4 +31,5 @@ def build(studio: Studio) -> gr.Blocks:
             with gr.Tab("Admin", id="admin-tab"):
                 admin.build(studio)
         api.build(studio)
+    api.guard(studio, demo)
     return demo

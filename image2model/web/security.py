@@ -1,0 +1,175 @@
+"""What stands before every route: whom a request comes from, how large and slow it may be, and headers on the answer.
+
+One ASGI middleware, so that it holds for Gradio's routes as well as for our own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+from limits import parse
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+from starlette.datastructures import MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from ..settings import Settings
+
+SEND_SECONDS = 30.0
+"""How long a sender may be silent in the middle of a request."""
+MOST_TEXT = 4_000_000
+"""Bytes of a request to Gradio that is no upload."""
+ANYWHERE = "*"
+PAGE_POLICY = "; ".join((
+    "default-src 'self'",
+    # Gradio's page starts with inline scripts and compiles the templates of gr.HTML; its viewer brings wasm.
+    "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:",
+    "worker-src 'self' blob:",
+    "style-src 'self' 'unsafe-inline'",
+    "img-src 'self' data: blob:",
+    "media-src 'self' data: blob:",
+    "font-src 'self' data:",
+    "connect-src 'self' data: blob:",
+    "object-src 'none'",
+    "base-uri 'self'",
+    "form-action 'self' https://huggingface.co",
+    "frame-ancestors 'self' https://huggingface.co https://*.hf.space",
+))  # fmt: skip
+FILE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
+"""For files that somebody else has made: whatever they hold, no script of theirs runs as ours."""
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",  # a batch's address is the right to read it
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    "Cross-Origin-Resource-Policy": "same-site",
+}
+FILES = re.compile(r"/gradio_api/file[=/]|/batches/")
+OUTSIDE = re.compile(r"/gradio_api/(?:file[=/]\s*[a-z][a-z0-9+.-]*:|proxy=)", re.IGNORECASE)
+"""Gradio's proxies for other hosts' addresses, without a limit of size: nothing here needs them."""
+HOST = re.compile(rb"[A-Za-z0-9.-]+(?::\d{1,5})?|\[[0-9A-Fa-f:.]+\](?::\d{1,5})?")
+SIGN_IN = parse("10 per minute")
+
+
+class Throttle:
+    """Counts tries by address: ten in a minute, then none for a while."""
+
+    def __init__(self) -> None:
+        self._window = MovingWindowRateLimiter(MemoryStorage())
+
+    def tried(self, client: str) -> bool:
+        """Count a try; False when there were too many."""
+        return self._window.hit(SIGN_IN, client)
+
+    def may_try(self, client: str) -> bool:
+        """Whether there is a try left; counts none."""
+        return self._window.test(SIGN_IN, client)
+
+
+class TooLarge(Exception):
+    """The body has passed its limit."""
+
+
+class Security:
+    """The middleware."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._behind_proxy = ProxyHeadersMiddleware(self._checked, settings.trusted_proxies.split())  # type: ignore[arg-type]
+        self._hosts = settings.allowed_hosts.lower().split()
+        self._most_upload = (settings.max_files + 1) * 4_000_000 * settings.max_file_mb
+        self._sign_ins = Throttle()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take a proxy's word only from those the host trusts."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = [(name, value) for name, value in scope["headers"] if name != b"x-gradio-server"]
+        client = scope["client"][0] if scope.get("client") else ""
+        if client in self._behind_proxy.trusted_hosts:
+            await self._behind_proxy({**scope, "headers": headers}, receive, send)  # type: ignore[arg-type]
+            return
+        headers = [pair for pair in headers if pair[0] != b"forwarded" and not pair[0].startswith(b"x-forwarded-")]
+        await self._checked({**scope, "headers": headers}, receive, send)
+
+    async def _checked(self, scope: Scope, receive: Receive, send: Send) -> None:
+        sender = _Protected(scope["path"], send)
+        upload = not scope["path"].startswith("/gradio_api/") or scope["path"].startswith("/gradio_api/upload")
+        most = self._most_upload if upload else MOST_TEXT
+        if refusal := self._refusal(scope, most):
+            await refusal(scope, receive, sender)
+            return
+        if scope["path"].startswith("/gradio_api/info"):
+            scope["app"].api_info = None  # Gradio keeps the host name of whoever asked first
+        body = _Bounded(receive, most)
+        try:
+            await self._app(scope, body, sender)
+        except TooLarge:
+            if not sender.begun:
+                await TOO_LARGE(scope, receive, sender)
+
+    def _refusal(self, scope: Scope, most: int) -> JSONResponse | None:
+        """What is answered at once."""
+        hosts = [value for name, value in scope["headers"] if name == b"host"]
+        hosts += [value.split(b",")[0].strip() for name, value in scope["headers"] if name == b"x-forwarded-host"]
+        if not hosts or not all(self._known(host) for host in hosts):
+            return _refuse(400, "host_unknown", "This host name is not served here.")
+        length = dict(scope["headers"]).get(b"content-length", b"0")
+        if not length.isdigit() or int(length) > most:
+            return TOO_LARGE
+        if OUTSIDE.match(scope["path"]):
+            return _refuse(403, "url_refused", "Addresses of other hosts are not fetched here.")
+        client = scope["client"][0] if scope.get("client") else ""
+        if scope["method"] == "POST" and scope["path"].rstrip("/") == "/login" and not self._sign_ins.tried(client):
+            return _refuse(429, "too_many_tries", "Too many tries to sign in. Wait a minute.")
+        return None
+
+    def _known(self, host: bytes) -> bool:
+        name = re.sub(r":\d+$", "", host.decode("latin-1").lower())
+        return bool(HOST.fullmatch(host)) and (ANYWHERE in self._hosts or name in self._hosts)
+
+
+class _Bounded:
+    """`receive`, within a number of bytes, and not silent for too long before the body's end."""
+
+    def __init__(self, receive: Receive, most: int) -> None:
+        self._receive, self._left, self._more = receive, most, True
+
+    async def __call__(self) -> Message:
+        if not self._more:
+            return await self._receive()
+        try:
+            message = await asyncio.wait_for(self._receive(), SEND_SECONDS)
+        except TimeoutError:
+            return {"type": "http.disconnect"}
+        self._left -= len(message.get("body", b""))
+        if self._left < 0:
+            raise TooLarge
+        self._more = bool(message.get("more_body", False))
+        return message
+
+
+class _Protected:
+    """`send`, with the headers on whatever is answered."""
+
+    def __init__(self, path: str, send: Send) -> None:
+        self._send, self.begun = send, False
+        self._policy = FILE_POLICY if FILES.match(path) else PAGE_POLICY
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.begun = True
+            headers = MutableHeaders(scope=message)
+            for name, value in {**HEADERS, "Content-Security-Policy": self._policy}.items():
+                headers.setdefault(name, value)
+        await self._send(message)
+
+
+def _refuse(status: int, code: str, message: str) -> JSONResponse:
+    return JSONResponse({"error": True, "error_code": code, "message": message, "status_code": status}, status)
+
+
+TOO_LARGE = _refuse(413, "request_too_large", "This request is too large.")
