@@ -93,6 +93,15 @@ def test_a_disc_becomes_a_ball_and_a_strip_a_rod() -> None:
     assert rod.extents[2] / rod.extents[0] == pytest.approx(1, abs=0.12)
 
 
+@pytest.mark.parametrize("turn", [0, 30])
+def test_a_rectangle_becomes_boxier_than_a_disc(turn: int) -> None:
+    """A rectangle, however it is turned, keeps more of its bounds' depth than an inflated pillow would."""
+    picture = cut_out(("rectangle", (50, 60, 150, 140))).rotate(turn)
+    mesh = assert_sound(make(picture, detail="medium"))
+    across = mesh.area_faces @ np.abs(mesh.face_normals[:, 2]) / 2
+    assert mesh.volume / (across * mesh.extents[2]) > 0.72
+
+
 @pytest.mark.parametrize("name", ["astronaut", "coffee"])
 def test_front_silhouette_is_the_subjects(name: str) -> None:
     """Seen from the front the body covers the subject and nothing else."""

@@ -2,7 +2,8 @@
 
 Solve ∇²u = −4 inside the outline with u = 0 on it; √u is a half ball over a disc, but √2 times too
 thick over a strip. So √u is scaled by (distance to the outline) / √u as found on the ridge of the
-distance, spread from there as evenly as can be (a harmonic function).
+distance, spread from there as evenly as can be (a harmonic function). Where the outline all but fills
+a rectangle, the profile is flattened towards a box's.
 """
 
 from __future__ import annotations
@@ -27,6 +28,11 @@ TRUST = 0.03
 """How hard the ridge's ratio is held against an even spread: firmer leaves dents along the ridge."""
 DEEPEST = 0.5
 """Greatest half thickness, as a share of the longer side, where the frame cuts much of the outline away."""
+
+BOXY = (0.86, 0.96)
+"""Shares of its least rectangle that an outline fills: below the first it is no box, above the last wholly one."""
+FLATTEN = 0.4
+"""How much a box takes off the profile's exponent: 0 leaves the ball's profile, 1 would be a slab."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +61,22 @@ def inflate(grid: Grid) -> Floats:
     squared = _solve(matrix + sparse.diags(at_outline), 4 * _cell_areas(inside.shape)[inside.ravel()])
     root = np.sqrt(np.maximum(squared, 1e-4))
     depth = root * _ratio(grid, root, matrix)
-    return np.asarray(depth * min(1.0, DEEPEST * max(inside.shape) / float(depth.max())))
+    deepest = float(depth.max())
+    profile = (depth / deepest) ** (1 - FLATTEN * _boxiness(inside))
+    return np.asarray(profile * min(deepest, DEEPEST * max(inside.shape)))
+
+
+def _boxiness(inside: NDArray[np.bool_]) -> float:
+    """Return 0 for an outline unlike a rectangle, to 1 for a rectangle turned any way; 0 where the frame cuts it."""
+    if inside[[0, -1]].any() or inside[:, [0, -1]].any():
+        return 0.0
+    rows = np.flatnonzero(inside.any(axis=1))
+    first, last = inside[rows].argmax(axis=1), inside.shape[1] - 1 - inside[rows, ::-1].argmax(axis=1)
+    ends = np.column_stack([np.concatenate([first, last]), np.concatenate([rows, rows])])
+    turns = np.radians(np.arange(180))
+    spans = np.ptp(ends @ np.stack([np.cos(turns), np.sin(turns)]), axis=0) + 1
+    filled = float(inside.sum() / (spans[:90] * spans[90:]).min())
+    return float(np.interp(filled, BOXY, (0, 1)))
 
 
 def _links(shape: tuple[int, ...]) -> _Links:
