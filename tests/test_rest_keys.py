@@ -1,0 +1,50 @@
+"""The REST API of a host who has set a key and a limit, on an app of its own."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.browser import ADMIN_KEY, App
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+KEY = "a rest key"
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """The app with API_KEY, and three uploads a minute."""
+    app = App(tmp_path_factory.mktemp("locked"), API_KEY=KEY, UPLOADS_PER_MINUTE="3").start()
+    yield app
+    assert app.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [(None, "Not authenticated"), ("Basic abc", "Not authenticated"), ("Bearer wrong", "Invalid API key"),
+     (f"bEaReR {KEY}", None), (f"Bearer {ADMIN_KEY}", None)],
+)  # fmt: skip
+def test_downloads_ask_for_the_key(locked, given, message):
+    """Without the key 403 and the contract's words; with it, or the admin's, 404 for a job that is not there."""
+    answer = httpx.get(
+        f"{locked.url}/api/v1/download/{uuid.uuid4()}/all", headers={"Authorization": given} if given else {}
+    )
+    assert answer.status_code == (403 if message else 404)
+    assert message in (None, answer.json()["message"])
+
+
+def test_uploads_are_limited(locked):
+    """The fourth upload of a minute is answered 429 with the seconds to wait, and a wrong key counts nothing."""
+    for _ in range(5):
+        assert httpx.post(f"{locked.url}/api/v1/upload", files={"files": b"x"}).status_code == 403
+    key = {"Authorization": f"Bearer {KEY}"}
+    answers = [
+        httpx.post(f"{locked.url}/api/v1/upload", files={"files": ("a.jpg", b"x")}, headers=key) for _ in range(4)
+    ]
+    assert [answer.status_code for answer in answers] == [400, 400, 400, 429]
+    assert 1 <= int(answers[3].headers["retry-after"]) <= 60
+    assert answers[3].json()["error_code"] == "too_many_uploads"
