@@ -2,33 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-from PIL import Image
 from playwright.async_api import Page, expect
 
-from tests.browser import App, drawn, drop, opened, settled
-from tests.pictures import encoded
+from tests.browser import App, drawn, opened, settled
 
 pytestmark = pytest.mark.browser
-
-
-async def test_a_subject_is_shown_before_it_is_sent(app: App, page: Page, tmp_path: Path):
-    """Each picture has its cut-out on the page, or a warning in words; the choice of what is sent is kept."""
-    await opened(page, app.url)
-    await page.locator("#example-images button").nth(2).click()
-    await expect(page.locator(".cutouts img")).to_have_count(1)
-    grey = {"name": "fog.png", "mimeType": "image/png", "buffer": encoded(Image.new("RGB", (300, 300), "grey"))}
-    await drop(page, grey)
-    await expect(page.locator(".cutout-warning")).to_contain_text("fog.png Nothing on it stands out")
-    await page.locator("#sent-choice input").nth(1).check()
-    await page.click("#generate")
-    await settled(page)
-    assert (app.data / "batches" / page.url.rpartition("batch=")[2] / "1-coffee-cup" / "cutout.png").is_file()
-    await page.click("#anew")
-    await expect(page.locator("#sent")).to_be_hidden()
 
 
 async def test_a_mesh_is_seen_plain_on_black_beside_its_picture_and_turning(app: App, page: Page):
