@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import socket
+import subprocess
+import sys
 import uuid
 import zipfile
 from typing import Any
@@ -17,6 +19,9 @@ from tests.browser import ROOT, App
 pytestmark = pytest.mark.xdist_group("browser")  # the tests that share the running app
 
 ROCKET = (ROOT / "examples" / "rocket.jpg").read_bytes()
+CHECKS = (
+    "not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance",
+)  # fmt: skip
 FORM = {"model": "local", "options": json.dumps({"detail": "low"})}
 
 
@@ -174,3 +179,17 @@ def test_the_models_on_offer(api):
     """Each generator has the contract's keys."""
     keys = {"name", "id", "description", "type", "supported_formats", "options", "price", "available"}
     assert all(keys <= set(model) for model in api.get("/models/available").json())
+
+
+def test_nothing_undocumented_is_answered(app):
+    """schemathesis tries every described route, and finds no 500 and no answer that the description lacks."""
+    tried = subprocess.run(
+        [
+            sys.executable, "-m", "schemathesis.cli", "run", f"{app.url}/openapi.json", "--max-examples", "5",
+            "--checks", ",".join(CHECKS),
+            "--exclude-path-regex", "stream$", "--phases", "examples,fuzzing", "--seed", "1", "--no-color",
+            "--request-timeout", "60",
+        ],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert tried.returncode == 0, tried.stdout + tried.stderr
