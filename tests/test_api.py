@@ -27,6 +27,7 @@ ENDPOINTS = {
     "/generate": ["image", "generator", "face_limit", "options"],
     "/submit_batch": ["images", "generator", "face_limit", "options"],
     "/batch_status": ["batch_id"],
+    "/picture_warnings": ["batch_id"],
     "/watch_batch": ["batch_id"],
     "/cancel_batch": ["batch_id"],
     "/retry_batch": ["batch_id"],
@@ -88,7 +89,7 @@ def test_a_batch_is_submitted_watched_and_brought_home(client, notes):
     assert [job["filename"] for job in batch["jobs"]] == ["rocket.glb", "rocket-2.glb"]
     assert [(one["name"], one["code"]) for one in batch["rejected"]] == [("notes.png", "not_an_image")]
     assert batch["cost"]["estimate"] == 0
-    assert batch["warnings"] == []
+    assert client.predict(batch_id=batch["batch_id"], api_name="/picture_warnings") == []
     views = list(client.submit(batch_id=batch["batch_id"], api_name="/watch_batch"))
     assert views[-1]["state"] == "done"
     assert [view["progress"] for view in views] == sorted(view["progress"] for view in views)

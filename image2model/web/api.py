@@ -80,9 +80,12 @@ class Api:
             "batch_id": batch.id,
             "jobs": [{key: job[key] for key in ("id", "number", "name", "filename", "state")} for job in view["jobs"]],
             "rejected": view["rejected"],
-            "warnings": await self.studio.inputs.warnings(batch),
             "cost": view["cost"],
         }
+
+    async def picture_warnings(self, batch_id: str) -> list[dict[str, Any]]:
+        """What will likely go wrong with a batch's pictures; each takes up to a second to be looked at."""
+        return await self.studio.inputs.warnings(await self.studio.batch(batch_id))
 
     async def batch_status(self, batch_id: str, request: gr.Request) -> dict[str, Any]:
         """The state of a batch and of each of its jobs, with progress, facts, errors and addresses."""
@@ -225,6 +228,7 @@ def build(studio: Studio) -> None:
     endpoints: list[tuple[Callable[..., Any], list[Any], list[Any]]] = [
         (api.generate, [image, *choice], [mesh, facts]),
         (api.submit_batch, [images, *choice], [status]),
+        (api.picture_warnings, [batch_id], [status]),
         (api.batch_status, [batch_id], [status]),
         (api.watch_batch, [batch_id], [status]),
         (api.cancel_batch, [batch_id], [status]),

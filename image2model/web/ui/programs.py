@@ -18,8 +18,9 @@ STYLES = (
     ("A batch", "batch", "cat.jpg rocket.jpg", "Submit, watch, collect. The batch goes on whether or not you watch."),
 )
 ABOUT = """
-Everything that this page does can be called from programs. Endpoints: `/generate`, `/submit_batch`, `/batch_status`,
-`/watch_batch`, `/cancel_batch`, `/retry_batch`, `/delete_batch`, `/download_batch`, `/turntable`, `/list_generators`.
+Everything that this page does can be called from programs. Endpoints: `/generate`, `/submit_batch`,
+`/picture_warnings`, `/batch_status`, `/watch_batch`, `/cancel_batch`, `/retry_batch`, `/delete_batch`,
+`/download_batch`, `/export`, `/print_check`, `/turntable`, `/list_generators`.
 Pictures are files or https addresses; errors read `code: sentence`. The programs below take pictures and then this
 app's address.
 """
