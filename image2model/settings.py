@@ -24,6 +24,7 @@ KINDS: dict[Any, str] = {
     int: "a whole number",
     int | None: "a whole number",
     float: "a number",
+    float | None: "a number",
     Decimal: "a number",
     Decimal | None: "a number",
     Path: "a folder that can be written to",
@@ -97,6 +98,15 @@ class Settings(BaseSettings):
     )
     uploads_per_minute: int = Field(
         10, ge=1, le=100_000, description="Uploads over REST that one address may make in a minute"
+    )
+    retention_hours: float | None = Field(
+        None, gt=0, description="Hours after which a finished batch is deleted; unset: kept until somebody deletes it"
+    )
+    max_data_gb: Decimal | None = Field(
+        None, gt=0, description="GB that all data may take; beyond it the oldest finished batches go; unset: no limit"
+    )
+    keep_free_gb: Decimal | None = Field(
+        None, gt=0, description="GB that stay free on the disk, if need be by deleting the oldest finished batches"
     )
     retry_pace: float = Field(
         1.0, ge=0, le=10, description="Factor on every wait before a new try; 0, for tests, waits not at all"

@@ -361,17 +361,6 @@ async def test_visitors_have_their_own_library(studio, uploads):
     assert [view["batch_id"] for view in await studio.library("ann")] == [one.id]
 
 
-async def test_the_sweep_removes_what_nobody_owns(studio, uploads):
-    """A folder without a row goes when it is old enough; a batch's folder stays."""
-    batch = await studio.submit([picture(uploads, "a.png")])
-    orphan = studio.folders.batch("orphan")
-    orphan.mkdir()
-    assert studio.folders.sweep({batch.id}) == 0
-    assert studio.folders.sweep({batch.id}, older_than=-1) == 1
-    assert not orphan.exists()
-    assert studio.folders.batch(batch.id).exists()
-
-
 async def test_money_spent_is_the_sum_of_what_was_done(studio, uploads):
     """The view tells the estimate before and the spending after."""
     batch = await studio.submit([picture(uploads, f"{n}.png") for n in range(3)])

@@ -14,12 +14,14 @@ batches/<batch id>/<job number>-<stem>/
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Set
+from collections import Counter
+from collections.abc import Iterable, Iterator, Set
 from pathlib import Path
 
 from .records import Job
@@ -32,6 +34,7 @@ class Folders:
         self.data = data.resolve()
         self.batches = self.data / "batches"
         self.batches.mkdir(parents=True, exist_ok=True)
+        self._readers: Counter[str] = Counter()
 
     def batch(self, batch_id: str) -> Path:
         """The folder of one batch."""
@@ -50,15 +53,31 @@ class Folders:
         shutil.rmtree(self.batch(batch_id), ignore_errors=True)
         shutil.rmtree(self.cache / batch_id, ignore_errors=True)
 
-    def sweep(self, known: Set[str], older_than: float = 3600) -> int:
-        """Delete batch folders that no row owns; ones younger than `older_than` seconds may be on their way in."""
+    @contextlib.contextmanager
+    def reading(self, batch_id: str) -> Iterator[None]:
+        """Keep retention from deleting the batch while the block runs."""
+        self._readers[batch_id] += 1
+        try:
+            yield
+        finally:
+            self._readers[batch_id] -= 1
+            self._readers += Counter()
+
+    def is_read(self, batch_id: str) -> bool:
+        """Whether the batch is being read at the moment."""
+        return self._readers[batch_id] > 0
+
+    def orphans(self, known: Set[str], older_than: float = 3600) -> list[Path]:
+        """Batch folders that no row owns; ones younger than `older_than` seconds may be on their way in."""
         oldest = time.time() - older_than
-        orphans = [
-            folder for folder in self.batches.iterdir() if folder.name not in known and folder.stat().st_mtime < oldest
-        ]
-        for folder in orphans:
-            shutil.rmtree(folder, ignore_errors=True)
-        return len(orphans)
+        strange = [folder for folder in self.batches.iterdir() if folder.name not in known]
+        return [folder for folder in strange if folder.stat().st_mtime < oldest]
+
+    def stale_exports(self, older_than: float) -> list[Path]:
+        """Converted meshes older than `older_than` seconds: they can be made again from the mesh."""
+        oldest = time.time() - older_than
+        found = self.batches.glob("*/*/exports/*")
+        return [file for file in found if file.is_file() and file.stat().st_ctime < oldest]
 
     @property
     def cache(self) -> Path:
@@ -84,16 +103,17 @@ class Folders:
             file.writelines(chunks)
         return lent
 
-    def sweep_uploads(self, older_than: float) -> int:
-        """Delete what lies in Gradio's cache for more than `older_than` seconds, and folders that are left empty.
+    def stale_cache(self, older_than: float) -> list[Path]:
+        """What lies in Gradio's cache for more than `older_than` seconds.
 
         Whatever a batch needs was copied when it was submitted; aborted uploads stay for ever otherwise.
         """
         oldest = time.time() - older_than
-        stale = [file for file in self.cache.rglob("*") if file.is_file() and file.stat().st_ctime < oldest]
-        for file in stale:
-            file.unlink(missing_ok=True)
+        return [file for file in self.cache.rglob("*") if file.is_file() and file.stat().st_ctime < oldest]
+
+    def drop_empty(self, older_than: float) -> None:
+        """Delete folders of Gradio's cache that are empty for more than `older_than` seconds."""
+        oldest = time.time() - older_than
         for folder in sorted((place for place in self.cache.rglob("*") if place.is_dir()), reverse=True):
             if not any(folder.iterdir()) and folder.stat().st_mtime < oldest:
                 folder.rmdir()
-        return len(stale)

@@ -7,24 +7,26 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Collection, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, Row, create_engine, delete, event, func, insert, make_url, select, update
 from sqlalchemy.pool import QueuePool
 
-from ..errors import NotFound
-from . import money
+from ..errors import Conflict, NotFound
+from . import money, search
 from .records import FINISHED, RANK, UNFINISHED, Batch, Failure, Job, JobState, Refusal, Wait, may_follow
 from .tables import batches, events, jobs, ledger
 
 LOCK_SECONDS = 5.0
 """How long SQLite waits for another process's lock; who must write tries again after that."""
+P = ParamSpec("P")
+T = TypeVar("T")
 EMPTY: Mapping[str, Any] = {}
 SpendingBy = Literal["day", "client", "batch", "generator"]
 COLUMNS: Mapping[str, str] = {"client": "client", "batch": "batch_id", "generator": "generator"}
@@ -262,6 +264,17 @@ class Store:
         with self._engine.connect() as connection:
             return _batches(connection, list(connection.scalars(query)))
 
+    def read(self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What a query (of `search`) finds."""
+        with self._engine.connect() as connection:
+            return query(connection, *args, **kwargs)
+
+    def page(self, wanted: search.Wanted, limit: int, offset: int) -> tuple[list[Batch], int]:
+        """The newest batches that are wanted, with their jobs, and how many there are in all."""
+        with self._engine.connect() as connection:
+            ids, total = search.page(connection, wanted, limit, offset)
+            return _batches(connection, ids), total
+
     def counts(self) -> dict[str, int]:
         """How many batches there are, and how many jobs in each state."""
         with self._engine.connect() as connection:
@@ -269,12 +282,18 @@ class Store:
             total = connection.scalar(select(func.count()).select_from(batches)) or 0
         return {"batches": total, **{row.state: row[1] for row in by_state}}
 
-    def delete(self, batch_id: str) -> None:
-        """Forget a batch, its jobs and its events, but not what they cost; raises NotFound."""
+    def delete(self, batch_id: str, force: bool = True) -> None:
+        """Forget a batch, its jobs and its events, but not what they cost; raises NotFound.
+
+        Without `force` raises Conflict while a job of it is worked.
+        """
         with self._write() as connection:
-            for row in connection.execute(
+            worked = connection.execute(
                 select(jobs).where(jobs.c.batch_id == batch_id, jobs.c.state.in_(UNFINISHED))
-            ).all():
+            ).all()
+            if worked and not force:
+                raise Conflict("batch_working", "This batch is still being worked on.", "Cancel it first, or wait.")
+            for row in worked:
                 money.settle(connection, row, money.bill(row, "cancelled"))
             if not connection.execute(delete(batches).where(batches.c.id == batch_id)).rowcount:
                 raise _no_batch()

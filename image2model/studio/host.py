@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from ..batches import money
+from ..batches import disk, money, retention, search
 from ..batches.desk import Desk
 from ..batches.folders import Folders
+from ..batches.records import Batch, BatchState
 from ..batches.runner import Runner
 from ..batches.store import SpendingBy
-from ..errors import NotFound
+from ..batches.views import batch_view
+from ..errors import Conflict, NotFound
 from ..generators.base import Generator
+from ..metrics import FREED_BYTES, REMOVED
 from ..settings import Settings
+from .cleaning import Freed, remove_files
+
+log = logging.getLogger(__name__)
 
 HOUR = 3600.0
 ATTENTION: Mapping[str, tuple[str, str]] = {
@@ -80,11 +89,146 @@ class Host:
         """The ledger (`Store.spending`), for the host."""
         return await self._desk.call(self._desk.store.spending, by, since)
 
-    async def sweep(self) -> int:
-        """Remove what nobody owns: batch folders without a row, uploads that no batch took; return how many."""
+    async def search(
+        self, *, state: BatchState | None = None, generator: str = "", text: str = "", limit: int = 50, offset: int = 0
+    ) -> dict[str, Any]:
+        """A page of batches, newest first: `batches` (`batches.views`, each with `pinned`) and `total`.
+
+        `text` is part of a picture's name, or the beginning of an id.
+        """
+        wanted = search.Wanted(state, generator, text)
+        found, total = await self._desk.call(self._desk.store.page, wanted, limit, offset)
+        return {"batches": [self._view(batch) for batch in found], "total": total}
+
+    async def reasons(self, hours: float = 24.0) -> list[dict[str, Any]]:
+        """Why jobs failed lately (`search.reasons`)."""
+        return await self._desk.call(self._desk.store.read, search.reasons, time.time() - hours * HOUR)
+
+    async def series(self, hours: float = 24.0, step: float = HOUR) -> list[dict[str, Any]]:
+        """Jobs, failures, duration and cost over time in spans of `step` seconds, the empty ones too."""
+        first = (time.time() - hours * HOUR) // step * step
+        found = await self._desk.call(self._desk.store.read, search.series, first, step)
+        by_time = {row["at"]: row for row in found}
+        spans = [first + number * step for number in range(int((time.time() - first) // step) + 1)]
+        return [by_time.get(at, search.nothing(at)) for at in spans]
+
+    async def pin(self, batch_id: str, pinned: bool = True) -> None:
+        """Keep a batch from being deleted by any rule, or no longer; raises NotFound."""
+        await self._desk.call(self._desk.store.pin, batch_id, pinned)
+
+    async def disk_usage(self) -> dict[str, Any]:
+        """What each kind of data takes, and the disk.
+
+        `kinds`: uploads, results, exports, logs, database, other and cache, each with size in bytes, files, folders.
+
+        `cache` is Gradio's own and mostly links to results. `data_bytes` leaves it out; `total`, `used` and
+        `free_bytes` are of the disk that holds the data.
+        """
+        kinds = await asyncio.to_thread(disk.by_kind, self._folders.data)
+        cache = await asyncio.to_thread(disk.measure, self._folders.cache)
+        whole = shutil.disk_usage(self._folders.data)
+        return {
+            "kinds": {**{kind: asdict(use) for kind, use in kinds.items()}, "cache": asdict(cache)},
+            "data_bytes": sum(use.size for use in kinds.values()),
+            "disk_total_bytes": whole.total,
+            "disk_used_bytes": whole.used,
+            "disk_free_bytes": whole.free,
+        }
+
+    async def list_files(self, kind: disk.Kind, limit: int = 100) -> dict[str, Any]:
+        """The newest files of a kind: `items` (path relative to the data folder, size, modified), and all of them."""
+        items, total = await asyncio.to_thread(disk.newest, self._folders.data, kind, limit)
+        return {"directory": kind, "items": [asdict(item) for item in items], **asdict(total)}
+
+    async def delete(self, batch_id: str, *, force: bool = False, reason: retention.Reason = "asked") -> Freed:
+        """Delete a batch with its files; raises NotFound, and Conflict while it runs unless `force` stops it first."""
+        batch = await self._desk.call(self._desk.store.batch, batch_id)
+        if force:
+            await self._runner.drop(batch)
+        await self._desk.call(self._desk.store.delete, batch_id, force)
+        freed = await asyncio.to_thread(remove_files, [self._folders.batch(batch_id), self._folders.cache / batch_id])
+        self._desk.changes.tell(batch_id)
+        log.info("deleted batch %s (%s), %d bytes", batch_id, reason, freed.size)
+        REMOVED.labels("batch", reason).inc()
+        FREED_BYTES.labels("batch").inc(freed.size)
+        return freed
+
+    async def cleanup(self, hours: float | None = 24.0, dry_run: bool = True) -> dict[str, Any]:
+        """Delete what ended more than `hours` ago and what nobody owns; a dry run only tells.
+
+        Pinned and running batches and ones that are being downloaded stay. Returns `items` (kind, name, reason,
+        size in bytes, files), `freed_bytes`, `files`, `folders` and `errors` (plain sentences).
+        """
+        return await self._clean(retention.Rules(hours), (hours or 24.0) * HOUR, dry_run)
+
+    async def keep(self) -> dict[str, Any]:
+        """Keep the host's rules: delete by age, by the size of the data, for free disk, and what nobody owns."""
+        wanted = self._settings
+        rules = retention.Rules(wanted.retention_hours, _bytes(wanted.max_data_gb), _bytes(wanted.keep_free_gb))
+        return await self._clean(rules, 24 * HOUR, dry_run=False)
+
+    async def _clean(self, rules: retention.Rules, stale: float, dry_run: bool) -> dict[str, Any]:
+        going = await self._doomed(rules)
         known = await self._desk.call(self._desk.store.ids)
-        orphans = await asyncio.to_thread(self._folders.sweep, known)
-        return orphans + await asyncio.to_thread(self._folders.sweep_uploads, 24 * HOUR)
+        loose = await asyncio.to_thread(self._loose, known, stale)
+        items: list[dict[str, Any]] = [
+            {"kind": "batch", "name": one.held.batch_id, "reason": one.reason, "size": one.held.size,
+             "files": one.held.files, "folders": one.held.folders}
+            for one in going
+        ]  # fmt: skip
+        for kind, paths in loose.items():
+            use = await asyncio.to_thread(remove_files, paths, dry_run=True)
+            if paths:
+                items.append({"kind": kind, "name": f"{len(paths)} of them", "reason": "nobody's", **asdict(use)})
+        total = Freed(*(sum(item[key] for item in items) for key in ("size", "files", "folders")))
+        errors = [] if dry_run else await self._remove(going, loose)
+        return {
+            "items": items,
+            "freed_bytes": total.size,
+            "files": total.files,
+            "folders": total.folders,
+            "errors": errors,
+            "dry_run": dry_run,
+        }
+
+    async def _doomed(self, rules: retention.Rules) -> list[retention.Doomed]:
+        rows = await self._desk.call(self._desk.store.read, search.endings)
+        held = await asyncio.to_thread(lambda: [self._held(row) for row in rows])
+        used = await asyncio.to_thread(_size, self._folders.data)
+        return retention.doomed(held, rules, time.time(), used, shutil.disk_usage(self._folders.data).free)
+
+    def _held(self, row: Any) -> retention.Held:
+        use = disk.measure(self._folders.batch(row.id))
+        in_use = self._folders.is_read(row.id)
+        return retention.Held(row.id, row.ended, row.pinned, use.size, use.files, use.folders + 1, in_use)
+
+    def _loose(self, known: set[str], stale: float) -> dict[str, Sequence[Path]]:
+        """What nobody owns or what can be made again, by its kind."""
+        return {
+            "orphan": self._folders.orphans(known),
+            "export": self._folders.stale_exports(stale),
+            "cache": self._folders.stale_cache(stale),
+        }
+
+    async def _remove(self, going: Sequence[retention.Doomed], loose: Mapping[str, Sequence[Path]]) -> list[str]:
+        errors = []
+        for one in going:
+            try:
+                await self.delete(one.held.batch_id, reason=one.reason)
+            except (NotFound, Conflict) as error:  # gone meanwhile, or begun anew
+                errors.append(f"{one.held.batch_id}: {error.message}")
+        for kind, paths in loose.items():
+            freed = await asyncio.to_thread(remove_files, paths)
+            if paths:
+                log.info("deleted %d of kind %s that nobody owns, %d bytes", len(paths), kind, freed.size)
+            REMOVED.labels(kind, "nobody's").inc(len(paths))
+            FREED_BYTES.labels(kind).inc(freed.size)
+        await asyncio.to_thread(self._folders.drop_empty, 24 * HOUR)
+        return errors
+
+    def _view(self, batch: Batch) -> dict[str, Any]:
+        spec = (self._generators.get(batch.generator) or next(iter(self._generators.values()))).spec
+        return {**batch_view(batch, spec, time.time()), "pinned": batch.pinned}
 
 
 def _entry(code: str, words: tuple[str, str], count: int, last_seen: float) -> dict[str, Any]:
@@ -94,3 +238,7 @@ def _entry(code: str, words: tuple[str, str], count: int, last_seen: float) -> d
 
 def _size(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def _bytes(gigabytes: Decimal | None) -> int | None:
+    return None if gigabytes is None else int(gigabytes * 1_000_000_000)

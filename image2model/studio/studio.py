@@ -12,14 +12,14 @@ import logging
 import secrets
 import shutil
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..assets import report
-from ..batches import money
+from ..batches import money, retention
 from ..batches.archive import Entry, Stream, stream_zip
 from ..batches.changes import Changes
 from ..batches.desk import Desk
@@ -47,7 +47,7 @@ from .seeing import SHEET, TURNTABLE, Seeing
 
 log = logging.getLogger(__name__)
 
-HOUR = 3600.0
+SWEEP_EVERY = 900.0
 REFRESH_EVERY = 900.0
 WATCH_EVERY = 1.0
 """Seconds after which a watcher gets a new view even when nothing was stored: time itself is progress."""
@@ -283,7 +283,12 @@ class Studio:
 
     def _view(self, batch: Batch, ahead: int = 0) -> dict[str, Any]:
         known = self.generators.get(batch.generator) or self.generator()
-        return batch_view(batch, known.spec, time.time(), ahead)
+        over = retention.ended([job.finished_at for job in batch.jobs])
+        return {
+            **batch_view(batch, known.spec, time.time(), ahead),
+            "pinned": batch.pinned,
+            "kept_until": retention.kept_until(over, batch.pinned, self.settings.retention_hours),
+        }
 
     async def watch(self, batch_id: str) -> AsyncIterator[dict[str, Any]]:
         """Yield the batch's view now and at each change, until it is finished; raises NotFound."""
@@ -369,11 +374,7 @@ class Studio:
 
     async def delete(self, batch_id: str) -> None:
         """Stop the batch and delete it with all its files; raises NotFound."""
-        batch = await self.batch(batch_id)
-        await self._runner.drop(batch)
-        await self._desk.call(self._store.delete, batch_id)
-        await asyncio.to_thread(self.folders.remove, batch_id)
-        self._changes.tell(batch_id)
+        await self.host.delete(batch_id, force=True)
 
     async def file(self, batch_id: str, number: int, name: str) -> Served:
         """A file of a job by the name it is offered under; raises NotFound."""
@@ -391,7 +392,12 @@ class Studio:
 
     async def archive(self, batch_id: str) -> Stream:
         """The batch as a zip, made while it is read; raises NotFound."""
-        return stream_zip(*await self.contents(batch_id))
+        stream = stream_zip(*await self.contents(batch_id))
+        return Stream(stream.size, self._reading(batch_id, stream.chunks))
+
+    def _reading(self, batch_id: str, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        with self.folders.reading(batch_id):
+            yield from chunks
 
     async def lend(self, batch_id: str, number: int, name: str) -> Path:
         """A file of a job (see `file`) where Gradio may hand it out; raises NotFound."""
@@ -444,11 +450,10 @@ class Studio:
     async def _keep_swept(self) -> None:
         while True:
             try:
-                if removed := await self.host.sweep():
-                    log.info("removed %d files and folders that nobody owned", removed)
-            except OSError as error:
+                await self.host.keep()
+            except (OSError, Unavailable) as error:
                 log.warning("could not sweep: %r", error)
-            await asyncio.sleep(HOUR)
+            await asyncio.sleep(SWEEP_EVERY)
 
     async def _keep_fresh(self) -> None:
         """Let each generator look up its prices; how often it really asks is its own to decide."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -61,6 +62,12 @@ def ago(value: float) -> str:
     return "just now"
 
 
+def day(value: float) -> str:
+    """A moment (seconds since 1970) to the minute: `3 May, 14:05 UTC`."""
+    moment = datetime.fromtimestamp(value, UTC)
+    return f"{moment.day} {moment:%B, %H:%M} UTC"
+
+
 def money(cost: Mapping[str, float]) -> str:
     """What a batch was estimated at and has come to."""
     uncertain = f", {dollars(cost['uncertain'])} may have been billed" if cost["uncertain"] else ""
@@ -71,7 +78,7 @@ _templates = Environment(
     loader=PackageLoader("image2model.web.ui"), autoescape=True, trim_blocks=True, lstrip_blocks=True
 )
 _templates.globals["icons"] = ICONS
-_templates.filters.update(seconds=seconds, filesize=filesize, dollars=dollars, ago=ago, money=money)
+_templates.filters.update(seconds=seconds, filesize=filesize, dollars=dollars, ago=ago, day=day, money=money)
 
 
 def _render(template: str, **values: Any) -> str:

@@ -1,0 +1,120 @@
+"""What the host asks of the database: pages of batches, what may be deleted, why jobs failed, and curves over time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, case, exists, func, or_, select
+from sqlalchemy.sql.elements import ColumnElement
+
+from .records import FINISHED, UNFINISHED, BatchState
+from .tables import batches, events, jobs, ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which batches; an empty field asks for nothing."""
+
+    state: BatchState | None = None
+    generator: str = ""
+    text: str = ""
+    """Part of a picture's name, or the beginning of one of the batch's ids."""
+
+
+def _has(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(jobs.c.batch_id == batches.c.id, *conditions)
+
+
+_WORKS = batches.c.id.in_(select(jobs.c.batch_id).where(jobs.c.state.in_(UNFINISHED)))
+_IS: Mapping[BatchState, ColumnElement[bool]] = {
+    "working": _WORKS,
+    "done": and_(_has(), ~_has(jobs.c.state != "done")),
+    "partly": and_(~_WORKS, _has(jobs.c.state == "done"), _has(jobs.c.state != "done")),
+    "cancelled": and_(_has(), ~_has(jobs.c.state != "cancelled")),
+    "failed": and_(~_WORKS, ~_has(jobs.c.state == "done"), _has(jobs.c.state != "cancelled")),
+}
+"""`Batch.state` in SQL."""
+
+
+def page(connection: Connection, wanted: Wanted, limit: int, offset: int) -> tuple[list[str], int]:
+    """The ids of the newest batches that are wanted, and how many there are in all."""
+    query = _filtered(select(batches.c.id), wanted).order_by(batches.c.created_at.desc(), batches.c.id)
+    count = _filtered(select(func.count()).select_from(batches), wanted)
+    return list(connection.scalars(query.limit(limit).offset(offset))), connection.scalar(count) or 0
+
+
+def _filtered(query: Select[Any], wanted: Wanted) -> Select[Any]:
+    if wanted.state is not None:
+        query = query.where(_IS[wanted.state])
+    if wanted.generator:
+        query = query.where(batches.c.generator == wanted.generator)
+    if text := wanted.text.strip():
+        named = batches.c.id.in_(select(jobs.c.batch_id).where(jobs.c.name.icontains(text, autoescape=True)))
+        ids = (batches.c.id, batches.c.task_id, batches.c.work_id)
+        query = query.where(or_(named, *(column.istartswith(text, autoescape=True) for column in ids)))
+    return query
+
+
+def endings(connection: Connection) -> Sequence[Any]:
+    """Of every batch: `id`, `pinned`, and when it `ended` (None while it is worked)."""
+    unfinished = func.sum(case((jobs.c.state.in_(UNFINISHED), 1), else_=0))
+    over = case((unfinished == 0, func.max(jobs.c.finished_at)), else_=None)
+    query = select(batches.c.id, batches.c.pinned, over.label("ended")).join(jobs).group_by(batches.c.id)
+    return connection.execute(query).all()
+
+
+def reasons(connection: Connection, since: float) -> list[dict[str, Any]]:
+    """Why jobs failed since then, most frequent first: `code`, `generator`, `count` and `last_seen` (since 1970)."""
+    count = func.count().label("count")
+    query = (
+        select(events.c.code, batches.c.generator, count, func.max(events.c.at).label("last_seen"))
+        .join(batches, batches.c.id == events.c.batch_id)
+        .where(events.c.at >= since, events.c.code.is_not(None))
+        .group_by(events.c.code, batches.c.generator)
+        .order_by(count.desc())
+    )
+    return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def series(connection: Connection, since: float, step: float) -> list[dict[str, Any]]:
+    """Spans of `step` seconds since then in which something happened, oldest first.
+
+    Each has `at` (its start, since 1970), `jobs` (ended in it), `failed` (unconfirmed ones too), `seconds` (from
+    start to end of those done, on average; None without any) and `cost` (US dollars on the host's key).
+    """
+    span = func.floor(jobs.c.finished_at / step) * step
+    bad = case((jobs.c.state.in_(("failed", "unconfirmed")), 1), else_=0)
+    lasted = case((jobs.c.state == "done", jobs.c.finished_at - jobs.c.started_at))
+    ended = (
+        select(span.label("at"), func.count().label("jobs"), func.sum(bad).label("failed"))
+        .add_columns(func.avg(lasted).label("seconds"))
+        .where(jobs.c.finished_at >= since, jobs.c.state.in_(FINISHED))
+        .group_by(span)
+    )
+    paid_in = func.floor(ledger.c.at / step) * step
+    paid = (
+        select(paid_in.label("at"), func.sum(ledger.c.amount).label("cost"))
+        .where(ledger.c.at >= since, ledger.c.key_mark == "")
+        .group_by(paid_in)
+    )
+    outcomes = {row.at: row for row in connection.execute(ended)}
+    costs = {row.at: row.cost for row in connection.execute(paid)}
+    return [_span(at, outcomes.get(at), costs.get(at)) for at in sorted({*outcomes, *costs})]
+
+
+def nothing(at: float) -> dict[str, Any]:
+    """A span of `series` in which nothing happened."""
+    return _span(at, None, None)
+
+
+def _span(at: float, ended: Any, cost: Any) -> dict[str, Any]:
+    seconds = ended.seconds if ended else None
+    return {
+        "at": at,
+        "jobs": ended.jobs if ended else 0,
+        "failed": int(ended.failed) if ended else 0,
+        "seconds": None if seconds is None else round(float(seconds), 2),
+        "cost": float(cost or 0),
+    }

@@ -1,0 +1,173 @@
+"""What is deleted and when: by age, by size, for free disk, what nobody owns; and what never is."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from image2model.batches import retention
+from image2model.batches.retention import Doomed, Held, Rules, doomed
+from image2model.errors import Conflict, NotFound
+from image2model.studio import Studio
+from tests.scripted import ScriptedGenerator
+from tests.test_studio import picture, scripted_settings
+
+NOW, HOUR = 1_000_000.0, 3600.0
+
+
+def held(name: str, hours_ago: float | None, **given: bool | int) -> Held:
+    """A batch of 100 bytes that ended so many hours ago."""
+    ended = None if hours_ago is None else NOW - hours_ago * HOUR
+    return Held(name, ended, **{"pinned": False, "size": 100, "files": 3, **given})  # type: ignore[arg-type]
+
+
+def going(found: list[Doomed]) -> list[tuple[str, str]]:
+    """Who goes, and why."""
+    return [(one.held.batch_id, one.reason) for one in found]
+
+
+OLD, MIDDLE, NEW = held("old", 30), held("middle", 20), held("new", 1)
+
+
+@pytest.mark.parametrize(
+    ("batches", "rules", "used", "free", "expected"),
+    [
+        ([NEW, MIDDLE, OLD], Rules(), 10**9, 0, []),
+        ([NEW, MIDDLE, OLD], Rules(hours=24), 300, 0, [("old", "age")]),
+        ([NEW, MIDDLE, OLD], Rules(max_bytes=250), 300, 0, [("old", "data size")]),
+        ([NEW, MIDDLE, OLD], Rules(max_bytes=300), 300, 0, []),
+        ([NEW, MIDDLE, OLD], Rules(free_bytes=150), 300, 0, [("old", "free disk"), ("middle", "free disk")]),
+        ([NEW, MIDDLE, OLD], Rules(hours=24, max_bytes=150), 300, 0, [("old", "age"), ("middle", "data size")]),
+        ([held("pinned", 30, pinned=True), NEW], Rules(hours=24, max_bytes=1), 200, 0, [("new", "data size")]),
+        ([held("read", 30, in_use=True), held("runs", None)], Rules(hours=1, max_bytes=1, free_bytes=9), 200, 0, []),
+        (
+            [held("bare", 2, files=0, size=0), held("fresh", 0.5, files=0, size=0)],
+            Rules(),
+            0,
+            0,
+            [("bare", "no files")],
+        ),
+    ],
+)
+def test_the_oldest_go_first_and_only_what_may_go(batches, rules, used, free, expected):
+    """By age, then as many of the oldest as make room; never what is pinned, downloaded or worked."""
+    assert going(doomed(batches, rules, NOW, used, free)) == expected
+
+
+@pytest.mark.parametrize(
+    ("finished", "pinned", "hours", "until"),
+    [([5.0, 9.0], False, 2.0, 9.0 + 2 * HOUR), ([5.0, None], False, 2.0, None), ([5.0], True, 2.0, None),
+     ([5.0], False, None, None)],
+)  # fmt: skip
+def test_until_when_a_batch_is_kept(finished, pinned, hours, until):
+    """Counted from the end of its last job; no promise while it runs, when it is pinned, or without a rule."""
+    assert retention.kept_until(retention.ended(finished), pinned, hours) == until
+
+
+@pytest.fixture
+def generator() -> ScriptedGenerator:
+    """A generator that does what a test says."""
+    return ScriptedGenerator()
+
+
+@pytest.fixture
+async def studio(tmp_path: Path, generator: ScriptedGenerator, monkeypatch: pytest.MonkeyPatch):
+    """A started studio that keeps batches for a day."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
+    studio = Studio(scripted_settings(tmp_path / "data", retention_hours=24.0), [generator])
+    await studio.start()
+    (tmp_path / "in").mkdir()
+    yield studio
+    await studio.close()
+
+
+async def made(studio: Studio, folder: Path, *names: str) -> str:
+    """A finished batch of pictures with these names."""
+    batch = await studio.submit([picture(folder, name) for name in names])
+    async with asyncio.timeout(60):
+        async for _ in studio.watch(batch.id):
+            pass
+    return batch.id
+
+
+async def test_a_dry_run_tells_and_a_cleanup_does(studio, tmp_path):
+    """Both name the same batches and bytes; after the second, rows and files are gone and what is left is whole."""
+    ids = [await made(studio, tmp_path / "in", name) for name in ("a.png", "b.png", "c.png")]
+    await studio.host.pin(ids[1])
+    await asyncio.sleep(0.05)
+    dry = await studio.host.cleanup(hours=0.00001)
+    assert sorted(item["name"] for item in dry["items"]) == sorted([ids[0], ids[2]])
+    assert dry["freed_bytes"] > 0
+    assert all(studio.folders.batch(one).exists() for one in ids)
+    wet = await studio.host.cleanup(hours=0.00001, dry_run=False)
+    assert (wet["freed_bytes"], wet["files"], wet["errors"]) == (dry["freed_bytes"], dry["files"], [])
+    assert [studio.folders.batch(one).exists() for one in ids] == [False, True, False]
+    with pytest.raises(NotFound):
+        await studio.view(ids[0])
+    assert (await studio.view(ids[1]))["pinned"] is True
+
+
+async def test_what_runs_or_is_downloaded_stays(studio, generator, tmp_path):
+    """A batch that is worked is refused without force; one that somebody downloads is passed over until the end."""
+    one = await made(studio, tmp_path / "in", "a.png")
+    stream = await studio.archive(one)
+    next(stream.chunks)
+    await asyncio.sleep(0.05)
+    assert (await studio.host.cleanup(hours=0.00001))["items"] == []
+    for _ in stream.chunks:
+        pass
+    assert [item["name"] for item in (await studio.host.cleanup(hours=0.00001))["items"]] == [one]
+    generator.gate = asyncio.Event()
+    running = await studio.submit([picture(tmp_path / "in", "b.png")])
+    with pytest.raises(Conflict):
+        await studio.host.delete(running.id)
+    assert (await studio.host.delete(running.id, force=True)).files > 0
+    assert not studio.folders.batch(running.id).exists()
+
+
+async def test_the_host_s_rules_are_kept_by_themselves(studio, tmp_path):
+    """A batch over its age goes, with folders that no row owns and stale files of Gradio's cache."""
+    one = await made(studio, tmp_path / "in", "a.png")
+    until = (await studio.view(one))["kept_until"]
+    assert until == pytest.approx(time.time() + 24 * HOUR, abs=60)
+    orphan, upload = studio.folders.batch("orphan"), studio.folders.cache / "x" / "upload.png"
+    orphan.mkdir()
+    os.utime(orphan, (0, 0))
+    upload.parent.mkdir(parents=True)
+    upload.write_bytes(b"x")
+    assert (await studio.host.keep())["errors"] == []
+    assert (orphan.exists(), upload.exists(), studio.folders.batch(one).exists()) == (False, True, True)
+
+
+async def test_the_host_finds_batches_by_state_name_and_id(studio, generator, tmp_path):
+    """A page of what is wanted, newest first, and how many there are in all."""
+    ids = [await made(studio, tmp_path / "in", name) for name in ("chair.png", "table_50%.png", "armchair.png")]
+    assert [one["batch_id"] for one in (await studio.host.search(text="chair"))["batches"]] == [ids[2], ids[0]]
+    page = await studio.host.search(limit=1, offset=1)
+    assert ([one["batch_id"] for one in page["batches"]], page["total"]) == ([ids[1]], 3)
+    assert (await studio.host.search(text="_50%"))["total"] == 1
+    assert (await studio.host.search(text="%chair"))["total"] == 0
+    assert (await studio.host.search(text=ids[0][:8]))["total"] == 1
+    assert (await studio.host.search(state="done"))["total"] == 3
+    assert (await studio.host.search(state="failed"))["total"] == 0
+    assert (await studio.host.search(generator="nobody"))["total"] == 0
+
+
+async def test_the_host_sees_what_lies_on_disk_and_what_happened(studio, tmp_path):
+    """Bytes by kind, the newest files with relative paths, and a curve whose sums are the jobs."""
+    await made(studio, tmp_path / "in", "a.png", "b.png")
+    usage = await studio.host.disk_usage()
+    assert {"uploads", "results", "exports", "logs", "database", "cache"} <= set(usage["kinds"])
+    assert usage["kinds"]["uploads"]["files"] == 4
+    assert usage["data_bytes"] == sum(use["size"] for kind, use in usage["kinds"].items() if kind != "cache")
+    listed = await studio.host.list_files("results", limit=1)
+    assert (len(listed["items"]), listed["files"]) == (1, usage["kinds"]["results"]["files"])
+    assert listed["items"][0]["path"].startswith("batches/")
+    curve = await studio.host.series(hours=2)
+    assert (sum(span["jobs"] for span in curve), sum(span["failed"] for span in curve)) == (2, 0)
+    assert sum(span["cost"] for span in curve) == pytest.approx(0.6)
+    assert await studio.host.reasons() == []
