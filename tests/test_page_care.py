@@ -161,6 +161,7 @@ async def test_admin_is_closed_without_its_key(app: App, page: Page):
     await page.locator("#admin-key input").fill(ADMIN_KEY)
     await page.click("#admin-enter")
     await expect(page.locator("#admin-numbers")).to_contain_text("Disk free")
+    await expect(page.locator("#admin-numbers")).to_contain_text("Spent this month")
     await page.locator("#admin-board [role=gridcell]", has_text=mine).click()
     chosen = page.locator("#admin-board").get_by_label("Batch", exact=True)
     await expect(chosen).to_have_value(mine)

@@ -159,7 +159,7 @@ def data_uri(webp: bytes | None) -> str:
 
 
 def overview(numbers: Mapping[str, Any]) -> str:
-    """The host's numbers: batches, jobs by state, disk."""
+    """The host's numbers: what needs attention, batches, jobs by state, disk, money, failures of 24 hours."""
     counts = numbers["counts"]
     rows = [("Batches", f"{counts['batches']:,}")]
     rows += [(f"Jobs {state}", f"{count:,}") for state, count in counts.items() if state != "batches"]
@@ -167,4 +167,10 @@ def overview(numbers: Mapping[str, Any]) -> str:
         ("Our files", filesize(numbers["data_bytes"])),
         ("Disk free", f"{filesize(numbers['disk_free_bytes'])} of {filesize(numbers['disk_total_bytes'])}"),
     ]
-    return _render("overview.html", rows=rows)
+    budget = f" of {dollars(numbers['daily_budget'])}" if numbers["daily_budget"] is not None else ""
+    rows += [
+        ("Spent today", dollars(numbers["spent_today"]) + budget),
+        ("Spent this month", dollars(numbers["spent_this_month"])),
+    ]
+    failures = [outcome for outcome in numbers["outcomes"] if outcome["code"]]
+    return _render("overview.html", rows=rows, attention=numbers["attention"], failures=failures)
