@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from gradio_client import Client, handle_file
 
@@ -82,10 +83,14 @@ def test_an_app_that_is_killed_before_it_has_an_answer_asks_before_it_pays_again
 
 
 def test_a_host_who_stops_the_app_in_mid_batch_loses_nothing(app, fal):
-    """SIGTERM ends the app within ten seconds; the next start collects what was submitted."""
+    """SIGTERM ends it within ten seconds, also while somebody watches; the next start collects what was submitted."""
     batch_id = submit(app)
     until(lambda: fal.calls["status"] >= len(PICTURES))
-    assert app.stop() == 0
+    call = f"{app.url}/gradio_api/call/watch_batch"
+    event = httpx.post(call, json={"data": [batch_id]}).json()["event_id"]
+    with httpx.stream("GET", f"{call}/{event}", timeout=60) as watching:
+        next(watching.iter_lines())
+        assert app.stop() == 0
     app.start()
     assert last_view(app, batch_id)["state"] == "done"
     assert len(fal.jobs) == len(PICTURES)

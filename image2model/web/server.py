@@ -24,6 +24,8 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
+LAST_WORDS = 2
+"""Seconds that open streams and downloads still get when the app stops: a Space kills what takes longer than ten."""
 STATIC = Path(__file__).parent / "ui" / "static"
 
 
@@ -43,6 +45,9 @@ def main() -> None:
         raise SystemExit(2) from None
     stop.wait()
     server.stop()
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(0)  # all is put away; threads of libraries would be waited for, longer than a Space waits
 
 
 class Server:
@@ -94,7 +99,8 @@ class Server:
         print(f"image2model is at {self.demo.local_url}", flush=True)
 
     def stop(self) -> None:
-        """Stop serving; unfinished jobs go on at the next start."""
+        """Stop serving, also where somebody watches; unfinished jobs go on at the next start."""
+        self.demo.server.config.timeout_graceful_shutdown = LAST_WORDS
         self.demo.close()
 
     @contextlib.asynccontextmanager
