@@ -71,7 +71,7 @@ def test_a_killed_app_collects_what_it_submitted_and_submits_nothing_twice(app, 
 
 def test_an_app_that_is_killed_before_it_has_an_answer_asks_before_it_pays_again(app, fal):
     """A kill while the submits hang leaves unconfirmed jobs; nothing is sent again by itself."""
-    fal.faults["submit"].extend([Fault("slow", seconds=5)] * len(PICTURES))
+    fal.faults["submit"].extend([Fault("slow", seconds=30)] * len(PICTURES))
     batch_id = submit(app)
     until(lambda: fal.calls["submit"] == len(PICTURES))
     app.kill()

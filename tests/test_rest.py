@@ -47,3 +47,11 @@ def test_each_answer_carries_a_correlation_id(app: App, given, kept):
     told = httpx.get(f"{app.url}/api/v1/nothing", headers={"X-Correlation-ID": given} if given else {})
     assert (told.headers["x-correlation-id"] == given) is kept
     assert len(told.headers["x-correlation-id"]) >= 7
+
+
+@pytest.mark.parametrize(
+    ("path", "code"), [("/api/v1/nothing", "NOT_FOUND"), ("/api/v1/status/tasks/a%0Ab/cancel", "BAD_REQUEST")]
+)
+def test_what_is_not_there_is_told_in_the_common_form(app: App, path, code):
+    """Also where the path holds a line break, which patterns easily pass over."""
+    assert httpx.post(app.url + path).json()["error_code"] == code

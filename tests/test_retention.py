@@ -171,3 +171,24 @@ async def test_the_host_sees_what_lies_on_disk_and_what_happened(studio, tmp_pat
     assert (sum(span["jobs"] for span in curve), sum(span["failed"] for span in curve)) == (2, 0)
     assert sum(span["cost"] for span in curve) == pytest.approx(0.6)
     assert await studio.host.reasons() == []
+
+
+async def test_an_upload_that_nobody_has_taken_yet_stays_for_a_while(studio):
+    """Its owner may be about to press the button, whatever the host cleans up."""
+    upload = studio.folders.cache / "x" / "upload.png"
+    upload.parent.mkdir(parents=True)
+    upload.write_bytes(b"12345")
+    assert (await studio.host.cleanup(hours=0.0, dry_run=False))["items"] == []
+    assert upload.exists()
+    assert studio.folders.stale_cache(-1) == [upload]
+
+
+async def test_a_link_out_of_the_data_folder_is_not_followed(studio, tmp_path):
+    """What it points at stays and is not counted."""
+    treasure = tmp_path / "treasure"
+    treasure.write_bytes(b"x" * 1_000_000)
+    studio.folders.batch("orphan").mkdir()
+    (studio.folders.batch("orphan") / "link").symlink_to(treasure)
+    os.utime(studio.folders.batch("orphan"), (0, 0))
+    assert (await studio.host.cleanup(dry_run=False))["freed_bytes"] == 0
+    assert treasure.exists()

@@ -117,9 +117,7 @@ class Host:
         await self._desk.call(self._desk.store.pin, batch_id, pinned)
 
     async def disk_usage(self) -> dict[str, Any]:
-        """What each kind of data takes, and the disk.
-
-        `kinds`: uploads, results, exports, logs, database, other and cache, each with size in bytes, files, folders.
+        """`kinds` (uploads, results, … and cache: size in bytes, files, folders), and the disk in bytes.
 
         `cache` is Gradio's own and mostly links to results. `data_bytes` leaves it out; `total`, `used` and
         `free_bytes` are of the disk that holds the data.
@@ -128,7 +126,7 @@ class Host:
         cache = await asyncio.to_thread(disk.measure, self._folders.cache)
         whole = shutil.disk_usage(self._folders.data)
         return {
-            "kinds": {**{kind: asdict(use) for kind, use in kinds.items()}, "cache": asdict(cache)},
+            "kinds": {**{str(kind): asdict(use) for kind, use in kinds.items()}, "cache": asdict(cache)},
             "data_bytes": sum(use.size for use in kinds.values()),
             "disk_total_bytes": whole.total,
             "disk_used_bytes": whole.used,
@@ -146,7 +144,8 @@ class Host:
         if force:
             await self._runner.drop(batch)
         await self._desk.call(self._desk.store.delete, batch_id, force)
-        freed = await asyncio.to_thread(remove_files, [self._folders.batch(batch_id), self._folders.cache / batch_id])
+        freed = await asyncio.to_thread(remove_files, [self._folders.batch(batch_id)])
+        await asyncio.to_thread(self._folders.remove, batch_id)
         self._desk.changes.tell(batch_id)
         log.info("deleted batch %s (%s), %d bytes", batch_id, reason, freed.size)
         REMOVED.labels("batch", reason).inc()
@@ -156,10 +155,11 @@ class Host:
     async def cleanup(self, hours: float | None = 24.0, dry_run: bool = True) -> dict[str, Any]:
         """Delete what ended more than `hours` ago and what nobody owns; a dry run only tells.
 
-        Pinned and running batches and ones that are being downloaded stay. Returns `items` (kind, name, reason,
-        size in bytes, files), `freed_bytes`, `files`, `folders` and `errors` (plain sentences).
+        Pinned and running batches, ones that are being downloaded and uploads of the last hour stay.
+        Returns `items` (kind, name, reason, size in bytes, files, folders), `freed_bytes`, `files`, `folders`
+        and `errors` (plain sentences).
         """
-        return await self._clean(retention.Rules(hours), (hours or 24.0) * HOUR, dry_run)
+        return await self._clean(retention.Rules(hours), max(1.0, 24.0 if hours is None else hours) * HOUR, dry_run)
 
     async def keep(self) -> dict[str, Any]:
         """Keep the host's rules: delete by age, by the size of the data, for free disk, and what nobody owns."""
@@ -180,7 +180,7 @@ class Host:
             use = await asyncio.to_thread(remove_files, paths, dry_run=True)
             if paths:
                 items.append({"kind": kind, "name": f"{len(paths)} of them", "reason": "nobody's", **asdict(use)})
-        total = Freed(*(sum(item[key] for item in items) for key in ("size", "files", "folders")))
+        total = Freed(**{key: sum(item[key] for item in items) for key in ("size", "files", "folders")})
         errors = [] if dry_run else await self._remove(going, loose)
         return {
             "items": items,

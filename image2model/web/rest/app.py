@@ -5,6 +5,7 @@ Paths and keys are a contract with programs that exist: what is answered may gro
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -59,11 +60,15 @@ def build(studio: Studio) -> FastAPI:
 
 def mounted(studio: Studio) -> Mount:
     """The application as a route, to be placed before Gradio's."""
-    return Ours("", app=Correlated(Named(build(studio))))
+    return Ours(Correlated(Named(build(studio))))
 
 
 class Ours(Mount):
-    """Takes the paths of the API and leaves all others to the routes behind it."""
+    """Takes the paths of the API, with whatever characters, and leaves all others to the routes behind it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        super().__init__("", app)
+        self.path_regex = re.compile(self.path_regex.pattern, re.DOTALL)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Whether a request is for the API."""
