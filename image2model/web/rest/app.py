@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ... import __version__
 from ...studio import Studio
-from . import downloads, errors, models, status, uploads
+from . import admin, downloads, errors, models, status, uploads
 from .correlation import Correlated
 
 PREFIX = "/api/v1"
@@ -33,7 +33,8 @@ ROUTERS = (
     models.router,
     status.router,
     downloads.router,
-)  # one per noun; admin, health and logs go here
+    admin.router,
+)  # one per noun; health and logs go here
 ABOUT = """A batch of pictures in, textured 3D meshes out.
 
 Upload pictures, follow the task, fetch the results. Every error has the same body, with a sentence for a person in

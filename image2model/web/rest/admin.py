@@ -1,0 +1,267 @@
+"""For the host: what lies on the disk, how it is filling, what may go. Decimal sizes: 1 MB is 1,000,000 bytes."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Annotated, Any, Literal, TypeVar
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field, ValidationError
+from starlette.exceptions import HTTPException
+
+from ...errors import NotFound
+from ...studio import Studio
+from .auth import admin
+from .common import StudioDep, moment, now
+from .errors import documented
+
+router = APIRouter(prefix="/admin", tags=["admin"], dependencies=[Depends(admin)], responses=documented(403, 503))
+
+MB, GB = 1_000_000, 1_000_000_000
+FILLING, FULL = 80, 90
+"""Percent of the disk from which on it is worth a warning, and critical."""
+FORM_BYTES = 20_000
+Directory = Literal["uploads", "results"]
+M = TypeVar("M", bound=BaseModel)
+
+
+class FolderUse(BaseModel):
+    """What a kind of file takes, and the disk that it lies on."""
+
+    path: str = Field(description="Relative to the data folder")
+    size_mb: float
+    file_count: int
+    directory_count: int
+    disk_total_gb: float
+    disk_used_gb: float
+    disk_free_gb: float
+    disk_usage_percent: float
+
+
+class Folders(BaseModel):
+    """Pictures that were sent, and what was made of them."""
+
+    upload_dir: FolderUse
+    output_dir: FolderUse
+
+
+class DiskUsage(Folders):
+    """What lies on the disk."""
+
+    timestamp: str
+
+
+class SystemHealth(BaseModel):
+    """Whether the host must do something."""
+
+    status: Literal["healthy", "warning", "critical"] = Field(description="By the disk: from 80 %, from 90 %")
+    disk_usage: Folders
+    warnings: list[str]
+    timestamp: str
+
+
+class Cleanup(BaseModel):
+    """What to delete."""
+
+    hours: float = Field(24, ge=0, le=1_000_000, description="Batches that ended longer ago go")
+    dry_run: bool = Field(False, description="Only tell what would go")
+
+
+class CleanedUp(BaseModel):
+    """What went, or would go."""
+
+    freed_space_mb: float
+    files_removed: int
+    directories_removed: int
+    errors: list[str]
+    cleanup_hours: float
+    dry_run: bool
+    items: list[dict[str, Any]] = Field(description="Each batch and each kind of other file, with its reason")
+    timestamp: str
+
+
+class OneJob(BaseModel):
+    """Which batch."""
+
+    job_id: str = Field(max_length=100, description="The job's id, or its batch's")
+
+
+class JobCleanedUp(BaseModel):
+    """What deleting a batch has freed."""
+
+    job_id: str
+    freed_space_mb: float
+    files_removed: int
+    errors: list[str] = []
+    timestamp: str
+
+
+class JobDeleted(BaseModel):
+    """What deleting a batch has freed."""
+
+    message: str
+    freed_space_mb: float
+    files_removed: int
+
+
+class FileItem(BaseModel):
+    """A file."""
+
+    path: str = Field(description="Relative to the data folder")
+    size_mb: float
+    modified: str | None
+    is_directory: bool = False
+    file_count: int = 1
+
+
+class FileList(BaseModel):
+    """The newest files of each kind; of the one that was named also what all of that kind take."""
+
+    uploads: list[FileItem]
+    results: list[FileItem]
+    directory: Directory
+    total_size_mb: float
+    total_files: int
+    items: list[FileItem]
+
+
+@router.get("/disk-usage")
+async def disk_usage(studio: StudioDep) -> DiskUsage:
+    """What pictures and results take on the disk."""
+    return DiskUsage(**dict(_folders(await studio.host.disk_usage())), timestamp=now())
+
+
+@router.get("/system-health")
+async def system_health(studio: StudioDep) -> SystemHealth:
+    """Whether the disk is filling up, and what else only the host can mend."""
+    use, attention = await studio.host.disk_usage(), await studio.host.attention(time.time())
+    folders = _folders(use)
+    percent = folders.output_dir.disk_usage_percent
+    status: Literal["healthy", "warning", "critical"] = "healthy"
+    warnings = [f"{one['message']} {one['hint']}" for one in attention]
+    if percent > FILLING:
+        status = "critical" if percent > FULL else "warning"
+        free = folders.output_dir.disk_free_gb
+        warnings.insert(0, f"The disk is {percent:.0f} % full, {free:.1f} GB are free. Clean up, or add space.")
+    return SystemHealth(status=status, disk_usage=folders, warnings=warnings, timestamp=now())
+
+
+def _folders(use: dict[str, Any]) -> Folders:
+    disk = {
+        **{f"disk_{name}_gb": round(use[f"disk_{name}_bytes"] / GB, 3) for name in ("total", "used", "free")},
+        "disk_usage_percent": round(100 * use["disk_used_bytes"] / max(1, use["disk_total_bytes"]), 1),
+    }
+
+    def of(*kinds: str) -> FolderUse:
+        sums = {key: sum(use["kinds"][kind][key] for kind in kinds) for key in ("size", "files", "folders")}
+        return FolderUse(
+            path="batches", size_mb=_mb(sums["size"]), file_count=sums["files"], directory_count=sums["folders"], **disk
+        )
+
+    return Folders(upload_dir=of("uploads"), output_dir=of("results", "exports"))
+
+
+def _any_form(model: type[BaseModel]) -> dict[str, Any]:
+    """The values of a model as the description shows them: in the query, as a form or as JSON."""
+    schema = model.model_json_schema()
+    needed = schema.get("required", [])
+    query = [
+        {"in": "query", "name": name, "required": False, "schema": one, "description": one.get("description", "")}
+        for name, one in schema["properties"].items()
+    ]
+    kinds = ("application/json", "application/x-www-form-urlencoded")
+    body = {"required": False, "content": {kind: {"schema": {**schema, "required": needed}} for kind in kinds}}
+    return {"parameters": query, "requestBody": body}
+
+
+async def _asked(request: Request, model: type[M]) -> M:
+    """The values of a request, from its query and its body, the body's first."""
+    given: dict[str, Any] = dict(request.query_params)
+    given |= await _body(request)
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        wrong = [
+            {**one, "loc": ("body", *one["loc"])} for one in error.errors(include_url=False, include_context=False)
+        ]
+        raise RequestValidationError(wrong) from None
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind in ("application/x-www-form-urlencoded", "multipart/form-data"):
+        return dict(await request.form(max_files=0, max_fields=50, max_part_size=FORM_BYTES))
+    text = await request.body()
+    try:
+        body = json.loads(text) if text.strip() else {}
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict):
+        raise HTTPException(400, "This is no JSON object. Send one, or a form, or values in the address.")
+    return body
+
+
+async def _cleanup(request: Request) -> Cleanup:
+    return await _asked(request, Cleanup)
+
+
+async def _one_job(request: Request) -> OneJob:
+    return await _asked(request, OneJob)
+
+
+@router.post("/cleanup", openapi_extra=_any_form(Cleanup), responses=documented(400, 422))
+async def cleanup(asked: Annotated[Cleanup, Depends(_cleanup)], studio: StudioDep) -> CleanedUp:
+    """Delete batches that ended long ago and what nobody owns; never what runs, is pinned or downloaded."""
+    done = await studio.host.cleanup(asked.hours, asked.dry_run)
+    return CleanedUp(
+        freed_space_mb=_mb(done["freed_bytes"]), files_removed=done["files"], directories_removed=done["folders"],
+        errors=done["errors"], cleanup_hours=asked.hours, dry_run=asked.dry_run, items=done["items"], timestamp=now(),
+    )  # fmt: skip
+
+
+@router.post("/cleanup-job", openapi_extra=_any_form(OneJob), responses=documented(400, 404, 409, 422))
+async def cleanup_job(asked: Annotated[OneJob, Depends(_one_job)], studio: StudioDep) -> JobCleanedUp:
+    """Delete one batch with its files, unless it is being worked."""
+    freed = await studio.host.delete(await _batch_of(studio, asked.job_id))
+    return JobCleanedUp(job_id=asked.job_id, freed_space_mb=_mb(freed.size), files_removed=freed.files, timestamp=now())
+
+
+@router.delete("/delete-job/{job_id}", responses=documented(404, 409))
+async def delete_job(
+    job_id: str, studio: StudioDep, force: Annotated[bool, Query(description="Stop it first, if it runs")] = False
+) -> JobDeleted:
+    """Delete one batch with its files."""
+    freed = await studio.host.delete(await _batch_of(studio, job_id), force=force)
+    return JobDeleted(message="The batch is deleted.", freed_space_mb=_mb(freed.size), files_removed=freed.files)
+
+
+async def _batch_of(studio: Studio, job_id: str) -> str:
+    """The id of a batch by its job's id, or its own, as it stands in the paths of `list-files`."""
+    try:
+        return (await studio.find(work_id=job_id)).id
+    except NotFound:
+        return (await studio.batch(job_id)).id
+
+
+@router.get("/list-files")
+async def list_files(
+    studio: StudioDep, directory: Directory = "uploads", limit: Annotated[int, Query(ge=1, le=10_000)] = 100
+) -> FileList:
+    """The newest pictures that were sent and the newest results."""
+    found = {kind: await studio.host.list_files(kind, limit) for kind in ("uploads", "results")}
+    items = {kind: [_item(one) for one in files["items"]] for kind, files in found.items()}
+    named = found[directory]
+    return FileList(
+        **items, directory=directory, items=items[directory], total_files=named["files"],
+        total_size_mb=_mb(named["size"]),
+    )  # fmt: skip
+
+
+def _item(found: dict[str, Any]) -> FileItem:
+    return FileItem(path=found["path"], size_mb=_mb(found["size"]), modified=moment(found["modified"]))
+
+
+def _mb(size: int) -> float:
+    return round(size / MB, 6)

@@ -1,0 +1,122 @@
+"""The host's routes of the REST contract, on the running app."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.browser import ADMIN_KEY, App
+from tests.test_rest_contract import ROCKET, events, post
+
+pytestmark = pytest.mark.xdist_group("browser")  # the tests that share the running app
+
+ROUTES = (
+    ("GET", "disk-usage"), ("GET", "system-health"), ("POST", "cleanup"), ("POST", "cleanup-job"),
+    ("GET", "list-files"), ("DELETE", "delete-job/x"),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def host(app: App) -> Iterator[httpx.Client]:
+    """The host, with the admin key."""
+    with httpx.Client(
+        base_url=f"{app.url}/api/v1", timeout=120, headers={"Authorization": f"Bearer {ADMIN_KEY}"}
+    ) as client:
+        yield client
+
+
+def made(host: httpx.Client) -> dict[str, Any]:
+    """A finished batch of one."""
+    answer = post(host, ("gone.jpg", ROCKET)).json()
+    events(host, answer["task_id"])
+    return answer
+
+
+@pytest.fixture(scope="module")
+def kept(host: httpx.Client) -> dict[str, Any]:
+    """One that no test deletes."""
+    return made(host)
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+@pytest.mark.parametrize(("key", "message"), [("", "Not authenticated"), ("Bearer wrong", "Invalid admin API key")])
+def test_nobody_else_gets_in(app, method, path, key, message):
+    """Every route asks for the admin key before it looks at anything."""
+    answer = httpx.request(method, f"{app.url}/api/v1/admin/{path}", headers={"Authorization": key} if key else {})
+    assert (answer.status_code, answer.json()["message"]) == (403, message)
+
+
+def test_the_disk_is_measured(host, kept):
+    """Pictures and results are counted apart, and the disk is told with them."""
+    use, health = host.get("/admin/disk-usage").json(), host.get("/admin/system-health/").json()
+    for kind in ("upload_dir", "output_dir"):
+        assert use[kind]["size_mb"] > 0
+        assert use[kind]["file_count"] > 0
+        assert use[kind]["disk_total_gb"] >= use[kind]["disk_free_gb"] > 0
+        assert 0 < use[kind]["disk_usage_percent"] <= 100
+        assert health["disk_usage"][kind]["path"] == "batches"
+    full = use["output_dir"]["disk_usage_percent"]
+    assert health["status"] == ("critical" if full > 90 else "warning" if full > 80 else "healthy")
+    assert bool(health["warnings"]) >= (health["status"] != "healthy")
+
+
+def test_files_are_listed_by_kind(host, kept):
+    """Both lists are told, the named one with its totals, newest first and relative to the data folder."""
+    listed = host.get("/admin/list-files", params={"directory": "results", "limit": 10_000}).json()
+    assert listed["items"] == listed["results"]
+    assert len(listed["items"]) <= listed["total_files"]
+    times = [one["modified"] for one in listed["items"]]
+    assert times == sorted(times, reverse=True)
+    assert any(one["path"].startswith(f"batches/{kept['batch_id']}/") for one in listed["results"])
+    assert len(host.get("/admin/list-files", params={"limit": 1}).json()["uploads"]) == 1
+    assert all("/input." in one["path"] for one in listed["uploads"])
+    assert host.get("/admin/list-files", params={"directory": "/etc"}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "given", [{"params": {"hours": 0, "dry_run": True}}, {"data": {"hours": "0", "dry_run": "true"}},
+              {"json": {"hours": 0, "dry_run": True}}],
+)  # fmt: skip
+def test_a_dry_run_tells_what_would_go(host, kept, given):
+    """Asked by address, form or JSON it lists the batch and deletes nothing."""
+    told = host.post("/admin/cleanup", **given).json()
+    assert (told["cleanup_hours"], told["dry_run"], told["errors"]) == (0, True, [])
+    assert kept["batch_id"] in [one["name"] for one in told["items"]]
+    assert told["freed_space_mb"] > 0
+    assert host.get(f"/download/{kept['job_id']}/all").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("given", "status"),
+    [({"json": {"hours": -1}}, 422), ({"params": {"hours": "nan"}}, 422), ({"content": "["}, 400), ({"json": [1]}, 400),
+     ({"files": {"hours": b"1"}}, 400)],
+)  # fmt: skip
+def test_a_cleanup_that_makes_no_sense_is_refused(host, given, status):
+    """Nonsense deletes nothing and is told so."""
+    assert host.post("/admin/cleanup", **given).status_code == status
+
+
+def test_one_batch_is_deleted_by_either_route(host):
+    """By form with the job's id and by path with the batch's; then it is unknown."""
+    first, second = made(host), made(host)
+    told = host.post("/admin/cleanup-job", data={"job_id": first["job_id"]}).json()
+    assert told["job_id"] == first["job_id"]
+    assert told["freed_space_mb"] > 0
+    assert host.delete(f"/admin/delete-job/{second['batch_id']}").json()["files_removed"] > 0
+    for job_id in (first["job_id"], second["job_id"], str(uuid.uuid4())):
+        assert host.delete(f"/admin/delete-job/{job_id}").status_code == 404
+        assert host.post("/admin/cleanup-job", json={"job_id": job_id}).status_code == 404
+
+
+def test_what_runs_is_deleted_only_by_force(host):
+    """A batch that is worked answers 409, and with force it is stopped and gone."""
+    batch = post(host, *[(f"{number}.jpg", ROCKET) for number in range(8)]).json()
+    path = f"/admin/delete-job/{batch['job_id']}"
+    refused = host.delete(path)
+    assert (refused.status_code, refused.json()["error_code"]) == (409, "batch_working")
+    assert host.delete(path, params={"force": True}).status_code == 200
+    assert host.get(f"/status/jobs/{batch['job_id']}/progress").status_code == 404
