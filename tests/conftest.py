@@ -1,15 +1,18 @@
-"""What tests share: the running app and Chromium with a fresh profile for each test, and the stand-in for fal."""
+"""What tests share: the running app, Chromium with a fresh profile, the stand-in for fal, a studio that is scripted."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
+from image2model.studio import Studio
 from tests.browser import CHROMIUM, App, Watch, gone
 from tests.fal_server import FalServer
+from tests.scripted import ScriptedGenerator, scripted_settings
 
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1440, "height": 950}
@@ -36,6 +39,29 @@ def fal(stand_in: FalServer) -> FalServer:
     """The server as if just started."""
     stand_in.reset()
     return stand_in
+
+
+@pytest.fixture
+def uploads(tmp_path: Path) -> Path:
+    """A folder for pictures that are about to be submitted."""
+    folder = tmp_path / "uploads"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def generator() -> ScriptedGenerator:
+    """A generator that does what a test says."""
+    return ScriptedGenerator()
+
+
+@pytest.fixture
+async def studio(tmp_path: Path, generator: ScriptedGenerator) -> AsyncIterator[Studio]:
+    """A started studio with the scripted generator."""
+    studio = Studio(scripted_settings(tmp_path / "data"), [generator])
+    await studio.start()
+    yield studio
+    await studio.close()
 
 
 @pytest.fixture(scope="session")

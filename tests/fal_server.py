@@ -21,7 +21,7 @@ import time
 import uuid
 from collections import Counter, defaultdict, deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,7 +32,9 @@ from starlette.types import Receive, Scope, Send
 
 from tests.fal_answers import any_answer, cut, flat, platform, ranged
 from tests.fal_files import box_glb, picture_problem, preview_png
+from tests.fal_platform import Platform
 from tests.fal_schemas import ENDPOINTS, Endpoint, entry, problems
+from tests.fal_script import Fault, Job, Script
 
 KEY = "test-key"
 ROUTES: list[tuple[str, re.Pattern[str], str]] = [
@@ -61,61 +63,7 @@ PLATFORM = frozenset({"requests", "pricing", "models"})
 LOG_WINDOW = 3
 
 
-@dataclass(frozen=True)
-class Script:
-    """What becomes of a job."""
-
-    queue_seconds: float = 0.0
-    run_seconds: float = 0.0
-    percentages: tuple[int, ...] = (10, 35, 60, 85)
-    """Told in the log, evenly over the run."""
-    error: tuple[int, Any] | None = None
-    """HTTP status and body that the result answers with."""
-    error_headers: dict[str, str] = field(default_factory=dict)
-    status_error: tuple[str, str | None] | None = None
-    """`error` and `error_type` in the COMPLETED status, the result being there all the same."""
-    result: Any = None
-    """The result's body in place of the endpoint's own."""
-    mesh: bytes | None = None
-    """The bytes of the mesh in place of the box."""
-    stubborn: bool = False
-    """Goes on when it is cancelled in mid-run."""
-    units: str | None = "1"
-    """X-Fal-Billable-Units of the result; None: not told."""
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What becomes of one call: the connection drops, hangs, is slow or cut off, or another answer is given.
-
-    drop_before, answer and hang leave the call undone; after drop_after and answer_after it has been done.
-    truncate breaks off in mid-body; trickle waits there for some seconds.
-    """
-
-    kind: str
-    status: int = 500
-    body: Any = None
-    headers: dict[str, str] = field(default_factory=dict)
-    seconds: float = 60.0
-
-
-@dataclass
-class Job:
-    """A job that was taken, and so is paid for."""
-
-    id: str
-    endpoint: str
-    arguments: dict[str, Any]
-    script: Script
-    submitted: float
-    headers: dict[str, str]
-    sent_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    cancelled: float | None = None
-    status_calls: int = 0
-    errors: list[dict[str, Any]] = field(default_factory=list)
-
-
-class FalServer:
+class FalServer(Platform):
     """The stand-in; use it as a context manager: it listens in a thread of its own on a loopback port."""
 
     def __init__(
@@ -154,8 +102,7 @@ class FalServer:
         self.endpoints = dict(endpoints)
         self.prices = {name: endpoint.price for name, endpoint in self.endpoints.items()}
         self.unit, self.currency = "units", "USD"
-        self.deprecated: set[str] = set()
-        """Endpoints that the list of models says are on their way out."""
+        self.deprecated = set()
         self.scripts: deque[Script] = deque()
         """Scripts of the next jobs, before `script` is used again."""
         self.faults: defaultdict[str, deque[Fault]] = defaultdict(deque)
@@ -467,54 +414,9 @@ class FalServer:
         await asyncio.sleep(max(0.0, self._times(job)[1] - self.clock()))
         return await self._result(request, "/".join(endpoint.split("/")[:2]), job.id)
 
-    # Catalogue
-
-    async def _models(self, request: Request) -> Response:
-        wanted = request.query_params.getlist("endpoint_id") or list(self.endpoints)
-        models = [{"endpoint_id": name, "metadata": self._metadata(name)} for name in wanted if name in self.endpoints]
-        return JSONResponse({"models": models, "next_cursor": None, "has_more": False})
-
-    def _metadata(self, name: str) -> dict[str, str]:
-        status = "deprecated" if name in self.deprecated else "active"
-        return {"display_name": name, "status": status, "license_type": "commercial"}
-
-    async def _requests(self, request: Request) -> Response:
-        """One page of the jobs of an endpoint, the newest first."""
-        asked = request.query_params
-        limit, page = int(asked.get("limit", "50")), int(base64.b64decode(asked.get("cursor", "MQ==")))
-        if not asked.get("endpoint_id") or not 1 <= limit <= 100 or asked.get("expand", "payloads") != "payloads":
-            return platform(400, "validation_error", "Invalid query parameters")
-        start = datetime.fromisoformat(asked.get("start") or "2000-01-01T00:00:00Z")
-        jobs = [job for job in self.jobs.values() if job.endpoint == asked["endpoint_id"] and job.sent_at >= start]
-        shown = jobs[::-1][(page - 1) * limit :]
-        more = len(shown) > limit
-        return JSONResponse(
-            {
-                "items": [_listed(job, "expand" in asked) for job in shown[:limit]],
-                "next_cursor": base64.b64encode(str(page + 1).encode()).decode() if more else None,
-                "has_more": more,
-            }
-        )
-
-    async def _pricing(self, request: Request) -> Response:
-        wanted = ",".join(request.query_params.getlist("endpoint_id")).split(",")
-        prices = [
-            {"endpoint_id": name, "unit_price": self.prices[name], "unit": self.unit, "currency": self.currency}
-            for name in wanted
-            if name in self.prices
-        ]
-        return JSONResponse({"prices": prices, "next_cursor": None, "has_more": False})
-
 
 def _run_seconds(job: Job) -> float:
     return 0.0 if job.errors else job.script.run_seconds
-
-
-def _listed(job: Job, with_payloads: bool) -> dict[str, Any]:
-    """A job in the list of requests."""
-    sent = job.sent_at.isoformat()
-    told = {"request_id": job.id, "endpoint_id": job.endpoint, "sent_at": sent, "started_at": sent}
-    return {**told, "json_input": job.arguments} if with_payloads else told
 
 
 def main() -> None:

@@ -1,18 +1,23 @@
-"""A generator whose doings are written down beforehand, for tests of everything around generators."""
+"""A generator whose doings are written down beforehand, and a studio for it: for tests of all around generators."""
 
 from __future__ import annotations
 
 import asyncio
 import copy
+import io
 from collections.abc import AsyncIterator, Callable, Mapping
 from decimal import Decimal
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import trimesh
+from PIL import Image
 
 from image2model.errors import GenerationFailed
 from image2model.generators.base import Event, Finished, Option, Spec, Submitted, Task, Told
+from image2model.settings import Settings
+from image2model.studio import Picture, Studio
 
 
 @cache
@@ -96,3 +101,26 @@ class ScriptedGenerator:
 
     async def close(self) -> None:
         """Nothing to free."""
+
+
+def picture(folder: Path, name: str, colour: str = "red") -> Picture:
+    """A small picture in a file of its own."""
+    path = folder / f"{len(list(folder.iterdir()))}.upload"
+    data = io.BytesIO()
+    Image.new("RGB", (64, 48), colour).save(data, "PNG")
+    path.write_bytes(data.getvalue())
+    return Picture(path, name)
+
+
+def scripted_settings(data: Path, **more: Any) -> Settings:
+    """Settings for the scripted generator, which never wait before a new try."""
+    return Settings(
+        **{"data_dir": data, "generator": "scripted", "workers": 1, "retry_pace": 0, **more}, _env_file=None
+    )
+
+
+async def finished(studio: Studio, batch_id: str) -> dict:
+    """The last view of a batch."""
+    async with asyncio.timeout(60):
+        views = [view async for view in studio.watch(batch_id)]
+    return views[-1]

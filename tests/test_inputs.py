@@ -12,8 +12,7 @@ from image2model.generators.local.cutout import MARGIN, cut_out, inspect
 from image2model.images import Limits
 from image2model.studio import Picture, Studio
 from tests.pictures import decoded, encoded
-from tests.scripted import ScriptedGenerator
-from tests.test_studio import finished, scripted_settings
+from tests.scripted import ScriptedGenerator, finished, scripted_settings
 
 LIMITS = Limits(10_000_000, 50_000_000)
 CUP = Path(__file__).parents[1] / "examples" / "coffee-cup.jpg"

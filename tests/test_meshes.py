@@ -19,7 +19,6 @@ from image2model.web.files import routes
 from tests import meshes
 from tests.pictures import encoded, photo
 from tests.scripted import ScriptedGenerator
-from tests.test_studio import scripted_settings
 
 
 @pytest.fixture
@@ -28,15 +27,6 @@ def generator() -> ScriptedGenerator:
     one = ScriptedGenerator()
     one.mesh = meshes.bumpy_ball(40, photo(32, 32)).export(file_type="glb")
     return one
-
-
-@pytest.fixture
-async def studio(tmp_path: Path, generator: ScriptedGenerator):
-    """A started studio with the scripted generator."""
-    studio = Studio(scripted_settings(tmp_path / "data"), [generator])
-    await studio.start()
-    yield studio
-    await studio.close()
 
 
 async def done(studio: Studio, tmp_path: Path, *names: str, **options) -> dict:

@@ -17,26 +17,11 @@ from image2model.errors import GenerationFailed, LimitReached, NotAllowed, Unava
 from image2model.generators.base import Running, Submitted, Submitting, Task, Uploading
 from image2model.settings import Settings
 from image2model.studio import Studio
-from tests.scripted import ScriptedGenerator
-from tests.test_studio import finished, picture, scripted_settings
+from tests.scripted import ScriptedGenerator, finished, picture, scripted_settings
 
 BUSY = GenerationFailed("fal_temporary", "fal had a passing problem.", "Try later.", retryable=True)
 LOST = GenerationFailed("fal_lost_contact", "Contact was lost.", "Try again.", retryable=True)
 REMOTE = {"request_id": "r1", "submitted_at": 4e9}
-
-
-@pytest.fixture
-def uploads(tmp_path: Path) -> Path:
-    """A folder for pictures that are about to be submitted."""
-    folder = tmp_path / "uploads"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def generator() -> ScriptedGenerator:
-    """A generator that does what a test says."""
-    return ScriptedGenerator()
 
 
 @pytest.fixture

@@ -13,8 +13,7 @@ from image2model.batches import retention
 from image2model.batches.retention import Doomed, Held, Rules, doomed
 from image2model.errors import Conflict, NotFound
 from image2model.studio import Studio
-from tests.scripted import ScriptedGenerator
-from tests.test_studio import picture, scripted_settings
+from tests.scripted import ScriptedGenerator, picture, scripted_settings
 
 NOW, HOUR = 1_000_000.0, 3600.0
 
@@ -66,12 +65,6 @@ def test_the_oldest_go_first_and_only_what_may_go(batches, rules, used, free, ex
 def test_until_when_a_batch_is_kept(finished, pinned, hours, until):
     """Counted from the end of its last job; no promise while it runs, when it is pinned, or without a rule."""
     assert retention.kept_until(retention.ended(finished), pinned, hours) == until
-
-
-@pytest.fixture
-def generator() -> ScriptedGenerator:
-    """A generator that does what a test says."""
-    return ScriptedGenerator()
 
 
 @pytest.fixture

@@ -20,8 +20,7 @@ from image2model.errors import GenerationFailed, NotFound
 from image2model.studio import Studio
 from tests.meshes import textured_box, triangle
 from tests.pictures import encoded, photo
-from tests.scripted import ScriptedGenerator, box_glb
-from tests.test_studio import finished, picture, scripted_settings
+from tests.scripted import ScriptedGenerator, box_glb, finished, picture, scripted_settings
 
 
 @pytest.fixture

@@ -3,67 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
 
 import pytest
-from PIL import Image
 
 from image2model.batches.store import Store
 from image2model.errors import GenerationFailed, ImageRefused, NotFound, OptionRefused, SettingsError, Unavailable
 from image2model.generators.base import Downloading, Queued, Running, Submitted, Submitting, Uploading
 from image2model.settings import Settings
-from image2model.studio import Picture, Studio
-from tests.scripted import ScriptedGenerator, box_glb
-
-
-def picture(folder: Path, name: str, colour: str = "red") -> Picture:
-    """A small picture in a file of its own."""
-    path = folder / f"{len(list(folder.iterdir()))}.upload"
-    data = io.BytesIO()
-    Image.new("RGB", (64, 48), colour).save(data, "PNG")
-    path.write_bytes(data.getvalue())
-    return Picture(path, name)
-
-
-def scripted_settings(data: Path, **more: Any) -> Settings:
-    """Settings for the scripted generator, which never wait before a new try."""
-    return Settings(
-        **{"data_dir": data, "generator": "scripted", "workers": 1, "retry_pace": 0, **more}, _env_file=None
-    )
-
-
-@pytest.fixture
-def uploads(tmp_path: Path) -> Path:
-    """A folder for pictures that are about to be submitted."""
-    folder = tmp_path / "uploads"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def generator() -> ScriptedGenerator:
-    """A generator that does what a test says."""
-    return ScriptedGenerator()
-
-
-@pytest.fixture
-async def studio(tmp_path: Path, generator: ScriptedGenerator):
-    """A started studio with the scripted generator."""
-    studio = Studio(scripted_settings(tmp_path / "data"), [generator])
-    await studio.start()
-    yield studio
-    await studio.close()
-
-
-async def finished(studio: Studio, batch_id: str) -> dict:
-    """The last view of a batch."""
-    async with asyncio.timeout(60):
-        views = [view async for view in studio.watch(batch_id)]
-    return views[-1]
+from image2model.studio import Studio
+from tests.scripted import ScriptedGenerator, box_glb, finished, picture, scripted_settings
 
 
 async def test_pictures_become_files_named_after_them(studio, uploads):
