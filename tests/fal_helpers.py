@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from image2model.errors import GenerationFailed
-from image2model.generators.base import Event, Submitted, Task
+from image2model.generators.base import Event, Side, Submitted, Task
 from image2model.generators.catalogue import FAL_MODELS
 from image2model.generators.fal import FalAccount, FalGenerator, FalHosts, Patience
 from tests.fal_server import KEY, FalServer
@@ -45,12 +45,16 @@ def task(
     faces: int | None = None,
     remote: Mapping[str, Any] | None = None,
     colour: str = "teal",
+    sides: Sequence[Side] = (),
 ) -> Task:
-    """A task for a small picture of one colour, in a folder of its own."""
+    """A task for a small picture of one colour, and sides each of another, in a folder of its own."""
     folder.mkdir(parents=True, exist_ok=True)
     image = folder / "input.png"
     Image.new("RGBA", (32, 24), colour).save(image)
-    return Task(image, folder, generator.spec.check(options, faces), remote)
+    others = {side: folder / f"{side}.png" for side in sides}
+    for number, path in enumerate(others.values(), 1):
+        Image.new("RGBA", (32, 24), (40 * number, 0, 0)).save(path)
+    return Task(image, folder, generator.spec.check(options, faces), remote, others)
 
 
 async def run(generator: FalGenerator, task: Task) -> list[Event]:

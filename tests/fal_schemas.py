@@ -17,7 +17,7 @@ LARGEST = 2**63
 
 @dataclass(frozen=True)
 class Field:
-    """One input: its type, range or values, and whether it must be there."""
+    """One input: its type, range (of a list: of its length) or values, and whether it must be there."""
 
     type: str
     low: float = -LARGEST
@@ -34,6 +34,8 @@ class Field:
             )
         if not isinstance(value, kinds[self.type]) or (isinstance(value, bool) and self.type != "bool"):
             return entry(name, f"{self.type}_type")
+        if self.type == "urls" and not self.low <= len(value) <= self.high:
+            return entry(name, "too_short" if len(value) < self.low else "too_long", "The number of images is off")
         if self.type in ("int", "float") and value < self.low:
             return entry(name, "greater_than_equal", ge=self.low)
         if self.type in ("int", "float") and value > self.high:
@@ -58,7 +60,14 @@ def one_of(*values: Any) -> Field:
 
 
 BOOL, SEED, TEXT = Field("bool"), whole(), Field("str")
-IMAGE, IMAGES = Field("url", required=True), Field("urls", required=True)
+IMAGE, OTHER_SIDE = Field("url", required=True), Field("url")
+
+
+def images(low: int, high: float = LARGEST) -> Field:
+    """So many images."""
+    return Field("urls", low, high, required=True)
+
+
 GLB, FBX, OBJ, PLY, PNG = "model/gltf-binary", "application/octet-stream", "text/plain", "application/ply", "image/png"
 
 
@@ -71,9 +80,14 @@ class Endpoint:
     price: float
 
     @property
+    def image_fields(self) -> list[str]:
+        """The image inputs, the required one first."""
+        return [name for name, field in self.fields.items() if field.type in ("url", "urls")]
+
+    @property
     def image_field(self) -> str:
         """The required image input, or an empty string."""
-        return next((name for name, field in self.fields.items() if field.type in ("url", "urls")), "")
+        return next(iter(self.image_fields), "")
 
 
 def _mesh(file: File) -> dict[str, Any]:
@@ -148,52 +162,49 @@ def _sam(file: File) -> dict[str, Any]:
 
 
 PLACING = {"texture_alignment": one_of("original_image", "geometry"), "orientation": one_of("default", "align_image")}
-HUNYUAN_PRO = {"enable_pbr": BOOL, "face_count": whole(40_000, 1_500_000)}
+OTHER_SIDES = {f"{side}_image_url": OTHER_SIDE for side in ("back", "left", "right")}
+HUNYUAN_PRO = {"enable_pbr": BOOL, "face_count": whole(40_000, 1_500_000), **OTHER_SIDES}
+TRIPO_V25 = {
+    "face_limit": whole(1),
+    "texture": one_of("no", "standard", "HD"),
+    "pbr": BOOL,
+    "auto_size": BOOL,
+    "seed": SEED,
+    "texture_seed": SEED,
+    **PLACING,
+}
+TRIPO_H31 = {
+    "face_limit": whole(1_000, 2_000_000),
+    "texture": BOOL,
+    "pbr": BOOL,
+    "texture_quality": one_of("standard", "detailed"),
+    "geometry_quality": one_of("standard", "detailed"),
+    "auto_size": BOOL,
+    "model_seed": SEED,
+    "texture_seed": SEED,
+}
+TRELLIS = {"mesh_simplify": Field("float", 0.9, 0.98), "texture_size": one_of(512, 1024, 2048), "seed": SEED}
+MESHY = {
+    "target_polycount": whole(100, 300_000),
+    "topology": one_of("triangle", "quad"),
+    "should_texture": BOOL,
+    "enable_pbr": BOOL,
+}
 RODIN = {"material": one_of("PBR", "Shaded", "All"), "geometry_file_format": one_of("glb", "usdz", "fbx", "obj", "stl")}
 
 ENDPOINTS: dict[str, Endpoint] = {
-    "tripo3d/tripo/v2.5/image-to-3d": Endpoint(
-        {
-            "image_url": IMAGE,
-            "face_limit": whole(1),
-            "texture": one_of("no", "standard", "HD"),
-            "pbr": BOOL,
-            "auto_size": BOOL,
-            "seed": SEED,
-            "texture_seed": SEED,
-            **PLACING,
-        },
-        _tripo_v25,
-        0.30,
+    "tripo3d/tripo/v2.5/image-to-3d": Endpoint({"image_url": IMAGE, **TRIPO_V25}, _tripo_v25, 0.30),
+    "tripo3d/tripo/v2.5/multiview-to-3d": Endpoint(
+        {"front_image_url": IMAGE, **OTHER_SIDES, **TRIPO_V25}, _tripo_v25, 0.30
     ),
-    "tripo3d/h3.1/image-to-3d": Endpoint(
-        {
-            "image_url": IMAGE,
-            "face_limit": whole(1_000, 2_000_000),
-            "texture": BOOL,
-            "pbr": BOOL,
-            "texture_quality": one_of("standard", "detailed"),
-            "geometry_quality": one_of("standard", "detailed"),
-            "auto_size": BOOL,
-            "model_seed": SEED,
-            "texture_seed": SEED,
-            **PLACING,
-        },
-        _tripo_new,
-        0.30,
-    ),
+    "tripo3d/h3.1/image-to-3d": Endpoint({"image_url": IMAGE, **TRIPO_H31, **PLACING}, _tripo_new, 0.30),
+    "tripo3d/h3.1/multiview-to-3d": Endpoint({"image_urls": images(2, 4), **TRIPO_H31}, _tripo_new, 0.30),
     "tripo3d/p1/image-to-3d": Endpoint(
         {"image_url": IMAGE, "face_limit": whole(48, 20_000), "texture": BOOL, "model_seed": SEED}, _tripo_new, 0.50
     ),
-    "fal-ai/trellis": Endpoint(
-        {
-            "image_url": IMAGE,
-            "mesh_simplify": Field("float", 0.9, 0.98),
-            "texture_size": one_of(512, 1024, 2048),
-            "seed": SEED,
-        },
-        _mesh,
-        0.02,
+    "fal-ai/trellis": Endpoint({"image_url": IMAGE, **TRELLIS}, _mesh, 0.02),
+    "fal-ai/trellis/multi": Endpoint(
+        {"image_urls": images(1), "multiimage_algo": one_of("stochastic", "multidiffusion"), **TRELLIS}, _mesh, 0.02
     ),
     "fal-ai/trellis-2": Endpoint(
         {
@@ -237,7 +248,8 @@ ENDPOINTS: dict[str, Endpoint] = {
     ),
     "fal-ai/hyper3d/rodin": Endpoint(
         {
-            "input_image_urls": IMAGES,
+            "input_image_urls": images(1, 5),
+            "condition_mode": one_of("concat", "fuse"),
             "quality": one_of("high", "medium", "low", "extra-low"),
             "seed": whole(0, 65_535),
             **RODIN,
@@ -246,22 +258,12 @@ ENDPOINTS: dict[str, Endpoint] = {
         0.40,
     ),
     "fal-ai/hyper3d/rodin/v2.5": Endpoint(
-        {"image_urls": IMAGES, "tier": TEXT, "quality_mesh_option": TEXT, "seed": whole(0, 65_535), **RODIN},
+        {"image_urls": images(1, 5), "tier": TEXT, "quality_mesh_option": TEXT, "seed": whole(0, 65_535), **RODIN},
         _rodin_v25,
         0.40,
     ),
-    "fal-ai/meshy/v6/image-to-3d": Endpoint(
-        {
-            "image_url": IMAGE,
-            "target_polycount": whole(100, 300_000),
-            "topology": one_of("triangle", "quad"),
-            "should_texture": BOOL,
-            "enable_pbr": BOOL,
-            "seed": SEED,
-        },
-        _meshy,
-        0.80,
-    ),
+    "fal-ai/meshy/v6/image-to-3d": Endpoint({"image_url": IMAGE, **MESHY, "seed": SEED}, _meshy, 0.80),
+    "fal-ai/meshy/v6/multi-image-to-3d": Endpoint({"image_urls": images(1, 4), **MESHY}, _meshy, 0.80),
     "fal-ai/triposr": Endpoint(
         {
             "image_url": IMAGE,
@@ -290,7 +292,4 @@ def problems(endpoint: Endpoint, arguments: dict[str, Any]) -> list[dict[str, An
         field = endpoint.fields.get(name)
         problem = field.problem(name, value) if field else entry(name, "extra_forbidden", "Unknown field")
         found += [problem] if problem else []
-    for name, field in endpoint.fields.items():
-        if field.type == "urls" and isinstance(arguments.get(name), list) and not 1 <= len(arguments[name]) <= 5:
-            found.append(entry(name, "too_long", "One to five images"))
     return found

@@ -293,22 +293,24 @@ class FalServer(Platform):
         return job
 
     def _picture(self, job: Job) -> bytes:
-        name = self.endpoints[job.endpoint].image_field
-        value = job.arguments.get(name)
-        url = value[0] if isinstance(value, list) and value else value
-        if str(url).startswith("data:"):
-            return base64.b64decode(str(url).partition(",")[2])
-        _, _, file = str(url).partition(f"{self.url}/files/")
+        """The first picture of a job, which its result is made of."""
+        urls = _urls(job, self.endpoints[job.endpoint].image_field)
+        return self._fetched(urls[0]) if urls else b""
+
+    def _fetched(self, url: str) -> bytes:
+        if url.startswith("data:"):
+            return base64.b64decode(url.partition(",")[2])
+        _, _, file = url.partition(f"{self.url}/files/")
         job_id, _, made = file.partition("/")
         return self._made(self.jobs[job_id], made) if job_id in self.jobs else self.files.get(file, ("", b""))[1]
 
     def _picture_problems(self, job: Job) -> list[dict[str, Any]]:
-        name = self.endpoints[job.endpoint].image_field
-        if not name:
-            return []
-        picture = self._picture(job)
-        kind = picture_problem(picture) if picture else "file_download_error"
-        return [entry(name, kind, "Could not load the image")] if kind else []
+        found = []
+        for name in self.endpoints[job.endpoint].image_fields:
+            pictures = [self._fetched(url) for url in _urls(job, name)]
+            kinds = [picture_problem(picture) if picture else "file_download_error" for picture in pictures]
+            found += [entry(name, kind, "Could not load the image") for kind in kinds if kind]
+        return found
 
     def _times(self, job: Job) -> tuple[float, float]:
         """When a job starts and ends, on the monotonic clock."""
@@ -413,6 +415,12 @@ class FalServer(Platform):
         job = self.jobs[json.loads(answer.body)["request_id"]]
         await asyncio.sleep(max(0.0, self._times(job)[1] - self.clock()))
         return await self._result(request, "/".join(endpoint.split("/")[:2]), job.id)
+
+
+def _urls(job: Job, name: str) -> list[str]:
+    """The addresses in an image input of a job."""
+    value = job.arguments.get(name, [])
+    return [str(url) for url in (value if isinstance(value, list) else [value])]
 
 
 def _run_seconds(job: Job) -> float:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from image2model.errors import OptionRefused
-from image2model.generators.base import Option
+from image2model.generators.base import Option, Side
 from image2model.generators.catalogue import FAL_MODELS, FalModel
 from tests.fal_schemas import ENDPOINTS, problems
 
 MODELS = {model.spec.id: model for model in FAL_MODELS}
+SEVERAL = [model for model in FAL_MODELS if model.spec.sides]
 every_model = pytest.mark.parametrize("model", FAL_MODELS, ids=lambda model: model.spec.id)
 URL = "https://v3.fal.media/files/b/in.png"
 
 
-def arguments(model: FalModel, options: dict[str, Any] | None = None, faces: int | None = None) -> dict[str, Any]:
-    """What is sent for this choice."""
-    return model.arguments(URL, model.spec.check(options, faces))
+def arguments(
+    model: FalModel, options: dict[str, Any] | None = None, faces: int | None = None, sides: Sequence[Side] = ()
+) -> dict[str, Any]:
+    """What is sent for this choice, with other sides beside the front."""
+    return model.arguments(URL, model.spec.check(options, faces), {side: f"{URL}?{side}" for side in sides})
 
 
 def values(option: Option) -> list[Any]:
@@ -34,7 +39,7 @@ def test_the_issue_s_fifteen_models_are_on_offer():
         "tripo-v2.5", "tripo-h3.1", "tripo-p1", "trellis", "trellis-2", "pixal3d", "hunyuan3d-v2", "hunyuan3d-v3",
         "hunyuan3d-v3.1-pro", "hunyuan3d-v3.1-rapid", "rodin", "rodin-v2.5", "meshy-v6", "triposr", "sam-3d-objects",
     ]  # fmt: skip
-    assert {model.endpoint for model in FAL_MODELS} == set(ENDPOINTS)
+    assert {endpoint for model in FAL_MODELS for endpoint in model.endpoints} == set(ENDPOINTS)
 
 
 @every_model
@@ -53,6 +58,51 @@ def test_every_value_on_offer_suits_fal(model: FalModel):
         sent = arguments(model, faces=int(faces))
         assert problems(ENDPOINTS[model.endpoint], sent) == []
         assert int(faces) in sent.values()
+
+
+@pytest.mark.parametrize("model", SEVERAL, ids=lambda model: model.spec.id)
+def test_several_sides_suit_fal_in_every_number_with_every_option(model: FalModel):
+    """Two, three and four sides, at the usual options and with each value of each option, are what fal takes."""
+    endpoint = ENDPOINTS[model.endpoint_for(several=True)]
+    for count in (2, 3, 4):
+        others = model.spec.sides[1:count]
+        assert problems(endpoint, arguments(model, sides=others)) == []
+        for option in model.spec.options:
+            for value in values(option):
+                assert problems(endpoint, arguments(model, {option.name: value}, sides=others)) == []
+
+
+@pytest.mark.parametrize(
+    ("id", "sent"),
+    [
+        ("tripo-v2.5", {"front_image_url": URL, "back_image_url": f"{URL}?back", "left_image_url": f"{URL}?left"}),
+        ("tripo-h3.1", {"image_urls": [URL, f"{URL}?left", f"{URL}?back"]}),
+        ("trellis", {"image_urls": [URL, f"{URL}?back", f"{URL}?left"]}),
+        ("hunyuan3d-v3", {"input_image_url": URL, "back_image_url": f"{URL}?back", "left_image_url": f"{URL}?left"}),
+        ("rodin", {"input_image_urls": [URL, f"{URL}?back", f"{URL}?left"]}),
+        ("rodin-v2.5", {"image_urls": [URL, f"{URL}?back", f"{URL}?left"]}),
+        ("meshy-v6", {"image_urls": [URL, f"{URL}?back", f"{URL}?left"]}),
+    ],
+)
+def test_each_side_goes_where_the_endpoint_looks_for_it(id: str, sent: dict[str, Any]):
+    """A field of its own, or its place in the list, whatever order the sides were given in."""
+    told = arguments(MODELS[id], sides=["left", "back"])
+    assert {name: value for name, value in told.items() if "image_url" in name} == sent
+
+
+def test_sides_that_cannot_be_one_job_are_refused_with_what_to_do():
+    """One picture is always right; a generator of one picture, a missing front and a gap say what helps."""
+    for model in FAL_MODELS:
+        model.spec.check_sides(["front"])
+    refused = [("triposr", ["front", "back"]), ("tripo-v2.5", ["back", "left"]), ("tripo-h3.1", ["front", "back"])]
+    told = []
+    for id, sides in refused:
+        with pytest.raises(OptionRefused) as caught:
+            MODELS[id].spec.check_sides(sides)
+        told.append(caught.value)
+    assert [error.code for error in told] == ["sides_not_taken", "side_missing", "side_missing"]
+    assert "takes one picture of each object" in told[0].message
+    assert "without gaps" in told[2].hint
 
 
 @every_model
@@ -110,6 +160,14 @@ def test_options_change_the_price(id: str, options: dict[str, Any], faces: int |
     """What an option costs is in the price before anything is sent."""
     spec = MODELS[id].spec
     assert spec.price(spec.check(options, faces)) == Decimal(dollars)
+
+
+@pytest.mark.parametrize("model", SEVERAL, ids=lambda model: model.spec.id)
+def test_several_sides_cost_what_fal_says(model: FalModel):
+    """One job at the endpoint's price; Hunyuan's two add 15 cents for sides, however many."""
+    several = replace(model.spec.check({}, None), several=True)
+    more = Decimal("0.15") if model.spec.id.startswith("hunyuan") else 0
+    assert model.spec.price(several) == Decimal(str(ENDPOINTS[model.endpoint_for(several=True)].price)) + more
 
 
 @pytest.mark.parametrize("id", ["hunyuan3d-v2", "hunyuan3d-v3", "hunyuan3d-v3.1-pro", "hunyuan3d-v3.1-rapid"])

@@ -15,7 +15,6 @@ from image2model.generators.base import Downloading, Finished, Queued, Running, 
 from image2model.generators.fal import FalHosts, fal_generators
 from tests.fal_files import mark
 from tests.fal_helpers import MODELS, generator, gltf, run, submitted, task, until
-from tests.fal_schemas import ENDPOINTS
 from tests.fal_server import FalServer, Fault, Script
 
 
@@ -342,7 +341,7 @@ async def test_a_model_that_fal_dropped_is_unavailable_from_then_on(fal: FalServ
 async def test_without_a_key_the_models_are_there_and_say_how_to_get_one(tmp_path: Path):
     """They are listed, and running one fails with the same sentence and without any call."""
     models = fal_generators(" ", FalHosts())
-    assert len(models) == len(ENDPOINTS)
+    assert len(models) == len(MODELS)
     assert all("fal.ai/dashboard/keys" in model.unavailable for model in models)
     with pytest.raises(GenerationFailed) as caught:
         await run(models[0], task(tmp_path, models[0]))

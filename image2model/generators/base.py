@@ -7,15 +7,18 @@ on disk before the generator takes its next step.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 from ..errors import OptionRefused
 
 OptionKind = Literal["bool", "int", "float", "choice"]
+Side = Literal["front", "back", "left", "right"]
+"""From where a picture shows the object: its own left and right, as a person's."""
+SIDES: tuple[Side, ...] = get_args(Side)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,8 @@ class Choice:
 
     options: Mapping[str, Any] = field(default_factory=dict)
     face_limit: int | None = None
+    several: bool = False
+    """Whether several sides of the object are sent together, for which some generators charge more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,7 @@ class Spec:
     """One line on what it is good at."""
     usual_seconds: float
     price: Callable[[Choice], Decimal]
-    """US dollars for one image with this choice."""
+    """US dollars for one object with this choice, however many of its sides are sent."""
     options: tuple[Option, ...] = ()
     face_limit: Option | None = None
     """The generator's own face option; `name` is the field it is sent as."""
@@ -100,6 +105,34 @@ class Spec:
     """How many images this process works at once; None where the far side has its own queue."""
     result_is: str = "3D model"
     """What a result is called: a 3D model, or (local engine) an inflated preview."""
+    sides: tuple[Side, ...] = ()
+    """The sides of one object that it takes together, in its own order; empty: one picture of each object."""
+    sides_by_place: bool = False
+    """Whether it knows a side by its place in that order alone, so that none may be left out between others."""
+
+    def check_sides(self, sides: Collection[Side]) -> None:
+        """Raise OptionRefused where these sides of one object cannot be one job; the front alone always can."""
+        if set(sides) == {"front"}:
+            return
+        if not self.sides:
+            raise OptionRefused(
+                "sides_not_taken",
+                f"{self.name} takes one picture of each object, not several sides of it.",
+                "Send the front alone, or choose a generator that takes several sides.",
+            )
+        if strange := [side for side in sides if side not in self.sides]:
+            raise OptionRefused(
+                "side_unknown", f"{self.name} does not take the {strange[0]}.", f"It takes {', '.join(self.sides)}."
+            )
+        needed = self.sides[: len(sides)] if self.sides_by_place else self.sides[:1]
+        if missing := [side for side in needed if side not in sides]:
+            raise OptionRefused(
+                "side_missing",
+                f"{self.name} needs the {missing[0]} too.",
+                f"It takes {', '.join(self.sides)}, in this order and without gaps."
+                if self.sides_by_place
+                else "Say which picture shows the front.",
+            )
 
     def check(self, options: Mapping[str, Any] | None, face_limit: float | str | None) -> Choice:
         """Return the choice with defaults filled in; raise OptionRefused where one does not fit."""
@@ -118,15 +151,17 @@ class Spec:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One picture to be worked."""
+    """One object to be worked."""
 
     image: Path
-    """The checked, upright PNG."""
+    """The checked, upright PNG; of several sides the front."""
     folder: Path
     """A folder of this job's own, on the same file system as its final place."""
     choice: Choice
     remote: Mapping[str, Any] | None = None
     """What an earlier run stored with Submitted: go on from there, never submit again."""
+    sides: Mapping[Side, Path] = field(default_factory=dict)
+    """Its other sides, PNGs likewise; empty for generators that take one picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +227,10 @@ Told = Literal["told", "over", "unknown"]
 
 
 class Generator(Protocol):
-    """Turns one picture into one GLB. Cancelling the task that iterates `run` stops the work."""
+    """Turns one object, a picture or several sides of it, into one GLB.
+
+    Cancelling the task that iterates `run` stops the work.
+    """
 
     @property
     def spec(self) -> Spec:

@@ -11,10 +11,26 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from .base import Choice, Option, Spec
+from .base import Choice, Option, Side, Spec
 
 Price = Callable[[Choice], Decimal]
 LARGEST_SEED = 2**31 - 1
+EMPTY: Mapping[Side, str] = {}
+ROUND: tuple[Side, ...] = ("front", "left", "back", "right")
+"""Tripo's order of sides."""
+FRONT_FIRST: tuple[Side, ...] = ("front", "back", "left", "right")
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """How several sides of one object go to fal as one job."""
+
+    field: str | Mapping[Side, str]
+    """A list in the order of the spec's sides, or a field for each side."""
+    endpoint: str = ""
+    """Where it is not the one for a single picture."""
+    unsent: frozenset[str] = frozenset()
+    """Arguments of a single picture that it does not take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +43,38 @@ class FalModel:
     image_is_list: bool = False
     fixed: Mapping[str, Any] = field(default_factory=dict)
     """Arguments always sent; an option of the same name replaces them."""
+    together: Together | None = None
+    """None: it takes one picture of an object."""
 
-    def arguments(self, image_url: str, choice: Choice) -> dict[str, Any]:
-        """The body of the request. An option left at its default is not sent, so nothing is charged unasked."""
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """All that it uses."""
+        return (self.endpoint, self.together.endpoint) if self.together and self.together.endpoint else (self.endpoint,)
+
+    def endpoint_for(self, several: bool) -> str:
+        """Where a job of one picture, or of several sides, is sent."""
+        return self.endpoints[-1] if several else self.endpoint
+
+    def arguments(self, image_url: str, choice: Choice, sides: Mapping[Side, str] = EMPTY) -> dict[str, Any]:
+        """The body of the request; `sides` are the addresses of the other sides, where there are any.
+
+        An option left at its default is not sent, so nothing is charged unasked.
+        """
         defaults = {option.name: option.default for option in self.spec.options}
         chosen = {name: value for name, value in choice.options.items() if value != defaults.get(name)}
         if self.spec.face_limit is not None and choice.face_limit is not None:
             chosen[self.spec.face_limit.name] = choice.face_limit
-        image = [image_url] if self.image_is_list else image_url
-        return {**self.fixed, **{name: _as_sent(value) for name, value in chosen.items()}, self.image_field: image}
+        sent = {**self.fixed, **{name: _as_sent(value) for name, value in chosen.items()}}
+        if not sides or self.together is None:
+            return {**sent, self.image_field: [image_url] if self.image_is_list else image_url}
+        kept = {name: value for name, value in sent.items() if name not in self.together.unsent}
+        return {**kept, **self._together(self.together, {"front": image_url, **sides})}
+
+    def _together(self, together: Together, urls: Mapping[Side, str]) -> dict[str, Any]:
+        given = [side for side in self.spec.sides if side in urls]
+        if isinstance(together.field, str):
+            return {together.field: [urls[side] for side in given]}
+        return {together.field[side]: urls[side] for side in given}
 
 
 def _as_sent(value: Any) -> Any:
@@ -44,11 +83,11 @@ def _as_sent(value: Any) -> Any:
 
 
 def _flat(dollars: str, **extras: str) -> Price:
-    """A price, plus what each of `extras` adds when it is chosen; `face_limit` counts as one."""
+    """A price, plus what each of `extras` adds when it is chosen; `face_limit` and `several` count as such."""
     base, added = Decimal(dollars), {name: Decimal(extra) for name, extra in extras.items()}
 
     def price(choice: Choice) -> Decimal:
-        chosen = {**choice.options, "face_limit": choice.face_limit is not None}
+        chosen = {**choice.options, "face_limit": choice.face_limit is not None, "several": choice.several}
         return sum((extra for name, extra in added.items() if chosen.get(name) is True), base)
 
     return price
@@ -86,6 +125,14 @@ PBR = _switch("pbr", "Material maps", "Adds metal and roughness, for realistic l
 PAID_PBR = _switch("enable_pbr", "Material maps", "Adds metal and roughness, for realistic light. Adds $0.15.")
 MATERIAL = _choice("material", "Material", "PBR", "PBR|Shaded", "PBR reacts to light; Shaded has the light painted in.")
 REMESH = _switch("remesh", "Tidy the mesh", "Rebuilds the surface with more even triangles.", True)
+HUNYUAN_SIDES = Together(
+    {
+        "front": "input_image_url",
+        "back": "back_image_url",
+        "left": "left_image_url",
+        "right": "right_image_url",
+    }
+)
 HUNYUAN_FACES = _faces(
     "face_count", 40_000, 1_500_000, "Left empty, the model makes about 500,000. Setting it adds $0.15."
 )
@@ -105,9 +152,11 @@ TRIPO_V25 = FalModel(
             _seed("texture_seed", "Texture seed"),
         ),
         _faces("face_limit", 1, None, "Left empty, the model chooses as many as the object needs."),
+        sides=ROUND,
     ),
     "tripo3d/tripo/v2.5/image-to-3d",
     fixed={"texture": "standard", "pbr": False, "texture_alignment": "original_image", "orientation": "default"},
+    together=Together({side: f"{side}_image_url" for side in ROUND}, "tripo3d/tripo/v2.5/multiview-to-3d"),
 )
 
 
@@ -135,9 +184,14 @@ TRIPO_H31 = FalModel(
             _seed("texture_seed", "Texture seed"),
         ),
         _faces("face_limit", 1_000, 2_000_000, "Left empty, the model chooses."),
+        sides=ROUND,
+        sides_by_place=True,
     ),
     "tripo3d/h3.1/image-to-3d",
     fixed={"texture": True, "pbr": True, "texture_alignment": "original_image", "orientation": "default"},
+    together=Together(
+        "image_urls", "tripo3d/h3.1/multiview-to-3d", unsent=frozenset({"texture_alignment", "orientation"})
+    ),
 )
 
 TRIPO_P1 = FalModel(
@@ -169,8 +223,10 @@ TRELLIS = FalModel(
             _texture_size("512|1024|2048", "1024"),
             _seed(),
         ),
+        sides=FRONT_FIRST,
     ),
     "fal-ai/trellis",
+    together=Together("image_urls", "fal-ai/trellis/multi"),
 )
 
 TRELLIS_2 = FalModel(
@@ -234,7 +290,7 @@ HUNYUAN_V3 = FalModel(
         "Hunyuan3D v3",
         "High detail: up to 1.5 million faces.",
         180,
-        _flat("0.375", enable_pbr="0.15", face_limit="0.15"),
+        _flat("0.375", enable_pbr="0.15", face_limit="0.15", several="0.15"),
         (
             _choice(
                 "generate_type", "Kind", "Normal", "Normal|LowPoly|Geometry", "LowPoly: few faces; Geometry: no colour."
@@ -242,9 +298,11 @@ HUNYUAN_V3 = FalModel(
             PAID_PBR,
         ),
         HUNYUAN_FACES,
+        sides=FRONT_FIRST,
     ),
     "fal-ai/hunyuan3d-v3/image-to-3d",
     "input_image_url",
+    together=HUNYUAN_SIDES,
 )
 
 HUNYUAN_V31_PRO = FalModel(
@@ -253,12 +311,14 @@ HUNYUAN_V31_PRO = FalModel(
         "Hunyuan3D v3.1 Pro",
         "The newer Hunyuan3D: high detail, up to 1.5 million faces.",
         180,
-        _flat("0.375", enable_pbr="0.15", face_limit="0.15"),
+        _flat("0.375", enable_pbr="0.15", face_limit="0.15", several="0.15"),
         (_choice("generate_type", "Kind", "Normal", "Normal|Geometry", "Geometry: shape without colour."), PAID_PBR),
         HUNYUAN_FACES,
+        sides=FRONT_FIRST,
     ),
     "fal-ai/hunyuan-3d/v3.1/pro/image-to-3d",
     "input_image_url",
+    together=HUNYUAN_SIDES,
 )
 
 HUNYUAN_V31_RAPID = FalModel(
@@ -286,11 +346,13 @@ RODIN = FalModel(
             MATERIAL,
             _seed(largest=65_535),
         ),
+        sides=FRONT_FIRST,
     ),
     "fal-ai/hyper3d/rodin",
     "input_image_urls",
     True,
     {"geometry_file_format": "glb", "material": "PBR"},
+    Together("input_image_urls"),
 )
 
 RODIN_V25 = FalModel(
@@ -301,11 +363,13 @@ RODIN_V25 = FalModel(
         180,
         _flat("0.40"),
         (MATERIAL, _seed(largest=65_535)),
+        sides=FRONT_FIRST,
     ),
     "fal-ai/hyper3d/rodin/v2.5",
     "image_urls",
     True,
     {"material": "PBR"},
+    Together("image_urls"),
 )
 
 MESHY_V6 = FalModel(
@@ -322,8 +386,10 @@ MESHY_V6 = FalModel(
             _seed(),
         ),
         _faces("target_polycount", 100, 300_000, "A target; left empty, about 30,000."),
+        sides=FRONT_FIRST,
     ),
     "fal-ai/meshy/v6/image-to-3d",
+    together=Together("image_urls", "fal-ai/meshy/v6/multi-image-to-3d", unsent=frozenset({"seed"})),
 )
 
 TRIPOSR = FalModel(

@@ -20,7 +20,6 @@ from fal_client.auth import AuthCredentials
 from fal_client.client import USER_AGENT, AsyncCDNTokenManager, AsyncClient, CDNToken, StorageSettings
 
 from ..base import Told
-from ..catalogue import FalModel
 from .downloads import Downloads
 from .failures import (
     BAD_KEY,
@@ -186,8 +185,8 @@ class FalAccount:
             raise ODD_ANSWER.error()
         return address
 
-    async def submit(self, model: FalModel, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Hand a job to fal, sending it once and once only; return what finds it again.
+    async def submit(self, endpoint: str, arguments: Mapping[str, Any], model: str) -> dict[str, Any]:
+        """Hand a job to fal, sending it once and once only; return what finds it again. `model` is for people.
 
         Raises GenerationFailed: `fal_unreachable` where it certainly did not arrive, `unconfirmed` where
         nobody can tell, `model_unavailable` for an endpoint that is no more, and else what fal answered.
@@ -196,7 +195,7 @@ class FalAccount:
         lifecycle = json.dumps({"expiration_duration_seconds": RESULT_KEPT_SECONDS})
         try:
             response = await self.here.queue.post(
-                f"{self.hosts.queue}/{model.endpoint}",
+                f"{self.hosts.queue}/{endpoint}",
                 json=dict(arguments),
                 headers={"X-Fal-Object-Lifecycle-Preference": lifecycle},
                 timeout=httpx.Timeout(self.patience.submit, connect=CONNECT_SECONDS, pool=None),
@@ -206,13 +205,13 @@ class FalAccount:
         except httpx.HTTPError as error:
             raise UNCONFIRMED.error() from error
         if response.status_code == 404:
-            self.offers.drop(model.endpoint)
-            raise MODEL_GONE.error(model=model.spec.name)
+            self.offers.drop(endpoint)
+            raise MODEL_GONE.error(model=model)
         if response.status_code >= 500 and response.status_code != REFUSES and not error_type(response):
             raise UNCONFIRMED.error()
         if not response.is_success:
             raise failure_of(response)
-        return self._remote(model.endpoint, response)
+        return self._remote(endpoint, response)
 
     def _remote(self, endpoint: str, response: httpx.Response) -> dict[str, Any]:
         try:

@@ -17,6 +17,7 @@ from ..base import (
     Downloading,
     Event,
     Finished,
+    Side,
     Spec,
     Submitted,
     Submitting,
@@ -53,11 +54,12 @@ class FalGenerator:
         self.account = account
         self._delay = delay
         self._spec = replace(model.spec, price=self._price)
+        self._single = replace(self._spec, sides=())
 
     @property
     def spec(self) -> Spec:
-        """What it is and takes."""
-        return self._spec
+        """What it is and takes; one picture of each object while fal does not offer the endpoint for several."""
+        return self._single if self.account.offers.is_gone(self.model.endpoints[-1]) else self._spec
 
     @property
     def unavailable(self) -> str:
@@ -86,10 +88,11 @@ class FalGenerator:
         if remote is None:
             yield Uploading()
             image_url = await self._upload(task.image)
-            yield Submitting(self._intent(image_url))
-            submitting = asyncio.create_task(
-                self.account.submit(self.model, self.model.arguments(image_url, task.choice))
-            )
+            sides: dict[Side, str] = {side: await self._upload(path) for side, path in task.sides.items()}
+            endpoint = self.model.endpoint_for(bool(sides))
+            yield Submitting(self._intent(endpoint, image_url))
+            arguments = self.model.arguments(image_url, task.choice, sides)
+            submitting = asyncio.create_task(self.account.submit(endpoint, arguments, self.spec.name))
             stopped = await _done_although_cancelled(submitting)
             remote = submitting.result()
             try:
@@ -125,7 +128,7 @@ class FalGenerator:
         if not self.account.key_mark:
             return
         try:
-            endpoints = [model.endpoint for model in FAL_MODELS]
+            endpoints = [endpoint for model in FAL_MODELS for endpoint in model.endpoints]
             await self.account.offers.refresh(self.account.here.queue, self.account.hosts, endpoints)
         except Exception as error:
             log.info("fal's prices cannot be had: %s", type(error).__name__)
@@ -139,12 +142,13 @@ class FalGenerator:
         await self.account.close()
 
     def _price(self, choice: Choice) -> Decimal:
-        return max(self.model.spec.price(choice), self.account.offers.least(self.model.endpoint))
+        endpoint = self.model.endpoint_for(choice.several)
+        return max(self.model.spec.price(choice), self.account.offers.least(endpoint))
 
-    def _intent(self, image_url: str) -> dict[str, Any]:
+    def _intent(self, endpoint: str, image_url: str) -> dict[str, Any]:
         """What finds a submitted job of which nothing was heard."""
         known = {"submitted_at": time.time(), "key_mark": self.key_mark}
-        return {"endpoint": self.model.endpoint, "image_url": image_url, **known}
+        return {"endpoint": endpoint, "image_url": image_url, **known}
 
     async def _upload(self, image: Path) -> str:
         if not self.account.key_mark:
@@ -166,7 +170,7 @@ class FalGenerator:
         downloads = self.account.here.downloads
         async for part in downloads.mesh(made.urls, folder):
             if isinstance(part, Path):
-                cost = self.account.offers.cost(self.model.endpoint, made.billable_units)
+                cost = self.account.offers.cost(remote.get("endpoint", self.model.endpoint), made.billable_units)
                 yield Finished(part, await downloads.preview(made.preview, folder), cost)
             else:
                 yield Downloading(part)
