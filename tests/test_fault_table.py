@@ -25,7 +25,7 @@ from tests.pictures import encoded, photo
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-PATIENCE = Patience(submit=1.0, answer=1.0, upload=30.0, cancel=1.0, chunk=1.0, download=3.0, pause=0.01)
+PATIENCE = Patience(submit=2.0, answer=2.0, upload=30.0, cancel=2.0, chunk=2.0, download=6.0, pause=0.01)
 AWAY = 0.3
 """Seconds for which nobody listens, in the row `refuse`."""
 BEFORE = {"upload": "token", "submit": "upload", "status": "submit", "result": "status", "download": "result"}
@@ -45,7 +45,7 @@ FAULTS = {
     "refuse": Fault("refuse"),
     "drop-before": Fault("drop_before"),
     "drop-after": Fault("drop_after"),
-    "hang": Fault("hang", seconds=2),
+    "hang": Fault("hang", seconds=3),
     "slow": Fault("slow", seconds=0.2),
     "truncated": Fault("truncate"),
     "garbage": Fault("answer", 200, "no JSON at all"),
@@ -110,11 +110,13 @@ TIMES = {
 a key that may not list jobs, so that nobody can find out what became of it."""
 
 # For each operation: state or failure's code, jobs that are paid for, calls of the operation, and after which faults.
+# 0-1: an upload that is refused goes the way round or comes again, whichever meets fal first when it listens again.
 TABLE = """
 token
   done                 1   1   drop-before hang garbage wrong-shape 401 403-balance 404 429 500
 upload
-  done                 1   1   refuse slow garbage wrong-shape 401 403-balance 404 500 500-typed 502-done 503
+  done                 1 0-1   refuse
+  done                 1   1   slow garbage wrong-shape 401 403-balance 404 500 500-typed 502-done 503
                                504-typed 422-image_load_error
   done                 1   2   drop-before drop-after hang truncated wrong-content 429
 initiate
@@ -189,7 +191,7 @@ class Row:
     fault: str
     end: str
     paid: int
-    calls: int
+    calls: range
 
     def __str__(self) -> str:
         return f"{self.operation} {self.fault}"
@@ -198,7 +200,7 @@ class Row:
 def rows() -> list[Row]:
     """The table as rows."""
     found: list[Row] = []
-    operation, outcome = "", ("", 0, 0)
+    operation, outcome = "", ("", 0, range(0))
     for line in TABLE.strip().splitlines():
         words = line.split()
         if not line.startswith(" "):
@@ -206,7 +208,8 @@ def rows() -> list[Row]:
             continue
         if words[0] not in FAULTS:
             end, paid, calls, *words = words
-            outcome = end, int(paid), int(calls)
+            fewest, _, most = calls.partition("-")
+            outcome = end, int(paid), range(int(fewest), int(most or fewest) + 1)
         found += [Row(operation, fault, *outcome) for fault in words]
     return found
 
@@ -275,11 +278,8 @@ async def test_each_fault_ends_as_the_table_says(studio: Studio, stand_in: FalSe
     operation = prepare(stand_in, row)
     job = await outcome(studio, stand_in, row.operation == "cancel")
     error = job["error"] or {"code": ""}
-    assert (error["code"] or job["state"], len(stand_in.paid), stand_in.calls[operation]) == (
-        row.end,
-        row.paid,
-        row.calls,
-    )
+    assert (error["code"] or job["state"], len(stand_in.paid)) == (row.end, row.paid)
+    assert stand_in.calls[operation] in row.calls
     assert stand_in.leaks == []
     if row.end in WORDS:
         words = WORDS.get(f"{row.end} {row.fault}", WORDS[row.end])

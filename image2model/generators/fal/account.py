@@ -40,8 +40,12 @@ UPLOADS_AT_ONCE = 4
 """fal-client holds a picture in memory while it uploads it."""
 UPLOAD_KEPT = StorageSettings(expires_in="1d")
 RESULT_KEPT_SECONDS = 7 * 24 * 3600
-LIMITS = httpx.Limits(max_connections=8)
-"""httpx looks at every connection at every call; eight carry about a hundred calls a second to fal."""
+AT_ONCE = 8
+"""Questions, and downloads, in one moment: eight connections carry about a hundred calls a second to fal.
+
+The others wait here and not in httpx, which looks through all that wait, and all connections, at every call.
+"""
+LIMITS = httpx.Limits(max_connections=2 * AT_ONCE)
 CONNECT_SECONDS = 15
 CDN_TIMEOUT = httpx.Timeout(60, connect=CONNECT_SECONDS, write=600, pool=None)
 """httpx takes a whole picture for one write, and lines can be slow."""
@@ -115,7 +119,8 @@ class Connections:
         )
         self.fal = _FalClient(credentials, self.queue, self.open)
         self.uploads = asyncio.Semaphore(UPLOADS_AT_ONCE)
-        self.downloads = Downloads(self.open, patience)
+        self.questions = asyncio.Semaphore(AT_ONCE)
+        self.downloads = Downloads(self.open, patience, asyncio.Semaphore(AT_ONCE))
 
     async def close(self) -> None:
         """Close all connections."""
@@ -235,7 +240,8 @@ class FalAccount:
         Raises GenerationFailed `collect_refused` where fal does not accept the key.
         """
         try:
-            async with asyncio.timeout(4 * self.patience.answer):  # httpx's own starts anew with every byte
+            # httpx's own timeout begins anew with every byte
+            async with self.here.questions, asyncio.timeout(4 * self.patience.answer):
                 response = await self.here.queue.get(url, params=parameters)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError):
             return None

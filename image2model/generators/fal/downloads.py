@@ -85,6 +85,8 @@ class Downloads:
 
     client: httpx.AsyncClient
     patience: Patience
+    turns: asyncio.Semaphore
+    """How many are fetched at once."""
 
     def mesh(self, urls: list[str], folder: Path) -> AsyncIterator[float | Path]:
         """Yield the fraction received, where the size is known, and at the end the path of `model.glb`.
@@ -100,7 +102,7 @@ class Downloads:
             return None
         part = _Part(folder / "preview.part", LARGEST_PREVIEW, b"")
         try:
-            async with asyncio.timeout(self.patience.answer):
+            async with self.turns, asyncio.timeout(self.patience.answer):
                 await self._once(url, part, lambda _: None)
             with part.path.open("rb") as file:
                 start = file.read(16)
@@ -126,7 +128,8 @@ class Downloads:
         """Fetch one address, in a few tries where need be; that it is wrong or gone is believed when it is so twice."""
         part, seen = _Part(path, LARGEST_RESULT, b"glTF"), list[Fetched]()
         while True:
-            found = await self._once(url, part, tell)
+            async with self.turns:
+                found = await self._once(url, part, tell)
             if found == "all":
                 found = await asyncio.to_thread(part.keep)
             if found == "all" or (found != "broken" and found in seen) or len(seen) == self.patience.tries - 1:
