@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..glb import Glb, Scene, Surface
+from ..thumbnail import TO_SRGB
 from .pictures import Picture, base_texture
 from .shape import surfaces
 from .solids import lines
@@ -60,7 +61,10 @@ def _faces(faces: NDArray[Any], first: dict[str, int], textured: bool, with_norm
 
 
 def _material(number: int, surface: Surface, texture: str | None) -> str:
+    """Colours in sRGB, as most readers take them."""
     look = surface.material.get("pbrMetallicRoughness", {})
-    red, green, blue, opacity = [*look.get("baseColorFactor", (1, 1, 1, 1)), 1][:4]
+    *linear, opacity = [*look.get("baseColorFactor", (1, 1, 1, 1)), 1][:4]
+    red, green, blue = (TO_SRGB[(np.clip(linear, 0, 1) * 4095).astype(int)] / 255).tolist()
     picture = f"map_Kd {texture}\n" if texture else ""
-    return f"newmtl material-{number}\nKd {red:g} {green:g} {blue:g}\nKs 0 0 0\nd {opacity:g}\nillum 1\n{picture}\n"
+    colour = f"Kd {red:.4g} {green:.4g} {blue:.4g}\nKs 0 0 0\nd {opacity:g}"
+    return f"newmtl material-{number}\n{colour}\nillum 1\n{picture}\n"
