@@ -8,6 +8,7 @@ import sys
 import zipfile
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import lib3mf
 import meshio
@@ -99,15 +100,21 @@ def read_obj(path: Path) -> tuple[int, np.ndarray]:
 
 
 def read_3mf(path: Path) -> tuple[int, np.ndarray]:
-    """Faces and bounds, by the 3MF consortium's own library."""
+    """Faces and bounds, by trimesh."""
+    loaded = trimesh.load_scene(path, process=False)
+    return sum(len(mesh.faces) for mesh in loaded.geometry.values()), loaded.bounds
+
+
+def model_3mf(path: Path) -> tuple[Any, Any]:
+    """A 3MF, and its only mesh, as the 3MF consortium's own library holds them."""
     model = lib3mf.get_wrapper().CreateModel()
-    model.QueryReader("3mf").ReadFromFile(str(path))
-    assert model.GetUnit() == lib3mf.ModelUnit.MilliMeter
+    reader = model.QueryReader("3mf")
+    reader.SetStrictModeActive(True)
+    reader.ReadFromFile(str(path))
+    assert reader.GetWarningCount() == 0
     found = model.GetMeshObjects()
     assert found.MoveNext()
-    mesh = found.GetCurrentMeshObject()
-    points = np.array([list(vertex.Coordinates) for vertex in mesh.GetVertices()])
-    return mesh.GetTriangleCount(), np.array([points.min(0), points.max(0)])
+    return model, found.GetCurrentMeshObject()
 
 
 def read_glb(path: Path) -> tuple[int, np.ndarray]:
@@ -124,7 +131,7 @@ SECOND_READERS = {"glb": read_glb, "obj": read_obj, "stl": read_meshio, "ply": r
 def test_two_readers_find_the_same_mesh(made, name, form):
     """Each format of each sample opens in two libraries with the faces and bounds that were told."""
     found, path = made(sample(name), form, size=80)
-    assert found["checked_with"] == "trimesh"
+    assert found["checked_with"] == ("lib3mf" if form == "3mf" else "trimesh")
     faces, bounds = SECOND_READERS[form](path)
     side = 80 if found["unit"] == "mm" else 0.08
     assert faces == found["faces"] == facts(path.parent.parent / "model.glb").faces
@@ -183,6 +190,25 @@ def test_a_ply_has_the_texture_s_colours(made):
     data = meshes.textured_box(Image.new("RGB", (8, 8), (200, 40, 10))).export(file_type="glb")
     colours = trimesh.load(made(data, "ply")[1], process=False).visual.vertex_colors
     assert np.abs(colours[:, :3].astype(int) - (200, 40, 10)).max() <= 2
+
+
+def test_a_3mf_is_sound_and_in_millimetres(made):
+    """The seam of a texture does not open the mesh: slicers find each edge joined by two faces."""
+    model, mesh = model_3mf(made(sample("ball with a seam"), "3mf")[1])
+    assert model.GetUnit() == lib3mf.ModelUnit.MilliMeter
+    assert mesh.IsManifoldAndOriented()
+    assert model.GetTexture2DGroups().Count() == 1
+
+
+def test_a_3mf_has_the_colours_of_vertices(made):
+    """Each vertex has its own colour, in sRGB."""
+    model, mesh = model_3mf(made(sample("coloured vertices"), "3mf")[1])
+    group = model.GetColorGroupByID(mesh.GetTriangleProperties(0).ResourceID)
+    seen = [(one.Red, one.Green, one.Blue) for one in map(group.GetColor, group.GetAllPropertyIDs())]
+    before = trimesh.load(io.BytesIO(sample("coloured vertices")), file_type="glb", force="mesh", process=False)
+    linear = before.visual.vertex_colors[:, :3] / 255
+    srgb = np.where(linear < 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055) * 255
+    assert np.array(seen) == pytest.approx(srgb, abs=1.5)
 
 
 def test_usdz_is_refused_with_a_way_out_where_it_is_not_installed(made, monkeypatch):

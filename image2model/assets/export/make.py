@@ -19,7 +19,8 @@ from . import readers
 from .gltf import gltf
 from .obj import obj
 from .shape import Z_UP, compact, placed, thinned, vertex_colours
-from .solids import ply, stl, threemf
+from .solids import ply, stl
+from .threemf import threemf
 from .usdz import usdz
 from .wanted import PRINT_SIZE, Wanted, wanted
 
@@ -50,7 +51,7 @@ WRITERS: dict[str, Callable[[Glb, Scene, Wanted, str], bytes]] = {
     "glb": lambda glb, scene, choice, stem: gltf(glb, scene, choice.packing),
     "obj": lambda glb, scene, choice, stem: obj(glb, scene, stem),
     "stl": lambda glb, scene, choice, stem: stl(scene),
-    "3mf": lambda glb, scene, choice, stem: threemf(scene),
+    "3mf": lambda glb, scene, choice, stem: threemf(glb, scene),
     "ply": lambda glb, scene, choice, stem: ply(scene, vertex_colours(glb, scene), None),
     "usdz": lambda glb, scene, choice, stem: usdz(glb, scene, choice.up),
 }

@@ -1,9 +1,7 @@
-"""STL, 3MF and PLY: triangles in plain files."""
+"""STL and PLY: triangles in plain files."""
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,21 +12,6 @@ from ..glb import Floats, Scene
 
 AT_ONCE = 100_000
 """Rows that are turned into text at a time."""
-CONTENT_TYPES = """<?xml version="1.0" encoding="UTF-8"?>
-<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"><Default Extension="rels" \
-ContentType="application/vnd.openxmlformats-package.relationships+xml"/><Default Extension="model" \
-ContentType="application/vnd.ms-package.3dmanufacturing-3dmodel+xml"/></Types>
-"""
-RELATIONSHIPS = """<?xml version="1.0" encoding="UTF-8"?>
-<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="model" \
-Target="/3D/3dmodel.model" Type="http://schemas.microsoft.com/3dmanufacturing/2013/01/3dmodel"/></Relationships>
-"""
-MODEL = """<?xml version="1.0" encoding="UTF-8"?>
-<model unit="millimeter" xml:lang="en" xmlns="http://schemas.microsoft.com/3dmanufacturing/core/2015/02">
-<resources><object id="1" type="model"><mesh><vertices>
-"""
-MODEL_END = """</triangles></mesh></object></resources><build><item objectid="1"/></build></model>
-"""
 
 
 def stl(scene: Scene) -> bytes:
@@ -59,21 +42,6 @@ def ply(scene: Scene, colours: NDArray[np.uint8] | None, normals: Floats | None)
             *(f"property {kind} {name}" for name, _, kind, _ in columns), f"element face {len(faces)}",
             "property list uchar int vertex_indices", "end_header", ""]  # fmt: skip
     return "\n".join(head).encode() + rows.tobytes() + faces.tobytes()
-
-
-def threemf(scene: Scene) -> bytes:
-    """3MF in millimetres: https://github.com/3MFConsortium/spec_core/blob/master/3MF%20Core%20Specification.md."""
-    data = io.BytesIO()
-    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED, compresslevel=4) as archive:
-        archive.writestr("[Content_Types].xml", CONTENT_TYPES)
-        archive.writestr("_rels/.rels", RELATIONSHIPS)
-        with archive.open("3D/3dmodel.model", "w") as model:
-            model.write(MODEL.encode())
-            model.writelines(lines('<vertex x="%.6g" y="%.6g" z="%.6g"/>\n', scene.positions))
-            model.write(b"</vertices><triangles>\n")
-            model.writelines(lines('<triangle v1="%d" v2="%d" v3="%d"/>\n', scene.faces))
-            model.write(MODEL_END.encode())
-    return data.getvalue()
 
 
 def lines(pattern: str, rows: NDArray[Any]) -> Iterator[bytes]:

@@ -36,7 +36,7 @@ FORMATS: dict[str, Format] = {
         Format("glb", "GLB", ".glb", "model/gltf-binary", "game engines, the web, Blender", "y", "m"),
         Format("obj", "OBJ", "-obj.zip", "application/zip", "almost every 3D program", "y", "m"),
         Format("stl", "STL", ".stl", "model/stl", "3D printing", "z", "mm", True, "none"),
-        Format("3mf", "3MF", ".3mf", "model/3mf", "3D printing with true millimetres", "z", "mm", True, "none"),
+        Format("3mf", "3MF", ".3mf", "model/3mf", "3D printing with true millimetres", "z", "mm", True),
         Format("ply", "PLY", ".ply", "application/octet-stream", "MeshLab and scans", "z", "m", colour="at vertices"),
         Format("usdz", "USDZ", ".usdz", "model/vnd.usdz+zip", "iPhone and iPad", "y", "m"),
     )
