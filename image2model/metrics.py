@@ -1,12 +1,50 @@
-"""What is counted while the app runs, for Prometheus; what the database knows is read from there instead.
+"""What is counted while the app runs, for Prometheus; what the database knows is read from there (`ops.metrics`).
 
-Names are a contract with dashboards (`deploy/`). With `PROMETHEUS_MULTIPROC_DIR` set, prometheus-client
-adds up the counts of all processes by itself.
+Names are a contract with dashboards and with programs for the first image2model, which called a job's try a Celery
+task. Every label has few values. With `PROMETHEUS_MULTIPROC_DIR` set, prometheus-client adds up all processes.
 """
 
 from __future__ import annotations
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+JOB_SECONDS = (1, 2.5, 5, 10, 20, 40, 60, 120, 300, 600, 1800, 3600)
 
 REMOVED = Counter("image2model_removed_total", "Batches, orphans and cached files deleted", ["kind", "reason"])
 FREED_BYTES = Counter("image2model_freed_bytes_total", "Bytes that deleting has freed", ["kind"])
+REQUESTS = Counter("http_requests_total", "Requests answered, by route template", ["method", "route", "status"])
+REQUEST_SECONDS = Histogram(
+    "http_request_duration_seconds", "Seconds until an answer began", ["method", "route"], buckets=SECONDS
+)
+FAL_CALLS = Counter("fal_api_requests_total", "Requests to fal, by what they are for", ["operation", "status"])
+FAL_SECONDS = Histogram(
+    "fal_api_request_duration_seconds", "Seconds until fal's answer began", ["operation"], buckets=SECONDS
+)
+TASKS = Counter("celery_tasks_total", "Jobs that ended, in Celery's words", ["state"])
+TASK_SECONDS = Histogram(
+    "celery_task_duration_seconds", "Seconds from a job's start to its end", ["state"], buckets=JOB_SECONDS
+)
+ENDED = Counter("image2model_jobs_ended_total", "Jobs that ended, and why those failed that did", ["state", "code"])
+RETRIES = Counter("image2model_retries_total", "New tries: submitted anew, only collected, pressed by a person", ["by"])
+BREAKER = Gauge(
+    "image2model_breaker_open",
+    "1 while a generator on the host's key rests",
+    ["generator"],
+    multiprocess_mode="livemax",
+)
+
+CELERY = {"done": "SUCCESS", "cancelled": "REVOKED"}
+"""Whatever is not here is FAILURE."""
+for by in ("itself", "collecting", "person"):
+    RETRIES.labels(by)
+
+
+def job_ended(state: str, code: str, seconds: float) -> None:
+    """Count a job that is over; `code` says why it failed, `seconds` how long it was worked."""
+    ENDED.labels(state, code).inc()
+    word = CELERY.get(state, "FAILURE")
+    TASKS.labels(word).inc()
+    TASK_SECONDS.labels(word).observe(max(0.0, seconds))

@@ -44,6 +44,11 @@ class Workers:
         future = self._pool.schedule(function, args=args, timeout=seconds)
         return cast(T, await asyncio.wrap_future(future))
 
+    @property
+    def running(self) -> bool:
+        """Whether tasks are taken."""
+        return bool(self._pool.active)
+
     def close(self) -> None:
         """Stop the workers at once."""
         self._pool.stop()  # type: ignore[no-untyped-call]

@@ -14,15 +14,24 @@ class Breaker:
     """Opens after so many failures in a row; after `rest` seconds a single trial decides whether it closes.
 
     Libraries that were looked at (pybreaker, purgatory) refuse calls while open, and let several trials
-    through at once; here jobs wait, and each trial may cost money. For one event loop.
+    through at once; here jobs wait, and each trial may cost money. For one event loop. `tell_open` is told
+    1 while it is open or half-open, and 0 when it closes.
     """
 
-    def __init__(self, failures: int = 3, rest: float = 60.0, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        failures: int = 3,
+        rest: float = 60.0,
+        clock: Callable[[], float] = time.monotonic,
+        tell_open: Callable[[float], object] | None = None,
+    ) -> None:
         self._most, self._rest, self._clock = failures, rest, clock
         self._failures = 0
         self._opened: float | None = None
         self._trial = False
         self._news = asyncio.Event()
+        self._tell_open = tell_open or float
+        self._tell_open(0)
 
     @property
     def state(self) -> BreakerState:
@@ -72,5 +81,6 @@ class Breaker:
 
     def _tell(self) -> None:
         self._trial = False
+        self._tell_open(float(self._opened is not None))
         self._news.set()
         self._news = asyncio.Event()

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from tenacity import AsyncRetrying, before_sleep_log, retry_if_exception_type, wait_exponential_jitter
 
 from ..errors import Unavailable
+from ..metrics import job_ended
 from .changes import Changes
 from .records import Job, JobState
 from .store import Store
@@ -68,4 +69,7 @@ class Desk:
     def _tell(self, job: Job | None) -> Job | None:
         if job:
             self.changes.tell(job.batch_id)
+        if job and job.finished_at:
+            code = job.failure.code if job.failure else ""
+            job_ended(job.state, code, job.finished_at - (job.started_at or job.finished_at))
         return job

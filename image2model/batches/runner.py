@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from ..generators.base import Generator
+from ..metrics import BREAKER
 from .breaker import Breaker
 from .records import Batch, Failure, Job, Wait
 from .work import Shop, Work
@@ -33,6 +34,7 @@ class Runner:
         self._keyed_jobs: Counter[Payer] = Counter()
         self._closing: set[asyncio.Task[None]] = set()
         self._breakers: dict[Payer, Breaker] = {}
+        self._open = False
         self._slots: dict[str, AbstractAsyncContextManager[Any]] = {
             name: asyncio.Semaphore(generator.spec.at_once) if generator.spec.at_once else nullcontext()
             for name, generator in generators.items()
@@ -43,6 +45,7 @@ class Runner:
         unfinished = await self._desk.surely(self._desk.store.unfinished)
         for batch, job in unfinished:  # asking costs nothing, and what made it fail may be mended
             self.add(batch, [replace(job, waiting=None) if job.remote else job])
+        self._open = True
         return len(unfinished)
 
     def add(self, batch: Batch, jobs: Iterable[Job] | None = None, generator: Generator | None = None) -> None:
@@ -65,6 +68,11 @@ class Runner:
         """The generator of a job on the key that pays for it, where that is known here."""
         return self._generator((batch.generator, job.key_mark))
 
+    @property
+    def working(self) -> int | None:
+        """How many jobs are being worked in this process; None before the start and after the end."""
+        return len(self._tasks) if self._open else None
+
     def breakers(self) -> list[dict[str, Any]]:
         """The state of each breaker that is not closed."""
         return [
@@ -75,7 +83,11 @@ class Runner:
 
     def breaker(self, name: str, key_mark: str = "") -> Breaker:
         """The breaker of a generator on one key."""
-        return self._breakers.setdefault((name, key_mark), Breaker(rest=60.0 * max(self._shop.policy.pace, 0.001)))
+        if (name, key_mark) not in self._breakers:
+            rest = 60.0 * max(self._shop.policy.pace, 0.001)
+            tell = None if key_mark else BREAKER.labels(name).set
+            self._breakers[name, key_mark] = Breaker(rest=rest, tell_open=tell)
+        return self._breakers[name, key_mark]
 
     async def cancel(self, batch: Batch) -> None:
         """Stop every job of a batch that can be stopped; one that the generator has is watched to its end."""
@@ -98,6 +110,7 @@ class Runner:
 
     async def close(self) -> None:
         """Stop working at once; unfinished jobs keep their states and go on at the next start."""
+        self._open = False
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, case, exists, func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
-from .records import FINISHED, UNFINISHED, BatchState
+from .records import FINISHED, RANK, UNFINISHED, BatchState
 from .tables import batches, events, jobs, ledger
 
 
@@ -55,6 +55,16 @@ def _filtered(query: Select[Any], wanted: Wanted) -> Select[Any]:
         ids = (batches.c.id, batches.c.task_id, batches.c.work_id)
         query = query.where(or_(named, *(column.istartswith(text, autoescape=True) for column in ids)))
     return query
+
+
+def standing(connection: Connection) -> dict[str, Any]:
+    """How many jobs are in each state (`states`), and since when the oldest unfinished one waits for its end.
+
+    `oldest` is in seconds since 1970, None where all are over.
+    """
+    by_state = connection.execute(select(jobs.c.state, func.count()).group_by(jobs.c.state)).all()
+    oldest = connection.scalar(select(func.min(jobs.c.pressed_at)).where(jobs.c.state.in_(UNFINISHED)))
+    return {"states": dict.fromkeys(RANK, 0) | {row.state: row[1] for row in by_state}, "oldest": oldest}
 
 
 def endings(connection: Connection) -> Sequence[Any]:

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Engine, Row, create_engine, delete, event, fu
 from sqlalchemy.pool import QueuePool
 
 from ..errors import Conflict, NotFound
+from ..metrics import RETRIES
 from . import money, search
 from .records import FINISHED, RANK, UNFINISHED, Batch, Failure, Job, JobState, Refusal, Wait, may_follow
 from .tables import batches, events, jobs, ledger
@@ -210,6 +211,7 @@ class Store:
             for job in fresh:
                 if job.id in kept:
                     money.settle(connection, job, "reserved")
+            RETRIES.labels("person").inc(len(fresh))
             return fresh
 
     @staticmethod
@@ -281,6 +283,11 @@ class Store:
             by_state = connection.execute(select(jobs.c.state, func.count()).group_by(jobs.c.state)).all()
             total = connection.scalar(select(func.count()).select_from(batches)) or 0
         return {"batches": total, **{row.state: row[1] for row in by_state}}
+
+    def ping(self) -> None:
+        """Raise whatever keeps the database from being written to; nothing is written."""
+        with self._write() as connection:
+            connection.execute(select(1))
 
     def delete(self, batch_id: str, force: bool = True) -> None:
         """Forget a batch, its jobs and its events, but not what they cost; raises NotFound.

@@ -20,6 +20,7 @@ from ..errors import GenerationFailed, Image2ModelError, NotFound
 from ..files import move_whole
 from ..generators.base import Choice, Finished, Generator, Queued, Running, Submitted, Task
 from ..generators.local import cut_out
+from ..metrics import RETRIES
 from ..workers import Workers, bounded
 from .breaker import Breaker
 from .desk import Desk
@@ -220,6 +221,7 @@ class Work:
             await self._end(error, stopping)
             return False
         until = Wait(error.code, error.message, time.time() + wait)
+        RETRIES.labels("collecting" if collects else "itself").inc()
         return self._goes_on(await self._desk.change(self._desk.store.defer, self.job, until, collects))
 
     async def _end(self, error: Image2ModelError, stopping: bool) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from ..batches import disk, money, retention, search
 from ..batches.desk import Desk
 from ..batches.folders import Folders
+from ..batches.policy import FAULTS
 from ..batches.records import Batch, BatchState
 from ..batches.runner import Runner
 from ..batches.store import SpendingBy
@@ -78,6 +79,50 @@ class Host:
         found = [_entry(row["code"], ATTENTION[row["code"]], row["count"], row["last_seen"]) for row in refused]
         waiting = await self._desk.call(self._desk.store.waiting_for, "collect_refused")
         return [*found, _entry("collect_refused", UNCOLLECTED, waiting, now)] if waiting else found
+
+    async def ping(self) -> None:
+        """Raise Unavailable unless the database could be written to now."""
+        await self._desk.call(self._desk.store.ping)
+
+    async def standing(self) -> dict[str, Any]:
+        """What costs little to know: jobs by state (`states`), money, and the age of the oldest unfinished one.
+
+        `spent_today` and `spent_this_month` as in `overview`.
+        """
+        now = time.time()
+        found = await self._desk.call(self._desk.store.read, search.standing)
+        return {
+            "states": found["states"],
+            "oldest_seconds": max(0.0, now - found["oldest"]) if found["oldest"] else 0.0,
+            "spent_today": await self._desk.call(self._desk.store.spent, money.day_start(now)),
+            "spent_this_month": await self._desk.call(self._desk.store.spent, money.month_start(now)),
+        }
+
+    @property
+    def working(self) -> int | None:
+        """How many jobs are worked in this process; None unless it has been started."""
+        return self._runner.working
+
+    async def at_far_side(self) -> dict[str, Any]:
+        """How generators do that run on the host's key, by the outcomes of the last 24 hours and by their breakers.
+
+        `configured`: whether there is one; `done` and `faults` (the generator's own) of its jobs; `resting`: ids of
+        those with a breaker that is not closed; `attention`: see there.
+        """
+        now = time.time()
+        ids = {name for name, generator in self._generators.items() if generator.key_mark}
+        rows = [
+            row
+            for row in await self._desk.call(self._desk.store.outcomes, now - money.DAY)
+            if row["generator"] in ids and not row["own_key"]
+        ]
+        return {
+            "configured": bool(ids),
+            "done": sum(row["count"] for row in rows if row["state"] == "done"),
+            "faults": sum(row["count"] for row in rows if row["code"] in FAULTS),
+            "resting": [one["generator"] for one in self._runner.breakers() if not one["own_key"]],
+            "attention": await self.attention(now),
+        }
 
     def reset_breaker(self, generator: str) -> None:
         """Let jobs pass to a generator again at once; raises NotFound."""

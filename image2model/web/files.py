@@ -10,15 +10,15 @@ from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
-from starlette.routing import Route
 
 from ..errors import Image2ModelError
 from ..studio import Stream, Studio, archive_name
+from .measuring import Counted
 
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def routes(studio: Studio) -> list[Route]:
+def routes(studio: Studio) -> list[Counted]:
     """The routes, to be placed before Gradio's."""
 
     async def file(request: Request) -> Response:
@@ -63,12 +63,12 @@ def routes(studio: Studio) -> list[Route]:
         return JSONResponse({"status": "alive"}, headers={"Cache-Control": "no-store"})
 
     return [
-        Route("/batches/{batch_id}/zip", _answering(archive)),
-        Route("/batches/{batch_id}/export", _answering(exports)),
-        Route("/batches/{batch_id}/{number:int}/export", _answering(export)),
-        Route("/batches/{batch_id}/{number:int}/print-check", _answering(print_check)),
-        Route("/batches/{batch_id}/{number:int}/{name}", _answering(file)),
-        Route("/alive", alive),
+        Counted("/batches/{batch_id}/zip", _answering(archive)),
+        Counted("/batches/{batch_id}/export", _answering(exports)),
+        Counted("/batches/{batch_id}/{number:int}/export", _answering(export)),
+        Counted("/batches/{batch_id}/{number:int}/print-check", _answering(print_check)),
+        Counted("/batches/{batch_id}/{number:int}/{name}", _answering(file)),
+        Counted("/alive", alive),
     ]
 
 

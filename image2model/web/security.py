@@ -90,10 +90,13 @@ class Security:
         headers = [(name, value) for name, value in scope["headers"] if name != b"x-gradio-server"]
         client = scope["client"][0] if scope.get("client") else ""
         if client in self._behind_proxy.trusted_hosts:
-            await self._behind_proxy({**scope, "headers": headers}, receive, send)  # type: ignore[arg-type]
+            scope["headers"] = headers  # in place, here and below: `Measured` reads the route that is put into it
+            await self._behind_proxy(scope, receive, send)  # type: ignore[arg-type]
             return
-        headers = [pair for pair in headers if pair[0] != b"forwarded" and not pair[0].startswith(b"x-forwarded-")]
-        await self._checked({**scope, "headers": headers}, receive, send)
+        scope["headers"] = [
+            pair for pair in headers if pair[0] != b"forwarded" and not pair[0].startswith(b"x-forwarded-")
+        ]
+        await self._checked(scope, receive, send)
 
     async def _checked(self, scope: Scope, receive: Receive, send: Send) -> None:
         sender = _Protected(scope["path"], send)

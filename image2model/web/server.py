@@ -61,6 +61,7 @@ class Server:
     def start(self) -> None:
         """Build the page and serve it, with our own routes before Gradio's."""
         from .files import routes
+        from .measuring import Measured
         from .rest.app import mounted
         from .security import Security
         from .ui.create import EXAMPLES
@@ -76,7 +77,7 @@ class Server:
             app_kwargs={
                 "routes": [*routes(self.studio), mounted(self.studio)],
                 "lifespan": self._lifespan,
-                "middleware": [Middleware(Security, settings=self.settings)],
+                "middleware": [Middleware(Measured), Middleware(Security, settings=self.settings)],
             },
             allowed_paths=[str(EXAMPLES)],  # wherever the app is started from
             prevent_thread_lock=True,

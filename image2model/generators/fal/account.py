@@ -20,6 +20,7 @@ from fal_client.auth import AuthCredentials
 from fal_client.client import USER_AGENT, AsyncCDNTokenManager, AsyncClient, CDNToken, StorageSettings
 
 from ..base import Told
+from .counting import CountingClient, with_key, without_key
 from .downloads import Downloads
 from .failures import (
     BAD_KEY,
@@ -108,14 +109,19 @@ class Connections:
 
     def __init__(self, credentials: str, patience: Patience) -> None:
         agent = {"User-Agent": USER_AGENT}
-        self.queue = httpx.AsyncClient(
+        self.queue = CountingClient(
+            with_key,
             verify=_tls(),
             headers={**agent, "Authorization": f"Key {credentials}"},
             timeout=httpx.Timeout(patience.answer, connect=CONNECT_SECONDS, pool=None),
             limits=LIMITS,
         )
-        self.open = httpx.AsyncClient(
-            verify=_tls(), headers={**agent, "Accept-Encoding": "identity"}, timeout=CDN_TIMEOUT, limits=LIMITS
+        self.open = CountingClient(
+            without_key,
+            verify=_tls(),
+            headers={**agent, "Accept-Encoding": "identity"},
+            timeout=CDN_TIMEOUT,
+            limits=LIMITS,
         )
         self.fal = _FalClient(credentials, self.queue, self.open)
         self.uploads = asyncio.Semaphore(UPLOADS_AT_ONCE)

@@ -15,8 +15,9 @@ from starlette.routing import Match, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ... import __version__
+from ...ops.health import Health
 from ...studio import Studio
-from . import admin, downloads, errors, models, status, uploads
+from . import admin, downloads, errors, health, models, status, uploads
 from .correlation import Correlated
 
 PREFIX = "/api/v1"
@@ -34,7 +35,8 @@ ROUTERS = (
     status.router,
     downloads.router,
     admin.router,
-)  # one per noun; health and logs go here
+    health.router,
+)  # one per noun; logs go here
 ABOUT = """A batch of pictures in, textured 3D meshes out.
 
 Upload pictures, follow the task, fetch the results. Every error has the same body, with a sentence for a person in
@@ -52,7 +54,8 @@ def build(studio: Studio) -> FastAPI:
         redirect_slashes=False,  # `Named` knows both; a redirect would lose the body
         responses=errors.documented(422),
     )
-    app.state.studio = studio
+    app.state.studio, app.state.health = studio, Health(studio)
+    app.state.prefix = PREFIX
     errors.install(app)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
@@ -86,7 +89,8 @@ class Named:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on under that path."""
-        await self.app({**scope, "path": scope.get("root_path", "") + canonical(_path(scope))}, receive, send)
+        scope["path"] = scope.get("root_path", "") + canonical(_path(scope))  # not a copy: `Measured` reads its route
+        await self.app(scope, receive, send)
 
 
 def canonical(path: str) -> str:

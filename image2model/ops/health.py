@@ -1,0 +1,170 @@
+"""How the parts of the app are, honestly and cheaply: nothing that is asked costs money, and nothing waits long."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import platform
+import shutil
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar
+
+import psutil
+
+from ..studio import Studio
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+State = Literal["healthy", "degraded", "unhealthy"]
+
+NEEDED = ("database", "queue")
+"""Without these nothing works: the app is not ready."""
+VITAL = (*NEEDED, "disk_space", "generator")
+"""Without these no new picture can be worked: the app is unhealthy."""
+PATIENCE = 1.0
+"""Seconds that a part has for its answer."""
+FILLING = 80
+"""Percent of the disk from which on it is worth a look."""
+FEW = 5
+"""Outcomes that tell nothing yet."""
+GB = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """How a part is; `seconds` is how long it took to answer."""
+
+    name: str
+    status: State
+    seconds: float = 0.0
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+class Look(Generic[T]):
+    """Asks something now and then, however often it is wanted, and never twice at a time."""
+
+    def __init__(self, ask: Callable[[], Awaitable[T]], fresh: float) -> None:
+        self._ask, self._fresh = ask, fresh
+        self._task: asyncio.Task[tuple[T, float]] | None = None
+        self._asked = 0.0
+
+    async def __call__(self, patience: float = PATIENCE) -> tuple[T, float] | None:
+        """What was found in the last `fresh` seconds, and how long it took; None for an error or no answer in time."""
+        if self._task is None or (self._task.done() and time.monotonic() > self._asked + self._fresh):
+            self._asked = time.monotonic()
+            self._task = asyncio.create_task(self._timed())
+        await asyncio.wait([self._task], timeout=patience)
+        if not self._task.done():
+            return None
+        if error := self._task.exception():
+            log.warning("a part of the app does not answer: %s", type(error).__name__)
+            return None
+        return self._task.result()
+
+    async def _timed(self) -> tuple[T, float]:
+        began = time.perf_counter()
+        return await self._ask(), time.perf_counter() - began
+
+
+class Health:
+    """How the parts of one studio are."""
+
+    def __init__(self, studio: Studio) -> None:
+        self._studio = studio
+        self._ping = Look(studio.host.ping, fresh=1.0)
+        self.standing = Look(studio.host.standing, fresh=5.0)
+        """See `Host.standing`."""
+        self._far = Look(studio.host.at_far_side, fresh=15.0)
+        psutil.cpu_percent()  # the first call only begins to measure
+
+    async def components(self) -> list[Component]:
+        """Every part."""
+        return [
+            await self._database(), await self._queue(), self._disk(), await self._fal(), self._generator(),
+            *(Component(name, "healthy", details={"configured": False}) for name in ("redis", "celery")),
+        ]  # fmt: skip
+
+    async def not_ready(self) -> list[str]:
+        """The parts that keep everything from working."""
+        return [part.name for part in (await self._database(), await self._queue()) if part.status == "unhealthy"]
+
+    async def _database(self) -> Component:
+        kind = {"kind": self._studio.settings.database.partition(":")[0].partition("+")[0]}
+        found = await self._ping()
+        if found is None:
+            return Component("database", "unhealthy", PATIENCE, {**kind, "reason": "It cannot be written to now."})
+        return Component("database", "healthy", found[1], kind)
+
+    async def _queue(self) -> Component:
+        working = self._studio.host.working
+        details: dict[str, Any] = {"kind": "embedded", "working": working or 0}
+        if working is None:
+            return Component("queue", "unhealthy", details={**details, "reason": "It is not running."})
+        found = await self.standing()
+        if found is None:
+            return Component("queue", "degraded", PATIENCE, {**details, "reason": "What waits cannot be told."})
+        waits = {"waiting": found[0]["states"]["new"], "oldest_seconds": round(found[0]["oldest_seconds"], 1)}
+        return Component("queue", "healthy", found[1], {**details, **waits})
+
+    def _disk(self) -> Component:
+        disk = shutil.disk_usage(self._studio.folders.data)
+        percent, least = round(100 * disk.used / disk.total, 1), float(self._studio.settings.min_free_gb)
+        details = {"usage_percent": percent, "free_gb": round(disk.free / GB, 3), "min_free_gb": least}
+        if disk.free < least * GB:
+            return Component("disk_space", "unhealthy", 0.0, {**details, "reason": "No new batch is taken."})
+        return Component("disk_space", "degraded" if percent > FILLING else "healthy", 0.0, details)
+
+    async def _fal(self) -> Component:
+        found = await self._far()
+        if found is None:
+            return Component("fal_api", "degraded", PATIENCE, {"reason": "Its last outcomes cannot be told."})
+        far, seconds = found
+        details = {name: far[name] for name in ("configured", "done", "faults", "resting")}
+        reasons = [one["message"] for one in far["attention"]]
+        return Component("fal_api", _judged(far), seconds, {**details, "reasons": reasons})
+
+    def _generator(self) -> Component:
+        usable = [name for name, generator in self._studio.generators.items() if not generator.unavailable]
+        details = {"usable": usable, "chosen_at_first": self._studio.settings.default_generator}
+        if not usable or not self._studio.workers.running:
+            return Component("generator", "unhealthy", details={**details, "reason": "No picture can be worked."})
+        preset = details["chosen_at_first"] in usable
+        return Component("generator", "healthy" if preset else "degraded", details=details)
+
+
+def _judged(far: dict[str, Any]) -> State:
+    """How fal is, by what came of the jobs of the last 24 hours."""
+    if far["attention"]:
+        return "unhealthy"
+    ended = far["done"] + far["faults"]
+    return "degraded" if far["resting"] or (ended >= FEW and far["faults"] > ended / 2) else "healthy"
+
+
+def overall(parts: Sequence[Component]) -> State:
+    """How the app is: unhealthy where a vital part is."""
+    if any(part.status == "unhealthy" for part in parts if part.name in VITAL):
+        return "unhealthy"
+    return "healthy" if all(part.status == "healthy" for part in parts) else "degraded"
+
+
+def system(studio: Studio) -> dict[str, Any]:
+    """The machine: processor and memory in percent (of the time since the last look), memory and disk in GB."""
+    memory, disk = psutil.virtual_memory(), shutil.disk_usage(studio.folders.data)
+    return {
+        "platform": platform.platform(terse=True),
+        "python_version": platform.python_version(),
+        "cpu_usage_percent": psutil.cpu_percent(),
+        "memory_usage_percent": memory.percent,
+        "memory_available_gb": round(memory.available / GB, 3),
+        "disk_usage_percent": round(100 * disk.used / disk.total, 1),
+        "disk_free_gb": round(disk.free / GB, 3),
+        "load_average": [round(load, 2) for load in os.getloadavg()],
+    }
+
+
+def uptime() -> float:
+    """Seconds since this process began."""
+    return time.time() - float(psutil.Process().create_time())

@@ -1,0 +1,79 @@
+"""What Prometheus is told: the counts of `image2model.metrics`, and what the database and the machine say now.
+
+Names are the contract's (`http_…`, `celery_…`, `fal_api_…`, `system_…`) and ours (`image2model_…`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYPE
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from ..batches.records import UNFINISHED
+from ..studio import Studio
+from .health import Health, system
+
+__all__ = ["CONTENT_TYPE", "counted", "exposition"]
+MACHINE = {
+    "cpu_usage_percent": "Processor time used since the last look",
+    "memory_usage_percent": "Memory used",
+    "disk_usage_percent": "Disk used, of the one that holds the data",
+}
+
+
+async def exposition(studio: Studio, health: Health) -> bytes:
+    """Everything in Prometheus' text format 0.0.4; what the database does not tell in time is left out."""
+    found = await health.standing()
+    registry = CollectorRegistry()
+    registry.register(_Now([*_machine(studio), *(_stored(found[0], studio) if found else ())]))
+    return counted() + generate_latest(registry)
+
+
+def counted() -> bytes:
+    """What was counted, in this process or, with `PROMETHEUS_MULTIPROC_DIR`, in all of them."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return generate_latest(REGISTRY)
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)
+
+
+class _Now(Collector):
+    """What is known at this moment."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = list(families)
+
+    def collect(self) -> Iterator[Metric]:
+        """See prometheus-client."""
+        yield from self._families
+
+
+def _machine(studio: Studio) -> Iterator[Metric]:
+    known = system(studio)
+    for name, words in MACHINE.items():
+        yield GaugeMetricFamily(f"system_{name}", words, known[name])
+    yield GaugeMetricFamily("image2model_disk_free_bytes", "Free on the disk of the data", known["disk_free_gb"] * 1e9)
+
+
+def _stored(standing: dict[str, Any], studio: Studio) -> Iterator[Metric]:
+    states, oldest = standing["states"], standing["oldest_seconds"]
+    by_state = GaugeMetricFamily("image2model_jobs", "Jobs in each state", labels=["state"])
+    for state, count in states.items():
+        by_state.add_metric([state], count)
+    yield by_state
+    active = sum(states[state] for state in UNFINISHED)
+    yield GaugeMetricFamily("active_jobs_total", "Jobs that are not over", active)
+    yield GaugeMetricFamily("image2model_oldest_job_seconds", "Age of the oldest job that is not over", oldest)
+    spent = GaugeMetricFamily("image2model_spent_dollars", "Spent on the host's key, or reserved", labels=["period"])
+    spent.add_metric(["day"], float(standing["spent_today"]))
+    spent.add_metric(["month"], float(standing["spent_this_month"]))
+    yield spent
+    if (budget := studio.settings.daily_budget) is not None:
+        yield GaugeMetricFamily("image2model_daily_budget_dollars", "What may be spent in a day (UTC)", float(budget))

@@ -1,0 +1,134 @@
+"""Whether the app lives, is ready and is well, and its numbers for Prometheus."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import PlainTextResponse
+from pydantic import BaseModel, Field
+
+from ... import __version__
+from ...ops.health import Health, overall, system, uptime
+from ...ops.metrics import CONTENT_TYPE, exposition
+from .common import StudioDep, now
+
+router = APIRouter(prefix="/health", tags=["health"])
+SERVICE = "image2model"
+FRESH = {"Cache-Control": "no-store"}
+
+
+def _health(request: Request) -> Health:
+    return request.app.state.health  # type: ignore[no-any-return]
+
+
+HealthDep = Annotated[Health, Depends(_health)]
+Status = Literal["healthy", "degraded", "unhealthy"]
+
+
+class Well(BaseModel):
+    """It answers."""
+
+    status: Literal["healthy"] = "healthy"
+    service: str = SERVICE
+    version: str = __version__
+    timestamp: str
+
+
+class Machine(BaseModel):
+    """What it runs on."""
+
+    platform: str
+    python_version: str
+    cpu_usage_percent: float = Field(description="Since the last look")
+    memory_usage_percent: float
+    memory_available_gb: float
+    disk_usage_percent: float
+    disk_free_gb: float
+    load_average: list[float]
+
+
+class Part(BaseModel):
+    """How a part is."""
+
+    name: str
+    status: Status
+    response_time_ms: float
+    details: dict[str, Any]
+
+
+class Detailed(BaseModel):
+    """How everything is; unhealthy where no new picture can be worked."""
+
+    status: Status
+    service: str = SERVICE
+    version: str = __version__
+    timestamp: str
+    system: Machine
+    components: list[Part]
+    uptime_seconds: float
+
+
+class Alive(BaseModel):
+    """The process answers."""
+
+    status: Literal["alive"] = "alive"
+    timestamp: str
+
+
+class Ready(BaseModel):
+    """It takes requests."""
+
+    status: Literal["ready"] = "ready"
+    timestamp: str
+
+
+class NotReady(BaseModel):
+    """What keeps it from taking requests."""
+
+    status: Literal["not_ready"] = "not_ready"
+    failed_components: list[str]
+    timestamp: str
+
+
+@router.get("")
+async def health() -> Well:
+    """Whether the app answers."""
+    return Well(timestamp=now())
+
+
+@router.get("/detailed", responses={503: {"model": Detailed, "description": "Unhealthy"}})
+async def detailed(health: HealthDep, studio: StudioDep, response: Response) -> Detailed:
+    """How each part is, from what is known here; fal by the outcomes of the last 24 hours, not by a call."""
+    parts = await health.components()
+    told = [
+        Part(name=one.name, status=one.status, response_time_ms=round(1000 * one.seconds, 2), details=one.details)
+        for one in parts
+    ]
+    status = overall(parts)
+    response.status_code = 503 if status == "unhealthy" else 200
+    return Detailed(
+        status=status, timestamp=now(), system=Machine(**system(studio)), components=told,
+        uptime_seconds=round(uptime(), 1),
+    )  # fmt: skip
+
+
+@router.get("/metrics", response_class=PlainTextResponse)
+async def metrics(health: HealthDep, studio: StudioDep) -> Response:
+    """The numbers, in Prometheus' text format."""
+    return Response(await exposition(studio, health), media_type=CONTENT_TYPE, headers=FRESH)
+
+
+@router.get("/liveness")
+async def liveness() -> Alive:
+    """Whether the process lives."""
+    return Alive(timestamp=now())
+
+
+@router.get("/readiness", responses={503: {"model": NotReady, "description": "Not ready"}}, response_model=Ready)
+async def readiness(health: HealthDep) -> Any:
+    """Whether it can take requests."""
+    if failed := await health.not_ready():
+        body = NotReady(failed_components=failed, timestamp=now())
+        return Response(body.model_dump_json(), 503, FRESH, "application/json")
+    return Ready(timestamp=now())
