@@ -1,7 +1,8 @@
-"""Time and peak memory of each export, thinning and mending by the mesh's size: `python -m benchmarks.mesh_exports`.
+"""Time and peak memory of facts, thumbnail and each export by the mesh's size: `python -m benchmarks.mesh_exports`.
 
-Each step runs once in a process of its own, reading back of what was written included; the first row, loading the
-mesh and nothing else, is the baseline. Times are processor time, so that they can be compared on a busy machine.
+Each step runs once in a process of its own, which like the app's has done the same to a small mesh before; reading back
+of what was written is included; the first row, loading the mesh and nothing else, is the baseline. Times are processor
+time, so that they can be compared on a busy machine. Names of steps choose some: `… 3MF "STL, mended"`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from .asset_reports import SIZES, mesh, peak_memory
 
 STEPS: dict[str, dict[str, Any]] = {
     "load only": {},
+    "facts": {},
+    "thumbnail": {},
     "print check": {},
     "GLB, a fifth of the faces": {"format": "glb", "share": 5},
     "GLB, meshopt": {"format": "glb", "packing": "meshopt"},
@@ -29,17 +32,23 @@ STEPS: dict[str, dict[str, Any]] = {
     "STL, new skin": {"format": "stl", "repair": "rebuild"},
     "PLY": {"format": "ply"},
     "3MF": {"format": "3mf"},
+    "USDZ": {"format": "usdz"},
 }
 
 
 def work(step: str, glb: Path) -> Callable[[], Any]:
     """What is to be measured for a row."""
     from image2model.assets.export import check_print, export, wanted
+    from image2model.assets.facts import facts
     from image2model.assets.glb import Glb
+    from image2model.assets.thumbnail import thumbnail
 
-    options = dict(STEPS[step])
-    if not options:
-        return (lambda: Glb(glb).scene()) if step == "load only" else (lambda: check_print(glb))
+    if not (options := dict(STEPS[step])):
+        looks: dict[str, Callable[[Path], Any]] = {
+            "load only": lambda path: Glb(path).scene(), "facts": facts, "thumbnail": thumbnail,
+            "print check": check_print,
+        }  # fmt: skip
+        return lambda: looks[step](glb)
     if share := options.pop("share", None):
         options["face_limit"] = len(Glb(glb).scene().faces) // share
     choice = wanted(**options)
@@ -48,6 +57,10 @@ def work(step: str, glb: Path) -> Callable[[], Any]:
 
 def measure(step: str, glb: Path) -> dict[str, float]:
     """Seconds of processor time and MB of peak memory of one step in this process."""
+    with tempfile.TemporaryDirectory() as folder:
+        small = Path(folder) / "small.glb"
+        small.write_bytes(mesh(8))
+        work(step, small)()
     run = work(step, glb)
     start = time.process_time()
     run()
@@ -56,19 +69,20 @@ def measure(step: str, glb: Path) -> dict[str, float]:
 
 def main() -> None:
     """Print a table for 100k and 1M faces."""
+    steps = sys.argv[1:] or STEPS
     for size in ("100k faces", "1M faces"):
         with tempfile.TemporaryDirectory() as folder:
             glb = Path(folder) / "mesh.glb"
             glb.write_bytes(mesh(SIZES[size]))
             print(f"\n{size:26}{'seconds':>9}{'peak MB':>9}")
-            for step in STEPS:
-                command = [sys.executable, "-m", "benchmarks.mesh_exports", step, str(glb)]
+            for step in steps:
+                command = [sys.executable, "-m", "benchmarks.mesh_exports", "one", step, str(glb)]
                 found = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
                 print(f"{step:26}{found['seconds']:>9.2f}{found['peak']:>9.0f}", flush=True)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 2:
-        print(json.dumps(measure(sys.argv[1], Path(sys.argv[2]))))
+    if sys.argv[1:2] == ["one"]:
+        print(json.dumps(measure(sys.argv[2], Path(sys.argv[3]))))
     else:
         main()

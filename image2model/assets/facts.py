@@ -113,12 +113,12 @@ def closure(positions: Floats, faces: Integers) -> Closure:
     welded = weld(positions, faces)
     if not len(welded):
         return Closure(0, 0, 0, 0, True)
-    edges, counts, balanced = _edges(welded)
-    used = np.unique(welded)
+    edges, counts, balanced = edges_of(welded)
+    used = vertices_of(welded)
     parts = _pieces(edges, used)
     return Closure(
         parts=parts,
-        holes=_pieces(edges[counts == 1], np.unique(edges[counts == 1])),
+        holes=_pieces(edges[counts == 1], vertices_of(edges[counts == 1])),
         open_edges=int((counts == 1).sum()),
         nonmanifold_edges=int((counts > 2).sum()),
         consistent=bool(balanced[counts == 2].all()),
@@ -159,7 +159,22 @@ def weld_numbers(positions: Floats, faces: Integers) -> Integers:
     return numbers
 
 
-def _edges(faces: Integers) -> tuple[Integers, Integers, NDArray[np.bool_]]:
+def vertices_of(faces: Integers) -> Integers:
+    """The vertices that faces or edges use, in order; several times faster than numpy's `unique`."""
+    used = np.zeros(int(faces.max(initial=-1)) + 1, bool)
+    used[faces] = True
+    return np.flatnonzero(used)
+
+
+def renumbered(faces: Integers) -> tuple[Integers, Integers]:
+    """The vertices that faces use, and the faces over these alone."""
+    used = vertices_of(faces)
+    numbers = np.zeros(int(faces.max(initial=-1)) + 1, np.intp)
+    numbers[used] = np.arange(len(used))
+    return used, numbers[faces]
+
+
+def edges_of(faces: Integers) -> tuple[Integers, Integers, NDArray[np.bool_]]:
     """Edges (e, 2), the number of faces at each, and whether as many faces run along it one way as the other."""
     starts, ends = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
     span = int(faces.max()) + 1

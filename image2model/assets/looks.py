@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..files import write_whole
+from .facts import renumbered
 from .glb import Floats, Glb, Integers, Scene
 
 Look = Literal["plain", "wireframe"]
@@ -36,9 +37,8 @@ def write_look(glb: Path, to: Path, look: Look) -> None:
 
 def look_of(scene: Scene, look: Look) -> bytes:
     """The bytes of such a GLB. Format: glTF 2.0, sections 3.7 (meshes) and 4.4 (the binary file)."""
-    used, numbers = np.unique(scene.faces, return_inverse=True)
+    used, faces = renumbered(scene.faces)
     points = scene.positions[used]
-    faces = numbers.reshape(-1, 3)
     normals = _normals(scene, points, faces, used)
     arrays: list[NDArray[Any]] = [points, normals, faces.astype("<u4")]
     primitives = [{"attributes": {"POSITION": 0, "NORMAL": 1}, "indices": 2, "material": 0, "mode": TRIANGLES}]
@@ -62,7 +62,8 @@ def edges(faces: Integers) -> NDArray[np.uint32]:
     """Each edge of `faces` (m, 3) once, as (edges, 2)."""
     ends = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
     span = int(faces.max()) + 1
-    keys = np.unique(ends[:, 0] * span + ends[:, 1])
+    keys = np.sort(ends[:, 0] * span + ends[:, 1])
+    keys = keys[np.diff(keys, prepend=-1) > 0]
     return np.stack(np.divmod(keys, span), axis=1).astype("<u4")
 
 

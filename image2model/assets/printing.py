@@ -11,7 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from . import meshopt
-from .facts import Closure, closure, weld, weld_numbers
+from .facts import Closure, closure, edges_of, renumbered, vertices_of, weld, weld_numbers
 from .glb import Floats, Integers
 
 MOST_FACES = 1_000_000
@@ -118,10 +118,10 @@ def _joined(positions: Floats, faces: Integers) -> Mesh:
     """The mesh with vertices at one place made one, and without those that no face uses."""
     numbers = weld_numbers(positions, faces)
     places = np.zeros((int(numbers.max()) + 1, 3), np.float32)
-    used = np.unique(faces)
+    used = vertices_of(faces)
     places[numbers[used]] = positions[used]
-    kept, order = np.unique(weld(positions, faces), return_inverse=True)
-    return places[kept], order.reshape(-1, 3)
+    kept, order = renumbered(weld(positions, faces))
+    return places[kept], order
 
 
 def _without_doubles(positions: Floats, faces: Integers) -> tuple[Mesh, str]:
@@ -183,8 +183,14 @@ def _rims(faces: Integers) -> list[NDArray[np.intp]]:
     """The rim of each hole, its vertices in the order in which the faces around it run."""
     starts, ends = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
     span = int(faces.max()) + 1
-    there = starts * span + ends
-    open_ = ~np.isin(there, ends * span + starts)
+    edges, _, balanced = edges_of(faces)
+    torn = edges[~balanced] @ [span, 1]
+    if not len(torn):
+        return []
+    keys = np.minimum(starts, ends) * span + np.maximum(starts, ends)
+    near = np.flatnonzero(torn[np.searchsorted(torn[:-1], keys)] == keys)
+    there, back = (starts * span + ends)[near], (ends * span + starts)[near]
+    open_ = near[~np.isin(there, back)]
     following = dict(zip(starts[open_].tolist(), ends[open_].tolist(), strict=True))
     rims = []
     while following:
@@ -237,7 +243,7 @@ def _of_manifold(solid: Any) -> Mesh:
 
 def _with_base(positions: Floats, faces: Integers) -> tuple[Mesh, str]:
     """Cut off as little of the bottom as makes it stand."""
-    if stands(positions, faces) or not closure(positions, faces).watertight:
+    if stands(positions, faces):
         return (positions, faces), ""
     solid = _manifold(positions, faces)
     low, high = float(positions[:, 2].min()), float(positions[:, 2].max())

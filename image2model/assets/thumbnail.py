@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from .facts import vertices_of
 from .glb import Floats, Glb, Integers, Scene, Surface
 from .raster import Raster
 
@@ -104,14 +105,14 @@ def picture(glb: Glb, scene: Scene, size: int, turn: float = 0, reach: Floats | 
 
 def reach_of(scene: Scene) -> Floats:
     """How far a scene reaches from the upright line through the middle of its box, and up and down from there."""
-    points = scene.positions[np.unique(scene.faces)]
+    points = scene.positions[vertices_of(scene.faces)]
     offset = np.abs(points - _middle(scene))
     return np.array([np.hypot(offset[:, 0], offset[:, 2]).max(), offset[:, 1].max()], np.float32)
 
 
 def _middle(scene: Scene) -> Floats:
     """The middle of the scene's box, of what its faces use."""
-    points = scene.positions[np.unique(scene.faces)]
+    points = scene.positions[vertices_of(scene.faces)]
     return np.asarray((points.min(axis=0) + points.max(axis=0)) / 2, np.float32)
 
 

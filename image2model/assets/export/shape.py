@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import meshopt
+from ..facts import renumbered
 from ..glb import Floats, Glb, Integers, Scene, Surface
 from ..thumbnail import TO_SRGB, base_colour
 from .wanted import Wanted
@@ -38,10 +39,10 @@ def compact(scene: Scene) -> Scene:
     for surface, vertices, own in surfaces(scene):
         if not len(own):
             continue
-        used, numbers = np.unique(own, return_inverse=True)
+        used, numbers = renumbered(own)
         attributes = {name: values[used] for name, values in surface.attributes.items()}
         positions.append(scene.positions[vertices][used])
-        faces.append(numbers.reshape(-1, 3) + first_vertex)
+        faces.append(numbers + first_vertex)
         kept.append(replace(surface, first_face=first_face, first_vertex=first_vertex, attributes=attributes))
         first_face, first_vertex = first_face + len(own), first_vertex + len(used)
     return Scene(np.concatenate(positions), np.concatenate(faces), tuple(kept), 0)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..facts import renumbered
 from ..glb import Glb, Integers, Scene, Surface
 from .pictures import Picture, base_texture
 from .shape import surfaces, vertex_colours
@@ -136,5 +137,5 @@ def _joined(scene: Scene) -> tuple[NDArray[np.float32], Integers]:
     faces = first[number][scene.faces]
     lost = (faces == np.roll(faces, 1, axis=1)).any(axis=1)
     faces[lost] = scene.faces[lost]
-    used, numbers = np.unique(faces, return_inverse=True)
-    return scene.positions[used], numbers.reshape(-1, 3)
+    used, faces = renumbered(faces)
+    return scene.positions[used], faces
