@@ -14,6 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from image2model.batches.records import NewJob
 from image2model.batches.store import Store, new_id
 from image2model.settings import Settings
 from image2model.studio import Studio
@@ -25,11 +26,9 @@ FACTS = {"faces": 12, "vertices": 24, "size_bytes": 65_000, "dimensions": [1, 1,
 
 def fill(store: Store, batches: int, per_batch: int) -> str:
     """Store finished batches; return the id of the newest."""
-    names = [(f"picture {n}.png", f"picture-{n}") for n in range(per_batch)]
+    jobs = [NewJob(f"picture {n}.png", f"picture-{n}", Decimal("0.3")) for n in range(per_batch)]
     for _ in range(batches):
-        batch = store.create(
-            new_id(), names, generator="local", options={}, face_limit=None, price=Decimal("0.3"), visitor="ann"
-        )
+        batch = store.create(new_id(), jobs, generator="local", options={}, face_limit=None, visitor="ann")
         for job in batch.jobs:
             store.move(job.id, "done", attempt=1, facts=FACTS, cost=Decimal("0.3"))
     return batch.id

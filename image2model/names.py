@@ -15,6 +15,9 @@ PICTURE_ENDINGS = re.compile(r"\.(jpe?g|jpe|jfif|mpo|png|apng|gif|webp|hei[cf]|a
 UNSAFE = re.compile(r"[<>:\"'`/\\|?*%\x00-\x1f]")
 RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])( *\..*)?$", re.IGNORECASE)
 """Names that Windows keeps for devices, whatever follows the first dot."""
+SIDE_AT_END = re.compile(
+    r"(?P<object>.*\w.*?)[\s_.(-]+(?P<side>front|back|rear|left|right)(?:[\s_-]*(?:view|side))?[)\s]*", re.IGNORECASE
+)
 
 
 def clean_name(name: str) -> str:
@@ -42,6 +45,35 @@ def unique_stems(names: Sequence[str]) -> list[str]:
     """
     taken: set[str] = set()
     return [_unique(_safe_stem(name), taken) for name in names]
+
+
+def object_and_side(name: str) -> tuple[str, str]:
+    """The object that a picture's name tells of, and its side: cup_back.png → cup, back; cup.png → cup, "".
+
+    Sides are front, back (or rear), left and right.
+    """
+    stem = PICTURE_ENDINGS.sub("", clean_name(name))
+    found = SIDE_AT_END.fullmatch(stem)
+    if not found:
+        return stem, ""
+    side = found["side"].lower()
+    return found["object"], "back" if side == "rear" else side
+
+
+def by_object(names: Sequence[str]) -> list[dict[str, int]]:
+    """Which of these pictures show sides of one object, by their names: for each such object, side → position.
+
+    A name without a side is the front where no other is. What has no front, or is alone, belongs to no object.
+    """
+    objects: dict[str, dict[str, int]] = {}
+    for position, name in enumerate(names):
+        called, side = object_and_side(name)
+        objects.setdefault(_key(called), {}).setdefault(side, position)
+    for sides in objects.values():
+        plain = sides.pop("", None)
+        if plain is not None:
+            sides.setdefault("front", plain)
+    return [sides for sides in objects.values() if "front" in sides and len(sides) > 1]
 
 
 def _is_visible(char: str) -> bool:

@@ -2,8 +2,9 @@
 
     python -m tests.soak --kills 300 --seed 7
 
-At the end every picture is delivered, failed with a true reason, cancelled or unconfirmed; fal was paid for no more
-jobs than pictures and presses of retry; no file lies about; the database is sound. The seed is printed first, and the
+Every other picture has a back, which is one job with it. At the end every object is delivered, failed with a true
+reason, cancelled or unconfirmed; fal was paid for no more jobs than objects and presses of retry; no file lies about;
+the database is sound. The seed is printed first, and the
 same seed plays the same faults (at other moments: processes are not deterministic).
 """
 
@@ -120,13 +121,14 @@ def soak(folder: Path, *, kills: int, seed: int, pictures: int = 6) -> Reckoning
     chance = random.Random(seed)  # noqa: S311
     told = Reckoning(seed, kills=kills)
     files = [_picture(folder / f"picture {n}.png", n) for n in range(pictures)]
+    backs = [_picture(folder / f"picture {n}_back.png", pictures + n) for n in range(0, pictures, 2)]
     with FalServer() as fal:
         process = Process(folder / "data", fal)
         trouble = threading.Event()
         feeder = threading.Thread(target=_make_trouble, args=(fal, random.Random(seed + 1), trouble), daemon=True)  # noqa: S311
         feeder.start()
         for _ in range(kills):
-            _one_life(process, folder / "data", files, chance, told)
+            _one_life(process, folder / "data", files, backs, chance, told)
             process.kill()
             process.start()
         trouble.set()
@@ -138,9 +140,11 @@ def soak(folder: Path, *, kills: int, seed: int, pictures: int = 6) -> Reckoning
     return told
 
 
-def _one_life(process: Process, data: Path, files: list[Path], chance: random.Random, told: Reckoning) -> None:
-    """A new batch, perhaps a retry or a cancel of an old one, and some time until the kill."""
-    answer = process.tell({"submit": [str(file) for file in files]})
+def _one_life(
+    process: Process, data: Path, files: list[Path], backs: list[Path], chance: random.Random, told: Reckoning
+) -> None:
+    """A new batch with some objects of two sides, perhaps a retry or cancel of an old one, some time until the kill."""
+    answer = process.tell({"submit": [str(file) for file in files + backs], "sides": "by_name"})
     if answer is None or "batch" not in answer:
         told.wrongs.append(f"a batch was not taken: {answer}")
         return
@@ -201,6 +205,8 @@ def _reckon(data: Path, fal: FalServer, batches: list[Batch], told: Reckoning) -
     for batch, job in jobs:
         folder = data / "batches" / batch.id / f"{job.number}-{job.stem}"
         whole = (folder / "model.glb").is_file()
+        if [other.side for other in job.sides] != (["back"] if (job.number - 1) % 2 == 0 else []):
+            wrong(f"{folder.name} has lost a side, or got one")
         if job.state == "done" and not whole:
             wrong(f"{folder.name} is done and has no mesh")
         if job.state not in FINISHED:

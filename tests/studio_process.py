@@ -1,6 +1,7 @@
 """A studio in a process of its own, without a page: settings from the environment, commands as JSON lines on stdin.
 
-Each command is answered by one JSON line on stdout: `{"submit": [paths]}`, `{"retry": id}`, `{"cancel": id}`.
+Each command is answered by one JSON line on stdout:
+`{"submit": [paths], "sides": …}`, `{"retry": id}`, `{"cancel": id}`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from image2model.errors import Image2ModelError
 from image2model.settings import load
-from image2model.studio import Picture, Studio
+from image2model.studio import Picture, Studio, together
 
 
 async def main() -> None:
@@ -30,7 +31,8 @@ async def answer(studio: Studio, command: dict[str, Any]) -> dict[str, Any]:
     """Do what a command says."""
     try:
         if paths := command.get("submit"):
-            return {"batch": (await studio.submit([Picture(Path(path), Path(path).name) for path in paths])).id}
+            pictures = [Picture(Path(path), Path(path).name) for path in paths]
+            return {"batch": (await studio.submit(together(pictures, command.get("sides")))).id}
         if batch_id := command.get("retry"):
             return {"view": await studio.retry(batch_id, command.get("numbers"))}
         return {"view": await studio.cancel(command["cancel"])}

@@ -25,6 +25,7 @@ EXAMPLES = ROOT / "examples"
 SNIPPETS = ROOT / "image2model" / "web" / "ui" / "snippets"
 ENDPOINTS = {
     "/generate": ["image", "generator", "face_limit", "options"],
+    "/generate_from_sides": ["front", "back", "left", "right", "generator", "face_limit", "options"],
     "/submit_batch": ["images", "generator", "face_limit", "options"],
     "/batch_status": ["batch_id"],
     "/picture_warnings": ["batch_id"],
@@ -127,6 +128,8 @@ def test_cancel_retry_and_delete(client):
         ({"options": {"speed": 1}}, "option_unknown"),
         ({"options": {"detail": "finest"}}, "option_out_of_range"),
         ({"face_limit": -3}, "option_out_of_range"),
+        ({"images": 2, "options": {"sides": [{"front": 1, "back": 2}]}}, "sides_not_taken"),
+        ({"images": 2, "options": {"sides": "what?"}}, "sides_unreadable"),
         ({"images": []}, "no_images"),
         ({"images": 26}, "too_many_images"),
         ({"images": ["https://127.0.0.1/a.png"]}, "url_refused"),
@@ -149,6 +152,7 @@ def test_list_generators_tells_prices_options_and_availability(client):
     assert len(listed) == 16
     assert listed["tripo-v2.5"]["price"] == 0.3
     assert listed["local"]["available"] is True
+    assert (listed["local"]["sides"], listed["tripo-v2.5"]["sides"]) == ([], ["front", "left", "back", "right"])
     assert [option["name"] for option in listed["local"]["options"]][:1] == ["detail"]
 
 

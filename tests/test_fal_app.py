@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -67,6 +68,46 @@ def test_a_killed_app_collects_what_it_submitted_and_submits_nothing_twice(app, 
     assert view["cost"] == {"estimate": 1.5, "spent": 1.5, "uncertain": 0, "currency": "USD"}
     assert [job["filename"] for job in view["jobs"]] == [f"{picture.stem}.glb" for picture in PICTURES]
     assert fal.leaks == []
+
+
+def test_a_killed_app_collects_objects_of_several_sides_and_pays_once_for_each(app, fal):
+    """Six pictures of two objects are two jobs; after kill -9 both are done, with two submits and six uploads."""
+    names = ["cup_front.jpg", "cup_back.jpg", "cup-left.jpg", "Cat.jpg", "cat (back).jpg", "cat right view.jpg"]
+    for name in names:
+        shutil.copy(PICTURES[0], app.data.parent / name)
+    images = [handle_file(app.data.parent / name) for name in names]
+    client = Client(app.url, verbose=False)
+    batch = client.predict(images=images, options={"sides": "by_name"}, api_name="/submit_batch")
+    until(lambda: fal.calls["status"] >= 2)
+    app.kill()
+    app.start()
+    view = last_view(app, batch["batch_id"])
+    told = [(job["filename"], [one["side"] for one in job["sides"]]) for job in view["jobs"]]
+    assert told == [("cup.glb", ["front", "back", "left"]), ("Cat.glb", ["front", "back", "right"])]
+    assert (view["state"], view["cost"]["spent"]) == ("done", 0.6)
+    assert (fal.calls["submit"], fal.calls["upload"], len(fal.paid)) == (2, 6, 2)
+    assert {job.endpoint for job in fal.jobs.values()} == {"tripo3d/tripo/v2.5/multiview-to-3d"}
+
+
+def test_programs_of_both_apis_send_several_sides_as_one_job(app, fal):
+    """/generate_from_sides gives one mesh of three pictures; a REST upload by names takes two pictures as one file."""
+    picture = handle_file(PICTURES[0])
+    client = Client(app.url, verbose=False)
+    mesh, facts = client.predict(front=picture, back=picture, right=picture, generator="rodin",
+                                 api_name="/generate_from_sides")  # fmt: skip
+    assert (Path(mesh).read_bytes()[:4], facts["cost"]) == (b"glTF", 0.4)
+    assert len(fal.job().arguments["input_image_urls"]) == 3
+    files = [("files", (name, PICTURES[0].read_bytes(), "image/jpeg")) for name in ("a_back.jpg", "a.jpg", "b.jpg")]
+    answer = httpx.post(f"{app.url}/api/v1/upload", files=files, data={"model": "meshy-v6", "sides": "by_name"})
+    told = answer.json()
+    assert [(one["filename"], one["sides"]) for one in told["uploaded_files"]] == [
+        ("a.jpg", [{"side": "back", "filename": "a_back.jpg"}]), ("b.jpg", []),
+    ]  # fmt: skip
+    assert told["total_files"] == 2
+    assert last_view(app, told["batch_id"])["counts"]["done"] == 2
+    assert len(fal.paid) == 3
+    refused = httpx.post(f"{app.url}/api/v1/upload", files=files, data={"model": "triposr", "sides": "by_name"})
+    assert (refused.status_code, refused.json()["error_code"]) == (422, "sides_not_taken")
 
 
 def test_an_app_that_is_killed_before_it_has_an_answer_asks_before_it_pays_again(app, fal):

@@ -8,13 +8,14 @@ Real studio, real store, real fal-client, real HTTP to the stand-in; only the wa
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from image2model.generators.base import Side
 from image2model.generators.fal import FalAccount, FalGenerator, FalHosts, Patience
 from image2model.generators.fal.platform import Offers
 from image2model.settings import Settings
@@ -257,11 +258,11 @@ def prepare(fal: FalServer, row: Row) -> str:
     return operation
 
 
-async def outcome(studio: Studio, fal: FalServer, cancelled: bool) -> dict[str, Any]:
-    """One picture's job, from submit to its end."""
+async def outcome(studio: Studio, fal: FalServer, cancelled: bool, sides: Sequence[Side] = ()) -> dict[str, Any]:
+    """One object's job, from submit to its end."""
     path = studio.folders.data.parent / "a.png"
     path.write_bytes(encoded(photo(48, 40)))
-    batch = await studio.submit([Picture(path, "a.png")])
+    batch = await studio.submit([Picture(path, "a.png", {side: Picture(path, f"a_{side}.png") for side in sides})])
     if cancelled:
         await until(lambda: fal.calls["status"])
         await studio.cancel(batch.id)
@@ -285,3 +286,14 @@ async def test_each_fault_ends_as_the_table_says(studio: Studio, stand_in: FalSe
         words = WORDS.get(f"{row.end} {row.fault}", WORDS[row.end])
         assert (error["message"], error["hint"]) == words
         assert job["state"] == ("unconfirmed" if row.end == "unconfirmed" else "failed")
+
+
+@pytest.mark.parametrize("row", [row for row in rows() if row.operation == "submit"], ids=str)
+async def test_several_sides_of_one_object_fare_as_one_picture(studio: Studio, stand_in: FalServer, row: Row):
+    """Whatever becomes of its submit, a job of three pictures is sent and paid for as often as one of a single."""
+    await as_new(studio, stand_in)
+    operation = prepare(stand_in, row)
+    job = await outcome(studio, stand_in, cancelled=False, sides=("back", "left"))
+    told = ((job["error"] or {"code": job["state"]})["code"], len(stand_in.paid), stand_in.calls[operation])
+    assert told == (row.end, row.paid, row.calls)
+    assert all(len(job.arguments["image_urls"]) == 3 for job in stand_in.jobs.values())

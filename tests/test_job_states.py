@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from image2model.batches.policy import NOT_OVER_THERE
-from image2model.batches.records import ENDED_BADLY, FINISHED, RANK, Job, Wait
+from image2model.batches.records import ENDED_BADLY, FINISHED, RANK, Job, NewJob, Wait
 from image2model.batches.store import Store, new_id
 
 STATES = st.sampled_from(sorted(RANK))
@@ -34,8 +34,8 @@ class Jobs(RuleBasedStateMachine):
         self.store = Store(f"sqlite:///{Path(self._folder.name) / 'x.db'}")
 
     def _batch(self) -> str:
-        names = [("a.png", "a"), ("b.png", "b")]
-        return self.store.create(new_id(), names, generator="tripo", options={}, face_limit=None, price=PRICE).id
+        jobs = [NewJob("a.png", "a", PRICE), NewJob("b.png", "b", PRICE)]
+        return self.store.create(new_id(), jobs, generator="tripo", options={}, face_limit=None).id
 
     def _all(self) -> dict[str, Job]:
         return {job.id: job for batch in self.batches for job in self.store.batch(batch).jobs}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from image2model.batches.money import NO_LIMITS, Limits, day_start, month_start
-from image2model.batches.records import Batch
+from image2model.batches.records import Batch, NewJob
 from image2model.batches.store import Store, new_id
 from image2model.errors import LimitReached
 
@@ -25,10 +25,8 @@ def store(tmp_path: Path):
 
 def buy(store: Store, images: int = 2, price: str = "0.30", limits: Limits = NO_LIMITS, **who: str) -> Batch:
     """A batch of so many images at a price."""
-    names = [(f"{n}.jpg", f"{n}") for n in range(images)]
-    return store.create(
-        new_id(), names, generator="tripo", options={}, face_limit=None, price=Decimal(price), limits=limits, **who
-    )
+    jobs = [NewJob(f"{n}.jpg", f"{n}", Decimal(price)) for n in range(images)]
+    return store.create(new_id(), jobs, generator="tripo", options={}, face_limit=None, limits=limits, **who)
 
 
 def take(store: Store, batch: Batch, number: int = 1) -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from image2model.images import clean_name, unique_stems
+from image2model.names import by_object, object_and_side
 
 CLEANED = {
     "chair.jpg": "chair.jpg",
@@ -85,3 +86,33 @@ def _unusual(char: str) -> bool:
     import unicodedata
 
     return unicodedata.category(char) in ("Cn", "Co", "Zs")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("cup_front.png", ("cup", "front")),
+        ("cup-left.jpg", ("cup", "left")),
+        ("My cup (Back).JPG", ("My cup", "back")),
+        ("cup.rear.png", ("cup", "back")),
+        ("cup right view.jpeg", ("cup", "right")),
+        ("cup_left_side.png", ("cup", "left")),
+        ("кружка_back.png", ("кружка", "back")),
+        ("cup.png", ("cup", "")),
+        ("front.png", ("front", "")),
+        ("_back.png", ("_back", "")),
+        ("setback.png", ("setback", "")),
+        ("left_cup.png", ("left_cup", "")),
+    ],
+)
+def test_a_name_tells_its_object_and_side(name: str, told: tuple[str, str]):
+    """A side at the end, however it is set apart; a word that only ends so, or stands alone, is none."""
+    assert object_and_side(name) == told
+
+
+def test_pictures_of_one_object_are_found_by_their_names():
+    """Without regard to case; a plain name is the front where there is none; what has no front stays apart."""
+    names = ["cup_front.png", "Cup_BACK.png", "cat.jpg", "cat_left.jpg", "dog_back.png", "dog_left.png", "a.png"]
+    assert by_object(names) == [{"front": 0, "back": 1}, {"left": 3, "front": 2}]
+    assert by_object(["cup.png", "cup_front.png", "cup_front.jpg", "cup_back.png"]) == [{"front": 1, "back": 3}]
+    assert by_object([]) == []

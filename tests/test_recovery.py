@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from image2model.batches.records import NewJob
 from image2model.batches.store import Store, new_id
 from image2model.errors import GenerationFailed, LimitReached, NotAllowed, Unavailable
 from image2model.generators.base import Running, Submitted, Submitting, Task, Uploading
@@ -299,9 +300,9 @@ async def test_two_thousand_jobs_that_wait_at_the_start_are_all_worked(start, ge
     """A start with 2,000 waiting jobs works each of them once and loses none."""
     settings = scripted_settings(tmp_path / "data")
     store = Store(settings.database)
-    names = [(f"{n}.png", f"{n}") for n in range(100)]
+    jobs = [NewJob(f"{n}.png", f"{n}", Decimal(0)) for n in range(100)]
     for _ in range(20):
-        store.create(new_id(), names, generator="scripted", options={}, face_limit=None, price=Decimal(0))
+        store.create(new_id(), jobs, generator="scripted", options={}, face_limit=None)
     store.close()
     generator.script = lambda task: [GenerationFailed("no_subject", "There is no subject.")]
     studio = await start()

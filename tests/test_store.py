@@ -10,7 +10,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from image2model.batches.records import FINISHED, RANK, Batch, may_follow
+from image2model.batches.records import FINISHED, RANK, Batch, NewJob, may_follow
 from image2model.batches.store import Store, new_id
 from image2model.batches.tables import metadata
 from image2model.errors import NotFound
@@ -26,10 +26,8 @@ def store(tmp_path: Path):
 
 def make(store: Store, pictures: int = 2, visitor: str = "") -> Batch:
     """A stored batch of so many pictures."""
-    names = [(f"chair {n}.jpg", f"chair-{n}") for n in range(pictures)]
-    return store.create(
-        new_id(), names, generator="local", options={}, face_limit=None, price=Decimal("0.30"), visitor=visitor
-    )
+    jobs = [NewJob(f"chair {n}.jpg", f"chair-{n}", Decimal("0.30")) for n in range(pictures)]
+    return store.create(new_id(), jobs, generator="local", options={}, face_limit=None, visitor=visitor)
 
 
 def test_a_new_batch_reads_back_whole(store):

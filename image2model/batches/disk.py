@@ -68,7 +68,7 @@ def kind_of(path: Path) -> Kind:
     if parts[0] == "batches":
         if "exports" in parts[3:-1]:
             return "exports"
-        return "uploads" if path.name.startswith("input.") else "results"
+        return "uploads" if path.name.startswith("input") else "results"
     if parts[0] == "logs":
         return "logs"
     return "database" if ".db" in path.name else "other"

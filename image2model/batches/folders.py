@@ -4,6 +4,7 @@ batches/<batch id>/<job number>-<stem>/
     input.png        the checked picture
     input.webp       its thumbnail
     cutout.png       its subject alone, where that is what is sent
+    input-back.png, input-back.webp, cutout-back.png    the same of another side of the object
     model.glb        the generator's own bytes, under this name only when whole
     thumbnail.webp   the rendered mesh
     preview.*        the generator's own picture of the mesh, where it makes one
@@ -24,7 +25,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Set
 from pathlib import Path
 
+from ..generators.base import Side
 from .records import Job
+
+
+def picture_name(side: Side = "front", kind: str = "input", ending: str = "png") -> str:
+    """What the file of a job's picture is called; the front is the one that each job has."""
+    return f"{kind}.{ending}" if side == "front" else f"{kind}-{side}.{ending}"
 
 
 class Folders:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -37,10 +37,9 @@ NO_LIMITS = Limits()
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What somebody is about to buy: so many images at a price each."""
+    """What somebody is about to buy: objects, each at its price in US dollars."""
 
-    images: int
-    price: Decimal
+    prices: Sequence[Decimal]
     client: str
     """Mark of the visitor's address."""
     key_mark: str
@@ -49,7 +48,7 @@ class Order:
     @property
     def total(self) -> Decimal:
         """US dollars."""
-        return self.price * self.images
+        return sum(self.prices, Decimal(0))
 
 
 def check(connection: Connection, order: Order, limits: Limits, now: float) -> None:
@@ -79,7 +78,7 @@ def _check_images(connection: Connection, order: Order, most: int | None, now: f
         return
     recent = select(func.count(), func.min(ledger.c.at)).where(ledger.c.client == order.client)
     count, first = connection.execute(recent.where(ledger.c.at > now - HOUR)).one()
-    if count + order.images > most:
+    if count + len(order.prices) > most:
         wait = max(60.0, (first or now) + HOUR - now)
         raise LimitReached(
             "too_many_images_an_hour",
@@ -94,7 +93,7 @@ def book(connection: Connection, order: Order, batch_id: str, generator: str, jo
     rows = [
         {
             "job_id": job.id, "press": job.press, "batch_id": batch_id, "client": order.client, "generator": generator,
-            "key_mark": order.key_mark, "state": "reserved", "amount": order.price, "at": now,
+            "key_mark": order.key_mark, "state": "reserved", "amount": job.price, "at": now,
         }
         for job in jobs
     ]  # fmt: skip

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
+from ..generators.base import Side
+
 JobState = Literal[
     "new", "uploading", "submitting", "queued", "running", "cancelling", "downloading", "finishing",
     "done", "failed", "cancelled", "unconfirmed",
@@ -57,8 +59,27 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherSide:
+    """A picture that shows a job's object from another side than the front."""
+
+    side: Side
+    name: str
+    """The picture's own name, for display."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job that is about to be stored: see `Job`."""
+
+    name: str
+    stem: str
+    price: Decimal
+    sides: tuple[OtherSide, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
-    """One picture's way to a mesh. Times are seconds since 1970 (UTC)."""
+    """One object's way from a picture, or several sides of it, to a mesh. Times are seconds since 1970 (UTC)."""
 
     id: str
     batch_id: str
@@ -67,6 +88,10 @@ class Job:
     """The picture's own name, for display."""
     stem: str
     """Safe name of everything that comes out: `<stem>.glb`."""
+    sides: tuple[OtherSide, ...]
+    """Its object's other sides, in the order they were given; `name` is the front's then."""
+    price: Decimal
+    """US dollars expected for it."""
     state: JobState
     attempt: int
     """Counts every try, so that late news of an earlier one can be told."""
@@ -124,8 +149,6 @@ class Batch:
     face_limit: int | None
     cut_out: bool
     """The pictures' subjects are sent, without what is behind them."""
-    price: Decimal
-    """US dollars expected for one image."""
     refusals: tuple[Refusal, ...]
     sequence: int
     pinned: bool
@@ -148,7 +171,7 @@ class Batch:
     @property
     def estimate(self) -> Decimal:
         """US dollars expected for the whole batch."""
-        return self.price * len(self.jobs)
+        return sum((job.price for job in self.jobs), Decimal(0))
 
     @property
     def spent(self) -> Decimal:

@@ -10,22 +10,30 @@ import uuid
 from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import asdict
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, Engine, Row, create_engine, delete, event, func, insert, make_url, select, update
-from sqlalchemy.pool import QueuePool
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from ..errors import Conflict, NotFound
 from ..metrics import RETRIES
 from . import money, search
-from .records import FINISHED, RANK, UNFINISHED, Batch, Failure, Job, JobState, Refusal, Wait, may_follow
+from .database import connect, migrate
+from .records import (
+    FINISHED,
+    RANK,
+    UNFINISHED,
+    Batch,
+    Failure,
+    Job,
+    JobState,
+    NewJob,
+    OtherSide,
+    Refusal,
+    Wait,
+    may_follow,
+)
 from .tables import batches, events, jobs, ledger
 
-LOCK_SECONDS = 5.0
-"""How long SQLite waits for another process's lock; who must write tries again after that."""
 P = ParamSpec("P")
 T = TypeVar("T")
 EMPTY: Mapping[str, Any] = {}
@@ -43,7 +51,7 @@ class Store:
     """The database at `url`, brought to the newest schema when opened."""
 
     def __init__(self, url: str) -> None:
-        self._engine = _engine(url)
+        self._engine = connect(url)
         migrate(self._engine)
 
     def close(self) -> None:
@@ -53,13 +61,12 @@ class Store:
     def create(
         self,
         batch_id: str,
-        names: Sequence[tuple[str, str]],
+        new: Sequence[NewJob],
         *,
         generator: str,
         options: Mapping[str, Any],
         face_limit: int | None,
         cut_out: bool = False,
-        price: Decimal,
         refusals: Sequence[Refusal] = (),
         visitor: str = "",
         client: str = "",
@@ -67,23 +74,23 @@ class Store:
         correlation_id: str = "",
         limits: money.Limits = money.NO_LIMITS,
     ) -> Batch:
-        """Store a new batch with one job for each (name, stem); raises LimitReached, and then stores nothing."""
+        """Store a new batch with these jobs; raises LimitReached, and then stores nothing."""
         now = time.time()
         batch = {
             "id": batch_id, "task_id": new_id(), "work_id": new_id(), "visitor": visitor, "generator": generator,
-            "options": dict(options), "face_limit": face_limit, "cut_out": cut_out, "price": price,
+            "options": dict(options), "face_limit": face_limit, "cut_out": cut_out,
             "refusals": [asdict(refusal) for refusal in refusals], "sequence": 0, "pinned": False,
             "correlation_id": correlation_id, "created_at": now,
         }  # fmt: skip
         rows = [
             {
-                "id": new_id(), "batch_id": batch_id, "number": number, "name": name, "stem": stem, "state": "new",
+                **asdict(job), "id": new_id(), "batch_id": batch_id, "number": number, "state": "new",
                 "attempt": 1, "press": 1, "key_mark": key_mark, "tries": 1, "sequence": 0, "progress": 0.0,
                 "message": "", "created_at": now, "pressed_at": now,
             }
-            for number, (name, stem) in enumerate(names, 1)
+            for number, job in enumerate(new, 1)
         ]  # fmt: skip
-        order = money.Order(len(rows), price, client, key_mark)
+        order = money.Order([job.price for job in new], client, key_mark)
         with self._write() as connection:
             money.check(connection, order, limits, now)
             connection.execute(insert(batches), batch)
@@ -204,7 +211,7 @@ class Store:
             fresh = [self._again(connection, job, kept.get(job.id), payers[job.id], now) for job in chosen]
             for mark in set(payers.values()):
                 bought = [job for job in fresh if job.id not in kept and job.key_mark == mark]
-                order = money.Order(len(bought), batch.price, client, mark)
+                order = money.Order([job.price for job in bought], client, mark)
                 if bought:
                     money.check(connection, order, limits, now)
                 money.book(connection, order, batch_id, batch.generator, bought, now)
@@ -455,6 +462,7 @@ def _row(connection: Connection, job_id: str) -> Row[Any] | None:
 
 def _job(row: Row[Any]) -> Job:
     values = dict(row._mapping)
+    values["sides"] = tuple(OtherSide(**side) for side in values["sides"])
     values["waiting"] = Wait(**values["waiting"]) if values["waiting"] else None
     values["failure"] = Failure(**values["failure"]) if values["failure"] else None
     return Job(**values)
@@ -462,38 +470,3 @@ def _job(row: Row[Any]) -> Job:
 
 def _no_batch() -> NotFound:
     return NotFound("batch_not_found", "There is no such batch.", "It may have been deleted, or the link is cut short.")
-
-
-def _engine(url: str) -> Engine:
-    if make_url(url).get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
-    path = make_url(url).database
-    if path:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-    patience = float(str(make_url(url).query.get("timeout", LOCK_SECONDS)))
-    engine = create_engine(url, poolclass=QueuePool, connect_args={"timeout": patience, "check_same_thread": False})
-    event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
-    return engine
-
-
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    """Readers beside one writer, each commit safe on disk, foreign keys honoured."""
-    connection.isolation_level = None  # SQLAlchemy's own recipe: Python must not open transactions itself
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    """A transaction that will write takes the lock at once, so it cannot fail half-way for want of it."""
-    writes = connection.get_execution_options().get("write")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def migrate(engine: Engine) -> None:
-    """Bring the schema to the newest version."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with engine.execution_options(write=True).begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")

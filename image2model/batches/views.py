@@ -8,8 +8,9 @@ from dataclasses import asdict
 from typing import Any
 
 from ..generators.base import Spec
+from .folders import picture_name
 from .money import bill
-from .records import ENDED_BADLY, Batch, Job, Wait
+from .records import ENDED_BADLY, Batch, Job, OtherSide, Wait
 from .stages import STAGES
 
 WORDS: Mapping[str, str] = {
@@ -76,7 +77,7 @@ def batch_view(batch: Batch, spec: Spec, now: float, ahead: int = 0) -> dict[str
         "cost": {
             "estimate": float(batch.estimate),
             "spent": float(batch.spent),
-            "uncertain": float(batch.price * sum(_uncertain(job) for job in batch.jobs)),
+            "uncertain": float(sum(job.price for job in batch.jobs if _uncertain(job))),
             "currency": "USD",
         },
         "rejected": [
@@ -113,10 +114,20 @@ def job_view(job: Job, spec: Spec, now: float, ahead: int = 0) -> dict[str, Any]
         "cost": None if job.cost is None else float(job.cost),
         "picture": f"{base}/input.webp",
         "whole_picture": f"{base}/input.png",
+        "sides": _sides(job, base),
         "url": f"{base}/{job.stem}.glb" if done else None,
         "thumbnail": f"{base}/thumbnail.webp" if done else f"{base}/input.webp",
         "turntable": f"{base}/turntable.webp" if done else None,
     }  # fmt: skip
+
+
+def _sides(job: Job, base: str) -> list[dict[str, str]]:
+    """All pictures of a job that has several, the front first."""
+    all_sides = (OtherSide("front", job.name), *job.sides) if job.sides else ()
+    return [
+        {"side": one.side, "name": one.name, "picture": f"{base}/{picture_name(one.side, ending='webp')}"}
+        for one in all_sides
+    ]
 
 
 def progress(job: Job, spec: Spec, now: float) -> float:

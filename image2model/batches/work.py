@@ -18,14 +18,14 @@ from ..assets.export import wanted
 from ..assets.report import report
 from ..errors import GenerationFailed, Image2ModelError, NotFound
 from ..files import move_whole
-from ..generators.base import Choice, Finished, Generator, Queued, Running, Submitted, Task
+from ..generators.base import Choice, Finished, Generator, Queued, Running, Side, Submitted, Task
 from ..generators.local import cut_out
 from ..metrics import RETRIES
 from ..workers import Workers, bounded
 from .breaker import Breaker
 from .desk import Desk
 from .exports import Exports
-from .folders import Folders
+from .folders import Folders, picture_name
 from .policy import FAULTS, Policy
 from .records import Batch, Failure, Job, Wait
 from .stages import STAGES, news, tells_more
@@ -109,16 +109,17 @@ class Work:
             await self._generator.cancel(self.job.remote)
         work = folder / f"work-{self.job.attempt}"
         await asyncio.to_thread(work.mkdir, parents=True, exist_ok=True)
-        choice = Choice(self._batch.options, self._batch.face_limit)
-        task = Task(await self._sent(folder), work, choice, self.job.remote)
+        choice = Choice(self._batch.options, self._batch.face_limit, bool(self.job.sides))
+        sides: dict[Side, Path] = {other.side: await self._sent(folder, other.side) for other in self.job.sides}
+        task = Task(await self._sent(folder), work, choice, self.job.remote, sides)
         async with aclosing(self._generator.run(task)) as events:  # type: ignore[type-var]
             if not await self._follow(events):
                 return
         self._breaker.succeeded()
 
-    async def _sent(self, folder: Path) -> Path:
+    async def _sent(self, folder: Path, side: Side = "front") -> Path:
         """The picture that goes to the generator; one whose subject is not found goes as it is."""
-        picture, cut = folder / "input.png", folder / "cutout.png"
+        picture, cut = folder / picture_name(side), folder / picture_name(side, "cutout")
         if not self._batch.cut_out or self.job.remote is not None:
             return picture
         try:
@@ -171,7 +172,7 @@ class Work:
         facts = await self._examined(folder)
         facts |= await self._limited(facts)
         await asyncio.to_thread(_tidy, folder)
-        cost = end.cost if end.cost is not None else self._batch.price
+        cost = end.cost if end.cost is not None else self.job.price
         await self._desk.move(self.job, "done", facts=facts, cost=cost, message="")
 
     async def _limited(self, facts: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,18 @@
 from ..batches.archive import Stream
 from .host import Host
 from .meshes import Meshes, archive_name
-from .studio import Picture, Served, Studio, all_generators
+from .studio import Served, Studio, all_generators
+from .taking import BY_NAME, Picture, together
 
-__all__ = ["Host", "Meshes", "Picture", "Served", "Stream", "Studio", "all_generators", "archive_name"]
+__all__ = [
+    "BY_NAME",
+    "Host",
+    "Meshes",
+    "Picture",
+    "Served",
+    "Stream",
+    "Studio",
+    "all_generators",
+    "archive_name",
+    "together",
+]

@@ -8,8 +8,8 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
-from ..batches.folders import Folders
-from ..batches.records import Batch
+from ..batches.folders import Folders, picture_name
+from ..batches.records import Batch, OtherSide
 from ..generators import local
 from ..images import Limits
 from ..workers import Workers
@@ -49,9 +49,11 @@ class Inputs:
 
     async def warnings(self, batch: Batch) -> list[dict[str, Any]]:
         """What will likely go wrong with a batch's pictures: name, code and message of each warning."""
-        seen = await asyncio.gather(*(self.inspect(self._folders.job(job) / "input.png") for job in batch.jobs))
+        shown = [(job, one) for job in batch.jobs for one in (OtherSide("front", job.name), *job.sides)]
+        paths = [self._folders.job(job) / picture_name(one.side) for job, one in shown]
+        seen = await asyncio.gather(*(self.inspect(path) for path in paths))
         return [
-            {"number": job.number, "name": job.name, "code": code, "message": local.WORDS[code]}
-            for job, found in zip(batch.jobs, seen, strict=True)
+            {"number": job.number, "name": one.name, "code": code, "message": local.WORDS[code]}
+            for (job, one), found in zip(shown, seen, strict=True)
             for code in found.warnings
         ]

@@ -13,8 +13,7 @@ import secrets
 import shutil
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,26 +23,26 @@ from ..batches.archive import Entry, Stream, stream_zip
 from ..batches.changes import Changes
 from ..batches.desk import Desk
 from ..batches.exports import Exports
-from ..batches.folders import Folders
+from ..batches.folders import Folders, picture_name
 from ..batches.policy import NOT_OVER_THERE, Policy
-from ..batches.records import ENDED_BADLY, Batch, Job, Refusal
+from ..batches.records import ENDED_BADLY, Batch, Job, NewJob
 from ..batches.runner import Runner
 from ..batches.store import Store, new_id
 from ..batches.views import batch_view
 from ..batches.work import Shop
-from ..errors import ImageRefused, NotAllowed, NotFound, OptionRefused, PicturesRefused, SettingsError, Unavailable
+from ..errors import NotAllowed, NotFound, OptionRefused, PicturesRefused, SettingsError, Unavailable
 from ..files import write_whole
 from ..generators import local
 from ..generators.base import Generator
 from ..generators.fal import FalHosts, fal_generators
-from ..images import CheckedImage, Limits, check, check_each
-from ..names import clean_name, unique_stems
+from ..images import Limits
 from ..settings import Settings
 from ..workers import Workers
 from .host import Host
 from .inputs import Inputs
 from .meshes import Meshes
 from .seeing import SHEET, TURNTABLE, Seeing
+from .taking import Picture, keep_pictures
 
 log = logging.getLogger(__name__)
 
@@ -61,14 +60,6 @@ PICTURES = {
 """Of every job: the name a file is offered under, the name it is stored under, its media type."""
 MESH = ("model.glb", "model/gltf-binary")
 """Of a finished job, offered under the picture's name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture as it was given: where its bytes lie, and what its file was called."""
-
-    path: Path
-    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +162,7 @@ class Studio:
         correlation_id: str = "",
         whole: bool = False,
     ) -> Batch:
-        """Check the pictures, store the good ones as a new batch and start to work it.
+        """Check the pictures, store the good ones as a new batch and start to work it; see `together` for sides.
 
         With `cut_out` their subjects are sent, without what is behind them.
         `visitor` is the browser that may list it, `client` the address that the host's limits count, `key` a
@@ -185,11 +176,13 @@ class Studio:
         choice = chosen.spec.check(options, face_limit)
         if chosen.unavailable:
             raise Unavailable("generator_unavailable", chosen.unavailable)
-        self.check_count(len(pictures))
+        self.check_count(sum(len(picture.all) for picture in pictures))
+        for picture in pictures:
+            chosen.spec.check_sides(picture.all)
         self._check_disk()
         batch_id = new_id()
         try:
-            named, refusals = await self._keep_pictures(batch_id, pictures, whole)
+            kept, refusals = await keep_pictures(self.folders, self.limits, batch_id, pictures, whole)
             if whole and refusals:
                 raise PicturesRefused(
                     [{"filename": one.name, "code": one.code, "message": one.message} for one in refusals]
@@ -197,12 +190,14 @@ class Studio:
             batch = await self._desk.call(
                 self._store.create,
                 batch_id,
-                named,
+                [
+                    NewJob(one.name, one.stem, chosen.spec.price(replace(choice, several=bool(one.sides))), one.sides)
+                    for one in kept
+                ],
                 generator=chosen.spec.id,
                 options=choice.options,
                 face_limit=choice.face_limit,
                 cut_out=cut_out,
-                price=chosen.spec.price(choice),
                 refusals=refusals,
                 visitor=visitor,
                 client=self._client_mark(client or visitor),
@@ -237,34 +232,6 @@ class Studio:
                 f"These are too many files: {count}. One batch takes up to {most}.",
                 "Split them into several batches.",
             )
-
-    async def _keep_pictures(
-        self, batch_id: str, pictures: Sequence[Picture], whole: bool = False
-    ) -> tuple[list[tuple[str, str]], list[Refusal]]:
-        """Check the pictures and write the good ones to the batch's folder; return (name, stem) of each, and refusals.
-
-        Each picture is written as soon as it is checked, so that few are in memory at a time.
-        """
-        names: list[str] = []
-        refusals: list[Refusal] = []
-        items = [(picture.path, picture.name) for picture in pictures]
-        async with aclosing(check_each(items, self.limits, check)) as results:
-            for picture in pictures:
-                image = await anext(results)
-                if isinstance(image, ImageRefused):
-                    refusals.append(Refusal(clean_name(picture.name), image.code, str(image)))
-                else:
-                    names.append(image.name)
-                    await asyncio.to_thread(_write_picture, self.folders.place(batch_id, len(names)), image)
-        if not names and not whole:
-            first = refusals[0]
-            raise ImageRefused(
-                "no_usable_image", "None of these pictures can be used.", f"{first.name}: {first.message}"
-            )
-        stems = unique_stems(names)
-        for number, stem in enumerate(stems, 1):
-            self.folders.place(batch_id, number).rename(self.folders.place(batch_id, number, stem))
-        return list(zip(names, stems, strict=True)), refusals
 
     async def batch(self, batch_id: str) -> Batch:
         """The batch; raises NotFound."""
@@ -383,7 +350,7 @@ class Studio:
         if job and job.state == "done" and name == TURNTABLE:
             return Served(await self.seeing.turntable(job), "image/webp", f"{job.stem}-turntable.webp")
         if job:
-            offered = PICTURES | ({f"{job.stem}.glb": MESH} if job.state == "done" else {})
+            offered = PICTURES | _side_pictures(job) | ({f"{job.stem}.glb": MESH} if job.state == "done" else {})
             stored, media_type = offered.get(name, ("", ""))
             path = self.folders.job(job) / stored
             if stored and path.is_file():
@@ -416,14 +383,22 @@ class Studio:
         path = await self.seeing.look(job, look)
         return await asyncio.to_thread(self.folders.lend, batch_id, path, f"{number}/{look}/{job.stem}.glb")
 
-    async def lend_picture(self, batch_id: str, number: int) -> Path:
-        """The picture of a job, where Gradio may take it in again; raises NotFound."""
+    async def lend_pictures(self, batch_id: str, number: int) -> list[Path]:
+        """The pictures of a job, where Gradio may take them in again, named so that they belong together.
+
+        Raises NotFound.
+        """
         batch = await self.batch(batch_id)
         job = next((job for job in batch.jobs if job.number == number), None)
         if job is None:
             raise NotFound("file_not_found", "There is no such picture.")
-        picture = self.folders.job(job) / "input.png"
-        return await asyncio.to_thread(self.folders.lend, batch_id, picture, f"{number}/{job.stem}.png")
+        folder = self.folders.job(job)
+        named = {picture_name(one.side): f"{job.stem}_{one.side}.png" for one in job.sides}
+        named = {picture_name(): f"{job.stem}_front.png" if named else f"{job.stem}.png", **named}
+        return [
+            await asyncio.to_thread(self.folders.lend, batch_id, folder / stored, f"{number}/{name}")
+            for stored, name in named.items()
+        ]
 
     async def lend_archive(self, batch_id: str) -> Path:
         """The batch's zip as a file where Gradio may hand it out; raises NotFound."""
@@ -475,10 +450,10 @@ def _secret(path: Path) -> str:
     return path.read_text()
 
 
-def _write_picture(folder: Path, image: CheckedImage) -> None:
-    folder.mkdir(parents=True)
-    write_whole(folder / "input.png", image.png)
-    write_whole(folder / "input.webp", image.thumbnail)
+def _side_pictures(job: Job) -> dict[str, tuple[str, str]]:
+    """The pictures of a job's other sides, as `PICTURES` has the front's."""
+    names = [picture_name(other.side, ending=ending) for other in job.sides for ending in ("webp", "png")]
+    return {name: (name, f"image/{name.rpartition('.')[2]}") for name in names}
 
 
 def _manifest(view: Mapping[str, Any]) -> dict[str, Any]:
@@ -496,5 +471,10 @@ def _manifest(view: Mapping[str, Any]) -> dict[str, Any]:
         "cost",
     )
     per_job = ("number", "name", "filename", "state", "elapsed", "error", "facts", "cost")
-    jobs = [{key: job[key] for key in per_job} for job in view["jobs"]]
+    jobs = [{key: job[key] for key in per_job} | _told_sides(job) for job in view["jobs"]]
     return {**{key: view[key] for key in kept}, "rejected": view["rejected"], "jobs": jobs}
+
+
+def _told_sides(job: Mapping[str, Any]) -> dict[str, Any]:
+    sides = [{"side": one["side"], "name": one["name"]} for one in job["sides"]]
+    return {"sides": sides} if sides else {}

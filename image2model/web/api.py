@@ -16,13 +16,18 @@ import gradio as gr
 
 from ..errors import Image2ModelError, ImageRefused
 from ..fetch import fetch
-from ..studio import Picture, Studio
+from ..generators.base import SIDES, Side
+from ..studio import Picture, Studio, together
 from .address import client_of, public_root
 from .offers import describe
 
 GENERATOR = "Id of a generator (see /list_generators); empty: the default one"
 FACES = "Number of faces wanted, where the generator takes one; empty: its own choice"
-OPTIONS = "The generator's options by name (see /list_generators); `cut_out`: true sends the subject alone"
+OPTIONS = (
+    "The generator's options by name (see /list_generators); `cut_out`: true sends the subject alone; `sides` puts "
+    'pictures of one object together as one job: "by_name" (cup_front.png, cup_back.png, cup_left.png), or each object '
+    'with the numbers of its pictures from 1: [{"front": 1, "back": 2}]'
+)
 BATCH = "Id of a batch, from /submit_batch"
 NUMBER = "Number of a job in its batch, from 1"
 FORMAT = "glb, obj, stl, 3mf, ply or usdz"
@@ -47,8 +52,44 @@ class Api:
         request: gr.Request | None = None,
         progress: gr.Progress = gr.Progress(),  # noqa: B008  Gradio finds it by this default
     ) -> tuple[str, dict[str, Any]]:
-        """Turn one picture into a GLB; returns the file and its facts. Leaves a batch of one behind it."""
-        batch = await self._submit([image], generator, face_limit, options, request)
+        """Turn one picture into a GLB; returns the file and its facts. Leaves a batch of one behind it.
+
+        For several sides of one object see /generate_from_sides.
+        """
+        return await self._generate({"front": image}, generator, face_limit, options, request, progress)
+
+    async def generate_from_sides(
+        self,
+        front: str,
+        back: str | None = None,
+        left: str | None = None,
+        right: str | None = None,
+        generator: str | None = None,
+        face_limit: float | None = None,
+        options: dict[str, Any] | None = None,
+        request: gr.Request | None = None,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008  Gradio finds it by this default
+    ) -> tuple[str, dict[str, Any]]:
+        """Turn pictures of one object's sides into one GLB, with a generator that takes them (see /list_generators).
+
+        It is one job at one price. Left and right are the object's own. Returns the same as /generate.
+        """
+        shown: dict[Side, str | None] = {"front": front, "back": back, "left": left, "right": right}
+        images = {side: image for side, image in shown.items() if image}
+        return await self._generate(images, generator, face_limit, options, request, progress)
+
+    async def _generate(
+        self,
+        images: dict[Side, str],
+        generator: str | None,
+        face_limit: float | None,
+        options: dict[str, Any] | None,
+        request: gr.Request | None,
+        progress: gr.Progress,
+    ) -> tuple[str, dict[str, Any]]:
+        sides = [{side: number for number, side in enumerate(images, 1)}] if len(images) > 1 else None
+        given = {**(options or {}), **({"sides": sides} if sides else {})}
+        batch = await self._submit(list(images.values()), generator, face_limit, given, request)
         view: dict[str, Any] = {}
         async for view in self.studio.watch(batch.id):
             progress(view["jobs"][0]["progress"], desc=view["jobs"][0]["message"])
@@ -161,9 +202,9 @@ class Api:
         request: gr.Request | None,
     ) -> Any:
         given = dict(options or {})
-        cut_out = given.pop("cut_out", False) is True
+        cut_out, sides = given.pop("cut_out", False) is True, given.pop("sides", None)
         return await self.studio.submit(
-            [Picture(Path(image), Path(image).name) for image in images or []],
+            together([Picture(Path(image), Path(image).name) for image in images or []], sides),
             generator=generator or None,
             options=given,
             cut_out=cut_out,
@@ -185,7 +226,14 @@ class Api:
 def _absolute(view: dict[str, Any], request: gr.Request | None) -> dict[str, Any]:
     """The view with whole addresses in place of ones relative to the page."""
     root = public_root(request)
-    jobs = [{**job, **{key: f"{root}/{job[key]}" for key in ADDRESSES if job[key]}} for job in view["jobs"]]
+    jobs = [
+        {
+            **job,
+            **{key: f"{root}/{job[key]}" for key in ADDRESSES if job[key]},
+            "sides": [{**one, "picture": f"{root}/{one['picture']}"} for one in job["sides"]],
+        }
+        for job in view["jobs"]
+    ]
     return {**view, "zip": f"{root}/{view['zip']}" if view["zip"] else None, "jobs": jobs}
 
 
@@ -219,6 +267,7 @@ def build(studio: Studio) -> None:
     api = Api(studio)
     with gr.Group(visible=False):
         image, images = gr.File(label="Picture"), gr.File(label="Pictures", file_count="multiple")
+        sides = [gr.File(label=f"Picture of the {side}") for side in SIDES]
         choice = [gr.Textbox(label=GENERATOR), gr.Number(label=FACES, value=None), gr.JSON(label=OPTIONS)]
         batch_id, formats = gr.Textbox(label=BATCH), gr.JSON(label="File formats in the zip")
         number, size = gr.Number(label=NUMBER, value=1), gr.Number(label=SIZE, value=None)
@@ -227,6 +276,7 @@ def build(studio: Studio) -> None:
         status, facts = gr.JSON(label="Status"), gr.JSON(label="Facts")
     endpoints: list[tuple[Callable[..., Any], list[Any], list[Any]]] = [
         (api.generate, [image, *choice], [mesh, facts]),
+        (api.generate_from_sides, [*sides, *choice], [mesh, facts]),
         (api.submit_batch, [images, *choice], [status]),
         (api.picture_warnings, [batch_id], [status]),
         (api.batch_status, [batch_id], [status]),

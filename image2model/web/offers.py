@@ -8,7 +8,10 @@ from ..generators.base import Generator, Option
 
 
 def describe(generator: Generator) -> dict[str, Any]:
-    """A generator as plain data; `price` is US dollars for one image with the default options."""
+    """A generator as plain data; `price` is US dollars for one picture with the default options.
+
+    `sides`: those of one object that it takes together as one job.
+    """
     spec = generator.spec
     return {
         "id": spec.id,
@@ -18,6 +21,8 @@ def describe(generator: Generator) -> dict[str, Any]:
         "usual_seconds": spec.usual_seconds,
         "available": not generator.unavailable,
         "unavailable_reason": generator.unavailable or None,
+        "sides": list(spec.sides),
+        "sides_by_place": spec.sides_by_place,
         "face_limit": _option(spec.face_limit) if spec.face_limit else None,
         "options": [_option(option) for option in spec.options],
     }

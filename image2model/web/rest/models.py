@@ -25,6 +25,8 @@ class Model(BaseModel):
     options: list[dict[str, Any]] = Field(description="Its options, with their kinds, ranges and defaults")
     face_limit: dict[str, Any] | None = Field(description="The option for a number of faces, where it has one")
     price: float = Field(description="US dollars for one image with the options as preset")
+    sides: list[str] = Field(description="Sides of one object that it takes together as one job; empty: one picture")
+    sides_by_place: bool = Field(description="None of these sides may be left out before another")
     usual_seconds: float
     available: bool
     unavailable_reason: str | None

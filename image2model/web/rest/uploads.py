@@ -13,7 +13,7 @@ from limits.aio.strategies import MovingWindowRateLimiter
 from pydantic import BaseModel, Field
 
 from ...errors import LimitReached, OptionRefused
-from ...studio import Studio
+from ...studio import Studio, together
 from ..address import client_of
 from .auth import uploader
 from .common import StudioDep
@@ -26,6 +26,13 @@ router = APIRouter(prefix="/upload", tags=["upload"])
 LIMITER = MovingWindowRateLimiter(MemoryStorage())
 
 
+class OtherPicture(BaseModel):
+    """A picture of another side of the same object."""
+
+    side: str
+    filename: str
+
+
 class UploadedFile(BaseModel):
     """A picture that was taken."""
 
@@ -34,6 +41,7 @@ class UploadedFile(BaseModel):
     file_size: int = Field(description="Bytes")
     content_type: str
     status: str = "uploaded"
+    sides: list[OtherPicture] = Field([], description="Its object's other sides, which are one job with it")
 
 
 class Uploaded(BaseModel):
@@ -85,11 +93,17 @@ def _form(files: dict[str, Any], name: str) -> dict[str, Any]:
         "face_limit": {"type": "integer", "description": "Number of faces wanted, where the model takes one"},
         "model": {"type": "string", "description": "Id from /models/available; by default the host's choice"},
         "options": {"type": "string", "description": "The model's options, as a JSON object", "example": "{}"},
+        **({"sides": {"type": "string", "description": SIDES}} if name == "files" else {}),
     }
     schema = {"type": "object", "required": [name], "properties": properties}
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
 
+SIDES = (
+    'Puts pictures of one object together as one job, for models that take sides: "by_name" (cup_front.png, '
+    "cup_back.png), or JSON with the numbers of each object's pictures from 1, like "
+    '[{"front": 1, "back": 2}]; sides are front, back, left and right'
+)
 BINARY = {"type": "string", "format": "binary"}
 PROBLEMS = documented(400, 403, 404, 408, 422, 429, 503)
 
@@ -130,9 +144,10 @@ async def upload_image(request: Request, studio: StudioDep) -> Uploaded:
 
 
 async def _submit(request: Request, studio: Studio, form: Received) -> Uploaded:
-    sizes = [picture.path.stat().st_size for picture in form.pictures]
+    kinds = dict(zip((picture.path for picture in form.pictures), form.content_types, strict=True))
+    pictures = together(form.pictures, form.fields.get("sides"))
     batch = await studio.submit(
-        form.pictures,
+        pictures,
         generator=form.fields.get("model") or None,
         options=_options(form.fields.get("options") or "{}"),
         face_limit=form.fields.get("face_limit") or None,
@@ -141,9 +156,12 @@ async def _submit(request: Request, studio: Studio, form: Received) -> Uploaded:
         whole=True,
     )
     files = [
-        UploadedFile(file_id=job.id, filename=job.name, file_size=size, content_type=kind)
-        for job, size, kind in zip(batch.jobs, sizes, form.content_types, strict=True)
-    ]
+        UploadedFile(
+            file_id=job.id, filename=job.name, file_size=picture.path.stat().st_size, content_type=kinds[picture.path],
+            sides=[OtherPicture(side=other.side, filename=other.name) for other in job.sides],
+        )
+        for job, picture in zip(batch.jobs, pictures, strict=True)
+    ]  # fmt: skip
     return Uploaded(
         batch_id=batch.id, job_id=batch.work_id, task_id=batch.task_id, uploaded_files=files,
         face_limit=batch.face_limit, total_files=len(files), status="queued",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
+from ...errors import OptionRefused
 from ...generators.base import AFTERWARDS, Choice, Generator, Option, Spec
 from ...studio import Studio
 from .render import dollars, seconds
@@ -118,11 +121,10 @@ def face_limit_control(spec: Spec) -> dict[str, Any]:
     return {"label": option.label, "info": f"{option.help} {option.takes().capitalize()}.".strip()}
 
 
-def price_of(spec: Spec, options: dict[str, Any], face_limit: Any) -> Any:
-    """Dollars for one image; for a choice that is out of range, as if nothing had been chosen."""
-    from ...errors import OptionRefused
-
+def prices_of(spec: Spec, options: dict[str, Any], face_limit: Any) -> tuple[Decimal, Decimal]:
+    """Dollars for one image, and for one object of several sides; for a choice out of range, as if nothing chosen."""
     try:
-        return spec.price(spec.check(options, face_limit))
+        choice = spec.check(options, face_limit)
     except OptionRefused:
-        return spec.price(Choice())
+        choice = Choice()
+    return spec.price(choice), spec.price(replace(choice, several=True))

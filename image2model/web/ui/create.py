@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,12 @@ from ...errors import Image2ModelError, ImageRefused
 from ...generators.base import Generator
 from ...images import check_each, glimpse, preview
 from ...names import clean_name
-from ...studio import Picture, Studio
+from ...studio import Studio
 from ..address import client_of
 from . import render
-from .controls import OptionControls, face_limit_control, number_field, offers, picker, price_of
+from .controls import OptionControls, face_limit_control, number_field, offers, picker, prices_of
 from .inputs import CUT_OUT, Inputs
+from .sides import Sides
 from .theme import html
 from .viewer import Viewer
 
@@ -72,6 +73,7 @@ class Create:
             columns=4, height=250, object_fit="contain", interactive=True, elem_id="images", buttons=[],
         )  # fmt: skip
         self.refused = html(elem_id="refused", js_on_load=REFUSED_JS)
+        self.sides = Sides(self.studio)
         self.inputs = Inputs(self.studio)
         with gr.Column(elem_id="examples", visible=bool(examples())):
             html('<p class="small-title">No picture at hand? Take one of these.</p>')
@@ -124,13 +126,16 @@ class Create:
 
     def connect(self, demo: gr.Blocks) -> None:
         """Say what happens when."""
-        priced = [self.images, self.key, *self._control_inputs]
+        priced = [self.images, self.sides.decided, self.key, *self._control_inputs]
         price: dict[str, Any] = {"inputs": priced, "outputs": [self.cost, self.generate], **HIDDEN}
         # A gallery's first filling from here is not told as a change, so the price follows by itself.
         self.images.upload(self.look, self.images, [self.images, self.refused], **HIDDEN).then(self.tell_price, **price)
         gr.on([self.images.change, self.images.delete], self.tell_price, **price)
         cutouts = self.inputs.looking(self.images)
         gr.on([self.images.change, self.images.upload, self.images.delete], **cutouts)
+        sides = self.sides.showing(self.images, self.generator)
+        gr.on([self.images.change, self.images.upload, self.images.delete, self.generator.change], **sides)
+        self.sides.shown.input(**self.sides.deciding(self.images, self.generator)).then(self.tell_price, **price)
         self.examples.select(self.add_example, self.images, self.images, **HIDDEN).then(self.tell_price, **price).then(
             **cutouts
         )
@@ -149,7 +154,8 @@ class Create:
             **HIDDEN,
         }
         submitted = self.generate.click(
-            self.submit, [self.visitor, self.images, self.key, self.inputs.sent, *self._control_inputs],
+            self.submit,
+            [self.visitor, self.images, self.sides.decided, self.key, self.inputs.sent, *self._control_inputs],
             [self.batch, self.result],
             concurrency_limit=20, show_progress="minimal", show_progress_on=self.generate, api_visibility="private",
         )  # fmt: skip
@@ -160,7 +166,9 @@ class Create:
         again = self.retry.click(self.again, [self.batch, self.key], None, **HIDDEN).success(**watch)
         one = self.board.input(self.again_one, [self.batch, self.key], None, **HIDDEN).success(**watch)
         keyed.then(self.give_key, [self.batch, self.key], None, **HIDDEN)
-        self.board.edit(self.put_back, [self.batch, self.images], self.images, **HIDDEN).then(self.tell_price, **price)
+        self.board.edit(self.put_back, [self.batch, self.images], self.images, **HIDDEN).then(
+            self.tell_price, **price
+        ).then(**sides)
         watchers = [first, loaded, again, one]
         self.generate.click(None, cancels=watchers)  # one board has one watcher
         self.cancel.click(self.stop, self.batch, None, **HIDDEN)
@@ -210,15 +218,24 @@ class Create:
         return [gr.Textbox(**face_limit_control(spec)), *self.options.show(generator)]
 
     async def tell_price(
-        self, images: Sequence[Any] | None, key: str, generator: str, face_limit: str | None, *values: Any
+        self,
+        images: Sequence[Any] | None,
+        decided: Mapping[str, Any],
+        key: str,
+        generator: str,
+        face_limit: str | None,
+        *values: Any,
     ) -> tuple[str, gr.Button]:
         """The cost line, and a button that says what it will do."""
         spec = self._generator(generator, key).spec
-        count = len(images or [])
-        price = price_of(spec, self.options.options(generator, values), face_limit)
+        pictures = self.sides.pictures(images, decided, spec)
+        count, several = len(pictures), sum(bool(picture.sides) for picture in pictures)
+        price, object_price = prices_of(spec, self.options.options(generator, values), face_limit)
         words = f"Make {count} {spec.result_is}{'s' if count > 1 else ''}" if count else "Add pictures first"
         notice = "" if key.strip() else self.studio.notice(generator)
-        return render.cost(count, price, notice), gr.Button(words, interactive=count > 0)
+        return render.cost(count - several, price, notice, several, object_price), gr.Button(
+            words, interactive=count > 0
+        )
 
     def _generator(self, name: str, key: str) -> Generator:
         """The generator on this key, and on the host's while the key is not one yet."""
@@ -246,17 +263,18 @@ class Create:
             await _friendly(self.studio.give_key(batch_id, key))
 
     async def put_back(self, batch_id: str, images: list[tuple[str, Any]] | None, event: gr.EventData) -> Any:
-        """Put the picture of a failed job among the pictures again, to be tried with another model."""
+        """Put the pictures of a failed job among the pictures again, to be tried with another model."""
         number = getattr(event, "number", None)
         if not number:
             return gr.skip()
-        picture = await _friendly(self.studio.lend_picture(batch_id, int(number)))
-        return [*(path for path, _ in images or []), str(picture)]
+        pictures = await _friendly(self.studio.lend_pictures(batch_id, int(number)))
+        return [*(path for path, _ in images or []), *map(str, pictures)]
 
     async def submit(
         self,
         visitor: str,
         images: list[tuple[str, Any]] | None,
+        decided: Mapping[str, Any],
         key: str,
         sent: str,
         request: gr.Request,
@@ -265,10 +283,9 @@ class Create:
         *values: Any,
     ) -> tuple[str, gr.Row]:
         """Make a batch of the pictures."""
-        pictures = [Picture(Path(path), Path(path).name) for path, _ in images or []]
         try:
             batch = await self.studio.submit(
-                pictures,
+                self.sides.pictures(images, decided, self._generator(generator, key).spec),
                 generator=generator,
                 options=self.options.options(generator, values),
                 cut_out=sent == CUT_OUT,

@@ -105,6 +105,11 @@ def cutouts(seen: Sequence[Mapping[str, Any]], left: int) -> str:
     return _render("cutouts.html", seen=seen, left=left)
 
 
+def sides(**shown: Any) -> str:
+    """The objects of several sides among the pictures, and the pictures that stand alone."""
+    return _render("sides.html", **shown)
+
+
 def viewer_bar() -> str:
     """The looks, backgrounds and companions that the viewer offers."""
     return _render("viewer_bar.html")
@@ -132,6 +137,8 @@ def _fact_rows(view: Mapping[str, Any], job: Mapping[str, Any]) -> list[tuple[st
     if known.get("watertight") is not None:
         rows.append(("Closed", "yes" if known["watertight"] else "no, it has openings"))
     rows.append(("Generator", view["generator_name"]))
+    if job["sides"]:
+        rows.append(("Made from", ", ".join(one["side"] for one in job["sides"])))
     if job["elapsed"] is not None:
         rows.append(("Made in", seconds(job["elapsed"])))
     rows.append(("Cost", dollars(job["cost"]) if job["cost"] else "free"))
@@ -148,9 +155,13 @@ def library(views: Sequence[Mapping[str, Any]]) -> str:
     return _render("library.html", batches=views)
 
 
-def cost(count: int, price: Decimal, notice: str = "") -> str:
-    """What a batch of so many images will cost, and what should be known before it is started."""
-    return _render("cost.html", count=count, price=price, notice=notice)
+def cost(count: int, price: Decimal, notice: str = "", objects: int = 0, object_price: Decimal = Decimal(0)) -> str:
+    """What a batch of so many images, and objects of several views, will cost, and what should be known before."""
+    lines = [(count, "image" if count == 1 else "images", price)]
+    lines += [(objects, f"object{'' if objects == 1 else 's'} from several views", object_price)]
+    lines = [line for line in lines if line[0]]
+    total = sum((number * each for number, _, each in lines), Decimal(0))
+    return _render("cost.html", lines=lines, total=total, price=price, notice=notice)
 
 
 def data_uri(webp: bytes | None) -> str:
