@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from image2model.generators.base import Spec  # noqa: E402  the package is not installed
 from image2model.generators.catalogue import FAL_MODELS  # noqa: E402  the package is not installed
 from image2model.settings import Settings, accepts, variables  # noqa: E402
 
@@ -45,17 +47,23 @@ def env_example() -> str:
     )
 
 
+def views(spec: Spec) -> str:
+    """How many views of one object a model takes, and what more than one adds to the price."""
+    choice = spec.check(None, None)
+    more = spec.price(replace(choice, several=True)) - spec.price(choice)
+    gaps = ", no gaps" if spec.sides_by_place else ""
+    return f"{max(1, len(spec.sides))}{gaps}{f' (+${more:.2f})' if more else ''}"
+
+
 def generators_table() -> str:
-    """fal's models as a Markdown table: id, what it is good at, price of one image, face option."""
+    """fal's models as a Markdown table: id, what it is good at, price of one image, views taken, face option."""
     rows = []
     for model in FAL_MODELS:
         spec = model.spec
         price = spec.price(spec.check(None, None))
         faces = spec.face_limit.takes() if spec.face_limit else "–"
-        rows.append(f"| `{spec.id}` | {spec.name} | {spec.good_at} | ${price:.3f} | {faces} |")
-    return "\n".join(
-        ["| Id | Name | Good at | Price, as preset | Face limit |", "| --- | --- | --- | --- | --- |", *rows]
-    )
+        rows.append(f"| `{spec.id}` | {spec.name} | {spec.good_at} | ${price:.3f} | {views(spec)} | {faces} |")
+    return "\n".join(["| Id | Name | Good at | Price, as preset | Views | Face limit |", f"|{' --- |' * 6}", *rows])
 
 
 def programs() -> str:

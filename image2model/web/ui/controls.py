@@ -20,7 +20,7 @@ PICKER = """
 ${items.map(item => `<label class="picker-item ${item.off ? "picker-off" : ""}">
 <input type="radio" name="generator" value="${item.id}"
  ${item.id === value ? "checked" : ""} ${item.off ? "disabled" : ""}>
-<span class="picker-text"><b>${item.name}</b><span>${item.good_at}</span></span>
+<span class="picker-text"><b>${item.name}<i>${item.views}</i></b><span>${item.good_at}</span></span>
 <span class="picker-terms"><b>${item.price}</b><span>${item.time}</span></span></label>`).join("")}
 </div>
 ${note ? `<p class="picker-note">${note}</p>` : ""}
@@ -64,6 +64,7 @@ def _item(generator: Generator, reason: str) -> dict[str, Any]:
         "time": f"about {seconds(spec.usual_seconds)}"
         if spec.usual_seconds < 90
         else f"{spec.usual_seconds / 60:.0f} min",
+        "views": "several views" if spec.sides else "",
         "off": bool(generator.unavailable),
     }
 

@@ -66,12 +66,11 @@ class Sides:
             return gr.Column(visible=False), ""
         together = {path for one in found for path in one.values()}
         numbers = {path: number for number, path in enumerate(paths)}
-        others = [one.spec.name for one in self.studio.generators.values() if one.spec.sides and not one.unavailable]
         return gr.Column(visible=True), render.sides(
             spec=spec,
             objects=[_seen(one, numbers, spec) for one in found],
             single=[_tile(path, numbers) for path in paths if path not in together],
-            others=others,
+            takers=any(one.spec.sides and not one.unavailable for one in self.studio.generators.values()),
         )
 
     def pictures(self, images: Any, decided: Mapping[str, Any], spec: Spec) -> list[Picture]:
