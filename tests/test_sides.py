@@ -17,7 +17,9 @@ from image2model.batches.database import connect, migrate
 from image2model.batches.store import Store
 from image2model.errors import GenerationFailed, ImageRefused, NotFound, OptionRefused, PicturesRefused
 from image2model.generators.base import SIDES
+from image2model.names import by_object
 from image2model.studio import Picture, Studio, together
+from image2model.web.ui.sides import NOTHING, decide, objects
 from tests.pictures import encoded
 from tests.scripted import ScriptedGenerator, finished, picture, scripted_settings
 
@@ -108,6 +110,16 @@ async def test_sides_survive_a_restart_and_are_sent_again_by_a_retry(tmp_path, g
     assert all(path.is_file() for path in generator.runs[-1].sides.values())
 
 
+async def test_the_pictures_of_a_job_go_back_to_the_page_as_one_object(studio, uploads):
+    """Lent for another try with another model, their names say again what they show."""
+    batch = await studio.submit([cup(uploads, "back", "left"), picture(uploads, "cat.jpg")])
+    lent = [path.name for path in await studio.lend_pictures(batch.id, 1)]
+    assert lent == ["cup_front.png", "cup_back.png", "cup_left.png"]
+    assert by_object(lent) == [{"front": 0, "back": 1, "left": 2}]
+    assert [path.name for path in await studio.lend_pictures(batch.id, 2)] == ["cat.png"]
+    await finished(studio, batch.id)
+
+
 async def test_an_object_is_taken_with_all_its_sides_or_not_at_all(studio, uploads):
     """One side that is no picture leaves the object out, says which and why, and stops no other."""
     broken = cup(uploads, "back", "left")
@@ -183,6 +195,40 @@ def test_sides_told_wrongly_are_refused_with_an_example(told):
         together(named("a.png", "b.png"), told)
     assert caught.value.code in ("sides_unreadable", "side_missing")
     assert caught.value.hint
+
+
+FRONT, BACK, CAT, DOG = PATHS = ["u/cup_front.png", "u/cup_back.png", "u/cat.png", "u/dog.png"]
+TAKES = replace(ScriptedGenerator().spec, sides=SIDES)
+
+
+@pytest.mark.parametrize(
+    ("acts", "found"),
+    [
+        ([], [{"front": FRONT, "back": BACK}]),
+        ([("apart", [FRONT, BACK], "")], []),
+        ([("apart", [FRONT, BACK], ""), ("join", [BACK, FRONT], "")], [{"front": BACK, "back": FRONT}]),
+        ([("join", [CAT, DOG], "")], [{"front": CAT, "back": DOG}, {"front": FRONT, "back": BACK}]),
+        ([("join", [CAT, BACK], "")], [{"front": CAT, "back": BACK}]),
+        ([("side", [BACK], "left")], [{"front": FRONT, "left": BACK}]),
+        ([("side", [BACK], "front")], [{"front": BACK, "back": FRONT}]),
+        ([("side", [CAT], "left")], [{"front": FRONT, "back": BACK}]),
+        ([("side", [BACK], "top"), ("join", [CAT], ""), ("join", PATHS * 2, ""), ("burn", PATHS, "")],
+         [{"front": FRONT, "back": BACK}]),
+    ],
+)  # fmt: skip
+def test_a_person_s_decisions_come_before_the_names(acts, found):
+    """Joined, taken apart, turned to a side that another had; what makes no sense changes nothing."""
+    decided = NOTHING
+    for act, chosen, side in acts:
+        decided = decide(PATHS, decided, act, chosen, side, TAKES)
+    assert objects(PATHS, decided) == found
+
+
+def test_an_object_whose_front_is_taken_away_is_none_any_more():
+    """What is left of it stands alone, and what was decided of other pictures stays."""
+    decided = decide(PATHS, NOTHING, "join", [CAT, DOG], "", TAKES)
+    assert objects([FRONT, BACK, DOG], decided) == [{"front": FRONT, "back": BACK}]
+    assert objects([BACK, CAT, DOG], decided) == [{"front": CAT, "back": DOG}]
 
 
 def test_jobs_of_before_keep_their_price_and_have_one_picture(tmp_path):

@@ -342,11 +342,12 @@ class Store:
     def spending(self, by: SpendingBy, since: float = 0.0) -> list[dict[str, Any]]:
         """The ledger since then, summed by day (its start), client, batch or generator, and by state and payer."""
         group = _DAY if by == "day" else ledger.c[COLUMNS[by]]
-        columns = (group.label("of"), ledger.c.state, (ledger.c.key_mark != "").label("own_key"))
+        own_key = ledger.c.key_mark != ""  # once: PostgreSQL takes two of them for different things
+        columns = (group.label("of"), ledger.c.state, own_key.label("own_key"))
         query = (
             select(*columns, func.sum(ledger.c.amount).label("amount"), func.count().label("images"))
             .where(ledger.c.at >= since)
-            .group_by(group, ledger.c.state, ledger.c.key_mark != "")
+            .group_by(group, ledger.c.state, own_key)
             .order_by(group)
         )
         with self._engine.connect() as connection:

@@ -19,7 +19,7 @@ from ..address import client_of
 from . import render
 from .controls import OptionControls, face_limit_control, number_field, offers, picker, prices_of
 from .inputs import CUT_OUT, Inputs
-from .sides import Sides
+from .sides import NOTHING, Sides
 from .theme import html
 from .viewer import Viewer
 
@@ -174,7 +174,8 @@ class Create:
         self.cancel.click(self.stop, self.batch, None, **HIDDEN)
         self.share.click(None, self.batch, None, js=COPY_LINK)
         self.anew.click(
-            self.start_anew, None, [self.batch, self.images, self.refused, self.result, *self._board_outputs],
+            self.start_anew, None,
+            [self.batch, self.images, self.sides.decided, self.refused, self.result, *self._board_outputs],
             cancels=watchers, **HIDDEN,
         ).then(None, self.batch, None, js=SET_ADDRESS)  # fmt: skip
         opened = [self.result, self.facts, self.take_home, *self.viewer.place]
@@ -335,7 +336,18 @@ class Create:
 
     async def start_anew(self) -> tuple[Any, ...]:
         """An empty page."""
-        return "", None, "", gr.Row(visible=False), READY, gr.Row(visible=False), gr.skip(), gr.skip(), gr.skip()
+        return (
+            "",
+            None,
+            NOTHING,
+            "",
+            gr.Row(visible=False),
+            READY,
+            gr.Row(visible=False),
+            gr.skip(),
+            gr.skip(),
+            gr.skip(),
+        )
 
     async def open_result(self, batch_id: str, event: gr.EventData) -> tuple[Any, ...]:
         """Make place for one finished job, its facts and its mesh."""

@@ -78,7 +78,8 @@ class Sides:
         paths = _paths(images)
         found = {one["front"]: one for one in objects(paths, decided)} if spec.sides else {}
         elsewhere = {path for one in found.values() for side, path in one.items() if side != "front"}
-        return [_picture(path, found.get(path, {})) for path in paths if path not in elsewhere]
+        # popped: the same file given twice is not the same object twice
+        return [_picture(path, found.pop(path, {})) for path in paths if path not in elsewhere]
 
 
 def _picture(path: str, sides: Mapping[str, str]) -> Picture:
@@ -104,23 +105,24 @@ def decide(
     paths: Sequence[str], decided: Mapping[str, Any], act: str, chosen: Sequence[str], side: str, spec: Spec
 ) -> dict[str, list[Any]]:
     """What is decided after one more act; acts that make no sense change nothing."""
-    now = objects(paths, decided)
-    apart = [path for path in decided["apart"] if path not in chosen]
-    rest = [one for one in now if not set(one.values()) & set(chosen)]
+    touched = next(
+        (one for one in objects(paths, decided) if act == "side" and set(chosen[:1]) & set(one.values())), {}
+    )
+    moved = {*chosen, *touched.values()}
+    made = [one for one in decided["made"] if not set(one.values()) & moved]
+    apart = [path for path in decided["apart"] if path not in moved]
     if act == "apart":
-        return {"made": rest, "apart": [*apart, *chosen]}
+        return {"made": made, "apart": [*apart, *chosen]}
     if act == "join" and 2 <= len(chosen) <= len(spec.sides):
-        return {"made": [*rest, dict(zip(spec.sides, chosen, strict=False))], "apart": apart}
-    if act == "side" and len(chosen) == 1 and side in spec.sides:
-        return {"made": [_turned(one, chosen[0], side) for one in now], "apart": apart}
+        return {"made": [*made, dict(zip(spec.sides, chosen, strict=False))], "apart": apart}
+    if touched and side in spec.sides:
+        return {"made": [*made, _turned(touched, chosen[0], side)], "apart": apart}
     return dict(decided)
 
 
 def _turned(one: Object, path: str, side: str) -> Object:
     """The object with this picture on this side; a picture that was there takes the other's place."""
-    before = next((known for known, shown in one.items() if shown == path), None)
-    if before is None:
-        return one
+    before = next(known for known, shown in one.items() if shown == path)
     turned = {known: shown for known, shown in one.items() if known != before}
     if side in turned:
         turned[before] = turned[side]
