@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..facts import renumbered
+from ..facts import renumbered, weld_numbers
 from ..glb import Glb, Integers, Scene, Surface
 from .pictures import Picture, base_texture
 from .shape import surfaces, vertex_colours
@@ -132,9 +132,10 @@ def _group(one: Painted) -> Iterator[bytes]:
 
 def _joined(scene: Scene) -> tuple[NDArray[np.float32], Integers]:
     """Positions and faces with vertices at one place made one, except in faces that this would make a line."""
-    places = np.ascontiguousarray(scene.positions + np.float32(0)).view("V12").ravel()  # no -0, which equals 0
-    _, first, number = np.unique(places, return_index=True, return_inverse=True)
-    faces = first[number][scene.faces]
+    numbers = weld_numbers(scene.positions, scene.faces)
+    vertex_at = np.zeros(int(numbers.max()) + 1, np.intp)
+    vertex_at[numbers] = np.arange(len(numbers))
+    faces = vertex_at[numbers][scene.faces]
     lost = (faces == np.roll(faces, 1, axis=1)).any(axis=1)
     faces[lost] = scene.faces[lost]
     used, faces = renumbered(faces)

@@ -8,9 +8,7 @@ const address = (place, names) => {
 };
 const ALL = ["format", "size", "unit", "up", "face_limit", "repair"];
 const note = (text) => {
-  const line = element.querySelector(".take-note");
-  line.textContent = text;
-  line.hidden = !text;
+  element.querySelector(".take-note").textContent = text;
 };
 const escaped = (text) => Object.assign(document.createElement("i"), { textContent: text }).innerHTML;
 const list = (lines, kind) => lines.map((line) => `<li class="${kind}">${escaped(line)}</li>`).join("");
@@ -41,12 +39,16 @@ const check = async () => {
   const mine = ++checks;
   box.hidden = chosen.dataset.printed !== "1";
   if (box.hidden) return;
-  box.innerHTML = "<p>Checking whether it can be printed …</p>";
+  // The last verdict stays until the next is there: a box that shrinks would pull the buttons from under a click.
+  box.classList.add("busy");
+  if (!box.textContent) box.innerHTML = "<p>Checking whether it can be printed …</p>";
   const answer = await fetch(address(`${form().dataset.number}/print-check`, ["size", "unit"])).catch(() => null);
   const found = await answer?.json().catch(() => null);
   if (mine !== checks) return;
+  box.classList.remove("busy");
   if (!answer?.ok) {
-    box.innerHTML = `<p>${escaped(found?.message ?? "The check did not come through.")}</p>`;
+    box.hidden = true;
+    note(found?.message ?? "The check did not come through.");
     return;
   }
   const mends = found.mended?.ready ? ["Mending it makes it ready: choose “close small holes …”."] : [];
@@ -60,7 +62,7 @@ const follow = () => {
   const chosen = form().format.selectedOptions[0];
   const label = chosen.textContent.trim().split(" – ")[0];
   for (const place of element.querySelectorAll(".take-go span, .take-all span")) {
-    place.textContent = place.closest(".take-go") ? `Download ${label}` : label;
+    place.textContent = place.closest(".take-go") ? `Download ${label}` : `All ${form().dataset.count} as ${label}`;
   }
   form().size.placeholder = chosen.dataset.printed === "1" ? "100" : "as made";
   form().up.options[0].textContent = `${chosen.dataset.up.toUpperCase()}, as usual`;
