@@ -87,6 +87,16 @@ def test_a_sheet_shows_every_cell_and_survives_broken_ones(tmp_path: Path):
         assert max(few) < max(sheet.size) <= 16383
 
 
+@pytest.mark.parametrize(
+    ("name", "latin"), [("кот.glb", "kot.glb"), ("日本.glb", "RiBen.glb"), ("é…🐱.glb", "e...:cat:.glb")]
+)
+def test_a_sheet_writes_names_of_any_script_readably(tmp_path: Path, name: str, latin: str):
+    """The sheet's font has Latin letters alone, so other names are spelled in these and are no row of boxes."""
+    for text, file in ((name, "given.webp"), (latin, "latin.webp")):
+        contact_sheet([Cell(tmp_path, tmp_path, text, "12 faces")], tmp_path / file)
+    assert (tmp_path / "given.webp").read_bytes() == (tmp_path / "latin.webp").read_bytes()
+
+
 async def test_what_is_looked_at_is_made_once_and_kept(tmp_path: Path):
     """Two who ask for a turntable at once get one file; looks and sheet lie beside the mesh, which stays as it is."""
     studio = Studio(scripted_settings(tmp_path / "data"), [ScriptedGenerator()])

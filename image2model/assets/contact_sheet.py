@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from anyascii import anyascii
 from PIL import Image, ImageDraw, ImageFont
 
 from ..files import write_whole
@@ -73,8 +74,9 @@ def _fitted(path: Path, side: int) -> Image.Image | None:
 
 
 def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
-    """The text, its end replaced by an ellipsis where it is wider than `width` pixels."""
+    """The text in the font's few letters, its end replaced by three dots where it is wider than `width` pixels."""
+    text = anyascii(text)
     if len(text) <= LONGEST and font.getlength(text) <= width:
         return text
-    kept = bisect_right(range(1, LONGEST + 1), width, key=lambda end: round(font.getlength(f"{text[:end]}…")))
-    return f"{text[:kept]}…"
+    kept = bisect_right(range(1, LONGEST + 1), width, key=lambda end: round(font.getlength(f"{text[:end]}...")))
+    return f"{text[:kept]}..."
