@@ -288,12 +288,16 @@ async def test_each_fault_ends_as_the_table_says(studio: Studio, stand_in: FalSe
         assert job["state"] == ("unconfirmed" if row.end == "unconfirmed" else "failed")
 
 
-@pytest.mark.parametrize("row", [row for row in rows() if row.operation == "submit"], ids=str)
+SUBMITS = [row for row in rows() if row.operation == "submit" and row.fault != "refuse"]
+"""Nobody listens from the upload before on, which of three pictures is not the last."""
+
+
+@pytest.mark.parametrize("row", SUBMITS, ids=str)
 async def test_several_sides_of_one_object_fare_as_one_picture(studio: Studio, stand_in: FalServer, row: Row):
     """Whatever becomes of its submit, a job of three pictures is sent and paid for as often as one of a single."""
     await as_new(studio, stand_in)
     operation = prepare(stand_in, row)
     job = await outcome(studio, stand_in, cancelled=False, sides=("back", "left"))
-    told = ((job["error"] or {"code": job["state"]})["code"], len(stand_in.paid), stand_in.calls[operation])
-    assert told == (row.end, row.paid, row.calls)
+    assert ((job["error"] or {"code": job["state"]})["code"], len(stand_in.paid)) == (row.end, row.paid)
+    assert stand_in.calls[operation] in row.calls
     assert all(len(job.arguments["image_urls"]) == 3 for job in stand_in.jobs.values())

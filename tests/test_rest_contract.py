@@ -65,7 +65,7 @@ def test_an_upload_tells_three_ids_and_its_files(done):
     first = done["uploaded_files"][0]
     assert first | {"file_id": ""} == {
         "file_id": "", "filename": "a rocket.jpg", "file_size": len(ROCKET), "content_type": "image/jpeg",
-        "status": "uploaded",
+        "status": "uploaded", "sides": [],
     }  # fmt: skip
     assert {"face_limit", "status", "message"} <= set(done)
 
