@@ -61,6 +61,18 @@ def test_subject_cut_by_the_frame_gets_a_flat_wall(name: str) -> None:
     assert mesh.area_faces[sideways].sum() > 0.01 * mesh.area
 
 
+def test_a_flat_wall_is_no_bar_code() -> None:
+    """Where the frame cuts a striped subject, its stripes are not drawn out over the wall."""
+    image = cut_out(("ellipse", (30, 60, 170, 320)))
+    pixels = np.array(image)
+    pixels[:, ::8, :3] = pixels[:, 1::8, :3] = pixels[:, 2::8, :3] = 0
+    mesh = load(make(Image.fromarray(pixels), detail="medium"))
+    below = mesh.face_normals[:, 1] < -0.9999
+    colours = mesh.visual.to_color().vertex_colors[:, 0].astype(float)
+    wall, front = colours[mesh.faces[below]], colours[mesh.faces[mesh.face_normals[:, 2] > 0.5]]
+    assert wall.std() < 0.25 * front.std()
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_random_blots_are_closed(seed: int) -> None:
     """Blots of random shape, full of bridges a pixel wide, give sound bodies at a coarse grid too."""

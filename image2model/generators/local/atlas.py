@@ -83,7 +83,9 @@ def _soft(front: Array, alpha: Array) -> Array:
     scale = SOFT_SIDE / max(height, width)
     size = max(4, round(width * scale)), max(4, round(height * scale))
     small = np.stack([_resize(front[..., channel], size) for channel in range(3)], axis=2)
-    inside = ndimage.gaussian_filter(_resize(alpha, size), SOFT_SIDE / 24, mode="constant")
+    # Where the frame cuts the subject there is no rim: its walls would get the photo's last row, drawn out to stripes.
+    beyond = "nearest" if alpha.min() < 0.5 else "constant"
+    inside = ndimage.gaussian_filter(_resize(alpha, size), SOFT_SIDE / 24, mode=beyond)
     near_rim = np.clip((0.95 - inside) / 0.35, 0, 1).astype(np.float32)
     spread = ndimage.gaussian_filter(bleed(small, near_rim), (3, 3, 0), mode="nearest")
     large = np.stack([_resize(spread[..., channel], (width, height)) for channel in range(3)], axis=2)
