@@ -9,9 +9,10 @@ import pytest
 
 from image2model.errors import GenerationFailed
 from image2model.generators.base import Submitted
-from tests.test_recovery import finished, generator, picture, start, uploads, view_when
+from tests.scripted import finished, picture
+from tests.test_recovery import start, view_when
 
-__all__ = ["generator", "start", "uploads"]
+__all__ = ["start"]
 
 
 def refused(code: str, **more: Any) -> GenerationFailed:
