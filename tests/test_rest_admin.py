@@ -73,7 +73,7 @@ def test_files_are_listed_by_kind(host, kept):
     assert times == sorted(times, reverse=True)
     assert any(one["path"].startswith(f"batches/{kept['batch_id']}/") for one in listed["results"])
     assert len(host.get("/admin/list-files", params={"limit": 1}).json()["uploads"]) == 1
-    assert all(one["path"].rpartition("/")[2].startswith(("input", "cutout")) for one in listed["uploads"])
+    assert all(one["path"].rpartition("/")[2].startswith("input") for one in listed["uploads"])
     assert host.get("/admin/list-files", params={"directory": "/etc"}).status_code == 422
 
 
