@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import tempfile
 from pathlib import Path
 
@@ -22,6 +23,15 @@ def write_whole(path: Path, data: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def installation_secret(data: Path) -> str:
+    """This installation's own secret, made at the first start: what browsers keep for us stays readable."""
+    path = data.resolve() / "secret"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, secrets.token_urlsafe(32).encode())
+    return path.read_text()
 
 
 def move_whole(source: Path, target: Path) -> None:

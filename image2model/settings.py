@@ -6,9 +6,9 @@ import os
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import make_url
@@ -18,6 +18,7 @@ from .errors import SettingsError
 
 ON_A_SPACE = bool(os.environ.get("SPACE_ID"))
 
+Level = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 LOCAL_PROXIES = "127.0.0.1 ::1"
 
 KINDS: dict[Any, str] = {
@@ -27,6 +28,8 @@ KINDS: dict[Any, str] = {
     float | None: "a number",
     Decimal: "a number",
     Decimal | None: "a number",
+    bool: "`true` or `false`",
+    Level: "DEBUG, INFO, WARNING or ERROR",
     Path: "a folder that can be written to",
     SecretStr | None: "a secret",
 }
@@ -118,6 +121,20 @@ class Settings(BaseSettings):
     )
     allowed_hosts: str = Field(
         "*", description="Host names under which the app is served, with spaces between them; `*`: any"
+    )
+    log_level: Annotated[Level, BeforeValidator(lambda level: str(level).strip().upper())] = Field(
+        "INFO", description="From which level on something is logged"
+    )
+    log_file_mb: int = Field(
+        10,
+        ge=1,
+        le=1000,
+        description="MB at which a log file is compressed and a new one begun, as at midnight (UTC)",
+    )
+    log_files: int = Field(50, ge=1, le=10_000, description="Compressed log files that are kept of each kind")
+    log_days: float = Field(30, gt=0, description="Days after which a log file is deleted")
+    log_personal_data: bool = Field(
+        False, description="Log visitors' addresses and file names as they are, in place of marks"
     )
     host: str = Field(
         default_factory=lambda: "0.0.0.0" if ON_A_SPACE else "127.0.0.1",  # noqa: S104  a Space is reached from outside

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hmac
 import logging
-import secrets
 import shutil
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -31,11 +29,12 @@ from ..batches.store import Store, new_id
 from ..batches.views import batch_view
 from ..batches.work import Shop
 from ..errors import NotAllowed, NotFound, OptionRefused, PicturesRefused, SettingsError, Unavailable
-from ..files import write_whole
+from ..files import installation_secret
 from ..generators import local
 from ..generators.base import Generator
 from ..generators.fal import FalHosts, fal_generators
 from ..images import Limits
+from ..masks import mark
 from ..settings import Settings
 from ..workers import Workers
 from .host import Host
@@ -88,7 +87,7 @@ class Studio:
                 f"GENERATOR={settings.default_generator!r}: there is no such generator.",
                 f"GENERATOR takes one of {', '.join(self.generators)}.",
             )
-        self.secret = _secret(self.folders.data / "secret")
+        self.secret = installation_secret(self.folders.data)
         self._store = Store(settings.database)
         self._changes = Changes()
         self._desk = Desk(self._store, self._changes)
@@ -219,7 +218,7 @@ class Studio:
 
     def _client_mark(self, client: str) -> str:
         """Tells one visitor's address from another without storing it."""
-        return hmac.new(self.secret.encode(), client.encode(), "sha256").hexdigest()[:16] if client else ""
+        return mark(self.secret, client)
 
     def check_count(self, count: int) -> None:
         """Raise OptionRefused for no pictures, or for more than one batch takes."""
@@ -441,13 +440,6 @@ class Studio:
 def all_generators(settings: Settings, workers: Workers) -> list[Generator]:
     """Every generator on offer, the host's key used where there is one."""
     return [local.LocalGenerator(workers), *fal_generators(settings.fal_credentials, FalHosts.at(settings.fal_host))]
-
-
-def _secret(path: Path) -> str:
-    """This installation's own secret, made at the first start: what browsers keep for us stays readable."""
-    if not path.exists():
-        write_whole(path, secrets.token_urlsafe(32).encode())
-    return path.read_text()
 
 
 def _side_pictures(job: Job) -> dict[str, tuple[str, str]]:

@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from starlette.middleware import Middleware
+from uvicorn.config import LOGGING_CONFIG
 
+from .. import __version__
 from ..errors import SettingsError
+from ..ops import logs
 from ..settings import Settings, load
 from ..studio import Studio
 from .users import sign_in
@@ -24,6 +27,8 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
+log = logging.getLogger(__name__)
+
 LAST_WORDS = 2
 """Seconds that open streams and downloads still get when the app stops: a Space kills what takes longer than ten."""
 STATIC = Path(__file__).parent / "ui" / "static"
@@ -31,14 +36,14 @@ STATIC = Path(__file__).parent / "ui" / "static"
 
 def main() -> None:
     """Run the app until SIGTERM or Ctrl-C; a wrong setting ends it with one line and status 2."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for chatty in ("httpx", "httpx2", "httpcore", "httpcore2", "alembic"):  # addresses of results are keys
-        logging.getLogger(chatty).setLevel(logging.WARNING)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        server = Server(load())
+        settings = load()
+        logs.configure(settings)
+        log.info("image2model %s starts", __version__)
+        server = Server(settings)
         server.start()
     except SettingsError as error:
         print(f"image2model: {error}", file=sys.stderr)
@@ -68,6 +73,8 @@ class Server:
         from .ui.page import build
         from .ui.theme import HEAD, theme
 
+        LOGGING_CONFIG.clear()  # uvicorn would give its loggers handlers of their own
+        LOGGING_CONFIG.update(version=1, disable_existing_loggers=False)
         os.environ["FORWARDED_ALLOW_IPS"] = ""  # uvicorn believes nobody, `security` whom the settings name
         self.demo = build(self.studio)
         self.demo.queue(default_concurrency_limit=40, status_update_rate=5, max_size=2000)
@@ -97,12 +104,12 @@ class Server:
             quiet=True,
             show_error=False,
         )
-        print(f"image2model is at {self.demo.local_url}", flush=True)
+        log.info("image2model is at %s", self.demo.local_url)
 
     def stop(self) -> None:
         """Stop serving, also where somebody watches; unfinished jobs go on at the next start."""
         self.demo.server.config.timeout_graceful_shutdown = LAST_WORDS
-        self.demo.close()
+        self.demo.close(verbose=False)
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, _app: Any) -> AsyncIterator[None]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import GenerationFailed
+from ...masks import hide
 from ..base import (
     Choice,
     Downloading,
@@ -76,7 +77,9 @@ class FalGenerator:
 
     def with_key(self, key: str) -> FalGenerator:
         """The same model on a visitor's own key; raises GenerationFailed `key_refused` for one that cannot be sent."""
-        return FalGenerator(self.model, self.account.on_key(key), self._delay)
+        keyed = FalGenerator(self.model, self.account.on_key(key), self._delay)
+        hide(key.strip(), owner=keyed)
+        return keyed
 
     async def run(self, task: Task) -> AsyncIterator[Event]:
         """Upload, submit once, watch, download; a task with `remote` is picked up where it was submitted.

@@ -1,0 +1,161 @@
+"""Reading the log files, compressed ones too, a line at a time: never more in memory than what is asked for."""
+
+from __future__ import annotations
+
+import gzip
+import heapq
+import io
+import re
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import orjson
+
+LEVELS = ("debug", "info", "warning", "error", "critical")
+HEAD = re.compile(rb'\{"timestamp":"([^"]{27})","level":"(\w+)"')
+LONGEST = 1_000_000
+"""Bytes of one line; the rest of a longer one is read as lines of its own."""
+NAME = re.compile(r"(?P<kind>[a-z]+)(?:-(?P<until>\d{8}T\d{12}Z))?\.log(?:\.gz)?")
+ODD = {"timestamp": "", "level": "info", "logger": "", "event": ""}
+"""A line that is not ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogFile:
+    """A file of a kind; `until` is when it was put aside, None for the one that is being written."""
+
+    path: Path
+    kind: str
+    until: datetime | None
+
+    def open(self) -> BinaryIO:
+        """The file as plain bytes."""
+        if self.path.suffix == ".gz":
+            return cast(BinaryIO, io.BufferedReader(cast(Any, gzip.open(self.path)), 1 << 20))
+        return self.path.open("rb", buffering=1 << 20)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which lines: of these kinds (none: all), of at least this level, with this text in any case, in this time."""
+
+    kinds: Sequence[str] = ()
+    level: str = ""
+    text: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some entries, newest first, and whether there are older ones."""
+
+    entries: list[dict[str, Any]]
+    more: bool
+
+
+def latest(folder: Path, wanted: Wanted | None = None, limit: int = 100, offset: int = 0) -> Page:
+    """The newest entries that are wanted, newest first, after leaving out `offset` of them.
+
+    Each has `timestamp` (ISO 8601, UTC), `level` (lower case), `logger`, `event`, and whatever else was logged
+    (`ops.logs`). To page without a shift by what is logged meanwhile, give every page the same `wanted.until`.
+    Blocks while it reads; memory is that of `offset + limit` lines.
+    """
+    wanted = wanted or Wanted()
+    most = offset + limit + 1
+    per_kind = [_newest_first(files, wanted, most) for files in _by_kind(folder, wanted).values()]
+    merged = heapq.merge(*per_kind, key=_time, reverse=True)
+    lines = [line for number, line in zip(range(most), merged, strict=False) if number >= offset]
+    return Page([entry(line) for line in lines[:limit]], len(lines) > limit)
+
+
+def lines(folder: Path, wanted: Wanted | None = None) -> Iterator[bytes]:
+    """Every line that is wanted, oldest first, each with its line break; read while it is taken, for a download."""
+    wanted = wanted or Wanted()
+    per_kind = [_oldest_first(files, wanted) for files in _by_kind(folder, wanted).values()]
+    return heapq.merge(*per_kind, key=_time) if len(per_kind) != 1 else per_kind[0]
+
+
+def entry(line: bytes) -> dict[str, Any]:
+    """A line as an entry; one that is not ours as an event without anything else."""
+    try:
+        found = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict):
+        return {**ODD, "event": line.decode("utf-8", "replace").rstrip("\n")}
+    return {**ODD, **found}
+
+
+def log_files(folder: Path, kinds: Sequence[str] = ()) -> list[LogFile]:
+    """The files of these kinds, oldest first; one that is being compressed is named once."""
+    found: dict[str, LogFile] = {}
+    for path in sorted(folder.glob("*.log*")):  # x.log comes before x.log.gz, which is the whole one
+        name = NAME.fullmatch(path.name)
+        if name and (not kinds or name["kind"] in kinds):
+            found[path.name.removesuffix(".gz")] = LogFile(path, name["kind"], _moment(name["until"]))
+    return sorted(found.values(), key=lambda one: (one.until is None, one.path.name))
+
+
+def _by_kind(folder: Path, wanted: Wanted) -> dict[str, list[LogFile]]:
+    by_kind: dict[str, list[LogFile]] = {}
+    for file in log_files(folder, wanted.kinds):
+        if not (wanted.since and file.until and file.until < wanted.since):
+            by_kind.setdefault(file.kind, []).append(file)
+    return by_kind
+
+
+def _newest_first(files: Sequence[LogFile], wanted: Wanted, most: int) -> Iterator[bytes]:
+    for file in reversed(files):
+        found = deque(_oldest_first([file], wanted), maxlen=most)
+        while found:
+            most -= 1
+            yield found.pop()
+        if most <= 0:
+            return
+
+
+def _oldest_first(files: Sequence[LogFile], wanted: Wanted) -> Iterator[bytes]:
+    levels = {level.encode() for level in LEVELS[LEVELS.index(wanted.level.lower()) :]} if wanted.level else None
+    text = orjson.dumps(wanted.text)[1:-1].lower()
+    since, until = stamp(wanted.since), stamp(wanted.until)
+    for file in files:
+        for line in read(file):
+            head = HEAD.match(line)
+            if text and text not in line.lower():
+                continue
+            if levels is not None and (head[2] if head else b"info") not in levels:
+                continue
+            if since and (not head or head[1] < since):
+                continue
+            if until and head and head[1] >= until:
+                break
+            yield line
+
+
+def read(file: LogFile) -> Iterator[bytes]:
+    """Every line of a file; none of one that is gone, and what can be read of one that is broken."""
+    try:
+        with file.open() as opened:
+            while line := opened.readline(LONGEST):
+                yield line if line.endswith(b"\n") else line + b"\n"
+    except (OSError, EOFError):  # removed, or cut short, meanwhile
+        return
+
+
+def stamp(moment: datetime | None) -> bytes:
+    """A moment as lines have it, so that both compare as bytes; empty for none."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}".encode() if moment else b""
+
+
+def _time(line: bytes) -> bytes:
+    head = HEAD.match(line)
+    return head[1] if head else b""
+
+
+def _moment(name: str | None) -> datetime | None:
+    return datetime.strptime(name, "%Y%m%dT%H%M%S%fZ").replace(tzinfo=UTC) if name else None
