@@ -162,6 +162,7 @@ async def test_admin_is_closed_without_its_key(app: App, page: Page):
     await page.click("#admin-enter")
     await expect(page.locator("#admin-numbers")).to_contain_text("Disk free")
     await expect(page.locator("#admin-numbers")).to_contain_text("Spent this month")
+    await page.get_by_role("tab", name="Batches").click()
     await page.locator("#admin-board [role=gridcell]", has_text=mine).click()
     chosen = page.locator("#admin-board").get_by_label("Batch", exact=True)
     await expect(chosen).to_have_value(mine)
