@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -43,10 +46,11 @@ def until(condition: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
-def submit(app: App) -> str:
+def submit(app: App, request_id: str = "") -> str:
     """A batch of all the examples on the default generator, which with a key is Tripo v2.5; returns its id."""
     images = [handle_file(picture) for picture in PICTURES]
-    return Client(app.url, verbose=False).predict(images=images, api_name="/submit_batch")["batch_id"]
+    client = Client(app.url, verbose=False, headers={"X-Correlation-ID": request_id})
+    return client.predict(images=images, api_name="/submit_batch")["batch_id"]
 
 
 def last_view(app: App, batch_id: str) -> dict:
@@ -157,9 +161,56 @@ def test_every_model_of_the_catalogue_makes_the_same_pictures_at_its_price(app, 
         assert all(job["facts"]["faces"] == 12 for job in views[-1]["jobs"])
 
 
-def test_the_key_is_in_no_log_and_no_file(app, fal):
-    """After a batch neither the log nor the data folder holds the key."""
-    last_view(app, submit(app))
+IDS = ("from-gradio", "from-rest")
+
+
+@pytest.fixture(scope="module")
+def worked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[App, FalServer]]:
+    """An app that has worked a batch from Gradio's API and one from REST, each with a request id of its own."""
+    with FalServer() as fal:
+        app = App(tmp_path_factory.mktemp("worked"), FAL_KEY=KEY, FAL_HOST=fal.url).start()
+        last_view(app, submit(app, IDS[0]))
+        files = [("files", (path.name, path.read_bytes(), "image/jpeg")) for path in PICTURES]
+        answer = httpx.post(f"{app.url}/api/v1/upload", files=files, headers={"X-Correlation-ID": IDS[1]})
+        assert (answer.status_code, answer.headers["x-correlation-id"]) == (200, IDS[1])
+        last_view(app, answer.json()["batch_id"])
+        yield app, fal
+        assert app.stop() == 0
+
+
+def test_one_id_leads_from_a_request_through_its_jobs_to_fals_own(worked):
+    """The log tells under the request's id the request, each state of each job, and what fal calls each job."""
+    app, fal = worked
+    lines = [json.loads(line) for path in sorted((app.data / "logs").glob("*.log")) for line in path.open()]
+    found = set()
+    for one in IDS:
+        told = [line for line in lines if line.get("correlation_id") == one]
+        assert {"image2model.access", "image2model.studio.studio", "image2model.batches.desk"} <= {
+            line["logger"] for line in told
+        }
+        for number in range(1, len(PICTURES) + 1):
+            states = [line for line in told if line.get("image") == number and "state" in line]
+            assert [states[0]["state"], states[-1]["state"]] == ["uploading", "done"]
+            assert len({line["batch"] for line in states}) == 1
+            found.add(states[-1]["request_id"])
+    assert found == set(fal.jobs)
+
+
+def test_the_key_is_in_no_log_and_no_file(worked):
+    """After two batches neither the log nor the data folder holds the key."""
+    app, _ = worked
     assert KEY not in app.log.read_text()
     holding = [path for path in app.data.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
     assert holding == []
+
+
+def test_no_line_tells_what_opens_a_batch(worked):
+    """Of batches the log has the beginnings of their ids, of jobs and tasks none: whole ones are rights."""
+    app, _ = worked
+    with closing(sqlite3.connect(app.data / "image2model.db")) as database:
+        rows = database.execute(
+            "SELECT batches.id, task_id, work_id, jobs.id FROM batches JOIN jobs ON batches.id = batch_id"
+        ).fetchall()
+    log = app.log.read_text()
+    assert rows[0][0][:8] in log
+    assert [one for row in rows for one in row if one in log] == []

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
+import structlog
 from sqlalchemy.exc import DBAPIError
 from tenacity import AsyncRetrying, before_sleep_log, retry_if_exception_type, wait_exponential_jitter
 
@@ -52,24 +53,48 @@ class Desk:
 
     async def move(self, job: Job, state: JobState, **fields: Any) -> Job | None:
         """See `Store.move`."""
-        return self._tell(await self.surely(self.store.move, job.id, state, attempt=job.attempt, **fields))
+        return self._tell(job, await self.surely(self.store.move, job.id, state, attempt=job.attempt, **fields))
 
     async def change(self, method: Callable[..., Job | None], job: Job, *args: Any) -> Job | None:
         """Call one of the store's methods that change a job in a try: `wait` or `defer`."""
-        return self._tell(await self.surely(method, job.id, job.attempt, *args))
+        return self._tell(job, await self.surely(method, job.id, job.attempt, *args))
 
     async def cancel(self, job: Job) -> Job | None:
         """See `Store.cancel`."""
-        return self._tell(await self.surely(self.store.cancel, job.id))
+        return self._tell(job, await self.surely(self.store.cancel, job.id))
 
     def close(self) -> None:
         """Finish what is being written."""
         self._thread.shutdown()
 
-    def _tell(self, job: Job | None) -> Job | None:
+    def _tell(self, before: Job, job: Job | None) -> Job | None:
         if job:
             self.changes.tell(job.batch_id)
+        if job and job.state != before.state:
+            _log(job)
         if job and job.finished_at:
             code = job.failure.code if job.failure else ""
             job_ended(job.state, code, job.finished_at - (job.started_at or job.finished_at))
         return job
+
+
+def about(job: Job) -> dict[str, Any]:
+    """What log lines tell of a job: the beginning of its batch's id (all of it is the right to read it), and whose."""
+    remote = {"request_id": job.remote["request_id"]} if job.remote and "request_id" in job.remote else {}
+    return {"batch": job.batch_id[:8], "image": job.number, **remote}
+
+
+def tell_logs(job: Job) -> None:
+    """Let every line that is logged in this task from now on tell of the job."""
+    structlog.contextvars.unbind_contextvars("request_id")
+    structlog.contextvars.bind_contextvars(**about(job))
+
+
+def _log(job: Job) -> None:
+    """A line for a new state."""
+    failure = {"code": job.failure.code} if job.failure else {}
+    seconds = {"seconds": round(job.finished_at - job.created_at, 3)} if job.finished_at else {}
+    level = logging.WARNING if job.failure else logging.INFO
+    log.log(
+        level, "image %d is %s", job.number, job.state, extra={**about(job), "state": job.state, **failure, **seconds}
+    )

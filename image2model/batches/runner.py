@@ -10,9 +10,12 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import asdict, replace
 from typing import Any
 
+import structlog
+
 from ..generators.base import Generator
 from ..metrics import BREAKER
 from .breaker import Breaker
+from .desk import about
 from .records import Batch, Failure, Job, Wait
 from .work import Shop, Work
 
@@ -129,14 +132,16 @@ class Runner:
     def _begin(self, payer: Payer, batch: Batch, job: Job) -> None:
         generator = self._generator(payer)
         if generator is None:
-            self._run(job, self._hold(batch, job))
+            self._run(batch, job, self._hold(batch, job))
             return
         work = Work(self._shop, batch, job, generator, self.breaker(*payer), self._slots[payer[0]])
         self._keyed_jobs[payer] += 1
-        self._run(job, work.run()).add_done_callback(lambda _: self._leave(payer))
+        self._run(batch, job, work.run()).add_done_callback(lambda _: self._leave(payer))
 
-    def _run(self, job: Job, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work, name=f"job {job.id}")
+    def _run(self, batch: Batch, job: Job, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Work in a task of its own, whose log lines tell which request began it."""
+        with structlog.contextvars.bound_contextvars(correlation_id=batch.correlation_id, **about(job)):
+            task = asyncio.create_task(work, name=f"image {job.number} of batch {batch.id[:8]}")
         self._tasks[job.id] = task
         task.add_done_callback(lambda done: self._tasks.pop(job.id, None) if self._tasks.get(job.id) is done else None)
         return task

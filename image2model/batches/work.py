@@ -23,7 +23,7 @@ from ..generators.local import cut_out
 from ..metrics import RETRIES
 from ..workers import Workers, bounded
 from .breaker import Breaker
-from .desk import Desk
+from .desk import Desk, tell_logs
 from .exports import Exports
 from .folders import Folders, picture_name
 from .policy import FAULTS, Policy
@@ -79,6 +79,7 @@ class Work:
 
     async def _try(self) -> bool:
         """Make one try; return whether there is another."""
+        tell_logs(self.job)
         try:
             if self.job.waiting:
                 await self._policy.sleep_until(self.job.waiting.until)
@@ -87,10 +88,10 @@ class Work:
         except Image2ModelError as error:
             return await self._after(error)
         except OSError as error:
-            log.exception("job %s failed", self.job.id)
+            log.exception("a try failed")
             return await self._after(_no_room() if error.errno in NO_ROOM else _own_fault())
         except Exception:
-            log.exception("job %s failed unexpectedly", self.job.id)
+            log.exception("a try failed unexpectedly")
             return await self._after(_own_fault())
         return False
 
@@ -148,8 +149,10 @@ class Work:
                 self.job = moved
             elif not await self._still_wanted():
                 return False
-            if isinstance(event, Submitted) and self.job.state == "cancelling":
-                await self._generator.cancel(event.remote)
+            if isinstance(event, Submitted):
+                tell_logs(self.job)
+                if self.job.state == "cancelling":
+                    await self._generator.cancel(event.remote)
         raise GenerationFailed(
             "no_result", f"{self._generator.spec.name} ended without a result.", "Try again.", retryable=True
         )
@@ -199,9 +202,9 @@ class Work:
         except (MemoryError, ProcessExpired):
             reason = "examining this mesh takes too much memory"
         except Exception:
-            log.exception("no facts of job %s", self.job.id)
+            log.exception("no facts of a mesh")
             reason = "this mesh could not be examined"
-        log.warning("no facts of job %s: %s", self.job.id, reason)
+        log.warning("no facts of a mesh: %s", reason)
         return {"warnings": [f"Facts unavailable: {reason}. Its file is whole and can be downloaded."]}
 
     async def _after(self, error: Image2ModelError) -> bool:

@@ -33,12 +33,12 @@ CHATTY = ("httpx", "httpx2", "httpcore", "httpcore2", "alembic")  # addresses of
 FIRST = ("timestamp", "level", "logger", "event")
 LONGEST = 16_000
 """Characters of one text in a record."""
+BATCH = re.compile(r"(batches/[0-9a-f]{8})-[0-9a-f-]{27}")
 NAMED = (
-    (re.compile(r"(batches/[0-9a-f]{8})-[0-9a-f-]{27}"), r"\1"),
     (re.compile(r"(batches/[0-9a-f-]{8,36}/\d+-)[^/\"'\n]+"), r"\1…"),
     (re.compile(r"(/[0-9a-f]{32,64}/)[^/\"'\n]+"), r"\1…"),  # Gradio's cache of uploads
 )
-"""Paths that tell a batch's whole id or a visitor's file names."""
+"""Paths that tell a visitor's file names."""
 
 
 def folder(settings: Settings) -> Path:
@@ -87,7 +87,7 @@ def formatter(settings: Settings) -> logging.Formatter:
     """Makes a line of a record; secrets are masked here, whoever wrote them."""
     secret = installation_secret(settings.data_dir)
     private: list[Processor] = [] if settings.log_personal_data else [_Private(secret)]
-    return structlog.stdlib.ProcessorFormatter(
+    return _Once(
         foreign_pre_chain=[
             structlog.contextvars.merge_contextvars,
             structlog.stdlib.add_log_level,
@@ -102,6 +102,16 @@ def formatter(settings: Settings) -> logging.Formatter:
             _safe,
         ],
     )
+
+
+class _Once(structlog.stdlib.ProcessorFormatter):
+    """Makes a record's line once for all its handlers."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See logging."""
+        line = record.__dict__.get("_line") or super().format(record)
+        record.__dict__["_line"] = line
+        return str(line)
 
 
 class _Private:
@@ -143,7 +153,7 @@ def _each_text(value: Any, change: Any) -> Any:
 
 
 def _masked(text: str) -> str:
-    return masked(text[:LONGEST]).encode("utf-8", "replace").decode()
+    return BATCH.sub(r"\1", masked(text[:LONGEST])).encode("utf-8", "replace").decode()
 
 
 def _unnamed(text: str) -> str:

@@ -192,7 +192,7 @@ class Host:
         freed = await asyncio.to_thread(remove_files, [self._folders.batch(batch_id)])
         await asyncio.to_thread(self._folders.remove, batch_id)
         self._desk.changes.tell(batch_id)
-        log.info("deleted batch %s (%s), %d bytes", batch_id, reason, freed.size)
+        log.info("deleted batch %s (%s), %d bytes", batch_id[:8], reason, freed.size, extra={"batch": batch_id[:8]})
         REMOVED.labels("batch", reason).inc()
         FREED_BYTES.labels("batch").inc(freed.size)
         return freed

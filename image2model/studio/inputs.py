@@ -40,7 +40,7 @@ class Inputs:
                     self._known.popitem(last=False)
             return self._known[key]
         except Exception as error:  # a picture that could not be judged is worked like any other
-            log.warning("could not inspect %s: %r", path.name, error)
+            log.warning("could not inspect a picture: %r", error, extra={"picture": path.name})
             return NOTHING
 
     def words(self, found: local.Inspection) -> list[str]:

@@ -60,7 +60,7 @@ class Seeing:
                 await self._once(path, contact_sheet, cells, path)
                 await asyncio.to_thread(_remove_others, folder, path)
         except (Image2ModelError, OSError) as error:
-            log.warning("no contact sheet of batch %s: %r", batch.id, error)
+            log.warning("no contact sheet: %r", error, extra={"batch": batch.id[:8]})
             return None
         return path
 

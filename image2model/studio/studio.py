@@ -208,6 +208,8 @@ class Studio:
             self.folders.remove(batch_id)
             raise
         self._runner.add(batch, generator=chosen)
+        told = {"correlation_id": correlation_id, "batch": batch_id[:8], "generator": chosen.spec.id, "client": client}
+        log.info("a batch of %d begins", len(batch.jobs), extra=told)
         return batch
 
     def _check_disk(self) -> None:
@@ -296,6 +298,8 @@ class Studio:
             client=self._client_mark(client or batch.visitor), limits=self._money,
         )  # fmt: skip
         self._runner.add(batch, fresh, payer)
+        again = {"batch": batch_id[:8], "images": [job.number for job in fresh], "client": client}
+        log.info("a person has %d worked again", len(fresh), extra=again)
         self._changes.tell(batch_id)
         return await self.view(batch_id)
 

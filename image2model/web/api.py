@@ -19,6 +19,7 @@ from ..fetch import fetch
 from ..generators.base import SIDES, Side
 from ..studio import Picture, Studio, together
 from .address import client_of, public_root
+from .correlation import correlation_of
 from .offers import describe
 
 GENERATOR = "Id of a generator (see /list_generators); empty: the default one"
@@ -210,6 +211,7 @@ class Api:
             cut_out=cut_out,
             face_limit=face_limit,
             client=client_of(request),
+            correlation_id=correlation_of(request),
         )
 
     async def fetch(self, address: str | Path | None) -> str | None:

@@ -1,7 +1,8 @@
-"""Counts requests by route template, method and status, and times them until their answers begin."""
+"""Counts and logs requests by route template, method and status, and times them until their answers begin."""
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import Any
 
@@ -9,7 +10,9 @@ from starlette.routing import Match, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..metrics import REQUEST_SECONDS, REQUESTS
+from ..ops.logs import ACCESS
 
+log = logging.getLogger(ACCESS)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -47,6 +50,17 @@ class Measured:
         REQUESTS.labels(method, route, str(status) if status else "none").inc()
         if status:
             REQUEST_SECONDS.labels(method, route).observe(seconds)
+        _log(scope, method, route, status, seconds)
+
+
+def _log(scope: Scope, method: str, route: str, status: int, seconds: float) -> None:
+    """A line for a request; never its path, which may be the right to read something."""
+    told = {
+        "method": method, "route": route, "status": status, "milliseconds": round(1000 * seconds, 2),
+        "client": scope["client"][0] if scope.get("client") else "",
+    }  # fmt: skip
+    level = logging.ERROR if status >= 500 else logging.INFO
+    log.log(level, "%s %s %d", method, route, status, extra=told)
 
 
 def template(scope: Scope) -> str:

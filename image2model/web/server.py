@@ -65,6 +65,7 @@ class Server:
 
     def start(self) -> None:
         """Build the page and serve it, with our own routes before Gradio's."""
+        from .correlation import Correlated
         from .files import routes
         from .measuring import Measured
         from .rest.app import mounted
@@ -84,7 +85,11 @@ class Server:
             app_kwargs={
                 "routes": [*routes(self.studio), mounted(self.studio)],
                 "lifespan": self._lifespan,
-                "middleware": [Middleware(Measured), Middleware(Security, settings=self.settings)],
+                "middleware": [
+                    Middleware(Correlated),
+                    Middleware(Measured),
+                    Middleware(Security, settings=self.settings),
+                ],
             },
             allowed_paths=[str(EXAMPLES)],  # wherever the app is started from
             prevent_thread_lock=True,

@@ -18,7 +18,6 @@ from ... import __version__
 from ...ops.health import Health
 from ...studio import Studio
 from . import admin, downloads, errors, health, models, status, uploads
-from .correlation import Correlated
 
 PREFIX = "/api/v1"
 ALIASES: Mapping[str, str] = {
@@ -64,7 +63,7 @@ def build(studio: Studio) -> FastAPI:
 
 def mounted(studio: Studio) -> Mount:
     """The application as a route, to be placed before Gradio's."""
-    return Ours(Correlated(Named(build(studio))))
+    return Ours(Named(build(studio)))
 
 
 class Ours(Mount):

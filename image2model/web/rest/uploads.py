@@ -15,9 +15,9 @@ from pydantic import BaseModel, Field
 from ...errors import LimitReached, OptionRefused
 from ...studio import Studio, together
 from ..address import client_of
+from ..correlation import correlation_of
 from .auth import uploader
 from .common import StudioDep
-from .correlation import correlation_id
 from .errors import documented
 from .receiving import Received, received
 from .words import failed_files, job_status, percent, task_status
@@ -152,7 +152,7 @@ async def _submit(request: Request, studio: Studio, form: Received) -> Uploaded:
         options=_options(form.fields.get("options") or "{}"),
         face_limit=form.fields.get("face_limit") or None,
         client=client_of(request),
-        correlation_id=correlation_id(),
+        correlation_id=correlation_of(request),
         whole=True,
     )
     files = [

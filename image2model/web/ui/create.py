@@ -16,6 +16,7 @@ from ...images import check_each, glimpse, preview
 from ...names import clean_name
 from ...studio import Studio
 from ..address import client_of
+from ..correlation import correlation_of
 from . import render
 from .controls import OptionControls, face_limit_control, number_field, offers, picker, prices_of
 from .inputs import CUT_OUT, Inputs
@@ -293,6 +294,7 @@ class Create:
                 face_limit=face_limit or None,  # checked, and made a number, by the generator's option
                 visitor=visitor,
                 client=client_of(request),
+                correlation_id=correlation_of(request),
                 key=key,
             )
         except Image2ModelError as error:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import uuid
 
+import gradio as gr
 import structlog
+from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -14,15 +16,22 @@ SANE = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
 class Correlated:
-    """Binds `correlation_id` for the logs while a request is answered, and tells it in the answer."""
+    """Binds `correlation_id` for the logs while a request is answered, and tells it in the answer.
+
+    Gradio's queue runs handlers elsewhere, so it stands in the request's state too (`correlation_of`).
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request under its id."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
         given = Headers(scope=scope).get(HEADER, "")
         own = given if SANE.fullmatch(given) else str(uuid.uuid4())
+        scope.setdefault("state", {})["correlation_id"] = own
 
         async def tell(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -33,6 +42,6 @@ class Correlated:
             await self.app(scope, receive, tell)
 
 
-def correlation_id() -> str:
-    """The id of the request that is being answered."""
-    return str(structlog.contextvars.get_contextvars().get("correlation_id", ""))
+def correlation_of(request: gr.Request | Request | None) -> str:
+    """The id of a request, also where it is answered later; empty for none."""
+    return str(getattr(request.state, "correlation_id", "")) if request else ""
