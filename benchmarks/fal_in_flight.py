@@ -41,10 +41,10 @@ class Policy:
 
     asked: int = 0
 
-    def __call__(self, elapsed: float, expected: float) -> float:
+    def __call__(self, elapsed: float, expected: float, crowd: int) -> float:
         """Seconds to the next question, as the app has it."""
         self.asked += 1
-        return poll_delay(elapsed, expected)
+        return poll_delay(elapsed, expected, crowd)
 
 
 def resident() -> float:
@@ -118,7 +118,7 @@ async def measure(jobs: int, run_seconds: float) -> None:
         seen = await noticed(studio, batch.id, jobs)
         alone = await bare(str(some["status_url"]), asked) / window
         late = [
-            seen[job.id] - end - poll_delay(run_seconds, MODEL.spec.usual_seconds)
+            seen[job.id] - end - poll_delay(run_seconds, MODEL.spec.usual_seconds, jobs)
             for job in (await studio.batch(batch.id)).jobs
             for end in [float((job.remote or {})["submitted_at"]) + run_seconds]
         ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import multiprocessing
+import os
 import resource
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,8 @@ from pebble import ProcessPool
 
 T = TypeVar("T")
 
+NICENESS = 10
+"""Of the workers: the page and its jobs go before them."""
 MESH_MEMORY = 6_000_000_000
 """Bytes that work on one untrusted mesh may take on top of what its worker holds already."""
 
@@ -78,6 +81,7 @@ def memory_limit(extra: int) -> Iterator[None]:
 
 
 def _run_all(*functions: Callable[[], Any]) -> None:
+    os.nice(NICENESS)
     for function in functions:
         function()
 

@@ -236,7 +236,7 @@ async def test_a_full_or_read_only_disk_is_told_as_it_is(
 async def test_whatever_else_happens_the_job_stays_collectable(fal: FalServer, tmp_path: Path):
     """A mistake of our own must not pay twice."""
 
-    def mistake(elapsed: float, expected: float) -> float:
+    def mistake(elapsed: float, expected: float, crowd: int) -> float:
         raise ZeroDivisionError
 
     fal.script = Script(run_seconds=60)
@@ -285,4 +285,4 @@ async def test_stopping_while_fal_is_asked_leaves_the_job_alone(fal: FalServer, 
         await job
     await one.close()
     assert names(tmp_path) == ["input.png"]
-    assert at_once(0, 0) < 1
+    assert at_once(0, 0, 1) < 1

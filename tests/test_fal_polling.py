@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from image2model.generators.catalogue import FAL_MODELS
-from image2model.generators.fal.polling import LONGEST_MESSAGE, Progress, poll_delay
+from image2model.generators.fal.polling import CROWD_PACE, LONGEST_MESSAGE, Progress, poll_delay
 
 SECONDS = st.floats(0, 1000)
 
@@ -55,6 +55,14 @@ def test_no_end_is_noticed_later_than_a_fifth_of_the_job(job: float, usual: floa
 def test_jobs_of_a_second_are_noticed_almost_at_once(job: float):
     """So that a batch of fast jobs is not made slow by polling."""
     assert watch(job, 120)[1] <= 0.15
+
+
+@pytest.mark.parametrize("crowd", [1, 25, 100, 1000, 5000])
+def test_a_crowd_costs_no_more_than_its_pace(crowd: int):
+    """However many jobs are watched, fal is asked fifty questions a second at most; a batch of 25 waits no longer."""
+    delays = [poll_delay(seconds, 120, crowd) for seconds in range(10, 600)]
+    assert max(crowd / delay for delay in delays) <= CROWD_PACE
+    assert crowd > 25 or delays == [poll_delay(seconds, 120) for seconds in range(10, 600)]
 
 
 @given(elapsed=SECONDS, expected=SECONDS)

@@ -7,8 +7,8 @@ import hashlib
 import json
 import time
 import weakref
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -126,6 +126,8 @@ class Connections:
         self.fal = _FalClient(credentials, self.queue, self.open)
         self.uploads = asyncio.Semaphore(UPLOADS_AT_ONCE)
         self.questions = asyncio.Semaphore(AT_ONCE)
+        self.watched: set[object] = set()
+        """One mark for each job whose end is waited for."""
         self.downloads = Downloads(self.open, patience, asyncio.Semaphore(AT_ONCE))
 
     async def close(self) -> None:
@@ -254,6 +256,16 @@ class FalAccount:
         if response.status_code in (401, 403):
             raise COLLECT_REFUSED.error()
         return response
+
+    @contextmanager
+    def watching(self) -> Iterator[Collection[object]]:
+        """Count a job among those that are watched, which are given."""
+        watched, mark = self.here.watched, object()
+        watched.add(mark)
+        try:
+            yield watched
+        finally:
+            watched.remove(mark)
 
     async def find(self, intent: Mapping[str, Any]) -> dict[str, Any] | None:
         """The job that was submitted with this intent, where fal lists it; raises whatever goes wrong."""

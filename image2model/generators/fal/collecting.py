@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ from .failures import (
     retry_after,
     verdict_of,
 )
-from .polling import Progress
+from .polling import Delay, Progress
 from .results import mesh_urls, preview_url
 
 GONE = frozenset({404, 410})
@@ -58,24 +58,25 @@ class RemoteJob:
         self._error: str | None = None
         """The error type of a status that spoke of an error."""
 
-    async def watch(self, usual: float, delay: Callable[[float, float], float]) -> AsyncIterator[Queued | Running]:
+    async def watch(self, usual: float, delay: Delay) -> AsyncIterator[Queued | Running]:
         """Ask until the job is over, yielding what is new; `usual` seconds are what such a job takes."""
         progress, told, odd = Progress(), None, 0
         start = time.monotonic() - _seconds_since(self._remote.get("submitted_at"))
-        while True:
-            asked = time.monotonic()
-            answer = await self._account.ask(self._remote["status_url"], logs="true")
-            status = _status(answer)
-            if self._is_over(answer, status):
-                return
-            odd = 0 if status else odd + 1
-            _give_up_after(self._patience.tries, odd, answer)
-            event = _event(status, progress)
-            if event is not None and event != told:
-                told = event
-                yield event
-            expected = progress.expected_seconds(asked - start, usual)
-            await asyncio.sleep(asked + delay(asked - start, expected) - time.monotonic())
+        with self._account.watching() as crowd:
+            while True:
+                asked = time.monotonic()
+                answer = await self._account.ask(self._remote["status_url"], logs="true")
+                status = _status(answer)
+                if self._is_over(answer, status):
+                    return
+                odd = 0 if status else odd + 1
+                _give_up_after(self._patience.tries, odd, answer)
+                event = _event(status, progress)
+                if event is not None and event != told:
+                    told = event
+                    yield event
+                pause = delay(asked - start, progress.expected_seconds(asked - start, usual), len(crowd))
+                await asyncio.sleep(asked + pause - time.monotonic())
 
     async def result(self) -> Made:
         """What the model made; raises GenerationFailed where it failed, for fal has no status that says so.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -31,7 +31,7 @@ from .account import FalAccount
 from .collecting import RemoteJob
 from .failures import LOST_CONTACT, MODEL_GONE, failure_of_exception
 from .hosts import FalHosts
-from .polling import Patience, poll_delay
+from .polling import Delay, Patience, poll_delay
 
 log = logging.getLogger(__name__)
 
@@ -48,9 +48,7 @@ def fal_generators(credentials: str | None, hosts: FalHosts, patience: Patience 
 class FalGenerator:
     """Turns pictures into GLBs with one model of fal. `delay` is the polling policy: see `poll_delay`."""
 
-    def __init__(
-        self, model: FalModel, account: FalAccount, delay: Callable[[float, float], float] = poll_delay
-    ) -> None:
+    def __init__(self, model: FalModel, account: FalAccount, delay: Delay = poll_delay) -> None:
         self.model = model
         self.account = account
         self._delay = delay

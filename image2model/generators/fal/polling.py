@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+Delay = Callable[[float, float, int], float]
+"""A polling policy, as `poll_delay` is one."""
 QUICK_SECONDS, QUICK_DELAY = 1.2, 0.15
 STEADY_SECONDS, STEADY_DELAY = 10.0, 1.0
 EARLY_SHARE, NEAR_SHARE, LATE_SHARE = 0.2, 0.05, 0.1
 NEAR_FROM, NEAR_TO = 0.75, 1.25
 LONGEST_DELAY = 30.0
 """Seconds; neither an old job nor a jump of the clock makes a job wait longer."""
+CROWD_PACE = 50
+"""Questions a second, about all jobs of a key together, once they are past their first seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,26 +40,27 @@ class Patience:
     """Between those."""
 
 
-def poll_delay(elapsed: float, expected: float) -> float:
-    """Seconds from one status call to the next, `elapsed` seconds after the submit.
+def poll_delay(elapsed: float, expected: float, crowd: int = 1) -> float:
+    """Seconds from one status call to the next, `elapsed` seconds after the submit, where `crowd` jobs are watched.
 
     Quick at first, for jobs that take no time; each second until the tenth; from then on a share of the
     time elapsed, smallest around the time at which the end is expected. 5 % all the way would cost 55
     calls in two minutes; so a job that takes about its expected two minutes costs under 40, and its end
-    is still noticed within the larger of 1 s and 5 %.
+    is still noticed within the larger of 1 s and 5 %. A crowd is asked less often, so that it costs no more than
+    `CROWD_PACE`.
     """
     if elapsed < QUICK_SECONDS:
         return QUICK_DELAY
     if elapsed < STEADY_SECONDS:
         return STEADY_DELAY
     if elapsed < NEAR_FROM * expected:
-        return _bounded(min(EARLY_SHARE * elapsed, NEAR_FROM * expected - elapsed))
+        return _bounded(min(EARLY_SHARE * elapsed, NEAR_FROM * expected - elapsed), crowd)
     share = NEAR_SHARE if elapsed <= NEAR_TO * expected else LATE_SHARE
-    return _bounded(share * elapsed)
+    return _bounded(share * elapsed, crowd)
 
 
-def _bounded(delay: float) -> float:
-    return max(STEADY_DELAY, min(delay, LONGEST_DELAY))
+def _bounded(delay: float, crowd: int) -> float:
+    return max(STEADY_DELAY, crowd / CROWD_PACE, min(delay, LONGEST_DELAY))
 
 
 PERCENT = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d+)?) ?%")
