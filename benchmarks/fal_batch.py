@@ -87,9 +87,9 @@ async def measure() -> list[tuple[float, float]]:
     return times
 
 
-def stand_in(run_seconds: float) -> subprocess.Popen[str]:
+def stand_in(run_seconds: float, spread: float = 0.0) -> subprocess.Popen[str]:
     """Start the stand-in and wait until it is up."""
-    options = ["--port", str(PORT), "--queue-seconds", "0", "--run-seconds", str(run_seconds)]
+    options = ["--port", str(PORT), "--queue-seconds", "0", "--run-seconds", str(run_seconds), "--spread", str(spread)]
     server = subprocess.Popen(
         [sys.executable, "-u", "-m", "tests.fal_server", *options], stdout=subprocess.PIPE, text=True
     )

@@ -13,6 +13,8 @@ class Script:
 
     queue_seconds: float = 0.0
     run_seconds: float = 0.0
+    spread: float = 0.0
+    """By which share a run may be shorter or longer; see `lasts`."""
     percentages: tuple[int, ...] = (10, 35, 60, 85)
     """Told in the log, evenly over the run."""
     error: tuple[int, Any] | None = None

@@ -19,6 +19,7 @@ import socket
 import threading
 import time
 import uuid
+import zlib
 from collections import Counter, defaultdict, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -424,7 +425,12 @@ def _urls(job: Job, name: str) -> list[str]:
 
 
 def _run_seconds(job: Job) -> float:
-    return 0.0 if job.errors else job.script.run_seconds
+    return 0.0 if job.errors else lasts(job.id, job.script.run_seconds, job.script.spread)
+
+
+def lasts(request_id: str, run_seconds: float, spread: float) -> float:
+    """How long a job runs: always the same for the same id, evenly spread over all."""
+    return run_seconds * (1 + spread * (zlib.crc32(request_id.encode()) % 2001 / 1000 - 1))
 
 
 def main() -> None:
@@ -433,9 +439,11 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=9911)
     parser.add_argument("--queue-seconds", type=float, default=1.0)
     parser.add_argument("--run-seconds", type=float, default=8.0)
+    parser.add_argument("--spread", type=float, default=0.0, help="share by which runs are shorter or longer")
     parser.add_argument("--concurrency", type=int, default=0, help="jobs at once; 0: any number")
     given = parser.parse_args()
-    script = replace(Script(), queue_seconds=given.queue_seconds, run_seconds=given.run_seconds)
+    times = {"queue_seconds": given.queue_seconds, "run_seconds": given.run_seconds, "spread": given.spread}
+    script = replace(Script(), **times)
     with FalServer(script, port=given.port, concurrency=given.concurrency) as server:
         print(
             f"fal's stand-in is up. Run the app against it:\n\n    FAL_HOST={server.url} FAL_KEY={KEY} python app.py\n"
