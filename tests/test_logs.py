@@ -222,7 +222,7 @@ def test_broken_files_are_read_as_far_as_they_go(tmp_path, file):
 @pytest.mark.xdist_group("browser")
 def test_the_running_app_says_everything_in_one_form(app: App):
     """Its file holds nothing else, and its output has the same lines from the first one on."""
-    written = [json.loads(line) for path in (app.data / "logs").glob("*.log") for line in path.open()]
+    written = [json.loads(line) for line in reading.lines(app.data / "logs")]
     assert all(list(entry)[:4] == ["timestamp", "level", "logger", "event"] for entry in written)
     first = json.loads(app.log.read_text().splitlines()[0])
     assert first["event"] == f"image2model {__version__} starts"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import socket
@@ -9,12 +10,13 @@ import subprocess
 import sys
 import uuid
 import zipfile
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.browser import ROOT, App
+from tests.browser import ADMIN_KEY, ROOT, App
 
 pytestmark = pytest.mark.xdist_group("browser")  # the tests that share the running app
 
@@ -179,6 +181,82 @@ def test_the_models_on_offer(api):
     """Each generator has the contract's keys."""
     keys = {"name", "id", "description", "type", "supported_formats", "options", "price", "available"}
     assert all(keys <= set(model) for model in api.get("/models/available").json())
+
+
+HOST = {"Authorization": f"bearer {ADMIN_KEY}"}
+TODAY = f"{datetime.now(UTC):%Y-%m-%d}"
+LEVELS = {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}
+LOGS = {
+    "/analyze?log_type=access&hours_back=168": {
+        "time_range", "log_levels", "error_patterns", "request_patterns", "performance_metrics", "lines_analyzed",
+    },
+    f"/daily-summary?date={TODAY}": {
+        "date", "total_log_entries", "total_requests", "error_count", "avg_response_time_ms", "log_levels",
+        "top_errors", "top_endpoints", "error_breakdown", "performance_summary", "system_events",
+    },
+    "/summary/daily/": {"date", "total_log_entries", "performance_summary"},
+    "/statistics": {
+        "total_files", "total_size_mb", "oldest_file", "newest_file", "by_type", "log_directory", "disk_usage",
+    },
+    "/types": {"log_types", "total_types", "details"},
+    "/health": {"status", "timestamp", "statistics", "issues", "warnings", "recommendations"},
+    "/recent?level=info&limit=1": {"entries", "more"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", LOGS)
+def test_logs_are_told_key_by_key_to_whoever_has_a_key(api, path):
+    """Each route has the contract's keys, and nobody without a key gets them."""
+    assert api.get(f"/logs{path}").json()["message"] == "Not authenticated"
+    told = api.get(f"/logs{path}", headers=HOST)
+    assert told.status_code == 200, told.text
+    assert set(told.json()) >= LOGS[path]
+
+
+def test_logs_are_counted_as_they_are(api):
+    """The requests of this test run are among those that are counted, on their day and under their routes."""
+    api.get("/health/liveness")
+    told = api.get("/logs/analyze", headers=HOST).json()
+    assert set(told["log_levels"]) == LEVELS
+    assert set(told["time_range"]) == {"start", "end", "hours_analyzed"}
+    assert set(told["performance_metrics"]) == {"avg_response_time", "slow_requests", "error_rate"}
+    assert told["request_patterns"]["GET /api/v1/health/liveness"] >= 1
+    assert told["lines_analyzed"] >= told["log_levels"]["INFO"] > 0
+    day = api.get("/logs/daily-summary", params={"date": "2001-02-03"}, headers=HOST).json()
+    assert (day["date"], day["total_log_entries"], day["system_events"]) == ("2001-02-03", 0, [])
+    wrong = api.get("/logs/daily-summary", params={"date": "yesterday"}, headers=HOST)
+    assert (wrong.status_code, wrong.json()["message"]) == (400, "Invalid date format. Use YYYY-MM-DD format.")
+    assert api.get("/logs/analyze", params={"log_type": "none"}, headers=HOST).status_code == 404
+
+
+def test_log_lines_are_taken_away(api):
+    """As JSON, CSV and text, asked for in the address, a form or JSON; each request's own line is among them."""
+    api.get("/health", headers={"X-Correlation-ID": "to-be-taken-away"})
+    since = {"start_date": TODAY}
+    lines = api.get("/logs/export", params=since, headers=HOST)
+    assert "to-be-taken-away" in [line.get("correlation_id") for line in lines.json()]
+    assert "attachment" in lines.headers["content-disposition"]
+    text = api.post("/logs/export/", data={**since, "format": "csv", "log_types": "access"}, headers=HOST)
+    rows = list(csv.DictReader(io.StringIO(text.text)))
+    assert "to-be-taken-away" in [row["correlation_id"] for row in rows]
+    assert {row["logger"] for row in rows} == {"image2model.access"}
+    plain = api.post("/logs/export", json={**since, "format": "txt"}, headers=HOST)
+    assert (plain.headers["content-type"], "to-be-taken-away" in plain.text) == ("text/plain; charset=utf-8", True)
+    backwards = {"start_date": "2026-01-02", "end_date": "2026-01-01T00:00"}
+    assert api.post("/logs/export", json=backwards, headers=HOST).status_code == 400
+
+
+def test_log_files_are_put_aside_and_removed_by_the_host(api):
+    """With the admin key alone new files are begun; what is young stays, and no line is lost."""
+    assert api.post("/logs/rotate").status_code == api.delete("/logs/cleanup").status_code == 403
+    before = api.get("/logs/analyze", headers=HOST).json()["lines_analyzed"]
+    rotated = api.post("/logs/rotate", headers=HOST).json()
+    assert set(rotated) == {"rotated_files", "skipped_files", "errors"}
+    assert "access.log" in rotated["rotated_files"]
+    removed = api.delete("/logs/cleanup", params={"older_than_days": 1}, headers=HOST).json()
+    assert (removed["status"], removed["removed_files"], removed["total_size_removed_mb"]) == ("success", 0, 0)
+    assert removed["errors"] == []
+    assert api.get("/logs/analyze", headers=HOST).json()["lines_analyzed"] > before
 
 
 def test_nothing_undocumented_is_answered(app):

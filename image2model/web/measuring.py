@@ -56,7 +56,7 @@ class Measured:
 def _log(scope: Scope, method: str, route: str, status: int, seconds: float) -> None:
     """A line for a request; never its path, which may be the right to read something."""
     told = {
-        "method": method, "route": route, "status": status, "milliseconds": round(1000 * seconds, 2),
+        "method": method, "route": route, "status": status, "duration_ms": round(1000 * seconds, 2),
         "client": scope["client"][0] if scope.get("client") else "",
     }  # fmt: skip
     level = logging.ERROR if status >= 500 else logging.INFO

@@ -49,6 +49,7 @@ def main() -> None:
         print(f"image2model: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     stop.wait()
+    log.info("image2model stops")
     server.stop()
     logging.shutdown()
     sys.stdout.flush()

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import time
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
-from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, Field, ValidationError
-from starlette.exceptions import HTTPException
+from pydantic import BaseModel, Field
 
 from ...errors import NotFound
 from ...studio import Studio
+from .asking import any_form, asked_of
 from .auth import admin
 from .common import StudioDep, moment, now
 from .errors import documented
@@ -22,9 +20,7 @@ router = APIRouter(prefix="/admin", tags=["admin"], dependencies=[Depends(admin)
 MB, GB = 1_000_000, 1_000_000_000
 FILLING, FULL = 80, 90
 """Percent of the disk from which on it is worth a warning, and critical."""
-FORM_BYTES = 20_000
 Directory = Literal["uploads", "results"]
-M = TypeVar("M", bound=BaseModel)
 
 
 class FolderUse(BaseModel):
@@ -163,55 +159,15 @@ def _folders(use: dict[str, Any]) -> Folders:
     return Folders(upload_dir=of("uploads"), output_dir=of("results", "exports"))
 
 
-def _any_form(model: type[BaseModel]) -> dict[str, Any]:
-    """The values of a model as the description shows them: in the query, as a form or as JSON."""
-    schema = model.model_json_schema()
-    needed = schema.get("required", [])
-    query = [
-        {"in": "query", "name": name, "required": False, "schema": one, "description": one.get("description", "")}
-        for name, one in schema["properties"].items()
-    ]
-    kinds = ("application/json", "application/x-www-form-urlencoded")
-    body = {"required": False, "content": {kind: {"schema": {**schema, "required": needed}} for kind in kinds}}
-    return {"parameters": query, "requestBody": body}
-
-
-async def _asked(request: Request, model: type[M]) -> M:
-    """The values of a request, from its query and its body, the body's first."""
-    given: dict[str, Any] = dict(request.query_params)
-    given |= await _body(request)
-    try:
-        return model.model_validate(given)
-    except ValidationError as error:
-        wrong = [
-            {**one, "loc": ("body", *one["loc"])} for one in error.errors(include_url=False, include_context=False)
-        ]
-        raise RequestValidationError(wrong) from None
-
-
-async def _body(request: Request) -> dict[str, Any]:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind in ("application/x-www-form-urlencoded", "multipart/form-data"):
-        return dict(await request.form(max_files=0, max_fields=50, max_part_size=FORM_BYTES))
-    text = await request.body()
-    try:
-        body = json.loads(text) if text.strip() else {}
-    except (ValueError, RecursionError):
-        body = None
-    if not isinstance(body, dict):
-        raise HTTPException(400, "This is no JSON object. Send one, or a form, or values in the address.")
-    return body
-
-
 async def _cleanup(request: Request) -> Cleanup:
-    return await _asked(request, Cleanup)
+    return await asked_of(request, Cleanup)
 
 
 async def _one_job(request: Request) -> OneJob:
-    return await _asked(request, OneJob)
+    return await asked_of(request, OneJob)
 
 
-@router.post("/cleanup", openapi_extra=_any_form(Cleanup), responses=documented(400, 422))
+@router.post("/cleanup", openapi_extra=any_form(Cleanup), responses=documented(400, 422))
 async def cleanup(asked: Annotated[Cleanup, Depends(_cleanup)], studio: StudioDep) -> CleanedUp:
     """Delete batches that ended long ago and what nobody owns; never what runs, is pinned or downloaded."""
     done = await studio.host.cleanup(asked.hours, asked.dry_run)
@@ -221,7 +177,7 @@ async def cleanup(asked: Annotated[Cleanup, Depends(_cleanup)], studio: StudioDe
     )  # fmt: skip
 
 
-@router.post("/cleanup-job", openapi_extra=_any_form(OneJob), responses=documented(400, 404, 409, 422))
+@router.post("/cleanup-job", openapi_extra=any_form(OneJob), responses=documented(400, 404, 409, 422))
 async def cleanup_job(asked: Annotated[OneJob, Depends(_one_job)], studio: StudioDep) -> JobCleanedUp:
     """Delete one batch with its files, unless it is being worked."""
     freed = await studio.host.delete(await _batch_of(studio, asked.job_id))

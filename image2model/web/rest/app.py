@@ -5,6 +5,7 @@ Paths and keys are a contract with programs that exist: what is answered may gro
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ... import __version__
 from ...ops.health import Health
 from ...studio import Studio
-from . import admin, downloads, errors, health, models, status, uploads
+from . import admin, downloads, errors, health, logs, models, status, uploads
 
 PREFIX = "/api/v1"
 ALIASES: Mapping[str, str] = {
@@ -35,7 +36,8 @@ ROUTERS = (
     downloads.router,
     admin.router,
     health.router,
-)  # one per noun; logs go here
+    logs.router,
+)  # one per noun
 ABOUT = """A batch of pictures in, textured 3D meshes out.
 
 Upload pictures, follow the task, fetch the results. Every error has the same body, with a sentence for a person in
@@ -54,7 +56,7 @@ def build(studio: Studio) -> FastAPI:
         responses=errors.documented(422),
     )
     app.state.studio, app.state.health = studio, Health(studio)
-    app.state.prefix = PREFIX
+    app.state.prefix, app.state.analysing = PREFIX, asyncio.Lock()
     errors.install(app)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)

@@ -1,0 +1,356 @@
+"""What the log files tell, for whoever has a key: counted, summed up by day, taken away; and the files themselves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field, field_validator
+from starlette.exceptions import HTTPException
+
+from ...errors import NotFound
+from ...ops import logs as own
+from ...ops import shelf
+from ...ops.analysis import Analysis, analyse
+from ...ops.exporting import MEDIA_TYPES, Form, export
+from ...ops.reading import Wanted, latest, lines, log_files
+from ...studio import Studio
+from .asking import any_form, asked_of
+from .auth import admin, log_reader
+from .common import StudioDep, now
+from .errors import documented
+
+router = APIRouter(prefix="/logs", tags=["logs"], dependencies=[Depends(log_reader)], responses=documented(403))
+
+TOP = 10
+"""Errors and endpoints in a day's summary."""
+MOST = 100
+"""Patterns in an analysis."""
+ALL = ("all", "")
+KINDS: Mapping[str, str] = {kind: kind for kind in own.KINDS} | {"celery_worker": "app"}
+"""Kinds of log files by their names, also by the first image2model's."""
+ABOUT = {
+    "app": "What goes on: starts, each batch and each state of its jobs, warnings, errors",
+    "access": "Requests: method, route, status, duration",
+}
+DAY = timedelta(days=1)
+
+
+class TimeRange(BaseModel):
+    """What was looked at."""
+
+    start: str
+    end: str
+    hours_analyzed: int
+
+
+class SlowRequest(BaseModel):
+    """A request that took more than five seconds."""
+
+    endpoint: str
+    duration_ms: float
+    timestamp: str
+
+
+class Performance(BaseModel):
+    """How requests went."""
+
+    avg_response_time: float = Field(description="Milliseconds until an answer began")
+    slow_requests: list[SlowRequest] = Field(description="The latest that took more than five seconds")
+    error_rate: float = Field(description="Percent of the requests that failed here (status 500 and above)")
+
+
+class LogAnalysis(BaseModel):
+    """What was counted."""
+
+    time_range: TimeRange
+    log_levels: dict[str, int]
+    error_patterns: dict[str, int] = Field(description="Errors, with # in the place of numbers and ids")
+    request_patterns: dict[str, int] = Field(description="Requests by method and route")
+    performance_metrics: Performance
+    lines_analyzed: int
+
+
+class DaySummary(Performance):
+    """How requests of a day went."""
+
+    total_requests: int
+    slowest_requests: list[SlowRequest]
+
+
+class ErrorBreakdown(BaseModel):
+    """Where errors came from."""
+
+    by_logger: dict[str, int]
+    by_status: dict[str, int] = Field(description="Requests answered with 400 and above")
+
+
+class DailySummary(BaseModel):
+    """A day (UTC)."""
+
+    date: str
+    total_log_entries: int
+    total_requests: int
+    error_count: int
+    avg_response_time_ms: float
+    log_levels: dict[str, int]
+    top_errors: dict[str, int]
+    top_endpoints: dict[str, int]
+    error_breakdown: ErrorBreakdown
+    performance_summary: DaySummary
+    system_events: list[dict[str, Any]] = Field(description="Starts, stops and deletions: timestamp, level, event")
+
+
+class LogStatistics(BaseModel):
+    """What log files there are."""
+
+    total_files: int
+    total_size_mb: float
+    oldest_file: str | None = Field(description="When it was last written to")
+    newest_file: str | None
+    by_type: dict[str, dict[str, Any]]
+    log_directory: str
+    disk_usage: dict[str, float]
+
+
+class LogTypes(BaseModel):
+    """The kinds of log files."""
+
+    log_types: list[str]
+    total_types: int
+    details: dict[str, dict[str, Any]]
+
+
+class LogHealth(BaseModel):
+    """Whether all is well with the log files."""
+
+    status: Literal["healthy", "warning", "critical"]
+    timestamp: str
+    statistics: LogStatistics
+    issues: list[str]
+    warnings: list[str]
+    recommendations: list[str]
+
+
+class Recent(BaseModel):
+    """Some entries, newest first."""
+
+    entries: list[dict[str, Any]]
+    more: bool = Field(description="There are older ones")
+
+
+class Rotated(BaseModel):
+    """Which files were put aside."""
+
+    rotated_files: list[str]
+    skipped_files: list[str] = Field(description="Empty ones")
+    errors: list[str]
+
+
+class Removed(BaseModel):
+    """What was removed."""
+
+    status: Literal["success", "error"]
+    removed_files: int
+    total_size_removed_mb: float
+    errors: list[str]
+    files: list[str]
+
+
+class Export(BaseModel):
+    """Which lines to take away."""
+
+    start_date: str = Field("", max_length=40, description="YYYY-MM-DD, or a moment; by default a day before the end")
+    end_date: str = Field("", max_length=40, description="YYYY-MM-DD, that day included, or a moment; by default now")
+    log_types: str = Field("", max_length=200, description="Kinds with commas between them; by default all")
+    format: Form = "json"
+
+    @field_validator("log_types", mode="before")
+    @classmethod
+    def _joined(cls, given: Any) -> Any:
+        return ",".join(map(str, given)) if isinstance(given, list) else given
+
+
+LogType = Annotated[str, Query(max_length=40, description="See /logs/types; `all` for all of them")]
+
+
+@router.get("/analyze", responses=documented(404))
+async def analyze(
+    request: Request, studio: StudioDep, log_type: LogType = "all", hours_back: Annotated[int, Query(ge=1, le=168)] = 24
+) -> LogAnalysis:
+    """What the lines of the last hours come to."""
+    end = datetime.now(UTC)
+    start = end - timedelta(hours=hours_back)
+    found = await _analysed(request, studio, Wanted(kinds=_kinds(log_type), since=start, until=end))
+    endpoints = list(found.by_endpoint().items())[:MOST]
+    return LogAnalysis(
+        time_range=TimeRange(start=start.isoformat(), end=end.isoformat(), hours_analyzed=hours_back),
+        log_levels=found.levels,
+        error_patterns=dict(found.errors.most_common(MOST)),
+        request_patterns={name: seen.count for name, seen in endpoints},
+        performance_metrics=Performance(**_performance(found)),
+        lines_analyzed=found.lines,
+    )
+
+
+@router.get("/summary/daily", include_in_schema=False)
+@router.get("/daily-summary", responses=documented(400))
+async def daily_summary(
+    request: Request,
+    studio: StudioDep,
+    date: Annotated[str, Query(max_length=40, description="YYYY-MM-DD; by default today (UTC)")] = "",
+) -> DailySummary:
+    """What the lines of a day come to."""
+    day = _moment(date or now()).replace(hour=0, minute=0, second=0, microsecond=0)
+    found = await _analysed(request, studio, Wanted(since=day, until=day + DAY))
+    whole, performance = found.total(), _performance(found)
+    endpoints = list(found.by_endpoint().items())[:TOP]
+    return DailySummary(
+        date=f"{day:%Y-%m-%d}",
+        total_log_entries=found.lines,
+        total_requests=whole.count,
+        error_count=found.levels["ERROR"] + found.levels["CRITICAL"],
+        avg_response_time_ms=performance["avg_response_time"],
+        log_levels=found.levels,
+        top_errors=dict(found.errors.most_common(TOP)),
+        top_endpoints={name: seen.count for name, seen in endpoints},
+        error_breakdown=ErrorBreakdown(by_logger=found.error_loggers, by_status=found.by_status()),
+        performance_summary=DaySummary(
+            **performance, total_requests=whole.count,
+            slowest_requests=sorted(found.slow, key=lambda one: -one["duration_ms"])[:TOP],
+        ),
+        system_events=list(found.system),
+    )  # fmt: skip
+
+
+async def _analysed(request: Request, studio: Studio, wanted: Wanted) -> Analysis:
+    """One at a time: it keeps a processor busy."""
+    async with request.app.state.analysing:
+        return await asyncio.to_thread(analyse, own.folder(studio.settings), wanted)
+
+
+def _performance(found: Analysis) -> dict[str, Any]:
+    whole = found.total()
+    rate = 100 * found.total(at_least=500).count / whole.count if whole.count else 0.0
+    return {
+        "avg_response_time": round(whole.average, 3),
+        "slow_requests": list(found.slow),
+        "error_rate": round(rate, 3),
+    }
+
+
+def _kinds(names: str) -> list[str]:
+    """The kinds that are named, with commas between them; none for all. Raises NotFound."""
+    given = [name.strip() for name in names.split(",")]
+    if strange := [name for name in given if name not in KINDS and name not in ALL]:
+        raise NotFound("log_type_unknown", f"There are no logs of the type {strange[0]!r}.", f"See {', '.join(KINDS)}.")
+    return [] if any(name in ALL for name in given) else [KINDS[name] for name in given]
+
+
+def _moment(text: str) -> datetime:
+    """A day's beginning or a moment, in UTC unless it tells another zone."""
+    try:
+        moment = datetime.fromisoformat(text)
+        aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        _ = aware + DAY  # the last day there is has no end
+    except (ValueError, OverflowError):
+        raise HTTPException(400, "Invalid date format. Use YYYY-MM-DD format.") from None
+    return aware
+
+
+@router.get("/recent", responses=documented(404))
+async def recent(
+    studio: StudioDep,
+    log_type: LogType = "all",
+    level: Literal["debug", "info", "warning", "error", "critical"] = "debug",
+    text: Annotated[str, Query(max_length=200)] = "",
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    offset: Annotated[int, Query(ge=0, le=10_000)] = 0,
+) -> Recent:
+    """The newest lines of at least a level, with a text."""
+    wanted = Wanted(kinds=_kinds(log_type), level=level, text=text)
+    page = await asyncio.to_thread(latest, own.folder(studio.settings), wanted, limit, offset)
+    return Recent(entries=page.entries, more=page.more)
+
+
+async def _export(request: Request) -> Export:
+    return await asked_of(request, Export)
+
+
+ExportDep = Annotated[Export, Depends(_export)]
+EXPORTED: dict[str, Any] = {
+    "response_class": StreamingResponse,
+    "responses": {200: {"content": {kind: {} for kind in MEDIA_TYPES.values()}}, **documented(400, 404, 422)},
+}
+
+
+@router.get("/export", openapi_extra={"parameters": any_form(Export)["parameters"]}, **EXPORTED)
+@router.post("/export", openapi_extra=any_form(Export), **EXPORTED)
+async def exported(asked: ExportDep, studio: StudioDep) -> StreamingResponse:
+    """The lines themselves, as they are read."""
+    end = _moment(asked.end_date or now())
+    if len(asked.end_date) == len("YYYY-MM-DD"):
+        end += DAY
+    start = _moment(asked.start_date) if asked.start_date else end - DAY
+    if start > end:
+        raise HTTPException(400, "The start date must be before the end date.")
+    wanted = Wanted(kinds=_kinds(asked.log_types), since=start, until=end)
+    name = f"image2model-logs-{start:%Y%m%d}-{end - timedelta(microseconds=1):%Y%m%d}.{asked.format}"
+    return StreamingResponse(
+        export(lines(own.folder(studio.settings), wanted), asked.format),
+        media_type=MEDIA_TYPES[asked.format],
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+@router.get("/statistics")
+async def statistics(studio: StudioDep) -> LogStatistics:
+    """What log files there are, and the disk they lie on."""
+    return LogStatistics(**await asyncio.to_thread(shelf.statistics, own.folder(studio.settings)))
+
+
+@router.get("/types")
+async def types(studio: StudioDep) -> LogTypes:
+    """The kinds of log files."""
+    found = {kind: log_files(own.folder(studio.settings), [kind]) for kind in own.KINDS}
+    details = {
+        kind: {
+            "file_count": len(files),
+            "latest_file": files[-1].path.name if files else None,
+            "description": ABOUT[kind],
+        }
+        for kind, files in found.items()
+    }
+    return LogTypes(log_types=list(details), total_types=len(details), details=details)
+
+
+@router.get("/health")
+async def health(studio: StudioDep) -> LogHealth:
+    """Whether all is well with the log files, and what the host can do."""
+    found = await asyncio.to_thread(shelf.condition, studio.settings)
+    return LogHealth(
+        status=found.status, timestamp=now(), statistics=await statistics(studio), issues=found.issues,
+        warnings=found.warnings, recommendations=found.recommendations,
+    )  # fmt: skip
+
+
+@router.post("/rotate", dependencies=[Depends(admin)])
+async def rotate() -> Rotated:
+    """Begin new files; the old ones are compressed."""
+    return Rotated(**await asyncio.to_thread(shelf.rotate))
+
+
+@router.delete("/cleanup", dependencies=[Depends(admin)])
+async def cleanup(
+    studio: StudioDep, older_than_days: Annotated[int, Query(ge=1, le=3650, description="Put aside before then")] = 30
+) -> Removed:
+    """Remove old log files; those that are being written stay."""
+    gone = await asyncio.to_thread(shelf.remove_older, own.folder(studio.settings), older_than_days)
+    return Removed(
+        status="error" if gone.errors else "success", removed_files=len(gone.names),
+        total_size_removed_mb=round(gone.size / shelf.MB, 6), errors=gone.errors, files=gone.names,
+    )  # fmt: skip
