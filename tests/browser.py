@@ -44,7 +44,7 @@ class App:
     """`python app.py` with a data folder and a port of its own; `start`, `stop`, `kill`, `start` again."""
 
     def __init__(self, folder: Path, **environment: str) -> None:
-        self.data = folder / "data"
+        self.data, self.cache = folder / "data", folder / "uploads"
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -52,7 +52,7 @@ class App:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
         self._environment = kept | {
             "DATA_DIR": str(self.data),
-            "GRADIO_TEMP_DIR": str(folder / "uploads"),
+            "GRADIO_TEMP_DIR": str(self.cache),
             "PORT": str(port),
             "ADMIN_API_KEY": ADMIN_KEY,
             **environment,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -40,6 +42,18 @@ def made(host: httpx.Client) -> dict[str, Any]:
 def kept(host: httpx.Client) -> dict[str, Any]:
     """One that no test deletes."""
     return made(host)
+
+
+@pytest.fixture(scope="module")
+def large(app: App, host: httpx.Client) -> dict[str, Any]:
+    """One whose mesh, which Gradio has been lent too, is more than any buffer on the way holds."""
+    batch = made(host)
+    mesh = app.data / "batches" / batch["batch_id"] / "1-gone" / "model.glb"
+    os.truncate(mesh, 64_000_000)
+    lent = app.cache / batch["batch_id"] / "lent.glb"
+    lent.parent.mkdir()
+    lent.hardlink_to(mesh)
+    return {**batch, "lent": lent}
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
@@ -110,6 +124,30 @@ def test_one_batch_is_deleted_by_either_route(host):
     for job_id in (first["job_id"], second["job_id"], str(uuid.uuid4())):
         assert host.delete(f"/admin/delete-job/{job_id}").status_code == 404
         assert host.post("/admin/cleanup-job", json={"job_id": job_id}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "{url}/batches/{batch_id}/1/gone.glb",
+        "{url}/batches/{batch_id}/zip",
+        "{url}/api/v1/download/{job_id}/gone.glb",
+        "{url}/gradio_api/file={lent}",
+    ],
+)
+def test_what_is_being_sent_stays(app, host, large, address):
+    """No cleanup takes a batch while one of its files is sent by any route; once that is over it may go."""
+
+    def doomed() -> bool:
+        told = host.post("/admin/cleanup", json={"hours": 0, "dry_run": True}).json()
+        return large["batch_id"] in [one["name"] for one in told["items"]]
+
+    with host.stream("GET", address.format(url=app.url, **large)) as answer:
+        chunks = answer.iter_raw()  # letting go of it would end the download
+        assert next(chunks)
+        assert not doomed()
+    while not doomed():  # the app has to notice that nobody listens any more
+        time.sleep(0.05)
 
 
 def test_what_runs_is_deleted_only_by_force(host):

@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import trimesh
+from prometheus_client import REGISTRY
 
-from image2model.batches import retention
+from image2model.batches import exports, folders, retention
 from image2model.batches.retention import Doomed, Held, Rules, doomed
 from image2model.errors import Conflict, NotFound
 from image2model.studio import Studio
-from tests.scripted import ScriptedGenerator, picture, scripted_settings
+from image2model.web.ui.render import kept
+from tests.scripted import ScriptedGenerator, finished, picture, scripted_settings
 
 NOW, HOUR = 1_000_000.0, 3600.0
 
@@ -67,11 +72,30 @@ def test_until_when_a_batch_is_kept(finished, pinned, hours, until):
     assert retention.kept_until(retention.ended(finished), pinned, hours) == until
 
 
+@pytest.mark.parametrize(
+    ("view", "words"),
+    [
+        ({"state": "done", "pinned": True}, "kept for good"),
+        ({"state": "working", "kept_while_space": True}, ""),
+        ({"state": "done"}, ""),
+        ({"state": "done", "kept_until": 9 * HOUR}, "kept until 1 January, 09:00 UTC"),
+        ({"state": "failed", "kept_while_space": True}, "kept while there is space"),
+        (
+            {"state": "done", "kept_until": 9 * HOUR, "kept_while_space": True},
+            "kept until 1 January, 09:00 UTC and while there is space",
+        ),
+    ],
+)
+def test_the_page_says_how_long_a_batch_is_kept(view, words):
+    """By the host's rules, and for good where the host has pinned it."""
+    assert kept({"pinned": False, "kept_until": None, "kept_while_space": False, **view}) == words
+
+
 @pytest.fixture
 async def studio(tmp_path: Path, generator: ScriptedGenerator, monkeypatch: pytest.MonkeyPatch):
-    """A started studio that keeps batches for a day."""
+    """A started studio that keeps batches for a day, and of all data 10 MB."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
-    studio = Studio(scripted_settings(tmp_path / "data", retention_hours=24.0), [generator])
+    studio = Studio(scripted_settings(tmp_path / "data", retention_hours=24.0, max_data_gb=0.01), [generator])
     await studio.start()
     (tmp_path / "in").mkdir()
     yield studio
@@ -122,8 +146,15 @@ async def test_what_runs_or_is_downloaded_stays(studio, generator, tmp_path):
     assert not studio.folders.batch(running.id).exists()
 
 
-async def test_the_host_s_rules_are_kept_by_themselves(studio, tmp_path):
-    """A batch over its age goes, with folders that no row owns and stale files of Gradio's cache."""
+def removed(kind: str, reason: str) -> float:
+    """How many of a kind were deleted so far."""
+    return REGISTRY.get_sample_value("image2model_removed_total", {"kind": kind, "reason": reason}) or 0
+
+
+async def test_the_host_s_rules_are_kept_by_themselves(studio, tmp_path, caplog):
+    """What is young stays; folders that no row owns go, and each deletion is logged and counted."""
+    caplog.set_level("INFO", "image2model")
+    before = removed("orphan", "nobody's")
     one = await made(studio, tmp_path / "in", "a.png")
     until = (await studio.view(one))["kept_until"]
     assert until == pytest.approx(time.time() + 24 * HOUR, abs=60)
@@ -134,6 +165,8 @@ async def test_the_host_s_rules_are_kept_by_themselves(studio, tmp_path):
     upload.write_bytes(b"x")
     assert (await studio.host.keep())["errors"] == []
     assert (orphan.exists(), upload.exists(), studio.folders.batch(one).exists()) == (False, True, True)
+    assert "deleted 1 of kind orphan" in caplog.text
+    assert removed("orphan", "nobody's") == before + 1
 
 
 async def test_the_host_finds_batches_by_state_name_and_id(studio, generator, tmp_path):
@@ -185,3 +218,69 @@ async def test_a_link_out_of_the_data_folder_is_not_followed(studio, tmp_path):
     os.utime(studio.folders.batch("orphan"), (0, 0))
     assert (await studio.host.cleanup(dry_run=False))["freed_bytes"] == 0
     assert treasure.exists()
+
+
+def later(monkeypatch: pytest.MonkeyPatch, hours: float) -> None:
+    """Let files look as old as they will be then."""
+    monkeypatch.setattr(folders, "time", SimpleNamespace(time=lambda: time.time() + hours * HOUR))
+
+
+async def test_where_space_is_short_what_can_be_made_again_goes_first(studio, tmp_path, monkeypatch):
+    """Exports and lent files of two hours stay, until there is too much data: then they go and the batches stay."""
+    one = await made(studio, tmp_path / "in", "a.png")
+    lent = await studio.lend_archive(one)
+    later(monkeypatch, hours=2)
+    await studio.host.keep()
+    assert lent.exists()
+    lent.write_bytes(b"x" * 10_000_000)
+    await studio.host.keep()
+    assert (lent.exists(), studio.folders.batch(one).exists()) == (False, True)
+
+
+async def test_deleting_tells_what_it_frees(studio, tmp_path):
+    """Zips that Gradio was lent count with the batch, and a mesh that was lent under a second name counts once."""
+    one = await made(studio, tmp_path / "in", "a.png")
+    await studio.lend(one, 1, "a.glb")
+    alone = sum(path.stat().st_size for path in studio.folders.batch(one).rglob("*") if path.is_file())
+    zipped = (await studio.lend_archive(one)).stat().st_size
+    sheet = sum(path.stat().st_size for path in studio.folders.batch(one).glob("contact-sheet*"))
+    (dry,) = (await studio.host.cleanup(hours=0.0))["items"]
+    before = removed("batch", "asked")
+    freed = await studio.host.delete(one)
+    assert freed.size == dry["size"] == alone + sheet + zipped
+    assert removed("batch", "asked") == before + 1
+
+
+async def test_a_batch_that_is_read_when_its_turn_comes_keeps_its_files(studio, tmp_path):
+    """Its row may go, but what is being sent stays until it is nobody's and no longer read."""
+    one = await made(studio, tmp_path / "in", "a.png")
+    folder = studio.folders.batch(one)
+    with studio.folders.reading(next(folder.glob("*/model.glb"))):
+        assert (await studio.host.delete(one, reason="age")).size == 0
+        assert studio.folders.orphans(set(), -1) == []
+    assert studio.folders.orphans(set(), -1) == [folder]
+
+
+async def test_an_export_that_is_being_sent_stays(studio, tmp_path, monkeypatch):
+    """Neither its age nor newer ones drive it out; once it is sent, both do."""
+    monkeypatch.setattr(exports, "KEPT", 1)
+    one = await made(studio, tmp_path / "in", "a.png")
+    stl, ply, obj = studio.meshes.choices("stl,ply,obj")
+    sent = (await studio.meshes.export(one, 1, stl)).path
+    with studio.folders.reading(sent):
+        await studio.meshes.export(one, 1, ply)
+        assert sent not in studio.folders.stale_exports(-1)
+    assert sent in studio.folders.stale_exports(-1)
+    await studio.meshes.export(one, 1, obj)
+    assert not sent.exists()
+
+
+async def test_a_lighter_copy_that_has_gone_is_made_again_for_the_zip(studio, generator, tmp_path):
+    """The face limit was asked for and paid for: the zip holds its mesh however old the batch is."""
+    generator.mesh = bytes(trimesh.creation.icosphere(2).export(file_type="glb"))
+    batch = await studio.submit([picture(tmp_path / "in", "a.png")], face_limit=100)
+    await finished(studio, batch.id)
+    (lighter,) = studio.folders.batch(batch.id).glob("*/exports/*.glb")
+    lighter.unlink()
+    archive = zipfile.ZipFile(await studio.lend_archive(batch.id))
+    assert lighter.name in archive.namelist()

@@ -51,13 +51,14 @@ class Exports:
         if job.state != "done":
             raise Conflict("not_done", f"{job.name} is not finished.", "Try again once it is.")
         folder, filename = self._folders.job(job), choice.filename(job.stem)
-        if choice.changes_nothing:
-            path, facts = folder / "model.glb", dict(job.facts or {})
-        else:
-            path = folder / "exports" / filename
-            facts = await self._facts(folder / "model.glb", choice, path, job.stem)
-        if not await asyncio.to_thread(path.is_file):
-            raise _gone()
+        glb = path = folder / "model.glb"
+        facts = dict(job.facts or {})
+        with self._folders.reading(glb):
+            if not choice.changes_nothing:
+                path = folder / "exports" / filename
+                facts = await self._facts(glb, choice, path, job.stem)
+            if not await asyncio.to_thread(path.is_file):
+                raise _gone()
         return Exported(path, filename, choice.format.media_type, facts)
 
     async def _facts(self, glb: Path, choice: Wanted, path: Path, stem: str) -> dict[str, Any]:
@@ -73,7 +74,7 @@ class Exports:
 
     async def _made(self, glb: Path, choice: Wanted, path: Path, stem: str) -> dict[str, Any]:
         facts: dict[str, Any] = await self.work(export, glb, choice, path, stem)
-        await asyncio.to_thread(_prune, path.parent)
+        await asyncio.to_thread(self._prune, path.parent)
         return facts
 
     async def work(self, function: Any, *arguments: Any) -> Any:
@@ -89,14 +90,14 @@ class Exports:
         except FileNotFoundError:
             raise _gone() from None
 
+    def _prune(self, folder: Path) -> None:
+        """Delete the oldest exports beyond KEPT, each with its facts, but none that is being sent."""
+        files = [file for file in folder.glob("[!.]*") if file.suffix != ".json"]
+        for old in sorted(files, key=lambda file: file.stat().st_mtime)[:-KEPT]:
+            if not self._folders.is_read(old):
+                old.unlink(missing_ok=True)
+                old.with_name(old.name + ".json").unlink(missing_ok=True)
+
 
 def _gone() -> NotFound:
     return NotFound("file_not_found", "There is no such file.", "It may have been deleted.")
-
-
-def _prune(folder: Path) -> None:
-    """Delete the oldest exports beyond KEPT, each with its facts."""
-    files = [file for file in folder.glob("[!.]*") if file.suffix != ".json"]
-    for old in sorted(files, key=lambda file: file.stat().st_mtime)[:-KEPT]:
-        old.unlink(missing_ok=True)
-        old.with_name(old.name + ".json").unlink(missing_ok=True)

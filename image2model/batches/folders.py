@@ -21,11 +21,13 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator, Set
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Literal
 
 from ..generators.base import Side
+from .readers import Readers
 from .records import Job
 
 
@@ -41,7 +43,7 @@ class Folders:
         self.data = data.resolve()
         self.batches = self.data / "batches"
         self.batches.mkdir(parents=True, exist_ok=True)
-        self._readers: Counter[str] = Counter()
+        self._readers = Readers()
 
     def batch(self, batch_id: str) -> Path:
         """The folder of one batch."""
@@ -55,36 +57,40 @@ class Folders:
         """The folder of a job that is not stored yet, at first without a stem."""
         return self.batch(batch_id) / (f"{number}-{stem}" if stem else f"{number}")
 
+    def all_of(self, batch_id: str) -> list[Path]:
+        """Where the files of a batch lie: what was lent of them, and their own folder."""
+        return [self.cache / batch_id, self.batch(batch_id)]
+
     def remove(self, batch_id: str) -> None:
         """Delete a batch's files and what was lent of them; missing ones do not matter."""
-        shutil.rmtree(self.batch(batch_id), ignore_errors=True)
-        shutil.rmtree(self.cache / batch_id, ignore_errors=True)
+        for folder in self.all_of(batch_id):
+            shutil.rmtree(folder, ignore_errors=True)
 
-    @contextlib.contextmanager
-    def reading(self, batch_id: str) -> Iterator[None]:
-        """Keep retention from deleting the batch while the block runs."""
-        self._readers[batch_id] += 1
-        try:
-            yield
-        finally:
-            self._readers[batch_id] -= 1
-            self._readers += Counter()
+    def reading(self, *paths: Path) -> AbstractContextManager[None]:
+        """Keep every rule from deleting these files while the block runs."""
+        return self._readers.reading(*paths)
 
-    def is_read(self, batch_id: str) -> bool:
-        """Whether the batch is being read at the moment."""
-        return self._readers[batch_id] > 0
+    def guarded(self, chunks: Iterable[bytes], *paths: Path) -> Iterator[bytes]:
+        """The chunks; these files are kept from the first of them to the last."""
+        with self.reading(*paths):
+            yield from chunks
+
+    def is_read(self, path: Path) -> bool:
+        """Whether this file, or something in this folder, is being read or sent at the moment."""
+        return self._readers.read(path)
+
+    def is_in_use(self, batch_id: str) -> bool:
+        """Whether anything of the batch is being read or sent at the moment."""
+        return any(self.is_read(folder) for folder in self.all_of(batch_id))
 
     def orphans(self, known: Set[str], older_than: float = 3600) -> list[Path]:
         """Batch folders that no row owns; ones younger than `older_than` seconds may be on their way in."""
-        oldest = time.time() - older_than
-        strange = [folder for folder in self.batches.iterdir() if folder.name not in known]
-        return [folder for folder in strange if folder.stat().st_mtime < oldest]
+        strange = (folder for folder in self.batches.iterdir() if folder.name not in known)
+        return [folder for folder in strange if _age(folder, "st_mtime") > older_than and not self.is_read(folder)]
 
     def stale_exports(self, older_than: float) -> list[Path]:
         """Converted meshes older than `older_than` seconds: they can be made again from the mesh."""
-        oldest = time.time() - older_than
-        found = self.batches.glob("*/*/exports/*")
-        return [file for file in found if file.is_file() and file.stat().st_ctime < oldest]
+        return self._stale(self.batches.glob("*/*/exports/*"), older_than)
 
     @property
     def cache(self) -> Path:
@@ -115,12 +121,24 @@ class Folders:
 
         Whatever a batch needs was copied when it was submitted; aborted uploads stay for ever otherwise.
         """
-        oldest = time.time() - older_than
-        return [file for file in self.cache.rglob("*") if file.is_file() and file.stat().st_ctime < oldest]
+        return self._stale(self.cache.rglob("*"), older_than)
+
+    def _stale(self, paths: Iterable[Path], older_than: float) -> list[Path]:
+        """Those of them that are files, are older than `older_than` seconds and not being read."""
+        files = (path for path in paths if path.is_file())
+        return [file for file in files if _age(file, "st_ctime") > older_than and not self.is_read(file)]
 
     def drop_empty(self, older_than: float) -> None:
         """Delete folders of Gradio's cache that are empty for more than `older_than` seconds."""
-        oldest = time.time() - older_than
         for folder in sorted((place for place in self.cache.rglob("*") if place.is_dir()), reverse=True):
-            if not any(folder.iterdir()) and folder.stat().st_mtime < oldest:
-                folder.rmdir()
+            if _age(folder, "st_mtime") > older_than:
+                with contextlib.suppress(OSError):  # not empty, or gone
+                    folder.rmdir()
+
+
+def _age(path: Path, kind: Literal["st_mtime", "st_ctime"]) -> float:
+    """Seconds since the path changed; none for one that is gone."""
+    try:
+        return time.time() - float(getattr(path.lstat(), kind))
+    except OSError:
+        return 0.0

@@ -22,9 +22,8 @@ class Held:
     pinned: bool
     size: int = 0
     files: int = 0
-    folders: int = 0
     in_use: bool = False
-    """Whether somebody is downloading it."""
+    """Whether something of it is being read or sent."""
 
     @property
     def may_go(self) -> bool:
@@ -62,13 +61,20 @@ def doomed(held: Iterable[Held], rules: Rules, now: float, used: int, free: int)
     gone = {one.held.batch_id for one in going}
     freed = sum(one.held.size for one in going)
     for one in oldest_first:
-        reason = _too_much(rules, used - freed, free + freed)
+        reason = too_much(rules, used - freed, free + freed)
         if reason is None:
             break
         if one.batch_id not in gone:
             going.append(Doomed(one, reason))
             freed += one.size
     return going
+
+
+def too_much(rules: Rules, used: int, free: int) -> Reason | None:
+    """Which of the rules on space is broken, if any."""
+    if rules.max_bytes is not None and used > rules.max_bytes:
+        return "data size"
+    return "free disk" if rules.free_bytes is not None and free < rules.free_bytes else None
 
 
 def kept_until(ended: float | None, pinned: bool, hours: float | None) -> float | None:
@@ -87,9 +93,3 @@ def _overdue(one: Held, rules: Rules, now: float) -> Reason | None:
     if until is not None and until <= now:
         return "age"
     return "no files" if not one.files and (one.ended or now) < now - SETTLING else None
-
-
-def _too_much(rules: Rules, used: int, free: int) -> Reason | None:
-    if rules.max_bytes is not None and used > rules.max_bytes:
-        return "data size"
-    return "free disk" if rules.free_bytes is not None and free < rules.free_bytes else None

@@ -24,7 +24,7 @@ from ..errors import Conflict, NotFound
 from ..generators.base import Generator
 from ..metrics import FREED_BYTES, REMOVED
 from ..settings import Settings
-from .cleaning import Freed, remove_files
+from .cleaning import Freed, Tally, remove_files
 
 log = logging.getLogger(__name__)
 
@@ -189,10 +189,13 @@ class Host:
         if force:
             await self._runner.drop(batch)
         await self._desk.call(self._desk.store.delete, batch_id, force)
-        freed = await asyncio.to_thread(remove_files, [self._folders.batch(batch_id)])
-        await asyncio.to_thread(self._folders.remove, batch_id)
         self._desk.changes.tell(batch_id)
-        log.info("deleted batch %s (%s), %d bytes", batch_id[:8], reason, freed.size, extra={"batch": batch_id[:8]})
+        short = batch_id[:8]
+        if reason != "asked" and self._folders.is_in_use(batch_id):
+            log.info("batch %s is being read: its files go later, as nobody's", short, extra={"batch": short})
+            return Freed()
+        freed = await asyncio.to_thread(remove_files, self._folders.all_of(batch_id))
+        log.info("deleted batch %s (%s), %d bytes", short, reason, freed.size, extra={"batch": short})
         REMOVED.labels("batch", reason).inc()
         FREED_BYTES.labels("batch").inc(freed.size)
         return freed
@@ -213,18 +216,9 @@ class Host:
         return await self._clean(rules, 24 * HOUR, dry_run=False)
 
     async def _clean(self, rules: retention.Rules, stale: float, dry_run: bool) -> dict[str, Any]:
-        going = await self._doomed(rules)
+        rows = await self._desk.call(self._desk.store.read, search.endings)
         known = await self._desk.call(self._desk.store.ids)
-        loose = await asyncio.to_thread(self._loose, known, stale)
-        items: list[dict[str, Any]] = [
-            {"kind": "batch", "name": one.held.batch_id, "reason": one.reason, "size": one.held.size,
-             "files": one.held.files, "folders": one.held.folders}
-            for one in going
-        ]  # fmt: skip
-        for kind, paths in loose.items():
-            use = await asyncio.to_thread(remove_files, paths, dry_run=True)
-            if paths:
-                items.append({"kind": kind, "name": f"{len(paths)} of them", "reason": "nobody's", **asdict(use)})
+        going, loose, items = await asyncio.to_thread(self._decided, rows, known, rules, stale)
         total = Freed(**{key: sum(item[key] for item in items) for key in ("size", "files", "folders")})
         errors = [] if dry_run else await self._remove(going, loose)
         return {
@@ -236,18 +230,42 @@ class Host:
             "dry_run": dry_run,
         }
 
-    async def _doomed(self, rules: retention.Rules) -> list[retention.Doomed]:
-        rows = await self._desk.call(self._desk.store.read, search.endings)
-        held = await asyncio.to_thread(lambda: [self._held(row) for row in rows])
-        used = await asyncio.to_thread(_size, self._folders.data)
-        return retention.doomed(held, rules, time.time(), used, shutil.disk_usage(self._folders.data).free)
+    def _decided(
+        self, rows: Sequence[Any], known: set[str], rules: retention.Rules, stale: float
+    ) -> tuple[list[retention.Doomed], dict[str, list[Path]], list[dict[str, Any]]]:
+        """The batches that go, what else goes, and both as items of `cleanup`."""
+        used = Tally().add([self._folders.data, self._folders.cache]).size
+        free = shutil.disk_usage(self._folders.data).free
+        if retention.too_much(rules, used, free):
+            stale = min(stale, HOUR)  # what can be made again goes before what cannot
+        loose = self._loose(known, stale)
+        spare = Tally().add(path for paths in loose.values() for path in paths).size
+        held = [self._held(row) for row in rows]
+        going = retention.doomed(held, rules, time.time(), used - spare, free + spare)
+        gone = {folder for one in going for folder in self._folders.all_of(one.held.batch_id)}
+        loose = {kind: [path for path in paths if gone.isdisjoint(path.parents)] for kind, paths in loose.items()}
+        return going, loose, self._items(going, loose)
+
+    def _items(self, going: Sequence[retention.Doomed], loose: Mapping[str, Sequence[Path]]) -> list[dict[str, Any]]:
+        tally = Tally()
+        batches = [
+            {"kind": "batch", "name": one.held.batch_id, "reason": one.reason,
+             **asdict(tally.add(self._folders.all_of(one.held.batch_id)))}
+            for one in going
+        ]  # fmt: skip
+        others = [
+            {"kind": kind, "name": f"{len(paths)} of them", "reason": "nobody's", **asdict(tally.add(paths))}
+            for kind, paths in loose.items()
+            if paths
+        ]
+        return [*batches, *others]
 
     def _held(self, row: Any) -> retention.Held:
         use = disk.measure(self._folders.batch(row.id))
-        in_use = self._folders.is_read(row.id)
-        return retention.Held(row.id, row.ended, row.pinned, use.size, use.files, use.folders + 1, in_use)
+        in_use = self._folders.is_in_use(row.id)
+        return retention.Held(row.id, row.ended, row.pinned, use.size, use.files, in_use)
 
-    def _loose(self, known: set[str], stale: float) -> dict[str, Sequence[Path]]:
+    def _loose(self, known: set[str], stale: float) -> dict[str, list[Path]]:
         """What nobody owns or what can be made again, by its kind."""
         return {
             "orphan": self._folders.orphans(known),
@@ -258,11 +276,14 @@ class Host:
     async def _remove(self, going: Sequence[retention.Doomed], loose: Mapping[str, Sequence[Path]]) -> list[str]:
         errors = []
         for one in going:
+            if self._folders.is_in_use(one.held.batch_id):
+                continue
             try:
                 await self.delete(one.held.batch_id, reason=one.reason)
             except (NotFound, Conflict) as error:  # gone meanwhile, or begun anew
                 errors.append(f"{one.held.batch_id}: {error.message}")
         for kind, paths in loose.items():
+            paths = [path for path in paths if not self._folders.is_read(path)]
             freed = await asyncio.to_thread(remove_files, paths)
             if paths:
                 log.info("deleted %d of kind %s that nobody owns, %d bytes", len(paths), kind, freed.size)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..assets.export import FORMATS, Wanted, available, check_print, wanted
-from ..batches.archive import Entry, Stream, stream_zip
+from ..batches.archive import Entry, Stream, kept_zip
 from ..batches.exports import Exported, Exports
 from ..batches.folders import Folders
 from ..batches.records import Batch, Job
@@ -81,7 +81,9 @@ class Meshes:
         if job.state != "done":
             raise Conflict("not_done", f"{job.name} is not finished.", "Try again once it is.")
         millimetres = wanted("stl", size=size, unit=unit).size_mm
-        found: dict[str, Any] = await self._exports.work(check_print, self._folders.job(job) / "model.glb", millimetres)
+        glb = self._folders.job(job) / "model.glb"
+        with self._folders.reading(glb):
+            found: dict[str, Any] = await self._exports.work(check_print, glb, millimetres)
         return found
 
     async def prepare(self, batch_id: str, choices: Sequence[Wanted]) -> AsyncIterator[Prepared]:
@@ -117,7 +119,7 @@ class Meshes:
             if isinstance(one, Exported)
         ]
         manifest["export_failures"] = [one for one in made if isinstance(one, dict)]
-        return stream_zip(entries, manifest)
+        return kept_zip(self._folders, entries, manifest)
 
     async def lend(self, batch_id: str, exported: Exported) -> Path:
         """An export where Gradio may hand it out."""
@@ -129,6 +131,14 @@ class Meshes:
         return await asyncio.to_thread(
             self._folders.write_lent, batch_id, archive_name(batch_id, choices), stream.chunks
         )
+
+    async def lighter(self, job: Job) -> Exported | None:
+        """The copy that keeps to a finished job's face limit, made again if it has gone; None where there is none."""
+        limit = (job.facts or {}).get("face_limit") or {}
+        if not limit.get("file"):
+            return None
+        made = await self._tried(job, wanted("glb", face_limit=limit["asked"]))
+        return made if isinstance(made, Exported) else None
 
     async def _tried(self, job: Job, choice: Wanted) -> Exported | dict[str, Any]:
         """The export, or why there is none."""

@@ -78,7 +78,8 @@ class Seeing:
         """Make the file; whoever asks meanwhile waits for the same work, which goes on when one of them leaves."""
         if path not in self._making:
             self._making[path] = asyncio.create_task(self._make(path, make, *args))
-        await asyncio.shield(self._making[path])
+        with self._folders.reading(path.parent):
+            await asyncio.shield(self._making[path])
 
     async def _make(self, path: Path, make: Callable[..., None], *args: Any) -> None:
         try:

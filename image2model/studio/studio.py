@@ -10,14 +10,14 @@ import contextlib
 import logging
 import shutil
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..assets import report
 from ..batches import money, retention
-from ..batches.archive import Entry, Stream, stream_zip
+from ..batches.archive import Entry, Stream, kept_zip
 from ..batches.changes import Changes
 from ..batches.desk import Desk
 from ..batches.exports import Exports
@@ -256,6 +256,7 @@ class Studio:
             **batch_view(batch, known.spec, time.time(), ahead),
             "pinned": batch.pinned,
             "kept_until": retention.kept_until(over, batch.pinned, self.settings.retention_hours),
+            "kept_while_space": bool(self.settings.max_data_gb or self.settings.keep_free_gb),
         }
 
     async def watch(self, batch_id: str) -> AsyncIterator[dict[str, Any]]:
@@ -362,12 +363,7 @@ class Studio:
 
     async def archive(self, batch_id: str) -> Stream:
         """The batch as a zip, made while it is read; raises NotFound."""
-        stream = stream_zip(*await self.contents(batch_id))
-        return Stream(stream.size, self._reading(batch_id, stream.chunks))
-
-    def _reading(self, batch_id: str, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        with self.folders.reading(batch_id):
-            yield from chunks
+        return kept_zip(self.folders, *await self.contents(batch_id))
 
     async def lend(self, batch_id: str, number: int, name: str) -> Path:
         """A file of a job (see `file`) where Gradio may hand it out; raises NotFound."""
@@ -412,18 +408,17 @@ class Studio:
     async def contents(self, batch_id: str) -> tuple[list[Entry], dict[str, Any]]:
         """What the batch's zip holds, and its manifest; raises NotFound."""
         batch = await self.batch(batch_id)
-        entries = [
-            entry for job in batch.jobs if job.state == "done" for entry in self._entries(job, self.folders.job(job))
-        ]
+        entries = [entry for job in batch.jobs if job.state == "done" for entry in await self._entries(job)]
         if sheet := await self.seeing.sheet(batch):
             entries.append(Entry(sheet, SHEET))
         return entries, _manifest(self._view(batch))
 
-    def _entries(self, job: Job, folder: Path) -> list[Entry]:
-        wanted = ((folder / "model.glb", f"{job.stem}.glb"), (folder / "thumbnail.webp", f"thumbnails/{job.stem}.webp"))
-        limited = ((job.facts or {}).get("face_limit") or {}).get("file")
-        lighter = [(folder / "exports" / limited, limited)] if limited else []
-        return [Entry(path, name) for path, name in (*wanted, *lighter) if path.is_file()]
+    async def _entries(self, job: Job) -> list[Entry]:
+        folder = self.folders.job(job)
+        wanted = [(folder / "model.glb", f"{job.stem}.glb"), (folder / "thumbnail.webp", f"thumbnails/{job.stem}.webp")]
+        if lighter := await self.meshes.lighter(job):
+            wanted.append((lighter.path, lighter.filename))
+        return [Entry(path, name) for path, name in wanted if path.is_file()]
 
     async def _keep_swept(self) -> None:
         while True:

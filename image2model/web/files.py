@@ -9,11 +9,12 @@ from collections.abc import Awaitable, Callable
 from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from ..errors import Image2ModelError
 from ..studio import Stream, Studio, archive_name
 from .measuring import Counted
+from .sending import SentFile
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -24,7 +25,8 @@ def routes(studio: Studio) -> list[Counted]:
     async def file(request: Request) -> Response:
         params = request.path_params
         served = await studio.file(params["batch_id"], params["number"], params["name"])
-        return FileResponse(
+        return SentFile(
+            studio.folders,
             served.path,
             media_type=served.media_type,
             filename=served.filename,
@@ -40,7 +42,8 @@ def routes(studio: Studio) -> list[Counted]:
         asked = dict(request.query_params)
         (choice,) = studio.meshes.choices([asked.pop("format", "glb")], asked)
         made = await studio.meshes.export(request.path_params["batch_id"], request.path_params["number"], choice)
-        return FileResponse(
+        return SentFile(
+            studio.folders,
             made.path,
             media_type=made.media_type,
             filename=made.filename,

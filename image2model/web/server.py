@@ -71,6 +71,7 @@ class Server:
         from .measuring import Measured
         from .rest.app import mounted
         from .security import Security
+        from .sending import LentFiles
         from .ui.create import EXAMPLES
         from .ui.page import build
         from .ui.theme import HEAD, theme
@@ -90,6 +91,7 @@ class Server:
                     Middleware(Correlated),
                     Middleware(Measured),
                     Middleware(Security, settings=self.settings),
+                    Middleware(LentFiles, folders=self.studio.folders),
                 ],
             },
             allowed_paths=[str(EXAMPLES)],  # wherever the app is started from

@@ -6,13 +6,14 @@ from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Query, Request
-from fastapi.responses import FileResponse, StreamingResponse
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from ...batches.records import Batch, Job
 from ...errors import NotFound
 from ...studio import Studio
 from ..address import public_root
+from ..sending import SentFile
 from .auth import reader
 from .common import StudioDep, moment
 from .errors import documented
@@ -85,17 +86,17 @@ async def archive(
 
 @router.get(
     "/{job_id}/{filename}",
-    response_class=FileResponse,
+    response_class=SentFile,
     responses={200: {"content": {MESH: {}, "image/webp": {}}}, 206: {"description": "The part that was asked for"},
                **documented(416)},
 )  # fmt: skip
-async def file(job_id: str, filename: str, studio: StudioDep) -> FileResponse:
+async def file(job_id: str, filename: str, studio: StudioDep) -> SentFile:
     """A mesh, or with `.webp` its picture; takes `Range`."""
     batch = await studio.find(work_id=job_id)
     job, offered = _named(batch, filename)
     served = await studio.file(batch.id, job.number, offered)
     headers = {"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
-    return FileResponse(served.path, media_type=served.media_type, filename=filename, headers=headers)
+    return SentFile(studio.folders, served.path, media_type=served.media_type, filename=filename, headers=headers)
 
 
 def _named(batch: Batch, filename: str) -> tuple[Job, str]:

@@ -68,6 +68,17 @@ def day(value: float) -> str:
     return f"{moment.day} {moment:%B, %H:%M} UTC"
 
 
+def kept(view: Mapping[str, Any]) -> str:
+    """How long a batch is kept, by its view; empty while it is worked and where no rule of the host ends it."""
+    if view["pinned"]:
+        return "kept for good"
+    if view["state"] == "working":
+        return ""
+    words = [f"until {day(view['kept_until'])}"] if view["kept_until"] else []
+    words += ["while there is space"] if view["kept_while_space"] else []
+    return f"kept {' and '.join(words)}" if words else ""
+
+
 def money(cost: Mapping[str, float]) -> str:
     """What a batch was estimated at and has come to."""
     uncertain = f", {dollars(cost['uncertain'])} may have been billed" if cost["uncertain"] else ""
@@ -78,7 +89,7 @@ _templates = Environment(
     loader=PackageLoader("image2model.web.ui"), autoescape=True, trim_blocks=True, lstrip_blocks=True
 )
 _templates.globals["icons"] = ICONS
-_templates.filters.update(seconds=seconds, filesize=filesize, dollars=dollars, ago=ago, day=day, money=money)
+_templates.filters.update(seconds=seconds, filesize=filesize, dollars=dollars, ago=ago, day=day, money=money, kept=kept)
 
 
 def _render(template: str, **values: Any) -> str:
