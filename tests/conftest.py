@@ -9,7 +9,9 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
+from image2model.assets import report
 from image2model.studio import Studio
+from image2model.workers import Workers
 from tests.browser import CHROMIUM, App, Watch, gone
 from tests.fal_server import FalServer
 from tests.scripted import ScriptedGenerator, scripted_settings
@@ -55,10 +57,18 @@ def generator() -> ScriptedGenerator:
     return ScriptedGenerator()
 
 
+@pytest.fixture(scope="session")
+def pool() -> Iterator[Workers]:
+    """One warm worker process for all studios, which would take two seconds each to start their own."""
+    pool = Workers(1, report.warm_up)
+    yield pool
+    pool.close()
+
+
 @pytest.fixture
-async def studio(tmp_path: Path, generator: ScriptedGenerator) -> AsyncIterator[Studio]:
+async def studio(tmp_path: Path, generator: ScriptedGenerator, pool: Workers) -> AsyncIterator[Studio]:
     """A started studio with the scripted generator."""
-    studio = Studio(scripted_settings(tmp_path / "data"), [generator])
+    studio = Studio(scripted_settings(tmp_path / "data"), [generator], pool)
     await studio.start()
     yield studio
     await studio.close()

@@ -18,22 +18,22 @@ from image2model.generators.catalogue import FAL_MODELS
 from tests.browser import ROOT, App
 from tests.fal_server import KEY, FalServer, Fault, Script
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = pytest.mark.xdist_group("fal_app")
 
 PICTURES = sorted((ROOT / "examples").glob("*.jpg"))
 
 
-@pytest.fixture
-def fal() -> Iterator[FalServer]:
+@pytest.fixture(scope="module")
+def stand_in() -> Iterator[FalServer]:
     """The stand-in, whose jobs take two seconds."""
     with FalServer(Script(run_seconds=2)) as server:
         yield server
 
 
-@pytest.fixture
-def app(tmp_path: Path, fal: FalServer) -> Iterator[App]:
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory, stand_in: FalServer) -> Iterator[App]:
     """The app with a key, pointed at the stand-in."""
-    app = App(tmp_path, FAL_KEY=KEY, FAL_HOST=fal.url).start()
+    app = App(tmp_path_factory.mktemp("fal_app"), FAL_KEY=KEY, FAL_HOST=stand_in.url, RETRY_PACE="0.1").start()
     yield app
     assert app.stop() == 0
 
@@ -114,19 +114,6 @@ def test_programs_of_both_apis_send_several_sides_as_one_job(app, fal):
     assert (refused.status_code, refused.json()["error_code"]) == (422, "sides_not_taken")
 
 
-def test_an_app_that_is_killed_before_it_has_an_answer_asks_before_it_pays_again(app, fal):
-    """A kill while the submits hang leaves unconfirmed jobs; nothing is sent again by itself."""
-    fal.faults["submit"].extend([Fault("slow", seconds=30)] * len(PICTURES))
-    batch_id = submit(app)
-    until(lambda: fal.calls["submit"] == len(PICTURES))
-    app.kill()
-    app.start()
-    view = last_view(app, batch_id)
-    assert view["counts"]["unconfirmed"] == len(PICTURES)
-    assert fal.calls["submit"] == len(PICTURES)
-    assert all("may cost again" in job["error"]["hint"] for job in view["jobs"])
-
-
 def test_a_host_who_stops_the_app_in_mid_batch_loses_nothing(app, fal):
     """SIGTERM ends it within ten seconds, also while somebody watches; the next start collects what was submitted."""
     batch_id = submit(app)
@@ -165,17 +152,15 @@ IDS = ("from-gradio", "from-rest")
 
 
 @pytest.fixture(scope="module")
-def worked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[App, FalServer]]:
-    """An app that has worked a batch from Gradio's API and one from REST, each with a request id of its own."""
-    with FalServer() as fal:
-        app = App(tmp_path_factory.mktemp("worked"), FAL_KEY=KEY, FAL_HOST=fal.url).start()
-        last_view(app, submit(app, IDS[0]))
-        files = [("files", (path.name, path.read_bytes(), "image/jpeg")) for path in PICTURES]
-        answer = httpx.post(f"{app.url}/api/v1/upload", files=files, headers={"X-Correlation-ID": IDS[1]})
-        assert (answer.status_code, answer.headers["x-correlation-id"]) == (200, IDS[1])
-        last_view(app, answer.json()["batch_id"])
-        yield app, fal
-        assert app.stop() == 0
+def worked(app: App, stand_in: FalServer) -> tuple[App, FalServer]:
+    """The app, having worked a batch from Gradio's API and one from REST, each with a request id of its own."""
+    stand_in.reset()
+    last_view(app, submit(app, IDS[0]))
+    files = [("files", (path.name, path.read_bytes(), "image/jpeg")) for path in PICTURES]
+    answer = httpx.post(f"{app.url}/api/v1/upload", files=files, headers={"X-Correlation-ID": IDS[1]})
+    assert (answer.status_code, answer.headers["x-correlation-id"]) == (200, IDS[1])
+    last_view(app, answer.json()["batch_id"])
+    return app, stand_in
 
 
 def test_one_id_leads_from_a_request_through_its_jobs_to_fals_own(worked):
@@ -197,7 +182,7 @@ def test_one_id_leads_from_a_request_through_its_jobs_to_fals_own(worked):
 
 
 def test_the_key_is_in_no_log_and_no_file(worked):
-    """After two batches neither the log nor the data folder holds the key."""
+    """After some batches neither the log nor the data folder holds the key."""
     app, _ = worked
     assert KEY not in app.log.read_text()
     holding = [path for path in app.data.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
@@ -214,3 +199,16 @@ def test_no_line_tells_what_opens_a_batch(worked):
     log = app.log.read_text()
     assert rows[0][0][:8] in log
     assert [one for row in rows for one in row if one in log] == []
+
+
+def test_an_app_that_is_killed_before_it_has_an_answer_asks_before_it_pays_again(app, fal):
+    """A kill while the submits hang leaves unconfirmed jobs; nothing is sent again by itself."""
+    fal.faults["submit"].extend([Fault("hang", seconds=30)] * len(PICTURES))
+    batch_id = submit(app)
+    until(lambda: fal.calls["submit"] == len(PICTURES))
+    app.kill()
+    app.start()
+    view = last_view(app, batch_id)
+    assert view["counts"]["unconfirmed"] == len(PICTURES)
+    assert fal.calls["submit"] == len(PICTURES)
+    assert all("may cost again" in job["error"]["hint"] for job in view["jobs"])

@@ -20,6 +20,7 @@ from image2model.generators.fal import FalAccount, FalGenerator, FalHosts, Patie
 from image2model.generators.fal.platform import Offers
 from image2model.settings import Settings
 from image2model.studio import Picture, Studio
+from image2model.workers import Workers
 from tests.fal_helpers import MODELS, at_once, until
 from tests.fal_server import KEY, FalServer, Fault, Script
 from tests.pictures import encoded, photo
@@ -216,14 +217,14 @@ def rows() -> list[Row]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def studio(stand_in: FalServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Studio]:
+async def studio(stand_in: FalServer, tmp_path_factory: pytest.TempPathFactory, pool: Workers) -> AsyncIterator[Studio]:
     """One studio for the whole table, with one model of fal."""
     folder = tmp_path_factory.mktemp("table")
     account = FalAccount(KEY, FalHosts.at(stand_in.url), PATIENCE)
     settings = Settings(
         data_dir=folder / "data", generator="trellis", workers=1, retry_pace=0, min_free_gb=0, _env_file=None
     )
-    studio = Studio(settings, [FalGenerator(MODELS["trellis"], account, at_once)])
+    studio = Studio(settings, [FalGenerator(MODELS["trellis"], account, at_once)], pool)
     await studio.start()
     await until(lambda: stand_in.calls["pricing"])
     yield studio

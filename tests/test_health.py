@@ -21,6 +21,7 @@ from image2model.errors import GenerationFailed
 from image2model.ops.health import Component, Health, Look, overall
 from image2model.ops.metrics import exposition
 from image2model.studio import Studio
+from image2model.workers import Workers
 from tests.browser import ROOT, App
 from tests.fal_helpers import generator as fal_generator
 from tests.fal_helpers import run, task
@@ -92,9 +93,9 @@ def generator() -> ScriptedGenerator:
 
 
 @pytest.fixture
-async def studio(tmp_path: Path, generator: ScriptedGenerator) -> AsyncIterator[Studio]:
+async def studio(tmp_path: Path, generator: ScriptedGenerator, pool: Workers) -> AsyncIterator[Studio]:
     """A started studio with that generator and a budget."""
-    studio = Studio(scripted_settings(tmp_path / "data", daily_budget="5"), [generator])
+    studio = Studio(scripted_settings(tmp_path / "data", daily_budget="5"), [generator], pool)
     await studio.start()
     yield studio
     await studio.close()

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from image2model.generators.local.cutout import MARGIN, cut_out, inspect
 from image2model.images import Limits
 from image2model.studio import Picture, Studio
+from image2model.workers import Workers
 from tests.pictures import decoded, encoded
 from tests.scripted import ScriptedGenerator, finished, scripted_settings
 
@@ -73,10 +74,10 @@ def test_a_cut_out_is_square_centred_and_white_where_it_is_clear(tmp_path: Path)
     assert (pixels[pixels[..., 3] == 0][:, :3] == 255).all()
 
 
-async def test_the_choice_of_what_is_sent_is_kept_with_the_batch(tmp_path: Path):
+async def test_the_choice_of_what_is_sent_is_kept_with_the_batch(tmp_path: Path, pool: Workers):
     """Cut out, the generator gets the subject alone, or, where there is none, the whole picture; else always that."""
     generator = ScriptedGenerator()
-    studio = Studio(scripted_settings(tmp_path / "data"), [generator])
+    studio = Studio(scripted_settings(tmp_path / "data"), [generator], pool)
     await studio.start()
     fog = saved(tmp_path, Image.new("RGB", (300, 300), (120, 120, 120)))
     pictures = [Picture(CUP, "cup.jpg"), Picture(fog, "fog.png")]

@@ -15,6 +15,7 @@ from image2model.settings import Settings
 from image2model.studio import Picture, Studio
 from image2model.web.api import Api
 from image2model.web.ui.controls import offers
+from image2model.workers import Workers
 from tests.fal_helpers import until
 from tests.fal_server import KEY, FalServer, Fault
 from tests.pictures import encoded, photo
@@ -23,7 +24,7 @@ TRELLIS, TRIPOSR = "fal-ai/trellis", "fal-ai/triposr"
 
 
 @pytest.fixture
-def start(fal: FalServer, tmp_path: Path) -> Callable[..., Any]:
+def start(fal: FalServer, tmp_path: Path, pool: Workers) -> Callable[..., Any]:
     """Start a studio on the stand-in."""
 
     @asynccontextmanager
@@ -32,7 +33,7 @@ def start(fal: FalServer, tmp_path: Path) -> Callable[..., Any]:
             data_dir=tmp_path / "data", fal_key=KEY, fal_host=fal.url, generator="trellis", workers=1,
             min_free_gb=0, _env_file=None, **more,
         )  # fmt: skip
-        studio = Studio(settings)
+        studio = Studio(settings, workers=pool)
         await studio.start()
         try:
             yield studio

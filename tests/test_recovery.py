@@ -18,6 +18,7 @@ from image2model.errors import GenerationFailed, LimitReached, NotAllowed, Unava
 from image2model.generators.base import Running, Submitted, Submitting, Task, Uploading
 from image2model.settings import Settings
 from image2model.studio import Studio
+from image2model.workers import Workers
 from tests.scripted import ScriptedGenerator, finished, picture, scripted_settings
 
 BUSY = GenerationFailed("fal_temporary", "fal had a passing problem.", "Try later.", retryable=True)
@@ -26,14 +27,14 @@ REMOTE = {"request_id": "r1", "submitted_at": 4e9}
 
 
 @pytest.fixture
-async def start(tmp_path: Path, generator: ScriptedGenerator) -> AsyncIterator[Callable[..., Any]]:
+async def start(tmp_path: Path, generator: ScriptedGenerator, pool: Workers) -> AsyncIterator[Callable[..., Any]]:
     """Start a studio in the test's folder; each start ends the one before, as a new process would."""
     running: list[Studio] = []
 
     async def start(*generators: ScriptedGenerator, settings: Settings | None = None, **more: Any) -> Studio:
         while running:
             await running.pop().close()
-        studio = Studio(settings or scripted_settings(tmp_path / "data", **more), generators or [generator])
+        studio = Studio(settings or scripted_settings(tmp_path / "data", **more), generators or [generator], pool)
         await studio.start()
         running.append(studio)
         return studio

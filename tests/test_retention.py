@@ -18,6 +18,7 @@ from image2model.batches.retention import Doomed, Held, Rules, doomed
 from image2model.errors import Conflict, NotFound
 from image2model.studio import Studio
 from image2model.web.ui.render import kept
+from image2model.workers import Workers
 from tests.scripted import ScriptedGenerator, finished, picture, scripted_settings
 
 NOW, HOUR = 1_000_000.0, 3600.0
@@ -92,10 +93,11 @@ def test_the_page_says_how_long_a_batch_is_kept(view, words):
 
 
 @pytest.fixture
-async def studio(tmp_path: Path, generator: ScriptedGenerator, monkeypatch: pytest.MonkeyPatch):
+async def studio(tmp_path: Path, generator: ScriptedGenerator, monkeypatch: pytest.MonkeyPatch, pool: Workers):
     """A started studio that keeps batches for a day, and of all data 10 MB."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
-    studio = Studio(scripted_settings(tmp_path / "data", retention_hours=24.0, max_data_gb=0.01), [generator])
+    settings = scripted_settings(tmp_path / "data", retention_hours=24.0, max_data_gb=0.01)
+    studio = Studio(settings, [generator], pool)
     await studio.start()
     (tmp_path / "in").mkdir()
     yield studio

@@ -18,6 +18,7 @@ from image2model.assets.looks import edges, write_look
 from image2model.assets.turntable import SIZE, TURNS, turntable
 from image2model.errors import GenerationFailed, NotFound
 from image2model.studio import Studio
+from image2model.workers import Workers
 from tests.meshes import textured_box, triangle
 from tests.pictures import encoded, photo
 from tests.scripted import ScriptedGenerator, box_glb, finished, picture, scripted_settings
@@ -97,9 +98,9 @@ def test_a_sheet_writes_names_of_any_script_readably(tmp_path: Path, name: str, 
     assert (tmp_path / "given.webp").read_bytes() == (tmp_path / "latin.webp").read_bytes()
 
 
-async def test_what_is_looked_at_is_made_once_and_kept(tmp_path: Path):
+async def test_what_is_looked_at_is_made_once_and_kept(tmp_path: Path, pool: Workers):
     """Two who ask for a turntable at once get one file; looks and sheet lie beside the mesh, which stays as it is."""
-    studio = Studio(scripted_settings(tmp_path / "data"), [ScriptedGenerator()])
+    studio = Studio(scripted_settings(tmp_path / "data"), [ScriptedGenerator()], pool)
     await studio.start()
     (tmp_path / "uploads").mkdir()
     batch = await studio.submit([picture(tmp_path / "uploads", "box.png")])

@@ -91,15 +91,15 @@ async def test_the_cut_out_is_made_of_each_side(studio, generator, uploads):
     assert [(one["name"], one["code"]) for one in warned] == [("cup_left.png", "no_subject")]
 
 
-async def test_sides_survive_a_restart_and_are_sent_again_by_a_retry(tmp_path, generator, uploads):
+async def test_sides_survive_a_restart_and_are_sent_again_by_a_retry(tmp_path, generator, uploads, pool):
     """A job that failed before the restart is tried again with all its sides after it, booked a second time once."""
-    first = Studio(scripted_settings(tmp_path / "data"), [generator])
+    first = Studio(scripted_settings(tmp_path / "data"), [generator], pool)
     await first.start()
     generator.script = lambda task: [GenerationFailed("no_subject", "There is no subject.")]
     batch = await first.submit([cup(uploads, "back", "right")])
     assert (await finished(first, batch.id))["counts"]["failed"] == 1
     await first.close()
-    second = Studio(scripted_settings(tmp_path / "data"), [generator])
+    second = Studio(scripted_settings(tmp_path / "data"), [generator], pool)
     await second.start()
     generator.script = lambda task: []
     await second.retry(batch.id)
@@ -155,9 +155,9 @@ async def test_every_side_counts_as_a_picture_of_the_batch(studio, uploads):
         await studio.submit([one] * 7)
 
 
-async def test_an_hour_s_images_are_counted_by_object(tmp_path, generator, uploads):
+async def test_an_hour_s_images_are_counted_by_object(tmp_path, generator, uploads, pool):
     """Where a visitor may have two made in an hour, two objects of four sides are two."""
-    studio = Studio(scripted_settings(tmp_path / "data", images_per_hour=2), [generator])
+    studio = Studio(scripted_settings(tmp_path / "data", images_per_hour=2), [generator], pool)
     await studio.start()
     batch = await studio.submit([cup(uploads, "back", "left", "right")] * 2, client="ann")
     assert (await finished(studio, batch.id))["state"] == "done"

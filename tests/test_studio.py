@@ -147,11 +147,11 @@ async def test_a_watcher_sees_the_stages_in_order(studio, generator, uploads):
     assert next(job for job in seen if job["state"] == "queued")["message"] == "In the queue, 2 ahead"
 
 
-async def test_a_bounded_generator_works_so_many_at_once(tmp_path, uploads):
+async def test_a_bounded_generator_works_so_many_at_once(tmp_path, uploads, pool):
     """The others wait with an honest number of jobs ahead."""
     generator = ScriptedGenerator(at_once=2)
     generator.gate = asyncio.Event()
-    studio = Studio(scripted_settings(tmp_path / "d"), [generator])
+    studio = Studio(scripted_settings(tmp_path / "d"), [generator], pool)
     await studio.start()
     batch = await studio.submit([picture(uploads, f"{n}.png") for n in range(4)])
     async for view in studio.watch(batch.id):
@@ -165,13 +165,13 @@ async def test_a_bounded_generator_works_so_many_at_once(tmp_path, uploads):
     await studio.close()
 
 
-async def test_a_stopped_process_leaves_work_that_the_next_one_finishes(tmp_path, uploads):
+async def test_a_stopped_process_leaves_work_that_the_next_one_finishes(tmp_path, uploads, pool):
     """After a stop in mid-batch the next start goes on, with the stored handle and without a second submit."""
     settings = scripted_settings(tmp_path / "d")
     first = ScriptedGenerator()
     first.gate = asyncio.Event()
     first.script = lambda task: [Submitted({"request_id": "r1"}), Running()]
-    studio = Studio(settings, [first])
+    studio = Studio(settings, [first], pool)
     await studio.start()
     batch = await studio.submit([picture(uploads, "a.png"), picture(uploads, "b.png")])
     async for view in studio.watch(batch.id):
@@ -182,7 +182,7 @@ async def test_a_stopped_process_leaves_work_that_the_next_one_finishes(tmp_path
 
     second = ScriptedGenerator()
     second.script = lambda task: [Queued(1), 0.05, Running()]  # out of order for a job that ran before
-    studio = Studio(settings, [second])
+    studio = Studio(settings, [second], pool)
     await studio.start()
     view = await finished(studio, batch.id)
     assert view["state"] == "done"
@@ -190,13 +190,13 @@ async def test_a_stopped_process_leaves_work_that_the_next_one_finishes(tmp_path
     await studio.close()
 
 
-async def test_a_job_that_was_handed_over_without_an_answer_is_not_sent_again(tmp_path, uploads):
+async def test_a_job_that_was_handed_over_without_an_answer_is_not_sent_again(tmp_path, uploads, pool):
     """A process killed in mid-submit leaves an unconfirmed job: retry leaves it alone, its own number runs it."""
     settings = scripted_settings(tmp_path / "d")
     first = ScriptedGenerator()
     first.gate = asyncio.Event()
     first.script = lambda task: [Uploading(), Submitting()]
-    studio = Studio(settings, [first])
+    studio = Studio(settings, [first], pool)
     await studio.start()
     batch = await studio.submit([picture(uploads, "a.png")])
     async for view in studio.watch(batch.id):
@@ -205,7 +205,7 @@ async def test_a_job_that_was_handed_over_without_an_answer_is_not_sent_again(tm
     await studio.close()
 
     second = ScriptedGenerator()
-    studio = Studio(settings, [second])
+    studio = Studio(settings, [second], pool)
     await studio.start()
     view = await finished(studio, batch.id)
     assert (view["state"], view["jobs"][0]["state"]) == ("failed", "unconfirmed")
@@ -230,19 +230,19 @@ async def test_a_retry_collects_what_is_still_at_fal(studio, generator, uploads,
     assert [task.remote for task in generator.runs] == [None, remote]
 
 
-async def test_a_job_whose_mesh_is_in_place_is_not_made_again(tmp_path, uploads):
+async def test_a_job_whose_mesh_is_in_place_is_not_made_again(tmp_path, uploads, pool):
     """A process that died after the last rename and before the last row costs nothing more."""
     settings = scripted_settings(tmp_path / "d")
     generator = ScriptedGenerator()
     generator.gate = asyncio.Event()
-    studio = Studio(settings, [generator])
+    studio = Studio(settings, [generator], pool)
     await studio.start()
     batch = await studio.submit([picture(uploads, "a.png")])
     await asyncio.sleep(0.1)
     (studio.folders.job(batch.jobs[0]) / "model.glb").write_bytes(box_glb())
     await studio.close()
     again = ScriptedGenerator()
-    studio = Studio(settings, [again])
+    studio = Studio(settings, [again], pool)
     await studio.start()
     assert (await finished(studio, batch.id))["state"] == "done"
     assert again.runs == []

@@ -71,17 +71,23 @@ class Served:
 
 
 class Studio:
-    """All of image2model behind one object; `start` it in the event loop that will use it."""
+    """All of image2model behind one object; `start` it in the event loop that will use it.
 
-    def __init__(self, settings: Settings, generators: Sequence[Generator] | None = None) -> None:
+    A pool of `workers` that is given is shared with others and stays open when the studio closes.
+    """
+
+    def __init__(
+        self, settings: Settings, generators: Sequence[Generator] | None = None, workers: Workers | None = None
+    ) -> None:
         self.settings = settings
         self.limits = Limits(settings.max_file_mb * 1_000_000, settings.max_pixels)
         self.folders = Folders(settings.data_dir)
-        self.workers = Workers(settings.workers, local.warm_up, report.warm_up)
+        self.workers = workers or Workers(settings.workers, local.warm_up, report.warm_up)
+        self._shares_workers = workers is not None
         offered = generators if generators is not None else all_generators(settings, self.workers)
         self.generators: dict[str, Generator] = {generator.spec.id: generator for generator in offered}
         if settings.default_generator not in self.generators:
-            self.workers.close()
+            self._close_workers()
             raise SettingsError(
                 "setting_wrong",
                 f"GENERATOR={settings.default_generator!r}: there is no such generator.",
@@ -118,8 +124,12 @@ class Studio:
         await self._runner.close()
         for generator in self.generators.values():
             await generator.close()
-        await asyncio.to_thread(self.workers.close)
+        await asyncio.to_thread(self._close_workers)
         self._store.close()
+
+    def _close_workers(self) -> None:
+        if not self._shares_workers:
+            self.workers.close()
 
     def generator(self, name: str | None = None) -> Generator:
         """The generator of this id, by default the one the settings choose; raises NotFound."""
