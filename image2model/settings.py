@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,7 @@ from .errors import SettingsError
 ON_A_SPACE = bool(os.environ.get("SPACE_ID"))
 
 Level = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+ORIGIN = re.compile(r"https?://[a-z0-9.:\[\]-]+", re.IGNORECASE)
 LOCAL_PROXIES = "127.0.0.1 ::1"
 
 KINDS: dict[Any, str] = {
@@ -136,6 +138,11 @@ class Settings(BaseSettings):
     log_personal_data: bool = Field(
         False, description="Log visitors' addresses and file names as they are, in place of marks"
     )
+    cors_origins: str = Field(
+        "",
+        description="Other sites whose pages may call the app from a browser, as origins like `https://example.org`"
+        " with spaces between them; `*`: any, but without cookies; unset: none",
+    )
     host: str = Field(
         default_factory=lambda: "0.0.0.0" if ON_A_SPACE else "127.0.0.1",  # noqa: S104  a Space is reached from outside
         validation_alias=AliasChoices("HOST", "GRADIO_SERVER_NAME"),
@@ -156,6 +163,14 @@ class Settings(BaseSettings):
         if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
             raise ValueError("not a folder that can be written to")
         return folder
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, given: str) -> str:
+        origins = given.replace(",", " ").split()
+        if not all(origin == "*" or ORIGIN.fullmatch(origin) for origin in origins):
+            raise ValueError("not origins")
+        return " ".join(origins)
 
     @field_validator("database_url")
     @classmethod

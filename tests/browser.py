@@ -32,7 +32,7 @@ CHROMIUM = {
 OURS = (
     "FAL_", "GENERATOR", "DATABASE_URL", "API_KEY", "MAX_", "HOST", "WORKERS", "GRADIO_SERVER", "DAILY_", "BATCH_COST",
     "IMAGES_PER", "JOB_MINUTES", "MIN_FREE", "RETRY_", "UPLOADS_PER", "ADMIN_",
-    "TRUSTED_", "ALLOWED_", "LOG_",
+    "TRUSTED_", "ALLOWED_", "LOG_", "CORS_", "CORS_",
 )  # fmt: skip
 SLOW = 120_000
 """Milliseconds after which something on the page counts as not happening, on a busy machine."""

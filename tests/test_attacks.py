@@ -17,6 +17,7 @@ from tests.browser import ADMIN_KEY, ROOT, App, drawn, opened, settled
 PASSWORD = "the host's password"
 INSIDE = ("root:x:0", "SQLite format", "[project]", ADMIN_KEY, PASSWORD, "Traceback", "site-packages")
 """What an answer to an attack must never hold."""
+FRIEND = "https://shop.example"
 pytestmark = pytest.mark.xdist_group("attacks")
 
 
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.xdist_group("attacks")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """An app of its own, because attacks use up its tries; it knows two host names and believes one proxy."""
     folder = tmp_path_factory.mktemp("target")
-    app = App(folder, ADMIN_PASSWORD=PASSWORD, ALLOWED_HOSTS="127.0.0.1 models.example.org")
+    app = App(folder, ADMIN_PASSWORD=PASSWORD, ALLOWED_HOSTS="127.0.0.1 models.example.org", CORS_ORIGINS=FRIEND)
     yield app.start()
     app.stop()
 
@@ -116,6 +117,18 @@ def test_every_answer_carries_its_headers(visitor: httpx.Client, path: str):
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "same-origin"
     assert "frame-ancestors" in headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("path", ["/config", "/gradio_api/call/generate", "/api/v1/upload", "/gradio_api/upload"])
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", f"{FRIEND}.evil.example", "http://shop.example"])
+def test_another_site_is_not_let_in(visitor: httpx.Client, path: str, origin: str):
+    """A browser is told neither before a call nor after it that a strange site's page may have it, only a friend's."""
+    wants = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
+    for stranger, allowed in ((origin, None), (FRIEND, FRIEND)):
+        asked = visitor.options(path, headers={"Origin": stranger, **wants})
+        assert asked.headers.get("access-control-allow-origin") == allowed
+        assert asked.headers["x-content-type-options"] == "nosniff"
+        assert visitor.get(path, headers={"Origin": stranger}).headers.get("access-control-allow-origin") == allowed
 
 
 def uploaded(visitor: httpx.Client, name: str, content: bytes) -> str:

@@ -7,22 +7,30 @@ from __future__ import annotations
 
 import asyncio
 import re
+from typing import Any
 
+from gradio.route_utils import CustomCORSMiddleware
 from limits import parse
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from ..settings import Settings
+from .correlation import Correlated
+from .measuring import Measured
 
 SEND_SECONDS = 30.0
 """How long a sender may be silent in the middle of a request."""
 MOST_TEXT = 4_000_000
 """Bytes of a request to Gradio that is no upload."""
 ANYWHERE = "*"
+EXPOSED = ("X-Correlation-ID", "Content-Disposition", "Content-Range", "Retry-After")
+"""Headers that other sites' scripts may read, too, where they may call at all."""
 PAGE_POLICY = "; ".join((
     "default-src 'self'",
     # Gradio's page starts with inline scripts and compiles the templates of gr.HTML; its viewer brings wasm.
@@ -51,6 +59,26 @@ OUTSIDE = re.compile(r"/gradio_api/(?:file[=/]\s*[a-z][a-z0-9+.-]*:|proxy=)", re
 """Gradio's proxies for other hosts' addresses, without a limit of size: nothing here needs them."""
 HOST = re.compile(rb"[A-Za-z0-9.-]+(?::\d{1,5})?|\[[0-9A-Fa-f:.]+\](?::\d{1,5})?")
 SIGN_IN = parse("10 per minute")
+
+
+def doors(settings: Settings) -> list[Middleware]:
+    """What every request passes, the outermost first."""
+    origins = settings.cors_origins.split()
+    shared = Middleware(
+        CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"],
+        allow_credentials=ANYWHERE not in origins, expose_headers=EXPOSED,
+    )  # fmt: skip
+    return [Middleware(Correlated), Middleware(Measured), Middleware(Security, settings=settings), shared]
+
+
+def open_only(app: Any, own: list[Middleware]) -> None:
+    """Put `own` before what Gradio has, and leave out its CORS, which lets every site in, with the visitor's cookies.
+
+    Gradio takes middleware only behind its own; before the first request the order can still be changed.
+    """
+    rest = [one for one in app.user_middleware if one not in own and one.cls is not CustomCORSMiddleware]
+    app.user_middleware = [*own, *rest]
+    app.middleware_stack = None  # built again with the next request
 
 
 class Throttle:

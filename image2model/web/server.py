@@ -66,11 +66,9 @@ class Server:
 
     def start(self) -> None:
         """Build the page and serve it, with our own routes before Gradio's."""
-        from .correlation import Correlated
         from .files import routes
-        from .measuring import Measured
         from .rest.app import mounted
-        from .security import Security
+        from .security import doors
         from .sending import LentFiles
         from .ui.create import EXAMPLES
         from .ui.page import build
@@ -78,6 +76,7 @@ class Server:
 
         LOGGING_CONFIG.clear()  # uvicorn would give its loggers handlers of their own
         LOGGING_CONFIG.update(version=1, disable_existing_loggers=False)
+        self._doors = [*doors(self.settings), Middleware(LentFiles, folders=self.studio.folders)]
         os.environ["FORWARDED_ALLOW_IPS"] = ""  # uvicorn believes nobody, `security` whom the settings name
         self.demo = build(self.studio)
         self.demo.queue(default_concurrency_limit=40, status_update_rate=5, max_size=2000)
@@ -87,12 +86,7 @@ class Server:
             app_kwargs={
                 "routes": [*routes(self.studio), mounted(self.studio)],
                 "lifespan": self._lifespan,
-                "middleware": [
-                    Middleware(Correlated),
-                    Middleware(Measured),
-                    Middleware(Security, settings=self.settings),
-                    Middleware(LentFiles, folders=self.studio.folders),
-                ],
+                "middleware": self._doors,
             },
             allowed_paths=[str(EXAMPLES)],  # wherever the app is started from
             prevent_thread_lock=True,
@@ -120,7 +114,10 @@ class Server:
         self.demo.close(verbose=False)
 
     @contextlib.asynccontextmanager
-    async def _lifespan(self, _app: Any) -> AsyncIterator[None]:
+    async def _lifespan(self, app: Any) -> AsyncIterator[None]:
+        from .security import open_only
+
+        open_only(app, self._doors)
         await self.studio.start()
         try:
             yield
