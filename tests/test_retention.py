@@ -15,11 +15,11 @@ from prometheus_client import REGISTRY
 
 from image2model.batches import exports, folders, retention
 from image2model.batches.retention import Doomed, Held, Rules, doomed
-from image2model.errors import Conflict, NotFound
+from image2model.errors import Conflict, GenerationFailed, NotFound
 from image2model.studio import Studio
 from image2model.web.ui.render import kept
 from image2model.workers import Workers
-from tests.scripted import ScriptedGenerator, finished, picture, scripted_settings
+from tests.scripted import ScriptedGenerator, box_glb, finished, picture, scripted_settings
 
 NOW, HOUR = 1_000_000.0, 3600.0
 
@@ -199,6 +199,24 @@ async def test_the_host_sees_what_lies_on_disk_and_what_happened(studio, tmp_pat
     assert (sum(span["jobs"] for span in curve), sum(span["failed"] for span in curve)) == (2, 0)
     assert sum(span["cost"] for span in curve) == pytest.approx(0.6)
     assert await studio.host.reasons() == []
+    results = tmp_path / "data" / "batches"
+    for file in results.rglob("model.glb"):
+        os.utime(file, (time.time() - 3 * 86400,) * 2)
+    assert (await studio.host.growth(days=5))[1] == 2 * len(box_glb())
+
+
+async def test_why_pictures_failed_is_told_in_words_while_somebody_remembers(studio, generator, uploads):
+    """Codes and counts of each failure, with the sentence that the picture shows; without one after a retry."""
+    generator.script = lambda task: [GenerationFailed("image_unreadable", "Unreadable.")]
+    batch = await studio.submit([picture(uploads, name) for name in ("a.png", "b.png")])
+    await finished(studio, batch.id)
+    (told,) = await studio.host.reasons()
+    assert (told["code"], told["message"], told["count"]) == ("image_unreadable", "Unreadable.", 2)
+    generator.script = lambda task: []
+    await studio.retry(batch.id)
+    await finished(studio, batch.id)
+    (told,) = await studio.host.reasons()
+    assert (told["count"], told["message"]) == (2, None)
 
 
 async def test_an_upload_that_nobody_has_taken_yet_stays_for_a_while(studio):

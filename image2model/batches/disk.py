@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 Kind = Literal["uploads", "results", "exports", "logs", "database", "other"]
+DAY = 86400.0
 KINDS: tuple[Kind, ...] = ("uploads", "results", "exports", "logs", "database", "other")
 
 
@@ -60,6 +61,20 @@ def by_kind(data: Path) -> dict[Kind, Use]:
     for entry in walk(data):
         _add(uses[kind_of(Path(entry.path).relative_to(data))], entry)
     return uses
+
+
+def by_day(data: Path, days: int, now: float) -> list[int]:
+    """How many bytes of what lies in the data folder were written on each of the last days (UTC), today last.
+
+    A file counts on the day of its last change, so the database stands under today.
+    """
+    sizes = [0] * days
+    for entry in walk(data):
+        if entry.is_file() and (status := _status(entry)):
+            past = int(now // DAY - status.st_mtime // DAY)
+            if 0 <= past < days:
+                sizes[-1 - past] += status.st_size
+    return sizes
 
 
 def kind_of(path: Path) -> Kind:

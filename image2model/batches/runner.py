@@ -92,6 +92,12 @@ class Runner:
             self._breakers[name, key_mark] = Breaker(rest=rest, tell_open=tell)
         return self._breakers[name, key_mark]
 
+    def reset_breakers(self, name: str, own_key: bool) -> None:
+        """Close the breakers of a generator, on the host's key or on all others."""
+        for (generator, mark), breaker in self._breakers.items():
+            if generator == name and bool(mark) == own_key:
+                breaker.reset()
+
     async def cancel(self, batch: Batch) -> None:
         """Stop every job of a batch that can be stopped; one that the generator has is watched to its end."""
         for job in batch.jobs:

@@ -76,11 +76,18 @@ def endings(connection: Connection) -> Sequence[Any]:
 
 
 def reasons(connection: Connection, since: float) -> list[dict[str, Any]]:
-    """Why jobs failed since then, most frequent first: `code`, `generator`, `count` and `last_seen` (since 1970)."""
+    """Why jobs failed since then, most frequent first: `code`, `generator`, `count` and `last_seen` (since 1970).
+
+    `message` is what one of these jobs still says; None where all of them have gone on.
+    """
+    said = jobs.c.failure
+    message = case((said["code"].as_string() == events.c.code, said["message"].as_string()))
     count = func.count().label("count")
     query = (
         select(events.c.code, batches.c.generator, count, func.max(events.c.at).label("last_seen"))
+        .add_columns(func.max(message).label("message"))
         .join(batches, batches.c.id == events.c.batch_id)
+        .outerjoin(jobs, jobs.c.id == events.c.job_id)
         .where(events.c.at >= since, events.c.code.is_not(None))
         .group_by(events.c.code, batches.c.generator)
         .order_by(count.desc())

@@ -50,17 +50,16 @@ class Host:
     async def overview(self) -> dict[str, Any]:
         """For the host: counts of batches and jobs by state, money, outcomes of 24 hours, breakers, disk (bytes).
 
+        What the data takes is another question (`disk_usage`), which has to look at every file.
         Money is of the host's key, in US dollars: spent, or perhaps to be asked for, today and this month (UTC).
         `attention` lists what only the host can mend (see there); it is empty when all is well.
         """
         now = time.time()
-        used = await asyncio.to_thread(_size, self._folders.data)
-        disk = shutil.disk_usage(self._folders.data)
+        whole = shutil.disk_usage(self._folders.data)
         return {
             "counts": await self._desk.call(self._desk.store.counts),
-            "data_bytes": used,
-            "disk_free_bytes": disk.free,
-            "disk_total_bytes": disk.total,
+            "disk_free_bytes": whole.free,
+            "disk_used_bytes": whole.used,
             "spent_today": await self._desk.call(self._desk.store.spent, money.day_start(now)),
             "spent_this_month": await self._desk.call(self._desk.store.spent, money.month_start(now)),
             "daily_budget": self._settings.daily_budget,
@@ -124,11 +123,12 @@ class Host:
             "attention": await self.attention(now),
         }
 
-    def reset_breaker(self, generator: str) -> None:
-        """Let jobs pass to a generator again at once; raises NotFound."""
+    def reset_breaker(self, generator: str, *, own_key: bool = False) -> None:
+        """Let jobs on the host's key, or those on visitors' own, pass to a generator at once; raises NotFound."""
         if generator not in self._generators:
             raise NotFound("generator_unknown", f"There is no generator called {generator!r}.")
-        self._runner.breaker(generator).reset()
+        log.info("the host lets jobs pass to %s again", generator)
+        self._runner.reset_breakers(generator, own_key)
 
     async def spending(self, by: SpendingBy, since: float = 0.0) -> list[dict[str, Any]]:
         """The ledger (`Store.spending`), for the host."""
@@ -177,6 +177,10 @@ class Host:
             "disk_used_bytes": whole.used,
             "disk_free_bytes": whole.free,
         }
+
+    async def growth(self, days: int = 30) -> list[int]:
+        """How many bytes of what lies in the data folder were written on each of the last days, today (UTC) last."""
+        return await asyncio.to_thread(disk.by_day, self._folders.data, days, time.time())
 
     async def list_files(self, kind: disk.Kind, limit: int = 100) -> dict[str, Any]:
         """The newest files of a kind: `items` (path relative to the data folder, size, modified), and all of them."""
@@ -300,10 +304,6 @@ class Host:
 def _entry(code: str, words: tuple[str, str], count: int, last_seen: float) -> dict[str, Any]:
     message, hint = words
     return {"code": code, "message": message, "hint": hint, "count": count, "last_seen": last_seen}
-
-
-def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def _bytes(gigabytes: Decimal | None) -> int | None:

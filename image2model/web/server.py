@@ -99,7 +99,7 @@ class Server:
             state_session_capacity=500,
             max_file_size=f"{4 * self.settings.max_file_mb}mb",
             theme=theme(),
-            css_paths=[STATIC / "page.css"],
+            css_paths=[STATIC / "page.css", STATIC / "admin.css"],
             head=HEAD,
             favicon_path=STATIC / "favicon.png",
             footer_links=[],

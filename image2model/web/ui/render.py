@@ -79,6 +79,16 @@ def kept(view: Mapping[str, Any]) -> str:
     return f"kept {' and '.join(words)}" if words else ""
 
 
+def clock(value: float) -> str:
+    """A moment (seconds since 1970) to the second: `14:05:22`."""
+    return f"{datetime.fromtimestamp(value, UTC):%H:%M:%S}"
+
+
+def thousands(value: int) -> str:
+    """A count with separators: `12,000`."""
+    return f"{value:,}"
+
+
 def money(cost: Mapping[str, float]) -> str:
     """What a batch was estimated at and has come to."""
     uncertain = f", {dollars(cost['uncertain'])} may have been billed" if cost["uncertain"] else ""
@@ -89,7 +99,10 @@ _templates = Environment(
     loader=PackageLoader("image2model.web.ui"), autoescape=True, trim_blocks=True, lstrip_blocks=True
 )
 _templates.globals["icons"] = ICONS
-_templates.filters.update(seconds=seconds, filesize=filesize, dollars=dollars, ago=ago, day=day, money=money, kept=kept)
+_templates.filters.update(
+    seconds=seconds, filesize=filesize, dollars=dollars, ago=ago, day=day, clock=clock, thousands=thousands,
+    money=money, kept=kept,
+)  # fmt: skip
 
 
 def _render(template: str, **values: Any) -> str:
@@ -180,19 +193,6 @@ def data_uri(webp: bytes | None) -> str:
     return "data:image/webp;base64," + base64.b64encode(webp).decode() if webp else ""
 
 
-def overview(numbers: Mapping[str, Any]) -> str:
-    """The host's numbers: what needs attention, batches, jobs by state, disk, money, failures of 24 hours."""
-    counts = numbers["counts"]
-    rows = [("Batches", f"{counts['batches']:,}")]
-    rows += [(f"Jobs {state}", f"{count:,}") for state, count in counts.items() if state != "batches"]
-    rows += [
-        ("Our files", filesize(numbers["data_bytes"])),
-        ("Disk free", f"{filesize(numbers['disk_free_bytes'])} of {filesize(numbers['disk_total_bytes'])}"),
-    ]
-    budget = f" of {dollars(numbers['daily_budget'])}" if numbers["daily_budget"] is not None else ""
-    rows += [
-        ("Spent today", dollars(numbers["spent_today"]) + budget),
-        ("Spent this month", dollars(numbers["spent_this_month"])),
-    ]
-    failures = [outcome for outcome in numbers["outcomes"] if outcome["code"]]
-    return _render("overview.html", rows=rows, attention=numbers["attention"], failures=failures)
+def admin(part: str, **values: Any) -> str:
+    """A part of the Admin tab, from its template in `templates/admin`."""
+    return _render(f"admin/{part}.html", **values)

@@ -1,31 +1,81 @@
-"""How everything is, for a tired person: what needs the host first."""
+"""How everything is, for a tired person: what needs the host first, then numbers, reasons, parts and curves."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from ....ops.health import Health, Look
 from ....studio import Studio
 from .. import render
 from ..theme import html
+from . import plots, words
 from .rights import Rights
+
+STATIC = Path(__file__).parents[1] / "static"
+RUNNING = 5
+"""Batches being worked that are listed."""
 
 
 class Overview:
-    """The numbers."""
+    """The section."""
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
-        self.numbers = html(elem_id="admin-numbers")
-        self.refresh = gr.Button("Refresh", elem_id="admin-refresh")
-        self.asked: list[Any] = []
-        self.shown = [self.numbers]
+        self.health = Health(studio)
+        self.growth = Look(studio.host.growth, fresh=60.0)
+        self.numbers = html(elem_id="admin-numbers", js_on_load=(STATIC / "admin.js").read_text())
+        with gr.Row(elem_id="admin-plots-head"):
+            self.span = gr.Radio(
+                list(plots.SPANS), value=next(iter(plots.SPANS)), show_label=False, label="Time shown",
+                container=False, elem_id="admin-span",
+            )  # fmt: skip
+            self.refresh = gr.Button("Refresh", size="md", elem_id="admin-refresh")
+        self.plots = html(elem_id="admin-plots")
+        self.asked: list[Any] = [self.span]
+        self.shown = [self.numbers, self.plots]
 
     def connect(self, rights: Rights) -> None:
-        """Say what the button does."""
-        rights.on(self.refresh.click, self.show, self.asked, self.shown)
+        """Say what the buttons do, and that the page asks anew while it is looked at."""
+        for trigger in (self.refresh.click, self.span.input, self.numbers.tick):
+            rights.on(trigger, self.show, self.asked, self.shown)
+        rights.on(self.numbers.select, self.reset, self.asked, self.shown, event="reset")
 
-    async def show(self) -> tuple[Any, ...]:
-        """The host's numbers."""
-        return (render.overview(await self.studio.host.overview()),)
+    async def reset(self, breaker: Any, span: str) -> tuple[str, str]:
+        """Let pictures pass to a generator again."""
+        name = str(breaker)
+        self.studio.host.reset_breaker(name.removesuffix(words.OWN_KEY), own_key=name.endswith(words.OWN_KEY))
+        return await self.show(span)
+
+    async def show(self, span: str) -> tuple[str, str]:
+        """The numbers, and the curves of a span."""
+        growth = await self.growth()
+        written = growth[0] if growth else None
+        return await self._numbers(written), plots.draw(
+            span, await self.studio.host.series(*plots.asked(span)), written
+        )
+
+    async def _numbers(self, written: Sequence[int] | None) -> str:
+        host = self.studio.host
+        known, parts = {**await host.overview(), **await host.standing()}, await self.health.components()
+        working = await host.search(state="working", limit=RUNNING)
+        return render.admin(
+            "overview",
+            needs=words.needs(known, parts, self._name),
+            tiles=words.tiles(known, working["total"], written),
+            reasons=[{**one, "name": self._name(one["generator"])} for one in await host.reasons()],
+            running=working["batches"],
+            more=working["total"] - len(working["batches"]),
+            parts=[
+                (words.PARTS[part.name][0], part.status, words.words(part)) for part in parts if words.is_used(part)
+            ],
+            now=time.time(),
+        )
+
+    def _name(self, generator: str) -> str:
+        known = self.studio.generators.get(generator)
+        return known.spec.name if known else generator

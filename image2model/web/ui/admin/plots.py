@@ -1,0 +1,73 @@
+"""Curves over time as small bar charts: SVG of our own, as Gradio's plots load over a megabyte of scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from .. import render
+
+HOUR, DAY = 3600.0, 86400.0
+SPANS: Mapping[str, tuple[float, float]] = {
+    "24 hours": (DAY, HOUR), "7 days": (7 * DAY, 6 * HOUR), "30 days": (30 * DAY, DAY),
+}  # fmt: skip
+"""What can be shown: seconds in all, and in a bar."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One span: when (in words), how much (in words), and its height in percent."""
+
+    when: str
+    told: str
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A chart: `most` and `total` in words, an empty `total` for what has none."""
+
+    title: str
+    kind: str
+    most: str
+    total: str
+    bars: Sequence[Bar]
+
+
+def asked(span: str) -> tuple[float, float]:
+    """What `Host.series` is asked for a span: hours, and seconds in a step."""
+    whole, step = SPANS.get(span, SPANS["24 hours"])
+    return whole / HOUR, step
+
+
+def draw(span: str, series: Sequence[Mapping[str, Any]], written: Sequence[int] | None) -> str:
+    """The charts of a span (`Host.series`), and what was written by day (`Host.growth`), where it is known."""
+    _, step = asked(span)
+    times = [_when(one["at"], step) for one in series]
+    charts = [
+        _plot("Pictures finished", "jobs", times, [one["jobs"] for one in series], render.thousands),
+        _plot("Failures", "failed", times, [one["failed"] for one in series], render.thousands),
+        _plot("Time for a mesh", "seconds", times, [one["seconds"] or 0 for one in series], render.seconds, sums=False),
+        _plot("Cost on the host's key", "cost", times, [one["cost"] for one in series], render.dollars),
+    ]
+    if written is not None and series:
+        days = [_when(series[-1]["at"] - past * DAY, DAY) for past in reversed(range(len(written)))]
+        charts.append(_plot("Written to disk", "disk", days, written, render.filesize))
+    return render.admin("plots", charts=charts)
+
+
+def _plot(
+    title: str, kind: str, times: Sequence[str], values: Sequence[float], told: Callable[[Any], str], sums: bool = True
+) -> Plot:
+    most = max(values, default=0)
+    bars = [
+        Bar(when, told(value), 100 * value / most if most else 0) for when, value in zip(times, values, strict=True)
+    ]
+    return Plot(title, kind, told(most) if most else "", told(sum(values)) if sums else "", bars)
+
+
+def _when(at: float, step: float) -> str:
+    moment = datetime.fromtimestamp(at, UTC)
+    return f"{moment.day} {moment:%b}" if step >= DAY else f"{moment.day} {moment:%b, %H:%M}"
