@@ -69,6 +69,10 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = Field(None, description="Key that REST uploads and downloads ask for")
     admin_api_key: SecretStr | None = Field(None, description="Key for the admin tab; unset: the tab stays closed")
     admin_password: SecretStr | None = Field(None, description="Password for the admin tab, beside `ADMIN_API_KEY`")
+    admin_users: str = Field(
+        "", description="Hugging Face users, with spaces between them, to whom the admin tab opens on a Space once they"
+        " have signed in there"
+    )  # fmt: skip
     app_users: SecretStr | None = Field(
         None,
         description="Who may sign in, as `name:password` pairs with spaces between them, each password plain or an"

@@ -1,28 +1,42 @@
-"""The Admin tab in a browser: the way in, what needs the host, numbers and curves, a breaker that is reset."""
+"""The Admin tab in a browser: the ways in, what needs the host, numbers and curves, a breaker that is reset."""
 
 from __future__ import annotations
 
+import hashlib
+import time
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
+import httpx
 import pytest
 from gradio_client import Client, handle_file
 from playwright.async_api import Browser, Locator, Page, expect
 
 from image2model.ops.health import Component
 from image2model.web.ui.admin import plots, words
-from tests.browser import ADMIN_KEY, ROOT, App, Watch, opened, overflow
+from tests.browser import ADMIN_KEY, ROOT, SLOW, App, opened, overflow
 from tests.fal_server import KEY, FalServer, Fault
+from tests.hub_sign_in import SECRET, HubSignIn, session
 
 PICTURES = sorted((ROOT / "examples").glob("*.jpg"))[:3]
+SPACE_SECRET = hashlib.sha256(f"{SECRET}-v4".encode()).hexdigest()
+"""What Gradio signs sessions with on a Space with this client secret."""
 CALM: Mapping[str, Any] = {"attention": [], "breakers": [], "daily_budget": None, "spent_today": Decimal(0)}
 
 
 @pytest.fixture(scope="module")
-def hosted(stand_in: FalServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """The app on the stand-in for fal; a breaker that opens stays so."""
-    app = App(tmp_path_factory.mktemp("hosted"), FAL_KEY=KEY, FAL_HOST=stand_in.url, RETRY_PACE="10").start()
+def hub() -> Iterator[HubSignIn]:
+    """Where people sign in."""
+    with HubSignIn() as hub:
+        yield hub
+
+
+@pytest.fixture(scope="module")
+def hosted(stand_in: FalServer, hub: HubSignIn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """The app as on a Space, on the stand-in for fal; a breaker that opens stays so."""
+    fal = {"FAL_KEY": KEY, "FAL_HOST": stand_in.url, "RETRY_PACE": "10"}
+    app = App(tmp_path_factory.mktemp("hosted"), ADMIN_USERS="Ada grace", **fal, **hub.environment).start()
     yield app
     assert app.stop() == 0
 
@@ -55,7 +69,8 @@ async def test_the_host_sees_what_needs_them_and_lets_pictures_pass_again(
 ):
     """Nothing at first; then a key that fal refuses, reasons in words, curves, and a resting generator to wake."""
     context = await chromium.new_context(viewport={"width": 390, "height": 844})
-    watch = Watch(context, hosted.url)
+    wrongs: list[str] = []
+    context.on("weberror", lambda error: wrongs.append(str(error.error)))
     page = await context.new_page()
     await page.clock.install()
     await signed_in(page, hosted)
@@ -83,7 +98,67 @@ async def test_the_host_sees_what_needs_them_and_lets_pictures_pass_again(
     await wake.click()
     await expect(wake).to_have_count(0)
     await context.close()
-    assert watch.wrongs == []
+    assert wrongs == []
+
+
+@pytest.mark.browser
+async def test_a_host_signs_in_at_hugging_face_and_a_stranger_does_not(hosted: App, hub: HubSignIn, chromium: Browser):
+    """Whoever ADMIN_USERS names finds the tab open after signing in, until they sign out; others are told kindly."""
+    page = await (await chromium.new_context()).new_page()
+    await opened(page, hosted.url)
+    for hub.name, opens in (("mallory", False), ("ada", True)):
+        await page.get_by_role("tab", name="Admin").click()
+        async with page.expect_navigation(url=f"{hosted.url}/", timeout=SLOW):
+            await page.get_by_role("button", name="Sign in with Hugging Face").click()
+        await page.get_by_role("tab", name="Admin").click()
+        leave = page.get_by_role("button", name=f"Sign out {hub.name}")
+        await expect(leave).to_be_visible()
+        if opens:
+            await expect(page.locator("#admin-numbers")).to_contain_text("Disk free")
+            await page.locator("#admin-span label", has_text="30 days").click()
+            await expect(page.locator("#admin-plots [data-kind=disk] rect:not(.ground)")).to_have_count(30)
+        else:
+            await expect(page.locator("#admin-greeting")).to_contain_text("Hello mallory. This tab is for the hosts")
+            await expect(page.locator("#admin-board")).to_be_hidden()
+        async with page.expect_navigation(url=f"{hosted.url}/", timeout=SLOW):
+            await leave.click()
+    await page.get_by_role("tab", name="Admin").click()
+    await expect(page.get_by_role("button", name="Sign in with Hugging Face")).to_be_visible()
+    await expect(page.locator("#admin-board")).to_be_hidden()
+    await page.context.close()
+
+
+OWN_PAGE = {"Sec-Fetch-Site": "same-origin"}
+
+
+@pytest.mark.parametrize(
+    ("name", "secret", "seconds", "headers", "opens"),
+    [
+        ("ada", SPACE_SECRET, 60, OWN_PAGE, True),
+        ("GRACE", SPACE_SECRET, 60, OWN_PAGE, True),
+        ("mallory", SPACE_SECRET, 60, OWN_PAGE, False),
+        ("ada", "another secret", 60, OWN_PAGE, False),
+        ("ada", SPACE_SECRET, -1, OWN_PAGE, False),
+        ("ada", SPACE_SECRET, 60, {"Sec-Fetch-Site": "cross-site"}, False),
+        ("ada", SPACE_SECRET, 60, {}, False),
+        ("mallory", SPACE_SECRET, 60, {**OWN_PAGE, "X-Forwarded-User": "ada", "Remote-User": "ada"}, False),
+    ],
+)
+def test_only_a_session_of_this_space_opens_the_tab(hosted: App, name, secret, seconds, headers, opens):
+    """A name counts that the Space has signed, while it holds, and where our own page asks."""
+    cookie = f"session={session(name, secret, time.time() + seconds)}"
+    with httpx.Client(base_url=hosted.url, headers={"Cookie": cookie, **headers}) as visitor:
+        config = visitor.get("/config").json()
+        (key,) = (one["id"] for one in config["components"] if one["props"].get("elem_id") == "admin-key")
+        (button,) = (one["id"] for one in config["components"] if one["props"].get("elem_id") == "admin-refresh")
+        (function,) = (one for one in config["dependencies"] if [button, "click"] in one["targets"])
+        assert function["inputs"][0] == key
+        asked = {"data": ["", "24 hours"], "fn_index": function["id"], "session_hash": name}
+        assert visitor.post("/gradio_api/queue/join", json=asked).status_code == 200
+        answer = visitor.get("/gradio_api/queue/data", params={"session_hash": name}).text
+    assert "process_completed" in answer
+    assert ("Disk free" in answer) is opens
+    assert ("not the admin key" in answer) is not opens
 
 
 def test_what_is_broken_comes_before_what_is_scarce():

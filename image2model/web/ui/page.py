@@ -29,7 +29,7 @@ def build(studio: Studio) -> gr.Blocks:
             with gr.Tab("API", id="api-tab"):
                 programs.build()
             with gr.Tab("Admin", id="admin-tab"):
-                admin.build(studio)
+                admin.build(studio, demo)
         api.build(studio)
     api.guard(studio, demo)
     return demo

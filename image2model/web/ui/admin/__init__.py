@@ -13,7 +13,7 @@ import gradio as gr
 from ....studio import Studio
 from .batches import Batches
 from .overview import Overview
-from .rights import CLOSED, Rights
+from .rights import Rights
 
 
 class Section(Protocol):
@@ -37,31 +37,44 @@ class Section(Protocol):
 SECTIONS: Mapping[str, Callable[[Studio], Section]] = {"Overview": Overview, "Batches": Batches}
 
 
+CLOSED = "Admin is closed here. The host opens it by setting `ADMIN_PASSWORD` and starting the app again."
+KEY, NAME = "For the host: enter the admin key", "sign in with Hugging Face as one of this app's hosts"
+WORDS: Mapping[tuple[bool, bool], str] = {
+    (False, False): CLOSED,
+    (True, False): f"{KEY}.",
+    (False, True): f"For the host: {NAME}.",
+    (True, True): f"{KEY}, or {NAME}.",
+}
+"""What is said where a key opens the tab, and where a name does."""
+
+
 class Admin:
     """The tab: the way in, and behind it the sections, each read anew when it is opened."""
 
     def __init__(self, studio: Studio) -> None:
-        self.rights = Rights(studio.settings)
-        is_open = self.rights.by_key
+        rights = self.rights = Rights(studio.settings)
         with gr.Column(elem_id="admin"):
             with gr.Column(elem_id="admin-sign-in") as self.sign_in:
-                gr.Markdown("### Admin\n" + ("For the host: enter the admin key." if is_open else CLOSED))
-                self.key = self.rights.key = gr.Textbox(
-                    type="password", label="Admin key", visible=is_open, elem_id="admin-key"
-                )
-                self.enter = gr.Button("Sign in", variant="primary", visible=is_open, elem_id="admin-enter")
+                self.greeting = gr.Markdown(_greeting(WORDS[rights.by_key, rights.by_name]), elem_id="admin-greeting")
+                rights.key = gr.Textbox(type="password", label="Admin key", visible=rights.by_key, elem_id="admin-key")
+                self.enter = gr.Button("Sign in", variant="primary", visible=rights.by_key, elem_id="admin-enter")
             with gr.Column(visible=False, elem_id="admin-board") as self.panel, gr.Tabs(elem_id="admin-tabs"):
                 self.sections = [self._section(name, make, studio) for name, make in SECTIONS.items()]
+            if rights.by_name:
+                gr.LoginButton(logout_value="Sign out {}", size="md", elem_id="admin-login")
 
     def _section(self, name: str, make: Callable[[Studio], Section], studio: Studio) -> tuple[gr.Tab, Section]:
         with gr.Tab(name, id=f"admin-{name.lower()}", elem_id=f"admin-tab-{name.lower()}") as tab:
             return tab, make(studio)
 
-    def connect(self) -> None:
+    def connect(self, demo: gr.Blocks) -> None:
         """Say what happens when."""
         first = self.sections[0][1]
-        for press in (self.enter.click, self.key.submit):
-            self.rights.on(press, self.open, first.asked, [self.sign_in, self.panel, *first.shown])
+        opened = [self.sign_in, self.panel, *first.shown]
+        for press in (self.enter.click, self.rights.key.submit):
+            self.rights.on(press, self.open, first.asked, opened)
+        if self.rights.by_name:
+            demo.load(self.welcome, first.asked, [self.greeting, *opened], api_visibility="private")
         for tab, section in self.sections:
             self.rights.on(tab.select, section.show, section.asked, section.shown)
             section.connect(self.rights)
@@ -70,7 +83,20 @@ class Admin:
         """Show the first section instead of the way in."""
         return gr.Column(visible=False), gr.Column(visible=True), *await self.sections[0][1].show(*asked)
 
+    async def welcome(self, request: gr.Request, profile: gr.OAuthProfile | None, *asked: Any) -> Any:
+        """Open to whoever comes back signed in; tell others that they are no host here."""
+        if self.rights.is_named(request, profile):
+            return gr.skip(), *await self.open(*asked)
+        if profile is None:
+            return gr.skip()
+        told = f"Hello {profile.username}. This tab is for the hosts of this app, whom `ADMIN_USERS` names."
+        return {self.greeting: _greeting(told)}
 
-def build(studio: Studio) -> None:
+
+def _greeting(text: str) -> str:
+    return f"### Admin\n{text}"
+
+
+def build(studio: Studio, demo: gr.Blocks) -> None:
     """Build the tab."""
-    Admin(studio).connect()
+    Admin(studio).connect(demo)
