@@ -38,8 +38,19 @@ BREAKER = Gauge(
 
 CELERY = {"done": "SUCCESS", "cancelled": "REVOKED"}
 """Whatever is not here is FAILURE."""
+FAL_OPERATIONS = ("upload", "platform", "submit", "cancel", "status", "result", "download")
+
+# What is known beforehand stands at 0 from the start, so that a dashboard sees the first event as a rise.
 for by in ("itself", "collecting", "person"):
     RETRIES.labels(by)
+for word in (*CELERY.values(), "FAILURE"):
+    TASKS.labels(word)
+    TASK_SECONDS.labels(word)
+for over in CELERY:
+    ENDED.labels(over, "")
+for operation in FAL_OPERATIONS:
+    FAL_CALLS.labels(operation, "200")
+    FAL_SECONDS.labels(operation)
 
 
 def job_ended(state: str, code: str, seconds: float) -> None:

@@ -80,7 +80,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     # A key and an address where nothing answers: fal's models can be chosen, and nothing can be spent.
     app = App(
         tmp_path_factory.mktemp("app"), FAL_KEY="a:b", FAL_HOST="http://127.0.0.1:9", GENERATOR="local",
-        UPLOADS_PER_MINUTE="1000",
+        UPLOADS_PER_MINUTE="1000", DAILY_BUDGET="1000",
     ).start()  # fmt: skip
     yield app
     workers = app.children()

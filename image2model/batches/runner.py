@@ -42,6 +42,8 @@ class Runner:
             name: asyncio.Semaphore(generator.spec.at_once) if generator.spec.at_once else nullcontext()
             for name, generator in generators.items()
         }
+        for name in generators:
+            BREAKER.labels(name)  # told also of those that have never rested
 
     async def start(self) -> int:
         """Go on with every job that an earlier process left unfinished; return how many there are."""

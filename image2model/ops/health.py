@@ -77,19 +77,20 @@ class Health:
         self._ping = Look(studio.host.ping, fresh=1.0)
         self.standing = Look(studio.host.standing, fresh=5.0)
         """See `Host.standing`."""
-        self._far = Look(studio.host.at_far_side, fresh=15.0)
+        self.far = Look(studio.host.at_far_side, fresh=15.0)
+        """See `Host.at_far_side`."""
         psutil.cpu_percent()  # the first call only begins to measure
 
     async def components(self) -> list[Component]:
         """Every part."""
-        return [
-            await self._database(), await self._queue(), self._disk(), await self._fal(), self._generator(),
-            *(Component(name, "healthy", details={"configured": False}) for name in ("redis", "celery")),
-        ]  # fmt: skip
+        database, queue, fal = await asyncio.gather(self._database(), self._queue(), self._fal())
+        absent = [Component(name, "healthy", details={"configured": False}) for name in ("redis", "celery")]
+        return [database, queue, self._disk(), fal, self._generator(), *absent]
 
     async def not_ready(self) -> list[str]:
         """The parts that keep everything from working."""
-        return [part.name for part in (await self._database(), await self._queue()) if part.status == "unhealthy"]
+        parts = await asyncio.gather(self._database(), self._queue())
+        return [part.name for part in parts if part.status == "unhealthy"]
 
     async def _database(self) -> Component:
         kind = {"kind": self._studio.settings.database.partition(":")[0].partition("+")[0]}
@@ -118,7 +119,7 @@ class Health:
         return Component("disk_space", "degraded" if percent > FILLING else "healthy", 0.0, details)
 
     async def _fal(self) -> Component:
-        found = await self._far()
+        found = await self.far()
         if found is None:
             return Component("fal_api", "degraded", PATIENCE, {"reason": "Its last outcomes cannot be told."})
         far, seconds = found

@@ -5,8 +5,9 @@ Names are the contract's (`http_…`, `celery_…`, `fal_api_…`, `system_…`)
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
@@ -17,8 +18,11 @@ from prometheus_client.registry import Collector
 
 from ..batches.records import UNFINISHED
 from ..studio import Studio
-from .health import Health, system
+from ..studio.host import ATTENTION
+from .health import Component, Health, State, system
 
+CALLS_FOR_HOST = (*ATTENTION, "collect_refused")
+WELL: Mapping[State, float] = {"healthy": 1.0, "degraded": 0.5, "unhealthy": 0.0}
 __all__ = ["CONTENT_TYPE", "counted", "exposition"]
 MACHINE = {
     "cpu_usage_percent": "Processor time used since the last look",
@@ -29,9 +33,11 @@ MACHINE = {
 
 async def exposition(studio: Studio, health: Health) -> bytes:
     """Everything in Prometheus' text format 0.0.4; what the database does not tell in time is left out."""
-    found = await health.standing()
+    parts, found, far = await asyncio.gather(health.components(), health.standing(), health.far())
+    stored = [*_stored(found[0], studio)] if found else []
+    attention = [_attention(far[0]["attention"])] if far else []
     registry = CollectorRegistry()
-    registry.register(_Now([*_machine(studio), *(_stored(found[0], studio) if found else ())]))
+    registry.register(_Now([*_machine(studio), _well(parts), *stored, *attention]))
     return counted() + generate_latest(registry)
 
 
@@ -59,7 +65,28 @@ def _machine(studio: Studio) -> Iterator[Metric]:
     known = system(studio)
     for name, words in MACHINE.items():
         yield GaugeMetricFamily(f"system_{name}", words, known[name])
-    yield GaugeMetricFamily("image2model_disk_free_bytes", "Free on the disk of the data", known["disk_free_gb"] * 1e9)
+    free, floor = known["disk_free_gb"] * 1e9, float(studio.settings.min_free_gb) * 1e9
+    yield GaugeMetricFamily("image2model_disk_free_bytes", "Free on the disk of the data", free)
+    yield GaugeMetricFamily("image2model_disk_floor_bytes", "Free space below which no new batch is taken", floor)
+
+
+def _well(parts: Iterable[Component]) -> Metric:
+    family = GaugeMetricFamily(
+        "image2model_component", "How a part is: 1 healthy, 0.5 degraded, 0 unhealthy", labels=["component"]
+    )
+    for part in parts:
+        if part.details.get("configured") is not False:
+            family.add_metric([part.name], WELL[part.status])
+    return family
+
+
+def _attention(found: Iterable[Mapping[str, Any]]) -> Metric:
+    counts = dict.fromkeys(CALLS_FOR_HOST, 0) | {one["code"]: one["count"] for one in found}
+    words = "Pictures that failed or wait for what only the host can mend"
+    family = GaugeMetricFamily("image2model_attention", words, labels=["code"])
+    for code, count in counts.items():
+        family.add_metric([code], count)
+    return family
 
 
 def _stored(standing: dict[str, Any], studio: Studio) -> Iterator[Metric]:
