@@ -6,7 +6,7 @@ from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Query, Request
-from fastapi.responses import StreamingResponse
+from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel, Field
 
 from ...batches.records import Batch, Job
@@ -86,7 +86,7 @@ async def archive(
 
 @router.get(
     "/{job_id}/{filename}",
-    response_class=SentFile,
+    response_class=FileResponse,
     responses={200: {"content": {MESH: {}, "image/webp": {}}}, 206: {"description": "The part that was asked for"},
                **documented(416)},
 )  # fmt: skip
