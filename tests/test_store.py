@@ -7,10 +7,14 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 
-from image2model.batches.records import FINISHED, RANK, Batch, NewJob, may_follow
+from image2model.batches import migrations
+from image2model.batches.records import FINISHED, RANK, Batch, NewJob, OtherSide, may_follow
+from image2model.batches.search import Wanted
 from image2model.batches.store import Store, new_id
 from image2model.batches.tables import metadata
 from image2model.errors import NotFound
@@ -168,3 +172,53 @@ def test_migrations_and_tables_agree(store):
     with store._engine.connect() as connection:
         differences = compare_metadata(MigrationContext.configure(connection), metadata)
     assert differences == []
+
+
+def test_the_state_and_the_names_of_a_batch_are_kept_for_searching(store):
+    """The batch's own row follows its jobs to their ends and back, and names every picture in any script's case."""
+    jobs = [
+        NewJob("ÄPFEL Front.png", "a", Decimal(0), (OtherSide("back", "Кот.png"),)),
+        NewJob("b.png", "b", Decimal(0)),
+    ]
+    batch = store.create(new_id(), jobs, generator="local", options={}, face_limit=None)
+    other = make(store)
+
+    def found(**wanted: str) -> list[str]:
+        return [one.id for one in store.page(Wanted(**wanted), 10, 0)[0]]
+
+    for text in ("äpfel", "кОТ", "B.PNG", batch.id[:8].upper(), batch.task_id, batch.work_id[:20]):
+        assert found(text=text) == [batch.id]
+    assert found(state="working") == [other.id, batch.id]
+    for job in batch.jobs:
+        store.move(job.id, "failed", attempt=1, failure={"code": "x", "message": "y"})
+    assert (found(state="failed"), found(state="working")) == ([batch.id], [other.id])
+    store.press(batch.id, [1], ["failed"])
+    assert (found(state="failed"), store.batch(batch.id).state) == ([], "working")
+
+
+def test_batches_of_before_can_be_searched(tmp_path):
+    """A database from before there was a search gets each batch's state and names from its jobs."""
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    store = Store(url)
+    ends = [
+        ("done", "done"),
+        ("done", "failed"),
+        ("cancelled", "cancelled"),
+        ("unconfirmed", "cancelled"),
+        ("done", ""),
+    ]
+    expected = []
+    for states in ends:
+        batch = make(store)
+        for job, state in zip(batch.jobs, filter(None, states), strict=False):
+            store.move(job.id, state, attempt=1)
+        expected.append(store.batch(batch.id))
+    with store._engine.execution_options(write=True).begin() as connection:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", migrations.__path__[0])
+        command.downgrade(config, "0004")
+    store.close()
+    store = Store(url)
+    assert [store.batch(batch.id) for batch in expected] == expected
+    assert [batch.state for batch in expected] == ["done", "partly", "cancelled", "failed", "working"]
+    store.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
@@ -37,6 +37,20 @@ UNFINISHED: tuple[JobState, ...] = tuple(state for state in RANK if state not in
 def may_follow(now: JobState, then: JobState) -> bool:
     """Whether a job in state `now` may go to `then`: never backwards, and never out of a finished state."""
     return now not in FINISHED and RANK[then] >= RANK[now]
+
+
+def searchable(text: str) -> str:
+    """A text as it is compared with others in whatever case."""
+    return text.casefold()
+
+
+def batch_state(states: Set[str]) -> BatchState:
+    """What the states of a batch's jobs come to."""
+    if not states <= FINISHED:
+        return "working"
+    if "done" in states:
+        return "done" if len(states) == 1 else "partly"
+    return "cancelled" if states == {"cancelled"} else "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +164,10 @@ class Batch:
     cut_out: bool
     """The pictures' subjects are sent, without what is behind them."""
     refusals: tuple[Refusal, ...]
+    names: str
+    """Of all its pictures, one a line, in the case that is searched (`searchable`)."""
+    state: BatchState
+    """What its jobs' states come to (`batch_state`)."""
     sequence: int
     pinned: bool
     """Kept until somebody deletes it."""
@@ -157,16 +175,6 @@ class Batch:
     """Of the request that made it, for the logs."""
     created_at: float
     jobs: tuple[Job, ...]
-
-    @property
-    def state(self) -> BatchState:
-        """The batch's state, which is nothing but what its jobs' states come to."""
-        states = {job.state for job in self.jobs}
-        if not states <= FINISHED:
-            return "working"
-        if "done" in states:
-            return "done" if len(states) == 1 else "partly"
-        return "cancelled" if states == {"cancelled"} else "failed"
 
     @property
     def estimate(self) -> Decimal:

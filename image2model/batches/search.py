@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, case, exists, func, or_, select
-from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy import Connection, Select, case, func, or_, select
 
-from .records import FINISHED, RANK, UNFINISHED, BatchState
+from .records import RANK, UNFINISHED, BatchState, searchable
 from .tables import batches, events, jobs, ledger
 
 
@@ -20,22 +19,7 @@ class Wanted:
     state: BatchState | None = None
     generator: str = ""
     text: str = ""
-    """Part of a picture's name, or the beginning of one of the batch's ids."""
-
-
-def _has(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
-    return exists().where(jobs.c.batch_id == batches.c.id, *conditions)
-
-
-_WORKS = batches.c.id.in_(select(jobs.c.batch_id).where(jobs.c.state.in_(UNFINISHED)))
-_IS: Mapping[BatchState, ColumnElement[bool]] = {
-    "working": _WORKS,
-    "done": and_(_has(), ~_has(jobs.c.state != "done")),
-    "partly": and_(~_WORKS, _has(jobs.c.state == "done"), _has(jobs.c.state != "done")),
-    "cancelled": and_(_has(), ~_has(jobs.c.state != "cancelled")),
-    "failed": and_(~_WORKS, ~_has(jobs.c.state == "done"), _has(jobs.c.state != "cancelled")),
-}
-"""`Batch.state` in SQL."""
+    """Part of a picture's name in any case, or the beginning of one of the batch's ids."""
 
 
 def page(connection: Connection, wanted: Wanted, limit: int, offset: int) -> tuple[list[str], int]:
@@ -47,13 +31,13 @@ def page(connection: Connection, wanted: Wanted, limit: int, offset: int) -> tup
 
 def _filtered(query: Select[Any], wanted: Wanted) -> Select[Any]:
     if wanted.state is not None:
-        query = query.where(_IS[wanted.state])
+        query = query.where(batches.c.state == wanted.state)
     if wanted.generator:
         query = query.where(batches.c.generator == wanted.generator)
-    if text := wanted.text.strip():
-        named = batches.c.id.in_(select(jobs.c.batch_id).where(jobs.c.name.icontains(text, autoescape=True)))
+    if text := searchable(wanted.text.strip()):
         ids = (batches.c.id, batches.c.task_id, batches.c.work_id)
-        query = query.where(or_(named, *(column.istartswith(text, autoescape=True) for column in ids)))
+        begins = (column.startswith(text, autoescape=True) for column in ids)
+        query = query.where(or_(batches.c.names.contains(text, autoescape=True), *begins))
     return query
 
 
@@ -107,7 +91,7 @@ def series(connection: Connection, since: float, step: float) -> list[dict[str, 
     ended = (
         select(span.label("at"), func.count().label("jobs"), func.sum(bad).label("failed"))
         .add_columns(func.avg(lasted).label("seconds"))
-        .where(jobs.c.finished_at >= since, jobs.c.state.in_(FINISHED))
+        .where(jobs.c.finished_at >= since)
         .group_by(span)
     )
     paid_in = func.floor(ledger.c.at / step) * step

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from decimal import Decimal
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
 
 from ..errors import Conflict, NotFound
 from ..metrics import RETRIES
@@ -30,7 +30,9 @@ from .records import (
     OtherSide,
     Refusal,
     Wait,
+    batch_state,
     may_follow,
+    searchable,
 )
 from .tables import batches, events, jobs, ledger
 
@@ -79,8 +81,8 @@ class Store:
         batch = {
             "id": batch_id, "task_id": new_id(), "work_id": new_id(), "visitor": visitor, "generator": generator,
             "options": dict(options), "face_limit": face_limit, "cut_out": cut_out,
-            "refusals": [asdict(refusal) for refusal in refusals], "sequence": 0, "pinned": False,
-            "correlation_id": correlation_id, "created_at": now,
+            "refusals": [asdict(refusal) for refusal in refusals], "names": _names(new),
+            "state": "working", "sequence": 0, "pinned": False, "correlation_id": correlation_id, "created_at": now,
         }  # fmt: skip
         rows = [
             {
@@ -373,7 +375,8 @@ class Store:
         Only since the far side last took a job on that key: what was refused before that is mended.
         """
         on_host = jobs.c.key_mark == ""
-        taken = select(func.max(jobs.c.remote["submitted_at"].as_float())).where(on_host)
+        lately = or_(jobs.c.finished_at >= since, jobs.c.finished_at.is_(None))
+        taken = select(func.max(jobs.c.remote["submitted_at"].as_float())).where(on_host, lately)
         with self._engine.connect() as connection:
             since = max(since, connection.scalar(taken) or 0.0)
             query = (
@@ -416,6 +419,8 @@ def _change(connection: Connection, row: Row[Any], values: dict[str, Any], now: 
     changed = connection.execute(
         update(jobs).where(jobs.c.id == row.id).values(**values, sequence=sequence).returning(jobs)
     ).one()
+    if row.state in FINISHED or changed.state in FINISHED:
+        _sum_up(connection, row.batch_id)
     code = changed.failure["code"] if changed.failure else None
     if changed.state in FINISHED:
         money.settle(connection, changed, money.bill(changed, changed.state, code or ""), changed.cost)
@@ -433,6 +438,16 @@ def _change(connection: Connection, row: Row[Any], values: dict[str, Any], now: 
             )
         )
     return _job(changed)
+
+
+def _names(new: Sequence[NewJob]) -> str:
+    return searchable("\n".join(name for job in new for name in (job.name, *(side.name for side in job.sides))))
+
+
+def _sum_up(connection: Connection, batch_id: str) -> None:
+    """Write the batch's state anew; its row is locked by then, where a database locks rows."""
+    states = set(connection.scalars(select(jobs.c.state).where(jobs.c.batch_id == batch_id).distinct()))
+    connection.execute(update(batches).where(batches.c.id == batch_id).values(state=batch_state(states)))
 
 
 def _batch(connection: Connection, batch_id: str) -> Batch:

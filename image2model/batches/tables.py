@@ -52,6 +52,8 @@ batches = Table(
     Column("face_limit", Integer),
     Column("cut_out", Boolean, nullable=False),
     Column("refusals", JSON, nullable=False),
+    Column("names", Text, nullable=False),
+    Column("state", String(16), nullable=False),
     Column("sequence", Integer, nullable=False),
     Column("pinned", Boolean, nullable=False),
     Column("correlation_id", String(64), nullable=False),
@@ -60,6 +62,8 @@ batches = Table(
     Index("batches_by_work", "work_id", unique=True),
     Index("batches_by_visitor", "visitor", "created_at"),
     Index("batches_by_time", "created_at"),
+    Index("batches_by_state", "state", "created_at"),
+    Index("batches_by_generator", "generator", "created_at"),
 )
 
 jobs = Table(
@@ -94,6 +98,7 @@ jobs = Table(
     Column("finished_at", Float),
     Index("jobs_by_batch", "batch_id", "number", unique=True),
     Index("jobs_by_state", "state"),
+    Index("jobs_by_end", "finished_at", "state", "started_at"),
 )
 
 events = Table(
