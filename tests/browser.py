@@ -20,6 +20,8 @@ import numpy as np
 from PIL import Image
 from playwright.async_api import BrowserContext, Locator, Page, expect
 
+from tests import leaks
+
 ROOT = Path(__file__).parents[1]
 ADMIN_KEY = "an admin key"
 CHROMIUM = {
@@ -59,6 +61,8 @@ class App:
         }
         self._folder = folder
         self.log = folder / "log"
+        leaks.use_settings(self._environment)
+        leaks.watch(self.log, self.data / "logs")
 
     def start(self) -> App:
         """Return when the app answers."""

@@ -12,6 +12,7 @@ from playwright.async_api import Browser, Page, async_playwright
 from image2model.assets import report
 from image2model.studio import Studio
 from image2model.workers import Workers
+from tests import leaks
 from tests.browser import CHROMIUM, App, Watch, gone
 from tests.fal_server import FalServer
 from tests.scripted import ScriptedGenerator, scripted_settings
@@ -27,6 +28,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.xdist_group("browser"))
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_log_tells_a_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """When all is over, no line that this process or its apps have logged may hold a key that was used."""
+    handler = leaks.write_all(tmp_path_factory.mktemp("logged") / "all.log")
+    yield
+    handler.close()
+    assert leaks.found() == []
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +89,8 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """The app, running; it must end cleanly within ten seconds."""
     # A key and an address where nothing answers: fal's models can be chosen, and nothing can be spent.
     app = App(
-        tmp_path_factory.mktemp("app"), FAL_KEY="a:b", FAL_HOST="http://127.0.0.1:9", GENERATOR="local",
-        UPLOADS_PER_MINUTE="1000", DAILY_BUDGET="1000",
+        tmp_path_factory.mktemp("app"), FAL_KEY="a-key-of:nobody-at-all", FAL_HOST="http://127.0.0.1:9",
+        GENERATOR="local", UPLOADS_PER_MINUTE="1000", DAILY_BUDGET="1000",
     ).start()  # fmt: skip
     yield app
     workers = app.children()

@@ -31,6 +31,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from tests import leaks
 from tests.fal_answers import any_answer, cut, flat, platform, ranged
 from tests.fal_files import box_glb, picture_problem, preview_png
 from tests.fal_platform import Platform
@@ -78,6 +79,7 @@ class FalServer(Platform):
     ) -> None:
         self._given = script or Script(), concurrency, ENDPOINTS if endpoints is None else endpoints
         self.key = key
+        leaks.use(key)
         self.reset()
         self._socket = socket.create_server(("127.0.0.1", port), backlog=2048)
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"

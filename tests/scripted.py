@@ -18,6 +18,7 @@ from image2model.errors import GenerationFailed
 from image2model.generators.base import Event, Finished, Option, Spec, Submitted, Task, Told
 from image2model.settings import Settings
 from image2model.studio import Picture, Studio
+from tests import leaks
 
 
 @cache
@@ -83,6 +84,7 @@ class ScriptedGenerator:
 
     def with_key(self, key: str) -> ScriptedGenerator:
         """The same script on another key."""
+        leaks.use(key)
         keyed = copy.copy(self)
         keyed.key_mark = f"mark-{len(key.strip())}"
         return keyed

@@ -33,7 +33,8 @@ def stand_in() -> Iterator[FalServer]:
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory, stand_in: FalServer) -> Iterator[App]:
     """The app with a key, pointed at the stand-in."""
-    app = App(tmp_path_factory.mktemp("fal_app"), FAL_KEY=KEY, FAL_HOST=stand_in.url, RETRY_PACE="0.1").start()
+    folder = tmp_path_factory.mktemp("fal_app")
+    app = App(folder, FAL_KEY=KEY, FAL_HOST=stand_in.url, RETRY_PACE="0.1", LOG_LEVEL="DEBUG").start()
     yield app
     assert app.stop() == 0
 

@@ -19,6 +19,7 @@ from image2model import __version__
 from image2model.masks import hide
 from image2model.ops import logs, reading
 from image2model.ops.rotating import Keep, RotatingFile, tidy
+from tests import leaks
 from tests.browser import App
 from tests.scripted import scripted_settings
 
@@ -227,3 +228,16 @@ def test_the_running_app_says_everything_in_one_form(app: App):
     first = json.loads(app.log.read_text().splitlines()[0])
     assert first["event"] == f"image2model {__version__} starts"
     assert first in written
+
+
+def test_a_key_in_any_log_of_the_test_run_is_found(tmp_path, monkeypatch):
+    """What looks through all logs after the tests sees keys and passwords, in compressed files too."""
+    monkeypatch.setattr(leaks, "_keys", set())
+    monkeypatch.setattr(leaks, "_logs", set())
+    leaks.use_settings({"API_KEY": "a-rest-key", "APP_USERS": "ann:her-word bob:his-word", "HOME": "/nowhere"})
+    leaks.watch(tmp_path / "logs", tmp_path / "out", tmp_path / "never-written")
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "app-1.log.gz").write_bytes(gzip.compress(b"all is well\nhis-word\n"))
+    (tmp_path / "logs" / "app.log").write_text("ann signs in at /nowhere\n")
+    (tmp_path / "out").write_text("Bearer a-rest-key\n")
+    assert [line.partition(": ")[2] for line in leaks.found()] == ["his-word", "Bearer a-rest-key"]
