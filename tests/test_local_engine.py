@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 from skimage import data
 
 from image2model.errors import GenerationFailed
@@ -103,6 +103,16 @@ def test_a_disc_becomes_a_ball_and_a_strip_a_rod() -> None:
     assert assert_sound(make(disc(), detail="medium")).extents == pytest.approx([1, 1, 1], abs=0.03)
     rod = assert_sound(make(cut_out(("rectangle", (85, 10, 115, 190))), detail="medium"))
     assert rod.extents[2] / rod.extents[0] == pytest.approx(1, abs=0.12)
+
+
+def test_a_triangle_becomes_a_cone_that_stands() -> None:
+    """An outline that mirrors about a line is about as thick as it is wide at every height, its foot included."""
+    image = Image.new("RGBA", (200, 200))
+    ImageDraw.Draw(image).polygon([(100, 20), (20, 180), (180, 180)], (200, 90, 60, 255))
+    mesh = assert_sound(make(image, detail="medium"))
+    for height, least in ((0.3, 0.9), (0.0, 0.9), (-0.3, 0.7)):
+        across, _, deep = np.ptp(mesh.section([0, 1, 0], [0, height, 0]).bounds, axis=0)
+        assert least < deep / across < 1.1
 
 
 @pytest.mark.parametrize("turn", [0, 30])

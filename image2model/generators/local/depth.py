@@ -1,31 +1,36 @@
 """How thick the subject is at each point: an inflation in which a disc becomes a ball and a strip a rod.
 
-Solve ∇²u = −4 inside the outline with u = 0 on it; √u is a half ball over a disc, but √2 times too
-thick over a strip. So √u is scaled by (distance to the outline) / √u as found on the ridge of the
-distance, spread from there as evenly as can be (a harmonic function). Where the outline all but fills
-a rectangle, the profile is flattened towards a box's.
+Of all straight lines through a point within a circle, the product of its two distances to the circle is
+the same: the squared height of a ball above it (Euclid's power of a point). Within an ellipse the products'
+reciprocals vary with the direction as mean + swing · cos 2(direction - thinnest), and their greatest is
+that of the ellipsoid as thick as the ellipse is wide. So half the thickness at each point is that of the
+ellipse that fits its lines best: an outline that mirrors about a line becomes about what a lathe makes of
+it, flat ends and all. Where the outline all but fills a rectangle, the profile is flattened towards a box's.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, sparse
-from scipy.sparse.linalg import splu
+from PIL import Image
+from scipy import ndimage
 
 from ...errors import GenerationFailed
 from .sheet import Grid, crossing
 from .subject import RELIEF_HINT
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+Array = NDArray[np.float32]
+Place = tuple[float, float]
 
-RATIOS = (0.65, 1.1)
-"""What the ridge's ratio can be, from a strip (.71) to a disc (1), with room for the grid's error."""
-TRUST = 0.03
-"""How hard the ridge's ratio is held against an even spread: firmer leaves dents along the ridge."""
+DIRECTIONS = 24
+"""Of the lines through each point; fewer leave traces of each line that grazes the outline."""
+SWING = 1.2
+"""How much the swing counts; 1 is exact within an ellipse, and other outlines swing in more ways than that."""
+LEAST_POWER = 0.05
+"""In squared cells; keeps reciprocals finite at the outline."""
+SMOOTH, STEPS = 4.0, 24
+"""How far, in squared cells, what is left of those traces is evened out, and in how many steps."""
 DEEPEST = 0.5
 """Greatest half thickness, as a share of the longer side, where the frame cuts much of the outline away."""
 
@@ -33,16 +38,7 @@ BOXY = (0.86, 0.96)
 """Shares of its least rectangle that an outline fills: below the first it is no box, above the last wholly one."""
 FLATTEN = 0.4
 """How much a box takes off the profile's exponent: 0 leaves the ball's profile, 1 would be a slab."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Links:
-    """The grid's edges of which one end at least is inside, as the finite differences want them."""
-
-    start: Ints
-    end: Ints
-    weight: Floats
-    """1; one half along the picture's frame, where only half a cell belongs to the edge."""
+NEIGHBOURS = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], float)
 
 
 def inflate(grid: Grid) -> Floats:
@@ -55,15 +51,91 @@ def inflate(grid: Grid) -> Floats:
     if inside.all():
         message = "The subject fills the whole picture, so it has no outline to work from."
         raise GenerationFailed("no_outline", message, RELIEF_HINT)
-    links = _links(inside.shape)
-    number = np.cumsum(inside.ravel()) - 1
-    matrix, at_outline = _laplacian(links, grid.level.ravel(), number)
-    squared = _solve(matrix + sparse.diags(at_outline), 4 * _cell_areas(inside.shape)[inside.ravel()])
-    root = np.sqrt(np.maximum(squared, 1e-4))
-    depth = root * _ratio(grid, root, matrix)
+    depth = np.sqrt(_even(grid, _power(grid))[inside])
     deepest = float(depth.max())
     profile = (depth / deepest) ** (1 - FLATTEN * _boxiness(inside))
     return np.asarray(profile * min(deepest, DEEPEST * max(inside.shape)))
+
+
+def _power(grid: Grid) -> Floats:
+    """Return the squared height (rows, columns), in cells, over the ellipse that fits the lines through each point."""
+    shape = grid.level.shape
+    level, corner = _beyond(grid)
+    here = _middle(level.shape)
+    there = (here[0] - corner[0], here[1] - corner[1])
+    mean, even, odd = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    for angle in np.pi * np.arange(DIRECTIONS) / DIRECTIONS:
+        room = _room(level.shape, angle)
+        turned = _turned(level, angle, room, _middle(room), here)
+        power = _turned(_power_along_rows(turned), -angle, shape, there, _middle(room))
+        reciprocal = 1 / np.maximum(power, LEAST_POWER)
+        mean += reciprocal
+        even += np.cos(2 * angle) * reciprocal
+        odd += np.sin(2 * angle) * reciprocal
+    return np.asarray(DIRECTIONS / (mean + SWING * 2 * np.hypot(even, odd)))
+
+
+def _beyond(grid: Grid) -> tuple[Array, tuple[int, int]]:
+    """Return the level gone on in mirror image where the frame cuts it, and where (column, row) its corner is there."""
+    inside = grid.inside
+    sides = (inside[0], inside[-1], inside[:, 0], inside[:, -1])
+    top, bottom, left, right = (min(max(inside.shape) // 2, min(inside.shape) - 1) * int(side.any()) for side in sides)
+    return np.pad(grid.level, ((top, bottom), (left, right)), mode="reflect"), (left, top)
+
+
+def _middle(shape: tuple[int, ...]) -> Place:
+    return (shape[1] - 1) / 2, (shape[0] - 1) / 2
+
+
+def _room(shape: tuple[int, ...], angle: float) -> tuple[int, int]:
+    """Return the shape that holds one of `shape` turned by `angle`."""
+    cos, sin = abs(np.cos(angle)), abs(np.sin(angle))
+    return int(shape[0] * cos + shape[1] * sin) + 3, int(shape[0] * sin + shape[1] * cos) + 3
+
+
+def _turned(values: Array, angle: float, shape: tuple[int, int], middle: Place, at: Place) -> Array:
+    """Return `values` turned by `angle`, in radians, into `shape`; what was `at` (column, row) comes to `middle`."""
+    cos, sin = float(np.cos(angle)), float(np.sin(angle))
+    # PIL counts from the pixels' corners, not from their centres
+    column = at[0] + 0.5 - cos * (middle[0] + 0.5) + sin * (middle[1] + 0.5)
+    row = at[1] + 0.5 - sin * (middle[0] + 0.5) - cos * (middle[1] + 0.5)
+    back = (cos, -sin, column, sin, cos, row)
+    size = (shape[1], shape[0])
+    image = Image.fromarray(values).transform(size, Image.Transform.AFFINE, back, Image.Resampling.BILINEAR)
+    return np.asarray(image, np.float32)
+
+
+def _power_along_rows(level: Array) -> Array:
+    """Return for each point inside the product of its distances to the outline on its left and right; outside 0."""
+    inside = level > 0
+    row, column = np.nonzero(inside[:, 1:] != inside[:, :-1])
+    before, after = level[row, column], level[row, column + 1]
+    place = column + before / (before - after)
+    at = np.arange(level.shape[1], dtype=np.float32)
+    last, following = np.zeros_like(level), np.full_like(level, at[-1])
+    last[row, column + 1] = place
+    following[row, column] = place
+    left = at - np.maximum.accumulate(last, axis=1)
+    right = np.minimum.accumulate(following[:, ::-1], axis=1)[:, ::-1] - at
+    return np.asarray(left * right * inside)
+
+
+def _even(grid: Grid, power: Floats) -> Floats:
+    """Return `power` smoothed, 0 at the outline: (1 - SMOOTH ∇²) x = power, solved roughly by Jacobi's method.
+
+    The outline counts where it really crosses an edge (Gibou et al. 2002).
+    """
+    level, inside = grid.level, grid.inside
+    padded = np.pad(level, 1, mode="edge")
+    around = np.stack([padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]])
+    half = inside & (around <= 0)
+    pull = np.ones(half.shape)
+    pull[half] = 1 / crossing(np.broadcast_to(level, half.shape)[half], around[half])
+    whole = np.where(inside, 1 / (1 + SMOOTH * pull.sum(axis=0)), 0)
+    given, field = power * whole, power * inside
+    for _ in range(STEPS):
+        field = given + SMOOTH * whole * ndimage.convolve(field, NEIGHBOURS, mode="nearest")
+    return field
 
 
 def _boxiness(inside: NDArray[np.bool_]) -> float:
@@ -77,71 +149,3 @@ def _boxiness(inside: NDArray[np.bool_]) -> float:
     spans = np.ptp(ends @ np.stack([np.cos(turns), np.sin(turns)]), axis=0) + 1
     filled = float(inside.sum() / (spans[:90] * spans[90:]).min())
     return float(np.interp(filled, BOXY, (0, 1)))
-
-
-def _links(shape: tuple[int, ...]) -> _Links:
-    points = np.arange(shape[0] * shape[1]).reshape(shape)
-    across, down = np.ones((shape[0], shape[1] - 1)), np.ones((shape[0] - 1, shape[1]))
-    across[[0, -1]] = 0.5
-    down[:, [0, -1]] = 0.5
-    return _Links(
-        np.concatenate([points[:, :-1].ravel(), points[:-1].ravel()]),
-        np.concatenate([points[:, 1:].ravel(), points[1:].ravel()]),
-        np.concatenate([across.ravel(), down.ravel()]),
-    )
-
-
-def _cell_areas(shape: tuple[int, ...]) -> Floats:
-    rows, columns = np.ones(shape[0]), np.ones(shape[1])
-    rows[[0, -1]] = columns[[0, -1]] = 0.5
-    return np.outer(rows, columns).ravel()
-
-
-def _laplacian(links: _Links, level: NDArray[np.float32], number: Ints) -> tuple[sparse.csc_array, Floats]:
-    """Return −∇² between the inside points, and what an outline at 0 adds to its diagonal.
-
-    The outline counts where it really crosses an edge (Gibou et al. 2002, symmetric, second order).
-    """
-    inside, size = level > 0, int(number[-1]) + 1
-    both = inside[links.start] & inside[links.end]
-    one, two, weight = number[links.start[both]], number[links.end[both]], links.weight[both]
-    diagonal = np.bincount(one, weight, size) + np.bincount(two, weight, size)
-    every = np.arange(size)
-    matrix = sparse.coo_array(
-        (
-            np.concatenate([-weight, -weight, diagonal]),
-            (np.concatenate([one, two, every]), np.concatenate([two, one, every])),
-        ),
-        (size, size),
-    ).tocsc()
-    half = inside[links.start] != inside[links.end]
-    start, end = links.start[half], links.end[half]
-    near, far = np.where(inside[start], start, end), np.where(inside[start], end, start)
-    pull = links.weight[half] / crossing(level[near], level[far])
-    return matrix, np.asarray(np.bincount(number[near], pull, size), np.float64)
-
-
-def _ratio(grid: Grid, root: Floats, matrix: sparse.csc_array) -> Floats:
-    """Return the factor (n,) that makes `root` as thick as the subject is wide."""
-    inside = grid.inside
-    distance = _distance(grid)
-    slope = np.hypot(*np.gradient(ndimage.gaussian_filter(distance, 1.0)))
-    wide = np.maximum(distance[inside], 0.25)
-    found = wide / root
-    ridge = ((slope < 0.8)[inside] & (found > RATIOS[0])) | (wide >= wide.max() - 0.5)
-    trust = np.where(ridge, TRUST * wide / wide.max(), 0.0)
-    return _solve(matrix + sparse.diags(trust), trust * np.clip(found, *RATIOS))
-
-
-def _distance(grid: Grid) -> Floats:
-    """Return the distance to the outline (rows, columns), in cells; below 0 outside."""
-    inside = grid.inside
-    distance, nearest = ndimage.distance_transform_edt(inside, return_indices=True)
-    fall = ndimage.maximum_filter(grid.level, footprint=ndimage.generate_binary_structure(2, 1)) - grid.level
-    beyond = np.clip(-grid.level / np.maximum(fall, 1e-3), 0, 1)
-    return np.asarray(distance - beyond[tuple(nearest)] - ndimage.distance_transform_edt(~inside))
-
-
-def _solve(matrix: sparse.csc_array, right: Floats) -> Floats:
-    factors = splu(matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
-    return np.asarray(factors.solve(right), np.float64)
