@@ -118,6 +118,20 @@ async def test_the_breaker_holds_new_jobs_back_and_says_so(start, generator, upl
     assert (await finished(studio, batch.id))["state"] == "done"
 
 
+async def test_each_key_has_its_breaker_and_the_host_resets_those_of_visitors_apart(start, generator, uploads):
+    """What fails on a visitor's key holds the host's pictures back not; each side is reset by itself."""
+    studio = await start(retry_pace=10)
+    generator.script = lambda task: [BUSY]
+    for key in ("", "their key"):
+        await studio.submit([picture(uploads, f"{n}.png") for n in range(3)], key=key)
+    async with asyncio.timeout(10):
+        while len((await studio.host.overview())["breakers"]) < 2:  # noqa: ASYNC110  as above
+            await asyncio.sleep(0.02)
+    for own in (True, False):
+        studio.host.reset_breaker("scripted", own_key=own)
+        assert [one["own_key"] for one in (await studio.host.overview())["breakers"]] == ([False] if own else [])
+
+
 async def test_bad_pictures_never_open_the_breaker(start, generator, uploads):
     """Ten refused pictures in a row are theirs, not the generator's."""
     studio = await start()

@@ -48,20 +48,19 @@ class Host:
         self._folders, self._desk, self._runner = folders, desk, runner
 
     async def overview(self) -> dict[str, Any]:
-        """For the host: counts of batches and jobs by state, money, outcomes of 24 hours, breakers, disk (bytes).
+        """For the host: `standing`, counts of batches and jobs by state, outcomes of 24 hours, breakers, disk (bytes).
 
-        What the data takes is another question (`disk_usage`), which has to look at every file.
         Money is of the host's key, in US dollars: spent, or perhaps to be asked for, today and this month (UTC).
-        `attention` lists what only the host can mend (see there); it is empty when all is well.
+        `attention` lists what only the host can mend (see there); it is empty when all is well. What the data takes is
+        another question (`disk_usage`), which has to look at every file.
         """
         now = time.time()
         whole = shutil.disk_usage(self._folders.data)
         return {
+            **await self.standing(),
             "counts": await self._desk.call(self._desk.store.counts),
             "disk_free_bytes": whole.free,
             "disk_used_bytes": whole.used,
-            "spent_today": await self._desk.call(self._desk.store.spent, money.day_start(now)),
-            "spent_this_month": await self._desk.call(self._desk.store.spent, money.month_start(now)),
             "daily_budget": self._settings.daily_budget,
             "outcomes": await self._desk.call(self._desk.store.outcomes, now - money.DAY),
             "breakers": self._runner.breakers(),

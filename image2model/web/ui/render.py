@@ -29,12 +29,14 @@ ICONS = {
 
 
 def seconds(value: float) -> str:
-    """Seconds as a person says them: `0.8 s`, `12 s`, `2 min 5 s`."""
+    """Seconds as a person says them: `0.8 s`, `12 s`, `2 min 5 s`, `3 h 20 min`."""
     if value < 10:
         return f"{value:.1f} s"
     if value < 90:
         return f"{value:.0f} s"
-    return f"{int(value // 60)} min {int(value % 60)} s"
+    if value < 5400:
+        return f"{int(value // 60)} min {int(value % 60)} s"
+    return f"{int(value // 3600)} h {int(value % 3600 // 60)} min"
 
 
 def filesize(value: float | None) -> str:

@@ -61,7 +61,7 @@ class Overview:
 
     async def _numbers(self, written: Sequence[int] | None) -> str:
         host = self.studio.host
-        known, parts = {**await host.overview(), **await host.standing()}, await self.health.components()
+        known, parts = await host.overview(), await self.health.components()
         working = await host.search(state="working", limit=RUNNING)
         return render.admin(
             "overview",

@@ -80,7 +80,7 @@ def _budget(known: Mapping[str, Any]) -> Iterator[Need]:
 
 
 def tiles(known: Mapping[str, Any], batches: int, written: Sequence[int] | None) -> list[Tile]:
-    """`known` is `Host.overview` with `Host.standing`; `batches` are being worked; `written` is by day."""
+    """`known` is `Host.overview`; `batches` are being worked; `written` is by day."""
     return [*_work(known, batches), *_money(known), *_disk(known, written)]
 
 
@@ -132,7 +132,8 @@ def _queue(told: Mapping[str, Any]) -> str:
 def _fal(told: Mapping[str, Any]) -> str:
     if not told["configured"]:
         return "Not used: no key is set."
-    resting = f" Resting: {', '.join(told['resting'])}." if told["resting"] else ""
+    count = len(told["resting"])
+    resting = f" {count} generator{' rests' if count == 1 else 's rest'}." if count else ""
     return f"{told['done']:,} done and {told['faults']:,} failed by its fault in 24 hours.{resting}"
 
 
