@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ class Overview:
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
         self.health = Health(studio)
-        self.growth = Look(studio.host.growth, fresh=60.0)
+        self.disk = Look(self._disk, fresh=60.0)
         self.numbers = html(elem_id="admin-numbers", js_on_load=(STATIC / "admin.js").read_text())
         with gr.Row(elem_id="admin-plots-head"):
             self.span = gr.Radio(
@@ -52,21 +51,25 @@ class Overview:
         return await self.show(span)
 
     async def show(self, span: str) -> tuple[str, str]:
-        """The numbers, and the curves of a span."""
-        growth = await self.growth()
-        written = growth[0] if growth else None
-        return await self._numbers(written), plots.draw(
-            span, await self.studio.host.series(*plots.asked(span)), written
-        )
+        """The numbers, and the curves of a span; without what lies on disk while that is still being measured."""
+        found = await self.disk()
+        disk = found[0] if found else None
+        series = await self.studio.host.series(*plots.asked(span))
+        return await self._numbers(disk), plots.draw(span, series, disk.written if disk else None)
 
-    async def _numbers(self, written: Sequence[int] | None) -> str:
+    async def _disk(self) -> words.Disk:
+        """Looks at every file, so it is not done each time."""
+        host = self.studio.host
+        return words.Disk(await host.disk_usage(), await host.growth())
+
+    async def _numbers(self, disk: words.Disk | None) -> str:
         host = self.studio.host
         known, parts = await host.overview(), await self.health.components()
         working = await host.search(state="working", limit=RUNNING)
         return render.admin(
             "overview",
             needs=words.needs(known, parts, self._name),
-            tiles=words.tiles(known, working["total"], written),
+            tiles=words.tiles(known, working["total"], disk),
             reasons=[{**one, "name": self._name(one["generator"])} for one in await host.reasons()],
             running=working["batches"],
             more=working["total"] - len(working["batches"]),

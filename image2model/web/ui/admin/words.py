@@ -40,6 +40,14 @@ class Tile:
     share: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """What lies in the data folder: `Host.disk_usage` and `Host.growth`."""
+
+    usage: Mapping[str, Any]
+    written: Sequence[int]
+
+
 def needs(known: Mapping[str, Any], parts: Sequence[Component], name: Callable[[str], str]) -> list[Need]:
     """What needs the host, what is worst first; `known` is `Host.overview`, `name` that of a generator."""
     found = [*_held_against(known), *_broken(parts), *_resting(known, name), *_budget(known)]
@@ -79,9 +87,9 @@ def _budget(known: Mapping[str, Any]) -> Iterator[Need]:
         yield Need("warn", f"Today's budget is {used}.", "DAILY_BUDGET sets it; the day begins at 0:00 UTC.")
 
 
-def tiles(known: Mapping[str, Any], batches: int, written: Sequence[int] | None) -> list[Tile]:
-    """`known` is `Host.overview`; `batches` are being worked; `written` is by day."""
-    return [*_work(known, batches), *_money(known), *_disk(known, written)]
+def tiles(known: Mapping[str, Any], batches: int, disk: Disk | None) -> list[Tile]:
+    """`known` is `Host.overview`; `batches` are being worked."""
+    return [*_work(known, batches), *_money(known), *_disk(known, disk)]
 
 
 def _work(known: Mapping[str, Any], batches: int) -> Iterator[Tile]:
@@ -104,12 +112,18 @@ def _money(known: Mapping[str, Any]) -> Iterator[Tile]:
     yield Tile("Spent this month", dollars(known["spent_this_month"]), "on the host's key")
 
 
-def _disk(known: Mapping[str, Any], written: Sequence[int] | None) -> Iterator[Tile]:
+def _disk(known: Mapping[str, Any], disk: Disk | None) -> Iterator[Tile]:
     free, used = known["disk_free_bytes"], known["disk_used_bytes"]
     yield Tile("Disk free", filesize(free), f"{filesize(used)} used", _share(used, used + free))
-    if written is not None:
-        kept = f"{filesize(sum(written))} in {len(written)} days, of what is kept"
-        yield Tile("Written today", filesize(written[-1]), kept)
+    if disk is None:
+        yield Tile("Data kept", "…", "being measured")
+        return
+    kinds = {kind: use["size"] for kind, use in disk.usage["kinds"].items() if use["size"] and kind != "cache"}
+    largest = sorted(kinds, key=lambda kind: -kinds[kind])[:3]
+    most = ", ".join(f"{kind} {filesize(kinds[kind])}" for kind in largest)
+    yield Tile("Data kept", filesize(disk.usage["data_bytes"]), most or "nothing yet")
+    month = f"{filesize(sum(disk.written))} in {len(disk.written)} days, of what is kept"
+    yield Tile("Written today", filesize(disk.written[-1]), month)
 
 
 def is_used(part: Component) -> bool:
