@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from typing import Any
 
 from gradio.route_utils import CustomCORSMiddleware
@@ -26,6 +27,8 @@ from .measuring import Measured
 
 SEND_SECONDS = 30.0
 """How long a sender may be silent in the middle of a request."""
+LEAST_RATE = 1000.0
+"""Bytes a second below which a sender's `SEND_SECONDS` run out, however often one of them comes."""
 MOST_TEXT = 4_000_000
 """Bytes of a request to Gradio that is no upload."""
 ANYWHERE = "*"
@@ -164,19 +167,26 @@ class Security:
 
 
 class _Bounded:
-    """`receive`, within a number of bytes, and not silent for too long before the body's end."""
+    """`receive`, within a number of bytes, and not too slow before the body's end.
+
+    `patience` is how many seconds the sender may still be silent.
+    """
 
     def __init__(self, receive: Receive, most: int) -> None:
         self._receive, self._left, self._more = receive, most, True
+        self.patience = SEND_SECONDS
 
     async def __call__(self) -> Message:
         if not self._more:
             return await self._receive()
+        began = time.monotonic()
         try:
-            message = await asyncio.wait_for(self._receive(), SEND_SECONDS)
+            message = await asyncio.wait_for(self._receive(), self.patience)
         except TimeoutError:
             return {"type": "http.disconnect"}
-        self._left -= len(message.get("body", b""))
+        size = len(message.get("body", b""))
+        self.patience = min(SEND_SECONDS, self.patience - (time.monotonic() - began) + size / LEAST_RATE)
+        self._left -= size
         if self._left < 0:
             raise TooLarge
         self._more = bool(message.get("more_body", False))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from starlette.middleware import Middleware
-from uvicorn.config import LOGGING_CONFIG
+from uvicorn.config import HTTP_PROTOCOLS, LOGGING_CONFIG
 
 from .. import __version__
 from ..errors import SettingsError
@@ -76,6 +76,7 @@ class Server:
 
         LOGGING_CONFIG.clear()  # uvicorn would give its loggers handlers of their own
         LOGGING_CONFIG.update(version=1, disable_existing_loggers=False)
+        HTTP_PROTOCOLS["auto"] = "image2model.web.patience:Patient"
         self._doors = [*doors(self.settings), Middleware(LentFiles, folders=self.studio.folders)]
         os.environ["FORWARDED_ALLOW_IPS"] = ""  # uvicorn believes nobody, `security` whom the settings name
         self.demo = build(self.studio)

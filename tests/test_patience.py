@@ -1,0 +1,144 @@
+"""Slow senders, over real connections to uvicorn on loopback: none of them stays, and nobody waits for them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
+
+from image2model.settings import Settings
+from image2model.web import security
+from image2model.web.patience import Patient
+
+
+class Hasty(Patient):
+    """With no more patience than a test has."""
+
+    HEAD_SECONDS = 0.3
+    MOST_WAITING = 5
+
+
+class Patienter(Patient):
+    """With more than a test takes."""
+
+    HEAD_SECONDS = 600.0
+    MOST_WAITING = 5
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers how the body ended, or at once on `/early`."""
+    last = {"type": "none", "more_body": scope["path"] != "/early"}
+    while last.get("more_body"):
+        last = await receive()
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"12")]})
+    await send({"type": "http.response.body", "body": last["type"][-12:].rjust(12).encode()})
+
+
+@contextlib.contextmanager
+def serving(protocol: type[Patient]) -> Iterator[int]:
+    """The port of the app behind that protocol and the doors."""
+    guarded = security.Security(app, Settings(_env_file=None))
+    server = uvicorn.Server(uvicorn.Config(guarded, port=0, http=protocol, lifespan="off", log_level="error"))
+    listening = socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
+    thread.start()
+    yield listening.getsockname()[1]
+    server.should_exit = True
+    thread.join()
+
+
+@contextlib.contextmanager
+def connected(port: int) -> Iterator[socket.socket]:
+    """A connection to that port."""
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+        yield connection
+
+
+def drip(connection: socket.socket, data: bytes) -> bytes:
+    """Send a byte at a time for as long as the other side listens; return all that it answers."""
+    connection.settimeout(0.05)
+    answer = b""
+    for byte in itertools.cycle(data):
+        try:
+            connection.sendall(bytes([byte]))
+            if not (come := connection.recv(1000)):
+                return answer
+            answer += come
+        except TimeoutError:
+            continue
+        except OSError:
+            return answer
+    raise AssertionError
+
+
+@pytest.fixture(scope="module")
+def hasty() -> Iterator[int]:
+    """A server that does not wait."""
+    with serving(Hasty) as port:
+        yield port
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET /", b"POST / HTTP/1.1\r\nHost: a\r\n"])
+def test_a_head_that_does_not_end_is_cut_off(hasty: int, begun: bytes):
+    """Headers that come a byte at a time, before or after a good request, end in a closed connection, unanswered."""
+    with connected(hasty) as connection:
+        connection.sendall(begun)
+        assert drip(connection, b"X-Header: x\r\n") == b""
+
+
+def test_silence_is_cut_off(hasty: int):
+    """Whoever connects and says nothing is not waited for, nor after an answer."""
+    with connected(hasty) as silent, connected(hasty) as polite:
+        polite.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert b" 200 " in drip(polite, b"GET /")
+        assert silent.recv(1) == b""
+
+
+def test_a_body_that_nobody_reads_any_more_holds_no_connection(hasty: int):
+    """After the answer, what is left of a body does not drip on for ever."""
+    with connected(hasty) as connection:
+        connection.sendall(b"POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n")
+        assert b" 200 " in drip(connection, b"x")
+
+
+def test_a_body_that_drips_is_given_up(hasty: int, monkeypatch: pytest.MonkeyPatch):
+    """A byte now and then does not keep a request alive: the app sees the sender as gone."""
+    monkeypatch.setattr(security, "SEND_SECONDS", 0.3)
+    with connected(hasty) as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n")
+        assert b"disconnect" in drip(connection, b"x")
+
+
+def test_many_who_wait_stop_nobody():
+    """Of more silent connections than may wait the first are closed at once; a request is answered, a late one too."""
+    with serving(Patienter) as port, contextlib.ExitStack() as crowd:
+        silent = [crowd.enter_context(connected(port)) for _ in range(12)]
+        with connected(port) as prompt:
+            prompt.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert b" 200 " in prompt.recv(1000)
+        assert [connection.recv(1) for connection in silent[:7]] == [b""] * 7
+        silent[-1].sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert b" 200 " in silent[-1].recv(1000)
+
+
+@pytest.mark.parametrize(("size", "patience"), [(1, 0.0), (100_000, security.SEND_SECONDS)])
+async def test_a_steady_sender_is_not_hurried(size: int, patience: float):
+    """Whoever sends fast enough may take as long as it takes; whoever sends single bytes has ever less time."""
+
+    async def receive() -> dict[str, object]:
+        await asyncio.sleep(0.01)
+        return {"type": "http.request", "body": bytes(size), "more_body": True}
+
+    bounded = security._Bounded(receive, 1_000_000)
+    left = [bounded.patience]
+    for _ in range(5):
+        assert (await bounded())["type"] == "http.request"
+        left.append(bounded.patience)
+    assert all(after == patience or after < before for before, after in itertools.pairwise(left))
