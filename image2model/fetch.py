@@ -8,6 +8,7 @@ each checked in the same way.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -29,11 +30,14 @@ async def public_only(url: str) -> httpx.AsyncBaseTransport:
     if parts.scheme != "https" or not parts.hostname or "@" in parts.netloc:
         raise ImageRefused("url_refused", "This address cannot be used.", "Give an https address of a picture.")
     try:
-        verified: httpx.AsyncBaseTransport = AsyncSecureTransport(await async_validate_url(parts.hostname))
+        address = await async_validate_url(parts.hostname)
+        if not ip_address(address).is_global:  # carriers' and clouds' own networks count as public there
+            raise ValueError(address)
     except (ValueError, OSError):
         raise ImageRefused(
             "url_refused", "This address does not lead to a public host.", "Give an https address of a picture."
         ) from None
+    verified: httpx.AsyncBaseTransport = AsyncSecureTransport(address)
     return verified
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from safehttpx import AsyncSecureTransport
 
 from image2model.errors import ImageRefused
 from image2model.fetch import fetch, public_only
@@ -76,7 +78,12 @@ async def test_what_cannot_be_used_is_refused_with_its_reason(site, tmp_path: Pa
         "https://127.0.0.1/a.png", "https://localhost/a.png", "https://[::1]/a.png", "https://10.0.0.1/a.png",
         "https://169.254.169.254/latest/meta-data", "https://192.168.1.1/a.png", "https://[::ffff:127.0.0.1]/a.png",
         "https://0.0.0.0/a.png", "http://example.org/a.png", "file:///etc/passwd", "https://user:word@example.org/a.png",
-        "https:///a.png", "ftp://example.org/a.png",
+        "https:///a.png", "ftp://example.org/a.png", "gopher://127.0.0.1:25/_HELO", "dict://127.0.0.1:11211/stat",
+        "data:image/png;base64,AAAA", "//127.0.0.1/a.png", "https://2130706433/a.png", "https://0x7f000001/a.png",
+        "https://0177.0.0.1/a.png", "https://127.1/a.png", "https://[::ffff:7f00:1]/a.png", "https://[::]/a.png",
+        "https://[fe80::1]/a.png", "https://[fd00::1]/a.png", "https://224.0.0.1/a.png", "https://100.100.100.200/a.png",
+        "https://0/a.png", "https://172.16.0.1/a.png", "https://localhost./a.png", "https://127.0.0.1.:443/a.png",
+        f"https://{'a' * 300}.example/a.png",
     ],
 )  # fmt: skip
 async def test_no_address_of_the_inner_network_is_asked(url):
@@ -84,6 +91,20 @@ async def test_no_address_of_the_inner_network_is_asked(url):
     with pytest.raises(ImageRefused) as caught:
         await public_only(url)
     assert caught.value.code == "url_refused"
+
+
+async def test_a_name_that_changes_gains_nothing(monkeypatch: pytest.MonkeyPatch):
+    """The address that was checked is the one that is asked, whatever the name leads to a moment later."""
+    answers = iter(["8.8.4.4", "127.0.0.1"])
+
+    def looked_up(*_: object, **__: object) -> list[tuple[object, ...]]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (next(answers), 0))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", looked_up)
+    transport = await public_only("https://rebinding.example/a.png")
+    assert isinstance(transport, AsyncSecureTransport)
+    assert transport.verified_ip == "8.8.4.4"
+    assert next(answers) == "127.0.0.1"  # it was not asked again
 
 
 async def test_a_redirect_is_checked_like_the_first_address(site, tmp_path: Path):
