@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
@@ -13,6 +14,7 @@ from image2model.assets import report
 from image2model.studio import Studio
 from image2model.workers import Workers
 from tests import leaks
+from tests.attacks import FRIEND, PASSWORD
 from tests.browser import CHROMIUM, App, Watch, gone
 from tests.fal_server import FalServer
 from tests.scripted import ScriptedGenerator, scripted_settings
@@ -97,6 +99,22 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     assert workers
     assert app.stop() == 0
     assert gone(workers)
+
+
+@pytest.fixture(scope="session")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """An app of its own, because attacks use up its tries; it knows two host names and believes one proxy."""
+    folder = tmp_path_factory.mktemp("target")
+    app = App(folder, ADMIN_PASSWORD=PASSWORD, ALLOWED_HOSTS="127.0.0.1 models.example.org", CORS_ORIGINS=FRIEND)
+    yield app.start()
+    app.stop()
+
+
+@pytest.fixture(scope="session")
+def visitor(target: App) -> Iterator[httpx.Client]:
+    """A visitor of `target` with no rights."""
+    with httpx.Client(base_url=target.url, timeout=120, trust_env=False) as client:
+        yield client
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

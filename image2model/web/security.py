@@ -14,7 +14,8 @@ from gradio.route_utils import CustomCORSMiddleware
 from limits import parse
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse
@@ -32,6 +33,8 @@ LEAST_RATE = 1000.0
 MOST_TEXT = 4_000_000
 """Bytes of a request to Gradio that is no upload."""
 ANYWHERE = "*"
+SAFE = ("GET", "HEAD", "OPTIONS")
+"""Methods that change nothing."""
 EXPOSED = ("X-Correlation-ID", "Content-Disposition", "Content-Range", "Retry-After")
 """Headers that other sites' scripts may read, too, where they may call at all."""
 PAGE_POLICY = "; ".join((
@@ -110,6 +113,7 @@ class Security:
         self._app = app
         self._behind_proxy = ProxyHeadersMiddleware(self._checked, settings.trusted_proxies.split())  # type: ignore[arg-type]
         self._hosts = settings.allowed_hosts.lower().split()
+        self._friends = settings.cors_origins.split()
         self._most_upload = (settings.max_files + 1) * 4_000_000 * settings.max_file_mb
         self._sign_ins = Throttle()
 
@@ -144,6 +148,11 @@ class Security:
         except TooLarge:
             if not sender.begun:
                 await TOO_LARGE(scope, receive, sender)
+        except RuntimeError as error:
+            if not sender.begun or not isinstance(error.__cause__, HTTPException):
+                raise
+            # Gradio has told somebody that it knows no such session, and then fails: the stream only has to end.
+            await sender({"type": "http.response.body"})
 
     def _refusal(self, scope: Scope, most: int) -> JSONResponse | None:
         """What is answered at once."""
@@ -151,6 +160,8 @@ class Security:
         hosts += [value.split(b",")[0].strip() for name, value in scope["headers"] if name == b"x-forwarded-host"]
         if not hosts or not all(self._known(host) for host in hosts):
             return _refuse(400, "host_unknown", "This host name is not served here.")
+        if scope["method"] not in SAFE and self._is_strange(Headers(scope=scope)):
+            return _refuse(403, "other_site", "Pages of other sites may send nothing here, but those of CORS_ORIGINS.")
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if not length.isdigit() or int(length) > most:
             return TOO_LARGE
@@ -160,6 +171,19 @@ class Security:
         if scope["method"] == "POST" and scope["path"].rstrip("/") == "/login" and not self._sign_ins.tried(client):
             return _refuse(429, "too_many_tries", "Too many tries to sign in. Wait a minute.")
         return None
+
+    def _is_strange(self, headers: Headers) -> bool:
+        """Whether a browser says that another site's page sends this, be it a form that needs nobody's leave.
+
+        Browsers tell it in Sec-Fetch-Site, where the connection can be trusted, else by Origin; programs tell neither.
+        """
+        origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+        if ANYWHERE in self._friends or origin in self._friends:
+            return False
+        if site:
+            return site not in ("same-origin", "none")
+        hosts = (headers.get("host"), headers.get("x-forwarded-host"))
+        return origin is not None and origin.rpartition("//")[2] not in hosts
 
     def _known(self, host: bytes) -> bool:
         name = re.sub(r":\d+$", "", host.decode("latin-1").lower())
