@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import itertools
+import os
 import random
 import statistics
 import tempfile
@@ -139,6 +140,7 @@ async def milliseconds(work: Callable[[], Awaitable[Any]], rounds: int = 9) -> f
 async def measure(count: int, database: str) -> Mapping[str, float]:
     """Milliseconds for each question with so many batches."""
     with tempfile.TemporaryDirectory() as folder:
+        os.environ["GRADIO_TEMP_DIR"] = f"{folder}/cache"
         settings = Settings(
             data_dir=Path(folder), database_url=database, generator="local", workers=1, fal_key="a:b", _env_file=None
         )

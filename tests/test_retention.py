@@ -13,10 +13,12 @@ import pytest
 import trimesh
 from prometheus_client import REGISTRY
 
-from image2model.batches import exports, folders, retention
+from image2model.batches import disk, exports, folders, retention, search
 from image2model.batches.retention import Doomed, Held, Rules, doomed
 from image2model.errors import Conflict, GenerationFailed, NotFound
+from image2model.generators.base import Submitted
 from image2model.studio import Studio
+from image2model.studio.cleaning import plan
 from image2model.web.ui.render import kept
 from image2model.workers import Workers
 from tests.scripted import ScriptedGenerator, box_glb, finished, picture, scripted_settings
@@ -175,6 +177,7 @@ async def test_the_host_finds_batches_by_state_name_and_id(studio, generator, tm
     """A page of what is wanted, newest first, and how many there are in all."""
     ids = [await made(studio, tmp_path / "in", name) for name in ("chair.png", "table_50%.png", "armchair.png")]
     assert [one["batch_id"] for one in (await studio.host.search(text="chair"))["batches"]] == [ids[2], ids[0]]
+    assert (await studio.host.search(oldest_first=True, limit=1))["batches"][0]["batch_id"] == ids[0]
     page = await studio.host.search(limit=1, offset=1)
     assert ([one["batch_id"] for one in page["batches"]], page["total"]) == ([ids[1]], 3)
     assert (await studio.host.search(text="_50%"))["total"] == 1
@@ -188,7 +191,10 @@ async def test_the_host_finds_batches_by_state_name_and_id(studio, generator, tm
 async def test_the_host_sees_what_lies_on_disk_and_what_happened(studio, tmp_path):
     """Bytes by kind, the newest files with relative paths, and a curve whose sums are the jobs."""
     await made(studio, tmp_path / "in", "a.png", "b.png")
+    for file in (tmp_path / "data" / "batches").rglob("model.glb"):
+        os.utime(file, (time.time() - 3 * 86400,) * 2)
     usage = await studio.host.disk_usage()
+    assert time.time() - 60 < usage["measured_at"] <= time.time()
     assert {"uploads", "results", "exports", "logs", "database", "cache"} <= set(usage["kinds"])
     assert usage["kinds"]["uploads"]["files"] == 4
     assert usage["data_bytes"] == sum(use["size"] for kind, use in usage["kinds"].items() if kind != "cache")
@@ -199,9 +205,6 @@ async def test_the_host_sees_what_lies_on_disk_and_what_happened(studio, tmp_pat
     assert (sum(span["jobs"] for span in curve), sum(span["failed"] for span in curve)) == (2, 0)
     assert sum(span["cost"] for span in curve) == pytest.approx(0.6)
     assert await studio.host.reasons() == []
-    results = tmp_path / "data" / "batches"
-    for file in results.rglob("model.glb"):
-        os.utime(file, (time.time() - 3 * 86400,) * 2)
     assert (await studio.host.growth(days=5))[1] == 2 * len(box_glb())
 
 
@@ -289,8 +292,8 @@ async def test_an_export_that_is_being_sent_stays(studio, tmp_path, monkeypatch)
     sent = (await studio.meshes.export(one, 1, stl)).path
     with studio.folders.reading(sent):
         await studio.meshes.export(one, 1, ply)
-        assert sent not in studio.folders.stale_exports(-1)
-    assert sent in studio.folders.stale_exports(-1)
+        assert sent not in studio.folders.stale(disk.survey(studio.folders.data).exports, -1)
+    assert sent in studio.folders.stale(disk.survey(studio.folders.data).exports, -1)
     await studio.meshes.export(one, 1, obj)
     assert not sent.exists()
 
@@ -304,3 +307,50 @@ async def test_a_lighter_copy_that_has_gone_is_made_again_for_the_zip(studio, ge
     lighter.unlink()
     archive = zipfile.ZipFile(await studio.lend_archive(batch.id))
     assert lighter.name in archive.namelist()
+
+
+async def test_a_cleanup_tells_what_stays_and_why(studio, generator, tmp_path):
+    """Old batches that are pinned or downloaded and ones that are worked are named with the reason; the rest goes."""
+    goes, pinned, read = [await made(studio, tmp_path / "in", f"{name}.png", "x.png") for name in "abc"]
+    await studio.host.pin(pinned)
+    generator.gate = asyncio.Event()
+    works = (await studio.submit([picture(tmp_path / "in", "d.png")])).id
+    await asyncio.sleep(0.05)
+    with studio.folders.reading(studio.folders.batch(read)):
+        dry = await studio.host.cleanup(hours=0.00001)
+        wet = await studio.host.cleanup(hours=0.00001, dry_run=False)
+    assert [(one["name"], one["title"], one["images"]) for one in dry["items"]] == [(goes, "a.png", 2)]
+    why = {one["name"]: one["reason"] for one in dry["stays"]}
+    assert why == {pinned: "is kept for good", read: "is being downloaded", works: "is being worked on"}
+    assert (wet["items"], wet["freed_bytes"], wet["stays"]) == (dry["items"], dry["freed_bytes"], dry["stays"])
+    assert {one["name"] for one in (await studio.host.cleanup(hours=1.0))["stays"]} == {works}
+
+
+async def test_what_a_cleanup_could_not_delete_is_not_counted(studio, tmp_path):
+    """A batch that somebody begins to download after it was chosen stays, is told of, and frees nothing."""
+    ids = [await made(studio, tmp_path / "in", f"{name}.png") for name in "ab"]
+    store, free = studio.host._desk.store, (await studio.host.inspect(ids[0]))["size"]
+    await asyncio.sleep(0.05)
+    going = plan(studio.folders, store.read(search.endings), store.ids(), Rules(0.00001), HOUR)
+    with studio.folders.reading(studio.folders.batch(ids[1])):
+        freed, left, errors = await studio.host._remove(going)
+    assert (freed.size, left, errors) == (free, {ids[1]}, [f"{ids[1]}: This batch is being downloaded."])
+    assert (await studio.host.inspect(ids[1]))["files"] > 0
+
+
+async def test_the_host_looks_into_a_batch(studio, generator, tmp_path):
+    """Its pictures with reasons, the far side's ids, what was paid, what it takes on disk, and all that happened."""
+    why = GenerationFailed("fal_refused", "fal could not use this picture.", retryable=False)
+    generator.script = lambda task: [Submitted({"request_id": "id"}), *([why] if "2-b" in str(task.folder) else [])]
+    batch_id = await made(studio, tmp_path / "in", "a.png", "b.png")
+    seen = await studio.host.inspect(batch_id)
+    assert [job["error"] and job["error"]["code"] for job in seen["jobs"]] == [None, "fal_refused"]
+    assert [paid["state"] for job in seen["jobs"] for paid in job["paid"]] == ["charged", "maybe"]
+    assert [(job["request_id"], job["price"]) for job in seen["jobs"]] == [("id", 0.3)] * 2
+    files = [file for file in studio.folders.batch(batch_id).rglob("*") if file.is_file()]
+    assert (seen["size"], seen["files"]) == (sum(file.stat().st_size for file in files), len(files))
+    last = [event for event in seen["events"] if event["number"] == 2][-1]
+    assert (last["name"], last["state"], last["code"]) == ("b.png", "failed", "fal_refused")
+    assert [event["at"] for event in seen["events"]] == sorted(event["at"] for event in seen["events"])
+    with pytest.raises(NotFound):
+        await studio.host.history("nobody's")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import heapq
 import os
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 Kind = Literal["uploads", "results", "exports", "logs", "database", "other"]
 DAY = 86400.0
+BATCHES = f"batches{os.sep}"
 KINDS: tuple[Kind, ...] = ("uploads", "results", "exports", "logs", "database", "other")
 
 
@@ -22,6 +24,29 @@ class Use:
     """Bytes."""
     files: int = 0
     folders: int = 0
+
+    def add(self, size: int, files: int, folders: int) -> None:
+        """Count so much more."""
+        self.size += size
+        self.files += files
+        self.folders += folders
+
+
+@dataclass(slots=True)
+class Survey:
+    """What lies in the data folder, found in one walk."""
+
+    kinds: dict[Kind, Use] = field(default_factory=lambda: {kind: Use() for kind in KINDS})
+    batches: dict[str, Use] = field(default_factory=dict)
+    """By the batch's id, its own folder counted."""
+    days: Counter[int] = field(default_factory=Counter)
+    """Bytes of the files that were last written on each day (UTC, counted since 1970)."""
+    exports: list[Path] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        """All of it, in bytes."""
+        return sum(use.size for use in self.kinds.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,26 +80,21 @@ def measure(folder: Path) -> Use:
     return use
 
 
-def by_kind(data: Path) -> dict[Kind, Use]:
-    """What each kind of file takes in the data folder."""
-    uses, skip = {kind: Use() for kind in KINDS}, len(str(data)) + 1
+def survey(data: Path) -> Survey:
+    """Look at all that lies in the data folder."""
+    found, skip = Survey(), len(str(data)) + 1
     for entry in walk(data):
-        _add(uses[kind_of(entry.path[skip:])], entry)
-    return uses
-
-
-def by_day(data: Path, days: int, now: float) -> list[int]:
-    """How many bytes of what lies in the data folder were written on each of the last days (UTC), today last.
-
-    A file counts on the day of its last change, so the database stands under today.
-    """
-    sizes = [0] * days
-    for entry in walk(data):
-        if entry.is_file() and (status := _status(entry)):
-            past = int(now // DAY - status.st_mtime // DAY)
-            if 0 <= past < days:
-                sizes[-1 - past] += status.st_size
-    return sizes
+        path, status = entry.path[skip:], None if entry.is_dir() else _status(entry)
+        kind, takes = kind_of(path), (status.st_size, 1, 0) if status else (0, 0, int(entry.is_dir()))
+        found.kinds[kind].add(*takes)
+        if path.startswith(BATCHES):
+            batch_id = path[len(BATCHES) :].partition(os.sep)[0]
+            found.batches.setdefault(batch_id, Use()).add(*takes)
+        if status:
+            found.days[int(status.st_mtime // DAY)] += status.st_size
+            if kind == "exports":
+                found.exports.append(Path(entry.path))
+    return found
 
 
 def kind_of(path: str) -> Kind:

@@ -81,16 +81,12 @@ class Folders:
 
     def is_in_use(self, batch_id: str) -> bool:
         """Whether anything of the batch is being read or sent at the moment."""
-        return any(self.is_read(folder) for folder in self.all_of(batch_id))
+        return bool(self._readers) and any(self.is_read(folder) for folder in self.all_of(batch_id))
 
     def orphans(self, known: Set[str], older_than: float = 3600) -> list[Path]:
         """Batch folders that no row owns; ones younger than `older_than` seconds may be on their way in."""
         strange = (folder for folder in self.batches.iterdir() if folder.name not in known)
         return [folder for folder in strange if _age(folder, "st_mtime") > older_than and not self.is_read(folder)]
-
-    def stale_exports(self, older_than: float) -> list[Path]:
-        """Converted meshes older than `older_than` seconds: they can be made again from the mesh."""
-        return self._stale(self.batches.glob("*/*/exports/*"), older_than)
 
     @property
     def cache(self) -> Path:
@@ -121,9 +117,9 @@ class Folders:
 
         Whatever a batch needs was copied when it was submitted; aborted uploads stay for ever otherwise.
         """
-        return self._stale(self.cache.rglob("*"), older_than)
+        return self.stale(self.cache.rglob("*"), older_than)
 
-    def _stale(self, paths: Iterable[Path], older_than: float) -> list[Path]:
+    def stale(self, paths: Iterable[Path], older_than: float) -> list[Path]:
         """Those of them that are files, are older than `older_than` seconds and not being read."""
         files = (path for path in paths if path.is_file())
         return [file for file in files if _age(file, "st_ctime") > older_than and not self.is_read(file)]

@@ -28,6 +28,10 @@ class Readers:
                 self._read.subtract(paths)
                 self._read += Counter()  # leaves out those that nobody reads any more
 
+    def __bool__(self) -> bool:
+        """Whether anything is read."""
+        return bool(self._read)
+
     def read(self, path: Path) -> bool:
         """Whether the file, something in the folder, or a folder around it is read."""
         with self._lock:

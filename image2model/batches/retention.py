@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Reason = Literal["age", "data size", "free disk", "no files", "asked"]
+Stay = Literal["is being worked on", "is kept for good", "is being downloaded"]
 HOUR = 3600.0
 SETTLING = HOUR
 """Seconds in which a row may be without files: it may be on its way in or out."""
@@ -24,11 +25,19 @@ class Held:
     files: int = 0
     in_use: bool = False
     """Whether something of it is being read or sent."""
+    title: str = ""
+    """What people call it: its first picture's name."""
+    images: int = 1
+    """Its jobs."""
 
     @property
-    def may_go(self) -> bool:
-        """Whether it may be deleted at all without a person's word on this very batch."""
-        return self.ended is not None and not self.pinned and not self.in_use
+    def stays(self) -> Stay | None:
+        """Why it may not be deleted without a person's word on this very batch; None where it may."""
+        if self.ended is None:
+            return "is being worked on"
+        if self.pinned:
+            return "is kept for good"
+        return "is being downloaded" if self.in_use else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +65,7 @@ def doomed(held: Iterable[Held], rules: Rules, now: float, used: int, free: int)
 
     `used` is what the data takes and `free` what is free on its disk, both in bytes.
     """
-    oldest_first = sorted((one for one in held if one.may_go), key=lambda one: one.ended or 0.0)
+    oldest_first = sorted((one for one in held if one.stays is None), key=lambda one: one.ended or 0.0)
     going = [Doomed(one, reason) for one in oldest_first if (reason := _overdue(one, rules, now))]
     gone = {one.held.batch_id for one in going}
     freed = sum(one.held.size for one in going)
@@ -75,6 +84,11 @@ def too_much(rules: Rules, used: int, free: int) -> Reason | None:
     if rules.max_bytes is not None and used > rules.max_bytes:
         return "data size"
     return "free disk" if rules.free_bytes is not None and free < rules.free_bytes else None
+
+
+def spared(held: Iterable[Held], hours: float, now: float) -> list[Held]:
+    """Return what stays although it ended that long ago, and what is still being worked on."""
+    return [one for one in held if one.stays and (one.ended is None or one.ended + hours * HOUR <= now)]
 
 
 def kept_until(ended: float | None, pinned: bool, hours: float | None) -> float | None:

@@ -20,11 +20,13 @@ class Wanted:
     generator: str = ""
     text: str = ""
     """Part of a picture's name in any case, or the beginning of one of the batch's ids."""
+    oldest_first: bool = False
 
 
 def page(connection: Connection, wanted: Wanted, limit: int, offset: int) -> tuple[list[str], int]:
-    """The ids of the newest batches that are wanted, and how many there are in all."""
-    query = _filtered(select(batches.c.id), wanted).order_by(batches.c.created_at.desc(), batches.c.id)
+    """The ids of a page of the batches that are wanted, the newest first by default, and how many there are in all."""
+    by_time = batches.c.created_at if wanted.oldest_first else batches.c.created_at.desc()
+    query = _filtered(select(batches.c.id), wanted).order_by(by_time, batches.c.id)
     count = _filtered(select(func.count()).select_from(batches), wanted)
     return list(connection.scalars(query.limit(limit).offset(offset))), connection.scalar(count) or 0
 
@@ -52,11 +54,25 @@ def standing(connection: Connection) -> dict[str, Any]:
 
 
 def endings(connection: Connection) -> Sequence[Any]:
-    """Of every batch: `id`, `pinned`, and when it `ended` (None while it is worked)."""
+    """Of every batch: `id`, `pinned`, when it `ended` (None while it is worked), its first `name`, and its `images`."""
     unfinished = func.sum(case((jobs.c.state.in_(UNFINISHED), 1), else_=0))
     over = case((unfinished == 0, func.max(jobs.c.finished_at)), else_=None)
-    query = select(batches.c.id, batches.c.pinned, over.label("ended")).join(jobs).group_by(batches.c.id)
+    first = func.max(case((jobs.c.number == 1, jobs.c.name)))
+    query = (
+        select(batches.c.id, batches.c.pinned, over.label("ended"), first.label("name"), func.count().label("images"))
+        .join(jobs)
+        .group_by(batches.c.id)
+    )
     return connection.execute(query).all()
+
+
+def paid(connection: Connection, batch_id: str) -> dict[str, list[dict[str, Any]]]:
+    """What the ledger says of each press of a batch's jobs, by the job's id: `state`, `amount` and `at`."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    query = select(ledger).where(ledger.c.batch_id == batch_id).order_by(ledger.c.press)
+    for row in connection.execute(query):
+        found.setdefault(row.job_id, []).append({"state": row.state, "amount": float(row.amount), "at": row.at})
+    return found
 
 
 def reasons(connection: Connection, since: float) -> list[dict[str, Any]]:

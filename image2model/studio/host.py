@@ -6,25 +6,24 @@ import asyncio
 import logging
 import shutil
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, astuple
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 from ..batches import disk, money, retention, search
 from ..batches.desk import Desk
 from ..batches.folders import Folders
 from ..batches.policy import FAULTS
-from ..batches.records import Batch, BatchState
+from ..batches.records import Batch, BatchState, Job
 from ..batches.runner import Runner
 from ..batches.store import SpendingBy
-from ..batches.views import batch_view
 from ..errors import Conflict, NotFound
 from ..generators.base import Generator
 from ..metrics import FREED_BYTES, REMOVED
 from ..settings import Settings
-from .cleaning import Freed, Tally, remove_files
+from .cleaning import Freed, Plan, Surveys, Tally, plan, remove_files
+from .viewing import Viewing
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +41,17 @@ class Host:
     """One studio's, as `Studio.host`; rights are the caller's to check."""
 
     def __init__(
-        self, settings: Settings, generators: Mapping[str, Generator], folders: Folders, desk: Desk, runner: Runner
+        self,
+        settings: Settings,
+        generators: Mapping[str, Generator],
+        folders: Folders,
+        desk: Desk,
+        runner: Runner,
+        view: Viewing,
     ) -> None:
         self._settings, self._generators = settings, generators
-        self._folders, self._desk, self._runner = folders, desk, runner
+        self._folders, self._desk, self._runner, self._view = folders, desk, runner, view
+        self._surveys = Surveys(folders)
 
     async def overview(self) -> dict[str, Any]:
         """For the host: `standing`, counts of batches and jobs by state, outcomes of 24 hours, breakers, disk (bytes).
@@ -134,15 +140,63 @@ class Host:
         return await self._desk.call(self._desk.store.spending, by, since)
 
     async def search(
-        self, *, state: BatchState | None = None, generator: str = "", text: str = "", limit: int = 50, offset: int = 0
+        self,
+        *,
+        state: BatchState | None = None,
+        generator: str = "",
+        text: str = "",
+        oldest_first: bool = False,
+        limit: int = 50,
+        offset: int = 0,
     ) -> dict[str, Any]:
-        """A page of batches, newest first: `batches` (`batches.views`, each with `pinned`) and `total`.
+        """A page of batches, newest first unless asked otherwise: `batches` (`Viewing`) and `total`.
 
-        `text` is part of a picture's name, or the beginning of an id.
+        `text` is part of a picture's name in any case, or the beginning of an id.
         """
-        wanted = search.Wanted(state, generator, text)
+        wanted = search.Wanted(state, generator, text, oldest_first)
         found, total = await self._desk.call(self._desk.store.page, wanted, limit, offset)
         return {"batches": [self._view(batch) for batch in found], "total": total}
+
+    async def inspect(self, batch_id: str) -> dict[str, Any]:
+        """All that is known of a batch; raises NotFound.
+
+        That is its view (`Viewing`), its other ids (`task_id`, `work_id`, `correlation_id`), what deleting it frees
+        (`size` in bytes, `files`), whether it is `in_use` (being downloaded), and its `events` (see `history`).
+        Each job has its `price` (expected), its `request_id` at the far side and what the ledger says (`paid`: of each
+        press `state`, `amount`, `at`), and when it was `pressed_at`, `started_at` and `finished_at` (since 1970).
+        """
+        batch = await self._desk.call(self._desk.store.batch, batch_id)
+        paid = await self._desk.call(self._desk.store.read, search.paid, batch_id)
+        use = await asyncio.to_thread(Tally().add, self._folders.all_of(batch_id))
+        view = self._view(batch)
+        return {
+            **view,
+            "task_id": batch.task_id,
+            "work_id": batch.work_id,
+            "correlation_id": batch.correlation_id,
+            "size": use.size,
+            "files": use.files,
+            "in_use": self._folders.is_in_use(batch_id),
+            "jobs": [
+                {**seen, **_inside(job), "paid": paid.get(job.id, [])}
+                for seen, job in zip(view["jobs"], batch.jobs, strict=True)
+            ],
+            "events": await self._history(batch),
+        }
+
+    async def history(self, batch_id: str) -> list[dict[str, Any]]:
+        """What happened to the jobs of a batch, oldest first; raises NotFound.
+
+        Each event has the job's `number` and `name`, the `attempt`, the `state` it came to `at` a time (since 1970),
+        what was said (`message`), and why it failed (`code`, or None).
+        """
+        return await self._history(await self._desk.call(self._desk.store.batch, batch_id))
+
+    async def _history(self, batch: Batch) -> list[dict[str, Any]]:
+        jobs = {job.id: {"number": job.number, "name": job.name} for job in batch.jobs}
+        kept = ("attempt", "state", "message", "code", "at")
+        events = await self._desk.call(self._desk.store.history, batch.id)
+        return [{**jobs[event["job_id"]], **{key: event[key] for key in kept}} for event in events]
 
     async def reasons(self, hours: float = 24.0) -> list[dict[str, Any]]:
         """Why jobs failed lately (`search.reasons`)."""
@@ -164,22 +218,28 @@ class Host:
         """`kinds` (uploads, results, … and cache: size in bytes, files, folders), and the disk in bytes.
 
         `cache` is Gradio's own and mostly links to results. `data_bytes` leaves it out; `total`, `used` and
-        `free_bytes` are of the disk that holds the data.
+        `free_bytes` are of the disk that holds the data. The kinds are as of `measured_at` (since 1970), for looking at
+        very many files takes a while.
         """
-        kinds = await asyncio.to_thread(disk.by_kind, self._folders.data)
-        cache = await asyncio.to_thread(disk.measure, self._folders.cache)
+        found, cache, measured_at = await self._surveys()
         whole = shutil.disk_usage(self._folders.data)
         return {
-            "kinds": {**{str(kind): asdict(use) for kind, use in kinds.items()}, "cache": asdict(cache)},
-            "data_bytes": sum(use.size for use in kinds.values()),
+            "kinds": {**{str(kind): asdict(use) for kind, use in found.kinds.items()}, "cache": asdict(cache)},
+            "data_bytes": found.size,
+            "measured_at": measured_at,
             "disk_total_bytes": whole.total,
             "disk_used_bytes": whole.used,
             "disk_free_bytes": whole.free,
         }
 
     async def growth(self, days: int = 30) -> list[int]:
-        """How many bytes of what lies in the data folder were written on each of the last days, today (UTC) last."""
-        return await asyncio.to_thread(disk.by_day, self._folders.data, days, time.time())
+        """How many bytes of what lies in the data folder were written on each of the last days, today (UTC) last.
+
+        A file counts on the day of its last change, so the database stands under today.
+        """
+        found, _, measured_at = await self._surveys()
+        today = int(measured_at // money.DAY)
+        return [found.days[day] for day in range(today - days + 1, today + 1)]
 
     async def list_files(self, kind: disk.Kind, limit: int = 100) -> dict[str, Any]:
         """The newest files of a kind: `items` (path relative to the data folder, size, modified), and all of them."""
@@ -198,6 +258,7 @@ class Host:
             log.info("batch %s is being read: its files go later, as nobody's", short, extra={"batch": short})
             return Freed()
         freed = await asyncio.to_thread(remove_files, self._folders.all_of(batch_id))
+        self._surveys.forget()
         log.info("deleted batch %s (%s), %d bytes", short, reason, freed.size, extra={"batch": short})
         REMOVED.labels("batch", reason).inc()
         FREED_BYTES.labels("batch").inc(freed.size)
@@ -207,8 +268,9 @@ class Host:
         """Delete what ended more than `hours` ago and what nobody owns; a dry run only tells.
 
         Pinned and running batches, ones that are being downloaded and uploads of the last hour stay.
-        Returns `items` (kind, name, reason, size in bytes, files, folders), `freed_bytes`, `files`, `folders`
-        and `errors` (plain sentences).
+        Returns `items` (kind, name, reason, size in bytes, files, folders; of batches also `title`, `images` and when
+        it `ended`), `stays` (batches that are old, too, or are worked, and the reason why they stay), `freed_bytes`,
+        `files`, `folders` and `errors` (plain sentences).
         """
         return await self._clean(retention.Rules(hours), max(1.0, 24.0 if hours is None else hours) * HOUR, dry_run)
 
@@ -221,83 +283,57 @@ class Host:
     async def _clean(self, rules: retention.Rules, stale: float, dry_run: bool) -> dict[str, Any]:
         rows = await self._desk.call(self._desk.store.read, search.endings)
         known = await self._desk.call(self._desk.store.ids)
-        going, loose, items = await asyncio.to_thread(self._decided, rows, known, rules, stale)
-        total = Freed(**{key: sum(item[key] for item in items) for key in ("size", "files", "folders")})
-        errors = [] if dry_run else await self._remove(going, loose)
+        found = await asyncio.to_thread(plan, self._folders, rows, known, rules, stale)
+        freed, items = Freed(), list(found.items)
+        errors: list[str] = []
+        if not dry_run:
+            freed, left, errors = await self._remove(found)
+            items = [item for item in items if item["name"] not in left]
+        for item in items if dry_run else ():
+            freed.add(item["size"], item["files"], item["folders"])
         return {
             "items": items,
-            "freed_bytes": total.size,
-            "files": total.files,
-            "folders": total.folders,
+            "stays": list(found.stays),
+            "freed_bytes": freed.size,
+            "files": freed.files,
+            "folders": freed.folders,
             "errors": errors,
             "dry_run": dry_run,
         }
 
-    def _decided(
-        self, rows: Sequence[Any], known: set[str], rules: retention.Rules, stale: float
-    ) -> tuple[list[retention.Doomed], dict[str, list[Path]], list[dict[str, Any]]]:
-        """The batches that go, what else goes, and both as items of `cleanup`."""
-        used = Tally().add([self._folders.data, self._folders.cache]).size
-        free = shutil.disk_usage(self._folders.data).free
-        if retention.too_much(rules, used, free):
-            stale = min(stale, HOUR)  # what can be made again goes before what cannot
-        loose = self._loose(known, stale)
-        spare = Tally().add(path for paths in loose.values() for path in paths).size
-        held = [self._held(row) for row in rows]
-        going = retention.doomed(held, rules, time.time(), used - spare, free + spare)
-        gone = {folder for one in going for folder in self._folders.all_of(one.held.batch_id)}
-        loose = {kind: [path for path in paths if gone.isdisjoint(path.parents)] for kind, paths in loose.items()}
-        return going, loose, self._items(going, loose)
-
-    def _items(self, going: Sequence[retention.Doomed], loose: Mapping[str, Sequence[Path]]) -> list[dict[str, Any]]:
-        tally = Tally()
-        batches = [
-            {"kind": "batch", "name": one.held.batch_id, "reason": one.reason,
-             **asdict(tally.add(self._folders.all_of(one.held.batch_id)))}
-            for one in going
-        ]  # fmt: skip
-        others = [
-            {"kind": kind, "name": f"{len(paths)} of them", "reason": "nobody's", **asdict(tally.add(paths))}
-            for kind, paths in loose.items()
-            if paths
-        ]
-        return [*batches, *others]
-
-    def _held(self, row: Any) -> retention.Held:
-        use = disk.measure(self._folders.batch(row.id))
-        in_use = self._folders.is_in_use(row.id)
-        return retention.Held(row.id, row.ended, row.pinned, use.size, use.files, in_use)
-
-    def _loose(self, known: set[str], stale: float) -> dict[str, list[Path]]:
-        """What nobody owns or what can be made again, by its kind."""
-        return {
-            "orphan": self._folders.orphans(known),
-            "export": self._folders.stale_exports(stale),
-            "cache": self._folders.stale_cache(stale),
-        }
-
-    async def _remove(self, going: Sequence[retention.Doomed], loose: Mapping[str, Sequence[Path]]) -> list[str]:
-        errors = []
-        for one in going:
-            if self._folders.is_in_use(one.held.batch_id):
-                continue
+    async def _remove(self, found: Plan) -> tuple[Freed, set[str], list[str]]:
+        """Remove what the plan says; return what that has freed, the ids of batches that stayed, and why they did."""
+        freed, left = Freed(), set[str]()
+        errors: list[str] = []
+        for batch_id, reason in ((one.held.batch_id, one.reason) for one in found.going):
             try:
-                await self.delete(one.held.batch_id, reason=one.reason)
+                if self._folders.is_in_use(batch_id):
+                    raise Conflict("batch_in_use", "This batch is being downloaded.", "Try again when that is over.")
+                freed.add(*astuple(await self.delete(batch_id, reason=reason)))
             except (NotFound, Conflict) as error:  # gone meanwhile, or begun anew
-                errors.append(f"{one.held.batch_id}: {error.message}")
-        for kind, paths in loose.items():
+                left.add(batch_id)
+                errors.append(f"{batch_id}: {error.message}")
+        for kind, paths in found.loose.items():
             paths = [path for path in paths if not self._folders.is_read(path)]
-            freed = await asyncio.to_thread(remove_files, paths)
+            removed = await asyncio.to_thread(remove_files, paths)
+            freed.add(*astuple(removed))
             if paths:
-                log.info("deleted %d of kind %s that nobody owns, %d bytes", len(paths), kind, freed.size)
+                log.info("deleted %d of kind %s that nobody owns, %d bytes", len(paths), kind, removed.size)
             REMOVED.labels(kind, "nobody's").inc(len(paths))
-            FREED_BYTES.labels(kind).inc(freed.size)
+            FREED_BYTES.labels(kind).inc(removed.size)
         await asyncio.to_thread(self._folders.drop_empty, 24 * HOUR)
-        return errors
+        self._surveys.forget()
+        return freed, left, errors
 
-    def _view(self, batch: Batch) -> dict[str, Any]:
-        spec = (self._generators.get(batch.generator) or next(iter(self._generators.values()))).spec
-        return {**batch_view(batch, spec, time.time()), "pinned": batch.pinned}
+
+def _inside(job: Job) -> dict[str, Any]:
+    return {
+        "price": float(job.price),
+        "request_id": (job.remote or {}).get("request_id"),
+        "pressed_at": job.pressed_at,
+        "started_at": job.started_at,
+        "finished_at": job.finished_at,
+    }
 
 
 def _entry(code: str, words: tuple[str, str], count: int, last_seen: float) -> dict[str, Any]:

@@ -9,14 +9,13 @@ import asyncio
 import contextlib
 import logging
 import shutil
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..assets import report
-from ..batches import money, retention
+from ..batches import money
 from ..batches.archive import Entry, Stream, kept_zip
 from ..batches.changes import Changes
 from ..batches.desk import Desk
@@ -26,7 +25,6 @@ from ..batches.policy import NOT_OVER_THERE, Policy
 from ..batches.records import ENDED_BADLY, Batch, Job, NewJob
 from ..batches.runner import Runner
 from ..batches.store import Store, new_id
-from ..batches.views import batch_view
 from ..batches.work import Shop
 from ..errors import NotAllowed, NotFound, OptionRefused, PicturesRefused, SettingsError, Unavailable
 from ..files import installation_secret
@@ -42,6 +40,7 @@ from .inputs import Inputs
 from .meshes import Meshes
 from .seeing import SHEET, TURNTABLE, Seeing
 from .taking import Picture, keep_pictures
+from .viewing import Viewing
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +102,8 @@ class Studio:
         self.meshes = Meshes(settings, self.folders, exports, self.batch, self.contents)
         """What is done with finished meshes."""
         self._money = money.Limits(settings.daily_budget, settings.batch_cost_limit, settings.images_per_hour)
-        self.host = Host(settings, self.generators, self.folders, self._desk, self._runner)
+        self._view = Viewing(settings, self.generators)
+        self.host = Host(settings, self.generators, self.folders, self._desk, self._runner, self._view)
         """What only the host may do: whoever calls it checks that it is the host."""
         self.inputs = Inputs(self.folders, self.workers, self.limits)
         """What is known of pictures before they are worked."""
@@ -258,16 +258,6 @@ class Studio:
         waits = any(job.state == "new" for job in batch.jobs)
         ahead = await self._desk.call(self._store.waiting_before, batch) if waits else 0
         return self._view(batch, ahead)
-
-    def _view(self, batch: Batch, ahead: int = 0) -> dict[str, Any]:
-        known = self.generators.get(batch.generator) or self.generator()
-        over = retention.ended([job.finished_at for job in batch.jobs])
-        return {
-            **batch_view(batch, known.spec, time.time(), ahead),
-            "pinned": batch.pinned,
-            "kept_until": retention.kept_until(over, batch.pinned, self.settings.retention_hours),
-            "kept_while_space": bool(self.settings.max_data_gb or self.settings.keep_free_gb),
-        }
 
     async def watch(self, batch_id: str) -> AsyncIterator[dict[str, Any]]:
         """Yield the batch's view now and at each change, until it is finished; raises NotFound."""
