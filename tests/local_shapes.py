@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import trimesh
 from PIL import Image, ImageDraw
+from scipy import ndimage
 
 from image2model.generators.local.engine import preview
 
@@ -29,6 +30,15 @@ def cut_out(*boxes: tuple[str, tuple[int, ...]], side: int = SIDE) -> Image.Imag
 def disc() -> Image.Image:
     """A filled circle of radius 80 in a picture of 200 × 200."""
     return cut_out(("ellipse", (20, 20, 180, 180)))
+
+
+def shaded(image: Image.Image) -> Image.Image:
+    """The picture with what is in it darker towards its outline, as if it were round."""
+    pixels = np.array(image)
+    inwards = ndimage.distance_transform_edt(pixels[..., 3] > 0)
+    height = np.sqrt(1 - (1 - inwards / inwards.max()) ** 2)
+    pixels[..., :3] = pixels[..., :3] * (0.5 + 0.5 * height[..., None])
+    return Image.fromarray(pixels)
 
 
 def make(image: Image.Image, face_limit: int | None = None, **options: Any) -> bytes:

@@ -18,7 +18,7 @@ from image2model.generators.local import SPEC
 from image2model.generators.local.atlas import BACKS
 from image2model.generators.local.engine import CELLS, SHAPES, preview
 from image2model.generators.local.subject import find_subject
-from tests.local_shapes import assert_sound, body, cut_out, disc, front_mask, load, make
+from tests.local_shapes import SIDE, assert_sound, body, cut_out, disc, front_mask, load, make, shaded
 
 SHAPES_WITH_HOLES = {
     "disc": (disc(), 0),
@@ -99,17 +99,28 @@ def test_photograph_from_gradio_gives_a_sound_body() -> None:
 
 
 def test_a_disc_becomes_a_ball_and_a_strip_a_rod() -> None:
-    """A disc is inflated to a ball, a long strip to a rod as thick as it is wide."""
-    assert assert_sound(make(disc(), detail="medium")).extents == pytest.approx([1, 1, 1], abs=0.03)
-    rod = assert_sound(make(cut_out(("rectangle", (85, 10, 115, 190))), detail="medium"))
+    """A shaded disc is inflated to a ball, a long strip to a rod as thick as it is wide."""
+    assert assert_sound(make(shaded(disc()), detail="medium")).extents == pytest.approx([1, 1, 1], abs=0.03)
+    strip = shaded(cut_out(("rectangle", (85, 10, 115, 190))))
+    rod = assert_sound(make(strip, detail="medium"))
     assert rod.extents[2] / rod.extents[0] == pytest.approx(1, abs=0.12)
+
+
+def test_what_shows_no_shading_becomes_a_slab() -> None:
+    """A disc of one colour is thinner than a shaded one, and fuller to its rim; of a black one nothing is known."""
+    flat, round_ = (assert_sound(make(image, detail="medium")) for image in (disc(), shaded(disc())))
+    black = Image.new("RGBA", (SIDE, SIDE))
+    black.putalpha(disc().getchannel("A"))
+    assert flat.extents[2] < 0.8 < round_.extents[2]
+    assert flat.volume / flat.extents[2] > 1.2 * round_.volume / round_.extents[2]
+    assert body(make(black)).extents[2] > 0.9
 
 
 def test_a_triangle_becomes_a_cone_that_stands() -> None:
     """An outline that mirrors about a line is about as thick as it is wide at every height, its foot included."""
     image = Image.new("RGBA", (200, 200))
     ImageDraw.Draw(image).polygon([(100, 20), (20, 180), (180, 180)], (200, 90, 60, 255))
-    mesh = assert_sound(make(image, detail="medium"))
+    mesh = assert_sound(make(shaded(image), detail="medium"))
     for height, least in ((0.3, 0.9), (0.0, 0.9), (-0.3, 0.7)):
         across, _, deep = np.ptp(mesh.section([0, 1, 0], [0, height, 0]).bounds, axis=0)
         assert least < deep / across < 1.1
@@ -213,7 +224,7 @@ def test_every_choice_on_offer_is_known_to_the_engine() -> None:
 
 def test_thickness_scales_the_depth() -> None:
     """Half the thickness is half the depth."""
-    assert body(make(disc(), thickness=0.5)).extents[2] == pytest.approx(0.5, abs=0.02)
+    assert body(make(shaded(disc()), thickness=0.5)).extents[2] == pytest.approx(0.5, abs=0.02)
 
 
 def test_relief_card_is_closed_and_takes_any_picture() -> None:
@@ -257,7 +268,7 @@ def test_a_subject_cut_on_three_sides_is_not_blown_up() -> None:
     image = Image.new("RGBA", (400, 400), (200, 100, 50, 255))
     image.paste((0, 0, 0, 0), (0, 0, 400, 30))
     mesh = assert_sound(make(image))
-    assert mesh.extents[2] == pytest.approx(mesh.extents.max(), abs=0.02)
+    assert 0.5 < mesh.extents[2] / mesh.extents[:2].max() < 1.02
 
 
 def test_a_stray_transparent_pixel_does_not_count_as_a_mask() -> None:

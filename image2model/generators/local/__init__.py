@@ -46,7 +46,7 @@ SPEC = Spec(
             "Thickness",
             "float",
             1.0,
-            "1 makes a disc a ball; less is flatter, more is deeper.",
+            "1 makes what looks round as deep as it is wide; less is flatter, more is deeper.",
             minimum=0.2,
             maximum=2.0,
             step=0.1,

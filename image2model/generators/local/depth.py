@@ -5,7 +5,8 @@ the same: the squared height of a ball above it (Euclid's power of a point). Wit
 reciprocals vary with the direction as mean + swing · cos 2(direction - thinnest), and their greatest is
 that of the ellipsoid as thick as the ellipse is wide. So half the thickness at each point is that of the
 ellipse that fits its lines best: an outline that mirrors about a line becomes about what a lathe makes of
-it, flat ends and all. Where the outline all but fills a rectangle, the profile is flattened towards a box's.
+it, flat ends and all. Where the outline all but fills a rectangle, or the picture shows no shading, the
+profile is flattened towards a slab's.
 """
 
 from __future__ import annotations
@@ -36,15 +37,18 @@ DEEPEST = 0.5
 
 BOXY = (0.86, 0.96)
 """Shares of its least rectangle that an outline fills: below the first it is no box, above the last wholly one."""
-FLATTEN = 0.4
-"""How much a box takes off the profile's exponent: 0 leaves the ball's profile, 1 would be a slab."""
+BOX, SLAB = 0.4, 0.7
+"""How much a box, and a surface without shading, take off the profile's exponent: 0 leaves a ball's, 1 is a slab's."""
+THIN = 0.3
+"""How much thinner a surface without shading is taken to be."""
 NEIGHBOURS = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], float)
 
 
-def inflate(grid: Grid) -> Floats:
+def inflate(grid: Grid, flat: float = 0.0) -> Floats:
     """Return half the thickness (n,), in cells, at the grid's inside points in reading order.
 
-    Where the frame cuts the subject, the surface arrives level, as if it went on in mirror image.
+    `flat`, 0 to 1, is how surely the picture shows a flat surface. Where the frame cuts the subject, the
+    surface arrives level, as if it went on in mirror image.
     Raises GenerationFailed with code `no_outline` where there is no outline to inflate within.
     """
     inside = grid.inside
@@ -53,8 +57,8 @@ def inflate(grid: Grid) -> Floats:
         raise GenerationFailed("no_outline", message, RELIEF_HINT)
     depth = np.sqrt(_even(grid, _power(grid))[inside])
     deepest = float(depth.max())
-    profile = (depth / deepest) ** (1 - FLATTEN * _boxiness(inside))
-    return np.asarray(profile * min(deepest, DEEPEST * max(inside.shape)))
+    profile = (depth / deepest) ** ((1 - BOX * _boxiness(inside)) * (1 - SLAB * flat))
+    return np.asarray(profile * min(deepest, DEEPEST * max(inside.shape)) * (1 - THIN * flat))
 
 
 def _power(grid: Grid) -> Floats:

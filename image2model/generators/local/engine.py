@@ -13,6 +13,7 @@ from scipy import ndimage
 from .atlas import BACKS, JPEG_QUALITY, make_atlas
 from .depth import inflate
 from .glb import write_glb
+from .shading import flatness, light_on
 from .sheet import Grid, Sheet, make_grid, make_sheet
 from .solid import make_solid
 from .subject import Subject, find_subject, whole_picture
@@ -59,18 +60,15 @@ def _fit(subject: Subject, cells: int, face_limit: int | None) -> tuple[Grid, Sh
 
 
 def _inflated(subject: Subject, grid: Grid, thickness: float) -> tuple[Floats, Floats]:
-    depth = inflate(grid) * thickness
+    depth = inflate(grid, flatness(subject, grid)) * thickness
     return depth, -depth
 
 
 def _card(subject: Subject, grid: Grid, thickness: float) -> tuple[Floats, Floats]:
     """Return the front of a card in relief, bright parts raised, and its flat back."""
-    rows, columns = grid.level.shape
-    light = subject.rgb @ np.array([0.299, 0.587, 0.114], np.float32)
-    small = np.asarray(Image.fromarray(light).resize((columns, rows), Image.Resampling.BOX), np.float64)
-    smooth = ndimage.gaussian_filter(small, max(rows, columns) / 120, mode="nearest")
+    longest = max(grid.level.shape) - 1
+    smooth = ndimage.gaussian_filter(light_on(subject, grid), (longest + 1) / 120, mode="nearest")
     span = float(np.ptp(smooth))
     relief = (smooth - smooth.min()) / span if span > 1 else np.zeros_like(smooth)
-    longest = max(rows, columns) - 1
     front = longest * (CARD + RELIEF * thickness * relief.ravel())
     return front, np.full(front.shape, -CARD * longest)

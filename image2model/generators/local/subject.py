@@ -70,6 +70,11 @@ def whole_picture(image: Image.Image) -> Subject:
     return Subject(rgb, np.ones(rgb.shape[:2], np.float32))
 
 
+def brightness(rgb: Array) -> Array:
+    """Return the brightness (height, width) of `rgb`, both 0 to 255 (ITU-R BT.601)."""
+    return np.asarray(rgb @ np.array([0.299, 0.587, 0.114], np.float32), np.float32)
+
+
 def largest(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return the largest part of `inside` that hangs together by sides, not corners."""
     labels, count = ndimage.label(inside)
@@ -119,7 +124,7 @@ def _follow_edges(alpha: Array, rgb: Array) -> Array:
 
     A guided filter (He et al. 2010), its two coefficients found at half the size (fast: He and Sun 2015).
     """
-    guide = np.asarray(rgb @ np.array([0.299, 0.587, 0.114], np.float32) / 255, np.float32)
+    guide = brightness(rgb) / np.float32(255)
     small_guide, small_alpha = guide[::2, ::2], alpha[::2, ::2]
     size = 2 * (max(small_alpha.shape) // 100) + 1
     mean_guide, mean_alpha = _mean(small_guide, size), _mean(small_alpha, size)
