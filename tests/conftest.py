@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from image2model.assets import report
 from image2model.studio import Studio
@@ -23,13 +23,12 @@ PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1440, "height": 950}
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests share one worker and its event loop."""
+    """Browser tests share one event loop; files that take long come first, so that short ones fill both workers."""
     for item in items:
         if item.get_closest_marker("browser"):
-            item.add_marker(pytest.mark.xdist_group("browser"))
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+    items.sort(key=lambda item: not (item.get_closest_marker("browser") or item.get_closest_marker("soak")))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -126,11 +125,22 @@ async def chromium() -> AsyncIterator[Browser]:
         await browser.close()
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def profile(chromium: Browser) -> BrowserContext:
+    """One browser profile for all tests: what it has once loaded and compiled of Gradio it keeps."""
+    return await chromium.new_context(accept_downloads=True)
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def page(app: App, chromium: Browser, request: pytest.FixtureRequest) -> AsyncIterator[Page]:
-    """A page of a new browser profile; no request may leave for another host and no error stay uncaught."""
-    context = await chromium.new_context(viewport=getattr(request, "param", DESK), accept_downloads=True)
-    watch = Watch(context, app.url)
-    yield await context.new_page()
-    await context.close()
+async def page(app: App, profile: BrowserContext, request: pytest.FixtureRequest) -> AsyncIterator[Page]:
+    """A page of a browser that remembers nothing; no request may leave for another host and no error stay uncaught."""
+    page = await profile.new_page()
+    await page.set_viewport_size(getattr(request, "param", DESK))
+    with Watch(profile, app.url) as watch:
+        yield page
+        await profile.clear_permissions()
+        storage = {"origin": app.url, "storageTypes": "cookies,local_storage,indexeddb,cache_storage"}
+        await (await profile.new_cdp_session(page)).send("Storage.clearDataForOrigin", storage)
+        for opened in profile.pages:
+            await opened.close()
     assert watch.wrongs == []

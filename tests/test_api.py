@@ -19,8 +19,6 @@ from gradio_client.exceptions import AppError
 
 from tests.browser import ROOT, App
 
-pytestmark = pytest.mark.xdist_group("browser")  # the tests that share the running app
-
 EXAMPLES = ROOT / "examples"
 SNIPPETS = ROOT / "image2model" / "web" / "ui" / "snippets"
 ENDPOINTS = {

@@ -14,7 +14,6 @@ from image2model.web.patience import Patient
 from tests.attacks import FRIEND, asked, connect, raw, stranger, tells, uploaded
 from tests.browser import ROOT, App, drawn, opened, settled
 
-pytestmark = pytest.mark.xdist_group("attacks")
 
 FILES = [
     "/etc/passwd", "../../../../etc/passwd", "..%2f..%2f..%2fetc%2fpasswd", "%2e%2e/%2e%2e/etc/passwd",

@@ -13,7 +13,6 @@ from tests.attacks import Functions, call, file, tells, uploaded
 from tests.browser import ROOT, App
 from tests.pictures import encoded, photo
 
-pytestmark = pytest.mark.xdist_group("attacks")
 OWNER = "the owner's browser"
 NOT_THE_HOST = ("This is not the admin key.", "Too many tries.")
 

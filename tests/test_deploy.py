@@ -16,8 +16,6 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.browser import ROOT, App
 
-pytestmark = pytest.mark.xdist_group("browser")  # the tests that share the running app
-
 ALERTS = [
     rule
     for group in yaml.safe_load((ROOT / "deploy" / "alerts.yml").read_text())["groups"]

@@ -18,8 +18,6 @@ from image2model.generators.catalogue import FAL_MODELS
 from tests.browser import ROOT, App
 from tests.fal_server import KEY, FalServer, Fault, Script
 
-pytestmark = pytest.mark.xdist_group("fal_app")
-
 PICTURES = sorted((ROOT / "examples").glob("*.jpg"))
 
 

@@ -28,8 +28,6 @@ from tests.fal_helpers import run, task
 from tests.scripted import ScriptedGenerator
 from tests.test_studio import finished, picture, scripted_settings
 
-pytestmark = pytest.mark.xdist_group("browser")  # the tests that share the running app
-
 PARTS = ["database", "queue", "disk_space", "fal_api", "generator", "redis", "celery"]
 CONTRACT = {
     "http_requests_total", "http_request_duration_seconds", "active_jobs_total", "celery_tasks_total",

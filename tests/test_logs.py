@@ -220,7 +220,6 @@ def test_broken_files_are_read_as_far_as_they_go(tmp_path, file):
     assert list(reading.lines(tmp_path))[-1].endswith(b'"line 0"}\n')
 
 
-@pytest.mark.xdist_group("browser")
 def test_the_running_app_says_everything_in_one_form(app: App):
     """Its file holds nothing else, and its output has the same lines from the first one on."""
     written = [json.loads(line) for line in reading.lines(app.data / "logs")]

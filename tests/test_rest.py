@@ -7,8 +7,6 @@ import pytest
 
 from tests.browser import App
 
-pytestmark = pytest.mark.xdist_group("browser")  # the tests that share the running app
-
 
 @pytest.mark.parametrize(
     "path", ["/api/v1/models/available", "/api/v1/models/available/", "/docs", "/docs/", "/api/v1/docs"]

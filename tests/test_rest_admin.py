@@ -14,8 +14,6 @@ import pytest
 from tests.browser import ADMIN_KEY, App
 from tests.test_rest_contract import ROCKET, events, post
 
-pytestmark = pytest.mark.xdist_group("browser")  # the tests that share the running app
-
 ROUTES = (
     ("GET", "disk-usage"), ("GET", "system-health"), ("POST", "cleanup"), ("POST", "cleanup-job"),
     ("GET", "list-files"), ("DELETE", "delete-job/x"),

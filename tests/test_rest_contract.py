@@ -18,8 +18,6 @@ import pytest
 
 from tests.browser import ADMIN_KEY, ROOT, App
 
-pytestmark = pytest.mark.xdist_group("browser")  # the tests that share the running app
-
 ROCKET = (ROOT / "examples" / "rocket.jpg").read_bytes()
 CHECKS = (
     "not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance",

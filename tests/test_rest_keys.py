@@ -10,8 +10,6 @@ import pytest
 
 from tests.browser import ADMIN_KEY, App
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 KEY = "a rest key"
 
 
