@@ -1,4 +1,4 @@
-.PHONY: help run test check docs lock
+.PHONY: help run test smoke check docs lock
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -6,8 +6,11 @@ help: ## this list
 run: ## set up and run the app
 	@scripts/run
 
-test: ## set up and run all tests
-	@scripts/test
+test: ## set up and run all tests, or those of MARK=unit, integration, e2e, smoke or load; REPORT=1 writes reports/
+	@MARK="$(MARK)" REPORT="$(REPORT)" scripts/test
+
+smoke: ## look at the running app at URL=http://127.0.0.1:7860 for half a minute, for free
+	@scripts/smoke "$(URL)"
 
 check: ## format, lint, types, import lines, generated docs
 	@scripts/check

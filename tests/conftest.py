@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import re
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
 import httpx
@@ -23,12 +24,27 @@ PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1440, "height": 950}
 
 
+KINDS: Mapping[str, frozenset[str]] = {
+    "e2e": frozenset({"App", "Browser", "Page"}),
+    "integration": frozenset({"FalServer", "Studio", "Workers"}),
+}
+"""The mark of a test by what its fixtures give it, as their annotations say; `unit` where it is none of these."""
+SMOKE = "test_smoke.py"
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests share one event loop; files that take long come first, so that short ones fill both workers."""
+    """Mark every test by its kind, let browser tests share an event loop, and put first what takes long.
+
+    So short files fill both workers at the end.
+    """
     for item in items:
+        if not any(item.get_closest_marker(name) for name in (*KINDS, "load")):
+            item.add_marker(kind(item))
+        if item.path.name == SMOKE:
+            item.add_marker("smoke")
         if item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
-    items.sort(key=lambda item: not (item.get_closest_marker("browser") or item.get_closest_marker("soak")))
+    items.sort(key=lambda item: not (item.get_closest_marker("browser") or item.get_closest_marker("load")))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -38,6 +54,14 @@ def no_log_tells_a_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
     yield
     handler.close()
     assert leaks.found() == []
+
+
+def kind(item: pytest.Item) -> str:
+    """The mark of a test."""
+    fixtures = [made[-1].func for made in item._fixtureinfo.name2fixturedefs.values()]  # type: ignore[attr-defined]
+    given = " ".join(str(function.__annotations__.get("return")) for function in fixtures)
+    words = set(re.findall(r"\w+", given))
+    return next((name for name, gives in KINDS.items() if words & gives), "unit")
 
 
 @pytest.fixture(scope="module")

@@ -219,6 +219,7 @@ def test_the_programs_that_we_show_run(app, tmp_path, style, ending, notes):
         assert result.read_bytes()[:4] == (b"glTF" if style == "one-picture" else b"PK\3\4")
 
 
+@pytest.mark.e2e
 def test_a_private_app_without_a_key(tmp_path):
     """With APP_USERS page and API ask for a sign-in; without FAL_KEY fal's models say how to get one."""
     private = App(tmp_path, APP_USERS="ann:s3cret").start()

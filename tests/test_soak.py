@@ -10,7 +10,7 @@ import pytest
 from tests.soak import soak
 
 
-@pytest.mark.soak
+@pytest.mark.load
 def test_faults_and_kills_lose_nothing_and_pay_nothing_twice(tmp_path: Path):
     """After ten kills amid random faults every picture has a true end and nothing was paid for twice."""
     seed = random.SystemRandom().randrange(2**31)
