@@ -119,7 +119,7 @@ def test_lines_are_taken_away_as_text(tmp_path):
     """A line each, whatever line breaks are in it."""
     (tmp_path / "app.log").write_bytes(line(0, event="one\ntwo\u2028three", image=3))
     assert b"".join(exporting.export(reading.lines(tmp_path), "txt")).decode() == (
-        "2026-03-01T00:00:00.000000Z info a one two three image=3\n"
+        '2026-03-01T00:00:00.000000Z info a one two three {"image":3}\n'
     )
 
 

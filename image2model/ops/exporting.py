@@ -66,9 +66,9 @@ def _harmless(text: str) -> str:
 
 
 def _text(lines: Iterable[bytes]) -> Iterator[str]:
-    """A line for a person each: time, level, logger, what happened, and the rest."""
+    """A line for a person each: time, level, logger, what happened, and the rest as JSON."""
     for line in lines:
         told = entry(line)
         first = " ".join(str(told.pop(key)) for key in ("timestamp", "level", "logger", "event"))
-        rest = "".join(f" {key}={orjson.dumps(value).decode()}" for key, value in told.items())
-        yield " ".join(f"{first}{rest}".splitlines()) + "\n"
+        rest = f" {orjson.dumps(told).decode()}" if told else ""
+        yield " ".join(first.splitlines()) + rest + "\n"
