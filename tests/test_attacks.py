@@ -14,7 +14,6 @@ from image2model.web.patience import Patient
 from tests.attacks import FRIEND, asked, connect, raw, stranger, tells, uploaded
 from tests.browser import ROOT, App, drawn, opened, settled
 
-
 FILES = [
     "/etc/passwd", "../../../../etc/passwd", "..%2f..%2f..%2fetc%2fpasswd", "%2e%2e/%2e%2e/etc/passwd",
     "file:///etc/passwd", "/proc/self/environ", "//etc/passwd", "..%5c..%5cetc%5cpasswd", "{data}/image2model.db",
