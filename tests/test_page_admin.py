@@ -52,7 +52,7 @@ async def signed_in(page: Page, app: App) -> None:
     await opened(page, app.url)
     await page.get_by_role("tab", name="Admin").click()
     await page.locator("#admin-key input").fill(ADMIN_KEY)
-    await page.locator("#admin-key input").press("Enter")
+    await page.click("#admin-enter")
     await expect(page.locator("#admin-numbers .numbers")).to_be_visible()
 
 
@@ -72,7 +72,7 @@ async def read_anew(page: Page, there: Locator) -> None:
 async def test_the_host_sees_what_needs_them_and_lets_pictures_pass_again(
     hosted: App, stand_in: FalServer, chromium: Browser
 ):
-    """Nothing at first; then a key that fal refuses, reasons in words, curves, and a resting generator to wake."""
+    """Nothing at first; then a refused key, reasons in words, curves, a generator to wake; all by itself while seen."""
     context = await chromium.new_context(viewport={"width": 390, "height": 844})
     wrongs: list[str] = []
     context.on("weberror", lambda error: wrongs.append(str(error.error)))
@@ -102,6 +102,11 @@ async def test_the_host_sees_what_needs_them_and_lets_pictures_pass_again(
     await read_anew(page, wake)
     await wake.click()
     await expect(wake).to_have_count(0)
+    await page.get_by_role("tab", name="Create").click()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    await page.clock.fast_forward(60_000)
+    assert asked == []
     await context.close()
     assert wrongs == []
 
