@@ -72,12 +72,19 @@ class App:
                 [sys.executable, str(ROOT / "app.py")],
                 cwd=self._folder, env=self._environment, stdout=log, stderr=log,
             )  # fmt: skip
+        try:
+            self._wait()
+        except BaseException:
+            self.kill()  # nobody else will
+            raise
+        return self
+
+    def _wait(self) -> None:
         until = time.monotonic() + 120
         while not self._answers():
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < until, self.log.read_text()
             time.sleep(0.1)
-        return self
 
     def _answers(self) -> bool:
         try:

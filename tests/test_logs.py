@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 import structlog
 
@@ -221,12 +222,19 @@ def test_broken_files_are_read_as_far_as_they_go(tmp_path, file):
 
 
 def test_the_running_app_says_everything_in_one_form(app: App):
-    """Its file holds nothing else, and its output has the same lines from the first one on."""
+    """Its files hold nothing else, and its output has the same lines, also where a handler of Gradio's fails."""
+    stolen = {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}
+    call = httpx.post(f"{app.url}/gradio_api/call/generate", json={"data": [stolen, "local", None, None]}).json()
+    assert "event: error" in httpx.get(f"{app.url}/gradio_api/call/generate/{call['event_id']}").text
     written = [json.loads(line) for line in reading.lines(app.data / "logs")]
     assert all(list(entry)[:4] == ["timestamp", "level", "logger", "event"] for entry in written)
-    first = json.loads(app.log.read_text().splitlines()[0])
-    assert first["event"] == f"image2model {__version__} starts"
-    assert first in written
+    output = app.log.read_text().splitlines()
+    assert json.loads(output[0])["event"] == f"image2model {__version__} starts"
+    assert json.loads(output[0]) in written
+    failed = [json.loads(line) for line in output if '"logger":"gradio"' in line]
+    assert any("InvalidPathError" in entry["exception"] for entry in failed)
+    assert not any("correlation_id" in entry for entry in failed)  # rather none than another request's
+    assert "Traceback (most recent call last):" not in output
 
 
 def test_a_key_in_any_log_of_the_test_run_is_found(tmp_path, monkeypatch):

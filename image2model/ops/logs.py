@@ -11,6 +11,7 @@ import logging
 import re
 import sys
 import threading
+import traceback
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,6 +65,7 @@ def configure(settings: Settings) -> None:
     for chatty in CHATTY:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     logging.captureWarnings(True)
+    traceback.print_exc = _handler_failed
     sys.excepthook = _uncaught
     threading.excepthook = lambda told: _uncaught(told.exc_type, told.exc_value, told.exc_traceback)
 
@@ -160,6 +162,11 @@ def _unnamed(text: str) -> str:
     for shape, instead in NAMED:
         text = shape.sub(instead, text)
     return text
+
+
+def _handler_failed(*_: Any, **__: Any) -> None:
+    """In the place of `traceback.print_exc`, with which Gradio tells past all logging what a handler did not expect."""
+    logging.getLogger("gradio").error("a handler failed", exc_info=True)
 
 
 def _uncaught(kind: Any, error: Any, trace: Any) -> None:

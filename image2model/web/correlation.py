@@ -38,7 +38,9 @@ class Correlated:
                 MutableHeaders(scope=message)[HEADER] = own
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(correlation_id=own):
+        # Gradio's queue begins to run within one request, whose id would stand in the lines of all handlers since.
+        bound = {} if scope["path"].endswith("/startup-events") else {"correlation_id": own}
+        with structlog.contextvars.bound_contextvars(**bound):
             await self.app(scope, receive, tell)
 
 
