@@ -22,6 +22,8 @@ from tests.hub_sign_in import SECRET, HubSignIn, session
 PICTURES = sorted((ROOT / "examples").glob("*.jpg"))[:3]
 SPACE_SECRET = hashlib.sha256(f"{SECRET}-v4".encode()).hexdigest()
 """What Gradio signs sessions with on a Space with this client secret."""
+FRIEND = "https://friend.example"
+"""A site whose pages may call the app, though not in the host's name."""
 CALM: Mapping[str, Any] = {"attention": [], "breakers": [], "daily_budget": None, "spent_today": Decimal(0)}
 
 
@@ -35,7 +37,7 @@ def hub() -> Iterator[HubSignIn]:
 @pytest.fixture(scope="module")
 def hosted(stand_in: FalServer, hub: HubSignIn, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """The app as on a Space, on the stand-in for fal; a breaker that opens stays so."""
-    fal = {"FAL_KEY": KEY, "FAL_HOST": stand_in.url, "RETRY_PACE": "10"}
+    fal = {"FAL_KEY": KEY, "FAL_HOST": stand_in.url, "RETRY_PACE": "10", "CORS_ORIGINS": FRIEND}
     app = App(tmp_path_factory.mktemp("hosted"), ADMIN_USERS="Ada grace", **fal, **hub.environment).start()
     yield app
     assert app.stop() == 0
@@ -144,7 +146,7 @@ OWN_PAGE = {"Sec-Fetch-Site": "same-origin"}
         ("mallory", SPACE_SECRET, 60, OWN_PAGE, False),
         ("ada", "another secret", 60, OWN_PAGE, False),
         ("ada", SPACE_SECRET, -1, OWN_PAGE, False),
-        ("ada", SPACE_SECRET, 60, {"Sec-Fetch-Site": "cross-site"}, False),
+        ("ada", SPACE_SECRET, 60, {"Sec-Fetch-Site": "cross-site", "Origin": FRIEND}, False),
         ("ada", SPACE_SECRET, 60, {}, False),
         ("mallory", SPACE_SECRET, 60, {**OWN_PAGE, "X-Forwarded-User": "ada", "Remote-User": "ada"}, False),
     ],
