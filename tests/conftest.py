@@ -1,4 +1,4 @@
-"""What tests share: the running app, Chromium with a fresh profile, the stand-in for fal, a studio that is scripted."""
+"""What tests share: the running app, Chromium and its one profile, the stand-in for fal, a studio that is scripted."""
 
 from __future__ import annotations
 

@@ -8,8 +8,6 @@ from tests.browser import App
 from tests.fal_server import FalServer
 from tests.smoke import CHECKS, look
 
-pytestmark = pytest.mark.xdist_group("browser")  # the tests that share the running app
-
 
 def test_a_well_app_passes(app: App):
     """Every check says what it saw, a mesh is made, and nothing stays of it."""

@@ -76,7 +76,7 @@ def measure(folder: Path) -> Use:
     """What a folder takes."""
     use = Use()
     for entry in walk(folder):
-        _add(use, entry)
+        use.add(*_takes(entry))
     return use
 
 
@@ -84,13 +84,13 @@ def survey(data: Path) -> Survey:
     """Look at all that lies in the data folder."""
     found, skip = Survey(), len(str(data)) + 1
     for entry in walk(data):
-        path, status = entry.path[skip:], None if entry.is_dir() else _status(entry)
-        kind, takes = kind_of(path), (status.st_size, 1, 0) if status else (0, 0, int(entry.is_dir()))
+        path, takes = entry.path[skip:], _takes(entry)
+        kind = kind_of(path)
         found.kinds[kind].add(*takes)
         if path.startswith(BATCHES):
             batch_id = path[len(BATCHES) :].partition(os.sep)[0]
             found.batches.setdefault(batch_id, Use()).add(*takes)
-        if status:
+        if not entry.is_dir() and (status := _status(entry)):
             found.days[int(status.st_mtime // DAY)] += status.st_size
             if kind == "exports":
                 found.exports.append(Path(entry.path))
@@ -117,21 +117,22 @@ def newest(data: Path, kind: Kind, limit: int) -> tuple[list[Item], Use]:
         for entry in walk(data):
             relative = entry.path[skip:]
             if entry.is_file() and kind_of(relative) == kind and (status := _status(entry)):
-                _add(total, entry)
+                total.add(*_takes(entry))
                 yield Item(relative, status.st_size, status.st_mtime)
 
     return heapq.nlargest(limit, items(), key=lambda item: item.modified), total
 
 
-def _add(use: Use, entry: os.DirEntry[str]) -> None:
+def _takes(entry: os.DirEntry[str]) -> tuple[int, int, int]:
+    """Bytes, files and folders that an entry counts for."""
     if entry.is_dir():
-        use.folders += 1
-    elif status := _status(entry):
-        use.files += 1
-        use.size += status.st_size
+        return 0, 0, 1
+    status = _status(entry)
+    return (status.st_size, 1, 0) if status else (0, 0, 0)
 
 
 def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
+    """None for a file that is gone meanwhile; asked of the system once for each entry."""
     try:
         return entry.stat(follow_symlinks=False)
     except OSError:

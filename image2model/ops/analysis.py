@@ -14,7 +14,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from .reading import LEVELS, Wanted, blocks, entry, log_files, stamp
+from .reading import LEVELS, Wanted, blocks, entry, files_for, stamp
 
 SLOW_MS = 5000.0
 """Milliseconds from which on a request is slow."""
@@ -41,11 +41,10 @@ class Requests:
     count: int = 0
     milliseconds: float = 0.0
 
-    def add(self, other: Requests) -> Requests:
+    def add(self, other: Requests) -> None:
         """Count others among them."""
         self.count += other.count
         self.milliseconds += other.milliseconds
-        return self
 
     @property
     def average(self) -> float:
@@ -97,9 +96,7 @@ def analyse(folder: Path, wanted: Wanted) -> Analysis:
     """Count the lines of `wanted.kinds` from `wanted.since` until `wanted.until`; blocks while it reads."""
     found = Analysis()
     raw: dict[bytes, Requests] = {}
-    for file in log_files(folder, wanted.kinds):
-        if wanted.since and file.until and file.until < wanted.since:
-            continue
+    for file in files_for(folder, wanted):
         for block in blocks(file):
             lines = _within(block.split(b"\n")[:-1], stamp(wanted.since), stamp(wanted.until))
             _count(found, lines)

@@ -26,8 +26,8 @@ VITAL = (*NEEDED, "disk_space", "generator")
 """Without these no new picture can be worked: the app is unhealthy."""
 PATIENCE = 1.0
 """Seconds that a part has for its answer."""
-FILLING = 80
-"""Percent of the disk from which on it is worth a look."""
+FILLING, FULL = 80, 90
+"""Percent of the disk from which on it is worth a look, and critical."""
 FEW = 5
 """Outcomes that tell nothing yet."""
 GB = 1_000_000_000

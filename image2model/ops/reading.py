@@ -105,11 +105,16 @@ def log_files(folder: Path, kinds: Sequence[str] = ()) -> list[LogFile]:
     return sorted(found.values(), key=lambda one: (one.until is None, one.path.name))
 
 
+def files_for(folder: Path, wanted: Wanted) -> list[LogFile]:
+    """The files in which wanted lines may be, oldest first: without those that were put aside before their time."""
+    files = log_files(folder, wanted.kinds)
+    return [file for file in files if not (wanted.since and file.until and file.until < wanted.since)]
+
+
 def _by_kind(folder: Path, wanted: Wanted) -> dict[str, list[LogFile]]:
     by_kind: dict[str, list[LogFile]] = {}
-    for file in log_files(folder, wanted.kinds):
-        if not (wanted.since and file.until and file.until < wanted.since):
-            by_kind.setdefault(file.kind, []).append(file)
+    for file in files_for(folder, wanted):
+        by_kind.setdefault(file.kind, []).append(file)
     return by_kind
 
 

@@ -14,14 +14,13 @@ from typing import Any, Literal
 
 from ..settings import Settings
 from . import logs
+from .health import FILLING, FULL
 from .reading import log_files
 from .rotating import DAY
 
 MB, GB = 1_000_000, 1_000_000_000
 MUCH = GB
 """Bytes of log files from which on it is worth a word."""
-FILLING, FULL = 80, 90
-"""Percent of the disk."""
 UNPACKED = 3600
 """Seconds after which what was put aside should be compressed."""
 

@@ -238,7 +238,7 @@ class Host:
         A file counts on the day of its last change, so the database stands under today.
         """
         found, _, measured_at = await self._surveys()
-        today = int(measured_at // money.DAY)
+        today = int(measured_at // disk.DAY)
         return [found.days[day] for day in range(today - days + 1, today + 1)]
 
     async def list_files(self, kind: disk.Kind, limit: int = 100) -> dict[str, Any]:
@@ -284,15 +284,9 @@ class Host:
         rows = await self._desk.call(self._desk.store.read, search.endings)
         known = await self._desk.call(self._desk.store.ids)
         found = await asyncio.to_thread(plan, self._folders, rows, known, rules, stale)
-        freed, items = Freed(), list(found.items)
-        errors: list[str] = []
-        if not dry_run:
-            freed, left, errors = await self._remove(found)
-            items = [item for item in items if item["name"] not in left]
-        for item in items if dry_run else ():
-            freed.add(item["size"], item["files"], item["folders"])
+        freed, left, errors = _expected(found) if dry_run else await self._remove(found)
         return {
-            "items": items,
+            "items": [item for item in found.items if item["name"] not in left],
             "stays": list(found.stays),
             "freed_bytes": freed.size,
             "files": freed.files,
@@ -324,6 +318,14 @@ class Host:
         await asyncio.to_thread(self._folders.drop_empty, 24 * HOUR)
         self._surveys.forget()
         return freed, left, errors
+
+
+def _expected(found: Plan) -> tuple[Freed, set[str], list[str]]:
+    """What `Host._remove` would return if nothing came between."""
+    freed = Freed()
+    for item in found.items:
+        freed.add(item["size"], item["files"], item["folders"])
+    return freed, set(), []
 
 
 def _inside(job: Job) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import time
 import weakref
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from functools import cache
@@ -126,8 +126,8 @@ class Connections:
         self.fal = _FalClient(credentials, self.queue, self.open)
         self.uploads = asyncio.Semaphore(UPLOADS_AT_ONCE)
         self.questions = asyncio.Semaphore(AT_ONCE)
-        self.watched: set[object] = set()
-        """One mark for each job whose end is waited for."""
+        self.watched = 0
+        """Jobs whose end is waited for."""
         self.downloads = Downloads(self.open, patience, asyncio.Semaphore(AT_ONCE))
 
     async def close(self) -> None:
@@ -258,14 +258,14 @@ class FalAccount:
         return response
 
     @contextmanager
-    def watching(self) -> Iterator[Collection[object]]:
-        """Count a job among those that are watched, which are given."""
-        watched, mark = self.here.watched, object()
-        watched.add(mark)
+    def watching(self) -> Iterator[Connections]:
+        """Count a job among those that are `watched` over the connections that are given."""
+        here = self.here
+        here.watched += 1
         try:
-            yield watched
+            yield here
         finally:
-            watched.remove(mark)
+            here.watched -= 1
 
     async def find(self, intent: Mapping[str, Any]) -> dict[str, Any] | None:
         """The job that was submitted with this intent, where fal lists it; raises whatever goes wrong."""

@@ -62,7 +62,7 @@ class RemoteJob:
         """Ask until the job is over, yielding what is new; `usual` seconds are what such a job takes."""
         progress, told, odd = Progress(), None, 0
         start = time.monotonic() - _seconds_since(self._remote.get("submitted_at"))
-        with self._account.watching() as crowd:
+        with self._account.watching() as here:
             while True:
                 asked = time.monotonic()
                 answer = await self._account.ask(self._remote["status_url"], logs="true")
@@ -75,7 +75,7 @@ class RemoteJob:
                 if event is not None and event != told:
                     told = event
                     yield event
-                pause = delay(asked - start, progress.expected_seconds(asked - start, usual), len(crowd))
+                pause = delay(asked - start, progress.expected_seconds(asked - start, usual), here.watched)
                 await asyncio.sleep(asked + pause - time.monotonic())
 
     async def result(self) -> Made:

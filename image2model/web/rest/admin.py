@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 
 from ...errors import NotFound
+from ...ops.health import FILLING, FULL
 from ...studio import Studio
 from .asking import any_form, asked_of
 from .auth import admin
@@ -18,8 +19,6 @@ from .errors import documented
 router = APIRouter(prefix="/admin", tags=["admin"], dependencies=[Depends(admin)], responses=documented(403, 503))
 
 MB, GB = 1_000_000, 1_000_000_000
-FILLING, FULL = 80, 90
-"""Percent of the disk from which on it is worth a warning, and critical."""
 Directory = Literal["uploads", "results"]
 
 
