@@ -41,8 +41,8 @@ def test_no_admin_function_runs_without_rights(functions: Functions, owned: str,
     """
     found = functions.of("admin")
     assert len(found) >= 5
-    given = {"admin-key": key, "admin-chosen": owned}
-    event = {"index": [0, 0], "value": owned, "row_value": [owned], "batch": owned}
+    given = {"admin-key": key}
+    event = {"wanted": {"do": "delete", "batch": owned, "hours": "0"}}
     for number, function in enumerate(found):
         answers = list(functions.answers(function, given, event, **{"X-Forwarded-For": f"198.51.100.{number}"}))
         assert [any(word in answers[at] for word in NOT_THE_HOST) for at in (0, 2, 4)] == [True] * 3, function

@@ -163,11 +163,11 @@ async def test_admin_is_closed_without_its_key(app: App, page: Page):
     await expect(page.locator("#admin-numbers")).to_contain_text("Disk free")
     await expect(page.locator("#admin-numbers")).to_contain_text("Spent this month")
     await page.get_by_role("tab", name="Batches").click()
-    await page.locator("#admin-board [role=gridcell]", has_text=mine).click()
-    chosen = page.locator("#admin-board").get_by_label("Batch", exact=True)
-    await expect(chosen).to_have_value(mine)
-    await page.click("#admin-delete")
-    await expect(page.locator("#admin-board [role=gridcell]", has_text=mine)).to_have_count(0)
+    await page.locator(f"#admin-batches [data-batch='{mine}']").click()
+    await expect(page.locator("#admin-batches .inside")).to_contain_text(mine)
+    page.once("dialog", lambda dialog: dialog.accept())
+    await page.locator("#admin-batches").get_by_role("button", name="Delete").click()
+    await expect(page.locator(f"#admin-batches [data-batch='{mine}']")).to_have_count(0)
     assert not (app.data / "batches" / mine).exists()
 
 

@@ -12,6 +12,7 @@ import gradio as gr
 
 from ....studio import Studio
 from .batches import Batches
+from .disk import Disk
 from .overview import Overview
 from .rights import Rights
 
@@ -34,7 +35,7 @@ class Section(Protocol):
         """Say what happens when, all of it through `rights.on`."""
 
 
-SECTIONS: Mapping[str, Callable[[Studio], Section]] = {"Overview": Overview, "Batches": Batches}
+SECTIONS: Mapping[str, Callable[[Studio], Section]] = {"Overview": Overview, "Batches": Batches, "Disk": Disk}
 
 
 CLOSED = "Admin is closed here. The host opens it by setting `ADMIN_PASSWORD` and starting the app again."

@@ -1,55 +1,89 @@
-"""The host's batches."""
+"""The host's batches: found by name, id, state or generator, looked into, cancelled, kept and deleted."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import gradio as gr
 
+from ....errors import NotFound
 from ....studio import Studio
 from .. import render
 from .rights import Rights
+from .telling import telling
 
-HEADERS = ["Batch", "Made", "Generator", "Images", "State", "Progress"]
+PAGE = 50
+"""Batches that are listed at once."""
+STATES: Mapping[str, str] = {
+    "": "All states", "working": "Being worked", "done": "Done", "partly": "Partly done", "failed": "Failed",
+    "cancelled": "Cancelled",
+}  # fmt: skip
+ORDERS = ["Newest first", "Oldest first"]
+ACTS: Mapping[str, Callable[[Studio, str], Awaitable[object]]] = {
+    "cancel": lambda studio, batch_id: studio.cancel(batch_id),
+    "keep": lambda studio, batch_id: studio.host.pin(batch_id),
+    "release": lambda studio, batch_id: studio.host.pin(batch_id, pinned=False),
+    "delete": lambda studio, batch_id: studio.delete(batch_id),
+}
+"""What the buttons of a batch do, by their `data-do`; any other one only shows."""
 
 
 class Batches:
-    """A table of the newest batches; one of them can be deleted."""
+    """The section: one page of the list, with one batch unfolded."""
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
-        self.table = gr.Dataframe(
-            headers=HEADERS, interactive=False, label="Batches, newest first", wrap=True, elem_id="admin-batches"
-        )
-        with gr.Row():
-            self.chosen = gr.Textbox(
-                label="Batch", placeholder="Click a row, or paste a batch's id", scale=3, elem_id="admin-chosen"
-            )
-            self.delete = gr.Button("Delete this batch", variant="stop", elem_id="admin-delete")
-        self.asked: list[Any] = []
-        self.shown = [self.table]
+        generators = [("All generators", ""), *((one.spec.name, name) for name, one in studio.generators.items())]
+        bare: dict[str, Any] = {"show_label": False, "container": False, "min_width": 150}
+        with gr.Row(elem_id="admin-batches-head"):
+            self.text = gr.Textbox(
+                label="Search", placeholder="A picture's name, or an id's beginning", scale=2, max_lines=1,
+                elem_id="admin-search", **bare,
+            )  # fmt: skip
+            self.state = gr.Dropdown(
+                [(name, state) for state, name in STATES.items()], value="", label="State", elem_id="admin-state",
+                **bare,
+            )  # fmt: skip
+            self.generator = gr.Dropdown(
+                generators, value="", label="Generator", elem_id="admin-generator", **bare,
+            )  # fmt: skip
+            self.order = gr.Dropdown(ORDERS, value=ORDERS[0], label="Order", elem_id="admin-order", **bare)
+        self.rows = telling("admin-batches")
+        self.asked: list[Any] = [self.text, self.state, self.generator, self.order]
+        self.shown = [self.rows]
 
     def connect(self, rights: Rights) -> None:
-        """Say what a row and the button do."""
-        rights.on(self.table.select, self.choose, [], self.chosen, event="row_value")
-        rights.on(self.delete.click, self.remove, [self.chosen], self.shown)
+        """Say what the filters and the buttons do."""
+        for one in self.asked:
+            rights.on(one.input, self.show, self.asked, self.shown, trigger_mode="always_last")
+        for trigger, mode in ((self.rows.select, "multiple"), (self.rows.tick, "once")):
+            rights.on(trigger, self.act, self.asked, self.shown, event="wanted", trigger_mode=mode)
 
-    async def show(self) -> list[Any]:
-        """The newest batches."""
-        return [[_row(view) for view in await self.studio.library(None, limit=200)]]
+    async def show(self, *asked: str) -> list[str]:
+        """The first page of what is asked for."""
+        return [await self._draw(0, "", *asked)]
 
-    async def choose(self, row: Any) -> str:
-        """The id of the batch whose row was clicked."""
-        return str(row[0]) if isinstance(row, list) and row else ""
+    async def act(self, wanted: Any, *asked: str) -> list[str]:
+        """Do what a button says, then show its `page` with its `batch` unfolded."""
+        batch_id = str(wanted.get("batch", ""))
+        if act := ACTS.get(wanted.get("do")):
+            await act(self.studio, batch_id)
+        return [await self._draw(int(wanted.get("page", 0)), batch_id, *asked)]
 
-    async def remove(self, batch_id: str) -> list[Any]:
-        """Delete a batch with its files."""
-        await self.studio.delete(batch_id.strip())
-        return await self.show()
-
-
-def _row(view: dict[str, Any]) -> list[Any]:
-    return [
-        view["batch_id"], render.ago(view["created_at"]), view["generator_name"], view["counts"]["total"],
-        view["state"], view["message"],
-    ]  # fmt: skip
+    async def _draw(self, page: int, opened: str, text: str, state: Any, generator: str, order: str) -> str:
+        host = self.studio.host
+        found = await host.search(
+            state=state or None, generator=generator, text=text, oldest_first=order == ORDERS[1],
+            limit=PAGE, offset=PAGE * page,
+        )  # fmt: skip
+        if page and not found["batches"]:  # the last one of the last page was deleted
+            return await self._draw(page - 1, opened, text, state, generator, order)
+        try:
+            inside = await host.inspect(opened) if opened else None
+        except NotFound:  # deleted
+            inside = None
+        return render.admin(
+            "batches", batches=found["batches"], total=found["total"], page=page, first=PAGE * page + 1,
+            pages=-(-found["total"] // PAGE), inside=inside, states=STATES, filtered=bool(text or state or generator),
+        )  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -14,8 +13,8 @@ from .. import render
 from ..theme import html
 from . import plots, words
 from .rights import Rights
+from .telling import telling
 
-STATIC = Path(__file__).parents[1] / "static"
 RUNNING = 5
 """Batches being worked that are listed."""
 
@@ -27,7 +26,7 @@ class Overview:
         self.studio = studio
         self.health = Health(studio)
         self.disk = Look(self._disk, fresh=60.0)
-        self.numbers = html(elem_id="admin-numbers", js_on_load=(STATIC / "admin.js").read_text())
+        self.numbers = telling("admin-numbers")
         with gr.Row(elem_id="admin-plots-head"):
             self.span = gr.Radio(
                 list(plots.SPANS), value=next(iter(plots.SPANS)), show_label=False, label="Time shown",
@@ -42,11 +41,11 @@ class Overview:
         """Say what the buttons do, and that the page asks anew while it is looked at."""
         for trigger in (self.refresh.click, self.span.input, self.numbers.tick):
             rights.on(trigger, self.show, self.asked, self.shown)
-        rights.on(self.numbers.select, self.reset, self.asked, self.shown, event="reset")
+        rights.on(self.numbers.select, self.reset, self.asked, self.shown, event="wanted")
 
-    async def reset(self, breaker: Any, span: str) -> tuple[str, str]:
+    async def reset(self, wanted: Any, span: str) -> tuple[str, str]:
         """Let pictures pass to a generator again."""
-        name = str(breaker)
+        name = wanted["reset"]
         self.studio.host.reset_breaker(name.removesuffix(words.OWN_KEY), own_key=name.endswith(words.OWN_KEY))
         return await self.show(span)
 

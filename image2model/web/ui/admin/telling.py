@@ -1,0 +1,19 @@
+"""HTML whose buttons tell what they want: `data-do` and the other data attributes of the one that was pressed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gradio as gr
+
+from ..theme import html
+
+SCRIPT = (Path(__file__).parents[1] / "static" / "admin.js").read_text()
+
+
+def telling(elem_id: str) -> gr.HTML:
+    """A component that has `select` when a button was pressed and `tick` four times a minute while it is looked at.
+
+    The event's field `wanted` holds the data attributes: of the button, or of what is marked `data-shown`.
+    """
+    return html(elem_id=elem_id, js_on_load=SCRIPT)
