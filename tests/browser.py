@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from playwright.async_api import BrowserContext, Locator, Page, Request, WebError, expect
+from playwright.async_api import BrowserContext, Locator, Page, expect
 
 from tests import leaks
 
@@ -29,13 +29,12 @@ CHROMIUM = {
     "args": [
         "--headless", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-quic",
         "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-        "--disable-gpu-compositing", # what is not WebGL is drawn without WebGL
     ],
 }  # fmt: skip
 OURS = (
     "FAL_", "GENERATOR", "DATABASE_URL", "API_KEY", "MAX_", "HOST", "WORKERS", "GRADIO_SERVER", "DAILY_", "BATCH_COST",
     "IMAGES_PER", "JOB_MINUTES", "MIN_FREE", "RETRY_", "UPLOADS_PER", "ADMIN_",
-    "TRUSTED_", "ALLOWED_", "LOG_", "CORS_", "CORS_",
+    "TRUSTED_", "ALLOWED_", "LOG_", "CORS_",
 )  # fmt: skip
 SLOW = 120_000
 """Milliseconds after which something on the page counts as not happening, on a busy machine."""
@@ -124,23 +123,13 @@ class Watch:
 
     def __init__(self, context: BrowserContext, host: str) -> None:
         self.wrongs: list[str] = []
-        self._context, self._host = context, host
-        context.on("request", self._look)
-        context.on("weberror", self._note)
+        self._host = host
+        context.on("request", lambda request: self._look(request.url))
+        context.on("weberror", lambda error: self.wrongs.append(f"uncaught: {error.error}"))
 
-    def __enter__(self) -> Watch:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._context.remove_listener("request", self._look)
-        self._context.remove_listener("weberror", self._note)
-
-    def _look(self, request: Request) -> None:
-        if not request.url.startswith((self._host, "data:", "blob:")):
-            self.wrongs.append(f"request to {request.url}")
-
-    def _note(self, error: WebError) -> None:
-        self.wrongs.append(f"uncaught: {error.error}")
+    def _look(self, url: str) -> None:
+        if not url.startswith((self._host, "data:", "blob:")):
+            self.wrongs.append(f"request to {url}")
 
 
 async def opened(page: Page, address: str) -> Page:

@@ -1,4 +1,4 @@
-"""What tests share: the running app, Chromium and its one profile, the stand-in for fal, a studio that is scripted."""
+"""What tests share: the running app, Chromium with a fresh profile, the stand-in for fal, a studio that is scripted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright
 
 from image2model.assets import report
 from image2model.studio import Studio
@@ -149,22 +149,11 @@ async def chromium() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def profile(chromium: Browser) -> BrowserContext:
-    """One browser profile for all tests: what it has once loaded and compiled of Gradio it keeps."""
-    return await chromium.new_context(accept_downloads=True)
-
-
 @pytest_asyncio.fixture(loop_scope="session")
-async def page(app: App, profile: BrowserContext, request: pytest.FixtureRequest) -> AsyncIterator[Page]:
-    """A page of a browser that remembers nothing; no request may leave for another host and no error stay uncaught."""
-    page = await profile.new_page()
-    await page.set_viewport_size(getattr(request, "param", DESK))
-    with Watch(profile, app.url) as watch:
-        yield page
-        await profile.clear_permissions()
-        storage = {"origin": app.url, "storageTypes": "cookies,local_storage,indexeddb,cache_storage"}
-        await (await profile.new_cdp_session(page)).send("Storage.clearDataForOrigin", storage)
-        for opened in profile.pages:
-            await opened.close()
+async def page(app: App, chromium: Browser, request: pytest.FixtureRequest) -> AsyncIterator[Page]:
+    """A page of a new browser profile; no request may leave for another host and no error stay uncaught."""
+    context = await chromium.new_context(viewport=getattr(request, "param", DESK), accept_downloads=True)
+    watch = Watch(context, app.url)
+    yield await context.new_page()
+    await context.close()
     assert watch.wrongs == []
