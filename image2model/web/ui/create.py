@@ -128,7 +128,11 @@ class Create:
     def connect(self, demo: gr.Blocks) -> None:
         """Say what happens when."""
         priced = [self.images, self.sides.decided, self.key, *self._control_inputs]
-        price: dict[str, Any] = {"inputs": priced, "outputs": [self.cost, self.generate], **HIDDEN}
+        price: dict[str, Any] = {
+            "inputs": priced, "outputs": [self.cost, self.generate],
+            "concurrency_id": "price", "concurrency_limit": 1,  # the last one asked for is the last one told
+            **HIDDEN,
+        }  # fmt: skip
         # A gallery's first filling from here is not told as a change, so the price follows by itself.
         self.images.upload(self.look, self.images, [self.images, self.refused], **HIDDEN).then(self.tell_price, **price)
         gr.on([self.images.change, self.images.delete], self.tell_price, **price)
