@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import heapq
+import itertools
 import re
 import zlib
 from collections import deque
@@ -69,12 +70,15 @@ def latest(folder: Path, wanted: Wanted | None = None, limit: int = 100, offset:
     (`ops.logs`). To page without a shift by what is logged meanwhile, give every page the same `wanted.until`.
     Blocks while it reads; memory is that of `offset + limit` lines.
     """
+    found = newest(folder, wanted, offset + limit + 1)[offset:]
+    return Page([entry(line) for line in found[:limit]], len(found) > limit)
+
+
+def newest(folder: Path, wanted: Wanted | None = None, most: int = 100) -> list[bytes]:
+    """The newest lines that are wanted, newest first, each with its line break. Blocks while it reads."""
     wanted = wanted or Wanted()
-    most = offset + limit + 1
     per_kind = [_newest_first(files, wanted, most) for files in _by_kind(folder, wanted).values()]
-    merged = heapq.merge(*per_kind, key=_time, reverse=True)
-    lines = [line for number, line in zip(range(most), merged, strict=False) if number >= offset]
-    return Page([entry(line) for line in lines[:limit]], len(lines) > limit)
+    return list(itertools.islice(heapq.merge(*per_kind, key=_time, reverse=True), most))
 
 
 def lines(folder: Path, wanted: Wanted | None = None) -> Iterator[bytes]:

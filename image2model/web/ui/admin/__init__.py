@@ -13,6 +13,7 @@ import gradio as gr
 from ....studio import Studio
 from .batches import Batches
 from .disk import Disk
+from .logs import Logs
 from .overview import Overview
 from .rights import Rights
 
@@ -35,7 +36,12 @@ class Section(Protocol):
         """Say what happens when, all of it through `rights.on`."""
 
 
-SECTIONS: Mapping[str, Callable[[Studio], Section]] = {"Overview": Overview, "Batches": Batches, "Disk": Disk}
+SECTIONS: Mapping[str, Callable[[Studio], Section]] = {
+    "Overview": Overview,
+    "Batches": Batches,
+    "Disk": Disk,
+    "Logs": Logs,
+}
 
 
 CLOSED = "Admin is closed here. The host opens it by setting `ADMIN_PASSWORD` and starting the app again."

@@ -56,7 +56,7 @@ class Batches:
     def connect(self, rights: Rights) -> None:
         """Say what the filters and the buttons do."""
         for one in self.asked:
-            rights.on(one.input, self.show, self.asked, self.shown, trigger_mode="always_last")
+            rights.on(one.change, self.show, self.asked, self.shown, trigger_mode="always_last")
         for trigger, mode in ((self.rows.select, "multiple"), (self.rows.tick, "once")):
             rights.on(trigger, self.act, self.asked, self.shown, event="wanted", trigger_mode=mode)
 
