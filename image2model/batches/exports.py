@@ -54,10 +54,12 @@ class Exports:
         glb = path = folder / "model.glb"
         facts = dict(job.facts or {})
         with self._folders.reading(glb):
+            if not self._folders.holds(glb):
+                raise _gone()
             if not choice.changes_nothing:
                 path = folder / "exports" / filename
                 facts = await self._facts(glb, choice, path, job.stem)
-            if not await asyncio.to_thread(path.is_file):
+            if not self._folders.holds(path):
                 raise _gone()
         return Exported(path, filename, choice.format.media_type, facts)
 

@@ -26,6 +26,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal
 
+from ..errors import NotFound
 from ..generators.base import Side
 from .readers import Readers
 from .records import Job
@@ -66,6 +67,10 @@ class Folders:
         for folder in self.all_of(batch_id):
             shutil.rmtree(folder, ignore_errors=True)
 
+    def holds(self, path: Path) -> bool:
+        """Whether this is a file of ours: one that is there, and no symbolic link that leads elsewhere."""
+        return path.is_file() and any(path.resolve().is_relative_to(place) for place in (self.data, self.cache))
+
     def reading(self, *paths: Path) -> AbstractContextManager[None]:
         """Keep every rule from deleting these files while the block runs."""
         return self._readers.reading(*paths)
@@ -94,7 +99,12 @@ class Folders:
         return Path(os.environ.get("GRADIO_TEMP_DIR") or Path(tempfile.gettempdir()) / "gradio").resolve()
 
     def lend(self, batch_id: str, path: Path, name: str) -> Path:
-        """A file of a batch under `name` in Gradio's cache: linked where that can be, so nothing is copied."""
+        """A file of a batch under `name` in Gradio's cache: linked where that can be, so nothing is copied.
+
+        Raises NotFound for what is no file of ours.
+        """
+        if not self.holds(path):
+            raise NotFound("file_not_found", "This file is no longer there.", "The batch may have been deleted.")
         lent = self.cache / batch_id / name
         lent.parent.mkdir(parents=True, exist_ok=True)
         lent.unlink(missing_ok=True)

@@ -70,7 +70,7 @@ class Seeing:
 
     async def _kept(self, job: Job, name: str, make: Callable[..., None], *args: Any) -> Path:
         path = self._folders.job(job) / name
-        if not await asyncio.to_thread(path.is_file):
+        if not self._folders.holds(path):
             await self._once(path, make, self._folders.job(job) / "model.glb", path, *args)
         return path
 

@@ -357,7 +357,7 @@ class Studio:
             offered = PICTURES | _side_pictures(job) | ({f"{job.stem}.glb": MESH} if job.state == "done" else {})
             stored, media_type = offered.get(name, ("", ""))
             path = self.folders.job(job) / stored
-            if stored and path.is_file():
+            if stored and self.folders.holds(path):
                 return Served(path, media_type, name)
         raise NotFound("file_not_found", "There is no such file.", "It may not be ready yet, or have been deleted.")
 
@@ -418,7 +418,7 @@ class Studio:
         wanted = [(folder / "model.glb", f"{job.stem}.glb"), (folder / "thumbnail.webp", f"thumbnails/{job.stem}.webp")]
         if lighter := await self.meshes.lighter(job):
             wanted.append((lighter.path, lighter.filename))
-        return [Entry(path, name) for path, name in wanted if path.is_file()]
+        return [Entry(path, name) for path, name in wanted if self.folders.holds(path)]
 
     async def _keep_swept(self) -> None:
         while True:
