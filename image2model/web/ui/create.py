@@ -26,6 +26,8 @@ from .viewer import Viewer
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 HIDDEN: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+EACH: dict[str, Any] = {**HIDDEN, "trigger_mode": "multiple"}
+"""Of what a person may do again before the answer is there: Gradio would leave out the second time without a word."""
 READY = render.empty("Your models appear here", "Add pictures, press the button, and watch each one become a mesh.")
 GONE = render.empty("This batch is not here", "It may have been deleted, or the link is cut short. Start a new one.")
 STATIC = Path(__file__).parent / "static"
@@ -134,16 +136,16 @@ class Create:
             **HIDDEN,
         }  # fmt: skip
         # A gallery's first filling from here is not told as a change, so the price follows by itself.
-        self.images.upload(self.look, self.images, [self.images, self.refused], **HIDDEN).then(self.tell_price, **price)
+        self.images.upload(self.look, self.images, [self.images, self.refused], **EACH).then(self.tell_price, **price)
         gr.on([self.images.change, self.images.delete], self.tell_price, **price)
         cutouts = self.inputs.looking(self.images)
         gr.on([self.images.change, self.images.upload, self.images.delete], **cutouts)
         sides = self.sides.showing(self.images, self.generator)
         gr.on([self.images.change, self.images.upload, self.images.delete, self.generator.change], **sides)
         self.sides.shown.input(**self.sides.deciding(self.images, self.generator)).then(self.tell_price, **price)
-        self.examples.select(self.add_example, self.images, self.images, **HIDDEN).then(self.tell_price, **price).then(
-            **cutouts
-        )
+        self.examples.select(self.add_example, self.images, self.images, trigger_mode="always_last", **HIDDEN).then(
+            self.tell_price, **price
+        ).then(**cutouts)
         self.generator.change(self.choose, self.generator, [self.face_limit, *self.options.groups], **HIDDEN).then(
             self.tell_price, **price
         )
@@ -169,7 +171,7 @@ class Create:
         loaded = demo.load(self.load, self.visitor, [self.visitor, self.batch], **HIDDEN).then(**watch)
         demo.load(self.offer, [self.generator, self.key], self.generator, **HIDDEN).then(self.tell_price, **price)
         again = self.retry.click(self.again, [self.batch, self.key], None, **HIDDEN).success(**watch)
-        one = self.board.input(self.again_one, [self.batch, self.key], None, **HIDDEN).success(**watch)
+        one = self.board.input(self.again_one, [self.batch, self.key], None, **EACH).success(**watch)
         keyed.then(self.give_key, [self.batch, self.key], None, **HIDDEN)
         self.board.edit(self.put_back, [self.batch, self.images], self.images, **HIDDEN).then(
             self.tell_price, **price
@@ -184,7 +186,7 @@ class Create:
             cancels=watchers, **HIDDEN,
         ).then(None, self.batch, None, js=SET_ADDRESS)  # fmt: skip
         opened = [self.result, self.facts, self.take_home, *self.viewer.place]
-        self.board.select(self.open_result, self.batch, opened, **HIDDEN).then(**self.viewer.drawing)
+        self.board.select(self.open_result, self.batch, opened, **EACH).then(**self.viewer.drawing)
         self.viewer.connect()
 
     async def look(self, images: list[tuple[str, Any]] | None) -> tuple[list[str], str]:
