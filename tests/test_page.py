@@ -132,14 +132,14 @@ async def test_a_batch_goes_on_through_reload_cancel_retry_and_start_anew(app: A
     fog.write_bytes(encoded(photo(300, 200).point(lambda _: 120)))
     again = [
         {"name": f"{number}.jpg", "mimeType": "image/jpeg", "buffer": PHOTOGRAPHS[0].read_bytes()}
-        for number in range(12)
+        for number in range(22)
     ]  # so many that something is left to cancel on a quick machine
     await drop(page, {"name": fog.name, "mimeType": "image/png", "buffer": fog.read_bytes()}, *again)
     await page.click("#generate")
     await expect(page).to_have_url(ADDRESS)
     mine = batch_id(page)
     await page.reload()
-    await expect(page.locator(f'.board[data-batch="{mine}"] .job-card')).to_have_count(13)
+    await expect(page.locator(f'.board[data-batch="{mine}"] .job-card')).to_have_count(23)
     await expect(page.locator(".job-card[data-state=done]").first).to_be_visible()
     await page.click("#cancel")
     await settled(page)
@@ -150,7 +150,7 @@ async def test_a_batch_goes_on_through_reload_cancel_retry_and_start_anew(app: A
     finished = [name for name, state in after_cancel.items() if state == "done"]
     before = await page.locator(f'.job-card[data-name="{finished[0]}"] .job-picture > img').first.get_attribute("src")
     await page.click("#retry")
-    await expect(page.locator(".board[data-state=partly] .job-card[data-state=done]")).to_have_count(12)
+    await expect(page.locator(".board[data-state=partly] .job-card[data-state=done]")).to_have_count(22)
     fog = page.locator('.job-card[data-name="fog.png"]')
     await expect(fog).to_have_attribute("data-state", "failed")
     await expect(fog).to_contain_text("No subject was found")
