@@ -140,8 +140,7 @@ async def opened(page: Page, address: str) -> Page:
 
 
 async def drop(page: Page, *files: Path | Mapping[str, Any]) -> None:
-    """Give files to the page as the file dialog does, a second after it opened; return when the page counts them."""
-    await page.wait_for_timeout(1000)
+    """Give files to the page as the file dialog does; return when the page counts them."""
     chooser = page.locator("#images input[type=file]").first
     given: Any = [dict(file) if isinstance(file, Mapping) else str(file) for file in files]
     await chooser.set_input_files(given)

@@ -71,6 +71,18 @@ async def test_every_state_fits_its_window_and_can_be_read(app: App, page: Page,
     await fits(page)
 
 
+async def test_a_refusal_stays_while_the_subjects_are_found(app: App, page: Page):
+    """What is wrong with a picture is still told when its neighbours' subjects, asked for before it, are found."""
+    await opened(page, app.url)
+    await page.locator("#example-images button").first.click()
+    await expect(page.locator("#generate")).to_have_text("Make 1 inflated preview")
+    await drop(page, {"name": "n.png", "mimeType": "image/png", "buffer": b"no picture"})
+    await expect(page.locator(".refused li")).to_have_count(1)
+    await expect(page.locator("#cutouts img")).to_have_count(1)
+    await page.wait_for_timeout(2000)  # Gradio sends again what it held back
+    await expect(page.locator(".refused li")).to_have_count(1)
+
+
 async def fits(page: Page) -> None:
     """Nothing is wider than the window, nothing to press too small to hit, no text too faint to read."""
     assert await overflow(page) <= 0

@@ -133,22 +133,20 @@ class Create:
         price: dict[str, Any] = {
             "inputs": priced, "outputs": [self.cost, self.generate],
             "concurrency_id": "price", "concurrency_limit": 1,  # the last one asked for is the last one told
-            **HIDDEN,
+            "trigger_mode": "always_last", **HIDDEN,
         }  # fmt: skip
-        # A gallery's first filling from here is not told as a change, so the price follows by itself.
-        self.images.upload(self.look, self.images, [self.images, self.refused], **EACH).then(self.tell_price, **price)
-        gr.on([self.images.change, self.images.delete], self.tell_price, **price)
-        cutouts = self.inputs.looking(self.images)
-        gr.on([self.images.change, self.images.upload, self.images.delete], **cutouts)
-        sides = self.sides.showing(self.images, self.generator)
-        gr.on([self.images.change, self.images.upload, self.images.delete, self.generator.change], **sides)
+        cutouts, sides = self.inputs.looking(self.images), self.sides.showing(self.images, self.generator)
+        # Gradio answers "always_last" by sending the whole event again, to all its listeners: what must run once per
+        # event (the judgement of a drop, the choice of a generator) is its only listener, and the rest follows it.
+        uploaded = self.images.upload(self.look, self.images, [self.images, self.refused], **EACH)
+        example = self.examples.select(self.add_example, self.images, self.images, **HIDDEN)
+        for filled in (uploaded, example):  # a gallery's first filling is not told as a change
+            filled.then(self.tell_price, **price).then(**sides).then(**cutouts)
+        for step in ({"fn": self.tell_price, **price}, sides, cutouts):
+            gr.on([self.images.change, self.images.delete], **step)
         self.sides.shown.input(**self.sides.deciding(self.images, self.generator)).then(self.tell_price, **price)
-        self.examples.select(self.add_example, self.images, self.images, trigger_mode="always_last", **HIDDEN).then(
-            self.tell_price, **price
-        ).then(**cutouts)
-        self.generator.change(self.choose, self.generator, [self.face_limit, *self.options.groups], **HIDDEN).then(
-            self.tell_price, **price
-        )
+        chosen = self.generator.change(self.choose, self.generator, [self.face_limit, *self.options.groups], **HIDDEN)
+        chosen.then(**sides).then(self.tell_price, **price)
         for component in (self.face_limit, *self.options.components):
             component.change(self.tell_price, **price)
         keyed = self.key.change(self.use_key, self.key, self.generator, **HIDDEN).then(self.tell_price, **price)

@@ -42,11 +42,14 @@ class Viewer:
     @property
     def drawing(self) -> dict[str, Any]:
         """The step that follows `open`: a model that is set while its viewer is just being shown is never drawn."""
-        return {"fn": self.draw, "inputs": [self.shown, self.look], "outputs": self.model, **HIDDEN}
+        return {
+            "fn": self.draw, "inputs": [self.shown, self.look], "outputs": self.model,
+            "trigger_mode": "always_last", **HIDDEN,
+        }  # fmt: skip
 
     def connect(self) -> None:
         """Say what the bar does; background and the pane beside are the browser's own affair."""
-        self.bar.select(self.choose, None, self.look, trigger_mode="always_last", **HIDDEN).then(**self.drawing)
+        self.bar.select(self.choose, None, self.look, trigger_mode="multiple", **HIDDEN).then(**self.drawing)
 
     def open(self, batch_id: str, job: dict[str, Any]) -> tuple[Any, Shown]:
         """Values for `place`: this finished job."""
