@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import numpy as np
@@ -92,3 +93,15 @@ async def test_the_choice_of_what_is_sent_is_kept_with_the_batch(tmp_path: Path,
     assert (await finished(studio, plain.id))["cut_out"] is False
     assert generator.runs[-1].image.name == "input.png"
     await studio.close()
+
+
+async def test_who_asks_about_a_picture_meanwhile_gets_the_same_answer(tmp_path: Path, pool: Workers):
+    """A picture that is being judged is not judged a second time, and one who goes away takes nothing from the rest."""
+    studio = Studio(scripted_settings(tmp_path / "data"), [ScriptedGenerator()], pool)
+    gone, first, second = (asyncio.create_task(studio.inputs.inspect(CUP)) for _ in range(3))
+    await asyncio.sleep(0.05)
+    gone.cancel()
+    assert await first is await second is await studio.inputs.inspect(CUP)
+    assert (await first).cutout
+    with pytest.raises(asyncio.CancelledError):
+        await gone

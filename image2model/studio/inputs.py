@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
 from pathlib import Path
 from typing import Any
+
+from async_lru import alru_cache
 
 from ..batches.folders import Folders, picture_name
 from ..batches.records import Batch, OtherSide
@@ -27,21 +28,20 @@ class Inputs:
 
     def __init__(self, folders: Folders, workers: Workers, limits: Limits) -> None:
         self._folders, self._workers, self._limits = folders, workers, limits
-        self._known: OrderedDict[tuple[str, int, int], local.Inspection] = OrderedDict()
+        self._inspected = alru_cache(maxsize=KNOWN)(self._inspect)  # who asks while another waits, waits with them
 
     async def inspect(self, path: Path) -> local.Inspection:
         """Judge a picture file; what cannot be judged in time has neither warnings nor cut-out. Never raises."""
         try:
             stat = await asyncio.to_thread(path.stat)
-            key = (str(path), stat.st_mtime_ns, stat.st_size)
-            if key not in self._known:
-                self._known[key] = await self._workers.run(local.inspect, path, self._limits, seconds=SECONDS)
-                while len(self._known) > KNOWN:
-                    self._known.popitem(last=False)
-            return self._known[key]
+            return await self._inspected(path, stat.st_mtime_ns, stat.st_size)
         except Exception as error:  # a picture that could not be judged is worked like any other
             log.warning("could not inspect a picture: %r", error, extra={"picture": path.name})
             return NOTHING
+
+    async def _inspect(self, path: Path, modified: int, size: int) -> local.Inspection:
+        """Judge this version of a picture file."""
+        return await self._workers.run(local.inspect, path, self._limits, seconds=SECONDS)
 
     def words(self, found: local.Inspection) -> list[str]:
         """The warnings as sentences."""
