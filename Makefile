@@ -1,4 +1,4 @@
-.PHONY: help run test smoke check docs lock
+.PHONY: help run test smoke check docs lock audit
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -20,3 +20,6 @@ docs: ## write the generated parts of README.md, and .env.example
 
 lock: ## write requirements.lock
 	@scripts/lock
+
+audit: ## look up known vulnerabilities of every locked package at PyPI
+	@scripts/audit

@@ -222,10 +222,11 @@ def test_broken_files_are_read_as_far_as_they_go(tmp_path, file):
 
 
 def test_the_running_app_says_everything_in_one_form(app: App):
-    """Its files hold nothing else, and its output has the same lines, also where a handler of Gradio's fails."""
+    """Files and output have the same lines and nothing else; a failing handler of Gradio's is told under its id."""
     stolen = {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}
-    call = httpx.post(f"{app.url}/gradio_api/call/generate", json={"data": [stolen, "local", None, None]}).json()
-    assert "event: error" in httpx.get(f"{app.url}/gradio_api/call/generate/{call['event_id']}").text
+    calls, own = f"{app.url}/gradio_api/call/generate", {"X-Correlation-ID": "a-thief"}
+    call = httpx.post(calls, json={"data": [stolen, "local", None, None]}, headers=own).json()
+    assert "event: error" in httpx.get(f"{calls}/{call['event_id']}").text
     written = [json.loads(line) for line in reading.lines(app.data / "logs")]
     assert all(list(entry)[:4] == ["timestamp", "level", "logger", "event"] for entry in written)
     output = app.log.read_text().splitlines()
@@ -233,7 +234,7 @@ def test_the_running_app_says_everything_in_one_form(app: App):
     assert json.loads(output[0]) in written
     failed = [json.loads(line) for line in output if '"logger":"gradio"' in line]
     assert any("InvalidPathError" in entry["exception"] for entry in failed)
-    assert not any("correlation_id" in entry for entry in failed)  # rather none than another request's
+    assert [entry["correlation_id"] for entry in failed] == ["a-thief"] * len(failed)
     assert "Traceback (most recent call last):" not in output
 
 

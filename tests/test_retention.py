@@ -353,4 +353,4 @@ async def test_the_host_looks_into_a_batch(studio, generator, tmp_path):
     assert (last["name"], last["state"], last["code"]) == ("b.png", "failed", "fal_refused")
     assert [event["at"] for event in seen["events"]] == sorted(event["at"] for event in seen["events"])
     with pytest.raises(NotFound):
-        await studio.host.history("nobody's")
+        await studio.host.inspect("nobody's")

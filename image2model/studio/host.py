@@ -184,15 +184,12 @@ class Host:
             "events": await self._history(batch),
         }
 
-    async def history(self, batch_id: str) -> list[dict[str, Any]]:
-        """What happened to the jobs of a batch, oldest first; raises NotFound.
+    async def _history(self, batch: Batch) -> list[dict[str, Any]]:
+        """What happened to the jobs of a batch, oldest first.
 
         Each event has the job's `number` and `name`, the `attempt`, the `state` it came to `at` a time (since 1970),
         what was said (`message`), and why it failed (`code`, or None).
         """
-        return await self._history(await self._desk.call(self._desk.store.batch, batch_id))
-
-    async def _history(self, batch: Batch) -> list[dict[str, Any]]:
         jobs = {job.id: {"number": job.number, "name": job.name} for job in batch.jobs}
         kept = ("attempt", "state", "message", "code", "at")
         events = await self._desk.call(self._desk.store.history, batch.id)

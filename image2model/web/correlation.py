@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from typing import Any
 
 import gradio as gr
 import structlog
@@ -47,3 +48,13 @@ class Correlated:
 def correlation_of(request: gr.Request | Request | None) -> str:
     """The id of a request, also where it is answered later; empty for none."""
     return str(getattr(request.state, "correlation_id", "")) if request else ""
+
+
+class CorrelatedBlocks(gr.Blocks):
+    """A page whose handlers log under the id of the request that asked for them, and Gradio so when one fails."""
+
+    async def process_api(self, *args: Any, **named: Any) -> dict[str, Any]:
+        """Run one event, or the next step of one; each has a task of its own, which is the id's to its end."""
+        if own := correlation_of(named.get("request")):
+            structlog.contextvars.bind_contextvars(correlation_id=own)
+        return await super().process_api(*args, **named)

@@ -6,6 +6,7 @@ import gradio as gr
 
 from ...studio import Studio
 from .. import api
+from ..correlation import CorrelatedBlocks
 from . import admin, create, library, programs
 from .theme import html
 
@@ -18,7 +19,7 @@ HEADER = """
 def build(studio: Studio) -> gr.Blocks:
     """The whole page as Blocks, ready to be launched."""
     demo: gr.Blocks
-    with gr.Blocks(title="image2model", analytics_enabled=False, fill_width=True) as demo:
+    with CorrelatedBlocks(title="image2model", analytics_enabled=False, fill_width=True) as demo:
         html(HEADER, elem_id="masthead")
         visitor = gr.BrowserState("", storage_key="image2model-visitor", secret=studio.secret)
         with gr.Tabs(elem_id="tabs"):

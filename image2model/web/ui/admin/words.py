@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ....batches.records import ENDED_BADLY, FINISHED
 from ....ops.health import Component
 from ..render import ago, dollars, filesize, seconds
 
@@ -16,7 +17,6 @@ MUCH = 80
 """Percent of the day's budget from which on it is worth a look."""
 STATES = {"new": "waiting"}
 """States of jobs that have another name here."""
-FINISHED = ("done", "failed", "unconfirmed", "cancelled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +96,10 @@ def _work(known: Mapping[str, Any], batches: int) -> Iterator[Tile]:
     open_jobs = sum(count for state, count in known["states"].items() if state not in FINISHED)
     oldest = f"in {batches:,} batch{'' if batches == 1 else 'es'}, the oldest for {seconds(known['oldest_seconds'])}"
     yield Tile("Pictures at work", f"{open_jobs:,}", oldest if open_jobs else "nobody waits")
-    ended = Counter(dict.fromkeys(FINISHED, 0))
+    ended = Counter(dict.fromkeys(("done", *ENDED_BADLY), 0))
     for one in known["outcomes"]:
         ended[one["state"]] += one["count"]
-    others = ", ".join(f"{ended[state]:,} {state}" for state in FINISHED[1:] if ended[state])
+    others = ", ".join(f"{ended[state]:,} {state}" for state in ENDED_BADLY if ended[state])
     yield Tile("Done in 24 hours", f"{ended['done']:,}", others or "none failed")
     held = ", ".join(f"{count:,} {STATES.get(state, state)}" for state, count in known["states"].items() if count)
     yield Tile("Batches kept", f"{known['counts']['batches']:,}", f"pictures: {held}" if held else "none yet")
