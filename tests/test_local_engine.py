@@ -15,9 +15,9 @@ from skimage import data
 
 from image2model.errors import GenerationFailed
 from image2model.generators.local import SPEC
-from image2model.generators.local.atlas import BACKS
+from image2model.generators.local.atlas import BACKS, PAD, make_atlas
 from image2model.generators.local.engine import CELLS, SHAPES, preview
-from image2model.generators.local.subject import find_subject
+from image2model.generators.local.subject import Subject, find_subject
 from tests.local_shapes import SIDE, assert_sound, body, cut_out, disc, front_mask, load, make, shaded
 
 SHAPES_WITH_HOLES = {
@@ -322,3 +322,24 @@ def _document(glb: bytes) -> tuple[dict[str, int], list[object], dict[str, list[
     length = struct.unpack("<I", glb[12:16])[0]
     document = json.loads(glb[20 : 20 + length])
     return document["meshes"][0]["primitives"][0]["attributes"], document["accessors"], document
+
+
+def test_what_the_mask_is_unsure_of_within_the_subject_is_shown_as_photographed():
+    """A bright part that the mask half takes for background keeps its colours; nothing behind shines through."""
+    rgb, alpha = np.zeros((200, 200, 3), np.float32), np.zeros((200, 200), np.float32)
+    alpha[30:170, 30:170] = 1
+    rgb[30:170, 30:170] = (150, 40, 40)
+    rgb[:, :30] = (0, 255, 0)
+    rgb[80:120, 80:120], alpha[80:120, 80:120] = (250, 250, 90), 0.6
+    front = np.asarray(make_atlas(Subject(rgb, alpha), "plain").image)[PAD:-PAD, PAD : PAD + 200]
+    assert (front[82:118, 82:118] == (250, 250, 90)).all()
+    assert (front[40:160, 28:32] == (150, 40, 40)).all()
+
+
+def test_a_thin_part_shows_its_own_colours():
+    """A leg some pixels wide is not painted with the colours of the body it hangs from."""
+    rgb, alpha = np.zeros((200, 200, 3), np.float32), np.zeros((200, 200), np.float32)
+    rgb[20:100, 20:180], alpha[20:100, 20:180] = (40, 40, 150), 1
+    rgb[100:190, 98:103], alpha[100:190, 98:103] = (240, 240, 240), 0.8
+    front = np.asarray(make_atlas(Subject(rgb, alpha), "plain").image)[PAD:-PAD, PAD : PAD + 200]
+    assert (front[110:180, 100] > 230).all()
