@@ -19,15 +19,13 @@ from ..address import client_of
 from ..correlation import correlation_of
 from . import render
 from .controls import OptionControls, face_limit_control, number_field, offers, picker, prices_of
+from .events import EACH, HIDDEN, LAST
 from .inputs import CUT_OUT, Inputs
 from .sides import NOTHING, Sides
 from .theme import html
 from .viewer import Viewer
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
-HIDDEN: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-EACH: dict[str, Any] = {**HIDDEN, "trigger_mode": "multiple"}
-"""Of what a person may do again before the answer is there: Gradio would leave out the second time without a word."""
 READY = render.empty("Your models appear here", "Add pictures, press the button, and watch each one become a mesh.")
 GONE = render.empty("This batch is not here", "It may have been deleted, or the link is cut short. Start a new one.")
 STATIC = Path(__file__).parent / "static"
@@ -131,25 +129,23 @@ class Create:
         """Say what happens when."""
         priced = [self.images, self.sides.decided, self.key, *self._control_inputs]
         price: dict[str, Any] = {
-            "inputs": priced, "outputs": [self.cost, self.generate],
+            "fn": self.tell_price, "inputs": priced, "outputs": [self.cost, self.generate],
             "concurrency_id": "price", "concurrency_limit": 1,  # the last one asked for is the last one told
-            "trigger_mode": "always_last", **HIDDEN,
+            **LAST,
         }  # fmt: skip
         cutouts, sides = self.inputs.looking(self.images), self.sides.showing(self.images, self.generator)
-        # Gradio answers "always_last" by sending the whole event again, to all its listeners: what must run once per
-        # event (the judgement of a drop, the choice of a generator) is its only listener, and the rest follows it.
         uploaded = self.images.upload(self.look, self.images, [self.images, self.refused], **EACH)
         example = self.examples.select(self.add_example, self.images, self.images, **HIDDEN)
         for filled in (uploaded, example):  # a gallery's first filling is not told as a change
-            filled.then(self.tell_price, **price).then(**sides).then(**cutouts)
-        for step in ({"fn": self.tell_price, **price}, sides, cutouts):
+            filled.then(**price).then(**sides).then(**cutouts)
+        for step in (price, sides, cutouts):
             gr.on([self.images.change, self.images.delete], **step)
-        self.sides.shown.input(**self.sides.deciding(self.images, self.generator)).then(self.tell_price, **price)
+        self.sides.shown.input(**self.sides.deciding(self.images, self.generator)).then(**price)
         chosen = self.generator.change(self.choose, self.generator, [self.face_limit, *self.options.groups], **HIDDEN)
-        chosen.then(**sides).then(self.tell_price, **price)
+        chosen.then(**sides).then(**price)
         for component in (self.face_limit, *self.options.components):
-            component.change(self.tell_price, **price)
-        keyed = self.key.change(self.use_key, self.key, self.generator, **HIDDEN).then(self.tell_price, **price)
+            component.change(**price)
+        keyed = self.key.change(self.use_key, self.key, self.generator, **HIDDEN).then(**price)
 
         watch: dict[str, Any] = {
             "fn": self.watch,
@@ -167,13 +163,11 @@ class Create:
         submitted.success(None, self.batch, None, js=SET_ADDRESS)
         first = submitted.success(**watch)
         loaded = demo.load(self.load, self.visitor, [self.visitor, self.batch], **HIDDEN).then(**watch)
-        demo.load(self.offer, [self.generator, self.key], self.generator, **HIDDEN).then(self.tell_price, **price)
+        demo.load(self.offer, [self.generator, self.key], self.generator, **HIDDEN).then(**price)
         again = self.retry.click(self.again, [self.batch, self.key], None, **HIDDEN).success(**watch)
         one = self.board.input(self.again_one, [self.batch, self.key], None, **EACH).success(**watch)
         keyed.then(self.give_key, [self.batch, self.key], None, **HIDDEN)
-        self.board.edit(self.put_back, [self.batch, self.images], self.images, **HIDDEN).then(
-            self.tell_price, **price
-        ).then(**sides)
+        self.board.edit(self.put_back, [self.batch, self.images], self.images, **HIDDEN).then(**price).then(**sides)
         watchers = [first, loaded, again, one]
         self.generate.click(None, cancels=watchers)  # one board has one watcher
         self.cancel.click(self.stop, self.batch, None, **HIDDEN)

@@ -10,6 +10,7 @@ import gradio as gr
 
 from ...studio import Studio
 from . import render
+from .events import LAST
 from .theme import html
 
 AS_THEY_ARE, CUT_OUT = "The pictures as they are", "Only the subject, cut out"
@@ -31,8 +32,8 @@ class Inputs:
     def looking(self, images: gr.Gallery) -> dict[str, Any]:
         """The step that follows each change of the pictures."""
         return {
-            "fn": self.look, "inputs": images, "outputs": [self.place, self.seen], "trigger_mode": "always_last",
-            "concurrency_limit": 50, "api_visibility": "private", "show_progress": "hidden",
+            "fn": self.look, "inputs": images, "outputs": [self.place, self.seen], "concurrency_limit": 50,
+            **LAST,
         }  # fmt: skip
 
     async def look(self, images: list[tuple[str, Any]] | None) -> AsyncIterator[tuple[Any, Any]]:

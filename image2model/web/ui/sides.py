@@ -13,6 +13,7 @@ from ...generators.base import Side, Spec
 from ...names import by_object
 from ...studio import Picture, Studio
 from . import render
+from .events import HIDDEN, LAST
 from .theme import html
 
 Object = dict[str, str]
@@ -35,14 +36,14 @@ class Sides:
         """The step that follows each change of the pictures and of the generator."""
         return {
             "fn": self.show, "inputs": [images, self.decided, generator], "outputs": [self.place, self.shown],
-            "trigger_mode": "always_last", "api_visibility": "private", "show_progress": "hidden",
+            **LAST,
         }  # fmt: skip
 
     def deciding(self, images: gr.Gallery, generator: gr.HTML) -> dict[str, Any]:
         """The step that follows what a person does here."""
         return {
             "fn": self.decide, "inputs": [images, self.decided, generator],
-            "outputs": [self.decided, self.place, self.shown], "api_visibility": "private", "show_progress": "hidden",
+            "outputs": [self.decided, self.place, self.shown], **HIDDEN,
         }  # fmt: skip
 
     async def show(self, images: list[tuple[str, Any]] | None, decided: Mapping[str, Any], generator: str) -> Any:

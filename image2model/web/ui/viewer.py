@@ -11,12 +11,12 @@ import gradio as gr
 from ...errors import Image2ModelError
 from ...studio import Studio
 from . import render
+from .events import EACH, LAST
 from .theme import html
 
 STATIC = Path(__file__).parent / "static"
 Shown = tuple[str, int, tuple[float, float, float | None]]
 """What is being looked at: batch, number of the job, and where the camera stands."""
-HIDDEN: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
 class Viewer:
@@ -42,14 +42,11 @@ class Viewer:
     @property
     def drawing(self) -> dict[str, Any]:
         """The step that follows `open`: a model that is set while its viewer is just being shown is never drawn."""
-        return {
-            "fn": self.draw, "inputs": [self.shown, self.look], "outputs": self.model,
-            "trigger_mode": "always_last", **HIDDEN,
-        }  # fmt: skip
+        return {"fn": self.draw, "inputs": [self.shown, self.look], "outputs": self.model, **LAST}
 
     def connect(self) -> None:
         """Say what the bar does; background and the pane beside are the browser's own affair."""
-        self.bar.select(self.choose, None, self.look, trigger_mode="multiple", **HIDDEN).then(**self.drawing)
+        self.bar.select(self.choose, None, self.look, **EACH).then(**self.drawing)
 
     def open(self, batch_id: str, job: dict[str, Any]) -> tuple[Any, Shown]:
         """Values for `place`: this finished job."""

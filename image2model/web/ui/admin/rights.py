@@ -14,6 +14,7 @@ from ....errors import Image2ModelError
 from ....settings import Settings
 from ...address import client_of
 from ...security import Throttle
+from ..events import HIDDEN
 
 
 class Rights:
@@ -79,8 +80,7 @@ class Rights:
                 raise gr.Error(str(error), print_exception=False) from None
             return answer[0] if isinstance(outputs, list) and len(outputs) == 1 else answer
 
-        hidden = {"api_visibility": "private", "show_progress": "hidden"}
-        return trigger(run, [self.key, *inputs], outputs, **{**hidden, **more})
+        return trigger(run, [self.key, *inputs], outputs, **{**HIDDEN, **more})
 
     def _check(self, key: str, request: gr.Request) -> None:
         """Raise gr.Error unless this is an admin key, compared in constant time, or after too many wrong ones."""

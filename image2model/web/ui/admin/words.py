@@ -96,7 +96,7 @@ def _work(known: Mapping[str, Any], batches: int) -> Iterator[Tile]:
     open_jobs = sum(count for state, count in known["states"].items() if state not in FINISHED)
     oldest = f"in {batches:,} batch{'' if batches == 1 else 'es'}, the oldest for {seconds(known['oldest_seconds'])}"
     yield Tile("Pictures at work", f"{open_jobs:,}", oldest if open_jobs else "nobody waits")
-    ended = Counter(dict.fromkeys(("done", *ENDED_BADLY), 0))
+    ended: Counter[str] = Counter()
     for one in known["outcomes"]:
         ended[one["state"]] += one["count"]
     others = ", ".join(f"{ended[state]:,} {state}" for state in ENDED_BADLY if ended[state])
