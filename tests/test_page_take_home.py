@@ -73,6 +73,7 @@ async def test_a_choice_that_cannot_be_says_why_and_the_page_stays(app: App, pag
     await settled(page)
     form = page.locator("#take-home")
     await expect(form.locator(".take-go")).to_be_visible()
+    await expect(form.locator(".take-all")).to_be_hidden()
     await form.locator("[name=size]").fill("tall")
     await form.locator(".take-go").click()
     await expect(form.locator(".take-note")).to_contain_text("The size cannot be 'tall'")

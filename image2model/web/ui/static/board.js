@@ -56,7 +56,12 @@ watch("value", () => {
   const first = element.querySelector(".job-card[data-state=done]");
   if (selected === null && first) open(first);
   mark();
+  document.dispatchEvent(new Event("board")); // for what says how many there are
 });
+
+// To save the zip is not to leave the page: without `download` the browser says to the page that it goes, and Gradio
+// hangs up (`beforeunload` in gradio 6.31) while the page stays.
+document.addEventListener("click", (event) => event.target.closest("a#download-all")?.setAttribute("download", ""), true);
 
 // A working board gets news every second. Silence means that the connection or the server is gone:
 // say so, ask until it answers, and come back to the same board.

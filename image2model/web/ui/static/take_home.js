@@ -58,16 +58,21 @@ const check = async () => {
     <ul>${list(found.problems, "bad")}${list([...mends, ...skin, ...found.advice], "hint")}</ul>`;
 };
 
+// What the buttons say: the format that is chosen, and how many models the batch has by now.
 const follow = () => {
+  if (!form()) return;
+  const done = document.querySelectorAll("#board .job-card[data-state=done]").length;
   const chosen = form().format.selectedOptions[0];
   const label = chosen.textContent.trim().split(" – ")[0];
-  for (const place of element.querySelectorAll(".take-go span, .take-all span")) {
-    place.textContent = place.closest(".take-go") ? `Download ${label}` : `All ${form().dataset.count} as ${label}`;
-  }
+  element.querySelector(".take-go span").textContent = `Download ${label}`;
+  element.querySelector(".take-all span").textContent = `All ${done} as ${label}`;
+  element.querySelector(".take-all").hidden = done < 2;
   form().size.placeholder = chosen.dataset.printed === "1" ? "100" : "as made";
   form().up.options[0].textContent = `${chosen.dataset.up.toUpperCase()}, as usual`;
 };
 
+watch("value", follow);
+document.addEventListener("board", follow);
 element.addEventListener("change", (event) => {
   note("");
   follow();
@@ -79,5 +84,5 @@ element.addEventListener("submit", (event) => {
 });
 element.addEventListener("click", (event) => {
   const button = event.target.closest(".take-all");
-  if (button) download(button, address("export", ALL), `Making ${form().dataset.count} files …`);
+  if (button) download(button, address("export", ALL), "Making the files …");
 });
