@@ -1,4 +1,4 @@
-"""In a real browser, far from the server: all that the page asks for is answered, and no connection stays for nothing."""
+"""In a real browser, far from the server: all that a page asks for is answered, and no connection lingers."""
 
 from __future__ import annotations
 
