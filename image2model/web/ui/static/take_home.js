@@ -71,6 +71,7 @@ const follow = () => {
   form().up.options[0].textContent = `${chosen.dataset.up.toUpperCase()}, as usual`;
 };
 
+follow(); // the first panel is there before this script
 watch("value", follow);
 document.addEventListener("board", follow);
 element.addEventListener("change", (event) => {
