@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import gradio as gr
 
 from ....studio import Studio
+from ..events import EACH
 from .batches import Batches
 from .disk import Disk
 from .logs import Logs
@@ -79,7 +80,7 @@ class Admin:
         first = self.sections[0][1]
         opened = [self.sign_in, self.panel, *first.shown]
         for press in (self.enter.click, self.rights.key.submit):
-            self.rights.on(press, self.open, first.asked, opened)
+            self.rights.on(press, self.open, first.asked, opened, **EACH)
         if self.rights.by_name:
             demo.load(self.welcome, first.asked, [self.greeting, *opened], api_visibility="private")
         for tab, section in self.sections:
