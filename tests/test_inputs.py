@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import gradio as gr
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
@@ -12,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from image2model.generators.local.cutout import MARGIN, cut_out, inspect
 from image2model.images import Limits
 from image2model.studio import Picture, Studio
+from image2model.web.ui.inputs import Inputs
 from image2model.workers import Workers
 from tests.pictures import decoded, encoded
 from tests.scripted import ScriptedGenerator, finished, scripted_settings
@@ -105,3 +107,15 @@ async def test_who_asks_about_a_picture_meanwhile_gets_the_same_answer(tmp_path:
     assert (await first).cutout
     with pytest.raises(asyncio.CancelledError):
         await gone
+
+
+async def test_subjects_that_are_known_are_shown_at_once(studio: Studio, tmp_path: Path):
+    """A picture that is judged for the first time has an empty place until then; later all come in one step."""
+    with gr.Blocks():
+        inputs = Inputs(studio)
+    with Image.open(CUP) as cup:
+        pictures = [(str(saved(tmp_path, cup)), None)]
+    first, *_, last = [shown async for _, shown in inputs.look(pictures)]
+    assert "cutout-waits" in first
+    assert "The subject of picture.png" in last
+    assert [shown async for _, shown in inputs.look(pictures)] == [last]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from . import render
 from .events import LAST
 from .theme import html
 
+AT_ONCE = 0.1
+"""Seconds that nobody waits for: what is known by then is shown without an empty place before it."""
 AS_THEY_ARE, CUT_OUT = "The pictures as they are", "Only the subject, cut out"
 
 
@@ -44,8 +47,10 @@ class Inputs:
             yield gr.Column(visible=False), ""
             return
         for path in paths:
-            yield gr.Column(visible=True), render.cutouts(seen, len(paths) - len(seen))
-            found = await self.studio.inputs.inspect(path)
+            finding = asyncio.ensure_future(self.studio.inputs.inspect(path))
+            if not (await asyncio.wait([finding], timeout=AT_ONCE))[0]:
+                yield gr.Column(visible=True), render.cutouts(seen, len(paths) - len(seen))
+            found = await finding
             warnings = self.studio.inputs.words(found)
             seen.append({"name": path.name, "image": render.data_uri(found.cutout), "warnings": warnings})
         yield gr.Column(visible=True), render.cutouts(seen, 0)
