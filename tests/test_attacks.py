@@ -51,6 +51,28 @@ def test_a_strange_host_name_is_refused(target: App, host: str):
     assert asked(target, "/", f"Host: {host}")[0] == 400
 
 
+@pytest.mark.parametrize(
+    ("method", "headers", "status"),
+    [
+        ("GET", {"Host": "evil.example"}, 400),
+        ("POST", {"Origin": "https://evil.example"}, 403),
+        ("POST", {"Content-Length": "99999999999"}, 413),
+    ],
+)
+def test_what_is_refused_at_the_door_is_told_in_the_common_form(target: App, method, headers, status):
+    """With a code, a sentence that says what to do, and details; and the description says that it can come."""
+    lines = [f"{method} /api/v1/logs/export HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    lines += [] if "Host" in headers else ["Host: 127.0.0.1"]
+    with connect(target) as connection:
+        connection.sendall("\r\n".join([*lines, "Connection: close", "", ""]).encode())
+        head, _, body = b"".join(iter(lambda: connection.recv(65536), b"")).partition(b"\r\n\r\n")
+    told = json.loads(body)
+    assert int(head.split()[1]) == told["status_code"] == status
+    assert (told["error"], told["details"], told["message"].count(".")) == (True, {}, 2)
+    described = httpx.get(f"{target.url}/openapi.json").json()["paths"]
+    assert all(str(status) in one[method.lower()]["responses"] for one in described.values() if method.lower() in one)
+
+
 @pytest.mark.parametrize("header", ["X-Forwarded-Host", "X-Gradio-Server"])
 def test_a_forged_address_is_not_repeated(target: App, visitor: httpx.Client, header: str):
     """No answer names another host, and none is kept for the next visitor."""

@@ -25,6 +25,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from ..settings import Settings
 from .correlation import Correlated
 from .measuring import Measured
+from .rest.errors import answer
 
 SEND_SECONDS = 30.0
 """How long a sender may be silent in the middle of a request."""
@@ -63,7 +64,7 @@ HEADERS = {
 FILES = re.compile(r"/gradio_api/file[=/]|/batches/")
 OUTSIDE = re.compile(r"/gradio_api/(?:file[=/]\s*[a-z][a-z0-9+.-]*:|proxy=)", re.IGNORECASE)
 """Gradio's proxies for other hosts' addresses, without a limit of size: nothing here needs them."""
-HOST = re.compile(rb"[A-Za-z0-9.-]+(?::\d{1,5})?|\[[0-9A-Fa-f:.]+\](?::\d{1,5})?")
+HOST = re.compile(rb"[A-Za-z0-9._-]+(?::\d{1,5})?|\[[0-9A-Fa-f:.]+\](?::\d{1,5})?")
 SIGN_IN = parse("10 per minute")
 
 
@@ -159,17 +160,17 @@ class Security:
         hosts = [value for name, value in scope["headers"] if name == b"host"]
         hosts += [value.split(b",")[0].strip() for name, value in scope["headers"] if name == b"x-forwarded-host"]
         if not hosts or not all(self._known(host) for host in hosts):
-            return _refuse(400, "host_unknown", "This host name is not served here.")
+            return answer(400, "host_unknown", "This host name is not served here. ALLOWED_HOSTS has those that are.")
         if scope["method"] not in SAFE and self._is_strange(Headers(scope=scope)):
-            return _refuse(403, "other_site", "Pages of other sites may send nothing here, but those of CORS_ORIGINS.")
+            return answer(403, "other_site", "Only pages of CORS_ORIGINS may send something here. Use this app's own.")
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if not length.isdigit() or int(length) > most:
             return TOO_LARGE
         if OUTSIDE.match(scope["path"]):
-            return _refuse(403, "url_refused", "Addresses of other hosts are not fetched here.")
+            return answer(403, "url_refused", "Addresses of other hosts are not fetched here. Upload the file itself.")
         client = scope["client"][0] if scope.get("client") else ""
         if scope["method"] == "POST" and scope["path"].rstrip("/") == "/login" and not self._sign_ins.tried(client):
-            return _refuse(429, "too_many_tries", "Too many tries to sign in. Wait a minute.")
+            return answer(429, "too_many_tries", "Too many tries to sign in. Wait a minute.")
         return None
 
     def _is_strange(self, headers: Headers) -> bool:
@@ -233,8 +234,4 @@ class _Protected:
         await self._send(message)
 
 
-def _refuse(status: int, code: str, message: str) -> JSONResponse:
-    return JSONResponse({"error": True, "error_code": code, "message": message, "status_code": status}, status)
-
-
-TOO_LARGE = _refuse(413, "request_too_large", "This request is too large.")
+TOO_LARGE = answer(413, "request_too_large", "This request is too large. Send less at a time.")
