@@ -22,6 +22,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from ..errors import TooLarge
 from ..settings import Settings
 from .correlation import Correlated
 from .measuring import Measured
@@ -31,8 +32,10 @@ SEND_SECONDS = 30.0
 """How long a sender may be silent in the middle of a request."""
 LEAST_RATE = 1000.0
 """Bytes a second below which a sender's `SEND_SECONDS` run out, however often one of them comes."""
-MOST_TEXT = 4_000_000
-"""Bytes of a request to Gradio that is no upload."""
+UPLOADS = re.compile(r"/(gradio_api|api/v1)/upload")
+MOST_TEXT = 1_000_000
+MOST_TEXT_TO_GRADIO = 4_000_000
+"""Bytes of a request that is no upload."""
 ANYWHERE = "*"
 SAFE = ("GET", "HEAD", "OPTIONS")
 """Methods that change nothing."""
@@ -103,10 +106,6 @@ class Throttle:
         return self._window.test(SIGN_IN, client)
 
 
-class TooLarge(Exception):
-    """The body has passed its limit."""
-
-
 class Security:
     """The middleware."""
 
@@ -136,8 +135,7 @@ class Security:
 
     async def _checked(self, scope: Scope, receive: Receive, send: Send) -> None:
         sender = _Protected(scope["path"], send)
-        upload = not scope["path"].startswith("/gradio_api/") or scope["path"].startswith("/gradio_api/upload")
-        most = self._most_upload if upload else MOST_TEXT
+        most = self._most(scope["path"])
         if refusal := self._refusal(scope, most):
             await refusal(scope, receive, sender)
             return
@@ -154,6 +152,12 @@ class Security:
                 raise
             # Gradio has told somebody that it knows no such session, and then fails: the stream only has to end.
             await sender({"type": "http.response.body"})
+
+    def _most(self, path: str) -> int:
+        """How many bytes a request to this path may have."""
+        if UPLOADS.match(path):
+            return self._most_upload
+        return MOST_TEXT_TO_GRADIO if path.startswith("/gradio_api/") else MOST_TEXT
 
     def _refusal(self, scope: Scope, most: int) -> JSONResponse | None:
         """What is answered at once."""
@@ -213,7 +217,7 @@ class _Bounded:
         self.patience = min(SEND_SECONDS, self.patience - (time.monotonic() - began) + size / LEAST_RATE)
         self._left -= size
         if self._left < 0:
-            raise TooLarge
+            raise TooLarge(*LARGE)
         self._more = bool(message.get("more_body", False))
         return message
 
@@ -234,4 +238,5 @@ class _Protected:
         await self._send(message)
 
 
-TOO_LARGE = answer(413, "request_too_large", "This request is too large. Send less at a time.")
+LARGE = ("request_too_large", "This request is too large.", "Send less at a time.")
+TOO_LARGE = answer(413, LARGE[0], " ".join(LARGE[1:]))
