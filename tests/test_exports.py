@@ -18,7 +18,7 @@ import pytest
 import trimesh
 from PIL import Image
 
-from image2model.assets.export import check_print, export, readers, wanted
+from image2model.assets.export import check_print, export, readers, shape, wanted
 from image2model.assets.facts import facts
 from image2model.assets.glb import Glb
 from image2model.errors import OptionRefused, Unavailable
@@ -51,6 +51,7 @@ SAMPLES = {
     "the stand-in's": lambda: box_glb(encoded(photo(32, 32), "PNG")),
     "textured box": lambda: meshes.textured_box(photo(64, 32)),
     "ball with a seam": lambda: meshes.bumpy_ball(40, photo(64, 64)),
+    "large ball with a seam": lambda: meshes.bumpy_ball(200, photo(64, 64)),
     "bowl": meshes.bowl,
     "tube": meshes.tube,
     "two pieces": meshes.two_pieces,
@@ -173,6 +174,26 @@ def test_a_face_limit_is_kept_with_the_texture_in_its_place(made):
     known = {tuple(row) for row in np.hstack([before.vertices, before.visual.uv]).astype(np.float32).round(5)}
     assert {tuple(row) for row in np.hstack([after.vertices, after.visual.uv]).astype(np.float32).round(5)} <= known
     assert after.volume == pytest.approx(before.volume, rel=0.05)
+
+
+@pytest.mark.parametrize("limit", [100, 1000, 5000])
+@pytest.mark.parametrize("name", ["the local engine's", "large ball with a seam"])
+@pytest.mark.parametrize("form", ["glb", "stl"])
+def test_a_closed_mesh_stays_closed_under_a_face_limit(made, name, form, limit):
+    """What was closed is closed with fewer faces too, with its texture, and nothing is told."""
+    found, path = made(sample(name), form, face_limit=limit)
+    assert found["closed"]
+    assert found["notes"] == []
+    assert limit * 0.9 < found["faces"] <= limit
+    assert form == "stl" or (facts(path).watertight and facts(path).textures)
+
+
+def test_a_face_limit_that_opens_a_mesh_is_told(made, monkeypatch):
+    """Where no way to thin leaves a closed mesh closed, a note says so."""
+    monkeypatch.setattr(shape, "_is_closed", lambda scene, faces: False)
+    found, _ = made(sample("large ball with a seam"), "glb", face_limit=1000)
+    assert not found["closed"]
+    assert found["notes"] == ["With so few faces its surface is no longer closed: take more for printing."]
 
 
 def test_axes_pivot_and_units_are_as_asked(made):

@@ -71,20 +71,22 @@ def export(glb: Path, choice: Wanted, target: Path, stem: str) -> dict[str, Any]
     before, notes = len(scene.faces), list[str]()
     if choice.repair != "none":
         scene, notes = _mended(opened, scene, choice)
+    whole = closure(scene.positions, scene.faces).watertight
     if choice.face_limit:
-        scene = thinned(scene, choice.face_limit)
+        scene = thinned(scene, choice.face_limit, closed=whole)
     scene = placed(scene, choice)
     data = WRITERS[choice.format.id](opened, scene, choice, stem)
     checked_with = readers.check(data, choice, scene)
     size = np.ptp(scene.positions.astype(float), axis=0).round(6).tolist()
+    closed = closure(scene.positions, scene.faces).watertight if choice.face_limit else whole
     made = Made(
         faces=len(scene.faces),
         faces_asked=choice.face_limit,
         faces_before=before,
         dimensions=(size[0], size[1], size[2]),
         unit=choice.format.unit,
-        closed=closure(scene.positions, scene.faces).watertight,
-        notes=(*notes, *_remarks(scene, choice)),
+        closed=closed,
+        notes=(*notes, *_remarks(scene, choice, opened=whole and not closed)),
         checked_with=checked_with,
     ).to_dict()
     target.parent.mkdir(exist_ok=True)
@@ -93,10 +95,13 @@ def export(glb: Path, choice: Wanted, target: Path, stem: str) -> dict[str, Any]
     return made
 
 
-def _remarks(scene: Scene, choice: Wanted) -> list[str]:
-    if choice.face_limit and len(scene.faces) > choice.face_limit:
-        return [f"{choice.face_limit:,} faces were asked for; {len(scene.faces):,} is as few as keep its shape."]
-    return []
+def _remarks(scene: Scene, choice: Wanted, *, opened: bool) -> list[str]:
+    told = {
+        f"{choice.face_limit or 0:,} faces were asked for; {len(scene.faces):,} is as few as keep its shape.":
+            choice.face_limit and len(scene.faces) > choice.face_limit,
+        "With so few faces its surface is no longer closed: take more for printing.": opened,
+    }  # fmt: skip
+    return [sentence for sentence, applies in told.items() if applies]
 
 
 def check_print(glb: Path, size_mm: float | None = None) -> dict[str, Any]:
