@@ -151,6 +151,32 @@ def test_packed_glbs_are_smaller_and_the_same(made, name, packing):
     assert after.size_bytes < before.size_bytes
 
 
+@pytest.mark.parametrize("form", ["obj", "ply", "3mf", "glb"])
+@pytest.mark.parametrize(
+    "look", [None, {"metallicFactor": "x"}, {"baseColorFactor": [1, 2]}, {"baseColorTexture": 3}], ids=str
+)
+def test_a_material_that_makes_no_sense_spoils_no_export(made, form, look):
+    """What a material says against glTF's rules counts as not said."""
+    data = meshes.edited(meshes.textured_box(photo(8, 8)), lambda json: json["materials"][0].update(
+        pbrMetallicRoughness=look
+    ))  # fmt: skip
+    assert made(data, form, **({"face_limit": 8} if form == "glb" else {}))[0]["faces"] > 0
+
+
+def test_a_buffer_written_as_text_is_read_once(tmp_path, monkeypatch):
+    """However many parts lie in a buffer that is a data URI, it is decoded once, so memory stays bounded."""
+    decoded: list[str] = []
+    monkeypatch.setattr("image2model.assets.glb._from_data_uri", lambda uri: decoded.append(uri) or meshes.CORNERS)
+    (tmp_path / "model.glb").write_bytes(
+        meshes.triangle(
+            buffers=[{"byteLength": 36, "uri": "data:;base64,"}],
+            meshes=[{"primitives": [{"attributes": {"POSITION": 0}}] * 50}],
+        )
+    )
+    assert len(Glb(tmp_path / "model.glb").scene().faces) == 50
+    assert len(decoded) == 1
+
+
 def test_textures_stay_the_bytes_they_were(made):
     """A JPEG stays the same JPEG in GLB and OBJ."""
     data = sample("the local engine's")

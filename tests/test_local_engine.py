@@ -109,7 +109,7 @@ def test_a_disc_becomes_a_ball_and_a_strip_a_rod() -> None:
 
 
 def off_the_middle(**options: object) -> tuple[np.ndarray, np.ndarray]:
-    """Of a ball's back: the angle (n,) of its points from the middle, and how far (n,) of 1 their texture is from it."""
+    """Of a ball's back: the angle (n,) of its points from the middle, and how far off it, to 1, their texture is."""
     mesh = load(make(shaded(disc()), detail="medium", **options))
     back = (mesh.visual.uv[:, 0] > 0.5) & (mesh.vertices[:, 2] <= 0)
     at = mesh.visual.uv[back] * mesh.visual.material.baseColorTexture.size

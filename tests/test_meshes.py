@@ -17,6 +17,7 @@ from image2model.errors import Conflict, NotFound, OptionRefused
 from image2model.studio import Picture, Studio
 from image2model.web.files import routes
 from tests import meshes
+from tests.meshes import edited
 from tests.pictures import encoded, photo
 from tests.scripted import ScriptedGenerator
 
@@ -84,6 +85,32 @@ async def test_one_mesh_that_cannot_be_exported_stops_no_other(studio, tmp_path,
     assert archive.namelist() == ["manifest.json", "dog.ply"]
     (failure,) = json.loads(archive.read("manifest.json"))["export_failures"]
     assert (failure["number"], failure["code"]) == (1, "not_a_glb")
+
+
+def broken_ball() -> bytes:
+    """A ball of 1,600 faces whose picture is in a part of the file that is not there."""
+    return edited(meshes.bumpy_ball(40, photo(8, 8)), lambda json: json["images"][0].update(bufferView=99))
+
+
+async def test_a_paid_mesh_is_delivered_though_its_lighter_copy_cannot_be_made(studio, tmp_path, generator):
+    """A mesh that nobody can make lighter is done, whole, and says that its face limit was not kept."""
+    generator.mesh = broken_ball()
+    view = await done(studio, tmp_path, "cat.png", face_limit=100)
+    (job,) = view["jobs"]
+    assert (job["state"], view["state"]) == ("done", "done")
+    assert any(warning.startswith("The face limit was not kept") for warning in job["facts"]["warnings"])
+    assert (await studio.file(view["batch_id"], 1, "cat.glb")).path.read_bytes() == generator.mesh
+
+
+async def test_whatever_is_in_a_mesh_stops_no_other_and_has_a_reason(studio, tmp_path, generator):
+    """A mesh that mesh work stumbles over is left out of the zip with a code and a sentence, and the others come."""
+    view = await done(studio, tmp_path, "cat.png", "dog.png")
+    (studio.folders.batch(view["batch_id"]) / "1-cat" / "model.glb").write_bytes(broken_ball())
+    archive = saved(await studio.meshes.archive(view["batch_id"], studio.meshes.choices("glb", {"face_limit": 100})))
+    assert archive.namelist() == ["manifest.json", "dog-100-faces.glb"]
+    (failure,) = json.loads(archive.read("manifest.json"))["export_failures"]
+    assert failure["code"] == "export_failed"
+    assert "cannot be worked with" in failure["message"]
 
 
 async def test_a_face_limit_that_the_generator_ignores_is_kept_here(studio, tmp_path, generator):

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import meshopt
-from ..glb import COMPONENTS, Glb, Integers, Scene, Surface
+from ..glb import COMPONENTS, Glb, Integers, Scene, Surface, sound_material
 from .shape import surfaces
 
-LOOKS = ("materials", "textures", "samplers")
+LOOKS = ("textures", "samplers")
 LOOK_EXTENSIONS = ("KHR_materials_", "KHR_texture_", "EXT_texture_")
 TYPES = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4"}
 NUMBERS = {np.dtype(name): number for number, name in COMPONENTS.items()}
@@ -54,6 +54,8 @@ class _Writer:
             **({"extensionsUsed": used + packed} if used + packed else {}),
             **({"extensionsRequired": required + packed} if required + packed else {}),
         }
+        if materials := [sound_material(one) for one in glb.list("materials")]:
+            self.json["materials"] = materials
         if images := [self._image(glb, index, entry) for index, entry in enumerate(glb.list("images"))]:
             self.json["images"] = images
         primitives = [self._primitive(surface, vertices, faces) for surface, vertices, faces in surfaces(scene)]
