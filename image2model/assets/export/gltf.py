@@ -7,6 +7,7 @@ https://github.com/KhronosGroup/glTF/tree/main/extensions/2.0.
 from __future__ import annotations
 
 import json
+import re
 import struct
 from typing import Any
 
@@ -24,6 +25,13 @@ NUMBERS = {np.dtype(name): number for number, name in COMPONENTS.items()}
 VERTICES, INDICES = 34962, 34963
 EXTENSIONS = {"none": [], "meshopt": ["EXT_meshopt_compression", "KHR_mesh_quantization"],
               "draco": ["KHR_draco_mesh_compression"]}  # fmt: skip
+KINDS = {
+    rb"\x89PNG": "image/png",
+    rb"\xff\xd8": "image/jpeg",
+    rb"RIFF....WEBP": "image/webp",
+    rb"\xabKTX 20": "image/ktx2",
+}
+"""What the bytes of a picture begin with."""
 DRACO_BITS = {"quantization_bits": 14, "tex_coord_quantization_bits": 12, "normal_quantization_bits": 10}
 
 
@@ -75,8 +83,8 @@ class _Writer:
 
     def _image(self, glb: Glb, index: int, entry: dict[str, Any]) -> dict[str, Any]:
         data = glb.image(index)
-        kind = entry.get("mimeType") or ("image/png" if data.startswith(b"\x89PNG") else "image/jpeg")
-        return {"bufferView": self._view(data), "mimeType": kind}
+        kind = next((kind for begin, kind in KINDS.items() if re.match(begin, data, re.DOTALL)), None)
+        return {"bufferView": self._view(data), "mimeType": kind or entry.get("mimeType", "image/jpeg")}
 
     def _append(self, data: bytes) -> int:
         """Add to the binary chunk; return where it begins."""
@@ -207,7 +215,9 @@ class _DracoWriter(_Writer):
 
 
 def _for_draco(name: str, values: NDArray[Any]) -> NDArray[Any]:
-    return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8) if name == "COLOR_0" else values.astype(float)
+    if name == "COLOR_0":
+        return np.asarray(np.rint(np.clip(values, 0, 1) * 255), np.uint8)
+    return np.asarray(np.nan_to_num(values), float)
 
 
 def _in_fours(rows: NDArray[Any]) -> NDArray[Any]:

@@ -18,6 +18,7 @@ from ..printing import mended, print_check
 from . import readers
 from .gltf import gltf
 from .obj import obj
+from .pictures import Paint, paints
 from .shape import Z_UP, compact, placed, thinned, vertex_colours
 from .solids import ply, stl
 from .threemf import threemf
@@ -73,7 +74,8 @@ def export(glb: Path, choice: Wanted, target: Path, stem: str) -> dict[str, Any]
         scene = thinned(scene, choice.face_limit)
     scene = placed(scene, choice)
     data = WRITERS[choice.format.id](opened, scene, choice, stem)
-    checked_with = readers.check(data, choice, scene)
+    looks = paints(opened, scene)
+    checked_with = readers.check(data, choice, scene, any(look.picture for look in looks))
     size = np.ptp(scene.positions.astype(float), axis=0).round(6).tolist()
     made = Made(
         faces=len(scene.faces),
@@ -82,7 +84,7 @@ def export(glb: Path, choice: Wanted, target: Path, stem: str) -> dict[str, Any]
         dimensions=(size[0], size[1], size[2]),
         unit=choice.format.unit,
         closed=closure(scene.positions, scene.faces).watertight,
-        notes=(*notes, *_remarks(scene, choice)),
+        notes=(*notes, *_remarks(scene, choice, looks)),
         checked_with=checked_with,
     ).to_dict()
     target.parent.mkdir(exist_ok=True)
@@ -91,10 +93,13 @@ def export(glb: Path, choice: Wanted, target: Path, stem: str) -> dict[str, Any]
     return made
 
 
-def _remarks(scene: Scene, choice: Wanted) -> list[str]:
+def _remarks(scene: Scene, choice: Wanted, looks: list[Paint]) -> list[str]:
+    remarks = []
     if choice.face_limit and len(scene.faces) > choice.face_limit:
-        return [f"{choice.face_limit:,} faces were asked for; {len(scene.faces):,} is as few as keep its shape."]
-    return []
+        remarks.append(f"{choice.face_limit:,} faces were asked for; {len(scene.faces):,} is as few as keep its shape.")
+    if choice.format.colour != "none" and any(look.unread for look in looks):
+        remarks.append("A texture could not be read here: too large, damaged or in an unusual form (KTX2).")
+    return remarks
 
 
 def check_print(glb: Path, size_mm: float | None = None) -> dict[str, Any]:
