@@ -166,6 +166,21 @@ def test_a_material_that_makes_no_sense_spoils_no_export(made, form, look):
     assert made(data, form, **({"face_limit": 8} if form == "glb" else {}))[0]["faces"] > 0
 
 
+@pytest.mark.parametrize("form", SECOND_READERS)
+@pytest.mark.parametrize("packing", ["none", "draco"])
+def test_faces_without_area_are_left_out_and_told(made, form, packing):
+    """Faces of which two corners are one, or lie at one place, stop no format; a note says how many they were."""
+    ball = trimesh.creation.icosphere(2)
+    vertices = np.vstack([ball.vertices, ball.vertices[:1]])
+    flat = [[0, 0, 1], [2, 2, 2], [0, len(ball.vertices), 5]]
+    broken = trimesh.Trimesh(vertices, np.vstack([ball.faces, flat]), process=False)
+    options = {"packing": packing} if form == "glb" else {}
+    found, path = made(broken.export(file_type="glb"), form, size=2, unit="m", **options)
+    assert (found["faces"], found["faces_before"], found["closed"]) == (len(ball.faces), len(ball.faces) + 3, True)
+    assert found["notes"] == ["3 faces without any area left out."]
+    assert SECOND_READERS[form](path)[0] == len(ball.faces)
+
+
 def test_a_buffer_written_as_text_is_read_once(tmp_path, monkeypatch):
     """However many parts lie in a buffer that is a data URI, it is decoded once, so memory stays bounded."""
     decoded: list[str] = []

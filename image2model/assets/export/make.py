@@ -66,10 +66,12 @@ def export(glb: Path, choice: Wanted, target: Path, stem: str) -> dict[str, Any]
     """
     readers.demand(choice.format.id)
     opened = Glb(glb)
-    scene = compact(opened.scene())
-    before, notes = len(scene.faces), list[str]()
+    whole = opened.scene()
+    scene = compact(whole)
+    before, notes = len(whole.faces), _flat_faces(len(whole.faces) - len(scene.faces))
     if choice.repair != "none":
-        scene, notes = _mended(opened, scene, choice)
+        scene, mends = _mended(opened, scene, choice)
+        notes += mends
     if choice.face_limit:
         scene = thinned(scene, choice.face_limit)
     scene = placed(scene, choice)
@@ -91,6 +93,10 @@ def export(glb: Path, choice: Wanted, target: Path, stem: str) -> dict[str, Any]
     write_whole(target.with_name(target.name + ".json"), json.dumps(made).encode())
     write_whole(target, data)
     return made
+
+
+def _flat_faces(lost: int) -> list[str]:
+    return [f"{lost:,} {'face' if lost == 1 else 'faces'} without any area left out."] if lost else []
 
 
 def _remarks(scene: Scene, choice: Wanted, looks: list[Paint]) -> list[str]:
