@@ -397,6 +397,36 @@ def test_the_print_check_tells_what_is_wrong_and_what_mending_would_do(tmp_path)
     assert [step.split()[0] for step in found["mended"]["steps"]] == ["Removed", "Closed", "Cut"]
 
 
+def sheet(tilt: float) -> trimesh.Trimesh:
+    """A square without thickness, tilted by so many degrees."""
+    quad = trimesh.Trimesh([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], [[0, 1, 2], [0, 2, 3]])
+    return quad.apply_transform(trimesh.transformations.rotation_matrix(np.radians(tilt), [1, 0.3, 0]))
+
+
+@pytest.mark.parametrize("mesh", [sheet(0), sheet(90), sheet(35), trimesh.Trimesh([[0, 0, 0], [1, 2, 3]], [[0, 1, 1]])])
+def test_what_has_no_thickness_is_told_and_not_mended(made, tmp_path, mesh):
+    """A flat mesh, however it lies, is not ready for that one reason, and a repair of it is refused."""
+    data = mesh.export(file_type="glb")
+    glb = tmp_path / "model.glb"
+    glb.write_bytes(data)
+    found = check_print(glb)
+    assert not found["ready"]
+    assert found["problems"] == ["It is flat: it has no thickness, so there is nothing to print."]
+    assert found["mended"] is None
+    assert "It is flat: it has no thickness." in facts(glb).warnings
+    for repair in ("solid", "rebuild"):
+        with pytest.raises(Unavailable) as refused:
+            made(data, "stl", repair=repair)
+        assert refused.value.code == "mesh_is_flat"
+
+
+def test_a_tiny_body_is_not_called_flat(tmp_path):
+    """A ball of a ten-millionth of a metre has a thickness."""
+    glb = tmp_path / "model.glb"
+    glb.write_bytes(trimesh.creation.icosphere(2, radius=1e-7).export(file_type="glb"))
+    assert facts(glb).warnings == ()
+
+
 @pytest.mark.parametrize("repair", ["solid", "rebuild"])
 @pytest.mark.parametrize("form", ["stl", "3mf", "glb"])
 def test_a_mended_export_is_a_solid_that_stands(made, form, repair):

@@ -147,6 +147,61 @@ def test_what_cannot_be_used_is_refused_with_reasons(api):
     assert post(api).status_code == 400
 
 
+def form(*files: tuple[str, bytes], end: bytes = b"--x--\r\n", kind: str = "multipart/form-data") -> dict[str, Any]:
+    """The head and the body of a form with these files, and with the local generator's quickest options."""
+    parts = [(f'name="files"; filename="{name}"', data) for name, data in files]
+    parts += [(f'name="{name}"', value.encode()) for name, value in FORM.items()]
+    body = b"".join(b"--x\r\nContent-Disposition: form-data; %s\r\n\r\n%s\r\n" % (head.encode(), data)
+                    for head, data in parts)  # fmt: skip
+    return {"content": body + end, "headers": {"Content-Type": f"{kind}; boundary=x"}}
+
+
+@pytest.mark.parametrize("end", [b"", b"--x", b"--x\r\n", b"--x\r\nContent-Disposition: form-data; name=files; fi"])
+def test_an_upload_without_its_end_starts_nothing(api, end):
+    """A form that was cut short is refused whole, in a sentence, and the next with its end is taken."""
+    refused = api.post("/upload", **form(("a.jpg", ROCKET), end=end))
+    assert (refused.status_code, refused.json()["error_code"]) == (400, "FILE_VALIDATION_ERROR")
+    assert refused.json()["message"] == "The upload broke off before its end. Send it again."
+    assert api.post("/upload", **form(("a.jpg", ROCKET), end=b"--x--")).status_code == 200
+
+
+def test_the_picture_that_was_cut_short_is_named(api):
+    """Of two files the one that did not come in whole has its reason."""
+    whole = form(("a.jpg", ROCKET), ("b.jpg", ROCKET))
+    whole["content"] = whole["content"][: len(ROCKET) + 2000]
+    refused = api.post("/upload", **whole).json()
+    assert [one["filename"] for one in refused["details"]["files"]] == ["b.jpg"]
+
+
+def test_forms_are_read_as_programs_write_them(api):
+    """The kind of a body may be in capitals, and a quote in a file's name is written as browsers do."""
+    told = api.post("/upload", **form(("q%22 100%.png", ROCKET), kind="MULTIPART/FORM-DATA"))
+    assert told.status_code == 200, told.text
+    assert told.json()["uploaded_files"][0]["filename"] == 'q" 100%.png'
+
+
+@pytest.mark.parametrize(("path", "name", "most"), [("/upload", "files", 25), ("/upload/image", "file", 1)])
+@pytest.mark.parametrize("more", [1, 400])
+def test_each_file_beyond_the_limit_is_named(api, path, name, most, more):
+    """Too many files are refused with the real limit and the reason of each that is over it."""
+    files = [(name, (f"{number}.jpg", b"x", "image/jpeg")) for number in range(most + more)]
+    refused = api.post(path, files=files)
+    body = refused.json()
+    assert (refused.status_code, body["error_code"]) == (400, "FILE_VALIDATION_ERROR")
+    assert "too many files" in body["message"]
+    assert ("At most 25" if most > 1 else "One can be sent here") in body["message"]
+    assert body["details"]["files"][0]["filename"] == f"{most}.jpg"
+
+
+def test_each_file_that_is_too_large_is_named(api):
+    """Also where one picture is larger than all that may be sent."""
+    large = ROCKET + bytes(15_000_000)
+    refused = api.post("/upload/image", files={"file": ("large.jpg", large, "image/jpeg")}, data=FORM)
+    assert (refused.status_code, refused.json()["error_code"]) == (400, "FILE_VALIDATION_ERROR")
+    reason = refused.json()["details"]["files"][0]
+    assert (reason["filename"], "more than 10 MB" in reason["message"]) == ("large.jpg", True)
+
+
 def test_odd_forms_are_survived(api, app):
     """10,000 fields, options that are no JSON, no form at all and a lying Content-Length get an answer or an end."""
     fields = {f"field{number}": "x" for number in range(10_000)}

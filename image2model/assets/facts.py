@@ -104,7 +104,7 @@ def scene_facts(glb: Glb, scene: Scene) -> Facts:
         volume=float(f"{abs(found.volume):.6g}") if found.solid else None,
         genus=found.genus if found.solid else None,
         extensions=tuple(map(str, glb.list("extensionsUsed"))),
-        warnings=tuple(_warnings(found, size, scene.invalid_vertices, glb)),
+        warnings=tuple(_warnings(found, is_flat(scene.positions, scene.faces), scene.invalid_vertices, glb)),
     )
 
 
@@ -196,6 +196,19 @@ def _pieces(edges: Integers, vertices: Integers) -> int:
     return int(connected_components(graph, directed=False)[0]) - (size - len(vertices))
 
 
+def is_flat(positions: Floats, faces: Integers) -> bool:
+    """Whether all that `faces` (m, 3) use of `positions` (n, 3) lies in one plane, as near as welding looks."""
+    points = positions[vertices_of(faces)].astype(np.float64)
+    with np.errstate(all="ignore"):  # hostile numbers overflow
+        points -= points.mean(axis=0)
+        longest = float(np.ptp(points, axis=0).max())
+        if not 0 < longest < np.inf:
+            return longest == 0
+        points /= longest
+    across = np.linalg.eigh(points.T @ points)[1][:, 0]
+    return bool(np.ptp(points @ across) * WELD_STEPS <= 1)
+
+
 def _dimensions(positions: Floats, faces: Integers) -> tuple[float, float, float]:
     used = np.zeros(len(positions), bool)
     used[faces] = True
@@ -223,7 +236,7 @@ def _texture_size(glb: Glb, index: int) -> tuple[int, int]:
         return 0, 0
 
 
-def _warnings(found: Closure, size: tuple[float, float, float], broken_vertices: int, glb: Glb) -> list[str]:
+def _warnings(found: Closure, flat: bool, broken_vertices: int, glb: Glb) -> list[str]:
     many = found.holes != 1
     told = {
         f"The surface is not closed: it has {found.holes:,} hole{'s' * many}. "
@@ -231,7 +244,7 @@ def _warnings(found: Closure, size: tuple[float, float, float], broken_vertices:
         f"{found.nonmanifold_edges:,} edges join more than two faces, which slicers dislike.": found.nonmanifold_edges,
         "Some faces are turned inside out.": not found.consistent or (found.solid and found.volume < 0),
         f"It is made of {found.parts:,} separate pieces.": found.parts > 1,
-        "It is flat: it has no thickness.": min(size) == 0,
+        "It is flat: it has no thickness.": flat,
         f"{broken_vertices:,} vertices have no valid position; their faces were left out here.": broken_vertices,
         "Its textures are KTX2, which not every viewer shows.": "KHR_texture_basisu" in glb.list("extensionsUsed"),
     }

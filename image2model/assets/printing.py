@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from ..errors import Unavailable
 from . import meshopt
-from .facts import Closure, closure, edges_of, renumbered, vertices_of, weld, weld_numbers
+from .facts import Closure, closure, edges_of, is_flat, renumbered, vertices_of, weld, weld_numbers
 from .glb import Floats, Integers
 
 MOST_FACES = 1_000_000
@@ -28,6 +29,7 @@ SMALL_HOLE, FLAT_HOLE = 0.2, 0.02
 """Holes up to this share of the longest side are closed, and larger ones whose rims lie as flat as this."""
 SKIN_CELLS, SKIN_FACES = (160, 157, 163, 149, 171, 128, 96), 100_000
 """Grids for a new skin, tried until one closes: where two parts of a skin touch in one line, another grid helps."""
+FLAT = "It is flat: it has no thickness, so there is nothing to print."
 Mesh = tuple[Floats, Integers]
 
 
@@ -48,6 +50,8 @@ class Verdict:
 
 def print_check(positions: Floats, faces: Integers) -> Verdict:
     """Judge a mesh whose `positions` (n, 3) are in millimetres, Z up, `faces` (m, 3)."""
+    if not _has_body(positions, faces):
+        return Verdict(False, (), (FLAT,), ())
     found = closure(positions, faces)
     size = np.ptp(positions[faces].reshape(-1, 3), axis=0)
     fine: list[str] = []
@@ -66,6 +70,11 @@ def print_check(positions: Floats, faces: Integers) -> Verdict:
     return Verdict(not problems, tuple(fine), tuple(problems), tuple(_advice(positions, faces)))
 
 
+def _has_body(positions: Floats, faces: Integers) -> bool:
+    """Whether it has faces, and not all in one plane."""
+    return len(weld(positions, faces)) > 0 and not is_flat(positions, faces)
+
+
 def _advice(positions: Floats, faces: Integers) -> list[str]:
     advice = []
     if not stands(positions, faces):
@@ -76,7 +85,9 @@ def _advice(positions: Floats, faces: Integers) -> list[str]:
 
 
 def stands(positions: Floats, faces: Integers) -> bool:
-    """Whether enough of the bottom (Z up) is flat."""
+    """Whether enough of the bottom (Z up) is flat; nothing does not stand."""
+    if not len(faces):
+        return False
     corners = positions[faces].astype(np.float64)
     flat = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])[:, 2] / 2
     low, high = corners[:, :, 2].min(), corners[:, :, 2].max()
@@ -88,7 +99,10 @@ def mended(positions: Floats, faces: Integers, *, rebuild: bool = False) -> tupl
     """Return the mesh as a closed solid that stands, as far as that can be done, and a sentence on each step.
 
     Millimetres, Z up. `rebuild` wraps it in a new skin, which closes anything and rounds details off.
+    Raises Unavailable for a mesh without thickness, and for one of which nothing would be left.
     """
+    if not _has_body(positions, faces):
+        raise Unavailable("mesh_is_flat", "It is flat: it has no thickness, and cannot be mended.", "Try another mesh.")
     mesh, told = (positions, faces), list[str]()
     skin = (_all_holes_closed, _new_skin) if rebuild else (_holes_closed,)
     for step in (_without_doubles, _without_loose_bits, *skin, _solid, _with_base):
@@ -104,6 +118,8 @@ def _count(number: int, noun: str) -> str:
 def _new_skin(positions: Floats, faces: Integers) -> tuple[Mesh, str]:
     for cells in SKIN_CELLS:
         triangles = meshopt.remesh(positions, faces, cells)
+        if not len(triangles):
+            raise Unavailable("no_new_skin", "No new skin could be laid around this mesh.", "Try `repair` solid.")
         skin = _joined(triangles.reshape(-1, 3), np.arange(len(triangles) * 3).reshape(-1, 3))
         if closure(*skin).watertight:
             break

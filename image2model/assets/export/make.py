@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.spatial import KDTree
 
+from ...errors import Unavailable
 from ...files import write_whole
 from ..facts import closure
 from ..glb import Glb, Scene, Surface
@@ -109,18 +110,21 @@ def _remarks(scene: Scene, choice: Wanted, looks: list[Paint]) -> list[str]:
 
 
 def check_print(glb: Path, size_mm: float | None = None) -> dict[str, Any]:
-    """Whether a GLB can be printed, its longest side being `size_mm`: as it is, and once it is mended.
+    """Whether a GLB can be printed, its longest side being `size_mm`: as it is, and once it is mended, where it can be.
 
     Raises GenerationFailed for a file that nobody could open.
     """
     size = size_mm or PRINT_SIZE
     scene = placed(compact(Glb(glb).scene()), wanted("stl", size=size))
     verdict = print_check(scene.positions, scene.faces)
+    known = {"size_mm": size, **verdict.to_dict(), "mended": None}
     if verdict.ready:
-        return {"size_mm": size, **verdict.to_dict(), "mended": None}
-    (positions, faces), steps = mended(scene.positions, scene.faces)
-    after = print_check(positions, faces)
-    return {"size_mm": size, **verdict.to_dict(), "mended": {**after.to_dict(), "steps": steps}}
+        return known
+    try:
+        (positions, faces), steps = mended(scene.positions, scene.faces)
+    except Unavailable:  # the problems say why
+        return known
+    return {**known, "mended": {**print_check(positions, faces).to_dict(), "steps": steps}}
 
 
 def _mended(glb: Glb, scene: Scene, choice: Wanted) -> tuple[Scene, list[str]]:
