@@ -22,7 +22,7 @@ from PIL import Image
 from image2model.assets.export import check_print, export, readers, wanted
 from image2model.assets.facts import facts
 from image2model.assets.glb import Glb
-from image2model.errors import OptionRefused, Unavailable
+from image2model.errors import GenerationFailed, OptionRefused, Unavailable
 from tests import local_shapes, meshes
 from tests.fal_files import box_glb
 from tests.pictures import encoded, photo
@@ -403,7 +403,15 @@ def sheet(tilt: float) -> trimesh.Trimesh:
     return quad.apply_transform(trimesh.transformations.rotation_matrix(np.radians(tilt), [1, 0.3, 0]))
 
 
-@pytest.mark.parametrize("mesh", [sheet(0), sheet(90), sheet(35), trimesh.Trimesh([[0, 0, 0], [1, 2, 3]], [[0, 1, 1]])])
+def test_a_mesh_without_any_area_is_none(made):
+    """Where all faces are lines there is nothing to export, and the reason is told."""
+    line = trimesh.Trimesh([[0, 0, 0], [1, 2, 3]], [[0, 1, 1]], process=False)
+    with pytest.raises(GenerationFailed) as refused:
+        made(line.export(file_type="glb"), "stl")
+    assert refused.value.code == "glb_no_geometry"
+
+
+@pytest.mark.parametrize("mesh", [sheet(0), sheet(90), sheet(35)])
 def test_what_has_no_thickness_is_told_and_not_mended(made, tmp_path, mesh):
     """A flat mesh, however it lies, is not ready for that one reason, and a repair of it is refused."""
     data = mesh.export(file_type="glb")
