@@ -135,6 +135,20 @@ def test_results_are_listed_fetched_in_parts_and_zipped(api, done):
     assert api.get(f"/download/{done['job_id']}/..%2Fmodel.glb").status_code == 404
 
 
+@pytest.mark.parametrize("path", ["/api/v1/download/{job_id}/b.glb", "/batches/{batch_id}/2/b.glb"])
+def test_ranges_are_read_as_the_standard_wants(app, done, path):
+    """What is no range of bytes is passed over; one beyond the end is an error that tells the length."""
+    address = app.url + path.format(**done)
+    whole = httpx.get(address).content
+    for strange in ("items=0-1", "bytes", "bytes=", "bytes=a-b", "bytes=5-2", "0-1"):
+        told = httpx.get(address, headers={"Range": strange})
+        assert (told.status_code, told.content == whole) == (200, True), strange
+    beyond = httpx.get(address, headers={"Range": f"bytes={len(whole)}-"})
+    assert (beyond.status_code, beyond.headers["content-range"]) == (416, f"bytes */{len(whole)}")
+    assert beyond.json()["message"].startswith(f"This file has {len(whole)} bytes.")
+    assert set(beyond.json()) == {"error", "error_code", "message", "status_code", "details"}
+
+
 def test_what_cannot_be_used_is_refused_with_reasons(api):
     """One wrong file refuses the upload, with each file's reason; too many and too large are said in the message."""
     wrong = post(api, ("good.jpg", ROCKET), ("notes.png", b"no picture"))
