@@ -229,6 +229,19 @@ def test_axes_pivot_and_units_are_as_asked(made):
     assert untouched.bounds == pytest.approx(np.array([[-0.5, -1, -1.5], [0.5, 1, 1.5]]))
 
 
+def test_a_size_can_be_the_height(made):
+    """A box 1 wide, 2 high, 3 deep becomes 80 mm high, also lying on another axis; the print check takes it so too."""
+    data = trimesh.creation.box((1, 2, 3)).export(file_type="glb")
+    found, path = made(data, "stl", size=80, measure="height")
+    assert path.name == "thing-80mm-high.stl"
+    assert found["dimensions"] == [40, 120, 80]
+    assert found["print_check"]["ready"]
+    assert made(data, "stl", size=8, unit="cm", measure="height", up="y", repair="solid")[0]["dimensions"][1] == 80
+    verdict = check_print(path.parent.parent / "model.glb", wanted("stl", size=400, measure="height"))
+    assert (verdict["size_mm"], verdict["measure"]) == (400, "height")
+    assert made(data, "glb", size=80, measure="height")[0]["print_check"] is None
+
+
 def test_a_ply_has_the_texture_s_colours(made):
     """What the texture shows at a vertex is the vertex's colour."""
     data = meshes.textured_box(Image.new("RGB", (8, 8), (200, 40, 10))).export(file_type="glb")
@@ -389,7 +402,7 @@ def test_the_print_check_tells_what_is_wrong_and_what_mending_would_do(tmp_path)
     """A broken ball is not ready, for reasons in plain words, and would be once it is mended."""
     glb = tmp_path / "model.glb"
     glb.write_bytes(broken_ball().export(file_type="glb"))
-    found = check_print(glb, 50)
+    found = check_print(glb, wanted("stl", size=50))
     assert not found["ready"]
     assert any("1 hole: fix before printing" in problem for problem in found["problems"])
     assert any("2 pieces" in problem for problem in found["problems"])
@@ -417,7 +430,7 @@ def test_what_has_no_thickness_is_told_and_not_mended(made, tmp_path, mesh):
     data = mesh.export(file_type="glb")
     glb = tmp_path / "model.glb"
     glb.write_bytes(data)
-    found = check_print(glb)
+    found = check_print(glb, wanted("stl"))
     assert not found["ready"]
     assert found["problems"] == ["It is flat: it has no thickness, so there is nothing to print."]
     assert found["mended"] is None

@@ -52,7 +52,7 @@ async def test_cut_outs_are_sent_and_all_of_it_comes_ready_to_print(app: App, pa
     await download.save_as(tmp_path / "all.zip")
     with ZipFile(tmp_path / "all.zip") as archive:
         names = ["rocket-80mm-solid.stl", "coffee-cup-80mm-solid.stl"]
-        assert archive.namelist() == ["manifest.json", *names]
+        assert archive.namelist() == ["manifest.json", *names, "contact-sheet.webp"]
         manifest = json.loads(archive.read("manifest.json"))
         assert manifest["cut_out"] is True
         assert [(one["filename"], one["closed"]) for one in manifest["exports"]] == [(name, True) for name in names]

@@ -14,7 +14,7 @@ from scipy.spatial import KDTree
 from ...errors import Unavailable
 from ...files import write_whole
 from ..facts import closure
-from ..glb import Glb, Scene, Surface
+from ..glb import Floats, Glb, Scene, Surface
 from ..printing import mended, print_check
 from . import readers
 from .gltf import gltf
@@ -42,6 +42,8 @@ class Made:
     """What was changed, in plain sentences."""
     checked_with: str
     """The library that has read the file back."""
+    print_check: dict[str, Any] | None
+    """Whether what is in the file can be printed, where the format is for that (`printing.Verdict`)."""
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON takes it."""
@@ -71,10 +73,12 @@ def export(glb: Path, choice: Wanted, target: Path, stem: str) -> dict[str, Any]
     scene = compact(whole)
     before, notes = len(whole.faces), _flat_faces(len(whole.faces) - len(scene.faces))
     if choice.repair != "none":
-        scene, mends = _mended(opened, scene, choice)
+        scene, mends = _mended(opened, scene, choice.of(_extents(scene)))
         notes += mends
     if choice.face_limit:
         scene = thinned(scene, choice.face_limit)
+    choice = choice.of(_extents(scene))
+    verdict = _verdict(scene, choice)
     scene = placed(scene, choice)
     data = WRITERS[choice.format.id](opened, scene, choice, stem)
     looks = paints(opened, scene)
@@ -89,6 +93,7 @@ def export(glb: Path, choice: Wanted, target: Path, stem: str) -> dict[str, Any]
         closed=closure(scene.positions, scene.faces).watertight,
         notes=(*notes, *_remarks(scene, choice, looks)),
         checked_with=checked_with,
+        print_check=verdict,
     ).to_dict()
     target.parent.mkdir(exist_ok=True)
     write_whole(target.with_name(target.name + ".json"), json.dumps(made).encode())
@@ -109,15 +114,26 @@ def _remarks(scene: Scene, choice: Wanted, looks: list[Paint]) -> list[str]:
     return remarks
 
 
-def check_print(glb: Path, size_mm: float | None = None) -> dict[str, Any]:
-    """Whether a GLB can be printed, its longest side being `size_mm`: as it is, and once it is mended, where it can be.
+def _extents(scene: Scene) -> Floats:
+    return np.asarray(np.ptp(scene.positions, axis=0))
+
+
+def _verdict(scene: Scene, choice: Wanted) -> dict[str, Any] | None:
+    if not choice.format.printed:
+        return None
+    standing = placed(scene, replace(choice, up="z", pivot="bottom"))
+    return print_check(standing.positions, standing.faces).to_dict()
+
+
+def check_print(glb: Path, choice: Wanted) -> dict[str, Any]:
+    """Whether a GLB can be printed in the size of `choice`: as it is, and once it is mended, where it can be.
 
     Raises GenerationFailed for a file that nobody could open.
     """
-    size = size_mm or PRINT_SIZE
-    scene = placed(compact(Glb(glb).scene()), wanted("stl", size=size))
+    scene = compact(Glb(glb).scene())
+    scene = placed(scene, choice.of(_extents(scene)))
     verdict = print_check(scene.positions, scene.faces)
-    known = {"size_mm": size, **verdict.to_dict(), "mended": None}
+    known = {"size_mm": choice.size_mm, "measure": choice.measure, **verdict.to_dict(), "mended": None}
     if verdict.ready:
         return known
     try:
