@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import lib3mf
+import manifold3d
 import meshio
 import numpy as np
 import pytest
@@ -446,6 +447,103 @@ def test_a_tiny_body_is_not_called_flat(tmp_path):
     glb = tmp_path / "model.glb"
     glb.write_bytes(trimesh.creation.icosphere(2, radius=1e-7).export(file_type="glb"))
     assert facts(glb).warnings == ()
+
+
+BOX = 100**3
+
+
+def hollow() -> trimesh.Trimesh:
+    """A box of one unit around a cavity, a ball of .4, in which lies a ball of .2."""
+    cavity = trimesh.creation.icosphere(3, radius=0.4)
+    cavity.invert()
+    return trimesh.util.concatenate([trimesh.creation.box(), cavity, trimesh.creation.icosphere(3, radius=0.2)])
+
+
+def inside_out() -> trimesh.Trimesh:
+    """A box of two units, and one of one unit beside it that is turned inside out."""
+    turned = trimesh.creation.box().apply_translation([3, 0, 0])
+    turned.invert()
+    return trimesh.util.concatenate([trimesh.creation.box((2, 2, 2)), turned])
+
+
+def cup() -> trimesh.Trimesh:
+    """Two walls, .5 and .45 from the middle, each closed at the bottom, that are not joined at the rim."""
+    walls = []
+    for radius, bottom in ((0.5, 0.0), (0.45, 0.1)):
+        wall = trimesh.creation.cylinder(radius, 1 - bottom, sections=64)
+        wall.update_faces(wall.face_normals[:, 2] < 0.5)
+        walls.append(wall.apply_translation([0, 0, (1 + bottom) / 2]))
+    walls[1].invert()
+    return trimesh.util.concatenate(walls).apply_transform(
+        trimesh.transformations.rotation_matrix(-np.pi / 2, [1, 0, 0])
+    )
+
+
+def c_shape() -> trimesh.Trimesh:
+    """A letter C, three units wide and one deep, its area 7, that is open below."""
+    outline = [[0, 0], [3, 0], [3, 1], [1, 1], [1, 2], [3, 2], [3, 3], [0, 3]]
+    solid = manifold3d.Manifold.extrude(manifold3d.CrossSection([outline]), 1.0).to_mesh()
+    letter = trimesh.Trimesh(solid.vert_properties[:, :3], solid.tri_verts)
+    letter.update_faces(letter.face_normals[:, 2] > -0.5)
+    return letter.apply_transform(trimesh.transformations.rotation_matrix(-np.pi / 2, [1, 0, 0]))
+
+
+def checked(mesh: trimesh.Trimesh, path: Path) -> dict[str, Any]:
+    """The print check of a mesh, saved at `path`."""
+    path.write_bytes(mesh.export(file_type="glb"))
+    return check_print(path)
+
+
+def test_a_hollow_body_is_one_piece(tmp_path):
+    """The wall of a cavity is no piece of its own and not inside out; what lies loose in it is a piece."""
+    mesh = hollow()
+    loose = checked(mesh, tmp_path / "model.glb")
+    assert loose["problems"] == ["It is made of 2 pieces."]
+    assert facts(tmp_path / "model.glb").volume == pytest.approx(mesh.volume, rel=1e-4)
+    mesh.update_faces(np.arange(len(mesh.faces)) < 12 + 20 * 4**3)
+    assert checked(mesh, tmp_path / "model.glb")["ready"]
+
+
+def test_a_piece_that_is_inside_out_is_told(tmp_path):
+    """A piece apart that looks inwards is told, and counts for the volume as if it were turned."""
+    found = checked(inside_out(), tmp_path / "model.glb")
+    assert "Some faces are turned inside out." in found["problems"]
+    assert found["mended"]["steps"] == ["Turned 1 piece right side out."]
+    assert found["mended"]["problems"] == ["It is made of 2 pieces."]
+    known = facts(tmp_path / "model.glb")
+    assert "Some faces are turned inside out." in known.warnings
+    assert known.volume == pytest.approx(9)
+
+
+def flipped(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
+    """The mesh, all of it turned inside out."""
+    mesh.invert()
+    return mesh
+
+
+@pytest.mark.parametrize(
+    ("mesh", "volume", "note"),
+    [
+        (hollow(), hollow().volume * BOX, "Nothing had to be mended."),
+        (flipped(hollow()), hollow().volume * BOX, "Turned it right side out."),
+        (inside_out(), 9 * (100 / 4.5) ** 3, "Turned 1 piece right side out."),
+        (cup(), np.pi * (0.25 - 0.9 * 0.2025) * BOX, "Closed 2 holes."),
+        (c_shape(), 7 * BOX / 27, "Closed 1 hole. The widest was 100 mm: what it led into is solid now."),
+        (
+            trimesh.util.concatenate([trimesh.creation.box(), trimesh.creation.box().apply_translation([0.5] * 3)]),
+            1.875 * BOX * (2 / 3) ** 3,
+            "Joined 2 pieces into 1. Its volume went from 592.6 cm³ to 555.6 cm³.",
+        ),
+    ],
+    ids=["hollow", "hollow, inside out", "a piece inside out", "cup", "C", "overlap"],
+)
+def test_mending_fills_nothing_without_a_word(made, mesh, volume, note):
+    """Cavities stay, holes are closed along their rims, and what changes the volume is told."""
+    found, path = made(mesh.export(file_type="glb"), "stl", repair="solid")
+    solid = trimesh.load(path)
+    assert solid.is_watertight
+    assert solid.volume == pytest.approx(volume, rel=0.003)
+    assert found["notes"][0] == note
 
 
 @pytest.mark.parametrize("repair", ["solid", "rebuild"])

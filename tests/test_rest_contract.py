@@ -313,6 +313,27 @@ def test_log_lines_are_taken_away(api):
     assert api.post("/logs/export", json=backwards, headers=HOST).status_code == 400
 
 
+@pytest.mark.parametrize(
+    ("method", "given"),
+    [
+        ("GET", {"params": {"log_types": ["app", "access"]}}),
+        ("GET", {"params": {"log_types": "app,access"}}),
+        ("POST", {"data": {"log_types": ["app", "access"]}}),
+        ("POST", {"files": [("log_types", (None, "app")), ("log_types", (None, "access"))]}),
+        ("POST", {"json": {"log_types": ["app", "access"], "end_date": None, "format": None}}),
+        ("POST", {"json": {"log_types": "app,access"}}),
+        ("POST", {"json": {"log_types": None}}),
+    ],
+)
+def test_several_values_are_told_in_any_form(api, method, given):
+    """Each of a list's counts, wherever they stand, and null is as good as left out."""
+    told = api.request(method, "/logs/export", headers=HOST, **given)
+    assert told.status_code == 200, told.text
+    loggers = {line["logger"] for line in told.json()}
+    assert "image2model.access" in loggers
+    assert len(loggers) > 1
+
+
 def test_log_files_are_put_aside_and_removed_by_the_host(api):
     """With the admin key alone new files are begun; what is young stays, and no line is lost."""
     assert api.post("/logs/rotate").status_code == api.delete("/logs/cleanup").status_code == 403
