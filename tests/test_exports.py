@@ -491,7 +491,7 @@ def c_shape() -> trimesh.Trimesh:
 def checked(mesh: trimesh.Trimesh, path: Path) -> dict[str, Any]:
     """The print check of a mesh, saved at `path`."""
     path.write_bytes(mesh.export(file_type="glb"))
-    return check_print(path)
+    return check_print(path, wanted("stl"))
 
 
 def test_a_hollow_body_is_one_piece(tmp_path):
