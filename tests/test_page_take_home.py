@@ -36,6 +36,9 @@ async def test_cut_outs_are_sent_and_all_of_it_comes_ready_to_print(app: App, pa
     await form.locator("[name=size]").fill("80")
     await form.locator("[name=size]").press("Tab")
     await expect(check).to_contain_text("Ready to print at 80 mm")
+    await form.locator("[name=measure]").select_option("height")
+    await expect(check).to_contain_text("Ready to print 80 mm high")
+    await form.locator("[name=measure]").select_option("longest")
     await form.locator("[name=repair]").select_option("solid")
     assert await overflow(page) <= 0
 

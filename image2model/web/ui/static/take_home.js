@@ -52,9 +52,10 @@ const check = async () => {
     return;
   }
   const mends = found.mended?.ready ? ["Mending it makes it ready: choose “close small holes …”."] : [];
+  const length = `${found.size_mm.toLocaleString()} mm`;
   const skin = found.mended && !found.mended.ready ? ["Small repairs are not enough: try “give it a new closed skin”."] : [];
   box.innerHTML = `<p class="${found.ready ? "good" : "bad"}">${found.ready ? "Ready to print" : "Not ready to print yet"}
-    at ${found.size_mm.toLocaleString()} mm${found.measure === "height" ? " high" : ""}</p>
+    ${found.measure === "height" ? `${length} high` : `at ${length}`}</p>
     <ul>${list(found.problems, "bad")}${list([...mends, ...skin, ...found.advice], "hint")}</ul>`;
 };
 
