@@ -546,6 +546,35 @@ def test_mending_fills_nothing_without_a_word(made, mesh, volume, note):
     assert found["notes"][0] == note
 
 
+def test_a_mended_mesh_comes_back_where_it_was(made):
+    """With the pivot kept, mending moves nothing; flattening the base only cuts off there."""
+    box = trimesh.creation.box().apply_translation([5, 7, 9])
+    box.update_faces(np.arange(12) != 3)
+    found, path = made(box.export(file_type="glb"), "glb", repair="solid")
+    assert found["notes"][0].startswith("Closed 1 hole.")
+    assert trimesh.load(path).bounds == pytest.approx(box.bounds, abs=1e-5)
+    ball = trimesh.creation.icosphere(4)
+    found, path = made(ball.export(file_type="glb"), "glb", repair="solid")
+    assert found["notes"][0].startswith("Cut ")
+    bounds = trimesh.load(path).bounds
+    assert bounds[1] == pytest.approx(ball.bounds[1], abs=1e-5)
+    assert -1 < bounds[0][1] < -0.95
+
+
+@pytest.mark.parametrize("form", ["glb", "obj", "3mf", "usdz", "ply", "stl"])
+def test_a_texture_is_lost_only_where_something_was_mended_and_that_is_told(made, form):
+    """A box that needs no mending keeps its texture; one with a hole says that it lost it, where the format has any."""
+    box = meshes.textured_box(photo(64, 32))
+    found, path = made(box.export(file_type="glb"), form, repair="solid")
+    assert found["notes"] == ["Nothing had to be mended."]
+    if form == "glb":
+        assert facts(path).textures == ((64, 32),)
+        assert trimesh.load(path, force="mesh").bounds == pytest.approx(box.bounds)
+    box.update_faces(np.arange(12) > 0)
+    found, _ = made(box.export(file_type="glb"), form, repair="solid")
+    assert any("texture could not be kept" in note for note in found["notes"]) == (form not in ("ply", "stl"))
+
+
 @pytest.mark.parametrize("repair", ["solid", "rebuild"])
 @pytest.mark.parametrize("form", ["stl", "3mf", "glb"])
 def test_a_mended_export_is_a_solid_that_stands(made, form, repair):

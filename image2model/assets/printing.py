@@ -96,7 +96,7 @@ def stands(positions: Floats, faces: Integers) -> bool:
 
 
 def mended(positions: Floats, faces: Integers, *, rebuild: bool = False) -> tuple[Mesh, list[str]]:
-    """Return the mesh as a closed solid that stands, as far as that can be done, and a sentence on each step.
+    """Return the mesh as a closed solid that stands, as far as that can be done, and a sentence on each change.
 
     Millimetres, Z up. `rebuild` wraps it in a new skin, which closes anything and rounds details off.
     Raises Unavailable for a mesh without thickness, and for one of which nothing would be left.
@@ -108,7 +108,7 @@ def mended(positions: Floats, faces: Integers, *, rebuild: bool = False) -> tupl
     for step in (_without_doubles, _without_loose_bits, *skin, _solid, _with_base):
         mesh, sentence = step(*mesh)
         told += [sentence] if sentence else []
-    return mesh, told or ["Nothing had to be mended."]
+    return mesh, told
 
 
 def _count(number: int, noun: str) -> str:
@@ -141,10 +141,14 @@ def _joined(positions: Floats, faces: Integers) -> Mesh:
 
 
 def _without_doubles(positions: Floats, faces: Integers) -> tuple[Mesh, str]:
+    given = len(faces)
     positions, faces = _joined(positions, faces)
     _, first = np.unique(np.sort(faces, axis=1), axis=0, return_index=True)
-    doubles = len(faces) - len(first)
-    return (positions, faces[np.sort(first)]), f"Removed {_count(doubles, 'double face')}." if doubles else ""
+    told = {
+        f"Removed {_count(given - len(faces), 'face')} without area.": given - len(faces),
+        f"Removed {_count(len(faces) - len(first), 'double face')}.": len(faces) - len(first),
+    }
+    return (positions, faces[np.sort(first)]), " ".join(sentence for sentence, applies in told.items() if applies)
 
 
 def _without_loose_bits(positions: Floats, faces: Integers) -> tuple[Mesh, str]:

@@ -13,7 +13,7 @@ from scipy.spatial import KDTree
 
 from ...errors import Unavailable
 from ...files import write_whole
-from ..facts import closure
+from ..facts import closure, weld_numbers
 from ..glb import Floats, Glb, Scene, Surface
 from ..printing import mended, print_check
 from . import readers
@@ -51,6 +51,7 @@ class Made:
                 for name in self.__dataclass_fields__}  # fmt: skip
 
 
+NOTHING = "Nothing had to be mended."
 WRITERS: dict[str, Callable[[Glb, Scene, Wanted, str], bytes]] = {
     "glb": lambda glb, scene, choice, stem: gltf(glb, scene, choice.packing),
     "obj": lambda glb, scene, choice, stem: obj(glb, scene, stem),
@@ -140,14 +141,23 @@ def check_print(glb: Path, choice: Wanted) -> dict[str, Any]:
         (positions, faces), steps = mended(scene.positions, scene.faces)
     except Unavailable:  # the problems say why
         return known
-    return {**known, "mended": {**print_check(positions, faces).to_dict(), "steps": steps}}
+    return {**known, "mended": {**print_check(positions, faces).to_dict(), "steps": steps or [NOTHING]}}
 
 
 def _mended(glb: Glb, scene: Scene, choice: Wanted) -> tuple[Scene, list[str]]:
-    """The scene as a solid, in one colour per vertex where it has any, and what was done to it."""
+    """The scene as a solid, in one colour per vertex where it has any, and what was done to it.
+
+    Where nothing is to be mended it stays as it is, but for vertices that are as good as at one place.
+    """
     size = choice.size_mm or PRINT_SIZE
-    stood = placed(scene, wanted("stl", size=size))
+    stood = placed(scene, wanted("stl", size=size, pivot="keep"))
     (positions, faces), notes = mended(stood.positions, stood.faces, rebuild=choice.repair == "rebuild")
+    if not notes:
+        places = np.unique(weld_numbers(scene.positions, scene.faces), return_index=True, return_inverse=True)
+        return replace(scene, positions=scene.positions[places[1][places[2]]]), [NOTHING]
+    looks = [surface.material.get("pbrMetallicRoughness", {}) for surface in scene.surfaces]
+    if any("baseColorTexture" in look for look in looks) and choice.format.colour == "textures":
+        notes.append("Its texture could not be kept: its colours are at the vertices, where the format has them.")
     colours = vertex_colours(glb, scene)
     attributes = {}
     if colours is not None:
