@@ -47,6 +47,13 @@ def edited(mesh: trimesh.Trimesh, change: Callable[[dict[str, Any]], object]) ->
     return glb(document, data[28 + length :])
 
 
+def second_places(document: dict[str, Any]) -> None:
+    """Let the first primitive have, and its material use, a second set of texture coordinates."""
+    attributes = document["meshes"][0]["primitives"][0]["attributes"]
+    attributes["TEXCOORD_1"] = attributes["TEXCOORD_0"]
+    document["materials"][0]["pbrMetallicRoughness"]["baseColorTexture"]["texCoord"] = 1
+
+
 def triangle(**changes: Any) -> bytes:
     """A GLB of one triangle; `changes` replace parts of its JSON."""
     return glb({**TRIANGLE, **changes}, CORNERS)

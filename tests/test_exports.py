@@ -196,6 +196,14 @@ def test_a_buffer_written_as_text_is_read_once(tmp_path, monkeypatch):
     assert len(decoded) == 1
 
 
+@pytest.mark.parametrize("packing", ["none", "meshopt", "draco"])
+def test_a_second_set_of_texture_coordinates_is_kept(made, packing):
+    """A material that uses the second set finds it in every packing."""
+    data = meshes.edited(meshes.textured_box(photo(8, 8)), meshes.second_places)
+    (surface,) = Glb(made(data, "glb", size=2, packing=packing)[1]).scene().surfaces
+    assert {"TEXCOORD_0", "TEXCOORD_1"} <= set(surface.attributes)
+
+
 def test_textures_stay_the_bytes_they_were(made):
     """A JPEG stays the same JPEG in GLB and OBJ."""
     data = sample("the local engine's")

@@ -183,12 +183,14 @@ class _MeshoptWriter(_Writer):
 
 
 class _DracoWriter(_Writer):
-    """Positions in 14 bits, texture coordinates in 12, normals in 10; further sets of coordinates are left out."""
+    """Positions in 14 bits, texture coordinates in 12, normals in 10; what has a second set of them stays unpacked."""
 
     def _primitive(self, surface: Surface, vertices: slice, faces: Integers) -> dict[str, Any]:
         import DracoPy  # only this needs it
 
         kept = {"NORMAL": "normals", "TEXCOORD_0": "tex_coord", "COLOR_0": "colors"}
+        if set(surface.attributes) - set(kept):
+            return super()._primitive(surface, vertices, faces)
         values = {name: _for_draco(name, surface.attributes[name]) for name in kept if name in surface.attributes}
         arguments = {kept[name]: rows for name, rows in values.items()}
         data = DracoPy.encode(self.scene.positions[vertices], faces, compression_level=7, **DRACO_BITS, **arguments)
