@@ -9,6 +9,7 @@ Image2ModelError
  ├─ Conflict             not possible in the present state
  ├─ Unavailable          not possible at the moment
  ├─ LimitReached         beyond a limit that the host has set
+ ├─ TooLarge             a request with more in it than it may have
  └─ GenerationFailed     a generator could not turn this picture into a mesh
 """
 
@@ -100,6 +101,12 @@ class LimitReached(Image2ModelError):
     def __init__(self, code: str, message: str, hint: str = "", *, retry_after: float | None = None) -> None:
         super().__init__(code, message, hint)
         self.retry_after = retry_after
+
+
+class TooLarge(Image2ModelError):
+    """A request has more in it than it may have."""
+
+    http_status = 413
 
 
 class GenerationFailed(Image2ModelError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import uuid
 from pathlib import Path
 
 import httpx
@@ -12,7 +13,7 @@ from playwright.async_api import Browser, expect
 
 from image2model.web.patience import Patient
 from tests.attacks import FRIEND, asked, connect, raw, stranger, tells, uploaded
-from tests.browser import ROOT, App, drawn, opened, settled
+from tests.browser import ADMIN_KEY, ROOT, App, drawn, opened, settled
 
 FILES = [
     "/etc/passwd", "../../../../etc/passwd", "..%2f..%2f..%2fetc%2fpasswd", "%2e%2e/%2e%2e/etc/passwd",
@@ -49,6 +50,28 @@ def test_no_path_leads_to_what_is_not_offered(target: App, path: str):
 def test_a_strange_host_name_is_refused(target: App, host: str):
     """DNS rebinding and forged addresses end at the door."""
     assert asked(target, "/", f"Host: {host}")[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "status"),
+    [
+        ("GET", {"Host": "evil.example"}, 400),
+        ("POST", {"Origin": "https://evil.example"}, 403),
+        ("POST", {"Content-Length": "99999999999"}, 413),
+    ],
+)
+def test_what_is_refused_at_the_door_is_told_in_the_common_form(target: App, method, headers, status):
+    """With a code, a sentence that says what to do, and details; and the description says that it can come."""
+    lines = [f"{method} /api/v1/logs/export HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    lines += [] if "Host" in headers else ["Host: 127.0.0.1"]
+    with connect(target) as connection:
+        connection.sendall("\r\n".join([*lines, "Connection: close", "", ""]).encode())
+        head, _, body = b"".join(iter(lambda: connection.recv(65536), b"")).partition(b"\r\n\r\n")
+    told = json.loads(body)
+    assert int(head.split()[1]) == told["status_code"] == status
+    assert (told["error"], told["details"], told["message"].count(".")) == (True, {}, 2)
+    described = httpx.get(f"{target.url}/openapi.json").json()["paths"]
+    assert all(str(status) in one[method.lower()]["responses"] for one in described.values() if method.lower() in one)
 
 
 @pytest.mark.parametrize("header", ["X-Forwarded-Host", "X-Gradio-Server"])
@@ -113,6 +136,23 @@ def test_a_request_too_large_is_refused_unread(visitor: httpx.Client, target: Ap
     assert b" 413 " in raw(target, head.encode()).splitlines()[0]
     body = json.dumps({"data": ["x" * 4_100_000]}).encode()
     assert visitor.post("/gradio_api/call/batch_status", content=iter([body])).status_code in (400, 413)
+
+
+@pytest.mark.parametrize("path", ["/logs/export", "/admin/cleanup", f"/status/tasks/{uuid.uuid4()}/cancel/"])
+@pytest.mark.parametrize("promised", [True, False])
+def test_only_uploads_may_be_large(visitor: httpx.Client, path: str, promised: bool):
+    """Another body over REST may have 1 MB, whether its length is told before it or not."""
+    for size, large in ((900_000, False), (2_000_000, True)):
+        body = b'{"x": "%s"}' % (b"x" * size)
+        sent = visitor.post(
+            f"/api/v1{path}", content=body if promised else iter([body]),
+            headers={"Content-Type": "application/json", "Authorization": f"Bearer {ADMIN_KEY}"},
+        )  # fmt: skip
+        if large and (promised or "cancel" not in path):  # which reads no body
+            assert (sent.status_code, sent.json()["error_code"]) == (413, "request_too_large")
+            assert "details" in sent.json()
+        else:
+            assert sent.status_code in (200, 404)
 
 
 CLAIMS = ("X-Forwarded-For", "X-Real-IP", "Forwarded", "True-Client-IP", "CF-Connecting-IP", "X-Client-IP")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
+import re
 import sys
 import zipfile
 from functools import cache
@@ -21,7 +23,7 @@ from PIL import Image
 from image2model.assets.export import check_print, export, readers, shape, wanted
 from image2model.assets.facts import facts
 from image2model.assets.glb import Glb
-from image2model.errors import OptionRefused, Unavailable
+from image2model.errors import GenerationFailed, OptionRefused, Unavailable
 from tests import local_shapes, meshes
 from tests.fal_files import box_glb
 from tests.pictures import encoded, photo
@@ -96,8 +98,9 @@ def read_obj(path: Path) -> tuple[int, np.ndarray]:
     """Faces and bounds of the OBJ in a zip, by meshio."""
     with zipfile.ZipFile(path) as archive:
         lines = archive.read("thing.obj").decode().splitlines(keepends=True)
-    bare = path.with_name("bare.obj")  # meshio wants texture coordinates for all vertices or for none
-    bare.write_text("".join(line for line in lines if not line.startswith(("vt", "vn"))))
+    bare = path.with_name("bare.obj")  # meshio wants texture coordinates for all vertices or for none, and no colours
+    kept = (line.split() for line in lines if not line.startswith(("vt", "vn")))
+    bare.write_text("".join(" ".join(words[:4]) + "\n" for words in kept))
     return read_meshio(bare)
 
 
@@ -151,6 +154,55 @@ def test_packed_glbs_are_smaller_and_the_same(made, name, packing):
     before, after = facts(plain[1]), facts(packed[1])
     assert (after.faces, after.textures, after.materials) == (before.faces, before.textures, before.materials)
     assert after.size_bytes < before.size_bytes
+
+
+@pytest.mark.parametrize("form", ["obj", "ply", "3mf", "glb"])
+@pytest.mark.parametrize(
+    "look", [None, {"metallicFactor": "x"}, {"baseColorFactor": [1, 2]}, {"baseColorTexture": 3}], ids=str
+)
+def test_a_material_that_makes_no_sense_spoils_no_export(made, form, look):
+    """What a material says against glTF's rules counts as not said."""
+    data = meshes.edited(meshes.textured_box(photo(8, 8)), lambda json: json["materials"][0].update(
+        pbrMetallicRoughness=look
+    ))  # fmt: skip
+    assert made(data, form, **({"face_limit": 8} if form == "glb" else {}))[0]["faces"] > 0
+
+
+@pytest.mark.parametrize("form", SECOND_READERS)
+@pytest.mark.parametrize("packing", ["none", "draco"])
+def test_faces_without_area_are_left_out_and_told(made, form, packing):
+    """Faces of which two corners are one, or lie at one place, stop no format; a note says how many they were."""
+    ball = trimesh.creation.icosphere(2)
+    vertices = np.vstack([ball.vertices, ball.vertices[:1]])
+    flat = [[0, 0, 1], [2, 2, 2], [0, len(ball.vertices), 5]]
+    broken = trimesh.Trimesh(vertices, np.vstack([ball.faces, flat]), process=False)
+    options = {"packing": packing} if form == "glb" else {}
+    found, path = made(broken.export(file_type="glb"), form, size=2, unit="m", **options)
+    assert (found["faces"], found["faces_before"], found["closed"]) == (len(ball.faces), len(ball.faces) + 3, True)
+    assert found["notes"] == ["3 faces without any area left out."]
+    assert SECOND_READERS[form](path)[0] == len(ball.faces)
+
+
+def test_a_buffer_written_as_text_is_read_once(tmp_path, monkeypatch):
+    """However many parts lie in a buffer that is a data URI, it is decoded once, so memory stays bounded."""
+    decoded: list[str] = []
+    monkeypatch.setattr("image2model.assets.glb._from_data_uri", lambda uri: decoded.append(uri) or meshes.CORNERS)
+    (tmp_path / "model.glb").write_bytes(
+        meshes.triangle(
+            buffers=[{"byteLength": 36, "uri": "data:;base64,"}],
+            meshes=[{"primitives": [{"attributes": {"POSITION": 0}}] * 50}],
+        )
+    )
+    assert len(Glb(tmp_path / "model.glb").scene().faces) == 50
+    assert len(decoded) == 1
+
+
+@pytest.mark.parametrize("packing", ["none", "meshopt", "draco"])
+def test_a_second_set_of_texture_coordinates_is_kept(made, packing):
+    """A material that uses the second set finds it in every packing."""
+    data = meshes.edited(meshes.textured_box(photo(8, 8)), meshes.second_places)
+    (surface,) = Glb(made(data, "glb", size=2, packing=packing)[1]).scene().surfaces
+    assert {"TEXCOORD_0", "TEXCOORD_1"} <= set(surface.attributes)
 
 
 def test_textures_stay_the_bytes_they_were(made):
@@ -207,6 +259,19 @@ def test_axes_pivot_and_units_are_as_asked(made):
     assert untouched.bounds == pytest.approx(np.array([[-0.5, -1, -1.5], [0.5, 1, 1.5]]))
 
 
+def test_a_size_can_be_the_height(made):
+    """A box 1 wide, 2 high, 3 deep becomes 80 mm high, also lying on another axis; the print check takes it so too."""
+    data = trimesh.creation.box((1, 2, 3)).export(file_type="glb")
+    found, path = made(data, "stl", size=80, measure="height")
+    assert path.name == "thing-80mm-high.stl"
+    assert found["dimensions"] == [40, 120, 80]
+    assert found["print_check"]["ready"]
+    assert made(data, "stl", size=8, unit="cm", measure="height", up="y", repair="solid")[0]["dimensions"][1] == 80
+    verdict = check_print(path.parent.parent / "model.glb", wanted("stl", size=400, measure="height"))
+    assert (verdict["size_mm"], verdict["measure"]) == (400, "height")
+    assert made(data, "glb", size=80, measure="height")[0]["print_check"] is None
+
+
 def test_a_ply_has_the_texture_s_colours(made):
     """What the texture shows at a vertex is the vertex's colour."""
     data = meshes.textured_box(Image.new("RGB", (8, 8), (200, 40, 10))).export(file_type="glb")
@@ -231,6 +296,91 @@ def test_a_3mf_has_the_colours_of_vertices(made):
     linear = before.visual.vertex_colors[:, :3] / 255
     srgb = np.where(linear < 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055) * 255
     assert np.array(seen) == pytest.approx(srgb, abs=1.5)
+
+
+def looking(**changes: Any) -> bytes:
+    """A textured box whose material is changed so."""
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (8, 8, 4), np.uint8))
+    return meshes.edited(meshes.textured_box(picture), lambda json: json["materials"][0].update(changes))
+
+
+def inside(path: Path, name: str) -> str:
+    """A text file in a zip."""
+    with zipfile.ZipFile(path) as archive:
+        return archive.read(name).decode()
+
+
+MOVED = {"index": 0, "extensions": {"KHR_texture_transform": {"offset": [0.5, 0.25], "scale": [0.25, 0.5]}}}
+
+
+def test_a_moved_texture_lies_where_it_was_moved(made):
+    """KHR_texture_transform, which other formats do not have, is in the coordinates of OBJ, 3MF and USDZ."""
+    data = looking(pbrMetallicRoughness={"baseColorTexture": MOVED})
+    uv = Glb(made(data, "glb", size=1)[1]).scene().surfaces[0].attributes["TEXCOORD_0"] * (0.25, 0.5) + (0.5, 0.25)
+    wanted_places = np.column_stack([uv[:, 0], 1 - uv[:, 1]])
+    lines = [line.split()[1:] for line in inside(made(data, "obj")[1], "thing.obj").splitlines() if line[:2] == "vt"]
+    assert np.array(lines, float) == pytest.approx(wanted_places, abs=1e-5)
+    model, _ = model_3mf(made(data, "3mf")[1])
+    assert model.GetTexture2DGroups().MoveNext()
+    places = re.findall(r'tex2coord u="(.+?)" v="(.+?)"', inside(made(data, "3mf")[1], "3D/3dmodel.model"))
+    assert np.array(places, float) == pytest.approx(wanted_places, abs=1e-5)
+    (text,) = re.findall(r"primvars:st = \[(.+?)\] \(\n", inside(made(data, "usdz")[1], "model.usda"))
+    assert np.array(re.findall(r"\((.+?), (.+?)\)", text), float) == pytest.approx(wanted_places, abs=1e-5)
+
+
+def test_a_tint_over_a_texture_is_kept(made):
+    """A red factor over the texture stays: as a colour in OBJ, a scale in USDZ, in the picture itself in 3MF."""
+    data = looking(pbrMetallicRoughness={"baseColorTexture": {"index": 0}, "baseColorFactor": [1, 0, 0, 1]})
+    assert "Kd 1 0 0" in inside(made(data, "obj")[1], "thing.mtl")
+    assert "inputs:scale = (1, 0, 0, 1)" in inside(made(data, "usdz")[1], "model.usda")
+    with zipfile.ZipFile(made(data, "3mf")[1]) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith(".png")]
+        picture = np.asarray(Image.open(io.BytesIO(archive.read(name))))
+    assert picture[..., 0].max() > 200
+    assert picture[..., 1:3].max() == 0
+
+
+def test_holes_and_both_sides_are_kept(made):
+    """A texture's holes and a surface that is seen from both sides are said in the words of OBJ and USDZ."""
+    data = looking(alphaMode="MASK", alphaCutoff=0.3, doubleSided=True)
+    assert "map_d thing-0.png" in inside(made(data, "obj")[1], "thing.mtl")
+    scene = inside(made(data, "usdz")[1], "model.usda")
+    for said in ("opacity.connect", "opacityThreshold = 0.3", "doubleSided = 1"):
+        assert said in scene
+
+
+def test_colours_of_vertices_are_kept_in_obj_and_usdz(made):
+    """OBJ has them behind the positions, in sRGB; USDZ as displayColor, which its material reads."""
+    data = sample("coloured vertices")
+    before = (
+        trimesh.load(io.BytesIO(data), file_type="glb", force="mesh", process=False).visual.vertex_colors[:, :3] / 255
+    )
+    lines = [line.split()[4:] for line in inside(made(data, "obj")[1], "thing.obj").splitlines() if line[:2] == "v "]
+    srgb = np.where(before < 0.0031308, before * 12.92, 1.055 * before ** (1 / 2.4) - 0.055)
+    assert np.array(lines, float) == pytest.approx(srgb, abs=0.01)
+    assert "diffuseColor.connect = </Model/Material_0/Colours.outputs:result>" in inside(
+        made(data, "usdz")[1], "model.usda"
+    )
+
+
+@pytest.mark.parametrize("form", ["obj", "3mf", "usdz"])
+def test_a_picture_that_many_parts_show_is_in_the_file_once(made, form):
+    """Thirty parts with one texture need no thirty copies of it."""
+    box = meshes.textured_box(photo(64, 64))
+    scene = trimesh.Scene([box.copy().apply_translation([2 * number, 0, 0]) for number in range(30)])
+    with zipfile.ZipFile(made(scene.export(file_type="glb"), form)[1]) as archive:
+        assert len([name for name in archive.namelist() if name.endswith((".png", ".jpg"))]) == 1
+
+
+@pytest.mark.parametrize("form", ["glb", "obj", "ply", "3mf", "usdz"])
+def test_a_texture_that_cannot_be_read_is_left_out_and_told(made, form):
+    """A KTX2 texture keeps no mesh from being exported; a note says what is missing."""
+    data = meshes.edited(meshes.textured_box(photo(8, 8)), lambda json: json["images"][0].update(
+        bufferView=None, uri="data:image/ktx2;base64," + base64.b64encode(b"\xabKTX 20\xbb rest").decode()
+    ) or json["images"][0].pop("bufferView"))  # fmt: skip
+    found, _ = made(data, form, size=5)
+    assert found["faces"] == 12
+    assert any("texture could not be read" in note for note in found["notes"])
 
 
 def test_usdz_is_refused_with_a_way_out_where_it_is_not_installed(made, monkeypatch):
@@ -282,7 +432,7 @@ def test_the_print_check_tells_what_is_wrong_and_what_mending_would_do(tmp_path)
     """A broken ball is not ready, for reasons in plain words, and would be once it is mended."""
     glb = tmp_path / "model.glb"
     glb.write_bytes(broken_ball().export(file_type="glb"))
-    found = check_print(glb, 50)
+    found = check_print(glb, wanted("stl", size=50))
     assert not found["ready"]
     assert any("1 hole: fix before printing" in problem for problem in found["problems"])
     assert any("2 pieces" in problem for problem in found["problems"])
@@ -296,13 +446,21 @@ def sheet(tilt: float) -> trimesh.Trimesh:
     return quad.apply_transform(trimesh.transformations.rotation_matrix(np.radians(tilt), [1, 0.3, 0]))
 
 
-@pytest.mark.parametrize("mesh", [sheet(0), sheet(90), sheet(35), trimesh.Trimesh([[0, 0, 0], [1, 2, 3]], [[0, 1, 1]])])
+def test_a_mesh_without_any_area_is_none(made):
+    """Where all faces are lines there is nothing to export, and the reason is told."""
+    line = trimesh.Trimesh([[0, 0, 0], [1, 2, 3]], [[0, 1, 1]], process=False)
+    with pytest.raises(GenerationFailed) as refused:
+        made(line.export(file_type="glb"), "stl")
+    assert refused.value.code == "glb_no_geometry"
+
+
+@pytest.mark.parametrize("mesh", [sheet(0), sheet(90), sheet(35)])
 def test_what_has_no_thickness_is_told_and_not_mended(made, tmp_path, mesh):
     """A flat mesh, however it lies, is not ready for that one reason, and a repair of it is refused."""
     data = mesh.export(file_type="glb")
     glb = tmp_path / "model.glb"
     glb.write_bytes(data)
-    found = check_print(glb)
+    found = check_print(glb, wanted("stl"))
     assert not found["ready"]
     assert found["problems"] == ["It is flat: it has no thickness, so there is nothing to print."]
     assert found["mended"] is None
@@ -362,7 +520,7 @@ def c_shape() -> trimesh.Trimesh:
 def checked(mesh: trimesh.Trimesh, path: Path) -> dict[str, Any]:
     """The print check of a mesh, saved at `path`."""
     path.write_bytes(mesh.export(file_type="glb"))
-    return check_print(path)
+    return check_print(path, wanted("stl"))
 
 
 def test_a_hollow_body_is_one_piece(tmp_path):

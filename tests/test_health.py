@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import statistics
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -18,6 +20,7 @@ from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
 from image2model.errors import GenerationFailed
+from image2model.ops import health
 from image2model.ops.health import Component, Health, Look, overall
 from image2model.ops.metrics import exposition
 from image2model.studio import Studio
@@ -106,16 +109,57 @@ async def part(studio: Studio, name: str) -> Component:
 
 async def test_a_locked_database_is_told_and_got_over(studio, tmp_path):
     """While another process holds it, the app is not ready and unhealthy; afterwards it is well by itself."""
-    health = Health(studio)
+    well = Health(studio)
     with closing(sqlite3.connect(tmp_path / "data" / "image2model.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        assert await health.not_ready() == ["database"]
-        parts = await health.components()
+        assert await well.not_ready() == ["database"]
+        parts = await well.components()
         assert overall(parts) == "unhealthy"
         other.execute("ROLLBACK")
     async with asyncio.timeout(60):
-        while await health.not_ready():  # noqa: ASYNC110  nothing tells
+        while await well.not_ready():  # noqa: ASYNC110  nothing tells
             await asyncio.sleep(0.05)
+
+
+def test_nobody_waits_for_a_database_that_stands_still(app: App):
+    """Every answer comes at once; after about a second it tells that something is wrong, and at last no longer."""
+    with closing(sqlite3.connect(app.data / "image2model.db", isolation_level=None)) as other, httpx.Client() as client:
+
+        def ask(path: str) -> tuple[int, float]:
+            began = time.perf_counter()
+            return client.get(f"{app.url}/health/{path}").status_code, time.perf_counter() - began
+
+        paths = ("readiness", "detailed", "metrics")
+        assert [ask(path)[0] for path in paths] == [200, 200, 200]
+        other.execute("BEGIN IMMEDIATE")
+        time.sleep(2)
+        told = {path: [ask(path) for _ in range(10)] for path in paths}
+        other.execute("ROLLBACK")
+        until = time.monotonic() + 10
+        while ask("readiness")[0] == 503:
+            assert time.monotonic() < until
+    assert {path: {status for status, _ in answers} for path, answers in told.items()} == {
+        "readiness": {503}, "detailed": {503}, "metrics": {200},
+    }  # fmt: skip
+    assert statistics.median(seconds for answers in told.values() for _, seconds in answers) < 0.05
+
+
+async def test_what_breaks_is_told_once_it_has_been_silent_for_long(monkeypatch):
+    """Until then what was found before is told, at once; an error is told as one, also while it is asked anew."""
+    monkeypatch.setattr(health, "PATIENCE", 0.5)
+    answers: asyncio.Queue[int] = asyncio.Queue()
+    answers.put_nowait(1)
+    look = Look(answers.get, fresh=0)
+    assert (await look() or [])[0] == 1
+    began = time.monotonic()
+    assert (await look() or [])[0] == 1
+    assert time.monotonic() - began < 0.4
+    await asyncio.sleep(0.5)
+    assert await look() is None
+    answers.put_nowait(2)
+    await asyncio.sleep(0.05)
+    answers.put_nowait(3)
+    assert (await look() or [])[0] == 3
 
 
 async def test_a_studio_that_is_not_started_is_not_ready(tmp_path):

@@ -15,13 +15,14 @@ from pathlib import Path
 import httpx
 import pytest
 import structlog
+from PIL import ExifTags, Image
 
 from image2model import __version__
 from image2model.masks import hide
 from image2model.ops import logs, reading
 from image2model.ops.rotating import Keep, RotatingFile, tidy
 from tests import leaks
-from tests.browser import App
+from tests.browser import ROOT, App
 from tests.scripted import scripted_settings
 
 FAL = "0f1e2d3c-aaaa-bbbb-cccc-0123456789ab:99887766554433221100aabbccddeeff"
@@ -237,6 +238,23 @@ def test_the_running_app_says_everything_in_one_form(app: App):
     assert any("InvalidPathError" in entry["exception"] for entry in failed)
     assert [entry["correlation_id"] for entry in failed] == ["a-thief"] * len(failed)
     assert "Traceback (most recent call last):" not in output
+
+
+def test_debug_tells_nothing_private(tmp_path):
+    """With LOG_LEVEL=DEBUG no line has a picture's name, what its camera wrote into it, or an id that opens a batch."""
+    picture, exif = io.BytesIO(), Image.Exif()
+    exif[ExifTags.Base.Artist] = "Ann Nobody"
+    Image.open(ROOT / "examples" / "rocket.jpg").save(picture, "JPEG", exif=exif)
+    app = App(tmp_path, GENERATOR="local", LOG_LEVEL="DEBUG").start()
+    with httpx.Client(base_url=app.url, timeout=60) as api:
+        sent = api.post("/api/v1/upload/image", files={"file": ("my holiday.jpg", picture.getvalue(), "image/jpeg")})
+        assert "task_completed" in api.get(f"/api/v1/status/tasks/{sent.json()['task_id']}/stream").text
+        api.post("/gradio_api/upload", files={"files": ("my holiday.jpg", picture.getvalue())})
+    assert app.stop() == 0
+    told = app.log.read_text()
+    assert '"level":"debug"' in told
+    ids = [sent.json()[name] for name in ("batch_id", "job_id", "task_id")]
+    assert [word for word in ("holiday", "Ann Nobody", *ids) if word in told] == []
 
 
 def test_a_key_in_any_log_of_the_test_run_is_found(tmp_path, monkeypatch):

@@ -53,3 +53,9 @@ def test_each_answer_carries_a_correlation_id(app: App, given, kept):
 def test_what_is_not_there_is_told_in_the_common_form(app: App, path, code):
     """Also where the path holds a line break, which patterns easily pass over."""
     assert httpx.post(app.url + path).json()["error_code"] == code
+
+
+@pytest.mark.parametrize("host", ["my_app:7860", "a.b_c.example", "[::1]:80"])
+def test_any_host_name_is_served_where_none_are_named(app: App, host):
+    """Also one with an underscore, as containers have."""
+    assert httpx.get(f"{app.url}/api/v1/health", headers={"Host": host}).status_code == 200

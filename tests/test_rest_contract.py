@@ -135,6 +135,20 @@ def test_results_are_listed_fetched_in_parts_and_zipped(api, done):
     assert api.get(f"/download/{done['job_id']}/..%2Fmodel.glb").status_code == 404
 
 
+@pytest.mark.parametrize("path", ["/api/v1/download/{job_id}/b.glb", "/batches/{batch_id}/2/b.glb"])
+def test_ranges_are_read_as_the_standard_wants(app, done, path):
+    """What is no range of bytes is passed over; one beyond the end is an error that tells the length."""
+    address = app.url + path.format(**done)
+    whole = httpx.get(address).content
+    for strange in ("items=0-1", "bytes", "bytes=", "bytes=a-b", "bytes=5-2", "0-1"):
+        told = httpx.get(address, headers={"Range": strange})
+        assert (told.status_code, told.content == whole) == (200, True), strange
+    beyond = httpx.get(address, headers={"Range": f"bytes={len(whole)}-"})
+    assert (beyond.status_code, beyond.headers["content-range"]) == (416, f"bytes */{len(whole)}")
+    assert beyond.json()["message"].startswith(f"This file has {len(whole)} bytes.")
+    assert set(beyond.json()) == {"error", "error_code", "message", "status_code", "details"}
+
+
 def test_what_cannot_be_used_is_refused_with_reasons(api):
     """One wrong file refuses the upload, with each file's reason; too many and too large are said in the message."""
     wrong = post(api, ("good.jpg", ROCKET), ("notes.png", b"no picture"))
@@ -145,6 +159,61 @@ def test_what_cannot_be_used_is_refused_with_reasons(api):
     large = post(api, ("large.jpg", ROCKET + bytes(11_000_000)))
     assert (large.status_code, "too large" in large.json()["message"]) == (400, True)
     assert post(api).status_code == 400
+
+
+def form(*files: tuple[str, bytes], end: bytes = b"--x--\r\n", kind: str = "multipart/form-data") -> dict[str, Any]:
+    """The head and the body of a form with these files, and with the local generator's quickest options."""
+    parts = [(f'name="files"; filename="{name}"', data) for name, data in files]
+    parts += [(f'name="{name}"', value.encode()) for name, value in FORM.items()]
+    body = b"".join(b"--x\r\nContent-Disposition: form-data; %s\r\n\r\n%s\r\n" % (head.encode(), data)
+                    for head, data in parts)  # fmt: skip
+    return {"content": body + end, "headers": {"Content-Type": f"{kind}; boundary=x"}}
+
+
+@pytest.mark.parametrize("end", [b"", b"--x", b"--x\r\n", b"--x\r\nContent-Disposition: form-data; name=files; fi"])
+def test_an_upload_without_its_end_starts_nothing(api, end):
+    """A form that was cut short is refused whole, in a sentence, and the next with its end is taken."""
+    refused = api.post("/upload", **form(("a.jpg", ROCKET), end=end))
+    assert (refused.status_code, refused.json()["error_code"]) == (400, "FILE_VALIDATION_ERROR")
+    assert refused.json()["message"] == "The upload broke off before its end. Send it again."
+    assert api.post("/upload", **form(("a.jpg", ROCKET), end=b"--x--")).status_code == 200
+
+
+def test_the_picture_that_was_cut_short_is_named(api):
+    """Of two files the one that did not come in whole has its reason."""
+    whole = form(("a.jpg", ROCKET), ("b.jpg", ROCKET))
+    whole["content"] = whole["content"][: len(ROCKET) + 2000]
+    refused = api.post("/upload", **whole).json()
+    assert [one["filename"] for one in refused["details"]["files"]] == ["b.jpg"]
+
+
+def test_forms_are_read_as_programs_write_them(api):
+    """The kind of a body may be in capitals, and a quote in a file's name is written as browsers do."""
+    told = api.post("/upload", **form(("q%22 100%.png", ROCKET), kind="MULTIPART/FORM-DATA"))
+    assert told.status_code == 200, told.text
+    assert told.json()["uploaded_files"][0]["filename"] == 'q" 100%.png'
+
+
+@pytest.mark.parametrize(("path", "name", "most"), [("/upload", "files", 25), ("/upload/image", "file", 1)])
+@pytest.mark.parametrize("more", [1, 400])
+def test_each_file_beyond_the_limit_is_named(api, path, name, most, more):
+    """Too many files are refused with the real limit and the reason of each that is over it."""
+    files = [(name, (f"{number}.jpg", b"x", "image/jpeg")) for number in range(most + more)]
+    refused = api.post(path, files=files)
+    body = refused.json()
+    assert (refused.status_code, body["error_code"]) == (400, "FILE_VALIDATION_ERROR")
+    assert "too many files" in body["message"]
+    assert ("At most 25" if most > 1 else "One can be sent here") in body["message"]
+    assert body["details"]["files"][0]["filename"] == f"{most}.jpg"
+
+
+def test_each_file_that_is_too_large_is_named(api):
+    """Also where one picture is larger than all that may be sent."""
+    large = ROCKET + bytes(15_000_000)
+    refused = api.post("/upload/image", files={"file": ("large.jpg", large, "image/jpeg")}, data=FORM)
+    assert (refused.status_code, refused.json()["error_code"]) == (400, "FILE_VALIDATION_ERROR")
+    reason = refused.json()["details"]["files"][0]
+    assert (reason["filename"], "more than 10 MB" in reason["message"]) == ("large.jpg", True)
 
 
 def test_odd_forms_are_survived(api, app):
@@ -242,6 +311,27 @@ def test_log_lines_are_taken_away(api):
     assert (plain.headers["content-type"], "to-be-taken-away" in plain.text) == ("text/plain; charset=utf-8", True)
     backwards = {"start_date": "2026-01-02", "end_date": "2026-01-01T00:00"}
     assert api.post("/logs/export", json=backwards, headers=HOST).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("method", "given"),
+    [
+        ("GET", {"params": {"log_types": ["app", "access"]}}),
+        ("GET", {"params": {"log_types": "app,access"}}),
+        ("POST", {"data": {"log_types": ["app", "access"]}}),
+        ("POST", {"files": [("log_types", (None, "app")), ("log_types", (None, "access"))]}),
+        ("POST", {"json": {"log_types": ["app", "access"], "end_date": None, "format": None}}),
+        ("POST", {"json": {"log_types": "app,access"}}),
+        ("POST", {"json": {"log_types": None}}),
+    ],
+)
+def test_several_values_are_told_in_any_form(api, method, given):
+    """Each of a list's counts, wherever they stand, and null is as good as left out."""
+    told = api.request(method, "/logs/export", headers=HOST, **given)
+    assert told.status_code == 200, told.text
+    loggers = {line["logger"] for line in told.json()}
+    assert "image2model.access" in loggers
+    assert len(loggers) > 1
 
 
 def test_log_files_are_put_aside_and_removed_by_the_host(api):

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from image2model.web.rest import stream
+from image2model.web.rest.status import _views
 from image2model.web.rest.stream import Told, follow
+from tests.test_studio import picture
 
 OUTCOME = {"result": {}, "summary": {"total_files": 2, "successful_files": 1, "failed_files": 1}}
 
@@ -37,6 +39,14 @@ VIEWS = [
     view(8, "partly", ("failed", 2, 7), ("done", 1, 8), progress=1.0),
 ]
 """The first picture fails, is tried again and fails for good; the second is made."""
+MOVED = [
+    view(5, "working", ("running", 1, 5), ("new", 1, 0), ("new", 1, 0)),
+    view(5, "working", ("running", 1, 5), ("new", 1, 0), ("new", 1, 0)),
+    view(6, "done", ("done", 1, 6), ("done", 1, 0), ("done", 1, 0)),
+]
+"""Two pictures of which nothing is told but their places in the queue."""
+for number, one in enumerate(MOVED):
+    one["jobs"][1]["queue_position"] = 2 - number
 
 
 async def told(views: Sequence[dict[str, Any]], seconds: float = 5.0, after: int = -1) -> list[tuple[str, str, Any]]:
@@ -62,6 +72,36 @@ async def test_a_retry_is_told_and_progress_never_goes_back():
     progress = [data["progress"] for name, _, data in events if name != "file_update"]
     assert progress == sorted(progress)
     assert (events[-1][0], events[-1][2]["summary"]) == ("task_completed", OUTCOME["summary"])
+
+
+async def test_ids_never_fall():
+    """Whoever goes on after an event, also of a place in the queue, is not told again what came before it."""
+    for views in (VIEWS, MOVED):
+        ids = [int(number) for _, number, _ in await told(views)]
+        assert ids == sorted(ids)
+    assert len([name for name, _, _ in await told(MOVED)]) > len(MOVED) + 3
+
+
+async def test_whoever_resumes_after_a_retry_is_told_of_it_before_progress_falls():
+    """A press of retry after the end starts pictures anew: so it is told, also to who was not there."""
+    again = view(9, "working", ("new", 3, 9), ("done", 1, 8), progress=0.5)
+    names = [name for name, _, _ in await told([again, view(10, "done", ("done", 3, 10), ("done", 1, 8))], after=8)]
+    assert names == ["task_retry", "file_update", "task_progress", "file_update", "task_completed"]
+
+
+async def test_a_batch_that_is_deleted_while_it_is_watched_ends_its_stream(studio, generator, tmp_path):
+    """Its watchers are told that it is cancelled, and so is who comes back; who never knew it waits."""
+    generator.script = lambda _: [60.0]
+    batch = await studio.submit([picture(tmp_path, "a.png")])
+    watched = follow(_views(studio, batch.task_id), "task", 60, -1)
+    told = [await anext(watched)]
+    await studio.host.delete(batch.id, force=True)
+    told += [event async for event in watched]
+    assert told[-1].event == "task_cancelled"
+    back = [event.event async for event in follow(_views(studio, batch.task_id), "task", 60, 3)]
+    assert back == ["task_cancelled"]
+    new = [event.event async for event in follow(_views(studio, batch.task_id), "task", 0.1, -1)]
+    assert new == ["task_queued", "connection_timeout"]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""How the parts of the app are, honestly and cheaply: nothing that is asked costs money, and nothing waits long."""
+"""How the parts of the app are, honestly and cheaply: nothing that is asked costs money, and nobody waits for it."""
 
 from __future__ import annotations
 
@@ -26,6 +26,13 @@ VITAL = (*NEEDED, "disk_space", "generator")
 """Without these no new picture can be worked: the app is unhealthy."""
 PATIENCE = 1.0
 """Seconds that a part has for its answer."""
+PROMPT = 0.02
+"""Seconds that whoever asks is kept waiting for news of a part, while what it told last is still worth telling."""
+STALE = 60.0
+"""Seconds after which it is not."""
+OFTEN = 0.25
+"""Seconds between two looks while somebody watches, which is until nobody has asked for `WATCHED` seconds."""
+WATCHED = 600.0
 FILLING, FULL = 80, 90
 """Percent of the disk from which on it is worth a look, and critical."""
 FEW = 5
@@ -48,25 +55,31 @@ class Look(Generic[T]):
 
     def __init__(self, ask: Callable[[], Awaitable[T]], fresh: float) -> None:
         self._ask, self._fresh = ask, fresh
-        self._task: asyncio.Task[tuple[T, float]] | None = None
-        self._asked = 0.0
+        self._task: asyncio.Task[None] | None = None
+        self._asked, self._told = 0.0, -STALE
+        self._last: tuple[T, float] | None = None
 
-    async def __call__(self, patience: float = PATIENCE) -> tuple[T, float] | None:
-        """What was found in the last `fresh` seconds, and how long it took; None for an error or no answer in time."""
+    async def __call__(self) -> tuple[T, float] | None:
+        """What was found in the last `fresh` seconds, and how long it took; None for an error or no answer in time.
+
+        While it is being asked anew, that is what was found before, until it has been silent for `PATIENCE`.
+        """
         if self._task is None or (self._task.done() and time.monotonic() > self._asked + self._fresh):
             self._asked = time.monotonic()
             self._task = asyncio.create_task(self._timed())
-        await asyncio.wait([self._task], timeout=patience)
-        if not self._task.done():
-            return None
-        if error := self._task.exception():
-            log.warning("a part of the app does not answer: %s", type(error).__name__)
-            return None
-        return self._task.result()
+        silent = time.monotonic() - self._asked
+        known = self._asked < self._told + STALE
+        await asyncio.wait([self._task], timeout=PROMPT if known or silent > PATIENCE else PATIENCE - silent)
+        return self._last if self._task.done() or time.monotonic() < self._asked + PATIENCE else None
 
-    async def _timed(self) -> tuple[T, float]:
+    async def _timed(self) -> None:
         began = time.perf_counter()
-        return await self._ask(), time.perf_counter() - began
+        try:
+            self._last = (await self._ask(), time.perf_counter() - began)
+        except Exception as error:
+            log.warning("a part of the app does not answer: %s", type(error).__name__)
+            self._last = None
+        self._told = time.monotonic()
 
 
 class Health:
@@ -74,23 +87,38 @@ class Health:
 
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
-        self._ping = Look(studio.host.ping, fresh=1.0)
+        self._ping = Look(studio.host.ping, fresh=OFTEN)
         self.standing = Look(studio.host.standing, fresh=5.0)
         """See `Host.standing`."""
         self.far = Look(studio.host.at_far_side, fresh=15.0)
         """See `Host.at_far_side`."""
+        self._asked = 0.0
+        self._watch: asyncio.Task[None] | None = None
         psutil.cpu_percent()  # the first call only begins to measure
 
     async def components(self) -> list[Component]:
         """Every part."""
+        self._look_often()
         database, queue, fal = await asyncio.gather(self._database(), self._queue(), self._fal())
         absent = [Component(name, "healthy", details={"configured": False}) for name in ("redis", "celery")]
         return [database, queue, self._disk(), fal, self._generator(), *absent]
 
     async def not_ready(self) -> list[str]:
         """The parts that keep everything from working."""
+        self._look_often()
         parts = await asyncio.gather(self._database(), self._queue())
         return [part.name for part in parts if part.status == "unhealthy"]
+
+    def _look_often(self) -> None:
+        """Keep looking in the background, so that what breaks is known before somebody asks again."""
+        self._asked = time.monotonic()
+        if self._watch is None or self._watch.done():
+            self._watch = asyncio.create_task(self._looking())
+
+    async def _looking(self) -> None:
+        while self._studio.host.working is not None and time.monotonic() < self._asked + WATCHED:
+            await asyncio.gather(self._ping(), self.standing(), self.far())
+            await asyncio.sleep(OFTEN)
 
     async def _database(self) -> Component:
         kind = {"kind": self._studio.settings.database.partition(":")[0].partition("+")[0]}

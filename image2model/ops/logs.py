@@ -30,7 +30,9 @@ ACCESS = "image2model.access"
 """The logger of requests, whose records have a file of their own."""
 KINDS = ("app", "access")
 """The kinds of log files: what goes on, and requests."""
-CHATTY = ("httpx", "httpx2", "httpcore", "httpcore2", "alembic")  # addresses of results are keys
+CHATTY = ("httpx", "httpx2", "httpcore", "httpcore2", "alembic", "sse_starlette", "PIL")
+"""Loggers of libraries that tell, whatever LOG_LEVEL is, warnings alone: what they tell else are addresses of results,
+which are keys, the events of streams with ids and file names, and what cameras wrote into pictures."""
 FIRST = ("timestamp", "level", "logger", "event")
 LONGEST = 16_000
 """Characters of one text in a record."""

@@ -22,16 +22,20 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from ..errors import TooLarge
 from ..settings import Settings
 from .correlation import Correlated
 from .measuring import Measured
+from .rest.errors import answer
 
 SEND_SECONDS = 30.0
 """How long a sender may be silent in the middle of a request."""
 LEAST_RATE = 1000.0
 """Bytes a second below which a sender's `SEND_SECONDS` run out, however often one of them comes."""
-MOST_TEXT = 4_000_000
-"""Bytes of a request to Gradio that is no upload."""
+UPLOADS = re.compile(r"/(gradio_api|api/v1)/upload")
+MOST_TEXT = 1_000_000
+MOST_TEXT_TO_GRADIO = 4_000_000
+"""Bytes of a request that is no upload."""
 ANYWHERE = "*"
 SAFE = ("GET", "HEAD", "OPTIONS")
 """Methods that change nothing."""
@@ -63,7 +67,7 @@ HEADERS = {
 FILES = re.compile(r"/gradio_api/file[=/]|/batches/")
 OUTSIDE = re.compile(r"/gradio_api/(?:file[=/]\s*[a-z][a-z0-9+.-]*:|proxy=)", re.IGNORECASE)
 """Gradio's proxies for other hosts' addresses, without a limit of size: nothing here needs them."""
-HOST = re.compile(rb"[A-Za-z0-9.-]+(?::\d{1,5})?|\[[0-9A-Fa-f:.]+\](?::\d{1,5})?")
+HOST = re.compile(rb"[A-Za-z0-9._-]+(?::\d{1,5})?|\[[0-9A-Fa-f:.]+\](?::\d{1,5})?")
 SIGN_IN = parse("10 per minute")
 
 
@@ -102,10 +106,6 @@ class Throttle:
         return self._window.test(SIGN_IN, client)
 
 
-class TooLarge(Exception):
-    """The body has passed its limit."""
-
-
 class Security:
     """The middleware."""
 
@@ -135,8 +135,7 @@ class Security:
 
     async def _checked(self, scope: Scope, receive: Receive, send: Send) -> None:
         sender = _Protected(scope["path"], send)
-        upload = not scope["path"].startswith("/gradio_api/") or scope["path"].startswith("/gradio_api/upload")
-        most = self._most_upload if upload else MOST_TEXT
+        most = self._most(scope["path"])
         if refusal := self._refusal(scope, most):
             await refusal(scope, receive, sender)
             return
@@ -154,22 +153,28 @@ class Security:
             # Gradio has told somebody that it knows no such session, and then fails: the stream only has to end.
             await sender({"type": "http.response.body"})
 
+    def _most(self, path: str) -> int:
+        """How many bytes a request to this path may have."""
+        if UPLOADS.match(path):
+            return self._most_upload
+        return MOST_TEXT_TO_GRADIO if path.startswith("/gradio_api/") else MOST_TEXT
+
     def _refusal(self, scope: Scope, most: int) -> JSONResponse | None:
         """What is answered at once."""
         hosts = [value for name, value in scope["headers"] if name == b"host"]
         hosts += [value.split(b",")[0].strip() for name, value in scope["headers"] if name == b"x-forwarded-host"]
         if not hosts or not all(self._known(host) for host in hosts):
-            return _refuse(400, "host_unknown", "This host name is not served here.")
+            return answer(400, "host_unknown", "This host name is not served here. ALLOWED_HOSTS has those that are.")
         if scope["method"] not in SAFE and self._is_strange(Headers(scope=scope)):
-            return _refuse(403, "other_site", "Pages of other sites may send nothing here, but those of CORS_ORIGINS.")
+            return answer(403, "other_site", "Only pages of CORS_ORIGINS may send something here. Use this app's own.")
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if not length.isdigit() or int(length) > most:
             return TOO_LARGE
         if OUTSIDE.match(scope["path"]):
-            return _refuse(403, "url_refused", "Addresses of other hosts are not fetched here.")
+            return answer(403, "url_refused", "Addresses of other hosts are not fetched here. Upload the file itself.")
         client = scope["client"][0] if scope.get("client") else ""
         if scope["method"] == "POST" and scope["path"].rstrip("/") == "/login" and not self._sign_ins.tried(client):
-            return _refuse(429, "too_many_tries", "Too many tries to sign in. Wait a minute.")
+            return answer(429, "too_many_tries", "Too many tries to sign in. Wait a minute.")
         return None
 
     def _is_strange(self, headers: Headers) -> bool:
@@ -212,7 +217,7 @@ class _Bounded:
         self.patience = min(SEND_SECONDS, self.patience - (time.monotonic() - began) + size / LEAST_RATE)
         self._left -= size
         if self._left < 0:
-            raise TooLarge
+            raise TooLarge(*LARGE)
         self._more = bool(message.get("more_body", False))
         return message
 
@@ -233,8 +238,5 @@ class _Protected:
         await self._send(message)
 
 
-def _refuse(status: int, code: str, message: str) -> JSONResponse:
-    return JSONResponse({"error": True, "error_code": code, "message": message, "status_code": status}, status)
-
-
-TOO_LARGE = _refuse(413, "request_too_large", "This request is too large.")
+LARGE = ("request_too_large", "This request is too large.", "Send less at a time.")
+TOO_LARGE = answer(413, LARGE[0], " ".join(LARGE[1:]))

@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from starlette.responses import FileResponse
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse, MalformedRangeHeader, RangeNotSatisfiable
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..batches.folders import Folders
+from .rest.errors import answer
 
 
 class SentFile(FileResponse):
-    """A file of a batch; takes `Range`."""
+    """A file of a batch; takes `Range`, but for one that it cannot read, which counts as none (RFC 9110)."""
 
     def __init__(self, folders: Folders, path: Path, **given: Any) -> None:
         super().__init__(path, **given)
@@ -21,7 +23,21 @@ class SentFile(FileResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
         with self._folders.reading(Path(self.path)):
-            await super().__call__(scope, receive, send)
+            try:
+                await super().__call__(scope, receive, send)
+            except HTTPException as error:
+                refusal = answer(error.status_code, "range_beyond_end", error.detail, headers=error.headers)
+                await refusal(scope, receive, send)
+
+    @classmethod
+    def _parse_range_header(cls, http_range: str, file_size: int) -> list[tuple[int, int]]:
+        try:
+            return super()._parse_range_header(http_range, file_size)
+        except MalformedRangeHeader:
+            return []
+        except RangeNotSatisfiable:
+            told = f"This file has {file_size} bytes. Ask for a part of them, or for all of it."
+            raise HTTPException(416, told, {"Content-Range": f"bytes */{file_size}"}) from None
 
 
 class LentFiles:

@@ -14,11 +14,12 @@ from scipy.spatial import KDTree
 from ...errors import Unavailable
 from ...files import write_whole
 from ..facts import closure, weld_numbers
-from ..glb import Glb, Scene, Surface
+from ..glb import Floats, Glb, Scene, Surface
 from ..printing import mended, print_check
 from . import readers
 from .gltf import gltf
 from .obj import obj
+from .pictures import Paint, paints
 from .shape import Z_UP, compact, placed, thinned, vertex_colours
 from .solids import ply, stl
 from .threemf import threemf
@@ -41,6 +42,8 @@ class Made:
     """What was changed, in plain sentences."""
     checked_with: str
     """The library that has read the file back."""
+    print_check: dict[str, Any] | None
+    """Whether what is in the file can be printed, where the format is for that (`printing.Verdict`)."""
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON takes it."""
@@ -48,6 +51,7 @@ class Made:
                 for name in self.__dataclass_fields__}  # fmt: skip
 
 
+NO_LONGER_CLOSED = "With so few faces its surface is no longer closed: take more for printing."
 NOTHING = "Nothing had to be mended."
 WRITERS: dict[str, Callable[[Glb, Scene, Wanted, str], bytes]] = {
     "glb": lambda glb, scene, choice, stem: gltf(glb, scene, choice.packing),
@@ -67,18 +71,24 @@ def export(glb: Path, choice: Wanted, target: Path, stem: str) -> dict[str, Any]
     """
     readers.demand(choice.format.id)
     opened = Glb(glb)
-    scene = compact(opened.scene())
-    before, notes = len(scene.faces), list[str]()
+    whole = opened.scene()
+    scene = compact(whole)
+    before, notes = len(whole.faces), _flat_faces(len(whole.faces) - len(scene.faces))
     if choice.repair != "none":
-        scene, notes = _mended(opened, scene, choice)
-    whole = closure(scene.positions, scene.faces).watertight
-    if choice.face_limit:
-        scene = thinned(scene, choice.face_limit, closed=whole)
+        scene, mends = _mended(opened, scene, choice.of(_extents(scene)))
+        notes += mends
+    closed = closure(scene.positions, scene.faces).watertight
+    if choice.face_limit and choice.face_limit < len(scene.faces):
+        scene = thinned(scene, choice.face_limit, closed=closed)
+        was_closed, closed = closed, closure(scene.positions, scene.faces).watertight
+        notes += [NO_LONGER_CLOSED] if was_closed and not closed else []
+    choice = choice.of(_extents(scene))
+    verdict = _verdict(scene, choice)
     scene = placed(scene, choice)
     data = WRITERS[choice.format.id](opened, scene, choice, stem)
-    checked_with = readers.check(data, choice, scene)
+    looks = paints(opened, scene)
+    checked_with = readers.check(data, choice, scene, any(look.picture for look in looks))
     size = np.ptp(scene.positions.astype(float), axis=0).round(6).tolist()
-    closed = closure(scene.positions, scene.faces).watertight if choice.face_limit else whole
     made = Made(
         faces=len(scene.faces),
         faces_asked=choice.face_limit,
@@ -86,8 +96,9 @@ def export(glb: Path, choice: Wanted, target: Path, stem: str) -> dict[str, Any]
         dimensions=(size[0], size[1], size[2]),
         unit=choice.format.unit,
         closed=closed,
-        notes=(*notes, *_remarks(scene, choice, opened=whole and not closed)),
+        notes=(*notes, *_remarks(scene, choice, looks)),
         checked_with=checked_with,
+        print_check=verdict,
     ).to_dict()
     target.parent.mkdir(exist_ok=True)
     write_whole(target.with_name(target.name + ".json"), json.dumps(made).encode())
@@ -95,24 +106,39 @@ def export(glb: Path, choice: Wanted, target: Path, stem: str) -> dict[str, Any]
     return made
 
 
-def _remarks(scene: Scene, choice: Wanted, *, opened: bool) -> list[str]:
-    told = {
-        f"{choice.face_limit or 0:,} faces were asked for; {len(scene.faces):,} is as few as keep its shape.":
-            choice.face_limit and len(scene.faces) > choice.face_limit,
-        "With so few faces its surface is no longer closed: take more for printing.": opened,
-    }  # fmt: skip
-    return [sentence for sentence, applies in told.items() if applies]
+def _flat_faces(lost: int) -> list[str]:
+    return [f"{lost:,} {'face' if lost == 1 else 'faces'} without any area left out."] if lost else []
 
 
-def check_print(glb: Path, size_mm: float | None = None) -> dict[str, Any]:
-    """Whether a GLB can be printed, its longest side being `size_mm`: as it is, and once it is mended, where it can be.
+def _remarks(scene: Scene, choice: Wanted, looks: list[Paint]) -> list[str]:
+    remarks = []
+    if choice.face_limit and len(scene.faces) > choice.face_limit:
+        remarks.append(f"{choice.face_limit:,} faces were asked for; {len(scene.faces):,} is as few as keep its shape.")
+    if choice.format.colour != "none" and any(look.unread for look in looks):
+        remarks.append("A texture could not be read here: too large, damaged or in an unusual form (KTX2).")
+    return remarks
+
+
+def _extents(scene: Scene) -> Floats:
+    return np.asarray(np.ptp(scene.positions, axis=0))
+
+
+def _verdict(scene: Scene, choice: Wanted) -> dict[str, Any] | None:
+    if not choice.format.printed:
+        return None
+    standing = placed(scene, replace(choice, up="z", pivot="bottom"))
+    return print_check(standing.positions, standing.faces).to_dict()
+
+
+def check_print(glb: Path, choice: Wanted) -> dict[str, Any]:
+    """Whether a GLB can be printed in the size of `choice`: as it is, and once it is mended, where it can be.
 
     Raises GenerationFailed for a file that nobody could open.
     """
-    size = size_mm or PRINT_SIZE
-    scene = placed(compact(Glb(glb).scene()), wanted("stl", size=size))
+    scene = compact(Glb(glb).scene())
+    scene = placed(scene, choice.of(_extents(scene)))
     verdict = print_check(scene.positions, scene.faces)
-    known = {"size_mm": size, **verdict.to_dict(), "mended": None}
+    known = {"size_mm": choice.size_mm, "measure": choice.measure, **verdict.to_dict(), "mended": None}
     if verdict.ready:
         return known
     try:

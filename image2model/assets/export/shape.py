@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import GenerationFailed
 from .. import meshopt
 from ..facts import closure, renumbered, weld_numbers
 from ..glb import Floats, Glb, Integers, Scene, Surface
@@ -36,20 +37,27 @@ def surfaces(scene: Scene) -> Iterator[tuple[Surface, slice, Integers]]:
 
 
 def compact(scene: Scene) -> Scene:
-    """The scene without the vertices that no face uses, and without surfaces that have no face."""
+    """The scene without faces of which two corners are at one place, unused vertices, and surfaces without a face.
+
+    Raises GenerationFailed (`glb_no_geometry`) where nothing is left.
+    """
     positions: list[Floats] = []
     faces: list[Integers] = []
     kept: list[Surface] = []
     first_face = first_vertex = 0
-    for surface, vertices, own in surfaces(scene):
+    for surface, vertices, every in surfaces(scene):
+        corners = scene.positions[vertices][every]
+        own = every[(corners != np.roll(corners, 1, axis=1)).any(axis=2).all(axis=1)]
         if not len(own):
             continue
         used, numbers = renumbered(own)
         attributes = {name: values[used] for name, values in surface.attributes.items()}
         positions.append(scene.positions[vertices][used])
         faces.append(numbers + first_vertex)
-        kept.append(replace(surface, first_face=first_face, first_vertex=first_vertex, attributes=attributes))
+        kept.append(Surface(first_face, first_vertex, len(own), attributes, surface.material, surface.material_index))
         first_face, first_vertex = first_face + len(own), first_vertex + len(used)
+    if not kept:
+        raise GenerationFailed("glb_no_geometry", "The generator's file holds no surface.", "Use another generator.")
     return Scene(np.concatenate(positions), np.concatenate(faces), tuple(kept), 0)
 
 

@@ -53,7 +53,7 @@ def build(studio: Studio) -> FastAPI:
         redoc_url=None,
         static_url=f"{PREFIX}/assets",
         redirect_slashes=False,  # `Named` knows both; a redirect would lose the body
-        responses=errors.documented(422),
+        responses=errors.documented(400, 413, 422),  # 400 and 413 also from `security`, before any route
     )
     app.state.studio, app.state.health = studio, Health(studio)
     app.state.prefix, app.state.analysing = PREFIX, asyncio.Lock()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
+from starlette.datastructures import ImmutableMultiDict
 from starlette.exceptions import HTTPException
 
 FORM_BYTES = 20_000
@@ -29,8 +30,8 @@ def any_form(model: type[BaseModel]) -> dict[str, Any]:
 
 async def asked_of(request: Request, model: type[M]) -> M:
     """The values of a request, from its query and its body, the body's first."""
-    given: dict[str, Any] = dict(request.query_params)
-    given |= await _body(request)
+    given = _values(request.query_params, model)
+    given |= await _body(request, model)
     try:
         return model.model_validate(given)
     except ValidationError as error:
@@ -40,10 +41,16 @@ async def asked_of(request: Request, model: type[M]) -> M:
         raise RequestValidationError(wrong) from None
 
 
-async def _body(request: Request) -> dict[str, Any]:
+def _values(given: ImmutableMultiDict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+    """The values by their names: all of a list's, the last of any other."""
+    lists = {name for name, field in model.model_fields.items() if get_origin(field.annotation) is list}
+    return {name: given.getlist(name) if name in lists else given[name] for name in given}
+
+
+async def _body(request: Request, model: type[BaseModel]) -> dict[str, Any]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind in ("application/x-www-form-urlencoded", "multipart/form-data"):
-        return dict(await request.form(max_files=0, max_fields=50, max_part_size=FORM_BYTES))
+        return _values(await request.form(max_files=0, max_fields=50, max_part_size=FORM_BYTES), model)
     text = await request.body()
     try:
         body = json.loads(text) if text.strip() else {}
@@ -51,4 +58,4 @@ async def _body(request: Request) -> dict[str, Any]:
         body = None
     if not isinstance(body, dict):
         raise HTTPException(400, "This is no JSON object. Send one, or a form, or values in the address.")
-    return body
+    return {name: value for name, value in body.items() if value is not None}  # null is as good as left out

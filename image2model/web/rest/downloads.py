@@ -22,6 +22,10 @@ router = APIRouter(
     prefix="/download", tags=["download"], dependencies=[Depends(reader)], responses=documented(403, 404, 503)
 )
 MESH = "model/gltf-binary"
+RANGE = {
+    "in": "header", "name": "Range", "schema": {"type": "string"}, "example": "bytes=0-99",
+    "description": "Which bytes to send; what is no range of bytes counts as none",
+}  # fmt: skip
 
 
 class ResultFile(BaseModel):
@@ -87,9 +91,13 @@ async def archive(
 @router.get(
     "/{job_id}/{filename}",
     response_class=FileResponse,
-    responses={200: {"content": {MESH: {}, "image/webp": {}}}, 206: {"description": "The part that was asked for"},
-               **documented(416)},
-)  # fmt: skip
+    responses={
+        200: {"content": {MESH: {}, "image/webp": {}}},
+        206: {"description": "The part that was asked for"},
+        416: {**documented(416)[416], "headers": {"Content-Range": {"schema": {"type": "string"}}}},
+    },
+    openapi_extra={"parameters": [RANGE]},
+)
 async def file(job_id: str, filename: str, studio: StudioDep) -> SentFile:
     """A mesh, or with `.webp` its picture; takes `Range`."""
     batch = await studio.find(work_id=job_id)

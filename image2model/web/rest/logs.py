@@ -166,13 +166,15 @@ class Export(BaseModel):
 
     start_date: str = Field("", max_length=40, description="YYYY-MM-DD, or a moment; by default a day before the end")
     end_date: str = Field("", max_length=40, description="YYYY-MM-DD, that day included, or a moment; by default now")
-    log_types: str = Field("", max_length=200, description="Kinds with commas between them; by default all")
+    log_types: list[Annotated[str, Field(max_length=200)]] = Field(
+        [], max_length=20, description="Kinds, also with commas between them; by default all"
+    )
     format: Form = "json"
 
     @field_validator("log_types", mode="before")
     @classmethod
-    def _joined(cls, given: Any) -> Any:
-        return ",".join(map(str, given)) if isinstance(given, list) else given
+    def _listed(cls, given: Any) -> Any:
+        return [given] if isinstance(given, str) else given
 
 
 LogType = Annotated[str, Query(max_length=40, description="See /logs/types; `all` for all of them")]
@@ -298,7 +300,7 @@ async def exported(asked: ExportDep, studio: StudioDep) -> StreamingResponse:
     start = _moment(asked.start_date) if asked.start_date else end - DAY
     if start > end:
         raise HTTPException(400, "The start date must be before the end date.")
-    wanted = Wanted(kinds=_kinds(asked.log_types), since=start, until=end)
+    wanted = Wanted(kinds=_kinds(",".join(asked.log_types)), since=start, until=end)
     name = f"image2model-logs-{start:%Y%m%d}-{end - timedelta(microseconds=1):%Y%m%d}.{asked.format}"
     return StreamingResponse(
         export(lines(own.folder(studio.settings), wanted), asked.format),

@@ -6,16 +6,19 @@ import asyncio
 import contextlib
 import shutil
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
 from fastapi import Request
+from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
+from ...errors import ImageRefused
+from ...names import clean_name
 from ...studio import Picture, Studio
 
 READ_SECONDS = 20.0
@@ -23,8 +26,16 @@ READ_SECONDS = 20.0
 UPLOAD_SECONDS = 900.0
 MOST_FIELDS = 50
 FIELD_BYTES = 20_000
-BESIDE_FILES = 1_000_000
-"""Bytes for headers and fields beside the files' own."""
+ESCAPED: Mapping[str, str] = {"%22": '"', "%0D": "\r", "%0A": "\n"}
+"""How programs write what a file's name in a form cannot hold (WHATWG, multipart/form-data)."""
+
+
+class UploadRefused(ImageRefused):
+    """This upload cannot be taken as it came; `details` has the reason of each file that it is for."""
+
+    def __init__(self, code: str, message: str, hint: str, names: Iterable[str], reason: str) -> None:
+        super().__init__(code, message, hint)
+        self.details = {"files": [{"filename": clean_name(name), "code": code, "message": reason} for name in names]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +51,8 @@ class Received:
 async def received(request: Request, studio: Studio, name: str, most: int) -> AsyncIterator[Received]:
     """The files in field `name` and the other fields of a form, until the block ends.
 
-    Of more than `most` files the rest is only counted; of a file that is too large only so much is kept that it
-    shows. Raises HTTPException 400 for what is no form or more than can be asked for, 408 for too slow a sender.
+    Of a file that is too large only so much is kept that it shows. Raises UploadRefused for more than `most` files and
+    for a form without its end, HTTPException 400 for what is no form, 408 for too slow a sender.
     """
     folder = studio.folders.cache / f"rest-{uuid.uuid4().hex}"
     await asyncio.to_thread(folder.mkdir, parents=True)
@@ -52,10 +63,10 @@ async def received(request: Request, studio: Studio, name: str, most: int) -> As
 
 
 async def _read(request: Request, folder: Path, name: str, max_bytes: int, most: int) -> Received:
-    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise HTTPException(400, "Send the files as multipart/form-data.")
     try:
-        async with asyncio.timeout(UPLOAD_SECONDS), aclosing(_body(request, most * max_bytes + BESIDE_FILES)) as body:
+        async with asyncio.timeout(UPLOAD_SECONDS), aclosing(_body(request)) as body:
             return await _parsed(Parser(request, body, folder, max_bytes, most), body, name)
     except TimeoutError:
         raise HTTPException(408, "The upload stood still for too long. Try again.") from None
@@ -69,29 +80,47 @@ async def _parsed(parser: Parser, body: AsyncGenerator[bytes, None], name: str) 
     except MultiPartException as error:
         async for _ in body:  # a sender that is still busy would not see the answer
             pass
+        _refuse_too_many(list(parser.paths), parser.most)
         raise HTTPException(400, f"This form cannot be read: {error.message}") from None
     parser.close()
+    if not parser.ended:
+        _refuse_cut_short(upload for upload in parser.paths if upload not in form.values())
     uploads = [item for item in form.getlist(name) if not isinstance(item, str)]
+    _refuse_too_many(uploads, parser.most)
     return Received(
-        [Picture(parser.paths[id(one)], one.filename or "") for one in uploads],
+        [Picture(parser.paths[one], _file_name(one)) for one in uploads],
         [one.content_type or "application/octet-stream" for one in uploads],
         {key: value for key, value in form.items() if isinstance(value, str)},
     )
 
 
-async def _body(request: Request, most: int) -> AsyncGenerator[bytes, None]:
-    """What the other side sends, up to `most` bytes."""
-    seen = 0
+def _refuse_too_many(uploads: Sequence[UploadFile], most: int) -> None:
+    if len(uploads) > most:
+        limit = f"At most {most} can be sent at a time" if most > 1 else "One can be sent here; /upload takes more"
+        names = map(_file_name, uploads[most:])
+        raise UploadRefused("too_many_images", "These are too many files.", f"{limit}.", names, "It is one too many.")
+
+
+def _refuse_cut_short(unfinished: Iterable[UploadFile]) -> None:
+    message, reason = "The upload broke off before its end.", "It did not come in whole."
+    raise UploadRefused("upload_cut_short", message, "Send it again.", map(_file_name, unfinished), reason)
+
+
+def _file_name(upload: UploadFile) -> str:
+    name = upload.filename or ""
+    for written, meant in ESCAPED.items():
+        name = name.replace(written, meant)
+    return name
+
+
+async def _body(request: Request) -> AsyncGenerator[bytes, None]:
+    """What the other side sends, as long as it does not fall silent."""
     stream = request.stream()
     while True:
         try:
-            chunk = await asyncio.wait_for(anext(stream), READ_SECONDS)
+            yield await asyncio.wait_for(anext(stream), READ_SECONDS)
         except StopAsyncIteration:
             return
-        seen += len(chunk)
-        if seen > most:
-            raise HTTPException(400, "This upload is too large. Send fewer or smaller files at a time.")
-        yield chunk
 
 
 class Parser(MultiPartParser):
@@ -104,7 +133,9 @@ class Parser(MultiPartParser):
             request.headers, body, max_files=10 * most + 100, max_fields=MOST_FIELDS, max_part_size=FIELD_BYTES
         )
         self.folder, self.max_bytes, self.most = folder, max_bytes, most
-        self.paths: dict[int, Path] = {}
+        self.paths: dict[UploadFile, Path] = {}
+        self.ended = False
+        """Whether the form's own end has come."""
         self._left = 0
 
     def on_headers_finished(self) -> None:
@@ -117,7 +148,7 @@ class Parser(MultiPartParser):
             upload.file = path.open("w+b")
             self._files_to_close_on_error[-1] = upload.file  # type: ignore[call-overload]
             self._left = self.max_bytes + 1 if len(self.paths) < self.most else 0
-            self.paths[id(upload)] = path
+            self.paths[upload] = path
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         """Keep what there is still room for."""
@@ -126,6 +157,10 @@ class Parser(MultiPartParser):
             self._left -= end - start
         if end > start:
             super().on_part_data(data, start, end)
+
+    def on_end(self) -> None:
+        """Note that the form is whole."""
+        self.ended = True
 
     def close(self) -> None:
         """Write out and close the files."""

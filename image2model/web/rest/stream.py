@@ -1,6 +1,7 @@
 """A batch's views as server-sent events.
 
-An event's id is the number of the batch's change that it tells of, so that a client can go on where it was.
+An event's id is the number of the newest of the batch's changes that have been told with it, so that a client can go
+on where it was.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from .words import job_status, percent, task_status
 HEARTBEAT = 30.0
 Views = AsyncIterator[tuple[dict[str, Any], dict[str, Any]]]
 ENDS = {"completed": "task_completed", "failed": "task_failed", "cancelled": "task_cancelled"}
+OVER = tuple(ENDS)
+"""How a job ends."""
 
 
 async def follow(views: Views, task_id: str, timeout: float, after: int) -> AsyncIterator[ServerSentEvent]:  # noqa: ASYNC109
@@ -41,6 +44,9 @@ async def follow(views: Views, task_id: str, timeout: float, after: int) -> Asyn
                 if found[0]["state"] != "working":
                     return
                 coming = asyncio.ensure_future(anext(views, None))
+            elif told.known:
+                yield told.deleted()
+                return
             else:
                 yield told.event("task_queued")
                 coming = asyncio.get_running_loop().create_future()  # nobody knows this task: nothing will come
@@ -55,14 +61,17 @@ class Told:
     """What the other side has been told."""
 
     def __init__(self, task_id: str, after: int) -> None:
-        self.after = after
+        self.after = self.highest = after
+        self.known = self.resumed = after >= 0
+        """Whether there has been such a task."""
         self.latest: dict[str, Any] = {"task_id": task_id, "status": "queued", "progress": 0.0, "message": "Waiting."}
         self.files: dict[str, dict[str, Any]] = {}
         self.attempts: dict[str, int] = {}
 
     def news(self, view: dict[str, Any], outcome: dict[str, Any]) -> Iterator[ServerSentEvent]:
         """The events that tell what is new in a view."""
-        before, self.latest = self.latest, {
+        before, self.known = self.latest, True
+        self.latest = {
             **self.latest,
             "status": task_status(view),
             "progress": max(self.latest["progress"], percent(view["progress"])),
@@ -86,12 +95,21 @@ class Told:
             "queue_position": job["queue_position"],
         }  # fmt: skip
         self.files[job["id"]] = entry
-        if job["attempt"] > self.attempts.get(job["id"], job["attempt"]):
+        starts_anew = self.resumed and entry["status"] not in OVER  # less than was told before has come of it
+        if job["attempt"] > self.attempts.get(job["id"], 1 if starts_anew else job["attempt"]):
             yield self.event("task_retry", job["sequence"], file_id=job["id"])
         if told != entry and (told is not None or job["sequence"] > self.after):
             yield self.event("file_update", job["sequence"], task_id=self.latest["task_id"], **entry)
 
+    def deleted(self) -> ServerSentEvent:
+        """The last event of a task that is no longer there."""
+        self.latest |= {"status": "cancelled", "message": "This batch has been deleted."}
+        return self.event("task_cancelled")
+
     def event(self, name: str, number: int | None = None, **more: Any) -> ServerSentEvent:
-        """An event of the task."""
+        """An event of the task; `number` is that of the change that it tells of."""
         data = json.dumps({**self.latest, **more}, ensure_ascii=False)
-        return ServerSentEvent(data, event=name, id=None if number is None else str(number))
+        if number is None:
+            return ServerSentEvent(data, event=name)
+        self.highest = max(self.highest, number)
+        return ServerSentEvent(data, event=name, id=str(self.highest))

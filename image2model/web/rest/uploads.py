@@ -138,8 +138,6 @@ async def upload(request: Request, studio: StudioDep) -> Uploaded:
 async def upload_image(request: Request, studio: StudioDep) -> Uploaded:
     """Start a batch of one picture."""
     async with received(request, studio, "file", 1) as form:
-        if len(form.pictures) > 1:
-            raise OptionRefused("too_many_images", "These are too many files.", "Send one, or use /upload.")
         return await _submit(request, studio, form)
 
 
