@@ -105,6 +105,17 @@ def from_front(mesh: trimesh.Trimesh, image: Image.Image) -> tuple[float, float]
     return overlap(seen >= 0, mask), float(10 * np.log10(255**2 / least))
 
 
+def drawn_out(mesh: trimesh.Trimesh) -> float:
+    """Return the share of the surface on which the texture is more than twice as long as on the front, 0 to 1."""
+    along = mesh.triangles[:, 1:] - mesh.triangles[:, :1]
+    on_texture = mesh.visual.uv * mesh.visual.material.baseColorTexture.size
+    across = on_texture[mesh.faces[:, 1:]] - on_texture[mesh.faces[:, :1]]
+    spread = np.einsum("fai,fab->fib", along, np.linalg.pinv(across).transpose(0, 2, 1))  # surface over texture
+    lengths = np.linalg.norm(spread, ord=2, axis=(1, 2))
+    on_front = np.median(lengths[mesh.face_normals[:, 2] > 0.95])
+    return float(mesh.area_faces[lengths > 2 * on_front].sum() / mesh.area)
+
+
 def _colours(picture: np.ndarray, at: np.ndarray) -> np.ndarray:
     """Return the colours (n, 3) of `picture` between its pixels at points (n, 2), in pixels from its corner."""
     places = at.T[::-1] - 0.5
@@ -128,12 +139,12 @@ def real_pictures() -> None:
         mesh = load(glb)
         body = welded(mesh)
         closed = body.is_watertight, body.body_count == 1, body.is_winding_consistent and body.volume > 0
-        rows.append((name, *closed, *from_front(mesh, image), len(mesh.faces)))
+        rows.append((name, *closed, *from_front(mesh, image), drawn_out(mesh), len(mesh.faces)))
         sheet += [_framed(image, name), *(draw(drawable(mesh).turned(view(*at)), CELL) for at in LOOKS)]
     valid = [not issues["numErrors"] and not issues["numWarnings"] for issues in validate(files)]
     for row, clean in zip(rows, valid, strict=True):
         print(
-            "| {} | {} | {} | {} | {} | {:.3f} | {:.1f} dB | {:,} |".format(
+            "| {} | {} | {} | {} | {} | {:.3f} | {:.1f} dB | {:.0%} | {:,} |".format(
                 row[0], *map(_mark, (*row[1:4], clean)), *row[4:]
             )
         )
@@ -146,6 +157,7 @@ def real_pictures() -> None:
         f"front silhouette IoU: mean {np.mean(ious):.3f}, min {min(ious):.3f}; refused: {', '.join(refused) or 'none'}"
     )
     print(f"front PSNR: mean {np.mean(fidelity):.1f} dB, min {min(fidelity):.1f}")
+    print(f"texture drawn out: mean {np.mean([row[6] for row in rows]):.0%} of the surface")
     contact_sheet(sheet, 2 * (1 + len(LOOKS)), OUT / "local_pictures.png")
 
 

@@ -12,10 +12,10 @@ batch = client.predict(images=[handle_file(picture)], generator="local", api_nam
 job = status["jobs"][0]
 print(f"{job['filename']}: {job['facts']['faces']:,} faces, {'closed' if job['facts']['watertight'] else 'open'}")
 
-check = client.predict(batch_id=batch, number=1, size=80, api_name="/print_check")
+check = client.predict(batch_id=batch, number=1, size=80, measure="height", api_name="/print_check")
 print(f"80 mm high: {'ready' if check['ready'] else 'not ready'} to print", *check["problems"], *check["advice"])
 
-for format, options in (("stl", {"size": 80, "repair": "solid"}), ("glb", {"face_limit": 5000})):
+for format, options in (("stl", {"size": 80, "measure": "height", "repair": "solid"}), ("glb", {"face_limit": 5000})):
     path, facts = client.predict(batch, 1, format, options, api_name="/export")
     shutil.copy(path, facts["name"])
     sides = " × ".join(f"{side:.3g}" for side in facts["dimensions"])

@@ -16,7 +16,8 @@ UNSAFE = re.compile(r"[<>:\"'`/\\|?*%\x00-\x1f]")
 RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])( *\..*)?$", re.IGNORECASE)
 """Names that Windows keeps for devices, whatever follows the first dot."""
 SIDE_AT_END = re.compile(
-    r"(?P<object>.*\w.*?)[\s_.(-]+(?P<side>front|back|rear|left|right)(?:[\s_-]*(?:view|side))?[)\s]*", re.IGNORECASE
+    r"(?P<object>.*\w.*?(?:[\s_.(-]+|(?<=[a-z0-9])(?=[A-Z]))|)(?P<side>(?i:front|back|rear|left|right))"
+    r"(?i:[\s_-]*(?:view|side))?(?P<number>[\s_-]+\d+)?[)\s]*"
 )
 
 
@@ -50,14 +51,14 @@ def unique_stems(names: Sequence[str]) -> list[str]:
 def object_and_side(name: str) -> tuple[str, str]:
     """The object that a picture's name tells of, and its side: cup_back.png → cup, back; cup.png → cup, "".
 
-    Sides are front, back (or rear), left and right.
+    Sides are front, back (or rear), left and right; a number may follow: cup_back_2.png → cup_2, back.
     """
     stem = PICTURE_ENDINGS.sub("", clean_name(name))
     found = SIDE_AT_END.fullmatch(stem)
     if not found:
         return stem, ""
     side = found["side"].lower()
-    return found["object"], "back" if side == "rear" else side
+    return found["object"].rstrip(" _.(-") + (found["number"] or ""), "back" if side == "rear" else side
 
 
 def by_object(names: Sequence[str]) -> list[dict[str, int]]:

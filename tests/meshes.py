@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Callable
 from typing import Any
 
 import DracoPy
@@ -35,6 +36,22 @@ def glb(document: object, binary: bytes = b"") -> bytes:
     if binary:
         body += struct.pack("<I4s", len(binary), b"BIN\0") + binary
     return struct.pack("<4sII", b"glTF", 2, 12 + len(body)) + body
+
+
+def edited(mesh: trimesh.Trimesh, change: Callable[[dict[str, Any]], object]) -> bytes:
+    """The mesh as a GLB whose JSON `change` has changed."""
+    data = mesh.export(file_type="glb")
+    (length,) = struct.unpack_from("<I", data, 12)
+    document = json.loads(data[20 : 20 + length])
+    change(document)
+    return glb(document, data[28 + length :])
+
+
+def second_places(document: dict[str, Any]) -> None:
+    """Let the first primitive have, and its material use, a second set of texture coordinates."""
+    attributes = document["meshes"][0]["primitives"][0]["attributes"]
+    attributes["TEXCOORD_1"] = attributes["TEXCOORD_0"]
+    document["materials"][0]["pbrMetallicRoughness"]["baseColorTexture"]["texCoord"] = 1
 
 
 def triangle(**changes: Any) -> bytes:

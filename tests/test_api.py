@@ -33,7 +33,7 @@ ENDPOINTS = {
     "/delete_batch": ["batch_id"],
     "/download_batch": ["batch_id", "formats", "export_options"],
     "/export": ["batch_id", "number", "format", "export_options"],
-    "/print_check": ["batch_id", "number", "size"],
+    "/print_check": ["batch_id", "number", "size", "measure"],
     "/turntable": ["batch_id", "number"],
     "/list_generators": [],
 }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
+import re
 import sys
 import zipfile
 from functools import cache
@@ -11,16 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import lib3mf
+import manifold3d
 import meshio
 import numpy as np
 import pytest
 import trimesh
 from PIL import Image
 
-from image2model.assets.export import check_print, export, readers, wanted
+from image2model.assets.export import check_print, export, readers, shape, wanted
 from image2model.assets.facts import facts
 from image2model.assets.glb import Glb
-from image2model.errors import OptionRefused, Unavailable
+from image2model.errors import GenerationFailed, OptionRefused, Unavailable
 from tests import local_shapes, meshes
 from tests.fal_files import box_glb
 from tests.pictures import encoded, photo
@@ -50,6 +53,7 @@ SAMPLES = {
     "the stand-in's": lambda: box_glb(encoded(photo(32, 32), "PNG")),
     "textured box": lambda: meshes.textured_box(photo(64, 32)),
     "ball with a seam": lambda: meshes.bumpy_ball(40, photo(64, 64)),
+    "large ball with a seam": lambda: meshes.bumpy_ball(200, photo(64, 64)),
     "bowl": meshes.bowl,
     "tube": meshes.tube,
     "two pieces": meshes.two_pieces,
@@ -94,8 +98,9 @@ def read_obj(path: Path) -> tuple[int, np.ndarray]:
     """Faces and bounds of the OBJ in a zip, by meshio."""
     with zipfile.ZipFile(path) as archive:
         lines = archive.read("thing.obj").decode().splitlines(keepends=True)
-    bare = path.with_name("bare.obj")  # meshio wants texture coordinates for all vertices or for none
-    bare.write_text("".join(line for line in lines if not line.startswith(("vt", "vn"))))
+    bare = path.with_name("bare.obj")  # meshio wants texture coordinates for all vertices or for none, and no colours
+    kept = (line.split() for line in lines if not line.startswith(("vt", "vn")))
+    bare.write_text("".join(" ".join(words[:4]) + "\n" for words in kept))
     return read_meshio(bare)
 
 
@@ -151,6 +156,55 @@ def test_packed_glbs_are_smaller_and_the_same(made, name, packing):
     assert after.size_bytes < before.size_bytes
 
 
+@pytest.mark.parametrize("form", ["obj", "ply", "3mf", "glb"])
+@pytest.mark.parametrize(
+    "look", [None, {"metallicFactor": "x"}, {"baseColorFactor": [1, 2]}, {"baseColorTexture": 3}], ids=str
+)
+def test_a_material_that_makes_no_sense_spoils_no_export(made, form, look):
+    """What a material says against glTF's rules counts as not said."""
+    data = meshes.edited(meshes.textured_box(photo(8, 8)), lambda json: json["materials"][0].update(
+        pbrMetallicRoughness=look
+    ))  # fmt: skip
+    assert made(data, form, **({"face_limit": 8} if form == "glb" else {}))[0]["faces"] > 0
+
+
+@pytest.mark.parametrize("form", SECOND_READERS)
+@pytest.mark.parametrize("packing", ["none", "draco"])
+def test_faces_without_area_are_left_out_and_told(made, form, packing):
+    """Faces of which two corners are one, or lie at one place, stop no format; a note says how many they were."""
+    ball = trimesh.creation.icosphere(2)
+    vertices = np.vstack([ball.vertices, ball.vertices[:1]])
+    flat = [[0, 0, 1], [2, 2, 2], [0, len(ball.vertices), 5]]
+    broken = trimesh.Trimesh(vertices, np.vstack([ball.faces, flat]), process=False)
+    options = {"packing": packing} if form == "glb" else {}
+    found, path = made(broken.export(file_type="glb"), form, size=2, unit="m", **options)
+    assert (found["faces"], found["faces_before"], found["closed"]) == (len(ball.faces), len(ball.faces) + 3, True)
+    assert found["notes"] == ["3 faces without any area left out."]
+    assert SECOND_READERS[form](path)[0] == len(ball.faces)
+
+
+def test_a_buffer_written_as_text_is_read_once(tmp_path, monkeypatch):
+    """However many parts lie in a buffer that is a data URI, it is decoded once, so memory stays bounded."""
+    decoded: list[str] = []
+    monkeypatch.setattr("image2model.assets.glb._from_data_uri", lambda uri: decoded.append(uri) or meshes.CORNERS)
+    (tmp_path / "model.glb").write_bytes(
+        meshes.triangle(
+            buffers=[{"byteLength": 36, "uri": "data:;base64,"}],
+            meshes=[{"primitives": [{"attributes": {"POSITION": 0}}] * 50}],
+        )
+    )
+    assert len(Glb(tmp_path / "model.glb").scene().faces) == 50
+    assert len(decoded) == 1
+
+
+@pytest.mark.parametrize("packing", ["none", "meshopt", "draco"])
+def test_a_second_set_of_texture_coordinates_is_kept(made, packing):
+    """A material that uses the second set finds it in every packing."""
+    data = meshes.edited(meshes.textured_box(photo(8, 8)), meshes.second_places)
+    (surface,) = Glb(made(data, "glb", size=2, packing=packing)[1]).scene().surfaces
+    assert {"TEXCOORD_0", "TEXCOORD_1"} <= set(surface.attributes)
+
+
 def test_textures_stay_the_bytes_they_were(made):
     """A JPEG stays the same JPEG in GLB and OBJ."""
     data = sample("the local engine's")
@@ -174,6 +228,26 @@ def test_a_face_limit_is_kept_with_the_texture_in_its_place(made):
     assert after.volume == pytest.approx(before.volume, rel=0.05)
 
 
+@pytest.mark.parametrize("limit", [100, 1000, 5000])
+@pytest.mark.parametrize("name", ["the local engine's", "large ball with a seam"])
+@pytest.mark.parametrize("form", ["glb", "stl"])
+def test_a_closed_mesh_stays_closed_under_a_face_limit(made, name, form, limit):
+    """What was closed is closed with fewer faces too, with its texture, and nothing is told."""
+    found, path = made(sample(name), form, face_limit=limit)
+    assert found["closed"]
+    assert found["notes"] == []
+    assert limit * 0.9 < found["faces"] <= limit
+    assert form == "stl" or (facts(path).watertight and facts(path).textures)
+
+
+def test_a_face_limit_that_opens_a_mesh_is_told(made, monkeypatch):
+    """Where no way to thin leaves a closed mesh closed, a note says so."""
+    monkeypatch.setattr(shape, "_is_closed", lambda scene, faces: False)
+    found, _ = made(sample("large ball with a seam"), "glb", face_limit=1000)
+    assert not found["closed"]
+    assert found["notes"] == ["With so few faces its surface is no longer closed: take more for printing."]
+
+
 def test_axes_pivot_and_units_are_as_asked(made):
     """A box 1 wide, 2 high, 3 deep: Y up becomes Z up, its bottom middle or its middle the origin, in true sizes."""
     data = trimesh.creation.box((1, 2, 3)).export(file_type="glb")
@@ -183,6 +257,19 @@ def test_axes_pivot_and_units_are_as_asked(made):
     assert middle.bounds == pytest.approx(np.array([[-10, -20, -30], [10, 20, 30]]), abs=1e-3)
     untouched = trimesh.load(made(data, "ply", up="y")[1])
     assert untouched.bounds == pytest.approx(np.array([[-0.5, -1, -1.5], [0.5, 1, 1.5]]))
+
+
+def test_a_size_can_be_the_height(made):
+    """A box 1 wide, 2 high, 3 deep becomes 80 mm high, also lying on another axis; the print check takes it so too."""
+    data = trimesh.creation.box((1, 2, 3)).export(file_type="glb")
+    found, path = made(data, "stl", size=80, measure="height")
+    assert path.name == "thing-80mm-high.stl"
+    assert found["dimensions"] == [40, 120, 80]
+    assert found["print_check"]["ready"]
+    assert made(data, "stl", size=8, unit="cm", measure="height", up="y", repair="solid")[0]["dimensions"][1] == 80
+    verdict = check_print(path.parent.parent / "model.glb", wanted("stl", size=400, measure="height"))
+    assert (verdict["size_mm"], verdict["measure"]) == (400, "height")
+    assert made(data, "glb", size=80, measure="height")[0]["print_check"] is None
 
 
 def test_a_ply_has_the_texture_s_colours(made):
@@ -209,6 +296,91 @@ def test_a_3mf_has_the_colours_of_vertices(made):
     linear = before.visual.vertex_colors[:, :3] / 255
     srgb = np.where(linear < 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055) * 255
     assert np.array(seen) == pytest.approx(srgb, abs=1.5)
+
+
+def looking(**changes: Any) -> bytes:
+    """A textured box whose material is changed so."""
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (8, 8, 4), np.uint8))
+    return meshes.edited(meshes.textured_box(picture), lambda json: json["materials"][0].update(changes))
+
+
+def inside(path: Path, name: str) -> str:
+    """A text file in a zip."""
+    with zipfile.ZipFile(path) as archive:
+        return archive.read(name).decode()
+
+
+MOVED = {"index": 0, "extensions": {"KHR_texture_transform": {"offset": [0.5, 0.25], "scale": [0.25, 0.5]}}}
+
+
+def test_a_moved_texture_lies_where_it_was_moved(made):
+    """KHR_texture_transform, which other formats do not have, is in the coordinates of OBJ, 3MF and USDZ."""
+    data = looking(pbrMetallicRoughness={"baseColorTexture": MOVED})
+    uv = Glb(made(data, "glb", size=1)[1]).scene().surfaces[0].attributes["TEXCOORD_0"] * (0.25, 0.5) + (0.5, 0.25)
+    wanted_places = np.column_stack([uv[:, 0], 1 - uv[:, 1]])
+    lines = [line.split()[1:] for line in inside(made(data, "obj")[1], "thing.obj").splitlines() if line[:2] == "vt"]
+    assert np.array(lines, float) == pytest.approx(wanted_places, abs=1e-5)
+    model, _ = model_3mf(made(data, "3mf")[1])
+    assert model.GetTexture2DGroups().MoveNext()
+    places = re.findall(r'tex2coord u="(.+?)" v="(.+?)"', inside(made(data, "3mf")[1], "3D/3dmodel.model"))
+    assert np.array(places, float) == pytest.approx(wanted_places, abs=1e-5)
+    (text,) = re.findall(r"primvars:st = \[(.+?)\] \(\n", inside(made(data, "usdz")[1], "model.usda"))
+    assert np.array(re.findall(r"\((.+?), (.+?)\)", text), float) == pytest.approx(wanted_places, abs=1e-5)
+
+
+def test_a_tint_over_a_texture_is_kept(made):
+    """A red factor over the texture stays: as a colour in OBJ, a scale in USDZ, in the picture itself in 3MF."""
+    data = looking(pbrMetallicRoughness={"baseColorTexture": {"index": 0}, "baseColorFactor": [1, 0, 0, 1]})
+    assert "Kd 1 0 0" in inside(made(data, "obj")[1], "thing.mtl")
+    assert "inputs:scale = (1, 0, 0, 1)" in inside(made(data, "usdz")[1], "model.usda")
+    with zipfile.ZipFile(made(data, "3mf")[1]) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith(".png")]
+        picture = np.asarray(Image.open(io.BytesIO(archive.read(name))))
+    assert picture[..., 0].max() > 200
+    assert picture[..., 1:3].max() == 0
+
+
+def test_holes_and_both_sides_are_kept(made):
+    """A texture's holes and a surface that is seen from both sides are said in the words of OBJ and USDZ."""
+    data = looking(alphaMode="MASK", alphaCutoff=0.3, doubleSided=True)
+    assert "map_d thing-0.png" in inside(made(data, "obj")[1], "thing.mtl")
+    scene = inside(made(data, "usdz")[1], "model.usda")
+    for said in ("opacity.connect", "opacityThreshold = 0.3", "doubleSided = 1"):
+        assert said in scene
+
+
+def test_colours_of_vertices_are_kept_in_obj_and_usdz(made):
+    """OBJ has them behind the positions, in sRGB; USDZ as displayColor, which its material reads."""
+    data = sample("coloured vertices")
+    before = (
+        trimesh.load(io.BytesIO(data), file_type="glb", force="mesh", process=False).visual.vertex_colors[:, :3] / 255
+    )
+    lines = [line.split()[4:] for line in inside(made(data, "obj")[1], "thing.obj").splitlines() if line[:2] == "v "]
+    srgb = np.where(before < 0.0031308, before * 12.92, 1.055 * before ** (1 / 2.4) - 0.055)
+    assert np.array(lines, float) == pytest.approx(srgb, abs=0.01)
+    assert "diffuseColor.connect = </Model/Material_0/Colours.outputs:result>" in inside(
+        made(data, "usdz")[1], "model.usda"
+    )
+
+
+@pytest.mark.parametrize("form", ["obj", "3mf", "usdz"])
+def test_a_picture_that_many_parts_show_is_in_the_file_once(made, form):
+    """Thirty parts with one texture need no thirty copies of it."""
+    box = meshes.textured_box(photo(64, 64))
+    scene = trimesh.Scene([box.copy().apply_translation([2 * number, 0, 0]) for number in range(30)])
+    with zipfile.ZipFile(made(scene.export(file_type="glb"), form)[1]) as archive:
+        assert len([name for name in archive.namelist() if name.endswith((".png", ".jpg"))]) == 1
+
+
+@pytest.mark.parametrize("form", ["glb", "obj", "ply", "3mf", "usdz"])
+def test_a_texture_that_cannot_be_read_is_left_out_and_told(made, form):
+    """A KTX2 texture keeps no mesh from being exported; a note says what is missing."""
+    data = meshes.edited(meshes.textured_box(photo(8, 8)), lambda json: json["images"][0].update(
+        bufferView=None, uri="data:image/ktx2;base64," + base64.b64encode(b"\xabKTX 20\xbb rest").decode()
+    ) or json["images"][0].pop("bufferView"))  # fmt: skip
+    found, _ = made(data, form, size=5)
+    assert found["faces"] == 12
+    assert any("texture could not be read" in note for note in found["notes"])
 
 
 def test_usdz_is_refused_with_a_way_out_where_it_is_not_installed(made, monkeypatch):
@@ -260,12 +432,176 @@ def test_the_print_check_tells_what_is_wrong_and_what_mending_would_do(tmp_path)
     """A broken ball is not ready, for reasons in plain words, and would be once it is mended."""
     glb = tmp_path / "model.glb"
     glb.write_bytes(broken_ball().export(file_type="glb"))
-    found = check_print(glb, 50)
+    found = check_print(glb, wanted("stl", size=50))
     assert not found["ready"]
     assert any("1 hole: fix before printing" in problem for problem in found["problems"])
     assert any("2 pieces" in problem for problem in found["problems"])
     assert found["mended"]["ready"]
     assert [step.split()[0] for step in found["mended"]["steps"]] == ["Removed", "Closed", "Cut"]
+
+
+def sheet(tilt: float) -> trimesh.Trimesh:
+    """A square without thickness, tilted by so many degrees."""
+    quad = trimesh.Trimesh([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], [[0, 1, 2], [0, 2, 3]])
+    return quad.apply_transform(trimesh.transformations.rotation_matrix(np.radians(tilt), [1, 0.3, 0]))
+
+
+def test_a_mesh_without_any_area_is_none(made):
+    """Where all faces are lines there is nothing to export, and the reason is told."""
+    line = trimesh.Trimesh([[0, 0, 0], [1, 2, 3]], [[0, 1, 1]], process=False)
+    with pytest.raises(GenerationFailed) as refused:
+        made(line.export(file_type="glb"), "stl")
+    assert refused.value.code == "glb_no_geometry"
+
+
+@pytest.mark.parametrize("mesh", [sheet(0), sheet(90), sheet(35)])
+def test_what_has_no_thickness_is_told_and_not_mended(made, tmp_path, mesh):
+    """A flat mesh, however it lies, is not ready for that one reason, and a repair of it is refused."""
+    data = mesh.export(file_type="glb")
+    glb = tmp_path / "model.glb"
+    glb.write_bytes(data)
+    found = check_print(glb, wanted("stl"))
+    assert not found["ready"]
+    assert found["problems"] == ["It is flat: it has no thickness, so there is nothing to print."]
+    assert found["mended"] is None
+    assert "It is flat: it has no thickness." in facts(glb).warnings
+    for repair in ("solid", "rebuild"):
+        with pytest.raises(Unavailable) as refused:
+            made(data, "stl", repair=repair)
+        assert refused.value.code == "mesh_is_flat"
+
+
+def test_a_tiny_body_is_not_called_flat(tmp_path):
+    """A ball of a ten-millionth of a metre has a thickness."""
+    glb = tmp_path / "model.glb"
+    glb.write_bytes(trimesh.creation.icosphere(2, radius=1e-7).export(file_type="glb"))
+    assert facts(glb).warnings == ()
+
+
+BOX = 100**3
+
+
+def hollow() -> trimesh.Trimesh:
+    """A box of one unit around a cavity, a ball of .4, in which lies a ball of .2."""
+    cavity = trimesh.creation.icosphere(3, radius=0.4)
+    cavity.invert()
+    return trimesh.util.concatenate([trimesh.creation.box(), cavity, trimesh.creation.icosphere(3, radius=0.2)])
+
+
+def inside_out() -> trimesh.Trimesh:
+    """A box of two units, and one of one unit beside it that is turned inside out."""
+    turned = trimesh.creation.box().apply_translation([3, 0, 0])
+    turned.invert()
+    return trimesh.util.concatenate([trimesh.creation.box((2, 2, 2)), turned])
+
+
+def cup() -> trimesh.Trimesh:
+    """Two walls, .5 and .45 from the middle, each closed at the bottom, that are not joined at the rim."""
+    walls = []
+    for radius, bottom in ((0.5, 0.0), (0.45, 0.1)):
+        wall = trimesh.creation.cylinder(radius, 1 - bottom, sections=64)
+        wall.update_faces(wall.face_normals[:, 2] < 0.5)
+        walls.append(wall.apply_translation([0, 0, (1 + bottom) / 2]))
+    walls[1].invert()
+    return trimesh.util.concatenate(walls).apply_transform(
+        trimesh.transformations.rotation_matrix(-np.pi / 2, [1, 0, 0])
+    )
+
+
+def c_shape() -> trimesh.Trimesh:
+    """A letter C, three units wide and one deep, its area 7, that is open below."""
+    outline = [[0, 0], [3, 0], [3, 1], [1, 1], [1, 2], [3, 2], [3, 3], [0, 3]]
+    solid = manifold3d.Manifold.extrude(manifold3d.CrossSection([outline]), 1.0).to_mesh()
+    letter = trimesh.Trimesh(solid.vert_properties[:, :3], solid.tri_verts)
+    letter.update_faces(letter.face_normals[:, 2] > -0.5)
+    return letter.apply_transform(trimesh.transformations.rotation_matrix(-np.pi / 2, [1, 0, 0]))
+
+
+def checked(mesh: trimesh.Trimesh, path: Path) -> dict[str, Any]:
+    """The print check of a mesh, saved at `path`."""
+    path.write_bytes(mesh.export(file_type="glb"))
+    return check_print(path, wanted("stl"))
+
+
+def test_a_hollow_body_is_one_piece(tmp_path):
+    """The wall of a cavity is no piece of its own and not inside out; what lies loose in it is a piece."""
+    mesh = hollow()
+    loose = checked(mesh, tmp_path / "model.glb")
+    assert loose["problems"] == ["It is made of 2 pieces."]
+    assert facts(tmp_path / "model.glb").volume == pytest.approx(mesh.volume, rel=1e-4)
+    mesh.update_faces(np.arange(len(mesh.faces)) < 12 + 20 * 4**3)
+    assert checked(mesh, tmp_path / "model.glb")["ready"]
+
+
+def test_a_piece_that_is_inside_out_is_told(tmp_path):
+    """A piece apart that looks inwards is told, and counts for the volume as if it were turned."""
+    found = checked(inside_out(), tmp_path / "model.glb")
+    assert "Some faces are turned inside out." in found["problems"]
+    assert found["mended"]["steps"] == ["Turned 1 piece right side out."]
+    assert found["mended"]["problems"] == ["It is made of 2 pieces."]
+    known = facts(tmp_path / "model.glb")
+    assert "Some faces are turned inside out." in known.warnings
+    assert known.volume == pytest.approx(9)
+
+
+def flipped(mesh: trimesh.Trimesh) -> trimesh.Trimesh:
+    """The mesh, all of it turned inside out."""
+    mesh.invert()
+    return mesh
+
+
+@pytest.mark.parametrize(
+    ("mesh", "volume", "note"),
+    [
+        (hollow(), hollow().volume * BOX, "Nothing had to be mended."),
+        (flipped(hollow()), hollow().volume * BOX, "Turned it right side out."),
+        (inside_out(), 9 * (100 / 4.5) ** 3, "Turned 1 piece right side out."),
+        (cup(), np.pi * (0.25 - 0.9 * 0.2025) * BOX, "Closed 2 holes."),
+        (c_shape(), 7 * BOX / 27, "Closed 1 hole. The widest was 100 mm: what it led into is solid now."),
+        (
+            trimesh.util.concatenate([trimesh.creation.box(), trimesh.creation.box().apply_translation([0.5] * 3)]),
+            1.875 * BOX * (2 / 3) ** 3,
+            "Joined 2 pieces into 1. Its volume went from 592.6 cm³ to 555.6 cm³.",
+        ),
+    ],
+    ids=["hollow", "hollow, inside out", "a piece inside out", "cup", "C", "overlap"],
+)
+def test_mending_fills_nothing_without_a_word(made, mesh, volume, note):
+    """Cavities stay, holes are closed along their rims, and what changes the volume is told."""
+    found, path = made(mesh.export(file_type="glb"), "stl", repair="solid")
+    solid = trimesh.load(path)
+    assert solid.is_watertight
+    assert solid.volume == pytest.approx(volume, rel=0.003)
+    assert found["notes"][0] == note
+
+
+def test_a_mended_mesh_comes_back_where_it_was(made):
+    """With the pivot kept, mending moves nothing; flattening the base only cuts off there."""
+    box = trimesh.creation.box().apply_translation([5, 7, 9])
+    box.update_faces(np.arange(12) != 3)
+    found, path = made(box.export(file_type="glb"), "glb", repair="solid")
+    assert found["notes"][0].startswith("Closed 1 hole.")
+    assert trimesh.load(path).bounds == pytest.approx(box.bounds, abs=1e-5)
+    ball = trimesh.creation.icosphere(4)
+    found, path = made(ball.export(file_type="glb"), "glb", repair="solid")
+    assert found["notes"][0].startswith("Cut ")
+    bounds = trimesh.load(path).bounds
+    assert bounds[1] == pytest.approx(ball.bounds[1], abs=1e-5)
+    assert -1 < bounds[0][1] < -0.95
+
+
+@pytest.mark.parametrize("form", ["glb", "obj", "3mf", "usdz", "ply", "stl"])
+def test_a_texture_is_lost_only_where_something_was_mended_and_that_is_told(made, form):
+    """A box that needs no mending keeps its texture; one with a hole says that it lost it, where the format has any."""
+    box = meshes.textured_box(photo(64, 32))
+    found, path = made(box.export(file_type="glb"), form, repair="solid")
+    assert found["notes"] == ["Nothing had to be mended."]
+    if form == "glb":
+        assert facts(path).textures == ((64, 32),)
+        assert trimesh.load(path, force="mesh").bounds == pytest.approx(box.bounds)
+    box.update_faces(np.arange(12) > 0)
+    found, _ = made(box.export(file_type="glb"), form, repair="solid")
+    assert any("texture could not be kept" in note for note in found["notes"]) == (form not in ("ply", "stl"))
 
 
 @pytest.mark.parametrize("repair", ["solid", "rebuild"])

@@ -18,6 +18,7 @@ from image2model.generators.local import SPEC
 from image2model.generators.local.atlas import BACKS, PAD, make_atlas
 from image2model.generators.local.engine import CELLS, SHAPES, preview
 from image2model.generators.local.subject import Subject, find_subject
+from image2model.generators.local.wrap import Wrap
 from tests.local_shapes import SIDE, assert_sound, body, cut_out, disc, front_mask, load, make, shaded
 
 SHAPES_WITH_HOLES = {
@@ -31,6 +32,7 @@ SHAPES_WITH_HOLES = {
     "two discs by a hair": (cut_out(("ellipse", (5, 50, 100, 145)), ("ellipse", (101, 50, 196, 145))), 0),
     "star of lines": (cut_out(*(("line", (100, 100, x, y)) for x in (10, 190) for y in (10, 100, 190))), 0),
 }
+STILL = Wrap(np.zeros((0, 2)), np.ones((2, 2)))
 CUT_BY_FRAME = {
     "bottom": ("ellipse", (40, 60, 160, 260)),
     "corner": ("ellipse", (90, 90, 300, 300)),
@@ -104,6 +106,39 @@ def test_a_disc_becomes_a_ball_and_a_strip_a_rod() -> None:
     strip = shaded(cut_out(("rectangle", (85, 10, 115, 190))))
     rod = assert_sound(make(strip, detail="medium"))
     assert rod.extents[2] / rod.extents[0] == pytest.approx(1, abs=0.12)
+
+
+def off_the_middle(**options: object) -> tuple[np.ndarray, np.ndarray]:
+    """Of a ball's back: the angle (n,) of its points from the middle, and how far off it, to 1, their texture is."""
+    mesh = load(make(shaded(disc()), detail="medium", **options))
+    back = (mesh.visual.uv[:, 0] > 0.5) & (mesh.vertices[:, 2] <= 0)
+    at = mesh.visual.uv[back] * mesh.visual.material.baseColorTexture.size
+    off = np.linalg.norm(at - (at.min(axis=0) + at.max(axis=0)) / 2, axis=1)
+    return np.arccos((-2 * mesh.vertices[back, 2]).clip(0, 1)), off / off.max()
+
+
+def test_soft_colours_lie_evenly_over_the_back() -> None:
+    """On a ball's back the texture keeps its distances from the middle: none of it is drawn out at the rim."""
+    angle, off = off_the_middle()
+    assert off == pytest.approx(angle * 2 / np.pi, abs=0.06)
+
+
+def test_the_mirrored_photo_is_seen_undistorted_from_behind() -> None:
+    """The photograph on the back lies as it is seen from straight behind."""
+    angle, off = off_the_middle(back="mirrored photo")
+    assert off == pytest.approx(np.sin(angle), abs=0.08)
+
+
+def test_the_back_goes_on_from_the_rim_and_shows_no_second_face() -> None:
+    """A striped ball's stripes go on over its rim, and its middle is soft, also behind a bright spot."""
+    picture = np.array(shaded(disc()))
+    picture[::6, :, :3] = picture[1::6, :, :3] = picture[2::6, :, :3] = 20
+    picture[80:120, 80:120, :3] = 255
+    mesh = load(make(Image.fromarray(picture), detail="medium"))
+    back = (mesh.visual.uv[:, 0] > 0.5) & (mesh.vertices[:, 2] <= 0)
+    light, off = mesh.visual.to_color().vertex_colors[:, 0].astype(float), np.hypot(*mesh.vertices[:, :2].T)
+    assert light[back & (off < 0.3)].std() < 10
+    assert light[back & (off > 0.47)].std() > 30
 
 
 def test_what_shows_no_shading_becomes_a_slab() -> None:
@@ -331,7 +366,7 @@ def test_what_the_mask_is_unsure_of_within_the_subject_is_shown_as_photographed(
     rgb[30:170, 30:170] = (150, 40, 40)
     rgb[:, :30] = (0, 255, 0)
     rgb[80:120, 80:120], alpha[80:120, 80:120] = (250, 250, 90), 0.6
-    front = np.asarray(make_atlas(Subject(rgb, alpha), "plain").image)[PAD:-PAD, PAD : PAD + 200]
+    front = np.asarray(make_atlas(Subject(rgb, alpha), "plain", STILL, (1, 1)).image)[PAD:-PAD, PAD : PAD + 200]
     assert (front[82:118, 82:118] == (250, 250, 90)).all()
     assert (front[40:160, 28:32] == (150, 40, 40)).all()
 
@@ -341,5 +376,5 @@ def test_a_thin_part_shows_its_own_colours():
     rgb, alpha = np.zeros((200, 200, 3), np.float32), np.zeros((200, 200), np.float32)
     rgb[20:100, 20:180], alpha[20:100, 20:180] = (40, 40, 150), 1
     rgb[100:190, 98:103], alpha[100:190, 98:103] = (240, 240, 240), 0.8
-    front = np.asarray(make_atlas(Subject(rgb, alpha), "plain").image)[PAD:-PAD, PAD : PAD + 200]
+    front = np.asarray(make_atlas(Subject(rgb, alpha), "plain", STILL, (1, 1)).image)[PAD:-PAD, PAD : PAD + 200]
     assert (front[110:180, 100] > 230).all()

@@ -17,6 +17,7 @@ from image2model.errors import Conflict, NotFound, OptionRefused
 from image2model.studio import Picture, Studio
 from image2model.web.files import routes
 from tests import meshes
+from tests.meshes import edited
 from tests.pictures import encoded, photo
 from tests.scripted import ScriptedGenerator
 
@@ -61,19 +62,22 @@ async def test_an_export_is_made_once_and_the_original_stays(studio, tmp_path, g
 
 
 async def test_a_whole_batch_comes_as_one_zip_with_what_is_known(studio, tmp_path, generator):
-    """ "All as STL, 80 mm high, mended" is one zip, whose manifest tells of each file."""
+    """ "All as STL, 80 mm high, print-checked" is one zip, whose manifest tells of each file; a sheet shows them."""
     batch = (await done(studio, tmp_path, "cat.png", "dog.png"))["batch_id"]
-    choices = studio.meshes.choices("stl,glb", {"size": 80, "repair": "solid", "packing": "meshopt"})
+    choices = studio.meshes.choices(
+        "stl,glb", {"size": 80, "measure": "height", "repair": "solid", "packing": "meshopt"}
+    )
     told = [step async for step in studio.meshes.prepare(batch, choices)]
     assert [(step.done, step.total) for step in told] == [(done, 4) for done in range(5)]
     archive = saved(await studio.meshes.archive(batch, choices))
-    names = ["cat-80mm-solid.stl", "cat-80mm-meshopt-solid.glb", "dog-80mm-solid.stl", "dog-80mm-meshopt-solid.glb"]
-    assert archive.namelist() == ["manifest.json", *names]
+    names = [f"{name}-80mm-high-{kind}" for name in ("cat", "dog") for kind in ("solid.stl", "meshopt-solid.glb")]
+    assert archive.namelist() == ["manifest.json", *names, "contact-sheet.webp"]
     manifest = json.loads(archive.read("manifest.json"))
     assert [one["filename"] for one in manifest["exports"]] == names
     assert manifest["exports"][0]["closed"]
+    assert manifest["exports"][0]["print_check"]["ready"]
     solid = trimesh.load(io.BytesIO(archive.read(names[0])), file_type="stl")
-    assert solid.extents.max() == pytest.approx(80, rel=1e-4)
+    assert solid.extents[2] == pytest.approx(80, rel=1e-4)
 
 
 async def test_one_mesh_that_cannot_be_exported_stops_no_other(studio, tmp_path, generator):
@@ -81,9 +85,35 @@ async def test_one_mesh_that_cannot_be_exported_stops_no_other(studio, tmp_path,
     view = await done(studio, tmp_path, "cat.png", "dog.png")
     (studio.folders.batch(view["batch_id"]) / "1-cat" / "model.glb").write_bytes(b"not a mesh")
     archive = saved(await studio.meshes.archive(view["batch_id"], studio.meshes.choices("ply")))
-    assert archive.namelist() == ["manifest.json", "dog.ply"]
+    assert archive.namelist() == ["manifest.json", "dog.ply", "contact-sheet.webp"]
     (failure,) = json.loads(archive.read("manifest.json"))["export_failures"]
     assert (failure["number"], failure["code"]) == (1, "not_a_glb")
+
+
+def broken_ball() -> bytes:
+    """A ball of 1,600 faces whose picture is in a part of the file that is not there."""
+    return edited(meshes.bumpy_ball(40, photo(8, 8)), lambda json: json["images"][0].update(bufferView=99))
+
+
+async def test_a_paid_mesh_is_delivered_though_its_lighter_copy_cannot_be_made(studio, tmp_path, generator):
+    """A mesh that nobody can make lighter is done, whole, and says that its face limit was not kept."""
+    generator.mesh = broken_ball()
+    view = await done(studio, tmp_path, "cat.png", face_limit=100)
+    (job,) = view["jobs"]
+    assert (job["state"], view["state"]) == ("done", "done")
+    assert any(warning.startswith("The face limit was not kept") for warning in job["facts"]["warnings"])
+    assert (await studio.file(view["batch_id"], 1, "cat.glb")).path.read_bytes() == generator.mesh
+
+
+async def test_whatever_is_in_a_mesh_stops_no_other_and_has_a_reason(studio, tmp_path, generator):
+    """A mesh that mesh work stumbles over is left out of the zip with a code and a sentence, and the others come."""
+    view = await done(studio, tmp_path, "cat.png", "dog.png")
+    (studio.folders.batch(view["batch_id"]) / "1-cat" / "model.glb").write_bytes(broken_ball())
+    archive = saved(await studio.meshes.archive(view["batch_id"], studio.meshes.choices("glb", {"face_limit": 100})))
+    assert archive.namelist() == ["manifest.json", "dog-100-faces.glb", "contact-sheet.webp"]
+    (failure,) = json.loads(archive.read("manifest.json"))["export_failures"]
+    assert failure["code"] == "export_failed"
+    assert "cannot be worked with" in failure["message"]
 
 
 async def test_a_face_limit_that_the_generator_ignores_is_kept_here(studio, tmp_path, generator):
@@ -116,6 +146,8 @@ async def test_what_is_not_there_or_not_done_is_told(studio, tmp_path, generator
         await studio.meshes.export(batch.id, 7, choice)
     with pytest.raises(OptionRefused):
         studio.meshes.choices("stl,fbx")
+    with pytest.raises(OptionRefused, match="no option 'szie'"):
+        studio.meshes.choices("stl", {"szie": 80})
     generator.gate.set()
 
 
@@ -133,4 +165,4 @@ async def test_the_routes_serve_exports_checks_and_reasons(studio, tmp_path, gen
     refused = await fetched("1/export?format=fbx")
     assert (refused.status_code, refused.json()["error_code"]) == (422, "format_unknown")
     archive = zipfile.ZipFile(io.BytesIO((await fetched("export?format=3mf,obj")).content))
-    assert archive.namelist() == ["manifest.json", "cat-100mm.3mf", "cat-obj.zip"]
+    assert archive.namelist() == ["manifest.json", "cat-100mm.3mf", "cat-obj.zip", "contact-sheet.webp"]

@@ -99,14 +99,16 @@ def _unusual(char: str) -> bool:
         ("cup_left_side.png", ("cup", "left")),
         ("кружка_back.png", ("кружка", "back")),
         ("cup.png", ("cup", "")),
-        ("front.png", ("front", "")),
+        ("cupBack.png", ("cup", "back")),
+        ("cup_back_2.png", ("cup_2", "back")),
+        ("front.png", ("", "front")),
         ("_back.png", ("_back", "")),
         ("setback.png", ("setback", "")),
         ("left_cup.png", ("left_cup", "")),
     ],
 )
 def test_a_name_tells_its_object_and_side(name: str, told: tuple[str, str]):
-    """A side at the end, however it is set apart; a word that only ends so, or stands alone, is none."""
+    """A side at the end, however it is set apart, or all of the name; a word that only ends so is none."""
     assert object_and_side(name) == told
 
 
@@ -115,4 +117,11 @@ def test_pictures_of_one_object_are_found_by_their_names():
     names = ["cup_front.png", "Cup_BACK.png", "cat.jpg", "cat_left.jpg", "dog_back.png", "dog_left.png", "a.png"]
     assert by_object(names) == [{"front": 0, "back": 1}, {"left": 3, "front": 2}]
     assert by_object(["cup.png", "cup_front.png", "cup_front.jpg", "cup_back.png"]) == [{"front": 1, "back": 3}]
+    assert by_object(["front.png", "back.png", "cupFront.jpg", "cupLeft.jpg"]) == [
+        {"front": 0, "back": 1}, {"front": 2, "left": 3},
+    ]  # fmt: skip
+    assert by_object(["cup_front_1.png", "cup_front_2.png", "cup_back_2.png", "cup_back_1.png"]) == [
+        {"front": 0, "back": 3}, {"front": 1, "back": 2},
+    ]  # fmt: skip
+    assert by_object(["cupfront.png", "cupback.png", "storefront.png", "store.png"]) == []
     assert by_object([]) == []

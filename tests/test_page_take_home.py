@@ -36,6 +36,9 @@ async def test_cut_outs_are_sent_and_all_of_it_comes_ready_to_print(app: App, pa
     await form.locator("[name=size]").fill("80")
     await form.locator("[name=size]").press("Tab")
     await expect(check).to_contain_text("Ready to print at 80 mm")
+    await form.locator("[name=measure]").select_option("height")
+    await expect(check).to_contain_text("Ready to print 80 mm high")
+    await form.locator("[name=measure]").select_option("longest")
     await form.locator("[name=repair]").select_option("solid")
     assert await overflow(page) <= 0
 
@@ -52,7 +55,7 @@ async def test_cut_outs_are_sent_and_all_of_it_comes_ready_to_print(app: App, pa
     await download.save_as(tmp_path / "all.zip")
     with ZipFile(tmp_path / "all.zip") as archive:
         names = ["rocket-80mm-solid.stl", "coffee-cup-80mm-solid.stl"]
-        assert archive.namelist() == ["manifest.json", *names]
+        assert archive.namelist() == ["manifest.json", *names, "contact-sheet.webp"]
         manifest = json.loads(archive.read("manifest.json"))
         assert manifest["cut_out"] is True
         assert [(one["filename"], one["closed"]) for one in manifest["exports"]] == [(name, True) for name in names]

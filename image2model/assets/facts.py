@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from .glb import Floats, Glb, Integers, Scene
+from .shells import shells
 
 WELD_STEPS = 2**20
 """Vertices closer than a millionth of the longest side are one: UV seams repeat them."""
@@ -28,7 +29,7 @@ class Facts:
     vertices: int
     """As stored: a vertex on a texture's seam counts twice."""
     parts: int | None
-    """Separate pieces."""
+    """Separate pieces; the wall of a cavity is none."""
     materials: int
     textures: tuple[tuple[int, int], ...]
     """Width and height in pixels of each image in the file; (0, 0) for one that cannot be read."""
@@ -41,7 +42,9 @@ class Facts:
     nonmanifold_edges: int | None
     """Edges with three or more faces."""
     volume: float | None
-    """In the file's units, cubed; None where the mesh is not closed or some faces are turned inside out."""
+    """In the file's units, cubed, pieces that are inside out counted as if turned, cavities taken off.
+
+    None where the mesh is not closed or neighbouring faces look to different sides."""
     genus: int | None
     """Handles, as of a cup: 0 for a ball, 1 for a ring, pieces added up; None where there is no volume."""
     extensions: tuple[str, ...]
@@ -66,8 +69,11 @@ class Closure:
     consistent: bool
     """Neighbouring faces agree on which side is out."""
     volume: float = 0.0
-    """Signed: below zero where all faces are turned inside out."""
+    """Once what is inside out is turned, cavities taken off."""
     genus: int = 0
+    cavities: int = 0
+    inside_out: int = 0
+    """Pieces, or walls of cavities, all of whose faces look to the wrong side."""
 
     @property
     def watertight(self) -> bool:
@@ -101,38 +107,37 @@ def scene_facts(glb: Glb, scene: Scene) -> Facts:
         watertight=found.watertight,
         holes=found.holes,
         nonmanifold_edges=found.nonmanifold_edges,
-        volume=float(f"{abs(found.volume):.6g}") if found.solid else None,
+        volume=float(f"{found.volume:.6g}") if found.solid else None,
         genus=found.genus if found.solid else None,
         extensions=tuple(map(str, glb.list("extensionsUsed"))),
-        warnings=tuple(_warnings(found, size, scene.invalid_vertices, glb)),
+        warnings=tuple(_warnings(found, is_flat(scene.positions, scene.faces), scene.invalid_vertices, glb)),
     )
 
 
 def closure(positions: Floats, faces: Integers) -> Closure:
     """Judge how `faces` (m, 3) over `positions` (n, 3) close, vertices at one place counted as one."""
-    welded = weld(positions, faces)
+    numbers = weld_numbers(positions, faces)[faces] if len(faces) else faces
+    kept = _with_area(numbers)
+    welded = numbers[kept]
     if not len(welded):
         return Closure(0, 0, 0, 0, True)
     edges, counts, balanced = edges_of(welded)
     used = vertices_of(welded)
-    parts = _pieces(edges, used)
-    return Closure(
+    piece = _pieces(edges)
+    parts = int(piece.max()) + 1
+    found = Closure(
         parts=parts,
-        holes=_pieces(edges[counts == 1], vertices_of(edges[counts == 1])),
+        holes=int(_pieces(edges[counts == 1]).max(initial=-1)) + 1,
         open_edges=int((counts == 1).sum()),
         nonmanifold_edges=int((counts > 2).sum()),
         consistent=bool(balanced[counts == 2].all()),
-        volume=_volume(positions, faces),
         genus=parts - (len(used) - len(edges) + len(welded)) // 2,
     )
-
-
-def _volume(positions: Floats, faces: Integers) -> float:
-    """Signed volume of a closed surface: of the tetrahedra between its faces and a point, here its first corner."""
-    used = positions[faces].astype(np.float64)
-    with np.errstate(all="ignore"):
-        a, b, c = (used - used[0, 0]).transpose(1, 0, 2)
-        return float(np.einsum("ij,ij->", a, np.cross(b, c)) / 6)
+    if not found.solid:
+        return found
+    each = shells(positions[faces[kept]].astype(np.float64), piece[welded[:, 0]])
+    cavities, turned = each.cavities, int(each.turned.sum())
+    return replace(found, parts=parts - cavities, volume=each.volume, cavities=cavities, inside_out=turned)
 
 
 def weld(positions: Floats, faces: Integers) -> Integers:
@@ -140,9 +145,13 @@ def weld(positions: Floats, faces: Integers) -> Integers:
     if not len(faces):
         return faces
     welded = weld_numbers(positions, faces)[faces]
+    return np.asarray(welded[_with_area(welded)])
+
+
+def _with_area(welded: Integers) -> NDArray[np.bool_]:
+    """Whether each face (m, 3) over welded vertices has three corners."""
     a, b, c = welded.T
-    kept: Integers = welded[(a != b) & (b != c) & (c != a)]
-    return kept
+    return np.asarray((a != b) & (b != c) & (c != a))
 
 
 def weld_numbers(positions: Floats, faces: Integers) -> Integers:
@@ -187,13 +196,31 @@ def edges_of(faces: Integers) -> tuple[Integers, Integers, NDArray[np.bool_]]:
     return np.stack(np.divmod(pairs[first], span), axis=1), counts, balanced
 
 
-def _pieces(edges: Integers, vertices: Integers) -> int:
-    """How many separate groups `edges` (e, 2) make of `vertices`."""
-    if not len(vertices):
-        return 0
-    size = int(vertices.max()) + 1
-    graph = coo_array((np.ones(len(edges), np.int8), (edges[:, 0], edges[:, 1])), shape=(size, size))
-    return int(connected_components(graph, directed=False)[0]) - (size - len(vertices))
+def pieces(faces: Integers) -> Integers:
+    """For each face of a welded mesh the number of its piece, from 0."""
+    return _pieces(faces.repeat(2, axis=1)[:, 1:5].reshape(-1, 2))[faces[:, 0]]
+
+
+def _pieces(edges: Integers) -> Integers:
+    """For each vertex that `edges` (e, 2) use the number of the separate group that it is in, from 0; else -1."""
+    used, numbers = renumbered(edges)
+    graph = coo_array((np.ones(len(edges), np.int8), numbers.T), shape=(len(used), len(used)))
+    groups = np.full(int(edges.max(initial=-1)) + 1, -1)
+    groups[used] = connected_components(graph, directed=False)[1] if len(used) else 0
+    return groups
+
+
+def is_flat(positions: Floats, faces: Integers) -> bool:
+    """Whether all that `faces` (m, 3) use of `positions` (n, 3) lies in one plane, as near as welding looks."""
+    points = positions[vertices_of(faces)].astype(np.float64)
+    with np.errstate(all="ignore"):  # hostile numbers overflow
+        points -= points.mean(axis=0)
+        longest = float(np.ptp(points, axis=0).max())
+        if not 0 < longest < np.inf:
+            return longest == 0
+        points /= longest
+    across = np.linalg.eigh(points.T @ points)[1][:, 0]
+    return bool(np.ptp(points @ across) * WELD_STEPS <= 1)
 
 
 def _dimensions(positions: Floats, faces: Integers) -> tuple[float, float, float]:
@@ -223,15 +250,15 @@ def _texture_size(glb: Glb, index: int) -> tuple[int, int]:
         return 0, 0
 
 
-def _warnings(found: Closure, size: tuple[float, float, float], broken_vertices: int, glb: Glb) -> list[str]:
+def _warnings(found: Closure, flat: bool, broken_vertices: int, glb: Glb) -> list[str]:
     many = found.holes != 1
     told = {
         f"The surface is not closed: it has {found.holes:,} hole{'s' * many}. "
         f"Close {'them' if many else 'it'} before printing.": found.open_edges,
         f"{found.nonmanifold_edges:,} edges join more than two faces, which slicers dislike.": found.nonmanifold_edges,
-        "Some faces are turned inside out.": not found.consistent or (found.solid and found.volume < 0),
+        "Some faces are turned inside out.": not found.consistent or found.inside_out,
         f"It is made of {found.parts:,} separate pieces.": found.parts > 1,
-        "It is flat: it has no thickness.": min(size) == 0,
+        "It is flat: it has no thickness.": flat,
         f"{broken_vertices:,} vertices have no valid position; their faces were left out here.": broken_vertices,
         "Its textures are KTX2, which not every viewer shows.": "KHR_texture_basisu" in glb.list("extensionsUsed"),
     }

@@ -79,6 +79,7 @@ class Glb:
         self.json, self._binary = _chunks(path.read_bytes())
         self._refuse_outside_files()
         self._unpacked: dict[int, bytes] = {}
+        self._decoded: dict[int, bytes] = {}
 
     def list(self, name: str) -> list[Any]:
         """The JSON's array called `name`; empty where there is none."""
@@ -210,11 +211,15 @@ class Glb:
         return strip
 
     def _material(self, primitive: dict[str, Any]) -> dict[str, Any]:
-        return dict(self.json["materials"][primitive["material"]]) if "material" in primitive else {}
+        return sound_material(self.json["materials"][primitive["material"]]) if "material" in primitive else {}
 
     def _buffer(self, index: int) -> memoryview | bytes:
         uri = self.json["buffers"][index].get("uri")
-        return _from_data_uri(uri) if uri else self._binary
+        if not uri:
+            return self._binary
+        if index not in self._decoded:
+            self._decoded[index] = _from_data_uri(uri)
+        return self._decoded[index]
 
     def _slice(self, view: dict[str, Any]) -> bytes:
         """The bytes of a buffer view, or of what stands in for one."""
@@ -305,6 +310,25 @@ def _matrix(node: dict[str, Any]) -> NDArray[np.float64]:
     matrix[:3, :3] = turn * np.array(node.get("scale", (1, 1, 1)), float)
     matrix[:3, 3] = node.get("translation", (0, 0, 0))
     return matrix
+
+
+def sound_material(material: dict[str, Any]) -> dict[str, Any]:
+    """The material with only such base colours and factors as glTF 2.0 (5.22) allows: others count as not given."""
+    look = material.get("pbrMetallicRoughness")
+    kept = {name: value for name, value in look.items() if _allowed(name, value)} if isinstance(look, dict) else {}
+    return {**material, "pbrMetallicRoughness": kept}
+
+
+def _allowed(name: str, value: Any) -> bool:
+    if name == "baseColorFactor":
+        return isinstance(value, list) and len(value) == 4 and all(_is_number(one) for one in value)
+    if name in ("metallicFactor", "roughnessFactor"):
+        return _is_number(value)
+    return isinstance(value, dict)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and bool(np.isfinite(value))
 
 
 def _with_sound_corners(triangles: Integers, points: Floats) -> Integers:

@@ -6,13 +6,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
+from ..errors import Unavailable
 from . import meshopt
-from .facts import Closure, closure, edges_of, renumbered, vertices_of, weld, weld_numbers
+from .caps import Mesh, Rim, capped, nested, rims, thickness, width
+from .facts import Closure, closure, is_flat, pieces, renumbered, vertices_of, weld, weld_numbers
 from .glb import Floats, Integers
+from .shells import NOWHERE, shells
 
 MOST_FACES = 1_000_000
 """More than this makes slicers slow."""
@@ -22,13 +22,15 @@ BASE_SHARE = 0.02
 """Of the area that the mesh covers seen from above, to be flat at the bottom for it to stand."""
 BASE_CUT, BASE_CUTS = 0.004, 6
 """Share of the height that is cut from the bottom at first, and how often that is doubled until it stands."""
+TOLD_CHANGE = 0.05
+"""Share of its volume by which a mesh must have changed for that to be told."""
 LOOSE = 0.05
 """Pieces smaller than this share of the longest side are loose bits."""
 SMALL_HOLE, FLAT_HOLE = 0.2, 0.02
 """Holes up to this share of the longest side are closed, and larger ones whose rims lie as flat as this."""
 SKIN_CELLS, SKIN_FACES = (160, 157, 163, 149, 171, 128, 96), 100_000
 """Grids for a new skin, tried until one closes: where two parts of a skin touch in one line, another grid helps."""
-Mesh = tuple[Floats, Integers]
+FLAT = "It is flat: it has no thickness, so there is nothing to print."
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class Verdict:
 
 def print_check(positions: Floats, faces: Integers) -> Verdict:
     """Judge a mesh whose `positions` (n, 3) are in millimetres, Z up, `faces` (m, 3)."""
+    if not _has_body(positions, faces):
+        return Verdict(False, (), (FLAT,), ())
     found = closure(positions, faces)
     size = np.ptp(positions[faces].reshape(-1, 3), axis=0)
     fine: list[str] = []
@@ -56,7 +60,7 @@ def print_check(positions: Floats, faces: Integers) -> Verdict:
         (not found.open_edges, "The surface is closed.", f"It has {_count(found.holes, 'hole')}: fix before printing."),
         (not found.nonmanifold_edges, "No edge joins more than two faces.",
          f"{_count(found.nonmanifold_edges, 'edge')} join more than two faces."),
-        (found.consistent and not (found.solid and found.volume < 0), "All faces look outwards.",
+        (found.consistent and not found.inside_out, "All faces look outwards.",
          "Some faces are turned inside out."),
         (found.parts <= 1, "It is one piece.", f"It is made of {_count(found.parts, 'piece')}."),
         (min(size) >= THINNEST, f"Its thinnest side has {min(size):.1f} mm.",
@@ -64,6 +68,11 @@ def print_check(positions: Floats, faces: Integers) -> Verdict:
     ):  # fmt: skip
         (fine if good else problems).append(told if good else wrong)
     return Verdict(not problems, tuple(fine), tuple(problems), tuple(_advice(positions, faces)))
+
+
+def _has_body(positions: Floats, faces: Integers) -> bool:
+    """Whether it has faces, and not all in one plane."""
+    return len(weld(positions, faces)) > 0 and not is_flat(positions, faces)
 
 
 def _advice(positions: Floats, faces: Integers) -> list[str]:
@@ -76,7 +85,9 @@ def _advice(positions: Floats, faces: Integers) -> list[str]:
 
 
 def stands(positions: Floats, faces: Integers) -> bool:
-    """Whether enough of the bottom (Z up) is flat."""
+    """Whether enough of the bottom (Z up) is flat; nothing does not stand."""
+    if not len(faces):
+        return False
     corners = positions[faces].astype(np.float64)
     flat = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])[:, 2] / 2
     low, high = corners[:, :, 2].min(), corners[:, :, 2].max()
@@ -85,16 +96,19 @@ def stands(positions: Floats, faces: Integers) -> bool:
 
 
 def mended(positions: Floats, faces: Integers, *, rebuild: bool = False) -> tuple[Mesh, list[str]]:
-    """Return the mesh as a closed solid that stands, as far as that can be done, and a sentence on each step.
+    """Return the mesh as a closed solid that stands, as far as that can be done, and a sentence on each change.
 
     Millimetres, Z up. `rebuild` wraps it in a new skin, which closes anything and rounds details off.
+    Raises Unavailable for a mesh without thickness, and for one of which nothing would be left.
     """
+    if not _has_body(positions, faces):
+        raise Unavailable("mesh_is_flat", "It is flat: it has no thickness, and cannot be mended.", "Try another mesh.")
     mesh, told = (positions, faces), list[str]()
     skin = (_all_holes_closed, _new_skin) if rebuild else (_holes_closed,)
     for step in (_without_doubles, _without_loose_bits, *skin, _solid, _with_base):
         mesh, sentence = step(*mesh)
         told += [sentence] if sentence else []
-    return mesh, told or ["Nothing had to be mended."]
+    return mesh, told
 
 
 def _count(number: int, noun: str) -> str:
@@ -104,6 +118,8 @@ def _count(number: int, noun: str) -> str:
 def _new_skin(positions: Floats, faces: Integers) -> tuple[Mesh, str]:
     for cells in SKIN_CELLS:
         triangles = meshopt.remesh(positions, faces, cells)
+        if not len(triangles):
+            raise Unavailable("no_new_skin", "No new skin could be laid around this mesh.", "Try `repair` solid.")
         skin = _joined(triangles.reshape(-1, 3), np.arange(len(triangles) * 3).reshape(-1, 3))
         if closure(*skin).watertight:
             break
@@ -125,18 +141,14 @@ def _joined(positions: Floats, faces: Integers) -> Mesh:
 
 
 def _without_doubles(positions: Floats, faces: Integers) -> tuple[Mesh, str]:
+    given = len(faces)
     positions, faces = _joined(positions, faces)
     _, first = np.unique(np.sort(faces, axis=1), axis=0, return_index=True)
-    doubles = len(faces) - len(first)
-    return (positions, faces[np.sort(first)]), f"Removed {_count(doubles, 'double face')}." if doubles else ""
-
-
-def pieces(faces: Integers) -> Integers:
-    """For each face of a welded mesh the number of its piece."""
-    size = int(faces.max()) + 1
-    starts, ends = faces[:, [0, 1]].ravel(), faces[:, [1, 2]].ravel()
-    graph = coo_array((np.ones(len(starts), np.int8), (starts, ends)), shape=(size, size))
-    return np.asarray(connected_components(graph, directed=False)[1])[faces[:, 0]]
+    told = {
+        f"Removed {_count(given - len(faces), 'face')} without area.": given - len(faces),
+        f"Removed {_count(len(faces) - len(first), 'double face')}.": len(faces) - len(first),
+    }
+    return (positions, faces[np.sort(first)]), " ".join(sentence for sentence, applies in told.items() if applies)
 
 
 def _without_loose_bits(positions: Floats, faces: Integers) -> tuple[Mesh, str]:
@@ -153,63 +165,38 @@ def _without_loose_bits(positions: Floats, faces: Integers) -> tuple[Mesh, str]:
 
 def _holes_closed(positions: Floats, faces: Integers) -> tuple[Mesh, str]:
     """Close each hole that is small or flat."""
-    longest = float(np.ptp(positions[faces].reshape(-1, 3), axis=0).max())
-    return _fanned(positions, faces, [loop for loop in _rims(faces) if _safe_to_close(positions[loop], longest)])
+    longest = _longest(positions, faces)
+    return _capped(positions, faces, [rim for rim in rims(faces) if _safe_to_close(positions[rim], longest)])
 
 
 def _all_holes_closed(positions: Floats, faces: Integers) -> tuple[Mesh, str]:
-    return _fanned(positions, faces, _rims(faces))
+    return _capped(positions, faces, rims(faces))
+
+
+def _longest(positions: Floats, faces: Integers) -> float:
+    return float(np.ptp(positions[faces].reshape(-1, 3), axis=0).max())
 
 
 def _safe_to_close(rim: Floats, longest: float) -> bool:
-    flatness = np.linalg.svd(rim - rim.mean(axis=0), full_matrices=False)[2][2] @ (rim - rim.mean(axis=0)).T
-    return bool(np.ptp(rim, axis=0).max() <= SMALL_HOLE * longest or np.ptp(flatness) <= FLAT_HOLE * longest)
+    return width(rim) <= SMALL_HOLE * longest or thickness(rim) <= FLAT_HOLE * longest
 
 
-def _fanned(positions: Floats, faces: Integers, loops: list[NDArray[np.intp]]) -> tuple[Mesh, str]:
-    """The mesh with a fan in each of these rims, around its middle."""
-    if not loops:
+def _capped(positions: Floats, faces: Integers, holes: list[Rim]) -> tuple[Mesh, str]:
+    if not holes:
         return (positions, faces), ""
-    middles = np.array([positions[loop].mean(axis=0) for loop in loops], np.float32)
-    fans = [
-        np.column_stack([np.roll(loop, -1), loop, np.full(len(loop), len(positions) + number)])
-        for number, loop in enumerate(loops)
-    ]
-    mesh = np.concatenate([positions, middles]), np.concatenate([faces, *fans])
-    return mesh, f"Closed {_count(len(loops), 'hole')}."
-
-
-def _rims(faces: Integers) -> list[NDArray[np.intp]]:
-    """The rim of each hole, its vertices in the order in which the faces around it run."""
-    starts, ends = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
-    span = int(faces.max()) + 1
-    edges, _, balanced = edges_of(faces)
-    torn = edges[~balanced] @ [span, 1]
-    if not len(torn):
-        return []
-    keys = np.minimum(starts, ends) * span + np.maximum(starts, ends)
-    near = np.flatnonzero(torn[np.searchsorted(torn[:-1], keys)] == keys)
-    there, back = (starts * span + ends)[near], (ends * span + starts)[near]
-    open_ = near[~np.isin(there, back)]
-    following = dict(zip(starts[open_].tolist(), ends[open_].tolist(), strict=True))
-    rims = []
-    while following:
-        first, vertex = following.popitem()
-        rim = [first]
-        while vertex != first and vertex in following:
-            rim.append(vertex)
-            vertex = following.pop(vertex)
-        if vertex == first and len(rim) > 2:
-            rims.append(np.array(rim))
-    return rims
+    longest = _longest(positions, faces)
+    groups = nested(positions, holes, FLAT_HOLE * longest)
+    widest = max((width(positions[group[0]]) for group in groups if len(group) == 1), default=0.0)
+    filled = f" The widest was {widest:.3g} mm: what it led into is solid now." if widest > SMALL_HOLE * longest else ""
+    return capped(positions, faces, groups, FLAT_HOLE * longest), f"Closed {_count(len(holes), 'hole')}.{filled}"
 
 
 def _solid(positions: Floats, faces: Integers) -> tuple[Mesh, str]:
-    """Make one solid of closed pieces that overlap or lie in each other, with the right side out."""
+    """Make one solid of closed pieces that overlap or lie in each other, with the right side out and cavities kept."""
     before = closure(positions, faces)
     if not before.watertight:
         return (positions, faces), "It is still not closed: a new skin would close it."
-    solid = _manifold(positions, faces if before.volume >= 0 else faces[:, ::-1])
+    solid = _united(positions, faces) if before.solid else None
     if solid is None:
         return (positions, faces), "It is closed, but no solid could be made of it: a new skin would do."
     mesh = _of_manifold(solid)
@@ -217,23 +204,49 @@ def _solid(positions: Floats, faces: Integers) -> tuple[Mesh, str]:
 
 
 def _what_changed(before: Closure, after: Closure) -> str:
-    turned = "Turned it right side out. " if before.volume < 0 else ""
-    joined = f"Joined {_count(before.parts, 'piece')} into {after.parts:,}." if before.parts > after.parts else ""
-    return (turned + joined).strip()
+    shells = before.parts + before.cavities
+    turned = "it" if before.inside_out == shells else _count(before.inside_out, "piece")
+    told = {
+        f"Turned {turned} right side out.": before.inside_out,
+        f"Joined {_count(before.parts, 'piece')} into {after.parts:,}.": before.parts > after.parts,
+        f"Its volume went from {_cubic(before.volume)} to {_cubic(after.volume)}.":
+            abs(after.volume - before.volume) > TOLD_CHANGE * before.volume,
+    }  # fmt: skip
+    return " ".join(sentence for sentence, applies in told.items() if applies)
+
+
+def _cubic(volume: float) -> str:
+    return f"{volume / 1000:,.4g} cm³"
+
+
+def _united(positions: Floats, faces: Integers) -> Any:
+    """manifold3d's solid of a closed welded mesh: its pieces turned right, cavities taken off each, all united.
+
+    None where a piece is no solid, or where nothing would be left.
+    """
+    import manifold3d  # only repairs need it
+
+    found = shells(positions[faces].astype(np.float64), pieces(faces))
+    faces = np.where((found.volumes < 0)[found.of_face, None], faces[:, ::-1], faces)
+    ends = np.cumsum(np.bincount(found.of_face))[:-1]
+    bodies = [_manifold(positions, own) for own in np.split(faces[np.argsort(found.of_face, kind="stable")], ends)]
+    if None in bodies:
+        return None
+    for cavity in np.flatnonzero(found.around != NOWHERE):
+        bodies[found.around[cavity]] -= bodies[cavity]
+    outer = [body for body, around in zip(bodies, found.around, strict=True) if around == NOWHERE]
+    solid = manifold3d.Manifold.batch_boolean(outer, manifold3d.OpType.Add) if len(outer) > 1 else outer[0]
+    return None if solid.is_empty() else solid
 
 
 def _manifold(positions: Floats, faces: Integers) -> Any:
-    """manifold3d's solid of a closed mesh, its pieces united; None where it is not one."""
+    """manifold3d's solid of a closed mesh; None where it is not one."""
     import manifold3d  # only repairs need it
 
-    mesh = manifold3d.Mesh(  # wants arrays of its own
-        np.array(positions, np.float32), np.array(faces, np.uint32)
-    )
+    used, order = renumbered(faces)
+    mesh = manifold3d.Mesh(positions[used].astype(np.float32), order.astype(np.uint32))
     solid = manifold3d.Manifold(mesh)
-    if solid.status() != manifold3d.Error.NoError or solid.is_empty():
-        return None
-    parts = solid.decompose()
-    return manifold3d.Manifold.batch_boolean(parts, manifold3d.OpType.Add) if len(parts) > 1 else solid
+    return None if solid.status() != manifold3d.Error.NoError or solid.is_empty() else solid
 
 
 def _of_manifold(solid: Any) -> Mesh:

@@ -233,7 +233,7 @@ def base_colour(glb: Glb, surface: Surface, corners: Integers, weights: Floats) 
     colour = np.empty((4, corners.shape[1]), np.float32)
     colour.T[:] = look.get("baseColorFactor", plain)
     if image is not None and texture and uvs is not None:
-        colour *= _sampled(image, _transformed(_blend(uvs, corners, weights), texture), _wraps(glb, texture))
+        colour *= _sampled(image, transformed(_blend(uvs, corners, weights), texture), _wraps(glb, texture))
     if painted is not None:
         colour[: painted.shape[1]] *= _blend(painted, corners, weights)
     return colour
@@ -273,7 +273,7 @@ def _wraps(glb: Glb, texture: dict[str, Any]) -> tuple[int, int]:
     return sampler.get("wrapS", REPEAT), sampler.get("wrapT", REPEAT)
 
 
-def _transformed(uvs: Floats, texture: dict[str, Any]) -> Floats:
+def transformed(uvs: Floats, texture: dict[str, Any]) -> Floats:
     """`uvs` (2, points) after KHR_texture_transform."""
     transform = texture.get("extensions", {}).get("KHR_texture_transform")
     if not transform:

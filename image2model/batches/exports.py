@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,12 @@ from typing import Any
 from pebble import ProcessExpired
 
 from ..assets.export import Wanted, export
-from ..errors import Conflict, NotFound, Unavailable
+from ..errors import Conflict, Image2ModelError, NotFound, Unavailable
 from ..workers import Workers, bounded
 from .folders import Folders
 from .records import Job
+
+log = logging.getLogger(__name__)
 
 SECONDS = 300
 KEPT = 24
@@ -91,6 +94,15 @@ class Exports:
             ) from None
         except FileNotFoundError:
             raise _gone() from None
+        except Image2ModelError:
+            raise
+        except Exception as error:  # meshes come from elsewhere, and hold whatever they hold
+            log.exception("mesh work failed", extra={"work": function.__name__})
+            raise Unavailable(
+                "export_failed",
+                "Something in this mesh cannot be worked with here.",
+                "Take the mesh as it was delivered.",
+            ) from error
 
     def _prune(self, folder: Path) -> None:
         """Delete the oldest exports beyond KEPT, each with its facts, but none that is being sent."""

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
+from urllib.parse import quote
 
 from ..generators.base import Spec
 from .folders import picture_name
@@ -115,7 +116,7 @@ def job_view(job: Job, spec: Spec, now: float, ahead: int = 0) -> dict[str, Any]
         "picture": f"{base}/input.webp",
         "whole_picture": f"{base}/input.png",
         "sides": _sides(job, base),
-        "url": f"{base}/{job.stem}.glb" if done else None,
+        "url": f"{base}/{quote(job.stem)}.glb" if done else None,
         "thumbnail": f"{base}/thumbnail.webp" if done else f"{base}/input.webp",
         "turntable": f"{base}/turntable.webp" if done else None,
     }  # fmt: skip

@@ -14,9 +14,11 @@ from ..batches.archive import Entry, Stream, kept_zip
 from ..batches.exports import Exported, Exports
 from ..batches.folders import Folders
 from ..batches.records import Batch, Job
-from ..errors import Conflict, Image2ModelError, NotFound, Unavailable
+from ..errors import Conflict, Image2ModelError, NotFound, OptionRefused, Unavailable
 from ..settings import Settings
+from .seeing import SHEET
 
+OPTIONS = ("size", "unit", "measure", "up", "pivot", "face_limit", "packing", "repair")
 Contents = Callable[[str], Awaitable[tuple[list[Entry], dict[str, Any]]]]
 
 
@@ -56,12 +58,12 @@ class Meshes:
     def choices(self, formats: Sequence[str] | str, options: Mapping[str, Any] | None = None) -> list[Wanted]:
         """The choice for each of `formats` (a list, or text with commas), all with the same `options`.
 
-        Options are those of `assets.export.wanted`: size, unit, up, pivot, face_limit, packing, repair. Raises
-        OptionRefused.
+        Options are those of `assets.export.wanted`: OPTIONS. Raises OptionRefused.
         """
         names = formats.split(",") if isinstance(formats, str) else formats
-        known = ("size", "unit", "up", "pivot", "face_limit", "packing", "repair")
-        given = {name: value for name, value in (options or {}).items() if name in known}
+        given = dict(options or {})
+        if unknown := next((name for name in given if name not in OPTIONS), None):
+            raise OptionRefused("option_unknown", f"There is no option {unknown!r}.", f"Take {', '.join(OPTIONS)}.")
         kept = [name.strip().lower() for name in names if name.strip()] or ["glb"]
         return [_choice(name, given) for name in dict.fromkeys(kept)]
 
@@ -74,16 +76,21 @@ class Meshes:
         return await self._exports.get(await self._job(batch_id, number), choice)
 
     async def print_check(
-        self, batch_id: str, number: int, size: float | str | None = None, unit: str | None = None
+        self,
+        batch_id: str,
+        number: int,
+        size: float | str | None = None,
+        unit: str | None = None,
+        measure: str | None = None,
     ) -> dict[str, Any]:
         """Whether a job's mesh can be printed (`assets.export.check_print`), and what mending would make of it."""
         job = await self._job(batch_id, number)
         if job.state != "done":
             raise Conflict("not_done", f"{job.name} is not finished.", "Try again once it is.")
-        millimetres = wanted("stl", size=size, unit=unit).size_mm
+        choice = wanted("stl", size=size, unit=unit, measure=measure)
         glb = self._folders.job(job) / "model.glb"
         with self._folders.reading(glb):
-            found: dict[str, Any] = await self._exports.work(check_print, glb, millimetres)
+            found: dict[str, Any] = await self._exports.work(check_print, glb, choice)
         return found
 
     async def prepare(self, batch_id: str, choices: Sequence[Wanted]) -> AsyncIterator[Prepared]:
@@ -109,10 +116,11 @@ class Meshes:
         """
         self._check_disk()
         jobs = await self._done(batch_id)
-        _, manifest = await self._contents(batch_id)
+        usual, manifest = await self._contents(batch_id)
         pairs = [(job, choice) for job in jobs for choice in choices]
         made = await asyncio.gather(*(self._tried(job, choice) for job, choice in pairs))
         entries = [Entry(one.path, one.filename) for one in made if isinstance(one, Exported)]
+        entries += [entry for entry in usual if entry.name == SHEET]
         manifest["exports"] = [
             {"number": job.number, "format": choice.format.id, "filename": one.filename, **one.facts}
             for (job, choice), one in zip(pairs, made, strict=True)

@@ -111,7 +111,9 @@ async def keep_pictures(
                 refusals += _refusals(picture, images)
                 continue
             sides = tuple(OtherSide(side, image.name) for side, image in good.items() if side != "front")
-            kept.append((good["front"].name, object_and_side(picture.name)[0] if sides else picture.name, sides))
+            kept.append(
+                (good["front"].name, (object_and_side(picture.name)[0] if sides else "") or picture.name, sides)
+            )
             await asyncio.to_thread(_write_pictures, folders.place(batch_id, len(kept)), good)
     if not kept and not whole:
         first = refusals[0]

@@ -160,16 +160,22 @@ class Api:
     ) -> tuple[str, dict[str, Any]]:
         """One finished mesh in another format, size or face count; returns the file and what is known of it.
 
-        Options: size (of the longest side) with unit (mm, cm, m, in), up (y, z), pivot (keep, centre, bottom),
-        face_limit, packing (none, meshopt, draco; GLB only), repair (none, solid, rebuild).
+        Options: size with unit (mm, cm, m, in), measure (what the size is of: longest, height), up (y, z),
+        pivot (keep, centre, bottom), face_limit, packing (none, meshopt, draco; GLB only),
+        repair (none, solid, rebuild).
         """
         (choice,) = self.studio.meshes.choices([format], export_options)
         made = await self.studio.meshes.export(batch_id, int(number), choice)
         return str(await self.studio.meshes.lend(batch_id, made)), {"name": made.filename, **made.facts}
 
-    async def print_check(self, batch_id: str, number: float, size: float | None = None) -> dict[str, Any]:
-        """Whether a finished mesh is ready to print at a size, why not, and what mending would make of it."""
-        return await self.studio.meshes.print_check(batch_id, int(number), size or None)
+    async def print_check(
+        self, batch_id: str, number: float, size: float | None = None, measure: str = "longest"
+    ) -> dict[str, Any]:
+        """Whether a finished mesh is ready to print at a size in mm (of its longest side, or its height), and why not.
+
+        With what mending would make of it.
+        """
+        return await self.studio.meshes.print_check(batch_id, int(number), size or None, measure=measure)
 
     async def download_batch(
         self, batch_id: str, formats: list[str] | None = None, export_options: dict[str, Any] | None = None
@@ -273,6 +279,7 @@ def build(studio: Studio) -> None:
         choice = [gr.Textbox(label=GENERATOR), gr.Number(label=FACES, value=None), gr.JSON(label=OPTIONS)]
         batch_id, formats = gr.Textbox(label=BATCH), gr.JSON(label="File formats in the zip")
         number, size = gr.Number(label=NUMBER, value=1), gr.Number(label=SIZE, value=None)
+        measure = gr.Textbox(label="What the size is of: longest (side) or height", value="longest")
         form, export_options = gr.Textbox(label=FORMAT, value="stl"), gr.JSON(label=EXPORT)
         mesh, archive, moving = gr.File(label="GLB"), gr.File(label="Zip"), gr.File(label="Animated WebP")
         status, facts = gr.JSON(label="Status"), gr.JSON(label="Facts")
@@ -288,7 +295,7 @@ def build(studio: Studio) -> None:
         (api.delete_batch, [batch_id], [status]),
         (api.download_batch, [batch_id, formats, export_options], [archive]),
         (api.export, [batch_id, number, form, export_options], [mesh, facts]),
-        (api.print_check, [batch_id, number, size], [status]),
+        (api.print_check, [batch_id, number, size, measure], [status]),
         (api.turntable, [batch_id, number], [moving]),
         (api.list_generators, [], [status]),
     ]

@@ -58,7 +58,7 @@ def routes(studio: Studio) -> list[Counted]:
     async def print_check(request: Request) -> Response:
         params, asked = request.path_params, request.query_params
         found = await studio.meshes.print_check(
-            params["batch_id"], params["number"], asked.get("size"), asked.get("unit")
+            params["batch_id"], params["number"], asked.get("size"), asked.get("unit"), asked.get("measure")
         )
         return JSONResponse(found, headers={"Cache-Control": "no-store"})
 

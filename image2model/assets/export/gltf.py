@@ -7,6 +7,7 @@ https://github.com/KhronosGroup/glTF/tree/main/extensions/2.0.
 from __future__ import annotations
 
 import json
+import re
 import struct
 from typing import Any
 
@@ -14,16 +15,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import meshopt
-from ..glb import COMPONENTS, Glb, Integers, Scene, Surface
+from ..glb import COMPONENTS, Glb, Integers, Scene, Surface, sound_material
 from .shape import surfaces
 
-LOOKS = ("materials", "textures", "samplers")
+LOOKS = ("textures", "samplers")
 LOOK_EXTENSIONS = ("KHR_materials_", "KHR_texture_", "EXT_texture_")
 TYPES = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4"}
 NUMBERS = {np.dtype(name): number for number, name in COMPONENTS.items()}
 VERTICES, INDICES = 34962, 34963
 EXTENSIONS = {"none": [], "meshopt": ["EXT_meshopt_compression", "KHR_mesh_quantization"],
               "draco": ["KHR_draco_mesh_compression"]}  # fmt: skip
+KINDS = {
+    rb"\x89PNG": "image/png",
+    rb"\xff\xd8": "image/jpeg",
+    rb"RIFF....WEBP": "image/webp",
+    rb"\xabKTX 20": "image/ktx2",
+}
+"""What the bytes of a picture begin with."""
 DRACO_BITS = {"quantization_bits": 14, "tex_coord_quantization_bits": 12, "normal_quantization_bits": 10}
 
 
@@ -54,6 +62,8 @@ class _Writer:
             **({"extensionsUsed": used + packed} if used + packed else {}),
             **({"extensionsRequired": required + packed} if required + packed else {}),
         }
+        if materials := [sound_material(one) for one in glb.list("materials")]:
+            self.json["materials"] = materials
         if images := [self._image(glb, index, entry) for index, entry in enumerate(glb.list("images"))]:
             self.json["images"] = images
         primitives = [self._primitive(surface, vertices, faces) for surface, vertices, faces in surfaces(scene)]
@@ -73,8 +83,8 @@ class _Writer:
 
     def _image(self, glb: Glb, index: int, entry: dict[str, Any]) -> dict[str, Any]:
         data = glb.image(index)
-        kind = entry.get("mimeType") or ("image/png" if data.startswith(b"\x89PNG") else "image/jpeg")
-        return {"bufferView": self._view(data), "mimeType": kind}
+        kind = next((kind for begin, kind in KINDS.items() if re.match(begin, data, re.DOTALL)), None)
+        return {"bufferView": self._view(data), "mimeType": kind or entry.get("mimeType", "image/jpeg")}
 
     def _append(self, data: bytes) -> int:
         """Add to the binary chunk; return where it begins."""
@@ -173,12 +183,14 @@ class _MeshoptWriter(_Writer):
 
 
 class _DracoWriter(_Writer):
-    """Positions in 14 bits, texture coordinates in 12, normals in 10; further sets of coordinates are left out."""
+    """Positions in 14 bits, texture coordinates in 12, normals in 10; what has a second set of them stays unpacked."""
 
     def _primitive(self, surface: Surface, vertices: slice, faces: Integers) -> dict[str, Any]:
         import DracoPy  # only this needs it
 
         kept = {"NORMAL": "normals", "TEXCOORD_0": "tex_coord", "COLOR_0": "colors"}
+        if set(surface.attributes) - set(kept):
+            return super()._primitive(surface, vertices, faces)
         values = {name: _for_draco(name, surface.attributes[name]) for name in kept if name in surface.attributes}
         arguments = {kept[name]: rows for name, rows in values.items()}
         data = DracoPy.encode(self.scene.positions[vertices], faces, compression_level=7, **DRACO_BITS, **arguments)
@@ -205,7 +217,9 @@ class _DracoWriter(_Writer):
 
 
 def _for_draco(name: str, values: NDArray[Any]) -> NDArray[Any]:
-    return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8) if name == "COLOR_0" else values.astype(float)
+    if name == "COLOR_0":
+        return np.asarray(np.rint(np.clip(values, 0, 1) * 255), np.uint8)
+    return np.asarray(np.nan_to_num(values), float)
 
 
 def _in_fours(rows: NDArray[Any]) -> NDArray[Any]:

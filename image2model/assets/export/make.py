@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 from scipy.spatial import KDTree
 
+from ...errors import Unavailable
 from ...files import write_whole
-from ..facts import closure
-from ..glb import Glb, Scene, Surface
+from ..facts import closure, weld_numbers
+from ..glb import Floats, Glb, Scene, Surface
 from ..printing import mended, print_check
 from . import readers
 from .gltf import gltf
 from .obj import obj
+from .pictures import Paint, paints
 from .shape import Z_UP, compact, placed, thinned, vertex_colours
 from .solids import ply, stl
 from .threemf import threemf
@@ -40,6 +42,8 @@ class Made:
     """What was changed, in plain sentences."""
     checked_with: str
     """The library that has read the file back."""
+    print_check: dict[str, Any] | None
+    """Whether what is in the file can be printed, where the format is for that (`printing.Verdict`)."""
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON takes it."""
@@ -47,6 +51,8 @@ class Made:
                 for name in self.__dataclass_fields__}  # fmt: skip
 
 
+NO_LONGER_CLOSED = "With so few faces its surface is no longer closed: take more for printing."
+NOTHING = "Nothing had to be mended."
 WRITERS: dict[str, Callable[[Glb, Scene, Wanted, str], bytes]] = {
     "glb": lambda glb, scene, choice, stem: gltf(glb, scene, choice.packing),
     "obj": lambda glb, scene, choice, stem: obj(glb, scene, stem),
@@ -65,15 +71,23 @@ def export(glb: Path, choice: Wanted, target: Path, stem: str) -> dict[str, Any]
     """
     readers.demand(choice.format.id)
     opened = Glb(glb)
-    scene = compact(opened.scene())
-    before, notes = len(scene.faces), list[str]()
+    whole = opened.scene()
+    scene = compact(whole)
+    before, notes = len(whole.faces), _flat_faces(len(whole.faces) - len(scene.faces))
     if choice.repair != "none":
-        scene, notes = _mended(opened, scene, choice)
-    if choice.face_limit:
-        scene = thinned(scene, choice.face_limit)
+        scene, mends = _mended(opened, scene, choice.of(_extents(scene)))
+        notes += mends
+    closed = closure(scene.positions, scene.faces).watertight
+    if choice.face_limit and choice.face_limit < len(scene.faces):
+        scene = thinned(scene, choice.face_limit, closed=closed)
+        was_closed, closed = closed, closure(scene.positions, scene.faces).watertight
+        notes += [NO_LONGER_CLOSED] if was_closed and not closed else []
+    choice = choice.of(_extents(scene))
+    verdict = _verdict(scene, choice)
     scene = placed(scene, choice)
     data = WRITERS[choice.format.id](opened, scene, choice, stem)
-    checked_with = readers.check(data, choice, scene)
+    looks = paints(opened, scene)
+    checked_with = readers.check(data, choice, scene, any(look.picture for look in looks))
     size = np.ptp(scene.positions.astype(float), axis=0).round(6).tolist()
     made = Made(
         faces=len(scene.faces),
@@ -81,9 +95,10 @@ def export(glb: Path, choice: Wanted, target: Path, stem: str) -> dict[str, Any]
         faces_before=before,
         dimensions=(size[0], size[1], size[2]),
         unit=choice.format.unit,
-        closed=closure(scene.positions, scene.faces).watertight,
-        notes=(*notes, *_remarks(scene, choice)),
+        closed=closed,
+        notes=(*notes, *_remarks(scene, choice, looks)),
         checked_with=checked_with,
+        print_check=verdict,
     ).to_dict()
     target.parent.mkdir(exist_ok=True)
     write_whole(target.with_name(target.name + ".json"), json.dumps(made).encode())
@@ -91,32 +106,62 @@ def export(glb: Path, choice: Wanted, target: Path, stem: str) -> dict[str, Any]
     return made
 
 
-def _remarks(scene: Scene, choice: Wanted) -> list[str]:
+def _flat_faces(lost: int) -> list[str]:
+    return [f"{lost:,} {'face' if lost == 1 else 'faces'} without any area left out."] if lost else []
+
+
+def _remarks(scene: Scene, choice: Wanted, looks: list[Paint]) -> list[str]:
+    remarks = []
     if choice.face_limit and len(scene.faces) > choice.face_limit:
-        return [f"{choice.face_limit:,} faces were asked for; {len(scene.faces):,} is as few as keep its shape."]
-    return []
+        remarks.append(f"{choice.face_limit:,} faces were asked for; {len(scene.faces):,} is as few as keep its shape.")
+    if choice.format.colour != "none" and any(look.unread for look in looks):
+        remarks.append("A texture could not be read here: too large, damaged or in an unusual form (KTX2).")
+    return remarks
 
 
-def check_print(glb: Path, size_mm: float | None = None) -> dict[str, Any]:
-    """Whether a GLB can be printed, its longest side being `size_mm`: as it is, and once it is mended.
+def _extents(scene: Scene) -> Floats:
+    return np.asarray(np.ptp(scene.positions, axis=0))
+
+
+def _verdict(scene: Scene, choice: Wanted) -> dict[str, Any] | None:
+    if not choice.format.printed:
+        return None
+    standing = placed(scene, replace(choice, up="z", pivot="bottom"))
+    return print_check(standing.positions, standing.faces).to_dict()
+
+
+def check_print(glb: Path, choice: Wanted) -> dict[str, Any]:
+    """Whether a GLB can be printed in the size of `choice`: as it is, and once it is mended, where it can be.
 
     Raises GenerationFailed for a file that nobody could open.
     """
-    size = size_mm or PRINT_SIZE
-    scene = placed(compact(Glb(glb).scene()), wanted("stl", size=size))
+    scene = compact(Glb(glb).scene())
+    scene = placed(scene, choice.of(_extents(scene)))
     verdict = print_check(scene.positions, scene.faces)
+    known = {"size_mm": choice.size_mm, "measure": choice.measure, **verdict.to_dict(), "mended": None}
     if verdict.ready:
-        return {"size_mm": size, **verdict.to_dict(), "mended": None}
-    (positions, faces), steps = mended(scene.positions, scene.faces)
-    after = print_check(positions, faces)
-    return {"size_mm": size, **verdict.to_dict(), "mended": {**after.to_dict(), "steps": steps}}
+        return known
+    try:
+        (positions, faces), steps = mended(scene.positions, scene.faces)
+    except Unavailable:  # the problems say why
+        return known
+    return {**known, "mended": {**print_check(positions, faces).to_dict(), "steps": steps or [NOTHING]}}
 
 
 def _mended(glb: Glb, scene: Scene, choice: Wanted) -> tuple[Scene, list[str]]:
-    """The scene as a solid, in one colour per vertex where it has any, and what was done to it."""
+    """The scene as a solid, in one colour per vertex where it has any, and what was done to it.
+
+    Where nothing is to be mended it stays as it is, but for vertices that are as good as at one place.
+    """
     size = choice.size_mm or PRINT_SIZE
-    stood = placed(scene, wanted("stl", size=size))
+    stood = placed(scene, wanted("stl", size=size, pivot="keep"))
     (positions, faces), notes = mended(stood.positions, stood.faces, rebuild=choice.repair == "rebuild")
+    if not notes:
+        places = np.unique(weld_numbers(scene.positions, scene.faces), return_index=True, return_inverse=True)
+        return replace(scene, positions=scene.positions[places[1][places[2]]]), [NOTHING]
+    looks = [surface.material.get("pbrMetallicRoughness", {}) for surface in scene.surfaces]
+    if any("baseColorTexture" in look for look in looks) and choice.format.colour == "textures":
+        notes.append("Its texture could not be kept: its colours are at the vertices, where the format has them.")
     colours = vertex_colours(glb, scene)
     attributes = {}
     if colours is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,36 +12,37 @@ from numpy.typing import NDArray
 
 from ..glb import Glb, Scene, Surface
 from ..thumbnail import TO_SRGB
-from .pictures import Picture, base_texture
+from .pictures import Paint, Picture, file_names, paints
 from .shape import surfaces
 from .solids import lines
 
 
 def obj(glb: Glb, scene: Scene, stem: str) -> bytes:
     """A zip of `stem`.obj, `stem`.mtl and the textures of the base colours, PNG or JPEG."""
-    pictures = {number: base_texture(glb, surface.material) for number, surface in enumerate(scene.surfaces)}
-    names = {number: f"{stem}-{number}.{picture.ending}" for number, picture in pictures.items() if picture}
+    looks = paints(glb, scene)
+    names = file_names([look.picture for look in looks], f"{stem}-")
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED, compresslevel=4) as archive:
         with archive.open(f"{stem}.obj", "w") as file:
             file.write(f"# image2model\nmtllib {stem}.mtl\no {stem}\n".encode())
-            file.writelines(_geometry(scene))
-        archive.writestr(f"{stem}.mtl", "".join(_material(n, s, names.get(n)) for n, s in enumerate(scene.surfaces)))
-        for number, name in names.items():
-            archive.writestr(name, _data(pictures[number]), zipfile.ZIP_STORED)
+            file.writelines(_geometry(scene, looks))
+        archive.writestr(f"{stem}.mtl", "".join(_material(n, look, names) for n, look in enumerate(looks)))
+        for picture, name in names.items():
+            archive.writestr(name, picture.data, zipfile.ZIP_STORED)
     return data.getvalue()
 
 
-def _data(picture: Picture | None) -> bytes:
-    return picture.data if picture else b""
-
-
-def _geometry(scene: Scene) -> Iterator[bytes]:
+def _geometry(scene: Scene, looks: list[Paint]) -> Iterator[bytes]:
     """The lines of vertices and of faces; each kind of attribute is counted on its own, from 1."""
     first = {"v": 1, "vt": 1, "vn": 1}
+    coloured = any("COLOR_0" in surface.attributes for surface in scene.surfaces)
     for number, (surface, vertices, faces) in enumerate(surfaces(scene)):
-        yield from lines("v %.7g %.7g %.7g\n", scene.positions[vertices])
-        uvs, normals = surface.attributes.get("TEXCOORD_0"), surface.attributes.get("NORMAL")
+        positions = scene.positions[vertices]
+        if coloured:
+            yield from lines("v %.7g %.7g %.7g %.4g %.4g %.4g\n", np.hstack([positions, _colours(surface, positions)]))
+        else:
+            yield from lines("v %.7g %.7g %.7g\n", positions)
+        uvs, normals = looks[number].places, surface.attributes.get("NORMAL")
         if uvs is not None:
             yield from lines("vt %.6g %.6g\n", np.column_stack([uvs[:, 0], 1 - uvs[:, 1]]))
         if normals is not None:
@@ -53,6 +54,12 @@ def _geometry(scene: Scene) -> Iterator[bytes]:
                  "vn": first["vn"] + count * (normals is not None)}  # fmt: skip
 
 
+def _colours(surface: Surface, positions: NDArray[Any]) -> NDArray[Any]:
+    """sRGB (n, 3), 0 to 1, of the vertices, as Blender and MeshLab write and read it behind the positions."""
+    linear = surface.attributes.get("COLOR_0", np.ones((len(positions), 3)))[:, :3]
+    return np.asarray(TO_SRGB[(np.clip(linear, 0, 1) * 4095).astype(int)] / 255)
+
+
 def _faces(faces: NDArray[Any], first: dict[str, int], textured: bool, with_normals: bool) -> Iterator[bytes]:
     corner = {(False, False): "%d", (True, False): "%d/%d", (False, True): "%d//%d", (True, True): "%d/%d/%d"}
     kinds = ["v", *["vt"] * textured, *["vn"] * with_normals]
@@ -60,11 +67,11 @@ def _faces(faces: NDArray[Any], first: dict[str, int], textured: bool, with_norm
     yield from lines("f " + " ".join([corner[textured, with_normals]] * 3) + "\n", numbers)
 
 
-def _material(number: int, surface: Surface, texture: str | None) -> str:
+def _material(number: int, look: Paint, names: Mapping[Picture, str]) -> str:
     """Colours in sRGB, as most readers take them."""
-    look = surface.material.get("pbrMetallicRoughness", {})
-    *linear, opacity = [*look.get("baseColorFactor", (1, 1, 1, 1)), 1][:4]
+    *linear, opacity = look.tint
     red, green, blue = (TO_SRGB[(np.clip(linear, 0, 1) * 4095).astype(int)] / 255).tolist()
-    picture = f"map_Kd {texture}\n" if texture else ""
+    picture = f"map_Kd {names[look.picture]}\n" if look.picture else ""
+    holes = f"map_d {names[look.picture]}\n" if look.picture and look.cutoff is not None else ""
     colour = f"Kd {red:.4g} {green:.4g} {blue:.4g}\nKs 0 0 0\nd {opacity:g}"
-    return f"newmtl material-{number}\n{colour}\nillum 1\n{picture}\n"
+    return f"newmtl material-{number}\n{colour}\nillum 1\n{picture}{holes}\n"

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ...errors import Unavailable
 from ..glb import Glb, Scene
+from .pictures import paints
 from .wanted import Wanted
 
 EXACT, PACKED = 1e-5, 1e-3
@@ -45,12 +46,12 @@ def demand(form: str) -> None:
         )
 
 
-def check(data: bytes, choice: Wanted, scene: Scene) -> str:
-    """Return the reader's name; raise Unavailable where it finds another mesh than `scene` in `data`."""
+def check(data: bytes, choice: Wanted, scene: Scene, textured: bool) -> str:
+    """Return the reader's name; raise Unavailable where it finds another mesh in `data`, or no texture."""
     try:
         found = _read(data, choice)
         same = found.faces == len(scene.faces) and _close(found.bounds, scene, choice)
-        sound = same and (found.textured is None or found.textured or not _textured(scene))
+        sound = same and (found.textured is None or found.textured or not textured)
     except MemoryError:
         raise
     except Exception as error:
@@ -70,14 +71,6 @@ def _close(bounds: NDArray[np.float64], scene: Scene, choice: Wanted) -> bool:
     wanted = np.array([scene.positions.min(axis=0), scene.positions.max(axis=0)], float)
     share = PACKED if choice.packing != "none" else EXACT
     return bool(np.abs(bounds - wanted).max() <= share * max(float(np.ptp(wanted, axis=0).max()), 1e-9))
-
-
-def _textured(scene: Scene) -> bool:
-    """Whether a surface has a texture of its base colour and the coordinates to place it."""
-    return any(
-        "baseColorTexture" in surface.material.get("pbrMetallicRoughness", {}) and "TEXCOORD_0" in surface.attributes
-        for surface in scene.surfaces
-    )
 
 
 def _read(data: bytes, choice: Wanted) -> Found:
@@ -109,7 +102,7 @@ def _own(data: bytes) -> Found:
         opened = Glb(Path(file.name))
         scene = opened.scene()
     bounds = np.array([scene.positions.min(axis=0), scene.positions.max(axis=0)], float)
-    return Found("meshoptimizer", len(scene.faces), bounds, _textured(scene) and bool(opened.list("images")))
+    return Found("meshoptimizer", len(scene.faces), bounds, any(one.picture for one in paints(opened, scene)))
 
 
 def _lib3mf(data: bytes) -> Found:

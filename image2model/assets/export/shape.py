@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import GenerationFailed
 from .. import meshopt
-from ..facts import renumbered
+from ..facts import closure, renumbered, weld_numbers
 from ..glb import Floats, Glb, Integers, Scene, Surface
+from ..meshopt import PERMISSIVE, PRUNE
 from ..thumbnail import TO_SRGB, base_colour
 from .wanted import Wanted
 
@@ -19,6 +21,10 @@ KEPT = {"NORMAL": 0.5, "TEXCOORD_0": 1.0, "COLOR_0": 1.0}
 """Attributes that thinning keeps, and how much each of their units counts against the longest side."""
 WIDTHS = {"NORMAL": 3, "TEXCOORD_0": 2, "COLOR_0": 4}
 NEAR_ENOUGH = 1.02
+REGULARIZE = 16
+"""A further way of meshoptimizer's to thin: to evener faces."""
+WAYS = (0, REGULARIZE, PERMISSIVE, PERMISSIVE | REGULARIZE, PERMISSIVE | PRUNE)
+"""To thin, tried until one gives few enough faces and leaves closed what was."""
 Z_UP = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]], np.float32)
 
 
@@ -31,39 +37,64 @@ def surfaces(scene: Scene) -> Iterator[tuple[Surface, slice, Integers]]:
 
 
 def compact(scene: Scene) -> Scene:
-    """The scene without the vertices that no face uses, and without surfaces that have no face."""
+    """The scene without faces of which two corners are at one place, unused vertices, and surfaces without a face.
+
+    Raises GenerationFailed (`glb_no_geometry`) where nothing is left.
+    """
     positions: list[Floats] = []
     faces: list[Integers] = []
     kept: list[Surface] = []
     first_face = first_vertex = 0
-    for surface, vertices, own in surfaces(scene):
+    for surface, vertices, every in surfaces(scene):
+        corners = scene.positions[vertices][every]
+        own = every[(corners != np.roll(corners, 1, axis=1)).any(axis=2).all(axis=1)]
         if not len(own):
             continue
         used, numbers = renumbered(own)
         attributes = {name: values[used] for name, values in surface.attributes.items()}
         positions.append(scene.positions[vertices][used])
         faces.append(numbers + first_vertex)
-        kept.append(replace(surface, first_face=first_face, first_vertex=first_vertex, attributes=attributes))
+        kept.append(Surface(first_face, first_vertex, len(own), attributes, surface.material, surface.material_index))
         first_face, first_vertex = first_face + len(own), first_vertex + len(used)
+    if not kept:
+        raise GenerationFailed("glb_no_geometry", "The generator's file holds no surface.", "Use another generator.")
     return Scene(np.concatenate(positions), np.concatenate(faces), tuple(kept), 0)
 
 
-def thinned(scene: Scene, limit: int) -> Scene:
+def thinned(scene: Scene, limit: int, *, closed: bool = False) -> Scene:
     """The scene with at most about `limit` faces: its shape, texture coordinates and colours kept as well as they can.
 
     Seams of the texture are kept while that is possible, then crossed; a scene of fewer faces comes back as it is.
+    One that is `closed` stays so where one of the WAYS leaves it closed.
     """
     if len(scene.faces) <= limit:
         return scene
     values = _attributes(scene)
-    same = _representatives(scene, values)
     weights = [weight for name, weight in KEPT.items() for _ in range(WIDTHS[name])]
-    faces = same[scene.faces]
-    for flags in (0, meshopt.PERMISSIVE, meshopt.PERMISSIVE | meshopt.PRUNE):
-        faces = meshopt.simplify(scene.positions, faces, values, weights, limit, flags)
-        if len(faces) <= limit * NEAR_ENOUGH:
-            break
-    return compact(_with_faces(scene, faces))
+    places = weld_numbers(scene.positions, scene.faces)
+    faces = whole = _representatives(scene, values)[scene.faces]
+    opened: list[Integers] = []
+    for flags in WAYS:
+        fewer = meshopt.simplify(scene.positions, faces, values, weights, limit, flags)
+        if not 0 < len(fewer) <= limit * NEAR_ENOUGH:
+            faces = fewer if len(fewer) else faces
+            continue
+        sound = [one for one in (fewer, _without_flaps(fewer, places)) if not closed or _is_closed(scene, one)]
+        if sound:
+            return compact(_with_faces(scene, sound[0]))
+        opened.append(fewer)
+        faces = whole
+    return compact(_with_faces(scene, opened[0] if opened else faces))
+
+
+def _is_closed(scene: Scene, faces: Integers) -> bool:
+    return len(faces) > 0 and closure(scene.positions, faces).watertight
+
+
+def _without_flaps(faces: Integers, places: Integers) -> Integers:
+    """Faces (k, 3) without those that have collapsed onto one another; `places` (n,) numbers where each vertex is."""
+    _, each, counts = np.unique(np.sort(places[faces], axis=1), axis=0, return_inverse=True, return_counts=True)
+    return np.asarray(faces[counts[each] == 1])
 
 
 def _attributes(scene: Scene) -> Floats:

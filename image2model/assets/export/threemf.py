@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..facts import renumbered, weld_numbers
-from ..glb import Glb, Integers, Scene, Surface
-from .pictures import Picture, base_texture
+from ..glb import Glb, Integers, Scene
+from .pictures import Paint, Picture, file_names, paints, tinted
 from .shape import surfaces, vertex_colours
 from .solids import lines
 
@@ -49,32 +49,29 @@ class Painted:
     group: int
     vertices: slice
     picture: Picture | None
+    """Tinted already: a triangle has a colour or a place on a picture."""
     places: NDArray[np.floating]
     """(vertices, 2), v upwards"""
     colours: NDArray[np.uint8]
     """(vertices, 4), sRGB and opacity"""
 
-    @property
-    def file(self) -> str:
-        """Where the picture lies in the zip."""
-        return f"3D/Textures/{self.group}.{self.picture.ending}" if self.picture else ""
-
 
 def threemf(glb: Glb, scene: Scene) -> bytes:
     """The scene as one mesh, its vertices joined across the seams of its textures, as slicers want it."""
     painted = _painted(glb, scene)
-    pictures = {one.file: one.picture.data for one in painted if one.picture}
+    files = file_names([one.picture for one in painted], "3D/Textures/")
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED, compresslevel=4) as archive:
         archive.writestr("[Content_Types].xml", CONTENT_TYPES)
         archive.writestr("_rels/.rels", RELATIONSHIPS % RELATIONSHIP % ("model", "/3D/3dmodel.model", "3dmodel"))
         with archive.open("3D/3dmodel.model", "w") as model:
-            model.writelines(_model(scene, painted))
-        if pictures:
-            links = "".join(RELATIONSHIP % (f"picture{n}", f"/{file}", "3dtexture") for n, file in enumerate(pictures))
+            model.writelines(_model(scene, painted, files))
+        if files:
+            names = enumerate(files.values())
+            links = "".join(RELATIONSHIP % (f"picture{n}", f"/{file}", "3dtexture") for n, file in names)
             archive.writestr("3D/_rels/3dmodel.model.rels", RELATIONSHIPS % links)
-        for file, content in pictures.items():
-            archive.writestr(file, content, zipfile.ZIP_STORED)
+        for picture, file in files.items():
+            archive.writestr(file, picture.data, zipfile.ZIP_STORED)
     return data.getvalue()
 
 
@@ -83,26 +80,26 @@ def _painted(glb: Glb, scene: Scene) -> list[Painted]:
     colours = vertex_colours(glb, scene)
     if colours is None:
         return []
+    looks = paints(glb, scene)
+    shown: dict[tuple[Picture | None, tuple[float, ...]], Picture | None] = {
+        (look.picture, look.tint): tinted(look.picture, look.tint) if look.picture else None for look in looks
+    }
     return [
-        Painted(FIRST_ID + 2 * number, vertices, _picture(glb, surface), _places(surface), colours[vertices])
-        for number, (surface, vertices, _) in enumerate(surfaces(scene))
+        Painted(FIRST_ID + 2 * number, vertices, shown[look.picture, look.tint], _places(look), colours[vertices])
+        for number, (look, (_, vertices, _)) in enumerate(zip(looks, surfaces(scene), strict=True))
     ]
 
 
-def _picture(glb: Glb, surface: Surface) -> Picture | None:
-    return base_texture(glb, surface.material) if "TEXCOORD_0" in surface.attributes else None
-
-
-def _places(surface: Surface) -> NDArray[np.floating]:
-    uv = surface.attributes.get("TEXCOORD_0", np.zeros((0, 2), np.float32))
+def _places(look: Paint) -> NDArray[np.floating]:
+    uv = look.places if look.places is not None else np.zeros((0, 2), np.float32)
     return np.column_stack([uv[:, 0], 1 - uv[:, 1]])
 
 
-def _model(scene: Scene, painted: list[Painted]) -> Iterator[bytes]:
+def _model(scene: Scene, painted: list[Painted], files: Mapping[Picture, str]) -> Iterator[bytes]:
     positions, faces = _joined(scene)
     yield MODEL.encode()
     for one in painted:
-        yield from _group(one)
+        yield from _group(one, files)
     usual = f' pid="{painted[0].group}" pindex="0"' if painted else ""
     yield f'<object id="1" type="model"{usual}><mesh><vertices>\n'.encode()
     yield from lines('<vertex x="%.7g" y="%.7g" z="%.7g"/>\n', positions)
@@ -116,11 +113,11 @@ def _model(scene: Scene, painted: list[Painted]) -> Iterator[bytes]:
     yield MODEL_END.encode()
 
 
-def _group(one: Painted) -> Iterator[bytes]:
+def _group(one: Painted, files: Mapping[Picture, str]) -> Iterator[bytes]:
     """What the corners of a surface's triangles point to, one for each of its vertices."""
     if one.picture:
         kind = "image/jpeg" if one.picture.ending == "jpg" else "image/png"
-        yield f'<m:texture2d id="{one.group + 1}" path="/{one.file}" contenttype="{kind}"/>\n'.encode()
+        yield f'<m:texture2d id="{one.group + 1}" path="/{files[one.picture]}" contenttype="{kind}"/>\n'.encode()
         yield f'<m:texture2dgroup id="{one.group}" texid="{one.group + 1}">\n'.encode()
         yield from lines('<m:tex2coord u="%.6g" v="%.6g"/>\n', one.places)
         yield b"</m:texture2dgroup>\n"

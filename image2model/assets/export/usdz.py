@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..glb import Glb, Integers, Scene, Surface
-from .pictures import base_texture
+from .pictures import Paint, Picture, file_names, paints
 from .shape import surfaces
 
 HEAD = """#usda 1.0
@@ -43,28 +43,35 @@ TEXTURE = """
             token inputs:sourceColorSpace = "sRGB"
             token inputs:wrapS = "repeat"
             token inputs:wrapT = "repeat"
+            float4 inputs:scale = (%g, %g, %g, %g)
             float2 inputs:st.connect = </Model/Material_%d/Place.outputs:result>
             float3 outputs:rgb
+            float outputs:a
+        }
+"""
+COLOURS = """
+        def Shader "Colours"
+        {
+            uniform token info:id = "UsdPrimvarReader_float3"
+            string inputs:varname = "displayColor"
+            float3 outputs:result
         }
 """
 
 
 def usdz(glb: Glb, scene: Scene, up: str) -> bytes:
     """The scene in metres, `up` being its axis (y or z)."""
-    files: list[tuple[str, bytes]] = []
+    looks = paints(glb, scene)
+    names = file_names([look.picture for look in looks], "textures/")
     text = [HEAD % up.upper()]
-    for number, (surface, vertices, faces) in enumerate(surfaces(scene)):
-        picture = base_texture(glb, surface.material)
-        name = f"textures/{number}.{picture.ending}" if picture else ""
-        if picture:
-            files.append((name, picture.data))
-        text += _mesh(number, surface, scene.positions[vertices], faces)
-        text += _material(number, surface, name)
+    for number, (look, (surface, vertices, faces)) in enumerate(zip(looks, surfaces(scene), strict=True)):
+        text += _mesh(number, surface, look, scene.positions[vertices], faces)
+        text += _material(number, surface, look, names)
     text.append("}\n")
-    return _aligned([("model.usda", "".join(text).encode()), *files])
+    return _aligned([("model.usda", "".join(text).encode()), *((name, one.data) for one, name in names.items())])
 
 
-def _mesh(number: int, surface: Surface, positions: NDArray[Any], faces: Integers) -> Iterator[str]:
+def _mesh(number: int, surface: Surface, look: Paint, positions: NDArray[Any], faces: Integers) -> Iterator[str]:
     low, high = positions.min(axis=0), positions.max(axis=0)
     yield f'    def Mesh "Mesh_{number}" (\n        prepend apiSchemas = ["MaterialBindingAPI"]\n    )\n    {{\n'
     yield f"        float3[] extent = [{_rows('(%.7g, %.7g, %.7g)', np.stack([low, high]))}]\n"
@@ -74,30 +81,42 @@ def _mesh(number: int, surface: Surface, positions: NDArray[Any], faces: Integer
     if "NORMAL" in surface.attributes:
         normals = _rows("(%.5g, %.5g, %.5g)", surface.attributes["NORMAL"])
         yield f'        normal3f[] normals = [{normals}] (\n            interpolation = "vertex"\n        )\n'
-    if "TEXCOORD_0" in surface.attributes:
-        u, v = surface.attributes["TEXCOORD_0"][:, :2].T
+    if "COLOR_0" in surface.attributes:
+        colours = _rows("(%.4g, %.4g, %.4g)", surface.attributes["COLOR_0"][:, :3])
+        yield f"        color3f[] primvars:displayColor = [{colours}] (\n"
+        yield '            interpolation = "vertex"\n        )\n'
+    if look.places is not None:
+        u, v = look.places.T
         places = _rows("(%.6g, %.6g)", np.column_stack([u, 1 - v]))
         yield f'        texCoord2f[] primvars:st = [{places}] (\n            interpolation = "vertex"\n        )\n'
+    yield "        uniform bool doubleSided = 1\n" if look.double_sided else ""
     yield '        uniform token subdivisionScheme = "none"\n'
     yield f"        rel material:binding = </Model/Material_{number}>\n    }}\n"
 
 
-def _material(number: int, surface: Surface, texture: str) -> Iterator[str]:
-    look = surface.material.get("pbrMetallicRoughness", {})
-    red, green, blue, opacity = [*look.get("baseColorFactor", (1, 1, 1, 1)), 1][:4]
-    colour = (
-        f"color3f inputs:diffuseColor.connect = </Model/Material_{number}/Picture.outputs:rgb>"
-        if texture
-        else f"color3f inputs:diffuseColor = ({red:g}, {green:g}, {blue:g})"
-    )
+def _material(number: int, surface: Surface, look: Paint, names: Mapping[Picture, str]) -> Iterator[str]:
+    given = surface.material.get("pbrMetallicRoughness", {})
+    red, green, blue, opacity = look.tint
+    here = f"</Model/Material_{number}"
+    painted = "COLOR_0" in surface.attributes
+    if look.picture:
+        colour = f"diffuseColor.connect = {here}/Picture.outputs:rgb>"
+    elif painted:
+        colour = f"diffuseColor.connect = {here}/Colours.outputs:result>"
+    else:
+        colour = f"diffuseColor = ({red:g}, {green:g}, {blue:g})"
+    holes = look.picture and look.cutoff is not None
     yield f'    def Material "Material_{number}"\n    {{\n'
-    yield f"        token outputs:surface.connect = </Model/Material_{number}/Surface.outputs:surface>\n"
+    yield f"        token outputs:surface.connect = {here}/Surface.outputs:surface>\n"
     yield '        def Shader "Surface"\n        {\n            uniform token info:id = "UsdPreviewSurface"\n'
-    yield f"            {colour}\n            float inputs:opacity = {opacity:g}\n"
-    yield f"            float inputs:metallic = {look.get('metallicFactor', 1):g}\n"
-    yield f"            float inputs:roughness = {look.get('roughnessFactor', 1):g}\n"
+    yield f"            color3f inputs:{colour}\n"
+    yield f"            float inputs:opacity{f'.connect = {here}/Picture.outputs:a>' if holes else f' = {opacity:g}'}\n"
+    yield f"            float inputs:opacityThreshold = {look.cutoff:g}\n" if holes else ""
+    yield f"            float inputs:metallic = {given.get('metallicFactor', 1):g}\n"
+    yield f"            float inputs:roughness = {given.get('roughnessFactor', 1):g}\n"
     yield "            token outputs:surface\n        }\n"
-    yield TEXTURE % (texture, number) if texture else ""
+    yield TEXTURE % (names[look.picture], *look.tint, number) if look.picture else ""
+    yield COLOURS if painted and not look.picture else ""
     yield "    }\n"
 
 

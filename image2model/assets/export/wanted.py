@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ...errors import OptionRefused
+from ..glb import Floats
 
 Up = Literal["y", "z"]
 
@@ -46,6 +47,8 @@ UNITS: Mapping[str, float] = {"mm": 1.0, "cm": 10.0, "m": 1000.0, "in": 25.4}
 PRINT_SIZE = 100.0
 FEWEST, MOST = 4, 5_000_000
 PIVOTS = {"keep": "as made", "centre": "its middle", "bottom": "the middle of its bottom"}
+MEASURES = {"longest": "", "height": "-high"}
+"""What a size is of, and how a file's name says it."""
 PACKINGS = {"none": "", "meshopt": "meshopt", "draco": "Draco"}
 REPAIRS = {"none": "", "solid": "mended to a solid", "rebuild": "given a new closed skin"}
 
@@ -56,17 +59,25 @@ class Wanted:
 
     format: Format
     size_mm: float | None
-    """Millimetres of the longest side; None: as large as the file says."""
+    """Millimetres of what `measure` says; None: as large as the file says."""
     up: Up
     pivot: str
     face_limit: int | None
     packing: str
     repair: str
+    measure: str = "longest"
+
+    def of(self, extents: Floats) -> Wanted:
+        """The same choice, its size that of the longest side, for a mesh of these extents (3,), Y up."""
+        if self.measure == "longest" or not self.size_mm:
+            return self
+        share = float(extents.max() / extents[1]) if extents[1] else 1.0
+        return replace(self, size_mm=self.size_mm * share, measure="longest")
 
     @property
     def slug(self) -> str:
         """The choice as part of a file name, one for each choice; what is the format's own way is not named."""
-        size = f"{self.size_mm:g}mm" if self.size_mm else ""
+        size = f"{self.size_mm:g}mm{MEASURES[self.measure]}" if self.size_mm else ""
         faces = f"{self.face_limit}-faces" if self.face_limit else ""
         parts = [size, faces, self.packing, self.repair, self.up + "-up" if self.up != self.format.up else "",
                  "" if self.pivot == usual_pivot(self.format) else self.pivot]  # fmt: skip
@@ -92,6 +103,7 @@ def wanted(
     *,
     size: float | str | None = None,
     unit: str | None = None,
+    measure: str | None = None,
     up: str | None = None,
     pivot: str | None = None,
     face_limit: float | str | None = None,
@@ -100,7 +112,8 @@ def wanted(
 ) -> Wanted:
     """Return the choice, defaults filled in; raise OptionRefused where one does not fit.
 
-    `size` is the longest side, in `unit`; numbers may be text, and empty text counts as nothing.
+    `size` is the longest side or, where `measure` says so, the height, in `unit`; numbers may be text, and empty text
+    counts as nothing.
     """
     form = FORMATS[_one_of("format", format or "glb", FORMATS)]
     scale = UNITS[_one_of("unit", unit or "mm", UNITS)]
@@ -117,6 +130,7 @@ def wanted(
         face_limit=int(faces) if faces else None,
         packing=packed,
         repair=_one_of("repair", repair or "none", REPAIRS),
+        measure=_one_of("measure", measure or "longest", MEASURES),
     )
 
 

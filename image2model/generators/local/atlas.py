@@ -11,11 +11,16 @@ from PIL import Image
 from scipy import ndimage
 
 from .subject import Array, Subject
+from .wrap import Wrap
 
 PAD = 8
 """Pixels around each half, so that no mip level mixes one half with the other."""
 SOFT_SIDE = 128
 """The soft back is painted this small: the front's fine detail would look like a ghost of it."""
+THIN = SOFT_SIDE / 16
+"""What is thinner counts as so thick: there is no face on it whose ghost could appear."""
+SHOWN, HIDDEN = 0.1, 0.33
+"""In radii: how far over the rim the soft back shows the photograph's mirror image, and where nothing of it is left."""
 JPEG_QUALITY = 90
 DEEP = 2
 """So many times as far from the outline as what is behind shines through, a pixel is the subject's for certain."""
@@ -28,6 +33,8 @@ class Atlas:
     image: Image.Image
     crop: tuple[int, int]
     """Width and height of the crop."""
+    moved: NDArray[np.float64]
+    """(n, 2): by how many pixels the sheet's first points are moved on the back, where its texture lies evenly."""
 
     def front(self, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the texture coordinates (n, 2) of points (n, 2) of the crop, on the photograph."""
@@ -35,18 +42,19 @@ class Atlas:
         return np.asarray((pixels + PAD) / (2 * width, height))
 
     def back(self, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the texture coordinates (n, 2) of points (n, 2) of the crop, on the back's half."""
-        return np.asarray(self.front(pixels) + np.array([0.5, 0]))
+        """Return the texture coordinates (n, 2) of all the sheet's points (n, 2), in pixels, on the back's half."""
+        still = np.zeros((len(pixels) - len(self.moved), 2))
+        return np.asarray(self.front(pixels + np.concatenate([self.moved, still])) + np.array([0.5, 0]))
 
 
-def make_atlas(subject: Subject, back: str) -> Atlas:
-    """Paint the texture of `subject`; `back` is one of BACKS."""
-    core = _core(subject.alpha)
-    front = bleed(subject.rgb, core)
-    halves = [front, BACKS[back](front, subject.alpha)]
+def make_atlas(subject: Subject, back: str, wrap: Wrap, step: tuple[float, float]) -> Atlas:
+    """Paint the texture of `subject`; `back` is one of BACKS, `wrap` says how it lies, in cells of `step` pixels."""
+    front = bleed(subject.rgb, _core(subject.alpha))
+    halves = [front, BACKS[back](front, subject.alpha, (wrap.radius * np.mean(step)).astype(np.float32))]
     padded = [np.pad(half, ((PAD, PAD), (PAD, PAD), (0, 0)), mode="edge") for half in halves]
     pixels = np.concatenate(padded, axis=1).clip(0, 255).round().astype(np.uint8)
-    return Atlas(Image.fromarray(pixels), (subject.alpha.shape[1], subject.alpha.shape[0]))
+    moved = wrap.moved * step if BACKS[back] is _soft else wrap.moved[:0]
+    return Atlas(Image.fromarray(pixels), (subject.alpha.shape[1], subject.alpha.shape[0]), moved)
 
 
 def bleed(rgb: Array, weight: Array) -> Array:
@@ -89,28 +97,31 @@ def _eroded(mask: NDArray[np.bool_], pixels: int) -> NDArray[np.bool_]:
     return np.asarray(ndimage.binary_erosion(mask, iterations=pixels, border_value=1))
 
 
-def _soft(front: Array, alpha: Array) -> Array:
-    """Return the colours of the rim, spread softly over the back."""
+def _soft(front: Array, alpha: Array, radius: Array) -> Array:
+    """Return the photograph's mirror image at the rim, its colours there spread softly over the rest."""
     height, width = alpha.shape
     scale = SOFT_SIDE / max(height, width)
     size = max(4, round(width * scale)), max(4, round(height * scale))
     small = np.stack([_resize(front[..., channel], size) for channel in range(3)], axis=2)
     # Where the frame cuts the subject there is no rim: its walls would get the photo's last row, drawn out to stripes.
-    beyond = "nearest" if alpha.min() < 0.5 else "constant"
-    inside = ndimage.gaussian_filter(_resize(alpha, size), SOFT_SIDE / 24, mode=beyond)
+    cut = alpha.min() < 0.5
+    small_alpha = _resize(alpha, size)
+    inside = ndimage.gaussian_filter(small_alpha, SOFT_SIDE / 24, mode="nearest" if cut else "constant")
     near_rim = np.clip((0.95 - inside) / 0.35, 0, 1).astype(np.float32)
     spread = ndimage.gaussian_filter(bleed(small, near_rim), (3, 3, 0), mode="nearest")
     large = np.stack([_resize(spread[..., channel], (width, height)) for channel in range(3)], axis=2)
-    detail = _resize(np.clip((0.75 - inside) / 0.25, 0, 1).astype(np.float32), (width, height))
-    return np.asarray(large + (front - large) * np.clip(detail, 0, 1)[..., None], np.float32)
+    beyond = np.pad(small_alpha > 0.5, 1, mode="edge" if cut else "constant")
+    over = ndimage.distance_transform_edt(beyond)[1:-1, 1:-1] / np.maximum(_resize(radius, size) * scale, THIN)
+    shown = np.clip((HIDDEN - over) / (HIDDEN - SHOWN), 0, 1).astype(np.float32)
+    return np.asarray(large + (front - large) * _resize(shown, (width, height)).clip(0, 1)[..., None], np.float32)
 
 
-def _mirrored(front: Array, alpha: Array) -> Array:
+def _mirrored(front: Array, alpha: Array, radius: Array) -> Array:
     """Return the photograph itself: seen from behind, it is its own mirror image."""
     return front
 
 
-def _plain(front: Array, alpha: Array) -> Array:
+def _plain(front: Array, alpha: Array, radius: Array) -> Array:
     """Return one colour, the subject's mean."""
     mean = np.average(front.reshape(-1, 3), axis=0, weights=alpha.ravel() + 1e-6)
     return np.broadcast_to(mean.astype(np.float32), front.shape)
@@ -120,7 +131,7 @@ def _resize(values: Array, size: tuple[int, int]) -> Array:
     return np.asarray(Image.fromarray(values).resize(size, Image.Resampling.BICUBIC), np.float32)
 
 
-BACKS: dict[str, Callable[[Array, Array], Array]] = {
+BACKS: dict[str, Callable[[Array, Array, Array], Array]] = {
     "soft colours": _soft,
     "mirrored photo": _mirrored,
     "plain": _plain,

@@ -17,6 +17,7 @@ from .shading import flatness, light_on
 from .sheet import Grid, Sheet, make_grid, make_sheet
 from .solid import make_solid
 from .subject import Subject, find_subject, whole_picture
+from .wrap import Wrap, unmoved, wrapped
 
 Floats = NDArray[np.float64]
 Stage = Callable[[float, str], None]
@@ -41,9 +42,9 @@ def preview(image: Image.Image, options: Mapping[str, Any], face_limit: int | No
     subject = whole_picture(image) if as_card else find_subject(image)
     stage(0.4, "shaping")
     grid, sheet = _fit(subject, CELLS[options.get("detail", "medium")], face_limit)
-    front, back = (_card if as_card else _inflated)(subject, grid, float(options.get("thickness", 1.0)))
+    front, back, wrap = (_card if as_card else _inflated)(subject, grid, float(options.get("thickness", 1.0)))
     stage(0.7, "texturing")
-    atlas = make_atlas(subject, options.get("back", next(iter(BACKS))))
+    atlas = make_atlas(subject, options.get("back", next(iter(BACKS))), wrap, grid.step)
     solid = make_solid(sheet, front, back, grid.step, atlas)
     return write_glb(solid, atlas.image, "relief card" if as_card else "inflated preview", JPEG_QUALITY)
 
@@ -59,16 +60,16 @@ def _fit(subject: Subject, cells: int, face_limit: int | None) -> tuple[Grid, Sh
         cells = max(FEWEST_CELLS, min(cells - 1, int(cells * (face_limit / faces) ** 0.5)))
 
 
-def _inflated(subject: Subject, grid: Grid, thickness: float) -> tuple[Floats, Floats]:
-    depth = inflate(grid, flatness(subject, grid)) * thickness
-    return depth, -depth
+def _inflated(subject: Subject, grid: Grid, thickness: float) -> tuple[Floats, Floats, Wrap]:
+    depth = inflate(grid, flatness(subject, grid))
+    return depth * thickness, -depth * thickness, wrapped(grid, depth)
 
 
-def _card(subject: Subject, grid: Grid, thickness: float) -> tuple[Floats, Floats]:
+def _card(subject: Subject, grid: Grid, thickness: float) -> tuple[Floats, Floats, Wrap]:
     """Return the front of a card in relief, bright parts raised, and its flat back."""
     longest = max(grid.level.shape) - 1
     smooth = ndimage.gaussian_filter(light_on(subject, grid), (longest + 1) / 120, mode="nearest")
     span = float(np.ptp(smooth))
     relief = (smooth - smooth.min()) / span if span > 1 else np.zeros_like(smooth)
     front = longest * (CARD + RELIEF * thickness * relief.ravel())
-    return front, np.full(front.shape, -CARD * longest)
+    return front, np.full(front.shape, -CARD * longest), unmoved(grid)

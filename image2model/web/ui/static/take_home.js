@@ -6,7 +6,7 @@ const address = (place, names) => {
   for (const name of names) if (fields.get(name)) query.set(name, fields.get(name));
   return `batches/${form().dataset.batch}/${place}?${query}`;
 };
-const ALL = ["format", "size", "unit", "up", "face_limit", "repair"];
+const ALL = ["format", "size", "unit", "measure", "up", "face_limit", "repair"];
 const note = (text) => {
   element.querySelector(".take-note").textContent = text;
 };
@@ -42,7 +42,7 @@ const check = async () => {
   // The last verdict stays until the next is there: a box that shrinks would pull the buttons from under a click.
   box.classList.add("busy");
   if (!box.textContent) box.innerHTML = "<p>Checking whether it can be printed …</p>";
-  const answer = await fetch(address(`${form().dataset.number}/print-check`, ["size", "unit"])).catch(() => null);
+  const answer = await fetch(address(`${form().dataset.number}/print-check`, ["size", "unit", "measure"])).catch(() => null);
   const found = await answer?.json().catch(() => null);
   if (mine !== checks) return;
   box.classList.remove("busy");
@@ -52,9 +52,10 @@ const check = async () => {
     return;
   }
   const mends = found.mended?.ready ? ["Mending it makes it ready: choose “close small holes …”."] : [];
+  const length = `${found.size_mm.toLocaleString()} mm`;
   const skin = found.mended && !found.mended.ready ? ["Small repairs are not enough: try “give it a new closed skin”."] : [];
   box.innerHTML = `<p class="${found.ready ? "good" : "bad"}">${found.ready ? "Ready to print" : "Not ready to print yet"}
-    at ${found.size_mm.toLocaleString()} mm</p>
+    ${found.measure === "height" ? `${length} high` : `at ${length}`}</p>
     <ul>${list(found.problems, "bad")}${list([...mends, ...skin, ...found.advice], "hint")}</ul>`;
 };
 
@@ -77,7 +78,7 @@ document.addEventListener("board", follow);
 element.addEventListener("change", (event) => {
   note("");
   follow();
-  if (["format", "size", "unit"].includes(event.target.name)) check();
+  if (["format", "size", "unit", "measure"].includes(event.target.name)) check();
 });
 element.addEventListener("submit", (event) => {
   event.preventDefault();

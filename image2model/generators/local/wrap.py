@@ -1,0 +1,56 @@
+"""How the back's texture lies on the surface: evenly, and not drawn out where the surface is steep.
+
+What is painted as it is seen from straight behind has little paint for the steep sides. So each point takes its colour
+from where it would be if the surface were rolled flat: on a ball of radius R, what is r from the middle lies at
+R · arcsin(r / R), here times 2/π to stay within the outline (the azimuthal equidistant projection). Each point is taken
+to lie on a ball of its own: half its thickness z is √(R² - r²) there, so the way to the ball's middle is ∇(z²) / 2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from .sheet import Grid
+
+Floats = NDArray[np.float64]
+
+SMOOTH = 2.0
+"""Cells over which the ways, and twice as many over which the radii, are evened out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wrap:
+    """How far a texture is moved to lie evenly, and how round the surface is; both in cells."""
+
+    moved: Floats
+    """(n, 2): columns and rows, at the grid's inside points in reading order."""
+    radius: Floats
+    """(rows, columns): of the ball on which the surface lies there."""
+
+
+def wrapped(grid: Grid, depth: Floats) -> Wrap:
+    """Return how a texture lies evenly on a body of half thickness `depth` (n,), in cells, as `inflate` gives it."""
+    inside = grid.inside
+    squared = np.full(inside.shape, np.nan)
+    squared[inside] = depth**2
+    ways = [_even(np.diff(squared, axis=axis, append=np.nan) / 2, SMOOTH) for axis in (1, 0)]
+    off = np.hypot(*ways)
+    radius = np.sqrt(squared + off**2)
+    rolled = radius * np.arcsin(off / radius) * 2 / np.pi
+    share = np.where(off > 0, 1 - rolled / np.maximum(off, 1e-9), 0)
+    return Wrap(np.column_stack([(way * share)[inside] for way in ways]), _even(radius, 2 * SMOOTH))
+
+
+def unmoved(grid: Grid) -> Wrap:
+    """Return how a texture lies on the flat back of a card: as it is, with an edge like that of a small ball."""
+    return Wrap(np.zeros((int(grid.inside.sum()), 2)), np.full(grid.inside.shape, max(grid.inside.shape) / 8))
+
+
+def _even(values: Floats, cells: float) -> Floats:
+    """Return `values` smoothed, and gone on to where they are not known (NaN)."""
+    known = ndimage.gaussian_filter(np.isfinite(values).astype(float), cells, mode="nearest")
+    return np.asarray(ndimage.gaussian_filter(np.nan_to_num(values), cells, mode="nearest") / np.maximum(known, 1e-6))
