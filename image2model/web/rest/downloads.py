@@ -19,7 +19,7 @@ from .common import StudioDep, moment
 from .errors import documented
 
 router = APIRouter(
-    prefix="/download", tags=["download"], dependencies=[Depends(reader)], responses=documented(403, 404, 503)
+    prefix="/download", tags=["download"], dependencies=[Depends(reader)], responses=documented(403, 404, 429, 503)
 )
 MESH = "model/gltf-binary"
 RANGE = {
