@@ -201,7 +201,7 @@ async def analyze(
     )
 
 
-@readers.get("/summary/daily", include_in_schema=False)
+@readers.get("/summary/daily", responses=documented(400))
 @readers.get("/daily-summary", responses=documented(400))
 async def daily_summary(
     request: Request,
@@ -296,11 +296,11 @@ EXPORTED: dict[str, Any] = {
 @readers.post("/export", openapi_extra=any_form(Export), **EXPORTED)
 async def exported(asked: ExportDep, studio: StudioDep) -> StreamingResponse:
     """The lines themselves, as they are read."""
-    end = _moment(asked.end_date or now())
-    if len(asked.end_date) == len("YYYY-MM-DD"):
+    end, whole_day = _moment(asked.end_date or now()), len(asked.end_date) == len("YYYY-MM-DD")
+    if whole_day:
         end += DAY
     start = _moment(asked.start_date) if asked.start_date else end - DAY
-    if start > end:
+    if start > end or (whole_day and start == end):
         raise HTTPException(400, "The start date must be before the end date.")
     wanted = Wanted(kinds=_kinds(",".join(asked.log_types)), since=start, until=end)
     name = f"image2model-logs-{start:%Y%m%d}-{end - timedelta(microseconds=1):%Y%m%d}.{asked.format}"
