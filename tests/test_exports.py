@@ -604,6 +604,33 @@ def test_a_texture_is_lost_only_where_something_was_mended_and_that_is_told(made
     assert any("texture could not be kept" in note for note in found["notes"]) == (form not in ("ply", "stl"))
 
 
+@pytest.mark.parametrize("detail", ["low", "high"])
+@pytest.mark.parametrize("picture", sorted(Path("examples").glob("*.jpg")), ids=lambda path: path.stem)
+def test_walls_of_the_local_engine_s_meshes_raise_no_alarm(tmp_path, picture, detail):
+    """What the embedded engine makes is ready to print: thick enough, and it does not pass through itself."""
+    glb = tmp_path / "model.glb"
+    glb.write_bytes(local_shapes.make(Image.open(picture).convert("RGB"), detail=detail))
+    found = check_print(glb, wanted("stl"))
+    assert found["problems"] == []
+    assert "It does not pass through itself." in found["fine"]
+
+
+@pytest.mark.parametrize(("wall", "ready"), [(0.001, False), (0.007, False), (0.01, True)])
+def test_walls_that_are_too_thin_are_told(tmp_path, wall, ready):
+    """A cup of 100 mm with walls of .1 or .7 mm is not ready, one with walls of 1 mm is."""
+    found = checked(meshes.thin_cup(wall), tmp_path / "model.glb")
+    assert found["ready"] == ready
+    assert ready or "of its walls are thinner than 0.8 mm" in " ".join(found["problems"])
+
+
+def test_a_mesh_that_passes_through_itself_is_told_and_a_new_skin_mends_it(made, tmp_path):
+    """A tube that crosses itself is not ready; wrapped in a new skin it is."""
+    found = checked(meshes.eight(), tmp_path / "model.glb")
+    assert found["problems"] == ["It passes through itself: a new skin would mend that."]
+    _, path = made(meshes.eight().export(file_type="glb"), "glb", repair="rebuild")
+    assert check_print(path, wanted("stl"))["ready"]
+
+
 @pytest.mark.parametrize("repair", ["solid", "rebuild"])
 @pytest.mark.parametrize("form", ["stl", "3mf", "glb"])
 def test_a_mended_export_is_a_solid_that_stands(made, form, repair):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,11 +14,16 @@ from .caps import Mesh, Rim, capped, nested, rims, thickness, width
 from .facts import Closure, closure, is_flat, pieces, renumbered, vertices_of, weld, weld_numbers
 from .glb import Floats, Integers
 from .shells import NOWHERE, shells
+from .walls import walls
 
 MOST_FACES = 1_000_000
 """More than this makes slicers slow."""
 THINNEST = 0.8
 """Millimetres: two lines of a common nozzle."""
+THIN_SHARE = 0.03
+"""Of a surface that may be thinner: points, edges and thin ends."""
+OVERLAP = 0.005
+"""Share of the longest side that a mesh may lie in itself."""
 BASE_SHARE = 0.02
 """Of the area that the mesh covers seen from above, to be flat at the bottom for it to stand."""
 BASE_CUT, BASE_CUTS = 0.004, 6
@@ -65,9 +71,25 @@ def print_check(positions: Floats, faces: Integers) -> Verdict:
         (found.parts <= 1, "It is one piece.", f"It is made of {_count(found.parts, 'piece')}."),
         (min(size) >= THINNEST, f"Its thinnest side has {min(size):.1f} mm.",
          f"Its thinnest side has only {min(size):.2f} mm."),
+        *(_inner(positions, faces, found) if found.solid and not found.inside_out else ()),
     ):  # fmt: skip
         (fine if good else problems).append(told if good else wrong)
     return Verdict(not problems, tuple(fine), tuple(problems), tuple(_advice(positions, faces)))
+
+
+def _inner(positions: Floats, faces: Integers, found: Closure) -> Iterator[tuple[bool, str, str]]:
+    """What lines through a solid, right side out, tell: whether it is good, and what to say if it is and if not."""
+    seen = walls(positions[faces].astype(np.float64))
+    thin = float((seen.thickness < THINNEST).mean())
+    yield (
+        thin <= THIN_SHARE,
+        f"Its walls have {THINNEST} mm and more, by {len(seen.thickness)} places.",
+        f"{thin:.0%} of its walls are thinner than {THINNEST} mm, down to {seen.thickness.min():.2g} mm: "
+        "print it larger.",
+    )
+    if found.parts == 1:
+        crossing = int((seen.overlap > OVERLAP * _longest(positions, faces)).sum())
+        yield crossing < 2, "It does not pass through itself.", "It passes through itself: a new skin would mend that."
 
 
 def _has_body(positions: Floats, faces: Integers) -> bool:

@@ -14,6 +14,8 @@ Corners = NDArray[np.float64]
 MOST_JUDGED = 256
 """So many shells, the largest, are looked at one by one."""
 NOWHERE = -1
+AT_ONCE = 32_768
+"""Faces that lines are tried against together, which bounds the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +49,8 @@ def shells(corners: Corners, of_face: Integers) -> Shells:
     turned = np.zeros(len(volumes), bool)
     if not (volumes < 0).any():
         return Shells(of_face, volumes, around, turned)
-    lines = Lines(corners, 2)
-    for shell in np.argsort(-np.abs(volumes))[:MOST_JUDGED]:
-        winding = _windings(lines, of_face, shell, len(volumes))
+    judged = np.argsort(-np.abs(volumes))[:MOST_JUDGED]
+    for shell, winding in zip(judged.tolist(), _windings(corners, of_face, judged), strict=True):
         inwards = volumes[shell] < 0
         turned[shell] = winding.sum() <= 0 if inwards else winding.sum() < 0
         if winding.any() and inwards != turned[shell]:
@@ -65,38 +66,61 @@ def _volumes(corners: Corners, of_face: Integers) -> NDArray[np.float64]:
         return np.asarray(np.bincount(of_face, np.einsum("ij,ij->i", a, np.cross(b, c)) / 6), float)
 
 
-def _windings(lines: Lines, of_face: Integers, shell: int, count: int) -> Integers:
-    """How often each shell (count,) winds around a point of `shell`, by what a line upwards crosses; 0 for itself."""
-    own = lines.corners[np.argmax(of_face == shell)]
-    point = np.array([0.31, 0.27, 0.42]) @ own
-    faces, heights, signs = lines.crossed(point[:2])
-    above = (heights > point[2]) & (of_face[faces] != shell)
-    return np.bincount(of_face[faces[above]], signs[above], count).astype(np.intp)
+def _windings(corners: Corners, of_face: Integers, judged: Integers) -> Integers:
+    """How often each shell winds around a point of each of `judged` (j,), 0 for itself: (j, k), by lines upwards."""
+    count = int(of_face.max()) + 1
+    first = np.zeros(count, np.intp)
+    first[of_face[::-1]] = np.arange(len(of_face))[::-1]
+    points = np.einsum("c,jcx->jx", [0.31, 0.27, 0.42], corners[first[judged]])
+    found = crossings(corners, points[:, :2], 2)
+    crossed = of_face[found.faces]
+    above = (found.depths > points[found.lines, 2]) & (crossed != judged[found.lines])
+    cells = found.lines[above] * count + crossed[above]
+    return np.bincount(cells, found.signs[above], len(judged) * count).astype(np.intp).reshape(-1, count)
 
 
-class Lines:
-    """Lines along one axis through a mesh, and what they cross."""
+@dataclass(frozen=True, slots=True)
+class Crossings:
+    """Where lines cross faces."""
 
-    def __init__(self, corners: Corners, axis: int) -> None:
-        """Of faces with these `corners` (m, 3, 3), `axis` 0, 1 or 2."""
-        self.corners, self.axis = corners, axis
-        self.across = [(axis + 1) % 3, (axis + 2) % 3]
-        self._low, self._high = (
-            [bound.reduce([corners[:, corner, k] for corner in range(3)]) for k in self.across]
-            for bound in (np.minimum, np.maximum)
-        )
+    lines: Integers
+    """(c,) The number of the line."""
+    faces: Integers
+    """(c,)"""
+    depths: NDArray[np.float64]
+    """(c,) How far along the line."""
+    signs: Integers
+    """(c,) 1 where the line leaves what the face belongs to, -1 where it enters."""
 
-    def crossed(self, place: NDArray[np.float64]) -> tuple[Integers, NDArray[np.float64], Integers]:
-        """The faces (c,) that a line crosses, how far along it, and 1 for each it leaves by, -1 for each it enters by.
 
-        `place` (2,) is where the line stands on the two axes that follow its own.
-        """
-        near = np.flatnonzero((self._low[0] <= place[0]) & (self._high[0] >= place[0]))
-        near = near[(self._low[1][near] <= place[1]) & (self._high[1][near] >= place[1])]
-        flat = self.corners[near][:, :, self.across] - place
-        after = np.roll(flat, -1, axis=1)
-        shares = np.roll(flat[:, :, 0] * after[:, :, 1] - flat[:, :, 1] * after[:, :, 0], -1, axis=1)
-        area = shares.sum(axis=1)
-        hit = (area != 0) & (shares * np.sign(area)[:, None] >= 0).all(axis=1)
-        depths = (self.corners[near[hit]][:, :, self.axis] * shares[hit]).sum(axis=1) / area[hit]
-        return near[hit], depths, np.sign(area[hit]).astype(np.intp)
+def crossings(corners: Corners, places: NDArray[np.float64], axis: int) -> Crossings:
+    """Where lines along `axis` (0, 1 or 2) cross faces with `corners` (m, 3, 3).
+
+    `places` (l, 2) is where each line stands on the two axes that follow its own.
+    """
+    order = np.argsort(places[:, 0])
+    found = [_crossings(corners, start, places[order], axis) for start in range(0, len(corners), AT_ONCE)]
+    lines, faces, depths, signs = map(np.concatenate, zip(*found, strict=True))
+    return Crossings(order[lines], faces, depths, signs)
+
+
+def _crossings(
+    corners: Corners, start: int, places: NDArray[np.float64], axis: int
+) -> tuple[Integers, Integers, NDArray[np.float64], Integers]:
+    """Crossings of the faces from `start` on with lines whose `places` (l, 2) go up on their first axis."""
+    u, v = (axis + 1) % 3, (axis + 2) % 3
+    some = corners[start : start + AT_ONCE]
+    low, high = (bound.reduce([some[:, 0], some[:, 1], some[:, 2]]) for bound in (np.minimum, np.maximum))
+    begin = np.searchsorted(places[:, 0], low[:, u])
+    counts = np.searchsorted(places[:, 0], high[:, u], side="right") - begin
+    faces = np.repeat(np.arange(len(some)), counts)
+    lines = np.arange(len(faces)) - np.repeat(np.cumsum(counts) - counts - begin, counts)
+    near = (low[faces, v] <= places[lines, 1]) & (high[faces, v] >= places[lines, 1])
+    faces, lines = faces[near], lines[near]
+    flat = some[faces][:, :, [u, v]] - places[lines][:, None]
+    after = np.roll(flat, -1, axis=1)
+    shares = np.roll(flat[:, :, 0] * after[:, :, 1] - flat[:, :, 1] * after[:, :, 0], -1, axis=1)
+    area = shares.sum(axis=1)
+    hit = (area != 0) & (shares * np.sign(area)[:, None] >= 0).all(axis=1)
+    depths = (some[faces[hit]][:, :, axis] * shares[hit]).sum(axis=1) / area[hit]
+    return lines[hit], faces[hit] + start, depths, np.sign(area[hit]).astype(np.intp)

@@ -16,7 +16,7 @@ from .auth import admin
 from .common import StudioDep, moment, now
 from .errors import documented
 
-router = APIRouter(prefix="/admin", tags=["admin"], dependencies=[Depends(admin)], responses=documented(403, 503))
+router = APIRouter(prefix="/admin", tags=["admin"], dependencies=[Depends(admin)], responses=documented(403, 429, 503))
 
 MB, GB = 1_000_000, 1_000_000_000
 Directory = Literal["uploads", "results"]
