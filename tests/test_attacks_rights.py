@@ -114,4 +114,4 @@ def test_no_host_route_of_the_api_answers_without_its_key(visitor: httpx.Client,
     for path in host:
         for method in paths[path]:
             answer = visitor.request(method, re.sub(r"{\w+}", owned, path), headers=headers)
-            assert (path, method, answer.status_code) == (path, method, 403)
+            assert answer.status_code in ((403, 429) if given else (403,)), (path, method)

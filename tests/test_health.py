@@ -23,7 +23,9 @@ from image2model.errors import GenerationFailed
 from image2model.ops import health
 from image2model.ops.health import Component, Health, Look, overall
 from image2model.ops.metrics import exposition
+from image2model.ops.shelf import statistics as statistics_of_logs
 from image2model.studio import Studio
+from image2model.web.rest.admin import _folders
 from image2model.workers import Workers
 from tests.browser import ROOT, App
 from tests.fal_helpers import generator as fal_generator
@@ -171,6 +173,19 @@ async def test_a_studio_that_is_not_started_is_not_ready(tmp_path):
     assert await Health(studio).not_ready() == []
     await studio.close()
     assert (await part(studio, "generator")).status == "unhealthy"
+
+
+async def test_a_disk_is_as_full_as_df_tells_it(studio, monkeypatch):
+    """What the system keeps for itself cannot be used, so it does not count as free: everywhere the same."""
+    reserved = os.statvfs_result((4096, 4096, 1000, 150, 50, 0, 0, 0, 0, 255))
+    monkeypatch.setattr(os, "statvfs", lambda _: reserved)
+    told = {
+        (await part(studio, "disk_space")).details["usage_percent"],
+        health.system(studio)["disk_usage_percent"],
+        statistics_of_logs(studio.folders.data)["disk_usage"]["usage_percent"],
+        _folders(await studio.host.disk_usage()).output_dir.disk_usage_percent,
+    }
+    assert told == {94.4}
 
 
 async def test_fal_is_judged_by_its_outcomes(studio, generator, tmp_path):

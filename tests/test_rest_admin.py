@@ -11,12 +11,14 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.attacks import stranger
 from tests.browser import ADMIN_KEY, App
 from tests.test_rest_contract import ROCKET, events, post
 
 ROUTES = (
-    ("GET", "disk-usage"), ("GET", "system-health"), ("POST", "cleanup"), ("POST", "cleanup-job"),
-    ("GET", "list-files"), ("DELETE", "delete-job/x"),
+    ("GET", "admin/disk-usage"), ("GET", "admin/system-health"), ("POST", "admin/cleanup"),
+    ("POST", "admin/cleanup-job"), ("GET", "admin/list-files"), ("DELETE", "admin/delete-job/x"),
+    ("POST", "logs/rotate"), ("DELETE", "logs/cleanup"),
 )  # fmt: skip
 
 
@@ -58,7 +60,8 @@ def large(app: App, host: httpx.Client) -> dict[str, Any]:
 @pytest.mark.parametrize(("key", "message"), [("", "Not authenticated"), ("Bearer wrong", "Invalid admin API key")])
 def test_nobody_else_gets_in(app, method, path, key, message):
     """Every route asks for the admin key before it looks at anything."""
-    answer = httpx.request(method, f"{app.url}/api/v1/admin/{path}", headers={"Authorization": key} if key else {})
+    with stranger(app, 4) as visitor:  # whose wrong keys are counted
+        answer = visitor.request(method, f"/api/v1/{path}", headers={"Authorization": key} if key else {})
     assert (answer.status_code, answer.json()["message"]) == (403, message)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from tests.attacks import Functions, stranger
 from tests.browser import ADMIN_KEY, App
 
 KEY = "a rest key"
@@ -46,3 +47,24 @@ def test_uploads_are_limited(locked):
     assert [answer.status_code for answer in answers] == [400, 400, 400, 429]
     assert 1 <= int(answers[3].headers["retry-after"]) <= 60
     assert answers[3].json()["error_code"] == "too_many_uploads"
+
+
+def test_keys_cannot_be_tried_for_ever(locked):
+    """After ten wrong keys in a minute, wherever, none is looked at any more, in the Admin tab neither; others' are."""
+    paths = ("admin/disk-usage", "logs/types", f"download/{uuid.uuid4()}/all")
+    right = {"Authorization": f"Bearer {ADMIN_KEY}"}
+    with stranger(locked, 5) as visitor, stranger(locked, 6) as host:
+        wrong = [
+            visitor.get(f"/api/v1/{paths[n % 3]}", headers={"Authorization": f"Bearer {n}"}).status_code
+            for n in range(10)
+        ]
+        refused = [visitor.get(f"/api/v1/{path}", headers=right) for path in paths]
+        functions = Functions(visitor)
+        tab = next(functions.answers(functions.of("admin")[0], {"admin-key": ADMIN_KEY}))
+        let_in = host.get(f"/api/v1/{paths[0]}", headers=right)
+    assert wrong == [403] * 10
+    assert [answer.json()["error_code"] for answer in refused] == ["too_many_tries"] * 3
+    assert {answer.status_code for answer in refused} == {429}
+    assert 1 <= int(refused[0].headers["retry-after"]) <= 60
+    assert "Too many tries" in tab
+    assert let_in.status_code == 200

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import platform
-import shutil
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -34,7 +33,7 @@ OFTEN = 0.25
 """Seconds between two looks while somebody watches, which is until nobody has asked for `WATCHED` seconds."""
 WATCHED = 600.0
 FILLING, FULL = 80, 90
-"""Percent of the disk from which on it is worth a look, and critical."""
+"""Percent of the disk, as df tells it, from which on it is worth a look, and critical."""
 FEW = 5
 """Outcomes that tell nothing yet."""
 GB = 1_000_000_000
@@ -139,12 +138,12 @@ class Health:
         return Component("queue", "healthy", found[1], {**details, **waits})
 
     def _disk(self) -> Component:
-        disk = shutil.disk_usage(self._studio.folders.data)
-        percent, least = round(100 * disk.used / disk.total, 1), float(self._studio.settings.min_free_gb)
-        details = {"usage_percent": percent, "free_gb": round(disk.free / GB, 3), "min_free_gb": least}
+        disk = psutil.disk_usage(str(self._studio.folders.data))
+        least = float(self._studio.settings.min_free_gb)
+        details = {"usage_percent": disk.percent, "free_gb": round(disk.free / GB, 3), "min_free_gb": least}
         if disk.free < least * GB:
             return Component("disk_space", "unhealthy", 0.0, {**details, "reason": "No new batch is taken."})
-        return Component("disk_space", "degraded" if percent > FILLING else "healthy", 0.0, details)
+        return Component("disk_space", "degraded" if disk.percent > FILLING else "healthy", 0.0, details)
 
     async def _fal(self) -> Component:
         found = await self.far()
@@ -181,14 +180,14 @@ def overall(parts: Sequence[Component]) -> State:
 
 def system(studio: Studio) -> dict[str, Any]:
     """The machine: processor and memory in percent (of the time since the last look), memory and disk in GB."""
-    memory, disk = psutil.virtual_memory(), shutil.disk_usage(studio.folders.data)
+    memory, disk = psutil.virtual_memory(), psutil.disk_usage(str(studio.folders.data))
     return {
         "platform": platform.platform(terse=True),
         "python_version": platform.python_version(),
         "cpu_usage_percent": psutil.cpu_percent(),
         "memory_usage_percent": memory.percent,
         "memory_available_gb": round(memory.available / GB, 3),
-        "disk_usage_percent": round(100 * disk.used / disk.total, 1),
+        "disk_usage_percent": disk.percent,
         "disk_free_gb": round(disk.free / GB, 3),
         "load_average": [round(load, 2) for load in os.getloadavg()],
     }

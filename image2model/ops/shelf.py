@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -11,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
+
+import psutil
 
 from ..settings import Settings
 from . import logs
@@ -46,7 +47,7 @@ class Condition:
 
 def statistics(folder: Path) -> dict[str, Any]:
     """Number, size (MB) and age (ISO 8601) of the files, by kind too, and the disk that they lie on (GB)."""
-    disk = shutil.disk_usage(folder if folder.is_dir() else folder.parent)
+    disk = psutil.disk_usage(str(folder if folder.is_dir() else folder.parent))
     whole = _measure(folder)
     return {
         "total_files": whole.pop("file_count"),
@@ -57,7 +58,7 @@ def statistics(folder: Path) -> dict[str, Any]:
             "total_gb": round(disk.total / GB, 3),
             "used_gb": round(disk.used / GB, 3),
             "free_gb": round(disk.free / GB, 3),
-            "usage_percent": round(100 * disk.used / disk.total, 1),
+            "usage_percent": disk.percent,
         },
     }
 

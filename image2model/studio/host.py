@@ -11,6 +11,8 @@ from dataclasses import asdict, astuple
 from decimal import Decimal
 from typing import Any
 
+import psutil
+
 from ..batches import disk, money, retention, search
 from ..batches.desk import Desk
 from ..batches.folders import Folders
@@ -215,11 +217,12 @@ class Host:
         """`kinds` (uploads, results, … and cache: size in bytes, files, folders), and the disk in bytes.
 
         `cache` is Gradio's own and mostly links to results. `data_bytes` leaves it out; `total`, `used` and
-        `free_bytes` are of the disk that holds the data. The kinds are as of `measured_at` (since 1970), for looking at
+        `free_bytes` are of the disk that holds the data, `disk_percent` how full it is (as df tells it: what the system
+        keeps for itself counts as used). The kinds are as of `measured_at` (since 1970), for looking at
         very many files takes a while.
         """
         found, cache, measured_at = await self._surveys()
-        whole = shutil.disk_usage(self._folders.data)
+        whole = psutil.disk_usage(str(self._folders.data))
         return {
             "kinds": {**{str(kind): asdict(use) for kind, use in found.kinds.items()}, "cache": asdict(cache)},
             "data_bytes": found.size,
@@ -227,6 +230,7 @@ class Host:
             "disk_total_bytes": whole.total,
             "disk_used_bytes": whole.used,
             "disk_free_bytes": whole.free,
+            "disk_percent": whole.percent,
         }
 
     async def growth(self, days: int = 30) -> list[int]:

@@ -105,6 +105,14 @@ class Throttle:
         """Whether there is a try left; counts none."""
         return self._window.test(SIGN_IN, client)
 
+    def wait(self, client: str) -> float:
+        """Seconds until there is a try left again, once there is none."""
+        return max(1.0, self._window.get_window_stats(SIGN_IN, client).reset_time - time.time())
+
+
+KEY_TRIES = Throttle()
+"""Wrong keys by address: of the host in the Admin tab, and of whomever over REST."""
+
 
 class Security:
     """The middleware."""

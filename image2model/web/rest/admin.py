@@ -16,7 +16,7 @@ from .auth import admin
 from .common import StudioDep, moment, now
 from .errors import documented
 
-router = APIRouter(prefix="/admin", tags=["admin"], dependencies=[Depends(admin)], responses=documented(403, 503))
+router = APIRouter(prefix="/admin", tags=["admin"], dependencies=[Depends(admin)], responses=documented(403, 429, 503))
 
 MB, GB = 1_000_000, 1_000_000_000
 Directory = Literal["uploads", "results"]
@@ -146,7 +146,7 @@ async def system_health(studio: StudioDep) -> SystemHealth:
 def _folders(use: dict[str, Any]) -> Folders:
     disk = {
         **{f"disk_{name}_gb": round(use[f"disk_{name}_bytes"] / GB, 3) for name in ("total", "used", "free")},
-        "disk_usage_percent": round(100 * use["disk_used_bytes"] / max(1, use["disk_total_bytes"]), 1),
+        "disk_usage_percent": use["disk_percent"],
     }
 
     def of(*kinds: str) -> FolderUse:

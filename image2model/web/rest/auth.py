@@ -8,40 +8,48 @@ from __future__ import annotations
 import hmac
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import SecretStr
 
-from ...errors import NotAllowed
+from ...errors import LimitReached, NotAllowed
+from ..address import client_of
+from ..security import KEY_TRIES
 from .common import StudioDep
 
 BEARER = HTTPBearer(auto_error=False, description="`API_KEY`, or `ADMIN_API_KEY`, which opens everything")
 Given = Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]
 
 
-def user(studio: StudioDep, given: Given) -> None:
+def user(request: Request, studio: StudioDep, given: Given) -> None:
     """Whoever may upload and download: everybody where nothing is locked, else with API_KEY or ADMIN_API_KEY."""
     settings = studio.settings
     if settings.api_key or settings.app_users:  # who locks the page does not want a back door
-        _demand(given, "Invalid API key", settings.api_key, settings.admin_api_key)
+        _demand(request, given, "Invalid API key", settings.api_key, settings.admin_api_key)
 
 
-def log_reader(studio: StudioDep, given: Given) -> None:
+def log_reader(request: Request, studio: StudioDep, given: Given) -> None:
     """Whoever may read logs: with API_KEY or ADMIN_API_KEY; nobody where neither is set."""
-    _demand(given, "Invalid API key", studio.settings.api_key, studio.settings.admin_api_key)
+    _demand(request, given, "Invalid API key", studio.settings.api_key, studio.settings.admin_api_key)
 
 
-def admin(studio: StudioDep, given: Given) -> None:
+def admin(request: Request, studio: StudioDep, given: Given) -> None:
     """The host: with ADMIN_API_KEY; nobody where it is unset."""
-    _demand(given, "Invalid admin API key", studio.settings.admin_api_key)
+    _demand(request, given, "Invalid admin API key", studio.settings.admin_api_key)
 
 
-def _demand(given: HTTPAuthorizationCredentials | None, wrong: str, *keys: SecretStr | None) -> None:
+def _demand(request: Request, given: HTTPAuthorizationCredentials | None, wrong: str, *keys: SecretStr | None) -> None:
+    """Raise NotAllowed without one of the keys, and LimitReached after too many wrong ones, whatever then comes."""
     if given is None:
         raise NotAllowed("not_authenticated", "Not authenticated")
+    client = client_of(request)
+    if not KEY_TRIES.may_try(client):
+        message, hint = "These are too many tries with a wrong key.", "Wait a minute."
+        raise LimitReached("too_many_tries", message, hint, retry_after=KEY_TRIES.wait(client))
     shown = given.credentials.encode()
     fits = [hmac.compare_digest(shown, key.get_secret_value().encode()) for key in keys if key]
     if not any(fits):
+        KEY_TRIES.tried(client)
         raise NotAllowed("invalid_key", wrong)
 
 

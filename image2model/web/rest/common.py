@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, Request
+from fastapi import APIRouter, Depends, Request
 
 from ...studio import Studio
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _studio(request: Request) -> Studio:
@@ -15,6 +18,24 @@ def _studio(request: Request) -> Studio:
 
 
 StudioDep = Annotated[Studio, Depends(_studio)]
+
+
+class Readable(APIRouter):
+    """A router whose routes for GET answer HEAD too, which the description leaves out."""
+
+    def get(self, path: str, **given: Any) -> Callable[[F], F]:
+        """See FastAPI."""
+        both = (
+            self.api_route(path, methods=["HEAD"], **{**given, "include_in_schema": False}),
+            super().get(path, **given),
+        )
+
+        def add(function: F) -> F:
+            for one in both:
+                one(function)
+            return function
+
+        return add
 
 
 def now() -> str:

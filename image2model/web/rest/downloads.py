@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel, Field
 
@@ -15,11 +15,11 @@ from ...studio import Studio
 from ..address import public_root
 from ..sending import SentFile
 from .auth import reader
-from .common import StudioDep, moment
+from .common import Readable, StudioDep, moment
 from .errors import documented
 
-router = APIRouter(
-    prefix="/download", tags=["download"], dependencies=[Depends(reader)], responses=documented(403, 404, 503)
+router = Readable(
+    prefix="/download", tags=["download"], dependencies=[Depends(reader)], responses=documented(403, 404, 429, 503)
 )
 MESH = "model/gltf-binary"
 RANGE = {
@@ -74,6 +74,7 @@ async def _result(studio: Studio, job: Job, root: str) -> ResultFile:
 )
 async def archive(
     job_id: str,
+    request: Request,
     studio: StudioDep,
     formats: Annotated[str, Query(description="File formats, with commas between them")] = "glb",
 ) -> StreamingResponse:
@@ -85,7 +86,8 @@ async def archive(
     stream = await studio.archive(batch.id) if plain else await studio.meshes.archive(batch.id, choices)
     named = f'attachment; filename="image2model-{batch.id[:8]}.zip"'
     headers = {"Content-Length": str(stream.size), "Content-Disposition": named, "Cache-Control": "no-store"}
-    return StreamingResponse(stream.chunks, media_type="application/zip", headers=headers)
+    chunks = stream.chunks if request.method == "GET" else ()  # nobody gets what would be made for HEAD
+    return StreamingResponse(chunks, media_type="application/zip", headers=headers)
 
 
 @router.get(

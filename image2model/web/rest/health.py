@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, Field
 
 from ... import __version__
 from ...ops.health import Health, overall, system, uptime
 from ...ops.metrics import CONTENT_TYPE, exposition
-from .common import StudioDep, now
+from .common import Readable, StudioDep, now
 
-router = APIRouter(prefix="/health", tags=["health"])
+router = Readable(prefix="/health", tags=["health"])
 SERVICE = "image2model"
 FRESH = {"Cache-Control": "no-store"}
 

@@ -24,7 +24,9 @@ from .auth import admin, log_reader
 from .common import StudioDep, now
 from .errors import documented
 
-router = APIRouter(prefix="/logs", tags=["logs"], dependencies=[Depends(log_reader)], responses=documented(403))
+router = APIRouter(prefix="/logs", tags=["logs"], responses=documented(403, 429))
+readers, host = APIRouter(dependencies=[Depends(log_reader)]), APIRouter(dependencies=[Depends(admin)])
+"""Parts of it: for whoever has a key, and for the host alone."""
 
 TOP = 10
 """Errors and endpoints in a day's summary."""
@@ -180,7 +182,7 @@ class Export(BaseModel):
 LogType = Annotated[str, Query(max_length=40, description="See /logs/types; `all` for all of them")]
 
 
-@router.get("/analyze", responses=documented(404))
+@readers.get("/analyze", responses=documented(404))
 async def analyze(
     request: Request, studio: StudioDep, log_type: LogType = "all", hours_back: Annotated[int, Query(ge=1, le=168)] = 24
 ) -> LogAnalysis:
@@ -199,8 +201,8 @@ async def analyze(
     )
 
 
-@router.get("/summary/daily", include_in_schema=False)
-@router.get("/daily-summary", responses=documented(400))
+@readers.get("/summary/daily", responses=documented(400))
+@readers.get("/daily-summary", responses=documented(400))
 async def daily_summary(
     request: Request,
     studio: StudioDep,
@@ -264,7 +266,7 @@ def _moment(text: str) -> datetime:
     return aware
 
 
-@router.get("/recent", responses=documented(404))
+@readers.get("/recent", responses=documented(404))
 async def recent(
     studio: StudioDep,
     log_type: LogType = "all",
@@ -290,15 +292,15 @@ EXPORTED: dict[str, Any] = {
 }
 
 
-@router.get("/export", openapi_extra={"parameters": any_form(Export)["parameters"]}, **EXPORTED)
-@router.post("/export", openapi_extra=any_form(Export), **EXPORTED)
+@readers.get("/export", openapi_extra={"parameters": any_form(Export)["parameters"]}, **EXPORTED)
+@readers.post("/export", openapi_extra=any_form(Export), **EXPORTED)
 async def exported(asked: ExportDep, studio: StudioDep) -> StreamingResponse:
     """The lines themselves, as they are read."""
-    end = _moment(asked.end_date or now())
-    if len(asked.end_date) == len("YYYY-MM-DD"):
+    end, whole_day = _moment(asked.end_date or now()), len(asked.end_date) == len("YYYY-MM-DD")
+    if whole_day:
         end += DAY
     start = _moment(asked.start_date) if asked.start_date else end - DAY
-    if start > end:
+    if start > end or (whole_day and start == end):
         raise HTTPException(400, "The start date must be before the end date.")
     wanted = Wanted(kinds=_kinds(",".join(asked.log_types)), since=start, until=end)
     name = f"image2model-logs-{start:%Y%m%d}-{end - timedelta(microseconds=1):%Y%m%d}.{asked.format}"
@@ -309,13 +311,13 @@ async def exported(asked: ExportDep, studio: StudioDep) -> StreamingResponse:
     )
 
 
-@router.get("/statistics")
+@readers.get("/statistics")
 async def statistics(studio: StudioDep) -> LogStatistics:
     """What log files there are, and the disk they lie on."""
     return LogStatistics(**await asyncio.to_thread(shelf.statistics, own.folder(studio.settings)))
 
 
-@router.get("/types")
+@readers.get("/types")
 async def types(studio: StudioDep) -> LogTypes:
     """The kinds of log files."""
     found = {kind: log_files(own.folder(studio.settings), [kind]) for kind in own.KINDS}
@@ -330,7 +332,7 @@ async def types(studio: StudioDep) -> LogTypes:
     return LogTypes(log_types=list(details), total_types=len(details), details=details)
 
 
-@router.get("/health")
+@readers.get("/health")
 async def health(studio: StudioDep) -> LogHealth:
     """Whether all is well with the log files, and what the host can do."""
     found = await asyncio.to_thread(shelf.condition, studio.settings)
@@ -340,13 +342,13 @@ async def health(studio: StudioDep) -> LogHealth:
     )  # fmt: skip
 
 
-@router.post("/rotate", dependencies=[Depends(admin)])
+@host.post("/rotate")
 async def rotate() -> Rotated:
     """Begin new files; the old ones are compressed."""
     return Rotated(**await asyncio.to_thread(shelf.rotate))
 
 
-@router.delete("/cleanup", dependencies=[Depends(admin)])
+@host.delete("/cleanup")
 async def cleanup(
     studio: StudioDep, older_than_days: Annotated[int, Query(ge=1, le=3650, description="Put aside before then")] = 30
 ) -> Removed:
@@ -356,3 +358,7 @@ async def cleanup(
         status="error" if gone.errors else "success", removed_files=len(gone.names),
         total_size_removed_mb=round(gone.size / shelf.MB, 6), errors=gone.errors, files=gone.names,
     )  # fmt: skip
+
+
+for part in (readers, host):
+    router.include_router(part)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from ...generators.base import Generator
 from ..offers import describe
-from .common import StudioDep
+from .common import Readable, StudioDep
 
-router = APIRouter(prefix="/models", tags=["models"])
+router = Readable(prefix="/models", tags=["models"])
 
 
 class Model(BaseModel):

@@ -150,7 +150,7 @@ async def progress(job_id: str, studio: StudioDep) -> JobProgress:
     )  # fmt: skip
 
 
-@router.post("/tasks/{task_id}/cancel", dependencies=[Depends(uploader)], responses=documented(400, 403, 404, 503))
+@router.post("/tasks/{task_id}/cancel", dependencies=[Depends(uploader)], responses=documented(400, 403, 404, 429, 503))
 async def cancel(task_id: TaskId, studio: StudioDep) -> TaskStatus:
     """Stop what is not finished."""
     batch = await studio.find(task_id=task_id)

@@ -105,6 +105,7 @@ SIDES = (
     '[{"front": 1, "back": 2}]; sides are front, back, left and right'
 )
 BINARY = {"type": "string", "format": "binary"}
+BATCH = _form({"type": "array", "items": BINARY, "minItems": 1}, "files")
 PROBLEMS = documented(400, 403, 404, 408, 422, 429, 503)
 
 
@@ -121,13 +122,8 @@ async def _not_too_often(request: Request, studio: StudioDep) -> None:
 GUARDS = [Depends(uploader), Depends(_not_too_often)]
 
 
-@router.post("/batch", dependencies=GUARDS, include_in_schema=False)
-@router.post(
-    "",
-    dependencies=GUARDS,
-    responses=PROBLEMS,
-    openapi_extra=_form({"type": "array", "items": BINARY, "minItems": 1}, "files"),
-)
+@router.post("/batch", dependencies=GUARDS, responses=PROBLEMS, openapi_extra=BATCH)
+@router.post("", dependencies=GUARDS, responses=PROBLEMS, openapi_extra=BATCH)
 async def upload(request: Request, studio: StudioDep) -> Uploaded:
     """Start a batch of pictures (JPEG or PNG). All of them must be usable."""
     async with received(request, studio, "files", studio.settings.max_files) as form:

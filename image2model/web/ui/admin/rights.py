@@ -13,7 +13,7 @@ from gradio.utils import get_space
 from ....errors import Image2ModelError
 from ....settings import Settings
 from ...address import client_of
-from ...security import Throttle
+from ...security import KEY_TRIES
 from ..events import HIDDEN
 
 
@@ -30,7 +30,6 @@ class Rights:
         known = (settings.admin_api_key, settings.admin_password)
         self._keys = [key.get_secret_value().encode() for key in known if key]
         self._names = settings.admin_users.casefold().split() if _can_sign_in() else []
-        self._tries = Throttle()
 
     @property
     def by_key(self) -> bool:
@@ -85,10 +84,10 @@ class Rights:
     def _check(self, key: str, request: gr.Request) -> None:
         """Raise gr.Error unless this is an admin key, compared in constant time, or after too many wrong ones."""
         client = client_of(request)
-        if not self._tries.may_try(client):
+        if not KEY_TRIES.may_try(client):
             raise gr.Error("Too many tries. Wait a minute.", print_exception=False)
         if not any(hmac.compare_digest(known, str(key).encode()) for known in self._keys if known):
-            self._tries.tried(client)
+            KEY_TRIES.tried(client)
             raise gr.Error("This is not the admin key.", print_exception=False)
 
 
