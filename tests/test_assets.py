@@ -53,6 +53,16 @@ def test_a_closed_mesh_is_called_closed_across_its_seams(saved):
     assert found.warnings == ()
 
 
+@pytest.mark.parametrize("noise", [1e-8, 5e-8])
+def test_vertices_that_lie_next_to_each_other_are_one(saved, noise):
+    """A ball whose faces share no vertex is closed, though their corners are some hundred-millionths of it apart."""
+    ball = trimesh.creation.icosphere(4)
+    ball.unmerge_vertices()
+    ball.vertices += np.random.default_rng(0).normal(0, 2 * noise, ball.vertices.shape)
+    found = facts(saved(ball))
+    assert (found.watertight, found.holes, found.parts, found.warnings) == (True, 0, 1, ())
+
+
 @pytest.mark.parametrize(
     "mesh",
     [

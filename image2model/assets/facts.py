@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+from scipy.spatial import KDTree
 
 from .glb import Floats, Glb, Integers, Scene
 from .shells import shells
@@ -162,10 +163,24 @@ def weld_numbers(positions: Floats, faces: Integers) -> Integers:
     lowest = points.min(axis=0)
     longest = float((points.max(axis=0) - lowest).max()) or 1.0
     steps = np.rint((points - lowest) * (WELD_STEPS / longest)).astype(np.int64)
-    _, same = np.unique((steps[:, 0] << 42) | (steps[:, 1] << 21) | steps[:, 2], return_inverse=True)
+    keys, cells = np.unique((steps[:, 0] << 42) | (steps[:, 1] << 21) | steps[:, 2], return_inverse=True)
     numbers = np.zeros(len(positions), np.intp)
-    numbers[used] = same
+    numbers[used] = _places(keys)[cells]
     return numbers
+
+
+def _places(keys: Integers) -> Integers:
+    """The number of the place of each grid cell; cells that touch are one, as vertices at one place may lie in both.
+
+    `keys` (c,) hold x, y and z of a cell, 21 bits each, and no cell twice.
+    """
+    cells = np.stack([keys >> 42, keys >> 21 & WELD_STEPS * 2 - 1, keys & WELD_STEPS * 2 - 1], axis=1)
+    tree = KDTree(cells, balanced_tree=False, compact_nodes=False)
+    pairs = tree.query_pairs(1.75, output_type="ndarray")  # from corner to corner it is the root of three
+    if not len(pairs):
+        return np.arange(len(keys))
+    touching = coo_array((np.ones(len(pairs), np.int8), pairs.T), shape=(len(keys), len(keys)))
+    return np.asarray(connected_components(touching, directed=False)[1], np.intp)
 
 
 def vertices_of(faces: Integers) -> Integers:
