@@ -168,11 +168,12 @@ def claims(number: int) -> dict[str, str]:
 def test_passwords_cannot_be_tried_for_ever(target: App):
     """After ten tries in a minute the next is refused unread, whatever address the visitor claims to come from."""
     with stranger(target, 2) as visitor:
-        statuses = [
-            visitor.post("/login", data={"username": "a", "password": str(n)}, headers=claims(n)).status_code
-            for n in range(11)
+        answers = [
+            visitor.post("/login", data={"username": "a", "password": str(n)}, headers=claims(n)) for n in range(11)
         ]
+    statuses = [answer.status_code for answer in answers]
     assert (429 in statuses[:10], statuses[10]) == (False, 429)
+    assert 1 <= int(answers[10].headers["retry-after"]) <= 60
 
 
 def test_uploads_are_counted_by_the_address_they_come_from(target: App):

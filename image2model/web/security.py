@@ -6,6 +6,7 @@ One ASGI middleware, so that it holds for Gradio's routes as well as for our own
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import time
 from typing import Any
@@ -182,7 +183,8 @@ class Security:
             return answer(403, "url_refused", "Addresses of other hosts are not fetched here. Upload the file itself.")
         client = scope["client"][0] if scope.get("client") else ""
         if scope["method"] == "POST" and scope["path"].rstrip("/") == "/login" and not self._sign_ins.tried(client):
-            return answer(429, "too_many_tries", "Too many tries to sign in. Wait a minute.")
+            wait = {"Retry-After": str(math.ceil(self._sign_ins.wait(client)))}
+            return answer(429, "too_many_tries", "Too many tries to sign in. Wait a minute.", headers=wait)
         return None
 
     def _is_strange(self, headers: Headers) -> bool:
