@@ -124,6 +124,28 @@ def test_a_flat_mesh_is_told(saved):
     assert any("flat" in warning for warning in facts(saved(meshes.triangle())).warnings)
 
 
+MORPHING = {"primitives": [{"attributes": {"POSITION": 0}, "targets": [{"POSITION": 0}]}]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"animations": [{"channels": [], "samplers": []}]}, "animation"),
+        ({"skins": [{"joints": [0]}]}, "skeleton"),
+        ({"meshes": [MORPHING]}, "morph targets"),
+        ({"meshes": [meshes.TRIANGLE["meshes"][0], MORPHING, 5, {"primitives": 3}]}, "morph targets"),
+        ({"extensionsUsed": ["EXT_mesh_gpu_instancing"]}, "only once"),
+        ({"extensionsRequired": ["EXT_mesh_gpu_instancing"]}, "only once"),
+        ({"extensionsRequired": ["ACME_clouds", 7, "KHR_mesh_quantization"]}, "It needs 7, ACME_clouds, unknown"),
+    ],
+)
+def test_what_is_left_out_is_told(saved, changes, word):
+    """Animations, skeletons, morph targets, instances and unknown extensions are each told, and nothing else is."""
+    warnings = [one for one in facts(saved(meshes.triangle(**changes))).warnings if "flat" not in one]
+    assert [word in warning for warning in warnings[1:]] == [True]
+    assert "not closed" in warnings[0]
+
+
 def test_nodes_place_and_repeat_meshes(saved):
     """Facts count what is drawn: each placing of a mesh, where and as large as its nodes say."""
     scene = trimesh.Scene()

@@ -16,9 +16,13 @@ from scipy.spatial import KDTree
 
 from .glb import Floats, Glb, Integers, Scene
 from .shells import shells
+from .unpack import DRACO, MESHOPT
 
 WELD_STEPS = 2**20
 """Vertices closer than a millionth of the longest side are one: UV seams repeat them."""
+INSTANCES = "EXT_mesh_gpu_instancing"
+KNOWN = (DRACO, *MESHOPT, "KHR_mesh_quantization", "KHR_texture_", "EXT_texture_webp", "KHR_materials_")
+"""What a file may need: how these begin."""
 KTX2_START = b"\xabKTX 20\xbb\r\n\x1a\n"
 
 
@@ -266,15 +270,36 @@ def _texture_size(glb: Glb, index: int) -> tuple[int, int]:
 
 
 def _warnings(found: Closure, flat: bool, broken_vertices: int, glb: Glb) -> list[str]:
-    many = found.holes != 1
+    many, edges = found.holes != 1, found.nonmanifold_edges
     told = {
         f"The surface is not closed: it has {found.holes:,} hole{'s' * many}. "
         f"Close {'them' if many else 'it'} before printing.": found.open_edges,
-        f"{found.nonmanifold_edges:,} edges join more than two faces, which slicers dislike.": found.nonmanifold_edges,
+        f"{edges:,} edge{'s join' if edges != 1 else ' joins'} more than two faces, which slicers dislike.": edges,
         "Some faces are turned inside out.": not found.consistent or found.inside_out,
         f"It is made of {found.parts:,} separate pieces.": found.parts > 1,
         "It is flat: it has no thickness.": flat,
         f"{broken_vertices:,} vertices have no valid position; their faces were left out here.": broken_vertices,
         "Its textures are KTX2, which not every viewer shows.": "KHR_texture_basisu" in glb.list("extensionsUsed"),
+        **_left_out(glb),
     }
     return [sentence for sentence, applies in told.items() if applies]
+
+
+def _left_out(glb: Glb) -> dict[str, bool]:
+    """What a file may have that we do not read, each with whether it has."""
+    needed = [str(name)[:60] for name in glb.list("extensionsRequired")]
+    unknown = sorted({name for name in needed if not name.startswith(KNOWN)} - {INSTANCES})[:3]
+    return {
+        "It moves: its animation is left out of exports.": bool(glb.list("animations")),
+        "It has a skeleton: exports have the pose that it was made in.": bool(glb.list("skins")),
+        "It can change its form (morph targets): exports have it at rest.": _morphs(glb),
+        f"It repeats parts ({INSTANCES}): each is here, and in exports, only once.":
+            INSTANCES in glb.list("extensionsUsed") or INSTANCES in needed,
+        f"It needs {', '.join(unknown)}, unknown here: something may be missing or look different.": bool(unknown),
+    }  # fmt: skip
+
+
+def _morphs(glb: Glb) -> bool:
+    lists = [mesh.get("primitives") for mesh in glb.list("meshes") if isinstance(mesh, dict)]
+    primitives = [one for some in lists if isinstance(some, list) for one in some]
+    return any(isinstance(one, dict) and bool(one.get("targets")) for one in primitives)

@@ -65,7 +65,7 @@ def print_check(positions: Floats, faces: Integers) -> Verdict:
     for good, told, wrong in (
         (not found.open_edges, "The surface is closed.", f"It has {_count(found.holes, 'hole')}: fix before printing."),
         (not found.nonmanifold_edges, "No edge joins more than two faces.",
-         f"{_count(found.nonmanifold_edges, 'edge')} join more than two faces."),
+         f"{_count(found.nonmanifold_edges, 'edge')} join{'s' * (found.nonmanifold_edges == 1)} more than two faces."),
         (found.consistent and not found.inside_out, "All faces look outwards.",
          "Some faces are turned inside out."),
         (found.parts <= 1, "It is one piece.", f"It is made of {_count(found.parts, 'piece')}."),
