@@ -7,6 +7,7 @@ import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import gradio as gr
 
@@ -18,7 +19,15 @@ from ...studio import Studio
 from ..address import client_of
 from ..correlation import correlation_of
 from . import render
-from .controls import OptionControls, face_limit_control, number_field, offers, picker, prices_of
+from .controls import (
+    OptionControls,
+    face_limit_control,
+    number_field,
+    offers,
+    picker,
+    prices_of,
+    what_is_wrong,
+)
 from .events import EACH, HIDDEN, LAST
 from .inputs import CUT_OUT, Inputs
 from .sides import NOTHING, Sides
@@ -38,6 +47,11 @@ SET_ADDRESS = """(batch) => {
   history.replaceState(null, "", url);
   if (batch && innerWidth < 900) document.getElementById("results")?.scrollIntoView({behavior: "smooth"});
 }"""
+PAUSE = """() => {  // a second press of a slow double click would buy the same again
+  const button = document.getElementById("generate");
+  button.disabled = true;
+  setTimeout(() => { button.disabled = false; }, 2000);
+}"""
 COPY_LINK = """async (batch) => {
   const url = new URL(location.href);
   url.search = "?batch=" + batch;
@@ -51,12 +65,17 @@ COPY_LINK = """async (batch) => {
 }"""
 
 
+class _Watcher:
+    """Stands for one run of `Create.watch`: of one page the newest alone goes on, so that one board is shown."""
+
+
 class Create:
     """The tab's components and what happens when they are used."""
 
     def __init__(self, studio: Studio, visitor: gr.BrowserState) -> None:
         self.studio = studio
         self.visitor = visitor
+        self._watching: WeakValueDictionary[str, _Watcher] = WeakValueDictionary()
         with gr.Row(elem_id="create", equal_height=False):
             with gr.Column(scale=4, min_width=320, elem_id="inputs"):
                 self._build_inputs()
@@ -152,7 +171,7 @@ class Create:
             "inputs": self.batch,
             "outputs": self._board_outputs,
             "concurrency_limit": 500,
-            **HIDDEN,
+            **EACH,  # the newest goes on, see `watch`
         }
         submitted = self.generate.click(
             self.submit,
@@ -161,22 +180,22 @@ class Create:
             concurrency_limit=20, show_progress="minimal", show_progress_on=self.generate, api_visibility="private",
         )  # fmt: skip
         submitted.success(None, self.batch, None, js=SET_ADDRESS)
-        first = submitted.success(**watch)
-        loaded = demo.load(self.load, self.visitor, [self.visitor, self.batch], **HIDDEN).then(**watch)
+        submitted.success(None, None, None, js=PAUSE)
+        submitted.success(**watch)
+        demo.load(self.load, self.visitor, [self.visitor, self.batch], **HIDDEN).then(**watch)
         demo.load(self.offer, [self.generator, self.key], self.generator, **HIDDEN).then(**price)
-        again = self.retry.click(self.again, [self.batch, self.key], None, **HIDDEN).success(**watch)
-        one = self.board.input(self.again_one, [self.batch, self.key], None, **EACH).success(**watch)
+        self.retry.click(self.again, [self.batch, self.key], None, **HIDDEN).success(**watch)
+        self.board.input(self.again_one, [self.batch, self.key], None, **EACH).success(**watch)
         keyed.then(self.give_key, [self.batch, self.key], None, **HIDDEN)
         self.board.edit(self.put_back, [self.batch, self.images], self.images, **HIDDEN).then(**price).then(**sides)
-        watchers = [first, loaded, again, one]
-        self.generate.click(None, cancels=watchers)  # one board has one watcher
         self.cancel.click(self.stop, self.batch, None, **HIDDEN)
         self.share.click(None, self.batch, None, js=COPY_LINK)
-        self.anew.click(
+        anew = self.anew.click(
             self.start_anew, None,
-            [self.batch, self.images, self.sides.decided, self.refused, self.result, *self._board_outputs],
-            cancels=watchers, **HIDDEN,
-        ).then(None, self.batch, None, js=SET_ADDRESS)  # fmt: skip
+            [self.batch, self.images, self.sides.decided, self.refused, self.result, *self._board_outputs], **HIDDEN,
+        )  # fmt: skip
+        anew.then(None, self.batch, None, js=SET_ADDRESS)
+        anew.then(**price).then(**sides).then(**cutouts)  # a gallery that is emptied is not told as a change
         opened = [self.result, self.facts, self.take_home, *self.viewer.place]
         self.board.select(self.open_result, self.batch, opened, **EACH).then(**self.viewer.drawing)
         self.viewer.connect()
@@ -230,11 +249,13 @@ class Create:
         spec = self._generator(generator, key).spec
         pictures = self.sides.pictures(images, decided, spec)
         count, several = len(pictures), sum(bool(picture.sides) for picture in pictures)
-        price, object_price = prices_of(spec, self.options.options(generator, values), face_limit)
+        options = self.options.options(generator, values)
+        price, object_price = prices_of(spec, options, face_limit)
+        wrong = what_is_wrong(spec, options, face_limit)
         words = f"Make {count} {spec.result_is}{'s' if count > 1 else ''}" if count else "Add pictures first"
-        notice = "" if key.strip() else self.studio.notice(generator)
+        notice = wrong or ("" if key.strip() else self.studio.notice(generator))
         return render.cost(count - several, price, notice, several, object_price), gr.Button(
-            words, interactive=count > 0
+            words, interactive=count > 0 and not wrong
         )
 
     def _generator(self, name: str, key: str) -> Generator:
@@ -263,12 +284,18 @@ class Create:
             await _friendly(self.studio.give_key(batch_id, key))
 
     async def put_back(self, batch_id: str, images: list[tuple[str, Any]] | None, event: gr.EventData) -> Any:
-        """Put the pictures of a failed job among the pictures again, to be tried with another model."""
+        """Put the pictures of a failed job among the pictures again, to be tried with another model.
+
+        The others of its batch leave: they are made already, and would be made and paid for again.
+        """
         number = getattr(event, "number", None)
         if not number:
             return gr.skip()
         pictures = await _friendly(self.studio.lend_pictures(batch_id, int(number)))
-        return [*(path for path, _ in images or []), *map(str, pictures)]
+        view = await _friendly(self.studio.view(batch_id))
+        sent = {one["name"] for job in view["jobs"] for one in (job, *job["sides"])}
+        others = [path for path, _ in images or [] if clean_name(Path(path).name) not in sent]
+        return [*others, *map(str, pictures)]
 
     async def submit(
         self,
@@ -299,8 +326,9 @@ class Create:
             raise gr.Error(str(error), print_exception=False) from None
         return batch.id, gr.Row(visible=False)
 
-    async def watch(self, batch_id: str) -> AsyncIterator[tuple[Any, ...]]:
-        """Show the board and its buttons until the batch is finished."""
+    async def watch(self, batch_id: str, request: gr.Request) -> AsyncIterator[tuple[Any, ...]]:
+        """Show the board and its buttons until the batch is finished, or this page shows another."""
+        mine = self._watching[str(request.session_hash)] = _Watcher()
         if not batch_id:
             yield READY, gr.Row(visible=False), gr.skip(), gr.skip(), gr.skip()
             return
@@ -308,6 +336,9 @@ class Create:
         worked = False
         try:
             async for view in self.studio.watch(batch_id):
+                if self._watching.get(str(request.session_hash)) is not mine:
+                    yield (gr.skip(),) * 5  # Gradio says the last values again at the end
+                    return
                 buttons = _buttons(view)
                 yield render.board(view), *(_updates(view, buttons) if buttons != shown else [gr.skip()] * 4)
                 shown = buttons
@@ -334,8 +365,9 @@ class Create:
         """Cancel what is not finished."""
         await _friendly(self.studio.cancel(batch_id))
 
-    async def start_anew(self) -> tuple[Any, ...]:
-        """An empty page."""
+    async def start_anew(self, request: gr.Request) -> tuple[Any, ...]:
+        """An empty page, which shows no batch any more."""
+        self._watching.pop(str(request.session_hash), None)
         return (
             "",
             None,

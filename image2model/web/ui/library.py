@@ -13,7 +13,12 @@ DELETE_JS = """
 element.addEventListener("click", event => {
   const button = event.target.closest(".shelf-delete");
   if (button && confirm("Delete this batch and its files? This cannot be undone."))
-    trigger("select", {batch: button.closest("[data-batch]").dataset.batch});
+    trigger("select", {batch: element.deleted = button.closest("[data-batch]").dataset.batch});
+});
+watch("value", () => {  // the batch that is open on the page is gone: so is its board
+  if (element.deleted && new URLSearchParams(location.search).get("batch") === element.deleted)
+    document.getElementById("anew")?.click();
+  element.deleted = null;
 });
 """
 

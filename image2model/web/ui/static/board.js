@@ -32,13 +32,16 @@ const act = {
 
 element.addEventListener("click", (event) => {
   const card = event.target.closest(".job-card[data-state=done]");
-  if (card && !event.target.closest("a")) open(card);
+  if (card && !event.target.closest("a")) {
+    open(card);
+    document.getElementById("viewer")?.scrollIntoView({ behavior: "smooth", block: "nearest" });
+  }
   const button = event.target.closest("button.job-act");
   if (button) act[button.dataset.kind](Number(button.closest(".job-card").dataset.number));
 });
 element.addEventListener("keydown", (event) => {
   const card = event.target.closest?.(".job-card[data-state=done]");
-  if (card && (event.key === "Enter" || event.key === " ")) {
+  if (card === event.target && card && (event.key === "Enter" || event.key === " ")) {
     event.preventDefault();
     open(card);
   }

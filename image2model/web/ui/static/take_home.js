@@ -6,6 +6,7 @@ const address = (place, names) => {
   for (const name of names) if (fields.get(name)) query.set(name, fields.get(name));
   return `batches/${form().dataset.batch}/${place}?${query}`;
 };
+const USUAL = { mm: "100", cm: "10", m: "0.1", in: "3.94" }; // what is printed, unless a size is given
 const ALL = ["format", "size", "unit", "measure", "up", "face_limit", "repair"];
 const note = (text) => {
   element.querySelector(".take-note").textContent = text;
@@ -68,7 +69,7 @@ const follow = () => {
   element.querySelector(".take-go span").textContent = `Download ${label}`;
   element.querySelector(".take-all span").textContent = `All ${done} as ${label}`;
   element.querySelector(".take-all").hidden = done < 2;
-  form().size.placeholder = chosen.dataset.printed === "1" ? "100" : "as made";
+  form().size.placeholder = chosen.dataset.printed === "1" ? USUAL[form().unit.value] : "as made";
   form().up.options[0].textContent = `${chosen.dataset.up.toUpperCase()}, as usual`;
 };
 
