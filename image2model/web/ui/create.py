@@ -50,7 +50,7 @@ SET_ADDRESS = """(batch) => {
 PAUSE = """() => {  // a second press of a slow double click would buy the same again
   const button = document.getElementById("generate");
   button.disabled = true;
-  setTimeout(() => { button.disabled = false; }, 2000);
+  setTimeout(() => { button.disabled = !button.textContent.includes("Make"); }, 2000);
 }"""
 COPY_LINK = """async (batch) => {
   const url = new URL(location.href);

@@ -54,7 +54,8 @@ const check = async () => {
   }
   const mends = found.mended?.ready ? ["Mending it makes it ready: choose “close small holes …”."] : [];
   const length = `${found.size_mm.toLocaleString()} mm`;
-  const skin = found.mended && !found.mended.ready ? ["Small repairs are not enough: try “give it a new closed skin”."] : [];
+  const left = (found.mended?.problems ?? []).filter((problem) => !problem.includes("thinn")); // which only size helps
+  const skin = left.length ? ["Small repairs are not enough: try “give it a new closed skin”."] : [];
   box.innerHTML = `<p class="${found.ready ? "good" : "bad"}">${found.ready ? "Ready to print" : "Not ready to print yet"}
     ${found.measure === "height" ? `${length} high` : `at ${length}`}</p>
     <ul>${list(found.problems, "bad")}${list([...mends, ...skin, ...found.advice], "hint")}</ul>`;
