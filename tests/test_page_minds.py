@@ -83,21 +83,6 @@ async def test_enter_on_a_card_s_download_saves_its_mesh(app: App, page: Page):
     assert (await started.value).suggested_filename == "cat-0.glb"
 
 
-@pytest.mark.browser
-async def test_a_choice_that_cannot_be_is_told_before_the_press(app: App, page: Page):
-    """A face limit in words is answered beside the price, and nothing can be started with it."""
-    await opened(page, app.url)
-    await drop(page, *cats(0, 1))
-    await page.click("#options > button")
-    await page.locator("#face-limit input").fill("few")
-    await page.keyboard.press("Tab")
-    await expect(page.locator("#cost")).to_contain_text("Face limit cannot be 'few'")
-    await expect(page.locator("#generate")).to_be_disabled()
-    await page.locator("#face-limit input").fill("500")
-    await page.keyboard.press("Tab")
-    await expect(page.locator("#generate")).to_be_enabled()
-
-
 async def test_another_model_gets_the_failed_picture_and_not_what_is_made(studio: Studio, tmp_path):
     """The pictures of the batch leave the gallery, the failed one comes back once, what is new stays."""
     for name in ("good.png", "bad.png", "new.png"):
