@@ -8,7 +8,7 @@ from playwright.async_api import Page, expect
 
 from image2model.studio import Picture, Studio
 from image2model.web.ui.create import Create
-from tests.browser import ROOT, App, drop, opened, settled
+from tests.browser import ROOT, App, drawn, drop, opened, settled
 from tests.pictures import encoded, photo
 
 CAT = (ROOT / "examples" / "cat.jpg").read_bytes()
@@ -60,6 +60,7 @@ async def test_a_slow_double_click_starts_one_batch_and_its_page_goes_with_it(ap
     assert box
     await page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     await settled(page)
+    await drawn(page)
     await page.get_by_role("tab", name="Library").click()
     await expect(page.locator(".shelf-card")).to_have_count(1)
     page.once("dialog", lambda dialog: dialog.accept())
