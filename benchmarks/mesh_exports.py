@@ -46,7 +46,7 @@ def work(step: str, glb: Path) -> Callable[[], Any]:
     if not (options := dict(STEPS[step])):
         looks: dict[str, Callable[[Path], Any]] = {
             "load only": lambda path: Glb(path).scene(), "facts": facts, "thumbnail": thumbnail,
-            "print check": check_print,
+            "print check": lambda path: check_print(path, wanted("stl")),
         }  # fmt: skip
         return lambda: looks[step](glb)
     if share := options.pop("share", None):
