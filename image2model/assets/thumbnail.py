@@ -54,6 +54,11 @@ def _decoding() -> Floats:
 TO_SRGB, TO_LINEAR = _encoding(), _decoding()
 
 
+def to_srgb(linear: NDArray[Any]) -> NDArray[Any]:
+    """Linear colours, 0 to 1 or cut off there, as sRGB from 0 to 255."""
+    return np.asarray(TO_SRGB.take((np.clip(linear, 0, 1) * 4095).astype(np.intp)))
+
+
 @dataclass(frozen=True, slots=True)
 class Points:
     """What is to be shaded: the face and the place on it, and the pixel whose colour it shares in."""
@@ -186,7 +191,7 @@ def _shaded(glb: Glb, scene: Scene, surface: Surface, points: Points, camera: Fl
         _light(colour, camera @ normals)
     shaded = np.empty_like(colour)
     shaded[3] = _opacity(colour[3], surface.material)
-    shaded[:3] = TO_SRGB.take((np.clip(colour[:3], 0, 1) * 4095).astype(np.intp)) * shaded[3]
+    shaded[:3] = to_srgb(colour[:3]) * shaded[3]
     return shaded
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..glb import Glb, Scene, Surface
-from ..thumbnail import TO_SRGB
+from ..thumbnail import to_srgb
 from .pictures import Paint, Picture, file_names, paints
 from .shape import surfaces
 from .solids import lines
@@ -57,7 +57,7 @@ def _geometry(scene: Scene, looks: list[Paint]) -> Iterator[bytes]:
 def _colours(surface: Surface, positions: NDArray[Any]) -> NDArray[Any]:
     """sRGB (n, 3), 0 to 1, of the vertices, as Blender and MeshLab write and read it behind the positions."""
     linear = surface.attributes.get("COLOR_0", np.ones((len(positions), 3)))[:, :3]
-    return np.asarray(TO_SRGB[(np.clip(linear, 0, 1) * 4095).astype(int)] / 255)
+    return to_srgb(linear) / 255
 
 
 def _faces(faces: NDArray[Any], first: dict[str, int], textured: bool, with_normals: bool) -> Iterator[bytes]:
@@ -70,7 +70,7 @@ def _faces(faces: NDArray[Any], first: dict[str, int], textured: bool, with_norm
 def _material(number: int, look: Paint, names: Mapping[Picture, str]) -> str:
     """Colours in sRGB, as most readers take them."""
     *linear, opacity = look.tint
-    red, green, blue = (TO_SRGB[(np.clip(linear, 0, 1) * 4095).astype(int)] / 255).tolist()
+    red, green, blue = (to_srgb(np.array(linear)) / 255).tolist()
     picture = f"map_Kd {names[look.picture]}\n" if look.picture else ""
     holes = f"map_d {names[look.picture]}\n" if look.picture and look.cutoff is not None else ""
     colour = f"Kd {red:.4g} {green:.4g} {blue:.4g}\nKs 0 0 0\nd {opacity:g}"

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from ..glb import Floats, Glb, Scene, Surface
-from ..thumbnail import TO_LINEAR, TO_SRGB, transformed
+from ..thumbnail import TO_LINEAR, to_srgb, transformed
 
 ENDINGS = {"JPEG": "jpg", "PNG": "png"}
 MOST_PIXELS = 80_000_000
@@ -66,7 +66,7 @@ def tinted(picture: Picture, tint: tuple[float, ...]) -> Picture:
         return picture
     with Image.open(io.BytesIO(picture.data)) as image:
         flat = image.convert("RGBA" if picture.ending == "png" else "RGB")
-    tables = TO_SRGB[(np.clip(TO_LINEAR * np.array(tint[:3])[:, None], 0, 1) * 4095).astype(int)]
+    tables = to_srgb(TO_LINEAR * np.array(tint[:3])[:, None])
     data, kind = io.BytesIO(), "PNG" if picture.ending == "png" else "JPEG"
     flat.point([*tables.ravel().tolist(), *range(256)][: 256 * len(flat.getbands())]).save(data, kind, quality=92)
     return Picture(data.getvalue(), picture.ending)

@@ -13,16 +13,14 @@ from ...errors import GenerationFailed
 from .. import meshopt
 from ..facts import closure, renumbered, weld_numbers
 from ..glb import Floats, Glb, Integers, Scene, Surface
-from ..meshopt import PERMISSIVE, PRUNE
-from ..thumbnail import TO_SRGB, base_colour
+from ..meshopt import PERMISSIVE, PRUNE, REGULARIZE
+from ..thumbnail import base_colour, to_srgb
 from .wanted import Wanted
 
 KEPT = {"NORMAL": 0.5, "TEXCOORD_0": 1.0, "COLOR_0": 1.0}
 """Attributes that thinning keeps, and how much each of their units counts against the longest side."""
 WIDTHS = {"NORMAL": 3, "TEXCOORD_0": 2, "COLOR_0": 4}
 NEAR_ENOUGH = 1.02
-REGULARIZE = 16
-"""A further way of meshoptimizer's to thin: to evener faces."""
 WAYS = (0, REGULARIZE, PERMISSIVE, PERMISSIVE | REGULARIZE, PERMISSIVE | PRUNE)
 """To thin, tried until one gives few enough faces and leaves closed what was."""
 Z_UP = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]], np.float32)
@@ -174,7 +172,7 @@ def vertex_colours(glb: Glb, scene: Scene) -> NDArray[np.uint8] | None:
         weights = np.zeros((3, count), np.float32)
         weights[0] = 1
         found = np.clip(_bearably(glb, surface, corners, weights), 0, 1)
-        colours[vertices, :3] = TO_SRGB[(found[:3] * 4095).astype(np.intp)].T
+        colours[vertices, :3] = to_srgb(found[:3]).T
         colours[vertices, 3] = np.rint(found[3] * 255)
     return colours if painted else None
 

@@ -21,8 +21,8 @@ Integers = NDArray[np.intp]
 HERE = Path(__file__).parent
 MAX_BYTES = 3_000_000_000
 """Memory that one call may take."""
-PERMISSIVE, PRUNE = 32, 8
-"""Ways to thin: collapse across seams too; drop bits that have become too small to see."""
+PERMISSIVE, REGULARIZE, PRUNE = 32, 16, 8
+"""Ways to thin: collapse across seams too; to evener faces; drop bits that have become too small to see."""
 FILTERS = {"OCTAHEDRAL": "Oct", "QUATERNION": "Quat", "EXPONENTIAL": "Exp", "COLOR": "Color"}
 DECODERS = {"ATTRIBUTES": "VertexBuffer", "TRIANGLES": "IndexBuffer", "INDICES": "IndexSequence"}
 

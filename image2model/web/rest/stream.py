@@ -20,8 +20,6 @@ from .words import job_status, percent, task_status
 HEARTBEAT = 30.0
 Views = AsyncIterator[tuple[dict[str, Any], dict[str, Any]]]
 ENDS = {"completed": "task_completed", "failed": "task_failed", "cancelled": "task_cancelled"}
-OVER = tuple(ENDS)
-"""How a job ends."""
 
 
 async def follow(views: Views, task_id: str, timeout: float, after: int) -> AsyncIterator[ServerSentEvent]:  # noqa: ASYNC109
@@ -95,7 +93,7 @@ class Told:
             "queue_position": job["queue_position"],
         }  # fmt: skip
         self.files[job["id"]] = entry
-        starts_anew = self.resumed and entry["status"] not in OVER  # less than was told before has come of it
+        starts_anew = self.resumed and entry["status"] not in ENDS  # less than was told before has come of it
         if job["attempt"] > self.attempts.get(job["id"], 1 if starts_anew else job["attempt"]):
             yield self.event("task_retry", job["sequence"], file_id=job["id"])
         if told != entry and (told is not None or job["sequence"] > self.after):

@@ -122,19 +122,14 @@ def face_limit_control(spec: Spec) -> dict[str, Any]:
     return {"label": option.label, "info": f"{option.help} {option.takes().capitalize()}.".strip()}
 
 
-def what_is_wrong(spec: Spec, options: dict[str, Any], face_limit: Any) -> str:
-    """Why this choice cannot be, in a sentence; empty where it can."""
-    try:
-        spec.check(options, face_limit)
-    except OptionRefused as error:
-        return str(error)
-    return ""
+def prices_of(spec: Spec, options: dict[str, Any], face_limit: Any) -> tuple[Decimal, Decimal, str]:
+    """Dollars for one image, and for one object of several sides; why the choice cannot be, else empty.
 
-
-def prices_of(spec: Spec, options: dict[str, Any], face_limit: Any) -> tuple[Decimal, Decimal]:
-    """Dollars for one image, and for one object of several sides; for a choice out of range, as if nothing chosen."""
+    For a choice out of range the prices are those of nothing chosen.
+    """
+    choice, wrong = Choice(), ""
     try:
         choice = spec.check(options, face_limit)
-    except OptionRefused:
-        choice = Choice()
-    return spec.price(choice), spec.price(replace(choice, several=True))
+    except OptionRefused as error:
+        wrong = str(error)
+    return spec.price(choice), spec.price(replace(choice, several=True)), wrong

@@ -19,15 +19,7 @@ from ...studio import Studio
 from ..address import client_of
 from ..correlation import correlation_of
 from . import render
-from .controls import (
-    OptionControls,
-    face_limit_control,
-    number_field,
-    offers,
-    picker,
-    prices_of,
-    what_is_wrong,
-)
+from .controls import OptionControls, face_limit_control, number_field, offers, picker, prices_of
 from .events import EACH, HIDDEN, LAST
 from .inputs import CUT_OUT, Inputs
 from .sides import NOTHING, Sides
@@ -249,9 +241,7 @@ class Create:
         spec = self._generator(generator, key).spec
         pictures = self.sides.pictures(images, decided, spec)
         count, several = len(pictures), sum(bool(picture.sides) for picture in pictures)
-        options = self.options.options(generator, values)
-        price, object_price = prices_of(spec, options, face_limit)
-        wrong = what_is_wrong(spec, options, face_limit)
+        price, object_price, wrong = prices_of(spec, self.options.options(generator, values), face_limit)
         words = f"Make {count} {spec.result_is}{'s' if count > 1 else ''}" if count else "Add pictures first"
         notice = wrong or ("" if key.strip() else self.studio.notice(generator))
         return render.cost(count - several, price, notice, several, object_price), gr.Button(
