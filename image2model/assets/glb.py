@@ -115,6 +115,11 @@ class Glb:
             return _from_data_uri(image["uri"])
         return self._slice(self.json["bufferViews"][image["bufferView"]])
 
+    def texture(self, reference: dict[str, Any]) -> bytes:
+        """The encoded bytes of the picture that a material's reference to a texture leads to."""
+        entry = self.json["textures"][reference["index"]]
+        return self.image(entry.get("extensions", {}).get("EXT_texture_webp", entry)["source"])
+
     def placed(self) -> Iterator[tuple[NDArray[np.float64], dict[str, Any]]]:
         """Yield (4×4 matrix, mesh) for each node with a mesh, each node once however often it is linked."""
         nodes, scenes = self.list("nodes"), self.list("scenes")

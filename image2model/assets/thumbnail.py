@@ -259,9 +259,7 @@ def _known_texture(glb: Glb, texture: dict[str, Any]) -> Image.Image | None:
 def _texture(glb: Glb, texture: dict[str, Any]) -> Image.Image | None:
     """The texture in mode RGBA, TEXTURE_SIDE at most and half of it at least; None where it cannot be read."""
     try:
-        entry = glb.json["textures"][texture["index"]]
-        source = entry.get("extensions", {}).get("EXT_texture_webp", entry)["source"]
-        image = Image.open(io.BytesIO(glb.image(source)), formats=("JPEG", "PNG", "WEBP"))
+        image = Image.open(io.BytesIO(glb.texture(texture)), formats=("JPEG", "PNG", "WEBP"))
         if image.width * image.height > MAX_TEXTURE_PIXELS:
             return None
         image.draft(None, (TEXTURE_SIDE, TEXTURE_SIDE))

@@ -95,9 +95,7 @@ def _paint(glb: Glb, surface: Surface, known: dict[Any, Picture | None]) -> Pain
 
 def _texture(glb: Glb, texture: dict[str, Any]) -> Picture | None:
     try:
-        entry = glb.json["textures"][texture["index"]]
-        source = entry.get("extensions", {}).get("EXT_texture_webp", entry)["source"]
-        return _readable(glb.image(source))
+        return _readable(glb.texture(texture))
     except Exception:  # untrusted bytes; the mesh goes without
         return None
 
