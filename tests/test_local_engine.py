@@ -378,3 +378,11 @@ def test_a_thin_part_shows_its_own_colours():
     rgb[100:190, 98:103], alpha[100:190, 98:103] = (240, 240, 240), 0.8
     front = np.asarray(make_atlas(Subject(rgb, alpha), "plain", STILL, (1, 1)).image)[PAD:-PAD, PAD : PAD + 200]
     assert (front[110:180, 100] > 230).all()
+
+
+def test_lines_of_colour_a_pixel_wide_stay_apart():
+    """Red and blue lines of one pixel, equally bright, are red and blue on the texture, not one purple."""
+    pixels = np.array(cut_out(("rectangle", (20, 20, 180, 180))))
+    pixels[..., :3] = np.where(np.arange(SIDE)[None, :, None] % 2, (255, 0, 0), (0, 54, 255))
+    front = np.asarray(load(make(Image.fromarray(pixels))).visual.material.baseColorTexture)[60:140, 60:100]
+    assert np.ptp(front[..., 0].astype(int), axis=1).min() > 200
