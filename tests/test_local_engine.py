@@ -306,6 +306,14 @@ def test_a_subject_cut_on_three_sides_is_not_blown_up() -> None:
     assert 0.5 < mesh.extents[2] / mesh.extents[:2].max() < 1.02
 
 
+def test_a_bust_is_less_deep_than_it_is_wide() -> None:
+    """What the frame cuts along a side is less deep than wide; a ball that only touches the frame stays one."""
+    bust = body(make(shaded(cut_out(("ellipse", (70, 10, 130, 90)), ("ellipse", (0, 70, 199, 330))))))
+    assert bust.extents[2] < 0.75 * bust.extents[0]
+    ball = body(make(shaded(cut_out(("ellipse", (20, 40, 180, 201))))))
+    assert ball.extents[2] > 0.9 * ball.extents[0]
+
+
 def test_a_stray_transparent_pixel_does_not_count_as_a_mask() -> None:
     """An opaque picture with a transparent corner is segmented like one without."""
     image = photograph("coffee").convert("RGBA")
