@@ -156,6 +156,16 @@ def test_packed_glbs_are_smaller_and_the_same(made, name, packing):
     assert after.size_bytes < before.size_bytes
 
 
+@pytest.mark.parametrize("packing", ["meshopt", "draco"])
+def test_packed_colours_of_vertices_are_read_as_they_were(made, packing):
+    """The whole numbers that stand for colours in a packed file are shares of the brightest, and so the same colours."""
+    before, after = (
+        Glb(path).scene().surfaces[0].attributes["COLOR_0"].mean(axis=0)
+        for path in (made(sample("coloured vertices"), "glb", size=1, **how)[1] for how in ({}, {"packing": packing}))
+    )
+    assert after == pytest.approx(before, abs=0.01)
+
+
 @pytest.mark.parametrize("form", ["obj", "ply", "3mf", "glb"])
 @pytest.mark.parametrize(
     "look", [None, {"metallicFactor": "x"}, {"baseColorFactor": [1, 2]}, {"baseColorTexture": 3}], ids=str
