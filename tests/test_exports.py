@@ -402,6 +402,15 @@ def test_a_texture_that_cannot_be_read_is_left_out_and_told(made, form):
     assert any("texture could not be read" in note for note in found["notes"])
 
 
+@pytest.mark.parametrize("image", [{}, {"bufferView": 99}, "none"], ids=str)
+def test_a_picture_that_is_not_there_keeps_no_glb_from_being_made(made, image):
+    """A texture whose bytes are nowhere becomes one white pixel, and a note says that it could not be read."""
+    data = meshes.edited(meshes.textured_box(photo(8, 8)), lambda json: json.update(images=[image]))
+    found, path = made(data, "glb", size=5)
+    assert any("texture could not be read" in note for note in found["notes"])
+    assert facts(path).textures == ((1, 1),)
+
+
 def test_usdz_is_refused_with_a_way_out_where_it_is_not_installed(made, monkeypatch):
     """Without usd-core no USDZ can be checked, so none is offered."""
     monkeypatch.setitem(sys.modules, "pxr", None)
