@@ -156,6 +156,16 @@ def test_packed_glbs_are_smaller_and_the_same(made, name, packing):
     assert after.size_bytes < before.size_bytes
 
 
+@pytest.mark.parametrize("packing", ["meshopt", "draco"])
+def test_packed_colours_of_vertices_are_read_as_they_were(made, packing):
+    """The whole numbers that stand for colours in a packed file are shares of the brightest, and so the same colours."""
+    before, after = (
+        Glb(path).scene().surfaces[0].attributes["COLOR_0"].mean(axis=0)
+        for path in (made(sample("coloured vertices"), "glb", size=1, **how)[1] for how in ({}, {"packing": packing}))
+    )
+    assert after == pytest.approx(before, abs=0.01)
+
+
 @pytest.mark.parametrize("form", ["obj", "ply", "3mf", "glb"])
 @pytest.mark.parametrize(
     "look", [None, {"metallicFactor": "x"}, {"baseColorFactor": [1, 2]}, {"baseColorTexture": 3}], ids=str
@@ -226,6 +236,15 @@ def test_a_face_limit_is_kept_with_the_texture_in_its_place(made):
     known = {tuple(row) for row in np.hstack([before.vertices, before.visual.uv]).astype(np.float32).round(5)}
     assert {tuple(row) for row in np.hstack([after.vertices, after.visual.uv]).astype(np.float32).round(5)} <= known
     assert after.volume == pytest.approx(before.volume, rel=0.05)
+
+
+def test_a_face_limit_is_kept_where_a_texture_is_repeated_many_times(made):
+    """Texture coordinates that reach far, or are whole numbers, count for no more than others when faces are chosen."""
+    ball = meshes.bumpy_ball(60, photo(64, 64))
+    ball.visual.uv *= 4095
+    found, _ = made(ball.export(file_type="glb"), "glb", face_limit=200)
+    assert found["faces"] <= 200
+    assert found["notes"] == []
 
 
 @pytest.mark.parametrize("limit", [100, 1000, 5000])
@@ -381,6 +400,15 @@ def test_a_texture_that_cannot_be_read_is_left_out_and_told(made, form):
     found, _ = made(data, form, size=5)
     assert found["faces"] == 12
     assert any("texture could not be read" in note for note in found["notes"])
+
+
+@pytest.mark.parametrize("image", [{}, {"bufferView": 99}, "none"], ids=str)
+def test_a_picture_that_is_not_there_keeps_no_glb_from_being_made(made, image):
+    """A texture whose bytes are nowhere becomes one white pixel, and a note says that it could not be read."""
+    data = meshes.edited(meshes.textured_box(photo(8, 8)), lambda json: json.update(images=[image]))
+    found, path = made(data, "glb", size=5)
+    assert any("texture could not be read" in note for note in found["notes"])
+    assert facts(path).textures == ((1, 1),)
 
 
 def test_usdz_is_refused_with_a_way_out_where_it_is_not_installed(made, monkeypatch):

@@ -104,9 +104,7 @@ class Glb:
             values = np.zeros((count, width), kind)
         if sparse := accessor.get("sparse"):
             values = self._patched(values, sparse)
-        if accessor.get("normalized") and kind.kind != "f":
-            values = np.maximum(values.astype(np.float32) / np.iinfo(kind).max, -1)
-        return values
+        return _normalised(values, accessor)
 
     def image(self, index: int) -> bytes:
         """The encoded bytes of an image."""
@@ -186,7 +184,9 @@ class Glb:
     ) -> tuple[Floats, dict[str, NDArray[Any]]]:
         """Positions (n, 3) of a primitive where its node puts them, and its other attributes, (n, width) each."""
         attributes = {
-            name: unpacked.attributes[name] if unpacked and name in unpacked.attributes else self.accessor(index)
+            name: _normalised(unpacked.attributes[name], self.json["accessors"][index])
+            if unpacked and name in unpacked.attributes
+            else self.accessor(index)
             for name, index in primitive["attributes"].items()
             if name in ("POSITION", "NORMAL") or name.startswith(("TEXCOORD_", "COLOR_"))
         }
@@ -297,6 +297,13 @@ def _binary_chunk(rest: memoryview) -> memoryview:
 
 def _from_data_uri(uri: str) -> bytes:
     return base64.b64decode(uri.partition("base64,")[2])
+
+
+def _normalised(values: NDArray[Any], accessor: dict[str, Any]) -> NDArray[Any]:
+    """`values` of an accessor, as floats up to 1 where it says that its whole numbers stand for these."""
+    if not accessor.get("normalized") or values.dtype.kind == "f":
+        return values
+    return np.maximum(values.astype(np.float32) / np.iinfo(values.dtype).max, -1)
 
 
 def _matrix(node: dict[str, Any]) -> NDArray[np.float64]:
