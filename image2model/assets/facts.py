@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.WebPImagePlugin import WebPImageFile
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
@@ -23,6 +27,12 @@ WELD_STEPS = 2**20
 INSTANCES = "EXT_mesh_gpu_instancing"
 KNOWN = (DRACO, *MESHOPT, "KHR_mesh_quantization", "KHR_texture_", "EXT_texture_webp", "KHR_materials_")
 """What a file may need: how these begin."""
+READERS: Mapping[bytes, Callable[[io.BytesIO], ImageFile]] = {
+    b"\x89PNG": PngImageFile, b"\xff\xd8": JpegImageFile, b"RIFF": WebPImageFile,
+}  # fmt: skip
+"""Kinds of textures, by how their files begin."""
+MOST_TEXELS = 80_000_000
+"""Pixels of a texture that is drawn here."""
 KTX2_START = b"\xabKTX 20\xbb\r\n\x1a\n"
 
 
@@ -263,7 +273,8 @@ def _texture_size(glb: Glb, index: int) -> tuple[int, int]:
         data = glb.image(index)
         if data.startswith(KTX2_START):
             return int.from_bytes(data[20:24], "little"), int.from_bytes(data[24:28], "little")
-        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP")) as image:
+        reader = next(reader for start, reader in READERS.items() if data.startswith(start))
+        with reader(io.BytesIO(data)) as image:  # not Image.open, which refuses what has very many pixels
             return image.size
     except Exception:  # the file is untrusted, and an unreadable texture is no reason to give no facts
         return 0, 0
@@ -279,6 +290,9 @@ def _warnings(found: Closure, flat: bool, broken_vertices: int, glb: Glb) -> lis
         f"It is made of {found.parts:,} separate pieces.": found.parts > 1,
         "It is flat: it has no thickness.": flat,
         f"{broken_vertices:,} vertices have no valid position; their faces were left out here.": broken_vertices,
+        "It has a texture of more pixels than many programs take; it is not in the pictures here.": any(
+            width * height > MOST_TEXELS for width, height in _textures(glb)
+        ),
         "Its textures are KTX2, which not every viewer shows.": "KHR_texture_basisu" in glb.list("extensionsUsed"),
         **_left_out(glb),
     }

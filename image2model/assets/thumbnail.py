@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .facts import vertices_of
+from .facts import MOST_TEXELS, vertices_of
 from .glb import Floats, Glb, Integers, Scene, Surface
 from .raster import Raster
 
@@ -25,7 +25,6 @@ MARGIN = 0.06
 """Of the frame, left free on each side."""
 AZIMUTH, ELEVATION = np.radians(28), np.radians(18)
 TEXTURE_SIDE = 1024
-MAX_TEXTURE_PIXELS = 80_000_000
 REPEAT, CLAMP, MIRROR = 10497, 33071, 33648
 WRAPS: dict[int, Callable[[Floats], Floats]] = {
     REPEAT: lambda u: u - np.floor(u),
@@ -260,7 +259,7 @@ def _texture(glb: Glb, texture: dict[str, Any]) -> Image.Image | None:
     """The texture in mode RGBA, TEXTURE_SIDE at most and half of it at least; None where it cannot be read."""
     try:
         image = Image.open(io.BytesIO(glb.texture(texture)), formats=("JPEG", "PNG", "WEBP"))
-        if image.width * image.height > MAX_TEXTURE_PIXELS:
+        if image.width * image.height > MOST_TEXELS:
             return None
         image.draft(None, (TEXTURE_SIDE, TEXTURE_SIDE))
         columns, rows = (min(max(length, TEXTURE_SIDE // 2), TEXTURE_SIDE) for length in image.size)
