@@ -53,13 +53,13 @@ class Made:
 
 NO_LONGER_CLOSED = "With so few faces its surface is no longer closed: take more for printing."
 NOTHING = "Nothing had to be mended."
-WRITERS: dict[str, Callable[[Glb, Scene, Wanted, str], bytes]] = {
-    "glb": lambda glb, scene, choice, stem: gltf(glb, scene, choice.packing),
-    "obj": lambda glb, scene, choice, stem: obj(glb, scene, stem),
-    "stl": lambda glb, scene, choice, stem: stl(scene),
-    "3mf": lambda glb, scene, choice, stem: threemf(glb, scene),
-    "ply": lambda glb, scene, choice, stem: ply(scene, vertex_colours(glb, scene), None),
-    "usdz": lambda glb, scene, choice, stem: usdz(glb, scene, choice.up),
+WRITERS: dict[str, Callable[[Glb, Scene, list[Paint], Wanted, str], bytes]] = {
+    "glb": lambda glb, scene, looks, choice, stem: gltf(glb, scene, choice.packing),
+    "obj": lambda glb, scene, looks, choice, stem: obj(scene, looks, stem),
+    "stl": lambda glb, scene, looks, choice, stem: stl(scene),
+    "3mf": lambda glb, scene, looks, choice, stem: threemf(scene, looks, vertex_colours(glb, scene)),
+    "ply": lambda glb, scene, looks, choice, stem: ply(scene, vertex_colours(glb, scene)),
+    "usdz": lambda glb, scene, looks, choice, stem: usdz(scene, looks, choice.up),
 }
 
 
@@ -85,8 +85,8 @@ def export(glb: Path, choice: Wanted, target: Path, stem: str) -> dict[str, Any]
     choice = choice.of(_extents(scene))
     verdict = _verdict(scene, choice)
     scene = placed(scene, choice)
-    data = WRITERS[choice.format.id](opened, scene, choice, stem)
     looks = paints(opened, scene)
+    data = WRITERS[choice.format.id](opened, scene, looks, choice, stem)
     checked_with = readers.check(data, choice, scene, any(look.picture for look in looks))
     size = np.ptp(scene.positions.astype(float), axis=0).round(6).tolist()
     made = Made(
