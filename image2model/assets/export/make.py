@@ -13,7 +13,7 @@ from scipy.spatial import KDTree
 
 from ...errors import Unavailable
 from ...files import write_whole
-from ..facts import closure, weld_numbers
+from ..facts import Closure, closure, weld_numbers
 from ..glb import Floats, Glb, Scene, Surface
 from ..printing import mended, print_check
 from . import readers
@@ -77,13 +77,14 @@ def export(glb: Path, choice: Wanted, target: Path, stem: str) -> dict[str, Any]
     if choice.repair != "none":
         scene, mends = _mended(opened, scene, choice.of(_extents(scene)))
         notes += mends
-    closed = closure(scene.positions, scene.faces).watertight
+    found = closure(scene.positions, scene.faces)
     if choice.face_limit and choice.face_limit < len(scene.faces):
-        scene = thinned(scene, choice.face_limit, closed=closed)
-        was_closed, closed = closed, closure(scene.positions, scene.faces).watertight
-        notes += [NO_LONGER_CLOSED] if was_closed and not closed else []
+        was_closed = found.watertight
+        scene = thinned(scene, choice.face_limit, closed=was_closed)
+        found = closure(scene.positions, scene.faces)
+        notes += [NO_LONGER_CLOSED] if was_closed and not found.watertight else []
     choice = choice.of(_extents(scene))
-    verdict = _verdict(scene, choice)
+    verdict = _verdict(scene, choice, found)
     scene = placed(scene, choice)
     looks = paints(opened, scene)
     data = WRITERS[choice.format.id](opened, scene, looks, choice, stem)
@@ -95,7 +96,7 @@ def export(glb: Path, choice: Wanted, target: Path, stem: str) -> dict[str, Any]
         faces_before=before,
         dimensions=(size[0], size[1], size[2]),
         unit=choice.format.unit,
-        closed=closed,
+        closed=found.watertight,
         notes=(*notes, *_remarks(scene, choice, looks)),
         checked_with=checked_with,
         print_check=verdict,
@@ -123,11 +124,11 @@ def _extents(scene: Scene) -> Floats:
     return np.asarray(np.ptp(scene.positions, axis=0))
 
 
-def _verdict(scene: Scene, choice: Wanted) -> dict[str, Any] | None:
+def _verdict(scene: Scene, choice: Wanted, found: Closure) -> dict[str, Any] | None:
     if not choice.format.printed:
         return None
     standing = placed(scene, replace(choice, up="z", pivot="bottom"))
-    return print_check(standing.positions, standing.faces).to_dict()
+    return print_check(standing.positions, standing.faces, found).to_dict()
 
 
 def check_print(glb: Path, choice: Wanted) -> dict[str, Any]:
