@@ -6,15 +6,14 @@ https://github.com/KhronosGroup/glTF/tree/main/extensions/2.0.
 
 from __future__ import annotations
 
-import json
 import re
-import struct
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import meshopt
+from ..container import glb_of
 from ..glb import COMPONENTS, Glb, Integers, Scene, Surface, sound_material
 from .shape import surfaces
 
@@ -75,11 +74,7 @@ class _Writer:
         self.json["buffers"] = [{"byteLength": self.size}]
         if self.fallback:
             self.json["buffers"].append({"byteLength": self.fallback, "extensions": fallback})
-        text = json.dumps(self.json, separators=(",", ":")).encode()
-        text += b" " * (-len(text) % 4)
-        length = 28 + len(text) + self.size
-        head = struct.pack("<4sIII4s", b"glTF", 2, length, len(text), b"JSON")
-        return b"".join([head, text, struct.pack("<I4s", self.size, b"BIN\0"), *self.parts])
+        return glb_of(self.json, self.parts)
 
     def _image(self, glb: Glb, index: int, entry: dict[str, Any]) -> dict[str, Any]:
         data = glb.image(index)
