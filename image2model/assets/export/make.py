@@ -13,6 +13,7 @@ from scipy.spatial import KDTree
 
 from ...errors import Unavailable
 from ...files import write_whole
+from ..colours import to_linear
 from ..facts import Closure, closure, weld_numbers
 from ..glb import Floats, Glb, Scene, Surface
 from ..printing import mended, print_check
@@ -167,15 +168,8 @@ def _mended(glb: Glb, scene: Scene, choice: Wanted) -> tuple[Scene, list[str]]:
     attributes = {}
     if colours is not None:
         nearest = KDTree(stood.positions).query(positions, workers=1)[1]
-        attributes["COLOR_0"] = _linear(colours[nearest])
+        attributes["COLOR_0"] = to_linear(colours[nearest].T).T
     surface = Surface(0, 0, len(faces), attributes, {"pbrMetallicRoughness": {"metallicFactor": 0}})
     longest = float(np.ptp(scene.positions, axis=0).max()) or 1.0
     back = positions @ Z_UP * (longest / size)
     return compact(replace(scene, positions=back.astype(np.float32), faces=faces, surfaces=(surface,))), notes
-
-
-def _linear(colours: Any) -> Any:
-    """sRGB and opacity (n, 4) as glTF wants them: linear, 0 to 1."""
-    share = colours.astype(np.float32) / 255
-    share[:, :3] = np.where(share[:, :3] < 0.04045, share[:, :3] / 12.92, ((share[:, :3] + 0.055) / 1.055) ** 2.4)
-    return share

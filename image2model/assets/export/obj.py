@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..colours import to_srgb
 from ..glb import Scene, Surface
-from ..thumbnail import to_srgb
 from .pictures import Paint, Picture, file_names
 from .shape import surfaces
 from .solids import lines
