@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
 from image2model.assets import report
+from image2model.assets.export import export, wanted
 from image2model.studio import Studio
 from image2model.workers import Workers
 from tests import leaks
@@ -107,6 +109,23 @@ async def studio(tmp_path: Path, generator: ScriptedGenerator, pool: Workers) ->
     await studio.start()
     yield studio
     await studio.close()
+
+
+@pytest.fixture
+def made(tmp_path: Path):
+    """Export a GLB; return what is known of the file, and its path."""
+
+    def make(data: bytes, form: str, **options):
+        glb = tmp_path / "model.glb"
+        glb.write_bytes(data)
+        choice = wanted(form, **options)
+        target = tmp_path / "exports" / choice.filename("thing")
+        found = export(glb, choice, target, "thing")
+        assert glb.read_bytes() == data, "the original is never touched"
+        assert json.loads(target.with_name(target.name + ".json").read_text()) == found
+        return found, target
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -161,26 +161,3 @@ def bumpy_ball(steps: int, texture: Image.Image) -> trimesh.Trimesh:
     uv = np.stack([u.ravel() * 2, v.ravel()], axis=1)
     ball.visual = trimesh.visual.TextureVisuals(uv=uv, material=look)
     return ball
-
-
-def eight() -> trimesh.Trimesh:
-    """A closed tube in the form of an 8, which passes through itself where it crosses."""
-    turn, around = np.meshgrid(
-        *(np.linspace(0, 2 * np.pi, count, endpoint=False) for count in (160, 24)), indexing="ij"
-    )
-    way = np.stack([np.sin(turn), np.sin(turn) * np.cos(turn), 0 * turn], -1)
-    along = np.stack([np.cos(turn), np.cos(2 * turn), 0 * turn], -1)
-    aside = np.cross([0, 0, 1], along / np.linalg.norm(along, axis=-1, keepdims=True))
-    points = way + 0.15 * (np.cos(around)[..., None] * aside + np.sin(around)[..., None] * [0, 0, 1])
-    corner = np.arange(160 * 24).reshape(160, 24)
-    ahead, up = np.roll(corner, -1, axis=0), np.roll(corner, -1, axis=1)
-    both = np.roll(ahead, -1, axis=1)
-    faces = np.concatenate([np.stack([corner, both, ahead], -1), np.stack([corner, up, both], -1)]).reshape(-1, 3)
-    return trimesh.Trimesh(points.reshape(-1, 3), faces, process=False)
-
-
-def thin_cup(wall: float) -> trimesh.Trimesh:
-    """A cup of one unit, with a wall of this thickness."""
-    inside = trimesh.creation.cylinder(0.5 - wall, 1, sections=64).apply_translation([0, 0, wall])
-    cup = trimesh.boolean.difference([trimesh.creation.cylinder(0.5, 1, sections=64), inside], engine="manifold")
-    return cup.apply_transform(trimesh.transformations.rotation_matrix(-np.pi / 2, [1, 0, 0]))

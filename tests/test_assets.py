@@ -317,8 +317,13 @@ def quad(uvs, **texture) -> bytes:
         ([[0, 9], [1, 9], [0, 5], [1, 5]], {}, "rb"),
         ([[0, 1], [1, 1], [0, 0], [1, 0]], {"extensions": {"KHR_texture_transform": {"offset": [0.5, 0]}}}, "br"),
         ([[0, 1], [2, 1], [0, 0], [2, 0]], {"extensions": {"KHR_texture_transform": {"scale": [0.5, 1]}}}, "rb"),
+        (
+            [[0, 1], [1, 1], [0, 0], [1, 0]],
+            {"texCoord": 1, "extensions": {"KHR_texture_transform": {"texCoord": 0}}},
+            "rb",
+        ),
     ],
-    ids=["plain", "repeated", "shifted", "clamped", "offset", "scaled"],
+    ids=["plain", "repeated", "shifted", "clamped", "offset", "scaled", "another set"],
 )
 def test_texture_coordinates_wrap_and_move(saved, uvs, texture, colours):
     """Coordinates beyond the texture repeat or clamp as the sampler says, and texture transforms are applied."""

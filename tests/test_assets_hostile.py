@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from image2model.assets.facts import facts
+from image2model.assets.glb import Glb
 from image2model.assets.report import report
 from image2model.assets.thumbnail import thumbnail
 from image2model.errors import GenerationFailed
@@ -227,3 +228,17 @@ def test_any_damage_gives_facts_or_a_reason(saved, data):
     with suppress(GenerationFailed):
         assert report(saved(bytes(box)), None)["size_bytes"] == len(box)
         assert thumbnail(saved(bytes(box))).startswith(b"RIFF")
+
+
+def test_a_buffer_written_as_text_is_read_once(tmp_path, monkeypatch):
+    """However many parts lie in a buffer that is a data URI, it is decoded once, so memory stays bounded."""
+    decoded: list[str] = []
+    monkeypatch.setattr("image2model.assets.glb._from_data_uri", lambda uri: decoded.append(uri) or CORNERS)
+    (tmp_path / "model.glb").write_bytes(
+        triangle(
+            buffers=[{"byteLength": 36, "uri": "data:;base64,"}],
+            meshes=[{"primitives": [{"attributes": {"POSITION": 0}}] * 50}],
+        )
+    )
+    assert len(Glb(tmp_path / "model.glb").scene().faces) == 50
+    assert len(decoded) == 1

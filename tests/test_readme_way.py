@@ -13,7 +13,7 @@ import trimesh
 from playwright.async_api import Browser
 
 from tests.browser import ROOT, App
-from tests.test_exports import model_3mf
+from tests.exporting import model_3mf
 from tests.three_reader import ThreeReader
 
 pytestmark = pytest.mark.browser

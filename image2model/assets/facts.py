@@ -18,6 +18,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
+from .colours import MOST_PIXELS
 from .glb import Floats, Glb, Integers, Scene
 from .shells import shells
 from .unpack import DRACO, MESHOPT
@@ -31,8 +32,6 @@ READERS: Mapping[bytes, Callable[[io.BytesIO], ImageFile]] = {
     b"\x89PNG": PngImageFile, b"\xff\xd8": JpegImageFile, b"RIFF": WebPImageFile,
 }  # fmt: skip
 """Kinds of textures, by how their files begin."""
-MOST_TEXELS = 80_000_000
-"""Pixels of a texture that is drawn here."""
 KTX2_START = b"\xabKTX 20\xbb\r\n\x1a\n"
 
 
@@ -291,7 +290,7 @@ def _warnings(found: Closure, flat: bool, broken_vertices: int, glb: Glb) -> lis
         "It is flat: it has no thickness.": flat,
         f"{broken_vertices:,} vertices have no valid position; their faces were left out here.": broken_vertices,
         "It has a texture of more pixels than many programs take; it is not in the pictures here.": any(
-            width * height > MOST_TEXELS for width, height in _textures(glb)
+            width * height > MOST_PIXELS for width, height in _textures(glb)
         ),
         "Its textures are KTX2, which not every viewer shows.": "KHR_texture_basisu" in glb.list("extensionsUsed"),
         **_left_out(glb),

@@ -8,8 +8,6 @@ Format: https://registry.khronos.org/glTF/specs/2.0/glTF-2.0.html
 from __future__ import annotations
 
 import base64
-import json
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import GenerationFailed
+from .container import chunks, failed
 from .unpack import DRACO, MESHOPT, Unpacked, draco_primitive, meshopt_view, packed_by
 
 Floats = NDArray[np.float32]
@@ -65,7 +63,7 @@ def contradictions_told() -> Iterator[None]:
     try:
         yield
     except (KeyError, IndexError, TypeError, ValueError, OverflowError, AttributeError) as error:
-        raise _failed("glb_broken", "contradicts itself") from error
+        raise failed("glb_broken", "contradicts itself") from error
 
 
 class Glb:
@@ -75,8 +73,8 @@ class Glb:
         """Raise GenerationFailed: not_a_glb, glb_truncated, glb_too_large, glb_broken, glb_outside_files."""
         self.size_bytes = path.stat().st_size
         if self.size_bytes > MAX_BYTES:
-            raise _failed("glb_too_large", f"has {self.size_bytes / 1e9:.1f} GB")
-        self.json, self._binary = _chunks(path.read_bytes())
+            raise failed("glb_too_large", f"has {self.size_bytes / 1e9:.1f} GB")
+        self.json, self._binary = chunks(path.read_bytes())
         self._refuse_outside_files()
         self._unpacked: dict[int, bytes] = {}
         self._decoded: dict[int, bytes] = {}
@@ -97,7 +95,7 @@ class Glb:
         count, width = int(accessor["count"]), WIDTHS[accessor["type"]]
         kind = np.dtype(COMPONENTS[accessor["componentType"]])
         if not 0 <= count <= MAX_ELEMENTS:
-            raise _failed("glb_too_large", f"claims {count:,} values in one list")
+            raise failed("glb_too_large", f"claims {count:,} values in one list")
         if "bufferView" in accessor:
             values = self._values(accessor, kind, width, count)
         else:
@@ -141,7 +139,7 @@ class Glb:
         for part in (*self.list("buffers"), *self.list("images")):
             uri = part.get("uri") if isinstance(part, dict) else None
             if uri and not str(uri).startswith("data:"):
-                raise _failed("glb_outside_files", "needs other files that did not come with it")
+                raise failed("glb_outside_files", "needs other files that did not come with it")
 
     def _scene(self) -> Scene:
         positions: list[Floats] = []
@@ -172,9 +170,9 @@ class Glb:
                 first_face += len(triangles)
                 first_vertex += len(points)
                 if first_face > MAX_FACES:
-                    raise _failed("glb_too_large", f"has more than {MAX_FACES:,} faces")
+                    raise failed("glb_too_large", f"has more than {MAX_FACES:,} faces")
         if not first_face:
-            raise _failed("glb_no_geometry", "holds no surface")
+            raise failed("glb_no_geometry", "holds no surface")
         together = np.concatenate(positions)
         invalid = int((~np.isfinite(together)).any(axis=1).sum())
         return Scene(together, np.concatenate(faces), tuple(surfaces), invalid)
@@ -260,39 +258,6 @@ class Glb:
         patched = values.copy()
         patched[rows] = self._values(sparse["values"], values.dtype, values.shape[1], count)
         return patched
-
-
-def _failed(code: str, what: str) -> GenerationFailed:
-    return GenerationFailed(code, f"The generator's file {what}.", "Try again, or use another generator.")
-
-
-def _chunks(data: bytes) -> tuple[dict[str, Any], memoryview]:
-    """The JSON and the binary chunk of a GLB."""
-    if data[:4] != b"glTF":
-        raise _failed("not_a_glb", "is not a GLB" if data else "is empty")
-    if len(data) < 20 or struct.unpack_from("<I", data, 8)[0] > len(data):
-        raise _failed("glb_truncated", "is cut short")
-    version, _, length, kind = struct.unpack_from("<III4s", data, 4)
-    if version != 2 or kind != b"JSON":
-        raise _failed("not_a_glb", "is not a GLB of glTF 2")
-    if 20 + length > len(data):
-        raise _failed("glb_truncated", "is cut short")
-    try:
-        document = json.loads(data[20 : 20 + length])
-    except (ValueError, RecursionError) as error:
-        raise _failed("glb_broken", "has an unreadable description") from error
-    if not isinstance(document, dict):
-        raise _failed("glb_broken", "has an unreadable description")
-    return document, _binary_chunk(memoryview(data)[20 + length :])
-
-
-def _binary_chunk(rest: memoryview) -> memoryview:
-    if len(rest) < 8:
-        return memoryview(b"")
-    (length,) = struct.unpack_from("<I", rest)
-    if 8 + length > len(rest):
-        raise _failed("glb_truncated", "is cut short")
-    return rest[8 : 8 + length]
 
 
 def _from_data_uri(uri: str) -> bytes:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import struct
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..files import write_whole
+from .container import glb_of
 from .facts import renumbered
 from .glb import Floats, Glb, Integers, Scene
 
@@ -106,9 +105,4 @@ def _glb(arrays: list[NDArray[Any]], primitives: list[dict[str, Any]], ink: dict
         "bufferViews": views,
         "buffers": [{"byteLength": offset}],
     }
-    text = json.dumps(document).encode()
-    text += b" " * (-len(text) % 4)
-    body = struct.pack("<I4s", len(text), b"JSON") + text + struct.pack("<I4s", offset, b"BIN\0")
-    return b"".join(
-        [struct.pack("<4sII", b"glTF", 2, 12 + len(body) + offset), body, *(array.tobytes() for array in arrays)]
-    )
+    return glb_of(document, [array.tobytes() for array in arrays])

@@ -54,11 +54,14 @@ class Verdict:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
 
-def print_check(positions: Floats, faces: Integers) -> Verdict:
-    """Judge a mesh whose `positions` (n, 3) are in millimetres, Z up, `faces` (m, 3)."""
+def print_check(positions: Floats, faces: Integers, found: Closure | None = None) -> Verdict:
+    """Judge a mesh whose `positions` (n, 3) are in millimetres, Z up, `faces` (m, 3).
+
+    `found` is how it closes, where that is known already: of the same mesh, in whatever size.
+    """
     if not _has_body(positions, faces):
         return Verdict(False, (), (FLAT,), ())
-    found = closure(positions, faces)
+    found = found or closure(positions, faces)
     size = np.ptp(positions[faces].reshape(-1, 3), axis=0)
     fine: list[str] = []
     problems: list[str] = []

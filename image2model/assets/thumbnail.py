@@ -7,55 +7,25 @@ frame. Four samples a pixel decide what is seen; where one triangle fills a pixe
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .facts import MOST_TEXELS, vertices_of
+from .colours import base_colour, blend, to_srgb
+from .facts import vertices_of
 from .glb import Floats, Glb, Integers, Scene, Surface
 from .raster import Raster
 
 MARGIN = 0.06
 """Of the frame, left free on each side."""
 AZIMUTH, ELEVATION = np.radians(28), np.radians(18)
-TEXTURE_SIDE = 1024
-REPEAT, CLAMP, MIRROR = 10497, 33071, 33648
-WRAPS: dict[int, Callable[[Floats], Floats]] = {
-    REPEAT: lambda u: u - np.floor(u),
-    CLAMP: lambda u: np.clip(u, 0, 1),
-    MIRROR: lambda u: 1 - np.abs(u % 2 - 1),
-}
-GREY = 0.55
-"""Linear reflectance of what has no colour of its own, dimmer than glTF's white so that shape shows."""
-
 KEY_LIGHT = np.array([-0.45, 0.62, 0.64], np.float32)
 """Direction towards the light, as the camera sees it: from the upper left, over the shoulder."""
 AMBIENT, SKY, KEY, RIM = 0.34, 0.22, 0.72, 0.10
-
-
-def _encoding() -> NDArray[np.uint8]:
-    linear = np.linspace(0, 1, 4096)
-    stored = np.where(linear < 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return np.asarray(np.rint(255 * stored), np.uint8)
-
-
-def _decoding() -> Floats:
-    stored = np.arange(256) / 255
-    return np.asarray(np.where(stored < 0.04045, stored / 12.92, ((stored + 0.055) / 1.055) ** 2.4), np.float32)
-
-
-TO_SRGB, TO_LINEAR = _encoding(), _decoding()
-
-
-def to_srgb(linear: NDArray[Any]) -> NDArray[Any]:
-    """Linear colours, 0 to 1 or cut off there, as sRGB from 0 to 255."""
-    return np.asarray(TO_SRGB.take((np.clip(linear, 0, 1) * 4095).astype(np.intp)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,19 +164,10 @@ def _shaded(glb: Glb, scene: Scene, surface: Surface, points: Points, camera: Fl
     return shaded
 
 
-def _blend(values: NDArray[Any], corners: Integers, weights: Floats) -> Floats:
-    """`values` (vertices, width) at points, mixed by their weights: (width, points)."""
-    mixed = np.zeros((values.shape[1], corners.shape[1]), np.float32)
-    for axis, column in enumerate(np.ascontiguousarray(values.T, np.float32)):
-        for corner in range(3):
-            mixed[axis] += column.take(corners[corner]) * weights[corner]
-    return mixed
-
-
 def _normals(scene: Scene, surface: Surface, corners: Integers, weights: Floats) -> Floats:
     """Unit normals (3, points): the file's own, or the faces' (glTF: flat shading) where it has none."""
     if "NORMAL" in surface.attributes:
-        normals = _blend(surface.attributes["NORMAL"], corners - surface.first_vertex, weights)
+        normals = blend(surface.attributes["NORMAL"], corners - surface.first_vertex, weights)
     else:
         a, b, c = (scene.positions.take(corners[corner], axis=0).T for corner in range(3))
         u, v = b - a, c - a
@@ -224,79 +185,6 @@ def _light(colour: Floats, normals: Floats) -> None:
     light = np.float32(AMBIENT + SKY / 2) + np.float32(SKY / 2) * normals[1] + np.float32(KEY) * key + rim
     colour[:3] *= light
     colour[:3] += np.float32(0.2) * rim
-
-
-def base_colour(glb: Glb, surface: Surface, corners: Integers, weights: Floats) -> Floats:
-    """Linear colour and opacity (4, points) before any light."""
-    look = surface.material.get("pbrMetallicRoughness", {})
-    texture = look.get("baseColorTexture")
-    uvs = surface.attributes.get(f"TEXCOORD_{(texture or {}).get('texCoord', 0)}")
-    image = _known_texture(glb, texture) if texture and uvs is not None else None
-    painted = surface.attributes.get("COLOR_0")
-    plain = (GREY, GREY, GREY, 1) if image is None and painted is None else (1, 1, 1, 1)
-    colour = np.empty((4, corners.shape[1]), np.float32)
-    colour.T[:] = look.get("baseColorFactor", plain)
-    if image is not None and texture and uvs is not None:
-        colour *= _sampled(image, transformed(_blend(uvs, corners, weights), texture), _wraps(glb, texture))
-    if painted is not None:
-        colour[: painted.shape[1]] *= _blend(painted, corners, weights)
-    return colour
-
-
-_textures: WeakKeyDictionary[Glb, dict[str, Image.Image | None]] = WeakKeyDictionary()
-"""Of each open file: a texture is decoded once, however many surfaces and turns use it."""
-
-
-def _known_texture(glb: Glb, texture: dict[str, Any]) -> Image.Image | None:
-    known = _textures.setdefault(glb, {})
-    key = str(texture.get("index"))
-    if key not in known:
-        known[key] = _texture(glb, texture)
-    return known[key]
-
-
-def _texture(glb: Glb, texture: dict[str, Any]) -> Image.Image | None:
-    """The texture in mode RGBA, TEXTURE_SIDE at most and half of it at least; None where it cannot be read."""
-    try:
-        image = Image.open(io.BytesIO(glb.texture(texture)), formats=("JPEG", "PNG", "WEBP"))
-        if image.width * image.height > MOST_TEXELS:
-            return None
-        image.draft(None, (TEXTURE_SIDE, TEXTURE_SIDE))
-        columns, rows = (min(max(length, TEXTURE_SIDE // 2), TEXTURE_SIDE) for length in image.size)
-        simple = image if image.mode in ("RGB", "RGBA") else image.convert("RGBA")
-        return simple.resize((columns, rows), Image.Resampling.BILINEAR, reducing_gap=1).convert("RGBA")
-    except Exception:  # untrusted bytes; the mesh is drawn without
-        return None
-
-
-def _wraps(glb: Glb, texture: dict[str, Any]) -> tuple[int, int]:
-    entry = glb.json["textures"][texture["index"]]
-    sampler = glb.json["samplers"][entry["sampler"]] if "sampler" in entry else {}
-    return sampler.get("wrapS", REPEAT), sampler.get("wrapT", REPEAT)
-
-
-def transformed(uvs: Floats, texture: dict[str, Any]) -> Floats:
-    """`uvs` (2, points) after KHR_texture_transform."""
-    transform = texture.get("extensions", {}).get("KHR_texture_transform")
-    if not transform:
-        return uvs
-    turn = float(transform.get("rotation", 0))
-    matrix = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
-    scale, offset = transform.get("scale", (1, 1)), transform.get("offset", (0, 0))
-    return np.asarray(matrix @ (uvs.T * np.array(scale)).T + np.array(offset)[:, None], np.float32)
-
-
-def _sampled(image: Image.Image, uvs: Floats, wraps: tuple[int, int]) -> Floats:
-    """Linear colour and opacity (4, points) of the texel at each of `uvs` (2, points)."""
-    texels = np.asarray(image).reshape(-1, 4)
-    column, row = (
-        np.minimum((np.nan_to_num(WRAPS.get(wrap, WRAPS[REPEAT])(along)) * length).astype(np.intp), length - 1)
-        for along, wrap, length in zip(uvs, wraps, image.size, strict=True)
-    )
-    found = texels.take(row * image.width + column, axis=0).T
-    colour: Floats = TO_LINEAR.take(found)
-    colour[3] = found[3] / np.float32(255)
-    return colour
 
 
 def _opacity(alpha: Floats, material: dict[str, Any]) -> Floats | float:

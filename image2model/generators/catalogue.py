@@ -7,79 +7,17 @@ Durations are hardly published; the usual seconds are careful guesses within its
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from .base import Choice, Option, Side, Spec
+from .fal_model import FalModel, Together
 
 Price = Callable[[Choice], Decimal]
 LARGEST_SEED = 2**31 - 1
-EMPTY: Mapping[Side, str] = {}
 ROUND: tuple[Side, ...] = ("front", "left", "back", "right")
 """Tripo's order of sides."""
 FRONT_FIRST: tuple[Side, ...] = ("front", "back", "left", "right")
-
-
-@dataclass(frozen=True, slots=True)
-class Together:
-    """How several sides of one object go to fal as one job."""
-
-    field: str | Mapping[Side, str]
-    """A list in the order of the spec's sides, or a field for each side."""
-    endpoint: str = ""
-    """Where it is not the one for a single picture."""
-    unsent: frozenset[str] = frozenset()
-    """Arguments of a single picture that it does not take."""
-
-
-@dataclass(frozen=True, slots=True)
-class FalModel:
-    """One endpoint of fal: what people see of it, and how a picture and a choice become its arguments."""
-
-    spec: Spec
-    endpoint: str
-    image_field: str = "image_url"
-    image_is_list: bool = False
-    fixed: Mapping[str, Any] = field(default_factory=dict)
-    """Arguments always sent; an option of the same name replaces them."""
-    together: Together | None = None
-    """None: it takes one picture of an object."""
-
-    @property
-    def endpoints(self) -> tuple[str, ...]:
-        """All that it uses."""
-        return (self.endpoint, self.together.endpoint) if self.together and self.together.endpoint else (self.endpoint,)
-
-    def endpoint_for(self, several: bool) -> str:
-        """Where a job of one picture, or of several sides, is sent."""
-        return self.endpoints[-1] if several else self.endpoint
-
-    def arguments(self, image_url: str, choice: Choice, sides: Mapping[Side, str] = EMPTY) -> dict[str, Any]:
-        """The body of the request; `sides` are the addresses of the other sides, where there are any.
-
-        An option left at its default is not sent, so nothing is charged unasked.
-        """
-        defaults = {option.name: option.default for option in self.spec.options}
-        chosen = {name: value for name, value in choice.options.items() if value != defaults.get(name)}
-        if self.spec.face_limit is not None and choice.face_limit is not None:
-            chosen[self.spec.face_limit.name] = choice.face_limit
-        sent = {**self.fixed, **{name: _as_sent(value) for name, value in chosen.items()}}
-        if not sides or self.together is None:
-            return {**sent, self.image_field: [image_url] if self.image_is_list else image_url}
-        kept = {name: value for name, value in sent.items() if name not in self.together.unsent}
-        return {**kept, **self._together(self.together, {"front": image_url, **sides})}
-
-    def _together(self, together: Together, urls: Mapping[Side, str]) -> dict[str, Any]:
-        given = [side for side in self.spec.sides if side in urls]
-        if isinstance(together.field, str):
-            return {together.field: [urls[side] for side in given]}
-        return {together.field[side]: urls[side] for side in given}
-
-
-def _as_sent(value: Any) -> Any:
-    """Choices are words; those of digits are numbers to fal."""
-    return int(value) if isinstance(value, str) and value.isdigit() else value
 
 
 def _flat(dollars: str, **extras: str) -> Price:
@@ -126,37 +64,10 @@ PAID_PBR = _switch("enable_pbr", "Material maps", "Adds metal and roughness, for
 MATERIAL = _choice("material", "Material", "PBR", "PBR|Shaded", "PBR reacts to light; Shaded has the light painted in.")
 REMESH = _switch("remesh", "Tidy the mesh", "Rebuilds the surface with more even triangles.", True)
 HUNYUAN_SIDES = Together(
-    {
-        "front": "input_image_url",
-        "back": "back_image_url",
-        "left": "left_image_url",
-        "right": "right_image_url",
-    }
+    {"front": "input_image_url", "back": "back_image_url", "left": "left_image_url", "right": "right_image_url"}
 )
 HUNYUAN_FACES = _faces(
     "face_count", 40_000, 1_500_000, "Left empty, the model makes about 500,000. Setting it adds $0.15."
-)
-
-TRIPO_V25 = FalModel(
-    Spec(
-        "tripo-v2.5",
-        "Tripo v2.5",
-        "A good all-rounder for single objects, with texture.",
-        120,
-        _by("texture", "standard", {"no": "0.20", "standard": "0.30", "HD": "0.40"}),
-        (
-            _choice("texture", "Texture", "standard", "no|standard|HD", "None $0.20, standard $0.30, HD $0.40."),
-            PBR,
-            AUTO_SIZE,
-            _seed(),
-            _seed("texture_seed", "Texture seed"),
-        ),
-        _faces("face_limit", 1, None, "Left empty, the model chooses as many as the object needs."),
-        sides=ROUND,
-    ),
-    "tripo3d/tripo/v2.5/image-to-3d",
-    fixed={"texture": "standard", "pbr": False, "texture_alignment": "original_image", "orientation": "default"},
-    together=Together({side: f"{side}_image_url" for side in ROUND}, "tripo3d/tripo/v2.5/multiview-to-3d"),
 )
 
 
@@ -167,275 +78,276 @@ def _tripo_h31_price(choice: Choice) -> Decimal:
     return Decimal(texture if chosen.get("texture", True) else "0.20") + Decimal(detail)
 
 
-TRIPO_H31 = FalModel(
-    Spec(
-        "tripo-h3.1",
-        "Tripo H3.1",
-        "Tripo's detailed model: up to two million faces.",
-        150,
-        _tripo_h31_price,
-        (
-            _switch("texture", "Texture", "Colours the model; without it $0.10 less.", True),
-            _choice("texture_quality", "Texture quality", "standard", "standard|detailed", "Detailed adds $0.10."),
-            _choice("geometry_quality", "Shape quality", "standard", "standard|detailed", "Detailed adds $0.20."),
-            _switch("pbr", "Material maps", PBR.help, True),
-            AUTO_SIZE,
-            _seed("model_seed", "Shape seed"),
-            _seed("texture_seed", "Texture seed"),
-        ),
-        _faces("face_limit", 1_000, 2_000_000, "Left empty, the model chooses."),
-        sides=ROUND,
-        sides_by_place=True,
-    ),
-    "tripo3d/h3.1/image-to-3d",
-    fixed={"texture": True, "pbr": True, "texture_alignment": "original_image", "orientation": "default"},
-    together=Together(
-        "image_urls", "tripo3d/h3.1/multiview-to-3d", unsent=frozenset({"texture_alignment", "orientation"})
-    ),
-)
-
-TRIPO_P1 = FalModel(
-    Spec(
-        "tripo-p1",
-        "Tripo P1",
-        "Low-poly models for games: 48 to 20,000 faces.",
-        60,
-        _by("texture", True, {True: "0.50", False: "0.40"}),
-        (
-            _switch("texture", "Texture", "Colours the model; without it $0.10 less.", True),
-            _seed("model_seed", "Shape seed"),
-        ),
-        _faces("face_limit", 48, 20_000, "Left empty, the model chooses."),
-    ),
-    "tripo3d/p1/image-to-3d",
-    fixed={"texture": True},
-)
-
-TRELLIS = FalModel(
-    Spec(
-        "trellis",
-        "TRELLIS",
-        "Textured models for two cents, good for trying out.",
-        30,
-        _flat("0.02"),
-        (
-            Option("mesh_simplify", "Simplify", "float", 0.95, "Higher makes fewer faces.", (), 0.9, 0.98, 0.01),
-            _texture_size("512|1024|2048", "1024"),
-            _seed(),
-        ),
-        sides=FRONT_FIRST,
-    ),
-    "fal-ai/trellis",
-    together=Together("image_urls", "fal-ai/trellis/multi"),
-)
-
-TRELLIS_2 = FalModel(
-    Spec(
-        "trellis-2",
-        "TRELLIS.2",
-        "Detailed shape and materials, with a wide choice of sizes.",
-        60,
-        _by("resolution", "1024", {"512": "0.25", "1024": "0.30", "1536": "0.35"}),
-        (
-            _choice("resolution", "Detail", "1024", "512|1024|1536", "512 $0.25, 1024 $0.30, 1536 $0.35."),
-            _texture_size("1024|2048|4096", "2048"),
-            REMESH,
-            _seed(),
-        ),
-        _faces("decimation_target", 5_000, 2_000_000, "A target; left empty, about 500,000."),
-    ),
-    "fal-ai/trellis-2",
-    fixed={"resolution": 1024},
-)
-
-PIXAL3D = FalModel(
-    Spec(
-        "pixal3d",
-        "Pixal3D",
-        "Keeps close to the picture, with realistic texture.",
-        60,
-        _by("resolution", "1024", {"1024": "0.30", "1536": "0.42"}),
-        (
-            _choice("resolution", "Detail", "1024", "1024|1536", "1024 $0.30, 1536 $0.42."),
-            _texture_size("1024|2048|4096", "2048"),
-            REMESH,
-            _seed(),
-        ),
-        _faces("decimation_target", 5_000, 1_586_021, "A target; left empty, about 200,000."),
-    ),
-    "fal-ai/pixal3d",
-    fixed={"resolution": 1024},
-)
-
-HUNYUAN_V2 = FalModel(
-    Spec(
-        "hunyuan3d-v2",
-        "Hunyuan3D v2",
-        "Plain shapes without colour; texture on request.",
-        45,
-        _flat("0.16", textured_mesh="0.32"),
-        (
-            _switch("textured_mesh", "Texture", "Colours the model. Adds $0.32."),
-            Option("octree_resolution", "Detail", "int", 256, "Higher is finer and slower.", (), 64, 512, 32),
-            _seed(),
-        ),
-    ),
-    "fal-ai/hunyuan3d/v2",
-    "input_image_url",
-)
-
-HUNYUAN_V3 = FalModel(
-    Spec(
-        "hunyuan3d-v3",
-        "Hunyuan3D v3",
-        "High detail: up to 1.5 million faces.",
-        180,
-        _flat("0.375", enable_pbr="0.15", face_limit="0.15", several="0.15"),
-        (
-            _choice(
-                "generate_type", "Kind", "Normal", "Normal|LowPoly|Geometry", "LowPoly: few faces; Geometry: no colour."
-            ),
-            PAID_PBR,
-        ),
-        HUNYUAN_FACES,
-        sides=FRONT_FIRST,
-    ),
-    "fal-ai/hunyuan3d-v3/image-to-3d",
-    "input_image_url",
-    together=HUNYUAN_SIDES,
-)
-
-HUNYUAN_V31_PRO = FalModel(
-    Spec(
-        "hunyuan3d-v3.1-pro",
-        "Hunyuan3D v3.1 Pro",
-        "The newer Hunyuan3D: high detail, up to 1.5 million faces.",
-        180,
-        _flat("0.375", enable_pbr="0.15", face_limit="0.15", several="0.15"),
-        (_choice("generate_type", "Kind", "Normal", "Normal|Geometry", "Geometry: shape without colour."), PAID_PBR),
-        HUNYUAN_FACES,
-        sides=FRONT_FIRST,
-    ),
-    "fal-ai/hunyuan-3d/v3.1/pro/image-to-3d",
-    "input_image_url",
-    together=HUNYUAN_SIDES,
-)
-
-HUNYUAN_V31_RAPID = FalModel(
-    Spec(
-        "hunyuan3d-v3.1-rapid",
-        "Hunyuan3D v3.1 Rapid",
-        "The quicker, cheaper Hunyuan3D.",
-        60,
-        _flat("0.225", enable_pbr="0.15"),
-        (PAID_PBR, _switch("enable_geometry", "Shape only", "The shape without colour.")),
-    ),
-    "fal-ai/hunyuan-3d/v3.1/rapid/image-to-3d",
-    "input_image_url",
-)
-
-RODIN = FalModel(
-    Spec(
-        "rodin",
-        "Rodin",
-        "Models with clean material maps, in four grades of detail.",
-        120,
-        _flat("0.40"),
-        (
-            _choice("quality", "Detail", "medium", "high|medium|low|extra-low", "Higher has more faces."),
-            MATERIAL,
-            _seed(largest=65_535),
-        ),
-        sides=FRONT_FIRST,
-    ),
-    "fal-ai/hyper3d/rodin",
-    "input_image_urls",
-    True,
-    {"geometry_file_format": "glb", "material": "PBR"},
-    Together("input_image_urls"),
-)
-
-RODIN_V25 = FalModel(
-    Spec(
-        "rodin-v2.5",
-        "Rodin v2.5",
-        "The newer Rodin, with clean material maps.",
-        180,
-        _flat("0.40"),
-        (MATERIAL, _seed(largest=65_535)),
-        sides=FRONT_FIRST,
-    ),
-    "fal-ai/hyper3d/rodin/v2.5",
-    "image_urls",
-    True,
-    {"material": "PBR"},
-    Together("image_urls"),
-)
-
-MESHY_V6 = FalModel(
-    Spec(
-        "meshy-v6",
-        "Meshy v6",
-        "Finished models with a face count of your choice, in triangles or quads.",
-        240,
-        _flat("0.80"),
-        (
-            _choice("topology", "Faces are", "triangle", "triangle|quad", "Quads suit editing."),
-            _switch("should_texture", "Texture", "Colours the model.", True),
-            _switch("enable_pbr", "Material maps", PBR.help),
-            _seed(),
-        ),
-        _faces("target_polycount", 100, 300_000, "A target; left empty, about 30,000."),
-        sides=FRONT_FIRST,
-    ),
-    "fal-ai/meshy/v6/image-to-3d",
-    together=Together("image_urls", "fal-ai/meshy/v6/multi-image-to-3d", unsent=frozenset({"seed"})),
-)
-
-TRIPOSR = FalModel(
-    Spec(
-        "triposr",
-        "TripoSR",
-        "Rough shapes in seconds.",
-        10,
-        _flat("0.07"),
-        (
-            Option("mc_resolution", "Detail", "int", 256, "Higher is finer and slower.", (), 32, 1024, 32),
-            Option("foreground_ratio", "Subject size", "float", 0.9, "Share of the frame for it.", (), 0.5, 1.0, 0.05),
-            _switch("do_remove_background", "Remove background", "Off for pictures already cut out.", True),
-        ),
-    ),
-    "fal-ai/triposr",
-    fixed={"output_format": "glb"},
-)
-
-SAM_3D = FalModel(
-    Spec(
-        "sam-3d-objects",
-        "SAM 3D Objects",
-        "Objects in everyday photos, for two cents.",
-        30,
-        _flat("0.02"),
-        (_seed(),),
-    ),
-    "fal-ai/sam-3/3d-objects",
-    fixed={"export_textured_glb": True},
-)
-
 FAL_MODELS: tuple[FalModel, ...] = (
-    TRIPO_V25,
-    TRIPO_H31,
-    TRIPO_P1,
-    TRELLIS,
-    TRELLIS_2,
-    PIXAL3D,
-    HUNYUAN_V2,
-    HUNYUAN_V3,
-    HUNYUAN_V31_PRO,
-    HUNYUAN_V31_RAPID,
-    RODIN,
-    RODIN_V25,
-    MESHY_V6,
-    TRIPOSR,
-    SAM_3D,
+    FalModel(
+        Spec(
+            "tripo-v2.5",
+            "Tripo v2.5",
+            "A good all-rounder for single objects, with texture.",
+            120,
+            _by("texture", "standard", {"no": "0.20", "standard": "0.30", "HD": "0.40"}),
+            (
+                _choice("texture", "Texture", "standard", "no|standard|HD", "None $0.20, standard $0.30, HD $0.40."),
+                PBR,
+                AUTO_SIZE,
+                _seed(),
+                _seed("texture_seed", "Texture seed"),
+            ),
+            _faces("face_limit", 1, None, "Left empty, the model chooses as many as the object needs."),
+            sides=ROUND,
+        ),
+        "tripo3d/tripo/v2.5/image-to-3d",
+        fixed={"texture": "standard", "pbr": False, "texture_alignment": "original_image", "orientation": "default"},
+        together=Together({side: f"{side}_image_url" for side in ROUND}, "tripo3d/tripo/v2.5/multiview-to-3d"),
+    ),
+    FalModel(
+        Spec(
+            "tripo-h3.1",
+            "Tripo H3.1",
+            "Tripo's detailed model: up to two million faces.",
+            150,
+            _tripo_h31_price,
+            (
+                _switch("texture", "Texture", "Colours the model; without it $0.10 less.", True),
+                _choice("texture_quality", "Texture quality", "standard", "standard|detailed", "Detailed adds $0.10."),
+                _choice("geometry_quality", "Shape quality", "standard", "standard|detailed", "Detailed adds $0.20."),
+                _switch("pbr", "Material maps", PBR.help, True),
+                AUTO_SIZE,
+                _seed("model_seed", "Shape seed"),
+                _seed("texture_seed", "Texture seed"),
+            ),
+            _faces("face_limit", 1_000, 2_000_000, "Left empty, the model chooses."),
+            sides=ROUND,
+            sides_by_place=True,
+        ),
+        "tripo3d/h3.1/image-to-3d",
+        fixed={"texture": True, "pbr": True, "texture_alignment": "original_image", "orientation": "default"},
+        together=Together(
+            "image_urls", "tripo3d/h3.1/multiview-to-3d", unsent=frozenset({"texture_alignment", "orientation"})
+        ),
+    ),
+    FalModel(
+        Spec(
+            "tripo-p1",
+            "Tripo P1",
+            "Low-poly models for games: 48 to 20,000 faces.",
+            60,
+            _by("texture", True, {True: "0.50", False: "0.40"}),
+            (
+                _switch("texture", "Texture", "Colours the model; without it $0.10 less.", True),
+                _seed("model_seed", "Shape seed"),
+            ),
+            _faces("face_limit", 48, 20_000, "Left empty, the model chooses."),
+        ),
+        "tripo3d/p1/image-to-3d",
+        fixed={"texture": True},
+    ),
+    FalModel(
+        Spec(
+            "trellis",
+            "TRELLIS",
+            "Textured models for two cents, good for trying out.",
+            30,
+            _flat("0.02"),
+            (
+                Option("mesh_simplify", "Simplify", "float", 0.95, "Higher makes fewer faces.", (), 0.9, 0.98, 0.01),
+                _texture_size("512|1024|2048", "1024"),
+                _seed(),
+            ),
+            sides=FRONT_FIRST,
+        ),
+        "fal-ai/trellis",
+        together=Together("image_urls", "fal-ai/trellis/multi"),
+    ),
+    FalModel(
+        Spec(
+            "trellis-2",
+            "TRELLIS.2",
+            "Detailed shape and materials, with a wide choice of sizes.",
+            60,
+            _by("resolution", "1024", {"512": "0.25", "1024": "0.30", "1536": "0.35"}),
+            (
+                _choice("resolution", "Detail", "1024", "512|1024|1536", "512 $0.25, 1024 $0.30, 1536 $0.35."),
+                _texture_size("1024|2048|4096", "2048"),
+                REMESH,
+                _seed(),
+            ),
+            _faces("decimation_target", 5_000, 2_000_000, "A target; left empty, about 500,000."),
+        ),
+        "fal-ai/trellis-2",
+        fixed={"resolution": 1024},
+    ),
+    FalModel(
+        Spec(
+            "pixal3d",
+            "Pixal3D",
+            "Keeps close to the picture, with realistic texture.",
+            60,
+            _by("resolution", "1024", {"1024": "0.30", "1536": "0.42"}),
+            (
+                _choice("resolution", "Detail", "1024", "1024|1536", "1024 $0.30, 1536 $0.42."),
+                _texture_size("1024|2048|4096", "2048"),
+                REMESH,
+                _seed(),
+            ),
+            _faces("decimation_target", 5_000, 1_586_021, "A target; left empty, about 200,000."),
+        ),
+        "fal-ai/pixal3d",
+        fixed={"resolution": 1024},
+    ),
+    FalModel(
+        Spec(
+            "hunyuan3d-v2",
+            "Hunyuan3D v2",
+            "Plain shapes without colour; texture on request.",
+            45,
+            _flat("0.16", textured_mesh="0.32"),
+            (
+                _switch("textured_mesh", "Texture", "Colours the model. Adds $0.32."),
+                Option("octree_resolution", "Detail", "int", 256, "Higher is finer and slower.", (), 64, 512, 32),
+                _seed(),
+            ),
+        ),
+        "fal-ai/hunyuan3d/v2",
+        "input_image_url",
+    ),
+    FalModel(
+        Spec(
+            "hunyuan3d-v3",
+            "Hunyuan3D v3",
+            "High detail: up to 1.5 million faces.",
+            180,
+            _flat("0.375", enable_pbr="0.15", face_limit="0.15", several="0.15"),
+            (
+                _choice(
+                    "generate_type",
+                    "Kind",
+                    "Normal",
+                    "Normal|LowPoly|Geometry",
+                    "LowPoly: few faces; Geometry: no colour.",
+                ),
+                PAID_PBR,
+            ),
+            HUNYUAN_FACES,
+            sides=FRONT_FIRST,
+        ),
+        "fal-ai/hunyuan3d-v3/image-to-3d",
+        "input_image_url",
+        together=HUNYUAN_SIDES,
+    ),
+    FalModel(
+        Spec(
+            "hunyuan3d-v3.1-pro",
+            "Hunyuan3D v3.1 Pro",
+            "The newer Hunyuan3D: high detail, up to 1.5 million faces.",
+            180,
+            _flat("0.375", enable_pbr="0.15", face_limit="0.15", several="0.15"),
+            (
+                _choice("generate_type", "Kind", "Normal", "Normal|Geometry", "Geometry: shape without colour."),
+                PAID_PBR,
+            ),
+            HUNYUAN_FACES,
+            sides=FRONT_FIRST,
+        ),
+        "fal-ai/hunyuan-3d/v3.1/pro/image-to-3d",
+        "input_image_url",
+        together=HUNYUAN_SIDES,
+    ),
+    FalModel(
+        Spec(
+            "hunyuan3d-v3.1-rapid",
+            "Hunyuan3D v3.1 Rapid",
+            "The quicker, cheaper Hunyuan3D.",
+            60,
+            _flat("0.225", enable_pbr="0.15"),
+            (PAID_PBR, _switch("enable_geometry", "Shape only", "The shape without colour.")),
+        ),
+        "fal-ai/hunyuan-3d/v3.1/rapid/image-to-3d",
+        "input_image_url",
+    ),
+    FalModel(
+        Spec(
+            "rodin",
+            "Rodin",
+            "Models with clean material maps, in four grades of detail.",
+            120,
+            _flat("0.40"),
+            (
+                _choice("quality", "Detail", "medium", "high|medium|low|extra-low", "Higher has more faces."),
+                MATERIAL,
+                _seed(largest=65_535),
+            ),
+            sides=FRONT_FIRST,
+        ),
+        "fal-ai/hyper3d/rodin",
+        "input_image_urls",
+        True,
+        {"geometry_file_format": "glb", "material": "PBR"},
+        Together("input_image_urls"),
+    ),
+    FalModel(
+        Spec(
+            "rodin-v2.5",
+            "Rodin v2.5",
+            "The newer Rodin, with clean material maps.",
+            180,
+            _flat("0.40"),
+            (MATERIAL, _seed(largest=65_535)),
+            sides=FRONT_FIRST,
+        ),
+        "fal-ai/hyper3d/rodin/v2.5",
+        "image_urls",
+        True,
+        {"material": "PBR"},
+        Together("image_urls"),
+    ),
+    FalModel(
+        Spec(
+            "meshy-v6",
+            "Meshy v6",
+            "Finished models with a face count of your choice, in triangles or quads.",
+            240,
+            _flat("0.80"),
+            (
+                _choice("topology", "Faces are", "triangle", "triangle|quad", "Quads suit editing."),
+                _switch("should_texture", "Texture", "Colours the model.", True),
+                _switch("enable_pbr", "Material maps", PBR.help),
+                _seed(),
+            ),
+            _faces("target_polycount", 100, 300_000, "A target; left empty, about 30,000."),
+            sides=FRONT_FIRST,
+        ),
+        "fal-ai/meshy/v6/image-to-3d",
+        together=Together("image_urls", "fal-ai/meshy/v6/multi-image-to-3d", unsent=frozenset({"seed"})),
+    ),
+    FalModel(
+        Spec(
+            "triposr",
+            "TripoSR",
+            "Rough shapes in seconds.",
+            10,
+            _flat("0.07"),
+            (
+                Option("mc_resolution", "Detail", "int", 256, "Higher is finer and slower.", (), 32, 1024, 32),
+                Option(
+                    "foreground_ratio", "Subject size", "float", 0.9, "Share of the frame for it.", (), 0.5, 1.0, 0.05
+                ),
+                _switch("do_remove_background", "Remove background", "Off for pictures already cut out.", True),
+            ),
+        ),
+        "fal-ai/triposr",
+        fixed={"output_format": "glb"},
+    ),
+    FalModel(
+        Spec(
+            "sam-3d-objects",
+            "SAM 3D Objects",
+            "Objects in everyday photos, for two cents.",
+            30,
+            _flat("0.02"),
+            (_seed(),),
+        ),
+        "fal-ai/sam-3/3d-objects",
+        fixed={"export_textured_glb": True},
+    ),
 )

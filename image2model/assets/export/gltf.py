@@ -7,15 +7,14 @@ https://github.com/KhronosGroup/glTF/tree/main/extensions/2.0.
 from __future__ import annotations
 
 import base64
-import json
 import re
-import struct
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import meshopt
+from ..container import glb_of
 from ..glb import COMPONENTS, Glb, Integers, Scene, Surface, sound_material
 from .shape import surfaces
 
@@ -33,9 +32,7 @@ KINDS = {
     rb"\xabKTX 20": "image/ktx2",
 }
 """What the bytes of a picture begin with."""
-WHITE = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2FAAAAABJRU5ErkJggg=="
-)
+WHITE = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2FAAAAABJRU5ErkJggg==")
 """A PNG of one pixel, in place of a picture that is not there."""
 DRACO_BITS = {"quantization_bits": 14, "tex_coord_quantization_bits": 12, "normal_quantization_bits": 10}
 
@@ -80,11 +77,7 @@ class _Writer:
         self.json["buffers"] = [{"byteLength": self.size}]
         if self.fallback:
             self.json["buffers"].append({"byteLength": self.fallback, "extensions": fallback})
-        text = json.dumps(self.json, separators=(",", ":")).encode()
-        text += b" " * (-len(text) % 4)
-        length = 28 + len(text) + self.size
-        head = struct.pack("<4sIII4s", b"glTF", 2, length, len(text), b"JSON")
-        return b"".join([head, text, struct.pack("<I4s", self.size, b"BIN\0"), *self.parts])
+        return glb_of(self.json, self.parts)
 
     def _image(self, glb: Glb, index: int, entry: dict[str, Any]) -> dict[str, Any]:
         try:

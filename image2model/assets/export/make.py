@@ -13,7 +13,8 @@ from scipy.spatial import KDTree
 
 from ...errors import Unavailable
 from ...files import write_whole
-from ..facts import closure, weld_numbers
+from ..colours import to_linear
+from ..facts import Closure, closure, weld_numbers
 from ..glb import Floats, Glb, Scene, Surface
 from ..printing import mended, print_check
 from . import readers
@@ -53,13 +54,13 @@ class Made:
 
 NO_LONGER_CLOSED = "With so few faces its surface is no longer closed: take more for printing."
 NOTHING = "Nothing had to be mended."
-WRITERS: dict[str, Callable[[Glb, Scene, Wanted, str], bytes]] = {
-    "glb": lambda glb, scene, choice, stem: gltf(glb, scene, choice.packing),
-    "obj": lambda glb, scene, choice, stem: obj(glb, scene, stem),
-    "stl": lambda glb, scene, choice, stem: stl(scene),
-    "3mf": lambda glb, scene, choice, stem: threemf(glb, scene),
-    "ply": lambda glb, scene, choice, stem: ply(scene, vertex_colours(glb, scene), None),
-    "usdz": lambda glb, scene, choice, stem: usdz(glb, scene, choice.up),
+WRITERS: dict[str, Callable[[Glb, Scene, list[Paint], Wanted, str], bytes]] = {
+    "glb": lambda glb, scene, looks, choice, stem: gltf(glb, scene, choice.packing),
+    "obj": lambda glb, scene, looks, choice, stem: obj(scene, looks, stem),
+    "stl": lambda glb, scene, looks, choice, stem: stl(scene),
+    "3mf": lambda glb, scene, looks, choice, stem: threemf(scene, looks, vertex_colours(glb, scene)),
+    "ply": lambda glb, scene, looks, choice, stem: ply(scene, vertex_colours(glb, scene)),
+    "usdz": lambda glb, scene, looks, choice, stem: usdz(scene, looks, choice.up),
 }
 
 
@@ -77,16 +78,17 @@ def export(glb: Path, choice: Wanted, target: Path, stem: str) -> dict[str, Any]
     if choice.repair != "none":
         scene, mends = _mended(opened, scene, choice.of(_extents(scene)))
         notes += mends
-    closed = closure(scene.positions, scene.faces).watertight
+    found = closure(scene.positions, scene.faces)
     if choice.face_limit and choice.face_limit < len(scene.faces):
-        scene = thinned(scene, choice.face_limit, closed=closed)
-        was_closed, closed = closed, closure(scene.positions, scene.faces).watertight
-        notes += [NO_LONGER_CLOSED] if was_closed and not closed else []
+        was_closed = found.watertight
+        scene = thinned(scene, choice.face_limit, closed=was_closed)
+        found = closure(scene.positions, scene.faces)
+        notes += [NO_LONGER_CLOSED] if was_closed and not found.watertight else []
     choice = choice.of(_extents(scene))
-    verdict = _verdict(scene, choice)
+    verdict = _verdict(scene, choice, found)
     scene = placed(scene, choice)
-    data = WRITERS[choice.format.id](opened, scene, choice, stem)
     looks = paints(opened, scene)
+    data = WRITERS[choice.format.id](opened, scene, looks, choice, stem)
     checked_with = readers.check(data, choice, scene, any(look.picture for look in looks))
     size = np.ptp(scene.positions.astype(float), axis=0).round(6).tolist()
     made = Made(
@@ -95,7 +97,7 @@ def export(glb: Path, choice: Wanted, target: Path, stem: str) -> dict[str, Any]
         faces_before=before,
         dimensions=(size[0], size[1], size[2]),
         unit=choice.format.unit,
-        closed=closed,
+        closed=found.watertight,
         notes=(*notes, *_remarks(scene, choice, looks)),
         checked_with=checked_with,
         print_check=verdict,
@@ -123,11 +125,11 @@ def _extents(scene: Scene) -> Floats:
     return np.asarray(np.ptp(scene.positions, axis=0))
 
 
-def _verdict(scene: Scene, choice: Wanted) -> dict[str, Any] | None:
+def _verdict(scene: Scene, choice: Wanted, found: Closure) -> dict[str, Any] | None:
     if not choice.format.printed:
         return None
     standing = placed(scene, replace(choice, up="z", pivot="bottom"))
-    return print_check(standing.positions, standing.faces).to_dict()
+    return print_check(standing.positions, standing.faces, found).to_dict()
 
 
 def check_print(glb: Path, choice: Wanted) -> dict[str, Any]:
@@ -166,15 +168,8 @@ def _mended(glb: Glb, scene: Scene, choice: Wanted) -> tuple[Scene, list[str]]:
     attributes = {}
     if colours is not None:
         nearest = KDTree(stood.positions).query(positions, workers=1)[1]
-        attributes["COLOR_0"] = _linear(colours[nearest])
+        attributes["COLOR_0"] = to_linear(colours[nearest].T).T
     surface = Surface(0, 0, len(faces), attributes, {"pbrMetallicRoughness": {"metallicFactor": 0}})
     longest = float(np.ptp(scene.positions, axis=0).max()) or 1.0
     back = positions @ Z_UP * (longest / size)
     return compact(replace(scene, positions=back.astype(np.float32), faces=faces, surfaces=(surface,))), notes
-
-
-def _linear(colours: Any) -> Any:
-    """sRGB and opacity (n, 4) as glTF wants them: linear, 0 to 1."""
-    share = colours.astype(np.float32) / 255
-    share[:, :3] = np.where(share[:, :3] < 0.04045, share[:, :3] / 12.92, ((share[:, :3] + 0.055) / 1.055) ** 2.4)
-    return share

@@ -10,16 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..glb import Glb, Scene, Surface
-from ..thumbnail import to_srgb
-from .pictures import Paint, Picture, file_names, paints
+from ..colours import to_srgb
+from ..glb import Scene, Surface
+from .pictures import Paint, Picture, file_names
 from .shape import surfaces
 from .solids import lines
 
 
-def obj(glb: Glb, scene: Scene, stem: str) -> bytes:
-    """A zip of `stem`.obj, `stem`.mtl and the textures of the base colours, PNG or JPEG."""
-    looks = paints(glb, scene)
+def obj(scene: Scene, looks: list[Paint], stem: str) -> bytes:
+    """A zip of `stem`.obj, `stem`.mtl and the textures of the base colours; `looks` has one for each surface."""
     names = file_names([look.picture for look in looks], f"{stem}-")
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED, compresslevel=4) as archive:

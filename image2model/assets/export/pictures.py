@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ..colours import MOST_PIXELS, TO_LINEAR, coordinates, to_srgb, transformed
 from ..glb import Floats, Glb, Scene, Surface
-from ..thumbnail import TO_LINEAR, to_srgb, transformed
 
 ENDINGS = {"JPEG": "jpg", "PNG": "png"}
-MOST_PIXELS = 80_000_000
 PLAIN = (1.0, 1.0, 1.0, 1.0)
 CUTOFF = 0.5
 """Below which opacity there is a hole, where a material that has holes does not say it."""
@@ -75,8 +74,7 @@ def tinted(picture: Picture, tint: tuple[float, ...]) -> Picture:
 def _paint(glb: Glb, surface: Surface, known: dict[Any, Picture | None]) -> Paint:
     look = surface.material.get("pbrMetallicRoughness", {})
     texture = look.get("baseColorTexture", {})
-    transform = texture.get("extensions", {}).get("KHR_texture_transform", {})
-    uvs = surface.attributes.get(f"TEXCOORD_{transform.get('texCoord', texture.get('texCoord', 0))}")
+    uvs = coordinates(surface, texture)
     number = str(texture.get("index"))
     if texture and uvs is not None and number not in known:
         known[number] = _texture(glb, texture)

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from ...errors import GenerationFailed
 from .. import meshopt
+from ..colours import base_colour, to_srgb
 from ..facts import closure, renumbered, weld_numbers
 from ..glb import Floats, Glb, Integers, Scene, Surface
 from ..meshopt import PERMISSIVE, PRUNE, REGULARIZE
-from ..thumbnail import base_colour, to_srgb
 from .wanted import Wanted
 
 KEPT = {"NORMAL": 0.5, "TEXCOORD_0": 1.0, "COLOR_0": 1.0}

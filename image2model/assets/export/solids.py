@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..glb import Floats, Scene
+from ..glb import Scene
 
 AT_ONCE = 100_000
 """Rows that are turned into text at a time."""
@@ -24,12 +24,10 @@ def stl(scene: Scene) -> bytes:
     return b"image2model, in millimetres".ljust(80) + len(rows).to_bytes(4, "little") + rows.tobytes()
 
 
-def ply(scene: Scene, colours: NDArray[np.uint8] | None, normals: Floats | None) -> bytes:
-    """Binary PLY; `colours` (vertices, 4) in sRGB, `normals` (vertices, 3). http://paulbourke.net/dataformats/ply/."""
+def ply(scene: Scene, colours: NDArray[np.uint8] | None) -> bytes:
+    """Binary PLY; `colours` (vertices, 4) in sRGB. http://paulbourke.net/dataformats/ply/."""
     columns: list[tuple[str, str, str, Any]] = [(axis, "<f4", "float", scene.positions[:, i])
                                                 for i, axis in enumerate("xyz")]  # fmt: skip
-    if normals is not None:
-        columns += [("n" + axis, "<f4", "float", normals[:, i]) for i, axis in enumerate("xyz")]
     if colours is not None:
         names = ("red", "green", "blue", "alpha")
         columns += [(name, "u1", "uchar", colours[:, i]) for i, name in enumerate(names)]

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..facts import renumbered, weld_numbers
-from ..glb import Glb, Integers, Scene
-from .pictures import Paint, Picture, file_names, paints, tinted
-from .shape import surfaces, vertex_colours
+from ..glb import Integers, Scene
+from .pictures import Paint, Picture, file_names, tinted
+from .shape import surfaces
 from .solids import lines
 
 TEXTURE_TYPE = "application/vnd.ms-package.3dmanufacturing-3dmodeltexture"
@@ -56,9 +56,12 @@ class Painted:
     """(vertices, 4), sRGB and opacity"""
 
 
-def threemf(glb: Glb, scene: Scene) -> bytes:
-    """The scene as one mesh, its vertices joined across the seams of its textures, as slicers want it."""
-    painted = _painted(glb, scene)
+def threemf(scene: Scene, looks: list[Paint], colours: NDArray[np.uint8] | None) -> bytes:
+    """The scene as one mesh, its vertices joined across the seams of its textures, as slicers want it.
+
+    `looks` has one for each surface, `colours` (vertices, 4) are sRGB and opacity, None where nothing is painted.
+    """
+    painted = [] if colours is None else _painted(scene, looks, colours)
     files = file_names([one.picture for one in painted], "3D/Textures/")
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED, compresslevel=4) as archive:
@@ -75,12 +78,8 @@ def threemf(glb: Glb, scene: Scene) -> bytes:
     return data.getvalue()
 
 
-def _painted(glb: Glb, scene: Scene) -> list[Painted]:
-    """Of each surface its colours; nothing where no surface has any."""
-    colours = vertex_colours(glb, scene)
-    if colours is None:
-        return []
-    looks = paints(glb, scene)
+def _painted(scene: Scene, looks: list[Paint], colours: NDArray[np.uint8]) -> list[Painted]:
+    """Of each surface its colours."""
     shown: dict[tuple[Picture | None, tuple[float, ...]], Picture | None] = {
         (look.picture, look.tint): tinted(look.picture, look.tint) if look.picture else None for look in looks
     }

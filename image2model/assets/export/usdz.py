@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..glb import Glb, Integers, Scene, Surface
-from .pictures import Paint, Picture, file_names, paints
+from ..glb import Integers, Scene, Surface
+from .pictures import Paint, Picture, file_names
 from .shape import surfaces
 
 HEAD = """#usda 1.0
@@ -59,9 +59,8 @@ COLOURS = """
 """
 
 
-def usdz(glb: Glb, scene: Scene, up: str) -> bytes:
-    """The scene in metres, `up` being its axis (y or z)."""
-    looks = paints(glb, scene)
+def usdz(scene: Scene, looks: list[Paint], up: str) -> bytes:
+    """The scene in metres, each surface with its look, `up` being its axis (y or z)."""
     names = file_names([look.picture for look in looks], "textures/")
     text = [HEAD % up.upper()]
     for number, (look, (surface, vertices, faces)) in enumerate(zip(looks, surfaces(scene), strict=True)):

@@ -26,7 +26,8 @@ from ..base import (
     Told,
     Uploading,
 )
-from ..catalogue import FAL_MODELS, FalModel
+from ..catalogue import FAL_MODELS
+from ..fal_model import FalModel
 from .account import FalAccount
 from .collecting import RemoteJob
 from .failures import LOST_CONTACT, MODEL_GONE, failure_of_exception

@@ -87,8 +87,9 @@ def _core(alpha: Array) -> Array:
     """
     near = max(1, max(alpha.shape) // 400)
     outline = alpha > 0.5
-    inside = _eroded(outline, DEEP * near)
-    thin = _eroded(outline, near) & ~ndimage.binary_dilation(inside, iterations=DEEP * near + 1)
+    within = _eroded(outline, near)
+    inside = _eroded(within, (DEEP - 1) * near)
+    thin = within & ~ndimage.binary_dilation(inside, iterations=DEEP * near + 1)
     core = _eroded(alpha > 0.9, near) | inside | thin
     return (core if core.any() else outline).astype(np.float32)
 
