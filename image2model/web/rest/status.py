@@ -124,7 +124,7 @@ async def stream(
         int(last_event_id) if last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) < 16 else -1
     )
     if request.method == "HEAD":
-        return EventSourceResponse(())
+        return EventSourceResponse(iter(()))
     attempts = await _attempts(studio, task_id, after)
     return EventSourceResponse(follow(_views(studio, task_id), task_id, timeout, after, attempts), ping=30)
 
