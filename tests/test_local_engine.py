@@ -262,6 +262,26 @@ def test_thickness_scales_the_depth() -> None:
     assert body(make(shaded(disc()), thickness=0.5)).extents[2] == pytest.approx(0.5, abs=0.02)
 
 
+def test_light_parts_stand_out_and_dark_ones_sink_in() -> None:
+    """A light spot lies higher and a dark one deeper than without relief; outline and back stay as they are."""
+    image = np.array(shaded(disc()))
+    image[90:110, 55:75, :3], image[90:110, 125:145, :3] = 255, 60
+    half = {"thickness": 0.5}  # or the relief would change the longest side, and so all sizes
+    with_relief, smooth = (body(make(Image.fromarray(image), relief=relief, **half)).vertices for relief in (1, 0))
+    moved = with_relief[:, 2] - smooth[:, 2]
+    front, column = smooth[:, 2] > 0.1, smooth[:, 0]
+    spots = front & (np.abs(smooth[:, 1]) < 0.04)
+    assert moved[spots & (np.abs(column + 0.22) < 0.04)].min() > 0.002
+    assert moved[spots & (np.abs(column - 0.22) < 0.04)].max() < -0.005
+    assert np.ptp(moved[smooth[:, 2] < 0]) < 1e-6
+    assert with_relief[:, :2] == pytest.approx(smooth[:, :2], abs=0.002)
+
+
+def test_a_card_without_relief_is_flat() -> None:
+    """A relief of 0 leaves of a relief card its thickness alone."""
+    assert assert_sound(make(photograph("coffee"), shape="relief card", relief=0)).extents[2] == pytest.approx(0.04)
+
+
 def test_relief_card_is_closed_and_takes_any_picture() -> None:
     """A card stands for pictures without a subject too, in their own proportions, bright parts raised."""
     dark = np.zeros((60, 120, 3), np.uint8)
