@@ -158,7 +158,7 @@ def test_packed_glbs_are_smaller_and_the_same(made, name, packing):
 
 @pytest.mark.parametrize("packing", ["meshopt", "draco"])
 def test_packed_colours_of_vertices_are_read_as_they_were(made, packing):
-    """The whole numbers that stand for colours in a packed file are shares of the brightest, and so the same colours."""
+    """Whole numbers that stand for colours in a packed file are shares of the brightest, so they are the same."""
     before, after = (
         Glb(path).scene().surfaces[0].attributes["COLOR_0"].mean(axis=0)
         for path in (made(sample("coloured vertices"), "glb", size=1, **how)[1] for how in ({}, {"packing": packing}))
@@ -570,6 +570,24 @@ def test_a_piece_that_is_inside_out_is_told(tmp_path):
     known = facts(tmp_path / "model.glb")
     assert "Some faces are turned inside out." in known.warnings
     assert known.volume == pytest.approx(9)
+
+
+@pytest.mark.parametrize(
+    ("mesh", "step"),
+    [
+        (trimesh.creation.box().apply_translation([1, 1, 1]) + trimesh.creation.box(), None),
+        (trimesh.creation.icosphere(3).apply_translation([1, 0, 0]) + trimesh.creation.icosphere(3), "Joined 2 pieces"),
+    ],
+    ids=["touching", "overlapping"],
+)
+def test_bodies_that_share_a_corner_alone_are_two_pieces(tmp_path, mesh, step):
+    """Nothing holds them together there: it is told, and where they overlap mending joins them."""
+    found = checked(mesh, tmp_path / "model.glb")
+    assert found["problems"] == ["It is made of 2 pieces."]
+    known = facts(tmp_path / "model.glb")
+    assert (known.parts, known.genus) == (2, 0)
+    assert found["mended"]["ready"] == bool(step)
+    assert not step or found["mended"]["steps"][0].startswith(step)
 
 
 def flipped(mesh: trimesh.Trimesh) -> trimesh.Trimesh:

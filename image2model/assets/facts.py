@@ -127,20 +127,19 @@ def closure(positions: Floats, faces: Integers) -> Closure:
     if not len(welded):
         return Closure(0, 0, 0, 0, True)
     edges, counts, balanced = edges_of(welded)
-    used = vertices_of(welded)
-    piece = _pieces(edges)
+    piece = pieces(welded)
     parts = int(piece.max()) + 1
     found = Closure(
         parts=parts,
-        holes=int(_pieces(edges[counts == 1]).max(initial=-1)) + 1,
+        holes=_groups(edges[counts == 1]),
         open_edges=int((counts == 1).sum()),
         nonmanifold_edges=int((counts > 2).sum()),
         consistent=bool(balanced[counts == 2].all()),
-        genus=parts - (len(used) - len(edges) + len(welded)) // 2,
+        genus=parts - (_corners(welded, piece) - len(edges) + len(welded)) // 2,
     )
     if not found.solid:
         return found
-    each = shells(positions[faces[kept]].astype(np.float64), piece[welded[:, 0]])
+    each = shells(positions[faces[kept]].astype(np.float64), piece)
     cavities, turned = each.cavities, int(each.turned.sum())
     return replace(found, parts=parts - cavities, volume=each.volume, cavities=cavities, inside_out=turned)
 
@@ -216,17 +215,30 @@ def edges_of(faces: Integers) -> tuple[Integers, Integers, NDArray[np.bool_]]:
 
 
 def pieces(faces: Integers) -> Integers:
-    """For each face of a welded mesh the number of its piece, from 0."""
-    return _pieces(faces.repeat(2, axis=1)[:, 1:5].reshape(-1, 2))[faces[:, 0]]
+    """For each face of a welded mesh the number of its piece, from 0; what meets at a corner alone are two pieces."""
+    starts, ends = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
+    keys = np.minimum(starts, ends) * (int(faces.max(initial=-1)) + 1) + np.maximum(starts, ends)
+    order = np.argsort(keys)
+    same = np.flatnonzero(np.diff(keys[order]) == 0)
+    near = np.stack([order[same], order[same + 1]]) // 3
+    graph = coo_array((np.ones(len(same), np.int8), near), shape=(len(faces), len(faces)))
+    return np.asarray(connected_components(graph, directed=False)[1], np.intp)
 
 
-def _pieces(edges: Integers) -> Integers:
-    """For each vertex that `edges` (e, 2) use the number of the separate group that it is in, from 0; else -1."""
+def _corners(faces: Integers, piece: Integers) -> int:
+    """How many vertices there are, one at which several pieces meet counted for each of them."""
+    owner = np.zeros(int(faces.max()) + 1, np.intp)
+    owner[faces] = piece[:, None]
+    if (owner[faces] == piece[:, None]).all():
+        return len(vertices_of(faces))
+    return len(np.unique(faces * (int(piece.max()) + 1) + piece[:, None]))
+
+
+def _groups(edges: Integers) -> int:
+    """How many groups of `edges` (e, 2) there are that have no vertex in common."""
     used, numbers = renumbered(edges)
     graph = coo_array((np.ones(len(edges), np.int8), numbers.T), shape=(len(used), len(used)))
-    groups = np.full(int(edges.max(initial=-1)) + 1, -1)
-    groups[used] = connected_components(graph, directed=False)[1] if len(used) else 0
-    return groups
+    return int(connected_components(graph, directed=False)[0]) if len(used) else 0
 
 
 def is_flat(positions: Floats, faces: Integers) -> bool:
