@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ WELD_STEPS = 2**20
 INSTANCES = "EXT_mesh_gpu_instancing"
 KNOWN = (DRACO, *MESHOPT, "KHR_mesh_quantization", "KHR_texture_", "EXT_texture_webp", "KHR_materials_")
 """What a file may need: how these begin."""
+MOST_TOLD, MOST_LETTERS = 1000, 60
+"""Of textures and extensions so many are told, of an extension's name so much: a hostile file has millions."""
 KTX2_START = b"\xabKTX 20\xbb\r\n\x1a\n"
 
 
@@ -114,7 +117,7 @@ def scene_facts(glb: Glb, scene: Scene) -> Facts:
         nonmanifold_edges=found.nonmanifold_edges,
         volume=float(f"{found.volume:.6g}") if found.solid else None,
         genus=found.genus if found.solid else None,
-        extensions=tuple(map(str, glb.list("extensionsUsed"))),
+        extensions=tuple(str(name)[:MOST_LETTERS] for name in glb.list("extensionsUsed")[:MOST_TOLD]),
         warnings=tuple(_warnings(found, is_flat(scene.positions, scene.faces), scene.invalid_vertices, glb)),
     )
 
@@ -257,16 +260,19 @@ def is_flat(positions: Floats, faces: Integers) -> bool:
 def _dimensions(positions: Floats, faces: Integers) -> tuple[float, float, float]:
     used = np.zeros(len(positions), bool)
     used[faces] = True
-    return _rounded(np.ptp(positions[used].astype(float), axis=0))
+    return rounded(np.ptp(positions[used].astype(float), axis=0))
 
 
-def _rounded(size: NDArray[np.float64]) -> tuple[float, float, float]:
-    x, y, z = (round(length, 6) for length in size.tolist())
+def rounded(size: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Three lengths to six decimals, or as many as the longest needs for six digits."""
+    longest = float(size.max())
+    decimals = 6 if not 0 < longest < 1 else 6 - math.floor(math.log10(longest))
+    x, y, z = (round(length, decimals) for length in size.tolist())
     return (x, y, z)
 
 
 def _textures(glb: Glb) -> tuple[tuple[int, int], ...]:
-    return tuple(_texture_size(glb, index) for index in range(len(glb.list("images"))))
+    return tuple(_texture_size(glb, index) for index in range(min(len(glb.list("images")), MOST_TOLD)))
 
 
 def _texture_size(glb: Glb, index: int) -> tuple[int, int]:
@@ -299,7 +305,7 @@ def _warnings(found: Closure, flat: bool, broken_vertices: int, glb: Glb) -> lis
 
 def _left_out(glb: Glb) -> dict[str, bool]:
     """What a file may have that we do not read, each with whether it has."""
-    needed = [str(name)[:60] for name in glb.list("extensionsRequired")]
+    needed = [str(name)[:MOST_LETTERS] for name in glb.list("extensionsRequired")]
     unknown = sorted({name for name in needed if not name.startswith(KNOWN)} - {INSTANCES})[:3]
     return {
         "It moves: its animation is left out of exports.": bool(glb.list("animations")),

@@ -82,16 +82,21 @@ def print_check(positions: Floats, faces: Integers) -> Verdict:
 def _inner(positions: Floats, faces: Integers, found: Closure) -> Iterator[tuple[bool, str, str]]:
     """What lines through a solid, right side out, tell: whether it is good, and what to say if it is and if not."""
     seen = walls(positions[faces].astype(np.float64))
-    thin = float((seen.thickness < THINNEST).mean())
+    thin, places = float((seen.thickness < THINNEST).mean()), len(seen.thickness)
+    few = f" {thin:.1%} of them, as at points and edges, are thinner." if thin else ""
     yield (
         thin <= THIN_SHARE,
-        f"Its walls have {THINNEST} mm and more, by {len(seen.thickness)} places.",
+        f"Its walls have {THINNEST} mm and more, by {places} places.{few}",
         f"{thin:.0%} of its walls are thinner than {THINNEST} mm, down to {seen.thickness.min():.2g} mm: "
         "print it larger.",
     )
     if found.parts == 1:
         crossing = int((seen.overlap > OVERLAP * _longest(positions, faces)).sum())
-        yield crossing < 2, "It does not pass through itself.", "It passes through itself: a new skin would mend that."
+        yield (
+            crossing < 2,
+            f"It does not pass through itself, by {places} places.",
+            "It passes through itself: a new skin would mend that.",
+        )
 
 
 def _has_body(positions: Floats, faces: Integers) -> bool:

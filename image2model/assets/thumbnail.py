@@ -38,6 +38,10 @@ GREY = 0.55
 KEY_LIGHT = np.array([-0.45, 0.62, 0.64], np.float32)
 """Direction towards the light, as the camera sees it: from the upper left, over the shoulder."""
 AMBIENT, SKY, KEY, RIM = 0.34, 0.22, 0.72, 0.10
+SHEEN = 0.02
+"""Of the light, thrown back by every surface, so that what is black has a shape too."""
+SHOULDER = 0.7
+"""From which brightness on light is taken back, so that what is white has a shape where it is lit."""
 
 
 def _encoding() -> NDArray[np.uint8]:
@@ -189,6 +193,7 @@ def _shaded(glb: Glb, scene: Scene, surface: Surface, points: Points, camera: Fl
     if "KHR_materials_unlit" not in surface.material.get("extensions", {}):
         normals = _normals(scene, surface, corners, points.weights)
         _light(colour, camera @ normals)
+        colour[:3] += _glow(glb, surface, corners - surface.first_vertex, points.weights)
     shaded = np.empty_like(colour)
     shaded[3] = _opacity(colour[3], surface.material)
     shaded[:3] = to_srgb(colour[:3]) * shaded[3]
@@ -223,22 +228,47 @@ def _light(colour: Floats, normals: Floats) -> None:
     key = np.maximum(KEY_LIGHT @ normals * np.float32(0.85) + np.float32(0.15), 0)
     rim = np.float32(RIM) * np.square(np.square(1 - normals[2]))
     light = np.float32(AMBIENT + SKY / 2) + np.float32(SKY / 2) * normals[1] + np.float32(KEY) * key + rim
+    colour[:3] += np.float32(SHEEN)
     colour[:3] *= light
     colour[:3] += np.float32(0.2) * rim
+    over = np.maximum(colour[:3] - np.float32(SHOULDER), 0)
+    colour[:3] += np.float32(1 - SHOULDER) * -np.expm1(over / np.float32(SHOULDER - 1)) - over
+
+
+def _glow(glb: Glb, surface: Surface, corners: Integers, weights: Floats) -> Floats:
+    """The light (3, points) that a surface gives by itself; (3, 1) where it is the same everywhere."""
+    material = surface.material
+    strength = material.get("extensions", {}).get("KHR_materials_emissive_strength", {}).get("emissiveStrength", 1)
+    glow = np.array(material.get("emissiveFactor", (0, 0, 0)), np.float32).reshape(3, 1) * np.float32(strength)
+    texture = material.get("emissiveTexture")
+    return glow * _painted(glb, surface, texture, corners, weights)[:3] if texture and glow.any() else glow
+
+
+def _painted(glb: Glb, surface: Surface, texture: dict[str, Any], corners: Integers, weights: Floats) -> Floats:
+    """Linear colour and opacity (4, points) of a texture; white where it cannot be read or has no place there."""
+    image, uvs = _known_texture(glb, texture), places(surface, texture)
+    if image is None or uvs is None:
+        return np.ones((4, 1), np.float32)
+    return _sampled(image, transformed(_blend(uvs, corners, weights), texture), _wraps(glb, texture))
+
+
+def places(surface: Surface, texture: dict[str, Any]) -> Floats | None:
+    """The coordinates (vertices, 2) that a reference to a texture uses: KHR_texture_transform may name others."""
+    transform = texture.get("extensions", {}).get("KHR_texture_transform", {})
+    return surface.attributes.get(f"TEXCOORD_{transform.get('texCoord', texture.get('texCoord', 0))}")
 
 
 def base_colour(glb: Glb, surface: Surface, corners: Integers, weights: Floats) -> Floats:
     """Linear colour and opacity (4, points) before any light."""
     look = surface.material.get("pbrMetallicRoughness", {})
-    texture = look.get("baseColorTexture")
-    uvs = surface.attributes.get(f"TEXCOORD_{(texture or {}).get('texCoord', 0)}")
-    image = _known_texture(glb, texture) if texture and uvs is not None else None
+    texture = look.get("baseColorTexture") or {}
+    image = _known_texture(glb, texture) if places(surface, texture) is not None else None
     painted = surface.attributes.get("COLOR_0")
     plain = (GREY, GREY, GREY, 1) if image is None and painted is None else (1, 1, 1, 1)
     colour = np.empty((4, corners.shape[1]), np.float32)
     colour.T[:] = look.get("baseColorFactor", plain)
-    if image is not None and texture and uvs is not None:
-        colour *= _sampled(image, transformed(_blend(uvs, corners, weights), texture), _wraps(glb, texture))
+    if image is not None:
+        colour *= _painted(glb, surface, texture, corners, weights)
     if painted is not None:
         colour[: painted.shape[1]] *= _blend(painted, corners, weights)
     return colour

@@ -13,7 +13,7 @@ from scipy.spatial import KDTree
 
 from ...errors import Unavailable
 from ...files import write_whole
-from ..facts import closure, weld_numbers
+from ..facts import closure, rounded, weld_numbers
 from ..glb import Floats, Glb, Scene, Surface
 from ..printing import mended, print_check
 from . import readers
@@ -88,12 +88,11 @@ def export(glb: Path, choice: Wanted, target: Path, stem: str) -> dict[str, Any]
     data = WRITERS[choice.format.id](opened, scene, choice, stem)
     looks = paints(opened, scene)
     checked_with = readers.check(data, choice, scene, any(look.picture for look in looks))
-    size = np.ptp(scene.positions.astype(float), axis=0).round(6).tolist()
     made = Made(
         faces=len(scene.faces),
         faces_asked=choice.face_limit,
         faces_before=before,
-        dimensions=(size[0], size[1], size[2]),
+        dimensions=rounded(np.ptp(scene.positions.astype(float), axis=0)),
         unit=choice.format.unit,
         closed=closed,
         notes=(*notes, *_remarks(scene, choice, looks)),

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from ..glb import Floats, Glb, Scene, Surface
-from ..thumbnail import TO_LINEAR, to_srgb, transformed
+from ..thumbnail import TO_LINEAR, places, to_srgb, transformed
 
 ENDINGS = {"JPEG": "jpg", "PNG": "png"}
 MOST_PIXELS = 80_000_000
@@ -75,8 +75,7 @@ def tinted(picture: Picture, tint: tuple[float, ...]) -> Picture:
 def _paint(glb: Glb, surface: Surface, known: dict[Any, Picture | None]) -> Paint:
     look = surface.material.get("pbrMetallicRoughness", {})
     texture = look.get("baseColorTexture", {})
-    transform = texture.get("extensions", {}).get("KHR_texture_transform", {})
-    uvs = surface.attributes.get(f"TEXCOORD_{transform.get('texCoord', texture.get('texCoord', 0))}")
+    uvs = places(surface, texture)
     number = str(texture.get("index"))
     if texture and uvs is not None and number not in known:
         known[number] = _texture(glb, texture)
