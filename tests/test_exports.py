@@ -173,7 +173,7 @@ def test_packed_colours_of_vertices_are_read_as_they_were(made, packing):
 def test_a_material_that_makes_no_sense_spoils_no_export(made, form, look):
     """What a material says against glTF's rules counts as not said."""
     data = meshes.edited(meshes.textured_box(photo(8, 8)), lambda json: json["materials"][0].update(
-        pbrMetallicRoughness=look
+        pbrMetallicRoughness=look, extensions="none", alphaMode="MASK", alphaCutoff="half", emissiveFactor=7
     ))  # fmt: skip
     assert made(data, form, **({"face_limit": 8} if form == "glb" else {}))[0]["faces"] > 0
 

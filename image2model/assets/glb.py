@@ -31,6 +31,10 @@ MAX_FACES = 8_000_000
 COMPONENTS = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
 TRIANGLES, STRIP, FAN = 4, 5, 6
+KINDS: dict[str, Any] = {
+    "extensions": dict, "emissiveFactor": list, "emissiveTexture": dict, "alphaCutoff": (int, float),
+}  # fmt: skip
+"""What some parts of a material are, where they are there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,10 +342,12 @@ def _matrix(node: dict[str, Any]) -> NDArray[np.float64]:
 
 
 def sound_material(material: dict[str, Any]) -> dict[str, Any]:
-    """The material with only such base colours and factors as glTF 2.0 (5.22) allows: others count as not given."""
+    """The material with only such colours, factors and extensions as glTF 2.0 (5.19, 5.22) allows: others count as
+    not given."""
     look = material.get("pbrMetallicRoughness")
     kept = {name: value for name, value in look.items() if _allowed(name, value)} if isinstance(look, dict) else {}
-    return {**material, "pbrMetallicRoughness": kept}
+    wrong = {name for name in KINDS.keys() & material.keys() if not isinstance(material[name], KINDS[name])}
+    return {**{name: value for name, value in material.items() if name not in wrong}, "pbrMetallicRoughness": kept}
 
 
 def _allowed(name: str, value: Any) -> bool:
