@@ -13,6 +13,7 @@ from image2model.errors import GenerationFailed, ImageRefused, NotFound, OptionR
 from image2model.generators.base import Downloading, Queued, Running, Submitted, Submitting, Uploading
 from image2model.settings import Settings
 from image2model.studio import Studio
+from image2model.web.ui import render
 from tests.scripted import ScriptedGenerator, box_glb, finished, picture, scripted_settings
 
 
@@ -258,6 +259,9 @@ async def test_a_mesh_that_nobody_can_read_is_delivered_all_the_same(studio, gen
     assert job["facts"]["warnings"]
     assert (await studio.file(batch.id, 1, "a.glb")).path.read_bytes() == generator.mesh
     assert (await studio.file(batch.id, 1, "thumbnail.webp")).path.is_file()
+    view = await studio.view(batch.id)
+    assert 'data-state="done"' in render.board(view)
+    assert "file is cut short." in render.facts(view, job)
 
 
 async def test_a_deleted_batch_takes_its_files_along(studio, generator, uploads):
