@@ -158,6 +158,23 @@ async def test_results_open_with_the_keyboard(app: App, page: Page):
     await expect(page.locator("#facts h3")).to_have_text("cat.glb")
 
 
+async def test_arrows_move_the_choice_of_what_is_sent(app: App, page: Page):
+    """The choices are one stop for Tab, and arrows go around among them."""
+    await opened(page, app.url)
+    await page.locator("#example-images button").first.click()
+    first, second = page.locator("#sent-choice input").first, page.locator("#sent-choice input").last
+    await first.focus()
+    await page.keyboard.press("ArrowRight")
+    await expect(second).to_be_checked()
+    await expect(second).to_be_focused()
+    await page.keyboard.press("ArrowRight")
+    await expect(first).to_be_checked()
+    await page.keyboard.press("ArrowLeft")
+    await page.keyboard.press("Tab")
+    await expect(page.locator("#sent-choice input:focus")).to_have_count(0)
+    await expect(page.locator("#sent-choice label.selected")).to_have_text("Only the subject, cut out")
+
+
 async def late(route: Route) -> None:
     """Let a request wait for half a second."""
     await asyncio.sleep(0.5)
