@@ -177,6 +177,7 @@ class Create:
         submitted.success(**watch)
         demo.load(self.load, self.visitor, [self.visitor, self.batch], **HIDDEN).then(**watch)
         demo.load(self.offer, [self.generator, self.key], self.generator, **HIDDEN).then(**price)
+        self.board.tick(**watch)
         self.retry.click(self.again, [self.batch, self.key], None, **HIDDEN).success(**watch)
         self.board.input(self.again_one, [self.batch, self.key], None, **EACH).success(**watch)
         keyed.then(self.give_key, [self.batch, self.key], None, **HIDDEN)
