@@ -123,8 +123,17 @@ async def stream(
     after = (
         int(last_event_id) if last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) < 16 else -1
     )
-    events: Any = () if request.method == "HEAD" else follow(_views(studio, task_id), task_id, timeout, after)
-    return EventSourceResponse(events, ping=30)
+    if request.method == "HEAD":
+        return EventSourceResponse(iter(()))
+    attempts = await _attempts(studio, task_id, after)
+    return EventSourceResponse(follow(_views(studio, task_id), task_id, timeout, after, attempts), ping=30)
+
+
+async def _attempts(studio: Studio, task_id: str, after: int) -> dict[str, int]:
+    """At which try each picture was when whoever goes on was told last; nothing where there is no such batch."""
+    with suppress(NotFound):
+        return await studio.attempts((await studio.find(task_id=task_id)).id, after)
+    return {}
 
 
 async def _views(studio: Studio, task_id: str) -> AsyncIterator[tuple[dict[str, Any], dict[str, Any]]]:
