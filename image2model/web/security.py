@@ -11,7 +11,7 @@ import re
 import time
 from typing import Any
 
-from gradio.route_utils import CustomCORSMiddleware
+from gradio.route_utils import CustomCORSMiddleware, FnIndexInferError
 from limits import parse
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
@@ -90,6 +90,15 @@ def open_only(app: Any, own: list[Middleware]) -> None:
     rest = [one for one in app.user_middleware if one not in own and one.cls is not CustomCORSMiddleware]
     app.user_middleware = [*own, *rest]
     app.middleware_stack = None  # built again with the next request
+
+
+def tell_unknown(app: Any) -> None:
+    """Answer who asks for an endpoint that is not there, of which Gradio makes a failure of its own."""
+
+    async def unknown(_request: Any, _error: Exception) -> JSONResponse:
+        return answer(404, "endpoint_unknown", "There is no such endpoint. /gradio_api/info describes those there are.")
+
+    app.add_exception_handler(FnIndexInferError, unknown)
 
 
 class Throttle:

@@ -121,8 +121,9 @@ class Server:
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, app: Any) -> AsyncIterator[None]:
-        from .security import open_only
+        from .security import open_only, tell_unknown
 
+        tell_unknown(app)
         open_only(app, self._doors)
         await self.studio.start()
         try:
