@@ -15,7 +15,10 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.testclient import TestClient
 
+from image2model.batches.folders import Folders
+from image2model.web.sending import SentFile
 from tests.browser import ADMIN_KEY, ROOT, App
 
 ROCKET = (ROOT / "examples" / "rocket.jpg").read_bytes()
@@ -163,6 +166,24 @@ def test_heads_are_told_as_for_the_whole(api, done, path):
     ]
     described = api.get("/openapi.json").json()["paths"]
     assert not any("head" in one for one in described.values())
+
+
+@pytest.mark.parametrize("path", ["/api/v1/download/{job_id}/b.glb", "/batches/{batch_id}/2/b.glb"])
+def test_a_file_that_is_known_is_not_sent_again(app, done, path):
+    """Whoever shows the tag or the date of a file that is as it was gets 304, with another tag all of it."""
+    address = app.url + path.format(**done)
+    first = httpx.get(address)
+    for known in ({"If-None-Match": first.headers["etag"]}, {"If-Modified-Since": first.headers["last-modified"]}):
+        told = httpx.get(address, headers=known)
+        assert (told.status_code, told.content, told.headers["etag"]) == (304, b"", first.headers["etag"])
+    assert httpx.get(address, headers={"If-None-Match": '"another"'}).content == first.content
+
+
+def test_a_file_that_is_deleted_before_it_is_sent_is_no_failure(tmp_path):
+    """Between finding and sending a file somebody may delete its batch: then it is answered 404 with a code."""
+    response = SentFile(Folders(tmp_path), tmp_path / "gone.glb")
+    answer = TestClient(response).get("/")
+    assert (answer.status_code, answer.json()["error_code"]) == (404, "file_not_found")
 
 
 def test_heads_are_told_wherever_something_can_be_read(api, done):
