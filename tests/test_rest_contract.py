@@ -244,6 +244,16 @@ def test_forms_are_read_as_programs_write_them(api):
     assert told.json()["uploaded_files"][0]["filename"] == 'q" 100%.png'
 
 
+@pytest.mark.parametrize("given", [{"files": {"file": ("a.jpg", ROCKET)}}, {"data": {"files": "a.jpg"}, "files": {}}])
+def test_a_form_without_a_file_is_told_where_it_belongs(api, given):
+    """A picture in another field, or its name as mere text, is refused with the field that it belongs in."""
+    given["files"] |= {"other": ("other.txt", b"text")}
+    answer = api.post("/upload", **given)
+    assert (answer.status_code, answer.json()["error_code"]) == (400, "FILE_VALIDATION_ERROR")
+    assert "field `files`" in answer.json()["message"]
+    assert "other.txt" in [one["filename"] for one in answer.json()["details"]["files"]]
+
+
 @pytest.mark.parametrize(("path", "name", "most"), [("/upload", "files", 25), ("/upload/image", "file", 1)])
 @pytest.mark.parametrize("more", [1, 400])
 def test_each_file_beyond_the_limit_is_named(api, path, name, most, more):
