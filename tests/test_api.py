@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import time
 import urllib.request
 import zipfile
 from pathlib import Path
@@ -179,6 +181,22 @@ def test_an_endpoint_that_is_not_there_is_told(app):
     """A wrong name in an address is answered 404 with a code, and is no failure of the app's."""
     answer = httpx.post(f"{app.url}/gradio_api/call/make", json={"data": []})
     assert (answer.status_code, answer.json()["error_code"]) == (404, "endpoint_unknown")
+
+
+def test_an_upload_that_breaks_off_is_no_failure(app):
+    """Whoever goes away in the middle of an upload is counted as that, and not as an error of the app's."""
+    head = "POST /gradio_api/upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000\r\n"
+    part = '--x\r\nContent-Disposition: form-data; name="files"; filename="a.jpg"\r\n\r\n\xff\xd8'
+    with socket.create_connection(("127.0.0.1", int(app.url.rpartition(":")[2]))) as sender:
+        sender.sendall(f"{head}Content-Type: multipart/form-data; boundary=x\r\n\r\n{part}".encode())
+    counted = 'http_requests_total{method="POST",route="/gradio_api/upload",status="%d"}'
+    for _ in range(100):
+        told = httpx.get(f"{app.url}/health/metrics").text
+        if counted % 400 in told:
+            break
+        time.sleep(0.1)
+    assert counted % 400 in told
+    assert counted % 500 not in told
 
 
 async def test_what_nobody_has_thought_of_is_told_without_its_reason():

@@ -121,9 +121,9 @@ class Server:
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, app: Any) -> AsyncIterator[None]:
-        from .security import open_only, tell_unknown
+        from .security import blame_nobody_here, open_only
 
-        tell_unknown(app)
+        blame_nobody_here(app)
         open_only(app, self._doors)
         await self.studio.start()
         try:
