@@ -209,6 +209,13 @@ async def test_what_nobody_has_thought_of_is_told_without_its_reason():
         await _told(fails)()
 
 
+def test_half_a_character_is_told(app):
+    """JSON may hold half a character, which is an id of nothing and no failure of the app's."""
+    call = f"{app.url}/gradio_api/call/batch_status"
+    asked = httpx.post(call, content=rb'{"data": ["\ud800"]}', headers={"Content-Type": "application/json"})
+    assert '"input_unreadable: ' in httpx.get(f"{call}/{asked.json()['event_id']}").text
+
+
 def test_list_generators_tells_prices_options_and_availability(client):
     """The whole catalogue is there, each with its price and options as data."""
     listed = {one["id"]: one for one in client.predict(api_name="/list_generators")}

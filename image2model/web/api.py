@@ -302,6 +302,8 @@ def _as_told(error: Exception) -> gr.Error:
     """The error as programs are told it; one that nobody has thought of goes into the logs, too."""
     if isinstance(error, Image2ModelError):
         return gr.Error(f"{error.code}: {error}", print_exception=False)
+    if isinstance(error, UnicodeEncodeError):  # half a character, which JSON can hold and nothing else
+        return gr.Error(f"input_unreadable: {UNREADABLE}", print_exception=False)
     return gr.Error(f"internal_error: {INTERNAL}")
 
 
