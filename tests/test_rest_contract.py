@@ -197,6 +197,7 @@ def test_heads_are_told_wherever_something_can_be_read(api, done):
     assert {api.head(path.format(**ids)).status_code for path in paths} == {200, 403}
     assert api.head(f"/status/tasks/{unknown}/stream", timeout=10).status_code == 200
     assert api.head(f"/upload/status/{unknown}").status_code == 404
+    assert {api.head(path).status_code for path in ("/docs", "/openapi.json")} == {200}
 
 
 def test_what_cannot_be_used_is_refused_with_reasons(api):

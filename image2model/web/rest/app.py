@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from starlette.routing import Match, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -57,6 +58,9 @@ def build(studio: Studio) -> FastAPI:
     )
     app.state.studio, app.state.health = studio, health_of(studio)
     app.state.prefix, app.state.analysing = PREFIX, asyncio.Lock()
+    for route in app.routes:
+        if isinstance(route, APIRoute) and route.methods:
+            route.methods.add("HEAD")  # the documentation; what is included below is `Readable`
     errors.install(app)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
