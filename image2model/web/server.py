@@ -119,8 +119,9 @@ class Server:
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, app: Any) -> AsyncIterator[None]:
-        from .security import open_only
+        from .security import blame_nobody_here, open_only
 
+        blame_nobody_here(app)
         open_only(app, self._doors)
         await self.studio.start()
         try:
