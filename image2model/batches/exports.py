@@ -51,20 +51,24 @@ class Exports:
         Raises Conflict while the job is not done, NotFound for a mesh that is gone, GenerationFailed for one that
         nobody could open, Unavailable for what cannot be made.
         """
-        if job.state != "done":
-            raise Conflict("not_done", f"{job.name} is not finished.", "Try again once it is.")
-        folder, filename = self._folders.job(job), choice.filename(job.stem)
-        glb = path = folder / "model.glb"
-        facts = dict(job.facts or {})
+        glb = path = self.original(job)
+        filename, facts = choice.filename(job.stem), dict(job.facts or {})
         with self._folders.reading(glb):
-            if not self._folders.holds(glb):
-                raise _gone()
             if not choice.changes_nothing:
-                path = folder / "exports" / filename
+                path = glb.parent / "exports" / filename
                 facts = await self._facts(glb, choice, path, job.stem)
             if not self._folders.holds(path):
                 raise _gone()
         return Exported(path, filename, choice.format.media_type, facts)
+
+    def original(self, job: Job) -> Path:
+        """The mesh as it was delivered; raises Conflict while the job is not done, NotFound where it is gone."""
+        if job.state != "done":
+            raise Conflict("not_done", f"{job.name} is not finished.", "Try again once it is.")
+        glb = self._folders.mesh(job)
+        if not self._folders.holds(glb):
+            raise _gone()
+        return glb
 
     async def _facts(self, glb: Path, choice: Wanted, path: Path, stem: str) -> dict[str, Any]:
         known = path.with_name(path.name + ".json")

@@ -25,7 +25,7 @@ from ..workers import Workers, bounded
 from .breaker import Breaker
 from .desk import Desk, tell_logs
 from .exports import Exports
-from .folders import Folders, picture_name
+from .folders import MESH, Folders, picture_name
 from .policy import FAULTS, Policy
 from .records import Batch, Failure, Job, Wait
 from .stages import STAGES, news, tells_more
@@ -98,7 +98,7 @@ class Work:
     async def _generate(self) -> None:
         """Follow the generator's events to the end, each stored before the next is asked for."""
         folder = self._folders.job(self.job)
-        whole = folder / "model.glb"
+        whole = self._folders.mesh(self.job)
         if await asyncio.to_thread(whole.exists):  # a process died between this and the job's last step
             await self._finish(Finished(whole))
             return
@@ -172,7 +172,7 @@ class Work:
         folder = self._folders.job(self.job)
         await asyncio.to_thread(_settle, end, folder)
         await self._desk.move(self.job, "finishing", progress=STAGES["finishing"][0], message="")
-        facts = await self._examined(folder)
+        facts = await self._examined()
         facts |= await self._limited(facts)
         await asyncio.to_thread(_tidy, folder)
         cost = end.cost if end.cost is not None else self.job.price
@@ -191,10 +191,11 @@ class Work:
             return {"warnings": [*facts["warnings"], f"The face limit was not kept: {error.message}"]}
         return {"face_limit": {"asked": asked, "obtained": made.facts["faces"], "file": made.filename}}
 
-    async def _examined(self, folder: Path) -> dict[str, Any]:
+    async def _examined(self) -> dict[str, Any]:
         """The facts of the mesh, or a warning that says why there are none."""
         try:
-            return await self._workers.run(bounded, report, folder / "model.glb", folder / "thumbnail.webp")
+            glb = self._folders.mesh(self.job)
+            return await self._workers.run(bounded, report, glb, glb.with_name("thumbnail.webp"))
         except GenerationFailed as error:
             return {"warnings": [error.message]}
         except TimeoutError:
@@ -305,7 +306,7 @@ def _settle(end: Finished, folder: Path) -> None:
     """Give the results their final names, the mesh last."""
     if end.preview:
         move_whole(end.preview, folder / f"preview{end.preview.suffix}")
-    move_whole(end.glb, folder / "model.glb")
+    move_whole(end.glb, folder / MESH)
 
 
 def _tidy(folder: Path) -> None:

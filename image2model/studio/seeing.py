@@ -42,7 +42,7 @@ class Seeing:
     async def look(self, job: Job, look: str) -> Path:
         """The finished job's mesh as it is (`textured`), `plain` or as `wireframe`; raises as `turntable`."""
         if look not in LOOKS[1:]:
-            return self._folders.job(job) / "model.glb"
+            return self._folders.mesh(job)
         return await self._kept(job, f"{look}.glb", write_look, look)
 
     async def sheet(self, batch: Batch) -> Path | None:
@@ -71,7 +71,7 @@ class Seeing:
     async def _kept(self, job: Job, name: str, make: Callable[..., None], *args: Any) -> Path:
         path = self._folders.job(job) / name
         if not self._folders.holds(path):
-            await self._once(path, make, self._folders.job(job) / "model.glb", path, *args)
+            await self._once(path, make, self._folders.mesh(job), path, *args)
         return path
 
     async def _once(self, path: Path, make: Callable[..., None], *args: Any) -> None:
