@@ -22,8 +22,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageFile, ImageOps, JpegImagePlugin, PngImagePlugin
 
 from .errors import ImageRefused
-from .names import clean_name as clean_name
-from .names import unique_stems as unique_stems
+from .names import clean_name
 
 T = TypeVar("T")
 
