@@ -160,11 +160,6 @@ async def check_each(
             future.cancel()
 
 
-async def check_all(items: Sequence[tuple[Path, str]], limits: Limits) -> list[CheckedImage | ImageRefused]:
-    """Check the files of (path, name) on all processors; return pictures and refusals in the same order."""
-    return [result async for result in check_each(items, limits, check)]
-
-
 _THREADS = max(1, min(4, os.cpu_count() or 1))
 _threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="images")
 

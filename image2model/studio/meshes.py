@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +18,6 @@ from .seeing import SHEET
 
 OPTIONS = ("size", "unit", "measure", "up", "pivot", "face_limit", "packing", "repair")
 Contents = Callable[[str], Awaitable[tuple[list[Entry], dict[str, Any]]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """How far the exports of a batch have come."""
-
-    done: int
-    total: int
-    failed: tuple[dict[str, Any], ...]
-    """Job number, name, format, code and message of each that could not be made."""
 
 
 class Meshes:
@@ -91,22 +80,6 @@ class Meshes:
         with self._folders.reading(glb):
             found: dict[str, Any] = await self._exports.work(check_print, glb, choice)
         return found
-
-    async def prepare(self, batch_id: str, choices: Sequence[Wanted]) -> AsyncIterator[Prepared]:
-        """Make the exports of all finished jobs, telling how far it is after each; raises NotFound."""
-        self._check_disk()
-        jobs = await self._done(batch_id)
-        waiting = [asyncio.ensure_future(self._tried(job, choice)) for job in jobs for choice in choices]
-        failed: list[dict[str, Any]] = []
-        yield Prepared(0, len(waiting), ())
-        try:
-            for done, task in enumerate(asyncio.as_completed(waiting), 1):
-                made = await task
-                failed += [made] if isinstance(made, dict) else []
-                yield Prepared(done, len(waiting), tuple(failed))
-        finally:
-            for task in waiting:
-                task.cancel()
 
     async def archive(self, batch_id: str, choices: Sequence[Wanted]) -> Stream:
         """All finished jobs as `choices` say, as a zip with a manifest; the zip is made while it is read.
