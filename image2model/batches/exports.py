@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pebble import ProcessExpired
 
@@ -22,6 +23,7 @@ from .folders import Folders
 from .records import Job
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 SECONDS = 300
 KEPT = 24
@@ -82,11 +84,11 @@ class Exports:
         return await asyncio.shield(self._making[path])  # others may wait for it too
 
     async def _made(self, glb: Path, choice: Wanted, path: Path, stem: str) -> dict[str, Any]:
-        facts: dict[str, Any] = await self.work(export, glb, choice, path, stem)
+        facts = await self.work(export, glb, choice, path, stem)
         await asyncio.to_thread(self._prune, path.parent)
         return facts
 
-    async def work(self, function: Any, *arguments: Any) -> Any:
+    async def work(self, function: Callable[..., T], *arguments: Any) -> T:
         """Run mesh work in a worker, its accidents told as errors for people."""
         try:
             return await self._workers.run(bounded, function, *arguments, seconds=SECONDS)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Container, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -335,7 +336,8 @@ class Store:
         with self._engine.connect() as connection:
             return [dict(row._mapping) for row in connection.execute(query.order_by(events.c.sequence))]
 
-    def _write(self) -> Any:
+    def _write(self) -> AbstractContextManager[Connection]:
+        """A transaction that may write, and has the lock from its beginning."""
         return self._engine.execution_options(write=True).begin()
 
 

@@ -7,6 +7,7 @@ import errno
 import logging
 import shutil
 import time
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from ..assets.export import wanted
 from ..assets.report import report
 from ..errors import GenerationFailed, Image2ModelError, NotFound
 from ..files import move_whole
-from ..generators.base import Choice, Finished, Generator, Queued, Running, Side, Submitted, Task
+from ..generators.base import Choice, Event, Finished, Generator, Queued, Running, Side, Submitted, Task
 from ..generators.local import cut_out
 from ..metrics import RETRIES
 from ..workers import Workers, bounded
@@ -27,7 +28,7 @@ from .desk import Desk, tell_logs
 from .exports import Exports
 from .folders import MESH, Folders, picture_name
 from .policy import FAULTS, Policy
-from .records import Batch, Failure, Job, Wait
+from .records import Batch, Failure, Job, JobState, Wait
 from .stages import STAGES, news, tells_more
 
 log = logging.getLogger(__name__)
@@ -113,7 +114,7 @@ class Work:
         choice = Choice(self._batch.options, self._batch.face_limit, bool(self.job.sides))
         sides: dict[Side, Path] = {other.side: await self._sent(folder, other.side) for other in self.job.sides}
         task = Task(await self._sent(folder), work, choice, self.job.remote, sides)
-        async with aclosing(self._generator.run(task)) as events:  # type: ignore[type-var]
+        async with aclosing(self._generator.run(task)) as events:  # type: ignore[type-var]  # all are async generators
             if not await self._follow(events):
                 return
         self._breaker.succeeded()
@@ -130,7 +131,7 @@ class Work:
             return picture
         return cut
 
-    async def _follow(self, events: Any) -> bool:
+    async def _follow(self, events: AsyncIterator[Event]) -> bool:
         """Store what is told; return whether it came to its end, and raise where it stopped without one."""
         told: dict[str, Any] = {}
         async for event in events:
@@ -234,8 +235,8 @@ class Work:
             await self._desk.move(self.job, "cancelled", message="")
             return
         failure = Failure(error.code, error.message, error.hint, error.retryable)
-        state = "unconfirmed" if error.code == "unconfirmed" else "failed"
-        await self._desk.move(self.job, state, failure=asdict(failure), message="")  # type: ignore[arg-type]
+        state: JobState = "unconfirmed" if error.code == "unconfirmed" else "failed"
+        await self._desk.move(self.job, state, failure=asdict(failure), message="")
 
     async def _look_for_it(self, error: Image2ModelError) -> bool:
         """Ask the far side for a submit that got no answer, to collect it; without one the job stays unconfirmed."""

@@ -78,8 +78,7 @@ class Meshes:
         choice = wanted("stl", size=size, unit=unit, measure=measure)
         glb = self._exports.original(await self._job(batch_id, number))
         with self._folders.reading(glb):
-            found: dict[str, Any] = await self._exports.work(check_print, glb, choice)
-        return found
+            return await self._exports.work(check_print, glb, choice)
 
     async def archive(self, batch_id: str, choices: Sequence[Wanted]) -> Stream:
         """All finished jobs as `choices` say, as a zip with a manifest; the zip is made while it is read.
