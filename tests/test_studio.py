@@ -13,7 +13,13 @@ from image2model.errors import GenerationFailed, ImageRefused, NotFound, OptionR
 from image2model.generators.base import Downloading, Queued, Running, Submitted, Submitting, Uploading
 from image2model.settings import Settings
 from image2model.studio import Studio
-from tests.scripted import ScriptedGenerator, box_glb, finished, picture, scripted_settings
+from tests.scripted import ScriptedGenerator, box_glb, finished, picture, scripted_settings, view_when
+from tests.waiting import until_so
+
+
+def all_running(view: dict) -> bool:
+    """Whether every job of a batch is at its generator."""
+    return all(job["state"] == "running" for job in view["jobs"])
 
 
 async def test_pictures_become_files_named_after_them(studio, uploads):
@@ -114,9 +120,7 @@ async def test_cancel_stops_a_job_wherever_it_is(studio, generator, uploads):
     generator.gate = asyncio.Event()
     generator.script = lambda task: [Submitted({"request_id": task.image.parent.name}), Running()]
     batch = await studio.submit([picture(uploads, "a.png"), picture(uploads, "b.png")])
-    async for view in studio.watch(batch.id):
-        if all(job["state"] == "running" for job in view["jobs"]):
-            break
+    await view_when(studio, batch.id, all_running)
     view = await studio.cancel(batch.id)
     assert [job["state"] for job in view["jobs"]] == ["cancelling", "cancelling"]
     assert "may still be billed" in view["jobs"][0]["message"]
@@ -154,10 +158,8 @@ async def test_a_bounded_generator_works_so_many_at_once(tmp_path, uploads, pool
     studio = Studio(scripted_settings(tmp_path / "d"), [generator], pool)
     await studio.start()
     batch = await studio.submit([picture(uploads, f"{n}.png") for n in range(4)])
-    async for view in studio.watch(batch.id):
-        if generator.working == 2:
-            assert view["jobs"][3]["queue_position"] >= 1
-            break
+    view = await view_when(studio, batch.id, lambda _: generator.working == 2)
+    assert view["jobs"][3]["queue_position"] >= 1
     assert generator.most_working == 2
     generator.gate.set()
     assert (await finished(studio, batch.id))["state"] == "done"
@@ -174,9 +176,7 @@ async def test_a_stopped_process_leaves_work_that_the_next_one_finishes(tmp_path
     studio = Studio(settings, [first], pool)
     await studio.start()
     batch = await studio.submit([picture(uploads, "a.png"), picture(uploads, "b.png")])
-    async for view in studio.watch(batch.id):
-        if all(job["state"] == "running" for job in view["jobs"]):
-            break
+    await view_when(studio, batch.id, all_running)
     await studio.close()
     assert first.cancelled == []
 
@@ -199,9 +199,7 @@ async def test_a_job_that_was_handed_over_without_an_answer_is_not_sent_again(tm
     studio = Studio(settings, [first], pool)
     await studio.start()
     batch = await studio.submit([picture(uploads, "a.png")])
-    async for view in studio.watch(batch.id):
-        if view["jobs"][0]["state"] == "submitting":
-            break
+    await view_when(studio, batch.id, lambda view: view["jobs"][0]["state"] == "submitting")
     await studio.close()
 
     second = ScriptedGenerator()
@@ -238,7 +236,7 @@ async def test_a_job_whose_mesh_is_in_place_is_not_made_again(tmp_path, uploads,
     studio = Studio(settings, [generator], pool)
     await studio.start()
     batch = await studio.submit([picture(uploads, "a.png")])
-    await asyncio.sleep(0.1)
+    await until_so(lambda: generator.working)
     (studio.folders.job(batch.jobs[0]) / "model.glb").write_bytes(box_glb())
     await studio.close()
     again = ScriptedGenerator()
@@ -264,7 +262,7 @@ async def test_a_deleted_batch_takes_its_files_along(studio, generator, uploads)
     """Deleting in mid-work stops it and removes rows and files; asking for it again says so."""
     generator.gate = asyncio.Event()
     batch = await studio.submit([picture(uploads, "a.png")])
-    await asyncio.sleep(0.05)
+    await until_so(lambda: generator.working)
     await studio.delete(batch.id)
     assert not studio.folders.batch(batch.id).exists()
     with pytest.raises(NotFound):
