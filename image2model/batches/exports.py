@@ -20,6 +20,7 @@ from ..assets.export import Wanted, export
 from ..errors import Conflict, Image2ModelError, NotFound, Unavailable
 from ..workers import Workers, bounded
 from .folders import Folders
+from .once import Once
 from .records import Job
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ class Exports:
 
     def __init__(self, folders: Folders, workers: Workers) -> None:
         self._folders, self._workers = folders, workers
-        self._making: dict[Path, asyncio.Task[dict[str, Any]]] = {}
+        self._once = Once[dict[str, Any]]()
 
     async def get(self, job: Job, choice: Wanted) -> Exported:
         """The job's mesh as `choice` says, made if it is not there.
@@ -77,11 +78,7 @@ class Exports:
         if await asyncio.to_thread(path.is_file) and await asyncio.to_thread(known.is_file):
             found: dict[str, Any] = json.loads(await asyncio.to_thread(known.read_bytes))
             return found
-        if path not in self._making:
-            task = asyncio.create_task(self._made(glb, choice, path, stem))
-            self._making[path] = task
-            task.add_done_callback(lambda _: self._making.pop(path, None))
-        return await asyncio.shield(self._making[path])  # others may wait for it too
+        return await self._once(path, lambda: self._made(glb, choice, path, stem))
 
     async def _made(self, glb: Path, choice: Wanted, path: Path, stem: str) -> dict[str, Any]:
         facts = await self.work(export, glb, choice, path, stem)
