@@ -34,6 +34,14 @@ def inside_out() -> trimesh.Trimesh:
     return trimesh.util.concatenate([trimesh.creation.box((2, 2, 2)), turned])
 
 
+def some_turned() -> trimesh.Trimesh:
+    """A ball of which 200 faces look inwards."""
+    ball = trimesh.creation.icosphere(5)
+    faces = ball.faces.copy()
+    faces[:200] = faces[:200, ::-1]
+    return trimesh.Trimesh(ball.vertices, faces, process=False)
+
+
 def cup() -> trimesh.Trimesh:
     """Two walls, .5 and .45 from the middle, each closed at the bottom, that are not joined at the rim."""
     walls = []

@@ -250,6 +250,36 @@ def test_a_material_may_be_drawn_without_light(saved):
     assert np.abs(inside[:, :3] - (0, 255, 0)).mean() < 4
 
 
+def test_what_shines_by_itself_is_drawn_shining(saved):
+    """A black surface that gives green light is green."""
+    lamp = {"pbrMetallicRoughness": {"baseColorFactor": [0, 0, 0, 1]}, "emissiveFactor": [0, 1, 0]}
+    pixels = seen(
+        saved(
+            meshes.triangle(materials=[lamp], meshes=[{"primitives": [{"attributes": {"POSITION": 0}, "material": 0}]}])
+        )
+    )
+    red, green, blue = pixels[pixels[..., 3] == 255][:, :3].mean(axis=0)
+    assert green > 240 > 60 > max(red, blue)
+
+
+@pytest.mark.parametrize("shade", [0, 255])
+def test_black_and_white_balls_show_their_shape(saved, shade):
+    """Neither the light nor the dark side of a mesh is all one colour, whatever its own colour."""
+    ball = trimesh.creation.icosphere(4)
+    ball.visual.vertex_colors = [shade, shade, shade, 255]
+    pixels = seen(saved(ball))
+    inside = pixels[pixels[..., 3] == 255][:, 1].astype(int)
+    _, counts = np.unique(inside, return_counts=True)
+    assert counts.max() < 0.25 * len(inside)
+    assert np.ptp(inside) > 15
+
+
+def test_hostile_lists_are_told_in_part(saved):
+    """A file that claims a million textures and extensions has facts of a bearable size."""
+    many = meshes.triangle(images=[{}] * 100_000, extensionsUsed=["X" * 1_000_000] * 3 + ["Y"] * 100_000)
+    assert len(json.dumps(facts(saved(many)).to_dict())) < 20_000
+
+
 def test_report_writes_the_thumbnail_and_returns_the_facts(saved, tmp_path):
     """One call gives both; nothing but whole files is left behind."""
     path = saved(meshes.textured_box(photo()))

@@ -38,6 +38,7 @@ def primitive_with(material: object) -> bytes:
 
 
 WHOLE = triangle()
+INDICES = {"bufferView": 0, "componentType": 5125, "count": 3, "type": "SCALAR"}
 REFUSED = {
     "nothing": (b"", "not_a_glb"),
     "text": (b"<html>404</html>", "not_a_glb"),
@@ -60,6 +61,24 @@ REFUSED = {
     "no faces": (accessor(count=2), "glb_no_geometry"),
     "more vertices than bytes": (accessor(count=4), "glb_broken"),
     "a negative offset": (accessor(byteOffset=-12), "glb_broken"),
+    "more vertices than their part of the buffer": (
+        triangle(bufferViews=[{"buffer": 0, "byteLength": 24}]),
+        "glb_broken",
+    ),
+    "a part of the buffer before its start": (
+        triangle(bufferViews=[{"buffer": 0, "byteOffset": -36, "byteLength": 72}]),
+        "glb_broken",
+    ),
+    "positions of two numbers": (accessor(type="VEC2"), "glb_broken"),
+    "a mesh placed too often": (
+        triangle(
+            accessors=[{"componentType": 5126, "count": 10**7, "type": "VEC3"}, INDICES],
+            meshes=[{"primitives": [{"attributes": {"POSITION": 0}, "indices": 1}]}],
+            nodes=[{"mesh": 0}] * 9,
+            scenes=[{"nodes": list(range(9))}],
+        ),
+        "glb_too_large",
+    ),
     "a billion zeros": (accessor(count=10**9), "glb_too_large"),
     "an unknown type": (accessor(type="VEC9"), "glb_broken"),
     "indices beyond the end": (with_indices(5121), "glb_broken"),
@@ -123,7 +142,8 @@ def test_what_can_be_borne_has_facts(saved, data):
 def test_faces_with_invalid_vertices_are_left_out_and_told(saved):
     """A vertex that is no number spoils its own faces only."""
     points = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [np.nan, 0, 0], [1, 0, 0], [0, 1, 0]], "<f4").tobytes()
-    document = {**TRIANGLE, "accessors": [{**TRIANGLE["accessors"][0], "count": 6}]}
+    document = {**TRIANGLE, "accessors": [{**TRIANGLE["accessors"][0], "count": 6}],
+                "bufferViews": [{"buffer": 0, "byteLength": 72}]}  # fmt: skip
     found = facts(saved(glb(document, points)))
     assert found.dimensions == (1, 1, 0)
     assert any("no valid position" in warning for warning in found.warnings)
@@ -151,6 +171,7 @@ def test_strips_and_fans_are_triangles(saved, mode, faces):
     document = {
         **TRIANGLE,
         "accessors": [{**TRIANGLE["accessors"][0], "count": 5}],
+        "bufferViews": [{"buffer": 0, "byteLength": 60}],
         "meshes": [{"primitives": [{"attributes": {"POSITION": 0}, "mode": mode}]}],
     }
     assert facts(saved(glb(document, points))).faces == faces

@@ -10,7 +10,9 @@ import trimesh
 
 from image2model.assets.export import shape
 from image2model.assets.facts import facts
+from tests import meshes
 from tests.exporting import sample
+from tests.pictures import photo
 
 
 def test_a_face_limit_is_kept_with_the_texture_in_its_place(made):
@@ -23,6 +25,15 @@ def test_a_face_limit_is_kept_with_the_texture_in_its_place(made):
     known = {tuple(row) for row in np.hstack([before.vertices, before.visual.uv]).astype(np.float32).round(5)}
     assert {tuple(row) for row in np.hstack([after.vertices, after.visual.uv]).astype(np.float32).round(5)} <= known
     assert after.volume == pytest.approx(before.volume, rel=0.05)
+
+
+def test_a_face_limit_is_kept_where_a_texture_is_repeated_many_times(made):
+    """Texture coordinates that reach far, or are whole numbers, count for no more than others when faces are chosen."""
+    ball = meshes.bumpy_ball(60, photo(64, 64))
+    ball.visual.uv *= 4095
+    found, _ = made(ball.export(file_type="glb"), "glb", face_limit=200)
+    assert found["faces"] <= 200
+    assert found["notes"] == []
 
 
 @pytest.mark.parametrize("limit", [100, 1000, 5000])

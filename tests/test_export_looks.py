@@ -13,6 +13,7 @@ import pytest
 import trimesh
 from PIL import Image
 
+from image2model.assets.facts import facts
 from image2model.assets.glb import Glb
 from tests import meshes
 from tests.exporting import inside, model_3mf, sample
@@ -26,7 +27,7 @@ from tests.pictures import photo
 def test_a_material_that_makes_no_sense_spoils_no_export(made, form, look):
     """What a material says against glTF's rules counts as not said."""
     data = meshes.edited(meshes.textured_box(photo(8, 8)), lambda json: json["materials"][0].update(
-        pbrMetallicRoughness=look
+        pbrMetallicRoughness=look, extensions="none", alphaMode="MASK", alphaCutoff="half", emissiveFactor=7
     ))  # fmt: skip
     assert made(data, form, **({"face_limit": 8} if form == "glb" else {}))[0]["faces"] > 0
 
@@ -145,3 +146,12 @@ def test_a_texture_that_cannot_be_read_is_left_out_and_told(made, form):
     found, _ = made(data, form, size=5)
     assert found["faces"] == 12
     assert any("texture could not be read" in note for note in found["notes"])
+
+
+@pytest.mark.parametrize("image", [{}, {"bufferView": 99}, "none"], ids=str)
+def test_a_picture_that_is_not_there_keeps_no_glb_from_being_made(made, image):
+    """A texture whose bytes are nowhere becomes one white pixel, and a note says that it could not be read."""
+    data = meshes.edited(meshes.textured_box(photo(8, 8)), lambda json: json.update(images=[image]))
+    found, path = made(data, "glb", size=5)
+    assert any("texture could not be read" in note for note in found["notes"])
+    assert facts(path).textures == ((1, 1),)

@@ -89,8 +89,12 @@ async def test_one_mesh_that_cannot_be_exported_stops_no_other(studio, tmp_path,
 
 
 def broken_ball() -> bytes:
-    """A ball of 1,600 faces whose picture is in a part of the file that is not there."""
-    return edited(meshes.bumpy_ball(40, photo(8, 8)), lambda json: json["images"][0].update(bufferView=99))
+    """A ball of 1,600 faces whose texture is turned by an angle that is none."""
+    turned = {"extensions": {"KHR_texture_transform": {"rotation": "half"}}}
+    return edited(
+        meshes.bumpy_ball(40, photo(8, 8)),
+        lambda json: json["materials"][0]["pbrMetallicRoughness"]["baseColorTexture"].update(turned),
+    )
 
 
 async def test_a_paid_mesh_is_delivered_though_its_lighter_copy_cannot_be_made(studio, tmp_path, generator):

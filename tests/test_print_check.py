@@ -46,10 +46,19 @@ def test_what_has_no_thickness_is_told_and_not_mended(made, tmp_path, mesh):
 
 
 def test_a_tiny_body_is_not_called_flat(tmp_path):
-    """A ball of a ten-millionth of a metre has a thickness."""
+    """A ball of a ten-millionth of a metre has a thickness, and dimensions."""
     glb = tmp_path / "model.glb"
     glb.write_bytes(trimesh.creation.icosphere(2, radius=1e-7).export(file_type="glb"))
     assert facts(glb).warnings == ()
+    assert facts(glb).dimensions == pytest.approx((2e-7, 2e-7, 2e-7))
+
+
+def test_thin_ends_are_told_though_they_are_fine(tmp_path):
+    """A blade on a block is too small a part of it to matter; the verdict does not call it thick."""
+    blade = trimesh.creation.box((0.004, 1, 0.03)).apply_translation([0, 0.9, 0])
+    found = checked(trimesh.boolean.union([trimesh.creation.box(), blade]), tmp_path / "model.glb")
+    assert found["ready"]
+    assert any("as at points and edges, are thinner" in told for told in found["fine"])
 
 
 def test_a_hollow_body_is_one_piece(tmp_path):
@@ -73,6 +82,24 @@ def test_a_piece_that_is_inside_out_is_told(tmp_path):
     assert known.volume == pytest.approx(9)
 
 
+@pytest.mark.parametrize(
+    ("mesh", "step"),
+    [
+        (trimesh.creation.box().apply_translation([1, 1, 1]) + trimesh.creation.box(), None),
+        (trimesh.creation.icosphere(3).apply_translation([1, 0, 0]) + trimesh.creation.icosphere(3), "Joined 2 pieces"),
+    ],
+    ids=["touching", "overlapping"],
+)
+def test_bodies_that_share_a_corner_alone_are_two_pieces(tmp_path, mesh, step):
+    """Nothing holds them together there: it is told, and where they overlap mending joins them."""
+    found = checked(mesh, tmp_path / "model.glb")
+    assert found["problems"] == ["It is made of 2 pieces."]
+    known = facts(tmp_path / "model.glb")
+    assert (known.parts, known.genus) == (2, 0)
+    assert found["mended"]["ready"] == bool(step)
+    assert not step or found["mended"]["steps"][0].startswith(step)
+
+
 @pytest.mark.parametrize("detail", ["low", "high"])
 @pytest.mark.parametrize("picture", sorted(Path("examples").glob("*.jpg")), ids=lambda path: path.stem)
 def test_walls_of_the_local_engine_s_meshes_raise_no_alarm(tmp_path, picture, detail):
@@ -81,7 +108,7 @@ def test_walls_of_the_local_engine_s_meshes_raise_no_alarm(tmp_path, picture, de
     glb.write_bytes(local_shapes.make(Image.open(picture).convert("RGB"), detail=detail))
     found = check_print(glb, wanted("stl"))
     assert found["problems"] == []
-    assert "It does not pass through itself." in found["fine"]
+    assert "It does not pass through itself, by 400 places." in found["fine"]
 
 
 @pytest.mark.parametrize(("wall", "ready"), [(0.001, False), (0.007, False), (0.01, True)])

@@ -22,6 +22,7 @@ BOX = 100**3
         (faulty.hollow(), faulty.hollow().volume * BOX, "Nothing had to be mended."),
         (faulty.flipped(faulty.hollow()), faulty.hollow().volume * BOX, "Turned it right side out."),
         (faulty.inside_out(), 9 * (100 / 4.5) ** 3, "Turned 1 piece right side out."),
+        (faulty.some_turned(), 4 * BOX / 3 / 8 * np.pi, "Turned 200 faces so that all look to one side."),
         (faulty.cup(), np.pi * (0.25 - 0.9 * 0.2025) * BOX, "Closed 2 holes."),
         (faulty.c_shape(), 7 * BOX / 27, "Closed 1 hole. The widest was 100 mm: what it led into is solid now."),
         (
@@ -30,7 +31,7 @@ BOX = 100**3
             "Joined 2 pieces into 1. Its volume went from 592.6 cm³ to 555.6 cm³.",
         ),
     ],
-    ids=["hollow", "hollow, inside out", "a piece inside out", "cup", "C", "overlap"],
+    ids=["hollow", "hollow, inside out", "a piece inside out", "faces inside out", "cup", "C", "overlap"],
 )
 def test_mending_fills_nothing_without_a_word(made, mesh, volume, note):
     """Cavities stay, holes are closed along their rims, and what changes the volume is told."""
@@ -76,6 +77,27 @@ def test_a_mesh_that_passes_through_itself_is_told_and_a_new_skin_mends_it(made,
     assert found["problems"] == ["It passes through itself: a new skin would mend that."]
     _, path = made(faulty.eight().export(file_type="glb"), "glb", repair="rebuild")
     assert check_print(path, wanted("stl"))["ready"]
+
+
+def test_a_new_skin_leaves_out_what_has_no_thickness(made):
+    """A sheet that sticks out of a box cannot be printed: without it the new skin is a solid, and that is told."""
+    box = trimesh.creation.box()
+    fin = [*box.faces[0][:2], 8]
+    sheeted = trimesh.Trimesh([*box.vertices, [0, 0, 2]], [*box.faces, fin], process=False)
+    found, path = made(sheeted.export(file_type="glb"), "stl", repair="rebuild")
+    assert "What had no thickness was left out." in found["notes"][0]
+    assert found["print_check"]["ready"]
+    assert trimesh.load(path).is_watertight
+    assert (
+        "It is still not closed: a new skin may help."
+        in made(sheeted.export(file_type="glb"), "stl", repair="solid")[0]["notes"]
+    )
+
+
+def test_a_new_skin_tells_that_it_fills_a_cavity(made):
+    """What changes the volume by much is told, whichever step it is."""
+    notes = made(faulty.hollow().export(file_type="glb"), "stl", repair="rebuild")[0]["notes"]
+    assert "Its volume went from 767.4 cm³ to " in notes[0]
 
 
 @pytest.mark.parametrize("repair", ["solid", "rebuild"])

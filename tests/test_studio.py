@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from decimal import Decimal
 
 import pytest
+import trimesh
 
 from image2model.batches.store import Store
 from image2model.errors import GenerationFailed, ImageRefused, NotFound, OptionRefused, SettingsError, Unavailable
 from image2model.generators.base import Downloading, Queued, Running, Submitted, Submitting, Uploading
 from image2model.settings import Settings
 from image2model.studio import Studio
+from image2model.web.ui import render
 from tests.scripted import ScriptedGenerator, box_glb, finished, picture, scripted_settings, view_when
 from tests.waiting import until_so
 
@@ -42,6 +45,20 @@ async def test_a_finished_job_carries_the_facts_of_its_mesh(studio, uploads):
     assert job["facts"]["watertight"] is True
     assert sorted(job["facts"]["dimensions"]) == [1, 2, 3]
     assert job["cost"] == 0.3
+
+
+async def test_all_that_is_known_of_a_mesh_stands_beside_the_viewer(studio, generator, uploads):
+    """Volume, handles, pieces, materials, textures and extensions too, and the sides of a small mesh are no noughts."""
+    ring = trimesh.creation.torus(0.002, 0.0005)
+    generator.mesh = trimesh.util.concatenate([ring, ring.copy().apply_translation([0.01, 0, 0])]).export(
+        file_type="glb"
+    )
+    batch = await studio.submit([picture(uploads, "rings.png")])
+    view = await finished(studio, batch.id)
+    shown = dict(re.findall("<dt>(.+?)</dt><dd>(.+?)</dd>", render.facts(view, view["jobs"][0])))
+    assert shown["Width, height, depth"] == "0.015 × 0.005 × 0.001"
+    assert (shown["Pieces"], shown["Handles"], shown["Volume"]) == ("2", "2", "1.95e-08")
+    assert not {"Textures", "Extensions"} & set(shown)
 
 
 async def test_bad_pictures_are_left_out_with_their_reasons(studio, uploads):
@@ -256,6 +273,9 @@ async def test_a_mesh_that_nobody_can_read_is_delivered_all_the_same(studio, gen
     assert job["facts"]["warnings"]
     assert (await studio.file(batch.id, 1, "a.glb")).path.read_bytes() == generator.mesh
     assert (await studio.file(batch.id, 1, "thumbnail.webp")).path.is_file()
+    view = await studio.view(batch.id)
+    assert 'data-state="done"' in render.board(view)
+    assert "file is cut short." in render.facts(view, job)
 
 
 async def test_a_deleted_batch_takes_its_files_along(studio, generator, uploads):

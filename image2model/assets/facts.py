@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ WELD_STEPS = 2**20
 INSTANCES = "EXT_mesh_gpu_instancing"
 KNOWN = (DRACO, *MESHOPT, "KHR_mesh_quantization", "KHR_texture_", "EXT_texture_webp", "KHR_materials_")
 """What a file may need: how these begin."""
+MOST_TOLD, MOST_LETTERS = 1000, 60
+"""Of textures and extensions so many are told, of an extension's name so much: a hostile file has millions."""
 KTX2_START = b"\xabKTX 20\xbb\r\n\x1a\n"
 
 
@@ -114,7 +117,7 @@ def scene_facts(glb: Glb, scene: Scene) -> Facts:
         nonmanifold_edges=found.nonmanifold_edges,
         volume=float(f"{found.volume:.6g}") if found.solid else None,
         genus=found.genus if found.solid else None,
-        extensions=tuple(map(str, glb.list("extensionsUsed"))),
+        extensions=tuple(str(name)[:MOST_LETTERS] for name in glb.list("extensionsUsed")[:MOST_TOLD]),
         warnings=tuple(_warnings(found, is_flat(scene.positions, scene.faces), scene.invalid_vertices, glb)),
     )
 
@@ -127,20 +130,19 @@ def closure(positions: Floats, faces: Integers) -> Closure:
     if not len(welded):
         return Closure(0, 0, 0, 0, True)
     edges, counts, balanced = edges_of(welded)
-    used = vertices_of(welded)
-    piece = _pieces(edges)
+    piece = pieces(welded)
     parts = int(piece.max()) + 1
     found = Closure(
         parts=parts,
-        holes=int(_pieces(edges[counts == 1]).max(initial=-1)) + 1,
+        holes=_groups(edges[counts == 1]),
         open_edges=int((counts == 1).sum()),
         nonmanifold_edges=int((counts > 2).sum()),
         consistent=bool(balanced[counts == 2].all()),
-        genus=parts - (len(used) - len(edges) + len(welded)) // 2,
+        genus=parts - (_corners(welded, piece) - len(edges) + len(welded)) // 2,
     )
     if not found.solid:
         return found
-    each = shells(positions[faces[kept]].astype(np.float64), piece[welded[:, 0]])
+    each = shells(positions[faces[kept]].astype(np.float64), piece)
     cavities, turned = each.cavities, int(each.turned.sum())
     return replace(found, parts=parts - cavities, volume=each.volume, cavities=cavities, inside_out=turned)
 
@@ -216,17 +218,30 @@ def edges_of(faces: Integers) -> tuple[Integers, Integers, NDArray[np.bool_]]:
 
 
 def pieces(faces: Integers) -> Integers:
-    """For each face of a welded mesh the number of its piece, from 0."""
-    return _pieces(faces.repeat(2, axis=1)[:, 1:5].reshape(-1, 2))[faces[:, 0]]
+    """For each face of a welded mesh the number of its piece, from 0; what meets at a corner alone are two pieces."""
+    starts, ends = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
+    keys = np.minimum(starts, ends) * (int(faces.max(initial=-1)) + 1) + np.maximum(starts, ends)
+    order = np.argsort(keys)
+    same = np.flatnonzero(np.diff(keys[order]) == 0)
+    near = np.stack([order[same], order[same + 1]]) // 3
+    graph = coo_array((np.ones(len(same), np.int8), near), shape=(len(faces), len(faces)))
+    return np.asarray(connected_components(graph, directed=False)[1], np.intp)
 
 
-def _pieces(edges: Integers) -> Integers:
-    """For each vertex that `edges` (e, 2) use the number of the separate group that it is in, from 0; else -1."""
+def _corners(faces: Integers, piece: Integers) -> int:
+    """How many vertices there are, one at which several pieces meet counted for each of them."""
+    owner = np.zeros(int(faces.max()) + 1, np.intp)
+    owner[faces] = piece[:, None]
+    if (owner[faces] == piece[:, None]).all():
+        return len(vertices_of(faces))
+    return len(np.unique(faces * (int(piece.max()) + 1) + piece[:, None]))
+
+
+def _groups(edges: Integers) -> int:
+    """How many groups of `edges` (e, 2) there are that have no vertex in common."""
     used, numbers = renumbered(edges)
     graph = coo_array((np.ones(len(edges), np.int8), numbers.T), shape=(len(used), len(used)))
-    groups = np.full(int(edges.max(initial=-1)) + 1, -1)
-    groups[used] = connected_components(graph, directed=False)[1] if len(used) else 0
-    return groups
+    return int(connected_components(graph, directed=False)[0]) if len(used) else 0
 
 
 def is_flat(positions: Floats, faces: Integers) -> bool:
@@ -245,16 +260,19 @@ def is_flat(positions: Floats, faces: Integers) -> bool:
 def _dimensions(positions: Floats, faces: Integers) -> tuple[float, float, float]:
     used = np.zeros(len(positions), bool)
     used[faces] = True
-    return _rounded(np.ptp(positions[used].astype(float), axis=0))
+    return rounded(np.ptp(positions[used].astype(float), axis=0))
 
 
-def _rounded(size: NDArray[np.float64]) -> tuple[float, float, float]:
-    x, y, z = (round(length, 6) for length in size.tolist())
+def rounded(size: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Three lengths to six decimals, or as many as the longest needs for six digits."""
+    longest = float(size.max())
+    decimals = 6 if not 0 < longest < 1 else 6 - math.floor(math.log10(longest))
+    x, y, z = (round(length, decimals) for length in size.tolist())
     return (x, y, z)
 
 
 def _textures(glb: Glb) -> tuple[tuple[int, int], ...]:
-    return tuple(_texture_size(glb, index) for index in range(len(glb.list("images"))))
+    return tuple(_texture_size(glb, index) for index in range(min(len(glb.list("images")), MOST_TOLD)))
 
 
 def _texture_size(glb: Glb, index: int) -> tuple[int, int]:
@@ -287,7 +305,7 @@ def _warnings(found: Closure, flat: bool, broken_vertices: int, glb: Glb) -> lis
 
 def _left_out(glb: Glb) -> dict[str, bool]:
     """What a file may have that we do not read, each with whether it has."""
-    needed = [str(name)[:60] for name in glb.list("extensionsRequired")]
+    needed = [str(name)[:MOST_LETTERS] for name in glb.list("extensionsRequired")]
     unknown = sorted({name for name in needed if not name.startswith(KNOWN)} - {INSTANCES})[:3]
     return {
         "It moves: its animation is left out of exports.": bool(glb.list("animations")),

@@ -29,6 +29,10 @@ MAX_FACES = 8_000_000
 COMPONENTS = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
 TRIANGLES, STRIP, FAN = 4, 5, 6
+KINDS: dict[str, Any] = {
+    "extensions": dict, "emissiveFactor": list, "emissiveTexture": dict, "alphaCutoff": (int, float),
+}  # fmt: skip
+"""What some parts of a material are, where they are there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +106,7 @@ class Glb:
             values = np.zeros((count, width), kind)
         if sparse := accessor.get("sparse"):
             values = self._patched(values, sparse)
-        if accessor.get("normalized") and kind.kind != "f":
-            values = np.maximum(values.astype(np.float32) / np.iinfo(kind).max, -1)
-        return values
+        return _normalised(values, accessor)
 
     def image(self, index: int) -> bytes:
         """The encoded bytes of an image."""
@@ -173,6 +175,8 @@ class Glb:
                 first_vertex += len(points)
                 if first_face > MAX_FACES:
                     raise failed("glb_too_large", f"has more than {MAX_FACES:,} faces")
+                if first_vertex > MAX_ELEMENTS:
+                    raise failed("glb_too_large", f"has more than {MAX_ELEMENTS:,} vertices")
         if not first_face:
             raise failed("glb_no_geometry", "holds no surface")
         together = np.concatenate(positions)
@@ -184,11 +188,18 @@ class Glb:
     ) -> tuple[Floats, dict[str, NDArray[Any]]]:
         """Positions (n, 3) of a primitive where its node puts them, and its other attributes, (n, width) each."""
         attributes = {
-            name: unpacked.attributes[name] if unpacked and name in unpacked.attributes else self.accessor(index)
+            name: _normalised(unpacked.attributes[name], self.json["accessors"][index])
+            if unpacked and name in unpacked.attributes
+            else self.accessor(index)
             for name, index in primitive["attributes"].items()
             if name in ("POSITION", "NORMAL") or name.startswith(("TEXCOORD_", "COLOR_"))
         }
-        points, normals = _moved(attributes.pop("POSITION"), attributes.pop("NORMAL", None), matrix)
+        positions, normals = attributes.pop("POSITION"), attributes.pop("NORMAL", None)
+        if positions.shape[1] != 3:
+            raise ValueError("a position is three numbers")
+        if normals is not None and normals.shape != positions.shape:
+            normals = None
+        points, normals = _moved(positions, normals, matrix)
         if normals is not None:
             attributes["NORMAL"] = normals
         return points, {name: values for name, values in attributes.items() if len(values) == len(points)}
@@ -226,26 +237,32 @@ class Glb:
 
     def _slice(self, view: dict[str, Any]) -> bytes:
         """The bytes of a buffer view, or of what stands in for one."""
-        start = int(view.get("byteOffset", 0))
-        return bytes(self._buffer(view["buffer"])[start : start + int(view["byteLength"])])
+        return bytes(self._within(view))
+
+    def _within(self, view: dict[str, Any]) -> memoryview:
+        """The part of its buffer that a buffer view is."""
+        start, length = int(view.get("byteOffset", 0)), int(view["byteLength"])
+        if start < 0 or length < 0:
+            raise ValueError("negative offset")
+        return memoryview(self._buffer(view["buffer"]))[start : start + length]
 
     def _draco(self, packed: dict[str, Any]) -> Unpacked:
         return draco_primitive(packed, self._slice(self.json["bufferViews"][packed["bufferView"]]))
 
-    def _view(self, index: int) -> tuple[memoryview | bytes, int, int]:
-        """The buffer that a view is in, unpacked where it was packed; where it begins there, and its stride."""
+    def _view(self, index: int) -> tuple[memoryview | bytes, int]:
+        """What is in a view, unpacked where it was packed, and its stride."""
         view = self.json["bufferViews"][index]
         packed = packed_by(view, *MESHOPT)
         if not packed:
-            return self._buffer(view["buffer"]), int(view.get("byteOffset", 0)), int(view.get("byteStride") or 0)
+            return self._within(view), int(view.get("byteStride") or 0)
         if index not in self._unpacked:
             self._unpacked[index] = meshopt_view(packed, self._slice(packed))
-        return self._unpacked[index], 0, int(packed["byteStride"])
+        return self._unpacked[index], int(packed["byteStride"])
 
     def _values(self, where: dict[str, Any], kind: np.dtype[Any], width: int, count: int) -> NDArray[Any]:
-        """A view on a buffer; numpy itself refuses one that would reach beyond its end."""
-        buffer, start, stride = self._view(where["bufferView"])
-        start += int(where.get("byteOffset", 0))
+        """Values in a buffer view; numpy itself refuses what would reach beyond its end."""
+        buffer, stride = self._view(where["bufferView"])
+        start = int(where.get("byteOffset", 0))
         stride = stride or kind.itemsize * width
         if start < 0 or stride < 0:
             raise ValueError("negative offset")
@@ -262,6 +279,13 @@ class Glb:
 
 def _from_data_uri(uri: str) -> bytes:
     return base64.b64decode(uri.partition("base64,")[2])
+
+
+def _normalised(values: NDArray[Any], accessor: dict[str, Any]) -> NDArray[Any]:
+    """`values` of an accessor, as floats up to 1 where it says that its whole numbers stand for these."""
+    if not accessor.get("normalized") or values.dtype.kind == "f":
+        return values
+    return np.maximum(values.astype(np.float32) / np.iinfo(values.dtype).max, -1)
 
 
 def _matrix(node: dict[str, Any]) -> NDArray[np.float64]:
@@ -283,10 +307,12 @@ def _matrix(node: dict[str, Any]) -> NDArray[np.float64]:
 
 
 def sound_material(material: dict[str, Any]) -> dict[str, Any]:
-    """The material with only such base colours and factors as glTF 2.0 (5.22) allows: others count as not given."""
+    """The material with only such colours, factors and extensions as glTF 2.0 (5.19, 5.22) allows: others count as
+    not given."""
     look = material.get("pbrMetallicRoughness")
     kept = {name: value for name, value in look.items() if _allowed(name, value)} if isinstance(look, dict) else {}
-    return {**material, "pbrMetallicRoughness": kept}
+    wrong = {name for name in KINDS.keys() & material.keys() if not isinstance(material[name], KINDS[name])}
+    return {**{name: value for name, value in material.items() if name not in wrong}, "pbrMetallicRoughness": kept}
 
 
 def _allowed(name: str, value: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from .facts import Closure, closure, is_flat, pieces, renumbered, vertices_of, w
 from .glb import Floats, Integers
 from .shells import NOWHERE, shells
 from .walls import walls
+from .winding import astray
 
 MOST_FACES = 1_000_000
 """More than this makes slicers slow."""
@@ -83,16 +85,21 @@ def print_check(positions: Floats, faces: Integers, found: Closure | None = None
 def _inner(positions: Floats, faces: Integers, found: Closure) -> Iterator[tuple[bool, str, str]]:
     """What lines through a solid, right side out, tell: whether it is good, and what to say if it is and if not."""
     seen = walls(positions[faces].astype(np.float64))
-    thin = float((seen.thickness < THINNEST).mean())
+    thin, places = float((seen.thickness < THINNEST).mean()), len(seen.thickness)
+    few = f" {thin:.1%} of them, as at points and edges, are thinner." if thin else ""
     yield (
         thin <= THIN_SHARE,
-        f"Its walls have {THINNEST} mm and more, by {len(seen.thickness)} places.",
+        f"Its walls have {THINNEST} mm and more, by {places} places.{few}",
         f"{thin:.0%} of its walls are thinner than {THINNEST} mm, down to {seen.thickness.min():.2g} mm: "
         "print it larger.",
     )
     if found.parts == 1:
         crossing = int((seen.overlap > OVERLAP * _longest(positions, faces)).sum())
-        yield crossing < 2, "It does not pass through itself.", "It passes through itself: a new skin would mend that."
+        yield (
+            crossing < 2,
+            f"It does not pass through itself, by {places} places.",
+            "It passes through itself: a new skin would mend that.",
+        )
 
 
 def _has_body(positions: Floats, faces: Integers) -> bool:
@@ -130,7 +137,8 @@ def mended(positions: Floats, faces: Integers, *, rebuild: bool = False) -> tupl
         raise Unavailable("mesh_is_flat", "It is flat: it has no thickness, and cannot be mended.", "Try another mesh.")
     mesh, told = (positions, faces), list[str]()
     skin = (_all_holes_closed, _new_skin) if rebuild else (_holes_closed,)
-    for step in (_without_doubles, _without_loose_bits, *skin, _solid, _with_base):
+    solid = partial(_solid, way_out="" if rebuild else ": a new skin may help")
+    for step in (_without_doubles, _without_loose_bits, _turned_alike, *skin, solid, _with_base):
         mesh, sentence = step(*mesh)
         told += [sentence] if sentence else []
     return mesh, told
@@ -141,6 +149,8 @@ def _count(number: int, noun: str) -> str:
 
 
 def _new_skin(positions: Floats, faces: Integers) -> tuple[Mesh, str]:
+    before = closure(positions, faces)
+    lost = ""
     for cells in SKIN_CELLS:
         triangles = meshopt.remesh(positions, faces, cells)
         if not len(triangles):
@@ -148,11 +158,22 @@ def _new_skin(positions: Floats, faces: Integers) -> tuple[Mesh, str]:
         skin = _joined(triangles.reshape(-1, 3), np.arange(len(triangles) * 3).reshape(-1, 3))
         if closure(*skin).watertight:
             break
+        body = skin[0], _without_sheets(skin[1])
+        if len(body[1]) and closure(*body).watertight:
+            (skin, _), lost = _without_loose_bits(*body), " What had no thickness was left out."
+            break
     positions, faces = skin
     if len(faces) > SKIN_FACES:
         faces = meshopt.simplify(positions, faces, np.empty((len(positions), 0), np.float32), (), SKIN_FACES)
-    told = f"Gave it a new closed skin of {len(faces):,} faces; fine details are rounded off."
-    return _joined(positions, faces), told
+    skin = _joined(positions, faces)
+    told = f"Gave it a new closed skin of {len(faces):,} faces; fine details are rounded off.{lost}"
+    return skin, f"{told} {_volume_told(before, closure(*skin))}".rstrip()
+
+
+def _without_sheets(faces: Integers) -> Integers:
+    """`faces` (m, 3) without those that lie on one another, as the two sides of a sheet do."""
+    _, each, counts = np.unique(np.sort(faces, axis=1), axis=0, return_inverse=True, return_counts=True)
+    return np.asarray(faces[counts[each] == 1])
 
 
 def _joined(positions: Floats, faces: Integers) -> Mesh:
@@ -188,6 +209,12 @@ def _without_loose_bits(positions: Floats, faces: Integers) -> tuple[Mesh, str]:
     return (positions, faces[kept[piece]]), f"Removed {_count(loose, 'loose bit')}." if loose else ""
 
 
+def _turned_alike(positions: Floats, faces: Integers) -> tuple[Mesh, str]:
+    turned = astray(faces)
+    told = f"Turned {_count(int(turned.sum()), 'face')} so that all look to one side." if turned.any() else ""
+    return (positions, np.where(turned[:, None], faces[:, ::-1], faces)), told
+
+
 def _holes_closed(positions: Floats, faces: Integers) -> tuple[Mesh, str]:
     """Close each hole that is small or flat."""
     longest = _longest(positions, faces)
@@ -216,14 +243,14 @@ def _capped(positions: Floats, faces: Integers, holes: list[Rim]) -> tuple[Mesh,
     return capped(positions, faces, groups, FLAT_HOLE * longest), f"Closed {_count(len(holes), 'hole')}.{filled}"
 
 
-def _solid(positions: Floats, faces: Integers) -> tuple[Mesh, str]:
+def _solid(positions: Floats, faces: Integers, way_out: str) -> tuple[Mesh, str]:
     """Make one solid of closed pieces that overlap or lie in each other, with the right side out and cavities kept."""
     before = closure(positions, faces)
-    if not before.watertight:
-        return (positions, faces), "It is still not closed: a new skin would close it."
+    if before.open_edges:
+        return (positions, faces), f"It is still not closed{way_out}."
     solid = _united(positions, faces) if before.solid else None
     if solid is None:
-        return (positions, faces), "It is closed, but no solid could be made of it: a new skin would do."
+        return (positions, faces), f"It is closed, but no solid could be made of it{way_out}."
     mesh = _of_manifold(solid)
     return mesh, _what_changed(before, closure(*mesh))
 
@@ -234,10 +261,16 @@ def _what_changed(before: Closure, after: Closure) -> str:
     told = {
         f"Turned {turned} right side out.": before.inside_out,
         f"Joined {_count(before.parts, 'piece')} into {after.parts:,}.": before.parts > after.parts,
-        f"Its volume went from {_cubic(before.volume)} to {_cubic(after.volume)}.":
-            abs(after.volume - before.volume) > TOLD_CHANGE * before.volume,
+        (volume := _volume_told(before, after)): volume,
     }  # fmt: skip
     return " ".join(sentence for sentence, applies in told.items() if applies)
+
+
+def _volume_told(before: Closure, after: Closure) -> str:
+    """How its volume has changed, where it had any and that is worth telling."""
+    if not (before.solid and after.solid) or abs(after.volume - before.volume) <= TOLD_CHANGE * before.volume:
+        return ""
+    return f"Its volume went from {_cubic(before.volume)} to {_cubic(after.volume)}."
 
 
 def _cubic(volume: float) -> str:

@@ -6,6 +6,7 @@ https://github.com/KhronosGroup/glTF/tree/main/extensions/2.0.
 
 from __future__ import annotations
 
+import base64
 import re
 from typing import Any
 
@@ -31,6 +32,8 @@ KINDS = {
     rb"\xabKTX 20": "image/ktx2",
 }
 """What the bytes of a picture begin with."""
+WHITE = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2FAAAAABJRU5ErkJggg==")
+"""A PNG of one pixel, in place of a picture that is not there."""
 DRACO_BITS = {"quantization_bits": 14, "tex_coord_quantization_bits": 12, "normal_quantization_bits": 10}
 
 
@@ -77,7 +80,10 @@ class _Writer:
         return glb_of(self.json, self.parts)
 
     def _image(self, glb: Glb, index: int, entry: dict[str, Any]) -> dict[str, Any]:
-        data = glb.image(index)
+        try:
+            data = glb.image(index)
+        except Exception:  # untrusted, and no reason to give no mesh
+            data = WHITE
         kind = next((kind for begin, kind in KINDS.items() if re.match(begin, data, re.DOTALL)), None)
         return {"bufferView": self._view(data), "mimeType": kind or entry.get("mimeType", "image/jpeg")}
 

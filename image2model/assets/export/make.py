@@ -14,7 +14,7 @@ from scipy.spatial import KDTree
 from ...errors import Unavailable
 from ...files import write_whole
 from ..colours import to_linear
-from ..facts import Closure, closure, weld_numbers
+from ..facts import Closure, closure, rounded, weld_numbers
 from ..glb import Floats, Glb, Scene, Surface
 from ..printing import mended, print_check
 from . import readers
@@ -90,12 +90,11 @@ def export(glb: Path, choice: Wanted, target: Path, stem: str) -> dict[str, Any]
     looks = paints(opened, scene)
     data = WRITERS[choice.format.id](opened, scene, looks, choice, stem)
     checked_with = readers.check(data, choice, scene, any(look.picture for look in looks))
-    size = np.ptp(scene.positions.astype(float), axis=0).round(6).tolist()
     made = Made(
         faces=len(scene.faces),
         faces_asked=choice.face_limit,
         faces_before=before,
-        dimensions=(size[0], size[1], size[2]),
+        dimensions=rounded(np.ptp(scene.positions.astype(float), axis=0)),
         unit=choice.format.unit,
         closed=found.watertight,
         notes=(*notes, *_remarks(scene, choice, looks)),

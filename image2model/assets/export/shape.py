@@ -103,6 +103,8 @@ def _attributes(scene: Scene) -> Floats:
         for name, width in WIDTHS.items():
             if name in surface.attributes:
                 own = surface.attributes[name][:, :width]
+                if name == "TEXCOORD_0":  # may be whole numbers, or reach far where the texture is repeated
+                    own = own / max(1.0, float(np.ptp(own, axis=0).max()))
                 values[vertices, start : start + own.shape[1]] = own
             start += width
     return values
