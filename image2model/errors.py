@@ -3,6 +3,7 @@
 Image2ModelError
  ├─ SettingsError        a setting has a value it cannot have
  ├─ ImageRefused         a picture that cannot be used
+ │   └─ PicturesRefused  some of several pictures
  ├─ OptionRefused        an option, or a number of pictures, out of its range
  ├─ NotFound             a batch, job, generator or file that is not there
  ├─ NotAllowed           a key is missing or wrong

@@ -22,8 +22,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageFile, ImageOps, JpegImagePlugin, PngImagePlugin
 
 from .errors import ImageRefused
-from .names import clean_name as clean_name
-from .names import unique_stems as unique_stems
+from .names import clean_name
 
 T = TypeVar("T")
 
@@ -159,11 +158,6 @@ async def check_each(
     finally:
         for future in waiting:
             future.cancel()
-
-
-async def check_all(items: Sequence[tuple[Path, str]], limits: Limits) -> list[CheckedImage | ImageRefused]:
-    """Check the files of (path, name) on all processors; return pictures and refusals in the same order."""
-    return [result async for result in check_each(items, limits, check)]
 
 
 _THREADS = max(1, min(4, os.cpu_count() or 1))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 
 MAX_NAME = 120
@@ -45,7 +45,7 @@ def unique_stems(names: Sequence[str]) -> list[str]:
     macOS and Linux and in zips.
     """
     taken: set[str] = set()
-    return [_unique(_safe_stem(name), taken) for name in names]
+    return [first_free(_numbered(_safe_stem(name)), taken) for name in names]
 
 
 def object_and_side(name: str) -> tuple[str, str]:
@@ -90,15 +90,22 @@ def _safe_stem(name: str) -> str:
     return stem or "image"
 
 
-def _unique(stem: str, taken: set[str]) -> str:
-    candidates = (stem if n == 1 else _cut(stem, MAX_STEM_BYTES - len(f"-{n}")) + f"-{n}" for n in count(1))
-    unique = next(candidate for candidate in candidates if _key(candidate) not in taken)
-    taken.add(_key(unique))
-    return unique
+def _numbered(stem: str) -> Iterator[str]:
+    """The stem itself, then with a number behind it, from 2."""
+    yield stem
+    for ending in (f"-{n}" for n in count(2)):
+        yield _cut(stem, MAX_STEM_BYTES - len(ending)) + ending
 
 
-def _key(stem: str) -> str:
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", stem).casefold())
+def first_free(candidates: Iterable[str], taken: set[str]) -> str:
+    """The first of these names that is not taken, without regard to case; now it is: `taken` holds them by `_key`."""
+    free = next(candidate for candidate in candidates if _key(candidate) not in taken)
+    taken.add(_key(free))
+    return free
+
+
+def _key(name: str) -> str:
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
 def _cut(text: str, most: int) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -14,6 +15,7 @@ from playwright.async_api import Browser, Page, async_playwright
 
 from image2model.assets import report
 from image2model.assets.export import export, wanted
+from image2model.settings import Settings
 from image2model.studio import Studio
 from image2model.workers import Workers
 from tests import leaks
@@ -109,6 +111,24 @@ async def studio(tmp_path: Path, generator: ScriptedGenerator, pool: Workers) ->
     await studio.start()
     yield studio
     await studio.close()
+
+
+@pytest.fixture
+async def start(tmp_path: Path, generator: ScriptedGenerator, pool: Workers) -> AsyncIterator[Callable[..., Any]]:
+    """Start a studio in the test's folder; each start ends the one before, as a new process would."""
+    running: list[Studio] = []
+
+    async def start(*generators: ScriptedGenerator, settings: Settings | None = None, **more: Any) -> Studio:
+        while running:
+            await running.pop().close()
+        studio = Studio(settings or scripted_settings(tmp_path / "data", **more), generators or [generator], pool)
+        await studio.start()
+        running.append(studio)
+        return studio
+
+    yield start
+    while running:
+        await running.pop().close()
 
 
 @pytest.fixture

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -83,12 +82,6 @@ async def failure(generator: FalGenerator, task: Task) -> GenerationFailed:
     assert KEY not in told
     assert "http" not in told
     return caught.value
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Wait until something is so on the other side of the wire."""
-    while not condition():  # noqa: ASYNC110  the server lives in another thread
-        await asyncio.sleep(0.01)
 
 
 def names(folder: Path) -> list[str]:

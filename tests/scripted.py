@@ -126,3 +126,12 @@ async def finished(studio: Studio, batch_id: str) -> dict:
     async with asyncio.timeout(60):
         views = [view async for view in studio.watch(batch_id)]
     return views[-1]
+
+
+async def view_when(studio: Studio, batch_id: str, is_so: Callable[[dict], object]) -> dict:
+    """The first view of a batch of which something is so."""
+    async with asyncio.timeout(30):
+        async for view in studio.watch(batch_id):
+            if is_so(view):
+                return view
+    raise AssertionError("the batch ended before that")

@@ -9,10 +9,7 @@ import pytest
 
 from image2model.errors import GenerationFailed
 from image2model.generators.base import Submitted
-from tests.scripted import finished, picture
-from tests.test_recovery import start, view_when
-
-__all__ = ["start"]
+from tests.scripted import finished, picture, view_when
 
 
 def refused(code: str, **more: Any) -> GenerationFailed:

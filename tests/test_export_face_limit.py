@@ -27,6 +27,15 @@ def test_a_face_limit_is_kept_with_the_texture_in_its_place(made):
     assert after.volume == pytest.approx(before.volume, rel=0.05)
 
 
+def test_a_face_limit_is_kept_where_a_texture_is_repeated_many_times(made):
+    """Texture coordinates that reach far, or are whole numbers, count for no more than others when faces are chosen."""
+    ball = meshes.bumpy_ball(60, photo(64, 64))
+    ball.visual.uv *= 4095
+    found, _ = made(ball.export(file_type="glb"), "glb", face_limit=200)
+    assert found["faces"] <= 200
+    assert found["notes"] == []
+
+
 @pytest.mark.parametrize("limit", [100, 1000, 5000])
 @pytest.mark.parametrize("name", ["the local engine's", "large ball with a seam"])
 @pytest.mark.parametrize("form", ["glb", "stl"])
@@ -45,12 +54,3 @@ def test_a_face_limit_that_opens_a_mesh_is_told(made, monkeypatch):
     found, _ = made(sample("large ball with a seam"), "glb", face_limit=1000)
     assert not found["closed"]
     assert found["notes"] == ["With so few faces its surface is no longer closed: take more for printing."]
-
-
-def test_a_face_limit_is_kept_where_a_texture_is_repeated_many_times(made):
-    """Texture coordinates that reach far, or are whole numbers, count for no more than others when faces are chosen."""
-    ball = meshes.bumpy_ball(60, photo(64, 64))
-    ball.visual.uv *= 4095
-    found, _ = made(ball.export(file_type="glb"), "glb", face_limit=200)
-    assert found["faces"] <= 200
-    assert found["notes"] == []

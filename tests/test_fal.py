@@ -14,8 +14,9 @@ from image2model.errors import GenerationFailed
 from image2model.generators.base import Downloading, Finished, Queued, Running, Submitted, Uploading
 from image2model.generators.fal import FalHosts, fal_generators
 from tests.fal_files import mark
-from tests.fal_helpers import MODELS, generator, gltf, run, submitted, task, until
+from tests.fal_helpers import MODELS, generator, gltf, run, submitted, task
 from tests.fal_server import FalServer, Fault, Script
+from tests.waiting import until_so
 
 
 async def failure_of(fal: FalServer, folder: Path, **hosts: str) -> GenerationFailed:
@@ -293,7 +294,7 @@ async def stopped_while_submitting(fal: FalServer, folder: Path, keep: bool) -> 
                         return
 
     job = asyncio.create_task(work())
-    await until(lambda: fal.calls["submit"])
+    await until_so(lambda: fal.calls["submit"])
     job.cancel()
     await asyncio.wait([job])
     assert job.cancelled() is keep
@@ -319,7 +320,7 @@ async def test_stopping_while_a_submit_fails_just_stops(fal: FalServer, tmp_path
     fal.faults["submit"].append(Fault("hang", seconds=0.2))
     one = generator(fal)
     job = asyncio.create_task(run(one, task(tmp_path, one)))
-    await until(lambda: fal.calls["submit"])
+    await until_so(lambda: fal.calls["submit"])
     job.cancel()
     with pytest.raises(asyncio.CancelledError):
         await job

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from gradio_client import Client, handle_file
 from image2model.generators.catalogue import FAL_MODELS
 from tests.browser import ROOT, App
 from tests.fal_server import KEY, FalServer, Fault, Script
+from tests.waiting import until
 
 PICTURES = sorted((ROOT / "examples").glob("*.jpg"))
 
@@ -35,14 +35,6 @@ def app(tmp_path_factory: pytest.TempPathFactory, stand_in: FalServer) -> Iterat
     app = App(folder, FAL_KEY=KEY, FAL_HOST=stand_in.url, RETRY_PACE="0.1", LOG_LEVEL="DEBUG").start()
     yield app
     assert app.stop() == 0
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Wait for something in another process."""
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def submit(app: App, request_id: str = "") -> str:

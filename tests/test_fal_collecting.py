@@ -16,6 +16,7 @@ from image2model.generators.base import Finished, Running
 from image2model.generators.fal import NOT_BILLED, STILL_AT_FAL, FalAccount, FalGenerator, FalHosts
 from tests.fal_helpers import MODELS, QUICK, at_once, failure, generator, names, run, submitted, task
 from tests.fal_server import FalServer, Fault, Script
+from tests.waiting import until_so
 
 TYPED = {"detail": "no runner", "error_type": "runner_scheduling_failure"}
 HTML = "<html>Bad Gateway</html>"
@@ -278,8 +279,7 @@ async def test_stopping_while_fal_is_asked_leaves_the_job_alone(fal: FalServer, 
             assert not isinstance(event, Running)
 
     job = asyncio.create_task(work())
-    while not fal.calls["download"]:  # noqa: ASYNC110  the server lives in another thread
-        await asyncio.sleep(0.01)
+    await until_so(lambda: fal.calls["download"])
     job.cancel()
     with pytest.raises(asyncio.CancelledError):
         await job

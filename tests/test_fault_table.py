@@ -21,9 +21,10 @@ from image2model.generators.fal.platform import Offers
 from image2model.settings import Settings
 from image2model.studio import Picture, Studio
 from image2model.workers import Workers
-from tests.fal_helpers import MODELS, at_once, until
+from tests.fal_helpers import MODELS, at_once
 from tests.fal_server import KEY, FalServer, Fault, Script
 from tests.pictures import encoded, photo
+from tests.waiting import until_so
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -226,7 +227,7 @@ async def studio(stand_in: FalServer, tmp_path_factory: pytest.TempPathFactory, 
     )
     studio = Studio(settings, [FalGenerator(MODELS["trellis"], account, at_once)], pool)
     await studio.start()
-    await until(lambda: stand_in.calls["pricing"])
+    await until_so(lambda: stand_in.calls["pricing"])
     yield studio
     await studio.close()
 
@@ -265,7 +266,7 @@ async def outcome(studio: Studio, fal: FalServer, cancelled: bool, sides: Sequen
     path.write_bytes(encoded(photo(48, 40)))
     batch = await studio.submit([Picture(path, "a.png", {side: Picture(path, f"a_{side}.png") for side in sides})])
     if cancelled:
-        await until(lambda: fal.calls["status"])
+        await until_so(lambda: fal.calls["status"])
         await studio.cancel(batch.id)
     async with asyncio.timeout(60):
         *_, view = [view async for view in studio.watch(batch.id)]

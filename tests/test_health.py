@@ -33,8 +33,7 @@ from image2model.workers import Workers
 from tests.browser import ROOT, App
 from tests.fal_helpers import generator as fal_generator
 from tests.fal_helpers import run, task
-from tests.scripted import ScriptedGenerator
-from tests.test_studio import finished, picture, scripted_settings
+from tests.scripted import ScriptedGenerator, finished, picture, scripted_settings
 
 PARTS = ["database", "queue", "disk_space", "fal_api", "generator", "redis", "celery"]
 CONTRACT = {

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from image2model.errors import ImageRefused
-from image2model.images import CheckedImage, Limits, check, check_all, check_each, glimpse, preview
+from image2model.images import CheckedImage, Limits, check, check_each, glimpse, preview
 from tests import pictures
 from tests.pictures import decoded, encoded, photo
 
@@ -195,14 +195,19 @@ def test_glimpse_of_nothing_safe_is_none(name):
     assert glimpse(REFUSED[name][0]) is None
 
 
-async def test_check_all_keeps_the_order(tmp_path: Path):
+async def checked(*items: tuple[Path, str]) -> list[CheckedImage | ImageRefused]:
+    """Pictures and refusals of files (path, name), in the same order."""
+    return [result async for result in check_each(items, LIMITS, check)]
+
+
+async def test_checking_many_keeps_the_order(tmp_path: Path):
     """Good and bad pictures come back in the order they were given, each refusal beside the good ones."""
     items = []
     for number in range(12):
         path = tmp_path / str(number)
         path.write_bytes(b"" if number % 5 == 4 else encoded(photo(20 + number, 20)))
         items.append((path, f"{number}.png"))
-    results = await check_all(items, LIMITS)
+    results = await checked(*items)
     assert [getattr(result, "code", None) or result.width for result in results] == [
         "empty_file" if number % 5 == 4 else 20 + number for number in range(12)
     ]
@@ -211,7 +216,7 @@ async def test_check_all_keeps_the_order(tmp_path: Path):
 async def test_a_file_that_is_gone_is_refused(tmp_path: Path):
     """A file that cannot be read does not stop the others."""
     (tmp_path / "a.png").write_bytes(PNG)
-    gone, there = await check_all([(tmp_path / "gone", "gone.png"), (tmp_path / "a.png", "a.png")], LIMITS)
+    gone, there = await checked((tmp_path / "gone", "gone.png"), (tmp_path / "a.png", "a.png"))
     assert isinstance(gone, ImageRefused)
     assert gone.code == "unreadable"
     assert isinstance(there, CheckedImage)
@@ -219,7 +224,7 @@ async def test_a_file_that_is_gone_is_refused(tmp_path: Path):
 
 async def test_no_more_than_the_limit_is_read(tmp_path: Path):
     """A file of terabytes is refused without reading it: /dev/zero has no end."""
-    (result,) = await check_all([(Path("/dev/zero"), "zero.png")], LIMITS)
+    (result,) = await checked((Path("/dev/zero"), "zero.png"))
     assert isinstance(result, ImageRefused)
     assert result.code == "file_too_large"
 

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from image2model.batches import search
 from image2model.batches.policy import NOT_OVER_THERE
 from image2model.batches.records import ENDED_BADLY, FINISHED, RANK, Job, NewJob, Wait
 from image2model.batches.store import Store, new_id
@@ -122,7 +123,7 @@ class Jobs(RuleBasedStateMachine):
     @invariant()
     def each_press_has_one_row_in_the_ledger(self) -> None:
         """Every press of every job is booked once, and what is finished is settled."""
-        rows = self.store.spending("generator")
+        rows = self.store.read(search.spending, "generator")
         assert sum(row["images"] for row in rows) == sum(job.press for job in self._all().values())
         open_jobs = sum(not job.finished for job in self._all().values())
         assert sum(row["images"] for row in rows if row["state"] == "reserved") == open_jobs

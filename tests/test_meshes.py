@@ -67,8 +67,6 @@ async def test_a_whole_batch_comes_as_one_zip_with_what_is_known(studio, tmp_pat
     choices = studio.meshes.choices(
         "stl,glb", {"size": 80, "measure": "height", "repair": "solid", "packing": "meshopt"}
     )
-    told = [step async for step in studio.meshes.prepare(batch, choices)]
-    assert [(step.done, step.total) for step in told] == [(done, 4) for done in range(5)]
     archive = saved(await studio.meshes.archive(batch, choices))
     names = [f"{name}-80mm-high-{kind}" for name in ("cat", "dog") for kind in ("solid.stl", "meshopt-solid.glb")]
     assert archive.namelist() == ["manifest.json", *names, "contact-sheet.webp"]

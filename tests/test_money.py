@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from image2model.batches import money, search
 from image2model.batches.money import NO_LIMITS, Limits, day_start, month_start
 from image2model.batches.records import Batch, NewJob
 from image2model.batches.store import Store, new_id
 from image2model.errors import LimitReached
-
-CENT = Decimal("0.01")
 
 
 @pytest.fixture
@@ -39,14 +38,14 @@ def take(store: Store, batch: Batch, number: int = 1) -> None:
 
 def states(store: Store) -> dict[str, tuple[Decimal, int]]:
     """The ledger's sums by state."""
-    return {row["state"]: (row["amount"], row["images"]) for row in store.spending("generator")}
+    return {row["state"]: (row["amount"], row["images"]) for row in store.read(search.spending, "generator")}
 
 
 def test_each_image_is_booked_before_it_is_made(store):
     """A new batch reserves its whole price at once."""
     buy(store, 3)
     assert states(store) == {"reserved": (Decimal("0.9"), 3)}
-    assert store.spent(day_start()) == Decimal("0.9")
+    assert store.read(money.spent, day_start()) == Decimal("0.9")
 
 
 def test_what_was_really_charged_takes_the_place_of_the_estimate(store):
@@ -94,7 +93,7 @@ def test_the_daily_budget_is_never_passed(store):
         buy(store, 1, limits=limits)
     assert refused.value.code == "budget_reached"
     assert 0 < refused.value.retry_after <= 86400
-    assert store.counts()["batches"] == 1
+    assert store.read(search.counts)["batches"] == 1
     buy(store, 1, price="0.10", limits=limits)
 
 
@@ -130,8 +129,8 @@ def test_a_batch_may_not_cost_more_than_the_host_allows(store):
 def test_a_visitor_s_own_key_spends_nothing_of_the_host_s(store):
     """Own keys pass the budget and the batch limit, and are summed apart."""
     buy(store, 2, limits=Limits(per_day=Decimal(0), per_batch=Decimal(0)), key_mark="abc")
-    assert store.spent(0) == 0
-    assert [row["own_key"] for row in store.spending("day")] == [True]
+    assert store.read(money.spent, 0) == 0
+    assert [row["own_key"] for row in store.read(search.spending, "day")] == [True]
 
 
 def test_one_visitor_has_so_many_images_an_hour(store):
@@ -159,7 +158,7 @@ def test_the_ledger_sums_by_day_client_batch_and_generator(store, by):
     """Each way of grouping comes to the same total."""
     for client in ("ann", "bob"):
         buy(store, 2, client=client)
-    rows = store.spending(by)
+    rows = store.read(search.spending, by)
     assert sum(row["amount"] for row in rows) == Decimal("1.2")
     assert sum(row["images"] for row in rows) == 4
 

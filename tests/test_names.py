@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from image2model.images import clean_name, unique_stems
-from image2model.names import by_object, object_and_side
+from image2model.names import by_object, clean_name, object_and_side, unique_stems
 
 CLEANED = {
     "chair.jpg": "chair.jpg",

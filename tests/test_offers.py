@@ -16,9 +16,9 @@ from image2model.studio import Picture, Studio
 from image2model.web.api import Api
 from image2model.web.ui.controls import offers
 from image2model.workers import Workers
-from tests.fal_helpers import until
 from tests.fal_server import KEY, FalServer, Fault
 from tests.pictures import encoded, photo
+from tests.waiting import until_so
 
 TRELLIS, TRIPOSR = "fal-ai/trellis", "fal-ai/triposr"
 
@@ -54,7 +54,7 @@ async def test_prices_are_looked_up_at_the_start_and_told_everywhere(fal: FalSer
     """A price that fal has raised is on the page, in the list for programs and in a batch's estimate."""
     fal.unit, fal.prices[TRELLIS] = "generations", 0.07
     async with start() as studio:
-        await until(lambda: studio.generator("trellis").spec.price(studio.generator().spec.check(None, None)) > 0.05)
+        await until_so(lambda: studio.generator("trellis").spec.price(studio.generator().spec.check(None, None)) > 0.05)
         listed, shown = await told(studio, "trellis")
         assert (listed["price"], shown["price"], shown["off"]) == (0.07, "$0.07", False)
         assert fal.calls["models"] == fal.calls["pricing"] == 1
@@ -69,7 +69,7 @@ async def test_models_that_fal_has_ended_are_marked_before_anybody_chooses_them(
     del fal.endpoints[TRIPOSR]
     (picture := tmp_path / "a.png").write_bytes(encoded(photo(48, 40)))
     async with start() as studio:
-        await until(lambda: studio.generator("triposr").unavailable)
+        await until_so(lambda: studio.generator("triposr").unavailable)
         for name, words in (("trellis", "TRELLIS"), ("triposr", "TripoSR")):
             listed, shown = await told(studio, name)
             reason = f"fal no longer offers {words}."
@@ -101,7 +101,7 @@ async def test_without_an_answer_the_prices_as_published_stand(
     fal.unit, fal.prices[TRELLIS] = "generations", 0.07
     fal.faults[operation].append(fault)
     async with start() as studio:
-        await until(lambda: fal.calls[operation])
+        await until_so(lambda: fal.calls[operation])
         await asyncio.sleep(0.1)
         listed, _ = await told(studio, "trellis")
         assert (listed["price"], listed["available"]) == (0.02, True)
@@ -111,5 +111,5 @@ async def test_the_start_does_not_wait_for_prices(fal: FalServer, start: Callabl
     """While fal's list hangs the studio is up, and it closes without waiting for it."""
     fal.faults["models"].append(Fault("hang", seconds=30))
     async with start() as studio:
-        await until(lambda: fal.calls["models"])
+        await until_so(lambda: fal.calls["models"])
         assert (await told(studio, "trellis"))[0]["available"]

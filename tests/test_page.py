@@ -83,6 +83,8 @@ async def look_at_another(page: Page) -> None:
     assert int(second["Vertices"].replace(",", "")) > 500
     assert re.fullmatch(r"[\d.]+ (kB|MB)", second["File size"])
     assert re.fullmatch(r"[\d.]+ × [\d.]+ × [\d.]+", second["Width, height, depth"])
+    assert float(second["Volume"]) > 0
+    assert re.fullmatch(r"[\d,]+ × [\d,]+", second["Textures"])
     assert second["Faces"] != first["Faces"]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,41 +15,18 @@ from image2model.batches.records import NewJob
 from image2model.batches.store import Store, new_id
 from image2model.errors import GenerationFailed, LimitReached, NotAllowed, Unavailable
 from image2model.generators.base import Running, Submitted, Submitting, Task, Uploading
-from image2model.settings import Settings
 from image2model.studio import Studio
-from image2model.workers import Workers
-from tests.scripted import ScriptedGenerator, finished, picture, scripted_settings
+from tests.scripted import ScriptedGenerator, finished, picture, scripted_settings, view_when
+from tests.waiting import until_so
 
 BUSY = GenerationFailed("fal_temporary", "fal had a passing problem.", "Try later.", retryable=True)
 LOST = GenerationFailed("fal_lost_contact", "Contact was lost.", "Try again.", retryable=True)
 REMOTE = {"request_id": "r1", "submitted_at": 4e9}
 
 
-@pytest.fixture
-async def start(tmp_path: Path, generator: ScriptedGenerator, pool: Workers) -> AsyncIterator[Callable[..., Any]]:
-    """Start a studio in the test's folder; each start ends the one before, as a new process would."""
-    running: list[Studio] = []
-
-    async def start(*generators: ScriptedGenerator, settings: Settings | None = None, **more: Any) -> Studio:
-        while running:
-            await running.pop().close()
-        studio = Studio(settings or scripted_settings(tmp_path / "data", **more), generators or [generator], pool)
-        await studio.start()
-        running.append(studio)
-        return studio
-
-    yield start
-    while running:
-        await running.pop().close()
-
-
-async def view_when(studio: Studio, batch_id: str, is_so: Callable[[dict], object]) -> dict:
-    """The first view of a batch of which something is so."""
-    async with asyncio.timeout(30):
-        async for view in studio.watch(batch_id):
-            if is_so(view):
-                return view
-    raise AssertionError("the batch ended before that")
+async def breakers(studio: Studio) -> list[dict[str, Any]]:
+    """Those that are not closed, as the host is told of them."""
+    return (await studio.host.overview())["breakers"]
 
 
 def fails(generator: ScriptedGenerator, times: int, failure: GenerationFailed, *before: Any) -> None:
@@ -106,9 +82,7 @@ async def test_the_breaker_holds_new_jobs_back_and_says_so(start, generator, upl
     studio = await start(retry_pace=10)
     generator.script = lambda task: [BUSY]
     await studio.submit([picture(uploads, f"{n}.png") for n in range(3)])
-    async with asyncio.timeout(10):
-        while not (await studio.host.overview())["breakers"]:  # noqa: ASYNC110  the studio tells no such event
-            await asyncio.sleep(0.02)
+    await until_so(lambda: breakers(studio))
     generator.script = lambda task: []
     batch = await studio.submit([picture(uploads, "new.png")])
     view = await view_when(studio, batch.id, lambda view: view["jobs"][0]["waiting"])
@@ -124,12 +98,14 @@ async def test_each_key_has_its_breaker_and_the_host_resets_those_of_visitors_ap
     generator.script = lambda task: [BUSY]
     for key in ("", "their key"):
         await studio.submit([picture(uploads, f"{n}.png") for n in range(3)], key=key)
-    async with asyncio.timeout(10):
-        while len((await studio.host.overview())["breakers"]) < 2:  # noqa: ASYNC110  as above
-            await asyncio.sleep(0.02)
+
+    async def both_open() -> bool:
+        return len(await breakers(studio)) == 2
+
+    await until_so(both_open)
     for own in (True, False):
         studio.host.reset_breaker("scripted", own_key=own)
-        assert [one["own_key"] for one in (await studio.host.overview())["breakers"]] == ([False] if own else [])
+        assert [one["own_key"] for one in await breakers(studio)] == ([False] if own else [])
 
 
 async def test_bad_pictures_never_open_the_breaker(start, generator, uploads):
@@ -321,8 +297,10 @@ async def test_two_thousand_jobs_that_wait_at_the_start_are_all_worked(start, ge
     store.close()
     generator.script = lambda task: [GenerationFailed("no_subject", "There is no subject.")]
     studio = await start()
-    async with asyncio.timeout(120):
-        while (await studio.host.overview())["counts"].get("failed", 0) < 2000:  # noqa: ASYNC110  nor this one
-            await asyncio.sleep(0.2)
+
+    async def all_failed() -> bool:
+        return (await studio.host.overview())["counts"].get("failed") == 2000
+
+    await until_so(all_failed)
     assert (await studio.host.overview())["counts"] == {"batches": 20, "failed": 2000}
     assert set(Counter(task.image for task in generator.runs).values()) == {1}

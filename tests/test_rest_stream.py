@@ -13,7 +13,7 @@ from image2model.errors import GenerationFailed
 from image2model.web.rest import stream
 from image2model.web.rest.status import _attempts, _views
 from image2model.web.rest.stream import Told, follow
-from tests.test_studio import picture
+from tests.scripted import picture
 
 OUTCOME = {"result": {}, "summary": {"total_files": 2, "successful_files": 1, "failed_files": 1}}
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, expect
 
 from tests.browser import ROOT, App, Watch, drop, gone, opened, settled, states
+from tests.waiting import until_so
 
 pytestmark = pytest.mark.browser
 
@@ -29,7 +29,7 @@ async def test_a_killed_app_goes_on_and_the_open_page_comes_back(chromium: Brows
     await page.click("#generate")
     await expect(page.locator(".job-card")).to_have_count(20)
     board = page.url
-    await asyncio.to_thread(first_mesh, app)
+    await until_so(lambda: meshes(app))
     workers = app.children()
     assert workers
     app.kill()
@@ -69,9 +69,3 @@ def more(folder: Path, number: int) -> Path:
 def meshes(app: App) -> list[Path]:
     """What the app has finished, as it lies on disk."""
     return list(app.data.glob("batches/*/*/model.glb"))
-
-
-def first_mesh(app: App) -> None:
-    """Return as soon as there is one."""
-    while not meshes(app):
-        time.sleep(0.02)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from decimal import Decimal
 
 import pytest
+import trimesh
 
 from image2model.batches.store import Store
 from image2model.errors import GenerationFailed, ImageRefused, NotFound, OptionRefused, SettingsError, Unavailable
@@ -14,7 +16,13 @@ from image2model.generators.base import Downloading, Queued, Running, Submitted,
 from image2model.settings import Settings
 from image2model.studio import Studio
 from image2model.web.ui import render
-from tests.scripted import ScriptedGenerator, box_glb, finished, picture, scripted_settings
+from tests.scripted import ScriptedGenerator, box_glb, finished, picture, scripted_settings, view_when
+from tests.waiting import until_so
+
+
+def all_running(view: dict) -> bool:
+    """Whether every job of a batch is at its generator."""
+    return all(job["state"] == "running" for job in view["jobs"])
 
 
 async def test_pictures_become_files_named_after_them(studio, uploads):
@@ -37,6 +45,20 @@ async def test_a_finished_job_carries_the_facts_of_its_mesh(studio, uploads):
     assert job["facts"]["watertight"] is True
     assert sorted(job["facts"]["dimensions"]) == [1, 2, 3]
     assert job["cost"] == 0.3
+
+
+async def test_all_that_is_known_of_a_mesh_stands_beside_the_viewer(studio, generator, uploads):
+    """Volume, handles, pieces, materials, textures and extensions too, and the sides of a small mesh are no noughts."""
+    ring = trimesh.creation.torus(0.002, 0.0005)
+    generator.mesh = trimesh.util.concatenate([ring, ring.copy().apply_translation([0.01, 0, 0])]).export(
+        file_type="glb"
+    )
+    batch = await studio.submit([picture(uploads, "rings.png")])
+    view = await finished(studio, batch.id)
+    shown = dict(re.findall("<dt>(.+?)</dt><dd>(.+?)</dd>", render.facts(view, view["jobs"][0])))
+    assert shown["Width, height, depth"] == "0.015 × 0.005 × 0.001"
+    assert (shown["Pieces"], shown["Handles"], shown["Volume"]) == ("2", "2", "1.95e-08")
+    assert not {"Textures", "Extensions"} & set(shown)
 
 
 async def test_bad_pictures_are_left_out_with_their_reasons(studio, uploads):
@@ -116,9 +138,7 @@ async def test_cancel_stops_a_job_wherever_it_is(studio, generator, uploads):
     generator.gate = asyncio.Event()
     generator.script = lambda task: [Submitted({"request_id": task.image.parent.name}), Running()]
     batch = await studio.submit([picture(uploads, "a.png"), picture(uploads, "b.png")])
-    async for view in studio.watch(batch.id):
-        if all(job["state"] == "running" for job in view["jobs"]):
-            break
+    await view_when(studio, batch.id, all_running)
     view = await studio.cancel(batch.id)
     assert [job["state"] for job in view["jobs"]] == ["cancelling", "cancelling"]
     assert "may still be billed" in view["jobs"][0]["message"]
@@ -156,10 +176,8 @@ async def test_a_bounded_generator_works_so_many_at_once(tmp_path, uploads, pool
     studio = Studio(scripted_settings(tmp_path / "d"), [generator], pool)
     await studio.start()
     batch = await studio.submit([picture(uploads, f"{n}.png") for n in range(4)])
-    async for view in studio.watch(batch.id):
-        if generator.working == 2:
-            assert view["jobs"][3]["queue_position"] >= 1
-            break
+    view = await view_when(studio, batch.id, lambda _: generator.working == 2)
+    assert view["jobs"][3]["queue_position"] >= 1
     assert generator.most_working == 2
     generator.gate.set()
     assert (await finished(studio, batch.id))["state"] == "done"
@@ -176,9 +194,7 @@ async def test_a_stopped_process_leaves_work_that_the_next_one_finishes(tmp_path
     studio = Studio(settings, [first], pool)
     await studio.start()
     batch = await studio.submit([picture(uploads, "a.png"), picture(uploads, "b.png")])
-    async for view in studio.watch(batch.id):
-        if all(job["state"] == "running" for job in view["jobs"]):
-            break
+    await view_when(studio, batch.id, all_running)
     await studio.close()
     assert first.cancelled == []
 
@@ -201,9 +217,7 @@ async def test_a_job_that_was_handed_over_without_an_answer_is_not_sent_again(tm
     studio = Studio(settings, [first], pool)
     await studio.start()
     batch = await studio.submit([picture(uploads, "a.png")])
-    async for view in studio.watch(batch.id):
-        if view["jobs"][0]["state"] == "submitting":
-            break
+    await view_when(studio, batch.id, lambda view: view["jobs"][0]["state"] == "submitting")
     await studio.close()
 
     second = ScriptedGenerator()
@@ -240,7 +254,7 @@ async def test_a_job_whose_mesh_is_in_place_is_not_made_again(tmp_path, uploads,
     studio = Studio(settings, [generator], pool)
     await studio.start()
     batch = await studio.submit([picture(uploads, "a.png")])
-    await asyncio.sleep(0.1)
+    await until_so(lambda: generator.working)
     (studio.folders.job(batch.jobs[0]) / "model.glb").write_bytes(box_glb())
     await studio.close()
     again = ScriptedGenerator()
@@ -269,7 +283,7 @@ async def test_a_deleted_batch_takes_its_files_along(studio, generator, uploads)
     """Deleting in mid-work stops it and removes rows and files; asking for it again says so."""
     generator.gate = asyncio.Event()
     batch = await studio.submit([picture(uploads, "a.png")])
-    await asyncio.sleep(0.05)
+    await until_so(lambda: generator.working)
     await studio.delete(batch.id)
     assert not studio.folders.batch(batch.id).exists()
     with pytest.raises(NotFound):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -19,6 +18,7 @@ from typing import Any
 from zipstream import ZipStream
 
 from ..errors import NotFound
+from ..names import first_free
 from .folders import Folders
 
 BLOCK = 512 * 1024
@@ -67,7 +67,7 @@ def kept_zip(folders: Folders, entries: Sequence[Entry], manifest: Mapping[str, 
 def zip_names(names: Sequence[str]) -> list[str]:
     """Return the names as relative paths that every system can unpack, unique without regard to case."""
     taken = {MANIFEST}
-    return [_unique(_relative(name), taken) for name in names]
+    return [first_free(_numbered(_relative(name)), taken) for name in names]
 
 
 def _relative(name: str) -> str:
@@ -76,16 +76,11 @@ def _relative(name: str) -> str:
     return "/".join(part for part in parts if part) or "file"
 
 
-def _unique(name: str, taken: set[str]) -> str:
+def _numbered(name: str) -> Iterator[str]:
+    """The name itself, then with a number before its ending, from 2."""
     path = PurePosixPath(name)
-    candidates = (name if n == 1 else str(path.with_stem(f"{path.stem}-{n}")) for n in count(1))
-    unique = next(candidate for candidate in candidates if _key(candidate) not in taken)
-    taken.add(_key(unique))
-    return unique
-
-
-def _key(name: str) -> str:
-    return unicodedata.normalize("NFKC", name).casefold()
+    yield name
+    yield from (str(path.with_stem(f"{path.stem}-{n}")) for n in count(2))
 
 
 def _in_blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:

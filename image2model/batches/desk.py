@@ -7,9 +7,10 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import structlog
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from tenacity import AsyncRetrying, before_sleep_log, retry_if_exception_type, wait_exponential_jitter
 
@@ -41,6 +42,10 @@ class Desk:
             raise Unavailable(
                 "database_unavailable", "Nothing can be stored here at the moment.", "Try again in a minute."
             ) from error
+
+    async def read(self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What a query of `search` or `money` finds; raises Unavailable as `call`."""
+        return await self.call(partial(self.store.read, query, *args, **kwargs))
 
     async def surely(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The same, again and again until it works: a job stands still meanwhile, and nothing of it is lost."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pebble import ProcessExpired
 
@@ -19,9 +20,11 @@ from ..assets.export import Wanted, export
 from ..errors import Conflict, Image2ModelError, NotFound, Unavailable
 from ..workers import Workers, bounded
 from .folders import Folders
+from .once import Once
 from .records import Job
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 SECONDS = 300
 KEPT = 24
@@ -43,7 +46,7 @@ class Exports:
 
     def __init__(self, folders: Folders, workers: Workers) -> None:
         self._folders, self._workers = folders, workers
-        self._making: dict[Path, asyncio.Task[dict[str, Any]]] = {}
+        self._once = Once[dict[str, Any]]()
 
     async def get(self, job: Job, choice: Wanted) -> Exported:
         """The job's mesh as `choice` says, made if it is not there.
@@ -51,38 +54,38 @@ class Exports:
         Raises Conflict while the job is not done, NotFound for a mesh that is gone, GenerationFailed for one that
         nobody could open, Unavailable for what cannot be made.
         """
-        if job.state != "done":
-            raise Conflict("not_done", f"{job.name} is not finished.", "Try again once it is.")
-        folder, filename = self._folders.job(job), choice.filename(job.stem)
-        glb = path = folder / "model.glb"
-        facts = dict(job.facts or {})
+        glb = path = self.original(job)
+        filename, facts = choice.filename(job.stem), dict(job.facts or {})
         with self._folders.reading(glb):
-            if not self._folders.holds(glb):
-                raise _gone()
             if not choice.changes_nothing:
-                path = folder / "exports" / filename
+                path = glb.parent / "exports" / filename
                 facts = await self._facts(glb, choice, path, job.stem)
             if not self._folders.holds(path):
                 raise _gone()
         return Exported(path, filename, choice.format.media_type, facts)
+
+    def original(self, job: Job) -> Path:
+        """The mesh as it was delivered; raises Conflict while the job is not done, NotFound where it is gone."""
+        if job.state != "done":
+            raise Conflict("not_done", f"{job.name} is not finished.", "Try again once it is.")
+        glb = self._folders.mesh(job)
+        if not self._folders.holds(glb):
+            raise _gone()
+        return glb
 
     async def _facts(self, glb: Path, choice: Wanted, path: Path, stem: str) -> dict[str, Any]:
         known = path.with_name(path.name + ".json")
         if await asyncio.to_thread(path.is_file) and await asyncio.to_thread(known.is_file):
             found: dict[str, Any] = json.loads(await asyncio.to_thread(known.read_bytes))
             return found
-        if path not in self._making:
-            task = asyncio.create_task(self._made(glb, choice, path, stem))
-            self._making[path] = task
-            task.add_done_callback(lambda _: self._making.pop(path, None))
-        return await asyncio.shield(self._making[path])  # others may wait for it too
+        return await self._once(path, lambda: self._made(glb, choice, path, stem))
 
     async def _made(self, glb: Path, choice: Wanted, path: Path, stem: str) -> dict[str, Any]:
-        facts: dict[str, Any] = await self.work(export, glb, choice, path, stem)
+        facts = await self.work(export, glb, choice, path, stem)
         await asyncio.to_thread(self._prune, path.parent)
         return facts
 
-    async def work(self, function: Any, *arguments: Any) -> Any:
+    async def work(self, function: Callable[..., T], *arguments: Any) -> T:
         """Run mesh work in a worker, its accidents told as errors for people."""
         try:
             return await self._workers.run(bounded, function, *arguments, seconds=SECONDS)

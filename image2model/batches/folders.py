@@ -23,13 +23,16 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Set
 from contextlib import AbstractContextManager
+from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
-from ..errors import NotFound
+from ..errors import NotFound, Unavailable
 from ..generators.base import Side
 from .readers import Readers
 from .records import Job
+
+MESH = "model.glb"
 
 
 def picture_name(side: Side = "front", kind: str = "input", ending: str = "png") -> str:
@@ -54,6 +57,10 @@ class Folders:
         """The folder of one job."""
         return self.place(job.batch_id, job.number, job.stem)
 
+    def mesh(self, job: Job) -> Path:
+        """Where a job's mesh lies, once it is whole."""
+        return self.job(job) / MESH
+
     def place(self, batch_id: str, number: int, stem: str = "") -> Path:
         """The folder of a job that is not stored yet, at first without a stem."""
         return self.batch(batch_id) / (f"{number}-{stem}" if stem else f"{number}")
@@ -70,6 +77,13 @@ class Folders:
     def holds(self, path: Path) -> bool:
         """Whether this is a file of ours: one that is there, and no symbolic link that leads elsewhere."""
         return path.is_file() and any(path.resolve().is_relative_to(place) for place in (self.data, self.cache))
+
+    def demand_room(self, gigabytes: Decimal) -> None:
+        """Raise Unavailable where less than so many GB are free on the disk."""
+        if shutil.disk_usage(self.data).free < gigabytes * 1_000_000_000:
+            raise Unavailable(
+                "disk_full", "The server's disk is nearly full, so nothing new can be made.", "Try again later."
+            )
 
     def reading(self, *paths: Path) -> AbstractContextManager[None]:
         """Keep every rule from deleting these files while the block runs."""

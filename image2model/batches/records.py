@@ -176,6 +176,10 @@ class Batch:
     created_at: float
     jobs: tuple[Job, ...]
 
+    def job(self, number: int) -> Job | None:
+        """The job of this number; None where there is none."""
+        return next((job for job in self.jobs if job.number == number), None)
+
     @property
     def estimate(self) -> Decimal:
         """US dollars expected for the whole batch."""

@@ -1,15 +1,24 @@
-"""What the host asks of the database: pages of batches, what may be deleted, why jobs failed, and curves over time."""
+"""What the host asks of the database (by `Store.read`): pages of batches, money, what may go, failures, curves."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Select, case, func, or_, select
 
-from .records import RANK, UNFINISHED, BatchState, searchable
+from .money import DAY
+from .records import FINISHED, RANK, UNFINISHED, BatchState, searchable
 from .tables import batches, events, jobs, ledger
+
+SpendingBy = Literal["day", "client", "batch", "generator"]
+SPENDING_BY: Mapping[SpendingBy, Any] = {
+    "day": func.floor(ledger.c.at / DAY) * DAY,
+    "client": ledger.c.client,
+    "batch": ledger.c.batch_id,
+    "generator": ledger.c.generator,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +57,19 @@ def standing(connection: Connection) -> dict[str, Any]:
 
     `oldest` is in seconds since 1970, None where all are over.
     """
-    by_state = connection.execute(select(jobs.c.state, func.count()).group_by(jobs.c.state)).all()
     oldest = connection.scalar(select(func.min(jobs.c.pressed_at)).where(jobs.c.state.in_(UNFINISHED)))
-    return {"states": dict.fromkeys(RANK, 0) | {row.state: row[1] for row in by_state}, "oldest": oldest}
+    return {"states": dict.fromkeys(RANK, 0) | _by_state(connection), "oldest": oldest}
+
+
+def counts(connection: Connection) -> dict[str, int]:
+    """How many batches there are (`batches`), and how many jobs in each state that there is."""
+    total = connection.scalar(select(func.count()).select_from(batches)) or 0
+    return {"batches": total, **_by_state(connection)}
+
+
+def _by_state(connection: Connection) -> dict[str, int]:
+    by_state = connection.execute(select(jobs.c.state, func.count()).group_by(jobs.c.state))
+    return {row.state: row[1] for row in by_state}
 
 
 def endings(connection: Connection) -> Sequence[Any]:
@@ -73,6 +92,62 @@ def paid(connection: Connection, batch_id: str) -> dict[str, list[dict[str, Any]
     for row in connection.execute(query):
         found.setdefault(row.job_id, []).append({"state": row.state, "amount": float(row.amount), "at": row.at})
     return found
+
+
+def spending(connection: Connection, by: SpendingBy, since: float = 0.0) -> list[dict[str, Any]]:
+    """The ledger since then, summed by day (its start), client, batch or generator, and by state and payer.
+
+    Each row has what it is `of`, its `state`, `own_key`, `amount` (US dollars, Decimal) and how many `images`.
+    """
+    group = SPENDING_BY[by]
+    own_key = ledger.c.key_mark != ""  # once: PostgreSQL takes two of them for different things
+    columns = (group.label("of"), ledger.c.state, own_key.label("own_key"))
+    query = (
+        select(*columns, func.sum(ledger.c.amount).label("amount"), func.count().label("images"))
+        .where(ledger.c.at >= since)
+        .group_by(group, ledger.c.state, own_key)
+        .order_by(group)
+    )
+    return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def outcomes(connection: Connection, since: float) -> list[dict[str, Any]]:
+    """How many jobs ended since then (`count`), by `generator`, `state`, failure `code` and payer (`own_key`)."""
+    columns = (batches.c.generator, events.c.state, events.c.code)
+    own_key = jobs.c.key_mark != ""
+    query = (
+        select(*columns, own_key.label("own_key"), func.count().label("count"))
+        .join(batches, batches.c.id == events.c.batch_id)
+        .join(jobs, jobs.c.id == events.c.job_id)
+        .where(events.c.at >= since, events.c.state.in_(FINISHED))
+        .group_by(*columns, own_key)
+    )
+    return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def refusals(connection: Connection, codes: Collection[str], since: float) -> list[dict[str, Any]]:
+    """How many jobs on the host's key failed with each of these codes, and when last (since 1970).
+
+    Only since the far side last took a job on that key: what was refused before that is mended. Each row has `code`,
+    `last_seen` and `count`.
+    """
+    on_host = jobs.c.key_mark == ""
+    lately = or_(jobs.c.finished_at >= since, jobs.c.finished_at.is_(None))
+    taken = select(func.max(jobs.c.remote["submitted_at"].as_float())).where(on_host, lately)
+    since = max(since, connection.scalar(taken) or 0.0)
+    query = (
+        select(events.c.code, func.max(events.c.at).label("last_seen"), func.count().label("count"))
+        .join(jobs, jobs.c.id == events.c.job_id)
+        .where(events.c.code.in_(codes), events.c.at > since, on_host)
+        .group_by(events.c.code)
+    )
+    return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def waiting_for(connection: Connection, code: str) -> int:
+    """How many jobs on the host's key wait for what this code names."""
+    query = select(func.count()).where(jobs.c.key_mark == "", jobs.c.waiting["code"].as_string() == code)
+    return connection.scalar(query.where(jobs.c.state.in_(UNFINISHED))) or 0
 
 
 def reasons(connection: Connection, since: float) -> list[dict[str, Any]]:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Collection, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict
-from decimal import Decimal
-from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from ..errors import Conflict, NotFound
 from ..metrics import RETRIES
@@ -23,25 +23,21 @@ from .records import (
     RANK,
     UNFINISHED,
     Batch,
-    Failure,
     Job,
     JobState,
     NewJob,
-    OtherSide,
     Refusal,
     Wait,
     batch_state,
     may_follow,
     searchable,
 )
-from .tables import batches, events, jobs, ledger
+from .rows import batch_of, batches_of, head, job_of, no_batch
+from .tables import batches, events, jobs
 
 P = ParamSpec("P")
 T = TypeVar("T")
 EMPTY: Mapping[str, Any] = {}
-SpendingBy = Literal["day", "client", "batch", "generator"]
-COLUMNS: Mapping[str, str] = {"client": "client", "batch": "batch_id", "generator": "generator"}
-_DAY = func.floor(ledger.c.at / money.DAY) * money.DAY
 
 
 def new_id() -> str:
@@ -97,14 +93,14 @@ class Store:
             money.check(connection, order, limits, now)
             connection.execute(insert(batches), batch)
             connection.execute(insert(jobs), rows)
-            stored = _batch(connection, batch_id)
+            stored = batch_of(connection, batch_id)
             money.book(connection, order, batch_id, generator, stored.jobs, now)
             return stored
 
     def batch(self, batch_id: str) -> Batch:
         """The batch with its jobs in their order; raises NotFound."""
         with self._engine.connect() as connection:
-            return _batch(connection, batch_id)
+            return batch_of(connection, batch_id)
 
     def job(self, job_id: str) -> Job:
         """The job; raises NotFound."""
@@ -112,7 +108,7 @@ class Store:
             row = connection.execute(select(jobs).where(jobs.c.id == job_id)).one_or_none()
         if row is None:
             raise NotFound("job_not_found", "There is no such job.", "It may have been deleted.")
-        return _job(row)
+        return job_of(row)
 
     def sequence(self, batch_id: str) -> int | None:
         """The number of the batch's latest change, None when there is no such batch."""
@@ -205,7 +201,7 @@ class Store:
         """
         now = time.time()
         with self._write() as connection:
-            batch = _batch(connection, batch_id)
+            batch = batch_of(connection, batch_id)
             chosen = [job for job in batch.jobs if job.state in states and (numbers is None or job.number in numbers)]
             kept = {job.id: job.remote for job in chosen if job.failure and job.failure.code in collectable}
             kept = {job_id: remote for job_id, remote in {**kept, **found}.items() if remote}
@@ -253,8 +249,8 @@ class Store:
             ).all()
             ids = {row.batch_id for row in rows}
             heads = connection.execute(select(batches).where(batches.c.id.in_(ids))).all()
-        by_id = {row.id: _head(row) for row in heads}
-        return [(by_id[row.batch_id], _job(row)) for row in rows]
+        by_id = {row.id: head(row) for row in heads}
+        return [(by_id[row.batch_id], job_of(row)) for row in rows]
 
     def waiting_before(self, batch: Batch) -> int:
         """How many jobs of the same generator, of older batches, have not started yet."""
@@ -273,10 +269,10 @@ class Store:
         if visitor is not None:
             query = query.where(batches.c.visitor == visitor)
         with self._engine.connect() as connection:
-            return _batches(connection, list(connection.scalars(query)))
+            return batches_of(connection, list(connection.scalars(query)))
 
     def read(self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What a query (of `search`) finds."""
+        """What a query of `search` or `money` finds."""
         with self._engine.connect() as connection:
             return query(connection, *args, **kwargs)
 
@@ -284,14 +280,7 @@ class Store:
         """The newest batches that are wanted, with their jobs, and how many there are in all."""
         with self._engine.connect() as connection:
             ids, total = search.page(connection, wanted, limit, offset)
-            return _batches(connection, ids), total
-
-    def counts(self) -> dict[str, int]:
-        """How many batches there are, and how many jobs in each state."""
-        with self._engine.connect() as connection:
-            by_state = connection.execute(select(jobs.c.state, func.count()).group_by(jobs.c.state)).all()
-            total = connection.scalar(select(func.count()).select_from(batches)) or 0
-        return {"batches": total, **{row.state: row[1] for row in by_state}}
+            return batches_of(connection, ids), total
 
     def ping(self) -> None:
         """Raise whatever keeps the database from being written to; nothing is written."""
@@ -312,7 +301,7 @@ class Store:
             for row in worked:
                 money.settle(connection, row, money.bill(row, "cancelled"))
             if not connection.execute(delete(batches).where(batches.c.id == batch_id)).rowcount:
-                raise _no_batch()
+                raise no_batch()
 
     def find(self, **ids: str) -> str:
         """The id of the batch with this `task_id` or `work_id`, or that the job of this `job_id` belongs to.
@@ -326,7 +315,7 @@ class Store:
         with self._engine.connect() as connection:
             found = connection.scalar(query)
         if found is None:
-            raise _no_batch()
+            raise no_batch()
         return str(found)
 
     def pin(self, batch_id: str, pinned: bool) -> None:
@@ -334,64 +323,7 @@ class Store:
         with self._write() as connection:
             changed = update(batches).where(batches.c.id == batch_id).values(pinned=pinned)
             if not connection.execute(changed).rowcount:
-                raise _no_batch()
-
-    def spent(self, since: float) -> Decimal:
-        """US dollars that the host's key has spent or may yet be asked for since then."""
-        with self._engine.connect() as connection:
-            return money.spent(connection, since)
-
-    def spending(self, by: SpendingBy, since: float = 0.0) -> list[dict[str, Any]]:
-        """The ledger since then, summed by day (its start), client, batch or generator, and by state and payer."""
-        group = _DAY if by == "day" else ledger.c[COLUMNS[by]]
-        own_key = ledger.c.key_mark != ""  # once: PostgreSQL takes two of them for different things
-        columns = (group.label("of"), ledger.c.state, own_key.label("own_key"))
-        query = (
-            select(*columns, func.sum(ledger.c.amount).label("amount"), func.count().label("images"))
-            .where(ledger.c.at >= since)
-            .group_by(group, ledger.c.state, own_key)
-            .order_by(group)
-        )
-        with self._engine.connect() as connection:
-            return [dict(row._mapping) for row in connection.execute(query)]
-
-    def outcomes(self, since: float) -> list[dict[str, Any]]:
-        """How many jobs ended since then, by generator, state, failure code and payer."""
-        columns = (batches.c.generator, events.c.state, events.c.code)
-        own_key = jobs.c.key_mark != ""
-        query = (
-            select(*columns, own_key.label("own_key"), func.count().label("count"))
-            .join(batches, batches.c.id == events.c.batch_id)
-            .join(jobs, jobs.c.id == events.c.job_id)
-            .where(events.c.at >= since, events.c.state.in_(FINISHED))
-            .group_by(*columns, own_key)
-        )
-        with self._engine.connect() as connection:
-            return [dict(row._mapping) for row in connection.execute(query)]
-
-    def refusals(self, codes: Collection[str], since: float) -> list[dict[str, Any]]:
-        """How many jobs on the host's key failed with each of these codes, and when last (since 1970).
-
-        Only since the far side last took a job on that key: what was refused before that is mended.
-        """
-        on_host = jobs.c.key_mark == ""
-        lately = or_(jobs.c.finished_at >= since, jobs.c.finished_at.is_(None))
-        taken = select(func.max(jobs.c.remote["submitted_at"].as_float())).where(on_host, lately)
-        with self._engine.connect() as connection:
-            since = max(since, connection.scalar(taken) or 0.0)
-            query = (
-                select(events.c.code, func.max(events.c.at).label("last_seen"), func.count().label("count"))
-                .join(jobs, jobs.c.id == events.c.job_id)
-                .where(events.c.code.in_(codes), events.c.at > since, on_host)
-                .group_by(events.c.code)
-            )
-            return [dict(row._mapping) for row in connection.execute(query)]
-
-    def waiting_for(self, code: str) -> int:
-        """How many jobs on the host's key wait for what this code names."""
-        query = select(func.count()).where(jobs.c.key_mark == "", jobs.c.waiting["code"].as_string() == code)
-        with self._engine.connect() as connection:
-            return connection.scalar(query.where(jobs.c.state.in_(UNFINISHED))) or 0
+                raise no_batch()
 
     def ids(self) -> set[str]:
         """The id of every batch."""
@@ -411,7 +343,8 @@ class Store:
             rows = connection.execute(query.where(events.c.batch_id == batch_id, events.c.sequence <= at))
             return {row.job_id: row.attempt for row in rows}
 
-    def _write(self) -> Any:
+    def _write(self) -> AbstractContextManager[Connection]:
+        """A transaction that may write, and has the lock from its beginning."""
         return self._engine.execution_options(write=True).begin()
 
 
@@ -444,7 +377,7 @@ def _change(connection: Connection, row: Row[Any], values: dict[str, Any], now: 
                 at=now,
             )
         )
-    return _job(changed)
+    return job_of(changed)
 
 
 def _names(new: Sequence[NewJob]) -> str:
@@ -457,39 +390,5 @@ def _sum_up(connection: Connection, batch_id: str) -> None:
     connection.execute(update(batches).where(batches.c.id == batch_id).values(state=batch_state(states)))
 
 
-def _batch(connection: Connection, batch_id: str) -> Batch:
-    found = _batches(connection, [batch_id])
-    if not found:
-        raise _no_batch()
-    return found[0]
-
-
-def _batches(connection: Connection, ids: Sequence[str]) -> list[Batch]:
-    """The batches of these ids that exist, in the order of the ids."""
-    heads = {row.id: row for row in connection.execute(select(batches).where(batches.c.id.in_(ids)))}
-    members: dict[str, list[Job]] = {batch_id: [] for batch_id in heads}
-    for row in connection.execute(select(jobs).where(jobs.c.batch_id.in_(ids)).order_by(jobs.c.number)):
-        members[row.batch_id].append(_job(row))
-    return [_head(heads[batch_id], tuple(members[batch_id])) for batch_id in ids if batch_id in heads]
-
-
-def _head(row: Row[Any], members: tuple[Job, ...] = ()) -> Batch:
-    values = dict(row._mapping)
-    values["refusals"] = tuple(Refusal(**refusal) for refusal in values["refusals"])
-    return Batch(**values, jobs=members)
-
-
 def _row(connection: Connection, job_id: str) -> Row[Any] | None:
     return connection.execute(select(jobs).where(jobs.c.id == job_id)).one_or_none()
-
-
-def _job(row: Row[Any]) -> Job:
-    values = dict(row._mapping)
-    values["sides"] = tuple(OtherSide(**side) for side in values["sides"])
-    values["waiting"] = Wait(**values["waiting"]) if values["waiting"] else None
-    values["failure"] = Failure(**values["failure"]) if values["failure"] else None
-    return Job(**values)
-
-
-def _no_batch() -> NotFound:
-    return NotFound("batch_not_found", "There is no such batch.", "It may have been deleted, or the link is cut short.")

@@ -7,6 +7,7 @@ import errno
 import logging
 import shutil
 import time
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,16 +19,16 @@ from ..assets.export import wanted
 from ..assets.report import report
 from ..errors import GenerationFailed, Image2ModelError, NotFound
 from ..files import move_whole
-from ..generators.base import Choice, Finished, Generator, Queued, Running, Side, Submitted, Task
+from ..generators.base import Choice, Event, Finished, Generator, Queued, Running, Side, Submitted, Task
 from ..generators.local import cut_out
 from ..metrics import RETRIES
 from ..workers import Workers, bounded
 from .breaker import Breaker
 from .desk import Desk, tell_logs
 from .exports import Exports
-from .folders import Folders, picture_name
+from .folders import MESH, Folders, picture_name
 from .policy import FAULTS, Policy
-from .records import Batch, Failure, Job, Wait
+from .records import Batch, Failure, Job, JobState, Wait
 from .stages import STAGES, news, tells_more
 
 log = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ class Work:
     async def _generate(self) -> None:
         """Follow the generator's events to the end, each stored before the next is asked for."""
         folder = self._folders.job(self.job)
-        whole = folder / "model.glb"
+        whole = self._folders.mesh(self.job)
         if await asyncio.to_thread(whole.exists):  # a process died between this and the job's last step
             await self._finish(Finished(whole))
             return
@@ -113,7 +114,7 @@ class Work:
         choice = Choice(self._batch.options, self._batch.face_limit, bool(self.job.sides))
         sides: dict[Side, Path] = {other.side: await self._sent(folder, other.side) for other in self.job.sides}
         task = Task(await self._sent(folder), work, choice, self.job.remote, sides)
-        async with aclosing(self._generator.run(task)) as events:  # type: ignore[type-var]
+        async with aclosing(self._generator.run(task)) as events:  # type: ignore[type-var]  # all are async generators
             if not await self._follow(events):
                 return
         self._breaker.succeeded()
@@ -130,7 +131,7 @@ class Work:
             return picture
         return cut
 
-    async def _follow(self, events: Any) -> bool:
+    async def _follow(self, events: AsyncIterator[Event]) -> bool:
         """Store what is told; return whether it came to its end, and raise where it stopped without one."""
         told: dict[str, Any] = {}
         async for event in events:
@@ -172,7 +173,7 @@ class Work:
         folder = self._folders.job(self.job)
         await asyncio.to_thread(_settle, end, folder)
         await self._desk.move(self.job, "finishing", progress=STAGES["finishing"][0], message="")
-        facts = await self._examined(folder)
+        facts = await self._examined()
         facts |= await self._limited(facts)
         await asyncio.to_thread(_tidy, folder)
         cost = end.cost if end.cost is not None else self.job.price
@@ -191,10 +192,11 @@ class Work:
             return {"warnings": [*facts["warnings"], f"The face limit was not kept: {error.message}"]}
         return {"face_limit": {"asked": asked, "obtained": made.facts["faces"], "file": made.filename}}
 
-    async def _examined(self, folder: Path) -> dict[str, Any]:
+    async def _examined(self) -> dict[str, Any]:
         """The facts of the mesh, or a warning that says why there are none."""
         try:
-            return await self._workers.run(bounded, report, folder / "model.glb", folder / "thumbnail.webp")
+            glb = self._folders.mesh(self.job)
+            return await self._workers.run(bounded, report, glb, glb.with_name("thumbnail.webp"))
         except GenerationFailed as error:
             return {"warnings": [error.message]}
         except TimeoutError:
@@ -233,8 +235,8 @@ class Work:
             await self._desk.move(self.job, "cancelled", message="")
             return
         failure = Failure(error.code, error.message, error.hint, error.retryable)
-        state = "unconfirmed" if error.code == "unconfirmed" else "failed"
-        await self._desk.move(self.job, state, failure=asdict(failure), message="")  # type: ignore[arg-type]
+        state: JobState = "unconfirmed" if error.code == "unconfirmed" else "failed"
+        await self._desk.move(self.job, state, failure=asdict(failure), message="")
 
     async def _look_for_it(self, error: Image2ModelError) -> bool:
         """Ask the far side for a submit that got no answer, to collect it; without one the job stays unconfirmed."""
@@ -305,7 +307,7 @@ def _settle(end: Finished, folder: Path) -> None:
     """Give the results their final names, the mesh last."""
     if end.preview:
         move_whole(end.preview, folder / f"preview{end.preview.suffix}")
-    move_whole(end.glb, folder / "model.glb")
+    move_whole(end.glb, folder / MESH)
 
 
 def _tidy(folder: Path) -> None:

@@ -105,7 +105,7 @@ def analyse(folder: Path, wanted: Wanted) -> Analysis:
             elif any(system in block for system in SYSTEM):
                 _system(found, lines)
     for key, seen in raw.items():
-        method, route, status = TOLD.fullmatch(key).groups()  # type: ignore[union-attr]
+        method, route, status = TOLD.fullmatch(key).groups()  # type: ignore[union-attr]  # as REQUEST found it
         found.requests[method.decode(), route.decode(), int(status)] = seen
     return found
 

@@ -1,9 +1,10 @@
-"""The use cases. Page, REST, command line and worker call this and nothing below it."""
+"""The use cases. The page, REST and the generated API call this and nothing below it."""
 
 from ..batches.archive import Stream
 from .host import Host
 from .meshes import Meshes, archive_name
-from .studio import Served, Studio, all_generators
+from .results import Served
+from .studio import Studio, all_generators
 from .taking import BY_NAME, Picture, together
 
 __all__ = [

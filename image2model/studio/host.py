@@ -19,7 +19,6 @@ from ..batches.folders import Folders
 from ..batches.policy import FAULTS
 from ..batches.records import Batch, BatchState, Job
 from ..batches.runner import Runner
-from ..batches.store import SpendingBy
 from ..errors import Conflict, NotFound
 from ..generators.base import Generator
 from ..metrics import FREED_BYTES, REMOVED
@@ -66,11 +65,11 @@ class Host:
         whole = shutil.disk_usage(self._folders.data)
         return {
             **await self.standing(),
-            "counts": await self._desk.call(self._desk.store.counts),
+            "counts": await self._desk.read(search.counts),
             "disk_free_bytes": whole.free,
             "disk_used_bytes": whole.used,
             "daily_budget": self._settings.daily_budget,
-            "outcomes": await self._desk.call(self._desk.store.outcomes, now - money.DAY),
+            "outcomes": await self._desk.read(search.outcomes, now - money.DAY),
             "breakers": self._runner.breakers(),
             "attention": await self.attention(now),
         }
@@ -81,9 +80,9 @@ class Host:
         Each entry has `code`, `message` and `hint` (plain words), `count` (pictures) and `last_seen` (since 1970).
         It is of the last 24 hours, and goes away when fal has taken a picture on the host's key again.
         """
-        refused = await self._desk.call(self._desk.store.refusals, tuple(ATTENTION), now - money.DAY)
+        refused = await self._desk.read(search.refusals, tuple(ATTENTION), now - money.DAY)
         found = [_entry(row["code"], ATTENTION[row["code"]], row["count"], row["last_seen"]) for row in refused]
-        waiting = await self._desk.call(self._desk.store.waiting_for, "collect_refused")
+        waiting = await self._desk.read(search.waiting_for, "collect_refused")
         return [*found, _entry("collect_refused", UNCOLLECTED, waiting, now)] if waiting else found
 
     async def ping(self) -> None:
@@ -96,12 +95,12 @@ class Host:
         `spent_today` and `spent_this_month` as in `overview`.
         """
         now = time.time()
-        found = await self._desk.call(self._desk.store.read, search.standing)
+        found = await self._desk.read(search.standing)
         return {
             "states": found["states"],
             "oldest_seconds": max(0.0, now - found["oldest"]) if found["oldest"] else 0.0,
-            "spent_today": await self._desk.call(self._desk.store.spent, money.day_start(now)),
-            "spent_this_month": await self._desk.call(self._desk.store.spent, money.month_start(now)),
+            "spent_today": await self._desk.read(money.spent, money.day_start(now)),
+            "spent_this_month": await self._desk.read(money.spent, money.month_start(now)),
         }
 
     @property
@@ -119,7 +118,7 @@ class Host:
         ids = {name for name, generator in self._generators.items() if generator.key_mark}
         rows = [
             row
-            for row in await self._desk.call(self._desk.store.outcomes, now - money.DAY)
+            for row in await self._desk.read(search.outcomes, now - money.DAY)
             if row["generator"] in ids and not row["own_key"]
         ]
         return {
@@ -137,9 +136,9 @@ class Host:
         log.info("the host lets jobs pass to %s again", generator)
         self._runner.reset_breakers(generator, own_key)
 
-    async def spending(self, by: SpendingBy, since: float = 0.0) -> list[dict[str, Any]]:
-        """The ledger (`Store.spending`), for the host."""
-        return await self._desk.call(self._desk.store.spending, by, since)
+    async def spending(self, by: search.SpendingBy, since: float = 0.0) -> list[dict[str, Any]]:
+        """The ledger (`search.spending`), for the host."""
+        return await self._desk.read(search.spending, by, since)
 
     async def search(
         self,
@@ -168,7 +167,7 @@ class Host:
         press `state`, `amount`, `at`), and when it was `pressed_at`, `started_at` and `finished_at` (since 1970).
         """
         batch = await self._desk.call(self._desk.store.batch, batch_id)
-        paid = await self._desk.call(self._desk.store.read, search.paid, batch_id)
+        paid = await self._desk.read(search.paid, batch_id)
         use = await asyncio.to_thread(Tally().add, self._folders.all_of(batch_id))
         view = self._view(batch)
         return {
@@ -199,12 +198,12 @@ class Host:
 
     async def reasons(self, hours: float = 24.0) -> list[dict[str, Any]]:
         """Why jobs failed lately (`search.reasons`)."""
-        return await self._desk.call(self._desk.store.read, search.reasons, time.time() - hours * HOUR)
+        return await self._desk.read(search.reasons, time.time() - hours * HOUR)
 
     async def series(self, hours: float = 24.0, step: float = HOUR) -> list[dict[str, Any]]:
         """Jobs, failures, duration and cost over time in spans of `step` seconds, the empty ones too."""
         first = (time.time() - hours * HOUR) // step * step
-        found = await self._desk.call(self._desk.store.read, search.series, first, step)
+        found = await self._desk.read(search.series, first, step)
         by_time = {row["at"]: row for row in found}
         spans = [first + number * step for number in range(int((time.time() - first) // step) + 1)]
         return [by_time.get(at, search.nothing(at)) for at in spans]
@@ -282,7 +281,7 @@ class Host:
         return await self._clean(rules, 24 * HOUR, dry_run=False)
 
     async def _clean(self, rules: retention.Rules, stale: float, dry_run: bool) -> dict[str, Any]:
-        rows = await self._desk.call(self._desk.store.read, search.endings)
+        rows = await self._desk.read(search.endings)
         known = await self._desk.call(self._desk.store.ids)
         found = await asyncio.to_thread(plan, self._folders, rows, known, rules, stale)
         freed, left, errors = _expected(found) if dry_run else await self._remove(found)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +12,12 @@ from ..batches.archive import Entry, Stream, kept_zip
 from ..batches.exports import Exported, Exports
 from ..batches.folders import Folders
 from ..batches.records import Batch, Job
-from ..errors import Conflict, Image2ModelError, NotFound, OptionRefused, Unavailable
+from ..errors import Conflict, Image2ModelError, NotFound, OptionRefused
 from ..settings import Settings
 from .seeing import SHEET
 
 OPTIONS = ("size", "unit", "measure", "up", "pivot", "face_limit", "packing", "repair")
 Contents = Callable[[str], Awaitable[tuple[list[Entry], dict[str, Any]]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """How far the exports of a batch have come."""
-
-    done: int
-    total: int
-    failed: tuple[dict[str, Any], ...]
-    """Job number, name, format, code and message of each that could not be made."""
 
 
 class Meshes:
@@ -83,31 +71,14 @@ class Meshes:
         unit: str | None = None,
         measure: str | None = None,
     ) -> dict[str, Any]:
-        """Whether a job's mesh can be printed (`assets.export.check_print`), and what mending would make of it."""
-        job = await self._job(batch_id, number)
-        if job.state != "done":
-            raise Conflict("not_done", f"{job.name} is not finished.", "Try again once it is.")
-        choice = wanted("stl", size=size, unit=unit, measure=measure)
-        glb = self._folders.job(job) / "model.glb"
-        with self._folders.reading(glb):
-            found: dict[str, Any] = await self._exports.work(check_print, glb, choice)
-        return found
+        """Whether a job's mesh can be printed (`assets.export.check_print`), and what mending would make of it.
 
-    async def prepare(self, batch_id: str, choices: Sequence[Wanted]) -> AsyncIterator[Prepared]:
-        """Make the exports of all finished jobs, telling how far it is after each; raises NotFound."""
-        self._check_disk()
-        jobs = await self._done(batch_id)
-        waiting = [asyncio.ensure_future(self._tried(job, choice)) for job in jobs for choice in choices]
-        failed: list[dict[str, Any]] = []
-        yield Prepared(0, len(waiting), ())
-        try:
-            for done, task in enumerate(asyncio.as_completed(waiting), 1):
-                made = await task
-                failed += [made] if isinstance(made, dict) else []
-                yield Prepared(done, len(waiting), tuple(failed))
-        finally:
-            for task in waiting:
-                task.cancel()
+        Raises NotFound, Conflict while the job is not done, Unavailable where it takes too long or too much.
+        """
+        choice = wanted("stl", size=size, unit=unit, measure=measure)
+        glb = self._exports.original(await self._job(batch_id, number))
+        with self._folders.reading(glb):
+            return await self._exports.work(check_print, glb, choice)
 
     async def archive(self, batch_id: str, choices: Sequence[Wanted]) -> Stream:
         """All finished jobs as `choices` say, as a zip with a manifest; the zip is made while it is read.
@@ -157,8 +128,7 @@ class Meshes:
                     "message": error.message}  # fmt: skip
 
     async def _job(self, batch_id: str, number: int) -> Job:
-        batch = await self._batch(batch_id)
-        found = next((job for job in batch.jobs if job.number == number), None)
+        found = (await self._batch(batch_id)).job(number)
         if found is None:
             raise NotFound("file_not_found", "There is no such mesh.", "It may have been deleted.")
         return found
@@ -170,13 +140,12 @@ class Meshes:
         return jobs
 
     def _check_disk(self) -> None:
-        if shutil.disk_usage(self._folders.data).free < self._settings.min_free_gb * 1_000_000_000:
-            raise Unavailable("disk_full", "The server's disk is nearly full.", "Try again later.")
+        self._folders.demand_room(self._settings.min_free_gb)
 
 
-def archive_name(batch_id: str, choices: Sequence[Wanted]) -> str:
-    """What the zip of a batch's exports is called."""
-    return f"image2model-{batch_id[:8]}-{'-'.join(choice.format.id for choice in choices)}.zip"
+def archive_name(batch_id: str, choices: Sequence[Wanted] = ()) -> str:
+    """What the zip of a batch, or of its exports in these ways, is called."""
+    return "-".join(["image2model", batch_id[:8], *(choice.format.id for choice in choices)]) + ".zip"
 
 
 def _choice(form: str, options: Mapping[str, Any]) -> Wanted:

@@ -12,6 +12,7 @@ from ..assets.contact_sheet import Cell, contact_sheet
 from ..assets.looks import write_look
 from ..assets.turntable import turntable
 from ..batches.folders import Folders
+from ..batches.once import Once
 from ..batches.records import Batch, Job
 from ..errors import GenerationFailed, Image2ModelError, Unavailable
 from ..workers import Workers, bounded
@@ -30,7 +31,7 @@ class Seeing:
 
     def __init__(self, folders: Folders, workers: Workers) -> None:
         self._folders, self._workers = folders, workers
-        self._making: dict[Path, asyncio.Task[None]] = {}
+        self._once = Once[None]()
 
     async def turntable(self, job: Job) -> Path:
         """The finished job's mesh turning once around, as an animated WebP.
@@ -42,7 +43,7 @@ class Seeing:
     async def look(self, job: Job, look: str) -> Path:
         """The finished job's mesh as it is (`textured`), `plain` or as `wireframe`; raises as `turntable`."""
         if look not in LOOKS[1:]:
-            return self._folders.job(job) / "model.glb"
+            return self._folders.mesh(job)
         return await self._kept(job, f"{look}.glb", write_look, look)
 
     async def sheet(self, batch: Batch) -> Path | None:
@@ -57,7 +58,7 @@ class Seeing:
             return None
         try:
             if not await asyncio.to_thread(path.is_file):
-                await self._once(path, contact_sheet, cells, path)
+                await self._made(path, contact_sheet, cells, path)
                 await asyncio.to_thread(_remove_others, folder, path)
         except (Image2ModelError, OSError) as error:
             log.warning("no contact sheet: %r", error, extra={"batch": batch.id[:8]})
@@ -71,15 +72,13 @@ class Seeing:
     async def _kept(self, job: Job, name: str, make: Callable[..., None], *args: Any) -> Path:
         path = self._folders.job(job) / name
         if not self._folders.holds(path):
-            await self._once(path, make, self._folders.job(job) / "model.glb", path, *args)
+            await self._made(path, make, self._folders.mesh(job), path, *args)
         return path
 
-    async def _once(self, path: Path, make: Callable[..., None], *args: Any) -> None:
-        """Make the file; whoever asks meanwhile waits for the same work, which goes on when one of them leaves."""
-        if path not in self._making:
-            self._making[path] = asyncio.create_task(self._make(path, make, *args))
+    async def _made(self, path: Path, make: Callable[..., None], *args: Any) -> None:
+        """Have the file made in a worker."""
         with self._folders.reading(path.parent):
-            await asyncio.shield(self._making[path])
+            await self._once(path, lambda: self._make(path, make, *args))
 
     async def _make(self, path: Path, make: Callable[..., None], *args: Any) -> None:
         try:
@@ -89,8 +88,6 @@ class Seeing:
         except Exception as error:
             log.warning("could not make %s: %r", path.name, error)
             raise Unavailable("cannot_draw", "This mesh is too much to draw here.", "Download it instead.") from error
-        finally:
-            del self._making[path]
 
 
 def _facts_line(job: Job) -> str:

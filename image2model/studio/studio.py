@@ -1,6 +1,6 @@
 """The use cases: check, submit, watch, cancel, retry, collect, delete.
 
-Page, REST, command line and worker call this and nothing below it.
+The page, REST and the generated API call this and nothing below it.
 """
 
 from __future__ import annotations
@@ -8,9 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import shutil
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +19,16 @@ from ..batches.archive import Entry, Stream, kept_zip
 from ..batches.changes import Changes
 from ..batches.desk import Desk
 from ..batches.exports import Exports
-from ..batches.folders import Folders, picture_name
+from ..batches.folders import Folders
 from ..batches.policy import NOT_OVER_THERE, Policy
 from ..batches.records import ENDED_BADLY, Batch, Job, NewJob
 from ..batches.runner import Runner
 from ..batches.store import Store, new_id
 from ..batches.work import Shop
-from ..errors import NotAllowed, NotFound, OptionRefused, PicturesRefused, SettingsError, Unavailable
+from ..errors import NotAllowed, NotFound, OptionRefused, SettingsError, Unavailable
 from ..files import installation_secret
 from ..generators import local
-from ..generators.base import Generator
+from ..generators.base import Choice, Generator, Spec
 from ..generators.fal import FalHosts, fal_generators
 from ..images import Limits
 from ..masks import mark
@@ -37,9 +36,10 @@ from ..settings import Settings
 from ..workers import Workers
 from .host import Host
 from .inputs import Inputs
-from .meshes import Meshes
+from .meshes import Meshes, archive_name
+from .results import Served, manifest, offered, pictures_again
 from .seeing import SHEET, TURNTABLE, Seeing
-from .taking import Picture, keep_pictures
+from .taking import Kept, Picture, keep_pictures
 from .viewing import Viewing
 
 log = logging.getLogger(__name__)
@@ -50,23 +50,6 @@ WATCH_EVERY = 1.0
 """Seconds after which a watcher gets a new view even when nothing was stored: time itself is progress."""
 GATHER = 0.05
 """Seconds in which changes are gathered into one view."""
-PICTURES = {
-    "input.webp": ("input.webp", "image/webp"),
-    "input.png": ("input.png", "image/png"),
-    "thumbnail.webp": ("thumbnail.webp", "image/webp"),
-}
-"""Of every job: the name a file is offered under, the name it is stored under, its media type."""
-MESH = ("model.glb", "model/gltf-binary")
-"""Of a finished job, offered under the picture's name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """A file to be sent: where it lies, its media type and the name to save it under."""
-
-    path: Path
-    media_type: str
-    filename: str
 
 
 class Studio:
@@ -83,8 +66,8 @@ class Studio:
         self.folders = Folders(settings.data_dir)
         self.workers = workers or Workers(settings.workers, local.warm_up, report.warm_up)
         self._shares_workers = workers is not None
-        offered = generators if generators is not None else all_generators(settings, self.workers)
-        self.generators: dict[str, Generator] = {generator.spec.id: generator for generator in offered}
+        chosen = generators if generators is not None else all_generators(settings, self.workers)
+        self.generators: dict[str, Generator] = {generator.spec.id: generator for generator in chosen}
         if settings.default_generator not in self.generators:
             self._close_workers()
             raise SettingsError(
@@ -183,37 +166,16 @@ class Studio:
         """
         chosen = self.with_key(generator, key)
         choice = chosen.spec.check(options, face_limit)
-        if chosen.unavailable:
-            raise Unavailable("generator_unavailable", chosen.unavailable)
-        self.check_count(sum(len(picture.all) for picture in pictures))
-        for picture in pictures:
-            chosen.spec.check_sides(picture.all)
-        self._check_disk()
+        self._check_order(chosen, pictures)
         batch_id = new_id()
         try:
             kept, refusals = await keep_pictures(self.folders, self.limits, batch_id, pictures, whole)
-            if whole and refusals:
-                raise PicturesRefused(
-                    [{"filename": one.name, "code": one.code, "message": one.message} for one in refusals]
-                )
             batch = await self._desk.call(
-                self._store.create,
-                batch_id,
-                [
-                    NewJob(one.name, one.stem, chosen.spec.price(replace(choice, several=bool(one.sides))), one.sides)
-                    for one in kept
-                ],
-                generator=chosen.spec.id,
-                options=choice.options,
-                face_limit=choice.face_limit,
-                cut_out=cut_out,
-                refusals=refusals,
-                visitor=visitor,
-                client=self._client_mark(client or visitor),
-                key_mark=chosen.key_mark if key.strip() else "",
-                correlation_id=correlation_id,
-                limits=self._money,
-            )
+                self._store.create, batch_id, [_new_job(one, chosen.spec, choice) for one in kept],
+                generator=chosen.spec.id, options=choice.options, face_limit=choice.face_limit, cut_out=cut_out,
+                refusals=refusals, visitor=visitor, client=self._client_mark(client or visitor),
+                key_mark=chosen.key_mark if key.strip() else "", correlation_id=correlation_id, limits=self._money,
+            )  # fmt: skip
         except BaseException:
             self.folders.remove(batch_id)
             raise
@@ -222,11 +184,14 @@ class Studio:
         log.info("a batch of %d begins", len(batch.jobs), extra=told)
         return batch
 
-    def _check_disk(self) -> None:
-        if shutil.disk_usage(self.folders.data).free < self.settings.min_free_gb * 1_000_000_000:
-            raise Unavailable(
-                "disk_full", "The server's disk is nearly full, so no new batch is taken.", "Try again later."
-            )
+    def _check_order(self, chosen: Generator, pictures: Sequence[Picture]) -> None:
+        """Raise what `submit` raises for a generator, a number of pictures, their sides or a disk that will not do."""
+        if chosen.unavailable:
+            raise Unavailable("generator_unavailable", chosen.unavailable)
+        self.check_count(sum(len(picture.all) for picture in pictures))
+        for picture in pictures:
+            chosen.spec.check_sides(picture.all)
+        self.folders.demand_room(self.settings.min_free_gb)
 
     def _client_mark(self, client: str) -> str:
         """Tells one visitor's address from another without storing it."""
@@ -353,13 +318,11 @@ class Studio:
 
     async def file(self, batch_id: str, number: int, name: str) -> Served:
         """A file of a job by the name it is offered under; raises NotFound."""
-        batch = await self.batch(batch_id)
-        job = next((job for job in batch.jobs if job.number == number), None)
+        job = (await self.batch(batch_id)).job(number)
         if job and job.state == "done" and name == TURNTABLE:
             return Served(await self.seeing.turntable(job), "image/webp", f"{job.stem}-turntable.webp")
         if job:
-            offered = PICTURES | _side_pictures(job) | ({f"{job.stem}.glb": MESH} if job.state == "done" else {})
-            stored, media_type = offered.get(name, ("", ""))
+            stored, media_type = offered(job).get(name, ("", ""))
             path = self.folders.job(job) / stored
             if stored and self.folders.holds(path):
                 return Served(path, media_type, name)
@@ -379,9 +342,8 @@ class Studio:
 
         Each look has an address of its own, so that a viewer sees that it is another file.
         """
-        batch = await self.batch(batch_id)
-        job = next((job for job in batch.jobs if job.number == number and job.state == "done"), None)
-        if job is None:
+        job = (await self.batch(batch_id)).job(number)
+        if job is None or job.state != "done":
             raise NotFound("file_not_found", "There is no such mesh.")
         path = await self.seeing.look(job, look)
         return await asyncio.to_thread(self.folders.lend, batch_id, path, f"{number}/{look}/{job.stem}.glb")
@@ -391,23 +353,19 @@ class Studio:
 
         Raises NotFound.
         """
-        batch = await self.batch(batch_id)
-        job = next((job for job in batch.jobs if job.number == number), None)
+        job = (await self.batch(batch_id)).job(number)
         if job is None:
             raise NotFound("file_not_found", "There is no such picture.")
         folder = self.folders.job(job)
-        named = {picture_name(one.side): f"{job.stem}_{one.side}.png" for one in job.sides}
-        named = {picture_name(): f"{job.stem}_front.png" if named else f"{job.stem}.png", **named}
         return [
             await asyncio.to_thread(self.folders.lend, batch_id, folder / stored, f"{number}/{name}")
-            for stored, name in named.items()
+            for stored, name in pictures_again(job).items()
         ]
 
     async def lend_archive(self, batch_id: str) -> Path:
         """The batch's zip as a file where Gradio may hand it out; raises NotFound."""
         stream = await self.archive(batch_id)
-        name = f"image2model-{batch_id[:8]}.zip"
-        return await asyncio.to_thread(self.folders.write_lent, batch_id, name, stream.chunks)
+        return await asyncio.to_thread(self.folders.write_lent, batch_id, archive_name(batch_id), stream.chunks)
 
     async def contents(self, batch_id: str) -> tuple[list[Entry], dict[str, Any]]:
         """What the batch's zip holds, and its manifest; raises NotFound."""
@@ -415,11 +373,11 @@ class Studio:
         entries = [entry for job in batch.jobs if job.state == "done" for entry in await self._entries(job)]
         if sheet := await self.seeing.sheet(batch):
             entries.append(Entry(sheet, SHEET))
-        return entries, _manifest(self._view(batch))
+        return entries, manifest(self._view(batch))
 
     async def _entries(self, job: Job) -> list[Entry]:
-        folder = self.folders.job(job)
-        wanted = [(folder / "model.glb", f"{job.stem}.glb"), (folder / "thumbnail.webp", f"thumbnails/{job.stem}.webp")]
+        glb = self.folders.mesh(job)
+        wanted = [(glb, f"{job.stem}.glb"), (glb.with_name("thumbnail.webp"), f"thumbnails/{job.stem}.webp")]
         if lighter := await self.meshes.lighter(job):
             wanted.append((lighter.path, lighter.filename))
         return [Entry(path, name) for path, name in wanted if self.folders.holds(path)]
@@ -445,31 +403,6 @@ def all_generators(settings: Settings, workers: Workers) -> list[Generator]:
     return [local.LocalGenerator(workers), *fal_generators(settings.fal_credentials, FalHosts.at(settings.fal_host))]
 
 
-def _side_pictures(job: Job) -> dict[str, tuple[str, str]]:
-    """The pictures of a job's other sides, as `PICTURES` has the front's."""
-    names = [picture_name(other.side, ending=ending) for other in job.sides for ending in ("webp", "png")]
-    return {name: (name, f"image/{name.rpartition('.')[2]}") for name in names}
-
-
-def _manifest(view: Mapping[str, Any]) -> dict[str, Any]:
-    """What `manifest.json` in the zip says: the batch without its web addresses."""
-    kept = (
-        "batch_id",
-        "state",
-        "generator",
-        "generator_name",
-        "result_is",
-        "options",
-        "face_limit",
-        "cut_out",
-        "created_at",
-        "cost",
-    )
-    per_job = ("number", "name", "filename", "state", "elapsed", "error", "facts", "cost")
-    jobs = [{key: job[key] for key in per_job} | _told_sides(job) for job in view["jobs"]]
-    return {**{key: view[key] for key in kept}, "rejected": view["rejected"], "jobs": jobs}
-
-
-def _told_sides(job: Mapping[str, Any]) -> dict[str, Any]:
-    sides = [{"side": one["side"], "name": one["name"]} for one in job["sides"]]
-    return {"sides": sides} if sides else {}
+def _new_job(kept: Kept, spec: Spec, choice: Choice) -> NewJob:
+    """A job for pictures that were kept, at its price."""
+    return NewJob(kept.name, kept.stem, spec.price(replace(choice, several=bool(kept.sides))), kept.sides)

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..batches.folders import Folders, picture_name
 from ..batches.records import OtherSide, Refusal
-from ..errors import ImageRefused, OptionRefused
+from ..errors import ImageRefused, OptionRefused, PicturesRefused
 from ..files import write_whole
 from ..generators.base import SIDES, Side
 from ..images import CheckedImage, Limits, check, check_each
@@ -98,7 +98,8 @@ async def keep_pictures(
     """Check the pictures and write the good ones to the batch's folder; return these, and refusals.
 
     An object of several sides is taken with all of them or not at all. Each is written as soon as it is checked, so
-    that few pictures are in memory at a time. Unless it is to be `whole`, raises ImageRefused where nothing is left.
+    that few pictures are in memory at a time. Raises ImageRefused where nothing is left; where the batch is to be
+    `whole`, PicturesRefused for a single picture that cannot be used.
     """
     kept: list[tuple[str, str, tuple[OtherSide, ...]]] = []
     refusals: list[Refusal] = []
@@ -115,7 +116,9 @@ async def keep_pictures(
                 (good["front"].name, (object_and_side(picture.name)[0] if sides else "") or picture.name, sides)
             )
             await asyncio.to_thread(_write_pictures, folders.place(batch_id, len(kept)), good)
-    if not kept and not whole:
+    if whole and refusals:
+        raise PicturesRefused([{"filename": one.name, "code": one.code, "message": one.message} for one in refusals])
+    if not kept:
         first = refusals[0]
         raise ImageRefused("no_usable_image", "None of these pictures can be used.", f"{first.name}: {first.message}")
     stems = unique_stems([called for _, called, _ in kept])

@@ -35,8 +35,8 @@ def routes(studio: Studio) -> list[Counted]:
         )
 
     async def archive(request: Request) -> Response:
-        stream = await studio.archive(request.path_params["batch_id"])
-        return _zip(stream, f"image2model-{request.path_params['batch_id'][:8]}.zip")
+        batch_id = request.path_params["batch_id"]
+        return _zip(await studio.archive(batch_id), archive_name(batch_id))
 
     async def export(request: Request) -> Response:
         asked = dict(request.query_params)

@@ -20,6 +20,8 @@ def _icon(path: str, size: int = 20) -> Markup:
     )
 
 
+MOST_TOLD = 6
+"""Of what a hostile mesh may have thousands of."""
 ICONS = {
     "save": _icon("M12 4v11m0 0 4.5-4.5M12 15l-4.5-4.5M5 20h14", 18),
     "close": _icon("M6 6l12 12M18 6 6 18", 16),
@@ -46,6 +48,11 @@ def filesize(value: float | None) -> str:
     if value < 1_000_000:
         return f"{max(1, round(value / 1000))} kB"
     return f"{value / 1_000_000:.1f} MB" if value < 1_000_000_000 else f"{value / 1_000_000_000:.1f} GB"
+
+
+def measure(value: float) -> str:
+    """A length or volume with three digits that count: `1.25`, `0.0031`, `12,340`."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def dollars(value: Decimal | float) -> str:
@@ -159,9 +166,21 @@ def _fact_rows(view: Mapping[str, Any], job: Mapping[str, Any]) -> list[tuple[st
     if "size_bytes" in known:
         rows.append(("File size", filesize(known["size_bytes"])))
     if known.get("dimensions"):
-        rows.append(("Width, height, depth", " × ".join(f"{side:.2f}" for side in known["dimensions"])))
+        rows.append(("Width, height, depth", " × ".join(map(measure, known["dimensions"]))))
     if known.get("watertight") is not None:
-        rows.append(("Closed", "yes" if known["watertight"] else "no, it has openings"))
+        rows.append(("Closed", "yes" if known["watertight"] else _why_open(known)))
+    if known.get("volume") is not None:
+        rows.append(("Volume", measure(known["volume"])))
+    if known.get("genus"):
+        rows.append(("Handles", f"{known['genus']:,}"))
+    if (known.get("parts") or 0) > 1:
+        rows.append(("Pieces", f"{known['parts']:,}"))
+    if known.get("materials"):
+        rows.append(("Materials", f"{known['materials']:,}"))
+    if known.get("textures"):
+        rows.append(("Textures", _textures(known["textures"])))
+    if known.get("extensions"):
+        rows.append(("Extensions", ", ".join(known["extensions"][:MOST_TOLD])))
     rows.append(("Generator", view["generator_name"]))
     if job["sides"]:
         rows.append(("Made from", ", ".join(one["side"] for one in job["sides"])))
@@ -169,6 +188,17 @@ def _fact_rows(view: Mapping[str, Any], job: Mapping[str, Any]) -> list[tuple[st
         rows.append(("Made in", seconds(job["elapsed"])))
     rows.append(("Cost", dollars(job["cost"]) if job["cost"] else "free"))
     return rows
+
+
+def _why_open(known: Mapping[str, Any]) -> str:
+    return "no, it has openings" if known.get("holes") else "no, faces meet three to an edge"
+
+
+def _textures(sizes: Sequence[Sequence[int]]) -> str:
+    """Each size once, with how many have it."""
+    told = [f"{width:,} × {height:,}" if width else "unreadable" for width, height in sizes]
+    counts = {one: told.count(one) for one in dict.fromkeys(told[:1000])}
+    return ", ".join(f"{count} of {one}" if count > 1 else one for one, count in [*counts.items()][:MOST_TOLD])
 
 
 def refused(items: Sequence[Mapping[str, Any]]) -> str:
