@@ -256,7 +256,7 @@ def _object(options: Any) -> dict[str, Any]:
     """Options as they came, whatever a program has sent in their place; raises OptionRefused."""
     if isinstance(options, dict):
         return dict(options)
-    if options is None:
+    if not options:
         return {}
     raise OptionRefused("options_unreadable", "The options are no JSON object.", 'Write them like {"detail": "low"}.')
 
