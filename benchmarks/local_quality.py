@@ -141,6 +141,7 @@ def real_pictures() -> None:
         closed = body.is_watertight, body.body_count == 1, body.is_winding_consistent and body.volume > 0
         rows.append((name, *closed, *from_front(mesh, image), drawn_out(mesh), len(mesh.faces)))
         sheet += [_framed(image, name), *(draw(drawable(mesh).turned(view(*at)), CELL) for at in LOOKS)]
+        sheet.append(draw(Mesh(mesh.vertices, mesh.faces).turned(view(*PLAIN)), CELL))
     valid = [not issues["numErrors"] and not issues["numWarnings"] for issues in validate(files)]
     for row, clean in zip(rows, valid, strict=True):
         print(
@@ -158,10 +159,12 @@ def real_pictures() -> None:
     )
     print(f"front PSNR: mean {np.mean(fidelity):.1f} dB, min {min(fidelity):.1f}")
     print(f"texture drawn out: mean {np.mean([row[6] for row in rows]):.0%} of the surface")
-    contact_sheet(sheet, 2 * (1 + len(LOOKS)), OUT / "local_pictures.png")
+    contact_sheet(sheet, 2 * (2 + len(LOOKS)), OUT / "local_pictures.png")
 
 
 LOOKS = ((0, 0), (35, 15), (90, 5), (180, 10))
+PLAIN = (20, 10)
+"""From where the surface is looked at without its texture."""
 
 
 def validate(files: list[Path]) -> list[dict[str, Any]]:

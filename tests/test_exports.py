@@ -41,16 +41,6 @@ def test_packed_glbs_are_smaller_and_the_same(made, name, packing):
     assert after.size_bytes < before.size_bytes
 
 
-@pytest.mark.parametrize("packing", ["meshopt", "draco"])
-def test_packed_colours_of_vertices_are_read_as_they_were(made, packing):
-    """Whole numbers that stand for colours in a packed file are shares of the brightest, so they are the same."""
-    before, after = (
-        Glb(path).scene().surfaces[0].attributes["COLOR_0"].mean(axis=0)
-        for path in (made(sample("coloured vertices"), "glb", size=1, **how)[1] for how in ({}, {"packing": packing}))
-    )
-    assert after == pytest.approx(before, abs=0.01)
-
-
 @pytest.mark.parametrize("form", SECOND_READERS)
 @pytest.mark.parametrize("packing", ["none", "draco"])
 def test_faces_without_area_are_left_out_and_told(made, form, packing):

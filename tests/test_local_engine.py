@@ -262,6 +262,26 @@ def test_thickness_scales_the_depth() -> None:
     assert body(make(shaded(disc()), thickness=0.5)).extents[2] == pytest.approx(0.5, abs=0.02)
 
 
+def test_light_parts_stand_out_and_dark_ones_sink_in() -> None:
+    """A light spot lies higher and a dark one deeper than without relief; outline and back stay as they are."""
+    image = np.array(shaded(disc()))
+    image[90:110, 55:75, :3], image[90:110, 125:145, :3] = 255, 60
+    half = {"thickness": 0.5}  # or the relief would change the longest side, and so all sizes
+    with_relief, smooth = (body(make(Image.fromarray(image), relief=relief, **half)).vertices for relief in (1, 0))
+    moved = with_relief[:, 2] - smooth[:, 2]
+    front, column = smooth[:, 2] > 0.1, smooth[:, 0]
+    spots = front & (np.abs(smooth[:, 1]) < 0.04)
+    assert moved[spots & (np.abs(column + 0.22) < 0.04)].min() > 0.002
+    assert moved[spots & (np.abs(column - 0.22) < 0.04)].max() < -0.005
+    assert np.ptp(moved[smooth[:, 2] < 0]) < 1e-6
+    assert with_relief[:, :2] == pytest.approx(smooth[:, :2], abs=0.002)
+
+
+def test_a_card_without_relief_is_flat() -> None:
+    """A relief of 0 leaves of a relief card its thickness alone."""
+    assert assert_sound(make(photograph("coffee"), shape="relief card", relief=0)).extents[2] == pytest.approx(0.04)
+
+
 def test_relief_card_is_closed_and_takes_any_picture() -> None:
     """A card stands for pictures without a subject too, in their own proportions, bright parts raised."""
     dark = np.zeros((60, 120, 3), np.uint8)
@@ -304,6 +324,14 @@ def test_a_subject_cut_on_three_sides_is_not_blown_up() -> None:
     image.paste((0, 0, 0, 0), (0, 0, 400, 30))
     mesh = assert_sound(make(image))
     assert 0.5 < mesh.extents[2] / mesh.extents[:2].max() < 1.02
+
+
+def test_a_bust_is_less_deep_than_it_is_wide() -> None:
+    """What the frame cuts along a side is less deep than wide; a ball that only touches the frame stays one."""
+    bust = body(make(shaded(cut_out(("ellipse", (70, 10, 130, 90)), ("ellipse", (0, 70, 199, 330))))))
+    assert bust.extents[2] < 0.75 * bust.extents[0]
+    ball = body(make(shaded(cut_out(("ellipse", (20, 40, 180, 201))))))
+    assert ball.extents[2] > 0.9 * ball.extents[0]
 
 
 def test_a_stray_transparent_pixel_does_not_count_as_a_mask() -> None:
@@ -378,3 +406,11 @@ def test_a_thin_part_shows_its_own_colours():
     rgb[100:190, 98:103], alpha[100:190, 98:103] = (240, 240, 240), 0.8
     front = np.asarray(make_atlas(Subject(rgb, alpha), "plain", STILL, (1, 1)).image)[PAD:-PAD, PAD : PAD + 200]
     assert (front[110:180, 100] > 230).all()
+
+
+def test_lines_of_colour_a_pixel_wide_stay_apart():
+    """Red and blue lines of one pixel, equally bright, are red and blue on the texture, not one purple."""
+    pixels = np.array(cut_out(("rectangle", (20, 20, 180, 180))))
+    pixels[..., :3] = np.where(np.arange(SIDE)[None, :, None] % 2, (255, 0, 0), (0, 54, 255))
+    front = np.asarray(load(make(Image.fromarray(pixels))).visual.material.baseColorTexture)[60:140, 60:100]
+    assert np.ptp(front[..., 0].astype(int), axis=1).min() > 200

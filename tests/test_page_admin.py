@@ -15,7 +15,7 @@ from playwright.async_api import Browser, Locator, Page, expect
 
 from image2model.ops.health import Component
 from image2model.web.ui.admin import plots, words
-from tests.browser import ADMIN_KEY, ROOT, SLOW, App, opened, overflow
+from tests.browser import ADMIN_KEY, ROOT, SLOW, App, Watch, opened, overflow
 from tests.fal_server import KEY, FalServer, Fault
 from tests.hub_sign_in import SECRET, HubSignIn, session
 
@@ -133,6 +133,20 @@ async def test_a_host_signs_in_at_hugging_face_and_a_stranger_does_not(hosted: A
     await page.locator("#admin-span label", has_text="30 days").click()
     await expect(page.locator("#admin-plots [data-kind=disk] rect:not(.ground)")).to_have_count(30)
     await context.close()
+
+
+@pytest.mark.browser
+async def test_a_page_on_a_space_asks_no_other_host(hosted: App, chromium: Browser):
+    """Gradio adds nothing to it that is loaded from elsewhere, which its policy would refuse."""
+    context = await chromium.new_context()
+    watch, page = Watch(context, hosted.url), await context.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    await opened(page, hosted.url)
+    await page.wait_for_timeout(1000)  # the box came by itself, some time after the page
+    await context.close()
+    assert watch.wrongs == []
+    assert [text for text in said if "Content Security Policy" in text] == []
 
 
 OWN_PAGE = {"Sec-Fetch-Site": "same-origin"}

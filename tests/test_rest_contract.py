@@ -165,6 +165,19 @@ def test_heads_are_told_as_for_the_whole(api, done, path):
     assert not any("head" in one for one in described.values())
 
 
+def test_heads_are_told_wherever_something_can_be_read(api, done):
+    """Every route that answers GET answers HEAD, at once where GET would go on: for the host 200, else 200 or 403."""
+    ids = {**done, "file_id": done["uploaded_files"][0]["file_id"], "filename": "b.glb"}
+    unknown = str(uuid.uuid4())
+    described = api.get("/openapi.json").json()["paths"]
+    paths = [path.removeprefix("/api/v1") for path, methods in described.items() if "get" in methods]
+    told = {path: api.head(path.format(**ids), headers=HOST, timeout=10) for path in paths}
+    assert {path: (one.status_code, one.content) for path, one in told.items()} == dict.fromkeys(paths, (200, b""))
+    assert {api.head(path.format(**ids)).status_code for path in paths} == {200, 403}
+    assert api.head(f"/status/tasks/{unknown}/stream", timeout=10).status_code == 200
+    assert api.head(f"/upload/status/{unknown}").status_code == 404
+
+
 def test_what_cannot_be_used_is_refused_with_reasons(api):
     """One wrong file refuses the upload, with each file's reason; too many and too large are said in the message."""
     wrong = post(api, ("good.jpg", ROCKET), ("notes.png", b"no picture"))

@@ -49,6 +49,16 @@ def test_uploads_are_limited(locked):
     assert answers[3].json()["error_code"] == "too_many_uploads"
 
 
+def test_the_key_of_programs_is_no_guess_at_the_hosts(locked):
+    """API_KEY on a route of the host's is refused each time and counts as no try; it still opens what it opens."""
+    with stranger(locked, 7) as program:
+        key = {"Authorization": f"Bearer {KEY}"}
+        answers = [program.get("/api/v1/admin/disk-usage", headers=key) for _ in range(12)]
+        opened = program.get("/api/v1/logs/types", headers=key)
+    assert {(answer.status_code, answer.json()["message"]) for answer in answers} == {(403, "Invalid admin API key")}
+    assert opened.status_code == 200
+
+
 def test_keys_cannot_be_tried_for_ever(locked):
     """After ten wrong keys in a minute, wherever, none is looked at any more, in the Admin tab neither; others' are."""
     paths = ("admin/disk-usage", "logs/types", f"download/{uuid.uuid4()}/all")

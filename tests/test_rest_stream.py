@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
 
+from image2model.errors import GenerationFailed
 from image2model.web.rest import stream
-from image2model.web.rest.status import _views
+from image2model.web.rest.status import _attempts, _views
 from image2model.web.rest.stream import Told, follow
 from tests.scripted import picture
 
@@ -49,11 +50,13 @@ for number, one in enumerate(MOVED):
     one["jobs"][1]["queue_position"] = 2 - number
 
 
-async def told(views: Sequence[dict[str, Any]], seconds: float = 5.0, after: int = -1) -> list[tuple[str, str, Any]]:
+async def told(
+    views: Sequence[dict[str, Any]], seconds: float = 5.0, after: int = -1, attempts: Mapping[str, int] | None = None
+) -> list[tuple[str, str, Any]]:
     """Name, id and data of each event of a stream of these views."""
     return [
         (str(event.event), str(event.id), json.loads(event.data))
-        async for event in follow(one_by_one(views), "task", seconds, after)
+        async for event in follow(one_by_one(views), "task", seconds, after, attempts)
     ]
 
 
@@ -85,8 +88,22 @@ async def test_ids_never_fall():
 async def test_whoever_resumes_after_a_retry_is_told_of_it_before_progress_falls():
     """A press of retry after the end starts pictures anew: so it is told, also to who was not there."""
     again = view(9, "working", ("new", 3, 9), ("done", 1, 8), progress=0.5)
-    names = [name for name, _, _ in await told([again, view(10, "done", ("done", 3, 10), ("done", 1, 8))], after=8)]
+    views = [again, view(10, "done", ("done", 3, 10), ("done", 1, 8))]
+    names = [name for name, _, _ in await told(views, after=8, attempts={"job-0": 2})]
     assert names == ["task_retry", "file_update", "task_progress", "file_update", "task_completed"]
+
+
+async def test_whoever_resumes_is_told_no_retry_twice(studio, generator, tmp_path):
+    """Whoever was told of a second try is not told of it again; whoever was cut off before it is."""
+    generator.script = lambda _: [GenerationFailed("no_mesh", "No mesh came of it.")]
+    batch = await studio.submit([picture(tmp_path, "a.png")])
+    before = [event async for event in follow(_views(studio, batch.task_id), "task", 60, -1)]
+    generator.script = lambda _: [60.0]
+    again = await studio.retry(batch.id)
+    for after, expected in ((int(before[-1].id), 1), (again["sequence"], 0)):
+        attempts = await _attempts(studio, batch.task_id, after)
+        told = [event.event async for event in follow(_views(studio, batch.task_id), "task", 0.2, after, attempts)]
+        assert told.count("task_retry") == expected
 
 
 async def test_a_batch_that_is_deleted_while_it_is_watched_ends_its_stream(studio, generator, tmp_path):
@@ -126,7 +143,7 @@ async def test_a_silent_stream_beats_and_says_when_its_time_is_over(monkeypatch:
 
 def cuts() -> Iterator[tuple[int, int]]:
     """Each place where a stream of VIEWS can be cut off: in which view, after how many of its events."""
-    all_told = Told("task", -1)
+    all_told = Told("task", -1, {})
     for number, one in enumerate(VIEWS):
         for count in range(len(list(all_told.news(one, OUTCOME))) + 1):
             yield number, count
@@ -135,7 +152,7 @@ def cuts() -> Iterator[tuple[int, int]]:
 @pytest.mark.parametrize(("number", "count"), list(cuts()))
 async def test_whoever_was_cut_off_goes_on_and_knows_all_in_the_end(number: int, count: int):
     """Wherever it is cut, the events until then and those after its last id tell the last state of every picture."""
-    before, known = [], Told("task", -1)
+    before, known = [], Told("task", -1, {})
     for at, one in enumerate(VIEWS[: number + 1]):
         events = [(str(event.event), event.id, json.loads(event.data)) for event in known.news(one, OUTCOME)]
         before += events[:count] if at == number else events

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.WebPImagePlugin import WebPImageFile
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
+from .colours import MOST_PIXELS
 from .glb import Floats, Glb, Integers, Scene
 from .shells import shells
 from .unpack import DRACO, MESHOPT
@@ -26,6 +31,10 @@ KNOWN = (DRACO, *MESHOPT, "KHR_mesh_quantization", "KHR_texture_", "EXT_texture_
 """What a file may need: how these begin."""
 MOST_TOLD, MOST_LETTERS = 1000, 60
 """Of textures and extensions so many are told, of an extension's name so much: a hostile file has millions."""
+READERS: Mapping[bytes, Callable[[io.BytesIO], ImageFile]] = {
+    b"\x89PNG": PngImageFile, b"\xff\xd8": JpegImageFile, b"RIFF": WebPImageFile,
+}  # fmt: skip
+"""Kinds of textures, by how their files begin."""
 KTX2_START = b"\xabKTX 20\xbb\r\n\x1a\n"
 
 
@@ -281,7 +290,8 @@ def _texture_size(glb: Glb, index: int) -> tuple[int, int]:
         data = glb.image(index)
         if data.startswith(KTX2_START):
             return int.from_bytes(data[20:24], "little"), int.from_bytes(data[24:28], "little")
-        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP")) as image:
+        reader = next(reader for start, reader in READERS.items() if data.startswith(start))
+        with reader(io.BytesIO(data)) as image:  # not Image.open, which refuses what has very many pixels
             return image.size
     except Exception:  # the file is untrusted, and an unreadable texture is no reason to give no facts
         return 0, 0
@@ -297,6 +307,9 @@ def _warnings(found: Closure, flat: bool, broken_vertices: int, glb: Glb) -> lis
         f"It is made of {found.parts:,} separate pieces.": found.parts > 1,
         "It is flat: it has no thickness.": flat,
         f"{broken_vertices:,} vertices have no valid position; their faces were left out here.": broken_vertices,
+        "It has a texture of more pixels than many programs take; it is not in the pictures here.": any(
+            width * height > MOST_PIXELS for width, height in _textures(glb)
+        ),
         "Its textures are KTX2, which not every viewer shows.": "KHR_texture_basisu" in glb.list("extensionsUsed"),
         **_left_out(glb),
     }

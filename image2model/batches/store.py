@@ -336,6 +336,13 @@ class Store:
         with self._engine.connect() as connection:
             return [dict(row._mapping) for row in connection.execute(query.order_by(events.c.sequence))]
 
+    def attempts(self, batch_id: str, at: int) -> dict[str, int]:
+        """At which try each of the batch's jobs was after this change; one that is not told, at its first."""
+        query = select(events.c.job_id, func.max(events.c.attempt).label("attempt")).group_by(events.c.job_id)
+        with self._engine.connect() as connection:
+            rows = connection.execute(query.where(events.c.batch_id == batch_id, events.c.sequence <= at))
+            return {row.job_id: row.attempt for row in rows}
+
     def _write(self) -> AbstractContextManager[Connection]:
         """A transaction that may write, and has the lock from its beginning."""
         return self._engine.execution_options(write=True).begin()

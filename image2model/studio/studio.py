@@ -224,6 +224,10 @@ class Studio:
         ahead = await self._desk.call(self._store.waiting_before, batch) if waits else 0
         return self._view(batch, ahead)
 
+    async def attempts(self, batch_id: str, at: int) -> dict[str, int]:
+        """At which try each job of a batch was after change `at`, by its id; one that is not told, at its first."""
+        return await self._desk.call(self._store.attempts, batch_id, at)
+
     async def watch(self, batch_id: str) -> AsyncIterator[dict[str, Any]]:
         """Yield the batch's view now and at each change, until it is finished; raises NotFound."""
         with self._changes.listening(batch_id) as changed:

@@ -9,12 +9,12 @@ from collections.abc import Awaitable, Callable
 from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 
 from ..errors import Image2ModelError
 from ..studio import Stream, Studio, archive_name
 from .measuring import Counted
-from .sending import SentFile
+from .sending import SentFile, Streamed
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -76,7 +76,7 @@ def routes(studio: Studio) -> list[Counted]:
 
 
 def _zip(stream: Stream, name: str) -> Response:
-    return StreamingResponse(
+    return Streamed(
         stream.chunks,
         media_type="application/zip",
         headers={

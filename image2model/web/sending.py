@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from starlette.concurrency import iterate_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.responses import FileResponse, MalformedRangeHeader, RangeNotSatisfiable
+from starlette.responses import FileResponse, MalformedRangeHeader, RangeNotSatisfiable, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..batches.folders import Folders
@@ -38,6 +39,16 @@ class SentFile(FileResponse):
         except RangeNotSatisfiable:
             told = f"This file has {file_size} bytes. Ask for a part of them, or for all of it."
             raise HTTPException(416, told, {"Content-Range": f"bytes */{file_size}"}) from None
+
+
+class Streamed(StreamingResponse):
+    """What is made while it is sent; nothing of it is made for HEAD."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        if scope["method"] == "HEAD":
+            self.body_iterator = iterate_in_threadpool(())
+        await super().__call__(scope, receive, send)
 
 
 class LentFiles:

@@ -67,6 +67,7 @@ class Server:
     def start(self) -> None:
         """Build the page and serve it, with our own routes before Gradio's."""
         from .files import routes
+        from .hearing import Heard
         from .rest.app import mounted
         from .security import doors
         from .sending import LentFiles
@@ -77,9 +78,13 @@ class Server:
         LOGGING_CONFIG.clear()  # uvicorn would give its loggers handlers of their own
         LOGGING_CONFIG.update(version=1, disable_existing_loggers=False)
         HTTP_PROTOCOLS["auto"] = "image2model.web.patience:Patient"
-        self._doors = [*doors(self.settings), Middleware(LentFiles, folders=self.studio.folders)]
         os.environ["FORWARDED_ALLOW_IPS"] = ""  # uvicorn believes nobody, `security` whom the settings name
         self.demo = build(self.studio)
+        self._doors = [
+            *doors(self.settings),
+            Middleware(LentFiles, folders=self.studio.folders),
+            Middleware(Heard, demo=self.demo),
+        ]
         self.demo.queue(default_concurrency_limit=40, status_update_rate=5, max_size=2000)
         self.demo.launch(
             server_name=self.settings.host,

@@ -52,6 +52,16 @@ SPEC = Spec(
             step=0.1,
         ),
         Option(
+            "relief",
+            "Relief",
+            "float",
+            1.0,
+            "How far light parts of the picture stand out from the surface and dark ones sink into it; 0 is smooth.",
+            minimum=0.0,
+            maximum=2.0,
+            step=0.1,
+        ),
+        Option(
             "back",
             "Back",
             "choice",

@@ -32,8 +32,10 @@ LEAST_POWER = 0.05
 """In squared cells; keeps reciprocals finite at the outline."""
 SMOOTH, STEPS = 4.0, 24
 """How far, in squared cells, what is left of those traces is evened out, and in how many steps."""
-DEEPEST = 0.5
-"""Greatest half thickness, as a share of the longer side, where the frame cuts much of the outline away."""
+CUT = (0.2, 0.5)
+DEEPEST = (0.5, 0.36)
+"""Greatest half thickness, as a share of the longer side, where so much of that side's length is cut by the frame: what
+is cut, mostly people and animals, is seldom as deep as it is wide."""
 
 BOXY = (0.86, 0.96)
 """Shares of its least rectangle that an outline fills: below the first it is no box, above the last wholly one."""
@@ -58,7 +60,7 @@ def inflate(grid: Grid, flat: float = 0.0) -> Floats:
     depth = np.sqrt(_even(grid, _power(grid))[inside])
     deepest = float(depth.max())
     profile = (depth / deepest) ** ((1 - BOX * _boxiness(inside)) * (1 - SLAB * flat))
-    return np.asarray(profile * min(deepest, DEEPEST * max(inside.shape)) * (1 - THIN * flat))
+    return np.asarray(profile * min(deepest, _deepest(inside)) * (1 - THIN * flat))
 
 
 def _power(grid: Grid) -> Floats:
@@ -82,8 +84,8 @@ def _power(grid: Grid) -> Floats:
 def _beyond(grid: Grid) -> tuple[Array, tuple[int, int]]:
     """Return the level gone on in mirror image where the frame cuts it, and where (column, row) its corner is there."""
     inside = grid.inside
-    sides = (inside[0], inside[-1], inside[:, 0], inside[:, -1])
-    top, bottom, left, right = (min(max(inside.shape) // 2, min(inside.shape) - 1) * int(side.any()) for side in sides)
+    most = min(max(inside.shape) // 2, min(inside.shape) - 1)
+    top, bottom, left, right = (most * int(side.any()) for side in _sides(inside))
     return np.pad(grid.level, ((top, bottom), (left, right)), mode="reflect"), (left, top)
 
 
@@ -142,9 +144,21 @@ def _even(grid: Grid, power: Floats) -> Floats:
     return field
 
 
+def _deepest(inside: NDArray[np.bool_]) -> float:
+    """Return the greatest half thickness, in cells."""
+    longest = max(inside.shape)
+    cut = sum(int(side.sum()) for side in _sides(inside))
+    return float(longest * np.interp(cut / longest, CUT, DEEPEST))
+
+
+def _sides(inside: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], ...]:
+    """Return the grid's points along the frame: top, bottom, left, right."""
+    return inside[0], inside[-1], inside[:, 0], inside[:, -1]
+
+
 def _boxiness(inside: NDArray[np.bool_]) -> float:
     """Return 0 for an outline unlike a rectangle, to 1 for a rectangle turned any way; 0 where the frame cuts it."""
-    if inside[[0, -1]].any() or inside[:, [0, -1]].any():
+    if any(side.any() for side in _sides(inside)):
         return 0.0
     rows = np.flatnonzero(inside.any(axis=1))
     first, last = inside[rows].argmax(axis=1), inside.shape[1] - 1 - inside[rows, ::-1].argmax(axis=1)

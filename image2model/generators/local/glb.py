@@ -22,7 +22,7 @@ JSON_CHUNK, BINARY_CHUNK = 0x4E4F534A, 0x004E4942
 def write_glb(solid: Solid, texture: Image.Image, name: str, quality: int) -> bytes:
     """Return `solid` with `texture`, as a JPEG of `quality`, as the bytes of a GLB file."""
     jpeg = io.BytesIO()
-    texture.save(jpeg, "JPEG", quality=quality, optimize=True)
+    texture.save(jpeg, "JPEG", quality=quality, subsampling="4:4:4", optimize=True)
     short = len(solid.positions) < 65535
     blocks = [
         solid.positions.astype("<f4").tobytes(),

@@ -1,4 +1,8 @@
-"""What the light on the subject tells of its shape: a surface that shows no shading is flat."""
+"""What the light on the subject tells of its shape: no shading is flat, and what is darker than around it lies deeper.
+
+That what is dark lies deep is what diffuse light makes of hollows, and what people see in pictures (Langer and Bülthoff
+2000). It holds for eyes, folds and joints, and is wrong for spots and print: so it is only a soft relief.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from PIL import Image
 from scipy import ndimage
 
 from .sheet import Grid
-from .subject import Subject, brightness
+from .subject import Array, Subject, brightness
 
 Floats = NDArray[np.float64]
 
@@ -20,13 +24,43 @@ from the last on it is not. Measured: drawn boxes 0, a plate .08, cylinders .2, 
 texture counts for shading and so never flattens."""
 DARKEST = 25.0
 """Mean brightness, of 255, below which no shading could be seen."""
+FINE, COARSE = 1 / 120, 1 / 16
+"""Shares of the longer side between which light and dark count as relief: finer is noise, coarser is the body's own."""
+STRIKING = 0.25
+"""What share darker or brighter than around it comes close to being as deep or as high as can be."""
+FAINTEST = 40.0
+"""Light, of 255, of which such shares are taken at least, or the noise of dark pictures would be relief."""
 
 
 def light_on(subject: Subject, grid: Grid) -> Floats:
     """Return the brightness (rows, columns), 0 to 255, at each grid point."""
+    return _on_grid(brightness(subject.rgb), grid)
+
+
+def relief(subject: Subject, grid: Grid, depth: Floats) -> Floats:
+    """Return how far the light lets each of the grid's inside points (n,) stand out, from -1 to 1; 0 is not at all.
+
+    `depth` (n,) is the body's half thickness, in cells: where it is steep, the light tells of that alone. The light is
+    that of the brightest primary, which changes least with the colour of what is lit.
+    """
+    light = _on_grid(subject.rgb.max(axis=2), grid)
+    here, around = (_within(light, grid.inside, share * max(light.shape)) for share in (FINE, COARSE))
+    stands_out = np.tanh((here - around) / np.maximum(around, FAINTEST) / STRIKING)
+    height = np.zeros_like(light)
+    height[grid.inside] = depth
+    slope = sum(along**2 for along in np.gradient(height))
+    return np.asarray((stands_out / (1 + ndimage.gaussian_filter(slope, BLUR)))[grid.inside])
+
+
+def _on_grid(values: Array, grid: Grid) -> Floats:
     rows, columns = grid.level.shape
-    image = Image.fromarray(brightness(subject.rgb))
-    return np.asarray(image.resize((columns, rows), Image.Resampling.BOX), np.float64)
+    return np.asarray(Image.fromarray(values).resize((columns, rows), Image.Resampling.BOX), np.float64)
+
+
+def _within(light: Floats, inside: NDArray[np.bool_], cells: float) -> Floats:
+    """Return `light` blurred over `cells`, nothing of it from outside."""
+    share = ndimage.gaussian_filter(inside.astype(float), cells)
+    return np.asarray(ndimage.gaussian_filter(light * inside, cells) / np.maximum(share, 1e-6))
 
 
 def flatness(subject: Subject, grid: Grid) -> float:

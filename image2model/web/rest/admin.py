@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from pydantic import BaseModel, Field
 
 from ...errors import NotFound
@@ -13,10 +13,10 @@ from ...ops.health import FILLING, FULL
 from ...studio import Studio
 from .asking import any_form, asked_of
 from .auth import admin
-from .common import StudioDep, moment, now
+from .common import Readable, StudioDep, moment, now
 from .errors import documented
 
-router = APIRouter(prefix="/admin", tags=["admin"], dependencies=[Depends(admin)], responses=documented(403, 429, 503))
+router = Readable(prefix="/admin", tags=["admin"], dependencies=[Depends(admin)], responses=documented(403, 429, 503))
 
 MB, GB = 1_000_000, 1_000_000_000
 Directory = Literal["uploads", "results"]

@@ -13,7 +13,7 @@ from ...batches.records import Batch, Job
 from ...errors import NotFound
 from ...studio import Studio
 from ..address import public_root
-from ..sending import SentFile
+from ..sending import SentFile, Streamed
 from .auth import reader
 from .common import Readable, StudioDep, moment
 from .errors import documented
@@ -74,10 +74,9 @@ async def _result(studio: Studio, job: Job, root: str) -> ResultFile:
 )
 async def archive(
     job_id: str,
-    request: Request,
     studio: StudioDep,
     formats: Annotated[str, Query(description="File formats, with commas between them")] = "glb",
-) -> StreamingResponse:
+) -> Streamed:
     """The finished meshes as one zip, made while it is sent."""
     batch = await studio.find(work_id=job_id)
     wanted = [form.strip() for form in formats.split(",") if form.strip()]
@@ -86,8 +85,7 @@ async def archive(
     stream = await studio.archive(batch.id) if plain else await studio.meshes.archive(batch.id, choices)
     named = f'attachment; filename="image2model-{batch.id[:8]}.zip"'
     headers = {"Content-Length": str(stream.size), "Content-Disposition": named, "Cache-Control": "no-store"}
-    chunks = stream.chunks if request.method == "GET" else ()  # nobody gets what would be made for HEAD
-    return StreamingResponse(chunks, media_type="application/zip", headers=headers)
+    return Streamed(stream.chunks, media_type="application/zip", headers=headers)
 
 
 @router.get(

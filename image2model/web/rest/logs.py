@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field, field_validator
 from starlette.exceptions import HTTPException
@@ -19,13 +19,14 @@ from ...ops.analysis import Analysis, analyse
 from ...ops.exporting import MEDIA_TYPES, Form, export
 from ...ops.reading import Wanted, latest, lines, log_files
 from ...studio import Studio
+from ..sending import Streamed
 from .asking import any_form, asked_of
 from .auth import admin, log_reader
-from .common import StudioDep, now
+from .common import Readable, StudioDep, now
 from .errors import documented
 
-router = APIRouter(prefix="/logs", tags=["logs"], responses=documented(403, 429))
-readers, host = APIRouter(dependencies=[Depends(log_reader)]), APIRouter(dependencies=[Depends(admin)])
+router = Readable(prefix="/logs", tags=["logs"], responses=documented(403, 429))
+readers, host = Readable(dependencies=[Depends(log_reader)]), Readable(dependencies=[Depends(admin)])
 """Parts of it: for whoever has a key, and for the host alone."""
 
 TOP = 10
@@ -294,7 +295,7 @@ EXPORTED: dict[str, Any] = {
 
 @readers.get("/export", openapi_extra={"parameters": any_form(Export)["parameters"]}, **EXPORTED)
 @readers.post("/export", openapi_extra=any_form(Export), **EXPORTED)
-async def exported(asked: ExportDep, studio: StudioDep) -> StreamingResponse:
+async def exported(asked: ExportDep, studio: StudioDep) -> Streamed:
     """The lines themselves, as they are read."""
     end, whole_day = _moment(asked.end_date or now()), len(asked.end_date) == len("YYYY-MM-DD")
     if whole_day:
@@ -304,7 +305,7 @@ async def exported(asked: ExportDep, studio: StudioDep) -> StreamingResponse:
         raise HTTPException(400, "The start date must be before the end date.")
     wanted = Wanted(kinds=_kinds(",".join(asked.log_types)), since=start, until=end)
     name = f"image2model-logs-{start:%Y%m%d}-{end - timedelta(microseconds=1):%Y%m%d}.{asked.format}"
-    return StreamingResponse(
+    return Streamed(
         export(lines(own.folder(studio.settings), wanted), asked.format),
         media_type=MEDIA_TYPES[asked.format],
         headers={"Content-Disposition": f'attachment; filename="{name}"'},

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request
+from fastapi import Depends, Header, Path, Query, Request
 from pydantic import BaseModel, Field
 from sse_starlette import EventSourceResponse
 from starlette.exceptions import HTTPException
@@ -16,12 +16,12 @@ from ...errors import NotFound
 from ...studio import Studio
 from ..address import client_of
 from .auth import uploader
-from .common import StudioDep, now
+from .common import Readable, StudioDep, now
 from .errors import documented
 from .stream import follow
 from .words import CELERY, failed_files, job_status, percent, task_status
 
-router = APIRouter(prefix="/status", tags=["status"])
+router = Readable(prefix="/status", tags=["status"])
 
 
 class TaskStatus(BaseModel):
@@ -114,6 +114,7 @@ def summary(view: Mapping[str, Any]) -> dict[str, int]:
 )
 async def stream(
     task_id: TaskId,
+    request: Request,
     studio: StudioDep,
     timeout: Annotated[int, Query(ge=1, le=86400, description="Seconds")] = 3600,  # noqa: ASYNC109  the contract's name
     last_event_id: Annotated[str, Header()] = "",
@@ -122,7 +123,17 @@ async def stream(
     after = (
         int(last_event_id) if last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) < 16 else -1
     )
-    return EventSourceResponse(follow(_views(studio, task_id), task_id, timeout, after), ping=30)
+    if request.method == "HEAD":
+        return EventSourceResponse(iter(()))
+    attempts = await _attempts(studio, task_id, after)
+    return EventSourceResponse(follow(_views(studio, task_id), task_id, timeout, after, attempts), ping=30)
+
+
+async def _attempts(studio: Studio, task_id: str, after: int) -> dict[str, int]:
+    """At which try each picture was when whoever goes on was told last; nothing where there is no such batch."""
+    with suppress(NotFound):
+        return await studio.attempts((await studio.find(task_id=task_id)).id, after)
+    return {}
 
 
 async def _views(studio: Studio, task_id: str) -> AsyncIterator[tuple[dict[str, Any], dict[str, Any]]]:

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 from sse_starlette import ServerSentEvent
@@ -22,9 +22,18 @@ Views = AsyncIterator[tuple[dict[str, Any], dict[str, Any]]]
 ENDS = {"completed": "task_completed", "failed": "task_failed", "cancelled": "task_cancelled"}
 
 
-async def follow(views: Views, task_id: str, timeout: float, after: int) -> AsyncIterator[ServerSentEvent]:  # noqa: ASYNC109
-    """The events of a task after change number `after` until it ends or `timeout` seconds have passed."""
-    until, told = time.monotonic() + timeout, Told(task_id, after)
+async def follow(
+    views: Views,
+    task_id: str,
+    timeout: float,  # noqa: ASYNC109
+    after: int,
+    attempts: Mapping[str, int] | None = None,
+) -> AsyncIterator[ServerSentEvent]:
+    """The events of a task after change number `after` until it ends or `timeout` seconds have passed.
+
+    `attempts` tells at which try each job was then, unless it was at its first.
+    """
+    until, told = time.monotonic() + timeout, Told(task_id, after, attempts or {})
     beat = time.monotonic() + HEARTBEAT
     coming: asyncio.Future[Any] = asyncio.ensure_future(anext(views, None))
     try:
@@ -58,17 +67,17 @@ async def follow(views: Views, task_id: str, timeout: float, after: int) -> Asyn
 class Told:
     """What the other side has been told."""
 
-    def __init__(self, task_id: str, after: int) -> None:
+    def __init__(self, task_id: str, after: int, attempts: Mapping[str, int]) -> None:
         self.after = self.highest = after
         self.known = self.resumed = after >= 0
         """Whether there has been such a task."""
         self.latest: dict[str, Any] = {"task_id": task_id, "status": "queued", "progress": 0.0, "message": "Waiting."}
         self.files: dict[str, dict[str, Any]] = {}
-        self.attempts: dict[str, int] = {}
+        self.attempts = dict(attempts)
 
     def news(self, view: dict[str, Any], outcome: dict[str, Any]) -> Iterator[ServerSentEvent]:
         """The events that tell what is new in a view."""
-        before, self.known = self.latest, True
+        before, first, self.known = self.latest, not self.files, True
         self.latest = {
             **self.latest,
             "status": task_status(view),
@@ -80,7 +89,7 @@ class Told:
         name = ENDS.get(self.latest["status"], "task_queued" if self.latest["status"] == "queued" else "task_progress")
         if name in ENDS.values():
             yield self.event(name, view["sequence"], **outcome)
-        elif before != self.latest or not self.attempts:
+        elif before != self.latest or first:
             yield self.event(name, view["sequence"])
         self.attempts = {job["id"]: job["attempt"] for job in view["jobs"]}
         self.after = max(self.after, view["sequence"])
@@ -93,8 +102,7 @@ class Told:
             "queue_position": job["queue_position"],
         }  # fmt: skip
         self.files[job["id"]] = entry
-        starts_anew = self.resumed and entry["status"] not in ENDS  # less than was told before has come of it
-        if job["attempt"] > self.attempts.get(job["id"], 1 if starts_anew else job["attempt"]):
+        if job["attempt"] > self.attempts.get(job["id"], 1 if self.resumed else job["attempt"]):
             yield self.event("task_retry", job["sequence"], file_id=job["id"])
         if told != entry and (told is not None or job["sequence"] > self.after):
             yield self.event("file_update", job["sequence"], task_id=self.latest["task_id"], **entry)

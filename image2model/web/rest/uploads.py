@@ -6,7 +6,7 @@ import json
 import time
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from limits import RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
@@ -17,12 +17,12 @@ from ...studio import Studio, together
 from ..address import client_of
 from ..correlation import correlation_of
 from .auth import uploader
-from .common import StudioDep
+from .common import Readable, StudioDep
 from .errors import documented
 from .receiving import Received, received
 from .words import failed_files, job_status, percent, task_status
 
-router = APIRouter(prefix="/upload", tags=["upload"])
+router = Readable(prefix="/upload", tags=["upload"])
 LIMITER = MovingWindowRateLimiter(MemoryStorage())
 
 

@@ -32,5 +32,6 @@ def build(studio: Studio) -> gr.Blocks:
             with gr.Tab("Admin", id="admin-tab"):
                 admin.build(studio, demo)
         api.build(studio)
+    demo.space_id = None  # else Gradio puts a box of its own on a Space's page, with fonts and numbers from other hosts
     api.guard(studio, demo)
     return demo
