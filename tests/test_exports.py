@@ -329,6 +329,17 @@ def inside(path: Path, name: str) -> str:
         return archive.read(name).decode()
 
 
+def test_names_in_an_obj_are_one_word_each(tmp_path):
+    """What a picture is called breaks no reader that ends names at spaces, or looks for options and comments there."""
+    glb = tmp_path / "model.glb"
+    glb.write_bytes(sample("textured box"))
+    found = export(glb, wanted("obj"), tmp_path / "exports" / "cat.zip", "my cat -o #1 кошка")
+    with zipfile.ZipFile(tmp_path / "exports" / "cat.zip") as archive:
+        assert archive.namelist() == [f"my_cat_-o__1_кошка{end}" for end in (".obj", ".mtl", "-0.png")]
+        assert b"mtllib my_cat_-o__1_\xd0" in archive.read("my_cat_-o__1_кошка.obj")
+    assert found["faces"] == 12
+
+
 MOVED = {"index": 0, "extensions": {"KHR_texture_transform": {"offset": [0.5, 0.25], "scale": [0.25, 0.5]}}}
 
 

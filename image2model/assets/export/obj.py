@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -18,7 +19,11 @@ from .solids import lines
 
 
 def obj(glb: Glb, scene: Scene, stem: str) -> bytes:
-    """A zip of `stem`.obj, `stem`.mtl and the textures of the base colours, PNG or JPEG."""
+    """A zip of an OBJ, its MTL and the textures of the base colours, PNG or JPEG, called `stem` in one word.
+
+    Many readers end a name at a space, or take what follows for an option or a comment.
+    """
+    stem = re.sub(r"[^\w.-]", "_", stem)
     looks = paints(glb, scene)
     names = file_names([look.picture for look in looks], f"{stem}-")
     data = io.BytesIO()
