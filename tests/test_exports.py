@@ -7,6 +7,7 @@ import io
 import json
 import re
 import sys
+import time
 import zipfile
 from functools import cache
 from pathlib import Path
@@ -289,6 +290,17 @@ def test_a_size_can_be_the_height(made):
     verdict = check_print(path.parent.parent / "model.glb", wanted("stl", size=400, measure="height"))
     assert (verdict["size_mm"], verdict["measure"]) == (400, "height")
     assert made(data, "glb", size=80, measure="height")[0]["print_check"] is None
+
+
+def test_what_has_no_height_cannot_be_made_so_high(made, tmp_path):
+    """A sheet that lies on the ground is refused a height, and given a longest side."""
+    floor = trimesh.Trimesh([[0, 0, 0], [2, 0, 0], [2, 0, 1], [0, 0, 1]], [[0, 2, 1], [0, 3, 2]])
+    flat = floor.export(file_type="glb")
+    with pytest.raises(Unavailable) as refused:
+        made(flat, "glb", size=80, measure="height")
+    assert refused.value.code == "no_height"
+    assert made(flat, "glb", size=80)[0]["dimensions"] == pytest.approx([0.08, 0, 0.04])
+    assert not check_print(tmp_path / "model.glb", wanted("stl", measure="height"))["ready"]
 
 
 def test_a_ply_has_the_texture_s_colours(made):
@@ -719,6 +731,18 @@ def test_a_new_skin_leaves_out_what_has_no_thickness(made):
         "It is still not closed: a new skin may help."
         in made(sheeted.export(file_type="glb"), "stl", repair="solid")[0]["notes"]
     )
+
+
+def test_a_heap_of_faces_is_judged_in_good_time(tmp_path):
+    """Faces that hang together nowhere have as many holes, which are told and not closed one by one."""
+    chance = np.random.default_rng(0)
+    corners = chance.normal(size=(20_000, 1, 3)) + 0.1 * chance.normal(size=(20_000, 3, 3))
+    heap = trimesh.Trimesh(corners.reshape(-1, 3), np.arange(60_000).reshape(-1, 3), process=False)
+    began = time.process_time()
+    found = checked(heap, tmp_path / "model.glb")
+    assert time.process_time() - began < 10
+    assert "It has 20,000 holes: fix before printing." in found["problems"]
+    assert "It is still not closed: a new skin may help." in found["mended"]["steps"]
 
 
 def test_a_new_skin_tells_that_it_fills_a_cavity(made):

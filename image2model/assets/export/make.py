@@ -13,7 +13,7 @@ from scipy.spatial import KDTree
 
 from ...errors import Unavailable
 from ...files import write_whole
-from ..facts import closure, rounded, weld_numbers
+from ..facts import WELD_STEPS, closure, rounded, weld_numbers
 from ..glb import Floats, Glb, Scene, Surface
 from ..printing import mended, print_check
 from . import readers
@@ -73,6 +73,8 @@ def export(glb: Path, choice: Wanted, target: Path, stem: str) -> dict[str, Any]
     opened = Glb(glb)
     whole = opened.scene()
     scene = compact(whole)
+    if choice.measure == "height" and choice.size_mm and not _has_height(scene):
+        raise Unavailable("no_height", "It lies flat and has no height.", "Say how long its longest side is to be.")
     before, notes = len(whole.faces), _flat_faces(len(whole.faces) - len(scene.faces))
     if choice.repair != "none":
         scene, mends = _mended(opened, scene, choice.of(_extents(scene)))
@@ -120,6 +122,11 @@ def _remarks(scene: Scene, choice: Wanted, looks: list[Paint]) -> list[str]:
 
 def _extents(scene: Scene) -> Floats:
     return np.asarray(np.ptp(scene.positions, axis=0))
+
+
+def _has_height(scene: Scene) -> bool:
+    extents = _extents(scene)
+    return bool(extents[1] * WELD_STEPS > extents.max())
 
 
 def _verdict(scene: Scene, choice: Wanted) -> dict[str, Any] | None:
