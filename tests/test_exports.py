@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+import zipfile
 
 import lib3mf
 import numpy as np
 import pytest
 import trimesh
 
-from image2model.assets.export import check_print, readers, wanted
+from image2model.assets.export import check_print, export, readers, wanted
 from image2model.assets.facts import facts
 from image2model.assets.glb import Glb
 from image2model.errors import GenerationFailed, OptionRefused, Unavailable
@@ -80,12 +81,34 @@ def test_a_size_can_be_the_height(made):
     assert made(data, "glb", size=80, measure="height")[0]["print_check"] is None
 
 
+def test_what_has_no_height_cannot_be_made_so_high(made, tmp_path):
+    """A sheet that lies on the ground is refused a height, and given a longest side."""
+    floor = trimesh.Trimesh([[0, 0, 0], [2, 0, 0], [2, 0, 1], [0, 0, 1]], [[0, 2, 1], [0, 3, 2]])
+    flat = floor.export(file_type="glb")
+    with pytest.raises(Unavailable) as refused:
+        made(flat, "glb", size=80, measure="height")
+    assert refused.value.code == "no_height"
+    assert made(flat, "glb", size=80)[0]["dimensions"] == pytest.approx([0.08, 0, 0.04])
+    assert not check_print(tmp_path / "model.glb", wanted("stl", measure="height"))["ready"]
+
+
 def test_a_3mf_is_sound_and_in_millimetres(made):
     """The seam of a texture does not open the mesh: slicers find each edge joined by two faces."""
     model, mesh = model_3mf(made(sample("ball with a seam"), "3mf")[1])
     assert model.GetUnit() == lib3mf.ModelUnit.MilliMeter
     assert mesh.IsManifoldAndOriented()
     assert model.GetTexture2DGroups().Count() == 1
+
+
+def test_names_in_an_obj_are_one_word_each(tmp_path):
+    """What a picture is called breaks no reader that ends names at spaces, or looks for options and comments there."""
+    glb = tmp_path / "model.glb"
+    glb.write_bytes(sample("textured box"))
+    found = export(glb, wanted("obj"), tmp_path / "exports" / "cat.zip", "my cat -o #1 кошка")
+    with zipfile.ZipFile(tmp_path / "exports" / "cat.zip") as archive:
+        assert archive.namelist() == [f"my_cat_-o__1_кошка{end}" for end in (".obj", ".mtl", "-0.png")]
+        assert b"mtllib my_cat_-o__1_\xd0" in archive.read("my_cat_-o__1_кошка.obj")
+    assert found["faces"] == 12
 
 
 def test_usdz_is_refused_with_a_way_out_where_it_is_not_installed(made, monkeypatch):
