@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import time
 import urllib.request
 import zipfile
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import httpx
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
+from image2model.web.api import _told
 from tests.browser import ROOT, App
 
 EXAMPLES = ROOT / "examples"
@@ -142,6 +146,74 @@ def test_errors_carry_a_code_and_a_sentence(client, given, code):
     request["images"] = [handle_file(picture) for picture in pictures]
     with pytest.raises(AppError, match=rf"^{code}: [A-Z].*\."):
         client.predict(**request, api_name="/submit_batch")
+
+
+PICTURE = handle_file(EXAMPLES / "rocket.jpg")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "given", "code"),
+    [
+        ("generate", [None, "local", None, None], "no_images"),
+        ("generate", ["cat.jpg", "local", None, None], "input_unreadable"),
+        ("generate", [[PICTURE], "local", None, None], "input_unreadable"),
+        ("generate", [PICTURE, "local", None, '{"detail": "low"}'], "options_unreadable"),
+        ("generate_from_sides", [None, PICTURE, None, None, "local", None, None], "side_missing"),
+        ("submit_batch", [PICTURE, "local", None, None], "input_unreadable"),
+        ("submit_batch", [[PICTURE], "local", None, [1]], "options_unreadable"),
+        ("export", ["a batch", None, "stl", None], "number_unreadable"),
+        ("export", ["a batch", 1.5, "stl", None], "number_unreadable"),
+        ("export", ["a batch", 1, "stl", "size"], "options_unreadable"),
+        ("export", ["a batch", 1, ["stl"], None], "format_unknown"),
+        ("print_check", ["a batch", "first", None, "longest"], "number_unreadable"),
+        ("turntable", ["a batch", [1]], "number_unreadable"),
+        ("download_batch", ["a batch", 5, None], "format_unknown"),
+        ("download_batch", ["a batch", [["stl"]], None], "format_unknown"),
+    ],
+)
+def test_values_of_a_wrong_kind_are_told_like_any_other_error(client, endpoint, given, code):
+    """What is missing or of another kind than an endpoint takes is an error with a code and a sentence, too."""
+    with pytest.raises(AppError, match=rf"^{code}: .*\."):
+        client.predict(*given, api_name=f"/{endpoint}")
+
+
+def test_an_endpoint_that_is_not_there_is_told(app):
+    """A wrong name in an address is answered 404 with a code, and is no failure of the app's."""
+    answer = httpx.post(f"{app.url}/gradio_api/call/make", json={"data": []})
+    assert (answer.status_code, answer.json()["error_code"]) == (404, "endpoint_unknown")
+
+
+def test_an_upload_that_breaks_off_is_no_failure(app):
+    """Whoever goes away in the middle of an upload is counted as that, and not as an error of the app's."""
+    head = "POST /gradio_api/upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000\r\n"
+    part = '--x\r\nContent-Disposition: form-data; name="files"; filename="a.jpg"\r\n\r\n\xff\xd8'
+    with socket.create_connection(("127.0.0.1", int(app.url.rpartition(":")[2]))) as sender:
+        sender.sendall(f"{head}Content-Type: multipart/form-data; boundary=x\r\n\r\n{part}".encode())
+    counted = 'http_requests_total{method="POST",route="/gradio_api/upload",status="%d"}'
+    for _ in range(100):
+        told = httpx.get(f"{app.url}/health/metrics").text
+        if counted % 400 in told:
+            break
+        time.sleep(0.1)
+    assert counted % 400 in told
+    assert counted % 500 not in told
+
+
+async def test_what_nobody_has_thought_of_is_told_without_its_reason():
+    """An error of the app's own making has its code and sentence as well, and tells a program nothing of its inside."""
+
+    async def fails() -> None:
+        raise RuntimeError("a secret")
+
+    with pytest.raises(gr.Error, match=r"^'internal_error: [^']*\.'$"):
+        await _told(fails)()
+
+
+def test_half_a_character_is_told(app):
+    """JSON may hold half a character, which is an id of nothing and no failure of the app's."""
+    call = f"{app.url}/gradio_api/call/batch_status"
+    asked = httpx.post(call, content=rb'{"data": ["\ud800"]}', headers={"Content-Type": "application/json"})
+    assert '"input_unreadable: ' in httpx.get(f"{call}/{asked.json()['event_id']}").text
 
 
 def test_list_generators_tells_prices_options_and_availability(client):

@@ -150,7 +150,7 @@ def test_a_texture_that_cannot_be_read_is_left_out_and_told(made, form):
 
 @pytest.mark.parametrize("packing", ["meshopt", "draco"])
 def test_packed_colours_of_vertices_are_read_as_they_were(made, packing):
-    """The whole numbers that stand for colours in a packed file are shares of the brightest."""
+    """Whole numbers that stand for colours in a packed file are shares of the brightest, so they are the same."""
     before, after = (
         Glb(path).scene().surfaces[0].attributes["COLOR_0"].mean(axis=0)
         for path in (made(sample("coloured vertices"), "glb", size=1, **how)[1] for how in ({}, {"packing": packing}))

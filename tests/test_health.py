@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 
+import gradio as gr
 import httpx
 import pytest
 from prometheus_client import REGISTRY
@@ -26,6 +27,8 @@ from image2model.ops.metrics import exposition
 from image2model.ops.shelf import statistics as statistics_of_logs
 from image2model.studio import Studio
 from image2model.web.rest.admin import _folders
+from image2model.web.rest.app import build
+from image2model.web.ui.admin.overview import Overview
 from image2model.workers import Workers
 from tests.browser import ROOT, App
 from tests.fal_helpers import generator as fal_generator
@@ -106,6 +109,12 @@ async def studio(tmp_path: Path, generator: ScriptedGenerator, pool: Workers) ->
 async def part(studio: Studio, name: str) -> Component:
     """How a part is, asked anew."""
     return next(one for one in await Health(studio).components() if one.name == name)
+
+
+async def test_the_admin_tab_and_rest_look_together(studio):
+    """What the Admin tab asks of the parts is not asked a second time for REST."""
+    with gr.Blocks():
+        assert Overview(studio).health is build(studio).state.health
 
 
 async def test_a_locked_database_is_told_and_got_over(studio, tmp_path):

@@ -172,6 +172,42 @@ async def test_a_batch_goes_on_through_reload_cancel_retry_and_start_anew(app: A
     await expect(page.locator(".board[data-state=empty]")).to_be_visible()
 
 
+async def test_every_page_that_is_looked_at_follows_its_batch(app: App, page: Page):
+    """A board that has ended is seen to be worked again from another page, then deleted; the library follows, too."""
+    await opened(page, app.url)
+    await drop(page, *PHOTOGRAPHS[:2])
+    await page.locator("#generator label", has=page.locator("[value=trellis]")).click()
+    await page.click("#generate")
+    await expect(page.locator("#cancel")).to_be_visible()  # nobody answers there
+    await page.click("#cancel")
+    await settled(page)
+    mine = batch_id(page)
+
+    other = await page.context.new_page()
+    await other.clock.install()
+    await opened(other, f"{app.url}/?batch={mine}")
+    await expect(other.locator(".board[data-state=cancelled]")).to_be_visible()
+    await page.click("#retry")
+    await expect(page.locator(".board[data-state=working]")).to_be_visible()
+    await other.clock.fast_forward(16_000)
+    await expect(other.locator(".board[data-state=working]")).to_be_visible()
+    await other.click("#cancel")
+    await expect(page.locator(".board[data-state=cancelled]")).to_be_visible()
+    await expect(other.locator(".board[data-state=cancelled]")).to_be_visible()
+
+    shelf = await page.context.new_page()
+    await shelf.clock.install()
+    await shelf.goto(f"{app.url}/?tab=library")
+    await expect(shelf.locator(".shelf-card")).to_have_count(1)
+    await page.get_by_role("tab", name="Library").click()
+    page.once("dialog", lambda dialog: dialog.accept())
+    await page.click(".shelf-delete")
+    await expect(page.locator("#library")).to_contain_text("Nothing here yet")
+    for seen, place, words in ((other, "#board", "is not here"), (shelf, "#library", "Nothing here yet")):
+        await seen.clock.fast_forward(16_000)
+        await expect(seen.locator(place)).to_contain_text(words)
+
+
 async def test_the_library_is_this_browsers_own(app: App, page: Page):
     """A batch stands in the library of the browser that made it, opens from there, and is gone once deleted."""
     await opened(page, app.url)

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from playwright.async_api import Page, Route, expect
 
-from tests.browser import ADMIN_KEY, App, drop, opened, overflow, settled
+from tests.browser import ADMIN_KEY, ROOT, App, drop, opened, overflow, settled
 from tests.conftest import DESK, PHONE
 from tests.pictures import encoded, photo
 
@@ -156,6 +156,41 @@ async def test_results_open_with_the_keyboard(app: App, page: Page):
     await second.press("Enter")
     await expect(second).to_have_class("job-card selected")
     await expect(page.locator("#facts h3")).to_have_text("cat.glb")
+
+
+async def test_arrows_move_the_choice_of_what_is_sent(app: App, page: Page):
+    """The choices are one stop for Tab, and arrows go around among them."""
+    await opened(page, app.url)
+    await page.locator("#example-images button").first.click()
+    first, second = page.locator("#sent-choice input").first, page.locator("#sent-choice input").last
+    await first.focus()
+    await page.keyboard.press("ArrowRight")
+    await expect(second).to_be_checked()
+    await expect(second).to_be_focused()
+    await page.keyboard.press("ArrowRight")
+    await expect(first).to_be_checked()
+    await page.keyboard.press("ArrowLeft")
+    await page.keyboard.press("Tab")
+    await expect(page.locator("#sent-choice input:focus")).to_have_count(0)
+    await expect(page.locator("#sent-choice label.selected")).to_have_text("Only the subject, cut out")
+
+
+async def test_no_quick_press_of_an_example_is_lost(app: App, page: Page):
+    """Examples pressed one right after the other are all taken; they are shown from where nothing is swept away."""
+    await opened(page, app.url)
+    await page.evaluate("""async () => {
+      for (const number of [1, 0, 2]) {
+        document.querySelectorAll("#example-images button")[number].click();
+        await new Promise(passed => setTimeout(passed, 30));
+      }
+    }""")
+    await expect(page.locator("#generate")).to_contain_text("Make 3")
+    await page.click("#generate")
+    await settled(page)
+    names = await page.locator(".job-card").evaluate_all("cards => cards.map(card => card.dataset.name)")
+    assert names == ["cat.jpg", "astronaut.jpg", "coffee-cup.jpg"]
+    shown = await page.locator("#example-images img").evaluate_all("all => all.map(one => one.src)")
+    assert all(f"file={ROOT}/examples/" in address for address in shown)
 
 
 async def late(route: Route) -> None:

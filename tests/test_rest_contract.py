@@ -15,7 +15,10 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.testclient import TestClient
 
+from image2model.batches.folders import Folders
+from image2model.web.sending import SentFile
 from tests.browser import ADMIN_KEY, ROOT, App
 
 ROCKET = (ROOT / "examples" / "rocket.jpg").read_bytes()
@@ -165,6 +168,24 @@ def test_heads_are_told_as_for_the_whole(api, done, path):
     assert not any("head" in one for one in described.values())
 
 
+@pytest.mark.parametrize("path", ["/api/v1/download/{job_id}/b.glb", "/batches/{batch_id}/2/b.glb"])
+def test_a_file_that_is_known_is_not_sent_again(app, done, path):
+    """Whoever shows the tag or the date of a file that is as it was gets 304, with another tag all of it."""
+    address = app.url + path.format(**done)
+    first = httpx.get(address)
+    for known in ({"If-None-Match": first.headers["etag"]}, {"If-Modified-Since": first.headers["last-modified"]}):
+        told = httpx.get(address, headers=known)
+        assert (told.status_code, told.content, told.headers["etag"]) == (304, b"", first.headers["etag"])
+    assert httpx.get(address, headers={"If-None-Match": '"another"'}).content == first.content
+
+
+def test_a_file_that_is_deleted_before_it_is_sent_is_no_failure(tmp_path):
+    """Between finding and sending a file somebody may delete its batch: then it is answered 404 with a code."""
+    response = SentFile(Folders(tmp_path), tmp_path / "gone.glb")
+    answer = TestClient(response).get("/")
+    assert (answer.status_code, answer.json()["error_code"]) == (404, "file_not_found")
+
+
 def test_heads_are_told_wherever_something_can_be_read(api, done):
     """Every route that answers GET answers HEAD, at once where GET would go on: for the host 200, else 200 or 403."""
     ids = {**done, "file_id": done["uploaded_files"][0]["file_id"], "filename": "b.glb"}
@@ -176,6 +197,7 @@ def test_heads_are_told_wherever_something_can_be_read(api, done):
     assert {api.head(path.format(**ids)).status_code for path in paths} == {200, 403}
     assert api.head(f"/status/tasks/{unknown}/stream", timeout=10).status_code == 200
     assert api.head(f"/upload/status/{unknown}").status_code == 404
+    assert {api.head(path).status_code for path in ("/docs", "/openapi.json")} == {200}
 
 
 def test_what_cannot_be_used_is_refused_with_reasons(api):
@@ -221,6 +243,16 @@ def test_forms_are_read_as_programs_write_them(api):
     told = api.post("/upload", **form(("q%22 100%.png", ROCKET), kind="MULTIPART/FORM-DATA"))
     assert told.status_code == 200, told.text
     assert told.json()["uploaded_files"][0]["filename"] == 'q" 100%.png'
+
+
+@pytest.mark.parametrize("given", [{"files": {"file": ("a.jpg", ROCKET)}}, {"data": {"files": "a.jpg"}, "files": {}}])
+def test_a_form_without_a_file_is_told_where_it_belongs(api, given):
+    """A picture in another field, or its name as mere text, is refused with the field that it belongs in."""
+    given["files"] |= {"other": ("other.txt", b"text")}
+    answer = api.post("/upload", **given)
+    assert (answer.status_code, answer.json()["error_code"]) == (400, "FILE_VALIDATION_ERROR")
+    assert "field `files`" in answer.json()["message"]
+    assert "other.txt" in [one["filename"] for one in answer.json()["details"]["files"]]
 
 
 @pytest.mark.parametrize(("path", "name", "most"), [("/upload", "files", 25), ("/upload/image", "file", 1)])

@@ -29,12 +29,12 @@ WELD_STEPS = 2**20
 INSTANCES = "EXT_mesh_gpu_instancing"
 KNOWN = (DRACO, *MESHOPT, "KHR_mesh_quantization", "KHR_texture_", "EXT_texture_webp", "KHR_materials_")
 """What a file may need: how these begin."""
-MOST_TOLD, MOST_LETTERS = 1000, 60
-"""Of textures and extensions so many are told, of an extension's name so much: a hostile file has millions."""
 READERS: Mapping[bytes, Callable[[io.BytesIO], ImageFile]] = {
     b"\x89PNG": PngImageFile, b"\xff\xd8": JpegImageFile, b"RIFF": WebPImageFile,
 }  # fmt: skip
 """Kinds of textures, by how their files begin."""
+MOST_TOLD, MOST_LETTERS = 1000, 60
+"""Of textures and extensions so many are told, of an extension's name so much: a hostile file has millions."""
 KTX2_START = b"\xabKTX 20\xbb\r\n\x1a\n"
 
 

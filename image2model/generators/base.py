@@ -47,14 +47,16 @@ class Option:
         if self.kind in ("int", "float") and not isinstance(value, bool):
             try:
                 number = float(value)
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 number = float("nan")
             low = float("-inf") if self.minimum is None else self.minimum
             high = float("inf") if self.maximum is None else self.maximum
             whole = self.kind == "float" or number.is_integer()
             if low <= number <= high and abs(number) != float("inf") and whole:
                 return number if self.kind == "float" else int(number)
-        raise OptionRefused("option_out_of_range", f"{self.label} cannot be {value!r}.", f"It takes {self.takes()}.")
+        raise OptionRefused(
+            "option_out_of_range", f"{self.label} cannot be {value!r:.80}.", f"It takes {self.takes()}."
+        )
 
     def takes(self) -> str:
         """What the option accepts, in words."""

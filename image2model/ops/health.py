@@ -9,6 +9,7 @@ import platform
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Generic, Literal, TypeVar
 
 import psutil
@@ -161,6 +162,12 @@ class Health:
             return Component("generator", "unhealthy", details={**details, "reason": "No picture can be worked."})
         preset = details["chosen_at_first"] in usable
         return Component("generator", "healthy" if preset else "degraded", details=details)
+
+
+@lru_cache(maxsize=1)
+def health_of(studio: Studio) -> Health:
+    """How the parts of the app's studio are; whoever asks shares what is looked at."""
+    return Health(studio)
 
 
 def _judged(far: dict[str, Any]) -> State:

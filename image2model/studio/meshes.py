@@ -52,7 +52,7 @@ class Meshes:
         given = dict(options or {})
         if unknown := next((name for name in given if name not in OPTIONS), None):
             raise OptionRefused("option_unknown", f"There is no option {unknown!r}.", f"Take {', '.join(OPTIONS)}.")
-        kept = [name.strip().lower() for name in names if name.strip()] or ["glb"]
+        kept = [str(name).strip().lower() for name in names if str(name).strip()] or ["glb"]
         return [_choice(name, given) for name in dict.fromkeys(kept)]
 
     async def export(self, batch_id: str, number: int, choice: Wanted) -> Exported:

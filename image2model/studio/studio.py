@@ -120,7 +120,7 @@ class Studio:
         if wanted not in self.generators:
             raise NotFound(
                 "generator_unknown",
-                f"There is no generator called {wanted!r}.",
+                f"There is no generator called {wanted!r:.80}.",
                 f"Choose one of {', '.join(self.generators)}.",
             )
         return self.generators[wanted]

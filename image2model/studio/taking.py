@@ -72,7 +72,7 @@ def _told(sides: Any, count: int) -> list[dict[str, int]]:
     try:
         given = json.loads(sides) if isinstance(sides, str) else sides
         found = [{str(side): int(number) - 1 for side, number in one.items()} for one in given]
-    except (ValueError, TypeError, AttributeError, RecursionError):
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         raise _unreadable() from None
     positions = [position for one in found for position in one.values()]
     known = all(set(one) <= set(SIDES) for one in found) and all(0 <= position < count for position in positions)

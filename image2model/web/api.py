@@ -6,15 +6,16 @@ Each is a hidden button's click, because Gradio checks uploads for components an
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from ..errors import Image2ModelError, ImageRefused
+from ..errors import Image2ModelError, ImageRefused, OptionRefused
 from ..fetch import fetch
 from ..generators.base import SIDES, Side
 from ..studio import Picture, Studio, together
@@ -34,6 +35,11 @@ NUMBER = "Number of a job in its batch, from 1"
 FORMAT = "glb, obj, stl, 3mf, ply or usdz"
 EXPORT = "Options of the export, each may be left out: size, unit, up, pivot, face_limit, packing, repair"
 SIZE = "Length of the longest side, in mm; empty: 100"
+UNREADABLE = (
+    'A value is missing or of another kind than is taken here. Pictures go as files, like handle_file("cat.jpg"); '
+    "/gradio_api/info describes all of it."
+)
+INTERNAL = "Something went wrong here, and it is not your fault. Try again; if it stays, tell the host when it was."
 ADDRESSES = ("url", "thumbnail", "turntable", "picture", "whole_picture")
 """What a job's view tells as addresses relative to the page."""
 
@@ -76,20 +82,20 @@ class Api:
         It is one job at one price. Left and right are the object's own. Returns the same as /generate.
         """
         shown: dict[Side, str | None] = {"front": front, "back": back, "left": left, "right": right}
-        images = {side: image for side, image in shown.items() if image}
-        return await self._generate(images, generator, face_limit, options, request, progress)
+        return await self._generate(shown, generator, face_limit, options, request, progress)
 
     async def _generate(
         self,
-        images: dict[Side, str],
+        shown: Mapping[Side, str | None],
         generator: str | None,
         face_limit: float | None,
         options: dict[str, Any] | None,
         request: gr.Request | None,
         progress: gr.Progress,
     ) -> tuple[str, dict[str, Any]]:
-        sides = [{side: number for number, side in enumerate(images, 1)}] if len(images) > 1 else None
-        given = {**(options or {}), **({"sides": sides} if sides else {})}
+        images = {side: image for side, image in shown.items() if image}
+        sides = [{side: number for number, side in enumerate(images, 1)}] if images.keys() - {"front"} else None
+        given = {**_object(options), **({"sides": sides} if sides else {})}
         batch = await self._submit(list(images.values()), generator, face_limit, given, request)
         view: dict[str, Any] = {}
         async for view in self.studio.watch(batch.id):
@@ -164,8 +170,8 @@ class Api:
         pivot (keep, centre, bottom), face_limit, packing (none, meshopt, draco; GLB only),
         repair (none, solid, rebuild).
         """
-        (choice,) = self.studio.meshes.choices([format], export_options)
-        made = await self.studio.meshes.export(batch_id, int(number), choice)
+        (choice,) = self.studio.meshes.choices([format or "stl"], _object(export_options))
+        made = await self.studio.meshes.export(batch_id, _whole(number), choice)
         return str(await self.studio.meshes.lend(batch_id, made)), {"name": made.filename, **made.facts}
 
     async def print_check(
@@ -175,7 +181,7 @@ class Api:
 
         With what mending would make of it.
         """
-        return await self.studio.meshes.print_check(batch_id, int(number), size or None, measure=measure)
+        return await self.studio.meshes.print_check(batch_id, _whole(number), size or None, measure=measure)
 
     async def download_batch(
         self, batch_id: str, formats: list[str] | None = None, export_options: dict[str, Any] | None = None
@@ -186,7 +192,8 @@ class Api:
         For large batches rather fetch the address `zip` of /batch_status, which is streamed.
         """
         if formats or export_options:
-            choices = self.studio.meshes.choices(formats or ["glb"], export_options)
+            wanted = formats if isinstance(formats, (str, list)) else [formats or "glb"]
+            choices = self.studio.meshes.choices(wanted, _object(export_options))
             return str(await self.studio.meshes.lend_archive(batch_id, choices))
         if not (await self.studio.view(batch_id))["zip"]:
             raise gr.Error("nothing_done: No mesh of this batch is finished yet. Try later.", print_exception=False)
@@ -194,7 +201,7 @@ class Api:
 
     async def turntable(self, batch_id: str, number: float = 1) -> str:
         """One finished mesh of a batch (the first: 1) turning once around, as an animated WebP; takes some seconds."""
-        return str(await self.studio.lend(batch_id, int(number), "turntable.webp"))
+        return str(await self.studio.lend(batch_id, _whole(number), "turntable.webp"))
 
     async def list_generators(self) -> list[dict[str, Any]]:
         """The generators on offer: what they are good at, options with ranges, price, usual time, availability."""
@@ -208,7 +215,7 @@ class Api:
         options: dict[str, Any] | None,
         request: gr.Request | None,
     ) -> Any:
-        given = dict(options or {})
+        given = _object(options)
         cut_out, sides = given.pop("cut_out", False) is True, given.pop("sides", None)
         return await self.studio.submit(
             together([Picture(Path(image), Path(image).name) for image in images or []], sides),
@@ -245,6 +252,23 @@ def _absolute(view: dict[str, Any], request: gr.Request | None) -> dict[str, Any
     return {**view, "zip": f"{root}/{view['zip']}" if view["zip"] else None, "jobs": jobs}
 
 
+def _object(options: Any) -> dict[str, Any]:
+    """Options as they came, whatever a program has sent in their place; raises OptionRefused."""
+    if isinstance(options, dict):
+        return dict(options)
+    if options is None:
+        return {}
+    raise OptionRefused("options_unreadable", "The options are no JSON object.", 'Write them like {"detail": "low"}.')
+
+
+def _whole(number: Any) -> int:
+    """The number of a job as it came; raises OptionRefused."""
+    with contextlib.suppress(TypeError, ValueError, OverflowError):
+        if int(number) == float(number) and not isinstance(number, bool):
+            return int(number)
+    raise OptionRefused("number_unreadable", f"{str(number)[:60]!r} is no number of a job.", "They count from 1.")
+
+
 def _told(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function, its errors told as `code: sentence`."""
 
@@ -252,8 +276,10 @@ def _told(function: Callable[..., Any]) -> Callable[..., Any]:
     async def call(*args: Any, **kwargs: Any) -> Any:
         try:
             return await function(*args, **kwargs)
-        except Image2ModelError as error:
-            raise gr.Error(f"{error.code}: {error}", print_exception=False) from None
+        except gr.Error:
+            raise
+        except Exception as error:
+            raise _as_told(error) from error
 
     return call
 
@@ -264,10 +290,21 @@ def _told_stream(function: Callable[..., AsyncIterator[Any]]) -> Callable[..., A
         try:
             async for value in function(*args, **kwargs):
                 yield value
-        except Image2ModelError as error:
-            raise gr.Error(f"{error.code}: {error}", print_exception=False) from None
+        except gr.Error:
+            raise
+        except Exception as error:
+            raise _as_told(error) from error
 
     return stream
+
+
+def _as_told(error: Exception) -> gr.Error:
+    """The error as programs are told it; one that nobody has thought of goes into the logs, too."""
+    if isinstance(error, Image2ModelError):
+        return gr.Error(f"{error.code}: {error}", print_exception=False)
+    if isinstance(error, UnicodeEncodeError):  # half a character, which JSON can hold and nothing else
+        return gr.Error(f"input_unreadable: {UNREADABLE}", print_exception=False)
+    return gr.Error(f"internal_error: {INTERNAL}")
 
 
 def build(studio: Studio) -> None:
@@ -308,10 +345,30 @@ def build(studio: Studio) -> None:
 
 
 def guard(studio: Studio, demo: gr.Blocks) -> None:
-    """Let no component of the page fetch an address by Gradio's own means, which know no limit of size."""
+    """Let no component of the page fetch an address by Gradio's own means, which know no limit of size.
+
+    And tell a program when a value is of another kind than an endpoint takes, which Gradio keeps to itself.
+    """
+    demo.preprocess_data = _readable(demo.preprocess_data)  # type: ignore[assignment, method-assign]
     for component in demo.blocks.values():
         if hasattr(component, "async_move_resource_to_block_cache"):
             component.async_move_resource_to_block_cache = _guarded(component, Api(studio))  # type: ignore[assignment, method-assign]
+
+
+def _readable(ordinary: Callable[..., Awaitable[list[Any]]]) -> Callable[..., Awaitable[list[Any]]]:
+    """How the values of a call are read: as ever, but that a program is told of those that cannot be."""
+
+    async def read(endpoint: Any, *args: Any, **named: Any) -> list[Any]:
+        try:
+            return await ordinary(endpoint, *args, **named)
+        except gr.Error:
+            raise
+        except (ValueError, TypeError, AttributeError, KeyError):
+            if endpoint.api_visibility != "public":
+                raise
+            raise gr.Error(f"input_unreadable: {UNREADABLE}", print_exception=False) from None
+
+    return read
 
 
 def _guarded(component: Any, api: Api) -> Callable[[str | Path | None], Awaitable[str | None]]:

@@ -11,7 +11,7 @@ import re
 import time
 from typing import Any
 
-from gradio.route_utils import CustomCORSMiddleware
+from gradio.route_utils import CustomCORSMiddleware, FnIndexInferError
 from limits import parse
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
@@ -19,6 +19,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
@@ -90,6 +91,19 @@ def open_only(app: Any, own: list[Middleware]) -> None:
     rest = [one for one in app.user_middleware if one not in own and one.cls is not CustomCORSMiddleware]
     app.user_middleware = [*own, *rest]
     app.middleware_stack = None  # built again with the next request
+
+
+def blame_nobody_here(app: Any) -> None:
+    """Answer what Gradio makes failures of its own: who asks for an endpoint that is not there, who breaks off."""
+
+    async def unknown(_request: Any, _error: Exception) -> JSONResponse:
+        return answer(404, "endpoint_unknown", "There is no such endpoint. /gradio_api/info describes those there are.")
+
+    async def broken_off(_request: Any, _error: Exception) -> JSONResponse:
+        return answer(400, "upload_cut_short", "The upload broke off. Try again.")
+
+    app.add_exception_handler(FnIndexInferError, unknown)
+    app.add_exception_handler(ClientDisconnect, broken_off)
 
 
 class Throttle:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from pathlib import Path
 from typing import Any
 
 from starlette.concurrency import iterate_in_threadpool
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, MalformedRangeHeader, RangeNotSatisfiable, StreamingResponse
+from starlette.staticfiles import NotModifiedResponse, StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..batches.folders import Folders
 from .rest.errors import answer
+
+UNCHANGED = StaticFiles().is_not_modified
+"""Whether a request's `If-None-Match` or `If-Modified-Since` says that what would be sent is known."""
 
 
 class SentFile(FileResponse):
@@ -22,13 +29,25 @@ class SentFile(FileResponse):
         self._folders = folders
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
+        """Send it, unless the other side tells that it has it."""
         with self._folders.reading(Path(self.path)):
             try:
-                await super().__call__(scope, receive, send)
+                await self._look()
+                if UNCHANGED(self.headers, Headers(scope=scope)):
+                    await NotModifiedResponse(self.headers)(scope, receive, send)
+                else:
+                    await super().__call__(scope, receive, send)
             except HTTPException as error:
-                refusal = answer(error.status_code, "range_beyond_end", error.detail, headers=error.headers)
+                code = "range_beyond_end" if error.status_code == 416 else "file_not_found"
+                refusal = answer(error.status_code, code, error.detail, headers=error.headers)
                 await refusal(scope, receive, send)
+
+    async def _look(self) -> None:
+        try:
+            self.stat_result = await asyncio.to_thread(os.stat, self.path)
+        except FileNotFoundError:
+            raise HTTPException(404, "This file has just been deleted.") from None
+        self.set_stat_headers(self.stat_result)
 
     @classmethod
     def _parse_range_header(cls, http_range: str, file_size: int) -> list[tuple[int, int]]:

@@ -71,7 +71,6 @@ class Server:
         from .rest.app import mounted
         from .security import doors
         from .sending import LentFiles
-        from .ui.create import EXAMPLES
         from .ui.page import build
         from .ui.theme import HEAD, theme
 
@@ -94,7 +93,6 @@ class Server:
                 "lifespan": self._lifespan,
                 "middleware": self._doors,
             },
-            allowed_paths=[str(EXAMPLES)],  # wherever the app is started from
             prevent_thread_lock=True,
             auth=self._sign_in,
             auth_message="Sign in to image2model.",
@@ -121,8 +119,9 @@ class Server:
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, app: Any) -> AsyncIterator[None]:
-        from .security import open_only
+        from .security import blame_nobody_here, open_only
 
+        blame_nobody_here(app)
         open_only(app, self._doors)
         await self.studio.start()
         try:

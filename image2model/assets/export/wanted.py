@@ -125,7 +125,7 @@ def wanted(
     return Wanted(
         format=form,
         size_mm=length * scale if length else PRINT_SIZE if form.printed else None,
-        up="z" if _one_of("up", (up or form.up).lower(), ("y", "z")) == "z" else "y",
+        up="z" if _one_of("up", str(up or form.up).lower(), ("y", "z")) == "z" else "y",
         pivot=_one_of("pivot", pivot or usual_pivot(form), PIVOTS),
         face_limit=int(faces) if faces else None,
         packing=packed,
@@ -135,8 +135,10 @@ def wanted(
 
 
 def _one_of(name: str, value: str, known: Any) -> str:
-    if value not in known:
-        raise OptionRefused(f"{name}_unknown", f"{value!r} is no {name} that is known.", f"Take {', '.join(known)}.")
+    if not isinstance(value, str) or value not in known:
+        raise OptionRefused(
+            f"{name}_unknown", f"{value!r:.80} is no {name} that is known.", f"Take {', '.join(known)}."
+        )
     return value
 
 
@@ -145,8 +147,10 @@ def _number(label: str, value: float | str | None, low: float, high: float) -> f
         return None
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = float("nan")
     if not low <= number <= high:
-        raise OptionRefused("option_out_of_range", f"{label} cannot be {value!r}.", f"It takes {low:g} to {high:,.0f}.")
+        raise OptionRefused(
+            "option_out_of_range", f"{label} cannot be {value!r:.80}.", f"It takes {low:g} to {high:,.0f}."
+        )
     return number

@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from starlette.routing import Match, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ... import __version__
-from ...ops.health import Health
+from ...ops.health import health_of
 from ...studio import Studio
 from . import admin, downloads, errors, health, logs, models, status, uploads
 
@@ -55,8 +56,11 @@ def build(studio: Studio) -> FastAPI:
         redirect_slashes=False,  # `Named` knows both; a redirect would lose the body
         responses=errors.documented(400, 413, 422),  # 400 and 413 also from `security`, before any route
     )
-    app.state.studio, app.state.health = studio, Health(studio)
+    app.state.studio, app.state.health = studio, health_of(studio)
     app.state.prefix, app.state.analysing = PREFIX, asyncio.Lock()
+    for route in app.routes:
+        if isinstance(route, APIRoute) and route.methods:
+            route.methods.add("HEAD")  # the documentation; what is included below is `Readable`
     errors.install(app)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)

@@ -94,12 +94,13 @@ async def archive(
     responses={
         200: {"content": {MESH: {}, "image/webp": {}}},
         206: {"description": "The part that was asked for"},
+        304: {"description": "It is as the `If-None-Match` or `If-Modified-Since` of the request knows it"},
         416: {**documented(416)[416], "headers": {"Content-Range": {"schema": {"type": "string"}}}},
     },
     openapi_extra={"parameters": [RANGE]},
 )
 async def file(job_id: str, filename: str, studio: StudioDep) -> SentFile:
-    """A mesh, or with `.webp` its picture; takes `Range`."""
+    """A mesh, or with `.webp` its picture; takes `Range`, and `If-None-Match` with an earlier `ETag`."""
     batch = await studio.find(work_id=job_id)
     job, offered = _named(batch, filename)
     served = await studio.file(batch.id, job.number, offered)

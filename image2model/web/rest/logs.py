@@ -215,7 +215,7 @@ async def daily_summary(
     whole, performance = found.total(), _performance(found)
     endpoints = list(found.by_endpoint().items())[:TOP]
     return DailySummary(
-        date=f"{day:%Y-%m-%d}",
+        date=day.date().isoformat(),
         total_log_entries=found.lines,
         total_requests=whole.count,
         error_count=found.levels["ERROR"] + found.levels["CRITICAL"],

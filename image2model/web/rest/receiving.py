@@ -87,6 +87,8 @@ async def _parsed(parser: Parser, body: AsyncGenerator[bytes, None], name: str) 
         _refuse_cut_short(upload for upload in parser.paths if upload not in form.values())
     uploads = [item for item in form.getlist(name) if not isinstance(item, str)]
     _refuse_too_many(uploads, parser.most)
+    if not uploads:
+        _refuse_none(parser.paths, name)
     return Received(
         [Picture(parser.paths[one], _file_name(one)) for one in uploads],
         [one.content_type or "application/octet-stream" for one in uploads],
@@ -99,6 +101,11 @@ def _refuse_too_many(uploads: Sequence[UploadFile], most: int) -> None:
         limit = f"At most {most} can be sent at a time" if most > 1 else "One can be sent here; /upload takes more"
         names = map(_file_name, uploads[most:])
         raise UploadRefused("too_many_images", "These are too many files.", f"{limit}.", names, "It is one too many.")
+
+
+def _refuse_none(elsewhere: Iterable[UploadFile], name: str) -> None:
+    message, hint = f"There is no file in the form's field `{name}`.", "Put at least one JPEG or PNG there."
+    raise UploadRefused("no_images", message, hint, map(_file_name, elsewhere), f"It is not in the field `{name}`.")
 
 
 def _refuse_cut_short(unfinished: Iterable[UploadFile]) -> None:

@@ -87,8 +87,9 @@ class Create:
         self.refused = html(elem_id="refused", js_on_load=REFUSED_JS)
         self.sides = Sides(self.studio)
         self.inputs = Inputs(self.studio)
+        gr.set_static_paths([EXAMPLES])  # where they are; copies in Gradio's cache would be swept away in time
         with gr.Column(elem_id="examples", visible=bool(examples())):
-            html('<p class="small-title">No picture at hand? Take one of these.</p>')
+            html('<p class="small-title">No picture at hand? Take one of these.</p>', js_on_load=EXAMPLE_PRESSED)
             self.examples = gr.Gallery(
                 examples(), show_label=False, columns=6, rows=1, height=76, allow_preview=False, interactive=False,
                 object_fit="cover", container=False, buttons=[], elem_id="example-images",
@@ -146,7 +147,7 @@ class Create:
         }  # fmt: skip
         cutouts, sides = self.inputs.looking(self.images), self.sides.showing(self.images, self.generator)
         uploaded = self.images.upload(self.look, self.images, [self.images, self.refused], **EACH)
-        example = self.examples.select(self.add_example, self.images, self.images, **HIDDEN)
+        example = self.examples.select(None, [self.images, self.examples], self.images, js=self._add_example)
         for filled in (uploaded, example):  # a gallery's first filling is not told as a change
             filled.then(**price).then(**sides).then(**cutouts)
         for step in (price, sides, cutouts):
@@ -176,6 +177,7 @@ class Create:
         submitted.success(**watch)
         demo.load(self.load, self.visitor, [self.visitor, self.batch], **HIDDEN).then(**watch)
         demo.load(self.offer, [self.generator, self.key], self.generator, **HIDDEN).then(**price)
+        self.board.tick(**watch)
         self.retry.click(self.again, [self.batch, self.key], None, **HIDDEN).success(**watch)
         self.board.input(self.again_one, [self.batch, self.key], None, **EACH).success(**watch)
         keyed.then(self.give_key, [self.batch, self.key], None, **HIDDEN)
@@ -215,13 +217,13 @@ class Create:
         await results.aclose()
         return kept, render.refused(refused)
 
-    async def add_example(self, images: list[tuple[str, Any]] | None, event: gr.SelectData) -> list[str]:
-        """Put the example that was clicked among the pictures."""
-        paths = [path for path, _ in images or []]
-        chosen = examples()[event.index] if isinstance(event.index, int) else None
-        if chosen and len(paths) < self.studio.settings.max_files:
-            paths.append(chosen)
-        return paths
+    @property
+    def _add_example(self) -> str:
+        """Puts the example that was pressed among the pictures, in the browser: of two quick presses none is lost."""
+        return f"""(images, examples) => {{
+          const pressed = examples[document.getElementById("examples").pressed.shift()];
+          return [[...(images ?? []), pressed].slice(0, {self.studio.settings.max_files})];
+        }}"""
 
     async def choose(self, generator: str) -> list[Any]:
         """Show the options of the generator that was chosen."""
@@ -429,6 +431,12 @@ def examples() -> list[str]:
     return [str(path) for path in sorted(EXAMPLES.glob("*.jpg"))]
 
 
+EXAMPLE_PRESSED = """const place = document.getElementById("examples");
+place.pressed = [];
+place.addEventListener("click", event => {
+  const pressed = event.target.closest("#example-images button");
+  if (pressed) place.pressed.push([...place.querySelectorAll("#example-images button")].indexOf(pressed));
+}, true);"""
 REFUSED_JS = 'element.addEventListener("click", e => { if (e.target.closest(".refused-clear")) props.value = ""; });'
 
 

@@ -7,9 +7,13 @@ import gradio as gr
 from ...errors import NotFound
 from ...studio import Studio
 from . import render
+from .events import HIDDEN
 from .theme import html
 
-DELETE_JS = """
+SHELF_JS = """
+setInterval(() => {  // as it stands, while it is looked at; nobody's focus is taken away by it
+  if (element.checkVisibility() && !document.hidden && !element.contains(document.activeElement)) trigger("tick");
+}, 15000);
 element.addEventListener("click", event => {
   const button = event.target.closest(".shelf-delete");
   if (button && confirm("Delete this batch and its files? This cannot be undone."))
@@ -24,8 +28,8 @@ watch("value", () => {  // the batch that is open on the page is gone: so is its
 
 
 def build(studio: Studio, tab: gr.Tab, visitor: gr.BrowserState) -> None:
-    """Build the tab; it is read anew each time it is opened."""
-    shelf = html(render.library([]), elem_id="library", js_on_load=DELETE_JS)
+    """Build the tab; it is read anew when it is opened, and while it is looked at."""
+    shelf = html(render.library([]), elem_id="library", js_on_load=SHELF_JS)
 
     async def show(visitor: str) -> str:
         """The shelf of this browser."""
@@ -41,5 +45,6 @@ def build(studio: Studio, tab: gr.Tab, visitor: gr.BrowserState) -> None:
             pass  # gone already, which is what was wanted
         return await show(visitor)
 
-    tab.select(show, visitor, shelf, api_visibility="private", show_progress="hidden")
-    shelf.select(remove, visitor, shelf, api_visibility="private", show_progress="hidden")
+    for read in (tab.select, shelf.tick):
+        read(show, visitor, shelf, **HIDDEN)
+    shelf.select(remove, visitor, shelf, **HIDDEN)

@@ -27,10 +27,11 @@ def build(studio: Studio) -> gr.Blocks:
                 create.build(studio, demo, visitor)
             with gr.Tab("Library", id="library") as library_tab:
                 library.build(studio, library_tab, visitor)
-            with gr.Tab("API", id="api-tab"):
+            with gr.Tab("API", id="api"):
                 programs.build()
-            with gr.Tab("Admin", id="admin-tab"):
+            with gr.Tab("Admin", id="admin"):
                 admin.build(studio, demo)
+        demo.load(None, None, None, js="openTab")
         api.build(studio)
     demo.space_id = None  # else Gradio puts a box of its own on a Space's page, with fonts and numbers from other hosts
     api.guard(studio, demo)

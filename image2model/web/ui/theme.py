@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 import gradio as gr
 from gradio.themes import Base, Color, sizes
@@ -15,7 +16,11 @@ STONE = Color(
     "#faf9f7", "#f3f1ee", "#e6e2dd", "#d3cdc6", "#a8a097", "#6c655d", "#5b554e", "#46413b", "#2c2926", "#1d1b19",
     "#131211", name="stone",
 )  # fmt: skip
-HEAD = '<meta name="viewport" content="width=device-width, initial-scale=1">'
+SCRIPTS = [(Path(__file__).parent / "static" / f"{name}.js").read_text() for name in ("radios", "tabs")]
+HEAD = "".join((
+    '<meta name="viewport" content="width=device-width, initial-scale=1">',
+    *(f"<script>{script}</script>" for script in SCRIPTS),
+))  # fmt: skip
 
 html = partial(gr.HTML, apply_default_css=False)
 """Our own HTML, styled by `static/page.css` alone."""

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import gradio as gr
 
 from ....studio import Studio
-from ..events import EACH
+from ..events import EACH, HIDDEN
 from .batches import Batches
 from .disk import Disk
 from .logs import Logs
@@ -82,7 +82,7 @@ class Admin:
         for press in (self.enter.click, self.rights.key.submit):
             self.rights.on(press, self.open, first.asked, opened, **EACH)
         if self.rights.by_name:
-            demo.load(self.welcome, first.asked, [self.greeting, *opened], api_visibility="private")
+            demo.load(self.welcome, first.asked, [self.greeting, *opened], **HIDDEN)  # a person may be typing the key
         for tab, section in self.sections:
             self.rights.on(tab.select, section.show, section.asked, section.shown)
             section.connect(self.rights)

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from ....ops.health import Health, Look
+from ....ops.health import Look, health_of
 from ....studio import Studio
 from .. import render
 from ..theme import html
@@ -24,7 +24,7 @@ class Overview:
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
-        self.health = Health(studio)
+        self.health = health_of(studio)
         self.disk = Look(self._disk, fresh=60.0)
         self.numbers = telling("admin-numbers")
         with gr.Row(elem_id="admin-plots-head"):

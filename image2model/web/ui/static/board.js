@@ -1,5 +1,5 @@
 // The board: a click on a finished card opens it, the first result opens by itself,
-// and a lost connection is said and mended.
+// news of a finished batch is asked for, and a lost connection is said and mended.
 let selected = null;
 let batch = null;
 
@@ -65,6 +65,15 @@ watch("value", () => {
 // To save the zip is not to leave the page: without `download` the browser says to the page that it goes, and Gradio
 // hangs up (`beforeunload` in gradio 6.31) while the page stays.
 document.addEventListener("click", (event) => event.target.closest("a#download-all")?.setAttribute("download", ""), true);
+
+// A finished batch may be worked again, or deleted, from another page: while it is looked at, ask four times a minute,
+// and as soon as somebody comes back to it.
+const ask = () => {
+  const ended = board()?.dataset.batch && board().dataset.state !== "working";
+  if (ended && element.checkVisibility() && !document.hidden) trigger("tick");
+};
+setInterval(ask, 15000);
+document.addEventListener("visibilitychange", ask);
 
 // A working board gets news every second. Silence means that the connection or the server is gone:
 // say so, ask until it answers, and come back to the same board.
