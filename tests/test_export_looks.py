@@ -148,6 +148,16 @@ def test_a_texture_that_cannot_be_read_is_left_out_and_told(made, form):
     assert any("texture could not be read" in note for note in found["notes"])
 
 
+@pytest.mark.parametrize("packing", ["meshopt", "draco"])
+def test_packed_colours_of_vertices_are_read_as_they_were(made, packing):
+    """Whole numbers that stand for colours in a packed file are shares of the brightest, so they are the same."""
+    before, after = (
+        Glb(path).scene().surfaces[0].attributes["COLOR_0"].mean(axis=0)
+        for path in (made(sample("coloured vertices"), "glb", size=1, **how)[1] for how in ({}, {"packing": packing}))
+    )
+    assert after == pytest.approx(before, abs=0.01)
+
+
 @pytest.mark.parametrize("image", [{}, {"bufferView": 99}, "none"], ids=str)
 def test_a_picture_that_is_not_there_keeps_no_glb_from_being_made(made, image):
     """A texture whose bytes are nowhere becomes one white pixel, and a note says that it could not be read."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -117,3 +118,15 @@ def test_walls_that_are_too_thin_are_told(tmp_path, wall, ready):
     found = checked(faulty.thin_cup(wall), tmp_path / "model.glb")
     assert found["ready"] == ready
     assert ready or "of its walls are thinner than 0.8 mm" in " ".join(found["problems"])
+
+
+def test_a_heap_of_faces_is_judged_in_good_time(tmp_path):
+    """Faces that hang together nowhere have as many holes, which are told and not closed one by one."""
+    chance = np.random.default_rng(0)
+    corners = chance.normal(size=(20_000, 1, 3)) + 0.1 * chance.normal(size=(20_000, 3, 3))
+    heap = trimesh.Trimesh(corners.reshape(-1, 3), np.arange(60_000).reshape(-1, 3), process=False)
+    began = time.process_time()
+    found = checked(heap, tmp_path / "model.glb")
+    assert time.process_time() - began < 10
+    assert "It has 20,000 holes: fix before printing." in found["problems"]
+    assert "It is still not closed: a new skin may help." in found["mended"]["steps"]

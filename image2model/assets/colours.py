@@ -60,21 +60,32 @@ def base_colour(glb: Glb, surface: Surface, corners: Integers, weights: Floats) 
     """Linear colour and opacity (4, points) before any light."""
     look = surface.material.get("pbrMetallicRoughness", {})
     texture = look.get("baseColorTexture") or {}
-    image = _known_texture(glb, texture) if places(surface, texture) is not None else None
+    image = _known_texture(glb, texture) if coordinates(surface, texture) is not None else None
     painted = surface.attributes.get("COLOR_0")
     plain = (GREY, GREY, GREY, 1) if image is None and painted is None else (1, 1, 1, 1)
     colour = np.empty((4, corners.shape[1]), np.float32)
     colour.T[:] = look.get("baseColorFactor", plain)
     if image is not None:
-        colour *= textured(glb, surface, texture, corners, weights)
+        colour *= _painted(glb, surface, texture, corners, weights)
     if painted is not None:
         colour[: painted.shape[1]] *= blend(painted, corners, weights)
     return colour
 
 
-def textured(glb: Glb, surface: Surface, texture: dict[str, Any], corners: Integers, weights: Floats) -> Floats:
+def glow(glb: Glb, surface: Surface, corners: Integers, weights: Floats) -> Floats:
+    """The light (3, points) that a surface gives by itself; (3, 1) where it is the same everywhere."""
+    material = surface.material
+    strength = material.get("extensions", {}).get("KHR_materials_emissive_strength", {}).get("emissiveStrength", 1)
+    everywhere = np.array(material.get("emissiveFactor", (0, 0, 0)), np.float32).reshape(3, 1) * np.float32(strength)
+    texture = material.get("emissiveTexture")
+    if not texture or not everywhere.any():
+        return everywhere
+    return everywhere * _painted(glb, surface, texture, corners, weights)[:3]
+
+
+def _painted(glb: Glb, surface: Surface, texture: dict[str, Any], corners: Integers, weights: Floats) -> Floats:
     """Linear colour and opacity (4, points) of a texture; white where it cannot be read or has no place there."""
-    image, uvs = _known_texture(glb, texture), places(surface, texture)
+    image, uvs = _known_texture(glb, texture), coordinates(surface, texture)
     if image is None or uvs is None:
         return np.ones((4, 1), np.float32)
     return _sampled(image, transformed(blend(uvs, corners, weights), texture), _wraps(glb, texture))
@@ -112,8 +123,8 @@ def _wraps(glb: Glb, texture: dict[str, Any]) -> tuple[int, int]:
     return sampler.get("wrapS", REPEAT), sampler.get("wrapT", REPEAT)
 
 
-def places(surface: Surface, texture: dict[str, Any]) -> Floats | None:
-    """The coordinates (vertices, 2) that a reference to a texture uses: KHR_texture_transform may name others."""
+def coordinates(surface: Surface, texture: dict[str, Any]) -> NDArray[Any] | None:
+    """The texture coordinates (vertices, 2) that a material's reference to a texture is for, untransformed."""
     transform = texture.get("extensions", {}).get("KHR_texture_transform", {})
     return surface.attributes.get(f"TEXCOORD_{transform.get('texCoord', texture.get('texCoord', 0))}")
 

@@ -36,6 +36,8 @@ LOOSE = 0.05
 """Pieces smaller than this share of the longest side are loose bits."""
 SMALL_HOLE, FLAT_HOLE = 0.2, 0.02
 """Holes up to this share of the longest side are closed, and larger ones whose rims lie as flat as this."""
+MOST_HOLES = 3000
+"""A mesh of more holes than this is no surface with holes but a heap of faces, and takes minutes to close."""
 SKIN_CELLS, SKIN_FACES = (160, 157, 163, 149, 171, 128, 96), 100_000
 """Grids for a new skin, tried until one closes: where two parts of a skin touch in one line, another grid helps."""
 FLAT = "It is flat: it has no thickness, so there is nothing to print."
@@ -217,12 +219,14 @@ def _turned_alike(positions: Floats, faces: Integers) -> tuple[Mesh, str]:
 
 def _holes_closed(positions: Floats, faces: Integers) -> tuple[Mesh, str]:
     """Close each hole that is small or flat."""
-    longest = _longest(positions, faces)
-    return _capped(positions, faces, [rim for rim in rims(faces) if _safe_to_close(positions[rim], longest)])
+    longest, holes = _longest(positions, faces), rims(faces)
+    few = len(holes) <= MOST_HOLES
+    return _capped(positions, faces, [rim for rim in holes if few and _safe_to_close(positions[rim], longest)])
 
 
 def _all_holes_closed(positions: Floats, faces: Integers) -> tuple[Mesh, str]:
-    return _capped(positions, faces, rims(faces))
+    holes = rims(faces)
+    return _capped(positions, faces, holes if len(holes) <= MOST_HOLES else [])
 
 
 def _longest(positions: Floats, faces: Integers) -> float:

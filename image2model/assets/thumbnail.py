@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .colours import base_colour, blend, textured, to_srgb
+from .colours import base_colour, blend, glow, to_srgb
 from .facts import vertices_of
 from .glb import Floats, Glb, Integers, Scene, Surface
 from .raster import Raster
@@ -162,7 +162,7 @@ def _shaded(glb: Glb, scene: Scene, surface: Surface, points: Points, camera: Fl
     if "KHR_materials_unlit" not in surface.material.get("extensions", {}):
         normals = _normals(scene, surface, corners, points.weights)
         _light(colour, camera @ normals)
-        colour[:3] += _glow(glb, surface, corners - surface.first_vertex, points.weights)
+        colour[:3] += glow(glb, surface, corners - surface.first_vertex, points.weights)
     shaded = np.empty_like(colour)
     shaded[3] = _opacity(colour[3], surface.material)
     shaded[:3] = to_srgb(colour[:3]) * shaded[3]
@@ -193,15 +193,6 @@ def _light(colour: Floats, normals: Floats) -> None:
     colour[:3] += np.float32(0.2) * rim
     over = np.maximum(colour[:3] - np.float32(SHOULDER), 0)
     colour[:3] += np.float32(1 - SHOULDER) * -np.expm1(over / np.float32(SHOULDER - 1)) - over
-
-
-def _glow(glb: Glb, surface: Surface, corners: Integers, weights: Floats) -> Floats:
-    """The light (3, points) that a surface gives by itself; (3, 1) where it is the same everywhere."""
-    material = surface.material
-    strength = material.get("extensions", {}).get("KHR_materials_emissive_strength", {}).get("emissiveStrength", 1)
-    glow = np.array(material.get("emissiveFactor", (0, 0, 0)), np.float32).reshape(3, 1) * np.float32(strength)
-    texture = material.get("emissiveTexture")
-    return glow * textured(glb, surface, texture, corners, weights)[:3] if texture and glow.any() else glow
 
 
 def _opacity(alpha: Floats, material: dict[str, Any]) -> Floats | float:

@@ -14,7 +14,7 @@ from scipy.spatial import KDTree
 from ...errors import Unavailable
 from ...files import write_whole
 from ..colours import to_linear
-from ..facts import Closure, closure, rounded, weld_numbers
+from ..facts import WELD_STEPS, Closure, closure, rounded, weld_numbers
 from ..glb import Floats, Glb, Scene, Surface
 from ..printing import mended, print_check
 from . import readers
@@ -74,6 +74,8 @@ def export(glb: Path, choice: Wanted, target: Path, stem: str) -> dict[str, Any]
     opened = Glb(glb)
     whole = opened.scene()
     scene = compact(whole)
+    if choice.measure == "height" and choice.size_mm and not _has_height(scene):
+        raise Unavailable("no_height", "It lies flat and has no height.", "Say how long its longest side is to be.")
     before, notes = len(whole.faces), _flat_faces(len(whole.faces) - len(scene.faces))
     if choice.repair != "none":
         scene, mends = _mended(opened, scene, choice.of(_extents(scene)))
@@ -122,6 +124,11 @@ def _remarks(scene: Scene, choice: Wanted, looks: list[Paint]) -> list[str]:
 
 def _extents(scene: Scene) -> Floats:
     return np.asarray(np.ptp(scene.positions, axis=0))
+
+
+def _has_height(scene: Scene) -> bool:
+    extents = _extents(scene)
+    return bool(extents[1] * WELD_STEPS > extents.max())
 
 
 def _verdict(scene: Scene, choice: Wanted, found: Closure) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -18,7 +19,12 @@ from .solids import lines
 
 
 def obj(scene: Scene, looks: list[Paint], stem: str) -> bytes:
-    """A zip of `stem`.obj, `stem`.mtl and the textures of the base colours; `looks` has one for each surface."""
+    """A zip of an OBJ, its MTL and the textures of the base colours, called `stem` in one word.
+
+    `looks` has one for each surface. Many readers end a name at a space, or take what follows for an option or a
+    comment.
+    """
+    stem = re.sub(r"[^\w.-]", "_", stem)
     names = file_names([look.picture for look in looks], f"{stem}-")
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED, compresslevel=4) as archive:

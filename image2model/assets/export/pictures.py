@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..colours import MOST_PIXELS, TO_LINEAR, places, to_srgb, transformed
+from ..colours import MOST_PIXELS, TO_LINEAR, coordinates, to_srgb, transformed
 from ..glb import Floats, Glb, Scene, Surface
 
 ENDINGS = {"JPEG": "jpg", "PNG": "png"}
@@ -74,7 +74,7 @@ def tinted(picture: Picture, tint: tuple[float, ...]) -> Picture:
 def _paint(glb: Glb, surface: Surface, known: dict[Any, Picture | None]) -> Paint:
     look = surface.material.get("pbrMetallicRoughness", {})
     texture = look.get("baseColorTexture", {})
-    uvs = places(surface, texture)
+    uvs = coordinates(surface, texture)
     number = str(texture.get("index"))
     if texture and uvs is not None and number not in known:
         known[number] = _texture(glb, texture)
