@@ -58,6 +58,46 @@ async def test_a_killed_app_goes_on_and_the_open_page_comes_back(chromium: Brows
     assert await asyncio.to_thread(app.stop) == 0
 
 
+async def test_what_is_not_yet_sent_outlives_a_lost_connection(chromium: Browser, tmp_path: Path):
+    """Pictures, generator and options are there again when the app is back; what was sent is not offered once more."""
+    fal = {"FAL_KEY": "a-key-of:nobody-at-all", "FAL_HOST": "http://127.0.0.1:9", "GENERATOR": "local"}
+    app = await asyncio.to_thread(App(tmp_path, **fal).start)
+    context = await chromium.new_context()
+    page = await opened(await context.new_page(), app.url)
+    await page.locator("#example-images button").first.click()
+    await expect(page.locator("#generate")).to_contain_text("Make 1")
+    await drop(page, PHOTOGRAPHS[1])
+    await page.locator("#generator label", has=page.locator("[value=trellis]")).click()
+    await page.click("#options > button")
+    await page.locator("#face-limit input").fill("5000")
+    await page.locator("#sent-choice label").last.click()
+    await expect(page.locator("#cost")).to_contain_text("2 images")
+
+    app.kill()
+    for tab in ("Library", "Create"):  # so that it is noticed
+        await page.get_by_role("tab", name=tab).click()
+    await expect(page.locator(".toast-body").first).to_be_visible()
+    async with page.expect_navigation():
+        await asyncio.to_thread(app.start)
+    await expect(page.locator("#generate")).to_have_text("Make 2 3D models")
+    await expect(page.locator("#images .thumbnail-item")).to_have_count(2)
+    await expect(page.locator("#cutouts img")).to_have_count(2)
+    await expect(page.locator("#generator input[value=trellis]")).to_be_checked()
+    await expect(page.locator("#sent-choice label.selected")).to_contain_text("cut out")
+    await page.click("#options > button")
+    await expect(page.locator("#face-limit input")).to_have_value("5000")
+    await expect(page.locator("#option-trellis-mesh_simplify")).to_be_visible()
+
+    await page.click("#generate")
+    await expect(page.locator(".job-card")).to_have_count(2)
+    await page.reload()
+    await expect(page.locator(".job-card")).to_have_count(2)
+    await expect(page.locator("#generator input[value=trellis]")).to_be_checked()
+    await expect(page.locator("#generate")).to_have_text("Add pictures first")
+    await context.close()
+    assert await asyncio.to_thread(app.stop) == 0
+
+
 def more(folder: Path, number: int) -> Path:
     """One of the photographs once more under another name."""
     original = PHOTOGRAPHS[number % len(PHOTOGRAPHS)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
@@ -134,6 +135,16 @@ class Create:
         return [self.generator, self.face_limit, *self.options.components]
 
     @property
+    def _kept(self) -> list[Any]:
+        """What a reload of the page does not take away: all that is chosen, but for the key."""
+        return [self.images, self.inputs.sent, *self._control_inputs]
+
+    def _draft(self, step: str) -> dict[str, Any]:
+        """A step of `draft.js`, which never asks the server."""
+        names = json.dumps([component.elem_id for component in self._kept])
+        return {"fn": None, "inputs": self._kept, "js": f"(...values) => draft.{step}({names}, ...values)"}
+
+    @property
     def _board_outputs(self) -> list[Any]:
         return [self.board, self.actions, self.download, self.retry, self.cancel]
 
@@ -145,13 +156,16 @@ class Create:
             "concurrency_id": "price", "concurrency_limit": 1,  # the last one asked for is the last one told
             **LAST,
         }  # fmt: skip
+        keep, send, recall = (self._draft(step) for step in ("keep", "send", "recall"))
         cutouts, sides = self.inputs.looking(self.images), self.sides.showing(self.images, self.generator)
         uploaded = self.images.upload(self.look, self.images, [self.images, self.refused], **EACH)
         example = self.examples.select(None, [self.images, self.examples], self.images, js=self._add_example)
         for filled in (uploaded, example):  # a gallery's first filling is not told as a change
-            filled.then(**price).then(**sides).then(**cutouts)
-        for step in (price, sides, cutouts):
+            filled.then(**keep).then(**price).then(**sides).then(**cutouts)
+        for step in (keep, price, sides, cutouts):
             gr.on([self.images.change, self.images.delete], **step)
+        for component in self._kept[1:]:
+            component.change(**keep)
         self.sides.shown.input(**self.sides.deciding(self.images, self.generator)).then(**price)
         chosen = self.generator.change(self.choose, self.generator, [self.face_limit, *self.options.groups], **HIDDEN)
         chosen.then(**sides).then(**price)
@@ -172,16 +186,21 @@ class Create:
             [self.batch, self.result],
             concurrency_limit=20, show_progress="minimal", show_progress_on=self.generate, api_visibility="private",
         )  # fmt: skip
-        submitted.success(None, self.batch, None, js=SET_ADDRESS)
+        submitted.success(**send).then(None, self.batch, None, js=SET_ADDRESS)
         submitted.success(None, None, None, js=PAUSE)
         submitted.success(**watch)
         demo.load(self.load, self.visitor, [self.visitor, self.batch], **HIDDEN).then(**watch)
-        demo.load(self.offer, [self.generator, self.key], self.generator, **HIDDEN).then(**price)
+        recalled = demo.load(**recall, outputs=self._kept)
+        recalled = recalled.then(self.offer, [self.generator, self.key], self.generator, **HIDDEN).then(**price)
+        recalled.then(self.choose, self.generator, [self.face_limit, *self.options.groups], **HIDDEN)
+        recalled.then(**sides).then(**cutouts)
         self.board.tick(**watch)
         self.retry.click(self.again, [self.batch, self.key], None, **HIDDEN).success(**watch)
         self.board.input(self.again_one, [self.batch, self.key], None, **EACH).success(**watch)
         keyed.then(self.give_key, [self.batch, self.key], None, **HIDDEN)
-        self.board.edit(self.put_back, [self.batch, self.images], self.images, **HIDDEN).then(**price).then(**sides)
+        self.board.edit(self.put_back, [self.batch, self.images], self.images, **HIDDEN).then(**keep).then(
+            **price
+        ).then(**sides)
         self.cancel.click(self.stop, self.batch, None, **HIDDEN)
         self.share.click(None, self.batch, None, js=COPY_LINK)
         anew = self.anew.click(
@@ -189,7 +208,7 @@ class Create:
             [self.batch, self.images, self.sides.decided, self.refused, self.result, *self._board_outputs], **HIDDEN,
         )  # fmt: skip
         anew.then(None, self.batch, None, js=SET_ADDRESS)
-        anew.then(**price).then(**sides).then(**cutouts)  # a gallery that is emptied is not told as a change
+        anew.then(**keep).then(**price).then(**sides).then(**cutouts)  # an emptied gallery is not told as a change
         opened = [self.result, self.facts, self.take_home, *self.viewer.place]
         self.board.select(self.open_result, self.batch, opened, **EACH).then(**self.viewer.drawing)
         self.viewer.connect()
