@@ -149,6 +149,11 @@ def test_faces_with_invalid_vertices_are_left_out_and_told(saved):
     assert thumbnail(saved(glb(document, points)))
 
 
+def test_what_has_no_area_is_not_closed(saved):
+    """Faces that are all at one place enclose nothing."""
+    assert facts(saved(triangle(nodes=[{"mesh": 0, "scale": [0, 0, 0]}]))).watertight is False
+
+
 def test_points_and_lines_beside_a_surface_are_told(saved):
     """They are neither counted nor exported, so a person is told of them."""
     attributes = {"POSITION": 0}

@@ -85,13 +85,13 @@ class Closure:
 
     @property
     def watertight(self) -> bool:
-        """Each edge joins exactly two faces."""
-        return not self.open_edges and not self.nonmanifold_edges
+        """It has edges, and each joins exactly two faces."""
+        return self.parts > 0 and not self.open_edges and not self.nonmanifold_edges
 
     @property
     def solid(self) -> bool:
         """It has an inside: volume and genus mean something."""
-        return self.watertight and self.consistent and self.parts > 0
+        return self.watertight and self.consistent
 
 
 def facts(glb: Path) -> Facts:
