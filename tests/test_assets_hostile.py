@@ -150,6 +150,20 @@ def test_faces_with_invalid_vertices_are_left_out_and_told(saved):
     assert thumbnail(saved(glb(document, points)))
 
 
+def test_what_has_no_area_is_not_closed(saved):
+    """Faces that are all at one place enclose nothing."""
+    assert facts(saved(triangle(nodes=[{"mesh": 0, "scale": [0, 0, 0]}]))).watertight is False
+
+
+def test_points_and_lines_beside_a_surface_are_told(saved):
+    """They are neither counted nor exported, so a person is told of them."""
+    attributes = {"POSITION": 0}
+    both = triangle(meshes=[{"primitives": [{"attributes": attributes}, {"attributes": attributes, "mode": 1}]}])
+    assert facts(saved(both)).faces == 1
+    assert "It has points or lines too: only its surface is looked at and exported." in facts(saved(both)).warnings
+    assert not any("points" in warning for warning in facts(saved(WHOLE)).warnings)
+
+
 def test_sparse_accessors_are_read(saved):
     """Values that a sparse accessor replaces are the ones that count."""
     binary = CORNERS + struct.pack("<I3f", 1, 9, 0, 0)

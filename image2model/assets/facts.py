@@ -20,7 +20,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
 from .colours import MOST_PIXELS
-from .glb import Floats, Glb, Integers, Scene
+from .glb import SURFACES, TRIANGLES, Floats, Glb, Integers, Scene
 from .shells import shells
 from .unpack import DRACO, MESHOPT
 
@@ -94,13 +94,13 @@ class Closure:
 
     @property
     def watertight(self) -> bool:
-        """Each edge joins exactly two faces."""
-        return not self.open_edges and not self.nonmanifold_edges
+        """It has edges, and each joins exactly two faces."""
+        return self.parts > 0 and not self.open_edges and not self.nonmanifold_edges
 
     @property
     def solid(self) -> bool:
         """It has an inside: volume and genus mean something."""
-        return self.watertight and self.consistent and self.parts > 0
+        return self.watertight and self.consistent
 
 
 def facts(glb: Path) -> Facts:
@@ -320,17 +320,20 @@ def _left_out(glb: Glb) -> dict[str, bool]:
     """What a file may have that we do not read, each with whether it has."""
     needed = [str(name)[:MOST_LETTERS] for name in glb.list("extensionsRequired")]
     unknown = sorted({name for name in needed if not name.startswith(KNOWN)} - {INSTANCES})[:3]
+    primitives = _primitives(glb)
     return {
         "It moves: its animation is left out of exports.": bool(glb.list("animations")),
         "It has a skeleton: exports have the pose that it was made in.": bool(glb.list("skins")),
-        "It can change its form (morph targets): exports have it at rest.": _morphs(glb),
+        "It can change its form (morph targets): exports have it at rest.":
+            any(bool(one.get("targets")) for one in primitives),
+        "It has points or lines too: only its surface is looked at and exported.":
+            any(one.get("mode", TRIANGLES) not in SURFACES for one in primitives),
         f"It repeats parts ({INSTANCES}): each is here, and in exports, only once.":
             INSTANCES in glb.list("extensionsUsed") or INSTANCES in needed,
         f"It needs {', '.join(unknown)}, unknown here: something may be missing or look different.": bool(unknown),
     }  # fmt: skip
 
 
-def _morphs(glb: Glb) -> bool:
+def _primitives(glb: Glb) -> list[dict[str, Any]]:
     lists = [mesh.get("primitives") for mesh in glb.list("meshes") if isinstance(mesh, dict)]
-    primitives = [one for some in lists if isinstance(some, list) for one in some]
-    return any(isinstance(one, dict) and bool(one.get("targets")) for one in primitives)
+    return [one for some in lists if isinstance(some, list) for one in some if isinstance(one, dict)]

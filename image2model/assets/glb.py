@@ -28,7 +28,7 @@ MAX_ELEMENTS = 30_000_000
 MAX_FACES = 8_000_000
 COMPONENTS = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
-TRIANGLES, STRIP, FAN = 4, 5, 6
+TRIANGLES, STRIP, FAN = SURFACES = (4, 5, 6)
 KINDS: dict[str, Any] = {
     "extensions": dict, "emissiveFactor": list, "emissiveTexture": dict, "alphaCutoff": (int, float),
 }  # fmt: skip
@@ -207,7 +207,7 @@ class Glb:
     def _triangles(self, primitive: dict[str, Any]) -> Integers:
         """(faces, 3) indices of a primitive; none for points and lines."""
         mode = primitive.get("mode", TRIANGLES)
-        if mode not in (TRIANGLES, STRIP, FAN) or "POSITION" not in primitive.get("attributes", {}):
+        if mode not in SURFACES or "POSITION" not in primitive.get("attributes", {}):
             return np.empty((0, 3), np.intp)
         if "indices" in primitive:
             indices = self.accessor(primitive["indices"])

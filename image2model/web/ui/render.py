@@ -191,7 +191,9 @@ def _fact_rows(view: Mapping[str, Any], job: Mapping[str, Any]) -> list[tuple[st
 
 
 def _why_open(known: Mapping[str, Any]) -> str:
-    return "no, it has openings" if known.get("holes") else "no, faces meet three to an edge"
+    if known.get("holes"):
+        return "no, it has openings"
+    return "no, edges join more than two faces" if known.get("nonmanifold_edges") else "no"
 
 
 def _textures(sizes: Sequence[Sequence[int]]) -> str:
