@@ -175,6 +175,20 @@ async def test_arrows_move_the_choice_of_what_is_sent(app: App, page: Page):
     await expect(page.locator("#sent-choice label.selected")).to_have_text("Only the subject, cut out")
 
 
+@pytest.mark.parametrize("page", [PHONE, DESK], indirect=True, ids=["phone", "desk"])
+async def test_many_pictures_leave_room_for_the_rest(app: App, page: Page):
+    """No picture is cut off at the side, and the subjects of many take no more height than some rows."""
+    await opened(page, app.url)
+    await drop(page, *({"name": f"{n}.png", "mimeType": "image/png", "buffer": encoded(photo())} for n in range(20)))
+    await expect(page.locator("#cutouts li")).to_have_count(20)
+    shown = page.locator("#images .thumbnail-item")
+    await expect(shown).to_have_count(20)
+    box = await page.locator("#images").bounding_box()
+    for one in (await shown.nth(3).bounding_box(), await shown.nth(19).bounding_box()):
+        assert one["x"] + one["width"] <= box["x"] + box["width"]
+    assert (await page.locator(".cutouts").bounding_box())["height"] <= 240
+
+
 async def test_no_quick_press_of_an_example_is_lost(app: App, page: Page):
     """Examples pressed one right after the other are all taken; they are shown from where nothing is swept away."""
     await opened(page, app.url)

@@ -186,8 +186,8 @@ class Create:
             [self.batch, self.result],
             concurrency_limit=20, show_progress="minimal", show_progress_on=self.generate, api_visibility="private",
         )  # fmt: skip
-        submitted.success(**send).then(None, self.batch, None, js=SET_ADDRESS)
         submitted.success(None, None, None, js=PAUSE)
+        submitted.success(**send).then(None, self.batch, None, js=SET_ADDRESS)
         submitted.success(**watch)
         demo.load(self.load, self.visitor, [self.visitor, self.batch], **HIDDEN).then(**watch)
         recalled = demo.load(**recall, outputs=self._kept)
