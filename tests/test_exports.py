@@ -28,6 +28,7 @@ from image2model.errors import GenerationFailed, OptionRefused, Unavailable
 from tests import local_shapes, meshes
 from tests.fal_files import box_glb
 from tests.pictures import encoded, photo
+from tests.samples import ten
 
 
 def coloured() -> trimesh.Trimesh:
@@ -258,6 +259,14 @@ def test_a_closed_mesh_stays_closed_under_a_face_limit(made, name, form, limit):
     assert found["notes"] == []
     assert limit * 0.9 < found["faces"] <= limit
     assert form == "stl" or (facts(path).watertight and facts(path).textures)
+
+
+@pytest.mark.parametrize(("limit", "lost"), [(100, 0.5), (300, 0.2)])
+def test_a_small_face_limit_is_kept_whatever_the_normals(made, limit, lost):
+    """Where texture and shading leave no face to spare they count less, and the shape is kept."""
+    found, path = made(ten("Khronos's duck"), "glb", face_limit=limit)
+    assert (found["faces"] <= limit, found["closed"], found["notes"]) == (True, True, [])
+    assert facts(path).volume == pytest.approx(1.196, rel=lost)
 
 
 def test_a_face_limit_that_opens_a_mesh_is_told(made, monkeypatch):
