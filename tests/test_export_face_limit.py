@@ -13,6 +13,7 @@ from image2model.assets.facts import facts
 from tests import meshes
 from tests.exporting import sample
 from tests.pictures import photo
+from tests.samples import ten
 
 
 def test_a_face_limit_is_kept_with_the_texture_in_its_place(made):
@@ -34,6 +35,14 @@ def test_a_face_limit_is_kept_where_a_texture_is_repeated_many_times(made):
     found, _ = made(ball.export(file_type="glb"), "glb", face_limit=200)
     assert found["faces"] <= 200
     assert found["notes"] == []
+
+
+@pytest.mark.parametrize(("limit", "lost"), [(100, 0.5), (300, 0.2)])
+def test_a_small_face_limit_is_kept_whatever_the_normals(made, limit, lost):
+    """Where texture and shading leave no face to spare they count less, and the shape is kept."""
+    found, path = made(ten("Khronos's duck"), "glb", face_limit=limit)
+    assert (found["faces"] <= limit, found["closed"], found["notes"]) == (True, True, [])
+    assert facts(path).volume == pytest.approx(1.196, rel=lost)
 
 
 @pytest.mark.parametrize("limit", [100, 1000, 5000])
