@@ -147,6 +147,15 @@ async def drop(page: Page, *files: Path | Mapping[str, Any]) -> None:
     await expect(page.locator("#generate")).to_contain_text("Make", timeout=SLOW)
 
 
+async def sign_in(page: Page, key: str = ADMIN_KEY) -> None:
+    """Enter a key in the Admin tab, no sooner than a person can: as Gradio shows a box it may empty it once more."""
+    await page.get_by_role("tab", name="Admin").click()
+    await expect(page.locator("#admin-key input")).to_be_visible()
+    await page.wait_for_timeout(500)
+    await page.locator("#admin-key input").fill(key)
+    await page.click("#admin-enter")
+
+
 async def settled(page: Page) -> Locator:
     """The board, when its batch is finished."""
     board = page.locator("#board .board[data-batch]:not([data-state=working])")

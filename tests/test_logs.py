@@ -225,10 +225,14 @@ def test_broken_files_are_read_as_far_as_they_go(tmp_path, file):
 def test_the_running_app_says_everything_in_one_form(app: App):
     """Files and output have the same lines and nothing else; a failing handler of Gradio's is told under its id."""
     stolen = {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}
-    calls, own = f"{app.url}/gradio_api/call/generate", {"X-Correlation-ID": "a-thief"}
+    queue, own = f"{app.url}/gradio_api/queue", {"X-Correlation-ID": "a-thief"}
+    page = httpx.get(f"{app.url}/config").json()
+    images = next(one["id"] for one in page["components"] if one["props"].get("elem_id") == "images")
+    handler = next(one["id"] for one in page["dependencies"] if one["inputs"] == [images] and one["backend_fn"])
     earlier = len(app.log.read_text().splitlines())  # other tests' calls of this app fail too
-    call = httpx.post(calls, json={"data": [stolen, "local", None, None]}, headers=own).json()
-    assert "event: error" in httpx.get(f"{calls}/{call['event_id']}").text
+    call = {"data": [[{"image": stolen, "caption": None}]], "fn_index": handler, "session_hash": "a-thief"}
+    httpx.post(f"{queue}/join", json=call, headers=own).raise_for_status()
+    assert '"success":false' in httpx.get(f"{queue}/data", params={"session_hash": "a-thief"}).text
     written = [json.loads(line) for line in reading.lines(app.data / "logs")]
     assert all(list(entry)[:4] == ["timestamp", "level", "logger", "event"] for entry in written)
     output = app.log.read_text().splitlines()

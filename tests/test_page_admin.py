@@ -15,7 +15,7 @@ from playwright.async_api import Browser, Locator, Page, expect
 
 from image2model.ops.health import Component
 from image2model.web.ui.admin import plots, words
-from tests.browser import ADMIN_KEY, ROOT, SLOW, App, Watch, opened, overflow
+from tests.browser import ROOT, SLOW, App, Watch, opened, overflow, sign_in
 from tests.fal_server import KEY, FalServer, Fault
 from tests.hub_sign_in import SECRET, HubSignIn, session
 
@@ -52,9 +52,7 @@ def submit(app: App, generator: str) -> None:
 async def signed_in(page: Page, app: App) -> None:
     """The tab, opened with the key."""
     await opened(page, app.url)
-    await page.get_by_role("tab", name="Admin").click()
-    await page.locator("#admin-key input").fill(ADMIN_KEY)
-    await page.click("#admin-enter")
+    await sign_in(page)
     await expect(page.locator("#admin-numbers .numbers")).to_be_visible()
 
 

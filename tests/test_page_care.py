@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from playwright.async_api import Page, Route, expect
 
-from tests.browser import ADMIN_KEY, ROOT, App, drop, opened, overflow, settled
+from tests.browser import ADMIN_KEY, ROOT, App, drop, opened, overflow, settled, sign_in
 from tests.conftest import DESK, PHONE
 from tests.pictures import encoded, photo
 
@@ -66,9 +66,7 @@ async def test_every_state_fits_its_window_and_can_be_read(app: App, page: Page,
     await page.get_by_role("tab", name="Library").click()
     await expect(page.locator(".shelf-card")).to_have_count(1)
     await fits(page)
-    await page.get_by_role("tab", name="Admin").click()
-    await page.locator("#admin-key input").fill(ADMIN_KEY)
-    await page.click("#admin-enter")
+    await sign_in(page)
     await expect(page.locator("#admin-board")).to_be_visible()
     await fits(page)
 
@@ -220,11 +218,8 @@ async def test_admin_is_closed_without_its_key(app: App, page: Page):
     await page.click("#generate")
     await settled(page)
     mine = page.url.rpartition("batch=")[2]
-    await page.get_by_role("tab", name="Admin").click()
-    await expect(page.locator("#admin-board")).to_be_hidden()
     for wrong in ("", "guess"):
-        await page.locator("#admin-key input").fill(wrong)
-        await page.click("#admin-enter")
+        await sign_in(page, wrong)
         await expect(page.locator(".toast-body").last).to_contain_text("not the admin key")
         await expect(page.locator("#admin-board")).to_be_hidden()
     await page.route("**/queue/join*", late)
