@@ -114,6 +114,7 @@ class Create:
 
     def _build_results(self) -> None:
         self.batch = gr.Textbox(visible="hidden", elem_id="batch-id")
+        self.recalled = gr.Textbox(visible="hidden", elem_id="recalled")
         self.board = html(READY, elem_id="board", js_on_load=(STATIC / "board.js").read_text())
         with gr.Row(elem_id="actions", visible=False) as self.actions:
             self.download = gr.Button(
@@ -136,7 +137,7 @@ class Create:
 
     @property
     def _kept(self) -> list[Any]:
-        """What a reload of the page does not take away: all that is chosen, but for the key."""
+        """What a reload of the page does not take away where pictures are not yet sent: all but the key."""
         return [self.images, self.inputs.sent, *self._control_inputs]
 
     def _draft(self, step: str) -> dict[str, Any]:
@@ -190,10 +191,11 @@ class Create:
         submitted.success(**send).then(None, self.batch, None, js=SET_ADDRESS)
         submitted.success(**watch)
         demo.load(self.load, self.visitor, [self.visitor, self.batch], **HIDDEN).then(**watch)
-        recalled = demo.load(**recall, outputs=self._kept)
-        recalled = recalled.then(self.offer, [self.generator, self.key], self.generator, **HIDDEN).then(**price)
-        recalled.then(self.choose, self.generator, [self.face_limit, *self.options.groups], **HIDDEN)
-        recalled.then(**sides).then(**cutouts)
+        recalled = demo.load(**recall, outputs=[*self._kept, self.recalled])
+        recalled.then(self.offer, [self.generator, self.key], self.generator, **HIDDEN).then(**price)
+        self.recalled.change(self.choose, self.generator, [self.face_limit, *self.options.groups], **HIDDEN).then(
+            **sides
+        ).then(**price).then(**cutouts)
         self.board.tick(**watch)
         self.retry.click(self.again, [self.batch, self.key], None, **HIDDEN).success(**watch)
         self.board.input(self.again_one, [self.batch, self.key], None, **EACH).success(**watch)

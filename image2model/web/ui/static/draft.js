@@ -1,4 +1,5 @@
-// What is chosen and not yet sent outlives a reload of this tab: the page reloads when a lost connection is back.
+// Pictures not yet sent, and what is chosen for them, outlive a reload of this tab: the page reloads when a lost
+// connection is back.
 window.draft = (() => {
   const PLACE = "image2model-draft";
   let sent = []; // paths of pictures
@@ -21,16 +22,16 @@ window.draft = (() => {
     sent = (images ?? []).map((one) => one.image.path);
     keep(names, images, ...values);
   };
+  // What was kept, and that it was, where there are pictures; else nothing is touched.
   const recall = async (names) => {
     let kept = {};
     try {
       kept = JSON.parse(sessionStorage.getItem(PLACE)) ?? {};
     } catch {}
     const pictures = await there(kept[names[0]] ?? []);
-    return names.map((name, number) => {
-      const value = number ? kept[name] : pictures.length ? pictures : undefined;
-      return value === undefined ? { __type__: "update" } : value;
-    });
+    const same = { __type__: "update" };
+    if (!pictures.length) return [...names, "recalled"].map(() => same);
+    return [pictures, ...names.slice(1).map((name) => kept[name] ?? same), "yes"];
   };
   return { keep, send, recall };
 })();
