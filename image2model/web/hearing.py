@@ -4,6 +4,9 @@ Gradio's clients read all answers from one stream, which the server ends when ev
 read that end it takes the stream for open, and what it asks for meanwhile is answered where nobody listens (gradio
 6.31). A client that has read it hangs up; so the response stays open until then, and so long no client hears that
 something is accepted, whereupon it would look whether its stream is open.
+
+Our own page needs none of this, and its streams say so: it holds the end back by itself (`ui/static/answers.js`), since
+a page that draws a mesh may take longer to read an end than anybody should be kept waiting here.
 """
 
 from __future__ import annotations
@@ -13,10 +16,12 @@ import contextlib
 import json
 
 import gradio as gr
-from starlette.datastructures import QueryParams
+from starlette.datastructures import Headers, QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 STREAM, ASK = "/gradio_api/queue/data", "/gradio_api/queue/join"
+HOLDS = "x-holds-the-end"
+"""The header of a stream whose reader holds its end back."""
 END = b'data: {"msg":"close_stream"'
 LONGEST = 1.0
 """Seconds after which an end counts as read: some proxies do not tell that somebody has hung up."""
@@ -32,7 +37,7 @@ class Heard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request."""
-        if scope["type"] == "http" and scope["path"] == STREAM:
+        if scope["type"] == "http" and scope["path"] == STREAM and HOLDS not in Headers(scope=scope):
             await self._stream(scope, receive, send)
         elif scope["type"] == "http" and scope["path"] == ASK:
             await self._accept(scope, receive, send)

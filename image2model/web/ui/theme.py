@@ -16,7 +16,9 @@ STONE = Color(
     "#faf9f7", "#f3f1ee", "#e6e2dd", "#d3cdc6", "#a8a097", "#6c655d", "#5b554e", "#46413b", "#2c2926", "#1d1b19",
     "#131211", name="stone",
 )  # fmt: skip
-SCRIPTS = [(Path(__file__).parent / "static" / f"{name}.js").read_text() for name in ("draft", "radios", "tabs")]
+SCRIPTS = [
+    (Path(__file__).parent / "static" / f"{name}.js").read_text() for name in ("answers", "draft", "radios", "tabs")
+]
 HEAD = "".join((
     '<meta name="viewport" content="width=device-width, initial-scale=1">',
     *(f"<script>{script}</script>" for script in SCRIPTS),
