@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import io
-import json
-import struct
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ...assets.container import glb_of
 from .solid import Solid
 
 FLOAT, UNSIGNED_INT, UNSIGNED_SHORT = 5126, 5125, 5123
 VERTICES, INDICES = 34962, 34963
 LINEAR, LINEAR_MIPMAP_LINEAR, CLAMP_TO_EDGE = 9729, 9987, 33071
-JSON_CHUNK, BINARY_CHUNK = 0x4E4F534A, 0x004E4942
 
 
 def write_glb(solid: Solid, texture: Image.Image, name: str, quality: int) -> bytes:
@@ -34,9 +32,7 @@ def write_glb(solid: Solid, texture: Image.Image, name: str, quality: int) -> by
     document = _document(solid, name, UNSIGNED_SHORT if short else UNSIGNED_INT)
     views, binary = _views(blocks)
     document["bufferViews"], document["buffers"] = views, [{"byteLength": len(binary)}]
-    text = json.dumps(document, separators=(",", ":")).encode()
-    chunks = _chunk(JSON_CHUNK, text + b" " * (-len(text) % 4)) + _chunk(BINARY_CHUNK, binary)
-    return struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks
+    return glb_of(document, [binary])
 
 
 def _document(solid: Solid, name: str, index_type: int) -> dict[str, Any]:
@@ -98,7 +94,3 @@ def _views(blocks: list[bytes]) -> tuple[list[dict[str, int]], bytes]:
         views.append(view | ({"target": targets[number]} if number < len(targets) else {}))
         binary += block + b"\0" * (-len(block) % 4)
     return views, bytes(binary)
-
-
-def _chunk(kind: int, data: bytes) -> bytes:
-    return struct.pack("<II", len(data), kind) + data
