@@ -213,11 +213,17 @@ def renumbered(faces: Integers) -> tuple[Integers, Integers]:
     return used, numbers[faces]
 
 
+def sides_of(faces: Integers) -> tuple[Integers, Integers, Integers]:
+    """Start and end of each side (3m,) of faces (m, 3), and a number that is the same for sides along one edge."""
+    starts, ends = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
+    return starts, ends, np.minimum(starts, ends) * (int(faces.max(initial=-1)) + 1) + np.maximum(starts, ends)
+
+
 def edges_of(faces: Integers) -> tuple[Integers, Integers, NDArray[np.bool_]]:
     """Edges (e, 2), the number of faces at each, and whether as many faces run along it one way as the other."""
-    starts, ends = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
+    starts, ends, numbers = sides_of(faces)
     span = int(faces.max()) + 1
-    keys = (np.minimum(starts, ends) * span + np.maximum(starts, ends)) * 2 + (starts > ends)
+    keys = numbers * 2 + (starts > ends)
     keys.sort()
     pairs = keys >> 1
     first = np.flatnonzero(np.diff(pairs, prepend=-1))
@@ -228,8 +234,7 @@ def edges_of(faces: Integers) -> tuple[Integers, Integers, NDArray[np.bool_]]:
 
 def pieces(faces: Integers) -> Integers:
     """For each face of a welded mesh the number of its piece, from 0; what meets at a corner alone are two pieces."""
-    starts, ends = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
-    keys = np.minimum(starts, ends) * (int(faces.max(initial=-1)) + 1) + np.maximum(starts, ends)
+    _, _, keys = sides_of(faces)
     order = np.argsort(keys)
     same = np.flatnonzero(np.diff(keys[order]) == 0)
     near = np.stack([order[same], order[same + 1]]) // 3

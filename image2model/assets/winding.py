@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from .facts import sides_of
 from .glb import Integers
 
 
@@ -15,8 +16,7 @@ def astray(faces: Integers) -> NDArray[np.bool_]:
 
     None does where the two sides cannot be told apart, as on a Möbius strip.
     """
-    starts, ends = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
-    keys = np.minimum(starts, ends) * (int(faces.max(initial=-1)) + 1) + np.maximum(starts, ends)
+    starts, _, keys = sides_of(faces)
     order = np.argsort(keys)
     first = np.flatnonzero(np.diff(keys[order], prepend=-1))
     first = first[np.diff(first, append=len(order)) == 2]
