@@ -20,12 +20,12 @@ from typing import Any
 
 from sqlalchemy import insert
 
-from image2model.batches.database import connect
-from image2model.batches.records import JobState, batch_state
-from image2model.batches.store import Store, new_id
-from image2model.batches.tables import batches, events, jobs, ledger, metadata
+from image2model.jobs.db.connection import connect
+from image2model.jobs.db.schema import batches, events, jobs, ledger, metadata
+from image2model.jobs.db.store import Store, new_id
+from image2model.jobs.records import JobState, batch_state
+from image2model.services import Studio
 from image2model.settings import Settings
-from image2model.studio import Studio
 
 FEW, MANY, PER_BATCH, PAGE = 10, 10_000, 5, 10
 DAY = 86400.0

@@ -36,10 +36,10 @@ def mesh(steps: int) -> bytes:
 
 def measure(path: Path) -> dict[str, float]:
     """Seconds for thumbnail, facts, both at once and turntable, and the peak memory in MB, of this process."""
-    from image2model.assets.facts import facts
-    from image2model.assets.report import report
-    from image2model.assets.thumbnail import thumbnail
-    from image2model.assets.turntable import turntable
+    from image2model.mesh.facts import facts
+    from image2model.mesh.render.thumbnail import thumbnail
+    from image2model.mesh.render.turntable import turntable
+    from image2model.mesh.report import report
 
     before = peak_memory()
     report(path, path.with_suffix(".webp"))

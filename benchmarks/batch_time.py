@@ -16,9 +16,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from image2model.files import write_whole
+from image2model.atomic_files import write_whole
+from image2model.services import Picture, Studio
 from image2model.settings import Settings
-from image2model.studio import Picture, Studio
 from tests.scripted import ScriptedGenerator, box_glb
 
 COUNT, ROUNDS = 25, 5

@@ -14,11 +14,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from image2model.batches.records import NewJob
-from image2model.batches.store import Store, new_id
+from image2model.jobs.db.store import Store, new_id
+from image2model.jobs.records import NewJob
+from image2model.services import Studio
 from image2model.settings import Settings
-from image2model.studio import Studio
-from image2model.web.ui import render
+from image2model.web.ui import templating
 
 PER_BATCH = 25
 FACTS = {"faces": 12, "vertices": 24, "size_bytes": 65_000, "dimensions": [1, 1, 1], "watertight": True, "warnings": []}
@@ -30,7 +30,7 @@ def fill(store: Store, batches: int, per_batch: int) -> str:
     for _ in range(batches):
         batch = store.create(new_id(), jobs, generator="local", options={}, face_limit=None, visitor="ann")
         for job in batch.jobs:
-            store.move(job.id, "done", attempt=1, facts=FACTS, cost=Decimal("0.3"))
+            store.transition(job.id, "done", attempt=1, facts=FACTS, cost=Decimal("0.3"))
     return batch.id
 
 
@@ -55,10 +55,10 @@ async def measure(batches: int, per_batch: int) -> dict[str, float]:
         await studio.start()
 
         async def board() -> None:
-            render.board(await studio.view(batch_id))
+            templating.board(await studio.view(batch_id))
 
         async def library() -> None:
-            render.library(await studio.library("ann"))
+            templating.library(await studio.library("ann"))
 
         async def overview() -> None:
             await studio.host.overview()

@@ -24,8 +24,8 @@ from PIL import Image
 
 from image2model.generators.base import Finished, Task
 from image2model.generators.fal import FalGenerator, FalHosts, fal_generators
+from image2model.services import Picture, Studio
 from image2model.settings import Settings
-from image2model.studio import Picture, Studio
 
 PICTURES, REPEATS, PORT = 25, 5, 9931
 SIZE = (1024, 1024)

@@ -28,7 +28,7 @@ COLD_RUNS, WARM_RUNS = 5, 9
 ONE_PREVIEW = """
 import sys
 from pathlib import Path
-from image2model.generators.local.work import make
+from image2model.generators.local.worker import make
 source, target = map(Path, sys.argv[1:])
 make(source, target, target.with_suffix('.txt'), {'detail': '%s'}, None)
 """

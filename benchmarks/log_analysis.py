@@ -24,10 +24,10 @@ from pathlib import Path
 
 import orjson
 
-from image2model.ops import exporting, reading
-from image2model.ops.analysis import analyse
-from image2model.ops.logs import ACCESS, formatter
-from image2model.ops.reading import Wanted
+from image2model.ops import log_export, log_search
+from image2model.ops.log_analysis import analyse
+from image2model.ops.log_config import ACCESS, formatter
+from image2model.ops.log_search import Wanted
 from image2model.settings import Settings
 
 FILE_MB = 10
@@ -55,7 +55,7 @@ def record(kind: str, number: int) -> logging.LogRecord:
     else:
         state = STATES[number % len(STATES)]
         told = {"batch": f"{number:08x}", "image": number % 25, "request_id": str(uuid.uuid4()), "state": state}
-        values = {"name": "image2model.batches.desk", "msg": f"image {number % 25} is {state}", **told}
+        values = {"name": "image2model.jobs.db.async_store", "msg": f"image {number % 25} is {state}", **told}
     return logging.makeLogRecord({"levelno": level, "levelname": logging.getLevelName(level), **values})
 
 
@@ -79,7 +79,7 @@ def nothing(_folder: Path) -> str:
 def count(folder: Path) -> str:
     """The baseline: every byte is read and unpacked, and line breaks are counted."""
     found = 0
-    for file in reading.log_files(folder):
+    for file in log_search.list_log_files(folder):
         with file.open() as opened:
             while piece := opened.read(1 << 20):
                 found += piece.count(b"\n")
@@ -88,7 +88,7 @@ def count(folder: Path) -> str:
 
 def parse(folder: Path) -> str:
     """The yardstick: every line is parsed."""
-    return f"{sum(orjson.loads(line)['level'] == 'error' for line in reading.lines(folder)):,} errors"
+    return f"{sum(orjson.loads(line)['level'] == 'error' for line in log_search.lines(folder)):,} errors"
 
 
 def analysis(folder: Path) -> str:
@@ -99,17 +99,17 @@ def analysis(folder: Path) -> str:
 
 def newest(folder: Path) -> str:
     """A page of the newest lines."""
-    return f"{len(reading.latest(folder).entries)} entries"
+    return f"{len(log_search.latest(folder).entries)} entries"
 
 
 def sought(folder: Path) -> str:
     """A text that is nowhere."""
-    return f"{len(reading.latest(folder, Wanted(text='no such word')).entries)} entries"
+    return f"{len(log_search.latest(folder, Wanted(text='no such word')).entries)} entries"
 
 
-def taken(form: exporting.Form) -> Callable[[Path], str]:
+def taken(form: log_export.Form) -> Callable[[Path], str]:
     """All lines in a form."""
-    return lambda folder: f"{sum(map(len, exporting.export(reading.lines(folder), form))) / 1e6:,.0f} MB"
+    return lambda folder: f"{sum(map(len, log_export.export(log_search.lines(folder), form))) / 1e6:,.0f} MB"
 
 
 WAYS: dict[str, Callable[[Path], str]] = {

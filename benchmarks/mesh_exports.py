@@ -38,10 +38,10 @@ STEPS: dict[str, dict[str, Any]] = {
 
 def work(step: str, glb: Path) -> Callable[[], Any]:
     """What is to be measured for a row."""
-    from image2model.assets.export import check_print, export, wanted
-    from image2model.assets.facts import facts
-    from image2model.assets.glb import Glb
-    from image2model.assets.thumbnail import thumbnail
+    from image2model.mesh.export import check_print, export, wanted
+    from image2model.mesh.facts import facts
+    from image2model.mesh.gltf.reader import Glb
+    from image2model.mesh.render.thumbnail import thumbnail
 
     if not (options := dict(STEPS[step])):
         looks: dict[str, Callable[[Path], Any]] = {

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from image2model.generators.base import Spec  # noqa: E402  the package is not installed
-from image2model.generators.catalogue import FAL_MODELS  # noqa: E402  the package is not installed
+from image2model.generators.fal.catalogue import FAL_MODELS  # noqa: E402  the package is not installed
 from image2model.settings import Settings, accepts, variables  # noqa: E402
 
 SNIPPETS = ROOT / "image2model" / "web" / "ui" / "snippets"

@@ -13,11 +13,11 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
-from image2model.assets import report
-from image2model.assets.export import export, wanted
+from image2model.mesh import report
+from image2model.mesh.export import export, wanted
+from image2model.process_pool import Workers
+from image2model.services import Studio
 from image2model.settings import Settings
-from image2model.studio import Studio
-from image2model.workers import Workers
 from tests import leaks
 from tests.attacks import FRIEND, PASSWORD
 from tests.browser import CHROMIUM, App, Watch, gone

@@ -13,8 +13,8 @@ import numpy as np
 import trimesh
 from PIL import Image
 
-from image2model.assets.export import check_print, wanted
-from image2model.assets.glb import Glb
+from image2model.mesh.export import check_print, wanted
+from image2model.mesh.gltf.reader import Glb
 from tests import local_shapes, meshes
 from tests.fal_files import box_glb
 from tests.pictures import encoded, photo

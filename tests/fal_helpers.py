@@ -14,8 +14,8 @@ from PIL import Image
 
 from image2model.errors import GenerationFailed
 from image2model.generators.base import Event, Side, Submitted, Task
-from image2model.generators.catalogue import FAL_MODELS
 from image2model.generators.fal import FalAccount, FalGenerator, FalHosts, Patience
+from image2model.generators.fal.catalogue import FAL_MODELS
 from tests.fal_server import KEY, FalServer
 
 MODELS = {model.spec.id: model for model in FAL_MODELS}

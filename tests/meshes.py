@@ -13,7 +13,7 @@ import trimesh
 from PIL import Image
 from trimesh.visual.material import PBRMaterial
 
-from image2model.assets import meshopt as pack
+from image2model.mesh.gltf import meshopt as pack
 
 CORNERS = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], "<f4").tobytes()
 TRIANGLE: dict[str, Any] = {

@@ -16,8 +16,8 @@ from PIL import Image
 
 from image2model.errors import GenerationFailed
 from image2model.generators.base import Event, Finished, Option, Spec, Submitted, Task, Told
+from image2model.services import Picture, Studio
 from image2model.settings import Settings
-from image2model.studio import Picture, Studio
 from tests import leaks
 
 

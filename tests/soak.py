@@ -26,9 +26,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from image2model.batches.money import bill
-from image2model.batches.records import FINISHED, Batch
-from image2model.batches.store import Store
+from image2model.jobs.db.store import Store
+from image2model.jobs.ledger import bill
+from image2model.jobs.records import FINISHED, Batch
 from tests.fal_server import KEY, FalServer, Fault, Script
 from tests.pictures import encoded, photo
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from image2model.errors import Image2ModelError
+from image2model.services import Picture, Studio, together
 from image2model.settings import load
-from image2model.studio import Picture, Studio, together
 
 
 async def main() -> None:

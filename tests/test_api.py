@@ -20,7 +20,7 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from image2model.web.api import _told
+from image2model.web.gradio_api import _told
 from tests.browser import ROOT, App
 
 EXAMPLES = ROOT / "examples"

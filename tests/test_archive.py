@@ -23,8 +23,8 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
-from image2model.batches.archive import BLOCK, Entry, Stream, stream_zip, zip_names
 from image2model.errors import NotFound
+from image2model.jobs.storage.archive import BLOCK, Entry, Stream, stream_zip, zip_names
 
 PIECE = os.urandom(BLOCK)
 

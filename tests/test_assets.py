@@ -11,11 +11,11 @@ import pytest
 import trimesh
 from PIL import Image
 
-from image2model.assets.facts import facts
-from image2model.assets.report import report
-from image2model.assets.thumbnail import thumbnail
-from image2model.files import write_whole
-from image2model.workers import Workers
+from image2model.atomic_files import write_whole
+from image2model.mesh.facts import facts
+from image2model.mesh.render.thumbnail import thumbnail
+from image2model.mesh.report import report
+from image2model.process_pool import Workers
 from tests import meshes
 from tests.pictures import decoded, encoded, photo
 

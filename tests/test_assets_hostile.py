@@ -13,12 +13,12 @@ import trimesh
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from image2model.assets.facts import facts
-from image2model.assets.glb import Glb
-from image2model.assets.report import report
-from image2model.assets.thumbnail import thumbnail
 from image2model.errors import GenerationFailed
-from image2model.workers import Workers, bounded
+from image2model.mesh.facts import facts
+from image2model.mesh.gltf.reader import Glb
+from image2model.mesh.render.thumbnail import thumbnail
+from image2model.mesh.report import report
+from image2model.process_pool import Workers, bounded
 from tests import meshes
 from tests.meshes import CORNERS, TRIANGLE, accessor, glb, primitive, triangle
 from tests.pictures import photo, png_header
@@ -268,7 +268,7 @@ def test_any_damage_gives_facts_or_a_reason(saved, data):
 def test_a_buffer_written_as_text_is_read_once(tmp_path, monkeypatch):
     """However many parts lie in a buffer that is a data URI, it is decoded once, so memory stays bounded."""
     decoded: list[str] = []
-    monkeypatch.setattr("image2model.assets.glb._from_data_uri", lambda uri: decoded.append(uri) or CORNERS)
+    monkeypatch.setattr("image2model.mesh.gltf.reader._from_data_uri", lambda uri: decoded.append(uri) or CORNERS)
     (tmp_path / "model.glb").write_bytes(
         triangle(
             buffers=[{"byteLength": 36, "uri": "data:;base64,"}],

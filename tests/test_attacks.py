@@ -11,7 +11,7 @@ import httpx
 import pytest
 from playwright.async_api import Browser, expect
 
-from image2model.web.patience import Patient
+from image2model.web.middleware.slow_client import Patient
 from tests.attacks import FRIEND, asked, connect, raw, stranger, tells, uploaded
 from tests.browser import ADMIN_KEY, ROOT, App, drawn, opened, settled
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from image2model.batches.breaker import Breaker
+from image2model.jobs.circuit_breaker import Breaker
 
 
 class Clock:

@@ -11,8 +11,8 @@ import pytest
 
 from image2model.errors import OptionRefused
 from image2model.generators.base import Option, Side
-from image2model.generators.catalogue import FAL_MODELS
-from image2model.generators.fal_model import FalModel
+from image2model.generators.fal.catalogue import FAL_MODELS
+from image2model.generators.fal.model import FalModel
 from tests.fal_schemas import ENDPOINTS, problems
 
 MODELS = {model.spec.id: model for model in FAL_MODELS}

@@ -9,16 +9,17 @@ from pathlib import Path
 import pytest
 
 from image2model import errors
-from image2model.batches import policy, views
 from image2model.generators.fal import NOT_BILLED, STILL_AT_FAL
-from image2model.studio import host
+from image2model.jobs import retry_policy, views
+from image2model.services import admin
 
 PACKAGE = Path(errors.__file__).parent
 TREE = {name: kind for name, kind in vars(errors).items() if inspect.isclass(kind)}
 DECISIONS = {
-    "tried again": policy.AGAIN, "collected": policy.COLLECTABLE, "still over there": policy.NOT_OVER_THERE,
-    "the generator's fault": policy.FAULTS, "what helps": views.ACTIONS, "no credit": views.NO_CREDIT,
-    "for the host": host.ATTENTION, "not billed": NOT_BILLED, "still at fal": STILL_AT_FAL,
+    "tried again": retry_policy.AGAIN, "collected": retry_policy.COLLECTABLE,
+    "still over there": retry_policy.NOT_OVER_THERE,
+    "the generator's fault": retry_policy.FAULTS, "what helps": views.ACTIONS, "no credit": views.NO_CREDIT,
+    "for the host": admin.ATTENTION, "not billed": NOT_BILLED, "still at fal": STILL_AT_FAL,
 }  # fmt: skip
 
 

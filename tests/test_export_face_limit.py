@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import trimesh
 
-from image2model.assets.export import shape
-from image2model.assets.facts import facts
+from image2model.mesh.export import geometry
+from image2model.mesh.facts import facts
 from tests import meshes
 from tests.exporting import sample
 from tests.pictures import photo
@@ -59,7 +59,7 @@ def test_a_closed_mesh_stays_closed_under_a_face_limit(made, name, form, limit):
 
 def test_a_face_limit_that_opens_a_mesh_is_told(made, monkeypatch):
     """Where no way to thin leaves a closed mesh closed, a note says so."""
-    monkeypatch.setattr(shape, "_is_closed", lambda scene, faces: False)
+    monkeypatch.setattr(geometry, "_is_closed", lambda scene, faces: False)
     found, _ = made(sample("large ball with a seam"), "glb", face_limit=1000)
     assert not found["closed"]
     assert found["notes"] == ["With so few faces its surface is no longer closed: take more for printing."]

@@ -13,8 +13,8 @@ import pytest
 import trimesh
 from PIL import Image
 
-from image2model.assets.facts import facts
-from image2model.assets.glb import Glb
+from image2model.mesh.facts import facts
+from image2model.mesh.gltf.reader import Glb
 from tests import meshes
 from tests.exporting import inside, model_3mf, sample
 from tests.pictures import photo

@@ -12,7 +12,7 @@ import pytest_asyncio
 import trimesh
 from playwright.async_api import Browser
 
-from image2model.assets.export import export, wanted
+from image2model.mesh.export import export, wanted
 from tests.samples import TEN, ten
 from tests.three_reader import Corners, ThreeReader
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import trimesh
 
-from image2model.assets.export import check_print, export, readers, wanted
-from image2model.assets.facts import facts
-from image2model.assets.glb import Glb
 from image2model.errors import GenerationFailed, OptionRefused, Unavailable
+from image2model.mesh.export import check_print, export, read_back, wanted
+from image2model.mesh.facts import facts
+from image2model.mesh.gltf.reader import Glb
 from tests.exporting import SAMPLES, SECOND_READERS, model_3mf, sample
 
 
@@ -114,7 +114,7 @@ def test_names_in_an_obj_are_one_word_each(tmp_path):
 def test_usdz_is_refused_with_a_way_out_where_it_is_not_installed(made, monkeypatch):
     """Without usd-core no USDZ can be checked, so none is offered."""
     monkeypatch.setitem(sys.modules, "pxr", None)
-    monkeypatch.setattr(readers, "find_spec", lambda name: None)
+    monkeypatch.setattr(read_back, "find_spec", lambda name: None)
     with pytest.raises(Unavailable, match="usd-core"):
         made(sample("textured box"), "usdz")
 

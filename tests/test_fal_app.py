@@ -13,7 +13,7 @@ import httpx
 import pytest
 from gradio_client import Client, handle_file
 
-from image2model.generators.catalogue import FAL_MODELS
+from image2model.generators.fal.catalogue import FAL_MODELS
 from tests.browser import ROOT, App
 from tests.fal_server import KEY, FalServer, Fault, Script
 from tests.waiting import until
@@ -161,7 +161,7 @@ def test_one_id_leads_from_a_request_through_its_jobs_to_fals_own(worked):
     found = set()
     for one in IDS:
         told = [line for line in lines if line.get("correlation_id") == one]
-        assert {"image2model.access", "image2model.studio.studio", "image2model.batches.desk"} <= {
+        assert {"image2model.access", "image2model.services.studio", "image2model.jobs.db.async_store"} <= {
             line["logger"] for line in told
         }
         for number in range(1, len(PICTURES) + 1):

@@ -12,7 +12,7 @@ import pytest
 from image2model.errors import GenerationFailed
 from image2model.generators.base import Finished
 from image2model.generators.fal import NOT_BILLED
-from image2model.generators.fal.failures import BY_TYPE, failure_of
+from image2model.generators.fal.errors import BY_TYPE, failure_of
 from tests.fal_helpers import failure, generator, run, task
 from tests.fal_schemas import entry
 from tests.fal_server import FalServer, Fault, Script

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from image2model.generators.catalogue import FAL_MODELS
+from image2model.generators.fal.catalogue import FAL_MODELS
 from image2model.generators.fal.polling import CROWD_PACE, LONGEST_MESSAGE, Progress, poll_delay
 
 SECONDS = st.floats(0, 1000)

@@ -17,10 +17,10 @@ import pytest_asyncio
 
 from image2model.generators.base import Side
 from image2model.generators.fal import FalAccount, FalGenerator, FalHosts, Patience
-from image2model.generators.fal.platform import Offers
+from image2model.generators.fal.platform_api import Offers
+from image2model.process_pool import Workers
+from image2model.services import Picture, Studio
 from image2model.settings import Settings
-from image2model.studio import Picture, Studio
-from image2model.workers import Workers
 from tests.fal_helpers import MODELS, at_once
 from tests.fal_server import KEY, FalServer, Fault, Script
 from tests.pictures import encoded, photo

@@ -23,13 +23,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from image2model.errors import GenerationFailed
 from image2model.ops import health
 from image2model.ops.health import Component, Health, Look, overall
+from image2model.ops.log_files import statistics as statistics_of_logs
 from image2model.ops.metrics import exposition
-from image2model.ops.shelf import statistics as statistics_of_logs
-from image2model.studio import Studio
+from image2model.process_pool import Workers
+from image2model.services import Studio
 from image2model.web.rest.admin import _folders
 from image2model.web.rest.app import build
 from image2model.web.ui.admin.overview import Overview
-from image2model.workers import Workers
 from tests.browser import ROOT, App
 from tests.fal_helpers import generator as fal_generator
 from tests.fal_helpers import run, task

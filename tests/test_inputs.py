@@ -12,9 +12,9 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from image2model.generators.local.cutout import MARGIN, cut_out, inspect
 from image2model.images import Limits
-from image2model.studio import Picture, Studio
-from image2model.web.ui.inputs import Inputs
-from image2model.workers import Workers
+from image2model.process_pool import Workers
+from image2model.services import Picture, Studio
+from image2model.web.ui.picture_previews import Inputs
 from tests.pictures import decoded, encoded
 from tests.scripted import ScriptedGenerator, finished, scripted_settings
 

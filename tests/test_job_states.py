@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from image2model.batches import search
-from image2model.batches.policy import NOT_OVER_THERE
-from image2model.batches.records import ENDED_BADLY, FINISHED, RANK, Job, NewJob, Wait
-from image2model.batches.store import Store, new_id
+from image2model.jobs.db import queries
+from image2model.jobs.db.store import Store, new_id
+from image2model.jobs.records import ENDED_BADLY, FINISHED, RANK, Job, NewJob, Wait
+from image2model.jobs.retry_policy import NOT_OVER_THERE
 
 STATES = st.sampled_from(sorted(RANK))
 CODES = st.sampled_from(["fal_temporary", "nothing_built", "fal_lost_contact", "internal_error", "unconfirmed"])
@@ -53,7 +53,7 @@ class Jobs(RuleBasedStateMachine):
             fields["remote"] = {"request_id": f"{job.id} {job.attempt}"}
         if state in ("failed", "unconfirmed"):
             fields["failure"] = {"code": code, "message": "m", "retryable": True}
-        moved = self.store.move(job.id, state, attempt=job.attempt - late, **fields)
+        moved = self.store.transition(job.id, state, attempt=job.attempt - late, **fields)
         assert moved is None or not late
         if job.state in FINISHED:
             assert moved is None
@@ -123,7 +123,7 @@ class Jobs(RuleBasedStateMachine):
     @invariant()
     def each_press_has_one_row_in_the_ledger(self) -> None:
         """Every press of every job is booked once, and what is finished is settled."""
-        rows = self.store.read(search.spending, "generator")
+        rows = self.store.read(queries.spending, "generator")
         assert sum(row["images"] for row in rows) == sum(job.press for job in self._all().values())
         open_jobs = sum(not job.finished for job in self._all().values())
         assert sum(row["images"] for row in rows if row["state"] == "reserved") == open_jobs

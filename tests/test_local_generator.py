@@ -18,8 +18,8 @@ from PIL import Image
 from image2model.errors import GenerationFailed, OptionRefused
 from image2model.generators import local
 from image2model.generators.base import Event, Finished, Queued, Running, Task
-from image2model.generators.local import LocalGenerator, warm_up, work
-from image2model.workers import Workers
+from image2model.generators.local import LocalGenerator, warm_up, worker
+from image2model.process_pool import Workers
 from tests.local_shapes import assert_sound, disc
 
 
@@ -107,7 +107,7 @@ async def test_cancelling_stops_the_worker(
     """Cancelling the task ends the work at once, and the pool goes on with the next picture."""
     task = a_task(tmp_path, disc())
     with monkeypatch.context() as patch:
-        patch.setattr(work, "make", endless)
+        patch.setattr(worker, "make", endless)
         running = asyncio.create_task(collect(generator.run(task)))
         pid = await asyncio.to_thread(wait_for, tmp_path / "pid")
         running.cancel()
@@ -123,7 +123,7 @@ async def test_a_crashed_worker_fails_only_its_own_picture(
     """A killed worker gives a failure worth retrying, and the retry works."""
     task = a_task(tmp_path, disc())
     with monkeypatch.context() as patch:
-        patch.setattr(work, "make", endless)
+        patch.setattr(worker, "make", endless)
         running = asyncio.create_task(collect(generator.run(task)))
         os.kill(await asyncio.to_thread(wait_for, tmp_path / "pid"), signal.SIGKILL)
         with pytest.raises(GenerationFailed) as caught:
@@ -136,7 +136,7 @@ async def test_work_without_end_is_stopped(
     generator: LocalGenerator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Work past its time limit gives a failure worth retrying."""
-    monkeypatch.setattr(work, "make", endless)
+    monkeypatch.setattr(worker, "make", endless)
     monkeypatch.setattr(local, "SECONDS", 0.3)
     with pytest.raises(GenerationFailed) as caught:
         await collect(generator.run(a_task(tmp_path, disc())))
@@ -163,7 +163,7 @@ def test_missing_weights_make_it_unavailable(
     generator: LocalGenerator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without its weights the generator says so instead of failing on each picture."""
-    monkeypatch.setattr(work, "WEIGHTS", tmp_path / "none.onnx")
+    monkeypatch.setattr(worker, "WEIGHTS", tmp_path / "none.onnx")
     assert "weights" in generator.unavailable
 
 
@@ -176,5 +176,5 @@ def test_options_out_of_range_are_refused(given: dict[str, object]) -> None:
 
 def test_the_weights_are_the_ones_of_the_notice() -> None:
     """The shipped weights are those whose checksum the notice gives."""
-    digest = hashlib.sha256(work.WEIGHTS.read_bytes()).hexdigest()
-    assert digest in work.WEIGHTS.with_name("NOTICE.md").read_text()
+    digest = hashlib.sha256(worker.WEIGHTS.read_bytes()).hexdigest()
+    assert digest in worker.WEIGHTS.with_name("NOTICE.md").read_text()

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from image2model.ops import exporting, reading, shelf
-from image2model.ops.analysis import MOST, OTHER, analyse
-from image2model.ops.reading import Wanted
+from image2model.ops import log_export, log_files, log_search
+from image2model.ops.log_analysis import MOST, OTHER, analyse
+from image2model.ops.log_search import Wanted
 from tests.scripted import scripted_settings
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -75,19 +75,19 @@ def test_only_lines_of_the_time_are_counted(folder, first, last, lines):
 
 def test_a_file_of_many_blocks_loses_no_line(tmp_path, monkeypatch):
     """Lines that lie across the ends of blocks are whole, a last one without a line break too."""
-    monkeypatch.setattr(reading, "BLOCK", 100)
+    monkeypatch.setattr(log_search, "BLOCK", 100)
     (tmp_path / "app.log").write_bytes(b"".join(line(n, event="y" * (n % 70)) for n in range(200)).rstrip(b"\n"))
     assert analyse(tmp_path, Wanted()).lines == 200
-    assert [json.loads(one)["event"] for one in reading.lines(tmp_path)] == ["y" * (n % 70) for n in range(200)]
+    assert [json.loads(one)["event"] for one in log_search.lines(tmp_path)] == ["y" * (n % 70) for n in range(200)]
 
 
 def test_a_file_that_was_compressed_since_it_was_found_is_read(folder):
     """What is put aside while somebody reads loses no line."""
     (folder / "app-20260301T000009000000Z.log").write_bytes(line(8))
-    found = reading.log_files(folder, ["app"])
+    found = log_search.list_log_files(folder, ["app"])
     (folder / "app-20260301T000009000000Z.log").unlink()
     (folder / "app-20260301T000009000000Z.log.gz").write_bytes(gzip.compress(line(8)))
-    assert b"".join(block for file in found for block in reading.blocks(file)).count(b"\n") == 11
+    assert b"".join(block for file in found for block in log_search.blocks(file)).count(b"\n") == 11
 
 
 def test_patterns_are_bounded(tmp_path):
@@ -100,16 +100,16 @@ def test_patterns_are_bounded(tmp_path):
 
 def test_lines_are_taken_away_as_json(folder):
     """An array of all the objects, those that are not ours as events; an empty one where there is nothing."""
-    told = json.loads(b"".join(exporting.export(reading.lines(folder), "json")))
+    told = json.loads(b"".join(log_export.export(log_search.lines(folder), "json")))
     assert len(told) == 13
     assert "not ours" in [one["event"] for one in told]
-    assert json.loads(b"".join(exporting.export([], "json"))) == []
+    assert json.loads(b"".join(log_export.export([], "json"))) == []
 
 
 def test_lines_are_taken_away_as_csv_that_runs_no_formula(tmp_path):
     """What a spreadsheet would take for a formula is a text; whatever has no column is in the last one."""
     (tmp_path / "app.log").write_bytes(line(0, event='=cmd|"/C calc"!A0', batch="1f2e3d4c", odd=[1, "a,b"]))
-    text = b"".join(exporting.export(reading.lines(tmp_path), "csv")).decode()
+    text = b"".join(log_export.export(log_search.lines(tmp_path), "csv")).decode()
     (row,) = csv.DictReader(io.StringIO(text))
     assert (row["event"], row["batch"]) == ('\'=cmd|"/C calc"!A0', "1f2e3d4c")
     assert json.loads(row["more"]) == {"odd": [1, "a,b"]}
@@ -118,29 +118,29 @@ def test_lines_are_taken_away_as_csv_that_runs_no_formula(tmp_path):
 def test_lines_are_taken_away_as_text(tmp_path):
     """A line each, whatever line breaks are in it."""
     (tmp_path / "app.log").write_bytes(line(0, event="one\ntwo\u2028three", image=3))
-    assert b"".join(exporting.export(reading.lines(tmp_path), "txt")).decode() == (
+    assert b"".join(log_export.export(log_search.lines(tmp_path), "txt")).decode() == (
         '2026-03-01T00:00:00.000000Z info a one two three {"image":3}\n'
     )
 
 
 def test_what_files_there_are_and_that_all_is_well(folder):
     """Files are counted by kind; a folder that cannot be written to, or one with personal data, is told."""
-    told = shelf.statistics(folder)
+    told = log_files.statistics(folder)
     assert (told["total_files"], told["by_type"]["app"]["file_count"]) == (3, 2)
     assert set(told["disk_usage"]) == {"total_gb", "used_gb", "free_gb", "usage_percent"}
-    assert shelf.condition(scripted_settings(folder.parent)).recommendations == []
+    assert log_files.condition(scripted_settings(folder.parent)).recommendations == []
     (folder / "app-20260301T000009000000Z.log").write_bytes(line(8))
     stale = time.time() - 9999
     os.utime(folder / "app-20260301T000009000000Z.log", (stale, stale))
-    found = shelf.condition(scripted_settings(folder.parent, log_personal_data=True))
+    found = log_files.condition(scripted_settings(folder.parent, log_personal_data=True))
     assert any("not compressed" in one for one in found.warnings)
     assert any("LOG_PERSONAL_DATA" in one for one in found.recommendations)
     (folder.parent / "none").mkdir()
-    assert shelf.condition(scripted_settings(folder.parent / "none")).status == "critical"
+    assert log_files.condition(scripted_settings(folder.parent / "none")).status == "critical"
 
 
 def test_old_files_are_removed_and_the_present_ones_stay(folder):
     """What was put aside before so many days goes."""
-    removed = shelf.remove_older(folder, 1)
+    removed = log_files.remove_older(folder, 1)
     assert (removed.names, removed.size > 0, removed.errors) == (["app-20260301T000005000000Z.log.gz"], True, [])
     assert sorted(path.name for path in folder.iterdir()) == ["access.log", "app.log"]

@@ -18,9 +18,9 @@ import structlog
 from PIL import ExifTags, Image
 
 from image2model import __version__
-from image2model.masks import hide
-from image2model.ops import logs, reading
-from image2model.ops.rotating import Keep, RotatingFile, tidy
+from image2model.ops import log_config, log_search
+from image2model.ops.log_rotation import Keep, RotatingFile, tidy
+from image2model.redaction import hide
 from tests import leaks
 from tests.browser import ROOT, App
 from tests.scripted import scripted_settings
@@ -33,10 +33,10 @@ class Log:
 
     def __init__(self, folder: Path, **settings: str) -> None:
         given = scripted_settings(folder, **settings)
-        logs.hide_secrets(given)
+        log_config.hide_secrets(given)
         self._written = io.StringIO()
         handler = logging.StreamHandler(self._written)
-        handler.setFormatter(logs.formatter(given))
+        handler.setFormatter(log_config.formatter(given))
         self.logger = logging.Logger("image2model.test")
         self.logger.addHandler(handler)
 
@@ -185,7 +185,7 @@ def test_two_processes_write_to_one_file(tmp_path, file):
         write(file, number, number + 1)
         write(other, number + 1, number + 2)
     other.close()
-    assert [json.loads(line)["event"] for line in reading.lines(tmp_path)] == [f"line {n}" for n in range(60)]
+    assert [json.loads(line)["event"] for line in log_search.lines(tmp_path)] == [f"line {n}" for n in range(60)]
 
 
 def test_a_page_of_the_newest_lines(tmp_path, file):
@@ -196,13 +196,13 @@ def test_a_page_of_the_newest_lines(tmp_path, file):
     write(file, 40, 60)
     write(file, 60, 61, "error")
     (tmp_path / "access.log").write_text("no JSON\n")
-    newest = reading.latest(tmp_path, reading.Wanted(kinds=["app"]), limit=3)
+    newest = log_search.latest(tmp_path, log_search.Wanted(kinds=["app"]), limit=3)
     assert ([entry["event"] for entry in newest.entries], newest.more) == (["line 60", "line 59", "line 58"], True)
-    oldest = reading.latest(tmp_path, limit=10, offset=60)
+    oldest = log_search.latest(tmp_path, limit=10, offset=60)
     assert ([entry["event"] for entry in oldest.entries], oldest.more) == (["line 0", "no JSON"], False)
-    bad = reading.latest(tmp_path, reading.Wanted(level="ERROR"))
+    bad = log_search.latest(tmp_path, log_search.Wanted(level="ERROR"))
     assert [entry["event"] for entry in bad.entries] == ["line 60"]
-    some = reading.latest(tmp_path, reading.Wanted(text="LINE 1"))
+    some = log_search.latest(tmp_path, log_search.Wanted(text="LINE 1"))
     assert [entry["event"] for entry in some.entries] == [f"line {n}" for n in (*range(19, 9, -1), 1)]
 
 
@@ -210,8 +210,12 @@ def test_lines_of_a_time(tmp_path, file):
     """From a moment on, and up to another."""
     write(file, 0, 60)
     start = datetime(2026, 1, 1, tzinfo=UTC)
-    wanted = reading.Wanted(since=start + timedelta(seconds=10), until=start + timedelta(seconds=13))
-    assert [json.loads(line)["event"] for line in reading.lines(tmp_path, wanted)] == ["line 10", "line 11", "line 12"]
+    wanted = log_search.Wanted(since=start + timedelta(seconds=10), until=start + timedelta(seconds=13))
+    assert [json.loads(line)["event"] for line in log_search.lines(tmp_path, wanted)] == [
+        "line 10",
+        "line 11",
+        "line 12",
+    ]
 
 
 def test_broken_files_are_read_as_far_as_they_go(tmp_path, file):
@@ -219,7 +223,7 @@ def test_broken_files_are_read_as_far_as_they_go(tmp_path, file):
     write(file, 0, 1)
     (tmp_path / "app-20250101T000000000000Z.log.gz").write_bytes(gzip.compress(b"x\n" * 1000)[:-9])
     (tmp_path / "app-20250102T000000000000Z.log.gz").write_bytes(b"none")
-    assert list(reading.lines(tmp_path))[-1].endswith(b'"line 0"}\n')
+    assert list(log_search.lines(tmp_path))[-1].endswith(b'"line 0"}\n')
 
 
 def test_the_running_app_says_everything_in_one_form(app: App):
@@ -233,7 +237,7 @@ def test_the_running_app_says_everything_in_one_form(app: App):
     call = {"data": [[{"image": stolen, "caption": None}]], "fn_index": handler, "session_hash": "a-thief"}
     httpx.post(f"{queue}/join", json=call, headers=own).raise_for_status()
     assert '"success":false' in httpx.get(f"{queue}/data", params={"session_hash": "a-thief"}).text
-    written = [json.loads(line) for line in reading.lines(app.data / "logs")]
+    written = [json.loads(line) for line in log_search.lines(app.data / "logs")]
     assert all(list(entry)[:4] == ["timestamp", "level", "logger", "event"] for entry in written)
     output = app.log.read_text().splitlines()
     assert json.loads(output[0])["event"] == f"image2model {__version__} starts"

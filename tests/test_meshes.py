@@ -14,8 +14,8 @@ import trimesh
 from starlette.applications import Starlette
 
 from image2model.errors import Conflict, NotFound, OptionRefused
-from image2model.studio import Picture, Studio
-from image2model.web.files import routes
+from image2model.services import Picture, Studio
+from image2model.web.file_routes import routes
 from tests import meshes
 from tests.meshes import edited
 from tests.pictures import encoded, photo

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from image2model.batches import money, search
-from image2model.batches.money import NO_LIMITS, Limits, day_start, month_start
-from image2model.batches.records import Batch, NewJob
-from image2model.batches.store import Store, new_id
 from image2model.errors import LimitReached
+from image2model.jobs import ledger
+from image2model.jobs.db import queries
+from image2model.jobs.db.store import Store, new_id
+from image2model.jobs.ledger import NO_LIMITS, Limits, day_start, month_start
+from image2model.jobs.records import Batch, NewJob
 
 
 @pytest.fixture
@@ -31,28 +32,28 @@ def buy(store: Store, images: int = 2, price: str = "0.30", limits: Limits = NO_
 def take(store: Store, batch: Batch, number: int = 1) -> None:
     """A job is at the far side, and at work there."""
     job = batch.jobs[number - 1]
-    store.move(job.id, "submitting", attempt=job.attempt)
-    store.move(job.id, "queued", attempt=job.attempt, remote={"request_id": "r"})
-    store.move(job.id, "running", attempt=job.attempt)
+    store.transition(job.id, "submitting", attempt=job.attempt)
+    store.transition(job.id, "queued", attempt=job.attempt, remote={"request_id": "r"})
+    store.transition(job.id, "running", attempt=job.attempt)
 
 
 def states(store: Store) -> dict[str, tuple[Decimal, int]]:
     """The ledger's sums by state."""
-    return {row["state"]: (row["amount"], row["images"]) for row in store.read(search.spending, "generator")}
+    return {row["state"]: (row["amount"], row["images"]) for row in store.read(queries.spending, "generator")}
 
 
 def test_each_image_is_booked_before_it_is_made(store):
     """A new batch reserves its whole price at once."""
     buy(store, 3)
     assert states(store) == {"reserved": (Decimal("0.9"), 3)}
-    assert store.read(money.spent, day_start()) == Decimal("0.9")
+    assert store.read(ledger.spent, day_start()) == Decimal("0.9")
 
 
 def test_what_was_really_charged_takes_the_place_of_the_estimate(store):
     """A done job costs what the generator told."""
     batch = buy(store, 1)
     take(store, batch)
-    store.move(batch.jobs[0].id, "done", attempt=1, cost=Decimal("0.45"))
+    store.transition(batch.jobs[0].id, "done", attempt=1, cost=Decimal("0.45"))
     assert states(store) == {"charged": (Decimal("0.45"), 1)}
 
 
@@ -72,16 +73,16 @@ def test_a_job_that_ends_badly_is_billed_by_what_fal_bills(store, taken, state, 
     batch = buy(store, 1)
     if taken:
         take(store, batch)
-    store.move(batch.jobs[0].id, state, attempt=1, failure={"code": code, "message": "m"} if code else None)
+    store.transition(batch.jobs[0].id, state, attempt=1, failure={"code": code, "message": "m"} if code else None)
     assert states(store) == {bill: (Decimal(0) if bill == "free" else Decimal("0.3"), 1)}
 
 
 def test_a_job_cancelled_in_the_queue_is_free(store):
     """fal bills no time in its queue."""
     batch = buy(store, 1)
-    store.move(batch.jobs[0].id, "queued", attempt=1, remote={"request_id": "r"})
+    store.transition(batch.jobs[0].id, "queued", attempt=1, remote={"request_id": "r"})
     store.cancel(batch.jobs[0].id)
-    store.move(batch.jobs[0].id, "cancelled", attempt=1)
+    store.transition(batch.jobs[0].id, "cancelled", attempt=1)
     assert states(store)["free"][1] == 1
 
 
@@ -93,7 +94,7 @@ def test_the_daily_budget_is_never_passed(store):
         buy(store, 1, limits=limits)
     assert refused.value.code == "budget_reached"
     assert 0 < refused.value.retry_after <= 86400
-    assert store.read(search.counts)["batches"] == 1
+    assert store.read(queries.counts)["batches"] == 1
     buy(store, 1, price="0.10", limits=limits)
 
 
@@ -103,7 +104,7 @@ def test_a_retry_asks_the_budget_too_unless_it_only_collects(store):
     batch = buy(store, 1, limits=limits)
     take(store, batch)
     failure = {"code": "internal_error", "message": "m", "retryable": True}
-    store.move(batch.jobs[0].id, "failed", attempt=1, failure=failure)
+    store.transition(batch.jobs[0].id, "failed", attempt=1, failure=failure)
     with pytest.raises(LimitReached):
         store.press(batch.id, None, ["failed"], limits=limits)
     (again,) = store.press(batch.id, None, ["failed"], {"internal_error"}, limits=limits)
@@ -129,8 +130,8 @@ def test_a_batch_may_not_cost_more_than_the_host_allows(store):
 def test_a_visitor_s_own_key_spends_nothing_of_the_host_s(store):
     """Own keys pass the budget and the batch limit, and are summed apart."""
     buy(store, 2, limits=Limits(per_day=Decimal(0), per_batch=Decimal(0)), key_mark="abc")
-    assert store.read(money.spent, 0) == 0
-    assert [row["own_key"] for row in store.read(search.spending, "day")] == [True]
+    assert store.read(ledger.spent, 0) == 0
+    assert [row["own_key"] for row in store.read(queries.spending, "day")] == [True]
 
 
 def test_one_visitor_has_so_many_images_an_hour(store):
@@ -158,7 +159,7 @@ def test_the_ledger_sums_by_day_client_batch_and_generator(store, by):
     """Each way of grouping comes to the same total."""
     for client in ("ann", "bob"):
         buy(store, 2, client=client)
-    rows = store.read(search.spending, by)
+    rows = store.read(queries.spending, by)
     assert sum(row["amount"] for row in rows) == Decimal("1.2")
     assert sum(row["images"] for row in rows) == 4
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from image2model.errors import Unavailable
+from image2model.process_pool import Workers
+from image2model.services import Picture, Studio
 from image2model.settings import Settings
-from image2model.studio import Picture, Studio
-from image2model.web.api import Api
+from image2model.web.gradio_api import Api
 from image2model.web.ui.controls import offers
-from image2model.workers import Workers
 from tests.fal_server import KEY, FalServer, Fault
 from tests.pictures import encoded, photo
 from tests.waiting import until_so

@@ -14,7 +14,7 @@ from gradio_client import Client, handle_file
 from playwright.async_api import Browser, Locator, Page, expect
 
 from image2model.ops.health import Component
-from image2model.web.ui.admin import plots, words
+from image2model.web.ui.admin import plots, wording
 from tests.browser import ROOT, SLOW, App, Watch, opened, overflow, sign_in
 from tests.fal_server import KEY, FalServer, Fault
 from tests.hub_sign_in import SECRET, HubSignIn, session
@@ -185,13 +185,13 @@ def test_what_is_broken_comes_before_what_is_scarce():
         "breakers": [{"generator": "a", "own_key": own, "seconds_left": 5.0} for own in (False, True, True)],
     }  # fmt: skip
     full = Component("disk_space", "unhealthy", details={"reason": "No new batch is taken."})
-    broken, host, theirs, budget = words.needs(known, [full], str.upper)
+    broken, host, theirs, budget = wording.needs(known, [full], str.upper)
     assert (broken.level, broken.message) == ("bad", "Disk: No new batch is taken.")
-    assert (host.reset, theirs.reset) == ("a", "a" + words.OWN_KEY)
+    assert (host.reset, theirs.reset) == ("a", "a" + wording.OWN_KEY)
     assert "A has failed" in host.message
     assert "on 2 keys of visitors" in theirs.message
     assert "99 % used" in budget.message
-    assert words.needs(CALM, [Component("disk_space", "healthy")], str) == []
+    assert wording.needs(CALM, [Component("disk_space", "healthy")], str) == []
 
 
 def test_a_curve_says_each_span_in_words():

@@ -8,7 +8,7 @@ import gradio as gr
 import pytest
 from playwright.async_api import Page, expect
 
-from image2model.studio import Picture, Studio
+from image2model.services import Picture, Studio
 from image2model.web.ui.create import Create
 from tests.browser import ROOT, App, drawn, drop, opened, settled
 from tests.pictures import encoded, photo

@@ -14,8 +14,8 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from image2model.settings import Settings
-from image2model.web import security
-from image2model.web.patience import Patient
+from image2model.web.middleware import security
+from image2model.web.middleware.slow_client import Patient
 
 
 class Hasty(Patient):

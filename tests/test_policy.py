@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from image2model.batches.policy import AGAIN, COLLECT, LONGEST_WAIT, TRIES, Policy, backoff
 from image2model.errors import GenerationFailed
 from image2model.generators.fal import NOT_BILLED, RESULT_KEPT_SECONDS, STILL_AT_FAL
-from image2model.generators.fal.failures import BY_STATUS, BY_TYPE
+from image2model.generators.fal.errors import BY_STATUS, BY_TYPE
+from image2model.jobs.retry_policy import AGAIN, COLLECT, LONGEST_WAIT, TRIES, Policy, backoff
 
 POLICY = Policy(deadline=1800)
 DAY = 86400.0
@@ -99,6 +99,6 @@ async def test_the_test_mode_does_not_sleep():
 
 async def test_a_clock_that_jumps_makes_no_job_wait_for_ever(monkeypatch):
     """A stored moment a year ahead is waited for no longer than the longest wait."""
-    monkeypatch.setattr("image2model.batches.policy.LONGEST_WAIT", 0.01)
+    monkeypatch.setattr("image2model.jobs.retry_policy.LONGEST_WAIT", 0.01)
     async with asyncio.timeout(5):
         await Policy().sleep_until(time.time() + 3e7)

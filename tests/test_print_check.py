@@ -10,9 +10,9 @@ import pytest
 import trimesh
 from PIL import Image
 
-from image2model.assets.export import check_print, wanted
-from image2model.assets.facts import facts
 from image2model.errors import Unavailable
+from image2model.mesh.export import check_print, wanted
+from image2model.mesh.facts import facts
 from tests import faulty, local_shapes
 from tests.exporting import checked
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from image2model.batches.records import NewJob
-from image2model.batches.store import Store, new_id
 from image2model.errors import GenerationFailed, LimitReached, NotAllowed, Unavailable
 from image2model.generators.base import Running, Submitted, Submitting, Task, Uploading
-from image2model.studio import Studio
+from image2model.jobs.db.store import Store, new_id
+from image2model.jobs.records import NewJob
+from image2model.services import Studio
 from tests.scripted import ScriptedGenerator, finished, picture, scripted_settings, view_when
 from tests.waiting import until_so
 

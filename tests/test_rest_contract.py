@@ -17,8 +17,8 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
-from image2model.batches.folders import Folders
-from image2model.web.sending import SentFile
+from image2model.jobs.storage.folders import Folders
+from image2model.web.responses import SentFile
 from tests.browser import ADMIN_KEY, ROOT, App
 
 ROCKET = (ROOT / "examples" / "rocket.jpg").read_bytes()

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from image2model.errors import GenerationFailed
-from image2model.web.rest import stream
+from image2model.web.rest import event_stream
+from image2model.web.rest.event_stream import Told, follow
 from image2model.web.rest.status import _attempts, _views
-from image2model.web.rest.stream import Told, follow
 from tests.scripted import picture
 
 OUTCOME = {"result": {}, "summary": {"total_files": 2, "successful_files": 1, "failed_files": 1}}
@@ -134,7 +134,7 @@ async def test_a_stream_ends_with_how_the_batch_ended(state: str, name: str):
 
 async def test_a_silent_stream_beats_and_says_when_its_time_is_over(monkeypatch: pytest.MonkeyPatch):
     """While nothing happens heartbeats come; at the timeout the stream says so and ends."""
-    monkeypatch.setattr(stream, "HEARTBEAT", 0.02)
+    monkeypatch.setattr(event_stream, "HEARTBEAT", 0.02)
     names = [name for name, _, _ in await told([VIEWS[0], None], seconds=0.3)]  # type: ignore[list-item]
     assert names[:3] == ["file_update", "file_update", "task_queued"]
     assert names.count("heartbeat") >= 2

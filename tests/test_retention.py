@@ -13,14 +13,15 @@ import pytest
 import trimesh
 from prometheus_client import REGISTRY
 
-from image2model.batches import disk, exports, folders, retention, search
-from image2model.batches.retention import Doomed, Held, Rules, doomed
 from image2model.errors import Conflict, GenerationFailed, NotFound
 from image2model.generators.base import Submitted
-from image2model.studio import Studio
-from image2model.studio.cleaning import plan
-from image2model.web.ui.render import kept
-from image2model.workers import Workers
+from image2model.jobs.db import queries
+from image2model.jobs.storage import disk_usage, exports, folders, retention
+from image2model.jobs.storage.retention import Doomed, Held, Rules, doomed
+from image2model.process_pool import Workers
+from image2model.services import Studio
+from image2model.services.cleanup import plan
+from image2model.web.ui.templating import kept
 from tests.scripted import ScriptedGenerator, box_glb, finished, picture, scripted_settings
 
 NOW, HOUR = 1_000_000.0, 3600.0
@@ -290,8 +291,8 @@ async def test_an_export_that_is_being_sent_stays(studio, tmp_path, monkeypatch)
     sent = (await studio.meshes.export(one, 1, stl)).path
     with studio.folders.reading(sent):
         await studio.meshes.export(one, 1, ply)
-        assert sent not in studio.folders.stale(disk.survey(studio.folders.data).exports, -1)
-    assert sent in studio.folders.stale(disk.survey(studio.folders.data).exports, -1)
+        assert sent not in studio.folders.stale(disk_usage.survey(studio.folders.data).exports, -1)
+    assert sent in studio.folders.stale(disk_usage.survey(studio.folders.data).exports, -1)
     await studio.meshes.export(one, 1, obj)
     assert not sent.exists()
 
@@ -327,7 +328,7 @@ async def test_what_a_cleanup_could_not_delete_is_not_counted(studio, tmp_path):
     """A batch that somebody begins to download after it was chosen stays, is told of, and frees nothing."""
     ids = [await made(studio, tmp_path / "in", f"{name}.png") for name in "ab"]
     store, free = studio.host._desk.store, (await studio.host.inspect(ids[0]))["size"]
-    going = plan(studio.folders, store.read(search.endings), store.ids(), Rules(0), HOUR)
+    going = plan(studio.folders, store.read(queries.endings), store.ids(), Rules(0), HOUR)
     with studio.folders.reading(studio.folders.batch(ids[1])):
         freed, left, errors = await studio.host._remove(going)
     assert (freed.size, left, errors) == (free, {ids[1]}, [f"{ids[1]}: This batch is being downloaded."])

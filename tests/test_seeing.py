@@ -11,14 +11,14 @@ import pytest
 import trimesh
 from PIL import Image
 
-from image2model.assets.contact_sheet import Cell, contact_sheet
-from image2model.assets.facts import facts
-from image2model.assets.glb import Glb
-from image2model.assets.looks import edges, write_look
-from image2model.assets.turntable import SIZE, TURNS, turntable
 from image2model.errors import GenerationFailed, NotFound
-from image2model.studio import Studio
-from image2model.workers import Workers
+from image2model.mesh.facts import facts
+from image2model.mesh.gltf.reader import Glb
+from image2model.mesh.render.contact_sheet import Cell, contact_sheet
+from image2model.mesh.render.render_modes import edges, write_look
+from image2model.mesh.render.turntable import SIZE, TURNS, turntable
+from image2model.process_pool import Workers
+from image2model.services import Studio
 from tests.meshes import textured_box, triangle
 from tests.pictures import encoded, photo
 from tests.scripted import ScriptedGenerator, box_glb, finished, picture, scripted_settings

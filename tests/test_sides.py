@@ -13,13 +13,13 @@ import pytest
 from PIL import Image
 from sqlalchemy import text
 
-from image2model.batches.database import connect, migrate
-from image2model.batches.store import Store
 from image2model.errors import GenerationFailed, ImageRefused, NotFound, OptionRefused, PicturesRefused
 from image2model.generators.base import SIDES
+from image2model.jobs.db.connection import connect, migrate
+from image2model.jobs.db.store import Store
 from image2model.names import by_object
-from image2model.studio import Picture, Studio, together
-from image2model.web.ui.sides import NOTHING, decide, objects
+from image2model.services import Picture, Studio, together
+from image2model.web.ui.views_of_object import NOTHING, decide, objects
 from tests.pictures import encoded
 from tests.scripted import ScriptedGenerator, finished, picture, scripted_settings
 

@@ -12,12 +12,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 
-from image2model.batches import migrations
-from image2model.batches.records import FINISHED, RANK, Batch, NewJob, OtherSide, may_follow
-from image2model.batches.search import Wanted
-from image2model.batches.store import Store, new_id
-from image2model.batches.tables import metadata
 from image2model.errors import NotFound
+from image2model.jobs.db import migrations
+from image2model.jobs.db.queries import Wanted
+from image2model.jobs.db.schema import metadata
+from image2model.jobs.db.store import Store, new_id
+from image2model.jobs.records import FINISHED, RANK, Batch, NewJob, OtherSide, may_follow
 
 
 @pytest.fixture
@@ -47,9 +47,9 @@ def test_each_change_gets_the_next_sequence_number(store):
     """Sequence numbers of a batch grow by one with each change, whichever job changes."""
     first, second = make(store).jobs
     numbers = [
-        store.move(first.id, "running", attempt=1).sequence,
-        store.move(second.id, "running", attempt=1).sequence,
-        store.move(first.id, "running", attempt=1, progress=0.5).sequence,
+        store.transition(first.id, "running", attempt=1).sequence,
+        store.transition(second.id, "running", attempt=1).sequence,
+        store.transition(first.id, "running", attempt=1, progress=0.5).sequence,
     ]
     assert numbers == [1, 2, 3]
     assert [event["sequence"] for event in store.history(first.batch_id)] == [1, 2]
@@ -61,36 +61,36 @@ def test_each_change_gets_the_next_sequence_number(store):
 def test_a_finished_job_never_moves(store, finished, then):
     """No state follows a finished one."""
     job = make(store).jobs[0]
-    store.move(job.id, finished, attempt=1)
-    assert store.move(job.id, then, attempt=1) is None
+    store.transition(job.id, finished, attempt=1)
+    assert store.transition(job.id, then, attempt=1) is None
     assert store.job(job.id).state == finished
 
 
 def test_late_news_changes_nothing(store):
     """A step backwards and news of an earlier try are ignored."""
     job = make(store).jobs[0]
-    store.move(job.id, "running", attempt=1, progress=0.7)
-    assert store.move(job.id, "queued", attempt=1) is None
-    store.move(job.id, "failed", attempt=1)
+    store.transition(job.id, "running", attempt=1, progress=0.7)
+    assert store.transition(job.id, "queued", attempt=1) is None
+    store.transition(job.id, "failed", attempt=1)
     assert store.press(job.batch_id, [1], ["failed"])[0].attempt == 2
-    assert store.move(job.id, "done", attempt=1) is None
+    assert store.transition(job.id, "done", attempt=1) is None
     assert store.job(job.id).state == "new"
 
 
 def test_progress_never_falls(store):
     """Progress keeps its highest value within a try and is whole at the end."""
     job = make(store).jobs[0]
-    store.move(job.id, "running", attempt=1, progress=0.7)
-    assert store.move(job.id, "running", attempt=1, progress=0.2).progress == 0.7
-    assert store.move(job.id, "done", attempt=1).progress == 1
+    store.transition(job.id, "running", attempt=1, progress=0.7)
+    assert store.transition(job.id, "running", attempt=1, progress=0.2).progress == 0.7
+    assert store.transition(job.id, "done", attempt=1).progress == 1
 
 
 def test_only_the_named_states_start_again(store):
     """A running job cannot be retried, a failed one starts with a clean row."""
     job = make(store).jobs[0]
-    store.move(job.id, "running", attempt=1)
+    store.transition(job.id, "running", attempt=1)
     assert store.press(job.batch_id, [1], ["failed", "cancelled"]) == []
-    store.move(job.id, "failed", attempt=1, failure={"code": "x", "message": "y"})
+    store.transition(job.id, "failed", attempt=1, failure={"code": "x", "message": "y"})
     (fresh,) = store.press(job.batch_id, [1], ["failed", "cancelled"])
     assert (fresh.state, fresh.failure, fresh.progress, fresh.started_at) == ("new", None, 0, None)
 
@@ -104,9 +104,9 @@ def test_states_have_an_order():
 def test_the_batch_state_follows_from_its_jobs(store):
     """One done and one failed make a batch partly done; all of one kind give it their name."""
     batch = make(store)
-    store.move(batch.jobs[0].id, "done", attempt=1)
+    store.transition(batch.jobs[0].id, "done", attempt=1)
     assert store.batch(batch.id).state == "working"
-    store.move(batch.jobs[1].id, "failed", attempt=1)
+    store.transition(batch.jobs[1].id, "failed", attempt=1)
     assert store.batch(batch.id).state == "partly"
 
 
@@ -114,14 +114,14 @@ def test_what_is_spent_is_the_sum_of_the_jobs(store):
     """Costs of jobs add up exactly."""
     batch = make(store, 3)
     for job in batch.jobs:
-        store.move(job.id, "done", attempt=1, cost=Decimal("0.1"))
+        store.transition(job.id, "done", attempt=1, cost=Decimal("0.1"))
     assert store.batch(batch.id).spent == Decimal("0.3")
 
 
 def test_a_deleted_batch_is_gone_with_its_jobs(store):
     """After deletion neither the batch nor its jobs or events are found."""
     batch = make(store)
-    store.move(batch.jobs[0].id, "running", attempt=1)
+    store.transition(batch.jobs[0].id, "running", attempt=1)
     store.delete(batch.id)
     with pytest.raises(NotFound):
         store.batch(batch.id)
@@ -142,7 +142,7 @@ def test_visitors_see_their_own_batches(store):
 def test_unfinished_jobs_come_oldest_first(store):
     """After a restart the jobs with work left are found in the order they were given."""
     first, second = make(store), make(store)
-    store.move(first.jobs[0].id, "done", attempt=1)
+    store.transition(first.jobs[0].id, "done", attempt=1)
     found = [(batch.id, job.number) for batch, job in store.unfinished()]
     assert found == [(first.id, 2), (second.id, 1), (second.id, 2)]
     assert store.waiting_before(second) == 1
@@ -152,7 +152,7 @@ def test_writers_do_not_lose_each_other_s_changes(store):
     """Eight threads moving the jobs of one batch give every change its own number."""
     batch = make(store, 40)
     with ThreadPoolExecutor(8) as pool:
-        moved = list(pool.map(lambda job: store.move(job.id, "running", attempt=1), batch.jobs))
+        moved = list(pool.map(lambda job: store.transition(job.id, "running", attempt=1), batch.jobs))
     assert sorted(job.sequence for job in moved) == list(range(1, 41))
 
 
@@ -190,7 +190,7 @@ def test_the_state_and_the_names_of_a_batch_are_kept_for_searching(store):
         assert found(text=text) == [batch.id]
     assert found(state="working") == [other.id, batch.id]
     for job in batch.jobs:
-        store.move(job.id, "failed", attempt=1, failure={"code": "x", "message": "y"})
+        store.transition(job.id, "failed", attempt=1, failure={"code": "x", "message": "y"})
     assert (found(state="failed"), found(state="working")) == ([batch.id], [other.id])
     store.press(batch.id, [1], ["failed"])
     assert (found(state="failed"), store.batch(batch.id).state) == ([], "working")
@@ -211,7 +211,7 @@ def test_batches_of_before_can_be_searched(tmp_path):
     for states in ends:
         batch = make(store)
         for job, state in zip(batch.jobs, filter(None, states), strict=False):
-            store.move(job.id, state, attempt=1)
+            store.transition(job.id, state, attempt=1)
         expected.append(store.batch(batch.id))
     with store._engine.execution_options(write=True).begin() as connection:
         config = Config(attributes={"connection": connection})

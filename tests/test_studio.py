@@ -10,12 +10,12 @@ from decimal import Decimal
 import pytest
 import trimesh
 
-from image2model.batches.store import Store
 from image2model.errors import GenerationFailed, ImageRefused, NotFound, OptionRefused, SettingsError, Unavailable
 from image2model.generators.base import Downloading, Queued, Running, Submitted, Submitting, Uploading
+from image2model.jobs.db.store import Store
+from image2model.services import Studio
 from image2model.settings import Settings
-from image2model.studio import Studio
-from image2model.web.ui import render
+from image2model.web.ui import templating
 from tests.scripted import ScriptedGenerator, box_glb, finished, picture, scripted_settings, view_when
 from tests.waiting import until_so
 
@@ -55,7 +55,7 @@ async def test_all_that_is_known_of_a_mesh_stands_beside_the_viewer(studio, gene
     )
     batch = await studio.submit([picture(uploads, "rings.png")])
     view = await finished(studio, batch.id)
-    shown = dict(re.findall("<dt>(.+?)</dt><dd>(.+?)</dd>", render.facts(view, view["jobs"][0])))
+    shown = dict(re.findall("<dt>(.+?)</dt><dd>(.+?)</dd>", templating.facts(view, view["jobs"][0])))
     assert shown["Width, height, depth"] == "0.015 × 0.005 × 0.001"
     assert (shown["Pieces"], shown["Handles"], shown["Volume"]) == ("2", "2", "1.95e-08")
     assert not {"Textures", "Extensions"} & set(shown)
@@ -275,8 +275,8 @@ async def test_a_mesh_that_nobody_can_read_is_delivered_all_the_same(studio, gen
     assert (await studio.file(batch.id, 1, "a.glb")).path.read_bytes() == generator.mesh
     assert (await studio.file(batch.id, 1, "thumbnail.webp")).path.is_file()
     view = await studio.view(batch.id)
-    assert 'data-state="done"' in render.board(view)
-    assert "file is cut short." in render.facts(view, job)
+    assert 'data-state="done"' in templating.board(view)
+    assert "file is cut short." in templating.facts(view, job)
 
 
 async def test_a_deleted_batch_takes_its_files_along(studio, generator, uploads):

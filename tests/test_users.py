@@ -7,7 +7,7 @@ from argon2 import PasswordHasher
 from pydantic import SecretStr
 
 from image2model.errors import SettingsError
-from image2model.web.users import sign_in
+from image2model.web.sign_in import sign_in
 
 
 def test_without_users_everybody_may_come_in():

@@ -14,7 +14,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 import psutil
 
-from ..studio import Studio
+from ..services import Studio
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

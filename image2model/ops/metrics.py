@@ -16,9 +16,9 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYP
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from ..batches.records import UNFINISHED
-from ..studio import Studio
-from ..studio.host import ATTENTION
+from ..jobs.records import UNFINISHED
+from ..services import Studio
+from ..services.admin import ATTENTION
 from .health import Component, Health, State, system
 
 CALLS_FOR_HOST = (*ATTENTION, "collect_refused")

@@ -17,10 +17,10 @@ from uvicorn.config import HTTP_PROTOCOLS, LOGGING_CONFIG
 
 from .. import __version__
 from ..errors import SettingsError
-from ..ops import logs
+from ..ops import log_config
+from ..services import Studio
 from ..settings import Settings, load
-from ..studio import Studio
-from .users import sign_in
+from .sign_in import sign_in
 
 # Gradio reads these when it is imported: nothing leaves for another host, and no cache write after each event.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -41,7 +41,7 @@ def main() -> None:
         signal.signal(number, lambda *_: stop.set())
     try:
         settings = load()
-        logs.configure(settings)
+        log_config.configure(settings)
         log.info("image2model %s starts", __version__)
         server = Server(settings)
         server.start()
@@ -66,17 +66,17 @@ class Server:
 
     def start(self) -> None:
         """Build the page and serve it, with our own routes before Gradio's."""
-        from .files import routes
-        from .hearing import Heard
+        from .file_routes import routes
+        from .middleware.security import doors
+        from .middleware.stream_end_guard import Heard
+        from .responses import LentFiles
         from .rest.app import mounted
-        from .security import doors
-        from .sending import LentFiles
         from .ui.page import build
         from .ui.theme import HEAD, theme
 
         LOGGING_CONFIG.clear()  # uvicorn would give its loggers handlers of their own
         LOGGING_CONFIG.update(version=1, disable_existing_loggers=False)
-        HTTP_PROTOCOLS["auto"] = "image2model.web.patience:Patient"
+        HTTP_PROTOCOLS["auto"] = "image2model.web.middleware.slow_client:Patient"
         os.environ["FORWARDED_ALLOW_IPS"] = ""  # uvicorn believes nobody, `security` whom the settings name
         self.demo = build(self.studio)
         self._doors = [
@@ -119,7 +119,7 @@ class Server:
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, app: Any) -> AsyncIterator[None]:
-        from .security import blame_nobody_here, open_only
+        from .middleware.security import blame_nobody_here, open_only
 
         blame_nobody_here(app)
         open_only(app, self._doors)

@@ -1,7 +1,7 @@
 """fal.ai's image-to-3D models as generators."""
 
 from .account import RESULT_KEPT_SECONDS, FalAccount
-from .failures import NOT_BILLED, STILL_AT_FAL
+from .errors import NOT_BILLED, STILL_AT_FAL
 from .generator import FalGenerator, fal_generators
 from .hosts import FalHosts
 from .polling import Patience

@@ -20,9 +20,8 @@ from fal_client.auth import AuthCredentials
 from fal_client.client import USER_AGENT, AsyncCDNTokenManager, AsyncClient, CDNToken, StorageSettings
 
 from ..base import Told
-from .counting import CountingClient, with_key, without_key
 from .downloads import Downloads
-from .failures import (
+from .errors import (
     BAD_KEY,
     COLLECT_REFUSED,
     MODEL_GONE,
@@ -34,7 +33,8 @@ from .failures import (
     failure_of,
 )
 from .hosts import FalHosts
-from .platform import Offers, find_request
+from .instrumented_client import CountingClient, with_key, without_key
+from .platform_api import Offers, find_request
 from .polling import Patience
 
 UPLOADS_AT_ONCE = 4

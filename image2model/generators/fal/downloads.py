@@ -12,7 +12,7 @@ from typing import Literal
 
 import httpx
 
-from .failures import DOWNLOAD_BROKE, RESULT_GONE, RESULT_TOO_LARGE, RESULT_WRONG
+from .errors import DOWNLOAD_BROKE, RESULT_GONE, RESULT_TOO_LARGE, RESULT_WRONG
 from .polling import Patience
 from .results import glb_state
 

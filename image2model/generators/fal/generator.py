@@ -12,27 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import GenerationFailed
-from ...masks import hide
-from ..base import (
-    Choice,
-    Downloading,
-    Event,
-    Finished,
-    Side,
-    Spec,
-    Submitted,
-    Submitting,
-    Task,
-    Told,
-    Uploading,
-)
-from ..catalogue import FAL_MODELS
-from ..fal_model import FalModel
+from ...redaction import hide
+from ..base import Choice, Downloading, Event, Finished, Side, Spec, Submitted, Submitting, Task, Told, Uploading
 from .account import FalAccount
-from .collecting import RemoteJob
-from .failures import LOST_CONTACT, MODEL_GONE, failure_of_exception
+from .catalogue import FAL_MODELS
+from .errors import LOST_CONTACT, MODEL_GONE, failure_of_exception
 from .hosts import FalHosts
+from .model import FalModel
 from .polling import Delay, Patience, poll_delay
+from .remote_job import RemoteJob
 
 log = logging.getLogger(__name__)
 

@@ -13,11 +13,11 @@ from typing import Any
 from pebble import ProcessExpired
 
 from ...errors import GenerationFailed
-from ...workers import Workers
+from ...process_pool import Workers
 from ..base import Event, Finished, Option, Queued, Running, Spec, Task, Told
-from . import work
+from . import worker
 from .cutout import WORDS, Inspection, cut_out, inspect
-from .work import warm_up
+from .worker import warm_up
 
 __all__ = ["WORDS", "Inspection", "LocalGenerator", "cut_out", "inspect", "warm_up"]
 
@@ -106,7 +106,7 @@ class LocalGenerator:
     @property
     def unavailable(self) -> str:
         """Why it cannot be used now, in a sentence for people; empty when it can."""
-        if not work.WEIGHTS.is_file():
+        if not worker.WEIGHTS.is_file():
             return "The weights of the built-in engine are missing; install image2model again."
         if find_spec("onnxruntime") is None:
             return "The package onnxruntime is missing; install it with pip."
@@ -120,7 +120,7 @@ class LocalGenerator:
         """
         glb, notes = task.folder / "model.glb", task.folder / "stage.txt"
         arguments = (task.image, glb, notes, dict(task.choice.options), task.choice.face_limit)
-        working = asyncio.ensure_future(self._workers.run(work.make, *arguments, seconds=SECONDS))
+        working = asyncio.ensure_future(self._workers.run(worker.make, *arguments, seconds=SECONDS))
         try:
             async for event in _watch(working, notes):
                 yield event
@@ -162,7 +162,7 @@ async def _watch(working: asyncio.Future[None], notes: Path) -> AsyncIterator[Ev
     yield last
     while not working.done():
         await asyncio.wait([working], timeout=LOOK_EVERY)
-        noted = work.read_stage(notes)
+        noted = worker.read_stage(notes)
         if noted and Running(*noted) != last:
             last = Running(*noted)
             yield last

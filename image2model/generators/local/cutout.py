@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from ...atomic_files import write_whole
 from ...errors import GenerationFailed, ImageRefused
-from ...files import write_whole
 from ...images import Limits, opened
 from . import segment
 from .subject import Array, Subject, find_subject

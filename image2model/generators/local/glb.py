@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...assets.container import glb_of
+from ...mesh.gltf.container import glb_of
 from .solid import Solid
 
 FLOAT, UNSIGNED_INT, UNSIGNED_SHORT = 5126, 5125, 5123

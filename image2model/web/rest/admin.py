@@ -10,11 +10,11 @@ from pydantic import BaseModel, Field
 
 from ...errors import NotFound
 from ...ops.health import FILLING, FULL
-from ...studio import Studio
-from .asking import any_form, asked_of
+from ...services import Studio
 from .auth import admin
 from .common import Readable, StudioDep, moment, now
 from .errors import documented
+from .request_params import any_form, asked_of
 
 router = Readable(prefix="/admin", tags=["admin"], dependencies=[Depends(admin)], responses=documented(403, 429, 503))
 

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ... import __version__
 from ...ops.health import health_of
-from ...studio import Studio
+from ...services import Studio
 from . import admin, downloads, errors, health, logs, models, status, uploads
 
 PREFIX = "/api/v1"

@@ -15,8 +15,8 @@ from pydantic import SecretStr
 
 from ...errors import LimitReached, NotAllowed
 from ...settings import Settings
-from ..address import client_of
-from ..security import KEY_TRIES
+from ..middleware.security import KEY_TRIES
+from ..public_address import client_of
 from .common import StudioDep
 
 BEARER = HTTPBearer(auto_error=False, description="`API_KEY`, or `ADMIN_API_KEY`, which opens everything")

@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Request
 
-from ...studio import Studio
+from ...services import Studio
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -9,11 +9,11 @@ from fastapi import Depends, Query, Request
 from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel, Field
 
-from ...batches.records import Batch, Job
 from ...errors import NotFound
-from ...studio import Studio
-from ..address import public_root
-from ..sending import SentFile, Streamed
+from ...jobs.records import Batch, Job
+from ...services import Studio
+from ..public_address import public_root
+from ..responses import SentFile, Streamed
 from .auth import reader
 from .common import Readable, StudioDep, moment
 from .errors import documented

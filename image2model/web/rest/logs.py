@@ -13,17 +13,17 @@ from pydantic import BaseModel, Field, field_validator
 from starlette.exceptions import HTTPException
 
 from ...errors import NotFound
-from ...ops import logs as own
-from ...ops import shelf
-from ...ops.analysis import Analysis, analyse
-from ...ops.exporting import MEDIA_TYPES, Form, export
-from ...ops.reading import Wanted, latest, lines, log_files
-from ...studio import Studio
-from ..sending import Streamed
-from .asking import any_form, asked_of
+from ...ops import log_config as own
+from ...ops import log_files
+from ...ops.log_analysis import Analysis, analyse
+from ...ops.log_export import MEDIA_TYPES, Form, export
+from ...ops.log_search import Wanted, latest, lines, list_log_files
+from ...services import Studio
+from ..responses import Streamed
 from .auth import admin, log_reader
 from .common import Readable, StudioDep, now
 from .errors import documented
+from .request_params import any_form, asked_of
 
 router = Readable(prefix="/logs", tags=["logs"], responses=documented(403, 429))
 readers, host = Readable(dependencies=[Depends(log_reader)]), Readable(dependencies=[Depends(admin)])
@@ -315,13 +315,13 @@ async def exported(asked: ExportDep, studio: StudioDep) -> Streamed:
 @readers.get("/statistics")
 async def statistics(studio: StudioDep) -> LogStatistics:
     """What log files there are, and the disk they lie on."""
-    return LogStatistics(**await asyncio.to_thread(shelf.statistics, own.folder(studio.settings)))
+    return LogStatistics(**await asyncio.to_thread(log_files.statistics, own.folder(studio.settings)))
 
 
 @readers.get("/types")
 async def types(studio: StudioDep) -> LogTypes:
     """The kinds of log files."""
-    found = {kind: log_files(own.folder(studio.settings), [kind]) for kind in own.KINDS}
+    found = {kind: list_log_files(own.folder(studio.settings), [kind]) for kind in own.KINDS}
     details = {
         kind: {
             "file_count": len(files),
@@ -336,7 +336,7 @@ async def types(studio: StudioDep) -> LogTypes:
 @readers.get("/health")
 async def health(studio: StudioDep) -> LogHealth:
     """Whether all is well with the log files, and what the host can do."""
-    found = await asyncio.to_thread(shelf.condition, studio.settings)
+    found = await asyncio.to_thread(log_files.condition, studio.settings)
     return LogHealth(
         status=found.status, timestamp=now(), statistics=await statistics(studio), issues=found.issues,
         warnings=found.warnings, recommendations=found.recommendations,
@@ -346,7 +346,7 @@ async def health(studio: StudioDep) -> LogHealth:
 @host.post("/rotate")
 async def rotate() -> Rotated:
     """Begin new files; the old ones are compressed."""
-    return Rotated(**await asyncio.to_thread(shelf.rotate))
+    return Rotated(**await asyncio.to_thread(log_files.rotate))
 
 
 @host.delete("/cleanup")
@@ -354,10 +354,10 @@ async def cleanup(
     studio: StudioDep, older_than_days: Annotated[int, Query(ge=1, le=3650, description="Put aside before then")] = 30
 ) -> Removed:
     """Remove old log files; those that are being written stay."""
-    gone = await asyncio.to_thread(shelf.remove_older, own.folder(studio.settings), older_than_days)
+    gone = await asyncio.to_thread(log_files.remove_older, own.folder(studio.settings), older_than_days)
     return Removed(
         status="error" if gone.errors else "success", removed_files=len(gone.names),
-        total_size_removed_mb=round(gone.size / shelf.MB, 6), errors=gone.errors, files=gone.names,
+        total_size_removed_mb=round(gone.size / log_files.MB, 6), errors=gone.errors, files=gone.names,
     )  # fmt: skip
 
 

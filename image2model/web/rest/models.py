@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from ...generators.base import Generator
-from ..offers import describe
+from ..generator_schema import describe
 from .common import Readable, StudioDep
 
 router = Readable(prefix="/models", tags=["models"])

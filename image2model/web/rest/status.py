@@ -13,13 +13,13 @@ from sse_starlette import EventSourceResponse
 from starlette.exceptions import HTTPException
 
 from ...errors import NotFound
-from ...studio import Studio
-from ..address import client_of
+from ...services import Studio
+from ..public_address import client_of
 from .auth import uploader
 from .common import Readable, StudioDep, now
 from .errors import documented
-from .stream import follow
-from .words import CELERY, failed_files, job_status, percent, task_status
+from .event_stream import follow
+from .legacy_status import CELERY, failed_files, job_status, percent, task_status
 
 router = Readable(prefix="/status", tags=["status"])
 

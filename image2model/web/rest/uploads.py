@@ -13,14 +13,14 @@ from limits.aio.strategies import MovingWindowRateLimiter
 from pydantic import BaseModel, Field
 
 from ...errors import LimitReached, OptionRefused
-from ...studio import Studio, together
-from ..address import client_of
-from ..correlation import correlation_of
+from ...services import Studio, together
+from ..middleware.correlation import correlation_of
+from ..public_address import client_of
 from .auth import uploader
 from .common import Readable, StudioDep
 from .errors import documented
-from .receiving import Received, received
-from .words import failed_files, job_status, percent, task_status
+from .legacy_status import failed_files, job_status, percent, task_status
+from .multipart import Received, received
 
 router = Readable(prefix="/upload", tags=["upload"])
 LIMITER = MovingWindowRateLimiter(MemoryStorage())

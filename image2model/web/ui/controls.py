@@ -11,8 +11,8 @@ from gradio.components import Component
 
 from ...errors import OptionRefused
 from ...generators.base import AFTERWARDS, Choice, Generator, Option, Spec
-from ...studio import Studio
-from .render import dollars, seconds
+from ...services import Studio
+from .templating import dollars, seconds
 from .theme import html
 
 PICKER = """

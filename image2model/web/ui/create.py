@@ -16,20 +16,22 @@ from ...errors import Image2ModelError, ImageRefused
 from ...generators.base import Generator
 from ...images import check_each, glimpse, preview
 from ...names import clean_name
-from ...studio import Studio
-from ..address import client_of
-from ..correlation import correlation_of
-from . import render
+from ...services import Studio
+from ..middleware.correlation import correlation_of
+from ..public_address import client_of
+from . import templating
 from .controls import OptionControls, face_limit_control, number_field, offers, picker, prices_of
-from .events import EACH, HIDDEN, LAST
-from .inputs import CUT_OUT, Inputs
-from .sides import NOTHING, Sides
+from .event_options import EACH, HIDDEN, LAST
+from .picture_previews import CUT_OUT, Inputs
 from .theme import html
 from .viewer import Viewer
+from .views_of_object import NOTHING, Sides
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
-READY = render.empty("Your models appear here", "Add pictures, press the button, and watch each one become a mesh.")
-GONE = render.empty("This batch is not here", "It may have been deleted, or the link is cut short. Start a new one.")
+READY = templating.empty("Your models appear here", "Add pictures, press the button, and watch each one become a mesh.")
+GONE = templating.empty(
+    "This batch is not here", "It may have been deleted, or the link is cut short. Start a new one."
+)
 STATIC = Path(__file__).parent / "static"
 
 OWN_KEY = """<p class="small-note">Pays for what you start from now on, in place of the host's key. It is kept in memory
@@ -107,7 +109,7 @@ class Create:
         with gr.Accordion("Options", open=False, elem_id="options"):
             self.face_limit = number_field(elem_id="face-limit", **face_limit_control(spec))
             self.options = OptionControls(self.studio, spec.id)
-        self.cost = html(render.cost(0, spec.price(spec.check(None, None))), elem_id="cost")
+        self.cost = html(templating.cost(0, spec.price(spec.check(None, None))), elem_id="cost")
         self.generate = gr.Button(
             "Add pictures first", variant="primary", size="lg", interactive=False, elem_id="generate"
         )
@@ -236,7 +238,7 @@ class Create:
             else:
                 kept.append(str(path))
         await results.aclose()
-        return kept, render.refused(refused)
+        return kept, templating.refused(refused)
 
     @property
     def _add_example(self) -> str:
@@ -267,7 +269,7 @@ class Create:
         price, object_price, wrong = prices_of(spec, self.options.options(generator, values), face_limit)
         words = f"Make {count} {spec.result_is}{'s' if count > 1 else ''}" if count else "Add pictures first"
         notice = wrong or ("" if key.strip() else self.studio.notice(generator))
-        return render.cost(count - several, price, notice, several, object_price), gr.Button(
+        return templating.cost(count - several, price, notice, several, object_price), gr.Button(
             words, interactive=count > 0 and not wrong
         )
 
@@ -353,7 +355,7 @@ class Create:
                     yield (gr.skip(),) * 5  # Gradio says the last values again at the end
                     return
                 buttons = _buttons(view)
-                yield render.board(view), *(_updates(view, buttons) if buttons != shown else [gr.skip()] * 4)
+                yield templating.board(view), *(_updates(view, buttons) if buttons != shown else [gr.skip()] * 4)
                 shown = buttons
                 if worked and (needs := _needs_attention(view)):
                     gr.Warning(needs)
@@ -401,8 +403,8 @@ class Create:
         job = next((job for job in view["jobs"] if job["number"] == number and job["url"]), None)
         if job is None:
             return (gr.skip(),) * 5
-        take_home = render.take_home(view, job, self.studio.meshes.formats())
-        return gr.Row(visible=True), render.facts(view, job), take_home, *self.viewer.open(batch_id, job)
+        take_home = templating.take_home(view, job, self.studio.meshes.formats())
+        return gr.Row(visible=True), templating.facts(view, job), take_home, *self.viewer.open(batch_id, job)
 
 
 async def _friendly(work: Any) -> Any:
@@ -439,7 +441,7 @@ def _updates(view: dict[str, Any], buttons: tuple[bool, bool, bool]) -> list[Any
 
 
 def _refusal(path: Path, message: str, seen: bytes | None) -> dict[str, str]:
-    return {"name": clean_name(path.name), "message": message, "glimpse": render.data_uri(seen)}
+    return {"name": clean_name(path.name), "message": message, "glimpse": templating.data_uri(seen)}
 
 
 def _glimpse(path: Path, most: int) -> bytes | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import gradio as gr
 
 from ...errors import NotFound
-from ...studio import Studio
-from . import render
-from .events import HIDDEN
+from ...services import Studio
+from . import templating
+from .event_options import HIDDEN
 from .theme import html
 
 SHELF_JS = """
@@ -29,11 +29,11 @@ watch("value", () => {  // the batch that is open on the page is gone: so is its
 
 def build(studio: Studio, tab: gr.Tab, visitor: gr.BrowserState) -> None:
     """Build the tab; it is read anew when it is opened, and while it is looked at."""
-    shelf = html(render.library([]), elem_id="library", js_on_load=SHELF_JS)
+    shelf = html(templating.library([]), elem_id="library", js_on_load=SHELF_JS)
 
     async def show(visitor: str) -> str:
         """The shelf of this browser."""
-        return render.library(await studio.library(visitor) if visitor else [])
+        return templating.library(await studio.library(visitor) if visitor else [])
 
     async def remove(visitor: str, event: gr.EventData) -> str:
         """Delete one of this browser's own batches."""

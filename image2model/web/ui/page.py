@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gradio as gr
 
-from ...studio import Studio
-from .. import api
-from ..correlation import CorrelatedBlocks
-from . import admin, create, library, programs
+from ...services import Studio
+from .. import gradio_api
+from ..middleware.correlation import CorrelatedBlocks
+from . import admin, code_samples, create, library
 from .theme import html
 
 HEADER = """
@@ -28,11 +28,11 @@ def build(studio: Studio) -> gr.Blocks:
             with gr.Tab("Library", id="library") as library_tab:
                 library.build(studio, library_tab, visitor)
             with gr.Tab("API", id="api"):
-                programs.build()
+                code_samples.build()
             with gr.Tab("Admin", id="admin"):
                 admin.build(studio, demo)
         demo.load(None, None, None, js="openTab")
-        api.build(studio)
+        gradio_api.build(studio)
     demo.space_id = None  # else Gradio puts a box of its own on a Space's page, with fonts and numbers from other hosts
-    api.guard(studio, demo)
+    gradio_api.guard(studio, demo)
     return demo

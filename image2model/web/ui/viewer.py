@@ -9,9 +9,9 @@ from typing import Any
 import gradio as gr
 
 from ...errors import Image2ModelError
-from ...studio import Studio
-from . import render
-from .events import EACH, LAST
+from ...services import Studio
+from . import templating
+from .event_options import EACH, LAST
 from .theme import html
 
 STATIC = Path(__file__).parent / "static"
@@ -26,7 +26,7 @@ class Viewer:
         self.studio = studio
         self.shown = gr.State()
         self.look = gr.State("textured")
-        self.bar = html(render.viewer_bar(), elem_id="viewer-bar", js_on_load=(STATIC / "viewer.js").read_text())
+        self.bar = html(templating.viewer_bar(), elem_id="viewer-bar", js_on_load=(STATIC / "viewer.js").read_text())
         with gr.Row(elem_id="viewer-place", equal_height=True):
             self.model = gr.Model3D(
                 elem_id="viewer", label="3D viewer", show_label=False, height=460, interactive=False,
@@ -50,7 +50,7 @@ class Viewer:
 
     def open(self, batch_id: str, job: dict[str, Any]) -> tuple[Any, Shown]:
         """Values for `place`: this finished job."""
-        return render.beside(job), (batch_id, job["number"], _camera(job["facts"] or {}))
+        return templating.beside(job), (batch_id, job["number"], _camera(job["facts"] or {}))
 
     async def choose(self, event: gr.EventData) -> str:
         """Remember the look that was chosen, for this mesh and the next."""

@@ -10,13 +10,13 @@ from typing import Any, Protocol
 
 import gradio as gr
 
-from ....studio import Studio
-from ..events import EACH, HIDDEN
+from ....services import Studio
+from ..event_options import EACH, HIDDEN
+from .access import Rights
 from .batches import Batches
 from .disk import Disk
 from .logs import Logs
 from .overview import Overview
-from .rights import Rights
 
 
 class Section(Protocol):

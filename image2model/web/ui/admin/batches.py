@@ -8,10 +8,10 @@ from typing import Any
 import gradio as gr
 
 from ....errors import NotFound
-from ....studio import Studio
-from .. import render
-from .rights import Rights
-from .telling import telling
+from ....services import Studio
+from .. import templating
+from .access import Rights
+from .actions import telling
 
 PAGE = 50
 """Batches that are listed at once."""
@@ -83,7 +83,7 @@ class Batches:
             inside = await host.inspect(opened) if opened else None
         except NotFound:  # deleted
             inside = None
-        return render.admin(
+        return templating.admin(
             "batches", batches=found["batches"], total=found["total"], page=page, first=PAGE * page + 1,
             pages=-(-found["total"] // PAGE), inside=inside, states=STATES, filtered=bool(text or state or generator),
         )  # fmt: skip

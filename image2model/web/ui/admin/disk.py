@@ -8,11 +8,11 @@ from typing import Any
 import gradio as gr
 
 from ....errors import OptionRefused
-from ....studio import Studio
-from .. import render
+from ....services import Studio
+from .. import templating
 from ..theme import html
-from .rights import Rights
-from .telling import telling
+from .access import Rights
+from .actions import telling
 
 HOURS = 24
 """Batches that ended longer ago are offered for deletion at first."""
@@ -54,7 +54,7 @@ class Disk:
         usage = await self.studio.host.disk_usage()
         settings = self.studio.settings
         kept = {"hours": settings.retention_hours, "most": settings.max_data_gb, "free": settings.keep_free_gb}
-        return render.admin(
+        return templating.admin(
             "disk", usage=usage, kinds=KINDS, rules={k: v for k, v in kept.items() if v is not None}
         ), ""
 
@@ -62,11 +62,11 @@ class Disk:
         """What would go, and the button that lets it go."""
         if hours is None or hours < 0:
             raise OptionRefused("bad_hours", "That is no number of hours.", "Enter 0 or more.")
-        return [render.admin("plan", found=await self.studio.host.cleanup(hours), hours=hours, reasons=REASONS)]
+        return [templating.admin("plan", found=await self.studio.host.cleanup(hours), hours=hours, reasons=REASONS)]
 
     async def clean(self, wanted: Any) -> tuple[str, str]:
         """Delete what a look has told of; a batch that came to be worked on or downloaded since then stays."""
         hours = float(wanted["hours"])
         done = await self.studio.host.cleanup(hours, dry_run=False)
         use, _ = await self.show()
-        return use, render.admin("plan", found=done, hours=hours, reasons=REASONS)
+        return use, templating.admin("plan", found=done, hours=hours, reasons=REASONS)

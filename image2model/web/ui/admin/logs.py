@@ -9,20 +9,20 @@ from typing import Any
 
 import gradio as gr
 
-from ....ops import logs, shelf
-from ....ops.exporting import export
-from ....ops.reading import Wanted, latest, newest
-from ....studio import Studio
-from .. import render
-from .rights import Rights
-from .telling import telling
+from ....ops import log_config, log_files
+from ....ops.log_export import export
+from ....ops.log_search import Wanted, latest, newest
+from ....services import Studio
+from .. import templating
+from .access import Rights
+from .actions import telling
 
 PAGE = 100
 """Lines that are shown at once."""
 MOST = 20_000
 """Lines that the page hands over as a file; all of them come over REST."""
 LEVELS = [("All levels", ""), ("Warnings and errors", "warning"), ("Errors", "error")]
-KINDS: Mapping[str, tuple[str, ...]] = {"What goes on": ("app",), "Requests": ("access",), "Both": logs.KINDS}
+KINDS: Mapping[str, tuple[str, ...]] = {"What goes on": ("app",), "Requests": ("access",), "Both": log_config.KINDS}
 HEAD = frozenset({"timestamp", "level", "logger", "event"})
 """What stands in a line's first row."""
 SAVE = """text => {
@@ -40,7 +40,7 @@ class Logs:
     """The section."""
 
     def __init__(self, studio: Studio) -> None:
-        self.folder = logs.folder(studio.settings)
+        self.folder = log_config.folder(studio.settings)
         bare: dict[str, Any] = {"show_label": False, "container": False, "min_width": 150}
         with gr.Row(elem_id="admin-logs-head"):
             self.text = gr.Textbox(
@@ -80,12 +80,12 @@ class Logs:
 
     async def _draw(self, offset: int, until: datetime, *asked: str) -> str:
         page = await asyncio.to_thread(latest, self.folder, _wanted(until, *asked), PAGE, offset)
-        files = await asyncio.to_thread(shelf.statistics, self.folder)
-        return render.admin(
+        files = await asyncio.to_thread(log_files.statistics, self.folder)
+        return templating.admin(
             "logs", entries=page.entries, more=page.more, offset=offset, page=PAGE, most=MOST, head=HEAD, files=files,
             until=until.isoformat(), filtered=any(asked[:2]),
         )  # fmt: skip
 
 
 def _wanted(until: datetime, text: str, level: str, kind: str) -> Wanted:
-    return Wanted(KINDS.get(kind, logs.KINDS), level, text.strip(), until=until)
+    return Wanted(KINDS.get(kind, log_config.KINDS), level, text.strip(), until=until)

@@ -8,12 +8,12 @@ from typing import Any
 import gradio as gr
 
 from ....ops.health import Look, health_of
-from ....studio import Studio
-from .. import render
+from ....services import Studio
+from .. import templating
 from ..theme import html
-from . import plots, words
-from .rights import Rights
-from .telling import telling
+from . import plots, wording
+from .access import Rights
+from .actions import telling
 
 RUNNING = 5
 """Batches being worked that are listed."""
@@ -46,7 +46,7 @@ class Overview:
     async def reset(self, wanted: Any, span: str) -> tuple[str, str]:
         """Let pictures pass to a generator again."""
         name = wanted["reset"]
-        self.studio.host.reset_breaker(name.removesuffix(words.OWN_KEY), own_key=name.endswith(words.OWN_KEY))
+        self.studio.host.reset_breaker(name.removesuffix(wording.OWN_KEY), own_key=name.endswith(wording.OWN_KEY))
         return await self.show(span)
 
     async def show(self, span: str) -> tuple[str, str]:
@@ -56,24 +56,26 @@ class Overview:
         series = await self.studio.host.series(*plots.asked(span))
         return await self._numbers(disk), plots.draw(span, series, disk.written if disk else None)
 
-    async def _disk(self) -> words.Disk:
+    async def _disk(self) -> wording.Disk:
         """Looks at every file, so it is not done each time."""
         host = self.studio.host
-        return words.Disk(await host.disk_usage(), await host.growth())
+        return wording.Disk(await host.disk_usage(), await host.growth())
 
-    async def _numbers(self, disk: words.Disk | None) -> str:
+    async def _numbers(self, disk: wording.Disk | None) -> str:
         host = self.studio.host
         known, parts = await host.overview(), await self.health.components()
         working = await host.search(state="working", limit=RUNNING)
-        return render.admin(
+        return templating.admin(
             "overview",
-            needs=words.needs(known, parts, self._name),
-            tiles=words.tiles(known, working["total"], disk),
+            needs=wording.needs(known, parts, self._name),
+            tiles=wording.tiles(known, working["total"], disk),
             reasons=[{**one, "name": self._name(one["generator"])} for one in await host.reasons()],
             running=working["batches"],
             more=working["total"] - len(working["batches"]),
             parts=[
-                (words.PARTS[part.name][0], part.status, words.words(part)) for part in parts if words.is_used(part)
+                (wording.PARTS[part.name][0], part.status, wording.words(part))
+                for part in parts
+                if wording.is_used(part)
             ],
             now=time.time(),
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from .. import render
+from .. import templating
 
 HOUR, DAY = 3600.0, 86400.0
 SPANS: Mapping[str, tuple[float, float]] = {
@@ -47,15 +47,17 @@ def draw(span: str, series: Sequence[Mapping[str, Any]], written: Sequence[int] 
     _, step = asked(span)
     times = [_when(one["at"], step) for one in series]
     charts = [
-        _plot("Pictures finished", "jobs", times, [one["jobs"] for one in series], render.thousands),
-        _plot("Failures", "failed", times, [one["failed"] for one in series], render.thousands),
-        _plot("Time for a mesh", "seconds", times, [one["seconds"] or 0 for one in series], render.seconds, sums=False),
-        _plot("Cost on the host's key", "cost", times, [one["cost"] for one in series], render.dollars),
+        _plot("Pictures finished", "jobs", times, [one["jobs"] for one in series], templating.thousands),
+        _plot("Failures", "failed", times, [one["failed"] for one in series], templating.thousands),
+        _plot(
+            "Time for a mesh", "seconds", times, [one["seconds"] or 0 for one in series], templating.seconds, sums=False
+        ),
+        _plot("Cost on the host's key", "cost", times, [one["cost"] for one in series], templating.dollars),
     ]
     if written is not None and series:
         days = [_when(series[-1]["at"] - past * DAY, DAY) for past in reversed(range(len(written)))]
-        charts.append(_plot("Written to disk", "disk", days, written, render.filesize))
-    return render.admin("plots", charts=charts)
+        charts.append(_plot("Written to disk", "disk", days, written, templating.filesize))
+    return templating.admin("plots", charts=charts)
 
 
 def _plot(

@@ -1,0 +1,72 @@
+"""What a model of fal is: what people see of it, where it is, and how a picture and a choice become its arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..base import Choice, Side, Spec
+
+EMPTY: Mapping[Side, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """How several sides of one object go to fal as one job."""
+
+    field: str | Mapping[Side, str]
+    """A list in the order of the spec's sides, or a field for each side."""
+    endpoint: str = ""
+    """Where it is not the one for a single picture."""
+    unsent: frozenset[str] = frozenset()
+    """Arguments of a single picture that it does not take."""
+
+
+@dataclass(frozen=True, slots=True)
+class FalModel:
+    """One endpoint of fal: what people see of it, and how a picture and a choice become its arguments."""
+
+    spec: Spec
+    endpoint: str
+    image_field: str = "image_url"
+    image_is_list: bool = False
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments always sent; an option of the same name replaces them."""
+    together: Together | None = None
+    """None: it takes one picture of an object."""
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """All that it uses."""
+        return (self.endpoint, self.together.endpoint) if self.together and self.together.endpoint else (self.endpoint,)
+
+    def endpoint_for(self, several: bool) -> str:
+        """Where a job of one picture, or of several sides, is sent."""
+        return self.endpoints[-1] if several else self.endpoint
+
+    def arguments(self, image_url: str, choice: Choice, sides: Mapping[Side, str] = EMPTY) -> dict[str, Any]:
+        """The body of the request; `sides` are the addresses of the other sides, where there are any.
+
+        An option left at its default is not sent, so nothing is charged unasked.
+        """
+        defaults = {option.name: option.default for option in self.spec.options}
+        chosen = {name: value for name, value in choice.options.items() if value != defaults.get(name)}
+        if self.spec.face_limit is not None and choice.face_limit is not None:
+            chosen[self.spec.face_limit.name] = choice.face_limit
+        sent = {**self.fixed, **{name: _as_sent(value) for name, value in chosen.items()}}
+        if not sides or self.together is None:
+            return {**sent, self.image_field: [image_url] if self.image_is_list else image_url}
+        kept = {name: value for name, value in sent.items() if name not in self.together.unsent}
+        return {**kept, **self._together(self.together, {"front": image_url, **sides})}
+
+    def _together(self, together: Together, urls: Mapping[Side, str]) -> dict[str, Any]:
+        given = [side for side in self.spec.sides if side in urls]
+        if isinstance(together.field, str):
+            return {together.field: [urls[side] for side in given]}
+        return {together.field[side]: urls[side] for side in given}
+
+
+def _as_sent(value: Any) -> Any:
+    """Choices are words; those of digits are numbers to fal."""
+    return int(value) if isinstance(value, str) and value.isdigit() else value

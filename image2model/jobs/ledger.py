@@ -1,0 +1,138 @@
+"""What is spent: one row of the ledger for each picture and press of a button, and the host's limits on them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from ..errors import LimitReached
+from ..generators.fal import NOT_BILLED
+from .db.schema import ledger
+from .records import JobState
+
+Bill = Literal["reserved", "charged", "maybe", "free"]
+"""Not over yet; paid; may have been paid, nobody has told; certainly not paid."""
+HOUR, DAY = 3600.0, 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The host's limits; None: no limit. Money is in US dollars."""
+
+    per_day: Decimal | None = None
+    """On the host's key, from midnight to midnight UTC."""
+    per_batch: Decimal | None = None
+    images_per_hour: int | None = None
+    """Of one visitor, whoever pays."""
+
+
+NO_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What somebody is about to buy: objects, each at its price in US dollars."""
+
+    prices: Sequence[Decimal]
+    client: str
+    """Mark of the visitor's address."""
+    key_mark: str
+    """Mark of the visitor's own key; empty where the host pays."""
+
+    @property
+    def total(self) -> Decimal:
+        """US dollars."""
+        return sum(self.prices, Decimal(0))
+
+
+def check(connection: Connection, order: Order, limits: Limits, now: float) -> None:
+    """Raise LimitReached where the order goes beyond a limit; inside the transaction that books it."""
+    _check_images(connection, order, limits.images_per_hour, now)
+    if order.key_mark or not order.total:
+        return
+    if limits.per_batch is not None and order.total > limits.per_batch:
+        raise LimitReached(
+            "batch_too_expensive",
+            f"This batch would cost about ${order.total:.2f}; the host allows ${limits.per_batch:.2f}.",
+            "Take fewer pictures, a cheaper generator, or your own fal key.",
+        )
+    if limits.per_day is not None:
+        left = limits.per_day - spent(connection, day_start(now))
+        if order.total > left:
+            raise LimitReached(
+                "budget_reached",
+                f"This would cost about ${order.total:.2f}; ${max(left, Decimal(0)):.2f} is left of today's budget.",
+                "Take fewer pictures or your own fal key, or come back after midnight UTC.",
+                retry_after=day_start(now) + DAY - now,
+            )
+
+
+def _check_images(connection: Connection, order: Order, most: int | None, now: float) -> None:
+    if most is None:
+        return
+    recent = select(func.count(), func.min(ledger.c.at)).where(ledger.c.client == order.client)
+    count, first = connection.execute(recent.where(ledger.c.at > now - HOUR)).one()
+    if count + len(order.prices) > most:
+        wait = max(60.0, (first or now) + HOUR - now)
+        raise LimitReached(
+            "too_many_images_an_hour",
+            f"One visitor may have {most} images made in an hour; {max(0, most - count)} are left.",
+            f"Take fewer pictures, or come back in {wait / 60:.0f} minutes.",
+            retry_after=wait,
+        )
+
+
+def book(connection: Connection, order: Order, batch_id: str, generator: str, jobs: Iterable[Any], now: float) -> None:
+    """Reserve the price of each job (rows of the jobs' table) for its present press."""
+    rows = [
+        {
+            "job_id": job.id, "press": job.press, "batch_id": batch_id, "client": order.client, "generator": generator,
+            "key_mark": order.key_mark, "state": "reserved", "amount": job.price, "at": now,
+        }
+        for job in jobs
+    ]  # fmt: skip
+    if rows:
+        connection.execute(insert(ledger), rows)
+
+
+def settle(connection: Connection, job: Any, bill: Bill, amount: Decimal | None = None) -> None:
+    """Write what came of a job's present press; without `amount` what was reserved stays, or nothing for `free`."""
+    values: dict[str, Any] = {"state": bill}
+    if bill == "free":
+        values["amount"] = Decimal(0)
+    elif amount is not None:
+        values["amount"] = amount
+    connection.execute(update(ledger).where(ledger.c.job_id == job.id, ledger.c.press == job.press).values(values))
+
+
+def bill(job: Any, state: JobState, code: str = "") -> Bill:
+    """What a job that ends in `state` has cost: nothing before it was taken, in the queue, or by fal's own fault."""
+    if state == "done":
+        return "charged"
+    if state == "unconfirmed":
+        return "maybe"
+    unpaid = job.remote is None or code in NOT_BILLED or (state == "cancelled" and job.running_at is None)
+    return "free" if unpaid else "maybe"
+
+
+def spent(connection: Connection, since: float) -> Decimal:
+    """US dollars that the host's key has spent or may yet be asked for, on presses after `since`."""
+    total = select(func.sum(ledger.c.amount)).where(ledger.c.key_mark == "", ledger.c.at >= since)
+    return connection.scalar(total) or Decimal(0)
+
+
+def day_start(now: float | None = None) -> float:
+    """The last midnight in UTC, in seconds since 1970."""
+    moment = time.time() if now is None else now
+    return moment - moment % DAY
+
+
+def month_start(now: float) -> float:
+    """The beginning of the month in UTC, in seconds since 1970."""
+    return datetime.fromtimestamp(now, UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0).timestamp()

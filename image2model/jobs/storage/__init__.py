@@ -1,0 +1,1 @@
+"""The files of batches: folders, archives, exports, retention."""

@@ -1,0 +1,1 @@
+"""Pictures of a mesh, drawn on the processor."""

@@ -1,0 +1,1 @@
+"""Print check and repair of a mesh."""

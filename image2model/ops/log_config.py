@@ -1,0 +1,176 @@
+"""Logs: one JSON object a line, of our own records and of libraries', to stdout and to files in the data folder.
+
+Keys of every line, in this order: `timestamp` (UTC, microseconds), `level`, `logger`, `event`; then, where they are
+known, `correlation_id` (one for a request and all jobs it began), `batch` (the beginning of its id: the whole id is
+the right to read it), `image` (a job's number in its batch), `request_id` (fal's own) and whatever else a record has.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import threading
+import traceback
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import structlog
+from structlog.typing import EventDict, Processor
+
+from ..atomic_files import installation_secret
+from ..redaction import hide, mark, masked
+from ..settings import Settings
+from .log_rotation import Keep, RotatingFile
+
+ACCESS = "image2model.access"
+"""The logger of requests, whose records have a file of their own."""
+KINDS = ("app", "access")
+"""The kinds of log files: what goes on, and requests."""
+CHATTY = ("httpx", "httpx2", "httpcore", "httpcore2", "alembic", "sse_starlette", "PIL")
+"""Loggers of libraries that tell, whatever LOG_LEVEL is, warnings alone: what they tell else are addresses of results,
+which are keys, the events of streams with ids and file names, and what cameras wrote into pictures."""
+FIRST = ("timestamp", "level", "logger", "event")
+LONGEST = 16_000
+"""Characters of one text in a record."""
+BATCH = re.compile(r"(batches/[0-9a-f]{8})-[0-9a-f-]{27}")
+NAMED = (
+    (re.compile(r"(batches/[0-9a-f-]{8,36}/\d+-)[^/\"'\n]+"), r"\1…"),
+    (re.compile(r"(/[0-9a-f]{32,64}/)[^/\"'\n]+"), r"\1…"),  # Gradio's cache of uploads
+)
+"""Paths that tell a visitor's file names."""
+
+
+def folder(settings: Settings) -> Path:
+    """Where the log files lie."""
+    return settings.data_dir.resolve() / "logs"
+
+
+def configure(settings: Settings) -> None:
+    """Send all records of this process to stdout and to the files, in the one form; mask the host's secrets."""
+    hide_secrets(settings)
+    form = formatter(settings)
+    keep = Keep(settings.log_file_mb * 1_000_000, settings.log_files, settings.log_days)
+    app, access = (RotatingFile(folder(settings), kind, keep) for kind in KINDS)
+    app.addFilter(lambda record: record.name != ACCESS)
+    access.addFilter(lambda record: record.name == ACCESS)
+    root = logging.getLogger()
+    for handler in root.handlers[:]:
+        root.removeHandler(handler)
+    for handler in (logging.StreamHandler(sys.stdout), app, access):
+        handler.setFormatter(form)
+        root.addHandler(handler)
+    root.setLevel(settings.log_level)
+    for chatty in CHATTY:
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    logging.captureWarnings(True)
+    traceback.print_exc = _handler_failed
+    sys.excepthook = _uncaught
+    threading.excepthook = lambda told: _uncaught(told.exc_type, told.exc_value, told.exc_traceback)
+
+
+def files() -> list[RotatingFile]:
+    """The files that this process writes."""
+    return [handler for handler in logging.getLogger().handlers if isinstance(handler, RotatingFile)]
+
+
+def hide_secrets(settings: Settings) -> None:
+    """Mask whatever the settings keep secret."""
+    given = (settings.fal_key, settings.fal_key_id, settings.fal_key_secret, settings.api_key)
+    keys = (*given, settings.admin_api_key, settings.admin_password)
+    hide(settings.fal_credentials, *(key.get_secret_value().strip() for key in keys if key))
+    users = settings.app_users.get_secret_value().split() if settings.app_users else []
+    hide(*(user.partition(":")[2] for user in users))
+    hide(*re.findall(r"://[^/@]*:([^/@]+)@", settings.database_url))
+
+
+def formatter(settings: Settings) -> logging.Formatter:
+    """Makes a line of a record; secrets are masked here, whoever wrote them."""
+    secret = installation_secret(settings.data_dir)
+    private: list[Processor] = [] if settings.log_personal_data else [_Private(secret)]
+    return _Once(
+        foreign_pre_chain=[
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.add_logger_name,
+            structlog.stdlib.ExtraAdder(),
+            _timed,
+        ],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            *private,
+            _safe,
+        ],
+    )
+
+
+class _Once(structlog.stdlib.ProcessorFormatter):
+    """Makes a record's line once for all its handlers."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See logging."""
+        line = record.__dict__.get("_line") or super().format(record)
+        record.__dict__["_line"] = line
+        return str(line)
+
+
+class _Private:
+    """Leaves out visitors' file names and puts a mark, the same as in the ledger, in the place of an address."""
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret
+
+    def __call__(self, _logger: Any, _method: str, event: EventDict) -> EventDict:
+        event.pop("picture", None)
+        if client := event.pop("client", None):
+            event["client"] = mark(self._secret, str(client))
+        return {key: _each_text(value, _unnamed) for key, value in event.items()}
+
+
+def _timed(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    record: logging.LogRecord = event["_record"]
+    event["timestamp"] = f"{datetime.fromtimestamp(record.created, UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+    return event
+
+
+def _safe(_logger: Any, _method: str, event: EventDict) -> str:
+    """The line, whatever the record holds."""
+    ordered = {key: event.pop(key, "") for key in FIRST}
+    line = {**ordered, **{str(key): _each_text(value, _masked) for key, value in event.items()}}
+    line["event"] = _masked(str(line["event"]))
+    return orjson.dumps(line).decode()
+
+
+def _each_text(value: Any, change: Any) -> Any:
+    """A value as JSON can have it, each text in it changed."""
+    if value is None or isinstance(value, bool | float) or (isinstance(value, int) and abs(value) < 2**53):
+        return value
+    if isinstance(value, Mapping):
+        return {change(str(key)): _each_text(item, change) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_each_text(item, change) for item in value]
+    return change(str(value))
+
+
+def _masked(text: str) -> str:
+    return BATCH.sub(r"\1", masked(text[:LONGEST])).encode("utf-8", "replace").decode()
+
+
+def _unnamed(text: str) -> str:
+    for shape, instead in NAMED:
+        text = shape.sub(instead, text)
+    return text
+
+
+def _handler_failed(*_: Any, **__: Any) -> None:
+    """In the place of `traceback.print_exc`, with which Gradio tells past all logging what a handler did not expect."""
+    logging.getLogger("gradio").error("a handler failed", exc_info=True)
+
+
+def _uncaught(kind: Any, error: Any, trace: Any) -> None:
+    if not issubclass(kind, KeyboardInterrupt | SystemExit):
+        logging.getLogger("image2model").critical("uncaught", exc_info=(kind, error, trace))

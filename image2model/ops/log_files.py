@@ -1,0 +1,143 @@
+"""The log files as files: what there is, whether all is well with them, what may go."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import psutil
+
+from ..settings import Settings
+from . import log_config
+from .health import FILLING, FULL
+from .log_rotation import DAY
+from .log_search import list_log_files
+
+MB, GB = 1_000_000, 1_000_000_000
+MUCH = GB
+"""Bytes of log files from which on it is worth a word."""
+UNPACKED = 3600
+"""Seconds after which what was put aside should be compressed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What was removed: names, bytes, and sentences on what could not be."""
+
+    names: list[str] = field(default_factory=list)
+    size: int = 0
+    errors: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Whether all is well with the log files, in sentences."""
+
+    status: Literal["healthy", "warning", "critical"]
+    issues: list[str]
+    warnings: list[str]
+    recommendations: list[str]
+
+
+def statistics(folder: Path) -> dict[str, Any]:
+    """Number, size (MB) and age (ISO 8601) of the files, by kind too, and the disk that they lie on (GB)."""
+    disk = psutil.disk_usage(str(folder if folder.is_dir() else folder.parent))
+    whole = _measure(folder)
+    return {
+        "total_files": whole.pop("file_count"),
+        **whole,
+        "by_type": {kind: _measure(folder, [kind]) for kind in log_config.KINDS},
+        "log_directory": folder.name,
+        "disk_usage": {
+            "total_gb": round(disk.total / GB, 3),
+            "used_gb": round(disk.used / GB, 3),
+            "free_gb": round(disk.free / GB, 3),
+            "usage_percent": disk.percent,
+        },
+    }
+
+
+def _measure(folder: Path, kinds: Sequence[str] = ()) -> dict[str, Any]:
+    found = [stat for file in list_log_files(folder, kinds) if (stat := _stat(file.path))]
+    ages = sorted(stat.st_mtime for stat in found)
+    return {
+        "file_count": len(found),
+        "total_size_mb": round(sum(stat.st_size for stat in found) / MB, 6),
+        "oldest_file": _moment(ages[0]) if ages else None,
+        "newest_file": _moment(ages[-1]) if ages else None,
+    }
+
+
+def condition(settings: Settings) -> Condition:
+    """Whether lines can be written, and what the host should know."""
+    folder = log_config.folder(settings)
+    found = statistics(folder)
+    used = found["disk_usage"]["usage_percent"]
+    aside = [stat for path in folder.glob("*-*.log") if (stat := _stat(path))]
+    stale = [stat for stat in aside if time.time() - stat.st_mtime > UNPACKED]
+    issues = [
+        *([] if os.access(folder, os.W_OK) else ["The log folder cannot be written to."]),
+        *([f"The disk is {used:.0f} % full: soon nothing can be logged."] if used > FULL else []),
+    ]
+    warnings = [
+        *([f"The disk is {used:.0f} % full."] if FILLING < used <= FULL else []),
+        *([f"{len(stale)} old log files are not compressed."] if stale else []),
+    ]
+    recommendations = [
+        *(["Lower LOG_FILES or LOG_DAYS, or clean up."] if found["total_size_mb"] * MB > MUCH else []),
+        *(["Set LOG_LEVEL to INFO: DEBUG writes a lot."] if settings.log_level == "DEBUG" else []),
+        *(["Visitors' addresses and file names are logged: turn LOG_PERSONAL_DATA off, or tell them so."]
+          if settings.log_personal_data else []),
+    ]  # fmt: skip
+    return Condition("critical" if issues else "warning" if warnings else "healthy", issues, warnings, recommendations)
+
+
+def rotate() -> dict[str, list[str]]:
+    """Put the files of this process aside; return `rotated_files`, `skipped_files` (empty ones) and `errors`."""
+    told: dict[str, list[str]] = {"rotated_files": [], "skipped_files": [], "errors": []}
+    for file in log_config.files():
+        name = f"{file.kind}.log"
+        try:
+            told["rotated_files" if file.rotate() else "skipped_files"].append(name)
+        except OSError as error:
+            told["errors"].append(f"{name}: {error.strerror}")
+    return told
+
+
+def remove_older(folder: Path, days: float) -> Removed:
+    """Remove the files that were put aside more than so many days ago; what is being written stays."""
+    old = [
+        file.path for file in list_log_files(folder) if file.until and file.until.timestamp() < time.time() - days * DAY
+    ]
+    return _removed(old)
+
+
+def _removed(paths: Sequence[Path]) -> Removed:
+    removed, size, errors = [], 0, []
+    for path in paths:
+        stat = _stat(path)
+        try:
+            path.unlink()
+        except OSError as error:
+            errors.append(f"{path.name}: {error.strerror}")
+            continue
+        removed.append(path.name)
+        size += stat.st_size if stat else 0
+    return Removed(removed, size, errors)
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    """None for a file that is gone meanwhile."""
+    with suppress(OSError):
+        return path.stat()
+    return None
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()

@@ -1,0 +1,21 @@
+"""The use cases. The page, REST and the generated API call this and nothing below it."""
+
+from ..jobs.storage.archive import Stream
+from .admin import Host
+from .exports import Meshes, archive_name
+from .intake import BY_NAME, Picture, together
+from .results import Served
+from .studio import Studio, all_generators
+
+__all__ = [
+    "BY_NAME",
+    "Host",
+    "Meshes",
+    "Picture",
+    "Served",
+    "Stream",
+    "Studio",
+    "all_generators",
+    "archive_name",
+    "together",
+]

@@ -1,0 +1,350 @@
+"""The use cases of the host: what goes on, what it costs, what may go from the disk."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, astuple
+from decimal import Decimal
+from typing import Any
+
+import psutil
+
+from ..errors import Conflict, NotFound
+from ..generators.base import Generator
+from ..jobs import ledger
+from ..jobs.db import queries
+from ..jobs.db.async_store import Desk
+from ..jobs.records import Batch, BatchState, Job
+from ..jobs.retry_policy import FAULTS
+from ..jobs.scheduler import JobScheduler
+from ..jobs.storage import disk_usage, retention
+from ..jobs.storage.disk_usage import Kind as DiskKind
+from ..jobs.storage.folders import Folders
+from ..metrics import FREED_BYTES, REMOVED
+from ..settings import Settings
+from .cleanup import Freed, Plan, Surveys, Tally, plan, remove_files
+from .view_builder import Viewing
+
+log = logging.getLogger(__name__)
+
+HOUR = 3600.0
+ATTENTION: Mapping[str, tuple[str, str]] = {
+    "key_refused": ("fal refuses the host's key, or does not let it run a model.", "Check FAL_KEY."),
+    "balance_exhausted": ("The host's fal account has no credit left.", "Top up at fal.ai/dashboard/billing."),
+    "account_locked": ("fal has locked the host's account.", "Ask fal's support why."),
+}
+"""What only the host can mend, by the code of the failures that tell of it: a sentence and the next step."""
+UNCOLLECTED = ("fal does not let the host's key collect what it has paid for.", "Check FAL_KEY. Nothing is lost yet.")
+
+
+class Host:
+    """One studio's, as `Studio.host`; rights are the caller's to check."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        generators: Mapping[str, Generator],
+        folders: Folders,
+        desk: Desk,
+        runner: JobScheduler,
+        view: Viewing,
+    ) -> None:
+        self._settings, self._generators = settings, generators
+        self._folders, self._desk, self._runner, self._view = folders, desk, runner, view
+        self._surveys = Surveys(folders)
+
+    async def overview(self) -> dict[str, Any]:
+        """For the host: `standing`, counts of batches and jobs by state, outcomes of 24 hours, breakers, disk (bytes).
+
+        Money is of the host's key, in US dollars: spent, or perhaps to be asked for, today and this month (UTC).
+        `attention` lists what only the host can mend (see there); it is empty when all is well. What the data takes is
+        another question (`disk_usage`), which has to look at every file.
+        """
+        now = time.time()
+        whole = shutil.disk_usage(self._folders.data)
+        return {
+            **await self.standing(),
+            "counts": await self._desk.read(queries.counts),
+            "disk_free_bytes": whole.free,
+            "disk_used_bytes": whole.used,
+            "daily_budget": self._settings.daily_budget,
+            "outcomes": await self._desk.read(queries.outcomes, now - ledger.DAY),
+            "breakers": self._runner.breakers(),
+            "attention": await self.attention(now),
+        }
+
+    async def attention(self, now: float) -> list[dict[str, Any]]:
+        """What only the host can mend at fal: key refused, balance exhausted, account locked, results held back.
+
+        Each entry has `code`, `message` and `hint` (plain words), `count` (pictures) and `last_seen` (since 1970).
+        It is of the last 24 hours, and goes away when fal has taken a picture on the host's key again.
+        """
+        refused = await self._desk.read(queries.refusals, tuple(ATTENTION), now - ledger.DAY)
+        found = [_entry(row["code"], ATTENTION[row["code"]], row["count"], row["last_seen"]) for row in refused]
+        waiting = await self._desk.read(queries.waiting_for, "collect_refused")
+        return [*found, _entry("collect_refused", UNCOLLECTED, waiting, now)] if waiting else found
+
+    async def ping(self) -> None:
+        """Raise Unavailable unless the database could be written to now."""
+        await self._desk.call(self._desk.store.ping)
+
+    async def standing(self) -> dict[str, Any]:
+        """What costs little to know: jobs by state (`states`), money, and the age of the oldest unfinished one.
+
+        `spent_today` and `spent_this_month` as in `overview`.
+        """
+        now = time.time()
+        found = await self._desk.read(queries.standing)
+        return {
+            "states": found["states"],
+            "oldest_seconds": max(0.0, now - found["oldest"]) if found["oldest"] else 0.0,
+            "spent_today": await self._desk.read(ledger.spent, ledger.day_start(now)),
+            "spent_this_month": await self._desk.read(ledger.spent, ledger.month_start(now)),
+        }
+
+    @property
+    def working(self) -> int | None:
+        """How many jobs are worked in this process; None unless it has been started."""
+        return self._runner.working
+
+    async def at_far_side(self) -> dict[str, Any]:
+        """How generators do that run on the host's key, by the outcomes of the last 24 hours and by their breakers.
+
+        `configured`: whether there is one; `done` and `faults` (the generator's own) of its jobs; `resting`: ids of
+        those with a breaker that is not closed; `attention`: see there.
+        """
+        now = time.time()
+        ids = {name for name, generator in self._generators.items() if generator.key_mark}
+        rows = [
+            row
+            for row in await self._desk.read(queries.outcomes, now - ledger.DAY)
+            if row["generator"] in ids and not row["own_key"]
+        ]
+        return {
+            "configured": bool(ids),
+            "done": sum(row["count"] for row in rows if row["state"] == "done"),
+            "faults": sum(row["count"] for row in rows if row["code"] in FAULTS),
+            "resting": [one["generator"] for one in self._runner.breakers() if not one["own_key"]],
+            "attention": await self.attention(now),
+        }
+
+    def reset_breaker(self, generator: str, *, own_key: bool = False) -> None:
+        """Let jobs on the host's key, or those on visitors' own, pass to a generator at once; raises NotFound."""
+        if generator not in self._generators:
+            raise NotFound("generator_unknown", f"There is no generator called {generator!r}.")
+        log.info("the host lets jobs pass to %s again", generator)
+        self._runner.reset_breakers(generator, own_key)
+
+    async def spending(self, by: queries.SpendingBy, since: float = 0.0) -> list[dict[str, Any]]:
+        """The ledger (`search.spending`), for the host."""
+        return await self._desk.read(queries.spending, by, since)
+
+    async def search(
+        self,
+        *,
+        state: BatchState | None = None,
+        generator: str = "",
+        text: str = "",
+        oldest_first: bool = False,
+        limit: int = 50,
+        offset: int = 0,
+    ) -> dict[str, Any]:
+        """A page of batches, newest first unless asked otherwise: `batches` (`Viewing`) and `total`.
+
+        `text` is part of a picture's name in any case, or the beginning of an id.
+        """
+        wanted = queries.Wanted(state, generator, text, oldest_first)
+        found, total = await self._desk.call(self._desk.store.page, wanted, limit, offset)
+        return {"batches": [self._view(batch) for batch in found], "total": total}
+
+    async def inspect(self, batch_id: str) -> dict[str, Any]:
+        """All that is known of a batch; raises NotFound.
+
+        That is its view (`Viewing`), its other ids (`task_id`, `work_id`, `correlation_id`), what deleting it frees
+        (`size` in bytes, `files`), whether it is `in_use` (being downloaded), and its `events` (see `history`).
+        Each job has its `price` (expected), its `request_id` at the far side and what the ledger says (`paid`: of each
+        press `state`, `amount`, `at`), and when it was `pressed_at`, `started_at` and `finished_at` (since 1970).
+        """
+        batch = await self._desk.call(self._desk.store.batch, batch_id)
+        paid = await self._desk.read(queries.paid, batch_id)
+        use = await asyncio.to_thread(Tally().add, self._folders.all_of(batch_id))
+        view = self._view(batch)
+        return {
+            **view,
+            "task_id": batch.task_id,
+            "work_id": batch.work_id,
+            "correlation_id": batch.correlation_id,
+            "size": use.size,
+            "files": use.files,
+            "in_use": self._folders.is_in_use(batch_id),
+            "jobs": [
+                {**seen, **_inside(job), "paid": paid.get(job.id, [])}
+                for seen, job in zip(view["jobs"], batch.jobs, strict=True)
+            ],
+            "events": await self._history(batch),
+        }
+
+    async def _history(self, batch: Batch) -> list[dict[str, Any]]:
+        """What happened to the jobs of a batch, oldest first.
+
+        Each event has the job's `number` and `name`, the `attempt`, the `state` it came to `at` a time (since 1970),
+        what was said (`message`), and why it failed (`code`, or None).
+        """
+        jobs = {job.id: {"number": job.number, "name": job.name} for job in batch.jobs}
+        kept = ("attempt", "state", "message", "code", "at")
+        events = await self._desk.call(self._desk.store.history, batch.id)
+        return [{**jobs[event["job_id"]], **{key: event[key] for key in kept}} for event in events]
+
+    async def reasons(self, hours: float = 24.0) -> list[dict[str, Any]]:
+        """Why jobs failed lately (`search.reasons`)."""
+        return await self._desk.read(queries.reasons, time.time() - hours * HOUR)
+
+    async def series(self, hours: float = 24.0, step: float = HOUR) -> list[dict[str, Any]]:
+        """Jobs, failures, duration and cost over time in spans of `step` seconds, the empty ones too."""
+        first = (time.time() - hours * HOUR) // step * step
+        found = await self._desk.read(queries.series, first, step)
+        by_time = {row["at"]: row for row in found}
+        spans = [first + number * step for number in range(int((time.time() - first) // step) + 1)]
+        return [by_time.get(at, queries.nothing(at)) for at in spans]
+
+    async def pin(self, batch_id: str, pinned: bool = True) -> None:
+        """Keep a batch from being deleted by any rule, or no longer; raises NotFound."""
+        await self._desk.call(self._desk.store.pin, batch_id, pinned)
+
+    async def disk_usage(self) -> dict[str, Any]:
+        """`kinds` (uploads, results, … and cache: size in bytes, files, folders), and the disk in bytes.
+
+        `cache` is Gradio's own and mostly links to results. `data_bytes` leaves it out; `total`, `used` and
+        `free_bytes` are of the disk that holds the data, `disk_percent` how full it is (as df tells it: what the system
+        keeps for itself counts as used). The kinds are as of `measured_at` (since 1970), for looking at
+        very many files takes a while.
+        """
+        found, cache, measured_at = await self._surveys()
+        whole = psutil.disk_usage(str(self._folders.data))
+        return {
+            "kinds": {**{str(kind): asdict(use) for kind, use in found.kinds.items()}, "cache": asdict(cache)},
+            "data_bytes": found.size,
+            "measured_at": measured_at,
+            "disk_total_bytes": whole.total,
+            "disk_used_bytes": whole.used,
+            "disk_free_bytes": whole.free,
+            "disk_percent": whole.percent,
+        }
+
+    async def growth(self, days: int = 30) -> list[int]:
+        """How many bytes of what lies in the data folder were written on each of the last days, today (UTC) last.
+
+        A file counts on the day of its last change, so the database stands under today.
+        """
+        found, _, measured_at = await self._surveys()
+        today = int(measured_at // disk_usage.DAY)
+        return [found.days[day] for day in range(today - days + 1, today + 1)]
+
+    async def list_files(self, kind: DiskKind, limit: int = 100) -> dict[str, Any]:
+        """The newest files of a kind: `items` (path relative to the data folder, size, modified), and all of them."""
+        items, total = await asyncio.to_thread(disk_usage.newest, self._folders.data, kind, limit)
+        return {"directory": kind, "items": [asdict(item) for item in items], **asdict(total)}
+
+    async def delete(self, batch_id: str, *, force: bool = False, reason: retention.Reason = "asked") -> Freed:
+        """Delete a batch with its files; raises NotFound, and Conflict while it runs unless `force` stops it first."""
+        batch = await self._desk.call(self._desk.store.batch, batch_id)
+        if force:
+            await self._runner.drop(batch)
+        await self._desk.call(self._desk.store.delete, batch_id, force)
+        self._desk.changes.notify(batch_id)
+        short = batch_id[:8]
+        if reason != "asked" and self._folders.is_in_use(batch_id):
+            log.info("batch %s is being read: its files go later, as nobody's", short, extra={"batch": short})
+            return Freed()
+        freed = await asyncio.to_thread(remove_files, self._folders.all_of(batch_id))
+        self._surveys.forget()
+        log.info("deleted batch %s (%s), %d bytes", short, reason, freed.size, extra={"batch": short})
+        REMOVED.labels("batch", reason).inc()
+        FREED_BYTES.labels("batch").inc(freed.size)
+        return freed
+
+    async def cleanup(self, hours: float | None = 24.0, dry_run: bool = True) -> dict[str, Any]:
+        """Delete what ended more than `hours` ago and what nobody owns; a dry run only tells.
+
+        Pinned and running batches, ones that are being downloaded and uploads of the last hour stay.
+        Returns `items` (kind, name, reason, size in bytes, files, folders; of batches also `title`, `images` and when
+        it `ended`), `stays` (batches that are old, too, or are worked, and the reason why they stay), `freed_bytes`,
+        `files`, `folders` and `errors` (plain sentences).
+        """
+        return await self._clean(retention.Rules(hours), max(1.0, 24.0 if hours is None else hours) * HOUR, dry_run)
+
+    async def keep(self) -> dict[str, Any]:
+        """Keep the host's rules: delete by age, by the size of the data, for free disk, and what nobody owns."""
+        wanted = self._settings
+        rules = retention.Rules(wanted.retention_hours, _bytes(wanted.max_data_gb), _bytes(wanted.keep_free_gb))
+        return await self._clean(rules, 24 * HOUR, dry_run=False)
+
+    async def _clean(self, rules: retention.Rules, stale: float, dry_run: bool) -> dict[str, Any]:
+        rows = await self._desk.read(queries.endings)
+        known = await self._desk.call(self._desk.store.ids)
+        found = await asyncio.to_thread(plan, self._folders, rows, known, rules, stale)
+        freed, left, errors = _expected(found) if dry_run else await self._remove(found)
+        return {
+            "items": [item for item in found.items if item["name"] not in left],
+            "stays": list(found.stays),
+            "freed_bytes": freed.size,
+            "files": freed.files,
+            "folders": freed.folders,
+            "errors": errors,
+            "dry_run": dry_run,
+        }
+
+    async def _remove(self, found: Plan) -> tuple[Freed, set[str], list[str]]:
+        """Remove what the plan says; return what that has freed, the ids of batches that stayed, and why they did."""
+        freed, left = Freed(), set[str]()
+        errors: list[str] = []
+        for batch_id, reason in ((one.held.batch_id, one.reason) for one in found.going):
+            try:
+                if self._folders.is_in_use(batch_id):
+                    raise Conflict("batch_in_use", "This batch is being downloaded.", "Try again when that is over.")
+                freed.add(*astuple(await self.delete(batch_id, reason=reason)))
+            except (NotFound, Conflict) as error:  # gone meanwhile, or begun anew
+                left.add(batch_id)
+                errors.append(f"{batch_id}: {error.message}")
+        for kind, paths in found.loose.items():
+            paths = [path for path in paths if not self._folders.is_read(path)]
+            removed = await asyncio.to_thread(remove_files, paths)
+            freed.add(*astuple(removed))
+            if paths:
+                log.info("deleted %d of kind %s that nobody owns, %d bytes", len(paths), kind, removed.size)
+            REMOVED.labels(kind, "nobody's").inc(len(paths))
+            FREED_BYTES.labels(kind).inc(removed.size)
+        await asyncio.to_thread(self._folders.drop_empty, 24 * HOUR)
+        self._surveys.forget()
+        return freed, left, errors
+
+
+def _expected(found: Plan) -> tuple[Freed, set[str], list[str]]:
+    """What `Host._remove` would return if nothing came between."""
+    freed = Freed()
+    for item in found.items:
+        freed.add(item["size"], item["files"], item["folders"])
+    return freed, set(), []
+
+
+def _inside(job: Job) -> dict[str, Any]:
+    return {
+        "price": float(job.price),
+        "request_id": (job.remote or {}).get("request_id"),
+        "pressed_at": job.pressed_at,
+        "started_at": job.started_at,
+        "finished_at": job.finished_at,
+    }
+
+
+def _entry(code: str, words: tuple[str, str], count: int, last_seen: float) -> dict[str, Any]:
+    message, hint = words
+    return {"code": code, "message": message, "hint": hint, "count": count, "last_seen": last_seen}
+
+
+def _bytes(gigabytes: Decimal | None) -> int | None:
+    return None if gigabytes is None else int(gigabytes * 1_000_000_000)

@@ -1,0 +1,143 @@
+"""Pictures on their way into a batch: which belong to one object, and which can be used."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..atomic_files import write_whole
+from ..errors import ImageRefused, OptionRefused, PicturesRefused
+from ..generators.base import SIDES, Side
+from ..images import CheckedImage, Limits, check, check_each
+from ..jobs.records import OtherSide, Refusal
+from ..jobs.storage.folders import Folders, picture_name
+from ..names import by_object, clean_name, object_and_side, unique_stems
+
+BY_NAME = "by_name"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture as it was given: where its bytes lie, and what its file was called."""
+
+    path: Path
+    name: str
+    sides: Mapping[Side, Picture] = field(default_factory=dict)
+    """Pictures of the same object's other sides, where this is its front: together they are one job."""
+
+    @property
+    def all(self) -> dict[Side, Picture]:
+        """Every picture of the object, the front first."""
+        return {"front": self, **self.sides}
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A picture that is in the batch's folder: its name, its results' name, its object's other sides."""
+
+    name: str
+    stem: str
+    sides: tuple[OtherSide, ...]
+
+
+def together(pictures: Sequence[Picture], sides: Any) -> list[Picture]:
+    """Put the pictures of one object together; each object stands where its front stood.
+
+    `sides` is empty, "by_name" (cup_front.png, cup_back.png), or a list of objects, each with the numbers of its
+    pictures from 1: [{"front": 1, "back": 2}]; also as JSON text. Raises OptionRefused for anything else.
+    """
+    if not sides:
+        return list(pictures)
+    found = by_object([picture.name for picture in pictures]) if sides == BY_NAME else _told(sides, len(pictures))
+    fronts = {one["front"]: one for one in found}
+    elsewhere = {position for one in found for side, position in one.items() if side != "front"}
+    return [
+        Picture(picture.path, picture.name, _others(pictures, fronts.get(position, {})))
+        for position, picture in enumerate(pictures)
+        if position not in elsewhere
+    ]
+
+
+def _others(pictures: Sequence[Picture], positions: Mapping[str, int]) -> dict[Side, Picture]:
+    return {side: pictures[positions[side]] for side in SIDES if side != "front" and side in positions}
+
+
+def _told(sides: Any, count: int) -> list[dict[str, int]]:
+    """The positions that a program has told, checked."""
+    try:
+        given = json.loads(sides) if isinstance(sides, str) else sides
+        found = [{str(side): int(number) - 1 for side, number in one.items()} for one in given]
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
+        raise _unreadable() from None
+    positions = [position for one in found for position in one.values()]
+    known = all(set(one) <= set(SIDES) for one in found) and all(0 <= position < count for position in positions)
+    if not known or len(set(positions)) < len(positions):
+        raise _unreadable()
+    if not all("front" in one for one in found):
+        raise OptionRefused("side_missing", "An object without its front cannot be made.", "Name its front too.")
+    return found
+
+
+def _unreadable() -> OptionRefused:
+    return OptionRefused(
+        "sides_unreadable",
+        "It is not clear which pictures show which sides.",
+        'Write "by_name", or each object with the numbers of its pictures from 1: [{"front": 1, "back": 2}]; '
+        "each picture once, sides being front, back, left and right.",
+    )
+
+
+async def keep_pictures(
+    folders: Folders, limits: Limits, batch_id: str, pictures: Sequence[Picture], whole: bool = False
+) -> tuple[list[Kept], list[Refusal]]:
+    """Check the pictures and write the good ones to the batch's folder; return these, and refusals.
+
+    An object of several sides is taken with all of them or not at all. Each is written as soon as it is checked, so
+    that few pictures are in memory at a time. Raises ImageRefused where nothing is left; where the batch is to be
+    `whole`, PicturesRefused for a single picture that cannot be used.
+    """
+    kept: list[tuple[str, str, tuple[OtherSide, ...]]] = []
+    refusals: list[Refusal] = []
+    items = [(one.path, one.name) for picture in pictures for one in picture.all.values()]
+    async with aclosing(check_each(items, limits, check)) as results:
+        for picture in pictures:
+            images = {side: await anext(results) for side in picture.all}
+            good = {side: image for side, image in images.items() if isinstance(image, CheckedImage)}
+            if len(good) < len(images):
+                refusals += _refusals(picture, images)
+                continue
+            sides = tuple(OtherSide(side, image.name) for side, image in good.items() if side != "front")
+            kept.append(
+                (good["front"].name, (object_and_side(picture.name)[0] if sides else "") or picture.name, sides)
+            )
+            await asyncio.to_thread(_write_pictures, folders.place(batch_id, len(kept)), good)
+    if whole and refusals:
+        raise PicturesRefused([{"filename": one.name, "code": one.code, "message": one.message} for one in refusals])
+    if not kept:
+        first = refusals[0]
+        raise ImageRefused("no_usable_image", "None of these pictures can be used.", f"{first.name}: {first.message}")
+    stems = unique_stems([called for _, called, _ in kept])
+    for number, stem in enumerate(stems, 1):
+        folders.place(batch_id, number).rename(folders.place(batch_id, number, stem))
+    return [Kept(name, stem, sides) for (name, _, sides), stem in zip(kept, stems, strict=True)], refusals
+
+
+def _refusals(picture: Picture, images: Mapping[Side, CheckedImage | ImageRefused]) -> Iterable[Refusal]:
+    """Why an object is left out; of several sides, that the others go with it."""
+    front = clean_name(picture.name)
+    for side, image in images.items():
+        if isinstance(image, ImageRefused):
+            others = f" So the object of {front} was left out with all its sides." if picture.sides else ""
+            yield Refusal(clean_name(picture.all[side].name), image.code, f"{image}{others}")
+
+
+def _write_pictures(folder: Path, images: Mapping[Side, CheckedImage]) -> None:
+    folder.mkdir(parents=True)
+    for side, image in images.items():
+        write_whole(folder / picture_name(side), image.png)
+        write_whole(folder / picture_name(side, ending="webp"), image.thumbnail)

@@ -1,0 +1,408 @@
+"""The use cases: check, submit, watch, cancel, retry, collect, delete.
+
+The page, REST and the generated API call this and nothing below it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..atomic_files import installation_secret
+from ..errors import NotAllowed, NotFound, OptionRefused, SettingsError, Unavailable
+from ..generators import local
+from ..generators.base import Choice, Generator, Spec
+from ..generators.fal import FalHosts, fal_generators
+from ..images import Limits
+from ..jobs import ledger
+from ..jobs.db.async_store import Desk
+from ..jobs.db.store import Store, new_id
+from ..jobs.execution import Shop
+from ..jobs.notifications import Changes
+from ..jobs.records import ENDED_BADLY, Batch, Job, NewJob
+from ..jobs.retry_policy import NOT_OVER_THERE, Policy
+from ..jobs.scheduler import JobScheduler
+from ..jobs.storage.archive import Entry, Stream, kept_zip
+from ..jobs.storage.exports import Exports
+from ..jobs.storage.folders import Folders
+from ..mesh import report
+from ..process_pool import Workers
+from ..redaction import mark
+from ..settings import Settings
+from .admin import Host
+from .exports import Meshes, archive_name
+from .intake import Kept, Picture, keep_pictures
+from .picture_checks import Inputs
+from .previews import SHEET, TURNTABLE, Seeing
+from .results import Served, manifest, offered, pictures_again
+from .view_builder import Viewing
+
+log = logging.getLogger(__name__)
+
+SWEEP_EVERY = 900.0
+REFRESH_EVERY = 900.0
+WATCH_EVERY = 1.0
+"""Seconds after which a watcher gets a new view even when nothing was stored: time itself is progress."""
+GATHER = 0.05
+"""Seconds in which changes are gathered into one view."""
+
+
+class Studio:
+    """All of image2model behind one object; `start` it in the event loop that will use it.
+
+    A pool of `workers` that is given is shared with others and stays open when the studio closes.
+    """
+
+    def __init__(
+        self, settings: Settings, generators: Sequence[Generator] | None = None, workers: Workers | None = None
+    ) -> None:
+        self.settings = settings
+        self.limits = Limits(settings.max_file_mb * 1_000_000, settings.max_pixels)
+        self.folders = Folders(settings.data_dir)
+        self.workers = workers or Workers(settings.workers, local.warm_up, report.warm_up)
+        self._shares_workers = workers is not None
+        chosen = generators if generators is not None else all_generators(settings, self.workers)
+        self.generators: dict[str, Generator] = {generator.spec.id: generator for generator in chosen}
+        if settings.default_generator not in self.generators:
+            self._close_workers()
+            raise SettingsError(
+                "setting_wrong",
+                f"GENERATOR={settings.default_generator!r}: there is no such generator.",
+                f"GENERATOR takes one of {', '.join(self.generators)}.",
+            )
+        self.secret = installation_secret(self.folders.data)
+        self._store = Store(settings.database)
+        self._changes = Changes()
+        self._desk = Desk(self._store, self._changes)
+        policy = Policy(60.0 * settings.job_minutes, settings.retry_pace)
+        exports = Exports(self.folders, self.workers)
+        self._runner = JobScheduler(Shop(self._desk, self.folders, self.workers, policy, exports), self.generators)
+        self.meshes = Meshes(settings, self.folders, exports, self.batch, self.contents)
+        """What is done with finished meshes."""
+        self._money = ledger.Limits(settings.daily_budget, settings.batch_cost_limit, settings.images_per_hour)
+        self._view = Viewing(settings, self.generators)
+        self.host = Host(settings, self.generators, self.folders, self._desk, self._runner, self._view)
+        """What only the host may do: whoever calls it checks that it is the host."""
+        self.inputs = Inputs(self.folders, self.workers, self.limits)
+        """What is known of pictures before they are worked."""
+        self.seeing = Seeing(self.folders, self.workers)
+        """Ways to look at a mesh, each made when it is asked for."""
+        self._chores: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Go on with what an earlier process left unfinished, and begin to keep disk and prices in order."""
+        if count := await self._runner.start():
+            log.info("going on with %d unfinished jobs", count)
+        self._chores = [asyncio.create_task(chore) for chore in (self._keep_swept(), self._keep_fresh())]
+
+    async def close(self) -> None:
+        """Stop; what is unfinished goes on at the next start."""
+        for chore in self._chores:
+            chore.cancel()
+        await self._runner.close()
+        for generator in self.generators.values():
+            await generator.close()
+        await asyncio.to_thread(self._close_workers)
+        self._store.close()
+
+    def _close_workers(self) -> None:
+        if not self._shares_workers:
+            self.workers.close()
+
+    def generator(self, name: str | None = None) -> Generator:
+        """The generator of this id, by default the one the settings choose; raises NotFound."""
+        wanted = name or self.settings.default_generator
+        if wanted not in self.generators:
+            raise NotFound(
+                "generator_unknown",
+                f"There is no generator called {wanted!r:.80}.",
+                f"Choose one of {', '.join(self.generators)}.",
+            )
+        return self.generators[wanted]
+
+    def with_key(self, name: str | None, key: str) -> Generator:
+        """The generator of this id on a visitor's own key, or the host's for an empty one or where none is taken.
+
+        Raises NotFound, and GenerationFailed for what cannot be a key.
+        """
+        chosen = self.generator(name)
+        return (self._runner.with_key(chosen.spec.id, key) if key.strip() else None) or chosen
+
+    def notice(self, name: str) -> str:
+        """What a person should know of a generator before starting: empty unless it has failed lately."""
+        chosen = self.generator(name)
+        if not self._runner.breaker(chosen.spec.id).holds:
+            return ""
+        return f"{chosen.spec.name} has failed several times just now. New pictures wait until it is well again."
+
+    async def submit(
+        self,
+        pictures: Sequence[Picture],
+        *,
+        generator: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        face_limit: float | str | None = None,
+        cut_out: bool = False,
+        visitor: str = "",
+        client: str = "",
+        key: str = "",
+        correlation_id: str = "",
+        whole: bool = False,
+    ) -> Batch:
+        """Check the pictures, store the good ones as a new batch and start to work it; see `together` for sides.
+
+        With `cut_out` their subjects are sent, without what is behind them.
+        `visitor` is the browser that may list it, `client` the address that the host's limits count, `key` a
+        visitor's own key, used instead of the host's by generators that take one and stored nowhere. Where it is to
+        be `whole`, one picture that cannot be used refuses them all (PicturesRefused).
+        Raises NotFound for an unknown generator, Unavailable for one that cannot be used or a disk that is
+        full, OptionRefused for options or a number of pictures out of range, LimitReached, ImageRefused when
+        no picture can be used.
+        """
+        chosen = self.with_key(generator, key)
+        choice = chosen.spec.check(options, face_limit)
+        self._check_order(chosen, pictures)
+        batch_id = new_id()
+        try:
+            kept, refusals = await keep_pictures(self.folders, self.limits, batch_id, pictures, whole)
+            batch = await self._desk.call(
+                self._store.create, batch_id, [_new_job(one, chosen.spec, choice) for one in kept],
+                generator=chosen.spec.id, options=choice.options, face_limit=choice.face_limit, cut_out=cut_out,
+                refusals=refusals, visitor=visitor, client=self._client_mark(client or visitor),
+                key_mark=chosen.key_mark if key.strip() else "", correlation_id=correlation_id, limits=self._money,
+            )  # fmt: skip
+        except BaseException:
+            self.folders.remove(batch_id)
+            raise
+        self._runner.add(batch, generator=chosen)
+        told = {"correlation_id": correlation_id, "batch": batch_id[:8], "generator": chosen.spec.id, "client": client}
+        log.info("a batch of %d begins", len(batch.jobs), extra=told)
+        return batch
+
+    def _check_order(self, chosen: Generator, pictures: Sequence[Picture]) -> None:
+        """Raise what `submit` raises for a generator, a number of pictures, their sides or a disk that will not do."""
+        if chosen.unavailable:
+            raise Unavailable("generator_unavailable", chosen.unavailable)
+        self.check_count(sum(len(picture.all) for picture in pictures))
+        for picture in pictures:
+            chosen.spec.check_sides(picture.all)
+        self.folders.demand_room(self.settings.min_free_gb)
+
+    def _client_mark(self, client: str) -> str:
+        """Tells one visitor's address from another without storing it."""
+        return mark(self.secret, client)
+
+    def check_count(self, count: int) -> None:
+        """Raise OptionRefused for no pictures, or for more than one batch takes."""
+        most = self.settings.max_files
+        if count == 0:
+            raise OptionRefused("no_images", "There is no picture to work on.", "Add at least one JPEG or PNG.")
+        if count > most:
+            raise OptionRefused(
+                "too_many_images",
+                f"These are too many files: {count}. One batch takes up to {most}.",
+                "Split them into several batches.",
+            )
+
+    async def batch(self, batch_id: str) -> Batch:
+        """The batch; raises NotFound."""
+        return await self._desk.call(self._store.batch, batch_id)
+
+    async def find(self, **ids: str) -> Batch:
+        """The batch with this `task_id`, `work_id` or (a job's) `job_id`; raises NotFound."""
+        return await self.batch(await self._desk.call(self._store.find, **ids))
+
+    async def view(self, batch_id: str) -> dict[str, Any]:
+        """The batch as plain data (`batches.views`); raises NotFound."""
+        batch = await self.batch(batch_id)
+        waits = any(job.state == "new" for job in batch.jobs)
+        ahead = await self._desk.call(self._store.waiting_before, batch) if waits else 0
+        return self._view(batch, ahead)
+
+    async def attempts(self, batch_id: str, at: int) -> dict[str, int]:
+        """At which try each job of a batch was after change `at`, by its id; one that is not told, at its first."""
+        return await self._desk.call(self._store.attempts, batch_id, at)
+
+    async def watch(self, batch_id: str) -> AsyncIterator[dict[str, Any]]:
+        """Yield the batch's view now and at each change, until it is finished; raises NotFound."""
+        with self._changes.listening(batch_id) as changed:
+            while True:
+                changed.clear()
+                view = await self.view(batch_id)
+                yield view
+                if view["state"] != "working":
+                    return
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(changed.wait(), WATCH_EVERY)
+                await asyncio.sleep(GATHER)
+
+    async def library(self, visitor: str | None, limit: int = 50, offset: int = 0) -> list[dict[str, Any]]:
+        """Views of the newest batches of one visitor; of everybody where `visitor` is None."""
+        found = await self._desk.call(self._store.list_batches, visitor, limit, offset)
+        return [self._view(batch) for batch in found]
+
+    async def cancel(self, batch_id: str) -> dict[str, Any]:
+        """Stop what is not finished; raises NotFound. Return the view after it."""
+        await self._runner.cancel(await self.batch(batch_id))
+        return await self.view(batch_id)
+
+    async def retry(
+        self, batch_id: str, numbers: Sequence[int] | None = None, *, client: str = "", key: str = ""
+    ) -> dict[str, Any]:
+        """Work again what failed or was cancelled; raises NotFound, Unavailable, LimitReached, NotAllowed.
+
+        By default all of it, except what may be paid for already (unconfirmed): that only by its number.
+        """
+        batch = await self.batch(batch_id)
+        states = ENDED_BADLY if numbers else tuple(state for state in ENDED_BADLY if state != "unconfirmed")
+        chosen = [job for job in batch.jobs if job.state in states and (not numbers or job.number in numbers)]
+        payer = self._payer(batch, chosen, key)
+        fresh = await self._desk.call(
+            self._store.press, batch_id, numbers, states, NOT_OVER_THERE,
+            found=await self._find(batch, chosen), key_mark=payer.key_mark if key.strip() else None,
+            client=self._client_mark(client or batch.visitor), limits=self._money,
+        )  # fmt: skip
+        self._runner.add(batch, fresh, payer)
+        again = {"batch": batch_id[:8], "images": [job.number for job in fresh], "client": client}
+        log.info("a person has %d worked again", len(fresh), extra=again)
+        self._changes.notify(batch_id)
+        return await self.view(batch_id)
+
+    def _payer(self, batch: Batch, jobs: Sequence[Job], key: str) -> Generator:
+        """What jobs are run on anew: the key that is given, or for each the one that it had."""
+        if not key.strip() and not all(self._runner.generator_of(batch, job) for job in jobs if job.key_mark):
+            raise Unavailable(
+                "key_needed", "This was started with a visitor's own fal key.", "Paste that key and try again."
+            )
+        payer = self.with_key(batch.generator, key)
+        if payer.unavailable and not all(job.key_mark for job in jobs):
+            raise Unavailable("generator_unavailable", payer.unavailable)
+        return payer
+
+    async def _find(self, batch: Batch, jobs: Sequence[Job]) -> dict[str, Mapping[str, Any]]:
+        """What submits without an answer have become at the far side, by the job's id."""
+        found: dict[str, Mapping[str, Any]] = {}
+        for job in jobs:
+            generator = self._runner.generator_of(batch, job)
+            asks = generator if job.state == "unconfirmed" and job.intent else None
+            if asks and (remote := await asks.find(job.intent or {})):
+                found[job.id] = remote
+        return found
+
+    async def give_key(self, batch_id: str, key: str) -> dict[str, Any]:
+        """Go on with jobs that wait for the visitor's own key; raises NotFound, NotAllowed for another key."""
+        batch = await self.batch(batch_id)
+        keyed = self.with_key(batch.generator, key)
+        waiting = [job for job in batch.jobs if job.waiting and job.waiting.code == "key_needed"]
+        ours = [job for job in waiting if job.key_mark == keyed.key_mark]
+        if waiting and not ours:
+            raise NotAllowed(
+                "other_key", "This is not the key that these pictures were started with.", "Paste that one."
+            )
+        self._runner.add(batch, ours, keyed)
+        return await self.view(batch_id)
+
+    async def needs_key(self, batch_id: str) -> bool:
+        """Whether jobs of the batch wait for the key that they were started with; raises NotFound."""
+        batch = await self.batch(batch_id)
+        return any(job.waiting and job.waiting.code == "key_needed" for job in batch.jobs)
+
+    async def delete(self, batch_id: str) -> None:
+        """Stop the batch and delete it with all its files; raises NotFound."""
+        await self.host.delete(batch_id, force=True)
+
+    async def file(self, batch_id: str, number: int, name: str) -> Served:
+        """A file of a job by the name it is offered under; raises NotFound."""
+        job = (await self.batch(batch_id)).job(number)
+        if job and job.state == "done" and name == TURNTABLE:
+            return Served(await self.seeing.turntable(job), "image/webp", f"{job.stem}-turntable.webp")
+        if job:
+            stored, media_type = offered(job).get(name, ("", ""))
+            path = self.folders.job(job) / stored
+            if stored and self.folders.holds(path):
+                return Served(path, media_type, name)
+        raise NotFound("file_not_found", "There is no such file.", "It may not be ready yet, or have been deleted.")
+
+    async def archive(self, batch_id: str) -> Stream:
+        """The batch as a zip, made while it is read; raises NotFound."""
+        return kept_zip(self.folders, *await self.contents(batch_id))
+
+    async def lend(self, batch_id: str, number: int, name: str) -> Path:
+        """A file of a job (see `file`) where Gradio may hand it out; raises NotFound."""
+        served = await self.file(batch_id, number, name)
+        return await asyncio.to_thread(self.folders.lend, batch_id, served.path, f"{number}/{name}")
+
+    async def lend_look(self, batch_id: str, number: int, look: str) -> Path:
+        """A mesh in one of `seeing.LOOKS`, where Gradio may hand it out; raises as `file` and `seeing.turntable` do.
+
+        Each look has an address of its own, so that a viewer sees that it is another file.
+        """
+        job = (await self.batch(batch_id)).job(number)
+        if job is None or job.state != "done":
+            raise NotFound("file_not_found", "There is no such mesh.")
+        path = await self.seeing.look(job, look)
+        return await asyncio.to_thread(self.folders.lend, batch_id, path, f"{number}/{look}/{job.stem}.glb")
+
+    async def lend_pictures(self, batch_id: str, number: int) -> list[Path]:
+        """The pictures of a job, where Gradio may take them in again, named so that they belong together.
+
+        Raises NotFound.
+        """
+        job = (await self.batch(batch_id)).job(number)
+        if job is None:
+            raise NotFound("file_not_found", "There is no such picture.")
+        folder = self.folders.job(job)
+        return [
+            await asyncio.to_thread(self.folders.lend, batch_id, folder / stored, f"{number}/{name}")
+            for stored, name in pictures_again(job).items()
+        ]
+
+    async def lend_archive(self, batch_id: str) -> Path:
+        """The batch's zip as a file where Gradio may hand it out; raises NotFound."""
+        stream = await self.archive(batch_id)
+        return await asyncio.to_thread(self.folders.write_lent, batch_id, archive_name(batch_id), stream.chunks)
+
+    async def contents(self, batch_id: str) -> tuple[list[Entry], dict[str, Any]]:
+        """What the batch's zip holds, and its manifest; raises NotFound."""
+        batch = await self.batch(batch_id)
+        entries = [entry for job in batch.jobs if job.state == "done" for entry in await self._entries(job)]
+        if sheet := await self.seeing.sheet(batch):
+            entries.append(Entry(sheet, SHEET))
+        return entries, manifest(self._view(batch))
+
+    async def _entries(self, job: Job) -> list[Entry]:
+        glb = self.folders.mesh(job)
+        wanted = [(glb, f"{job.stem}.glb"), (glb.with_name("thumbnail.webp"), f"thumbnails/{job.stem}.webp")]
+        if lighter := await self.meshes.lighter(job):
+            wanted.append((lighter.path, lighter.filename))
+        return [Entry(path, name) for path, name in wanted if self.folders.holds(path)]
+
+    async def _keep_swept(self) -> None:
+        while True:
+            try:
+                await self.host.keep()
+            except (OSError, Unavailable) as error:
+                log.warning("could not sweep: %r", error)
+            await asyncio.sleep(SWEEP_EVERY)
+
+    async def _keep_fresh(self) -> None:
+        """Let each generator look up its prices; how often it really asks is its own to decide."""
+        while True:
+            for generator in self.generators.values():
+                await generator.refresh()
+            await asyncio.sleep(REFRESH_EVERY)
+
+
+def all_generators(settings: Settings, workers: Workers) -> list[Generator]:
+    """Every generator on offer, the host's key used where there is one."""
+    return [local.LocalGenerator(workers), *fal_generators(settings.fal_credentials, FalHosts.at(settings.fal_host))]
+
+
+def _new_job(kept: Kept, spec: Spec, choice: Choice) -> NewJob:
+    """A job for pictures that were kept, at its price."""
+    return NewJob(kept.name, kept.stem, spec.price(replace(choice, several=bool(kept.sides))), kept.sides)

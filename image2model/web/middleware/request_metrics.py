@@ -1,0 +1,80 @@
+"""Counts and logs requests by route template, method and status, and times them until their answers begin."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from starlette.routing import Match, Mount, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ...metrics import REQUEST_SECONDS, REQUESTS
+from ...ops.log_config import ACCESS
+
+log = logging.getLogger(ACCESS)
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class Measured:
+    """The middleware; it passes everything on as it comes, so that streams stay streams."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the request and count it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began, status, seconds = time.perf_counter(), 0, 0.0
+
+        async def note(message: Message) -> None:
+            nonlocal status, seconds
+            if message["type"] == "http.response.start":
+                status, seconds = message["status"], time.perf_counter() - began
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note)
+        except BaseException:
+            status, seconds = status or 500, seconds or time.perf_counter() - began
+            raise
+        finally:
+            self._count(scope, status, seconds)
+
+    @staticmethod
+    def _count(scope: Scope, status: int, seconds: float) -> None:
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        route = template(scope)
+        REQUESTS.labels(method, route, str(status) if status else "none").inc()
+        if status:
+            REQUEST_SECONDS.labels(method, route).observe(seconds)
+        _log(scope, method, route, status, seconds)
+
+
+def _log(scope: Scope, method: str, route: str, status: int, seconds: float) -> None:
+    """A line for a request; never its path, which may be the right to read something."""
+    told = {
+        "method": method, "route": route, "status": status, "duration_ms": round(1000 * seconds, 2),
+        "client": scope["client"][0] if scope.get("client") else "",
+    }  # fmt: skip
+    level = logging.ERROR if status >= 500 else logging.INFO
+    log.log(level, "%s %s %d", method, route, status, extra=told)
+
+
+def template(scope: Scope) -> str:
+    """The path of the route that took a request, as it was declared; `none` where none did."""
+    route: Any = scope.get("route")
+    if route is None or isinstance(route, Mount):
+        return "none"
+    return str(getattr(scope["app"].state, "prefix", "")) + str(route.path)
+
+
+class Counted(Route):
+    """A route that is counted under its path; FastAPI notes only its own."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """See Starlette."""
+        match, child = super().matches(scope)
+        return match, child if match is Match.NONE else {**child, "route": self}

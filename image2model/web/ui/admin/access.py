@@ -1,0 +1,97 @@
+"""Who is the host: every function of the Admin tab asks here, whatever the page shows."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import gradio as gr
+from gradio import oauth
+from gradio.utils import get_space
+
+from ....errors import Image2ModelError
+from ....settings import Settings
+from ...middleware.security import KEY_TRIES
+from ...public_address import client_of
+from ..event_options import HIDDEN
+
+
+class Rights:
+    """Connects what the tab can do to what is pressed, so that nothing runs for others than the host.
+
+    The host knows an admin key, or has signed in at Hugging Face under a name of ADMIN_USERS. `key` is the box in which
+    the key is typed; it must be built before `on` is called.
+    """
+
+    key: gr.Textbox
+
+    def __init__(self, settings: Settings) -> None:
+        known = (settings.admin_api_key, settings.admin_password)
+        self._keys = [key.get_secret_value().encode() for key in known if key]
+        self._names = settings.admin_users.casefold().split() if _can_sign_in() else []
+
+    @property
+    def by_key(self) -> bool:
+        """Whether a key opens the tab."""
+        return any(self._keys)
+
+    @property
+    def by_name(self) -> bool:
+        """Whether it opens to users of Hugging Face."""
+        return bool(self._names)
+
+    def is_named(self, request: gr.Request, profile: gr.OAuthProfile | None) -> bool:
+        """Whether this page of our own is used by somebody who has signed in as one of ADMIN_USERS.
+
+        The profile is from Gradio's session, a cookie signed with the Space's own secret; the browser sends it along
+        with what other sites ask for, too, which they are not to do in the host's name.
+        """
+        ours = request.headers.get("sec-fetch-site") == "same-origin"
+        return ours and profile is not None and profile.username.casefold() in self._names
+
+    def on(
+        self,
+        trigger: Callable[..., Any],
+        work: Callable[..., Awaitable[Any]],
+        inputs: Sequence[Any] = (),
+        outputs: Any = None,
+        *,
+        event: str | None = None,
+        **more: Any,
+    ) -> Any:
+        """When `trigger` happens, run `work(*values of inputs)` for the host, and nothing for anybody else.
+
+        `event` names a field of what the browser tells of the event; its value (None where there is none) then comes
+        before the others. `work` answers a value for one component, and a sequence of values for a list of them, be it
+        of one. Errors of ours are shown. Returns what the trigger returns, for a `then`.
+        """
+
+        async def run(
+            key: str, request: gr.Request, told: gr.EventData, profile: gr.OAuthProfile | None, *values: Any
+        ) -> Any:
+            if not self.is_named(request, profile):
+                self._check(key, request)
+            first = [(told._data or {}).get(event)] if event else []
+            try:
+                answer = await work(*first, *values)
+            except Image2ModelError as error:
+                raise gr.Error(str(error), print_exception=False) from None
+            return answer[0] if isinstance(outputs, list) and len(outputs) == 1 else answer
+
+        return trigger(run, [self.key, *inputs], outputs, **{**HIDDEN, **more})
+
+    def _check(self, key: str, request: gr.Request) -> None:
+        """Raise gr.Error unless this is an admin key, compared in constant time, or after too many wrong ones."""
+        client = client_of(request)
+        if not KEY_TRIES.may_try(client):
+            raise gr.Error("Too many tries. Wait a minute.", print_exception=False)
+        if not any(hmac.compare_digest(known, str(key).encode()) for known in self._keys if known):
+            KEY_TRIES.tried(client)
+            raise gr.Error("This is not the admin key.", print_exception=False)
+
+
+def _can_sign_in() -> bool:
+    """Whether Hugging Face has given this Space what signing in takes (`hf_oauth: true` in the README)."""
+    given = (oauth.OAUTH_CLIENT_ID, oauth.OAUTH_CLIENT_SECRET, oauth.OAUTH_SCOPES, oauth.OPENID_PROVIDER_URL)
+    return bool(get_space()) and all(given)
