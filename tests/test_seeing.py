@@ -18,7 +18,7 @@ from image2model.mesh.render.contact_sheet import Cell, contact_sheet
 from image2model.mesh.render.render_modes import edges, write_look
 from image2model.mesh.render.turntable import SIZE, TURNS, turntable
 from image2model.process_pool import Workers
-from image2model.services import Studio
+from image2model.services import Studio, SubmitRequest
 from tests.meshes import textured_box, triangle
 from tests.pictures import encoded, photo
 from tests.scripted import ScriptedGenerator, box_glb, finished, picture, scripted_settings
@@ -103,7 +103,7 @@ async def test_what_is_looked_at_is_made_once_and_kept(tmp_path: Path, pool: Wor
     studio = Studio(scripted_settings(tmp_path / "data"), [ScriptedGenerator()], pool)
     await studio.start()
     (tmp_path / "uploads").mkdir()
-    batch = await studio.submit([picture(tmp_path / "uploads", "box.png")])
+    batch = await studio.submit(SubmitRequest([picture(tmp_path / "uploads", "box.png")]))
     await finished(studio, batch.id)
     first, second = await asyncio.gather(*(studio.file(batch.id, 1, "turntable.webp") for _ in range(2)))
     assert first == second

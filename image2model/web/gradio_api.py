@@ -18,7 +18,7 @@ import gradio as gr
 from ..errors import Image2ModelError, ImageRefused, OptionRefused
 from ..fetch import fetch
 from ..generators.base import SIDES, Side
-from ..services import Picture, Studio, together
+from ..services import Batch, BatchView, Caller, JobView, Picture, Studio, SubmitRequest, together
 from .generator_schema import describe
 from .middleware.correlation import correlation_of
 from .public_address import client_of, public_root
@@ -97,21 +97,19 @@ class Api:
         sides = [{side: number for number, side in enumerate(images, 1)}] if images.keys() - {"front"} else None
         given = {**_object(options), **({"sides": sides} if sides else {})}
         batch = await self._submit(list(images.values()), generator, face_limit, given, request)
-        view: dict[str, Any] = {}
-        async for view in self.studio.watch(batch.id):
-            progress(view["jobs"][0]["progress"], desc=view["jobs"][0]["message"])
-        job = view["jobs"][0]
-        if job["error"]:
-            raise gr.Error(f"{job['error']['code']}: {job['error']['message']}", print_exception=False)
-        if not job["url"]:
+        job = await self._finished(batch.id, progress)
+        if job.error:
+            raise gr.Error(f"{job.error.code}: {job.error.message}", print_exception=False)
+        if not job.succeeded:
             raise gr.Error("cancelled: This job was cancelled.", print_exception=False)
-        mesh = await self.studio.lend(batch.id, 1, job["filename"])
-        return str(mesh), {
-            "batch_id": batch.id,
-            "name": job["filename"],
-            **job["facts"],
-            "cost": job["cost"],
-        }
+        mesh = await self.studio.lend(batch.id, 1, job.filename)
+        return str(mesh), {"batch_id": batch.id, "name": job.filename, **(job.facts or {}), "cost": job.cost}
+
+    async def _finished(self, batch_id: str, progress: gr.Progress) -> JobView:
+        """The only job of a batch once it is over, its progress told until then."""
+        async for view in self.studio.watch(batch_id):
+            progress(view.jobs[0].progress, desc=view.jobs[0].message)
+        return view.jobs[0]
 
     async def submit_batch(
         self,
@@ -123,7 +121,7 @@ class Api:
     ) -> dict[str, Any]:
         """Start a batch and return at once: its id, its jobs, the pictures that were left out, and the cost."""
         batch = await self._submit(images, generator, face_limit, options, request)
-        view = await self.studio.view(batch.id)
+        view = (await self.studio.view(batch.id)).to_dict()
         return {
             "batch_id": batch.id,
             "jobs": [{key: job[key] for key in ("id", "number", "name", "filename", "state")} for job in view["jobs"]],
@@ -150,7 +148,7 @@ class Api:
 
     async def retry_batch(self, batch_id: str, request: gr.Request) -> dict[str, Any]:
         """Work again what failed or was cancelled; returns the batch's status."""
-        return _absolute(await self.studio.retry(batch_id, client=client_of(request)), request)
+        return _absolute(await self.studio.retry(batch_id, caller=_caller(request)), request)
 
     async def delete_batch(self, batch_id: str) -> dict[str, Any]:
         """Stop a batch and delete it with all its files."""
@@ -195,7 +193,7 @@ class Api:
             wanted = formats if isinstance(formats, (str, list)) else [formats or "glb"]
             choices = self.studio.meshes.choices(wanted, _object(export_options))
             return str(await self.studio.meshes.lend_archive(batch_id, choices))
-        if not (await self.studio.view(batch_id))["zip"]:
+        if not (await self.studio.view(batch_id)).zip:
             raise gr.Error("nothing_done: No mesh of this batch is finished yet. Try later.", print_exception=False)
         return str(await self.studio.lend_archive(batch_id))
 
@@ -214,18 +212,12 @@ class Api:
         face_limit: float | None,
         options: dict[str, Any] | None,
         request: gr.Request | None,
-    ) -> Any:
+    ) -> Batch:
         given = _object(options)
         cut_out, sides = given.pop("cut_out", False) is True, given.pop("sides", None)
-        return await self.studio.submit(
-            together([Picture(Path(image), Path(image).name) for image in images or []], sides),
-            generator=generator or None,
-            options=given,
-            cut_out=cut_out,
-            face_limit=face_limit,
-            client=client_of(request),
-            correlation_id=correlation_of(request),
-        )
+        pictures = together([Picture(Path(image), Path(image).name) for image in images or []], sides)
+        order = SubmitRequest(pictures, generator or None, given, face_limit, cut_out)
+        return await self.studio.submit(order, _caller(request))
 
     async def fetch(self, address: str | Path | None) -> str | None:
         """Bring a picture that was given as an address into the upload cache, in place of Gradio's unbounded fetch."""
@@ -238,9 +230,13 @@ class Api:
         return str((folder / "picture").rename(folder / name))
 
 
-def _absolute(view: dict[str, Any], request: gr.Request | None) -> dict[str, Any]:
-    """The view with whole addresses in place of ones relative to the page."""
-    root = public_root(request)
+def _caller(request: gr.Request | None) -> Caller:
+    return Caller(client=client_of(request), correlation_id=correlation_of(request))
+
+
+def _absolute(shown: BatchView, request: gr.Request | None) -> dict[str, Any]:
+    """The view as plain data, with whole addresses in place of ones relative to the page."""
+    view, root = shown.to_dict(), public_root(request)
     jobs = [
         {
             **job,

@@ -15,10 +15,11 @@ from typing import Any
 
 from sse_starlette import ServerSentEvent
 
+from ...services import BatchView, JobView
 from .legacy_status import job_status, percent, task_status
 
 HEARTBEAT = 30.0
-Views = AsyncIterator[tuple[dict[str, Any], dict[str, Any]]]
+Views = AsyncIterator[tuple[BatchView, dict[str, Any]]]
 ENDS = {"completed": "task_completed", "failed": "task_failed", "cancelled": "task_cancelled"}
 
 
@@ -48,7 +49,7 @@ async def follow(
             if found := coming.result():
                 for event in told.news(*found):
                     yield event
-                if found[0]["state"] != "working":
+                if found[0].finished:
                     return
                 coming = asyncio.ensure_future(anext(views, None))
             elif told.known:
@@ -75,37 +76,37 @@ class Told:
         self.files: dict[str, dict[str, Any]] = {}
         self.attempts = dict(attempts)
 
-    def news(self, view: dict[str, Any], outcome: dict[str, Any]) -> Iterator[ServerSentEvent]:
+    def news(self, view: BatchView, outcome: dict[str, Any]) -> Iterator[ServerSentEvent]:
         """The events that tell what is new in a view."""
         before, first, self.known = self.latest, not self.files, True
         self.latest = {
             **self.latest,
             "status": task_status(view),
-            "progress": max(self.latest["progress"], percent(view["progress"])),
-            "message": view["message"],
+            "progress": max(self.latest["progress"], percent(view.progress)),
+            "message": view.message,
         }  # fmt: skip
-        for job in sorted(view["jobs"], key=lambda job: job["sequence"]):
+        for job in sorted(view.jobs, key=lambda job: job.sequence):
             yield from self._file(job)
         name = ENDS.get(self.latest["status"], "task_queued" if self.latest["status"] == "queued" else "task_progress")
         if name in ENDS.values():
-            yield self.event(name, view["sequence"], **outcome)
+            yield self.event(name, view.sequence, **outcome)
         elif before != self.latest or first:
-            yield self.event(name, view["sequence"])
-        self.attempts = {job["id"]: job["attempt"] for job in view["jobs"]}
-        self.after = max(self.after, view["sequence"])
+            yield self.event(name, view.sequence)
+        self.attempts = {job.id: job.attempt for job in view.jobs}
+        self.after = max(self.after, view.sequence)
 
-    def _file(self, job: dict[str, Any]) -> Iterator[ServerSentEvent]:
-        told = self.files.get(job["id"])
+    def _file(self, job: JobView) -> Iterator[ServerSentEvent]:
+        told = self.files.get(job.id)
         entry = {
-            "file_id": job["id"], "filename": job["name"], "status": job_status(job), "message": job["message"],
-            "progress": max(percent(job["progress"]), told["progress"] if told else 0.0),
-            "queue_position": job["queue_position"],
+            "file_id": job.id, "filename": job.name, "status": job_status(job), "message": job.message,
+            "progress": max(percent(job.progress), told["progress"] if told else 0.0),
+            "queue_position": job.queue_position,
         }  # fmt: skip
-        self.files[job["id"]] = entry
-        if job["attempt"] > self.attempts.get(job["id"], 1 if self.resumed else job["attempt"]):
-            yield self.event("task_retry", job["sequence"], file_id=job["id"])
-        if told != entry and (told is not None or job["sequence"] > self.after):
-            yield self.event("file_update", job["sequence"], task_id=self.latest["task_id"], **entry)
+        self.files[job.id] = entry
+        if job.attempt > self.attempts.get(job.id, 1 if self.resumed else job.attempt):
+            yield self.event("task_retry", job.sequence, file_id=job.id)
+        if told != entry and (told is not None or job.sequence > self.after):
+            yield self.event("file_update", job.sequence, task_id=self.latest["task_id"], **entry)
 
     def deleted(self) -> ServerSentEvent:
         """The last event of a task that is no longer there."""
