@@ -15,7 +15,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 import httpx
 from safehttpx import AsyncSecureTransport, async_validate_url
 
-from .errors import ImageRefused
+from .errors import ErrorCode, ImageRefused
 from .names import clean_name
 
 MAX_REDIRECTS = 3
@@ -28,14 +28,14 @@ async def public_only(url: str) -> httpx.AsyncBaseTransport:
     """A transport to the public address of an https URL's host; raises ImageRefused for any other."""
     parts = urlsplit(url)
     if parts.scheme != "https" or not parts.hostname or "@" in parts.netloc:
-        raise ImageRefused("url_refused", "This address cannot be used.", "Give an https address of a picture.")
+        raise ImageRefused(ErrorCode.URL_REFUSED, "This address cannot be used.", "Give an https address of a picture.")
     try:
         address = await async_validate_url(parts.hostname)
         if not ip_address(address).is_global:  # carriers' and clouds' own networks count as public there
             raise ValueError(address)
     except (ValueError, OSError):
         raise ImageRefused(
-            "url_refused", "This address does not lead to a public host.", "Give an https address of a picture."
+            ErrorCode.URL_REFUSED, "This address does not lead to a public host.", "Give an https address of a picture."
         ) from None
     verified: httpx.AsyncBaseTransport = AsyncSecureTransport(address)
     return verified
@@ -73,11 +73,13 @@ async def _fetch_once(url: str, to: Path, most: int, transport: httpx.AsyncBaseT
                 size += len(chunk)
                 if size > most:
                     raise ImageRefused(
-                        "file_too_large", f"The picture is larger than {most // 1_000_000} MB.", "Use a smaller one."
+                        ErrorCode.FILE_TOO_LARGE,
+                        f"The picture is larger than {most // 1_000_000} MB.",
+                        "Use a smaller one.",
                     )
                 file.write(chunk)
     return None
 
 
 def _unreachable(why: str) -> ImageRefused:
-    return ImageRefused("url_unreachable", f"The address {why}.", "Check it, or upload the picture itself.")
+    return ImageRefused(ErrorCode.URL_UNREACHABLE, f"The address {why}.", "Check it, or upload the picture itself.")

@@ -21,7 +21,7 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image, ImageCms, ImageFile, ImageOps, JpegImagePlugin, PngImagePlugin
 
-from .errors import ImageRefused
+from .errors import ErrorCode, ImageRefused
 from .names import clean_name
 
 T = TypeVar("T")
@@ -172,7 +172,7 @@ def _judge(path: Path, name: str, limits: Limits, how: Callable[[bytes, str, Lim
     except ImageRefused as refusal:
         return refusal
     except OSError:
-        return ImageRefused("unreadable", "This file could not be read.", "Add it once more.")
+        return ImageRefused(ErrorCode.UNREADABLE, "This file could not be read.", "Add it once more.")
 
 
 def _decode(data: bytes, limits: Limits, side: int) -> Image.Image:
@@ -188,16 +188,18 @@ def _decode(data: bytes, limits: Limits, side: int) -> Image.Image:
         raise
     except Exception as error:  # hostile bytes make decoders raise nearly anything
         raise ImageRefused(
-            "damaged", "This picture is damaged or cut short.", "Download or export it again, then add it once more."
+            ErrorCode.DAMAGED,
+            "This picture is damaged or cut short.",
+            "Download or export it again, then add it once more.",
         ) from error
 
 
 def _refuse_by_size(data: bytes, limits: Limits) -> None:
     if not data:
-        raise ImageRefused("empty_file", "This file is empty.", "Save or download the picture again.")
+        raise ImageRefused(ErrorCode.EMPTY_FILE, "This file is empty.", "Save or download the picture again.")
     if len(data) > limits.max_bytes:
         raise ImageRefused(
-            "file_too_large",
+            ErrorCode.FILE_TOO_LARGE,
             f"This file is too large: it has more than {limits.max_bytes / 1e6:.3g} MB.",
             "Save it smaller, or as JPEG with less quality.",
         )
@@ -207,7 +209,9 @@ def _open(data: bytes) -> ImageFile.ImageFile:
     """Read the header only. Calling the decoder itself keeps other formats' code out of reach."""
     if data.startswith(JPEG_START):
         if _scans(data) > MAX_JPEG_SCANS:
-            raise ImageRefused("damaged", "This JPEG is built in a way no camera does.", "Save it anew as JPEG.")
+            raise ImageRefused(
+                ErrorCode.DAMAGED, "This JPEG is built in a way no camera does.", "Save it anew as JPEG."
+            )
         return JpegImagePlugin.JpegImageFile(io.BytesIO(data))
     if data.startswith(PNG_START):
         return PngImagePlugin.PngImageFile(io.BytesIO(data))
@@ -224,9 +228,11 @@ def _other_format(data: bytes) -> ImageRefused:
     if kind is None and b"<svg" in data[:4096].lower():
         kind = "an SVG drawing"
     if kind:
-        return ImageRefused("unsupported_format", f"This is {kind}; only JPEG and PNG are taken.", hint)
+        return ImageRefused(ErrorCode.UNSUPPORTED_FORMAT, f"This is {kind}; only JPEG and PNG are taken.", hint)
     looks = "looks like text" if _is_text(data[:1024]) else "is no picture we know"
-    return ImageRefused("not_an_image", f"This file {looks}, whatever its name says.", "Choose a JPEG or PNG picture.")
+    return ImageRefused(
+        ErrorCode.NOT_AN_IMAGE, f"This file {looks}, whatever its name says.", "Choose a JPEG or PNG picture."
+    )
 
 
 def _is_text(data: bytes) -> bool:
@@ -238,20 +244,22 @@ def _refuse_by_header(image: ImageFile.ImageFile, limits: Limits) -> None:
     size = f"{width:,} × {height:,} pixels"
     if width * height > limits.max_pixels:
         raise ImageRefused(
-            "too_many_pixels",
+            ErrorCode.TOO_MANY_PIXELS,
             f"This picture has {size}; the limit is {limits.max_pixels / 1e6:.3g} million in all.",
             "Save it smaller.",
         )
     if min(width, height) < MIN_SIDE:
         raise ImageRefused(
-            "too_small",
+            ErrorCode.TOO_SMALL,
             f"This picture has only {size}.",
             f"Each side needs at least {MIN_SIDE} pixels, better 512 or more.",
         )
     if max(width, height) > MAX_ASPECT * min(width, height):
-        raise ImageRefused("extreme_shape", f"This picture is a thin strip ({size}).", "Crop it around its subject.")
+        raise ImageRefused(
+            ErrorCode.EXTREME_SHAPE, f"This picture is a thin strip ({size}).", "Crop it around its subject."
+        )
     if getattr(image, "is_animated", False):
-        raise ImageRefused("animated", "This picture is animated.", "Save a single frame of it and add that.")
+        raise ImageRefused(ErrorCode.ANIMATED, "This picture is animated.", "Save a single frame of it and add that.")
 
 
 def _simple_mode(image: Image.Image) -> Image.Image:
@@ -329,7 +337,9 @@ def _settle_alpha(image: Image.Image) -> Image.Image:
         lowest, highest = image.getchannel("A").getextrema()
         if highest == 0:
             raise ImageRefused(
-                "fully_transparent", "This picture is completely transparent.", "Save it with its subject visible."
+                ErrorCode.FULLY_TRANSPARENT,
+                "This picture is completely transparent.",
+                "Save it with its subject visible.",
             )
         if lowest == 255:
             return image.convert("RGB")
