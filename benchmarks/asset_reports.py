@@ -24,7 +24,7 @@ def mesh(steps: int) -> bytes:
     import trimesh
     from PIL import Image
 
-    from tests.meshes import bumpy_ball
+    from image2model.devtools.sample_meshes import bumpy_ball
 
     if not steps:
         return bytes(trimesh.creation.box().export(file_type="glb"))

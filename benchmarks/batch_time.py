@@ -17,9 +17,9 @@ from pathlib import Path
 from PIL import Image
 
 from image2model.atomic_files import write_whole
+from image2model.devtools.scripted_generator import ScriptedGenerator, box_glb
 from image2model.services import Picture, Studio
 from image2model.settings import Settings
-from tests.scripted import ScriptedGenerator, box_glb
 
 COUNT, ROUNDS = 25, 5
 

@@ -91,7 +91,9 @@ def stand_in(run_seconds: float, spread: float = 0.0) -> subprocess.Popen[str]:
     """Start the stand-in and wait until it is up."""
     options = ["--port", str(PORT), "--queue-seconds", "0", "--run-seconds", str(run_seconds), "--spread", str(spread)]
     server = subprocess.Popen(
-        [sys.executable, "-u", "-m", "tests.fal_server", *options], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-u", "-m", "image2model.devtools.fal_stand_in", *options],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert server.stdout is not None
     server.stdout.readline()

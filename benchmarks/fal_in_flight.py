@@ -24,12 +24,12 @@ import psutil
 from PIL import Image
 
 from benchmarks.fal_batch import PORT, stand_in
+from image2model.devtools.fal_stand_in import lasts
 from image2model.generators.fal import FalAccount, FalGenerator, FalHosts
 from image2model.generators.fal.catalogue import FAL_MODELS
 from image2model.generators.fal.polling import poll_delay
 from image2model.services import Picture, Studio
 from image2model.settings import Settings
-from tests.fal_server import lasts
 
 MODEL = next(model for model in FAL_MODELS if model.spec.id == "tripo-v2.5")
 KEY = "test-key"

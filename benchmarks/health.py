@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 from benchmarks.admin_search import FEW, MANY, fill
-from tests.browser import App
+from image2model.devtools.app_process import AppProcess
 
 ROUTES = ("/alive", "/health", "/health/detailed", "/health/liveness", "/health/readiness", "/health/metrics")
 """The first one is the baseline: it answers without looking at anything."""
@@ -25,7 +25,7 @@ PAUSE = 0.02
 def measure(count: int) -> dict[str, tuple[float, float]]:
     """Median and maximum of each route, in milliseconds, with so many batches."""
     with tempfile.TemporaryDirectory() as folder:
-        app = App(Path(folder))
+        app = AppProcess(Path(folder))
         fill(f"sqlite:///{app.data}/image2model.db", app.data, count)
         app.start()
         with httpx.Client(base_url=app.url, timeout=60) as client:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,39 +12,32 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
+from image2model.devtools.app_process import gone
 from image2model.mesh import report
 from image2model.mesh.export import export, wanted
 from image2model.process_pool import Workers
 from image2model.services import Studio
 from image2model.settings import Settings
-from tests import leaks
-from tests.attacks import FRIEND, PASSWORD
-from tests.browser import CHROMIUM, App, Watch, gone
-from tests.fal_server import FalServer
-from tests.scripted import ScriptedGenerator, scripted_settings
+from tests.support import leaks
+from tests.support.attacks import FRIEND, PASSWORD
+from tests.support.browser import CHROMIUM, App, Watch
+from tests.support.fal_server import FalServer
+from tests.support.scripted import ScriptedGenerator, scripted_settings
 
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1440, "height": 950}
 
 
-KINDS: Mapping[str, frozenset[str]] = {
-    "e2e": frozenset({"App", "Browser", "Page"}),
-    "integration": frozenset({"FalServer", "Studio", "Workers"}),
-}
-"""The mark of a test by what its fixtures give it, as their annotations say; `unit` where it is none of these."""
-SMOKE = "test_smoke.py"
+TESTS = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test by its kind, let browser tests share an event loop, and put first what takes long.
+    """Mark every test by its folder, let browser tests share an event loop, and put first what takes long.
 
     So short files fill both workers at the end.
     """
     for item in items:
-        if not any(item.get_closest_marker(name) for name in (*KINDS, "load")):
-            item.add_marker(kind(item))
-        if item.path.name == SMOKE:
-            item.add_marker("smoke")
+        item.add_marker(item.path.relative_to(TESTS).parts[0])
         if item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
     items.sort(key=lambda item: not (item.get_closest_marker("browser") or item.get_closest_marker("load")))
@@ -58,14 +50,6 @@ def no_log_tells_a_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
     yield
     handler.close()
     assert leaks.found() == []
-
-
-def kind(item: pytest.Item) -> str:
-    """The mark of a test."""
-    fixtures = [made[-1].func for made in item._fixtureinfo.name2fixturedefs.values()]  # type: ignore[attr-defined]
-    given = " ".join(str(function.__annotations__.get("return")) for function in fixtures)
-    words = set(re.findall(r"\w+", given))
-    return next((name for name, gives in KINDS.items() if words & gives), "unit")
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from starlette.responses import FileResponse, MalformedRangeHeader, RangeNotSati
 from starlette.staticfiles import NotModifiedResponse, StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ..errors import ErrorCode
 from ..jobs.storage.folders import Folders
 from .rest.errors import answer
 

@@ -1,0 +1,97 @@
+"""The app as a process of its own, for tests and benchmarks."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+APP = Path(__file__).parents[2] / "app.py"
+"""The app of this checkout."""
+ADMIN_KEY = "an admin key"
+SETTINGS = (
+    "FAL_", "GENERATOR", "DATABASE_URL", "API_KEY", "MAX_", "HOST", "WORKERS", "GRADIO_SERVER", "DAILY_", "BATCH_COST",
+    "IMAGES_PER", "JOB_MINUTES", "MIN_FREE", "RETRY_", "UPLOADS_PER", "ADMIN_",
+    "TRUSTED_", "ALLOWED_", "LOG_", "CORS_",
+)  # fmt: skip
+"""Beginnings of the settings that are not taken over from this process's environment."""
+
+
+class AppProcess:
+    """`python app.py` with a data folder and a port of its own; `start`, `stop`, `kill`, `start` again."""
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.data, self.cache = folder / "data", folder / "uploads"
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
+        self.environment = kept | {
+            "DATA_DIR": str(self.data),
+            "GRADIO_TEMP_DIR": str(self.cache),
+            "PORT": str(port),
+            "ADMIN_API_KEY": ADMIN_KEY,
+            **environment,
+        }
+        self._folder = folder
+        self.log = folder / "log"
+
+    def start(self) -> AppProcess:
+        """Return when the app answers."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, str(APP)],
+                cwd=self._folder, env=self.environment, stdout=log, stderr=log,
+            )  # fmt: skip
+        try:
+            self._wait()
+        except BaseException:
+            self.kill()  # nobody else will
+            raise
+        return self
+
+    def _wait(self) -> None:
+        until = time.monotonic() + 120
+        while not self._answers():
+            if self.process.poll() is not None or time.monotonic() > until:
+                raise RuntimeError(f"the app did not start: {self.log.read_text()}")
+            time.sleep(0.1)
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/alive", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def stop(self) -> int:
+        """End the app as a host does, with SIGTERM; return its exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=10)
+
+    def kill(self) -> None:
+        """End the app as a power cut does."""
+        self.process.kill()
+        self.process.wait()
+
+    def children(self) -> list[int]:
+        """The ids of the processes that the app has started."""
+        listed = subprocess.run(
+            ["ps", "-o", "pid=", "--ppid", str(self.process.pid)], capture_output=True, text=True, check=False
+        )
+        return [int(pid) for pid in listed.stdout.split()]
+
+
+def gone(processes: list[int], seconds: float = 10) -> bool:
+    """Whether all these processes end within some seconds."""
+    until = time.monotonic() + seconds
+    while any(Path(f"/proc/{pid}").exists() for pid in processes) and time.monotonic() < until:
+        time.sleep(0.1)
+    return not any(Path(f"/proc/{pid}").exists() for pid in processes)

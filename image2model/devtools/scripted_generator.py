@@ -1,0 +1,99 @@
+"""A generator whose events are written down beforehand: for tests and measurements of all that is around generators."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import AsyncIterator, Callable, Mapping
+from decimal import Decimal
+from functools import cache
+from typing import Any, Self
+
+import trimesh
+
+from ..errors import GenerationFailed
+from ..generators.base import Event, Finished, Option, Spec, Submitted, Task, Told
+from ..generators.fal.errors import CANCELLED
+
+
+@cache
+def box_glb() -> bytes:
+    """A small closed GLB."""
+    return bytes(trimesh.creation.box((1, 2, 3)).export(file_type="glb"))
+
+
+class ScriptedGenerator:
+    """Follows `script(picture's file size or name → events)`; a GenerationFailed in it is raised, a float slept."""
+
+    def __init__(self, name: str = "scripted", *, price: str = "0.30", at_once: int | None = None) -> None:
+        self.spec = Spec(
+            id=name, name=f"Scripted {name}", good_at="Tests.", usual_seconds=1.0, price=lambda choice: Decimal(price),
+            options=(Option("detail", "Detail", "choice", "low", choices=("low", "high")),),
+            face_limit=Option("face_limit", "Faces", "int", minimum=10, maximum=1000), at_once=at_once,
+        )  # fmt: skip
+        self.unavailable = ""
+        self.script: Callable[[Task], list[Event | GenerationFailed | float]] = lambda task: []
+        self.runs: list[Task] = []
+        self.cancelled: list[Mapping[str, Any]] = []
+        self.gate: asyncio.Event | None = None
+        """Where set, each run waits for it before its end."""
+        self.mesh = box_glb()
+        self.mesh_error: OSError | None = None
+        """What happens instead of writing it."""
+        self.key_mark = ""
+        self.told: Told = "told"
+        """What a cancel is answered."""
+        self.found: Mapping[str, Any] | None = None
+        """What a job without an answer is found to be."""
+        self.working = self.most_working = 0
+
+    async def run(self, task: Task) -> AsyncIterator[Event]:
+        """Yield the script's events, then write the box and finish."""
+        self.runs.append(task)
+        self.working += 1
+        self.most_working = max(self.working, self.most_working)
+        try:
+            for step in self.script(task):
+                if isinstance(step, GenerationFailed):
+                    raise step
+                if isinstance(step, float):
+                    await asyncio.sleep(step)
+                elif not (isinstance(step, Submitted) and task.remote):
+                    yield step
+            if self.gate:
+                await self._gate(task.remote or next((s.remote for s in self.script(task) if type(s) is Submitted), {}))
+            if self.mesh_error:
+                raise self.mesh_error
+            glb = task.folder / "model.glb"
+            glb.write_bytes(self.mesh)
+            yield Finished(glb)
+        finally:
+            self.working -= 1
+
+    async def _gate(self, remote: Mapping[str, Any]) -> None:
+        """Wait for the test, or for a cancel to be obeyed."""
+        while self.gate and not self.gate.is_set():
+            if remote in self.cancelled and self.told == "told":
+                raise CANCELLED.error()
+            await asyncio.sleep(0.01)
+
+    def with_key(self, key: str) -> Self:
+        """The same script on another key."""
+        keyed = copy.copy(self)
+        keyed.key_mark = f"mark-{len(key.strip())}"
+        return keyed
+
+    async def cancel(self, remote: Mapping[str, Any]) -> Told:
+        """Remember that the far side was told."""
+        self.cancelled.append(remote)
+        return self.told
+
+    async def find(self, intent: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Say what the test wants found."""
+        return self.found
+
+    async def refresh(self) -> None:
+        """Nothing to look up."""
+
+    async def close(self) -> None:
+        """Nothing to free."""

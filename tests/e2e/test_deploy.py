@@ -1,0 +1,112 @@
+"""What `deploy/` gives a host asks for what the app really tells."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import promql_parser as promql
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.browser import ROOT, App
+
+ALERTS = [
+    rule
+    for group in yaml.safe_load((ROOT / "deploy" / "alerts.yml").read_text())["groups"]
+    for rule in group["rules"]
+]  # fmt: skip
+DASHBOARD = json.loads((ROOT / "deploy" / "grafana.json").read_text())
+PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
+SCRAPED = {"job", "instance"}
+"""Labels that Prometheus itself adds."""
+EXPRESSIONS = [
+    *((rule["alert"], rule["expr"], str(rule["annotations"])) for rule in ALERTS),
+    *((panel["title"], one["expr"], one["legendFormat"]) for panel in PANELS for one in panel["targets"]),
+]
+LABEL_IN_TEXT = re.compile(r"{{\s*(?:\$labels\.)?(\w+)\s*}}")
+
+Told = dict[str, dict[str, set[str]]]
+
+
+@pytest.fixture(scope="module")
+def told(app: App) -> Told:
+    """Of each metric in a scrape, its labels and their values."""
+    httpx.get(app.url).raise_for_status()
+    text = httpx.get(f"{app.url}/health/metrics").raise_for_status().text
+    found: Told = {"up": {}}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            values = found.setdefault(sample.name, {})
+            for label, value in sample.labels.items():
+                values.setdefault(label, set()).add(value)
+    return found
+
+
+def nodes(expression: str) -> Iterator[Any]:
+    """Every part of a PromQL expression, its selectors and aggregations among them."""
+    found: list[promql.Expr] = []
+    promql.walk(promql.parse(expression.replace("$__rate_interval", "5m")), found.append)
+    return iter(found)
+
+
+@pytest.mark.parametrize(("name", "expression", "words"), EXPRESSIONS, ids=[name for name, _, _ in EXPRESSIONS])
+def test_every_expression_asks_for_what_is_told(told, name, expression, words):
+    """It is sound PromQL of metrics that a scrape has, with labels that they have, and its words name no others."""
+    known, kept = set(SCRAPED), set()
+    for node in nodes(expression):
+        if isinstance(node, promql.VectorSelector):
+            labels = told[node.name]
+            known |= labels.keys()
+            assert {matcher.name for matcher in node.matchers.matchers} <= labels.keys() | SCRAPED
+        if isinstance(node, promql.AggregateExpr) and node.modifier:
+            kept |= set(node.modifier.labels)
+    assert kept <= known
+    assert set(LABEL_IN_TEXT.findall(words)) - {"value"} <= (kept or known)
+
+
+def test_states_periods_and_codes_are_real(told):
+    """What an alert compares a gauge's label with is among the values that the app tells."""
+    asked = [
+        (node.name, matcher)
+        for _, expression, _ in EXPRESSIONS
+        for node in nodes(expression)
+        if isinstance(node, promql.VectorSelector) and not node.name.endswith(("_total", "_bucket"))
+        for matcher in node.matchers.matchers
+        if matcher.name not in SCRAPED
+    ]
+    assert {name for name, _ in asked} >= {"image2model_attention", "image2model_jobs", "image2model_spent_dollars"}
+    for name, matcher in asked:
+        assert set(matcher.value.split("|")) <= told[name][matcher.name]
+
+
+def test_every_alert_says_whom_it_wakes_and_what_to_do():
+    """Each has a severity, a summary and a next step, and a name of its own."""
+    assert len({rule["alert"] for rule in ALERTS}) == len(ALERTS)
+    assert all(rule["labels"]["severity"] in ("page", "ticket") for rule in ALERTS)
+    assert all(rule["annotations"].keys() == {"summary", "description"} for rule in ALERTS)
+
+
+def test_the_dashboard_can_be_imported():
+    """Its panels have ids of their own, a source that can be chosen, and places that do not overlap."""
+    assert DASHBOARD["schemaVersion"] >= 39
+    assert {one["name"] for one in DASHBOARD["templating"]["list"]} == {"datasource", *SCRAPED}
+    ids = [panel["id"] for panel in DASHBOARD["panels"]]
+    assert len(set(ids)) == len(ids)
+    for panel in PANELS:
+        assert panel["datasource"]["uid"] == "${datasource}"
+        assert [one["refId"] for one in panel["targets"]] == list("ABC"[: len(panel["targets"])])
+    places = [panel["gridPos"] for panel in DASHBOARD["panels"]]
+    assert all(place["x"] + place["w"] <= 24 for place in places)
+    assert not any(overlap(one, other) for one, other in itertools.combinations(places, 2))
+
+
+def overlap(one: dict[str, int], other: dict[str, int]) -> bool:
+    """Whether two places in the dashboard's grid have a cell in common."""
+    across = one["x"] < other["x"] + other["w"] and other["x"] < one["x"] + one["w"]
+    return across and one["y"] < other["y"] + other["h"] and other["y"] < one["y"] + one["h"]

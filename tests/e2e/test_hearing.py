@@ -1,0 +1,122 @@
+"""Far from the server: all that a program or a page asks for is answered, and no connection lingers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.async_api import Browser, Request, expect
+
+from tests.conftest import DESK
+from tests.support.browser import ROOT, App, Watch, drop, opened
+
+FAR, FARTHER = 0.5, 2.5
+"""Seconds that the end of a stream is on its way; the last are more than the server waits."""
+PROGRAMS = {
+    "ask.py": """
+import sys
+from gradio_client import Client
+client = Client(sys.argv[1], verbose=False)
+print([len(client.predict(api_name="/list_generators")) > 0 for _ in range(3)])
+""",
+    "ask.mjs": """
+import { Client } from "@gradio/client";
+const client = await Client.connect(process.argv[2]);
+const answers = [];
+for (let i = 0; i < 3; i++) answers.push((await client.predict("/list_generators", {})).data[0].length > 0);
+console.log(answers);
+process.exit(0);
+""",
+}
+"""What asks again as soon as it is answered, by Gradio's own clients."""
+
+
+async def carry(source: asyncio.StreamReader, sink: asyncio.StreamWriter, late: float) -> None:
+    """Pass bytes on as they come, the message that ends a stream of answers so many seconds later."""
+    with contextlib.suppress(ConnectionError):
+        while data := await source.read(65536):
+            if b"close_stream" in data:
+                chunk = data.rfind(b"\r\n", 0, data.rfind(b"\r\n", 0, data.index(b"close_stream"))) + 2
+                sink.write(data[:chunk])
+                await sink.drain()
+                await asyncio.sleep(late)
+                data = data[chunk:]
+            sink.write(data)
+            await sink.drain()
+    sink.close()
+
+
+@contextlib.asynccontextmanager
+async def far_from(app: App, late: float = FAR) -> AsyncIterator[str]:
+    """The address of this app for somebody whose network is slow where it matters."""
+
+    async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        from_app, to_app = await asyncio.open_connection("127.0.0.1", int(app.url.rpartition(":")[2]))
+        await asyncio.gather(carry(reader, to_app, late), carry(from_app, writer, late))
+
+    server = await asyncio.start_server(meet, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+async def test_a_program_is_answered_while_the_end_of_a_stream_is_on_its_way(app: App, tmp_path: Path, name: str):
+    """A program that asks again at once is answered each time."""
+    (tmp_path / name).write_text(PROGRAMS[name])
+    (tmp_path / "node_modules").symlink_to(ROOT / "tests" / "node_modules")
+    runner = sys.executable if name.endswith(".py") else str(shutil.which("node"))
+    async with far_from(app) as address:
+        program = await asyncio.create_subprocess_exec(
+            runner, tmp_path / name, address, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
+        try:
+            said, problems = await asyncio.wait_for(program.communicate(), 60)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                program.kill()
+    assert said.lower().count(b"true") == 3, problems.decode()
+
+
+async def test_an_end_that_nobody_reads_holds_nothing_up_for_long(app: App):
+    """Somebody who reads a stream to its very end, without hanging up, gets it after a second, and is then answered."""
+    session = {"session_hash": "reads-to-the-end"}
+    async with httpx.AsyncClient(base_url=f"{app.url}/gradio_api/queue", timeout=10, trust_env=False) as client:
+        config = (await client.get(f"{app.url}/config")).json()
+        number = next(one["id"] for one in config["dependencies"] if one["api_name"] == "list_generators")
+        for _ in range(2):
+            asked = await client.post("/join", json={"data": [], "fn_index": number, **session})
+            began = time.monotonic()
+            told = (await client.get("/data", params=session)).text
+            assert asked.json()["event_id"] in told
+            assert told.endswith("\n\n")
+            assert "close_stream" in told
+            assert time.monotonic() - began < 5
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("late", [FAR, FARTHER])
+async def test_all_is_answered_while_the_end_of_a_stream_is_on_its_way(app: App, chromium: Browser, late: float):
+    """Pictures dropped as soon as the one before is counted are all judged and priced; then no stream is left open."""
+    async with far_from(app, late) as address, await chromium.new_context(viewport=DESK) as context:
+        page = await context.new_page()
+        watch, listening = Watch(context, address), set[Request]()
+        page.on("request", lambda request: listening.add(request) if "/queue/data" in request.url else None)
+        page.on("requestfinished", lambda request: listening.discard(request))
+        await opened(page, address)
+        for count, name in enumerate(("cat.jpg", "rocket.jpg", "raccoon.jpg", "coffee-cup.jpg"), 1):
+            await drop(page, ROOT / "examples" / name)
+            await expect(page.locator("#images .thumbnail-item")).to_have_count(count)
+            await expect(page.locator("#generate")).to_contain_text(f"Make {count} ")
+        for _ in range(600):
+            if not listening:
+                break
+            await page.wait_for_timeout(100)
+        assert not listening
+    assert watch.wrongs == []

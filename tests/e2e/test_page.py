@@ -1,0 +1,279 @@
+"""The page in a real browser: from pictures to meshes in the viewer and in the zip."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from zipfile import ZipFile
+
+import numpy as np
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from tests.conftest import DESK
+from tests.support.browser import ROOT, App, drawn, drop, opened, settled, states
+from tests.support.pictures import encoded, photo
+
+pytestmark = pytest.mark.browser
+
+PHOTOGRAPHS = sorted((ROOT / "examples").glob("*.jpg"))
+NOTE = {"name": "note.png", "mimeType": "image/png", "buffer": b"Dear reader, this is no picture."}
+ADDRESS = re.compile(r"\?batch=[\w-]{20,}$")
+
+
+def batch_id(page: Page) -> str:
+    """The id of the batch in the page's address."""
+    return page.url.rpartition("batch=")[2]
+
+
+async def card_facts(page: Page) -> dict[str, str]:
+    """What the facts beside the viewer say."""
+    rows = await page.locator("#facts .facts-list div").all_inner_texts()
+    return dict(re.split(r"\n+", row.strip(), maxsplit=1) for row in rows)
+
+
+async def test_photographs_become_meshes_to_turn_and_to_take_home(app: App, page: Page, chromium: Browser, tmp_path):
+    """Five photographs and a text file: a reason for one, five meshes in cards, viewer, facts, GLB, zip and link."""
+    await opened(page, app.url)
+    await drop(page, *PHOTOGRAPHS)
+    await drop(page, NOTE)
+    refused = page.locator(".refused li")
+    await expect(refused).to_have_count(1)
+    await expect(refused).to_contain_text("note.png")
+    await expect(refused).to_contain_text("looks like text")
+    await expect(page.locator("#images .thumbnail-item")).to_have_count(5)
+    await expect(page.locator("#generate")).to_have_text("Make 5 inflated previews")
+    await expect(page.locator("#cost")).to_contain_text("5 images")
+    await expect(page.locator("#cost")).to_contain_text("free")
+
+    await page.click("#generate")
+    await expect(page.locator(".job-card")).to_have_count(5)
+    await expect(page).to_have_url(ADDRESS)
+    await expect(page.locator(".board-title h2")).to_contain_text("of 5 done")
+    # The first result opens by itself while the others are still worked.
+    await expect(page.locator("#facts .facts-list")).to_be_visible()
+    await settled(page)
+    assert await states(page) == {path.name: "done" for path in PHOTOGRAPHS}
+    assert (await drawn(page)).size
+    await expect(page.locator("#take-home .take-all")).to_have_text("All 5 as GLB")
+
+    await look_at_another(page)
+    await take_home(page, tmp_path)
+    await share(page, chromium, app)
+
+
+async def look_at_another(page: Page) -> None:
+    """A click on another card changes the facts and the picture in the viewer."""
+    await page.locator('.job-card[data-name="astronaut.jpg"]').click()
+    await expect(page.locator("#facts h3")).to_have_text("astronaut.glb")
+    before, first = await drawn(page), await card_facts(page)
+    await page.locator('.job-card[data-name="coffee-cup.jpg"]').click()
+    await expect(page.locator("#facts h3")).to_have_text("coffee-cup.glb")
+    await expect(page.locator(".job-card.selected")).to_have_attribute("data-name", "coffee-cup.jpg")
+    for _ in range(40):  # the old mesh stays until the new one is loaded
+        after = await drawn(page)
+        if not np.array_equal(after, before):
+            break
+        await page.wait_for_timeout(250)
+    assert not np.array_equal(after, before)
+    second = await card_facts(page)
+    assert second["Closed"] == "yes"
+    assert int(second["Faces"].replace(",", "")) > 1000
+    assert int(second["Vertices"].replace(",", "")) > 500
+    assert re.fullmatch(r"[\d.]+ (kB|MB)", second["File size"])
+    assert re.fullmatch(r"[\d.]+ × [\d.]+ × [\d.]+", second["Width, height, depth"])
+    assert float(second["Volume"]) > 0
+    assert re.fullmatch(r"[\d,]+ × [\d,]+", second["Textures"])
+    assert second["Faces"] != first["Faces"]
+
+
+async def take_home(page: Page, folder: Path) -> None:
+    """One GLB by its link, and all of it as a zip with thumbnails and a manifest."""
+    async with page.expect_download() as started:
+        await page.click(".facts-save")
+    one = await started.value
+    assert one.suggested_filename == "coffee-cup.glb"
+    assert (await one.path()).read_bytes()[:4] == b"glTF"
+
+    await page.evaluate("addEventListener('beforeunload', () => document.body.dataset.left = 'yes')")
+    async with page.expect_download() as started:
+        await page.click("#download-all")
+    download = await started.value
+    assert await page.evaluate("document.body.dataset.left") is None  # Gradio would hang up on a page that stays
+    await download.save_as(folder / "all.zip")
+    with ZipFile(folder / "all.zip") as archive:
+        assert archive.testzip() is None
+        stems = [path.stem for path in PHOTOGRAPHS]
+        wanted = [f"{stem}.glb" for stem in stems] + [f"thumbnails/{stem}.webp" for stem in stems]
+        wanted += ["manifest.json", "contact-sheet.webp"]
+        assert sorted(archive.namelist()) == sorted(wanted)
+        assert archive.read("coffee-cup.glb") == (await one.path()).read_bytes()
+        manifest = json.loads(archive.read("manifest.json"))
+    assert [job["name"] for job in manifest["jobs"]] == [path.name for path in PHOTOGRAPHS]
+    assert all(job["facts"]["watertight"] for job in manifest["jobs"])
+
+
+async def share(page: Page, chromium: Browser, app: App) -> None:
+    """The copied link shows the same board in another browser, which has nothing in its own library."""
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=app.url)
+    await page.click("#share")
+    await expect(page.locator("#share")).to_have_text("Link copied")
+    link = await page.evaluate("navigator.clipboard.readText()")
+    assert ADDRESS.search(link)
+    other = await chromium.new_context(viewport=DESK)
+    guest = await opened(await other.new_page(), link)
+    await expect(guest.locator(".job-card[data-state=done]")).to_have_count(5)
+    assert (await drawn(guest)).size
+    await guest.get_by_role("tab", name="Library").click()
+    await expect(guest.locator("#library")).to_contain_text("Nothing here yet")
+    await other.close()
+
+
+async def test_a_batch_goes_on_through_reload_cancel_retry_and_start_anew(app: App, page: Page, tmp_path):
+    """Reload shows the same board; cancel stops what is left; retry finishes it; start anew cleans the page."""
+    await opened(page, app.url)
+    fog = tmp_path / "fog.png"
+    fog.write_bytes(encoded(photo(300, 200).point(lambda _: 120)))
+    again = [
+        {"name": f"{number}.jpg", "mimeType": "image/jpeg", "buffer": PHOTOGRAPHS[0].read_bytes()}
+        for number in range(22)
+    ]  # so many that something is left to cancel on a quick machine
+    await drop(page, {"name": fog.name, "mimeType": "image/png", "buffer": fog.read_bytes()}, *again)
+    await page.click("#generate")
+    await expect(page).to_have_url(ADDRESS)
+    mine = batch_id(page)
+    await page.reload()
+    await expect(page.locator(f'.board[data-batch="{mine}"] .job-card')).to_have_count(23)
+    await expect(page.locator(".job-card[data-state=done]").first).to_be_visible()
+    await page.click("#cancel")
+    await settled(page)
+    after_cancel = await states(page)
+    assert "cancelled" in after_cancel.values()
+    await expect(page.locator("#cancel")).to_be_hidden()
+
+    finished = [name for name, state in after_cancel.items() if state == "done"]
+    before = await page.locator(f'.job-card[data-name="{finished[0]}"] .job-picture > img').first.get_attribute("src")
+    await page.click("#retry")
+    await expect(page.locator(".board[data-state=partly] .job-card[data-state=done]")).to_have_count(22)
+    fog = page.locator('.job-card[data-name="fog.png"]')
+    await expect(fog).to_have_attribute("data-state", "failed")
+    await expect(fog).to_contain_text("No subject was found")
+    await expect(fog).to_contain_text("relief card")
+    same = page.locator(f'.job-card[data-name="{finished[0]}"] .job-picture > img').first
+    await expect(same).to_have_attribute("src", before)  # what was done has not been made again
+
+    await page.click("#anew")
+    await expect(page.locator(".board[data-state=empty]")).to_be_visible()
+    await expect(page.locator("#generate")).to_have_text("Add pictures first")
+    await expect(page.locator("#result")).to_be_hidden()
+    assert page.url.rstrip("/") == app.url
+    await page.reload()
+    await expect(page.locator(".board[data-state=empty]")).to_be_visible()
+
+
+async def test_every_page_that_is_looked_at_follows_its_batch(app: App, page: Page):
+    """A board that has ended is seen to be worked again from another page, then deleted; the library follows, too."""
+    await opened(page, app.url)
+    await drop(page, *PHOTOGRAPHS[:2])
+    await page.locator("#generator label", has=page.locator("[value=trellis]")).click()
+    await page.click("#generate")
+    await expect(page.locator("#cancel")).to_be_visible()  # nobody answers there
+    await page.click("#cancel")
+    await settled(page)
+    mine = batch_id(page)
+
+    other = await page.context.new_page()
+    await other.clock.install()
+    await opened(other, f"{app.url}/?batch={mine}")
+    await expect(other.locator(".board[data-state=cancelled]")).to_be_visible()
+    await page.click("#retry")
+    await expect(page.locator(".board[data-state=working]")).to_be_visible()
+    await other.clock.fast_forward(16_000)
+    await expect(other.locator(".board[data-state=working]")).to_be_visible()
+    await other.click("#cancel")
+    await expect(page.locator(".board[data-state=cancelled]")).to_be_visible()
+    await expect(other.locator(".board[data-state=cancelled]")).to_be_visible()
+
+    shelf = await page.context.new_page()
+    await shelf.clock.install()
+    await shelf.goto(f"{app.url}/?tab=library")
+    await expect(shelf.locator(".shelf-card")).to_have_count(1)
+    await page.get_by_role("tab", name="Library").click()
+    page.once("dialog", lambda dialog: dialog.accept())
+    await page.click(".shelf-delete")
+    await expect(page.locator("#library")).to_contain_text("Nothing here yet")
+    for seen, place, words in ((other, "#board", "is not here"), (shelf, "#library", "Nothing here yet")):
+        await seen.clock.fast_forward(16_000)
+        await expect(seen.locator(place)).to_contain_text(words)
+
+
+async def test_the_library_is_this_browsers_own(app: App, page: Page):
+    """A batch stands in the library of the browser that made it, opens from there, and is gone once deleted."""
+    await opened(page, app.url)
+    await page.locator("#example-images button").nth(1).click()
+    await expect(page.locator("#generate")).to_have_text("Make 1 inflated preview")
+    await page.click("#generate")
+    await settled(page)
+    mine = batch_id(page)
+    await page.get_by_role("tab", name="Library").click()
+    shelf = page.locator(".shelf-card")
+    await expect(shelf).to_have_count(1)
+    await expect(shelf).to_contain_text("1 of 1 done")
+    async with page.expect_navigation():  # the board of the page before is the same
+        await shelf.locator("a").first.click()
+    await expect(page.locator(f'.board[data-batch="{mine}"] .job-card[data-state=done]')).to_have_count(1)
+    await page.get_by_role("tab", name="Library").click()
+    page.once("dialog", lambda dialog: dialog.dismiss())
+    await page.click(".shelf-delete")
+    await expect(shelf).to_have_count(1)
+    page.once("dialog", lambda dialog: dialog.accept())
+    await page.click(".shelf-delete")
+    await expect(page.locator("#library")).to_contain_text("Nothing here yet")
+    assert not (app.data / "batches" / mine).exists()
+    await opened(page, f"{app.url}/?batch={mine}")
+    await expect(page.locator("#board")).to_contain_text("This batch is not here")
+
+
+async def test_pictures_can_be_dragged_in_pasted_and_taken_out(app: App, page: Page):
+    """What is dropped joins what is there; one can be taken out again; nothing is left to make when all are out."""
+    await opened(page, app.url)
+    await drop(page, PHOTOGRAPHS[0])
+    moved = await page.evaluate_handle(
+        """async address => {
+          const answer = await fetch(address);
+          const carried = new DataTransfer();
+          carried.items.add(new File([await answer.blob()], "dragged.png", {type: "image/png"}));
+          return carried;
+        }""",
+        "favicon.ico",
+    )
+    await page.dispatch_event("#images .gallery-item", "drop", {"dataTransfer": moved})
+    await expect(page.locator("#generate")).to_have_text("Make 2 inflated previews")
+    await page.locator("#images .thumbnail-item").first.hover()
+    await page.locator("#images .delete-button").first.click()
+    await expect(page.locator("#generate")).to_have_text("Make 1 inflated preview")
+
+
+async def test_options_and_price_follow_the_generator(app: App, page: Page):
+    """Another generator brings its own controls and its price; a choice that does not fit is refused in words."""
+    await opened(page, app.url)
+    await drop(page, PHOTOGRAPHS[0], PHOTOGRAPHS[1])
+    await page.click("#options > button")
+    await expect(page.locator("#option-local-thickness")).to_be_visible()
+    await page.locator("#generator input[value='tripo-v2.5']").check()
+    await expect(page.locator("#option-local-thickness")).to_be_hidden()
+    await expect(page.locator("#cost")).to_contain_text("2 images × $")
+    await page.locator("#generator input[value='local']").check()
+    await expect(page.locator("#option-local-thickness")).to_be_visible()
+    await expect(page.locator("#cost")).to_contain_text("free")
+    face_limit = page.locator("#face-limit").locator("input, textarea")
+    await expect(face_limit).to_have_value("")
+    await face_limit.fill("7")
+    await expect(page.locator("#cost")).to_contain_text("from 500 to 300,000")
+    await expect(page.locator("#generate")).to_be_disabled()
+    await face_limit.fill("900")
+    await page.click("#generate")
+    await settled(page)
+    await expect(page.locator("#facts .facts-list")).to_be_visible()
+    assert int((await card_facts(page))["Faces"].replace(",", "")) <= 900

@@ -1,0 +1,247 @@
+"""The page in a real browser: strangers, odd names, small screens, the dark, the keyboard, and the host's tab."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from playwright.async_api import Page, Route, expect
+
+from image2model.devtools.app_process import ADMIN_KEY
+from tests.conftest import DESK, PHONE
+from tests.support.browser import ROOT, App, drop, opened, overflow, settled, sign_in
+from tests.support.pictures import encoded, photo
+
+pytestmark = pytest.mark.browser
+
+NAMES = [
+    "<img src=x onerror=alert(1)>.png",
+    "\"><script>alert(2)</script>'.png",
+    "{{7*7}} ${alert(3)} &amp; co.png",
+    "🐱 кот 日本.png",
+    "x" * 215 + ".png",
+    "../../etc/passwd.png",
+]
+
+
+async def test_names_are_text_and_never_code(app: App, page: Page):
+    """File names with HTML, quotes, templates, emoji, paths and 200 letters are shown as text, and nothing runs."""
+    alerts: list[str] = []
+    page.on("dialog", lambda dialog: alerts.append(dialog.message))
+    await opened(page, app.url)
+    plain, text = encoded(photo(200, 150)), b"no picture"
+    await drop(page, *({"name": name, "mimeType": "image/png", "buffer": plain} for name in NAMES))
+    await drop(page, *({"name": name, "mimeType": "image/png", "buffer": text} for name in NAMES))
+    await expect(page.locator(".refused li")).to_have_count(len(NAMES))
+    await page.click("#generate")
+    await settled(page)
+    names = await page.locator(".job-name").all_inner_texts()
+    assert len(names) == len(NAMES)
+    assert "🐱 кот 日本.png" in names
+    assert "passwd.png" in names
+    assert all("/" not in name for name in names)
+    assert await page.locator("#board script, #board img[onerror], #refused script, #refused img[onerror]").count() == 0
+    assert await overflow(page) <= 0
+    await page.get_by_role("tab", name="Library").click()
+    await expect(page.locator(".shelf-card")).to_have_count(1)
+    assert await overflow(page) <= 0
+    assert alerts == []
+
+
+@pytest.mark.parametrize("page", [PHONE, DESK], indirect=True, ids=["phone", "desk"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_every_state_fits_its_window_and_can_be_read(app: App, page: Page, theme: str):
+    """Empty, chosen, refused, working, done, library and admin: no sideways scrolling, and texts with contrast."""
+    await opened(page, f"{app.url}/?__theme={theme}")
+    await fits(page)
+    await page.locator("#example-images button").first.click()
+    await expect(page.locator("#generate")).to_have_text("Make 1 inflated preview")
+    await drop(page, {"name": "n.png", "mimeType": "image/png", "buffer": b"no picture"})
+    await page.click("#options > button")
+    await expect(page.locator(".refused li")).to_have_count(1)
+    await fits(page)
+    await page.click("#generate")
+    await settled(page)
+    await expect(page.locator("#facts .facts-list")).to_be_visible()
+    await fits(page)
+    await page.get_by_role("tab", name="Library").click()
+    await expect(page.locator(".shelf-card")).to_have_count(1)
+    await fits(page)
+    await sign_in(page)
+    await expect(page.locator("#admin-board")).to_be_visible()
+    await fits(page)
+
+
+async def test_a_refusal_stays_while_the_subjects_are_found(app: App, page: Page):
+    """What is wrong with a picture is still told when its neighbours' subjects, asked for before it, are found."""
+    await opened(page, app.url)
+    await page.locator("#example-images button").first.click()
+    await expect(page.locator("#generate")).to_have_text("Make 1 inflated preview")
+    await drop(page, {"name": "n.png", "mimeType": "image/png", "buffer": b"no picture"})
+    await expect(page.locator(".refused li")).to_have_count(1)
+    await expect(page.locator("#cutouts img")).to_have_count(1)
+    await page.wait_for_timeout(2000)  # Gradio sends again what it held back
+    await expect(page.locator(".refused li")).to_have_count(1)
+
+
+async def fits(page: Page) -> None:
+    """Nothing is wider than the window, nothing to press too small to hit, no text too faint to read."""
+    assert await overflow(page) <= 0
+    small = await page.locator("#tabs [role=tab]:visible, #board a:visible, #library button:visible").evaluate_all(
+        """all => all.map(one => [one.outerHTML.slice(0, 80), one.getBoundingClientRect()])
+             .filter(([_, box]) => box.width && (box.width < 24 || box.height < 24)).map(([what]) => what)"""
+    )
+    assert small == []
+    faint = await page.evaluate(FAINT)
+    assert faint == [], "\n".join(faint)
+
+
+# Texts whose contrast with what lies behind them is under 4.5 (WCAG 2.2, 1.4.3), by the formulas given there.
+FAINT = """() => {
+  const paint = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
+  const rgba = colour => {
+    paint.clearRect(0, 0, 1, 1); paint.fillStyle = colour; paint.fillRect(0, 0, 1, 1);
+    return [...paint.getImageData(0, 0, 1, 1).data].map(value => value / 255);
+  };
+  const over = (top, below) => [0, 1, 2].map(k => top[k] * top[3] + below[k] * (1 - top[3])).concat(1);
+  const behind = one => {
+    if (!one) return [1, 1, 1, 1];
+    const own = rgba(getComputedStyle(one).backgroundColor);
+    return own[3] === 1 ? own : over(own, behind(one.parentElement));
+  };
+  const light = colour => colour.slice(0, 3).map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
+    .reduce((sum, v, k) => sum + v * [.2126, .7152, .0722][k], 0);
+  const texts = ".masthead h1, .masthead p, .small-title, .small-title span, .picker-item:not(.picker-off) span,"
+    + ".cost-line span, .cost-line b, .refused b, .refused p, .board h2, .board p, .job-name, .job-words span,"
+    + ".facts-list dt, .facts-list dd, .facts-head p, .facts-save, .shelf-text a, .shelf-text p, .numbers dt,"
+    + "#actions button, #generate:not([disabled]), #tabs button[role=tab]";
+  return [...document.querySelectorAll(texts)].filter(one => one.checkVisibility() && one.innerText.trim())
+    .map(one => {
+      const back = behind(one), [a, b] = [light(over(rgba(getComputedStyle(one).color), back)), light(back)];
+      return [(Math.max(a, b) + .05) / (Math.min(a, b) + .05), one.className + ": " + one.innerText.slice(0, 40)];
+    }).filter(([contrast]) => contrast < 4.5).map(([contrast, text]) => contrast.toFixed(2) + " " + text);
+}"""
+
+
+async def test_a_working_board_keeps_focus_and_pictures(app: App, page: Page):
+    """While news comes in, the focused card stays focused and a picture that did not change is the same element."""
+    await opened(page, app.url)
+    await page.locator("#example-images button").first.click()
+    await expect(page.locator("#generate")).to_have_text("Make 1 inflated preview")
+    await drop(page, *({"name": f"{n}.png", "mimeType": "image/png", "buffer": encoded(photo())} for n in range(3)))
+    await expect(page.locator("#generate")).to_contain_text("Make 4")
+    await page.locator("#example-images button").nth(2).click()
+    await expect(page.locator("#generate")).to_contain_text("Make 5")
+    await page.click("#generate")
+    first = page.locator(".job-card[data-state=done]").first
+    await expect(first).to_be_visible()
+    name = await first.get_attribute("data-name")
+    await first.focus()
+    await page.evaluate("window.kept = document.activeElement.querySelector('img')")
+    await settled(page)
+    assert await page.evaluate("document.activeElement.dataset.name") == name
+    assert await page.evaluate("window.kept.isConnected")
+
+
+async def test_results_open_with_the_keyboard(app: App, page: Page):
+    """A finished card is reached with Tab's focus and opened with Enter."""
+    await opened(page, app.url)
+    for number in (0, 1):
+        await page.locator("#example-images button").nth(number).click()
+        await expect(page.locator("#generate")).to_contain_text(f"Make {number + 1}")
+    await page.click("#generate")
+    await settled(page)
+    second = page.locator(".job-card[data-state=done]").nth(1)
+    await second.press("Enter")
+    await expect(second).to_have_class("job-card selected")
+    await expect(page.locator("#facts h3")).to_have_text("cat.glb")
+
+
+async def test_arrows_move_the_choice_of_what_is_sent(app: App, page: Page):
+    """The choices are one stop for Tab, and arrows go around among them."""
+    await opened(page, app.url)
+    await page.locator("#example-images button").first.click()
+    first, second = page.locator("#sent-choice input").first, page.locator("#sent-choice input").last
+    await first.focus()
+    await page.keyboard.press("ArrowRight")
+    await expect(second).to_be_checked()
+    await expect(second).to_be_focused()
+    await page.keyboard.press("ArrowRight")
+    await expect(first).to_be_checked()
+    await page.keyboard.press("ArrowLeft")
+    await page.keyboard.press("Tab")
+    await expect(page.locator("#sent-choice input:focus")).to_have_count(0)
+    await expect(page.locator("#sent-choice label.selected")).to_have_text("Only the subject, cut out")
+
+
+@pytest.mark.parametrize("page", [PHONE, DESK], indirect=True, ids=["phone", "desk"])
+async def test_many_pictures_leave_room_for_the_rest(app: App, page: Page):
+    """No picture is cut off at the side, and the subjects of many take no more height than some rows."""
+    await opened(page, app.url)
+    await drop(page, *({"name": f"{n}.png", "mimeType": "image/png", "buffer": encoded(photo())} for n in range(20)))
+    await expect(page.locator("#cutouts li")).to_have_count(20)
+    shown = page.locator("#images .thumbnail-item")
+    await expect(shown).to_have_count(20)
+    box = await page.locator("#images").bounding_box()
+    for one in (await shown.nth(3).bounding_box(), await shown.nth(19).bounding_box()):
+        assert one["x"] + one["width"] <= box["x"] + box["width"]
+    assert (await page.locator(".cutouts").bounding_box())["height"] <= 240
+
+
+async def test_no_quick_press_of_an_example_is_lost(app: App, page: Page):
+    """Examples pressed one right after the other are all taken; they are shown from where nothing is swept away."""
+    await opened(page, app.url)
+    await page.evaluate("""async () => {
+      for (const number of [1, 0, 2]) {
+        document.querySelectorAll("#example-images button")[number].click();
+        await new Promise(passed => setTimeout(passed, 30));
+      }
+    }""")
+    await expect(page.locator("#generate")).to_contain_text("Make 3")
+    await page.click("#generate")
+    await settled(page)
+    names = await page.locator(".job-card").evaluate_all("cards => cards.map(card => card.dataset.name)")
+    assert names == ["cat.jpg", "astronaut.jpg", "coffee-cup.jpg"]
+    shown = await page.locator("#example-images img").evaluate_all("all => all.map(one => one.src)")
+    assert all(f"file={ROOT}/examples/" in address for address in shown)
+
+
+async def late(route: Route) -> None:
+    """Let a request wait for half a second."""
+    await asyncio.sleep(0.5)
+    await route.continue_()
+
+
+async def test_admin_is_closed_without_its_key(app: App, page: Page):
+    """No key and a wrong key show nothing; the right one shows every batch and deletes the one that is chosen."""
+    await opened(page, app.url)
+    await page.locator("#example-images button").first.click()
+    await page.click("#generate")
+    await settled(page)
+    mine = page.url.rpartition("batch=")[2]
+    for wrong in ("", "guess"):
+        await sign_in(page, wrong)
+        await expect(page.locator(".toast-body").last).to_contain_text("not the admin key")
+        await expect(page.locator("#admin-board")).to_be_hidden()
+    await page.route("**/queue/join*", late)
+    for key in ("another guess", ADMIN_KEY):  # the right one while the answer to the other is still on its way
+        await page.locator("#admin-key input").fill(key)
+        await page.click("#admin-enter")
+    await expect(page.locator("#admin-numbers")).to_contain_text("Disk free")
+    await expect(page.locator("#admin-numbers")).to_contain_text("Spent this month")
+    await page.get_by_role("tab", name="Batches").click()
+    await page.locator(f"#admin-batches [data-batch='{mine}']").click()
+    await expect(page.locator("#admin-batches .inside")).to_contain_text(mine)
+    page.once("dialog", lambda dialog: dialog.accept())
+    await page.locator("#admin-batches").get_by_role("button", name="Delete").click()
+    await expect(page.locator(f"#admin-batches [data-batch='{mine}']")).to_have_count(0)
+    assert not (app.data / "batches" / mine).exists()
+
+
+@pytest.mark.parametrize("address", ["nope", "../../etc", "<script>alert(1)</script>", "%00"])
+async def test_an_unknown_batch_is_told_kindly(app: App, page: Page, address: str):
+    """A link that is cut short or deleted shows what may have happened, and the page stays usable."""
+    await opened(page, f"{app.url}/?batch={address}")
+    await expect(page.locator("#board")).to_contain_text("This batch is not here")
+    await page.locator("#example-images button").first.click()
+    await expect(page.locator("#generate")).to_contain_text("Make 1")

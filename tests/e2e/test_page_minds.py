@@ -1,0 +1,100 @@
+"""In a real browser: people who start something else, press twice, change their mind, or use the keyboard."""
+
+from __future__ import annotations
+
+import re
+
+import gradio as gr
+import pytest
+from playwright.async_api import Page, expect
+
+from image2model.services import Picture, Studio
+from image2model.web.ui.create import Create
+from tests.support.browser import ROOT, App, drawn, drop, opened, settled
+from tests.support.pictures import encoded, photo
+
+CAT = (ROOT / "examples" / "cat.jpg").read_bytes()
+
+
+def cats(first: int, count: int) -> list[dict]:
+    """Photographs that take a while."""
+    return [{"name": f"cat-{n}.jpg", "mimeType": "image/jpeg", "buffer": CAT} for n in range(first, first + count)]
+
+
+@pytest.mark.browser
+async def test_a_page_shows_the_batch_that_was_started_last_and_none_after_start_anew(app: App, page: Page):
+    """While two batches work the board shows the second alone; started anew, the page stays empty."""
+    await opened(page, app.url)
+    await page.evaluate("""() => {
+      window.seen = [];
+      new MutationObserver(() => {
+        const batch = document.querySelector("#board .board")?.dataset.batch ?? "";
+        if (batch !== window.seen.at(-1)) window.seen.push(batch);
+      }).observe(document.getElementById("board"), {subtree: true, childList: true, attributes: true});
+    }""")
+    await drop(page, *cats(0, 12))
+    await page.click("#generate")
+    await expect(page.locator("#board .board[data-state=working]")).to_be_visible()
+    await page.wait_for_timeout(2500)
+    await drop(page, *cats(12, 1))
+    await expect(page.locator("#generate")).to_contain_text("Make 13")
+    await page.click("#generate")
+    await expect(page.locator(".job-card")).to_have_count(13)
+    await page.wait_for_timeout(3000)
+    await expect(page.locator("#board .board[data-state=working]")).to_be_visible()
+    assert len([batch for batch in await page.evaluate("window.seen") if batch]) == 2
+    await page.click("#anew")
+    await expect(page.locator(".job-card")).to_have_count(0)
+    await expect(page.locator("#generate")).to_have_text("Add pictures first")
+    await expect(page.locator("#sent")).to_be_hidden()
+    await page.wait_for_timeout(3000)
+    assert await page.locator(".job-card").count() == 0
+
+
+@pytest.mark.browser
+async def test_a_slow_double_click_starts_one_batch_and_its_page_goes_with_it(app: App, page: Page):
+    """A second press after a third of a second buys nothing; deleted in the library, the batch leaves the page too."""
+    await opened(page, app.url)
+    await drop(page, *cats(0, 1))
+    await page.click("#generate")
+    await page.wait_for_timeout(350)
+    box = await page.locator("#generate").bounding_box()
+    assert box
+    await page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    await settled(page)
+    await drawn(page)
+    await page.get_by_role("tab", name="Library").click()
+    await expect(page.locator(".shelf-card")).to_have_count(1)
+    page.once("dialog", lambda dialog: dialog.accept())
+    await page.click(".shelf-delete")
+    await expect(page.locator(".shelf-card")).to_have_count(0)
+    await page.get_by_role("tab", name="Create").click()
+    await expect(page.locator(".job-card")).to_have_count(0)
+    await expect(page).not_to_have_url(re.compile("batch="))
+
+
+@pytest.mark.browser
+async def test_enter_on_a_card_s_download_saves_its_mesh(app: App, page: Page):
+    """The keyboard reaches the download of a card, as the mouse does."""
+    await opened(page, app.url)
+    await drop(page, *cats(0, 1))
+    await page.click("#generate")
+    await settled(page)
+    await page.focus(".job-save")
+    async with page.expect_download() as started:
+        await page.keyboard.press("Enter")
+    assert (await started.value).suggested_filename == "cat-0.glb"
+
+
+async def test_another_model_gets_the_failed_picture_and_not_what_is_made(studio: Studio, tmp_path):
+    """The pictures of the batch leave the gallery, the failed one comes back once, what is new stays."""
+    for name in ("good.png", "bad.png", "new.png"):
+        (tmp_path / name).write_bytes(encoded(photo(), "PNG"))
+    batch = await studio.submit([Picture(tmp_path / name, name) for name in ("good.png", "bad.png")])
+    with gr.Blocks():
+        create = Create(studio, gr.BrowserState(""))
+    gallery = [(str(tmp_path / name), None) for name in ("good.png", "bad.png", "new.png")]
+    for _ in range(2):
+        kept = await create.put_back(batch.id, gallery, gr.EventData(None, {"number": 2}))
+        assert [path.rpartition("/")[2] for path in kept] == ["new.png", "bad.png"]
+        gallery = [(path, None) for path in kept]

@@ -1,0 +1,111 @@
+"""The app dies in mid-batch: what is stored goes on, the page comes back, no process stays behind."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from image2model.devtools.app_process import gone
+from tests.support.browser import ROOT, App, Watch, drop, opened, settled, states
+from tests.support.waiting import until_so
+
+pytestmark = pytest.mark.browser
+
+PHOTOGRAPHS = sorted((ROOT / "examples").glob("*.jpg"))
+
+
+async def test_a_killed_app_goes_on_and_the_open_page_comes_back(chromium: Browser, tmp_path: Path):
+    """After kill -9 in mid-batch the workers end, the page says so, and after a new start all pictures are done."""
+    app = await asyncio.to_thread(App(tmp_path).start)
+    context = await chromium.new_context()
+    watch = Watch(context, app.url)
+    page = await opened(await context.new_page(), app.url)
+    await expect(page.locator("#generator input[value='tripo-v2.5']")).to_be_disabled()
+    await expect(page.locator(".picker-note")).to_contain_text("FAL_KEY")
+    pictures = [*PHOTOGRAPHS, *(more(tmp_path, copy) for copy in range(20 - len(PHOTOGRAPHS)))]
+    await drop(page, *pictures)
+    await page.click("#generate")
+    await expect(page.locator(".job-card")).to_have_count(20)
+    board = page.url
+    await until_so(lambda: meshes(app))
+    workers = app.children()
+    assert workers
+    app.kill()
+    assert await asyncio.to_thread(gone, workers)
+    assert 0 < len(meshes(app)) < 20  # the kill was in mid-batch
+    await expect(page.locator(".lost")).to_be_visible()
+
+    await asyncio.to_thread(app.start)
+    await expect(page.locator(".lost")).to_be_hidden()
+    await settled(page)
+    assert page.url == board
+    assert set((await states(page)).values()) == {"done"}
+    assert len(await states(page)) == 20
+
+    # A batch whose tab is closed goes on all the same.
+    await drop(page, *PHOTOGRAPHS[:2])
+    await page.click("#generate")
+    await expect(page.locator(".job-card")).to_have_count(2)
+    link = page.url
+    await page.close()
+    back = await opened(await context.new_page(), link)
+    await settled(back)
+    assert set((await states(back)).values()) == {"done"}
+    await context.close()
+    assert [wrong for wrong in watch.wrongs if "dynamically imported" not in wrong] == []  # asked for while it was dead
+    assert await asyncio.to_thread(app.stop) == 0
+
+
+async def test_what_is_not_yet_sent_outlives_a_lost_connection(chromium: Browser, tmp_path: Path):
+    """Pictures, generator and options are there again when the app is back; what was sent is not offered once more."""
+    fal = {"FAL_KEY": "a-key-of:nobody-at-all", "FAL_HOST": "http://127.0.0.1:9", "GENERATOR": "local"}
+    app = await asyncio.to_thread(App(tmp_path, **fal).start)
+    context = await chromium.new_context()
+    page = await opened(await context.new_page(), app.url)
+    await page.locator("#example-images button").first.click()
+    await expect(page.locator("#generate")).to_contain_text("Make 1")
+    await drop(page, PHOTOGRAPHS[1])
+    await page.locator("#generator label", has=page.locator("[value=trellis]")).click()
+    await page.click("#options > button")
+    await page.locator("#face-limit input").fill("5000")
+    await page.locator("#sent-choice label").last.click()
+    await expect(page.locator("#cost")).to_contain_text("2 images")
+
+    app.kill()
+    for tab in ("Library", "Create"):  # so that it is noticed
+        await page.get_by_role("tab", name=tab).click()
+    await expect(page.locator(".toast-body").first).to_be_visible()
+    async with page.expect_navigation():
+        await asyncio.to_thread(app.start)
+    await expect(page.locator("#generate")).to_have_text("Make 2 3D models")
+    await expect(page.locator("#images .thumbnail-item")).to_have_count(2)
+    await expect(page.locator("#cutouts img")).to_have_count(2)
+    await expect(page.locator("#generator input[value=trellis]")).to_be_checked()
+    await expect(page.locator("#sent-choice label.selected")).to_contain_text("cut out")
+    await page.click("#options > button")
+    await expect(page.locator("#face-limit input")).to_have_value("5000")
+    await expect(page.locator("#option-trellis-mesh_simplify")).to_be_visible()
+
+    await page.click("#generate")
+    await expect(page.locator(".job-card")).to_have_count(2)
+    await page.reload()
+    await expect(page.locator(".job-card")).to_have_count(2)
+    await expect(page.locator("#generate")).to_have_text("Add pictures first")
+    await context.close()
+    assert await asyncio.to_thread(app.stop) == 0
+
+
+def more(folder: Path, number: int) -> Path:
+    """One of the photographs once more under another name."""
+    original = PHOTOGRAPHS[number % len(PHOTOGRAPHS)]
+    copy = folder / f"more-{number}-{original.name}"
+    copy.write_bytes(original.read_bytes())
+    return copy
+
+
+def meshes(app: App) -> list[Path]:
+    """What the app has finished, as it lies on disk."""
+    return list(app.data.glob("batches/*/*/model.glb"))

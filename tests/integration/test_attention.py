@@ -1,0 +1,65 @@
+"""What only the host can mend at fal is told to the host in plain words, until it is mended."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from image2model.errors import GenerationFailed
+from image2model.generators.base import Submitted
+from tests.support.scripted import finished, picture, view_when
+
+
+def refused(code: str, **more: Any) -> GenerationFailed:
+    """A failure by the host's key."""
+    return GenerationFailed(code, "No.", "Mend it.", **more)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("key_refused", "fal refuses the host's key"),
+        ("balance_exhausted", "no credit left"),
+        ("account_locked", "locked the host's account"),
+    ],
+)
+async def test_the_host_is_told_what_fal_holds_against_the_key(start, generator, uploads, code: str, words: str):
+    """Count, moment and words of what stops every picture; gone as soon as fal has taken one again."""
+    studio = await start()
+    assert (await studio.host.overview())["attention"] == []
+    generator.script = lambda task: [refused(code)]
+    begun = time.time()
+    batch = await studio.submit([picture(uploads, name) for name in ("a.png", "b.png")])
+    await finished(studio, batch.id)
+    (entry,) = (await studio.host.overview())["attention"]
+    assert (entry["code"], entry["count"]) == (code, 2)
+    assert words in entry["message"]
+    assert entry["hint"]
+    assert begun <= entry["last_seen"] <= time.time()
+
+    generator.script = lambda task: [Submitted({"request_id": "r", "submitted_at": time.time()})]
+    await finished(studio, (await studio.submit([picture(uploads, "c.png")])).id)
+    assert (await studio.host.overview())["attention"] == []
+
+
+async def test_a_visitor_s_own_key_is_no_concern_of_the_host(start, generator, uploads):
+    """An empty account of a visitor is told to the visitor alone."""
+    studio = await start()
+    generator.script = lambda task: [refused("balance_exhausted")]
+    batch = await studio.submit([picture(uploads, "a.png")], key="their key")
+    assert (await finished(studio, batch.id))["jobs"][0]["error"]["code"] == "balance_exhausted"
+    assert (await studio.host.overview())["attention"] == []
+
+
+async def test_results_that_a_refused_key_holds_back_are_told(start, generator, uploads):
+    """While paid results wait for a key that fal accepts, the host knows how many."""
+    studio = await start(retry_pace=10)
+    remote = {"request_id": "r", "submitted_at": time.time()}
+    generator.script = lambda task: [Submitted(remote), refused("collect_refused", retryable=True)]
+    batch = await studio.submit([picture(uploads, "a.png")])
+    await view_when(studio, batch.id, lambda view: view["jobs"][0]["waiting"])
+    (entry,) = (await studio.host.overview())["attention"]
+    assert (entry["code"], entry["count"]) == ("collect_refused", 1)
+    assert "paid for" in entry["message"]

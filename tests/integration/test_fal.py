@@ -1,0 +1,391 @@
+"""fal's generators against the stand-in, over real HTTP and through the real fal-client."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import aclosing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from image2model.devtools.fal_stand_in import Fault, Script
+from image2model.devtools.fal_stand_in.files import mark
+from image2model.errors import GenerationFailed
+from image2model.generators.base import Downloading, Finished, Queued, Running, Submitted, Uploading
+from image2model.generators.fal import FalHosts, fal_generators
+from tests.support.fal_helpers import MODELS, generator, gltf, run, submitted, task
+from tests.support.fal_server import FalServer
+from tests.support.waiting import until_so
+
+
+async def failure_of(fal: FalServer, folder: Path, **hosts: str) -> GenerationFailed:
+    """How one job fails."""
+    one = generator(fal, **hosts)
+    with pytest.raises(GenerationFailed) as caught:
+        await run(one, task(folder, one))
+    return caught.value
+
+
+@pytest.mark.parametrize("model", MODELS)
+async def test_every_model_turns_a_picture_into_its_own_mesh(fal: FalServer, tmp_path: Path, model: str):
+    """Each entry of the catalogue goes from the picture to a whole GLB made of that very picture."""
+    one = generator(fal, model)
+    work = task(tmp_path, one)
+    events = await run(one, work)
+    end = events[-1]
+    assert isinstance(events[0], Uploading)
+    assert isinstance(end, Finished)
+    assert end.glb == tmp_path / "model.glb"
+    assert gltf(end.glb)["asset"]["extras"]["picture"] == mark(work.image.read_bytes())
+    assert fal.job().endpoint == MODELS[model].endpoint
+    assert fal.job().errors == []
+    assert fal.leaks == []
+    assert not (tmp_path / "model.glb.part").exists()
+
+
+@pytest.mark.parametrize("model", [name for name, model in MODELS.items() if model.spec.face_limit])
+async def test_the_face_limit_arrives_under_the_endpoint_s_name(fal: FalServer, tmp_path: Path, model: str):
+    """A limit that was chosen is sent, and fal finds nothing wrong with it."""
+    one = generator(fal, model)
+    await run(one, task(tmp_path, one, faces=int(one.spec.face_limit.minimum)))
+    assert fal.job().arguments[one.spec.face_limit.name] == one.spec.face_limit.minimum
+    assert fal.job().errors == []
+
+
+async def test_many_pictures_at_once_get_each_its_own_mesh(fal: FalServer, tmp_path: Path):
+    """Jobs of a batch are in flight together and are not mixed up."""
+    fal.script = Script(run_seconds=0.05)
+    one = generator(fal)
+    tasks = [task(tmp_path / str(n), one, colour=f"#0000{n:02x}") for n in range(12)]
+
+    async def work(number: int) -> None:
+        events = [event async for event in one.run(tasks[number])]
+        assert isinstance(events[-1], Finished)
+        found = gltf(events[-1].glb)["asset"]["extras"]["picture"]
+        assert found == mark(tasks[number].image.read_bytes())
+
+    await asyncio.gather(*(work(number) for number in range(12)))
+    await one.close()
+    assert len(fal.jobs) == 12
+    assert fal.calls["submit"] == 12
+    assert fal.calls["token"] == 1
+
+
+async def test_the_picture_is_uploaded_as_png_that_expires(fal: FalServer, tmp_path: Path):
+    """Alpha survives, and fal forgets the picture after a day and the result after a week."""
+    one = generator(fal)
+    await run(one, task(tmp_path, one))
+    (upload,) = fal.uploads
+    assert upload["content-type"] == "image/png"
+    assert json.loads(upload["x-fal-object-lifecycle"]) == {"expiration_duration_seconds": 24 * 3600}
+    kept = json.loads(fal.job().headers["x-fal-object-lifecycle-preference"])
+    assert kept == {"expiration_duration_seconds": 7 * 24 * 3600}
+
+
+async def test_what_finds_the_job_again_is_told_before_the_first_question(fal: FalServer, tmp_path: Path):
+    """Submitted carries the id and the three addresses, and nothing was asked before it was stored."""
+    one = generator(fal)
+    remote = await submitted(one, task(tmp_path, one))
+    await one.close()
+    assert fal.calls["status"] == 0
+    base = f"{fal.url}/tripo3d/tripo/requests/{fal.job().id}"
+    assert {name: value for name, value in remote.items() if name != "submitted_at"} == {
+        "key_mark": one.key_mark,
+        "request_id": fal.job().id,
+        "response_url": base,
+        "status_url": f"{base}/status",
+        "cancel_url": f"{base}/cancel",
+        "endpoint": "tripo3d/tripo/v2.5/image-to-3d",
+    }
+    assert json.loads(json.dumps(remote)) == remote
+
+
+async def test_a_submitted_job_is_picked_up_and_not_submitted_again(fal: FalServer, tmp_path: Path):
+    """With what Submitted stored, a new process goes on: no upload, no second job."""
+    first = generator(fal)
+    work = task(tmp_path, first)
+    remote = await submitted(first, work)
+    await first.close()
+    events = await run(second := generator(fal), replace(work, remote=remote))
+    assert isinstance(events[-1], Finished)
+    assert not any(isinstance(event, Uploading | Submitted) for event in events)
+    assert (fal.calls["submit"], fal.calls["upload"], second.spec.id) == (1, 1, "tripo-v2.5")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("drop_before"),
+        Fault("drop_after"),
+        Fault("hang", seconds=2),
+        *(Fault("answer_after", status, "<html>nginx</html>") for status in (500, 502, 504)),
+    ],
+)
+async def test_an_unanswered_submit_is_sent_once_and_said_to_be_unconfirmed(
+    fal: FalServer, tmp_path: Path, fault: Fault
+):
+    """Where fal may have taken the job it is not sent again: that could be paid twice."""
+    fal.faults["submit"].append(fault)
+    failure = await failure_of(fal, tmp_path)
+    assert (failure.code, failure.retryable) == ("unconfirmed", False)
+    assert "cost" in failure.hint
+    assert fal.calls["submit"] == 1
+
+
+@pytest.mark.parametrize("body", [b"", b"null", b"[]", b"{}", b'{"request_id": 7}', b"<html>"])
+async def test_an_acceptance_that_names_no_job_is_unconfirmed(fal: FalServer, tmp_path: Path, body: bytes):
+    """fal said yes, but to what? Nobody can collect it."""
+    fal.faults["submit"].append(Fault("answer", 200, body))
+    assert (await failure_of(fal, tmp_path)).code == "unconfirmed"
+
+
+async def test_a_submit_that_cannot_connect_may_be_tried_again(fal: FalServer, tmp_path: Path):
+    """Nothing was sent, so nothing can be paid: the failure says so."""
+    failure = await failure_of(fal, tmp_path, queue="http://127.0.0.1:9")
+    assert (failure.code, failure.retryable) == ("fal_unreachable", True)
+    assert len(fal.jobs) == 0
+
+
+async def test_the_key_goes_to_no_address_outside_the_queue(fal: FalServer, tmp_path: Path):
+    """Addresses in an answer that lie elsewhere are not followed."""
+    elsewhere = dict.fromkeys(("response_url", "status_url", "cancel_url"), "http://127.0.0.1:9/steal")
+    fal.faults["submit"].append(Fault("answer", 200, {"request_id": "r", **elsewhere}))
+    assert (await failure_of(fal, tmp_path)).code == "unconfirmed"
+    one = generator(fal)
+    with pytest.raises(GenerationFailed) as caught:
+        await run(one, task(tmp_path, one, remote={"request_id": "r", **elsewhere}))
+    assert caught.value.code == "job_elsewhere"
+    await one.cancel({"request_id": "r", **elsewhere})
+    assert fal.calls["cancel"] == 0
+
+
+async def test_the_cdn_never_sees_the_key(fal: FalServer, tmp_path: Path):
+    """Uploads carry the short-lived token and downloads nothing."""
+    one = generator(fal)
+    await run(one, task(tmp_path, one))
+    assert (fal.calls["upload"], fal.calls["download"], fal.leaks) == (1, 2, [])
+
+
+async def test_a_key_with_white_space_around_it_works(fal: FalServer, tmp_path: Path):
+    """A line break copied along with the key does no harm."""
+    one = generator(fal, key=" test-key\n")
+    assert isinstance((await run(one, task(tmp_path, one)))[-1], Finished)
+
+
+@pytest.mark.parametrize("key", ["kéy", "two\nlines", "a\x00b"])
+async def test_a_key_that_cannot_be_one_is_called_that(fal: FalServer, tmp_path: Path, key: str):
+    """It cannot even be sent: no call is made."""
+    one = generator(fal, key=key)
+    with pytest.raises(GenerationFailed) as caught:
+        await run(one, task(tmp_path, one))
+    assert (caught.value.code, fal.calls.total()) == ("key_refused", 0)
+
+
+async def test_when_the_cdn_is_down_the_picture_goes_the_other_way(fal: FalServer, tmp_path: Path):
+    """fal-client falls back to fal's older storage, with the same expiry."""
+    fal.faults["upload"].append(Fault("answer", 500, "<html>no</html>"))
+    one = generator(fal)
+    assert isinstance((await run(one, task(tmp_path, one)))[-1], Finished)
+    assert (fal.calls["initiate"], fal.calls["put"], fal.leaks) == (1, 1, [])
+
+
+async def test_queue_position_percentage_and_end_are_told(fal: FalServer, tmp_path: Path):
+    """People see where they stand, and progress that only grows."""
+    now = [0.0]
+    fal.clock = lambda: now[0]
+    fal.script = Script(queue_seconds=4, run_seconds=10, percentages=(10, 40, 70))
+    one, told = generator(fal), []
+    async for event in one.run(task(tmp_path, one)):
+        told.append(event)
+        now[0] += 4 * isinstance(event, Queued | Running)
+    await one.close()
+    assert [event for event in told if isinstance(event, Queued | Running)] == [
+        Queued(0),
+        Running(0.1, "progress: 10%"),
+        Running(0.4, "progress: 40%"),
+        Running(0.7, "progress: 70%"),
+    ]
+    assert [type(event) for event in told[-2:]] == [Downloading, Finished]
+
+
+async def test_the_model_s_own_picture_is_kept_but_never_needed(fal: FalServer, tmp_path: Path):
+    """With a preview it lies beside the mesh; when that cannot be had the mesh arrives all the same."""
+    one = generator(fal)
+    events = await run(one, task(tmp_path / "a", one))
+    assert events[-1].preview == tmp_path / "a" / "preview.png"
+    fal.faults["download"].extend([Fault("slow", seconds=0), Fault("answer", 500)])
+    events = await run(one, task(tmp_path / "b", one))
+    assert (events[-1].glb.exists(), events[-1].preview) == (True, None)
+
+
+async def test_cancel_tells_fal_and_says_what_came_of_it(fal: FalServer, tmp_path: Path):
+    """A job that is waiting is taken back; one that is over, unknown or out of reach is no error."""
+    fal.script = Script(queue_seconds=60)
+    one = generator(fal)
+    remote = await submitted(one, task(tmp_path, one))
+    assert await one.cancel(remote) == "told"
+    assert fal.job().cancelled is not None
+    assert await one.cancel(remote) == "over"
+    assert await one.cancel({**remote, "cancel_url": f"{fal.url}/tripo3d/tripo/requests/none/cancel"}) == "over"
+    assert await one.cancel({}) == "unknown"
+    with pytest.raises(GenerationFailed) as caught:
+        await run(one, task(tmp_path, one, remote=remote))
+    assert caught.value.code == "cancelled_at_fal"
+    assert fal.paid == []
+
+
+@pytest.mark.parametrize(
+    ("faults", "told"),
+    [
+        ([Fault("answer", 502, "<html>")], "told"),
+        ([Fault("answer", 502, "<html>")] * 3, "unknown"),
+        ([Fault("answer", 400, {"detail": "what?"})], "unknown"),
+        ([Fault("answer", 401, {"detail": "invalid key credentials"})], "unknown"),
+        ([Fault("drop_before")], "told"),
+        ([Fault("drop_before")] * 3, "unknown"),
+        ([Fault("hang", seconds=2)], "unknown"),
+    ],
+)
+async def test_a_cancel_that_may_not_have_arrived_is_not_called_one(
+    fal: FalServer, tmp_path: Path, faults: list[Fault], told: str
+):
+    """Only fal's own word counts; a gateway in trouble and a broken line are tried again at once."""
+    fal.script = Script(queue_seconds=60)
+    one = generator(fal)
+    remote = await submitted(one, task(tmp_path, one))
+    fal.faults["cancel"].extend(faults)
+    assert await one.cancel(remote) == told
+    await one.close()
+
+
+async def test_stopping_the_task_leaves_the_job_at_fal(fal: FalServer, tmp_path: Path):
+    """A process that ends must find its jobs again: only a person's cancel reaches fal."""
+    fal.script = Script(run_seconds=60)
+    one = generator(fal)
+    submitted = asyncio.Event()
+
+    async def work() -> None:
+        async for event in one.run(task(tmp_path, one)):
+            if isinstance(event, Running):
+                submitted.set()
+
+    job = asyncio.create_task(work())
+    await submitted.wait()
+    job.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await job
+    await one.close()
+    assert (fal.calls["cancel"], fal.job().cancelled) == (0, None)
+
+
+async def stopped_while_submitting(fal: FalServer, folder: Path, keep: bool) -> list[Submitted]:
+    """Cancel a job while its submit waits for the answer; `keep`: whether Submitted finds somebody to store it."""
+    fal.script = Script(run_seconds=60)
+    fal.faults["submit"].append(Fault("slow", seconds=0.3))
+    one, told = generator(fal), list[Submitted]()
+
+    async def work() -> None:
+        async with aclosing(one.run(task(folder, one))) as events:
+            async for event in events:
+                if isinstance(event, Submitted):
+                    told.append(event)
+                    if not keep:
+                        return
+
+    job = asyncio.create_task(work())
+    await until_so(lambda: fal.calls["submit"])
+    job.cancel()
+    await asyncio.wait([job])
+    assert job.cancelled() is keep
+    await one.close()
+    return told
+
+
+async def test_a_process_that_stops_while_submitting_still_learns_of_the_job(fal: FalServer, tmp_path: Path):
+    """What finds the job again is stored before the task ends; the job is left alone."""
+    (submitted,) = await stopped_while_submitting(fal, tmp_path, keep=True)
+    assert submitted.remote["request_id"] == fal.job().id
+    assert fal.job().cancelled is None
+
+
+async def test_a_job_that_nobody_wants_any_more_once_it_is_submitted_is_cancelled(fal: FalServer, tmp_path: Path):
+    """A person cancelled while the submit was on its way: fal is told."""
+    await stopped_while_submitting(fal, tmp_path, keep=False)
+    assert fal.job().cancelled is not None
+
+
+async def test_stopping_while_a_submit_fails_just_stops(fal: FalServer, tmp_path: Path):
+    """There is no job to tell of."""
+    fal.faults["submit"].append(Fault("hang", seconds=0.2))
+    one = generator(fal)
+    job = asyncio.create_task(run(one, task(tmp_path, one)))
+    await until_so(lambda: fal.calls["submit"])
+    job.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await job
+    assert len(fal.jobs) == 0
+
+
+async def test_a_model_that_fal_dropped_is_unavailable_from_then_on(fal: FalServer, tmp_path: Path):
+    """A 404 at the submit is no crash: the model says that it is gone, the others stay."""
+    del fal.endpoints[MODELS["trellis"].endpoint]
+    one = generator(fal, "trellis")
+    assert one.unavailable == ""
+    with pytest.raises(GenerationFailed) as caught:
+        await run(one, task(tmp_path, one))
+    assert (caught.value.code, caught.value.message) == ("model_unavailable", "fal no longer offers TRELLIS.")
+    assert one.unavailable == "fal no longer offers TRELLIS."
+    assert generator(fal).unavailable == ""
+
+
+async def test_without_a_key_the_models_are_there_and_say_how_to_get_one(tmp_path: Path):
+    """They are listed, and running one fails with the same sentence and without any call."""
+    models = fal_generators(" ", FalHosts())
+    assert len(models) == len(MODELS)
+    assert all("fal.ai/dashboard/keys" in model.unavailable for model in models)
+    with pytest.raises(GenerationFailed) as caught:
+        await run(models[0], task(tmp_path, models[0]))
+    assert caught.value.code == "no_key"
+    await models[0].cancel({})
+
+
+async def test_two_event_loops_can_use_one_account(fal: FalServer, tmp_path: Path):
+    """HTTP connections belong to a loop; an account keeps a set for each."""
+    one = generator(fal)
+    work = task(tmp_path / "a", one)
+    await asyncio.to_thread(lambda: asyncio.run(run(one, work)))
+    assert isinstance((await run(one, task(tmp_path / "b", one)))[-1], Finished)
+
+
+@pytest.mark.parametrize("host", ["fal.media", "v3.fal.media", "v3b.fal.media", "v4.fal.media"])
+def test_results_lie_in_fal_s_own_domain(host: str):
+    """On whichever of its machines, over https only."""
+    assert FalHosts().is_result(f"https://{host}/files/b/x.glb")
+    assert not FalHosts().is_result(f"http://{host}/files/b/x.glb")
+    assert not FalHosts().is_result(f"https://{host}.evil.com/x.glb")
+
+
+def test_fal_itself_is_the_default_and_a_stand_in_one_address():
+    """An empty FAL_HOST means fal; another one moves every host there."""
+    assert FalHosts.at("") == FalHosts()
+    assert FalHosts().is_queue("https://queue.fal.run/a/b/requests/1")
+    there = FalHosts.at("http://127.0.0.1:9911/")
+    assert (there.queue, there.results) == ("http://127.0.0.1:9911", ("http://127.0.0.1:9911",))
+    assert there.api == "http://127.0.0.1:9911"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://queue.fal.run/x", "https://queue.fal.run.evil.com/x", "https://queue.fal.run@evil.com/x",
+        "https://evil.com/queue.fal.run", "https://queue.fal.run:8443/x", "https://key@queue.fal.run/x",
+        "https://evil.com\\@queue.fal.run/", "https://evilfal.media/x.glb",
+        "//queue.fal.run/x", "https://queue.fal.run:x/", "", None, 7,
+    ],
+)  # fmt: skip
+def test_look_alikes_of_the_queue_host_are_not_trusted(url: object):
+    """The key goes to exactly one origin."""
+    assert not FalHosts().is_queue(url)
+    assert not FalHosts().is_result(url)

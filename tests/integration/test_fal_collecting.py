@@ -1,0 +1,294 @@
+"""A job that fal has taken is watched and collected through every passing trouble, and never given up wrongly."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from image2model.devtools.fal_stand_in import Fault, Script
+from image2model.errors import GenerationFailed
+from image2model.generators.base import Finished, Running
+from image2model.generators.fal import FalAccount, FalGenerator, FalHosts
+from image2model.generators.providers import rules_of
+from tests.support.fal_helpers import MODELS, QUICK, at_once, failure, generator, names, run, submitted, task
+from tests.support.fal_server import FalServer
+from tests.support.waiting import until_so
+
+TYPED = {"detail": "no runner", "error_type": "runner_scheduling_failure"}
+HTML = "<html>Bad Gateway</html>"
+PASSING = [
+    Fault("answer", 500, HTML),
+    Fault("answer", 502, HTML),
+    Fault("answer", 503, {"detail": "wait"}),
+    Fault("answer", 504, ""),
+    Fault("answer", 408, ""),
+    Fault("answer", 409, {"detail": "conflict"}),
+    Fault("answer", 429, {"detail": "slow down", "error_type": "concurrent_requests_limit"}),
+    Fault("answer", 418, {"detail": "teapot"}),
+    Fault("answer", 302, "", {"location": "http://127.0.0.1:9/"}),
+    Fault("answer", 200, b"{"),
+    Fault("answer", 200, b"[" * 100_000),
+    Fault("answer", 200, b"\xff\xfe"),
+    Fault("answer", 422, HTML),
+    Fault("truncate"),
+    Fault("drop_before"),
+    Fault("drop_after"),
+    Fault("hang", seconds=0.6),
+]
+"""None of these says what became of the job."""
+STATUS_ONLY = [
+    {}, [], None, "x", {"status": "DREAMING"}, {"status": None, "logs": 7}, {"status": ["COMPLETED"]},
+]  # fmt: skip
+TOLERABLE = [
+    {"status": "IN_QUEUE"}, {"status": "IN_PROGRESS"}, {"status": "IN_PROGRESS", "logs": 7}, {"status": "COMPLETED"},
+    {"status": "IN_QUEUE", "queue_position": "soon"},
+]  # fmt: skip
+
+
+def named(fault: Fault) -> str:
+    """A test's name."""
+    return f"{fault.kind}-{fault.status}"
+
+
+async def collected(fal: FalServer, folder: Path, remote: Any = None) -> GenerationFailed | None:
+    """How a submitted job ends, None being well; it is never submitted again."""
+    one = generator(fal)
+    work = task(folder, one)
+    remote = remote or await submitted(one, work)
+    calls = fal.calls["submit"]
+    try:
+        events = await run(one, replace(work, remote=remote))
+    except GenerationFailed as error:
+        assert fal.calls["submit"] == calls
+        return error
+    assert isinstance(events[-1], Finished)
+    return None
+
+
+@pytest.mark.parametrize("operation", ["status", "result"])
+@pytest.mark.parametrize("fault", PASSING, ids=named)
+async def test_a_passing_trouble_is_sat_out(fal: FalServer, tmp_path: Path, operation: str, fault: Fault):
+    """Two answers that say nothing, the third one is sound."""
+    fal.faults[operation].extend([fault] * 2)
+    assert await collected(fal, tmp_path) is None
+    assert len(fal.jobs) == 1
+
+
+@pytest.mark.parametrize("operation", ["status", "result"])
+@pytest.mark.parametrize("fault", PASSING, ids=named)
+async def test_after_a_longer_trouble_the_same_job_is_collected(
+    fal: FalServer, tmp_path: Path, operation: str, fault: Fault
+):
+    """The try ends with a code that stands for collecting, and the next one brings the mesh."""
+    one = generator(fal)
+    remote = await submitted(one, task(tmp_path, one))
+    fal.faults[operation].extend([fault] * 3)
+    error = await collected(fal, tmp_path, remote)
+    assert error is not None
+    assert (error.code, error.retryable) == ("fal_lost_contact", True)
+    assert fal.calls[operation] == 3
+    assert await collected(fal, tmp_path, remote) is None
+    assert len(fal.jobs) == len(fal.paid) == 1
+
+
+@pytest.mark.parametrize("body", STATUS_ONLY)
+async def test_a_status_that_makes_no_sense_is_asked_for_again(fal: FalServer, tmp_path: Path, body: Any):
+    """fal-client raises KeyError and ValueError for such."""
+    fal.faults["status"].extend([Fault("answer", 202, body)] * 2)
+    assert await collected(fal, tmp_path) is None
+
+
+@pytest.mark.parametrize("body", TOLERABLE)
+async def test_a_status_with_fields_missing_is_understood(fal: FalServer, tmp_path: Path, body: Any):
+    """However often it comes."""
+    fal.faults["status"].extend([Fault("answer", 202, body)] * 5)
+    assert await collected(fal, tmp_path) is None
+
+
+@pytest.mark.parametrize("operation", ["status", "result"])
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_refused_key_loses_no_job(fal: FalServer, tmp_path: Path, operation: str, status: int):
+    """It has a code of its own, for the key is mended and the job collected then."""
+    fal.faults[operation].append(Fault("answer", status, {"detail": "User is locked. Reason: Exhausted balance."}))
+    error = await collected(fal, tmp_path)
+    assert error is not None
+    assert (error.code, rules_of(error.code).collectable == "by_itself", fal.calls[operation]) == (
+        "collect_refused",
+        True,
+        1,
+    )
+
+
+@pytest.mark.parametrize("key", ["", "two\nlines"])
+async def test_without_a_usable_key_a_job_waits(fal: FalServer, tmp_path: Path, key: str):
+    """The host may have taken it away for a while."""
+    one = generator(fal)
+    remote = await submitted(one, task(tmp_path, one))
+    keyless = generator(fal, key=key)
+    error = await failure(keyless, task(tmp_path, keyless, remote=remote))
+    assert (error.code, fal.calls["status"]) == ("collect_refused", 0)
+
+
+async def test_when_to_come_again_is_obeyed_at_once(fal: FalServer, tmp_path: Path):
+    """No second call, and the policy learns how long to wait."""
+    fal.faults["status"].append(Fault("answer", 429, "", {"retry-after": "33"}))
+    error = await collected(fal, tmp_path)
+    assert error is not None
+    assert (error.code, error.retry_after, fal.calls["status"]) == ("fal_lost_contact", 33, 1)
+
+
+@pytest.mark.parametrize("status", [404, 410])
+async def test_a_result_is_gone_when_status_and_result_say_so(fal: FalServer, tmp_path: Path, status: int):
+    """Both do not know the job: it is over for good."""
+    gone = Fault("answer", status, {"detail": "Request not found"})
+    fal.faults["status"].append(gone)
+    fal.faults["result"].extend([gone] * 2)
+    error = await collected(fal, tmp_path)
+    assert error is not None
+    assert (error.code, rules_of(error.code).collectable == "by_itself") == ("result_expired", False)
+
+
+@pytest.mark.parametrize("operation", ["status", "result"])
+async def test_a_job_that_is_unknown_in_one_place_only_is_not_gone(fal: FalServer, tmp_path: Path, operation: str):
+    """Where the result is, it is taken; where only the status is, there is hope."""
+    fal.faults[operation].extend([Fault("answer", 404, {"detail": "Request not found"})] * 3)
+    error = await collected(fal, tmp_path)
+    assert (error and error.code) == (None if operation == "status" else "fal_lost_contact")
+
+
+async def test_a_job_unknown_to_another_key_is_not_gone(fal: FalServer, tmp_path: Path):
+    """Keys of one account know each other's jobs; one of another account does not, and the job waits for its own."""
+    one = generator(fal)
+    remote = {**await submitted(one, task(tmp_path, one)), "key_mark": "another"}
+    assert await collected(fal, tmp_path / "same account", remote) is None
+    fal.jobs.clear()
+    error = await collected(fal, tmp_path / "other account", remote)
+    assert error is not None
+    assert (error.code, rules_of(error.code).collectable == "by_itself") == ("job_elsewhere", True)
+    assert await generator(fal).cancel(remote) == "unknown"
+
+
+@pytest.mark.parametrize("remote", [{}, {"request_id": "r"}, {"status_url": 7}])
+async def test_what_cannot_be_asked_for_stays_collectable(fal: FalServer, tmp_path: Path, remote: dict[str, Any]):
+    """Something spoilt what was stored; nothing is submitted again for it."""
+    error = await collected(fal, tmp_path, {"x": 1, **remote})
+    assert error is not None
+    assert error.code == "job_elsewhere"
+
+
+async def test_fal_s_own_failure_is_believed_when_it_is_told_twice(fal: FalServer, tmp_path: Path):
+    """Once may be a passing trouble of the answer, not of the job."""
+    fal.faults["result"].append(Fault("answer", 503, TYPED))
+    assert await collected(fal, tmp_path) is None
+    fal.faults["result"].extend([Fault("answer", 503, TYPED)] * 2)
+    error = await collected(fal, tmp_path)
+    assert error is not None
+    assert (error.code, rules_of(error.code).billed) == ("fal_temporary", False)
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [Fault("answer", 503, TYPED), Fault("answer", 422, {"detail": "x"}), Fault("answer", 503, TYPED)],
+        [Fault("answer", 503, TYPED), Fault("answer", 502, HTML), Fault("answer", 502, HTML)],
+        [Fault("answer", 200, {}), Fault("answer", 503, TYPED), Fault("drop_before")],
+    ],
+)
+async def test_contradictory_answers_are_not_believed(fal: FalServer, tmp_path: Path, faults: list[Fault]):
+    """The job is asked for later."""
+    fal.faults["result"].extend(faults)
+    error = await collected(fal, tmp_path)
+    assert error is not None
+    assert error.code == "fal_lost_contact"
+
+
+async def test_a_cancelled_job_that_goes_on_is_collected(fal: FalServer, tmp_path: Path):
+    """What arrives all the same is kept, for it is paid for; one that obeys says that it was cancelled."""
+    fal.scripts.extend([Script(run_seconds=0.1, stubborn=True), Script(run_seconds=60)])
+    ends = []
+    for name in ("stubborn", "obedient"):
+        one = generator(fal)
+        work = task(tmp_path / name, one)
+        remote = await submitted(one, work)
+        assert await one.cancel(remote) == "told"
+        ends.append(await collected(fal, tmp_path / name, remote))
+    assert ends[0] is None
+    assert ends[1] is not None
+    assert ends[1].code == "cancelled_at_fal"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EDQUOT])
+async def test_a_full_or_read_only_disk_is_told_as_it_is(
+    fal: FalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+):
+    """The job is not to blame: whoever works it knows what to do about a disk."""
+
+    def no_room(_: int) -> None:
+        raise OSError(number, "no room")
+
+    monkeypatch.setattr(os, "fsync", no_room)
+    one = generator(fal)
+    with pytest.raises(OSError, match="no room") as caught:
+        await run(one, task(tmp_path, one))
+    assert caught.value.errno == number
+    assert not [name for name in names(tmp_path) if name.startswith("model")]
+
+
+async def test_whatever_else_happens_the_job_stays_collectable(fal: FalServer, tmp_path: Path):
+    """A mistake of our own must not pay twice."""
+
+    def mistake(elapsed: float, expected: float, crowd: int) -> float:
+        raise ZeroDivisionError
+
+    fal.script = Script(run_seconds=60)
+    account = FalAccount(fal.key, FalHosts.at(fal.url), QUICK)
+    one = FalGenerator(MODELS["trellis"], account, mistake)
+    assert (await failure(one, task(tmp_path, one))).code == "fal_lost_contact"
+
+
+@pytest.mark.parametrize("submitted_at", [None, 0, -1e12, 1e12, float("nan"), "yesterday"])
+async def test_no_clock_makes_a_job_wait(fal: FalServer, tmp_path: Path, submitted_at: Any):
+    """A clock that was set wrong when the job was sent, or is now, changes nothing."""
+    one = generator(fal)
+    remote = {**await submitted(one, task(tmp_path, one)), "submitted_at": submitted_at}
+    assert await collected(fal, tmp_path, remote) is None
+
+
+async def test_a_network_that_is_gone_for_long_loses_nothing(tmp_path: Path):
+    """Nobody listens any more, then fal is back at the same address."""
+    with FalServer(Script(run_seconds=60)) as fal:
+        one = generator(fal)
+        remote = await submitted(one, task(tmp_path, one))
+        port = int(fal.url.rpartition(":")[2])
+        jobs = fal.jobs
+    assert (await failure(one, task(tmp_path, one, remote=remote))).code == "fal_lost_contact"
+    with FalServer(port=port) as back:
+        back.jobs = {id: replace(job, script=Script()) for id, job in jobs.items()}
+        events = await run(one, task(tmp_path, one, remote=remote))
+        assert isinstance(events[-1], Finished)
+        assert back.calls["submit"] == 0
+
+
+async def test_stopping_while_fal_is_asked_leaves_the_job_alone(fal: FalServer, tmp_path: Path):
+    """At any moment; nothing unfinished is left in the folder."""
+    fal.faults["download"].append(Fault("trickle", seconds=0.2))
+    one = generator(fal)
+
+    async def work() -> None:
+        async for event in one.run(task(tmp_path, one)):
+            assert not isinstance(event, Running)
+
+    job = asyncio.create_task(work())
+    await until_so(lambda: fal.calls["download"])
+    job.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await job
+    await one.close()
+    assert names(tmp_path) == ["input.png"]
+    assert at_once(0, 0, 1) < 1

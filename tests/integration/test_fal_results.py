@@ -1,0 +1,216 @@
+"""Finding the mesh in a result, and bringing it home whole."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from image2model.devtools.fal_stand_in import Fault, Script
+from image2model.devtools.fal_stand_in.files import box_glb
+from image2model.errors import GenerationFailed
+from image2model.generators.base import Downloading, Finished, Submitted
+from image2model.generators.fal import downloads
+from image2model.generators.fal.results import Glb, glb_state, mesh_urls, preview_url
+from image2model.generators.providers import rules_of
+from tests.support.fal_helpers import QUICK, generator, names, run, task
+from tests.support.fal_server import FalServer
+
+GLB = box_glb(b"")
+CDN = "https://v3.fal.media/files/b"
+
+
+def file(name: str) -> dict[str, Any]:
+    """A file as fal describes it."""
+    return {"url": f"{CDN}/{name}", "content_type": "application/octet-stream", "file_name": name, "file_size": 1}
+
+
+@pytest.mark.parametrize(
+    ("result", "names"),
+    [
+        ({"model_mesh": file("a.glb")}, ["a.glb"]),
+        ({"model_glb": file("a.glb"), "model_mesh": file("b.glb")}, ["b.glb", "a.glb"]),
+        ({"model_urls": {"fbx": file("a.fbx"), "glb": file("a.glb"), "obj": None}}, ["a.glb", "a.fbx"]),
+        ({"model_urls": {"glb": f"{CDN}/a.GLB?x=.obj"}}, ["a.GLB?x=.obj"]),
+        ({"model_glb": file("a.obj"), "model_urls": {"glb": file("a.glb")}}, ["a.glb", "a.obj"]),
+        ({"model_mesh": None, "base_model": file("base.glb"), "pbr_model": file("pbr.glb")}, ["pbr.glb", "base.glb"]),
+        ({"model_meshes": [file("a.glb"), file("b.glb")]}, ["a.glb", "b.glb"]),
+        ({"new_name": {"deep": [file("a.glb")]}, "model_mesh": file("a.bin")}, ["a.glb", "a.bin"]),
+        ({"gaussian_splat": file("a.ply"), "model_glb": file("noending")}, ["noending", "a.ply"]),
+        ({"model_mesh": file("a.glb"), "model_urls": {"glb": file("a.glb")}}, ["a.glb"]),
+        ({"model_mesh": {"url": 7}, "seed": 3, "prompt": "x", "timings": {}}, []),
+        ({}, []),
+    ],
+)
+def test_the_mesh_is_sought_by_known_keys_then_by_ending(result: dict[str, Any], names: list[str]):
+    """Its key differs between models, some are optional, and endings tell more than keys."""
+    assert mesh_urls(result) == [f"{CDN}/{name}" for name in names]
+
+
+def test_the_model_s_own_picture_is_found():
+    """Under either of its names."""
+    assert preview_url({"thumbnail": file("t.png")}) == f"{CDN}/t.png"
+    assert preview_url({"rendered_image": file("r.webp"), "thumbnail": None}) == f"{CDN}/r.webp"
+    assert preview_url({"textures": [file("x.png")]}) is None
+
+
+def glb(document: bytes, *, length: int | None = None, magic: bytes = b"glTF", version: int = 2) -> bytes:
+    """A GLB of one chunk."""
+    chunk = struct.pack("<I4s", len(document), b"JSON") + document
+    return struct.pack("<4sII", magic, version, 12 + len(chunk) if length is None else length) + chunk
+
+
+ASSET = json.dumps({"asset": {"version": "2.0"}}).encode()
+
+
+@pytest.mark.parametrize(
+    ("data", "state"),
+    [
+        (GLB, "whole"),
+        (glb(ASSET), "whole"),
+        (GLB[:-1], "cut"),
+        (GLB[:19], "cut"),
+        (GLB[:4], "cut"),
+        (GLB + b"\0", "other"),
+        (glb(ASSET, magic=b"glTg"), "other"),
+        (glb(ASSET, version=1), "other"),
+        (glb(b"{not json}"), "other"),
+        (glb(b"[]"), "other"),
+        (glb(b"{}"), "other"),
+        (glb(b"\xff\xfe"), "other"),
+        (glb(b"[" * 100_000), "other"),
+        (b"", "other"),
+        (b"<html>", "other"),
+        (b"o cube\nv 1 1 1\n", "other"),
+    ],
+)
+def test_only_a_whole_glb_is_called_whole(data: bytes, state: Glb):
+    """Length, header and JSON chunk all have to be right."""
+    assert glb_state(io.BytesIO(data)) == state
+
+
+async def failure(fal: FalServer, folder: Path) -> GenerationFailed:
+    """How one job fails; no half file is left behind."""
+    one = generator(fal)
+    with pytest.raises(GenerationFailed) as caught:
+        await run(one, task(folder, one))
+    assert names(folder) == ["input.png"]
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("mesh", "code"),
+    [
+        (b"<html>not here</html>", "result_unusable"),
+        (b"", "result_unusable"),
+        (glb(b"{}"), "result_unusable"),
+        (GLB[: len(GLB) // 2], "result_unusable"),
+    ],
+)
+async def test_what_is_no_whole_glb_never_gets_the_final_name(fal: FalServer, tmp_path: Path, mesh: bytes, code: str):
+    """Not even for a moment, and the temporary file goes."""
+    fal.script = Script(mesh=mesh)
+    assert (await failure(fal, tmp_path)).code == code
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        (Fault("truncate"), "download_failed"),
+        (Fault("drop_before"), "download_failed"),
+        (Fault("answer", 500, "<html>"), "download_failed"),
+        (Fault("answer", 302, "", {"location": "http://127.0.0.1:9/x.glb"}), "download_failed"),
+        (Fault("answer", 404, "<html>"), "result_expired"),
+        (Fault("answer", 410, "<html>"), "result_expired"),
+    ],
+)
+async def test_a_download_that_breaks_is_told_from_one_that_is_gone(
+    fal: FalServer, tmp_path: Path, fault: Fault, code: str
+):
+    """The first can be had again for nothing, the second is lost; redirects are not followed."""
+    fal.faults["download"].extend([fault] * QUICK.tries)
+    error = await failure(fal, tmp_path)
+    assert error.code == code
+    assert (rules_of(error.code).collectable == "by_itself") == error.retryable
+
+
+async def test_a_broken_download_can_be_collected_later(fal: FalServer, tmp_path: Path):
+    """The same job, no second one."""
+    fal.faults["download"].extend([Fault("truncate")] * QUICK.tries)
+    one = generator(fal)
+    async for event in one.run(task(tmp_path, one)):
+        if isinstance(event, Submitted):
+            break
+    again = task(tmp_path, one, remote=event.remote)
+    with pytest.raises(GenerationFailed):
+        await run(one, again)
+    events = await run(one, again)
+    assert isinstance(events[-1], Finished)
+    assert len(fal.jobs) == 1
+
+
+async def test_the_first_bytes_decide_when_the_ending_lies(fal: FalServer, tmp_path: Path):
+    """An .obj called .glb is passed over for the next address."""
+    one = generator(fal)
+    wrong, right = fal.url + "/files/wrong.glb", fal.url + "/files/right"
+    fal.files |= {"wrong.glb": ("model/gltf-binary", b"o cube\n" * 1000), "right": ("application/octet-stream", GLB)}
+    fal.script = Script(result={"model_mesh": {"url": wrong}, "model_urls": {"other": right}})
+    end = (await run(one, task(tmp_path, one)))[-1]
+    assert end.glb.read_bytes() == GLB
+
+
+@pytest.mark.parametrize(
+    ("result", "code"),
+    [
+        ({"model_mesh": {"url": "https://evil.example/model.glb"}}, "result_elsewhere"),
+        ({"model_mesh": {"url": "https://v3.fal.media.evil.example/model.glb"}}, "result_elsewhere"),
+        ({"model_mesh": {"url": "file:///etc/passwd"}}, "result_unusable"),
+        ({"model_mesh": None}, "result_unusable"),
+        ([], "result_unusable"),
+        ("text", "fal_lost_contact"),
+    ],
+)
+async def test_results_come_from_fal_s_own_hosts_only(fal: FalServer, tmp_path: Path, result: Any, code: str):
+    """An answer that points elsewhere is not followed."""
+    fal.script = Script(result=result)
+    assert (await failure(fal, tmp_path)).code == code
+    assert fal.calls["download"] == 0
+
+
+async def test_a_result_has_an_upper_size(fal: FalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A disk cannot be filled from outside."""
+    monkeypatch.setattr(downloads, "LARGEST_RESULT", 2**20)
+    fal.script = Script(mesh=b"glTF" + bytes(3 * 2**20))
+    assert (await failure(fal, tmp_path)).code == "result_too_large"
+
+
+async def test_a_large_download_tells_how_far_it_is(fal: FalServer, tmp_path: Path):
+    """In steps of five per cent at least, growing, and the file is byte for byte fal's."""
+    padding = b" " * (8 * 2**20)
+    fal.script = Script(mesh=glb(ASSET[:-1] + padding + b"}"))
+    one = generator(fal)
+    events = await run(one, task(tmp_path, one))
+    told = [event.fraction for event in events if isinstance(event, Downloading) and event.fraction is not None]
+    assert told == sorted(told)
+    assert 3 <= len(told) <= 21
+    assert events[-1].glb.read_bytes() == fal.script.mesh
+
+
+@pytest.mark.parametrize("data", [b"<svg onload=alert(1)>", b"", b"\x89PNG\r\n\x1a\n" + bytes(2**20)])
+async def test_a_preview_is_a_picture_of_bearable_size_or_nothing(
+    fal: FalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes
+):
+    """The mesh never suffers for it."""
+    monkeypatch.setattr(downloads, "LARGEST_PREVIEW", 2**19)
+    fal.files |= {"m.glb": ("model/gltf-binary", GLB), "p.png": ("image/png", data)}
+    fal.script = Script(
+        result={"model_mesh": {"url": f"{fal.url}/files/m.glb"}, "thumbnail": {"url": f"{fal.url}/files/p.png"}}
+    )
+    one = generator(fal)
+    end = (await run(one, task(tmp_path, one)))[-1]
+    assert (end.glb.exists(), end.preview) == (True, None)
+    assert names(tmp_path) == ["input.png", "model.glb"]

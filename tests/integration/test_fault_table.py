@@ -1,0 +1,306 @@
+"""Every fault of every call to fal, through the whole studio: one table of what must come of it.
+
+    python -m pytest tests/integration/test_fault_table.py
+
+Real studio, real store, real fal-client, real HTTP to the stand-in; only the waits are left out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from image2model.devtools.fal_stand_in import KEY, Fault, Script
+from image2model.generators.base import Side
+from image2model.generators.fal import FalAccount, FalGenerator, FalHosts, Patience
+from image2model.generators.fal.platform_api import Offers
+from image2model.process_pool import Workers
+from image2model.services import Picture, Studio
+from image2model.settings import Settings
+from tests.support.fal_helpers import MODELS, at_once
+from tests.support.fal_server import FalServer
+from tests.support.pictures import encoded, photo
+from tests.support.waiting import until_so
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PATIENCE = Patience(submit=2.0, answer=2.0, upload=30.0, cancel=2.0, chunk=2.0, download=6.0, pause=0.01)
+AWAY = 0.3
+"""Seconds for which nobody listens, in the row `refuse`."""
+BEFORE = {"upload": "token", "submit": "upload", "status": "submit", "result": "status", "download": "result"}
+
+
+def model(status: int, kind: str) -> Fault:
+    """An error as fal's models tell it."""
+    return Fault("answer", status, {"detail": [{"loc": ["body", "image_url"], "msg": "m", "type": kind}]})
+
+
+def flat(status: int, detail: str, **headers: str) -> Fault:
+    """An error as fal's machinery tells it."""
+    return Fault("answer", status, {"detail": detail}, headers)
+
+
+FAULTS = {
+    "refuse": Fault("refuse"),
+    "drop-before": Fault("drop_before"),
+    "drop-after": Fault("drop_after"),
+    "hang": Fault("hang", seconds=3),
+    "slow": Fault("slow", seconds=0.2),
+    "truncated": Fault("truncate"),
+    "garbage": Fault("answer", 200, "no JSON at all"),
+    "wrong-shape": Fault("answer", 200, {"unexpected": []}),
+    "wrong-content": Fault("answer", 200, {"status": 7, "request_id": ["x"], "access_url": 5, "model_mesh": 3}),
+    "401": flat(401, "invalid key credentials"),
+    "403": flat(403, "Forbidden"),
+    "403-balance": flat(403, "User is locked. Reason: Exhausted balance. Top up your balance."),
+    "403-lock": flat(403, "User is locked. Reason: Admin lock."),
+    "404": flat(404, "Not Found"),
+    "408": flat(408, "Request timeout"),
+    "409": flat(409, "Conflict"),
+    "429": flat(429, "Too many requests"),
+    "429-after": flat(429, "Too many requests", **{"retry-after": "0"}),
+    "500": Fault("answer", 500, "oops"),
+    "500-typed": model(500, "internal_server_error"),
+    "502-html": Fault("answer", 502, "<html><h1>Bad Gateway</h1></html>"),
+    "502-done": Fault("answer_after", 502, "<html><h1>Bad Gateway</h1></html>"),
+    "503": Fault("answer", 503, "busy"),
+    "504": Fault("answer", 504, ""),
+    "504-typed": model(504, "generation_timeout"),
+    **{f"422-{kind}": model(422, kind) for kind in (
+        "image_too_small", "image_too_large", "image_load_error", "unsupported_image_format", "file_download_error",
+        "file_too_large", "content_policy_violation", "no_media_generated", "less_than_equal", "one_of", "missing",
+        "never_heard_of",
+    )},
+}  # fmt: skip
+WORDS = {
+    "account_locked": ("fal has locked the account.", "Ask fal's support why."),
+    "balance_exhausted": ("The fal account has no credit left.", "Top up at fal.ai/dashboard/billing."),
+    "fal_busy": ("fal is busy: too many requests at once.", "Try again in a few minutes."),
+    "fal_odd_answer": ("fal gave an answer that makes no sense.", "Try again in a few minutes."),
+    "fal_refused": ("fal refused the request.", "Try another picture or model."),
+    "fal_temporary": ("fal had a passing problem with this picture.", "Try again in a few minutes."),
+    "fal_timeout": ("The model took too long with this picture.", "Try again in a few minutes."),
+    "fal_unreachable": ("fal could not be reached.", "Check the network and try again."),
+    "file_too_large": ("The file is too large for this model.", "Make it smaller."),
+    "image_too_large": ("The picture is too large for this model.", "Make it smaller."),
+    "image_too_small": ("The picture is too small for this model.", "Use a larger one."),
+    "image_unreadable": ("The model could not read this picture.", "Save the picture as PNG or JPEG and try again."),
+    "key_refused": ("fal does not let this key run the model.", "Check the key at fal.ai/dashboard/keys."),
+    "key_refused 401": ("fal does not accept the key.", "Check the key at fal.ai/dashboard/keys."),
+    "model_unavailable": ("fal no longer offers TRELLIS.", "Pick another model."),
+    "nothing_built": ("The model found nothing to build in this picture.", "Try one with a clear subject."),
+    "option_out_of_range": ("fal does not accept the option 'image_url'.", "Change the option and try again."),
+    "refused_by_filter": ("The model's safety filter refused this picture.", "Try another picture."),
+    "result_expired": ("fal no longer keeps this result.", "Run the picture again."),
+    "result_unusable": ("The model's result is not a usable GLB file.", "Try another model."),
+    "unconfirmed": (
+        "The connection broke while the picture was handed over; fal may have taken it.",
+        "Running it again may cost again.",
+    ),
+}
+"""What a person is told, by the failure's code: the sentence and the next step."""
+
+# How often the fault strikes: once or ten times, which is more than five tries sit out.
+TIMES = {
+    "token": 1, "upload": 1, "initiate": 10, "submit": 1, "submits": 10, "unlisted": 1, "status": 10, "result": 10,
+    "download": 10, "cancel": 1,
+}  # fmt: skip
+"""`initiate` is the way round an upload that fails, `submits` a submit that fails for long, `unlisted` a submit on
+a key that may not list jobs, so that nobody can find out what became of it."""
+
+# For each operation: state or failure's code, jobs that are paid for, calls of the operation, and after which faults.
+# 0-1: an upload that is refused goes the way round or comes again, whichever meets fal first when it listens again.
+TABLE = """
+token
+  done                 1   1   drop-before hang garbage wrong-shape 401 403-balance 404 429 500
+upload
+  done                 1 0-1   refuse
+  done                 1   1   slow garbage wrong-shape 401 403-balance 404 500 500-typed 502-done 503
+                               504-typed 422-image_load_error
+  done                 1   2   drop-before drop-after hang truncated wrong-content 429
+initiate
+  fal_unreachable      0  10   drop-before drop-after truncated
+  fal_odd_answer       0   5   garbage wrong-shape wrong-content 404
+  key_refused          0   1   401 403
+  balance_exhausted    0   1   403-balance
+  account_locked       0   1   403-lock
+  fal_busy             0  10   429
+  fal_temporary        0   5   500 500-typed 502-done 503
+  fal_timeout          0   5   504-typed
+  image_unreadable     0   1   422-image_load_error
+submit
+  done                 1   1   refuse drop-after slow truncated 502-done
+  unconfirmed          0   1   drop-before hang garbage wrong-shape wrong-content 500 502-html 504
+  key_refused          0   1   401 403
+  balance_exhausted    0   1   403-balance
+  account_locked       0   1   403-lock
+  model_unavailable    0   1   404
+  done                 1   2   408 409 429 429-after 500-typed 503 504-typed
+  image_unreadable     0   1   422-image_load_error
+submits
+  fal_temporary        0   5   408 409 500-typed 503
+  fal_busy             0   5   429 429-after
+  fal_timeout          0   5   504-typed
+unlisted
+  unconfirmed          0   1   drop-before hang garbage 502-html
+  unconfirmed          1   1   drop-after truncated 502-done
+status
+  done                 1   1   refuse slow 404
+  done                 1  11   drop-before drop-after truncated garbage wrong-shape wrong-content 401 403 403-balance
+                               403-lock 408 409 429 429-after 500 500-typed 502-html 502-done 503 504 504-typed
+                               422-image_load_error
+  done                 1   2   hang
+result
+  done                 1   1   refuse slow
+  done                 1  11   drop-before drop-after truncated garbage 401 403 403-balance 403-lock 404 408 409 429
+                               429-after 500 502-html 502-done 503 504
+  done                 1   2   hang
+  result_unusable      1   2   wrong-shape wrong-content
+  fal_temporary        0  10   500-typed
+  fal_timeout          0  10   504-typed
+  image_too_small      1   2   422-image_too_small
+  image_too_large      1   2   422-image_too_large
+  image_unreadable     1   2   422-image_load_error 422-unsupported_image_format 422-file_download_error
+  file_too_large       1   2   422-file_too_large
+  refused_by_filter    1   2   422-content_policy_violation
+  nothing_built        1   2   422-no_media_generated
+  option_out_of_range  1   2   422-less_than_equal 422-one_of 422-missing
+  fal_refused          1   2   422-never_heard_of
+download
+  done                 1   1   refuse slow
+  done                 1  11   drop-before drop-after truncated 401 403-balance 429 500 500-typed 502-done 503
+                               504-typed 422-image_load_error
+  done                 1   2   hang
+  result_unusable      1   2   garbage wrong-shape wrong-content
+  result_expired       1   2   404
+cancel
+  cancelled            1   2   drop-before drop-after truncated 408 409 429 429-after 500 500-typed 502-html 502-done
+                               503 504 504-typed
+  done                 1   1   hang garbage wrong-shape wrong-content 401 403 403-balance 403-lock 404
+                               422-image_load_error
+  cancelled            1   1   slow
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A fault of an operation, and what must come of it."""
+
+    operation: str
+    fault: str
+    end: str
+    paid: int
+    calls: range
+
+    def __str__(self) -> str:
+        return f"{self.operation} {self.fault}"
+
+
+def rows() -> list[Row]:
+    """The table as rows."""
+    found: list[Row] = []
+    operation, outcome = "", ("", 0, range(0))
+    for line in TABLE.strip().splitlines():
+        words = line.split()
+        if not line.startswith(" "):
+            operation = line
+            continue
+        if words[0] not in FAULTS:
+            end, paid, calls, *words = words
+            fewest, _, most = calls.partition("-")
+            outcome = end, int(paid), range(int(fewest), int(most or fewest) + 1)
+        found += [Row(operation, fault, *outcome) for fault in words]
+    return found
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def studio(stand_in: FalServer, tmp_path_factory: pytest.TempPathFactory, pool: Workers) -> AsyncIterator[Studio]:
+    """One studio for the whole table, with one model of fal."""
+    folder = tmp_path_factory.mktemp("table")
+    account = FalAccount(KEY, FalHosts.at(stand_in.url), PATIENCE)
+    settings = Settings(
+        data_dir=folder / "data", generator="trellis", workers=1, retry_pace=0, min_free_gb=0, _env_file=None
+    )
+    studio = Studio(settings, [FalGenerator(MODELS["trellis"], account, at_once)], pool)
+    await studio.start()
+    await until_so(lambda: stand_in.calls["pricing"])
+    yield studio
+    await studio.close()
+
+
+async def as_new(studio: Studio, fal: FalServer) -> None:
+    """Forget what the rows before have left: upload token, breaker, dropped model, calls."""
+    generator: Any = studio.generator()
+    await generator.close()
+    studio.host.reset_breaker("trellis")
+    generator.account.offers = Offers()
+    fal.reset()
+
+
+def prepare(fal: FalServer, row: Row) -> str:
+    """Lay the fault in the way; return the operation whose calls count."""
+    operation, fault = row.operation, FAULTS[row.fault]
+    if operation == "initiate":
+        fal.faults["upload"].extend([Fault("answer", 500, "oops")] * 10)
+    if operation == "unlisted":
+        fal.faults["requests"].extend([flat(403, "Forbidden")] * 10)
+    if operation == "cancel":
+        fal.script = Script(run_seconds=0.4)
+    operation = "submit" if operation in ("submits", "unlisted") else operation
+    if fault.kind == "refuse":
+        fal.shuts[BEFORE[operation]] = AWAY
+    elif operation == "result" and fault.body and "typed" in row.fault:  # fal's own failure, which it does not bill
+        fal.script = Script(error=(fault.status, fault.body))
+    else:
+        fal.faults[operation].extend([fault] * (1 if fault.kind == "hang" else TIMES[row.operation]))
+    return operation
+
+
+async def outcome(studio: Studio, fal: FalServer, cancelled: bool, sides: Sequence[Side] = ()) -> dict[str, Any]:
+    """One object's job, from submit to its end."""
+    path = studio.folders.data.parent / "a.png"
+    path.write_bytes(encoded(photo(48, 40)))
+    batch = await studio.submit([Picture(path, "a.png", {side: Picture(path, f"a_{side}.png") for side in sides})])
+    if cancelled:
+        await until_so(lambda: fal.calls["status"])
+        await studio.cancel(batch.id)
+    async with asyncio.timeout(60):
+        *_, view = [view async for view in studio.watch(batch.id)]
+    (job,) = view["jobs"]
+    return job
+
+
+@pytest.mark.parametrize("row", rows(), ids=str)
+async def test_each_fault_ends_as_the_table_says(studio: Studio, stand_in: FalServer, row: Row):
+    """The job's end, what was paid for, how often was asked, and what the person is told are those of the table."""
+    await as_new(studio, stand_in)
+    operation = prepare(stand_in, row)
+    job = await outcome(studio, stand_in, row.operation == "cancel")
+    error = job["error"] or {"code": ""}
+    assert (error["code"] or job["state"], len(stand_in.paid)) == (row.end, row.paid)
+    assert stand_in.calls[operation] in row.calls
+    assert stand_in.leaks == []
+    if row.end in WORDS:
+        words = WORDS.get(f"{row.end} {row.fault}", WORDS[row.end])
+        assert (error["message"], error["hint"]) == words
+        assert job["state"] == ("unconfirmed" if row.end == "unconfirmed" else "failed")
+
+
+SUBMITS = [row for row in rows() if row.operation == "submit" and row.fault != "refuse"]
+"""Nobody listens from the upload before on, which of three pictures is not the last."""
+
+
+@pytest.mark.parametrize("row", SUBMITS, ids=str)
+async def test_several_sides_of_one_object_fare_as_one_picture(studio: Studio, stand_in: FalServer, row: Row):
+    """Whatever becomes of its submit, a job of three pictures is sent and paid for as often as one of a single."""
+    await as_new(studio, stand_in)
+    operation = prepare(stand_in, row)
+    job = await outcome(studio, stand_in, cancelled=False, sides=("back", "left"))
+    assert ((job["error"] or {"code": job["state"]})["code"], len(stand_in.paid)) == (row.end, row.paid)
+    assert stand_in.calls[operation] in row.calls
+    assert all(len(job.arguments["image_urls"]) == 3 for job in stand_in.jobs.values())

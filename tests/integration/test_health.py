@@ -1,0 +1,291 @@
+"""Health and metrics: honest words on each part, and numbers with few labels."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import statistics
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+
+import gradio as gr
+import httpx
+import pytest
+from prometheus_client import REGISTRY
+from prometheus_client.parser import text_string_to_metric_families
+
+from image2model.errors import GenerationFailed
+from image2model.ops import health
+from image2model.ops.health import Component, Health, Look, overall
+from image2model.ops.log_files import statistics as statistics_of_logs
+from image2model.ops.metrics import exposition
+from image2model.process_pool import Workers
+from image2model.services import Studio
+from image2model.web.rest.admin import _folders
+from image2model.web.rest.app import build
+from image2model.web.ui.admin.overview import Overview
+from tests.support.browser import ROOT, App
+from tests.support.fal_helpers import generator as fal_generator
+from tests.support.fal_helpers import run, task
+from tests.support.scripted import ScriptedGenerator, finished, picture, scripted_settings
+
+PARTS = ["database", "queue", "disk_space", "fal_api", "generator", "redis", "celery"]
+CONTRACT = {
+    "http_requests_total", "http_request_duration_seconds", "active_jobs_total", "celery_tasks_total",
+    "celery_task_duration_seconds", "system_cpu_usage_percent", "system_memory_usage_percent",
+    "system_disk_usage_percent", "fal_api_requests_total", "fal_api_request_duration_seconds",
+}  # fmt: skip
+
+
+def samples(text: str) -> dict[str, dict[tuple[str, ...], float]]:
+    """Each metric's samples by the values of their labels, in the order of their names."""
+    found: dict[str, dict[tuple[str, ...], float]] = {}
+    for family in text_string_to_metric_families(text):
+        for one in family.samples:
+            found.setdefault(one.name, {})[tuple(one.labels[name] for name in sorted(one.labels))] = one.value
+    return found
+
+
+@pytest.mark.parametrize("root", ["", "/api/v1"])
+def test_health_answers_at_both_places(app: App, root):
+    """At the root and under the prefix, with the contract's words."""
+    told = httpx.get(f"{app.url}{root}/health").json()
+    assert (told["status"], told["service"]) == ("healthy", "image2model")
+    assert httpx.get(f"{app.url}{root}/health/liveness/").json()["status"] == "alive"
+    assert httpx.get(f"{app.url}{root}/health/readiness").json()["status"] == "ready"
+
+
+def test_every_part_is_told(app: App):
+    """Each component has a status, its time and details; what is not there says that it is not."""
+    told = httpx.get(f"{app.url}/api/v1/health/detailed").json()
+    assert [part["name"] for part in told["components"]] == PARTS
+    assert all({"status", "response_time_ms", "details"} <= set(part) for part in told["components"])
+    assert told["components"][-1]["details"] == {"configured": False}
+    assert told["uptime_seconds"] > 0
+    assert len(told["system"]["load_average"]) == 3
+    assert str(app.data) not in str(told)
+
+
+def test_the_metrics_have_the_contracts_names_and_bounded_labels(app: App):
+    """Paths that nobody knows and ids are never labels; a stream is counted under its template."""
+    for path in (
+        "/api/v1/x",
+        f"/{uuid.uuid4()}",
+        f"/batches/{uuid.uuid4()}/zip",
+        f"/api/v1/upload/status/{uuid.uuid4()}",
+    ):
+        httpx.get(app.url + path)
+    answer = httpx.get(f"{app.url}/health/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert {line.split()[2] for line in answer.text.splitlines() if line.startswith("# TYPE")} >= CONTRACT
+    routes = {labels[1] for labels in samples(answer.text)["http_requests_total"]}
+    assert {"none", "/batches/{batch_id}/zip", "/api/v1/upload/status/{file_id}", "/alive"} <= routes
+    assert all(len(route) < 80 and "-4" not in route for route in routes)
+
+
+@pytest.fixture
+def generator() -> ScriptedGenerator:
+    """A generator as if at fal, on the host's key."""
+    generator = ScriptedGenerator()
+    generator.key_mark = "the host's"
+    return generator
+
+
+@pytest.fixture
+async def studio(tmp_path: Path, generator: ScriptedGenerator, pool: Workers) -> AsyncIterator[Studio]:
+    """A started studio with that generator and a budget."""
+    studio = Studio(scripted_settings(tmp_path / "data", daily_budget="5"), [generator], pool)
+    await studio.start()
+    yield studio
+    await studio.close()
+
+
+async def part(studio: Studio, name: str) -> Component:
+    """How a part is, asked anew."""
+    return next(one for one in await Health(studio).components() if one.name == name)
+
+
+async def test_the_admin_tab_and_rest_look_together(studio):
+    """What the Admin tab asks of the parts is not asked a second time for REST."""
+    with gr.Blocks():
+        assert Overview(studio).health is build(studio).state.health
+
+
+async def test_a_locked_database_is_told_and_got_over(studio, tmp_path):
+    """While another process holds it, the app is not ready and unhealthy; afterwards it is well by itself."""
+    well = Health(studio)
+    with closing(sqlite3.connect(tmp_path / "data" / "image2model.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert await well.not_ready() == ["database"]
+        parts = await well.components()
+        assert overall(parts) == "unhealthy"
+        other.execute("ROLLBACK")
+    async with asyncio.timeout(60):
+        while await well.not_ready():  # noqa: ASYNC110  nothing tells
+            await asyncio.sleep(0.05)
+
+
+def test_nobody_waits_for_a_database_that_stands_still(app: App):
+    """Every answer comes at once; after about a second it tells that something is wrong, and at last no longer."""
+    with closing(sqlite3.connect(app.data / "image2model.db", isolation_level=None)) as other, httpx.Client() as client:
+
+        def ask(path: str) -> tuple[int, float]:
+            began = time.perf_counter()
+            return client.get(f"{app.url}/health/{path}").status_code, time.perf_counter() - began
+
+        paths = ("readiness", "detailed", "metrics")
+        assert [ask(path)[0] for path in paths] == [200, 200, 200]
+        other.execute("BEGIN IMMEDIATE")
+        time.sleep(2)
+        told = {path: [ask(path) for _ in range(10)] for path in paths}
+        other.execute("ROLLBACK")
+        until = time.monotonic() + 10
+        while ask("readiness")[0] == 503:
+            assert time.monotonic() < until
+    assert {path: {status for status, _ in answers} for path, answers in told.items()} == {
+        "readiness": {503}, "detailed": {503}, "metrics": {200},
+    }  # fmt: skip
+    assert statistics.median(seconds for answers in told.values() for _, seconds in answers) < 0.05
+
+
+async def test_what_breaks_is_told_once_it_has_been_silent_for_long(monkeypatch):
+    """Until then what was found before is told, at once; an error is told as one, also while it is asked anew."""
+    monkeypatch.setattr(health, "PATIENCE", 0.5)
+    answers: asyncio.Queue[int] = asyncio.Queue()
+    answers.put_nowait(1)
+    look = Look(answers.get, fresh=0)
+    assert (await look() or [])[0] == 1
+    began = time.monotonic()
+    assert (await look() or [])[0] == 1
+    assert time.monotonic() - began < 0.4
+    await asyncio.sleep(0.5)
+    assert await look() is None
+    answers.put_nowait(2)
+    await asyncio.sleep(0.05)
+    answers.put_nowait(3)
+    assert (await look() or [])[0] == 3
+
+
+async def test_a_studio_that_is_not_started_is_not_ready(tmp_path):
+    """Its queue is told to be unhealthy, and its generators as they are."""
+    studio = Studio(scripted_settings(tmp_path / "data"), [ScriptedGenerator()])
+    assert await Health(studio).not_ready() == ["queue"]
+    assert (await part(studio, "generator")).status == "healthy"
+    await studio.start()
+    assert await Health(studio).not_ready() == []
+    await studio.close()
+    assert (await part(studio, "generator")).status == "unhealthy"
+
+
+async def test_a_disk_is_as_full_as_df_tells_it(studio, monkeypatch):
+    """What the system keeps for itself cannot be used, so it does not count as free: everywhere the same."""
+    reserved = os.statvfs_result((4096, 4096, 1000, 150, 50, 0, 0, 0, 0, 255))
+    monkeypatch.setattr(os, "statvfs", lambda _: reserved)
+    told = {
+        (await part(studio, "disk_space")).details["usage_percent"],
+        health.system(studio)["disk_usage_percent"],
+        statistics_of_logs(studio.folders.data)["disk_usage"]["usage_percent"],
+        _folders(await studio.host.disk_usage()).output_dir.disk_usage_percent,
+    }
+    assert told == {94.4}
+
+
+async def test_fal_is_judged_by_its_outcomes(studio, generator, tmp_path):
+    """Without a word from it all is well; a refused key makes it unhealthy, but not the app, until a job is done."""
+    assert (await part(studio, "fal_api")).status == "healthy"
+    generator.script = lambda _: [GenerationFailed("key_refused", "fal refuses the key.")]
+    await finished(studio, (await studio.submit([picture(tmp_path, "a.png")])).id)
+    told = await part(studio, "fal_api")
+    assert (told.status, told.details["configured"]) == ("unhealthy", True)
+    assert "refuses the host's key" in told.details["reasons"][0]
+    assert overall([told]) == "degraded"
+
+
+async def test_faults_of_the_generator_are_counted_and_told(studio, generator, tmp_path):
+    """Its breaker, its faults, retries by itself apart from a person's, and jobs by state stand in the metrics."""
+    before = samples((await exposition(studio, Health(studio))).decode())
+    generator.script = lambda _: [GenerationFailed("fal_temporary", "fal is busy.", retryable=True)]
+    batch = await studio.submit([picture(tmp_path, "a.png")])
+    await finished(studio, batch.id)
+    generator.script = lambda _: []
+    await studio.retry(batch.id)
+    await finished(studio, batch.id)
+    after = samples((await exposition(studio, Health(studio))).decode())
+    assert after["image2model_jobs"]["done",] == 1
+    assert after["image2model_jobs"]["unconfirmed",] == 0
+    assert after["active_jobs_total"][()] == 0
+    assert after["image2model_spent_dollars"]["day",] == pytest.approx(0.3)
+    assert after["image2model_daily_budget_dollars"][()] == 5
+    assert after["image2model_breaker_open"]["scripted",] == 0
+    grown = {by: after["image2model_retries_total"][by,] - before["image2model_retries_total"][by,]
+             for by in ("itself", "collecting", "person")}  # fmt: skip
+    assert grown == {"itself": 4, "collecting": 0, "person": 1}
+    assert after["image2model_jobs_ended_total"]["fal_temporary", "failed"] >= 1
+    assert after["celery_tasks_total"]["SUCCESS",] >= 1
+
+
+async def test_a_breaker_that_opens_is_told(studio, generator):
+    """The gauge and the health of fal follow the breaker of the host's key."""
+    breaker = studio._runner.breaker("scripted")
+    for _ in range(3):
+        breaker.failed()
+    assert REGISTRY.get_sample_value("image2model_breaker_open", {"generator": "scripted"}) == 1
+    told = await part(studio, "fal_api")
+    assert (told.status, told.details["resting"]) == ("degraded", ["scripted"])
+    studio.host.reset_breaker("scripted")
+    assert REGISTRY.get_sample_value("image2model_breaker_open", {"generator": "scripted"}) == 0
+
+
+async def test_many_who_ask_at_once_cost_one_look():
+    """A part is asked by one at a time and not again while its answer is fresh; an error is no answer."""
+    asked = []
+
+    async def ask() -> int:
+        asked.append(1)
+        await asyncio.sleep(0.01)
+        return len(asked)
+
+    look = Look(ask, fresh=3600)
+    assert {found[0] for found in await asyncio.gather(*(look() for _ in range(20)))} == {1}
+    assert asked == [1]
+
+    async def fail() -> None:
+        raise OSError("a secret")
+
+    assert await Look(fail, fresh=0)() is None
+
+
+async def test_calls_to_fal_are_counted_by_what_they_are_for(fal, tmp_path):
+    """One job is one submit, with its upload, its looks and its download."""
+
+    def count(operation: str) -> float:
+        wanted = {"operation": operation, "status": "200"}
+        return REGISTRY.get_sample_value("fal_api_requests_total", wanted) or 0
+
+    before = {name: count(name) for name in ("submit", "upload", "status", "result", "download")}
+    one = fal_generator(fal)
+    await run(one, task(tmp_path / "job", one))
+    grown = {name: count(name) - number for name, number in before.items()}
+    assert grown["submit"] == 1
+    assert all(grown.values())
+
+
+def test_several_processes_are_added_up(tmp_path):
+    """With PROMETHEUS_MULTIPROC_DIR what two processes counted is told by a third."""
+    environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+
+    def python(code: str) -> str:
+        return subprocess.run([sys.executable, "-c", code], env=environment, cwd=ROOT, check=True, capture_output=True,
+                              text=True).stdout  # fmt: skip
+
+    for _ in range(2):
+        python("from image2model.metrics import job_ended; job_ended('done', '', 1.0)")
+    told = samples(python("from image2model.ops.metrics import counted; print(counted().decode())"))
+    assert told["image2model_jobs_ended_total"]["", "done"] == 2
+    assert told["celery_task_duration_seconds_count"]["SUCCESS",] == 2

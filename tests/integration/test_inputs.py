@@ -1,0 +1,121 @@
+"""Pictures judged before they are paid for: cut-outs and warnings."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFilter
+
+from image2model.generators.local.cutout import MARGIN, cut_out, inspect
+from image2model.images import ImageLimits
+from image2model.process_pool import Workers
+from image2model.services import Picture, Studio
+from image2model.web.ui.picture_previews import Inputs
+from tests.support.pictures import decoded, encoded
+from tests.support.scripted import ScriptedGenerator, finished, scripted_settings
+
+LIMITS = ImageLimits(10_000_000, 50_000_000)
+CUP = Path(__file__).parents[2] / "examples" / "coffee-cup.jpg"
+
+
+def saved(folder: Path, image: Image.Image) -> Path:
+    """The image as a PNG file."""
+    path = folder / "picture.png"
+    path.write_bytes(encoded(image))
+    return path
+
+
+def two_balls() -> Image.Image:
+    """Two things of one size, far apart."""
+    image = Image.new("RGB", (900, 500), (235, 235, 235))
+    draw = ImageDraw.Draw(image)
+    draw.ellipse((80, 120, 330, 370), fill=(180, 40, 40))
+    draw.ellipse((560, 120, 810, 370), fill=(40, 60, 160))
+    return image
+
+
+@pytest.mark.parametrize(
+    ("make", "warnings"),
+    [
+        (lambda cup: cup, ()),
+        (lambda cup: cup.filter(ImageFilter.GaussianBlur(4)), ("blurred",)),
+        (lambda cup: cup.resize((110, 100)), ("small",)),
+        (lambda cup: two_balls(), ("several_subjects",)),
+        (lambda cup: Image.new("RGB", (300, 300), (120, 120, 120)), ("no_subject",)),
+    ],
+    ids=["good", "blurred", "small", "several", "none"],
+)
+def test_a_picture_that_will_likely_fail_is_warned_of(tmp_path: Path, make, warnings):
+    """A blurred, a tiny, a crowded and an empty picture each get their own warning, a good one none."""
+    with Image.open(CUP) as cup:
+        found = inspect(saved(tmp_path, make(cup.convert("RGB"))), LIMITS)
+    assert found.warnings == warnings
+    assert (found.cutout is None) == ("no_subject" in warnings)
+
+
+@pytest.mark.parametrize("data", [b"", b"no picture", encoded(two_balls())[:3000]])
+def test_what_is_no_picture_is_left_to_the_check(tmp_path: Path, data: bytes):
+    """Files that will be refused anyway have neither warnings nor cut-out."""
+    (tmp_path / "broken.png").write_bytes(data)
+    assert inspect(tmp_path / "broken.png", LIMITS) == inspect(tmp_path / "broken.png", ImageLimits(1, 1))
+
+
+def test_a_cut_out_is_square_centred_and_white_where_it_is_clear(tmp_path: Path):
+    """The subject lies in the middle with a tenth of the side free, its longer side to the margins on both ends."""
+    cut_out(CUP, tmp_path / "cutout.png")
+    image = decoded((tmp_path / "cutout.png").read_bytes())
+    assert (image.mode, image.width) == ("RGBA", image.height)
+    left, top, right, bottom = image.getchannel("A").getbbox()
+    assert max(right - left, bottom - top) == pytest.approx(image.width * (1 - 2 * MARGIN), abs=2)
+    assert abs(left - (image.width - right)) <= 1
+    assert abs(top - (image.height - bottom)) <= 1
+    pixels = np.asarray(image)
+    assert (pixels[pixels[..., 3] == 0][:, :3] == 255).all()
+
+
+async def test_the_choice_of_what_is_sent_is_kept_with_the_batch(tmp_path: Path, pool: Workers):
+    """Cut out, the generator gets the subject alone, or, where there is none, the whole picture; else always that."""
+    generator = ScriptedGenerator()
+    studio = Studio(scripted_settings(tmp_path / "data"), [generator], pool)
+    await studio.start()
+    fog = saved(tmp_path, Image.new("RGB", (300, 300), (120, 120, 120)))
+    pictures = [Picture(CUP, "cup.jpg"), Picture(fog, "fog.png")]
+    batch = await studio.submit(pictures, cut_out=True)
+    view = await finished(studio, batch.id)
+    assert (view["state"], view["cut_out"]) == ("done", True)
+    assert {task.image.parent.name: task.image.name for task in generator.runs} == {
+        "1-cup": "cutout.png", "2-fog": "input.png",
+    }  # fmt: skip
+    assert [(one["name"], one["code"]) for one in await studio.inputs.warnings(batch)] == [("fog.png", "no_subject")]
+    plain = await studio.submit(pictures[:1])
+    assert (await finished(studio, plain.id))["cut_out"] is False
+    assert generator.runs[-1].image.name == "input.png"
+    await studio.close()
+
+
+async def test_who_asks_about_a_picture_meanwhile_gets_the_same_answer(tmp_path: Path, pool: Workers):
+    """A picture that is being judged is not judged a second time, and one who goes away takes nothing from the rest."""
+    studio = Studio(scripted_settings(tmp_path / "data"), [ScriptedGenerator()], pool)
+    gone, first, second = (asyncio.create_task(studio.inputs.inspect(CUP)) for _ in range(3))
+    await asyncio.sleep(0.05)
+    gone.cancel()
+    assert await first is await second is await studio.inputs.inspect(CUP)
+    assert (await first).cutout
+    with pytest.raises(asyncio.CancelledError):
+        await gone
+
+
+async def test_subjects_that_are_known_are_shown_at_once(studio: Studio, tmp_path: Path):
+    """A picture that is judged for the first time has an empty place until then; later all come in one step."""
+    with gr.Blocks():
+        inputs = Inputs(studio)
+    with Image.open(CUP) as cup:
+        pictures = [(str(saved(tmp_path, cup)), None)]
+    first, *_, last = [shown async for _, shown in inputs.look(pictures)]
+    assert "cutout-waits" in first
+    assert "The subject of picture.png" in last
+    assert [shown async for _, shown in inputs.look(pictures)] == [last]

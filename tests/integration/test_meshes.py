@@ -1,0 +1,170 @@
+"""Taking finished meshes home: one or a whole batch, through the studio and the routes of the page."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import httpx
+import pytest
+import trimesh
+from starlette.applications import Starlette
+
+from image2model.devtools.sample_meshes import bumpy_ball
+from image2model.errors import Conflict, NotFound, OptionRefused
+from image2model.services import Picture, Studio
+from image2model.web.file_routes import routes
+from tests.support.meshes import edited
+from tests.support.pictures import encoded, photo
+from tests.support.scripted import ScriptedGenerator
+
+
+@pytest.fixture
+def generator() -> ScriptedGenerator:
+    """Makes a ball of 1,600 faces, with a texture."""
+    one = ScriptedGenerator()
+    one.mesh = bumpy_ball(40, photo(32, 32)).export(file_type="glb")
+    return one
+
+
+async def done(studio: Studio, tmp_path: Path, *names: str, **options) -> dict:
+    """The view of a finished batch of pictures with these names."""
+    pictures = []
+    for name in names:
+        (tmp_path / name).write_bytes(encoded(photo(), "PNG"))
+        pictures.append(Picture(tmp_path / name, name))
+    batch = await studio.submit(pictures, **options)
+    async with asyncio.timeout(60):
+        return [view async for view in studio.watch(batch.id)][-1]
+
+
+def saved(stream) -> zipfile.ZipFile:
+    """What comes of a streamed zip."""
+    return zipfile.ZipFile(io.BytesIO(b"".join(stream.chunks)))
+
+
+async def test_an_export_is_made_once_and_the_original_stays(studio, tmp_path, generator):
+    """Asked for twice at once and again, it is one file, and the delivered GLB is the generator's own bytes."""
+    batch = (await done(studio, tmp_path, "cat.png"))["batch_id"]
+    (choice,) = studio.meshes.choices(["stl"], {"size": "80"})
+    first, second = await asyncio.gather(*(studio.meshes.export(batch, 1, choice) for _ in range(2)))
+    written = first.path.stat().st_mtime_ns
+    third = await studio.meshes.export(batch, 1, choice)
+    assert (first, first) == (second, third)
+    assert third.path.stat().st_mtime_ns == written
+    assert (first.filename, first.facts["unit"]) == ("cat-80mm.stl", "mm")
+    assert (await studio.file(batch, 1, "cat.glb")).path.read_bytes() == generator.mesh
+    (untouched,) = studio.meshes.choices([])
+    assert (await studio.meshes.export(batch, 1, untouched)).path.read_bytes() == generator.mesh
+
+
+async def test_a_whole_batch_comes_as_one_zip_with_what_is_known(studio, tmp_path, generator):
+    """ "All as STL, 80 mm high, print-checked" is one zip, whose manifest tells of each file; a sheet shows them."""
+    batch = (await done(studio, tmp_path, "cat.png", "dog.png"))["batch_id"]
+    choices = studio.meshes.choices(
+        "stl,glb", {"size": 80, "measure": "height", "repair": "solid", "packing": "meshopt"}
+    )
+    archive = saved(await studio.meshes.archive(batch, choices))
+    names = [f"{name}-80mm-high-{kind}" for name in ("cat", "dog") for kind in ("solid.stl", "meshopt-solid.glb")]
+    assert archive.namelist() == ["manifest.json", *names, "contact-sheet.webp"]
+    manifest = json.loads(archive.read("manifest.json"))
+    assert [one["filename"] for one in manifest["exports"]] == names
+    assert manifest["exports"][0]["closed"]
+    assert manifest["exports"][0]["print_check"]["ready"]
+    solid = trimesh.load(io.BytesIO(archive.read(names[0])), file_type="stl")
+    assert solid.extents[2] == pytest.approx(80, rel=1e-4)
+
+
+async def test_one_mesh_that_cannot_be_exported_stops_no_other(studio, tmp_path, generator):
+    """A broken mesh is left out of the zip, and the manifest says why."""
+    view = await done(studio, tmp_path, "cat.png", "dog.png")
+    (studio.folders.batch(view["batch_id"]) / "1-cat" / "model.glb").write_bytes(b"not a mesh")
+    archive = saved(await studio.meshes.archive(view["batch_id"], studio.meshes.choices("ply")))
+    assert archive.namelist() == ["manifest.json", "dog.ply", "contact-sheet.webp"]
+    (failure,) = json.loads(archive.read("manifest.json"))["export_failures"]
+    assert (failure["number"], failure["code"]) == (1, "not_a_glb")
+
+
+def broken_ball() -> bytes:
+    """A ball of 1,600 faces whose texture is turned by an angle that is none."""
+    turned = {"extensions": {"KHR_texture_transform": {"rotation": "half"}}}
+    return edited(
+        bumpy_ball(40, photo(8, 8)),
+        lambda json: json["materials"][0]["pbrMetallicRoughness"]["baseColorTexture"].update(turned),
+    )
+
+
+async def test_a_paid_mesh_is_delivered_though_its_lighter_copy_cannot_be_made(studio, tmp_path, generator):
+    """A mesh that nobody can make lighter is done, whole, and says that its face limit was not kept."""
+    generator.mesh = broken_ball()
+    view = await done(studio, tmp_path, "cat.png", face_limit=100)
+    (job,) = view["jobs"]
+    assert (job["state"], view["state"]) == ("done", "done")
+    assert any(warning.startswith("The face limit was not kept") for warning in job["facts"]["warnings"])
+    assert (await studio.file(view["batch_id"], 1, "cat.glb")).path.read_bytes() == generator.mesh
+
+
+async def test_whatever_is_in_a_mesh_stops_no_other_and_has_a_reason(studio, tmp_path, generator):
+    """A mesh that mesh work stumbles over is left out of the zip with a code and a sentence, and the others come."""
+    view = await done(studio, tmp_path, "cat.png", "dog.png")
+    (studio.folders.batch(view["batch_id"]) / "1-cat" / "model.glb").write_bytes(broken_ball())
+    archive = saved(await studio.meshes.archive(view["batch_id"], studio.meshes.choices("glb", {"face_limit": 100})))
+    assert archive.namelist() == ["manifest.json", "dog-100-faces.glb", "contact-sheet.webp"]
+    (failure,) = json.loads(archive.read("manifest.json"))["export_failures"]
+    assert failure["code"] == "export_failed"
+    assert "cannot be worked with" in failure["message"]
+
+
+async def test_a_face_limit_that_the_generator_ignores_is_kept_here(studio, tmp_path, generator):
+    """The lighter copy lies beside the original, is told with the number obtained, and comes in the zip."""
+    generator.spec = generator.spec.__class__(**{
+        **{name: getattr(generator.spec, name) for name in generator.spec.__dataclass_fields__}, "face_limit": None,
+    })  # fmt: skip
+    view = await done(studio, tmp_path, "cat.png", face_limit=500)
+    limited = view["jobs"][0]["facts"]["face_limit"]
+    assert (limited["asked"], limited["file"]) == (500, "cat-500-faces.glb")
+    assert 400 < limited["obtained"] <= 500
+    archive = saved(await studio.archive(view["batch_id"]))
+    assert archive.read("cat.glb") == generator.mesh
+    light = trimesh.load(io.BytesIO(archive.read("cat-500-faces.glb")), file_type="glb", force="mesh")
+    assert len(light.faces) == limited["obtained"]
+    assert light.visual.material.baseColorTexture is not None
+
+
+async def test_what_is_not_there_or_not_done_is_told(studio, tmp_path, generator):
+    """Unfinished and unknown meshes have their own errors, as have choices that cannot be."""
+    generator.gate = asyncio.Event()
+    (tmp_path / "cat.png").write_bytes(encoded(photo(), "PNG"))
+    batch = await studio.submit([Picture(tmp_path / "cat.png", "cat.png")])
+    (choice,) = studio.meshes.choices(["stl"])
+    for asked in (studio.meshes.export(batch.id, 1, choice), studio.meshes.print_check(batch.id, 1),
+                  studio.meshes.archive(batch.id, [choice])):  # fmt: skip
+        with pytest.raises(Conflict):
+            await asked
+    with pytest.raises(NotFound):
+        await studio.meshes.export(batch.id, 7, choice)
+    with pytest.raises(OptionRefused):
+        studio.meshes.choices("stl,fbx")
+    with pytest.raises(OptionRefused, match="no option 'szie'"):
+        studio.meshes.choices("stl", {"szie": 80})
+    generator.gate.set()
+
+
+async def test_the_routes_serve_exports_checks_and_reasons(studio, tmp_path, generator):
+    """The page's addresses give the file under its name, the verdict as JSON, and an error with its code."""
+    batch = (await done(studio, tmp_path, "cat.png"))["batch_id"]
+    app = httpx.ASGITransport(Starlette(routes=routes(studio)))
+    client = httpx.AsyncClient(transport=app, base_url=f"http://studio/batches/{batch}/")
+    fetched = client.get
+    answer = await fetched("1/export?format=stl&size=8&unit=cm")
+    assert 'filename="cat-80mm.stl"' in answer.headers["content-disposition"]
+    assert len(answer.content) == 84 + 50 * len(trimesh.load_mesh(io.BytesIO(generator.mesh), file_type="glb").faces)
+    verdict = (await fetched("1/print-check?size=50")).json()
+    assert (verdict["ready"], verdict["size_mm"]) == (True, 50)
+    refused = await fetched("1/export?format=fbx")
+    assert (refused.status_code, refused.json()["error_code"]) == (422, "format_unknown")
+    archive = zipfile.ZipFile(io.BytesIO((await fetched("export?format=3mf,obj")).content))
+    assert archive.namelist() == ["manifest.json", "cat-100mm.3mf", "cat-obj.zip", "contact-sheet.webp"]

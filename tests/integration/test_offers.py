@@ -1,0 +1,116 @@
+"""Prices and what is on offer are looked up at fal, by the studio itself, and shown wherever they are told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from image2model.devtools.fal_stand_in import KEY, Fault
+from image2model.errors import Unavailable
+from image2model.process_pool import Workers
+from image2model.services import Picture, Studio
+from image2model.settings import Settings
+from image2model.web.gradio_api import Api
+from image2model.web.ui.controls import offers
+from tests.support.fal_server import FalServer
+from tests.support.pictures import encoded, photo
+from tests.support.waiting import until_so
+
+TRELLIS, TRIPOSR = "fal-ai/trellis", "fal-ai/triposr"
+
+
+@pytest.fixture
+def start(fal: FalServer, tmp_path: Path, pool: Workers) -> Callable[..., Any]:
+    """Start a studio on the stand-in."""
+
+    @asynccontextmanager
+    async def starting(**more: Any) -> AsyncIterator[Studio]:
+        settings = Settings(
+            data_dir=tmp_path / "data", fal_key=KEY, fal_host=fal.url, generator="trellis", workers=1,
+            min_free_gb=0, _env_file=None, **more,
+        )  # fmt: skip
+        studio = Studio(settings, workers=pool)
+        await studio.start()
+        try:
+            yield studio
+        finally:
+            await studio.close()
+
+    return starting
+
+
+async def told(studio: Studio, name: str) -> tuple[dict, dict]:
+    """What programs and the page are told of a generator."""
+    (listed,) = [one for one in await Api(studio).list_generators() if one["id"] == name]
+    (shown,) = [one for one in offers(studio)["items"] if one["id"] == name]
+    return listed, shown
+
+
+async def test_prices_are_looked_up_at_the_start_and_told_everywhere(fal: FalServer, start: Callable[..., Any]):
+    """A price that fal has raised is on the page, in the list for programs and in a batch's estimate."""
+    fal.unit, fal.prices[TRELLIS] = "generations", 0.07
+    async with start() as studio:
+        await until_so(lambda: studio.generator("trellis").spec.price(studio.generator().spec.check(None, None)) > 0.05)
+        listed, shown = await told(studio, "trellis")
+        assert (listed["price"], shown["price"], shown["off"]) == (0.07, "$0.07", False)
+        assert fal.calls["models"] == fal.calls["pricing"] == 1
+    assert fal.leaks == []
+
+
+async def test_models_that_fal_has_ended_are_marked_before_anybody_chooses_them(
+    fal: FalServer, start: Callable[..., Any], tmp_path: Path
+):
+    """A deprecated and a vanished model are off, each with its own reason, and refused before anything is stored."""
+    fal.deprecated.add(TRELLIS)
+    del fal.endpoints[TRIPOSR]
+    (picture := tmp_path / "a.png").write_bytes(encoded(photo(48, 40)))
+    async with start() as studio:
+        await until_so(lambda: studio.generator("triposr").unavailable)
+        for name, words in (("trellis", "TRELLIS"), ("triposr", "TripoSR")):
+            listed, shown = await told(studio, name)
+            reason = f"fal no longer offers {words}."
+            assert (listed["available"], listed["unavailable_reason"]) == (False, reason)
+            assert (shown["off"], shown["good_at"]) == (True, reason)
+        assert not (await told(studio, "tripo-v2.5"))[1]["off"]
+        with pytest.raises(Unavailable, match="no longer offers"):
+            await studio.submit([Picture(picture, "a.png")])
+        assert fal.calls["token"] == fal.calls["submit"] == 0
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("drop_before"),
+        Fault("answer", 401, {"error": {"type": "authorization_error", "message": "no"}}),
+        Fault("answer", 500, "oops"),
+        Fault("answer", 200, "<html>"),
+        Fault("answer", 200, {"models": [{"metadata": 1}], "prices": [{"endpoint_id": TRELLIS}]}),
+        Fault("truncate"),
+    ],
+    ids=lambda fault: f"{fault.kind} {fault.status}",
+)
+@pytest.mark.parametrize("operation", ["models", "pricing"])
+async def test_without_an_answer_the_prices_as_published_stand(
+    fal: FalServer, start: Callable[..., Any], operation: str, fault: Fault
+):
+    """Whatever comes instead of the list or the prices, all models stay on offer at their recorded prices."""
+    fal.unit, fal.prices[TRELLIS] = "generations", 0.07
+    fal.faults[operation].append(fault)
+    async with start() as studio:
+        await until_so(lambda: fal.calls[operation])
+        await asyncio.sleep(0.1)
+        listed, _ = await told(studio, "trellis")
+        assert (listed["price"], listed["available"]) == (0.02, True)
+
+
+async def test_the_start_does_not_wait_for_prices(fal: FalServer, start: Callable[..., Any]):
+    """While fal's list hangs the studio is up, and it closes without waiting for it."""
+    fal.faults["models"].append(Fault("hang", seconds=30))
+    async with start() as studio:
+        await until_so(lambda: fal.calls["models"])
+        assert (await told(studio, "trellis"))[0]["available"]

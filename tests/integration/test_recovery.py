@@ -1,0 +1,306 @@
+"""What goes wrong on the way: retries, breaker, keys, cancels, full disks, locked databases, a long queue."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections import Counter
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from image2model.errors import GenerationFailed, LimitReached, NotAllowed, Unavailable
+from image2model.generators.base import Running, Submitted, Submitting, Task, Uploading
+from image2model.jobs.db.store import Store, new_id
+from image2model.jobs.records import NewJob
+from image2model.services import Studio
+from tests.support.scripted import ScriptedGenerator, finished, picture, scripted_settings, view_when
+from tests.support.waiting import until_so
+
+BUSY = GenerationFailed("fal_temporary", "fal had a passing problem.", "Try later.", retryable=True)
+LOST = GenerationFailed("fal_lost_contact", "Contact was lost.", "Try again.", retryable=True)
+REMOTE = {"request_id": "r1", "submitted_at": 4e9}
+
+
+async def breakers(studio: Studio) -> list[dict[str, Any]]:
+    """Those that are not closed, as the host is told of them."""
+    return (await studio.host.overview())["breakers"]
+
+
+def fails(generator: ScriptedGenerator, times: int, failure: GenerationFailed, *before: Any) -> None:
+    """Fail so many runs after some events, then make the mesh."""
+    generator.script = lambda task: [*before, failure] if len(generator.runs) <= times else []
+
+
+async def test_a_passing_failure_is_tried_again_by_itself(start, generator, uploads):
+    """Two passing failures cost the person nothing but time, and the batch is done and charged once."""
+    studio = await start()
+    fails(generator, 2, BUSY)
+    batch = await studio.submit([picture(uploads, "a.png")])
+    view = await finished(studio, batch.id)
+    assert (view["state"], view["cost"]["spent"], len(generator.runs)) == ("done", 0.3, 3)
+    assert (await studio.host.overview())["spent_today"] == Decimal("0.3")
+
+
+async def test_after_five_tries_the_failure_is_told(start, generator, uploads):
+    """The sixth submit is a person's to ask for."""
+    studio = await start()
+    fails(generator, 99, BUSY)
+    batch = await studio.submit([picture(uploads, "a.png")])
+    job = (await finished(studio, batch.id))["jobs"][0]
+    assert (job["state"], job["error"]["code"], len(generator.runs)) == ("failed", "fal_temporary", 5)
+    assert job["action"] == {"kind": "again", "label": "Try again"}
+
+
+async def test_a_job_that_waits_says_why_and_for_how_long(start, generator, uploads):
+    """The board shows the reason and the time to the next try, and a restart keeps both."""
+    studio = await start(retry_pace=10)
+    fails(generator, 1, BUSY)
+    batch = await studio.submit([picture(uploads, "a.png")])
+    view = await view_when(studio, batch.id, lambda view: view["jobs"][0]["waiting"])
+    job = view["jobs"][0]
+    assert job["waiting"]["code"] == "fal_temporary"
+    assert job["message"].startswith("fal had a passing problem; next try in ")
+    studio = await start(retry_pace=10)
+    assert (await studio.view(batch.id))["jobs"][0]["waiting"] == job["waiting"]
+    assert len(generator.runs) == 1
+
+
+async def test_what_was_taken_is_collected_however_often_contact_is_lost(start, generator, uploads):
+    """Twenty lost contacts lead to the one mesh that was paid for, with one submit."""
+    studio = await start()
+    fails(generator, 20, LOST, Submitted(REMOTE), Running())
+    batch = await studio.submit([picture(uploads, "a.png")])
+    assert (await finished(studio, batch.id))["state"] == "done"
+    assert [task.remote for task in generator.runs] == [None, *[REMOTE] * 20]
+
+
+async def test_the_breaker_holds_new_jobs_back_and_says_so(start, generator, uploads):
+    """After three faults in a row the next picture waits unsent; a reset by the host lets it go."""
+    studio = await start(retry_pace=10)
+    generator.script = lambda task: [BUSY]
+    await studio.submit([picture(uploads, f"{n}.png") for n in range(3)])
+    await until_so(lambda: breakers(studio))
+    generator.script = lambda task: []
+    batch = await studio.submit([picture(uploads, "new.png")])
+    view = await view_when(studio, batch.id, lambda view: view["jobs"][0]["waiting"])
+    assert "has failed several times" in view["jobs"][0]["message"]
+    assert len(generator.runs) == 3
+    studio.host.reset_breaker("scripted")
+    assert (await finished(studio, batch.id))["state"] == "done"
+
+
+async def test_each_key_has_its_breaker_and_the_host_resets_those_of_visitors_apart(start, generator, uploads):
+    """What fails on a visitor's key holds the host's pictures back not; each side is reset by itself."""
+    studio = await start(retry_pace=10)
+    generator.script = lambda task: [BUSY]
+    for key in ("", "their key"):
+        await studio.submit([picture(uploads, f"{n}.png") for n in range(3)], key=key)
+
+    async def both_open() -> bool:
+        return len(await breakers(studio)) == 2
+
+    await until_so(both_open)
+    for own in (True, False):
+        studio.host.reset_breaker("scripted", own_key=own)
+        assert [one["own_key"] for one in await breakers(studio)] == ([False] if own else [])
+
+
+async def test_bad_pictures_never_open_the_breaker(start, generator, uploads):
+    """Ten refused pictures in a row are theirs, not the generator's."""
+    studio = await start()
+    generator.script = lambda task: [Submitted(REMOTE), GenerationFailed("image_unreadable", "Unreadable.")]
+    batch = await studio.submit([picture(uploads, f"{n}.png") for n in range(10)])
+    await finished(studio, batch.id)
+    assert (await studio.host.overview())["breakers"] == []
+
+
+async def test_a_visitor_s_key_pays_and_the_host_does_not(start, generator, uploads):
+    """A batch on an own key passes a spent budget, and the key is in no file of the data folder."""
+    studio = await start(daily_budget=Decimal(0))
+    with pytest.raises(LimitReached):
+        await studio.submit([picture(uploads, "a.png")])
+    batch = await studio.submit([picture(uploads, "a.png")], key="own-secret-key ")
+    assert (await finished(studio, batch.id))["jobs"][0]["own_key"] is True
+    assert (await studio.host.overview())["spent_today"] == 0
+    files = [path for path in studio.folders.data.rglob("*") if path.is_file()]
+    assert not [path for path in files if b"own-secret-key" in path.read_bytes()]
+
+
+async def test_jobs_on_an_own_key_wait_for_it_after_a_restart(start, generator, uploads):
+    """They say so, refuse another key, and go on to collect when they get theirs."""
+    studio = await start()
+    generator.gate = asyncio.Event()
+    generator.script = lambda task: [Submitted(REMOTE), Running()]
+    batch = await studio.submit([picture(uploads, "a.png")], key="mine")
+    await view_when(studio, batch.id, lambda view: view["jobs"][0]["state"] == "running")
+    studio = await start(generator)
+    view = await view_when(studio, batch.id, lambda view: view["jobs"][0]["waiting"])
+    assert (view["jobs"][0]["waiting"]["code"], len(generator.runs)) == ("key_needed", 1)
+    with pytest.raises(NotAllowed, match="not the key"):
+        await studio.give_key(batch.id, "another")
+    generator.gate.set()
+    await studio.give_key(batch.id, "mine")
+    assert (await finished(studio, batch.id))["state"] == "done"
+
+
+async def test_a_retry_on_an_own_key_asks_for_it(start, generator, uploads):
+    """Without the key the retry is refused with what to do; with it the failed picture runs again."""
+    studio = await start()
+    fails(generator, 1, GenerationFailed("nothing_built", "Nothing."))
+    batch = await studio.submit([picture(uploads, "a.png")], key="mine")
+    await finished(studio, batch.id)
+    with pytest.raises(Unavailable, match="Paste that key"):
+        await studio.retry(batch.id)
+    await studio.retry(batch.id, key="mine")
+    assert (await finished(studio, batch.id))["state"] == "done"
+
+
+async def test_a_picture_that_failed_on_the_host_s_key_runs_again_on_one_s_own(start, generator, uploads):
+    """After an empty account the visitor's key pays for the retry, and the host's ledger has nothing."""
+    studio = await start()
+    fails(generator, 1, GenerationFailed("balance_exhausted", "Exhausted."))
+    batch = await studio.submit([picture(uploads, "a.png")])
+    job = (await finished(studio, batch.id))["jobs"][0]
+    assert job["action"] == {"kind": "key", "label": "Use your own key"}
+    await studio.retry(batch.id, key="mine")
+    job = (await finished(studio, batch.id))["jobs"][0]
+    assert (job["state"], job["own_key"]) == ("done", True)
+    assert (await studio.host.overview())["spent_today"] == 0
+
+
+async def test_a_cancel_before_the_submit_costs_nothing(start, generator, uploads):
+    """What nobody else has is cancelled at once and is free."""
+    studio = await start()
+    generator.gate = asyncio.Event()
+    generator.script = lambda task: [Uploading()]
+    batch = await studio.submit([picture(uploads, "a.png")])
+    await view_when(studio, batch.id, lambda view: view["jobs"][0]["state"] == "uploading")
+    assert (await studio.cancel(batch.id))["state"] == "cancelled"
+    assert (await studio.host.overview())["spent_today"] == 0
+    assert generator.cancelled == []
+
+
+async def test_a_result_that_comes_in_spite_of_a_cancel_is_kept(start, generator, uploads):
+    """A generator that ends all the same has been paid: its mesh is delivered, and the card says done."""
+    studio = await start()
+    generator.told, generator.gate = "over", asyncio.Event()
+    generator.script = lambda task: [Submitted(REMOTE), Running()]
+    batch = await studio.submit([picture(uploads, "a.png")])
+    await view_when(studio, batch.id, lambda view: view["jobs"][0]["state"] == "running")
+    assert (await studio.cancel(batch.id))["jobs"][0]["state"] == "cancelling"
+    generator.gate.set()
+    assert (await finished(studio, batch.id))["jobs"][0]["state"] == "done"
+
+
+async def test_a_cancel_outlives_a_restart(start, generator, uploads):
+    """A job that was being cancelled when the process died is told again and not submitted again."""
+    studio = await start()
+    generator.told, generator.gate = "unknown", asyncio.Event()
+    generator.script = lambda task: [Submitted(REMOTE), Running()]
+    batch = await studio.submit([picture(uploads, "a.png")])
+    await view_when(studio, batch.id, lambda view: view["jobs"][0]["state"] == "running")
+    await studio.cancel(batch.id)
+    second = ScriptedGenerator()
+    second.script, second.gate = (lambda task: [Submitted(REMOTE)]), asyncio.Event()
+    studio = await start(second)
+    assert (await finished(studio, batch.id))["state"] == "cancelled"
+    assert second.cancelled == [REMOTE]
+
+
+async def test_a_submit_without_an_answer_is_looked_up_and_collected(start, generator, uploads):
+    """Where the far side lists the job it is collected, with one submit and no question to the person."""
+    studio = await start()
+    unanswered = GenerationFailed("unconfirmed", "No answer.", "It may cost again.")
+    fails(generator, 1, unanswered, Uploading(), Submitting({"image_url": "u"}))
+    generator.found = REMOTE
+    batch = await studio.submit([picture(uploads, "a.png")])
+    assert (await finished(studio, batch.id))["state"] == "done"
+    assert [task.remote for task in generator.runs] == [None, REMOTE]
+
+
+async def test_running_it_again_anyway_looks_once_more_before_it_pays(start, generator, uploads):
+    """By the time the person decides fal may list the job: then it is collected and not bought again."""
+    studio = await start()
+    fails(generator, 1, GenerationFailed("unconfirmed", "No answer."), Uploading(), Submitting({"image_url": "u"}))
+    batch = await studio.submit([picture(uploads, "a.png")])
+    job = (await finished(studio, batch.id))["jobs"][0]
+    assert (job["state"], job["action"]["label"]) == ("unconfirmed", "Run it again anyway")
+    generator.found = REMOTE
+    await studio.retry(batch.id, [1])
+    assert (await finished(studio, batch.id))["state"] == "done"
+    assert [task.remote for task in generator.runs] == [None, REMOTE]
+    assert (await studio.host.overview())["spent_today"] == Decimal("0.3")
+
+
+async def test_below_the_disk_floor_new_batches_are_refused_and_running_ones_finish(start, generator, uploads):
+    """The reason is told, nothing is stored, and what runs is done."""
+    studio = await start()
+    generator.gate = asyncio.Event()
+    running = await studio.submit([picture(uploads, "a.png")])
+    studio.settings = studio.settings.model_copy(update={"min_free_gb": Decimal(10**9)})
+    with pytest.raises(Unavailable, match="disk is nearly full"):
+        await studio.submit([picture(uploads, "b.png")])
+    generator.gate.set()
+    assert (await finished(studio, running.id))["state"] == "done"
+    assert len(await studio.library(None)) == 1
+
+
+async def test_a_full_disk_in_mid_job_waits_for_room(start, generator, uploads):
+    """A result that finds no room is collected when there is some, and not bought again."""
+    studio = await start()
+    full = OSError(28, "No space left on device")
+
+    def script(task: Task) -> list[Any]:
+        if len(generator.runs) < 3:
+            generator.mesh_error = full
+            return [Submitted(REMOTE)]
+        generator.mesh_error = None
+        return []
+
+    generator.script = script
+    batch = await studio.submit([picture(uploads, "a.png")])
+    assert (await finished(studio, batch.id))["state"] == "done"
+    assert [task.remote for task in generator.runs] == [None, REMOTE, REMOTE]
+
+
+async def test_a_locked_database_holds_jobs_up_and_loses_none(start, generator, uploads, tmp_path):
+    """While another process holds the lock a job stands still; a new batch is refused kindly; then all goes on."""
+    studio = await start(settings=scripted_settings(tmp_path / "data", database_url=short_wait(tmp_path)))
+    generator.gate = asyncio.Event()
+    batch = await studio.submit([picture(uploads, "a.png")])
+    other = sqlite3.connect(tmp_path / "data" / "image2model.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    generator.gate.set()
+    with pytest.raises(Unavailable, match="Nothing can be stored"):
+        await studio.submit([picture(uploads, "b.png")])
+    assert len(list(studio.folders.batches.iterdir())) == 1
+    other.execute("ROLLBACK")
+    other.close()
+    assert (await finished(studio, batch.id))["state"] == "done"
+
+
+def short_wait(folder: Path) -> str:
+    """The studio's own database, which gives up waiting for a lock after a moment."""
+    return f"sqlite:///{folder / 'data' / 'image2model.db'}?timeout=0.1"
+
+
+async def test_two_thousand_jobs_that_wait_at_the_start_are_all_worked(start, generator, tmp_path):
+    """A start with 2,000 waiting jobs works each of them once and loses none."""
+    settings = scripted_settings(tmp_path / "data")
+    store = Store(settings.database)
+    jobs = [NewJob(f"{n}.png", f"{n}", Decimal(0)) for n in range(100)]
+    for _ in range(20):
+        store.create(new_id(), jobs, generator="scripted", options={}, face_limit=None)
+    store.close()
+    generator.script = lambda task: [GenerationFailed("no_subject", "There is no subject.")]
+    studio = await start()
+
+    async def all_failed() -> bool:
+        return (await studio.host.overview())["counts"].get("failed") == 2000
+
+    await until_so(all_failed)
+    assert (await studio.host.overview())["counts"] == {"batches": 20, "failed": 2000}
+    assert set(Counter(task.image for task in generator.runs).values()) == {1}

@@ -1,0 +1,163 @@
+"""The events of a batch's stream: what each change becomes, and that a client that was cut off misses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from image2model.errors import GenerationFailed
+from image2model.web.rest import event_stream
+from image2model.web.rest.event_stream import Told, follow
+from image2model.web.rest.status import _attempts, _views
+from tests.support.scripted import picture
+
+OUTCOME = {"result": {}, "summary": {"total_files": 2, "successful_files": 1, "failed_files": 1}}
+
+
+def view(sequence: int, state: str, *jobs: tuple[str, int, int], progress: float = 0.5) -> dict[str, Any]:
+    """A batch whose jobs are in these states, each with its attempt and the number of its last change."""
+    return {
+        "state": state, "sequence": sequence, "progress": progress, "message": f"after {sequence}",
+        "jobs": [
+            {
+                "id": f"job-{place}", "name": f"{place}.png", "state": job_state, "attempt": attempt,
+                "sequence": changed, "message": job_state, "progress": progress, "queue_position": None,
+            }
+            for place, (job_state, attempt, changed) in enumerate(jobs)
+        ],
+    }  # fmt: skip
+
+
+VIEWS = [
+    view(2, "working", ("new", 1, 1), ("new", 1, 2), progress=0.0),
+    view(3, "working", ("running", 1, 3), ("new", 1, 2), progress=0.3),
+    view(5, "working", ("failed", 1, 4), ("running", 1, 5), progress=0.6),
+    view(6, "working", ("new", 2, 6), ("running", 1, 5), progress=0.4),
+    view(8, "partly", ("failed", 2, 7), ("done", 1, 8), progress=1.0),
+]
+"""The first picture fails, is tried again and fails for good; the second is made."""
+MOVED = [
+    view(5, "working", ("running", 1, 5), ("new", 1, 0), ("new", 1, 0)),
+    view(5, "working", ("running", 1, 5), ("new", 1, 0), ("new", 1, 0)),
+    view(6, "done", ("done", 1, 6), ("done", 1, 0), ("done", 1, 0)),
+]
+"""Two pictures of which nothing is told but their places in the queue."""
+for number, one in enumerate(MOVED):
+    one["jobs"][1]["queue_position"] = 2 - number
+
+
+async def told(
+    views: Sequence[dict[str, Any]], seconds: float = 5.0, after: int = -1, attempts: Mapping[str, int] | None = None
+) -> list[tuple[str, str, Any]]:
+    """Name, id and data of each event of a stream of these views."""
+    return [
+        (str(event.event), str(event.id), json.loads(event.data))
+        async for event in follow(one_by_one(views), "task", seconds, after, attempts)
+    ]
+
+
+async def one_by_one(views: Sequence[dict[str, Any]]) -> AsyncIterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """The views; one that is None never comes."""
+    for one in views:
+        if one is None:
+            await asyncio.Event().wait()
+        yield one, OUTCOME
+
+
+async def test_a_retry_is_told_and_progress_never_goes_back():
+    """A second try is an event of its own, and what has been told of progress stays."""
+    events = await told(VIEWS)
+    assert [name for name, _, data in events if data.get("file_id") == "job-0"].count("task_retry") == 1
+    progress = [data["progress"] for name, _, data in events if name != "file_update"]
+    assert progress == sorted(progress)
+    assert (events[-1][0], events[-1][2]["summary"]) == ("task_completed", OUTCOME["summary"])
+
+
+async def test_ids_never_fall():
+    """Whoever goes on after an event, also of a place in the queue, is not told again what came before it."""
+    for views in (VIEWS, MOVED):
+        ids = [int(number) for _, number, _ in await told(views)]
+        assert ids == sorted(ids)
+    assert len([name for name, _, _ in await told(MOVED)]) > len(MOVED) + 3
+
+
+async def test_whoever_resumes_after_a_retry_is_told_of_it_before_progress_falls():
+    """A press of retry after the end starts pictures anew: so it is told, also to who was not there."""
+    again = view(9, "working", ("new", 3, 9), ("done", 1, 8), progress=0.5)
+    views = [again, view(10, "done", ("done", 3, 10), ("done", 1, 8))]
+    names = [name for name, _, _ in await told(views, after=8, attempts={"job-0": 2})]
+    assert names == ["task_retry", "file_update", "task_progress", "file_update", "task_completed"]
+
+
+async def test_whoever_resumes_is_told_no_retry_twice(studio, generator, tmp_path):
+    """Whoever was told of a second try is not told of it again; whoever was cut off before it is."""
+    generator.script = lambda _: [GenerationFailed("no_mesh", "No mesh came of it.")]
+    batch = await studio.submit([picture(tmp_path, "a.png")])
+    before = [event async for event in follow(_views(studio, batch.task_id), "task", 60, -1)]
+    generator.script = lambda _: [60.0]
+    again = await studio.retry(batch.id)
+    for after, expected in ((int(before[-1].id), 1), (again["sequence"], 0)):
+        attempts = await _attempts(studio, batch.task_id, after)
+        told = [event.event async for event in follow(_views(studio, batch.task_id), "task", 0.2, after, attempts)]
+        assert told.count("task_retry") == expected
+
+
+async def test_a_batch_that_is_deleted_while_it_is_watched_ends_its_stream(studio, generator, tmp_path):
+    """Its watchers are told that it is cancelled, and so is who comes back; who never knew it waits."""
+    generator.script = lambda _: [60.0]
+    batch = await studio.submit([picture(tmp_path, "a.png")])
+    watched = follow(_views(studio, batch.task_id), "task", 60, -1)
+    told = [await anext(watched)]
+    await studio.host.delete(batch.id, force=True)
+    told += [event async for event in watched]
+    assert told[-1].event == "task_cancelled"
+    back = [event.event async for event in follow(_views(studio, batch.task_id), "task", 60, 3)]
+    assert back == ["task_cancelled"]
+    new = [event.event async for event in follow(_views(studio, batch.task_id), "task", 0.1, -1)]
+    assert new == ["task_queued", "connection_timeout"]
+
+
+@pytest.mark.parametrize(
+    ("state", "name"), [("failed", "task_failed"), ("cancelled", "task_cancelled"), ("done", "task_completed")]
+)
+async def test_a_stream_ends_with_how_the_batch_ended(state: str, name: str):
+    """The last event is named after the end and brings what came of it."""
+    events = await told([VIEWS[0], view(4, state, (state, 1, 3), (state, 1, 4))])
+    assert (events[-1][0], events[-1][2]["status"], events[-1][2]["summary"]) == (
+        name, name.removeprefix("task_"), OUTCOME["summary"],
+    )  # fmt: skip
+
+
+async def test_a_silent_stream_beats_and_says_when_its_time_is_over(monkeypatch: pytest.MonkeyPatch):
+    """While nothing happens heartbeats come; at the timeout the stream says so and ends."""
+    monkeypatch.setattr(event_stream, "HEARTBEAT", 0.02)
+    names = [name for name, _, _ in await told([VIEWS[0], None], seconds=0.3)]  # type: ignore[list-item]
+    assert names[:3] == ["file_update", "file_update", "task_queued"]
+    assert names.count("heartbeat") >= 2
+    assert names[-1] == "connection_timeout"
+
+
+def cuts() -> Iterator[tuple[int, int]]:
+    """Each place where a stream of VIEWS can be cut off: in which view, after how many of its events."""
+    all_told = Told("task", -1, {})
+    for number, one in enumerate(VIEWS):
+        for count in range(len(list(all_told.news(one, OUTCOME))) + 1):
+            yield number, count
+
+
+@pytest.mark.parametrize(("number", "count"), list(cuts()))
+async def test_whoever_was_cut_off_goes_on_and_knows_all_in_the_end(number: int, count: int):
+    """Wherever it is cut, the events until then and those after its last id tell the last state of every picture."""
+    before, known = [], Told("task", -1, {})
+    for at, one in enumerate(VIEWS[: number + 1]):
+        events = [(str(event.event), event.id, json.loads(event.data)) for event in known.news(one, OUTCOME)]
+        before += events[:count] if at == number else events
+    last = next((int(number) for _, number, _ in reversed(before) if number), -1)
+    after = await told(VIEWS[number:], after=last)
+    files = {data["file_id"]: data["status"] for name, _, data in [*before, *after] if name == "file_update"}
+    assert files == {"job-0": "failed", "job-1": "completed"}
+    assert after[-1][0] == "task_completed"

@@ -1,0 +1,256 @@
+"""Several sides of one object as one job, through the studio: taken in, sent, kept, refused, tried again."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from sqlalchemy import text
+
+from image2model.errors import GenerationFailed, ImageRefused, NotFound, OptionRefused, PicturesRefused
+from image2model.file_names import group_by_object
+from image2model.generators.base import SIDES
+from image2model.jobs.db.connection import connect, migrate
+from image2model.jobs.db.store import Store
+from image2model.services import Picture, Studio, together
+from image2model.web.ui.views_of_object import NOTHING, decide, objects
+from tests.support.pictures import encoded
+from tests.support.scripted import ScriptedGenerator, finished, picture, scripted_settings
+
+CUP = Path(__file__).parents[2] / "examples" / "coffee-cup.jpg"
+
+
+@pytest.fixture
+def generator() -> ScriptedGenerator:
+    """Takes four sides, which cost ten cents more than one picture."""
+    one = ScriptedGenerator()
+    price = lambda choice: Decimal("0.40") if choice.several else Decimal("0.30")  # noqa: E731
+    one.spec = replace(one.spec, sides=SIDES, price=price)
+    return one
+
+
+def cup(uploads: Path, *sides: str) -> Picture:
+    """A cup's front and other sides, each of another colour."""
+    others = {side: picture(uploads, f"cup_{side}.png", "green") for side in sides}
+    return replace(picture(uploads, "cup_front.png"), sides=others)
+
+
+async def test_several_sides_are_one_job_at_its_own_price(studio, generator, uploads):
+    """Beside a single picture: two jobs, each with its pictures, results named after the object, each its price."""
+    batch = await studio.submit([cup(uploads, "back", "left"), picture(uploads, "cat.png")])
+    view = await finished(studio, batch.id)
+    assert [(job["filename"], job["cost"]) for job in view["jobs"]] == [("cup.glb", 0.4), ("cat.glb", 0.3)]
+    assert (view["cost"]["estimate"], view["cost"]["spent"], view["counts"]["total"]) == (0.7, 0.7, 2)
+    first, second = sorted(generator.runs, key=lambda task: task.image.parent.name)
+    assert first.image.name == "input.png"
+    assert {side: path.name for side, path in first.sides.items()} == {
+        "back": "input-back.png", "left": "input-left.png",
+    }  # fmt: skip
+    assert (first.choice.several, second.sides, second.choice.several) == (True, {}, False)
+    (paid,) = await studio.host.spending("batch")
+    assert (paid["images"], paid["amount"]) == (2, Decimal("0.7"))
+
+
+async def test_every_side_is_served_and_told_and_goes_with_the_batch(studio, uploads):
+    """The view and the manifest name the sides, their pictures have addresses, and deleting leaves nothing."""
+    batch = await studio.submit([cup(uploads, "back")])
+    (job,) = (await finished(studio, batch.id))["jobs"]
+    assert [(one["side"], one["name"]) for one in job["sides"]] == [
+        ("front", "cup_front.png"), ("back", "cup_back.png"),
+    ]  # fmt: skip
+    for one in job["sides"]:
+        served = await studio.file(batch.id, 1, one["picture"].rpartition("/")[2])
+        assert served.path.read_bytes()[8:12] == b"WEBP"
+    assert (await studio.file(batch.id, 1, "input-back.png")).media_type == "image/png"
+    with pytest.raises(NotFound):
+        await studio.file(batch.id, 1, "input-left.png")
+    archive = zipfile.ZipFile(io.BytesIO(b"".join((await studio.archive(batch.id)).chunks)))
+    (told,) = json.loads(archive.read("manifest.json"))["jobs"]
+    assert told["sides"] == [{"side": one["side"], "name": one["name"]} for one in job["sides"]]
+    await studio.delete(batch.id)
+    assert list(studio.folders.batches.iterdir()) == []
+
+
+async def test_the_cut_out_is_made_of_each_side(studio, generator, uploads):
+    """Cut out, each side is sent without its background; one without a subject goes as it is."""
+    fog = uploads / "fog.png"
+    fog.write_bytes(encoded(Image.new("RGB", (300, 300), (120, 120, 120))))
+    sides = {"back": Picture(CUP, "cup_back.jpg"), "left": Picture(fog, "cup_left.png")}
+    batch = await studio.submit([Picture(CUP, "cup_front.jpg", sides)], cut_out=True)
+    await finished(studio, batch.id)
+    (task,) = generator.runs
+    sent = [task.image.name, *(path.name for path in task.sides.values())]
+    assert sent == ["cutout.png", "cutout-back.png", "input-left.png"]
+    warned = await studio.inputs.warnings(batch)
+    assert [(one["name"], one["code"]) for one in warned] == [("cup_left.png", "no_subject")]
+
+
+async def test_sides_survive_a_restart_and_are_sent_again_by_a_retry(tmp_path, generator, uploads, pool):
+    """A job that failed before the restart is tried again with all its sides after it, booked a second time once."""
+    first = Studio(scripted_settings(tmp_path / "data"), [generator], pool)
+    await first.start()
+    generator.script = lambda task: [GenerationFailed("no_subject", "There is no subject.")]
+    batch = await first.submit([cup(uploads, "back", "right")])
+    assert (await finished(first, batch.id))["counts"]["failed"] == 1
+    await first.close()
+    second = Studio(scripted_settings(tmp_path / "data"), [generator], pool)
+    await second.start()
+    generator.script = lambda task: []
+    await second.retry(batch.id)
+    view = await finished(second, batch.id)
+    await second.close()
+    assert (view["state"], view["cost"]["spent"]) == ("done", 0.4)
+    assert [list(task.sides) for task in generator.runs] == [["back", "right"]] * 2
+    assert all(path.is_file() for path in generator.runs[-1].sides.values())
+
+
+async def test_the_pictures_of_a_job_go_back_to_the_page_as_one_object(studio, uploads):
+    """Lent for another try with another model, their names say again what they show."""
+    batch = await studio.submit([cup(uploads, "back", "left"), picture(uploads, "cat.jpg")])
+    lent = [path.name for path in await studio.lend_pictures(batch.id, 1)]
+    assert lent == ["cup_front.png", "cup_back.png", "cup_left.png"]
+    assert group_by_object(lent) == [{"front": 0, "back": 1, "left": 2}]
+    assert [path.name for path in await studio.lend_pictures(batch.id, 2)] == ["cat.png"]
+    await finished(studio, batch.id)
+
+
+async def test_an_object_is_taken_with_all_its_sides_or_not_at_all(studio, uploads):
+    """One side that is no picture leaves the object out, says which and why, and stops no other."""
+    broken = cup(uploads, "back", "left")
+    broken.sides["left"].path.write_text("not a picture")
+    batch = await studio.submit([broken, picture(uploads, "cat.png")])
+    view = await finished(studio, batch.id)
+    assert [job["name"] for job in view["jobs"]] == ["cat.png"]
+    (refusal,) = view["rejected"]
+    assert refusal["name"] == "cup_left.png"
+    assert refusal["message"].endswith("So the object of cup_front.png was left out with all its sides.")
+    with pytest.raises(ImageRefused, match="None of these"):
+        await studio.submit([broken])
+    with pytest.raises(PicturesRefused):
+        await studio.submit([broken, picture(uploads, "dog.png")], whole=True)
+
+
+async def test_sides_that_a_generator_does_not_take_are_refused_before_anything_is_stored(studio, generator, uploads):
+    """A generator of one picture, and a missing front, say so; nothing is kept, booked or run."""
+    generator.spec = replace(generator.spec, sides=())
+    with pytest.raises(OptionRefused, match="takes one picture of each object"):
+        await studio.submit([cup(uploads, "back")])
+    generator.spec = replace(generator.spec, sides=("front", "left", "back"), sides_by_place=True)
+    with pytest.raises(OptionRefused, match="needs the left too"):
+        await studio.submit([cup(uploads, "back")])
+    assert (generator.runs, list(studio.folders.batches.iterdir())) == ([], [])
+    assert await studio.host.spending("batch") == []
+
+
+async def test_every_side_counts_as_a_picture_of_the_batch(studio, uploads):
+    """Seven objects of four sides are 28 pictures, three too many; for money and per hour they are seven."""
+    one = cup(uploads, "back", "left", "right")
+    with pytest.raises(OptionRefused, match="too many files: 28"):
+        await studio.submit([one] * 7)
+
+
+async def test_an_hour_s_images_are_counted_by_object(tmp_path, generator, uploads, pool):
+    """Where a visitor may have two made in an hour, two objects of four sides are two."""
+    studio = Studio(scripted_settings(tmp_path / "data", images_per_hour=2), [generator], pool)
+    await studio.start()
+    batch = await studio.submit([cup(uploads, "back", "left", "right")] * 2, client="ann")
+    assert (await finished(studio, batch.id))["state"] == "done"
+    await studio.close()
+
+
+def named(*names: str) -> list[Picture]:
+    """Pictures of these names."""
+    return [Picture(Path(name), name) for name in names]
+
+
+def test_pictures_are_put_together_by_name_or_as_told():
+    """By their names or by numbers, also as JSON text; an object stands where its front stood."""
+    pictures = named("a.png", "cup_back.png", "cup_front.png", "b.png")
+    by_name = together(pictures, "by_name")
+    assert [(one.name, [other.name for other in one.sides.values()]) for one in by_name] == [
+        ("a.png", []), ("cup_front.png", ["cup_back.png"]), ("b.png", []),
+    ]  # fmt: skip
+    assert together(pictures, [{"back": 2, "front": 3}]) == by_name
+    assert together(pictures, '[{"front": 3, "back": 2}]') == by_name
+    assert [together(pictures, nothing) for nothing in (None, "", [])] == [pictures] * 3
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "by name", "[", '"front"', [{"front": 1, "top": 2}], [{"front": 1, "back": 9}], [{"front": 0, "back": 1}],
+        [{"front": 1, "back": 1}], [{"front": 1}, {"front": 1, "back": 2}], [["front", 1]], 7, {"front": 1},
+        [{"back": 1, "left": 2}], [{"front": "x"}], [None], '[{"front": 1e999}]', "[" * 100_000,
+    ],
+)  # fmt: skip
+def test_sides_told_wrongly_are_refused_with_an_example(told):
+    """Unknown sides, numbers out of range, a picture used twice, no front, and what is no list at all."""
+    with pytest.raises(OptionRefused) as caught:
+        together(named("a.png", "b.png"), told)
+    assert caught.value.code in ("sides_unreadable", "side_missing")
+    assert caught.value.hint
+
+
+FRONT, BACK, CAT, DOG = PATHS = ["u/cup_front.png", "u/cup_back.png", "u/cat.png", "u/dog.png"]
+TAKES = replace(ScriptedGenerator().spec, sides=SIDES)
+
+
+@pytest.mark.parametrize(
+    ("acts", "found"),
+    [
+        ([], [{"front": FRONT, "back": BACK}]),
+        ([("apart", [FRONT, BACK], "")], []),
+        ([("apart", [FRONT, BACK], ""), ("join", [BACK, FRONT], "")], [{"front": BACK, "back": FRONT}]),
+        ([("join", [CAT, DOG], "")], [{"front": CAT, "back": DOG}, {"front": FRONT, "back": BACK}]),
+        ([("join", [CAT, BACK], "")], [{"front": CAT, "back": BACK}]),
+        ([("side", [BACK], "left")], [{"front": FRONT, "left": BACK}]),
+        ([("side", [BACK], "front")], [{"front": BACK, "back": FRONT}]),
+        ([("side", [CAT], "left")], [{"front": FRONT, "back": BACK}]),
+        ([("side", [BACK], "top"), ("join", [CAT], ""), ("join", PATHS * 2, ""), ("burn", PATHS, "")],
+         [{"front": FRONT, "back": BACK}]),
+    ],
+)  # fmt: skip
+def test_a_person_s_decisions_come_before_the_names(acts, found):
+    """Joined, taken apart, turned to a side that another had; what makes no sense changes nothing."""
+    decided = NOTHING
+    for act, chosen, side in acts:
+        decided = decide(PATHS, decided, act, chosen, side, TAKES)
+    assert objects(PATHS, decided) == found
+
+
+def test_an_object_whose_front_is_taken_away_is_none_any_more():
+    """What is left of it stands alone, and what was decided of other pictures stays."""
+    decided = decide(PATHS, NOTHING, "join", [CAT, DOG], "", TAKES)
+    assert objects([FRONT, BACK, DOG], decided) == [{"front": FRONT, "back": BACK}]
+    assert objects([BACK, CAT, DOG], decided) == [{"front": CAT, "back": DOG}]
+
+
+def test_jobs_of_before_keep_their_price_and_have_one_picture(tmp_path):
+    """A database from before sides is brought over: each job has its batch's price, and no other side."""
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    engine = connect(url)
+    migrate(engine, "0003")
+    with engine.begin() as connection:
+        connection.execute(text(
+            "INSERT INTO batches (id, task_id, work_id, visitor, generator, options, cut_out, price, refusals, "
+            "sequence, pinned, correlation_id, created_at) "
+            "VALUES ('b', 't', 'w', '', 'x', '{}', 0, 300000, '[]', 0, 0, '', 1)"
+        ))  # fmt: skip
+        connection.execute(text(
+            "INSERT INTO jobs (id, batch_id, number, name, stem, state, attempt, press, key_mark, tries, sequence, "
+            "progress, message, created_at, pressed_at) "
+            "VALUES ('j', 'b', 1, 'a.png', 'a', 'new', 1, 1, '', 1, 0, 0, '', 1, 1)"
+        ))  # fmt: skip
+    engine.dispose()
+    store = Store(url)
+    batch = store.batch("b")
+    assert ([(job.price, job.sides) for job in batch.jobs], batch.estimate) == (
+        [(Decimal("0.3"), ())], Decimal("0.3"),
+    )  # fmt: skip
+    store.close()

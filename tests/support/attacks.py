@@ -1,0 +1,128 @@
+"""What attacks on the running app share: raw bytes, Gradio's functions by number, forged files."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import httpx
+
+from image2model.devtools.app_process import ADMIN_KEY
+from tests.support.browser import App
+
+PASSWORD = "the host's password"
+FRIEND = "https://shop.example"
+INSIDE = ("root:x:0", "SQLite format", "[project]", ADMIN_KEY, PASSWORD, "Traceback", "site-packages")
+"""What an answer to an attack must never hold."""
+
+
+def tells(answer: str) -> list[str]:
+    """What an answer holds that it must not."""
+    return [secret for secret in INSIDE if secret in answer]
+
+
+def connect(app: App) -> socket.socket:
+    """A connection to the app."""
+    return socket.create_connection(("127.0.0.1", int(app.url.rpartition(":")[2])), timeout=60)
+
+
+def raw(app: App, request: bytes) -> bytes:
+    """The first of the answer to bytes that no client would send."""
+    with connect(app) as connection:
+        connection.sendall(request)
+        return connection.recv(65536)
+
+
+def asked(app: App, target: str, *headers: str) -> tuple[int, str]:
+    """Status and text of a GET whose target is sent as it stands."""
+    lines = [f"GET {target} HTTP/1.1", *(headers or ("Host: 127.0.0.1",)), "Connection: close", "", ""]
+    answer = raw(app, "\r\n".join(lines).encode())
+    return int(answer.split()[1]), answer.decode(errors="replace")
+
+
+def stranger(app: App, number: int) -> httpx.Client:
+    """A visitor who comes from an address (127.0.0.x) whose word on where it is from nobody believes."""
+    transport = httpx.HTTPTransport(local_address=f"127.0.0.{number}")
+    return httpx.Client(base_url=app.url, timeout=120, transport=transport)
+
+
+def call(visitor: httpx.Client, name: str, *data: Any) -> str:
+    """All that comes of a call of a named endpoint."""
+    started = visitor.post(f"/gradio_api/call/{name}", json={"data": list(data)})
+    if started.status_code != 200:
+        return started.text
+    return visitor.get(f"/gradio_api/call/{name}/{started.json()['event_id']}").text
+
+
+def uploaded(visitor: httpx.Client, name: str, content: bytes) -> str:
+    """Where an upload was put."""
+    return str(visitor.post("/gradio_api/upload", files={"files": (name, content)}).json()[0])
+
+
+def file(path: object, **more: Any) -> dict[str, Any]:
+    """A file as a page sends it."""
+    return {"path": str(path), "meta": {"_type": "gradio.FileData"}, **more}
+
+
+class Functions:
+    """Every function of the page, private ones too, as its configuration tells them to everybody."""
+
+    def __init__(self, visitor: httpx.Client) -> None:
+        config = visitor.get("/config").json()
+        self._visitor = visitor
+        self.all: list[dict[str, Any]] = [one for one in config["dependencies"] if one["backend_fn"]]
+        self._components = {one["id"]: one for one in config["components"]}
+        self._inside: dict[int, set[int]] = {}
+        self._note(config["layout"])
+
+    def _note(self, node: Mapping[str, Any]) -> set[int]:
+        below = {node["id"], *(one for child in node.get("children") or [] for one in self._note(child))}
+        self._inside[node["id"]] = below
+        return below
+
+    def of(self, elem_id: str) -> list[dict[str, Any]]:
+        """Those that read, change or hang on the component of this id, on what lies in it, or on `<id>-…`."""
+        named = [
+            one["id"]
+            for one in self._components.values()
+            if f"{one['props'].get('elem_id')}-".startswith(f"{elem_id}-")
+        ]
+        parts = {part for one in named for part in self._inside.get(one, {one})}
+        return [one for one in self.all if parts & set(_touched(one))]
+
+    def data(self, function: Mapping[str, Any], values: Mapping[str, Any]) -> list[Any]:
+        """What the page would send: the components' own values, but these by elem_id or type."""
+        return [self._value(self._components[number], values) for number in function["inputs"]]
+
+    @staticmethod
+    def _value(component: Mapping[str, Any], values: Mapping[str, Any]) -> Any:
+        props = component["props"]
+        return values.get(str(props.get("elem_id")), values.get(component["type"], props.get("value")))
+
+    def answers(
+        self, function: Mapping[str, Any], values: Mapping[str, Any], event: Any = None, **headers: str
+    ) -> Iterator[str]:
+        """What comes of running it at once, through the queue, and by its name."""
+        data = self.data(function, values)
+        body = {"data": data, "fn_index": function["id"], "session_hash": "evil", "event_data": event}
+        yield self._visitor.post("/gradio_api/run/predict", json=body, headers=headers).text
+        joined = self._visitor.post("/gradio_api/queue/join", json=body, headers=headers)
+        yield joined.text
+        if joined.status_code == 200:
+            yield self._visitor.get("/gradio_api/queue/data", params={"session_hash": "evil"}).text
+        started = self._visitor.post(f"/gradio_api/call/{function['api_name']}", json={"data": data}, headers=headers)
+        yield started.text
+        if started.status_code == 200:
+            yield self._visitor.get(f"/gradio_api/call/{function['api_name']}/{started.json()['event_id']}").text
+
+
+def _touched(function: Mapping[str, Any]) -> list[int]:
+    targets = [number for number, _ in function["targets"] if number is not None]
+    return [*function["inputs"], *function["outputs"], *targets]
+
+
+def lines(answer: str) -> list[Any]:
+    """The JSON of each event of a stream."""
+    return [json.loads(line.removeprefix("data: ")) for line in answer.splitlines() if line.startswith("data: ")]

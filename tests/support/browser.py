@@ -1,0 +1,114 @@
+"""The real app in a process of its own, and headless Chromium to use it with."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from playwright.async_api import BrowserContext, Locator, Page, expect
+
+from image2model.devtools.app_process import ADMIN_KEY, AppProcess
+from tests.support import leaks
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = {
+    "executable_path": shutil.which("chromium") or shutil.which("google-chrome"),
+    "args": [
+        "--headless", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-quic",
+        "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    ],
+}  # fmt: skip
+SLOW = 120_000
+"""Milliseconds after which something on the page counts as not happening, on a busy machine."""
+
+expect.set_options(timeout=SLOW)
+
+
+class App(AppProcess):
+    """The app in a process of its own; no log may tell its keys."""
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        super().__init__(folder, **environment)
+        leaks.use_settings(self.environment)
+        leaks.watch(self.log, self.data / "logs")
+
+
+class Watch:
+    """Notes what must not happen on a page: requests to other hosts, uncaught errors, dialogs nobody asked for."""
+
+    def __init__(self, context: BrowserContext, host: str) -> None:
+        self.wrongs: list[str] = []
+        self._host = host
+        context.on("request", lambda request: self._look(request.url))
+        context.on("weberror", lambda error: self.wrongs.append(f"uncaught: {error.error}"))
+
+    def _look(self, url: str) -> None:
+        if not url.startswith((self._host, "data:", "blob:")):
+            self.wrongs.append(f"request to {url}")
+
+
+async def opened(page: Page, address: str) -> Page:
+    """The page at this address, ready to be used."""
+    await page.goto(address)
+    await expect(page.locator("#generate")).to_be_visible()
+    return page
+
+
+async def drop(page: Page, *files: Path | Mapping[str, Any]) -> None:
+    """Give files to the page as the file dialog does; return when the page counts them."""
+    chooser = page.locator("#images input[type=file]").first
+    given: Any = [dict(file) if isinstance(file, Mapping) else str(file) for file in files]
+    await chooser.set_input_files(given)
+    await expect(page.locator("#generate")).to_contain_text("Make", timeout=SLOW)
+
+
+async def sign_in(page: Page, key: str = ADMIN_KEY) -> None:
+    """Enter a key in the Admin tab, no sooner than a person can: as Gradio shows a box it may empty it once more."""
+    await page.get_by_role("tab", name="Admin").click()
+    await expect(page.locator("#admin-key input")).to_be_visible()
+    await page.wait_for_timeout(500)
+    await page.locator("#admin-key input").fill(key)
+    await page.click("#admin-enter")
+
+
+async def settled(page: Page) -> Locator:
+    """The board, when its batch is finished."""
+    board = page.locator("#board .board[data-batch]:not([data-state=working])")
+    await expect(board).to_be_visible()
+    return board
+
+
+async def states(page: Page) -> dict[str, str]:
+    """The state of each picture on the board, by its name."""
+    return dict(
+        await page.locator(".job-card").evaluate_all("cards => cards.map(c => [c.dataset.name, c.dataset.state])")
+    )
+
+
+async def drawn(page: Page) -> np.ndarray:
+    """The viewer's pixels (rows × columns × RGB), once the same picture with something on it has come twice."""
+    canvas = page.locator("#viewer canvas")
+    await expect(canvas).to_be_visible()
+    last = None
+    for _ in range(120):
+        pixels = np.asarray(Image.open(BytesIO(await canvas.screenshot())).convert("RGB"), int)
+        if share_drawn(pixels) > 0.02 and last is not None and np.array_equal(pixels, last):
+            return pixels
+        last = pixels
+        await page.wait_for_timeout(250)
+    raise AssertionError(f"the viewer shows nothing: {share_drawn(pixels):.1%} of it differs from its background")
+
+
+def share_drawn(pixels: np.ndarray) -> float:
+    """How much of a picture (0 to 1) differs clearly from the colour of its lower left corner."""
+    return float((np.abs(pixels - pixels[-8, 8]).max(axis=2) > 30).mean())
+
+
+async def overflow(page: Page) -> int:
+    """By how many pixels the page is wider than its window."""
+    return int(await page.evaluate("document.scrollingElement.scrollWidth - innerWidth"))

@@ -1,0 +1,98 @@
+"""What the tests of fal's generators share: a picture, a generator on the stand-in, one job from start to end."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from image2model.devtools.fal_stand_in import KEY
+from image2model.errors import GenerationFailed
+from image2model.generators.base import Event, Side, Submitted, Task
+from image2model.generators.fal import FalAccount, FalGenerator, FalHosts, Patience
+from image2model.generators.fal.catalogue import FAL_MODELS
+from tests.support.fal_server import FalServer
+
+MODELS = {model.spec.id: model for model in FAL_MODELS}
+
+
+QUICK = Patience(submit=0.5, answer=0.5, upload=2.0, cancel=0.5, chunk=0.3, download=2.0, pause=0.01)
+"""For tests: hardly any waiting."""
+
+
+def at_once(elapsed: float, expected: float, _crowd: int) -> float:
+    """A polling policy for tests: hardly any waiting."""
+    return 0.01
+
+
+def generator(server: FalServer, model: str = "tripo-v2.5", *, key: str = KEY, **hosts: Any) -> FalGenerator:
+    """One model of the catalogue on the stand-in; `hosts` replaces single hosts."""
+    where = FalHosts.at(server.url)
+    where = FalHosts(**{name: hosts.get(name, getattr(where, name)) for name in FalHosts.__slots__})
+    return FalGenerator(MODELS[model], FalAccount(key, where, QUICK), at_once)
+
+
+def task(
+    folder: Path,
+    generator: FalGenerator,
+    options: dict[str, Any] | None = None,
+    faces: int | None = None,
+    remote: Mapping[str, Any] | None = None,
+    colour: str = "teal",
+    sides: Sequence[Side] = (),
+) -> Task:
+    """A task for a small picture of one colour, and sides each of another, in a folder of its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    image = folder / "input.png"
+    Image.new("RGBA", (32, 24), colour).save(image)
+    others = {side: folder / f"{side}.png" for side in sides}
+    for number, path in enumerate(others.values(), 1):
+        Image.new("RGBA", (32, 24), (40 * number, 0, 0)).save(path)
+    return Task(image, folder, generator.spec.check(options, faces), remote, others)
+
+
+async def run(generator: FalGenerator, task: Task) -> list[Event]:
+    """All events of one job; the connections are closed whatever happens."""
+    try:
+        return [event async for event in generator.run(task)]
+    finally:
+        await generator.close()
+
+
+async def submitted(generator: FalGenerator, task: Task) -> Mapping[str, Any]:
+    """What finds a job again that was submitted and then left alone."""
+    async with aclosing(generator.run(task)) as events:
+        async for event in events:
+            if isinstance(event, Submitted):
+                return event.remote
+    raise AssertionError("nothing was submitted")
+
+
+async def failure(generator: FalGenerator, task: Task) -> GenerationFailed:
+    """How one job fails; no sentence may tell the key or an address."""
+    with pytest.raises(GenerationFailed) as caught:
+        await run(generator, task)
+    told = str(caught.value)
+    assert told
+    assert KEY not in told
+    assert "http" not in told
+    return caught.value
+
+
+def names(folder: Path) -> list[str]:
+    """What lies in a folder."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+def gltf(path: Path) -> dict[str, Any]:
+    """The JSON chunk of a GLB."""
+    data = path.read_bytes()
+    (length,) = struct.unpack_from("<I", data, 12)
+    document: dict[str, Any] = json.loads(data[20 : 20 + length])
+    return document

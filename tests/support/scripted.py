@@ -1,0 +1,57 @@
+"""A generator whose doings are written down beforehand, and a studio for it: for tests of all around generators."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+from PIL import Image
+
+from image2model.devtools import scripted_generator
+from image2model.services import Picture, Studio
+from image2model.settings import Settings
+from tests.support import leaks
+
+
+class ScriptedGenerator(scripted_generator.ScriptedGenerator):
+    """The scripted generator; a visitor's key that it is given is looked for in every log."""
+
+    def with_key(self, key: str) -> Self:
+        """The same script on another key."""
+        leaks.use(key)
+        return super().with_key(key)
+
+
+def picture(folder: Path, name: str, colour: str = "red") -> Picture:
+    """A small picture in a file of its own."""
+    path = folder / f"{len(list(folder.iterdir()))}.upload"
+    data = io.BytesIO()
+    Image.new("RGB", (64, 48), colour).save(data, "PNG")
+    path.write_bytes(data.getvalue())
+    return Picture(path, name)
+
+
+def scripted_settings(data: Path, **more: Any) -> Settings:
+    """Settings for the scripted generator, which never wait before a new try."""
+    return Settings(
+        **{"data_dir": data, "generator": "scripted", "workers": 1, "retry_pace": 0, **more}, _env_file=None
+    )
+
+
+async def finished(studio: Studio, batch_id: str) -> dict:
+    """The last view of a batch."""
+    async with asyncio.timeout(60):
+        views = [view async for view in studio.watch(batch_id)]
+    return views[-1]
+
+
+async def view_when(studio: Studio, batch_id: str, is_so: Callable[[dict], object]) -> dict:
+    """The first view of a batch of which something is so."""
+    async with asyncio.timeout(30):
+        async for view in studio.watch(batch_id):
+            if is_so(view):
+                return view
+    raise AssertionError("the batch ended before that")

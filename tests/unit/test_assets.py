@@ -1,0 +1,363 @@
+"""Facts and thumbnails of meshes."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trimesh
+from PIL import Image
+
+from image2model.atomic_files import write_whole
+from image2model.devtools.sample_meshes import bumpy_ball
+from image2model.mesh.facts import facts
+from image2model.mesh.render.thumbnail import thumbnail
+from image2model.mesh.report import report
+from image2model.process_pool import Workers
+from tests.support import meshes
+from tests.support.pictures import decoded, encoded, photo
+
+RED, BLUE = (220, 30, 30, 255), (30, 40, 220, 255)
+
+
+@pytest.fixture
+def saved(tmp_path: Path):
+    """Write bytes, or what trimesh can export, as a GLB."""
+
+    def save(mesh, **options) -> Path:
+        path = tmp_path / "mesh.glb"
+        path.write_bytes(mesh if isinstance(mesh, bytes) else mesh.export(file_type="glb", **options))
+        return path
+
+    return save
+
+
+def seen(path: Path) -> np.ndarray:
+    """The thumbnail's pixels at 320 a side, (rows, columns, RGBA)."""
+    return np.asarray(decoded(thumbnail(path, 320)).convert("RGBA")).astype(int)
+
+
+def coloured(mesh: trimesh.Trimesh, colour) -> trimesh.Trimesh:
+    """The mesh with one colour on all its vertices."""
+    mesh.visual.vertex_colors = colour
+    return mesh
+
+
+def test_a_closed_mesh_is_called_closed_across_its_seams(saved):
+    """Vertices repeated along a texture's seams are one when closedness is judged."""
+    found = facts(saved(meshes.textured_box(photo(64, 32))))
+    assert (found.faces, found.vertices, found.parts, found.watertight, found.holes) == (12, 36, 1, True, 0)
+    assert (found.materials, found.textures, found.dimensions) == (1, ((64, 32),), (1, 1, 1))
+    assert found.warnings == ()
+
+
+@pytest.mark.parametrize("noise", [1e-8, 5e-8])
+def test_vertices_that_lie_next_to_each_other_are_one(saved, noise):
+    """A ball whose faces share no vertex is closed, though their corners are some hundred-millionths of it apart."""
+    ball = trimesh.creation.icosphere(4)
+    ball.unmerge_vertices()
+    ball.vertices += np.random.default_rng(0).normal(0, 2 * noise, ball.vertices.shape)
+    found = facts(saved(ball))
+    assert (found.watertight, found.holes, found.parts, found.warnings) == (True, 0, 1, ())
+
+
+@pytest.mark.parametrize(
+    "mesh",
+    [
+        trimesh.creation.icosphere(3),
+        trimesh.creation.torus(1, 0.3),
+        trimesh.creation.box((1, 200, 0.01)),
+        meshes.bowl(),
+        meshes.two_pieces(),
+        bumpy_ball(40, photo()),
+    ],
+    ids=["sphere", "torus", "plank", "bowl", "two pieces", "ball with a seam"],
+)
+def test_facts_agree_with_trimesh(saved, mesh):
+    """Closedness, pieces and size are what trimesh finds, by other ways, on the same mesh."""
+    found = facts(saved(mesh))
+    welded = trimesh.Trimesh(mesh.vertices, mesh.faces)
+    assert (found.watertight, found.parts) == (welded.is_watertight, welded.body_count)
+    assert found.dimensions == pytest.approx(mesh.extents, abs=1e-5)
+    if welded.is_watertight:
+        assert found.volume == pytest.approx(welded.volume, rel=1e-4)
+        assert found.genus == welded.body_count - welded.euler_number // 2
+    else:
+        assert (found.volume, found.genus) == (None, None)
+
+
+def test_a_mirroring_node_turns_no_face_inside_out(saved):
+    """A node with a negative scale keeps the outer sides out, as glTF says."""
+    mirrored = trimesh.Scene()
+    mirrored.add_geometry(trimesh.creation.box(), transform=np.diag([-1, 1, 1, 1]))
+    assert facts(saved(mirrored)).warnings == ()
+
+
+def test_holes_are_counted_and_told(saved):
+    """A tube has two holes, and the warning says so in words."""
+    found = facts(saved(meshes.tube()))
+    assert (found.watertight, found.holes) == (False, 2)
+    assert "2 holes" in found.warnings[0]
+
+
+def test_edges_of_three_faces_are_told(saved):
+    """Three faces on one edge are not closed, though no edge is open on its own account there."""
+    points = [[0, 0, 0], [0, 1, 0], [1, 0, 0], [-1, 0, 0], [0, 0, 1]]
+    found = facts(saved(trimesh.Trimesh(points, [[0, 1, 2], [0, 1, 3], [0, 1, 4]], process=False)))
+    assert found.nonmanifold_edges == 1
+    assert not found.watertight
+
+
+def test_faces_turned_inside_out_are_told(saved):
+    """One face that looks the other way is a warning."""
+    box = trimesh.creation.box()
+    box.faces[0] = box.faces[0][::-1]
+    found = facts(saved(box))
+    assert found.watertight
+    assert any("inside out" in warning for warning in found.warnings)
+
+
+def test_a_flat_mesh_is_told(saved):
+    """A single triangle has no thickness."""
+    assert any("flat" in warning for warning in facts(saved(meshes.triangle())).warnings)
+
+
+MORPHING = {"primitives": [{"attributes": {"POSITION": 0}, "targets": [{"POSITION": 0}]}]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"animations": [{"channels": [], "samplers": []}]}, "animation"),
+        ({"skins": [{"joints": [0]}]}, "skeleton"),
+        ({"meshes": [MORPHING]}, "morph targets"),
+        ({"meshes": [meshes.TRIANGLE["meshes"][0], MORPHING, 5, {"primitives": 3}]}, "morph targets"),
+        ({"extensionsUsed": ["EXT_mesh_gpu_instancing"]}, "only once"),
+        ({"extensionsRequired": ["EXT_mesh_gpu_instancing"]}, "only once"),
+        ({"extensionsRequired": ["ACME_clouds", 7, "KHR_mesh_quantization"]}, "It needs 7, ACME_clouds, unknown"),
+    ],
+)
+def test_what_is_left_out_is_told(saved, changes, word):
+    """Animations, skeletons, morph targets, instances and unknown extensions are each told, and nothing else is."""
+    warnings = [one for one in facts(saved(meshes.triangle(**changes))).warnings if "flat" not in one]
+    assert [word in warning for warning in warnings[1:]] == [True]
+    assert "not closed" in warnings[0]
+
+
+def test_nodes_place_and_repeat_meshes(saved):
+    """Facts count what is drawn: each placing of a mesh, where and as large as its nodes say."""
+    scene = trimesh.Scene()
+    box = trimesh.creation.box()
+    for x in (0, 4):
+        move = trimesh.transformations.translation_matrix([x, 0, 0]) @ np.diag([1, 2, 1, 1])
+        scene.add_geometry(box, geom_name="box", transform=move)
+    found = facts(saved(scene))
+    assert (found.faces, found.parts, found.dimensions) == (24, 2, (5, 2, 1))
+
+
+def test_rotated_nodes_turn_their_mesh(saved):
+    """A node's quaternion is glTF's x, y, z, w: a quarter turn about z lays the triangle's x along y."""
+    half = float(np.sqrt(0.5))
+    nodes = [{"mesh": 0, "rotation": [0, 0, half, half], "scale": [3, 1, 1]}]
+    assert facts(saved(meshes.triangle(nodes=nodes))).dimensions == pytest.approx((1, 3, 0))
+
+
+def test_facts_are_json(saved):
+    """The facts go through JSON unchanged."""
+    found = facts(saved(meshes.textured_box(photo()))).to_dict()
+    assert json.loads(json.dumps(found)) == found
+    assert found["textures"] == [[64, 48]]
+
+
+@pytest.mark.parametrize("mesh", [trimesh.creation.icosphere(1), trimesh.creation.icosphere(5)], ids=["80", "20k"])
+def test_every_mesh_fills_the_frame_alike(saved, mesh):
+    """The background is transparent, the mesh in the middle, with the same margin whatever its size and place."""
+    mesh.apply_scale(500).apply_translation([1000, -30, 7])
+    alpha = seen(saved(mesh))[..., 3]
+    assert alpha.shape == (320, 320)
+    rows, columns = np.flatnonzero(alpha.max(axis=1)), np.flatnonzero(alpha.max(axis=0))
+    assert max(np.ptp(rows), np.ptp(columns)) == pytest.approx(320 * 0.88, abs=2)
+    assert (rows[0] + rows[-1]) / 2 == pytest.approx(159.5, abs=1)
+    assert (columns[0] + columns[-1]) / 2 == pytest.approx(159.5, abs=1)
+    assert (alpha[100:220, 100:220] == 255).all()
+
+
+def test_edges_are_smooth(saved):
+    """Some pixels at the outline are half transparent."""
+    alpha = seen(saved(trimesh.creation.icosphere(3)))[..., 3]
+    assert ((alpha > 30) & (alpha < 225)).sum() > 200
+
+
+def test_nearer_parts_hide_farther_ones(saved):
+    """Of two boxes one behind the other (front is +Z) the front one is seen, in whatever order they come."""
+    front = coloured(trimesh.creation.box((1, 1, 0.1)).apply_translation([0, 0, 0.2]), RED)
+    back = coloured(trimesh.creation.box((1, 1, 0.1)), BLUE)
+    for pair in ([front, back], [back, front]):
+        pixels = seen(saved(trimesh.Scene(pair)))
+        red, blue = (pixels[..., 0] > pixels[..., 2] + 60), (pixels[..., 2] > pixels[..., 0] + 60)
+        assert red.sum() > 3 * blue.sum() > 0
+
+
+def test_light_comes_from_above(saved):
+    """A grey ball is brighter on top than below, so that shape shows."""
+    pixels = seen(saved(coloured(trimesh.creation.icosphere(4), (150, 150, 150, 255))))
+    assert pixels[60, 140, 0] > pixels[260, 180, 0] + 60
+
+
+@pytest.mark.parametrize("wrap", ["colour", "texture", "vertices"])
+def test_each_way_to_colour_a_mesh_shows(saved, wrap):
+    """Base colour factor, texture and vertex colours all colour the thumbnail."""
+    if wrap == "texture":
+        box = meshes.textured_box(Image.new("RGB", (8, 8), RED[:3]))
+    elif wrap == "colour":
+        box = meshes.textured_box(Image.new("RGB", (8, 8), "white"), baseColorFactor=RED)
+    else:
+        box = coloured(trimesh.creation.box(), RED)
+    red, green, _, alpha = seen(saved(box))[160, 160]
+    assert alpha == 255
+    assert red > 2 * green
+
+
+def test_texture_is_the_right_way_up(saved):
+    """The upper half of the picture is at the top of a quad whose v grows downwards, as glTF has it."""
+    picture = Image.new("RGB", (64, 64), BLUE[:3])
+    picture.paste(RED[:3], (0, 0, 64, 32))
+    quad = trimesh.Trimesh([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], [[0, 1, 2], [0, 2, 3]], process=False)
+    material = trimesh.visual.material.PBRMaterial(baseColorTexture=picture)
+    quad.visual = trimesh.visual.TextureVisuals(uv=[[0, 0], [1, 0], [1, 1], [0, 1]], material=material)
+    pixels = seen(saved(quad))
+    assert pixels[90, 160, 0] > pixels[90, 160, 2]
+    assert pixels[230, 160, 2] > pixels[230, 160, 0]
+
+
+def test_masked_texture_is_cut_out(saved):
+    """Where a masked material's texture is transparent, so is the thumbnail."""
+    clear = Image.new("RGBA", (8, 8), (255, 0, 0, 0))
+    assert seen(saved(meshes.textured_box(clear, alphaMode="MASK")))[..., 3].max() == 0
+
+
+def test_a_material_may_be_drawn_without_light(saved):
+    """An unlit material keeps its colour on every side."""
+    plain = [{"pbrMetallicRoughness": {"baseColorFactor": [0, 1, 0, 1]}, "extensions": {"KHR_materials_unlit": {}}}]
+    pixels = seen(
+        saved(
+            meshes.triangle(materials=plain, meshes=[{"primitives": [{"attributes": {"POSITION": 0}, "material": 0}]}])
+        )
+    )
+    inside = pixels[pixels[..., 3] == 255]
+    assert np.abs(inside[:, :3] - (0, 255, 0)).mean() < 4
+
+
+def test_what_shines_by_itself_is_drawn_shining(saved):
+    """A black surface that gives green light is green."""
+    lamp = {"pbrMetallicRoughness": {"baseColorFactor": [0, 0, 0, 1]}, "emissiveFactor": [0, 1, 0]}
+    pixels = seen(
+        saved(
+            meshes.triangle(materials=[lamp], meshes=[{"primitives": [{"attributes": {"POSITION": 0}, "material": 0}]}])
+        )
+    )
+    red, green, blue = pixels[pixels[..., 3] == 255][:, :3].mean(axis=0)
+    assert green > 240 > 60 > max(red, blue)
+
+
+@pytest.mark.parametrize("shade", [0, 255])
+def test_black_and_white_balls_show_their_shape(saved, shade):
+    """Neither the light nor the dark side of a mesh is all one colour, whatever its own colour."""
+    ball = trimesh.creation.icosphere(4)
+    ball.visual.vertex_colors = [shade, shade, shade, 255]
+    pixels = seen(saved(ball))
+    inside = pixels[pixels[..., 3] == 255][:, 1].astype(int)
+    _, counts = np.unique(inside, return_counts=True)
+    assert counts.max() < 0.25 * len(inside)
+    assert np.ptp(inside) > 15
+
+
+def test_hostile_lists_are_told_in_part(saved):
+    """A file that claims a million textures and extensions has facts of a bearable size."""
+    many = meshes.triangle(images=[{}] * 100_000, extensionsUsed=["X" * 1_000_000] * 3 + ["Y"] * 100_000)
+    assert len(json.dumps(facts(saved(many)).to_dict())) < 20_000
+
+
+def test_report_writes_the_thumbnail_and_returns_the_facts(saved, tmp_path):
+    """One call gives both; nothing but whole files is left behind."""
+    path = saved(meshes.textured_box(photo()))
+    found = report(path, tmp_path / "thumbnail.webp")
+    assert found == facts(path).to_dict()
+    assert decoded((tmp_path / "thumbnail.webp").read_bytes()).size == (256, 256)
+    assert {file.name for file in tmp_path.iterdir()} == {"mesh.glb", "thumbnail.webp"}
+
+
+async def test_report_runs_in_a_worker(saved, tmp_path):
+    """A worker process makes the report, and a refusal comes back as itself."""
+    workers = Workers(1)
+    try:
+        found = await workers.run(report, saved(trimesh.creation.box()), tmp_path / "thumbnail.webp")
+    finally:
+        workers.close()
+    assert found["watertight"]
+    assert (tmp_path / "thumbnail.webp").exists()
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path):
+    """When the last step fails, no half file stays and the old content is as it was."""
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "file").touch()
+    with pytest.raises(OSError, match="taken"):
+        write_whole(tmp_path / "taken", b"data")
+    assert [file.name for file in tmp_path.iterdir()] == ["taken"]
+
+
+def test_files_are_replaced_whole(tmp_path):
+    """The second content replaces the first."""
+    for data in (b"first", b"second, longer"):
+        write_whole(tmp_path / "file", data)
+    assert (tmp_path / "file").read_bytes() == b"second, longer"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def quad(uvs, **texture) -> bytes:
+    """A square of 1 × 1 whose texture is red on the left, blue on the right; `texture` is added to its texture info."""
+    picture = Image.new("RGB", (64, 64), BLUE[:3])
+    picture.paste(RED[:3], (0, 0, 32, 64))
+    points = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0]], "<f4").tobytes()
+    corners = np.array(uvs, "<f4").tobytes()
+    uri = "data:image/png;base64," + base64.b64encode(encoded(picture)).decode()
+    view, accessor = meshes.TRIANGLE["bufferViews"][0], meshes.TRIANGLE["accessors"][0]
+    document = {
+        **meshes.TRIANGLE,
+        "meshes": [{"primitives": [{"attributes": {"POSITION": 0, "TEXCOORD_0": 1}, "mode": 5, "material": 0}]}],
+        "accessors": [{**accessor, "count": 4}, {**accessor, "bufferView": 1, "count": 4, "type": "VEC2"}],
+        "bufferViews": [{**view, "byteLength": 48}, {**view, "byteOffset": 48, "byteLength": 32}],
+        "materials": [{"pbrMetallicRoughness": {"baseColorTexture": {"index": 0, **texture}}}],
+        "textures": [{"source": 0, "sampler": 0}],
+        "samplers": [{"wrapS": 10497, "wrapT": 33071}],
+        "images": [{"uri": uri}],
+    }
+    return meshes.glb(document, points + corners)
+
+
+@pytest.mark.parametrize(
+    ("uvs", "texture", "colours"),
+    [
+        ([[0, 1], [1, 1], [0, 0], [1, 0]], {}, "rb"),
+        ([[1, 1], [2, 1], [1, 0], [2, 0]], {}, "rb"),
+        ([[-0.5, 1], [0.5, 1], [-0.5, 0], [0.5, 0]], {}, "br"),
+        ([[0, 9], [1, 9], [0, 5], [1, 5]], {}, "rb"),
+        ([[0, 1], [1, 1], [0, 0], [1, 0]], {"extensions": {"KHR_texture_transform": {"offset": [0.5, 0]}}}, "br"),
+        ([[0, 1], [2, 1], [0, 0], [2, 0]], {"extensions": {"KHR_texture_transform": {"scale": [0.5, 1]}}}, "rb"),
+        (
+            [[0, 1], [1, 1], [0, 0], [1, 0]],
+            {"texCoord": 1, "extensions": {"KHR_texture_transform": {"texCoord": 0}}},
+            "rb",
+        ),
+    ],
+    ids=["plain", "repeated", "shifted", "clamped", "offset", "scaled", "another set"],
+)
+def test_texture_coordinates_wrap_and_move(saved, uvs, texture, colours):
+    """Coordinates beyond the texture repeat or clamp as the sampler says, and texture transforms are applied."""
+    pixels = seen(saved(quad(uvs, **texture)))
+    left, right = pixels[160, 90], pixels[160, 230]
+    assert "".join("r" if pixel[0] > pixel[2] else "b" for pixel in (left, right)) == colours

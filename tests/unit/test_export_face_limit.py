@@ -1,0 +1,65 @@
+"""Exports with fewer faces: the texture stays in its place, and what was closed stays closed."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+import trimesh
+
+from image2model.devtools.sample_meshes import bumpy_ball
+from image2model.mesh.export import geometry
+from image2model.mesh.facts import facts
+from tests.support.exporting import sample
+from tests.support.pictures import photo
+from tests.support.samples import ten
+
+
+def test_a_face_limit_is_kept_with_the_texture_in_its_place(made):
+    """Thinning keeps shape and texture coordinates: a point of the surface shows the same texel before and after."""
+    data = sample("ball with a seam")
+    found, path = made(data, "glb", face_limit=400)
+    assert found["faces"] <= 400 < found["faces_before"]
+    before = trimesh.load(io.BytesIO(data), file_type="glb", force="mesh", process=False)
+    after = trimesh.load(path, force="mesh", process=False)
+    known = {tuple(row) for row in np.hstack([before.vertices, before.visual.uv]).astype(np.float32).round(5)}
+    assert {tuple(row) for row in np.hstack([after.vertices, after.visual.uv]).astype(np.float32).round(5)} <= known
+    assert after.volume == pytest.approx(before.volume, rel=0.05)
+
+
+def test_a_face_limit_is_kept_where_a_texture_is_repeated_many_times(made):
+    """Texture coordinates that reach far, or are whole numbers, count for no more than others when faces are chosen."""
+    ball = bumpy_ball(60, photo(64, 64))
+    ball.visual.uv *= 4095
+    found, _ = made(ball.export(file_type="glb"), "glb", face_limit=200)
+    assert found["faces"] <= 200
+    assert found["notes"] == []
+
+
+@pytest.mark.parametrize(("limit", "lost"), [(100, 0.5), (300, 0.2)])
+def test_a_small_face_limit_is_kept_whatever_the_normals(made, limit, lost):
+    """Where texture and shading leave no face to spare they count less, and the shape is kept."""
+    found, path = made(ten("Khronos's duck"), "glb", face_limit=limit)
+    assert (found["faces"] <= limit, found["closed"], found["notes"]) == (True, True, [])
+    assert facts(path).volume == pytest.approx(1.196, rel=lost)
+
+
+@pytest.mark.parametrize("limit", [100, 1000, 5000])
+@pytest.mark.parametrize("name", ["the local engine's", "large ball with a seam"])
+@pytest.mark.parametrize("form", ["glb", "stl"])
+def test_a_closed_mesh_stays_closed_under_a_face_limit(made, name, form, limit):
+    """What was closed is closed with fewer faces too, with its texture, and nothing is told."""
+    found, path = made(sample(name), form, face_limit=limit)
+    assert found["closed"]
+    assert found["notes"] == []
+    assert limit * 0.9 < found["faces"] <= limit
+    assert form == "stl" or (facts(path).watertight and facts(path).textures)
+
+
+def test_a_face_limit_that_opens_a_mesh_is_told(made, monkeypatch):
+    """Where no way to thin leaves a closed mesh closed, a note says so."""
+    monkeypatch.setattr(geometry, "_is_closed", lambda scene, faces: False)
+    found, _ = made(sample("large ball with a seam"), "glb", face_limit=1000)
+    assert not found["closed"]
+    assert found["notes"] == ["With so few faces its surface is no longer closed: take more for printing."]

@@ -1,0 +1,167 @@
+"""What exports look like: textures and where they lie, tints, holes, colours of vertices."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+import zipfile
+from typing import Any
+
+import numpy as np
+import pytest
+import trimesh
+from PIL import Image
+
+from image2model.mesh.facts import facts
+from image2model.mesh.gltf.reader import Glb
+from tests.support import meshes
+from tests.support.exporting import inside, model_3mf, sample
+from tests.support.pictures import photo
+
+
+@pytest.mark.parametrize("form", ["obj", "ply", "3mf", "glb"])
+@pytest.mark.parametrize(
+    "look", [None, {"metallicFactor": "x"}, {"baseColorFactor": [1, 2]}, {"baseColorTexture": 3}], ids=str
+)
+def test_a_material_that_makes_no_sense_spoils_no_export(made, form, look):
+    """What a material says against glTF's rules counts as not said."""
+    data = meshes.edited(meshes.textured_box(photo(8, 8)), lambda json: json["materials"][0].update(
+        pbrMetallicRoughness=look, extensions="none", alphaMode="MASK", alphaCutoff="half", emissiveFactor=7
+    ))  # fmt: skip
+    assert made(data, form, **({"face_limit": 8} if form == "glb" else {}))[0]["faces"] > 0
+
+
+@pytest.mark.parametrize("packing", ["none", "meshopt", "draco"])
+def test_a_second_set_of_texture_coordinates_is_kept(made, packing):
+    """A material that uses the second set finds it in every packing."""
+    data = meshes.edited(meshes.textured_box(photo(8, 8)), meshes.second_places)
+    (surface,) = Glb(made(data, "glb", size=2, packing=packing)[1]).scene().surfaces
+    assert {"TEXCOORD_0", "TEXCOORD_1"} <= set(surface.attributes)
+
+
+def test_textures_stay_the_bytes_they_were(made):
+    """A JPEG stays the same JPEG in GLB and OBJ."""
+    data = sample("the local engine's")
+    glb, archive = made(data, "glb", face_limit=2000)[1], made(data, "obj")[1]
+    original = Glb(glb.parent.parent / "model.glb").image(0)
+    assert Glb(glb).image(0) == original
+    with zipfile.ZipFile(archive) as files:
+        assert files.read("thing-0.jpg") == original
+        assert "map_Kd thing-0.jpg" in files.read("thing.mtl").decode()
+
+
+def test_a_ply_has_the_texture_s_colours(made):
+    """What the texture shows at a vertex is the vertex's colour."""
+    data = meshes.textured_box(Image.new("RGB", (8, 8), (200, 40, 10))).export(file_type="glb")
+    colours = trimesh.load(made(data, "ply")[1], process=False).visual.vertex_colors
+    assert np.abs(colours[:, :3].astype(int) - (200, 40, 10)).max() <= 2
+
+
+def test_a_3mf_has_the_colours_of_vertices(made):
+    """Each vertex has its own colour, in sRGB."""
+    model, mesh = model_3mf(made(sample("coloured vertices"), "3mf")[1])
+    group = model.GetColorGroupByID(mesh.GetTriangleProperties(0).ResourceID)
+    seen = [(one.Red, one.Green, one.Blue) for one in map(group.GetColor, group.GetAllPropertyIDs())]
+    before = trimesh.load(io.BytesIO(sample("coloured vertices")), file_type="glb", force="mesh", process=False)
+    linear = before.visual.vertex_colors[:, :3] / 255
+    srgb = np.where(linear < 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055) * 255
+    assert np.array(seen) == pytest.approx(srgb, abs=1.5)
+
+
+def looking(**changes: Any) -> bytes:
+    """A textured box whose material is changed so."""
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (8, 8, 4), np.uint8))
+    return meshes.edited(meshes.textured_box(picture), lambda json: json["materials"][0].update(changes))
+
+
+MOVED = {"index": 0, "extensions": {"KHR_texture_transform": {"offset": [0.5, 0.25], "scale": [0.25, 0.5]}}}
+
+
+def test_a_moved_texture_lies_where_it_was_moved(made):
+    """KHR_texture_transform, which other formats do not have, is in the coordinates of OBJ, 3MF and USDZ."""
+    data = looking(pbrMetallicRoughness={"baseColorTexture": MOVED})
+    uv = Glb(made(data, "glb", size=1)[1]).scene().surfaces[0].attributes["TEXCOORD_0"] * (0.25, 0.5) + (0.5, 0.25)
+    wanted_places = np.column_stack([uv[:, 0], 1 - uv[:, 1]])
+    lines = [line.split()[1:] for line in inside(made(data, "obj")[1], "thing.obj").splitlines() if line[:2] == "vt"]
+    assert np.array(lines, float) == pytest.approx(wanted_places, abs=1e-5)
+    model, _ = model_3mf(made(data, "3mf")[1])
+    assert model.GetTexture2DGroups().MoveNext()
+    places = re.findall(r'tex2coord u="(.+?)" v="(.+?)"', inside(made(data, "3mf")[1], "3D/3dmodel.model"))
+    assert np.array(places, float) == pytest.approx(wanted_places, abs=1e-5)
+    (text,) = re.findall(r"primvars:st = \[(.+?)\] \(\n", inside(made(data, "usdz")[1], "model.usda"))
+    assert np.array(re.findall(r"\((.+?), (.+?)\)", text), float) == pytest.approx(wanted_places, abs=1e-5)
+
+
+def test_a_tint_over_a_texture_is_kept(made):
+    """A red factor over the texture stays: as a colour in OBJ, a scale in USDZ, in the picture itself in 3MF."""
+    data = looking(pbrMetallicRoughness={"baseColorTexture": {"index": 0}, "baseColorFactor": [1, 0, 0, 1]})
+    assert "Kd 1 0 0" in inside(made(data, "obj")[1], "thing.mtl")
+    assert "inputs:scale = (1, 0, 0, 1)" in inside(made(data, "usdz")[1], "model.usda")
+    with zipfile.ZipFile(made(data, "3mf")[1]) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith(".png")]
+        picture = np.asarray(Image.open(io.BytesIO(archive.read(name))))
+    assert picture[..., 0].max() > 200
+    assert picture[..., 1:3].max() == 0
+
+
+def test_holes_and_both_sides_are_kept(made):
+    """A texture's holes and a surface that is seen from both sides are said in the words of OBJ and USDZ."""
+    data = looking(alphaMode="MASK", alphaCutoff=0.3, doubleSided=True)
+    assert "map_d thing-0.png" in inside(made(data, "obj")[1], "thing.mtl")
+    scene = inside(made(data, "usdz")[1], "model.usda")
+    for said in ("opacity.connect", "opacityThreshold = 0.3", "doubleSided = 1"):
+        assert said in scene
+
+
+def test_colours_of_vertices_are_kept_in_obj_and_usdz(made):
+    """OBJ has them behind the positions, in sRGB; USDZ as displayColor, which its material reads."""
+    data = sample("coloured vertices")
+    before = (
+        trimesh.load(io.BytesIO(data), file_type="glb", force="mesh", process=False).visual.vertex_colors[:, :3] / 255
+    )
+    lines = [line.split()[4:] for line in inside(made(data, "obj")[1], "thing.obj").splitlines() if line[:2] == "v "]
+    srgb = np.where(before < 0.0031308, before * 12.92, 1.055 * before ** (1 / 2.4) - 0.055)
+    assert np.array(lines, float) == pytest.approx(srgb, abs=0.01)
+    assert "diffuseColor.connect = </Model/Material_0/Colours.outputs:result>" in inside(
+        made(data, "usdz")[1], "model.usda"
+    )
+
+
+@pytest.mark.parametrize("form", ["obj", "3mf", "usdz"])
+def test_a_picture_that_many_parts_show_is_in_the_file_once(made, form):
+    """Thirty parts with one texture need no thirty copies of it."""
+    box = meshes.textured_box(photo(64, 64))
+    scene = trimesh.Scene([box.copy().apply_translation([2 * number, 0, 0]) for number in range(30)])
+    with zipfile.ZipFile(made(scene.export(file_type="glb"), form)[1]) as archive:
+        assert len([name for name in archive.namelist() if name.endswith((".png", ".jpg"))]) == 1
+
+
+@pytest.mark.parametrize("form", ["glb", "obj", "ply", "3mf", "usdz"])
+def test_a_texture_that_cannot_be_read_is_left_out_and_told(made, form):
+    """A KTX2 texture keeps no mesh from being exported; a note says what is missing."""
+    data = meshes.edited(meshes.textured_box(photo(8, 8)), lambda json: json["images"][0].update(
+        bufferView=None, uri="data:image/ktx2;base64," + base64.b64encode(b"\xabKTX 20\xbb rest").decode()
+    ) or json["images"][0].pop("bufferView"))  # fmt: skip
+    found, _ = made(data, form, size=5)
+    assert found["faces"] == 12
+    assert any("texture could not be read" in note for note in found["notes"])
+
+
+@pytest.mark.parametrize("packing", ["meshopt", "draco"])
+def test_packed_colours_of_vertices_are_read_as_they_were(made, packing):
+    """Whole numbers that stand for colours in a packed file are shares of the brightest, so they are the same."""
+    before, after = (
+        Glb(path).scene().surfaces[0].attributes["COLOR_0"].mean(axis=0)
+        for path in (made(sample("coloured vertices"), "glb", size=1, **how)[1] for how in ({}, {"packing": packing}))
+    )
+    assert after == pytest.approx(before, abs=0.01)
+
+
+@pytest.mark.parametrize("image", [{}, {"bufferView": 99}, "none"], ids=str)
+def test_a_picture_that_is_not_there_keeps_no_glb_from_being_made(made, image):
+    """A texture whose bytes are nowhere becomes one white pixel, and a note says that it could not be read."""
+    data = meshes.edited(meshes.textured_box(photo(8, 8)), lambda json: json.update(images=[image]))
+    found, path = made(data, "glb", size=5)
+    assert any("texture could not be read" in note for note in found["notes"])
+    assert facts(path).textures == ((1, 1),)

@@ -1,0 +1,160 @@
+"""Meshes in other formats and sizes, read back by at least two libraries each."""
+
+from __future__ import annotations
+
+import sys
+import zipfile
+
+import lib3mf
+import numpy as np
+import pytest
+import trimesh
+
+from image2model.errors import GenerationFailed, OptionRefused, Unavailable
+from image2model.mesh.export import check_print, export, read_back, wanted
+from image2model.mesh.facts import facts
+from image2model.mesh.gltf.reader import Glb
+from tests.support.exporting import SAMPLES, SECOND_READERS, model_3mf, sample
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("form", SECOND_READERS)
+def test_two_readers_find_the_same_mesh(made, name, form):
+    """Each format of each sample opens in two libraries with the faces and bounds that were told."""
+    found, path = made(sample(name), form, size=80)
+    assert found["checked_with"] == ("lib3mf" if form == "3mf" else "trimesh")
+    faces, bounds = SECOND_READERS[form](path)
+    side = 80 if found["unit"] == "mm" else 0.08
+    assert faces == found["faces"] == facts(path.parent.parent / "model.glb").faces
+    assert np.ptp(bounds, axis=0) == pytest.approx(found["dimensions"], rel=1e-3, abs=side / 1e4)
+    assert np.ptp(bounds, axis=0).max() == pytest.approx(side, rel=1e-4)
+
+
+@pytest.mark.parametrize("packing", ["meshopt", "draco"])
+@pytest.mark.parametrize("name", ["ball with a seam", "scene", "coloured vertices", "the local engine's"])
+def test_packed_glbs_are_smaller_and_the_same(made, name, packing):
+    """Packing keeps faces, bounds within a thousandth and textures, and takes less room."""
+    plain, packed = made(sample(name), "glb", size=1, unit="m"), made(sample(name), "glb", packing=packing)
+    assert packed[0]["faces"] == plain[0]["faces"]
+    assert Glb(packed[1]).list("extensionsRequired")[0].endswith("compression")
+    before, after = facts(plain[1]), facts(packed[1])
+    assert (after.faces, after.textures, after.materials) == (before.faces, before.textures, before.materials)
+    assert after.size_bytes < before.size_bytes
+
+
+@pytest.mark.parametrize("form", SECOND_READERS)
+@pytest.mark.parametrize("packing", ["none", "draco"])
+def test_faces_without_area_are_left_out_and_told(made, form, packing):
+    """Faces of which two corners are one, or lie at one place, stop no format; a note says how many they were."""
+    ball = trimesh.creation.icosphere(2)
+    vertices = np.vstack([ball.vertices, ball.vertices[:1]])
+    flat = [[0, 0, 1], [2, 2, 2], [0, len(ball.vertices), 5]]
+    broken = trimesh.Trimesh(vertices, np.vstack([ball.faces, flat]), process=False)
+    options = {"packing": packing} if form == "glb" else {}
+    found, path = made(broken.export(file_type="glb"), form, size=2, unit="m", **options)
+    assert (found["faces"], found["faces_before"], found["closed"]) == (len(ball.faces), len(ball.faces) + 3, True)
+    assert found["notes"] == ["3 faces without any area left out."]
+    assert SECOND_READERS[form](path)[0] == len(ball.faces)
+
+
+def test_axes_pivot_and_units_are_as_asked(made):
+    """A box 1 wide, 2 high, 3 deep: Y up becomes Z up, its bottom middle or its middle the origin, in true sizes."""
+    data = trimesh.creation.box((1, 2, 3)).export(file_type="glb")
+    standing = trimesh.load(made(data, "stl", size=3, unit="in")[1])
+    assert standing.bounds == pytest.approx(np.array([[-12.7, -38.1, 0], [12.7, 38.1, 50.8]]), abs=1e-3)
+    middle = trimesh.load(made(data, "stl", size=6, unit="cm", up="y", pivot="centre")[1])
+    assert middle.bounds == pytest.approx(np.array([[-10, -20, -30], [10, 20, 30]]), abs=1e-3)
+    untouched = trimesh.load(made(data, "ply", up="y")[1])
+    assert untouched.bounds == pytest.approx(np.array([[-0.5, -1, -1.5], [0.5, 1, 1.5]]))
+
+
+def test_a_size_can_be_the_height(made):
+    """A box 1 wide, 2 high, 3 deep becomes 80 mm high, also lying on another axis; the print check takes it so too."""
+    data = trimesh.creation.box((1, 2, 3)).export(file_type="glb")
+    found, path = made(data, "stl", size=80, measure="height")
+    assert path.name == "thing-80mm-high.stl"
+    assert found["dimensions"] == [40, 120, 80]
+    assert found["print_check"]["ready"]
+    assert made(data, "stl", size=8, unit="cm", measure="height", up="y", repair="solid")[0]["dimensions"][1] == 80
+    verdict = check_print(path.parent.parent / "model.glb", wanted("stl", size=400, measure="height"))
+    assert (verdict["size_mm"], verdict["measure"]) == (400, "height")
+    assert made(data, "glb", size=80, measure="height")[0]["print_check"] is None
+
+
+def test_what_has_no_height_cannot_be_made_so_high(made, tmp_path):
+    """A sheet that lies on the ground is refused a height, and given a longest side."""
+    floor = trimesh.Trimesh([[0, 0, 0], [2, 0, 0], [2, 0, 1], [0, 0, 1]], [[0, 2, 1], [0, 3, 2]])
+    flat = floor.export(file_type="glb")
+    with pytest.raises(Unavailable) as refused:
+        made(flat, "glb", size=80, measure="height")
+    assert refused.value.code == "no_height"
+    assert made(flat, "glb", size=80)[0]["dimensions"] == pytest.approx([0.08, 0, 0.04])
+    assert not check_print(tmp_path / "model.glb", wanted("stl", measure="height"))["ready"]
+
+
+def test_a_3mf_is_sound_and_in_millimetres(made):
+    """The seam of a texture does not open the mesh: slicers find each edge joined by two faces."""
+    model, mesh = model_3mf(made(sample("ball with a seam"), "3mf")[1])
+    assert model.GetUnit() == lib3mf.ModelUnit.MilliMeter
+    assert mesh.IsManifoldAndOriented()
+    assert model.GetTexture2DGroups().Count() == 1
+
+
+def test_names_in_an_obj_are_one_word_each(tmp_path):
+    """What a picture is called breaks no reader that ends names at spaces, or looks for options and comments there."""
+    glb = tmp_path / "model.glb"
+    glb.write_bytes(sample("textured box"))
+    found = export(glb, wanted("obj"), tmp_path / "exports" / "cat.zip", "my cat -o #1 кошка")
+    with zipfile.ZipFile(tmp_path / "exports" / "cat.zip") as archive:
+        assert archive.namelist() == [f"my_cat_-o__1_кошка{end}" for end in (".obj", ".mtl", "-0.png")]
+        assert b"mtllib my_cat_-o__1_\xd0" in archive.read("my_cat_-o__1_кошка.obj")
+    assert found["faces"] == 12
+
+
+def test_usdz_is_refused_with_a_way_out_where_it_is_not_installed(made, monkeypatch):
+    """Without usd-core no USDZ can be checked, so none is offered."""
+    monkeypatch.setitem(sys.modules, "pxr", None)
+    monkeypatch.setattr(read_back, "find_spec", lambda name: None)
+    with pytest.raises(Unavailable, match="usd-core"):
+        made(sample("textured box"), "usdz")
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ({"format": "fbx"}, "format_unknown"),
+        ({"size": "tall"}, "option_out_of_range"),
+        ({"size": -1}, "option_out_of_range"),
+        ({"size": 10**400}, "option_out_of_range"),
+        ({"unit": ["mm"]}, "unit_unknown"),
+        ({"up": 5}, "up_unknown"),
+        ({"unit": "miles"}, "unit_unknown"),
+        ({"up": "x"}, "up_unknown"),
+        ({"face_limit": 1}, "option_out_of_range"),
+        ({"format": "stl", "packing": "draco"}, "packing_unknown"),
+    ],
+)
+def test_what_cannot_be_is_refused(options, code):
+    """Each wrong choice has its own code and says what can be chosen."""
+    with pytest.raises(OptionRefused) as refused:
+        wanted(**options)
+    assert refused.value.code == code
+    assert refused.value.hint
+
+
+def test_equal_choices_have_one_name_and_different_ones_several():
+    """The name of an export tells its choice, so that it is found again and nothing is overwritten."""
+    assert wanted("stl", size=8, unit="cm").filename("cat") == wanted("stl", size="80").filename("cat")
+    names = {wanted("glb", **options).filename("cat") for options in (
+        {}, {"size": 80}, {"face_limit": 500}, {"packing": "draco"}, {"up": "z"}, {"pivot": "centre"},
+        {"repair": "solid"},
+    )}  # fmt: skip
+    assert len(names) == 7
+
+
+def test_a_mesh_without_any_area_is_none(made):
+    """Where all faces are lines there is nothing to export, and the reason is told."""
+    line = trimesh.Trimesh([[0, 0, 0], [1, 2, 3]], [[0, 1, 1]], process=False)
+    with pytest.raises(GenerationFailed) as refused:
+        made(line.export(file_type="glb"), "stl")
+    assert refused.value.code == "glb_no_geometry"

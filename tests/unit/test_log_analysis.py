@@ -1,0 +1,146 @@
+"""What log files are read for: counted, also in parts and compressed, taken away in three forms, kept in order."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import os
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from image2model.ops import log_export, log_files, log_search
+from image2model.ops.log_analysis import MOST, OTHER, analyse
+from image2model.ops.log_search import Wanted
+from tests.support.scripted import scripted_settings
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+REQUESTS = [
+    {"method": "GET", "route": "/api/v1/health", "status": 200, "duration_ms": 2.5},
+    {"method": "GET", "route": "/api/v1/health", "status": 500, "duration_ms": 3.5},
+    {"method": "POST", "route": "/api/v1/upload", "status": 400, "duration_ms": 6000.0},
+]
+
+
+def line(second: int, level: str = "info", event: str = "x", logger: str = "a", **more: object) -> bytes:
+    """A line of a log, so many seconds after the start."""
+    moment = f"{START + timedelta(seconds=second):%Y-%m-%dT%H:%M:%S.%fZ}"
+    told = {"timestamp": moment, "level": level, "logger": logger, "event": event, **more}
+    return json.dumps(told, separators=(",", ":")).encode() + b"\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Ten seconds of logs: the first five put aside and compressed, with a line that is not ours."""
+    tmp_path = tmp_path / "logs"
+    tmp_path.mkdir()
+    old = b"".join(line(second, "info", logger="image2model.web.server") for second in range(5))
+    (tmp_path / "app-20260301T000005000000Z.log.gz").write_bytes(gzip.compress(old))
+    failed = [
+        line(5 + number, "error", f"job {number} of 1f2e3d4c-aaaa-bbbb-cccc-0123456789ab failed in {number}.5 s",
+             exception="Traceback\nValueError: x") for number in range(3)
+    ]  # fmt: skip
+    (tmp_path / "app.log").write_bytes(b"".join([*failed, line(8, "critical", "gone"), b"not ours\n"]))
+    (tmp_path / "access.log").write_bytes(
+        b"".join(line(number, event="asked", **told) for number, told in enumerate(REQUESTS))
+    )
+    return tmp_path
+
+
+def test_lines_levels_errors_and_requests_are_counted(folder):
+    """Errors that differ in numbers and ids are one pattern; requests are counted by route, and slow ones are told."""
+    found = analyse(folder, Wanted())
+    assert found.lines == 13
+    assert found.levels == {"DEBUG": 0, "INFO": 8, "WARNING": 0, "ERROR": 3, "CRITICAL": 1}
+    assert found.errors == {"job # of # failed in # s (ValueError)": 3, "gone": 1}
+    assert found.error_loggers == {"a": 4}
+    assert {name: (seen.count, seen.average) for name, seen in found.by_endpoint().items()} == {
+        "GET /api/v1/health": (2, 3.0), "POST /api/v1/upload": (1, 6000.0),
+    }  # fmt: skip
+    assert found.by_status() == {"400": 1, "500": 1}
+    assert [one["endpoint"] for one in found.slow] == ["POST /api/v1/upload"]
+    assert len(found.system) == 5
+
+
+@pytest.mark.parametrize(("first", "last", "lines"), [(0, 20, 12), (3, 6, 3), (7, 8, 1), (9, 20, 0), (-9, 0, 0)])
+def test_only_lines_of_the_time_are_counted(folder, first, last, lines):
+    """From the first moment on, up to and without the last; lines without a time are in none."""
+    wanted = Wanted(since=START + timedelta(seconds=first), until=START + timedelta(seconds=last))
+    assert analyse(folder, wanted).lines == lines
+
+
+def test_a_file_of_many_blocks_loses_no_line(tmp_path, monkeypatch):
+    """Lines that lie across the ends of blocks are whole, a last one without a line break too."""
+    monkeypatch.setattr(log_search, "BLOCK", 100)
+    (tmp_path / "app.log").write_bytes(b"".join(line(n, event="y" * (n % 70)) for n in range(200)).rstrip(b"\n"))
+    assert analyse(tmp_path, Wanted()).lines == 200
+    assert [json.loads(one)["event"] for one in log_search.lines(tmp_path)] == ["y" * (n % 70) for n in range(200)]
+
+
+def test_a_file_that_was_compressed_since_it_was_found_is_read(folder):
+    """What is put aside while somebody reads loses no line."""
+    (folder / "app-20260301T000009000000Z.log").write_bytes(line(8))
+    found = log_search.list_log_files(folder, ["app"])
+    (folder / "app-20260301T000009000000Z.log").unlink()
+    (folder / "app-20260301T000009000000Z.log.gz").write_bytes(gzip.compress(line(8)))
+    assert b"".join(block for file in found for block in log_search.blocks(file)).count(b"\n") == 11
+
+
+def test_patterns_are_bounded(tmp_path):
+    """However many different errors there are, only so many are remembered; the others are counted together."""
+    words = ("".join(chr(ord("g") + int(digit)) for digit in str(n)) for n in range(MOST + 7))
+    (tmp_path / "app.log").write_bytes(b"".join(line(0, "error", word) for word in words))
+    found = analyse(tmp_path, Wanted()).errors
+    assert (len(found), found[OTHER]) == (MOST + 1, 7)
+
+
+def test_lines_are_taken_away_as_json(folder):
+    """An array of all the objects, those that are not ours as events; an empty one where there is nothing."""
+    told = json.loads(b"".join(log_export.export(log_search.lines(folder), "json")))
+    assert len(told) == 13
+    assert "not ours" in [one["event"] for one in told]
+    assert json.loads(b"".join(log_export.export([], "json"))) == []
+
+
+def test_lines_are_taken_away_as_csv_that_runs_no_formula(tmp_path):
+    """What a spreadsheet would take for a formula is a text; whatever has no column is in the last one."""
+    (tmp_path / "app.log").write_bytes(line(0, event='=cmd|"/C calc"!A0', batch="1f2e3d4c", odd=[1, "a,b"]))
+    text = b"".join(log_export.export(log_search.lines(tmp_path), "csv")).decode()
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert (row["event"], row["batch"]) == ('\'=cmd|"/C calc"!A0', "1f2e3d4c")
+    assert json.loads(row["more"]) == {"odd": [1, "a,b"]}
+
+
+def test_lines_are_taken_away_as_text(tmp_path):
+    """A line each, whatever line breaks are in it."""
+    (tmp_path / "app.log").write_bytes(line(0, event="one\ntwo\u2028three", image=3))
+    assert b"".join(log_export.export(log_search.lines(tmp_path), "txt")).decode() == (
+        '2026-03-01T00:00:00.000000Z info a one two three {"image":3}\n'
+    )
+
+
+def test_what_files_there_are_and_that_all_is_well(folder):
+    """Files are counted by kind; a folder that cannot be written to, or one with personal data, is told."""
+    told = log_files.statistics(folder)
+    assert (told["total_files"], told["by_type"]["app"]["file_count"]) == (3, 2)
+    assert set(told["disk_usage"]) == {"total_gb", "used_gb", "free_gb", "usage_percent"}
+    assert log_files.condition(scripted_settings(folder.parent)).recommendations == []
+    (folder / "app-20260301T000009000000Z.log").write_bytes(line(8))
+    stale = time.time() - 9999
+    os.utime(folder / "app-20260301T000009000000Z.log", (stale, stale))
+    found = log_files.condition(scripted_settings(folder.parent, log_personal_data=True))
+    assert any("not compressed" in one for one in found.warnings)
+    assert any("LOG_PERSONAL_DATA" in one for one in found.recommendations)
+    (folder.parent / "none").mkdir()
+    assert log_files.condition(scripted_settings(folder.parent / "none")).status == "critical"
+
+
+def test_old_files_are_removed_and_the_present_ones_stay(folder):
+    """What was put aside before so many days goes."""
+    removed = log_files.remove_older(folder, 1)
+    assert (removed.names, removed.size > 0, removed.errors) == (["app-20260301T000005000000Z.log.gz"], True, [])
+    assert sorted(path.name for path in folder.iterdir()) == ["access.log", "app.log"]

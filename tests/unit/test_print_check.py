@@ -1,0 +1,132 @@
+"""Whether a mesh can be printed: what the print check says of it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trimesh
+from PIL import Image
+
+from image2model.errors import Unavailable
+from image2model.mesh.export import check_print, wanted
+from image2model.mesh.facts import facts
+from tests.support import faulty, local_shapes
+from tests.support.exporting import checked
+
+
+def test_the_print_check_tells_what_is_wrong_and_what_mending_would_do(tmp_path):
+    """A broken ball is not ready, for reasons in plain words, and would be once it is mended."""
+    glb = tmp_path / "model.glb"
+    glb.write_bytes(faulty.broken_ball().export(file_type="glb"))
+    found = check_print(glb, wanted("stl", size=50))
+    assert not found["ready"]
+    assert any("1 hole: fix before printing" in problem for problem in found["problems"])
+    assert any("2 pieces" in problem for problem in found["problems"])
+    assert found["mended"]["ready"]
+    assert [step.split()[0] for step in found["mended"]["steps"]] == ["Removed", "Closed", "Cut"]
+
+
+@pytest.mark.parametrize("mesh", [faulty.sheet(0), faulty.sheet(90), faulty.sheet(35)])
+def test_what_has_no_thickness_is_told_and_not_mended(made, tmp_path, mesh):
+    """A flat mesh, however it lies, is not ready for that one reason, and a repair of it is refused."""
+    data = mesh.export(file_type="glb")
+    glb = tmp_path / "model.glb"
+    glb.write_bytes(data)
+    found = check_print(glb, wanted("stl"))
+    assert not found["ready"]
+    assert found["problems"] == ["It is flat: it has no thickness, so there is nothing to print."]
+    assert found["mended"] is None
+    assert "It is flat: it has no thickness." in facts(glb).warnings
+    for repair in ("solid", "rebuild"):
+        with pytest.raises(Unavailable) as refused:
+            made(data, "stl", repair=repair)
+        assert refused.value.code == "mesh_is_flat"
+
+
+def test_a_tiny_body_is_not_called_flat(tmp_path):
+    """A ball of a ten-millionth of a metre has a thickness, and dimensions."""
+    glb = tmp_path / "model.glb"
+    glb.write_bytes(trimesh.creation.icosphere(2, radius=1e-7).export(file_type="glb"))
+    assert facts(glb).warnings == ()
+    assert facts(glb).dimensions == pytest.approx((2e-7, 2e-7, 2e-7))
+
+
+def test_thin_ends_are_told_though_they_are_fine(tmp_path):
+    """A blade on a block is too small a part of it to matter; the verdict does not call it thick."""
+    blade = trimesh.creation.box((0.004, 1, 0.03)).apply_translation([0, 0.9, 0])
+    found = checked(trimesh.boolean.union([trimesh.creation.box(), blade]), tmp_path / "model.glb")
+    assert found["ready"]
+    assert any("as at points and edges, are thinner" in told for told in found["fine"])
+
+
+def test_a_hollow_body_is_one_piece(tmp_path):
+    """The wall of a cavity is no piece of its own and not inside out; what lies loose in it is a piece."""
+    mesh = faulty.hollow()
+    loose = checked(mesh, tmp_path / "model.glb")
+    assert loose["problems"] == ["It is made of 2 pieces."]
+    assert facts(tmp_path / "model.glb").volume == pytest.approx(mesh.volume, rel=1e-4)
+    mesh.update_faces(np.arange(len(mesh.faces)) < 12 + 20 * 4**3)
+    assert checked(mesh, tmp_path / "model.glb")["ready"]
+
+
+def test_a_piece_that_is_inside_out_is_told(tmp_path):
+    """A piece apart that looks inwards is told, and counts for the volume as if it were turned."""
+    found = checked(faulty.inside_out(), tmp_path / "model.glb")
+    assert "Some faces are turned inside out." in found["problems"]
+    assert found["mended"]["steps"] == ["Turned 1 piece right side out."]
+    assert found["mended"]["problems"] == ["It is made of 2 pieces."]
+    known = facts(tmp_path / "model.glb")
+    assert "Some faces are turned inside out." in known.warnings
+    assert known.volume == pytest.approx(9)
+
+
+@pytest.mark.parametrize(
+    ("mesh", "step"),
+    [
+        (trimesh.creation.box().apply_translation([1, 1, 1]) + trimesh.creation.box(), None),
+        (trimesh.creation.icosphere(3).apply_translation([1, 0, 0]) + trimesh.creation.icosphere(3), "Joined 2 pieces"),
+    ],
+    ids=["touching", "overlapping"],
+)
+def test_bodies_that_share_a_corner_alone_are_two_pieces(tmp_path, mesh, step):
+    """Nothing holds them together there: it is told, and where they overlap mending joins them."""
+    found = checked(mesh, tmp_path / "model.glb")
+    assert found["problems"] == ["It is made of 2 pieces."]
+    known = facts(tmp_path / "model.glb")
+    assert (known.parts, known.genus) == (2, 0)
+    assert found["mended"]["ready"] == bool(step)
+    assert not step or found["mended"]["steps"][0].startswith(step)
+
+
+@pytest.mark.parametrize("detail", ["low", "high"])
+@pytest.mark.parametrize("picture", sorted(Path("examples").glob("*.jpg")), ids=lambda path: path.stem)
+def test_walls_of_the_local_engine_s_meshes_raise_no_alarm(tmp_path, picture, detail):
+    """What the embedded engine makes is ready to print: thick enough, and it does not pass through itself."""
+    glb = tmp_path / "model.glb"
+    glb.write_bytes(local_shapes.make(Image.open(picture).convert("RGB"), detail=detail))
+    found = check_print(glb, wanted("stl"))
+    assert found["problems"] == []
+    assert "It does not pass through itself, by 400 places." in found["fine"]
+
+
+@pytest.mark.parametrize(("wall", "ready"), [(0.001, False), (0.007, False), (0.01, True)])
+def test_walls_that_are_too_thin_are_told(tmp_path, wall, ready):
+    """A cup of 100 mm with walls of .1 or .7 mm is not ready, one with walls of 1 mm is."""
+    found = checked(faulty.thin_cup(wall), tmp_path / "model.glb")
+    assert found["ready"] == ready
+    assert ready or "of its walls are thinner than 0.8 mm" in " ".join(found["problems"])
+
+
+def test_a_heap_of_faces_is_judged_in_good_time(tmp_path):
+    """Faces that hang together nowhere have as many holes, which are told and not closed one by one."""
+    chance = np.random.default_rng(0)
+    corners = chance.normal(size=(20_000, 1, 3)) + 0.1 * chance.normal(size=(20_000, 3, 3))
+    heap = trimesh.Trimesh(corners.reshape(-1, 3), np.arange(60_000).reshape(-1, 3), process=False)
+    began = time.process_time()
+    found = checked(heap, tmp_path / "model.glb")
+    assert time.process_time() - began < 10
+    assert "It has 20,000 holes: fix before printing." in found["problems"]
+    assert "It is still not closed: a new skin may help." in found["mended"]["steps"]

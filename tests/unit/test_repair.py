@@ -1,0 +1,120 @@
+"""Meshes mended for the printer: what is closed, joined and turned, what stays as it was, and what is told."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import trimesh
+from PIL import Image
+
+from image2model.mesh.export import check_print, wanted
+from image2model.mesh.facts import facts
+from tests.support import faulty, meshes
+from tests.support.exporting import checked
+from tests.support.pictures import photo
+
+BOX = 100**3
+
+
+@pytest.mark.parametrize(
+    ("mesh", "volume", "note"),
+    [
+        (faulty.hollow(), faulty.hollow().volume * BOX, "Nothing had to be mended."),
+        (faulty.flipped(faulty.hollow()), faulty.hollow().volume * BOX, "Turned it right side out."),
+        (faulty.inside_out(), 9 * (100 / 4.5) ** 3, "Turned 1 piece right side out."),
+        (faulty.some_turned(), 4 * BOX / 3 / 8 * np.pi, "Turned 200 faces so that all look to one side."),
+        (faulty.cup(), np.pi * (0.25 - 0.9 * 0.2025) * BOX, "Closed 2 holes."),
+        (faulty.c_shape(), 7 * BOX / 27, "Closed 1 hole. The widest was 100 mm: what it led into is solid now."),
+        (
+            trimesh.util.concatenate([trimesh.creation.box(), trimesh.creation.box().apply_translation([0.5] * 3)]),
+            1.875 * BOX * (2 / 3) ** 3,
+            "Joined 2 pieces into 1. Its volume went from 592.6 cm³ to 555.6 cm³.",
+        ),
+    ],
+    ids=["hollow", "hollow, inside out", "a piece inside out", "faces inside out", "cup", "C", "overlap"],
+)
+def test_mending_fills_nothing_without_a_word(made, mesh, volume, note):
+    """Cavities stay, holes are closed along their rims, and what changes the volume is told."""
+    found, path = made(mesh.export(file_type="glb"), "stl", repair="solid")
+    solid = trimesh.load(path)
+    assert solid.is_watertight
+    assert solid.volume == pytest.approx(volume, rel=0.003)
+    assert found["notes"][0] == note
+
+
+def test_a_mended_mesh_comes_back_where_it_was(made):
+    """With the pivot kept, mending moves nothing; flattening the base only cuts off there."""
+    box = trimesh.creation.box().apply_translation([5, 7, 9])
+    box.update_faces(np.arange(12) != 3)
+    found, path = made(box.export(file_type="glb"), "glb", repair="solid")
+    assert found["notes"][0].startswith("Closed 1 hole.")
+    assert trimesh.load(path).bounds == pytest.approx(box.bounds, abs=1e-5)
+    ball = trimesh.creation.icosphere(4)
+    found, path = made(ball.export(file_type="glb"), "glb", repair="solid")
+    assert found["notes"][0].startswith("Cut ")
+    bounds = trimesh.load(path).bounds
+    assert bounds[1] == pytest.approx(ball.bounds[1], abs=1e-5)
+    assert -1 < bounds[0][1] < -0.95
+
+
+@pytest.mark.parametrize("form", ["glb", "obj", "3mf", "usdz", "ply", "stl"])
+def test_a_texture_is_lost_only_where_something_was_mended_and_that_is_told(made, form):
+    """A box that needs no mending keeps its texture; one with a hole says that it lost it, where the format has any."""
+    box = meshes.textured_box(photo(64, 32))
+    found, path = made(box.export(file_type="glb"), form, repair="solid")
+    assert found["notes"] == ["Nothing had to be mended."]
+    if form == "glb":
+        assert facts(path).textures == ((64, 32),)
+        assert trimesh.load(path, force="mesh").bounds == pytest.approx(box.bounds)
+    box.update_faces(np.arange(12) > 0)
+    found, _ = made(box.export(file_type="glb"), form, repair="solid")
+    assert any("texture could not be kept" in note for note in found["notes"]) == (form not in ("ply", "stl"))
+
+
+def test_a_mesh_that_passes_through_itself_is_told_and_a_new_skin_mends_it(made, tmp_path):
+    """A tube that crosses itself is not ready; wrapped in a new skin it is."""
+    found = checked(faulty.eight(), tmp_path / "model.glb")
+    assert found["problems"] == ["It passes through itself: a new skin would mend that."]
+    _, path = made(faulty.eight().export(file_type="glb"), "glb", repair="rebuild")
+    assert check_print(path, wanted("stl"))["ready"]
+
+
+def test_a_new_skin_leaves_out_what_has_no_thickness(made):
+    """A sheet that sticks out of a box cannot be printed: without it the new skin is a solid, and that is told."""
+    box = trimesh.creation.box()
+    fin = [*box.faces[0][:2], 8]
+    sheeted = trimesh.Trimesh([*box.vertices, [0, 0, 2]], [*box.faces, fin], process=False)
+    found, path = made(sheeted.export(file_type="glb"), "stl", repair="rebuild")
+    assert "What had no thickness was left out." in found["notes"][0]
+    assert found["print_check"]["ready"]
+    assert trimesh.load(path).is_watertight
+    assert (
+        "It is still not closed: a new skin may help."
+        in made(sheeted.export(file_type="glb"), "stl", repair="solid")[0]["notes"]
+    )
+
+
+def test_a_new_skin_tells_that_it_fills_a_cavity(made):
+    """What changes the volume by much is told, whichever step it is."""
+    notes = made(faulty.hollow().export(file_type="glb"), "stl", repair="rebuild")[0]["notes"]
+    assert "Its volume went from 767.4 cm³ to " in notes[0]
+
+
+@pytest.mark.parametrize("repair", ["solid", "rebuild"])
+@pytest.mark.parametrize("form", ["stl", "3mf", "glb"])
+def test_a_mended_export_is_a_solid_that_stands(made, form, repair):
+    """What is mended is closed, one piece, of the size asked for, and says each thing that was done."""
+    found, path = made(faulty.broken_ball().export(file_type="glb"), form, size=50, repair=repair)
+    solid = trimesh.load(path, force="mesh")
+    assert found["closed"]
+    assert solid.is_watertight
+    assert solid.body_count == 1
+    assert solid.extents.max() == pytest.approx(50 if found["unit"] == "mm" else 0.05, rel=1e-4)
+    assert any("Closed 1 hole" in note for note in found["notes"])
+
+
+def test_a_mended_mesh_keeps_its_colours(made):
+    """Where the texture cannot be kept, each vertex takes the colour of the nearest place."""
+    data = meshes.textured_box(Image.new("RGB", (8, 8), (200, 40, 10))).export(file_type="glb")
+    colours = trimesh.load(made(data, "ply", repair="rebuild")[1], process=False).visual.vertex_colors
+    assert np.abs(colours[:, :3].astype(int) - (200, 40, 10)).max() <= 3

@@ -1,0 +1,72 @@
+"""What is generated, and what is locked, agrees with what it comes from."""
+
+from __future__ import annotations
+
+import runpy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from image2model.settings import Settings, variables
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def requirements(name: str) -> list[Requirement]:
+    """The requirements in the file `name`."""
+    lines = (REPOSITORY / name).read_text().splitlines()
+    return [Requirement(line) for line in lines if line and not line.startswith("#")]
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_lock_holds_a_version_in_every_range(name: str) -> None:
+    """Each package that is asked for is locked at a version its range allows; if not: run scripts/lock."""
+    locked = {canonicalize_name(line.name): line.specifier for line in requirements("requirements.lock")}
+    outside = []
+    for wanted in requirements(name):
+        exact = [pin.version for pin in locked.get(canonicalize_name(wanted.name), [])]
+        if not any(wanted.specifier.contains(version) for version in exact):
+            outside.append(f"{wanted} (locked: {exact})")
+    assert outside == []
+
+
+@pytest.fixture
+def docs(tmp_path: Path) -> Callable[..., int]:
+    """`scripts/docs.py` on a README of our own in an empty folder."""
+    (tmp_path / "README.md").write_text("before\n<!-- settings -->\nstale\n<!-- /settings -->\nafter\n")
+    module: dict[str, Any] = runpy.run_path(str(REPOSITORY / "scripts" / "docs.py"))
+    return lambda *arguments: module["main"](list(arguments), tmp_path)
+
+
+def test_docs_check_fails_until_they_are_written(docs: Callable[..., int], tmp_path: Path) -> None:
+    """`--check` changes nothing and fails on drift; after a write it is content."""
+    assert docs("--check") == 1
+    assert "stale" in (tmp_path / "README.md").read_text()
+    assert docs() == 0
+    assert docs("--check") == 0
+    (tmp_path / ".env.example").write_text("MAX_FILES=26\n")
+    assert docs("--check") == 1
+
+
+def test_docs_name_every_setting_and_keep_the_rest(docs: Callable[..., int], tmp_path: Path) -> None:
+    """README's table and .env.example have each setting; what stands around the table stays."""
+    docs()
+    readme, example = (tmp_path / "README.md").read_text(), (tmp_path / ".env.example").read_text()
+    names = [variables(name)[0] for name in Settings.model_fields]
+    assert [name for name in names if f"| `{name}` |" not in readme or f"# {name}=" not in example] == []
+    assert readme.startswith("before\n<!-- settings -->\n|")
+    assert readme.endswith("|\n<!-- /settings -->\nafter\n")
+    assert "stale" not in readme
+
+
+def test_example_file_changes_nothing_when_its_values_are_taken(tmp_path: Path, docs: Callable[..., int]) -> None:
+    """Every line of .env.example, with its # taken away, is accepted and means the default."""
+    docs()
+    lines = (tmp_path / ".env.example").read_text().splitlines()
+    chosen = tmp_path / "all.env"
+    chosen.write_text("\n".join(line.removeprefix("# ") for line in lines if "=" in line))
+    assert Settings(_env_file=chosen) == Settings(_env_file=None)
