@@ -33,6 +33,7 @@ from ..records import (
 )
 from . import queries
 from .connection import connect, lock_batch, migrate
+from .listener import announce
 from .mappers import batch_of, batches_of, head, job_of, no_batch
 from .schema import batches, events, jobs
 
@@ -362,6 +363,7 @@ def _change(connection: Connection, row: Row[Any], values: dict[str, Any], now: 
     changed = connection.execute(
         update(jobs).where(jobs.c.id == row.id).values(**values, sequence=sequence).returning(jobs)
     ).one()
+    announce(connection, row.batch_id)
     if row.state in FINISHED or changed.state in FINISHED:
         _sum_up(connection, row.batch_id)
     code = changed.failure["code"] if changed.failure else None
