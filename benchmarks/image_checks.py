@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from image2model.images import CheckedImage, ImageRefused, Limits, Preview, check, check_each, preview
+from image2model.images import CheckedImage, ImageLimits, ImageRefused, Preview, check_files, check_image, preview_image
 
 COUNT = 25
-LIMITS = Limits(max_bytes=10_500_000, max_pixels=50_000_000)
+LIMITS = ImageLimits(max_bytes=10_500_000, max_pixels=50_000_000)
 
 
 def make_pictures(folder: Path) -> None:
@@ -40,23 +40,23 @@ def _picture(width: int, height: int, kind: str, **options: int) -> bytes:
     return buffer.getvalue()
 
 
-def one_thread(items: list[tuple[Path, str]], how: Callable[[bytes, str, Limits], object]) -> float:
+def one_thread(items: list[tuple[Path, str]], check: Callable[[bytes, str, ImageLimits], object]) -> float:
     """Seconds for all pictures, one after the other."""
     start = time.perf_counter()
     for path, name in items:
-        how(path.read_bytes(), name, LIMITS)
+        check(path.read_bytes(), name, LIMITS)
     return time.perf_counter() - start
 
 
 async def together(
-    items: list[tuple[Path, str]], how: Callable[[bytes, str, Limits], CheckedImage | Preview], out: Path
+    items: list[tuple[Path, str]], check: Callable[[bytes, str, ImageLimits], CheckedImage | Preview], out: Path
 ) -> tuple[float, list[float]]:
-    """Seconds for all pictures through `check_each`, and how late the event loop was, each time it was asked."""
+    """Seconds for all pictures through `check_files`, and how late the event loop was, each time it was asked."""
     late: list[float] = []
     asking = asyncio.create_task(_ask(late))
     start = time.perf_counter()
     written = count()
-    async for result in check_each(items, LIMITS, how):
+    async for result in check_files(items, LIMITS, check):
         if isinstance(result, ImageRefused):
             raise result
         data = result.png if isinstance(result, CheckedImage) else result.thumbnail
@@ -94,7 +94,7 @@ def peak_memory() -> float:
 
 
 def measure(folder: Path) -> None:
-    """Measure `preview` and `check` on the files of a folder, and print a table."""
+    """Measure `preview_image` and `check_image` on the files of a folder, and print a table."""
     items = [(path, path.name) for path in sorted(folder.iterdir())]
     out = folder.with_name("out")
     out.mkdir()
@@ -102,12 +102,12 @@ def measure(folder: Path) -> None:
     print("| | all cores | one thread | ratio | loop late, max | loop late, 99 % | peak memory |")
     print("|---|---|---|---|---|---|---|")
     print(f"| nothing | | | | {lateness(asyncio.run(idle()))} {peak_memory():.0f} MB |")
-    for how in (preview, check):
-        wall, late = asyncio.run(together(items, how, out))
+    for check in (preview_image, check_image):
+        wall, late = asyncio.run(together(items, check, out))
         peak = peak_memory()
-        alone = one_thread(items, how)
+        alone = one_thread(items, check)
         ratio = f"{wall / alone:.2f}"
-        print(f"| {how.__name__} | {wall:.2f} s | {alone:.2f} s | {ratio} | {lateness(late)} {peak:.0f} MB |")
+        print(f"| {check.__name__} | {wall:.2f} s | {alone:.2f} s | {ratio} | {lateness(late)} {peak:.0f} MB |")
 
 
 def main() -> None:

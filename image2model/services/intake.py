@@ -12,11 +12,11 @@ from typing import Any
 
 from ..atomic_files import write_whole
 from ..errors import ImageRefused, OptionRefused, PicturesRefused
+from ..file_names import clean_name, group_by_object, split_side, unique_stems
 from ..generators.base import SIDES, Side
-from ..images import CheckedImage, Limits, check, check_each
+from ..images import CheckedImage, ImageLimits, check_files, check_image
 from ..jobs.records import OtherSide, Refusal
 from ..jobs.storage.folders import Folders, picture_name
-from ..names import by_object, clean_name, object_and_side, unique_stems
 
 BY_NAME = "by_name"
 
@@ -53,7 +53,7 @@ def together(pictures: Sequence[Picture], sides: Any) -> list[Picture]:
     """
     if not sides:
         return list(pictures)
-    found = by_object([picture.name for picture in pictures]) if sides == BY_NAME else _told(sides, len(pictures))
+    found = group_by_object([picture.name for picture in pictures]) if sides == BY_NAME else _told(sides, len(pictures))
     fronts = {one["front"]: one for one in found}
     elsewhere = {position for one in found for side, position in one.items() if side != "front"}
     return [
@@ -93,7 +93,7 @@ def _unreadable() -> OptionRefused:
 
 
 async def keep_pictures(
-    folders: Folders, limits: Limits, batch_id: str, pictures: Sequence[Picture], whole: bool = False
+    folders: Folders, limits: ImageLimits, batch_id: str, pictures: Sequence[Picture], whole: bool = False
 ) -> tuple[list[Kept], list[Refusal]]:
     """Check the pictures and write the good ones to the batch's folder; return these, and refusals.
 
@@ -104,7 +104,7 @@ async def keep_pictures(
     kept: list[tuple[str, str, tuple[OtherSide, ...]]] = []
     refusals: list[Refusal] = []
     items = [(one.path, one.name) for picture in pictures for one in picture.all.values()]
-    async with aclosing(check_each(items, limits, check)) as results:
+    async with aclosing(check_files(items, limits, check_image)) as results:
         for picture in pictures:
             images = {side: await anext(results) for side in picture.all}
             good = {side: image for side, image in images.items() if isinstance(image, CheckedImage)}
@@ -112,9 +112,7 @@ async def keep_pictures(
                 refusals += _refusals(picture, images)
                 continue
             sides = tuple(OtherSide(side, image.name) for side, image in good.items() if side != "front")
-            kept.append(
-                (good["front"].name, (object_and_side(picture.name)[0] if sides else "") or picture.name, sides)
-            )
+            kept.append((good["front"].name, (split_side(picture.name)[0] if sides else "") or picture.name, sides))
             await asyncio.to_thread(_write_pictures, folders.place(batch_id, len(kept)), good)
     if whole and refusals:
         raise PicturesRefused([{"filename": one.name, "code": one.code, "message": one.message} for one in refusals])

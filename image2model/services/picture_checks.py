@@ -10,7 +10,7 @@ from typing import Any
 from async_lru import alru_cache
 
 from ..generators import local
-from ..images import Limits
+from ..images import ImageLimits
 from ..jobs.records import Batch, OtherSide
 from ..jobs.storage.folders import Folders, picture_name
 from ..process_pool import Workers
@@ -26,7 +26,7 @@ NOTHING = local.Inspection((), None)
 class Inputs:
     """One studio's, as `Studio.inputs`."""
 
-    def __init__(self, folders: Folders, workers: Workers, limits: Limits) -> None:
+    def __init__(self, folders: Folders, workers: Workers, limits: ImageLimits) -> None:
         self._folders, self._workers, self._limits = folders, workers, limits
         self._inspected = alru_cache(maxsize=KNOWN)(self._inspect)  # who asks while another waits, waits with them
 

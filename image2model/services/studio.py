@@ -18,7 +18,7 @@ from ..errors import NotAllowed, NotFound, OptionRefused, SettingsError, Unavail
 from ..generators import local
 from ..generators.base import Choice, Generator, Spec
 from ..generators.fal import FalHosts, fal_generators
-from ..images import Limits
+from ..images import ImageLimits
 from ..jobs import ledger
 from ..jobs.db.async_store import Desk
 from ..jobs.db.store import Store, new_id
@@ -62,7 +62,7 @@ class Studio:
         self, settings: Settings, generators: Sequence[Generator] | None = None, workers: Workers | None = None
     ) -> None:
         self.settings = settings
-        self.limits = Limits(settings.max_file_mb * 1_000_000, settings.max_pixels)
+        self.limits = ImageLimits(settings.max_file_mb * 1_000_000, settings.max_pixels)
         self.folders = Folders(settings.data_dir)
         self.workers = workers or Workers(settings.workers, local.warm_up, report.warm_up)
         self._shares_workers = workers is not None

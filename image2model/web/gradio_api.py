@@ -16,8 +16,8 @@ from typing import Any
 import gradio as gr
 
 from ..errors import Image2ModelError, ImageRefused, OptionRefused
-from ..fetch import fetch
 from ..generators.base import SIDES, Side
+from ..images.fetch import fetch_image
 from ..services import Picture, Studio, together
 from .generator_schema import describe
 from .middleware.correlation import correlation_of
@@ -232,7 +232,7 @@ class Api:
         folder = self.studio.folders.cache / uuid.uuid4().hex
         await asyncio.to_thread(folder.mkdir, parents=True)
         try:
-            name = await fetch(str(address), folder / "picture", self.studio.limits.max_bytes)
+            name = await fetch_image(str(address), folder / "picture", self.studio.limits.max_bytes)
         except ImageRefused as refusal:
             raise gr.Error(f"{refusal.code}: {refusal}", print_exception=False) from None
         return str((folder / "picture").rename(folder / name))

@@ -11,14 +11,14 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
 from image2model.generators.local.cutout import MARGIN, cut_out, inspect
-from image2model.images import Limits
+from image2model.images import ImageLimits
 from image2model.process_pool import Workers
 from image2model.services import Picture, Studio
 from image2model.web.ui.picture_previews import Inputs
 from tests.support.pictures import decoded, encoded
 from tests.support.scripted import ScriptedGenerator, finished, scripted_settings
 
-LIMITS = Limits(10_000_000, 50_000_000)
+LIMITS = ImageLimits(10_000_000, 50_000_000)
 CUP = Path(__file__).parents[2] / "examples" / "coffee-cup.jpg"
 
 
@@ -61,7 +61,7 @@ def test_a_picture_that_will_likely_fail_is_warned_of(tmp_path: Path, make, warn
 def test_what_is_no_picture_is_left_to_the_check(tmp_path: Path, data: bytes):
     """Files that will be refused anyway have neither warnings nor cut-out."""
     (tmp_path / "broken.png").write_bytes(data)
-    assert inspect(tmp_path / "broken.png", LIMITS) == inspect(tmp_path / "broken.png", Limits(1, 1))
+    assert inspect(tmp_path / "broken.png", LIMITS) == inspect(tmp_path / "broken.png", ImageLimits(1, 1))
 
 
 def test_a_cut_out_is_square_centred_and_white_where_it_is_clear(tmp_path: Path):

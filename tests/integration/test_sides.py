@@ -14,10 +14,10 @@ from PIL import Image
 from sqlalchemy import text
 
 from image2model.errors import GenerationFailed, ImageRefused, NotFound, OptionRefused, PicturesRefused
+from image2model.file_names import group_by_object
 from image2model.generators.base import SIDES
 from image2model.jobs.db.connection import connect, migrate
 from image2model.jobs.db.store import Store
-from image2model.names import by_object
 from image2model.services import Picture, Studio, together
 from image2model.web.ui.views_of_object import NOTHING, decide, objects
 from tests.support.pictures import encoded
@@ -115,7 +115,7 @@ async def test_the_pictures_of_a_job_go_back_to_the_page_as_one_object(studio, u
     batch = await studio.submit([cup(uploads, "back", "left"), picture(uploads, "cat.jpg")])
     lent = [path.name for path in await studio.lend_pictures(batch.id, 1)]
     assert lent == ["cup_front.png", "cup_back.png", "cup_left.png"]
-    assert by_object(lent) == [{"front": 0, "back": 1, "left": 2}]
+    assert group_by_object(lent) == [{"front": 0, "back": 1, "left": 2}]
     assert [path.name for path in await studio.lend_pictures(batch.id, 2)] == ["cat.png"]
     await finished(studio, batch.id)
 

@@ -13,7 +13,7 @@ import pytest
 from safehttpx import AsyncSecureTransport
 
 from image2model.errors import ImageRefused
-from image2model.fetch import fetch, public_only
+from image2model.images.fetch import fetch_image, public_transport
 
 
 class Site(BaseHTTPRequestHandler):
@@ -57,7 +57,7 @@ async def anywhere(url: str) -> httpx.AsyncBaseTransport:
 @pytest.mark.parametrize("path", ["/a%20chair.png", "/to/to/a%20chair.png"])
 async def test_a_picture_is_fetched_under_its_own_name(site, tmp_path: Path, path):
     """Bytes and name arrive, also over redirects."""
-    name = await fetch(site + path, tmp_path / "x", 1000, anywhere)
+    name = await fetch_image(site + path, tmp_path / "x", 1000, anywhere)
     assert (name, (tmp_path / "x").read_bytes()) == ("a chair.png", b"x" * 100)
 
 
@@ -68,7 +68,7 @@ async def test_a_picture_is_fetched_under_its_own_name(site, tmp_path: Path, pat
 async def test_what_cannot_be_used_is_refused_with_its_reason(site, tmp_path: Path, path, code):
     """Too large, missing and endless redirects each have their code."""
     with pytest.raises(ImageRefused) as caught:
-        await fetch(site + path, tmp_path / "x", 1000, anywhere)
+        await fetch_image(site + path, tmp_path / "x", 1000, anywhere)
     assert caught.value.code == code
 
 
@@ -89,7 +89,7 @@ async def test_what_cannot_be_used_is_refused_with_its_reason(site, tmp_path: Pa
 async def test_no_address_of_the_inner_network_is_asked(url):
     """Private, loopback and link-local addresses, other schemes and names with passwords are refused."""
     with pytest.raises(ImageRefused) as caught:
-        await public_only(url)
+        await public_transport(url)
     assert caught.value.code == "url_refused"
 
 
@@ -101,7 +101,7 @@ async def test_a_name_that_changes_gains_nothing(monkeypatch: pytest.MonkeyPatch
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (next(answers), 0))]
 
     monkeypatch.setattr(socket, "getaddrinfo", looked_up)
-    transport = await public_only("https://rebinding.example/a.png")
+    transport = await public_transport("https://rebinding.example/a.png")
     assert isinstance(transport, AsyncSecureTransport)
     assert transport.verified_ip == "8.8.4.4"
     assert next(answers) == "127.0.0.1"  # it was not asked again
@@ -111,8 +111,8 @@ async def test_a_redirect_is_checked_like_the_first_address(site, tmp_path: Path
     """A public address that leads inside is refused at the second step."""
 
     async def first_only(url: str) -> httpx.AsyncBaseTransport:
-        return await (anywhere(url) if "/to/" in url else public_only(url))
+        return await (anywhere(url) if "/to/" in url else public_transport(url))
 
     with pytest.raises(ImageRefused) as caught:
-        await fetch(f"{site}/to/inside.png", tmp_path / "x", 1000, first_only)
+        await fetch_image(f"{site}/to/inside.png", tmp_path / "x", 1000, first_only)
     assert caught.value.code == "url_refused"

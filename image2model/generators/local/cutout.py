@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from ...atomic_files import write_whole
 from ...errors import GenerationFailed, ImageRefused
-from ...images import Limits, opened
+from ...images import ImageLimits, decode_image
 from . import segment
 from .subject import Array, Subject, find_subject
 
@@ -47,10 +47,10 @@ class Inspection:
     """The subject as a small WebP with a transparent background; None where no subject was found."""
 
 
-def inspect(path: Path, limits: Limits) -> Inspection:
+def inspect(path: Path, limits: ImageLimits) -> Inspection:
     """Judge an untrusted picture file; one that would be refused has neither warnings nor cut-out. In a worker."""
     try:
-        image = opened(path.read_bytes()[: limits.max_bytes + 1], limits, LOOK_SIDE)
+        image = decode_image(path.read_bytes()[: limits.max_bytes + 1], limits, LOOK_SIDE)
     except ImageRefused:
         return Inspection((), None)
     found = ["small"] if max(image.size) < SMALL_SIDE else []

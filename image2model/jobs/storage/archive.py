@@ -18,7 +18,7 @@ from typing import Any
 from zipstream import ZipStream
 
 from ...errors import NotFound
-from ...names import first_free
+from ...file_names import first_unused
 from .folders import Folders
 
 BLOCK = 512 * 1024
@@ -67,7 +67,7 @@ def kept_zip(folders: Folders, entries: Sequence[Entry], manifest: Mapping[str, 
 def zip_names(names: Sequence[str]) -> list[str]:
     """Return the names as relative paths that every system can unpack, unique without regard to case."""
     taken = {MANIFEST}
-    return [first_free(_numbered(_relative(name)), taken) for name in names]
+    return [first_unused(_numbered(_relative(name)), taken) for name in names]
 
 
 def _relative(name: str) -> str:

@@ -18,7 +18,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
 from ...errors import ImageRefused
-from ...names import clean_name
+from ...file_names import clean_name
 from ...services import Picture, Studio
 
 READ_SECONDS = 20.0

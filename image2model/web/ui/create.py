@@ -13,9 +13,9 @@ from weakref import WeakValueDictionary
 import gradio as gr
 
 from ...errors import Image2ModelError, ImageRefused
+from ...file_names import clean_name
 from ...generators.base import Generator
-from ...images import check_each, glimpse, preview
-from ...names import clean_name
+from ...images import check_files, preview_image, tiny_preview
 from ...services import Studio
 from ..middleware.correlation import correlation_of
 from ..public_address import client_of
@@ -223,7 +223,7 @@ class Create:
         most = self.studio.settings.max_files
         kept: list[str] = []
         refused: list[dict[str, str]] = []
-        results = check_each([(path, path.name) for path in paths], self.studio.limits, preview)
+        results = check_files([(path, path.name) for path in paths], self.studio.limits, preview_image)
         for path in paths:
             if len(kept) == most:
                 refused.append(
@@ -446,7 +446,7 @@ def _refusal(path: Path, message: str, seen: bytes | None) -> dict[str, str]:
 
 def _glimpse(path: Path, most: int) -> bytes | None:
     with path.open("rb") as file:
-        return glimpse(file.read(2 * most))
+        return tiny_preview(file.read(2 * most))
 
 
 def examples() -> list[str]:

@@ -9,8 +9,8 @@ from typing import Any
 import gradio as gr
 
 from ...errors import OptionRefused
+from ...file_names import group_by_object
 from ...generators.base import Side, Spec
-from ...names import by_object
 from ...services import Picture, Studio
 from . import templating
 from .event_options import HIDDEN, LAST
@@ -98,7 +98,7 @@ def objects(paths: Sequence[str], decided: Mapping[str, Any]) -> list[Object]:
     made = [one for one in there if "front" in one and len(one) > 1]
     taken = {path for one in made for path in one.values()} | set(decided["apart"])
     loose = [path for path in paths if path not in taken]
-    named = by_object([Path(path).name for path in loose])
+    named = group_by_object([Path(path).name for path in loose])
     return made + [{side: loose[position] for side, position in one.items()} for one in named]
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from image2model.names import by_object, clean_name, object_and_side, unique_stems
+from image2model.file_names import clean_name, group_by_object, split_side, unique_stems
 
 CLEANED = {
     "chair.jpg": "chair.jpg",
@@ -108,19 +108,19 @@ def _unusual(char: str) -> bool:
 )
 def test_a_name_tells_its_object_and_side(name: str, told: tuple[str, str]):
     """A side at the end, however it is set apart, or all of the name; a word that only ends so is none."""
-    assert object_and_side(name) == told
+    assert split_side(name) == told
 
 
 def test_pictures_of_one_object_are_found_by_their_names():
     """Without regard to case; a plain name is the front where there is none; what has no front stays apart."""
     names = ["cup_front.png", "Cup_BACK.png", "cat.jpg", "cat_left.jpg", "dog_back.png", "dog_left.png", "a.png"]
-    assert by_object(names) == [{"front": 0, "back": 1}, {"left": 3, "front": 2}]
-    assert by_object(["cup.png", "cup_front.png", "cup_front.jpg", "cup_back.png"]) == [{"front": 1, "back": 3}]
-    assert by_object(["front.png", "back.png", "cupFront.jpg", "cupLeft.jpg"]) == [
+    assert group_by_object(names) == [{"front": 0, "back": 1}, {"left": 3, "front": 2}]
+    assert group_by_object(["cup.png", "cup_front.png", "cup_front.jpg", "cup_back.png"]) == [{"front": 1, "back": 3}]
+    assert group_by_object(["front.png", "back.png", "cupFront.jpg", "cupLeft.jpg"]) == [
         {"front": 0, "back": 1}, {"front": 2, "left": 3},
     ]  # fmt: skip
-    assert by_object(["cup_front_1.png", "cup_front_2.png", "cup_back_2.png", "cup_back_1.png"]) == [
+    assert group_by_object(["cup_front_1.png", "cup_front_2.png", "cup_back_2.png", "cup_back_1.png"]) == [
         {"front": 0, "back": 3}, {"front": 1, "back": 2},
     ]  # fmt: skip
-    assert by_object(["cupfront.png", "cupback.png", "storefront.png", "store.png"]) == []
-    assert by_object([]) == []
+    assert group_by_object(["cupfront.png", "cupback.png", "storefront.png", "store.png"]) == []
+    assert group_by_object([]) == []

@@ -7,15 +7,15 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 
-MAX_NAME = 120
+MAX_NAME_LENGTH = 120
 MAX_STEM_BYTES = 80
-JOINERS = "\u200c\u200d"
+ZERO_WIDTH_JOINERS = "\u200c\u200d"
 """Format characters that belong to words and emoji; the others can turn a name around or hide parts of it."""
-PICTURE_ENDINGS = re.compile(r"\.(jpe?g|jpe|jfif|mpo|png|apng|gif|webp|hei[cf]|avif|tiff?|bmp|svg)$", re.IGNORECASE)
-UNSAFE = re.compile(r"[<>:\"'`/\\|?*%\x00-\x1f]")
-RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])( *\..*)?$", re.IGNORECASE)
+IMAGE_EXTENSIONS = re.compile(r"\.(jpe?g|jpe|jfif|mpo|png|apng|gif|webp|hei[cf]|avif|tiff?|bmp|svg)$", re.IGNORECASE)
+UNSAFE_CHARACTERS = re.compile(r"[<>:\"'`/\\|?*%\x00-\x1f]")
+WINDOWS_RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])( *\..*)?$", re.IGNORECASE)
 """Names that Windows keeps for devices, whatever follows the first dot."""
-SIDE_AT_END = re.compile(
+SIDE_SUFFIX = re.compile(
     r"(?P<object>.*\w.*?(?:[\s_.(-]+|(?<=[a-z0-9])(?=[A-Z]))|)(?P<side>(?i:front|back|rear|left|right))"
     r"(?i:[\s_-]*(?:view|side))?(?P<number>[\s_-]+\d+)?[)\s]*"
 )
@@ -31,11 +31,11 @@ def clean_name(name: str) -> str:
     plain = " ".join(visible.split())
     if not plain.strip(". "):
         return "image"
-    if len(plain) <= MAX_NAME:
+    if len(plain) <= MAX_NAME_LENGTH:
         return plain
     stem, dot, ending = plain.rpartition(".")
     tail = dot + ending if stem and len(ending) <= 10 else ""
-    return plain[: MAX_NAME - len(tail)].rstrip(" ." + JOINERS) + tail
+    return plain[: MAX_NAME_LENGTH - len(tail)].rstrip(" ." + ZERO_WIDTH_JOINERS) + tail
 
 
 def unique_stems(names: Sequence[str]) -> list[str]:
@@ -45,31 +45,31 @@ def unique_stems(names: Sequence[str]) -> list[str]:
     macOS and Linux and in zips.
     """
     taken: set[str] = set()
-    return [first_free(_numbered(_safe_stem(name)), taken) for name in names]
+    return [first_unused(_numbered_stems(_safe_stem(name)), taken) for name in names]
 
 
-def object_and_side(name: str) -> tuple[str, str]:
-    """The object that a picture's name tells of, and its side: cup_back.png → cup, back; cup.png → cup, "".
+def split_side(name: str) -> tuple[str, str]:
+    """Split a picture's name into the object and its side: cup_back.png → cup, back; cup.png → cup, "".
 
     Sides are front, back (or rear), left and right; a number may follow: cup_back_2.png → cup_2, back.
     """
-    stem = PICTURE_ENDINGS.sub("", clean_name(name))
-    found = SIDE_AT_END.fullmatch(stem)
+    stem = IMAGE_EXTENSIONS.sub("", clean_name(name))
+    found = SIDE_SUFFIX.fullmatch(stem)
     if not found:
         return stem, ""
     side = found["side"].lower()
     return found["object"].rstrip(" _.(-") + (found["number"] or ""), "back" if side == "rear" else side
 
 
-def by_object(names: Sequence[str]) -> list[dict[str, int]]:
-    """Which of these pictures show sides of one object, by their names: for each such object, side → position.
+def group_by_object(names: Sequence[str]) -> list[dict[str, int]]:
+    """Group pictures of one object's sides by their names: for each such object, side → position in `names`.
 
     A name without a side is the front where no other is. What has no front, or is alone, belongs to no object.
     """
     objects: dict[str, dict[str, int]] = {}
     for position, name in enumerate(names):
-        called, side = object_and_side(name)
-        objects.setdefault(_key(called), {}).setdefault(side, position)
+        called, side = split_side(name)
+        objects.setdefault(_comparison_key(called), {}).setdefault(side, position)
     for sides in objects.values():
         plain = sides.pop("", None)
         if plain is not None:
@@ -79,35 +79,35 @@ def by_object(names: Sequence[str]) -> list[dict[str, int]]:
 
 def _is_visible(char: str) -> bool:
     category = unicodedata.category(char)
-    return char in JOINERS or category == "Zs" or category[0] not in "CZ" or category in ("Cn", "Co")
+    return char in ZERO_WIDTH_JOINERS or category == "Zs" or category[0] not in "CZ" or category in ("Cn", "Co")
 
 
 def _safe_stem(name: str) -> str:
-    stem = UNSAFE.sub("_", PICTURE_ENDINGS.sub("", clean_name(name)))
-    stem = _cut(stem.lstrip(" .-"), MAX_STEM_BYTES)
-    if RESERVED.match(stem):
-        stem = _cut("_" + stem, MAX_STEM_BYTES)
+    stem = UNSAFE_CHARACTERS.sub("_", IMAGE_EXTENSIONS.sub("", clean_name(name)))
+    stem = _truncate_utf8(stem.lstrip(" .-"), MAX_STEM_BYTES)
+    if WINDOWS_RESERVED.match(stem):
+        stem = _truncate_utf8("_" + stem, MAX_STEM_BYTES)
     return stem or "image"
 
 
-def _numbered(stem: str) -> Iterator[str]:
-    """The stem itself, then with a number behind it, from 2."""
+def _numbered_stems(stem: str) -> Iterator[str]:
+    """Yield the stem itself, then with a number behind it, from 2."""
     yield stem
     for ending in (f"-{n}" for n in count(2)):
-        yield _cut(stem, MAX_STEM_BYTES - len(ending)) + ending
+        yield _truncate_utf8(stem, MAX_STEM_BYTES - len(ending)) + ending
 
 
-def first_free(candidates: Iterable[str], taken: set[str]) -> str:
-    """The first of these names that is not taken, without regard to case; now it is: `taken` holds them by `_key`."""
-    free = next(candidate for candidate in candidates if _key(candidate) not in taken)
-    taken.add(_key(free))
+def first_unused(candidates: Iterable[str], taken: set[str]) -> str:
+    """Return the first of these names that is not in `taken` (without regard to case), and add it there."""
+    free = next(candidate for candidate in candidates if _comparison_key(candidate) not in taken)
+    taken.add(_comparison_key(free))
     return free
 
 
-def _key(name: str) -> str:
+def _comparison_key(name: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
-def _cut(text: str, most: int) -> str:
+def _truncate_utf8(text: str, most: int) -> str:
     """`text` cut to `most` bytes of UTF-8, never within a character and never ending in what Windows drops."""
-    return text.encode()[:most].decode(errors="ignore").rstrip(" ." + JOINERS)
+    return text.encode()[:most].decode(errors="ignore").rstrip(" ." + ZERO_WIDTH_JOINERS)

@@ -15,8 +15,8 @@ from urllib.parse import unquote, urljoin, urlsplit
 import httpx
 from safehttpx import AsyncSecureTransport, async_validate_url
 
-from .errors import ImageRefused
-from .names import clean_name
+from ..errors import ImageRefused
+from ..file_names import clean_name
 
 MAX_REDIRECTS = 3
 TIMEOUT = httpx.Timeout(10, read=20)
@@ -24,7 +24,7 @@ TIMEOUT = httpx.Timeout(10, read=20)
 Transport = Callable[[str], Awaitable[httpx.AsyncBaseTransport]]
 
 
-async def public_only(url: str) -> httpx.AsyncBaseTransport:
+async def public_transport(url: str) -> httpx.AsyncBaseTransport:
     """A transport to the public address of an https URL's host; raises ImageRefused for any other."""
     parts = urlsplit(url)
     if parts.scheme != "https" or not parts.hostname or "@" in parts.netloc:
@@ -41,39 +41,41 @@ async def public_only(url: str) -> httpx.AsyncBaseTransport:
     return verified
 
 
-async def fetch(url: str, to: Path, most: int, transport: Transport = public_only) -> str:
-    """Fetch a picture of at most `most` bytes into the file `to`; return its name.
+async def fetch_image(url: str, destination: Path, max_bytes: int, transport: Transport = public_transport) -> str:
+    """Download a picture of at most `max_bytes` bytes into the file `destination`; return its name.
 
     Raises ImageRefused: url_refused, url_unreachable, file_too_large.
     """
     try:
         for _ in range(MAX_REDIRECTS + 1):
-            moved = await _fetch_once(url, to, most, await transport(url))
-            if moved is None:
+            redirect = await _fetch_once(url, destination, max_bytes, await transport(url))
+            if redirect is None:
                 return clean_name(unquote(urlsplit(url).path).rstrip("/").rsplit("/", 1)[-1])
-            url = urljoin(url, moved)
+            url = urljoin(url, redirect)
     except httpx.HTTPError:
         raise _unreachable("did not answer") from None
     raise _unreachable("leads from one address to the next without end")
 
 
-async def _fetch_once(url: str, to: Path, most: int, transport: httpx.AsyncBaseTransport) -> str | None:
-    """Stream one answer to the file; return where it says the picture has moved to, None when it is here."""
+async def _fetch_once(url: str, destination: Path, max_bytes: int, transport: httpx.AsyncBaseTransport) -> str | None:
+    """Stream one response to the file; return where it redirects to, None where it is the picture."""
     async with (
         httpx.AsyncClient(transport=transport, timeout=TIMEOUT, trust_env=False) as client,
-        client.stream("GET", url, follow_redirects=False) as answer,
+        client.stream("GET", url, follow_redirects=False) as response,
     ):
-        if answer.is_redirect:
-            return str(answer.headers.get("location", ""))
-        if answer.status_code != httpx.codes.OK:
-            raise _unreachable(f"answered with status {answer.status_code}")
+        if response.is_redirect:
+            return str(response.headers.get("location", ""))
+        if response.status_code != httpx.codes.OK:
+            raise _unreachable(f"answered with status {response.status_code}")
         size = 0
-        with to.open("wb") as file:
-            async for chunk in answer.aiter_bytes():
+        with destination.open("wb") as file:
+            async for chunk in response.aiter_bytes():
                 size += len(chunk)
-                if size > most:
+                if size > max_bytes:
                     raise ImageRefused(
-                        "file_too_large", f"The picture is larger than {most // 1_000_000} MB.", "Use a smaller one."
+                        "file_too_large",
+                        f"The picture is larger than {max_bytes // 1_000_000} MB.",
+                        "Use a smaller one.",
                     )
                 file.write(chunk)
     return None
