@@ -27,7 +27,9 @@ from .theme import html
 from .viewer import Viewer
 from .views_of_object import NOTHING, Sides
 
-EXAMPLES = Path(__file__).parents[3] / "examples"
+PACKAGE = Path(__file__).parents[2]
+EXAMPLES = next(filter(Path.is_dir, (PACKAGE / "examples", PACKAGE.parent / "examples")))
+"""The example pictures: within an installed package, or beside the package in a checkout."""
 READY = templating.empty("Your models appear here", "Add pictures, press the button, and watch each one become a mesh.")
 GONE = templating.empty(
     "This batch is not here", "It may have been deleted, or the link is cut short. Start a new one."
