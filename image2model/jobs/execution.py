@@ -19,8 +19,8 @@ from ..atomic_files import move_whole
 from ..errors import GenerationFailed, Image2ModelError, NotFound
 from ..generators.base import Choice, Event, Finished, Generator, Queued, Running, Side, Submitted, Task
 from ..generators.local import cut_out
-from ..mesh.export import wanted
-from ..mesh.report import report
+from ..mesh.export import parse_options
+from ..mesh.report import write_report
 from ..metrics import RETRIES
 from ..process_pool import Workers, bounded
 from .circuit_breaker import Breaker
@@ -28,7 +28,7 @@ from .db.async_store import Desk, tell_logs
 from .progress import STAGES, news, tells_more
 from .records import Batch, Failure, Job, JobState, Wait
 from .retry_policy import FAULTS, Policy
-from .storage.exports import Exports
+from .storage.exports import ExportStore
 from .storage.folders import MESH, Folders, picture_name
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class Shop:
     folders: Folders
     workers: Workers
     policy: Policy
-    exports: Exports
+    exports: ExportStore
 
 
 class Work:
@@ -187,7 +187,7 @@ class Work:
         if faces <= asked * FACES_OVER:
             return {"face_limit": {"asked": asked, "obtained": faces, "file": None}}
         try:
-            made = await self._exports.get(replace(self.job, state="done"), wanted("glb", face_limit=asked))
+            made = await self._exports.get(replace(self.job, state="done"), parse_options("glb", face_limit=asked))
         except Image2ModelError as error:
             return {"warnings": [*facts["warnings"], f"The face limit was not kept: {error.message}"]}
         return {"face_limit": {"asked": asked, "obtained": made.facts["faces"], "file": made.filename}}
@@ -196,7 +196,7 @@ class Work:
         """The facts of the mesh, or a warning that says why there are none."""
         try:
             glb = self._folders.mesh(self.job)
-            return await self._workers.run(bounded, report, glb, glb.with_name("thumbnail.webp"))
+            return await self._workers.run(bounded, write_report, glb, glb.with_name("thumbnail.webp"))
         except GenerationFailed as error:
             return {"warnings": [error.message]}
         except TimeoutError:
