@@ -13,6 +13,7 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from ..errors import LimitReached
 from ..generators.fal import NOT_BILLED
+from .db.connection import lock_purchases
 from .db.schema import ledger
 from .records import JobState
 
@@ -53,6 +54,8 @@ class Order:
 
 def check(connection: Connection, order: Order, limits: Limits, now: float) -> None:
     """Raise LimitReached where the order goes beyond a limit; inside the transaction that books it."""
+    if limits != NO_LIMITS:
+        lock_purchases(connection)
     _check_images(connection, order, limits.images_per_hour, now)
     if order.key_mark or not order.total:
         return

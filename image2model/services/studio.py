@@ -21,6 +21,7 @@ from ..generators.fal import FalHosts, fal_generators
 from ..images import ImageLimits
 from ..jobs import ledger
 from ..jobs.db.async_store import Desk
+from ..jobs.db.listener import can_listen, listen
 from ..jobs.db.store import Store, new_id
 from ..jobs.execution import Shop
 from ..jobs.notifications import Changes
@@ -98,7 +99,10 @@ class Studio:
         """Go on with what an earlier process left unfinished, and begin to keep disk and prices in order."""
         if count := await self._runner.start():
             log.info("going on with %d unfinished jobs", count)
-        self._chores = [asyncio.create_task(chore) for chore in (self._keep_swept(), self._keep_fresh())]
+        chores = [self._keep_swept(), self._keep_fresh()]
+        if can_listen(self.settings.database):
+            chores.append(listen(self.settings.database, self._changes))
+        self._chores = [asyncio.create_task(chore) for chore in chores]
 
     async def close(self) -> None:
         """Stop; what is unfinished goes on at the next start."""

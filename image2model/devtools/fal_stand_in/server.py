@@ -18,6 +18,7 @@ import zlib
 from collections import Counter, defaultdict, deque
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -69,14 +70,23 @@ class FalServer(Platform):
         port: int = 0,
         concurrency: int = 0,
         endpoints: dict[str, Endpoint] | None = None,
+        certificate: Path | None = None,
     ) -> None:
+        """Listen on `port` of 127.0.0.1, over TLS where `certificate` is a PEM file with key and certificates."""
         self._given = script or Script(), concurrency, ENDPOINTS if endpoints is None else endpoints
         self.key = key
         self.reset()
         self._socket = socket.create_server(("127.0.0.1", port), backlog=2048)
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self.url = f"{'https' if certificate else 'http'}://127.0.0.1:{self._socket.getsockname()[1]}"
         self._uvicorn = uvicorn.Server(
-            uvicorn.Config(self, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1)
+            uvicorn.Config(
+                self,
+                log_level="warning",
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=1,
+                ssl_certfile=certificate,
+            )
         )
         self._thread = threading.Thread(target=self._uvicorn.run, args=([self._socket],), daemon=True)
 

@@ -1,0 +1,166 @@
+"""Ours beside the plain app (`benchmarks.plain_app`): the same pictures, through the same client, in the same run.
+
+    python -m benchmarks.plain_rival
+
+25 pictures of 512 × 512 at the stand-in for fal over TLS, with jobs of 1.0 s and of 0 s, through gradio_client, until
+the client holds 25 meshes: the plain app hands over files, ours one zip. Ours also checks, keeps, measures and draws
+them. Plain, ours, plain, ours …; the ratio is the median of the pairs' ratios. Memory is the proportional set size
+(PSS) of all of an app's processes: idle before the first batch, and at the peak.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import trustme
+from gradio_client import Client, handle_file
+from PIL import Image
+
+PICTURES, PAIRS, SIDE = 25, 5, 512
+GENERATOR = "tripo-v2.5"
+JOB_SECONDS = (1.0, 0.0)
+MEGABYTE = 1e6
+ROOT = Path(__file__).parents[1]
+
+
+class Memory:
+    """Samples the PSS of a process and all below it, 10 times a second."""
+
+    def __init__(self, pid: int) -> None:
+        self._process, self.peak, self._stop = psutil.Process(pid), 0.0, threading.Event()
+        self._thread = threading.Thread(target=self._sample, daemon=True)
+
+    def now(self) -> float:
+        """Megabytes at the moment."""
+        total = 0
+        for process in [self._process, *self._process.children(recursive=True)]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                total += process.memory_full_info().pss
+        return total / MEGABYTE
+
+    def _sample(self) -> None:
+        while not self._stop.wait(0.1):
+            self.peak = max(self.peak, self.now())
+
+    def __enter__(self) -> Memory:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def running(module: str, *arguments: str, url: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A module as a process of its own, until it listens at `url`."""
+    process = subprocess.Popen(
+        [sys.executable, *arguments] if not module else [sys.executable, "-m", module, *arguments],
+        cwd=ROOT, env=os.environ | environment, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        port, until = int(url.rpartition(":")[2]), time.monotonic() + 60
+        while True:
+            with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+                break
+            if process.poll() is not None or time.monotonic() > until:
+                raise RuntimeError(f"{module or arguments[0]} did not start")
+            time.sleep(0.05)
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def plain(client: Client, pictures: list[Path]) -> int:
+    """One batch of the plain app; the number of meshes that the client holds."""
+    meshes = client.predict([handle_file(picture) for picture in pictures], api_name="/make")
+    return len({Path(mesh).read_bytes()[:4] and mesh for mesh in meshes})
+
+
+def ours(client: Client, pictures: list[Path]) -> int:
+    """One batch of ours; the number of meshes that the client holds."""
+    files = [handle_file(picture) for picture in pictures]
+    batch = client.predict(images=files, generator=GENERATOR, api_name="/submit_batch")["batch_id"]
+    for _ in client.submit(batch_id=batch, api_name="/watch_batch"):
+        pass
+    archive = client.predict(batch_id=batch, api_name="/download_batch")
+    with zipfile.ZipFile(archive) as meshes:
+        return sum(name.endswith(".glb") for name in meshes.namelist())
+
+
+def timed(batch: Callable[[Client, list[Path]], int], client: Client, pictures: list[Path]) -> float:
+    """Seconds of one whole batch."""
+    start = time.perf_counter()
+    made = batch(client, pictures)
+    seconds = time.perf_counter() - start
+    assert made == PICTURES, made
+    return seconds
+
+
+def measure(job_seconds: float, folder: Path, pictures: list[Path]) -> None:
+    """Print a row of the table for each app, and their ratio."""
+    fal, first, second = (free_port() for _ in range(3))
+    where: dict[str, Any] = {"FAL_HOST": f"https://127.0.0.1:{fal}", "FAL_KEY": "test-key"}
+    where["SSL_CERT_FILE"] = str(folder / "authority.pem")
+    options = ["--port", str(fal), "--queue-seconds", "0", "--run-seconds", str(job_seconds)]
+    options += ["--certificate", str(folder / "server.pem")]
+    data = {"DATA_DIR": str(folder / f"data-{job_seconds}"), "GENERATOR": GENERATOR, "IMAGES_PER_HOUR": ""}
+    addresses = [f"http://127.0.0.1:{port}" for port in (first, second)]
+    with (
+        running("image2model.devtools.fal_stand_in", *options, url=where["FAL_HOST"]),
+        running("benchmarks.plain_app", url=addresses[0], PORT=str(first), **where) as theirs,
+        running("", "app.py", url=addresses[1], PORT=str(second), **where, **data) as mine,
+    ):
+        clients = [Client(address, verbose=False) for address in addresses]
+        time.sleep(3)
+        with Memory(theirs.pid) as plain_memory, Memory(mine.pid) as our_memory:
+            idle = plain_memory.now(), our_memory.now()
+            pairs = [(timed(plain, clients[0], pictures), timed(ours, clients[1], pictures)) for _ in range(PAIRS)]
+    for name, number, memory in (("plain", 0, plain_memory), ("ours", 1, our_memory)):
+        times = [pair[number] for pair in pairs]
+        seconds = f"{times[0]:.2f} | {statistics.median(times):.2f} | {min(times):.2f}"
+        print(f"| {job_seconds} s | {name} | {seconds} | {idle[number]:.0f} | {memory.peak:.0f} |")
+    ratios = [mine / theirs for theirs, mine in pairs]
+    print(f"| {job_seconds} s | ours / plain, median of pairs | | {statistics.median(ratios):.2f} × | | | |")
+
+
+def main() -> None:
+    """Print the table."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(folder / "authority.pem")
+        authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(folder / "server.pem")
+        pictures = [folder / f"picture-{number:02}.png" for number in range(PICTURES)]
+        for number, path in enumerate(pictures):
+            noise = [Image.effect_noise((SIDE, SIDE), 20 + number) for _ in range(3)]
+            Image.merge("RGB", noise).save(path)
+        print(
+            "| jobs | app | first batch, s | median, s | best, s | idle, MB | peak, MB |\n|---|---|---|---|---|---|---|"
+        )
+        for job_seconds in JOB_SECONDS:
+            measure(job_seconds, folder, pictures)
+
+
+if __name__ == "__main__":
+    main()
