@@ -111,7 +111,9 @@ async def test_whatever_is_in_a_mesh_stops_no_other_and_has_a_reason(studio, tmp
     """A mesh that mesh work stumbles over is left out of the zip with a code and a sentence, and the others come."""
     view = await done(studio, tmp_path, "cat.png", "dog.png")
     (studio.folders.batch(view["batch_id"]) / "1-cat" / "model.glb").write_bytes(broken_ball())
-    archive = saved(await studio.exports.archive(view["batch_id"], studio.exports.parse_options("glb", {"face_limit": 100})))
+    archive = saved(
+        await studio.exports.archive(view["batch_id"], studio.exports.parse_options("glb", {"face_limit": 100}))
+    )
     assert archive.namelist() == ["manifest.json", "dog-100-faces.glb", "contact-sheet.webp"]
     (failure,) = json.loads(archive.read("manifest.json"))["export_failures"]
     assert failure["code"] == "export_failed"

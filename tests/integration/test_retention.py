@@ -286,7 +286,7 @@ async def test_a_batch_that_is_read_when_its_turn_comes_keeps_its_files(studio, 
 
 async def test_an_export_that_is_being_sent_stays(studio, tmp_path, monkeypatch):
     """Neither its age nor newer ones drive it out; once it is sent, both do."""
-    monkeypatch.setattr(exports, "KEPT", 1)
+    monkeypatch.setattr(exports, "MAX_EXPORTS", 1)
     one = await made(studio, tmp_path / "in", "a.png")
     stl, ply, obj = studio.exports.parse_options("stl,ply,obj")
     sent = (await studio.exports.export(one, 1, stl)).path
