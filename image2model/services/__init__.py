@@ -5,7 +5,7 @@ from .admin import Host
 from .exports import ExportService, archive_name
 from .intake import BY_NAME, Picture, together
 from .results import Served
-from .studio import Studio, all_generators
+from .studio import Studio
 
 __all__ = [
     "BY_NAME",
@@ -15,7 +15,6 @@ __all__ = [
     "Served",
     "Stream",
     "Studio",
-    "all_generators",
     "archive_name",
     "together",
 ]

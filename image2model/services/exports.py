@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import Conflict, Image2ModelError, NotFound, OptionRefused
+from ..errors import Conflict, ErrorCode, Image2ModelError, NotFound, OptionRefused
 from ..jobs.records import Batch, Job
 from ..jobs.storage.archive import Entry, Stream, kept_zip
 from ..jobs.storage.exports import ExportedFile, ExportStore
@@ -49,7 +49,9 @@ class ExportService:
         names = formats.split(",") if isinstance(formats, str) else formats
         raw_options = dict(options or {})
         if unknown := next((name for name in raw_options if name not in OPTIONS), None):
-            raise OptionRefused("option_unknown", f"There is no option {unknown!r}.", f"Take {', '.join(OPTIONS)}.")
+            raise OptionRefused(
+                ErrorCode.OPTION_UNKNOWN, f"There is no option {unknown!r}.", f"Take {', '.join(OPTIONS)}."
+            )
         format_ids = [str(name).strip().lower() for name in names if str(name).strip()] or ["glb"]
         return [_parse_for_format(name, raw_options) for name in dict.fromkeys(format_ids)]
 
@@ -130,13 +132,13 @@ class ExportService:
     async def _job(self, batch_id: str, number: int) -> Job:
         job = (await self._batch(batch_id)).job(number)
         if job is None:
-            raise NotFound("file_not_found", "There is no such mesh.", "It may have been deleted.")
+            raise NotFound(ErrorCode.FILE_NOT_FOUND, "There is no such mesh.", "It may have been deleted.")
         return job
 
     async def _finished_jobs(self, batch_id: str) -> list[Job]:
         jobs = [job for job in (await self._batch(batch_id)).jobs if job.state == "done"]
         if not jobs:
-            raise Conflict("nothing_done", "No mesh of this batch is finished yet.", "Try later.")
+            raise Conflict(ErrorCode.NOTHING_DONE, "No mesh of this batch is finished yet.", "Try later.")
         return jobs
 
     def _check_disk(self) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
-from ...errors import Conflict, NotFound
+from ...errors import Conflict, ErrorCode, NotFound
 from ...metrics import RETRIES
 from .. import ledger
 from ..records import (
@@ -109,7 +109,7 @@ class Store:
         with self._engine.connect() as connection:
             row = connection.execute(select(jobs).where(jobs.c.id == job_id)).one_or_none()
         if row is None:
-            raise NotFound("job_not_found", "There is no such job.", "It may have been deleted.")
+            raise NotFound(ErrorCode.JOB_NOT_FOUND, "There is no such job.", "It may have been deleted.")
         return job_of(row)
 
     def sequence(self, batch_id: str) -> int | None:
@@ -301,7 +301,9 @@ class Store:
                 select(jobs).where(jobs.c.batch_id == batch_id, jobs.c.state.in_(UNFINISHED))
             ).all()
             if worked and not force:
-                raise Conflict("batch_working", "This batch is still being worked on.", "Cancel it first, or wait.")
+                raise Conflict(
+                    ErrorCode.BATCH_WORKING, "This batch is still being worked on.", "Cancel it first, or wait."
+                )
             for row in worked:
                 ledger.settle(connection, row, ledger.bill(row, "cancelled"))
             if not connection.execute(delete(batches).where(batches.c.id == batch_id)).rowcount:

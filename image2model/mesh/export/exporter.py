@@ -12,7 +12,7 @@ import numpy as np
 from scipy.spatial import KDTree
 
 from ...atomic_files import write_whole
-from ...errors import Unavailable
+from ...errors import ErrorCode, Unavailable
 from ..facts import round_dimensions
 from ..gltf.colours import srgb_to_linear
 from ..gltf.reader import FloatArray, Glb, MeshPrimitive, Scene
@@ -78,7 +78,9 @@ def export(path: Path, options: ExportOptions, target: Path, stem: str) -> dict[
     original = glb.scene()
     scene = compact_scene(original)
     if options.measure == "height" and options.size_mm and not _has_height(scene):
-        raise Unavailable("no_height", "It lies flat and has no height.", "Say how long its longest side is to be.")
+        raise Unavailable(
+            ErrorCode.NO_HEIGHT, "It lies flat and has no height.", "Say how long its longest side is to be."
+        )
     faces_before, notes = len(original.faces), _degenerate_note(len(original.faces) - len(scene.faces))
     if options.repair != "none":
         scene, mends = _repair(glb, scene, options.with_longest_side(_extents(scene)))

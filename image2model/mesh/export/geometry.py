@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import GenerationFailed
+from ...errors import ErrorCode, GenerationFailed
 from ..gltf import meshopt
 from ..gltf.colours import base_colour, linear_to_srgb
 from ..gltf.meshopt import PERMISSIVE, PRUNE, REGULARIZE
@@ -64,7 +64,9 @@ def compact_scene(scene: Scene) -> Scene:
         )
         first_face, first_vertex = first_face + len(faces_kept), first_vertex + len(used)
     if not kept:
-        raise GenerationFailed("glb_no_geometry", "The generator's file holds no surface.", "Use another generator.")
+        raise GenerationFailed(
+            ErrorCode.GLB_NO_GEOMETRY, "The generator's file holds no surface.", "Use another generator."
+        )
     return Scene(np.concatenate(positions), np.concatenate(faces), tuple(kept), 0)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from ...errors import OptionRefused
+from ...errors import ErrorCode, OptionRefused
 from ..gltf.reader import FloatArray
 
 Up = Literal["y", "z"]
@@ -122,7 +122,9 @@ def parse_options(
     face_count = _number("The face limit", face_limit, MIN_FACES, MAX_FACES)
     packing_id = _choice_of("packing", packing or "none", PACKINGS)
     if packing_id != "none" and format_.id != "glb":
-        raise OptionRefused("packing_unknown", f"{format_.label} files are not packed.", "Only GLB takes `packing`.")
+        raise OptionRefused(
+            ErrorCode.PACKING_UNKNOWN, f"{format_.label} files are not packed.", "Only GLB takes `packing`."
+        )
     return ExportOptions(
         format=format_,
         size_mm=size_value * scale if size_value else DEFAULT_PRINT_MM if format_.printed else None,
@@ -138,7 +140,7 @@ def parse_options(
 def _choice_of(name: str, value: str, allowed: Any) -> str:
     if not isinstance(value, str) or value not in allowed:
         raise OptionRefused(
-            f"{name}_unknown", f"{value!r:.80} is no {name} that is known.", f"Take {', '.join(allowed)}."
+            ErrorCode(f"{name}_unknown"), f"{value!r:.80} is no {name} that is known.", f"Take {', '.join(allowed)}."
         )
     return value
 
@@ -152,6 +154,6 @@ def _number(label: str, value: float | str | None, low: float, high: float) -> f
         number = float("nan")
     if not low <= number <= high:
         raise OptionRefused(
-            "option_out_of_range", f"{label} cannot be {value!r:.80}.", f"It takes {low:g} to {high:,.0f}."
+            ErrorCode.OPTION_OUT_OF_RANGE, f"{label} cannot be {value!r:.80}.", f"It takes {low:g} to {high:,.0f}."
         )
     return number

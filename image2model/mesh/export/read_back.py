@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import Unavailable
+from ...errors import ErrorCode, Unavailable
 from ..gltf.reader import Glb, Scene
 from .options import ExportOptions
 from .textures import simple_materials
@@ -42,7 +42,9 @@ def require_available(format_id: str) -> None:
     """Raise Unavailable where the library that verifies this format is not installed."""
     if not available(format_id):
         raise Unavailable(
-            "usdz_not_installed", "USDZ is not installed on this server.", "The host can add it: pip install usd-core."
+            ErrorCode.USDZ_NOT_INSTALLED,
+            "USDZ is not installed on this server.",
+            "The host can add it: pip install usd-core.",
         )
 
 
@@ -63,7 +65,9 @@ def verify(data: bytes, options: ExportOptions, scene: Scene, textured: bool) ->
 
 def _export_failed(options: ExportOptions) -> Unavailable:
     return Unavailable(
-        "export_failed", f"This mesh could not be written soundly as {options.format.label}.", "Take another format."
+        ErrorCode.EXPORT_FAILED,
+        f"This mesh could not be written soundly as {options.format.label}.",
+        "Take another format.",
     )
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import ErrorCode
 from .container import invalid_glb, split_glb
 from .decompress import DRACO, MESHOPT, DecodedPrimitive, compression_of, decode_draco, decode_meshopt_view
 
@@ -67,7 +68,7 @@ def broken_glb_errors() -> Iterator[None]:
     try:
         yield
     except (KeyError, IndexError, TypeError, ValueError, OverflowError, AttributeError) as error:
-        raise invalid_glb("glb_broken", "contradicts itself") from error
+        raise invalid_glb(ErrorCode.GLB_BROKEN, "contradicts itself") from error
 
 
 class Glb:
@@ -77,7 +78,7 @@ class Glb:
         """Raise GenerationFailed: not_a_glb, glb_truncated, glb_too_large, glb_broken, glb_outside_files."""
         self.size_bytes = path.stat().st_size
         if self.size_bytes > MAX_BYTES:
-            raise invalid_glb("glb_too_large", f"has {self.size_bytes / 1e9:.1f} GB")
+            raise invalid_glb(ErrorCode.GLB_TOO_LARGE, f"has {self.size_bytes / 1e9:.1f} GB")
         self.json, self._binary = split_glb(path.read_bytes())
         self._refuse_external_files()
         self._decompressed_views: dict[int, bytes] = {}
@@ -99,7 +100,7 @@ class Glb:
         count, width = int(accessor["count"]), TYPE_SIZES[accessor["type"]]
         kind = np.dtype(COMPONENT_TYPES[accessor["componentType"]])
         if not 0 <= count <= MAX_ELEMENTS:
-            raise invalid_glb("glb_too_large", f"claims {count:,} values in one list")
+            raise invalid_glb(ErrorCode.GLB_TOO_LARGE, f"claims {count:,} values in one list")
         if "bufferView" in accessor:
             values = self._read_values(accessor, kind, width, count)
         else:
@@ -143,7 +144,7 @@ class Glb:
         for part in (*self.list("buffers"), *self.list("images")):
             uri = part.get("uri") if isinstance(part, dict) else None
             if uri and not str(uri).startswith("data:"):
-                raise invalid_glb("glb_outside_files", "needs other files that did not come with it")
+                raise invalid_glb(ErrorCode.GLB_OUTSIDE_FILES, "needs other files that did not come with it")
 
     def _scene(self) -> Scene:
         positions: list[FloatArray] = []
@@ -174,11 +175,11 @@ class Glb:
                 first_face += len(triangles)
                 first_vertex += len(points)
                 if first_face > MAX_FACES:
-                    raise invalid_glb("glb_too_large", f"has more than {MAX_FACES:,} faces")
+                    raise invalid_glb(ErrorCode.GLB_TOO_LARGE, f"has more than {MAX_FACES:,} faces")
                 if first_vertex > MAX_ELEMENTS:
-                    raise invalid_glb("glb_too_large", f"has more than {MAX_ELEMENTS:,} vertices")
+                    raise invalid_glb(ErrorCode.GLB_TOO_LARGE, f"has more than {MAX_ELEMENTS:,} vertices")
         if not first_face:
-            raise invalid_glb("glb_no_geometry", "holds no surface")
+            raise invalid_glb(ErrorCode.GLB_NO_GEOMETRY, "holds no surface")
         all_positions = np.concatenate(positions)
         invalid = int((~np.isfinite(all_positions)).any(axis=1).sum())
         return Scene(all_positions, np.concatenate(faces), tuple(primitives), invalid)

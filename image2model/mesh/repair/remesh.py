@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...errors import Unavailable
+from ...errors import ErrorCode, Unavailable
 from ..gltf import meshopt
 from ..gltf.reader import FloatArray, IndexArray
 from ..topology import analyze_topology
@@ -23,7 +23,9 @@ def remesh(positions: FloatArray, faces: IndexArray) -> tuple[Mesh, str]:
     for resolution in REMESH_RESOLUTIONS:
         triangles = meshopt.remesh(positions, faces, resolution)
         if not len(triangles):
-            raise Unavailable("no_new_skin", "No new skin could be laid around this mesh.", "Try `repair` solid.")
+            raise Unavailable(
+                ErrorCode.NO_NEW_SKIN, "No new skin could be laid around this mesh.", "Try `repair` solid."
+            )
         remeshed = merge_vertices(triangles.reshape(-1, 3), np.arange(len(triangles) * 3).reshape(-1, 3))
         if analyze_topology(*remeshed).watertight:
             break

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from ...errors import Unavailable
+from ...errors import ErrorCode, Unavailable
 from ..gltf.reader import FloatArray, IndexArray
 from .cleaning import drop_duplicate_faces, drop_loose_parts, unify_winding
 from .hole_filling import (
@@ -34,7 +34,9 @@ def repair_mesh(positions: FloatArray, faces: IndexArray, *, rebuild: bool = Fal
     Raises Unavailable for a flat mesh, and for one of which nothing would be left.
     """
     if not has_volume(positions, faces):
-        raise Unavailable("mesh_is_flat", "It is flat: it has no thickness, and cannot be mended.", "Try another mesh.")
+        raise Unavailable(
+            ErrorCode.MESH_IS_FLAT, "It is flat: it has no thickness, and cannot be mended.", "Try another mesh."
+        )
     mesh, notes = (positions, faces), list[str]()
     closing = (_fill_all_holes, remesh) if rebuild else (_fill_safe_holes,)
     solid = partial(unite_shells, hint="" if rebuild else ": a new skin may help")
