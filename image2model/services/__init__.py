@@ -2,15 +2,15 @@
 
 from ..jobs.storage.archive import Stream
 from .admin import Host
-from .exports import Meshes, archive_name
+from .exports import ExportService, archive_name
 from .intake import BY_NAME, Picture, together
 from .results import Served
 from .studio import Studio
 
 __all__ = [
     "BY_NAME",
+    "ExportService",
     "Host",
-    "Meshes",
     "Picture",
     "Served",
     "Stream",

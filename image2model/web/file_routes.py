@@ -40,8 +40,8 @@ def routes(studio: Studio) -> list[Counted]:
 
     async def export(request: Request) -> Response:
         asked = dict(request.query_params)
-        (choice,) = studio.meshes.choices([asked.pop("format", "glb")], asked)
-        made = await studio.meshes.export(request.path_params["batch_id"], request.path_params["number"], choice)
+        (choice,) = studio.exports.parse_options([asked.pop("format", "glb")], asked)
+        made = await studio.exports.export(request.path_params["batch_id"], request.path_params["number"], choice)
         return SentFile(
             studio.folders,
             made.path,
@@ -52,12 +52,12 @@ def routes(studio: Studio) -> list[Counted]:
 
     async def exports(request: Request) -> Response:
         asked, batch_id = dict(request.query_params), request.path_params["batch_id"]
-        choices = studio.meshes.choices(asked.pop("format", "glb"), asked)
-        return _zip(await studio.meshes.archive(batch_id, choices), archive_name(batch_id, choices))
+        choices = studio.exports.parse_options(asked.pop("format", "glb"), asked)
+        return _zip(await studio.exports.archive(batch_id, choices), archive_name(batch_id, choices))
 
     async def print_check(request: Request) -> Response:
         params, asked = request.path_params, request.query_params
-        found = await studio.meshes.print_check(
+        found = await studio.exports.print_check(
             params["batch_id"], params["number"], asked.get("size"), asked.get("unit"), asked.get("measure")
         )
         return JSONResponse(found, headers={"Cache-Control": "no-store"})

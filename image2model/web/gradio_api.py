@@ -170,9 +170,12 @@ class Api:
         pivot (keep, centre, bottom), face_limit, packing (none, meshopt, draco; GLB only),
         repair (none, solid, rebuild).
         """
-        (choice,) = self.studio.meshes.choices([format or "stl"], _object(export_options))
-        made = await self.studio.meshes.export(batch_id, _whole(number), choice)
-        return str(await self.studio.meshes.lend(batch_id, made)), {"name": made.filename, **made.facts}
+        (choice,) = self.studio.exports.parse_options([format or "stl"], _object(export_options))
+        made = await self.studio.exports.export(batch_id, _whole(number), choice)
+        return str(await self.studio.exports.publish_to_gradio_cache(batch_id, made)), {
+            "name": made.filename,
+            **made.facts,
+        }
 
     async def print_check(
         self, batch_id: str, number: float, size: float | None = None, measure: str = "longest"
@@ -181,7 +184,7 @@ class Api:
 
         With what mending would make of it.
         """
-        return await self.studio.meshes.print_check(batch_id, _whole(number), size or None, measure=measure)
+        return await self.studio.exports.print_check(batch_id, _whole(number), size or None, measure=measure)
 
     async def download_batch(
         self, batch_id: str, formats: list[str] | None = None, export_options: dict[str, Any] | None = None
@@ -193,8 +196,8 @@ class Api:
         """
         if formats or export_options:
             wanted = formats if isinstance(formats, (str, list)) else [formats or "glb"]
-            choices = self.studio.meshes.choices(wanted, _object(export_options))
-            return str(await self.studio.meshes.lend_archive(batch_id, choices))
+            choices = self.studio.exports.parse_options(wanted, _object(export_options))
+            return str(await self.studio.exports.publish_archive_to_gradio_cache(batch_id, choices))
         if not (await self.studio.view(batch_id))["zip"]:
             raise gr.Error("nothing_done: No mesh of this batch is finished yet. Try later.", print_exception=False)
         return str(await self.studio.lend_archive(batch_id))

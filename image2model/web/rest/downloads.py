@@ -81,8 +81,8 @@ async def archive(
     batch = await studio.find(work_id=job_id)
     wanted = [form.strip() for form in formats.split(",") if form.strip()]
     plain = set(wanted) <= {"glb"}
-    choices = [] if plain else studio.meshes.choices(wanted)
-    stream = await studio.archive(batch.id) if plain else await studio.meshes.archive(batch.id, choices)
+    choices = [] if plain else studio.exports.parse_options(wanted)
+    stream = await studio.archive(batch.id) if plain else await studio.exports.archive(batch.id, choices)
     named = f'attachment; filename="image2model-{batch.id[:8]}.zip"'
     headers = {"Content-Length": str(stream.size), "Content-Disposition": named, "Cache-Control": "no-store"}
     return Streamed(stream.chunks, media_type="application/zip", headers=headers)

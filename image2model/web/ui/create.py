@@ -405,7 +405,7 @@ class Create:
         job = next((job for job in view["jobs"] if job["number"] == number and job["url"]), None)
         if job is None:
             return (gr.skip(),) * 5
-        take_home = templating.take_home(view, job, self.studio.meshes.formats())
+        take_home = templating.take_home(view, job, self.studio.exports.formats())
         return gr.Row(visible=True), templating.facts(view, job), take_home, *self.viewer.open(batch_id, job)
 
 
