@@ -4,11 +4,11 @@ from ..jobs.records import Batch
 from ..jobs.storage.archive import Stream
 from ..jobs.views import BatchView, Cost, JobView
 from .admin import Host
-from .exports import Meshes, archive_name
+from .exports import ExportService, archive_name
 from .intake import BY_NAME, Picture, together
 from .requests import ANYBODY, Caller, SubmitRequest
 from .results import Served
-from .studio import Studio, all_generators
+from .studio import Studio
 
 __all__ = [
     "ANYBODY",
@@ -17,15 +17,14 @@ __all__ = [
     "BatchView",
     "Caller",
     "Cost",
+    "ExportService",
     "Host",
     "JobView",
-    "Meshes",
     "Picture",
     "Served",
     "Stream",
     "Studio",
     "SubmitRequest",
-    "all_generators",
     "archive_name",
     "together",
 ]

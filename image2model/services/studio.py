@@ -14,21 +14,22 @@ from pathlib import Path
 from typing import Any
 
 from ..atomic_files import installation_secret
-from ..errors import NotAllowed, NotFound, OptionRefused, SettingsError, Unavailable
+from ..errors import ErrorCode, NotAllowed, NotFound, OptionRefused, SettingsError, Unavailable
 from ..generators import local
 from ..generators.base import Choice, Generator, Spec
-from ..generators.fal import FalHosts, fal_generators
+from ..generators.providers import all_generators
 from ..images import ImageLimits
 from ..jobs import ledger
 from ..jobs.db.async_store import Desk
+from ..jobs.db.listener import can_listen, listen
 from ..jobs.db.store import Store, new_id
 from ..jobs.execution import Shop
 from ..jobs.notifications import Changes
 from ..jobs.records import ENDED_BADLY, RETRIED_TOGETHER, Batch, Job, NewBatch, NewJob
-from ..jobs.retry_policy import NOT_OVER_THERE, Policy
+from ..jobs.retry_policy import Policy, collected_first
 from ..jobs.scheduler import JobScheduler
 from ..jobs.storage.archive import Entry, Stream, kept_zip
-from ..jobs.storage.exports import Exports
+from ..jobs.storage.exports import ExportStore
 from ..jobs.storage.folders import Folders
 from ..jobs.views import BatchView
 from ..mesh import report
@@ -36,10 +37,10 @@ from ..process_pool import Workers
 from ..redaction import mark
 from ..settings import Settings
 from .admin import Host
-from .exports import Meshes, archive_name
+from .exports import ExportService, archive_name
 from .intake import Kept, Picture, keep_pictures
 from .picture_checks import Inputs
-from .previews import SHEET, TURNTABLE, Seeing
+from .previews import CONTACT_SHEET_FILE, TURNTABLE_FILE, PreviewService
 from .requests import ANYBODY, Caller, SubmitRequest
 from .results import Served, manifest, offered, pictures_again
 from .view_builder import Viewing
@@ -73,7 +74,7 @@ class Studio:
         if settings.default_generator not in self.generators:
             self._close_workers()
             raise SettingsError(
-                "setting_wrong",
+                ErrorCode.SETTING_WRONG,
                 f"GENERATOR={settings.default_generator!r}: there is no such generator.",
                 f"GENERATOR takes one of {', '.join(self.generators)}.",
             )
@@ -82,9 +83,9 @@ class Studio:
         self._changes = Changes()
         self._desk = Desk(self._store, self._changes)
         policy = Policy(60.0 * settings.job_minutes, settings.retry_pace)
-        exports = Exports(self.folders, self.workers)
+        exports = ExportStore(self.folders, self.workers)
         self._runner = JobScheduler(Shop(self._desk, self.folders, self.workers, policy, exports), self.generators)
-        self.meshes = Meshes(settings, self.folders, exports, self.batch, self.contents)
+        self.exports = ExportService(settings, self.folders, exports, self.batch, self.contents)
         """What is done with finished meshes."""
         self._money = ledger.Limits(settings.daily_budget, settings.batch_cost_limit, settings.images_per_hour)
         self._view = Viewing(settings, self.generators)
@@ -92,7 +93,7 @@ class Studio:
         """What only the host may do: whoever calls it checks that it is the host."""
         self.inputs = Inputs(self.folders, self.workers, self.limits)
         """What is known of pictures before they are worked."""
-        self.seeing = Seeing(self.folders, self.workers)
+        self.previews = PreviewService(self.folders, self.workers)
         """Ways to look at a mesh, each made when it is asked for."""
         self._chores: list[asyncio.Task[None]] = []
 
@@ -100,7 +101,10 @@ class Studio:
         """Go on with what an earlier process left unfinished, and begin to keep disk and prices in order."""
         if count := await self._runner.start():
             log.info("going on with %d unfinished jobs", count)
-        self._chores = [asyncio.create_task(chore) for chore in (self._keep_swept(), self._keep_fresh())]
+        chores = [self._keep_swept(), self._keep_fresh()]
+        if can_listen(self.settings.database):
+            chores.append(listen(self.settings.database, self._changes))
+        self._chores = [asyncio.create_task(chore) for chore in chores]
 
     async def close(self) -> None:
         """Stop; what is unfinished goes on at the next start."""
@@ -121,7 +125,7 @@ class Studio:
         wanted = name or self.settings.default_generator
         if wanted not in self.generators:
             raise NotFound(
-                "generator_unknown",
+                ErrorCode.GENERATOR_UNKNOWN,
                 f"There is no generator called {wanted!r:.80}.",
                 f"Choose one of {', '.join(self.generators)}.",
             )
@@ -178,7 +182,7 @@ class Studio:
     def _check_order(self, chosen: Generator, pictures: Sequence[Picture]) -> None:
         """Raise what `submit` raises for a generator, a number of pictures, their sides or a disk that will not do."""
         if chosen.unavailable:
-            raise Unavailable("generator_unavailable", chosen.unavailable)
+            raise Unavailable(ErrorCode.GENERATOR_UNAVAILABLE, chosen.unavailable)
         self.check_count(sum(len(picture.all) for picture in pictures))
         for picture in pictures:
             chosen.spec.check_sides(picture.all)
@@ -193,10 +197,10 @@ class Studio:
         """Raise OptionRefused for no pictures, or for more than one batch takes."""
         most = self.settings.max_files
         if count == 0:
-            raise OptionRefused("no_images", "There is no picture to work on.", "Add at least one JPEG or PNG.")
+            raise OptionRefused(ErrorCode.NO_IMAGES, "There is no picture to work on.", "Add at least one JPEG or PNG.")
         if count > most:
             raise OptionRefused(
-                "too_many_images",
+                ErrorCode.TOO_MANY_IMAGES,
                 f"These are too many files: {count}. One batch takes up to {most}.",
                 "Split them into several batches.",
             )
@@ -253,7 +257,7 @@ class Studio:
         chosen = [job for job in batch.jobs if job.state in states and (not numbers or job.number in numbers)]
         payer = self._payer(batch, chosen, caller.key)
         fresh = await self._desk.call(
-            self._store.press, batch_id, numbers, states, NOT_OVER_THERE,
+            self._store.press, batch_id, numbers, states, collected_first(),
             found=await self._find(batch, chosen), buyer=self._buyer(caller, payer, batch.visitor),
             keeps_payer=not caller.key.strip(), limits=self._money,
         )  # fmt: skip
@@ -267,11 +271,11 @@ class Studio:
         """What jobs are run on anew: the key that is given, or for each the one that it had."""
         if not key.strip() and not all(self._runner.generator_of(batch, job) for job in jobs if job.key_mark):
             raise Unavailable(
-                "key_needed", "This was started with a visitor's own fal key.", "Paste that key and try again."
+                ErrorCode.KEY_NEEDED, "This was started with a visitor's own fal key.", "Paste that key and try again."
             )
         payer = self.with_key(batch.generator, key)
         if payer.unavailable and not all(job.key_mark for job in jobs):
-            raise Unavailable("generator_unavailable", payer.unavailable)
+            raise Unavailable(ErrorCode.GENERATOR_UNAVAILABLE, payer.unavailable)
         return payer
 
     async def _find(self, batch: Batch, jobs: Sequence[Job]) -> dict[str, Mapping[str, Any]]:
@@ -288,11 +292,11 @@ class Studio:
         """Go on with jobs that wait for the visitor's own key; raises NotFound, NotAllowed for another key."""
         batch = await self.batch(batch_id)
         keyed = self.with_key(batch.generator, key)
-        waiting = [job for job in batch.jobs if job.waiting and job.waiting.code == "key_needed"]
+        waiting = [job for job in batch.jobs if job.waiting and job.waiting.code == ErrorCode.KEY_NEEDED]
         ours = [job for job in waiting if job.key_mark == keyed.key_mark]
         if waiting and not ours:
             raise NotAllowed(
-                "other_key", "This is not the key that these pictures were started with.", "Paste that one."
+                ErrorCode.OTHER_KEY, "This is not the key that these pictures were started with.", "Paste that one."
             )
         self._runner.add(batch, ours, keyed)
         return await self.view(batch_id)
@@ -300,7 +304,7 @@ class Studio:
     async def needs_key(self, batch_id: str) -> bool:
         """Whether jobs of the batch wait for the key that they were started with; raises NotFound."""
         batch = await self.batch(batch_id)
-        return any(job.waiting and job.waiting.code == "key_needed" for job in batch.jobs)
+        return any(job.waiting and job.waiting.code == ErrorCode.KEY_NEEDED for job in batch.jobs)
 
     async def delete(self, batch_id: str) -> None:
         """Stop the batch and delete it with all its files; raises NotFound."""
@@ -309,14 +313,16 @@ class Studio:
     async def file(self, batch_id: str, number: int, name: str) -> Served:
         """A file of a job by the name it is offered under; raises NotFound."""
         job = (await self.batch(batch_id)).job(number)
-        if job and job.state == "done" and name == TURNTABLE:
-            return Served(await self.seeing.turntable(job), "image/webp", f"{job.stem}-turntable.webp")
+        if job and job.state == "done" and name == TURNTABLE_FILE:
+            return Served(await self.previews.turntable(job), "image/webp", f"{job.stem}-turntable.webp")
         if job:
             stored, media_type = offered(job).get(name, ("", ""))
             path = self.folders.job(job) / stored
             if stored and self.folders.holds(path):
                 return Served(path, media_type, name)
-        raise NotFound("file_not_found", "There is no such file.", "It may not be ready yet, or have been deleted.")
+        raise NotFound(
+            ErrorCode.FILE_NOT_FOUND, "There is no such file.", "It may not be ready yet, or have been deleted."
+        )
 
     async def archive(self, batch_id: str) -> Stream:
         """The batch as a zip, made while it is read; raises NotFound."""
@@ -334,8 +340,8 @@ class Studio:
         """
         job = (await self.batch(batch_id)).job(number)
         if job is None or job.state != "done":
-            raise NotFound("file_not_found", "There is no such mesh.")
-        path = await self.seeing.look(job, look)
+            raise NotFound(ErrorCode.FILE_NOT_FOUND, "There is no such mesh.")
+        path = await self.previews.mesh_as(job, look)
         return await asyncio.to_thread(self.folders.lend, batch_id, path, f"{number}/{look}/{job.stem}.glb")
 
     async def lend_pictures(self, batch_id: str, number: int) -> list[Path]:
@@ -345,7 +351,7 @@ class Studio:
         """
         job = (await self.batch(batch_id)).job(number)
         if job is None:
-            raise NotFound("file_not_found", "There is no such picture.")
+            raise NotFound(ErrorCode.FILE_NOT_FOUND, "There is no such picture.")
         folder = self.folders.job(job)
         return [
             await asyncio.to_thread(self.folders.lend, batch_id, folder / stored, f"{number}/{name}")
@@ -361,14 +367,14 @@ class Studio:
         """What the batch's zip holds, and its manifest; raises NotFound."""
         batch = await self.batch(batch_id)
         entries = [entry for job in batch.jobs if job.state == "done" for entry in await self._entries(job)]
-        if sheet := await self.seeing.sheet(batch):
-            entries.append(Entry(sheet, SHEET))
+        if sheet := await self.previews.contact_sheet(batch):
+            entries.append(Entry(sheet, CONTACT_SHEET_FILE))
         return entries, manifest(self._view(batch))
 
     async def _entries(self, job: Job) -> list[Entry]:
         glb = self.folders.mesh(job)
         wanted = [(glb, f"{job.stem}.glb"), (glb.with_name("thumbnail.webp"), f"thumbnails/{job.stem}.webp")]
-        if lighter := await self.meshes.lighter(job):
+        if lighter := await self.exports.face_limited_copy(job):
             wanted.append((lighter.path, lighter.filename))
         return [Entry(path, name) for path, name in wanted if self.folders.holds(path)]
 
@@ -386,11 +392,6 @@ class Studio:
             for generator in self.generators.values():
                 await generator.refresh()
             await asyncio.sleep(REFRESH_EVERY)
-
-
-def all_generators(settings: Settings, workers: Workers) -> list[Generator]:
-    """Every generator on offer, the host's key used where there is one."""
-    return [local.LocalGenerator(workers), *fal_generators(settings.fal_credentials, FalHosts.at(settings.fal_host))]
 
 
 def _new_job(kept: Kept, spec: Spec, choice: Choice) -> NewJob:

@@ -20,7 +20,7 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from image2model.web.gradio_api import _told
+from image2model.web.gradio_api import _report_errors
 from tests.support.browser import ROOT, App
 
 EXAMPLES = ROOT / "examples"
@@ -206,7 +206,7 @@ async def test_what_nobody_has_thought_of_is_told_without_its_reason():
         raise RuntimeError("a secret")
 
     with pytest.raises(gr.Error, match=r"^'internal_error: [^']*\.'$"):
-        await _told(fails)()
+        await _report_errors(fails)()
 
 
 def test_half_a_character_is_told(app):
@@ -272,7 +272,7 @@ def test_a_single_file_comes_in_ranges_and_by_its_name(client):
 @pytest.mark.parametrize("style", ["one-picture", "batch"])
 @pytest.mark.parametrize("ending", ["py", "mjs", "sh"])
 def test_the_programs_that_we_show_run(app, tmp_path, style, ending, notes):
-    """Each program of the API tab and the README runs as it stands, against the running app."""
+    """Each program of the API tab, README.md and docs/ runs as it stands, against the running app."""
     pictures = [EXAMPLES / "rocket.jpg"] if style == "one-picture" else [EXAMPLES / "rocket.jpg", notes]
     program = tmp_path / f"{style}.{ending}"
     shutil.copy(SNIPPETS / program.name, program)

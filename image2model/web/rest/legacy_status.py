@@ -1,4 +1,4 @@
-"""The contract's words for our states; progress is in percent there."""
+"""States and progress in the terms of the first image2model's API (progress in percent)."""
 
 from __future__ import annotations
 
@@ -6,26 +6,31 @@ from collections.abc import Mapping
 
 from ...services import BatchView, JobView
 
-JOB: Mapping[str, str] = {
+JOB_STATUS: Mapping[str, str] = {
     "new": "queued", "queued": "queued", "done": "completed", "failed": "failed", "unconfirmed": "failed",
     "cancelled": "cancelled",
 }  # fmt: skip
-"""Whatever is not here is `processing`."""
-TASK: Mapping[str, str] = {"done": "completed", "partly": "completed", "failed": "failed", "cancelled": "cancelled"}
-CELERY: Mapping[str, str] = {
+"""By our state of a job; any other is `processing`."""
+TASK_STATUS: Mapping[str, str] = {
+    "done": "completed",
+    "partly": "completed",
+    "failed": "failed",
+    "cancelled": "cancelled",
+}
+CELERY_STATE: Mapping[str, str] = {
     "queued": "PENDING", "processing": "PROGRESS", "completed": "SUCCESS", "failed": "FAILURE", "cancelled": "REVOKED",
 }  # fmt: skip
 
 
 def job_status(job: JobView) -> str:
-    """The contract's word for the state of a job."""
-    return JOB.get(job.state, "processing")
+    """Status of a job, from its view."""
+    return JOB_STATUS.get(job.state, "processing")
 
 
 def task_status(view: BatchView) -> str:
-    """The contract's word for the state of a batch."""
+    """Status of a batch, from its view."""
     if view.finished:
-        return TASK[view.state]
+        return TASK_STATUS[view.state]
     return "queued" if all(job.state in ("new", "queued") for job in view.jobs) else "processing"
 
 

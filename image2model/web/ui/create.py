@@ -17,8 +17,8 @@ from ...file_names import clean_name
 from ...generators.base import Generator
 from ...images import check_files, preview_image, tiny_preview
 from ...services import BatchView, Caller, Studio, SubmitRequest
-from ..middleware.correlation import correlation_of
-from ..public_address import client_of
+from ..middleware.correlation import correlation_id_of
+from ..public_address import client_address
 from . import templating
 from .controls import OptionControls, face_limit_control, number_field, offers, picker, prices_of
 from .event_options import EACH, HIDDEN, LAST
@@ -28,7 +28,9 @@ from .viewer import Viewer
 from .views_of_object import NOTHING, Sides
 
 T = TypeVar("T")
-EXAMPLES = Path(__file__).parents[3] / "examples"
+PACKAGE = Path(__file__).parents[2]
+EXAMPLES = next(filter(Path.is_dir, (PACKAGE / "examples", PACKAGE.parent / "examples")))
+"""The example pictures: within an installed package, or beside the package in a checkout."""
 READY = templating.empty("Your models appear here", "Add pictures, press the button, and watch each one become a mesh.")
 GONE = templating.empty(
     "This batch is not here", "It may have been deleted, or the link is cut short. Start a new one."
@@ -327,14 +329,14 @@ class Create:
     ) -> tuple[str, gr.Row]:
         """Make a batch of the pictures."""
         try:
-            order = SubmitRequest(
+            submission = SubmitRequest(
                 self.sides.pictures(images, decided, self._generator(generator, key).spec),
                 generator=generator,
                 options=self.options.options(generator, values),
                 face_limit=face_limit or None,  # checked, and made a number, by the generator's option
                 cut_out=sent == CUT_OUT,
             )
-            batch = await self.studio.submit(order, _caller(request, key, visitor))
+            batch = await self.studio.submit(submission, _caller(request, key, visitor))
         except Image2ModelError as error:
             raise gr.Error(str(error), print_exception=False) from None
         return batch.id, gr.Row(visible=False)
@@ -400,12 +402,12 @@ class Create:
         job = view.job(getattr(event, "number", 0))
         if job is None or not job.succeeded:
             return (gr.skip(),) * 5
-        take_home = templating.take_home(view, job, self.studio.meshes.formats())
+        take_home = templating.take_home(view, job, self.studio.exports.formats())
         return gr.Row(visible=True), templating.facts(view, job), take_home, *self.viewer.open(batch_id, job)
 
 
 def _caller(request: gr.Request, key: str, visitor: str = "") -> Caller:
-    return Caller(visitor, client_of(request), key, correlation_of(request))
+    return Caller(visitor, client_address(request), key, correlation_id_of(request))
 
 
 async def _friendly(work: Awaitable[T]) -> T:
