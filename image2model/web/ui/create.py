@@ -17,8 +17,8 @@ from ...file_names import clean_name
 from ...generators.base import Generator
 from ...images import check_files, preview_image, tiny_preview
 from ...services import Studio
-from ..middleware.correlation import correlation_of
-from ..public_address import client_of
+from ..middleware.correlation import correlation_id_of
+from ..public_address import client_address
 from . import templating
 from .controls import OptionControls, face_limit_control, number_field, offers, picker, prices_of
 from .event_options import EACH, HIDDEN, LAST
@@ -335,8 +335,8 @@ class Create:
                 cut_out=sent == CUT_OUT,
                 face_limit=face_limit or None,  # checked, and made a number, by the generator's option
                 visitor=visitor,
-                client=client_of(request),
-                correlation_id=correlation_of(request),
+                client=client_address(request),
+                correlation_id=correlation_id_of(request),
                 key=key,
             )
         except Image2ModelError as error:
@@ -371,12 +371,12 @@ class Create:
 
     async def again(self, batch_id: str, key: str, request: gr.Request) -> None:
         """Work again what failed."""
-        await _friendly(self.studio.retry(batch_id, key=key, client=client_of(request)))
+        await _friendly(self.studio.retry(batch_id, key=key, client=client_address(request)))
 
     async def again_one(self, batch_id: str, key: str, request: gr.Request, event: gr.EventData) -> None:
         """Work one picture again, also one that may have been paid for already: its own button said so."""
         numbers = [int(getattr(event, "number", 0))]
-        await _friendly(self.studio.retry(batch_id, numbers, key=key, client=client_of(request)))
+        await _friendly(self.studio.retry(batch_id, numbers, key=key, client=client_address(request)))
 
     async def stop(self, batch_id: str) -> None:
         """Cancel what is not finished."""
