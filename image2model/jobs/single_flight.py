@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 
-class Once(Generic[T]):
+class SingleFlight(Generic[T]):
     """Makes files: whoever asks for one that is being made waits for the same work, which goes on when one leaves."""
 
     def __init__(self) -> None:

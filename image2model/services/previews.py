@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import ErrorCode, GenerationFailed, Image2ModelError, Unavailable
 from ..jobs.records import Batch, Job
-from ..jobs.single_flight import Once
+from ..jobs.single_flight import SingleFlight
 from ..jobs.storage.folders import Folders
 from ..mesh.render.contact_sheet import Cell, write_contact_sheet
 from ..mesh.render.render_modes import write_render_mode
@@ -31,7 +31,7 @@ class PreviewService:
 
     def __init__(self, folders: Folders, workers: Workers) -> None:
         self._folders, self._workers = folders, workers
-        self._once = Once[None]()
+        self._once = SingleFlight[None]()
 
     async def turntable(self, job: Job) -> Path:
         """Animated WebP of the finished job's mesh.

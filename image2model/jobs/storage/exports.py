@@ -20,7 +20,7 @@ from ...errors import Conflict, ErrorCode, Image2ModelError, NotFound, Unavailab
 from ...mesh.export import ExportOptions, export
 from ...process_pool import Workers, bounded
 from ..records import Job
-from ..single_flight import Once
+from ..single_flight import SingleFlight
 from .folders import Folders
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class ExportStore:
 
     def __init__(self, folders: Folders, workers: Workers) -> None:
         self._folders, self._workers = folders, workers
-        self._single_flight = Once[dict[str, Any]]()
+        self._single_flight = SingleFlight[dict[str, Any]]()
 
     async def get(self, job: Job, options: ExportOptions) -> ExportedFile:
         """The job's mesh as `options` say, exported if it is not there.
