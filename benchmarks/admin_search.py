@@ -23,7 +23,7 @@ from sqlalchemy import insert
 from image2model.jobs.db.connection import connect
 from image2model.jobs.db.schema import batches, events, jobs, ledger, metadata
 from image2model.jobs.db.store import Store, new_id
-from image2model.jobs.records import JobState, batch_state
+from image2model.jobs.models import JobState, batch_state
 from image2model.services import Studio
 from image2model.settings import Settings
 
@@ -104,7 +104,7 @@ def fill(url: str, data: Path, count: int) -> None:
 
 def questions(studio: Studio, count: int) -> Iterator[tuple[str, Callable[[], Awaitable[Any]]]]:
     """What the Admin tab asks, by what it is for."""
-    host = studio.host
+    host = studio.admin
 
     def search(**wanted: Any) -> Callable[[], Awaitable[Any]]:
         return lambda: host.search(**{"limit": PAGE, **wanted})
@@ -118,11 +118,11 @@ def questions(studio: Studio, count: int) -> Iterator[tuple[str, Callable[[], Aw
     yield "text, common", search(text="CHAIR")
     yield "text, nowhere", search(text="no such thing")
     yield "overview", host.overview
-    yield "standing", host.standing
-    yield "at the far side", host.at_far_side
-    yield "reasons, 24 h", host.reasons
-    yield "series, 24 h", host.series
-    yield "series, 30 d", lambda: host.series(720, 6 * 3600)
+    yield "standing", host.queue_state
+    yield "at the far side", host.remote_status
+    yield "reasons, 24 h", host.failure_reasons
+    yield "series, 24 h", host.time_series
+    yield "series, 30 d", lambda: host.time_series(720, 6 * 3600)
     yield "disk usage", host.disk_usage
     yield "cleanup, dry", lambda: host.cleanup(29 * 24)
 

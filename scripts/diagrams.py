@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
-from image2model.jobs.records import UNFINISHED
+from image2model.jobs.models import UNFINISHED
 
 WIDTH, ROW, GAP = 960, 60, 26
 STYLE = """

@@ -1,4 +1,4 @@
-"""Holds jobs back from a generator that fails by its own fault, until one of them has found it well again."""
+"""A circuit breaker that lets jobs wait, rather than fail, while their generator fails."""
 
 from __future__ import annotations
 
@@ -10,77 +10,76 @@ from typing import Literal
 BreakerState = Literal["closed", "open", "half-open"]
 
 
-class Breaker:
-    """Opens after so many failures in a row; after `rest` seconds a single trial decides whether it closes.
+class CircuitBreaker:
+    """Opens after `failures` failures in a row; after `reset_seconds` a single trial decides whether it closes.
 
-    Libraries that were looked at (pybreaker, purgatory) refuse calls while open, and let several trials
-    through at once; here jobs wait, and each trial may cost money. For one event loop. `tell_open` is told
-    1 while it is open or half-open, and 0 when it closes.
+    pybreaker and purgatory refuse calls while open and let several trials through at once; here jobs wait, and each
+    trial may cost money. For one event loop. `on_change` gets 1 when it opens and 0 when it closes.
     """
 
     def __init__(
         self,
         failures: int = 3,
-        rest: float = 60.0,
+        reset_seconds: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
-        tell_open: Callable[[float], object] | None = None,
+        on_change: Callable[[float], object] | None = None,
     ) -> None:
-        self._most, self._rest, self._clock = failures, rest, clock
+        self._max_failures, self._reset_seconds, self._clock = failures, reset_seconds, clock
         self._failures = 0
         self._opened: float | None = None
         self._trial = False
-        self._news = asyncio.Event()
-        self._tell_open = tell_open or float
-        self._tell_open(0)
+        self._state_changed = asyncio.Event()
+        self._on_change = on_change or float
+        self._on_change(0)
 
     @property
     def state(self) -> BreakerState:
-        """Closed: all may pass; open: none; half-open: one may try, or is trying."""
+        """Closed: all jobs pass; open: none; half-open: a single trial may pass, or is running."""
         if self._opened is None:
             return "closed"
         return "half-open" if self._trial or not self.seconds_left else "open"
 
     @property
     def seconds_left(self) -> float:
-        """Until the next trial may start; 0 when closed."""
-        return 0.0 if self._opened is None else max(0.0, self._opened + self._rest - self._clock())
+        """Seconds until the next trial may start; 0 when closed."""
+        return 0.0 if self._opened is None else max(0.0, self._opened + self._reset_seconds - self._clock())
 
     @property
-    def holds(self) -> bool:
-        """Whether a job that comes now must wait."""
+    def is_blocking(self) -> bool:
+        """Whether a job that comes now has to wait."""
         return self.state == "open" or self._trial
 
     async def admit(self) -> bool:
-        """Wait until this job may pass; the one that passes while it is half-open is the trial and gets True."""
-        while self.holds:
-            news = self._news
+        """Wait until this job may pass; return whether it is the trial."""
+        while self.is_blocking:
+            changed = self._state_changed
             try:
-                await asyncio.wait_for(news.wait(), None if self._trial else self.seconds_left)
+                await asyncio.wait_for(changed.wait(), None if self._trial else self.seconds_left)
             except TimeoutError:
                 continue
         self._trial = self._opened is not None
         return self._trial
 
-    def succeeded(self) -> None:
-        """The generator has done its part, be it by refusing a bad picture."""
+    def record_success(self) -> None:
+        """Close it: the generator has worked, be it by refusing a picture."""
         self._failures, self._opened = 0, None
-        self._tell()
+        self._notify()
 
-    def failed(self) -> None:
-        """The generator has failed by its own fault."""
+    def record_failure(self) -> None:
+        """Count a failure of the generator itself."""
         self._failures += 1
-        if self._opened is not None or self._failures >= self._most:
+        if self._opened is not None or self._failures >= self._max_failures:
             self._opened = self._clock()
-        self._tell()
+        self._notify()
 
-    def left(self) -> None:
-        """A job went away without a word on the generator: cancelled, say."""
-        self._tell()
+    def abandon_trial(self) -> None:
+        """Let another job be the trial: this one says nothing of the generator, because it was cancelled, say."""
+        self._notify()
 
-    reset = succeeded
+    reset = record_success
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         self._trial = False
-        self._tell_open(float(self._opened is not None))
-        self._news.set()
-        self._news = asyncio.Event()
+        self._on_change(float(self._opened is not None))
+        self._state_changed.set()
+        self._state_changed = asyncio.Event()

@@ -1,4 +1,4 @@
-"""When a job is tried again: by the rules of its failure's code and never by its text."""
+"""When a job is attempted again: by the rules of its failure's code, never by its text."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from ..errors import Image2ModelError
 from ..generators.failures import RetryRule
 from ..generators.providers import failure_rules, rules_of
 
-TRIES = 5
-"""Submits of one picture for one press of a button, at most."""
-COLLECT = RetryRule(2, 300)
-"""What was taken is asked for again and again, for as long as the far side keeps results."""
-LONGEST_WAIT = 900.0
-"""Seconds; no answer and no jump of the clock makes a job wait longer."""
+MAX_TRIES = 5
+"""Submissions of one picture for one purchase, at most."""
+COLLECT_RULE = RetryRule(2, 300)
+"""Results that were paid for are asked for as long as the provider keeps them."""
+MAX_WAIT_SECONDS = 900.0
+"""Whatever an answer or a jump of the clock asks for."""
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
-    """The rules with the host's deadline (seconds from the press of the button to the last submit).
+class RetryPolicy:
+    """The rules with the host's deadline (seconds from a person's request to the last submission).
 
     `pace` multiplies every wait: 0 is the test mode, in which nothing sleeps.
     """
@@ -31,37 +31,37 @@ class Policy:
     pace: float = 1.0
 
     def wait_before_next(
-        self, failure: Image2ModelError, tries: int, failures: int, pressed_at: float, kept_until: float | None
+        self, failure: Image2ModelError, tries: int, failures: int, requested_at: float, kept_until: float | None
     ) -> float | None:
         """Seconds until a job that failed is tried again; None: it has failed for good.
 
-        `tries` counts submits since the press, `failures` those of this kind in a row; `kept_until` is when
-        the far side forgets the job's result, None unless the job is there. Times are in seconds since 1970.
+        `tries` counts submissions since the request, `failures` those of this kind in a row; `kept_until` is when
+        the provider forgets the job's result, None unless the job is there. Times are in seconds since 1970.
         """
         now = time.time()
         if kept_until is not None and self.collects(failure):
-            return self._seconds(COLLECT, failures, failure) if now < kept_until else None
+            return self._wait_seconds(COLLECT_RULE, failures, failure) if now < kept_until else None
         rule = rules_of(failure.code).retry
-        if rule is None or not failure.retryable or tries >= TRIES:
+        if rule is None or not failure.retryable or tries >= MAX_TRIES:
             return None
-        wait = self._seconds(rule, tries, failure)
-        return wait if now + wait < pressed_at + self.deadline else None
+        wait = self._wait_seconds(rule, tries, failure)
+        return wait if now + wait < requested_at + self.deadline else None
 
     @staticmethod
     def collects(failure: Image2ModelError) -> bool:
-        """Whether the next try of a job that was taken only collects it."""
+        """Whether the next attempt of a submitted job only collects its result."""
         return rules_of(failure.code).collectable == "by_itself"
 
-    def _seconds(self, rule: RetryRule, number: int, failure: Image2ModelError) -> float:
+    def _wait_seconds(self, rule: RetryRule, number: int, failure: Image2ModelError) -> float:
         said = getattr(failure, "retry_after", None)
         if said is None:
             said = backoff(rule, number)
-        return self.pace * min(max(0.0, said), LONGEST_WAIT)
+        return self.pace * min(max(0.0, said), MAX_WAIT_SECONDS)
 
     async def sleep_until(self, until: float | None) -> None:
         """Sleep until a stored moment, and never longer than the longest wait."""
         if until is not None:
-            await asyncio.sleep(min(max(0.0, until - time.time()), self.pace * LONGEST_WAIT))
+            await asyncio.sleep(min(max(0.0, until - time.time()), self.pace * MAX_WAIT_SECONDS))
 
 
 def backoff(rule: RetryRule, number: int) -> float:
@@ -71,6 +71,6 @@ def backoff(rule: RetryRule, number: int) -> float:
     return wait_exponential_jitter(multiplier=rule.first, max=rule.most, jitter=rule.jitter * rule.first)(state)
 
 
-def collected_first() -> frozenset[str]:
-    """Codes that say nothing of the far side: when a person tries again, what was taken is collected first."""
+def collect_first_codes() -> frozenset[str]:
+    """Codes after which a person's retry first collects what the provider has taken, instead of buying again."""
     return frozenset(code for code, rules in failure_rules().items() if rules.collectable != "no")

@@ -87,10 +87,10 @@ class Health:
 
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
-        self._ping = Look(studio.host.ping, fresh=OFTEN)
-        self.standing = Look(studio.host.standing, fresh=5.0)
+        self._ping = Look(studio.admin.ping, fresh=OFTEN)
+        self.standing = Look(studio.admin.queue_state, fresh=5.0)
         """See `Host.standing`."""
-        self.far = Look(studio.host.at_far_side, fresh=15.0)
+        self.far = Look(studio.admin.remote_status, fresh=15.0)
         """See `Host.at_far_side`."""
         self._asked = 0.0
         self._watch: asyncio.Task[None] | None = None
@@ -116,7 +116,7 @@ class Health:
             self._watch = asyncio.create_task(self._looking())
 
     async def _looking(self) -> None:
-        while self._studio.host.working is not None and time.monotonic() < self._asked + WATCHED:
+        while self._studio.admin.active_jobs is not None and time.monotonic() < self._asked + WATCHED:
             await asyncio.gather(self._ping(), self.standing(), self.far())
             await asyncio.sleep(OFTEN)
 
@@ -128,7 +128,7 @@ class Health:
         return Component("database", "healthy", found[1], kind)
 
     async def _queue(self) -> Component:
-        working = self._studio.host.working
+        working = self._studio.admin.active_jobs
         details: dict[str, Any] = {"kind": "embedded", "working": working or 0}
         if working is None:
             return Component("queue", "unhealthy", details={**details, "reason": "It is not running."})

@@ -11,7 +11,7 @@ from async_lru import alru_cache
 
 from ..generators import local
 from ..images import ImageLimits
-from ..jobs.records import Batch, OtherSide
+from ..jobs.models import Batch, OtherSide
 from ..jobs.storage.folders import Folders, picture_name
 from ..process_pool import Workers
 

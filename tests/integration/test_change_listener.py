@@ -11,8 +11,8 @@ import pytest
 
 from image2model.jobs.db.listener import CHANNEL, can_listen, listen
 from image2model.jobs.db.store import Store, new_id
-from image2model.jobs.notifications import Changes
-from image2model.jobs.records import Batch, NewJob
+from image2model.jobs.models import Batch, NewJob
+from image2model.jobs.notifications import ChangeNotifier
 
 
 @pytest.fixture
@@ -30,10 +30,10 @@ def store(url: str):
 
 
 @pytest.fixture
-async def changes(url: str) -> AsyncIterator[Changes]:
+async def changes(url: str) -> AsyncIterator[ChangeNotifier]:
     """What this process's watchers wait on, once it listens."""
-    changes = Changes()
-    with changes.listening("the start") as started:
+    changes = ChangeNotifier()
+    with changes.subscribe("the start") as started:
         task = asyncio.create_task(listen(url, changes))
         await asyncio.wait_for(started.wait(), 10)
     yield changes

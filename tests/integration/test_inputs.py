@@ -90,7 +90,9 @@ async def test_the_choice_of_what_is_sent_is_kept_with_the_batch(tmp_path: Path,
     assert {task.image.parent.name: task.image.name for task in generator.runs} == {
         "1-cup": "cutout.png", "2-fog": "input.png",
     }  # fmt: skip
-    assert [(one["name"], one["code"]) for one in await studio.inputs.warnings(batch)] == [("fog.png", "no_subject")]
+    assert [(one["name"], one["code"]) for one in await studio.picture_checks.warnings(batch)] == [
+        ("fog.png", "no_subject")
+    ]
     plain = await studio.submit(SubmitRequest(pictures[:1]))
     assert (await finished(studio, plain.id)).cut_out is False
     assert generator.runs[-1].image.name == "input.png"
@@ -100,10 +102,10 @@ async def test_the_choice_of_what_is_sent_is_kept_with_the_batch(tmp_path: Path,
 async def test_who_asks_about_a_picture_meanwhile_gets_the_same_answer(tmp_path: Path, pool: Workers):
     """A picture that is being judged is not judged a second time, and one who goes away takes nothing from the rest."""
     studio = Studio(scripted_settings(tmp_path / "data"), [ScriptedGenerator()], pool)
-    gone, first, second = (asyncio.create_task(studio.inputs.inspect(CUP)) for _ in range(3))
+    gone, first, second = (asyncio.create_task(studio.picture_checks.inspect(CUP)) for _ in range(3))
     await asyncio.sleep(0.05)
     gone.cancel()
-    assert await first is await second is await studio.inputs.inspect(CUP)
+    assert await first is await second is await studio.picture_checks.inspect(CUP)
     assert (await first).cutout
     with pytest.raises(asyncio.CancelledError):
         await gone

@@ -11,9 +11,9 @@ from image2model.errors import GenerationFailed
 from image2model.generators.fal import RESULT_KEPT_SECONDS
 from image2model.generators.fal.errors import BY_STATUS, BY_TYPE
 from image2model.generators.providers import failure_rules, rules_of
-from image2model.jobs.retry_policy import COLLECT, LONGEST_WAIT, TRIES, Policy, backoff
+from image2model.jobs.retry_policy import COLLECT_RULE, MAX_TRIES, MAX_WAIT_SECONDS, RetryPolicy, backoff
 
-POLICY = Policy(deadline=1800)
+POLICY = RetryPolicy(deadline=1800)
 DAY = 86400.0
 RETRIED = {code: rules.retry for code, rules in failure_rules().items() if rules.retry}
 COLLECTED = sorted(code for code, rules in failure_rules().items() if rules.collectable == "by_itself")
@@ -50,14 +50,14 @@ def test_the_published_waits():
 
 def test_there_are_five_tries_and_no_sixth():
     """After the fifth submit of a press nothing is sent again."""
-    assert wait(failed("fal_temporary"), TRIES - 1) is not None
-    assert wait(failed("fal_temporary"), TRIES) is None
+    assert wait(failed("fal_temporary"), MAX_TRIES - 1) is not None
+    assert wait(failed("fal_temporary"), MAX_TRIES) is None
 
 
 def test_what_fal_says_in_retry_after_counts():
     """Retry-After takes the place of our own wait, and is capped."""
     assert wait(failed("fal_busy", retry_after=7)) == 7
-    assert wait(failed("fal_busy", retry_after=1e9)) == LONGEST_WAIT
+    assert wait(failed("fal_busy", retry_after=1e9)) == MAX_WAIT_SECONDS
     assert wait(failed("fal_busy", retry_after=-5)) == 0
 
 
@@ -81,7 +81,7 @@ def test_fal_s_own_word_against_a_retry_is_obeyed():
 @pytest.mark.parametrize("code", COLLECTED)
 def test_what_was_taken_is_collected_for_as_long_as_it_is_kept(code):
     """Neither the number of tries nor the deadline ends the collecting; fal's own keeping does."""
-    assert wait(failed(code), TRIES + 50, failures=80, pressed=5 * DAY, taken=5 * DAY) <= COLLECT.most
+    assert wait(failed(code), MAX_TRIES + 50, failures=80, pressed=5 * DAY, taken=5 * DAY) <= COLLECT_RULE.most
     assert wait(failed(code), taken=RESULT_KEPT_SECONDS + 1) is None
 
 
@@ -94,7 +94,7 @@ def test_nothing_is_submitted_again_after_a_failure_that_may_be_billed():
 
 async def test_the_test_mode_does_not_sleep():
     """With a pace of 0 every wait is none, whatever is stored."""
-    quick = Policy(pace=0)
+    quick = RetryPolicy(pace=0)
     assert quick.wait_before_next(failed("fal_busy"), 1, 1, time.time(), None) == 0
     start = time.monotonic()
     await quick.sleep_until(time.time() + 3600)
@@ -105,4 +105,4 @@ async def test_a_clock_that_jumps_makes_no_job_wait_for_ever(monkeypatch):
     """A stored moment a year ahead is waited for no longer than the longest wait."""
     monkeypatch.setattr("image2model.jobs.retry_policy.LONGEST_WAIT", 0.01)
     async with asyncio.timeout(5):
-        await Policy().sleep_until(time.time() + 3e7)
+        await RetryPolicy().sleep_until(time.time() + 3e7)

@@ -58,10 +58,10 @@ def stream_zip(entries: Sequence[Entry], manifest: Mapping[str, Any]) -> Stream:
     return Stream(len(stream), _in_blocks(stream))
 
 
-def kept_zip(folders: Folders, entries: Sequence[Entry], manifest: Mapping[str, Any]) -> Stream:
+def leased_zip(folders: Folders, entries: Sequence[Entry], manifest: Mapping[str, Any]) -> Stream:
     """`stream_zip`; no rule deletes the files while it is sent."""
     stream = stream_zip(entries, manifest)
-    return Stream(stream.size, folders.guarded(stream.chunks, *(entry.path for entry in entries)))
+    return Stream(stream.size, folders.lease_while_reading(stream.chunks, *(entry.path for entry in entries)))
 
 
 def zip_names(names: Sequence[str]) -> list[str]:

@@ -10,7 +10,7 @@ from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel, Field
 
 from ...errors import ErrorCode, NotFound
-from ...jobs.records import Batch, Job
+from ...jobs.models import Batch, Job
 from ...services import Studio
 from ..public_address import public_root_url
 from ..responses import BatchFileResponse, GeneratedResponse

@@ -54,7 +54,7 @@ async def parse_upload(request: Request, studio: Studio, field: str, max_files: 
     Of a file above the size limit one byte more than the limit is kept. Raises UploadRefused for more than `max_files`
     files and for a truncated form, HTTPException 400 for what is no form, 408 for a sender that is too slow.
     """
-    folder = studio.folders.cache / f"rest-{uuid.uuid4().hex}"
+    folder = studio.folders.gradio_cache / f"rest-{uuid.uuid4().hex}"
     await asyncio.to_thread(folder.mkdir, parents=True)
     try:
         yield await _read_form(request, folder, field, studio.limits.max_bytes, max_files)

@@ -74,7 +74,7 @@ async def task(task_id: TaskId, studio: StudioDep) -> TaskStatus:
     """How a batch is doing."""
     try:
         batch = await studio.find(task_id=task_id)
-        return _as_task_status(task_id, batch.work_id, await studio.view(batch.id))
+        return _as_task_status(task_id, batch.legacy_job_id, await studio.view(batch.id))
     except NotFound:
         return TaskStatus(task_id=task_id, status="queued", state="PENDING", message="Waiting.", timestamp=iso_now())
 
@@ -133,7 +133,7 @@ async def stream(
 async def _attempts_by_job(studio: Studio, task_id: str, after: int) -> dict[str, int]:
     """Attempt numbers by job id as of event `after`; empty for an unknown task."""
     with suppress(NotFound):
-        return await studio.attempts((await studio.find(task_id=task_id)).id, after)
+        return await studio.attempts_at((await studio.find(task_id=task_id)).id, after)
     return {}
 
 
@@ -142,7 +142,7 @@ async def _views_with_outcome(studio: Studio, task_id: str) -> AsyncIterator[tup
     with suppress(NotFound):
         batch = await studio.find(task_id=task_id)
         async for view in studio.watch(batch.id):
-            yield view, {"result": task_result(batch.work_id, view), "summary": task_summary(view)}
+            yield view, {"result": task_result(batch.legacy_job_id, view), "summary": task_summary(view)}
 
 
 @router.get("/jobs/{job_id}/progress", responses=error_responses(404, 503))
@@ -168,7 +168,7 @@ async def progress(job_id: str, studio: StudioDep) -> JobProgress:
 async def cancel(task_id: TaskId, studio: StudioDep) -> TaskStatus:
     """Stop what is not finished."""
     batch = await studio.find(task_id=task_id)
-    return _as_task_status(task_id, batch.work_id, await studio.cancel(batch.id))
+    return _as_task_status(task_id, batch.legacy_job_id, await studio.cancel(batch.id))
 
 
 @router.post(
@@ -180,4 +180,4 @@ async def retry(task_id: TaskId, request: Request, studio: StudioDep) -> TaskSta
     """Work again what failed or was cancelled, and nothing else."""
     batch = await studio.find(task_id=task_id)
     view = await studio.retry(batch.id, caller=Caller(client=client_address(request)))
-    return _as_task_status(task_id, batch.work_id, view)
+    return _as_task_status(task_id, batch.legacy_job_id, view)

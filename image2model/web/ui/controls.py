@@ -46,7 +46,7 @@ def picker(studio: Studio) -> gr.HTML:
 def offers(studio: Studio, key: str = "") -> dict[str, Any]:
     """What the picker lists: each generator as it is for the host's key, or for a visitor's own."""
     ours = list(studio.generators.values())
-    seen = [studio.with_key(one.spec.id, key) for one in ours] if key.strip() else ours
+    seen = [studio.generator_for_key(one.spec.id, key) for one in ours] if key.strip() else ours
     reasons = [one.unavailable for one in seen if one.unavailable]
     shared = reasons[0] if len(reasons) > 1 and len(set(reasons)) == 1 else ""
     return {"items": [_item(one, "" if shared else one.unavailable) for one in seen], "note": shared}

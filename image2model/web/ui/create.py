@@ -279,7 +279,7 @@ class Create:
     def _generator(self, name: str, key: str) -> Generator:
         """The generator on this key, and on the host's while the key is not one yet."""
         try:
-            return self.studio.with_key(name, key)
+            return self.studio.generator_for_key(name, key)
         except Image2ModelError:
             return self.studio.generator(name)
 
@@ -309,7 +309,7 @@ class Create:
         number = getattr(event, "number", None)
         if not number:
             return gr.skip()
-        pictures = await _friendly(self.studio.lend_pictures(batch_id, int(number)))
+        pictures = await _friendly(self.studio.publish_pictures_to_gradio_cache(batch_id, int(number)))
         view = await _friendly(self.studio.view(batch_id))
         sent = {name for job in view.jobs for name in (job.name, *(side.name for side in job.sides))}
         others = [path for path, _ in images or [] if clean_name(Path(path).name) not in sent]

@@ -47,10 +47,10 @@ class Inputs:
             yield gr.Column(visible=False), ""
             return
         for path in paths:
-            finding = asyncio.ensure_future(self.studio.inputs.inspect(path))
+            finding = asyncio.ensure_future(self.studio.picture_checks.inspect(path))
             if not (await asyncio.wait([finding], timeout=AT_ONCE))[0]:
                 yield gr.Column(visible=True), templating.cutouts(seen, len(paths) - len(seen))
             found = await finding
-            warnings = self.studio.inputs.words(found)
+            warnings = self.studio.picture_checks.words(found)
             seen.append({"name": path.name, "image": templating.data_uri(found.cutout), "warnings": warnings})
         yield gr.Column(visible=True), templating.cutouts(seen, 0)

@@ -63,7 +63,7 @@ class Viewer:
             return gr.skip()
         batch_id, number, camera = shown
         try:
-            mesh = await self.studio.lend_look(batch_id, number, look)
+            mesh = await self.studio.publish_mesh_to_gradio_cache(batch_id, number, look)
         except Image2ModelError as error:
             raise gr.Error(str(error), print_exception=False) from None
         return gr.Model3D(value=str(mesh), camera_position=camera)
