@@ -15,7 +15,7 @@ from ..errors import ErrorCode, LimitReached
 from ..generators.providers import rules_of
 from .db.connection import lock_purchases
 from .db.schema import ledger
-from .models import JobState
+from .models import Job, JobState
 
 BillingOutcome = Literal["reserved", "charged", "maybe", "free"]
 """Not over yet; paid; may have been paid, nobody has told; certainly not paid."""
@@ -102,9 +102,9 @@ def _check_hourly_images(connection: Connection, order: Order, most: int | None,
 
 
 def reserve(
-    connection: Connection, order: Order, batch_id: str, generator: str, jobs: Iterable[Any], now: float
+    connection: Connection, order: Order, batch_id: str, generator: str, jobs: Iterable[Job], now: float
 ) -> None:
-    """Reserve the price of each job (`Job` or a row of the table) for its present purchase."""
+    """Reserve the price of each job for its present purchase."""
     buyer = order.buyer
     rows = [
         {
@@ -117,7 +117,7 @@ def reserve(
         connection.execute(insert(ledger), rows)
 
 
-def settle(connection: Connection, job: Any, outcome: BillingOutcome, amount: Decimal | None = None) -> None:
+def settle(connection: Connection, job: Job, outcome: BillingOutcome, amount: Decimal | None = None) -> None:
     """Write the outcome of a job's present purchase; without `amount` the reserved sum stays, and is 0 for `free`."""
     values: dict[str, Any] = {"state": outcome}
     if outcome == "free":
@@ -128,7 +128,7 @@ def settle(connection: Connection, job: Any, outcome: BillingOutcome, amount: De
     connection.execute(update(ledger).where(*purchase).values(values))
 
 
-def billing_outcome(job: Any, state: JobState, code: str = "") -> BillingOutcome:
+def billing_outcome(job: Job, state: JobState, code: str = "") -> BillingOutcome:
     """Outcome for a job that ends in `state`: free before it was taken, in the queue, or after unbilled failures."""
     if state == "done":
         return "charged"

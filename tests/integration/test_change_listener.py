@@ -11,7 +11,7 @@ import pytest
 
 from image2model.jobs.db.listener import CHANNEL, can_listen, listen
 from image2model.jobs.db.store import Store, new_id
-from image2model.jobs.models import Batch, NewJob
+from image2model.jobs.models import Batch, NewBatch, NewJob
 from image2model.jobs.notifications import ChangeNotifier
 
 
@@ -42,7 +42,7 @@ async def changes(url: str) -> AsyncIterator[ChangeNotifier]:
 
 def batch_of_one(store: Store) -> Batch:
     """A stored batch of one picture."""
-    return store.create(new_id(), [NewJob("a.jpg", "a", Decimal(0))], generator="local", options={}, face_limit=None)
+    return store.create(NewBatch(new_id(), "local", {}, None, False, [NewJob("a.jpg", "a", Decimal(0))]))
 
 
 async def test_a_watcher_wakes_at_another_process_s_change(store, changes):

@@ -107,7 +107,7 @@ def test_a_retry_asks_the_budget_too_unless_it_only_collects(store):
     with pytest.raises(LimitReached):
         store.retry_jobs(batch.id, None, ["failed"], limits=limits)
     (again,) = store.retry_jobs(batch.id, None, ["failed"], {"internal_error"}, limits=limits)
-    assert (again.press, again.remote) == (1, {"request_id": "r"})
+    assert (again.purchase, again.remote) == (1, {"request_id": "r"})
     assert states(store) == {"reserved": (Decimal("0.3"), 1)}
 
 

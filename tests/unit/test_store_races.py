@@ -10,8 +10,8 @@ import pytest
 
 from image2model.errors import Image2ModelError, LimitReached
 from image2model.jobs.db.store import Store, new_id
-from image2model.jobs.ledger import NO_LIMITS, Limits, day_start, total_spent
-from image2model.jobs.models import Batch, NewJob
+from image2model.jobs.ledger import NO_LIMITS, Buyer, Limits, day_start, total_spent
+from image2model.jobs.models import Batch, NewBatch, NewJob
 
 AT_THE_SAME_TIME = 8
 PRICE = Decimal("0.30")
@@ -29,7 +29,7 @@ def stores(database_url: str) -> Iterator[list[Store]]:
 def batch_of(store: Store, pictures: int = 1, limits: Limits = NO_LIMITS) -> Batch:
     """A stored batch of so many pictures."""
     jobs = [NewJob(f"{n}.jpg", f"{n}", PRICE) for n in range(pictures)]
-    return store.create(new_id(), jobs, generator="tripo", options={}, face_limit=None, client="c", limits=limits)
+    return store.create(NewBatch(new_id(), "tripo", {}, None, False, jobs), Buyer("c"), limits)
 
 
 def all_at_once(stores: list[Store], call: Callable[[Store], object]) -> list[object]:
@@ -60,7 +60,7 @@ def test_simultaneous_retries_buy_once(stores):
     stores[0].transition(batch.jobs[0].id, "failed", attempt=1, failure={"code": "fal_temporary", "message": "m"})
     answers = all_at_once(stores, lambda store: len(store.retry_jobs(batch.id, None, ["failed"])))
     assert sorted(answers) == [0] * 7 + [1]
-    assert stores[1].batch(batch.id).jobs[0].press == 2
+    assert stores[1].batch(batch.id).jobs[0].purchase == 2
 
 
 def test_one_try_of_a_job_ends_once(stores):

@@ -11,6 +11,10 @@ from ...errors import ErrorCode, NotFound
 from ..models import Batch, Failure, Job, OtherSide, Refusal, Wait
 from .schema import batches, jobs
 
+BATCH_FIELDS = tuple(batches.c.keys())
+JOB_FIELDS = tuple(jobs.c.keys())
+"""Names of the columns in the code: some have others in the database, by which rows know them."""
+
 
 def load_batch(connection: Connection, batch_id: str) -> Batch:
     """The batch with its jobs in their order; raises NotFound."""
@@ -30,15 +34,15 @@ def load_batches(connection: Connection, ids: Sequence[str]) -> list[Batch]:
 
 
 def to_batch(row: Row[Any], members: tuple[Job, ...] = ()) -> Batch:
-    """The batch of a row, with these jobs."""
-    values = dict(row._mapping)
+    """The batch of a row of the whole table, with these jobs."""
+    values = dict(zip(BATCH_FIELDS, row, strict=True))
     values["refusals"] = tuple(Refusal(**refusal) for refusal in values["refusals"])
     return Batch(**values, jobs=members)
 
 
 def to_job(row: Row[Any]) -> Job:
-    """The job of a row."""
-    values = dict(row._mapping)
+    """The job of a row of the whole table."""
+    values = dict(zip(JOB_FIELDS, row, strict=True))
     values["sides"] = tuple(OtherSide(**side) for side in values["sides"])
     values["waiting"] = Wait(**values["waiting"]) if values["waiting"] else None
     values["failure"] = Failure(**values["failure"]) if values["failure"] else None

@@ -153,7 +153,8 @@ def count_waiting_for(connection: Connection, code: str) -> int:
 def failure_reasons(connection: Connection, since: float) -> list[dict[str, Any]]:
     """Codes with which jobs failed since then, most frequent first.
 
-    Each row has `code`, `generator`, `count`, `last_seen` (since 1970) and `message`: that of one of these jobs, None where all of them have been retried.
+    Each row has `code`, `generator`, `count`, `last_seen` (since 1970) and the `message` of one of these jobs, which is
+    None where all of them have been retried.
     """
     said = jobs.c.failure
     message = case((said["code"].as_string() == events.c.code, said["message"].as_string()))

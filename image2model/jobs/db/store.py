@@ -292,7 +292,8 @@ class Store:
                     ErrorCode.BATCH_WORKING, "This batch is still being worked on.", "Cancel it first, or wait."
                 )
             for row in unfinished:
-                ledger.settle(connection, row, ledger.billing_outcome(row, "cancelled"))
+                job = to_job(row)
+                ledger.settle(connection, job, ledger.billing_outcome(job, "cancelled"))
             if not connection.execute(delete(batches).where(batches.c.id == batch_id)).rowcount:
                 raise batch_not_found()
 
@@ -349,29 +350,28 @@ def _update_job(connection: Connection, row: Row[Any], values: dict[str, Any], n
         .values(sequence=batches.c.sequence + 1)
         .returning(batches.c.sequence)
     )
-    changed = connection.execute(
-        update(jobs).where(jobs.c.id == row.id).values(**values, sequence=sequence).returning(jobs)
-    ).one()
+    changed = update(jobs).where(jobs.c.id == row.id).values(**values, sequence=sequence).returning(jobs)
+    job = to_job(connection.execute(changed).one())
     announce(connection, row.batch_id)
-    if row.state in FINISHED or changed.state in FINISHED:
+    if row.state in FINISHED or job.finished:
         _update_batch_state(connection, row.batch_id)
-    code = changed.failure["code"] if changed.failure else None
-    if changed.state in FINISHED:
-        ledger.settle(connection, changed, ledger.billing_outcome(changed, changed.state, code or ""), changed.cost)
-    if (changed.state, changed.attempt) != (row.state, row.attempt):
+    code = job.failure.code if job.failure else None
+    if job.finished:
+        ledger.settle(connection, job, ledger.billing_outcome(job, job.state, code or ""), job.cost)
+    if (job.state, job.attempt) != (row.state, row.attempt):
         connection.execute(
             insert(events).values(
                 batch_id=row.batch_id,
                 sequence=sequence,
                 job_id=row.id,
-                attempt=changed.attempt,
-                state=changed.state,
-                message=changed.message,
+                attempt=job.attempt,
+                state=job.state,
+                message=job.message,
                 code=code,
                 at=now,
             )
         )
-    return to_job(changed)
+    return job
 
 
 def _searchable_names(new: Sequence[NewJob]) -> str:
