@@ -79,9 +79,13 @@ class Settings(BaseSettings):
         " argon2 hash; unset: page and generated API are open",
     )
     max_files: int = Field(25, ge=1, le=1000, description="Images in one batch")
-    max_file_mb: int = Field(10, ge=1, le=200, description="Size of one image, in MB")
+    max_file_mb: int = Field(25, ge=1, le=200, description="Size of one image, in MB")
     max_pixels: int = Field(
-        50_000_000, ge=10_000, le=500_000_000, description="Width × height of one image, against decompression bombs"
+        65_000_000,  # what phones take, up to 64 megapixels, in every format; as JPEG their 200 megapixels too
+        ge=10_000,
+        le=500_000_000,
+        description="Width × height of one image, against decompression bombs; four times as much for a JPEG that is"
+        " not progressive, because it is reduced while it is decoded",
     )
     workers: int = Field(
         default_factory=_processors,

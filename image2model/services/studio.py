@@ -18,7 +18,7 @@ from ..errors import ErrorCode, NotAllowed, NotFound, OptionRefused, SettingsErr
 from ..generators import local
 from ..generators.base import Choice, Generator, Spec
 from ..generators.providers import all_generators
-from ..images import ImageLimits
+from ..images import ImageChecker, ImageLimits
 from ..jobs import ledger
 from ..jobs.db.async_store import Desk
 from ..jobs.db.listener import can_listen, listen
@@ -89,7 +89,8 @@ class Studio:
         self._view = Viewing(settings, self.generators)
         self.host = Host(settings, self.generators, self.folders, self._desk, self._runner, self._view)
         """What only the host may do: whoever calls it checks that it is the host."""
-        self.inputs = Inputs(self.folders, self.workers, self.limits)
+        self.image_checker = ImageChecker(self.limits, self.workers)
+        self.inputs = Inputs(self.folders, self.workers, self.image_checker)
         """What is known of pictures before they are worked."""
         self.previews = PreviewService(self.folders, self.workers)
         """Ways to look at a mesh, each made when it is asked for."""
@@ -173,7 +174,7 @@ class Studio:
         self._check_order(chosen, pictures)
         batch_id = new_id()
         try:
-            kept, refusals = await keep_pictures(self.folders, self.limits, batch_id, pictures, whole)
+            kept, refusals = await keep_pictures(self.folders, self.image_checker, batch_id, pictures, whole)
             batch = await self._desk.call(
                 self._store.create, batch_id, [_new_job(one, chosen.spec, choice) for one in kept],
                 generator=chosen.spec.id, options=choice.options, face_limit=choice.face_limit, cut_out=cut_out,
@@ -205,7 +206,7 @@ class Studio:
         """Raise OptionRefused for no pictures, or for more than one batch takes."""
         most = self.settings.max_files
         if count == 0:
-            raise OptionRefused(ErrorCode.NO_IMAGES, "There is no picture to work on.", "Add at least one JPEG or PNG.")
+            raise OptionRefused(ErrorCode.NO_IMAGES, "There is no picture to work on.", "Add at least one.")
         if count > most:
             raise OptionRefused(
                 ErrorCode.TOO_MANY_IMAGES,
@@ -326,10 +327,9 @@ class Studio:
         if job and job.state == "done" and name == TURNTABLE_FILE:
             return Served(await self.previews.turntable(job), "image/webp", f"{job.stem}-turntable.webp")
         if job:
-            stored, media_type = offered(job).get(name, ("", ""))
-            path = self.folders.job(job) / stored
-            if stored and self.folders.holds(path):
-                return Served(path, media_type, name)
+            served = offered(job, self.folders.job(job)).get(name)
+            if served and self.folders.holds(served.path):
+                return served
         raise NotFound(
             ErrorCode.FILE_NOT_FOUND, "There is no such file.", "It may not be ready yet, or have been deleted."
         )
@@ -362,10 +362,9 @@ class Studio:
         job = (await self.batch(batch_id)).job(number)
         if job is None:
             raise NotFound(ErrorCode.FILE_NOT_FOUND, "There is no such picture.")
-        folder = self.folders.job(job)
         return [
-            await asyncio.to_thread(self.folders.lend, batch_id, folder / stored, f"{number}/{name}")
-            for stored, name in pictures_again(job).items()
+            await asyncio.to_thread(self.folders.lend, batch_id, path, f"{number}/{name}")
+            for path, name in pictures_again(job, self.folders.job(job)).items()
         ]
 
     async def lend_archive(self, batch_id: str) -> Path:

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from ...generators.base import Generator
+from ...images import IMAGE_SUFFIXES
 from ..generator_schema import generator_schema
 from .common import HeadRouter, StudioDep
 
@@ -39,4 +40,4 @@ async def available(studio: StudioDep) -> list[Model]:
 
 def _model(generator: Generator) -> Model:
     described = generator_schema(generator)
-    return Model(description=described.pop("good_at"), supported_formats=[".jpg", ".jpeg", ".png"], **described)
+    return Model(description=described.pop("good_at"), supported_formats=[*IMAGE_SUFFIXES], **described)

@@ -15,7 +15,7 @@ import gradio as gr
 from ...errors import Image2ModelError, ImageRefused
 from ...file_names import clean_name
 from ...generators.base import Generator
-from ...images import check_files, preview_image, tiny_preview
+from ...images import tiny_preview
 from ...services import Studio
 from ..middleware.correlation import correlation_id_of
 from ..public_address import client_address
@@ -82,11 +82,11 @@ class Create:
     def _build_inputs(self) -> None:
         most, size = self.studio.settings.max_files, self.studio.settings.max_file_mb
         html(
-            f'<p class="small-title">Pictures <span>up to {most} JPEG or PNG files, {size} MB each</span></p>',
+            f'<p class="small-title">Pictures <span>up to {most}, {size} MB each</span></p>',
             js_on_load=(STATIC / "drop.js").read_text(),
         )
         self.images = gr.Gallery(
-            label="Pictures", show_label=False, type="filepath", file_types=["image"], sources=["upload", "clipboard"],
+            label="Pictures", show_label=False, type="filepath", file_types=["file"], sources=["upload", "clipboard"],
             columns=4, height=250, object_fit="contain", interactive=True, elem_id="images", buttons=[],
         )  # fmt: skip
         self.refused = html(elem_id="refused", js_on_load=REFUSED_JS)
@@ -225,7 +225,7 @@ class Create:
         most = self.studio.settings.max_files
         kept: list[str] = []
         refused: list[dict[str, str]] = []
-        results = check_files([(path, path.name) for path in paths], self.studio.limits, preview_image)
+        results = self.studio.image_checker.check_files([(path, path.name) for path in paths])
         for path in paths:
             if len(kept) == most:
                 refused.append(
@@ -238,7 +238,7 @@ class Create:
                     _refusal(path, str(seen), await asyncio.to_thread(_glimpse, path, self.studio.limits.max_bytes))
                 )
             else:
-                kept.append(str(path))
+                kept.append(str(await self.studio.image_checker.showable(path, seen)))
         await results.aclose()
         return kept, templating.refused(refused)
 
