@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from image2model.generators.local.cutout import MARGIN, Inspection, cut_out, inspect
 from image2model.images.decoding import Source
 from image2model.process_pool import Workers
-from image2model.services import Picture, Studio
+from image2model.services import Picture, Studio, SubmitRequest
 from image2model.web.ui.picture_previews import Inputs
 from tests.support.pictures import decoded, encoded
 from tests.support.scripted import ScriptedGenerator, finished, scripted_settings
@@ -69,7 +69,7 @@ async def test_an_animation_is_taken_with_a_word(studio: Studio, tmp_path: Path)
     with Image.open(CUP) as cup:
         path.write_bytes(encoded(cup, save_all=True, append_images=[cup.rotate(90)]))
     assert (await studio.inputs.inspect(path)).warnings == ("first_frame",)
-    batch = await studio.submit([Picture(path, "cup.png")])
+    batch = await studio.submit(SubmitRequest([Picture(path, "cup.png")]))
     (warning,) = await studio.inputs.warnings(batch)
     assert (warning["name"], warning["code"]) == ("cup.png", "first_frame")
     assert studio.inputs.notes(batch) == [f"cup.png: {warning['message']}"]
@@ -82,7 +82,7 @@ async def test_a_picture_is_decoded_once_between_drop_and_submit(studio: Studio,
     (tmp_path / "again.png").write_bytes((tmp_path / "dropped.png").read_bytes())
     await studio.image_checker.check(tmp_path / "dropped.png", "dropped.png")
     monkeypatch.setattr(Source, "decode", None)  # whoever decodes now fails
-    batch = await studio.submit([Picture(tmp_path / "again.png", "again.png")])
+    batch = await studio.submit(SubmitRequest([Picture(tmp_path / "again.png", "again.png")]))
     assert [job.name for job in batch.jobs] == ["again.png"]
 
 
@@ -106,15 +106,15 @@ async def test_the_choice_of_what_is_sent_is_kept_with_the_batch(tmp_path: Path,
     await studio.start()
     fog = saved(tmp_path, Image.new("RGB", (300, 300), (120, 120, 120)))
     pictures = [Picture(CUP, "cup.jpg"), Picture(fog, "fog.png")]
-    batch = await studio.submit(pictures, cut_out=True)
+    batch = await studio.submit(SubmitRequest(pictures, cut_out=True))
     view = await finished(studio, batch.id)
-    assert (view["state"], view["cut_out"]) == ("done", True)
+    assert (view.state, view.cut_out) == ("done", True)
     assert {task.image.parent.name: task.image.name for task in generator.runs} == {
         "1-cup": "cutout.png", "2-fog": "input.png",
     }  # fmt: skip
     assert [(one["name"], one["code"]) for one in await studio.inputs.warnings(batch)] == [("fog.png", "no_subject")]
-    plain = await studio.submit(pictures[:1])
-    assert (await finished(studio, plain.id))["cut_out"] is False
+    plain = await studio.submit(SubmitRequest(pictures[:1]))
+    assert (await finished(studio, plain.id)).cut_out is False
     assert generator.runs[-1].image.name == "input.jpg"
     await studio.close()
 
