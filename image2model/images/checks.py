@@ -162,7 +162,7 @@ class ImageChecker:
         except ImageRefused as refusal:
             return refusal
         except (TimeoutError, ProcessExpired):
-            return damaged()
+            return damaged(kind)
 
     def _settle(self, digest: bytes, answered: asyncio.Future[Answer]) -> None:
         """Keep the answer, at the cost of older ones; forget one that did not come."""

@@ -111,7 +111,7 @@ class Source:
         except ImageRefused:
             raise
         except Exception as error:  # hostile bytes make decoders raise nearly anything
-            raise damaged() from error
+            raise damaged(self.format) from error
 
 
 def open_image(data: bytes, limits: ImageLimits) -> Source:
@@ -127,7 +127,7 @@ def open_image(data: bytes, limits: ImageLimits) -> Source:
     except ImageRefused:
         raise
     except Exception as error:  # hostile bytes make decoders raise nearly anything
-        raise damaged() from error
+        raise damaged(kind) from error
     _check_size(source, limits)
     return source
 
@@ -159,13 +159,11 @@ def downscale(image: Image.Image, max_side: int) -> Image.Image:
     return image if size == image.size else image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3)
 
 
-def damaged() -> ImageRefused:
-    """The refusal of a file that no decoder reads to its end."""
-    return ImageRefused(
-        ErrorCode.DAMAGED,
-        "This picture is damaged or cut short.",
-        "Download or export it again, then add it once more.",
-    )
+def damaged(kind: ImageFormat) -> ImageRefused:
+    """The refusal of a file that its decoder does not read to its end."""
+    name = "HEIC" if kind == "HEIF" else kind
+    hint = "Download or export it again, then add it once more."
+    return ImageRefused(ErrorCode.DAMAGED, f"This {name} picture is damaged or cut short.", hint)
 
 
 def _open_jpeg(data: bytes) -> Source:
@@ -173,7 +171,7 @@ def _open_jpeg(data: bytes) -> Source:
     if jpeg.scans > MAX_JPEG_SCANS:
         raise ImageRefused(ErrorCode.DAMAGED, "This JPEG is built in a way no camera does.", "Save it anew as JPEG.")
     if jpeg.lacks_rows():
-        raise damaged()
+        raise damaged("JPEG")
     image = JpegImagePlugin.JpegImageFile(io.BytesIO(jpeg.data))
     is_plain = image.mode == "RGB" and jpeg.frame in SIMPLE_FRAMES
     return Source(

@@ -20,6 +20,7 @@ from image2model.images import (
     tiny_preview,
 )
 from tests.support import pictures
+from tests.support.picture_table import FILES
 from tests.support.pictures import decoded, encoded, photo
 
 LIMITS = ImageLimits(max_bytes=1_000_000, max_pixels=2_000_000, max_side=512)
@@ -195,6 +196,27 @@ def test_nothing_but_pixels_is_kept():
     assert set(decoded(image.data).info) <= {"jfif", "jfif_version", "jfif_density", "jfif_unit"}
     assert not decoded(image.thumbnail).getexif()
     assert b"ecret" not in image.data + image.thumbnail
+
+
+@pytest.mark.parametrize("path", [*FILES.glob("*.png"), *FILES.glob("*.jpg"), FILES / "IMG_0994.HEIC", FILES / "noext"])
+def test_the_stored_picture_has_the_colours_that_people_saw(path: Path):
+    """Files that went wrong once keep the colour of their middle, as Chromium shows it, until they are stored."""
+    image = decoded(check_image(path.read_bytes(), path.name, LIMITS).data)
+    grey = {"grey2-trns0": (85, 85, 85), "grey4-trns": (102, 102, 102), "grey8-trns": (113, 113, 113)}
+    centre = {"p3-cprt-srgb": (217, 66, 45), **grey}.get(path.stem, (199, 79, 59))
+    pixel = image.getpixel((image.width // 2, image.height // 2))
+    assert np.abs(np.subtract(pixel[:3], centre)).max() <= 2
+    assert (image.mode == "RGBA") == (path.stem in grey)
+
+
+def test_heic_is_converted_and_a_broken_one_is_called_by_its_name():
+    """What is HEIC by content is taken, whatever it is called; one without a picture in it is told from a JPEG."""
+    image = check_image(encoded(photo(), "HEIF", quality=95), "IMG_0995.jpg", LIMITS)
+    assert (image.format, image.suffix) == ("HEIF", ".jpg")
+    red, green, _ = decoded(image.data).getpixel((10, 10))
+    assert red > 180 > green
+    with pytest.raises(ImageRefused, match="This HEIC picture is damaged"):
+        check_image((FILES / "IMG_0995.HEIC").read_bytes(), "IMG_0995.HEIC", LIMITS)
 
 
 def test_colour_profile_is_applied():
