@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -13,13 +13,13 @@ from sse_starlette import EventSourceResponse
 from starlette.exceptions import HTTPException
 
 from ...errors import NotFound
-from ...services import Studio
+from ...services import BatchView, Caller, Studio
 from ..public_address import client_address
 from .auth import require_user
 from .common import HeadRouter, StudioDep, iso_now
 from .errors import error_responses
 from .event_stream import task_events
-from .legacy_status import CELERY_STATE, failed_files, job_status, percent, task_status
+from .legacy_status import CELERY_STATE, job_status, percent, task_status
 
 router = HeadRouter(prefix="/status", tags=["status"])
 
@@ -79,32 +79,31 @@ async def task(task_id: TaskId, studio: StudioDep) -> TaskStatus:
         return TaskStatus(task_id=task_id, status="queued", state="PENDING", message="Waiting.", timestamp=iso_now())
 
 
-def _as_task_status(task_id: str, job_id: str, view: Mapping[str, Any]) -> TaskStatus:
+def _as_task_status(task_id: str, job_id: str, view: BatchView) -> TaskStatus:
     status = task_status(view)
-    finished = view["state"] != "working"
-    errors = [job["error"]["message"] for job in view["jobs"] if job["error"]]
+    errors = [job.error.message for job in view.jobs if job.error] if status == "failed" else []
     return TaskStatus(
-        task_id=task_id, status=status, progress=percent(view["progress"]), message=view["message"],
-        state=CELERY_STATE[status], current=view["counts"]["done"] + failed_files(view), total=view["counts"]["total"],
-        result=task_result(job_id, view) if finished else None,
-        error=errors[0] if status == "failed" and errors else None, timestamp=iso_now(),
+        task_id=task_id, status=status, progress=percent(view.progress), message=view.message,
+        state=CELERY_STATE[status], current=view.counts.done + view.counts.ended_badly, total=view.counts.total,
+        result=task_result(job_id, view) if view.finished else None,
+        error=errors[0] if errors else None, timestamp=iso_now(),
     )  # fmt: skip
 
 
-def task_result(job_id: str, view: Mapping[str, Any]) -> dict[str, Any]:
+def task_result(job_id: str, view: BatchView) -> dict[str, Any]:
     """The `result` of a task."""
     files = [
-        {"file_id": job["id"], "filename": job["name"], "status": job_status(job),
-         "result": job["filename"] if job["state"] == "done" else None}
-        for job in view["jobs"]
+        {"file_id": job.id, "filename": job.name, "status": job_status(job),
+         "result": job.filename if job.succeeded else None}
+        for job in view.jobs
     ]  # fmt: skip
-    return {"job_id": job_id, "batch_id": view["batch_id"], "files": files, **task_summary(view)}
+    return {"job_id": job_id, "batch_id": view.batch_id, "files": files, **task_summary(view)}
 
 
-def task_summary(view: Mapping[str, Any]) -> dict[str, int]:
+def task_summary(view: BatchView) -> dict[str, int]:
     """Numbers of files: total, successful, failed."""
-    counts = view["counts"]
-    return {"total_files": counts["total"], "successful_files": counts["done"], "failed_files": failed_files(view)}
+    counts = view.counts
+    return {"total_files": counts.total, "successful_files": counts.done, "failed_files": view.counts.ended_badly}
 
 
 @router.get(
@@ -138,7 +137,7 @@ async def _attempts_by_job(studio: Studio, task_id: str, after: int) -> dict[str
     return {}
 
 
-async def _views_with_outcome(studio: Studio, task_id: str) -> AsyncIterator[tuple[dict[str, Any], dict[str, Any]]]:
+async def _views_with_outcome(studio: Studio, task_id: str) -> AsyncIterator[tuple[BatchView, dict[str, Any]]]:
     """Each view of a batch with its result and summary; nothing for an unknown task."""
     with suppress(NotFound):
         batch = await studio.find(task_id=task_id)
@@ -151,15 +150,15 @@ async def progress(job_id: str, studio: StudioDep) -> JobProgress:
     """How the pictures of a batch are doing."""
     view = await studio.view((await studio.find(work_id=job_id)).id)
     files = {
-        job["id"]: FileProgress(
-            status=job_status(job), progress=percent(job["progress"]), filename=job["name"],
-            error=job["error"] and job["error"]["message"],
+        job.id: FileProgress(
+            status=job_status(job), progress=percent(job.progress), filename=job.name,
+            error=job.error and job.error.message,
         )
-        for job in view["jobs"]
+        for job in view.jobs
     }  # fmt: skip
     return JobProgress(
-        job_id=job_id, overall_progress=percent(view["progress"]), total_files=len(files),
-        completed_files=view["counts"]["done"], failed_files=failed_files(view), files=files, timestamp=iso_now(),
+        job_id=job_id, overall_progress=percent(view.progress), total_files=len(files),
+        completed_files=view.counts.done, failed_files=view.counts.ended_badly, files=files, timestamp=iso_now(),
     )  # fmt: skip
 
 
@@ -180,4 +179,5 @@ async def cancel(task_id: TaskId, studio: StudioDep) -> TaskStatus:
 async def retry(task_id: TaskId, request: Request, studio: StudioDep) -> TaskStatus:
     """Work again what failed or was cancelled, and nothing else."""
     batch = await studio.find(task_id=task_id)
-    return _as_task_status(task_id, batch.work_id, await studio.retry(batch.id, client=client_address(request)))
+    view = await studio.retry(batch.id, caller=Caller(client=client_address(request)))
+    return _as_task_status(task_id, batch.work_id, view)
