@@ -43,6 +43,7 @@ from .picture_checks import Inputs
 from .previews import CONTACT_SHEET_FILE, TURNTABLE_FILE, PreviewService
 from .requests import ANYBODY, Caller, SubmitRequest
 from .results import Served, manifest, offered, pictures_again
+from .uploads import Uploads
 from .view_builder import Viewing
 
 log = logging.getLogger(__name__)
@@ -91,6 +92,7 @@ class Studio:
         self._view = Viewing(settings, self.generators)
         self.host = Host(settings, self.generators, self.folders, self._desk, self._runner, self._view)
         """What only the host may do: whoever calls it checks that it is the host."""
+        self.uploads = Uploads(self.folders, self.limits)
         self.inputs = Inputs(self.folders, self.workers, self.limits)
         """What is known of pictures before they are worked."""
         self.previews = PreviewService(self.folders, self.workers)
