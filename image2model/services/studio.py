@@ -43,6 +43,7 @@ from .picture_checks import Inputs
 from .previews import CONTACT_SHEET_FILE, TURNTABLE_FILE, PreviewService
 from .requests import ANYBODY, Caller, SubmitRequest
 from .results import Served, manifest, offered, pictures_again
+from .uploads import Uploads
 from .view_builder import Viewing
 
 log = logging.getLogger(__name__)
@@ -91,8 +92,9 @@ class Studio:
         self._view = Viewing(settings, self.generators)
         self.host = Host(settings, self.generators, self.folders, self._desk, self._runner, self._view)
         """What only the host may do: whoever calls it checks that it is the host."""
-        self.image_checker = ImageChecker(self.limits, self.workers)
-        self.inputs = Inputs(self.folders, self.workers, self.image_checker)
+        image_checker = ImageChecker(self.limits, self.workers)
+        self.uploads = Uploads(self.folders, image_checker)
+        self.inputs = Inputs(self.folders, self.workers, image_checker)
         """What is known of pictures before they are worked."""
         self.previews = PreviewService(self.folders, self.workers)
         """Ways to look at a mesh, each made when it is asked for."""
@@ -160,7 +162,7 @@ class Studio:
         batch_id = new_id()
         try:
             kept, refusals = await keep_pictures(
-                self.folders, self.image_checker, batch_id, request.pictures, request.all_or_nothing
+                self.folders, self.uploads.checker, batch_id, request.pictures, request.all_or_nothing
             )
             batch = await self._desk.call(
                 self._store.create,

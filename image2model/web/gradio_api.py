@@ -5,9 +5,7 @@ Each is the click of a hidden button, because Gradio checks uploads for componen
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import wraps
 from pathlib import Path
@@ -16,9 +14,7 @@ from typing import Any
 import gradio as gr
 
 from ..errors import ErrorCode, Image2ModelError, ImageRefused, OptionRefused
-from ..generators.base import SIDES, Side
-from ..images.fetch import fetch_image
-from ..services import Batch, BatchView, Caller, JobView, Picture, Studio, SubmitRequest, together
+from ..services import SIDES, Batch, BatchView, Caller, JobView, Picture, Side, Studio, SubmitRequest, together
 from .generator_schema import generator_schema
 from .gradio_compat import fetch_urls_with, report_unreadable_values
 from .middleware.correlation import correlation_id_of
@@ -345,13 +341,10 @@ def guard_inputs(studio: Studio, demo: gr.Blocks) -> None:
     """Bound how components of the page fetch URLs, and report values that cannot be read."""
 
     async def fetch_picture(url: str) -> str:
-        folder = studio.folders.cache / uuid.uuid4().hex
-        await asyncio.to_thread(folder.mkdir, parents=True)
         try:
-            name = await fetch_image(url, folder / "picture", studio.limits.max_bytes)
+            return str(await studio.uploads.fetch(url))
         except ImageRefused as refusal:
             raise gr.Error(f"{refusal.code}: {refusal}", print_exception=False) from None
-        return str((folder / "picture").rename(folder / name))
 
     fetch_urls_with(demo, fetch_picture)
     report_unreadable_values(demo, f"input_unreadable: {UNREADABLE_MESSAGE}")

@@ -80,7 +80,7 @@ async def test_a_picture_is_decoded_once_between_drop_and_submit(studio: Studio,
     with Image.open(CUP) as cup:
         (tmp_path / "dropped.png").write_bytes(encoded(cup))
     (tmp_path / "again.png").write_bytes((tmp_path / "dropped.png").read_bytes())
-    await studio.image_checker.check(tmp_path / "dropped.png", "dropped.png")
+    assert [image.name async for image in studio.uploads.check([tmp_path / "dropped.png"])] == ["dropped.png"]
     monkeypatch.setattr(Source, "decode", None)  # whoever decodes now fails
     batch = await studio.submit(SubmitRequest([Picture(tmp_path / "again.png", "again.png")]))
     assert [job.name for job in batch.jobs] == ["again.png"]
