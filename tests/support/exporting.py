@@ -115,7 +115,8 @@ def inside(path: Path, name: str) -> str:
 
 def usd_text(path: Path) -> str:
     """The scene of a USDZ in USD's text form."""
-    return str(Usd.Stage.Open(str(path)).GetRootLayer().ExportToString())
+    stage = Usd.Stage.Open(str(path))  # held, or its layer would be gone
+    return str(stage.GetRootLayer().ExportToString())
 
 
 def checked(mesh: trimesh.Trimesh, path: Path) -> dict[str, Any]:
