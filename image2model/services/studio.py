@@ -6,7 +6,6 @@ The page, REST and the generated API call this and nothing below it.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
@@ -45,15 +44,14 @@ from .requests import ANYBODY, Caller, SubmitRequest
 from .results import Served, manifest, offered, pictures_again
 from .uploads import Uploads
 from .view_builder import Viewing
+from .watching import Watching
 
 log = logging.getLogger(__name__)
 
 SWEEP_EVERY = 900.0
 REFRESH_EVERY = 900.0
-WATCH_EVERY = 1.0
-"""Seconds after which a watcher gets a new view even when nothing was stored: time itself is progress."""
-GATHER = 0.05
-"""Seconds in which changes are gathered into one view."""
+FOUND_IDS = 2000
+"""Ids kept in memory, which many ask for while they watch."""
 
 
 class Studio:
@@ -83,6 +81,8 @@ class Studio:
         self._store = Store(settings.database)
         self._changes = Changes()
         self._desk = Desk(self._store, self._changes)
+        self._found_ids: dict[tuple[tuple[str, str], ...], str] = {}
+        self._watching = Watching(self._changes, self.view)
         policy = Policy(60.0 * settings.job_minutes, settings.retry_pace)
         exports = ExportStore(self.folders, self.workers)
         self._runner = JobScheduler(Shop(self._desk, self.folders, self.workers, policy, exports), self.generators)
@@ -214,7 +214,16 @@ class Studio:
 
     async def find(self, **ids: str) -> Batch:
         """The batch with this `task_id`, `work_id` or (a job's) `job_id`; raises NotFound."""
-        return await self.batch(await self._desk.call(self._store.find, **ids))
+        return await self.batch(await self.find_id(**ids))
+
+    async def find_id(self, **ids: str) -> str:
+        """The id of that batch, which may have been deleted since; raises NotFound."""
+        key = tuple(ids.items())
+        if key not in self._found_ids:
+            self._found_ids[key] = await self._desk.call(self._store.find, **ids)
+            if len(self._found_ids) > FOUND_IDS:
+                del self._found_ids[next(iter(self._found_ids))]
+        return self._found_ids[key]
 
     async def view(self, batch_id: str) -> BatchView:
         """The batch as it is shown; raises NotFound."""
@@ -227,18 +236,9 @@ class Studio:
         """At which try each job of a batch was after change `at`, by its id; one that is not told, at its first."""
         return await self._desk.call(self._store.attempts, batch_id, at)
 
-    async def watch(self, batch_id: str) -> AsyncIterator[BatchView]:
+    def watch(self, batch_id: str) -> AsyncIterator[BatchView]:
         """Yield the batch's view now and at each change, until it is finished; raises NotFound."""
-        with self._changes.listening(batch_id) as changed:
-            while True:
-                changed.clear()
-                view = await self.view(batch_id)
-                yield view
-                if view.finished:
-                    return
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), WATCH_EVERY)
-                await asyncio.sleep(GATHER)
+        return self._watching.watch(batch_id)
 
     async def library(self, visitor: str | None, limit: int = 50, offset: int = 0) -> list[BatchView]:
         """Views of the newest batches of one visitor; of everybody where `visitor` is None."""
