@@ -31,7 +31,7 @@ from .models import Batch, Job, JobState, Wait, failure_of
 from .progress import STAGES, event_to_update, is_worth_storing
 from .retry_policy import RetryPolicy
 from .storage.exports import ExportStore
-from .storage.folders import MESH_FILE, Folders, picture_name
+from .storage.folders import MESH_FILE, Folders, picture_name, stored_picture
 
 log = logging.getLogger(__name__)
 
@@ -126,8 +126,8 @@ class JobExecution:
         self._breaker.record_success()
 
     async def _input_picture(self, folder: Path, side: Side = "front") -> Path:
-        """Path of the picture that is sent: cut out where the batch wants that and a subject is found."""
-        picture, cut = folder / picture_name(side), folder / picture_name(side, "cutout")
+        """The picture that goes to the generator; one whose subject is not found goes as it is."""
+        picture, cut = stored_picture(folder, side), folder / picture_name(side, "cutout")
         if not self._batch.cut_out or self.job.remote is not None:
             return picture
         try:

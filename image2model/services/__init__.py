@@ -1,6 +1,8 @@
-"""The use cases. The page, REST and the generated API call this and nothing below it."""
+"""The use cases, and the types that they speak of. The page, REST and the generated API import nothing below this."""
 
-from ..jobs.models import Batch
+from ..generators.base import AFTERWARDS, SIDES, Choice, Generator, Option, Side, Spec
+from ..images import IMAGE_SUFFIXES
+from ..jobs.models import FINISHED, UNSUCCESSFUL, Batch, Job
 from ..jobs.storage.archive import Stream
 from ..jobs.views import BatchView, Cost, JobView
 from .admin import AdminService
@@ -11,17 +13,28 @@ from .results import ServedFile
 from .studio import Studio
 
 __all__ = [
+    "AFTERWARDS",
     "ANYBODY",
     "BY_NAME",
+    "FINISHED",
+    "IMAGE_SUFFIXES",
+    "SIDES",
+    "UNSUCCESSFUL",
     "AdminService",
     "Batch",
     "BatchView",
     "Caller",
+    "Choice",
     "Cost",
     "ExportService",
+    "Generator",
+    "Job",
     "JobView",
+    "Option",
     "Picture",
     "ServedFile",
+    "Side",
+    "Spec",
     "Stream",
     "Studio",
     "SubmitRequest",

@@ -218,6 +218,11 @@ class AdminService:
         items, total = await asyncio.to_thread(disk_usage.newest_files, self._folders.data, kind, limit)
         return {"directory": kind, "items": [asdict(item) for item in items], **asdict(total)}
 
+    async def list_folders(self, kind: DiskKind, limit: int = 100) -> dict[str, Any]:
+        """The batch folders with the newest files of a kind, as `list_files` tells files."""
+        items, total = await asyncio.to_thread(disk_usage.newest_folders, self._folders.data, kind, limit)
+        return {"directory": kind, "items": [asdict(item) for item in items], **asdict(total)}
+
     async def delete(self, batch_id: str, *, force: bool = False, reason: retention.Reason = "asked") -> Freed:
         """Delete a batch with its files; raises NotFound, and Conflict while it runs unless `force` stops it first."""
         batch = await self._store.call(self._store.store.batch, batch_id)

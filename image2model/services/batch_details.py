@@ -41,7 +41,7 @@ class BatchDetails:
 
     view: BatchView
     task_id: str
-    work_id: str
+    legacy_job_id: str
     correlation_id: str
     size: int
     """Bytes that deleting it frees."""
@@ -67,7 +67,7 @@ def batch_details(
     return BatchDetails(
         view=view,
         task_id=batch.task_id,
-        work_id=batch.legacy_job_id,
+        legacy_job_id=batch.legacy_job_id,
         correlation_id=batch.correlation_id,
         size=use.size,
         files=use.files,

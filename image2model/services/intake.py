@@ -14,7 +14,7 @@ from ..atomic_files import write_whole
 from ..errors import ErrorCode, ImageRefused, OptionRefused, PicturesRefused
 from ..file_names import clean_name, group_by_object, split_side, unique_stems
 from ..generators.base import SIDES, Side
-from ..images import CheckedImage, ImageLimits, check_files, check_image
+from ..images import CheckedImage, ImageChecker
 from ..jobs.models import OtherSide, Refusal
 from ..jobs.storage.folders import Folders, picture_name
 
@@ -99,7 +99,7 @@ def _sides_unreadable() -> OptionRefused:
 
 
 async def store_pictures(
-    folders: Folders, limits: ImageLimits, batch_id: str, pictures: Sequence[Picture], all_or_nothing: bool = False
+    folders: Folders, checker: ImageChecker, batch_id: str, pictures: Sequence[Picture], all_or_nothing: bool = False
 ) -> tuple[list[StoredImage], list[Refusal]]:
     """Check the pictures and write usable ones to the batch's folder; return these and the refusals of others.
 
@@ -110,7 +110,7 @@ async def store_pictures(
     kept: list[tuple[str, str, tuple[OtherSide, ...]]] = []
     refusals: list[Refusal] = []
     items = [(one.path, one.name) for picture in pictures for one in picture.by_side.values()]
-    async with aclosing(check_files(items, limits, check_image)) as results:
+    async with aclosing(checker.check_files(items)) as results:
         for picture in pictures:
             images = {side: await anext(results) for side in picture.by_side}
             good = {side: image for side, image in images.items() if isinstance(image, CheckedImage)}
@@ -145,5 +145,7 @@ def _refusals(picture: Picture, images: Mapping[Side, CheckedImage | ImageRefuse
 def _write_pictures(folder: Path, images: Mapping[Side, CheckedImage]) -> None:
     folder.mkdir(parents=True)
     for side, image in images.items():
-        write_whole(folder / picture_name(side), image.png)
+        write_whole(folder / picture_name(side, ending=image.suffix[1:]), image.data)
         write_whole(folder / picture_name(side, ending="webp"), image.thumbnail)
+        if image.notes:
+            write_whole(folder / picture_name(side, "notes", "json"), json.dumps(image.notes).encode())

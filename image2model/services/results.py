@@ -8,7 +8,7 @@ from typing import Any
 
 from ..generators.base import Side
 from ..jobs.models import Job
-from ..jobs.storage.folders import MESH_FILE, picture_name
+from ..jobs.storage.folders import MESH_FILE, picture_name, stored_picture
 from ..jobs.views import BatchView, JobView
 
 BATCH_KEYS = (
@@ -17,6 +17,7 @@ BATCH_KEYS = (
 )  # fmt: skip
 JOB_KEYS = ("number", "name", "filename", "state", "elapsed", "error", "facts", "cost")
 """The keys of their views that the manifest has."""
+MEDIA_TYPES = {".jpg": "image/jpeg", ".png": "image/png"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +29,29 @@ class ServedFile:
     filename: str
 
 
-def served_files(job: Job) -> dict[str, tuple[str, str]]:
-    """A job's files by the names under which they are served: name in the job's folder, and media type."""
+def served_files(job: Job, folder: Path) -> dict[str, ServedFile]:
+    """What a job may have to offer from its folder, by the name it is served_files under.
+
+    A checked picture has one address, which ends in .png whatever it is stored as; its type and its file name are true.
+    """
     sides: tuple[Side, ...] = ("front", *(other.side for other in job.sides))
-    pictures = [picture_name(side, ending=ending) for side in sides for ending in ("webp", "png")]
-    files = {name: (name, f"image/{name.rpartition('.')[2]}") for name in (*pictures, "thumbnail.webp")}
-    return files | ({f"{job.stem}.glb": (MESH_FILE, "model/gltf-binary")} if job.state == "done" else {})
+    thumbnails = [*(picture_name(side, ending="webp") for side in sides), "thumbnail.webp"]
+    files = {name: ServedFile(folder / name, "image/webp", name) for name in thumbnails}
+    for side in sides:
+        path = stored_picture(folder, side)
+        files[picture_name(side)] = ServedFile(path, MEDIA_TYPES[path.suffix], path.name)
+    if job.state == "done":
+        files[f"{job.stem}.glb"] = ServedFile(folder / MESH_FILE, "model/gltf-binary", f"{job.stem}.glb")
+    return files
 
 
-def reusable_picture_names(job: Job) -> dict[str, str]:
-    """Names of a job's pictures by which they are grouped when submitted anew, by their names in its folder."""
-    named = {picture_name(one.side): f"{job.stem}_{one.side}.png" for one in job.sides}
-    return {picture_name(): f"{job.stem}_front.png" if named else f"{job.stem}.png", **named}
+def reusable_picture_names(job: Job, folder: Path) -> dict[Path, str]:
+    """A job's pictures in its folder, named so that they belong group_views when they are taken again."""
+    sides: tuple[Side, ...] = ("front", *(other.side for other in job.sides))
+    paths = {side: stored_picture(folder, side) for side in sides}
+    if not job.sides:
+        return {paths["front"]: job.stem + paths["front"].suffix}
+    return {path: f"{job.stem}_{side}{path.suffix}" for side, path in paths.items()}
 
 
 def manifest(view: BatchView) -> dict[str, Any]:

@@ -6,7 +6,6 @@ The page, REST and the generated API call this and nothing below it.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
@@ -18,7 +17,7 @@ from ..errors import ErrorCode, NotAllowed, NotFound, OptionRefused, SettingsErr
 from ..generators import local
 from ..generators.base import Choice, Generator, Spec
 from ..generators.providers import all_generators
-from ..images import ImageLimits
+from ..images import ImageChecker, ImageLimits
 from ..jobs import ledger
 from ..jobs.db.async_store import AsyncStore
 from ..jobs.db.listener import can_listen, listen
@@ -43,16 +42,16 @@ from .picture_checks import Inputs
 from .previews import CONTACT_SHEET_FILE, TURNTABLE_FILE, PreviewService
 from .requests import ANYBODY, Caller, SubmitRequest
 from .results import ServedFile, manifest, reusable_picture_names, served_files
+from .uploads import Uploads
 from .view_builder import ViewBuilder
+from .watching import ViewBroadcaster
 
 log = logging.getLogger(__name__)
 
 RETENTION_INTERVAL = 900.0
 REFRESH_INTERVAL = 900.0
-WATCH_INTERVAL = 1.0
-"""Seconds after which a watcher gets a new view although nothing was stored: progress is also a matter of time."""
-COALESCE_SECONDS = 0.05
-"""Seconds for which changes are collected into one view."""
+CACHED_IDS = 2000
+"""Ids of batches by REST's ids, kept in memory because every request of a watcher needs one."""
 
 
 class Studio:
@@ -82,6 +81,8 @@ class Studio:
         self._store = Store(settings.database)
         self._notifier = ChangeNotifier()
         self._async_store = AsyncStore(self._store, self._notifier)
+        self._batch_ids: dict[tuple[tuple[str, str], ...], str] = {}
+        self._watchers = ViewBroadcaster(self._notifier, self.view)
         policy = RetryPolicy(60.0 * settings.job_minutes, settings.retry_pace)
         exports = ExportStore(self.folders, self.workers)
         self._scheduler = JobScheduler(
@@ -97,7 +98,9 @@ class Studio:
             settings, self.generators, self.folders, self._async_store, self._scheduler, self._build_view
         )
         """The host's use cases; rights are the caller's to check."""
-        self.picture_checks = Inputs(self.folders, self.workers, self.limits)
+        image_checker = ImageChecker(self.limits, self.workers)
+        self.uploads = Uploads(self.folders, image_checker)
+        self.picture_checks = Inputs(self.folders, self.workers, image_checker)
         """Cut-outs and warnings before a batch is submitted."""
         self.previews = PreviewService(self.folders, self.workers)
         """Turntables, render modes and contact sheets."""
@@ -165,7 +168,7 @@ class Studio:
         batch_id = new_id()
         try:
             images, refusals = await store_pictures(
-                self.folders, self.limits, batch_id, request.pictures, request.all_or_nothing
+                self.folders, self.uploads.checker, batch_id, request.pictures, request.all_or_nothing
             )
             batch = await self._async_store.call(
                 self._store.create,
@@ -208,7 +211,7 @@ class Studio:
         """Raise OptionRefused for no pictures, or for more than one batch takes."""
         most = self.settings.max_files
         if count == 0:
-            raise OptionRefused(ErrorCode.NO_IMAGES, "There is no picture to work on.", "Add at least one JPEG or PNG.")
+            raise OptionRefused(ErrorCode.NO_IMAGES, "There is no picture to work on.", "Add at least one.")
         if count > most:
             raise OptionRefused(
                 ErrorCode.TOO_MANY_IMAGES,
@@ -222,7 +225,16 @@ class Studio:
 
     async def find(self, **ids: str) -> Batch:
         """The batch with this `task_id`, `legacy_job_id` or (a job's) `job_id`; raises NotFound."""
-        return await self.batch(await self._async_store.call(self._store.find_batch_id, **ids))
+        return await self.batch(await self.find_id(**ids))
+
+    async def find_id(self, **ids: str) -> str:
+        """The id of that batch, which may have been deleted since; raises NotFound."""
+        key = tuple(ids.items())
+        if key not in self._batch_ids:
+            self._batch_ids[key] = await self._async_store.call(self._store.find_batch_id, **ids)
+            if len(self._batch_ids) > CACHED_IDS:
+                del self._batch_ids[next(iter(self._batch_ids))]
+        return self._batch_ids[key]
 
     async def view(self, batch_id: str) -> BatchView:
         """The batch as it is shown; raises NotFound."""
@@ -235,18 +247,9 @@ class Studio:
         """Attempt numbers of a batch's jobs as of change `at`, by the job's id; first attempts may be left out."""
         return await self._async_store.call(self._store.attempts_at, batch_id, at)
 
-    async def watch(self, batch_id: str) -> AsyncIterator[BatchView]:
+    def watch(self, batch_id: str) -> AsyncIterator[BatchView]:
         """Yield the batch's view now and at each change, until it is finished; raises NotFound."""
-        with self._notifier.subscribe(batch_id) as changed:
-            while True:
-                changed.clear()
-                view = await self.view(batch_id)
-                yield view
-                if view.finished:
-                    return
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), WATCH_INTERVAL)
-                await asyncio.sleep(COALESCE_SECONDS)
+        return self._watchers.watch(batch_id)
 
     async def library(self, visitor: str | None, limit: int = 50, offset: int = 0) -> list[BatchView]:
         """Views of the newest batches of one visitor; of everybody where `visitor` is None."""
@@ -328,10 +331,9 @@ class Studio:
         if job and job.state == "done" and name == TURNTABLE_FILE:
             return ServedFile(await self.previews.turntable(job), "image/webp", f"{job.stem}-turntable.webp")
         if job:
-            stored, media_type = served_files(job).get(name, ("", ""))
-            path = self.folders.job(job) / stored
-            if stored and self.folders.is_own_file(path):
-                return ServedFile(path, media_type, name)
+            served = served_files(job, self.folders.job(job)).get(name)
+            if served and self.folders.is_own_file(served.path):
+                return served
         raise NotFound(
             ErrorCode.FILE_NOT_FOUND, "There is no such file.", "It may not be ready yet, or have been deleted."
         )
@@ -366,10 +368,9 @@ class Studio:
         job = (await self.batch(batch_id)).job(number)
         if job is None:
             raise NotFound(ErrorCode.FILE_NOT_FOUND, "There is no such picture.")
-        folder = self.folders.job(job)
         return [
-            await asyncio.to_thread(self.folders.publish_to_gradio_cache, batch_id, folder / stored, f"{number}/{name}")
-            for stored, name in reusable_picture_names(job).items()
+            await asyncio.to_thread(self.folders.publish_to_gradio_cache, batch_id, path, f"{number}/{name}")
+            for path, name in reusable_picture_names(job, self.folders.job(job)).items()
         ]
 
     async def publish_archive_to_gradio_cache(self, batch_id: str) -> Path:

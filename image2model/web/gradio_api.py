@@ -5,9 +5,7 @@ Each is the click of a hidden button, because Gradio checks uploads for componen
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import wraps
 from pathlib import Path
@@ -16,12 +14,11 @@ from typing import Any
 import gradio as gr
 
 from ..errors import ErrorCode, Image2ModelError, ImageRefused, OptionRefused
-from ..generators.base import SIDES, Side
-from ..images.fetch import fetch_image
-from ..services import Batch, BatchView, Caller, JobView, Picture, Studio, SubmitRequest, group_views
+from ..services import SIDES, Batch, BatchView, Caller, JobView, Picture, Side, Studio, SubmitRequest, group_views
 from .generator_schema import generator_schema
 from .gradio_compat import fetch_urls_with, report_unreadable_values
 from .middleware.correlation import correlation_id_of
+from .middleware.gradio_errors import UNREADABLE
 from .public_address import client_address, public_root_url
 
 GENERATOR_HELP = "Id of a generator (see /list_generators); empty: the default one"
@@ -36,10 +33,6 @@ NUMBER_HELP = "Number of a job in its batch, from 1"
 FORMAT_HELP = "glb, obj, stl, 3mf, ply or usdz"
 EXPORT_HELP = "Options of the export, each may be left out: size, unit, up, pivot, face_limit, packing, repair"
 SIZE_HELP = "Length of the longest side, in mm; empty: 100"
-UNREADABLE_MESSAGE = (
-    'A value is missing or of another kind than is taken here. Pictures go as files, like handle_file("cat.jpg"); '
-    "/gradio_api/info describes all of it."
-)
 INTERNAL_MESSAGE = (
     "Something went wrong here, and it is not your fault. Try again; if it stays, tell the host when it was."
 )
@@ -299,8 +292,8 @@ def _to_gradio_error(error: Exception) -> gr.Error:
     if isinstance(error, Image2ModelError):
         return gr.Error(f"{error.code}: {error}", print_exception=False)
     if isinstance(error, UnicodeEncodeError):  # half a character, which JSON can hold and nothing else
-        return gr.Error(f"input_unreadable: {UNREADABLE_MESSAGE}", print_exception=False)
-    return gr.Error(f"internal_error: {INTERNAL_MESSAGE}")
+        return gr.Error(f"{ErrorCode.INPUT_UNREADABLE}: {UNREADABLE}", print_exception=False)
+    return gr.Error(f"{ErrorCode.INTERNAL_ERROR}: {INTERNAL_MESSAGE}")
 
 
 def add_endpoints(studio: Studio) -> None:
@@ -345,13 +338,10 @@ def guard_inputs(studio: Studio, demo: gr.Blocks) -> None:
     """Bound how components of the page fetch URLs, and report values that cannot be read."""
 
     async def fetch_picture(url: str) -> str:
-        folder = studio.folders.gradio_cache / uuid.uuid4().hex
-        await asyncio.to_thread(folder.mkdir, parents=True)
         try:
-            name = await fetch_image(url, folder / "picture", studio.limits.max_bytes)
+            return str(await studio.uploads.fetch(url))
         except ImageRefused as refusal:
             raise gr.Error(f"{refusal.code}: {refusal}", print_exception=False) from None
-        return str((folder / "picture").rename(folder / name))
 
     fetch_urls_with(demo, fetch_picture)
-    report_unreadable_values(demo, f"input_unreadable: {UNREADABLE_MESSAGE}")
+    report_unreadable_values(demo)

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
+import uvicorn
+from starlette.requests import Request
 
 from image2model.errors import GenerationFailed
-from image2model.services import BatchView, SubmitRequest
+from image2model.services import BatchView, Studio, SubmitRequest
 from image2model.web.rest import event_stream
+from image2model.web.rest.app import create_app
 from image2model.web.rest.event_stream import TaskEventStream, task_events
 from image2model.web.rest.status import _attempts_by_job, _views_with_outcome
 from tests.support.blank_views import BLANK_BATCH, BLANK_JOB
 from tests.support.scripted import picture
 
+REQUEST = Request({"type": "http", "scheme": "http", "path": "/", "headers": [(b"host", b"here")], "query_string": b""})
 OUTCOME = {"result": {}, "summary": {"total_files": 2, "successful_files": 1, "failed_files": 1}}
 
 
@@ -67,6 +74,11 @@ async def told(
     ]
 
 
+def views_of(studio: Studio, task_id: str) -> AsyncIterator[tuple[BatchView, dict[str, Any]]]:
+    """What the route follows."""
+    return _views_with_outcome(studio, REQUEST, task_id)
+
+
 async def one_by_one(views: Sequence[BatchView]) -> AsyncIterator[tuple[BatchView, dict[str, Any]]]:
     """The views; one that is None never comes."""
     for one in views:
@@ -104,31 +116,30 @@ async def test_whoever_resumes_is_told_no_retry_twice(studio, generator, tmp_pat
     """Whoever was told of a second try is not told of it again; whoever was cut off before it is."""
     generator.script = lambda _: [GenerationFailed("no_mesh", "No mesh came of it.")]
     batch = await studio.submit(SubmitRequest([picture(tmp_path, "a.png")]))
-    before = [event async for event in task_events(_views_with_outcome(studio, batch.task_id), "task", 60, -1)]
+    before = [event async for event in task_events(views_of(studio, batch.task_id), "task", 60, -1)]
     generator.script = lambda _: [60.0]
     again = await studio.retry(batch.id)
     for after, expected in ((int(before[-1].id), 1), (again.sequence, 0)):
         attempts = await _attempts_by_job(studio, batch.task_id, after)
         told = [
-            event.event
-            async for event in task_events(_views_with_outcome(studio, batch.task_id), "task", 0.2, after, attempts)
+            event.event async for event in task_events(views_of(studio, batch.task_id), "task", 0.2, after, attempts)
         ]
         assert told.count("task_retry") == expected
 
 
 async def test_a_batch_that_is_deleted_while_it_is_watched_ends_its_stream(studio, generator, tmp_path):
-    """Its watchers are told that it is cancelled, and so is who comes back; who never knew it waits."""
+    """Its watchers are told that it is cancelled, also who comes back; others, that there is none."""
     generator.script = lambda _: [60.0]
     batch = await studio.submit(SubmitRequest([picture(tmp_path, "a.png")]))
-    watched = task_events(_views_with_outcome(studio, batch.task_id), "task", 60, -1)
+    watched = task_events(views_of(studio, batch.task_id), "task", 60, -1)
     told = [await anext(watched)]
     await studio.admin.delete(batch.id, force=True)
     told += [event async for event in watched]
     assert told[-1].event == "task_cancelled"
-    back = [event.event async for event in task_events(_views_with_outcome(studio, batch.task_id), "task", 60, 3)]
+    back = [event.event async for event in task_events(views_of(studio, batch.task_id), "task", 60, 3)]
     assert back == ["task_cancelled"]
-    new = [event.event async for event in task_events(_views_with_outcome(studio, batch.task_id), "task", 0.1, -1)]
-    assert new == ["task_queued", "connection_timeout"]
+    new = [event.event async for event in task_events(views_of(studio, batch.task_id), "task", 0.1, -1)]
+    assert new == ["task_queued", "task_failed"]
 
 
 @pytest.mark.parametrize(
@@ -171,3 +182,21 @@ async def test_whoever_was_cut_off_goes_on_and_knows_all_in_the_end(number: int,
     files = {data["file_id"]: data["status"] for name, _, data in [*before, *after] if name == "file_update"}
     assert files == {"job-0": "failed", "job-1": "completed"}
     assert after[-1][0] == "task_completed"
+
+
+async def test_silence_is_bridged_by_comments(studio, generator, tmp_path):
+    """While a picture waits, a comment comes within ten seconds: then the first clients give up."""
+    generator.script = lambda _: [60.0]
+    batch = await studio.submit(SubmitRequest([picture(tmp_path, "a.png")]))
+    server = uvicorn.Server(uvicorn.Config(create_app(studio), port=0, lifespan="off", log_level="error"))
+    listener = socket.create_server(("127.0.0.1", 0))
+    serving = asyncio.create_task(server.serve([listener]))
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1/status/tasks/{batch.task_id}/stream"
+    began = time.monotonic()
+    async with httpx.AsyncClient(timeout=10, trust_env=False) as client, client.stream("GET", url) as answer:
+        async for line in answer.aiter_lines():
+            if line.startswith(":"):
+                break
+    assert time.monotonic() - began < 10
+    server.should_exit = True
+    await serving

@@ -58,6 +58,13 @@ class FileEntry:
     modified: float
 
 
+@dataclass(frozen=True, slots=True)
+class FolderItem(FileEntry):
+    """A batch's folder: its files of a kind."""
+
+    files: int
+
+
 def walk_tree(folder: Path) -> Iterator[os.DirEntry[str]]:
     """Every file and folder below `folder`; what vanishes meanwhile is left out."""
     try:
@@ -121,6 +128,21 @@ def newest_files(data: Path, kind: Kind, limit: int) -> tuple[list[FileEntry], U
                 yield FileEntry(relative, status.st_size, status.st_mtime)
 
     return heapq.nlargest(limit, items(), key=lambda item: item.modified), total
+
+
+def newest_folders(data: Path, kind: Kind, limit: int) -> tuple[list[FolderItem], Usage]:
+    """The batch folders with the newest files of a kind, and what all files of that kind take."""
+    total, uses, modified = Usage(), dict[str, Usage](), dict[str, float]()
+    skip = len(str(data)) + 1
+    for entry in walk_tree(data):
+        path = entry.path[skip:]
+        if path.startswith(BATCHES) and entry.is_file() and kind_of(path) == kind and (status := _status(entry)):
+            folder = BATCHES + path[len(BATCHES) :].partition(os.sep)[0]
+            modified[folder] = max(modified.get(folder, 0.0), status.st_mtime)
+            for use in (uses.setdefault(folder, Usage()), total):
+                use.add(status.st_size, 1, 0)
+    newest = heapq.nlargest(limit, modified, key=modified.__getitem__)
+    return [FolderItem(path, uses[path].size, modified[path], uses[path].files) for path in newest], total
 
 
 def _usage_of(entry: os.DirEntry[str]) -> tuple[int, int, int]:

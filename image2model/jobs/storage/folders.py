@@ -1,10 +1,11 @@
 """Where the files of a batch lie, below the data folder.
 
 batches/<batch id>/<job number>-<stem>/
-    input.png        the checked picture
+    input.jpg        the checked picture; input.png where it is transparent, or came as a PNG that needed no change
     input.webp       its thumbnail
+    notes.json       codes of what a person should know of it, where there is something
     cutout.png       its subject alone, where that is what is sent
-    input-back.png, input-back.webp, cutout-back.png    the same of another side of the object
+    input-back.jpg, input-back.webp, cutout-back.png    the same of another side of the object
     model.glb        the generator's own bytes, under this name only when whole
     thumbnail.webp   the rendered mesh
     preview.*        the generator's own picture of the mesh, where it makes one
@@ -30,6 +31,7 @@ from typing import Literal
 from ...errors import ErrorCode, NotFound, Unavailable
 from ...generators.base import Side
 from ..models import Job
+from .disk_usage import walk_tree
 from .file_leases import FileLeases
 
 MESH_FILE = "model.glb"
@@ -38,6 +40,12 @@ MESH_FILE = "model.glb"
 def picture_name(side: Side = "front", kind: str = "input", ending: str = "png") -> str:
     """What the file of a job's picture is called; the front is the one that each job has."""
     return f"{kind}.{ending}" if side == "front" else f"{kind}-{side}.{ending}"
+
+
+def stored_picture(folder: Path, side: Side = "front") -> Path:
+    """The checked picture of one side in a job's folder: a JPEG or a PNG."""
+    jpeg = folder / picture_name(side, ending="jpg")
+    return jpeg if jpeg.exists() else jpeg.with_suffix(".png")
 
 
 class Folders:
@@ -143,7 +151,7 @@ class Folders:
 
         A batch has copies of what it needs since it was submitted; nobody else deletes aborted uploads.
         """
-        return self.stale_files(self.gradio_cache.rglob("*"), older_than)
+        return self.stale_files((Path(entry.path) for entry in walk_tree(self.gradio_cache)), older_than)
 
     def stale_files(self, paths: Iterable[Path], older_than: float) -> list[Path]:
         """Those of the paths that are files, unchanged for more than `older_than` seconds and not leased."""
@@ -152,7 +160,8 @@ class Folders:
 
     def remove_empty_folders(self, older_than: float) -> None:
         """Delete folders of Gradio's cache that are empty for more than `older_than` seconds."""
-        for folder in sorted((place for place in self.gradio_cache.rglob("*") if place.is_dir()), reverse=True):
+        folders = (Path(entry.path) for entry in walk_tree(self.gradio_cache) if entry.is_dir())
+        for folder in sorted(folders, reverse=True):
             if _age(folder, "st_mtime") > older_than:
                 with contextlib.suppress(OSError):  # not empty, or gone
                     folder.rmdir()

@@ -56,7 +56,8 @@ async def task_events(
                 return
             else:
                 yield stream.event("task_queued")
-                next_view = asyncio.get_running_loop().create_future()  # an unknown task has no views
+                yield stream.unknown()
+                return
         yield stream.event("connection_timeout", message="The connection has lasted as long as was asked for.")
     finally:
         next_view.cancel()
@@ -83,6 +84,7 @@ class TaskEventStream:
             "status": task_status(view),
             "progress": max(self.latest["progress"], percent(view.progress)),
             "message": view.message,
+            **_counts(view),
         }  # fmt: skip
         for job in sorted(view.jobs, key=lambda job: job.sequence):
             yield from self._file_events(job)
@@ -92,7 +94,9 @@ class TaskEventStream:
         if name in FINAL_EVENTS.values():
             yield self.event(name, view.sequence, **outcome)
         elif previous != self.latest or first:
-            yield self.event(name, view.sequence)
+            newest = max(view.jobs, key=lambda job: job.sequence)
+            files = list(self.files.values())
+            yield self.event(name, view.sequence, files=files, file_progress=self.files[newest.id]["progress"])
         self.attempts = {job.id: job.attempt for job in view.jobs}
         self.last_id = max(self.last_id, view.sequence)
 
@@ -109,6 +113,11 @@ class TaskEventStream:
         if known != entry and (known is not None or job.sequence > self.last_id):
             yield self.event("file_update", job.sequence, task_id=self.latest["task_id"], **entry)
 
+    def unknown(self) -> ServerSentEvent:
+        """The last event of a task that does not exist."""
+        self.latest |= {"status": "failed", "message": "There is no such task. It may have been deleted."}
+        return self.event("task_failed", error=self.latest["message"])
+
     def deleted(self) -> ServerSentEvent:
         """The last event of a task that has been deleted."""
         self.latest |= {"status": "cancelled", "message": "This batch has been deleted."}
@@ -121,3 +130,13 @@ class TaskEventStream:
             return ServerSentEvent(data, event=name)
         self.highest_id = max(self.highest_id, number)
         return ServerSentEvent(data, event=name, id=str(self.highest_id))
+
+
+def _counts(view: BatchView) -> dict[str, int]:
+    """Numbers of files, under each name that the first image2model's clients read."""
+    counts = view.counts
+    through = counts.done + counts.ended_badly
+    return {
+        "current": through, "processed": through, "total": counts.total, "total_files": counts.total,
+        "files_completed": counts.done,
+    }  # fmt: skip

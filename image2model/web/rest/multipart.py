@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
-import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -54,12 +52,8 @@ async def parse_upload(request: Request, studio: Studio, field: str, max_files: 
     Of a file above the size limit one byte more than the limit is kept. Raises UploadRefused for more than `max_files`
     files and for a truncated form, HTTPException 400 for what is no form, 408 for a sender that is too slow.
     """
-    folder = studio.folders.gradio_cache / f"rest-{uuid.uuid4().hex}"
-    await asyncio.to_thread(folder.mkdir, parents=True)
-    try:
+    async with studio.uploads.folder() as folder:
         yield await _read_form(request, folder, field, studio.limits.max_bytes, max_files)
-    finally:
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
 async def _read_form(request: Request, folder: Path, field: str, max_bytes: int, max_files: int) -> UploadForm:
@@ -110,7 +104,7 @@ def _refuse_too_many(uploads: Sequence[UploadFile], max_files: int) -> None:
 
 
 def _refuse_none(other_files: Iterable[UploadFile], field: str) -> None:
-    message, hint = f"There is no file in the form's field `{field}`.", "Put at least one JPEG or PNG there."
+    message, hint = f"There is no file in the form's field `{field}`.", "Put at least one picture there."
     raise UploadRefused(
         ErrorCode.NO_IMAGES, message, hint, map(_file_name, other_files), f"It is not in the field `{field}`."
     )

@@ -92,7 +92,9 @@ def _form_schema(files: dict[str, Any], name: str) -> dict[str, Any]:
         name: files,
         "face_limit": {"type": "integer", "description": "Number of faces wanted, where the model takes one"},
         "model": {"type": "string", "description": "Id from /models/available; by default the host's choice"},
+        "model_type": {"type": "string", "description": "Another name of `model`"},
         "options": {"type": "string", "description": "The model's options, as a JSON object", "example": "{}"},
+        "params": {"type": "string", "description": "Another name of `options`, which may hold `face_limit`, too"},
         **({"sides": {"type": "string", "description": SIDES_HELP}} if name == "files" else {}),
     }
     schema = {"type": "object", "required": [name], "properties": properties}
@@ -125,7 +127,7 @@ GUARDS = [Depends(require_user), Depends(_limit_rate)]
 @router.post("/batch", dependencies=GUARDS, responses=ERROR_RESPONSES, openapi_extra=BATCH_FORM)
 @router.post("", dependencies=GUARDS, responses=ERROR_RESPONSES, openapi_extra=BATCH_FORM)
 async def upload(request: Request, studio: StudioDep) -> Uploaded:
-    """Start a batch of pictures (JPEG or PNG). All of them must be usable."""
+    """Start a batch of pictures. All of them must be usable."""
     async with parse_upload(request, studio, "files", studio.settings.max_files) as form:
         return await _submit(request, studio, form)
 
@@ -142,11 +144,13 @@ async def upload_image(request: Request, studio: StudioDep) -> Uploaded:
 async def _submit(request: Request, studio: Studio, form: UploadForm) -> Uploaded:
     content_types = dict(zip((picture.path for picture in form.pictures), form.content_types, strict=True))
     pictures = group_views(form.pictures, form.fields.get("sides"))
+    options = _parse_options(form.fields.get("options") or form.fields.get("params") or "{}")
+    face_limit = options.pop("face_limit", None)
     submission = SubmitRequest(
         pictures,
-        generator=form.fields.get("model") or None,
-        options=_parse_options(form.fields.get("options") or "{}"),
-        face_limit=form.fields.get("face_limit") or None,
+        generator=form.fields.get("model") or form.fields.get("model_type") or None,
+        options=options,
+        face_limit=form.fields.get("face_limit") or face_limit,
         all_or_nothing=True,
     )
     caller = Caller(client=client_address(request), correlation_id=correlation_id_of(request))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
@@ -14,9 +13,7 @@ import gradio as gr
 
 from ...errors import Image2ModelError, ImageRefused
 from ...file_names import clean_name
-from ...generators.base import Generator
-from ...images import check_files, preview_image, tiny_preview
-from ...services import BatchView, Caller, Studio, SubmitRequest
+from ...services import BatchView, Caller, Generator, Studio, SubmitRequest
 from ..middleware.correlation import correlation_id_of
 from ..public_address import client_address
 from . import templating
@@ -83,11 +80,11 @@ class Create:
     def _build_inputs(self) -> None:
         most, size = self.studio.settings.max_files, self.studio.settings.max_file_mb
         html(
-            f'<p class="small-title">Pictures <span>up to {most} JPEG or PNG files, {size} MB each</span></p>',
+            f'<p class="small-title">Pictures <span>up to {most}, {size} MB each</span></p>',
             js_on_load=(STATIC / "drop.js").read_text(),
         )
         self.images = gr.Gallery(
-            label="Pictures", show_label=False, type="filepath", file_types=["image"], sources=["upload", "clipboard"],
+            label="Pictures", show_label=False, type="filepath", file_types=["file"], sources=["upload", "clipboard"],
             columns=4, height=250, object_fit="contain", interactive=True, elem_id="images", buttons=[],
         )  # fmt: skip
         self.refused = html(elem_id="refused", js_on_load=REFUSED_JS)
@@ -226,7 +223,7 @@ class Create:
         most = self.studio.settings.max_files
         kept: list[str] = []
         refused: list[dict[str, str]] = []
-        results = check_files([(path, path.name) for path in paths], self.studio.limits, preview_image)
+        results = self.studio.uploads.check(paths)
         for path in paths:
             if len(kept) == most:
                 refused.append(
@@ -235,11 +232,9 @@ class Create:
                 continue
             seen = await anext(results)
             if isinstance(seen, ImageRefused):
-                refused.append(
-                    _refusal(path, str(seen), await asyncio.to_thread(_glimpse, path, self.studio.limits.max_bytes))
-                )
+                refused.append(_refusal(path, str(seen), await self.studio.uploads.refused_preview(path)))
             else:
-                kept.append(str(path))
+                kept.append(str(await self.studio.uploads.showable(path, seen)))
         await results.aclose()
         return kept, templating.refused(refused)
 
@@ -443,11 +438,6 @@ def _updates(view: BatchView, buttons: tuple[bool, bool, bool]) -> list[Any]:
 
 def _refusal(path: Path, message: str, seen: bytes | None) -> dict[str, str]:
     return {"name": clean_name(path.name), "message": message, "glimpse": templating.data_uri(seen)}
-
-
-def _glimpse(path: Path, most: int) -> bytes | None:
-    with path.open("rb") as file:
-        return tiny_preview(file.read(2 * most))
 
 
 def examples() -> list[str]:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ....jobs.models import FINISHED, UNSUCCESSFUL
 from ....ops.health import Component
+from ....services import FINISHED, UNSUCCESSFUL
 from ..templating import ago, dollars, filesize, seconds
 
 OWN_KEY = "|own"
