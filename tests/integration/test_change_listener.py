@@ -48,7 +48,7 @@ def batch_of_one(store: Store) -> Batch:
 async def test_a_watcher_wakes_at_another_process_s_change(store, changes):
     """A job that another process moves wakes who watches its batch, and nobody else."""
     batch, other = batch_of_one(store), batch_of_one(store)
-    with changes.listening(batch.id) as changed, changes.listening(other.id) as unchanged:
+    with changes.subscribe(batch.id) as changed, changes.subscribe(other.id) as unchanged:
         store.transition(batch.jobs[0].id, "running", attempt=1)
         await asyncio.wait_for(changed.wait(), 5)
         assert not unchanged.is_set()
@@ -57,7 +57,7 @@ async def test_a_watcher_wakes_at_another_process_s_change(store, changes):
 async def test_after_a_lost_connection_watchers_look_again(url, store, changes):
     """A listener whose connection is ended by the server comes back, and wakes all for what they may have missed."""
     batch = batch_of_one(store)
-    with changes.listening(batch.id) as changed:
+    with changes.subscribe(batch.id) as changed:
         with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
             ended = connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = %s", [f"LISTEN {CHANNEL}"]

@@ -306,8 +306,8 @@ async def test_an_export_that_is_being_sent_stays(studio, tmp_path, monkeypatch)
     sent = (await studio.exports.export(one, 1, stl)).path
     with studio.folders.lease(sent):
         await studio.exports.export(one, 1, ply)
-        assert sent not in studio.folders.stale(disk_usage.survey_data(studio.folders.data).exports, -1)
-    assert sent in studio.folders.stale(disk_usage.survey_data(studio.folders.data).exports, -1)
+        assert sent not in studio.folders.stale_files(disk_usage.survey_data(studio.folders.data).exports, -1)
+    assert sent in studio.folders.stale_files(disk_usage.survey_data(studio.folders.data).exports, -1)
     await studio.exports.export(one, 1, obj)
     assert not sent.exists()
 
