@@ -52,7 +52,7 @@ def views(spec: Spec) -> str:
     """How many views of one object a model takes, and what more than one adds to the price."""
     choice = spec.check(None, None)
     more = spec.price(replace(choice, several=True)) - spec.price(choice)
-    gaps = ", no gaps" if spec.sides_by_place else ""
+    gaps = ", no gaps" if spec.sides_positional else ""
     return f"{max(1, len(spec.sides))}{gaps}{f' (+${more:.2f})' if more else ''}"
 
 
@@ -62,7 +62,7 @@ def generators_table() -> str:
     for model in FAL_MODELS:
         spec = model.spec
         price = spec.price(spec.check(None, None))
-        faces = spec.face_limit.takes() if spec.face_limit else "–"
+        faces = spec.face_limit.accepted_values() if spec.face_limit else "–"
         rows.append(f"| `{spec.id}` | {spec.name} | {spec.good_at} | ${price:.3f} | {views(spec)} | {faces} |")
     return "\n".join(["| Id | Name | Good at | Price, as preset | Views | Face limit |", f"|{' --- |' * 6}", *rows])
 

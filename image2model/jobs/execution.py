@@ -15,7 +15,7 @@ from typing import Any
 
 from pebble import ProcessExpired
 
-from ..atomic_files import move_whole
+from ..atomic_files import atomic_move
 from ..errors import ErrorCode, GenerationFailed, Image2ModelError, NotFound
 from ..generators.base import Choice, Event, Finished, Generator, Queued, Running, Side, Submitted, Task
 from ..generators.failures import DISK_FULL, INTERNAL_ERROR, NO_RESULT, UNCONFIRMED
@@ -25,7 +25,7 @@ from ..mesh.export import wanted
 from ..mesh.report import report
 from ..metrics import RETRIES
 from ..process_pool import Workers, bounded
-from .circuit_breaker import Breaker
+from .circuit_breaker import CircuitBreaker
 from .db.async_store import Desk, tell_logs
 from .progress import STAGES, news, tells_more
 from .records import Batch, Job, JobState, Wait, failure_of
@@ -62,7 +62,7 @@ class Work:
         batch: Batch,
         job: Job,
         generator: Generator,
-        breaker: Breaker,
+        breaker: CircuitBreaker,
         slot: AbstractAsyncContextManager[Any],
     ) -> None:
         self._desk, self._folders, self._workers, self._policy = shop.desk, shop.folders, shop.workers, shop.policy
@@ -160,7 +160,7 @@ class Work:
 
     async def _pass_breaker(self) -> None:
         """Wait, and say so, while the generator is known to fail; the one job that tries it first goes ahead."""
-        if self._breaker.holds:
+        if self._breaker.is_blocking:
             words = f"{self._generator.spec.name} has failed several times; waiting until it is well again"
             await self._wait(Wait(ErrorCode.GENERATOR_RESTING, words, time.time() + self._breaker.seconds_left))
         self._trial = await self._breaker.admit()
@@ -259,7 +259,7 @@ class Work:
 
     def _leave_trial(self) -> None:
         if self._trial:
-            self._breaker.left()
+            self._breaker.abandoned()
             self._trial = False
 
     def _goes_on(self, job: Job | None) -> bool:
@@ -285,8 +285,8 @@ class Work:
 def _settle(end: Finished, folder: Path) -> None:
     """Give the results their final names, the mesh last."""
     if end.preview:
-        move_whole(end.preview, folder / f"preview{end.preview.suffix}")
-    move_whole(end.glb, folder / MESH)
+        atomic_move(end.preview, folder / f"preview{end.preview.suffix}")
+    atomic_move(end.glb, folder / MESH)
 
 
 def _tidy(folder: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image
 
-from ..atomic_files import write_whole
+from ..atomic_files import atomic_write
 from .facts import scene_facts
 from .gltf.reader import Glb
 from .render.thumbnail import draw
@@ -22,7 +22,7 @@ def report(glb: Path, thumbnail_to: Path | None) -> dict[str, Any]:
     opened = Glb(glb)
     scene = opened.scene()
     if thumbnail_to is not None:
-        write_whole(thumbnail_to, draw(opened, scene))
+        atomic_write(thumbnail_to, draw(opened, scene))
     return scene_facts(opened, scene).to_dict()
 
 

@@ -22,7 +22,7 @@ import structlog
 from structlog.typing import EventDict, Processor
 
 from ..atomic_files import installation_secret
-from ..redaction import hide, mark, masked
+from ..redaction import pseudonym, redact, register_secrets
 from ..settings import Settings
 from .log_rotation import Keep, RotatingFile
 
@@ -81,10 +81,10 @@ def hide_secrets(settings: Settings) -> None:
     """Mask whatever the settings keep secret."""
     given = (settings.fal_key, settings.fal_key_id, settings.fal_key_secret, settings.api_key)
     keys = (*given, settings.admin_api_key, settings.admin_password)
-    hide(settings.fal_credentials, *(key.get_secret_value().strip() for key in keys if key))
+    register_secrets(settings.fal_credentials, *(key.get_secret_value().strip() for key in keys if key))
     users = settings.app_users.get_secret_value().split() if settings.app_users else []
-    hide(*(user.partition(":")[2] for user in users))
-    hide(*re.findall(r"://[^/@]*:([^/@]+)@", settings.database_url))
+    register_secrets(*(user.partition(":")[2] for user in users))
+    register_secrets(*re.findall(r"://[^/@]*:([^/@]+)@", settings.database_url))
 
 
 def formatter(settings: Settings) -> logging.Formatter:
@@ -127,7 +127,7 @@ class _Private:
     def __call__(self, _logger: Any, _method: str, event: EventDict) -> EventDict:
         event.pop("picture", None)
         if client := event.pop("client", None):
-            event["client"] = mark(self._secret, str(client))
+            event["client"] = pseudonym(self._secret, str(client))
         return {key: _each_text(value, _unnamed) for key, value in event.items()}
 
 
@@ -157,7 +157,7 @@ def _each_text(value: Any, change: Any) -> Any:
 
 
 def _masked(text: str) -> str:
-    return BATCH.sub(r"\1", masked(text[:LONGEST])).encode("utf-8", "replace").decode()
+    return BATCH.sub(r"\1", redact(text[:LONGEST])).encode("utf-8", "replace").decode()
 
 
 def _unnamed(text: str) -> str:

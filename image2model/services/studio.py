@@ -26,14 +26,14 @@ from ..jobs.db.store import Store, new_id
 from ..jobs.execution import Shop
 from ..jobs.notifications import Changes
 from ..jobs.records import ENDED_BADLY, Batch, Job, NewJob
-from ..jobs.retry_policy import Policy, collected_first
+from ..jobs.retry_policy import Policy, collect_first_codes
 from ..jobs.scheduler import JobScheduler
 from ..jobs.storage.archive import Entry, Stream, kept_zip
 from ..jobs.storage.exports import Exports
 from ..jobs.storage.folders import Folders
 from ..mesh import report
 from ..process_pool import Workers
-from ..redaction import mark
+from ..redaction import pseudonym
 from ..settings import Settings
 from .admin import Host
 from .exports import Meshes, archive_name
@@ -129,18 +129,18 @@ class Studio:
             )
         return self.generators[wanted]
 
-    def with_key(self, name: str | None, key: str) -> Generator:
+    def for_key(self, name: str | None, key: str) -> Generator:
         """The generator of this id on a visitor's own key, or the host's for an empty one or where none is taken.
 
         Raises NotFound, and GenerationFailed for what cannot be a key.
         """
         chosen = self.generator(name)
-        return (self._runner.with_key(chosen.spec.id, key) if key.strip() else None) or chosen
+        return (self._runner.for_key(chosen.spec.id, key) if key.strip() else None) or chosen
 
     def notice(self, name: str) -> str:
         """What a person should know of a generator before starting: empty unless it has failed lately."""
         chosen = self.generator(name)
-        if not self._runner.breaker(chosen.spec.id).holds:
+        if not self._runner.breaker(chosen.spec.id).is_blocking:
             return ""
         return f"{chosen.spec.name} has failed several times just now. New pictures wait until it is well again."
 
@@ -168,7 +168,7 @@ class Studio:
         full, OptionRefused for options or a number of pictures out of range, LimitReached, ImageRefused when
         no picture can be used.
         """
-        chosen = self.with_key(generator, key)
+        chosen = self.for_key(generator, key)
         choice = chosen.spec.check(options, face_limit)
         self._check_order(chosen, pictures)
         batch_id = new_id()
@@ -199,7 +199,7 @@ class Studio:
 
     def _client_mark(self, client: str) -> str:
         """Tells one visitor's address from another without storing it."""
-        return mark(self.secret, client)
+        return pseudonym(self.secret, client)
 
     def check_count(self, count: int) -> None:
         """Raise OptionRefused for no pictures, or for more than one batch takes."""
@@ -267,7 +267,7 @@ class Studio:
         chosen = [job for job in batch.jobs if job.state in states and (not numbers or job.number in numbers)]
         payer = self._payer(batch, chosen, key)
         fresh = await self._desk.call(
-            self._store.press, batch_id, numbers, states, collected_first(),
+            self._store.press, batch_id, numbers, states, collect_first_codes(),
             found=await self._find(batch, chosen), key_mark=payer.key_mark if key.strip() else None,
             client=self._client_mark(client or batch.visitor), limits=self._money,
         )  # fmt: skip
@@ -283,7 +283,7 @@ class Studio:
             raise Unavailable(
                 ErrorCode.KEY_NEEDED, "This was started with a visitor's own fal key.", "Paste that key and try again."
             )
-        payer = self.with_key(batch.generator, key)
+        payer = self.for_key(batch.generator, key)
         if payer.unavailable and not all(job.key_mark for job in jobs):
             raise Unavailable(ErrorCode.GENERATOR_UNAVAILABLE, payer.unavailable)
         return payer
@@ -301,7 +301,7 @@ class Studio:
     async def give_key(self, batch_id: str, key: str) -> dict[str, Any]:
         """Go on with jobs that wait for the visitor's own key; raises NotFound, NotAllowed for another key."""
         batch = await self.batch(batch_id)
-        keyed = self.with_key(batch.generator, key)
+        keyed = self.for_key(batch.generator, key)
         waiting = [job for job in batch.jobs if job.waiting and job.waiting.code == ErrorCode.KEY_NEEDED]
         ours = [job for job in waiting if job.key_mark == keyed.key_mark]
         if waiting and not ours:
@@ -406,4 +406,4 @@ class Studio:
 
 def _new_job(kept: Kept, spec: Spec, choice: Choice) -> NewJob:
     """A job for pictures that were kept, at its price."""
-    return NewJob(kept.name, kept.stem, spec.price(replace(choice, several=bool(kept.sides))), kept.sides)
+    return NewJob(kept.name, kept.stem, spec.price(replace(choice, multiview=bool(kept.sides))), kept.sides)

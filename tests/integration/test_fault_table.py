@@ -17,19 +17,19 @@ import pytest_asyncio
 
 from image2model.devtools.fal_stand_in import KEY, Fault, Script
 from image2model.generators.base import Side
-from image2model.generators.fal import FalAccount, FalGenerator, FalHosts, Patience
-from image2model.generators.fal.platform_api import Offers
+from image2model.generators.fal import FalAccount, FalGenerator, FalHosts, Timeouts
+from image2model.generators.fal.platform_api import ModelListing
 from image2model.process_pool import Workers
 from image2model.services import Picture, Studio
 from image2model.settings import Settings
-from tests.support.fal_helpers import MODELS, at_once
+from tests.support.fal_helpers import MODELS, no_delay
 from tests.support.fal_server import FalServer
 from tests.support.pictures import encoded, photo
 from tests.support.waiting import until_so
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-PATIENCE = Patience(submit=2.0, answer=2.0, upload=30.0, cancel=2.0, chunk=2.0, download=6.0, pause=0.01)
+PATIENCE = Timeouts(submit=2.0, request=2.0, upload=30.0, cancel=2.0, chunk=2.0, download=6.0, retry_delay=0.01)
 AWAY = 0.3
 """Seconds for which nobody listens, in the row `refuse`."""
 BEFORE = {"upload": "token", "submit": "upload", "status": "submit", "result": "status", "download": "result"}
@@ -226,7 +226,7 @@ async def studio(stand_in: FalServer, tmp_path_factory: pytest.TempPathFactory, 
     settings = Settings(
         data_dir=folder / "data", generator="trellis", workers=1, retry_pace=0, min_free_gb=0, _env_file=None
     )
-    studio = Studio(settings, [FalGenerator(MODELS["trellis"], account, at_once)], pool)
+    studio = Studio(settings, [FalGenerator(MODELS["trellis"], account, no_delay)], pool)
     await studio.start()
     await until_so(lambda: stand_in.calls["pricing"])
     yield studio
@@ -238,7 +238,7 @@ async def as_new(studio: Studio, fal: FalServer) -> None:
     generator: Any = studio.generator()
     await generator.close()
     studio.host.reset_breaker("trellis")
-    generator.account.offers = Offers()
+    generator.account.listing = ModelListing()
     fal.reset()
 
 

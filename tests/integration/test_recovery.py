@@ -186,7 +186,7 @@ async def test_a_cancel_before_the_submit_costs_nothing(start, generator, upload
 async def test_a_result_that_comes_in_spite_of_a_cancel_is_kept(start, generator, uploads):
     """A generator that ends all the same has been paid: its mesh is delivered, and the card says done."""
     studio = await start()
-    generator.told, generator.gate = "over", asyncio.Event()
+    generator.cancel_outcome, generator.gate = "over", asyncio.Event()
     generator.script = lambda task: [Submitted(REMOTE), Running()]
     batch = await studio.submit([picture(uploads, "a.png")])
     await view_when(studio, batch.id, lambda view: view["jobs"][0]["state"] == "running")
@@ -198,7 +198,7 @@ async def test_a_result_that_comes_in_spite_of_a_cancel_is_kept(start, generator
 async def test_a_cancel_outlives_a_restart(start, generator, uploads):
     """A job that was being cancelled when the process died is told again and not submitted again."""
     studio = await start()
-    generator.told, generator.gate = "unknown", asyncio.Event()
+    generator.cancel_outcome, generator.gate = "unknown", asyncio.Event()
     generator.script = lambda task: [Submitted(REMOTE), Running()]
     batch = await studio.submit([picture(uploads, "a.png")])
     await view_when(studio, batch.id, lambda view: view["jobs"][0]["state"] == "running")

@@ -20,7 +20,7 @@ from PIL import ExifTags, Image
 from image2model import __version__
 from image2model.ops import log_config, log_search
 from image2model.ops.log_rotation import Keep, RotatingFile, tidy
-from image2model.redaction import hide
+from image2model.redaction import register_secrets
 from tests.support import leaks
 from tests.support.browser import ROOT, App
 from tests.support.scripted import scripted_settings
@@ -105,7 +105,7 @@ def test_a_visitors_key_is_masked_as_long_as_its_owner_lives(log):
         """Whatever has the key."""
 
     owner = Owner()
-    hide("a-visitors-key", owner=owner)
+    register_secrets("a-visitors-key", owner=owner)
     log.logger.info("a-visitors-key")
     del owner
     log.logger.info("a-visitors-key")

@@ -13,7 +13,7 @@ from typing import Any
 from pebble import ProcessExpired
 
 from ...process_pool import Workers
-from ..base import Event, Finished, Option, Queued, Running, Spec, Task, Told
+from ..base import CancelOutcome, Event, Finished, Option, Queued, Running, Spec, Task
 from ..providers import Provider
 from . import worker
 from .cutout import WORDS, Inspection, cut_out, inspect
@@ -97,7 +97,7 @@ class LocalGenerator:
 
     def __init__(self, workers: Workers) -> None:
         self._workers = workers
-        self._spec = replace(SPEC, at_once=workers.processes)
+        self._spec = replace(SPEC, max_concurrency=workers.processes)
 
     @property
     def spec(self) -> Spec:
@@ -140,10 +140,10 @@ class LocalGenerator:
         """No key is used."""
         return ""
 
-    def with_key(self, key: str) -> None:
+    def for_key(self, key: str) -> None:
         """No key is taken."""
 
-    async def cancel(self, remote: Mapping[str, Any]) -> Told:
+    async def cancel(self, remote: Mapping[str, Any]) -> CancelOutcome:
         """Do nothing: there is no far side, and cancelling `run` stops the worker."""
         return "over"
 

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from ...atomic_files import write_whole
+from ...atomic_files import atomic_write
 from ...errors import GenerationFailed, ImageRefused
 from ...images import ImageLimits, decode_image
 from . import segment
@@ -75,7 +75,7 @@ def cut_out(image: Path, to: Path) -> None:
         subject = find_subject(picture)
     buffer = io.BytesIO()
     squared(subject).save(buffer, "PNG", compress_level=3)
-    write_whole(to, buffer.getvalue())
+    atomic_write(to, buffer.getvalue())
 
 
 def squared(subject: Subject) -> Image.Image:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.spatial import KDTree
 
-from ...atomic_files import write_whole
+from ...atomic_files import atomic_write
 from ...errors import ErrorCode, Unavailable
 from ..facts import WELD_STEPS, Closure, closure, rounded, weld_numbers
 from ..gltf.colours import to_linear
@@ -106,8 +106,8 @@ def export(glb: Path, choice: Wanted, target: Path, stem: str) -> dict[str, Any]
         print_check=verdict,
     ).to_dict()
     target.parent.mkdir(exist_ok=True)
-    write_whole(target.with_name(target.name + ".json"), json.dumps(made).encode())
-    write_whole(target, data)
+    atomic_write(target.with_name(target.name + ".json"), json.dumps(made).encode())
+    atomic_write(target, data)
     return made
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from anyascii import anyascii
 from PIL import Image, ImageDraw, ImageFont
 
-from ...atomic_files import write_whole
+from ...atomic_files import atomic_write
 
 LARGE, SMALL, MANY = 224, 112, 60
 """Pixels a side of each picture; smaller from so many on, because a WebP has at most 16,383 a side."""
@@ -45,7 +45,7 @@ def contact_sheet(cells: Sequence[Cell], to: Path) -> None:
         _put(sheet, cell, GAP + column * width, GAP + row * height, side)
     buffer = io.BytesIO()
     sheet.save(buffer, "WEBP", quality=85, method=2)
-    write_whole(to, buffer.getvalue())
+    atomic_write(to, buffer.getvalue())
 
 
 def _put(sheet: Image.Image, cell: Cell, left: int, top: int, side: int) -> None:

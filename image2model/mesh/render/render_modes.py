@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ...atomic_files import write_whole
+from ...atomic_files import atomic_write
 from ..facts import renumbered
 from ..gltf.container import glb_of
 from ..gltf.reader import Floats, Glb, Integers, Scene
@@ -31,7 +31,7 @@ def write_look(glb: Path, to: Path, look: Look) -> None:
 
     Raises GenerationFailed where there is no shape. Plain glTF that every viewer shows, whatever the source was.
     """
-    write_whole(to, look_of(Glb(glb).scene(), look))
+    atomic_write(to, look_of(Glb(glb).scene(), look))
 
 
 def look_of(scene: Scene, look: Look) -> bytes:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...atomic_files import write_whole
+from ...atomic_files import atomic_write
 from ..gltf.reader import Glb
 from .thumbnail import picture, reach_of
 
@@ -35,4 +35,4 @@ def turntable(glb: Path, to: Path) -> None:
         buffer, "WEBP", save_all=True, append_images=others, duration=ROUND // turns, loop=0, quality=75, method=2,
         background=(0, 0, 0, 0),
     )  # fmt: skip
-    write_whole(to, buffer.getvalue())
+    atomic_write(to, buffer.getvalue())
