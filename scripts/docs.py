@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT))
 
 from image2model.generators.base import Spec  # noqa: E402  the package is not installed
 from image2model.generators.fal.catalogue import FAL_MODELS  # noqa: E402  the package is not installed
-from image2model.settings import Settings, accepts, variables  # noqa: E402
+from image2model.settings import Settings, environment_names, value_range  # noqa: E402
 
 SNIPPETS = ROOT / "image2model" / "web" / "ui" / "snippets"
 LANGUAGES = {".py": "python", ".mjs": "js", ".sh": "bash"}
@@ -30,7 +30,12 @@ def default(name: str) -> str:
 def cells(name: str) -> list[str]:
     """One row of the table."""
     field, value = Settings.model_fields[name], default(name)
-    return [f"`{variables(name)[0]}`", str(field.description), accepts(field), f"`{value}`" if value else ""]
+    return [
+        f"`{environment_names(name)[0]}`",
+        str(field.description),
+        value_range(field),
+        f"`{value}`" if value else "",
+    ]
 
 
 def settings_table() -> str:
@@ -43,7 +48,7 @@ def env_example() -> str:
     """The settings as a `.env` file in which each line is a comment."""
     head = "# Copy this file to .env and take the # from the lines you change.\n"
     return head + "".join(
-        f"\n# {field.description}. Takes {accepts(field)}.\n# {variables(name)[0]}={default(name)}\n"
+        f"\n# {field.description}. Takes {value_range(field)}.\n# {environment_names(name)[0]}={default(name)}\n"
         for name, field in Settings.model_fields.items()
     )
 

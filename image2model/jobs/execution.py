@@ -24,7 +24,7 @@ from ..generators.providers import rules_of
 from ..mesh.export import wanted
 from ..mesh.report import report
 from ..metrics import RETRIES
-from ..process_pool import Workers, bounded
+from ..process_pool import Workers, with_memory_limit
 from .circuit_breaker import CircuitBreaker
 from .db.async_store import Desk, tell_logs
 from .progress import STAGES, news, tells_more
@@ -196,7 +196,7 @@ class Work:
         """The facts of the mesh, or a warning that says why there are none."""
         try:
             glb = self._folders.mesh(self.job)
-            return await self._workers.run(bounded, report, glb, glb.with_name("thumbnail.webp"))
+            return await self._workers.run(with_memory_limit, report, glb, glb.with_name("thumbnail.webp"))
         except GenerationFailed as error:
             return {"warnings": [error.message]}
         except TimeoutError:

@@ -16,17 +16,17 @@ from logging.handlers import WatchedFileHandler
 from pathlib import Path
 
 DAY = 86400
-SETTLING = 2.0
+SETTLE_SECONDS = 2.0
 """Seconds in which another process may still write to a file that was put aside."""
 
 
 @dataclass(frozen=True, slots=True)
-class Keep:
+class RotationPolicy:
     """How large a log file grows, in bytes, and how many old ones of a kind are kept, for how many days."""
 
-    size: int = 10_000_000
-    files: int = 50
-    days: float = 30.0
+    max_bytes: int = 10_000_000
+    max_files: int = 50
+    max_days: float = 30.0
 
 
 class RotatingFile(WatchedFileHandler):
@@ -35,13 +35,13 @@ class RotatingFile(WatchedFileHandler):
     What is put aside is called `<kind>-<UTC time>.log` and soon after `….log.gz`.
     """
 
-    def __init__(self, folder: Path, kind: str, keep: Keep) -> None:
+    def __init__(self, folder: Path, kind: str, keep: RotationPolicy) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.kind, self.keep = folder, kind, keep
+        self.folder, self.kind, self.policy = folder, kind, keep
         super().__init__(folder / f"{kind}.log", encoding="utf-8")
         Path(self.baseFilename).chmod(0o600)
         self._day = _day(Path(self.baseFilename).stat().st_mtime)
-        self._tidy_soon()
+        self._prune_soon()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record, in a new file where the present one is full or of another day."""
@@ -50,47 +50,49 @@ class RotatingFile(WatchedFileHandler):
                 self.rotate()
                 self._day = _day(record.created)
             super().emit(record)
-            if self._size() >= self.keep.size:
-                self.rotate(self.keep.size)
+            if self._size() >= self.policy.max_bytes:
+                self.rotate(self.policy.max_bytes)
         except Exception:
             self.handleError(record)
 
-    def rotate(self, least: int = 1) -> Path | None:
+    def rotate(self, min_bytes: int = 1) -> Path | None:
         """Put the present file aside, where it has at least so many bytes; return its new place."""
         assert self.lock  # noqa: S101  every handler has one
-        with self.lock, _alone(self.folder):
+        with self.lock, _file_lock(self.folder):
             self.reopenIfNeeded()  # another process may have been quicker
-            if self._size() < least:
+            if self._size() < min_bytes:
                 return None
             stamp = datetime.fromtimestamp(time.time(), UTC).strftime("%Y%m%dT%H%M%S%fZ")
             aside = Path(self.baseFilename).rename(self.folder / f"{self.kind}-{stamp}.log")
             self.reopenIfNeeded()
             Path(self.baseFilename).chmod(0o600)
-        self._tidy_soon(SETTLING)
+        self._prune_soon(SETTLE_SECONDS)
         return aside
 
     def _size(self) -> int:
         return Path(self.baseFilename).stat().st_size
 
-    def _tidy_soon(self, pause: float = 0.0) -> None:
-        threading.Thread(target=self._tidy, args=(pause,), name="log files", daemon=True).start()
+    def _prune_soon(self, pause: float = 0.0) -> None:
+        threading.Thread(target=self._prune, args=(pause,), name="log files", daemon=True).start()
 
-    def _tidy(self, pause: float) -> None:
+    def _prune(self, pause: float) -> None:
         time.sleep(pause)
         with contextlib.suppress(OSError):  # a full disk: the next time will do
-            tidy(self.folder, self.kind, self.keep)
+            compress_and_prune(self.folder, self.kind, self.policy)
 
 
-def tidy(folder: Path, kind: str, keep: Keep) -> list[Path]:
+def compress_and_prune(folder: Path, kind: str, keep: RotationPolicy) -> list[Path]:
     """Compress what was put aside, remove what is too old or too much; return what was removed."""
-    with _alone(folder, ".tidying"):
+    with _file_lock(folder, ".tidying"):
         for path in folder.glob(f"{kind}-*.log"):
-            if time.time() - path.stat().st_mtime > SETTLING / 2:
+            if time.time() - path.stat().st_mtime > SETTLE_SECONDS / 2:
                 _compress(path)
         newest_first = sorted(folder.glob(f"{kind}-*.log*"), reverse=True)
-        oldest = time.time() - keep.days * DAY
+        oldest = time.time() - keep.max_days * DAY
         going = [
-            path for number, path in enumerate(newest_first) if number >= keep.files or path.stat().st_mtime < oldest
+            path
+            for number, path in enumerate(newest_first)
+            if number >= keep.max_files or path.stat().st_mtime < oldest
         ]
         for path in going:
             path.unlink(missing_ok=True)
@@ -107,7 +109,7 @@ def _compress(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _alone(folder: Path, name: str = ".rotating") -> Iterator[None]:
+def _file_lock(folder: Path, name: str = ".rotating") -> Iterator[None]:
     """Keep other processes, and other threads, from doing the same meanwhile."""
     with (folder / name).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

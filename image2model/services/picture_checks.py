@@ -45,7 +45,7 @@ class Inputs:
 
     def words(self, found: local.Inspection) -> list[str]:
         """The warnings as sentences."""
-        return [local.WORDS[code] for code in found.warnings]
+        return [local.WARNINGS[code] for code in found.warnings]
 
     async def warnings(self, batch: Batch) -> list[dict[str, Any]]:
         """What will likely go wrong with a batch's pictures: name, code and message of each warning."""
@@ -53,7 +53,7 @@ class Inputs:
         paths = [self._folders.job(job) / picture_name(one.side) for job, one in shown]
         seen = await asyncio.gather(*(self.inspect(path) for path in paths))
         return [
-            {"number": job.number, "name": one.name, "code": code, "message": local.WORDS[code]}
+            {"number": job.number, "name": one.name, "code": code, "message": local.WARNINGS[code]}
             for (job, one), found in zip(shown, seen, strict=True)
             for code in found.warnings
         ]

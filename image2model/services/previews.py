@@ -15,7 +15,7 @@ from ..jobs.storage.folders import Folders
 from ..mesh.render.contact_sheet import Cell, contact_sheet
 from ..mesh.render.render_modes import write_look
 from ..mesh.render.turntable import turntable
-from ..process_pool import Workers, bounded
+from ..process_pool import Workers, with_memory_limit
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ class Seeing:
 
     async def _make(self, path: Path, make: Callable[..., None], *args: Any) -> None:
         try:
-            await self._workers.run(bounded, make, *args, seconds=SECONDS)
+            await self._workers.run(with_memory_limit, make, *args, seconds=SECONDS)
         except GenerationFailed:
             raise
         except Exception as error:

@@ -183,7 +183,7 @@ async def test_results_come_from_fal_s_own_hosts_only(fal: FalServer, tmp_path: 
 
 async def test_a_result_has_an_upper_size(fal: FalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A disk cannot be filled from outside."""
-    monkeypatch.setattr(downloads, "LARGEST_RESULT", 2**20)
+    monkeypatch.setattr(downloads, "MAX_RESULT_BYTES", 2**20)
     fal.script = Script(mesh=b"glTF" + bytes(3 * 2**20))
     assert (await failure(fal, tmp_path)).code == "result_too_large"
 
@@ -205,7 +205,7 @@ async def test_a_preview_is_a_picture_of_bearable_size_or_nothing(
     fal: FalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes
 ):
     """The mesh never suffers for it."""
-    monkeypatch.setattr(downloads, "LARGEST_PREVIEW", 2**19)
+    monkeypatch.setattr(downloads, "MAX_PREVIEW_BYTES", 2**19)
     fal.files |= {"m.glb": ("model/gltf-binary", GLB), "p.png": ("image/png", data)}
     fal.script = Script(
         result={"model_mesh": {"url": f"{fal.url}/files/m.glb"}, "thumbnail": {"url": f"{fal.url}/files/p.png"}}

@@ -22,7 +22,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from image2model.errors import GenerationFailed
 from image2model.ops import health
-from image2model.ops.health import Component, Health, Look, overall
+from image2model.ops.health import CachedProbe, Component, Health, overall
 from image2model.ops.log_files import statistics as statistics_of_logs
 from image2model.ops.metrics import exposition
 from image2model.process_pool import Workers
@@ -156,10 +156,10 @@ def test_nobody_waits_for_a_database_that_stands_still(app: App):
 
 async def test_what_breaks_is_told_once_it_has_been_silent_for_long(monkeypatch):
     """Until then what was found before is told, at once; an error is told as one, also while it is asked anew."""
-    monkeypatch.setattr(health, "PATIENCE", 0.5)
+    monkeypatch.setattr(health, "PROBE_TIMEOUT", 0.5)
     answers: asyncio.Queue[int] = asyncio.Queue()
     answers.put_nowait(1)
-    look = Look(answers.get, fresh=0)
+    look = CachedProbe(answers.get, fresh=0)
     assert (await look() or [])[0] == 1
     began = time.monotonic()
     assert (await look() or [])[0] == 1
@@ -189,7 +189,7 @@ async def test_a_disk_is_as_full_as_df_tells_it(studio, monkeypatch):
     monkeypatch.setattr(os, "statvfs", lambda _: reserved)
     told = {
         (await part(studio, "disk_space")).details["usage_percent"],
-        health.system(studio)["disk_usage_percent"],
+        health.machine_stats(studio)["disk_usage_percent"],
         statistics_of_logs(studio.folders.data)["disk_usage"]["usage_percent"],
         _folders(await studio.host.disk_usage()).output_dir.disk_usage_percent,
     }
@@ -251,14 +251,14 @@ async def test_many_who_ask_at_once_cost_one_look():
         await asyncio.sleep(0.01)
         return len(asked)
 
-    look = Look(ask, fresh=3600)
+    look = CachedProbe(ask, fresh=3600)
     assert {found[0] for found in await asyncio.gather(*(look() for _ in range(20)))} == {1}
     assert asked == [1]
 
     async def fail() -> None:
         raise OSError("a secret")
 
-    assert await Look(fail, fresh=0)() is None
+    assert await CachedProbe(fail, fresh=0)() is None
 
 
 async def test_calls_to_fal_are_counted_by_what_they_are_for(fal, tmp_path):

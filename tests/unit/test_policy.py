@@ -103,6 +103,6 @@ async def test_the_test_mode_does_not_sleep():
 
 async def test_a_clock_that_jumps_makes_no_job_wait_for_ever(monkeypatch):
     """A stored moment a year ahead is waited for no longer than the longest wait."""
-    monkeypatch.setattr("image2model.jobs.retry_policy.LONGEST_WAIT", 0.01)
+    monkeypatch.setattr("image2model.jobs.retry_policy.MAX_WAIT", 0.01)
     async with asyncio.timeout(5):
         await Policy().sleep_until(time.time() + 3e7)

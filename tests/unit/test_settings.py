@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from image2model.errors import SettingsError
-from image2model.settings import Settings, load, variables
+from image2model.settings import Settings, environment_names, load
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -19,7 +19,7 @@ REPOSITORY = Path(__file__).parents[2]
 def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No setting is set, and there is no .env, whatever the machine of the tests has."""
     for name in Settings.model_fields:
-        for variable in variables(name):
+        for variable in environment_names(name):
             monkeypatch.delenv(variable, raising=False)
     monkeypatch.chdir(tmp_path)
 

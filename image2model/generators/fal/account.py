@@ -7,17 +7,15 @@ import hashlib
 import json
 import time
 import weakref
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
-from datetime import datetime
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from ssl import SSLContext
 from typing import Any
 
 import httpx
-from fal_client.auth import AuthCredentials
-from fal_client.client import USER_AGENT, AsyncCDNTokenManager, AsyncClient, CDNToken, StorageSettings
+from fal_client.client import StorageSettings
 
 from ..base import CancelOutcome
 from .downloads import Downloads
@@ -32,6 +30,7 @@ from .errors import (
     error_type,
     failure_of,
 )
+from .fal_client_compat import USER_AGENT, FalUploadClient, point_fal_client_at
 from .hosts import FalHosts
 from .instrumented_client import InstrumentedClient, api_operation, storage_operation
 from .platform_api import ModelListing, find_request
@@ -69,47 +68,6 @@ def _tls() -> SSLContext:
     return httpx.create_ssl_context()
 
 
-class _Tokens(AsyncCDNTokenManager):
-    """fal-client's upload tokens, fetched over connections that are there already.
-
-    fal-client opens a client for each; reading the CA file for it stalls the event loop for up to 0.1 s.
-    """
-
-    def __init__(self, key: str, queue: httpx.AsyncClient) -> None:
-        super().__init__(AuthCredentials("Key", key))
-        self._queue = queue
-
-    async def _refresh_token(self) -> CDNToken:
-        response = await self._queue.post(self._url, headers=self._headers, json={})
-        response.raise_for_status()
-        outcome = response.json()
-        expiry = datetime.fromisoformat(outcome["expires_at"])
-        return CDNToken(outcome["token"], outcome["token_type"], outcome["base_url"], expiry)
-
-
-class _FalClient(AsyncClient):
-    """fal-client on our connection pools, for the same reason; it shows the key where that is wanted.
-
-    Where its client carries the key, it shows it to whatever storage fal names for an upload.
-    """
-
-    def __init__(self, key: str, queue: httpx.AsyncClient, open: httpx.AsyncClient) -> None:
-        super().__init__(key=key)
-        self._open, self._tokens = open, _Tokens(key, queue)
-
-    @property
-    async def _client(self) -> httpx.AsyncClient:
-        return self._open
-
-    @property
-    async def _token_manager(self) -> AsyncCDNTokenManager:
-        return self._tokens
-
-    @asynccontextmanager
-    async def _cdn_client(self) -> AsyncIterator[httpx.AsyncClient]:
-        yield self._open
-
-
 class Connections:
     """The HTTP clients of one key in one event loop."""
 
@@ -129,7 +87,7 @@ class Connections:
             timeout=CDN_TIMEOUT,
             limits=LIMITS,
         )
-        self.fal = _FalClient(credentials, self.api, self.storage)
+        self.fal = FalUploadClient(credentials, self.api, self.storage)
         self.upload_slots = asyncio.Semaphore(MAX_CONCURRENT_UPLOADS)
         self.call_slots = asyncio.Semaphore(MAX_CONCURRENT_CALLS)
         self.watched_jobs = 0
@@ -160,7 +118,7 @@ class FalAccount:
         self.listing = listing or ModelListing()
         self._credentials = credentials.strip()
         self._by_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Connections] = weakref.WeakKeyDictionary()
-        hosts.direct_fal_client()
+        point_fal_client_at(hosts)
         _tls()
 
     @property

@@ -47,7 +47,7 @@ def poll_delay(elapsed: float, expected: float, watched: int = 1) -> float:
     time elapsed, smallest around the time at which the end is expected. 5 % all the way would cost 55
     calls in two minutes; so a job that takes about its expected two minutes costs under 40, and its end
     is still noticed within the larger of 1 s and 5 %. A crowd is asked less often, so that it costs no more than
-    `CROWD_PACE`.
+    `MAX_POLLS_PER_SECOND`.
     """
     if elapsed < FIRST_SECONDS:
         return FIRST_DELAY

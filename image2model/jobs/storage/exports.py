@@ -18,7 +18,7 @@ from pebble import ProcessExpired
 
 from ...errors import Conflict, ErrorCode, Image2ModelError, NotFound, Unavailable
 from ...mesh.export import Wanted, export
-from ...process_pool import Workers, bounded
+from ...process_pool import Workers, with_memory_limit
 from ..records import Job
 from ..single_flight import Once
 from .folders import Folders
@@ -88,7 +88,7 @@ class Exports:
     async def work(self, function: Callable[..., T], *arguments: Any) -> T:
         """Run mesh work in a worker, its accidents told as errors for people."""
         try:
-            return await self._workers.run(bounded, function, *arguments, seconds=SECONDS)
+            return await self._workers.run(with_memory_limit, function, *arguments, seconds=SECONDS)
         except TimeoutError:
             raise Unavailable(
                 ErrorCode.EXPORT_TOO_LONG, "This takes too long for this mesh.", "Set a face limit."

@@ -10,9 +10,9 @@ from starlette.routing import Match, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ...metrics import REQUEST_SECONDS, REQUESTS
-from ...ops.log_config import ACCESS
+from ...ops.log_config import ACCESS_LOGGER
 
-log = logging.getLogger(ACCESS)
+log = logging.getLogger(ACCESS_LOGGER)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 

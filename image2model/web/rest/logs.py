@@ -16,8 +16,8 @@ from ...errors import ErrorCode, NotFound
 from ...ops import log_config as own
 from ...ops import log_files
 from ...ops.log_analysis import Analysis, analyse
-from ...ops.log_export import MEDIA_TYPES, Form, export
-from ...ops.log_search import Wanted, latest, lines, list_log_files
+from ...ops.log_export import MEDIA_TYPES, ExportFormat, export
+from ...ops.log_search import LogFilter, list_log_files, matching_lines, search
 from ...services import Studio
 from ..responses import Streamed
 from .auth import admin, log_reader
@@ -34,7 +34,7 @@ TOP = 10
 MOST = 100
 """Patterns in an analysis."""
 ALL = ("all", "")
-KINDS: Mapping[str, str] = {kind: kind for kind in own.KINDS} | {"celery_worker": "app"}
+KINDS: Mapping[str, str] = {kind: kind for kind in own.LOG_KINDS} | {"celery_worker": "app"}
 """Kinds of log files by their names, also by the first image2model's."""
 ABOUT = {
     "app": "What goes on: starts, each batch and each state of its jobs, warnings, errors",
@@ -172,7 +172,7 @@ class Export(BaseModel):
     log_types: list[Annotated[str, Field(max_length=200)]] = Field(
         [], max_length=20, description="Kinds, also with commas between them; by default all"
     )
-    format: Form = "json"
+    format: ExportFormat = "json"
 
     @field_validator("log_types", mode="before")
     @classmethod
@@ -190,7 +190,7 @@ async def analyze(
     """What the lines of the last hours come to."""
     end = datetime.now(UTC)
     start = end - timedelta(hours=hours_back)
-    found = await _analysed(request, studio, Wanted(kinds=_kinds(log_type), since=start, until=end))
+    found = await _analysed(request, studio, LogFilter(kinds=_kinds(log_type), since=start, until=end))
     endpoints = list(found.by_endpoint().items())[:MOST]
     return LogAnalysis(
         time_range=TimeRange(start=start.isoformat(), end=end.isoformat(), hours_analyzed=hours_back),
@@ -211,7 +211,7 @@ async def daily_summary(
 ) -> DailySummary:
     """What the lines of a day come to."""
     day = _moment(date or now()).replace(hour=0, minute=0, second=0, microsecond=0)
-    found = await _analysed(request, studio, Wanted(since=day, until=day + DAY))
+    found = await _analysed(request, studio, LogFilter(since=day, until=day + DAY))
     whole, performance = found.total(), _performance(found)
     endpoints = list(found.by_endpoint().items())[:TOP]
     return DailySummary(
@@ -232,10 +232,10 @@ async def daily_summary(
     )  # fmt: skip
 
 
-async def _analysed(request: Request, studio: Studio, wanted: Wanted) -> Analysis:
+async def _analysed(request: Request, studio: Studio, wanted: LogFilter) -> Analysis:
     """One at a time: it keeps a processor busy."""
     async with request.app.state.analysing:
-        return await asyncio.to_thread(analyse, own.folder(studio.settings), wanted)
+        return await asyncio.to_thread(analyse, own.log_folder(studio.settings), wanted)
 
 
 def _performance(found: Analysis) -> dict[str, Any]:
@@ -279,8 +279,8 @@ async def recent(
     offset: Annotated[int, Query(ge=0, le=10_000)] = 0,
 ) -> Recent:
     """The newest lines of at least a level, with a text."""
-    wanted = Wanted(kinds=_kinds(log_type), level=level, text=text)
-    page = await asyncio.to_thread(latest, own.folder(studio.settings), wanted, limit, offset)
+    wanted = LogFilter(kinds=_kinds(log_type), level=level, text=text)
+    page = await asyncio.to_thread(search, own.log_folder(studio.settings), wanted, limit, offset)
     return Recent(entries=page.entries, more=page.more)
 
 
@@ -305,10 +305,10 @@ async def exported(asked: ExportDep, studio: StudioDep) -> Streamed:
     start = _moment(asked.start_date) if asked.start_date else end - DAY
     if start > end or (whole_day and start == end):
         raise HTTPException(400, "The start date must be before the end date.")
-    wanted = Wanted(kinds=_kinds(",".join(asked.log_types)), since=start, until=end)
+    wanted = LogFilter(kinds=_kinds(",".join(asked.log_types)), since=start, until=end)
     name = f"image2model-logs-{start:%Y%m%d}-{end - timedelta(microseconds=1):%Y%m%d}.{asked.format}"
     return Streamed(
-        export(lines(own.folder(studio.settings), wanted), asked.format),
+        export(matching_lines(own.log_folder(studio.settings), wanted), asked.format),
         media_type=MEDIA_TYPES[asked.format],
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
@@ -317,13 +317,13 @@ async def exported(asked: ExportDep, studio: StudioDep) -> Streamed:
 @readers.get("/statistics")
 async def statistics(studio: StudioDep) -> LogStatistics:
     """What log files there are, and the disk they lie on."""
-    return LogStatistics(**await asyncio.to_thread(log_files.statistics, own.folder(studio.settings)))
+    return LogStatistics(**await asyncio.to_thread(log_files.statistics, own.log_folder(studio.settings)))
 
 
 @readers.get("/types")
 async def types(studio: StudioDep) -> LogTypes:
     """The kinds of log files."""
-    found = {kind: list_log_files(own.folder(studio.settings), [kind]) for kind in own.KINDS}
+    found = {kind: list_log_files(own.log_folder(studio.settings), [kind]) for kind in own.LOG_KINDS}
     details = {
         kind: {
             "file_count": len(files),
@@ -338,7 +338,7 @@ async def types(studio: StudioDep) -> LogTypes:
 @readers.get("/health")
 async def health(studio: StudioDep) -> LogHealth:
     """Whether all is well with the log files, and what the host can do."""
-    found = await asyncio.to_thread(log_files.condition, studio.settings)
+    found = await asyncio.to_thread(log_files.check_log_health, studio.settings)
     return LogHealth(
         status=found.status, timestamp=now(), statistics=await statistics(studio), issues=found.issues,
         warnings=found.warnings, recommendations=found.recommendations,
@@ -356,7 +356,7 @@ async def cleanup(
     studio: StudioDep, older_than_days: Annotated[int, Query(ge=1, le=3650, description="Put aside before then")] = 30
 ) -> Removed:
     """Remove old log files; those that are being written stay."""
-    gone = await asyncio.to_thread(log_files.remove_older, own.folder(studio.settings), older_than_days)
+    gone = await asyncio.to_thread(log_files.remove_older, own.log_folder(studio.settings), older_than_days)
     return Removed(
         status="error" if gone.errors else "success", removed_files=len(gone.names),
         total_size_removed_mb=round(gone.size / log_files.MB, 6), errors=gone.errors, files=gone.names,

@@ -14,43 +14,45 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from .sheet import Grid
+from .flat_mesh import Grid
 
 Floats = NDArray[np.float64]
 
-SMOOTH = 2.0
+SMOOTHING_CELLS = 2.0
 """Cells over which the ways, and twice as many over which the radii, are evened out."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wrap:
+class TextureMapping:
     """How far a texture is moved to lie evenly, and how round the surface is; both in cells."""
 
-    moved: Floats
+    offsets: Floats
     """(n, 2): columns and rows, at the grid's inside points in reading order."""
     radius: Floats
     """(rows, columns): of the ball on which the surface lies there."""
 
 
-def wrapped(grid: Grid, depth: Floats) -> Wrap:
+def even_mapping(grid: Grid, depth: Floats) -> TextureMapping:
     """Return how a texture lies evenly on a body of half thickness `depth` (n,), in cells, as `inflate` gives it."""
     inside = grid.inside
     squared = np.full(inside.shape, np.nan)
     squared[inside] = depth**2
-    ways = [_even(np.diff(squared, axis=axis, append=np.nan) / 2, SMOOTH) for axis in (1, 0)]
+    ways = [_smoothed(np.diff(squared, axis=axis, append=np.nan) / 2, SMOOTHING_CELLS) for axis in (1, 0)]
     off = np.hypot(*ways)
     radius = np.sqrt(squared + off**2)
     rolled = radius * np.arcsin(off / radius) * 2 / np.pi
     share = np.where(off > 0, 1 - rolled / np.maximum(off, 1e-9), 0)
-    return Wrap(np.column_stack([(way * share)[inside] for way in ways]), _even(radius, 2 * SMOOTH))
+    return TextureMapping(
+        np.column_stack([(way * share)[inside] for way in ways]), _smoothed(radius, 2 * SMOOTHING_CELLS)
+    )
 
 
-def unmoved(grid: Grid) -> Wrap:
+def identity_mapping(grid: Grid) -> TextureMapping:
     """Return how a texture lies on the flat back of a card: as it is, with an edge like that of a small ball."""
-    return Wrap(np.zeros((int(grid.inside.sum()), 2)), np.full(grid.inside.shape, max(grid.inside.shape) / 8))
+    return TextureMapping(np.zeros((int(grid.inside.sum()), 2)), np.full(grid.inside.shape, max(grid.inside.shape) / 8))
 
 
-def _even(values: Floats, cells: float) -> Floats:
+def _smoothed(values: Floats, cells: float) -> Floats:
     """Return `values` smoothed, and gone on to where they are not known (NaN)."""
     known = ndimage.gaussian_filter(np.isfinite(values).astype(float), cells, mode="nearest")
     return np.asarray(ndimage.gaussian_filter(np.nan_to_num(values), cells, mode="nearest") / np.maximum(known, 1e-6))
