@@ -1,4 +1,4 @@
-"""How the parts of the app are, honestly and cheaply: nothing that is asked costs money, and nobody waits for it."""
+"""Health of the app's parts: probes that cost no money and keep nobody waiting."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ T = TypeVar("T")
 State = Literal["healthy", "degraded", "unhealthy"]
 
 READINESS_PARTS = ("database", "queue")
-"""Without these nothing works: the app is not ready."""
+"""Without these the app is not ready."""
 CRITICAL_PARTS = (*READINESS_PARTS, "disk_space", "generator")
 """Without these no new picture can be worked: the app is unhealthy."""
 PROBE_TIMEOUT = 1.0
-"""Seconds that a part has for its answer."""
+"""Seconds that a probe may take."""
 MAX_WAIT = 0.02
-"""Seconds that whoever asks is kept waiting for news of a part, while what it told last is still worth telling."""
+"""Seconds that a caller waits for a fresh result while the last one is not stale."""
 STALE_SECONDS = 60.0
-"""Seconds after which it is not."""
+"""Seconds after which a result is stale."""
 PROBE_INTERVAL = 0.25
 """Seconds between two looks while somebody watches, which is until nobody has asked for `WATCHED_SECONDS`."""
 WATCHED_SECONDS = 600.0
@@ -42,7 +42,7 @@ GB = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """How a part is; `seconds` is how long it took to answer."""
+    """The state of a part; `seconds` is how long its probe took."""
 
     name: str
     status: State
@@ -51,24 +51,24 @@ class Component:
 
 
 class CachedProbe(Generic[T]):
-    """Asks something now and then, however often it is wanted, and never twice at a time."""
+    """A probe whose result is cached, and that never runs twice at a time."""
 
-    def __init__(self, ask: Callable[[], Awaitable[T]], fresh: float) -> None:
-        self._ask, self._fresh = ask, fresh
+    def __init__(self, probe: Callable[[], Awaitable[T]], max_age: float) -> None:
+        self._probe, self._max_age = probe, max_age
         self._task: asyncio.Task[None] | None = None
-        self._asked, self._told = 0.0, -STALE_SECONDS
+        self._asked, self._answered = 0.0, -STALE_SECONDS
         self._last: tuple[T, float] | None = None
 
     async def __call__(self) -> tuple[T, float] | None:
-        """What was found in the last `fresh` seconds, and how long it took; None for an error or no answer in time.
+        """What was found in the last `max_age` seconds, and how long it took; None for an error or no answer in time.
 
         While it is being asked anew, that is what was found before, until it has been silent for `PROBE_TIMEOUT`.
         """
-        if self._task is None or (self._task.done() and time.monotonic() > self._asked + self._fresh):
+        if self._task is None or (self._task.done() and time.monotonic() > self._asked + self._max_age):
             self._asked = time.monotonic()
             self._task = asyncio.create_task(self._timed())
         silent = time.monotonic() - self._asked
-        known = self._asked < self._told + STALE_SECONDS
+        known = self._asked < self._answered + STALE_SECONDS
         await asyncio.wait(
             [self._task], timeout=MAX_WAIT if known or silent > PROBE_TIMEOUT else PROBE_TIMEOUT - silent
         )
@@ -77,22 +77,22 @@ class CachedProbe(Generic[T]):
     async def _timed(self) -> None:
         began = time.perf_counter()
         try:
-            self._last = (await self._ask(), time.perf_counter() - began)
+            self._last = (await self._probe(), time.perf_counter() - began)
         except Exception as error:
-            log.warning("a part of the app does not answer: %s", type(error).__name__)
+            log.warning("health probe %s failed: %s", getattr(self._probe, "__name__", "?"), type(error).__name__)
             self._last = None
-        self._told = time.monotonic()
+        self._answered = time.monotonic()
 
 
 class Health:
-    """How the parts of one studio are."""
+    """The health of one studio's parts."""
 
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
-        self._ping = CachedProbe(studio.host.ping, fresh=PROBE_INTERVAL)
-        self.standing = CachedProbe(studio.host.standing, fresh=5.0)
+        self._ping = CachedProbe(studio.host.ping, max_age=PROBE_INTERVAL)
+        self.standing = CachedProbe(studio.host.standing, max_age=5.0)
         """See `Host.standing`."""
-        self.far_side = CachedProbe(studio.host.at_far_side, fresh=15.0)
+        self.far_side = CachedProbe(studio.host.at_far_side, max_age=15.0)
         """See `Host.at_far_side`."""
         self._asked = 0.0
         self._watch: asyncio.Task[None] | None = None
@@ -106,7 +106,7 @@ class Health:
         return [database, queue, self._disk(), fal, self._generator(), *absent]
 
     async def not_ready(self) -> list[str]:
-        """The parts that keep everything from working."""
+        """The parts without which no new batch is taken."""
         self._probe_in_background()
         parts = await asyncio.gather(self._database(), self._queue())
         return [part.name for part in parts if part.status == "unhealthy"]

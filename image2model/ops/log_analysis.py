@@ -1,4 +1,4 @@
-"""What log lines come to: levels, requests, errors by their patterns; counted in one pass over the bytes.
+"""Statistics of log lines: levels, requests, errors by pattern; counted in one pass over the bytes.
 
 Only errors and what the system tells of itself are parsed as JSON, so that a gigabyte takes seconds; memory is that
 of one block and of what is counted, which is bounded.
@@ -30,7 +30,7 @@ ERROR_LEVELS = frozenset({b"erro", b"crit"})
 REQUEST = re.compile(rb'"method":"([^"]*","route":"[^"]*","status":\d+),"duration_ms":([\d.]+)')
 REQUEST_KEY = re.compile(rb'([^"]*)","route":"([^"]*)","status":(\d+)')
 SYSTEM_LOGGERS = (b'"logger":"image2model.web.server"', b'"logger":"image2model.services.admin"')
-"""Who tells of the system: starts, stops, deletions."""
+"""The loggers of starts, stops and deletions."""
 VARIABLE_PARTS = re.compile(r"[0-9a-f]{8,}(?:-[0-9a-f]{4,})*|\d+(?:\.\d+)?")
 
 
@@ -131,21 +131,21 @@ def _count(found: Analysis, lines: list[bytes]) -> None:
 
 
 def _errors(found: Analysis, entries: Iterable[dict[str, Any]]) -> None:
-    for told in entries:
-        for counts, key in ((found.errors, pattern(told)), (found.error_loggers, str(told["logger"]))):
+    for fields in entries:
+        for counts, key in ((found.errors, pattern(fields)), (found.error_loggers, str(fields["logger"]))):
             counts[key if key in counts or len(counts) < MAX_PATTERNS else OTHER_PATTERNS] += 1
 
 
-def pattern(told: dict[str, Any]) -> str:
+def pattern(fields: dict[str, Any]) -> str:
     """An error's event with `#` in the place of numbers and ids, and the name of what was raised."""
-    raised = str(told.get("exception", "")).rstrip().rpartition("\n")[2].partition(":")[0]
-    return VARIABLE_PARTS.sub("#", str(told["event"]))[:200] + (f" ({raised[:100]})" if raised else "")
+    raised = str(fields.get("exception", "")).rstrip().rpartition("\n")[2].partition(":")[0]
+    return VARIABLE_PARTS.sub("#", str(fields["event"]))[:200] + (f" ({raised[:100]})" if raised else "")
 
 
 def _requests(found: Analysis, raw: dict[bytes, RequestStats], lines: list[bytes]) -> None:
     slowest = 0.0
-    for key, told in REQUEST.findall(b"\n".join(lines)):
-        took = float(told)
+    for key, fields in REQUEST.findall(b"\n".join(lines)):
+        took = float(fields)
         seen = raw.get(key) or raw.setdefault(key, RequestStats())
         seen.count += 1
         seen.milliseconds += took
@@ -155,15 +155,15 @@ def _requests(found: Analysis, raw: dict[bytes, RequestStats], lines: list[bytes
 
 
 def _slow(entries: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    for told in entries:
-        took = told.get("duration_ms", 0)
+    for fields in entries:
+        took = fields.get("duration_ms", 0)
         if took >= SLOW_MS:
-            endpoint = f"{told.get('method')} {told.get('route')}"
-            yield {"endpoint": endpoint, "duration_ms": took, "timestamp": told["timestamp"]}
+            endpoint = f"{fields.get('method')} {fields.get('route')}"
+            yield {"endpoint": endpoint, "duration_ms": took, "timestamp": fields["timestamp"]}
 
 
 def _system(found: Analysis, lines: Iterable[bytes]) -> None:
     for line in lines:
         if any(system in line for system in SYSTEM_LOGGERS):
-            told = parse_line(line)
-            found.system.append({key: told[key] for key in ("timestamp", "level", "event")})
+            fields = parse_line(line)
+            found.system.append({key: fields[key] for key in ("timestamp", "level", "event")})

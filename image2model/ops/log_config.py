@@ -27,9 +27,9 @@ from ..settings import Settings
 from .log_rotation import RotatingFile, RotationPolicy
 
 ACCESS_LOGGER = "image2model.access"
-"""The logger of requests, whose records have a file of their own."""
+"""The logger of requests, which have a log file of their own."""
 LOG_KINDS = ("app", "access")
-"""The kinds of log files: what goes on, and requests."""
+"""The kinds of log files: events of the app, and requests."""
 NOISY_LOGGERS = ("httpx", "httpx2", "httpcore", "httpcore2", "alembic", "sse_starlette", "PIL")
 """Loggers of libraries that tell, whatever LOG_LEVEL is, warnings alone: what they tell else are addresses of results,
 which are keys, the events of streams with ids and file names, and what cameras wrote into pictures."""
@@ -50,18 +50,18 @@ def log_folder(settings: Settings) -> Path:
 
 
 def configure(settings: Settings) -> None:
-    """Send all records of this process to stdout and to the files, in the one form; mask the host's secrets."""
+    """Send all records of this process to stdout and to the files, in one format; redact the host's secrets."""
     register_host_secrets(settings)
-    form = make_formatter(settings)
-    keep = RotationPolicy(settings.log_file_mb * 1_000_000, settings.log_files, settings.log_days)
-    app, access = (RotatingFile(log_folder(settings), kind, keep) for kind in LOG_KINDS)
+    line_formatter = make_formatter(settings)
+    policy = RotationPolicy(settings.log_file_mb * 1_000_000, settings.log_files, settings.log_days)
+    app, access = (RotatingFile(log_folder(settings), kind, policy) for kind in LOG_KINDS)
     app.addFilter(lambda record: record.name != ACCESS_LOGGER)
     access.addFilter(lambda record: record.name == ACCESS_LOGGER)
     root = logging.getLogger()
     for handler in root.handlers[:]:
         root.removeHandler(handler)
     for handler in (logging.StreamHandler(sys.stdout), app, access):
-        handler.setFormatter(form)
+        handler.setFormatter(line_formatter)
         root.addHandler(handler)
     root.setLevel(settings.log_level)
     for chatty in NOISY_LOGGERS:
@@ -69,16 +69,16 @@ def configure(settings: Settings) -> None:
     logging.captureWarnings(True)
     traceback.print_exc = _log_handler_exception
     sys.excepthook = _log_uncaught
-    threading.excepthook = lambda told: _log_uncaught(told.exc_type, told.exc_value, told.exc_traceback)
+    threading.excepthook = lambda args: _log_uncaught(args.exc_type, args.exc_value, args.exc_traceback)
 
 
 def log_file_handlers() -> list[RotatingFile]:
-    """The files that this process writes."""
+    """The handlers of the files that this process writes."""
     return [handler for handler in logging.getLogger().handlers if isinstance(handler, RotatingFile)]
 
 
 def register_host_secrets(settings: Settings) -> None:
-    """Mask whatever the settings keep secret."""
+    """Redact whatever the settings keep secret."""
     given = (settings.fal_key, settings.fal_key_id, settings.fal_key_secret, settings.api_key)
     keys = (*given, settings.admin_api_key, settings.admin_password)
     register_secrets(settings.fal_credentials, *(key.get_secret_value().strip() for key in keys if key))
@@ -88,7 +88,7 @@ def register_host_secrets(settings: Settings) -> None:
 
 
 def make_formatter(settings: Settings) -> logging.Formatter:
-    """Makes a line of a record; secrets are masked here, whoever wrote them."""
+    """The formatter of all handlers; secrets are redacted here, whoever logged them."""
     secret = installation_secret(settings.data_dir)
     private: list[Processor] = [] if settings.log_personal_data else [_PseudonymizeVisitors(secret)]
     return _CachingFormatter(
@@ -109,7 +109,7 @@ def make_formatter(settings: Settings) -> logging.Formatter:
 
 
 class _CachingFormatter(structlog.stdlib.ProcessorFormatter):
-    """Makes a record's line once for all its handlers."""
+    """Formats each record once for all its handlers."""
 
     def format(self, record: logging.LogRecord) -> str:
         """See logging."""
@@ -119,7 +119,7 @@ class _CachingFormatter(structlog.stdlib.ProcessorFormatter):
 
 
 class _PseudonymizeVisitors:
-    """Leaves out visitors' file names and puts a mark, the same as in the ledger, in the place of an address."""
+    """Leaves out visitors' file names and replaces addresses by the pseudonym that the ledger uses too."""
 
     def __init__(self, secret: str) -> None:
         self._secret = secret
@@ -138,7 +138,7 @@ def _add_timestamp(_logger: Any, _method: str, event: EventDict) -> EventDict:
 
 
 def _render_json(_logger: Any, _method: str, event: EventDict) -> str:
-    """The line, whatever the record holds."""
+    """Render the line as JSON, whatever the record holds."""
     ordered = {key: event.pop(key, "") for key in LEADING_KEYS}
     line = {**ordered, **{str(key): _map_texts(value, _redacted) for key, value in event.items()}}
     line["event"] = _redacted(str(line["event"]))
@@ -146,7 +146,7 @@ def _render_json(_logger: Any, _method: str, event: EventDict) -> str:
 
 
 def _map_texts(value: Any, change: Any) -> Any:
-    """A value as JSON can have it, each text in it changed."""
+    """Convert a value to what JSON can hold, with `change` applied to each text in it."""
     if value is None or isinstance(value, bool | float) or (isinstance(value, int) and abs(value) < 2**53):
         return value
     if isinstance(value, Mapping):
@@ -167,7 +167,7 @@ def _without_file_names(text: str) -> str:
 
 
 def _log_handler_exception(*_: Any, **__: Any) -> None:
-    """In the place of `traceback.print_exc`, with which Gradio tells past all logging what a handler did not expect."""
+    """Stands in for `traceback.print_exc`, which Gradio calls, past all logging, for what a handler did not expect."""
     logging.getLogger("gradio").error("a handler failed", exc_info=True)
 
 

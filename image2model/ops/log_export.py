@@ -1,4 +1,4 @@
-"""Log lines as a file to take away, made while it is read: JSON, CSV for a spreadsheet, or plain text."""
+"""Log lines as a download, streamed: JSON, CSV for a spreadsheet, or plain text."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
 
 
 def export(lines: Iterable[bytes], form: ExportFormat) -> Iterator[bytes]:
-    """The lines (of `reading.lines`) in a form, in pieces."""
+    """The lines (of `log_search.matching_lines`) in a form, in pieces."""
     makers = {"json": _json, "csv": _csv, "txt": _text}
     return _in_chunks(makers[form](lines))
 
@@ -49,9 +49,9 @@ def _json(lines: Iterable[bytes]) -> Iterator[str]:
 def _csv(lines: Iterable[bytes]) -> Iterator[str]:
     yield _row((*COLUMNS, "more"))
     for line in lines:
-        told = parse_line(line)
-        values = [told.pop(column, "") for column in COLUMNS]
-        yield _row([*values, orjson.dumps(told).decode() if told else ""])
+        fields = parse_line(line)
+        values = [fields.pop(column, "") for column in COLUMNS]
+        yield _row([*values, orjson.dumps(fields).decode() if fields else ""])
 
 
 def _row(values: Iterable[Any]) -> str:
@@ -68,7 +68,7 @@ def _without_formula(text: str) -> str:
 def _text(lines: Iterable[bytes]) -> Iterator[str]:
     """A line for a person each: time, level, logger, what happened, and the rest as JSON."""
     for line in lines:
-        told = parse_line(line)
-        first = " ".join(str(told.pop(key)) for key in ("timestamp", "level", "logger", "event"))
-        rest = f" {orjson.dumps(told).decode()}" if told else ""
+        fields = parse_line(line)
+        first = " ".join(str(fields.pop(key)) for key in ("timestamp", "level", "logger", "event"))
+        rest = f" {orjson.dumps(fields).decode()}" if fields else ""
         yield " ".join(first.splitlines()) + rest + "\n"

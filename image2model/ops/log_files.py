@@ -23,7 +23,7 @@ MB, GB = 1_000_000, 1_000_000_000
 LARGE_TOTAL_BYTES = GB
 """Bytes of log files from which on it is worth a word."""
 UNCOMPRESSED_SECONDS = 3600
-"""Seconds after which what was put aside should be compressed."""
+"""Seconds after which what was rotated should be compressed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,19 +99,19 @@ def check_log_health(settings: Settings) -> LogHealth:
 
 
 def rotate() -> dict[str, list[str]]:
-    """Put the files of this process aside; return `rotated_files`, `skipped_files` (empty ones) and `errors`."""
-    told: dict[str, list[str]] = {"rotated_files": [], "skipped_files": [], "errors": []}
+    """Rotate the files of this process; return `rotated_files`, `skipped_files` (empty ones) and `errors`."""
+    result: dict[str, list[str]] = {"rotated_files": [], "skipped_files": [], "errors": []}
     for file in log_config.log_file_handlers():
         name = f"{file.kind}.log"
         try:
-            told["rotated_files" if file.rotate() else "skipped_files"].append(name)
+            result["rotated_files" if file.rotate() else "skipped_files"].append(name)
         except OSError as error:
-            told["errors"].append(f"{name}: {error.strerror}")
-    return told
+            result["errors"].append(f"{name}: {error.strerror}")
+    return result
 
 
 def remove_older(folder: Path, days: float) -> RemovedFiles:
-    """Remove the files that were put aside more than so many days ago; what is being written stays."""
+    """Remove the files that were rotated more than so many days ago; what is being written stays."""
     old = [
         file.path
         for file in list_log_files(folder)

@@ -1,4 +1,4 @@
-"""Log files that begin anew when they are large or the day is over, and are compressed then."""
+"""Log files that are rotated by size and by day, and compressed then."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pathlib import Path
 
 DAY = 86400
 SETTLE_SECONDS = 2.0
-"""Seconds in which another process may still write to a file that was put aside."""
+"""Seconds in which another process may still write to a rotated file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +32,12 @@ class RotationPolicy:
 class RotatingFile(WatchedFileHandler):
     """Writes `<folder>/<kind>.log`; several processes may do so at once.
 
-    What is put aside is called `<kind>-<UTC time>.log` and soon after `….log.gz`.
+    A rotated file is called `<kind>-<UTC time>.log` and soon after `….log.gz`.
     """
 
-    def __init__(self, folder: Path, kind: str, keep: RotationPolicy) -> None:
+    def __init__(self, folder: Path, kind: str, policy: RotationPolicy) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder, self.kind, self.policy = folder, kind, keep
+        self.folder, self.kind, self.policy = folder, kind, policy
         super().__init__(folder / f"{kind}.log", encoding="utf-8")
         Path(self.baseFilename).chmod(0o600)
         self._day = _day(Path(self.baseFilename).stat().st_mtime)
@@ -56,18 +56,18 @@ class RotatingFile(WatchedFileHandler):
             self.handleError(record)
 
     def rotate(self, min_bytes: int = 1) -> Path | None:
-        """Put the present file aside, where it has at least so many bytes; return its new place."""
+        """Rotate the file where it has at least `min_bytes`; return its new path."""
         assert self.lock  # noqa: S101  every handler has one
         with self.lock, _file_lock(self.folder):
             self.reopenIfNeeded()  # another process may have been quicker
             if self._size() < min_bytes:
                 return None
             stamp = datetime.fromtimestamp(time.time(), UTC).strftime("%Y%m%dT%H%M%S%fZ")
-            aside = Path(self.baseFilename).rename(self.folder / f"{self.kind}-{stamp}.log")
+            rotated = Path(self.baseFilename).rename(self.folder / f"{self.kind}-{stamp}.log")
             self.reopenIfNeeded()
             Path(self.baseFilename).chmod(0o600)
         self._prune_soon(SETTLE_SECONDS)
-        return aside
+        return rotated
 
     def _size(self) -> int:
         return Path(self.baseFilename).stat().st_size
@@ -81,22 +81,22 @@ class RotatingFile(WatchedFileHandler):
             compress_and_prune(self.folder, self.kind, self.policy)
 
 
-def compress_and_prune(folder: Path, kind: str, keep: RotationPolicy) -> list[Path]:
-    """Compress what was put aside, remove what is too old or too much; return what was removed."""
+def compress_and_prune(folder: Path, kind: str, policy: RotationPolicy) -> list[Path]:
+    """Compress rotated files, delete those beyond the policy; return what was deleted."""
     with _file_lock(folder, ".tidying"):
         for path in folder.glob(f"{kind}-*.log"):
             if time.time() - path.stat().st_mtime > SETTLE_SECONDS / 2:
                 _compress(path)
         newest_first = sorted(folder.glob(f"{kind}-*.log*"), reverse=True)
-        oldest = time.time() - keep.max_days * DAY
-        going = [
+        oldest = time.time() - policy.max_days * DAY
+        excess = [
             path
             for number, path in enumerate(newest_first)
-            if number >= keep.max_files or path.stat().st_mtime < oldest
+            if number >= policy.max_files or path.stat().st_mtime < oldest
         ]
-        for path in going:
+        for path in excess:
             path.unlink(missing_ok=True)
-        return going
+        return excess
 
 
 def _compress(path: Path) -> None:
@@ -110,7 +110,7 @@ def _compress(path: Path) -> None:
 
 @contextlib.contextmanager
 def _file_lock(folder: Path, name: str = ".rotating") -> Iterator[None]:
-    """Keep other processes, and other threads, from doing the same meanwhile."""
+    """Hold a lock against other processes and threads."""
     with (folder / name).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -29,7 +29,7 @@ EMPTY_ENTRY = {"timestamp": "", "level": "info", "logger": "", "event": ""}
 
 @dataclass(frozen=True, slots=True)
 class LogFile:
-    """A file of a kind; `until` is when it was put aside, None for the one that is being written."""
+    """A file of a kind; `until` is when it was rotated, None for the one that is being written."""
 
     path: Path
     kind: str
@@ -110,7 +110,7 @@ def list_log_files(folder: Path, kinds: Sequence[str] = ()) -> list[LogFile]:
 
 
 def files_for(folder: Path, log_filter: LogFilter) -> list[LogFile]:
-    """The files in which wanted lines may be, oldest first: without those that were put aside before their time."""
+    """The files in which wanted lines may be, oldest first: without those that were rotated before their time."""
     files = list_log_files(folder, log_filter.kinds)
     return [file for file in files if not (log_filter.since and file.rotated_at and file.rotated_at < log_filter.since)]
 

@@ -159,7 +159,7 @@ async def test_what_breaks_is_told_once_it_has_been_silent_for_long(monkeypatch)
     monkeypatch.setattr(health, "PROBE_TIMEOUT", 0.5)
     answers: asyncio.Queue[int] = asyncio.Queue()
     answers.put_nowait(1)
-    look = CachedProbe(answers.get, fresh=0)
+    look = CachedProbe(answers.get, max_age=0)
     assert (await look() or [])[0] == 1
     began = time.monotonic()
     assert (await look() or [])[0] == 1
@@ -251,14 +251,14 @@ async def test_many_who_ask_at_once_cost_one_look():
         await asyncio.sleep(0.01)
         return len(asked)
 
-    look = CachedProbe(ask, fresh=3600)
+    look = CachedProbe(ask, max_age=3600)
     assert {found[0] for found in await asyncio.gather(*(look() for _ in range(20)))} == {1}
     assert asked == [1]
 
     async def fail() -> None:
         raise OSError("a secret")
 
-    assert await CachedProbe(fail, fresh=0)() is None
+    assert await CachedProbe(fail, max_age=0)() is None
 
 
 async def test_calls_to_fal_are_counted_by_what_they_are_for(fal, tmp_path):
@@ -286,6 +286,6 @@ def test_several_processes_are_added_up(tmp_path):
 
     for _ in range(2):
         python("from image2model.metrics import job_ended; job_ended('done', '', 1.0)")
-    told = samples(python("from image2model.ops.metrics import counted; print(counted().decode())"))
+    told = samples(python("from image2model.ops.metrics import counters; print(counters().decode())"))
     assert told["image2model_jobs_ended_total"]["", "done"] == 2
     assert told["celery_task_duration_seconds_count"]["SUCCESS",] == 2

@@ -141,7 +141,7 @@ async def test_sides_that_a_generator_does_not_take_are_refused_before_anything_
     generator.spec = replace(generator.spec, sides=())
     with pytest.raises(OptionRefused, match="takes one picture of each object"):
         await studio.submit([cup(uploads, "back")])
-    generator.spec = replace(generator.spec, sides=("front", "left", "back"), sides_by_place=True)
+    generator.spec = replace(generator.spec, sides=("front", "left", "back"), sides_positional=True)
     with pytest.raises(OptionRefused, match="needs the left too"):
         await studio.submit([cup(uploads, "back")])
     assert (generator.runs, list(studio.folders.batches.iterdir())) == ([], [])

@@ -166,7 +166,7 @@ def test_options_change_the_price(id: str, options: dict[str, Any], faces: int |
 @pytest.mark.parametrize("model", SEVERAL, ids=lambda model: model.spec.id)
 def test_several_sides_cost_what_fal_says(model: FalModel):
     """One job at the endpoint's price; Hunyuan's two add 15 cents for sides, however many."""
-    several = replace(model.spec.check({}, None), several=True)
+    several = replace(model.spec.check({}, None), multiview=True)
     more = Decimal("0.15") if model.spec.id.startswith("hunyuan") else 0
     assert model.spec.price(several) == Decimal(str(ENDPOINTS[model.endpoint_for(multiview=True)].price)) + more
 

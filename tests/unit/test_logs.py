@@ -180,7 +180,7 @@ def test_old_files_go(tmp_path, file):
 
 def test_two_processes_write_to_one_file(tmp_path, file):
     """Each goes on in the new file when the other has put the old one aside."""
-    other = RotatingFile(tmp_path, "app", file.keep)
+    other = RotatingFile(tmp_path, "app", file.policy)
     for number in range(0, 60, 2):
         write(file, number, number + 1)
         write(other, number + 1, number + 2)

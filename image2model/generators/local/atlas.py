@@ -1,4 +1,4 @@
-"""The texture: left the photograph, its colours bled over its outline; right what the back shows."""
+"""The texture atlas: left the photograph, its colours extended over the outline; right the back."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SOFT_BACK_SIDE = 128
 MIN_RADIUS = SOFT_BACK_SIDE / 16
 """What is thinner counts as so thick: there is no face on it whose ghost could appear."""
 FADE_START, FADE_END = 0.1, 0.33
-"""In radii: how far over the rim the soft back shows the photograph's mirror image, and where nothing of it is left."""
+"""Radii from the rim: up to the first the soft back shows the mirrored photograph, from the second on none of it."""
 JPEG_QUALITY = 90
 DEPTH_FACTOR = 2
 """So many times as far from the outline as what is behind shines through, a pixel is the subject's for certain."""
@@ -34,7 +34,7 @@ class Atlas:
     crop: tuple[int, int]
     """Width and height of the crop."""
     back_offsets: NDArray[np.float64]
-    """(n, 2): by how many pixels the sheet's first points are moved on the back, where its texture lies evenly."""
+    """(n, 2): pixels by which inner points of the flat mesh are offset on the back, against stretching."""
 
     def front_uv(self, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the texture coordinates (n, 2) of points (n, 2) of the crop, on the photograph."""
@@ -42,19 +42,19 @@ class Atlas:
         return np.asarray((pixels + PADDING) / (2 * width, height))
 
     def back_uv(self, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the texture coordinates (n, 2) of all the sheet's points (n, 2), in pixels, on the back's half."""
-        still = np.zeros((len(pixels) - len(self.back_offsets), 2))
-        return np.asarray(self.front_uv(pixels + np.concatenate([self.back_offsets, still])) + np.array([0.5, 0]))
+        """Return the texture coordinates (n, 2) of all the flat mesh's points (n, 2), in pixels, on the back's half."""
+        no_offset = np.zeros((len(pixels) - len(self.back_offsets), 2))
+        return np.asarray(self.front_uv(pixels + np.concatenate([self.back_offsets, no_offset])) + np.array([0.5, 0]))
 
 
-def make_atlas(subject: Subject, back: str, wrap: TextureMapping, step: tuple[float, float]) -> Atlas:
-    """Paint the texture of `subject`; `back` is one of BACKS, `wrap` says how it lies, in cells of `step` pixels."""
+def make_atlas(subject: Subject, back: str, mapping: TextureMapping, step: tuple[float, float]) -> Atlas:
+    """Paint the texture of `subject`; `back` is one of BACK_STYLES, `mapping` is in cells of `step` pixels."""
     front = fill_outside(subject.rgb, _certain_pixels(subject.alpha))
-    halves = [front, BACK_STYLES[back](front, subject.alpha, (wrap.radius * np.mean(step)).astype(np.float32))]
+    halves = [front, BACK_STYLES[back](front, subject.alpha, (mapping.radius * np.mean(step)).astype(np.float32))]
     padded = [np.pad(half, ((PADDING, PADDING), (PADDING, PADDING), (0, 0)), mode="edge") for half in halves]
     pixels = np.concatenate(padded, axis=1).clip(0, 255).round().astype(np.uint8)
-    moved = wrap.offsets * step if BACK_STYLES[back] is _soft_back else wrap.offsets[:0]
-    return Atlas(Image.fromarray(pixels), (subject.alpha.shape[1], subject.alpha.shape[0]), moved)
+    offsets = mapping.offsets * step if BACK_STYLES[back] is _soft_back else mapping.offsets[:0]
+    return Atlas(Image.fromarray(pixels), (subject.alpha.shape[1], subject.alpha.shape[0]), offsets)
 
 
 def fill_outside(rgb: Array, weight: Array) -> Array:
@@ -111,9 +111,11 @@ def _soft_back(front: Array, alpha: Array, radius: Array) -> Array:
     near_rim = np.clip((0.95 - inside) / 0.35, 0, 1).astype(np.float32)
     spread = ndimage.gaussian_filter(fill_outside(small, near_rim), (3, 3, 0), mode="nearest")
     large = np.stack([_resize(spread[..., channel], (width, height)) for channel in range(3)], axis=2)
-    beyond = np.pad(small_alpha > 0.5, 1, mode="edge" if cut else "constant")
-    over = ndimage.distance_transform_edt(beyond)[1:-1, 1:-1] / np.maximum(_resize(radius, size) * scale, MIN_RADIUS)
-    shown = np.clip((FADE_END - over) / (FADE_END - FADE_START), 0, 1).astype(np.float32)
+    padded_inside = np.pad(small_alpha > 0.5, 1, mode="edge" if cut else "constant")
+    depth_in = ndimage.distance_transform_edt(padded_inside)[1:-1, 1:-1] / np.maximum(
+        _resize(radius, size) * scale, MIN_RADIUS
+    )
+    shown = np.clip((FADE_END - depth_in) / (FADE_END - FADE_START), 0, 1).astype(np.float32)
     return np.asarray(large + (front - large) * _resize(shown, (width, height)).clip(0, 1)[..., None], np.float32)
 
 

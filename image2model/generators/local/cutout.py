@@ -1,4 +1,4 @@
-"""A picture judged before it is paid for: its subject cut out, and what will likely go wrong with it."""
+"""Inspection of a picture before it is paid for: its subject cut out, and warnings of what will likely go wrong."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Inspection:
     """What is known of a picture before it is worked."""
 
     warnings: tuple[str, ...]
-    """Codes of WORDS."""
+    """Codes of WARNINGS."""
     cutout: bytes | None
     """The subject as a small WebP with a transparent background; None where no subject was found."""
 
@@ -62,10 +62,10 @@ def inspect(path: Path, limits: ImageLimits) -> Inspection:
         found.append("blurred")
     if count_subjects(image) > 1:
         found.append("several_subjects")
-    shown = on_square(subject)
-    shown.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+    preview = on_square(subject)
+    preview.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
     buffer = io.BytesIO()
-    shown.save(buffer, "WEBP", quality=80, method=2)
+    preview.save(buffer, "WEBP", quality=80, method=2)
     return Inspection(tuple(found), buffer.getvalue())
 
 

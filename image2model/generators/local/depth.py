@@ -28,11 +28,11 @@ Point = tuple[float, float]
 DIRECTIONS = 24
 """Of the lines through each point; fewer leave traces of each line that grazes the outline."""
 SWING_WEIGHT = 1.2
-"""How much the swing counts; 1 is exact within an ellipse, and other outlines swing in more ways than that."""
+"""Weight of the swing; 1 is exact within an ellipse, and other outlines vary in more ways than that."""
 MIN_POWER = 0.05
 """In squared cells; keeps reciprocals finite at the outline."""
 SMOOTHING, SMOOTHING_STEPS = 4.0, 24
-"""How far, in squared cells, what is left of those traces is evened out, and in how many steps."""
+"""Strength, in squared cells, and steps of the smoothing that removes what is left of those traces."""
 CUT_SHARES = (0.2, 0.5)
 MAX_DEPTHS = (0.5, 0.36)
 """Greatest half thickness, as a share of the longer side, where so much of that side's length is cut by the frame: what
@@ -68,13 +68,13 @@ def _squared_height(grid: Grid) -> Floats:
     """Return the squared height (rows, columns), in cells, over the ellipse that fits the lines through each point."""
     shape = grid.level.shape
     level, corner = _mirror_padded(grid)
-    here = _center(level.shape)
-    there = (here[0] - corner[0], here[1] - corner[1])
+    center = _center(level.shape)
+    target = (center[0] - corner[0], center[1] - corner[1])
     mean, even, odd = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     for angle in np.pi * np.arange(DIRECTIONS) / DIRECTIONS:
-        room = _rotated_shape(level.shape, angle)
-        turned = _rotated(level, angle, room, _center(room), here)
-        power = _rotated(_power_along_rows(turned), -angle, shape, there, _center(room))
+        rotated_shape = _rotated_shape(level.shape, angle)
+        rotated = _rotated(level, angle, rotated_shape, _center(rotated_shape), center)
+        power = _rotated(_power_along_rows(rotated), -angle, shape, target, _center(rotated_shape))
         reciprocal = 1 / np.maximum(power, MIN_POWER)
         mean += reciprocal
         even += np.cos(2 * angle) * reciprocal
@@ -83,7 +83,7 @@ def _squared_height(grid: Grid) -> Floats:
 
 
 def _mirror_padded(grid: Grid) -> tuple[Array, tuple[int, int]]:
-    """Return the level gone on in mirror image where the frame cuts it, and where (column, row) its corner is there."""
+    """Return the level continued in mirror image where the frame cuts it, and the (column, row) of its corner there."""
     inside = grid.inside
     most = min(max(inside.shape) // 2, min(inside.shape) - 1)
     top, bottom, left, right = (most * int(side.any()) for side in _frame_points(inside))
@@ -95,13 +95,13 @@ def _center(shape: tuple[int, ...]) -> Point:
 
 
 def _rotated_shape(shape: tuple[int, ...], angle: float) -> tuple[int, int]:
-    """Return the shape that holds one of `shape` turned by `angle`."""
+    """Return the shape that holds one of `shape` rotated by `angle`."""
     cos, sin = abs(np.cos(angle)), abs(np.sin(angle))
     return int(shape[0] * cos + shape[1] * sin) + 3, int(shape[0] * sin + shape[1] * cos) + 3
 
 
 def _rotated(values: Array, angle: float, shape: tuple[int, int], middle: Point, at: Point) -> Array:
-    """Return `values` turned by `angle`, in radians, into `shape`; what was `at` (column, row) comes to `middle`."""
+    """Return `values` rotated by `angle`, in radians, into `shape`; what was `at` (column, row) comes to `middle`."""
     cos, sin = float(np.cos(angle)), float(np.sin(angle))
     # PIL counts from the pixels' corners, not from their centres
     column = at[0] + 0.5 - cos * (middle[0] + 0.5) + sin * (middle[1] + 0.5)

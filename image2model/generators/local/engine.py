@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 ReportStage = Callable[[float, str], None]
 
 GRID_CELLS = {"low": 96, "medium": 192, "high": 320}
-"""Cells of the grid along the subject's longer side."""
+"""Grid cells along the subject's longer side."""
 MIN_CELLS = 4
 SHAPES = ("object", "relief card")
 RELIEF_SHARE = 0.1
@@ -37,20 +37,20 @@ def generate_preview(
 ) -> bytes:
     """Return the GLB of `image` (upright, RGB or RGBA), of at most `face_limit` faces.
 
-    `options` has `detail` (of CELLS), `thickness` and `relief` (factors), `back` (of BACKS) and `shape` (of SHAPES);
-    each may be missing. `stage` hears how far the work is, 0 to 1, and what is done next.
+    `options` has `detail` (of GRID_CELLS), `thickness` and `relief` (factors), `back` (of BACK_STYLES) and
+    `shape` (of SHAPES); each may be missing. `report_stage` gets the fraction done, 0 to 1, and the next stage.
     Raises GenerationFailed with code `image_too_small`, `no_subject` or `no_outline`.
     """
     as_card = options.get("shape") == "relief card"
     report_stage(0.0, "looking at the picture" if as_card else "finding the subject")
     subject = whole_image(image) if as_card else find_subject(image)
     report_stage(0.4, "shaping")
-    grid, sheet = _fit_face_limit(subject, GRID_CELLS[options.get("detail", "medium")], face_limit)
-    thickness, relieved = float(options.get("thickness", 1.0)), float(options.get("relief", 1.0))
-    front, back, wrap = (_relief_card if as_card else _inflated_body)(subject, grid, thickness, relieved)
+    grid, flat = _fit_face_limit(subject, GRID_CELLS[options.get("detail", "medium")], face_limit)
+    thickness, relief_factor = float(options.get("thickness", 1.0)), float(options.get("relief", 1.0))
+    front, back, mapping = (_relief_card if as_card else _inflated_body)(subject, grid, thickness, relief_factor)
     report_stage(0.7, "texturing")
-    atlas = make_atlas(subject, options.get("back", next(iter(BACK_STYLES))), wrap, grid.cell_size)
-    solid = close_mesh(sheet, front, back, grid.cell_size, atlas)
+    atlas = make_atlas(subject, options.get("back", next(iter(BACK_STYLES))), mapping, grid.cell_size)
+    solid = close_mesh(flat, front, back, grid.cell_size, atlas)
     return write_glb(solid, atlas.image, "relief card" if as_card else "inflated preview", JPEG_QUALITY)
 
 
@@ -58,17 +58,17 @@ def _fit_face_limit(subject: Subject, cells: int, face_limit: int | None) -> tup
     """Return the finest grid of at most `cells` whose body has at most `face_limit` faces."""
     while True:
         grid = sample_grid(subject.alpha, cells)
-        sheet = triangulate(grid)
-        faces = sheet.closed_face_count
+        flat = triangulate(grid)
+        faces = flat.closed_face_count
         if face_limit is None or faces <= face_limit or cells <= MIN_CELLS:
-            return grid, sheet
+            return grid, flat
         cells = max(MIN_CELLS, min(cells - 1, int(cells * (face_limit / faces) ** 0.5)))
 
 
 def _inflated_body(
     subject: Subject, grid: Grid, thickness: float, relief_factor: float
 ) -> tuple[Floats, Floats, TextureMapping]:
-    """Return the front and back of a body round all over, with what light and dark tell on its front."""
+    """Return heights (n,) in cells of an inflated body's front, with a relief, and back, and the texture mapping."""
     depth = inflate(grid, flatness(subject, grid))
     stands_out = 1 + RELIEF_SHARE * relief_factor * relief(subject, grid, depth)
     return depth * thickness * stands_out, -depth * thickness, even_mapping(grid, depth)
@@ -77,7 +77,7 @@ def _inflated_body(
 def _relief_card(
     subject: Subject, grid: Grid, thickness: float, relief_factor: float
 ) -> tuple[Floats, Floats, TextureMapping]:
-    """Return the front of a card in relief, bright parts raised, and its flat back."""
+    """Return heights (n,) in cells of a card's front, bright parts raised, and flat back, and the texture mapping."""
     longest = max(grid.level.shape) - 1
     smooth = ndimage.gaussian_filter(brightness_on_grid(subject, grid), (longest + 1) / 120, mode="nearest")
     span = float(np.ptp(smooth))

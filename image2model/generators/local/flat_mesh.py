@@ -1,7 +1,7 @@
 """A flat triangle mesh of the subject's outline: marching triangles on a regular grid.
 
 Every grid point inside has a whole disc of triangles around it, every point of the outline a half
-disc, and no edge but the outline's joins two outline points. So two such sheets joined at their
+disc, and no edge but the outline's joins two outline points. So two such meshes joined at their
 outlines close to a manifold body, whatever the shape.
 """
 
@@ -55,8 +55,8 @@ class FlatMesh:
     @property
     def closed_face_count(self) -> int:
         """How many triangles the closed body has."""
-        at_rim = int((self.frame_edges >= self.inner_count).sum())
-        return 2 * len(self.faces) + 2 * len(self.frame_edges) - at_rim
+        rim_ends = int((self.frame_edges >= self.inner_count).sum())
+        return 2 * len(self.faces) + 2 * len(self.frame_edges) - rim_ends
 
 
 def sample_grid(alpha: Array, cells: int) -> Grid:

@@ -1,9 +1,9 @@
-"""How the back's texture lies on the surface: evenly, and not drawn out where the surface is steep.
+"""Texture mapping of the back: even, not stretched where the surface is steep.
 
 What is painted as it is seen from straight behind has little paint for the steep sides. So each point takes its colour
 from where it would be if the surface were rolled flat: on a ball of radius R, what is r from the middle lies at
 R · arcsin(r / R), here times 2/π to stay within the outline (the azimuthal equidistant projection). Each point is taken
-to lie on a ball of its own: half its thickness z is √(R² - r²) there, so the way to the ball's middle is ∇(z²) / 2.
+to lie on a ball of its own: half its thickness z is √(R² - r²) there, so the vector to the ball's centre is ∇(z²) / 2.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from .flat_mesh import Grid
 Floats = NDArray[np.float64]
 
 SMOOTHING_CELLS = 2.0
-"""Cells over which the ways, and twice as many over which the radii, are evened out."""
+"""Standard deviation, in cells, of the smoothing of the vectors; of the radii twice that."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextureMapping:
-    """How far a texture is moved to lie evenly, and how round the surface is; both in cells."""
+    """Offsets that keep a texture unstretched, and the radius of curvature of the surface; both in cells."""
 
     offsets: Floats
     """(n, 2): columns and rows, at the grid's inside points in reading order."""
@@ -33,26 +33,27 @@ class TextureMapping:
 
 
 def even_mapping(grid: Grid, depth: Floats) -> TextureMapping:
-    """Return how a texture lies evenly on a body of half thickness `depth` (n,), in cells, as `inflate` gives it."""
+    """Return the mapping for a body of half thickness `depth` (n,), in cells, as `inflate` returns it."""
     inside = grid.inside
     squared = np.full(inside.shape, np.nan)
     squared[inside] = depth**2
-    ways = [_smoothed(np.diff(squared, axis=axis, append=np.nan) / 2, SMOOTHING_CELLS) for axis in (1, 0)]
-    off = np.hypot(*ways)
-    radius = np.sqrt(squared + off**2)
-    rolled = radius * np.arcsin(off / radius) * 2 / np.pi
-    share = np.where(off > 0, 1 - rolled / np.maximum(off, 1e-9), 0)
+    to_centre = [_smoothed(np.diff(squared, axis=axis, append=np.nan) / 2, SMOOTHING_CELLS) for axis in (1, 0)]
+    distance = np.hypot(*to_centre)
+    radius = np.sqrt(squared + distance**2)
+    rolled = radius * np.arcsin(distance / radius) * 2 / np.pi
+    share = np.where(distance > 0, 1 - rolled / np.maximum(distance, 1e-9), 0)
     return TextureMapping(
-        np.column_stack([(way * share)[inside] for way in ways]), _smoothed(radius, 2 * SMOOTHING_CELLS)
+        np.column_stack([(component * share)[inside] for component in to_centre]),
+        _smoothed(radius, 2 * SMOOTHING_CELLS),
     )
 
 
 def identity_mapping(grid: Grid) -> TextureMapping:
-    """Return how a texture lies on the flat back of a card: as it is, with an edge like that of a small ball."""
+    """Return the mapping for the flat back of a card: no offsets, and a rim like a small ball's."""
     return TextureMapping(np.zeros((int(grid.inside.sum()), 2)), np.full(grid.inside.shape, max(grid.inside.shape) / 8))
 
 
 def _smoothed(values: Floats, cells: float) -> Floats:
-    """Return `values` smoothed, and gone on to where they are not known (NaN)."""
+    """Return `values` smoothed, and extrapolated to where they are NaN."""
     known = ndimage.gaussian_filter(np.isfinite(values).astype(float), cells, mode="nearest")
     return np.asarray(ndimage.gaussian_filter(np.nan_to_num(values), cells, mode="nearest") / np.maximum(known, 1e-6))

@@ -25,7 +25,7 @@ class Overview:
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
         self.health = health_of(studio)
-        self.disk = CachedProbe(self._disk, fresh=60.0)
+        self.disk = CachedProbe(self._disk, max_age=60.0)
         self.numbers = telling("admin-numbers")
         with gr.Row(elem_id="admin-plots-head"):
             self.span = gr.Radio(
