@@ -69,8 +69,8 @@ class Work:
         self._exports = shop.exports
         self._batch, self.job, self._generator, self._breaker, self._slot = batch, job, generator, breaker, slot
         self._trial = False
-        self._lost = 0
-        """Failures to collect in a row."""
+        self._failures = 0
+        """Failed tries in a row."""
 
     async def run(self) -> None:
         """Try until the job is over; being cancelled leaves it as it stands."""
@@ -142,7 +142,7 @@ class Work:
                 await self._finish(event)
                 return True
             if isinstance(event, Queued | Running):
-                self._lost = 0
+                self._failures = 0
             fresh = news(event)
             if not tells_more(fresh, told):
                 continue
@@ -218,16 +218,17 @@ class Work:
             return await self._look_for_it(error)
         stopping = self.job.state == "cancelling"
         remote, kept_until = self.job.remote, None
+        self._failures += 1
         if remote is not None:
-            self._lost += 1
             submitted_at = float(remote.get("submitted_at") or self.job.pressed_at)
             kept_until = submitted_at + self._generator.spec.result_kept_seconds
-        wait = self._policy.wait_before_next(error, self.job.tries, self._lost, self.job.pressed_at, kept_until)
+        wait = self._policy.wait_before_next(error, self.job.tries, self._failures, self.job.pressed_at, kept_until)
         collects = remote if self._policy.collects(error) else None
         if wait is None or (stopping and not collects):
             await self._end(error, stopping)
             return False
-        until = Wait(error.code, error.message, time.time() + wait)
+        deadline = None if collects else self.job.pressed_at + self._policy.deadline
+        until = Wait(error.code, error.message, time.time() + wait, deadline)
         RETRIES.labels("collecting" if collects else "itself").inc()
         return self._goes_on(await self._desk.change(self._desk.store.defer, self.job, until, collects))
 

@@ -13,7 +13,7 @@ from ..generators.failures import RetryRule
 from ..generators.providers import failure_rules, rules_of
 
 MAX_SUBMITS = 5
-"""Submits of one picture for one press of a button, at most."""
+"""Submits of one picture that the far side may take for one press of a button."""
 COLLECT_RULE = RetryRule(2, 300)
 """Waits between attempts to collect a job that was taken, for as long as the far side keeps its result."""
 MAX_WAIT = 900.0
@@ -35,16 +35,19 @@ class Policy:
     ) -> float | None:
         """Seconds until a job that failed is tried again; None: it has failed for good.
 
-        `tries` counts submits since the press, `failures` those of this kind in a row; `kept_until` is when
-        the far side forgets the job's result, None unless the job is there. Times are in seconds since 1970.
+        `tries` counts submits since the press that the far side took, the present one included, `failures` failed
+        tries in a row; `kept_until` is when the far side forgets the job's result, None unless it has taken the job.
+        A picture that was certainly not taken costs nothing, so only the deadline ends its tries. Times are in
+        seconds since 1970.
         """
         now = time.time()
         if kept_until is not None and self.collects(failure):
             return self._seconds(COLLECT_RULE, failures, failure) if now < kept_until else None
         rule = rules_of(failure.code).retry
-        if rule is None or not failure.retryable or tries >= MAX_SUBMITS:
+        taken = kept_until is not None
+        if rule is None or not failure.retryable or (taken and tries >= MAX_SUBMITS):
             return None
-        wait = self._seconds(rule, tries, failure)
+        wait = self._seconds(rule, max(tries, failures), failure)
         return wait if now + wait < pressed_at + self.deadline else None
 
     @staticmethod

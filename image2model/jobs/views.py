@@ -155,6 +155,8 @@ def _waiting(wait: Wait, now: float) -> str:
     """What a job waits for, and for how long."""
     left = wait.until - now if wait.until else 0
     again = f"; next try in {_duration(left)}" if left > 0 else ""
+    if wait.deadline:
+        again += f", given up in {_duration(max(0.0, wait.deadline - now))}"
     return wait.message.rstrip(".") + again
 
 

@@ -107,11 +107,11 @@ WORDS = {
 
 # How often the fault strikes: once or ten times, which is more than five tries sit out.
 TIMES = {
-    "token": 1, "upload": 1, "initiate": 10, "submit": 1, "submits": 10, "unlisted": 1, "status": 10, "result": 10,
-    "download": 10, "cancel": 1,
+    "token": 1, "upload": 1, "initiate": 10, "late-initiate": 10, "submit": 1, "submits": 10, "late-submits": 10,
+    "unlisted": 1, "status": 10, "result": 10, "download": 10, "cancel": 1,
 }  # fmt: skip
-"""`initiate` is the way round an upload that fails, `submits` a submit that fails for long, `unlisted` a submit on
-a key that may not list jobs, so that nobody can find out what became of it."""
+host's deadline is over, `unlisted` a submit on a key that may not list jobs, so that nobody can find out its end."""
+host's deadline is over, `unlisted` a submit on a key that may not list jobs, so that nobody can find out its end."""
 
 # For each operation: state or failure's code, jobs that are paid for, calls of the operation, and after which faults.
 # 0-1: an upload that is refused goes the way round or comes again, whichever meets fal first when it listens again.
@@ -124,15 +124,18 @@ upload
                                504-typed 422-image_load_error
   done                 1   2   drop-before drop-after hang truncated wrong-content 429
 initiate
-  fal_unreachable      0  10   drop-before drop-after truncated
-  fal_odd_answer       0   5   garbage wrong-shape wrong-content 404
+  done                 1  11   drop-before drop-after truncated 429
+  done                 1  10   garbage wrong-shape wrong-content 404 500 500-typed 502-done 503 504-typed
   key_refused          0   1   401 403
   balance_exhausted    0   1   403-balance
   account_locked       0   1   403-lock
-  fal_busy             0  10   429
-  fal_temporary        0   5   500 500-typed 502-done 503
-  fal_timeout          0   5   504-typed
   image_unreadable     0   1   422-image_load_error
+late-initiate
+  fal_unreachable      0   2   drop-before drop-after truncated
+  fal_odd_answer       0   1   garbage wrong-shape wrong-content 404
+  fal_busy             0   2   429
+  fal_temporary        0   1   500 500-typed 502-done 503
+  fal_timeout          0   1   504-typed
 submit
   done                 1   1   refuse drop-after slow truncated 502-done
   unconfirmed          0   1   drop-before hang garbage wrong-shape wrong-content 500 502-html 504
@@ -143,9 +146,11 @@ submit
   done                 1   2   408 409 429 429-after 500-typed 503 504-typed
   image_unreadable     0   1   422-image_load_error
 submits
-  fal_temporary        0   5   408 409 500-typed 503
-  fal_busy             0   5   429 429-after
-  fal_timeout          0   5   504-typed
+  done                 1  11   408 409 429 429-after 500-typed 503 504-typed
+late-submits
+  fal_temporary        0   1   408 409 500-typed 503
+  fal_busy             0   1   429 429-after
+  fal_timeout          0   1   504-typed
 unlisted
   unconfirmed          0   1   drop-before hang garbage 502-html
   unconfirmed          1   1   drop-after truncated 502-done
@@ -233,6 +238,19 @@ async def studio(stand_in: FalServer, tmp_path_factory: pytest.TempPathFactory, 
     await studio.close()
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def late_studio(
+    stand_in: FalServer, tmp_path_factory: pytest.TempPathFactory, pool: Workers, studio: Studio
+) -> AsyncIterator[Studio]:
+    """One whose deadline is over when a picture comes: nothing is submitted anew."""
+    settings = studio.settings.model_copy(update={"data_dir": tmp_path_factory.mktemp("late"), "job_minutes": 0})
+    account = FalAccount(KEY, FalHosts.at(stand_in.url), PATIENCE)
+    late = Studio(settings, [FalGenerator(MODELS["trellis"], account, no_delay)], pool)
+    await late.start()
+    yield late
+    await late.close()
+
+
 async def as_new(studio: Studio, fal: FalServer) -> None:
     """Forget what the rows before have left: upload token, breaker, dropped model, calls."""
     generator: Any = studio.generator()
@@ -244,14 +262,14 @@ async def as_new(studio: Studio, fal: FalServer) -> None:
 
 def prepare(fal: FalServer, row: Row) -> str:
     """Lay the fault in the way; return the operation whose calls count."""
-    operation, fault = row.operation, FAULTS[row.fault]
+    operation, fault = row.operation.removeprefix("late-"), FAULTS[row.fault]
     if operation == "initiate":
         fal.faults["upload"].extend([Fault("answer", 500, "oops")] * 10)
     if operation == "unlisted":
         fal.faults["requests"].extend([flat(403, "Forbidden")] * 10)
     if operation == "cancel":
         fal.script = Script(run_seconds=0.4)
-    operation = "submit" if operation in ("submits", "unlisted") else operation
+    operation = {"submits": "submit", "unlisted": "submit"}.get(operation, operation)
     if fault.kind == "refuse":
         fal.shuts[BEFORE[operation]] = AWAY
     elif operation == "result" and fault.body and "typed" in row.fault:  # fal's own failure, which it does not bill
@@ -276,8 +294,9 @@ async def outcome(studio: Studio, fal: FalServer, cancelled: bool, sides: Sequen
 
 
 @pytest.mark.parametrize("row", rows(), ids=str)
-async def test_each_fault_ends_as_the_table_says(studio: Studio, stand_in: FalServer, row: Row):
+async def test_each_fault_ends_as_the_table_says(studio: Studio, late_studio: Studio, stand_in: FalServer, row: Row):
     """The job's end, what was paid for, how often was asked, and what the person is told are those of the table."""
+    studio = late_studio if row.operation.startswith("late-") else studio
     await as_new(studio, stand_in)
     operation = prepare(stand_in, row)
     job = await outcome(studio, stand_in, row.operation == "cancel")
