@@ -15,11 +15,9 @@ from typing import Any
 
 import httpx
 import pytest
-from starlette.testclient import TestClient
 
 from image2model.devtools.app_process import ADMIN_KEY
-from image2model.jobs.storage.folders import Folders
-from image2model.web.responses import SentFile
+from image2model.web.responses import BatchFileResponse
 from tests.support.browser import ROOT, App
 
 ROCKET = (ROOT / "examples" / "rocket.jpg").read_bytes()
@@ -119,7 +117,7 @@ def test_a_task_nobody_knows_is_queued(api):
         assert "Invalid task ID format" in refused.json()["message"]
     with api.stream("GET", f"/status/tasks/{uuid.uuid4()}/stream", params={"timeout": 1}) as answer:
         names = [line for line in answer.iter_lines() if line.startswith("event")]
-    assert names == ["event: task_queued", "event: connection_timeout"]
+    assert names == ["event: task_queued", "event: task_failed"]
 
 
 def test_results_are_listed_fetched_in_parts_and_zipped(api, done):
@@ -132,7 +130,7 @@ def test_results_are_listed_fetched_in_parts_and_zipped(api, done):
     part = api.get(first["model_url"], headers={"Range": "bytes=0-3"})
     assert (part.status_code, part.content) == (206, b"glTF")
     assert len(api.get(first["model_url"]).content) == first["size"]
-    assert api.get(first["rendered_image"]).headers["content-type"] == "image/webp"
+    assert api.get(first["rendered_image"]["url"]).headers["content-type"] == "image/webp"
     zipped = zipfile.ZipFile(io.BytesIO(api.get(f"/download/{done['job_id']}/zip").content))
     assert {"a rocket.glb", "b.glb"} <= set(zipped.namelist())
     assert api.get(f"/download/{uuid.uuid4()}/all").status_code == 404
@@ -180,10 +178,11 @@ def test_a_file_that_is_known_is_not_sent_again(app, done, path):
     assert httpx.get(address, headers={"If-None-Match": '"another"'}).content == first.content
 
 
-def test_a_file_that_is_deleted_before_it_is_sent_is_no_failure(tmp_path):
+async def test_a_file_that_is_deleted_before_it_is_sent_is_answered_404(studio, tmp_path):
     """Between finding and sending a file somebody may delete its batch: then it is answered 404 with a code."""
-    response = SentFile(Folders(tmp_path), tmp_path / "gone.glb")
-    answer = TestClient(response).get("/")
+    response = BatchFileResponse(studio, tmp_path / "gone.glb")
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(response), base_url="http://localhost") as client:
+        answer = await client.get("/")
     assert (answer.status_code, answer.json()["error_code"]) == (404, "file_not_found")
 
 

@@ -19,8 +19,9 @@ from image2model.devtools.fal_stand_in import KEY, Fault, Script
 from image2model.generators.base import Side
 from image2model.generators.fal import FalAccount, FalGenerator, FalHosts, Timeouts
 from image2model.generators.fal.platform_api import ModelListing
+from image2model.jobs.records import Failure
 from image2model.process_pool import Workers
-from image2model.services import Picture, Studio
+from image2model.services import Picture, Studio, SubmitRequest
 from image2model.settings import Settings
 from tests.support.fal_helpers import MODELS, no_delay
 from tests.support.fal_server import FalServer
@@ -110,8 +111,8 @@ TIMES = {
     "token": 1, "upload": 1, "initiate": 10, "late-initiate": 10, "submit": 1, "submits": 10, "late-submits": 10,
     "unlisted": 1, "status": 10, "result": 10, "download": 10, "cancel": 1,
 }  # fmt: skip
-host's deadline is over, `unlisted` a submit on a key that may not list jobs, so that nobody can find out its end."""
-host's deadline is over, `unlisted` a submit on a key that may not list jobs, so that nobody can find out its end."""
+"""`initiate` is the way round an upload that fails, `submits` a submit that fails for long, `late-…` what strikes
+when the host's deadline is over, `unlisted` a submit on a key that may not list jobs, so that nobody learns its end."""
 
 # For each operation: state or failure's code, jobs that are paid for, calls of the operation, and after which faults.
 # 0-1: an upload that is refused goes the way round or comes again, whichever meets fal first when it listens again.
@@ -283,13 +284,15 @@ async def outcome(studio: Studio, fal: FalServer, cancelled: bool, sides: Sequen
     """One object's job, from submit to its end."""
     path = studio.folders.data.parent / "a.png"
     path.write_bytes(encoded(photo(48, 40)))
-    batch = await studio.submit([Picture(path, "a.png", {side: Picture(path, f"a_{side}.png") for side in sides})])
+    batch = await studio.submit(
+        SubmitRequest([Picture(path, "a.png", {side: Picture(path, f"a_{side}.png") for side in sides})])
+    )
     if cancelled:
         await until_so(lambda: fal.calls["status"])
         await studio.cancel(batch.id)
     async with asyncio.timeout(60):
         *_, view = [view async for view in studio.watch(batch.id)]
-    (job,) = view["jobs"]
+    (job,) = view.jobs
     return job
 
 
@@ -300,14 +303,14 @@ async def test_each_fault_ends_as_the_table_says(studio: Studio, late_studio: St
     await as_new(studio, stand_in)
     operation = prepare(stand_in, row)
     job = await outcome(studio, stand_in, row.operation == "cancel")
-    error = job["error"] or {"code": ""}
-    assert (error["code"] or job["state"], len(stand_in.paid)) == (row.end, row.paid)
+    error = job.error or Failure("", "")
+    assert (error.code or job.state, len(stand_in.paid)) == (row.end, row.paid)
     assert stand_in.calls[operation] in row.calls
     assert stand_in.leaks == []
     if row.end in WORDS:
         words = WORDS.get(f"{row.end} {row.fault}", WORDS[row.end])
-        assert (error["message"], error["hint"]) == words
-        assert job["state"] == ("unconfirmed" if row.end == "unconfirmed" else "failed")
+        assert (error.message, error.hint) == words
+        assert job.state == ("unconfirmed" if row.end == "unconfirmed" else "failed")
 
 
 SUBMITS = [row for row in rows() if row.operation == "submit" and row.fault != "refuse"]
@@ -320,6 +323,6 @@ async def test_several_sides_of_one_object_fare_as_one_picture(studio: Studio, s
     await as_new(studio, stand_in)
     operation = prepare(stand_in, row)
     job = await outcome(studio, stand_in, cancelled=False, sides=("back", "left"))
-    assert ((job["error"] or {"code": job["state"]})["code"], len(stand_in.paid)) == (row.end, row.paid)
+    assert (job.error.code if job.error else job.state, len(stand_in.paid)) == (row.end, row.paid)
     assert stand_in.calls[operation] in row.calls
     assert all(len(job.arguments["image_urls"]) == 3 for job in stand_in.jobs.values())

@@ -46,20 +46,20 @@ async def upload(folder: Path, cdn_status: int = 200) -> tuple[str, list[httpx.R
         urls = {"file_url": "https://elsewhere.example/a.png", "upload_url": "https://elsewhere.example/put"}
         return httpx.Response(200, json=urls)
 
-    with_key: list[httpx.Request] = []
+    for_key: list[httpx.Request] = []
     without: list[httpx.Request] = []
-    api = pool(with_key, lambda _: httpx.Response(200, json=TOKEN), Authorization="Key k")
+    api = pool(for_key, lambda _: httpx.Response(200, json=TOKEN), Authorization="Key k")
     client = FalUploadClient("k", api, pool(without, storage))
     path = folder / "a.png"
     path.write_bytes(b"png")
-    return await client.upload_file(path), with_key, without
+    return await client.upload_file(path), for_key, without
 
 
 async def test_tokens_and_uploads_go_over_the_pools_that_are_given(tmp_path: Path):
     """`_token_manager`, `_refresh_token` and `_cdn_client`: one token over the key's pool, the file over the other."""
-    address, with_key, without = await upload(tmp_path)
+    address, for_key, without = await upload(tmp_path)
     assert address == "https://cdn.example/a.png"
-    assert [str(one.url).partition("?")[0] for one in with_key] == ["https://rest.example/storage/auth/token"]
+    assert [str(one.url).partition("?")[0] for one in for_key] == ["https://rest.example/storage/auth/token"]
     assert [str(one.url) for one in without] == ["https://cdn.example/files/upload"]
     assert without[0].headers["authorization"] == "Bearer t"
 

@@ -10,8 +10,7 @@ import gradio as gr
 from gradio.components import Component
 
 from ...errors import OptionRefused
-from ...generators.base import POSTPROCESS_FACE_LIMIT, Choice, Generator, Option, Spec
-from ...services import Studio
+from ...services import POSTPROCESS_FACE_LIMIT, Choice, Generator, Option, Spec, Studio
 from .templating import dollars, seconds
 from .theme import html
 

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 import gradio as gr
 
 from ...errors import Image2ModelError, ImageRefused
 from ...file_names import clean_name
-from ...generators.base import Generator
-from ...images import check_files, preview_image, tiny_preview
-from ...services import Studio
-from ..middleware.correlation import correlation_of
-from ..public_address import client_of
+from ...services import BatchView, Caller, Generator, Studio, SubmitRequest
+from ..middleware.correlation import correlation_id_of
+from ..public_address import client_address
 from . import templating
 from .controls import OptionControls, face_limit_control, number_field, offers, picker, prices_of
 from .event_options import EACH, HIDDEN, LAST
@@ -27,7 +24,10 @@ from .theme import html
 from .viewer import Viewer
 from .views_of_object import NOTHING, Sides
 
-EXAMPLES = Path(__file__).parents[3] / "examples"
+T = TypeVar("T")
+PACKAGE = Path(__file__).parents[2]
+EXAMPLES = next(filter(Path.is_dir, (PACKAGE / "examples", PACKAGE.parent / "examples")))
+"""The example pictures: within an installed package, or beside the package in a checkout."""
 READY = templating.empty("Your models appear here", "Add pictures, press the button, and watch each one become a mesh.")
 GONE = templating.empty(
     "This batch is not here", "It may have been deleted, or the link is cut short. Start a new one."
@@ -223,7 +223,7 @@ class Create:
         most = self.studio.settings.max_files
         kept: list[str] = []
         refused: list[dict[str, str]] = []
-        results = check_files([(path, path.name) for path in paths], self.studio.limits, preview_image)
+        results = self.studio.uploads.previews(paths)
         for path in paths:
             if len(kept) == most:
                 refused.append(
@@ -232,9 +232,7 @@ class Create:
                 continue
             seen = await anext(results)
             if isinstance(seen, ImageRefused):
-                refused.append(
-                    _refusal(path, str(seen), await asyncio.to_thread(_glimpse, path, self.studio.limits.max_bytes))
-                )
+                refused.append(_refusal(path, str(seen), await self.studio.uploads.refused_preview(path)))
             else:
                 kept.append(str(path))
         await results.aclose()
@@ -308,7 +306,7 @@ class Create:
             return gr.skip()
         pictures = await _friendly(self.studio.lend_pictures(batch_id, int(number)))
         view = await _friendly(self.studio.view(batch_id))
-        sent = {one["name"] for job in view["jobs"] for one in (job, *job["sides"])}
+        sent = {name for job in view.jobs for name in (job.name, *(side.name for side in job.sides))}
         others = [path for path, _ in images or [] if clean_name(Path(path).name) not in sent]
         return [*others, *map(str, pictures)]
 
@@ -326,17 +324,14 @@ class Create:
     ) -> tuple[str, gr.Row]:
         """Make a batch of the pictures."""
         try:
-            batch = await self.studio.submit(
+            submission = SubmitRequest(
                 self.sides.pictures(images, decided, self._generator(generator, key).spec),
                 generator=generator,
                 options=self.options.options(generator, values),
-                cut_out=sent == CUT_OUT,
                 face_limit=face_limit or None,  # checked, and made a number, by the generator's option
-                visitor=visitor,
-                client=client_of(request),
-                correlation_id=correlation_of(request),
-                key=key,
+                cut_out=sent == CUT_OUT,
             )
+            batch = await self.studio.submit(submission, _caller(request, key, visitor))
         except Image2ModelError as error:
             raise gr.Error(str(error), print_exception=False) from None
         return batch.id, gr.Row(visible=False)
@@ -359,7 +354,7 @@ class Create:
                 shown = buttons
                 if worked and (needs := _needs_attention(view)):
                     gr.Warning(needs)
-                worked = view["state"] == "working"
+                worked = not view.finished
         except Image2ModelError:
             yield GONE, gr.Row(visible=False), gr.skip(), gr.skip(), gr.skip()
 
@@ -369,12 +364,12 @@ class Create:
 
     async def again(self, batch_id: str, key: str, request: gr.Request) -> None:
         """Work again what failed."""
-        await _friendly(self.studio.retry(batch_id, key=key, client=client_of(request)))
+        await _friendly(self.studio.retry(batch_id, caller=_caller(request, key)))
 
     async def again_one(self, batch_id: str, key: str, request: gr.Request, event: gr.EventData) -> None:
         """Work one picture again, also one that may have been paid for already: its own button said so."""
         numbers = [int(getattr(event, "number", 0))]
-        await _friendly(self.studio.retry(batch_id, numbers, key=key, client=client_of(request)))
+        await _friendly(self.studio.retry(batch_id, numbers, _caller(request, key)))
 
     async def stop(self, batch_id: str) -> None:
         """Cancel what is not finished."""
@@ -399,15 +394,18 @@ class Create:
     async def open_result(self, batch_id: str, event: gr.EventData) -> tuple[Any, ...]:
         """Make place for one finished job, its facts and its mesh."""
         view = await _friendly(self.studio.view(batch_id))
-        number = getattr(event, "number", None)
-        job = next((job for job in view["jobs"] if job["number"] == number and job["url"]), None)
-        if job is None:
+        job = view.job(getattr(event, "number", 0))
+        if job is None or not job.succeeded:
             return (gr.skip(),) * 5
-        take_home = templating.take_home(view, job, self.studio.meshes.formats())
+        take_home = templating.take_home(view, job, self.studio.exports.formats())
         return gr.Row(visible=True), templating.facts(view, job), take_home, *self.viewer.open(batch_id, job)
 
 
-async def _friendly(work: Any) -> Any:
+def _caller(request: gr.Request, key: str, visitor: str = "") -> Caller:
+    return Caller(visitor, client_address(request), key, correlation_id_of(request))
+
+
+async def _friendly(work: Awaitable[T]) -> T:
     """Await the work; tell its error to the person."""
     try:
         return await work
@@ -415,26 +413,24 @@ async def _friendly(work: Any) -> Any:
         raise gr.Error(str(error), print_exception=False) from None
 
 
-def _needs_attention(view: dict[str, Any]) -> str:
+def _needs_attention(view: BatchView) -> str:
     """What a person is told when a batch has ended with pictures that only they can help."""
-    count = view["counts"]["failed"] + view["counts"]["unconfirmed"]
-    if not count or view["state"] == "working":
+    count = view.counts.failed + view.counts.unconfirmed
+    if not count or not view.finished:
         return ""
     return f"{count} {'picture needs' if count == 1 else 'pictures need'} a look: the cards say why."
 
 
-def _buttons(view: dict[str, Any]) -> tuple[bool, bool, bool]:
+def _buttons(view: BatchView) -> tuple[bool, bool, bool]:
     """Which of download, retry and cancel are of use now."""
-    counts = view["counts"]
-    working = view["state"] == "working"
-    return counts["done"] > 0, not working and counts["failed"] + counts["cancelled"] > 0, working
+    return view.counts.done > 0, view.retryable, not view.finished
 
 
-def _updates(view: dict[str, Any], buttons: tuple[bool, bool, bool]) -> list[Any]:
+def _updates(view: BatchView, buttons: tuple[bool, bool, bool]) -> list[Any]:
     download, retry, cancel = buttons
     return [
         gr.Row(visible=True),
-        gr.Button(visible=download, link=view["zip"]),
+        gr.Button(visible=download, link=view.zip),
         gr.Button(visible=retry),
         gr.Button(visible=cancel),
     ]
@@ -442,11 +438,6 @@ def _updates(view: dict[str, Any], buttons: tuple[bool, bool, bool]) -> list[Any
 
 def _refusal(path: Path, message: str, seen: bytes | None) -> dict[str, str]:
     return {"name": clean_name(path.name), "message": message, "glimpse": templating.data_uri(seen)}
-
-
-def _glimpse(path: Path, most: int) -> bytes | None:
-    with path.open("rb") as file:
-        return tiny_preview(file.read(2 * most))
 
 
 def examples() -> list[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import gradio as gr
 
 from ...services import Studio
-from .. import gradio_api
-from ..middleware.correlation import CorrelatedBlocks
+from .. import gradio_api, gradio_compat
+from ..middleware.correlation import CorrelationIdBlocks
 from . import admin, code_samples, create, library
 from .theme import html
 
@@ -19,7 +19,7 @@ HEADER = """
 def build(studio: Studio) -> gr.Blocks:
     """The whole page as Blocks, ready to be launched."""
     demo: gr.Blocks
-    with CorrelatedBlocks(title="image2model", analytics_enabled=False, fill_width=True) as demo:
+    with CorrelationIdBlocks(title="image2model", analytics_enabled=False, fill_width=True) as demo:
         html(HEADER, elem_id="masthead")
         visitor = gr.BrowserState("", storage_key="image2model-visitor", secret=studio.secret)
         with gr.Tabs(elem_id="tabs"):
@@ -32,7 +32,7 @@ def build(studio: Studio) -> gr.Blocks:
             with gr.Tab("Admin", id="admin"):
                 admin.build(studio, demo)
         demo.load(None, None, None, js="openTab")
-        gradio_api.build(studio)
-    demo.space_id = None  # else Gradio puts a box of its own on a Space's page, with fonts and numbers from other hosts
-    gradio_api.guard(studio, demo)
+        gradio_api.add_endpoints(studio)
+    gradio_compat.remove_space_badge(demo)
+    gradio_api.guard_inputs(studio, demo)
     return demo

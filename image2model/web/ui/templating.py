@@ -12,6 +12,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
+from ...services import BatchView, Cost, JobView
+
 
 def _icon(path: str, size: int = 20) -> Markup:
     return Markup(  # noqa: S704  our own drawings
@@ -77,14 +79,14 @@ def day(value: float) -> str:
     return f"{moment.day} {moment:%B, %H:%M} UTC"
 
 
-def kept(view: Mapping[str, Any]) -> str:
-    """How long a batch is kept, by its view; empty while it is worked and where no rule of the host ends it."""
-    if view["pinned"]:
+def kept(view: BatchView) -> str:
+    """How long a batch is kept; empty while it is worked and where no rule of the host ends it."""
+    if view.pinned:
         return "kept for good"
-    if view["state"] == "working":
+    if not view.finished:
         return ""
-    words = [f"until {day(view['kept_until'])}"] if view["kept_until"] else []
-    words += ["while there is space"] if view["kept_while_space"] else []
+    words = [f"until {day(view.kept_until)}"] if view.kept_until else []
+    words += ["while there is space"] if view.kept_while_space else []
     return f"kept {' and '.join(words)}" if words else ""
 
 
@@ -98,10 +100,10 @@ def thousands(value: int) -> str:
     return f"{value:,}"
 
 
-def money(cost: Mapping[str, float]) -> str:
+def money(cost: Cost) -> str:
     """What a batch was estimated at and has come to."""
-    uncertain = f", {dollars(cost['uncertain'])} may have been billed" if cost["uncertain"] else ""
-    return f"{dollars(cost['spent'])} of about {dollars(cost['estimate'])} spent{uncertain}"
+    uncertain = f", {dollars(cost.uncertain)} may have been billed" if cost.uncertain else ""
+    return f"{dollars(cost.spent)} of about {dollars(cost.estimate)} spent{uncertain}"
 
 
 _templates = Environment(
@@ -118,8 +120,8 @@ def _render(template: str, **values: Any) -> str:
     return _templates.get_template(template).render(**values)
 
 
-def board(view: Mapping[str, Any]) -> str:
-    """The board of a batch (`batches.views.batch_view`)."""
+def board(view: BatchView) -> str:
+    """The board of a batch."""
     return _render("board.html", view=view)
 
 
@@ -128,7 +130,7 @@ def empty(title: str, text: str) -> str:
     return _render("empty.html", title=title, text=text)
 
 
-def facts(view: Mapping[str, Any], job: Mapping[str, Any]) -> str:
+def facts(view: BatchView, job: JobView) -> str:
     """What is known of one result."""
     return _render("facts.html", view=view, job=job, rows=_fact_rows(view, job))
 
@@ -148,18 +150,18 @@ def viewer_bar() -> str:
     return _render("viewer_bar.html")
 
 
-def beside(job: Mapping[str, Any]) -> str:
+def beside(job: JobView) -> str:
     """What one result can be compared with: its picture, and the mesh from all sides."""
     return _render("beside.html", job=job)
 
 
-def take_home(view: Mapping[str, Any], job: Mapping[str, Any], formats: Sequence[Mapping[str, Any]]) -> str:
+def take_home(view: BatchView, job: JobView, formats: Sequence[Mapping[str, Any]]) -> str:
     """The form for one result, and its batch, in other formats and sizes."""
     return _render("take_home.html", view=view, job=job, formats=formats)
 
 
-def _fact_rows(view: Mapping[str, Any], job: Mapping[str, Any]) -> list[tuple[str, str]]:
-    known = job["facts"] or {}
+def _fact_rows(view: BatchView, job: JobView) -> list[tuple[str, str]]:
+    known = job.facts or {}
     rows = [(label, f"{known[key]:,}") for key, label in (("faces", "Faces"), ("vertices", "Vertices")) if key in known]
     if limit := known.get("face_limit"):
         rows.append(("Face limit", f"{limit['obtained']:,} faces for {limit['asked']:,} asked"))
@@ -181,12 +183,12 @@ def _fact_rows(view: Mapping[str, Any], job: Mapping[str, Any]) -> list[tuple[st
         rows.append(("Textures", _textures(known["textures"])))
     if known.get("extensions"):
         rows.append(("Extensions", ", ".join(known["extensions"][:MOST_TOLD])))
-    rows.append(("Generator", view["generator_name"]))
-    if job["sides"]:
-        rows.append(("Made from", ", ".join(one["side"] for one in job["sides"])))
-    if job["elapsed"] is not None:
-        rows.append(("Made in", seconds(job["elapsed"])))
-    rows.append(("Cost", dollars(job["cost"]) if job["cost"] else "free"))
+    rows.append(("Generator", view.generator_name))
+    if job.sides:
+        rows.append(("Made from", ", ".join(picture.side for picture in job.sides)))
+    if job.elapsed is not None:
+        rows.append(("Made in", seconds(job.elapsed)))
+    rows.append(("Cost", dollars(job.cost) if job.cost else "free"))
     return rows
 
 
@@ -208,7 +210,7 @@ def refused(items: Sequence[Mapping[str, Any]]) -> str:
     return _render("refused.html", refused=items)
 
 
-def library(views: Sequence[Mapping[str, Any]]) -> str:
+def library(views: Sequence[BatchView]) -> str:
     """The batches of one browser."""
     return _render("library.html", batches=views)
 

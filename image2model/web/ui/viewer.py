@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from ...errors import Image2ModelError
-from ...services import Studio
+from ...services import JobView, Studio
 from . import templating
 from .event_options import EACH, LAST
 from .theme import html
@@ -48,9 +49,9 @@ class Viewer:
         """Say what the bar does; background and the pane beside are the browser's own affair."""
         self.bar.select(self.choose, None, self.look, **EACH).then(**self.drawing)
 
-    def open(self, batch_id: str, job: dict[str, Any]) -> tuple[Any, Shown]:
+    def open(self, batch_id: str, job: JobView) -> tuple[Any, Shown]:
         """Values for `place`: this finished job."""
-        return templating.beside(job), (batch_id, job["number"], _camera(job["facts"] or {}))
+        return templating.beside(job), (batch_id, job.number, _camera(job.facts or {}))
 
     async def choose(self, event: gr.EventData) -> str:
         """Remember the look that was chosen, for this mesh and the next."""
@@ -68,7 +69,7 @@ class Viewer:
         return gr.Model3D(value=str(mesh), camera_position=camera)
 
 
-def _camera(facts: dict[str, Any]) -> tuple[float, float, float | None]:
+def _camera(facts: Mapping[str, Any]) -> tuple[float, float, float | None]:
     """Where to look from (degrees, degrees, distance): a little from the side and above, all of the mesh in view."""
     diagonal = math.hypot(*facts["dimensions"]) if facts.get("dimensions") else None
     return 70, 75, diagonal and 1.3 * diagonal

@@ -10,8 +10,7 @@ import gradio as gr
 
 from ...errors import OptionRefused
 from ...file_names import group_by_object
-from ...generators.base import Side, Spec
-from ...services import Picture, Studio
+from ...services import Picture, Side, Spec, Studio
 from . import templating
 from .event_options import HIDDEN, LAST
 from .theme import html

@@ -13,9 +13,9 @@ import pytest
 from image2model.devtools.fal_stand_in import KEY, Fault
 from image2model.errors import Unavailable
 from image2model.process_pool import Workers
-from image2model.services import Picture, Studio
+from image2model.services import Picture, Studio, SubmitRequest
 from image2model.settings import Settings
-from image2model.web.gradio_api import Api
+from image2model.web.gradio_api import GradioApi
 from image2model.web.ui.controls import offers
 from tests.support.fal_server import FalServer
 from tests.support.pictures import encoded, photo
@@ -46,7 +46,7 @@ def start(fal: FalServer, tmp_path: Path, pool: Workers) -> Callable[..., Any]:
 
 async def told(studio: Studio, name: str) -> tuple[dict, dict]:
     """What programs and the page are told of a generator."""
-    (listed,) = [one for one in await Api(studio).list_generators() if one["id"] == name]
+    (listed,) = [one for one in await GradioApi(studio).list_generators() if one["id"] == name]
     (shown,) = [one for one in offers(studio)["items"] if one["id"] == name]
     return listed, shown
 
@@ -78,7 +78,7 @@ async def test_models_that_fal_has_ended_are_marked_before_anybody_chooses_them(
             assert (shown["off"], shown["good_at"]) == (True, reason)
         assert not (await told(studio, "tripo-v2.5"))[1]["off"]
         with pytest.raises(Unavailable, match="no longer offers"):
-            await studio.submit([Picture(picture, "a.png")])
+            await studio.submit(SubmitRequest([Picture(picture, "a.png")]))
         assert fal.calls["token"] == fal.calls["submit"] == 0
 
 
