@@ -91,8 +91,11 @@ class Work:
         except Image2ModelError as error:
             return await self._after(error)
         except OSError as error:
+            if error.errno in NO_ROOM:
+                log.error("a try failed: there is no room on the disk of DATA_DIR", extra={"cause": "disk_full"})
+                return await self._after(DISK_FULL.error())
             log.exception("a try failed")
-            return await self._after(DISK_FULL.error() if error.errno in NO_ROOM else INTERNAL_ERROR.error())
+            return await self._after(INTERNAL_ERROR.error())
         except Exception:
             log.exception("a try failed unexpectedly")
             return await self._after(INTERNAL_ERROR.error())

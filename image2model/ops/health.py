@@ -20,9 +20,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 State = Literal["healthy", "degraded", "unhealthy"]
 
-READINESS_PARTS = ("database", "queue")
-"""Without these the app is not ready."""
-CRITICAL_PARTS = (*READINESS_PARTS, "disk_space", "generator")
+CRITICAL_PARTS = ("database", "queue", "disk_space", "generator")
 """Without these no new picture can be worked: the app is unhealthy."""
 PROBE_TIMEOUT = 1.0
 """Seconds that a probe may take."""
@@ -108,7 +106,7 @@ class Health:
     async def not_ready(self) -> list[str]:
         """The parts without which no new batch is taken."""
         self._probe_in_background()
-        parts = await asyncio.gather(self._database(), self._queue())
+        parts = [*await asyncio.gather(self._database(), self._queue()), self._disk()]
         return [part.name for part in parts if part.status == "unhealthy"]
 
     def _probe_in_background(self) -> None:

@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 import orjson
 import structlog
@@ -24,6 +24,7 @@ from structlog.typing import EventDict, Processor
 from ..atomic_files import installation_secret
 from ..redaction import pseudonym, redact, register_secrets
 from ..settings import Settings
+from .log_filters import OncePerMinute, PrintedLines
 from .log_rotation import RotatingFile, RotationPolicy
 
 ACCESS_LOGGER = "image2model.access"
@@ -60,7 +61,9 @@ def configure(settings: Settings) -> None:
     root = logging.getLogger()
     for handler in root.handlers[:]:
         root.removeHandler(handler)
+    once_per_minute = OncePerMinute()
     for handler in (logging.StreamHandler(sys.stdout), app, access):
+        handler.addFilter(once_per_minute)
         handler.setFormatter(line_formatter)
         root.addHandler(handler)
     root.setLevel(settings.log_level)
@@ -70,6 +73,12 @@ def configure(settings: Settings) -> None:
     traceback.print_exc = _log_handler_exception
     sys.excepthook = _log_uncaught
     threading.excepthook = lambda args: _log_uncaught(args.exc_type, args.exc_value, args.exc_traceback)
+
+
+def log_prints() -> None:
+    """Log, from now on, what anything in this process prints: text from outside may have forged lines in it."""
+    sys.stdout = cast(TextIO, PrintedLines(sys.stdout, "stdout", logging.INFO))
+    sys.stderr = cast(TextIO, PrintedLines(sys.stderr, "stderr", logging.WARNING))
 
 
 def log_file_handlers() -> list[RotatingFile]:

@@ -7,6 +7,7 @@ import fcntl
 import gzip
 import logging
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 DAY = 86400
 SETTLE_SECONDS = 2.0
@@ -54,6 +57,14 @@ class RotatingFile(WatchedFileHandler):
                 self.rotate(self.policy.max_bytes)
         except Exception:
             self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Say once a minute that lines are lost, on the other handlers; logging would print a traceback for each."""
+        error = sys.exception()
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif record.name != __name__:
+            log.error("%s cannot be written: %s", self.kind, error.strerror, extra={"cause": self.kind})
 
     def rotate(self, min_bytes: int = 1) -> Path | None:
         """Rotate the file where it has at least `min_bytes`; return its new path."""

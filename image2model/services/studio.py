@@ -13,6 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from alembic.util import CommandError
+from sqlalchemy.exc import SQLAlchemyError
+
 from ..atomic_files import installation_secret
 from ..errors import ErrorCode, NotAllowed, NotFound, OptionRefused, SettingsError, Unavailable
 from ..generators import local
@@ -34,7 +37,7 @@ from ..jobs.storage.folders import Folders
 from ..jobs.views import BatchView
 from ..mesh import report
 from ..process_pool import Workers
-from ..redaction import pseudonym
+from ..redaction import pseudonym, redact
 from ..settings import Settings
 from .admin import Host
 from .exports import ExportService, archive_name
@@ -80,7 +83,11 @@ class Studio:
                 f"GENERATOR takes one of {', '.join(self.generators)}.",
             )
         self.secret = installation_secret(self.folders.data)
-        self._store = Store(settings.database)
+        try:
+            self._store = open_store(settings)
+        except SettingsError:
+            self._close_workers()
+            raise
         self._changes = Changes()
         self._desk = Desk(self._store, self._changes)
         policy = Policy(60.0 * settings.job_minutes, settings.retry_pace)
@@ -401,3 +408,18 @@ class Studio:
 def _new_job(kept: Kept, spec: Spec, choice: Choice) -> NewJob:
     """A job for pictures that were kept, at its price."""
     return NewJob(kept.name, kept.stem, spec.price(replace(choice, multiview=bool(kept.sides))), kept.sides)
+
+
+def open_store(settings: Settings) -> Store:
+    """Open the database and bring its schema up to date; raise SettingsError, in one line, where that is impossible."""
+    try:
+        return Store(settings.database)
+    except (SQLAlchemyError, CommandError, OSError, ImportError) as error:
+        log.debug("the database cannot be opened", exc_info=True)
+        reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0].rstrip(".")
+        name = "DATABASE_URL" if settings.database_url else "The database in DATA_DIR"
+        raise SettingsError(
+            ErrorCode.SETTING_WRONG,
+            f"{name} cannot be used: {redact(reason)}.",
+            "It takes the URL of a database that answers and that this version can read.",
+        ) from error
