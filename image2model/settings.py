@@ -91,12 +91,13 @@ class Settings(BaseSettings):
         " argon2 hash; unset: page and API are open to everybody",
     )
     max_files: int = Field(25, ge=1, le=1000, description="Largest number of pictures in one batch")
-    max_file_mb: int = Field(10, ge=1, le=200, description="Largest size of one picture, in MB")
+    max_file_mb: int = Field(25, ge=1, le=200, description="Largest size of one picture, in MB")
     max_pixels: int = Field(
-        50_000_000,
+        65_000_000,  # what phones take, up to 64 megapixels, in every format; as JPEG their 200 megapixels too
         ge=10_000,
         le=500_000_000,
-        description="Largest width × height of one picture, against decompression bombs",
+        description="Largest width × height of one picture, against decompression bombs; four times as much for a JPEG"
+        " that is not progressive, because it is reduced while it is decoded",
     )
     workers: int = Field(
         default_factory=_processors,

@@ -6,7 +6,6 @@ The page, REST and the generated API call this and nothing below it.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
@@ -21,7 +20,7 @@ from ..errors import ErrorCode, NotAllowed, NotFound, OptionRefused, SettingsErr
 from ..generators import local
 from ..generators.base import Choice, Generator, Spec
 from ..generators.providers import all_generators
-from ..images import ImageLimits
+from ..images import ImageChecker, ImageLimits
 from ..jobs import ledger
 from ..jobs.db.async_store import Desk
 from ..jobs.db.listener import can_listen, listen
@@ -48,15 +47,14 @@ from .requests import ANYBODY, Caller, SubmitRequest
 from .results import Served, manifest, offered, pictures_again
 from .uploads import Uploads
 from .view_builder import Viewing
+from .watching import Watching
 
 log = logging.getLogger(__name__)
 
 SWEEP_EVERY = 900.0
 REFRESH_EVERY = 900.0
-WATCH_EVERY = 1.0
-"""Seconds after which a watcher gets a new view even when nothing was stored: time itself is progress."""
-GATHER = 0.05
-"""Seconds in which changes are gathered into one view."""
+FOUND_IDS = 2000
+"""Ids kept in memory, which many ask for while they watch."""
 
 
 class Studio:
@@ -90,6 +88,8 @@ class Studio:
             raise
         self._changes = Changes()
         self._desk = Desk(self._store, self._changes)
+        self._found_ids: dict[tuple[tuple[str, str], ...], str] = {}
+        self._watching = Watching(self._changes, self.view)
         policy = Policy(60.0 * settings.job_minutes, settings.retry_pace)
         exports = ExportStore(self.folders, self.workers)
         self._runner = JobScheduler(Shop(self._desk, self.folders, self.workers, policy, exports), self.generators)
@@ -99,8 +99,9 @@ class Studio:
         self._view = Viewing(settings, self.generators)
         self.host = Host(settings, self.generators, self.folders, self._desk, self._runner, self._view)
         """What only the host may do: whoever calls it checks that it is the host."""
-        self.uploads = Uploads(self.folders, self.limits)
-        self.inputs = Inputs(self.folders, self.workers, self.limits)
+        image_checker = ImageChecker(self.limits, self.workers)
+        self.uploads = Uploads(self.folders, image_checker)
+        self.inputs = Inputs(self.folders, self.workers, image_checker)
         """What is known of pictures before they are worked."""
         self.previews = PreviewService(self.folders, self.workers)
         """Ways to look at a mesh, each made when it is asked for."""
@@ -168,7 +169,7 @@ class Studio:
         batch_id = new_id()
         try:
             kept, refusals = await keep_pictures(
-                self.folders, self.limits, batch_id, request.pictures, request.all_or_nothing
+                self.folders, self.uploads.checker, batch_id, request.pictures, request.all_or_nothing
             )
             batch = await self._desk.call(
                 self._store.create,
@@ -208,7 +209,7 @@ class Studio:
         """Raise OptionRefused for no pictures, or for more than one batch takes."""
         most = self.settings.max_files
         if count == 0:
-            raise OptionRefused(ErrorCode.NO_IMAGES, "There is no picture to work on.", "Add at least one JPEG or PNG.")
+            raise OptionRefused(ErrorCode.NO_IMAGES, "There is no picture to work on.", "Add at least one.")
         if count > most:
             raise OptionRefused(
                 ErrorCode.TOO_MANY_IMAGES,
@@ -222,7 +223,16 @@ class Studio:
 
     async def find(self, **ids: str) -> Batch:
         """The batch with this `task_id`, `work_id` or (a job's) `job_id`; raises NotFound."""
-        return await self.batch(await self._desk.call(self._store.find, **ids))
+        return await self.batch(await self.find_id(**ids))
+
+    async def find_id(self, **ids: str) -> str:
+        """The id of that batch, which may have been deleted since; raises NotFound."""
+        key = tuple(ids.items())
+        if key not in self._found_ids:
+            self._found_ids[key] = await self._desk.call(self._store.find, **ids)
+            if len(self._found_ids) > FOUND_IDS:
+                del self._found_ids[next(iter(self._found_ids))]
+        return self._found_ids[key]
 
     async def view(self, batch_id: str) -> BatchView:
         """The batch as it is shown; raises NotFound."""
@@ -235,18 +245,9 @@ class Studio:
         """At which try each job of a batch was after change `at`, by its id; one that is not told, at its first."""
         return await self._desk.call(self._store.attempts, batch_id, at)
 
-    async def watch(self, batch_id: str) -> AsyncIterator[BatchView]:
+    def watch(self, batch_id: str) -> AsyncIterator[BatchView]:
         """Yield the batch's view now and at each change, until it is finished; raises NotFound."""
-        with self._changes.listening(batch_id) as changed:
-            while True:
-                changed.clear()
-                view = await self.view(batch_id)
-                yield view
-                if view.finished:
-                    return
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), WATCH_EVERY)
-                await asyncio.sleep(GATHER)
+        return self._watching.watch(batch_id)
 
     async def library(self, visitor: str | None, limit: int = 50, offset: int = 0) -> list[BatchView]:
         """Views of the newest batches of one visitor; of everybody where `visitor` is None."""
@@ -327,10 +328,9 @@ class Studio:
         if job and job.state == "done" and name == TURNTABLE_FILE:
             return Served(await self.previews.turntable(job), "image/webp", f"{job.stem}-turntable.webp")
         if job:
-            stored, media_type = offered(job).get(name, ("", ""))
-            path = self.folders.job(job) / stored
-            if stored and self.folders.holds(path):
-                return Served(path, media_type, name)
+            served = offered(job, self.folders.job(job)).get(name)
+            if served and self.folders.holds(served.path):
+                return served
         raise NotFound(
             ErrorCode.FILE_NOT_FOUND, "There is no such file.", "It may not be ready yet, or have been deleted."
         )
@@ -363,10 +363,9 @@ class Studio:
         job = (await self.batch(batch_id)).job(number)
         if job is None:
             raise NotFound(ErrorCode.FILE_NOT_FOUND, "There is no such picture.")
-        folder = self.folders.job(job)
         return [
-            await asyncio.to_thread(self.folders.lend, batch_id, folder / stored, f"{number}/{name}")
-            for stored, name in pictures_again(job).items()
+            await asyncio.to_thread(self.folders.lend, batch_id, path, f"{number}/{name}")
+            for path, name in pictures_again(job, self.folders.job(job)).items()
         ]
 
     async def lend_archive(self, batch_id: str) -> Path:

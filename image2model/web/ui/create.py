@@ -80,11 +80,11 @@ class Create:
     def _build_inputs(self) -> None:
         most, size = self.studio.settings.max_files, self.studio.settings.max_file_mb
         html(
-            f'<p class="small-title">Pictures <span>up to {most} JPEG or PNG files, {size} MB each</span></p>',
+            f'<p class="small-title">Pictures <span>up to {most}, {size} MB each</span></p>',
             js_on_load=(STATIC / "drop.js").read_text(),
         )
         self.images = gr.Gallery(
-            label="Pictures", show_label=False, type="filepath", file_types=["image"], sources=["upload", "clipboard"],
+            label="Pictures", show_label=False, type="filepath", file_types=["file"], sources=["upload", "clipboard"],
             columns=4, height=250, object_fit="contain", interactive=True, elem_id="images", buttons=[],
         )  # fmt: skip
         self.refused = html(elem_id="refused", js_on_load=REFUSED_JS)
@@ -223,7 +223,7 @@ class Create:
         most = self.studio.settings.max_files
         kept: list[str] = []
         refused: list[dict[str, str]] = []
-        results = self.studio.uploads.previews(paths)
+        results = self.studio.uploads.check(paths)
         for path in paths:
             if len(kept) == most:
                 refused.append(
@@ -234,7 +234,7 @@ class Create:
             if isinstance(seen, ImageRefused):
                 refused.append(_refusal(path, str(seen), await self.studio.uploads.refused_preview(path)))
             else:
-                kept.append(str(path))
+                kept.append(str(await self.studio.uploads.showable(path, seen)))
         await results.aclose()
         return kept, templating.refused(refused)
 
