@@ -21,6 +21,7 @@ from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
 from image2model.errors import GenerationFailed
+from image2model.generators.base import Submitted
 from image2model.ops import health
 from image2model.ops.health import CachedProbe, Component, Health, overall
 from image2model.ops.log_files import statistics as statistics_of_logs
@@ -210,7 +211,8 @@ async def test_fal_is_judged_by_its_outcomes(studio, generator, tmp_path):
 async def test_faults_of_the_generator_are_counted_and_told(studio, generator, tmp_path):
     """Its breaker, its faults, retries by itself apart from a person's, and jobs by state stand in the metrics."""
     before = samples((await exposition(studio, Health(studio))).decode())
-    generator.script = lambda _: [GenerationFailed("fal_temporary", "fal is busy.", retryable=True)]
+    failed = GenerationFailed("fal_temporary", "fal is busy.", retryable=True)
+    generator.script = lambda _: [Submitted({"request_id": "r"}), failed]
     batch = await studio.submit(SubmitRequest([picture(tmp_path, "a.png")]))
     await finished(studio, batch.id)
     generator.script = lambda _: []
