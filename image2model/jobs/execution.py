@@ -15,7 +15,7 @@ from typing import Any
 
 from pebble import ProcessExpired
 
-from ..atomic_files import move_whole
+from ..atomic_files import atomic_move
 from ..errors import ErrorCode, GenerationFailed, Image2ModelError, NotFound
 from ..generators.base import Choice, Event, Finished, Generator, Queued, Running, Side, Submitted, Task
 from ..generators.failures import DISK_FULL, INTERNAL_ERROR, NO_RESULT, UNCONFIRMED
@@ -24,7 +24,7 @@ from ..generators.providers import rules_of
 from ..mesh.export import parse_options
 from ..mesh.report import write_report
 from ..metrics import RETRIES
-from ..process_pool import Workers, bounded
+from ..process_pool import Workers, with_memory_limit
 from .circuit_breaker import CircuitBreaker
 from .db.async_store import AsyncStore, bind_log_context
 from .models import Batch, Job, JobState, Wait, failure_of
@@ -69,8 +69,8 @@ class JobExecution:
         self._folders, self._exports = context.folders, context.exports
         self._batch, self.job, self._generator, self._breaker, self._slot = batch, job, generator, breaker, slot
         self._is_trial = False
-        self._collect_failures = 0
-        """In a row."""
+        self._failures = 0
+        """Failed attempts in a row."""
 
     async def run(self) -> None:
         """Attempt until the job is finished; cancelling this task leaves the job as it is stored."""
@@ -91,10 +91,11 @@ class JobExecution:
         except Image2ModelError as error:
             return await self._handle_failure(error)
         except OSError as error:
+            if error.errno in DISK_FULL_ERRNOS:
+                log.error("an attempt failed: there is no room on the disk of DATA_DIR", extra={"cause": "disk_full"})
+                return await self._handle_failure(DISK_FULL.error())
             log.exception("an attempt failed")
-            return await self._handle_failure(
-                DISK_FULL.error() if error.errno in DISK_FULL_ERRNOS else INTERNAL_ERROR.error()
-            )
+            return await self._handle_failure(INTERNAL_ERROR.error())
         except Exception:
             log.exception("an attempt failed unexpectedly")
             return await self._handle_failure(INTERNAL_ERROR.error())
@@ -123,7 +124,7 @@ class JobExecution:
         async with aclosing(self._generator.run(task)) as events:  # type: ignore[type-var]  # all are async generators
             if not await self._follow_events(events):
                 return
-        self._breaker.record_success()
+        self._breaker.succeeded()
 
     async def _input_picture(self, folder: Path, side: Side = "front") -> Path:
         """The picture that goes to the generator; one whose subject is not found goes as it is."""
@@ -142,11 +143,11 @@ class JobExecution:
         last_update: dict[str, Any] = {}
         async for event in events:
             if isinstance(event, Finished):
-                self._breaker.record_success()
+                self._breaker.succeeded()
                 await self._finish(event)
                 return True
             if isinstance(event, Queued | Running):
-                self._collect_failures = 0
+                self._failures = 0
             update = event_to_update(event)
             if not is_worth_storing(update, last_update):
                 continue
@@ -199,7 +200,7 @@ class JobExecution:
         """Facts of the mesh, or a warning that says why there are none."""
         try:
             glb = self._folders.mesh(self.job)
-            return await self._workers.run(bounded, write_report, glb, glb.with_name("thumbnail.webp"))
+            return await self._workers.run(with_memory_limit, write_report, glb, glb.with_name("thumbnail.webp"))
         except GenerationFailed as error:
             return {"warnings": [error.message]}
         except TimeoutError:
@@ -221,18 +222,18 @@ class JobExecution:
             return await self._find_unconfirmed(error)
         cancelling = self.job.state == "cancelling"
         remote, kept_until = self.job.remote, None
+        self._failures += 1
         if remote is not None:
-            self._collect_failures += 1
             submitted_at = float(remote.get("submitted_at") or self.job.requested_at)
             kept_until = submitted_at + self._generator.spec.result_kept_seconds
-        wait = self._policy.wait_before_next(
-            error, self.job.tries, self._collect_failures, self.job.requested_at, kept_until
-        )
+        requested_at = self.job.requested_at
+        wait = self._policy.wait_before_next(error, self.job.tries, self._failures, requested_at, kept_until)
         kept_remote = remote if self._policy.collects(error) else None
         if wait is None or (cancelling and not kept_remote):
             await self._store_failure(error, cancelling)
             return False
-        waiting = Wait(error.code, error.message, time.time() + wait)
+        deadline = None if kept_remote else requested_at + self._policy.deadline
+        waiting = Wait(error.code, error.message, time.time() + wait, deadline)
         RETRIES.labels("collecting" if kept_remote else "itself").inc()
         return self._continue_with(await self._store.defer(self.job, waiting, kept_remote))
 
@@ -257,16 +258,16 @@ class JobExecution:
     def _report_to_breaker(self, error: Image2ModelError) -> None:
         """Count the failure for or against the generator."""
         if rules_of(error.code).kind == "generator":
-            self._breaker.record_failure()
+            self._breaker.failed()
         elif self.job.remote is not None and not error.retryable:  # it refused the picture, so it works
-            self._breaker.record_success()
+            self._breaker.succeeded()
         else:
             self._abandon_trial()
         self._is_trial = False
 
     def _abandon_trial(self) -> None:
         if self._is_trial:
-            self._breaker.abandon_trial()
+            self._breaker.abandoned()
             self._is_trial = False
 
     def _continue_with(self, job: Job | None) -> bool:
@@ -292,8 +293,8 @@ class JobExecution:
 def _move_results(result: Finished, folder: Path) -> None:
     """Give the results their final names, the mesh last: it stands for all of them."""
     if result.preview:
-        move_whole(result.preview, folder / f"preview{result.preview.suffix}")
-    move_whole(result.glb, folder / MESH_FILE)
+        atomic_move(result.preview, folder / f"preview{result.preview.suffix}")
+    atomic_move(result.glb, folder / MESH_FILE)
 
 
 def _clean_up(folder: Path) -> None:

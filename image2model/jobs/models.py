@@ -90,6 +90,8 @@ class Wait:
     code: str
     message: str
     until: float | None = None
+    deadline: float | None = None
+    """When a picture that the far side has not taken is given up (since 1970)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,7 @@ class Job:
     key_mark: str
     """Mark of the visitor's own key that pays for this purchase; empty for the host's."""
     tries: int
-    """Submissions since the last request of a person."""
+    """Submissions that the provider has taken since a person's last request, the present one included."""
     sequence: int
     progress: float
     message: str

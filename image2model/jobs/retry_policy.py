@@ -12,12 +12,12 @@ from ..errors import Image2ModelError
 from ..generators.failures import RetryRule
 from ..generators.providers import failure_rules, rules_of
 
-MAX_TRIES = 5
-"""Submissions of one picture for one purchase, at most."""
+MAX_SUBMITS = 5
+"""Submissions of one picture that the provider may take for one purchase."""
 COLLECT_RULE = RetryRule(2, 300)
 """Results that were paid for are asked for as long as the provider keeps them."""
-MAX_WAIT_SECONDS = 900.0
-"""Whatever an answer or a jump of the clock asks for."""
+MAX_WAIT = 900.0
+"""Seconds; whatever an answer or a jump of the clock asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +35,19 @@ class RetryPolicy:
     ) -> float | None:
         """Seconds until a job that failed is tried again; None: it has failed for good.
 
-        `tries` counts submissions since the request, `failures` those of this kind in a row; `kept_until` is when
-        the provider forgets the job's result, None unless the job is there. Times are in seconds since 1970.
+        `tries` counts submissions since the request that the provider has taken, the present one included, `failures`
+        failed attempts in a row; `kept_until` is when the provider forgets the job's result, None unless it has taken
+        the job. A picture that was certainly not taken costs nothing, so only the deadline ends its attempts. Times
+        are in seconds since 1970.
         """
         now = time.time()
         if kept_until is not None and self.collects(failure):
             return self._wait_seconds(COLLECT_RULE, failures, failure) if now < kept_until else None
         rule = rules_of(failure.code).retry
-        if rule is None or not failure.retryable or tries >= MAX_TRIES:
+        taken = kept_until is not None
+        if rule is None or not failure.retryable or (taken and tries >= MAX_SUBMITS):
             return None
-        wait = self._wait_seconds(rule, tries, failure)
+        wait = self._wait_seconds(rule, max(tries, failures), failure)
         return wait if now + wait < requested_at + self.deadline else None
 
     @staticmethod
@@ -56,12 +59,12 @@ class RetryPolicy:
         said = getattr(failure, "retry_after", None)
         if said is None:
             said = backoff(rule, number)
-        return self.pace * min(max(0.0, said), MAX_WAIT_SECONDS)
+        return self.pace * min(max(0.0, said), MAX_WAIT)
 
     async def sleep_until(self, until: float | None) -> None:
         """Sleep until a stored moment, and never longer than the longest wait."""
         if until is not None:
-            await asyncio.sleep(min(max(0.0, until - time.time()), self.pace * MAX_WAIT_SECONDS))
+            await asyncio.sleep(min(max(0.0, until - time.time()), self.pace * MAX_WAIT))
 
 
 def backoff(rule: RetryRule, number: int) -> float:

@@ -41,7 +41,7 @@ class JobScheduler:
         self._breakers: dict[Account, CircuitBreaker] = {}
         self._is_running = False
         self._slots: dict[str, AbstractAsyncContextManager[Any]] = {
-            name: asyncio.Semaphore(generator.spec.at_once) if generator.spec.at_once else nullcontext()
+            name: asyncio.Semaphore(generator.spec.max_concurrency) if generator.spec.max_concurrency else nullcontext()
             for name, generator in generators.items()
         }
         for name in generators:
@@ -63,12 +63,12 @@ class JobScheduler:
             if (task := self._tasks.get(job.id)) is None or task.done():
                 self._start_job((batch.generator, job.key_mark), batch, job)
 
-    def generator_for_key(self, name: str, key: str) -> Generator | None:
+    def for_key(self, name: str, key: str) -> Generator | None:
         """The generator on a visitor's own key, kept only while it has jobs; None where it takes no key.
 
         Raises GenerationFailed for a key that cannot be one.
         """
-        keyed = self._generators[name].with_key(key)
+        keyed = self._generators[name].for_key(key)
         return keyed and self._own_key_generators.get((name, keyed.key_mark), keyed)
 
     def generator_of(self, batch: Batch, job: Job) -> Generator | None:
@@ -91,9 +91,9 @@ class JobScheduler:
     def breaker(self, name: str, key_mark: str = "") -> CircuitBreaker:
         """The breaker of a generator on one key."""
         if (name, key_mark) not in self._breakers:
-            rest = 60.0 * max(self._context.policy.pace, 0.001)
-            tell = None if key_mark else BREAKER.labels(name).set
-            self._breakers[name, key_mark] = CircuitBreaker(reset_seconds=rest, on_change=tell)
+            cooldown = 60.0 * max(self._context.policy.pace, 0.001)
+            on_open_change = None if key_mark else BREAKER.labels(name).set
+            self._breakers[name, key_mark] = CircuitBreaker(cooldown=cooldown, on_open_change=on_open_change)
         return self._breakers[name, key_mark]
 
     def reset_breakers(self, name: str, own_key: bool) -> None:

@@ -127,7 +127,7 @@ def plan_cleanup(
     unowned = {
         "orphan": folders.orphans(known),
         "export": folders.stale_files(survey.exports, stale),
-        "cache": folders.stale_cache(stale),
+        "cache": folders.stale_cache(stale, min(stale, REUSE_GRACE_SECONDS), known),
     }
     unowned_size = FreedCounter().add(path for paths in unowned.values() for path in paths).size
     candidates = [_candidate(folders, row, survey.batches.get(row.id, disk_usage.Usage())) for row in rows]

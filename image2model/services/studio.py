@@ -12,6 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from alembic.util import CommandError
+from sqlalchemy.exc import SQLAlchemyError
+
 from ..atomic_files import installation_secret
 from ..errors import ErrorCode, NotAllowed, NotFound, OptionRefused, SettingsError, Unavailable
 from ..generators import local
@@ -33,11 +36,12 @@ from ..jobs.storage.folders import Folders
 from ..jobs.views import BatchView
 from ..mesh import report
 from ..process_pool import Workers
-from ..redaction import mark
+from ..redaction import pseudonym, redact
 from ..settings import Settings
 from .admin import AdminService
 from .exports import ExportService, archive_name
 from .intake import Picture, StoredImage, store_pictures
+from .key_attempts import KeyAttempts
 from .picture_checks import Inputs
 from .previews import CONTACT_SHEET_FILE, TURNTABLE_FILE, PreviewService
 from .requests import ANYBODY, Caller, SubmitRequest
@@ -78,7 +82,11 @@ class Studio:
                 f"GENERATOR takes one of {', '.join(self.generators)}.",
             )
         self.secret = installation_secret(self.folders.data)
-        self._store = Store(settings.database)
+        try:
+            self._store = open_store(settings)
+        except SettingsError:
+            self._close_workers()
+            raise
         self._notifier = ChangeNotifier()
         self._async_store = AsyncStore(self._store, self._notifier)
         self._batch_ids: dict[tuple[tuple[str, str], ...], str] = {}
@@ -94,12 +102,15 @@ class Studio:
             settings.daily_budget, settings.batch_cost_limit, settings.images_per_hour
         )
         self._build_view = ViewBuilder(settings, self.generators)
+        self.key_attempts = KeyAttempts()
+        """Wrong keys, in the Admin tab and over REST."""
         self.admin = AdminService(
-            settings, self.generators, self.folders, self._async_store, self._scheduler, self._build_view
-        )
+            settings, self.generators, self.folders, self._async_store, self._scheduler, self._build_view,
+            self.key_attempts,
+        )  # fmt: skip
         """The host's use cases; rights are the caller's to check."""
         image_checker = ImageChecker(self.limits, self.workers)
-        self.uploads = Uploads(self.folders, image_checker)
+        self.uploads = Uploads(settings, self.folders, image_checker)
         self.picture_checks = Inputs(self.folders, self.workers, image_checker)
         """Cut-outs and warnings before a batch is submitted."""
         self.previews = PreviewService(self.folders, self.workers)
@@ -140,13 +151,13 @@ class Studio:
             )
         return self.generators[generator_id]
 
-    def generator_for_key(self, name: str | None, key: str) -> Generator:
+    def for_key(self, name: str | None, key: str) -> Generator:
         """The generator of this id on a visitor's own key, or the host's for an empty one or where none is taken.
 
         Raises NotFound, and GenerationFailed for what cannot be a key.
         """
         chosen = self.generator(name)
-        return (self._scheduler.generator_for_key(chosen.spec.id, key) if key.strip() else None) or chosen
+        return (self._scheduler.for_key(chosen.spec.id, key) if key.strip() else None) or chosen
 
     def notice(self, name: str) -> str:
         """A warning for people about to submit: empty unless the generator's breaker is open."""
@@ -162,7 +173,7 @@ class Studio:
         OptionRefused for options or a number of pictures out of range, LimitReached, ImageRefused when no picture can
         be used, and PicturesRefused when one cannot and the request is for all or nothing.
         """
-        generator = self.generator_for_key(request.generator, caller.key)
+        generator = self.for_key(request.generator, caller.key)
         choice = generator.spec.check(request.options, request.face_limit)
         self._check_submission(generator, request.pictures)
         batch_id = new_id()
@@ -204,7 +215,9 @@ class Studio:
 
     def _buyer(self, caller: Caller, generator: Generator, otherwise: str = "") -> ledger.Buyer:
         """Who pays for what a caller asks for; `otherwise` stands for an address that is not known."""
-        client = mark(self.secret, caller.client or caller.visitor or otherwise)  # the address itself is not stored
+        client = pseudonym(
+            self.secret, caller.client or caller.visitor or otherwise
+        )  # the address itself is not stored
         return ledger.Buyer(client, generator.key_mark if caller.key.strip() else "")
 
     def check_count(self, count: int) -> None:
@@ -288,7 +301,7 @@ class Studio:
             raise Unavailable(
                 ErrorCode.KEY_NEEDED, "This was started with a visitor's own fal key.", "Paste that key and try again."
             )
-        generator = self.generator_for_key(batch.generator, key)
+        generator = self.for_key(batch.generator, key)
         if generator.unavailable and not all(job.key_mark for job in jobs):
             raise Unavailable(ErrorCode.GENERATOR_UNAVAILABLE, generator.unavailable)
         return generator
@@ -306,7 +319,7 @@ class Studio:
     async def give_key(self, batch_id: str, key: str) -> BatchView:
         """Go on with jobs that wait for this key; raises NotFound, and NotAllowed for another key than theirs."""
         batch = await self.batch(batch_id)
-        generator = self.generator_for_key(batch.generator, key)
+        generator = self.for_key(batch.generator, key)
         waiting = [job for job in batch.jobs if job.waiting and job.waiting.code == ErrorCode.KEY_NEEDED]
         resumed = [job for job in waiting if job.key_mark == generator.key_mark]
         if waiting and not resumed:
@@ -413,4 +426,19 @@ class Studio:
 
 def _to_new_job(image: StoredImage, spec: Spec, choice: Choice) -> NewJob:
     """The job of stored pictures, at its price."""
-    return NewJob(image.name, image.stem, spec.price(replace(choice, several=bool(image.sides))), image.sides)
+    return NewJob(image.name, image.stem, spec.price(replace(choice, multiview=bool(image.sides))), image.sides)
+
+
+def open_store(settings: Settings) -> Store:
+    """Open the database and bring its schema up to date; raise SettingsError, in one line, where that is impossible."""
+    try:
+        return Store(settings.database)
+    except (SQLAlchemyError, CommandError, OSError, ImportError) as error:
+        log.debug("the database cannot be opened", exc_info=True)
+        reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0].rstrip(".")
+        name = "DATABASE_URL" if settings.database_url else "The database in DATA_DIR"
+        raise SettingsError(
+            ErrorCode.SETTING_WRONG,
+            f"{name} cannot be used: {redact(reason)}.",
+            "It takes the URL of a database that answers and that this version can read.",
+        ) from error

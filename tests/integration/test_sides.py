@@ -30,7 +30,7 @@ CUP = Path(__file__).parents[2] / "examples" / "coffee-cup.jpg"
 def generator() -> ScriptedGenerator:
     """Takes four sides, which cost ten cents more than one picture."""
     one = ScriptedGenerator()
-    price = lambda choice: Decimal("0.40") if choice.several else Decimal("0.30")  # noqa: E731
+    price = lambda choice: Decimal("0.40") if choice.multiview else Decimal("0.30")  # noqa: E731
     one.spec = replace(one.spec, sides=SIDES, price=price)
     return one
 
@@ -52,7 +52,7 @@ async def test_several_sides_are_one_job_at_its_own_price(studio, generator, upl
     assert {side: path.name for side, path in first.sides.items()} == {
         "back": "input-back.png", "left": "input-left.png",
     }  # fmt: skip
-    assert (first.choice.several, second.sides, second.choice.several) == (True, {}, False)
+    assert (first.choice.multiview, second.sides, second.choice.multiview) == (True, {}, False)
     (paid,) = await studio.admin.spending("batch")
     assert (paid["images"], paid["amount"]) == (2, Decimal("0.7"))
 
@@ -141,7 +141,7 @@ async def test_sides_that_a_generator_does_not_take_are_refused_before_anything_
     generator.spec = replace(generator.spec, sides=())
     with pytest.raises(OptionRefused, match="takes one picture of each object"):
         await studio.submit(SubmitRequest([cup(uploads, "back")]))
-    generator.spec = replace(generator.spec, sides=("front", "left", "back"), sides_by_place=True)
+    generator.spec = replace(generator.spec, sides=("front", "left", "back"), sides_positional=True)
     with pytest.raises(OptionRefused, match="needs the left too"):
         await studio.submit(SubmitRequest([cup(uploads, "back")]))
     assert (generator.runs, list(studio.folders.batches.iterdir())) == ([], [])
@@ -238,13 +238,13 @@ def test_jobs_of_before_keep_their_price_and_have_one_picture(tmp_path):
     migrate(engine, "0003")
     with engine.begin() as connection:
         connection.execute(text(
-            "INSERT INTO batches (id, task_id, work_id, visitor, generator, options, cut_out, price, refusals, "
+            "INSERT INTO batches (id, task_id, legacy_job_id, visitor, generator, options, cut_out, price, refusals, "
             "sequence, pinned, correlation_id, created_at) "
             "VALUES ('b', 't', 'w', '', 'x', '{}', 0, 300000, '[]', 0, 0, '', 1)"
         ))  # fmt: skip
         connection.execute(text(
             "INSERT INTO jobs (id, batch_id, number, name, stem, state, attempt, press, key_mark, tries, sequence, "
-            "progress, message, created_at, pressed_at) "
+            "progress, message, created_at, requested_at) "
             "VALUES ('j', 'b', 1, 'a.png', 'a', 'new', 1, 1, '', 1, 0, 0, '', 1, 1)"
         ))  # fmt: skip
     engine.dispose()

@@ -28,16 +28,15 @@ def clock() -> Clock:
 @pytest.fixture
 def breaker(clock: Clock) -> CircuitBreaker:
     """A breaker that rests for a hundredth of a second of real time, by a clock that stands still."""
-    return CircuitBreaker(failures=3, reset_seconds=0.01, clock=clock)
+    return CircuitBreaker(threshold=3, cooldown=0.01, clock=clock)
 
 
 def test_it_opens_at_the_third_failure_in_a_row(breaker):
     """Two failures and a success do not open it, three in a row do."""
-    fail, succeed = breaker.record_failure, breaker.record_success
-    for happens in (fail, fail, succeed, fail, fail):
+    for happens in (breaker.failed, breaker.failed, breaker.succeeded, breaker.failed, breaker.failed):
         happens()
         assert breaker.state == "closed"
-    breaker.record_failure()
+    breaker.failed()
     assert breaker.state == "open"
     assert breaker.is_blocking
 
@@ -45,7 +44,7 @@ def test_it_opens_at_the_third_failure_in_a_row(breaker):
 async def test_one_trial_passes_and_the_others_wait_for_its_outcome(breaker, clock):
     """After the rest one of ten jobs goes ahead; its success lets the nine follow, and none of them is a trial."""
     for _ in range(3):
-        breaker.record_failure()
+        breaker.failed()
     waiting = [asyncio.create_task(breaker.admit()) for _ in range(10)]
     await asyncio.sleep(0.03)
     assert not any(task.done() for task in waiting)
@@ -53,7 +52,7 @@ async def test_one_trial_passes_and_the_others_wait_for_its_outcome(breaker, clo
     await asyncio.sleep(0.03)
     assert [task.result() for task in waiting if task.done()] == [True]
     assert breaker.state == "half-open"
-    breaker.record_success()
+    breaker.succeeded()
     assert sorted(await asyncio.gather(*waiting)) == [False] * 9 + [True]
     assert breaker.state == "closed"
 
@@ -61,10 +60,10 @@ async def test_one_trial_passes_and_the_others_wait_for_its_outcome(breaker, clo
 async def test_a_failed_trial_opens_it_for_another_rest(breaker, clock):
     """One failure is enough when half-open, and the rest begins anew."""
     for _ in range(3):
-        breaker.record_failure()
+        breaker.failed()
     clock.now += 1
     assert await breaker.admit()
-    breaker.record_failure()
+    breaker.failed()
     assert breaker.state == "open"
     assert breaker.seconds_left == pytest.approx(0.01)
 
@@ -72,19 +71,19 @@ async def test_a_failed_trial_opens_it_for_another_rest(breaker, clock):
 async def test_a_trial_that_goes_away_leaves_its_place_to_the_next(breaker, clock):
     """A cancelled trial says nothing of the generator: the next job tries."""
     for _ in range(3):
-        breaker.record_failure()
+        breaker.failed()
     clock.now += 1
     assert await breaker.admit()
     second = asyncio.create_task(breaker.admit())
     await asyncio.sleep(0)
     assert not second.done()
-    breaker.abandon_trial()
+    breaker.abandoned()
     assert await second
 
 
 def test_a_host_can_close_it(breaker):
     """Reset closes at once."""
     for _ in range(3):
-        breaker.record_failure()
+        breaker.failed()
     breaker.reset()
     assert breaker.state == "closed"

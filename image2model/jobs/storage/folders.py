@@ -86,9 +86,9 @@ class Folders:
         """Whether this is an existing file below the data folder or Gradio's cache, symbolic links followed."""
         return path.is_file() and any(path.resolve().is_relative_to(place) for place in (self.data, self.gradio_cache))
 
-    def require_free_space(self, gigabytes: Decimal) -> None:
-        """Raise Unavailable unless so many GB are free on the disk."""
-        if shutil.disk_usage(self.data).free < gigabytes * 1_000_000_000:
+    def require_free_space(self, gigabytes: Decimal, size: int = 0) -> None:
+        """Raise Unavailable unless so many GB are free on the disk once `size` bytes are written."""
+        if shutil.disk_usage(self.data).free - size < gigabytes * 1_000_000_000:
             raise Unavailable(
                 ErrorCode.DISK_FULL, "The server's disk is nearly full, so nothing new can be made.", "Try again later."
             )
@@ -146,12 +146,16 @@ class Folders:
             file.writelines(chunks)
         return published
 
-    def stale_cache(self, older_than: float) -> list[Path]:
-        """Files of Gradio's cache that are unchanged for more than `older_than` seconds.
+    def stale_cache(self, older_than: float, uploads_older_than: float, known: Set[str]) -> list[Path]:
+        """Files of Gradio's cache that are unchanged for longer than this: of the `known` batches, and uploads.
 
-        A batch has copies of what it needs since it was submitted; nobody else deletes aborted uploads.
+        Both are in seconds. A batch has copies of what it needs since it was submitted; nobody else deletes uploads
+        that are never submitted.
         """
-        return self.stale_files((Path(entry.path) for entry in walk_tree(self.gradio_cache)), older_than)
+        cache, files = self.gradio_cache, [Path(entry.path) for entry in walk_tree(self.gradio_cache)]
+        of_batches = [file for file in files if file.relative_to(cache).parts[0] in known]
+        uploads = [file for file in files if file.relative_to(cache).parts[0] not in known]
+        return self.stale_files(of_batches, older_than) + self.stale_files(uploads, uploads_older_than)
 
     def stale_files(self, paths: Iterable[Path], older_than: float) -> list[Path]:
         """Those of the paths that are files, unchanged for more than `older_than` seconds and not leased."""
