@@ -8,6 +8,7 @@ from ..jobs.views import BatchView, Cost, JobView
 from .admin import Host
 from .exports import ExportService, archive_name
 from .intake import BY_NAME, Picture, together
+from .key_attempts import KeyAttempts
 from .requests import ANYBODY, Caller, SubmitRequest
 from .results import Served
 from .studio import Studio
@@ -30,6 +31,7 @@ __all__ = [
     "Host",
     "Job",
     "JobView",
+    "KeyAttempts",
     "Option",
     "Picture",
     "Served",

@@ -41,6 +41,7 @@ from ..settings import Settings
 from .admin import Host
 from .exports import ExportService, archive_name
 from .intake import Kept, Picture, keep_pictures
+from .key_attempts import KeyAttempts
 from .picture_checks import Inputs
 from .previews import CONTACT_SHEET_FILE, TURNTABLE_FILE, PreviewService
 from .requests import ANYBODY, Caller, SubmitRequest
@@ -97,10 +98,14 @@ class Studio:
         """What is done with finished meshes."""
         self._money = ledger.Limits(settings.daily_budget, settings.batch_cost_limit, settings.images_per_hour)
         self._view = Viewing(settings, self.generators)
-        self.host = Host(settings, self.generators, self.folders, self._desk, self._runner, self._view)
+        self.key_attempts = KeyAttempts()
+        """Wrong keys, in the Admin tab and over REST."""
+        self.host = Host(
+            settings, self.generators, self.folders, self._desk, self._runner, self._view, self.key_attempts
+        )
         """What only the host may do: whoever calls it checks that it is the host."""
         image_checker = ImageChecker(self.limits, self.workers)
-        self.uploads = Uploads(self.folders, image_checker)
+        self.uploads = Uploads(settings, self.folders, image_checker)
         self.inputs = Inputs(self.folders, self.workers, image_checker)
         """What is known of pictures before they are worked."""
         self.previews = PreviewService(self.folders, self.workers)

@@ -86,7 +86,7 @@ class Server:
         self.url = _local_url(listener)
         self.demo = build(self.studio)
         self._middleware = [
-            *middleware_stack(self.settings),
+            *middleware_stack(self.settings, self.studio),
             Middleware(FileLeaseMiddleware, studio=self.studio),
             Middleware(StreamEndMiddleware, demo=self.demo),
         ]
