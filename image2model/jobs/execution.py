@@ -287,9 +287,7 @@ class Work:
 
 
 def _settle(end: Finished, folder: Path) -> None:
-    """Give the results their final names, the mesh last."""
-    if end.preview:
-        atomic_move(end.preview, folder / f"preview{end.preview.suffix}")
+    """Give the mesh its final name."""
     atomic_move(end.glb, folder / MESH)
 
 
