@@ -170,12 +170,12 @@ class JobExecution:
         self._is_trial = await self._breaker.admit()
 
     async def _finish(self, result: Finished) -> None:
-        """Move the results to their places, examine the mesh, then store the job as done.
+        """Move the mesh to its place, examine it, then store the job as done.
 
         A mesh that cannot be examined is delivered all the same: it may have been paid for.
         """
         folder = self._folders.job(self.job)
-        await asyncio.to_thread(_move_results, result, folder)
+        await asyncio.to_thread(_move_mesh, result, folder)
         await self._store.transition(self.job, "finishing", progress=STAGES["finishing"][0], message="")
         facts = await self._mesh_facts()
         facts |= await self._apply_face_limit(facts)
@@ -290,10 +290,8 @@ class JobExecution:
         return True
 
 
-def _move_results(result: Finished, folder: Path) -> None:
-    """Give the results their final names, the mesh last: it stands for all of them."""
-    if result.preview:
-        atomic_move(result.preview, folder / f"preview{result.preview.suffix}")
+def _move_mesh(result: Finished, folder: Path) -> None:
+    """Give the mesh its final name."""
     atomic_move(result.glb, folder / MESH_FILE)
 
 

@@ -184,6 +184,12 @@ async def test_a_studio_that_is_not_started_is_not_ready(tmp_path):
     assert (await part(studio, "generator")).status == "unhealthy"
 
 
+async def test_a_studio_that_takes_no_batch_is_not_ready(start):
+    """Below the floor of the disk nothing new is taken, and whoever sends visitors here is told so."""
+    studio = await start(min_free_gb=10**6)
+    assert await Health(studio).not_ready() == ["disk_space"]
+
+
 async def test_a_disk_is_as_full_as_df_tells_it(studio, monkeypatch):
     """What the system keeps for itself cannot be used, so it does not count as free: everywhere the same."""
     reserved = os.statvfs_result((4096, 4096, 1000, 150, 50, 0, 0, 0, 0, 255))
@@ -236,7 +242,7 @@ async def test_a_breaker_that_opens_is_told(studio, generator):
     """The gauge and the health of fal follow the breaker of the host's key."""
     breaker = studio._scheduler.breaker("scripted")
     for _ in range(3):
-        breaker.failed()
+        breaker.record_failure()
     assert REGISTRY.get_sample_value("image2model_breaker_open", {"generator": "scripted"}) == 1
     told = await part(studio, "fal_api")
     assert (told.status, told.details["resting"]) == ("degraded", ["scripted"])

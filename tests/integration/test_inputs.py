@@ -72,7 +72,7 @@ async def test_an_animation_is_taken_with_a_word(studio: Studio, tmp_path: Path)
     batch = await studio.submit(SubmitRequest([Picture(path, "cup.png")]))
     (warning,) = await studio.picture_checks.warnings(batch)
     assert (warning["name"], warning["code"]) == ("cup.png", "first_frame")
-    assert studio.picture_checks.notes(batch) == [f"cup.png: {warning['message']}"]
+    assert await studio.picture_checks.notes(batch) == [f"cup.png: {warning['message']}"]
 
 
 async def test_a_picture_is_decoded_once_between_drop_and_submit(studio: Studio, tmp_path: Path, monkeypatch):

@@ -242,6 +242,19 @@ async def test_a_submit_without_an_answer_is_looked_up_and_collected(start, gene
     assert [task.remote for task in generator.runs] == [None, REMOTE]
 
 
+async def test_a_submit_that_a_killed_process_left_is_looked_up_at_the_next_start(start, generator, uploads):
+    """A process that ends between the intent and the answer leaves a mark that finds the job: it is not bought anew."""
+    studio = await start()
+    generator.script = lambda task: [Uploading(), Submitting({"image_url": "u"}), 60.0]
+    batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
+    await view_when(studio, batch.id, lambda view: view.jobs[0].state == "submitting")
+    generator.script, generator.found = (lambda task: []), REMOTE
+    studio = await start()
+    assert (await finished(studio, batch.id)).state == "done"
+    assert [task.remote for task in generator.runs] == [None, REMOTE]
+    assert (await studio.admin.overview())["spent_today"] == Decimal("0.3")
+
+
 async def test_running_it_again_anyway_looks_once_more_before_it_pays(start, generator, uploads):
     """By the time the person decides fal may list the job: then it is collected and not bought again."""
     studio = await start()

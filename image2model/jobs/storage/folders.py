@@ -8,7 +8,6 @@ batches/<batch id>/<job number>-<stem>/
     input-back.jpg, input-back.webp, cutout-back.png    the same of another side of the object
     model.glb        the generator's own bytes, under this name only when whole
     thumbnail.webp   the rendered mesh
-    preview.*        the generator's own picture of the mesh, where it makes one
     turntable.webp   the mesh turning, once somebody has asked for it
     plain.glb, wireframe.glb    how the viewer shows its shape, likewise
     work-<try>/      what is not finished

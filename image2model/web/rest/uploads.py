@@ -163,10 +163,11 @@ async def _submit(request: Request, studio: Studio, form: UploadForm) -> Uploade
         )
         for job, picture in zip(batch.jobs, pictures, strict=True)
     ]  # fmt: skip
+    working = f"{len(files)} {'picture is' if len(files) == 1 else 'pictures are'} being worked on."
     return Uploaded(
         batch_id=batch.id, job_id=batch.legacy_job_id, task_id=batch.task_id, uploaded_files=files,
         face_limit=batch.face_limit, total_files=len(files), status="queued",
-        message=f"{len(files)} {'picture is' if len(files) == 1 else 'pictures are'} being worked on.",
+        message=" ".join([working, *await studio.picture_checks.notes(batch)]),
     )  # fmt: skip
 
 
