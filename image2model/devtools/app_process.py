@@ -30,7 +30,7 @@ class AppProcess:
     command: Sequence[str] = (sys.executable, str(APP))
 
     def __init__(self, folder: Path, **environment: str) -> None:
-        self.data, self.gradio_cache = folder / "data", folder / "uploads"
+        self.data, self.cache = folder / "data", folder / "uploads"
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -38,7 +38,7 @@ class AppProcess:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
         self.environment = kept | {
             "DATA_DIR": str(self.data),
-            "GRADIO_TEMP_DIR": str(self.gradio_cache),
+            "GRADIO_TEMP_DIR": str(self.cache),
             "PORT": str(port),
             "ADMIN_API_KEY": ADMIN_KEY,
             **environment,
