@@ -4,11 +4,13 @@ from ..jobs.storage.archive import Stream
 from .admin import Host
 from .exports import Meshes, archive_name
 from .intake import BY_NAME, Picture, together
+from .picture_checks import NOT_JUDGED
 from .results import Served
 from .studio import Studio, all_generators
 
 __all__ = [
     "BY_NAME",
+    "NOT_JUDGED",
     "Host",
     "Meshes",
     "Picture",

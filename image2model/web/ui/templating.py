@@ -10,24 +10,51 @@ from decimal import Decimal
 from typing import Any
 
 from jinja2 import Environment, PackageLoader
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 
-def _icon(path: str, size: int = 20) -> Markup:
+def icon(name: str, kind: str = "") -> Markup:
+    """One of our own drawings; `kind` "s" is the small size."""
     return Markup(  # noqa: S704  our own drawings
-        f'<svg viewBox="0 0 24 24" width="{size}" height="{size}" fill="none" stroke="currentColor" stroke-width="1.8" '
-        f'stroke-linecap="round" stroke-linejoin="round" aria-hidden="true"><path d="{path}"/></svg>'
+        f'<svg class="i {kind}" viewBox="0 0 24 24" aria-hidden="true"><path d="{ICONS[name]}"/></svg>'
     )
 
 
-MOST_TOLD = 6
-"""Of what a hostile mesh may have thousands of."""
 ICONS = {
-    "save": _icon("M12 4v11m0 0 4.5-4.5M12 15l-4.5-4.5M5 20h14", 18),
-    "close": _icon("M6 6l12 12M18 6 6 18", 16),
-    "bin": _icon("M5 7h14M10 7V4h4v3m3 0-1 13H8L7 7m3 4v5m4-5v5", 18),
-    "cube": _icon("M12 3l8 4.5v9L12 21l-8-4.5v-9L12 3zm0 9 8-4.5M12 12v9m0-9L4 7.5", 56),
-}
+    "arrow": "M4 12h15m0 0-5.5-5.5M19 12l-5.5 5.5",
+    "bad": "M12 3a9 9 0 1 0 0 18a9 9 0 1 0 0-18M12 7.5V13M12 16.2v.2",
+    "bin": "M5 7h14M10 7V4.5h4V7M7 7l.8 12.5h8.4L17 7M10.5 11v5M13.5 11v5",
+    "blender": "M3 15 13 7H8M13 7l3 2.5M15 10a5 5 0 1 0 .1 0M15 13.5a1.5 1.5 0 1 0 .1 0",
+    "close": "M6 6l12 12M18 6 6 18",
+    "code": "m8 7-5 5 5 5M16 7l5 5-5 5",
+    "cube": "M12 3 4 7.5v9L12 21l8-4.5v-9L12 3ZM4 7.5l8 4.5 8-4.5M12 12v9",
+    "dots": "M4.5 12a.7.7 0 1 0 1.4 0a.7.7 0 1 0-1.4 0M11.3 12a.7.7 0 1 0 1.4 0a.7.7 0 1 0-1.4 0M18.1 12a.7.7 0 1 0 1.4 0a.7.7 0 1 0-1.4 0",
+    "down": "M6 9.5l6 6 6-6",
+    "full": "M9 4H4v5M15 4h5v5M9 20H4v-5M15 20h5v-5",
+    "grid": "M4 4h6v6H4ZM14 4h6v6h-6ZM4 14h6v6H4ZM14 14h6v6h-6Z",
+    "image": "M4 5h16v14H4ZM4 16l4.5-4.5 4 4 2.5-2.5 5 5M15 9.5h.01",
+    "keyboard": "M3 7h18v11H3ZM7 11h.01M11 11h.01M15 11h.01M8 14.5h8",
+    "link": "M10 14a4 4 0 0 0 5.7 0l3-3a4 4 0 0 0-5.7-5.7l-1 1M14 10a4 4 0 0 0-5.7 0l-3 3A4 4 0 0 0 11 18.7l1-1",
+    "list": "M9 6h11M9 12h11M9 18h11M4.5 6h.01M4.5 12h.01M4.5 18h.01",
+    "lock": "M5.5 11h13v9h-13ZM8.5 11V8a3.5 3.5 0 0 1 7 0v3",
+    "mesh": "M12 3 4 7.5v9L12 21l8-4.5v-9L12 3ZM12 3v18M4 7.5l16 9M20 7.5l-16 9",
+    "moon": "M19.5 14.5A8 8 0 0 1 9.5 4.5a8 8 0 1 0 10 10Z",
+    "offline": "M3 4l18 17M8.5 15.5a5 5 0 0 1 6-.8M5.5 12a9 9 0 0 1 4-2.3M18.5 12a9 9 0 0 0-4.5-2.4M12 19h.01",
+    "pause": "M9 6v12M15 6v12",
+    "phone": "M7.5 3h9v18h-9ZM11 18h2",
+    "play": "M8 5.5v13l10.5-6.5Z",
+    "plus": "M12 5v14M5 12h14",
+    "printer": "M5 20h14M8 20v-3h8v3M12 4v5M9.5 4h5v3L12 9.5 9.5 7V4ZM4 14h16",
+    "right": "M9.5 6l6 6-6 6",
+    "save": "M12 4v12m0 0-4.5-4.5M12 16l4.5-4.5M4.5 20h15",
+    "search": "M11 4.5a6.5 6.5 0 1 0 0 13a6.5 6.5 0 1 0 0-13M16 16l4 4",
+    "sliders": "M4 7h10M18 7h2M4 17h4M12 17h8M14 5v4M10 15v4",
+    "sun": "M12 9a3 3 0 1 0 0 6a3 3 0 1 0 0-6M12 3v3M12 18v3M3 12h3M18 12h3M5.6 5.6l2.1 2.1M16.3 16.3l2.1 2.1M18.4 5.6l-2.1 2.1M7.7 16.3l-2.1 2.1",
+    "tick": "m5 12.5 4.5 4.5L19 7.5",
+    "upload": "M12 16V4m0 0L7.5 8.5M12 4l4.5 4.5M4 15v3a2 2 0 0 0 2 2h12a2 2 0 0 0 2-2v-3",
+    "warn": "M12 4 2.8 19.5h18.4L12 4ZM12 10v4M12 16.8v.2",
+}  # fmt: skip
+"""The outlines of our icons, on a square of 24."""
 
 
 def seconds(value: float) -> str:
@@ -39,6 +66,13 @@ def seconds(value: float) -> str:
     if value < 5400:
         return f"{int(value // 60)} min {int(value % 60)} s"
     return f"{int(value // 3600)} h {int(value % 3600 // 60)} min"
+
+
+def stopwatch(value: float) -> str:
+    """Seconds as they run: `0:41`, `12:05`, `1:02:05`."""
+    minutes, rest = divmod(int(value), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def filesize(value: float | None) -> str:
@@ -77,6 +111,19 @@ def day(value: float) -> str:
     return f"{moment.day} {moment:%B, %H:%M} UTC"
 
 
+def date(value: float) -> str:
+    """The day of a moment (seconds since 1970): `29 Nov 2026`."""
+    moment = datetime.fromtimestamp(value, UTC)
+    return f"{moment.day} {moment:%b %Y}"
+
+
+def seconds_left(value: float) -> str:
+    """Seconds to come, as exactly as they can be known: `5 s`, `40 s`, `3 min`."""
+    if value < 90:
+        return f"{max(5, 5 * round(value / 5))} s"
+    return f"{round(value / 60)} min"
+
+
 def kept(view: Mapping[str, Any]) -> str:
     """How long a batch is kept, by its view; empty while it is worked and where no rule of the host ends it."""
     if view["pinned"]:
@@ -107,119 +154,16 @@ def money(cost: Mapping[str, float]) -> str:
 _templates = Environment(
     loader=PackageLoader("image2model.web.ui"), autoescape=True, trim_blocks=True, lstrip_blocks=True
 )
-_templates.globals["icons"] = ICONS
+_templates.globals["icon"] = icon
 _templates.filters.update(
     seconds=seconds, filesize=filesize, dollars=dollars, ago=ago, day=day, clock=clock, thousands=thousands,
-    money=money, kept=kept,
+    money=money, kept=kept, stopwatch=stopwatch,
 )  # fmt: skip
 
 
-def _render(template: str, **values: Any) -> str:
+def render(template: str, **values: Any) -> str:
+    """Return the template of this name in `templates/`, filled."""
     return _templates.get_template(template).render(**values)
-
-
-def board(view: Mapping[str, Any]) -> str:
-    """The board of a batch (`batches.views.batch_view`)."""
-    return _render("board.html", view=view)
-
-
-def empty(title: str, text: str) -> str:
-    """The board's place when there is no batch to show."""
-    return _render("empty.html", title=title, text=text)
-
-
-def facts(view: Mapping[str, Any], job: Mapping[str, Any]) -> str:
-    """What is known of one result."""
-    return _render("facts.html", view=view, job=job, rows=_fact_rows(view, job))
-
-
-def cutouts(seen: Sequence[Mapping[str, Any]], left: int) -> str:
-    """The subjects found so far, with warnings, and how many pictures are still to be looked at."""
-    return _render("cutouts.html", seen=seen, left=left)
-
-
-def sides(**shown: Any) -> str:
-    """The objects of several sides among the pictures, and the pictures that stand alone."""
-    return _render("sides.html", **shown)
-
-
-def viewer_bar() -> str:
-    """The looks, backgrounds and companions that the viewer offers."""
-    return _render("viewer_bar.html")
-
-
-def beside(job: Mapping[str, Any]) -> str:
-    """What one result can be compared with: its picture, and the mesh from all sides."""
-    return _render("beside.html", job=job)
-
-
-def take_home(view: Mapping[str, Any], job: Mapping[str, Any], formats: Sequence[Mapping[str, Any]]) -> str:
-    """The form for one result, and its batch, in other formats and sizes."""
-    return _render("take_home.html", view=view, job=job, formats=formats)
-
-
-def _fact_rows(view: Mapping[str, Any], job: Mapping[str, Any]) -> list[tuple[str, str]]:
-    known = job["facts"] or {}
-    rows = [(label, f"{known[key]:,}") for key, label in (("faces", "Faces"), ("vertices", "Vertices")) if key in known]
-    if limit := known.get("face_limit"):
-        rows.append(("Face limit", f"{limit['obtained']:,} faces for {limit['asked']:,} asked"))
-    if "size_bytes" in known:
-        rows.append(("File size", filesize(known["size_bytes"])))
-    if known.get("dimensions"):
-        rows.append(("Width, height, depth", " × ".join(map(measure, known["dimensions"]))))
-    if known.get("watertight") is not None:
-        rows.append(("Closed", "yes" if known["watertight"] else _why_open(known)))
-    if known.get("volume") is not None:
-        rows.append(("Volume", measure(known["volume"])))
-    if known.get("genus"):
-        rows.append(("Handles", f"{known['genus']:,}"))
-    if (known.get("parts") or 0) > 1:
-        rows.append(("Pieces", f"{known['parts']:,}"))
-    if known.get("materials"):
-        rows.append(("Materials", f"{known['materials']:,}"))
-    if known.get("textures"):
-        rows.append(("Textures", _textures(known["textures"])))
-    if known.get("extensions"):
-        rows.append(("Extensions", ", ".join(known["extensions"][:MOST_TOLD])))
-    rows.append(("Generator", view["generator_name"]))
-    if job["sides"]:
-        rows.append(("Made from", ", ".join(one["side"] for one in job["sides"])))
-    if job["elapsed"] is not None:
-        rows.append(("Made in", seconds(job["elapsed"])))
-    rows.append(("Cost", dollars(job["cost"]) if job["cost"] else "free"))
-    return rows
-
-
-def _why_open(known: Mapping[str, Any]) -> str:
-    if known.get("holes"):
-        return "no, it has openings"
-    return "no, edges join more than two faces" if known.get("nonmanifold_edges") else "no"
-
-
-def _textures(sizes: Sequence[Sequence[int]]) -> str:
-    """Each size once, with how many have it."""
-    told = [f"{width:,} × {height:,}" if width else "unreadable" for width, height in sizes]
-    counts = {one: told.count(one) for one in dict.fromkeys(told[:1000])}
-    return ", ".join(f"{count} of {one}" if count > 1 else one for one, count in [*counts.items()][:MOST_TOLD])
-
-
-def refused(items: Sequence[Mapping[str, Any]]) -> str:
-    """The files that were not taken, each with its reason and whatever can be seen of it."""
-    return _render("refused.html", refused=items)
-
-
-def library(views: Sequence[Mapping[str, Any]]) -> str:
-    """The batches of one browser."""
-    return _render("library.html", batches=views)
-
-
-def cost(count: int, price: Decimal, notice: str = "", objects: int = 0, object_price: Decimal = Decimal(0)) -> str:
-    """What a batch of so many images, and objects of several views, will cost, and what should be known before."""
-    lines = [(count, "image" if count == 1 else "images", price)]
-    lines += [(objects, f"object{'' if objects == 1 else 's'} from several views", object_price)]
-    lines = [line for line in lines if line[0]]
-    total = sum((number * each for number, _, each in lines), Decimal(0))
-    return _render("cost.html", lines=lines, total=total, price=price, notice=notice)
 
 
 def data_uri(webp: bytes | None) -> str:
@@ -229,4 +173,4 @@ def data_uri(webp: bytes | None) -> str:
 
 def admin(part: str, **values: Any) -> str:
     """A part of the Admin tab, from its template in `templates/admin`."""
-    return _render(f"admin/{part}.html", **values)
+    return render(f"admin/{part}.html", **values)
