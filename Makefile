@@ -12,10 +12,10 @@ test: ## set up and run all tests, or those of MARK=unit, integration, e2e, smok
 smoke: ## look at the running app at URL=http://127.0.0.1:7860 for half a minute, for free
 	@scripts/smoke "$(URL)"
 
-check: ## format, lint, types, import lines, generated docs
+check: ## format, lint, types, import lines, generated docs, links
 	@scripts/check
 
-docs: ## write the generated parts of README.md, and .env.example
+docs: ## write the generated parts of README.md and docs/, and .env.example
 	@scripts/docs
 
 lock: ## write requirements.lock

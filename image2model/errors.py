@@ -16,7 +16,109 @@ Image2ModelError
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import ClassVar
+
+
+class Code(StrEnum):
+    """What a program reads of an error. A generator's own codes are an enum beside its failures; all others are below.
+
+    Codes are stored, and told to programs: their values never change.
+    """
+
+
+class ErrorCode(Code):
+    """The codes that do not belong to a single generator."""
+
+    # settings and rights
+    SETTING_WRONG = "setting_wrong"
+    NOT_AUTHENTICATED = "not_authenticated"
+    INVALID_KEY = "invalid_key"
+    OTHER_KEY = "other_key"
+    OTHER_SITE = "other_site"
+    HOST_UNKNOWN = "host_unknown"
+    TOO_MANY_TRIES = "too_many_tries"
+    # pictures
+    EMPTY_FILE = "empty_file"
+    NOT_AN_IMAGE = "not_an_image"
+    UNSUPPORTED_FORMAT = "unsupported_format"
+    UNREADABLE = "unreadable"
+    DAMAGED = "damaged"
+    ANIMATED = "animated"
+    FULLY_TRANSPARENT = "fully_transparent"
+    EXTREME_SHAPE = "extreme_shape"
+    TOO_SMALL = "too_small"
+    TOO_MANY_PIXELS = "too_many_pixels"
+    FILE_TOO_LARGE = "file_too_large"
+    URL_REFUSED = "url_refused"
+    URL_UNREACHABLE = "url_unreachable"
+    REQUEST_TOO_LARGE = "request_too_large"
+    UPLOAD_CUT_SHORT = "upload_cut_short"
+    NO_IMAGES = "no_images"
+    NO_USABLE_IMAGE = "no_usable_image"
+    PICTURES_REFUSED = "pictures_refused"
+    TOO_MANY_IMAGES = "too_many_images"
+    TOO_MANY_UPLOADS = "too_many_uploads"
+    # options and sides
+    NUMBER_UNREADABLE = "number_unreadable"
+    OPTION_OUT_OF_RANGE = "option_out_of_range"
+    OPTION_UNKNOWN = "option_unknown"
+    OPTIONS_UNREADABLE = "options_unreadable"
+    FORMAT_UNKNOWN = "format_unknown"
+    MEASURE_UNKNOWN = "measure_unknown"
+    PACKING_UNKNOWN = "packing_unknown"
+    PIVOT_UNKNOWN = "pivot_unknown"
+    REPAIR_UNKNOWN = "repair_unknown"
+    UNIT_UNKNOWN = "unit_unknown"
+    UP_UNKNOWN = "up_unknown"
+    SIDE_MISSING = "side_missing"
+    SIDE_UNKNOWN = "side_unknown"
+    SIDES_NOT_TAKEN = "sides_not_taken"
+    SIDES_UNREADABLE = "sides_unreadable"
+    BAD_HOURS = "bad_hours"
+    # what is not there, or not in a state for it
+    BATCH_NOT_FOUND = "batch_not_found"
+    JOB_NOT_FOUND = "job_not_found"
+    FILE_NOT_FOUND = "file_not_found"
+    RANGE_BEYOND_END = "range_beyond_end"
+    ENDPOINT_UNKNOWN = "endpoint_unknown"
+    GENERATOR_UNKNOWN = "generator_unknown"
+    LOG_TYPE_UNKNOWN = "log_type_unknown"
+    BATCH_IN_USE = "batch_in_use"
+    BATCH_WORKING = "batch_working"
+    NOT_DONE = "not_done"
+    NOTHING_DONE = "nothing_done"
+    # limits
+    BATCH_TOO_EXPENSIVE = "batch_too_expensive"
+    BUDGET_REACHED = "budget_reached"
+    TOO_MANY_IMAGES_AN_HOUR = "too_many_images_an_hour"
+    # jobs, whoever works them: why they failed, or wait
+    ASKING = "asking"
+    DATABASE_UNAVAILABLE = "database_unavailable"
+    DISK_FULL = "disk_full"
+    GENERATOR_GONE = "generator_gone"
+    GENERATOR_RESTING = "generator_resting"
+    GENERATOR_UNAVAILABLE = "generator_unavailable"
+    IMAGE_TOO_SMALL = "image_too_small"
+    INTERNAL_ERROR = "internal_error"
+    KEY_NEEDED = "key_needed"
+    NO_RESULT = "no_result"
+    UNCONFIRMED = "unconfirmed"
+    # meshes and exports
+    NOT_A_GLB = "not_a_glb"
+    GLB_BROKEN = "glb_broken"
+    GLB_NO_GEOMETRY = "glb_no_geometry"
+    GLB_OUTSIDE_FILES = "glb_outside_files"
+    GLB_TOO_LARGE = "glb_too_large"
+    GLB_TRUNCATED = "glb_truncated"
+    CANNOT_DRAW = "cannot_draw"
+    EXPORT_FAILED = "export_failed"
+    EXPORT_TOO_LARGE = "export_too_large"
+    EXPORT_TOO_LONG = "export_too_long"
+    MESH_IS_FLAT = "mesh_is_flat"
+    NO_HEIGHT = "no_height"
+    NO_NEW_SKIN = "no_new_skin"
+    USDZ_NOT_INSTALLED = "usdz_not_installed"
 
 
 class Image2ModelError(Exception):
@@ -24,7 +126,7 @@ class Image2ModelError(Exception):
 
     http_status: ClassVar[int] = 500
 
-    def __init__(self, code: str, message: str, hint: str = "", *, retryable: bool = False) -> None:
+    def __init__(self, code: Code, message: str, hint: str = "", *, retryable: bool = False) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
@@ -38,7 +140,7 @@ class Image2ModelError(Exception):
         return (_rebuild, (type(self), self.code, self.message, self.hint, self.retryable))
 
 
-def _rebuild(kind: type[Image2ModelError], code: str, message: str, hint: str, retryable: bool) -> Image2ModelError:
+def _rebuild(kind: type[Image2ModelError], code: Code, message: str, hint: str, retryable: bool) -> Image2ModelError:
     return kind(code, message, hint, retryable=retryable)
 
 
@@ -57,7 +159,7 @@ class PicturesRefused(ImageRefused):
 
     def __init__(self, files: list[dict[str, str]]) -> None:
         told = " ".join(f"{one['filename']}: {one['message']}" for one in files)
-        super().__init__("pictures_refused", told, "Leave out what cannot be used and send the rest again.")
+        super().__init__(ErrorCode.PICTURES_REFUSED, told, "Leave out what cannot be used and send the rest again.")
         self.details = {"files": files}
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -99,7 +201,7 @@ class LimitReached(Image2ModelError):
 
     http_status = 429
 
-    def __init__(self, code: str, message: str, hint: str = "", *, retry_after: float | None = None) -> None:
+    def __init__(self, code: Code, message: str, hint: str = "", *, retry_after: float | None = None) -> None:
         super().__init__(code, message, hint)
         self.retry_after = retry_after
 
@@ -119,7 +221,7 @@ class GenerationFailed(Image2ModelError):
     http_status = 502
 
     def __init__(
-        self, code: str, message: str, hint: str = "", *, retryable: bool = False, retry_after: float | None = None
+        self, code: Code, message: str, hint: str = "", *, retryable: bool = False, retry_after: float | None = None
     ) -> None:
         super().__init__(code, message, hint, retryable=retryable)
         self.retry_after = retry_after

@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from .errors import SettingsError
+from .errors import ErrorCode, SettingsError
 
 ON_A_SPACE = bool(os.environ.get("SPACE_ID"))
 
@@ -215,7 +215,7 @@ def load() -> Settings:
         name = next(name for name in Settings.model_fields if str(wrong["loc"][0]).lower() == name)
         said = "that value" if _is_secret(Settings.model_fields[name]) else repr(wrong["input"])
         raise SettingsError(
-            "setting_wrong", f"{' or '.join(variables(name))} cannot be {said}.", f"It takes {takes(name)}."
+            ErrorCode.SETTING_WRONG, f"{' or '.join(variables(name))} cannot be {said}.", f"It takes {takes(name)}."
         ) from None
 
 

@@ -1,11 +1,12 @@
-"""Write what is generated: the tables and programs in README.md, and .env.example.
+"""Write what is generated: the tables and programs in README.md and docs/, and .env.example.
 
-`--check` writes nothing and fails when either is out of date.
+`--check` writes nothing and fails when one of these files is out of date.
 """
 
 from __future__ import annotations
 
 import sys
+import textwrap
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from image2model.generators.fal.catalogue import FAL_MODELS  # noqa: E402  the p
 from image2model.settings import Settings, accepts, variables  # noqa: E402
 
 SNIPPETS = ROOT / "image2model" / "web" / "ui" / "snippets"
-LANGUAGES = {"py": "python", "mjs": "js", "sh": "bash"}
+LANGUAGES = {".py": "python", ".mjs": "js", ".sh": "bash"}
 
 
 def default(name: str) -> str:
@@ -66,37 +67,59 @@ def generators_table() -> str:
     return "\n".join(["| Id | Name | Good at | Price, as preset | Views | Face limit |", f"|{' --- |' * 6}", *rows])
 
 
+def offer() -> str:
+    """fal's models and the range of their prices, in a sentence."""
+    specs = [model.spec for model in FAL_MODELS]
+    prices = [spec.price(spec.check(None, None)) for spec in specs]
+    names = textwrap.fill(f"{', '.join(spec.name for spec in specs)}.", 120)
+    return f"{len(specs)} models from ${min(prices):.2f} to ${max(prices):.2f} a picture, as preset:\n{names}"
+
+
+def program(name: str) -> str:
+    """One program of the API tab as a code block."""
+    path = SNIPPETS / name
+    return f"```{LANGUAGES[path.suffix]}\n{path.read_text()}```"
+
+
 def programs() -> str:
-    """The programs of the API tab, folded away one by one."""
-    return "\n\n".join(
-        f"<details><summary><code>{path.name}</code></summary>\n\n```{language}\n{path.read_text()}```\n\n</details>"
-        for style in ("one-picture", "batch")
-        for ending, language in LANGUAGES.items()
-        for path in [SNIPPETS / f"{style}.{ending}"]
-    )
+    """All programs of the API tab, each below its name."""
+    names = [f"{style}{ending}" for style in ("one-picture", "batch") for ending in LANGUAGES]
+    return "\n\n".join(f"### {name}\n\n{program(name)}" for name in names)
 
 
-SECTIONS = {"settings": settings_table, "generators": generators_table, "programs": programs}
+SECTIONS = {
+    "settings": settings_table,
+    "generators": generators_table,
+    "offer": offer,
+    "programs": programs,
+    "one-picture.py": lambda: program("one-picture.py"),
+    "one-picture.mjs": lambda: program("one-picture.mjs"),
+}
 
 
-def with_sections(readme: str) -> str:
-    """Return `readme` with the present text between the markers of each section that it has."""
+def with_sections(page: str) -> str:
+    """Return `page` with the present text between the markers of each section that it has."""
     for name, text in SECTIONS.items():
         start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-        if start in readme:
-            before, rest = readme.split(start)
-            readme = f"{before}{start}\n{text()}\n{end}{rest.split(end)[1]}"
-    return readme
+        if start in page:
+            before, rest = page.split(start)
+            page = f"{before}{start}\n{text()}\n{end}{rest.split(end)[1]}"
+    return page
+
+
+def generated(root: Path) -> dict[Path, str]:
+    """Each file that is generated, or has generated parts, with its present text."""
+    pages = [root / "README.md", *sorted((root / "docs").glob("*.md"))]
+    return {page: with_sections(page.read_text()) for page in pages} | {root / ".env.example": env_example()}
 
 
 def main(arguments: list[str], root: Path = ROOT) -> int:
-    """Write both files, or with `--check` name the one that is out of date; return the exit status."""
-    readme, example = root / "README.md", root / ".env.example"
-    wanted = {readme: with_sections(readme.read_text()), example: env_example()}
+    """Write these files, or with `--check` name those that are out of date; return the exit status."""
+    wanted = generated(root)
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
     for path in stale:
         if "--check" in arguments:
-            print(f"{path.name} is out of date: run scripts/docs", file=sys.stderr)
+            print(f"{path.relative_to(root)} is out of date: run scripts/docs", file=sys.stderr)
         else:
             path.write_text(wanted[path])
     return 1 if stale and "--check" in arguments else 0

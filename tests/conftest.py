@@ -22,6 +22,7 @@ from tests.support import leaks
 from tests.support.attacks import FRIEND, PASSWORD
 from tests.support.browser import CHROMIUM, App, Watch
 from tests.support.fal_server import FalServer
+from tests.support.postgres import PostgresServer
 from tests.support.scripted import ScriptedGenerator, scripted_settings
 
 PHONE = {"width": 390, "height": 844}
@@ -64,6 +65,22 @@ def fal(stand_in: FalServer) -> FalServer:
     """The server as if just started."""
     stand_in.reset()
     return stand_in
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for all tests of this process."""
+    server = PostgresServer().start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A new database of each kind that the store speaks to."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'test.db'}"
+    return str(request.getfixturevalue("postgres").database())
 
 
 @pytest.fixture

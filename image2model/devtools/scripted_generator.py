@@ -13,6 +13,7 @@ import trimesh
 
 from ..errors import GenerationFailed
 from ..generators.base import Event, Finished, Option, Spec, Submitted, Task, Told
+from ..generators.fal.errors import CANCELLED
 
 
 @cache
@@ -73,7 +74,7 @@ class ScriptedGenerator:
         """Wait for the test, or for a cancel to be obeyed."""
         while self.gate and not self.gate.is_set():
             if remote in self.cancelled and self.told == "told":
-                raise GenerationFailed("cancelled_at_fal", "The job was cancelled at fal.")
+                raise CANCELLED.error()
             await asyncio.sleep(0.01)
 
     def with_key(self, key: str) -> Self:

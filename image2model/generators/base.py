@@ -13,7 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, Protocol, get_args
 
-from ..errors import OptionRefused
+from ..errors import ErrorCode, OptionRefused
 
 OptionKind = Literal["bool", "int", "float", "choice"]
 Side = Literal["front", "back", "left", "right"]
@@ -55,7 +55,7 @@ class Option:
             if low <= number <= high and abs(number) != float("inf") and whole:
                 return number if self.kind == "float" else int(number)
         raise OptionRefused(
-            "option_out_of_range", f"{self.label} cannot be {value!r:.80}.", f"It takes {self.takes()}."
+            ErrorCode.OPTION_OUT_OF_RANGE, f"{self.label} cannot be {value!r:.80}.", f"It takes {self.takes()}."
         )
 
     def takes(self) -> str:
@@ -105,6 +105,8 @@ class Spec:
     """The generator's own face option; `name` is the field it is sent as."""
     at_once: int | None = None
     """How many images this process works at once; None where the far side has its own queue."""
+    result_kept_seconds: float = 7 * 24 * 3600
+    """How long the far side keeps a result to be collected."""
     result_is: str = "3D model"
     """What a result is called: a 3D model, or (local engine) an inflated preview."""
     sides: tuple[Side, ...] = ()
@@ -118,18 +120,20 @@ class Spec:
             return
         if not self.sides:
             raise OptionRefused(
-                "sides_not_taken",
+                ErrorCode.SIDES_NOT_TAKEN,
                 f"{self.name} takes one picture of each object, not several sides of it.",
                 "Send the front alone, or choose a generator that takes several sides.",
             )
         if strange := [side for side in sides if side not in self.sides]:
             raise OptionRefused(
-                "side_unknown", f"{self.name} does not take the {strange[0]}.", f"It takes {', '.join(self.sides)}."
+                ErrorCode.SIDE_UNKNOWN,
+                f"{self.name} does not take the {strange[0]}.",
+                f"It takes {', '.join(self.sides)}.",
             )
         needed = self.sides[: len(sides)] if self.sides_by_place else self.sides[:1]
         if missing := [side for side in needed if side not in sides]:
             raise OptionRefused(
-                "side_missing",
+                ErrorCode.SIDE_MISSING,
                 f"{self.name} needs the {missing[0]} too.",
                 f"It takes {', '.join(self.sides)}, in this order and without gaps."
                 if self.sides_by_place
@@ -143,7 +147,7 @@ class Spec:
         if given:
             known = ", ".join(checked) or "none"
             raise OptionRefused(
-                "option_unknown",
+                ErrorCode.OPTION_UNKNOWN,
                 f"{self.name} has no option called {', '.join(sorted(map(repr, given)))}.",
                 f"Its options: {known}.",
             )

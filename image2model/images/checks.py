@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from PIL import Image
 
-from ..errors import ImageRefused
+from ..errors import ErrorCode, ImageRefused
 from ..file_names import clean_name
 from .decoding import ImageLimits, decode_image, decode_partially, downscale
 
@@ -111,7 +111,7 @@ def _check_file(
     except ImageRefused as refusal:
         return refusal
     except OSError:
-        return ImageRefused("unreadable", "This file could not be read.", "Add it once more.")
+        return ImageRefused(ErrorCode.UNREADABLE, "This file could not be read.", "Add it once more.")
 
 
 def _encode_png(image: Image.Image) -> bytes:

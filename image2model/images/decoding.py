@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageFile, ImageOps, JpegImagePlugin, PngImagePlugin
 
-from ..errors import ImageRefused
+from ..errors import ErrorCode, ImageRefused
 from .colour import to_resizable_mode, to_srgb
 from .formats import JPEG_SIGNATURE, MAX_JPEG_SCANS, PNG_SIGNATURE, count_jpeg_scans, unsupported_format
 
@@ -47,7 +47,9 @@ def decode_image(data: bytes, limits: ImageLimits, max_side: int) -> Image.Image
         raise
     except Exception as error:  # hostile bytes make decoders raise nearly anything
         raise ImageRefused(
-            "damaged", "This picture is damaged or cut short.", "Download or export it again, then add it once more."
+            ErrorCode.DAMAGED,
+            "This picture is damaged or cut short.",
+            "Download or export it again, then add it once more.",
         ) from error
 
 
@@ -84,10 +86,10 @@ def apply_orientation(image: Image.Image) -> Image.Image:
 
 def _check_file_size(data: bytes, limits: ImageLimits) -> None:
     if not data:
-        raise ImageRefused("empty_file", "This file is empty.", "Save or download the picture again.")
+        raise ImageRefused(ErrorCode.EMPTY_FILE, "This file is empty.", "Save or download the picture again.")
     if len(data) > limits.max_bytes:
         raise ImageRefused(
-            "file_too_large",
+            ErrorCode.FILE_TOO_LARGE,
             f"This file is too large: it has more than {limits.max_bytes / 1e6:.3g} MB.",
             "Save it smaller, or as JPEG with less quality.",
         )
@@ -97,7 +99,9 @@ def _open(data: bytes) -> ImageFile.ImageFile:
     """Read the header only. Calling the decoder itself keeps other formats' code out of reach."""
     if data.startswith(JPEG_SIGNATURE):
         if count_jpeg_scans(data) > MAX_JPEG_SCANS:
-            raise ImageRefused("damaged", "This JPEG is built in a way no camera does.", "Save it anew as JPEG.")
+            raise ImageRefused(
+                ErrorCode.DAMAGED, "This JPEG is built in a way no camera does.", "Save it anew as JPEG."
+            )
         return JpegImagePlugin.JpegImageFile(io.BytesIO(data))
     if data.startswith(PNG_SIGNATURE):
         return PngImagePlugin.PngImageFile(io.BytesIO(data))
@@ -109,20 +113,22 @@ def _check_header(image: ImageFile.ImageFile, limits: ImageLimits) -> None:
     size = f"{width:,} × {height:,} pixels"
     if width * height > limits.max_pixels:
         raise ImageRefused(
-            "too_many_pixels",
+            ErrorCode.TOO_MANY_PIXELS,
             f"This picture has {size}; the limit is {limits.max_pixels / 1e6:.3g} million in all.",
             "Save it smaller.",
         )
     if min(width, height) < MIN_SIDE:
         raise ImageRefused(
-            "too_small",
+            ErrorCode.TOO_SMALL,
             f"This picture has only {size}.",
             f"Each side needs at least {MIN_SIDE} pixels, better 512 or more.",
         )
     if max(width, height) > MAX_ASPECT_RATIO * min(width, height):
-        raise ImageRefused("extreme_shape", f"This picture is a thin strip ({size}).", "Crop it around its subject.")
+        raise ImageRefused(
+            ErrorCode.EXTREME_SHAPE, f"This picture is a thin strip ({size}).", "Crop it around its subject."
+        )
     if getattr(image, "is_animated", False):
-        raise ImageRefused("animated", "This picture is animated.", "Save a single frame of it and add that.")
+        raise ImageRefused(ErrorCode.ANIMATED, "This picture is animated.", "Save a single frame of it and add that.")
 
 
 def _fit_size(size: tuple[int, int], max_side: int) -> tuple[int, int]:
@@ -136,7 +142,9 @@ def _drop_opaque_alpha(image: Image.Image) -> Image.Image:
         lowest, highest = image.getchannel("A").getextrema()
         if highest == 0:
             raise ImageRefused(
-                "fully_transparent", "This picture is completely transparent.", "Save it with its subject visible."
+                ErrorCode.FULLY_TRANSPARENT,
+                "This picture is completely transparent.",
+                "Save it with its subject visible.",
             )
         if lowest == 255:
             return image.convert("RGB")

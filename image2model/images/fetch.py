@@ -15,7 +15,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 import httpx
 from safehttpx import AsyncSecureTransport, async_validate_url
 
-from ..errors import ImageRefused
+from ..errors import ErrorCode, ImageRefused
 from ..file_names import clean_name
 
 MAX_REDIRECTS = 3
@@ -28,14 +28,14 @@ async def public_transport(url: str) -> httpx.AsyncBaseTransport:
     """A transport to the public address of an https URL's host; raises ImageRefused for any other."""
     parts = urlsplit(url)
     if parts.scheme != "https" or not parts.hostname or "@" in parts.netloc:
-        raise ImageRefused("url_refused", "This address cannot be used.", "Give an https address of a picture.")
+        raise ImageRefused(ErrorCode.URL_REFUSED, "This address cannot be used.", "Give an https address of a picture.")
     try:
         address = await async_validate_url(parts.hostname)
         if not ip_address(address).is_global:  # carriers' and clouds' own networks count as public there
             raise ValueError(address)
     except (ValueError, OSError):
         raise ImageRefused(
-            "url_refused", "This address does not lead to a public host.", "Give an https address of a picture."
+            ErrorCode.URL_REFUSED, "This address does not lead to a public host.", "Give an https address of a picture."
         ) from None
     verified: httpx.AsyncBaseTransport = AsyncSecureTransport(address)
     return verified
@@ -73,7 +73,7 @@ async def _fetch_once(url: str, destination: Path, max_bytes: int, transport: ht
                 size += len(chunk)
                 if size > max_bytes:
                     raise ImageRefused(
-                        "file_too_large",
+                        ErrorCode.FILE_TOO_LARGE,
                         f"The picture is larger than {max_bytes // 1_000_000} MB.",
                         "Use a smaller one.",
                     )
@@ -82,4 +82,4 @@ async def _fetch_once(url: str, destination: Path, max_bytes: int, transport: ht
 
 
 def _unreachable(why: str) -> ImageRefused:
-    return ImageRefused("url_unreachable", f"The address {why}.", "Check it, or upload the picture itself.")
+    return ImageRefused(ErrorCode.URL_UNREACHABLE, f"The address {why}.", "Check it, or upload the picture itself.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import ImageRefused
+from ..errors import ErrorCode, ImageRefused
 
 MAX_JPEG_SCANS = 200
 """A photograph has about ten; thousands would keep a decoder busy for minutes."""
@@ -47,9 +47,11 @@ def unsupported_format(data: bytes) -> ImageRefused:
     if kind is None and b"<svg" in data[:4096].lower():
         kind = "an SVG drawing"
     if kind:
-        return ImageRefused("unsupported_format", f"This is {kind}; only JPEG and PNG are taken.", hint)
+        return ImageRefused(ErrorCode.UNSUPPORTED_FORMAT, f"This is {kind}; only JPEG and PNG are taken.", hint)
     looks = "looks like text" if _is_text(data[:1024]) else "is no picture we know"
-    return ImageRefused("not_an_image", f"This file {looks}, whatever its name says.", "Choose a JPEG or PNG picture.")
+    return ImageRefused(
+        ErrorCode.NOT_AN_IMAGE, f"This file {looks}, whatever its name says.", "Choose a JPEG or PNG picture."
+    )
 
 
 def _is_text(data: bytes) -> bool:

@@ -16,9 +16,11 @@ from typing import Any
 from pebble import ProcessExpired
 
 from ..atomic_files import move_whole
-from ..errors import GenerationFailed, Image2ModelError, NotFound
+from ..errors import ErrorCode, GenerationFailed, Image2ModelError, NotFound
 from ..generators.base import Choice, Event, Finished, Generator, Queued, Running, Side, Submitted, Task
+from ..generators.failures import DISK_FULL, INTERNAL_ERROR, NO_RESULT, UNCONFIRMED
 from ..generators.local import cut_out
+from ..generators.providers import rules_of
 from ..mesh.export import wanted
 from ..mesh.report import report
 from ..metrics import RETRIES
@@ -26,8 +28,8 @@ from ..process_pool import Workers, bounded
 from .circuit_breaker import Breaker
 from .db.async_store import Desk, tell_logs
 from .progress import STAGES, news, tells_more
-from .records import Batch, Failure, Job, JobState, Wait
-from .retry_policy import FAULTS, Policy
+from .records import Batch, Job, JobState, Wait, failure_of
+from .retry_policy import Policy
 from .storage.exports import Exports
 from .storage.folders import MESH, Folders, picture_name
 
@@ -90,10 +92,10 @@ class Work:
             return await self._after(error)
         except OSError as error:
             log.exception("a try failed")
-            return await self._after(_no_room() if error.errno in NO_ROOM else _own_fault())
+            return await self._after(DISK_FULL.error() if error.errno in NO_ROOM else INTERNAL_ERROR.error())
         except Exception:
             log.exception("a try failed unexpectedly")
-            return await self._after(_own_fault())
+            return await self._after(INTERNAL_ERROR.error())
         return False
 
     async def _generate(self) -> None:
@@ -105,7 +107,7 @@ class Work:
             return
         if self.job.remote is None:
             if self.job.state in ("submitting", "cancelling"):  # it died before the answer was stored
-                raise _unconfirmed()
+                raise UNCONFIRMED.error()
             await self._pass_breaker()
         elif self.job.state == "cancelling":
             await self._generator.cancel(self.job.remote)
@@ -154,15 +156,13 @@ class Work:
                 tell_logs(self.job)
                 if self.job.state == "cancelling":
                     await self._generator.cancel(event.remote)
-        raise GenerationFailed(
-            "no_result", f"{self._generator.spec.name} ended without a result.", "Try again.", retryable=True
-        )
+        raise NO_RESULT.error(generator=self._generator.spec.name)
 
     async def _pass_breaker(self) -> None:
         """Wait, and say so, while the generator is known to fail; the one job that tries it first goes ahead."""
         if self._breaker.holds:
             words = f"{self._generator.spec.name} has failed several times; waiting until it is well again"
-            await self._wait(Wait("generator_resting", words, time.time() + self._breaker.seconds_left))
+            await self._wait(Wait(ErrorCode.GENERATOR_RESTING, words, time.time() + self._breaker.seconds_left))
         self._trial = await self._breaker.admit()
 
     async def _finish(self, end: Finished) -> None:
@@ -214,14 +214,15 @@ class Work:
         if not await self._still_wanted():
             return False
         self._tell_breaker(error)
-        if error.code == "unconfirmed":
+        if error.code == ErrorCode.UNCONFIRMED:
             return await self._look_for_it(error)
         stopping = self.job.state == "cancelling"
-        remote, kept = self.job.remote, None
+        remote, kept_until = self.job.remote, None
         if remote is not None:
             self._lost += 1
-            kept = float(remote.get("submitted_at") or self.job.pressed_at)
-        wait = self._policy.wait_before_next(error, self.job.tries, self._lost, self.job.pressed_at, kept)
+            submitted_at = float(remote.get("submitted_at") or self.job.pressed_at)
+            kept_until = submitted_at + self._generator.spec.result_kept_seconds
+        wait = self._policy.wait_before_next(error, self.job.tries, self._lost, self.job.pressed_at, kept_until)
         collects = remote if self._policy.collects(error) else None
         if wait is None or (stopping and not collects):
             await self._end(error, stopping)
@@ -234,14 +235,13 @@ class Work:
         if stopping:
             await self._desk.move(self.job, "cancelled", message="")
             return
-        failure = Failure(error.code, error.message, error.hint, error.retryable)
-        state: JobState = "unconfirmed" if error.code == "unconfirmed" else "failed"
-        await self._desk.move(self.job, state, failure=asdict(failure), message="")
+        state: JobState = "unconfirmed" if error.code == ErrorCode.UNCONFIRMED else "failed"
+        await self._desk.move(self.job, state, failure=asdict(failure_of(error)), message="")
 
     async def _look_for_it(self, error: Image2ModelError) -> bool:
         """Ask the far side for a submit that got no answer, to collect it; without one the job stays unconfirmed."""
         for pause in LOOK_AFTER if self.job.intent else ():
-            await self._wait(Wait("asking", "Asking the generator whether it has taken this picture"))
+            await self._wait(Wait(ErrorCode.ASKING, "Asking the generator whether it has taken this picture"))
             await asyncio.sleep(pause * self._policy.pace)
             if found := await self._generator.find(self.job.intent or {}):
                 return self._goes_on(await self._desk.change(self._desk.store.defer, self.job, None, found))
@@ -249,7 +249,7 @@ class Work:
         return False
 
     def _tell_breaker(self, error: Image2ModelError) -> None:
-        if error.code in FAULTS:
+        if rules_of(error.code).kind == "generator":
             self._breaker.failed()
         elif self.job.remote is not None and not error.retryable:  # it judged the picture, so it works
             self._breaker.succeeded()
@@ -280,27 +280,6 @@ class Work:
             return False
         self.job = now
         return True
-
-
-def _unconfirmed() -> GenerationFailed:
-    """A job that was handed over without an answer. It is never sent again unless a person says so."""
-    return GenerationFailed(
-        "unconfirmed",
-        "The generator may have taken this picture; nothing has told us.",
-        "Running it again may cost again.",
-    )
-
-
-def _own_fault() -> GenerationFailed:
-    return GenerationFailed(
-        "internal_error", "Something went wrong on our side.", "Try this picture again.", retryable=True
-    )
-
-
-def _no_room() -> GenerationFailed:
-    return GenerationFailed(
-        "disk_full", "There is no room left on the server's disk.", "Try again later.", retryable=True
-    )
 
 
 def _settle(end: Finished, folder: Path) -> None:

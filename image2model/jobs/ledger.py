@@ -11,8 +11,9 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from ..errors import LimitReached
-from ..generators.fal import NOT_BILLED
+from ..errors import ErrorCode, LimitReached
+from ..generators.providers import rules_of
+from .db.connection import lock_purchases
 from .db.schema import ledger
 from .records import JobState
 
@@ -53,12 +54,14 @@ class Order:
 
 def check(connection: Connection, order: Order, limits: Limits, now: float) -> None:
     """Raise LimitReached where the order goes beyond a limit; inside the transaction that books it."""
+    if limits != NO_LIMITS:
+        lock_purchases(connection)
     _check_images(connection, order, limits.images_per_hour, now)
     if order.key_mark or not order.total:
         return
     if limits.per_batch is not None and order.total > limits.per_batch:
         raise LimitReached(
-            "batch_too_expensive",
+            ErrorCode.BATCH_TOO_EXPENSIVE,
             f"This batch would cost about ${order.total:.2f}; the host allows ${limits.per_batch:.2f}.",
             "Take fewer pictures, a cheaper generator, or your own fal key.",
         )
@@ -66,7 +69,7 @@ def check(connection: Connection, order: Order, limits: Limits, now: float) -> N
         left = limits.per_day - spent(connection, day_start(now))
         if order.total > left:
             raise LimitReached(
-                "budget_reached",
+                ErrorCode.BUDGET_REACHED,
                 f"This would cost about ${order.total:.2f}; ${max(left, Decimal(0)):.2f} is left of today's budget.",
                 "Take fewer pictures or your own fal key, or come back after midnight UTC.",
                 retry_after=day_start(now) + DAY - now,
@@ -81,7 +84,7 @@ def _check_images(connection: Connection, order: Order, most: int | None, now: f
     if count + len(order.prices) > most:
         wait = max(60.0, (first or now) + HOUR - now)
         raise LimitReached(
-            "too_many_images_an_hour",
+            ErrorCode.TOO_MANY_IMAGES_AN_HOUR,
             f"One visitor may have {most} images made in an hour; {max(0, most - count)} are left.",
             f"Take fewer pictures, or come back in {wait / 60:.0f} minutes.",
             retry_after=wait,
@@ -112,12 +115,12 @@ def settle(connection: Connection, job: Any, bill: Bill, amount: Decimal | None 
 
 
 def bill(job: Any, state: JobState, code: str = "") -> Bill:
-    """What a job that ends in `state` has cost: nothing before it was taken, in the queue, or by fal's own fault."""
+    """What a job that ends in `state` has cost: nothing before it was taken, in the queue, or unbilled."""
     if state == "done":
         return "charged"
     if state == "unconfirmed":
         return "maybe"
-    unpaid = job.remote is None or code in NOT_BILLED or (state == "cancelled" and job.running_at is None)
+    unpaid = job.remote is None or not rules_of(code).billed or (state == "cancelled" and job.running_at is None)
     return "free" if unpaid else "maybe"
 
 

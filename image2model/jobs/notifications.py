@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 
 class Changes:
-    """Wakes whoever waits for a batch; a watcher of another process looks again by itself."""
+    """Wakes whoever waits for a batch; `db.listener` brings in the changes that other processes store."""
 
     def __init__(self) -> None:
         self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
@@ -18,6 +18,11 @@ class Changes:
         """Wake everyone who waits for this batch."""
         for event in self._waiting.get(batch_id, ()):
             event.set()
+
+    def notify_all(self) -> None:
+        """Wake everyone who waits, because changes may have been missed."""
+        for batch_id in list(self._waiting):
+            self.notify(batch_id)
 
     @contextlib.contextmanager
     def listening(self, batch_id: str) -> Iterator[asyncio.Event]:

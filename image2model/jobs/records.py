@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
+from ..errors import Image2ModelError
 from ..generators.base import Side
 
 JobState = Literal[
@@ -61,6 +62,11 @@ class Failure:
     message: str
     hint: str = ""
     retryable: bool = False
+
+
+def failure_of(error: Image2ModelError) -> Failure:
+    """What is stored of an error that ends a job."""
+    return Failure(str(error.code), error.message, error.hint, error.retryable)
 
 
 @dataclass(frozen=True, slots=True)

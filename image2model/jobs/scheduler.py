@@ -12,12 +12,14 @@ from typing import Any
 
 import structlog
 
+from ..errors import ErrorCode
 from ..generators.base import Generator
+from ..generators.failures import GENERATOR_GONE
 from ..metrics import BREAKER
 from .circuit_breaker import Breaker
 from .db.async_store import about
 from .execution import Shop, Work
-from .records import Batch, Failure, Job, Wait
+from .records import Batch, Job, Wait, failure_of
 
 log = logging.getLogger(__name__)
 
@@ -157,13 +159,13 @@ class JobScheduler:
     async def _hold(self, batch: Batch, job: Job) -> None:
         """Leave a job whose generator cannot be had: its key is not known here (any more), or it is gone."""
         words = "Waiting for the fal key that it was started with: keys are not kept over a restart"
-        gone = Failure("generator_gone", f"The generator {batch.generator} is no longer there.", "Choose another one.")
+        gone = GENERATOR_GONE.error(generator=batch.generator)
         if job.key_mark:
-            await self._desk.change(self._desk.store.wait, job, Wait("key_needed", words))
+            await self._desk.change(self._desk.store.wait, job, Wait(ErrorCode.KEY_NEEDED, words))
         elif job.remote:  # paid for: the host may bring the generator back
             await self._desk.change(self._desk.store.wait, job, Wait(gone.code, gone.message))
         else:
-            await self._desk.move(job, "failed", failure=asdict(gone), message="")
+            await self._desk.move(job, "failed", failure=asdict(failure_of(gone)), message="")
 
     def _leave(self, payer: Payer) -> None:
         """Forget a visitor's key with the last job on it."""

@@ -9,6 +9,8 @@ from typing import Any
 from urllib.parse import quote
 
 from ..generators.base import Spec
+from ..generators.failures import TRY_AGAIN, USE_KEY
+from ..generators.providers import rules_of
 from .ledger import bill
 from .progress import STAGES
 from .records import ENDED_BADLY, Batch, Job, OtherSide, Wait
@@ -28,24 +30,6 @@ WORDS: Mapping[str, str] = {
     "cancelled": "Cancelled",
     "unconfirmed": "Unconfirmed",
 }
-
-
-BILLING = "https://fal.ai/dashboard/billing"
-TRY_AGAIN = {"kind": "again", "label": "Try again"}
-USE_KEY = {"kind": "key", "label": "Use your own key"}
-OTHER_MODEL = {"kind": "model", "label": "Pick another model"}
-NO_CREDIT = frozenset({"balance_exhausted", "account_locked"})
-ACTIONS: Mapping[str, dict[str, str]] = {
-    "unconfirmed": {"kind": "again", "label": "Run it again anyway"},
-    "result_expired": {"kind": "again", "label": "Run it again"},
-    "cancelled_at_fal": TRY_AGAIN,
-    **dict.fromkeys(("key_refused", "no_key"), USE_KEY),
-    **dict.fromkeys(
-        ("model_unavailable", "generator_gone", "result_unusable", "result_elsewhere", "nothing_built", "fal_refused"),
-        OTHER_MODEL,
-    ),
-}
-"""What helps after a failure, by its code."""
 
 
 def batch_view(batch: Batch, spec: Spec, now: float, ahead: int = 0) -> dict[str, Any]:
@@ -178,11 +162,10 @@ def action(job: Job) -> dict[str, str] | None:
     """The one thing that helps a job that ended badly: what kind of button, its label, and where it leads."""
     if job.failure is None:
         return None
-    code = job.failure.code
-    if code in NO_CREDIT:
-        return {"kind": "link", "label": "Top up at fal.ai", "url": BILLING} if job.key_mark else USE_KEY
-    found = ACTIONS.get(code)
-    return found or (TRY_AGAIN if job.failure.retryable else None)
+    remedy = rules_of(job.failure.code).remedy or (TRY_AGAIN if job.failure.retryable else None)
+    if remedy and remedy.kind == "link" and not job.key_mark:  # it leads to the account of whoever pays: the host's
+        remedy = USE_KEY
+    return {name: value for name, value in asdict(remedy).items() if value} if remedy else None
 
 
 def _summary(batch: Batch, counts: Mapping[str, int], seconds: float | None) -> str:

@@ -18,10 +18,9 @@ from prometheus_client.registry import Collector
 
 from ..jobs.records import UNFINISHED
 from ..services import Studio
-from ..services.admin import ATTENTION
+from ..services.admin import host_notices
 from .health import Component, Health, State, system
 
-CALLS_FOR_HOST = (*ATTENTION, "collect_refused")
 WELL: Mapping[State, float] = {"healthy": 1.0, "degraded": 0.5, "unhealthy": 0.0}
 __all__ = ["CONTENT_TYPE", "counted", "exposition"]
 MACHINE = {
@@ -81,7 +80,7 @@ def _well(parts: Iterable[Component]) -> Metric:
 
 
 def _attention(found: Iterable[Mapping[str, Any]]) -> Metric:
-    counts = dict.fromkeys(CALLS_FOR_HOST, 0) | {one["code"]: one["count"] for one in found}
+    counts = dict.fromkeys(host_notices(), 0) | {one["code"]: one["count"] for one in found}
     words = "Pictures that failed or wait for what only the host can mend"
     family = GaugeMetricFamily("image2model_attention", words, labels=["code"])
     for code, count in counts.items():

@@ -6,7 +6,7 @@ from .exports import Meshes, archive_name
 from .intake import BY_NAME, Picture, together
 from .picture_checks import NOT_JUDGED
 from .results import Served
-from .studio import Studio, all_generators
+from .studio import Studio
 
 __all__ = [
     "BY_NAME",
@@ -17,7 +17,6 @@ __all__ = [
     "Served",
     "Stream",
     "Studio",
-    "all_generators",
     "archive_name",
     "together",
 ]

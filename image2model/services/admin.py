@@ -13,13 +13,14 @@ from typing import Any
 
 import psutil
 
-from ..errors import Conflict, NotFound
+from ..errors import Conflict, ErrorCode, NotFound
 from ..generators.base import Generator
+from ..generators.failures import HostNotice
+from ..generators.providers import failure_rules, rules_of
 from ..jobs import ledger
 from ..jobs.db import queries
 from ..jobs.db.async_store import Desk
 from ..jobs.records import Batch, BatchState, Job
-from ..jobs.retry_policy import FAULTS
 from ..jobs.scheduler import JobScheduler
 from ..jobs.storage import disk_usage, retention
 from ..jobs.storage.disk_usage import Kind as DiskKind
@@ -32,13 +33,6 @@ from .view_builder import Viewing
 log = logging.getLogger(__name__)
 
 HOUR = 3600.0
-ATTENTION: Mapping[str, tuple[str, str]] = {
-    "key_refused": ("fal refuses the host's key, or does not let it run a model.", "Check FAL_KEY."),
-    "balance_exhausted": ("The host's fal account has no credit left.", "Top up at fal.ai/dashboard/billing."),
-    "account_locked": ("fal has locked the host's account.", "Ask fal's support why."),
-}
-"""What only the host can mend, by the code of the failures that tell of it: a sentence and the next step."""
-UNCOLLECTED = ("fal does not let the host's key collect what it has paid for.", "Check FAL_KEY. Nothing is lost yet.")
 
 
 class Host:
@@ -83,10 +77,12 @@ class Host:
         Each entry has `code`, `message` and `hint` (plain words), `count` (pictures) and `last_seen` (since 1970).
         It is of the last 24 hours, and goes away when fal has taken a picture on the host's key again.
         """
-        refused = await self._desk.read(queries.refusals, tuple(ATTENTION), now - ledger.DAY)
-        found = [_entry(row["code"], ATTENTION[row["code"]], row["count"], row["last_seen"]) for row in refused]
-        waiting = await self._desk.read(queries.waiting_for, "collect_refused")
-        return [*found, _entry("collect_refused", UNCOLLECTED, waiting, now)] if waiting else found
+        notices = host_notices()
+        refusals = tuple(code for code in notices if rules_of(code).collectable == "no")
+        refused = await self._desk.read(queries.refusals, refusals, now - ledger.DAY)
+        waiting = {code: await self._desk.read(queries.waiting_for, code) for code in notices if code not in refusals}
+        failed = [_entry(row["code"], notices[row["code"]], row["count"], row["last_seen"]) for row in refused]
+        return failed + [_entry(code, notices[code], count, now) for code, count in waiting.items() if count]
 
     async def ping(self) -> None:
         """Raise Unavailable unless the database could be written to now."""
@@ -127,7 +123,7 @@ class Host:
         return {
             "configured": bool(ids),
             "done": sum(row["count"] for row in rows if row["state"] == "done"),
-            "faults": sum(row["count"] for row in rows if row["code"] in FAULTS),
+            "faults": sum(row["count"] for row in rows if row["code"] and rules_of(row["code"]).kind == "generator"),
             "resting": [one["generator"] for one in self._runner.breakers() if not one["own_key"]],
             "attention": await self.attention(now),
         }
@@ -135,7 +131,7 @@ class Host:
     def reset_breaker(self, generator: str, *, own_key: bool = False) -> None:
         """Let jobs on the host's key, or those on visitors' own, pass to a generator at once; raises NotFound."""
         if generator not in self._generators:
-            raise NotFound("generator_unknown", f"There is no generator called {generator!r}.")
+            raise NotFound(ErrorCode.GENERATOR_UNKNOWN, f"There is no generator called {generator!r}.")
         log.info("the host lets jobs pass to %s again", generator)
         self._runner.reset_breakers(generator, own_key)
 
@@ -305,7 +301,9 @@ class Host:
         for batch_id, reason in ((one.held.batch_id, one.reason) for one in found.going):
             try:
                 if self._folders.is_in_use(batch_id):
-                    raise Conflict("batch_in_use", "This batch is being downloaded.", "Try again when that is over.")
+                    raise Conflict(
+                        ErrorCode.BATCH_IN_USE, "This batch is being downloaded.", "Try again when that is over."
+                    )
                 freed.add(*astuple(await self.delete(batch_id, reason=reason)))
             except (NotFound, Conflict) as error:  # gone meanwhile, or begun anew
                 left.add(batch_id)
@@ -341,9 +339,13 @@ def _inside(job: Job) -> dict[str, Any]:
     }
 
 
-def _entry(code: str, words: tuple[str, str], count: int, last_seen: float) -> dict[str, Any]:
-    message, hint = words
-    return {"code": code, "message": message, "hint": hint, "count": count, "last_seen": last_seen}
+def host_notices() -> dict[str, HostNotice]:
+    """What only the host can mend, by the code of the failures, or waits, that tell of it."""
+    return {code: rules.host_notice for code, rules in failure_rules().items() if rules.host_notice}
+
+
+def _entry(code: str, notice: HostNotice, count: int, last_seen: float) -> dict[str, Any]:
+    return {"code": code, **asdict(notice), "count": count, "last_seen": last_seen}
 
 
 def _bytes(gigabytes: Decimal | None) -> int | None:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import Conflict, Image2ModelError, NotFound, OptionRefused
+from ..errors import Conflict, ErrorCode, Image2ModelError, NotFound, OptionRefused
 from ..jobs.records import Batch, Job
 from ..jobs.storage.archive import Entry, Stream, kept_zip
 from ..jobs.storage.exports import Exported, Exports
@@ -51,7 +51,9 @@ class Meshes:
         names = formats.split(",") if isinstance(formats, str) else formats
         given = dict(options or {})
         if unknown := next((name for name in given if name not in OPTIONS), None):
-            raise OptionRefused("option_unknown", f"There is no option {unknown!r}.", f"Take {', '.join(OPTIONS)}.")
+            raise OptionRefused(
+                ErrorCode.OPTION_UNKNOWN, f"There is no option {unknown!r}.", f"Take {', '.join(OPTIONS)}."
+            )
         kept = [str(name).strip().lower() for name in names if str(name).strip()] or ["glb"]
         return [_choice(name, given) for name in dict.fromkeys(kept)]
 
@@ -130,13 +132,13 @@ class Meshes:
     async def _job(self, batch_id: str, number: int) -> Job:
         found = (await self._batch(batch_id)).job(number)
         if found is None:
-            raise NotFound("file_not_found", "There is no such mesh.", "It may have been deleted.")
+            raise NotFound(ErrorCode.FILE_NOT_FOUND, "There is no such mesh.", "It may have been deleted.")
         return found
 
     async def _done(self, batch_id: str) -> list[Job]:
         jobs = [job for job in (await self._batch(batch_id)).jobs if job.state == "done"]
         if not jobs:
-            raise Conflict("nothing_done", "No mesh of this batch is finished yet.", "Try later.")
+            raise Conflict(ErrorCode.NOTHING_DONE, "No mesh of this batch is finished yet.", "Try later.")
         return jobs
 
     def _check_disk(self) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..atomic_files import write_whole
-from ..errors import ImageRefused, OptionRefused, PicturesRefused
+from ..errors import ErrorCode, ImageRefused, OptionRefused, PicturesRefused
 from ..file_names import clean_name, group_by_object, split_side, unique_stems
 from ..generators.base import SIDES, Side
 from ..images import CheckedImage, ImageLimits, check_files, check_image
@@ -79,13 +79,15 @@ def _told(sides: Any, count: int) -> list[dict[str, int]]:
     if not known or len(set(positions)) < len(positions):
         raise _unreadable()
     if not all("front" in one for one in found):
-        raise OptionRefused("side_missing", "An object without its front cannot be made.", "Name its front too.")
+        raise OptionRefused(
+            ErrorCode.SIDE_MISSING, "An object without its front cannot be made.", "Name its front too."
+        )
     return found
 
 
 def _unreadable() -> OptionRefused:
     return OptionRefused(
-        "sides_unreadable",
+        ErrorCode.SIDES_UNREADABLE,
         "It is not clear which pictures show which sides.",
         'Write "by_name", or each object with the numbers of its pictures from 1: [{"front": 1, "back": 2}]; '
         "each picture once, sides being front, back, left and right.",
@@ -118,7 +120,9 @@ async def keep_pictures(
         raise PicturesRefused([{"filename": one.name, "code": one.code, "message": one.message} for one in refusals])
     if not kept:
         first = refusals[0]
-        raise ImageRefused("no_usable_image", "None of these pictures can be used.", f"{first.name}: {first.message}")
+        raise ImageRefused(
+            ErrorCode.NO_USABLE_IMAGE, "None of these pictures can be used.", f"{first.name}: {first.message}"
+        )
     stems = unique_stems([called for _, called, _ in kept])
     for number, stem in enumerate(stems, 1):
         folders.place(batch_id, number).rename(folders.place(batch_id, number, stem))

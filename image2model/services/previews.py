@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..errors import GenerationFailed, Image2ModelError, Unavailable
+from ..errors import ErrorCode, GenerationFailed, Image2ModelError, Unavailable
 from ..jobs.records import Batch, Job
 from ..jobs.single_flight import Once
 from ..jobs.storage.folders import Folders
@@ -87,7 +87,9 @@ class Seeing:
             raise
         except Exception as error:
             log.warning("could not make %s: %r", path.name, error)
-            raise Unavailable("cannot_draw", "This mesh is too much to draw here.", "Download it instead.") from error
+            raise Unavailable(
+                ErrorCode.CANNOT_DRAW, "This mesh is too much to draw here.", "Download it instead."
+            ) from error
 
 
 def _facts_line(job: Job) -> str:

@@ -14,18 +14,19 @@ from pathlib import Path
 from typing import Any
 
 from ..atomic_files import installation_secret
-from ..errors import NotAllowed, NotFound, OptionRefused, SettingsError, Unavailable
+from ..errors import ErrorCode, NotAllowed, NotFound, OptionRefused, SettingsError, Unavailable
 from ..generators import local
 from ..generators.base import Choice, Generator, Spec
-from ..generators.fal import FalHosts, fal_generators
+from ..generators.providers import all_generators
 from ..images import ImageLimits
 from ..jobs import ledger
 from ..jobs.db.async_store import Desk
+from ..jobs.db.listener import can_listen, listen
 from ..jobs.db.store import Store, new_id
 from ..jobs.execution import Shop
 from ..jobs.notifications import Changes
 from ..jobs.records import ENDED_BADLY, Batch, Job, NewJob
-from ..jobs.retry_policy import NOT_OVER_THERE, Policy
+from ..jobs.retry_policy import Policy, collected_first
 from ..jobs.scheduler import JobScheduler
 from ..jobs.storage.archive import Entry, Stream, kept_zip
 from ..jobs.storage.exports import Exports
@@ -71,7 +72,7 @@ class Studio:
         if settings.default_generator not in self.generators:
             self._close_workers()
             raise SettingsError(
-                "setting_wrong",
+                ErrorCode.SETTING_WRONG,
                 f"GENERATOR={settings.default_generator!r}: there is no such generator.",
                 f"GENERATOR takes one of {', '.join(self.generators)}.",
             )
@@ -98,7 +99,10 @@ class Studio:
         """Go on with what an earlier process left unfinished, and begin to keep disk and prices in order."""
         if count := await self._runner.start():
             log.info("going on with %d unfinished jobs", count)
-        self._chores = [asyncio.create_task(chore) for chore in (self._keep_swept(), self._keep_fresh())]
+        chores = [self._keep_swept(), self._keep_fresh()]
+        if can_listen(self.settings.database):
+            chores.append(listen(self.settings.database, self._changes))
+        self._chores = [asyncio.create_task(chore) for chore in chores]
 
     async def close(self) -> None:
         """Stop; what is unfinished goes on at the next start."""
@@ -119,7 +123,7 @@ class Studio:
         wanted = name or self.settings.default_generator
         if wanted not in self.generators:
             raise NotFound(
-                "generator_unknown",
+                ErrorCode.GENERATOR_UNKNOWN,
                 f"There is no generator called {wanted!r:.80}.",
                 f"Choose one of {', '.join(self.generators)}.",
             )
@@ -187,7 +191,7 @@ class Studio:
     def _check_order(self, chosen: Generator, pictures: Sequence[Picture]) -> None:
         """Raise what `submit` raises for a generator, a number of pictures, their sides or a disk that will not do."""
         if chosen.unavailable:
-            raise Unavailable("generator_unavailable", chosen.unavailable)
+            raise Unavailable(ErrorCode.GENERATOR_UNAVAILABLE, chosen.unavailable)
         self.check_count(sum(len(picture.all) for picture in pictures))
         for picture in pictures:
             chosen.spec.check_sides(picture.all)
@@ -201,10 +205,10 @@ class Studio:
         """Raise OptionRefused for no pictures, or for more than one batch takes."""
         most = self.settings.max_files
         if count == 0:
-            raise OptionRefused("no_images", "There is no picture to work on.", "Add at least one JPEG or PNG.")
+            raise OptionRefused(ErrorCode.NO_IMAGES, "There is no picture to work on.", "Add at least one JPEG or PNG.")
         if count > most:
             raise OptionRefused(
-                "too_many_images",
+                ErrorCode.TOO_MANY_IMAGES,
                 f"These are too many files: {count}. One batch takes up to {most}.",
                 "Split them into several batches.",
             )
@@ -263,7 +267,7 @@ class Studio:
         chosen = [job for job in batch.jobs if job.state in states and (not numbers or job.number in numbers)]
         payer = self._payer(batch, chosen, key)
         fresh = await self._desk.call(
-            self._store.press, batch_id, numbers, states, NOT_OVER_THERE,
+            self._store.press, batch_id, numbers, states, collected_first(),
             found=await self._find(batch, chosen), key_mark=payer.key_mark if key.strip() else None,
             client=self._client_mark(client or batch.visitor), limits=self._money,
         )  # fmt: skip
@@ -277,11 +281,11 @@ class Studio:
         """What jobs are run on anew: the key that is given, or for each the one that it had."""
         if not key.strip() and not all(self._runner.generator_of(batch, job) for job in jobs if job.key_mark):
             raise Unavailable(
-                "key_needed", "This was started with a visitor's own fal key.", "Paste that key and try again."
+                ErrorCode.KEY_NEEDED, "This was started with a visitor's own fal key.", "Paste that key and try again."
             )
         payer = self.with_key(batch.generator, key)
         if payer.unavailable and not all(job.key_mark for job in jobs):
-            raise Unavailable("generator_unavailable", payer.unavailable)
+            raise Unavailable(ErrorCode.GENERATOR_UNAVAILABLE, payer.unavailable)
         return payer
 
     async def _find(self, batch: Batch, jobs: Sequence[Job]) -> dict[str, Mapping[str, Any]]:
@@ -298,11 +302,11 @@ class Studio:
         """Go on with jobs that wait for the visitor's own key; raises NotFound, NotAllowed for another key."""
         batch = await self.batch(batch_id)
         keyed = self.with_key(batch.generator, key)
-        waiting = [job for job in batch.jobs if job.waiting and job.waiting.code == "key_needed"]
+        waiting = [job for job in batch.jobs if job.waiting and job.waiting.code == ErrorCode.KEY_NEEDED]
         ours = [job for job in waiting if job.key_mark == keyed.key_mark]
         if waiting and not ours:
             raise NotAllowed(
-                "other_key", "This is not the key that these pictures were started with.", "Paste that one."
+                ErrorCode.OTHER_KEY, "This is not the key that these pictures were started with.", "Paste that one."
             )
         self._runner.add(batch, ours, keyed)
         return await self.view(batch_id)
@@ -310,7 +314,7 @@ class Studio:
     async def needs_key(self, batch_id: str) -> bool:
         """Whether jobs of the batch wait for the key that they were started with; raises NotFound."""
         batch = await self.batch(batch_id)
-        return any(job.waiting and job.waiting.code == "key_needed" for job in batch.jobs)
+        return any(job.waiting and job.waiting.code == ErrorCode.KEY_NEEDED for job in batch.jobs)
 
     async def delete(self, batch_id: str) -> None:
         """Stop the batch and delete it with all its files; raises NotFound."""
@@ -326,7 +330,9 @@ class Studio:
             path = self.folders.job(job) / stored
             if stored and self.folders.holds(path):
                 return Served(path, media_type, name)
-        raise NotFound("file_not_found", "There is no such file.", "It may not be ready yet, or have been deleted.")
+        raise NotFound(
+            ErrorCode.FILE_NOT_FOUND, "There is no such file.", "It may not be ready yet, or have been deleted."
+        )
 
     async def archive(self, batch_id: str) -> Stream:
         """The batch as a zip, made while it is read; raises NotFound."""
@@ -344,7 +350,7 @@ class Studio:
         """
         job = (await self.batch(batch_id)).job(number)
         if job is None or job.state != "done":
-            raise NotFound("file_not_found", "There is no such mesh.")
+            raise NotFound(ErrorCode.FILE_NOT_FOUND, "There is no such mesh.")
         path = await self.seeing.look(job, look)
         return await asyncio.to_thread(self.folders.lend, batch_id, path, f"{number}/{look}/{job.stem}.glb")
 
@@ -355,7 +361,7 @@ class Studio:
         """
         job = (await self.batch(batch_id)).job(number)
         if job is None:
-            raise NotFound("file_not_found", "There is no such picture.")
+            raise NotFound(ErrorCode.FILE_NOT_FOUND, "There is no such picture.")
         folder = self.folders.job(job)
         return [
             await asyncio.to_thread(self.folders.lend, batch_id, folder / stored, f"{number}/{name}")
@@ -396,11 +402,6 @@ class Studio:
             for generator in self.generators.values():
                 await generator.refresh()
             await asyncio.sleep(REFRESH_EVERY)
-
-
-def all_generators(settings: Settings, workers: Workers) -> list[Generator]:
-    """Every generator on offer, the host's key used where there is one."""
-    return [local.LocalGenerator(workers), *fal_generators(settings.fal_credentials, FalHosts.at(settings.fal_host))]
 
 
 def _new_job(kept: Kept, spec: Spec, choice: Choice) -> NewJob:

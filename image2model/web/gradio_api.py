@@ -15,7 +15,7 @@ from typing import Any
 
 import gradio as gr
 
-from ..errors import Image2ModelError, ImageRefused, OptionRefused
+from ..errors import ErrorCode, Image2ModelError, ImageRefused, OptionRefused
 from ..generators.base import SIDES, Side
 from ..images.fetch import fetch_image
 from ..services import Picture, Studio, together
@@ -258,7 +258,9 @@ def _object(options: Any) -> dict[str, Any]:
         return dict(options)
     if not options:
         return {}
-    raise OptionRefused("options_unreadable", "The options are no JSON object.", 'Write them like {"detail": "low"}.')
+    raise OptionRefused(
+        ErrorCode.OPTIONS_UNREADABLE, "The options are no JSON object.", 'Write them like {"detail": "low"}.'
+    )
 
 
 def _whole(number: Any) -> int:
@@ -266,7 +268,9 @@ def _whole(number: Any) -> int:
     with contextlib.suppress(TypeError, ValueError, OverflowError):
         if int(number) == float(number) and not isinstance(number, bool):
             return int(number)
-    raise OptionRefused("number_unreadable", f"{str(number)[:60]!r} is no number of a job.", "They count from 1.")
+    raise OptionRefused(
+        ErrorCode.NUMBER_UNREADABLE, f"{str(number)[:60]!r} is no number of a job.", "They count from 1."
+    )
 
 
 def _told(function: Callable[..., Any]) -> Callable[..., Any]:

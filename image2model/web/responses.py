@@ -14,6 +14,7 @@ from starlette.responses import FileResponse, MalformedRangeHeader, RangeNotSati
 from starlette.staticfiles import NotModifiedResponse, StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ..errors import ErrorCode
 from ..jobs.storage.folders import Folders
 from .rest.errors import answer
 
@@ -38,7 +39,7 @@ class SentFile(FileResponse):
                 else:
                     await super().__call__(scope, receive, send)
             except HTTPException as error:
-                code = "range_beyond_end" if error.status_code == 416 else "file_not_found"
+                code = ErrorCode.RANGE_BEYOND_END if error.status_code == 416 else ErrorCode.FILE_NOT_FOUND
                 refusal = answer(error.status_code, code, error.detail, headers=error.headers)
                 await refusal(scope, receive, send)
 

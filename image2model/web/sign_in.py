@@ -9,7 +9,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from pydantic import SecretStr
 
-from ..errors import SettingsError
+from ..errors import ErrorCode, SettingsError
 
 HASH = "$argon2"
 
@@ -23,7 +23,9 @@ def sign_in(users: SecretStr | None) -> Callable[[str, str], bool] | None:
     if not pairs:
         return None
     if not all(name and password for name, password in pairs.items()):
-        raise SettingsError("setting_wrong", "APP_USERS has a part that is not name:password.", "Separate by spaces.")
+        raise SettingsError(
+            ErrorCode.SETTING_WRONG, "APP_USERS has a part that is not name:password.", "Separate by spaces."
+        )
 
     def fits(name: str, password: str) -> bool:
         known = pairs.get(name)

@@ -272,7 +272,7 @@ def test_a_single_file_comes_in_ranges_and_by_its_name(client):
 @pytest.mark.parametrize("style", ["one-picture", "batch"])
 @pytest.mark.parametrize("ending", ["py", "mjs", "sh"])
 def test_the_programs_that_we_show_run(app, tmp_path, style, ending, notes):
-    """Each program of the API tab and the README runs as it stands, against the running app."""
+    """Each program of the API tab, README.md and docs/ runs as it stands, against the running app."""
     pictures = [EXAMPLES / "rocket.jpg"] if style == "one-picture" else [EXAMPLES / "rocket.jpg", notes]
     program = tmp_path / f"{style}.{ending}"
     shutil.copy(SNIPPETS / program.name, program)

@@ -14,7 +14,8 @@ import pytest
 from image2model.devtools.fal_stand_in import Fault, Script
 from image2model.errors import GenerationFailed
 from image2model.generators.base import Finished, Running
-from image2model.generators.fal import NOT_BILLED, STILL_AT_FAL, FalAccount, FalGenerator, FalHosts
+from image2model.generators.fal import FalAccount, FalGenerator, FalHosts
+from image2model.generators.providers import rules_of
 from tests.support.fal_helpers import MODELS, QUICK, at_once, failure, generator, names, run, submitted, task
 from tests.support.fal_server import FalServer
 from tests.support.waiting import until_so
@@ -117,7 +118,11 @@ async def test_a_refused_key_loses_no_job(fal: FalServer, tmp_path: Path, operat
     fal.faults[operation].append(Fault("answer", status, {"detail": "User is locked. Reason: Exhausted balance."}))
     error = await collected(fal, tmp_path)
     assert error is not None
-    assert (error.code, error.code in STILL_AT_FAL, fal.calls[operation]) == ("collect_refused", True, 1)
+    assert (error.code, rules_of(error.code).collectable == "by_itself", fal.calls[operation]) == (
+        "collect_refused",
+        True,
+        1,
+    )
 
 
 @pytest.mark.parametrize("key", ["", "two\nlines"])
@@ -146,7 +151,7 @@ async def test_a_result_is_gone_when_status_and_result_say_so(fal: FalServer, tm
     fal.faults["result"].extend([gone] * 2)
     error = await collected(fal, tmp_path)
     assert error is not None
-    assert (error.code, error.code in STILL_AT_FAL) == ("result_expired", False)
+    assert (error.code, rules_of(error.code).collectable == "by_itself") == ("result_expired", False)
 
 
 @pytest.mark.parametrize("operation", ["status", "result"])
@@ -165,7 +170,7 @@ async def test_a_job_unknown_to_another_key_is_not_gone(fal: FalServer, tmp_path
     fal.jobs.clear()
     error = await collected(fal, tmp_path / "other account", remote)
     assert error is not None
-    assert (error.code, error.code in STILL_AT_FAL) == ("job_elsewhere", True)
+    assert (error.code, rules_of(error.code).collectable == "by_itself") == ("job_elsewhere", True)
     assert await generator(fal).cancel(remote) == "unknown"
 
 
@@ -184,7 +189,7 @@ async def test_fal_s_own_failure_is_believed_when_it_is_told_twice(fal: FalServe
     fal.faults["result"].extend([Fault("answer", 503, TYPED)] * 2)
     error = await collected(fal, tmp_path)
     assert error is not None
-    assert (error.code, error.code in NOT_BILLED) == ("fal_temporary", True)
+    assert (error.code, rules_of(error.code).billed) == ("fal_temporary", False)
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from image2model.devtools.fal_stand_in import Fault, Script
 from image2model.devtools.fal_stand_in.schemas import entry
 from image2model.errors import GenerationFailed
 from image2model.generators.base import Finished
-from image2model.generators.fal import NOT_BILLED
 from image2model.generators.fal.errors import BY_TYPE, failure_of
+from image2model.generators.providers import rules_of
 from tests.support.fal_helpers import failure, generator, run, task
 from tests.support.fal_server import FalServer
 
@@ -85,7 +85,7 @@ async def test_a_failed_job_says_what_happened(
     assert (error.code, error.retryable) == (code, retryable)
     assert "internals" not in str(error)
     assert (fal.calls["submit"], len(fal.jobs)) == (1, 1)
-    assert (error.code in NOT_BILLED) == (fal.paid == [])
+    assert rules_of(error.code).billed == (fal.paid != [])
 
 
 def test_every_row_of_the_table_has_been_tried():
@@ -148,7 +148,7 @@ async def test_an_error_in_the_status_explains_a_result_without_a_mesh(
     fal.script = Script(status_error=("it broke", error_type), result={})
     error = await failed(fal, tmp_path)
     assert error.code == code
-    assert error.code not in NOT_BILLED
+    assert rules_of(error.code).billed
 
 
 async def test_a_mesh_counts_although_the_status_speaks_of_an_error(fal: FalServer, tmp_path: Path):

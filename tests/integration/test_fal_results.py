@@ -14,8 +14,9 @@ from image2model.devtools.fal_stand_in import Fault, Script
 from image2model.devtools.fal_stand_in.files import box_glb
 from image2model.errors import GenerationFailed
 from image2model.generators.base import Downloading, Finished, Submitted
-from image2model.generators.fal import STILL_AT_FAL, downloads
+from image2model.generators.fal import downloads
 from image2model.generators.fal.results import Glb, glb_state, mesh_urls, preview_url
+from image2model.generators.providers import rules_of
 from tests.support.fal_helpers import QUICK, generator, names, run, task
 from tests.support.fal_server import FalServer
 
@@ -134,7 +135,7 @@ async def test_a_download_that_breaks_is_told_from_one_that_is_gone(
     fal.faults["download"].extend([fault] * QUICK.tries)
     error = await failure(fal, tmp_path)
     assert error.code == code
-    assert (error.code in STILL_AT_FAL) == error.retryable
+    assert (rules_of(error.code).collectable == "by_itself") == error.retryable
 
 
 async def test_a_broken_download_can_be_collected_later(fal: FalServer, tmp_path: Path):

@@ -4,35 +4,51 @@ from __future__ import annotations
 
 import ast
 import inspect
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from image2model import errors
-from image2model.generators.fal import NOT_BILLED, STILL_AT_FAL
-from image2model.jobs import retry_policy, views
-from image2model.services import admin
+from image2model.errors import Code, ErrorCode
+from image2model.generators import failures, providers
+from image2model.generators.failures import FailureRules, RetryRule
+from image2model.generators.fal.errors import FalErrorCode
+from image2model.generators.local.failures import LocalErrorCode
+from image2model.generators.providers import Provider, failure_rules, rules_of
 
 PACKAGE = Path(errors.__file__).parent
-TREE = {name: kind for name, kind in vars(errors).items() if inspect.isclass(kind)}
-DECISIONS = {
-    "tried again": retry_policy.AGAIN, "collected": retry_policy.COLLECTABLE,
-    "still over there": retry_policy.NOT_OVER_THERE,
-    "the generator's fault": retry_policy.FAULTS, "what helps": views.ACTIONS, "no credit": views.NO_CREDIT,
-    "for the host": admin.ATTENTION, "not billed": NOT_BILLED, "still at fal": STILL_AT_FAL,
-}  # fmt: skip
+TREE = {name: kind for name, kind in vars(errors).items() if inspect.isclass(kind) and issubclass(kind, Exception)}
+ENUMS = {kind.__name__: kind for kind in (ErrorCode, FalErrorCode, LocalErrorCode)}
+DECISIONS: dict[str, Callable[[FailureRules], object]] = {
+    "tried again": lambda rules: rules.retry,
+    "collected": lambda rules: rules.collectable == "by_itself",
+    "still over there": lambda rules: rules.collectable != "no",
+    "the generator's fault": lambda rules: rules.kind == "generator",
+    "what helps": lambda rules: rules.remedy,
+    "for the host": lambda rules: rules.host_notice,
+    "not billed": lambda rules: not rules.billed,
+}
+
+
+def calls() -> list[ast.Call]:
+    """Every call in the package."""
+    nodes = (node for path in PACKAGE.rglob("*.py") for node in ast.walk(ast.parse(path.read_text())))
+    return [node for node in nodes if isinstance(node, ast.Call)]
+
+
+def code_of(node: ast.expr) -> Code | None:
+    """The code that is written here, `ErrorCode.DAMAGED` say."""
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in ENUMS:
+        return ENUMS[node.value.id][node.attr]
+    return None
 
 
 def raised() -> set[str]:
-    """Every code that an error, or a row of a table of failures, of the package has."""
-    calls = (node for path in PACKAGE.rglob("*.py") for node in ast.walk(ast.parse(path.read_text())))
-    makers = {*TREE, "Failure", "failed"}
-    return {
-        call.args[0].value
-        for call in calls
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in makers and call.args
-        if isinstance(call.args[0], ast.Constant)
-    }
+    """Every code that an error, or a template of failures, of the package has."""
+    makers = {*TREE, "FailureTemplate", "failed"}
+    made = (call for call in calls() if isinstance(call.func, ast.Name) and call.func.id in makers and call.args)
+    return {str(code) for call in made if (code := code_of(call.args[0]))}
 
 
 def test_the_tree_is_drawn_as_it_is():
@@ -41,7 +57,35 @@ def test_the_tree_is_drawn_as_it_is():
     assert sorted(["Image2ModelError", *drawn]) == sorted(TREE)
 
 
-@pytest.mark.parametrize("codes", DECISIONS.values(), ids=DECISIONS)
-def test_what_is_decided_by_a_code_can_happen(codes):
-    """No table waits for a code that was renamed or is spelt otherwise where it is raised."""
-    assert set(codes) <= raised()
+@pytest.mark.parametrize("decides", DECISIONS.values(), ids=DECISIONS)
+def test_what_is_decided_by_a_code_can_happen(decides):
+    """No rule waits for a code that was renamed or is spelt otherwise where it is raised."""
+    codes = {str(code) for code, rules in failure_rules().items() if decides(rules)}
+    assert codes
+    assert codes <= raised()
+
+
+def test_every_code_is_used():
+    """A code that nothing in the package names any more is gone from its enum too."""
+    source = "\n".join(path.read_text() for path in PACKAGE.rglob("*.py"))
+    unused = {
+        f"{name}.{code.name}" for name, codes in ENUMS.items() for code in codes if f"{name}.{code.name}" not in source
+    }
+    by_name = {f"ErrorCode.{name}_UNKNOWN" for name in ("FORMAT", "MEASURE", "PIVOT", "REPAIR", "UNIT", "UP")}
+    assert unused == by_name
+
+
+def test_a_code_that_nobody_knows_any_more_has_no_consequences():
+    """What an older version stored is not tried again, not collected, nobody's fault, and may have been billed."""
+    assert rules_of("code_of_an_older_version") == FailureRules(billed=True, collectable="no", retry=None)
+
+
+def test_two_providers_cannot_mean_different_things_by_one_code(monkeypatch):
+    """What a stored code means does not depend on who is asked: such a pair does not start."""
+    strange = Provider(lambda settings, workers: [], {"disk_full": FailureRules(retry=RetryRule(1, 1))})
+    monkeypatch.setattr(providers, "providers", lambda: (strange,))
+    with pytest.raises(ValueError, match="disk_full"):
+        failure_rules.__wrapped__()
+    same = Provider(lambda settings, workers: [], {"disk_full": failures.RULES[ErrorCode.DISK_FULL]})
+    monkeypatch.setattr(providers, "providers", lambda: (same,))
+    assert failure_rules.__wrapped__()["disk_full"] == failures.RULES[ErrorCode.DISK_FULL]

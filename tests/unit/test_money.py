@@ -1,9 +1,8 @@
-"""The ledger and the host's limits, on a real SQLite file."""
+"""The ledger and the host's limits, on a real SQLite file and a real PostgreSQL."""
 
 from __future__ import annotations
 
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
@@ -16,9 +15,9 @@ from image2model.jobs.records import Batch, NewJob
 
 
 @pytest.fixture
-def store(tmp_path: Path):
-    """A store on a real SQLite file."""
-    store = Store(f"sqlite:///{tmp_path / 'test.db'}")
+def store(database_url: str):
+    """A store on a real database of each kind."""
+    store = Store(database_url)
     yield store
     store.close()
 

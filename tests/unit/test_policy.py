@@ -8,12 +8,15 @@ import time
 import pytest
 
 from image2model.errors import GenerationFailed
-from image2model.generators.fal import NOT_BILLED, RESULT_KEPT_SECONDS, STILL_AT_FAL
+from image2model.generators.fal import RESULT_KEPT_SECONDS
 from image2model.generators.fal.errors import BY_STATUS, BY_TYPE
-from image2model.jobs.retry_policy import AGAIN, COLLECT, LONGEST_WAIT, TRIES, Policy, backoff
+from image2model.generators.providers import failure_rules, rules_of
+from image2model.jobs.retry_policy import COLLECT, LONGEST_WAIT, TRIES, Policy, backoff
 
 POLICY = Policy(deadline=1800)
 DAY = 86400.0
+RETRIED = {code: rules.retry for code, rules in failure_rules().items() if rules.retry}
+COLLECTED = sorted(code for code, rules in failure_rules().items() if rules.collectable == "by_itself")
 
 
 def failed(code: str, *, retryable: bool = True, retry_after: float | None = None) -> GenerationFailed:
@@ -26,14 +29,14 @@ def wait(
 ):
     """Seconds until the next try; `pressed` and `taken` are seconds ago."""
     now = time.time()
-    submitted = None if taken is None else now - taken
-    return POLICY.wait_before_next(failure, tries, failures, now - pressed, submitted)
+    kept_until = None if taken is None else now - taken + RESULT_KEPT_SECONDS
+    return POLICY.wait_before_next(failure, tries, failures, now - pressed, kept_until)
 
 
-@pytest.mark.parametrize("code", sorted(AGAIN))
+@pytest.mark.parametrize("code", sorted(RETRIED))
 def test_waits_double_from_the_first_to_the_longest(code):
     """Each rule begins at its first wait, doubles, jitters by a fifth of the first and ends at its longest."""
-    rule = AGAIN[code]
+    rule = RETRIED[code]
     for number in range(1, 12):
         expected = min(rule.first * 2 ** (number - 1), rule.most)
         assert expected <= backoff(rule, number) <= min(expected + rule.jitter * rule.first, rule.most)
@@ -41,8 +44,8 @@ def test_waits_double_from_the_first_to_the_longest(code):
 
 def test_the_published_waits():
     """Rate limits wait a minute doubling to a quarter of an hour, timeouts half a minute to five."""
-    assert (AGAIN["fal_busy"].first, AGAIN["fal_busy"].most) == (60, 900)
-    assert (AGAIN["fal_timeout"].first, AGAIN["fal_timeout"].most) == (30, 300)
+    assert (RETRIED["fal_busy"].first, RETRIED["fal_busy"].most) == (60, 900)
+    assert (RETRIED["fal_timeout"].first, RETRIED["fal_timeout"].most) == (30, 300)
 
 
 def test_there_are_five_tries_and_no_sixth():
@@ -75,7 +78,7 @@ def test_fal_s_own_word_against_a_retry_is_obeyed():
     assert wait(failed("fal_temporary", retryable=False)) is None
 
 
-@pytest.mark.parametrize("code", sorted(STILL_AT_FAL))
+@pytest.mark.parametrize("code", COLLECTED)
 def test_what_was_taken_is_collected_for_as_long_as_it_is_kept(code):
     """Neither the number of tries nor the deadline ends the collecting; fal's own keeping does."""
     assert wait(failed(code), TRIES + 50, failures=80, pressed=5 * DAY, taken=5 * DAY) <= COLLECT.most
@@ -85,7 +88,8 @@ def test_what_was_taken_is_collected_for_as_long_as_it_is_kept(code):
 def test_nothing_is_submitted_again_after_a_failure_that_may_be_billed():
     """Of all that fal can answer, only what it does not bill is submitted again."""
     after_submit = {row.code for row in (*BY_TYPE.values(), *BY_STATUS.values()) if row.retryable}
-    assert after_submit & set(AGAIN) <= NOT_BILLED | {"fal_busy", "fal_odd_answer"}
+    unbilled = {code for code in RETRIED if not rules_of(code).billed}
+    assert after_submit & set(RETRIED) <= unbilled | {"fal_busy", "fal_odd_answer"}
 
 
 async def test_the_test_mode_does_not_sleep():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from alembic import command
@@ -21,9 +20,9 @@ from image2model.jobs.records import FINISHED, RANK, Batch, NewJob, OtherSide, m
 
 
 @pytest.fixture
-def store(tmp_path: Path):
-    """A store on a real SQLite file."""
-    store = Store(f"sqlite:///{tmp_path / 'test.db'}")
+def store(database_url: str):
+    """A store on a real database of each kind."""
+    store = Store(database_url)
     yield store
     store.close()
 
@@ -156,13 +155,12 @@ def test_writers_do_not_lose_each_other_s_changes(store):
     assert sorted(job.sequence for job in moved) == list(range(1, 41))
 
 
-def test_a_second_opening_keeps_what_is_there(tmp_path):
+def test_a_second_opening_keeps_what_is_there(database_url):
     """The schema is brought up once; opening again keeps the rows."""
-    url = f"sqlite:///{tmp_path / 'x.db'}"
-    first = Store(url)
+    first = Store(database_url)
     batch = make(first)
     first.close()
-    second = Store(url)
+    second = Store(database_url)
     assert second.batch(batch.id) == batch
     second.close()
 
@@ -196,10 +194,9 @@ def test_the_state_and_the_names_of_a_batch_are_kept_for_searching(store):
     assert (found(state="failed"), store.batch(batch.id).state) == ([], "working")
 
 
-def test_batches_of_before_can_be_searched(tmp_path):
+def test_batches_of_before_can_be_searched(database_url):
     """A database from before there was a search gets each batch's state and names from its jobs."""
-    url = f"sqlite:///{tmp_path / 'old.db'}"
-    store = Store(url)
+    store = Store(database_url)
     ends = [
         ("done", "done"),
         ("done", "failed"),
@@ -218,7 +215,7 @@ def test_batches_of_before_can_be_searched(tmp_path):
         config.set_main_option("script_location", migrations.__path__[0])
         command.downgrade(config, "0004")
     store.close()
-    store = Store(url)
+    store = Store(database_url)
     assert [store.batch(batch.id) for batch in expected] == expected
     assert [batch.state for batch in expected] == ["done", "partly", "cancelled", "failed", "working"]
     store.close()

@@ -36,8 +36,10 @@ def test_lock_holds_a_version_in_every_range(name: str) -> None:
 
 @pytest.fixture
 def docs(tmp_path: Path) -> Callable[..., int]:
-    """`scripts/docs.py` on a README of our own in an empty folder."""
-    (tmp_path / "README.md").write_text("before\n<!-- settings -->\nstale\n<!-- /settings -->\nafter\n")
+    """`scripts/docs.py` on a README and a page of our own in an empty folder."""
+    (tmp_path / "README.md").write_text("Nothing here is generated.\n")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "settings.md").write_text("before\n<!-- settings -->\nstale\n<!-- /settings -->\nafter\n")
     module: dict[str, Any] = runpy.run_path(str(REPOSITORY / "scripts" / "docs.py"))
     return lambda *arguments: module["main"](list(arguments), tmp_path)
 
@@ -45,7 +47,7 @@ def docs(tmp_path: Path) -> Callable[..., int]:
 def test_docs_check_fails_until_they_are_written(docs: Callable[..., int], tmp_path: Path) -> None:
     """`--check` changes nothing and fails on drift; after a write it is content."""
     assert docs("--check") == 1
-    assert "stale" in (tmp_path / "README.md").read_text()
+    assert "stale" in (tmp_path / "docs" / "settings.md").read_text()
     assert docs() == 0
     assert docs("--check") == 0
     (tmp_path / ".env.example").write_text("MAX_FILES=26\n")
@@ -53,14 +55,14 @@ def test_docs_check_fails_until_they_are_written(docs: Callable[..., int], tmp_p
 
 
 def test_docs_name_every_setting_and_keep_the_rest(docs: Callable[..., int], tmp_path: Path) -> None:
-    """README's table and .env.example have each setting; what stands around the table stays."""
+    """The page's table and .env.example have each setting; what stands around the table stays."""
     docs()
-    readme, example = (tmp_path / "README.md").read_text(), (tmp_path / ".env.example").read_text()
+    page, example = (tmp_path / "docs" / "settings.md").read_text(), (tmp_path / ".env.example").read_text()
     names = [variables(name)[0] for name in Settings.model_fields]
-    assert [name for name in names if f"| `{name}` |" not in readme or f"# {name}=" not in example] == []
-    assert readme.startswith("before\n<!-- settings -->\n|")
-    assert readme.endswith("|\n<!-- /settings -->\nafter\n")
-    assert "stale" not in readme
+    assert [name for name in names if f"| `{name}` |" not in page or f"# {name}=" not in example] == []
+    assert page.startswith("before\n<!-- settings -->\n|")
+    assert page.endswith("|\n<!-- /settings -->\nafter\n")
+    assert "stale" not in page
 
 
 def test_example_file_changes_nothing_when_its_values_are_taken(tmp_path: Path, docs: Callable[..., int]) -> None:

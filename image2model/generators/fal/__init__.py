@@ -1,18 +1,22 @@
 """fal.ai's image-to-3D models as generators."""
 
+from ..providers import Provider
 from .account import RESULT_KEPT_SECONDS, FalAccount
-from .errors import NOT_BILLED, STILL_AT_FAL
+from .errors import RULES
 from .generator import FalGenerator, fal_generators
 from .hosts import FalHosts
 from .polling import Patience
 
 __all__ = [
-    "NOT_BILLED",
+    "PROVIDER",
     "RESULT_KEPT_SECONDS",
-    "STILL_AT_FAL",
     "FalAccount",
     "FalGenerator",
     "FalHosts",
     "Patience",
     "fal_generators",
 ]
+
+PROVIDER = Provider(
+    lambda settings, _workers: fal_generators(settings.fal_credentials, FalHosts.at(settings.fal_host)), RULES
+)

@@ -1,7 +1,6 @@
 """What fal's errors mean for a person: one table by fal's error type, one by HTTP status.
 
-A failure's retryable says that the same picture may do better later. `STILL_AT_FAL` lists the codes after which
-the submitted job should be collected again with what `Submitted` stored, never submitted anew.
+A failure's retryable says that the same picture may do better later; what else follows from it is in `RULES`.
 Types and statuses: https://docs.fal.ai, "Error reference".
 """
 
@@ -11,85 +10,182 @@ import math
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx
 from fal_client.client import FalClientHTTPError
 
-from ...errors import GenerationFailed
+from ...errors import Code, ErrorCode, GenerationFailed
+from .. import failures
+from ..failures import (
+    OTHER_MODEL,
+    RUN_AGAIN,
+    TRY_AGAIN,
+    USE_KEY,
+    FailureRules,
+    FailureTemplate,
+    HostNotice,
+    Remedy,
+    RetryRule,
+)
 
 
-class Failure(NamedTuple):
-    """A stable code, a sentence for a person, the next step, and whether trying again can help."""
+class FalErrorCode(Code):
+    """The codes of fal's generators."""
 
-    code: str
-    message: str
-    hint: str
-    retryable: bool = False
+    ACCOUNT_LOCKED = "account_locked"
+    BALANCE_EXHAUSTED = "balance_exhausted"
+    BUSY = "fal_busy"
+    CANCELLED = "cancelled_at_fal"
+    COLLECT_REFUSED = "collect_refused"
+    DOWNLOAD_FAILED = "download_failed"
+    IMAGE_TOO_LARGE = "image_too_large"
+    IMAGE_UNREADABLE = "image_unreadable"
+    JOB_ELSEWHERE = "job_elsewhere"
+    KEY_REFUSED = "key_refused"
+    LOST_CONTACT = "fal_lost_contact"
+    MODEL_FAILED = "model_failed"
+    MODEL_UNAVAILABLE = "model_unavailable"
+    NO_KEY = "no_key"
+    NOTHING_BUILT = "nothing_built"
+    ODD_ANSWER = "fal_odd_answer"
+    REFUSED = "fal_refused"
+    REFUSED_BY_FILTER = "refused_by_filter"
+    RESULT_ELSEWHERE = "result_elsewhere"
+    RESULT_EXPIRED = "result_expired"
+    RESULT_TOO_LARGE = "result_too_large"
+    RESULT_UNUSABLE = "result_unusable"
+    TEMPORARY = "fal_temporary"
+    TIMEOUT = "fal_timeout"
+    UNREACHABLE = "fal_unreachable"
 
-    def error(self, *, retry_after: float | None = None, **facts: object) -> GenerationFailed:
-        """Return the exception, its sentences completed with `facts`."""
-        message, hint = self.message.format(**facts), self.hint.format(**facts)
-        return GenerationFailed(self.code, message, hint, retryable=self.retryable, retry_after=retry_after)
 
-
+TOP_UP = Remedy("link", "Top up at fal.ai", "https://fal.ai/dashboard/billing")
 TRY_AGAIN_SOON = "Try again in a few minutes."
 TRY_ANOTHER_PICTURE = "Try another picture."
 SAVE_ANEW = "Save the picture as PNG or JPEG and try again."
 
-NO_MESH = Failure("nothing_built", "The model found nothing to build in this picture.", "Try one with a clear subject.")
-UNREADABLE = Failure("image_unreadable", "The model could not read this picture.", SAVE_ANEW)
-TOO_SMALL = Failure("image_too_small", "The picture is too small for this model{at_least}.", "Use a larger one.")
-TOO_LARGE = Failure("image_too_large", "The picture is too large for this model{at_most}.", "Make it smaller.")
-FILE_TOO_LARGE = Failure("file_too_large", "The file is too large for this model{up_to}.", "Make it smaller.")
-WRONG_OPTION = Failure("option_out_of_range", "fal does not accept {option}.", "Change the option and try again.")
-TEMPORARY = Failure("fal_temporary", "fal had a passing problem with this picture.", TRY_AGAIN_SOON, True)
-TOO_LONG = Failure("fal_timeout", "The model took too long with this picture.", TRY_AGAIN_SOON, True)
-BUSY = Failure("fal_busy", "fal is busy: too many requests at once.", TRY_AGAIN_SOON, True)
-CANCELLED = Failure("cancelled_at_fal", "The job was cancelled at fal.", "Run it again if you still want it.")
-BAD_KEY = Failure("key_refused", "fal does not accept the key.", "Check the key at fal.ai/dashboard/keys.")
+NO_MESH = FailureTemplate(
+    FalErrorCode.NOTHING_BUILT, "The model found nothing to build in this picture.", "Try one with a clear subject."
+)
+UNREADABLE = FailureTemplate(FalErrorCode.IMAGE_UNREADABLE, "The model could not read this picture.", SAVE_ANEW)
+TOO_SMALL = FailureTemplate(
+    ErrorCode.IMAGE_TOO_SMALL, "The picture is too small for this model{at_least}.", "Use a larger one."
+)
+TOO_LARGE = FailureTemplate(
+    FalErrorCode.IMAGE_TOO_LARGE, "The picture is too large for this model{at_most}.", "Make it smaller."
+)
+FILE_TOO_LARGE = FailureTemplate(
+    ErrorCode.FILE_TOO_LARGE, "The file is too large for this model{up_to}.", "Make it smaller."
+)
+WRONG_OPTION = FailureTemplate(
+    ErrorCode.OPTION_OUT_OF_RANGE, "fal does not accept {option}.", "Change the option and try again."
+)
+TEMPORARY = FailureTemplate(
+    FalErrorCode.TEMPORARY, "fal had a passing problem with this picture.", TRY_AGAIN_SOON, True
+)
+TOO_LONG = FailureTemplate(FalErrorCode.TIMEOUT, "The model took too long with this picture.", TRY_AGAIN_SOON, True)
+BUSY = FailureTemplate(FalErrorCode.BUSY, "fal is busy: too many requests at once.", TRY_AGAIN_SOON, True)
+CANCELLED = FailureTemplate(
+    FalErrorCode.CANCELLED, "The job was cancelled at fal.", "Run it again if you still want it."
+)
+BAD_KEY = FailureTemplate(
+    FalErrorCode.KEY_REFUSED, "fal does not accept the key.", "Check the key at fal.ai/dashboard/keys."
+)
 NOT_ALLOWED = BAD_KEY._replace(message="fal does not let this key run the model.")
-NO_BALANCE = Failure("balance_exhausted", "The fal account has no credit left.", "Top up at fal.ai/dashboard/billing.")
-LOCKED = Failure("account_locked", "fal has locked the account.", "Ask fal's support why.")
-MODEL_GONE = Failure("model_unavailable", "fal no longer offers {model}.", "Pick another model.")
-REFUSED = Failure("fal_refused", "fal refused the request.", "Try another picture or model.")
-ODD_ANSWER = Failure("fal_odd_answer", "fal gave an answer that makes no sense.", TRY_AGAIN_SOON, True)
-UNREACHABLE = Failure("fal_unreachable", "fal could not be reached.", "Check the network and try again.", True)
-UNCONFIRMED = Failure(
-    "unconfirmed",
-    "The connection broke while the picture was handed over; fal may have taken it.",
-    "Running it again may cost again.",
+NO_BALANCE = FailureTemplate(
+    FalErrorCode.BALANCE_EXHAUSTED, "The fal account has no credit left.", "Top up at fal.ai/dashboard/billing."
 )
-LOST_CONTACT = Failure(
-    "fal_lost_contact", "Contact with fal was lost; the job may go on there.", "Try again to collect it.", True
+LOCKED = FailureTemplate(FalErrorCode.ACCOUNT_LOCKED, "fal has locked the account.", "Ask fal's support why.")
+MODEL_GONE = FailureTemplate(FalErrorCode.MODEL_UNAVAILABLE, "fal no longer offers {model}.", "Pick another model.")
+REFUSED = FailureTemplate(FalErrorCode.REFUSED, "fal refused the request.", "Try another picture or model.")
+ODD_ANSWER = FailureTemplate(FalErrorCode.ODD_ANSWER, "fal gave an answer that makes no sense.", TRY_AGAIN_SOON, True)
+UNREACHABLE = FailureTemplate(
+    FalErrorCode.UNREACHABLE, "fal could not be reached.", "Check the network and try again.", True
 )
-COLLECT_REFUSED = Failure(
-    "collect_refused",
+UNCONFIRMED = failures.UNCONFIRMED._replace(
+    message="The connection broke while the picture was handed over; fal may have taken it."
+)
+LOST_CONTACT = FailureTemplate(
+    FalErrorCode.LOST_CONTACT, "Contact with fal was lost; the job may go on there.", "Try again to collect it.", True
+)
+COLLECT_REFUSED = FailureTemplate(
+    FalErrorCode.COLLECT_REFUSED,
     "fal does not accept the key, so this model cannot be collected yet.",
     "Check FAL_KEY. It is tried again by itself.",
     True,
 )
 NO_KEY_TO_COLLECT = COLLECT_REFUSED._replace(message="Without its fal key this model cannot be collected yet.")
-DOWNLOAD_BROKE = Failure(
-    "download_failed", "The finished model could not be downloaded.", "Try again to collect it.", True
+DOWNLOAD_BROKE = FailureTemplate(
+    FalErrorCode.DOWNLOAD_FAILED, "The finished model could not be downloaded.", "Try again to collect it.", True
 )
-MODEL_FAILED = Failure("model_failed", "The model failed with this picture.", "Try again; that may cost again.", True)
-RESULT_GONE = Failure("result_expired", "fal no longer keeps this result.", "Run the picture again.")
-RESULT_WRONG = Failure("result_unusable", "The model's result is not a usable GLB file.", "Try another model.")
-RESULT_ELSEWHERE = Failure("result_elsewhere", "The result lies outside fal's own storage.", "Try another model.")
-RESULT_TOO_LARGE = Failure("result_too_large", "The finished model is over {limit}.", "Lower the face limit.")
-WRONG_PLACE = Failure(
-    "job_elsewhere", "This job was sent to another address than the one in use.", "Check FAL_HOST, or run it again."
+MODEL_FAILED = FailureTemplate(
+    FalErrorCode.MODEL_FAILED, "The model failed with this picture.", "Try again; that may cost again.", True
+)
+RESULT_GONE = FailureTemplate(FalErrorCode.RESULT_EXPIRED, "fal no longer keeps this result.", "Run the picture again.")
+RESULT_WRONG = FailureTemplate(
+    FalErrorCode.RESULT_UNUSABLE, "The model's result is not a usable GLB file.", "Try another model."
+)
+RESULT_ELSEWHERE = FailureTemplate(
+    FalErrorCode.RESULT_ELSEWHERE, "The result lies outside fal's own storage.", "Try another model."
+)
+RESULT_TOO_LARGE = FailureTemplate(
+    FalErrorCode.RESULT_TOO_LARGE, "The finished model is over {limit}.", "Lower the face limit."
+)
+WRONG_PLACE = FailureTemplate(
+    FalErrorCode.JOB_ELSEWHERE,
+    "This job was sent to another address than the one in use.",
+    "Check FAL_HOST, or run it again.",
 )
 OTHER_KEY = WRONG_PLACE._replace(
     message="This job was sent with another fal key than the one in use.", hint="Use that key again, or run it again."
 )
 
-STILL_AT_FAL = frozenset({failure.code for failure in (LOST_CONTACT, COLLECT_REFUSED, DOWNLOAD_BROKE, WRONG_PLACE)})
-NOT_BILLED = frozenset({TEMPORARY.code, TOO_LONG.code})
-"""After these a job that was taken costs nothing."""
+RULES: Mapping[str, FailureRules] = {
+    FalErrorCode.KEY_REFUSED: FailureRules(
+        "account",
+        remedy=USE_KEY,
+        host_notice=HostNotice("fal refuses the host's key, or does not let it run a model.", "Check FAL_KEY."),
+    ),
+    FalErrorCode.NO_KEY: FailureRules("account", remedy=USE_KEY),
+    FalErrorCode.BALANCE_EXHAUSTED: FailureRules(
+        "account",
+        remedy=TOP_UP,
+        host_notice=HostNotice("The host's fal account has no credit left.", "Top up at fal.ai/dashboard/billing."),
+    ),
+    FalErrorCode.ACCOUNT_LOCKED: FailureRules(
+        "account",
+        remedy=TOP_UP,
+        host_notice=HostNotice("fal has locked the host's account.", "Ask fal's support why."),
+    ),
+    FalErrorCode.BUSY: FailureRules("account", retry=RetryRule(60, 900)),
+    FalErrorCode.TEMPORARY: FailureRules("generator", billed=False, retry=RetryRule(15, 600)),
+    FalErrorCode.TIMEOUT: FailureRules("generator", billed=False, retry=RetryRule(30, 300)),
+    FalErrorCode.ODD_ANSWER: FailureRules("generator", retry=RetryRule(15, 600)),
+    FalErrorCode.UNREACHABLE: FailureRules("generator", retry=RetryRule(10, 300)),
+    FalErrorCode.LOST_CONTACT: FailureRules("contact", collectable="by_itself"),
+    FalErrorCode.COLLECT_REFUSED: FailureRules(
+        "contact",
+        collectable="by_itself",
+        host_notice=HostNotice(
+            "fal does not let the host's key collect what it has paid for.", "Check FAL_KEY. Nothing is lost yet."
+        ),
+    ),
+    FalErrorCode.DOWNLOAD_FAILED: FailureRules("contact", collectable="by_itself"),
+    FalErrorCode.JOB_ELSEWHERE: FailureRules("contact", collectable="by_itself"),
+    FalErrorCode.CANCELLED: FailureRules(remedy=TRY_AGAIN),
+    FalErrorCode.RESULT_EXPIRED: FailureRules(remedy=RUN_AGAIN),
+    **dict.fromkeys(
+        (
+            FalErrorCode.MODEL_UNAVAILABLE, FalErrorCode.RESULT_UNUSABLE, FalErrorCode.RESULT_ELSEWHERE,
+            FalErrorCode.NOTHING_BUILT, FalErrorCode.REFUSED,
+        ),
+        FailureRules(remedy=OTHER_MODEL),
+    ),
+}  # fmt: skip
+"""What follows from fal's failures; from those that are not here, nothing but what a person does."""
 
-LOCKS: tuple[tuple[str, Failure], ...] = (
+LOCKS: tuple[tuple[str, FailureTemplate], ...] = (
     ("exhausted balance", NO_BALANCE),
     ("top_up", NO_BALANCE),
     ("locked", LOCKED),
@@ -97,15 +193,15 @@ LOCKS: tuple[tuple[str, Failure], ...] = (
 )
 """What stands in the body of a 403: fal gives it no error type."""
 
-BY_TYPE: Mapping[str, Failure] = {
+BY_TYPE: Mapping[str, FailureTemplate] = {
     "image_too_small": TOO_SMALL,
     "image_too_large": TOO_LARGE,
     "image_load_error": UNREADABLE,
     "unsupported_image_format": UNREADABLE,
     "file_download_error": UNREADABLE,
     "file_too_large": FILE_TOO_LARGE,
-    "content_policy_violation": Failure(
-        "refused_by_filter", "The model's safety filter refused this picture.", TRY_ANOTHER_PICTURE
+    "content_policy_violation": FailureTemplate(
+        FalErrorCode.REFUSED_BY_FILTER, "The model's safety filter refused this picture.", TRY_ANOTHER_PICTURE
     ),
     "no_media_generated": NO_MESH,
     **dict.fromkeys(
@@ -131,7 +227,7 @@ BY_TYPE: Mapping[str, Failure] = {
     "bad_request": REFUSED,
 }  # fmt: skip
 
-BY_STATUS: Mapping[int, Failure] = {
+BY_STATUS: Mapping[int, FailureTemplate] = {
     400: REFUSED,
     401: BAD_KEY,
     403: NOT_ALLOWED,
@@ -143,6 +239,8 @@ BY_STATUS: Mapping[int, Failure] = {
     499: CANCELLED,
 }
 
+UNBILLED = frozenset(code for code, rules in RULES.items() if not rules.billed)
+"""After these a job that was taken costs nothing."""
 PASSING = frozenset({408, 409, 429})
 """Statuses that are about the asking, not about the job."""
 SUBMIT_ONLY = frozenset({BAD_KEY.code, NO_BALANCE.code, LOCKED.code, BUSY.code, ODD_ANSWER.code})
@@ -157,7 +255,7 @@ def failure_of(response: httpx.Response) -> GenerationFailed:
     details = _details(response)
     by_status = _lock(response) if response.status_code == 403 else BY_STATUS.get(response.status_code)
     failure = _by_type(error_type(response)) or by_status or _of_status(response)
-    if failure.code in NOT_BILLED:
+    if failure.code in UNBILLED:
         failure = failure._replace(retryable=_says_retry(response, failure.retryable))
     return failure.error(retry_after=retry_after(response), **_facts(details[0]))
 
@@ -165,14 +263,14 @@ def failure_of(response: httpx.Response) -> GenerationFailed:
 def verdict_of(response: httpx.Response) -> GenerationFailed | None:
     """What an error in place of a result says of the job's end; None where it says nothing for certain.
 
-    Only a failure that fal does not bill, an HTTP 5xx, gets a code of `NOT_BILLED`.
+    Only a failure that fal does not bill, an HTTP 5xx, gets a code that is not billed.
     """
     kind = error_type(response)
     waiting = response.status_code in PASSING or "still in progress" in response.text[:200]
     if waiting or _details(response) is NO_DETAILS or (response.status_code >= 500 and not kind):
         return None
     failure = failure_of(response)
-    if failure.code in NOT_BILLED and response.status_code < 500:
+    if failure.code in UNBILLED and response.status_code < 500:
         return MODEL_FAILED.error()
     return None if failure.code in SUBMIT_ONLY else failure
 
@@ -180,7 +278,7 @@ def verdict_of(response: httpx.Response) -> GenerationFailed | None:
 def failure_of_type(kind: str | None) -> GenerationFailed:
     """Translate the error type of a status answer that has no result to show for it."""
     failure = _by_type(kind or "") or MODEL_FAILED
-    unsure = failure.code in NOT_BILLED | SUBMIT_ONLY
+    unsure = failure.code in UNBILLED | SUBMIT_ONLY
     return (MODEL_FAILED if unsure else failure).error(**_facts({}))
 
 
@@ -223,13 +321,13 @@ def _moment(date: str) -> float | None:
         return None
 
 
-def _lock(response: httpx.Response) -> Failure:
+def _lock(response: httpx.Response) -> FailureTemplate:
     """The reason of a 403."""
     said = response.text[:2000].lower()
     return next((failure for sign, failure in LOCKS if sign in said), NOT_ALLOWED)
 
 
-def _by_type(kind: str) -> Failure | None:
+def _by_type(kind: str) -> FailureTemplate | None:
     return BY_TYPE.get(kind) or (TEMPORARY if kind.startswith("runner_") else None)
 
 
@@ -246,7 +344,7 @@ def _details(response: httpx.Response) -> list[dict[str, Any]]:
     return entries or [{"error_type": body.get("error_type")}]
 
 
-def _of_status(response: httpx.Response) -> Failure:
+def _of_status(response: httpx.Response) -> FailureTemplate:
     return TEMPORARY if response.status_code >= 500 else ODD_ANSWER
 
 

@@ -14,9 +14,9 @@ from typing import Any
 from ...errors import GenerationFailed
 from ...redaction import hide
 from ..base import Choice, Downloading, Event, Finished, Side, Spec, Submitted, Submitting, Task, Told, Uploading
-from .account import FalAccount
+from .account import RESULT_KEPT_SECONDS, FalAccount
 from .catalogue import FAL_MODELS
-from .errors import LOST_CONTACT, MODEL_GONE, failure_of_exception
+from .errors import LOST_CONTACT, MODEL_GONE, FalErrorCode, failure_of_exception
 from .hosts import FalHosts
 from .model import FalModel
 from .polling import Delay, Patience, poll_delay
@@ -41,7 +41,7 @@ class FalGenerator:
         self.model = model
         self.account = account
         self._delay = delay
-        self._spec = replace(model.spec, price=self._price)
+        self._spec = replace(model.spec, price=self._price, result_kept_seconds=RESULT_KEPT_SECONDS)
         self._single = replace(self._spec, sides=())
 
     @property
@@ -142,7 +142,7 @@ class FalGenerator:
 
     async def _upload(self, image: Path) -> str:
         if not self.account.key_mark:
-            raise GenerationFailed("no_key", f"{self.spec.name} cannot be used without a key.", NO_KEY)
+            raise GenerationFailed(FalErrorCode.NO_KEY, f"{self.spec.name} cannot be used without a key.", NO_KEY)
         try:
             return await self.account.upload(image)
         except Exception as error:

@@ -45,7 +45,7 @@ class Made:
 
 
 class RemoteJob:
-    """A submitted job; every failure that is not fal's own last word on it is one of `STILL_AT_FAL`."""
+    """A submitted job; every failure that is not fal's own last word on it is collectable."""
 
     def __init__(self, account: FalAccount, remote: Mapping[str, Any]) -> None:
         if not account.can_be_sent:

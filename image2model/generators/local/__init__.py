@@ -12,14 +12,15 @@ from typing import Any
 
 from pebble import ProcessExpired
 
-from ...errors import GenerationFailed
 from ...process_pool import Workers
 from ..base import Event, Finished, Option, Queued, Running, Spec, Task, Told
+from ..providers import Provider
 from . import worker
 from .cutout import WORDS, Inspection, cut_out, inspect
+from .failures import RULES, TOO_LONG, WORKER_DIED
 from .worker import warm_up
 
-__all__ = ["WORDS", "Inspection", "LocalGenerator", "cut_out", "inspect", "warm_up"]
+__all__ = ["PROVIDER", "WORDS", "Inspection", "LocalGenerator", "cut_out", "inspect", "warm_up"]
 
 SECONDS = 60.0
 """A picture takes one or two; a worker busy for longer than this is replaced."""
@@ -126,9 +127,9 @@ class LocalGenerator:
                 yield event
             await working
         except TimeoutError:
-            raise _again("local_timeout", f"This picture took longer than {SECONDS:.0f} s.") from None
+            raise TOO_LONG.error(seconds=SECONDS) from None
         except ProcessExpired:
-            raise _again("local_worker_died", "The process that worked on this picture ended unexpectedly.") from None
+            raise WORKER_DIED.error() from None
         finally:
             working.cancel()
             notes.unlink(missing_ok=True)
@@ -168,5 +169,4 @@ async def _watch(working: asyncio.Future[None], notes: Path) -> AsyncIterator[Ev
             yield last
 
 
-def _again(code: str, message: str) -> GenerationFailed:
-    return GenerationFailed(code, message, "Try again, with less detail if it goes on.", retryable=True)
+PROVIDER = Provider(lambda settings, workers: [LocalGenerator(workers)], RULES)

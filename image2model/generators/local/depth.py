@@ -17,6 +17,7 @@ from PIL import Image
 from scipy import ndimage
 
 from ...errors import GenerationFailed
+from .failures import LocalErrorCode
 from .sheet import Grid, crossing
 from .subject import RELIEF_HINT
 
@@ -56,7 +57,7 @@ def inflate(grid: Grid, flat: float = 0.0) -> Floats:
     inside = grid.inside
     if inside.all():
         message = "The subject fills the whole picture, so it has no outline to work from."
-        raise GenerationFailed("no_outline", message, RELIEF_HINT)
+        raise GenerationFailed(LocalErrorCode.NO_OUTLINE, message, RELIEF_HINT)
     depth = np.sqrt(_even(grid, _power(grid))[inside])
     deepest = float(depth.max())
     profile = (depth / deepest) ** ((1 - BOX * _boxiness(inside)) * (1 - SLAB * flat))

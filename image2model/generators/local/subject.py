@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from ...errors import GenerationFailed
+from ...errors import ErrorCode, GenerationFailed
 from . import segment
+from .failures import LocalErrorCode
 
 Array = NDArray[np.float32]
 Box = tuple[float, float, float, float]
@@ -45,7 +46,9 @@ def find_subject(image: Image.Image) -> Subject:
     Raises GenerationFailed with code `image_too_small` or `no_subject`.
     """
     if min(image.size) < 8:
-        raise GenerationFailed("image_too_small", "This picture is too small to show a subject.", "Use a larger one.")
+        raise GenerationFailed(
+            ErrorCode.IMAGE_TOO_SMALL, "This picture is too small to show a subject.", "Use a larger one."
+        )
     mask = _own_alpha(image)
     guided = mask is None
     if mask is None:
@@ -85,7 +88,7 @@ def largest(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _no_subject(message: str) -> GenerationFailed:
-    return GenerationFailed("no_subject", message, RELIEF_HINT)
+    return GenerationFailed(LocalErrorCode.NO_SUBJECT, message, RELIEF_HINT)
 
 
 def _own_alpha(image: Image.Image) -> Array | None:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from tenacity import AsyncRetrying, before_sleep_log, retry_if_exception_type, wait_exponential_jitter
 
-from ...errors import Unavailable
+from ...errors import ErrorCode, Unavailable
 from ...metrics import job_ended
 from ..notifications import Changes
 from ..records import Job, JobState
@@ -40,7 +40,7 @@ class Desk:
         except DBAPIError as error:
             log.error("the database does not work: %s", error.orig)
             raise Unavailable(
-                "database_unavailable", "Nothing can be stored here at the moment.", "Try again in a minute."
+                ErrorCode.DATABASE_UNAVAILABLE, "Nothing can be stored here at the moment.", "Try again in a minute."
             ) from error
 
     async def read(self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

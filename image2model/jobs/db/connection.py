@@ -7,9 +7,13 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, ScalarSelect, create_engine, event, func, make_url, select
 from sqlalchemy.pool import QueuePool
 
+from .schema import batches
+
+PURCHASES = 0x6D6F6465
+"""The number of PostgreSQL's advisory lock on the ledger."""
 LOCK_SECONDS = 5.0
 """How long SQLite waits for another process's lock; who must write tries again after that."""
 
@@ -39,6 +43,21 @@ def _begin_sqlite(connection: Connection) -> None:
     """A transaction that will write takes the lock at once, so it cannot fail half-way for want of it."""
     writes = connection.get_execution_options().get("write")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def lock_batch(connection: Connection, batch_id: str | ScalarSelect[str]) -> None:
+    """Let no other transaction change a batch or its jobs before this one ends. SQLite's has locked all by then.
+
+    Whoever changes a job locks its batch first, so that two never wait for each other.
+    """
+    if connection.dialect.name != "sqlite":
+        connection.execute(select(batches.c.id).where(batches.c.id == batch_id).with_for_update())
+
+
+def lock_purchases(connection: Connection) -> None:
+    """Let no other transaction look at what is spent before this one has booked. SQLite's has locked all by then."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(PURCHASES)))
 
 
 def migrate(engine: Engine, version: str = "head") -> None:

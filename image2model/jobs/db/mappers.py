@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from ...errors import NotFound
+from ...errors import ErrorCode, NotFound
 from ..records import Batch, Failure, Job, OtherSide, Refusal, Wait
 from .schema import batches, jobs
 
@@ -47,4 +47,6 @@ def job_of(row: Row[Any]) -> Job:
 
 def no_batch() -> NotFound:
     """What is raised for an id that no batch has."""
-    return NotFound("batch_not_found", "There is no such batch.", "It may have been deleted, or the link is cut short.")
+    return NotFound(
+        ErrorCode.BATCH_NOT_FOUND, "There is no such batch.", "It may have been deleted, or the link is cut short."
+    )

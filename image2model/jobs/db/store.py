@@ -14,7 +14,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
-from ...errors import Conflict, NotFound
+from ...errors import Conflict, ErrorCode, NotFound
 from ...metrics import RETRIES
 from .. import ledger
 from ..records import (
@@ -32,7 +32,8 @@ from ..records import (
     searchable,
 )
 from . import queries
-from .connection import connect, migrate
+from .connection import connect, lock_batch, migrate
+from .listener import announce
 from .mappers import batch_of, batches_of, head, job_of, no_batch
 from .schema import batches, events, jobs
 
@@ -108,7 +109,7 @@ class Store:
         with self._engine.connect() as connection:
             row = connection.execute(select(jobs).where(jobs.c.id == job_id)).one_or_none()
         if row is None:
-            raise NotFound("job_not_found", "There is no such job.", "It may have been deleted.")
+            raise NotFound(ErrorCode.JOB_NOT_FOUND, "There is no such job.", "It may have been deleted.")
         return job_of(row)
 
     def sequence(self, batch_id: str) -> int | None:
@@ -202,6 +203,7 @@ class Store:
         """
         now = time.time()
         with self._write() as connection:
+            lock_batch(connection, batch_id)
             batch = batch_of(connection, batch_id)
             chosen = [job for job in batch.jobs if job.state in states and (numbers is None or job.number in numbers)]
             kept = {job.id: job.remote for job in chosen if job.failure and job.failure.code in collectable}
@@ -294,11 +296,14 @@ class Store:
         Without `force` raises Conflict while a job of it is worked.
         """
         with self._write() as connection:
+            lock_batch(connection, batch_id)
             worked = connection.execute(
                 select(jobs).where(jobs.c.batch_id == batch_id, jobs.c.state.in_(UNFINISHED))
             ).all()
             if worked and not force:
-                raise Conflict("batch_working", "This batch is still being worked on.", "Cancel it first, or wait.")
+                raise Conflict(
+                    ErrorCode.BATCH_WORKING, "This batch is still being worked on.", "Cancel it first, or wait."
+                )
             for row in worked:
                 ledger.settle(connection, row, ledger.bill(row, "cancelled"))
             if not connection.execute(delete(batches).where(batches.c.id == batch_id)).rowcount:
@@ -360,6 +365,7 @@ def _change(connection: Connection, row: Row[Any], values: dict[str, Any], now: 
     changed = connection.execute(
         update(jobs).where(jobs.c.id == row.id).values(**values, sequence=sequence).returning(jobs)
     ).one()
+    announce(connection, row.batch_id)
     if row.state in FINISHED or changed.state in FINISHED:
         _sum_up(connection, row.batch_id)
     code = changed.failure["code"] if changed.failure else None
@@ -392,4 +398,6 @@ def _sum_up(connection: Connection, batch_id: str) -> None:
 
 
 def _row(connection: Connection, job_id: str) -> Row[Any] | None:
+    """The row of a job, which with its batch's stays as it is until the transaction ends."""
+    lock_batch(connection, select(jobs.c.batch_id).where(jobs.c.id == job_id).scalar_subquery())
     return connection.execute(select(jobs).where(jobs.c.id == job_id)).one_or_none()

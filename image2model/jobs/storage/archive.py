@@ -17,7 +17,7 @@ from typing import Any
 
 from zipstream import ZipStream
 
-from ...errors import NotFound
+from ...errors import ErrorCode, NotFound
 from ...file_names import first_unused
 from .folders import Folders
 
@@ -53,7 +53,7 @@ def stream_zip(entries: Sequence[Entry], manifest: Mapping[str, Any]) -> Stream:
     stream.add(json.dumps(manifest, ensure_ascii=False, indent=2) + "\n", MANIFEST)
     for entry, name in zip(entries, zip_names([entry.name for entry in entries]), strict=True):
         if not entry.path.is_file():
-            raise NotFound("file_not_found", f"{name} is no longer there.", "The batch may have been deleted.")
+            raise NotFound(ErrorCode.FILE_NOT_FOUND, f"{name} is no longer there.", "The batch may have been deleted.")
         stream.add_path(entry.path, name, recurse=False)
     return Stream(len(stream), _in_blocks(stream))
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from pebble import ProcessExpired
 
-from ...errors import Conflict, Image2ModelError, NotFound, Unavailable
+from ...errors import Conflict, ErrorCode, Image2ModelError, NotFound, Unavailable
 from ...mesh.export import Wanted, export
 from ...process_pool import Workers, bounded
 from ..records import Job
@@ -67,7 +67,7 @@ class Exports:
     def original(self, job: Job) -> Path:
         """The mesh as it was delivered; raises Conflict while the job is not done, NotFound where it is gone."""
         if job.state != "done":
-            raise Conflict("not_done", f"{job.name} is not finished.", "Try again once it is.")
+            raise Conflict(ErrorCode.NOT_DONE, f"{job.name} is not finished.", "Try again once it is.")
         glb = self._folders.mesh(job)
         if not self._folders.holds(glb):
             raise _gone()
@@ -90,10 +90,12 @@ class Exports:
         try:
             return await self._workers.run(bounded, function, *arguments, seconds=SECONDS)
         except TimeoutError:
-            raise Unavailable("export_too_long", "This takes too long for this mesh.", "Set a face limit.") from None
+            raise Unavailable(
+                ErrorCode.EXPORT_TOO_LONG, "This takes too long for this mesh.", "Set a face limit."
+            ) from None
         except (MemoryError, ProcessExpired):
             raise Unavailable(
-                "export_too_large", "This takes too much memory for this mesh.", "Set a face limit."
+                ErrorCode.EXPORT_TOO_LARGE, "This takes too much memory for this mesh.", "Set a face limit."
             ) from None
         except FileNotFoundError:
             raise _gone() from None
@@ -102,7 +104,7 @@ class Exports:
         except Exception as error:  # meshes come from elsewhere, and hold whatever they hold
             log.exception("mesh work failed", extra={"work": function.__name__})
             raise Unavailable(
-                "export_failed",
+                ErrorCode.EXPORT_FAILED,
                 "Something in this mesh cannot be worked with here.",
                 "Take the mesh as it was delivered.",
             ) from error
@@ -117,4 +119,4 @@ class Exports:
 
 
 def _gone() -> NotFound:
-    return NotFound("file_not_found", "There is no such file.", "It may have been deleted.")
+    return NotFound(ErrorCode.FILE_NOT_FOUND, "There is no such file.", "It may have been deleted.")

@@ -27,7 +27,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
-from ...errors import NotFound, Unavailable
+from ...errors import ErrorCode, NotFound, Unavailable
 from ...generators.base import Side
 from ..records import Job
 from .file_leases import FileLeases
@@ -82,7 +82,7 @@ class Folders:
         """Raise Unavailable where less than so many GB are free on the disk."""
         if shutil.disk_usage(self.data).free < gigabytes * 1_000_000_000:
             raise Unavailable(
-                "disk_full", "The server's disk is nearly full, so nothing new can be made.", "Try again later."
+                ErrorCode.DISK_FULL, "The server's disk is nearly full, so nothing new can be made.", "Try again later."
             )
 
     def reading(self, *paths: Path) -> AbstractContextManager[None]:
@@ -118,7 +118,9 @@ class Folders:
         Raises NotFound for what is no file of ours.
         """
         if not self.holds(path):
-            raise NotFound("file_not_found", "This file is no longer there.", "The batch may have been deleted.")
+            raise NotFound(
+                ErrorCode.FILE_NOT_FOUND, "This file is no longer there.", "The batch may have been deleted."
+            )
         lent = self.cache / batch_id / name
         lent.parent.mkdir(parents=True, exist_ok=True)
         lent.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.spatial import KDTree
 
 from ...atomic_files import write_whole
-from ...errors import Unavailable
+from ...errors import ErrorCode, Unavailable
 from ..facts import WELD_STEPS, Closure, closure, rounded, weld_numbers
 from ..gltf.colours import to_linear
 from ..gltf.reader import Floats, Glb, Scene, Surface
@@ -75,7 +75,9 @@ def export(glb: Path, choice: Wanted, target: Path, stem: str) -> dict[str, Any]
     whole = opened.scene()
     scene = compact(whole)
     if choice.measure == "height" and choice.size_mm and not _has_height(scene):
-        raise Unavailable("no_height", "It lies flat and has no height.", "Say how long its longest side is to be.")
+        raise Unavailable(
+            ErrorCode.NO_HEIGHT, "It lies flat and has no height.", "Say how long its longest side is to be."
+        )
     before, notes = len(whole.faces), _flat_faces(len(whole.faces) - len(scene.faces))
     if choice.repair != "none":
         scene, mends = _mended(opened, scene, choice.of(_extents(scene)))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import GenerationFailed
+from ...errors import ErrorCode, GenerationFailed
 from ..facts import closure, renumbered, weld_numbers
 from ..gltf import meshopt
 from ..gltf.colours import base_colour, to_srgb
@@ -58,7 +58,9 @@ def compact(scene: Scene) -> Scene:
         kept.append(Surface(first_face, first_vertex, len(own), attributes, surface.material, surface.material_index))
         first_face, first_vertex = first_face + len(own), first_vertex + len(used)
     if not kept:
-        raise GenerationFailed("glb_no_geometry", "The generator's file holds no surface.", "Use another generator.")
+        raise GenerationFailed(
+            ErrorCode.GLB_NO_GEOMETRY, "The generator's file holds no surface.", "Use another generator."
+        )
     return Scene(np.concatenate(positions), np.concatenate(faces), tuple(kept), 0)
 
 

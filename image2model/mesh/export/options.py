@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from ...errors import OptionRefused
+from ...errors import ErrorCode, OptionRefused
 from ..gltf.reader import Floats
 
 Up = Literal["y", "z"]
@@ -121,7 +121,9 @@ def wanted(
     faces = _number("The face limit", face_limit, FEWEST, MOST)
     packed = _one_of("packing", packing or "none", PACKINGS)
     if packed != "none" and form.id != "glb":
-        raise OptionRefused("packing_unknown", f"{form.label} files are not packed.", "Only GLB takes `packing`.")
+        raise OptionRefused(
+            ErrorCode.PACKING_UNKNOWN, f"{form.label} files are not packed.", "Only GLB takes `packing`."
+        )
     return Wanted(
         format=form,
         size_mm=length * scale if length else PRINT_SIZE if form.printed else None,
@@ -137,7 +139,7 @@ def wanted(
 def _one_of(name: str, value: str, known: Any) -> str:
     if not isinstance(value, str) or value not in known:
         raise OptionRefused(
-            f"{name}_unknown", f"{value!r:.80} is no {name} that is known.", f"Take {', '.join(known)}."
+            ErrorCode(f"{name}_unknown"), f"{value!r:.80} is no {name} that is known.", f"Take {', '.join(known)}."
         )
     return value
 
@@ -151,6 +153,6 @@ def _number(label: str, value: float | str | None, low: float, high: float) -> f
         number = float("nan")
     if not low <= number <= high:
         raise OptionRefused(
-            "option_out_of_range", f"{label} cannot be {value!r:.80}.", f"It takes {low:g} to {high:,.0f}."
+            ErrorCode.OPTION_OUT_OF_RANGE, f"{label} cannot be {value!r:.80}.", f"It takes {low:g} to {high:,.0f}."
         )
     return number

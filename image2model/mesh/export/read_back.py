@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import Unavailable
+from ...errors import ErrorCode, Unavailable
 from ..gltf.reader import Glb, Scene
 from .options import Wanted
 from .textures import paints
@@ -42,7 +42,9 @@ def demand(form: str) -> None:
     """Raise Unavailable where the library is missing without which this format cannot be checked."""
     if not available(form):
         raise Unavailable(
-            "usdz_not_installed", "USDZ is not installed on this server.", "The host can add it: pip install usd-core."
+            ErrorCode.USDZ_NOT_INSTALLED,
+            "USDZ is not installed on this server.",
+            "The host can add it: pip install usd-core.",
         )
 
 
@@ -63,7 +65,9 @@ def check(data: bytes, choice: Wanted, scene: Scene, textured: bool) -> str:
 
 def _unsound(choice: Wanted) -> Unavailable:
     return Unavailable(
-        "export_failed", f"This mesh could not be written soundly as {choice.format.label}.", "Take another format."
+        ErrorCode.EXPORT_FAILED,
+        f"This mesh could not be written soundly as {choice.format.label}.",
+        "Take another format.",
     )
 
 

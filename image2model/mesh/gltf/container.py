@@ -10,7 +10,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...errors import GenerationFailed
+from ...errors import Code, ErrorCode, GenerationFailed
 
 
 def glb_of(document: Mapping[str, Any], parts: Sequence[bytes]) -> bytes:
@@ -22,7 +22,7 @@ def glb_of(document: Mapping[str, Any], parts: Sequence[bytes]) -> bytes:
     return b"".join([head, text, struct.pack("<I4s", size, b"BIN\0"), *parts])
 
 
-def failed(code: str, what: str) -> GenerationFailed:
+def failed(code: Code, what: str) -> GenerationFailed:
     """A generator's file that nobody could open; `what` completes the sentence about it."""
     return GenerationFailed(code, f"The generator's file {what}.", "Try again, or use another generator.")
 
@@ -30,20 +30,20 @@ def failed(code: str, what: str) -> GenerationFailed:
 def chunks(data: bytes) -> tuple[dict[str, Any], memoryview]:
     """The JSON and the binary chunk of a GLB; raise GenerationFailed: not_a_glb, glb_truncated, glb_broken."""
     if data[:4] != b"glTF":
-        raise failed("not_a_glb", "is not a GLB" if data else "is empty")
+        raise failed(ErrorCode.NOT_A_GLB, "is not a GLB" if data else "is empty")
     if len(data) < 20 or struct.unpack_from("<I", data, 8)[0] > len(data):
-        raise failed("glb_truncated", "is cut short")
+        raise failed(ErrorCode.GLB_TRUNCATED, "is cut short")
     version, _, length, kind = struct.unpack_from("<III4s", data, 4)
     if version != 2 or kind != b"JSON":
-        raise failed("not_a_glb", "is not a GLB of glTF 2")
+        raise failed(ErrorCode.NOT_A_GLB, "is not a GLB of glTF 2")
     if 20 + length > len(data):
-        raise failed("glb_truncated", "is cut short")
+        raise failed(ErrorCode.GLB_TRUNCATED, "is cut short")
     try:
         document = json.loads(data[20 : 20 + length])
     except (ValueError, RecursionError) as error:
-        raise failed("glb_broken", "has an unreadable description") from error
+        raise failed(ErrorCode.GLB_BROKEN, "has an unreadable description") from error
     if not isinstance(document, dict):
-        raise failed("glb_broken", "has an unreadable description")
+        raise failed(ErrorCode.GLB_BROKEN, "has an unreadable description")
     return document, _binary_chunk(memoryview(data)[20 + length :])
 
 
@@ -52,5 +52,5 @@ def _binary_chunk(rest: memoryview) -> memoryview:
         return memoryview(b"")
     (length,) = struct.unpack_from("<I", rest)
     if 8 + length > len(rest):
-        raise failed("glb_truncated", "is cut short")
+        raise failed(ErrorCode.GLB_TRUNCATED, "is cut short")
     return rest[8 : 8 + length]

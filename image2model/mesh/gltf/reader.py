@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import ErrorCode
 from .container import chunks, failed
 from .decompress import DRACO, MESHOPT, Unpacked, draco_primitive, meshopt_view, packed_by
 
@@ -67,7 +68,7 @@ def contradictions_told() -> Iterator[None]:
     try:
         yield
     except (KeyError, IndexError, TypeError, ValueError, OverflowError, AttributeError) as error:
-        raise failed("glb_broken", "contradicts itself") from error
+        raise failed(ErrorCode.GLB_BROKEN, "contradicts itself") from error
 
 
 class Glb:
@@ -77,7 +78,7 @@ class Glb:
         """Raise GenerationFailed: not_a_glb, glb_truncated, glb_too_large, glb_broken, glb_outside_files."""
         self.size_bytes = path.stat().st_size
         if self.size_bytes > MAX_BYTES:
-            raise failed("glb_too_large", f"has {self.size_bytes / 1e9:.1f} GB")
+            raise failed(ErrorCode.GLB_TOO_LARGE, f"has {self.size_bytes / 1e9:.1f} GB")
         self.json, self._binary = chunks(path.read_bytes())
         self._refuse_outside_files()
         self._unpacked: dict[int, bytes] = {}
@@ -99,7 +100,7 @@ class Glb:
         count, width = int(accessor["count"]), WIDTHS[accessor["type"]]
         kind = np.dtype(COMPONENTS[accessor["componentType"]])
         if not 0 <= count <= MAX_ELEMENTS:
-            raise failed("glb_too_large", f"claims {count:,} values in one list")
+            raise failed(ErrorCode.GLB_TOO_LARGE, f"claims {count:,} values in one list")
         if "bufferView" in accessor:
             values = self._values(accessor, kind, width, count)
         else:
@@ -143,7 +144,7 @@ class Glb:
         for part in (*self.list("buffers"), *self.list("images")):
             uri = part.get("uri") if isinstance(part, dict) else None
             if uri and not str(uri).startswith("data:"):
-                raise failed("glb_outside_files", "needs other files that did not come with it")
+                raise failed(ErrorCode.GLB_OUTSIDE_FILES, "needs other files that did not come with it")
 
     def _scene(self) -> Scene:
         positions: list[Floats] = []
@@ -174,11 +175,11 @@ class Glb:
                 first_face += len(triangles)
                 first_vertex += len(points)
                 if first_face > MAX_FACES:
-                    raise failed("glb_too_large", f"has more than {MAX_FACES:,} faces")
+                    raise failed(ErrorCode.GLB_TOO_LARGE, f"has more than {MAX_FACES:,} faces")
                 if first_vertex > MAX_ELEMENTS:
-                    raise failed("glb_too_large", f"has more than {MAX_ELEMENTS:,} vertices")
+                    raise failed(ErrorCode.GLB_TOO_LARGE, f"has more than {MAX_ELEMENTS:,} vertices")
         if not first_face:
-            raise failed("glb_no_geometry", "holds no surface")
+            raise failed(ErrorCode.GLB_NO_GEOMETRY, "holds no surface")
         together = np.concatenate(positions)
         invalid = int((~np.isfinite(together)).any(axis=1).sum())
         return Scene(together, np.concatenate(faces), tuple(surfaces), invalid)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import Unavailable
+from ...errors import ErrorCode, Unavailable
 from ..facts import Closure, closure, is_flat, pieces, renumbered, vertices_of, weld, weld_numbers
 from ..gltf import meshopt
 from ..gltf.reader import Floats, Integers
@@ -136,7 +136,9 @@ def mended(positions: Floats, faces: Integers, *, rebuild: bool = False) -> tupl
     Raises Unavailable for a mesh without thickness, and for one of which nothing would be left.
     """
     if not _has_body(positions, faces):
-        raise Unavailable("mesh_is_flat", "It is flat: it has no thickness, and cannot be mended.", "Try another mesh.")
+        raise Unavailable(
+            ErrorCode.MESH_IS_FLAT, "It is flat: it has no thickness, and cannot be mended.", "Try another mesh."
+        )
     mesh, told = (positions, faces), list[str]()
     skin = (_all_holes_closed, _new_skin) if rebuild else (_holes_closed,)
     solid = partial(_solid, way_out="" if rebuild else ": a new skin may help")
@@ -156,7 +158,9 @@ def _new_skin(positions: Floats, faces: Integers) -> tuple[Mesh, str]:
     for cells in SKIN_CELLS:
         triangles = meshopt.remesh(positions, faces, cells)
         if not len(triangles):
-            raise Unavailable("no_new_skin", "No new skin could be laid around this mesh.", "Try `repair` solid.")
+            raise Unavailable(
+                ErrorCode.NO_NEW_SKIN, "No new skin could be laid around this mesh.", "Try `repair` solid."
+            )
         skin = _joined(triangles.reshape(-1, 3), np.arange(len(triangles) * 3).reshape(-1, 3))
         if closure(*skin).watertight:
             break

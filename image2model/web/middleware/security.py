@@ -24,7 +24,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from ...errors import TooLarge
+from ...errors import ErrorCode, TooLarge
 from ...settings import Settings
 from ..rest.errors import answer
 from .correlation import Correlated
@@ -97,10 +97,12 @@ def blame_nobody_here(app: Any) -> None:
     """Answer what Gradio makes failures of its own: who asks for an endpoint that is not there, who breaks off."""
 
     async def unknown(_request: Any, _error: Exception) -> JSONResponse:
-        return answer(404, "endpoint_unknown", "There is no such endpoint. /gradio_api/info describes those there are.")
+        return answer(
+            404, ErrorCode.ENDPOINT_UNKNOWN, "There is no such endpoint. /gradio_api/info describes those there are."
+        )
 
     async def broken_off(_request: Any, _error: Exception) -> JSONResponse:
-        return answer(400, "upload_cut_short", "The upload broke off. Try again.")
+        return answer(400, ErrorCode.UPLOAD_CUT_SHORT, "The upload broke off. Try again.")
 
     app.add_exception_handler(FnIndexInferError, unknown)
     app.add_exception_handler(ClientDisconnect, broken_off)
@@ -187,18 +189,24 @@ class Security:
         hosts = [value for name, value in scope["headers"] if name == b"host"]
         hosts += [value.split(b",")[0].strip() for name, value in scope["headers"] if name == b"x-forwarded-host"]
         if not hosts or not all(self._known(host) for host in hosts):
-            return answer(400, "host_unknown", "This host name is not served here. ALLOWED_HOSTS has those that are.")
+            return answer(
+                400, ErrorCode.HOST_UNKNOWN, "This host name is not served here. ALLOWED_HOSTS has those that are."
+            )
         if scope["method"] not in SAFE and self._is_strange(Headers(scope=scope)):
-            return answer(403, "other_site", "Only pages of CORS_ORIGINS may send something here. Use this app's own.")
+            return answer(
+                403, ErrorCode.OTHER_SITE, "Only pages of CORS_ORIGINS may send something here. Use this app's own."
+            )
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if not length.isdigit() or int(length) > most:
             return TOO_LARGE
         if OUTSIDE.match(scope["path"]):
-            return answer(403, "url_refused", "Addresses of other hosts are not fetched here. Upload the file itself.")
+            return answer(
+                403, ErrorCode.URL_REFUSED, "Addresses of other hosts are not fetched here. Upload the file itself."
+            )
         client = scope["client"][0] if scope.get("client") else ""
         if scope["method"] == "POST" and scope["path"].rstrip("/") == "/login" and not self._sign_ins.tried(client):
             wait = {"Retry-After": str(math.ceil(self._sign_ins.wait(client)))}
-            return answer(429, "too_many_tries", "Too many tries to sign in. Wait a minute.", headers=wait)
+            return answer(429, ErrorCode.TOO_MANY_TRIES, "Too many tries to sign in. Wait a minute.", headers=wait)
         return None
 
     def _is_strange(self, headers: Headers) -> bool:
@@ -262,5 +270,5 @@ class _Protected:
         await self._send(message)
 
 
-LARGE = ("request_too_large", "This request is too large.", "Send less at a time.")
+LARGE = (ErrorCode.REQUEST_TOO_LARGE, "This request is too large.", "Send less at a time.")
 TOO_LARGE = answer(413, LARGE[0], " ".join(LARGE[1:]))

@@ -13,7 +13,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import SecretStr
 
-from ...errors import LimitReached, NotAllowed
+from ...errors import ErrorCode, LimitReached, NotAllowed
 from ...settings import Settings
 from ..middleware.security import KEY_TRIES
 from ..public_address import client_of
@@ -52,16 +52,16 @@ def _demand(
     API_KEY where only the host's opens is no guess: who has it learns nothing there.
     """
     if given is None:
-        raise NotAllowed("not_authenticated", "Not authenticated")
+        raise NotAllowed(ErrorCode.NOT_AUTHENTICATED, "Not authenticated")
     client = client_of(request)
     if not KEY_TRIES.may_try(client):
         message, hint = "These are too many tries with a wrong key.", "Wait a minute."
-        raise LimitReached("too_many_tries", message, hint, retry_after=KEY_TRIES.wait(client))
+        raise LimitReached(ErrorCode.TOO_MANY_TRIES, message, hint, retry_after=KEY_TRIES.wait(client))
     shown = given.credentials.encode()
     if not _fits(shown, keys):
         if not _fits(shown, _keys(settings)):
             KEY_TRIES.tried(client)
-        raise NotAllowed("invalid_key", wrong)
+        raise NotAllowed(ErrorCode.INVALID_KEY, wrong)
 
 
 def _keys(settings: Settings) -> tuple[SecretStr | None, ...]:

@@ -9,7 +9,7 @@ from fastapi import Depends, Query, Request
 from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel, Field
 
-from ...errors import NotFound
+from ...errors import ErrorCode, NotFound
 from ...jobs.records import Batch, Job
 from ...services import Studio
 from ..public_address import public_root
@@ -114,4 +114,4 @@ def _named(batch: Batch, filename: str) -> tuple[Job, str]:
         offered = {f"{job.stem}.glb": f"{job.stem}.glb", f"{job.stem}.webp": "thumbnail.webp"}
         if filename in offered:
             return job, offered[filename]
-    raise NotFound("file_not_found", "There is no such file.", "See /download/{job_id}/all for what there is.")
+    raise NotFound(ErrorCode.FILE_NOT_FOUND, "There is no such file.", "See /download/{job_id}/all for what there is.")

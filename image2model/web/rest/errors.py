@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from ...errors import Image2ModelError, ImageRefused, LimitReached
+from ...errors import ErrorCode, Image2ModelError, ImageRefused, LimitReached
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ SENTENCES: Mapping[int, str] = {
 }
 
 
-OF_FILES = ("too_many_images", "no_images")
+OF_FILES = (ErrorCode.TOO_MANY_IMAGES, ErrorCode.NO_IMAGES)
 
 
 class ErrorBody(BaseModel):

@@ -12,7 +12,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field, field_validator
 from starlette.exceptions import HTTPException
 
-from ...errors import NotFound
+from ...errors import ErrorCode, NotFound
 from ...ops import log_config as own
 from ...ops import log_files
 from ...ops.log_analysis import Analysis, analyse
@@ -252,7 +252,9 @@ def _kinds(names: str) -> list[str]:
     """The kinds that are named, with commas between them; none for all. Raises NotFound."""
     given = [name.strip() for name in names.split(",")]
     if strange := [name for name in given if name not in KINDS and name not in ALL]:
-        raise NotFound("log_type_unknown", f"There are no logs of the type {strange[0]!r}.", f"See {', '.join(KINDS)}.")
+        raise NotFound(
+            ErrorCode.LOG_TYPE_UNKNOWN, f"There are no logs of the type {strange[0]!r}.", f"See {', '.join(KINDS)}."
+        )
     return [] if any(name in ALL for name in given) else [KINDS[name] for name in given]
 
 

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
-from ...errors import ImageRefused
+from ...errors import Code, ErrorCode, ImageRefused
 from ...file_names import clean_name
 from ...services import Picture, Studio
 
@@ -33,7 +33,7 @@ ESCAPED: Mapping[str, str] = {"%22": '"', "%0D": "\r", "%0A": "\n"}
 class UploadRefused(ImageRefused):
     """This upload cannot be taken as it came; `details` has the reason of each file that it is for."""
 
-    def __init__(self, code: str, message: str, hint: str, names: Iterable[str], reason: str) -> None:
+    def __init__(self, code: Code, message: str, hint: str, names: Iterable[str], reason: str) -> None:
         super().__init__(code, message, hint)
         self.details = {"files": [{"filename": clean_name(name), "code": code, "message": reason} for name in names]}
 
@@ -100,17 +100,21 @@ def _refuse_too_many(uploads: Sequence[UploadFile], most: int) -> None:
     if len(uploads) > most:
         limit = f"At most {most} can be sent at a time" if most > 1 else "One can be sent here; /upload takes more"
         names = map(_file_name, uploads[most:])
-        raise UploadRefused("too_many_images", "These are too many files.", f"{limit}.", names, "It is one too many.")
+        raise UploadRefused(
+            ErrorCode.TOO_MANY_IMAGES, "These are too many files.", f"{limit}.", names, "It is one too many."
+        )
 
 
 def _refuse_none(elsewhere: Iterable[UploadFile], name: str) -> None:
     message, hint = f"There is no file in the form's field `{name}`.", "Put at least one JPEG or PNG there."
-    raise UploadRefused("no_images", message, hint, map(_file_name, elsewhere), f"It is not in the field `{name}`.")
+    raise UploadRefused(
+        ErrorCode.NO_IMAGES, message, hint, map(_file_name, elsewhere), f"It is not in the field `{name}`."
+    )
 
 
 def _refuse_cut_short(unfinished: Iterable[UploadFile]) -> None:
     message, reason = "The upload broke off before its end.", "It did not come in whole."
-    raise UploadRefused("upload_cut_short", message, "Send it again.", map(_file_name, unfinished), reason)
+    raise UploadRefused(ErrorCode.UPLOAD_CUT_SHORT, message, "Send it again.", map(_file_name, unfinished), reason)
 
 
 def _file_name(upload: UploadFile) -> str:

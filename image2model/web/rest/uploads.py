@@ -12,7 +12,7 @@ from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 from pydantic import BaseModel, Field
 
-from ...errors import LimitReached, OptionRefused
+from ...errors import ErrorCode, LimitReached, OptionRefused
 from ...services import Studio, together
 from ..middleware.correlation import correlation_of
 from ..public_address import client_of
@@ -115,7 +115,7 @@ async def _not_too_often(request: Request, studio: StudioDep) -> None:
         window = await LIMITER.get_window_stats(limit, client)
         wait = max(1.0, window.reset_time - time.time())
         raise LimitReached(
-            "too_many_uploads", "These are too many uploads in a minute.", "Wait a moment.", retry_after=wait
+            ErrorCode.TOO_MANY_UPLOADS, "These are too many uploads in a minute.", "Wait a moment.", retry_after=wait
         )
 
 
@@ -169,7 +169,9 @@ def _options(text: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         options = None
     if not isinstance(options, dict):
-        raise OptionRefused("options_unreadable", "The options are no JSON object.", 'Write them like {"seed": 1}.')
+        raise OptionRefused(
+            ErrorCode.OPTIONS_UNREADABLE, "The options are no JSON object.", 'Write them like {"seed": 1}.'
+        )
     return options
 
 

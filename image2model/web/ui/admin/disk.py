@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from ....errors import OptionRefused
+from ....errors import ErrorCode, OptionRefused
 from ....services import Studio
 from .. import templating
 from ..theme import html
@@ -61,7 +61,7 @@ class Disk:
     async def dry_run(self, hours: float | None) -> list[str]:
         """What would go, and the button that lets it go."""
         if hours is None or hours < 0:
-            raise OptionRefused("bad_hours", "That is no number of hours.", "Enter 0 or more.")
+            raise OptionRefused(ErrorCode.BAD_HOURS, "That is no number of hours.", "Enter 0 or more.")
         return [templating.admin("plan", found=await self.studio.host.cleanup(hours), hours=hours, reasons=REASONS)]
 
     async def clean(self, wanted: Any) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""The README's way of one photograph to a printer and to an engine: its very lines, run."""
+"""The way of one photograph to a printer and to an engine, as docs/exporting.md shows it: its very lines, run."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from playwright.async_api import Browser
 
 from tests.support.browser import ROOT, App
 from tests.support.exporting import model_3mf
+from tests.support.markdown import code_blocks
 from tests.support.three_reader import ThreeReader
 
 pytestmark = pytest.mark.browser
 
 
 def the_way() -> tuple[str, list[str], str]:
-    """The program's line, what it said when the README was written, and the line after it."""
-    block = re.search(r"```console\n\$ pip .*?\n\$ (.*?)```", (ROOT / "README.md").read_text(), re.S)
-    assert block
-    said, _, last = block[1].partition("\n$ ")
-    first, *lines = said.splitlines()
+    """The program's line, what it said when the page was written, and the line after it."""
+    [block] = [block.text for block in code_blocks() if block.language == "console"]
+    _, program, last = re.split(r"^\$ ", block, flags=re.M)[1:]
+    first, *lines = program.splitlines()
     return first, lines, last
 
 
@@ -33,8 +33,8 @@ def shape(line: str) -> str:
     return re.sub(r"[0-9a-f]{8}-[-0-9a-f]+|(?<![\w-])[\d.,]*\d", "N", line)
 
 
-async def test_the_readme_s_way_to_printer_and_engine_works(app: App, chromium: Browser, tmp_path: Path):
-    """The lines say what the README says; the STL is a solid 80 mm high, the GLB has 5,000 faces in three.js."""
+async def test_the_way_to_printer_and_engine_works(app: App, chromium: Browser, tmp_path: Path):
+    """The lines say what the page says; the STL is a solid 80 mm high, the GLB has 5,000 faces in three.js."""
     program, lines, curl = the_way()
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     place = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "GRADIO_TEMP_DIR": str(tmp_path / "temp")}

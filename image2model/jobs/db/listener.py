@@ -1,0 +1,51 @@
+"""Changes that other processes store, heard through PostgreSQL's LISTEN."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, func, make_url, select
+
+if TYPE_CHECKING:
+    from ..notifications import Changes
+
+log = logging.getLogger(__name__)
+
+CHANNEL = "image2model_batches"
+RECONNECT_SECONDS = 1.0
+
+
+def announce(connection: Connection, batch_id: str) -> None:
+    """Tell every process that listens, when this transaction is committed, that a batch has changed.
+
+    Nobody listens to SQLite: all of one database's watchers are in one process.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_notify(CHANNEL, batch_id)))
+
+
+def can_listen(url: str) -> bool:
+    """Whether the database at `url` tells its changes."""
+    return make_url(url).get_backend_name() == "postgresql"
+
+
+async def listen(url: str, changes: Changes) -> None:
+    """Wake this process's watchers at every change that is announced, until cancelled.
+
+    After a lost connection all of them look again, because what was announced meanwhile is gone.
+    """
+    from psycopg import AsyncConnection, OperationalError  # an optional package
+
+    address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    while True:
+        try:
+            async with await AsyncConnection.connect(address, autocommit=True) as connection:
+                await connection.execute(f"LISTEN {CHANNEL}")
+                changes.notify_all()
+                async for notification in connection.notifies():
+                    changes.notify(notification.payload)
+        except OperationalError as error:
+            log.warning("changes of other processes are not heard at the moment: %s", type(error).__name__)
+        await asyncio.sleep(RECONNECT_SECONDS)

@@ -1,0 +1,74 @@
+"""Changes that another process stores wake the watchers of this one, over a real PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from decimal import Decimal
+
+import psycopg
+import pytest
+
+from image2model.jobs.db.listener import CHANNEL, can_listen, listen
+from image2model.jobs.db.store import Store, new_id
+from image2model.jobs.notifications import Changes
+from image2model.jobs.records import Batch, NewJob
+
+
+@pytest.fixture
+def url(postgres) -> str:
+    """A new PostgreSQL database."""
+    return postgres.database()
+
+
+@pytest.fixture
+def store(url: str):
+    """The other process's store."""
+    store = Store(url)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+async def changes(url: str) -> AsyncIterator[Changes]:
+    """What this process's watchers wait on, once it listens."""
+    changes = Changes()
+    with changes.listening("the start") as started:
+        task = asyncio.create_task(listen(url, changes))
+        await asyncio.wait_for(started.wait(), 10)
+    yield changes
+    task.cancel()
+
+
+def batch_of_one(store: Store) -> Batch:
+    """A stored batch of one picture."""
+    return store.create(new_id(), [NewJob("a.jpg", "a", Decimal(0))], generator="local", options={}, face_limit=None)
+
+
+async def test_a_watcher_wakes_at_another_process_s_change(store, changes):
+    """A job that another process moves wakes who watches its batch, and nobody else."""
+    batch, other = batch_of_one(store), batch_of_one(store)
+    with changes.listening(batch.id) as changed, changes.listening(other.id) as unchanged:
+        store.transition(batch.jobs[0].id, "running", attempt=1)
+        await asyncio.wait_for(changed.wait(), 5)
+        assert not unchanged.is_set()
+
+
+async def test_after_a_lost_connection_watchers_look_again(url, store, changes):
+    """A listener whose connection is ended by the server comes back, and wakes all for what they may have missed."""
+    batch = batch_of_one(store)
+    with changes.listening(batch.id) as changed:
+        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+            ended = connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = %s", [f"LISTEN {CHANNEL}"]
+            )
+            assert ended.fetchall() == [(True,)]
+        await asyncio.wait_for(changed.wait(), 10)
+        changed.clear()
+        store.transition(batch.jobs[0].id, "running", attempt=1)
+        await asyncio.wait_for(changed.wait(), 5)
+
+
+def test_only_postgresql_is_listened_to(tmp_path):
+    """A SQLite file has all its watchers in one process."""
+    assert not can_listen(f"sqlite:///{tmp_path / 'x.db'}")

@@ -1,0 +1,83 @@
+"""A new provider is a new folder beside `fal` and `local` and nothing else, through everything that a job meets."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from image2model import generators
+from image2model.generators.providers import failure_rules, providers, rules_of
+from image2model.process_pool import Workers
+from image2model.services import Studio
+from tests.support.scripted import finished, picture, scripted_settings
+
+FOLDER = Path(__file__).parents[1] / "support" / "more_generators"
+COLOURS = {"cold.png": "red", "cracked.png": "green", "stuck.png": "blue", "unpaid.png": "black", "fine.png": "white"}
+
+
+@pytest.fixture
+async def studio(tmp_path: Path, pool: Workers, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Studio]:
+    """A studio that finds one more folder among its providers'."""
+    monkeypatch.setattr(generators, "__path__", [*generators.__path__, str(FOLDER)])
+    for cached in (providers, failure_rules):
+        cached.cache_clear()
+    studio = Studio(scripted_settings(tmp_path / "data", generator="kiln"), workers=pool)
+    await studio.start()
+    yield studio
+    await studio.close()
+    sys.modules.pop("image2model.generators.kiln")
+    monkeypatch.undo()
+    for cached in (providers, failure_rules):
+        cached.cache_clear()
+
+
+async def test_a_second_provider_is_a_folder_and_nothing_else(studio: Studio, uploads: Path):
+    """Its queue, prices and failures: submitted, tried again, collected, booked, told, and worked again by a person."""
+    pictures = [picture(uploads, name, colour) for name, colour in COLOURS.items()]
+    batch = await studio.submit(pictures, options={"glaze": True})
+    view = await finished(studio, batch.id)
+    jobs = {job["name"]: job for job in view["jobs"]}
+    ended = {name: (job["error"] or {"code": job["state"]})["code"] for name, job in jobs.items()}
+    assert ended == {
+        "cold.png": "done", "cracked.png": "kiln_cracked", "stuck.png": "done", "unpaid.png": "kiln_unpaid",
+        "fine.png": "done",
+    }  # fmt: skip
+
+    # Tried again: what went cold was submitted anew; what was behind a stuck door was collected, not bought twice.
+    far_side = studio.generator().far_side  # type: ignore[attr-defined]
+    tickets = [ticket.split()[0] for ticket in far_side.fired]
+    assert sorted(tickets) == ["blue", "red", "white"]
+    assert next(far_side.numbers) == 5  # red twice, green, blue and white once
+    assert (jobs["cold.png"]["attempt"], jobs["stuck.png"]["attempt"], jobs["fine.png"]["attempt"]) == (2, 2, 1)
+
+    # The ledger: paid for what was fired, perhaps for what cracked, nothing for what was never taken.
+    told = await studio.host.inspect(batch.id)
+    paid = {job["name"]: [(row["state"], row["amount"]) for row in job["paid"]] for job in told["jobs"]}
+    assert paid == {
+        "cold.png": [("charged", 0.5)], "cracked.png": [("maybe", 0.5)], "stuck.png": [("charged", 0.5)],
+        "unpaid.png": [("free", 0.0)], "fine.png": [("charged", 0.5)],
+    }  # fmt: skip
+
+    # What helps, and who is told: the visitor cannot pay the host's wood.
+    assert jobs["cracked.png"]["action"] is None
+    assert jobs["unpaid.png"]["action"]["kind"] == "key"
+    (notice,) = (await studio.host.overview())["attention"]
+    assert (notice["code"], notice["hint"], notice["count"]) == ("kiln_unpaid", "Pay for it.", 1)
+    assert (await studio.host.at_far_side())["faults"] == 0
+
+    await studio.retry(batch.id, [jobs["cracked.png"]["number"]])
+    again = await finished(studio, batch.id)
+    assert again["jobs"][1]["error"]["code"] == "kiln_cracked"
+    (row,) = [job["paid"] for job in (await studio.host.inspect(batch.id))["jobs"] if job["name"] == "cracked.png"]
+    assert [one["state"] for one in row] == ["maybe", "maybe"]
+
+
+async def test_the_generators_of_all_providers_are_on_offer(studio: Studio):
+    """The embedded engine first, then the folders by name; a code of one is known to all that decide by codes."""
+    names = list(studio.generators)
+    assert (names[0], names[-1]) == ("local", "kiln")
+    assert rules_of("kiln_cold").retry
+    assert not rules_of("kiln_cold").billed

@@ -1,0 +1,63 @@
+"""Whether a command that a page shows exists, without running it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from image2model.settings import Settings, variables
+from tests.support.browser import ROOT
+
+SETTINGS = {variable for name in Settings.model_fields for variable in variables(name)}
+SCRIPT_VARIABLES = {"REPORT", "MARK", "URL"}
+"""What the Makefile hands to the scripts."""
+
+
+def problems(command: str) -> list[str]:
+    """What a reader who enters `command` in the project's folder would miss; empty where nothing is."""
+    return [problem for part in re.split(r"&&|\|", command) for problem in _problems(shlex.split(part, comments=True))]
+
+
+def _problems(words: list[str]) -> list[str]:
+    assigned = [word.split("=")[0] for word in words if re.match(r"[A-Z_]+=", word)]
+    unknown = [name for name in assigned if name not in SETTINGS | SCRIPT_VARIABLES]
+    program, *arguments = [word for word in words if not re.match(r"[A-Z_]+=", word)]
+    check = CHECKS.get(Path(program).name if program.startswith(".venv/") else program)
+    if check is not None:
+        return unknown + check(arguments)
+    return unknown + ([] if os.access(ROOT / program, os.X_OK) else [program])
+
+
+def _python(arguments: list[str]) -> list[str]:
+    if arguments[0] != "-m":
+        return [] if (ROOT / arguments[0]).exists() else [arguments[0]]
+    module, *given = arguments[1:]
+    if importlib.util.find_spec(module) is None:
+        return [module]
+    if module == "pytest":
+        return [path for path in given if not (ROOT / path).exists()]
+    options = [word for word in given if word.startswith("--")]
+    if not options:
+        return []
+    told = subprocess.run(
+        [sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return [option for option in options if option not in told.stdout]
+
+
+def _make(arguments: list[str]) -> list[str]:
+    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.M)
+    return [target for target in arguments if target not in targets]
+
+
+def _pip(arguments: list[str]) -> list[str]:
+    assert arguments[0] == "install"
+    return [name for name in arguments[1:] if name.endswith(".txt") and not (ROOT / name).exists()]
+
+
+CHECKS = {"python": _python, "make": _make, "pip": _pip}

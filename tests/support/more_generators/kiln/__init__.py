@@ -1,0 +1,130 @@
+"""A second provider: a folder that is put beside `fal` and `local`, with a queue, prices and failures of its own.
+
+What becomes of a picture is told by its colour (see `FATES`), so that a batch can meet every kind of failure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from PIL import Image
+
+from image2model.devtools.scripted_generator import box_glb
+
+from ...errors import Code
+from ..base import Choice, Event, Finished, Option, Queued, Running, Spec, Submitted, Submitting, Task
+from ..failures import FailureRules, FailureTemplate, HostNotice, Remedy, RetryRule
+from ..providers import Provider
+
+
+class KilnErrorCode(Code):
+    """The codes of this provider."""
+
+    COLD = "kiln_cold"
+    CRACKED = "kiln_cracked"
+    DOOR_STUCK = "kiln_door_stuck"
+    UNPAID = "kiln_unpaid"
+
+
+COLD = FailureTemplate(KilnErrorCode.COLD, "The kiln went cold.", "It is lit again by itself.", True)
+CRACKED = FailureTemplate(KilnErrorCode.CRACKED, "This object cracked in the kiln.", "Try a thicker one.")
+DOOR_STUCK = FailureTemplate(KilnErrorCode.DOOR_STUCK, "The kiln's door is stuck.", "It is opened by itself.", True)
+UNPAID = FailureTemplate(KilnErrorCode.UNPAID, "The wood is not paid for.", "Pay for it.")
+RULES: Mapping[str, FailureRules] = {
+    KilnErrorCode.COLD: FailureRules("generator", billed=False, retry=RetryRule(1, 2)),
+    KilnErrorCode.DOOR_STUCK: FailureRules("contact", collectable="by_itself"),
+    KilnErrorCode.UNPAID: FailureRules(
+        "account",
+        remedy=Remedy("link", "Pay for wood", "https://kiln.example/wood"),
+        host_notice=HostNotice("The kiln gets no more wood.", "Pay for it."),
+    ),
+}
+FATES: Mapping[str, FailureTemplate] = {"red": COLD, "green": CRACKED, "blue": DOOR_STUCK, "black": UNPAID}
+
+
+@dataclass
+class FarSide:
+    """What goes on at the provider's: jobs in the order in which they came, and what was fired."""
+
+    queue: list[str] = field(default_factory=list)
+    fired: list[str] = field(default_factory=list)
+    numbers: itertools.count[int] = field(default_factory=itertools.count)
+    met: set[tuple[str, Code]] = field(default_factory=set)
+    """Passing troubles that a colour has met already: they strike once."""
+
+    def meets(self, colour: str, trouble: FailureTemplate) -> bool:
+        """Whether this trouble strikes now."""
+        struck = FATES.get(colour) is trouble and (colour, trouble.code) not in self.met
+        if struck and trouble.retryable:
+            self.met.add((colour, trouble.code))
+        return struck
+
+
+class Kiln:
+    """A generator that fires boxes, one after the other."""
+
+    unavailable = ""
+    key_mark = "host"
+
+    def __init__(self) -> None:
+        self.far_side = FarSide()
+        self.spec = Spec(
+            id="kiln",
+            name="Kiln",
+            good_at="Boxes of clay.",
+            usual_seconds=1.0,
+            price=lambda choice: Decimal("0.50") if choice.options.get("glaze") else Decimal("0.20"),
+            options=(Option("glaze", "Glaze", "bool", False),),
+        )
+
+    async def run(self, task: Task) -> AsyncIterator[Event]:
+        """See `Generator`."""
+        with Image.open(task.image) as image:
+            pixel: Any = image.convert("RGB").getpixel((0, 0))
+        colour = {(255, 0, 0): "red", (0, 128, 0): "green", (0, 0, 255): "blue", (0, 0, 0): "black"}.get(pixel, "white")
+        if self.far_side.meets(colour, UNPAID):
+            raise UNPAID.error()
+        remote = task.remote
+        if remote is None:
+            yield Submitting()
+            remote = {"ticket": f"{colour} {next(self.far_side.numbers)}"}
+            self.far_side.queue.append(remote["ticket"])
+            yield Submitted(remote)
+        while self.far_side.queue and self.far_side.queue[0] != remote["ticket"]:
+            yield Queued(self.far_side.queue.index(remote["ticket"]))
+            await asyncio.sleep(0.01)
+        yield Running(0.5, "firing")
+        if self.far_side.meets(colour, DOOR_STUCK):
+            raise DOOR_STUCK.error()
+        self.far_side.queue.remove(remote["ticket"])
+        for trouble in (COLD, CRACKED):
+            if self.far_side.meets(colour, trouble):
+                raise trouble.error()
+        self.far_side.fired.append(remote["ticket"])
+        glb = task.folder / "model.glb"
+        glb.write_bytes(box_glb())
+        yield Finished(glb, cost=self.spec.price(Choice(task.choice.options)))
+
+    def with_key(self, key: str) -> None:
+        """No key is taken."""
+
+    async def cancel(self, remote: Mapping[str, Any]) -> Any:
+        """See `Generator`."""
+        return "over"
+
+    async def find(self, intent: Mapping[str, Any]) -> None:
+        """Nothing is ever handed over without an answer."""
+
+    async def refresh(self) -> None:
+        """Prices are fixed."""
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+PROVIDER = Provider(lambda settings, workers: [Kiln()], RULES)

@@ -1,0 +1,93 @@
+"""The store under two processes at once: two stores on one database, many threads, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+
+import pytest
+
+from image2model.errors import Image2ModelError, LimitReached
+from image2model.jobs.db.store import Store, new_id
+from image2model.jobs.ledger import NO_LIMITS, Limits, day_start, spent
+from image2model.jobs.records import Batch, NewJob
+
+AT_THE_SAME_TIME = 8
+PRICE = Decimal("0.30")
+
+
+@pytest.fixture
+def stores(database_url: str) -> Iterator[list[Store]]:
+    """Two stores on the same database, as two processes have them."""
+    stores = [Store(database_url), Store(database_url)]
+    yield stores
+    for store in stores:
+        store.close()
+
+
+def batch_of(store: Store, pictures: int = 1, limits: Limits = NO_LIMITS) -> Batch:
+    """A stored batch of so many pictures."""
+    jobs = [NewJob(f"{n}.jpg", f"{n}", PRICE) for n in range(pictures)]
+    return store.create(new_id(), jobs, generator="tripo", options={}, face_limit=None, client="c", limits=limits)
+
+
+def all_at_once(stores: list[Store], call: Callable[[Store], object]) -> list[object]:
+    """What each of several simultaneous calls returned, or the error that it ended in."""
+
+    def caught(number: int) -> object:
+        try:
+            return call(stores[number % len(stores)])
+        except Image2ModelError as error:
+            return error
+
+    with ThreadPoolExecutor(AT_THE_SAME_TIME) as pool:
+        return list(pool.map(caught, range(AT_THE_SAME_TIME)))
+
+
+def test_a_daily_budget_holds_against_simultaneous_orders(stores):
+    """Of eight orders at once no more are taken than the day's budget pays for."""
+    limits = Limits(per_day=PRICE * 3)
+    answers = all_at_once(stores, lambda store: batch_of(store, limits=limits))
+    assert sum(isinstance(answer, Batch) for answer in answers) == 3
+    assert sum(isinstance(answer, LimitReached) for answer in answers) == 5
+    assert stores[0].read(spent, day_start(0)) == PRICE * 3
+
+
+def test_simultaneous_retries_buy_once(stores):
+    """Of eight retries of a failed job at once one begins it anew, and the ledger holds one more purchase."""
+    batch = batch_of(stores[0])
+    stores[0].transition(batch.jobs[0].id, "failed", attempt=1, failure={"code": "fal_temporary", "message": "m"})
+    answers = all_at_once(stores, lambda store: len(store.press(batch.id, None, ["failed"])))
+    assert sorted(answers) == [0] * 7 + [1]
+    assert stores[1].batch(batch.id).jobs[0].press == 2
+
+
+def test_one_try_of_a_job_ends_once(stores):
+    """Of eight reports of a job's end at once one counts, and every change has a number of its own."""
+    batch = batch_of(stores[0], pictures=2)
+    first, second = batch.jobs
+
+    def report(store: Store) -> bool:
+        store.transition(second.id, "running", attempt=1)
+        return store.transition(first.id, "done", attempt=1) is not None
+
+    assert sorted(all_at_once(stores, report)) == [False] * 7 + [True]
+    numbers = [event["sequence"] for event in stores[1].history(batch.id)]
+    assert len(set(numbers)) == len(numbers) == 2
+    assert stores[1].sequence(batch.id) == AT_THE_SAME_TIME + 1
+
+
+def test_a_deletion_meets_a_change_without_a_deadlock(stores):
+    """A batch that is deleted while its jobs change is gone afterwards, and nobody waits for ever."""
+    batch = batch_of(stores[0], pictures=AT_THE_SAME_TIME)
+    jobs = iter(batch.jobs)
+
+    def change(store: Store) -> object:
+        job = next(jobs)
+        if job.number == 4:
+            return store.delete(batch.id)
+        return store.transition(job.id, "running", attempt=1)
+
+    all_at_once(stores, change)
+    assert batch.id not in stores[1].ids()
