@@ -15,12 +15,13 @@ from ..errors import Image2ModelError
 from ..services import Stream, Studio, archive_name
 from .middleware.request_metrics import Counted
 from .responses import SentFile, Streamed
+from .ui.picture_cache import PictureCache
 
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def routes(studio: Studio) -> list[Counted]:
-    """The routes, to be placed before Gradio's."""
+def routes(studio: Studio, previews: PictureCache) -> list[Counted]:
+    """The routes, to be placed before Gradio's; `previews` are pictures that are not stored yet."""
 
     async def file(request: Request) -> Response:
         params = request.path_params
@@ -71,6 +72,7 @@ def routes(studio: Studio) -> list[Counted]:
         Counted("/batches/{batch_id}/{number:int}/export", _answering(export)),
         Counted("/batches/{batch_id}/{number:int}/print-check", _answering(print_check)),
         Counted("/batches/{batch_id}/{number:int}/{name}", _answering(file)),
+        Counted("/previews/{token}.webp", previews.answer),
         Counted("/alive", alive),
     ]
 

@@ -71,16 +71,21 @@ class Server:
         from .middleware.stream_end_guard import Heard
         from .responses import LentFiles
         from .rest.app import mounted
+        from .static_files import CompressedPages, static_files
+        from .ui.assets import head
         from .ui.page import build
-        from .ui.theme import HEAD, theme
+        from .ui.picture_cache import PictureCache
+        from .ui.theme import theme
 
         LOGGING_CONFIG.clear()  # uvicorn would give its loggers handlers of their own
         LOGGING_CONFIG.update(version=1, disable_existing_loggers=False)
         HTTP_PROTOCOLS["auto"] = "image2model.web.middleware.slow_client:Patient"
         os.environ["FORWARDED_ALLOW_IPS"] = ""  # uvicorn believes nobody, `security` whom the settings name
-        self.demo = build(self.studio)
+        previews = PictureCache()
+        self.demo = build(self.studio, previews)
         self._doors = [
             *doors(self.settings),
+            Middleware(CompressedPages),
             Middleware(LentFiles, folders=self.studio.folders),
             Middleware(Heard, demo=self.demo),
         ]
@@ -89,7 +94,7 @@ class Server:
             server_name=self.settings.host,
             server_port=self.settings.port or None,
             app_kwargs={
-                "routes": [*routes(self.studio), mounted(self.studio)],
+                "routes": [*routes(self.studio, previews), static_files(), mounted(self.studio)],
                 "lifespan": self._lifespan,
                 "middleware": self._doors,
             },
@@ -103,8 +108,7 @@ class Server:
             state_session_capacity=500,
             max_file_size=f"{4 * self.settings.max_file_mb}mb",
             theme=theme(),
-            css_paths=[STATIC / "page.css", STATIC / "admin.css"],
-            head=HEAD,
+            head=head(),
             favicon_path=STATIC / "favicon.png",
             footer_links=[],
             quiet=True,

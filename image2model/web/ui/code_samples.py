@@ -26,8 +26,8 @@ app's address.
 """
 
 
-def build() -> None:
-    """Build the tab."""
+def build(demo: gr.Blocks) -> None:
+    """Build the page."""
     with gr.Column(elem_id="api"):
         gr.Markdown(ABOUT)
         for style, name, pictures, about in STYLES:

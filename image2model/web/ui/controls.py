@@ -44,12 +44,16 @@ PRICES = "Prices are fal.ai's for one model with the options as they come."
 
 def picker(studio: Studio) -> gr.HTML:
     """All generators on offer, one chosen; its value is the chosen id."""
-    chosen = studio.generator()
-    value = next((one.spec.id for one in (chosen, *studio.generators.values()) if not one.unavailable), chosen.spec.id)
     return html(
-        value, html_template=PICKER, js_on_load=assets.script("picker", "change"), elem_id="generator",
+        first(studio), html_template=PICKER, js_on_load=assets.script("picker", "change"), elem_id="generator",
         label="Generator", **offers(studio),
     )  # fmt: skip
+
+
+def first(studio: Studio) -> str:
+    """The id of the generator that is chosen at first: the host's choice, or one that can be used."""
+    chosen = studio.generator()
+    return next((one.spec.id for one in (chosen, *studio.generators.values()) if not one.unavailable), chosen.spec.id)
 
 
 def offers(studio: Studio, key: str = "") -> dict[str, Any]:
@@ -110,13 +114,13 @@ def views_taken(spec: Spec) -> str:
 def usual_time(spec: Spec) -> str:
     """How long it usually takes, by the catalogue."""
     usual = spec.usual_seconds
-    return f"about {seconds(usual)}" if usual < 90 else f"about {usual / 60:.0f} min"
+    return f"about {usual:.0f} s" if usual < 90 else f"about {usual / 60:.0f} min"
 
 
 def card(studio: Studio, generator: Generator, price: Decimal, key: str) -> str:
     """The chosen generator, in the rail."""
     spec = generator.spec
-    line = f"{usual_time(spec)} · {views_taken(spec)}" if price else f"Built in, {usual_time(spec)}. The back is a guess."
+    line = f"{usual_time(spec)} · {views_taken(spec)}" if price else "Built in, about 2 s. The back is a guess."
     return render(
         "generator_card.html", name=short_name(spec), price=price, line=line[:1].upper() + line[1:],
         locked=locked(studio, key),

@@ -89,7 +89,7 @@ class Create:
             html(templating.render("generators_head.html", filters=controls.FILTERS), elem_id="generators-head")
             with gr.Column(elem_id="generator-rows"):
                 self.generator = controls.picker(self.studio)
-                with gr.Group(elem_id="own-key"):
+                with gr.Column(elem_id="own-key"):
                     self.key_title = html("<b>Your own fal.ai key</b>", elem_id="own-key-title")
                     self.key = gr.Textbox(
                         "", type="password", show_label=False, container=False, max_lines=1, elem_id="own-key-field",
@@ -132,9 +132,13 @@ class Create:
             "concurrency_id": "price", "concurrency_limit": 1, **LAST,
         }  # fmt: skip
 
+    @property
+    def _showing(self) -> dict[str, Any]:
+        return self.pictures.showing(self.generator, self.batch)
+
     def _connect_order(self) -> None:
         """Whatever is chosen changes the price, what is kept of the page, and the tiles where it is about pictures."""
-        keep, price, show = self._draft("keep"), self._pricing, self.pictures.showing(self.generator)
+        keep, price, show = self._draft("keep"), self._pricing, self._showing
         for event in self.pictures.connect(self.generator):
             event.then(**keep).then(**price).then(**show)
         self.pictures.cut_out.change(**keep).then(**price).then(**show)
@@ -162,7 +166,7 @@ class Create:
         )  # fmt: skip
         submitted.then(None, None, None, js="() => studio.order.answered()")
         begun = submitted.success(**self._draft("send")).then(None, self.batch, None, js="studio.address.show")
-        begun.then(**self._pricing)
+        begun.then(**self._pricing).then(**self._showing)
         submitted.success(**self._watching_step).then(**self._pricing)
 
     @property
@@ -184,7 +188,7 @@ class Create:
             self.put_back, [self.batch, self.pictures.images],
             [self.pictures.images, self.generator, *([shape] if shape else [])], **HIDDEN,
         )  # fmt: skip
-        put_back.then(**self._draft("keep")).then(**price).then(**self.pictures.showing(self.generator))
+        put_back.then(**self._draft("keep")).then(**price).then(**self._showing)
 
     def _connect_load(self, demo: gr.Blocks) -> None:
         """A page comes back to what it was: the batch of its address, or the pictures that were not yet sent."""
@@ -197,7 +201,7 @@ class Create:
             [self.pictures.images, self.generator, self.made], **HIDDEN,
         )  # fmt: skip
         chosen = restored.then(self.choose, self.generator, [self.face_limit, *self.options.groups], **HIDDEN)
-        chosen.then(**self._pricing).then(**self.pictures.showing(self.generator))
+        chosen.then(**self._pricing).then(**self._showing)
 
     async def load(self, visitor: str, request: gr.Request) -> tuple[str, str]:
         """Know this browser again, and open the batch that the address names."""
@@ -398,7 +402,7 @@ async def _told(work: Any) -> Any:
 def _done_words(view: BatchView) -> str:
     """What is said above the button of the batch that was made of these very pictures."""
     if not view.finished:
-        return results.spent(view) or "Free"
+        return results.spent(view) or "Being made here."
     return f"{'Stopped' if view.counts.cancelled else 'Made'}. Change anything to make more."
 
 

@@ -27,7 +27,7 @@ def _strip(view: BatchView, job: JobView, known: Mapping[str, Any]) -> Iterator[
     if "faces" in known:
         yield _row("Faces", f"{known['faces']:,}")
     if known.get("dimensions"):
-        yield _row("Size", " × ".join(map(measure, known["dimensions"])) + " m")
+        yield _row("Size", " × ".join(map(_length, known["dimensions"])) + " m")
     if "size_bytes" in known:
         yield _row("File", filesize(known["size_bytes"]))
     if known.get("watertight") is not None:
@@ -71,6 +71,10 @@ def _downloads(view: BatchView, job: JobView) -> Iterator[tuple[str, str, str, b
 
 def _row(name: str, value: str) -> dict[str, Any]:
     return {"name": name, "value": value, "level": "", "check": False}
+
+
+def _length(value: float) -> str:
+    return f"{value:.2f}" if 0.1 <= value < 100 else measure(value)
 
 
 def _why_open(known: Mapping[str, Any]) -> str:

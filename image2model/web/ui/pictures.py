@@ -65,6 +65,7 @@ class Pictures:
         )  # fmt: skip
         self.decided = gr.State(NO_DECISIONS)
         self.refused = gr.JSON([], visible="hidden", elem_id="refused")
+        self.head = html(self._head(0, 0, False), elem_id="pictures-head")
         self.cut_out = gr.Checkbox(False, label="Remove background", container=False, elem_id="sent-choice")
         empty = templating.render("tiles.html", tiles=[], most=settings.max_files, size=settings.max_file_mb)
         self.tiles = html(empty, elem_id="tiles", js_on_load=assets.script("tiles", "select", "input", "clear"))
@@ -83,10 +84,14 @@ class Pictures:
         yield self.tiles.clear(None, both, both, js="(...values) => studio.pictures.keep(...values)")
         yield self.tiles.input(self.decide, [self.images, self.decided, generator], self.decided, **HIDDEN)
 
-    def showing(self, generator: gr.HTML) -> dict[str, Any]:
+    def _head(self, count: int, refused: int, made: bool) -> str:
+        most = self.studio.settings.max_files
+        return templating.render("pictures_head.html", count=count, refused=refused, most=most, made=made)
+
+    def showing(self, generator: gr.HTML, batch: gr.Textbox) -> dict[str, Any]:
         """Return the step that shows the pictures as they are now."""
-        inputs = [self.images, self.refused, self.decided, self.cut_out, generator]
-        return {"fn": self.show, "inputs": inputs, "outputs": self.tiles, "concurrency_limit": 50, **EACH}
+        inputs = [self.images, self.refused, self.decided, self.cut_out, generator, batch]
+        return {"fn": self.show, "inputs": inputs, "outputs": [self.head, self.tiles], "concurrency_limit": 50, **EACH}
 
     @property
     def _add_example(self) -> str:
@@ -132,22 +137,23 @@ class Pictures:
         decided: Mapping[str, Any],
         cut_out: bool,
         generator: str,
+        batch_id: str,
         request: gr.Request,
     ) -> AsyncIterator[Any]:
         """Show each picture at once, and what is found of it as soon as it is known."""
         mine = self._newest[str(request.session_hash)] = _Showing()
         tiles = _Tiles(self, paths_of(images), refused or [], decided, cut_out, self.studio.generator(generator).spec)
-        yield tiles.html()
+        yield self._head(len(paths_of(images)), len(refused or []), bool(batch_id)), tiles.html()
         for attempt in range(TRIES):
             await asyncio.sleep(PAUSE if attempt else 0)
             for path in list(tiles.unknown):
                 if self._newest.get(str(request.session_hash)) is not mine:
-                    yield gr.skip()
+                    yield gr.skip(), gr.skip()
                     return
                 await tiles.inspect(path)
-                yield tiles.html()
+                yield gr.skip(), tiles.html()
         tiles.give_up()
-        yield tiles.html()
+        yield gr.skip(), tiles.html()
 
 
 class _Tiles:

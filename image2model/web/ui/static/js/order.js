@@ -10,12 +10,13 @@ let sending = false;
 let later;
 let tick = () => {};
 
+const words = (button) => [...button.childNodes].find((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
 const current = () => Number(cost()?.version ?? 0) >= asked;
 const follow = () => {
   const button = $("#generate");
   const told = cost();
   if (!button || !told) return;
-  button.firstChild.data = sending ? "Sending…" : told.label; // in place: Gradio keeps hold of the text
+  words(button).data = sending ? "Sending…" : told.label; // in place: Gradio keeps hold of the text
   button.disabled = sending || !current() || told.pressable === "no" || (isOffline() && told.mode !== "choose");
 };
 

@@ -7,7 +7,7 @@ import {
 
 const TURN_SECONDS = 12;
 const CLAY = new Color("#c8c3bc");
-const VIEW = new Vector3(0.32, 0.22, 1).normalize(); // from a little to the side and above
+const VIEW = new Vector3(0.3, 0.16, 1).normalize(); // from a little to the side and above
 const FIELD = 30; // degrees
 
 // Where a soft shadow lies below the model.
@@ -15,8 +15,8 @@ const shadowTexture = () => {
   const canvas = Object.assign(document.createElement("canvas"), { width: 128, height: 128 });
   const paint = canvas.getContext("2d");
   const round = paint.createRadialGradient(64, 64, 0, 64, 64, 64);
-  round.addColorStop(0, "rgba(20, 24, 30, .42)");
-  round.addColorStop(0.55, "rgba(20, 24, 30, .16)");
+  round.addColorStop(0, "rgba(20, 24, 30, .36)");
+  round.addColorStop(0.55, "rgba(20, 24, 30, .12)");
   round.addColorStop(1, "rgba(20, 24, 30, 0)");
   paint.fillStyle = round;
   paint.fillRect(0, 0, 128, 128);
@@ -137,11 +137,12 @@ export class View {
     this.controls.minDistance = radius * 0.4;
     this.controls.maxDistance = distance * 4;
     this.controls.target.copy(round.center);
-    this.camera.position.copy(round.center).addScaledVector(VIEW, distance * 0.98);
+    this.camera.position.copy(round.center).addScaledVector(VIEW, distance * 0.88);
     this.camera.updateProjectionMatrix();
     const size = box.getSize(new Vector3());
-    this.shadow.position.set(round.center.x, box.min.y - size.y * 0.02, round.center.z);
-    this.shadow.scale.setScalar(1.5 * Math.max(size.x, size.z, size.y * 0.3));
+    const width = Math.max(size.x, size.y * 0.3);
+    this.shadow.position.set(round.center.x, box.min.y - size.y * 0.015, round.center.z);
+    this.shadow.scale.set(width, Math.max(width * 0.45, size.z * 0.8), 1);
     this.controls.update();
     this.draw();
   }

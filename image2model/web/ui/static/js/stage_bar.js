@@ -11,6 +11,7 @@ export const mount = ({ element }) => {
   hear("result", ({ title, name, madeBy }) => say(title, `From ${name} by ${madeBy}`));
   hear("picture", ({ name, refused }) => say(name, refused ? "Left out" : "What the generator will see"));
   hear("result-pending", ({ title }) => say(title, "The first model opens here when it is done"));
+  hear("results", ({ done }) => { $("#export-open", element).disabled = !Number(done); });
   $("#picture-before", element).addEventListener("click", () => tell("step-picture", { by: -1 }));
   $("#picture-after", element).addEventListener("click", () => tell("step-picture", { by: 1 }));
   $("#share", element).addEventListener("click", async () => {

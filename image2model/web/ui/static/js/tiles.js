@@ -36,18 +36,19 @@ export const mount = ({ element, trigger, watch }) => {
     if (at(".drop, .plus")) return input()?.click();
     const cross = at("[data-remove]");
     if (cross) return remove(cross.dataset.remove);
-    if (at("[data-clear]")) {
-      for (const one of $$("li[data-path]", element)) pictures.remove(one.dataset.path);
-      for (const one of buttons()) pictures.remove(one.dataset.show);
-      shown = null;
-      order.changed();
-      return trigger("clear");
-    }
     const split = at("[data-split]");
     if (split) return trigger("input", { act: "apart", paths: $$("[data-show]", split.closest("li")).map((one) => one.dataset.show) });
     if (at(".side-join")) return trigger("input", { act: "join", paths: ticked });
     const button = at("[data-show]");
     if (button) show(button);
+  });
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest("[data-clear]")) return;
+    for (const one of $$("li[data-path]", element)) pictures.remove(one.dataset.path);
+    for (const one of buttons()) pictures.remove(one.dataset.show);
+    shown = null;
+    order.changed();
+    trigger("clear");
   });
   element.addEventListener("change", ({ target }) => {
     if (target.matches("[data-side]")) trigger("input", { act: "side", paths: [target.dataset.side], side: target.value });

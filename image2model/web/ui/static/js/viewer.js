@@ -96,7 +96,7 @@ export const mount = ({ element }) => {
     shown = "";
     view?.clear();
     inset.hidden = true;
-    box.dataset.state = "loading";
+    box.dataset.state = "pending";
     poster.hidden = !picture;
     if (picture) poster.src = picture;
     say("The first model opens here");
