@@ -36,19 +36,19 @@ def mesh(steps: int) -> bytes:
 
 def measure(path: Path) -> dict[str, float]:
     """Seconds for thumbnail, facts, both at once and turntable, and the peak memory in MB, of this process."""
-    from image2model.mesh.facts import facts
-    from image2model.mesh.render.thumbnail import thumbnail
-    from image2model.mesh.render.turntable import turntable
-    from image2model.mesh.report import report
+    from image2model.mesh.facts import read_facts
+    from image2model.mesh.render.thumbnail import render_thumbnail
+    from image2model.mesh.render.turntable import write_turntable
+    from image2model.mesh.report import write_report
 
     before = peak_memory()
-    report(path, path.with_suffix(".webp"))
+    write_report(path, path.with_suffix(".webp"))
     peak = peak_memory()
     return {
-        "thumbnail": best(lambda: thumbnail(path)),
-        "facts": best(lambda: facts(path)),
-        "report": best(lambda: report(path, path.with_suffix(".webp"))),
-        "turntable": best(lambda: turntable(path, path.with_suffix(".webp")), times=1),
+        "thumbnail": best(lambda: render_thumbnail(path)),
+        "facts": best(lambda: read_facts(path)),
+        "report": best(lambda: write_report(path, path.with_suffix(".webp"))),
+        "turntable": best(lambda: write_turntable(path, path.with_suffix(".webp")), times=1),
         "before": before,
         "peak": peak,
     }

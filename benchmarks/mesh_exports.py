@@ -38,20 +38,20 @@ STEPS: dict[str, dict[str, Any]] = {
 
 def work(step: str, glb: Path) -> Callable[[], Any]:
     """What is to be measured for a row."""
-    from image2model.mesh.export import check_print, export, wanted
-    from image2model.mesh.facts import facts
+    from image2model.mesh.export import check_print, export, parse_options
+    from image2model.mesh.facts import read_facts
     from image2model.mesh.gltf.reader import Glb
-    from image2model.mesh.render.thumbnail import thumbnail
+    from image2model.mesh.render.thumbnail import render_thumbnail
 
     if not (options := dict(STEPS[step])):
         looks: dict[str, Callable[[Path], Any]] = {
-            "load only": lambda path: Glb(path).scene(), "facts": facts, "thumbnail": thumbnail,
-            "print check": lambda path: check_print(path, wanted("stl")),
+            "load only": lambda path: Glb(path).scene(), "facts": read_facts, "thumbnail": render_thumbnail,
+            "print check": lambda path: check_print(path, parse_options("stl")),
         }  # fmt: skip
         return lambda: looks[step](glb)
     if share := options.pop("share", None):
         options["face_limit"] = len(Glb(glb).scene().faces) // share
-    choice = wanted(**options)
+    choice = parse_options(**options)
     return lambda: export(glb, choice, glb.with_name(choice.filename("mesh")), "mesh")
 
 

@@ -1,4 +1,4 @@
-"""Write what is generated: the tables and programs in README.md and docs/, and .env.example.
+"""Write what is generated: the tables, programs and diagrams in README.md and docs/, and .env.example.
 
 `--check` writes nothing and fails when one of these files is out of date.
 """
@@ -11,7 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
+
+from diagrams import job_states, layers, rooms, summary  # noqa: E402  beside this file
 
 from image2model.generators.base import Spec  # noqa: E402  the package is not installed
 from image2model.generators.fal.catalogue import FAL_MODELS  # noqa: E402  the package is not installed
@@ -87,11 +89,27 @@ def programs() -> str:
     return "\n\n".join(f"### {name}\n\n{program(name)}" for name in names)
 
 
+def rooms_table() -> str:
+    """The modules and packages of image2model with the first line of their docstrings, highest layer first."""
+    package = ROOT / "image2model"
+    files = []
+    for name in [name for names in layers(ROOT) for name in names]:
+        inner = sorted(package.glob(f"{name}/*/__init__.py"))
+        files += [path for path in (package / f"{name}.py", package / name / "__init__.py", *inner) if path.exists()]
+    rows = []
+    for path in files:
+        place = path.relative_to(package)
+        shown = f"{place.parent}/" if path.name == "__init__.py" else place
+        rows.append(f"| `{shown}` | {summary(path)} |")
+    return "\n".join(["| Below `image2model/` | What is there |", "| --- | --- |", *rows])
+
+
 SECTIONS = {
     "settings": settings_table,
     "generators": generators_table,
     "offer": offer,
     "programs": programs,
+    "rooms": rooms_table,
     "one-picture.py": lambda: program("one-picture.py"),
     "one-picture.mjs": lambda: program("one-picture.mjs"),
 }
@@ -110,7 +128,11 @@ def with_sections(page: str) -> str:
 def generated(root: Path) -> dict[Path, str]:
     """Each file that is generated, or has generated parts, with its present text."""
     pages = [root / "README.md", *sorted((root / "docs").glob("*.md"))]
-    return {page: with_sections(page.read_text()) for page in pages} | {root / ".env.example": env_example()}
+    return {page: with_sections(page.read_text()) for page in pages} | {
+        root / "docs" / "rooms.svg": rooms(ROOT),
+        root / "docs" / "job-states.svg": job_states(),
+        root / ".env.example": env_example(),
+    }
 
 
 def main(arguments: list[str], root: Path = ROOT) -> int:

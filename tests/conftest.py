@@ -14,7 +14,7 @@ from playwright.async_api import Browser, Page, async_playwright
 
 from image2model.devtools.app_process import gone
 from image2model.mesh import report
-from image2model.mesh.export import export, wanted
+from image2model.mesh.export import export, parse_options
 from image2model.process_pool import Workers
 from image2model.services import Studio
 from image2model.settings import Settings
@@ -139,7 +139,7 @@ def made(tmp_path: Path):
     def make(data: bytes, form: str, **options):
         glb = tmp_path / "model.glb"
         glb.write_bytes(data)
-        choice = wanted(form, **options)
+        choice = parse_options(form, **options)
         target = tmp_path / "exports" / choice.filename("thing")
         found = export(glb, choice, target, "thing")
         assert glb.read_bytes() == data, "the original is never touched"

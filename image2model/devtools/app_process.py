@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
 APP = Path(__file__).parents[2] / "app.py"
@@ -25,6 +26,8 @@ SETTINGS = (
 
 class AppProcess:
     """`python app.py` with a data folder and a port of its own; `start`, `stop`, `kill`, `start` again."""
+
+    command: Sequence[str] = (sys.executable, str(APP))
 
     def __init__(self, folder: Path, **environment: str) -> None:
         self.data, self.cache = folder / "data", folder / "uploads"
@@ -47,7 +50,7 @@ class AppProcess:
         """Return when the app answers."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, str(APP)],
+                self.command,
                 cwd=self._folder, env=self.environment, stdout=log, stderr=log,
             )  # fmt: skip
         try:

@@ -21,8 +21,8 @@ from ..generators.base import Choice, Event, Finished, Generator, Queued, Runnin
 from ..generators.failures import DISK_FULL, INTERNAL_ERROR, NO_RESULT, UNCONFIRMED
 from ..generators.local import cut_out
 from ..generators.providers import rules_of
-from ..mesh.export import wanted
-from ..mesh.report import report
+from ..mesh.export import parse_options
+from ..mesh.report import write_report
 from ..metrics import RETRIES
 from ..process_pool import Workers, bounded
 from .circuit_breaker import Breaker
@@ -30,7 +30,7 @@ from .db.async_store import Desk, tell_logs
 from .progress import STAGES, news, tells_more
 from .records import Batch, Job, JobState, Wait, failure_of
 from .retry_policy import Policy
-from .storage.exports import Exports
+from .storage.exports import ExportStore
 from .storage.folders import MESH, Folders, picture_name
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class Shop:
     folders: Folders
     workers: Workers
     policy: Policy
-    exports: Exports
+    exports: ExportStore
 
 
 class Work:
@@ -187,7 +187,7 @@ class Work:
         if faces <= asked * FACES_OVER:
             return {"face_limit": {"asked": asked, "obtained": faces, "file": None}}
         try:
-            made = await self._exports.get(replace(self.job, state="done"), wanted("glb", face_limit=asked))
+            made = await self._exports.get(replace(self.job, state="done"), parse_options("glb", face_limit=asked))
         except Image2ModelError as error:
             return {"warnings": [*facts["warnings"], f"The face limit was not kept: {error.message}"]}
         return {"face_limit": {"asked": asked, "obtained": made.facts["faces"], "file": made.filename}}
@@ -196,7 +196,7 @@ class Work:
         """The facts of the mesh, or a warning that says why there are none."""
         try:
             glb = self._folders.mesh(self.job)
-            return await self._workers.run(bounded, report, glb, glb.with_name("thumbnail.webp"))
+            return await self._workers.run(bounded, write_report, glb, glb.with_name("thumbnail.webp"))
         except GenerationFailed as error:
             return {"warnings": [error.message]}
         except TimeoutError:

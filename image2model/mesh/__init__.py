@@ -1,1 +1,1 @@
-"""What is known of a GLB, and what is derived from it."""
+"""Reading, judging, repairing, drawing and exporting meshes."""

@@ -1,4 +1,4 @@
-"""What is made of every new asset, once, in a worker process: its facts and its thumbnail."""
+"""The report on a new mesh, made once in a worker process: facts and thumbnail."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from PIL import Image
 from ..atomic_files import write_whole
 from .facts import scene_facts
 from .gltf.reader import Glb
-from .render.thumbnail import draw
+from .render.thumbnail import encode_thumbnail
 
 
-def report(glb: Path, thumbnail_to: Path | None) -> dict[str, Any]:
-    """Return the facts of a GLB and write its thumbnail (WebP), having read the file once.
+def write_report(path: Path, thumbnail_path: Path | None) -> dict[str, Any]:
+    """Return the facts of the GLB at `path` and write its thumbnail (WebP), reading the file once.
 
-    Raises GenerationFailed for a file that nobody could open.
+    Raises GenerationFailed for a file that cannot be opened.
     """
-    opened = Glb(glb)
-    scene = opened.scene()
-    if thumbnail_to is not None:
-        write_whole(thumbnail_to, draw(opened, scene))
-    return scene_facts(opened, scene).to_dict()
+    glb = Glb(path)
+    scene = glb.scene()
+    if thumbnail_path is not None:
+        write_whole(thumbnail_path, encode_thumbnail(glb, scene))
+    return scene_facts(glb, scene).to_dict()
 
 
 def warm_up() -> None:
-    """Load what the first report would wait for: Pillow looks for its formats when one is first used."""
+    """Load Pillow's formats, for which the first report would wait."""
     Image.new("RGBA", (1, 1)).save(io.BytesIO(), "WEBP")

@@ -2,7 +2,7 @@
 
 from ..jobs.storage.archive import Stream
 from .admin import Host
-from .exports import Meshes, archive_name
+from .exports import ExportService, archive_name
 from .intake import BY_NAME, Picture, together
 from .picture_checks import NOT_JUDGED
 from .results import Served
@@ -11,8 +11,8 @@ from .studio import Studio
 __all__ = [
     "BY_NAME",
     "NOT_JUDGED",
+    "ExportService",
     "Host",
-    "Meshes",
     "Picture",
     "Served",
     "Stream",

@@ -1,4 +1,4 @@
-"""The use cases of finished meshes: one, or a whole batch, in another format; and whether it can be printed."""
+"""Use cases of finished meshes: export of one or of a batch, and the print check."""
 
 from __future__ import annotations
 
@@ -10,60 +10,58 @@ from typing import Any
 from ..errors import Conflict, ErrorCode, Image2ModelError, NotFound, OptionRefused
 from ..jobs.records import Batch, Job
 from ..jobs.storage.archive import Entry, Stream, kept_zip
-from ..jobs.storage.exports import Exported, Exports
+from ..jobs.storage.exports import ExportedFile, ExportStore
 from ..jobs.storage.folders import Folders
-from ..mesh.export import FORMATS, Wanted, available, check_print, wanted
+from ..mesh.export import FORMATS, ExportOptions, available, check_print, parse_options
 from ..settings import Settings
-from .previews import SHEET
+from .previews import CONTACT_SHEET_FILE
 
 OPTIONS = ("size", "unit", "measure", "up", "pivot", "face_limit", "packing", "repair")
-Contents = Callable[[str], Awaitable[tuple[list[Entry], dict[str, Any]]]]
+ContentsLoader = Callable[[str], Awaitable[tuple[list[Entry], dict[str, Any]]]]
 
 
-class Meshes:
-    """One studio's, as `Studio.meshes`. Choices are checked by `wanted`, which raises OptionRefused."""
+class ExportService:
+    """Exports of one studio's meshes, as `Studio.exports`."""
 
     def __init__(
         self,
         settings: Settings,
         folders: Folders,
-        exports: Exports,
+        exports: ExportStore,
         batch: Callable[[str], Awaitable[Batch]],
-        contents: Contents,
+        contents: ContentsLoader,
     ) -> None:
         self._settings, self._folders, self._exports = settings, folders, exports
         self._batch, self._contents = batch, contents
 
     def formats(self) -> list[dict[str, Any]]:
-        """The formats on offer here as plain data."""
-        return [
-            {"id": one.id, "label": one.label, "good_for": one.good_for, "up": one.up, "unit": one.unit,
-             "colour": one.colour, "printed": one.printed}
-            for one in FORMATS.values()
-            if available(one.id)
-        ]  # fmt: skip
+        """The formats on offer here, as plain data."""
+        keys = ("id", "label", "good_for", "up", "unit", "colour", "printed")
+        return [{key: getattr(fmt, key) for key in keys} for fmt in FORMATS.values() if available(fmt.id)]
 
-    def choices(self, formats: Sequence[str] | str, options: Mapping[str, Any] | None = None) -> list[Wanted]:
-        """The choice for each of `formats` (a list, or text with commas), all with the same `options`.
+    def parse_options(
+        self, formats: Sequence[str] | str, options: Mapping[str, Any] | None = None
+    ) -> list[ExportOptions]:
+        """Options for each of `formats` (a list, or text with commas), all with the same `options`.
 
-        Options are those of `assets.export.wanted`: OPTIONS. Raises OptionRefused.
+        Raises OptionRefused for others than OPTIONS, and for values that do not fit.
         """
         names = formats.split(",") if isinstance(formats, str) else formats
-        given = dict(options or {})
-        if unknown := next((name for name in given if name not in OPTIONS), None):
+        raw_options = dict(options or {})
+        if unknown := next((name for name in raw_options if name not in OPTIONS), None):
             raise OptionRefused(
                 ErrorCode.OPTION_UNKNOWN, f"There is no option {unknown!r}.", f"Take {', '.join(OPTIONS)}."
             )
-        kept = [str(name).strip().lower() for name in names if str(name).strip()] or ["glb"]
-        return [_choice(name, given) for name in dict.fromkeys(kept)]
+        format_ids = [str(name).strip().lower() for name in names if str(name).strip()] or ["glb"]
+        return [_parse_for_format(name, raw_options) for name in dict.fromkeys(format_ids)]
 
-    async def export(self, batch_id: str, number: int, choice: Wanted) -> Exported:
-        """One job's mesh as `choice` says, made if it is not there.
+    async def export(self, batch_id: str, number: int, options: ExportOptions) -> ExportedFile:
+        """Export one job's mesh, or find it exported.
 
-        Raises NotFound, Conflict while the job is not done, Unavailable for what cannot be made.
+        Raises NotFound, Conflict while the job is not done, Unavailable for what cannot be exported.
         """
         self._check_disk()
-        return await self._exports.get(await self._job(batch_id, number), choice)
+        return await self._exports.get(await self._job(batch_id, number), options)
 
     async def print_check(
         self,
@@ -73,69 +71,71 @@ class Meshes:
         unit: str | None = None,
         measure: str | None = None,
     ) -> dict[str, Any]:
-        """Whether a job's mesh can be printed (`assets.export.check_print`), and what mending would make of it.
+        """Print check of a job's mesh, and of what a repair would make of it (`mesh.export.check_print`).
 
-        Raises NotFound, Conflict while the job is not done, Unavailable where it takes too long or too much.
+        Raises NotFound, Conflict while the job is not done, Unavailable where it takes too long or too much memory.
         """
-        choice = wanted("stl", size=size, unit=unit, measure=measure)
-        glb = self._exports.original(await self._job(batch_id, number))
+        options = parse_options("stl", size=size, unit=unit, measure=measure)
+        glb = self._exports.original_path(await self._job(batch_id, number))
         with self._folders.reading(glb):
-            return await self._exports.work(check_print, glb, choice)
+            return await self._exports.run(check_print, glb, options)
 
-    async def archive(self, batch_id: str, choices: Sequence[Wanted]) -> Stream:
-        """All finished jobs as `choices` say, as a zip with a manifest; the zip is made while it is read.
+    async def archive(self, batch_id: str, options_list: Sequence[ExportOptions]) -> Stream:
+        """Zip of all finished jobs' exports with a manifest, streamed while it is read.
 
-        What cannot be made is left out and told in the manifest. Raises NotFound, Conflict where nothing is done.
+        Failed exports are listed in the manifest. Raises NotFound, Conflict where no job is done.
         """
         self._check_disk()
-        jobs = await self._done(batch_id)
-        usual, manifest = await self._contents(batch_id)
-        pairs = [(job, choice) for job in jobs for choice in choices]
-        made = await asyncio.gather(*(self._tried(job, choice) for job, choice in pairs))
-        entries = [Entry(one.path, one.filename) for one in made if isinstance(one, Exported)]
-        entries += [entry for entry in usual if entry.name == SHEET]
-        manifest["exports"] = [
-            {"number": job.number, "format": choice.format.id, "filename": one.filename, **one.facts}
-            for (job, choice), one in zip(pairs, made, strict=True)
-            if isinstance(one, Exported)
+        jobs = await self._finished_jobs(batch_id)
+        default_entries, manifest = await self._contents(batch_id)
+        pairs = [(job, options) for job in jobs for options in options_list]
+        results = await asyncio.gather(*(self._export_or_failure(job, options) for job, options in pairs))
+        entries = [
+            Entry(exported.path, exported.filename) for exported in results if isinstance(exported, ExportedFile)
         ]
-        manifest["export_failures"] = [one for one in made if isinstance(one, dict)]
+        entries += [entry for entry in default_entries if entry.name == CONTACT_SHEET_FILE]
+        manifest["exports"] = [
+            {"number": job.number, "format": options.format.id, "filename": exported.filename, **exported.facts}
+            for (job, options), exported in zip(pairs, results, strict=True)
+            if isinstance(exported, ExportedFile)
+        ]
+        manifest["export_failures"] = [exported for exported in results if isinstance(exported, dict)]
         return kept_zip(self._folders, entries, manifest)
 
-    async def lend(self, batch_id: str, exported: Exported) -> Path:
-        """An export where Gradio may hand it out."""
+    async def publish_to_gradio_cache(self, batch_id: str, exported: ExportedFile) -> Path:
+        """Link an export into Gradio's cache."""
         return await asyncio.to_thread(self._folders.lend, batch_id, exported.path, exported.filename)
 
-    async def lend_archive(self, batch_id: str, choices: Sequence[Wanted]) -> Path:
-        """`archive` as a file where Gradio may hand it out."""
-        stream = await self.archive(batch_id, choices)
+    async def publish_archive_to_gradio_cache(self, batch_id: str, options_list: Sequence[ExportOptions]) -> Path:
+        """Write `archive` into Gradio's cache."""
+        stream = await self.archive(batch_id, options_list)
         return await asyncio.to_thread(
-            self._folders.write_lent, batch_id, archive_name(batch_id, choices), stream.chunks
+            self._folders.write_lent, batch_id, archive_name(batch_id, options_list), stream.chunks
         )
 
-    async def lighter(self, job: Job) -> Exported | None:
-        """The copy that keeps to a finished job's face limit, made again if it has gone; None where there is none."""
+    async def face_limited_copy(self, job: Job) -> ExportedFile | None:
+        """The copy within a finished job's face limit, exported again if deleted; None where there is none."""
         limit = (job.facts or {}).get("face_limit") or {}
         if not limit.get("file"):
             return None
-        made = await self._tried(job, wanted("glb", face_limit=limit["asked"]))
-        return made if isinstance(made, Exported) else None
+        results = await self._export_or_failure(job, parse_options("glb", face_limit=limit["asked"]))
+        return results if isinstance(results, ExportedFile) else None
 
-    async def _tried(self, job: Job, choice: Wanted) -> Exported | dict[str, Any]:
-        """The export, or why there is none."""
+    async def _export_or_failure(self, job: Job, options: ExportOptions) -> ExportedFile | dict[str, Any]:
+        """The export, or a manifest entry on why there is none."""
         try:
-            return await self._exports.get(job, choice)
+            return await self._exports.get(job, options)
         except Image2ModelError as error:
-            return {"number": job.number, "name": job.name, "format": choice.format.id, "code": error.code,
+            return {"number": job.number, "name": job.name, "format": options.format.id, "code": error.code,
                     "message": error.message}  # fmt: skip
 
     async def _job(self, batch_id: str, number: int) -> Job:
-        found = (await self._batch(batch_id)).job(number)
-        if found is None:
+        job = (await self._batch(batch_id)).job(number)
+        if job is None:
             raise NotFound(ErrorCode.FILE_NOT_FOUND, "There is no such mesh.", "It may have been deleted.")
-        return found
+        return job
 
-    async def _done(self, batch_id: str) -> list[Job]:
+    async def _finished_jobs(self, batch_id: str) -> list[Job]:
         jobs = [job for job in (await self._batch(batch_id)).jobs if job.state == "done"]
         if not jobs:
             raise Conflict(ErrorCode.NOTHING_DONE, "No mesh of this batch is finished yet.", "Try later.")
@@ -145,12 +145,12 @@ class Meshes:
         self._folders.demand_room(self._settings.min_free_gb)
 
 
-def archive_name(batch_id: str, choices: Sequence[Wanted] = ()) -> str:
-    """What the zip of a batch, or of its exports in these ways, is called."""
-    return "-".join(["image2model", batch_id[:8], *(choice.format.id for choice in choices)]) + ".zip"
+def archive_name(batch_id: str, options_list: Sequence[ExportOptions] = ()) -> str:
+    """File name of the zip of a batch, or of its exports."""
+    return "-".join(["image2model", batch_id[:8], *(options.format.id for options in options_list)]) + ".zip"
 
 
-def _choice(form: str, options: Mapping[str, Any]) -> Wanted:
-    """The choice for one of several formats: packing is for the GLB among them."""
-    own = {name: value for name, value in options.items() if name != "packing" or form == "glb"}
-    return wanted(form, **own)
+def _parse_for_format(format_id: str, options: Mapping[str, Any]) -> ExportOptions:
+    """Options for one of several formats: packing applies to GLB only."""
+    applicable = {name: value for name, value in options.items() if name != "packing" or format_id == "glb"}
+    return parse_options(format_id, **applicable)

@@ -1,4 +1,4 @@
-"""The use cases of looking: turntable, plain and wireframe look, a sheet of the batch; each made when asked for."""
+"""Use cases of viewing: turntable, plain and wireframe mesh, contact sheet; each made on request."""
 
 from __future__ import annotations
 
@@ -12,44 +12,44 @@ from ..errors import ErrorCode, GenerationFailed, Image2ModelError, Unavailable
 from ..jobs.records import Batch, Job
 from ..jobs.single_flight import Once
 from ..jobs.storage.folders import Folders
-from ..mesh.render.contact_sheet import Cell, contact_sheet
-from ..mesh.render.render_modes import write_look
-from ..mesh.render.turntable import turntable
+from ..mesh.render.contact_sheet import Cell, write_contact_sheet
+from ..mesh.render.render_modes import write_render_mode
+from ..mesh.render.turntable import write_turntable
 from ..process_pool import Workers, bounded
 
 log = logging.getLogger(__name__)
 
-SECONDS = 180.0
-"""A million faces take half a minute to turn."""
-TURNTABLE = "turntable.webp"
-SHEET = "contact-sheet.webp"
-LOOKS = ("textured", "plain", "wireframe")
+TIMEOUT_SECONDS = 180.0
+"""A turntable of a million faces takes half a minute."""
+TURNTABLE_FILE = "turntable.webp"
+CONTACT_SHEET_FILE = "contact-sheet.webp"
+RENDER_MODES = ("textured", "plain", "wireframe")
 
 
-class Seeing:
-    """One studio's, as `Studio.seeing`. What was made is kept beside its mesh and served from there."""
+class PreviewService:
+    """Previews of one studio's meshes, as `Studio.previews`, kept beside their mesh."""
 
     def __init__(self, folders: Folders, workers: Workers) -> None:
         self._folders, self._workers = folders, workers
         self._once = Once[None]()
 
     async def turntable(self, job: Job) -> Path:
-        """The finished job's mesh turning once around, as an animated WebP.
+        """Animated WebP of the finished job's mesh.
 
-        Raises GenerationFailed for a mesh that cannot be drawn, Unavailable where it takes too long or too much.
+        Raises GenerationFailed for a mesh that cannot be drawn, Unavailable where it takes too long or too much memory.
         """
-        return await self._kept(job, TURNTABLE, turntable)
+        return await self._cached(job, TURNTABLE_FILE, write_turntable)
 
-    async def look(self, job: Job, look: str) -> Path:
-        """The finished job's mesh as it is (`textured`), `plain` or as `wireframe`; raises as `turntable`."""
-        if look not in LOOKS[1:]:
+    async def mesh_as(self, job: Job, mode: str) -> Path:
+        """The finished job's mesh in one of RENDER_MODES; raises as `turntable`."""
+        if mode not in RENDER_MODES[1:]:
             return self._folders.mesh(job)
-        return await self._kept(job, f"{look}.glb", write_look, look)
+        return await self._cached(job, f"{mode}.glb", write_render_mode, mode)
 
-    async def sheet(self, batch: Batch) -> Path | None:
-        """A picture of all finished meshes of a batch beside their pictures; None where there is none yet.
+    async def contact_sheet(self, batch: Batch) -> Path | None:
+        """Contact sheet of the finished meshes of a batch; None where there is none yet.
 
-        It is made anew whenever something has changed. A zip is better without one than not at all, so it never raises.
+        Made anew whenever the batch has changed. Never raises: a zip is better without a sheet than not at all.
         """
         cells = [self._cell(job) for job in batch.jobs if job.state == "done"]
         folder = self._folders.batch(batch.id)
@@ -58,7 +58,7 @@ class Seeing:
             return None
         try:
             if not await asyncio.to_thread(path.is_file):
-                await self._made(path, contact_sheet, cells, path)
+                await self._render_once(path, write_contact_sheet, cells, path)
                 await asyncio.to_thread(_remove_others, folder, path)
         except (Image2ModelError, OSError) as error:
             log.warning("no contact sheet: %r", error, extra={"batch": batch.id[:8]})
@@ -69,20 +69,20 @@ class Seeing:
         folder = self._folders.job(job)
         return Cell(folder / "input.webp", folder / "thumbnail.webp", f"{job.stem}.glb", _facts_line(job))
 
-    async def _kept(self, job: Job, name: str, make: Callable[..., None], *args: Any) -> Path:
+    async def _cached(self, job: Job, name: str, render: Callable[..., None], *args: Any) -> Path:
         path = self._folders.job(job) / name
         if not self._folders.holds(path):
-            await self._made(path, make, self._folders.mesh(job), path, *args)
+            await self._render_once(path, render, self._folders.mesh(job), path, *args)
         return path
 
-    async def _made(self, path: Path, make: Callable[..., None], *args: Any) -> None:
-        """Have the file made in a worker."""
+    async def _render_once(self, path: Path, render: Callable[..., None], *args: Any) -> None:
+        """Render in a worker; simultaneous requests share the work."""
         with self._folders.reading(path.parent):
-            await self._once(path, lambda: self._make(path, make, *args))
+            await self._once(path, lambda: self._render(path, render, *args))
 
-    async def _make(self, path: Path, make: Callable[..., None], *args: Any) -> None:
+    async def _render(self, path: Path, render: Callable[..., None], *args: Any) -> None:
         try:
-            await self._workers.run(bounded, make, *args, seconds=SECONDS)
+            await self._workers.run(bounded, render, *args, seconds=TIMEOUT_SECONDS)
         except GenerationFailed:
             raise
         except Exception as error:
@@ -94,17 +94,17 @@ class Seeing:
 
 def _facts_line(job: Job) -> str:
     facts = job.facts or {}
-    told = []
+    facts_text = []
     if "faces" in facts:
-        told.append(f"{facts['faces']:,} faces")
+        facts_text.append(f"{facts['faces']:,} faces")
     if facts.get("watertight") is not None:
-        told.append("closed" if facts["watertight"] else "open")
+        facts_text.append("closed" if facts["watertight"] else "open")
     if "size_bytes" in facts:
-        told.append(f"{facts['size_bytes'] / 1e6:.1f} MB")
-    return ", ".join(told)
+        facts_text.append(f"{facts['size_bytes'] / 1e6:.1f} MB")
+    return ", ".join(facts_text)
 
 
-def _remove_others(folder: Path, kept: Path) -> None:
+def _remove_others(folder: Path, current: Path) -> None:
     for path in folder.glob("contact-sheet-*.webp"):
-        if path != kept:
+        if path != current:
             path.unlink(missing_ok=True)

@@ -29,17 +29,17 @@ from ..jobs.records import ENDED_BADLY, Batch, Job, NewJob
 from ..jobs.retry_policy import Policy, collected_first
 from ..jobs.scheduler import JobScheduler
 from ..jobs.storage.archive import Entry, Stream, kept_zip
-from ..jobs.storage.exports import Exports
+from ..jobs.storage.exports import ExportStore
 from ..jobs.storage.folders import Folders
 from ..mesh import report
 from ..process_pool import Workers
 from ..redaction import mark
 from ..settings import Settings
 from .admin import Host
-from .exports import Meshes, archive_name
+from .exports import ExportService, archive_name
 from .intake import Kept, Picture, keep_pictures
 from .picture_checks import Inputs
-from .previews import SHEET, TURNTABLE, Seeing
+from .previews import CONTACT_SHEET_FILE, TURNTABLE_FILE, PreviewService
 from .results import Served, manifest, offered, pictures_again
 from .view_builder import Viewing
 
@@ -81,9 +81,9 @@ class Studio:
         self._changes = Changes()
         self._desk = Desk(self._store, self._changes)
         policy = Policy(60.0 * settings.job_minutes, settings.retry_pace)
-        exports = Exports(self.folders, self.workers)
+        exports = ExportStore(self.folders, self.workers)
         self._runner = JobScheduler(Shop(self._desk, self.folders, self.workers, policy, exports), self.generators)
-        self.meshes = Meshes(settings, self.folders, exports, self.batch, self.contents)
+        self.exports = ExportService(settings, self.folders, exports, self.batch, self.contents)
         """What is done with finished meshes."""
         self._money = ledger.Limits(settings.daily_budget, settings.batch_cost_limit, settings.images_per_hour)
         self._view = Viewing(settings, self.generators)
@@ -91,7 +91,7 @@ class Studio:
         """What only the host may do: whoever calls it checks that it is the host."""
         self.inputs = Inputs(self.folders, self.workers, self.limits)
         """What is known of pictures before they are worked."""
-        self.seeing = Seeing(self.folders, self.workers)
+        self.previews = PreviewService(self.folders, self.workers)
         """Ways to look at a mesh, each made when it is asked for."""
         self._chores: list[asyncio.Task[None]] = []
 
@@ -323,8 +323,8 @@ class Studio:
     async def file(self, batch_id: str, number: int, name: str) -> Served:
         """A file of a job by the name it is offered under; raises NotFound."""
         job = (await self.batch(batch_id)).job(number)
-        if job and job.state == "done" and name == TURNTABLE:
-            return Served(await self.seeing.turntable(job), "image/webp", f"{job.stem}-turntable.webp")
+        if job and job.state == "done" and name == TURNTABLE_FILE:
+            return Served(await self.previews.turntable(job), "image/webp", f"{job.stem}-turntable.webp")
         if job:
             stored, media_type = offered(job).get(name, ("", ""))
             path = self.folders.job(job) / stored
@@ -351,7 +351,7 @@ class Studio:
         job = (await self.batch(batch_id)).job(number)
         if job is None or job.state != "done":
             raise NotFound(ErrorCode.FILE_NOT_FOUND, "There is no such mesh.")
-        path = await self.seeing.look(job, look)
+        path = await self.previews.mesh_as(job, look)
         return await asyncio.to_thread(self.folders.lend, batch_id, path, f"{number}/{look}/{job.stem}.glb")
 
     async def lend_pictures(self, batch_id: str, number: int) -> list[Path]:
@@ -377,14 +377,14 @@ class Studio:
         """What the batch's zip holds, and its manifest; raises NotFound."""
         batch = await self.batch(batch_id)
         entries = [entry for job in batch.jobs if job.state == "done" for entry in await self._entries(job)]
-        if sheet := await self.seeing.sheet(batch):
-            entries.append(Entry(sheet, SHEET))
+        if sheet := await self.previews.contact_sheet(batch):
+            entries.append(Entry(sheet, CONTACT_SHEET_FILE))
         return entries, manifest(self._view(batch))
 
     async def _entries(self, job: Job) -> list[Entry]:
         glb = self.folders.mesh(job)
         wanted = [(glb, f"{job.stem}.glb"), (glb.with_name("thumbnail.webp"), f"thumbnails/{job.stem}.webp")]
-        if lighter := await self.meshes.lighter(job):
+        if lighter := await self.exports.face_limited_copy(job):
             wanted.append((lighter.path, lighter.filename))
         return [Entry(path, name) for path, name in wanted if self.folders.holds(path)]
 

@@ -1,6 +1,6 @@
-"""The page's own routes for files: results, thumbnails and the zip, streamed and never copied to a cache.
+"""The page's own routes for files: results, thumbnails and the zip, streamed and not copied to Gradio's cache.
 
-Knowing a batch's id, which nobody can guess, is the right to read its files.
+Knowing a batch's id, which cannot be guessed, is the right to read its files.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from starlette.responses import JSONResponse, Response
 
 from ..errors import Image2ModelError
 from ..services import Stream, Studio, archive_name
-from .middleware.request_metrics import Counted
-from .responses import SentFile, Streamed
+from .middleware.request_metrics import MeasuredRoute
+from .responses import BatchFileResponse, GeneratedResponse
 from .ui.picture_cache import PictureCache
 
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def routes(studio: Studio, previews: PictureCache) -> list[Counted]:
+def file_routes(studio: Studio, previews: PictureCache) -> list[MeasuredRoute]:
     """The routes, to be placed before Gradio's; `previews` are pictures that are not stored yet."""
 
     async def file(request: Request) -> Response:
         params = request.path_params
         served = await studio.file(params["batch_id"], params["number"], params["name"])
-        return SentFile(
-            studio.folders,
+        return BatchFileResponse(
+            studio,
             served.path,
             media_type=served.media_type,
             filename=served.filename,
@@ -40,45 +40,45 @@ def routes(studio: Studio, previews: PictureCache) -> list[Counted]:
         return _zip(await studio.archive(batch_id), archive_name(batch_id))
 
     async def export(request: Request) -> Response:
-        asked = dict(request.query_params)
-        (choice,) = studio.meshes.choices([asked.pop("format", "glb")], asked)
-        made = await studio.meshes.export(request.path_params["batch_id"], request.path_params["number"], choice)
-        return SentFile(
-            studio.folders,
-            made.path,
-            media_type=made.media_type,
-            filename=made.filename,
+        query = dict(request.query_params)
+        (choice,) = studio.exports.parse_options([query.pop("format", "glb")], query)
+        exported = await studio.exports.export(request.path_params["batch_id"], request.path_params["number"], choice)
+        return BatchFileResponse(
+            studio,
+            exported.path,
+            media_type=exported.media_type,
+            filename=exported.filename,
             headers={"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"},
         )
 
     async def exports(request: Request) -> Response:
-        asked, batch_id = dict(request.query_params), request.path_params["batch_id"]
-        choices = studio.meshes.choices(asked.pop("format", "glb"), asked)
-        return _zip(await studio.meshes.archive(batch_id, choices), archive_name(batch_id, choices))
+        query, batch_id = dict(request.query_params), request.path_params["batch_id"]
+        choices = studio.exports.parse_options(query.pop("format", "glb"), query)
+        return _zip(await studio.exports.archive(batch_id, choices), archive_name(batch_id, choices))
 
     async def print_check(request: Request) -> Response:
-        params, asked = request.path_params, request.query_params
-        found = await studio.meshes.print_check(
-            params["batch_id"], params["number"], asked.get("size"), asked.get("unit"), asked.get("measure")
+        params, query = request.path_params, request.query_params
+        report = await studio.exports.print_check(
+            params["batch_id"], params["number"], query.get("size"), query.get("unit"), query.get("measure")
         )
-        return JSONResponse(found, headers={"Cache-Control": "no-store"})
+        return JSONResponse(report, headers={"Cache-Control": "no-store"})
 
     async def alive(_request: Request) -> Response:
         return JSONResponse({"status": "alive"}, headers={"Cache-Control": "no-store"})
 
     return [
-        Counted("/batches/{batch_id}/zip", _answering(archive)),
-        Counted("/batches/{batch_id}/export", _answering(exports)),
-        Counted("/batches/{batch_id}/{number:int}/export", _answering(export)),
-        Counted("/batches/{batch_id}/{number:int}/print-check", _answering(print_check)),
-        Counted("/batches/{batch_id}/{number:int}/{name}", _answering(file)),
-        Counted("/previews/{token}.webp", previews.answer),
-        Counted("/alive", alive),
+        MeasuredRoute("/batches/{batch_id}/zip", _with_error_body(archive)),
+        MeasuredRoute("/batches/{batch_id}/export", _with_error_body(exports)),
+        MeasuredRoute("/batches/{batch_id}/{number:int}/export", _with_error_body(export)),
+        MeasuredRoute("/batches/{batch_id}/{number:int}/print-check", _with_error_body(print_check)),
+        MeasuredRoute("/batches/{batch_id}/{number:int}/{name}", _with_error_body(file)),
+        MeasuredRoute("/previews/{token}.webp", previews.answer),
+        MeasuredRoute("/alive", alive),
     ]
 
 
 def _zip(stream: Stream, name: str) -> Response:
-    return Streamed(
+    return GeneratedResponse(
         stream.chunks,
         media_type="application/zip",
         headers={
@@ -89,14 +89,14 @@ def _zip(stream: Stream, name: str) -> Response:
     )
 
 
-def _answering(handler: Handler) -> Handler:
-    """The handler, its errors told as JSON with their stable code."""
+def _with_error_body(handler: Handler) -> Handler:
+    """The handler with its Image2ModelErrors answered as JSON."""
 
-    async def answer(request: Request) -> Response:
+    async def handle(request: Request) -> Response:
         try:
             return await handler(request)
         except Image2ModelError as error:
             body = {"error": True, "error_code": error.code, "message": str(error), "status_code": error.http_status}
             return JSONResponse(body, error.http_status)
 
-    return answer
+    return handle

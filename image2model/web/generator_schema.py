@@ -1,4 +1,4 @@
-"""The generators on offer as plain data, for programs of either API."""
+"""Generators as plain data, for both APIs."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 from ..generators.base import Generator, Option
 
 
-def describe(generator: Generator) -> dict[str, Any]:
-    """A generator as plain data; `price` is US dollars for one picture with the default options.
+def generator_schema(generator: Generator) -> dict[str, Any]:
+    """A generator as plain data; `price` in US dollars for one picture with the default options.
 
-    `sides`: those of one object that it takes together as one job.
+    `sides`: the sides of one object that it takes together as one job.
     """
     spec = generator.spec
     return {
@@ -23,11 +23,11 @@ def describe(generator: Generator) -> dict[str, Any]:
         "unavailable_reason": generator.unavailable or None,
         "sides": list(spec.sides),
         "sides_by_place": spec.sides_by_place,
-        "face_limit": _option(spec.face_limit) if spec.face_limit else None,
-        "options": [_option(option) for option in spec.options],
+        "face_limit": _option_schema(spec.face_limit) if spec.face_limit else None,
+        "options": [_option_schema(option) for option in spec.options],
     }
 
 
-def _option(option: Option) -> dict[str, Any]:
+def _option_schema(option: Option) -> dict[str, Any]:
     keys = ("name", "label", "kind", "default", "help", "choices", "minimum", "maximum")
     return {key: getattr(option, key) for key in keys}

@@ -1,4 +1,4 @@
-"""Files on their way to somebody: while one is sent, no rule of the host deletes it."""
+"""Responses with a batch's files."""
 
 from __future__ import annotations
 
@@ -12,38 +12,41 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, MalformedRangeHeader, RangeNotSatisfiable, StreamingResponse
 from starlette.staticfiles import NotModifiedResponse, StaticFiles
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from ..errors import ErrorCode
-from ..jobs.storage.folders import Folders
-from .rest.errors import answer
+from ..services import Studio
+from .rest.errors import error_response
 
-UNCHANGED = StaticFiles().is_not_modified
-"""Whether a request's `If-None-Match` or `If-Modified-Since` says that what would be sent is known."""
+is_not_modified = StaticFiles().is_not_modified
+"""Whether a request's `If-None-Match` or `If-Modified-Since` matches the response's headers."""
 
 
-class SentFile(FileResponse):
-    """A file of a batch; takes `Range`, but for one that it cannot read, which counts as none (RFC 9110)."""
+class BatchFileResponse(FileResponse):
+    """A file of a batch, leased while it is sent so that no clean-up deletes it.
 
-    def __init__(self, folders: Folders, path: Path, **given: Any) -> None:
-        super().__init__(path, **given)
-        self._folders = folders
+    A `Range` that cannot be read counts as none (RFC 9110, 14.2).
+    """
+
+    def __init__(self, studio: Studio, path: Path, **options: Any) -> None:
+        super().__init__(path, **options)
+        self._studio = studio
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it, unless the other side tells that it has it."""
-        with self._folders.reading(Path(self.path)):
+        """Send the file, or 304 when the client has it."""
+        with self._studio.folders.reading(Path(self.path)):
             try:
-                await self._look()
-                if UNCHANGED(self.headers, Headers(scope=scope)):
+                await self._stat()
+                if is_not_modified(self.headers, Headers(scope=scope)):
                     await NotModifiedResponse(self.headers)(scope, receive, send)
                 else:
                     await super().__call__(scope, receive, send)
             except HTTPException as error:
                 code = ErrorCode.RANGE_BEYOND_END if error.status_code == 416 else ErrorCode.FILE_NOT_FOUND
-                refusal = answer(error.status_code, code, error.detail, headers=error.headers)
+                refusal = error_response(error.status_code, code, error.detail, headers=error.headers)
                 await refusal(scope, receive, send)
 
-    async def _look(self) -> None:
+    async def _stat(self) -> None:
         try:
             self.stat_result = await asyncio.to_thread(os.stat, self.path)
         except FileNotFoundError:
@@ -57,30 +60,15 @@ class SentFile(FileResponse):
         except MalformedRangeHeader:
             return []
         except RangeNotSatisfiable:
-            told = f"This file has {file_size} bytes. Ask for a part of them, or for all of it."
-            raise HTTPException(416, told, {"Content-Range": f"bytes */{file_size}"}) from None
+            detail = f"This file has {file_size} bytes. Ask for a part of them, or for all of it."
+            raise HTTPException(416, detail, {"Content-Range": f"bytes */{file_size}"}) from None
 
 
-class Streamed(StreamingResponse):
-    """What is made while it is sent; nothing of it is made for HEAD."""
+class GeneratedResponse(StreamingResponse):
+    """A stream whose content is generated while it is sent; HEAD generates nothing."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
+        """See Starlette."""
         if scope["method"] == "HEAD":
             self.body_iterator = iterate_in_threadpool(())
         await super().__call__(scope, receive, send)
-
-
-class LentFiles:
-    """The middleware that does the same for what Gradio hands out by its own route."""
-
-    ROUTE = "/gradio_api/file="
-
-    def __init__(self, app: ASGIApp, folders: Folders) -> None:
-        self._app, self._folders = app, folders
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer the request; the file that it names stays until then."""
-        _, asked, path = scope.get("path", "").partition(self.ROUTE)
-        with self._folders.reading(*[Path(path)] if asked else []):
-            await self._app(scope, receive, send)

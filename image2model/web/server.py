@@ -1,4 +1,4 @@
-"""One server for the page and the files: Gradio's launch() with our routes, and a clean end."""
+"""One server for the page, REST and files, with a clean start and end."""
 
 from __future__ import annotations
 
@@ -6,21 +6,23 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
+import uvicorn
 from starlette.middleware import Middleware
-from uvicorn.config import HTTP_PROTOCOLS, LOGGING_CONFIG
 
 from .. import __version__
-from ..errors import SettingsError
+from ..errors import ErrorCode, SettingsError
 from ..ops import log_config
 from ..services import Studio
 from ..settings import Settings, load
-from .sign_in import sign_in
+from .sign_in import password_check
 
 # Gradio reads these when it is imported: nothing leaves for another host, and no cache write after each event.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -29,9 +31,11 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 log = logging.getLogger(__name__)
 
-LAST_WORDS = 2
+SHUTDOWN_GRACE = 2
 """Seconds that open streams and downloads still get when the app stops: a Space kills what takes longer than ten."""
 STATIC = Path(__file__).parent / "ui" / "static"
+FIRST_PORTS = range(7860, 7960)
+"""Tried one after another where no port is set."""
 
 
 def main() -> None:
@@ -61,74 +65,131 @@ class Server:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._sign_in = sign_in(settings.app_users)
+        self._auth = password_check(settings.app_users)
         self.studio = Studio(settings)
+        self._failure: Exception | None = None
 
     def start(self) -> None:
-        """Build the page and serve it, with our own routes before Gradio's."""
-        from .file_routes import routes
-        from .middleware.security import doors
-        from .middleware.stream_end_guard import Heard
-        from .responses import LentFiles
-        from .rest.app import mounted
+        """Build the page and serve it, with our own routes before Gradio's; raises SettingsError for a taken port."""
+        from . import gradio_compat
+        from .file_routes import file_routes
+        from .middleware.file_lease import FileLeaseMiddleware
+        from .middleware.slow_client import HeaderTimeoutProtocol
+        from .middleware.stack import middleware_stack
+        from .middleware.stream_end_guard import StreamEndMiddleware
+        from .rest.app import api_mount
         from .static_files import CompressedPages, static_files
         from .ui.assets import head
         from .ui.page import build
         from .ui.picture_cache import PictureCache
         from .ui.theme import theme
 
-        LOGGING_CONFIG.clear()  # uvicorn would give its loggers handlers of their own
-        LOGGING_CONFIG.update(version=1, disable_existing_loggers=False)
-        HTTP_PROTOCOLS["auto"] = "image2model.web.middleware.slow_client:Patient"
-        os.environ["FORWARDED_ALLOW_IPS"] = ""  # uvicorn believes nobody, `security` whom the settings name
+        listener = bind(self.settings.host, self.settings.port)
+        self.url = _local_url(listener)
         previews = PictureCache()
         self.demo = build(self.studio, previews)
-        self._doors = [
-            *doors(self.settings),
+        self._middleware = [
+            *middleware_stack(self.settings),
             Middleware(CompressedPages),
-            Middleware(LentFiles, folders=self.studio.folders),
-            Middleware(Heard, demo=self.demo),
+            Middleware(FileLeaseMiddleware, studio=self.studio),
+            Middleware(StreamEndMiddleware, demo=self.demo),
         ]
         self.demo.queue(default_concurrency_limit=40, status_update_rate=5, max_size=2000)
-        self.demo.launch(
-            server_name=self.settings.host,
-            server_port=self.settings.port or None,
+        app = gradio_compat.create_app(
+            self.demo,
+            self.url,
             app_kwargs={
-                "routes": [*routes(self.studio, previews), static_files(), mounted(self.studio)],
+                "routes": [*file_routes(self.studio, previews), static_files(), api_mount(self.studio)],
                 "lifespan": self._lifespan,
-                "middleware": self._doors,
+                "middleware": self._middleware,
             },
-            prevent_thread_lock=True,
-            auth=self._sign_in,
+            auth=self._auth,
             auth_message="Sign in to image2model.",
             ssr_mode=False,
             run_history=False,
             enable_monitoring=False,
-            max_threads=500,  # watchers are counted as threads, and are none
             state_session_capacity=500,
             max_file_size=f"{4 * self.settings.max_file_mb}mb",
             theme=theme(),
             head=head(),
             favicon_path=STATIC / "favicon.png",
             footer_links=[],
-            quiet=True,
             show_error=False,
         )
-        log.info("image2model is at %s", self.demo.local_url)
+        config = uvicorn.Config(
+            app,
+            http=HeaderTimeoutProtocol,
+            proxy_headers=False,  # TrustedProxyMiddleware does that, by our settings
+            log_config=None,  # uvicorn would give its loggers handlers of their own
+            log_level="warning",
+            timeout_graceful_shutdown=SHUTDOWN_GRACE,
+        )
+        self._uvicorn = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._uvicorn.run, args=[[listener]], name="server", daemon=True)
+        self._thread.start()
+        while not self._uvicorn.started:
+            self._thread.join(0.01)
+            if not self._thread.is_alive():
+                raise self._failure or RuntimeError("The server ended at its start.")
+        log.info("image2model is at %s", self.url)
 
     def stop(self) -> None:
         """Stop serving, also where somebody watches; unfinished jobs go on at the next start."""
-        self.demo.server.config.timeout_graceful_shutdown = LAST_WORDS
-        self.demo.close(verbose=False)
+        from . import gradio_compat
+
+        gradio_compat.close(self.demo)
+        self._uvicorn.should_exit = True
+        self._thread.join(timeout=SHUTDOWN_GRACE + 3)
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, app: Any) -> AsyncIterator[None]:
-        from .middleware.security import blame_nobody_here, open_only
+        """Start the studio and Gradio's queue; the port opens after that, and after the page has answered once."""
+        from .gradio_compat import map_gradio_errors, put_middleware_first, running_queue
 
-        blame_nobody_here(app)
-        open_only(app, self._doors)
-        await self.studio.start()
+        map_gradio_errors(app)
+        put_middleware_first(app, self._middleware)
         try:
-            yield
+            await self.studio.start()
+            async with running_queue(self.demo, app):
+                await self._render_page(app)
+                yield
+        except Exception as error:
+            self._failure = error
+            raise
         finally:
             await self.studio.close()
+
+    async def _render_page(self, app: Any) -> None:
+        """Render the page once, so that it is known to work; raises RuntimeError when it does not."""
+        host = self.settings.allowed_hosts.split()[0].replace("*", "localhost")
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url=f"http://{host}") as client:
+            response = await client.get("/")
+        if response.is_server_error:
+            raise RuntimeError(f"The page answers with status {response.status_code}.")
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket bound to the address, not listening yet; with port 0 to the first free one of `FIRST_PORTS`.
+
+    Raises SettingsError where there is none.
+    """
+    reason = None
+    for candidate in [port] if port else FIRST_PORTS:
+        listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host.strip("[]"), candidate))
+        except OSError as error:
+            listener.close()
+            reason = error.strerror
+        else:
+            return listener
+    hint = "HOST takes an address of this machine, PORT a free port."
+    raise SettingsError(ErrorCode.SETTING_WRONG, f"HOST={host!r}, PORT={port}: {reason}.", hint)
+
+
+def _local_url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    name = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host  # noqa: S104
+    return f"http://{name}:{port}/"

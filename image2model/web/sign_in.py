@@ -1,4 +1,4 @@
-"""Who may sign in to the page and the generated API, where the host wants them private."""
+"""Sign-in to the page and the generated API (setting APP_USERS)."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pydantic import SecretStr
 
 from ..errors import ErrorCode, SettingsError
 
-HASH = "$argon2"
+ARGON2_PREFIX = "$argon2"
 
 
-def sign_in(users: SecretStr | None) -> Callable[[str, str], bool] | None:
-    """What decides whether a name and a password fit; None where everybody may come in.
+def password_check(users: SecretStr | None) -> Callable[[str, str], bool] | None:
+    """A check of name and password; None where the page is open to everybody.
 
-    Raises SettingsError for pairs that are none, without repeating them.
+    Raises SettingsError for what is not `name:password`, without repeating it.
     """
     pairs = dict(pair.partition(":")[::2] for pair in (users.get_secret_value() if users else "").split())
     if not pairs:
@@ -27,15 +27,15 @@ def sign_in(users: SecretStr | None) -> Callable[[str, str], bool] | None:
             ErrorCode.SETTING_WRONG, "APP_USERS has a part that is not name:password.", "Separate by spaces."
         )
 
-    def fits(name: str, password: str) -> bool:
-        known = pairs.get(name)
-        if known is None:
+    def verify(name: str, password: str) -> bool:
+        stored = pairs.get(name)
+        if stored is None:
             return False
-        if not known.startswith(HASH):
-            return hmac.compare_digest(known.encode(), password.encode())
+        if not stored.startswith(ARGON2_PREFIX):
+            return hmac.compare_digest(stored.encode(), password.encode())
         try:
-            return PasswordHasher().verify(known, password)
+            return PasswordHasher().verify(stored, password)
         except (VerificationError, InvalidHashError):
             return False
 
-    return fits
+    return verify

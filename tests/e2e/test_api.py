@@ -20,7 +20,7 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from image2model.web.gradio_api import _told
+from image2model.web.gradio_api import _report_errors
 from tests.support.browser import ROOT, App
 
 EXAMPLES = ROOT / "examples"
@@ -206,7 +206,7 @@ async def test_what_nobody_has_thought_of_is_told_without_its_reason():
         raise RuntimeError("a secret")
 
     with pytest.raises(gr.Error, match=r"^'internal_error: [^']*\.'$"):
-        await _told(fails)()
+        await _report_errors(fails)()
 
 
 def test_half_a_character_is_told(app):

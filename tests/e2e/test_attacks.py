@@ -12,7 +12,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from image2model.devtools.app_process import ADMIN_KEY
-from image2model.web.middleware.slow_client import Patient
+from image2model.web.middleware.slow_client import HeaderTimeoutProtocol
 from tests.support.attacks import FRIEND, asked, connect, raw, stranger, tells, uploaded
 from tests.support.browser import ROOT, App, drawn, opened, settled
 
@@ -215,7 +215,7 @@ def test_the_page_itself_and_friends_may_send(visitor: httpx.Client):
 def test_many_who_say_nothing_stop_nobody(target: App, visitor: httpx.Client):
     """Of hundreds who connect and do not get on with it the first have to go, and requests are answered meanwhile."""
     with contextlib.ExitStack() as crowd:
-        silent = [crowd.enter_context(connect(target)) for _ in range(Patient.MOST_WAITING + 50)]
+        silent = [crowd.enter_context(connect(target)) for _ in range(HeaderTimeoutProtocol.MAX_PENDING + 50)]
         assert visitor.get("/alive").status_code == 200
         assert [connection.recv(1) for connection in silent[:40]] == [b""] * 40
 

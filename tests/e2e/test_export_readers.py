@@ -12,7 +12,7 @@ import pytest_asyncio
 import trimesh
 from playwright.async_api import Browser
 
-from image2model.mesh.export import export, wanted
+from image2model.mesh.export import export, parse_options
 from tests.support.samples import TEN, ten
 from tests.support.three_reader import Corners, ThreeReader
 
@@ -88,7 +88,7 @@ async def test_each_export_is_the_same_mesh_in_three(three: ThreeReader, tmp_pat
     glb.write_bytes(ten(name))
     before = original(ten(name))
     for way, options in WAYS.items():
-        choice = wanted(**options, size=SIDE, up="y", pivot="keep")
+        choice = parse_options(**options, size=SIDE, up="y", pivot="keep")
         path = tmp_path / way / choice.filename("thing")
         made = export(glb, choice, path, "thing")
         seen = await three.read(path)

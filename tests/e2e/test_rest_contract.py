@@ -15,11 +15,9 @@ from typing import Any
 
 import httpx
 import pytest
-from starlette.testclient import TestClient
 
 from image2model.devtools.app_process import ADMIN_KEY
-from image2model.jobs.storage.folders import Folders
-from image2model.web.responses import SentFile
+from image2model.web.responses import BatchFileResponse
 from tests.support.browser import ROOT, App
 
 ROCKET = (ROOT / "examples" / "rocket.jpg").read_bytes()
@@ -180,10 +178,11 @@ def test_a_file_that_is_known_is_not_sent_again(app, done, path):
     assert httpx.get(address, headers={"If-None-Match": '"another"'}).content == first.content
 
 
-def test_a_file_that_is_deleted_before_it_is_sent_is_no_failure(tmp_path):
+async def test_a_file_that_is_deleted_before_it_is_sent_is_answered_404(studio, tmp_path):
     """Between finding and sending a file somebody may delete its batch: then it is answered 404 with a code."""
-    response = SentFile(Folders(tmp_path), tmp_path / "gone.glb")
-    answer = TestClient(response).get("/")
+    response = BatchFileResponse(studio, tmp_path / "gone.glb")
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(response), base_url="http://localhost") as client:
+        answer = await client.get("/")
     assert (answer.status_code, answer.json()["error_code"]) == (404, "file_not_found")
 
 

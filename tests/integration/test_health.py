@@ -27,8 +27,8 @@ from image2model.ops.log_files import statistics as statistics_of_logs
 from image2model.ops.metrics import exposition
 from image2model.process_pool import Workers
 from image2model.services import Studio
-from image2model.web.rest.admin import _folders
-from image2model.web.rest.app import build
+from image2model.web.rest.admin import _disk_folders
+from image2model.web.rest.app import create_app
 from image2model.web.ui.admin.overview import Overview
 from tests.support.browser import ROOT, App
 from tests.support.fal_helpers import generator as fal_generator
@@ -114,7 +114,7 @@ async def part(studio: Studio, name: str) -> Component:
 async def test_the_admin_tab_and_rest_look_together(studio):
     """What the Admin tab asks of the parts is not asked a second time for REST."""
     with gr.Blocks():
-        assert Overview(studio).health is build(studio).state.health
+        assert Overview(studio).health is create_app(studio).state.health
 
 
 async def test_a_locked_database_is_told_and_got_over(studio, tmp_path):
@@ -191,7 +191,7 @@ async def test_a_disk_is_as_full_as_df_tells_it(studio, monkeypatch):
         (await part(studio, "disk_space")).details["usage_percent"],
         health.system(studio)["disk_usage_percent"],
         statistics_of_logs(studio.folders.data)["disk_usage"]["usage_percent"],
-        _folders(await studio.host.disk_usage()).output_dir.disk_usage_percent,
+        _disk_folders(await studio.host.disk_usage()).output_dir.disk_usage_percent,
     }
     assert told == {94.4}
 

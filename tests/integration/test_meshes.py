@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from image2model.devtools.sample_meshes import bumpy_ball
 from image2model.errors import Conflict, NotFound, OptionRefused
 from image2model.services import Picture, Studio
-from image2model.web.file_routes import routes
+from image2model.web.file_routes import file_routes
 from tests.support.meshes import edited
 from tests.support.pictures import encoded, photo
 from tests.support.scripted import ScriptedGenerator
@@ -49,25 +49,25 @@ def saved(stream) -> zipfile.ZipFile:
 async def test_an_export_is_made_once_and_the_original_stays(studio, tmp_path, generator):
     """Asked for twice at once and again, it is one file, and the delivered GLB is the generator's own bytes."""
     batch = (await done(studio, tmp_path, "cat.png"))["batch_id"]
-    (choice,) = studio.meshes.choices(["stl"], {"size": "80"})
-    first, second = await asyncio.gather(*(studio.meshes.export(batch, 1, choice) for _ in range(2)))
+    (choice,) = studio.exports.parse_options(["stl"], {"size": "80"})
+    first, second = await asyncio.gather(*(studio.exports.export(batch, 1, choice) for _ in range(2)))
     written = first.path.stat().st_mtime_ns
-    third = await studio.meshes.export(batch, 1, choice)
+    third = await studio.exports.export(batch, 1, choice)
     assert (first, first) == (second, third)
     assert third.path.stat().st_mtime_ns == written
     assert (first.filename, first.facts["unit"]) == ("cat-80mm.stl", "mm")
     assert (await studio.file(batch, 1, "cat.glb")).path.read_bytes() == generator.mesh
-    (untouched,) = studio.meshes.choices([])
-    assert (await studio.meshes.export(batch, 1, untouched)).path.read_bytes() == generator.mesh
+    (untouched,) = studio.exports.parse_options([])
+    assert (await studio.exports.export(batch, 1, untouched)).path.read_bytes() == generator.mesh
 
 
 async def test_a_whole_batch_comes_as_one_zip_with_what_is_known(studio, tmp_path, generator):
     """ "All as STL, 80 mm high, print-checked" is one zip, whose manifest tells of each file; a sheet shows them."""
     batch = (await done(studio, tmp_path, "cat.png", "dog.png"))["batch_id"]
-    choices = studio.meshes.choices(
+    choices = studio.exports.parse_options(
         "stl,glb", {"size": 80, "measure": "height", "repair": "solid", "packing": "meshopt"}
     )
-    archive = saved(await studio.meshes.archive(batch, choices))
+    archive = saved(await studio.exports.archive(batch, choices))
     names = [f"{name}-80mm-high-{kind}" for name in ("cat", "dog") for kind in ("solid.stl", "meshopt-solid.glb")]
     assert archive.namelist() == ["manifest.json", *names, "contact-sheet.webp"]
     manifest = json.loads(archive.read("manifest.json"))
@@ -82,7 +82,7 @@ async def test_one_mesh_that_cannot_be_exported_stops_no_other(studio, tmp_path,
     """A broken mesh is left out of the zip, and the manifest says why."""
     view = await done(studio, tmp_path, "cat.png", "dog.png")
     (studio.folders.batch(view["batch_id"]) / "1-cat" / "model.glb").write_bytes(b"not a mesh")
-    archive = saved(await studio.meshes.archive(view["batch_id"], studio.meshes.choices("ply")))
+    archive = saved(await studio.exports.archive(view["batch_id"], studio.exports.parse_options("ply")))
     assert archive.namelist() == ["manifest.json", "dog.ply", "contact-sheet.webp"]
     (failure,) = json.loads(archive.read("manifest.json"))["export_failures"]
     assert (failure["number"], failure["code"]) == (1, "not_a_glb")
@@ -111,7 +111,9 @@ async def test_whatever_is_in_a_mesh_stops_no_other_and_has_a_reason(studio, tmp
     """A mesh that mesh work stumbles over is left out of the zip with a code and a sentence, and the others come."""
     view = await done(studio, tmp_path, "cat.png", "dog.png")
     (studio.folders.batch(view["batch_id"]) / "1-cat" / "model.glb").write_bytes(broken_ball())
-    archive = saved(await studio.meshes.archive(view["batch_id"], studio.meshes.choices("glb", {"face_limit": 100})))
+    archive = saved(
+        await studio.exports.archive(view["batch_id"], studio.exports.parse_options("glb", {"face_limit": 100}))
+    )
     assert archive.namelist() == ["manifest.json", "dog-100-faces.glb", "contact-sheet.webp"]
     (failure,) = json.loads(archive.read("manifest.json"))["export_failures"]
     assert failure["code"] == "export_failed"
@@ -139,24 +141,24 @@ async def test_what_is_not_there_or_not_done_is_told(studio, tmp_path, generator
     generator.gate = asyncio.Event()
     (tmp_path / "cat.png").write_bytes(encoded(photo(), "PNG"))
     batch = await studio.submit([Picture(tmp_path / "cat.png", "cat.png")])
-    (choice,) = studio.meshes.choices(["stl"])
-    for asked in (studio.meshes.export(batch.id, 1, choice), studio.meshes.print_check(batch.id, 1),
-                  studio.meshes.archive(batch.id, [choice])):  # fmt: skip
+    (choice,) = studio.exports.parse_options(["stl"])
+    for asked in (studio.exports.export(batch.id, 1, choice), studio.exports.print_check(batch.id, 1),
+                  studio.exports.archive(batch.id, [choice])):  # fmt: skip
         with pytest.raises(Conflict):
             await asked
     with pytest.raises(NotFound):
-        await studio.meshes.export(batch.id, 7, choice)
+        await studio.exports.export(batch.id, 7, choice)
     with pytest.raises(OptionRefused):
-        studio.meshes.choices("stl,fbx")
+        studio.exports.parse_options("stl,fbx")
     with pytest.raises(OptionRefused, match="no option 'szie'"):
-        studio.meshes.choices("stl", {"szie": 80})
+        studio.exports.parse_options("stl", {"szie": 80})
     generator.gate.set()
 
 
 async def test_the_routes_serve_exports_checks_and_reasons(studio, tmp_path, generator):
     """The page's addresses give the file under its name, the verdict as JSON, and an error with its code."""
     batch = (await done(studio, tmp_path, "cat.png"))["batch_id"]
-    app = httpx.ASGITransport(Starlette(routes=routes(studio)))
+    app = httpx.ASGITransport(Starlette(routes=file_routes(studio)))
     client = httpx.AsyncClient(transport=app, base_url=f"http://studio/batches/{batch}/")
     fetched = client.get
     answer = await fetched("1/export?format=stl&size=8&unit=cm")

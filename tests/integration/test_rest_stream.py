@@ -11,8 +11,8 @@ import pytest
 
 from image2model.errors import GenerationFailed
 from image2model.web.rest import event_stream
-from image2model.web.rest.event_stream import Told, follow
-from image2model.web.rest.status import _attempts, _views
+from image2model.web.rest.event_stream import TaskEventStream, task_events
+from image2model.web.rest.status import _attempts_by_job, _views_with_outcome
 from tests.support.scripted import picture
 
 OUTCOME = {"result": {}, "summary": {"total_files": 2, "successful_files": 1, "failed_files": 1}}
@@ -56,7 +56,7 @@ async def told(
     """Name, id and data of each event of a stream of these views."""
     return [
         (str(event.event), str(event.id), json.loads(event.data))
-        async for event in follow(one_by_one(views), "task", seconds, after, attempts)
+        async for event in task_events(one_by_one(views), "task", seconds, after, attempts)
     ]
 
 
@@ -97,12 +97,15 @@ async def test_whoever_resumes_is_told_no_retry_twice(studio, generator, tmp_pat
     """Whoever was told of a second try is not told of it again; whoever was cut off before it is."""
     generator.script = lambda _: [GenerationFailed("no_mesh", "No mesh came of it.")]
     batch = await studio.submit([picture(tmp_path, "a.png")])
-    before = [event async for event in follow(_views(studio, batch.task_id), "task", 60, -1)]
+    before = [event async for event in task_events(_views_with_outcome(studio, batch.task_id), "task", 60, -1)]
     generator.script = lambda _: [60.0]
     again = await studio.retry(batch.id)
     for after, expected in ((int(before[-1].id), 1), (again["sequence"], 0)):
-        attempts = await _attempts(studio, batch.task_id, after)
-        told = [event.event async for event in follow(_views(studio, batch.task_id), "task", 0.2, after, attempts)]
+        attempts = await _attempts_by_job(studio, batch.task_id, after)
+        told = [
+            event.event
+            async for event in task_events(_views_with_outcome(studio, batch.task_id), "task", 0.2, after, attempts)
+        ]
         assert told.count("task_retry") == expected
 
 
@@ -110,14 +113,14 @@ async def test_a_batch_that_is_deleted_while_it_is_watched_ends_its_stream(studi
     """Its watchers are told that it is cancelled, and so is who comes back; who never knew it waits."""
     generator.script = lambda _: [60.0]
     batch = await studio.submit([picture(tmp_path, "a.png")])
-    watched = follow(_views(studio, batch.task_id), "task", 60, -1)
+    watched = task_events(_views_with_outcome(studio, batch.task_id), "task", 60, -1)
     told = [await anext(watched)]
     await studio.host.delete(batch.id, force=True)
     told += [event async for event in watched]
     assert told[-1].event == "task_cancelled"
-    back = [event.event async for event in follow(_views(studio, batch.task_id), "task", 60, 3)]
+    back = [event.event async for event in task_events(_views_with_outcome(studio, batch.task_id), "task", 60, 3)]
     assert back == ["task_cancelled"]
-    new = [event.event async for event in follow(_views(studio, batch.task_id), "task", 0.1, -1)]
+    new = [event.event async for event in task_events(_views_with_outcome(studio, batch.task_id), "task", 0.1, -1)]
     assert new == ["task_queued", "connection_timeout"]
 
 
@@ -134,7 +137,7 @@ async def test_a_stream_ends_with_how_the_batch_ended(state: str, name: str):
 
 async def test_a_silent_stream_beats_and_says_when_its_time_is_over(monkeypatch: pytest.MonkeyPatch):
     """While nothing happens heartbeats come; at the timeout the stream says so and ends."""
-    monkeypatch.setattr(event_stream, "HEARTBEAT", 0.02)
+    monkeypatch.setattr(event_stream, "HEARTBEAT_SECONDS", 0.02)
     names = [name for name, _, _ in await told([VIEWS[0], None], seconds=0.3)]  # type: ignore[list-item]
     assert names[:3] == ["file_update", "file_update", "task_queued"]
     assert names.count("heartbeat") >= 2
@@ -143,18 +146,18 @@ async def test_a_silent_stream_beats_and_says_when_its_time_is_over(monkeypatch:
 
 def cuts() -> Iterator[tuple[int, int]]:
     """Each place where a stream of VIEWS can be cut off: in which view, after how many of its events."""
-    all_told = Told("task", -1, {})
+    all_told = TaskEventStream("task", -1, {})
     for number, one in enumerate(VIEWS):
-        for count in range(len(list(all_told.news(one, OUTCOME))) + 1):
+        for count in range(len(list(all_told.update(one, OUTCOME))) + 1):
             yield number, count
 
 
 @pytest.mark.parametrize(("number", "count"), list(cuts()))
 async def test_whoever_was_cut_off_goes_on_and_knows_all_in_the_end(number: int, count: int):
     """Wherever it is cut, the events until then and those after its last id tell the last state of every picture."""
-    before, known = [], Told("task", -1, {})
+    before, known = [], TaskEventStream("task", -1, {})
     for at, one in enumerate(VIEWS[: number + 1]):
-        events = [(str(event.event), event.id, json.loads(event.data)) for event in known.news(one, OUTCOME)]
+        events = [(str(event.event), event.id, json.loads(event.data)) for event in known.update(one, OUTCOME)]
         before += events[:count] if at == number else events
     last = next((int(number) for _, number, _ in reversed(before) if number), -1)
     after = await told(VIEWS[number:], after=last)

@@ -286,15 +286,15 @@ async def test_a_batch_that_is_read_when_its_turn_comes_keeps_its_files(studio, 
 
 async def test_an_export_that_is_being_sent_stays(studio, tmp_path, monkeypatch):
     """Neither its age nor newer ones drive it out; once it is sent, both do."""
-    monkeypatch.setattr(exports, "KEPT", 1)
+    monkeypatch.setattr(exports, "MAX_EXPORTS", 1)
     one = await made(studio, tmp_path / "in", "a.png")
-    stl, ply, obj = studio.meshes.choices("stl,ply,obj")
-    sent = (await studio.meshes.export(one, 1, stl)).path
+    stl, ply, obj = studio.exports.parse_options("stl,ply,obj")
+    sent = (await studio.exports.export(one, 1, stl)).path
     with studio.folders.reading(sent):
-        await studio.meshes.export(one, 1, ply)
+        await studio.exports.export(one, 1, ply)
         assert sent not in studio.folders.stale(disk_usage.survey(studio.folders.data).exports, -1)
     assert sent in studio.folders.stale(disk_usage.survey(studio.folders.data).exports, -1)
-    await studio.meshes.export(one, 1, obj)
+    await studio.exports.export(one, 1, obj)
     assert not sent.exists()
 
 

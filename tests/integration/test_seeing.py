@@ -13,11 +13,11 @@ from PIL import Image
 
 from image2model.devtools.scripted_generator import box_glb
 from image2model.errors import GenerationFailed, NotFound
-from image2model.mesh.facts import facts
+from image2model.mesh.facts import read_facts
 from image2model.mesh.gltf.reader import Glb
-from image2model.mesh.render.contact_sheet import Cell, contact_sheet
-from image2model.mesh.render.render_modes import edges, write_look
-from image2model.mesh.render.turntable import SIZE, TURNS, turntable
+from image2model.mesh.render.contact_sheet import Cell, write_contact_sheet
+from image2model.mesh.render.render_modes import unique_edge_indices, write_render_mode
+from image2model.mesh.render.turntable import FRAMES, SIZE, write_turntable
 from image2model.process_pool import Workers
 from image2model.services import Studio
 from tests.support.meshes import textured_box, triangle
@@ -37,16 +37,16 @@ def mesh(tmp_path: Path) -> Path:
 
 def test_a_turntable_goes_once_around_in_one_frame(mesh: Path, tmp_path: Path):
     """Every turn is whole, of one height and see-through around the mesh; half way round it is as wide as at first."""
-    turntable(mesh, tmp_path / "turntable.webp")
+    write_turntable(mesh, tmp_path / "turntable.webp")
     boxes = []
     with Image.open(tmp_path / "turntable.webp") as moving:
-        assert (moving.size, moving.n_frames) == ((SIZE, SIZE), TURNS)
-        for number in range(TURNS):
+        assert (moving.size, moving.n_frames) == ((SIZE, SIZE), FRAMES)
+        for number in range(FRAMES):
             moving.seek(number)
             boxes.append(moving.convert("RGBA").getchannel("A").getbbox())
     assert all(min(box[:2]) > 0 and max(box[2:]) < SIZE for box in boxes)
     widths = [box[2] - box[0] for box in boxes]
-    assert abs(widths[0] - widths[TURNS // 2]) <= 2
+    assert abs(widths[0] - widths[FRAMES // 2]) <= 2
     assert max(widths) > 1.5 * min(widths)
 
 
@@ -54,15 +54,15 @@ def test_a_turntable_of_nothing_is_refused(tmp_path: Path):
     """A file without a surface gives a reason and leaves no file."""
     (tmp_path / "empty.glb").write_bytes(triangle(meshes=[{"primitives": []}]))
     with pytest.raises(GenerationFailed):
-        turntable(tmp_path / "empty.glb", tmp_path / "turntable.webp")
+        write_turntable(tmp_path / "empty.glb", tmp_path / "turntable.webp")
     assert not (tmp_path / "turntable.webp").exists()
 
 
 @pytest.mark.parametrize("look", ["plain", "wireframe"])
 def test_a_look_is_the_same_shape_without_colour(mesh: Path, tmp_path: Path, look: str):
     """It has the faces and size of the mesh, one material for them, no texture, and opens in another reader."""
-    write_look(mesh, tmp_path / "look.glb", look)
-    before, after = facts(mesh), facts(tmp_path / "look.glb")
+    write_render_mode(mesh, tmp_path / "look.glb", look)
+    before, after = read_facts(mesh), read_facts(tmp_path / "look.glb")
     assert (after.faces, after.dimensions, after.textures) == (before.faces, before.dimensions, ())
     loaded = trimesh.load(tmp_path / "look.glb", force="mesh")
     assert len(loaded.faces) == before.faces
@@ -72,7 +72,7 @@ def test_a_look_is_the_same_shape_without_colour(mesh: Path, tmp_path: Path, loo
 
 def test_each_edge_is_drawn_once():
     """Two triangles that share a side have five edges."""
-    found = edges(np.array([[0, 1, 2], [2, 1, 3]]))
+    found = unique_edge_indices(np.array([[0, 1, 2], [2, 1, 3]]))
     assert sorted(map(tuple, found.tolist())) == [(0, 1), (0, 2), (1, 2), (1, 3), (2, 3)]
 
 
@@ -81,10 +81,10 @@ def test_a_sheet_shows_every_cell_and_survives_broken_ones(tmp_path: Path):
     small = tmp_path / "small.webp"
     small.write_bytes(encoded(photo(), "WEBP"))
     cells = [Cell(small, tmp_path / "none.webp", f"{'long' * number * 30}.glb", "12 faces") for number in range(7)]
-    contact_sheet(cells, tmp_path / "sheet.webp")
+    write_contact_sheet(cells, tmp_path / "sheet.webp")
     with Image.open(tmp_path / "sheet.webp") as sheet:
         few = sheet.size
-    contact_sheet(cells * 60, tmp_path / "sheet.webp")
+    write_contact_sheet(cells * 60, tmp_path / "sheet.webp")
     with Image.open(tmp_path / "sheet.webp") as sheet:
         assert max(few) < max(sheet.size) <= 16383
 
@@ -95,7 +95,7 @@ def test_a_sheet_shows_every_cell_and_survives_broken_ones(tmp_path: Path):
 def test_a_sheet_writes_names_of_any_script_readably(tmp_path: Path, name: str, latin: str):
     """The sheet's font has Latin letters alone, so other names are spelled in these and are no row of boxes."""
     for text, file in ((name, "given.webp"), (latin, "latin.webp")):
-        contact_sheet([Cell(tmp_path, tmp_path, text, "12 faces")], tmp_path / file)
+        write_contact_sheet([Cell(tmp_path, tmp_path, text, "12 faces")], tmp_path / file)
     assert (tmp_path / "given.webp").read_bytes() == (tmp_path / "latin.webp").read_bytes()
 
 

@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 from image2model.settings import Settings, variables
@@ -60,4 +61,9 @@ def _pip(arguments: list[str]) -> list[str]:
     return [name for name in arguments[1:] if name.endswith(".txt") and not (ROOT / name).exists()]
 
 
-CHECKS = {"python": _python, "make": _make, "pip": _pip}
+def _image2model(arguments: list[str]) -> list[str]:
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    return arguments if "image2model" in scripts else ["image2model"]
+
+
+CHECKS = {"python": _python, "make": _make, "pip": _pip, "image2model": _image2model}

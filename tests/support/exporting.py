@@ -15,7 +15,7 @@ from PIL import Image
 
 from image2model.devtools.fal_stand_in.files import box_glb
 from image2model.devtools.sample_meshes import bumpy_ball
-from image2model.mesh.export import check_print, wanted
+from image2model.mesh.export import check_print, parse_options
 from image2model.mesh.gltf.reader import Glb
 from tests.support import local_shapes, meshes
 from tests.support.pictures import encoded, photo
@@ -115,4 +115,4 @@ def inside(path: Path, name: str) -> str:
 def checked(mesh: trimesh.Trimesh, path: Path) -> dict[str, Any]:
     """The print check of a mesh, saved at `path`."""
     path.write_bytes(mesh.export(file_type="glb"))
-    return check_print(path, wanted("stl"))
+    return check_print(path, parse_options("stl"))

@@ -13,9 +13,9 @@ from PIL import Image
 
 from image2model.atomic_files import write_whole
 from image2model.devtools.sample_meshes import bumpy_ball
-from image2model.mesh.facts import facts
-from image2model.mesh.render.thumbnail import thumbnail
-from image2model.mesh.report import report
+from image2model.mesh.facts import read_facts
+from image2model.mesh.render.thumbnail import render_thumbnail
+from image2model.mesh.report import write_report
 from image2model.process_pool import Workers
 from tests.support import meshes
 from tests.support.pictures import decoded, encoded, photo
@@ -37,7 +37,7 @@ def saved(tmp_path: Path):
 
 def seen(path: Path) -> np.ndarray:
     """The thumbnail's pixels at 320 a side, (rows, columns, RGBA)."""
-    return np.asarray(decoded(thumbnail(path, 320)).convert("RGBA")).astype(int)
+    return np.asarray(decoded(render_thumbnail(path, 320)).convert("RGBA")).astype(int)
 
 
 def coloured(mesh: trimesh.Trimesh, colour) -> trimesh.Trimesh:
@@ -48,7 +48,7 @@ def coloured(mesh: trimesh.Trimesh, colour) -> trimesh.Trimesh:
 
 def test_a_closed_mesh_is_called_closed_across_its_seams(saved):
     """Vertices repeated along a texture's seams are one when closedness is judged."""
-    found = facts(saved(meshes.textured_box(photo(64, 32))))
+    found = read_facts(saved(meshes.textured_box(photo(64, 32))))
     assert (found.faces, found.vertices, found.parts, found.watertight, found.holes) == (12, 36, 1, True, 0)
     assert (found.materials, found.textures, found.dimensions) == (1, ((64, 32),), (1, 1, 1))
     assert found.warnings == ()
@@ -60,7 +60,7 @@ def test_vertices_that_lie_next_to_each_other_are_one(saved, noise):
     ball = trimesh.creation.icosphere(4)
     ball.unmerge_vertices()
     ball.vertices += np.random.default_rng(0).normal(0, 2 * noise, ball.vertices.shape)
-    found = facts(saved(ball))
+    found = read_facts(saved(ball))
     assert (found.watertight, found.holes, found.parts, found.warnings) == (True, 0, 1, ())
 
 
@@ -78,7 +78,7 @@ def test_vertices_that_lie_next_to_each_other_are_one(saved, noise):
 )
 def test_facts_agree_with_trimesh(saved, mesh):
     """Closedness, pieces and size are what trimesh finds, by other ways, on the same mesh."""
-    found = facts(saved(mesh))
+    found = read_facts(saved(mesh))
     welded = trimesh.Trimesh(mesh.vertices, mesh.faces)
     assert (found.watertight, found.parts) == (welded.is_watertight, welded.body_count)
     assert found.dimensions == pytest.approx(mesh.extents, abs=1e-5)
@@ -93,12 +93,12 @@ def test_a_mirroring_node_turns_no_face_inside_out(saved):
     """A node with a negative scale keeps the outer sides out, as glTF says."""
     mirrored = trimesh.Scene()
     mirrored.add_geometry(trimesh.creation.box(), transform=np.diag([-1, 1, 1, 1]))
-    assert facts(saved(mirrored)).warnings == ()
+    assert read_facts(saved(mirrored)).warnings == ()
 
 
 def test_holes_are_counted_and_told(saved):
     """A tube has two holes, and the warning says so in words."""
-    found = facts(saved(meshes.tube()))
+    found = read_facts(saved(meshes.tube()))
     assert (found.watertight, found.holes) == (False, 2)
     assert "2 holes" in found.warnings[0]
 
@@ -106,7 +106,7 @@ def test_holes_are_counted_and_told(saved):
 def test_edges_of_three_faces_are_told(saved):
     """Three faces on one edge are not closed, though no edge is open on its own account there."""
     points = [[0, 0, 0], [0, 1, 0], [1, 0, 0], [-1, 0, 0], [0, 0, 1]]
-    found = facts(saved(trimesh.Trimesh(points, [[0, 1, 2], [0, 1, 3], [0, 1, 4]], process=False)))
+    found = read_facts(saved(trimesh.Trimesh(points, [[0, 1, 2], [0, 1, 3], [0, 1, 4]], process=False)))
     assert found.nonmanifold_edges == 1
     assert not found.watertight
 
@@ -115,14 +115,14 @@ def test_faces_turned_inside_out_are_told(saved):
     """One face that looks the other way is a warning."""
     box = trimesh.creation.box()
     box.faces[0] = box.faces[0][::-1]
-    found = facts(saved(box))
+    found = read_facts(saved(box))
     assert found.watertight
     assert any("inside out" in warning for warning in found.warnings)
 
 
 def test_a_flat_mesh_is_told(saved):
     """A single triangle has no thickness."""
-    assert any("flat" in warning for warning in facts(saved(meshes.triangle())).warnings)
+    assert any("flat" in warning for warning in read_facts(saved(meshes.triangle())).warnings)
 
 
 MORPHING = {"primitives": [{"attributes": {"POSITION": 0}, "targets": [{"POSITION": 0}]}]}
@@ -142,7 +142,7 @@ MORPHING = {"primitives": [{"attributes": {"POSITION": 0}, "targets": [{"POSITIO
 )
 def test_what_is_left_out_is_told(saved, changes, word):
     """Animations, skeletons, morph targets, instances and unknown extensions are each told, and nothing else is."""
-    warnings = [one for one in facts(saved(meshes.triangle(**changes))).warnings if "flat" not in one]
+    warnings = [one for one in read_facts(saved(meshes.triangle(**changes))).warnings if "flat" not in one]
     assert [word in warning for warning in warnings[1:]] == [True]
     assert "not closed" in warnings[0]
 
@@ -154,7 +154,7 @@ def test_nodes_place_and_repeat_meshes(saved):
     for x in (0, 4):
         move = trimesh.transformations.translation_matrix([x, 0, 0]) @ np.diag([1, 2, 1, 1])
         scene.add_geometry(box, geom_name="box", transform=move)
-    found = facts(saved(scene))
+    found = read_facts(saved(scene))
     assert (found.faces, found.parts, found.dimensions) == (24, 2, (5, 2, 1))
 
 
@@ -162,12 +162,12 @@ def test_rotated_nodes_turn_their_mesh(saved):
     """A node's quaternion is glTF's x, y, z, w: a quarter turn about z lays the triangle's x along y."""
     half = float(np.sqrt(0.5))
     nodes = [{"mesh": 0, "rotation": [0, 0, half, half], "scale": [3, 1, 1]}]
-    assert facts(saved(meshes.triangle(nodes=nodes))).dimensions == pytest.approx((1, 3, 0))
+    assert read_facts(saved(meshes.triangle(nodes=nodes))).dimensions == pytest.approx((1, 3, 0))
 
 
 def test_facts_are_json(saved):
     """The facts go through JSON unchanged."""
-    found = facts(saved(meshes.textured_box(photo()))).to_dict()
+    found = read_facts(saved(meshes.textured_box(photo()))).to_dict()
     assert json.loads(json.dumps(found)) == found
     assert found["textures"] == [[64, 48]]
 
@@ -278,14 +278,14 @@ def test_black_and_white_balls_show_their_shape(saved, shade):
 def test_hostile_lists_are_told_in_part(saved):
     """A file that claims a million textures and extensions has facts of a bearable size."""
     many = meshes.triangle(images=[{}] * 100_000, extensionsUsed=["X" * 1_000_000] * 3 + ["Y"] * 100_000)
-    assert len(json.dumps(facts(saved(many)).to_dict())) < 20_000
+    assert len(json.dumps(read_facts(saved(many)).to_dict())) < 20_000
 
 
 def test_report_writes_the_thumbnail_and_returns_the_facts(saved, tmp_path):
     """One call gives both; nothing but whole files is left behind."""
     path = saved(meshes.textured_box(photo()))
-    found = report(path, tmp_path / "thumbnail.webp")
-    assert found == facts(path).to_dict()
+    found = write_report(path, tmp_path / "thumbnail.webp")
+    assert found == read_facts(path).to_dict()
     assert decoded((tmp_path / "thumbnail.webp").read_bytes()).size == (256, 256)
     assert {file.name for file in tmp_path.iterdir()} == {"mesh.glb", "thumbnail.webp"}
 
@@ -294,7 +294,7 @@ async def test_report_runs_in_a_worker(saved, tmp_path):
     """A worker process makes the report, and a refusal comes back as itself."""
     workers = Workers(1)
     try:
-        found = await workers.run(report, saved(trimesh.creation.box()), tmp_path / "thumbnail.webp")
+        found = await workers.run(write_report, saved(trimesh.creation.box()), tmp_path / "thumbnail.webp")
     finally:
         workers.close()
     assert found["watertight"]

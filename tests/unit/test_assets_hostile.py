@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from image2model.errors import GenerationFailed
-from image2model.mesh.facts import facts
+from image2model.mesh.facts import read_facts
 from image2model.mesh.gltf.reader import Glb
-from image2model.mesh.render.thumbnail import thumbnail
-from image2model.mesh.report import report
+from image2model.mesh.render.thumbnail import render_thumbnail
+from image2model.mesh.report import write_report
 from image2model.process_pool import Workers, bounded
 from tests.support import meshes
 from tests.support.meshes import CORNERS, TRIANGLE, accessor, glb, primitive, triangle
@@ -107,7 +107,7 @@ def saved(tmp_path: Path):
 @pytest.mark.parametrize(("data", "code"), REFUSED.values(), ids=REFUSED)
 def test_what_nobody_could_open_is_refused(saved, data, code):
     """Each kind of unusable file has its own stable code and a next step, for facts and thumbnail alike."""
-    for look in (facts, thumbnail):
+    for look in (read_facts, render_thumbnail):
         with pytest.raises(GenerationFailed) as failed:
             look(saved(data))
         assert failed.value.code == code
@@ -135,8 +135,8 @@ BEARABLE = {
 @pytest.mark.parametrize("data", BEARABLE.values(), ids=BEARABLE)
 def test_what_can_be_borne_has_facts(saved, data):
     """Oddities that viewers bear are no reason to refuse."""
-    assert facts(saved(data)).faces >= 1
-    assert thumbnail(saved(data))
+    assert read_facts(saved(data)).faces >= 1
+    assert render_thumbnail(saved(data))
 
 
 def test_faces_with_invalid_vertices_are_left_out_and_told(saved):
@@ -144,24 +144,24 @@ def test_faces_with_invalid_vertices_are_left_out_and_told(saved):
     points = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [np.nan, 0, 0], [1, 0, 0], [0, 1, 0]], "<f4").tobytes()
     document = {**TRIANGLE, "accessors": [{**TRIANGLE["accessors"][0], "count": 6}],
                 "bufferViews": [{"buffer": 0, "byteLength": 72}]}  # fmt: skip
-    found = facts(saved(glb(document, points)))
+    found = read_facts(saved(glb(document, points)))
     assert found.dimensions == (1, 1, 0)
     assert any("no valid position" in warning for warning in found.warnings)
-    assert thumbnail(saved(glb(document, points)))
+    assert render_thumbnail(saved(glb(document, points)))
 
 
 def test_what_has_no_area_is_not_closed(saved):
     """Faces that are all at one place enclose nothing."""
-    assert facts(saved(triangle(nodes=[{"mesh": 0, "scale": [0, 0, 0]}]))).watertight is False
+    assert read_facts(saved(triangle(nodes=[{"mesh": 0, "scale": [0, 0, 0]}]))).watertight is False
 
 
 def test_points_and_lines_beside_a_surface_are_told(saved):
     """They are neither counted nor exported, so a person is told of them."""
     attributes = {"POSITION": 0}
     both = triangle(meshes=[{"primitives": [{"attributes": attributes}, {"attributes": attributes, "mode": 1}]}])
-    assert facts(saved(both)).faces == 1
-    assert "It has points or lines too: only its surface is looked at and exported." in facts(saved(both)).warnings
-    assert not any("points" in warning for warning in facts(saved(WHOLE)).warnings)
+    assert read_facts(saved(both)).faces == 1
+    assert "It has points or lines too: only its surface is looked at and exported." in read_facts(saved(both)).warnings
+    assert not any("points" in warning for warning in read_facts(saved(WHOLE)).warnings)
 
 
 def test_sparse_accessors_are_read(saved):
@@ -175,7 +175,7 @@ def test_sparse_accessors_are_read(saved):
     views = [{"buffer": 0, "byteLength": 36}, {"buffer": 0, "byteOffset": 36, "byteLength": 4}]
     views.append({"buffer": 0, "byteOffset": 40, "byteLength": 12})
     document = {**TRIANGLE, "accessors": [{**TRIANGLE["accessors"][0], "sparse": sparse}], "bufferViews": views}
-    assert facts(saved(glb(document, binary))).dimensions == (9, 1, 0)
+    assert read_facts(saved(glb(document, binary))).dimensions == (9, 1, 0)
 
 
 @pytest.mark.parametrize(("mode", "faces"), [(4, 1), (5, 3), (6, 3)], ids=["triangles", "strip", "fan"])
@@ -188,7 +188,7 @@ def test_strips_and_fans_are_triangles(saved, mode, faces):
         "bufferViews": [{"buffer": 0, "byteLength": 60}],
         "meshes": [{"primitives": [{"attributes": {"POSITION": 0}, "mode": mode}]}],
     }
-    assert facts(saved(glb(document, points))).faces == faces
+    assert read_facts(saved(glb(document, points))).faces == faces
 
 
 def packed_ball(extension: str, name: str = "") -> bytes:
@@ -200,7 +200,7 @@ def packed_ball(extension: str, name: str = "") -> bytes:
 @pytest.mark.parametrize("extension", ["KHR_draco_mesh_compression", "EXT_meshopt_compression"])
 def test_packed_geometry_is_unpacked(saved, tmp_path, extension):
     """A mesh that Draco or meshopt has packed has facts and a thumbnail like any other."""
-    found = report(saved(packed_ball(extension)), tmp_path / "thumbnail.webp")
+    found = write_report(saved(packed_ball(extension)), tmp_path / "thumbnail.webp")
     assert (found["faces"], found["watertight"], found["genus"]) == (1280, True, 0)
     assert found["dimensions"] == pytest.approx([2, 2, 2], abs=2e-3)
     assert found["extensions"] == [extension]
@@ -211,7 +211,7 @@ def test_packed_geometry_is_unpacked(saved, tmp_path, extension):
 def test_damaged_packed_geometry_is_refused(saved, extension):
     """Packed data that cannot be unpacked is a broken file, not a crash and never a mesh of zeros."""
     with pytest.raises(GenerationFailed, match="contradicts"):
-        facts(saved(packed_ball(extension, "damaged")))
+        read_facts(saved(packed_ball(extension, "damaged")))
 
 
 def test_an_impossible_packed_size_is_refused(saved):
@@ -219,7 +219,7 @@ def test_an_impossible_packed_size_is_refused(saved):
     view = {"buffer": 0, "byteLength": 36, "byteStride": 200, "count": 10**9, "mode": "ATTRIBUTES"}
     views = [{"buffer": 0, "byteLength": 36, "extensions": {"EXT_meshopt_compression": view}}]
     with pytest.raises(GenerationFailed, match="contradicts"):
-        facts(saved(triangle(bufferViews=views)))
+        read_facts(saved(triangle(bufferViews=views)))
 
 
 async def test_a_mesh_beyond_the_limits_takes_nothing_else_down(saved):
@@ -230,7 +230,7 @@ async def test_a_mesh_beyond_the_limits_takes_nothing_else_down(saved):
             await workers.run(bounded, hungry)
         with pytest.raises(TimeoutError):
             await workers.run(bounded, time.sleep, 60, seconds=0.2)
-        assert (await workers.run(bounded, report, saved(WHOLE), None))["faces"] == 1
+        assert (await workers.run(bounded, write_report, saved(WHOLE), None))["faces"] == 1
     finally:
         workers.close()
 
@@ -247,10 +247,10 @@ def test_a_texture_bomb_is_not_decoded(saved):
     for side in (16_384, 50_000):
         bomb = png_header(side, side)
         box = box[:start] + bomb + box[start + len(bomb) :]
-        found = facts(saved(box))
+        found = read_facts(saved(box))
         assert found.textures == ((side, side),)
         assert any("more pixels than many programs take" in warning for warning in found.warnings)
-        assert thumbnail(saved(box))
+        assert render_thumbnail(saved(box))
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -261,8 +261,8 @@ def test_any_damage_gives_facts_or_a_reason(saved, data):
     for _ in range(data.draw(st.integers(1, 6))):
         box[data.draw(st.integers(0, len(box) - 1))] = data.draw(st.integers(0, 255))
     with suppress(GenerationFailed):
-        assert report(saved(bytes(box)), None)["size_bytes"] == len(box)
-        assert thumbnail(saved(bytes(box))).startswith(b"RIFF")
+        assert write_report(saved(bytes(box)), None)["size_bytes"] == len(box)
+        assert render_thumbnail(saved(bytes(box))).startswith(b"RIFF")
 
 
 def test_a_buffer_written_as_text_is_read_once(tmp_path, monkeypatch):

@@ -10,8 +10,10 @@ from tests.support.browser import ROOT
 from tests.support.commands import SETTINGS, problems
 from tests.support.markdown import PAGES, Part, inline_code, links
 
+FOLDERS = ("image2model", "tests", "docs", "scripts", "deploy", "benchmarks", "examples")
 LOCAL_LINKS = [link for link in links() if "://" not in link.text]
 COMMANDS = [code for code in inline_code() if re.match(r"([A-Z]+=\S+ )?(python -m|make|pip|scripts/)\b", code.text)]
+PATHS = [code for code in inline_code() if re.fullmatch(rf"({'|'.join(FOLDERS)})/[\w/.-]*", code.text)]
 BENCHMARKS = sorted(
     {code.text for code in inline_code() if code.page.name == "benchmarks.md" and re.fullmatch(r"[a-z_]+", code.text)}
 )
@@ -28,6 +30,12 @@ def test_link_leads_to_a_file(link: Part) -> None:
 def test_command_in_a_sentence_exists(command: Part) -> None:
     """Scripts, make targets, modules and their options are there."""
     assert problems(command.text.replace("NAME", "health")) == []
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: f"{path}-{path.text}")
+def test_path_in_a_sentence_exists(path: Part) -> None:
+    """Files and folders of the project are where a page says they are."""
+    assert (ROOT / path.text).exists()
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)

@@ -10,7 +10,7 @@ import trimesh
 
 from image2model.devtools.sample_meshes import bumpy_ball
 from image2model.mesh.export import geometry
-from image2model.mesh.facts import facts
+from image2model.mesh.facts import read_facts
 from tests.support.exporting import sample
 from tests.support.pictures import photo
 from tests.support.samples import ten
@@ -42,7 +42,7 @@ def test_a_small_face_limit_is_kept_whatever_the_normals(made, limit, lost):
     """Where texture and shading leave no face to spare they count less, and the shape is kept."""
     found, path = made(ten("Khronos's duck"), "glb", face_limit=limit)
     assert (found["faces"] <= limit, found["closed"], found["notes"]) == (True, True, [])
-    assert facts(path).volume == pytest.approx(1.196, rel=lost)
+    assert read_facts(path).volume == pytest.approx(1.196, rel=lost)
 
 
 @pytest.mark.parametrize("limit", [100, 1000, 5000])
@@ -54,7 +54,7 @@ def test_a_closed_mesh_stays_closed_under_a_face_limit(made, name, form, limit):
     assert found["closed"]
     assert found["notes"] == []
     assert limit * 0.9 < found["faces"] <= limit
-    assert form == "stl" or (facts(path).watertight and facts(path).textures)
+    assert form == "stl" or (read_facts(path).watertight and read_facts(path).textures)
 
 
 def test_a_face_limit_that_opens_a_mesh_is_told(made, monkeypatch):

@@ -13,7 +13,7 @@ import pytest
 import trimesh
 from PIL import Image
 
-from image2model.mesh.facts import facts
+from image2model.mesh.facts import read_facts
 from image2model.mesh.gltf.reader import Glb
 from tests.support import meshes
 from tests.support.exporting import inside, model_3mf, sample
@@ -36,7 +36,7 @@ def test_a_material_that_makes_no_sense_spoils_no_export(made, form, look):
 def test_a_second_set_of_texture_coordinates_is_kept(made, packing):
     """A material that uses the second set finds it in every packing."""
     data = meshes.edited(meshes.textured_box(photo(8, 8)), meshes.second_places)
-    (surface,) = Glb(made(data, "glb", size=2, packing=packing)[1]).scene().surfaces
+    (surface,) = Glb(made(data, "glb", size=2, packing=packing)[1]).scene().primitives
     assert {"TEXCOORD_0", "TEXCOORD_1"} <= set(surface.attributes)
 
 
@@ -81,7 +81,7 @@ MOVED = {"index": 0, "extensions": {"KHR_texture_transform": {"offset": [0.5, 0.
 def test_a_moved_texture_lies_where_it_was_moved(made):
     """KHR_texture_transform, which other formats do not have, is in the coordinates of OBJ, 3MF and USDZ."""
     data = looking(pbrMetallicRoughness={"baseColorTexture": MOVED})
-    uv = Glb(made(data, "glb", size=1)[1]).scene().surfaces[0].attributes["TEXCOORD_0"] * (0.25, 0.5) + (0.5, 0.25)
+    uv = Glb(made(data, "glb", size=1)[1]).scene().primitives[0].attributes["TEXCOORD_0"] * (0.25, 0.5) + (0.5, 0.25)
     wanted_places = np.column_stack([uv[:, 0], 1 - uv[:, 1]])
     lines = [line.split()[1:] for line in inside(made(data, "obj")[1], "thing.obj").splitlines() if line[:2] == "vt"]
     assert np.array(lines, float) == pytest.approx(wanted_places, abs=1e-5)
@@ -152,7 +152,7 @@ def test_a_texture_that_cannot_be_read_is_left_out_and_told(made, form):
 def test_packed_colours_of_vertices_are_read_as_they_were(made, packing):
     """Whole numbers that stand for colours in a packed file are shares of the brightest, so they are the same."""
     before, after = (
-        Glb(path).scene().surfaces[0].attributes["COLOR_0"].mean(axis=0)
+        Glb(path).scene().primitives[0].attributes["COLOR_0"].mean(axis=0)
         for path in (made(sample("coloured vertices"), "glb", size=1, **how)[1] for how in ({}, {"packing": packing}))
     )
     assert after == pytest.approx(before, abs=0.01)
@@ -164,4 +164,4 @@ def test_a_picture_that_is_not_there_keeps_no_glb_from_being_made(made, image):
     data = meshes.edited(meshes.textured_box(photo(8, 8)), lambda json: json.update(images=[image]))
     found, path = made(data, "glb", size=5)
     assert any("texture could not be read" in note for note in found["notes"])
-    assert facts(path).textures == ((1, 1),)
+    assert read_facts(path).textures == ((1, 1),)

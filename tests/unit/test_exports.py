@@ -11,8 +11,8 @@ import pytest
 import trimesh
 
 from image2model.errors import GenerationFailed, OptionRefused, Unavailable
-from image2model.mesh.export import check_print, export, read_back, wanted
-from image2model.mesh.facts import facts
+from image2model.mesh.export import check_print, export, parse_options, read_back
+from image2model.mesh.facts import read_facts
 from image2model.mesh.gltf.reader import Glb
 from tests.support.exporting import SAMPLES, SECOND_READERS, model_3mf, sample
 
@@ -25,7 +25,7 @@ def test_two_readers_find_the_same_mesh(made, name, form):
     assert found["checked_with"] == ("lib3mf" if form == "3mf" else "trimesh")
     faces, bounds = SECOND_READERS[form](path)
     side = 80 if found["unit"] == "mm" else 0.08
-    assert faces == found["faces"] == facts(path.parent.parent / "model.glb").faces
+    assert faces == found["faces"] == read_facts(path.parent.parent / "model.glb").faces
     assert np.ptp(bounds, axis=0) == pytest.approx(found["dimensions"], rel=1e-3, abs=side / 1e4)
     assert np.ptp(bounds, axis=0).max() == pytest.approx(side, rel=1e-4)
 
@@ -37,7 +37,7 @@ def test_packed_glbs_are_smaller_and_the_same(made, name, packing):
     plain, packed = made(sample(name), "glb", size=1, unit="m"), made(sample(name), "glb", packing=packing)
     assert packed[0]["faces"] == plain[0]["faces"]
     assert Glb(packed[1]).list("extensionsRequired")[0].endswith("compression")
-    before, after = facts(plain[1]), facts(packed[1])
+    before, after = read_facts(plain[1]), read_facts(packed[1])
     assert (after.faces, after.textures, after.materials) == (before.faces, before.textures, before.materials)
     assert after.size_bytes < before.size_bytes
 
@@ -76,7 +76,7 @@ def test_a_size_can_be_the_height(made):
     assert found["dimensions"] == [40, 120, 80]
     assert found["print_check"]["ready"]
     assert made(data, "stl", size=8, unit="cm", measure="height", up="y", repair="solid")[0]["dimensions"][1] == 80
-    verdict = check_print(path.parent.parent / "model.glb", wanted("stl", size=400, measure="height"))
+    verdict = check_print(path.parent.parent / "model.glb", parse_options("stl", size=400, measure="height"))
     assert (verdict["size_mm"], verdict["measure"]) == (400, "height")
     assert made(data, "glb", size=80, measure="height")[0]["print_check"] is None
 
@@ -89,7 +89,7 @@ def test_what_has_no_height_cannot_be_made_so_high(made, tmp_path):
         made(flat, "glb", size=80, measure="height")
     assert refused.value.code == "no_height"
     assert made(flat, "glb", size=80)[0]["dimensions"] == pytest.approx([0.08, 0, 0.04])
-    assert not check_print(tmp_path / "model.glb", wanted("stl", measure="height"))["ready"]
+    assert not check_print(tmp_path / "model.glb", parse_options("stl", measure="height"))["ready"]
 
 
 def test_a_3mf_is_sound_and_in_millimetres(made):
@@ -104,7 +104,7 @@ def test_names_in_an_obj_are_one_word_each(tmp_path):
     """What a picture is called breaks no reader that ends names at spaces, or looks for options and comments there."""
     glb = tmp_path / "model.glb"
     glb.write_bytes(sample("textured box"))
-    found = export(glb, wanted("obj"), tmp_path / "exports" / "cat.zip", "my cat -o #1 кошка")
+    found = export(glb, parse_options("obj"), tmp_path / "exports" / "cat.zip", "my cat -o #1 кошка")
     with zipfile.ZipFile(tmp_path / "exports" / "cat.zip") as archive:
         assert archive.namelist() == [f"my_cat_-o__1_кошка{end}" for end in (".obj", ".mtl", "-0.png")]
         assert b"mtllib my_cat_-o__1_\xd0" in archive.read("my_cat_-o__1_кошка.obj")
@@ -137,15 +137,15 @@ def test_usdz_is_refused_with_a_way_out_where_it_is_not_installed(made, monkeypa
 def test_what_cannot_be_is_refused(options, code):
     """Each wrong choice has its own code and says what can be chosen."""
     with pytest.raises(OptionRefused) as refused:
-        wanted(**options)
+        parse_options(**options)
     assert refused.value.code == code
     assert refused.value.hint
 
 
 def test_equal_choices_have_one_name_and_different_ones_several():
     """The name of an export tells its choice, so that it is found again and nothing is overwritten."""
-    assert wanted("stl", size=8, unit="cm").filename("cat") == wanted("stl", size="80").filename("cat")
-    names = {wanted("glb", **options).filename("cat") for options in (
+    assert parse_options("stl", size=8, unit="cm").filename("cat") == parse_options("stl", size="80").filename("cat")
+    names = {parse_options("glb", **options).filename("cat") for options in (
         {}, {"size": 80}, {"face_limit": 500}, {"packing": "draco"}, {"up": "z"}, {"pivot": "centre"},
         {"repair": "solid"},
     )}  # fmt: skip

@@ -11,8 +11,8 @@ import trimesh
 from PIL import Image
 
 from image2model.errors import Unavailable
-from image2model.mesh.export import check_print, wanted
-from image2model.mesh.facts import facts
+from image2model.mesh.export import check_print, parse_options
+from image2model.mesh.facts import read_facts
 from tests.support import faulty, local_shapes
 from tests.support.exporting import checked
 
@@ -21,7 +21,7 @@ def test_the_print_check_tells_what_is_wrong_and_what_mending_would_do(tmp_path)
     """A broken ball is not ready, for reasons in plain words, and would be once it is mended."""
     glb = tmp_path / "model.glb"
     glb.write_bytes(faulty.broken_ball().export(file_type="glb"))
-    found = check_print(glb, wanted("stl", size=50))
+    found = check_print(glb, parse_options("stl", size=50))
     assert not found["ready"]
     assert any("1 hole: fix before printing" in problem for problem in found["problems"])
     assert any("2 pieces" in problem for problem in found["problems"])
@@ -35,11 +35,11 @@ def test_what_has_no_thickness_is_told_and_not_mended(made, tmp_path, mesh):
     data = mesh.export(file_type="glb")
     glb = tmp_path / "model.glb"
     glb.write_bytes(data)
-    found = check_print(glb, wanted("stl"))
+    found = check_print(glb, parse_options("stl"))
     assert not found["ready"]
     assert found["problems"] == ["It is flat: it has no thickness, so there is nothing to print."]
     assert found["mended"] is None
-    assert "It is flat: it has no thickness." in facts(glb).warnings
+    assert "It is flat: it has no thickness." in read_facts(glb).warnings
     for repair in ("solid", "rebuild"):
         with pytest.raises(Unavailable) as refused:
             made(data, "stl", repair=repair)
@@ -50,8 +50,8 @@ def test_a_tiny_body_is_not_called_flat(tmp_path):
     """A ball of a ten-millionth of a metre has a thickness, and dimensions."""
     glb = tmp_path / "model.glb"
     glb.write_bytes(trimesh.creation.icosphere(2, radius=1e-7).export(file_type="glb"))
-    assert facts(glb).warnings == ()
-    assert facts(glb).dimensions == pytest.approx((2e-7, 2e-7, 2e-7))
+    assert read_facts(glb).warnings == ()
+    assert read_facts(glb).dimensions == pytest.approx((2e-7, 2e-7, 2e-7))
 
 
 def test_thin_ends_are_told_though_they_are_fine(tmp_path):
@@ -67,7 +67,7 @@ def test_a_hollow_body_is_one_piece(tmp_path):
     mesh = faulty.hollow()
     loose = checked(mesh, tmp_path / "model.glb")
     assert loose["problems"] == ["It is made of 2 pieces."]
-    assert facts(tmp_path / "model.glb").volume == pytest.approx(mesh.volume, rel=1e-4)
+    assert read_facts(tmp_path / "model.glb").volume == pytest.approx(mesh.volume, rel=1e-4)
     mesh.update_faces(np.arange(len(mesh.faces)) < 12 + 20 * 4**3)
     assert checked(mesh, tmp_path / "model.glb")["ready"]
 
@@ -78,7 +78,7 @@ def test_a_piece_that_is_inside_out_is_told(tmp_path):
     assert "Some faces are turned inside out." in found["problems"]
     assert found["mended"]["steps"] == ["Turned 1 piece right side out."]
     assert found["mended"]["problems"] == ["It is made of 2 pieces."]
-    known = facts(tmp_path / "model.glb")
+    known = read_facts(tmp_path / "model.glb")
     assert "Some faces are turned inside out." in known.warnings
     assert known.volume == pytest.approx(9)
 
@@ -95,7 +95,7 @@ def test_bodies_that_share_a_corner_alone_are_two_pieces(tmp_path, mesh, step):
     """Nothing holds them together there: it is told, and where they overlap mending joins them."""
     found = checked(mesh, tmp_path / "model.glb")
     assert found["problems"] == ["It is made of 2 pieces."]
-    known = facts(tmp_path / "model.glb")
+    known = read_facts(tmp_path / "model.glb")
     assert (known.parts, known.genus) == (2, 0)
     assert found["mended"]["ready"] == bool(step)
     assert not step or found["mended"]["steps"][0].startswith(step)
@@ -107,7 +107,7 @@ def test_walls_of_the_local_engine_s_meshes_raise_no_alarm(tmp_path, picture, de
     """What the embedded engine makes is ready to print: thick enough, and it does not pass through itself."""
     glb = tmp_path / "model.glb"
     glb.write_bytes(local_shapes.make(Image.open(picture).convert("RGB"), detail=detail))
-    found = check_print(glb, wanted("stl"))
+    found = check_print(glb, parse_options("stl"))
     assert found["problems"] == []
     assert "It does not pass through itself, by 400 places." in found["fine"]
 

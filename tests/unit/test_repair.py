@@ -7,8 +7,8 @@ import pytest
 import trimesh
 from PIL import Image
 
-from image2model.mesh.export import check_print, wanted
-from image2model.mesh.facts import facts
+from image2model.mesh.export import check_print, parse_options
+from image2model.mesh.facts import read_facts
 from tests.support import faulty, meshes
 from tests.support.exporting import checked
 from tests.support.pictures import photo
@@ -64,7 +64,7 @@ def test_a_texture_is_lost_only_where_something_was_mended_and_that_is_told(made
     found, path = made(box.export(file_type="glb"), form, repair="solid")
     assert found["notes"] == ["Nothing had to be mended."]
     if form == "glb":
-        assert facts(path).textures == ((64, 32),)
+        assert read_facts(path).textures == ((64, 32),)
         assert trimesh.load(path, force="mesh").bounds == pytest.approx(box.bounds)
     box.update_faces(np.arange(12) > 0)
     found, _ = made(box.export(file_type="glb"), form, repair="solid")
@@ -76,7 +76,7 @@ def test_a_mesh_that_passes_through_itself_is_told_and_a_new_skin_mends_it(made,
     found = checked(faulty.eight(), tmp_path / "model.glb")
     assert found["problems"] == ["It passes through itself: a new skin would mend that."]
     _, path = made(faulty.eight().export(file_type="glb"), "glb", repair="rebuild")
-    assert check_print(path, wanted("stl"))["ready"]
+    assert check_print(path, parse_options("stl"))["ready"]
 
 
 def test_a_new_skin_leaves_out_what_has_no_thickness(made):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +19,8 @@ REPOSITORY = Path(__file__).parents[2]
 
 def requirements(name: str) -> list[Requirement]:
     """The requirements in the file `name`."""
-    lines = (REPOSITORY / name).read_text().splitlines()
-    return [Requirement(line) for line in lines if line and not line.startswith("#")]
+    lines = [line.partition("#")[0].strip() for line in (REPOSITORY / name).read_text().splitlines()]
+    return [Requirement(line) for line in lines if line]
 
 
 @pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
@@ -32,6 +33,14 @@ def test_lock_holds_a_version_in_every_range(name: str) -> None:
         if not any(wanted.specifier.contains(version) for version in exact):
             outside.append(f"{wanted} (locked: {exact})")
     assert outside == []
+
+
+def test_space_takes_the_locked_gradio() -> None:
+    """The version of Gradio that README.md gives to a Space is the one that is tested."""
+    given = re.search(r"^sdk_version: (.+)$", (REPOSITORY / "README.md").read_text(), re.M)
+    [locked] = [line.specifier for line in requirements("requirements.lock") if line.name == "gradio"]
+    assert given
+    assert locked == f"=={given[1]}"
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ def main() -> None:
     with FalServer(script, port=given.port, concurrency=given.concurrency, certificate=given.certificate) as server:
         print(
             "The stand-in for fal is up. Run the app against it:\n\n"
-            f"    FAL_HOST={server.url} FAL_KEY={KEY} python app.py\n"
+            f"    FAL_HOST={server.url} FAL_KEY={KEY} python -m image2model\n"
         )
         try:
             threading.Event().wait()

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...mesh.gltf.container import glb_of
+from ...mesh.gltf.container import encode_glb
 from .solid import Solid
 
 FLOAT, UNSIGNED_INT, UNSIGNED_SHORT = 5126, 5125, 5123
@@ -32,7 +32,7 @@ def write_glb(solid: Solid, texture: Image.Image, name: str, quality: int) -> by
     document = _document(solid, name, UNSIGNED_SHORT if short else UNSIGNED_INT)
     views, binary = _views(blocks)
     document["bufferViews"], document["buffers"] = views, [{"byteLength": len(binary)}]
-    return glb_of(document, [binary])
+    return encode_glb(document, [binary])
 
 
 def _document(solid: Solid, name: str, index_type: int) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""The other formats, sizes and face counts of finished jobs: made when asked for, once, and kept beside the mesh.
+"""Exports of finished jobs: made on request, once, and kept beside the mesh.
 
-exports/<stem>-<choice>.<ending>        the file, under a name made from the choice
-exports/<stem>-<choice>.<ending>.json   what is known of it
+exports/<stem>-<options>.<extension>        the file, named after its options
+exports/<stem>-<options>.<extension>.json   its `ExportReport`
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from pebble import ProcessExpired
 
 from ...errors import Conflict, ErrorCode, Image2ModelError, NotFound, Unavailable
-from ...mesh.export import Wanted, export
+from ...mesh.export import ExportOptions, export
 from ...process_pool import Workers, bounded
 from ..records import Job
 from ..single_flight import Once
@@ -26,14 +26,14 @@ from .folders import Folders
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-SECONDS = 300
-KEPT = 24
-"""Exports that one job keeps; the oldest go first."""
+TIMEOUT_SECONDS = 300
+MAX_EXPORTS = 24
+"""Exports kept per job; the oldest are deleted first."""
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
-    """A file made of a mesh, and what is known of it (`assets.export.make.Made`)."""
+class ExportedFile:
+    """An exported file and its facts (`mesh.export.exporter.ExportReport`)."""
 
     path: Path
     filename: str
@@ -41,54 +41,54 @@ class Exported:
     facts: dict[str, Any]
 
 
-class Exports:
-    """Makes each export once, however often it is asked for at the same time."""
+class ExportStore:
+    """Exports of all jobs; simultaneous requests for one share the work."""
 
     def __init__(self, folders: Folders, workers: Workers) -> None:
         self._folders, self._workers = folders, workers
-        self._once = Once[dict[str, Any]]()
+        self._single_flight = Once[dict[str, Any]]()
 
-    async def get(self, job: Job, choice: Wanted) -> Exported:
-        """The job's mesh as `choice` says, made if it is not there.
+    async def get(self, job: Job, options: ExportOptions) -> ExportedFile:
+        """The job's mesh as `options` say, exported if it is not there.
 
-        Raises Conflict while the job is not done, NotFound for a mesh that is gone, GenerationFailed for one that
-        nobody could open, Unavailable for what cannot be made.
+        Raises Conflict while the job is not done, NotFound for a deleted mesh, GenerationFailed for one that cannot be
+        opened, Unavailable for what cannot be exported.
         """
-        glb = path = self.original(job)
-        filename, facts = choice.filename(job.stem), dict(job.facts or {})
+        glb = path = self.original_path(job)
+        filename, facts = options.filename(job.stem), dict(job.facts or {})
         with self._folders.reading(glb):
-            if not choice.changes_nothing:
+            if not options.is_original:
                 path = glb.parent / "exports" / filename
-                facts = await self._facts(glb, choice, path, job.stem)
+                facts = await self._facts(glb, options, path, job.stem)
             if not self._folders.holds(path):
-                raise _gone()
-        return Exported(path, filename, choice.format.media_type, facts)
+                raise _file_not_found()
+        return ExportedFile(path, filename, options.format.media_type, facts)
 
-    def original(self, job: Job) -> Path:
-        """The mesh as it was delivered; raises Conflict while the job is not done, NotFound where it is gone."""
+    def original_path(self, job: Job) -> Path:
+        """The mesh as delivered; raise Conflict while the job is not done, NotFound where it was deleted."""
         if job.state != "done":
             raise Conflict(ErrorCode.NOT_DONE, f"{job.name} is not finished.", "Try again once it is.")
         glb = self._folders.mesh(job)
         if not self._folders.holds(glb):
-            raise _gone()
+            raise _file_not_found()
         return glb
 
-    async def _facts(self, glb: Path, choice: Wanted, path: Path, stem: str) -> dict[str, Any]:
-        known = path.with_name(path.name + ".json")
-        if await asyncio.to_thread(path.is_file) and await asyncio.to_thread(known.is_file):
-            found: dict[str, Any] = json.loads(await asyncio.to_thread(known.read_bytes))
-            return found
-        return await self._once(path, lambda: self._made(glb, choice, path, stem))
+    async def _facts(self, glb: Path, options: ExportOptions, path: Path, stem: str) -> dict[str, Any]:
+        report_path = path.with_name(path.name + ".json")
+        if await asyncio.to_thread(path.is_file) and await asyncio.to_thread(report_path.is_file):
+            report: dict[str, Any] = json.loads(await asyncio.to_thread(report_path.read_bytes))
+            return report
+        return await self._single_flight(path, lambda: self._export(glb, options, path, stem))
 
-    async def _made(self, glb: Path, choice: Wanted, path: Path, stem: str) -> dict[str, Any]:
-        facts = await self.work(export, glb, choice, path, stem)
+    async def _export(self, glb: Path, options: ExportOptions, path: Path, stem: str) -> dict[str, Any]:
+        facts = await self.run(export, glb, options, path, stem)
         await asyncio.to_thread(self._prune, path.parent)
         return facts
 
-    async def work(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Run mesh work in a worker, its accidents told as errors for people."""
+    async def run(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Run `function` in a worker, its failures turned into errors for people."""
         try:
-            return await self._workers.run(bounded, function, *arguments, seconds=SECONDS)
+            return await self._workers.run(bounded, function, *arguments, seconds=TIMEOUT_SECONDS)
         except TimeoutError:
             raise Unavailable(
                 ErrorCode.EXPORT_TOO_LONG, "This takes too long for this mesh.", "Set a face limit."
@@ -98,7 +98,7 @@ class Exports:
                 ErrorCode.EXPORT_TOO_LARGE, "This takes too much memory for this mesh.", "Set a face limit."
             ) from None
         except FileNotFoundError:
-            raise _gone() from None
+            raise _file_not_found() from None
         except Image2ModelError:
             raise
         except Exception as error:  # meshes come from elsewhere, and hold whatever they hold
@@ -110,13 +110,13 @@ class Exports:
             ) from error
 
     def _prune(self, folder: Path) -> None:
-        """Delete the oldest exports beyond KEPT, each with its facts, but none that is being sent."""
+        """Delete the oldest exports beyond MAX_EXPORTS with their reports, except files being sent."""
         files = [file for file in folder.glob("[!.]*") if file.suffix != ".json"]
-        for old in sorted(files, key=lambda file: file.stat().st_mtime)[:-KEPT]:
+        for old in sorted(files, key=lambda file: file.stat().st_mtime)[:-MAX_EXPORTS]:
             if not self._folders.is_read(old):
                 old.unlink(missing_ok=True)
                 old.with_name(old.name + ".json").unlink(missing_ok=True)
 
 
-def _gone() -> NotFound:
+def _file_not_found() -> NotFound:
     return NotFound(ErrorCode.FILE_NOT_FOUND, "There is no such file.", "It may have been deleted.")

@@ -1,7 +1,18 @@
-"""Other formats, sizes and face counts of a GLB, made beside it: the GLB itself is never touched."""
+"""Export of a GLB to other formats, sizes and face counts, written beside it: the GLB itself is never touched."""
 
 from .exporter import check_print, export
-from .options import FORMATS, PIVOTS, REPAIRS, UNITS, Format, Wanted, wanted
+from .options import FORMATS, PIVOTS, REPAIRS, UNITS, ExportOptions, Format, parse_options
 from .read_back import available
 
-__all__ = ["FORMATS", "PIVOTS", "REPAIRS", "UNITS", "Format", "Wanted", "available", "check_print", "export", "wanted"]
+__all__ = [
+    "FORMATS",
+    "PIVOTS",
+    "REPAIRS",
+    "UNITS",
+    "ExportOptions",
+    "Format",
+    "available",
+    "check_print",
+    "export",
+    "parse_options",
+]

@@ -1,4 +1,4 @@
-"""A GLB as a file of another format or size: made, read back by another library, and only then kept."""
+"""Export of a GLB: written, read back by another library, and only then kept."""
 
 from __future__ import annotations
 
@@ -13,171 +13,180 @@ from scipy.spatial import KDTree
 
 from ...atomic_files import write_whole
 from ...errors import ErrorCode, Unavailable
-from ..facts import WELD_STEPS, Closure, closure, rounded, weld_numbers
-from ..gltf.colours import to_linear
-from ..gltf.reader import Floats, Glb, Scene, Surface
-from ..repair.print_check import mended, print_check
+from ..facts import round_dimensions
+from ..gltf.colours import srgb_to_linear
+from ..gltf.reader import FloatArray, Glb, MeshPrimitive, Scene
+from ..repair.print_check import check_printability
+from ..repair.repair import repair_mesh
+from ..topology import WELD_GRID, Topology, analyze_topology, weld_labels
 from . import read_back
-from .geometry import Z_UP, compact, placed, thinned, vertex_colours
-from .gltf import gltf
-from .obj import obj
-from .options import PRINT_SIZE, Wanted, wanted
-from .stl_ply import ply, stl
-from .textures import Paint, paints
-from .threemf import threemf
-from .usdz import usdz
+from .geometry import Y_UP_TO_Z_UP, compact_scene, place_scene, simplify_scene, vertex_colours
+from .gltf import write_glb
+from .obj import write_obj
+from .options import DEFAULT_PRINT_MM, ExportOptions, parse_options
+from .stl_ply import write_ply, write_stl
+from .textures import SimpleMaterial, simple_materials
+from .threemf import write_3mf
+from .usdz import write_usdz
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """What came of an export, as JSON takes it."""
+class ExportReport:
+    """Facts of an exported file, as JSON takes them."""
 
     faces: int
     faces_asked: int | None
     faces_before: int
     dimensions: tuple[float, float, float]
-    """Of the bounding box, along the file's x, y and z, in `unit`."""
+    """Bounding box along the file's x, y and z, in `unit`."""
     unit: str
     closed: bool
     notes: tuple[str, ...]
     """What was changed, in plain sentences."""
     checked_with: str
-    """The library that has read the file back."""
+    """Name of the library that read the file back."""
     print_check: dict[str, Any] | None
-    """Whether what is in the file can be printed, where the format is for that (`printing.Verdict`)."""
+    """A `PrintCheck` of the file's mesh; None for formats that are not for 3D printing."""
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON takes it."""
+        """The report as JSON takes it."""
         return {name: list(value) if isinstance(value := getattr(self, name), tuple) else value
                 for name in self.__dataclass_fields__}  # fmt: skip
 
 
-NO_LONGER_CLOSED = "With so few faces its surface is no longer closed: take more for printing."
-NOTHING = "Nothing had to be mended."
-WRITERS: dict[str, Callable[[Glb, Scene, list[Paint], Wanted, str], bytes]] = {
-    "glb": lambda glb, scene, looks, choice, stem: gltf(glb, scene, choice.packing),
-    "obj": lambda glb, scene, looks, choice, stem: obj(scene, looks, stem),
-    "stl": lambda glb, scene, looks, choice, stem: stl(scene),
-    "3mf": lambda glb, scene, looks, choice, stem: threemf(scene, looks, vertex_colours(glb, scene)),
-    "ply": lambda glb, scene, looks, choice, stem: ply(scene, vertex_colours(glb, scene)),
-    "usdz": lambda glb, scene, looks, choice, stem: usdz(scene, looks, choice.up),
+OPENED_BY_FACE_LIMIT = "With so few faces its surface is no longer closed: take more for printing."
+NOTHING_REPAIRED = "Nothing had to be mended."
+WRITERS: dict[str, Callable[[Glb, Scene, list[SimpleMaterial], ExportOptions, str], bytes]] = {
+    "glb": lambda glb, scene, materials, options, stem: write_glb(glb, scene, options.packing),
+    "obj": lambda glb, scene, materials, options, stem: write_obj(scene, materials, stem),
+    "stl": lambda glb, scene, materials, options, stem: write_stl(scene),
+    "3mf": lambda glb, scene, materials, options, stem: write_3mf(scene, materials, vertex_colours(glb, scene)),
+    "ply": lambda glb, scene, materials, options, stem: write_ply(scene, vertex_colours(glb, scene)),
+    "usdz": lambda glb, scene, materials, options, stem: write_usdz(scene, materials, options.up),
 }
 
 
-def export(glb: Path, choice: Wanted, target: Path, stem: str) -> dict[str, Any]:
-    """Write `glb` as `choice` says to `target`, and beside it, as JSON, what is returned: a `Made`.
+def export(path: Path, options: ExportOptions, target: Path, stem: str) -> dict[str, Any]:
+    """Write the GLB at `path` to `target` as `options` say. Its `ExportReport` is returned and kept as JSON beside it.
 
-    Nothing is left at `target` unless another library than ours reads the same faces, bounds and textures from it.
-    Raises GenerationFailed for a GLB that nobody could open, Unavailable for what could not be written soundly.
+    `stem` names what is inside the file. Nothing is left at `target` unless another library reads the same faces,
+    bounds and textures from it. Raises GenerationFailed for a GLB that cannot be opened, Unavailable for what cannot be
+    written soundly.
     """
-    read_back.demand(choice.format.id)
-    opened = Glb(glb)
-    whole = opened.scene()
-    scene = compact(whole)
-    if choice.measure == "height" and choice.size_mm and not _has_height(scene):
+    read_back.require_available(options.format.id)
+    glb = Glb(path)
+    original = glb.scene()
+    scene = compact_scene(original)
+    if options.measure == "height" and options.size_mm and not _has_height(scene):
         raise Unavailable(
             ErrorCode.NO_HEIGHT, "It lies flat and has no height.", "Say how long its longest side is to be."
         )
-    before, notes = len(whole.faces), _flat_faces(len(whole.faces) - len(scene.faces))
-    if choice.repair != "none":
-        scene, mends = _mended(opened, scene, choice.of(_extents(scene)))
+    faces_before, notes = len(original.faces), _degenerate_note(len(original.faces) - len(scene.faces))
+    if options.repair != "none":
+        scene, mends = _repair(glb, scene, options.with_longest_side(_extents(scene)))
         notes += mends
-    found = closure(scene.positions, scene.faces)
-    if choice.face_limit and choice.face_limit < len(scene.faces):
-        was_closed = found.watertight
-        scene = thinned(scene, choice.face_limit, closed=was_closed)
-        found = closure(scene.positions, scene.faces)
-        notes += [NO_LONGER_CLOSED] if was_closed and not found.watertight else []
-    choice = choice.of(_extents(scene))
-    verdict = _verdict(scene, choice, found)
-    scene = placed(scene, choice)
-    looks = paints(opened, scene)
-    data = WRITERS[choice.format.id](opened, scene, looks, choice, stem)
-    checked_with = read_back.check(data, choice, scene, any(look.picture for look in looks))
-    made = Made(
+    topology = analyze_topology(scene.positions, scene.faces)
+    if options.face_limit and options.face_limit < len(scene.faces):
+        was_watertight = topology.watertight
+        scene = simplify_scene(scene, options.face_limit, closed=was_watertight)
+        topology = analyze_topology(scene.positions, scene.faces)
+        notes += [OPENED_BY_FACE_LIMIT] if was_watertight and not topology.watertight else []
+    options = options.with_longest_side(_extents(scene))
+    print_result = _check_print(scene, options, topology)
+    scene = place_scene(scene, options)
+    materials = simple_materials(glb, scene)
+    data = WRITERS[options.format.id](glb, scene, materials, options, stem)
+    checked_with = read_back.verify(data, options, scene, any(material.texture for material in materials))
+    report = ExportReport(
         faces=len(scene.faces),
-        faces_asked=choice.face_limit,
-        faces_before=before,
-        dimensions=rounded(np.ptp(scene.positions.astype(float), axis=0)),
-        unit=choice.format.unit,
-        closed=found.watertight,
-        notes=(*notes, *_remarks(scene, choice, looks)),
+        faces_asked=options.face_limit,
+        faces_before=faces_before,
+        dimensions=round_dimensions(np.ptp(scene.positions.astype(float), axis=0)),
+        unit=options.format.unit,
+        closed=topology.watertight,
+        notes=(*notes, *_notes(scene, options, materials)),
         checked_with=checked_with,
-        print_check=verdict,
+        print_check=print_result,
     ).to_dict()
     target.parent.mkdir(exist_ok=True)
-    write_whole(target.with_name(target.name + ".json"), json.dumps(made).encode())
+    write_whole(target.with_name(target.name + ".json"), json.dumps(report).encode())
     write_whole(target, data)
-    return made
+    return report
 
 
-def _flat_faces(lost: int) -> list[str]:
-    return [f"{lost:,} {'face' if lost == 1 else 'faces'} without any area left out."] if lost else []
+def _degenerate_note(count: int) -> list[str]:
+    return [f"{count:,} {'face' if count == 1 else 'faces'} without any area left out."] if count else []
 
 
-def _remarks(scene: Scene, choice: Wanted, looks: list[Paint]) -> list[str]:
-    remarks = []
-    if choice.face_limit and len(scene.faces) > choice.face_limit:
-        remarks.append(f"{choice.face_limit:,} faces were asked for; {len(scene.faces):,} is as few as keep its shape.")
-    if choice.format.colour != "none" and any(look.unread for look in looks):
-        remarks.append("A texture could not be read here: too large, damaged or in an unusual form (KTX2).")
-    return remarks
+def _notes(scene: Scene, options: ExportOptions, materials: list[SimpleMaterial]) -> list[str]:
+    notes = []
+    if options.face_limit and len(scene.faces) > options.face_limit:
+        notes.append(f"{options.face_limit:,} faces were asked for; {len(scene.faces):,} is as few as keep its shape.")
+    if options.format.colour != "none" and any(material.unreadable for material in materials):
+        notes.append("A texture could not be read here: too large, damaged or in an unusual form (KTX2).")
+    return notes
 
 
-def _extents(scene: Scene) -> Floats:
+def _extents(scene: Scene) -> FloatArray:
     return np.asarray(np.ptp(scene.positions, axis=0))
 
 
 def _has_height(scene: Scene) -> bool:
+    """Whether its height (y) is more than welding would join."""
     extents = _extents(scene)
-    return bool(extents[1] * WELD_STEPS > extents.max())
+    return bool(extents[1] * WELD_GRID > extents.max())
 
 
-def _verdict(scene: Scene, choice: Wanted, found: Closure) -> dict[str, Any] | None:
-    if not choice.format.printed:
+def _check_print(scene: Scene, options: ExportOptions, topology: Topology) -> dict[str, Any] | None:
+    if not options.format.printed:
         return None
-    standing = placed(scene, replace(choice, up="z", pivot="bottom"))
-    return print_check(standing.positions, standing.faces, found).to_dict()
+    upright = place_scene(scene, replace(options, up="z", pivot="bottom"))
+    return check_printability(upright.positions, upright.faces, topology).to_dict()
 
 
-def check_print(glb: Path, choice: Wanted) -> dict[str, Any]:
-    """Whether a GLB can be printed in the size of `choice`: as it is, and once it is mended, where it can be.
+def check_print(glb: Path, options: ExportOptions) -> dict[str, Any]:
+    """Print check of a GLB at the size of `options`, as it is and, where that fails, once repaired.
 
-    Raises GenerationFailed for a file that nobody could open.
+    Raises GenerationFailed for a file that cannot be opened.
     """
-    scene = compact(Glb(glb).scene())
-    scene = placed(scene, choice.of(_extents(scene)))
-    verdict = print_check(scene.positions, scene.faces)
-    known = {"size_mm": choice.size_mm, "measure": choice.measure, **verdict.to_dict(), "mended": None}
-    if verdict.ready:
-        return known
+    scene = compact_scene(Glb(glb).scene())
+    scene = place_scene(scene, options.with_longest_side(_extents(scene)))
+    print_result = check_printability(scene.positions, scene.faces)
+    result = {"size_mm": options.size_mm, "measure": options.measure, **print_result.to_dict(), "mended": None}
+    if print_result.ready:
+        return result
     try:
-        (positions, faces), steps = mended(scene.positions, scene.faces)
+        (positions, faces), steps = repair_mesh(scene.positions, scene.faces)
     except Unavailable:  # the problems say why
-        return known
-    return {**known, "mended": {**print_check(positions, faces).to_dict(), "steps": steps or [NOTHING]}}
+        return result
+    return {
+        **result,
+        "mended": {**check_printability(positions, faces).to_dict(), "steps": steps or [NOTHING_REPAIRED]},
+    }
 
 
-def _mended(glb: Glb, scene: Scene, choice: Wanted) -> tuple[Scene, list[str]]:
-    """The scene as a solid, in one colour per vertex where it has any, and what was done to it.
+def _repair(glb: Glb, scene: Scene, options: ExportOptions) -> tuple[Scene, list[str]]:
+    """The scene as one closed solid with vertex colours where it had any, and what was done to it.
 
-    Where nothing is to be mended it stays as it is, but for vertices that are as good as at one place.
+    Where nothing is to be repaired, only vertices that the weld would join are moved together.
     """
-    size = choice.size_mm or PRINT_SIZE
-    stood = placed(scene, wanted("stl", size=size, pivot="keep"))
-    (positions, faces), notes = mended(stood.positions, stood.faces, rebuild=choice.repair == "rebuild")
+    size_mm = options.size_mm or DEFAULT_PRINT_MM
+    upright = place_scene(scene, parse_options("stl", size=size_mm, pivot="keep"))
+    (positions, faces), notes = repair_mesh(upright.positions, upright.faces, rebuild=options.repair == "rebuild")
     if not notes:
-        places = np.unique(weld_numbers(scene.positions, scene.faces), return_index=True, return_inverse=True)
-        return replace(scene, positions=scene.positions[places[1][places[2]]]), [NOTHING]
-    looks = [surface.material.get("pbrMetallicRoughness", {}) for surface in scene.surfaces]
-    if any("baseColorTexture" in look for look in looks) and choice.format.colour == "textures":
+        labels = np.unique(weld_labels(scene.positions, scene.faces), return_index=True, return_inverse=True)
+        return replace(scene, positions=scene.positions[labels[1][labels[2]]]), [NOTHING_REPAIRED]
+    materials = [primitive.material.get("pbrMetallicRoughness", {}) for primitive in scene.primitives]
+    if any("baseColorTexture" in material for material in materials) and options.format.colour == "textures":
         notes.append("Its texture could not be kept: its colours are at the vertices, where the format has them.")
     colours = vertex_colours(glb, scene)
     attributes = {}
     if colours is not None:
-        nearest = KDTree(stood.positions).query(positions, workers=1)[1]
-        attributes["COLOR_0"] = to_linear(colours[nearest].T).T
-    surface = Surface(0, 0, len(faces), attributes, {"pbrMetallicRoughness": {"metallicFactor": 0}})
+        nearest = KDTree(upright.positions).query(positions, workers=1)[1]
+        attributes["COLOR_0"] = srgb_to_linear(colours[nearest].T).T
+    primitive = MeshPrimitive(0, 0, len(faces), attributes, {"pbrMetallicRoughness": {"metallicFactor": 0}})
     longest = float(np.ptp(scene.positions, axis=0).max()) or 1.0
-    back = positions @ Z_UP * (longest / size)
-    return compact(replace(scene, positions=back.astype(np.float32), faces=faces, surfaces=(surface,))), notes
+    restored = positions @ Y_UP_TO_Z_UP * (longest / size_mm)
+    return compact_scene(
+        replace(scene, positions=restored.astype(np.float32), faces=faces, primitives=(primitive,))
+    ), notes

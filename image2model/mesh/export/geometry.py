@@ -1,4 +1,4 @@
-"""A scene made ready for a file: thinned, scaled, turned, placed, in one colour per vertex."""
+"""Transforms of a scene before it is written: compacted, simplified, scaled, rotated, coloured per vertex."""
 
 from __future__ import annotations
 
@@ -11,52 +11,58 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ErrorCode, GenerationFailed
-from ..facts import closure, renumbered, weld_numbers
 from ..gltf import meshopt
-from ..gltf.colours import base_colour, to_srgb
+from ..gltf.colours import base_colour, linear_to_srgb
 from ..gltf.meshopt import PERMISSIVE, PRUNE, REGULARIZE
-from ..gltf.reader import Floats, Glb, Integers, Scene, Surface
-from .options import Wanted
+from ..gltf.reader import FloatArray, Glb, IndexArray, MeshPrimitive, Scene
+from ..topology import analyze_topology, compact_indices, weld_labels
+from .options import ExportOptions
 
-KEPT = {"NORMAL": 0.5, "TEXCOORD_0": 1.0, "COLOR_0": 1.0}
-"""Attributes that thinning keeps, and how much each of their units counts against the longest side."""
-WIDTHS = {"NORMAL": 3, "TEXCOORD_0": 2, "COLOR_0": 4}
-NEAR_ENOUGH = 1.02
-WAYS = (0, REGULARIZE, PERMISSIVE, PERMISSIVE | REGULARIZE, PERMISSIVE | PRUNE)
-"""To thin, tried until one gives few enough faces and leaves closed what was."""
-SHARES = (1.0, 0.1)
-"""How much attributes count: all the WAYS are tried first with them in full, then with less of them."""
-Z_UP = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]], np.float32)
-
-
-def surfaces(scene: Scene) -> Iterator[tuple[Surface, slice, Integers]]:
-    """Yield each surface, its vertices and its own faces (m, 3), counted from its first vertex."""
-    ends = [*(surface.first_vertex for surface in scene.surfaces[1:]), len(scene.positions)]
-    for surface, end in zip(scene.surfaces, ends, strict=True):
-        faces = scene.faces[surface.first_face : surface.first_face + surface.faces] - surface.first_vertex
-        yield surface, slice(surface.first_vertex, end), faces
+ATTRIBUTE_WEIGHTS = {"NORMAL": 0.5, "TEXCOORD_0": 1.0, "COLOR_0": 1.0}
+"""Attributes that simplification preserves, each with its weight against a longest side of 1."""
+ATTRIBUTE_SIZES = {"NORMAL": 3, "TEXCOORD_0": 2, "COLOR_0": 4}
+FACE_LIMIT_TOLERANCE = 1.02
+"""How far above its face limit a simplified mesh may be."""
+SIMPLIFY_FLAGS = (0, REGULARIZE, PERMISSIVE, PERMISSIVE | REGULARIZE, PERMISSIVE | PRUNE)
+"""Flags for meshoptimizer, tried in order until one gives few enough faces and keeps closed what was closed."""
+WEIGHT_SCALES = (1.0, 0.1)
+"""Scales of the attribute weights: all SIMPLIFY_FLAGS are tried first with full weights, then with less."""
+Y_UP_TO_Z_UP = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]], np.float32)
+"""Rotation (3, 3) from glTF's Y up to the Z up of printers."""
 
 
-def compact(scene: Scene) -> Scene:
-    """The scene without faces of which two corners are at one place, unused vertices, and surfaces without a face.
+def iter_primitives(scene: Scene) -> Iterator[tuple[MeshPrimitive, slice, IndexArray]]:
+    """Yield each primitive, the slice of its vertices, and its faces (m, 3) counted from its first vertex."""
+    ends = [*(primitive.first_vertex for primitive in scene.primitives[1:]), len(scene.positions)]
+    for primitive, end in zip(scene.primitives, ends, strict=True):
+        faces = scene.faces[primitive.first_face : primitive.first_face + primitive.faces] - primitive.first_vertex
+        yield primitive, slice(primitive.first_vertex, end), faces
+
+
+def compact_scene(scene: Scene) -> Scene:
+    """Drop faces of which two corners coincide, unreferenced vertices and empty primitives.
 
     Raises GenerationFailed (`glb_no_geometry`) where nothing is left.
     """
-    positions: list[Floats] = []
-    faces: list[Integers] = []
-    kept: list[Surface] = []
+    positions: list[FloatArray] = []
+    faces: list[IndexArray] = []
+    kept: list[MeshPrimitive] = []
     first_face = first_vertex = 0
-    for surface, vertices, every in surfaces(scene):
-        corners = scene.positions[vertices][every]
-        own = every[(corners != np.roll(corners, 1, axis=1)).any(axis=2).all(axis=1)]
-        if not len(own):
+    for primitive, vertices, all_faces in iter_primitives(scene):
+        corners = scene.positions[vertices][all_faces]
+        faces_kept = all_faces[(corners != np.roll(corners, 1, axis=1)).any(axis=2).all(axis=1)]
+        if not len(faces_kept):
             continue
-        used, numbers = renumbered(own)
-        attributes = {name: values[used] for name, values in surface.attributes.items()}
+        used, renumbered = compact_indices(faces_kept)
+        attributes = {name: values[used] for name, values in primitive.attributes.items()}
         positions.append(scene.positions[vertices][used])
-        faces.append(numbers + first_vertex)
-        kept.append(Surface(first_face, first_vertex, len(own), attributes, surface.material, surface.material_index))
-        first_face, first_vertex = first_face + len(own), first_vertex + len(used)
+        faces.append(renumbered + first_vertex)
+        kept.append(
+            MeshPrimitive(
+                first_face, first_vertex, len(faces_kept), attributes, primitive.material, primitive.material_index
+            )
+        )
+        first_face, first_vertex = first_face + len(faces_kept), first_vertex + len(used)
     if not kept:
         raise GenerationFailed(
             ErrorCode.GLB_NO_GEOMETRY, "The generator's file holds no surface.", "Use another generator."
@@ -64,130 +70,136 @@ def compact(scene: Scene) -> Scene:
     return Scene(np.concatenate(positions), np.concatenate(faces), tuple(kept), 0)
 
 
-def thinned(scene: Scene, limit: int, *, closed: bool = False) -> Scene:
-    """The scene with at most about `limit` faces: its shape, texture coordinates and colours kept as well as they can.
+def simplify_scene(scene: Scene, limit: int, *, closed: bool = False) -> Scene:
+    """Simplify to at most about `limit` faces, preserving shape, texture coordinates and colours.
 
-    Seams of the texture are kept while that is possible, then crossed; a scene of fewer faces comes back as it is.
-    One that is `closed` stays so where one of the WAYS leaves it closed.
+    Texture seams are kept while that is possible, then crossed; a scene within the limit comes back unchanged. A
+    `closed` one stays closed where one of SIMPLIFY_FLAGS allows it.
     """
     if len(scene.faces) <= limit:
         return scene
-    values = _attributes(scene)
-    weights = [weight for name, weight in KEPT.items() for _ in range(WIDTHS[name])]
-    places = weld_numbers(scene.positions, scene.faces)
-    faces = whole = _representatives(scene, values)[scene.faces]
-    opened: list[Integers] = []
-    for share, flags in product(SHARES, WAYS):
-        faces = whole if flags == WAYS[0] else faces
-        fewer = meshopt.simplify(scene.positions, faces, values, [share * weight for weight in weights], limit, flags)
-        if not 0 < len(fewer) <= limit * NEAR_ENOUGH:
-            faces = fewer if len(fewer) else faces
+    values = _simplify_attributes(scene)
+    weights = [weight for name, weight in ATTRIBUTE_WEIGHTS.items() for _ in range(ATTRIBUTE_SIZES[name])]
+    labels = weld_labels(scene.positions, scene.faces)
+    faces = deduplicated = _first_duplicates(scene, values)[scene.faces]
+    not_watertight: list[IndexArray] = []
+    for scale, flags in product(WEIGHT_SCALES, SIMPLIFY_FLAGS):
+        faces = deduplicated if flags == SIMPLIFY_FLAGS[0] else faces
+        simplified = meshopt.simplify(
+            scene.positions, faces, values, [scale * weight for weight in weights], limit, flags
+        )
+        if not 0 < len(simplified) <= limit * FACE_LIMIT_TOLERANCE:
+            faces = simplified if len(simplified) else faces
             continue
-        sound = [one for one in (fewer, _without_flaps(fewer, places)) if not closed or _is_closed(scene, one)]
-        if sound:
-            return compact(_with_faces(scene, sound[0]))
-        opened.append(fewer)
-        faces = whole
-    return compact(_with_faces(scene, opened[0] if opened else faces))
+        watertight = [
+            candidate
+            for candidate in (simplified, _drop_folded_faces(simplified, labels))
+            if not closed or _is_closed(scene, candidate)
+        ]
+        if watertight:
+            return compact_scene(_replace_faces(scene, watertight[0]))
+        not_watertight.append(simplified)
+        faces = deduplicated
+    return compact_scene(_replace_faces(scene, not_watertight[0] if not_watertight else faces))
 
 
-def _is_closed(scene: Scene, faces: Integers) -> bool:
-    return len(faces) > 0 and closure(scene.positions, faces).watertight
+def _is_closed(scene: Scene, faces: IndexArray) -> bool:
+    return len(faces) > 0 and analyze_topology(scene.positions, faces).watertight
 
 
-def _without_flaps(faces: Integers, places: Integers) -> Integers:
-    """Faces (k, 3) without those that have collapsed onto one another; `places` (n,) numbers where each vertex is."""
-    _, each, counts = np.unique(np.sort(places[faces], axis=1), axis=0, return_inverse=True, return_counts=True)
+def _drop_folded_faces(faces: IndexArray, labels: IndexArray) -> IndexArray:
+    """Faces (k, 3) without those that collapsed onto one another; `labels` (n,) are the weld's."""
+    _, each, counts = np.unique(np.sort(labels[faces], axis=1), axis=0, return_inverse=True, return_counts=True)
     return np.asarray(faces[counts[each] == 1])
 
 
-def _attributes(scene: Scene) -> Floats:
-    """What thinning keeps, (vertices, 9); zero where a surface has none of it."""
-    values = np.zeros((len(scene.positions), sum(WIDTHS.values())), np.float32)
-    for surface, vertices, _ in surfaces(scene):
+def _simplify_attributes(scene: Scene) -> FloatArray:
+    """Vertex attributes (n, 9) that simplification preserves; zero where a primitive lacks one."""
+    values = np.zeros((len(scene.positions), sum(ATTRIBUTE_SIZES.values())), np.float32)
+    for primitive, vertices, _ in iter_primitives(scene):
         start = 0
-        for name, width in WIDTHS.items():
-            if name in surface.attributes:
-                own = surface.attributes[name][:, :width]
+        for name, width in ATTRIBUTE_SIZES.items():
+            if name in primitive.attributes:
+                faces_kept = primitive.attributes[name][:, :width]
                 if name == "TEXCOORD_0":  # may be whole numbers, or reach far where the texture is repeated
-                    own = own / max(1.0, float(np.ptp(own, axis=0).max()))
-                values[vertices, start : start + own.shape[1]] = own
+                    faces_kept = faces_kept / max(1.0, float(np.ptp(faces_kept, axis=0).max()))
+                values[vertices, start : start + faces_kept.shape[1]] = faces_kept
             start += width
     return values
 
 
-def _representatives(scene: Scene, values: Floats) -> Integers:
-    """For each vertex the first that is the same in all: files without indices repeat every vertex."""
+def _first_duplicates(scene: Scene, values: FloatArray) -> IndexArray:
+    """Index (n,) of the first vertex with the same values, for files that repeat vertices instead of indexing them."""
     if len(scene.positions) <= len(scene.faces):
         return np.arange(len(scene.positions))
     owner = np.zeros((len(scene.positions), 1), np.float32)
-    for number, (_, vertices, _) in enumerate(surfaces(scene)):
+    for number, (_, vertices, _) in enumerate(iter_primitives(scene)):
         owner[vertices] = number
     rows = np.ascontiguousarray(np.hstack([scene.positions, values, owner]))
     _, first, same = np.unique(rows.view([("", "V", rows.strides[0])]).ravel(), return_index=True, return_inverse=True)
     return np.asarray(first[same], np.intp)
 
 
-def _with_faces(scene: Scene, faces: Integers) -> Scene:
-    """The scene with other faces over the same vertices."""
-    starts = [surface.first_vertex for surface in scene.surfaces]
+def _replace_faces(scene: Scene, faces: IndexArray) -> Scene:
+    """The scene with other faces (m, 3) over the same vertices."""
+    starts = [primitive.first_vertex for primitive in scene.primitives]
     owner = np.searchsorted(starts, faces[:, 0], side="right") - 1
     counts = np.bincount(owner, minlength=len(starts))
     firsts = np.cumsum(counts) - counts
     changed = [
-        replace(surface, first_face=int(first), faces=int(count))
-        for surface, first, count in zip(scene.surfaces, firsts, counts, strict=True)
+        replace(primitive, first_face=int(first), faces=int(count))
+        for primitive, first, count in zip(scene.primitives, firsts, counts, strict=True)
     ]
-    return replace(scene, faces=faces[np.argsort(owner, kind="stable")], surfaces=tuple(changed))
+    return replace(scene, faces=faces[np.argsort(owner, kind="stable")], primitives=tuple(changed))
 
 
-def placed(scene: Scene, choice: Wanted) -> Scene:
-    """The scene in the size, turned and put where the choice says, in the format's own units."""
+def place_scene(scene: Scene, options: ExportOptions) -> Scene:
+    """Scale, rotate and translate as `options` say, into the format's units."""
     positions = scene.positions.astype(np.float64)
     longest = float(np.ptp(positions, axis=0).max())
-    metres = choice.size_mm / 1000 / longest if choice.size_mm and longest else 1.0
-    positions *= metres * (1000.0 if choice.format.unit == "mm" else 1.0)
-    turn = Z_UP if choice.up == "z" else np.eye(3, dtype=np.float32)
-    positions = positions @ turn.T
+    scale = options.size_mm / 1000 / longest if options.size_mm and longest else 1.0
+    positions *= scale * (1000.0 if options.format.unit == "mm" else 1.0)
+    rotation = Y_UP_TO_Z_UP if options.up == "z" else np.eye(3, dtype=np.float32)
+    positions = positions @ rotation.T
     low, high = positions.min(axis=0), positions.max(axis=0)
-    origin = np.zeros(3) if choice.pivot == "keep" else (low + high) / 2
-    if choice.pivot == "bottom":
-        upwards = 2 if choice.up == "z" else 1
+    origin = np.zeros(3) if options.pivot == "keep" else (low + high) / 2
+    if options.pivot == "bottom":
+        upwards = 2 if options.up == "z" else 1
         origin[upwards] = low[upwards]
-    turned = [_turned(surface, turn) for surface in scene.surfaces]
-    return replace(scene, positions=(positions - origin).astype(np.float32), surfaces=tuple(turned))
+    turned = [_rotate_normals(primitive, rotation) for primitive in scene.primitives]
+    return replace(scene, positions=(positions - origin).astype(np.float32), primitives=tuple(turned))
 
 
-def _turned(surface: Surface, turn: Floats) -> Surface:
-    if "NORMAL" not in surface.attributes:
-        return surface
-    normals = np.asarray(surface.attributes["NORMAL"], np.float32)
+def _rotate_normals(primitive: MeshPrimitive, rotation: FloatArray) -> MeshPrimitive:
+    if "NORMAL" not in primitive.attributes:
+        return primitive
+    normals = np.asarray(primitive.attributes["NORMAL"], np.float32)
     length = np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
-    return replace(surface, attributes={**surface.attributes, "NORMAL": normals / length @ turn.T})
+    return replace(primitive, attributes={**primitive.attributes, "NORMAL": normals / length @ rotation.T})
 
 
 def vertex_colours(glb: Glb, scene: Scene) -> NDArray[np.uint8] | None:
-    """sRGB and opacity (vertices, 4) of what is painted on each vertex; None where nothing is."""
+    """sRGB and alpha (n, 4) of the base colour at each vertex; None where the scene has no colours."""
     colours = np.full((len(scene.positions), 4), 255, np.uint8)
-    painted = False
-    for surface, vertices, _ in surfaces(scene):
-        look = surface.material.get("pbrMetallicRoughness", {})
-        if not ({"baseColorTexture", "baseColorFactor"} & set(look) or "COLOR_0" in surface.attributes):
+    has_colour = False
+    for primitive, vertices, _ in iter_primitives(scene):
+        pbr = primitive.material.get("pbrMetallicRoughness", {})
+        if not ({"baseColorTexture", "baseColorFactor"} & set(pbr) or "COLOR_0" in primitive.attributes):
             continue
-        painted = True
+        has_colour = True
         count = vertices.stop - vertices.start
         corners = np.broadcast_to(np.arange(count), (3, count))
         weights = np.zeros((3, count), np.float32)
         weights[0] = 1
-        found = np.clip(_bearably(glb, surface, corners, weights), 0, 1)
-        colours[vertices, :3] = to_srgb(found[:3]).T
-        colours[vertices, 3] = np.rint(found[3] * 255)
-    return colours if painted else None
+        colour = np.clip(_base_colour_or_white(glb, primitive, corners, weights), 0, 1)
+        colours[vertices, :3] = linear_to_srgb(colour[:3]).T
+        colours[vertices, 3] = np.rint(colour[3] * 255)
+    return colours if has_colour else None
 
 
-def _bearably(glb: Glb, surface: Surface, corners: Integers, weights: Floats) -> NDArray[Any]:
-    """Linear colour and opacity (4, vertices); white where the file contradicts itself about it."""
+def _base_colour_or_white(glb: Glb, primitive: MeshPrimitive, corners: IndexArray, weights: FloatArray) -> NDArray[Any]:
+    """Linear colour and alpha (4, n); white where the file contradicts itself about it."""
     try:
-        return base_colour(glb, surface, corners, weights)
+        return base_colour(glb, primitive, corners, weights)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError):
         return np.ones((4, corners.shape[1]), np.float32)

@@ -1,4 +1,4 @@
-"""What can be taken home: the formats as data, and a person's choice among them, checked."""
+"""Export formats as data, and parsing of the options for an export."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ...errors import ErrorCode, OptionRefused
-from ..gltf.reader import Floats
+from ..gltf.reader import FloatArray
 
 Up = Literal["y", "z"]
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A file format, with what the programs that read it take for granted."""
+    """A file format and the conventions of the programs that read it."""
 
     id: str
     label: str
-    ending: str
+    extension: str
     media_type: str
     good_for: str
     up: Up
-    """The axis that points up where nothing else is asked for."""
+    """The axis that points up by default."""
     unit: Literal["m", "mm"]
-    """What one unit in the file is."""
+    """The unit of length in the file."""
     printed: bool = False
-    """For 3D printers: without a size it gets 100 mm, standing on its bottom."""
+    """For 3D printers: 100 mm by default, standing on its bottom."""
     colour: str = "textures"
-    """What it keeps of the colours."""
+    """What the format keeps of the colours, in words."""
 
 
 FORMATS: dict[str, Format] = {
-    one.id: one
-    for one in (
+    format_.id: format_
+    for format_ in (
         Format("glb", "GLB", ".glb", "model/gltf-binary", "game engines, the web, Blender", "y", "m"),
         Format("obj", "OBJ", "-obj.zip", "application/zip", "almost every 3D program", "y", "m"),
         Format("stl", "STL", ".stl", "model/stl", "3D printing", "z", "mm", True, "none"),
@@ -43,23 +43,24 @@ FORMATS: dict[str, Format] = {
     )
 }
 UNITS: Mapping[str, float] = {"mm": 1.0, "cm": 10.0, "m": 1000.0, "in": 25.4}
-"""Millimetres in each unit of length."""
-PRINT_SIZE = 100.0
-FEWEST, MOST = 4, 5_000_000
+"""Millimetres per unit of length."""
+DEFAULT_PRINT_MM = 100.0
+"""Longest side, in millimetres, of a print for which no size is given."""
+MIN_FACES, MAX_FACES = 4, 5_000_000
 PIVOTS = {"keep": "as made", "centre": "its middle", "bottom": "the middle of its bottom"}
 MEASURES = {"longest": "", "height": "-high"}
-"""What a size is of, and how a file's name says it."""
+"""What a size measures, and the suffix of file names that says so."""
 PACKINGS = {"none": "", "meshopt": "meshopt", "draco": "Draco"}
 REPAIRS = {"none": "", "solid": "mended to a solid", "rebuild": "given a new closed skin"}
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """A choice that was checked; as good as a file name, since equal choices make equal files."""
+class ExportOptions:
+    """Validated options of an export; equal options have equal file names."""
 
     format: Format
     size_mm: float | None
-    """Millimetres of what `measure` says; None: as large as the file says."""
+    """Millimetres of what `measure` names; None: the file's own size."""
     up: Up
     pivot: str
     face_limit: int | None
@@ -67,8 +68,8 @@ class Wanted:
     repair: str
     measure: str = "longest"
 
-    def of(self, extents: Floats) -> Wanted:
-        """The same choice, its size that of the longest side, for a mesh of these extents (3,), Y up."""
+    def with_longest_side(self, extents: FloatArray) -> ExportOptions:
+        """Convert a height to a longest side, for a mesh of `extents` (3,), Y up."""
         if self.measure == "longest" or not self.size_mm:
             return self
         share = float(extents.max() / extents[1]) if extents[1] else 1.0
@@ -76,29 +77,29 @@ class Wanted:
 
     @property
     def slug(self) -> str:
-        """The choice as part of a file name, one for each choice; what is the format's own way is not named."""
+        """Part of the file name that tells options apart; the format's defaults are not named."""
         size = f"{self.size_mm:g}mm{MEASURES[self.measure]}" if self.size_mm else ""
-        faces = f"{self.face_limit}-faces" if self.face_limit else ""
-        parts = [size, faces, self.packing, self.repair, self.up + "-up" if self.up != self.format.up else "",
-                 "" if self.pivot == usual_pivot(self.format) else self.pivot]  # fmt: skip
+        face_count = f"{self.face_limit}-faces" if self.face_limit else ""
+        parts = [size, face_count, self.packing, self.repair, self.up + "-up" if self.up != self.format.up else "",
+                 "" if self.pivot == default_pivot(self.format) else self.pivot]  # fmt: skip
         return "-".join(part for part in parts if part and part != "none")
 
     @property
-    def changes_nothing(self) -> bool:
+    def is_original(self) -> bool:
         """Whether this is the generator's own file."""
         return self.format.id == "glb" and not self.slug
 
     def filename(self, stem: str) -> str:
-        """What the file is called, for a mesh called `stem`."""
-        return f"{stem}-{self.slug}{self.format.ending}" if self.slug else f"{stem}{self.format.ending}"
+        """File name of the export of a mesh named `stem`."""
+        return f"{stem}-{self.slug}{self.format.extension}" if self.slug else f"{stem}{self.format.extension}"
 
 
-def usual_pivot(form: Format) -> str:
-    """Where the origin is put where nothing else is asked for."""
-    return "bottom" if form.printed else "keep"
+def default_pivot(format_: Format) -> str:
+    """The format's default origin."""
+    return "bottom" if format_.printed else "keep"
 
 
-def wanted(
+def parse_options(
     format: str = "glb",
     *,
     size: float | str | None = None,
@@ -109,37 +110,37 @@ def wanted(
     face_limit: float | str | None = None,
     packing: str | None = None,
     repair: str | None = None,
-) -> Wanted:
-    """Return the choice, defaults filled in; raise OptionRefused where one does not fit.
+) -> ExportOptions:
+    """Validate options and fill in defaults; raise OptionRefused.
 
-    `size` is the longest side or, where `measure` says so, the height, in `unit`; numbers may be text, and empty text
-    counts as nothing.
+    `size`, in `unit`, is of the longest side or, by `measure`, of the height. Numbers may be text; empty text counts
+    as not given.
     """
-    form = FORMATS[_one_of("format", format or "glb", FORMATS)]
-    scale = UNITS[_one_of("unit", unit or "mm", UNITS)]
-    length = _number("The size", size, 0.001, 100_000_000 / scale)
-    faces = _number("The face limit", face_limit, FEWEST, MOST)
-    packed = _one_of("packing", packing or "none", PACKINGS)
-    if packed != "none" and form.id != "glb":
+    format_ = FORMATS[_choice_of("format", format or "glb", FORMATS)]
+    scale = UNITS[_choice_of("unit", unit or "mm", UNITS)]
+    size_value = _number("The size", size, 0.001, 100_000_000 / scale)
+    face_count = _number("The face limit", face_limit, MIN_FACES, MAX_FACES)
+    packing_id = _choice_of("packing", packing or "none", PACKINGS)
+    if packing_id != "none" and format_.id != "glb":
         raise OptionRefused(
-            ErrorCode.PACKING_UNKNOWN, f"{form.label} files are not packed.", "Only GLB takes `packing`."
+            ErrorCode.PACKING_UNKNOWN, f"{format_.label} files are not packed.", "Only GLB takes `packing`."
         )
-    return Wanted(
-        format=form,
-        size_mm=length * scale if length else PRINT_SIZE if form.printed else None,
-        up="z" if _one_of("up", str(up or form.up).lower(), ("y", "z")) == "z" else "y",
-        pivot=_one_of("pivot", pivot or usual_pivot(form), PIVOTS),
-        face_limit=int(faces) if faces else None,
-        packing=packed,
-        repair=_one_of("repair", repair or "none", REPAIRS),
-        measure=_one_of("measure", measure or "longest", MEASURES),
+    return ExportOptions(
+        format=format_,
+        size_mm=size_value * scale if size_value else DEFAULT_PRINT_MM if format_.printed else None,
+        up="z" if _choice_of("up", str(up or format_.up).lower(), ("y", "z")) == "z" else "y",
+        pivot=_choice_of("pivot", pivot or default_pivot(format_), PIVOTS),
+        face_limit=int(face_count) if face_count else None,
+        packing=packing_id,
+        repair=_choice_of("repair", repair or "none", REPAIRS),
+        measure=_choice_of("measure", measure or "longest", MEASURES),
     )
 
 
-def _one_of(name: str, value: str, known: Any) -> str:
-    if not isinstance(value, str) or value not in known:
+def _choice_of(name: str, value: str, allowed: Any) -> str:
+    if not isinstance(value, str) or value not in allowed:
         raise OptionRefused(
-            ErrorCode(f"{name}_unknown"), f"{value!r:.80} is no {name} that is known.", f"Take {', '.join(known)}."
+            ErrorCode(f"{name}_unknown"), f"{value!r:.80} is no {name} that is known.", f"Take {', '.join(allowed)}."
         )
     return value
 

@@ -1,4 +1,4 @@
-"""What was written is read back by another library than the one that wrote it, and compared."""
+"""Verification of an export: read back by another library than the one that wrote it, and compared."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from numpy.typing import NDArray
 
 from ...errors import ErrorCode, Unavailable
 from ..gltf.reader import Glb, Scene
-from .options import Wanted
-from .textures import paints
+from .options import ExportOptions
+from .textures import simple_materials
 
-EXACT, PACKED = 1e-5, 1e-3
-"""How far the bounds may be off, as a share of the longest side."""
+TOLERANCE, COMPRESSED_TOLERANCE = 1e-5, 1e-3
+"""Tolerances of the bounds, as a share of the longest side."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What a reader found in a file."""
+class ReadBack:
+    """What a library read from an exported file."""
 
     reader: str
     faces: int
     bounds: NDArray[np.float64]
-    """(2, 3)"""
+    """(2, 3): lowest and highest x, y, z."""
     textured: bool | None
     """None: the format has no textures."""
 
 
-def available(form: str) -> bool:
-    """Whether this format can be checked here, and so be offered."""
-    return form != "usdz" or find_spec("pxr") is not None
+def available(format_id: str) -> bool:
+    """Whether this format can be verified here, and so be offered."""
+    return format_id != "usdz" or find_spec("pxr") is not None
 
 
-def demand(form: str) -> None:
-    """Raise Unavailable where the library is missing without which this format cannot be checked."""
-    if not available(form):
+def require_available(format_id: str) -> None:
+    """Raise Unavailable where the library that verifies this format is not installed."""
+    if not available(format_id):
         raise Unavailable(
             ErrorCode.USDZ_NOT_INSTALLED,
             "USDZ is not installed on this server.",
@@ -48,69 +48,73 @@ def demand(form: str) -> None:
         )
 
 
-def check(data: bytes, choice: Wanted, scene: Scene, textured: bool) -> str:
-    """Return the reader's name; raise Unavailable where it finds another mesh in `data`, or no texture."""
+def verify(data: bytes, options: ExportOptions, scene: Scene, textured: bool) -> str:
+    """Return the verifying library's name; raise Unavailable where it reads another mesh from `data`, or no texture."""
     try:
-        found = _read(data, choice)
-        same = found.faces == len(scene.faces) and _close(found.bounds, scene, choice)
-        sound = same and (found.textured is None or found.textured or not textured)
+        read_back = _read(data, options)
+        same_shape = read_back.faces == len(scene.faces) and _same_bounds(read_back.bounds, scene, options)
+        matches = same_shape and (read_back.textured is None or read_back.textured or not textured)
     except MemoryError:
         raise
     except Exception as error:
-        raise _unsound(choice) from error
-    if not sound:
-        raise _unsound(choice)
-    return found.reader
+        raise _export_failed(options) from error
+    if not matches:
+        raise _export_failed(options)
+    return read_back.reader
 
 
-def _unsound(choice: Wanted) -> Unavailable:
+def _export_failed(options: ExportOptions) -> Unavailable:
     return Unavailable(
         ErrorCode.EXPORT_FAILED,
-        f"This mesh could not be written soundly as {choice.format.label}.",
+        f"This mesh could not be written soundly as {options.format.label}.",
         "Take another format.",
     )
 
 
-def _close(bounds: NDArray[np.float64], scene: Scene, choice: Wanted) -> bool:
-    wanted = np.array([scene.positions.min(axis=0), scene.positions.max(axis=0)], float)
-    share = PACKED if choice.packing != "none" else EXACT
-    return bool(np.abs(bounds - wanted).max() <= share * max(float(np.ptp(wanted, axis=0).max()), 1e-9))
+def _same_bounds(bounds: NDArray[np.float64], scene: Scene, options: ExportOptions) -> bool:
+    expected = np.array([scene.positions.min(axis=0), scene.positions.max(axis=0)], float)
+    tolerance = COMPRESSED_TOLERANCE if options.packing != "none" else TOLERANCE
+    return bool(np.abs(bounds - expected).max() <= tolerance * max(float(np.ptp(expected, axis=0).max()), 1e-9))
 
 
-def _read(data: bytes, choice: Wanted) -> Found:
-    if choice.format.id == "usdz":
-        return _usd(data)
-    if choice.format.id == "3mf" and find_spec("lib3mf"):
-        return _lib3mf(data)
-    if choice.packing == "meshopt":
-        return _own(data)
-    return _trimesh(data, "zip" if choice.format.id == "obj" else choice.format.id)
+def _read(data: bytes, options: ExportOptions) -> ReadBack:
+    if options.format.id == "usdz":
+        return _read_usd(data)
+    if options.format.id == "3mf" and find_spec("lib3mf"):
+        return _read_lib3mf(data)
+    if options.packing == "meshopt":
+        return _read_glb(data)
+    return _read_trimesh(data, "zip" if options.format.id == "obj" else options.format.id)
 
 
-def _trimesh(data: bytes, kind: str) -> Found:
+def _read_trimesh(data: bytes, file_type: str) -> ReadBack:
     import trimesh  # slow to load, and only exports need it
 
-    loaded = trimesh.load_scene(io.BytesIO(data), file_type=kind, process=False)
+    loaded = trimesh.load_scene(io.BytesIO(data), file_type=file_type, process=False)
     meshes: list[Any] = list(loaded.geometry.values())
-    looks = [getattr(mesh.visual, "material", None) for mesh in meshes]
-    textures = [getattr(look, "baseColorTexture", None) or getattr(look, "image", None) for look in looks]
-    textured = any(texture is not None for texture in textures) if kind in ("glb", "zip") else None
+    materials = [getattr(mesh.visual, "material", None) for mesh in meshes]
+    textures = [
+        getattr(material, "baseColorTexture", None) or getattr(material, "image", None) for material in materials
+    ]
+    textured = any(texture is not None for texture in textures) if file_type in ("glb", "zip") else None
     bounds = np.asarray(loaded.bounds, float)
-    return Found("trimesh", sum(len(mesh.faces) for mesh in meshes), bounds, textured)
+    return ReadBack("trimesh", sum(len(mesh.faces) for mesh in meshes), bounds, textured)
 
 
-def _own(data: bytes) -> Found:
-    """By our own reader, with meshoptimizer's decoder, which is another program than its encoder."""
+def _read_glb(data: bytes) -> ReadBack:
+    """Read with our own reader and meshoptimizer's decoder, which is another program than its encoder."""
     with tempfile.NamedTemporaryFile(suffix=".glb") as file:
         Path(file.name).write_bytes(data)
-        opened = Glb(Path(file.name))
-        scene = opened.scene()
+        glb = Glb(Path(file.name))
+        scene = glb.scene()
     bounds = np.array([scene.positions.min(axis=0), scene.positions.max(axis=0)], float)
-    return Found("meshoptimizer", len(scene.faces), bounds, any(one.picture for one in paints(opened, scene)))
+    return ReadBack(
+        "meshoptimizer", len(scene.faces), bounds, any(material.texture for material in simple_materials(glb, scene))
+    )
 
 
-def _lib3mf(data: bytes) -> Found:
-    """By the 3MF consortium's own library, which takes a tenth of trimesh's memory; some platforms have no wheel."""
+def _read_lib3mf(data: bytes) -> ReadBack:
+    """Read with the 3MF consortium's lib3mf, in a tenth of trimesh's memory; some platforms have no wheel."""
     import lib3mf
 
     model = lib3mf.get_wrapper().CreateModel()
@@ -121,10 +125,10 @@ def _lib3mf(data: bytes) -> Found:
         faces += meshes.GetCurrentMeshObject().GetTriangleCount()
     box = model.GetOutbox()
     bounds = np.array([list(box.MinCoordinate), list(box.MaxCoordinate)], float)
-    return Found("lib3mf", faces, bounds, model.GetTexture2DGroups().Count() > 0)
+    return ReadBack("lib3mf", faces, bounds, model.GetTexture2DGroups().Count() > 0)
 
 
-def _usd(data: bytes) -> Found:
+def _read_usd(data: bytes) -> ReadBack:
     from pxr import Usd, UsdGeom, UsdShade
 
     with tempfile.TemporaryDirectory() as folder:
@@ -136,4 +140,4 @@ def _usd(data: bytes) -> Found:
         points = np.concatenate([np.asarray(mesh.GetPointsAttr().Get(), float) for mesh in meshes])
         faces = sum(len(mesh.GetFaceVertexCountsAttr().Get()) for mesh in meshes)
         textured = any(shader.GetIdAttr().Get() == "UsdUVTexture" for shader in shaders)
-    return Found("OpenUSD", faces, np.array([points.min(axis=0), points.max(axis=0)]), textured)
+    return ReadBack("OpenUSD", faces, np.array([points.min(axis=0), points.max(axis=0)]), textured)

@@ -1,4 +1,4 @@
-"""STL and PLY: triangles in plain files."""
+"""STL and PLY writers."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from ..gltf.reader import Scene
 
-AT_ONCE = 100_000
-"""Rows that are turned into text at a time."""
+ROWS_PER_BATCH = 100_000
+"""Rows formatted at a time."""
 
 
-def stl(scene: Scene) -> bytes:
+def write_stl(scene: Scene) -> bytes:
     """Binary STL: https://www.loc.gov/preservation/digital/formats/fdd/fdd000506.shtml."""
     corners = scene.positions[scene.faces]
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
@@ -24,7 +24,7 @@ def stl(scene: Scene) -> bytes:
     return b"image2model, in millimetres".ljust(80) + len(rows).to_bytes(4, "little") + rows.tobytes()
 
 
-def ply(scene: Scene, colours: NDArray[np.uint8] | None) -> bytes:
+def write_ply(scene: Scene, colours: NDArray[np.uint8] | None) -> bytes:
     """Binary PLY; `colours` (vertices, 4) in sRGB. http://paulbourke.net/dataformats/ply/."""
     columns: list[tuple[str, str, str, Any]] = [(axis, "<f4", "float", scene.positions[:, i])
                                                 for i, axis in enumerate("xyz")]  # fmt: skip
@@ -36,14 +36,14 @@ def ply(scene: Scene, colours: NDArray[np.uint8] | None) -> bytes:
         rows[name] = values
     faces = np.zeros(len(scene.faces), [("count", "u1"), ("corners", "<i4", 3)])
     faces["count"], faces["corners"] = 3, scene.faces
-    head = ["ply", "format binary_little_endian 1.0", "comment image2model", f"element vertex {len(rows)}",
+    header = ["ply", "format binary_little_endian 1.0", "comment image2model", f"element vertex {len(rows)}",
             *(f"property {kind} {name}" for name, _, kind, _ in columns), f"element face {len(faces)}",
             "property list uchar int vertex_indices", "end_header", ""]  # fmt: skip
-    return "\n".join(head).encode() + rows.tobytes() + faces.tobytes()
+    return "\n".join(header).encode() + rows.tobytes() + faces.tobytes()
 
 
-def lines(pattern: str, rows: NDArray[Any]) -> Iterator[bytes]:
-    """`pattern` filled with each row, many at a time: several times faster than one by one."""
-    for start in range(0, len(rows), AT_ONCE):
-        part = rows[start : start + AT_ONCE]
-        yield (pattern * len(part) % tuple(part.ravel().tolist())).encode()
+def format_rows(pattern: str, rows: NDArray[Any]) -> Iterator[bytes]:
+    """`pattern` filled with each row, in batches: several times faster than row by row."""
+    for start in range(0, len(rows), ROWS_PER_BATCH):
+        batch = rows[start : start + ROWS_PER_BATCH]
+        yield (pattern * len(batch) % tuple(batch.ravel().tolist())).encode()

@@ -1,4 +1,4 @@
-"""What surfaces look like, as far as other formats have it: a texture in a format that others read, a tint, holes.
+"""Materials reduced to what OBJ, 3MF and USDZ can express: a PNG or JPEG texture, a base colour, alpha holes.
 
 Format: https://registry.khronos.org/glTF/specs/2.0/glTF-2.0.html#materials; coordinates:
 https://github.com/KhronosGroup/glTF/tree/main/extensions/2.0/Khronos/KHR_texture_transform.
@@ -13,97 +13,97 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..gltf.colours import MOST_PIXELS, TO_LINEAR, coordinates, to_srgb, transformed
-from ..gltf.reader import Floats, Glb, Scene, Surface
+from ..gltf.colours import MAX_TEXTURE_PIXELS, SRGB_TO_LINEAR, linear_to_srgb, texture_coordinates, transform_uvs
+from ..gltf.reader import FloatArray, Glb, MeshPrimitive, Scene
 
-ENDINGS = {"JPEG": "jpg", "PNG": "png"}
-PLAIN = (1.0, 1.0, 1.0, 1.0)
-CUTOFF = 0.5
-"""Below which opacity there is a hole, where a material that has holes does not say it."""
+EXTENSIONS = {"JPEG": "jpg", "PNG": "png"}
+WHITE = (1.0, 1.0, 1.0, 1.0)
+DEFAULT_ALPHA_CUTOFF = 0.5
+"""glTF's default alphaCutoff, below which a masked material is a hole."""
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture's bytes, as they were where that is possible, and how its name ends: jpg or png."""
+class TextureImage:
+    """An encoded PNG or JPEG, byte for byte as delivered where that is possible, and its file extension."""
 
     data: bytes
-    ending: str
+    extension: str
 
 
 @dataclass(frozen=True, slots=True)
-class Paint:
-    """What one surface looks like."""
+class SimpleMaterial:
+    """The material of one primitive."""
 
-    picture: Picture | None
-    """The texture of its base colour, where it has one that can be read and coordinates for it."""
-    unread: bool
-    """Whether it has a texture that cannot be read."""
-    places: Floats | None
-    """(vertices, 2): where each vertex lies on the picture, v downwards."""
-    tint: tuple[float, ...]
-    """Linear red, green, blue and opacity, 0 to 1, that the picture's are multiplied with."""
-    cutoff: float | None
-    """The opacity below which there is a hole; None where there are no holes."""
+    texture: TextureImage | None
+    """Base colour texture, where it can be read and the primitive has coordinates for it."""
+    unreadable: bool
+    """Whether there is a texture that cannot be read."""
+    uv: FloatArray | None
+    """(n, 2) texture coordinates, v downwards."""
+    base_colour: tuple[float, ...]
+    """Linear RGBA factor, 0 to 1."""
+    alpha_cutoff: float | None
+    """Alpha below which there is a hole; None where there are no holes."""
     double_sided: bool
 
 
-def paints(glb: Glb, scene: Scene) -> list[Paint]:
-    """The look of each surface; surfaces with the same texture have the same Picture."""
-    known: dict[Any, Picture | None] = {}
-    return [_paint(glb, surface, known) for surface in scene.surfaces]
+def simple_materials(glb: Glb, scene: Scene) -> list[SimpleMaterial]:
+    """The material of each primitive; primitives with the same texture share one TextureImage."""
+    cache: dict[Any, TextureImage | None] = {}
+    return [_simple_material(glb, primitive, cache) for primitive in scene.primitives]
 
 
-def file_names(pictures: list[Picture | None], stem: str) -> dict[Picture, str]:
-    """A name in the file for each picture, once however many surfaces show it."""
-    different = dict.fromkeys(picture for picture in pictures if picture)
-    return {picture: f"{stem}{number}.{picture.ending}" for number, picture in enumerate(different)}
+def file_names(textures: list[TextureImage | None], stem: str) -> dict[TextureImage, str]:
+    """A file name for each distinct texture."""
+    distinct = dict.fromkeys(texture for texture in textures if texture)
+    return {texture: f"{stem}{key}.{texture.extension}" for key, texture in enumerate(distinct)}
 
 
-def tinted(picture: Picture, tint: tuple[float, ...]) -> Picture:
-    """The picture with its colours multiplied by `tint`, for formats that have one or the other."""
-    if tuple(tint[:3]) == PLAIN[:3]:
-        return picture
-    with Image.open(io.BytesIO(picture.data)) as image:
-        flat = image.convert("RGBA" if picture.ending == "png" else "RGB")
-    tables = to_srgb(TO_LINEAR * np.array(tint[:3])[:, None])
-    data, kind = io.BytesIO(), "PNG" if picture.ending == "png" else "JPEG"
-    flat.point([*tables.ravel().tolist(), *range(256)][: 256 * len(flat.getbands())]).save(data, kind, quality=92)
-    return Picture(data.getvalue(), picture.ending)
+def multiply_colour(texture: TextureImage, factor: tuple[float, ...]) -> TextureImage:
+    """The texture multiplied by a linear colour, for formats that have a texture or a colour but not both."""
+    if tuple(factor[:3]) == WHITE[:3]:
+        return texture
+    with Image.open(io.BytesIO(texture.data)) as image:
+        image_ = image.convert("RGBA" if texture.extension == "png" else "RGB")
+    tables = linear_to_srgb(SRGB_TO_LINEAR * np.array(factor[:3])[:, None])
+    data, kind = io.BytesIO(), "PNG" if texture.extension == "png" else "JPEG"
+    image_.point([*tables.ravel().tolist(), *range(256)][: 256 * len(image_.getbands())]).save(data, kind, quality=92)
+    return TextureImage(data.getvalue(), texture.extension)
 
 
-def _paint(glb: Glb, surface: Surface, known: dict[Any, Picture | None]) -> Paint:
-    look = surface.material.get("pbrMetallicRoughness", {})
-    texture = look.get("baseColorTexture", {})
-    uvs = coordinates(surface, texture)
-    number = str(texture.get("index"))
-    if texture and uvs is not None and number not in known:
-        known[number] = _texture(glb, texture)
-    picture = known.get(number) if uvs is not None else None
-    return Paint(
-        picture=picture,
-        unread=bool(texture) and uvs is not None and picture is None,
-        places=None if uvs is None else np.nan_to_num(transformed(uvs[:, :2].T, texture).T),
-        tint=tuple(look.get("baseColorFactor", PLAIN)),
-        cutoff=float(surface.material.get("alphaCutoff", CUTOFF))
-        if surface.material.get("alphaMode") == "MASK"
+def _simple_material(glb: Glb, primitive: MeshPrimitive, cache: dict[Any, TextureImage | None]) -> SimpleMaterial:
+    pbr = primitive.material.get("pbrMetallicRoughness", {})
+    texture_info = pbr.get("baseColorTexture", {})
+    uv = texture_coordinates(primitive, texture_info)
+    key = str(texture_info.get("index"))
+    if texture_info and uv is not None and key not in cache:
+        cache[key] = _load_texture(glb, texture_info)
+    texture = cache.get(key) if uv is not None else None
+    return SimpleMaterial(
+        texture=texture,
+        unreadable=bool(texture_info) and uv is not None and texture is None,
+        uv=None if uv is None else np.nan_to_num(transform_uvs(uv[:, :2].T, texture_info).T),
+        base_colour=tuple(pbr.get("baseColorFactor", WHITE)),
+        alpha_cutoff=float(primitive.material.get("alphaCutoff", DEFAULT_ALPHA_CUTOFF))
+        if primitive.material.get("alphaMode") == "MASK"
         else None,
-        double_sided=bool(surface.material.get("doubleSided")),
+        double_sided=bool(primitive.material.get("doubleSided")),
     )
 
 
-def _texture(glb: Glb, texture: dict[str, Any]) -> Picture | None:
+def _load_texture(glb: Glb, texture_info: dict[str, Any]) -> TextureImage | None:
     try:
-        return _readable(glb.texture(texture))
+        return _as_png_or_jpeg(glb.texture(texture_info))
     except Exception:  # untrusted bytes; the mesh goes without
         return None
 
 
-def _readable(data: bytes) -> Picture | None:
+def _as_png_or_jpeg(data: bytes) -> TextureImage | None:
     with Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP")) as image:
-        if image.format in ENDINGS:
-            return Picture(data, ENDINGS[image.format])
-        if image.width * image.height > MOST_PIXELS:
+        if image.format in EXTENSIONS:
+            return TextureImage(data, EXTENSIONS[image.format])
+        if image.width * image.height > MAX_TEXTURE_PIXELS:
             return None
         png = io.BytesIO()
         image.save(png, "PNG")
-        return Picture(png.getvalue(), "png")
+        return TextureImage(png.getvalue(), "png")

@@ -1,4 +1,4 @@
-"""3MF in millimetres, in the colours of its textures or vertices.
+"""3MF in millimetres, coloured by its textures or vertices.
 
 Formats: https://github.com/3MFConsortium/spec_core/blob/master/3MF%20Core%20Specification.md and, for the colours,
 https://github.com/3MFConsortium/spec_materials/blob/master/3MF%20Materials%20Extension.md.
@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..facts import renumbered, weld_numbers
-from ..gltf.reader import Integers, Scene
-from .geometry import surfaces
-from .stl_ply import lines
-from .textures import Paint, Picture, file_names, tinted
+from ..gltf.reader import IndexArray, Scene
+from ..topology import compact_indices, weld_labels
+from .geometry import iter_primitives
+from .stl_ply import format_rows
+from .textures import SimpleMaterial, TextureImage, file_names, multiply_colour
 
 TEXTURE_TYPE = "application/vnd.ms-package.3dmanufacturing-3dmodeltexture"
 CONTENT_TYPES = f"""<?xml version="1.0" encoding="UTF-8"?>
@@ -39,100 +39,109 @@ xmlns:m="http://schemas.microsoft.com/3dmanufacturing/material/2015/02">
 MODEL_END = """</triangles></mesh></object></resources><build><item objectid="1"/></build></model>
 """
 FIRST_ID = 2
-"""Of the groups of colours; the object is 1."""
+"""First resource id of the colour groups; the object is 1."""
 
 
 @dataclass(frozen=True, slots=True)
-class Painted:
-    """The colours of one surface: those of its picture, at its places, or those of its vertices."""
+class ColourGroup:
+    """The colours of one primitive: a texture with coordinates, or vertex colours."""
 
-    group: int
+    id: int
     vertices: slice
-    picture: Picture | None
-    """Tinted already: a triangle has a colour or a place on a picture."""
-    places: NDArray[np.floating]
-    """(vertices, 2), v upwards"""
+    texture: TextureImage | None
+    """Multiplied by the base colour already: a 3MF triangle has a texture or a colour."""
+    uv: NDArray[np.floating]
+    """(n, 2), v upwards."""
     colours: NDArray[np.uint8]
-    """(vertices, 4), sRGB and opacity"""
+    """(n, 4) sRGB and alpha."""
 
 
-def threemf(scene: Scene, looks: list[Paint], colours: NDArray[np.uint8] | None) -> bytes:
-    """The scene as one mesh, its vertices joined across the seams of its textures, as slicers want it.
+def write_3mf(scene: Scene, materials: list[SimpleMaterial], colours: NDArray[np.uint8] | None) -> bytes:
+    """3MF of the scene as one mesh, welded across texture seams, as slicers want it.
 
-    `looks` has one for each surface, `colours` (vertices, 4) are sRGB and opacity, None where nothing is painted.
+    `materials` has one for each primitive; `colours` (n, 4) are sRGB and alpha, None where the scene has no colours.
     """
-    painted = [] if colours is None else _painted(scene, looks, colours)
-    files = file_names([one.picture for one in painted], "3D/Textures/")
+    groups = [] if colours is None else _colour_groups(scene, materials, colours)
+    files = file_names([group.texture for group in groups], "3D/Textures/")
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED, compresslevel=4) as archive:
         archive.writestr("[Content_Types].xml", CONTENT_TYPES)
         archive.writestr("_rels/.rels", RELATIONSHIPS % RELATIONSHIP % ("model", "/3D/3dmodel.model", "3dmodel"))
         with archive.open("3D/3dmodel.model", "w") as model:
-            model.writelines(_model(scene, painted, files))
+            model.writelines(_model(scene, groups, files))
         if files:
-            names = enumerate(files.values())
-            links = "".join(RELATIONSHIP % (f"picture{n}", f"/{file}", "3dtexture") for n, file in names)
+            paths = enumerate(files.values())
+            links = "".join(RELATIONSHIP % (f"picture{n}", f"/{file}", "3dtexture") for n, file in paths)
             archive.writestr("3D/_rels/3dmodel.model.rels", RELATIONSHIPS % links)
-        for picture, file in files.items():
-            archive.writestr(file, picture.data, zipfile.ZIP_STORED)
+        for texture, file in files.items():
+            archive.writestr(file, texture.data, zipfile.ZIP_STORED)
     return data.getvalue()
 
 
-def _painted(scene: Scene, looks: list[Paint], colours: NDArray[np.uint8]) -> list[Painted]:
+def _colour_groups(scene: Scene, materials: list[SimpleMaterial], colours: NDArray[np.uint8]) -> list[ColourGroup]:
     """Of each surface its colours."""
-    shown: dict[tuple[Picture | None, tuple[float, ...]], Picture | None] = {
-        (look.picture, look.tint): tinted(look.picture, look.tint) if look.picture else None for look in looks
+    tinted_textures: dict[tuple[TextureImage | None, tuple[float, ...]], TextureImage | None] = {
+        (material.texture, material.base_colour): multiply_colour(material.texture, material.base_colour)
+        if material.texture
+        else None
+        for material in materials
     }
     return [
-        Painted(FIRST_ID + 2 * number, vertices, shown[look.picture, look.tint], _places(look), colours[vertices])
-        for number, (look, (_, vertices, _)) in enumerate(zip(looks, surfaces(scene), strict=True))
+        ColourGroup(
+            FIRST_ID + 2 * number,
+            vertices,
+            tinted_textures[material.texture, material.base_colour],
+            _flipped_uv(material),
+            colours[vertices],
+        )
+        for number, (material, (_, vertices, _)) in enumerate(zip(materials, iter_primitives(scene), strict=True))
     ]
 
 
-def _places(look: Paint) -> NDArray[np.floating]:
-    uv = look.places if look.places is not None else np.zeros((0, 2), np.float32)
+def _flipped_uv(material: SimpleMaterial) -> NDArray[np.floating]:
+    uv = material.uv if material.uv is not None else np.zeros((0, 2), np.float32)
     return np.column_stack([uv[:, 0], 1 - uv[:, 1]])
 
 
-def _model(scene: Scene, painted: list[Painted], files: Mapping[Picture, str]) -> Iterator[bytes]:
-    positions, faces = _joined(scene)
+def _model(scene: Scene, groups: list[ColourGroup], files: Mapping[TextureImage, str]) -> Iterator[bytes]:
+    positions, faces = _weld(scene)
     yield MODEL.encode()
-    for one in painted:
-        yield from _group(one, files)
-    usual = f' pid="{painted[0].group}" pindex="0"' if painted else ""
-    yield f'<object id="1" type="model"{usual}><mesh><vertices>\n'.encode()
-    yield from lines('<vertex x="%.7g" y="%.7g" z="%.7g"/>\n', positions)
+    for group in groups:
+        yield from _write_group(group, files)
+    default_property = f' pid="{groups[0].id}" pindex="0"' if groups else ""
+    yield f'<object id="1" type="model"{default_property}><mesh><vertices>\n'.encode()
+    yield from format_rows('<vertex x="%.7g" y="%.7g" z="%.7g"/>\n', positions)
     yield b"</vertices><triangles>\n"
-    if not painted:
-        yield from lines('<triangle v1="%d" v2="%d" v3="%d"/>\n', faces)
-    for one, (surface, _, own) in zip(painted, surfaces(scene), strict=False):
-        corners = faces[surface.first_face : surface.first_face + surface.faces]
-        row = f'<triangle v1="%d" v2="%d" v3="%d" pid="{one.group}" p1="%d" p2="%d" p3="%d"/>\n'
-        yield from lines(row, np.hstack([corners, own]))
+    if not groups:
+        yield from format_rows('<triangle v1="%d" v2="%d" v3="%d"/>\n', faces)
+    for group, (primitive, _, texture_faces) in zip(groups, iter_primitives(scene), strict=False):
+        corners = faces[primitive.first_face : primitive.first_face + primitive.faces]
+        row = f'<triangle v1="%d" v2="%d" v3="%d" pid="{group.id}" p1="%d" p2="%d" p3="%d"/>\n'
+        yield from format_rows(row, np.hstack([corners, texture_faces]))
     yield MODEL_END.encode()
 
 
-def _group(one: Painted, files: Mapping[Picture, str]) -> Iterator[bytes]:
-    """What the corners of a surface's triangles point to, one for each of its vertices."""
-    if one.picture:
-        kind = "image/jpeg" if one.picture.ending == "jpg" else "image/png"
-        yield f'<m:texture2d id="{one.group + 1}" path="/{files[one.picture]}" contenttype="{kind}"/>\n'.encode()
-        yield f'<m:texture2dgroup id="{one.group}" texid="{one.group + 1}">\n'.encode()
-        yield from lines('<m:tex2coord u="%.6g" v="%.6g"/>\n', one.places)
+def _write_group(group: ColourGroup, files: Mapping[TextureImage, str]) -> Iterator[bytes]:
+    """XML of the properties that a primitive's triangles refer to, one for each of its vertices."""
+    if group.texture:
+        kind = "image/jpeg" if group.texture.extension == "jpg" else "image/png"
+        yield f'<m:texture2d id="{group.id + 1}" path="/{files[group.texture]}" contenttype="{kind}"/>\n'.encode()
+        yield f'<m:texture2dgroup id="{group.id}" texid="{group.id + 1}">\n'.encode()
+        yield from format_rows('<m:tex2coord u="%.6g" v="%.6g"/>\n', group.uv)
         yield b"</m:texture2dgroup>\n"
     else:
-        yield f'<m:colorgroup id="{one.group}">\n'.encode()
-        yield from lines('<m:color color="#%02X%02X%02X%02X"/>\n', one.colours)
+        yield f'<m:colorgroup id="{group.id}">\n'.encode()
+        yield from format_rows('<m:color color="#%02X%02X%02X%02X"/>\n', group.colours)
         yield b"</m:colorgroup>\n"
 
 
-def _joined(scene: Scene) -> tuple[NDArray[np.float32], Integers]:
-    """Positions and faces with vertices at one place made one, except in faces that this would make a line."""
-    numbers = weld_numbers(scene.positions, scene.faces)
-    vertex_at = np.zeros(int(numbers.max()) + 1, np.intp)
-    vertex_at[numbers] = np.arange(len(numbers))
-    faces = vertex_at[numbers][scene.faces]
-    lost = (faces == np.roll(faces, 1, axis=1)).any(axis=1)
-    faces[lost] = scene.faces[lost]
-    used, faces = renumbered(faces)
+def _weld(scene: Scene) -> tuple[NDArray[np.float32], IndexArray]:
+    """Positions and faces welded, but for faces that welding would collapse."""
+    labels = weld_labels(scene.positions, scene.faces)
+    vertex_at = np.zeros(int(labels.max()) + 1, np.intp)
+    vertex_at[labels] = np.arange(len(labels))
+    faces = vertex_at[labels][scene.faces]
+    collapsed = (faces == np.roll(faces, 1, axis=1)).any(axis=1)
+    faces[collapsed] = scene.faces[collapsed]
+    used, faces = compact_indices(faces)
     return scene.positions[used], faces

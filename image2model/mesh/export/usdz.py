@@ -1,4 +1,4 @@
-"""USDZ: a scene description in text and its textures, in a zip without compression, each file at a multiple of 64.
+"""USDZ: a scene description and its textures in an uncompressed zip aligned to 64 bytes.
 
 Format: https://openusd.org/release/spec_usdz.html; materials: https://openusd.org/release/spec_usdpreviewsurface.html.
 """
@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..gltf.reader import Integers, Scene, Surface
-from .geometry import surfaces
-from .textures import Paint, Picture, file_names
+from ..gltf.reader import IndexArray, MeshPrimitive, Scene
+from .geometry import iter_primitives
+from .textures import SimpleMaterial, TextureImage, file_names
 
-HEAD = """#usda 1.0
+HEADER = """#usda 1.0
 (
     defaultPrim = "Model"
     metersPerUnit = 1
@@ -29,7 +29,7 @@ def Xform "Model" (
 )
 {
 """
-TEXTURE = """
+TEXTURE_SHADERS = """
         def Shader "Place"
         {
             uniform token info:id = "UsdPrimvarReader_float2"
@@ -49,7 +49,7 @@ TEXTURE = """
             float outputs:a
         }
 """
-COLOURS = """
+COLOUR_SHADER = """
         def Shader "Colours"
         {
             uniform token info:id = "UsdPrimvarReader_float3"
@@ -59,78 +59,92 @@ COLOURS = """
 """
 
 
-def usdz(scene: Scene, looks: list[Paint], up: str) -> bytes:
-    """The scene in metres, each surface with its look, `up` being its axis (y or z)."""
-    names = file_names([look.picture for look in looks], "textures/")
-    text = [HEAD % up.upper()]
-    for number, (look, (surface, vertices, faces)) in enumerate(zip(looks, surfaces(scene), strict=True)):
-        text += _mesh(number, surface, look, scene.positions[vertices], faces)
-        text += _material(number, surface, look, names)
-    text.append("}\n")
-    return _aligned([("model.usda", "".join(text).encode()), *((name, one.data) for one, name in names.items())])
+def write_usdz(scene: Scene, materials: list[SimpleMaterial], up: str) -> bytes:
+    """USDZ of the scene in metres, `up` its up axis (y or z); `materials` has one for each primitive."""
+    texture_files = file_names([material.texture for material in materials], "textures/")
+    lines = [HEADER % up.upper()]
+    for number, (material, (primitive, vertices, faces)) in enumerate(
+        zip(materials, iter_primitives(scene), strict=True)
+    ):
+        lines += _mesh(number, primitive, material, scene.positions[vertices], faces)
+        lines += _material(number, primitive, material, texture_files)
+    lines.append("}\n")
+    return _aligned_zip(
+        [
+            ("model.usda", "".join(lines).encode()),
+            *((name, texture.data) for texture, name in texture_files.items()),
+        ]
+    )
 
 
-def _mesh(number: int, surface: Surface, look: Paint, positions: NDArray[Any], faces: Integers) -> Iterator[str]:
+def _mesh(
+    number: int, primitive: MeshPrimitive, material: SimpleMaterial, positions: NDArray[Any], faces: IndexArray
+) -> Iterator[str]:
     low, high = positions.min(axis=0), positions.max(axis=0)
     yield f'    def Mesh "Mesh_{number}" (\n        prepend apiSchemas = ["MaterialBindingAPI"]\n    )\n    {{\n'
-    yield f"        float3[] extent = [{_rows('(%.7g, %.7g, %.7g)', np.stack([low, high]))}]\n"
+    yield f"        float3[] extent = [{_format_tuples('(%.7g, %.7g, %.7g)', np.stack([low, high]))}]\n"
     yield f"        int[] faceVertexCounts = [{', '.join(['3'] * len(faces))}]\n"
-    yield f"        int[] faceVertexIndices = [{_rows('%d, %d, %d', faces)}]\n"
-    yield f"        point3f[] points = [{_rows('(%.7g, %.7g, %.7g)', positions)}]\n"
-    if "NORMAL" in surface.attributes:
-        normals = _rows("(%.5g, %.5g, %.5g)", surface.attributes["NORMAL"])
+    yield f"        int[] faceVertexIndices = [{_format_tuples('%d, %d, %d', faces)}]\n"
+    yield f"        point3f[] points = [{_format_tuples('(%.7g, %.7g, %.7g)', positions)}]\n"
+    if "NORMAL" in primitive.attributes:
+        normals = _format_tuples("(%.5g, %.5g, %.5g)", primitive.attributes["NORMAL"])
         yield f'        normal3f[] normals = [{normals}] (\n            interpolation = "vertex"\n        )\n'
-    if "COLOR_0" in surface.attributes:
-        colours = _rows("(%.4g, %.4g, %.4g)", surface.attributes["COLOR_0"][:, :3])
+    if "COLOR_0" in primitive.attributes:
+        colours = _format_tuples("(%.4g, %.4g, %.4g)", primitive.attributes["COLOR_0"][:, :3])
         yield f"        color3f[] primvars:displayColor = [{colours}] (\n"
         yield '            interpolation = "vertex"\n        )\n'
-    if look.places is not None:
-        u, v = look.places.T
-        places = _rows("(%.6g, %.6g)", np.column_stack([u, 1 - v]))
-        yield f'        texCoord2f[] primvars:st = [{places}] (\n            interpolation = "vertex"\n        )\n'
-    yield "        uniform bool doubleSided = 1\n" if look.double_sided else ""
+    if material.uv is not None:
+        u, v = material.uv.T
+        uv = _format_tuples("(%.6g, %.6g)", np.column_stack([u, 1 - v]))
+        yield f'        texCoord2f[] primvars:st = [{uv}] (\n            interpolation = "vertex"\n        )\n'
+    yield "        uniform bool doubleSided = 1\n" if material.double_sided else ""
     yield '        uniform token subdivisionScheme = "none"\n'
     yield f"        rel material:binding = </Model/Material_{number}>\n    }}\n"
 
 
-def _material(number: int, surface: Surface, look: Paint, names: Mapping[Picture, str]) -> Iterator[str]:
-    given = surface.material.get("pbrMetallicRoughness", {})
-    red, green, blue, opacity = look.tint
-    here = f"</Model/Material_{number}"
-    painted = "COLOR_0" in surface.attributes
-    if look.picture:
-        colour = f"diffuseColor.connect = {here}/Picture.outputs:rgb>"
-    elif painted:
-        colour = f"diffuseColor.connect = {here}/Colours.outputs:result>"
+def _material(
+    number: int, primitive: MeshPrimitive, material: SimpleMaterial, texture_files: Mapping[TextureImage, str]
+) -> Iterator[str]:
+    pbr = primitive.material.get("pbrMetallicRoughness", {})
+    red, green, blue, opacity = material.base_colour
+    path = f"</Model/Material_{number}"
+    has_vertex_colours = "COLOR_0" in primitive.attributes
+    if material.texture:
+        colour = f"diffuseColor.connect = {path}/Picture.outputs:rgb>"
+    elif has_vertex_colours:
+        colour = f"diffuseColor.connect = {path}/Colours.outputs:result>"
     else:
         colour = f"diffuseColor = ({red:g}, {green:g}, {blue:g})"
-    holes = look.picture and look.cutoff is not None
+    has_alpha = material.texture and material.alpha_cutoff is not None
     yield f'    def Material "Material_{number}"\n    {{\n'
-    yield f"        token outputs:surface.connect = {here}/Surface.outputs:surface>\n"
+    yield f"        token outputs:surface.connect = {path}/Surface.outputs:surface>\n"
     yield '        def Shader "Surface"\n        {\n            uniform token info:id = "UsdPreviewSurface"\n'
     yield f"            color3f inputs:{colour}\n"
-    yield f"            float inputs:opacity{f'.connect = {here}/Picture.outputs:a>' if holes else f' = {opacity:g}'}\n"
-    yield f"            float inputs:opacityThreshold = {look.cutoff:g}\n" if holes else ""
-    yield f"            float inputs:metallic = {given.get('metallicFactor', 1):g}\n"
-    yield f"            float inputs:roughness = {given.get('roughnessFactor', 1):g}\n"
+    alpha = f".connect = {path}/Picture.outputs:a>" if has_alpha else f" = {opacity:g}"
+    yield f"            float inputs:opacity{alpha}\n"
+    yield f"            float inputs:opacityThreshold = {material.alpha_cutoff:g}\n" if has_alpha else ""
+    yield f"            float inputs:metallic = {pbr.get('metallicFactor', 1):g}\n"
+    yield f"            float inputs:roughness = {pbr.get('roughnessFactor', 1):g}\n"
     yield "            token outputs:surface\n        }\n"
-    yield TEXTURE % (names[look.picture], *look.tint, number) if look.picture else ""
-    yield COLOURS if painted and not look.picture else ""
+    yield (
+        TEXTURE_SHADERS % (texture_files[material.texture], *material.base_colour, number) if material.texture else ""
+    )
+    yield COLOUR_SHADER if has_vertex_colours and not material.texture else ""
     yield "    }\n"
 
 
-def _rows(pattern: str, rows: NDArray[Any]) -> str:
+def _format_tuples(pattern: str, rows: NDArray[Any]) -> str:
     return ", ".join([pattern] * len(rows)) % tuple(rows.ravel().tolist())
 
 
-def _aligned(files: list[tuple[str, bytes]]) -> bytes:
-    """A zip whose files' bytes begin at multiples of 64, by padding each name's extra field."""
+def _aligned_zip(files: list[tuple[str, bytes]]) -> bytes:
+    """An uncompressed zip whose contents start at multiples of 64 bytes, by padding the extra fields."""
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_STORED) as archive:
         for name, content in files:
             entry = zipfile.ZipInfo(name)
-            begins = data.tell() + 30 + len(name.encode())
-            missing = -(begins + 4) % 64
-            entry.extra = b"\x86\x19" + missing.to_bytes(2, "little") + bytes(missing)
+            offset = data.tell() + 30 + len(name.encode())
+            padding = -(offset + 4) % 64
+            entry.extra = b"\x86\x19" + padding.to_bytes(2, "little") + bytes(padding)
             archive.writestr(entry, content)
     return data.getvalue()

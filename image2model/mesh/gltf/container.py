@@ -1,4 +1,4 @@
-"""The container of a GLB, read and written: a head, a chunk of JSON, a chunk of bytes.
+"""The GLB container: a header, a JSON chunk and a binary chunk.
 
 Format: https://registry.khronos.org/glTF/specs/2.0/glTF-2.0.html#binary-gltf-layout
 """
@@ -13,8 +13,8 @@ from typing import Any
 from ...errors import Code, ErrorCode, GenerationFailed
 
 
-def glb_of(document: Mapping[str, Any], parts: Sequence[bytes]) -> bytes:
-    """A GLB of this JSON, its binary chunk all `parts` one after the other, together a multiple of four bytes."""
+def encode_glb(document: Mapping[str, Any], parts: Sequence[bytes]) -> bytes:
+    """Encode a GLB; `parts` are the binary chunk, together a multiple of four bytes long."""
     text = json.dumps(document, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 4)
     size = sum(map(len, parts))
@@ -22,28 +22,28 @@ def glb_of(document: Mapping[str, Any], parts: Sequence[bytes]) -> bytes:
     return b"".join([head, text, struct.pack("<I4s", size, b"BIN\0"), *parts])
 
 
-def failed(code: Code, what: str) -> GenerationFailed:
-    """A generator's file that nobody could open; `what` completes the sentence about it."""
+def invalid_glb(code: Code, what: str) -> GenerationFailed:
+    """GenerationFailed for a file that cannot be opened; `what` completes "The generator's file …"."""
     return GenerationFailed(code, f"The generator's file {what}.", "Try again, or use another generator.")
 
 
-def chunks(data: bytes) -> tuple[dict[str, Any], memoryview]:
-    """The JSON and the binary chunk of a GLB; raise GenerationFailed: not_a_glb, glb_truncated, glb_broken."""
+def split_glb(data: bytes) -> tuple[dict[str, Any], memoryview]:
+    """JSON and binary chunk of a GLB; raise GenerationFailed: not_a_glb, glb_truncated, glb_broken."""
     if data[:4] != b"glTF":
-        raise failed(ErrorCode.NOT_A_GLB, "is not a GLB" if data else "is empty")
+        raise invalid_glb(ErrorCode.NOT_A_GLB, "is not a GLB" if data else "is empty")
     if len(data) < 20 or struct.unpack_from("<I", data, 8)[0] > len(data):
-        raise failed(ErrorCode.GLB_TRUNCATED, "is cut short")
+        raise invalid_glb(ErrorCode.GLB_TRUNCATED, "is cut short")
     version, _, length, kind = struct.unpack_from("<III4s", data, 4)
     if version != 2 or kind != b"JSON":
-        raise failed(ErrorCode.NOT_A_GLB, "is not a GLB of glTF 2")
+        raise invalid_glb(ErrorCode.NOT_A_GLB, "is not a GLB of glTF 2")
     if 20 + length > len(data):
-        raise failed(ErrorCode.GLB_TRUNCATED, "is cut short")
+        raise invalid_glb(ErrorCode.GLB_TRUNCATED, "is cut short")
     try:
         document = json.loads(data[20 : 20 + length])
     except (ValueError, RecursionError) as error:
-        raise failed(ErrorCode.GLB_BROKEN, "has an unreadable description") from error
+        raise invalid_glb(ErrorCode.GLB_BROKEN, "has an unreadable description") from error
     if not isinstance(document, dict):
-        raise failed(ErrorCode.GLB_BROKEN, "has an unreadable description")
+        raise invalid_glb(ErrorCode.GLB_BROKEN, "has an unreadable description")
     return document, _binary_chunk(memoryview(data)[20 + length :])
 
 
@@ -52,5 +52,5 @@ def _binary_chunk(rest: memoryview) -> memoryview:
         return memoryview(b"")
     (length,) = struct.unpack_from("<I", rest)
     if 8 + length > len(rest):
-        raise failed(ErrorCode.GLB_TRUNCATED, "is cut short")
+        raise invalid_glb(ErrorCode.GLB_TRUNCATED, "is cut short")
     return rest[8 : 8 + length]

@@ -1,4 +1,4 @@
-"""Geometry out of its compressions: meshopt packs buffer views, Draco whole primitives.
+"""Decompression: meshopt compresses buffer views, Draco whole primitives.
 
 Extensions: EXT_meshopt_compression, KHR_meshopt_compression and KHR_draco_mesh_compression, in
 https://github.com/KhronosGroup/glTF/tree/main/extensions/2.0
@@ -21,40 +21,42 @@ DRACO = "KHR_draco_mesh_compression"
 
 
 @dataclass(frozen=True, slots=True)
-class Unpacked:
-    """A primitive that Draco had packed."""
+class DecodedPrimitive:
+    """A primitive decoded from Draco."""
 
     faces: NDArray[np.intp]
     attributes: Mapping[str, NDArray[Any]]
-    """By glTF's names, (vertices, width)."""
+    """By glTF names, (n, width)."""
 
 
-def packed_by(part: Mapping[str, Any], *names: str) -> dict[str, Any] | None:
-    """What the first of these extensions says in a part of the JSON; None where it has none of them."""
-    extensions = part.get("extensions", {})
+def compression_of(json_object: Mapping[str, Any], *names: str) -> dict[str, Any] | None:
+    """The first of the extensions `names` that a JSON object has; None where it has none of them."""
+    extensions = json_object.get("extensions", {})
     return next((extensions[name] for name in names if name in extensions), None)
 
 
-def meshopt_view(packed: Mapping[str, Any], data: memoryview | bytes) -> bytes:
-    """The bytes of a buffer view that meshopt has packed into `data`; raise ValueError where it is damaged."""
-    kind = packed.get("filter", "NONE")
+def decode_meshopt_view(extension: Mapping[str, Any], data: memoryview | bytes) -> bytes:
+    """Decode a buffer view; raise ValueError for damaged data."""
+    filter_name = extension.get("filter", "NONE")
     try:
-        return meshopt.decode(data, int(packed["count"]), int(packed["byteStride"]), packed["mode"], kind)
+        return meshopt.decode(
+            data, int(extension["count"]), int(extension["byteStride"]), extension["mode"], filter_name
+        )
     except (wasmtime.Trap, wasmtime.WasmtimeError) as error:
         raise ValueError("damaged meshopt data") from error
 
 
-def draco_primitive(packed: Mapping[str, Any], data: bytes) -> Unpacked:
-    """The primitive that Draco has packed into `data`; raise ValueError where it is damaged."""
+def decode_draco(extension: Mapping[str, Any], data: bytes) -> DecodedPrimitive:
+    """Decode a primitive; raise ValueError for damaged data."""
     import DracoPy  # only few files need it
 
     try:
         mesh = DracoPy.decode(data)
         attributes = {
             name: np.asarray(mesh.get_attribute_by_unique_id(number)["data"])
-            for name, number in packed["attributes"].items()
+            for name, number in extension["attributes"].items()
         }
-        return Unpacked(np.asarray(mesh.faces, np.intp).reshape(-1, 3), attributes)
+        return DecodedPrimitive(np.asarray(mesh.faces, np.intp).reshape(-1, 3), attributes)
     except MemoryError:
         raise
     except Exception as error:  # the library has many ways to say that it cannot read this

@@ -1,1 +1,1 @@
-"""Pictures of a mesh, drawn on the processor."""
+"""Software rendering of a mesh."""

@@ -1,4 +1,4 @@
-"""All meshes of a batch on one sheet: each beside its picture, with its name and a line of facts."""
+"""Contact sheet of a batch: each mesh beside its picture, with a caption and a line of facts."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ...atomic_files import write_whole
 
-LARGE, SMALL, MANY = 224, 112, 60
-"""Pixels a side of each picture; smaller from so many on, because a WebP has at most 16,383 a side."""
-GAP, TEXT = 24, 46
-LONGEST = 80
-"""More letters than this are never wanted."""
-PAPER, INK, SOFT, MAT = (250, 249, 247), (44, 41, 38), (108, 101, 93), (236, 233, 229)
+LARGE_TILE, SMALL_TILE, MANY_CELLS = 224, 112, 60
+"""Pixels per tile, and from how many cells on they are small: a WebP has at most 16,383 pixels a side."""
+GAP, CAPTION_HEIGHT = 24, 46
+MAX_CAPTION = 80
+"""Longest caption in characters."""
+BACKGROUND, TEXT_COLOUR, FAINT_COLOUR, TILE_COLOUR = (250, 249, 247), (44, 41, 38), (108, 101, 93), (236, 233, 229)
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One asset on the sheet: two small picture files, and what is written below them."""
+    """One mesh on the sheet: two small image files and its caption."""
 
     picture: Path
     mesh: Path
@@ -33,50 +33,50 @@ class Cell:
     facts: str
 
 
-def contact_sheet(cells: Sequence[Cell], to: Path) -> None:
-    """Write the sheet of at least one cell as a WebP; files that cannot be read leave their place empty."""
-    side = LARGE if len(cells) < MANY else SMALL
+def write_contact_sheet(cells: Sequence[Cell], target: Path) -> None:
+    """Write the sheet of at least one cell as a WebP; unreadable files leave their tile empty."""
+    tile = LARGE_TILE if len(cells) < MANY_CELLS else SMALL_TILE
     columns = math.ceil(math.sqrt(len(cells) * 0.6))
     rows = math.ceil(len(cells) / columns)
-    width, height = 2 * side + GAP, side + TEXT + GAP
-    sheet = Image.new("RGB", (columns * width + GAP, rows * height + GAP), PAPER)
+    width, height = 2 * tile + GAP, tile + CAPTION_HEIGHT + GAP
+    sheet = Image.new("RGB", (columns * width + GAP, rows * height + GAP), BACKGROUND)
     for number, cell in enumerate(cells):
         row, column = divmod(number, columns)
-        _put(sheet, cell, GAP + column * width, GAP + row * height, side)
+        _draw_cell(sheet, cell, GAP + column * width, GAP + row * height, tile)
     buffer = io.BytesIO()
     sheet.save(buffer, "WEBP", quality=85, method=2)
-    write_whole(to, buffer.getvalue())
+    write_whole(target, buffer.getvalue())
 
 
-def _put(sheet: Image.Image, cell: Cell, left: int, top: int, side: int) -> None:
+def _draw_cell(sheet: Image.Image, cell: Cell, left: int, top: int, tile: int) -> None:
     draw = ImageDraw.Draw(sheet)
-    draw.rectangle((left, top, left + 2 * side - 1, top + side - 1), MAT)
-    for path, start in ((cell.picture, left), (cell.mesh, left + side)):
-        if image := _fitted(path, side):
-            place = (start + (side - image.width) // 2, top + (side - image.height) // 2)
+    draw.rectangle((left, top, left + 2 * tile - 1, top + tile - 1), TILE_COLOUR)
+    for path, start in ((cell.picture, left), (cell.mesh, left + tile)):
+        if image := _fit_image(path, tile):
+            place = (start + (tile - image.width) // 2, top + (tile - image.height) // 2)
             sheet.paste(image, place, image)
-    for text, size, colour, down in ((cell.name, 15, INK, 8), (cell.facts, 12, SOFT, 27)):
+    for text, size, colour, down in ((cell.name, 15, TEXT_COLOUR, 8), (cell.facts, 12, FAINT_COLOUR, 27)):
         font = _font(size)
-        draw.text((left, top + side + down), _shortened(text, font, 2 * side), colour, font)
+        draw.text((left, top + tile + down), _fit_text(text, font, 2 * tile), colour, font)
 
 
 _font = cache(ImageFont.load_default)
 
 
-def _fitted(path: Path, side: int) -> Image.Image | None:
+def _fit_image(path: Path, tile: int) -> Image.Image | None:
     try:
         with Image.open(path, formats=("WEBP",)) as stored:
             image = stored.convert("RGBA")
     except OSError:
         return None
-    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    image.thumbnail((tile, tile), Image.Resampling.LANCZOS)
     return image
 
 
-def _shortened(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
-    """The text in the font's few letters, its end replaced by three dots where it is wider than `width` pixels."""
+def _fit_text(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+    """ASCII text, truncated with three dots where it is wider than `width` pixels."""
     text = anyascii(text)
-    if len(text) <= LONGEST and font.getlength(text) <= width:
+    if len(text) <= MAX_CAPTION and font.getlength(text) <= width:
         return text
-    kept = bisect_right(range(1, LONGEST + 1), width, key=lambda end: round(font.getlength(f"{text[:end]}...")))
+    kept = bisect_right(range(1, MAX_CAPTION + 1), width, key=lambda end: round(font.getlength(f"{text[:end]}...")))
     return f"{text[:kept]}..."

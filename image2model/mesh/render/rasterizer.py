@@ -1,7 +1,7 @@
-"""Which triangle is seen at each sample of a frame: a z-buffer without a loop over triangles.
+"""A z-buffer without a loop over triangles.
 
-Arrays keep their long axis last, (3, triangles) and not (triangles, 3): numpy is several times
-faster on them. Sample (column, row) has its middle at (column + ½, row + ½).
+Arrays keep their long axis last, (3, triangles) and not (triangles, 3): numpy is several times faster on them. The
+centre of sample (column, row) is at (column + ½, row + ½).
 """
 
 from __future__ import annotations
@@ -13,39 +13,38 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from ..gltf.reader import Floats, Integers
+from ..gltf.reader import FloatArray, IndexArray
 
-WORK_AT_ONCE, MOST_WORK = 250_000, 400_000_000
-"""Samples within triangles' boxes: as many at a time, so that they stay in the processor's cache, and in all,
-because a hostile file could ask for billions."""
-NOTHING = np.uint64(2**64 - 1)
+SAMPLES_PER_BATCH, MAX_SAMPLES = 250_000, 400_000_000
+"""Samples in bounding boxes: per batch, to stay in cache, and in all, as a hostile file could ask for billions."""
+EMPTY = np.uint64(2**64 - 1)
 HALF = np.float32(0.5)
 
 
 @dataclass(frozen=True, slots=True)
-class Raster:
-    """The triangles that hold a sample's middle within their box, prepared for filling.
+class Rasterizer:
+    """Triangles whose bounding box covers a sample's centre, prepared for filling.
 
-    The weight of corner c at a point is `across[c]` times its column plus `down[c]` times its row,
-    both counted from the first corner, plus 1 for the first corner.
+    The barycentric weight of corner c at a point is `across[c]` times its column plus `down[c]` times its row, both
+    relative to the first corner, plus 1 for the first corner.
     """
 
-    numbers: Integers
-    """(drawn,): which of all triangles."""
-    origin: Floats
-    """(3, drawn): column, row and depth of the first corner."""
-    across: Floats
-    down: Floats
-    slope: Floats
-    """(2, drawn): growth of depth per column and per row."""
+    triangle_ids: IndexArray
+    """(k,) index of each prepared triangle among all triangles."""
+    origin: FloatArray
+    """(3, k): column, row and depth of the first corner."""
+    across: FloatArray
+    down: FloatArray
+    slope: FloatArray
+    """(2, k): growth of depth per column and per row."""
     box: NDArray[np.int32]
-    """(4, drawn): first column, first row, last column, last row."""
+    """(4, k): first column, first row, last column, last row."""
 
     @classmethod
-    def of(cls, corners: Floats, side: int) -> Raster:
-        """Prepare triangles given as (column, row, depth) × 3 corners × triangles for a frame of `side`².
+    def prepare(cls, corners: FloatArray, side: int) -> Rasterizer:
+        """Prepare `corners`, (column, row, depth) × 3 corners × triangles, for a frame of `side`².
 
-        Those without an area, or with a corner that is no number, are left out.
+        Triangles without area or with a non-finite corner are dropped.
         """
         low = np.maximum(np.ceil(corners[:2].min(axis=1) - HALF), 0)
         high = np.minimum(np.floor(corners[:2].max(axis=1) - HALF), side - 1)
@@ -63,52 +62,52 @@ class Raster:
         return cls(numbers, corners[:, 0].copy(), across, down, slope, box)
 
     def nearest(self, side: int) -> NDArray[np.int32]:
-        """Return for each sample, (rows, columns), the drawn triangle nearest to the viewer, -1 for none."""
-        buffer = np.full(side * side, NOTHING)
-        for part in self._parts():
-            triangle, sample, depth = self._filled(part, side)
+        """The nearest prepared triangle at each sample (rows, columns), -1 for none."""
+        buffer = np.full(side * side, EMPTY)
+        for part in self._batches():
+            triangle, sample, depth = self._fill(part, side)
             ranked = (np.clip(depth, 0, 1) * np.float32(2**31)).astype(np.uint64)
             ranked <<= np.uint64(32)
             ranked |= triangle
             np.minimum.at(buffer, sample, ranked)
         return buffer.astype("<u8", copy=False).view("<i4")[::2].reshape(side, side)  # the lower half: the triangle
 
-    def weights(self, triangle: Integers, column: Floats, row: Floats) -> Floats:
-        """Barycentric weights (3, points) of drawn triangles at points, pulled into the triangle."""
+    def barycentric(self, triangle: IndexArray, column: FloatArray, row: FloatArray) -> FloatArray:
+        """Barycentric weights (3, n) of prepared triangles at points, clamped into the triangle."""
         x, y = column - self.origin[0].take(triangle), row - self.origin[1].take(triangle)
         second = np.clip(self.across[1].take(triangle) * x + self.down[1].take(triangle) * y, 0, 1)
         third = np.clip(self.across[2].take(triangle) * x + self.down[2].take(triangle) * y, 0, 1)
         over = np.maximum(second + third, 1)
         return np.stack([np.maximum(1 - second - third, 0), second / over, third / over])
 
-    def _parts(self) -> Iterator[slice]:
-        """Slices of the triangles with so little work each that memory stays flat."""
+    def _batches(self) -> Iterator[slice]:
+        """Slices of triangles with so few samples each that memory stays flat."""
         work = (self.box[2].astype(np.int64) - self.box[0] + 2) * (self.box[3] - self.box[1] + 1)
         ends = np.cumsum(work)
-        ends = ends[ends <= MOST_WORK]
+        ends = ends[ends <= MAX_SAMPLES]
         last = int(ends[-1]) if len(ends) else 0
-        cuts: list[int] = np.searchsorted(ends, np.arange(WORK_AT_ONCE, last, WORK_AT_ONCE)).tolist()
+        cuts: list[int] = np.searchsorted(ends, np.arange(SAMPLES_PER_BATCH, last, SAMPLES_PER_BATCH)).tolist()
         for start, stop in pairwise([0, *cuts, len(ends)]):
             yield slice(start, stop)
 
-    def _filled(self, part: slice, side: int) -> tuple[NDArray[np.uint64], Integers, Floats]:
-        """Each sample that a triangle of `part` covers: the triangle, the sample and its depth."""
+    def _fill(self, part: slice, side: int) -> tuple[NDArray[np.uint64], IndexArray, FloatArray]:
+        """Triangle, sample and depth of each sample that a batch covers."""
         heights = self.box[3, part] - self.box[1, part] + 1
         triangle = np.repeat(np.arange(part.start, part.stop), heights)
-        row = _counted(heights) + self.box[1].take(triangle)
+        row = _ranges(heights) + self.box[1].take(triangle)
         left, right = self._spans(triangle, row)
         x = left + HALF - self.origin[0].take(triangle)
         y = row + HALF - self.origin[1].take(triangle)
         growth = self.slope[0].take(triangle)
         depth = self.origin[2].take(triangle) + growth * x + self.slope[1].take(triangle) * y
         count = np.maximum(right - left + 1, 0)
-        step = _counted(count)
+        step = _ranges(count)
         sample = np.repeat(row * side + left, count) + step
         filled = np.repeat(depth.astype(np.float32), count) + np.repeat(growth, count) * step.astype(np.float32)
         return np.repeat(triangle.astype(np.uint64), count), sample, filled
 
-    def _spans(self, triangle: Integers, row: Integers) -> tuple[Integers, Integers]:
-        """First and last column of triangles in rows: where all three weights are positive."""
+    def _spans(self, triangle: IndexArray, row: IndexArray) -> tuple[IndexArray, IndexArray]:
+        """First and last column that triangles cover in rows."""
         left = self.box[0].take(triangle).astype(np.float32)
         right = self.box[2].take(triangle).astype(np.float32)
         x = self.origin[0].take(triangle) - HALF
@@ -123,9 +122,9 @@ class Raster:
         return np.ceil(left - slack).astype(np.intp), np.floor(right + slack).astype(np.intp)
 
 
-def _counted(counts: NDArray[np.signedinteger]) -> Integers:
-    """0, 1, … for each count, one after the other: [2, 3] → [0, 1, 0, 1, 2]."""
+def _ranges(counts: NDArray[np.signedinteger]) -> IndexArray:
+    """0, 1, … for each count: [2, 3] → [0, 1, 0, 1, 2]."""
     ends = np.cumsum(counts)
     total = int(ends[-1]) if len(ends) else 0
-    numbers: Integers = np.arange(total) - np.repeat(ends - counts, counts)
+    numbers: IndexArray = np.arange(total) - np.repeat(ends - counts, counts)
     return numbers

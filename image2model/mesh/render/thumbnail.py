@@ -1,7 +1,7 @@
-"""A picture of a mesh, drawn on the processor: textured, softly lit, edges smooth, background transparent.
+"""Software rendering of a mesh: textured, softly lit, antialiased, on a transparent background.
 
-Orthographic, from three quarters and a little above, every mesh filling the same share of the
-frame. Four samples a pixel decide what is seen; where one triangle fills a pixel it is shaded once.
+Orthographic, three-quarter view from slightly above, every mesh filling the same share of the frame. Four samples a
+pixel decide visibility; a pixel that one triangle fills is shaded once.
 """
 
 from __future__ import annotations
@@ -15,103 +15,108 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ..facts import vertices_of
-from ..gltf.colours import base_colour, blend, glow, to_srgb
-from ..gltf.reader import Floats, Glb, Integers, Scene, Surface
-from .rasterizer import Raster
+from ..gltf.colours import base_colour, emitted_light, interpolate, linear_to_srgb
+from ..gltf.reader import FloatArray, Glb, IndexArray, MeshPrimitive, Scene
+from ..topology import referenced_vertices
+from .rasterizer import Rasterizer
 
 MARGIN = 0.06
-"""Of the frame, left free on each side."""
+"""Share of the frame left free on each side."""
 AZIMUTH, ELEVATION = np.radians(28), np.radians(18)
 KEY_LIGHT = np.array([-0.45, 0.62, 0.64], np.float32)
-"""Direction towards the light, as the camera sees it: from the upper left, over the shoulder."""
-AMBIENT, SKY, KEY, RIM = 0.34, 0.22, 0.72, 0.10
+"""Direction to the key light in camera space: upper left, over the shoulder."""
+AMBIENT, SKY_STRENGTH, KEY_STRENGTH, RIM_STRENGTH = 0.34, 0.22, 0.72, 0.10
 SHEEN = 0.02
-"""Of the light, thrown back by every surface, so that what is black has a shape too."""
+"""Share of the light that every surface reflects, so that black has a shape too."""
 SHOULDER = 0.7
-"""From which brightness on light is taken back, so that what is white has a shape where it is lit."""
+"""Brightness from which on highlights are compressed, so that white has a shape too."""
 
 
 @dataclass(frozen=True, slots=True)
-class Points:
-    """What is to be shaded: the face and the place on it, and the pixel whose colour it shares in."""
+class Fragments:
+    """Points to shade: their pixel and coverage, face and barycentric weights."""
 
-    pixels: Integers
-    shares: Floats
-    faces: Integers
-    weights: Floats
-    """(3, points): barycentric."""
+    pixels: IndexArray
+    coverage: FloatArray
+    faces: IndexArray
+    weights: FloatArray
+    """(3, n) barycentric."""
 
-    def on(self, surface: Surface) -> Points:
-        """Those on one surface."""
-        mine = (self.faces >= surface.first_face) & (self.faces < surface.first_face + surface.faces)
-        if mine.all():
+    def on(self, primitive: MeshPrimitive) -> Fragments:
+        """The fragments of one primitive."""
+        own = (self.faces >= primitive.first_face) & (self.faces < primitive.first_face + primitive.faces)
+        if own.all():
             return self
-        return Points(self.pixels[mine], self.shares[mine], self.faces[mine], self.weights[:, mine])
+        return Fragments(self.pixels[own], self.coverage[own], self.faces[own], self.weights[:, own])
 
 
-def thumbnail(glb: Path, size: int = 256) -> bytes:
-    """Return a WebP of `size` × `size` pixels of the GLB; raise GenerationFailed where there is nothing to draw."""
+def render_thumbnail(glb: Path, size: int = 256) -> bytes:
+    """WebP of `size` × `size` pixels of a GLB; raise GenerationFailed where there is nothing to draw."""
     opened = Glb(glb)
-    return draw(opened, opened.scene(), size)
+    return encode_thumbnail(opened, opened.scene(), size)
 
 
-def draw(glb: Glb, scene: Scene, size: int = 256) -> bytes:
-    """Return the scene of `glb` as a WebP of `size` × `size` pixels."""
+def encode_thumbnail(glb: Glb, scene: Scene, size: int = 256) -> bytes:
+    """WebP of `size` × `size` pixels of a decoded scene."""
     buffer = io.BytesIO()
-    picture(glb, scene, size).save(buffer, "WEBP", quality=85, method=0)
+    render_view(glb, scene, size).save(buffer, "WEBP", quality=85, method=0)
     return buffer.getvalue()
 
 
-def picture(glb: Glb, scene: Scene, size: int, turn: float = 0, reach: Floats | None = None) -> Image.Image:
-    """Return the scene of `glb` in mode RGBA, the viewer having walked round it by `turn` radians.
+def render_view(glb: Glb, scene: Scene, size: int, azimuth: float = 0, extent: FloatArray | None = None) -> Image.Image:
+    """Render in mode RGBA with the camera moved round by `azimuth` radians.
 
-    `reach` (x and z together, y; see `reach_of`) frames every turn alike; without it the frame fits this one.
+    `extent` (horizontal radius, half height; see `turning_extent`) frames every azimuth alike; None fits this one.
     """
-    camera = _camera(turn)
+    camera = _camera_axes(azimuth)
     with np.errstate(over="ignore", invalid="ignore"):  # hostile coordinates are left out, not complained of
-        points = _seen(_framed(scene, camera, 2 * size, reach), size)
+        fragments = _rasterize(_project(scene, camera, 2 * size, extent), size)
     frame = np.zeros((4, size * size))
-    for surface in scene.surfaces:
-        mine = points.on(surface)
-        if len(mine.pixels):
-            colour = _shaded_or_grey(glb, scene, surface, mine, camera) * mine.shares
+    for primitive in scene.primitives:
+        own = fragments.on(primitive)
+        if len(own.pixels):
+            colour = _shade_or_grey(glb, scene, primitive, own, camera) * own.coverage
             for channel in range(4):
-                frame[channel] += np.bincount(mine.pixels, colour[channel], minlength=size * size)
-    return _image(frame, size)
+                frame[channel] += np.bincount(own.pixels, colour[channel], minlength=size * size)
+    return _to_image(frame, size)
 
 
-def reach_of(scene: Scene) -> Floats:
-    """How far a scene reaches from the upright line through the middle of its box, and up and down from there."""
-    points = scene.positions[vertices_of(scene.faces)]
-    offset = np.abs(points - _middle(scene))
+def turning_extent(scene: Scene) -> FloatArray:
+    """Horizontal radius and half height (2,) of the scene around the vertical axis through its centre."""
+    fragments = scene.positions[referenced_vertices(scene.faces)]
+    offset = np.abs(fragments - _middle(scene))
     return np.array([np.hypot(offset[:, 0], offset[:, 2]).max(), offset[:, 1].max()], np.float32)
 
 
-def _middle(scene: Scene) -> Floats:
-    """The middle of the scene's box, of what its faces use."""
-    points = scene.positions[vertices_of(scene.faces)]
-    return np.asarray((points.min(axis=0) + points.max(axis=0)) / 2, np.float32)
+def _middle(scene: Scene) -> FloatArray:
+    """Centre of the bounding box of referenced vertices."""
+    fragments = scene.positions[referenced_vertices(scene.faces)]
+    return np.asarray((fragments.min(axis=0) + fragments.max(axis=0)) / 2, np.float32)
 
 
-def _camera(turn: float) -> Floats:
-    """Rows: right, up and towards the viewer, in the scene's coordinates."""
-    sin_a, cos_a, sin_e, cos_e = np.sin(AZIMUTH + turn), np.cos(AZIMUTH + turn), np.sin(ELEVATION), np.cos(ELEVATION)
+def _camera_axes(azimuth: float) -> FloatArray:
+    """Camera axes (3, 3) in world space: right, up, towards the viewer."""
+    sin_a, cos_a, sin_e, cos_e = (
+        np.sin(AZIMUTH + azimuth),
+        np.cos(AZIMUTH + azimuth),
+        np.sin(ELEVATION),
+        np.cos(ELEVATION),
+    )
     rows = [[cos_a, 0, -sin_a], [-sin_e * sin_a, cos_e, -sin_e * cos_a], [cos_e * sin_a, sin_e, cos_e * cos_a]]
     return np.array(rows, np.float32)
 
 
-def _framed(scene: Scene, camera: Floats, side: int, reach: Floats | None) -> Floats:
-    """The corners of all faces, (column, row, depth from 0 near to 1 far) × 3 × faces, in `side`² samples."""
+def _project(scene: Scene, camera: FloatArray, side: int, extent: FloatArray | None) -> FloatArray:
+    """Corners of all faces, (column, row, depth from 0 near to 1 far) × 3 × m, in `side`² samples."""
     seen = camera @ scene.positions.T
     if not np.isfinite(seen).all():
         seen[:, ~np.isfinite(seen).all(axis=0)] = np.nan
-    corners: Floats = seen.take(scene.faces.T, axis=1)
-    if reach is None:
+    corners: FloatArray = seen.take(scene.faces.T, axis=1)
+    if extent is None:
         lowest, highest = np.fmin.reduce(corners, axis=(1, 2)), np.fmax.reduce(corners, axis=(1, 2))
     else:
-        round_about, upright = reach[0], reach[1]
-        half = np.array([round_about, camera[1, 1] * upright + abs(camera[2, 1]) * round_about, reach.sum()])
+        round_about, upright = extent[0], extent[1]
+        half = np.array([round_about, camera[1, 1] * upright + abs(camera[2, 1]) * round_about, extent.sum()])
         lowest, highest = camera @ _middle(scene) - half, camera @ _middle(scene) + half
     extent, middle = highest - lowest, (highest + lowest) / 2
     scale = side * (1 - 2 * MARGIN) / max(extent[0], extent[1], 1e-20)
@@ -126,9 +131,9 @@ def _framed(scene: Scene, camera: Floats, side: int, reach: Floats | None) -> Fl
     return corners
 
 
-def _seen(corners: Floats, size: int) -> Points:
-    """Find what is seen through four samples a pixel; a pixel that one triangle fills becomes one point."""
-    raster = Raster.of(corners, 2 * size)
+def _rasterize(corners: FloatArray, size: int) -> Fragments:
+    """Visible fragments, by four samples a pixel."""
+    raster = Rasterizer.prepare(corners, 2 * size)
     nearest = raster.nearest(2 * size)
     quarters = [(row, column, nearest[row::2, column::2]) for row in (0, 1) for column in (0, 1)]
     first = quarters[0][2]
@@ -141,38 +146,40 @@ def _seen(corners: Floats, size: int) -> Points:
         part = np.flatnonzero((quarter >= 0) & ~alone)
         found.append((part, quarter.take(part), 0.25, row + 0.5, column + 0.5))
     lengths = [len(pixels) for pixels, *_ in found]
-    shares, down, right = (np.repeat(np.array([row[i] for row in found], np.float32), lengths) for i in (2, 3, 4))
+    coverage, down, right = (np.repeat(np.array([row[i] for row in found], np.float32), lengths) for i in (2, 3, 4))
     pixels, triangles = (np.concatenate([row[i] for row in found]) for i in (0, 1))
-    weights = raster.weights(triangles, pixels % size * 2 + right, pixels // size * 2 + down)
-    return Points(pixels, shares, raster.numbers[triangles], weights)
+    weights = raster.barycentric(triangles, pixels % size * 2 + right, pixels // size * 2 + down)
+    return Fragments(pixels, coverage, raster.triangle_ids[triangles], weights)
 
 
-def _shaded_or_grey(glb: Glb, scene: Scene, surface: Surface, points: Points, camera: Floats) -> Floats:
-    """As `_shaded`; a surface whose material or attributes contradict themselves is drawn without them."""
+def _shade_or_grey(
+    glb: Glb, scene: Scene, primitive: MeshPrimitive, fragments: Fragments, camera: FloatArray
+) -> FloatArray:
+    """Shade; fall back to grey for a primitive whose material or attributes contradict themselves."""
     try:
-        return _shaded(glb, scene, surface, points, camera)
+        return _shade(glb, scene, primitive, fragments, camera)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError):
-        return _shaded(glb, scene, replace(surface, attributes={}, material={}), points, camera)
+        return _shade(glb, scene, replace(primitive, attributes={}, material={}), fragments, camera)
 
 
-def _shaded(glb: Glb, scene: Scene, surface: Surface, points: Points, camera: Floats) -> Floats:
-    """Colours (4, points) on a surface: sRGB 0 to 255 times opacity, and opacity 0 to 1."""
-    corners = scene.faces.take(points.faces, axis=0).T
-    colour = base_colour(glb, surface, corners - surface.first_vertex, points.weights)
-    if "KHR_materials_unlit" not in surface.material.get("extensions", {}):
-        normals = _normals(scene, surface, corners, points.weights)
-        _light(colour, camera @ normals)
-        colour[:3] += glow(glb, surface, corners - surface.first_vertex, points.weights)
+def _shade(glb: Glb, scene: Scene, primitive: MeshPrimitive, fragments: Fragments, camera: FloatArray) -> FloatArray:
+    """Premultiplied sRGB from 0 to 255 and alpha from 0 to 1 (4, n)."""
+    corners = scene.faces.take(fragments.faces, axis=0).T
+    colour = base_colour(glb, primitive, corners - primitive.first_vertex, fragments.weights)
+    if "KHR_materials_unlit" not in primitive.material.get("extensions", {}):
+        normals = _normals(scene, primitive, corners, fragments.weights)
+        _apply_light(colour, camera @ normals)
+        colour[:3] += emitted_light(glb, primitive, corners - primitive.first_vertex, fragments.weights)
     shaded = np.empty_like(colour)
-    shaded[3] = _opacity(colour[3], surface.material)
-    shaded[:3] = to_srgb(colour[:3]) * shaded[3]
+    shaded[3] = _opacity(colour[3], primitive.material)
+    shaded[:3] = linear_to_srgb(colour[:3]) * shaded[3]
     return shaded
 
 
-def _normals(scene: Scene, surface: Surface, corners: Integers, weights: Floats) -> Floats:
-    """Unit normals (3, points): the file's own, or the faces' (glTF: flat shading) where it has none."""
-    if "NORMAL" in surface.attributes:
-        normals = blend(surface.attributes["NORMAL"], corners - surface.first_vertex, weights)
+def _normals(scene: Scene, primitive: MeshPrimitive, corners: IndexArray, weights: FloatArray) -> FloatArray:
+    """Unit normals (3, n): the file's own, or flat shading as glTF demands where it has none."""
+    if "NORMAL" in primitive.attributes:
+        normals = interpolate(primitive.attributes["NORMAL"], corners - primitive.first_vertex, weights)
     else:
         a, b, c = (scene.positions.take(corners[corner], axis=0).T for corner in range(3))
         u, v = b - a, c - a
@@ -182,12 +189,17 @@ def _normals(scene: Scene, surface: Surface, corners: Integers, weights: Floats)
     return normals
 
 
-def _light(colour: Floats, normals: Floats) -> None:
-    """Put `colour` (4, points) under a soft key light, a sky and a faint rim; `normals` as the camera sees them."""
+def _apply_light(colour: FloatArray, normals: FloatArray) -> None:
+    """Light `colour` (4, n) in place; `normals` (3, n) are in camera space."""
     normals *= np.where(normals[2] < 0, np.float32(-1), np.float32(1))  # both sides of a face are lit alike
     key = np.maximum(KEY_LIGHT @ normals * np.float32(0.85) + np.float32(0.15), 0)
-    rim = np.float32(RIM) * np.square(np.square(1 - normals[2]))
-    light = np.float32(AMBIENT + SKY / 2) + np.float32(SKY / 2) * normals[1] + np.float32(KEY) * key + rim
+    rim = np.float32(RIM_STRENGTH) * np.square(np.square(1 - normals[2]))
+    light = (
+        np.float32(AMBIENT + SKY_STRENGTH / 2)
+        + np.float32(SKY_STRENGTH / 2) * normals[1]
+        + np.float32(KEY_STRENGTH) * key
+        + rim
+    )
     colour[:3] += np.float32(SHEEN)
     colour[:3] *= light
     colour[:3] += np.float32(0.2) * rim
@@ -195,15 +207,15 @@ def _light(colour: Floats, normals: Floats) -> None:
     colour[:3] += np.float32(1 - SHOULDER) * -np.expm1(over / np.float32(SHOULDER - 1)) - over
 
 
-def _opacity(alpha: Floats, material: dict[str, Any]) -> Floats | float:
+def _opacity(alpha: FloatArray, material: dict[str, Any]) -> FloatArray | float:
     mode = material.get("alphaMode", "OPAQUE")
     if mode == "MASK":
         return np.asarray(alpha >= material.get("alphaCutoff", 0.5), np.float32)
     return np.asarray(np.clip(alpha, 0, 1)) if mode == "BLEND" else 1.0
 
 
-def _image(frame: NDArray[np.float64], size: int) -> Image.Image:
-    """Colour times opacity, and opacity, (4, pixels), as an image of `size` × `size` pixels."""
+def _to_image(frame: NDArray[np.float64], size: int) -> Image.Image:
+    """Premultiplied colour and alpha (4, pixels) as an image."""
     frame[:3] /= np.maximum(frame[3], 1e-6)
     frame[3] *= 255
     pixels = np.ascontiguousarray(np.rint(frame).clip(0, 255).astype(np.uint8).T).reshape(size, size, 4)

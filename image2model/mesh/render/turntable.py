@@ -1,4 +1,4 @@
-"""A mesh turned once around: an animated WebP with a transparent background, drawn on the processor."""
+"""Turntable: an animated WebP of a mesh turning once around."""
 
 from __future__ import annotations
 
@@ -9,30 +9,32 @@ import numpy as np
 
 from ...atomic_files import write_whole
 from ..gltf.reader import Glb
-from .thumbnail import picture, reach_of
+from .thumbnail import render_view, turning_extent
 
 SIZE = 320
 """Pixels a side."""
-TURNS = 30
-MANY_FACES, FEWER_TURNS = 400_000, 15
-"""Meshes that take long to draw are seen from fewer sides."""
-ROUND = 3000
-"""Milliseconds for once around."""
+FRAMES = 30
+MANY_FACES, FEWER_FRAMES = 400_000, 15
+"""Meshes that take long to draw get fewer frames."""
+DURATION_MS = 3000
+"""Milliseconds per revolution."""
 
 
-def turntable(glb: Path, to: Path) -> None:
+def write_turntable(glb: Path, target: Path) -> None:
     """Write the turntable of a GLB; raise GenerationFailed where there is nothing to draw.
 
-    It turns to the left as seen from the front, each turn framed alike, and begins where the thumbnail stands.
+    It turns to the left as seen from the front, in one framing, starting from the thumbnail's view.
     """
-    opened = Glb(glb)
-    scene = opened.scene()
-    reach = reach_of(scene)
-    turns = TURNS if len(scene.faces) < MANY_FACES else FEWER_TURNS
-    first, *others = [picture(opened, scene, SIZE, 2 * np.pi * number / turns, reach) for number in range(turns)]
+    glb_file = Glb(glb)
+    scene = glb_file.scene()
+    extent = turning_extent(scene)
+    frame_count = FRAMES if len(scene.faces) < MANY_FACES else FEWER_FRAMES
+    first_frame, *other_frames = [
+        render_view(glb_file, scene, SIZE, 2 * np.pi * number / frame_count, extent) for number in range(frame_count)
+    ]
     buffer = io.BytesIO()
-    first.save(
-        buffer, "WEBP", save_all=True, append_images=others, duration=ROUND // turns, loop=0, quality=75, method=2,
-        background=(0, 0, 0, 0),
+    first_frame.save(
+        buffer, "WEBP", save_all=True, append_images=other_frames, duration=DURATION_MS // frame_count, loop=0,
+        quality=75, method=2, background=(0, 0, 0, 0),
     )  # fmt: skip
-    write_whole(to, buffer.getvalue())
+    write_whole(target, buffer.getvalue())

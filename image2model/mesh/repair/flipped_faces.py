@@ -1,4 +1,4 @@
-"""Which side the faces of a mesh look to, and turning those that look the other way than their neighbours."""
+"""Detection of faces that are wound against their neighbours."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from ..facts import sides_of
-from ..gltf.reader import Integers
+from ..gltf.reader import IndexArray
+from ..topology import half_edges
 
 
-def astray(faces: Integers) -> NDArray[np.bool_]:
-    """Whether each face (m, 3) of a welded mesh looks to another side than most that it hangs together with.
+def find_flipped_faces(faces: IndexArray) -> NDArray[np.bool_]:
+    """Whether each face (m, 3) of a welded mesh is wound against the majority of its component.
 
-    None does where the two sides cannot be told apart, as on a Möbius strip.
+    None is on a surface that cannot be oriented, such as a Möbius strip.
     """
-    starts, _, keys = sides_of(faces)
-    order = np.argsort(keys)
-    first = np.flatnonzero(np.diff(keys[order], prepend=-1))
+    starts, _, edge_ids = half_edges(faces)
+    order = np.argsort(edge_ids)
+    first = np.flatnonzero(np.diff(edge_ids[order], prepend=-1))
     first = first[np.diff(first, append=len(order)) == 2]
-    one, other = order[first], order[first + 1]
-    alike = starts[one] != starts[other]
-    if alike.all():
+    first_side, second_side = order[first], order[first + 1]
+    same_direction = starts[first_side] != starts[second_side]
+    if same_direction.all():
         return np.zeros(len(faces), bool)
     count = len(faces)  # each face is there twice: as it is, and turned
-    near = np.stack([one, other]) // 3
-    near[1] += np.where(alike, 0, count)
-    links = np.hstack([near, (near + count) % (2 * count)])
+    face_pairs = np.stack([first_side, second_side]) // 3
+    face_pairs[1] += np.where(same_direction, 0, count)
+    links = np.hstack([face_pairs, (face_pairs + count) % (2 * count)])
     graph = coo_array((np.ones(links.shape[1], np.int8), links), shape=(2 * count, 2 * count))
-    as_is, turned = connected_components(graph, directed=False)[1].reshape(2, count)
-    votes = np.bincount(as_is, minlength=int(max(as_is.max(), turned.max())) + 1)
-    fewer, even = votes[as_is] < votes[turned], votes[as_is] == votes[turned]
-    return np.asarray(fewer | (even & (as_is > turned)))
+    label, flipped_label = connected_components(graph, directed=False)[1].reshape(2, count)
+    votes = np.bincount(label, minlength=int(max(label.max(), flipped_label.max())) + 1)
+    fewer, even = votes[label] < votes[flipped_label], votes[label] == votes[flipped_label]
+    return np.asarray(fewer | (even & (label > flipped_label)))

@@ -1,4 +1,4 @@
-"""One id from the request through the logs to the job: the request's own, or a new one."""
+"""A correlation id from the request through the logs to the job: the client's own, or a new one."""
 
 from __future__ import annotations
 
@@ -13,48 +13,46 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEADER = "X-Correlation-ID"
-SANE = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+VALID_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
-class Correlated:
-    """Binds `correlation_id` for the logs while a request is answered, and tells it in the answer.
+class CorrelationIdMiddleware:
+    """Bind `correlation_id` for the logs while a request is answered, and send it in `X-Correlation-ID`.
 
-    Gradio's queue runs handlers elsewhere, so it stands in the request's state too (`correlation_of`).
+    Gradio's queue runs handlers in other tasks, so it stands in the request's state too (`correlation_of`).
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer the request under its id."""
+        """See ASGI."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(HEADER, "")
-        own = given if SANE.fullmatch(given) else str(uuid.uuid4())
-        scope.setdefault("state", {})["correlation_id"] = own
+        received = Headers(scope=scope).get(HEADER, "")
+        correlation_id = received if VALID_ID.fullmatch(received) else str(uuid.uuid4())
+        scope.setdefault("state", {})["correlation_id"] = correlation_id
 
-        async def tell(message: Message) -> None:
+        async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[HEADER] = own
+                MutableHeaders(scope=message)[HEADER] = correlation_id
             await send(message)
 
-        # Gradio's queue begins to run within one request, whose id would stand in the lines of all handlers since.
-        bound = {} if scope["path"].endswith("/startup-events") else {"correlation_id": own}
-        with structlog.contextvars.bound_contextvars(**bound):
-            await self.app(scope, receive, tell)
+        with structlog.contextvars.bound_contextvars(correlation_id=correlation_id):
+            await self.app(scope, receive, send_with_id)
 
 
-def correlation_of(request: gr.Request | Request | None) -> str:
-    """The id of a request, also where it is answered later; empty for none."""
+def correlation_id_of(request: gr.Request | Request | None) -> str:
+    """The correlation id of a request, also in Gradio's queue; empty without a request."""
     return str(getattr(request.state, "correlation_id", "")) if request else ""
 
 
-class CorrelatedBlocks(gr.Blocks):
-    """A page whose handlers log under the id of the request that asked for them, and Gradio so when one fails."""
+class CorrelationIdBlocks(gr.Blocks):
+    """Blocks whose handlers, and Gradio's own lines when one fails, log under the id of the request."""
 
     async def process_api(self, *args: Any, **named: Any) -> dict[str, Any]:
-        """Run one event, or the next step of one; each has a task of its own, which is the id's to its end."""
-        if own := correlation_of(named.get("request")):
-            structlog.contextvars.bind_contextvars(correlation_id=own)
+        """Run one event, or the next step of one, in its own task, to which the id is bound."""
+        if correlation_id := correlation_id_of(named.get("request")):
+            structlog.contextvars.bind_contextvars(correlation_id=correlation_id)
         return await super().process_api(*args, **named)

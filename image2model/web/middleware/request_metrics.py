@@ -1,4 +1,4 @@
-"""Counts and logs requests by route template, method and status, and times them until their answers begin."""
+"""Metrics and access log of requests, by route template, method and status; timed until the answer begins."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ log = logging.getLogger(ACCESS)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-class Measured:
-    """The middleware; it passes everything on as it comes, so that streams stay streams."""
+class RequestMetricsMiddleware:
+    """Count, time and log each request; bodies pass through unbuffered."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer the request and count it."""
+        """See ASGI."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         began, status, seconds = time.perf_counter(), 0, 0.0
 
-        async def note(message: Message) -> None:
+        async def record_status(message: Message) -> None:
             nonlocal status, seconds
             if message["type"] == "http.response.start":
                 status, seconds = message["status"], time.perf_counter() - began
             await send(message)
 
         try:
-            await self._app(scope, receive, note)
+            await self._app(scope, receive, record_status)
         except BaseException:
             status, seconds = status or 500, seconds or time.perf_counter() - began
             raise
         finally:
-            self._count(scope, status, seconds)
+            self._record(scope, status, seconds)
 
     @staticmethod
-    def _count(scope: Scope, status: int, seconds: float) -> None:
+    def _record(scope: Scope, status: int, seconds: float) -> None:
         method = scope["method"] if scope["method"] in METHODS else "other"
-        route = template(scope)
+        route = route_template(scope)
         REQUESTS.labels(method, route, str(status) if status else "none").inc()
         if status:
             REQUEST_SECONDS.labels(method, route).observe(seconds)
@@ -54,25 +54,25 @@ class Measured:
 
 
 def _log(scope: Scope, method: str, route: str, status: int, seconds: float) -> None:
-    """A line for a request; never its path, which may be the right to read something."""
-    told = {
+    """Log a request by its route template; its path may hold a batch id, which is the right to read it."""
+    fields = {
         "method": method, "route": route, "status": status, "duration_ms": round(1000 * seconds, 2),
         "client": scope["client"][0] if scope.get("client") else "",
     }  # fmt: skip
     level = logging.ERROR if status >= 500 else logging.INFO
-    log.log(level, "%s %s %d", method, route, status, extra=told)
+    log.log(level, "%s %s %d", method, route, status, extra=fields)
 
 
-def template(scope: Scope) -> str:
-    """The path of the route that took a request, as it was declared; `none` where none did."""
+def route_template(scope: Scope) -> str:
+    """Path of the matched route as declared (bounded label values); `none` without a match."""
     route: Any = scope.get("route")
     if route is None or isinstance(route, Mount):
         return "none"
     return str(getattr(scope["app"].state, "prefix", "")) + str(route.path)
 
 
-class Counted(Route):
-    """A route that is counted under its path; FastAPI notes only its own."""
+class MeasuredRoute(Route):
+    """A route that puts itself into the scope for the metrics, as FastAPI does with its own."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """See Starlette."""

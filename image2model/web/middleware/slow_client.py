@@ -1,7 +1,7 @@
-"""How long the server waits for somebody who connects and does not get on with it.
+"""Timeout for request headers.
 
-uvicorn waits for a request's head for as long as the connection lasts, so that a few hundred senders of a byte now and
-then (slow loris) would keep everybody else out. A body that comes slowly is `security`'s.
+uvicorn waits for them for as long as the connection lasts, so that a few hundred senders of a byte now and then (slow
+loris) would keep everybody else out. Slow bodies: see `body_limits`.
 """
 
 from __future__ import annotations
@@ -12,45 +12,45 @@ from typing import ClassVar
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 
-class Patient(H11Protocol):
-    """A connection, which is closed where its request's head is not whole after `HEAD_SECONDS`.
+class HeaderTimeoutProtocol(H11Protocol):
+    """HTTP/1.1 connection, closed when a request's headers are not complete after `HEADER_TIMEOUT` seconds.
 
-    Whoever sends at once never waits for long; so where more than `MOST_WAITING` wait, the first of them has to go.
+    Of more than `MAX_PENDING` such connections the oldest is closed: an honest client is never among them for long.
     """
 
-    HEAD_SECONDS = 10.0
-    MOST_WAITING = 200
-    _waiting: ClassVar[dict[Patient, asyncio.TimerHandle]] = {}
+    HEADER_TIMEOUT = 10.0
+    MAX_PENDING = 200
+    _pending: ClassVar[dict[HeaderTimeoutProtocol, asyncio.TimerHandle]] = {}
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """See asyncio."""
+        """See asyncio.Protocol."""
         super().connection_made(transport)
-        self._wait()
+        self._start_timer()
 
     def data_received(self, data: bytes) -> None:
-        """See asyncio."""
+        """See asyncio.Protocol."""
         super().data_received(data)
         if self.cycle is None or self.cycle.response_complete:
-            self._wait()  # it was a part of a head, or of a body that nobody reads any more
+            self._start_timer()  # part of headers, or of a body that nobody reads any more
         else:
-            self._wait_no_longer()
+            self._cancel_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """See asyncio."""
-        self._wait_no_longer()
+        """See asyncio.Protocol."""
+        self._cancel_timer()
         super().connection_lost(exc)
 
-    def _wait(self) -> None:
-        if self in self._waiting or self.transport.is_closing():
+    def _start_timer(self) -> None:
+        if self in self._pending or self.transport.is_closing():
             return
-        self._waiting[self] = self.loop.call_later(self.HEAD_SECONDS, self._give_up)
-        if len(self._waiting) > self.MOST_WAITING:
-            next(iter(self._waiting))._give_up()
+        self._pending[self] = self.loop.call_later(self.HEADER_TIMEOUT, self._close)
+        if len(self._pending) > self.MAX_PENDING:
+            next(iter(self._pending))._close()
 
-    def _wait_no_longer(self) -> None:
-        if timer := self._waiting.pop(self, None):
+    def _cancel_timer(self) -> None:
+        if timer := self._pending.pop(self, None):
             timer.cancel()
 
-    def _give_up(self) -> None:
-        self._wait_no_longer()
+    def _close(self) -> None:
+        self._cancel_timer()
         self.transport.close()

@@ -1,12 +1,12 @@
-"""No answer is lost between two streams: what is asked for is accepted once the end of the stream before has been read.
+"""Guard against events lost between two of Gradio's event streams (gradio 6.31).
 
-Gradio's clients read all answers from one stream, which the server ends when everything is answered. Until a client has
-read that end it takes the stream for open, and what it asks for meanwhile is answered where nobody listens (gradio
-6.31). A client that has read it hangs up; so the response stays open until then, and so long no client hears that
-something is accepted, whereupon it would look whether its stream is open.
+Gradio's clients read the results of all their events from one stream, which the server ends when nothing is pending.
+Until a client has read that end it takes the stream for open, and the results of events that it joins meanwhile go
+where nobody listens. A client that has read the end hangs up. So the response is kept open until then, and until then
+no join of that session is answered, since a client looks at its stream when the answer comes.
 
 Our own page needs none of this, and its streams say so: it holds the end back by itself (`ui/static/answers.js`), since
-a page that draws a mesh may take longer to read an end than anybody should be kept waiting here.
+a page that draws a mesh may take longer to read an end than the server should wait.
 """
 
 from __future__ import annotations
@@ -19,74 +19,75 @@ import gradio as gr
 from starlette.datastructures import Headers, QueryParams
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-STREAM, ASK = "/gradio_api/queue/data", "/gradio_api/queue/join"
-HOLDS = "x-holds-the-end"
-"""The header of a stream whose reader holds its end back."""
-END = b'data: {"msg":"close_stream"'
-LONGEST = 1.0
-"""Seconds after which an end counts as read: some proxies do not tell that somebody has hung up."""
+from ..gradio_compat import pending_events
+
+STREAM_PATH, JOIN_PATH = "/gradio_api/queue/data", "/gradio_api/queue/join"
+CLIENT_GUARDS = "x-holds-the-end"
+"""Request header of a stream whose client guards itself."""
+CLOSE_STREAM = b'data: {"msg":"close_stream"'
+READ_TIMEOUT = 1.0
+"""Seconds after which an end counts as read: some proxies do not pass on that a client has hung up."""
 
 
-class Heard:
-    """The middleware."""
+class StreamEndMiddleware:
+    """Delay the ends of streams, and answers to joins, until the client cannot miss a result."""
 
     def __init__(self, app: ASGIApp, demo: gr.Blocks) -> None:
         self._app, self._demo = app, demo
-        self._ends: dict[str, asyncio.Event] = {}
-        """Whether a session's client has read that its stream has ended, for as long as that is in doubt."""
+        self._unread_ends: dict[str, asyncio.Event] = {}
+        """By session: set when its client has read the end of its stream; kept as long as that is in doubt."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer the request."""
-        if scope["type"] == "http" and scope["path"] == STREAM and HOLDS not in Headers(scope=scope):
-            await self._stream(scope, receive, send)
-        elif scope["type"] == "http" and scope["path"] == ASK:
-            await self._accept(scope, receive, send)
+        """See ASGI."""
+        if scope["type"] == "http" and scope["path"] == STREAM_PATH and CLIENT_GUARDS not in Headers(scope=scope):
+            await self._guard_stream(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"] == JOIN_PATH:
+            await self._delay_join(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
-    async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
-        session, heard = QueryParams(scope["query_string"]).get("session_hash", ""), asyncio.Event()
-        if before := self._ends.pop(session, None):
-            before.set()  # who opens another has read the end of the one before
+    async def _guard_stream(self, scope: Scope, receive: Receive, send: Send) -> None:
+        session, end_read = QueryParams(scope["query_string"]).get("session_hash", ""), asyncio.Event()
+        if previous := self._unread_ends.pop(session, None):
+            previous.set()  # a client opens another stream only after it has read the end of the one before
 
-        async def listen() -> Message:
+        async def receive_and_note() -> Message:
             message = await receive()
             if message["type"] == "http.disconnect":
-                heard.set()
+                end_read.set()
             return message
 
-        async def tell(message: Message) -> None:
-            if message.get("body", b"").startswith(END):
-                self._ends[session] = heard
-            elif self._ends.get(session) is heard:
-                await _wait(heard)
+        async def send_guarded(message: Message) -> None:
+            if message.get("body", b"").startswith(CLOSE_STREAM):
+                self._unread_ends[session] = end_read
+            elif self._unread_ends.get(session) is end_read:
+                await _wait(end_read)
             await send(message)
 
         try:
-            await self._app(scope, listen, tell)
+            await self._app(scope, receive_and_note, send_guarded)
         finally:
-            heard.set()
-            if self._ends.get(session) is heard:
-                del self._ends[session]
+            end_read.set()
+            if self._unread_ends.get(session) is end_read:
+                del self._unread_ends[session]
 
-    async def _accept(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def tell(message: Message) -> None:
-            if self._ends and message["type"] == "http.response.body":
-                await self._read(message["body"])
+    async def _delay_join(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_guarded(message: Message) -> None:
+            if self._unread_ends and message["type"] == "http.response.body":
+                await self._wait_for_client(message["body"])
             await send(message)
 
-        await self._app(scope, receive, tell)
+        await self._app(scope, receive, send_guarded)
 
-    async def _read(self, accepted: bytes) -> None:
-        """Return when the end is read that whoever has asked for this may not have read yet."""
+    async def _wait_for_client(self, join_response: bytes) -> None:
+        """Return when the client that joined this event has read the end of its last stream."""
         with contextlib.suppress(ValueError, KeyError, TypeError):
-            asked = json.loads(accepted)["event_id"]
-            pending = self._demo._queue.pending_event_ids_session
-            for session, heard in list(self._ends.items()):
-                if asked in pending.get(session, ()):
-                    await _wait(heard)
+            event_id = json.loads(join_response)["event_id"]
+            for session, end_read in list(self._unread_ends.items()):
+                if event_id in pending_events(self._demo, session):
+                    await _wait(end_read)
 
 
-async def _wait(heard: asyncio.Event) -> None:
+async def _wait(end_read: asyncio.Event) -> None:
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(heard.wait(), LONGEST)
+        await asyncio.wait_for(end_read.wait(), READ_TIMEOUT)

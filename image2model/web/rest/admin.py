@@ -11,12 +11,14 @@ from pydantic import BaseModel, Field
 from ...errors import NotFound
 from ...ops.health import FILLING, FULL
 from ...services import Studio
-from .auth import admin
-from .common import Readable, StudioDep, moment, now
-from .errors import documented
-from .request_params import any_form, asked_of
+from .auth import require_admin
+from .common import HeadRouter, StudioDep, iso_now, iso_time
+from .errors import error_responses
+from .request_params import params_openapi, parse_params
 
-router = Readable(prefix="/admin", tags=["admin"], dependencies=[Depends(admin)], responses=documented(403, 429, 503))
+router = HeadRouter(
+    prefix="/admin", tags=["admin"], dependencies=[Depends(require_admin)], responses=error_responses(403, 429, 503)
+)
 
 MB, GB = 1_000_000, 1_000_000_000
 Directory = Literal["uploads", "results"]
@@ -125,14 +127,14 @@ class FileList(BaseModel):
 @router.get("/disk-usage")
 async def disk_usage(studio: StudioDep) -> DiskUsage:
     """What pictures and results take on the disk."""
-    return DiskUsage(**dict(_folders(await studio.host.disk_usage())), timestamp=now())
+    return DiskUsage(**dict(_disk_folders(await studio.host.disk_usage())), timestamp=iso_now())
 
 
 @router.get("/system-health")
 async def system_health(studio: StudioDep) -> SystemHealth:
     """Whether the disk is filling up, and what else only the host can mend."""
     use, attention = await studio.host.disk_usage(), await studio.host.attention(time.time())
-    folders = _folders(use)
+    folders = _disk_folders(use)
     percent = folders.output_dir.disk_usage_percent
     status: Literal["healthy", "warning", "critical"] = "healthy"
     warnings = [f"{one['message']} {one['hint']}" for one in attention]
@@ -140,10 +142,10 @@ async def system_health(studio: StudioDep) -> SystemHealth:
         status = "critical" if percent > FULL else "warning"
         free = folders.output_dir.disk_free_gb
         warnings.insert(0, f"The disk is {percent:.0f} % full, {free:.1f} GB are free. Clean up, or add space.")
-    return SystemHealth(status=status, disk_usage=folders, warnings=warnings, timestamp=now())
+    return SystemHealth(status=status, disk_usage=folders, warnings=warnings, timestamp=iso_now())
 
 
-def _folders(use: dict[str, Any]) -> Folders:
+def _disk_folders(use: dict[str, Any]) -> Folders:
     disk = {
         **{f"disk_{name}_gb": round(use[f"disk_{name}_bytes"] / GB, 3) for name in ("total", "used", "free")},
         "disk_usage_percent": use["disk_percent"],
@@ -152,48 +154,55 @@ def _folders(use: dict[str, Any]) -> Folders:
     def of(*kinds: str) -> FolderUse:
         sums = {key: sum(use["kinds"][kind][key] for kind in kinds) for key in ("size", "files", "folders")}
         return FolderUse(
-            path="batches", size_mb=_mb(sums["size"]), file_count=sums["files"], directory_count=sums["folders"], **disk
+            path="batches",
+            size_mb=_megabytes(sums["size"]),
+            file_count=sums["files"],
+            directory_count=sums["folders"],
+            **disk,
         )
 
     return Folders(upload_dir=of("uploads"), output_dir=of("results", "exports"))
 
 
-async def _cleanup(request: Request) -> Cleanup:
-    return await asked_of(request, Cleanup)
+async def _cleanup_params(request: Request) -> Cleanup:
+    return await parse_params(request, Cleanup)
 
 
-async def _one_job(request: Request) -> OneJob:
-    return await asked_of(request, OneJob)
+async def _job_params(request: Request) -> OneJob:
+    return await parse_params(request, OneJob)
 
 
-@router.post("/cleanup", openapi_extra=any_form(Cleanup), responses=documented(400, 422))
-async def cleanup(asked: Annotated[Cleanup, Depends(_cleanup)], studio: StudioDep) -> CleanedUp:
+@router.post("/cleanup", openapi_extra=params_openapi(Cleanup), responses=error_responses(400, 422))
+async def cleanup(params: Annotated[Cleanup, Depends(_cleanup_params)], studio: StudioDep) -> CleanedUp:
     """Delete batches that ended long ago and what nobody owns; never what runs, is pinned or downloaded."""
-    done = await studio.host.cleanup(asked.hours, asked.dry_run)
+    done = await studio.host.cleanup(params.hours, params.dry_run)
     return CleanedUp(
-        freed_space_mb=_mb(done["freed_bytes"]), files_removed=done["files"], directories_removed=done["folders"],
-        errors=done["errors"], cleanup_hours=asked.hours, dry_run=asked.dry_run, items=done["items"], timestamp=now(),
+        freed_space_mb=_megabytes(done["freed_bytes"]), files_removed=done["files"],
+        directories_removed=done["folders"], errors=done["errors"], cleanup_hours=params.hours, dry_run=params.dry_run,
+        items=done["items"], timestamp=iso_now(),
     )  # fmt: skip
 
 
-@router.post("/cleanup-job", openapi_extra=any_form(OneJob), responses=documented(400, 404, 409, 422))
-async def cleanup_job(asked: Annotated[OneJob, Depends(_one_job)], studio: StudioDep) -> JobCleanedUp:
+@router.post("/cleanup-job", openapi_extra=params_openapi(OneJob), responses=error_responses(400, 404, 409, 422))
+async def cleanup_job(params: Annotated[OneJob, Depends(_job_params)], studio: StudioDep) -> JobCleanedUp:
     """Delete one batch with its files, unless it is being worked."""
-    freed = await studio.host.delete(await _batch_of(studio, asked.job_id))
-    return JobCleanedUp(job_id=asked.job_id, freed_space_mb=_mb(freed.size), files_removed=freed.files, timestamp=now())
+    freed = await studio.host.delete(await _find_batch_id(studio, params.job_id))
+    return JobCleanedUp(
+        job_id=params.job_id, freed_space_mb=_megabytes(freed.size), files_removed=freed.files, timestamp=iso_now()
+    )
 
 
-@router.delete("/delete-job/{job_id}", responses=documented(404, 409))
+@router.delete("/delete-job/{job_id}", responses=error_responses(404, 409))
 async def delete_job(
     job_id: str, studio: StudioDep, force: Annotated[bool, Query(description="Stop it first, if it runs")] = False
 ) -> JobDeleted:
     """Delete one batch with its files."""
-    freed = await studio.host.delete(await _batch_of(studio, job_id), force=force)
-    return JobDeleted(message="The batch is deleted.", freed_space_mb=_mb(freed.size), files_removed=freed.files)
+    freed = await studio.host.delete(await _find_batch_id(studio, job_id), force=force)
+    return JobDeleted(message="The batch is deleted.", freed_space_mb=_megabytes(freed.size), files_removed=freed.files)
 
 
-async def _batch_of(studio: Studio, job_id: str) -> str:
-    """The id of a batch by its job's id, or its own, as it stands in the paths of `list-files`."""
+async def _find_batch_id(studio: Studio, job_id: str) -> str:
+    """A batch's id from its job_id or its own id, as in the paths of `list-files`; raises NotFound."""
     try:
         return (await studio.find(work_id=job_id)).id
     except NotFound:
@@ -206,17 +215,17 @@ async def list_files(
 ) -> FileList:
     """The newest pictures that were sent and the newest results."""
     found = {kind: await studio.host.list_files(kind, limit) for kind in ("uploads", "results")}
-    items = {kind: [_item(one) for one in files["items"]] for kind, files in found.items()}
+    items = {kind: [_file_item(one) for one in files["items"]] for kind, files in found.items()}
     named = found[directory]
     return FileList(
         **items, directory=directory, items=items[directory], total_files=named["files"],
-        total_size_mb=_mb(named["size"]),
+        total_size_mb=_megabytes(named["size"]),
     )  # fmt: skip
 
 
-def _item(found: dict[str, Any]) -> FileItem:
-    return FileItem(path=found["path"], size_mb=_mb(found["size"]), modified=moment(found["modified"]))
+def _file_item(found: dict[str, Any]) -> FileItem:
+    return FileItem(path=found["path"], size_mb=_megabytes(found["size"]), modified=iso_time(found["modified"]))
 
 
-def _mb(size: int) -> float:
+def _megabytes(size: int) -> float:
     return round(size / MB, 6)

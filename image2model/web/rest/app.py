@@ -28,8 +28,8 @@ ALIASES: Mapping[str, str] = {
     f"{PREFIX}/openapi.json": "/openapi.json",
     f"{PREFIX}/docs": "/docs",
 }
-"""Other names of paths and of everything below them."""
-OURS = (PREFIX, *ALIASES, "/openapi.json", "/docs")
+"""Aliases of paths, and of everything below them."""
+API_PATHS = (PREFIX, *ALIASES, "/openapi.json", "/docs")
 ROUTERS = (
     uploads.router,
     models.router,
@@ -39,76 +39,78 @@ ROUTERS = (
     health.router,
     logs.router,
 )  # one per noun
-ABOUT = """A batch of pictures in, textured 3D meshes out.
+DESCRIPTION = """A batch of pictures in, textured 3D meshes out.
 
 Upload pictures, follow the task, fetch the results. Every error has the same body, with a sentence for a person in
 `message`, and each answer carries `X-Correlation-ID`, by which a host finds it in the logs."""
 
 
-def build(studio: Studio) -> FastAPI:
-    """The application of one studio."""
+def create_app(studio: Studio) -> FastAPI:
+    """The REST application."""
     app = FastAPIOffline(
         title="image2model",
         version=__version__,
-        description=ABOUT,
+        description=DESCRIPTION,
         redoc_url=None,
         static_url=f"{PREFIX}/assets",
-        redirect_slashes=False,  # `Named` knows both; a redirect would lose the body
-        responses=errors.documented(400, 413, 422),  # 400 and 413 also from `security`, before any route
+        redirect_slashes=False,  # PathNormalizer knows both; a redirect would lose the body
+        responses=errors.error_responses(400, 413, 422),  # 400 and 413 also from the middleware, before any route
     )
     app.state.studio, app.state.health = studio, health_of(studio)
-    app.state.prefix, app.state.analysing = PREFIX, asyncio.Lock()
+    app.state.prefix, app.state.log_analysis_lock = PREFIX, asyncio.Lock()
     for route in app.routes:
         if isinstance(route, APIRoute) and route.methods:
-            route.methods.add("HEAD")  # the documentation; what is included below is `Readable`
-    errors.install(app)
+            route.methods.add("HEAD")  # the documentation; the routers below are HeadRouters
+    errors.add_error_handlers(app)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
     return app
 
 
-def mounted(studio: Studio) -> Mount:
+def api_mount(studio: Studio) -> Mount:
     """The application as a route, to be placed before Gradio's."""
-    return Ours(Named(build(studio)))
+    return ApiMount(PathNormalizer(create_app(studio)))
 
 
-class Ours(Mount):
-    """Takes the paths of the API, with whatever characters, and leaves all others to the routes behind it."""
+class ApiMount(Mount):
+    """A mount of the API's paths alone; all others fall through to the routes after it."""
 
     def __init__(self, app: ASGIApp) -> None:
         super().__init__("", app)
         self.path_regex = re.compile(self.path_regex.pattern, re.DOTALL)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Whether a request is for the API."""
-        if scope["type"] != "http" or not any(_below(_path(scope), ours) for ours in OURS):
+        """See Starlette."""
+        if scope["type"] != "http" or not any(_is_under(_relative_path(scope), ours) for ours in API_PATHS):
             return Match.NONE, {}
         return super().matches(scope)
 
 
-class Named:
-    """Gives every request the one path that its route knows, without a redirect."""
+class PathNormalizer:
+    """Rewrite aliases and trailing slashes to the path that a route knows, without a redirect."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on under that path."""
-        scope["path"] = scope.get("root_path", "") + canonical(_path(scope))  # not a copy: `Measured` reads its route
+        """See ASGI."""
+        scope["path"] = scope.get("root_path", "") + canonical_path(
+            _relative_path(scope)
+        )  # in place: request metrics read its route
         await self.app(scope, receive, send)
 
 
-def canonical(path: str) -> str:
-    """The path without a slash at its end, and its own name in place of another."""
+def canonical_path(path: str) -> str:
+    """The path without a trailing slash, aliases resolved."""
     path = path.rstrip("/")
-    alias = next((alias for alias in ALIASES if _below(path, alias)), None)
+    alias = next((alias for alias in ALIASES if _is_under(path, alias)), None)
     return ALIASES[alias] + path[len(alias) :] if alias else path
 
 
-def _path(scope: Scope) -> str:
+def _relative_path(scope: Scope) -> str:
     path: Any = scope["path"]
     return str(path).removeprefix(scope.get("root_path", ""))
 
 
-def _below(path: str, parent: str) -> bool:
+def _is_under(path: str, parent: str) -> bool:
     return path == parent or path.startswith(f"{parent}/")

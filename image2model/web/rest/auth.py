@@ -1,6 +1,6 @@
-"""Who may call what: `Authorization: Bearer <key>` against API_KEY and ADMIN_API_KEY.
+"""Authorization: `Bearer <key>` against API_KEY and ADMIN_API_KEY.
 
-Use as a dependency of a router or route: `dependencies=[Depends(admin)]`.
+Use as a dependency of a router or route: `dependencies=[Depends(require_admin)]`.
 """
 
 from __future__ import annotations
@@ -15,62 +15,59 @@ from pydantic import SecretStr
 
 from ...errors import ErrorCode, LimitReached, NotAllowed
 from ...settings import Settings
-from ..middleware.security import KEY_TRIES
-from ..public_address import client_of
+from ..middleware.throttle import KEY_THROTTLE
+from ..public_address import client_address
 from .common import StudioDep
 
-BEARER = HTTPBearer(auto_error=False, description="`API_KEY`, or `ADMIN_API_KEY`, which opens everything")
-Given = Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)]
+BEARER_SCHEME = HTTPBearer(auto_error=False, description="`API_KEY`, or `ADMIN_API_KEY`, which opens everything")
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER_SCHEME)]
 
 
-def user(request: Request, studio: StudioDep, given: Given) -> None:
-    """Whoever may upload and download: everybody where nothing is locked, else with API_KEY or ADMIN_API_KEY."""
+def require_user(request: Request, studio: StudioDep, credentials: Credentials) -> None:
+    """Require API_KEY or ADMIN_API_KEY to upload and download; nothing where no key and no APP_USERS are set."""
     settings = studio.settings
-    if settings.api_key or settings.app_users:  # who locks the page does not want a back door
-        _demand(request, given, "Invalid API key", settings, *_keys(settings))
+    if settings.api_key or settings.app_users:  # a page that asks for a password must have no back door
+        _require_key(request, credentials, "Invalid API key", settings, *_configured_keys(settings))
 
 
-def log_reader(request: Request, studio: StudioDep, given: Given) -> None:
-    """Whoever may read logs: with API_KEY or ADMIN_API_KEY; nobody where neither is set."""
-    _demand(request, given, "Invalid API key", studio.settings, *_keys(studio.settings))
+def require_log_reader(request: Request, studio: StudioDep, credentials: Credentials) -> None:
+    """Require API_KEY or ADMIN_API_KEY to read logs; refuse everybody where neither is set."""
+    _require_key(request, credentials, "Invalid API key", studio.settings, *_configured_keys(studio.settings))
 
 
-def admin(request: Request, studio: StudioDep, given: Given) -> None:
-    """The host: with ADMIN_API_KEY; nobody where it is unset."""
-    _demand(request, given, "Invalid admin API key", studio.settings, studio.settings.admin_api_key)
+def require_admin(request: Request, studio: StudioDep, credentials: Credentials) -> None:
+    """Require ADMIN_API_KEY; refuse everybody where it is unset."""
+    _require_key(request, credentials, "Invalid admin API key", studio.settings, studio.settings.admin_api_key)
 
 
-def _demand(
+def _require_key(
     request: Request,
-    given: HTTPAuthorizationCredentials | None,
-    wrong: str,
+    credentials: HTTPAuthorizationCredentials | None,
+    message: str,
     settings: Settings,
     *keys: SecretStr | None,
 ) -> None:
-    """Raise NotAllowed without one of the keys, and LimitReached after too many wrong ones, whatever then comes.
+    """Raise NotAllowed without one of the keys, LimitReached after too many wrong ones, be the next one right or wrong.
 
-    API_KEY where only the host's opens is no guess: who has it learns nothing there.
+    API_KEY in place of ADMIN_API_KEY does not count as a guess: whoever has it learns nothing by it.
     """
-    if given is None:
+    if credentials is None:
         raise NotAllowed(ErrorCode.NOT_AUTHENTICATED, "Not authenticated")
-    client = client_of(request)
-    if not KEY_TRIES.may_try(client):
-        message, hint = "These are too many tries with a wrong key.", "Wait a minute."
-        raise LimitReached(ErrorCode.TOO_MANY_TRIES, message, hint, retry_after=KEY_TRIES.wait(client))
-    shown = given.credentials.encode()
-    if not _fits(shown, keys):
-        if not _fits(shown, _keys(settings)):
-            KEY_TRIES.tried(client)
-        raise NotAllowed(ErrorCode.INVALID_KEY, wrong)
+    client = client_address(request)
+    if not KEY_THROTTLE.allows(client):
+        too_many, hint = "These are too many tries with a wrong key.", "Wait a minute."
+        raise LimitReached(ErrorCode.TOO_MANY_TRIES, too_many, hint, retry_after=KEY_THROTTLE.retry_after(client))
+    given = credentials.credentials.encode()
+    if not _matches_any(given, keys):
+        if not _matches_any(given, _configured_keys(settings)):
+            KEY_THROTTLE.hit(client)
+        raise NotAllowed(ErrorCode.INVALID_KEY, message)
 
 
-def _keys(settings: Settings) -> tuple[SecretStr | None, ...]:
+def _configured_keys(settings: Settings) -> tuple[SecretStr | None, ...]:
     return settings.api_key, settings.admin_api_key
 
 
-def _fits(shown: bytes, keys: Iterable[SecretStr | None]) -> bool:
-    """Whether this is one of the keys, each compared in constant time."""
-    return any(hmac.compare_digest(shown, key.get_secret_value().encode()) for key in keys if key)
-
-
-uploader = reader = user
+def _matches_any(given: bytes, keys: Iterable[SecretStr | None]) -> bool:
+    """Whether `given` is one of the keys, each compared in constant time."""
+    return any(hmac.compare_digest(given, key.get_secret_value().encode()) for key in keys if key)

@@ -1,4 +1,4 @@
-"""What every router needs: the studio."""
+"""What the routers share: the studio as a dependency, HEAD beside GET, times as text."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ from ...services import Studio
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _studio(request: Request) -> Studio:
+def get_studio(request: Request) -> Studio:
+    """The studio of the application."""
     return request.app.state.studio  # type: ignore[no-any-return]
 
 
-StudioDep = Annotated[Studio, Depends(_studio)]
+StudioDep = Annotated[Studio, Depends(get_studio)]
 
 
-class Readable(APIRouter):
-    """A router whose routes for GET answer HEAD too, which the description leaves out."""
+class HeadRouter(APIRouter):
+    """A router whose GET routes answer HEAD too, which the OpenAPI description leaves out."""
 
-    def get(self, path: str, **given: Any) -> Callable[[F], F]:
+    def get(self, path: str, **options: Any) -> Callable[[F], F]:
         """See FastAPI."""
         both = (
-            self.api_route(path, methods=["HEAD"], **{**given, "include_in_schema": False}),
-            super().get(path, **given),
+            self.api_route(path, methods=["HEAD"], **{**options, "include_in_schema": False}),
+            super().get(path, **options),
         )
 
         def add(function: F) -> F:
@@ -38,11 +39,11 @@ class Readable(APIRouter):
         return add
 
 
-def now() -> str:
-    """The time in UTC, as `timestamp` tells it (ISO 8601)."""
+def iso_now() -> str:
+    """The time now in UTC (ISO 8601), as in `timestamp`."""
     return datetime.now(UTC).isoformat()
 
 
-def moment(seconds: float | None) -> str | None:
-    """A time in seconds since 1970 in ISO 8601."""
+def iso_time(seconds: float | None) -> str | None:
+    """Seconds since 1970 as UTC in ISO 8601."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()

@@ -1,4 +1,4 @@
-"""Whatever goes wrong, in one body: `{error, error_code, message, status_code, details}`."""
+"""The one error body: `{error, error_code, message, status_code, details}`."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from ...errors import ErrorCode, Image2ModelError, ImageRefused, LimitReached
 
 log = logging.getLogger(__name__)
 
-SENTENCES: Mapping[int, str] = {
+MESSAGES: Mapping[int, str] = {
     404: "There is nothing at this address. See /docs for what there is.",
     405: "This address does not take that method. See /docs for what it takes.",
     500: "Something went wrong here, and it is not your fault. Try again; if it stays, tell the host this answer's id.",
 }
 
 
-OF_FILES = (ErrorCode.TOO_MANY_IMAGES, ErrorCode.NO_IMAGES)
+FILE_VALIDATION_CODES = (ErrorCode.TOO_MANY_IMAGES, ErrorCode.NO_IMAGES)
 
 
 class ErrorBody(BaseModel):
@@ -38,50 +38,52 @@ class ErrorBody(BaseModel):
     details: dict[str, Any] = {}
 
 
-def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The errors with these statuses, for `responses=` of a router or route."""
+def error_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI descriptions of errors with these statuses, for `responses=` of a router or route."""
     return {status: {"model": ErrorBody, "description": HTTPStatus(status).phrase} for status in statuses}
 
 
-def answer(
+def error_response(
     status: int,
     code: str,
     message: str,
     details: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
-    """An error as a response."""
+    """A response with the error body."""
     body = ErrorBody(error_code=code, message=message, status_code=status, details=dict(details or {}))
     return JSONResponse(body.model_dump(), status, dict(headers or {}))
 
 
-def install(app: FastAPI) -> None:
-    """Answer every error of the application with the body."""
-    app.add_exception_handler(Image2ModelError, _ours)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(Exception, _unexpected)
+def add_error_handlers(app: FastAPI) -> None:
+    """Answer every error of the application with the error body."""
+    app.add_exception_handler(Image2ModelError, _image2model_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(Exception, _internal_error)
 
 
-async def _ours(_request: Request, error: Any) -> JSONResponse:
+async def _image2model_error(_request: Request, error: Any) -> JSONResponse:
     wait = error.retry_after if isinstance(error, LimitReached) else None
     headers = {"Retry-After": str(math.ceil(wait))} if wait else None
-    if isinstance(error, ImageRefused) or error.code in OF_FILES:
-        return answer(400, "FILE_VALIDATION_ERROR", str(error), getattr(error, "details", None))
-    return answer(error.http_status, error.code, str(error), getattr(error, "details", None), headers)
+    if isinstance(error, ImageRefused) or error.code in FILE_VALIDATION_CODES:
+        return error_response(400, "FILE_VALIDATION_ERROR", str(error), getattr(error, "details", None))
+    return error_response(error.http_status, error.code, str(error), getattr(error, "details", None), headers)
 
 
-async def _http(_request: Request, error: Any) -> JSONResponse:
+async def _http_error(_request: Request, error: Any) -> JSONResponse:
     code = HTTPStatus(error.status_code).name
-    return answer(error.status_code, code, SENTENCES.get(error.status_code, str(error.detail)), None, error.headers)
+    return error_response(
+        error.status_code, code, MESSAGES.get(error.status_code, str(error.detail)), None, error.headers
+    )
 
 
-async def _invalid(_request: Request, error: Any) -> JSONResponse:
-    wrong = [{"field": ".".join(map(str, one["loc"][1:])), "message": one["msg"]} for one in error.errors()]
-    told = "; ".join(f"{one['field']}: {one['message']}" for one in wrong)
-    return answer(422, "VALIDATION_ERROR", f"Some values cannot be used. {told}", {"errors": wrong})
+async def _validation_error(_request: Request, error: Any) -> JSONResponse:
+    invalid = [{"field": ".".join(map(str, one["loc"][1:])), "message": one["msg"]} for one in error.errors()]
+    reasons = "; ".join(f"{one['field']}: {one['message']}" for one in invalid)
+    return error_response(422, "VALIDATION_ERROR", f"Some values cannot be used. {reasons}", {"errors": invalid})
 
 
-async def _unexpected(_request: Request, error: Exception) -> JSONResponse:
+async def _internal_error(_request: Request, error: Exception) -> JSONResponse:
     log.error("a request failed", exc_info=error)
-    return answer(500, "INTERNAL_ERROR", SENTENCES[500])
+    return error_response(500, "INTERNAL_ERROR", MESSAGES[500])

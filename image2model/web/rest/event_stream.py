@@ -1,7 +1,6 @@
 """A batch's views as server-sent events.
 
-An event's id is the number of the newest of the batch's changes that have been told with it, so that a client can go
-on where it was.
+An event's id is the sequence number of the newest change that the events up to it include, so that a client can resume.
 """
 
 from __future__ import annotations
@@ -17,67 +16,67 @@ from sse_starlette import ServerSentEvent
 
 from .legacy_status import job_status, percent, task_status
 
-HEARTBEAT = 30.0
+HEARTBEAT_SECONDS = 30.0
 Views = AsyncIterator[tuple[dict[str, Any], dict[str, Any]]]
-ENDS = {"completed": "task_completed", "failed": "task_failed", "cancelled": "task_cancelled"}
+FINAL_EVENTS = {"completed": "task_completed", "failed": "task_failed", "cancelled": "task_cancelled"}
 
 
-async def follow(
+async def task_events(
     views: Views,
     task_id: str,
     timeout: float,  # noqa: ASYNC109
     after: int,
     attempts: Mapping[str, int] | None = None,
 ) -> AsyncIterator[ServerSentEvent]:
-    """The events of a task after change number `after` until it ends or `timeout` seconds have passed.
+    """The events of a task after change `after`, until the task ends or `timeout` seconds have passed.
 
-    `attempts` tells at which try each job was then, unless it was at its first.
+    `attempts` has each job's attempt number as of then; jobs that are not in it were at their first.
     """
-    until, told = time.monotonic() + timeout, Told(task_id, after, attempts or {})
-    beat = time.monotonic() + HEARTBEAT
-    coming: asyncio.Future[Any] = asyncio.ensure_future(anext(views, None))
+    until, stream = time.monotonic() + timeout, TaskEventStream(task_id, after, attempts or {})
+    heartbeat = time.monotonic() + HEARTBEAT_SECONDS
+    next_view: asyncio.Future[Any] = asyncio.ensure_future(anext(views, None))
     try:
         while (left := until - time.monotonic()) > 0:
-            if (beat_in := beat - time.monotonic()) <= 0:
-                beat = time.monotonic() + HEARTBEAT
-                yield told.event("heartbeat")
+            if (until_heartbeat := heartbeat - time.monotonic()) <= 0:
+                heartbeat = time.monotonic() + HEARTBEAT_SECONDS
+                yield stream.event("heartbeat")
                 continue
-            done, _ = await asyncio.wait({coming}, timeout=min(beat_in, left))
+            done, _ = await asyncio.wait({next_view}, timeout=min(until_heartbeat, left))
             if not done:
                 continue
-            if found := coming.result():
-                for event in told.news(*found):
+            if found := next_view.result():
+                for event in stream.update(*found):
                     yield event
                 if found[0]["state"] != "working":
                     return
-                coming = asyncio.ensure_future(anext(views, None))
-            elif told.known:
-                yield told.deleted()
+                next_view = asyncio.ensure_future(anext(views, None))
+            elif stream.known:
+                yield stream.deleted()
                 return
             else:
-                yield told.event("task_queued")
-                coming = asyncio.get_running_loop().create_future()  # nobody knows this task: nothing will come
-        yield told.event("connection_timeout", message="The connection has lasted as long as was asked for.")
+                yield stream.event("task_queued")
+                next_view = asyncio.get_running_loop().create_future()  # an unknown task has no views
+        yield stream.event("connection_timeout", message="The connection has lasted as long as was asked for.")
     finally:
-        coming.cancel()
+        next_view.cancel()
         with contextlib.suppress(asyncio.CancelledError, StopAsyncIteration):
-            await coming
+            await next_view
 
 
-class Told:
-    """What the other side has been told."""
+class TaskEventStream:
+    """The state of one client: what it knows, and the events that bring it up to date."""
 
     def __init__(self, task_id: str, after: int, attempts: Mapping[str, int]) -> None:
-        self.after = self.highest = after
+        self.last_id = self.highest_id = after
         self.known = self.resumed = after >= 0
-        """Whether there has been such a task."""
+        """Whether the task exists or has existed."""
         self.latest: dict[str, Any] = {"task_id": task_id, "status": "queued", "progress": 0.0, "message": "Waiting."}
         self.files: dict[str, dict[str, Any]] = {}
         self.attempts = dict(attempts)
 
-    def news(self, view: dict[str, Any], outcome: dict[str, Any]) -> Iterator[ServerSentEvent]:
-        """The events that tell what is new in a view."""
-        before, first, self.known = self.latest, not self.files, True
+    def update(self, view: dict[str, Any], outcome: dict[str, Any]) -> Iterator[ServerSentEvent]:
+        """The events for what is new in a view."""
+        previous, first, self.known = self.latest, not self.files, True
         self.latest = {
             **self.latest,
             "status": task_status(view),
@@ -85,37 +84,39 @@ class Told:
             "message": view["message"],
         }  # fmt: skip
         for job in sorted(view["jobs"], key=lambda job: job["sequence"]):
-            yield from self._file(job)
-        name = ENDS.get(self.latest["status"], "task_queued" if self.latest["status"] == "queued" else "task_progress")
-        if name in ENDS.values():
+            yield from self._file_events(job)
+        name = FINAL_EVENTS.get(
+            self.latest["status"], "task_queued" if self.latest["status"] == "queued" else "task_progress"
+        )
+        if name in FINAL_EVENTS.values():
             yield self.event(name, view["sequence"], **outcome)
-        elif before != self.latest or first:
+        elif previous != self.latest or first:
             yield self.event(name, view["sequence"])
         self.attempts = {job["id"]: job["attempt"] for job in view["jobs"]}
-        self.after = max(self.after, view["sequence"])
+        self.last_id = max(self.last_id, view["sequence"])
 
-    def _file(self, job: dict[str, Any]) -> Iterator[ServerSentEvent]:
-        told = self.files.get(job["id"])
+    def _file_events(self, job: dict[str, Any]) -> Iterator[ServerSentEvent]:
+        known = self.files.get(job["id"])
         entry = {
             "file_id": job["id"], "filename": job["name"], "status": job_status(job), "message": job["message"],
-            "progress": max(percent(job["progress"]), told["progress"] if told else 0.0),
+            "progress": max(percent(job["progress"]), known["progress"] if known else 0.0),
             "queue_position": job["queue_position"],
         }  # fmt: skip
         self.files[job["id"]] = entry
         if job["attempt"] > self.attempts.get(job["id"], 1 if self.resumed else job["attempt"]):
             yield self.event("task_retry", job["sequence"], file_id=job["id"])
-        if told != entry and (told is not None or job["sequence"] > self.after):
+        if known != entry and (known is not None or job["sequence"] > self.last_id):
             yield self.event("file_update", job["sequence"], task_id=self.latest["task_id"], **entry)
 
     def deleted(self) -> ServerSentEvent:
-        """The last event of a task that is no longer there."""
+        """The last event of a task that has been deleted."""
         self.latest |= {"status": "cancelled", "message": "This batch has been deleted."}
         return self.event("task_cancelled")
 
     def event(self, name: str, number: int | None = None, **more: Any) -> ServerSentEvent:
-        """An event of the task; `number` is that of the change that it tells of."""
+        """An event of the task; `number` is the sequence number of its change."""
         data = json.dumps({**self.latest, **more}, ensure_ascii=False)
         if number is None:
             return ServerSentEvent(data, event=name)
-        self.highest = max(self.highest, number)
-        return ServerSentEvent(data, event=name, id=str(self.highest))
+        self.highest_id = max(self.highest_id, number)
+        return ServerSentEvent(data, event=name, id=str(self.highest_id))

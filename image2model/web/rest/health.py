@@ -11,18 +11,19 @@ from pydantic import BaseModel, Field
 from ... import __version__
 from ...ops.health import Health, overall, system, uptime
 from ...ops.metrics import CONTENT_TYPE, exposition
-from .common import Readable, StudioDep, now
+from .common import HeadRouter, StudioDep, iso_now
 
-router = Readable(prefix="/health", tags=["health"])
+router = HeadRouter(prefix="/health", tags=["health"])
 SERVICE = "image2model"
-FRESH = {"Cache-Control": "no-store"}
+NO_STORE = {"Cache-Control": "no-store"}
 
 
-def _health(request: Request) -> Health:
+def get_health(request: Request) -> Health:
+    """The health checks of the application."""
     return request.app.state.health  # type: ignore[no-any-return]
 
 
-HealthDep = Annotated[Health, Depends(_health)]
+HealthDep = Annotated[Health, Depends(get_health)]
 Status = Literal["healthy", "degraded", "unhealthy"]
 
 
@@ -94,7 +95,7 @@ class NotReady(BaseModel):
 @router.get("")
 async def health() -> Well:
     """Whether the app answers."""
-    return Well(timestamp=now())
+    return Well(timestamp=iso_now())
 
 
 @router.get("/detailed", responses={503: {"model": Detailed, "description": "Unhealthy"}})
@@ -108,7 +109,7 @@ async def detailed(health: HealthDep, studio: StudioDep, response: Response) -> 
     status = overall(parts)
     response.status_code = 503 if status == "unhealthy" else 200
     return Detailed(
-        status=status, timestamp=now(), system=Machine(**system(studio)), components=told,
+        status=status, timestamp=iso_now(), system=Machine(**system(studio)), components=told,
         uptime_seconds=round(uptime(), 1),
     )  # fmt: skip
 
@@ -116,19 +117,19 @@ async def detailed(health: HealthDep, studio: StudioDep, response: Response) -> 
 @router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(health: HealthDep, studio: StudioDep) -> Response:
     """The numbers, in Prometheus' text format."""
-    return Response(await exposition(studio, health), media_type=CONTENT_TYPE, headers=FRESH)
+    return Response(await exposition(studio, health), media_type=CONTENT_TYPE, headers=NO_STORE)
 
 
 @router.get("/liveness")
 async def liveness() -> Alive:
     """Whether the process lives."""
-    return Alive(timestamp=now())
+    return Alive(timestamp=iso_now())
 
 
 @router.get("/readiness", responses={503: {"model": NotReady, "description": "Not ready"}}, response_model=Ready)
 async def readiness(health: HealthDep) -> Any:
     """Whether it can take requests."""
     if failed := await health.not_ready():
-        body = NotReady(failed_components=failed, timestamp=now())
-        return Response(body.model_dump_json(), 503, FRESH, "application/json")
-    return Ready(timestamp=now())
+        body = NotReady(failed_components=failed, timestamp=iso_now())
+        return Response(body.model_dump_json(), 503, NO_STORE, "application/json")
+    return Ready(timestamp=iso_now())

@@ -1,31 +1,36 @@
-"""The contract's words for our states; progress is in percent there."""
+"""States and progress in the terms of the first image2model's API (progress in percent)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-JOB: Mapping[str, str] = {
+JOB_STATUS: Mapping[str, str] = {
     "new": "queued", "queued": "queued", "done": "completed", "failed": "failed", "unconfirmed": "failed",
     "cancelled": "cancelled",
 }  # fmt: skip
-"""Whatever is not here is `processing`."""
-TASK: Mapping[str, str] = {"done": "completed", "partly": "completed", "failed": "failed", "cancelled": "cancelled"}
-CELERY: Mapping[str, str] = {
+"""By our state of a job; any other is `processing`."""
+TASK_STATUS: Mapping[str, str] = {
+    "done": "completed",
+    "partly": "completed",
+    "failed": "failed",
+    "cancelled": "cancelled",
+}
+CELERY_STATE: Mapping[str, str] = {
     "queued": "PENDING", "processing": "PROGRESS", "completed": "SUCCESS", "failed": "FAILURE", "cancelled": "REVOKED",
 }  # fmt: skip
-FAILED = ("failed", "cancelled", "unconfirmed")
+FAILED_STATES = ("failed", "cancelled", "unconfirmed")
 
 
 def job_status(job: Mapping[str, Any]) -> str:
-    """The contract's word for the state of a job's view."""
-    return JOB.get(job["state"], "processing")
+    """Status of a job, from its view."""
+    return JOB_STATUS.get(job["state"], "processing")
 
 
 def task_status(view: Mapping[str, Any]) -> str:
-    """The contract's word for the state of a batch's view."""
+    """Status of a batch, from its view."""
     if view["state"] != "working":
-        return TASK[view["state"]]
+        return TASK_STATUS[view["state"]]
     return "queued" if all(job["state"] in ("new", "queued") for job in view["jobs"]) else "processing"
 
 
@@ -35,5 +40,5 @@ def percent(share: float) -> float:
 
 
 def failed_files(view: Mapping[str, Any]) -> int:
-    """How many jobs of a batch ended without a mesh."""
-    return sum(job["state"] in FAILED for job in view["jobs"])
+    """Number of a batch's jobs that ended without a mesh."""
+    return sum(job["state"] in FAILED_STATES for job in view["jobs"])

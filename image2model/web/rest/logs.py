@@ -13,30 +13,32 @@ from pydantic import BaseModel, Field, field_validator
 from starlette.exceptions import HTTPException
 
 from ...errors import ErrorCode, NotFound
-from ...ops import log_config as own
-from ...ops import log_files
+from ...ops import log_config, log_files
 from ...ops.log_analysis import Analysis, analyse
 from ...ops.log_export import MEDIA_TYPES, Form, export
 from ...ops.log_search import Wanted, latest, lines, list_log_files
 from ...services import Studio
-from ..responses import Streamed
-from .auth import admin, log_reader
-from .common import Readable, StudioDep, now
-from .errors import documented
-from .request_params import any_form, asked_of
+from ..responses import GeneratedResponse
+from .auth import require_admin, require_log_reader
+from .common import HeadRouter, StudioDep, iso_now
+from .errors import error_responses
+from .request_params import params_openapi, parse_params
 
-router = Readable(prefix="/logs", tags=["logs"], responses=documented(403, 429))
-readers, host = Readable(dependencies=[Depends(log_reader)]), Readable(dependencies=[Depends(admin)])
-"""Parts of it: for whoever has a key, and for the host alone."""
+router = HeadRouter(prefix="/logs", tags=["logs"], responses=error_responses(403, 429))
+reader_routes, admin_routes = (
+    HeadRouter(dependencies=[Depends(require_log_reader)]),
+    HeadRouter(dependencies=[Depends(require_admin)]),
+)
+"""With API_KEY or ADMIN_API_KEY, and with ADMIN_API_KEY alone."""
 
-TOP = 10
-"""Errors and endpoints in a day's summary."""
-MOST = 100
-"""Patterns in an analysis."""
-ALL = ("all", "")
-KINDS: Mapping[str, str] = {kind: kind for kind in own.KINDS} | {"celery_worker": "app"}
-"""Kinds of log files by their names, also by the first image2model's."""
-ABOUT = {
+TOP_COUNT = 10
+"""Most errors and endpoints in a day's summary."""
+MAX_PATTERNS = 100
+"""Most patterns in an analysis."""
+ALL_TYPES = ("all", "")
+LOG_TYPES: Mapping[str, str] = {kind: kind for kind in log_config.KINDS} | {"celery_worker": "app"}
+"""Log types by name, also by the names of the first image2model."""
+TYPE_DESCRIPTIONS = {
     "app": "What goes on: starts, each batch and each state of its jobs, warnings, errors",
     "access": "Requests: method, route, status, duration",
 }
@@ -183,83 +185,83 @@ class Export(BaseModel):
 LogType = Annotated[str, Query(max_length=40, description="See /logs/types; `all` for all of them")]
 
 
-@readers.get("/analyze", responses=documented(404))
+@reader_routes.get("/analyze", responses=error_responses(404))
 async def analyze(
     request: Request, studio: StudioDep, log_type: LogType = "all", hours_back: Annotated[int, Query(ge=1, le=168)] = 24
 ) -> LogAnalysis:
     """What the lines of the last hours come to."""
     end = datetime.now(UTC)
     start = end - timedelta(hours=hours_back)
-    found = await _analysed(request, studio, Wanted(kinds=_kinds(log_type), since=start, until=end))
-    endpoints = list(found.by_endpoint().items())[:MOST]
+    found = await _analyse(request, studio, Wanted(kinds=_parse_log_types(log_type), since=start, until=end))
+    endpoints = list(found.by_endpoint().items())[:MAX_PATTERNS]
     return LogAnalysis(
         time_range=TimeRange(start=start.isoformat(), end=end.isoformat(), hours_analyzed=hours_back),
         log_levels=found.levels,
-        error_patterns=dict(found.errors.most_common(MOST)),
+        error_patterns=dict(found.errors.most_common(MAX_PATTERNS)),
         request_patterns={name: seen.count for name, seen in endpoints},
         performance_metrics=Performance(**_performance(found)),
         lines_analyzed=found.lines,
     )
 
 
-@readers.get("/summary/daily", responses=documented(400))
-@readers.get("/daily-summary", responses=documented(400))
+@reader_routes.get("/summary/daily", responses=error_responses(400))
+@reader_routes.get("/daily-summary", responses=error_responses(400))
 async def daily_summary(
     request: Request,
     studio: StudioDep,
     date: Annotated[str, Query(max_length=40, description="YYYY-MM-DD; by default today (UTC)")] = "",
 ) -> DailySummary:
     """What the lines of a day come to."""
-    day = _moment(date or now()).replace(hour=0, minute=0, second=0, microsecond=0)
-    found = await _analysed(request, studio, Wanted(since=day, until=day + DAY))
-    whole, performance = found.total(), _performance(found)
-    endpoints = list(found.by_endpoint().items())[:TOP]
+    day = _parse_time(date or iso_now()).replace(hour=0, minute=0, second=0, microsecond=0)
+    found = await _analyse(request, studio, Wanted(since=day, until=day + DAY))
+    total, performance = found.total(), _performance(found)
+    endpoints = list(found.by_endpoint().items())[:TOP_COUNT]
     return DailySummary(
         date=day.date().isoformat(),
         total_log_entries=found.lines,
-        total_requests=whole.count,
+        total_requests=total.count,
         error_count=found.levels["ERROR"] + found.levels["CRITICAL"],
         avg_response_time_ms=performance["avg_response_time"],
         log_levels=found.levels,
-        top_errors=dict(found.errors.most_common(TOP)),
+        top_errors=dict(found.errors.most_common(TOP_COUNT)),
         top_endpoints={name: seen.count for name, seen in endpoints},
         error_breakdown=ErrorBreakdown(by_logger=found.error_loggers, by_status=found.by_status()),
         performance_summary=DaySummary(
-            **performance, total_requests=whole.count,
-            slowest_requests=sorted(found.slow, key=lambda one: -one["duration_ms"])[:TOP],
+            **performance, total_requests=total.count,
+            slowest_requests=sorted(found.slow, key=lambda one: -one["duration_ms"])[:TOP_COUNT],
         ),
         system_events=list(found.system),
     )  # fmt: skip
 
 
-async def _analysed(request: Request, studio: Studio, wanted: Wanted) -> Analysis:
-    """One at a time: it keeps a processor busy."""
-    async with request.app.state.analysing:
-        return await asyncio.to_thread(analyse, own.folder(studio.settings), wanted)
+async def _analyse(request: Request, studio: Studio, query: Wanted) -> Analysis:
+    """Analyse log lines; one request at a time, because it keeps a processor busy."""
+    async with request.app.state.log_analysis_lock:
+        return await asyncio.to_thread(analyse, log_config.folder(studio.settings), query)
 
 
 def _performance(found: Analysis) -> dict[str, Any]:
-    whole = found.total()
-    rate = 100 * found.total(at_least=500).count / whole.count if whole.count else 0.0
+    total = found.total()
+    rate = 100 * found.total(at_least=500).count / total.count if total.count else 0.0
     return {
-        "avg_response_time": round(whole.average, 3),
+        "avg_response_time": round(total.average, 3),
         "slow_requests": list(found.slow),
         "error_rate": round(rate, 3),
     }
 
 
-def _kinds(names: str) -> list[str]:
-    """The kinds that are named, with commas between them; none for all. Raises NotFound."""
+def _parse_log_types(names: str) -> list[str]:
+    """Log types from a comma-separated list; empty for all. Raises NotFound."""
     given = [name.strip() for name in names.split(",")]
-    if strange := [name for name in given if name not in KINDS and name not in ALL]:
+    if unknown := [name for name in given if name not in LOG_TYPES and name not in ALL_TYPES]:
         raise NotFound(
-            ErrorCode.LOG_TYPE_UNKNOWN, f"There are no logs of the type {strange[0]!r}.", f"See {', '.join(KINDS)}."
+            ErrorCode.LOG_TYPE_UNKNOWN, f"There are no logs of the type {unknown[0]!r}.", f"See {', '.join(LOG_TYPES)}."
         )
-    return [] if any(name in ALL for name in given) else [KINDS[name] for name in given]
+    return [] if any(name in ALL_TYPES for name in given) else [LOG_TYPES[name] for name in given]
 
 
-def _moment(text: str) -> datetime:
-    """A day's beginning or a moment, in UTC unless it tells another zone."""
+def _parse_time(text: str) -> datetime:
+    """A date or time (ISO 8601), in UTC unless it has another zone; raises HTTPException 400."""
     try:
         moment = datetime.fromisoformat(text)
         aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
@@ -269,7 +271,7 @@ def _moment(text: str) -> datetime:
     return aware
 
 
-@readers.get("/recent", responses=documented(404))
+@reader_routes.get("/recent", responses=error_responses(404))
 async def recent(
     studio: StudioDep,
     log_type: LogType = "all",
@@ -279,89 +281,89 @@ async def recent(
     offset: Annotated[int, Query(ge=0, le=10_000)] = 0,
 ) -> Recent:
     """The newest lines of at least a level, with a text."""
-    wanted = Wanted(kinds=_kinds(log_type), level=level, text=text)
-    page = await asyncio.to_thread(latest, own.folder(studio.settings), wanted, limit, offset)
+    query = Wanted(kinds=_parse_log_types(log_type), level=level, text=text)
+    page = await asyncio.to_thread(latest, log_config.folder(studio.settings), query, limit, offset)
     return Recent(entries=page.entries, more=page.more)
 
 
-async def _export(request: Request) -> Export:
-    return await asked_of(request, Export)
+async def _export_params(request: Request) -> Export:
+    return await parse_params(request, Export)
 
 
-ExportDep = Annotated[Export, Depends(_export)]
-EXPORTED: dict[str, Any] = {
+ExportDep = Annotated[Export, Depends(_export_params)]
+EXPORT_ROUTE: dict[str, Any] = {
     "response_class": StreamingResponse,
-    "responses": {200: {"content": {kind: {} for kind in MEDIA_TYPES.values()}}, **documented(400, 404, 422)},
+    "responses": {200: {"content": {kind: {} for kind in MEDIA_TYPES.values()}}, **error_responses(400, 404, 422)},
 }
 
 
-@readers.get("/export", openapi_extra={"parameters": any_form(Export)["parameters"]}, **EXPORTED)
-@readers.post("/export", openapi_extra=any_form(Export), **EXPORTED)
-async def exported(asked: ExportDep, studio: StudioDep) -> Streamed:
+@reader_routes.get("/export", openapi_extra={"parameters": params_openapi(Export)["parameters"]}, **EXPORT_ROUTE)
+@reader_routes.post("/export", openapi_extra=params_openapi(Export), **EXPORT_ROUTE)
+async def exported(params: ExportDep, studio: StudioDep) -> GeneratedResponse:
     """The lines themselves, as they are read."""
-    end, whole_day = _moment(asked.end_date or now()), len(asked.end_date) == len("YYYY-MM-DD")
+    end, whole_day = _parse_time(params.end_date or iso_now()), len(params.end_date) == len("YYYY-MM-DD")
     if whole_day:
         end += DAY
-    start = _moment(asked.start_date) if asked.start_date else end - DAY
+    start = _parse_time(params.start_date) if params.start_date else end - DAY
     if start > end or (whole_day and start == end):
         raise HTTPException(400, "The start date must be before the end date.")
-    wanted = Wanted(kinds=_kinds(",".join(asked.log_types)), since=start, until=end)
-    name = f"image2model-logs-{start:%Y%m%d}-{end - timedelta(microseconds=1):%Y%m%d}.{asked.format}"
-    return Streamed(
-        export(lines(own.folder(studio.settings), wanted), asked.format),
-        media_type=MEDIA_TYPES[asked.format],
+    query = Wanted(kinds=_parse_log_types(",".join(params.log_types)), since=start, until=end)
+    name = f"image2model-logs-{start:%Y%m%d}-{end - timedelta(microseconds=1):%Y%m%d}.{params.format}"
+    return GeneratedResponse(
+        export(lines(log_config.folder(studio.settings), query), params.format),
+        media_type=MEDIA_TYPES[params.format],
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
 
 
-@readers.get("/statistics")
+@reader_routes.get("/statistics")
 async def statistics(studio: StudioDep) -> LogStatistics:
     """What log files there are, and the disk they lie on."""
-    return LogStatistics(**await asyncio.to_thread(log_files.statistics, own.folder(studio.settings)))
+    return LogStatistics(**await asyncio.to_thread(log_files.statistics, log_config.folder(studio.settings)))
 
 
-@readers.get("/types")
+@reader_routes.get("/types")
 async def types(studio: StudioDep) -> LogTypes:
     """The kinds of log files."""
-    found = {kind: list_log_files(own.folder(studio.settings), [kind]) for kind in own.KINDS}
+    found = {kind: list_log_files(log_config.folder(studio.settings), [kind]) for kind in log_config.KINDS}
     details = {
         kind: {
             "file_count": len(files),
             "latest_file": files[-1].path.name if files else None,
-            "description": ABOUT[kind],
+            "description": TYPE_DESCRIPTIONS[kind],
         }
         for kind, files in found.items()
     }
     return LogTypes(log_types=list(details), total_types=len(details), details=details)
 
 
-@readers.get("/health")
+@reader_routes.get("/health")
 async def health(studio: StudioDep) -> LogHealth:
     """Whether all is well with the log files, and what the host can do."""
     found = await asyncio.to_thread(log_files.condition, studio.settings)
     return LogHealth(
-        status=found.status, timestamp=now(), statistics=await statistics(studio), issues=found.issues,
+        status=found.status, timestamp=iso_now(), statistics=await statistics(studio), issues=found.issues,
         warnings=found.warnings, recommendations=found.recommendations,
     )  # fmt: skip
 
 
-@host.post("/rotate")
+@admin_routes.post("/rotate")
 async def rotate() -> Rotated:
     """Begin new files; the old ones are compressed."""
     return Rotated(**await asyncio.to_thread(log_files.rotate))
 
 
-@host.delete("/cleanup")
+@admin_routes.delete("/cleanup")
 async def cleanup(
     studio: StudioDep, older_than_days: Annotated[int, Query(ge=1, le=3650, description="Put aside before then")] = 30
 ) -> Removed:
     """Remove old log files; those that are being written stay."""
-    gone = await asyncio.to_thread(log_files.remove_older, own.folder(studio.settings), older_than_days)
+    removed = await asyncio.to_thread(log_files.remove_older, log_config.folder(studio.settings), older_than_days)
     return Removed(
-        status="error" if gone.errors else "success", removed_files=len(gone.names),
-        total_size_removed_mb=round(gone.size / log_files.MB, 6), errors=gone.errors, files=gone.names,
+        status="error" if removed.errors else "success", removed_files=len(removed.names),
+        total_size_removed_mb=round(removed.size / log_files.MB, 6), errors=removed.errors, files=removed.names,
     )  # fmt: skip
 
 
-for part in (readers, host):
+for part in (reader_routes, admin_routes):
     router.include_router(part)

@@ -1,4 +1,4 @@
-"""What is on offer to make meshes with."""
+"""The generators, which this API calls models."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from ...generators.base import Generator
-from ..generator_schema import describe
-from .common import Readable, StudioDep
+from ..generator_schema import generator_schema
+from .common import HeadRouter, StudioDep
 
-router = Readable(prefix="/models", tags=["models"])
+router = HeadRouter(prefix="/models", tags=["models"])
 
 
 class Model(BaseModel):
@@ -38,5 +38,5 @@ async def available(studio: StudioDep) -> list[Model]:
 
 
 def _model(generator: Generator) -> Model:
-    described = describe(generator)
+    described = generator_schema(generator)
     return Model(description=described.pop("good_at"), supported_formats=[".jpg", ".jpeg", ".png"], **described)

@@ -1,4 +1,4 @@
-"""Taking an upload in: onto the disk while it is read, and never more of it than may be."""
+"""Multipart uploads, written to disk while they are read and bounded in size, count and time."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from ...errors import Code, ErrorCode, ImageRefused
 from ...file_names import clean_name
 from ...services import Picture, Studio
 
-READ_SECONDS = 20.0
-"""How long the other side may be silent."""
-UPLOAD_SECONDS = 900.0
-MOST_FIELDS = 50
-FIELD_BYTES = 20_000
-ESCAPED: Mapping[str, str] = {"%22": '"', "%0D": "\r", "%0A": "\n"}
-"""How programs write what a file's name in a form cannot hold (WHATWG, multipart/form-data)."""
+READ_TIMEOUT = 20.0
+"""Most seconds between two chunks."""
+UPLOAD_TIMEOUT = 900.0
+MAX_FIELDS = 50
+MAX_FIELD_BYTES = 20_000
+FILENAME_ESCAPES: Mapping[str, str] = {"%22": '"', "%0D": "\r", "%0A": "\n"}
+"""Percent escapes of file names in forms (WHATWG HTML, multipart/form-data)."""
 
 
 class UploadRefused(ImageRefused):
-    """This upload cannot be taken as it came; `details` has the reason of each file that it is for."""
+    """An upload that cannot be taken; `details` has a reason for each file concerned."""
 
     def __init__(self, code: Code, message: str, hint: str, names: Iterable[str], reason: str) -> None:
         super().__init__(code, message, hint)
@@ -39,8 +39,8 @@ class UploadRefused(ImageRefused):
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
-    """The files of a form in the order they came, with their media types, and its other fields."""
+class UploadForm:
+    """The files of a form in order, with their media types, and its other fields."""
 
     pictures: list[Picture]
     content_types: list[str]
@@ -48,67 +48,71 @@ class Received:
 
 
 @contextlib.asynccontextmanager
-async def received(request: Request, studio: Studio, name: str, most: int) -> AsyncIterator[Received]:
-    """The files in field `name` and the other fields of a form, until the block ends.
+async def parse_upload(request: Request, studio: Studio, field: str, max_files: int) -> AsyncIterator[UploadForm]:
+    """The files in `field` and the other fields of a form; the files are deleted when the block ends.
 
-    Of a file that is too large only so much is kept that it shows. Raises UploadRefused for more than `most` files and
-    for a form without its end, HTTPException 400 for what is no form, 408 for too slow a sender.
+    Of a file above the size limit one byte more than the limit is kept. Raises UploadRefused for more than `max_files`
+    files and for a truncated form, HTTPException 400 for what is no form, 408 for a sender that is too slow.
     """
     folder = studio.folders.cache / f"rest-{uuid.uuid4().hex}"
     await asyncio.to_thread(folder.mkdir, parents=True)
     try:
-        yield await _read(request, folder, name, studio.limits.max_bytes, most)
+        yield await _read_form(request, folder, field, studio.limits.max_bytes, max_files)
     finally:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
-async def _read(request: Request, folder: Path, name: str, max_bytes: int, most: int) -> Received:
+async def _read_form(request: Request, folder: Path, field: str, max_bytes: int, max_files: int) -> UploadForm:
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise HTTPException(400, "Send the files as multipart/form-data.")
     try:
-        async with asyncio.timeout(UPLOAD_SECONDS), aclosing(_body(request)) as body:
-            return await _parsed(Parser(request, body, folder, max_bytes, most), body, name)
+        async with asyncio.timeout(UPLOAD_TIMEOUT), aclosing(_stream_body(request)) as body:
+            return await _parse_form(DiskMultipartParser(request, body, folder, max_bytes, max_files), body, field)
     except TimeoutError:
         raise HTTPException(408, "The upload stood still for too long. Try again.") from None
     except ClientDisconnect:
         raise HTTPException(400, "The upload broke off. Try again.") from None
 
 
-async def _parsed(parser: Parser, body: AsyncGenerator[bytes, None], name: str) -> Received:
+async def _parse_form(parser: DiskMultipartParser, body: AsyncGenerator[bytes, None], field: str) -> UploadForm:
     try:
         form = await parser.parse()
     except MultiPartException as error:
         async for _ in body:  # a sender that is still busy would not see the answer
             pass
-        _refuse_too_many(list(parser.paths), parser.most)
+        _refuse_too_many(list(parser.paths), parser.file_limit)
         raise HTTPException(400, f"This form cannot be read: {error.message}") from None
     parser.close()
-    if not parser.ended:
+    if not parser.complete:
         _refuse_cut_short(upload for upload in parser.paths if upload not in form.values())
-    uploads = [item for item in form.getlist(name) if not isinstance(item, str)]
-    _refuse_too_many(uploads, parser.most)
+    uploads = [item for item in form.getlist(field) if not isinstance(item, str)]
+    _refuse_too_many(uploads, parser.file_limit)
     if not uploads:
-        _refuse_none(parser.paths, name)
-    return Received(
+        _refuse_none(parser.paths, field)
+    return UploadForm(
         [Picture(parser.paths[one], _file_name(one)) for one in uploads],
         [one.content_type or "application/octet-stream" for one in uploads],
         {key: value for key, value in form.items() if isinstance(value, str)},
     )
 
 
-def _refuse_too_many(uploads: Sequence[UploadFile], most: int) -> None:
-    if len(uploads) > most:
-        limit = f"At most {most} can be sent at a time" if most > 1 else "One can be sent here; /upload takes more"
-        names = map(_file_name, uploads[most:])
+def _refuse_too_many(uploads: Sequence[UploadFile], max_files: int) -> None:
+    if len(uploads) > max_files:
+        limit = (
+            f"At most {max_files} can be sent at a time"
+            if max_files > 1
+            else "One can be sent here; /upload takes more"
+        )
+        names = map(_file_name, uploads[max_files:])
         raise UploadRefused(
             ErrorCode.TOO_MANY_IMAGES, "These are too many files.", f"{limit}.", names, "It is one too many."
         )
 
 
-def _refuse_none(elsewhere: Iterable[UploadFile], name: str) -> None:
-    message, hint = f"There is no file in the form's field `{name}`.", "Put at least one JPEG or PNG there."
+def _refuse_none(other_files: Iterable[UploadFile], field: str) -> None:
+    message, hint = f"There is no file in the form's field `{field}`.", "Put at least one JPEG or PNG there."
     raise UploadRefused(
-        ErrorCode.NO_IMAGES, message, hint, map(_file_name, elsewhere), f"It is not in the field `{name}`."
+        ErrorCode.NO_IMAGES, message, hint, map(_file_name, other_files), f"It is not in the field `{field}`."
     )
 
 
@@ -119,38 +123,38 @@ def _refuse_cut_short(unfinished: Iterable[UploadFile]) -> None:
 
 def _file_name(upload: UploadFile) -> str:
     name = upload.filename or ""
-    for written, meant in ESCAPED.items():
+    for written, meant in FILENAME_ESCAPES.items():
         name = name.replace(written, meant)
     return name
 
 
-async def _body(request: Request) -> AsyncGenerator[bytes, None]:
-    """What the other side sends, as long as it does not fall silent."""
+async def _stream_body(request: Request) -> AsyncGenerator[bytes, None]:
+    """The chunks of the body; raises TimeoutError for a silent sender."""
     stream = request.stream()
     while True:
         try:
-            yield await asyncio.wait_for(anext(stream), READ_SECONDS)
+            yield await asyncio.wait_for(anext(stream), READ_TIMEOUT)
         except StopAsyncIteration:
             return
 
 
-class Parser(MultiPartParser):
-    """Starlette's, with each file in a file of its own that never grows beyond one byte more than is allowed."""
+class DiskMultipartParser(MultiPartParser):
+    """Starlette's parser, with each file on disk and none larger than one byte more than is allowed."""
 
     def __init__(
-        self, request: Request, body: AsyncGenerator[bytes, None], folder: Path, max_bytes: int, most: int
+        self, request: Request, body: AsyncGenerator[bytes, None], folder: Path, max_bytes: int, file_limit: int
     ) -> None:
         super().__init__(
-            request.headers, body, max_files=10 * most + 100, max_fields=MOST_FIELDS, max_part_size=FIELD_BYTES
+            request.headers, body, max_files=10 * file_limit + 100, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES
         )
-        self.folder, self.max_bytes, self.most = folder, max_bytes, most
+        self.folder, self.max_bytes, self.file_limit = folder, max_bytes, file_limit
         self.paths: dict[UploadFile, Path] = {}
-        self.ended = False
-        """Whether the form's own end has come."""
-        self._left = 0
+        self.complete = False
+        """Whether the closing boundary has come."""
+        self._bytes_left = 0
 
     def on_headers_finished(self) -> None:
-        """Give a new file its place on the disk, and room only where it may be one of the batch."""
+        """Open a file on disk for a new upload; beyond the allowed number its bytes are dropped."""
         super().on_headers_finished()
         upload = self._current_part.file
         if upload:
@@ -158,22 +162,22 @@ class Parser(MultiPartParser):
             upload.file.close()
             upload.file = path.open("w+b")
             self._files_to_close_on_error[-1] = upload.file  # type: ignore[call-overload]
-            self._left = self.max_bytes + 1 if len(self.paths) < self.most else 0
+            self._bytes_left = self.max_bytes + 1 if len(self.paths) < self.file_limit else 0
             self.paths[upload] = path
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
-        """Keep what there is still room for."""
+        """Write what is within the limit."""
         if self._current_part.file:
-            end = min(end, start + self._left)
-            self._left -= end - start
+            end = min(end, start + self._bytes_left)
+            self._bytes_left -= end - start
         if end > start:
             super().on_part_data(data, start, end)
 
     def on_end(self) -> None:
-        """Note that the form is whole."""
-        self.ended = True
+        """Note the closing boundary."""
+        self.complete = True
 
     def close(self) -> None:
-        """Write out and close the files."""
+        """Close the files."""
         for file in self._files_to_close_on_error:
             file.close()

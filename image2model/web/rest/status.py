@@ -1,4 +1,4 @@
-"""How work is doing: asked once, followed as a stream, cancelled, done again."""
+"""Status of tasks: queried, streamed, cancelled, retried."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from starlette.exceptions import HTTPException
 
 from ...errors import NotFound
 from ...services import Studio
-from ..public_address import client_of
-from .auth import uploader
-from .common import Readable, StudioDep, now
-from .errors import documented
-from .event_stream import follow
-from .legacy_status import CELERY, failed_files, job_status, percent, task_status
+from ..public_address import client_address
+from .auth import require_user
+from .common import HeadRouter, StudioDep, iso_now
+from .errors import error_responses
+from .event_stream import task_events
+from .legacy_status import CELERY_STATE, failed_files, job_status, percent, task_status
 
-router = Readable(prefix="/status", tags=["status"])
+router = HeadRouter(prefix="/status", tags=["status"])
 
 
 class TaskStatus(BaseModel):
@@ -60,49 +60,49 @@ class JobProgress(BaseModel):
     timestamp: str
 
 
-def _task_id(task_id: Annotated[str, Path(description="A UUID")]) -> str:
+def _parse_task_id(task_id: Annotated[str, Path(description="A UUID")]) -> str:
     with suppress(ValueError):
         return str(uuid.UUID(task_id))
     raise HTTPException(400, "Invalid task ID format. It is a UUID, from the answer to the upload.")
 
 
-TaskId = Annotated[str, Depends(_task_id)]
+TaskId = Annotated[str, Depends(_parse_task_id)]
 
 
-@router.get("/tasks/{task_id}/status", responses=documented(400, 503))
+@router.get("/tasks/{task_id}/status", responses=error_responses(400, 503))
 async def task(task_id: TaskId, studio: StudioDep) -> TaskStatus:
     """How a batch is doing."""
     try:
         batch = await studio.find(task_id=task_id)
-        return _told(task_id, batch.work_id, await studio.view(batch.id))
+        return _as_task_status(task_id, batch.work_id, await studio.view(batch.id))
     except NotFound:
-        return TaskStatus(task_id=task_id, status="queued", state="PENDING", message="Waiting.", timestamp=now())
+        return TaskStatus(task_id=task_id, status="queued", state="PENDING", message="Waiting.", timestamp=iso_now())
 
 
-def _told(task_id: str, job_id: str, view: Mapping[str, Any]) -> TaskStatus:
+def _as_task_status(task_id: str, job_id: str, view: Mapping[str, Any]) -> TaskStatus:
     status = task_status(view)
-    over = view["state"] != "working"
+    finished = view["state"] != "working"
     errors = [job["error"]["message"] for job in view["jobs"] if job["error"]]
     return TaskStatus(
         task_id=task_id, status=status, progress=percent(view["progress"]), message=view["message"],
-        state=CELERY[status], current=view["counts"]["done"] + failed_files(view), total=view["counts"]["total"],
-        result=result(job_id, view) if over else None, error=errors[0] if status == "failed" and errors else None,
-        timestamp=now(),
+        state=CELERY_STATE[status], current=view["counts"]["done"] + failed_files(view), total=view["counts"]["total"],
+        result=task_result(job_id, view) if finished else None,
+        error=errors[0] if status == "failed" and errors else None, timestamp=iso_now(),
     )  # fmt: skip
 
 
-def result(job_id: str, view: Mapping[str, Any]) -> dict[str, Any]:
-    """What came of a batch."""
+def task_result(job_id: str, view: Mapping[str, Any]) -> dict[str, Any]:
+    """The `result` of a task."""
     files = [
         {"file_id": job["id"], "filename": job["name"], "status": job_status(job),
          "result": job["filename"] if job["state"] == "done" else None}
         for job in view["jobs"]
     ]  # fmt: skip
-    return {"job_id": job_id, "batch_id": view["batch_id"], "files": files, **summary(view)}
+    return {"job_id": job_id, "batch_id": view["batch_id"], "files": files, **task_summary(view)}
 
 
-def summary(view: Mapping[str, Any]) -> dict[str, int]:
-    """How many pictures there were, and what became of them."""
+def task_summary(view: Mapping[str, Any]) -> dict[str, int]:
+    """Numbers of files: total, successful, failed."""
     counts = view["counts"]
     return {"total_files": counts["total"], "successful_files": counts["done"], "failed_files": failed_files(view)}
 
@@ -110,7 +110,7 @@ def summary(view: Mapping[str, Any]) -> dict[str, int]:
 @router.get(
     "/tasks/{task_id}/stream",
     response_class=EventSourceResponse,
-    responses={200: {"content": {"text/event-stream": {}}}, **documented(400, 503)},
+    responses={200: {"content": {"text/event-stream": {}}}, **error_responses(400, 503)},
 )
 async def stream(
     task_id: TaskId,
@@ -125,26 +125,28 @@ async def stream(
     )
     if request.method == "HEAD":
         return EventSourceResponse(iter(()))
-    attempts = await _attempts(studio, task_id, after)
-    return EventSourceResponse(follow(_views(studio, task_id), task_id, timeout, after, attempts), ping=30)
+    attempts = await _attempts_by_job(studio, task_id, after)
+    return EventSourceResponse(
+        task_events(_views_with_outcome(studio, task_id), task_id, timeout, after, attempts), ping=30
+    )
 
 
-async def _attempts(studio: Studio, task_id: str, after: int) -> dict[str, int]:
-    """At which try each picture was when whoever goes on was told last; nothing where there is no such batch."""
+async def _attempts_by_job(studio: Studio, task_id: str, after: int) -> dict[str, int]:
+    """Attempt numbers by job id as of event `after`; empty for an unknown task."""
     with suppress(NotFound):
         return await studio.attempts((await studio.find(task_id=task_id)).id, after)
     return {}
 
 
-async def _views(studio: Studio, task_id: str) -> AsyncIterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Each view of a batch, with what came of it; nothing where there is no such batch."""
+async def _views_with_outcome(studio: Studio, task_id: str) -> AsyncIterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Each view of a batch with its result and summary; nothing for an unknown task."""
     with suppress(NotFound):
         batch = await studio.find(task_id=task_id)
         async for view in studio.watch(batch.id):
-            yield view, {"result": result(batch.work_id, view), "summary": summary(view)}
+            yield view, {"result": task_result(batch.work_id, view), "summary": task_summary(view)}
 
 
-@router.get("/jobs/{job_id}/progress", responses=documented(404, 503))
+@router.get("/jobs/{job_id}/progress", responses=error_responses(404, 503))
 async def progress(job_id: str, studio: StudioDep) -> JobProgress:
     """How the pictures of a batch are doing."""
     view = await studio.view((await studio.find(work_id=job_id)).id)
@@ -157,21 +159,25 @@ async def progress(job_id: str, studio: StudioDep) -> JobProgress:
     }  # fmt: skip
     return JobProgress(
         job_id=job_id, overall_progress=percent(view["progress"]), total_files=len(files),
-        completed_files=view["counts"]["done"], failed_files=failed_files(view), files=files, timestamp=now(),
+        completed_files=view["counts"]["done"], failed_files=failed_files(view), files=files, timestamp=iso_now(),
     )  # fmt: skip
 
 
-@router.post("/tasks/{task_id}/cancel", dependencies=[Depends(uploader)], responses=documented(400, 403, 404, 429, 503))
+@router.post(
+    "/tasks/{task_id}/cancel", dependencies=[Depends(require_user)], responses=error_responses(400, 403, 404, 429, 503)
+)
 async def cancel(task_id: TaskId, studio: StudioDep) -> TaskStatus:
     """Stop what is not finished."""
     batch = await studio.find(task_id=task_id)
-    return _told(task_id, batch.work_id, await studio.cancel(batch.id))
+    return _as_task_status(task_id, batch.work_id, await studio.cancel(batch.id))
 
 
 @router.post(
-    "/tasks/{task_id}/retry", dependencies=[Depends(uploader)], responses=documented(400, 403, 404, 409, 429, 503)
+    "/tasks/{task_id}/retry",
+    dependencies=[Depends(require_user)],
+    responses=error_responses(400, 403, 404, 409, 429, 503),
 )
 async def retry(task_id: TaskId, request: Request, studio: StudioDep) -> TaskStatus:
     """Work again what failed or was cancelled, and nothing else."""
     batch = await studio.find(task_id=task_id)
-    return _told(task_id, batch.work_id, await studio.retry(batch.id, client=client_of(request)))
+    return _as_task_status(task_id, batch.work_id, await studio.retry(batch.id, client=client_address(request)))

@@ -1,4 +1,4 @@
-"""Pictures in: a batch, or one; and how they are doing."""
+"""Uploads of a batch or of one picture, and their status."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from pydantic import BaseModel, Field
 
 from ...errors import ErrorCode, LimitReached, OptionRefused
 from ...services import Studio, together
-from ..middleware.correlation import correlation_of
-from ..public_address import client_of
-from .auth import uploader
-from .common import Readable, StudioDep
-from .errors import documented
+from ..middleware.correlation import correlation_id_of
+from ..public_address import client_address
+from .auth import require_user
+from .common import HeadRouter, StudioDep
+from .errors import error_responses
 from .legacy_status import failed_files, job_status, percent, task_status
-from .multipart import Received, received
+from .multipart import UploadForm, parse_upload
 
-router = Readable(prefix="/upload", tags=["upload"])
-LIMITER = MovingWindowRateLimiter(MemoryStorage())
+router = HeadRouter(prefix="/upload", tags=["upload"])
+RATE_LIMITER = MovingWindowRateLimiter(MemoryStorage())
 
 
 class OtherPicture(BaseModel):
@@ -86,72 +86,75 @@ class BatchStatus(BaseModel):
     progress: Counted
 
 
-def _form(files: dict[str, Any], name: str) -> dict[str, Any]:
-    """The form as the description shows it: it is read by hand, so that it can be measured while it is read."""
+def _form_schema(files: dict[str, Any], name: str) -> dict[str, Any]:
+    """OpenAPI of the form, which is parsed by `multipart` and not by FastAPI, to be bounded while it is read."""
     properties = {
         name: files,
         "face_limit": {"type": "integer", "description": "Number of faces wanted, where the model takes one"},
         "model": {"type": "string", "description": "Id from /models/available; by default the host's choice"},
         "options": {"type": "string", "description": "The model's options, as a JSON object", "example": "{}"},
-        **({"sides": {"type": "string", "description": SIDES}} if name == "files" else {}),
+        **({"sides": {"type": "string", "description": SIDES_HELP}} if name == "files" else {}),
     }
     schema = {"type": "object", "required": [name], "properties": properties}
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
 
-SIDES = (
+SIDES_HELP = (
     'Puts pictures of one object together as one job, for models that take sides: "by_name" (cup_front.png, '
     "cup_back.png), or JSON with the numbers of each object's pictures from 1, like "
     '[{"front": 1, "back": 2}]; sides are front, back, left and right'
 )
-BINARY = {"type": "string", "format": "binary"}
-BATCH = _form({"type": "array", "items": BINARY, "minItems": 1}, "files")
-PROBLEMS = documented(400, 403, 404, 408, 422, 429, 503)
+BINARY_SCHEMA = {"type": "string", "format": "binary"}
+BATCH_FORM = _form_schema({"type": "array", "items": BINARY_SCHEMA, "minItems": 1}, "files")
+ERROR_RESPONSES = error_responses(400, 403, 404, 408, 422, 429, 503)
 
 
-async def _not_too_often(request: Request, studio: StudioDep) -> None:
-    limit, client = RateLimitItemPerMinute(studio.settings.uploads_per_minute), client_of(request)
-    if not await LIMITER.hit(limit, client):
-        window = await LIMITER.get_window_stats(limit, client)
+async def _limit_rate(request: Request, studio: StudioDep) -> None:
+    limit, client = RateLimitItemPerMinute(studio.settings.uploads_per_minute), client_address(request)
+    if not await RATE_LIMITER.hit(limit, client):
+        window = await RATE_LIMITER.get_window_stats(limit, client)
         wait = max(1.0, window.reset_time - time.time())
         raise LimitReached(
             ErrorCode.TOO_MANY_UPLOADS, "These are too many uploads in a minute.", "Wait a moment.", retry_after=wait
         )
 
 
-GUARDS = [Depends(uploader), Depends(_not_too_often)]
+GUARDS = [Depends(require_user), Depends(_limit_rate)]
 
 
-@router.post("/batch", dependencies=GUARDS, responses=PROBLEMS, openapi_extra=BATCH)
-@router.post("", dependencies=GUARDS, responses=PROBLEMS, openapi_extra=BATCH)
+@router.post("/batch", dependencies=GUARDS, responses=ERROR_RESPONSES, openapi_extra=BATCH_FORM)
+@router.post("", dependencies=GUARDS, responses=ERROR_RESPONSES, openapi_extra=BATCH_FORM)
 async def upload(request: Request, studio: StudioDep) -> Uploaded:
     """Start a batch of pictures (JPEG or PNG). All of them must be usable."""
-    async with received(request, studio, "files", studio.settings.max_files) as form:
+    async with parse_upload(request, studio, "files", studio.settings.max_files) as form:
         return await _submit(request, studio, form)
 
 
-@router.post("/image", dependencies=GUARDS, responses=PROBLEMS, openapi_extra=_form(BINARY, "file"))
+@router.post(
+    "/image", dependencies=GUARDS, responses=ERROR_RESPONSES, openapi_extra=_form_schema(BINARY_SCHEMA, "file")
+)
 async def upload_image(request: Request, studio: StudioDep) -> Uploaded:
     """Start a batch of one picture."""
-    async with received(request, studio, "file", 1) as form:
+    async with parse_upload(request, studio, "file", 1) as form:
         return await _submit(request, studio, form)
 
 
-async def _submit(request: Request, studio: Studio, form: Received) -> Uploaded:
-    kinds = dict(zip((picture.path for picture in form.pictures), form.content_types, strict=True))
+async def _submit(request: Request, studio: Studio, form: UploadForm) -> Uploaded:
+    content_types = dict(zip((picture.path for picture in form.pictures), form.content_types, strict=True))
     pictures = together(form.pictures, form.fields.get("sides"))
     batch = await studio.submit(
         pictures,
         generator=form.fields.get("model") or None,
-        options=_options(form.fields.get("options") or "{}"),
+        options=_parse_options(form.fields.get("options") or "{}"),
         face_limit=form.fields.get("face_limit") or None,
-        client=client_of(request),
-        correlation_id=correlation_of(request),
+        client=client_address(request),
+        correlation_id=correlation_id_of(request),
         whole=True,
     )
     files = [
         UploadedFile(
-            file_id=job.id, filename=job.name, file_size=picture.path.stat().st_size, content_type=kinds[picture.path],
+            file_id=job.id, filename=job.name, file_size=picture.path.stat().st_size,
+            content_type=content_types[picture.path],
             sides=[OtherPicture(side=other.side, filename=other.name) for other in job.sides],
         )
         for job, picture in zip(batch.jobs, pictures, strict=True)
@@ -163,7 +166,7 @@ async def _submit(request: Request, studio: Studio, form: Received) -> Uploaded:
     )  # fmt: skip
 
 
-def _options(text: str) -> dict[str, Any]:
+def _parse_options(text: str) -> dict[str, Any]:
     try:
         options = json.loads(text)
     except (ValueError, RecursionError):
@@ -175,7 +178,7 @@ def _options(text: str) -> dict[str, Any]:
     return options
 
 
-@router.get("/status/{file_id}", responses=documented(404, 503))
+@router.get("/status/{file_id}", responses=error_responses(404, 503))
 async def file_status(file_id: str, studio: StudioDep) -> FileStatus:
     """How one picture is doing."""
     batch = await studio.find(job_id=file_id)
@@ -187,7 +190,7 @@ async def file_status(file_id: str, studio: StudioDep) -> FileStatus:
     )  # fmt: skip
 
 
-@router.get("/batch/{batch_id}/status", responses=documented(404, 503))
+@router.get("/batch/{batch_id}/status", responses=error_responses(404, 503))
 async def batch_status(batch_id: str, studio: StudioDep) -> BatchStatus:
     """How a batch is doing."""
     view = await studio.view(batch_id)

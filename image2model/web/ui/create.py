@@ -15,12 +15,12 @@ from ...errors import Image2ModelError, NotFound
 from ...file_names import clean_name
 from ...generators.base import Generator
 from ...services import BatchView, Studio
-from ..middleware.correlation import correlation_of
-from ..public_address import client_of
+from ..middleware.correlation import correlation_id_of
+from ..public_address import client_address
 from . import assets, controls, facts, hero, order, results, templating
 from .controls import OptionControls, face_limit_control, number_field, offers, prices_of
 from .event_options import EACH, HIDDEN, LAST
-from .object_views import NO_DECISIONS, jobs_of
+from .object_views import jobs_of
 from .picture_cache import PictureCache
 from .pictures import Pictures, left_out, paths_of
 from .theme import html
@@ -81,7 +81,7 @@ class Create:
         html(viewer, elem_id="viewer", js_on_load=assets.script("viewer"))
         html(templating.render("chosen.html"), elem_id="chosen", js_on_load=assets.script("chosen"))
         self.facts = html(elem_id="facts", js_on_load=assets.script("facts"))
-        export = templating.render("export.html", formats=self.studio.meshes.formats())
+        export = templating.render("export.html", formats=self.studio.exports.formats())
         html(export, elem_id="take-home", js_on_load=assets.script("export"))
 
     def _build_generators(self) -> None:
@@ -326,8 +326,8 @@ class Create:
                 cut_out=cut_out,
                 face_limit=face_limit or None,  # checked, and made a number, by the generator's option
                 visitor=visitor,
-                client=client_of(request),
-                correlation_id=correlation_of(request),
+                client=client_address(request),
+                correlation_id=correlation_id_of(request),
                 key=key,
             )
         )
@@ -357,7 +357,7 @@ class Create:
     async def again(self, batch_id: str, key: str, request: gr.Request, event: gr.EventData) -> None:
         """Make the named jobs again, also ones that may have been paid for: the dialog said so."""
         numbers = [int(number) for number in getattr(event, "numbers", [])]
-        await _told(self.studio.retry(batch_id, numbers or None, key=key, client=client_of(request)))
+        await _told(self.studio.retry(batch_id, numbers or None, key=key, client=client_address(request)))
 
     async def look_again(self, batch_id: str, key: str, event: gr.EventData) -> None:
         """Ask the far side for jobs that nobody knows of, without buying anything."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import gradio as gr
 
 from ...services import Studio
-from .. import gradio_api
-from ..middleware.correlation import CorrelatedBlocks
+from .. import gradio_api, gradio_compat
+from ..middleware.correlation import CorrelationIdBlocks
 from . import admin, code_samples, create, library, templating
 from .picture_cache import PictureCache
 from .theme import html
@@ -15,7 +15,7 @@ from .theme import html
 def build(studio: Studio, cache: PictureCache) -> gr.Blocks:
     """The whole page as Blocks, ready to be launched; `cache` holds the previews that a route of ours serves."""
     demo: gr.Blocks
-    with CorrelatedBlocks(title="image2model", analytics_enabled=False, fill_width=True) as demo:
+    with CorrelationIdBlocks(title="image2model", analytics_enabled=False, fill_width=True) as demo:
         html(templating.render("masthead.html"), elem_id="masthead")
         visitor = gr.BrowserState("", storage_key="image2model-visitor", secret=studio.secret)
         with gr.Tabs(elem_id="tabs"):
@@ -27,7 +27,7 @@ def build(studio: Studio, cache: PictureCache) -> gr.Blocks:
                 code_samples.build(demo)
             with gr.Tab("Admin", id="admin"):
                 admin.build(studio, demo)
-        gradio_api.build(studio)
-    demo.space_id = None  # else Gradio puts a box of its own on a Space's page, with fonts and numbers from other hosts
-    gradio_api.guard(studio, demo)
+        gradio_api.add_endpoints(studio)
+    gradio_compat.remove_space_badge(demo)
+    gradio_api.guard_inputs(studio, demo)
     return demo

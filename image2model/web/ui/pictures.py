@@ -23,7 +23,9 @@ from .object_views import NO_DECISIONS, decide, objects, problem
 from .picture_cache import PictureCache
 from .theme import html
 
-EXAMPLES = Path(__file__).parents[3] / "examples"
+PACKAGE = Path(__file__).parents[2]
+EXAMPLES = next(filter(Path.is_dir, (PACKAGE / "examples", PACKAGE.parent / "examples")))
+"""The example pictures: within an installed package, or beside the package in a checkout."""
 TRIES, PAUSE = 4, 2.0
 """How often a picture is looked at whose inspection took too long, and how many seconds lie between."""
 SHORT: Mapping[str, str] = {

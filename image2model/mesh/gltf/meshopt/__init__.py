@@ -1,7 +1,7 @@
-"""meshoptimizer, run as WebAssembly: it needs no compiler here and can reach nothing but its own memory.
+"""meshoptimizer as WebAssembly: needs no compiler and can reach nothing but its own memory.
 
-Thins meshes with their texture coordinates kept, and packs and unpacks glTF's meshopt compression.
-What each function takes: https://github.com/zeux/meshoptimizer/tree/master/js; where the files come from: NOTICE.md.
+Simplification with attributes, voxel remeshing and glTF's meshopt compression. What each function takes:
+https://github.com/zeux/meshoptimizer/tree/master/js; where the files come from: NOTICE.md.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from wasmtime import Config, Engine, Instance, Memory, Module, Store
 
-Floats = NDArray[np.float32]
-Integers = NDArray[np.intp]
+FloatArray = NDArray[np.float32]
+IndexArray = NDArray[np.intp]
 
 HERE = Path(__file__).parent
 MAX_BYTES = 3_000_000_000
-"""Memory that one call may take."""
+"""Memory limit of one call."""
 PERMISSIVE, REGULARIZE, PRUNE = 32, 16, 8
-"""Ways to thin: collapse across seams too; to evener faces; drop bits that have become too small to see."""
+"""Flags of `simplify`: collapse across seams; prefer regular triangles; drop parts too small to see."""
 FILTERS = {"OCTAHEDRAL": "Oct", "QUATERNION": "Quat", "EXPONENTIAL": "Exp", "COLOR": "Color"}
 DECODERS = {"ATTRIBUTES": "VertexBuffer", "TRIANGLES": "IndexBuffer", "INDICES": "IndexSequence"}
 
@@ -42,8 +42,8 @@ def _module(name: str) -> Module:
     return Module.from_file(_engine(), str(HERE / f"{name}.wasm"))
 
 
-class _Machine:
-    """One run of a module, its memory gone with it."""
+class _WasmInstance:
+    """One instance of a module; its memory is freed with it."""
 
     def __init__(self, name: str) -> None:
         self._store = Store(_engine())
@@ -55,84 +55,83 @@ class _Machine:
     def call(self, function: str, *arguments: float) -> Any:
         return self._exports[function](self._store, *arguments)
 
-    def room(self, size: int) -> int:
-        """The place of `size` fresh bytes, a multiple of 16; raise MemoryError where there is no room."""
-        place: int = self.call("sbrk", (size + 31) // 16 * 16)
-        if place == -1:
+    def alloc(self, size: int) -> int:
+        """Pointer to `size` new bytes, aligned to 16; raise MemoryError where there is no room."""
+        pointer: int = self.call("sbrk", (size + 31) // 16 * 16)
+        if pointer == -1:
             raise MemoryError("the mesh needs more memory than it may take")
-        return (place & 0xFFFFFFFF) + 15 & ~15
+        return (pointer & 0xFFFFFFFF) + 15 & ~15
 
-    def put(self, values: NDArray[Any]) -> int:
-        """The place of a copy of `values`."""
-        place = self.room(values.nbytes)
-        self._bytes()[place : place + values.nbytes] = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
-        return place
+    def write(self, values: NDArray[Any]) -> int:
+        """Pointer to a copy of `values`."""
+        pointer = self.alloc(values.nbytes)
+        self._bytes()[pointer : pointer + values.nbytes] = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
+        return pointer
 
-    def take(self, place: int, count: int, kind: Any) -> NDArray[Any]:
-        """A copy of `count` values at `place`."""
-        return self._bytes()[place : place + count * np.dtype(kind).itemsize].copy().view(kind)
+    def read(self, pointer: int, count: int, filter_name: Any) -> NDArray[Any]:
+        """A copy of `count` values at `pointer`."""
+        return self._bytes()[pointer : pointer + count * np.dtype(filter_name).itemsize].copy().view(filter_name)
 
     def _bytes(self) -> NDArray[np.uint8]:
         memory: Any = self._memory.get_buffer_ptr(self._store)  # an array of ctypes, which numpy reads as it stands
         return np.frombuffer(memory, dtype=np.uint8)
 
 
-def simplify(positions: Floats, faces: Integers, attributes: Floats, weights: Sequence[float], target: int,
-             flags: int = 0) -> Integers:  # fmt: skip
-    """Return `target` faces (k, 3) or a few more, over the same vertices, that keep the shape of `faces` (m, 3) best.
+def simplify(positions: FloatArray, faces: IndexArray, attributes: FloatArray, weights: Sequence[float], target: int,
+             flags: int = 0) -> IndexArray:  # fmt: skip
+    """Simplify `faces` (m, 3) to `target` faces (k, 3) or a few more, over the same `positions` (n, 3).
 
-    `positions` (n, 3); `attributes` (n, len(weights)) are kept too, each by its weight against the shape,
-    whose longest side counts 1; seams in them stay unless `flags` has PERMISSIVE.
+    `attributes` (n, len(weights)) are preserved too, weighted against the shape, whose longest side counts 1; seams in
+    them stay unless `flags` has PERMISSIVE.
     """
-    run = _Machine("simplifier")
-    out, order = run.room(faces.size * 4), run.put(faces.astype("<u4"))
+    wasm = _WasmInstance("simplifier")
+    out, order = wasm.alloc(faces.size * 4), wasm.write(faces.astype("<u4"))
     arguments = (
-        out, order, faces.size, run.put(positions.astype("<f4")), len(positions), 12,
-        run.put(attributes.astype("<f4")), 4 * len(weights), run.put(np.array(weights, "<f4")), len(weights),
-        0, 3 * target, 1.0, flags, run.room(4),
+        out, order, faces.size, wasm.write(positions.astype("<f4")), len(positions), 12,
+        wasm.write(attributes.astype("<f4")), 4 * len(weights), wasm.write(np.array(weights, "<f4")), len(weights),
+        0, 3 * target, 1.0, flags, wasm.alloc(4),
     )  # fmt: skip
-    count = run.call("meshopt_simplifyWithAttributes", *arguments)
-    return run.take(out, count, "<u4").reshape(-1, 3).astype(np.intp)
+    count = wasm.call("meshopt_simplifyWithAttributes", *arguments)
+    return wasm.read(out, count, "<u4").reshape(-1, 3).astype(np.intp)
 
 
-def remesh(positions: Floats, faces: Integers, resolution: int) -> Floats:
-    """Return the triangles (k, 3, 3) of a new skin around `faces`, on a grid of `resolution` (4 to 256) cells."""
-    run = _Machine("simplifier")
-    arguments = (
-        run.put(faces.astype("<u4")), faces.size, run.put(positions.astype("<f4")), len(positions), 12, resolution, 0,
-    )  # fmt: skip
-    capacity = run.call("meshopt_remesh", 0, 0, *arguments)
-    out = run.room(capacity * 36)
-    count = run.call("meshopt_remesh", out, capacity, *arguments)
-    return run.take(out, count * 9, "<f4").reshape(-1, 3, 3)
+def remesh(positions: FloatArray, faces: IndexArray, resolution: int) -> FloatArray:
+    """Triangles (k, 3, 3) of a surface around `faces`, on a voxel grid of `resolution` (4 to 256) cells."""
+    wasm = _WasmInstance("simplifier")
+    indices, points = wasm.write(faces.astype("<u4")), wasm.write(positions.astype("<f4"))
+    arguments = (indices, faces.size, points, len(positions), 12, resolution, 0)
+    capacity = wasm.call("meshopt_remesh", 0, 0, *arguments)
+    out = wasm.alloc(capacity * 36)
+    count = wasm.call("meshopt_remesh", out, capacity, *arguments)
+    return wasm.read(out, count * 9, "<f4").reshape(-1, 3, 3)
 
 
 def encode_attributes(rows: NDArray[Any]) -> bytes:
-    """Pack a vertex attribute, (n, width) in the layout of its buffer view: rows of a multiple of 4 bytes."""
-    run = _Machine("encoder")
+    """Compress a vertex attribute (n, width), its rows a multiple of four bytes."""
+    wasm = _WasmInstance("encoder")
     stride = rows.itemsize * rows.shape[1]
-    bound = run.call("meshopt_encodeVertexBufferBound", len(rows), stride)
-    out, source = run.room(bound), run.put(rows)
-    size = run.call("meshopt_encodeVertexBufferLevel", out, bound, source, len(rows), stride, 2, 0)
-    return run.take(out, size, np.uint8).tobytes()
+    bound = wasm.call("meshopt_encodeVertexBufferBound", len(rows), stride)
+    out, source = wasm.alloc(bound), wasm.write(rows)
+    size = wasm.call("meshopt_encodeVertexBufferLevel", out, bound, source, len(rows), stride, 2, 0)
+    return wasm.read(out, size, np.uint8).tobytes()
 
 
-def encode_triangles(faces: Integers) -> bytes:
-    """Pack faces (m, 3); their order and the first corner of each may change."""
-    run = _Machine("encoder")
-    run.call("meshopt_encodeIndexVersion", 1)
-    bound = run.call("meshopt_encodeIndexBufferBound", faces.size, int(faces.max()) + 1)
-    out, source = run.room(bound), run.put(faces.astype("<u4"))
-    size = run.call("meshopt_encodeIndexBuffer", out, bound, source, faces.size)
-    return run.take(out, size, np.uint8).tobytes()
+def encode_triangles(faces: IndexArray) -> bytes:
+    """Compress faces (m, 3); their order and first corners may change."""
+    wasm = _WasmInstance("encoder")
+    wasm.call("meshopt_encodeIndexVersion", 1)
+    bound = wasm.call("meshopt_encodeIndexBufferBound", faces.size, int(faces.max()) + 1)
+    out, source = wasm.alloc(bound), wasm.write(faces.astype("<u4"))
+    size = wasm.call("meshopt_encodeIndexBuffer", out, bound, source, faces.size)
+    return wasm.read(out, size, np.uint8).tobytes()
 
 
-def order_for_packing(faces: Integers, vertices: int) -> tuple[Integers, Integers]:
-    """Faces (m, 3) over vertices put in the order of their use, and that order: the old number of each new vertex."""
-    run = _Machine("encoder")
-    source = run.put(faces.astype("<u4"))
-    run.call("meshopt_optimizeVertexCache", source, source, faces.size, vertices)
-    ordered = run.take(source, faces.size, "<u4").astype(np.intp)
+def optimize_vertex_order(faces: IndexArray, vertices: int) -> tuple[IndexArray, IndexArray]:
+    """Faces reordered for the vertex cache, and the old index of each new vertex."""
+    wasm = _WasmInstance("encoder")
+    source = wasm.write(faces.astype("<u4"))
+    wasm.call("meshopt_optimizeVertexCache", source, source, faces.size, vertices)
+    ordered = wasm.read(source, faces.size, "<u4").astype(np.intp)
     used, first = np.unique(ordered, return_index=True)
     order = used[np.argsort(first)]
     numbers = np.zeros(vertices, np.intp)
@@ -140,15 +139,15 @@ def order_for_packing(faces: Integers, vertices: int) -> tuple[Integers, Integer
     return numbers[ordered].reshape(-1, 3), order
 
 
-def decode(data: bytes | memoryview, count: int, stride: int, mode: str, kind: str = "NONE") -> bytes:
-    """Unpack a compressed buffer view of `count` rows of `stride` bytes; raise ValueError for damaged data."""
+def decode(data: bytes | memoryview, count: int, stride: int, mode: str, filter_name: str = "NONE") -> bytes:
+    """Decompress a buffer view of `count` rows of `stride` bytes; raise ValueError for damaged data."""
     if count < 0 or not 0 < stride <= 256 or count * stride > MAX_BYTES // 2:
         raise ValueError("a compressed part of an impossible size")
-    run = _Machine("decoder")
+    wasm = _WasmInstance("decoder")
     rows = (count + 3) // 4 * 4
-    out, source = run.room(rows * stride), run.put(np.frombuffer(data, np.uint8))
-    if run.call(f"meshopt_decode{DECODERS[mode]}", out, count, stride, source, len(data)):
+    out, source = wasm.alloc(rows * stride), wasm.write(np.frombuffer(data, np.uint8))
+    if wasm.call(f"meshopt_decode{DECODERS[mode]}", out, count, stride, source, len(data)):
         raise ValueError("damaged meshopt data")
-    if kind != "NONE":
-        run.call(f"meshopt_decodeFilter{FILTERS[kind]}", out, rows, stride)
-    return run.take(out, count * stride, np.uint8).tobytes()
+    if filter_name != "NONE":
+        wasm.call(f"meshopt_decodeFilter{FILTERS[filter_name]}", out, rows, stride)
+    return wasm.read(out, count * stride, np.uint8).tobytes()

@@ -7,13 +7,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import gradio as gr
-from gradio import oauth
-from gradio.utils import get_space
 
 from ....errors import Image2ModelError
 from ....settings import Settings
-from ...middleware.security import KEY_TRIES
-from ...public_address import client_of
+from ...gradio_compat import can_sign_in_at_hugging_face, event_field
+from ...middleware.throttle import KEY_THROTTLE
+from ...public_address import client_address
 from ..event_options import HIDDEN
 
 
@@ -29,7 +28,7 @@ class Rights:
     def __init__(self, settings: Settings) -> None:
         known = (settings.admin_api_key, settings.admin_password)
         self._keys = [key.get_secret_value().encode() for key in known if key]
-        self._names = settings.admin_users.casefold().split() if _can_sign_in() else []
+        self._names = settings.admin_users.casefold().split() if can_sign_in_at_hugging_face() else []
 
     @property
     def by_key(self) -> bool:
@@ -72,7 +71,7 @@ class Rights:
         ) -> Any:
             if not self.is_named(request, profile):
                 self._check(key, request)
-            first = [(told._data or {}).get(event)] if event else []
+            first = [event_field(told, event)] if event else []
             try:
                 answer = await work(*first, *values)
             except Image2ModelError as error:
@@ -83,15 +82,9 @@ class Rights:
 
     def _check(self, key: str, request: gr.Request) -> None:
         """Raise gr.Error unless this is an admin key, compared in constant time, or after too many wrong ones."""
-        client = client_of(request)
-        if not KEY_TRIES.may_try(client):
+        client = client_address(request)
+        if not KEY_THROTTLE.allows(client):
             raise gr.Error("Too many tries. Wait a minute.", print_exception=False)
         if not any(hmac.compare_digest(known, str(key).encode()) for known in self._keys if known):
-            KEY_TRIES.tried(client)
+            KEY_THROTTLE.hit(client)
             raise gr.Error("This is not the admin key.", print_exception=False)
-
-
-def _can_sign_in() -> bool:
-    """Whether Hugging Face has given this Space what signing in takes (`hf_oauth: true` in the README)."""
-    given = (oauth.OAUTH_CLIENT_ID, oauth.OAUTH_CLIENT_SECRET, oauth.OAUTH_SCOPES, oauth.OPENID_PROVIDER_URL)
-    return bool(get_space()) and all(given)

@@ -1,4 +1,4 @@
-"""Far from the server: all that a program or a page asks for is answered, and no connection lingers."""
+"""The ends of Gradio's event streams on a slow network: every event is answered, and no stream stays open."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ async def far_from(app: App, late: float = FAR) -> AsyncIterator[str]:
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-async def test_a_program_is_answered_while_the_end_of_a_stream_is_on_its_way(app: App, tmp_path: Path, name: str):
+async def test_a_client_gets_every_answer_while_the_end_of_its_stream_is_delayed(app: App, tmp_path: Path, name: str):
     """A program that asks again at once is answered each time."""
     (tmp_path / name).write_text(PROGRAMS[name])
     (tmp_path / "node_modules").symlink_to(ROOT / "tests" / "node_modules")
@@ -84,7 +84,7 @@ async def test_a_program_is_answered_while_the_end_of_a_stream_is_on_its_way(app
     assert said.lower().count(b"true") == 3, problems.decode()
 
 
-async def test_an_end_that_nobody_reads_holds_nothing_up_for_long(app: App):
+async def test_a_client_that_does_not_hang_up_is_delayed_a_second_at_most(app: App):
     """Somebody who reads a stream to its very end, without hanging up, gets it after a second, and is then answered."""
     session = {"session_hash": "reads-to-the-end"}
     async with httpx.AsyncClient(base_url=f"{app.url}/gradio_api/queue", timeout=10, trust_env=False) as client:
@@ -102,8 +102,8 @@ async def test_an_end_that_nobody_reads_holds_nothing_up_for_long(app: App):
 
 @pytest.mark.browser
 @pytest.mark.parametrize("late", [FAR, FARTHER])
-async def test_all_is_answered_while_the_end_of_a_stream_is_on_its_way(app: App, chromium: Browser, late: float):
-    """Pictures dropped as soon as the one before is counted are all judged and priced; then no stream is left open."""
+async def test_the_page_gets_every_answer_while_its_streams_end_late(app: App, chromium: Browser, late: float):
+    """Pictures dropped as soon as the one before is counted are all judged and priced; no stream is left open."""
     async with far_from(app, late) as address, await chromium.new_context(viewport=DESK) as context:
         page = await context.new_page()
         watch, listening = Watch(context, address), set[Request]()

@@ -7,19 +7,19 @@ from argon2 import PasswordHasher
 from pydantic import SecretStr
 
 from image2model.errors import SettingsError
-from image2model.web.sign_in import sign_in
+from image2model.web.sign_in import password_check
 
 
 def test_without_users_everybody_may_come_in():
     """No setting, or an empty one, asks for no sign-in."""
-    assert sign_in(None) is None
-    assert sign_in(SecretStr("  ")) is None
+    assert password_check(None) is None
+    assert password_check(SecretStr("  ")) is None
 
 
 def test_plain_and_hashed_passwords_fit():
     """The right password fits in both forms; a wrong one, a wrong name and the hash itself do not."""
     hashed = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash("s3cret")
-    fits = sign_in(SecretStr(f"ann:plain:with-colon bob:{hashed}"))
+    fits = password_check(SecretStr(f"ann:plain:with-colon bob:{hashed}"))
     assert fits("ann", "plain:with-colon")
     assert fits("bob", "s3cret")
     assert not any((fits("ann", "s3cret"), fits("bob", "wrong"), fits("bob", hashed), fits("eve", "s3cret")))
@@ -28,6 +28,6 @@ def test_plain_and_hashed_passwords_fit():
 def test_a_pair_without_a_password_stops_the_start():
     """The error names the setting and does not repeat what it holds."""
     with pytest.raises(SettingsError, match="APP_USERS") as caught:
-        sign_in(SecretStr("ann:hunter2 bob"))
+        password_check(SecretStr("ann:hunter2 bob"))
     assert "hunter2" not in str(caught.value)
     assert "bob" not in str(caught.value)

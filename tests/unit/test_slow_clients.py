@@ -13,23 +13,22 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from image2model.settings import Settings
-from image2model.web.middleware import security
-from image2model.web.middleware.slow_client import Patient
+from image2model.web.middleware import body_limits
+from image2model.web.middleware.slow_client import HeaderTimeoutProtocol
 
 
-class Hasty(Patient):
-    """With no more patience than a test has."""
+class ShortTimeout(HeaderTimeoutProtocol):
+    """Timeouts as short as a test wants them."""
 
-    HEAD_SECONDS = 0.3
-    MOST_WAITING = 5
+    HEADER_TIMEOUT = 0.3
+    MAX_PENDING = 5
 
 
-class Patienter(Patient):
-    """With more than a test takes."""
+class LongTimeout(HeaderTimeoutProtocol):
+    """Timeouts longer than a test."""
 
-    HEAD_SECONDS = 600.0
-    MOST_WAITING = 5
+    HEADER_TIMEOUT = 600.0
+    MAX_PENDING = 5
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -42,10 +41,10 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @contextlib.contextmanager
-def serving(protocol: type[Patient]) -> Iterator[int]:
-    """The port of the app behind that protocol and the doors."""
-    guarded = security.Security(app, Settings(_env_file=None))
-    server = uvicorn.Server(uvicorn.Config(guarded, port=0, http=protocol, lifespan="off", log_level="error"))
+def serving(protocol: type[HeaderTimeoutProtocol]) -> Iterator[int]:
+    """The port of the app behind that protocol and the limits on bodies."""
+    limited = body_limits.BodyLimitMiddleware(app, max_upload_bytes=1_000_000)
+    server = uvicorn.Server(uvicorn.Config(limited, port=0, http=protocol, lifespan="off", log_level="error"))
     listening = socket.create_server(("127.0.0.1", 0))
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()
@@ -79,46 +78,46 @@ def drip(connection: socket.socket, data: bytes) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def hasty() -> Iterator[int]:
-    """A server that does not wait."""
-    with serving(Hasty) as port:
+def server() -> Iterator[int]:
+    """The port of a server with short timeouts."""
+    with serving(ShortTimeout) as port:
         yield port
 
 
 @pytest.mark.parametrize("begun", [b"", b"GET /", b"POST / HTTP/1.1\r\nHost: a\r\n"])
-def test_a_head_that_does_not_end_is_cut_off(hasty: int, begun: bytes):
+def test_headers_that_do_not_end_close_the_connection(server: int, begun: bytes):
     """Headers that come a byte at a time, before or after a good request, end in a closed connection, unanswered."""
-    with connected(hasty) as connection:
+    with connected(server) as connection:
         connection.sendall(begun)
         assert drip(connection, b"X-Header: x\r\n") == b""
 
 
-def test_silence_is_cut_off(hasty: int):
+def test_a_silent_client_is_disconnected(server: int):
     """Whoever connects and says nothing is not waited for, nor after an answer."""
-    with connected(hasty) as silent, connected(hasty) as polite:
+    with connected(server) as silent, connected(server) as polite:
         polite.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         assert b" 200 " in drip(polite, b"GET /")
         assert silent.recv(1) == b""
 
 
-def test_a_body_that_nobody_reads_any_more_holds_no_connection(hasty: int):
+def test_the_rest_of_an_unread_body_does_not_keep_the_connection(server: int):
     """After the answer, what is left of a body does not drip on for ever."""
-    with connected(hasty) as connection:
+    with connected(server) as connection:
         connection.sendall(b"POST /early HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n")
         assert b" 200 " in drip(connection, b"x")
 
 
-def test_a_body_that_drips_is_given_up(hasty: int, monkeypatch: pytest.MonkeyPatch):
+def test_a_body_of_single_bytes_is_given_up(server: int, monkeypatch: pytest.MonkeyPatch):
     """A byte now and then does not keep a request alive: the app sees the sender as gone."""
-    monkeypatch.setattr(security, "SEND_SECONDS", 0.3)
-    with connected(hasty) as connection:
+    monkeypatch.setattr(body_limits, "BODY_TIMEOUT", 0.3)
+    with connected(server) as connection:
         connection.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n")
         assert b"disconnect" in drip(connection, b"x")
 
 
-def test_many_who_wait_stop_nobody():
+def test_many_silent_connections_keep_nobody_out():
     """Of more silent connections than may wait the first are closed at once; a request is answered, a late one too."""
-    with serving(Patienter) as port, contextlib.ExitStack() as crowd:
+    with serving(LongTimeout) as port, contextlib.ExitStack() as crowd:
         silent = [crowd.enter_context(connected(port)) for _ in range(12)]
         with connected(port) as prompt:
             prompt.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -128,17 +127,17 @@ def test_many_who_wait_stop_nobody():
         assert b" 200 " in silent[-1].recv(1000)
 
 
-@pytest.mark.parametrize(("size", "patience"), [(1, 0.0), (100_000, security.SEND_SECONDS)])
-async def test_a_steady_sender_is_not_hurried(size: int, patience: float):
+@pytest.mark.parametrize(("size", "steady"), [(1, 0.0), (100_000, body_limits.BODY_TIMEOUT)])
+async def test_only_slow_senders_run_out_of_time(size: int, steady: float):
     """Whoever sends fast enough may take as long as it takes; whoever sends single bytes has ever less time."""
 
     async def receive() -> dict[str, object]:
         await asyncio.sleep(0.01)
         return {"type": "http.request", "body": bytes(size), "more_body": True}
 
-    bounded = security._Bounded(receive, 1_000_000)
-    left = [bounded.patience]
+    bounded = body_limits.BoundedReceive(receive, 1_000_000)
+    left = [bounded.time_left]
     for _ in range(5):
         assert (await bounded())["type"] == "http.request"
-        left.append(bounded.patience)
-    assert all(after == patience or after < before for before, after in itertools.pairwise(left))
+        left.append(bounded.time_left)
+    assert all(after == steady or after < before for before, after in itertools.pairwise(left))

@@ -15,7 +15,7 @@ from image2model.errors import Unavailable
 from image2model.process_pool import Workers
 from image2model.services import Picture, Studio
 from image2model.settings import Settings
-from image2model.web.gradio_api import Api
+from image2model.web.gradio_api import GradioApi
 from image2model.web.ui.controls import offers
 from tests.support.fal_server import FalServer
 from tests.support.pictures import encoded, photo
@@ -46,7 +46,7 @@ def start(fal: FalServer, tmp_path: Path, pool: Workers) -> Callable[..., Any]:
 
 async def told(studio: Studio, name: str) -> tuple[dict, dict]:
     """What programs and the page are told of a generator."""
-    (listed,) = [one for one in await Api(studio).list_generators() if one["id"] == name]
+    (listed,) = [one for one in await GradioApi(studio).list_generators() if one["id"] == name]
     (shown,) = [one for one in offers(studio)["items"] if one["id"] == name]
     return listed, shown
 

@@ -1,0 +1,185 @@
+"""Topology of a mesh: welding, edges, components, holes, volume and genus."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import KDTree
+
+from .gltf.reader import FloatArray, IndexArray
+from .repair.shells import classify_shells
+
+WELD_GRID = 2**20
+"""Vertices closer than this fraction of the longest side are one: texture seams repeat them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """How the faces of a mesh join."""
+
+    parts: int
+    holes: int
+    boundary_edges: int
+    nonmanifold_edges: int
+    winding_consistent: bool
+    """Neighbouring faces agree on which side is out."""
+    volume: float = 0.0
+    """Volume once inverted shells are flipped, cavities subtracted."""
+    genus: int = 0
+    cavities: int = 0
+    inverted_shells: int = 0
+    """Shells, cavity walls included, that are inside out."""
+
+    @property
+    def watertight(self) -> bool:
+        """Each edge joins exactly two faces, and there is one."""
+        return self.parts > 0 and not self.boundary_edges and not self.nonmanifold_edges
+
+    @property
+    def is_volume(self) -> bool:
+        """It has an inside, as trimesh's `is_volume`: volume and genus mean something."""
+        return self.watertight and self.winding_consistent
+
+
+def analyze_topology(positions: FloatArray, faces: IndexArray) -> Topology:
+    """Topology of `faces` (m, 3) over `positions` (n, 3), welded."""
+    welded_faces = weld_labels(positions, faces)[faces] if len(faces) else faces
+    keep = _nondegenerate(welded_faces)
+    welded = welded_faces[keep]
+    if not len(welded):
+        return Topology(0, 0, 0, 0, True)
+    edges, counts, balanced = unique_edges(welded)
+    component = face_components(welded)
+    parts = int(component.max()) + 1
+    topology = Topology(
+        parts=parts,
+        holes=_count_vertex_components(edges[counts == 1]),
+        boundary_edges=int((counts == 1).sum()),
+        nonmanifold_edges=int((counts > 2).sum()),
+        winding_consistent=bool(balanced[counts == 2].all()),
+        genus=parts - (_count_component_vertices(welded, component) - len(edges) + len(welded)) // 2,
+    )
+    if not topology.is_volume:
+        return topology
+    shells = classify_shells(positions[faces[keep]].astype(np.float64), component)
+    cavities, turned = shells.cavities, int(shells.inverted.sum())
+    return replace(topology, parts=parts - cavities, volume=shells.volume, cavities=cavities, inverted_shells=turned)
+
+
+def drop_degenerate_after_weld(positions: FloatArray, faces: IndexArray) -> IndexArray:
+    """Faces (k, 3) over welded vertices, without those that welding collapses."""
+    if not len(faces):
+        return faces
+    welded = weld_labels(positions, faces)[faces]
+    return np.asarray(welded[_nondegenerate(welded)])
+
+
+def _nondegenerate(faces: IndexArray) -> NDArray[np.bool_]:
+    """Whether each face (m, 3) has three distinct vertices."""
+    a, b, c = faces.T
+    return np.asarray((a != b) & (b != c) & (c != a))
+
+
+def weld_labels(positions: FloatArray, faces: IndexArray) -> IndexArray:
+    """Label (n,) of the welded vertex of each vertex; 0 for unreferenced ones."""
+    used = np.zeros(len(positions), bool)
+    used[faces] = True
+    points = positions[used].astype(np.float64)
+    lowest = points.min(axis=0)
+    longest = float((points.max(axis=0) - lowest).max()) or 1.0
+    grid = np.rint((points - lowest) * (WELD_GRID / longest)).astype(np.int64)
+    keys, cells = np.unique((grid[:, 0] << 42) | (grid[:, 1] << 21) | grid[:, 2], return_inverse=True)
+    labels = np.zeros(len(positions), np.intp)
+    labels[used] = _merge_touching_cells(keys)[cells]
+    return labels
+
+
+def _merge_touching_cells(cell_keys: IndexArray) -> IndexArray:
+    """Label (c,) of each grid cell; cells that touch get one, as nearby vertices may lie in both.
+
+    `cell_keys` (c,) hold x, y and z in 21 bits each, no cell twice.
+    """
+    cells = np.stack([cell_keys >> 42, cell_keys >> 21 & WELD_GRID * 2 - 1, cell_keys & WELD_GRID * 2 - 1], axis=1)
+    tree = KDTree(cells, balanced_tree=False, compact_nodes=False)
+    pairs = tree.query_pairs(1.75, output_type="ndarray")  # from corner to corner it is the root of three
+    if not len(pairs):
+        return np.arange(len(cell_keys))
+    touching = coo_array((np.ones(len(pairs), np.int8), pairs.T), shape=(len(cell_keys), len(cell_keys)))
+    return np.asarray(connected_components(touching, directed=False)[1], np.intp)
+
+
+def referenced_vertices(faces: IndexArray) -> IndexArray:
+    """Sorted indices that faces or edges use; several times faster than numpy's `unique`."""
+    used = np.zeros(int(faces.max(initial=-1)) + 1, bool)
+    used[faces] = True
+    return np.flatnonzero(used)
+
+
+def compact_indices(faces: IndexArray) -> tuple[IndexArray, IndexArray]:
+    """Referenced vertices, and the faces renumbered to them."""
+    used = referenced_vertices(faces)
+    labels = np.zeros(int(faces.max(initial=-1)) + 1, np.intp)
+    labels[used] = np.arange(len(used))
+    return used, labels[faces]
+
+
+def half_edges(faces: IndexArray) -> tuple[IndexArray, IndexArray, IndexArray]:
+    """Start and end (3m,) of each half-edge of faces (m, 3), and an id that both directions of an edge share."""
+    starts, ends = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
+    return starts, ends, np.minimum(starts, ends) * (int(faces.max(initial=-1)) + 1) + np.maximum(starts, ends)
+
+
+def unique_edges(faces: IndexArray) -> tuple[IndexArray, IndexArray, NDArray[np.bool_]]:
+    """Edges (e, 2), their face counts, and whether as many half-edges run one way as the other."""
+    starts, ends, labels = half_edges(faces)
+    span = int(faces.max()) + 1
+    keys = labels * 2 + (starts > ends)
+    keys.sort()
+    pairs = keys >> 1
+    first = np.flatnonzero(np.diff(pairs, prepend=-1))
+    counts = np.diff(first, append=len(pairs))
+    balanced = np.add.reduceat(keys & 1, first) * 2 == counts
+    return np.stack(np.divmod(pairs[first], span), axis=1), counts, balanced
+
+
+def face_components(faces: IndexArray) -> IndexArray:
+    """Component (m,) of each face of a welded mesh, from 0, connected by edges; a shared vertex does not connect."""
+    _, _, keys = half_edges(faces)
+    order = np.argsort(keys)
+    shared = np.flatnonzero(np.diff(keys[order]) == 0)
+    face_pairs = np.stack([order[shared], order[shared + 1]]) // 3
+    graph = coo_array((np.ones(len(shared), np.int8), face_pairs), shape=(len(faces), len(faces)))
+    return np.asarray(connected_components(graph, directed=False)[1], np.intp)
+
+
+def _count_component_vertices(faces: IndexArray, component: IndexArray) -> int:
+    """Number of vertices, one that several components share counted for each."""
+    owner = np.zeros(int(faces.max()) + 1, np.intp)
+    owner[faces] = component[:, None]
+    if (owner[faces] == component[:, None]).all():
+        return len(referenced_vertices(faces))
+    return len(np.unique(faces * (int(component.max()) + 1) + component[:, None]))
+
+
+def _count_vertex_components(edges: IndexArray) -> int:
+    """Number of groups of `edges` (e, 2) connected by vertices."""
+    used, labels = compact_indices(edges)
+    graph = coo_array((np.ones(len(edges), np.int8), labels.T), shape=(len(used), len(used)))
+    return int(connected_components(graph, directed=False)[0]) if len(used) else 0
+
+
+def is_flat(positions: FloatArray, faces: IndexArray) -> bool:
+    """Whether all referenced `positions` (n, 3) lie in one plane, within the weld's tolerance."""
+    points = positions[referenced_vertices(faces)].astype(np.float64)
+    with np.errstate(all="ignore"):  # hostile numbers overflow
+        points -= points.mean(axis=0)
+        longest = float(np.ptp(points, axis=0).max())
+        if not 0 < longest < np.inf:
+            return longest == 0
+        points /= longest
+    across = np.linalg.eigh(points.T @ points)[1][:, 0]
+    return bool(np.ptp(points @ across) * WELD_GRID <= 1)

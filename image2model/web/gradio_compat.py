@@ -1,0 +1,155 @@
+"""What this package uses of Gradio beyond its documented interface, each with the reason (gradio 6.31).
+
+Nothing else may touch such parts. `test_gradio_compat.py` has a test for each, which fails when an upgrade breaks it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from fastapi import Request
+from gradio import oauth
+from gradio.route_utils import CustomCORSMiddleware, FnIndexInferError, get_root_url
+from gradio.utils import get_space
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse
+from starlette.types import Scope
+
+from ..errors import ErrorCode
+from .rest.errors import error_response
+
+MAX_THREADS = 500
+"""Gradio counts a waiting event as a thread, also an async one, which is none: so many may watch at a time."""
+
+
+def create_app(demo: gr.Blocks, url: str, **launch_options: Any) -> Any:
+    """The ASGI application of `demo`, with the options of its `launch`; `url` is where it will be served.
+
+    `launch` serves by itself, too, and gives up where its request to its own address takes over three seconds, comes
+    through a proxy or names a host that is not allowed. Told that it runs, it only makes the application; it is still
+    called, because a Space hooks it and `GRADIO_SHARE` is read there.
+    """
+    demo.is_running, demo.local_url, demo.server = True, url, None  # type: ignore[assignment]  # types that Gradio infers
+    demo.is_colab = demo.is_hosted_notebook = False
+    demo.share_server_address, demo.share_server_protocol, demo.share_server_tls_certificate = None, "https", None
+    host, _, port = url.rpartition("://")[2].rstrip("/").rpartition(":")
+    demo.server_name, demo.server_port = host, int(port)
+    demo.launch(
+        prevent_thread_lock=True, quiet=True, _frontend=False, max_threads=MAX_THREADS,
+        share=os.environ.get("GRADIO_SHARE", "").lower() in ("1", "true") or None, **launch_options,
+    )  # fmt: skip
+    return demo.app
+
+
+@asynccontextmanager
+async def running_queue(demo: gr.Blocks, app: Any) -> AsyncIterator[None]:
+    """Start Gradio's queue before the port opens; `launch` starts it by a request after that."""
+    demo._queue.set_server_app(app)
+    demo.run_startup_events()  # type: ignore[no-untyped-call]
+    await demo.run_extra_startup_events()  # type: ignore[no-untyped-call]
+    app.startup_events_triggered = True
+    yield
+
+
+def close(demo: gr.Blocks) -> None:
+    """End the event streams and the queue; whoever serves the application has to stop by itself."""
+    demo.close(verbose=False)
+
+
+def put_middleware_first(app: Any, own: list[Middleware]) -> None:
+    """Put `own` before Gradio's middleware, and remove its CORS, which lets every site in, with the visitor's cookies.
+
+    Gradio takes middleware only behind its own; before the first request the order can still be changed.
+    """
+    rest = [one for one in app.user_middleware if one not in own and one.cls is not CustomCORSMiddleware]
+    app.user_middleware = [*own, *rest]
+    app.middleware_stack = None  # built again with the next request
+
+
+def map_gradio_errors(app: Any) -> None:
+    """Answer with 4xx what Gradio answers as failures of its own: an unknown endpoint, an upload that breaks off."""
+
+    async def unknown(_request: Any, _error: Exception) -> JSONResponse:
+        message = "There is no such endpoint. /gradio_api/info describes those there are."
+        return error_response(404, ErrorCode.ENDPOINT_UNKNOWN, message)
+
+    async def cut_short(_request: Any, _error: Exception) -> JSONResponse:
+        return error_response(400, ErrorCode.UPLOAD_CUT_SHORT, "The upload broke off. Try again.")
+
+    app.add_exception_handler(FnIndexInferError, unknown)
+    app.add_exception_handler(ClientDisconnect, cut_short)
+
+
+def forget_api_info(scope: Scope) -> None:
+    """Let the next `/gradio_api/info` be made anew: Gradio keeps the host name of whoever asked first."""
+    scope["app"].api_info = None
+
+
+def is_unknown_session(error: RuntimeError) -> bool:
+    """Whether a stream failed because Gradio told its client, in the middle of it, that it knows no such session."""
+    return isinstance(error.__cause__, HTTPException)
+
+
+def pending_events(demo: gr.Blocks, session: str) -> Collection[str]:
+    """Ids of a session's events that are joined and not finished."""
+    return demo._queue.pending_event_ids_session.get(session, ())
+
+
+def fetch_urls_with(demo: gr.Blocks, fetch: Callable[[str], Awaitable[str]]) -> None:
+    """Let components take values that are URLs through `fetch`; Gradio's own fetch has no limit of size."""
+
+    def bounded(ordinary: Callable[[Any], Awaitable[str | None]]) -> Callable[[Any], Awaitable[str | None]]:
+        async def move(source: str | Path | None) -> str | None:
+            is_url = str(source).startswith(("http://", "https://"))
+            return await (fetch(str(source)) if is_url else ordinary(source))
+
+        return move
+
+    for component in demo.blocks.values():
+        if hasattr(component, "async_move_resource_to_block_cache"):
+            component.async_move_resource_to_block_cache = bounded(component.async_move_resource_to_block_cache)  # type: ignore[assignment, method-assign]
+
+
+def report_unreadable_values(demo: gr.Blocks, message: str) -> None:
+    """Let public endpoints answer values of a wrong kind with `message`; Gradio keeps the reason to itself."""
+    ordinary = demo.preprocess_data
+
+    async def preprocess(endpoint: Any, *args: Any, **named: Any) -> list[Any]:
+        try:
+            return await ordinary(endpoint, *args, **named)  # type: ignore[no-any-return]
+        except gr.Error:
+            raise
+        except (ValueError, TypeError, AttributeError, KeyError):
+            if endpoint.api_visibility != "public":
+                raise
+            raise gr.Error(message, print_exception=False) from None
+
+    demo.preprocess_data = preprocess  # type: ignore[assignment, method-assign]
+
+
+def root_url(request: Request) -> str:
+    """The app's URL as Gradio builds it for its own files, without a trailing slash."""
+    return get_root_url(request, request.url.path, request.scope.get("root_path"))
+
+
+def remove_space_badge(demo: gr.Blocks) -> None:
+    """Leave out the box that Gradio puts on a Space's page, with fonts and numbers from other hosts."""
+    demo.space_id = None
+
+
+def can_sign_in_at_hugging_face() -> bool:
+    """Whether this is a Space that has been given what signing in takes (`hf_oauth: true` in its README)."""
+    given = (oauth.OAUTH_CLIENT_ID, oauth.OAUTH_CLIENT_SECRET, oauth.OAUTH_SCOPES, oauth.OPENID_PROVIDER_URL)
+    return bool(get_space()) and all(given)
+
+
+def event_field(event: gr.EventData, name: str) -> Any:
+    """A field of what the browser sent with an event, None where there is none (gr.EventData raises then)."""
+    return (event._data or {}).get(name)

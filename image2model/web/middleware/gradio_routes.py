@@ -1,0 +1,50 @@
+"""Guards on Gradio's own routes."""
+
+from __future__ import annotations
+
+import re
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ...errors import ErrorCode
+from ..gradio_compat import forget_api_info, is_unknown_session
+from ..rest.errors import error_response
+
+REMOTE_URLS = re.compile(r"/gradio_api/(?:file[=/]\s*[a-z][a-z0-9+.-]*:|proxy=)", re.IGNORECASE)
+"""Gradio's proxies for other hosts' addresses, without a limit of size: nothing here needs them."""
+URL_REFUSED = error_response(
+    403, ErrorCode.URL_REFUSED, "Addresses of other hosts are not fetched here. Upload the file itself."
+)
+
+
+class GradioRoutesMiddleware:
+    """Close what Gradio offers and nothing here needs, and end what it leaves open."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        if scope["type"] != "http" or not scope["path"].startswith("/gradio_api/"):
+            await self._app(scope, receive, send)
+        elif REMOTE_URLS.match(scope["path"]):
+            await URL_REFUSED(scope, receive, send)
+        else:
+            await self._call(scope, receive, send)
+
+    async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def note_start(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        if scope["path"].startswith("/gradio_api/info"):
+            forget_api_info(scope)
+        try:
+            await self._app(scope, receive, note_start)
+        except RuntimeError as error:
+            if not started or not is_unknown_session(error):
+                raise
+            await send({"type": "http.response.body"})

@@ -1,0 +1,69 @@
+"""Which host names are served, and which other sites' pages may send something here."""
+
+from __future__ import annotations
+
+import re
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ...errors import ErrorCode
+from ..rest.errors import error_response
+
+ANY = "*"
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+"""Methods that change nothing."""
+HOST_PATTERN = re.compile(r"[A-Za-z0-9._-]+(?::\d{1,5})?|\[[0-9A-Fa-f:.]+\](?::\d{1,5})?")
+UNKNOWN_HOST = error_response(
+    400, ErrorCode.HOST_UNKNOWN, "This host name is not served here. ALLOWED_HOSTS has those that are."
+)
+OTHER_SITE = error_response(
+    403, ErrorCode.OTHER_SITE, "Only pages of CORS_ORIGINS may send something here. Use this app's own."
+)
+
+
+class TrustedHostMiddleware:
+    """Refuse requests for a host name that the settings do not allow (status 400, `host_unknown`)."""
+
+    def __init__(self, app: ASGIApp, allowed_hosts: str) -> None:
+        self._app, self._allowed = app, allowed_hosts.lower().split()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        known = scope["type"] != "http" or self._are_known(Headers(scope=scope))
+        await (self._app if known else UNKNOWN_HOST)(scope, receive, send)
+
+    def _are_known(self, headers: Headers) -> bool:
+        hosts = headers.getlist("host")
+        forwarded = [value.split(",")[0].strip() for value in headers.getlist("x-forwarded-host")]
+        return bool(hosts) and all(map(self._is_known, hosts + forwarded))
+
+    def _is_known(self, host: str) -> bool:
+        name = re.sub(r":\d+$", "", host.lower())
+        return bool(HOST_PATTERN.fullmatch(host)) and (ANY in self._allowed or name in self._allowed)
+
+
+class CrossSiteMiddleware:
+    """Refuse what another site's page sends, be it a plain form, unless its origin is allowed (403, `other_site`)."""
+
+    def __init__(self, app: ASGIApp, allowed_origins: str) -> None:
+        self._app, self._allowed = app, allowed_origins.split()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        changes = scope["type"] == "http" and scope["method"] not in SAFE_METHODS
+        refused = changes and self._is_cross_site(Headers(scope=scope))
+        await (OTHER_SITE if refused else self._app)(scope, receive, send)
+
+    def _is_cross_site(self, headers: Headers) -> bool:
+        """Whether a browser says that another site's page sends this.
+
+        Browsers say so in Sec-Fetch-Site, where the connection can be trusted, else by Origin; programs send neither.
+        """
+        origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+        if ANY in self._allowed or origin in self._allowed:
+            return False
+        if site:
+            return site not in ("same-origin", "none")
+        hosts = (headers.get("host"), headers.get("x-forwarded-host"))
+        return origin is not None and origin.rpartition("//")[2] not in hosts

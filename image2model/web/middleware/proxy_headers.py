@@ -1,0 +1,35 @@
+"""Whose word on the visitor's address and scheme is taken."""
+
+from __future__ import annotations
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+GRADIO_SERVER = b"x-gradio-server"
+"""By this header Gradio's SSR proxy names a host whose pages to load; there is no such proxy here."""
+
+
+class TrustedProxyMiddleware:
+    """Apply forwarded headers from the proxies that the settings name; drop them from everybody else."""
+
+    def __init__(self, app: ASGIApp, trusted_proxies: str) -> None:
+        self._app = app
+        self._with_proxy = ProxyHeadersMiddleware(app, trusted_proxies.split())  # type: ignore[arg-type]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        # The scope is changed in place, here and below: request metrics read the route that is put into it.
+        scope["headers"] = [(name, value) for name, value in scope["headers"] if name != GRADIO_SERVER]
+        peer = scope["client"][0] if scope.get("client") else ""
+        if peer in self._with_proxy.trusted_hosts:
+            await self._with_proxy(scope, receive, send)  # type: ignore[arg-type]
+            return
+        scope["headers"] = [pair for pair in scope["headers"] if not _is_forwarded(pair[0])]
+        await self._app(scope, receive, send)
+
+
+def _is_forwarded(name: bytes) -> bool:
+    return name == b"forwarded" or name.startswith(b"x-forwarded-")

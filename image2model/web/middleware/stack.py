@@ -1,0 +1,39 @@
+"""The middleware that every request passes, Gradio's routes as well as our own."""
+
+from __future__ import annotations
+
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+from ...settings import Settings
+from .body_limits import BodyLimitMiddleware
+from .correlation import CorrelationIdMiddleware
+from .gradio_routes import GradioRoutesMiddleware
+from .origin_check import ANY, CrossSiteMiddleware, TrustedHostMiddleware
+from .proxy_headers import TrustedProxyMiddleware
+from .request_metrics import RequestMetricsMiddleware
+from .security_headers import SecurityHeadersMiddleware
+from .throttle import SignInThrottleMiddleware
+
+EXPOSED_HEADERS = ("X-Correlation-ID", "Content-Disposition", "Content-Range", "Retry-After")
+"""Headers that other sites' scripts may read, too, where they may call at all."""
+
+
+def middleware_stack(settings: Settings) -> list[Middleware]:
+    """The middleware, the outermost first."""
+    origins = settings.cors_origins.split()
+    return [
+        Middleware(CorrelationIdMiddleware),
+        Middleware(RequestMetricsMiddleware),
+        Middleware(TrustedProxyMiddleware, trusted_proxies=settings.trusted_proxies),
+        Middleware(SecurityHeadersMiddleware),
+        Middleware(TrustedHostMiddleware, allowed_hosts=settings.allowed_hosts),
+        Middleware(CrossSiteMiddleware, allowed_origins=settings.cors_origins),
+        Middleware(BodyLimitMiddleware, max_upload_bytes=(settings.max_files + 1) * 4_000_000 * settings.max_file_mb),
+        Middleware(GradioRoutesMiddleware),
+        Middleware(SignInThrottleMiddleware),
+        Middleware(
+            CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"],
+            allow_credentials=ANY not in origins, expose_headers=EXPOSED_HEADERS,
+        ),
+    ]  # fmt: skip

@@ -1,0 +1,181 @@
+"""Each part of Gradio that is used beyond its documented interface still does what we use it for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+import pytest
+from gradio import networking, oauth
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.testclient import TestClient
+
+from image2model.web import gradio_compat
+
+HERE = "http://127.0.0.1:9/"
+OWN = [Middleware(GZipMiddleware)]
+
+
+async def fetch(url: str) -> str:
+    """Refuse every URL, telling which."""
+    raise gr.Error(f"not fetched: {url}", print_exception=False)
+
+
+@pytest.fixture
+def demo() -> gr.Blocks:
+    """A page with three endpoints."""
+    with gr.Blocks() as demo:
+        number, file, text = gr.Number(), gr.File(), gr.Textbox()
+        gr.Button().click(lambda value: value * 2, number, number, api_name="double")
+        gr.Button().click(str, file, text, api_name="name")
+    gradio_compat.fetch_urls_with(demo, fetch)
+    gradio_compat.report_unreadable_values(demo, "not readable")
+    return demo
+
+
+@pytest.fixture
+def app(demo: gr.Blocks) -> Any:
+    """Its application, put together as the server does."""
+
+    def lifespan(app: Any) -> Any:
+        gradio_compat.map_gradio_errors(app)
+        gradio_compat.put_middleware_first(app, OWN)
+        return gradio_compat.running_queue(demo, app)
+
+    return gradio_compat.create_app(demo, HERE, app_kwargs={"lifespan": lifespan, "middleware": OWN}, ssr_mode=False)
+
+
+@pytest.fixture
+def client(app: Any) -> Iterator[TestClient]:
+    """A client of the application while it runs."""
+    with TestClient(app) as client:
+        yield client
+
+
+def call(client: TestClient, name: str, value: Any) -> str:
+    """The events of one call of an endpoint."""
+    event_id = client.post(f"/gradio_api/call/{name}", json={"data": [value]}).json()["event_id"]
+    return client.get(f"/gradio_api/call/{name}/{event_id}").text
+
+
+def test_an_application_is_made_without_a_server(demo: gr.Blocks, app: Any, client: TestClient):
+    """`create_app` opens no port and asks for no address, and the page answers."""
+    assert demo.app is app
+    assert demo.server is None
+    assert client.get("/").status_code == 200
+
+
+@pytest.mark.parametrize(("value", "expected"), [("1", True), ("true", True), ("", False), ("0", False)])
+def test_a_share_link_is_made_for_where_the_app_will_be(monkeypatch, demo: gr.Blocks, value: str, expected: bool):
+    """GRADIO_SHARE makes `launch` open a tunnel to our host and port (which ends at Gradio's servers, so not here)."""
+    tunnels = []
+    monkeypatch.setenv("GRADIO_SHARE", value)
+    monkeypatch.setattr(networking, "setup_tunnel", lambda **told: tunnels.append(told) or "https://share.example")
+    gradio_compat.create_app(demo, HERE, ssr_mode=False)
+    assert [(one["local_host"], one["local_port"]) for one in tunnels] == [("127.0.0.1", 9)] * expected
+    assert demo.share_url == ("https://share.example" if expected else None)
+
+
+def test_events_run_from_the_first_request_on(client: TestClient):
+    """The queue runs without Gradio's own request to `/startup-events`, and that changes nothing."""
+    assert "event: complete\ndata: [42" in call(client, "double", 21)
+    assert client.get("/gradio_api/startup-events").json() is False
+    assert "event: complete\ndata: [4" in call(client, "double", 2)
+
+
+def test_closing_ends_the_queue(demo: gr.Blocks, app: Any, client: TestClient):
+    """`close` tells streams to end."""
+    gradio_compat.close(demo)
+    assert app.stop_event.is_set()
+    assert demo._queue.stopped
+
+
+def test_gradios_cors_is_gone_and_own_middleware_first(app: Any, client: TestClient):
+    """Gradio's middleware lets another site read with cookies; without it the answer does not."""
+    answer = client.get("/config", headers={"Origin": "https://evil.example"})
+    assert "access-control-allow-origin" not in answer.headers
+    assert app.user_middleware[0] is OWN[0]
+
+
+def test_an_unknown_endpoint_is_the_callers_mistake(client: TestClient):
+    """Where Gradio answers 500, the answer is 404 with a code."""
+    answer = client.post("/gradio_api/call/nothing", json={"data": []})
+    assert (answer.status_code, answer.json()["error_code"]) == (404, "endpoint_unknown")
+
+
+def test_the_api_description_is_kept_until_it_is_forgotten(app: Any, client: TestClient):
+    """Gradio keeps what the first request made, with its host name."""
+    client.get("/gradio_api/info")
+    assert app.api_info
+    gradio_compat.forget_api_info({"app": app})
+    assert app.api_info is None
+
+
+def test_a_stream_of_an_unknown_session_fails_as_expected(client: TestClient):
+    """Gradio begins the answer and then raises what `is_unknown_session` tells from other errors."""
+    with pytest.raises(RuntimeError) as failure:
+        client.get("/gradio_api/queue/data", params={"session_hash": "nobody"})
+    assert gradio_compat.is_unknown_session(failure.value)
+    assert not gradio_compat.is_unknown_session(RuntimeError("another"))
+
+
+def test_events_are_pending_until_they_are_answered(demo: gr.Blocks, client: TestClient):
+    """A joined event is pending for its session and for no other; after its answer it is not."""
+    number = next(one["id"] for one in client.get("/config").json()["dependencies"] if one["api_name"] == "double")
+    body = {"data": [1], "fn_index": number, "session_hash": "mine"}
+    event_id = client.post("/gradio_api/queue/join", json=body).json()["event_id"]
+    assert event_id in gradio_compat.pending_events(demo, "mine")
+    assert gradio_compat.pending_events(demo, "another") == ()
+    assert "process_completed" in client.get("/gradio_api/queue/data", params={"session_hash": "mine"}).text
+    assert event_id not in gradio_compat.pending_events(demo, "mine")
+
+
+def test_urls_are_fetched_by_us(client: TestClient):
+    """A file that is given as a URL goes through our function and never through Gradio's."""
+    told = call(client, "name", {"path": "https://x.example/a.png", "meta": {"_type": "gradio.FileData"}})
+    assert "not fetched: https://x.example/a.png" in told
+
+
+def test_unreadable_values_are_reported(client: TestClient):
+    """A value of a wrong kind is answered with the message, where Gradio tells nothing."""
+    assert "not readable" in call(client, "name", 5)
+
+
+def test_the_root_url_is_what_gradio_builds():
+    """A forwarded host and a root path are part of it, as they are of Gradio's own addresses."""
+    scope = {
+        "type": "http", "scheme": "http", "path": "/m/config", "root_path": "/m", "query_string": b"",
+        "server": ("127.0.0.1", 80), "headers": [(b"host", b"x"), (b"x-forwarded-host", b"models.example")],
+    }  # fmt: skip
+    assert gradio_compat.root_url(Request(scope)) == "http://models.example/m"
+
+
+def test_no_badge_is_on_a_spaces_page(monkeypatch: pytest.MonkeyPatch):
+    """On a Space Gradio's configuration names the Space, from which the page makes the badge."""
+    monkeypatch.setenv("SYSTEM", "spaces")
+    monkeypatch.setenv("SPACE_ID", "owner/space")
+    with gr.Blocks() as demo:
+        gr.Textbox()
+    assert demo.get_config_file()["space_id"] == "owner/space"
+    gradio_compat.remove_space_badge(demo)
+    assert demo.get_config_file()["space_id"] is None
+
+
+def test_signing_in_takes_a_space_and_all_it_is_given(monkeypatch: pytest.MonkeyPatch):
+    """Without one of the values, or outside a Space, there is no signing in."""
+    for name in ("OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_SCOPES", "OPENID_PROVIDER_URL"):
+        assert not gradio_compat.can_sign_in_at_hugging_face()
+        monkeypatch.setattr(oauth, name, "given")
+    assert not gradio_compat.can_sign_in_at_hugging_face()
+    monkeypatch.setenv("SYSTEM", "spaces")
+    monkeypatch.setenv("SPACE_ID", "owner/space")
+    assert gradio_compat.can_sign_in_at_hugging_face()
+
+
+@pytest.mark.parametrize(("data", "value"), [({"page": 2}, 2), ({"other": 1}, None), ({}, None), (None, None)])
+def test_a_field_of_an_event(data: Any, value: Any):
+    """A field that the browser has not sent is None."""
+    assert gradio_compat.event_field(gr.EventData(None, data), "page") == value
