@@ -39,6 +39,7 @@ FILTERS = (
 CHEAP = Decimal("0.10")
 FEW_FACES = 100
 """A generator that makes meshes of so few faces makes low-poly ones."""
+BUILT_IN = "Built in. Puffs up one clear subject; the back is a guess."
 PRICES = "Prices are fal.ai's for one model with the options as they come."
 
 
@@ -78,7 +79,7 @@ def _item(generator: Generator, reason: str) -> dict[str, Any]:
     return {
         "id": spec.id,
         "name": short_name(spec),
-        "good_at": reason or spec.good_at,
+        "good_at": reason or (spec.good_at if price else BUILT_IN),
         "price": dollars(price) if price else "Free",
         "free": not price,
         "time": usual_time(spec),

@@ -1,14 +1,38 @@
 // One model in one canvas: loaded with its progress told, lit, turned, drawn only when something has changed.
 import {
-  CanvasTexture, Box3, Color, DRACOLoader, DirectionalLight, GLTFLoader, Group, Mesh, MeshBasicMaterial, MeshoptDecoder,
-  MeshStandardMaterial, NeutralToneMapping, OrbitControls, PerspectiveCamera, PlaneGeometry, PMREMGenerator,
-  RoomEnvironment, Scene, Sphere, Vector3, WebGLRenderer,
+  Box3, CanvasTexture, Color, DRACOLoader, DirectionalLight, EquirectangularReflectionMapping, GLTFLoader, Group, Mesh,
+  MeshBasicMaterial, MeshoptDecoder, MeshStandardMaterial, NeutralToneMapping, OrbitControls, PerspectiveCamera,
+  PlaneGeometry, PMREMGenerator, Scene, Sphere, SRGBColorSpace, Vector3, WebGLRenderer,
 } from "../vendor/three.min.js";
 
 const TURN_SECONDS = 12;
 const CLAY = new Color("#c8c3bc");
 const VIEW = new Vector3(0.3, 0.16, 1).normalize(); // from a little to the side and above
 const FIELD = 30; // degrees
+
+// The room that the model mirrors: a light ceiling, a darker floor, two windows. Small, so that machines that draw
+// without a graphics card have it, too.
+const room = (renderer) => {
+  const canvas = Object.assign(document.createElement("canvas"), { width: 64, height: 32 });
+  const paint = canvas.getContext("2d");
+  const walls = paint.createLinearGradient(0, 0, 0, 32);
+  walls.addColorStop(0, "#ffffff");
+  walls.addColorStop(0.5, "#c9cdd2");
+  walls.addColorStop(1, "#7d8187");
+  paint.fillStyle = walls;
+  paint.fillRect(0, 0, 64, 32);
+  paint.fillStyle = "#fff";
+  paint.fillRect(6, 6, 12, 9);
+  paint.fillRect(40, 5, 9, 8);
+  const texture = new CanvasTexture(canvas);
+  texture.mapping = EquirectangularReflectionMapping;
+  texture.colorSpace = SRGBColorSpace;
+  const light = new PMREMGenerator(renderer);
+  const made = light.fromEquirectangular(texture).texture;
+  texture.dispose();
+  light.dispose();
+  return made;
+};
 
 // Where a soft shadow lies below the model.
 const shadowTexture = () => {
@@ -57,10 +81,9 @@ export class View {
     this.renderer.toneMapping = NeutralToneMapping;
     place.append(this.renderer.domElement);
     this.scene = new Scene();
-    const light = new PMREMGenerator(this.renderer);
-    this.scene.environment = light.fromScene(new RoomEnvironment(), 0.04).texture;
-    this.scene.environmentIntensity = 0.9;
-    const key = new DirectionalLight("#fff", 1.1);
+    this.scene.environment = room(this.renderer);
+    this.scene.environmentIntensity = 1.15;
+    const key = new DirectionalLight("#fff", 0.9);
     key.position.set(2, 3, 4);
     this.scene.add(key);
     this.camera = new PerspectiveCamera(FIELD, 1, 0.01, 100);
@@ -115,7 +138,8 @@ export class View {
     this.touched = false;
     this.show(this.look);
     this.fit();
-    return true;
+    await this.renderer.compileAsync(this.scene, this.camera); // else the page stands still meanwhile
+    return mine === this.loading;
   }
 
   clear() {

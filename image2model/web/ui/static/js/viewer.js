@@ -1,6 +1,8 @@
 // The stage's model: its picture stands there, soft, with the bytes, until the mesh does; looks, grounds, turning.
 import { $, $$, hear, megabytes, press, stage, still } from "./page.js";
 
+const whenIdle = (callback) => (window.requestIdleCallback ?? setTimeout)(callback, { timeout: 2000 });
+
 export const mount = ({ element }) => {
   const box = $(".view-box", element);
   const poster = $(".poster", box);
@@ -65,7 +67,8 @@ export const mount = ({ element }) => {
   const hero = () => {
     inset.hidden = true;
     compare(false);
-    if (box.dataset.hero) show({ mesh: box.dataset.hero, poster: box.dataset.heroPoster });
+    // The picture of the model is there at once; the model itself waits until the page is ready to be used.
+    if (box.dataset.hero) whenIdle(() => stage.shown === "hero" && show({ mesh: box.dataset.hero, poster: box.dataset.heroPoster }));
     else if (shown) {
       shown = "";
       view?.clear();
