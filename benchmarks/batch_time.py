@@ -18,7 +18,7 @@ from PIL import Image
 
 from image2model.atomic_files import write_whole
 from image2model.devtools.scripted_generator import ScriptedGenerator, box_glb
-from image2model.services import Picture, Studio
+from image2model.services import Picture, Studio, SubmitRequest
 from image2model.settings import Settings
 
 COUNT, ROUNDS = 25, 5
@@ -45,11 +45,11 @@ def bare_writes(folder: Path) -> float:
 async def batch(studio: Studio, given: list[Picture]) -> float:
     """Seconds from submit until every job is done and its files lie in place."""
     start = time.perf_counter()
-    made = await studio.submit(given)
+    made = await studio.submit(SubmitRequest(given))
     async for view in studio.watch(made.id):
         last = view
     passed = time.perf_counter() - start
-    assert last["counts"]["done"] == COUNT
+    assert last.counts.done == COUNT
     assert all((studio.folders.job(job) / "model.glb").is_file() for job in made.jobs)
     return passed
 

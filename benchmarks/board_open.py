@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from image2model.jobs.db.store import Store, new_id
-from image2model.jobs.records import NewJob
+from image2model.jobs.records import NewBatch, NewJob
 from image2model.services import Studio
 from image2model.settings import Settings
 from image2model.web.ui import templating
@@ -28,7 +28,7 @@ def fill(store: Store, batches: int, per_batch: int) -> str:
     """Store finished batches; return the id of the newest."""
     jobs = [NewJob(f"picture {n}.png", f"picture-{n}", Decimal("0.3")) for n in range(per_batch)]
     for _ in range(batches):
-        batch = store.create(new_id(), jobs, generator="local", options={}, face_limit=None, visitor="ann")
+        batch = store.create(NewBatch(new_id(), "local", {}, None, False, jobs, visitor="ann"))
         for job in batch.jobs:
             store.transition(job.id, "done", attempt=1, facts=FACTS, cost=Decimal("0.3"))
     return batch.id

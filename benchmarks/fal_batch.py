@@ -24,7 +24,7 @@ from PIL import Image
 
 from image2model.generators.base import Finished, Task
 from image2model.generators.fal import FalGenerator, FalHosts, fal_generators
-from image2model.services import Picture, Studio
+from image2model.services import Picture, Studio, SubmitRequest
 from image2model.settings import Settings
 
 PICTURES, REPEATS, PORT = 25, 5, 9931
@@ -57,10 +57,10 @@ async def batch(generator: FalGenerator, image: Path, folder: Path) -> tuple[flo
 async def app_batch(studio: Studio, given: list[Picture]) -> tuple[float, float]:
     """Submit all pictures as one batch; return the seconds until it is done, and those this process computed."""
     start, computed = time.perf_counter(), time.process_time()
-    made = await studio.submit(given)
+    made = await studio.submit(SubmitRequest(given))
     async for view in studio.watch(made.id):
         last = view
-    assert last["counts"]["done"] == PICTURES
+    assert last.counts.done == PICTURES
     return time.perf_counter() - start, time.process_time() - computed
 
 

@@ -28,7 +28,7 @@ from image2model.devtools.fal_stand_in import lasts
 from image2model.generators.fal import FalAccount, FalGenerator, FalHosts
 from image2model.generators.fal.catalogue import FAL_MODELS
 from image2model.generators.fal.polling import poll_delay
-from image2model.services import Picture, Studio
+from image2model.services import Picture, Studio, SubmitRequest
 from image2model.settings import Settings
 
 MODEL = next(model for model in FAL_MODELS if model.spec.id == "tripo-v2.5")
@@ -119,7 +119,7 @@ async def measure(jobs: int, run_seconds: float, spread: float) -> None:
         await asyncio.sleep(5)
         idle = resident()
         began = time.time()
-        batch = await studio.submit([Picture(folder / "small.png", f"{n}.png") for n in range(jobs)])
+        batch = await studio.submit(SubmitRequest([Picture(folder / "small.png", f"{n}.png") for n in range(jobs)]))
         taken = await until_submitted(studio, batch.id)
         took = time.time() - began
         print(f"{jobs} jobs handed over in {took:.0f} s; each runs {run_seconds:.0f} s ± {spread:.0%}", flush=True)

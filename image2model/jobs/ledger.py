@@ -37,14 +37,24 @@ NO_LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
+class Buyer:
+    """Who buys, and who pays."""
+
+    client: str = ""
+    """Mark of the visitor's address."""
+    key_mark: str = ""
+    """Mark of the visitor's own key; empty where the host pays."""
+
+
+NOBODY = Buyer()
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """What somebody is about to buy: objects, each at its price in US dollars."""
 
     prices: Sequence[Decimal]
-    client: str
-    """Mark of the visitor's address."""
-    key_mark: str
-    """Mark of the visitor's own key; empty where the host pays."""
+    buyer: Buyer
 
     @property
     def total(self) -> Decimal:
@@ -57,7 +67,7 @@ def check(connection: Connection, order: Order, limits: Limits, now: float) -> N
     if limits != NO_LIMITS:
         lock_purchases(connection)
     _check_images(connection, order, limits.images_per_hour, now)
-    if order.key_mark or not order.total:
+    if order.buyer.key_mark or not order.total:
         return
     if limits.per_batch is not None and order.total > limits.per_batch:
         raise LimitReached(
@@ -79,7 +89,7 @@ def check(connection: Connection, order: Order, limits: Limits, now: float) -> N
 def _check_images(connection: Connection, order: Order, most: int | None, now: float) -> None:
     if most is None:
         return
-    recent = select(func.count(), func.min(ledger.c.at)).where(ledger.c.client == order.client)
+    recent = select(func.count(), func.min(ledger.c.at)).where(ledger.c.client == order.buyer.client)
     count, first = connection.execute(recent.where(ledger.c.at > now - HOUR)).one()
     if count + len(order.prices) > most:
         wait = max(60.0, (first or now) + HOUR - now)
@@ -93,10 +103,11 @@ def _check_images(connection: Connection, order: Order, most: int | None, now: f
 
 def book(connection: Connection, order: Order, batch_id: str, generator: str, jobs: Iterable[Any], now: float) -> None:
     """Reserve the price of each job (rows of the jobs' table) for its present press."""
+    buyer = order.buyer
     rows = [
         {
-            "job_id": job.id, "press": job.press, "batch_id": batch_id, "client": order.client, "generator": generator,
-            "key_mark": order.key_mark, "state": "reserved", "amount": job.price, "at": now,
+            "job_id": job.id, "press": job.press, "batch_id": batch_id, "client": buyer.client, "generator": generator,
+            "key_mark": buyer.key_mark, "state": "reserved", "amount": job.price, "at": now,
         }
         for job in jobs
     ]  # fmt: skip

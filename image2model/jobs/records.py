@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
@@ -32,6 +32,8 @@ RANK: Mapping[JobState, int] = {
 }
 FINISHED: frozenset[JobState] = frozenset({"done", "failed", "cancelled", "unconfirmed"})
 ENDED_BADLY: tuple[JobState, ...] = ("failed", "cancelled", "unconfirmed")
+RETRIED_TOGETHER: tuple[JobState, ...] = ("failed", "cancelled")
+"""What a retry of a whole batch begins anew; unconfirmed jobs may be paid for already, and go by their number only."""
 UNFINISHED: tuple[JobState, ...] = tuple(state for state in RANK if state not in FINISHED)
 
 
@@ -98,6 +100,30 @@ class NewJob:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """A picture that was not taken into the batch."""
+
+    name: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewBatch:
+    """A batch that is about to be stored: see `Batch`."""
+
+    id: str
+    generator: str
+    options: Mapping[str, Any]
+    face_limit: int | None
+    cut_out: bool
+    jobs: Sequence[NewJob]
+    refusals: Sequence[Refusal] = ()
+    visitor: str = ""
+    correlation_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One object's way from a picture, or several sides of it, to a mesh. Times are seconds since 1970 (UTC)."""
 
@@ -143,15 +169,6 @@ class Job:
     def finished(self) -> bool:
         """Whether nothing more will happen by itself."""
         return self.state in FINISHED
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A picture that was not taken into the batch."""
-
-    name: str
-    code: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,35 @@
-"""A batch as people and programs see it: plain data, with progress and time left worked out."""
+"""A batch as people and programs see it, with progress and time left worked out.
+
+Page, REST and Gradio's API are told the same: whatever is derived from a job's state is derived here and nowhere else.
+What goes over the wire is `to_dict`, which is a contract with programs that exist.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 from urllib.parse import quote
 
-from ..generators.base import Spec
+from ..generators.base import Side, Spec
 from ..generators.failures import TRY_AGAIN, USE_KEY
 from ..generators.providers import rules_of
-from .ledger import bill
+from .ledger import Bill, bill
 from .progress import STAGES
-from .records import ENDED_BADLY, Batch, Job, OtherSide, Wait
+from .records import (
+    ENDED_BADLY,
+    FINISHED,
+    RETRIED_TOGETHER,
+    Batch,
+    BatchState,
+    Failure,
+    Job,
+    JobState,
+    OtherSide,
+    Refusal,
+    Wait,
+)
 from .storage.folders import picture_name
 
 WORDS: Mapping[str, str] = {
@@ -32,87 +48,240 @@ WORDS: Mapping[str, str] = {
 }
 
 
-def batch_view(batch: Batch, spec: Spec, now: float, ahead: int = 0) -> dict[str, Any]:
-    """The batch as a dict that JSON can carry.
+TOLD_OF_A_FAILURE = ("code", "message", "hint", "retryable")
 
-    `now` is in seconds since 1970; `ahead` counts the waiting jobs of older batches of the same generator.
+
+@dataclass(frozen=True, slots=True)
+class SideView:
+    """One of several pictures of a job's object; `picture` is the address of its thumbnail."""
+
+    side: Side
+    name: str
+    picture: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """One job as people and programs see it. Addresses are relative to the page, times are in seconds."""
+
+    id: str
+    number: int
+    name: str
+    filename: str
+    state: JobState
+    progress: float
+    message: str
+    waiting: Wait | None
+    queue_position: int | None
+    elapsed: float | None
+    sequence: int
+    attempt: int
+    own_key: bool
+    error: Failure | None
+    facts: Mapping[str, Any] | None
+    cost: float | None
+    picture: str
+    whole_picture: str
+    sides: tuple[SideView, ...]
+    url: str | None
+    thumbnail: str
+    turntable: str | None
+    action: Mapping[str, str] | None
+    billed: Bill
+    """What is known of its cost; told to people, not to programs."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more will happen by itself."""
+        return self.state in FINISHED
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether there is a mesh."""
+        return self.state == "done"
+
+    @property
+    def retryable(self) -> bool:
+        """Whether a retry of the batch takes it too: it ended without a mesh, and has certainly not been made."""
+        return self.state in RETRIED_TOGETHER
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what programs are told of it, in a fixed order."""
+        return {
+            **{field.name: getattr(self, field.name) for field in fields(self) if field.name != "billed"},
+            "waiting": self.waiting and asdict(self.waiting),
+            "error": self.error and {name: getattr(self.error, name) for name in TOLD_OF_A_FAILURE},
+            "sides": [asdict(side) for side in self.sides],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many jobs a batch has, and how many ended in each way."""
+
+    total: int
+    done: int
+    failed: int
+    cancelled: int
+    unconfirmed: int
+
+    @property
+    def ended_badly(self) -> int:
+        """How many ended without a mesh."""
+        return self.failed + self.cancelled + self.unconfirmed
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a batch was expected to cost, has cost, and what may have been billed besides, in US dollars."""
+
+    estimate: float
+    spent: float
+    uncertain: float
+    currency: str = "USD"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchView:
+    """A batch as people and programs see it. Addresses are relative to the page, moments in seconds since 1970."""
+
+    batch_id: str
+    state: BatchState
+    sequence: int
+    progress: float
+    message: str
+    seconds_left: float | None
+    counts: Counts
+    generator: str
+    generator_name: str
+    result_is: str
+    options: Mapping[str, Any]
+    face_limit: int | None
+    cut_out: bool
+    created_at: float
+    cost: Cost
+    rejected: tuple[Refusal, ...]
+    jobs: tuple[JobView, ...]
+    zip: str | None
+    pinned: bool
+    kept_until: float | None
+    kept_while_space: bool
+    """Whether the host deletes old batches where space runs out."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more will happen by itself."""
+        return self.state != "working"
+
+    @property
+    def retryable(self) -> bool:
+        """Whether a retry would begin anything."""
+        return self.finished and any(job.retryable for job in self.jobs)
+
+    def job(self, number: int) -> JobView | None:
+        """The job of this number; None where there is none."""
+        return next((job for job in self.jobs if job.number == number), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what programs are told of it, in a fixed order."""
+        return {
+            **{field.name: getattr(self, field.name) for field in fields(self)},
+            "counts": asdict(self.counts),
+            "cost": asdict(self.cost),
+            "rejected": [asdict(refusal) for refusal in self.rejected],
+            "jobs": [job.to_dict() for job in self.jobs],
+        }
+
+
+def batch_view(
+    batch: Batch,
+    spec: Spec,
+    now: float,
+    ahead: int = 0,
+    kept_until: float | None = None,
+    kept_while_space: bool = False,
+) -> BatchView:
+    """Return the batch as it is shown.
+
+    `now` and `kept_until` are in seconds since 1970; `ahead` counts the waiting jobs of older batches of the same
+    generator.
     """
     views = []
     for job in batch.jobs:
-        views.append({**job_view(job, spec, now, ahead), "action": action(job)})
+        views.append(job_view(job, spec, now, ahead))
         ahead += _waits_in_line(job)
-    counts: dict[str, int] = {state: sum(job.state == state for job in batch.jobs) for state in ("done", *ENDED_BADLY)}
-    return {
-        "batch_id": batch.id,
-        "state": batch.state,
-        "sequence": batch.sequence,
-        "progress": round(
-            sum(1 if job.finished else progress(job, spec, now) for job in batch.jobs) / max(1, len(views)), 3
-        ),
-        "message": _summary(batch, counts, seconds := _seconds_left(batch, spec, now)),
-        "seconds_left": seconds,
-        "counts": {"total": len(batch.jobs), **counts},
-        "generator": batch.generator,
-        "generator_name": spec.name,
-        "result_is": spec.result_is,
-        "options": dict(batch.options),
-        "face_limit": batch.face_limit,
-        "cut_out": batch.cut_out,
-        "created_at": batch.created_at,
-        "cost": {
-            "estimate": float(batch.estimate),
-            "spent": float(batch.spent),
-            "uncertain": float(sum(job.price for job in batch.jobs if _uncertain(job))),
-            "currency": "USD",
-        },
-        "rejected": [
-            {"name": refusal.name, "code": refusal.code, "message": refusal.message} for refusal in batch.refusals
-        ],
-        "jobs": views,
-        "zip": f"batches/{batch.id}/zip" if counts["done"] else None,
-    }
+    counts = Counts(len(views), *(sum(view.state == state for view in views) for state in ("done", *ENDED_BADLY)))
+    seconds = _seconds_left(batch, spec, now)
+    shares = [1 if view.finished else progress(job, spec, now) for view, job in zip(views, batch.jobs, strict=True)]
+    return BatchView(
+        batch_id=batch.id,
+        state=batch.state,
+        sequence=batch.sequence,
+        progress=round(sum(shares) / max(1, len(shares)), 3),
+        message=_summary(batch, counts, seconds),
+        seconds_left=seconds,
+        counts=counts,
+        generator=batch.generator,
+        generator_name=spec.name,
+        result_is=spec.result_is,
+        options=batch.options,
+        face_limit=batch.face_limit,
+        cut_out=batch.cut_out,
+        created_at=batch.created_at,
+        cost=_cost(batch, views),
+        rejected=batch.refusals,
+        jobs=tuple(views),
+        zip=f"batches/{batch.id}/zip" if counts.done else None,
+        pinned=batch.pinned,
+        kept_until=kept_until,
+        kept_while_space=kept_while_space,
+    )
 
 
-def job_view(job: Job, spec: Spec, now: float, ahead: int = 0) -> dict[str, Any]:
-    """One job as a dict that JSON can carry; `ahead` counts the jobs to be started before it."""
+def job_view(job: Job, spec: Spec, now: float, ahead: int = 0) -> JobView:
+    """Return the job as it is shown; `ahead` counts the jobs to be started before it."""
     base = f"batches/{job.batch_id}/{job.number}"
     done = job.state == "done"
-    return {
-        "id": job.id,
-        "number": job.number,
-        "name": job.name,
-        "filename": f"{job.stem}.glb",
-        "state": job.state,
-        "progress": round(progress(job, spec, now), 3),
-        "message": _message(job, spec, now, ahead),
-        "waiting": job.waiting and asdict(job.waiting),
-        "queue_position": ahead if _waits_in_line(job) else job.queue_position,
-        "elapsed": round((job.finished_at or now) - job.started_at, 1) if job.started_at else None,
-        "sequence": job.sequence,
-        "attempt": job.attempt,
-        "own_key": bool(job.key_mark),
-        "error": None
-        if job.failure is None
-        else {"code": job.failure.code, "message": job.failure.message, "hint": job.failure.hint,
-              "retryable": job.failure.retryable},
-        "facts": dict(job.facts) if job.facts else None,
-        "cost": None if job.cost is None else float(job.cost),
-        "picture": f"{base}/input.webp",
-        "whole_picture": f"{base}/input.png",
-        "sides": _sides(job, base),
-        "url": f"{base}/{quote(job.stem)}.glb" if done else None,
-        "thumbnail": f"{base}/thumbnail.webp" if done else f"{base}/input.webp",
-        "turntable": f"{base}/turntable.webp" if done else None,
-    }  # fmt: skip
+    return JobView(
+        id=job.id,
+        number=job.number,
+        name=job.name,
+        filename=f"{job.stem}.glb",
+        state=job.state,
+        progress=round(progress(job, spec, now), 3),
+        message=_message(job, spec, now, ahead),
+        waiting=job.waiting,
+        queue_position=ahead if _waits_in_line(job) else job.queue_position,
+        elapsed=round((job.finished_at or now) - job.started_at, 1) if job.started_at else None,
+        sequence=job.sequence,
+        attempt=job.attempt,
+        own_key=bool(job.key_mark),
+        error=job.failure,
+        facts=job.facts or None,
+        cost=None if job.cost is None else float(job.cost),
+        picture=f"{base}/input.webp",
+        whole_picture=f"{base}/input.png",
+        sides=_sides(job, base),
+        url=f"{base}/{quote(job.stem)}.glb" if done else None,
+        thumbnail=f"{base}/thumbnail.webp" if done else f"{base}/input.webp",
+        turntable=f"{base}/turntable.webp" if done else None,
+        action=action(job),
+        billed=bill(job, job.state, job.failure.code if job.failure else "") if job.finished else "reserved",
+    )
 
 
-def _sides(job: Job, base: str) -> list[dict[str, str]]:
+def _sides(job: Job, base: str) -> tuple[SideView, ...]:
     """All pictures of a job that has several, the front first."""
-    all_sides = (OtherSide("front", job.name), *job.sides) if job.sides else ()
-    return [
-        {"side": one.side, "name": one.name, "picture": f"{base}/{picture_name(one.side, ending='webp')}"}
-        for one in all_sides
-    ]
+    pictures = (OtherSide("front", job.name), *job.sides) if job.sides else ()
+    return tuple(
+        SideView(picture.side, picture.name, f"{base}/{picture_name(picture.side, ending='webp')}")
+        for picture in pictures
+    )
+
+
+def _cost(batch: Batch, views: Sequence[JobView]) -> Cost:
+    uncertain = sum(job.price for job, view in zip(batch.jobs, views, strict=True) if view.billed == "maybe")
+    return Cost(float(batch.estimate), float(batch.spent), float(uncertain))
 
 
 def progress(job: Job, spec: Spec, now: float) -> float:
@@ -146,11 +315,6 @@ def _waits_in_line(job: Job) -> bool:
     return job.state == "new" and job.remote is None
 
 
-def _uncertain(job: Job) -> bool:
-    """Whether nobody has told if this job is billed."""
-    return job.finished and bill(job, job.state, job.failure.code if job.failure else "") == "maybe"
-
-
 def _waiting(wait: Wait, now: float) -> str:
     """What a job waits for, and for how long."""
     left = wait.until - now if wait.until else 0
@@ -168,10 +332,10 @@ def action(job: Job) -> dict[str, str] | None:
     return {name: value for name, value in asdict(remedy).items() if value} if remedy else None
 
 
-def _summary(batch: Batch, counts: Mapping[str, int], seconds: float | None) -> str:
-    total = len(batch.jobs)
-    parts = [f"{counts['done']} of {total} done"]
-    parts += [f"{counts[state]} {state}" for state in ENDED_BADLY if counts[state]]
+def _summary(batch: Batch, counts: Counts, seconds: float | None) -> str:
+    parts = [f"{counts.done} of {counts.total} done"]
+    badly = {"failed": counts.failed, "cancelled": counts.cancelled, "unconfirmed": counts.unconfirmed}
+    parts += [f"{count} {state}" for state, count in badly.items() if count]
     if batch.state == "working" and seconds is not None:
         parts.append(f"about {_duration(seconds)} left")
     return ", ".join(parts)

@@ -1,22 +1,43 @@
-"""The use cases. The page, REST and the generated API call this and nothing below it."""
+"""The use cases, and the types that they speak of. The page, REST and the generated API import nothing below this."""
 
+from ..generators.base import AFTERWARDS, SIDES, Choice, Generator, Option, Side, Spec
+from ..jobs.records import ENDED_BADLY, FINISHED, Batch, Job
 from ..jobs.storage.archive import Stream
+from ..jobs.views import BatchView, Cost, JobView
 from .admin import Host
 from .exports import ExportService, archive_name
 from .intake import BY_NAME, Picture, together
 from .picture_checks import NOT_JUDGED
+from .requests import ANYBODY, Caller, SubmitRequest
 from .results import Served
 from .studio import Studio
 
 __all__ = [
+    "AFTERWARDS",
+    "ANYBODY",
     "BY_NAME",
-    "NOT_JUDGED",
+    "ENDED_BADLY",
+    "FINISHED",
+    "SIDES",
+    "Batch",
+    "BatchView",
+    "Caller",
+    "Choice",
+    "Cost",
     "ExportService",
+    "Generator",
     "Host",
+    "Job",
+    "JobView",
+    "NOT_JUDGED",
+    "Option",
     "Picture",
     "Served",
+    "Side",
+    "Spec",
     "Stream",
     "Studio",
+    "SubmitRequest",
     "archive_name",
     "together",
 ]

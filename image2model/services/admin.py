@@ -20,13 +20,14 @@ from ..generators.providers import failure_rules, rules_of
 from ..jobs import ledger
 from ..jobs.db import queries
 from ..jobs.db.async_store import Desk
-from ..jobs.records import Batch, BatchState, Job
+from ..jobs.records import BatchState
 from ..jobs.scheduler import JobScheduler
 from ..jobs.storage import disk_usage, retention
 from ..jobs.storage.disk_usage import Kind as DiskKind
 from ..jobs.storage.folders import Folders
 from ..metrics import FREED_BYTES, REMOVED
 from ..settings import Settings
+from .batch_details import BatchDetails, BatchPage, batch_details
 from .cleanup import Freed, Plan, Surveys, Tally, plan, remove_files
 from .view_builder import Viewing
 
@@ -148,52 +149,22 @@ class Host:
         oldest_first: bool = False,
         limit: int = 50,
         offset: int = 0,
-    ) -> dict[str, Any]:
-        """A page of batches, newest first unless asked otherwise: `batches` (`Viewing`) and `total`.
+    ) -> BatchPage:
+        """A page of batches, newest first unless asked otherwise.
 
         `text` is part of a picture's name in any case, or the beginning of an id.
         """
         wanted = queries.Wanted(state, generator, text, oldest_first)
         found, total = await self._desk.call(self._desk.store.page, wanted, limit, offset)
-        return {"batches": [self._view(batch) for batch in found], "total": total}
+        return BatchPage([self._view(batch) for batch in found], total)
 
-    async def inspect(self, batch_id: str) -> dict[str, Any]:
-        """All that is known of a batch; raises NotFound.
-
-        That is its view (`Viewing`), its other ids (`task_id`, `work_id`, `correlation_id`), what deleting it frees
-        (`size` in bytes, `files`), whether it is `in_use` (being downloaded), and its `events` (see `history`).
-        Each job has its `price` (expected), its `request_id` at the far side and what the ledger says (`paid`: of each
-        press `state`, `amount`, `at`), and when it was `pressed_at`, `started_at` and `finished_at` (since 1970).
-        """
+    async def inspect(self, batch_id: str) -> BatchDetails:
+        """All that is known of a batch; raises NotFound."""
         batch = await self._desk.call(self._desk.store.batch, batch_id)
-        paid = await self._desk.read(queries.paid, batch_id)
+        payments = await self._desk.read(queries.paid, batch_id)
         use = await asyncio.to_thread(Tally().add, self._folders.all_of(batch_id))
-        view = self._view(batch)
-        return {
-            **view,
-            "task_id": batch.task_id,
-            "work_id": batch.work_id,
-            "correlation_id": batch.correlation_id,
-            "size": use.size,
-            "files": use.files,
-            "in_use": self._folders.is_in_use(batch_id),
-            "jobs": [
-                {**seen, **_inside(job), "paid": paid.get(job.id, [])}
-                for seen, job in zip(view["jobs"], batch.jobs, strict=True)
-            ],
-            "events": await self._history(batch),
-        }
-
-    async def _history(self, batch: Batch) -> list[dict[str, Any]]:
-        """What happened to the jobs of a batch, oldest first.
-
-        Each event has the job's `number` and `name`, the `attempt`, the `state` it came to `at` a time (since 1970),
-        what was said (`message`), and why it failed (`code`, or None).
-        """
-        jobs = {job.id: {"number": job.number, "name": job.name} for job in batch.jobs}
-        kept = ("attempt", "state", "message", "code", "at")
         events = await self._desk.call(self._desk.store.history, batch.id)
-        return [{**jobs[event["job_id"]], **{key: event[key] for key in kept}} for event in events]
+        return batch_details(batch, self._view(batch), use, self._folders.is_in_use(batch_id), payments, events)
 
     async def reasons(self, hours: float = 24.0) -> list[dict[str, Any]]:
         """Why jobs failed lately (`search.reasons`)."""
@@ -243,6 +214,11 @@ class Host:
     async def list_files(self, kind: DiskKind, limit: int = 100) -> dict[str, Any]:
         """The newest files of a kind: `items` (path relative to the data folder, size, modified), and all of them."""
         items, total = await asyncio.to_thread(disk_usage.newest, self._folders.data, kind, limit)
+        return {"directory": kind, "items": [asdict(item) for item in items], **asdict(total)}
+
+    async def list_folders(self, kind: DiskKind, limit: int = 100) -> dict[str, Any]:
+        """The batch folders with the newest files of a kind, as `list_files` tells files."""
+        items, total = await asyncio.to_thread(disk_usage.newest_folders, self._folders.data, kind, limit)
         return {"directory": kind, "items": [asdict(item) for item in items], **asdict(total)}
 
     async def delete(self, batch_id: str, *, force: bool = False, reason: retention.Reason = "asked") -> Freed:
@@ -327,16 +303,6 @@ def _expected(found: Plan) -> tuple[Freed, set[str], list[str]]:
     for item in found.items:
         freed.add(item["size"], item["files"], item["folders"])
     return freed, set(), []
-
-
-def _inside(job: Job) -> dict[str, Any]:
-    return {
-        "price": float(job.price),
-        "request_id": (job.remote or {}).get("request_id"),
-        "pressed_at": job.pressed_at,
-        "started_at": job.started_at,
-        "finished_at": job.finished_at,
-    }
 
 
 def host_notices() -> dict[str, HostNotice]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from ..generators.base import Side
 from ..jobs.records import Job
 from ..jobs.storage.folders import MESH, picture_name
+from ..jobs.views import BatchView, JobView
 
 OF_BATCH = (
     "batch_id", "state", "generator", "generator_name", "result_is", "options", "face_limit", "cut_out", "created_at",
@@ -42,12 +42,15 @@ def pictures_again(job: Job) -> dict[str, str]:
     return {picture_name(): f"{job.stem}_front.png" if named else f"{job.stem}.png", **named}
 
 
-def manifest(view: Mapping[str, Any]) -> dict[str, Any]:
+def manifest(view: BatchView) -> dict[str, Any]:
     """What `manifest.json` in the zip says: the batch without its web addresses."""
-    jobs = [{key: job[key] for key in OF_JOB} | _told_sides(job) for job in view["jobs"]]
-    return {**{key: view[key] for key in OF_BATCH}, "rejected": view["rejected"], "jobs": jobs}
+    told = view.to_dict()
+    jobs = [
+        {key: plain[key] for key in OF_JOB} | _sides(job) for plain, job in zip(told["jobs"], view.jobs, strict=True)
+    ]
+    return {**{key: told[key] for key in OF_BATCH}, "rejected": told["rejected"], "jobs": jobs}
 
 
-def _told_sides(job: Mapping[str, Any]) -> dict[str, Any]:
-    sides = [{"side": one["side"], "name": one["name"]} for one in job["sides"]]
+def _sides(job: JobView) -> dict[str, Any]:
+    sides = [{"side": picture.side, "name": picture.name} for picture in job.sides]
     return {"sides": sides} if sides else {}

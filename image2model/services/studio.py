@@ -25,12 +25,13 @@ from ..jobs.db.listener import can_listen, listen
 from ..jobs.db.store import Store, new_id
 from ..jobs.execution import Shop
 from ..jobs.notifications import Changes
-from ..jobs.records import ENDED_BADLY, Batch, Job, NewJob
+from ..jobs.records import ENDED_BADLY, RETRIED_TOGETHER, Batch, Job, NewBatch, NewJob
 from ..jobs.retry_policy import Policy, collected_first
 from ..jobs.scheduler import JobScheduler
 from ..jobs.storage.archive import Entry, Stream, kept_zip
 from ..jobs.storage.exports import ExportStore
 from ..jobs.storage.folders import Folders
+from ..jobs.views import BatchView
 from ..mesh import report
 from ..process_pool import Workers
 from ..redaction import mark
@@ -40,7 +41,9 @@ from .exports import ExportService, archive_name
 from .intake import Kept, Picture, keep_pictures
 from .picture_checks import Inputs
 from .previews import CONTACT_SHEET_FILE, TURNTABLE_FILE, PreviewService
+from .requests import ANYBODY, Caller, SubmitRequest
 from .results import Served, manifest, offered, pictures_again
+from .uploads import Uploads
 from .view_builder import Viewing
 
 log = logging.getLogger(__name__)
@@ -89,6 +92,7 @@ class Studio:
         self._view = Viewing(settings, self.generators)
         self.host = Host(settings, self.generators, self.folders, self._desk, self._runner, self._view)
         """What only the host may do: whoever calls it checks that it is the host."""
+        self.uploads = Uploads(self.folders, self.limits)
         self.inputs = Inputs(self.folders, self.workers, self.limits)
         """What is known of pictures before they are worked."""
         self.previews = PreviewService(self.folders, self.workers)
@@ -144,48 +148,37 @@ class Studio:
             return ""
         return f"{chosen.spec.name} has failed several times just now. New pictures wait until it is well again."
 
-    async def submit(
-        self,
-        pictures: Sequence[Picture],
-        *,
-        generator: str | None = None,
-        options: Mapping[str, Any] | None = None,
-        face_limit: float | str | None = None,
-        cut_out: bool = False,
-        visitor: str = "",
-        client: str = "",
-        key: str = "",
-        correlation_id: str = "",
-        whole: bool = False,
-    ) -> Batch:
-        """Check the pictures, store the good ones as a new batch and start to work it; see `together` for sides.
+    async def submit(self, request: SubmitRequest, caller: Caller = ANYBODY) -> Batch:
+        """Check the pictures, store a batch and start it; pictures that cannot be used become its refusals.
 
-        With `cut_out` their subjects are sent, without what is behind them.
-        `visitor` is the browser that may list it, `client` the address that the host's limits count, `key` a
-        visitor's own key, used instead of the host's by generators that take one and stored nowhere. Where it is to
-        be `whole`, one picture that cannot be used refuses them all (PicturesRefused).
-        Raises NotFound for an unknown generator, Unavailable for one that cannot be used or a disk that is
-        full, OptionRefused for options or a number of pictures out of range, LimitReached, ImageRefused when
-        no picture can be used.
+        Raises NotFound for an unknown generator, Unavailable for one that cannot be used or a disk that is full,
+        OptionRefused for options or a number of pictures out of range, LimitReached, ImageRefused when no picture can
+        be used, and PicturesRefused when one cannot and the request is for all or nothing.
         """
-        chosen = self.with_key(generator, key)
-        choice = chosen.spec.check(options, face_limit)
-        self._check_order(chosen, pictures)
+        generator = self.with_key(request.generator, caller.key)
+        choice = generator.spec.check(request.options, request.face_limit)
+        self._check_order(generator, request.pictures)
         batch_id = new_id()
         try:
-            kept, refusals = await keep_pictures(self.folders, self.limits, batch_id, pictures, whole)
+            kept, refusals = await keep_pictures(
+                self.folders, self.limits, batch_id, request.pictures, request.all_or_nothing
+            )
             batch = await self._desk.call(
-                self._store.create, batch_id, [_new_job(one, chosen.spec, choice) for one in kept],
-                generator=chosen.spec.id, options=choice.options, face_limit=choice.face_limit, cut_out=cut_out,
-                refusals=refusals, visitor=visitor, client=self._client_mark(client or visitor),
-                key_mark=chosen.key_mark if key.strip() else "", correlation_id=correlation_id, limits=self._money,
+                self._store.create,
+                NewBatch(
+                    batch_id, generator.spec.id, choice.options, choice.face_limit, request.cut_out,
+                    [_new_job(image, generator.spec, choice) for image in kept], refusals, caller.visitor,
+                    caller.correlation_id,
+                ),
+                self._buyer(caller, generator),
+                self._money,
             )  # fmt: skip
         except BaseException:
             self.folders.remove(batch_id)
             raise
-        self._runner.add(batch, generator=chosen)
-        told = {"correlation_id": correlation_id, "batch": batch_id[:8], "generator": chosen.spec.id, "client": client}
-        log.info("a batch of %d begins", len(batch.jobs), extra=told)
+        self._runner.add(batch, generator=generator)
+        about = {"batch": batch_id[:8], "generator": batch.generator, "client": caller.client}
+        log.info("a batch of %d begins", len(batch.jobs), extra={**about, "correlation_id": caller.correlation_id})
         return batch
 
     def _check_order(self, chosen: Generator, pictures: Sequence[Picture]) -> None:
@@ -197,9 +190,10 @@ class Studio:
             chosen.spec.check_sides(picture.all)
         self.folders.demand_room(self.settings.min_free_gb)
 
-    def _client_mark(self, client: str) -> str:
-        """Tells one visitor's address from another without storing it."""
-        return mark(self.secret, client)
+    def _buyer(self, caller: Caller, generator: Generator, otherwise: str = "") -> ledger.Buyer:
+        """Who pays for what a caller asks for; `otherwise` stands for an address that is not known."""
+        client = mark(self.secret, caller.client or caller.visitor or otherwise)  # the address itself is not stored
+        return ledger.Buyer(client, generator.key_mark if caller.key.strip() else "")
 
     def check_count(self, count: int) -> None:
         """Raise OptionRefused for no pictures, or for more than one batch takes."""
@@ -221,8 +215,8 @@ class Studio:
         """The batch with this `task_id`, `work_id` or (a job's) `job_id`; raises NotFound."""
         return await self.batch(await self._desk.call(self._store.find, **ids))
 
-    async def view(self, batch_id: str) -> dict[str, Any]:
-        """The batch as plain data (`batches.views`); raises NotFound."""
+    async def view(self, batch_id: str) -> BatchView:
+        """The batch as it is shown; raises NotFound."""
         batch = await self.batch(batch_id)
         waits = any(job.state == "new" for job in batch.jobs)
         ahead = await self._desk.call(self._store.waiting_before, batch) if waits else 0
@@ -232,47 +226,45 @@ class Studio:
         """At which try each job of a batch was after change `at`, by its id; one that is not told, at its first."""
         return await self._desk.call(self._store.attempts, batch_id, at)
 
-    async def watch(self, batch_id: str) -> AsyncIterator[dict[str, Any]]:
+    async def watch(self, batch_id: str) -> AsyncIterator[BatchView]:
         """Yield the batch's view now and at each change, until it is finished; raises NotFound."""
         with self._changes.listening(batch_id) as changed:
             while True:
                 changed.clear()
                 view = await self.view(batch_id)
                 yield view
-                if view["state"] != "working":
+                if view.finished:
                     return
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(changed.wait(), WATCH_EVERY)
                 await asyncio.sleep(GATHER)
 
-    async def library(self, visitor: str | None, limit: int = 50, offset: int = 0) -> list[dict[str, Any]]:
+    async def library(self, visitor: str | None, limit: int = 50, offset: int = 0) -> list[BatchView]:
         """Views of the newest batches of one visitor; of everybody where `visitor` is None."""
         found = await self._desk.call(self._store.list_batches, visitor, limit, offset)
         return [self._view(batch) for batch in found]
 
-    async def cancel(self, batch_id: str) -> dict[str, Any]:
+    async def cancel(self, batch_id: str) -> BatchView:
         """Stop what is not finished; raises NotFound. Return the view after it."""
         await self._runner.cancel(await self.batch(batch_id))
         return await self.view(batch_id)
 
-    async def retry(
-        self, batch_id: str, numbers: Sequence[int] | None = None, *, client: str = "", key: str = ""
-    ) -> dict[str, Any]:
+    async def retry(self, batch_id: str, numbers: Sequence[int] | None = None, caller: Caller = ANYBODY) -> BatchView:
         """Work again what failed or was cancelled; raises NotFound, Unavailable, LimitReached, NotAllowed.
 
         By default all of it, except what may be paid for already (unconfirmed): that only by its number.
         """
         batch = await self.batch(batch_id)
-        states = ENDED_BADLY if numbers else tuple(state for state in ENDED_BADLY if state != "unconfirmed")
+        states = ENDED_BADLY if numbers else RETRIED_TOGETHER
         chosen = [job for job in batch.jobs if job.state in states and (not numbers or job.number in numbers)]
-        payer = self._payer(batch, chosen, key)
+        payer = self._payer(batch, chosen, caller.key)
         fresh = await self._desk.call(
             self._store.press, batch_id, numbers, states, collected_first(),
-            found=await self._find(batch, chosen), key_mark=payer.key_mark if key.strip() else None,
-            client=self._client_mark(client or batch.visitor), limits=self._money,
+            found=await self._find(batch, chosen), buyer=self._buyer(caller, payer, batch.visitor),
+            keeps_payer=not caller.key.strip(), limits=self._money,
         )  # fmt: skip
         self._runner.add(batch, fresh, payer)
-        again = {"batch": batch_id[:8], "images": [job.number for job in fresh], "client": client}
+        again = {"batch": batch_id[:8], "images": [job.number for job in fresh], "client": caller.client}
         log.info("a person has %d worked again", len(fresh), extra=again)
         self._changes.notify(batch_id)
         return await self.view(batch_id)
@@ -298,7 +290,7 @@ class Studio:
                 found[job.id] = remote
         return found
 
-    async def give_key(self, batch_id: str, key: str) -> dict[str, Any]:
+    async def give_key(self, batch_id: str, key: str) -> BatchView:
         """Go on with jobs that wait for the visitor's own key; raises NotFound, NotAllowed for another key."""
         batch = await self.batch(batch_id)
         keyed = self.with_key(batch.generator, key)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
 
 from ..generators.base import Generator
 from ..jobs.records import Batch
 from ..jobs.storage import retention
-from ..jobs.views import batch_view
+from ..jobs.views import BatchView, batch_view
 from ..settings import Settings
 
 
@@ -19,13 +18,12 @@ class Viewing:
     def __init__(self, settings: Settings, generators: Mapping[str, Generator]) -> None:
         self._settings, self._generators = settings, generators
 
-    def __call__(self, batch: Batch, ahead: int = 0) -> dict[str, Any]:
-        """The batch as plain data (`batches.views`), with `pinned`, `kept_until` and `kept_while_space`."""
+    def __call__(self, batch: Batch, ahead: int = 0) -> BatchView:
+        """Return the view of a batch; `ahead` counts the waiting jobs of older batches of the same generator."""
         known = self._generators.get(batch.generator) or self._generators[self._settings.default_generator]
         over = retention.ended([job.finished_at for job in batch.jobs])
-        return {
-            **batch_view(batch, known.spec, time.time(), ahead),
-            "pinned": batch.pinned,
-            "kept_until": retention.kept_until(over, batch.pinned, self._settings.retention_hours),
-            "kept_while_space": bool(self._settings.max_data_gb or self._settings.keep_free_gb),
-        }
+        return batch_view(
+            batch, known.spec, time.time(), ahead,
+            kept_until=retention.kept_until(over, batch.pinned, self._settings.retention_hours),
+            kept_while_space=bool(self._settings.max_data_gb or self._settings.keep_free_gb),
+        )  # fmt: skip

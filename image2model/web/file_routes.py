@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from ..errors import Image2ModelError
 from ..services import Stream, Studio, archive_name
@@ -63,6 +63,10 @@ def file_routes(studio: Studio, previews: PictureCache) -> list[MeasuredRoute]:
         )
         return JSONResponse(report, headers={"Cache-Control": "no-store"})
 
+    async def admin(request: Request) -> Response:
+        """The Admin tab, at the address that the first image2model's admin page had."""
+        return RedirectResponse("../?tab=admin" if request.url.path.endswith("/") else "./?tab=admin")
+
     async def alive(_request: Request) -> Response:
         return JSONResponse({"status": "alive"}, headers={"Cache-Control": "no-store"})
 
@@ -73,6 +77,8 @@ def file_routes(studio: Studio, previews: PictureCache) -> list[MeasuredRoute]:
         MeasuredRoute("/batches/{batch_id}/{number:int}/print-check", _with_error_body(print_check)),
         MeasuredRoute("/batches/{batch_id}/{number:int}/{name}", _with_error_body(file)),
         MeasuredRoute("/previews/{token}.webp", previews.answer),
+        MeasuredRoute("/admin", admin),
+        MeasuredRoute("/admin/", admin),
         MeasuredRoute("/alive", alive),
     ]
 

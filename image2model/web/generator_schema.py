@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..generators.base import Generator, Option
+from ..services import Generator, Option
 
 
 def generator_schema(generator: Generator) -> dict[str, Any]:

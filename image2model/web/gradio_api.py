@@ -5,9 +5,7 @@ Each is the click of a hidden button, because Gradio checks uploads for componen
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import wraps
 from pathlib import Path
@@ -16,9 +14,7 @@ from typing import Any
 import gradio as gr
 
 from ..errors import ErrorCode, Image2ModelError, ImageRefused, OptionRefused
-from ..generators.base import SIDES, Side
-from ..images.fetch import fetch_image
-from ..services import Picture, Studio, together
+from ..services import SIDES, Batch, BatchView, Caller, JobView, Picture, Side, Studio, SubmitRequest, together
 from .generator_schema import generator_schema
 from .gradio_compat import fetch_urls_with, report_unreadable_values
 from .middleware.correlation import correlation_id_of
@@ -100,21 +96,19 @@ class GradioApi:
         sides = [{side: number for number, side in enumerate(images, 1)}] if images.keys() - {"front"} else None
         all_options = {**_parse_options(options), **({"sides": sides} if sides else {})}
         batch = await self._submit(list(images.values()), generator, face_limit, all_options, request)
-        view: dict[str, Any] = {}
-        async for view in self.studio.watch(batch.id):
-            progress(view["jobs"][0]["progress"], desc=view["jobs"][0]["message"])
-        job = view["jobs"][0]
-        if job["error"]:
-            raise gr.Error(f"{job['error']['code']}: {job['error']['message']}", print_exception=False)
-        if not job["url"]:
+        job = await self._watch_only_job(batch.id, progress)
+        if job.error:
+            raise gr.Error(f"{job.error.code}: {job.error.message}", print_exception=False)
+        if not job.succeeded:
             raise gr.Error("cancelled: This job was cancelled.", print_exception=False)
-        mesh = await self.studio.lend(batch.id, 1, job["filename"])
-        return str(mesh), {
-            "batch_id": batch.id,
-            "name": job["filename"],
-            **job["facts"],
-            "cost": job["cost"],
-        }
+        mesh = await self.studio.lend(batch.id, 1, job.filename)
+        return str(mesh), {"batch_id": batch.id, "name": job.filename, **(job.facts or {}), "cost": job.cost}
+
+    async def _watch_only_job(self, batch_id: str, progress: gr.Progress) -> JobView:
+        """The job of a batch of one once it is finished; reports its progress until then."""
+        async for view in self.studio.watch(batch_id):
+            progress(view.jobs[0].progress, desc=view.jobs[0].message)
+        return view.jobs[0]
 
     async def submit_batch(
         self,
@@ -126,7 +120,7 @@ class GradioApi:
     ) -> dict[str, Any]:
         """Start a batch and return at once: its id, its jobs, the pictures that were left out, and the cost."""
         batch = await self._submit(images, generator, face_limit, options, request)
-        view = await self.studio.view(batch.id)
+        view = (await self.studio.view(batch.id)).to_dict()
         return {
             "batch_id": batch.id,
             "jobs": [{key: job[key] for key in ("id", "number", "name", "filename", "state")} for job in view["jobs"]],
@@ -153,7 +147,7 @@ class GradioApi:
 
     async def retry_batch(self, batch_id: str, request: gr.Request) -> dict[str, Any]:
         """Work again what failed or was cancelled; returns the batch's status."""
-        return _absolute_urls(await self.studio.retry(batch_id, client=client_address(request)), request)
+        return _absolute_urls(await self.studio.retry(batch_id, caller=_caller(request)), request)
 
     async def delete_batch(self, batch_id: str) -> dict[str, Any]:
         """Stop a batch and delete it with all its files."""
@@ -201,7 +195,7 @@ class GradioApi:
             named = formats if isinstance(formats, (str, list)) else [formats or "glb"]
             choices = self.studio.exports.parse_options(named, _parse_options(export_options))
             return str(await self.studio.exports.publish_archive_to_gradio_cache(batch_id, choices))
-        if not (await self.studio.view(batch_id))["zip"]:
+        if not (await self.studio.view(batch_id)).zip:
             raise gr.Error("nothing_done: No mesh of this batch is finished yet. Try later.", print_exception=False)
         return str(await self.studio.lend_archive(batch_id))
 
@@ -220,23 +214,21 @@ class GradioApi:
         face_limit: float | None,
         options: dict[str, Any] | None,
         request: gr.Request | None,
-    ) -> Any:
+    ) -> Batch:
         parsed = _parse_options(options)
         cut_out, sides = parsed.pop("cut_out", False) is True, parsed.pop("sides", None)
-        return await self.studio.submit(
-            together([Picture(Path(image), Path(image).name) for image in images or []], sides),
-            generator=generator or None,
-            options=parsed,
-            cut_out=cut_out,
-            face_limit=face_limit,
-            client=client_address(request),
-            correlation_id=correlation_id_of(request),
-        )
+        pictures = together([Picture(Path(image), Path(image).name) for image in images or []], sides)
+        submission = SubmitRequest(pictures, generator or None, parsed, face_limit, cut_out)
+        return await self.studio.submit(submission, _caller(request))
 
 
-def _absolute_urls(view: dict[str, Any], request: gr.Request | None) -> dict[str, Any]:
-    """The view with absolute URLs in place of ones relative to the page."""
-    root = public_root_url(request)
+def _caller(request: gr.Request | None) -> Caller:
+    return Caller(client=client_address(request), correlation_id=correlation_id_of(request))
+
+
+def _absolute_urls(shown: BatchView, request: gr.Request | None) -> dict[str, Any]:
+    """The view as JSON, with absolute URLs in place of ones relative to the page."""
+    view, root = shown.to_dict(), public_root_url(request)
     jobs = [
         {
             **job,
@@ -349,13 +341,10 @@ def guard_inputs(studio: Studio, demo: gr.Blocks) -> None:
     """Bound how components of the page fetch URLs, and report values that cannot be read."""
 
     async def fetch_picture(url: str) -> str:
-        folder = studio.folders.cache / uuid.uuid4().hex
-        await asyncio.to_thread(folder.mkdir, parents=True)
         try:
-            name = await fetch_image(url, folder / "picture", studio.limits.max_bytes)
+            return str(await studio.uploads.fetch(url))
         except ImageRefused as refusal:
             raise gr.Error(f"{refusal.code}: {refusal}", print_exception=False) from None
-        return str((folder / "picture").rename(folder / name))
 
     fetch_urls_with(demo, fetch_picture)
     report_unreadable_values(demo, f"input_unreadable: {UNREADABLE_MESSAGE}")

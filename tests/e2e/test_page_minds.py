@@ -8,7 +8,7 @@ import gradio as gr
 import pytest
 from playwright.async_api import Page, expect
 
-from image2model.services import Picture, Studio
+from image2model.services import Picture, Studio, SubmitRequest
 from image2model.web.ui.create import Create
 from tests.support.browser import ROOT, App, drawn, drop, opened, settled
 from tests.support.pictures import encoded, photo
@@ -90,7 +90,7 @@ async def test_another_model_gets_the_failed_picture_and_not_what_is_made(studio
     """The pictures of the batch leave the gallery, the failed one comes back once, what is new stays."""
     for name in ("good.png", "bad.png", "new.png"):
         (tmp_path / name).write_bytes(encoded(photo(), "PNG"))
-    batch = await studio.submit([Picture(tmp_path / name, name) for name in ("good.png", "bad.png")])
+    batch = await studio.submit(SubmitRequest([Picture(tmp_path / name, name) for name in ("good.png", "bad.png")]))
     with gr.Blocks():
         create = Create(studio, gr.BrowserState(""))
     gallery = [(str(tmp_path / name), None) for name in ("good.png", "bad.png", "new.png")]

@@ -82,14 +82,17 @@ def test_the_disk_is_measured(host, kept):
 
 def test_files_are_listed_by_kind(host, kept):
     """Both lists are told, the named one with its totals, newest first and relative to the data folder."""
-    listed = host.get("/admin/list-files", params={"directory": "results", "limit": 10_000}).json()
+    listed = host.get("/admin/list-files", params={"directory": "results", "limit": 10_000, "view": "files"}).json()
     assert listed["items"] == listed["results"]
     assert len(listed["items"]) <= listed["total_files"]
-    times = [one["modified"] for one in listed["items"]]
+    times = [float(one["modified"]) for one in listed["items"]]
     assert times == sorted(times, reverse=True)
     assert any(one["path"].startswith(f"batches/{kept['batch_id']}/") for one in listed["results"])
-    assert len(host.get("/admin/list-files", params={"limit": 1}).json()["uploads"]) == 1
+    assert len(host.get("/admin/list-files", params={"limit": 1, "view": "files"}).json()["uploads"]) == 1
     assert all(one["path"].rpartition("/")[2].startswith("input") for one in listed["uploads"])
+    folders = host.get("/admin/list-files", params={"directory": "results", "limit": 10_000}).json()["items"]
+    assert all(one["is_directory"] and one["file_count"] for one in folders)
+    assert f"batches/{kept['batch_id']}" in {one["path"] for one in folders}
     assert host.get("/admin/list-files", params={"directory": "/etc"}).status_code == 422
 
 

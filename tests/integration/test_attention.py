@@ -9,6 +9,7 @@ import pytest
 
 from image2model.errors import GenerationFailed
 from image2model.generators.base import Submitted
+from image2model.services import Caller, SubmitRequest
 from tests.support.scripted import finished, picture, view_when
 
 
@@ -31,7 +32,7 @@ async def test_the_host_is_told_what_fal_holds_against_the_key(start, generator,
     assert (await studio.host.overview())["attention"] == []
     generator.script = lambda task: [refused(code)]
     begun = time.time()
-    batch = await studio.submit([picture(uploads, name) for name in ("a.png", "b.png")])
+    batch = await studio.submit(SubmitRequest([picture(uploads, name) for name in ("a.png", "b.png")]))
     await finished(studio, batch.id)
     (entry,) = (await studio.host.overview())["attention"]
     assert (entry["code"], entry["count"]) == (code, 2)
@@ -40,7 +41,7 @@ async def test_the_host_is_told_what_fal_holds_against_the_key(start, generator,
     assert begun <= entry["last_seen"] <= time.time()
 
     generator.script = lambda task: [Submitted({"request_id": "r", "submitted_at": time.time()})]
-    await finished(studio, (await studio.submit([picture(uploads, "c.png")])).id)
+    await finished(studio, (await studio.submit(SubmitRequest([picture(uploads, "c.png")]))).id)
     assert (await studio.host.overview())["attention"] == []
 
 
@@ -48,8 +49,8 @@ async def test_a_visitor_s_own_key_is_no_concern_of_the_host(start, generator, u
     """An empty account of a visitor is told to the visitor alone."""
     studio = await start()
     generator.script = lambda task: [refused("balance_exhausted")]
-    batch = await studio.submit([picture(uploads, "a.png")], key="their key")
-    assert (await finished(studio, batch.id))["jobs"][0]["error"]["code"] == "balance_exhausted"
+    batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]), Caller(key="their key"))
+    assert (await finished(studio, batch.id)).jobs[0].error.code == "balance_exhausted"
     assert (await studio.host.overview())["attention"] == []
 
 
@@ -58,8 +59,8 @@ async def test_results_that_a_refused_key_holds_back_are_told(start, generator, 
     studio = await start(retry_pace=10)
     remote = {"request_id": "r", "submitted_at": time.time()}
     generator.script = lambda task: [Submitted(remote), refused("collect_refused", retryable=True)]
-    batch = await studio.submit([picture(uploads, "a.png")])
-    await view_when(studio, batch.id, lambda view: view["jobs"][0]["waiting"])
+    batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
+    await view_when(studio, batch.id, lambda view: view.jobs[0].waiting)
     (entry,) = (await studio.host.overview())["attention"]
     assert (entry["code"], entry["count"]) == ("collect_refused", 1)
     assert "paid for" in entry["message"]

@@ -19,8 +19,9 @@ from image2model.devtools.fal_stand_in import KEY, Fault, Script
 from image2model.generators.base import Side
 from image2model.generators.fal import FalAccount, FalGenerator, FalHosts, Patience
 from image2model.generators.fal.platform_api import Offers
+from image2model.jobs.records import Failure
 from image2model.process_pool import Workers
-from image2model.services import Picture, Studio
+from image2model.services import Picture, Studio, SubmitRequest
 from image2model.settings import Settings
 from tests.support.fal_helpers import MODELS, at_once
 from tests.support.fal_server import FalServer
@@ -265,13 +266,15 @@ async def outcome(studio: Studio, fal: FalServer, cancelled: bool, sides: Sequen
     """One object's job, from submit to its end."""
     path = studio.folders.data.parent / "a.png"
     path.write_bytes(encoded(photo(48, 40)))
-    batch = await studio.submit([Picture(path, "a.png", {side: Picture(path, f"a_{side}.png") for side in sides})])
+    batch = await studio.submit(
+        SubmitRequest([Picture(path, "a.png", {side: Picture(path, f"a_{side}.png") for side in sides})])
+    )
     if cancelled:
         await until_so(lambda: fal.calls["status"])
         await studio.cancel(batch.id)
     async with asyncio.timeout(60):
         *_, view = [view async for view in studio.watch(batch.id)]
-    (job,) = view["jobs"]
+    (job,) = view.jobs
     return job
 
 
@@ -281,14 +284,14 @@ async def test_each_fault_ends_as_the_table_says(studio: Studio, stand_in: FalSe
     await as_new(studio, stand_in)
     operation = prepare(stand_in, row)
     job = await outcome(studio, stand_in, row.operation == "cancel")
-    error = job["error"] or {"code": ""}
-    assert (error["code"] or job["state"], len(stand_in.paid)) == (row.end, row.paid)
+    error = job.error or Failure("", "")
+    assert (error.code or job.state, len(stand_in.paid)) == (row.end, row.paid)
     assert stand_in.calls[operation] in row.calls
     assert stand_in.leaks == []
     if row.end in WORDS:
         words = WORDS.get(f"{row.end} {row.fault}", WORDS[row.end])
-        assert (error["message"], error["hint"]) == words
-        assert job["state"] == ("unconfirmed" if row.end == "unconfirmed" else "failed")
+        assert (error.message, error.hint) == words
+        assert job.state == ("unconfirmed" if row.end == "unconfirmed" else "failed")
 
 
 SUBMITS = [row for row in rows() if row.operation == "submit" and row.fault != "refuse"]
@@ -301,6 +304,6 @@ async def test_several_sides_of_one_object_fare_as_one_picture(studio: Studio, s
     await as_new(studio, stand_in)
     operation = prepare(stand_in, row)
     job = await outcome(studio, stand_in, cancelled=False, sides=("back", "left"))
-    assert ((job["error"] or {"code": job["state"]})["code"], len(stand_in.paid)) == (row.end, row.paid)
+    assert (job.error.code if job.error else job.state, len(stand_in.paid)) == (row.end, row.paid)
     assert stand_in.calls[operation] in row.calls
     assert all(len(job.arguments["image_urls"]) == 3 for job in stand_in.jobs.values())

@@ -26,7 +26,7 @@ from image2model.ops.health import Component, Health, Look, overall
 from image2model.ops.log_files import statistics as statistics_of_logs
 from image2model.ops.metrics import exposition
 from image2model.process_pool import Workers
-from image2model.services import Studio
+from image2model.services import Studio, SubmitRequest
 from image2model.web.rest.admin import _disk_folders
 from image2model.web.rest.app import create_app
 from image2model.web.ui.admin.overview import Overview
@@ -200,7 +200,7 @@ async def test_fal_is_judged_by_its_outcomes(studio, generator, tmp_path):
     """Without a word from it all is well; a refused key makes it unhealthy, but not the app, until a job is done."""
     assert (await part(studio, "fal_api")).status == "healthy"
     generator.script = lambda _: [GenerationFailed("key_refused", "fal refuses the key.")]
-    await finished(studio, (await studio.submit([picture(tmp_path, "a.png")])).id)
+    await finished(studio, (await studio.submit(SubmitRequest([picture(tmp_path, "a.png")]))).id)
     told = await part(studio, "fal_api")
     assert (told.status, told.details["configured"]) == ("unhealthy", True)
     assert "refuses the host's key" in told.details["reasons"][0]
@@ -211,7 +211,7 @@ async def test_faults_of_the_generator_are_counted_and_told(studio, generator, t
     """Its breaker, its faults, retries by itself apart from a person's, and jobs by state stand in the metrics."""
     before = samples((await exposition(studio, Health(studio))).decode())
     generator.script = lambda _: [GenerationFailed("fal_temporary", "fal is busy.", retryable=True)]
-    batch = await studio.submit([picture(tmp_path, "a.png")])
+    batch = await studio.submit(SubmitRequest([picture(tmp_path, "a.png")]))
     await finished(studio, batch.id)
     generator.script = lambda _: []
     await studio.retry(batch.id)

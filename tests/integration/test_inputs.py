@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from image2model.generators.local.cutout import MARGIN, cut_out, inspect
 from image2model.images import ImageLimits
 from image2model.process_pool import Workers
-from image2model.services import Picture, Studio
+from image2model.services import Picture, Studio, SubmitRequest
 from image2model.web.ui.picture_previews import Inputs
 from tests.support.pictures import decoded, encoded
 from tests.support.scripted import ScriptedGenerator, finished, scripted_settings
@@ -84,15 +84,15 @@ async def test_the_choice_of_what_is_sent_is_kept_with_the_batch(tmp_path: Path,
     await studio.start()
     fog = saved(tmp_path, Image.new("RGB", (300, 300), (120, 120, 120)))
     pictures = [Picture(CUP, "cup.jpg"), Picture(fog, "fog.png")]
-    batch = await studio.submit(pictures, cut_out=True)
+    batch = await studio.submit(SubmitRequest(pictures, cut_out=True))
     view = await finished(studio, batch.id)
-    assert (view["state"], view["cut_out"]) == ("done", True)
+    assert (view.state, view.cut_out) == ("done", True)
     assert {task.image.parent.name: task.image.name for task in generator.runs} == {
         "1-cup": "cutout.png", "2-fog": "input.png",
     }  # fmt: skip
     assert [(one["name"], one["code"]) for one in await studio.inputs.warnings(batch)] == [("fog.png", "no_subject")]
-    plain = await studio.submit(pictures[:1])
-    assert (await finished(studio, plain.id))["cut_out"] is False
+    plain = await studio.submit(SubmitRequest(pictures[:1]))
+    assert (await finished(studio, plain.id)).cut_out is False
     assert generator.runs[-1].image.name == "input.png"
     await studio.close()
 

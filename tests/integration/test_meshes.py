@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 
 from image2model.devtools.sample_meshes import bumpy_ball
 from image2model.errors import Conflict, NotFound, OptionRefused
-from image2model.services import Picture, Studio
+from image2model.services import BatchView, Picture, Studio, SubmitRequest
 from image2model.web.file_routes import file_routes
 from tests.support.meshes import edited
 from tests.support.pictures import encoded, photo
@@ -30,13 +30,13 @@ def generator() -> ScriptedGenerator:
     return one
 
 
-async def done(studio: Studio, tmp_path: Path, *names: str, **options) -> dict:
+async def done(studio: Studio, tmp_path: Path, *names: str, **options) -> BatchView:
     """The view of a finished batch of pictures with these names."""
     pictures = []
     for name in names:
         (tmp_path / name).write_bytes(encoded(photo(), "PNG"))
         pictures.append(Picture(tmp_path / name, name))
-    batch = await studio.submit(pictures, **options)
+    batch = await studio.submit(SubmitRequest(pictures, **options))
     async with asyncio.timeout(60):
         return [view async for view in studio.watch(batch.id)][-1]
 
@@ -48,7 +48,7 @@ def saved(stream) -> zipfile.ZipFile:
 
 async def test_an_export_is_made_once_and_the_original_stays(studio, tmp_path, generator):
     """Asked for twice at once and again, it is one file, and the delivered GLB is the generator's own bytes."""
-    batch = (await done(studio, tmp_path, "cat.png"))["batch_id"]
+    batch = (await done(studio, tmp_path, "cat.png")).batch_id
     (choice,) = studio.exports.parse_options(["stl"], {"size": "80"})
     first, second = await asyncio.gather(*(studio.exports.export(batch, 1, choice) for _ in range(2)))
     written = first.path.stat().st_mtime_ns
@@ -63,7 +63,7 @@ async def test_an_export_is_made_once_and_the_original_stays(studio, tmp_path, g
 
 async def test_a_whole_batch_comes_as_one_zip_with_what_is_known(studio, tmp_path, generator):
     """ "All as STL, 80 mm high, print-checked" is one zip, whose manifest tells of each file; a sheet shows them."""
-    batch = (await done(studio, tmp_path, "cat.png", "dog.png"))["batch_id"]
+    batch = (await done(studio, tmp_path, "cat.png", "dog.png")).batch_id
     choices = studio.exports.parse_options(
         "stl,glb", {"size": 80, "measure": "height", "repair": "solid", "packing": "meshopt"}
     )
@@ -81,8 +81,8 @@ async def test_a_whole_batch_comes_as_one_zip_with_what_is_known(studio, tmp_pat
 async def test_one_mesh_that_cannot_be_exported_stops_no_other(studio, tmp_path, generator):
     """A broken mesh is left out of the zip, and the manifest says why."""
     view = await done(studio, tmp_path, "cat.png", "dog.png")
-    (studio.folders.batch(view["batch_id"]) / "1-cat" / "model.glb").write_bytes(b"not a mesh")
-    archive = saved(await studio.exports.archive(view["batch_id"], studio.exports.parse_options("ply")))
+    (studio.folders.batch(view.batch_id) / "1-cat" / "model.glb").write_bytes(b"not a mesh")
+    archive = saved(await studio.exports.archive(view.batch_id, studio.exports.parse_options("ply")))
     assert archive.namelist() == ["manifest.json", "dog.ply", "contact-sheet.webp"]
     (failure,) = json.loads(archive.read("manifest.json"))["export_failures"]
     assert (failure["number"], failure["code"]) == (1, "not_a_glb")
@@ -101,18 +101,18 @@ async def test_a_paid_mesh_is_delivered_though_its_lighter_copy_cannot_be_made(s
     """A mesh that nobody can make lighter is done, whole, and says that its face limit was not kept."""
     generator.mesh = broken_ball()
     view = await done(studio, tmp_path, "cat.png", face_limit=100)
-    (job,) = view["jobs"]
-    assert (job["state"], view["state"]) == ("done", "done")
-    assert any(warning.startswith("The face limit was not kept") for warning in job["facts"]["warnings"])
-    assert (await studio.file(view["batch_id"], 1, "cat.glb")).path.read_bytes() == generator.mesh
+    (job,) = view.jobs
+    assert (job.state, view.state) == ("done", "done")
+    assert any(warning.startswith("The face limit was not kept") for warning in job.facts["warnings"])
+    assert (await studio.file(view.batch_id, 1, "cat.glb")).path.read_bytes() == generator.mesh
 
 
 async def test_whatever_is_in_a_mesh_stops_no_other_and_has_a_reason(studio, tmp_path, generator):
     """A mesh that mesh work stumbles over is left out of the zip with a code and a sentence, and the others come."""
     view = await done(studio, tmp_path, "cat.png", "dog.png")
-    (studio.folders.batch(view["batch_id"]) / "1-cat" / "model.glb").write_bytes(broken_ball())
+    (studio.folders.batch(view.batch_id) / "1-cat" / "model.glb").write_bytes(broken_ball())
     archive = saved(
-        await studio.exports.archive(view["batch_id"], studio.exports.parse_options("glb", {"face_limit": 100}))
+        await studio.exports.archive(view.batch_id, studio.exports.parse_options("glb", {"face_limit": 100}))
     )
     assert archive.namelist() == ["manifest.json", "dog-100-faces.glb", "contact-sheet.webp"]
     (failure,) = json.loads(archive.read("manifest.json"))["export_failures"]
@@ -126,10 +126,10 @@ async def test_a_face_limit_that_the_generator_ignores_is_kept_here(studio, tmp_
         **{name: getattr(generator.spec, name) for name in generator.spec.__dataclass_fields__}, "face_limit": None,
     })  # fmt: skip
     view = await done(studio, tmp_path, "cat.png", face_limit=500)
-    limited = view["jobs"][0]["facts"]["face_limit"]
+    limited = view.jobs[0].facts["face_limit"]
     assert (limited["asked"], limited["file"]) == (500, "cat-500-faces.glb")
     assert 400 < limited["obtained"] <= 500
-    archive = saved(await studio.archive(view["batch_id"]))
+    archive = saved(await studio.archive(view.batch_id))
     assert archive.read("cat.glb") == generator.mesh
     light = trimesh.load(io.BytesIO(archive.read("cat-500-faces.glb")), file_type="glb", force="mesh")
     assert len(light.faces) == limited["obtained"]
@@ -140,7 +140,7 @@ async def test_what_is_not_there_or_not_done_is_told(studio, tmp_path, generator
     """Unfinished and unknown meshes have their own errors, as have choices that cannot be."""
     generator.gate = asyncio.Event()
     (tmp_path / "cat.png").write_bytes(encoded(photo(), "PNG"))
-    batch = await studio.submit([Picture(tmp_path / "cat.png", "cat.png")])
+    batch = await studio.submit(SubmitRequest([Picture(tmp_path / "cat.png", "cat.png")]))
     (choice,) = studio.exports.parse_options(["stl"])
     for asked in (studio.exports.export(batch.id, 1, choice), studio.exports.print_check(batch.id, 1),
                   studio.exports.archive(batch.id, [choice])):  # fmt: skip
@@ -157,7 +157,7 @@ async def test_what_is_not_there_or_not_done_is_told(studio, tmp_path, generator
 
 async def test_the_routes_serve_exports_checks_and_reasons(studio, tmp_path, generator):
     """The page's addresses give the file under its name, the verdict as JSON, and an error with its code."""
-    batch = (await done(studio, tmp_path, "cat.png"))["batch_id"]
+    batch = (await done(studio, tmp_path, "cat.png")).batch_id
     app = httpx.ASGITransport(Starlette(routes=file_routes(studio)))
     client = httpx.AsyncClient(transport=app, base_url=f"http://studio/batches/{batch}/")
     fetched = client.get

@@ -13,7 +13,7 @@ import pytest
 from image2model.devtools.fal_stand_in import KEY, Fault
 from image2model.errors import Unavailable
 from image2model.process_pool import Workers
-from image2model.services import Picture, Studio
+from image2model.services import Picture, Studio, SubmitRequest
 from image2model.settings import Settings
 from image2model.web.gradio_api import GradioApi
 from image2model.web.ui.controls import offers
@@ -78,7 +78,7 @@ async def test_models_that_fal_has_ended_are_marked_before_anybody_chooses_them(
             assert (shown["off"], shown["good_at"]) == (True, reason)
         assert not (await told(studio, "tripo-v2.5"))[1]["off"]
         with pytest.raises(Unavailable, match="no longer offers"):
-            await studio.submit([Picture(picture, "a.png")])
+            await studio.submit(SubmitRequest([Picture(picture, "a.png")]))
         assert fal.calls["token"] == fal.calls["submit"] == 0
 
 

@@ -14,8 +14,8 @@ import pytest
 from image2model.errors import GenerationFailed, LimitReached, NotAllowed, Unavailable
 from image2model.generators.base import Running, Submitted, Submitting, Task, Uploading
 from image2model.jobs.db.store import Store, new_id
-from image2model.jobs.records import NewJob
-from image2model.services import Studio
+from image2model.jobs.records import NewBatch, NewJob
+from image2model.services import Caller, Studio, SubmitRequest
 from tests.support.scripted import ScriptedGenerator, finished, picture, scripted_settings, view_when
 from tests.support.waiting import until_so
 
@@ -38,9 +38,9 @@ async def test_a_passing_failure_is_tried_again_by_itself(start, generator, uplo
     """Two passing failures cost the person nothing but time, and the batch is done and charged once."""
     studio = await start()
     fails(generator, 2, BUSY)
-    batch = await studio.submit([picture(uploads, "a.png")])
+    batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
     view = await finished(studio, batch.id)
-    assert (view["state"], view["cost"]["spent"], len(generator.runs)) == ("done", 0.3, 3)
+    assert (view.state, view.cost.spent, len(generator.runs)) == ("done", 0.3, 3)
     assert (await studio.host.overview())["spent_today"] == Decimal("0.3")
 
 
@@ -48,23 +48,23 @@ async def test_after_five_tries_the_failure_is_told(start, generator, uploads):
     """The sixth submit is a person's to ask for."""
     studio = await start()
     fails(generator, 99, BUSY)
-    batch = await studio.submit([picture(uploads, "a.png")])
-    job = (await finished(studio, batch.id))["jobs"][0]
-    assert (job["state"], job["error"]["code"], len(generator.runs)) == ("failed", "fal_temporary", 5)
-    assert job["action"] == {"kind": "again", "label": "Try again"}
+    batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
+    job = (await finished(studio, batch.id)).jobs[0]
+    assert (job.state, job.error.code, len(generator.runs)) == ("failed", "fal_temporary", 5)
+    assert job.action == {"kind": "again", "label": "Try again"}
 
 
 async def test_a_job_that_waits_says_why_and_for_how_long(start, generator, uploads):
     """The board shows the reason and the time to the next try, and a restart keeps both."""
     studio = await start(retry_pace=10)
     fails(generator, 1, BUSY)
-    batch = await studio.submit([picture(uploads, "a.png")])
-    view = await view_when(studio, batch.id, lambda view: view["jobs"][0]["waiting"])
-    job = view["jobs"][0]
-    assert job["waiting"]["code"] == "fal_temporary"
-    assert job["message"].startswith("fal had a passing problem; next try in ")
+    batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
+    view = await view_when(studio, batch.id, lambda view: view.jobs[0].waiting)
+    job = view.jobs[0]
+    assert job.waiting.code == "fal_temporary"
+    assert job.message.startswith("fal had a passing problem; next try in ")
     studio = await start(retry_pace=10)
-    assert (await studio.view(batch.id))["jobs"][0]["waiting"] == job["waiting"]
+    assert (await studio.view(batch.id)).jobs[0].waiting == job.waiting
     assert len(generator.runs) == 1
 
 
@@ -72,8 +72,8 @@ async def test_what_was_taken_is_collected_however_often_contact_is_lost(start, 
     """Twenty lost contacts lead to the one mesh that was paid for, with one submit."""
     studio = await start()
     fails(generator, 20, LOST, Submitted(REMOTE), Running())
-    batch = await studio.submit([picture(uploads, "a.png")])
-    assert (await finished(studio, batch.id))["state"] == "done"
+    batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
+    assert (await finished(studio, batch.id)).state == "done"
     assert [task.remote for task in generator.runs] == [None, *[REMOTE] * 20]
 
 
@@ -81,15 +81,15 @@ async def test_the_breaker_holds_new_jobs_back_and_says_so(start, generator, upl
     """After three faults in a row the next picture waits unsent; a reset by the host lets it go."""
     studio = await start(retry_pace=10)
     generator.script = lambda task: [BUSY]
-    await studio.submit([picture(uploads, f"{n}.png") for n in range(3)])
+    await studio.submit(SubmitRequest([picture(uploads, f"{n}.png") for n in range(3)]))
     await until_so(lambda: breakers(studio))
     generator.script = lambda task: []
-    batch = await studio.submit([picture(uploads, "new.png")])
-    view = await view_when(studio, batch.id, lambda view: view["jobs"][0]["waiting"])
-    assert "has failed several times" in view["jobs"][0]["message"]
+    batch = await studio.submit(SubmitRequest([picture(uploads, "new.png")]))
+    view = await view_when(studio, batch.id, lambda view: view.jobs[0].waiting)
+    assert "has failed several times" in view.jobs[0].message
     assert len(generator.runs) == 3
     studio.host.reset_breaker("scripted")
-    assert (await finished(studio, batch.id))["state"] == "done"
+    assert (await finished(studio, batch.id)).state == "done"
 
 
 async def test_each_key_has_its_breaker_and_the_host_resets_those_of_visitors_apart(start, generator, uploads):
@@ -97,7 +97,7 @@ async def test_each_key_has_its_breaker_and_the_host_resets_those_of_visitors_ap
     studio = await start(retry_pace=10)
     generator.script = lambda task: [BUSY]
     for key in ("", "their key"):
-        await studio.submit([picture(uploads, f"{n}.png") for n in range(3)], key=key)
+        await studio.submit(SubmitRequest([picture(uploads, f"{n}.png") for n in range(3)]), Caller(key=key))
 
     async def both_open() -> bool:
         return len(await breakers(studio)) == 2
@@ -112,7 +112,7 @@ async def test_bad_pictures_never_open_the_breaker(start, generator, uploads):
     """Ten refused pictures in a row are theirs, not the generator's."""
     studio = await start()
     generator.script = lambda task: [Submitted(REMOTE), GenerationFailed("image_unreadable", "Unreadable.")]
-    batch = await studio.submit([picture(uploads, f"{n}.png") for n in range(10)])
+    batch = await studio.submit(SubmitRequest([picture(uploads, f"{n}.png") for n in range(10)]))
     await finished(studio, batch.id)
     assert (await studio.host.overview())["breakers"] == []
 
@@ -121,9 +121,9 @@ async def test_a_visitor_s_key_pays_and_the_host_does_not(start, generator, uplo
     """A batch on an own key passes a spent budget, and the key is in no file of the data folder."""
     studio = await start(daily_budget=Decimal(0))
     with pytest.raises(LimitReached):
-        await studio.submit([picture(uploads, "a.png")])
-    batch = await studio.submit([picture(uploads, "a.png")], key="own-secret-key ")
-    assert (await finished(studio, batch.id))["jobs"][0]["own_key"] is True
+        await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
+    batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]), Caller(key="own-secret-key "))
+    assert (await finished(studio, batch.id)).jobs[0].own_key is True
     assert (await studio.host.overview())["spent_today"] == 0
     files = [path for path in studio.folders.data.rglob("*") if path.is_file()]
     assert not [path for path in files if b"own-secret-key" in path.read_bytes()]
@@ -134,40 +134,40 @@ async def test_jobs_on_an_own_key_wait_for_it_after_a_restart(start, generator, 
     studio = await start()
     generator.gate = asyncio.Event()
     generator.script = lambda task: [Submitted(REMOTE), Running()]
-    batch = await studio.submit([picture(uploads, "a.png")], key="mine")
-    await view_when(studio, batch.id, lambda view: view["jobs"][0]["state"] == "running")
+    batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]), Caller(key="mine"))
+    await view_when(studio, batch.id, lambda view: view.jobs[0].state == "running")
     studio = await start(generator)
-    view = await view_when(studio, batch.id, lambda view: view["jobs"][0]["waiting"])
-    assert (view["jobs"][0]["waiting"]["code"], len(generator.runs)) == ("key_needed", 1)
+    view = await view_when(studio, batch.id, lambda view: view.jobs[0].waiting)
+    assert (view.jobs[0].waiting.code, len(generator.runs)) == ("key_needed", 1)
     with pytest.raises(NotAllowed, match="not the key"):
         await studio.give_key(batch.id, "another")
     generator.gate.set()
     await studio.give_key(batch.id, "mine")
-    assert (await finished(studio, batch.id))["state"] == "done"
+    assert (await finished(studio, batch.id)).state == "done"
 
 
 async def test_a_retry_on_an_own_key_asks_for_it(start, generator, uploads):
     """Without the key the retry is refused with what to do; with it the failed picture runs again."""
     studio = await start()
     fails(generator, 1, GenerationFailed("nothing_built", "Nothing."))
-    batch = await studio.submit([picture(uploads, "a.png")], key="mine")
+    batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]), Caller(key="mine"))
     await finished(studio, batch.id)
     with pytest.raises(Unavailable, match="Paste that key"):
         await studio.retry(batch.id)
-    await studio.retry(batch.id, key="mine")
-    assert (await finished(studio, batch.id))["state"] == "done"
+    await studio.retry(batch.id, caller=Caller(key="mine"))
+    assert (await finished(studio, batch.id)).state == "done"
 
 
 async def test_a_picture_that_failed_on_the_host_s_key_runs_again_on_one_s_own(start, generator, uploads):
     """After an empty account the visitor's key pays for the retry, and the host's ledger has nothing."""
     studio = await start()
     fails(generator, 1, GenerationFailed("balance_exhausted", "Exhausted."))
-    batch = await studio.submit([picture(uploads, "a.png")])
-    job = (await finished(studio, batch.id))["jobs"][0]
-    assert job["action"] == {"kind": "key", "label": "Use your own key"}
-    await studio.retry(batch.id, key="mine")
-    job = (await finished(studio, batch.id))["jobs"][0]
-    assert (job["state"], job["own_key"]) == ("done", True)
+    batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
+    job = (await finished(studio, batch.id)).jobs[0]
+    assert job.action == {"kind": "key", "label": "Use your own key"}
+    await studio.retry(batch.id, caller=Caller(key="mine"))
+    job = (await finished(studio, batch.id)).jobs[0]
+    assert (job.state, job.own_key) == ("done", True)
     assert (await studio.host.overview())["spent_today"] == 0
 
 
@@ -176,9 +176,9 @@ async def test_a_cancel_before_the_submit_costs_nothing(start, generator, upload
     studio = await start()
     generator.gate = asyncio.Event()
     generator.script = lambda task: [Uploading()]
-    batch = await studio.submit([picture(uploads, "a.png")])
-    await view_when(studio, batch.id, lambda view: view["jobs"][0]["state"] == "uploading")
-    assert (await studio.cancel(batch.id))["state"] == "cancelled"
+    batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
+    await view_when(studio, batch.id, lambda view: view.jobs[0].state == "uploading")
+    assert (await studio.cancel(batch.id)).state == "cancelled"
     assert (await studio.host.overview())["spent_today"] == 0
     assert generator.cancelled == []
 
@@ -188,11 +188,11 @@ async def test_a_result_that_comes_in_spite_of_a_cancel_is_kept(start, generator
     studio = await start()
     generator.told, generator.gate = "over", asyncio.Event()
     generator.script = lambda task: [Submitted(REMOTE), Running()]
-    batch = await studio.submit([picture(uploads, "a.png")])
-    await view_when(studio, batch.id, lambda view: view["jobs"][0]["state"] == "running")
-    assert (await studio.cancel(batch.id))["jobs"][0]["state"] == "cancelling"
+    batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
+    await view_when(studio, batch.id, lambda view: view.jobs[0].state == "running")
+    assert (await studio.cancel(batch.id)).jobs[0].state == "cancelling"
     generator.gate.set()
-    assert (await finished(studio, batch.id))["jobs"][0]["state"] == "done"
+    assert (await finished(studio, batch.id)).jobs[0].state == "done"
 
 
 async def test_a_cancel_outlives_a_restart(start, generator, uploads):
@@ -200,13 +200,13 @@ async def test_a_cancel_outlives_a_restart(start, generator, uploads):
     studio = await start()
     generator.told, generator.gate = "unknown", asyncio.Event()
     generator.script = lambda task: [Submitted(REMOTE), Running()]
-    batch = await studio.submit([picture(uploads, "a.png")])
-    await view_when(studio, batch.id, lambda view: view["jobs"][0]["state"] == "running")
+    batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
+    await view_when(studio, batch.id, lambda view: view.jobs[0].state == "running")
     await studio.cancel(batch.id)
     second = ScriptedGenerator()
     second.script, second.gate = (lambda task: [Submitted(REMOTE)]), asyncio.Event()
     studio = await start(second)
-    assert (await finished(studio, batch.id))["state"] == "cancelled"
+    assert (await finished(studio, batch.id)).state == "cancelled"
     assert second.cancelled == [REMOTE]
 
 
@@ -216,8 +216,8 @@ async def test_a_submit_without_an_answer_is_looked_up_and_collected(start, gene
     unanswered = GenerationFailed("unconfirmed", "No answer.", "It may cost again.")
     fails(generator, 1, unanswered, Uploading(), Submitting({"image_url": "u"}))
     generator.found = REMOTE
-    batch = await studio.submit([picture(uploads, "a.png")])
-    assert (await finished(studio, batch.id))["state"] == "done"
+    batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
+    assert (await finished(studio, batch.id)).state == "done"
     assert [task.remote for task in generator.runs] == [None, REMOTE]
 
 
@@ -225,12 +225,12 @@ async def test_running_it_again_anyway_looks_once_more_before_it_pays(start, gen
     """By the time the person decides fal may list the job: then it is collected and not bought again."""
     studio = await start()
     fails(generator, 1, GenerationFailed("unconfirmed", "No answer."), Uploading(), Submitting({"image_url": "u"}))
-    batch = await studio.submit([picture(uploads, "a.png")])
-    job = (await finished(studio, batch.id))["jobs"][0]
-    assert (job["state"], job["action"]["label"]) == ("unconfirmed", "Run it again anyway")
+    batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
+    job = (await finished(studio, batch.id)).jobs[0]
+    assert (job.state, job.action["label"]) == ("unconfirmed", "Run it again anyway")
     generator.found = REMOTE
     await studio.retry(batch.id, [1])
-    assert (await finished(studio, batch.id))["state"] == "done"
+    assert (await finished(studio, batch.id)).state == "done"
     assert [task.remote for task in generator.runs] == [None, REMOTE]
     assert (await studio.host.overview())["spent_today"] == Decimal("0.3")
 
@@ -239,12 +239,12 @@ async def test_below_the_disk_floor_new_batches_are_refused_and_running_ones_fin
     """The reason is told, nothing is stored, and what runs is done."""
     studio = await start()
     generator.gate = asyncio.Event()
-    running = await studio.submit([picture(uploads, "a.png")])
+    running = await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
     studio.settings = studio.settings.model_copy(update={"min_free_gb": Decimal(10**9)})
     with pytest.raises(Unavailable, match="disk is nearly full"):
-        await studio.submit([picture(uploads, "b.png")])
+        await studio.submit(SubmitRequest([picture(uploads, "b.png")]))
     generator.gate.set()
-    assert (await finished(studio, running.id))["state"] == "done"
+    assert (await finished(studio, running.id)).state == "done"
     assert len(await studio.library(None)) == 1
 
 
@@ -261,8 +261,8 @@ async def test_a_full_disk_in_mid_job_waits_for_room(start, generator, uploads):
         return []
 
     generator.script = script
-    batch = await studio.submit([picture(uploads, "a.png")])
-    assert (await finished(studio, batch.id))["state"] == "done"
+    batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
+    assert (await finished(studio, batch.id)).state == "done"
     assert [task.remote for task in generator.runs] == [None, REMOTE, REMOTE]
 
 
@@ -270,16 +270,16 @@ async def test_a_locked_database_holds_jobs_up_and_loses_none(start, generator, 
     """While another process holds the lock a job stands still; a new batch is refused kindly; then all goes on."""
     studio = await start(settings=scripted_settings(tmp_path / "data", database_url=short_wait(tmp_path)))
     generator.gate = asyncio.Event()
-    batch = await studio.submit([picture(uploads, "a.png")])
+    batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
     other = sqlite3.connect(tmp_path / "data" / "image2model.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     generator.gate.set()
     with pytest.raises(Unavailable, match="Nothing can be stored"):
-        await studio.submit([picture(uploads, "b.png")])
+        await studio.submit(SubmitRequest([picture(uploads, "b.png")]))
     assert len(list(studio.folders.batches.iterdir())) == 1
     other.execute("ROLLBACK")
     other.close()
-    assert (await finished(studio, batch.id))["state"] == "done"
+    assert (await finished(studio, batch.id)).state == "done"
 
 
 def short_wait(folder: Path) -> str:
@@ -293,7 +293,7 @@ async def test_two_thousand_jobs_that_wait_at_the_start_are_all_worked(start, ge
     store = Store(settings.database)
     jobs = [NewJob(f"{n}.png", f"{n}", Decimal(0)) for n in range(100)]
     for _ in range(20):
-        store.create(new_id(), jobs, generator="scripted", options={}, face_limit=None)
+        store.create(NewBatch(new_id(), "scripted", {}, None, False, jobs))
     store.close()
     generator.script = lambda task: [GenerationFailed("no_subject", "There is no subject.")]
     studio = await start()

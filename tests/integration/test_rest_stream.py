@@ -4,32 +4,48 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
+import uvicorn
+from starlette.requests import Request
 
 from image2model.errors import GenerationFailed
+from image2model.services import BatchView, Studio, SubmitRequest
 from image2model.web.rest import event_stream
+from image2model.web.rest.app import create_app
 from image2model.web.rest.event_stream import TaskEventStream, task_events
 from image2model.web.rest.status import _attempts_by_job, _views_with_outcome
+from tests.support.blank_views import BLANK_BATCH, BLANK_JOB
 from tests.support.scripted import picture
 
+REQUEST = Request({"type": "http", "scheme": "http", "path": "/", "headers": [(b"host", b"here")], "query_string": b""})
 OUTCOME = {"result": {}, "summary": {"total_files": 2, "successful_files": 1, "failed_files": 1}}
 
 
-def view(sequence: int, state: str, *jobs: tuple[str, int, int], progress: float = 0.5) -> dict[str, Any]:
+def view(sequence: int, state: Any, *jobs: tuple[Any, int, int], progress: float = 0.5) -> BatchView:
     """A batch whose jobs are in these states, each with its attempt and the number of its last change."""
-    return {
-        "state": state, "sequence": sequence, "progress": progress, "message": f"after {sequence}",
-        "jobs": [
-            {
-                "id": f"job-{place}", "name": f"{place}.png", "state": job_state, "attempt": attempt,
-                "sequence": changed, "message": job_state, "progress": progress, "queue_position": None,
-            }
-            for place, (job_state, attempt, changed) in enumerate(jobs)
-        ],
-    }  # fmt: skip
+    shown = [
+        replace(
+            BLANK_JOB, id=f"job-{place}", name=f"{place}.png", state=job_state, attempt=attempt, sequence=changed,
+            message=job_state, progress=progress,
+        )
+        for place, (job_state, attempt, changed) in enumerate(jobs)
+    ]  # fmt: skip
+    return replace(
+        BLANK_BATCH, state=state, sequence=sequence, progress=progress, message=f"after {sequence}", jobs=tuple(shown)
+    )
+
+
+def moved_up(shown: BatchView, position: int) -> BatchView:
+    """The same batch with its second job at this place in the queue."""
+    first, second, *others = shown.jobs
+    return replace(shown, jobs=(first, replace(second, queue_position=position), *others))
 
 
 VIEWS = [
@@ -41,17 +57,15 @@ VIEWS = [
 ]
 """The first picture fails, is tried again and fails for good; the second is made."""
 MOVED = [
-    view(5, "working", ("running", 1, 5), ("new", 1, 0), ("new", 1, 0)),
-    view(5, "working", ("running", 1, 5), ("new", 1, 0), ("new", 1, 0)),
-    view(6, "done", ("done", 1, 6), ("done", 1, 0), ("done", 1, 0)),
+    moved_up(view(5, "working", ("running", 1, 5), ("new", 1, 0), ("new", 1, 0)), 2),
+    moved_up(view(5, "working", ("running", 1, 5), ("new", 1, 0), ("new", 1, 0)), 1),
+    moved_up(view(6, "done", ("done", 1, 6), ("done", 1, 0), ("done", 1, 0)), 0),
 ]
 """Two pictures of which nothing is told but their places in the queue."""
-for number, one in enumerate(MOVED):
-    one["jobs"][1]["queue_position"] = 2 - number
 
 
 async def told(
-    views: Sequence[dict[str, Any]], seconds: float = 5.0, after: int = -1, attempts: Mapping[str, int] | None = None
+    views: Sequence[BatchView], seconds: float = 5.0, after: int = -1, attempts: Mapping[str, int] | None = None
 ) -> list[tuple[str, str, Any]]:
     """Name, id and data of each event of a stream of these views."""
     return [
@@ -60,7 +74,12 @@ async def told(
     ]
 
 
-async def one_by_one(views: Sequence[dict[str, Any]]) -> AsyncIterator[tuple[dict[str, Any], dict[str, Any]]]:
+def views_of(studio: Studio, task_id: str) -> AsyncIterator[tuple[BatchView, dict[str, Any]]]:
+    """What the route follows."""
+    return _views_with_outcome(studio, REQUEST, task_id)
+
+
+async def one_by_one(views: Sequence[BatchView]) -> AsyncIterator[tuple[BatchView, dict[str, Any]]]:
     """The views; one that is None never comes."""
     for one in views:
         if one is None:
@@ -96,32 +115,31 @@ async def test_whoever_resumes_after_a_retry_is_told_of_it_before_progress_falls
 async def test_whoever_resumes_is_told_no_retry_twice(studio, generator, tmp_path):
     """Whoever was told of a second try is not told of it again; whoever was cut off before it is."""
     generator.script = lambda _: [GenerationFailed("no_mesh", "No mesh came of it.")]
-    batch = await studio.submit([picture(tmp_path, "a.png")])
-    before = [event async for event in task_events(_views_with_outcome(studio, batch.task_id), "task", 60, -1)]
+    batch = await studio.submit(SubmitRequest([picture(tmp_path, "a.png")]))
+    before = [event async for event in task_events(views_of(studio, batch.task_id), "task", 60, -1)]
     generator.script = lambda _: [60.0]
     again = await studio.retry(batch.id)
-    for after, expected in ((int(before[-1].id), 1), (again["sequence"], 0)):
+    for after, expected in ((int(before[-1].id), 1), (again.sequence, 0)):
         attempts = await _attempts_by_job(studio, batch.task_id, after)
         told = [
-            event.event
-            async for event in task_events(_views_with_outcome(studio, batch.task_id), "task", 0.2, after, attempts)
+            event.event async for event in task_events(views_of(studio, batch.task_id), "task", 0.2, after, attempts)
         ]
         assert told.count("task_retry") == expected
 
 
 async def test_a_batch_that_is_deleted_while_it_is_watched_ends_its_stream(studio, generator, tmp_path):
-    """Its watchers are told that it is cancelled, and so is who comes back; who never knew it waits."""
+    """Its watchers are told that it is cancelled, also who comes back; others, that there is none."""
     generator.script = lambda _: [60.0]
-    batch = await studio.submit([picture(tmp_path, "a.png")])
-    watched = task_events(_views_with_outcome(studio, batch.task_id), "task", 60, -1)
+    batch = await studio.submit(SubmitRequest([picture(tmp_path, "a.png")]))
+    watched = task_events(views_of(studio, batch.task_id), "task", 60, -1)
     told = [await anext(watched)]
     await studio.host.delete(batch.id, force=True)
     told += [event async for event in watched]
     assert told[-1].event == "task_cancelled"
-    back = [event.event async for event in task_events(_views_with_outcome(studio, batch.task_id), "task", 60, 3)]
+    back = [event.event async for event in task_events(views_of(studio, batch.task_id), "task", 60, 3)]
     assert back == ["task_cancelled"]
-    new = [event.event async for event in task_events(_views_with_outcome(studio, batch.task_id), "task", 0.1, -1)]
-    assert new == ["task_queued", "connection_timeout"]
+    new = [event.event async for event in task_events(views_of(studio, batch.task_id), "task", 0.1, -1)]
+    assert new == ["task_queued", "task_failed"]
 
 
 @pytest.mark.parametrize(
@@ -164,3 +182,21 @@ async def test_whoever_was_cut_off_goes_on_and_knows_all_in_the_end(number: int,
     files = {data["file_id"]: data["status"] for name, _, data in [*before, *after] if name == "file_update"}
     assert files == {"job-0": "failed", "job-1": "completed"}
     assert after[-1][0] == "task_completed"
+
+
+async def test_silence_is_bridged_by_comments(studio, generator, tmp_path):
+    """While a picture waits, a comment comes within ten seconds: then the first clients give up."""
+    generator.script = lambda _: [60.0]
+    batch = await studio.submit(SubmitRequest([picture(tmp_path, "a.png")]))
+    server = uvicorn.Server(uvicorn.Config(create_app(studio), port=0, lifespan="off", log_level="error"))
+    listener = socket.create_server(("127.0.0.1", 0))
+    serving = asyncio.create_task(server.serve([listener]))
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1/status/tasks/{batch.task_id}/stream"
+    began = time.monotonic()
+    async with httpx.AsyncClient(timeout=10, trust_env=False) as client, client.stream("GET", url) as answer:
+        async for line in answer.aiter_lines():
+            if line.startswith(":"):
+                break
+    assert time.monotonic() - began < 10
+    server.should_exit = True
+    await serving

@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,9 +21,10 @@ from image2model.jobs.db import queries
 from image2model.jobs.storage import disk_usage, exports, folders, retention
 from image2model.jobs.storage.retention import Doomed, Held, Rules, doomed
 from image2model.process_pool import Workers
-from image2model.services import Studio
+from image2model.services import Studio, SubmitRequest
 from image2model.services.cleanup import plan
 from image2model.web.ui.templating import kept
+from tests.support.blank_views import BLANK_BATCH
 from tests.support.scripted import ScriptedGenerator, finished, picture, scripted_settings
 
 NOW, HOUR = 1_000_000.0, 3600.0
@@ -93,7 +95,7 @@ def test_until_when_a_batch_is_kept(finished, pinned, hours, until):
 )
 def test_the_page_says_how_long_a_batch_is_kept(view, words):
     """By the host's rules, and for good where the host has pinned it."""
-    assert kept({"pinned": False, "kept_until": None, "kept_while_space": False, **view}) == words
+    assert kept(replace(BLANK_BATCH, **view)) == words
 
 
 @pytest.fixture
@@ -110,7 +112,7 @@ async def studio(tmp_path: Path, generator: ScriptedGenerator, monkeypatch: pyte
 
 async def made(studio: Studio, folder: Path, *names: str) -> str:
     """A finished batch of pictures with these names."""
-    batch = await studio.submit([picture(folder, name) for name in names])
+    batch = await studio.submit(SubmitRequest([picture(folder, name) for name in names]))
     async with asyncio.timeout(60):
         async for _ in studio.watch(batch.id):
             pass
@@ -130,7 +132,7 @@ async def test_a_dry_run_tells_and_a_cleanup_does(studio, tmp_path):
     assert [studio.folders.batch(one).exists() for one in ids] == [False, True, False]
     with pytest.raises(NotFound):
         await studio.view(ids[0])
-    assert (await studio.view(ids[1]))["pinned"] is True
+    assert (await studio.view(ids[1])).pinned is True
 
 
 async def test_what_runs_or_is_downloaded_stays(studio, generator, tmp_path):
@@ -143,7 +145,7 @@ async def test_what_runs_or_is_downloaded_stays(studio, generator, tmp_path):
         pass
     assert [item["name"] for item in (await studio.host.cleanup(hours=0))["items"]] == [one]
     generator.gate = asyncio.Event()
-    running = await studio.submit([picture(tmp_path / "in", "b.png")])
+    running = await studio.submit(SubmitRequest([picture(tmp_path / "in", "b.png")]))
     with pytest.raises(Conflict):
         await studio.host.delete(running.id)
     assert (await studio.host.delete(running.id, force=True)).files > 0
@@ -160,7 +162,7 @@ async def test_the_host_s_rules_are_kept_by_themselves(studio, tmp_path, caplog)
     caplog.set_level("INFO", "image2model")
     before = removed("orphan", "nobody's")
     one = await made(studio, tmp_path / "in", "a.png")
-    until = (await studio.view(one))["kept_until"]
+    until = (await studio.view(one)).kept_until
     assert until == pytest.approx(time.time() + 24 * HOUR, abs=60)
     orphan, upload = studio.folders.batch("orphan"), studio.folders.cache / "x" / "upload.png"
     orphan.mkdir()
@@ -176,16 +178,16 @@ async def test_the_host_s_rules_are_kept_by_themselves(studio, tmp_path, caplog)
 async def test_the_host_finds_batches_by_state_name_and_id(studio, generator, tmp_path):
     """A page of what is wanted, newest first, and how many there are in all."""
     ids = [await made(studio, tmp_path / "in", name) for name in ("chair.png", "table_50%.png", "armchair.png")]
-    assert [one["batch_id"] for one in (await studio.host.search(text="chair"))["batches"]] == [ids[2], ids[0]]
-    assert (await studio.host.search(oldest_first=True, limit=1))["batches"][0]["batch_id"] == ids[0]
+    assert [one.batch_id for one in (await studio.host.search(text="chair")).batches] == [ids[2], ids[0]]
+    assert (await studio.host.search(oldest_first=True, limit=1)).batches[0].batch_id == ids[0]
     page = await studio.host.search(limit=1, offset=1)
-    assert ([one["batch_id"] for one in page["batches"]], page["total"]) == ([ids[1]], 3)
-    assert (await studio.host.search(text="_50%"))["total"] == 1
-    assert (await studio.host.search(text="%chair"))["total"] == 0
-    assert (await studio.host.search(text=ids[0][:8]))["total"] == 1
-    assert (await studio.host.search(state="done"))["total"] == 3
-    assert (await studio.host.search(state="failed"))["total"] == 0
-    assert (await studio.host.search(generator="nobody"))["total"] == 0
+    assert ([one.batch_id for one in page.batches], page.total) == ([ids[1]], 3)
+    assert (await studio.host.search(text="_50%")).total == 1
+    assert (await studio.host.search(text="%chair")).total == 0
+    assert (await studio.host.search(text=ids[0][:8])).total == 1
+    assert (await studio.host.search(state="done")).total == 3
+    assert (await studio.host.search(state="failed")).total == 0
+    assert (await studio.host.search(generator="nobody")).total == 0
 
 
 async def test_the_host_sees_what_lies_on_disk_and_what_happened(studio, tmp_path):
@@ -211,7 +213,7 @@ async def test_the_host_sees_what_lies_on_disk_and_what_happened(studio, tmp_pat
 async def test_why_pictures_failed_is_told_in_words_while_somebody_remembers(studio, generator, uploads):
     """Codes and counts of each failure, with the sentence that the picture shows; without one after a retry."""
     generator.script = lambda task: [GenerationFailed("image_unreadable", "Unreadable.")]
-    batch = await studio.submit([picture(uploads, name) for name in ("a.png", "b.png")])
+    batch = await studio.submit(SubmitRequest([picture(uploads, name) for name in ("a.png", "b.png")]))
     await finished(studio, batch.id)
     (told,) = await studio.host.reasons()
     assert (told["code"], told["message"], told["count"]) == ("image_unreadable", "Unreadable.", 2)
@@ -301,7 +303,7 @@ async def test_an_export_that_is_being_sent_stays(studio, tmp_path, monkeypatch)
 async def test_a_lighter_copy_that_has_gone_is_made_again_for_the_zip(studio, generator, tmp_path):
     """The face limit was asked for and paid for: the zip holds its mesh however old the batch is."""
     generator.mesh = bytes(trimesh.creation.icosphere(2).export(file_type="glb"))
-    batch = await studio.submit([picture(tmp_path / "in", "a.png")], face_limit=100)
+    batch = await studio.submit(SubmitRequest([picture(tmp_path / "in", "a.png")], face_limit=100))
     await finished(studio, batch.id)
     (lighter,) = studio.folders.batch(batch.id).glob("*/exports/*.glb")
     lighter.unlink()
@@ -314,7 +316,7 @@ async def test_a_cleanup_tells_what_stays_and_why(studio, generator, tmp_path):
     goes, pinned, read = [await made(studio, tmp_path / "in", f"{name}.png", "x.png") for name in "abc"]
     await studio.host.pin(pinned)
     generator.gate = asyncio.Event()
-    works = (await studio.submit([picture(tmp_path / "in", "d.png")])).id
+    works = (await studio.submit(SubmitRequest([picture(tmp_path / "in", "d.png")]))).id
     with studio.folders.reading(studio.folders.batch(read)):
         dry = await studio.host.cleanup(hours=0)
         wet = await studio.host.cleanup(hours=0, dry_run=False)
@@ -328,12 +330,12 @@ async def test_a_cleanup_tells_what_stays_and_why(studio, generator, tmp_path):
 async def test_what_a_cleanup_could_not_delete_is_not_counted(studio, tmp_path):
     """A batch that somebody begins to download after it was chosen stays, is told of, and frees nothing."""
     ids = [await made(studio, tmp_path / "in", f"{name}.png") for name in "ab"]
-    store, free = studio.host._desk.store, (await studio.host.inspect(ids[0]))["size"]
+    store, free = studio.host._desk.store, (await studio.host.inspect(ids[0])).size
     going = plan(studio.folders, store.read(queries.endings), store.ids(), Rules(0), HOUR)
     with studio.folders.reading(studio.folders.batch(ids[1])):
         freed, left, errors = await studio.host._remove(going)
     assert (freed.size, left, errors) == (free, {ids[1]}, [f"{ids[1]}: This batch is being downloaded."])
-    assert (await studio.host.inspect(ids[1]))["files"] > 0
+    assert (await studio.host.inspect(ids[1])).files > 0
 
 
 async def test_the_host_looks_into_a_batch(studio, generator, tmp_path):
@@ -342,13 +344,13 @@ async def test_the_host_looks_into_a_batch(studio, generator, tmp_path):
     generator.script = lambda task: [Submitted({"request_id": "id"}), *([why] if "2-b" in str(task.folder) else [])]
     batch_id = await made(studio, tmp_path / "in", "a.png", "b.png")
     seen = await studio.host.inspect(batch_id)
-    assert [job["error"] and job["error"]["code"] for job in seen["jobs"]] == [None, "fal_refused"]
-    assert [paid["state"] for job in seen["jobs"] for paid in job["paid"]] == ["charged", "maybe"]
-    assert [(job["request_id"], job["price"]) for job in seen["jobs"]] == [("id", 0.3)] * 2
+    assert [job.view.error and job.view.error.code for job in seen.jobs] == [None, "fal_refused"]
+    assert [paid["state"] for job in seen.jobs for paid in job.paid] == ["charged", "maybe"]
+    assert [(job.request_id, job.price) for job in seen.jobs] == [("id", 0.3)] * 2
     files = [file for file in studio.folders.batch(batch_id).rglob("*") if file.is_file()]
-    assert (seen["size"], seen["files"]) == (sum(file.stat().st_size for file in files), len(files))
-    last = [event for event in seen["events"] if event["number"] == 2][-1]
+    assert (seen.size, seen.files) == (sum(file.stat().st_size for file in files), len(files))
+    last = [event for event in seen.events if event["number"] == 2][-1]
     assert (last["name"], last["state"], last["code"]) == ("b.png", "failed", "fal_refused")
-    assert [event["at"] for event in seen["events"]] == sorted(event["at"] for event in seen["events"])
+    assert [event["at"] for event in seen.events] == sorted(event["at"] for event in seen.events)
     with pytest.raises(NotFound):
         await studio.host.inspect("nobody's")

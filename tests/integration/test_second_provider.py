@@ -11,7 +11,7 @@ import pytest
 from image2model import generators
 from image2model.generators.providers import failure_rules, providers, rules_of
 from image2model.process_pool import Workers
-from image2model.services import Studio
+from image2model.services import Studio, SubmitRequest
 from tests.support.scripted import finished, picture, scripted_settings
 
 FOLDER = Path(__file__).parents[1] / "support" / "more_generators"
@@ -37,10 +37,10 @@ async def studio(tmp_path: Path, pool: Workers, monkeypatch: pytest.MonkeyPatch)
 async def test_a_second_provider_is_a_folder_and_nothing_else(studio: Studio, uploads: Path):
     """Its queue, prices and failures: submitted, tried again, collected, booked, told, and worked again by a person."""
     pictures = [picture(uploads, name, colour) for name, colour in COLOURS.items()]
-    batch = await studio.submit(pictures, options={"glaze": True})
+    batch = await studio.submit(SubmitRequest(pictures, options={"glaze": True}))
     view = await finished(studio, batch.id)
-    jobs = {job["name"]: job for job in view["jobs"]}
-    ended = {name: (job["error"] or {"code": job["state"]})["code"] for name, job in jobs.items()}
+    jobs = {job.name: job for job in view.jobs}
+    ended = {name: job.error.code if job.error else job.state for name, job in jobs.items()}
     assert ended == {
         "cold.png": "done", "cracked.png": "kiln_cracked", "stuck.png": "done", "unpaid.png": "kiln_unpaid",
         "fine.png": "done",
@@ -51,27 +51,27 @@ async def test_a_second_provider_is_a_folder_and_nothing_else(studio: Studio, up
     tickets = [ticket.split()[0] for ticket in far_side.fired]
     assert sorted(tickets) == ["blue", "red", "white"]
     assert next(far_side.numbers) == 5  # red twice, green, blue and white once
-    assert (jobs["cold.png"]["attempt"], jobs["stuck.png"]["attempt"], jobs["fine.png"]["attempt"]) == (2, 2, 1)
+    assert (jobs["cold.png"].attempt, jobs["stuck.png"].attempt, jobs["fine.png"].attempt) == (2, 2, 1)
 
     # The ledger: paid for what was fired, perhaps for what cracked, nothing for what was never taken.
     told = await studio.host.inspect(batch.id)
-    paid = {job["name"]: [(row["state"], row["amount"]) for row in job["paid"]] for job in told["jobs"]}
+    paid = {job.view.name: [(row["state"], row["amount"]) for row in job.paid] for job in told.jobs}
     assert paid == {
         "cold.png": [("charged", 0.5)], "cracked.png": [("maybe", 0.5)], "stuck.png": [("charged", 0.5)],
         "unpaid.png": [("free", 0.0)], "fine.png": [("charged", 0.5)],
     }  # fmt: skip
 
     # What helps, and who is told: the visitor cannot pay the host's wood.
-    assert jobs["cracked.png"]["action"] is None
-    assert jobs["unpaid.png"]["action"]["kind"] == "key"
+    assert jobs["cracked.png"].action is None
+    assert jobs["unpaid.png"].action["kind"] == "key"
     (notice,) = (await studio.host.overview())["attention"]
     assert (notice["code"], notice["hint"], notice["count"]) == ("kiln_unpaid", "Pay for it.", 1)
     assert (await studio.host.at_far_side())["faults"] == 0
 
-    await studio.retry(batch.id, [jobs["cracked.png"]["number"]])
+    await studio.retry(batch.id, [jobs["cracked.png"].number])
     again = await finished(studio, batch.id)
-    assert again["jobs"][1]["error"]["code"] == "kiln_cracked"
-    (row,) = [job["paid"] for job in (await studio.host.inspect(batch.id))["jobs"] if job["name"] == "cracked.png"]
+    assert again.jobs[1].error.code == "kiln_cracked"
+    (row,) = [job.paid for job in (await studio.host.inspect(batch.id)).jobs if job.view.name == "cracked.png"]
     assert [one["state"] for one in row] == ["maybe", "maybe"]
 
 

@@ -19,7 +19,7 @@ from image2model.mesh.render.contact_sheet import Cell, write_contact_sheet
 from image2model.mesh.render.render_modes import unique_edge_indices, write_render_mode
 from image2model.mesh.render.turntable import FRAMES, SIZE, write_turntable
 from image2model.process_pool import Workers
-from image2model.services import Studio
+from image2model.services import Studio, SubmitRequest
 from tests.support.meshes import textured_box, triangle
 from tests.support.pictures import encoded, photo
 from tests.support.scripted import ScriptedGenerator, finished, picture, scripted_settings
@@ -104,7 +104,7 @@ async def test_what_is_looked_at_is_made_once_and_kept(tmp_path: Path, pool: Wor
     studio = Studio(scripted_settings(tmp_path / "data"), [ScriptedGenerator()], pool)
     await studio.start()
     (tmp_path / "uploads").mkdir()
-    batch = await studio.submit([picture(tmp_path / "uploads", "box.png")])
+    batch = await studio.submit(SubmitRequest([picture(tmp_path / "uploads", "box.png")]))
     await finished(studio, batch.id)
     first, second = await asyncio.gather(*(studio.file(batch.id, 1, "turntable.webp") for _ in range(2)))
     assert first == second

@@ -18,7 +18,7 @@ from image2model.file_names import group_by_object
 from image2model.generators.base import SIDES
 from image2model.jobs.db.connection import connect, migrate
 from image2model.jobs.db.store import Store
-from image2model.services import Picture, Studio, together
+from image2model.services import Caller, Picture, Studio, SubmitRequest, together
 from image2model.web.ui.views_of_object import NOTHING, decide, objects
 from tests.support.pictures import encoded
 from tests.support.scripted import ScriptedGenerator, finished, picture, scripted_settings
@@ -43,10 +43,10 @@ def cup(uploads: Path, *sides: str) -> Picture:
 
 async def test_several_sides_are_one_job_at_its_own_price(studio, generator, uploads):
     """Beside a single picture: two jobs, each with its pictures, results named after the object, each its price."""
-    batch = await studio.submit([cup(uploads, "back", "left"), picture(uploads, "cat.png")])
+    batch = await studio.submit(SubmitRequest([cup(uploads, "back", "left"), picture(uploads, "cat.png")]))
     view = await finished(studio, batch.id)
-    assert [(job["filename"], job["cost"]) for job in view["jobs"]] == [("cup.glb", 0.4), ("cat.glb", 0.3)]
-    assert (view["cost"]["estimate"], view["cost"]["spent"], view["counts"]["total"]) == (0.7, 0.7, 2)
+    assert [(job.filename, job.cost) for job in view.jobs] == [("cup.glb", 0.4), ("cat.glb", 0.3)]
+    assert (view.cost.estimate, view.cost.spent, view.counts.total) == (0.7, 0.7, 2)
     first, second = sorted(generator.runs, key=lambda task: task.image.parent.name)
     assert first.image.name == "input.png"
     assert {side: path.name for side, path in first.sides.items()} == {
@@ -59,20 +59,20 @@ async def test_several_sides_are_one_job_at_its_own_price(studio, generator, upl
 
 async def test_every_side_is_served_and_told_and_goes_with_the_batch(studio, uploads):
     """The view and the manifest name the sides, their pictures have addresses, and deleting leaves nothing."""
-    batch = await studio.submit([cup(uploads, "back")])
-    (job,) = (await finished(studio, batch.id))["jobs"]
-    assert [(one["side"], one["name"]) for one in job["sides"]] == [
+    batch = await studio.submit(SubmitRequest([cup(uploads, "back")]))
+    (job,) = (await finished(studio, batch.id)).jobs
+    assert [(one.side, one.name) for one in job.sides] == [
         ("front", "cup_front.png"), ("back", "cup_back.png"),
     ]  # fmt: skip
-    for one in job["sides"]:
-        served = await studio.file(batch.id, 1, one["picture"].rpartition("/")[2])
+    for one in job.sides:
+        served = await studio.file(batch.id, 1, one.picture.rpartition("/")[2])
         assert served.path.read_bytes()[8:12] == b"WEBP"
     assert (await studio.file(batch.id, 1, "input-back.png")).media_type == "image/png"
     with pytest.raises(NotFound):
         await studio.file(batch.id, 1, "input-left.png")
     archive = zipfile.ZipFile(io.BytesIO(b"".join((await studio.archive(batch.id)).chunks)))
     (told,) = json.loads(archive.read("manifest.json"))["jobs"]
-    assert told["sides"] == [{"side": one["side"], "name": one["name"]} for one in job["sides"]]
+    assert told["sides"] == [{"side": one.side, "name": one.name} for one in job.sides]
     await studio.delete(batch.id)
     assert list(studio.folders.batches.iterdir()) == []
 
@@ -82,7 +82,7 @@ async def test_the_cut_out_is_made_of_each_side(studio, generator, uploads):
     fog = uploads / "fog.png"
     fog.write_bytes(encoded(Image.new("RGB", (300, 300), (120, 120, 120))))
     sides = {"back": Picture(CUP, "cup_back.jpg"), "left": Picture(fog, "cup_left.png")}
-    batch = await studio.submit([Picture(CUP, "cup_front.jpg", sides)], cut_out=True)
+    batch = await studio.submit(SubmitRequest([Picture(CUP, "cup_front.jpg", sides)], cut_out=True))
     await finished(studio, batch.id)
     (task,) = generator.runs
     sent = [task.image.name, *(path.name for path in task.sides.values())]
@@ -96,8 +96,8 @@ async def test_sides_survive_a_restart_and_are_sent_again_by_a_retry(tmp_path, g
     first = Studio(scripted_settings(tmp_path / "data"), [generator], pool)
     await first.start()
     generator.script = lambda task: [GenerationFailed("no_subject", "There is no subject.")]
-    batch = await first.submit([cup(uploads, "back", "right")])
-    assert (await finished(first, batch.id))["counts"]["failed"] == 1
+    batch = await first.submit(SubmitRequest([cup(uploads, "back", "right")]))
+    assert (await finished(first, batch.id)).counts.failed == 1
     await first.close()
     second = Studio(scripted_settings(tmp_path / "data"), [generator], pool)
     await second.start()
@@ -105,14 +105,14 @@ async def test_sides_survive_a_restart_and_are_sent_again_by_a_retry(tmp_path, g
     await second.retry(batch.id)
     view = await finished(second, batch.id)
     await second.close()
-    assert (view["state"], view["cost"]["spent"]) == ("done", 0.4)
+    assert (view.state, view.cost.spent) == ("done", 0.4)
     assert [list(task.sides) for task in generator.runs] == [["back", "right"]] * 2
     assert all(path.is_file() for path in generator.runs[-1].sides.values())
 
 
 async def test_the_pictures_of_a_job_go_back_to_the_page_as_one_object(studio, uploads):
     """Lent for another try with another model, their names say again what they show."""
-    batch = await studio.submit([cup(uploads, "back", "left"), picture(uploads, "cat.jpg")])
+    batch = await studio.submit(SubmitRequest([cup(uploads, "back", "left"), picture(uploads, "cat.jpg")]))
     lent = [path.name for path in await studio.lend_pictures(batch.id, 1)]
     assert lent == ["cup_front.png", "cup_back.png", "cup_left.png"]
     assert group_by_object(lent) == [{"front": 0, "back": 1, "left": 2}]
@@ -124,26 +124,26 @@ async def test_an_object_is_taken_with_all_its_sides_or_not_at_all(studio, uploa
     """One side that is no picture leaves the object out, says which and why, and stops no other."""
     broken = cup(uploads, "back", "left")
     broken.sides["left"].path.write_text("not a picture")
-    batch = await studio.submit([broken, picture(uploads, "cat.png")])
+    batch = await studio.submit(SubmitRequest([broken, picture(uploads, "cat.png")]))
     view = await finished(studio, batch.id)
-    assert [job["name"] for job in view["jobs"]] == ["cat.png"]
-    (refusal,) = view["rejected"]
-    assert refusal["name"] == "cup_left.png"
-    assert refusal["message"].endswith("So the object of cup_front.png was left out with all its sides.")
+    assert [job.name for job in view.jobs] == ["cat.png"]
+    (refusal,) = view.rejected
+    assert refusal.name == "cup_left.png"
+    assert refusal.message.endswith("So the object of cup_front.png was left out with all its sides.")
     with pytest.raises(ImageRefused, match="None of these"):
-        await studio.submit([broken])
+        await studio.submit(SubmitRequest([broken]))
     with pytest.raises(PicturesRefused):
-        await studio.submit([broken, picture(uploads, "dog.png")], whole=True)
+        await studio.submit(SubmitRequest([broken, picture(uploads, "dog.png")], all_or_nothing=True))
 
 
 async def test_sides_that_a_generator_does_not_take_are_refused_before_anything_is_stored(studio, generator, uploads):
     """A generator of one picture, and a missing front, say so; nothing is kept, booked or run."""
     generator.spec = replace(generator.spec, sides=())
     with pytest.raises(OptionRefused, match="takes one picture of each object"):
-        await studio.submit([cup(uploads, "back")])
+        await studio.submit(SubmitRequest([cup(uploads, "back")]))
     generator.spec = replace(generator.spec, sides=("front", "left", "back"), sides_by_place=True)
     with pytest.raises(OptionRefused, match="needs the left too"):
-        await studio.submit([cup(uploads, "back")])
+        await studio.submit(SubmitRequest([cup(uploads, "back")]))
     assert (generator.runs, list(studio.folders.batches.iterdir())) == ([], [])
     assert await studio.host.spending("batch") == []
 
@@ -152,15 +152,15 @@ async def test_every_side_counts_as_a_picture_of_the_batch(studio, uploads):
     """Seven objects of four sides are 28 pictures, three too many; for money and per hour they are seven."""
     one = cup(uploads, "back", "left", "right")
     with pytest.raises(OptionRefused, match="too many files: 28"):
-        await studio.submit([one] * 7)
+        await studio.submit(SubmitRequest([one] * 7))
 
 
 async def test_an_hour_s_images_are_counted_by_object(tmp_path, generator, uploads, pool):
     """Where a visitor may have two made in an hour, two objects of four sides are two."""
     studio = Studio(scripted_settings(tmp_path / "data", images_per_hour=2), [generator], pool)
     await studio.start()
-    batch = await studio.submit([cup(uploads, "back", "left", "right")] * 2, client="ann")
-    assert (await finished(studio, batch.id))["state"] == "done"
+    batch = await studio.submit(SubmitRequest([cup(uploads, "back", "left", "right")] * 2), Caller(client="ann"))
+    assert (await finished(studio, batch.id)).state == "done"
     await studio.close()
 
 

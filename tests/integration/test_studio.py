@@ -14,24 +14,24 @@ from image2model.devtools.scripted_generator import box_glb
 from image2model.errors import GenerationFailed, ImageRefused, NotFound, OptionRefused, SettingsError, Unavailable
 from image2model.generators.base import Downloading, Queued, Running, Submitted, Submitting, Uploading
 from image2model.jobs.db.store import Store
-from image2model.services import Studio
+from image2model.services import BatchView, Caller, Studio, SubmitRequest
 from image2model.settings import Settings
 from image2model.web.ui import templating
 from tests.support.scripted import ScriptedGenerator, finished, picture, scripted_settings, view_when
 from tests.support.waiting import until_so
 
 
-def all_running(view: dict) -> bool:
+def all_running(view: BatchView) -> bool:
     """Whether every job of a batch is at its generator."""
-    return all(job["state"] == "running" for job in view["jobs"])
+    return all(job.state == "running" for job in view.jobs)
 
 
 async def test_pictures_become_files_named_after_them(studio, uploads):
     """Each picture gives a GLB and a thumbnail under the picture's name; equal names are told apart."""
     pictures = [picture(uploads, "chair.jpg"), picture(uploads, "chair.jpg", "blue")]
-    batch = await studio.submit(pictures)
+    batch = await studio.submit(SubmitRequest(pictures))
     view = await finished(studio, batch.id)
-    assert [(job["state"], job["filename"]) for job in view["jobs"]] == [("done", "chair.glb"), ("done", "chair-2.glb")]
+    assert [(job.state, job.filename) for job in view.jobs] == [("done", "chair.glb"), ("done", "chair-2.glb")]
     served = await studio.file(batch.id, 2, "chair-2.glb")
     assert served.path.read_bytes() == box_glb()
     assert (await studio.file(batch.id, 2, "thumbnail.webp")).path.read_bytes()[8:12] == b"WEBP"
@@ -40,12 +40,30 @@ async def test_pictures_become_files_named_after_them(studio, uploads):
 
 async def test_a_finished_job_carries_the_facts_of_its_mesh(studio, uploads):
     """Faces, size and closedness in the view are those of the box that was made, and the cost is the price."""
-    batch = await studio.submit([picture(uploads, "box.png")])
-    job = (await finished(studio, batch.id))["jobs"][0]
-    assert job["facts"]["faces"] == 12
-    assert job["facts"]["watertight"] is True
-    assert sorted(job["facts"]["dimensions"]) == [1, 2, 3]
-    assert job["cost"] == 0.3
+    batch = await studio.submit(SubmitRequest([picture(uploads, "box.png")]))
+    job = (await finished(studio, batch.id)).jobs[0]
+    assert job.facts["faces"] == 12
+    assert job.facts["watertight"] is True
+    assert sorted(job.facts["dimensions"]) == [1, 2, 3]
+    assert job.cost == 0.3
+
+
+async def test_what_programs_are_told_of_a_batch_keeps_its_keys_and_their_order(studio, uploads):
+    """Programs that exist read these names, and what the host and the page alone decide is not among them."""
+    batch = await studio.submit(SubmitRequest([picture(uploads, "box.png")]))
+    told = (await finished(studio, batch.id)).to_dict()
+    assert list(told) == [
+        "batch_id", "state", "sequence", "progress", "message", "seconds_left", "counts", "generator",
+        "generator_name", "result_is", "options", "face_limit", "cut_out", "created_at", "cost", "rejected", "jobs",
+        "zip", "pinned", "kept_until", "kept_while_space",
+    ]  # fmt: skip
+    assert list(told["jobs"][0]) == [
+        "id", "number", "name", "filename", "state", "progress", "message", "waiting", "queue_position", "elapsed",
+        "sequence", "attempt", "own_key", "error", "facts", "cost", "picture", "whole_picture", "sides", "url",
+        "thumbnail", "turntable", "action",
+    ]  # fmt: skip
+    assert list(told["counts"]) == ["total", "done", "failed", "cancelled", "unconfirmed"]
+    assert list(told["cost"]) == ["estimate", "spent", "uncertain", "currency"]
 
 
 async def test_all_that_is_known_of_a_mesh_stands_beside_the_viewer(studio, generator, uploads):
@@ -54,9 +72,9 @@ async def test_all_that_is_known_of_a_mesh_stands_beside_the_viewer(studio, gene
     generator.mesh = trimesh.util.concatenate([ring, ring.copy().apply_translation([0.01, 0, 0])]).export(
         file_type="glb"
     )
-    batch = await studio.submit([picture(uploads, "rings.png")])
+    batch = await studio.submit(SubmitRequest([picture(uploads, "rings.png")]))
     view = await finished(studio, batch.id)
-    shown = dict(re.findall("<dt>(.+?)</dt><dd>(.+?)</dd>", templating.facts(view, view["jobs"][0])))
+    shown = dict(re.findall("<dt>(.+?)</dt><dd>(.+?)</dd>", templating.facts(view, view.jobs[0])))
     assert shown["Width, height, depth"] == "0.015 × 0.005 × 0.001"
     assert (shown["Pieces"], shown["Handles"], shown["Volume"]) == ("2", "2", "1.95e-08")
     assert not {"Textures", "Extensions"} & set(shown)
@@ -66,10 +84,10 @@ async def test_bad_pictures_are_left_out_with_their_reasons(studio, uploads):
     """The good ones go on; each refused one is named with a code and a sentence."""
     bad = picture(uploads, "notes.png")
     bad.path.write_text("not a picture")
-    batch = await studio.submit([bad, picture(uploads, "good.png")])
+    batch = await studio.submit(SubmitRequest([bad, picture(uploads, "good.png")]))
     view = await studio.view(batch.id)
-    assert [job["name"] for job in view["jobs"]] == ["good.png"]
-    assert [(one["name"], bool(one["code"]), bool(one["message"])) for one in view["rejected"]] == [
+    assert [job.name for job in view.jobs] == ["good.png"]
+    assert [(refusal.name, bool(refusal.code), bool(refusal.message)) for refusal in view.rejected] == [
         ("notes.png", True, True)
     ]
 
@@ -79,7 +97,7 @@ async def test_a_batch_without_a_usable_picture_leaves_nothing_behind(studio, up
     bad = picture(uploads, "notes.png")
     bad.path.write_text("not a picture")
     with pytest.raises(ImageRefused, match="None of these"):
-        await studio.submit([bad])
+        await studio.submit(SubmitRequest([bad]))
     assert list(studio.folders.batches.iterdir()) == []
     assert await studio.library(None) == []
 
@@ -88,23 +106,23 @@ async def test_numbers_and_options_out_of_range_are_refused_kindly(studio, uploa
     """Too many, none, an unknown option, a bad face limit and an unknown generator each say what to do."""
     one = picture(uploads, "a.png")
     with pytest.raises(OptionRefused, match="up to 25"):
-        await studio.submit([one] * 26)
+        await studio.submit(SubmitRequest([one] * 26))
     with pytest.raises(OptionRefused, match="Add at least one"):
-        await studio.submit([])
+        await studio.submit(SubmitRequest([]))
     with pytest.raises(OptionRefused, match="detail"):
-        await studio.submit([one], options={"speed": 9})
+        await studio.submit(SubmitRequest([one], options={"speed": 9}))
     for faces in (5, 10**400):
         with pytest.raises(OptionRefused, match=r"^.{,150}from 10 to 1,000"):
-            await studio.submit([one], face_limit=faces)
+            await studio.submit(SubmitRequest([one], face_limit=faces))
     with pytest.raises(NotFound, match="scripted"):
-        await studio.submit([one], generator="nobody")
+        await studio.submit(SubmitRequest([one], generator="nobody"))
 
 
 async def test_an_unavailable_generator_is_refused_before_anything_is_stored(studio, generator, uploads):
     """The reason reaches the person and nothing stays behind."""
     generator.unavailable = "It needs a key."
     with pytest.raises(Unavailable, match="needs a key"):
-        await studio.submit([picture(uploads, "a.png")])
+        await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
     assert await studio.library(None) == []
 
 
@@ -112,42 +130,42 @@ async def test_one_failure_does_not_stop_the_others(studio, generator, uploads):
     """A failing picture carries its reason; the rest is done; retry runs only what failed."""
     reason = GenerationFailed("no_subject", "There is no subject.", "Use a clearer picture.")
     generator.script = lambda task: [reason] if "bad" in task.image.parent.name else []
-    batch = await studio.submit([picture(uploads, "bad.png"), picture(uploads, "good.png")])
+    batch = await studio.submit(SubmitRequest([picture(uploads, "bad.png"), picture(uploads, "good.png")]))
     view = await finished(studio, batch.id)
-    assert (view["state"], [job["state"] for job in view["jobs"]]) == ("partly", ["failed", "done"])
-    assert view["jobs"][0]["error"] == {
+    assert (view.state, [job.state for job in view.jobs]) == ("partly", ["failed", "done"])
+    assert view.to_dict()["jobs"][0]["error"] == {
         "code": "no_subject", "message": "There is no subject.", "hint": "Use a clearer picture.", "retryable": False,
     }  # fmt: skip
     generator.script = lambda task: []
     await studio.retry(batch.id)
     view = await finished(studio, batch.id)
-    assert view["state"] == "done"
+    assert view.state == "done"
     assert len(generator.runs) == 3
 
 
 async def test_a_crash_in_a_generator_is_a_failure_without_its_details(studio, generator, uploads):
     """An unexpected exception becomes a friendly, retryable failure and leaks nothing."""
     generator.script = lambda task: 1 / 0
-    batch = await studio.submit([picture(uploads, "a.png")])
-    job = (await finished(studio, batch.id))["jobs"][0]
-    assert (job["state"], job["error"]["code"], job["error"]["retryable"]) == ("failed", "internal_error", True)
-    assert "division" not in json.dumps(job)
+    batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
+    job = (await finished(studio, batch.id)).jobs[0]
+    assert (job.state, job.error.code, job.error.retryable) == ("failed", "internal_error", True)
+    assert "division" not in json.dumps(job.to_dict())
 
 
 async def test_cancel_stops_a_job_wherever_it_is(studio, generator, uploads):
     """What runs is stopped when the far side, which is told, agrees; nothing of it arrives later."""
     generator.gate = asyncio.Event()
     generator.script = lambda task: [Submitted({"request_id": task.image.parent.name}), Running()]
-    batch = await studio.submit([picture(uploads, "a.png"), picture(uploads, "b.png")])
+    batch = await studio.submit(SubmitRequest([picture(uploads, "a.png"), picture(uploads, "b.png")]))
     await view_when(studio, batch.id, all_running)
     view = await studio.cancel(batch.id)
-    assert [job["state"] for job in view["jobs"]] == ["cancelling", "cancelling"]
-    assert "may still be billed" in view["jobs"][0]["message"]
+    assert [job.state for job in view.jobs] == ["cancelling", "cancelling"]
+    assert "may still be billed" in view.jobs[0].message
     view = await finished(studio, batch.id)
-    assert [job["state"] for job in view["jobs"]] == ["cancelled", "cancelled"]
+    assert [job.state for job in view.jobs] == ["cancelled", "cancelled"]
     generator.gate.set()
     await asyncio.sleep(0.05)
-    assert (await studio.view(batch.id))["state"] == "cancelled"
+    assert (await studio.view(batch.id)).state == "cancelled"
     assert sorted(remote["request_id"] for remote in generator.cancelled) == ["1-a", "2-b"]
     assert generator.working == 0
 
@@ -158,16 +176,16 @@ async def test_a_watcher_sees_the_stages_in_order(studio, generator, uploads):
         Uploading(), 0.15, Submitted({"id": 1}), Queued(2), 0.15, Running(0.1), 0.15, Running(0.6), 0.15,
         Downloading(0.5), 0.15,
     ]  # fmt: skip
-    batch = await studio.submit([picture(uploads, "a.png")])
-    seen = [view["jobs"][0] async for view in studio.watch(batch.id)]
+    batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
+    seen = [view.jobs[0] async for view in studio.watch(batch.id)]
     order = ["new", "uploading", "queued", "running", "downloading", "finishing", "done"]
-    ranks = [order.index(job["state"]) for job in seen]
+    ranks = [order.index(job.state) for job in seen]
     assert ranks == sorted(ranks)
-    assert {"queued", "running", "done"} <= {job["state"] for job in seen}
-    progress = [job["progress"] for job in seen]
+    assert {"queued", "running", "done"} <= {job.state for job in seen}
+    progress = [job.progress for job in seen]
     assert progress == sorted(progress)
     assert progress[-1] == 1
-    assert next(job for job in seen if job["state"] == "queued")["message"] == "In the queue, 2 ahead"
+    assert next(job for job in seen if job.state == "queued").message == "In the queue, 2 ahead"
 
 
 async def test_a_bounded_generator_works_so_many_at_once(tmp_path, uploads, pool):
@@ -176,12 +194,12 @@ async def test_a_bounded_generator_works_so_many_at_once(tmp_path, uploads, pool
     generator.gate = asyncio.Event()
     studio = Studio(scripted_settings(tmp_path / "d"), [generator], pool)
     await studio.start()
-    batch = await studio.submit([picture(uploads, f"{n}.png") for n in range(4)])
+    batch = await studio.submit(SubmitRequest([picture(uploads, f"{n}.png") for n in range(4)]))
     view = await view_when(studio, batch.id, lambda _: generator.working == 2)
-    assert view["jobs"][3]["queue_position"] >= 1
+    assert view.jobs[3].queue_position >= 1
     assert generator.most_working == 2
     generator.gate.set()
-    assert (await finished(studio, batch.id))["state"] == "done"
+    assert (await finished(studio, batch.id)).state == "done"
     assert generator.most_working == 2
     await studio.close()
 
@@ -194,7 +212,7 @@ async def test_a_stopped_process_leaves_work_that_the_next_one_finishes(tmp_path
     first.script = lambda task: [Submitted({"request_id": "r1"}), Running()]
     studio = Studio(settings, [first], pool)
     await studio.start()
-    batch = await studio.submit([picture(uploads, "a.png"), picture(uploads, "b.png")])
+    batch = await studio.submit(SubmitRequest([picture(uploads, "a.png"), picture(uploads, "b.png")]))
     await view_when(studio, batch.id, all_running)
     await studio.close()
     assert first.cancelled == []
@@ -204,7 +222,7 @@ async def test_a_stopped_process_leaves_work_that_the_next_one_finishes(tmp_path
     studio = Studio(settings, [second], pool)
     await studio.start()
     view = await finished(studio, batch.id)
-    assert view["state"] == "done"
+    assert view.state == "done"
     assert [task.remote for task in second.runs] == [{"request_id": "r1"}] * 2
     await studio.close()
 
@@ -217,20 +235,20 @@ async def test_a_job_that_was_handed_over_without_an_answer_is_not_sent_again(tm
     first.script = lambda task: [Uploading(), Submitting()]
     studio = Studio(settings, [first], pool)
     await studio.start()
-    batch = await studio.submit([picture(uploads, "a.png")])
-    await view_when(studio, batch.id, lambda view: view["jobs"][0]["state"] == "submitting")
+    batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
+    await view_when(studio, batch.id, lambda view: view.jobs[0].state == "submitting")
     await studio.close()
 
     second = ScriptedGenerator()
     studio = Studio(settings, [second], pool)
     await studio.start()
     view = await finished(studio, batch.id)
-    assert (view["state"], view["jobs"][0]["state"]) == ("failed", "unconfirmed")
-    assert "may cost again" in view["jobs"][0]["error"]["hint"]
-    assert (await studio.retry(batch.id))["state"] == "failed"
+    assert (view.state, view.jobs[0].state) == ("failed", "unconfirmed")
+    assert "may cost again" in view.jobs[0].error.hint
+    assert (await studio.retry(batch.id)).state == "failed"
     assert second.runs == []
     await studio.retry(batch.id, [1])
-    assert (await finished(studio, batch.id))["state"] == "done"
+    assert (await finished(studio, batch.id)).state == "done"
     await studio.close()
 
 
@@ -240,10 +258,10 @@ async def test_a_retry_collects_what_is_still_at_fal(studio, generator, uploads,
     generator.script = lambda task: (
         [] if len(generator.runs) > 1 else [Submitted({"id": "r1"}), GenerationFailed(code, "Lost.", retryable=True)]
     )
-    batch = await studio.submit([picture(uploads, "a.png")])
-    assert (await finished(studio, batch.id))["state"] == "failed"
+    batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
+    assert (await finished(studio, batch.id)).state == "failed"
     await studio.retry(batch.id)
-    assert (await finished(studio, batch.id))["state"] == "done"
+    assert (await finished(studio, batch.id)).state == "done"
     assert [task.remote for task in generator.runs] == [None, remote]
 
 
@@ -254,14 +272,14 @@ async def test_a_job_whose_mesh_is_in_place_is_not_made_again(tmp_path, uploads,
     generator.gate = asyncio.Event()
     studio = Studio(settings, [generator], pool)
     await studio.start()
-    batch = await studio.submit([picture(uploads, "a.png")])
+    batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
     await until_so(lambda: generator.working)
     (studio.folders.job(batch.jobs[0]) / "model.glb").write_bytes(box_glb())
     await studio.close()
     again = ScriptedGenerator()
     studio = Studio(settings, [again], pool)
     await studio.start()
-    assert (await finished(studio, batch.id))["state"] == "done"
+    assert (await finished(studio, batch.id)).state == "done"
     assert again.runs == []
     await studio.close()
 
@@ -269,10 +287,10 @@ async def test_a_job_whose_mesh_is_in_place_is_not_made_again(tmp_path, uploads,
 async def test_a_mesh_that_nobody_can_read_is_delivered_all_the_same(studio, generator, uploads):
     """What a generator made, and may have been paid for, is there to download; its card says what is wrong."""
     generator.mesh = b"glTF but not really"
-    batch = await studio.submit([picture(uploads, "a.png")])
-    job = (await finished(studio, batch.id))["jobs"][0]
-    assert job["state"] == "done"
-    assert job["facts"]["warnings"]
+    batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
+    job = (await finished(studio, batch.id)).jobs[0]
+    assert job.state == "done"
+    assert job.facts["warnings"]
     assert (await studio.file(batch.id, 1, "a.glb")).path.read_bytes() == generator.mesh
     assert (await studio.file(batch.id, 1, "thumbnail.webp")).path.is_file()
     view = await studio.view(batch.id)
@@ -283,7 +301,7 @@ async def test_a_mesh_that_nobody_can_read_is_delivered_all_the_same(studio, gen
 async def test_a_deleted_batch_takes_its_files_along(studio, generator, uploads):
     """Deleting in mid-work stops it and removes rows and files; asking for it again says so."""
     generator.gate = asyncio.Event()
-    batch = await studio.submit([picture(uploads, "a.png")])
+    batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
     await until_so(lambda: generator.working)
     await studio.delete(batch.id)
     assert not studio.folders.batch(batch.id).exists()
@@ -294,7 +312,7 @@ async def test_a_deleted_batch_takes_its_files_along(studio, generator, uploads)
 @pytest.mark.parametrize("name", ["model.glb", "stage.txt", "../1-a/input.webp", "work-1", "b.glb", ""])
 async def test_only_offered_files_are_served(studio, uploads, name):
     """Other names, the stored originals and paths are not found."""
-    batch = await studio.submit([picture(uploads, "a.png")])
+    batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
     await finished(studio, batch.id)
     with pytest.raises(NotFound):
         await studio.file(batch.id, 1, name)
@@ -302,7 +320,7 @@ async def test_only_offered_files_are_served(studio, uploads, name):
 
 async def test_a_picture_called_model_is_served_like_any_other(studio, uploads):
     """The name under which meshes are stored is no reserved word."""
-    batch = await studio.submit([picture(uploads, "model.jpg")])
+    batch = await studio.submit(SubmitRequest([picture(uploads, "model.jpg")]))
     await finished(studio, batch.id)
     assert (await studio.file(batch.id, 1, "model.glb")).path.read_bytes() == box_glb()
 
@@ -313,7 +331,9 @@ async def test_the_archive_tells_all_and_holds_what_is_done(studio, generator, u
         [GenerationFailed("no_subject", "There is no subject.")] if "bad" in task.image.parent.name else []
     )
     batch = await studio.submit(
-        [picture(uploads, "good.png"), picture(uploads, "bad.png")], options={"detail": "high"}, face_limit=100
+        SubmitRequest(
+            [picture(uploads, "good.png"), picture(uploads, "bad.png")], options={"detail": "high"}, face_limit=100
+        )
     )
     await finished(studio, batch.id)
     entries, manifest = await studio.contents(batch.id)
@@ -326,16 +346,16 @@ async def test_the_archive_tells_all_and_holds_what_is_done(studio, generator, u
 
 async def test_visitors_have_their_own_library(studio, uploads):
     """A browser sees the batches it made, newest first, and no others."""
-    one = await studio.submit([picture(uploads, "a.png")], visitor="ann")
-    await studio.submit([picture(uploads, "b.png")], visitor="bob")
-    assert [view["batch_id"] for view in await studio.library("ann")] == [one.id]
+    one = await studio.submit(SubmitRequest([picture(uploads, "a.png")]), Caller(visitor="ann"))
+    await studio.submit(SubmitRequest([picture(uploads, "b.png")]), Caller(visitor="bob"))
+    assert [view.batch_id for view in await studio.library("ann")] == [one.id]
 
 
 async def test_money_spent_is_the_sum_of_what_was_done(studio, uploads):
     """The view tells the estimate before and the spending after."""
-    batch = await studio.submit([picture(uploads, f"{n}.png") for n in range(3)])
+    batch = await studio.submit(SubmitRequest([picture(uploads, f"{n}.png") for n in range(3)]))
     assert batch.estimate == Decimal("0.90")
-    assert (await finished(studio, batch.id))["cost"] == {
+    assert (await finished(studio, batch.id)).to_dict()["cost"] == {
         "estimate": 0.9,
         "spent": 0.9,
         "uncertain": 0,

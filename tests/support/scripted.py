@@ -11,7 +11,7 @@ from typing import Any, Self
 from PIL import Image
 
 from image2model.devtools import scripted_generator
-from image2model.services import Picture, Studio
+from image2model.services import BatchView, Picture, Studio
 from image2model.settings import Settings
 from tests.support import leaks
 
@@ -41,14 +41,14 @@ def scripted_settings(data: Path, **more: Any) -> Settings:
     )
 
 
-async def finished(studio: Studio, batch_id: str) -> dict:
+async def finished(studio: Studio, batch_id: str) -> BatchView:
     """The last view of a batch."""
     async with asyncio.timeout(60):
         views = [view async for view in studio.watch(batch_id)]
     return views[-1]
 
 
-async def view_when(studio: Studio, batch_id: str, is_so: Callable[[dict], object]) -> dict:
+async def view_when(studio: Studio, batch_id: str, is_so: Callable[[BatchView], object]) -> BatchView:
     """The first view of a batch of which something is so."""
     async with asyncio.timeout(30):
         async for view in studio.watch(batch_id):

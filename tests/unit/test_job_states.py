@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from image2model.jobs.db import queries
 from image2model.jobs.db.store import Store, new_id
-from image2model.jobs.records import ENDED_BADLY, FINISHED, RANK, Job, NewJob, Wait
+from image2model.jobs.records import ENDED_BADLY, FINISHED, RANK, Job, NewBatch, NewJob, Wait
 from image2model.jobs.retry_policy import collected_first
 
 STATES = st.sampled_from(sorted(RANK))
@@ -36,7 +36,7 @@ class Jobs(RuleBasedStateMachine):
 
     def _batch(self) -> str:
         jobs = [NewJob("a.png", "a", PRICE), NewJob("b.png", "b", PRICE)]
-        return self.store.create(new_id(), jobs, generator="tripo", options={}, face_limit=None).id
+        return self.store.create(NewBatch(new_id(), "tripo", {}, None, False, jobs)).id
 
     def _all(self) -> dict[str, Job]:
         return {job.id: job for batch in self.batches for job in self.store.batch(batch).jobs}

@@ -10,8 +10,8 @@ from image2model.errors import LimitReached
 from image2model.jobs import ledger
 from image2model.jobs.db import queries
 from image2model.jobs.db.store import Store, new_id
-from image2model.jobs.ledger import NO_LIMITS, Limits, day_start, month_start
-from image2model.jobs.records import Batch, NewJob
+from image2model.jobs.ledger import NO_LIMITS, Buyer, Limits, day_start, month_start
+from image2model.jobs.records import Batch, NewBatch, NewJob
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def store(database_url: str):
 def buy(store: Store, images: int = 2, price: str = "0.30", limits: Limits = NO_LIMITS, **who: str) -> Batch:
     """A batch of so many images at a price."""
     jobs = [NewJob(f"{n}.jpg", f"{n}", Decimal(price)) for n in range(images)]
-    return store.create(new_id(), jobs, generator="tripo", options={}, face_limit=None, limits=limits, **who)
+    return store.create(NewBatch(new_id(), "tripo", {}, None, False, jobs), Buyer(**who), limits)
 
 
 def take(store: Store, batch: Batch, number: int = 1) -> None:

@@ -16,7 +16,7 @@ from image2model.jobs.db import migrations
 from image2model.jobs.db.queries import Wanted
 from image2model.jobs.db.schema import metadata
 from image2model.jobs.db.store import Store, new_id
-from image2model.jobs.records import FINISHED, RANK, Batch, NewJob, OtherSide, may_follow
+from image2model.jobs.records import FINISHED, RANK, Batch, NewBatch, NewJob, OtherSide, may_follow
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def store(database_url: str):
 def make(store: Store, pictures: int = 2, visitor: str = "") -> Batch:
     """A stored batch of so many pictures."""
     jobs = [NewJob(f"chair {n}.jpg", f"chair-{n}", Decimal("0.30")) for n in range(pictures)]
-    return store.create(new_id(), jobs, generator="local", options={}, face_limit=None, visitor=visitor)
+    return store.create(NewBatch(new_id(), "local", {}, None, False, jobs, visitor=visitor))
 
 
 def test_a_new_batch_reads_back_whole(store):
@@ -178,7 +178,7 @@ def test_the_state_and_the_names_of_a_batch_are_kept_for_searching(store):
         NewJob("ÄPFEL Front.png", "a", Decimal(0), (OtherSide("back", "Кот.png"),)),
         NewJob("b.png", "b", Decimal(0)),
     ]
-    batch = store.create(new_id(), jobs, generator="local", options={}, face_limit=None)
+    batch = store.create(NewBatch(new_id(), "local", {}, None, False, jobs))
     other = make(store)
 
     def found(**wanted: str) -> list[str]:

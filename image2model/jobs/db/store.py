@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
@@ -24,8 +24,8 @@ from ..records import (
     Batch,
     Job,
     JobState,
+    NewBatch,
     NewJob,
-    Refusal,
     Wait,
     batch_state,
     may_follow,
@@ -59,44 +59,31 @@ class Store:
         self._engine.dispose()
 
     def create(
-        self,
-        batch_id: str,
-        new: Sequence[NewJob],
-        *,
-        generator: str,
-        options: Mapping[str, Any],
-        face_limit: int | None,
-        cut_out: bool = False,
-        refusals: Sequence[Refusal] = (),
-        visitor: str = "",
-        client: str = "",
-        key_mark: str = "",
-        correlation_id: str = "",
-        limits: ledger.Limits = ledger.NO_LIMITS,
+        self, new: NewBatch, buyer: ledger.Buyer = ledger.NOBODY, limits: ledger.Limits = ledger.NO_LIMITS
     ) -> Batch:
-        """Store a new batch with these jobs; raises LimitReached, and then stores nothing."""
+        """Store a new batch with its jobs; raises LimitReached, and then stores nothing."""
         now = time.time()
         batch = {
-            "id": batch_id, "task_id": new_id(), "work_id": new_id(), "visitor": visitor, "generator": generator,
-            "options": dict(options), "face_limit": face_limit, "cut_out": cut_out,
-            "refusals": [asdict(refusal) for refusal in refusals], "names": _names(new),
-            "state": "working", "sequence": 0, "pinned": False, "correlation_id": correlation_id, "created_at": now,
+            "id": new.id, "task_id": new_id(), "work_id": new_id(), "visitor": new.visitor, "generator": new.generator,
+            "options": dict(new.options), "face_limit": new.face_limit, "cut_out": new.cut_out,
+            "refusals": [asdict(refusal) for refusal in new.refusals], "names": _names(new.jobs),
+            "state": "working", "sequence": 0, "pinned": False, "correlation_id": new.correlation_id, "created_at": now,
         }  # fmt: skip
         rows = [
             {
-                **asdict(job), "id": new_id(), "batch_id": batch_id, "number": number, "state": "new",
-                "attempt": 1, "press": 1, "key_mark": key_mark, "tries": 1, "sequence": 0, "progress": 0.0,
+                **asdict(job), "id": new_id(), "batch_id": new.id, "number": number, "state": "new",
+                "attempt": 1, "press": 1, "key_mark": buyer.key_mark, "tries": 1, "sequence": 0, "progress": 0.0,
                 "message": "", "created_at": now, "pressed_at": now,
             }
-            for number, job in enumerate(new, 1)
+            for number, job in enumerate(new.jobs, 1)
         ]  # fmt: skip
-        order = ledger.Order([job.price for job in new], client, key_mark)
+        order = ledger.Order([job.price for job in new.jobs], buyer)
         with self._write() as connection:
             ledger.check(connection, order, limits, now)
             connection.execute(insert(batches), batch)
             connection.execute(insert(jobs), rows)
-            stored = batch_of(connection, batch_id)
-            ledger.book(connection, order, batch_id, generator, stored.jobs, now)
+            stored = batch_of(connection, new.id)
+            ledger.book(connection, order, new.id, new.generator, stored.jobs, now)
             return stored
 
     def batch(self, batch_id: str) -> Batch:
@@ -191,15 +178,15 @@ class Store:
         collectable: Container[str] = (),
         *,
         found: Mapping[str, Mapping[str, Any]] = EMPTY,
-        key_mark: str | None = None,
-        client: str = "",
+        buyer: ledger.Buyer = ledger.NOBODY,
+        keeps_payer: bool = True,
         limits: ledger.Limits = ledger.NO_LIMITS,
     ) -> list[Job]:
         """Begin anew the jobs of a batch that are in one of `states`, by default all numbers; raises LimitReached.
 
         A job that failed with a code in `collectable` keeps what finds it at the far side, and one in `found`
         (by its id) gets it, so that the new try collects what was paid for instead of buying another. What is
-        bought anew is paid by `key_mark`, or by whoever paid before.
+        bought anew is paid by the buyer, or where it `keeps_payer` by whoever paid before.
         """
         now = time.time()
         with self._write() as connection:
@@ -208,11 +195,11 @@ class Store:
             chosen = [job for job in batch.jobs if job.state in states and (numbers is None or job.number in numbers)]
             kept = {job.id: job.remote for job in chosen if job.failure and job.failure.code in collectable}
             kept = {job_id: remote for job_id, remote in {**kept, **found}.items() if remote}
-            payers = {job.id: job.key_mark if key_mark is None or job.id in kept else key_mark for job in chosen}
+            payers = {job.id: job.key_mark if keeps_payer or job.id in kept else buyer.key_mark for job in chosen}
             fresh = [self._again(connection, job, kept.get(job.id), payers[job.id], now) for job in chosen]
             for mark in set(payers.values()):
                 bought = [job for job in fresh if job.id not in kept and job.key_mark == mark]
-                order = ledger.Order([job.price for job in bought], client, mark)
+                order = ledger.Order([job.price for job in bought], replace(buyer, key_mark=mark))
                 if bought:
                     ledger.check(connection, order, limits, now)
                 ledger.book(connection, order, batch_id, batch.generator, bought, now)

@@ -58,6 +58,13 @@ class Item:
     modified: float
 
 
+@dataclass(frozen=True, slots=True)
+class FolderItem(Item):
+    """A batch's folder: its files of a kind."""
+
+    files: int
+
+
 def walk(folder: Path) -> Iterator[os.DirEntry[str]]:
     """Every file and folder below `folder`; what vanishes meanwhile is left out."""
     try:
@@ -121,6 +128,21 @@ def newest(data: Path, kind: Kind, limit: int) -> tuple[list[Item], Use]:
                 yield Item(relative, status.st_size, status.st_mtime)
 
     return heapq.nlargest(limit, items(), key=lambda item: item.modified), total
+
+
+def newest_folders(data: Path, kind: Kind, limit: int) -> tuple[list[FolderItem], Use]:
+    """The batch folders with the newest files of a kind, and what all files of that kind take."""
+    total, uses, modified = Use(), dict[str, Use](), dict[str, float]()
+    skip = len(str(data)) + 1
+    for entry in walk(data):
+        path = entry.path[skip:]
+        if path.startswith(BATCHES) and entry.is_file() and kind_of(path) == kind and (status := _status(entry)):
+            folder = BATCHES + path[len(BATCHES) :].partition(os.sep)[0]
+            modified[folder] = max(modified.get(folder, 0.0), status.st_mtime)
+            for use in (uses.setdefault(folder, Use()), total):
+                use.add(status.st_size, 1, 0)
+    newest = heapq.nlargest(limit, modified, key=modified.__getitem__)
+    return [FolderItem(path, uses[path].size, modified[path], uses[path].files) for path in newest], total
 
 
 def _takes(entry: os.DirEntry[str]) -> tuple[int, int, int]:

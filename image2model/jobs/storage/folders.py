@@ -30,6 +30,7 @@ from typing import Literal
 from ...errors import ErrorCode, NotFound, Unavailable
 from ...generators.base import Side
 from ..records import Job
+from .disk_usage import walk
 from .file_leases import FileLeases
 
 MESH = "model.glb"
@@ -143,7 +144,7 @@ class Folders:
 
         Whatever a batch needs was copied when it was submitted; aborted uploads stay for ever otherwise.
         """
-        return self.stale(self.cache.rglob("*"), older_than)
+        return self.stale((Path(entry.path) for entry in walk(self.cache)), older_than)
 
     def stale(self, paths: Iterable[Path], older_than: float) -> list[Path]:
         """Those of them that are files, are older than `older_than` seconds and not being read."""
@@ -152,7 +153,7 @@ class Folders:
 
     def drop_empty(self, older_than: float) -> None:
         """Delete folders of Gradio's cache that are empty for more than `older_than` seconds."""
-        for folder in sorted((place for place in self.cache.rglob("*") if place.is_dir()), reverse=True):
+        for folder in sorted((Path(entry.path) for entry in walk(self.cache) if entry.is_dir()), reverse=True):
             if _age(folder, "st_mtime") > older_than:
                 with contextlib.suppress(OSError):  # not empty, or gone
                     folder.rmdir()

@@ -82,7 +82,7 @@ class CleanedUp(BaseModel):
 class OneJob(BaseModel):
     """Which batch."""
 
-    job_id: str = Field(max_length=100, description="The job's id, or its batch's")
+    job_id: str = Field(max_length=100, description="The job's id, its batch's, or its folder from list-files")
 
 
 class JobCleanedUp(BaseModel):
@@ -104,17 +104,18 @@ class JobDeleted(BaseModel):
 
 
 class FileItem(BaseModel):
-    """A file."""
+    """A file, or a batch's folder."""
 
-    path: str = Field(description="Relative to the data folder")
+    path: str = Field(description="Relative to the data folder; of a folder it can be given to delete-job")
     size_mb: float
-    modified: str | None
+    modified: str = Field(description="Seconds since 1970, as text")
+    modified_at: str | None = Field(description="The same as ISO 8601")
     is_directory: bool = False
     file_count: int = 1
 
 
 class FileList(BaseModel):
-    """The newest files of each kind; of the one that was named also what all of that kind take."""
+    """The newest of each kind; of the one that was named also what all files of that kind take."""
 
     uploads: list[FileItem]
     results: list[FileItem]
@@ -192,7 +193,7 @@ async def cleanup_job(params: Annotated[OneJob, Depends(_job_params)], studio: S
     )
 
 
-@router.delete("/delete-job/{job_id}", responses=error_responses(404, 409))
+@router.delete("/delete-job/{job_id:path}", responses=error_responses(404, 409))
 async def delete_job(
     job_id: str, studio: StudioDep, force: Annotated[bool, Query(description="Stop it first, if it runs")] = False
 ) -> JobDeleted:
@@ -202,7 +203,8 @@ async def delete_job(
 
 
 async def _find_batch_id(studio: Studio, job_id: str) -> str:
-    """A batch's id from its job_id or its own id, as in the paths of `list-files`; raises NotFound."""
+    """A batch's id from its job_id, its own id or its folder as `list-files` has it; raises NotFound."""
+    job_id = job_id.removeprefix("batches/")
     try:
         return (await studio.find(work_id=job_id)).id
     except NotFound:
@@ -211,10 +213,14 @@ async def _find_batch_id(studio: Studio, job_id: str) -> str:
 
 @router.get("/list-files")
 async def list_files(
-    studio: StudioDep, directory: Directory = "uploads", limit: Annotated[int, Query(ge=1, le=10_000)] = 100
+    studio: StudioDep,
+    directory: Directory = "uploads",
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 100,
+    view: Annotated[Literal["folders", "files"], Query(description="Batches' folders, or single files")] = "folders",
 ) -> FileList:
     """The newest pictures that were sent and the newest results."""
-    found = {kind: await studio.host.list_files(kind, limit) for kind in ("uploads", "results")}
+    look = studio.host.list_folders if view == "folders" else studio.host.list_files
+    found = {kind: await look(kind, limit) for kind in ("uploads", "results")}
     items = {kind: [_file_item(one) for one in files["items"]] for kind, files in found.items()}
     named = found[directory]
     return FileList(
@@ -224,7 +230,10 @@ async def list_files(
 
 
 def _file_item(found: dict[str, Any]) -> FileItem:
-    return FileItem(path=found["path"], size_mb=_megabytes(found["size"]), modified=iso_time(found["modified"]))
+    return FileItem(
+        path=found["path"], size_mb=_megabytes(found["size"]), modified=str(found["modified"]),
+        modified_at=iso_time(found["modified"]), is_directory="files" in found, file_count=found.get("files", 1),
+    )  # fmt: skip
 
 
 def _megabytes(size: int) -> float:

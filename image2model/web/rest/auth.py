@@ -31,8 +31,10 @@ def require_user(request: Request, studio: StudioDep, credentials: Credentials) 
 
 
 def require_log_reader(request: Request, studio: StudioDep, credentials: Credentials) -> None:
-    """Require API_KEY or ADMIN_API_KEY to read logs; refuse everybody where neither is set."""
-    _require_key(request, credentials, "Invalid API key", studio.settings, *_configured_keys(studio.settings))
+    """Require API_KEY or ADMIN_API_KEY to read logs; nothing where neither they nor APP_USERS are set."""
+    settings, keys = studio.settings, _configured_keys(studio.settings)
+    if any(keys) or settings.app_users:
+        _require_key(request, credentials, "Invalid API key", settings, *keys)
 
 
 def require_admin(request: Request, studio: StudioDep, credentials: Credentials) -> None:

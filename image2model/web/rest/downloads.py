@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import quote
 
 from fastapi import Depends, Query, Request
 from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel, Field
 
 from ...errors import ErrorCode, NotFound
-from ...jobs.records import Batch, Job
-from ...services import Studio
-from ..public_address import public_root_url
+from ...services import Batch, Job, Studio
 from ..responses import BatchFileResponse, GeneratedResponse
-from .auth import require_user
+from .auth import Credentials, require_user
 from .common import HeadRouter, StudioDep, iso_time
 from .errors import error_responses
+from .result_links import RenderedImage, ResultLinks, is_signed
 
-router = HeadRouter(
-    prefix="/download",
-    tags=["download"],
-    dependencies=[Depends(require_user)],
-    responses=error_responses(403, 404, 429, 503),
-)  # fmt: skip
+router = HeadRouter(prefix="/download", tags=["download"], responses=error_responses(403, 404, 429, 503))
 GLB_MEDIA_TYPE = "model/gltf-binary"
 RANGE_HEADER = {
     "in": "header", "name": "Range", "schema": {"type": "string"}, "example": "bytes=0-99",
@@ -39,7 +32,9 @@ class ResultFile(BaseModel):
     mime_type: str
     created_time: str | None
     model_url: str
-    rendered_image: str
+    download_url: str
+    rendered_image: RenderedImage | None
+    original_filename: str
     source_filename: str
 
 
@@ -52,26 +47,36 @@ class Results(BaseModel):
     total_files: int
 
 
-@router.get("/{job_id}/all")
+@router.get("/{job_id}/all", dependencies=[Depends(require_user)])
 async def results(job_id: str, request: Request, studio: StudioDep) -> Results:
     """The meshes that are finished, with their addresses."""
     batch = await studio.find(work_id=job_id)
-    root = f"{public_root_url(request)}/api/v1/download/{job_id}"
-    files = [await _result_file(studio, job, root) for job in batch.jobs if job.state == "done"]
+    links = ResultLinks(studio, request, job_id)
+    files = [await _result_file(studio, job, links) for job in batch.jobs if job.state == "done"]
     return Results(job_id=job_id, files=files, download_urls=[one.model_url for one in files], total_files=len(files))
 
 
-async def _result_file(studio: Studio, job: Job, root: str) -> ResultFile:
-    served = await studio.file(job.batch_id, job.number, f"{job.stem}.glb")
+async def _result_file(studio: Studio, job: Job, links: ResultLinks) -> ResultFile:
+    served, url = await studio.file(job.batch_id, job.number, f"{job.stem}.glb"), links.mesh(job.stem)
     return ResultFile(
         filename=served.filename, size=served.path.stat().st_size, mime_type=served.media_type,
-        created_time=iso_time(job.finished_at), model_url=f"{root}/{quote(served.filename)}",
-        rendered_image=f"{root}/{quote(job.stem)}.webp", source_filename=job.name,
+        created_time=iso_time(job.finished_at), model_url=url, download_url=url, source_filename=job.name,
+        rendered_image=await links.rendered_image(job.batch_id, job.number, job.stem), original_filename=job.name,
     )  # fmt: skip
+
+
+def _require_link_or_user(
+    request: Request, studio: StudioDep, credentials: Credentials, job_id: str, filename: str,
+    signature: Annotated[str, Query(description="As in the links of /download/{job_id}/all, in place of a key")] = "",
+) -> None:  # fmt: skip
+    """Require a signed link to this file, or what `require_user` requires."""
+    if not (signature and is_signed(studio, signature, job_id, filename)):
+        require_user(request, studio, credentials)
 
 
 @router.get(
     "/{job_id}/zip",
+    dependencies=[Depends(require_user)],
     response_class=StreamingResponse,
     responses={200: {"content": {"application/zip": {}}}, **error_responses(409)},
 )
@@ -93,6 +98,7 @@ async def archive(
 
 @router.get(
     "/{job_id}/{filename}",
+    dependencies=[Depends(_require_link_or_user)],
     response_class=FileResponse,
     responses={
         200: {"content": {GLB_MEDIA_TYPE: {}, "image/webp": {}}},

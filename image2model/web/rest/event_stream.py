@@ -14,10 +14,11 @@ from typing import Any
 
 from sse_starlette import ServerSentEvent
 
+from ...services import BatchView, JobView
 from .legacy_status import job_status, percent, task_status
 
 HEARTBEAT_SECONDS = 30.0
-Views = AsyncIterator[tuple[dict[str, Any], dict[str, Any]]]
+Views = AsyncIterator[tuple[BatchView, dict[str, Any]]]
 FINAL_EVENTS = {"completed": "task_completed", "failed": "task_failed", "cancelled": "task_cancelled"}
 
 
@@ -47,7 +48,7 @@ async def task_events(
             if found := next_view.result():
                 for event in stream.update(*found):
                     yield event
-                if found[0]["state"] != "working":
+                if found[0].finished:
                     return
                 next_view = asyncio.ensure_future(anext(views, None))
             elif stream.known:
@@ -55,7 +56,8 @@ async def task_events(
                 return
             else:
                 yield stream.event("task_queued")
-                next_view = asyncio.get_running_loop().create_future()  # an unknown task has no views
+                yield stream.unknown()
+                return
         yield stream.event("connection_timeout", message="The connection has lasted as long as was asked for.")
     finally:
         next_view.cancel()
@@ -74,39 +76,47 @@ class TaskEventStream:
         self.files: dict[str, dict[str, Any]] = {}
         self.attempts = dict(attempts)
 
-    def update(self, view: dict[str, Any], outcome: dict[str, Any]) -> Iterator[ServerSentEvent]:
+    def update(self, view: BatchView, outcome: dict[str, Any]) -> Iterator[ServerSentEvent]:
         """The events for what is new in a view."""
         previous, first, self.known = self.latest, not self.files, True
         self.latest = {
             **self.latest,
             "status": task_status(view),
-            "progress": max(self.latest["progress"], percent(view["progress"])),
-            "message": view["message"],
+            "progress": max(self.latest["progress"], percent(view.progress)),
+            "message": view.message,
+            **_counts(view),
         }  # fmt: skip
-        for job in sorted(view["jobs"], key=lambda job: job["sequence"]):
+        for job in sorted(view.jobs, key=lambda job: job.sequence):
             yield from self._file_events(job)
         name = FINAL_EVENTS.get(
             self.latest["status"], "task_queued" if self.latest["status"] == "queued" else "task_progress"
         )
         if name in FINAL_EVENTS.values():
-            yield self.event(name, view["sequence"], **outcome)
+            yield self.event(name, view.sequence, **outcome)
         elif previous != self.latest or first:
-            yield self.event(name, view["sequence"])
-        self.attempts = {job["id"]: job["attempt"] for job in view["jobs"]}
-        self.last_id = max(self.last_id, view["sequence"])
+            newest = max(view.jobs, key=lambda job: job.sequence)
+            files = list(self.files.values())
+            yield self.event(name, view.sequence, files=files, file_progress=self.files[newest.id]["progress"])
+        self.attempts = {job.id: job.attempt for job in view.jobs}
+        self.last_id = max(self.last_id, view.sequence)
 
-    def _file_events(self, job: dict[str, Any]) -> Iterator[ServerSentEvent]:
-        known = self.files.get(job["id"])
+    def _file_events(self, job: JobView) -> Iterator[ServerSentEvent]:
+        known = self.files.get(job.id)
         entry = {
-            "file_id": job["id"], "filename": job["name"], "status": job_status(job), "message": job["message"],
-            "progress": max(percent(job["progress"]), known["progress"] if known else 0.0),
-            "queue_position": job["queue_position"],
+            "file_id": job.id, "filename": job.name, "status": job_status(job), "message": job.message,
+            "progress": max(percent(job.progress), known["progress"] if known else 0.0),
+            "queue_position": job.queue_position,
         }  # fmt: skip
-        self.files[job["id"]] = entry
-        if job["attempt"] > self.attempts.get(job["id"], 1 if self.resumed else job["attempt"]):
-            yield self.event("task_retry", job["sequence"], file_id=job["id"])
-        if known != entry and (known is not None or job["sequence"] > self.last_id):
-            yield self.event("file_update", job["sequence"], task_id=self.latest["task_id"], **entry)
+        self.files[job.id] = entry
+        if job.attempt > self.attempts.get(job.id, 1 if self.resumed else job.attempt):
+            yield self.event("task_retry", job.sequence, file_id=job.id)
+        if known != entry and (known is not None or job.sequence > self.last_id):
+            yield self.event("file_update", job.sequence, task_id=self.latest["task_id"], **entry)
+
+    def unknown(self) -> ServerSentEvent:
+        """The last event of a task that does not exist."""
+        self.latest |= {"status": "failed", "message": "There is no such task. It may have been deleted."}
+        return self.event("task_failed", error=self.latest["message"])
 
     def deleted(self) -> ServerSentEvent:
         """The last event of a task that has been deleted."""
@@ -120,3 +130,13 @@ class TaskEventStream:
             return ServerSentEvent(data, event=name)
         self.highest_id = max(self.highest_id, number)
         return ServerSentEvent(data, event=name, id=str(self.highest_id))
+
+
+def _counts(view: BatchView) -> dict[str, int]:
+    """Numbers of files, under each name that the first image2model's clients read."""
+    counts = view.counts
+    through = counts.done + counts.ended_badly
+    return {
+        "current": through, "processed": through, "total": counts.total, "total_files": counts.total,
+        "files_completed": counts.done,
+    }  # fmt: skip

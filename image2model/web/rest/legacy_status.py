@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+
+from ...services import BatchView, JobView
 
 JOB_STATUS: Mapping[str, str] = {
     "new": "queued", "queued": "queued", "done": "completed", "failed": "failed", "unconfirmed": "failed",
@@ -19,26 +20,20 @@ TASK_STATUS: Mapping[str, str] = {
 CELERY_STATE: Mapping[str, str] = {
     "queued": "PENDING", "processing": "PROGRESS", "completed": "SUCCESS", "failed": "FAILURE", "cancelled": "REVOKED",
 }  # fmt: skip
-FAILED_STATES = ("failed", "cancelled", "unconfirmed")
 
 
-def job_status(job: Mapping[str, Any]) -> str:
+def job_status(job: JobView) -> str:
     """Status of a job, from its view."""
-    return JOB_STATUS.get(job["state"], "processing")
+    return JOB_STATUS.get(job.state, "processing")
 
 
-def task_status(view: Mapping[str, Any]) -> str:
+def task_status(view: BatchView) -> str:
     """Status of a batch, from its view."""
-    if view["state"] != "working":
-        return TASK_STATUS[view["state"]]
-    return "queued" if all(job["state"] in ("new", "queued") for job in view["jobs"]) else "processing"
+    if view.finished:
+        return TASK_STATUS[view.state]
+    return "queued" if all(job.state in ("new", "queued") for job in view.jobs) else "processing"
 
 
 def percent(share: float) -> float:
     """A share of 1 in percent."""
     return round(100 * share, 1)
-
-
-def failed_files(view: Mapping[str, Any]) -> int:
-    """Number of a batch's jobs that ended without a mesh."""
-    return sum(job["state"] in FAILED_STATES for job in view["jobs"])

@@ -6,9 +6,10 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from ...generators.base import Generator
+from ...services import Generator
 from ..generator_schema import generator_schema
 from .common import HeadRouter, StudioDep
+from .errors import error_responses
 
 router = HeadRouter(prefix="/models", tags=["models"])
 
@@ -31,10 +32,25 @@ class Model(BaseModel):
     unavailable_reason: str | None
 
 
+class ModelParams(BaseModel):
+    """The parameters of a model."""
+
+    model_type: str
+    params: list[dict[str, Any]] = Field(description="Name, kind, range, choices and default of each")
+
+
+@router.get("")
 @router.get("/available")
 async def available(studio: StudioDep) -> list[Model]:
     """The generators on offer."""
     return [_model(generator) for generator in studio.generators.values()]
+
+
+@router.get("/{model_type}/params", responses=error_responses(404))
+async def params(model_type: str, studio: StudioDep) -> ModelParams:
+    """What an upload's `params` may hold for this model."""
+    schema = generator_schema(studio.generator(model_type))
+    return ModelParams(model_type=model_type, params=[*filter(None, [schema["face_limit"]]), *schema["options"]])
 
 
 def _model(generator: Generator) -> Model:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
-import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -54,12 +52,8 @@ async def parse_upload(request: Request, studio: Studio, field: str, max_files: 
     Of a file above the size limit one byte more than the limit is kept. Raises UploadRefused for more than `max_files`
     files and for a truncated form, HTTPException 400 for what is no form, 408 for a sender that is too slow.
     """
-    folder = studio.folders.cache / f"rest-{uuid.uuid4().hex}"
-    await asyncio.to_thread(folder.mkdir, parents=True)
-    try:
+    async with studio.uploads.folder() as folder:
         yield await _read_form(request, folder, field, studio.limits.max_bytes, max_files)
-    finally:
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
 async def _read_form(request: Request, folder: Path, field: str, max_bytes: int, max_files: int) -> UploadForm:

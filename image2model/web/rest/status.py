@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -13,15 +13,18 @@ from sse_starlette import EventSourceResponse
 from starlette.exceptions import HTTPException
 
 from ...errors import NotFound
-from ...services import Studio
+from ...services import Batch, BatchView, Caller, JobView, Studio
 from ..public_address import client_address
 from .auth import require_user
 from .common import HeadRouter, StudioDep, iso_now
 from .errors import error_responses
 from .event_stream import task_events
-from .legacy_status import CELERY_STATE, failed_files, job_status, percent, task_status
+from .legacy_status import CELERY_STATE, job_status, percent, task_status
+from .result_links import ResultLinks
 
 router = HeadRouter(prefix="/status", tags=["status"])
+COMMENT_SECONDS = 5
+"""Between comments in a silent stream: the first image2model's clients give up after ten seconds of silence."""
 
 
 class TaskStatus(BaseModel):
@@ -70,41 +73,52 @@ TaskId = Annotated[str, Depends(_parse_task_id)]
 
 
 @router.get("/tasks/{task_id}/status", responses=error_responses(400, 503))
-async def task(task_id: TaskId, studio: StudioDep) -> TaskStatus:
+async def task(task_id: TaskId, request: Request, studio: StudioDep) -> TaskStatus:
     """How a batch is doing."""
     try:
         batch = await studio.find(task_id=task_id)
-        return _as_task_status(task_id, batch.work_id, await studio.view(batch.id))
+        return await _as_task_status(batch, await studio.view(batch.id), ResultLinks(studio, request, batch.work_id))
     except NotFound:
         return TaskStatus(task_id=task_id, status="queued", state="PENDING", message="Waiting.", timestamp=iso_now())
 
 
-def _as_task_status(task_id: str, job_id: str, view: Mapping[str, Any]) -> TaskStatus:
+async def _as_task_status(batch: Batch, view: BatchView, links: ResultLinks) -> TaskStatus:
     status = task_status(view)
-    finished = view["state"] != "working"
-    errors = [job["error"]["message"] for job in view["jobs"] if job["error"]]
+    errors = [job.error.message for job in view.jobs if job.error] if status == "failed" else []
     return TaskStatus(
-        task_id=task_id, status=status, progress=percent(view["progress"]), message=view["message"],
-        state=CELERY_STATE[status], current=view["counts"]["done"] + failed_files(view), total=view["counts"]["total"],
-        result=task_result(job_id, view) if finished else None,
-        error=errors[0] if status == "failed" and errors else None, timestamp=iso_now(),
+        task_id=batch.task_id, status=status, progress=percent(view.progress), message=view.message,
+        state=CELERY_STATE[status], current=view.counts.done + view.counts.ended_badly, total=view.counts.total,
+        result=await task_result(batch.work_id, view, links) if view.finished else None,
+        error=errors[0] if errors else None, timestamp=iso_now(),
     )  # fmt: skip
 
 
-def task_result(job_id: str, view: Mapping[str, Any]) -> dict[str, Any]:
+async def task_result(job_id: str, view: BatchView, links: ResultLinks) -> dict[str, Any]:
     """The `result` of a task."""
     files = [
-        {"file_id": job["id"], "filename": job["name"], "status": job_status(job),
-         "result": job["filename"] if job["state"] == "done" else None}
-        for job in view["jobs"]
+        {"file_id": job.id, "filename": job.name, "status": job_status(job),
+         "result": job.filename if job.succeeded else None}
+        for job in view.jobs
     ]  # fmt: skip
-    return {"job_id": job_id, "batch_id": view["batch_id"], "files": files, **task_summary(view)}
+    results = [await _file_result(view.batch_id, job, links) for job in view.jobs]
+    return {"job_id": job_id, "batch_id": view.batch_id, "files": files, "results": results, **task_summary(view)}
 
 
-def task_summary(view: Mapping[str, Any]) -> dict[str, int]:
+async def _file_result(batch_id: str, job: JobView, links: ResultLinks) -> dict[str, Any]:
+    """A file of `result.results`; its links are None where there is no mesh."""
+    stem = job.filename.removesuffix(".glb")
+    picture = await links.rendered_image(batch_id, job.number, stem) if job.succeeded else None
+    return {
+        "filename": job.filename, "original_filename": job.name, "status": job_status(job),
+        "error": job.error and job.error.message, "download_url": links.mesh(stem) if job.succeeded else None,
+        "rendered_image": picture and picture.model_dump(),
+    }  # fmt: skip
+
+
+def task_summary(view: BatchView) -> dict[str, int]:
     """Numbers of files: total, successful, failed."""
-    counts = view["counts"]
-    return {"total_files": counts["total"], "successful_files": counts["done"], "failed_files": failed_files(view)}
+    counts = view.counts
+    return {"total_files": counts.total, "successful_files": counts.done, "failed_files": view.counts.ended_badly}
 
 
 @router.get(
@@ -127,7 +141,8 @@ async def stream(
         return EventSourceResponse(iter(()))
     attempts = await _attempts_by_job(studio, task_id, after)
     return EventSourceResponse(
-        task_events(_views_with_outcome(studio, task_id), task_id, timeout, after, attempts), ping=30
+        task_events(_views_with_outcome(studio, request, task_id), task_id, timeout, after, attempts),
+        ping=COMMENT_SECONDS,
     )
 
 
@@ -138,12 +153,19 @@ async def _attempts_by_job(studio: Studio, task_id: str, after: int) -> dict[str
     return {}
 
 
-async def _views_with_outcome(studio: Studio, task_id: str) -> AsyncIterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Each view of a batch with its result and summary; nothing for an unknown task."""
+async def _views_with_outcome(
+    studio: Studio, request: Request, task_id: str
+) -> AsyncIterator[tuple[BatchView, dict[str, Any]]]:
+    """Each view of a batch, the last with its result and summary; nothing for an unknown task."""
     with suppress(NotFound):
         batch = await studio.find(task_id=task_id)
+        links = ResultLinks(studio, request, batch.work_id)
         async for view in studio.watch(batch.id):
-            yield view, {"result": task_result(batch.work_id, view), "summary": task_summary(view)}
+            yield view, await _outcome(batch.work_id, view, links) if view.finished else {}
+
+
+async def _outcome(job_id: str, view: BatchView, links: ResultLinks) -> dict[str, Any]:
+    return {"result": await task_result(job_id, view, links), "summary": task_summary(view)}
 
 
 @router.get("/jobs/{job_id}/progress", responses=error_responses(404, 503))
@@ -151,25 +173,25 @@ async def progress(job_id: str, studio: StudioDep) -> JobProgress:
     """How the pictures of a batch are doing."""
     view = await studio.view((await studio.find(work_id=job_id)).id)
     files = {
-        job["id"]: FileProgress(
-            status=job_status(job), progress=percent(job["progress"]), filename=job["name"],
-            error=job["error"] and job["error"]["message"],
+        job.id: FileProgress(
+            status=job_status(job), progress=percent(job.progress), filename=job.name,
+            error=job.error and job.error.message,
         )
-        for job in view["jobs"]
+        for job in view.jobs
     }  # fmt: skip
     return JobProgress(
-        job_id=job_id, overall_progress=percent(view["progress"]), total_files=len(files),
-        completed_files=view["counts"]["done"], failed_files=failed_files(view), files=files, timestamp=iso_now(),
+        job_id=job_id, overall_progress=percent(view.progress), total_files=len(files),
+        completed_files=view.counts.done, failed_files=view.counts.ended_badly, files=files, timestamp=iso_now(),
     )  # fmt: skip
 
 
 @router.post(
     "/tasks/{task_id}/cancel", dependencies=[Depends(require_user)], responses=error_responses(400, 403, 404, 429, 503)
 )
-async def cancel(task_id: TaskId, studio: StudioDep) -> TaskStatus:
+async def cancel(task_id: TaskId, request: Request, studio: StudioDep) -> TaskStatus:
     """Stop what is not finished."""
     batch = await studio.find(task_id=task_id)
-    return _as_task_status(task_id, batch.work_id, await studio.cancel(batch.id))
+    return await _as_task_status(batch, await studio.cancel(batch.id), ResultLinks(studio, request, batch.work_id))
 
 
 @router.post(
@@ -180,4 +202,5 @@ async def cancel(task_id: TaskId, studio: StudioDep) -> TaskStatus:
 async def retry(task_id: TaskId, request: Request, studio: StudioDep) -> TaskStatus:
     """Work again what failed or was cancelled, and nothing else."""
     batch = await studio.find(task_id=task_id)
-    return _as_task_status(task_id, batch.work_id, await studio.retry(batch.id, client=client_address(request)))
+    view = await studio.retry(batch.id, caller=Caller(client=client_address(request)))
+    return await _as_task_status(batch, view, ResultLinks(studio, request, batch.work_id))

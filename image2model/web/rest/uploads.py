@@ -13,13 +13,13 @@ from limits.aio.strategies import MovingWindowRateLimiter
 from pydantic import BaseModel, Field
 
 from ...errors import ErrorCode, LimitReached, OptionRefused
-from ...services import Studio, together
+from ...services import Caller, Studio, SubmitRequest, together
 from ..middleware.correlation import correlation_id_of
 from ..public_address import client_address
 from .auth import require_user
 from .common import HeadRouter, StudioDep
 from .errors import error_responses
-from .legacy_status import failed_files, job_status, percent, task_status
+from .legacy_status import job_status, percent, task_status
 from .multipart import UploadForm, parse_upload
 
 router = HeadRouter(prefix="/upload", tags=["upload"])
@@ -92,7 +92,9 @@ def _form_schema(files: dict[str, Any], name: str) -> dict[str, Any]:
         name: files,
         "face_limit": {"type": "integer", "description": "Number of faces wanted, where the model takes one"},
         "model": {"type": "string", "description": "Id from /models/available; by default the host's choice"},
+        "model_type": {"type": "string", "description": "Another name of `model`"},
         "options": {"type": "string", "description": "The model's options, as a JSON object", "example": "{}"},
+        "params": {"type": "string", "description": "Another name of `options`, which may hold `face_limit`, too"},
         **({"sides": {"type": "string", "description": SIDES_HELP}} if name == "files" else {}),
     }
     schema = {"type": "object", "required": [name], "properties": properties}
@@ -142,15 +144,17 @@ async def upload_image(request: Request, studio: StudioDep) -> Uploaded:
 async def _submit(request: Request, studio: Studio, form: UploadForm) -> Uploaded:
     content_types = dict(zip((picture.path for picture in form.pictures), form.content_types, strict=True))
     pictures = together(form.pictures, form.fields.get("sides"))
-    batch = await studio.submit(
+    options = _parse_options(form.fields.get("options") or form.fields.get("params") or "{}")
+    face_limit = options.pop("face_limit", None)
+    submission = SubmitRequest(
         pictures,
-        generator=form.fields.get("model") or None,
-        options=_parse_options(form.fields.get("options") or "{}"),
-        face_limit=form.fields.get("face_limit") or None,
-        client=client_address(request),
-        correlation_id=correlation_id_of(request),
-        whole=True,
+        generator=form.fields.get("model") or form.fields.get("model_type") or None,
+        options=options,
+        face_limit=form.fields.get("face_limit") or face_limit,
+        all_or_nothing=True,
     )
+    caller = Caller(client=client_address(request), correlation_id=correlation_id_of(request))
+    batch = await studio.submit(submission, caller)
     files = [
         UploadedFile(
             file_id=job.id, filename=job.name, file_size=picture.path.stat().st_size,
@@ -183,10 +187,10 @@ async def file_status(file_id: str, studio: StudioDep) -> FileStatus:
     """How one picture is doing."""
     batch = await studio.find(job_id=file_id)
     view = await studio.view(batch.id)
-    job = next(job for job in view["jobs"] if job["id"] == file_id)
+    job = next(job for job in view.jobs if job.id == file_id)
     return FileStatus(
-        file_id=file_id, status=job_status(job), processing_status=job["state"], progress=percent(job["progress"]),
-        batch_id=batch.id, job_id=batch.work_id, error=job["error"] and job["error"]["message"],
+        file_id=file_id, status=job_status(job), processing_status=job.state, progress=percent(job.progress),
+        batch_id=batch.id, job_id=batch.work_id, error=job.error and job.error.message,
     )  # fmt: skip
 
 
@@ -194,7 +198,7 @@ async def file_status(file_id: str, studio: StudioDep) -> FileStatus:
 async def batch_status(batch_id: str, studio: StudioDep) -> BatchStatus:
     """How a batch is doing."""
     view = await studio.view(batch_id)
-    counts = view["counts"]
-    failed = failed_files(view)
-    counted = Counted(total_files=counts["total"], processed_files=counts["done"] + failed, failed_files=failed)
-    return BatchStatus(batch_id=batch_id, status=task_status(view), message=view["message"], progress=counted)
+    counts = view.counts
+    failed = counts.ended_badly
+    counted = Counted(total_files=counts.total, processed_files=counts.done + failed, failed_files=failed)
+    return BatchStatus(batch_id=batch_id, status=task_status(view), message=view.message, progress=counted)

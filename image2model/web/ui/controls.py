@@ -11,8 +11,7 @@ import gradio as gr
 from gradio.components import Component
 
 from ...errors import OptionRefused
-from ...generators.base import AFTERWARDS, Choice, Generator, Option, Spec
-from ...services import Studio
+from ...services import AFTERWARDS, Choice, Generator, Option, Spec, Studio
 from . import assets
 from .templating import dollars, render, seconds
 from .theme import html

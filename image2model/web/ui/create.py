@@ -13,8 +13,7 @@ import gradio as gr
 
 from ...errors import Image2ModelError, NotFound
 from ...file_names import clean_name
-from ...generators.base import Generator
-from ...services import BatchView, Studio
+from ...services import BatchView, Caller, Generator, Studio, SubmitRequest
 from ..middleware.correlation import correlation_id_of
 from ..public_address import client_address
 from . import assets, controls, facts, hero, order, results, templating
@@ -318,19 +317,14 @@ class Create:
         """Make a batch of the pictures."""
         options = self.options.options(generator, values)
         spec = self._generator(generator, key).spec
-        batch = await _told(
-            self.studio.submit(
-                jobs_of(paths_of(images), decided, spec),
-                generator=generator,
-                options=options,
-                cut_out=cut_out,
-                face_limit=face_limit or None,  # checked, and made a number, by the generator's option
-                visitor=visitor,
-                client=client_address(request),
-                correlation_id=correlation_id_of(request),
-                key=key,
-            )
+        submission = SubmitRequest(
+            jobs_of(paths_of(images), decided, spec),
+            generator=generator,
+            options=options,
+            face_limit=face_limit or None,  # checked, and made a number, by the generator's option
+            cut_out=cut_out,
         )
+        batch = await _told(self.studio.submit(submission, _caller(request, key, visitor)))
         signature = order.signature(paths_of(images), decided, cut_out, generator, face_limit or None, options)
         return batch.id, {"batch": batch.id, "order": signature}
 
@@ -357,7 +351,7 @@ class Create:
     async def again(self, batch_id: str, key: str, request: gr.Request, event: gr.EventData) -> None:
         """Make the named jobs again, also ones that may have been paid for: the dialog said so."""
         numbers = [int(number) for number in getattr(event, "numbers", [])]
-        await _told(self.studio.retry(batch_id, numbers or None, key=key, client=client_address(request)))
+        await _told(self.studio.retry(batch_id, numbers or None, _caller(request, key)))
 
     async def look_again(self, batch_id: str, key: str, event: gr.EventData) -> None:
         """Ask the far side for jobs that nobody knows of, without buying anything."""
@@ -389,6 +383,10 @@ class Create:
             return bool(visitor) and (await self.studio.batch(batch_id)).visitor == visitor
         except NotFound:
             return False
+
+
+def _caller(request: gr.Request, key: str, visitor: str = "") -> Caller:
+    return Caller(visitor, client_address(request), key, correlation_id_of(request))
 
 
 async def _told(work: Any) -> Any:

@@ -8,8 +8,8 @@ from typing import Any
 
 from ...errors import OptionRefused
 from ...file_names import group_by_object
-from ...generators.base import Side, Spec
-from ...services import Picture
+from ...services import Picture, Side, Spec
+
 Object = dict[str, str]
 """Side → path of one object's pictures, its front among them."""
 NO_DECISIONS: dict[str, list[Any]] = {"made": [], "apart": []}

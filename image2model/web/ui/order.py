@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from ...generators.base import Generator
-from ...services import Picture
+from ...services import Generator, Picture
 from . import templating
 
 

@@ -13,10 +13,8 @@ from weakref import WeakValueDictionary
 import gradio as gr
 
 from ...errors import ImageRefused
-from ...generators.base import Spec
-from ...images import check_files, preview_image, tiny_preview
 from ...file_names import clean_name
-from ...services import NOT_JUDGED, Studio
+from ...services import NOT_JUDGED, Spec, Studio
 from . import assets, templating
 from .event_options import EACH, HIDDEN
 from .object_views import NO_DECISIONS, decide, objects, problem
@@ -104,10 +102,10 @@ class Pictures:
     async def judge(self, images: list[tuple[str, Any]] | None, refused: list[Any]) -> tuple[list[str], list[Any]]:
         """Judge what was just dropped: keep what can be used, say of each other one why not."""
         paths = [Path(path) for path, _ in images or []]
-        most, limits = self.studio.settings.max_files, self.studio.limits
+        most = self.studio.settings.max_files
         kept: list[str] = []
         left_out = list(refused or [])
-        results = check_files([(path, path.name) for path in paths], limits, preview_image)
+        results = self.studio.uploads.previews(paths)
         for path in paths:
             if len(kept) == most:
                 message = f"One batch takes up to {most} pictures. Make another batch of it."
@@ -115,7 +113,7 @@ class Pictures:
                 continue
             seen = await anext(results)
             if isinstance(seen, ImageRefused):
-                glimpse = await asyncio.to_thread(_glimpse, path, limits.max_bytes)
+                glimpse = await self.studio.uploads.refused_preview(path)
                 left_out.append(_refusal(path, seen.code, str(seen), self.cache.put(glimpse) if glimpse else ""))
             else:
                 kept.append(str(path))
@@ -296,7 +294,3 @@ def _stem(name: str) -> str:
 def _refusal(path: Path, code: str, message: str, glimpse: str) -> dict[str, str]:
     return {"path": str(path), "name": clean_name(path.name), "code": code, "message": message, "glimpse": glimpse}
 
-
-def _glimpse(path: Path, most: int) -> bytes | None:
-    with path.open("rb") as file:
-        return tiny_preview(file.read(2 * most))

@@ -12,6 +12,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup, escape
 
+from ...services import BatchView, Cost
+
 
 def icon(name: str, kind: str = "") -> Markup:
     """One of our own drawings; `kind` "s" is the small size."""
@@ -124,14 +126,14 @@ def seconds_left(value: float) -> str:
     return f"{round(value / 60)} min"
 
 
-def kept(view: Mapping[str, Any]) -> str:
-    """How long a batch is kept, by its view; empty while it is worked and where no rule of the host ends it."""
-    if view["pinned"]:
+def kept(view: BatchView) -> str:
+    """How long a batch is kept; empty while it is worked and where no rule of the host ends it."""
+    if view.pinned:
         return "kept for good"
-    if view["state"] == "working":
+    if not view.finished:
         return ""
-    words = [f"until {day(view['kept_until'])}"] if view["kept_until"] else []
-    words += ["while there is space"] if view["kept_while_space"] else []
+    words = [f"until {day(view.kept_until)}"] if view.kept_until else []
+    words += ["while there is space"] if view.kept_while_space else []
     return f"kept {' and '.join(words)}" if words else ""
 
 
@@ -145,10 +147,10 @@ def thousands(value: int) -> str:
     return f"{value:,}"
 
 
-def money(cost: Mapping[str, float]) -> str:
+def money(cost: Cost) -> str:
     """What a batch was estimated at and has come to."""
-    uncertain = f", {dollars(cost['uncertain'])} may have been billed" if cost["uncertain"] else ""
-    return f"{dollars(cost['spent'])} of about {dollars(cost['estimate'])} spent{uncertain}"
+    uncertain = f", {dollars(cost.uncertain)} may have been billed" if cost.uncertain else ""
+    return f"{dollars(cost.spent)} of about {dollars(cost.estimate)} spent{uncertain}"
 
 
 _templates = Environment(

@@ -68,10 +68,10 @@ class Overview:
         return templating.admin(
             "overview",
             needs=wording.needs(known, parts, self._name),
-            tiles=wording.tiles(known, working["total"], disk),
+            tiles=wording.tiles(known, working.total, disk),
             reasons=[{**one, "name": self._name(one["generator"])} for one in await host.reasons()],
-            running=working["batches"],
-            more=working["total"] - len(working["batches"]),
+            running=working.batches,
+            more=working.total - len(working.batches),
             parts=[
                 (wording.PARTS[part.name][0], part.status, wording.words(part))
                 for part in parts

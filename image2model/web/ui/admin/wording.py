@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ....jobs.records import ENDED_BADLY, FINISHED
 from ....ops.health import Component
+from ....services import ENDED_BADLY, FINISHED
 from ..templating import ago, dollars, filesize, seconds
 
 OWN_KEY = "|own"

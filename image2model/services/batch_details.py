@@ -1,0 +1,88 @@
+"""What only the host sees of batches: pages of a search, and all that is known of one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..jobs.records import Batch, Job
+from ..jobs.storage.disk_usage import Use
+from ..jobs.views import BatchView, JobView
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPage:
+    """Some of the batches that a search found, and how many it found in all."""
+
+    batches: Sequence[BatchView]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobDetails:
+    """A job as the host sees it. Times are in seconds since 1970."""
+
+    view: JobView
+    price: float
+    """US dollars expected for it."""
+    request_id: str | None
+    """Its id at the far side."""
+    pressed_at: float
+    started_at: float | None
+    finished_at: float | None
+    paid: Sequence[Mapping[str, Any]]
+    """What the ledger says of each of its purchases: `state`, `amount` and `at`."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchDetails:
+    """A batch as the host sees it."""
+
+    view: BatchView
+    task_id: str
+    work_id: str
+    correlation_id: str
+    size: int
+    """Bytes that deleting it frees."""
+    files: int
+    in_use: bool
+    """Whether something of it is being downloaded."""
+    jobs: Sequence[JobDetails]
+    events: Sequence[Mapping[str, Any]]
+    """What happened to its jobs, oldest first: `number`, `name`, `attempt`, `state`, `message`, `code` and `at`."""
+
+
+def batch_details(
+    batch: Batch,
+    view: BatchView,
+    use: Use,
+    in_use: bool,
+    payments: Mapping[str, Sequence[Mapping[str, Any]]],
+    events: Sequence[Mapping[str, Any]],
+) -> BatchDetails:
+    """Put together what is known of a batch; `payments` are the ledger's rows by the job's id, `events` the store's."""
+    jobs = {job.id: job for job in batch.jobs}
+    told = ("attempt", "state", "message", "code", "at")
+    return BatchDetails(
+        view=view,
+        task_id=batch.task_id,
+        work_id=batch.work_id,
+        correlation_id=batch.correlation_id,
+        size=use.size,
+        files=use.files,
+        in_use=in_use,
+        jobs=[
+            _job_details(job, shown, payments.get(job.id, ())) for job, shown in zip(batch.jobs, view.jobs, strict=True)
+        ],
+        events=[
+            {"number": jobs[event["job_id"]].number, "name": jobs[event["job_id"]].name}
+            | {key: event[key] for key in told}
+            for event in events
+        ],
+    )
+
+
+def _job_details(job: Job, view: JobView, paid: Sequence[Mapping[str, Any]]) -> JobDetails:
+    request_id = (job.remote or {}).get("request_id")
+    return JobDetails(view, float(job.price), request_id, job.pressed_at, job.started_at, job.finished_at, paid)

@@ -1,0 +1,41 @@
+"""What is asked for, and by whom: the same from the page, from REST and from Gradio's API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .intake import Picture
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: every field may be empty."""
+
+    visitor: str = ""
+    """The browser that may list what it makes."""
+    client: str = ""
+    """The address that the host's limits count."""
+    key: str = field(default="", repr=False)
+    """The visitor's own key, used instead of the host's by generators that take one, and stored nowhere."""
+    correlation_id: str = ""
+    """Id of the request, for the logs."""
+
+
+ANYBODY = Caller()
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitRequest:
+    """The pictures of a new batch and what is to be made of them."""
+
+    pictures: Sequence[Picture]
+    generator: str | None = None
+    """Id of a generator, by default the one that the settings choose."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    face_limit: float | str | None = None
+    cut_out: bool = False
+    """Whether the pictures' subjects are sent without what is behind them."""
+    all_or_nothing: bool = False
+    """Whether one picture that cannot be used refuses them all."""

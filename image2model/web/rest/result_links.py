@@ -1,0 +1,67 @@
+"""URLs of results, which work in a page's `<a>` and `<img>`, where no header can be sent.
+
+Where downloads are locked they are signed and expire.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from urllib.parse import quote
+
+from fastapi import Request
+from itsdangerous import BadData, URLSafeTimedSerializer
+from pydantic import BaseModel, Field
+
+from ...errors import NotFound
+from ...services import Studio
+from ..public_address import public_root_url
+
+VALID_SECONDS = 86400
+THUMBNAIL_MEDIA_TYPE = "image/webp"
+
+
+class RenderedImage(BaseModel):
+    """A picture of a mesh."""
+
+    url: str
+    content_type: str = THUMBNAIL_MEDIA_TYPE
+    file_name: str = Field(description="Name to save it under")
+
+
+class ResultLinks:
+    """The URLs of one batch's results, as the client of a request sees this app."""
+
+    def __init__(self, studio: Studio, request: Request, job_id: str) -> None:
+        self._studio, self._job_id = studio, job_id
+        self._root = f"{public_root_url(request)}/api/v1/download/{job_id}"
+
+    def mesh(self, stem: str) -> str:
+        """The URL of a GLB."""
+        return self._url(f"{stem}.glb")
+
+    async def rendered_image(self, batch_id: str, number: int, stem: str) -> RenderedImage | None:
+        """The picture of a job's mesh; None where none could be made."""
+        name = f"{stem}.webp"
+        with suppress(NotFound):
+            await self._studio.file(batch_id, number, "thumbnail.webp")
+            return RenderedImage(url=self._url(name), file_name=name)
+        return None
+
+    def _url(self, filename: str) -> str:
+        url, settings = f"{self._root}/{quote(filename)}", self._studio.settings
+        if settings.api_key or settings.app_users:
+            return f"{url}?signature={_signer(self._studio).dumps([self._job_id, filename])}"
+        return url
+
+
+def is_signed(studio: Studio, signature: str, job_id: str, filename: str) -> bool:
+    """Whether the signature is of this file, made under today's API_KEY, and not expired."""
+    try:
+        return bool(_signer(studio).loads(signature, max_age=VALID_SECONDS) == [job_id, filename])
+    except BadData:
+        return False
+
+
+def _signer(studio: Studio) -> URLSafeTimedSerializer:
+    key = studio.settings.api_key
+    return URLSafeTimedSerializer(studio.secret, salt=f"download {key.get_secret_value() if key else ''}")
