@@ -141,6 +141,15 @@ class Studio:
         chosen = self.generator(name)
         return (self._runner.with_key(chosen.spec.id, key) if key.strip() else None) or chosen
 
+    async def check_key(self, key: str) -> str:
+        """Why a visitor's own key cannot be used; empty where it can, or where nobody could be asked.
+
+        Raises GenerationFailed for what cannot be a key.
+        """
+        keyed = (generator.with_key(key) for generator in self.generators.values())
+        taker = next((one for one in keyed if one), None)
+        return await taker.check_key() if taker else ""
+
     def notice(self, name: str) -> str:
         """What a person should know of a generator before starting: empty unless it has failed lately."""
         chosen = self.generator(name)
@@ -257,10 +266,30 @@ class Studio:
         batch = await self.batch(batch_id)
         states = ENDED_BADLY if numbers else RETRIED_TOGETHER
         chosen = [job for job in batch.jobs if job.state in states and (not numbers or job.number in numbers)]
-        payer = self._payer(batch, chosen, caller.key)
+        return await self._work_again(batch, chosen, await self._find(batch, chosen), caller)
+
+    async def look_again(self, batch_id: str, numbers: Sequence[int], caller: Caller = ANYBODY) -> int:
+        """Go on with unconfirmed jobs that the far side turns out to have; buy nothing. Return how many they are.
+
+        Raises as `retry` does.
+        """
+        batch = await self.batch(batch_id)
+        lost = [job for job in batch.jobs if job.state == "unconfirmed" and job.number in numbers]
+        found = await self._find(batch, lost)
+        there = [job for job in lost if job.id in found]
+        if there:
+            await self._work_again(batch, there, found, caller)
+        return len(there)
+
+    async def _work_again(
+        self, batch: Batch, chosen: Sequence[Job], found: Mapping[str, Mapping[str, Any]], caller: Caller
+    ) -> BatchView:
+        """Put jobs that ended badly to work again; `found` is what the far side has of them, by their ids."""
+        batch_id, payer = batch.id, self._payer(batch, chosen, caller.key)
+        numbers, states = [job.number for job in chosen], {job.state for job in chosen}
         fresh = await self._desk.call(
             self._store.press, batch_id, numbers, states, collected_first(),
-            found=await self._find(batch, chosen), buyer=self._buyer(caller, payer, batch.visitor),
+            found=found, buyer=self._buyer(caller, payer, batch.visitor),
             keeps_payer=not caller.key.strip(), limits=self._money,
         )  # fmt: skip
         self._runner.add(batch, fresh, payer)

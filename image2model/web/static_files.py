@@ -1,4 +1,4 @@
-"""The page's own scripts, styles and pictures, compressed, and kept by browsers for good: their address changes with them."""
+"""The page's own scripts, styles and pictures: compressed, and kept by browsers, as their address changes with them."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ TEXTS = ("/assets/", "/static/", "/config", "/theme.css", "/gradio_api/info", "/
 class _KeptFiles(StaticFiles):
     """Files of which each version has an address of its own."""
 
-    def file_response(self, *args: object, **kwargs: object) -> Response:
+    async def get_response(self, path: str, scope: Scope) -> Response:
         """See Starlette; browsers need not ask again."""
-        response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]  as they came
+        response = await super().get_response(path, scope)
         response.headers["Cache-Control"] = KEPT
         return response
 

@@ -16,7 +16,7 @@ from ...redaction import hide
 from ..base import Choice, Downloading, Event, Finished, Side, Spec, Submitted, Submitting, Task, Told, Uploading
 from .account import RESULT_KEPT_SECONDS, FalAccount
 from .catalogue import FAL_MODELS
-from .errors import LOST_CONTACT, MODEL_GONE, FalErrorCode, failure_of_exception
+from .errors import BAD_KEY, LOST_CONTACT, MODEL_GONE, FalErrorCode, failure_of_exception
 from .hosts import FalHosts
 from .model import FalModel
 from .polling import Delay, Patience, poll_delay
@@ -67,6 +67,14 @@ class FalGenerator:
         keyed = FalGenerator(self.model, self.account.on_key(key), self._delay)
         hide(key.strip(), owner=keyed)
         return keyed
+
+    async def check_key(self) -> str:
+        """Why fal does not accept the key; empty where it does, or cannot be asked; never raises."""
+        try:
+            return "" if await self.account.accepts_key(self.model.endpoint) else BAD_KEY.error().message
+        except Exception as error:
+            log.info("fal cannot be asked about a key: %s", type(error).__name__)
+            return ""
 
     async def run(self, task: Task) -> AsyncIterator[Event]:
         """Upload, submit once, watch, download; a task with `remote` is picked up where it was submitted.

@@ -1,4 +1,4 @@
-"""The page's own scripts, styles, fonts and pictures: under an address that changes with them, so browsers keep them."""
+"""The page's own scripts, styles, fonts and pictures: under an address that changes with them."""
 
 from __future__ import annotations
 

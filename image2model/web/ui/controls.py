@@ -13,19 +13,22 @@ from gradio.components import Component
 from ...errors import OptionRefused
 from ...services import AFTERWARDS, Choice, Generator, Option, Spec, Studio
 from . import assets
-from .templating import dollars, render, seconds
+from .icons import ICONS
+from .templating import dollars, render
 from .theme import html
 
 PICKER = """
 <div class="picker" role="radiogroup" aria-label="Generator">
-${items.map(item => `<label class="picker-item ${item.off ? "picker-off" : ""} ${item.free ? "free" : ""}" data-has="${item.has}" data-name="${item.name}">
-<span><input type="radio" name="generator" value="${item.id}" ${item.id === value ? "checked" : ""} ${item.off ? "disabled" : ""}>
-<svg class="i lock" viewBox="0 0 24 24" aria-hidden="true"><path d="M5.5 11h13v9h-13ZM8.5 11V8a3.5 3.5 0 0 1 7 0v3"/></svg></span>
+${items.map(item => `
+<label class="picker-item ${item.off ? "picker-off" : ""} ${item.free ? "free" : ""}" data-has="${item.has}">
+<span><input type="radio" name="generator" value="${item.id}"
+ ${item.id === value ? "checked" : ""} ${item.off ? "disabled" : ""}>
+<svg class="i lock" viewBox="0 0 24 24" aria-hidden="true"><path d="LOCK"/></svg></span>
 <span class="picker-text"><b>${item.name}</b><span class="tag">${item.views}</span><span>${item.good_at}</span></span>
 <span class="picker-terms"><b>${item.price}</b><span>${item.time}</span></span></label>`).join("")}
 ${note ? `<p class="picker-note">${note}</p>` : ""}
 </div>
-"""
+""".replace("LOCK", ICONS["lock"])
 FILTERS = (
     ("", "All"),
     ("free", "Free"),
@@ -132,8 +135,7 @@ def summary(spec: Spec, options: Mapping[str, Any], face_limit: Any) -> str:
     words = [
         f"{str(options.get(option.name) or option.default).capitalize()} {option.label.lower()}"
         for number, option in enumerate(spec.options)
-        if option.kind == "choice"
-        and (number == 0 or options.get(option.name) not in (None, "", option.default))
+        if option.kind == "choice" and (number == 0 or options.get(option.name) not in (None, "", option.default))
     ]
     changed = sum(
         options.get(option.name) not in (None, "", option.default) for option in spec.options if option.kind != "choice"

@@ -10,6 +10,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 import gradio as gr
+from markupsafe import escape
 
 from ...errors import Image2ModelError, NotFound
 from ...file_names import clean_name
@@ -19,6 +20,7 @@ from ..public_address import client_address
 from . import assets, controls, facts, hero, order, results, templating
 from .controls import OptionControls, face_limit_control, number_field, offers, prices_of
 from .event_options import EACH, HIDDEN, LAST
+from .icons import icon
 from .object_views import jobs_of
 from .picture_cache import PictureCache
 from .pictures import Pictures, left_out, paths_of
@@ -27,7 +29,7 @@ from .theme import html
 RELIEF = "option-local-shape"
 """The option of the embedded engine that makes a card in relief of what has no clear subject."""
 KEY_WORDS = (
-    'fal.ai bills your key. It is kept in memory until you close the page and its jobs are done. '
+    "fal.ai bills your key. It is kept in memory until you close the page and its jobs are done. "
     '<a href="https://fal.ai/dashboard/keys" target="_blank" rel="noopener">Get a key</a>'
 )
 
@@ -156,8 +158,8 @@ class Create:
     def _connect_submit(self) -> None:
         """One press, one batch: the button is off before anything leaves, and its request has a key of its own."""
         inputs = [
-            self.visitor, self.request_key, self.pictures.images, self.pictures.decided, self.key, self.pictures.cut_out,
-            *self._control_inputs,
+            self.visitor, self.request_key, self.pictures.images, self.pictures.decided, self.key,
+            self.pictures.cut_out, *self._control_inputs,
         ]  # fmt: skip
         submitted = self.generate.click(
             self.submit, inputs, [self.batch, self.made], concurrency_limit=20, **HIDDEN,
@@ -246,8 +248,8 @@ class Create:
         working = bool(view and not view.finished)
         notice = wrong or ("" if key.strip() else self.studio.notice(generator))
         cost = order.sum_html(
-            wanted, order.label(wanted, mode, working, again=view is not None), mode=mode, version=version, notice=notice,
-            summary=controls.summary(chosen.spec, options, face_limit), left_out=left_out(refused),
+            wanted, order.label(wanted, mode, working, again=view is not None), mode=mode, version=version,
+            notice=notice, summary=controls.summary(chosen.spec, options, face_limit), left_out=left_out(refused),
             done=_done_words(view) if same and view else "",
         )  # fmt: skip
         card = controls.card(self.studio, chosen, price, key)
@@ -353,10 +355,10 @@ class Create:
         numbers = [int(number) for number in getattr(event, "numbers", [])]
         await _told(self.studio.retry(batch_id, numbers or None, _caller(request, key)))
 
-    async def look_again(self, batch_id: str, key: str, event: gr.EventData) -> None:
+    async def look_again(self, batch_id: str, key: str, request: gr.Request, event: gr.EventData) -> None:
         """Ask the far side for jobs that nobody knows of, without buying anything."""
         numbers = [int(number) for number in getattr(event, "numbers", [])]
-        if not await _told(self.studio.look_again(batch_id, numbers, key=key)):
+        if not await _told(self.studio.look_again(batch_id, numbers, _caller(request, key))):
             gr.Info("Nothing was found there yet. It may be listed later.")
 
     async def cancel(self, batch_id: str) -> None:
@@ -406,8 +408,8 @@ def _done_words(view: BatchView) -> str:
 
 def _key_words(level: str, words: str) -> str:
     """What is said below the key."""
-    signs = {"wait": '<span class="spin"></span>', "ok": templating.icon("tick"), "bad": templating.icon("bad"), "": ""}
-    shown = words if not level else f'<span class="st {level}">{signs[level]}{templating.escape(words)}</span>'
+    signs = {"wait": '<span class="spin"></span>', "ok": icon("tick"), "bad": icon("bad"), "": ""}
+    shown = words if not level else f'<span class="st {level}">{signs[level]}{escape(words)}</span>'
     return f'<p class="key-words{" key-bad" if level == "bad" else ""}" role="status">{shown}</p>'
 
 

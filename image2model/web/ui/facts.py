@@ -58,7 +58,9 @@ def _rest(view: BatchView, job: JobView, known: Mapping[str, Any]) -> Iterator[d
         yield _row("Extensions", ", ".join(known["extensions"][:MOST_TOLD]))
     if job.sides:
         yield _row("Made from", ", ".join(one.side for one in job.sides))
-    yield _row("Made by", made_by(view).removeprefix("the ").capitalize() if "built-in" in made_by(view) else made_by(view))
+    yield _row(
+        "Made by", made_by(view).removeprefix("the ").capitalize() if "built-in" in made_by(view) else made_by(view)
+    )
 
 
 def _downloads(view: BatchView, job: JobView) -> Iterator[tuple[str, str, str, bool]]:

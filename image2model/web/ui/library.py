@@ -54,7 +54,11 @@ def _library(views: Sequence[BatchView]) -> str:
 def _shelf(view: BatchView) -> dict[str, Any]:
     cost = view.cost
     price = templating.dollars(cost.spent) if cost.spent or cost.estimate else "free"
-    made_by = view.generator_name.replace(" (built in)", "").lower() if "built in" in view.generator_name else view.generator_name
+    made_by = (
+        view.generator_name.replace(" (built in)", "").lower()
+        if "built in" in view.generator_name
+        else view.generator_name
+    )
     parts = [count(view.counts.total, "model"), made_by, price, templating.kept(view)]
     if not view.finished:
         parts = [view.message, made_by]
@@ -79,5 +83,7 @@ def when(moment: float, now: float) -> str:
     """A moment as people name it (UTC): `Today, 14:05`, `Yesterday, 17:48`, `29 Nov, 09:12`."""
     then, today = datetime.fromtimestamp(moment, UTC), datetime.fromtimestamp(now, UTC)
     days = (today.date() - then.date()).days
-    day = {0: "Today", 1: "Yesterday"}.get(days, f"{then.day} {then:%b}" + (f" {then.year}" if then.year != today.year else ""))
+    day = {0: "Today", 1: "Yesterday"}.get(
+        days, f"{then.day} {then:%b}" + (f" {then.year}" if then.year != today.year else "")
+    )
     return f"{day}, {then:%H:%M}"

@@ -49,7 +49,7 @@ def signature(*chosen: Any) -> str:
 def label(order: Order, mode: str, working: bool, again: bool) -> tuple[str, bool]:
     """Return what the main button says, and whether it can be pressed.
 
-    `mode` is choose, make or made; `again` tells that a batch is shown already, so that the price belongs on the button.
+    `mode` is choose, make or made; `again` tells that a batch is shown already: then the price is on the button.
     """
     if mode == "choose":
         return "Choose pictures", True

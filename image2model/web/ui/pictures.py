@@ -17,7 +17,7 @@ from ...file_names import clean_name
 from ...services import NOT_JUDGED, Spec, Studio
 from . import assets, templating
 from .event_options import EACH, HIDDEN
-from .object_views import NO_DECISIONS, decide, objects, problem
+from .object_views import NO_DECISIONS, Object, decide, objects, problem
 from .picture_cache import PictureCache
 from .theme import html
 
@@ -160,7 +160,13 @@ class _Tiles:
     """One picture of the tiles, as far as the pictures are known."""
 
     def __init__(
-        self, owner: Pictures, paths: list[str], refused: list[Any], decided: Mapping[str, Any], cut_out: bool, spec: Spec
+        self,
+        owner: Pictures,
+        paths: list[str],
+        refused: list[Any],
+        decided: Mapping[str, Any],
+        cut_out: bool,
+        spec: Spec,
     ) -> None:
         self._owner, self._paths, self._refused, self._spec = owner, paths, refused, spec
         self._cut_out, self._given_up = cut_out, False
@@ -180,7 +186,10 @@ class _Tiles:
         if found is NOT_JUDGED:
             self._late.add(path)
             return
-        looked = [("bad" if code == "no_subject" else "warn", words) for code, words in zip(found.warnings, inputs.words(found), strict=True)]
+        looked = [
+            ("bad" if code == "no_subject" else "warn", words)
+            for code, words in zip(found.warnings, inputs.words(found), strict=True)
+        ]
         fine = [("ok", words) for code, words in FINE if code not in found.warnings and found.cutout]
         self._known[path] = {
             "cutout": self._owner.cache.put(found.cutout) if found.cutout else "",
@@ -234,7 +243,7 @@ class _Tiles:
             **(self._known.get(path) or unknown),
         }
 
-    def _object(self, one: Mapping[str, str]) -> dict[str, Any]:
+    def _object(self, one: Object) -> dict[str, Any]:
         views = [{"side": side, **self._single(one[side])} for side in self._spec.sides if side in one]
         worst = min(views, key=lambda view: ["bad", "warn", "wait", "", "ok"].index(view["level"]))
         return {
@@ -248,9 +257,14 @@ class _Tiles:
 
     def _left_out(self, one: Mapping[str, Any]) -> dict[str, Any]:
         return {
-            "path": str(one["path"]), "name": str(one["name"]), "url": str(one["glimpse"]), "refused": str(one["message"]),
-            "level": "bad", "words": SHORT.get(str(one["code"]), "Left out"), "checks": [["bad", str(one["message"])]],
-        }  # fmt: skip
+            "path": str(one["path"]),
+            "name": str(one["name"]),
+            "url": str(one["glimpse"]),
+            "refused": str(one["message"]),
+            "level": "bad",
+            "words": SHORT.get(str(one["code"]), "Left out"),
+            "checks": [["bad", str(one["message"])]],
+        }
 
 
 def paths_of(images: Any) -> list[str]:
@@ -293,4 +307,3 @@ def _stem(name: str) -> str:
 
 def _refusal(path: Path, code: str, message: str, glimpse: str) -> dict[str, str]:
     return {"path": str(path), "name": clean_name(path.name), "code": code, "message": message, "glimpse": glimpse}
-

@@ -125,15 +125,21 @@ def retry(view: BatchView) -> dict[str, Any] | None:
         "title": f"Make {len(jobs)} again{f' for {templating.dollars(total)}' if total else ''}?",
         "numbers": [job.number for job in jobs],
         "asks": bool(uncertain),
-        "rows": [
-            [job.name, f"{templating.dollars(job.price)} · {'may be billed already' if job.billed == 'maybe' else 'was not billed'}",
-             job.billed == "maybe"]
-            for job in jobs
-        ],
+        "rows": [_retry_row(job) for job in jobs],
         "look": [job.number for job in jobs if job.state == "unconfirmed"],
         "hint": f"Looking again for {jobs[0].name if len(uncertain) == 1 else 'them'} is free and may find it finished."
         if any(job.state == "unconfirmed" for job in jobs) else "",
     }  # fmt: skip
+
+
+def _retry_row(job: JobView) -> tuple[str, str, bool]:
+    """A line of the question: name, price and bill in words, whether they warn."""
+    uncertain = job.billed == "maybe"
+    return (
+        job.name,
+        f"{templating.dollars(job.price)} · {'may be billed already' if uncertain else 'was not billed'}",
+        uncertain,
+    )
 
 
 def ordinal(number: int) -> str:
