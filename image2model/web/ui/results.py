@@ -80,8 +80,8 @@ def job_words(job: JobView) -> str:
         return job.message
     if job.state in ("new", "queued") and job.queue_position:
         return f"Waiting, {ordinal(job.queue_position + 1)} in line"
-    if job.state == "running":
-        return job.message.replace("the mesh", "the model").replace("mesh", "model") or WORKING["running"]
+    if job.state == "running" and not job.message.startswith("Progress"):  # the bar says that
+        return job.message.replace("mesh", "model") or WORKING["running"]
     return WORKING[job.state]
 
 

@@ -30,7 +30,7 @@ export const mount = ({ element }) => {
   const repair = $("[data-repair]", form);
   let preset = PRESETS[kept()] ? kept() : "print";
   let shown = null; // the model on the stage
-  let batch = { done: 0 };
+  let batch = { done: 0, zip: "" };
   let all = false;
   let repaired = false;
   let touched = false; // whether a person has set the repair
@@ -122,16 +122,21 @@ export const mount = ({ element }) => {
     check();
   };
 
+  // As made, a model is its own file, and all of them are the batch's zip, with pictures and a manifest.
+  const where = () => {
+    if (preset === "blender") return all ? batch.zip : shown.mesh;
+    return `batches/${shown.batch}/${all ? "" : `${shown.number}/`}export?${query()}`;
+  };
   // Ask first, so that a reason appears here and not in place of the page; then let the browser save it.
   const save = async () => {
-    const address = `batches/${shown.batch}/${all ? "" : `${shown.number}/`}export?${query()}`;
+    const address = where();
     button().disabled = true;
     button().textContent = all ? "Making the files…" : "Making the file…";
     note("");
     try {
       const asked = await fetch(address, { method: "HEAD" });
       if (!asked.ok) throw new Error((await (await fetch(address)).json()).message);
-      const link = Object.assign(document.createElement("a"), { href: address, download: "" });
+      const link = Object.assign(document.createElement("a"), { href: address, download: preset === "blender" && !all ? shown.filename : "" });
       document.body.append(link);
       link.click();
       link.remove();
@@ -154,8 +159,8 @@ export const mount = ({ element }) => {
     note("");
     if (document.body.dataset.panel === "export") check();
   });
-  hear("results", ({ done }) => {
-    batch = { done: Number(done ?? 0) };
+  hear("results", ({ done, zip }) => {
+    batch = { done: Number(done ?? 0), zip };
     label();
   });
   hear("net", label);

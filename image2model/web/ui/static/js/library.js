@@ -1,6 +1,6 @@
 // The library: filters, search, a delete that asks; read anew while it is looked at, without taking anybody's focus.
 import { ask } from "./question.js";
-import { $, $$, press } from "./page.js";
+import { $, $$, hear, press } from "./page.js";
 
 export const mount = ({ element, trigger, watch }) => {
   let deleted = null;
@@ -69,6 +69,12 @@ export const mount = ({ element, trigger, watch }) => {
     }
     deleted = null;
   };
+  // A batch that ends adds to what is here.
+  let state = null;
+  hear("results", (batch) => {
+    if (state === "working" && batch.state !== "working") trigger("tick");
+    state = batch.state;
+  });
   watch("value", follow);
   follow();
   setInterval(() => {
