@@ -74,6 +74,7 @@ class Server:
         from . import gradio_compat
         from .file_routes import file_routes
         from .middleware.file_lease import FileLeaseMiddleware
+        from .middleware.link_previews import LinkPreviewMiddleware
         from .middleware.slow_client import HeaderTimeoutProtocol
         from .middleware.stack import middleware_stack
         from .middleware.stream_end_guard import StreamEndMiddleware
@@ -91,6 +92,7 @@ class Server:
         self._middleware = [
             *middleware_stack(self.settings),
             Middleware(CompressedPages),
+            Middleware(LinkPreviewMiddleware, studio=self.studio),
             Middleware(FileLeaseMiddleware, studio=self.studio),
             Middleware(StreamEndMiddleware, demo=self.demo),
         ]

@@ -88,7 +88,7 @@ async def fits(page: Page) -> None:
     """Nothing is wider than the window, nothing to press too small to hit, no text too faint to read."""
     assert await overflow(page) <= 0
     small = await page.locator(
-        "#masthead a:visible:not(.skip), #board button:visible, #tiles button:visible, #library :is(a, button):visible"
+        ":is(#masthead a:not(.skip), #board button, #tiles button, #library a, #library button):visible"
     ).evaluate_all(
         """all => all.map(one => [one.outerHTML.slice(0, 80), one.getBoundingClientRect()])
              .filter(([_, box]) => box.width && (box.width < 24 || box.height < 24)).map(([what]) => what)"""
