@@ -59,6 +59,8 @@ class ErrorCode(Code):
     PICTURES_REFUSED = "pictures_refused"
     TOO_MANY_IMAGES = "too_many_images"
     TOO_MANY_UPLOADS = "too_many_uploads"
+    INPUT_UNREADABLE = "input_unreadable"
+    REQUEST_REFUSED = "request_refused"
     # options and sides
     NUMBER_UNREADABLE = "number_unreadable"
     OPTION_OUT_OF_RANGE = "option_out_of_range"

@@ -52,112 +52,135 @@ class Settings(BaseSettings):
         env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True, populate_by_name=True
     )
 
-    fal_key: SecretStr | None = Field(None, description="Key for fal.ai; without one only the local engine works")
-    fal_key_id: SecretStr | None = Field(None, description="First half of a fal key that comes in two")
-    fal_key_secret: SecretStr | None = Field(None, description="Second half of a fal key that comes in two")
-    fal_host: str = Field("", description="Address of a stand-in for fal, for trying without paying; empty: fal itself")
-    generator: str = Field("", description="Generator chosen at first; empty: `tripo-v2.5` with a key, else `local`")
+    fal_key: SecretStr | None = Field(
+        None, description="Key for fal.ai; without one only the embedded engine is available"
+    )
+    fal_key_id: SecretStr | None = Field(None, description="First half of a fal key that comes in two parts")
+    fal_key_secret: SecretStr | None = Field(None, description="Second half of a fal key that comes in two parts")
+    fal_host: str = Field(
+        "", description="Address of a stand-in for fal, to try models without paying; empty: fal itself"
+    )
+    generator: str = Field(
+        "", description="Generator that is selected by default; empty: `tripo-v2.5` with a key, otherwise `local`"
+    )
     data_dir: Path = Field(
         default_factory=_data_dir,
-        description="Folder for batches and the database; `/data` on a Space with storage, else `./data`",
+        description="Folder for batches and the database; by default `/data` on a Space with storage, else `./data`",
     )
     database_url: str = Field(
         "",
         repr=False,  # may hold a password
         description="SQLAlchemy URL of the database; empty: SQLite in `DATA_DIR`",
     )
-    api_key: SecretStr | None = Field(None, description="Key that REST uploads and downloads ask for")
-    admin_api_key: SecretStr | None = Field(None, description="Key for the admin tab; unset: the tab stays closed")
-    admin_password: SecretStr | None = Field(None, description="Password for the admin tab, beside `ADMIN_API_KEY`")
+    api_key: SecretStr | None = Field(
+        None, description="Key that REST uploads and downloads require; unset: as open as the page"
+    )
+    admin_api_key: SecretStr | None = Field(
+        None, description="Key for the Admin tab and the REST routes for hosts; unset: closed to keys"
+    )
+    admin_password: SecretStr | None = Field(
+        None, description="Password for the Admin tab, as an alternative to `ADMIN_API_KEY`"
+    )
     admin_users: str = Field(
-        "", description="Hugging Face users, with spaces between them, to whom the admin tab opens on a Space once they"
-        " have signed in there"
+        "", description="Hugging Face users, separated by spaces, who may use the Admin tab of a Space after signing in"
+        " there"
     )  # fmt: skip
     app_users: SecretStr | None = Field(
         None,
-        description="Who may sign in, as `name:password` pairs with spaces between them, each password plain or an"
-        " argon2 hash; unset: page and generated API are open",
+        description="Who may sign in: `name:password` pairs separated by spaces, each password in plain text or as an"
+        " argon2 hash; unset: page and API are open to everybody",
     )
-    max_files: int = Field(25, ge=1, le=1000, description="Images in one batch")
-    max_file_mb: int = Field(10, ge=1, le=200, description="Size of one image, in MB")
+    max_files: int = Field(25, ge=1, le=1000, description="Largest number of pictures in one batch")
+    max_file_mb: int = Field(25, ge=1, le=200, description="Largest size of one picture, in MB")
     max_pixels: int = Field(
-        50_000_000, ge=10_000, le=500_000_000, description="Width × height of one image, against decompression bombs"
+        65_000_000,  # what phones take, up to 64 megapixels, in every format; as JPEG their 200 megapixels too
+        ge=10_000,
+        le=500_000_000,
+        description="Largest width × height of one picture, against decompression bombs; four times as much for a JPEG"
+        " that is not progressive, because it is reduced while it is decoded",
     )
     workers: int = Field(
         default_factory=_processors,
         ge=1,
         le=64,
-        description="Processes for the local engine and for mesh work; 1 or 2, by the processors there are",
+        description="Processes for the embedded engine and for meshes; by default one for each processor, at most 2",
     )
     daily_budget: Decimal | None = Field(
-        None, ge=0, description="US dollars that the host's fal key may spend in a day (UTC); unset: no limit"
+        None, ge=0, description="US dollars that may be spent in a day (UTC) on the host's fal key; unset: no limit"
     )
     batch_cost_limit: Decimal | None = Field(
         None, ge=0, description="US dollars that one batch may cost on the host's fal key; unset: no limit"
     )
     images_per_hour: int | None = Field(
-        None, ge=1, le=1_000_000, description="Images that one visitor may have made in an hour; unset: no limit"
+        None,
+        ge=1,
+        le=1_000_000,
+        description="Pictures that one visitor may start in an hour; views of one object count once; unset: no limit",
     )
     job_minutes: int = Field(
-        30, ge=1, le=10_080, description="Minutes after the press of a button in which a picture is still submitted"
-        " anew after a passing failure; what fal has taken is collected for as long as fal keeps it"
+        30, ge=1, le=10_080, description="Minutes for which a picture is submitted again after a temporary failure;"
+        " what fal has accepted is collected for as long as fal keeps it"
     )  # fmt: skip
     min_free_gb: Decimal = Field(
-        Decimal(1), ge=0, description="Free disk space, in GB, below which no new batch is taken"
+        Decimal(1), ge=0, description="Free disk space, in GB, below which no new batch is accepted"
     )
     uploads_per_minute: int = Field(
-        10, ge=1, le=100_000, description="Uploads over REST that one address may make in a minute"
+        10, ge=1, le=100_000, description="Uploads over REST that one address may send in a minute"
     )
     retention_hours: float | None = Field(
-        None, gt=0, description="Hours after which a finished batch is deleted; unset: kept until somebody deletes it"
+        None,
+        gt=0,
+        description="Hours after which a finished batch is deleted; unset: it is kept until somebody deletes it",
     )
     max_data_gb: Decimal | None = Field(
-        None, gt=0, description="GB that all data may take; beyond it the oldest finished batches go; unset: no limit"
+        None,
+        gt=0,
+        description="GB that all data may take, above which the oldest finished batches are deleted; unset: no limit",
     )
     keep_free_gb: Decimal | None = Field(
-        None, gt=0, description="GB that stay free on the disk, if need be by deleting the oldest finished batches"
+        None, gt=0, description="GB of the disk to keep free by deleting the oldest finished batches; unset: none"
     )
     retry_pace: float = Field(
-        1.0, ge=0, le=10, description="Factor on every wait before a new try; 0, for tests, waits not at all"
+        1.0, ge=0, le=10, description="Factor for every wait before a retry; 0, for tests: no wait"
     )
     trusted_proxies: str = Field(
         default_factory=lambda: LOCAL_PROXIES + (" 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16" if ON_A_SPACE else ""),
-        description="Addresses or networks, with spaces between them, whose `X-Forwarded-*` headers are believed;"
-        f" `{LOCAL_PROXIES}`, on a Space also the private networks",
+        description="Addresses or networks, separated by spaces, whose `X-Forwarded-*` headers are trusted;"
+        f" by default `{LOCAL_PROXIES}`, and on a Space the private networks",
     )
     allowed_hosts: str = Field(
-        "*", description="Host names under which the app is served, with spaces between them; `*`: any"
+        "*", description="Host names under which the app is served, separated by spaces; `*`: any"
     )
     log_level: Annotated[Level, BeforeValidator(lambda level: str(level).strip().upper())] = Field(
-        "INFO", description="From which level on something is logged"
+        "INFO", description="Lowest level that is logged"
     )
     log_file_mb: int = Field(
         10,
         ge=1,
         le=1000,
-        description="MB at which a log file is compressed and a new one begun, as at midnight (UTC)",
+        description="MB at which a log file is compressed and a new one begun; this also happens at midnight (UTC)",
     )
-    log_files: int = Field(50, ge=1, le=10_000, description="Compressed log files that are kept of each kind")
+    log_files: int = Field(50, ge=1, le=10_000, description="Number of compressed log files of each kind to keep")
     log_days: float = Field(30, gt=0, description="Days after which a log file is deleted")
     log_personal_data: bool = Field(
-        False, description="Log visitors' addresses and file names as they are, in place of marks"
+        False, description="Log visitors' addresses and file names in plain text; otherwise pseudonyms and no names"
     )
     cors_origins: str = Field(
         "",
-        description="Other sites whose pages may call the app from a browser, as origins like `https://example.org`"
-        " with spaces between them; `*`: any, but without cookies; unset: none",
+        description="Other sites whose pages may call the app from a browser: origins like `https://example.org`,"
+        " separated by spaces; `*`: any, but without cookies; unset: none",
     )
     host: str = Field(
         default_factory=lambda: "0.0.0.0" if ON_A_SPACE else "127.0.0.1",  # noqa: S104  a Space is reached from outside
         validation_alias=AliasChoices("HOST", "GRADIO_SERVER_NAME"),
-        description="Address to listen on (`GRADIO_SERVER_NAME` counts too); 127.0.0.1, on a Space 0.0.0.0",
+        description="Address to listen on (`GRADIO_SERVER_NAME` works too); by default 127.0.0.1, on a Space 0.0.0.0",
     )
     port: int = Field(
         7860,
         ge=0,
         le=65535,
         validation_alias=AliasChoices("PORT", "GRADIO_SERVER_PORT"),
-        description="Port to listen on (`GRADIO_SERVER_PORT` counts too)",
+        description="Port to listen on (`GRADIO_SERVER_PORT` works too)",
     )
 
     @field_validator("data_dir")

@@ -6,6 +6,7 @@ import ast
 import re
 import tomllib
 from collections.abc import Iterable
+from html import escape
 from pathlib import Path
 
 from image2model.jobs.records import UNFINISHED
@@ -41,7 +42,7 @@ def _svg(height: int, title: str, parts: Iterable[str]) -> str:
 def _box(x: float, y: float, width: float, name: str, inside: str = "", kind: str = "") -> str:
     middle, line = x + width / 2, y + (27 if inside else 37)
     box = f'<rect class="{kind}" x="{x:g}" y="{y:g}" width="{width:g}" height="{ROW}"/>'
-    small = f'<text class="small" x="{middle:g}" y="{y + 47:g}">{inside}</text>' if inside else ""
+    small = f'<text class="small" x="{middle:g}" y="{y + 47:g}">{escape(inside)}</text>' if inside else ""
     return f'{box}<text x="{middle:g}" y="{line:g}">{name}</text>{small}'
 
 
@@ -54,8 +55,9 @@ def layers(root: Path) -> list[list[str]]:
     contracts = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     [rule] = [contract for contract in contracts if contract["type"] == "layers"]
     named = [re.findall(r"\w+", line) for line in rule["layers"]]
-    present = [[name for name in names if any((root / "image2model").glob(f"{name}*"))] for names in named]
-    return [names for names in present if names]
+    package = root / "image2model"
+    exist = {path.stem for path in package.glob("*.py")} | {path.parent.name for path in package.glob("*/__init__.py")}
+    return [present for names in named if (present := [name for name in names if name in exist])]
 
 
 def summary(path: Path) -> str:

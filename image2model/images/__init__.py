@@ -1,19 +1,20 @@
 """Untrusted bytes in; a checked, upright, sRGB picture without metadata out, or a refusal with its reason.
 
-formats.py knows a file's format by its first bytes, decoding.py decodes it within limits, colour.py converts it to
-sRGB, checks.py puts these together, fetch.py downloads pictures from the web.
+formats.py knows a file's format by its first bytes; jpeg.py and png.py take files of these two apart; decoding.py
+decodes within limits; colour.py converts to sRGB; checks.py puts these together; fetch.py downloads pictures.
 """
 
-from .checks import CheckedImage, Preview, check_files, check_image, preview_image, tiny_preview
-from .decoding import ImageLimits, decode_image
+from .checks import CheckedImage, ImageChecker, check_image, tiny_preview
+from .decoding import NOTES, ImageLimits, decode_image
+from .formats import IMAGE_SUFFIXES
 
 __all__ = [
+    "IMAGE_SUFFIXES",
+    "NOTES",
     "CheckedImage",
+    "ImageChecker",
     "ImageLimits",
-    "Preview",
-    "check_files",
     "check_image",
     "decode_image",
-    "preview_image",
     "tiny_preview",
 ]

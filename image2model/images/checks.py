@@ -1,28 +1,42 @@
-"""What callers ask of an untrusted picture: the checked picture, a preview of it, or a look at a refused one."""
+"""What callers ask of untrusted pictures: checked ones, and a look at refused ones."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import io
 import os
 import zlib
-from collections import deque
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections import OrderedDict, deque
+from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeAlias
 
+from pebble import ProcessExpired
 from PIL import Image
 
+from ..atomic_files import write_whole
 from ..errors import ErrorCode, ImageRefused
 from ..file_names import clean_name
-from .decoding import ImageLimits, decode_image, decode_partially, downscale
-
-T = TypeVar("T")
+from ..process_pool import Workers
+from .decoding import ImageLimits, check_file_size, damaged, decode_partially, downscale, open_image
+from .formats import ImageFormat, detect_format
 
 THUMBNAIL_SIDE = 256
+JPEG_QUALITY = 94
 THREADS = max(1, min(4, os.cpu_count() or 1))
+CACHE_BYTES = 128_000_000
+"""Checked pictures kept in memory: several batches of photographs, of about 1 MB each."""
+ISOLATED: frozenset[ImageFormat] = frozenset({"AVIF", "HEIF", "TIFF"})
+"""Formats whose decoders are large and written in C, or keep the interpreter to themselves: another process's work."""
+ISOLATED_SECONDS = 60.0
+NOT_SHOWN: frozenset[ImageFormat] = frozenset({"HEIF", "TIFF"})
+"""Formats that most browsers do not show."""
+
+Suffix = Literal[".jpg", ".png"]
 _executor = ThreadPoolExecutor(THREADS, thread_name_prefix="images")
 
 
@@ -32,41 +46,48 @@ class CheckedImage:
 
     name: str
     """The source's name, fit for display."""
-    png: bytes
-    """RGB or RGBA, 8 bit, upright, in sRGB, without metadata (no EXIF, GPS position, text or profile)."""
+    data: bytes
+    """RGB of 8 bits (RGBA where something is transparent), upright, in sRGB, without metadata."""
+    suffix: Suffix
+    """JPEG, or PNG for what is transparent and for a PNG whose pixels need no change."""
     width: int
-    """Of the PNG, in pixels."""
+    """In pixels."""
     height: int
-    has_alpha: bool
-    """True only where something really is transparent; the PNG is RGBA then."""
     thumbnail: bytes
     """WebP, at most 256 pixels a side."""
+    format: ImageFormat
+    """Of the source."""
+    notes: tuple[str, ...]
+    """What a person should know: codes of `NOTES`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """A usable picture's name and thumbnail, for a page that only shows what was dropped on it."""
-
-    name: str
-    thumbnail: bytes
+Answer: TypeAlias = CheckedImage | ImageRefused
 
 
 def check_image(data: bytes, name: str, limits: ImageLimits) -> CheckedImage:
-    """Return the picture in `data`, its longest side at most `limits.max_side`; raises what `decode_image` raises."""
-    image = decode_image(data, limits, limits.max_side)
+    """Return the picture in `data`, its longest side at most `limits.max_side`.
+
+    A JPEG or PNG that is upright, small enough and in sRGB keeps its pixels as they are stored. Raises what
+    `open_image` and `Source.decode` raise.
+    """
+    source = open_image(data, limits)
+    width, height = source.pillow.size
+    keeps = source.can_be_kept and max(width, height) <= limits.max_side
+    image = source.decode(THUMBNAIL_SIDE if keeps and source.format == "JPEG" else limits.max_side)
+    if keeps and source.plain and image.mode == source.pillow.mode:
+        suffix: Suffix = ".jpg" if source.format == "JPEG" else ".png"
+        stored = source.plain
+    else:
+        width, height = image.size
+        suffix, stored = _encode(image)
     return CheckedImage(
-        name=clean_name(name),
-        png=_encode_png(image),
-        width=image.width,
-        height=image.height,
-        has_alpha=image.mode == "RGBA",
-        thumbnail=_encode_thumbnail(image),
+        clean_name(name), stored, suffix, width, height, _encode_thumbnail(image), source.format, source.notes
     )
 
 
-def preview_image(data: bytes, name: str, limits: ImageLimits) -> Preview:
-    """Decide as `check_image` does, at a fraction of the time, and return only the thumbnail."""
-    return Preview(clean_name(name), _encode_thumbnail(decode_image(data, limits, THUMBNAIL_SIDE)))
+def check_file(path: Path, name: str, limits: ImageLimits) -> CheckedImage:
+    """Check a file as `check_image` does, reading no more of it than the limit."""
+    return check_image(_read(path, limits), name, limits)
 
 
 def tiny_preview(data: bytes) -> bytes | None:
@@ -78,52 +99,114 @@ def tiny_preview(data: bytes) -> bytes | None:
         return None
 
 
-async def check_files(
-    files: Sequence[tuple[Path, str]], limits: ImageLimits, check: Callable[[bytes, str, ImageLimits], T]
-) -> AsyncGenerator[T | ImageRefused]:
-    """Yield `check(data, name, limits)` (`check_image` or `preview_image`) for each (path, name), in order.
+class ImageChecker:
+    """Checks files off the event loop, and each content once: whoever asks for it again gets the first answer.
 
-    The work is done on one thread per processor, shared by all callers: Pillow lets go of the
-    interpreter while it decodes, scales and compresses, so the event loop goes on. Only a few
-    results wait at a time, so a caller that stores each one keeps memory flat.
+    The work is done on one thread per processor, shared by all checkers: Pillow lets go of the interpreter while it
+    decodes, scales and compresses. Formats that are better kept apart (`ISOLATED`) are decoded by `workers`.
     """
-    loop = asyncio.get_running_loop()
-    pending: deque[asyncio.Future[T | ImageRefused]] = deque()
-    try:
-        for path, name in files:
-            pending.append(loop.run_in_executor(_executor, _check_file, path, name, limits, check))
-            if len(pending) > THREADS + 1:
+
+    def __init__(self, limits: ImageLimits, workers: Workers | None = None) -> None:
+        self.limits = limits
+        self._workers = workers
+        self._answers: OrderedDict[bytes, asyncio.Future[Answer]] = OrderedDict()
+        """By the digest of the content, the latest one asked for at the end."""
+
+    async def check(self, path: Path, name: str) -> Answer:
+        """Return the checked picture, or why it is refused."""
+        loop = asyncio.get_running_loop()
+        try:
+            digest, kind = await loop.run_in_executor(_executor, _identify, path, self.limits)
+        except ImageRefused as refusal:
+            return refusal
+        if digest not in self._answers:
+            self._answers[digest] = asyncio.create_task(self._check(path, name, kind))
+            self._answers[digest].add_done_callback(partial(self._settle, digest))
+        self._answers.move_to_end(digest)
+        answer = await asyncio.shield(self._answers[digest])  # others may wait for it too
+        return answer if isinstance(answer, ImageRefused) else replace(answer, name=clean_name(name))
+
+    async def check_files(self, files: Sequence[tuple[Path, str]]) -> AsyncGenerator[Answer]:
+        """Yield what `check` returns for each (path, name), in order.
+
+        Only a few results wait at a time, so a caller that stores each one keeps memory flat.
+        """
+        pending: deque[asyncio.Task[Answer]] = deque()
+        try:
+            for path, name in files:
+                pending.append(asyncio.create_task(self.check(path, name)))
+                if len(pending) > THREADS + 1:
+                    yield await pending.popleft()
+            while pending:
                 yield await pending.popleft()
-        while pending:
-            yield await pending.popleft()
-    finally:
-        for future in pending:
-            future.cancel()
+        finally:
+            for task in pending:
+                task.cancel()
+
+    async def showable(self, path: Path, image: CheckedImage) -> Path:
+        """The file itself, or where browsers do not show its format, the checked picture, written beside it."""
+        if image.format not in NOT_SHOWN:
+            return path
+        shown = path.with_suffix(image.suffix)
+        await asyncio.to_thread(write_whole, shown, image.data)
+        known: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        known.set_result(image)
+        self._answers[_digest(image.data)] = known
+        return shown
+
+    async def _check(self, path: Path, name: str, kind: ImageFormat) -> Answer:
+        try:
+            if self._workers and kind in ISOLATED:
+                return await self._workers.run(check_file, path, name, self.limits, seconds=ISOLATED_SECONDS)
+            return await asyncio.get_running_loop().run_in_executor(_executor, check_file, path, name, self.limits)
+        except ImageRefused as refusal:
+            return refusal
+        except (TimeoutError, ProcessExpired):
+            return damaged(kind)
+
+    def _settle(self, digest: bytes, answered: asyncio.Future[Answer]) -> None:
+        """Keep the answer, at the cost of older ones; forget one that did not come."""
+        if answered.cancelled() or answered.exception():
+            self._answers.pop(digest, None)
+        while sum(map(_size, self._answers.values())) > CACHE_BYTES:
+            self._answers.popitem(last=False)
 
 
-def _check_file(
-    path: Path, name: str, limits: ImageLimits, check: Callable[[bytes, str, ImageLimits], T]
-) -> T | ImageRefused:
+def _size(task: asyncio.Future[Answer]) -> int:
+    """Bytes that an answer holds; none before it has come."""
+    answer = task.result() if task.done() and not task.cancelled() and not task.exception() else None
+    return len(answer.data) + len(answer.thumbnail) if isinstance(answer, CheckedImage) else 0
+
+
+def _identify(path: Path, limits: ImageLimits) -> tuple[bytes, ImageFormat]:
+    """A digest of the file's content, and its format; raises ImageRefused."""
+    data = _read(path, limits)
+    check_file_size(data, limits)
+    return _digest(data), detect_format(data)
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=16).digest()
+
+
+def _read(path: Path, limits: ImageLimits) -> bytes:
     try:
         with path.open("rb") as file:
-            data = file.read(limits.max_bytes + 1)
-        return check(data, name, limits)
-    except ImageRefused as refusal:
-        return refusal
+            return file.read(limits.max_bytes + 1)
     except OSError:
-        return ImageRefused(ErrorCode.UNREADABLE, "This file could not be read.", "Add it once more.")
+        raise ImageRefused(ErrorCode.UNREADABLE, "This file could not be read.", "Add it once more.") from None
 
 
-def _encode_png(image: Image.Image) -> bytes:
+def _encode(image: Image.Image) -> tuple[Suffix, bytes]:
     buffer = io.BytesIO()
-    image.info = {}
-    image.save(buffer, "PNG", compress_level=1, compress_type=zlib.Z_RLE)  # photographs gain nothing from more
-    return buffer.getvalue()
+    if image.mode == "RGBA":
+        image.save(buffer, "PNG", compress_level=1, compress_type=zlib.Z_RLE)  # photographs gain nothing from more
+        return ".png", buffer.getvalue()
+    image.save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+    return ".jpg", buffer.getvalue()
 
 
 def _encode_thumbnail(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    small = downscale(image, THUMBNAIL_SIDE)
-    small.info = {}
-    small.save(buffer, "WEBP", quality=80, method=2)
+    downscale(image, THUMBNAIL_SIDE).save(buffer, "WEBP", quality=80, method=2)
     return buffer.getvalue()

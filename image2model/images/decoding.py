@@ -1,23 +1,63 @@
 """Untrusted bytes to a decoded picture: within limits, upright, in sRGB, scaled down.
 
-A picture is judged by decoding all of it, never by its name. JPEG and PNG are taken (MPO, which
-phones write, is a JPEG with more behind it: its first picture counts).
+A picture is judged by decoding all of it, never by its name, and looks as Chromium shows it. Of an animation and of a
+file of several pages the first picture is taken.
 """
 
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from PIL import Image, ImageFile, ImageOps, JpegImagePlugin, PngImagePlugin
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+from pillow_heif import register_heif_opener
 
 from ..errors import ErrorCode, ImageRefused
-from .colour import to_resizable_mode, to_srgb
-from .formats import JPEG_SIGNATURE, MAX_JPEG_SCANS, PNG_SIGNATURE, count_jpeg_scans, unsupported_format
+from . import colour
+from .formats import SAVE_AS_JPEG, ImageFormat, detect_format
+from .jpeg import PROGRESSIVE, SIMPLE_FRAMES, read_jpeg
+from .png import Png, read_png, with_transparent_colour
+
+register_heif_opener()
 
 MIN_SIDE = 16
 MAX_ASPECT_RATIO = 16
 MAX_PARTIAL_PIXELS = 50_000_000
+MAX_JPEG_SCANS = 200
+"""A photograph has about ten; thousands would keep a decoder busy for minutes."""
+REDUCIBLE_FACTOR = 4
+"""A JPEG that is reduced while it is decoded may have so many times the pixels of other pictures."""
+NEARLY = 0.9
+"""A JPEG that libjpeg itself can reduce to so much of the size that is wanted is not scaled once more."""
+ORIENTATION = 0x0112
+TURNS: Mapping[int, Image.Transpose] = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes a picture upright, by its EXIF orientation."""
+DNG_VERSION, NEW_SUBFILE_TYPE, REDUCED_RESOLUTION = 50706, 254, 1
+
+NOTES = {
+    "first_frame": "It is animated; only its first frame is used.",
+    "first_page": "It has several pages; only the first is used.",
+}
+"""What a person is told of a picture that was taken, by its code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,62 +69,210 @@ class ImageLimits:
     max_side: int = 2048
 
 
-def decode_image(data: bytes, limits: ImageLimits, max_side: int) -> Image.Image:
-    """Decode to RGB or, only if something is transparent, RGBA: upright, in sRGB, scaled down to `max_side` pixels.
+@dataclass(slots=True)
+class Source:
+    """A picture whose header has been read."""
 
-    Larger pictures are scaled down by libjpeg where it can, then with a Lanczos filter.
-    Raises ImageRefused with one of the codes empty_file, file_too_large, unsupported_format,
-    not_an_image, damaged, animated, too_many_pixels, too_small, extreme_shape, fully_transparent.
+    format: ImageFormat
+    pillow: ImageFile.ImageFile
+    profile: bytes = b""
+    """ICC profile; empty for sRGB."""
+    orientation: int = 1
+    png: Png | None = None
+    notes: tuple[str, ...] = ()
+    """Codes of NOTES."""
+    reducible: bool = False
+    """Whether the decoder needs no more memory than what it is reduced to."""
+    plain: bytes | None = None
+    """The file without metadata, where its pixels are RGB or RGBA of 8 bits."""
+
+    @property
+    def can_be_kept(self) -> bool:
+        """Whether `plain` already shows what decoding comes to."""
+        is_srgb = colour.srgb_transform(self.profile, "RGB") is None
+        return self.plain is not None and self.orientation not in TURNS and is_srgb
+
+    def decode(self, max_side: int) -> Image.Image:
+        """Decode to RGB or, only if something is transparent, RGBA: upright, in sRGB, within `max_side` pixels.
+
+        Larger pictures are scaled down by libjpeg where it can, then with a Lanczos filter.
+        Raises ImageRefused with code damaged or fully_transparent.
+        """
+        try:
+            if self.format == "JPEG":
+                self.pillow.draft(None, _fit_size(self.pillow.size, max_side * NEARLY))
+            self.pillow.load()
+            image = with_transparent_colour(self.pillow, self.png) if self.png else self.pillow
+            image = colour.to_srgb(downscale(colour.to_resizable_mode(image), max_side), self.profile)
+            if (turn := TURNS.get(self.orientation)) is not None:
+                image = image.transpose(turn)
+            image.info = {}
+            return _without_opaque_alpha(image)
+        except ImageRefused:
+            raise
+        except Exception as error:  # hostile bytes make decoders raise nearly anything
+            raise damaged(self.format) from error
+
+
+def open_image(data: bytes, limits: ImageLimits) -> Source:
+    """Read a picture's header and judge it.
+
+    Raises ImageRefused with one of the codes empty_file, file_too_large, unsupported_format, not_an_image, damaged,
+    too_many_pixels, too_small, extreme_shape.
     """
-    _check_file_size(data, limits)
+    check_file_size(data, limits)
+    kind = detect_format(data)
     try:
-        image = _open(data)
-        _check_header(image, limits)
-        image.draft(None, _fit_size(image.size, max_side))
-        image.load()
-        return _drop_opaque_alpha(apply_orientation(to_srgb(downscale(to_resizable_mode(image), max_side))))
+        source = OPENERS[kind](data)
     except ImageRefused:
         raise
     except Exception as error:  # hostile bytes make decoders raise nearly anything
-        raise ImageRefused(
-            ErrorCode.DAMAGED,
-            "This picture is damaged or cut short.",
-            "Download or export it again, then add it once more.",
-        ) from error
+        raise damaged(kind) from error
+    _check_size(source, limits)
+    return source
+
+
+def decode_image(data: bytes, limits: ImageLimits, max_side: int) -> Image.Image:
+    """Decode a picture as `Source.decode` does; raises what `open_image` and it raise."""
+    return open_image(data, limits).decode(max_side)
 
 
 def decode_partially(data: bytes, max_side: int) -> Image.Image | None:
     """Decode whatever can be seen of a refused picture, scaled down; None where nothing can safely. May raise."""
     image: Image.Image = Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "GIF", "WEBP", "BMP"))
-    if image.width * image.height > MAX_PARTIAL_PIXELS or count_jpeg_scans(data) > MAX_JPEG_SCANS:
+    is_jpeg = image.format in ("JPEG", "MPO")
+    if image.width * image.height > MAX_PARTIAL_PIXELS or (is_jpeg and read_jpeg(data).scans > MAX_JPEG_SCANS):
         return None
     image.draft(None, (max_side, max_side))
     try:
         image.load()
     except (OSError, SyntaxError):
         image.tile = []  # type: ignore[attr-defined]  # what was decoded before the break stays
-    return apply_orientation(downscale(to_resizable_mode(image), max_side))
+    turn = TURNS.get(_exif_orientation(image.info.get("exif", b"")))
+    image = downscale(colour.to_resizable_mode(image), max_side)
+    return image if turn is None else image.transpose(turn)
 
 
 def downscale(image: Image.Image, max_side: int) -> Image.Image:
     """Scale down so that the longer side has at most `max_side` pixels; smaller pictures stay as they are."""
     size = _fit_size(image.size, max_side)
-    if size == image.size:
-        return image
-    smaller = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3)
-    smaller.info = image.info
-    return smaller
+    return image if size == image.size else image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3)
 
 
-def apply_orientation(image: Image.Image) -> Image.Image:
-    """Turn as the EXIF orientation says; broken EXIF data counts as none."""
+def damaged(kind: ImageFormat) -> ImageRefused:
+    """The refusal of a file that its decoder does not read to its end."""
+    name = "HEIC" if kind == "HEIF" else kind
+    hint = "Download or export it again, then add it once more."
+    return ImageRefused(ErrorCode.DAMAGED, f"This {name} picture is damaged or cut short.", hint)
+
+
+def _open_jpeg(data: bytes) -> Source:
+    jpeg = read_jpeg(data)
+    if jpeg.scans > MAX_JPEG_SCANS:
+        raise ImageRefused(ErrorCode.DAMAGED, "This JPEG is built in a way no camera does.", "Save it anew as JPEG.")
+    if jpeg.lacks_rows():
+        raise damaged("JPEG")
+    image = JpegImagePlugin.JpegImageFile(io.BytesIO(jpeg.data))
+    is_plain = image.mode == "RGB" and jpeg.frame in SIMPLE_FRAMES
+    return Source(
+        "JPEG",
+        image,
+        image.info.get("icc_profile") or b"",
+        _exif_orientation(image.info.get("exif", b"")),
+        reducible=jpeg.frame != PROGRESSIVE,
+        plain=jpeg.without_metadata() if is_plain else None,
+    )
+
+
+def _open_png(data: bytes) -> Source:
+    png = read_png(data)
+    image = PngImagePlugin.PngImageFile(io.BytesIO(png.data))
+    return Source(
+        "PNG",
+        image,
+        png.profile,
+        _exif_orientation(png.exif),
+        png,
+        notes=("first_frame",) if png.is_animated else (),
+        plain=png.data if png.is_plain else None,
+    )
+
+
+def _open_webp(data: bytes) -> Source:
+    """An EXIF orientation in a WebP counts for nothing, as in Chromium."""
+    return _open_pages("WEBP", WebPImagePlugin.WebPImageFile(io.BytesIO(data)), "first_frame")
+
+
+def _open_avif(data: bytes) -> Source:
+    source = _open_pages("AVIF", AvifImagePlugin.AvifImageFile(io.BytesIO(data)), "first_frame")
+    source.orientation = source.pillow.getexif().get(ORIENTATION, 1)  # what Pillow makes of the boxes irot and imir
+    source.profile = source.profile or _profile_of_nclx(data)
+    return source
+
+
+def _open_heif(data: bytes) -> Source:
+    """libheif applies the boxes irot and imir itself."""
+    image = Image.open(io.BytesIO(data), formats=("HEIF",))
+    return Source("HEIF", image, image.info.get("icc_profile") or _profile_of_nclx(data))
+
+
+def _open_tiff(data: bytes) -> Source:
+    """Pillow applies the orientation itself."""
+    image = TiffImagePlugin.TiffImageFile(io.BytesIO(data))
+    if DNG_VERSION in image.tag_v2 or image.tag_v2.get(NEW_SUBFILE_TYPE, 0) & REDUCED_RESOLUTION:
+        raise ImageRefused(
+            ErrorCode.UNSUPPORTED_FORMAT, "This is a camera's raw picture, which cannot be used.", SAVE_AS_JPEG
+        )
+    return _open_pages("TIFF", image, "first_page")
+
+
+def _open_gif(data: bytes) -> Source:
+    return _open_pages("GIF", GifImagePlugin.GifImageFile(io.BytesIO(data)), "first_frame")
+
+
+def _open_bmp(data: bytes) -> Source:
+    return _open_pages("BMP", BmpImagePlugin.BmpImageFile(io.BytesIO(data)), "")
+
+
+def _open_pages(kind: ImageFormat, image: ImageFile.ImageFile, note: str) -> Source:
+    several = getattr(image, "is_animated", False)
+    return Source(kind, image, image.info.get("icc_profile") or b"", notes=(note,) if several else ())
+
+
+OPENERS: Mapping[ImageFormat, Callable[[bytes], Source]] = {
+    "JPEG": _open_jpeg,
+    "PNG": _open_png,
+    "WEBP": _open_webp,
+    "AVIF": _open_avif,
+    "HEIF": _open_heif,
+    "TIFF": _open_tiff,
+    "GIF": _open_gif,
+    "BMP": _open_bmp,
+}
+"""Each calls one decoder itself, which keeps the code of other formats out of reach."""
+
+
+def _profile_of_nclx(data: bytes) -> bytes:
+    """The ICC profile that the first colour box of code points comes to (ISO/IEC 14496-12, 12.1.5)."""
+    at = data.find(b"colrnclx")
+    if at < 0:
+        return b""
+    return colour.profile_of_code_points(*(int.from_bytes(data[place : place + 2]) for place in (at + 8, at + 10)))
+
+
+def _exif_orientation(exif: bytes) -> int:
+    """The orientation of EXIF data, 1 to 8; broken data counts as none."""
+    found = Image.Exif()
     try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # EXIF is parsed from hostile bytes
-        return image
+        found.load(exif)
+        orientation = found.get(ORIENTATION, 1)
+    except Exception:  # parsed from hostile bytes
+        return 1
+    return orientation if isinstance(orientation, int) else 1
 
 
-def _check_file_size(data: bytes, limits: ImageLimits) -> None:
+def check_file_size(data: bytes, limits: ImageLimits) -> None:
+    """Raise ImageRefused `empty_file` or `file_too_large` where a file has no bytes or too many."""
     if not data:
         raise ImageRefused(ErrorCode.EMPTY_FILE, "This file is empty.", "Save or download the picture again.")
     if len(data) > limits.max_bytes:
@@ -95,26 +283,14 @@ def _check_file_size(data: bytes, limits: ImageLimits) -> None:
         )
 
 
-def _open(data: bytes) -> ImageFile.ImageFile:
-    """Read the header only. Calling the decoder itself keeps other formats' code out of reach."""
-    if data.startswith(JPEG_SIGNATURE):
-        if count_jpeg_scans(data) > MAX_JPEG_SCANS:
-            raise ImageRefused(
-                ErrorCode.DAMAGED, "This JPEG is built in a way no camera does.", "Save it anew as JPEG."
-            )
-        return JpegImagePlugin.JpegImageFile(io.BytesIO(data))
-    if data.startswith(PNG_SIGNATURE):
-        return PngImagePlugin.PngImageFile(io.BytesIO(data))
-    raise unsupported_format(data)
-
-
-def _check_header(image: ImageFile.ImageFile, limits: ImageLimits) -> None:
-    width, height = image.size
+def _check_size(source: Source, limits: ImageLimits) -> None:
+    width, height = source.pillow.size
     size = f"{width:,} × {height:,} pixels"
-    if width * height > limits.max_pixels:
+    most = limits.max_pixels * (REDUCIBLE_FACTOR if source.reducible else 1)
+    if width * height > most:
         raise ImageRefused(
             ErrorCode.TOO_MANY_PIXELS,
-            f"This picture has {size}; the limit is {limits.max_pixels / 1e6:.3g} million in all.",
+            f"This picture has {size}; the limit is {most / 1e6:.3g} million in all.",
             "Save it smaller.",
         )
     if min(width, height) < MIN_SIDE:
@@ -127,17 +303,15 @@ def _check_header(image: ImageFile.ImageFile, limits: ImageLimits) -> None:
         raise ImageRefused(
             ErrorCode.EXTREME_SHAPE, f"This picture is a thin strip ({size}).", "Crop it around its subject."
         )
-    if getattr(image, "is_animated", False):
-        raise ImageRefused(ErrorCode.ANIMATED, "This picture is animated.", "Save a single frame of it and add that.")
 
 
-def _fit_size(size: tuple[int, int], max_side: int) -> tuple[int, int]:
+def _fit_size(size: tuple[int, int], max_side: float) -> tuple[int, int]:
     """`size` scaled down so that the longer side is at most `max_side`."""
     scale = min(1.0, max_side / max(size))
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def _drop_opaque_alpha(image: Image.Image) -> Image.Image:
+def _without_opaque_alpha(image: Image.Image) -> Image.Image:
     if image.mode == "RGBA":
         lowest, highest = image.getchannel("A").getextrema()
         if highest == 0:

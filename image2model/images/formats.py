@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from ..errors import ErrorCode, ImageRefused
 
-MAX_JPEG_SCANS = 200
-"""A photograph has about ten; thousands would keep a decoder busy for minutes."""
+ImageFormat = Literal["JPEG", "PNG", "WEBP", "AVIF", "HEIF", "GIF", "TIFF", "BMP"]
 
-JPEG_SIGNATURE = b"\xff\xd8\xff"
-PNG_SIGNATURE = b"\x89PNG"
-OTHER_SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
-    (0, b"GIF8", "a GIF"),
-    (8, b"WEBP", "a WebP picture"),
-    (0, b"II*\0", "a TIFF picture"),
-    (0, b"MM\0*", "a TIFF picture"),
-    (0, b"BM", "a BMP picture"),
-    (4, b"ftypavi", "an AVIF picture"),
-    (4, b"ftyphei", "a HEIC picture"),
-    (4, b"ftyphev", "a HEIC picture"),
-    (4, b"ftypmif1", "a HEIC picture"),
-    (4, b"ftypmsf1", "a HEIC picture"),
+SIGNATURES: tuple[tuple[int, bytes, ImageFormat], ...] = (
+    (0, b"\xff\xd8\xff", "JPEG"),
+    (0, b"\x89PNG", "PNG"),
+    (8, b"WEBP", "WEBP"),
+    (0, b"GIF8", "GIF"),
+    (0, b"II*\0", "TIFF"),
+    (0, b"MM\0*", "TIFF"),
+    (0, b"BM", "BMP"),
+)
+"""Offset, bytes and format; the first match counts."""
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".heic", ".heif", ".gif", ".tif", ".tiff", ".bmp")
+"""What files of these formats are usually called; nothing is judged by it."""
+AVIF_BRANDS = frozenset({b"avif", b"avis"})
+HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"})
+"""Brands of the ISO base media file format (ISO/IEC 23008-12, annex B)."""
+UNSUPPORTED: tuple[tuple[int, bytes, str], ...] = (
     (4, b"ftypcrx", "a camera's raw picture"),
     (4, b"ftyp", "a video"),
     (0, b"8BPS", "a Photoshop file"),
@@ -32,22 +36,36 @@ OTHER_SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (0, b"PK\3\4", "a zip archive or an office document"),
     (0, b"glTF", "a 3D model"),
 )
-"""Offset, bytes and name of the formats that people try; the first match counts."""
+"""Offset, bytes and name of other formats that people try; the first match counts."""
+SAVE_AS_JPEG = "Save it as JPEG or PNG and add that."
 
 
-def count_jpeg_scans(data: bytes) -> int:
-    """Number of start-of-scan markers of a JPEG, 0 for any other file."""
-    return data.count(b"\xff\xda") if data.startswith(JPEG_SIGNATURE) else 0
+def detect_format(data: bytes) -> ImageFormat:
+    """The format of a picture; raises ImageRefused `unsupported_format` or `not_an_image` for any other file."""
+    found = next((name for offset, start, name in SIGNATURES if data.startswith(start, offset)), None)
+    found = found or _iso_media_format(data)
+    if found is None:
+        raise _unsupported(data)
+    return found
 
 
-def unsupported_format(data: bytes) -> ImageRefused:
-    """The refusal of a file that is neither JPEG nor PNG, with the name of what it is."""
-    hint = "Save it as JPEG or PNG and add that."
-    kind = next((kind for offset, start, kind in OTHER_SIGNATURES if data.startswith(start, offset)), None)
+def _iso_media_format(data: bytes) -> ImageFormat | None:
+    """AVIF or HEIF by the major and the compatible brands of the first box."""
+    if data[4:8] != b"ftyp":
+        return None
+    end = min(int.from_bytes(data[:4]), 256)
+    brands = {data[8:12], *(data[at : at + 4] for at in range(16, end, 4))}
+    if brands & AVIF_BRANDS:
+        return "AVIF"
+    return "HEIF" if brands & HEIF_BRANDS else None
+
+
+def _unsupported(data: bytes) -> ImageRefused:
+    kind = next((kind for offset, start, kind in UNSUPPORTED if data.startswith(start, offset)), None)
     if kind is None and b"<svg" in data[:4096].lower():
         kind = "an SVG drawing"
     if kind:
-        return ImageRefused(ErrorCode.UNSUPPORTED_FORMAT, f"This is {kind}; only JPEG and PNG are taken.", hint)
+        return ImageRefused(ErrorCode.UNSUPPORTED_FORMAT, f"This is {kind}, which cannot be used.", SAVE_AS_JPEG)
     looks = "looks like text" if _is_text(data[:1024]) else "is no picture we know"
     return ImageRefused(
         ErrorCode.NOT_AN_IMAGE, f"This file {looks}, whatever its name says.", "Choose a JPEG or PNG picture."

@@ -31,7 +31,7 @@ from .progress import STAGES, news, tells_more
 from .records import Batch, Job, JobState, Wait, failure_of
 from .retry_policy import Policy
 from .storage.exports import ExportStore
-from .storage.folders import MESH, Folders, picture_name
+from .storage.folders import MESH, Folders, picture_name, stored_picture
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +123,7 @@ class Work:
 
     async def _sent(self, folder: Path, side: Side = "front") -> Path:
         """The picture that goes to the generator; one whose subject is not found goes as it is."""
-        picture, cut = folder / picture_name(side), folder / picture_name(side, "cutout")
+        picture, cut = stored_picture(folder, side), folder / picture_name(side, "cutout")
         if not self._batch.cut_out or self.job.remote is not None:
             return picture
         try:

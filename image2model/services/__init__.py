@@ -1,6 +1,7 @@
 """The use cases, and the types that they speak of. The page, REST and the generated API import nothing below this."""
 
 from ..generators.base import AFTERWARDS, SIDES, Choice, Generator, Option, Side, Spec
+from ..images import IMAGE_SUFFIXES
 from ..jobs.records import ENDED_BADLY, FINISHED, Batch, Job
 from ..jobs.storage.archive import Stream
 from ..jobs.views import BatchView, Cost, JobView
@@ -18,6 +19,7 @@ __all__ = [
     "BY_NAME",
     "ENDED_BADLY",
     "FINISHED",
+    "IMAGE_SUFFIXES",
     "NOT_JUDGED",
     "SIDES",
     "Batch",

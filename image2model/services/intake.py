@@ -14,7 +14,7 @@ from ..atomic_files import write_whole
 from ..errors import ErrorCode, ImageRefused, OptionRefused, PicturesRefused
 from ..file_names import clean_name, group_by_object, split_side, unique_stems
 from ..generators.base import SIDES, Side
-from ..images import CheckedImage, ImageLimits, check_files, check_image
+from ..images import CheckedImage, ImageChecker
 from ..jobs.records import OtherSide, Refusal
 from ..jobs.storage.folders import Folders, picture_name
 
@@ -95,7 +95,7 @@ def _unreadable() -> OptionRefused:
 
 
 async def keep_pictures(
-    folders: Folders, limits: ImageLimits, batch_id: str, pictures: Sequence[Picture], whole: bool = False
+    folders: Folders, checker: ImageChecker, batch_id: str, pictures: Sequence[Picture], whole: bool = False
 ) -> tuple[list[Kept], list[Refusal]]:
     """Check the pictures and write the good ones to the batch's folder; return these, and refusals.
 
@@ -106,7 +106,7 @@ async def keep_pictures(
     kept: list[tuple[str, str, tuple[OtherSide, ...]]] = []
     refusals: list[Refusal] = []
     items = [(one.path, one.name) for picture in pictures for one in picture.all.values()]
-    async with aclosing(check_files(items, limits, check_image)) as results:
+    async with aclosing(checker.check_files(items)) as results:
         for picture in pictures:
             images = {side: await anext(results) for side in picture.all}
             good = {side: image for side, image in images.items() if isinstance(image, CheckedImage)}
@@ -141,5 +141,7 @@ def _refusals(picture: Picture, images: Mapping[Side, CheckedImage | ImageRefuse
 def _write_pictures(folder: Path, images: Mapping[Side, CheckedImage]) -> None:
     folder.mkdir(parents=True)
     for side, image in images.items():
-        write_whole(folder / picture_name(side), image.png)
+        write_whole(folder / picture_name(side, ending=image.suffix[1:]), image.data)
         write_whole(folder / picture_name(side, ending="webp"), image.thumbnail)
+        if image.notes:
+            write_whole(folder / picture_name(side, "notes", "json"), json.dumps(image.notes).encode())

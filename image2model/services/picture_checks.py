@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from async_lru import alru_cache
 
+from ..errors import ImageRefused
 from ..generators import local
-from ..images import ImageLimits
+from ..generators.base import Side
+from ..images import NOTES, ImageChecker
 from ..jobs.records import Batch, OtherSide
-from ..jobs.storage.folders import Folders, picture_name
+from ..jobs.storage.folders import Folders, picture_name, stored_picture
 from ..process_pool import Workers
 
 log = logging.getLogger(__name__)
@@ -22,17 +26,18 @@ KNOWN = 500
 """Inspections kept in memory, of about 10 kB each."""
 NOT_JUDGED = local.Inspection((), None)
 """What is known of a picture that took too long, or that broke its inspection."""
+WORDS = {**NOTES, **local.WORDS}
 
 
 class Inputs:
     """One studio's, as `Studio.inputs`."""
 
-    def __init__(self, folders: Folders, workers: Workers, limits: ImageLimits) -> None:
-        self._folders, self._workers, self._limits = folders, workers, limits
+    def __init__(self, folders: Folders, workers: Workers, checker: ImageChecker) -> None:
+        self._folders, self._workers, self._checker = folders, workers, checker
         self._inspected = alru_cache(maxsize=KNOWN)(self._inspect)  # who asks while another waits, waits with them
 
     async def inspect(self, path: Path) -> local.Inspection:
-        """Judge a picture file; what cannot be judged in time has neither warnings nor cut-out. Never raises."""
+        """Judge a picture file; what is refused or takes too long has neither warnings nor cut-out. Never raises."""
         try:
             stat = await asyncio.to_thread(path.stat)
             return await self._inspected(path, stat.st_mtime_ns, stat.st_size)
@@ -42,19 +47,41 @@ class Inputs:
 
     async def _inspect(self, path: Path, modified: int, size: int) -> local.Inspection:
         """Judge this version of a picture file."""
-        return await self._workers.run(local.inspect, path, self._limits, seconds=SECONDS)
+        image = await self._checker.check(path, path.name)
+        if isinstance(image, ImageRefused):
+            return local.Inspection((), None)
+        found = await self._workers.run(local.inspect, image.data, seconds=SECONDS)
+        return replace(found, warnings=(*image.notes, *found.warnings))
 
     def words(self, found: local.Inspection) -> list[str]:
         """The warnings as sentences."""
-        return [local.WORDS[code] for code in found.warnings]
+        return [WORDS[code] for code in found.warnings]
 
     async def warnings(self, batch: Batch) -> list[dict[str, Any]]:
         """What will likely go wrong with a batch's pictures: name, code and message of each warning."""
         shown = [(job, one) for job in batch.jobs for one in (OtherSide("front", job.name), *job.sides)]
-        paths = [self._folders.job(job) / picture_name(one.side) for job, one in shown]
+        paths = [stored_picture(self._folders.job(job), one.side) for job, one in shown]
         seen = await asyncio.gather(*(self.inspect(path) for path in paths))
         return [
-            {"number": job.number, "name": one.name, "code": code, "message": local.WORDS[code]}
+            {"number": job.number, "name": one.name, "code": code, "message": WORDS[code]}
             for (job, one), found in zip(shown, seen, strict=True)
-            for code in found.warnings
+            for code in (*_stored_notes(self._folders.job(job), one.side), *found.warnings)
         ]
+
+    def notes(self, batch: Batch) -> list[str]:
+        """What was noted as a batch's pictures were taken, as sentences with their names."""
+        shown = [(job, one) for job in batch.jobs for one in (OtherSide("front", job.name), *job.sides)]
+        return [
+            f"{one.name}: {WORDS[code]}"
+            for job, one in shown
+            for code in _stored_notes(self._folders.job(job), one.side)
+        ]
+
+
+def _stored_notes(folder: Path, side: Side) -> list[str]:
+    """The codes that were stored with a picture."""
+    try:
+        codes: list[str] = json.loads((folder / picture_name(side, "notes", "json")).read_text())
+    except FileNotFoundError:
+        return []
+    return codes

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..generators.base import Side
 from ..jobs.records import Job
-from ..jobs.storage.folders import MESH, picture_name
+from ..jobs.storage.folders import MESH, picture_name, stored_picture
 from ..jobs.views import BatchView, JobView
 
 OF_BATCH = (
@@ -17,6 +17,7 @@ OF_BATCH = (
 )  # fmt: skip
 OF_JOB = ("number", "name", "filename", "state", "elapsed", "error", "facts", "cost")
 """What the manifest has of their views."""
+MEDIA_TYPES = {".jpg": "image/jpeg", ".png": "image/png"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +29,29 @@ class Served:
     filename: str
 
 
-def offered(job: Job) -> dict[str, tuple[str, str]]:
-    """What a job may have to offer, by the name it is offered under: its name in the job's folder, its media type."""
+def offered(job: Job, folder: Path) -> dict[str, Served]:
+    """What a job may have to offer from its folder, by the name it is offered under.
+
+    A checked picture has one address, which ends in .png whatever it is stored as; its type and its file name are true.
+    """
     sides: tuple[Side, ...] = ("front", *(other.side for other in job.sides))
-    pictures = [picture_name(side, ending=ending) for side in sides for ending in ("webp", "png")]
-    files = {name: (name, f"image/{name.rpartition('.')[2]}") for name in (*pictures, "thumbnail.webp")}
-    return files | ({f"{job.stem}.glb": (MESH, "model/gltf-binary")} if job.state == "done" else {})
+    thumbnails = [*(picture_name(side, ending="webp") for side in sides), "thumbnail.webp"]
+    files = {name: Served(folder / name, "image/webp", name) for name in thumbnails}
+    for side in sides:
+        path = stored_picture(folder, side)
+        files[picture_name(side)] = Served(path, MEDIA_TYPES[path.suffix], path.name)
+    if job.state == "done":
+        files[f"{job.stem}.glb"] = Served(folder / MESH, "model/gltf-binary", f"{job.stem}.glb")
+    return files
 
 
-def pictures_again(job: Job) -> dict[str, str]:
-    """A job's pictures by their names in its folder, named so that they belong together when they are taken again."""
-    named = {picture_name(one.side): f"{job.stem}_{one.side}.png" for one in job.sides}
-    return {picture_name(): f"{job.stem}_front.png" if named else f"{job.stem}.png", **named}
+def pictures_again(job: Job, folder: Path) -> dict[Path, str]:
+    """A job's pictures in its folder, named so that they belong together when they are taken again."""
+    sides: tuple[Side, ...] = ("front", *(other.side for other in job.sides))
+    paths = {side: stored_picture(folder, side) for side in sides}
+    if not job.sides:
+        return {paths["front"]: job.stem + paths["front"].suffix}
+    return {path: f"{job.stem}_{side}{path.suffix}" for side, path in paths.items()}
 
 
 def manifest(view: BatchView) -> dict[str, Any]:

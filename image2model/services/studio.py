@@ -18,7 +18,7 @@ from ..errors import ErrorCode, NotAllowed, NotFound, OptionRefused, SettingsErr
 from ..generators import local
 from ..generators.base import Choice, Generator, Spec
 from ..generators.providers import all_generators
-from ..images import ImageLimits
+from ..images import ImageChecker, ImageLimits
 from ..jobs import ledger
 from ..jobs.db.async_store import Desk
 from ..jobs.db.listener import can_listen, listen
@@ -92,8 +92,9 @@ class Studio:
         self._view = Viewing(settings, self.generators)
         self.host = Host(settings, self.generators, self.folders, self._desk, self._runner, self._view)
         """What only the host may do: whoever calls it checks that it is the host."""
-        self.uploads = Uploads(self.folders, self.limits)
-        self.inputs = Inputs(self.folders, self.workers, self.limits)
+        image_checker = ImageChecker(self.limits, self.workers)
+        self.uploads = Uploads(self.folders, image_checker)
+        self.inputs = Inputs(self.folders, self.workers, image_checker)
         """What is known of pictures before they are worked."""
         self.previews = PreviewService(self.folders, self.workers)
         """Ways to look at a mesh, each made when it is asked for."""
@@ -170,7 +171,7 @@ class Studio:
         batch_id = new_id()
         try:
             kept, refusals = await keep_pictures(
-                self.folders, self.limits, batch_id, request.pictures, request.all_or_nothing
+                self.folders, self.uploads.checker, batch_id, request.pictures, request.all_or_nothing
             )
             batch = await self._desk.call(
                 self._store.create,
@@ -208,7 +209,7 @@ class Studio:
         """Raise OptionRefused for no pictures, or for more than one batch takes."""
         most = self.settings.max_files
         if count == 0:
-            raise OptionRefused(ErrorCode.NO_IMAGES, "There is no picture to work on.", "Add at least one JPEG or PNG.")
+            raise OptionRefused(ErrorCode.NO_IMAGES, "There is no picture to work on.", "Add at least one.")
         if count > most:
             raise OptionRefused(
                 ErrorCode.TOO_MANY_IMAGES,
@@ -347,10 +348,9 @@ class Studio:
         if job and job.state == "done" and name == TURNTABLE_FILE:
             return Served(await self.previews.turntable(job), "image/webp", f"{job.stem}-turntable.webp")
         if job:
-            stored, media_type = offered(job).get(name, ("", ""))
-            path = self.folders.job(job) / stored
-            if stored and self.folders.holds(path):
-                return Served(path, media_type, name)
+            served = offered(job, self.folders.job(job)).get(name)
+            if served and self.folders.holds(served.path):
+                return served
         raise NotFound(
             ErrorCode.FILE_NOT_FOUND, "There is no such file.", "It may not be ready yet, or have been deleted."
         )
@@ -383,10 +383,9 @@ class Studio:
         job = (await self.batch(batch_id)).job(number)
         if job is None:
             raise NotFound(ErrorCode.FILE_NOT_FOUND, "There is no such picture.")
-        folder = self.folders.job(job)
         return [
-            await asyncio.to_thread(self.folders.lend, batch_id, folder / stored, f"{number}/{name}")
-            for stored, name in pictures_again(job).items()
+            await asyncio.to_thread(self.folders.lend, batch_id, path, f"{number}/{name}")
+            for path, name in pictures_again(job, self.folders.job(job)).items()
         ]
 
     async def lend_archive(self, batch_id: str) -> Path:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from ..errors import ImageRefused
-from ..images import ImageLimits, Preview, check_files, preview_image, tiny_preview
+from ..images import CheckedImage, ImageChecker, tiny_preview
 from ..images.fetch import fetch_image
 from ..jobs.storage.folders import Folders
 
@@ -18,8 +18,8 @@ from ..jobs.storage.folders import Folders
 class Uploads:
     """Checks and keeps uploads before they are submitted."""
 
-    def __init__(self, folders: Folders, limits: ImageLimits) -> None:
-        self._folders, self._limits = folders, limits
+    def __init__(self, folders: Folders, checker: ImageChecker) -> None:
+        self._folders, self.checker = folders, checker
 
     @asynccontextmanager
     async def folder(self) -> AsyncIterator[Path]:
@@ -33,7 +33,7 @@ class Uploads:
     async def fetch(self, url: str) -> Path:
         """Download a picture from the web; raises ImageRefused."""
         folder = await self._new_folder()
-        name = await fetch_image(url, folder / "picture", self._limits.max_bytes)
+        name = await fetch_image(url, folder / "picture", self.checker.limits.max_bytes)
         return (folder / "picture").rename(folder / name)
 
     async def _new_folder(self) -> Path:
@@ -41,9 +41,13 @@ class Uploads:
         await asyncio.to_thread(folder.mkdir, parents=True)
         return folder
 
-    def previews(self, paths: Sequence[Path]) -> AsyncGenerator[Preview | ImageRefused]:
-        """A preview of each picture, in order, or why it cannot be used."""
-        return check_files([(path, path.name) for path in paths], self._limits, preview_image)
+    def check(self, paths: Sequence[Path]) -> AsyncGenerator[CheckedImage | ImageRefused]:
+        """Check each picture, in order; one that is submitted afterwards is not decoded again."""
+        return self.checker.check_files([(path, path.name) for path in paths])
+
+    async def showable(self, path: Path, image: CheckedImage) -> Path:
+        """The file itself, or where browsers do not show its format, the checked picture, written beside it."""
+        return await self.checker.showable(path, image)
 
     async def refused_preview(self, path: Path) -> bytes | None:
         """A small WebP of what can be seen of a refused picture, None where nothing can safely."""
@@ -51,4 +55,4 @@ class Uploads:
 
     def _read_preview(self, path: Path) -> bytes | None:
         with path.open("rb") as file:
-            return tiny_preview(file.read(2 * self._limits.max_bytes))
+            return tiny_preview(file.read(2 * self.checker.limits.max_bytes))

@@ -18,6 +18,7 @@ from ..services import SIDES, Batch, BatchView, Caller, JobView, Picture, Side, 
 from .generator_schema import generator_schema
 from .gradio_compat import fetch_urls_with, report_unreadable_values
 from .middleware.correlation import correlation_id_of
+from .middleware.gradio_errors import UNREADABLE
 from .public_address import client_address, public_root_url
 
 GENERATOR_HELP = "Id of a generator (see /list_generators); empty: the default one"
@@ -32,10 +33,6 @@ NUMBER_HELP = "Number of a job in its batch, from 1"
 FORMAT_HELP = "glb, obj, stl, 3mf, ply or usdz"
 EXPORT_HELP = "Options of the export, each may be left out: size, unit, up, pivot, face_limit, packing, repair"
 SIZE_HELP = "Length of the longest side, in mm; empty: 100"
-UNREADABLE_MESSAGE = (
-    'A value is missing or of another kind than is taken here. Pictures go as files, like handle_file("cat.jpg"); '
-    "/gradio_api/info describes all of it."
-)
 INTERNAL_MESSAGE = (
     "Something went wrong here, and it is not your fault. Try again; if it stays, tell the host when it was."
 )
@@ -295,8 +292,8 @@ def _to_gradio_error(error: Exception) -> gr.Error:
     if isinstance(error, Image2ModelError):
         return gr.Error(f"{error.code}: {error}", print_exception=False)
     if isinstance(error, UnicodeEncodeError):  # half a character, which JSON can hold and nothing else
-        return gr.Error(f"input_unreadable: {UNREADABLE_MESSAGE}", print_exception=False)
-    return gr.Error(f"internal_error: {INTERNAL_MESSAGE}")
+        return gr.Error(f"{ErrorCode.INPUT_UNREADABLE}: {UNREADABLE}", print_exception=False)
+    return gr.Error(f"{ErrorCode.INTERNAL_ERROR}: {INTERNAL_MESSAGE}")
 
 
 def add_endpoints(studio: Studio) -> None:
@@ -347,4 +344,4 @@ def guard_inputs(studio: Studio, demo: gr.Blocks) -> None:
             raise gr.Error(f"{refusal.code}: {refusal}", print_exception=False) from None
 
     fetch_urls_with(demo, fetch_picture)
-    report_unreadable_values(demo, f"input_unreadable: {UNREADABLE_MESSAGE}")
+    report_unreadable_values(demo)

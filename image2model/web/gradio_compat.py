@@ -5,6 +5,7 @@ Nothing else may touch such parts. `test_gradio_compat.py` has a test for each, 
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from typing import Any
 
 import gradio as gr
 from fastapi import Request
+from fastapi.exceptions import RequestValidationError
 from gradio import oauth
 from gradio.route_utils import CustomCORSMiddleware, FnIndexInferError, get_root_url
 from gradio.utils import get_space
@@ -23,7 +25,10 @@ from starlette.responses import JSONResponse
 from starlette.types import Scope
 
 from ..errors import ErrorCode
+from .middleware.gradio_errors import UNREADABLE
 from .rest.errors import error_response
+
+log = logging.getLogger(__name__)
 
 MAX_THREADS = 500
 """Gradio counts a waiting event as a thread, also an async one, which is none: so many may watch at a time."""
@@ -74,17 +79,32 @@ def put_middleware_first(app: Any, own: list[Middleware]) -> None:
 
 
 def map_gradio_errors(app: Any) -> None:
-    """Answer with 4xx what Gradio answers as failures of its own: an unknown endpoint, an upload that breaks off."""
+    """Answer with 4xx what Gradio lets fail: unknown endpoints, uploads that break off, values it does not expect."""
 
-    async def unknown(_request: Any, _error: Exception) -> JSONResponse:
+    async def unknown(_request: Request, _error: Exception) -> JSONResponse:
         message = "There is no such endpoint. /gradio_api/info describes those there are."
         return error_response(404, ErrorCode.ENDPOINT_UNKNOWN, message)
 
-    async def cut_short(_request: Any, _error: Exception) -> JSONResponse:
+    async def cut_short(_request: Request, _error: Exception) -> JSONResponse:
         return error_response(400, ErrorCode.UPLOAD_CUT_SHORT, "The upload broke off. Try again.")
+
+    async def invalid(_request: Request, error: Any) -> JSONResponse:
+        # FastAPI's own answer repeats the input, and fails where that is no JSON, like NaN
+        return JSONResponse({"detail": [{"loc": one["loc"], "msg": one["msg"]} for one in error.errors()]}, 422)
+
+    async def unexpected(request: Request, error: Exception) -> JSONResponse:
+        if not request.url.path.startswith("/gradio_api/"):
+            raise error
+        if isinstance(error, KeyError) and "/call/v2/" in request.url.path:
+            return await unknown(request, error)
+        log.warning("a request to Gradio could not be read: %s", type(error).__name__)
+        return error_response(400, ErrorCode.INPUT_UNREADABLE, UNREADABLE)
 
     app.add_exception_handler(FnIndexInferError, unknown)
     app.add_exception_handler(ClientDisconnect, cut_short)
+    app.add_exception_handler(RequestValidationError, invalid)
+    for kind in (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        app.add_exception_handler(kind, unexpected)
 
 
 def forget_api_info(scope: Scope) -> None:
@@ -117,21 +137,28 @@ def fetch_urls_with(demo: gr.Blocks, fetch: Callable[[str], Awaitable[str]]) -> 
             component.async_move_resource_to_block_cache = bounded(component.async_move_resource_to_block_cache)  # type: ignore[assignment, method-assign]
 
 
-def report_unreadable_values(demo: gr.Blocks, message: str) -> None:
-    """Let public endpoints answer values of a wrong kind with `message`; Gradio keeps the reason to itself."""
-    ordinary = demo.preprocess_data
+def report_unreadable_values(demo: gr.Blocks) -> None:
+    """Let endpoints say when values are too few or of a wrong kind; Gradio keeps that to itself, and logs a failure."""
+    preprocess_data, validate_inputs = demo.preprocess_data, demo.validate_inputs
+    unreadable = gr.Error(f"{ErrorCode.INPUT_UNREADABLE}: {UNREADABLE}", print_exception=False)
 
     async def preprocess(endpoint: Any, *args: Any, **named: Any) -> list[Any]:
         try:
-            return await ordinary(endpoint, *args, **named)  # type: ignore[no-any-return]
+            return await preprocess_data(endpoint, *args, **named)  # type: ignore[no-any-return]
         except gr.Error:
             raise
-        except (ValueError, TypeError, AttributeError, KeyError):
-            if endpoint.api_visibility != "public":
-                raise
-            raise gr.Error(message, print_exception=False) from None
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
+            log.warning("values for %s could not be read: %s", endpoint.api_name, type(error).__name__)
+            raise unreadable from None
+
+    def validate(endpoint: Any, inputs: list[Any]) -> None:
+        try:
+            validate_inputs(endpoint, inputs)
+        except ValueError:
+            raise unreadable from None
 
     demo.preprocess_data = preprocess  # type: ignore[assignment, method-assign]
+    demo.validate_inputs = validate  # type: ignore[assignment, method-assign]
 
 
 def root_url(request: Request) -> str:

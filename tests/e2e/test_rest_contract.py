@@ -207,7 +207,7 @@ def test_what_cannot_be_used_is_refused_with_reasons(api):
     assert [one["filename"] for one in wrong.json()["details"]["files"]] == ["notes.png"]
     many = post(api, *[("a.jpg", b"x")] * 26)
     assert (many.status_code, "too many files" in many.json()["message"]) == (400, True)
-    large = post(api, ("large.jpg", ROCKET + bytes(11_000_000)))
+    large = post(api, ("large.jpg", ROCKET + bytes(26_000_000)))
     assert (large.status_code, "too large" in large.json()["message"]) == (400, True)
     assert post(api).status_code == 400
 
@@ -270,11 +270,11 @@ def test_each_file_beyond_the_limit_is_named(api, path, name, most, more):
 
 def test_each_file_that_is_too_large_is_named(api):
     """Also where one picture is larger than all that may be sent."""
-    large = ROCKET + bytes(15_000_000)
+    large = ROCKET + bytes(36_000_000)
     refused = api.post("/upload/image", files={"file": ("large.jpg", large, "image/jpeg")}, data=FORM)
     assert (refused.status_code, refused.json()["error_code"]) == (400, "FILE_VALIDATION_ERROR")
     reason = refused.json()["details"]["files"][0]
-    assert (reason["filename"], "more than 10 MB" in reason["message"]) == ("large.jpg", True)
+    assert (reason["filename"], "more than 25 MB" in reason["message"]) == ("large.jpg", True)
 
 
 def test_odd_forms_are_survived(api, app):

@@ -32,7 +32,7 @@ def demo() -> gr.Blocks:
         gr.Button().click(lambda value: value * 2, number, number, api_name="double")
         gr.Button().click(str, file, text, api_name="name")
     gradio_compat.fetch_urls_with(demo, fetch)
-    gradio_compat.report_unreadable_values(demo, "not readable")
+    gradio_compat.report_unreadable_values(demo)
     return demo
 
 
@@ -141,7 +141,7 @@ def test_urls_are_fetched_by_us(client: TestClient):
 
 def test_unreadable_values_are_reported(client: TestClient):
     """A value of a wrong kind is answered with the message, where Gradio tells nothing."""
-    assert "not readable" in call(client, "name", 5)
+    assert "input_unreadable: " in call(client, "name", 5)
 
 
 def test_the_root_url_is_what_gradio_builds():

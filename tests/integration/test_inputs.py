@@ -11,14 +11,13 @@ import pytest
 from image2model.web.ui.picture_previews import Inputs
 from PIL import Image, ImageDraw, ImageFilter
 
-from image2model.generators.local.cutout import MARGIN, cut_out, inspect
-from image2model.images import ImageLimits
+from image2model.generators.local.cutout import MARGIN, Inspection, cut_out, inspect
+from image2model.images.decoding import Source
 from image2model.process_pool import Workers
 from image2model.services import Picture, Studio, SubmitRequest
 from tests.support.pictures import decoded, encoded
 from tests.support.scripted import ScriptedGenerator, finished, scripted_settings
 
-LIMITS = ImageLimits(10_000_000, 50_000_000)
 CUP = Path(__file__).parents[2] / "examples" / "coffee-cup.jpg"
 
 
@@ -49,19 +48,42 @@ def two_balls() -> Image.Image:
     ],
     ids=["good", "blurred", "small", "several", "none"],
 )
-def test_a_picture_that_will_likely_fail_is_warned_of(tmp_path: Path, make, warnings):
+def test_a_picture_that_will_likely_fail_is_warned_of(make, warnings):
     """A blurred, a tiny, a crowded and an empty picture each get their own warning, a good one none."""
     with Image.open(CUP) as cup:
-        found = inspect(saved(tmp_path, make(cup.convert("RGB"))), LIMITS)
+        found = inspect(encoded(make(cup.convert("RGB"))))
     assert found.warnings == warnings
     assert (found.cutout is None) == ("no_subject" in warnings)
 
 
 @pytest.mark.parametrize("data", [b"", b"no picture", encoded(two_balls())[:3000]])
-def test_what_is_no_picture_is_left_to_the_check(tmp_path: Path, data: bytes):
+async def test_what_is_no_picture_is_left_to_the_check(studio: Studio, tmp_path: Path, data: bytes):
     """Files that will be refused anyway have neither warnings nor cut-out."""
     (tmp_path / "broken.png").write_bytes(data)
-    assert inspect(tmp_path / "broken.png", LIMITS) == inspect(tmp_path / "broken.png", ImageLimits(1, 1))
+    assert await studio.inputs.inspect(tmp_path / "broken.png") == Inspection((), None)
+
+
+async def test_an_animation_is_taken_with_a_word(studio: Studio, tmp_path: Path):
+    """Of an animated picture the first frame is used, and both the page and the answer for the batch say so."""
+    path = tmp_path / "cup.png"
+    with Image.open(CUP) as cup:
+        path.write_bytes(encoded(cup, save_all=True, append_images=[cup.rotate(90)]))
+    assert (await studio.inputs.inspect(path)).warnings == ("first_frame",)
+    batch = await studio.submit(SubmitRequest([Picture(path, "cup.png")]))
+    (warning,) = await studio.inputs.warnings(batch)
+    assert (warning["name"], warning["code"]) == ("cup.png", "first_frame")
+    assert studio.inputs.notes(batch) == [f"cup.png: {warning['message']}"]
+
+
+async def test_a_picture_is_decoded_once_between_drop_and_submit(studio: Studio, tmp_path: Path, monkeypatch):
+    """What the page's look has checked is stored by the submission, under whatever name the file then has."""
+    with Image.open(CUP) as cup:
+        (tmp_path / "dropped.png").write_bytes(encoded(cup))
+    (tmp_path / "again.png").write_bytes((tmp_path / "dropped.png").read_bytes())
+    assert [image.name async for image in studio.uploads.check([tmp_path / "dropped.png"])] == ["dropped.png"]
+    monkeypatch.setattr(Source, "decode", None)  # whoever decodes now fails
+    batch = await studio.submit(SubmitRequest([Picture(tmp_path / "again.png", "again.png")]))
+    assert [job.name for job in batch.jobs] == ["again.png"]
 
 
 def test_a_cut_out_is_square_centred_and_white_where_it_is_clear(tmp_path: Path):
@@ -93,7 +115,7 @@ async def test_the_choice_of_what_is_sent_is_kept_with_the_batch(tmp_path: Path,
     assert [(one["name"], one["code"]) for one in await studio.inputs.warnings(batch)] == [("fog.png", "no_subject")]
     plain = await studio.submit(SubmitRequest(pictures[:1]))
     assert (await finished(studio, plain.id)).cut_out is False
-    assert generator.runs[-1].image.name == "input.png"
+    assert generator.runs[-1].image.name == "input.jpg"
     await studio.close()
 
 

@@ -82,7 +82,8 @@ async def choose(page: Page, generator: str) -> None:
 
 async def export(page: Page, preset: str, everything: bool = False) -> None:
     """Open the export with this preset, for the model on the stage or for all of its batch."""
-    await page.locator("#export-open:visible, [data-export]:visible").first.click()
+    if not await page.locator(".pop").is_visible():
+        await page.locator("#export-open:visible, [data-export]:visible").first.click()
     await page.locator(f"[data-which={'all' if everything else 'one'}]").click()
     button = page.locator(f"[data-preset={preset}] > button")
     if await button.get_attribute("aria-expanded") != "true":

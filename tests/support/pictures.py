@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 from PIL import Image, ImageCms
+from pillow_heif import register_heif_opener
+
+register_heif_opener()
 
 
 def photo(width: int = 64, height: int = 48, mode: str = "RGB") -> Image.Image:
@@ -73,12 +76,20 @@ def palette_with_transparency() -> bytes:
     return encoded(photo(mode="P"), transparency=photo(mode="P").getpixel((0, 0)))
 
 
-def turned(orientation: int) -> bytes:
-    """A JPEG whose pixels lie as a camera held some way stored them; upright its left upper quarter is red."""
-    undo = {3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
+def turned(orientation: int, kind: str = "JPEG") -> bytes:
+    """A picture whose pixels lie as a camera held some way stored them; upright its left upper quarter is red."""
+    turn = Image.Transpose
+    undo = [None, turn.FLIP_LEFT_RIGHT, turn.ROTATE_180, turn.FLIP_TOP_BOTTOM, turn.TRANSPOSE, turn.ROTATE_90,
+            turn.TRANSVERSE, turn.ROTATE_270][orientation - 1]  # fmt: skip
     exif = Image.Exif()
     exif[0x0112] = orientation
-    return encoded(photo().transpose(undo[orientation]), "JPEG", exif=exif, quality=95)
+    stored = photo() if undo is None else photo().transpose(undo)
+    return encoded(stored, kind, exif=exif, quality=95)
+
+
+def srgb_profile() -> bytes:
+    """LittleCMS's own profile of sRGB."""
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 def with_gps() -> bytes:
@@ -86,13 +97,12 @@ def with_gps() -> bytes:
     exif = Image.Exif()
     exif[0x010F] = "Secret Camera"
     exif.get_ifd(0x8825)[1] = "N"
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    return encoded(photo(), "JPEG", exif=exif, comment=b"secret comment", icc_profile=profile)
+    return encoded(photo(), "JPEG", exif=exif, comment=b"secret comment", icc_profile=srgb_profile())
 
 
 def swapped_profile() -> bytes:
     """An RGB colour profile in which red is green and green is red: it shows whether profiles are used."""
-    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    profile = bytearray(srgb_profile())
     for at in range(132, 132 + 12 * struct.unpack_from(">I", profile, 128)[0], 12):
         other = {b"rXYZ": b"gXYZ", b"gXYZ": b"rXYZ"}.get(bytes(profile[at : at + 4]))
         if other:

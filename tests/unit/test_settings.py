@@ -37,10 +37,10 @@ def in_a_new_process(code: str, **environment: str) -> str:
 
 
 def test_defaults_are_the_documented_ones() -> None:
-    """With nothing set the app listens on this machine only and takes 25 pictures of 10 MB."""
+    """With nothing set the app listens on this machine only and takes 25 pictures of 25 MB."""
     settings = load()
     assert (settings.host, settings.port) == ("127.0.0.1", 7860)
-    assert (settings.max_files, settings.max_file_mb) == (25, 10)
+    assert (settings.max_files, settings.max_file_mb) == (25, 25)
     assert settings.data_dir == Path("data")
     assert settings.database == f"sqlite:///{Path.cwd() / 'data' / 'image2model.db'}"
 

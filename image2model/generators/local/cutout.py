@@ -11,8 +11,7 @@ from PIL import Image
 from scipy import ndimage
 
 from ...atomic_files import write_whole
-from ...errors import GenerationFailed, ImageRefused
-from ...images import ImageLimits, decode_image
+from ...errors import GenerationFailed
 from . import segment
 from .subject import Array, Subject, find_subject
 
@@ -47,13 +46,13 @@ class Inspection:
     """The subject as a small WebP with a transparent background; None where no subject was found."""
 
 
-def inspect(path: Path, limits: ImageLimits) -> Inspection:
-    """Judge an untrusted picture file; one that would be refused has neither warnings nor cut-out. In a worker."""
-    try:
-        image = decode_image(path.read_bytes()[: limits.max_bytes + 1], limits, LOOK_SIDE)
-    except ImageRefused:
-        return Inspection((), None)
-    found = ["small"] if max(image.size) < SMALL_SIDE else []
+def inspect(picture: bytes) -> Inspection:
+    """Judge a checked picture (a JPEG or PNG in RGB or RGBA). In a worker."""
+    image: Image.Image = Image.open(io.BytesIO(picture))
+    small = max(image.size) < SMALL_SIDE
+    image.draft(None, (LOOK_SIDE, LOOK_SIDE))
+    image.thumbnail((LOOK_SIDE, LOOK_SIDE))
+    found = ["small"] if small else []
     try:
         subject = find_subject(image)
     except GenerationFailed:

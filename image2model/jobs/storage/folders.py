@@ -1,10 +1,11 @@
 """Where the files of a batch lie, below the data folder.
 
 batches/<batch id>/<job number>-<stem>/
-    input.png        the checked picture
+    input.jpg        the checked picture; input.png where it is transparent, or came as a PNG that needed no change
     input.webp       its thumbnail
+    notes.json       codes of what a person should know of it, where there is something
     cutout.png       its subject alone, where that is what is sent
-    input-back.png, input-back.webp, cutout-back.png    the same of another side of the object
+    input-back.jpg, input-back.webp, cutout-back.png    the same of another side of the object
     model.glb        the generator's own bytes, under this name only when whole
     thumbnail.webp   the rendered mesh
     preview.*        the generator's own picture of the mesh, where it makes one
@@ -39,6 +40,12 @@ MESH = "model.glb"
 def picture_name(side: Side = "front", kind: str = "input", ending: str = "png") -> str:
     """What the file of a job's picture is called; the front is the one that each job has."""
     return f"{kind}.{ending}" if side == "front" else f"{kind}-{side}.{ending}"
+
+
+def stored_picture(folder: Path, side: Side = "front") -> Path:
+    """The checked picture of one side in a job's folder: a JPEG or a PNG."""
+    jpeg = folder / picture_name(side, ending="jpg")
+    return jpeg if jpeg.exists() else jpeg.with_suffix(".png")
 
 
 class Folders:

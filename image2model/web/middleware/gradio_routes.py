@@ -12,6 +12,12 @@ from ..rest.errors import error_response
 
 REMOTE_URLS = re.compile(r"/gradio_api/(?:file[=/]\s*[a-z][a-z0-9+.-]*:|proxy=)", re.IGNORECASE)
 """Gradio's proxies for other hosts' addresses, without a limit of size: nothing here needs them."""
+CLOSED = re.compile(
+    r"/(monitoring|gradio_api/(dev|component_server|custom_component|profiling|process_recording|run-history|runs|stream"
+    r"|vibe-[a-z-]+|undo-vibe|deep_link|openapi\.json|token|user))(?![a-z])"
+)
+"""Routes of Gradio's that nothing here needs."""
+NOT_FOUND = error_response(404, ErrorCode.ENDPOINT_UNKNOWN, "There is nothing at this address.")
 URL_REFUSED = error_response(
     403, ErrorCode.URL_REFUSED, "Addresses of other hosts are not fetched here. Upload the file itself."
 )
@@ -25,7 +31,9 @@ class GradioRoutesMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
-        if scope["type"] != "http" or not scope["path"].startswith("/gradio_api/"):
+        if scope["type"] == "http" and CLOSED.match(scope["path"]):
+            await NOT_FOUND(scope, receive, send)
+        elif scope["type"] != "http" or not scope["path"].startswith("/gradio_api/"):
             await self._app(scope, receive, send)
         elif REMOTE_URLS.match(scope["path"]):
             await URL_REFUSED(scope, receive, send)

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ...errors import NotFound
 from ...services import BatchView, Studio
-from ..public_address import public_root
+from ..public_address import public_root_url
 
 TAG = Markup('<meta property="og:{}" content="{}">')
 
@@ -28,7 +28,7 @@ class LinkPreviewMiddleware:
         if view is None:
             await self._app(scope, receive, send)
             return
-        await self._app(scope, receive, _Inserting(send, _tags(view, public_root(Request(scope)))))
+        await self._app(scope, receive, _Inserting(send, _tags(view, public_root_url(Request(scope)))))
 
     async def _view(self, batch_id: str) -> BatchView | None:
         try:
@@ -41,7 +41,8 @@ def _batch_id(scope: Scope) -> str:
     """The batch that is asked for; empty where it is another page."""
     if scope["type"] != "http" or scope["method"] != "GET" or scope["path"] != "/":
         return ""
-    return parse_qs(scope["query_string"].decode("latin-1")).get("batch", [""])[0]
+    query: str = scope["query_string"].decode("latin-1")
+    return parse_qs(query).get("batch", [""])[0]
 
 
 def _tags(view: BatchView, root: str) -> bytes:

@@ -8,6 +8,7 @@ from starlette.middleware.cors import CORSMiddleware
 from ...settings import Settings
 from .body_limits import BodyLimitMiddleware
 from .correlation import CorrelationIdMiddleware
+from .gradio_errors import GradioErrorsMiddleware
 from .gradio_routes import GradioRoutesMiddleware
 from .origin_check import ANY, CrossSiteMiddleware, TrustedHostMiddleware
 from .proxy_headers import TrustedProxyMiddleware
@@ -30,6 +31,7 @@ def middleware_stack(settings: Settings) -> list[Middleware]:
         Middleware(TrustedHostMiddleware, allowed_hosts=settings.allowed_hosts),
         Middleware(CrossSiteMiddleware, allowed_origins=settings.cors_origins),
         Middleware(BodyLimitMiddleware, max_upload_bytes=(settings.max_files + 1) * 4_000_000 * settings.max_file_mb),
+        Middleware(GradioErrorsMiddleware),
         Middleware(GradioRoutesMiddleware),
         Middleware(SignInThrottleMiddleware),
         Middleware(

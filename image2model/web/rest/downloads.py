@@ -114,6 +114,8 @@ async def file(job_id: str, filename: str, studio: StudioDep) -> BatchFileRespon
     job, offered = _find_file(batch, filename)
     served = await studio.file(batch.id, job.number, offered)
     headers = {"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
+    if studio.settings.cors_origins:
+        headers["Cross-Origin-Resource-Policy"] = "cross-origin"  # pages of those origins show it in an <img>
     return BatchFileResponse(studio, served.path, media_type=served.media_type, filename=filename, headers=headers)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from ...services import Generator
+from ...services import IMAGE_SUFFIXES, Generator
 from ..generator_schema import generator_schema
 from .common import HeadRouter, StudioDep
 from .errors import error_responses
@@ -55,4 +55,4 @@ async def params(model_type: str, studio: StudioDep) -> ModelParams:
 
 def _model(generator: Generator) -> Model:
     described = generator_schema(generator)
-    return Model(description=described.pop("good_at"), supported_formats=[".jpg", ".jpeg", ".png"], **described)
+    return Model(description=described.pop("good_at"), supported_formats=[*IMAGE_SUFFIXES], **described)

@@ -104,7 +104,7 @@ def _refuse_too_many(uploads: Sequence[UploadFile], max_files: int) -> None:
 
 
 def _refuse_none(other_files: Iterable[UploadFile], field: str) -> None:
-    message, hint = f"There is no file in the form's field `{field}`.", "Put at least one JPEG or PNG there."
+    message, hint = f"There is no file in the form's field `{field}`.", "Put at least one picture there."
     raise UploadRefused(
         ErrorCode.NO_IMAGES, message, hint, map(_file_name, other_files), f"It is not in the field `{field}`."
     )

@@ -127,7 +127,7 @@ GUARDS = [Depends(require_user), Depends(_limit_rate)]
 @router.post("/batch", dependencies=GUARDS, responses=ERROR_RESPONSES, openapi_extra=BATCH_FORM)
 @router.post("", dependencies=GUARDS, responses=ERROR_RESPONSES, openapi_extra=BATCH_FORM)
 async def upload(request: Request, studio: StudioDep) -> Uploaded:
-    """Start a batch of pictures (JPEG or PNG). All of them must be usable."""
+    """Start a batch of pictures. All of them must be usable."""
     async with parse_upload(request, studio, "files", studio.settings.max_files) as form:
         return await _submit(request, studio, form)
 

@@ -31,6 +31,8 @@ SHORT: Mapping[str, str] = {
     "no_subject": "No clear subject",
     "blurred": "Blurred",
     "small": "Small",
+    "first_frame": "First frame",
+    "first_page": "First page",
     "too_small": "Too small",
     "unsupported_format": "Not JPEG or PNG",
     "not_an_image": "Not a picture",
@@ -60,7 +62,7 @@ class Pictures:
         self._newest: WeakValueDictionary[str, _Showing] = WeakValueDictionary()
         settings = studio.settings
         self.images = gr.Gallery(
-            label="Pictures", type="filepath", file_types=["image"], sources=["upload", "clipboard"],
+            label="Pictures", type="filepath", file_types=["file"], sources=["upload", "clipboard"],
             interactive=True, elem_id="images", buttons=[],
         )  # fmt: skip
         self.decided = gr.State(NO_DECISIONS)
@@ -105,7 +107,7 @@ class Pictures:
         most = self.studio.settings.max_files
         kept: list[str] = []
         left_out = list(refused or [])
-        results = self.studio.uploads.previews(paths)
+        results = self.studio.uploads.check(paths)
         for path in paths:
             if len(kept) == most:
                 message = f"One batch takes up to {most} pictures. Make another batch of it."
@@ -116,8 +118,9 @@ class Pictures:
                 glimpse = await self.studio.uploads.refused_preview(path)
                 left_out.append(_refusal(path, seen.code, str(seen), self.cache.put(glimpse) if glimpse else ""))
             else:
-                kept.append(str(path))
-                self.cache.put_thumbnail(str(path), seen.thumbnail)
+                shown = str(await self.studio.uploads.showable(path, seen))
+                kept.append(shown)
+                self.cache.put_thumbnail(shown, seen.thumbnail)
         await results.aclose()
         return kept, left_out
 

@@ -1,0 +1,140 @@
+"""The segments of a JPEG: where the picture ends, whether all of it is there, and the file without its metadata.
+
+Cameras put much behind the end marker (a film, further views, a gain map), and some leave that marker out. So what
+counts is what lies between the start and the end of the first picture (ITU-T T.81, annex B).
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, JpegImagePlugin
+
+SOI, EOI, SOS = 0xD8, 0xD9, 0xDA
+FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+SIMPLE_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
+"""Baseline, extended and progressive Huffman coding: what every program reads."""
+PROGRESSIVE = 0xC2
+STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
+APP0, APP14, COMMENT = 0xE0, 0xEE, 0xFE
+END = b"\xff\xd9"
+AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+"""The marker that ends a scan: not a stuffed byte, a restart or a fill byte."""
+NOISE = np.random.default_rng(0).integers(1, 255, 1 << 16, np.uint8).tobytes()
+MCU_SIDE = 16
+"""Most rows of pixels that one row of coded blocks holds in the usual samplings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A marker with all that belongs to it; a scan with its coded data."""
+
+    marker: int
+    start: int
+    body: int
+    """Where its parameters begin, behind marker and length."""
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Jpeg:
+    """One JPEG picture within a file."""
+
+    data: bytes
+    """From the start marker to the end marker, which is added where it is missing."""
+    segments: tuple[Segment, ...]
+    has_end: bool
+    has_all_scans: bool
+    """Whether at most the last bit of coefficients is missing, which is hardly seen."""
+
+    @property
+    def scans(self) -> int:
+        """Number of scans."""
+        return sum(segment.marker == SOS for segment in self.segments)
+
+    @property
+    def frame(self) -> int:
+        """The marker of the frame header, which tells the way of coding; 0 where there is none."""
+        return next((segment.marker for segment in self.segments if segment.marker in FRAME_HEADERS), 0)
+
+    def without_metadata(self) -> bytes:
+        """The same picture, losslessly, without EXIF, GPS position, comments, previews, profile and gain map."""
+        kept = [self.data[one.start : one.end] for one in self.segments if not self._is_metadata(one)]
+        return b"".join([self.data[:2], *kept, END])
+
+    def lacks_rows(self) -> bool:
+        """Whether a picture without end marker ends above its last rows; of a progressive one, before its last scans.
+
+        Coded data that goes on with noise instead of the end decodes to other pixels from where it is cut off.
+        """
+        if self.has_end or not self.has_all_scans or self.frame == PROGRESSIVE:
+            return not (self.has_end or self.has_all_scans)
+        as_it_is, with_noise = (np.asarray(_decode(self.data[: -len(END)] + rest + END)) for rest in (b"", NOISE))
+        rows = np.flatnonzero((as_it_is != with_noise).reshape(len(as_it_is), -1).any(axis=1))
+        return bool(rows.size and rows[0] < len(as_it_is) - MCU_SIDE - 1)
+
+    def _is_metadata(self, segment: Segment) -> bool:
+        if segment.marker == APP0:
+            return not self.data.startswith(b"JFIF\0", segment.body)
+        return segment.marker == COMMENT or (APP0 < segment.marker <= 0xEF and segment.marker != APP14)
+
+
+def read_jpeg(data: bytes) -> Jpeg:
+    """Find the first picture in a file that begins with a start marker."""
+    segments: list[Segment] = []
+    coefficients = _Coefficients(data)
+    at, has_end = 2, False
+    while 0 <= (at := data.find(b"\xff", at)) < len(data) - 1:
+        marker = data[at + 1]
+        if marker == EOI:
+            has_end = True
+            break
+        if marker in (0, 0xFF) or marker in STANDALONE:
+            at += 1
+            continue
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4])
+        if end > len(data) or (
+            marker != SOS and coefficients.most_missing_bits == 0
+        ):  # what follows belongs to something else
+            break
+        if marker == SOS:
+            following = AFTER_SCAN.search(data, end)
+            end = following.start() if following else len(data)
+        segments.append(Segment(marker, at, at + 4, end))
+        coefficients.add(segments[-1])
+        at = end
+    end = at if has_end else segments[-1].end if segments else len(data)
+    return Jpeg(data[:end] + END, tuple(segments), has_end, coefficients.most_missing_bits <= 1)
+
+
+class _Coefficients:
+    """Which coefficients the scans have brought to their last bit, by component (T.81, G.1.1.1)."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._missing_bits: dict[int, NDArray[np.uint8]] = {}
+
+    @property
+    def most_missing_bits(self) -> int:
+        """How many bits are still to come for the least known coefficient."""
+        return max((int(bits.max()) for bits in self._missing_bits.values()), default=255)
+
+    def add(self, segment: Segment) -> None:
+        """Note a frame header or a scan."""
+        body = self._data[segment.body : segment.end]
+        if segment.marker in FRAME_HEADERS and len(body) > 5:
+            self._missing_bits = {component: np.full(64, 255, np.uint8) for component in body[6::3][: body[5]]}
+        elif segment.marker == SOS and len(body) > 2 * body[0] + 3:
+            first, last, bits = body[2 * body[0] + 1 : 2 * body[0] + 4]
+            for component in set(body[1 : 2 * body[0] : 2]) & set(self._missing_bits):
+                self._missing_bits[component][first : last + 1] = bits & 15
+
+
+def _decode(data: bytes) -> Image.Image:
+    image = JpegImagePlugin.JpegImageFile(io.BytesIO(data))
+    image.load()
+    return image

@@ -1,0 +1,105 @@
+"""Nonsense of every kind at Gradio's routes: each request is answered, with a code and a sentence where it is refused.
+
+`FUZZ_SECONDS` (10 by default) bounds the time, `FUZZ_SEED` repeats a run; the seed is in the message of a failure.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import time
+from collections import Counter
+
+import httpx
+import pytest
+
+from tests.support.attacks import call, raw, tells
+from tests.support.browser import App
+from tests.support.nonsense import Requests
+
+SECONDS = float(os.environ.get("FUZZ_SECONDS", "10"))
+SEED = int(os.environ.get("FUZZ_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
+CODED = re.compile(r"[a-z_]+: .+", re.DOTALL)
+
+
+def test_nonsense_is_refused_with_a_code_and_a_sentence(target: App, visitor: httpx.Client):
+    """No request fails on our side, ends without an answer or tells what it must not; the page lives on."""
+    functions = visitor.get("/config").json()["dependencies"]
+    names = [one["api_name"] for one in functions if one["api_name"]]
+    requests, counts = Requests(SEED, names, [one["id"] for one in functions]), Counter[int]()
+    until = time.monotonic() + SECONDS
+    while time.monotonic() < until:
+        one = requests.one()
+        about = f"FUZZ_SEED={SEED}, request {counts.total()}: {one}"
+        try:
+            answer = visitor.post(one.path, content=one.content, headers={"Content-Type": one.content_type})
+        except httpx.HTTPError as error:
+            pytest.fail(f"{error!r} at {about}")
+        counts[answer.status_code] += 1
+        assert answer.status_code < 500, about
+        assert not tells(answer.text), about
+        if answer.status_code >= 400:
+            assert CODED.fullmatch(answer.json()["detail"]), f"{answer.text} at {about}"
+    print(f"FUZZ_SEED={SEED}: {dict(counts)}")
+    assert counts.total() > 10
+    assert visitor.get("/").status_code == 200
+
+
+@pytest.mark.parametrize("route", ["run/list_generators", "call/list_generators", "call/v2/generate", "queue/join"])
+@pytest.mark.parametrize("body", ["NaN", '{"data": NaN}', '{"data": 5}', "", "[" * 10_000, '{"data": "\\ud800"}'])
+def test_bodies_that_are_no_request(visitor: httpx.Client, route: str, body: str):
+    """What is no JSON, or none of the right form, is refused with what is wrong and never with what was sent."""
+    answer = visitor.post(f"/gradio_api/{route}", content=body, headers={"Content-Type": "application/json"})
+    assert 400 <= answer.status_code < 500
+    assert CODED.fullmatch(answer.json()["detail"])
+    assert "NaN" not in answer.text
+
+
+@pytest.mark.parametrize("name", ["batch_status", "export", "print_check", "turntable", "download_batch"])
+@pytest.mark.parametrize("value", [None, [], {}, float("nan"), 1e308, "\0", "x" * 5000, True])
+def test_values_of_a_wrong_kind_are_named(visitor: httpx.Client, name: str, value: object):
+    """An endpoint that gets nonsense ends with an error that has a code and a sentence."""
+    started = visitor.post(
+        f"/gradio_api/call/{name}", content=json.dumps({"data": [value] * 4}),
+        headers={"Content-Type": "application/json"},
+    )  # fmt: skip
+    if started.status_code == 200:
+        told = visitor.get(f"/gradio_api/call/{name}/{started.json()['event_id']}").text
+        assert re.search(r'event: error\ndata: .*"[a-z_]+: [^"]+"', told), told
+    else:
+        assert CODED.fullmatch(started.json()["detail"])
+
+
+def test_too_few_values_are_told(visitor: httpx.Client):
+    """Where Gradio tells nothing, the error says what is missing."""
+    assert "input_unreadable: " in call(visitor, "export")
+
+
+CLOSED = [
+    "/monitoring", "/monitoring/summary", "/gradio_api/dev/reload", "/gradio_api/component_server",
+    "/gradio_api/custom_component/0/client/component/..%0A%7B%22level%22:%22critical%22%7D", "/gradio_api/runs",
+    "/gradio_api/run-history/records", "/gradio_api/profiling/traces", "/gradio_api/vibe-code",
+    "/gradio_api/process_recording", "/gradio_api/stream/x/0/1/playlist.m3u8", "/gradio_api/deep_link",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", CLOSED)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_what_nothing_here_needs_is_closed(target: App, visitor: httpx.Client, method: str, path: str):
+    """Gradio's other routes answer 404, and what is in their address gets into no log."""
+    before = target.log.stat().st_size
+    answer = visitor.request(method, path)
+    assert (answer.status_code, answer.json()["error_code"]) == (404, "endpoint_unknown")
+    lines = target.log.read_bytes()[before:].decode().splitlines()
+    assert not [line for line in lines if json.loads(line)["level"] == "critical"]
+
+
+@pytest.mark.parametrize("value", ["\0", "\x01", "1" * 400, "-1", "²"])
+def test_an_event_id_that_is_none(target: App, value: str):
+    """Whatever is in Last-Event-ID, the stream is answered or the request refused, and nothing fails."""
+    path = "/api/v1/status/tasks/00000000-0000-4000-8000-000000000000/stream"
+    request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nLast-Event-ID: {value}\r\nConnection: close\r\n\r\n"
+    answer = raw(target, request.encode("utf-8"))
+    assert int(answer.split()[1]) in (200, 400)

@@ -1,0 +1,171 @@
+"""Pictures of all kinds that Chromium shows, by name: formats, colours, transparency, orientation, and sick ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tests.support.pictures import colour_16_bit, encoded, grey_16_bit, phone_mpo, photo, swapped_profile
+from tests.support.png_writer import (
+    ADOBE_RGB,
+    BT709,
+    GREY,
+    GREY_ALPHA,
+    P3,
+    PALETTE,
+    PROPHOTO,
+    RGB,
+    RGBA,
+    chrm,
+    chunk,
+    cicp,
+    gama,
+    iccp,
+    png,
+    profile_of_gamma,
+    trns,
+)
+
+FILES = Path(__file__).with_name("picture_files")
+LEVELS = np.linspace(0, 255, 64).astype(int)
+CARD = np.stack([*np.meshgrid(LEVELS, LEVELS), np.add.outer(LEVELS, LEVELS) // 2], axis=-1)
+"""Every mixture of red and green (64, 64, 3)."""
+GREYS = CARD[..., :1]
+DEEP = np.tile(np.linspace(0, 65535, 64).astype(int)[None, :, None], (20, 1, 3))
+NEARLY_ALIKE = np.repeat([[[0x1234, 0x5678, 0x9ABC]], [[0x1235, 0x5678, 0x9ABC]]], 20, axis=0).repeat(20, axis=1)
+CLEAR = Image.merge("RGBA", [*photo().split(), photo(mode="L")])
+PALETTE_16 = chunk(b"PLTE", bytes(range(0, 240, 5)))
+NOISE = np.random.default_rng(1).bytes(3000)
+TWO_FRAMES = {"save_all": True, "append_images": [photo().rotate(180)]}
+
+
+def picture_table() -> dict[str, bytes]:
+    """Each picture's bytes by its name."""
+    files = {path.name: path.read_bytes() for path in FILES.iterdir() if path.name != "IMG_0995.HEIC"}
+    return files | _png_colours() | _profiles() | _transparent() | _formats() | _turned() | _jpegs()
+
+
+def _png_colours() -> dict[str, bytes]:
+    gammas = (0.00001, 0.1, 0.4, 0.43, 0.45455, 0.47, 0.5, 0.55556, 1, 3)
+    spaces = {"BT.709": BT709, "P3": P3, "Adobe RGB": ADOBE_RGB, "ProPhoto": PROPHOTO, "zeros": (0.0,) * 8}
+    wrong = 1
+    return {
+        **{f"gAMA {gamma}": png(CARD, before=gama(gamma)) for gamma in gammas},
+        **{f"cHRM {name} without gAMA": png(CARD, before=chrm(space)) for name, space in spaces.items()},
+        **{f"cHRM {name}, gAMA 1/2.2": png(CARD, before=chrm(space) + gama(0.45455)) for name, space in spaces.items()},
+        **{f"cHRM {name}, gAMA 1/1.8": png(CARD, before=chrm(space) + gama(0.55556)) for name, space in spaces.items()},
+        **{f"cICP primaries {code}": png(CARD, before=cicp(code, 13)) for code in range(23)},
+        **{f"cICP transfer {code}": png(CARD, before=cicp(1, code)) for code in range(20) if code not in (16, 18)},
+        "cICP P3, linear": png(CARD, before=cicp(12, 8)),
+        "cICP before gAMA": png(CARD, before=cicp(1, 13) + gama(1)),
+        "cICP before iCCP": png(CARD, before=cicp(1, 8) + iccp(swapped_profile())),
+        "sick cICP": png(CARD, before=cicp(1, 8, wrong) + gama(0.5)),
+        "iCCP before gAMA": png(CARD, before=iccp(swapped_profile()) + gama(1)),
+        "sick iCCP": png(CARD, before=iccp(swapped_profile(), wrong) + gama(1)),
+        "garbage as iCCP": png(CARD, before=iccp(b"garbage" * 50) + gama(1)),
+        "sRGB before gAMA": png(CARD, before=gama(1) + chunk(b"sRGB", b"\0")),
+        "sick gAMA": png(CARD, before=gama(1, wrong)),
+        "gAMA 0": png(CARD, before=gama(0)),
+        "two gAMA": png(CARD, before=gama(1) + gama(0.5)),
+        "gAMA too late": png(CARD, after=gama(1)),
+        "grey, gAMA 1": png(GREYS, kind=GREY, before=gama(1)),
+        "grey and alpha, gAMA 1": png(CARD[..., :2], kind=GREY_ALPHA, before=gama(1)),
+        "RGBA, gAMA 1": png(np.dstack([CARD, GREYS]), kind=RGBA, before=gama(1)),
+        "palette, gAMA 1": png(GREYS % 16, 4, PALETTE, gama(1) + PALETTE_16),
+        "16 bits": png(DEEP, 16),
+        "16 bits, gAMA 1": png(DEEP, 16, before=gama(1)),
+        "16 bits grey, gAMA 1": png(DEEP[..., :1], 16, GREY, gama(1)),
+        "16 bits RGBA": png(np.dstack([DEEP, DEEP[..., :1]]), 16, RGBA),
+        "wrong IDAT checksum": png(CARD)[:-16] + bytes(4) + png(CARD)[-12:],
+        "no IEND": png(CARD)[:-12],
+    }
+
+
+def _profiles() -> dict[str, bytes]:
+    made = {"linear": profile_of_gamma(1), "gamma 1.8": profile_of_gamma(1.8), "swapped": swapped_profile()}
+    grey = {f"grey gamma {gamma}": profile_of_gamma(gamma, b"GRAY") for gamma in (1, 1.8, 2.2)}
+    ways = {"PNG": {}, "JPEG": {"quality": 98, "subsampling": 0}, "WEBP": {"lossless": True}, "AVIF": {"quality": 100}}
+    card = Image.fromarray(CARD.astype(np.uint8))
+    return {
+        f"{name} profile, {kind} {mode}": encoded(card.convert(mode), kind, icc_profile=profile, **options)
+        for name, profile in {**made, **grey}.items()
+        for kind, options in ways.items()
+        for mode in ("RGB", "L", "CMYK")
+        if kind == "JPEG" or (kind == "PNG" and mode != "CMYK") or (mode == "RGB" and name in made)
+    }
+
+
+def _transparent() -> dict[str, bytes]:
+    keys = {bits: {0, 1, 2**bits - 1, 2**bits + 1, 256, 257} for bits in (1, 2, 4, 8)}
+    return {
+        **{
+            f"grey of {bits} bits, {key} is clear": png(GREYS % 2**bits, bits, GREY, trns(key))
+            for bits, clear in keys.items()
+            for key in clear
+        },
+        "grey of 16 bits, one is clear": png(NEARLY_ALIKE[..., :1], 16, GREY, trns(0x1234)),
+        "RGB of 16 bits, one is clear": png(NEARLY_ALIKE, 16, RGB, trns(0x1234, 0x5678, 0x9ABC)),
+        "linear RGB of 16 bits, one is clear": png(NEARLY_ALIKE, 16, RGB, gama(1) + trns(0x1234, 0x5678, 0x9ABC)),
+        "RGB of 8 bits, one is clear": png(CARD // 64, 8, RGB, trns(1, 2, 1)),
+        "RGB of 8 bits, upper bytes": png(CARD // 64, 8, RGB, trns(0x101, 2, 1)),
+        "RGB of 8 bits, a short tRNS": png(CARD // 64, 8, RGB, trns(1)),
+        "sick tRNS": png(GREYS, 8, GREY, chunk(b"tRNS", b"\0\1", 1)),
+        **{
+            f"palette of {bits} bits, two are clear": png(
+                GREYS % 2**bits, bits, PALETTE, chunk(b"PLTE", bytes(range(3 * 2**bits))) + chunk(b"tRNS", b"\0\x80")
+            )
+            for bits in (1, 2, 4)
+        },
+    }
+
+
+def _formats() -> dict[str, bytes]:
+    late = {"default_image": True, "save_all": True, "append_images": [photo().rotate(180), photo()]}
+    return {
+        "16-bit grey": grey_16_bit(),
+        "16-bit colour": colour_16_bit(),
+        "WebP": encoded(photo(), "WEBP", lossless=True),
+        "lossy WebP": encoded(photo(), "WEBP", quality=80),
+        "WebP with alpha": encoded(CLEAR, "WEBP", lossless=True),
+        "AVIF": encoded(photo(), "AVIF", quality=90),
+        "GIF": encoded(photo(mode="P"), "GIF"),
+        "GIF, a colour is clear": encoded(photo(mode="P"), "GIF", transparency=photo(mode="P").getpixel((0, 0))),
+        **{f"BMP {mode}": encoded(photo(mode=mode), "BMP") for mode in ("1", "L", "P", "RGB")},
+        "BMP of 32 bits": encoded(CLEAR, "BMP"),
+        "animated GIF": encoded(photo(mode="P"), "GIF", **TWO_FRAMES),
+        "animated PNG": encoded(photo(), "PNG", **TWO_FRAMES),
+        "animated PNG after another picture": encoded(photo(), "PNG", **late),
+        "animated WebP": encoded(photo(), "WEBP", lossless=True, **TWO_FRAMES),
+    }
+
+
+def _turned() -> dict[str, bytes]:
+    ways = {"PNG": {}, "JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}, "AVIF": {"quality": 95}}
+    pictures = {}
+    for orientation in range(10):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        for kind, options in ways.items():
+            pictures[f"{kind}, orientation {orientation}"] = encoded(photo(), kind, exif=exif, **options)
+    return pictures
+
+
+def _jpegs() -> dict[str, bytes]:
+    plain = encoded(photo(), "JPEG", quality=95)
+    progressive = encoded(photo(), "JPEG", quality=95, progressive=True)
+    return {
+        "MPO": phone_mpo(),
+        "motion photo": plain + NOISE * 1000,
+        "progressive with a trailer": progressive + NOISE,
+        "progressive without end": progressive[:-2],
+        "progressive without end, with a trailer": progressive[:-2] + NOISE,
+        "without end, with a trailer": plain[:-2] + NOISE,
+        "without end, a JPEG behind": plain[:-2] + encoded(photo().rotate(180), "JPEG"),
+        "restart markers": encoded(photo(), "JPEG", restart_marker_rows=1),
+        "RGB stored": encoded(photo(), "JPEG", quality=95, keep_rgb=True),
+        "grey": encoded(photo(mode="L"), "JPEG"),
+        "CMYK": encoded(photo(mode="CMYK"), "JPEG", quality=98),
+        "CMYK with a profile of RGB": encoded(photo(mode="CMYK"), "JPEG", quality=98, icc_profile=swapped_profile()),
+    }

@@ -1,0 +1,83 @@
+"""PNGs of every kind, written by hand: Pillow writes few of them, and none that are sick."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6
+BT709 = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
+P3 = (0.3127, 0.329, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06)
+ADOBE_RGB = (0.3127, 0.329, 0.64, 0.33, 0.21, 0.71, 0.15, 0.06)
+PROPHOTO = (0.3457, 0.3585, 0.7347, 0.2653, 0.1596, 0.8404, 0.0366, 0.0001)
+
+
+def chunk(name: bytes, body: bytes, checksum: int | None = None) -> bytes:
+    """A chunk; with a checksum of its own it is a sick one."""
+    right = zlib.crc32(name + body)
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", right if checksum is None else checksum)
+
+
+def png(samples: NDArray[np.int_], bits: int = 8, kind: int = RGB, before: bytes = b"", after: bytes = b"") -> bytes:
+    """A PNG of samples (height, width, channels) with chunks before and after its pixels."""
+    height, width = samples.shape[:2]
+    if bits < 8:
+        places = np.arange(bits - 1, -1, -1)
+        rows = np.packbits((samples[..., :1] >> places & 1).reshape(height, -1).astype(np.uint8), axis=1)
+    else:
+        rows = samples.astype(f">u{bits // 8}").reshape(height, -1).view(np.uint8).reshape(height, -1)
+    pixels = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + before + chunk(b"IDAT", pixels) + after + chunk(b"IEND", b"")
+
+
+def gama(gamma: float, checksum: int | None = None) -> bytes:
+    """A gAMA chunk."""
+    return chunk(b"gAMA", struct.pack(">I", round(gamma * 100_000)), checksum)
+
+
+def chrm(chromaticities: tuple[float, ...]) -> bytes:
+    """A cHRM chunk: x and y of white, red, green and blue."""
+    return chunk(b"cHRM", struct.pack(">8I", *(round(value * 100_000) for value in chromaticities)))
+
+
+def cicp(primaries: int, transfer: int, checksum: int | None = None) -> bytes:
+    """A cICP chunk of RGB in full range."""
+    return chunk(b"cICP", bytes([primaries, transfer, 0, 1]), checksum)
+
+
+def iccp(profile: bytes, checksum: int | None = None) -> bytes:
+    """An iCCP chunk."""
+    return chunk(b"iCCP", b"profile\0\0" + zlib.compress(profile), checksum)
+
+
+def trns(*values: int) -> bytes:
+    """A tRNS chunk of grey or RGB samples."""
+    return chunk(b"tRNS", struct.pack(f">{len(values)}H", *values))
+
+
+def profile_of_gamma(gamma: float, space: bytes = b"RGB ") -> bytes:
+    """An ICC profile of a gamma alone: grey, or RGB with sRGB's primaries."""
+    curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256)) + b"\0\0"
+    columns = [
+        (0.43607, 0.22249, 0.01392),
+        (0.38515, 0.71687, 0.09708),
+        (0.14307, 0.06061, 0.7141),
+    ]  # of sRGB
+    points = [b"XYZ \0\0\0\0" + struct.pack(">3i", *(round(v * 65536) for v in column)) for column in columns]
+    if space == b"GRAY":
+        named, bodies = [(b"kTRC", 0)], [curve]
+    else:
+        named = [(b"rXYZ", 0), (b"gXYZ", 1), (b"bXYZ", 2), (b"rTRC", 3), (b"gTRC", 3), (b"bTRC", 3)]
+        bodies = [*points, curve]
+    first = 128 + 4 + 12 * len(named)
+    starts = [first + sum(map(len, bodies[:number])) for number in range(len(bodies))]
+    tags = b"".join(struct.pack(">4sII", name, starts[at], len(bodies[at])) for name, at in named)
+    rest = struct.pack(">I", len(named)) + tags + b"".join(bodies)
+    white = struct.pack(">3i", 63190, 65536, 54061)
+    return struct.pack(
+        ">I4xI4s4s4s12x4s28x12s48x", 128 + len(rest), 0x02400000, b"mntr", space, b"XYZ ", b"acsp", white
+    ) + rest  # fmt: skip
