@@ -33,5 +33,7 @@ window.draft = (() => {
     if (!pictures.length) return [...names, "recalled"].map(() => same);
     return [pictures, ...names.slice(1).map((name) => kept[name] ?? same), "yes"];
   };
-  return { keep, send, recall };
+  // A new batch begins with nothing.
+  const forget = () => sessionStorage.removeItem(PLACE);
+  return { keep, send, recall, forget };
 })();

@@ -4,6 +4,16 @@ import { isOffline } from "./net.js";
 import { openPanel } from "./panel.js";
 import { ask } from "./question.js";
 
+const startNew = () => {
+  draft.forget();
+  location.href = "./";
+};
+document.addEventListener("click", (event) => {
+  if (!event.target.closest("#anew")) return;
+  event.preventDefault();
+  startNew();
+});
+
 export const mount = ({ element, trigger, watch }) => {
   let chosen = null; // number of the job
   let batch = null;
@@ -86,7 +96,7 @@ export const mount = ({ element, trigger, watch }) => {
       return trigger("stop");
     }
     if (at("#retry, [data-retry-too]")) return retry();
-    if (at("[data-new]")) location.href = "./";
+    if (at("[data-new]")) startNew();
   });
   element.addEventListener("keydown", (event) => {
     if (!event.target.matches(".job-card[data-state=done]")) return;
