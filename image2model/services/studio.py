@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from ..images import ImageChecker, ImageLimits
 from ..jobs import ledger
 from ..jobs.db.async_store import Desk
 from ..jobs.db.listener import can_listen, listen
+from ..jobs.db.queries import run_times
 from ..jobs.db.store import Store, new_id
 from ..jobs.execution import Shop
 from ..jobs.notifications import Changes
@@ -44,6 +46,7 @@ from .previews import CONTACT_SHEET_FILE, TURNTABLE_FILE, PreviewService
 from .requests import ANYBODY, Caller, SubmitRequest
 from .results import Served, manifest, offered, pictures_again
 from .uploads import Uploads
+from .usual_times import LATELY, usual_times
 from .view_builder import Viewing
 
 log = logging.getLogger(__name__)
@@ -98,6 +101,8 @@ class Studio:
         """What is known of pictures before they are worked."""
         self.previews = PreviewService(self.folders, self.workers)
         """Ways to look at a mesh, each made when it is asked for."""
+        self.usual_times: Mapping[str, tuple[float, float]] = {}
+        """Seconds between which most jobs of a generator were done here lately, by its id."""
         self._chores: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -417,8 +422,10 @@ class Studio:
             await asyncio.sleep(SWEEP_EVERY)
 
     async def _keep_fresh(self) -> None:
-        """Let each generator look up its prices; how often it really asks is its own to decide."""
+        """Let each generator look up its prices, as often as it decides itself, and see how long they take here."""
         while True:
+            measured = await self._desk.call(self._store.read, run_times, time.time() - LATELY)
+            self.usual_times = usual_times(measured)
             for generator in self.generators.values():
                 await generator.refresh()
             await asyncio.sleep(REFRESH_EVERY)

@@ -1,4 +1,4 @@
-"""In a real browser: what is paid for once, at a price that was shown, and after a question where it may count twice."""
+"""In a real browser: what is paid for once, at the price that was shown, and after a question where that is unsure."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def offers(studio: Studio, key: str = "") -> dict[str, Any]:
     seen = [studio.with_key(one.spec.id, key) for one in ours] if key.strip() else ours
     reasons = [one.unavailable for one in seen if one.unavailable]
     shared = reasons[0] if len(reasons) > 1 and len(set(reasons)) == 1 else ""
-    items = [_item(one, "" if shared else one.unavailable) for one in seen]
+    items = [_item(one, "" if shared else one.unavailable, studio.usual_times.get(one.spec.id)) for one in seen]
     return {"items": items, "note": PRICES if any(one.key_mark for one in seen) else ""}
 
 
@@ -74,8 +74,8 @@ def locked(studio: Studio, key: str) -> int:
     return sum(item["off"] for item in offers(studio, key)["items"])
 
 
-def _item(generator: Generator, reason: str) -> dict[str, Any]:
-    """One generator of the list; `reason` is why it is off, where that is its own."""
+def _item(generator: Generator, reason: str, measured: tuple[float, float] | None) -> dict[str, Any]:
+    """One generator of the list; `reason` is why it is off, where that is its own; `measured` is how long it takes."""
     spec = generator.spec
     price = spec.price(spec.check(None, None))
     return {
@@ -84,7 +84,7 @@ def _item(generator: Generator, reason: str) -> dict[str, Any]:
         "good_at": reason or (spec.good_at if price else BUILT_IN),
         "price": dollars(price) if price else "Free",
         "free": not price,
-        "time": usual_time(spec),
+        "time": usual_time(spec, measured),
         "views": views_taken(spec),
         "has": " ".join(_has(spec, price)),
         "off": bool(generator.unavailable),
@@ -114,18 +114,22 @@ def views_taken(spec: Spec) -> str:
     return f"1–{len(spec.sides)} views" if spec.sides else "1 picture"
 
 
-def usual_time(spec: Spec) -> str:
-    """How long it usually takes, by the catalogue."""
-    usual = spec.usual_seconds
-    return f"about {usual:.0f} s" if usual < 90 else f"about {usual / 60:.0f} min"
+def usual_time(spec: Spec, measured: tuple[float, float] | None = None) -> str:
+    """How long it usually takes: the range measured here, before there is one the catalogue's word."""
+    low, high = measured or (spec.usual_seconds, spec.usual_seconds)
+    unit, step = ("min", 60.0) if high >= 90 else ("s", 10.0 if high >= 30 else 1.0)
+    size = step if unit == "min" else 1.0
+    first, last = (max(1, round(round(seconds / step) * step / size)) for seconds in (low, high))
+    return f"{first}–{last} {unit}" if first < last else f"about {last} {unit}"
 
 
 def card(studio: Studio, generator: Generator, price: Decimal, key: str) -> str:
     """The chosen generator, in the rail."""
     spec = generator.spec
-    line = f"{usual_time(spec)} · {views_taken(spec)}" if price else "Built in, about 2 s. The back is a guess."
+    time = usual_time(spec, studio.usual_times.get(spec.id))
+    line = f"{time[:1].upper()}{time[1:]} · {views_taken(spec)}" if price else f"Built in, {time}. The back is a guess."
     return render(
-        "generator_card.html", name=short_name(spec), price=price, line=line[:1].upper() + line[1:],
+        "generator_card.html", name=short_name(spec), price=price, line=line,
         locked=locked(studio, key),
     )  # fmt: skip
 

@@ -29,16 +29,21 @@ addEventListener("online", async () => {
 
 // A batch that is worked gets news every second. Silence means that the connection or the server is gone: say so, ask
 // until it answers, and come back to the same batch.
-let news = Date.now();
+const BEAT = 2000;
+let quiet = 0; // beats without news
+let last = Date.now();
 hear("results", () => {
-  news = Date.now();
+  quiet = 0;
   if (navigator.onLine) say(false);
 });
 setInterval(async () => {
-  const silent = $("#board .board")?.dataset.state === "working" && Date.now() - news > 6000;
+  const late = Date.now() - last > 2 * BEAT; // the page itself stood still, so that it could hear nothing
+  last = Date.now();
+  quiet = late || $("#board .board")?.dataset.state !== "working" ? 0 : quiet + 1;
+  const silent = quiet > 3;
   if (!silent && !offline) return;
   const there = await answers();
   if (!there) say(true);
   else if (silent) location.reload();
   else say(false);
-}, 2000);
+}, BEAT);

@@ -59,4 +59,15 @@ export const stage = {
 
 export const narrow = () => matchMedia("(max-width: 899px)").matches;
 export const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+// Whether this machine draws without a graphics card.
+let software;
+export const drawsInSoftware = () => {
+  if (software !== undefined) return software;
+  const gl = document.createElement("canvas").getContext("webgl");
+  const about = gl?.getExtension("WEBGL_debug_renderer_info");
+  const name = about ? gl.getParameter(about.UNMASKED_RENDERER_WEBGL) : "";
+  gl?.getExtension("WEBGL_lose_context")?.loseContext();
+  software = /swiftshader|llvmpipe|software|basic render/i.test(name);
+  return software;
+};
 export const megabytes = (bytes) => (bytes / 1e6).toFixed(1);

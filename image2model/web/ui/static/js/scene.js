@@ -4,6 +4,7 @@ import {
   MeshBasicMaterial, MeshoptDecoder, MeshStandardMaterial, NeutralToneMapping, OrbitControls, PerspectiveCamera,
   PlaneGeometry, PMREMGenerator, Scene, Sphere, SRGBColorSpace, Vector3, WebGLRenderer,
 } from "../vendor/three.min.js";
+import { drawsInSoftware } from "./page.js";
 
 const TURN_SECONDS = 12;
 const CLAY = new Color("#c8c3bc");
@@ -76,8 +77,10 @@ export class View {
   // `onTouch` is called when somebody takes the model in hand.
   constructor(place, onTouch) {
     this.place = place;
-    this.renderer = new WebGLRenderer({ antialias: true, alpha: true, powerPreference: "high-performance" });
-    this.renderer.setPixelRatio(Math.min(devicePixelRatio, 2));
+    const slow = drawsInSoftware(); // a coarser picture, so that the page stays quick
+    this.renderer = new WebGLRenderer({ antialias: !slow, alpha: true, powerPreference: "high-performance" });
+    this.renderer.setPixelRatio(slow ? 0.6 : Math.min(devicePixelRatio, 2));
+    this.renderer.debug.checkShaderErrors = false; // asking for them stops the page until they are compiled
     this.renderer.toneMapping = NeutralToneMapping;
     place.append(this.renderer.domElement);
     this.scene = new Scene();

@@ -1,5 +1,5 @@
 // The stage's model: its picture stands there, soft, with the bytes, until the mesh does; looks, grounds, turning.
-import { $, $$, hear, megabytes, press, stage, still } from "./page.js";
+import { $, $$, drawsInSoftware, hear, megabytes, press, stage, still } from "./page.js";
 
 const whenIdle = (callback) => (window.requestIdleCallback ?? setTimeout)(callback, { timeout: 2000 });
 
@@ -64,11 +64,19 @@ export const mount = ({ element }) => {
     view?.resize();
   };
 
+  const showHero = () => stage.shown === "hero" && show({ mesh: box.dataset.hero, poster: box.dataset.heroPoster });
   const hero = () => {
     inset.hidden = true;
     compare(false);
-    // The picture of the model is there at once; the model itself waits until the page is ready to be used.
-    if (box.dataset.hero) whenIdle(() => stage.shown === "hero" && show({ mesh: box.dataset.hero, poster: box.dataset.heroPoster }));
+    // The picture of the model is there at once; the model itself waits until the page is ready to be used, and on a
+    // machine that would draw it slowly, until somebody asks for it.
+    if (box.dataset.hero) {
+      box.dataset.state = "still";
+      poster.src = box.dataset.heroPoster;
+      poster.hidden = false;
+      say("");
+      if (!drawsInSoftware()) whenIdle(showHero);
+    }
     else if (shown) {
       shown = "";
       view?.clear();
@@ -106,6 +114,7 @@ export const mount = ({ element }) => {
   });
 
   box.addEventListener("click", (event) => {
+    if (box.dataset.state === "still") showHero();
     const button = event.target.closest("button");
     if (!button) return;
     if (button === inset) return compare(!box.hasAttribute("data-compare"));
