@@ -124,6 +124,8 @@ async def states(page: Page) -> dict[str, str]:
 async def drawn(page: Page) -> np.ndarray:
     """The viewer's pixels (rows × columns × RGB), once the same picture with something on it has come twice."""
     await expect(page.locator("#viewer .view-box[data-state=shown]")).to_be_visible()
+    if await page.locator("[data-turn][aria-pressed=true]").is_visible():
+        await page.click("[data-turn]")
     canvas = page.locator("#viewer canvas")
     last = None
     for _ in range(120):
