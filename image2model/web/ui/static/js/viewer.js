@@ -10,7 +10,7 @@ export const mount = ({ element }) => {
   const inset = $(".inset", box);
   let view = null; // made with the first model
   let shown = ""; // address of the model that is shown or on its way
-  let turns = !still();
+  let turns = !still() && !drawsInSoftware();
 
   const say = (words, spins = true) => {
     pill.hidden = !words;
