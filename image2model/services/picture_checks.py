@@ -26,7 +26,7 @@ KNOWN = 500
 """Inspections kept in memory, of about 10 kB each."""
 NOT_JUDGED = local.Inspection((), None)
 """What is known of a picture that took too long, or that broke its inspection."""
-WORDS = {**NOTES, **local.WORDS}
+WORDS = {**NOTES, **local.WARNINGS}
 
 
 class Inputs:

@@ -46,11 +46,12 @@ def main() -> None:
     try:
         settings = load()
         log_config.configure(settings)
+        log_config.log_prints()
         log.info("image2model %s starts", __version__)
         server = Server(settings)
         server.start()
     except SettingsError as error:
-        print(f"image2model: {error}", file=sys.stderr)
+        print(f"image2model: {error}", file=sys.__stderr__)
         raise SystemExit(2) from None
     stop.wait()
     log.info("image2model stops")

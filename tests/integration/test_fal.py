@@ -225,7 +225,7 @@ async def test_cancel_tells_fal_and_says_what_came_of_it(fal: FalServer, tmp_pat
     fal.script = Script(queue_seconds=60)
     one = generator(fal)
     remote = await submitted(one, task(tmp_path, one))
-    assert await one.cancel(remote) == "told"
+    assert await one.cancel(remote) == "accepted"
     assert fal.job().cancelled is not None
     assert await one.cancel(remote) == "over"
     assert await one.cancel({**remote, "cancel_url": f"{fal.url}/tripo3d/tripo/requests/none/cancel"}) == "over"
@@ -237,26 +237,26 @@ async def test_cancel_tells_fal_and_says_what_came_of_it(fal: FalServer, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("faults", "told"),
+    ("faults", "outcome"),
     [
-        ([Fault("answer", 502, "<html>")], "told"),
+        ([Fault("answer", 502, "<html>")], "accepted"),
         ([Fault("answer", 502, "<html>")] * 3, "unknown"),
         ([Fault("answer", 400, {"detail": "what?"})], "unknown"),
         ([Fault("answer", 401, {"detail": "invalid key credentials"})], "unknown"),
-        ([Fault("drop_before")], "told"),
+        ([Fault("drop_before")], "accepted"),
         ([Fault("drop_before")] * 3, "unknown"),
         ([Fault("hang", seconds=2)], "unknown"),
     ],
 )
 async def test_a_cancel_that_may_not_have_arrived_is_not_called_one(
-    fal: FalServer, tmp_path: Path, faults: list[Fault], told: str
+    fal: FalServer, tmp_path: Path, faults: list[Fault], outcome: str
 ):
     """Only fal's own word counts; a gateway in trouble and a broken line are tried again at once."""
     fal.script = Script(queue_seconds=60)
     one = generator(fal)
     remote = await submitted(one, task(tmp_path, one))
     fal.faults["cancel"].extend(faults)
-    assert await one.cancel(remote) == told
+    assert await one.cancel(remote) == outcome
     await one.close()
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ...atomic_files import write_whole
+from ...atomic_files import atomic_write
 from ...errors import ErrorCode, Unavailable
 from ..facts import round_dimensions
 from ..gltf.reader import FloatArray, Glb, MeshPrimitive, Scene
@@ -108,8 +108,8 @@ def export(path: Path, options: ExportOptions, target: Path, stem: str) -> dict[
         print_check=print_result,
     ).to_dict()
     target.parent.mkdir(exist_ok=True)
-    write_whole(target.with_name(target.name + ".json"), json.dumps(report).encode())
-    write_whole(target, data)
+    atomic_write(target.with_name(target.name + ".json"), json.dumps(report).encode())
+    atomic_write(target, data)
     return report
 
 

@@ -114,7 +114,7 @@ class Kiln:
         """It takes no key."""
         return ""
 
-    def with_key(self, key: str) -> None:
+    def for_key(self, key: str) -> None:
         """No key is taken."""
 
     async def cancel(self, remote: Mapping[str, Any]) -> Any:
