@@ -235,10 +235,9 @@ class FalAccount:
 
     async def accepts_key(self, endpoint: str) -> bool:
         """Whether fal tells this key the price of a model, which it tells nobody else; raises whatever goes wrong."""
-        async with asyncio.timeout(self.patience.answer):
-            response = await self.here.queue.get(
-                f"{self.hosts.api}/v1/models/pricing", params={"endpoint_id": endpoint}
-            )
+        address = f"{self.hosts.api}/v1/models/pricing"
+        async with asyncio.timeout(self.timeouts.request):
+            response = await self.connections.api.get(address, params={"endpoint_id": endpoint})
         return response.status_code not in (401, 403)
 
     async def find(self, intent: Mapping[str, Any]) -> dict[str, Any] | None:

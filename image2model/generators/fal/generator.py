@@ -28,7 +28,7 @@ from ..base import (
 )
 from .account import RESULT_KEPT_SECONDS, FalAccount
 from .catalogue import FAL_MODELS
-from .errors import BAD_KEY, LOST_CONTACT, MODEL_UNAVAILABLE, FalErrorCode, failure_of_exception
+from .errors import KEY_REFUSED, LOST_CONTACT, MODEL_UNAVAILABLE, FalErrorCode, failure_of_exception
 from .hosts import FalHosts
 from .model import FalModel
 from .polling import PollDelay, Timeouts, poll_delay
@@ -83,7 +83,7 @@ class FalGenerator:
     async def check_key(self) -> str:
         """Why fal does not accept the key; empty where it does, or cannot be asked; never raises."""
         try:
-            return "" if await self.account.accepts_key(self.model.endpoint) else BAD_KEY.error().message
+            return "" if await self.account.accepts_key(self.model.endpoint) else KEY_REFUSED.error().message
         except Exception as error:
             log.info("fal cannot be asked about a key: %s", type(error).__name__)
             return ""
