@@ -1,8 +1,9 @@
 // One model in one canvas: loaded with its progress told, lit, turned, drawn only when something has changed.
 import {
-  Box3, CanvasTexture, Color, DRACOLoader, DirectionalLight, EquirectangularReflectionMapping, GLTFLoader, Group, Mesh,
-  MeshBasicMaterial, MeshoptDecoder, MeshStandardMaterial, NeutralToneMapping, OrbitControls, PerspectiveCamera,
-  PlaneGeometry, PMREMGenerator, Scene, Sphere, SRGBColorSpace, Vector3, WebGLRenderer,
+  Box3, CanvasTexture, Color, DRACOLoader, DirectionalLight, EquirectangularReflectionMapping, GLTFLoader, Group,
+  HemisphereLight, Mesh, MeshBasicMaterial, MeshLambertMaterial, MeshoptDecoder, MeshStandardMaterial,
+  NeutralToneMapping, OrbitControls, PerspectiveCamera, PlaneGeometry, PMREMGenerator, Scene, Sphere, SRGBColorSpace,
+  Vector3, WebGLRenderer,
 } from "../vendor/three.min.js";
 import { drawsInSoftware } from "./page.js";
 
@@ -34,6 +35,10 @@ const room = (renderer) => {
   light.dispose();
   return made;
 };
+
+// The same surface without what it mirrors: machines without a graphics card draw it in a tenth of the time.
+const plainer = ({ map, color, vertexColors, side, transparent, opacity, alphaTest }) =>
+  new MeshLambertMaterial({ map, color, vertexColors, side, transparent, opacity, alphaTest });
 
 // Where a soft shadow lies below the model.
 const shadowTexture = () => {
@@ -77,15 +82,18 @@ export class View {
   // `onTouch` is called when somebody takes the model in hand.
   constructor(place, onTouch) {
     this.place = place;
-    const slow = drawsInSoftware(); // a coarser picture, so that the page stays quick
-    this.renderer = new WebGLRenderer({ antialias: !slow, alpha: true, powerPreference: "high-performance" });
-    this.renderer.setPixelRatio(slow ? 0.6 : Math.min(devicePixelRatio, 2));
+    this.slow = drawsInSoftware(); // then a coarser picture, so that the page stays quick
+    this.renderer = new WebGLRenderer({ antialias: !this.slow, alpha: true, powerPreference: "high-performance" });
+    this.renderer.setPixelRatio(this.slow ? 0.6 : Math.min(devicePixelRatio, 2));
     this.renderer.debug.checkShaderErrors = false; // asking for them stops the page until they are compiled
     this.renderer.toneMapping = NeutralToneMapping;
     place.append(this.renderer.domElement);
     this.scene = new Scene();
-    this.scene.environment = room(this.renderer);
-    this.scene.environmentIntensity = 1.15;
+    if (this.slow) this.scene.add(new HemisphereLight("#fff", "#9a9da3", 2.2));
+    else {
+      this.scene.environment = room(this.renderer);
+      this.scene.environmentIntensity = 1.15;
+    }
     const key = new DirectionalLight("#fff", 0.9);
     key.position.set(2, 3, 4);
     this.scene.add(key);
@@ -178,8 +186,8 @@ export class View {
     this.look = look;
     this.model?.traverse((part) => {
       if (!part.isMesh) return;
-      part.userData.textured ??= part.material;
-      part.userData.clay ??= new MeshStandardMaterial({ color: CLAY, roughness: 0.85, metalness: 0, vertexColors: false, side: part.material.side, flatShading: !part.geometry.attributes.normal });
+      part.userData.textured ??= this.slow ? plainer(part.material) : part.material;
+      part.userData.clay ??= this.clay(part);
       if (look !== "wireframe") part.userData.lines?.removeFromParent();
       else {
         part.userData.lines ??= new Mesh(part.geometry, new MeshBasicMaterial({ color: "#2a2f36", wireframe: true, transparent: true, opacity: 0.55 }));
@@ -191,6 +199,11 @@ export class View {
       part.material.polygonOffsetFactor = part.material.polygonOffsetUnits = 1;
     });
     this.draw();
+  }
+
+  clay({ material, geometry }) {
+    const common = { color: CLAY, side: material.side, flatShading: !geometry.attributes.normal };
+    return this.slow ? new MeshLambertMaterial(common) : new MeshStandardMaterial({ ...common, roughness: 0.85, metalness: 0 });
   }
 
   turn(on) {
