@@ -40,6 +40,8 @@ const room = (renderer) => {
 const plainer = ({ map, color, vertexColors, side, transparent, opacity, alphaTest }) =>
   new MeshLambertMaterial({ map, color, vertexColors, side, transparent, opacity, alphaTest });
 
+const each = (material, make) => (Array.isArray(material) ? material.map(make) : make(material));
+
 // Where a soft shadow lies below the model.
 const shadowTexture = () => {
   const canvas = Object.assign(document.createElement("canvas"), { width: 128, height: 128 });
@@ -186,7 +188,7 @@ export class View {
     this.look = look;
     this.model?.traverse((part) => {
       if (!part.isMesh) return;
-      part.userData.textured ??= this.slow ? plainer(part.material) : part.material;
+      part.userData.textured ??= this.slow ? each(part.material, plainer) : part.material;
       part.userData.clay ??= this.clay(part);
       if (look !== "wireframe") part.userData.lines?.removeFromParent();
       else {
@@ -195,14 +197,14 @@ export class View {
         part.userData.lines.userData.textured = part.userData.lines.userData.clay = part.userData.lines.material;
       }
       part.material = look === "textured" ? part.userData.textured : part.userData.clay;
-      part.material.polygonOffset = look === "wireframe";
-      part.material.polygonOffsetFactor = part.material.polygonOffsetUnits = 1;
+      part.userData.clay.polygonOffset = look === "wireframe"; // so that its lines lie over it
+      part.userData.clay.polygonOffsetFactor = part.userData.clay.polygonOffsetUnits = 1;
     });
     this.draw();
   }
 
   clay({ material, geometry }) {
-    const common = { color: CLAY, side: material.side, flatShading: !geometry.attributes.normal };
+    const common = { color: CLAY, side: [material].flat()[0].side, flatShading: !geometry.attributes.normal };
     return this.slow ? new MeshLambertMaterial(common) : new MeshStandardMaterial({ ...common, roughness: 0.85, metalness: 0 });
   }
 
