@@ -60,16 +60,11 @@ document.addEventListener(
   true,
 );
 
-// What is chosen in the rail and in the panel; not what is only typed to find it.
-for (const name of ["input", "change"]) {
-  document.addEventListener(
-    name,
-    ({ target }) => {
-      const priced = target.closest("#options, #generator, #sent-choice, #tiles select, #own-key");
-      if (priced) order.changed();
-    },
-    true,
-  );
+// What is chosen in the rail and in the panel. Not "change": a field tells that when it is left, which is when the
+// button is pressed, and a button that goes off under the pointer is not pressed. Gradio's lists tell neither.
+const PRICED = { input: "#options, #generator, #sent-choice, #tiles select, #own-key", mousedown: "#options [role=option]" };
+for (const [name, places] of Object.entries(PRICED)) {
+  document.addEventListener(name, ({ target }) => target.closest(places) && order.changed(), true);
 }
 hear("pictures", () => order.changed());
 hear("net", follow);
