@@ -48,6 +48,7 @@ WORDS: Mapping[str, str] = {
 }
 
 
+TOLD_TO_PEOPLE = ("billed", "price")
 TOLD_OF_A_FAILURE = ("code", "message", "hint", "retryable")
 
 
@@ -89,6 +90,8 @@ class JobView:
     action: Mapping[str, str] | None
     billed: BillingOutcome
     """What is known of its cost; told to people, not to programs."""
+    price: float
+    """US dollars that another try is expected to cost; told to people, not to programs."""
 
     @property
     def finished(self) -> bool:
@@ -108,7 +111,7 @@ class JobView:
     def to_dict(self) -> dict[str, Any]:
         """Return what programs are told of it, in a fixed order."""
         return {
-            **{field.name: getattr(self, field.name) for field in fields(self) if field.name != "billed"},
+            **{field.name: getattr(self, field.name) for field in fields(self) if field.name not in TOLD_TO_PEOPLE},
             "waiting": self.waiting and asdict(self.waiting),
             "error": self.error and {name: getattr(self.error, name) for name in TOLD_OF_A_FAILURE},
             "sides": [asdict(side) for side in self.sides],
@@ -267,6 +270,7 @@ def job_view(job: Job, spec: Spec, now: float, ahead: int = 0) -> JobView:
         turntable=f"{base}/turntable.webp" if done else None,
         action=action(job),
         billed=billing_outcome(job, job.state, job.failure.code if job.failure else "") if job.finished else "reserved",
+        price=float(job.price),
     )
 
 
