@@ -221,8 +221,6 @@ class Finished:
     """The complete GLB is in the task's folder."""
 
     glb: Path
-    preview: Path | None = None
-    """The generator's own picture of the result, where it made one."""
     cost: Decimal | None = None
     """US dollars charged, where the generator reports it; None: as estimated."""
 

@@ -15,7 +15,7 @@ from ..errors import ImageRefused
 from ..generators import local
 from ..generators.base import Side
 from ..images import NOTES, ImageChecker
-from ..jobs.records import Batch, OtherSide
+from ..jobs.models import Batch, Job, OtherSide
 from ..jobs.storage.folders import Folders, picture_name, stored_picture
 from ..process_pool import Workers
 
@@ -59,7 +59,7 @@ class Inputs:
 
     async def warnings(self, batch: Batch) -> list[dict[str, Any]]:
         """What will likely go wrong with a batch's pictures: name, code and message of each warning."""
-        shown = [(job, one) for job in batch.jobs for one in (OtherSide("front", job.name), *job.sides)]
+        shown = _pictures(batch)
         paths = [stored_picture(self._folders.job(job), one.side) for job, one in shown]
         seen = await asyncio.gather(*(self.inspect(path) for path in paths))
         return [
@@ -68,14 +68,21 @@ class Inputs:
             for code in (*_stored_notes(self._folders.job(job), one.side), *found.warnings)
         ]
 
-    def notes(self, batch: Batch) -> list[str]:
+    async def notes(self, batch: Batch) -> list[str]:
         """What was noted as a batch's pictures were taken, as sentences with their names."""
-        shown = [(job, one) for job in batch.jobs for one in (OtherSide("front", job.name), *job.sides)]
+        return await asyncio.to_thread(self._read_notes, batch)
+
+    def _read_notes(self, batch: Batch) -> list[str]:
         return [
             f"{one.name}: {WORDS[code]}"
-            for job, one in shown
+            for job, one in _pictures(batch)
             for code in _stored_notes(self._folders.job(job), one.side)
         ]
+
+
+def _pictures(batch: Batch) -> list[tuple[Job, OtherSide]]:
+    """Every picture of a batch with its job, the fronts among them."""
+    return [(job, one) for job in batch.jobs for one in (OtherSide("front", job.name), *job.sides)]
 
 
 def _stored_notes(folder: Path, side: Side) -> list[str]:

@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 SHUTDOWN_GRACE = 2
 """Seconds that open streams and downloads still get when the app stops: a Space kills what takes longer than ten."""
 STATIC = Path(__file__).parent / "ui" / "static"
+LOCAL = ("127.0.0.1", "localhost", "::1")
 FIRST_PORTS = range(7860, 7960)
 """Tried one after another where no port is set."""
 
@@ -91,7 +92,7 @@ class Server:
         previews = PictureCache()
         self.demo = build(self.studio, previews)
         self._middleware = [
-            *middleware_stack(self.settings),
+            *middleware_stack(self.settings, self.studio),
             Middleware(CompressedPages),
             Middleware(LinkPreviewMiddleware, studio=self.studio),
             Middleware(FileLeaseMiddleware, studio=self.studio),
@@ -101,6 +102,7 @@ class Server:
         app = gradio_compat.create_app(
             self.demo,
             self.url,
+            root_path=self.settings.public_url or None,
             app_kwargs={
                 "routes": [*file_routes(self.studio, previews), static_files(), api_mount(self.studio)],
                 "lifespan": self._lifespan,
@@ -134,7 +136,9 @@ class Server:
             self._thread.join(0.01)
             if not self._thread.is_alive():
                 raise self._failure or RuntimeError("The server ended at its start.")
-        log.info("image2model is at %s", self.url)
+        log.info("image2model is at %s", self.settings.public_url or self.url)
+        if not self.settings.public_url and "*" in self.settings.allowed_hosts and self.settings.host not in LOCAL:
+            log.warning("addresses name whatever host a request names: set PUBLIC_URL, or ALLOWED_HOSTS")
 
     def stop(self) -> None:
         """Stop serving, also where somebody watches; unfinished jobs go on at the next start."""

@@ -15,8 +15,9 @@ from image2model.devtools.fal_stand_in.files import mark
 from image2model.errors import GenerationFailed
 from image2model.generators.base import Downloading, Finished, Queued, Running, Submitted, Uploading
 from image2model.generators.fal import FalHosts, fal_generators
-from tests.support.fal_helpers import MODELS, generator, gltf, run, submitted, task
+from tests.support.fal_helpers import MODELS, generator, gltf, names, run, submitted, task
 from tests.support.fal_server import FalServer
+from tests.support.pictures import encoded, photo
 from tests.support.waiting import until_so
 
 
@@ -165,7 +166,7 @@ async def test_the_cdn_never_sees_the_key(fal: FalServer, tmp_path: Path):
     """Uploads carry the short-lived token and downloads nothing."""
     one = generator(fal)
     await run(one, task(tmp_path, one))
-    assert (fal.calls["upload"], fal.calls["download"], fal.leaks) == (1, 2, [])
+    assert (fal.calls["upload"], fal.calls["download"], fal.leaks) == (1, 1, [])
 
 
 async def test_a_key_with_white_space_around_it_works(fal: FalServer, tmp_path: Path):
@@ -210,14 +211,23 @@ async def test_queue_position_percentage_and_end_are_told(fal: FalServer, tmp_pa
     assert [type(event) for event in told[-2:]] == [Downloading, Finished]
 
 
-async def test_the_model_s_own_picture_is_kept_but_never_needed(fal: FalServer, tmp_path: Path):
-    """With a preview it lies beside the mesh; when that cannot be had the mesh arrives all the same."""
+async def test_a_jpeg_is_uploaded_as_one(fal: FalServer, tmp_path: Path):
+    """What fal is told of a picture's type is what it is stored as."""
     one = generator(fal)
-    events = await run(one, task(tmp_path / "a", one))
-    assert events[-1].preview == tmp_path / "a" / "preview.png"
-    fal.faults["download"].extend([Fault("slow", seconds=0), Fault("answer", 500)])
-    events = await run(one, task(tmp_path / "b", one))
-    assert (events[-1].glb.exists(), events[-1].preview) == (True, None)
+    given = task(tmp_path, one)
+    jpeg = given.image.with_suffix(".jpg")
+    jpeg.write_bytes(encoded(photo(), "JPEG"))
+    await run(one, replace(given, image=jpeg))
+    assert {kind for kind, data in fal.files.values() if data == jpeg.read_bytes()} == {"image/jpeg"}
+
+
+async def test_nothing_but_the_mesh_is_downloaded(fal: FalServer, tmp_path: Path):
+    """The model's own picture of it, which nothing shows, is left where it is."""
+    one = generator(fal)
+    events = await run(one, task(tmp_path, one))
+    assert events[-1].glb.exists()
+    assert fal.calls["download"] == 1
+    assert names(tmp_path) == ["input.png", "model.glb"]
 
 
 async def test_cancel_tells_fal_and_says_what_came_of_it(fal: FalServer, tmp_path: Path):

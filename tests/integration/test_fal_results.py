@@ -15,7 +15,7 @@ from image2model.devtools.fal_stand_in.files import box_glb
 from image2model.errors import GenerationFailed
 from image2model.generators.base import Downloading, Finished, Submitted
 from image2model.generators.fal import downloads
-from image2model.generators.fal.results import GlbState, glb_state, mesh_urls, preview_url
+from image2model.generators.fal.results import GlbState, glb_state, mesh_urls
 from image2model.generators.providers import rules_of
 from tests.support.fal_helpers import QUICK, generator, names, run, task
 from tests.support.fal_server import FalServer
@@ -49,13 +49,6 @@ def file(name: str) -> dict[str, Any]:
 def test_the_mesh_is_sought_by_known_keys_then_by_ending(result: dict[str, Any], names: list[str]):
     """Its key differs between models, some are optional, and endings tell more than keys."""
     assert mesh_urls(result) == [f"{CDN}/{name}" for name in names]
-
-
-def test_the_model_s_own_picture_is_found():
-    """Under either of its names."""
-    assert preview_url({"thumbnail": file("t.png")}) == f"{CDN}/t.png"
-    assert preview_url({"rendered_image": file("r.webp"), "thumbnail": None}) == f"{CDN}/r.webp"
-    assert preview_url({"textures": [file("x.png")]}) is None
 
 
 def glb(document: bytes, *, length: int | None = None, magic: bytes = b"glTF", version: int = 2) -> bytes:
@@ -198,19 +191,3 @@ async def test_a_large_download_tells_how_far_it_is(fal: FalServer, tmp_path: Pa
     assert told == sorted(told)
     assert 3 <= len(told) <= 21
     assert events[-1].glb.read_bytes() == fal.script.mesh
-
-
-@pytest.mark.parametrize("data", [b"<svg onload=alert(1)>", b"", b"\x89PNG\r\n\x1a\n" + bytes(2**20)])
-async def test_a_preview_is_a_picture_of_bearable_size_or_nothing(
-    fal: FalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes
-):
-    """The mesh never suffers for it."""
-    monkeypatch.setattr(downloads, "MAX_PREVIEW_BYTES", 2**19)
-    fal.files |= {"m.glb": ("model/gltf-binary", GLB), "p.png": ("image/png", data)}
-    fal.script = Script(
-        result={"model_mesh": {"url": f"{fal.url}/files/m.glb"}, "thumbnail": {"url": f"{fal.url}/files/p.png"}}
-    )
-    one = generator(fal)
-    end = (await run(one, task(tmp_path, one)))[-1]
-    assert (end.glb.exists(), end.preview) == (True, None)
-    assert names(tmp_path) == ["input.png", "model.glb"]

@@ -336,7 +336,7 @@ async def test_the_archive_tells_all_and_holds_what_is_done(studio, generator, u
         )
     )
     await finished(studio, batch.id)
-    entries, manifest = await studio.contents(batch.id)
+    entries, manifest = await studio.archive_contents(batch.id)
     assert [entry.name for entry in entries] == ["good.glb", "thumbnails/good.webp", "contact-sheet.webp"]
     assert (manifest["options"], manifest["face_limit"], manifest["state"]) == ({"detail": "high"}, 100, "partly")
     assert manifest["jobs"][0]["facts"]["faces"] == 12

@@ -16,9 +16,8 @@ from .errors import DOWNLOAD_FAILED, RESULT_EXPIRED, RESULT_TOO_LARGE, RESULT_UN
 from .polling import Timeouts
 from .results import glb_state
 
-IMAGE_SIGNATURES = {b"\x89PNG\r\n\x1a\n": ".png", b"\xff\xd8\xff": ".jpg", b"RIFF": ".webp", b"GIF8": ".gif"}
+GLB_MAGIC = b"glTF"
 MAX_RESULT_BYTES = 512 * 2**20
-MAX_PREVIEW_BYTES = 20 * 2**20
 MAX_URLS = 5
 CHUNK_BYTES = 256 * 1024
 PROGRESS_STEP = 0.05
@@ -32,10 +31,10 @@ ReportProgress = Callable[[float], object]
 
 
 class _PartialFile:
-    """A partial file, its size so far and the ETag that its rest must have."""
+    """A partial GLB, its size so far and the ETag that its rest must have."""
 
-    def __init__(self, path: Path, limit: int, first: bytes) -> None:
-        self.path, self._limit, self._first = path, limit, first
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self.size = self.total = 0
         """Bytes received, and the total; 0 where the server does not say."""
         self._tag = ""
@@ -59,7 +58,7 @@ class _PartialFile:
 
     def accept(self, chunk: bytes) -> bool:
         """Count a chunk; return whether the file begins with the expected bytes."""
-        if self.size == 0 and not chunk.startswith(self._first):
+        if self.size == 0 and not chunk.startswith(GLB_MAGIC):
             return False
         self.size += len(chunk)
         self._check_size()
@@ -75,8 +74,8 @@ class _PartialFile:
         return "broken" if state == "cut" and not self.total else "other"
 
     def _check_size(self) -> None:
-        if max(self.size, self.total) > self._limit:
-            raise RESULT_TOO_LARGE.error(limit=f"{self._limit // 2**20} MB")
+        if max(self.size, self.total) > MAX_RESULT_BYTES:
+            raise RESULT_TOO_LARGE.error(limit=f"{MAX_RESULT_BYTES // 2**20} MB")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,23 +95,6 @@ class Downloads:
         """
         return _with_progress(lambda report: self._mesh(urls, folder, report))
 
-    async def preview(self, url: str | None, folder: Path) -> Path | None:
-        """Download the model's preview image as `preview.*`; None where that fails for whatever reason."""
-        if url is None:
-            return None
-        part = _PartialFile(folder / "preview.part", MAX_PREVIEW_BYTES, b"")
-        try:
-            async with self.slots, asyncio.timeout(self.timeouts.request):
-                await self._request(url, part, lambda _: None)
-            with part.path.open("rb") as file:
-                start = file.read(16)
-            extension = next((ending for first, ending in IMAGE_SIGNATURES.items() if start.startswith(first)), None)
-            return part.path.replace(folder / f"preview{extension}") if extension else None
-        except Exception:  # a missing picture is no reason to lose a mesh
-            return None
-        finally:
-            part.path.unlink(missing_ok=True)
-
     async def _mesh(self, urls: list[str], folder: Path, report: ReportProgress) -> Path:
         path, found = folder / "model.glb.part", set[FetchOutcome]()
         try:
@@ -126,7 +108,7 @@ class Downloads:
 
     async def _file(self, url: str, path: Path, report: ReportProgress) -> FetchOutcome:
         """Fetch one address, in a few tries where need be; that it is wrong or gone is believed when it is so twice."""
-        part, seen = _PartialFile(path, MAX_RESULT_BYTES, b"glTF"), list[FetchOutcome]()
+        part, seen = _PartialFile(path), list[FetchOutcome]()
         while True:
             async with self.slots:
                 found = await self._request(url, part, report)

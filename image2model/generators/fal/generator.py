@@ -181,7 +181,7 @@ class FalGenerator:
         async for part in downloads.mesh(result.urls, folder):
             if isinstance(part, Path):
                 cost = self.account.listing.cost(remote.get("endpoint", self.model.endpoint), result.billable_units)
-                yield Finished(part, await downloads.preview(result.preview, folder), cost)
+                yield Finished(part, cost)
             else:
                 yield Downloading(part)
 

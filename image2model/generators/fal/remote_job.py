@@ -26,7 +26,7 @@ from .errors import (
     retry_after,
 )
 from .polling import LogProgress, PollDelay
-from .results import mesh_urls, preview_url
+from .results import mesh_urls
 
 GONE_STATUSES = frozenset({404, 410})
 ENDED_STATUSES: frozenset[object] = GONE_STATUSES | {499}
@@ -39,8 +39,6 @@ class RemoteResult:
 
     urls: list[str]
     """Where its GLB may be, all at fal, likeliest first."""
-    preview: str | None
-    """Where the model's own picture of it is, at fal too."""
     billable_units: str | None
 
 
@@ -118,10 +116,7 @@ class RemoteJob:
         is_ours = self._account.hosts.is_result
         ours = [url for url in urls if is_ours(url)]
         if ours:
-            preview = preview_url(result)
-            return RemoteResult(
-                ours, preview if is_ours(preview) else None, response.headers.get("x-fal-billable-units")
-            )
+            return RemoteResult(ours, response.headers.get("x-fal-billable-units"))
         if self._error is not None:
             return failure_of_type(self._error)
         return (RESULT_ELSEWHERE if urls else RESULT_UNUSABLE).error()

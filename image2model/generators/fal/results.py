@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, Literal
 
 MESH_KEYS = ("model_mesh", "model_glb", "model_glb_pbr", "pbr_model", "model_urls", "base_model", "model_meshes")
-PREVIEW_KEYS = ("rendered_image", "thumbnail", "preview")
 NON_GLB_EXTENSION = re.compile(r"\.(obj|fbx|usdz|stl|ply|splat|zip|mtl|blend|mp4|gif|png|jpe?g|webp|json)$", re.I)
 MAX_JSON_CHUNK = 64 * 2**20
 
@@ -26,11 +25,6 @@ def mesh_urls(result: Mapping[str, Any]) -> list[str]:
     known = [url for key in MESH_KEYS for url in _urls(result.get(key))]
     other = [url for key, value in result.items() if key not in MESH_KEYS for url in _urls(value)]
     return sorted(dict.fromkeys(known + other), key=_rank)
-
-
-def preview_url(result: Mapping[str, Any]) -> str | None:
-    """The address of the model's own picture of its result."""
-    return next((url for key in PREVIEW_KEYS for url in _urls(result.get(key))), None)
 
 
 def _urls(value: Any) -> Iterator[str]:

@@ -213,7 +213,7 @@ class Create:
         if images or not batch_id or not await self._owns(visitor, batch_id):
             return gr.skip(), gr.skip(), gr.skip()
         view = await self.studio.view(batch_id)
-        lent = [await self.studio.lend_pictures(batch_id, job.number) for job in view.jobs]
+        lent = [await self.studio.publish_pictures_to_gradio_cache(batch_id, job.number) for job in view.jobs]
         generator = html(value=view.generator) if view.generator in self.studio.generators else gr.skip()
         return [str(path) for paths in lent for path in paths], generator, {"batch": batch_id, "order": None}
 
@@ -284,7 +284,7 @@ class Create:
     async def give_key(self, batch_id: str, key: str) -> None:
         """Go on with jobs of the open batch that wait for this key."""
         if batch_id and key.strip() and await self.studio.needs_key(batch_id):
-            await _told(self.studio.give_key(batch_id, key))
+            await _friendly(self.studio.give_key(batch_id, key))
 
     async def put_back(self, batch_id: str, images: list[tuple[str, Any]] | None, event: gr.EventData) -> list[Any]:
         """Put the pictures of a failed job among the pictures again, to be tried in another way.
@@ -297,9 +297,9 @@ class Create:
             more = more[:1]
         if not number:
             return [gr.skip(), *more]
-        pictures = await _told(self.studio.lend_pictures(batch_id, int(number)))
-        view = await _told(self.studio.view(batch_id))
-        sent = {name for job in view.jobs for name in (job.name, *(one.name for one in job.sides))}
+        pictures = await _friendly(self.studio.publish_pictures_to_gradio_cache(batch_id, int(number)))
+        view = await _friendly(self.studio.view(batch_id))
+        sent = {name for job in view.jobs for name in (job.name, *(side.name for side in job.sides))}
         others = [path for path in paths_of(images) if clean_name(Path(path).name) not in sent]
         return [[*others, *map(str, pictures)], *more]
 
@@ -326,7 +326,7 @@ class Create:
             face_limit=face_limit or None,  # checked, and made a number, by the generator's option
             cut_out=cut_out,
         )
-        batch = await _told(self.studio.submit(submission, _caller(request, key, visitor)))
+        batch = await _friendly(self.studio.submit(submission, _caller(request, key, visitor)))
         signature = order.signature(paths_of(images), decided, cut_out, generator, face_limit or None, options)
         return batch.id, {"batch": batch.id, "order": signature}
 
@@ -353,21 +353,21 @@ class Create:
     async def again(self, batch_id: str, key: str, request: gr.Request, event: gr.EventData) -> None:
         """Make the named jobs again, also ones that may have been paid for: the dialog said so."""
         numbers = [int(number) for number in getattr(event, "numbers", [])]
-        await _told(self.studio.retry(batch_id, numbers or None, _caller(request, key)))
+        await _friendly(self.studio.retry(batch_id, numbers or None, _caller(request, key)))
 
     async def look_again(self, batch_id: str, key: str, request: gr.Request, event: gr.EventData) -> None:
         """Ask the far side for jobs that nobody knows of, without buying anything."""
         numbers = [int(number) for number in getattr(event, "numbers", [])]
-        if not await _told(self.studio.look_again(batch_id, numbers, _caller(request, key))):
+        if not await _friendly(self.studio.look_again(batch_id, numbers, _caller(request, key))):
             gr.Info("Nothing was found there yet. It may be listed later.")
 
     async def cancel(self, batch_id: str) -> None:
         """Cancel what is not finished."""
-        await _told(self.studio.cancel(batch_id))
+        await _friendly(self.studio.cancel(batch_id))
 
     async def open_result(self, batch_id: str, visitor: str, event: gr.EventData) -> Any:
         """The facts of one finished job."""
-        view = await _told(self.studio.view(batch_id))
+        view = await _friendly(self.studio.view(batch_id))
         job = view.job(int(getattr(event, "number", 0)))
         if job is None or not job.succeeded:
             return gr.skip()
@@ -391,7 +391,7 @@ def _caller(request: gr.Request, key: str, visitor: str = "") -> Caller:
     return Caller(visitor, client_address(request), key, correlation_id_of(request))
 
 
-async def _told(work: Any) -> Any:
+async def _friendly(work: Any) -> Any:
     """Await the work; tell its error to the person."""
     try:
         return await work

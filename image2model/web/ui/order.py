@@ -65,7 +65,7 @@ def sum_html(order: Order, button: tuple[str, bool], **more: Any) -> str:
     `button` is its `label`; `more` goes to the template as it is.
     """
     single = len(order.pictures) - order.objects
-    views = {len(picture.all) for picture in order.pictures if picture.sides}
+    views = {len(picture.by_side) for picture in order.pictures if picture.sides}
     several = f"from {views.pop()} views" if len(views) == 1 else "from several views"
     lines = [(single, "picture" if single == 1 else "pictures", order.price)]
     lines += [(order.objects, f"object{'' if order.objects == 1 else 's'} {several}", order.object_price)]

@@ -184,7 +184,7 @@ class _Tiles:
 
     async def inspect(self, path: str) -> None:
         """Look at a file; one that takes too long stays unknown."""
-        inputs = self._owner.studio.inputs
+        inputs = self._owner.studio.picture_checks
         found = await inputs.inspect(Path(path))
         if found is NOT_JUDGED:
             self._late.add(path)

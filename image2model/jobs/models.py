@@ -1,4 +1,16 @@
-"""What is remembered of a batch and its jobs, and which job state may follow which."""
+"""Batches and jobs as records, and the states of a job.
+
+    new → uploading → submitting → queued → running → downloading → finishing → done
+                          │           │        │
+                          ▼           ▼        ▼
+                     cancelling: the provider was told, and decides how it ends
+
+From every unfinished state a job may also go forward by leaving states out (a collected result begins with
+`downloading`) or end: `failed` with a code, `cancelled`, or `unconfirmed` (nobody knows whether the provider has taken
+it; only a person sends it again). It goes back to `new` with the next attempt, which `Job.attempt` counts: by itself
+(`Store.defer`, the same purchase) or because a person asks (`Store.retry_jobs`, a new purchase unless the result of the
+last one can still be collected). `Store` is the only place that changes states, and `can_transition` its rule.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +28,7 @@ JobState = Literal[
 ]  # fmt: skip
 BatchState = Literal["working", "done", "partly", "failed", "cancelled"]
 
-RANK: Mapping[JobState, int] = {
+STATE_ORDER: Mapping[JobState, int] = {
     "new": 0,
     "uploading": 1,
     "submitting": 2,
@@ -31,24 +43,24 @@ RANK: Mapping[JobState, int] = {
     "unconfirmed": 8,
 }
 FINISHED: frozenset[JobState] = frozenset({"done", "failed", "cancelled", "unconfirmed"})
-ENDED_BADLY: tuple[JobState, ...] = ("failed", "cancelled", "unconfirmed")
-RETRIED_TOGETHER: tuple[JobState, ...] = ("failed", "cancelled")
-"""What a retry of a whole batch begins anew; unconfirmed jobs may be paid for already, and go by their number only."""
-UNFINISHED: tuple[JobState, ...] = tuple(state for state in RANK if state not in FINISHED)
+UNSUCCESSFUL: tuple[JobState, ...] = ("failed", "cancelled", "unconfirmed")
+BULK_RETRYABLE: tuple[JobState, ...] = ("failed", "cancelled")
+"""What a retry of a whole batch includes; unconfirmed jobs may be paid for already, and are retried by number only."""
+UNFINISHED: tuple[JobState, ...] = tuple(state for state in STATE_ORDER if state not in FINISHED)
 
 
-def may_follow(now: JobState, then: JobState) -> bool:
-    """Whether a job in state `now` may go to `then`: never backwards, and never out of a finished state."""
-    return now not in FINISHED and RANK[then] >= RANK[now]
+def can_transition(current: JobState, target: JobState) -> bool:
+    """Whether an attempt may go from one state to another: never backwards, never out of a finished one."""
+    return current not in FINISHED and STATE_ORDER[target] >= STATE_ORDER[current]
 
 
-def searchable(text: str) -> str:
-    """A text as it is compared with others in whatever case."""
+def fold_case(text: str) -> str:
+    """Text in the case in which it is stored and searched."""
     return text.casefold()
 
 
 def batch_state(states: Set[str]) -> BatchState:
-    """What the states of a batch's jobs come to."""
+    """State of a batch whose jobs have these states."""
     if not states <= FINISHED:
         return "working"
     if "done" in states:
@@ -142,13 +154,13 @@ class Job:
     """US dollars expected for it."""
     state: JobState
     attempt: int
-    """Counts every try, so that late news of an earlier one can be told."""
-    press: int
-    """Counts the presses of a button that may each be paid for once."""
+    """Number of the attempt, from 1: an update of an earlier one is recognised and ignored."""
+    purchase: int
+    """Number of the purchase, from 1: each is paid for at most once, and is a row of the ledger."""
     key_mark: str
-    """Mark of the visitor's own key that pays for this press; empty for the host's."""
+    """Mark of the visitor's own key that pays for this purchase; empty for the host's."""
     tries: int
-    """Submits since the last press that the far side has taken, the present one included."""
+    """Submissions that the provider has taken since a person's last request, the present one included."""
     sequence: int
     progress: float
     message: str
@@ -156,13 +168,13 @@ class Job:
     failure: Failure | None
     waiting: Wait | None
     intent: Mapping[str, Any] | None
-    """What may find a submit that got no answer."""
+    """What may find a submission that got no answer at the provider."""
     remote: Mapping[str, Any] | None
-    """What finds the job at the far side, which has taken it."""
+    """What finds the job at the provider, which has taken it."""
     facts: Mapping[str, Any] | None
     cost: Decimal | None
     created_at: float
-    pressed_at: float
+    requested_at: float
     started_at: float | None
     running_at: float | None
     finished_at: float | None
@@ -180,8 +192,8 @@ class Batch:
     id: str
     task_id: str
     """The id by which REST clients follow its progress."""
-    work_id: str
-    """The id by which REST clients fetch its results, there called job id."""
+    legacy_job_id: str
+    """The id by which REST clients fetch its results; REST calls it `job_id`."""
     visitor: str
     generator: str
     options: Mapping[str, Any]
