@@ -48,6 +48,7 @@ WORDS: Mapping[str, str] = {
 }
 
 
+TOLD_TO_PEOPLE = ("billed",)
 TOLD_OF_A_FAILURE = ("code", "message", "hint", "retryable")
 
 
@@ -112,7 +113,7 @@ class JobView:
     def to_dict(self) -> dict[str, Any]:
         """Return what programs are told of it, in a fixed order."""
         return {
-            **{field.name: getattr(self, field.name) for field in fields(self) if field.name != "billed"},
+            **{field.name: getattr(self, field.name) for field in fields(self) if field.name not in TOLD_TO_PEOPLE},
             "waiting": self.waiting and asdict(self.waiting),
             "error": self.error and {name: getattr(self.error, name) for name in TOLD_OF_A_FAILURE},
             "sides": [asdict(side) for side in self.sides],

@@ -9,6 +9,7 @@ from .admin import AdminService
 from .exports import ExportService, archive_name
 from .intake import BY_NAME, Picture, group_views
 from .key_attempts import KeyAttempts
+from .picture_checks import NOT_JUDGED
 from .requests import ANYBODY, Caller, SubmitRequest
 from .results import ServedFile
 from .studio import Studio
@@ -18,6 +19,7 @@ __all__ = [
     "BY_NAME",
     "FINISHED",
     "IMAGE_SUFFIXES",
+    "NOT_JUDGED",
     "POSTPROCESS_FACE_LIMIT",
     "SIDES",
     "UNSUCCESSFUL",

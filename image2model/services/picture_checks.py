@@ -24,7 +24,8 @@ log = logging.getLogger(__name__)
 SECONDS = 20.0
 KNOWN = 500
 """Inspections kept in memory, of about 10 kB each."""
-NOTHING = local.Inspection((), None)
+NOT_JUDGED = local.Inspection((), None)
+"""What is known of a picture that took too long, or that broke its inspection."""
 WORDS = {**NOTES, **local.WARNINGS}
 
 
@@ -42,13 +43,13 @@ class Inputs:
             return await self._inspected(path, stat.st_mtime_ns, stat.st_size)
         except Exception as error:  # a picture that could not be judged is worked like any other
             log.warning("could not inspect a picture: %r", error, extra={"picture": path.name})
-            return NOTHING
+            return NOT_JUDGED
 
     async def _inspect(self, path: Path, modified: int, size: int) -> local.Inspection:
         """Judge this version of a picture file."""
         image = await self._checker.check(path, path.name)
         if isinstance(image, ImageRefused):
-            return NOTHING
+            return local.Inspection((), None)
         found = await self._workers.run(local.inspect, image.data, seconds=SECONDS)
         return replace(found, warnings=(*image.notes, *found.warnings))
 

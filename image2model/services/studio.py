@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from ..images import ImageChecker, ImageLimits
 from ..jobs import ledger
 from ..jobs.db.async_store import AsyncStore
 from ..jobs.db.listener import can_listen, listen
+from ..jobs.db.queries import run_times
 from ..jobs.db.store import Store, new_id
 from ..jobs.db.submissions import Submission
 from ..jobs.execution import JobContext
@@ -49,6 +51,7 @@ from .previews import CONTACT_SHEET_FILE, TURNTABLE_FILE, PreviewService
 from .requests import ANYBODY, Caller, SubmitRequest
 from .results import ServedFile, manifest, reusable_picture_names, served_files
 from .uploads import Uploads
+from .usual_times import LATELY, usual_times
 from .view_builder import ViewBuilder
 from .watching import ViewBroadcaster
 
@@ -118,6 +121,8 @@ class Studio:
         """Cut-outs and warnings before a batch is submitted."""
         self.previews = PreviewService(self.folders, self.workers)
         """Turntables, render modes and contact sheets."""
+        self.usual_times: Mapping[str, tuple[float, float]] = {}
+        """Seconds between which most jobs of a generator were done here lately, by its id."""
         self._background_tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -161,6 +166,15 @@ class Studio:
         """
         chosen = self.generator(name)
         return (self._scheduler.for_key(chosen.spec.id, key) if key.strip() else None) or chosen
+
+    async def check_key(self, key: str) -> str:
+        """Why a visitor's own key cannot be used; empty where it can, or where nobody could be asked.
+
+        Raises GenerationFailed for what cannot be a key.
+        """
+        keyed = (generator.for_key(key) for generator in self.generators.values())
+        taker = next((one for one in keyed if one), None)
+        return await taker.check_key() if taker else ""
 
     def notice(self, name: str) -> str:
         """A warning for people about to submit: empty unless the generator's breaker is open."""
@@ -312,12 +326,31 @@ class Studio:
         batch = await self.batch(batch_id)
         states = UNSUCCESSFUL if numbers else BULK_RETRYABLE
         retried = [job for job in batch.jobs if job.state in states and (not numbers or job.number in numbers)]
-        generator = self._generator_for_retry(batch, retried, caller.key)
+        return await self._restart(batch, retried, await self._find_unconfirmed(batch, retried), caller)
+
+    async def look_again(self, batch_id: str, numbers: Sequence[int], caller: Caller = ANYBODY) -> int:
+        """Collect unconfirmed jobs that the provider turns out to have; buy nothing. Return how many they are.
+
+        Raises as `retry` does.
+        """
+        batch = await self.batch(batch_id)
+        unconfirmed = [job for job in batch.jobs if job.state == "unconfirmed" and job.number in numbers]
+        remotes = await self._find_unconfirmed(batch, unconfirmed)
+        found = [job for job in unconfirmed if job.id in remotes]
+        if found:
+            await self._restart(batch, found, remotes, caller)
+        return len(found)
+
+    async def _restart(
+        self, batch: Batch, retried: Sequence[Job], found_remotes: Mapping[str, Mapping[str, Any]], caller: Caller
+    ) -> BatchView:
+        """Start jobs that ended badly again; `found_remotes` is what the provider has of them, by their ids."""
+        batch_id, generator = batch.id, self._generator_for_retry(batch, retried, caller.key)
+        numbers, states = [job.number for job in retried], {job.state for job in retried}
         restarted = await self._async_store.call(
             self._store.retry_jobs, batch_id, numbers, states, collect_first_codes(),
-            found_remotes=await self._find_unconfirmed(batch, retried),
-            buyer=self._buyer(caller, generator, batch.visitor), keeps_payer=not caller.key.strip(),
-            limits=self._spending_limits,
+            found_remotes=found_remotes, buyer=self._buyer(caller, generator, batch.visitor),
+            keeps_payer=not caller.key.strip(), limits=self._spending_limits,
         )  # fmt: skip
         self._scheduler.add(batch, restarted, generator)
         about = {"batch": batch_id[:8], "images": [job.number for job in restarted], "client": caller.client}
@@ -447,8 +480,10 @@ class Studio:
             await asyncio.sleep(RETENTION_INTERVAL)
 
     async def _refresh_generators_regularly(self) -> None:
-        """Let each generator look up its prices; how often it really asks is its own decision."""
+        """Let each generator look up its prices, as often as it decides itself, and see how long they take here."""
         while True:
+            measured = await self._async_store.read(run_times, time.time() - LATELY)
+            self.usual_times = usual_times(measured)
             for generator in self.generators.values():
                 await generator.refresh()
             await asyncio.sleep(REFRESH_INTERVAL)

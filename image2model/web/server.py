@@ -76,18 +76,25 @@ class Server:
         from . import gradio_compat
         from .file_routes import file_routes
         from .middleware.file_lease import FileLeaseMiddleware
+        from .middleware.link_previews import LinkPreviewMiddleware
         from .middleware.slow_client import HeaderTimeoutProtocol
         from .middleware.stack import middleware_stack
         from .middleware.stream_end_guard import StreamEndMiddleware
         from .rest.app import api_mount
+        from .static_files import CompressedPages, static_files
+        from .ui.assets import head
         from .ui.page import build
-        from .ui.theme import HEAD, theme
+        from .ui.picture_cache import PictureCache
+        from .ui.theme import theme
 
         listener = bind(self.settings.host, self.settings.port)
         self.url = _local_url(listener)
-        self.demo = build(self.studio)
+        previews = PictureCache()
+        self.demo = build(self.studio, previews)
         self._middleware = [
             *middleware_stack(self.settings, self.studio),
+            Middleware(CompressedPages),
+            Middleware(LinkPreviewMiddleware, studio=self.studio),
             Middleware(FileLeaseMiddleware, studio=self.studio),
             Middleware(StreamEndMiddleware, demo=self.demo),
         ]
@@ -97,7 +104,7 @@ class Server:
             self.url,
             root_path=self.settings.public_url or None,
             app_kwargs={
-                "routes": [*file_routes(self.studio), api_mount(self.studio)],
+                "routes": [*file_routes(self.studio, previews), static_files(), api_mount(self.studio)],
                 "lifespan": self._lifespan,
                 "middleware": self._middleware,
             },
@@ -109,8 +116,7 @@ class Server:
             state_session_capacity=500,
             max_file_size=f"{4 * self.settings.max_file_mb}mb",
             theme=theme(),
-            css_paths=[STATIC / "page.css", STATIC / "admin.css"],
-            head=HEAD,
+            head=head(),
             favicon_path=STATIC / "favicon.png",
             footer_links=[],
             show_error=False,

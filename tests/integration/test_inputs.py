@@ -8,13 +8,13 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 import pytest
+from image2model.web.ui.picture_previews import Inputs
 from PIL import Image, ImageDraw, ImageFilter
 
 from image2model.generators.local.cutout import MARGIN, Inspection, cut_out, inspect
 from image2model.images.decoding import Source
 from image2model.process_pool import Workers
 from image2model.services import Picture, Studio, SubmitRequest
-from image2model.web.ui.picture_previews import Inputs
 from tests.support.pictures import decoded, encoded
 from tests.support.scripted import ScriptedGenerator, finished, scripted_settings
 

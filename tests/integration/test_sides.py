@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from image2model.web.ui.views_of_object import NOTHING, decide, objects
 from PIL import Image
 from sqlalchemy import text
 
@@ -19,7 +20,6 @@ from image2model.generators.base import SIDES
 from image2model.jobs.db.connection import connect, migrate
 from image2model.jobs.db.store import Store
 from image2model.services import Caller, Picture, Studio, SubmitRequest, group_views
-from image2model.web.ui.views_of_object import NOTHING, decide, objects
 from tests.support.pictures import encoded
 from tests.support.scripted import ScriptedGenerator, finished, picture, scripted_settings
 

@@ -171,6 +171,18 @@ def failure_reasons(connection: Connection, since: float) -> list[dict[str, Any]
     return [dict(row._mapping) for row in connection.execute(query)]
 
 
+def run_times(connection: Connection, since: float, most: int = 2000) -> list[tuple[str, float]]:
+    """Generator and seconds from start to end of the newest jobs that were done since then, at most so many."""
+    query = (
+        select(batches.c.generator, jobs.c.finished_at - jobs.c.started_at)
+        .join(batches, batches.c.id == jobs.c.batch_id)
+        .where(jobs.c.state == "done", jobs.c.finished_at >= since, jobs.c.started_at.is_not(None))
+        .order_by(jobs.c.finished_at.desc())
+        .limit(most)
+    )
+    return [(row[0], float(row[1])) for row in connection.execute(query)]
+
+
 def time_series(connection: Connection, since: float, step: float) -> list[dict[str, Any]]:
     """Spans of `step` seconds since then in which something happened, oldest first.
 
