@@ -5,6 +5,7 @@ Nothing else may touch such parts. `test_gradio_compat.py` has a test for each, 
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
@@ -143,9 +144,9 @@ def report_unreadable_values(demo: gr.Blocks) -> None:
     preprocess_data, validate_inputs = demo.preprocess_data, demo.validate_inputs
     unreadable = gr.Error(f"{ErrorCode.INPUT_UNREADABLE}: {UNREADABLE}", print_exception=False)
 
-    async def preprocess(endpoint: Any, *args: Any, **named: Any) -> list[Any]:
+    async def preprocess(endpoint: Any, inputs: list[Any], *args: Any, **named: Any) -> list[Any]:
         try:
-            return await preprocess_data(endpoint, *args, **named)  # type: ignore[no-any-return]
+            return await preprocess_data(endpoint, _with_defaults(endpoint, inputs), *args, **named)  # type: ignore[no-any-return]
         except gr.Error:
             raise
         except (ValueError, TypeError, AttributeError, KeyError) as error:
@@ -160,6 +161,13 @@ def report_unreadable_values(demo: gr.Blocks) -> None:
 
     demo.preprocess_data = preprocess  # type: ignore[assignment, method-assign]
     demo.validate_inputs = validate  # type: ignore[assignment, method-assign]
+
+
+def _with_defaults(endpoint: Any, inputs: list[Any]) -> list[Any]:
+    """The values of a call, with the defaults of parameters that are newer than a program that sends them in order."""
+    missing = list(inspect.signature(endpoint.fn).parameters.values())[len(inputs) : len(endpoint.inputs)]
+    defaults = [parameter.default for parameter in missing]
+    return inputs if inspect.Parameter.empty in defaults else [*inputs, *defaults]
 
 
 def root_url(request: Request) -> str:

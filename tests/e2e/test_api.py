@@ -26,9 +26,9 @@ from tests.support.browser import ROOT, App
 EXAMPLES = ROOT / "examples"
 SNIPPETS = ROOT / "image2model" / "web" / "ui" / "snippets"
 ENDPOINTS = {
-    "/generate": ["image", "generator", "face_limit", "options"],
-    "/generate_from_sides": ["front", "back", "left", "right", "generator", "face_limit", "options"],
-    "/submit_batch": ["images", "generator", "face_limit", "options"],
+    "/generate": ["image", "generator", "face_limit", "options", "idempotency_key"],
+    "/generate_from_sides": ["front", "back", "left", "right", "generator", "face_limit", "options", "idempotency_key"],
+    "/submit_batch": ["images", "generator", "face_limit", "options", "idempotency_key"],
     "/batch_status": ["batch_id"],
     "/picture_warnings": ["batch_id"],
     "/watch_batch": ["batch_id"],
