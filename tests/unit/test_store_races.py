@@ -73,7 +73,7 @@ def test_one_try_of_a_job_ends_once(stores):
         return store.transition(first.id, "done", attempt=1) is not None
 
     assert sorted(all_at_once(stores, report)) == [False] * 7 + [True]
-    numbers = [event["sequence"] for event in stores[1].history(batch.id)]
+    numbers = [event["sequence"] for event in stores[1].events(batch.id)]
     assert len(set(numbers)) == len(numbers) == 2
     assert stores[1].sequence(batch.id) == AT_THE_SAME_TIME + 1
 
@@ -90,4 +90,4 @@ def test_a_deletion_meets_a_change_without_a_deadlock(stores):
         return store.transition(job.id, "running", attempt=1)
 
     all_at_once(stores, change)
-    assert batch.id not in stores[1].ids()
+    assert batch.id not in stores[1].batch_ids()
