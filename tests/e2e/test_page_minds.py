@@ -13,12 +13,12 @@ from image2model.web.ui.create import Create
 from tests.support.browser import ROOT, App, drawn, drop, opened, settled
 from tests.support.pictures import encoded, photo
 
-CAT = (ROOT / "examples" / "cat.jpg").read_bytes()
+MUG = (ROOT / "examples" / "mug.jpg").read_bytes()
 
 
-def cats(first: int, count: int) -> list[dict]:
+def mugs(first: int, count: int) -> list[dict]:
     """Photographs that take a while."""
-    return [{"name": f"cat-{n}.jpg", "mimeType": "image/jpeg", "buffer": CAT} for n in range(first, first + count)]
+    return [{"name": f"mug-{n}.jpg", "mimeType": "image/jpeg", "buffer": MUG} for n in range(first, first + count)]
 
 
 @pytest.mark.browser
@@ -32,11 +32,11 @@ async def test_a_page_shows_the_batch_that_was_started_last_and_none_after_start
         if (batch !== window.seen.at(-1)) window.seen.push(batch);
       }).observe(document.getElementById("board"), {subtree: true, childList: true, attributes: true});
     }""")
-    await drop(page, *cats(0, 12))
+    await drop(page, *mugs(0, 12))
     await page.click("#generate")
     await expect(page.locator("#board .board[data-state=working]")).to_be_visible()
     await page.wait_for_timeout(2500)
-    await drop(page, *cats(12, 1))
+    await drop(page, *mugs(12, 1))
     await expect(page.locator("#generate")).to_contain_text("Make 13")
     await page.click("#generate")
     await expect(page.locator(".job-card")).to_have_count(13)
@@ -55,7 +55,7 @@ async def test_a_page_shows_the_batch_that_was_started_last_and_none_after_start
 async def test_a_slow_double_click_starts_one_batch_and_its_page_goes_with_it(app: App, page: Page):
     """A second press after a third of a second buys nothing; deleted in the library, the batch leaves the page too."""
     await opened(page, app.url)
-    await drop(page, *cats(0, 1))
+    await drop(page, *mugs(0, 1))
     await page.click("#generate")
     await page.wait_for_timeout(350)
     box = await page.locator("#generate").bounding_box()
@@ -77,13 +77,13 @@ async def test_a_slow_double_click_starts_one_batch_and_its_page_goes_with_it(ap
 async def test_enter_on_a_card_s_download_saves_its_mesh(app: App, page: Page):
     """The keyboard reaches the download of a card, as the mouse does."""
     await opened(page, app.url)
-    await drop(page, *cats(0, 1))
+    await drop(page, *mugs(0, 1))
     await page.click("#generate")
     await settled(page)
     await page.focus(".job-save")
     async with page.expect_download() as started:
         await page.keyboard.press("Enter")
-    assert (await started.value).suggested_filename == "cat-0.glb"
+    assert (await started.value).suggested_filename == "mug-0.glb"
 
 
 async def test_another_model_gets_the_failed_picture_and_not_what_is_made(studio: Studio, tmp_path):

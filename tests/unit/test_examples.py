@@ -1,0 +1,59 @@
+"""The pictures to try, and the model that the first screen shows."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageChops, ImageStat
+
+from image2model.generators.local import inspect
+from image2model.generators.local.segment import probability
+from image2model.mesh.report import write_report
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = sorted((ROOT / "examples").glob("*.jpg"))
+SOURCES = (ROOT / "examples" / "SOURCES.md").read_text()
+HERO = ROOT / "image2model" / "web" / "ui" / "static" / "hero" / "mushroom-house.glb"
+
+
+@pytest.mark.parametrize("picture", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_is_small_warns_of_nothing_and_names_its_source(picture: Path) -> None:
+    """Below 300 kB, of 1024 pixels at most, one clear subject in it, and a line that says whose it is."""
+    assert picture.stat().st_size < 300_000
+    with Image.open(picture) as image:
+        assert max(image.size) <= 1024
+    seen = inspect(picture.read_bytes())
+    assert seen.warnings == ()
+    assert seen.cutout
+    assert f"| `{picture.name}` |" in SOURCES
+
+
+OURS = [picture for picture in EXAMPLES if picture.stem != "astronaut"]
+
+
+@pytest.mark.parametrize("picture", OURS, ids=lambda path: path.stem)
+def test_an_example_of_our_own_shows_its_whole_subject_and_comes_with_its_program(picture: Path) -> None:
+    """The subject keeps a twentieth of the picture's side away from each edge."""
+    with Image.open(picture) as image:
+        inside = probability(image.convert("RGB")) > 0.5
+    near = round(0.05 * len(inside))
+    assert inside.any()
+    assert not any(edge.any() for edge in (inside[:near], inside[-near:], inside[:, :near], inside[:, -near:]))
+    assert (ROOT / "examples" / "blender" / f"{picture.stem.replace('-', '_')}.py").is_file()
+
+
+def test_the_first_screens_model_is_what_the_embedded_engine_makes_of_an_example(tmp_path: Path) -> None:
+    """Made again it looks the same; it is closed and light, its poster too, and its source is told."""
+    subprocess.run([sys.executable, "scripts/hero.py", tmp_path], cwd=ROOT, check=True)
+    again = tmp_path / HERO.name
+    shown, facts = write_report(HERO, None), write_report(again, tmp_path / "thumbnail.webp")
+    assert shown["watertight"]
+    assert shown["faces"] == pytest.approx(facts["faces"], rel=0.01)  # processors round differently
+    assert HERO.stat().st_size < 500_000
+    assert HERO.with_suffix(".webp").stat().st_size < 40_000
+    posters = [Image.open(path.with_suffix(".webp")).convert("RGB") for path in (HERO, again)]
+    assert ImageStat.Stat(ImageChops.difference(*posters)).mean == pytest.approx([0, 0, 0], abs=1)
+    assert f"`{HERO.name}`" in SOURCES
