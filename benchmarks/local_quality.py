@@ -26,7 +26,7 @@ from scipy.optimize import minimize
 from scipy.spatial import cKDTree
 
 from image2model.errors import GenerationFailed
-from image2model.generators.local.engine import preview
+from image2model.generators.local.engine import generate_preview
 from image2model.generators.local.subject import find_subject
 
 from . import local_meshes
@@ -49,7 +49,7 @@ Promise.all(process.argv.slice(1).map(check)).then(all =>
 
 def make(image: Image.Image, **options: Any) -> bytes:
     """Return the preview of `image`."""
-    return preview(image, options, None, lambda done, what: None)
+    return generate_preview(image, options, None, lambda done, what: None)
 
 
 def load(glb: bytes) -> trimesh.Trimesh:

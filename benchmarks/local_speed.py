@@ -20,8 +20,8 @@ from pathlib import Path
 from PIL import Image
 from skimage import data
 
-from image2model.generators.local.engine import preview
-from image2model.generators.local.segment import probability
+from image2model.generators.local.engine import generate_preview
+from image2model.generators.local.segment import subject_probability
 
 SIDE = 1024
 COLD_RUNS, WARM_RUNS = 5, 9
@@ -76,11 +76,11 @@ def main() -> None:
             made = cold(ONE_PREVIEW % detail, str(source), str(target))
             print(f"| cold, {detail} | {made[0]:.2f} | {made[1]:.2f} | {made[2]:.0f} |")
             print(f"| ratio | {made[0] / bare[0]:.2f} | {made[1] / bare[1]:.2f} | {made[2] / bare[2]:.2f} |")
-    network = warm(lambda: probability(photo))
+    network = warm(lambda: subject_probability(photo))
     print("| warm, bare network | {:.2f} | {:.2f} | |".format(*network))
     for detail in ("low", "medium", "high"):
         chosen = {"detail": detail}
-        took = warm(lambda chosen=chosen: preview(photo, chosen, None, lambda done, what: None))  # type: ignore[misc]
+        took = warm(lambda chosen=chosen: generate_preview(photo, chosen, None, lambda done, what: None))  # type: ignore[misc]
         print(f"| warm, {detail} | {took[0]:.2f} | {took[1]:.2f} | |")
         print(f"| ratio | {took[0] / network[0]:.2f} | {took[1] / network[1]:.2f} | |")
 

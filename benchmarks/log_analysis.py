@@ -26,8 +26,8 @@ import orjson
 
 from image2model.ops import log_export, log_search
 from image2model.ops.log_analysis import analyse
-from image2model.ops.log_config import ACCESS, formatter
-from image2model.ops.log_search import Wanted
+from image2model.ops.log_config import ACCESS_LOGGER, make_formatter
+from image2model.ops.log_search import LogFilter
 from image2model.settings import Settings
 
 FILE_MB = 10
@@ -37,7 +37,7 @@ STATES = ("uploading", "submitting", "queued", "running", "downloading", "finish
 
 def lines(kind: str, data: Path) -> bytes:
     """Some 10 MB of lines as the app writes them, one in a hundred of them an error."""
-    form = formatter(Settings(data_dir=data, _env_file=None))
+    form = make_formatter(Settings(data_dir=data, _env_file=None))
     made, size, number = [], 0, 0
     while size < FILE_MB * 1_000_000:
         made.append(form.format(record(kind, number)).encode() + b"\n")
@@ -51,7 +51,7 @@ def record(kind: str, number: int) -> logging.LogRecord:
     if kind == "access":
         route, status = ROUTES[number % len(ROUTES)], 500 if level == logging.ERROR else 200
         told = {"method": "GET", "route": route, "status": status, "duration_ms": number % 997 / 10, "client": "c" * 16}
-        values = {"name": ACCESS, "msg": f"GET {route} {status}", "correlation_id": str(uuid.uuid4()), **told}
+        values = {"name": ACCESS_LOGGER, "msg": f"GET {route} {status}", "correlation_id": str(uuid.uuid4()), **told}
     else:
         state = STATES[number % len(STATES)]
         told = {"batch": f"{number:08x}", "image": number % 25, "request_id": str(uuid.uuid4()), "state": state}
@@ -88,28 +88,28 @@ def count(folder: Path) -> str:
 
 def parse(folder: Path) -> str:
     """The yardstick: every line is parsed."""
-    return f"{sum(orjson.loads(line)['level'] == 'error' for line in log_search.lines(folder)):,} errors"
+    return f"{sum(orjson.loads(line)['level'] == 'error' for line in log_search.matching_lines(folder)):,} errors"
 
 
 def analysis(folder: Path) -> str:
     """Ours."""
-    found = analyse(folder, Wanted())
+    found = analyse(folder, LogFilter())
     return f"{found.lines:,} lines, {found.levels['ERROR']:,} errors, {found.total().count:,} requests"
 
 
 def newest(folder: Path) -> str:
     """A page of the newest lines."""
-    return f"{len(log_search.latest(folder).entries)} entries"
+    return f"{len(log_search.search(folder).entries)} entries"
 
 
 def sought(folder: Path) -> str:
     """A text that is nowhere."""
-    return f"{len(log_search.latest(folder, Wanted(text='no such word')).entries)} entries"
+    return f"{len(log_search.search(folder, LogFilter(text='no such word')).entries)} entries"
 
 
-def taken(form: log_export.Form) -> Callable[[Path], str]:
+def taken(form: log_export.ExportFormat) -> Callable[[Path], str]:
     """All lines in a form."""
-    return lambda folder: f"{sum(map(len, log_export.export(log_search.lines(folder), form))) / 1e6:,.0f} MB"
+    return lambda folder: f"{sum(map(len, log_export.export(log_search.matching_lines(folder), form))) / 1e6:,.0f} MB"
 
 
 WAYS: dict[str, Callable[[Path], str]] = {

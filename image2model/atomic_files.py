@@ -8,10 +8,10 @@ import tempfile
 from pathlib import Path
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def atomic_write(path: Path, data: bytes) -> None:
     """Write `data` to `path` so that a reader, or a restart after a crash, finds all of it or none.
 
-    Written beside it under a temporary name that starts with a dot, flushed to disk, then renamed.
+    It is written to a hidden temporary file beside it, fsynced, then renamed.
     """
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
     try:
@@ -30,11 +30,11 @@ def installation_secret(data: Path) -> str:
     path = data.resolve() / "secret"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, secrets.token_urlsafe(32).encode())
+        atomic_write(path, secrets.token_urlsafe(32).encode())
     return path.read_text()
 
 
-def move_whole(source: Path, target: Path) -> None:
+def atomic_move(source: Path, target: Path) -> None:
     """Give a finished file its final name; it is on disk, under that name, when this returns."""
     with source.open("rb") as file:
         os.fsync(file.fileno())

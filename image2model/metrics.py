@@ -36,17 +36,17 @@ BREAKER = Gauge(
     multiprocess_mode="livemax",
 )
 
-CELERY = {"done": "SUCCESS", "cancelled": "REVOKED"}
+CELERY_STATES = {"done": "SUCCESS", "cancelled": "REVOKED"}
 """Whatever is not here is FAILURE."""
 FAL_OPERATIONS = ("upload", "platform", "submit", "cancel", "status", "result", "download")
 
 # What is known beforehand stands at 0 from the start, so that a dashboard sees the first event as a rise.
 for by in ("itself", "collecting", "person"):
     RETRIES.labels(by)
-for word in (*CELERY.values(), "FAILURE"):
+for word in (*CELERY_STATES.values(), "FAILURE"):
     TASKS.labels(word)
     TASK_SECONDS.labels(word)
-for over in CELERY:
+for over in CELERY_STATES:
     ENDED.labels(over, "")
 for operation in FAL_OPERATIONS:
     FAL_CALLS.labels(operation, "200")
@@ -56,6 +56,6 @@ for operation in FAL_OPERATIONS:
 def job_ended(state: str, code: str, seconds: float) -> None:
     """Count a job that is over; `code` says why it failed, `seconds` how long it was worked."""
     ENDED.labels(state, code).inc()
-    word = CELERY.get(state, "FAILURE")
+    word = CELERY_STATES.get(state, "FAILURE")
     TASKS.labels(word).inc()
     TASK_SECONDS.labels(word).observe(max(0.0, seconds))

@@ -32,11 +32,11 @@ class Workers:
         self.processes = processes
         self._pool = ProcessPool(
             max_workers=processes,
-            initializer=_run_all,
+            initializer=_initialize,
             initargs=warm_ups,
             context=multiprocessing.get_context("spawn"),
         )
-        self._pool.schedule(_nothing)  # starts the workers now, before the first visitor waits
+        self._pool.schedule(_noop)  # starts the workers now, before the first visitor waits
 
     async def run(self, function: Callable[..., T], *args: Any, seconds: float = 60) -> T:
         """Return `function(*args)` from a worker; cancelling the caller stops the worker's task.
@@ -58,7 +58,7 @@ class Workers:
         self._pool.join(timeout=5)
 
 
-def bounded(function: Callable[..., T], *args: Any) -> T:
+def with_memory_limit(function: Callable[..., T], *args: Any) -> T:
     """Return `function(*args)`, in a worker; it ends in a MemoryError where it takes more than MESH_MEMORY bytes."""
     with memory_limit(MESH_MEMORY):
         return function(*args)
@@ -80,11 +80,11 @@ def memory_limit(extra: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_AS, before)
 
 
-def _run_all(*functions: Callable[[], Any]) -> None:
+def _initialize(*functions: Callable[[], Any]) -> None:
     os.nice(NICENESS)
     for function in functions:
         function()
 
 
-def _nothing() -> None:
+def _noop() -> None:
     pass

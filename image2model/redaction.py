@@ -1,4 +1,4 @@
-"""What no log line may tell: the secrets in use, whatever looks like one, and people's addresses."""
+"""Keeps secrets out of logs, and replaces addresses of people by pseudonyms."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Iterable
 
 MASK = "***"
-SHORTEST = 4
-"""Characters: whatever is shorter is no secret, and would turn up everywhere."""
-WORD = 8
-"""Characters below which a secret is masked only where it stands as a word of its own."""
-SHAPES = (
+MIN_LENGTH = 4
+"""Characters; shorter values would match everywhere."""
+WHOLE_WORD_BELOW = 8
+"""Characters; a shorter secret is redacted only as a whole word."""
+SECRET_PATTERNS = (
     re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}:[0-9a-f]{8,}", re.IGNORECASE),  # fal's keys
     re.compile(r"\bhf_[A-Za-z0-9]{16,}"),
     re.compile(r"(?<=\bbearer )[^\s\"',)]+", re.IGNORECASE),
@@ -25,48 +25,48 @@ SHAPES = (
         re.IGNORECASE,
     ),
 )
-"""What looks like a secret, in the middle of whatever; `before` stays."""
+"""What looks like a secret, wherever it stands; the group `before` is kept."""
 
 _lock = threading.RLock()  # an owner may be collected while it is held
 _uses: Counter[str] = Counter()
-_known: re.Pattern[str] | None = None
+_in_use: re.Pattern[str] | None = None
 
 
-def hide(*secrets: str | None, owner: object | None = None) -> None:
-    """Mask these secrets, and both halves of a pair with a colon, from now on; with `owner` for as long as it lives."""
-    hidden = {part for secret in secrets if secret for part in (secret, *secret.split(":")) if len(part) >= SHORTEST}
-    _count(hidden, 1)
+def register_secrets(*secrets: str | None, owner: object | None = None) -> None:
+    """Redact these secrets, and both halves of an `id:secret`, from now on; with `owner` for as long as it lives."""
+    hidden = {part for secret in secrets if secret for part in (secret, *secret.split(":")) if len(part) >= MIN_LENGTH}
+    _change_uses(hidden, 1)
     if owner is not None:
-        weakref.finalize(owner, _count, hidden, -1).atexit = False
+        weakref.finalize(owner, _change_uses, hidden, -1).atexit = False
 
 
-def masked(text: str) -> str:
-    """The text with a mask in the place of each secret that is in use, and of whatever looks like one."""
-    if _known:
-        text = _known.sub(MASK, text)
-    for shape in SHAPES:
-        text = shape.sub(_behind, text)
+def redact(text: str) -> str:
+    """Replace each registered secret, and whatever looks like one, by MASK."""
+    if _in_use:
+        text = _in_use.sub(MASK, text)
+    for shape in SECRET_PATTERNS:
+        text = shape.sub(_keep_prefix, text)
     return text
 
 
-def mark(secret: str, text: str) -> str:
-    """Tells one text from another without giving it away; empty for an empty one."""
+def pseudonym(secret: str, text: str) -> str:
+    """HMAC-SHA256 of `text` (16 hex digits), keyed with `secret`; empty for an empty text."""
     return hmac.new(secret.encode(), text.encode(), "sha256").hexdigest()[:16] if text else ""
 
 
-def _behind(found: re.Match[str]) -> str:
+def _keep_prefix(found: re.Match[str]) -> str:
     return found.groupdict().get("before", "") + MASK
 
 
-def _count(secrets: Iterable[str], change: int) -> None:
-    global _known
+def _change_uses(secrets: Iterable[str], change: int) -> None:
+    global _in_use
     with _lock:
         for secret in secrets:
             _uses[secret] += change
         longest_first = sorted((secret for secret, uses in _uses.items() if uses > 0), key=len, reverse=True)
-        _known = re.compile("|".join(map(_pattern, longest_first))) if longest_first else None
+        _in_use = re.compile("|".join(map(_pattern, longest_first))) if longest_first else None
 
 
 def _pattern(secret: str) -> str:
     exact = re.escape(secret)
-    return exact if len(secret) >= WORD else rf"(?<!\w){exact}(?!\w)"
+    return exact if len(secret) >= WHOLE_WORD_BELOW else rf"(?<!\w){exact}(?!\w)"

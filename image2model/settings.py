@@ -19,11 +19,11 @@ from .errors import ErrorCode, SettingsError
 
 ON_A_SPACE = bool(os.environ.get("SPACE_ID"))
 
-Level = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 ORIGIN = re.compile(r"https?://[a-z0-9.:\[\]-]+", re.IGNORECASE)
 LOCAL_PROXIES = "127.0.0.1 ::1"
 
-KINDS: dict[Any, str] = {
+TYPE_NAMES: dict[Any, str] = {
     int: "a whole number",
     int | None: "a whole number",
     float: "a number",
@@ -31,7 +31,7 @@ KINDS: dict[Any, str] = {
     Decimal: "a number",
     Decimal | None: "a number",
     bool: "`true` or `false`",
-    Level: "DEBUG, INFO, WARNING or ERROR",
+    LogLevel: "DEBUG, INFO, WARNING or ERROR",
     Path: "a folder that can be written to",
     SecretStr | None: "a secret",
 }
@@ -151,7 +151,7 @@ class Settings(BaseSettings):
     allowed_hosts: str = Field(
         "*", description="Host names under which the app is served, separated by spaces; `*`: any"
     )
-    log_level: Annotated[Level, BeforeValidator(lambda level: str(level).strip().upper())] = Field(
+    log_level: Annotated[LogLevel, BeforeValidator(lambda level: str(level).strip().upper())] = Field(
         "INFO", description="Lowest level that is logged"
     )
     log_file_mb: int = Field(
@@ -238,27 +238,29 @@ def load() -> Settings:
         name = next(name for name in Settings.model_fields if str(wrong["loc"][0]).lower() == name)
         said = "that value" if _is_secret(Settings.model_fields[name]) else repr(wrong["input"])
         raise SettingsError(
-            ErrorCode.SETTING_WRONG, f"{' or '.join(variables(name))} cannot be {said}.", f"It takes {takes(name)}."
+            ErrorCode.SETTING_WRONG,
+            f"{' or '.join(environment_names(name))} cannot be {said}.",
+            f"It takes {describe_values(name)}.",
         ) from None
 
 
-def variables(name: str) -> list[str]:
+def environment_names(name: str) -> list[str]:
     """The environment variables that set the field `name`, the one that counts first in front."""
     alias = Settings.model_fields[name].validation_alias
     return [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else [name.upper()]
 
 
-def takes(name: str) -> str:
+def describe_values(name: str) -> str:
     """What the field `name` accepts, and what it is for, as the end of a sentence."""
     field = Settings.model_fields[name]
-    return f"{accepts(field)}: {field.description}"
+    return f"{value_range(field)}: {field.description}"
 
 
-def accepts(field: FieldInfo) -> str:
+def value_range(field: FieldInfo) -> str:
     """The kind and range of a field's values, in words."""
     limits = {bound: getattr(rule, bound) for rule in field.metadata for bound in ("ge", "le") if hasattr(rule, bound)}
     span = f" from {limits['ge']:,} to {limits['le']:,}" if len(limits) == 2 else ""
-    return KINDS.get(field.annotation, "text") + span
+    return TYPE_NAMES.get(field.annotation, "text") + span
 
 
 def _is_secret(field: FieldInfo) -> bool:

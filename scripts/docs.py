@@ -17,7 +17,7 @@ from diagrams import job_states, layers, rooms, summary  # noqa: E402  beside th
 
 from image2model.generators.base import Spec  # noqa: E402  the package is not installed
 from image2model.generators.fal.catalogue import FAL_MODELS  # noqa: E402  the package is not installed
-from image2model.settings import Settings, accepts, variables  # noqa: E402
+from image2model.settings import Settings, environment_names, value_range  # noqa: E402
 
 SNIPPETS = ROOT / "image2model" / "web" / "ui" / "snippets"
 LANGUAGES = {".py": "python", ".mjs": "js", ".sh": "bash"}
@@ -32,7 +32,12 @@ def default(name: str) -> str:
 def cells(name: str) -> list[str]:
     """One row of the table."""
     field, value = Settings.model_fields[name], default(name)
-    return [f"`{variables(name)[0]}`", str(field.description), accepts(field), f"`{value}`" if value else ""]
+    return [
+        f"`{environment_names(name)[0]}`",
+        str(field.description),
+        value_range(field),
+        f"`{value}`" if value else "",
+    ]
 
 
 def settings_table() -> str:
@@ -45,7 +50,7 @@ def env_example() -> str:
     """The settings as a `.env` file in which each line is a comment."""
     head = "# Copy this file to .env and take the # from the lines you change.\n"
     return head + "".join(
-        f"\n# {field.description}. Takes {accepts(field)}.\n# {variables(name)[0]}={default(name)}\n"
+        f"\n# {field.description}. Takes {value_range(field)}.\n# {environment_names(name)[0]}={default(name)}\n"
         for name, field in Settings.model_fields.items()
     )
 
@@ -54,7 +59,7 @@ def views(spec: Spec) -> str:
     """How many views of one object a model takes, and what more than one adds to the price."""
     choice = spec.check(None, None)
     more = spec.price(replace(choice, several=True)) - spec.price(choice)
-    gaps = ", no gaps" if spec.sides_by_place else ""
+    gaps = ", no gaps" if spec.sides_positional else ""
     return f"{max(1, len(spec.sides))}{gaps}{f' (+${more:.2f})' if more else ''}"
 
 
@@ -64,7 +69,7 @@ def generators_table() -> str:
     for model in FAL_MODELS:
         spec = model.spec
         price = spec.price(spec.check(None, None))
-        faces = spec.face_limit.takes() if spec.face_limit else "–"
+        faces = spec.face_limit.accepted_values() if spec.face_limit else "–"
         rows.append(f"| `{spec.id}` | {spec.name} | {spec.good_at} | ${price:.3f} | {views(spec)} | {faces} |")
     return "\n".join(["| Id | Name | Good at | Price, as preset | Views | Face limit |", f"|{' --- |' * 6}", *rows])
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 import trimesh
 
 from ..errors import GenerationFailed
-from ..generators.base import Event, Finished, Option, Spec, Submitted, Task, Told
+from ..generators.base import CancelOutcome, Event, Finished, Option, Spec, Submitted, Task
 from ..generators.fal.errors import CANCELLED
 
 
@@ -25,11 +25,11 @@ def box_glb() -> bytes:
 class ScriptedGenerator:
     """Follows `script(picture's file size or name → events)`; a GenerationFailed in it is raised, a float slept."""
 
-    def __init__(self, name: str = "scripted", *, price: str = "0.30", at_once: int | None = None) -> None:
+    def __init__(self, name: str = "scripted", *, price: str = "0.30", max_concurrency: int | None = None) -> None:
         self.spec = Spec(
             id=name, name=f"Scripted {name}", good_at="Tests.", usual_seconds=1.0, price=lambda choice: Decimal(price),
             options=(Option("detail", "Detail", "choice", "low", choices=("low", "high")),),
-            face_limit=Option("face_limit", "Faces", "int", minimum=10, maximum=1000), at_once=at_once,
+            face_limit=Option("face_limit", "Faces", "int", minimum=10, maximum=1000), max_concurrency=max_concurrency,
         )  # fmt: skip
         self.unavailable = ""
         self.script: Callable[[Task], list[Event | GenerationFailed | float]] = lambda task: []
@@ -41,7 +41,7 @@ class ScriptedGenerator:
         self.mesh_error: OSError | None = None
         """What happens instead of writing it."""
         self.key_mark = ""
-        self.told: Told = "told"
+        self.cancel_outcome: CancelOutcome = "accepted"
         """What a cancel is answered."""
         self.found: Mapping[str, Any] | None = None
         """What a job without an answer is found to be."""
@@ -73,20 +73,20 @@ class ScriptedGenerator:
     async def _gate(self, remote: Mapping[str, Any]) -> None:
         """Wait for the test, or for a cancel to be obeyed."""
         while self.gate and not self.gate.is_set():
-            if remote in self.cancelled and self.told == "told":
+            if remote in self.cancelled and self.cancel_outcome == "accepted":
                 raise CANCELLED.error()
             await asyncio.sleep(0.01)
 
-    def with_key(self, key: str) -> Self:
+    def for_key(self, key: str) -> Self:
         """The same script on another key."""
         keyed = copy.copy(self)
         keyed.key_mark = f"mark-{len(key.strip())}"
         return keyed
 
-    async def cancel(self, remote: Mapping[str, Any]) -> Told:
+    async def cancel(self, remote: Mapping[str, Any]) -> CancelOutcome:
         """Remember that the far side was told."""
         self.cancelled.append(remote)
-        return self.told
+        return self.cancel_outcome
 
     async def find(self, intent: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Say what the test wants found."""

@@ -1,6 +1,6 @@
 """What every generator is: a description as data, and one async way to turn an image into a GLB.
 
-A generator tells what happens as a stream of events. The runner stores each event before it asks
+A generator reports as a stream of events. The scheduler stores each event before it asks
 for the next one, so whatever a generator must find again after a crash (fal's request id, say) is
 on disk before the generator takes its next step.
 """
@@ -55,11 +55,13 @@ class Option:
             if low <= number <= high and abs(number) != float("inf") and whole:
                 return number if self.kind == "float" else int(number)
         raise OptionRefused(
-            ErrorCode.OPTION_OUT_OF_RANGE, f"{self.label} cannot be {value!r:.80}.", f"It takes {self.takes()}."
+            ErrorCode.OPTION_OUT_OF_RANGE,
+            f"{self.label} cannot be {value!r:.80}.",
+            f"It takes {self.accepted_values()}.",
         )
 
-    def takes(self) -> str:
-        """What the option accepts, in words."""
+    def accepted_values(self) -> str:
+        """Describe the accepted values."""
         if self.kind == "bool":
             return "true or false"
         if self.kind == "choice":
@@ -72,11 +74,11 @@ class Option:
         return noun
 
 
-AFTERWARDS = Option(
+POSTPROCESS_FACE_LIMIT = Option(
     "face_limit", "Face limit", "int", minimum=100, maximum=5_000_000,
     help="This generator has no limit of its own: a lighter copy is made here, beside the original.",
 )  # fmt: skip
-"""The face limit of generators that have none of their own: it is not sent to them."""
+"""The face limit of generators without one of their own: not sent to them, kept by decimating the finished mesh."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class Choice:
 
     options: Mapping[str, Any] = field(default_factory=dict)
     face_limit: int | None = None
-    several: bool = False
+    multiview: bool = False
     """Whether several sides of the object are sent together, for which some generators charge more."""
 
 
@@ -103,16 +105,16 @@ class Spec:
     options: tuple[Option, ...] = ()
     face_limit: Option | None = None
     """The generator's own face option; `name` is the field it is sent as."""
-    at_once: int | None = None
-    """How many images this process works at once; None where the far side has its own queue."""
+    max_concurrency: int | None = None
+    """Images that this process works concurrently; None where the far side has its own queue."""
     result_kept_seconds: float = 7 * 24 * 3600
     """How long the far side keeps a result to be collected."""
     result_is: str = "3D model"
     """What a result is called: a 3D model, or (local engine) an inflated preview."""
     sides: tuple[Side, ...] = ()
-    """The sides of one object that it takes together, in its own order; empty: one picture of each object."""
-    sides_by_place: bool = False
-    """Whether it knows a side by its place in that order alone, so that none may be left out between others."""
+    """The sides of one object that it accepts in one job, in its own order; empty: a single picture of each object."""
+    sides_positional: bool = False
+    """Whether sides are told apart by position alone, so that none may be left out between others."""
 
     def check_sides(self, sides: Collection[Side]) -> None:
         """Raise OptionRefused where these sides of one object cannot be one job; the front alone always can."""
@@ -124,19 +126,19 @@ class Spec:
                 f"{self.name} takes one picture of each object, not several sides of it.",
                 "Send the front alone, or choose a generator that takes several sides.",
             )
-        if strange := [side for side in sides if side not in self.sides]:
+        if unsupported := [side for side in sides if side not in self.sides]:
             raise OptionRefused(
                 ErrorCode.SIDE_UNKNOWN,
-                f"{self.name} does not take the {strange[0]}.",
+                f"{self.name} does not take the {unsupported[0]}.",
                 f"It takes {', '.join(self.sides)}.",
             )
-        needed = self.sides[: len(sides)] if self.sides_by_place else self.sides[:1]
+        needed = self.sides[: len(sides)] if self.sides_positional else self.sides[:1]
         if missing := [side for side in needed if side not in sides]:
             raise OptionRefused(
                 ErrorCode.SIDE_MISSING,
                 f"{self.name} needs the {missing[0]} too.",
                 f"It takes {', '.join(self.sides)}, in this order and without gaps."
-                if self.sides_by_place
+                if self.sides_positional
                 else "Say which picture shows the front.",
             )
 
@@ -151,13 +153,13 @@ class Spec:
                 f"{self.name} has no option called {', '.join(sorted(map(repr, given)))}.",
                 f"Its options: {known}.",
             )
-        faces = (self.face_limit or AFTERWARDS).check(face_limit)
+        faces = (self.face_limit or POSTPROCESS_FACE_LIMIT).check(face_limit)
         return Choice({name: value for name, value in checked.items() if value is not None}, faces)
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One object to be worked."""
+    """One object to generate a mesh of."""
 
     image: Path
     """The checked, upright PNG; of several sides the front."""
@@ -172,7 +174,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Uploading:
-    """The picture is on its way to the generator."""
+    """The picture is being uploaded to the generator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +203,7 @@ class Queued:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """At work; `fraction` (0 to 1) only where the generator itself tells it."""
+    """In progress; `fraction` (0 to 1) only where the generator itself reports it."""
 
     fraction: float | None = None
     message: str = ""
@@ -209,27 +211,25 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Downloading:
-    """The result is on its way to us; `fraction` (0 to 1) where the size is known."""
+    """The result is being downloaded; `fraction` (0 to 1) where the size is known."""
 
     fraction: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The GLB lies whole in the task's folder."""
+    """The complete GLB is in the task's folder."""
 
     glb: Path
-    preview: Path | None = None
-    """The generator's own picture of the result, where it made one."""
     cost: Decimal | None = None
-    """US dollars really charged, where the generator tells; None: as estimated."""
+    """US dollars charged, where the generator reports it; None: as estimated."""
 
 
 Event = Uploading | Submitting | Submitted | Queued | Running | Downloading | Finished
 
 
-Told = Literal["told", "over", "unknown"]
-"""What came of a cancel: the far side will try to stop; the job had ended before; nobody could be asked."""
+CancelOutcome = Literal["accepted", "over", "unknown"]
+"""The far side will try to stop the job; it had ended before; nobody could be asked."""
 
 
 class Generator(Protocol):
@@ -240,7 +240,7 @@ class Generator(Protocol):
 
     @property
     def spec(self) -> Spec:
-        """What it is and takes."""
+        """Its name, options, price and limits."""
         ...
 
     @property
@@ -254,22 +254,22 @@ class Generator(Protocol):
 
     @property
     def key_mark(self) -> str:
-        """Tells one key from another without giving it away; empty where no key is used."""
+        """Pseudonym of the key in use; empty where none is used."""
         ...
 
-    def with_key(self, key: str) -> Generator | None:
+    def for_key(self, key: str) -> Generator | None:
         """The same generator on a visitor's own key; None where it takes no key."""
         ...
 
-    async def cancel(self, remote: Mapping[str, Any]) -> Told:
-        """Tell the far side that a submitted job is not wanted any more; never raises.
+    async def cancel(self, remote: Mapping[str, Any]) -> CancelOutcome:
+        """Ask the far side to cancel a submitted job; never raises.
 
         A job in progress may end all the same, and be billed: go on watching it.
         """
         ...
 
     async def find(self, intent: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """The job that a submit without an answer became, as Submitted would have told it; None: not found.
+        """Find the job of a submit without an answer, as Submitted would have carried it; None: not found.
 
         Never raises. Not finding it proves nothing: the far side may list it later.
         """

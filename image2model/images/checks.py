@@ -18,7 +18,7 @@ from typing import Literal, TypeAlias
 from pebble import ProcessExpired
 from PIL import Image
 
-from ..atomic_files import write_whole
+from ..atomic_files import atomic_write
 from ..errors import ErrorCode, ImageRefused
 from ..file_names import clean_name
 from ..process_pool import Workers
@@ -148,7 +148,7 @@ class ImageChecker:
         if image.format not in NOT_SHOWN:
             return path
         shown = path.with_suffix(image.suffix)
-        await asyncio.to_thread(write_whole, shown, image.data)
+        await asyncio.to_thread(atomic_write, shown, image.data)
         known: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         known.set_result(image)
         self._answers[_digest(image.data)] = known

@@ -15,7 +15,7 @@ from typing import Any
 
 from pebble import ProcessExpired
 
-from ..atomic_files import move_whole
+from ..atomic_files import atomic_move
 from ..errors import ErrorCode, GenerationFailed, Image2ModelError, NotFound
 from ..generators.base import Choice, Event, Finished, Generator, Queued, Running, Side, Submitted, Task
 from ..generators.failures import DISK_FULL, INTERNAL_ERROR, NO_RESULT, UNCONFIRMED
@@ -24,8 +24,8 @@ from ..generators.providers import rules_of
 from ..mesh.export import parse_options
 from ..mesh.report import write_report
 from ..metrics import RETRIES
-from ..process_pool import Workers, bounded
-from .circuit_breaker import Breaker
+from ..process_pool import Workers, with_memory_limit
+from .circuit_breaker import CircuitBreaker
 from .db.async_store import Desk, tell_logs
 from .progress import STAGES, news, tells_more
 from .records import Batch, Job, JobState, Wait, failure_of
@@ -62,15 +62,15 @@ class Work:
         batch: Batch,
         job: Job,
         generator: Generator,
-        breaker: Breaker,
+        breaker: CircuitBreaker,
         slot: AbstractAsyncContextManager[Any],
     ) -> None:
         self._desk, self._folders, self._workers, self._policy = shop.desk, shop.folders, shop.workers, shop.policy
         self._exports = shop.exports
         self._batch, self.job, self._generator, self._breaker, self._slot = batch, job, generator, breaker, slot
         self._trial = False
-        self._lost = 0
-        """Failures to collect in a row."""
+        self._failures = 0
+        """Failed tries in a row."""
 
     async def run(self) -> None:
         """Try until the job is over; being cancelled leaves it as it stands."""
@@ -91,8 +91,11 @@ class Work:
         except Image2ModelError as error:
             return await self._after(error)
         except OSError as error:
+            if error.errno in NO_ROOM:
+                log.error("a try failed: there is no room on the disk of DATA_DIR", extra={"cause": "disk_full"})
+                return await self._after(DISK_FULL.error())
             log.exception("a try failed")
-            return await self._after(DISK_FULL.error() if error.errno in NO_ROOM else INTERNAL_ERROR.error())
+            return await self._after(INTERNAL_ERROR.error())
         except Exception:
             log.exception("a try failed unexpectedly")
             return await self._after(INTERNAL_ERROR.error())
@@ -142,7 +145,7 @@ class Work:
                 await self._finish(event)
                 return True
             if isinstance(event, Queued | Running):
-                self._lost = 0
+                self._failures = 0
             fresh = news(event)
             if not tells_more(fresh, told):
                 continue
@@ -160,7 +163,7 @@ class Work:
 
     async def _pass_breaker(self) -> None:
         """Wait, and say so, while the generator is known to fail; the one job that tries it first goes ahead."""
-        if self._breaker.holds:
+        if self._breaker.is_blocking:
             words = f"{self._generator.spec.name} has failed several times; waiting until it is well again"
             await self._wait(Wait(ErrorCode.GENERATOR_RESTING, words, time.time() + self._breaker.seconds_left))
         self._trial = await self._breaker.admit()
@@ -196,7 +199,7 @@ class Work:
         """The facts of the mesh, or a warning that says why there are none."""
         try:
             glb = self._folders.mesh(self.job)
-            return await self._workers.run(bounded, write_report, glb, glb.with_name("thumbnail.webp"))
+            return await self._workers.run(with_memory_limit, write_report, glb, glb.with_name("thumbnail.webp"))
         except GenerationFailed as error:
             return {"warnings": [error.message]}
         except TimeoutError:
@@ -218,16 +221,17 @@ class Work:
             return await self._look_for_it(error)
         stopping = self.job.state == "cancelling"
         remote, kept_until = self.job.remote, None
+        self._failures += 1
         if remote is not None:
-            self._lost += 1
             submitted_at = float(remote.get("submitted_at") or self.job.pressed_at)
             kept_until = submitted_at + self._generator.spec.result_kept_seconds
-        wait = self._policy.wait_before_next(error, self.job.tries, self._lost, self.job.pressed_at, kept_until)
+        wait = self._policy.wait_before_next(error, self.job.tries, self._failures, self.job.pressed_at, kept_until)
         collects = remote if self._policy.collects(error) else None
         if wait is None or (stopping and not collects):
             await self._end(error, stopping)
             return False
-        until = Wait(error.code, error.message, time.time() + wait)
+        deadline = None if collects else self.job.pressed_at + self._policy.deadline
+        until = Wait(error.code, error.message, time.time() + wait, deadline)
         RETRIES.labels("collecting" if collects else "itself").inc()
         return self._goes_on(await self._desk.change(self._desk.store.defer, self.job, until, collects))
 
@@ -259,7 +263,7 @@ class Work:
 
     def _leave_trial(self) -> None:
         if self._trial:
-            self._breaker.left()
+            self._breaker.abandoned()
             self._trial = False
 
     def _goes_on(self, job: Job | None) -> bool:
@@ -283,10 +287,8 @@ class Work:
 
 
 def _settle(end: Finished, folder: Path) -> None:
-    """Give the results their final names, the mesh last."""
-    if end.preview:
-        move_whole(end.preview, folder / f"preview{end.preview.suffix}")
-    move_whole(end.glb, folder / MESH)
+    """Give the mesh its final name."""
+    atomic_move(end.glb, folder / MESH)
 
 
 def _tidy(folder: Path) -> None:

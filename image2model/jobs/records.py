@@ -78,6 +78,8 @@ class Wait:
     code: str
     message: str
     until: float | None = None
+    deadline: float | None = None
+    """When a picture that the far side has not taken is given up (since 1970)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,7 @@ class Job:
     key_mark: str
     """Mark of the visitor's own key that pays for this press; empty for the host's."""
     tries: int
-    """Submits since the last press."""
+    """Submits since the last press that the far side has taken, the present one included."""
     sequence: int
     progress: float
     message: str

@@ -12,11 +12,11 @@ from ..errors import Image2ModelError
 from ..generators.failures import RetryRule
 from ..generators.providers import failure_rules, rules_of
 
-TRIES = 5
-"""Submits of one picture for one press of a button, at most."""
-COLLECT = RetryRule(2, 300)
-"""What was taken is asked for again and again, for as long as the far side keeps results."""
-LONGEST_WAIT = 900.0
+MAX_SUBMITS = 5
+"""Submits of one picture that the far side may take for one press of a button."""
+COLLECT_RULE = RetryRule(2, 300)
+"""Waits between attempts to collect a job that was taken, for as long as the far side keeps its result."""
+MAX_WAIT = 900.0
 """Seconds; no answer and no jump of the clock makes a job wait longer."""
 
 
@@ -35,16 +35,19 @@ class Policy:
     ) -> float | None:
         """Seconds until a job that failed is tried again; None: it has failed for good.
 
-        `tries` counts submits since the press, `failures` those of this kind in a row; `kept_until` is when
-        the far side forgets the job's result, None unless the job is there. Times are in seconds since 1970.
+        `tries` counts submits since the press that the far side took, the present one included, `failures` failed
+        tries in a row; `kept_until` is when the far side forgets the job's result, None unless it has taken the job.
+        A picture that was certainly not taken costs nothing, so only the deadline ends its tries. Times are in
+        seconds since 1970.
         """
         now = time.time()
         if kept_until is not None and self.collects(failure):
-            return self._seconds(COLLECT, failures, failure) if now < kept_until else None
+            return self._seconds(COLLECT_RULE, failures, failure) if now < kept_until else None
         rule = rules_of(failure.code).retry
-        if rule is None or not failure.retryable or tries >= TRIES:
+        taken = kept_until is not None
+        if rule is None or not failure.retryable or (taken and tries >= MAX_SUBMITS):
             return None
-        wait = self._seconds(rule, tries, failure)
+        wait = self._seconds(rule, max(tries, failures), failure)
         return wait if now + wait < pressed_at + self.deadline else None
 
     @staticmethod
@@ -56,12 +59,12 @@ class Policy:
         said = getattr(failure, "retry_after", None)
         if said is None:
             said = backoff(rule, number)
-        return self.pace * min(max(0.0, said), LONGEST_WAIT)
+        return self.pace * min(max(0.0, said), MAX_WAIT)
 
     async def sleep_until(self, until: float | None) -> None:
         """Sleep until a stored moment, and never longer than the longest wait."""
         if until is not None:
-            await asyncio.sleep(min(max(0.0, until - time.time()), self.pace * LONGEST_WAIT))
+            await asyncio.sleep(min(max(0.0, until - time.time()), self.pace * MAX_WAIT))
 
 
 def backoff(rule: RetryRule, number: int) -> float:
@@ -71,6 +74,6 @@ def backoff(rule: RetryRule, number: int) -> float:
     return wait_exponential_jitter(multiplier=rule.first, max=rule.most, jitter=rule.jitter * rule.first)(state)
 
 
-def collected_first() -> frozenset[str]:
+def collect_first_codes() -> frozenset[str]:
     """Codes that say nothing of the far side: when a person tries again, what was taken is collected first."""
     return frozenset(code for code, rules in failure_rules().items() if rules.collectable != "no")

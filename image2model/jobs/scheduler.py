@@ -16,7 +16,7 @@ from ..errors import ErrorCode
 from ..generators.base import Generator
 from ..generators.failures import GENERATOR_GONE
 from ..metrics import BREAKER
-from .circuit_breaker import Breaker
+from .circuit_breaker import CircuitBreaker
 from .db.async_store import about
 from .execution import Shop, Work
 from .records import Batch, Job, Wait, failure_of
@@ -38,10 +38,10 @@ class JobScheduler:
         self._keyed: dict[Payer, Generator] = {}
         self._keyed_jobs: Counter[Payer] = Counter()
         self._closing: set[asyncio.Task[None]] = set()
-        self._breakers: dict[Payer, Breaker] = {}
+        self._breakers: dict[Payer, CircuitBreaker] = {}
         self._open = False
         self._slots: dict[str, AbstractAsyncContextManager[Any]] = {
-            name: asyncio.Semaphore(generator.spec.at_once) if generator.spec.at_once else nullcontext()
+            name: asyncio.Semaphore(generator.spec.max_concurrency) if generator.spec.max_concurrency else nullcontext()
             for name, generator in generators.items()
         }
         for name in generators:
@@ -63,12 +63,12 @@ class JobScheduler:
             if (task := self._tasks.get(job.id)) is None or task.done():
                 self._begin((batch.generator, job.key_mark), batch, job)
 
-    def with_key(self, name: str, key: str) -> Generator | None:
+    def for_key(self, name: str, key: str) -> Generator | None:
         """The generator on a visitor's own key, kept only while it has work; None where it takes none.
 
         Raises GenerationFailed for a key that cannot be one.
         """
-        keyed = self._generators[name].with_key(key)
+        keyed = self._generators[name].for_key(key)
         return keyed and self._keyed.get((name, keyed.key_mark), keyed)
 
     def generator_of(self, batch: Batch, job: Job) -> Generator | None:
@@ -88,12 +88,12 @@ class JobScheduler:
             if breaker.state != "closed"
         ]
 
-    def breaker(self, name: str, key_mark: str = "") -> Breaker:
+    def breaker(self, name: str, key_mark: str = "") -> CircuitBreaker:
         """The breaker of a generator on one key."""
         if (name, key_mark) not in self._breakers:
-            rest = 60.0 * max(self._shop.policy.pace, 0.001)
-            tell = None if key_mark else BREAKER.labels(name).set
-            self._breakers[name, key_mark] = Breaker(rest=rest, tell_open=tell)
+            cooldown = 60.0 * max(self._shop.policy.pace, 0.001)
+            on_open_change = None if key_mark else BREAKER.labels(name).set
+            self._breakers[name, key_mark] = CircuitBreaker(cooldown=cooldown, on_open_change=on_open_change)
         return self._breakers[name, key_mark]
 
     def reset_breakers(self, name: str, own_key: bool) -> None:

@@ -319,6 +319,8 @@ def _waiting(wait: Wait, now: float) -> str:
     """What a job waits for, and for how long."""
     left = wait.until - now if wait.until else 0
     again = f"; next try in {_duration(left)}" if left > 0 else ""
+    if wait.deadline:
+        again += f", given up in {_duration(max(0.0, wait.deadline - now))}"
     return wait.message.rstrip(".") + again
 
 
@@ -347,9 +349,9 @@ def _seconds_left(batch: Batch, spec: Spec, now: float) -> float | None:
     if not left:
         return None
     done = [job.finished_at for job in batch.jobs if job.state == "done" and job.finished_at]
-    if spec.at_once and len(done) >= spec.at_once:
+    if spec.max_concurrency and len(done) >= spec.max_concurrency:
         return round(len(left) * (max(done) - batch.created_at) / len(done), 1)
-    rounds = math.ceil(len(left) / spec.at_once) if spec.at_once else 1
+    rounds = math.ceil(len(left) / spec.max_concurrency) if spec.max_concurrency else 1
     begun = min((job.running_at for job in left if job.running_at), default=now)
     expected = rounds * spec.usual_seconds - (now - begun)
     return round(expected, 1) if expected > 0 else None

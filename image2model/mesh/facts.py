@@ -16,21 +16,27 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from .gltf.colours import MAX_TEXTURE_PIXELS
+from .gltf.colours import KTX2_MAGIC, MAX_TEXTURE_PIXELS
 from .gltf.decompress import DRACO, MESHOPT
-from .gltf.reader import TRIANGLE_MODES, TRIANGLES, FloatArray, Glb, IndexArray, Scene
+from .gltf.reader import INSTANCING, MAX_NAME_LENGTH, TRIANGLE_MODES, TRIANGLES, FloatArray, Glb, IndexArray, Scene
 from .topology import Topology, analyze_topology, is_flat
 
-INSTANCING = "EXT_mesh_gpu_instancing"
-SUPPORTED_EXTENSIONS = (DRACO, *MESHOPT, "KHR_mesh_quantization", "KHR_texture_", "EXT_texture_webp", "KHR_materials_")
+SUPPORTED_EXTENSIONS = (
+    DRACO,
+    *MESHOPT,
+    "KHR_mesh_quantization",
+    "KHR_texture_",
+    "EXT_texture_webp",
+    "KHR_materials_",
+    INSTANCING,
+)
 """Prefixes of the extensions that the reader understands."""
 HEADER_READERS: Mapping[bytes, Callable[[io.BytesIO], ImageFile]] = {
     b"\x89PNG": PngImageFile, b"\xff\xd8": JpegImageFile, b"RIFF": WebPImageFile,
 }  # fmt: skip
 """Pillow's readers by the first bytes of a texture."""
-MAX_LISTED, MAX_NAME_LENGTH = 1000, 60
-"""How many textures and extensions are listed, and how much of a name: a hostile file has millions."""
-KTX2_MAGIC = b"\xabKTX 20\xbb\r\n\x1a\n"
+MAX_LISTED = 1000
+"""How many textures and extensions are listed: a hostile file has millions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +149,10 @@ def _warnings(topology: Topology, is_flat: bool, invalid_vertices: int, glb: Glb
         "It has a texture of more pixels than many programs take; it is not in the pictures here.": any(
             width * height > MAX_TEXTURE_PIXELS for width, height in _texture_sizes(glb)
         ),
-        "Its textures are KTX2, which not every viewer shows.": "KHR_texture_basisu" in glb.list("extensionsUsed"),
+        "Its textures are KTX2, which not every viewer shows: its exports have PNG or JPEG.": "KHR_texture_basisu"
+        in glb.list("extensionsUsed"),
+        "Its textures are WebP, which many programs do not read: its exports have PNG or JPEG.": "EXT_texture_webp"
+        in glb.list("extensionsUsed"),
         **_unsupported_features(glb),
     }
     return [sentence for sentence, applies in sentences.items() if applies]
@@ -152,7 +161,7 @@ def _warnings(topology: Topology, is_flat: bool, invalid_vertices: int, glb: Glb
 def _unsupported_features(glb: Glb) -> dict[str, bool]:
     """Sentences about what is ignored or unknown, each with whether it applies."""
     required = [str(name)[:MAX_NAME_LENGTH] for name in glb.list("extensionsRequired")]
-    unknown = sorted({name for name in required if not name.startswith(SUPPORTED_EXTENSIONS)} - {INSTANCING})[:3]
+    unknown = sorted({name for name in required if not name.startswith(SUPPORTED_EXTENSIONS)})[:3]
     primitives = _all_primitives(glb)
     return {
         "It moves: its animation is left out of exports.": bool(glb.list("animations")),
@@ -161,8 +170,6 @@ def _unsupported_features(glb: Glb) -> dict[str, bool]:
             any(bool(primitive.get("targets")) for primitive in primitives),
         "It has points or lines too: only its surface is looked at and exported.":
             any(primitive.get("mode", TRIANGLES) not in TRIANGLE_MODES for primitive in primitives),
-        f"It repeats parts ({INSTANCING}): each is here, and in exports, only once.":
-            INSTANCING in glb.list("extensionsUsed") or INSTANCING in required,
         f"It needs {', '.join(unknown)}, unknown here: something may be missing or look different.": bool(unknown),
     }  # fmt: skip
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image
 
-from ..atomic_files import write_whole
+from ..atomic_files import atomic_write
 from .facts import scene_facts
 from .gltf.reader import Glb
 from .render.thumbnail import encode_thumbnail
@@ -22,7 +22,7 @@ def write_report(path: Path, thumbnail_path: Path | None) -> dict[str, Any]:
     glb = Glb(path)
     scene = glb.scene()
     if thumbnail_path is not None:
-        write_whole(thumbnail_path, encode_thumbnail(glb, scene))
+        atomic_write(thumbnail_path, encode_thumbnail(glb, scene))
     return scene_facts(glb, scene).to_dict()
 
 

@@ -1,4 +1,4 @@
-"""How the parts of the app are, honestly and cheaply: nothing that is asked costs money, and nobody waits for it."""
+"""Health of the app's parts: probes that cost no money and keep nobody waiting."""
 
 from __future__ import annotations
 
@@ -20,29 +20,27 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 State = Literal["healthy", "degraded", "unhealthy"]
 
-NEEDED = ("database", "queue")
-"""Without these nothing works: the app is not ready."""
-VITAL = (*NEEDED, "disk_space", "generator")
+CRITICAL_PARTS = ("database", "queue", "disk_space", "generator")
 """Without these no new picture can be worked: the app is unhealthy."""
-PATIENCE = 1.0
-"""Seconds that a part has for its answer."""
-PROMPT = 0.02
-"""Seconds that whoever asks is kept waiting for news of a part, while what it told last is still worth telling."""
-STALE = 60.0
-"""Seconds after which it is not."""
-OFTEN = 0.25
-"""Seconds between two looks while somebody watches, which is until nobody has asked for `WATCHED` seconds."""
-WATCHED = 600.0
-FILLING, FULL = 80, 90
+PROBE_TIMEOUT = 1.0
+"""Seconds that a probe may take."""
+MAX_WAIT = 0.02
+"""Seconds that a caller waits for a fresh result while the last one is not stale."""
+STALE_SECONDS = 60.0
+"""Seconds after which a result is stale."""
+PROBE_INTERVAL = 0.25
+"""Seconds between two looks while somebody watches, which is until nobody has asked for `WATCHED_SECONDS`."""
+WATCHED_SECONDS = 600.0
+DISK_WARNING_PERCENT, DISK_CRITICAL_PERCENT = 80, 90
 """Percent of the disk, as df tells it, from which on it is worth a look, and critical."""
-FEW = 5
+MIN_OUTCOMES = 5
 """Outcomes that tell nothing yet."""
 GB = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """How a part is; `seconds` is how long it took to answer."""
+    """The state of a part; `seconds` is how long its probe took."""
 
     name: str
     status: State
@@ -50,47 +48,49 @@ class Component:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-class Look(Generic[T]):
-    """Asks something now and then, however often it is wanted, and never twice at a time."""
+class CachedProbe(Generic[T]):
+    """A probe whose result is cached, and that never runs twice at a time."""
 
-    def __init__(self, ask: Callable[[], Awaitable[T]], fresh: float) -> None:
-        self._ask, self._fresh = ask, fresh
+    def __init__(self, probe: Callable[[], Awaitable[T]], max_age: float) -> None:
+        self._probe, self._max_age = probe, max_age
         self._task: asyncio.Task[None] | None = None
-        self._asked, self._told = 0.0, -STALE
+        self._asked, self._answered = 0.0, -STALE_SECONDS
         self._last: tuple[T, float] | None = None
 
     async def __call__(self) -> tuple[T, float] | None:
-        """What was found in the last `fresh` seconds, and how long it took; None for an error or no answer in time.
+        """What was found in the last `max_age` seconds, and how long it took; None for an error or no answer in time.
 
-        While it is being asked anew, that is what was found before, until it has been silent for `PATIENCE`.
+        While it is being asked anew, that is what was found before, until it has been silent for `PROBE_TIMEOUT`.
         """
-        if self._task is None or (self._task.done() and time.monotonic() > self._asked + self._fresh):
+        if self._task is None or (self._task.done() and time.monotonic() > self._asked + self._max_age):
             self._asked = time.monotonic()
             self._task = asyncio.create_task(self._timed())
         silent = time.monotonic() - self._asked
-        known = self._asked < self._told + STALE
-        await asyncio.wait([self._task], timeout=PROMPT if known or silent > PATIENCE else PATIENCE - silent)
-        return self._last if self._task.done() or time.monotonic() < self._asked + PATIENCE else None
+        known = self._asked < self._answered + STALE_SECONDS
+        await asyncio.wait(
+            [self._task], timeout=MAX_WAIT if known or silent > PROBE_TIMEOUT else PROBE_TIMEOUT - silent
+        )
+        return self._last if self._task.done() or time.monotonic() < self._asked + PROBE_TIMEOUT else None
 
     async def _timed(self) -> None:
         began = time.perf_counter()
         try:
-            self._last = (await self._ask(), time.perf_counter() - began)
+            self._last = (await self._probe(), time.perf_counter() - began)
         except Exception as error:
-            log.warning("a part of the app does not answer: %s", type(error).__name__)
+            log.warning("health probe %s failed: %s", getattr(self._probe, "__name__", "?"), type(error).__name__)
             self._last = None
-        self._told = time.monotonic()
+        self._answered = time.monotonic()
 
 
 class Health:
-    """How the parts of one studio are."""
+    """The health of one studio's parts."""
 
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
-        self._ping = Look(studio.host.ping, fresh=OFTEN)
-        self.standing = Look(studio.host.standing, fresh=5.0)
+        self._ping = CachedProbe(studio.host.ping, max_age=PROBE_INTERVAL)
+        self.standing = CachedProbe(studio.host.standing, max_age=5.0)
         """See `Host.standing`."""
-        self.far = Look(studio.host.at_far_side, fresh=15.0)
+        self.far_side = CachedProbe(studio.host.at_far_side, max_age=15.0)
         """See `Host.at_far_side`."""
         self._asked = 0.0
         self._watch: asyncio.Task[None] | None = None
@@ -98,33 +98,33 @@ class Health:
 
     async def components(self) -> list[Component]:
         """Every part."""
-        self._look_often()
+        self._probe_in_background()
         database, queue, fal = await asyncio.gather(self._database(), self._queue(), self._fal())
         absent = [Component(name, "healthy", details={"configured": False}) for name in ("redis", "celery")]
         return [database, queue, self._disk(), fal, self._generator(), *absent]
 
     async def not_ready(self) -> list[str]:
-        """The parts that keep everything from working."""
-        self._look_often()
-        parts = await asyncio.gather(self._database(), self._queue())
+        """The parts without which no new batch is taken."""
+        self._probe_in_background()
+        parts = [*await asyncio.gather(self._database(), self._queue()), self._disk()]
         return [part.name for part in parts if part.status == "unhealthy"]
 
-    def _look_often(self) -> None:
+    def _probe_in_background(self) -> None:
         """Keep looking in the background, so that what breaks is known before somebody asks again."""
         self._asked = time.monotonic()
         if self._watch is None or self._watch.done():
-            self._watch = asyncio.create_task(self._looking())
+            self._watch = asyncio.create_task(self._probe_repeatedly())
 
-    async def _looking(self) -> None:
-        while self._studio.host.working is not None and time.monotonic() < self._asked + WATCHED:
-            await asyncio.gather(self._ping(), self.standing(), self.far())
-            await asyncio.sleep(OFTEN)
+    async def _probe_repeatedly(self) -> None:
+        while self._studio.host.working is not None and time.monotonic() < self._asked + WATCHED_SECONDS:
+            await asyncio.gather(self._ping(), self.standing(), self.far_side())
+            await asyncio.sleep(PROBE_INTERVAL)
 
     async def _database(self) -> Component:
         kind = {"kind": self._studio.settings.database.partition(":")[0].partition("+")[0]}
         found = await self._ping()
         if found is None:
-            return Component("database", "unhealthy", PATIENCE, {**kind, "reason": "It cannot be written to now."})
+            return Component("database", "unhealthy", PROBE_TIMEOUT, {**kind, "reason": "It cannot be written to now."})
         return Component("database", "healthy", found[1], kind)
 
     async def _queue(self) -> Component:
@@ -134,7 +134,7 @@ class Health:
             return Component("queue", "unhealthy", details={**details, "reason": "It is not running."})
         found = await self.standing()
         if found is None:
-            return Component("queue", "degraded", PATIENCE, {**details, "reason": "What waits cannot be told."})
+            return Component("queue", "degraded", PROBE_TIMEOUT, {**details, "reason": "What waits cannot be told."})
         waits = {"waiting": found[0]["states"]["new"], "oldest_seconds": round(found[0]["oldest_seconds"], 1)}
         return Component("queue", "healthy", found[1], {**details, **waits})
 
@@ -144,16 +144,16 @@ class Health:
         details = {"usage_percent": disk.percent, "free_gb": round(disk.free / GB, 3), "min_free_gb": least}
         if disk.free < least * GB:
             return Component("disk_space", "unhealthy", 0.0, {**details, "reason": "No new batch is taken."})
-        return Component("disk_space", "degraded" if disk.percent > FILLING else "healthy", 0.0, details)
+        return Component("disk_space", "degraded" if disk.percent > DISK_WARNING_PERCENT else "healthy", 0.0, details)
 
     async def _fal(self) -> Component:
-        found = await self.far()
+        found = await self.far_side()
         if found is None:
-            return Component("fal_api", "degraded", PATIENCE, {"reason": "Its last outcomes cannot be told."})
+            return Component("fal_api", "degraded", PROBE_TIMEOUT, {"reason": "Its last outcomes cannot be told."})
         far, seconds = found
         details = {name: far[name] for name in ("configured", "done", "faults", "resting")}
         reasons = [one["message"] for one in far["attention"]]
-        return Component("fal_api", _judged(far), seconds, {**details, "reasons": reasons})
+        return Component("fal_api", _fal_state(far), seconds, {**details, "reasons": reasons})
 
     def _generator(self) -> Component:
         usable = [name for name, generator in self._studio.generators.items() if not generator.unavailable]
@@ -170,22 +170,22 @@ def health_of(studio: Studio) -> Health:
     return Health(studio)
 
 
-def _judged(far: dict[str, Any]) -> State:
+def _fal_state(far: dict[str, Any]) -> State:
     """How fal is, by what came of the jobs of the last 24 hours."""
     if far["attention"]:
         return "unhealthy"
     ended = far["done"] + far["faults"]
-    return "degraded" if far["resting"] or (ended >= FEW and far["faults"] > ended / 2) else "healthy"
+    return "degraded" if far["resting"] or (ended >= MIN_OUTCOMES and far["faults"] > ended / 2) else "healthy"
 
 
 def overall(parts: Sequence[Component]) -> State:
     """How the app is: unhealthy where a vital part is."""
-    if any(part.status == "unhealthy" for part in parts if part.name in VITAL):
+    if any(part.status == "unhealthy" for part in parts if part.name in CRITICAL_PARTS):
         return "unhealthy"
     return "healthy" if all(part.status == "healthy" for part in parts) else "degraded"
 
 
-def system(studio: Studio) -> dict[str, Any]:
+def machine_stats(studio: Studio) -> dict[str, Any]:
     """The machine: processor and memory in percent (of the time since the last look), memory and disk in GB."""
     memory, disk = psutil.virtual_memory(), psutil.disk_usage(str(studio.folders.data))
     return {

@@ -1,4 +1,4 @@
-"""What log lines come to: levels, requests, errors by their patterns; counted in one pass over the bytes.
+"""Statistics of log lines: levels, requests, errors by pattern; counted in one pass over the bytes.
 
 Only errors and what the system tells of itself are parsed as JSON, so that a gigabyte takes seconds; memory is that
 of one block and of what is counted, which is bounded.
@@ -14,34 +14,34 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from .log_search import LEVELS, Wanted, blocks, entry, files_for, stamp
+from .log_search import LEVELS, LogFilter, files_for, parse_line, read_blocks, timestamp_bytes
 
 SLOW_MS = 5000.0
 """Milliseconds from which on a request is slow."""
-SLOWEST = 100
+MAX_SLOW_REQUESTS = 100
 """Slow requests that are remembered, the latest."""
-MOST = 1000
-"""Patterns and system events that are remembered; further patterns are counted as `OTHER`."""
-OTHER = "others"
+MAX_PATTERNS = 1000
+"""Patterns and system events that are remembered; further patterns are counted as `OTHER_PATTERNS`."""
+OTHER_PATTERNS = "others"
 TIME = slice(14, 41)  # {"timestamp":"…","level":"…
 LEVEL = slice(52, 56)
 LEVEL_NAMES = {level[:4].encode(): level.upper() for level in LEVELS}
-BAD = frozenset({b"erro", b"crit"})
+ERROR_LEVELS = frozenset({b"erro", b"crit"})
 REQUEST = re.compile(rb'"method":"([^"]*","route":"[^"]*","status":\d+),"duration_ms":([\d.]+)')
-TOLD = re.compile(rb'([^"]*)","route":"([^"]*)","status":(\d+)')
-SYSTEM = (b'"logger":"image2model.web.server"', b'"logger":"image2model.services.admin"')
-"""Who tells of the system: starts, stops, deletions."""
-VARYING = re.compile(r"[0-9a-f]{8,}(?:-[0-9a-f]{4,})*|\d+(?:\.\d+)?")
+REQUEST_KEY = re.compile(rb'([^"]*)","route":"([^"]*)","status":(\d+)')
+SYSTEM_LOGGERS = (b'"logger":"image2model.web.server"', b'"logger":"image2model.services.admin"')
+"""The loggers of starts, stops and deletions."""
+VARIABLE_PARTS = re.compile(r"[0-9a-f]{8,}(?:-[0-9a-f]{4,})*|\d+(?:\.\d+)?")
 
 
 @dataclass(slots=True)
-class Requests:
+class RequestStats:
     """Requests of one kind: how many, and how long they took together in milliseconds."""
 
     count: int = 0
     milliseconds: float = 0.0
 
-    def add(self, other: Requests) -> None:
+    def add(self, other: RequestStats) -> None:
         """Count others among them."""
         self.count += other.count
         self.milliseconds += other.milliseconds
@@ -58,29 +58,29 @@ class Analysis:
 
     lines: int = 0
     levels: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(LEVEL_NAMES.values(), 0)))
-    requests: dict[tuple[str, str, int], Requests] = field(default_factory=dict)
+    requests: dict[tuple[str, str, int], RequestStats] = field(default_factory=dict)
     """By method, route and status."""
-    slow: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=SLOWEST))
+    slow: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=MAX_SLOW_REQUESTS))
     """The latest slow requests, oldest first: `endpoint`, `duration_ms`, `timestamp`."""
     errors: Counter[str] = field(default_factory=Counter)
     """By pattern: the event with `#` in the place of numbers and ids, and what was raised."""
     error_loggers: Counter[str] = field(default_factory=Counter)
-    system: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=MOST))
+    system: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=MAX_PATTERNS))
     """The latest starts, stops and deletions, oldest first: `timestamp`, `level`, `event`."""
 
-    def total(self, at_least: int = 0) -> Requests:
+    def total(self, at_least: int = 0) -> RequestStats:
         """All requests that were answered with at least this status."""
-        whole = Requests()
+        whole = RequestStats()
         for (_, _, status), seen in self.requests.items():
             if status >= at_least:
                 whole.add(seen)
         return whole
 
-    def by_endpoint(self) -> dict[str, Requests]:
+    def by_endpoint(self) -> dict[str, RequestStats]:
         """The requests of each method and route, the most frequent first."""
-        sums: dict[str, Requests] = {}
+        sums: dict[str, RequestStats] = {}
         for (method, route, _), seen in self.requests.items():
-            sums.setdefault(f"{method} {route}", Requests()).add(seen)
+            sums.setdefault(f"{method} {route}", RequestStats()).add(seen)
         return dict(sorted(sums.items(), key=lambda one: (-one[1].count, one[0])))
 
     def by_status(self) -> dict[str, int]:
@@ -92,25 +92,27 @@ class Analysis:
         return dict(sorted(found.items()))
 
 
-def analyse(folder: Path, wanted: Wanted) -> Analysis:
+def analyse(folder: Path, log_filter: LogFilter) -> Analysis:
     """Count the lines of `wanted.kinds` from `wanted.since` until `wanted.until`; blocks while it reads."""
     found = Analysis()
-    raw: dict[bytes, Requests] = {}
-    for file in files_for(folder, wanted):
-        for block in blocks(file):
-            lines = _within(block.split(b"\n")[:-1], stamp(wanted.since), stamp(wanted.until))
+    raw: dict[bytes, RequestStats] = {}
+    for file in files_for(folder, log_filter):
+        for block in read_blocks(file):
+            lines = _in_time(
+                block.split(b"\n")[:-1], timestamp_bytes(log_filter.since), timestamp_bytes(log_filter.until)
+            )
             _count(found, lines)
             if file.kind == "access":
                 _requests(found, raw, lines)
-            elif any(system in block for system in SYSTEM):
+            elif any(system in block for system in SYSTEM_LOGGERS):
                 _system(found, lines)
     for key, seen in raw.items():
-        method, route, status = TOLD.fullmatch(key).groups()  # type: ignore[union-attr]  # as REQUEST found it
+        method, route, status = REQUEST_KEY.fullmatch(key).groups()  # type: ignore[union-attr]  # as REQUEST found it
         found.requests[method.decode(), route.decode(), int(status)] = seen
     return found
 
 
-def _within(lines: list[bytes], since: bytes, until: bytes) -> list[bytes]:
+def _in_time(lines: list[bytes], since: bytes, until: bytes) -> list[bytes]:
     """The lines of that time; a block whose ends are both within it is taken as it is."""
     ends = [line[TIME] for line in (lines[0], lines[-1])] if lines else []
     if all(since <= end and (not until or end < until) for end in ends):
@@ -124,44 +126,44 @@ def _count(found: Analysis, lines: list[bytes]) -> None:
     for level, count in levels.items():
         if level in LEVEL_NAMES:
             found.levels[LEVEL_NAMES[level]] += count
-    if not BAD.isdisjoint(levels):
-        _errors(found, (entry(line) for line in lines if line[LEVEL] in BAD))
+    if not ERROR_LEVELS.isdisjoint(levels):
+        _errors(found, (parse_line(line) for line in lines if line[LEVEL] in ERROR_LEVELS))
 
 
 def _errors(found: Analysis, entries: Iterable[dict[str, Any]]) -> None:
-    for told in entries:
-        for counts, key in ((found.errors, pattern(told)), (found.error_loggers, str(told["logger"]))):
-            counts[key if key in counts or len(counts) < MOST else OTHER] += 1
+    for fields in entries:
+        for counts, key in ((found.errors, pattern(fields)), (found.error_loggers, str(fields["logger"]))):
+            counts[key if key in counts or len(counts) < MAX_PATTERNS else OTHER_PATTERNS] += 1
 
 
-def pattern(told: dict[str, Any]) -> str:
+def pattern(fields: dict[str, Any]) -> str:
     """An error's event with `#` in the place of numbers and ids, and the name of what was raised."""
-    raised = str(told.get("exception", "")).rstrip().rpartition("\n")[2].partition(":")[0]
-    return VARYING.sub("#", str(told["event"]))[:200] + (f" ({raised[:100]})" if raised else "")
+    raised = str(fields.get("exception", "")).rstrip().rpartition("\n")[2].partition(":")[0]
+    return VARIABLE_PARTS.sub("#", str(fields["event"]))[:200] + (f" ({raised[:100]})" if raised else "")
 
 
-def _requests(found: Analysis, raw: dict[bytes, Requests], lines: list[bytes]) -> None:
+def _requests(found: Analysis, raw: dict[bytes, RequestStats], lines: list[bytes]) -> None:
     slowest = 0.0
-    for key, told in REQUEST.findall(b"\n".join(lines)):
-        took = float(told)
-        seen = raw.get(key) or raw.setdefault(key, Requests())
+    for key, fields in REQUEST.findall(b"\n".join(lines)):
+        took = float(fields)
+        seen = raw.get(key) or raw.setdefault(key, RequestStats())
         seen.count += 1
         seen.milliseconds += took
         slowest = max(slowest, took)
     if slowest >= SLOW_MS:
-        found.slow.extend(_slow(map(entry, lines)))
+        found.slow.extend(_slow(map(parse_line, lines)))
 
 
 def _slow(entries: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    for told in entries:
-        took = told.get("duration_ms", 0)
+    for fields in entries:
+        took = fields.get("duration_ms", 0)
         if took >= SLOW_MS:
-            endpoint = f"{told.get('method')} {told.get('route')}"
-            yield {"endpoint": endpoint, "duration_ms": took, "timestamp": told["timestamp"]}
+            endpoint = f"{fields.get('method')} {fields.get('route')}"
+            yield {"endpoint": endpoint, "duration_ms": took, "timestamp": fields["timestamp"]}
 
 
 def _system(found: Analysis, lines: Iterable[bytes]) -> None:
     for line in lines:
-        if any(system in line for system in SYSTEM):
-            told = entry(line)
-            found.system.append({key: told[key] for key in ("timestamp", "level", "event")})
+        if any(system in line for system in SYSTEM_LOGGERS):
+            fields = parse_line(line)
+            found.system.append({key: fields[key] for key in ("timestamp", "level", "event")})

@@ -15,101 +15,110 @@ import traceback
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 import orjson
 import structlog
 from structlog.typing import EventDict, Processor
 
 from ..atomic_files import installation_secret
-from ..redaction import hide, mark, masked
+from ..redaction import pseudonym, redact, register_secrets
 from ..settings import Settings
-from .log_rotation import Keep, RotatingFile
+from .log_filters import OncePerMinute, PrintedLines
+from .log_rotation import RotatingFile, RotationPolicy
 
-ACCESS = "image2model.access"
-"""The logger of requests, whose records have a file of their own."""
-KINDS = ("app", "access")
-"""The kinds of log files: what goes on, and requests."""
-CHATTY = ("httpx", "httpx2", "httpcore", "httpcore2", "alembic", "sse_starlette", "PIL")
+ACCESS_LOGGER = "image2model.access"
+"""The logger of requests, which have a log file of their own."""
+LOG_KINDS = ("app", "access")
+"""The kinds of log files: events of the app, and requests."""
+NOISY_LOGGERS = ("httpx", "httpx2", "httpcore", "httpcore2", "alembic", "sse_starlette", "PIL")
 """Loggers of libraries that tell, whatever LOG_LEVEL is, warnings alone: what they tell else are addresses of results,
 which are keys, the events of streams with ids and file names, and what cameras wrote into pictures."""
-FIRST = ("timestamp", "level", "logger", "event")
-LONGEST = 16_000
+LEADING_KEYS = ("timestamp", "level", "logger", "event")
+MAX_TEXT = 16_000
 """Characters of one text in a record."""
-BATCH = re.compile(r"(batches/[0-9a-f]{8})-[0-9a-f-]{27}")
-NAMED = (
+BATCH_ID = re.compile(r"(batches/[0-9a-f]{8})-[0-9a-f-]{27}")
+FILE_NAME_PATTERNS = (
     (re.compile(r"(batches/[0-9a-f-]{8,36}/\d+-)[^/\"'\n]+"), r"\1…"),
     (re.compile(r"(/[0-9a-f]{32,64}/)[^/\"'\n]+"), r"\1…"),  # Gradio's cache of uploads
 )
 """Paths that tell a visitor's file names."""
 
 
-def folder(settings: Settings) -> Path:
+def log_folder(settings: Settings) -> Path:
     """Where the log files lie."""
     return settings.data_dir.resolve() / "logs"
 
 
 def configure(settings: Settings) -> None:
-    """Send all records of this process to stdout and to the files, in the one form; mask the host's secrets."""
-    hide_secrets(settings)
-    form = formatter(settings)
-    keep = Keep(settings.log_file_mb * 1_000_000, settings.log_files, settings.log_days)
-    app, access = (RotatingFile(folder(settings), kind, keep) for kind in KINDS)
-    app.addFilter(lambda record: record.name != ACCESS)
-    access.addFilter(lambda record: record.name == ACCESS)
+    """Send all records of this process to stdout and to the files, in one format; redact the host's secrets."""
+    register_host_secrets(settings)
+    line_formatter = make_formatter(settings)
+    policy = RotationPolicy(settings.log_file_mb * 1_000_000, settings.log_files, settings.log_days)
+    app, access = (RotatingFile(log_folder(settings), kind, policy) for kind in LOG_KINDS)
+    app.addFilter(lambda record: record.name != ACCESS_LOGGER)
+    access.addFilter(lambda record: record.name == ACCESS_LOGGER)
     root = logging.getLogger()
     for handler in root.handlers[:]:
         root.removeHandler(handler)
+    once_per_minute = OncePerMinute()
     for handler in (logging.StreamHandler(sys.stdout), app, access):
-        handler.setFormatter(form)
+        handler.addFilter(once_per_minute)
+        handler.setFormatter(line_formatter)
         root.addHandler(handler)
     root.setLevel(settings.log_level)
-    for chatty in CHATTY:
+    for chatty in NOISY_LOGGERS:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     logging.captureWarnings(True)
-    traceback.print_exc = _handler_failed
-    sys.excepthook = _uncaught
-    threading.excepthook = lambda told: _uncaught(told.exc_type, told.exc_value, told.exc_traceback)
+    traceback.print_exc = _log_handler_exception
+    sys.excepthook = _log_uncaught
+    threading.excepthook = lambda args: _log_uncaught(args.exc_type, args.exc_value, args.exc_traceback)
 
 
-def files() -> list[RotatingFile]:
-    """The files that this process writes."""
+def log_prints() -> None:
+    """Log, from now on, what anything in this process prints: text from outside may have forged lines in it."""
+    sys.stdout = cast(TextIO, PrintedLines(sys.stdout, "stdout", logging.INFO))
+    sys.stderr = cast(TextIO, PrintedLines(sys.stderr, "stderr", logging.WARNING))
+
+
+def log_file_handlers() -> list[RotatingFile]:
+    """The handlers of the files that this process writes."""
     return [handler for handler in logging.getLogger().handlers if isinstance(handler, RotatingFile)]
 
 
-def hide_secrets(settings: Settings) -> None:
-    """Mask whatever the settings keep secret."""
+def register_host_secrets(settings: Settings) -> None:
+    """Redact whatever the settings keep secret."""
     given = (settings.fal_key, settings.fal_key_id, settings.fal_key_secret, settings.api_key)
     keys = (*given, settings.admin_api_key, settings.admin_password)
-    hide(settings.fal_credentials, *(key.get_secret_value().strip() for key in keys if key))
+    register_secrets(settings.fal_credentials, *(key.get_secret_value().strip() for key in keys if key))
     users = settings.app_users.get_secret_value().split() if settings.app_users else []
-    hide(*(user.partition(":")[2] for user in users))
-    hide(*re.findall(r"://[^/@]*:([^/@]+)@", settings.database_url))
+    register_secrets(*(user.partition(":")[2] for user in users))
+    register_secrets(*re.findall(r"://[^/@]*:([^/@]+)@", settings.database_url))
 
 
-def formatter(settings: Settings) -> logging.Formatter:
-    """Makes a line of a record; secrets are masked here, whoever wrote them."""
+def make_formatter(settings: Settings) -> logging.Formatter:
+    """The formatter of all handlers; secrets are redacted here, whoever logged them."""
     secret = installation_secret(settings.data_dir)
-    private: list[Processor] = [] if settings.log_personal_data else [_Private(secret)]
-    return _Once(
+    private: list[Processor] = [] if settings.log_personal_data else [_PseudonymizeVisitors(secret)]
+    return _CachingFormatter(
         foreign_pre_chain=[
             structlog.contextvars.merge_contextvars,
             structlog.stdlib.add_log_level,
             structlog.stdlib.add_logger_name,
             structlog.stdlib.ExtraAdder(),
-            _timed,
+            _add_timestamp,
         ],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
             *private,
-            _safe,
+            _render_json,
         ],
     )
 
 
-class _Once(structlog.stdlib.ProcessorFormatter):
-    """Makes a record's line once for all its handlers."""
+class _CachingFormatter(structlog.stdlib.ProcessorFormatter):
+    """Formats each record once for all its handlers."""
 
     def format(self, record: logging.LogRecord) -> str:
         """See logging."""
@@ -118,8 +127,8 @@ class _Once(structlog.stdlib.ProcessorFormatter):
         return str(line)
 
 
-class _Private:
-    """Leaves out visitors' file names and puts a mark, the same as in the ledger, in the place of an address."""
+class _PseudonymizeVisitors:
+    """Leaves out visitors' file names and replaces addresses by the pseudonym that the ledger uses too."""
 
     def __init__(self, secret: str) -> None:
         self._secret = secret
@@ -127,50 +136,50 @@ class _Private:
     def __call__(self, _logger: Any, _method: str, event: EventDict) -> EventDict:
         event.pop("picture", None)
         if client := event.pop("client", None):
-            event["client"] = mark(self._secret, str(client))
-        return {key: _each_text(value, _unnamed) for key, value in event.items()}
+            event["client"] = pseudonym(self._secret, str(client))
+        return {key: _map_texts(value, _without_file_names) for key, value in event.items()}
 
 
-def _timed(_logger: Any, _method: str, event: EventDict) -> EventDict:
+def _add_timestamp(_logger: Any, _method: str, event: EventDict) -> EventDict:
     record: logging.LogRecord = event["_record"]
     event["timestamp"] = f"{datetime.fromtimestamp(record.created, UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
     return event
 
 
-def _safe(_logger: Any, _method: str, event: EventDict) -> str:
-    """The line, whatever the record holds."""
-    ordered = {key: event.pop(key, "") for key in FIRST}
-    line = {**ordered, **{str(key): _each_text(value, _masked) for key, value in event.items()}}
-    line["event"] = _masked(str(line["event"]))
+def _render_json(_logger: Any, _method: str, event: EventDict) -> str:
+    """Render the line as JSON, whatever the record holds."""
+    ordered = {key: event.pop(key, "") for key in LEADING_KEYS}
+    line = {**ordered, **{str(key): _map_texts(value, _redacted) for key, value in event.items()}}
+    line["event"] = _redacted(str(line["event"]))
     return orjson.dumps(line).decode()
 
 
-def _each_text(value: Any, change: Any) -> Any:
-    """A value as JSON can have it, each text in it changed."""
+def _map_texts(value: Any, change: Any) -> Any:
+    """Convert a value to what JSON can hold, with `change` applied to each text in it."""
     if value is None or isinstance(value, bool | float) or (isinstance(value, int) and abs(value) < 2**53):
         return value
     if isinstance(value, Mapping):
-        return {change(str(key)): _each_text(item, change) for key, item in value.items()}
+        return {change(str(key)): _map_texts(item, change) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_each_text(item, change) for item in value]
+        return [_map_texts(item, change) for item in value]
     return change(str(value))
 
 
-def _masked(text: str) -> str:
-    return BATCH.sub(r"\1", masked(text[:LONGEST])).encode("utf-8", "replace").decode()
+def _redacted(text: str) -> str:
+    return BATCH_ID.sub(r"\1", redact(text[:MAX_TEXT])).encode("utf-8", "replace").decode()
 
 
-def _unnamed(text: str) -> str:
-    for shape, instead in NAMED:
+def _without_file_names(text: str) -> str:
+    for shape, instead in FILE_NAME_PATTERNS:
         text = shape.sub(instead, text)
     return text
 
 
-def _handler_failed(*_: Any, **__: Any) -> None:
-    """In the place of `traceback.print_exc`, with which Gradio tells past all logging what a handler did not expect."""
+def _log_handler_exception(*_: Any, **__: Any) -> None:
+    """Stands in for `traceback.print_exc`, which Gradio calls, past all logging, for what a handler did not expect."""
     logging.getLogger("gradio").error("a handler failed", exc_info=True)
 
 
-def _uncaught(kind: Any, error: Any, trace: Any) -> None:
+def _log_uncaught(kind: Any, error: Any, trace: Any) -> None:
     if not issubclass(kind, KeyboardInterrupt | SystemExit):
         logging.getLogger("image2model").critical("uncaught", exc_info=(kind, error, trace))

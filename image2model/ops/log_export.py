@@ -1,4 +1,4 @@
-"""Log lines as a file to take away, made while it is read: JSON, CSV for a spreadsheet, or plain text."""
+"""Log lines as a download, streamed: JSON, CSV for a spreadsheet, or plain text."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from typing import Any, Literal
 
 import orjson
 
-from .log_search import entry
+from .log_search import parse_line
 
-Form = Literal["json", "csv", "txt"]
-MEDIA_TYPES: dict[Form, str] = {"json": "application/json", "csv": "text/csv", "txt": "text/plain"}
+ExportFormat = Literal["json", "csv", "txt"]
+MEDIA_TYPES: dict[ExportFormat, str] = {"json": "application/json", "csv": "text/csv", "txt": "text/plain"}
 COLUMNS = ("timestamp", "level", "logger", "event", "correlation_id", "batch", "image", "request_id")
 """Of the CSV; whatever else a line has stands in a last column `more`, as JSON."""
-TOGETHER = 500
+LINES_PER_CHUNK = 500
 """Lines that are made into one piece."""
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
 """With what a spreadsheet takes a text for a formula."""
 
 
-def export(lines: Iterable[bytes], form: Form) -> Iterator[bytes]:
-    """The lines (of `reading.lines`) in a form, in pieces."""
+def export(lines: Iterable[bytes], form: ExportFormat) -> Iterator[bytes]:
+    """The lines (of `log_search.matching_lines`) in a form, in pieces."""
     makers = {"json": _json, "csv": _csv, "txt": _text}
-    return _gathered(makers[form](lines))
+    return _in_chunks(makers[form](lines))
 
 
-def _gathered(pieces: Iterator[str]) -> Iterator[bytes]:
+def _in_chunks(pieces: Iterator[str]) -> Iterator[bytes]:
     gathered: list[str] = []
     for piece in pieces:
         gathered.append(piece)
-        if len(gathered) == TOGETHER:
+        if len(gathered) == LINES_PER_CHUNK:
             yield "".join(gathered).encode()
             gathered.clear()
     yield "".join(gathered).encode()
@@ -41,7 +41,7 @@ def _json(lines: Iterable[bytes]) -> Iterator[str]:
     """An array of the lines' objects, one a line."""
     before = "[\n"
     for line in lines:
-        yield before + orjson.dumps(entry(line)).decode()
+        yield before + orjson.dumps(parse_line(line)).decode()
         before = ",\n"
     yield "[]\n" if before == "[\n" else "\n]\n"
 
@@ -49,26 +49,26 @@ def _json(lines: Iterable[bytes]) -> Iterator[str]:
 def _csv(lines: Iterable[bytes]) -> Iterator[str]:
     yield _row((*COLUMNS, "more"))
     for line in lines:
-        told = entry(line)
-        values = [told.pop(column, "") for column in COLUMNS]
-        yield _row([*values, orjson.dumps(told).decode() if told else ""])
+        fields = parse_line(line)
+        values = [fields.pop(column, "") for column in COLUMNS]
+        yield _row([*values, orjson.dumps(fields).decode() if fields else ""])
 
 
 def _row(values: Iterable[Any]) -> str:
     text = io.StringIO()
-    csv.writer(text).writerow([_harmless(str(value)) for value in values])
+    csv.writer(text).writerow([_without_formula(str(value)) for value in values])
     return text.getvalue()
 
 
-def _harmless(text: str) -> str:
+def _without_formula(text: str) -> str:
     """A text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(FORMULA) else text
+    return f"'{text}" if text.startswith(FORMULA_PREFIXES) else text
 
 
 def _text(lines: Iterable[bytes]) -> Iterator[str]:
     """A line for a person each: time, level, logger, what happened, and the rest as JSON."""
     for line in lines:
-        told = entry(line)
-        first = " ".join(str(told.pop(key)) for key in ("timestamp", "level", "logger", "event"))
-        rest = f" {orjson.dumps(told).decode()}" if told else ""
+        fields = parse_line(line)
+        first = " ".join(str(fields.pop(key)) for key in ("timestamp", "level", "logger", "event"))
+        rest = f" {orjson.dumps(fields).decode()}" if fields else ""
         yield " ".join(first.splitlines()) + rest + "\n"

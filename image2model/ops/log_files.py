@@ -15,19 +15,19 @@ import psutil
 
 from ..settings import Settings
 from . import log_config
-from .health import FILLING, FULL
+from .health import DISK_CRITICAL_PERCENT, DISK_WARNING_PERCENT
 from .log_rotation import DAY
 from .log_search import list_log_files
 
 MB, GB = 1_000_000, 1_000_000_000
-MUCH = GB
+LARGE_TOTAL_BYTES = GB
 """Bytes of log files from which on it is worth a word."""
-UNPACKED = 3600
-"""Seconds after which what was put aside should be compressed."""
+UNCOMPRESSED_SECONDS = 3600
+"""Seconds after which what was rotated should be compressed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Removed:
+class RemovedFiles:
     """What was removed: names, bytes, and sentences on what could not be."""
 
     names: list[str] = field(default_factory=list)
@@ -36,7 +36,7 @@ class Removed:
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class LogHealth:
     """Whether all is well with the log files, in sentences."""
 
     status: Literal["healthy", "warning", "critical"]
@@ -52,7 +52,7 @@ def statistics(folder: Path) -> dict[str, Any]:
     return {
         "total_files": whole.pop("file_count"),
         **whole,
-        "by_type": {kind: _measure(folder, [kind]) for kind in log_config.KINDS},
+        "by_type": {kind: _measure(folder, [kind]) for kind in log_config.LOG_KINDS},
         "log_directory": folder.name,
         "disk_usage": {
             "total_gb": round(disk.total / GB, 3),
@@ -69,56 +69,58 @@ def _measure(folder: Path, kinds: Sequence[str] = ()) -> dict[str, Any]:
     return {
         "file_count": len(found),
         "total_size_mb": round(sum(stat.st_size for stat in found) / MB, 6),
-        "oldest_file": _moment(ages[0]) if ages else None,
-        "newest_file": _moment(ages[-1]) if ages else None,
+        "oldest_file": _iso_time(ages[0]) if ages else None,
+        "newest_file": _iso_time(ages[-1]) if ages else None,
     }
 
 
-def condition(settings: Settings) -> Condition:
+def check_log_health(settings: Settings) -> LogHealth:
     """Whether lines can be written, and what the host should know."""
-    folder = log_config.folder(settings)
+    folder = log_config.log_folder(settings)
     found = statistics(folder)
     used = found["disk_usage"]["usage_percent"]
     aside = [stat for path in folder.glob("*-*.log") if (stat := _stat(path))]
-    stale = [stat for stat in aside if time.time() - stat.st_mtime > UNPACKED]
+    stale = [stat for stat in aside if time.time() - stat.st_mtime > UNCOMPRESSED_SECONDS]
     issues = [
         *([] if os.access(folder, os.W_OK) else ["The log folder cannot be written to."]),
-        *([f"The disk is {used:.0f} % full: soon nothing can be logged."] if used > FULL else []),
+        *([f"The disk is {used:.0f} % full: soon nothing can be logged."] if used > DISK_CRITICAL_PERCENT else []),
     ]
     warnings = [
-        *([f"The disk is {used:.0f} % full."] if FILLING < used <= FULL else []),
+        *([f"The disk is {used:.0f} % full."] if DISK_WARNING_PERCENT < used <= DISK_CRITICAL_PERCENT else []),
         *([f"{len(stale)} old log files are not compressed."] if stale else []),
     ]
     recommendations = [
-        *(["Lower LOG_FILES or LOG_DAYS, or clean up."] if found["total_size_mb"] * MB > MUCH else []),
+        *(["Lower LOG_FILES or LOG_DAYS, or clean up."] if found["total_size_mb"] * MB > LARGE_TOTAL_BYTES else []),
         *(["Set LOG_LEVEL to INFO: DEBUG writes a lot."] if settings.log_level == "DEBUG" else []),
         *(["Visitors' addresses and file names are logged: turn LOG_PERSONAL_DATA off, or tell them so."]
           if settings.log_personal_data else []),
     ]  # fmt: skip
-    return Condition("critical" if issues else "warning" if warnings else "healthy", issues, warnings, recommendations)
+    return LogHealth("critical" if issues else "warning" if warnings else "healthy", issues, warnings, recommendations)
 
 
 def rotate() -> dict[str, list[str]]:
-    """Put the files of this process aside; return `rotated_files`, `skipped_files` (empty ones) and `errors`."""
-    told: dict[str, list[str]] = {"rotated_files": [], "skipped_files": [], "errors": []}
-    for file in log_config.files():
+    """Rotate the files of this process; return `rotated_files`, `skipped_files` (empty ones) and `errors`."""
+    result: dict[str, list[str]] = {"rotated_files": [], "skipped_files": [], "errors": []}
+    for file in log_config.log_file_handlers():
         name = f"{file.kind}.log"
         try:
-            told["rotated_files" if file.rotate() else "skipped_files"].append(name)
+            result["rotated_files" if file.rotate() else "skipped_files"].append(name)
         except OSError as error:
-            told["errors"].append(f"{name}: {error.strerror}")
-    return told
+            result["errors"].append(f"{name}: {error.strerror}")
+    return result
 
 
-def remove_older(folder: Path, days: float) -> Removed:
-    """Remove the files that were put aside more than so many days ago; what is being written stays."""
+def remove_older(folder: Path, days: float) -> RemovedFiles:
+    """Remove the files that were rotated more than so many days ago; what is being written stays."""
     old = [
-        file.path for file in list_log_files(folder) if file.until and file.until.timestamp() < time.time() - days * DAY
+        file.path
+        for file in list_log_files(folder)
+        if file.rotated_at and file.rotated_at.timestamp() < time.time() - days * DAY
     ]
-    return _removed(old)
+    return _remove(old)
 
 
-def _removed(paths: Sequence[Path]) -> Removed:
+def _remove(paths: Sequence[Path]) -> RemovedFiles:
     removed, size, errors = [], 0, []
     for path in paths:
         stat = _stat(path)
@@ -129,7 +131,7 @@ def _removed(paths: Sequence[Path]) -> Removed:
             continue
         removed.append(path.name)
         size += stat.st_size if stat else 0
-    return Removed(removed, size, errors)
+    return RemovedFiles(removed, size, errors)
 
 
 def _stat(path: Path) -> os.stat_result | None:
@@ -139,5 +141,5 @@ def _stat(path: Path) -> os.stat_result | None:
     return None
 
 
-def _moment(seconds: float) -> str:
+def _iso_time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat()

@@ -18,22 +18,22 @@ from typing import Any, BinaryIO, cast
 import orjson
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
-HEAD = re.compile(rb'\{"timestamp":"([^"]{27})","level":"(\w+)"')
-BLOCK = 1 << 20
-LONGEST = 1_000_000
+LINE_HEAD = re.compile(rb'\{"timestamp":"([^"]{27})","level":"(\w+)"')
+BLOCK_BYTES = 1 << 20
+MAX_LINE_BYTES = 1_000_000
 """Bytes of one line; the rest of a longer one is left out."""
-NAME = re.compile(r"(?P<kind>[a-z]+)(?:-(?P<until>\d{8}T\d{12}Z))?\.log(?:\.gz)?")
-ODD = {"timestamp": "", "level": "info", "logger": "", "event": ""}
+FILE_NAME = re.compile(r"(?P<kind>[a-z]+)(?:-(?P<until>\d{8}T\d{12}Z))?\.log(?:\.gz)?")
+EMPTY_ENTRY = {"timestamp": "", "level": "info", "logger": "", "event": ""}
 """A line that is not ours."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogFile:
-    """A file of a kind; `until` is when it was put aside, None for the one that is being written."""
+    """A file of a kind; `until` is when it was rotated, None for the one that is being written."""
 
     path: Path
     kind: str
-    until: datetime | None
+    rotated_at: datetime | None
 
     def open(self) -> BinaryIO:
         """The file as plain bytes, also where it has been compressed since it was found."""
@@ -45,7 +45,7 @@ class LogFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class LogFilter:
     """Which lines: of these kinds (none: all), of at least this level, with this text in any case, in this time."""
 
     kinds: Sequence[str] = ()
@@ -56,91 +56,93 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class LogPage:
     """Some entries, newest first, and whether there are older ones."""
 
     entries: list[dict[str, Any]]
     more: bool
 
 
-def latest(folder: Path, wanted: Wanted | None = None, limit: int = 100, offset: int = 0) -> Page:
+def search(folder: Path, log_filter: LogFilter | None = None, limit: int = 100, offset: int = 0) -> LogPage:
     """The newest entries that are wanted, newest first, after leaving out `offset` of them.
 
     Each has `timestamp` (ISO 8601, UTC), `level` (lower case), `logger`, `event`, and whatever else was logged
     (`ops.logs`). To page without a shift by what is logged meanwhile, give every page the same `wanted.until`.
     Blocks while it reads; memory is that of `offset + limit` lines.
     """
-    found = newest(folder, wanted, offset + limit + 1)[offset:]
-    return Page([entry(line) for line in found[:limit]], len(found) > limit)
+    found = newest_lines(folder, log_filter, offset + limit + 1)[offset:]
+    return LogPage([parse_line(line) for line in found[:limit]], len(found) > limit)
 
 
-def newest(folder: Path, wanted: Wanted | None = None, most: int = 100) -> list[bytes]:
+def newest_lines(folder: Path, log_filter: LogFilter | None = None, limit: int = 100) -> list[bytes]:
     """The newest lines that are wanted, newest first, each with its line break. Blocks while it reads."""
-    wanted = wanted or Wanted()
-    per_kind = [_newest_first(files, wanted, most) for files in _by_kind(folder, wanted).values()]
-    return list(itertools.islice(heapq.merge(*per_kind, key=_time, reverse=True), most))
+    log_filter = log_filter or LogFilter()
+    per_kind = [_newest_first(files, log_filter, limit) for files in _by_kind(folder, log_filter).values()]
+    return list(itertools.islice(heapq.merge(*per_kind, key=_line_time, reverse=True), limit))
 
 
-def lines(folder: Path, wanted: Wanted | None = None) -> Iterator[bytes]:
+def matching_lines(folder: Path, log_filter: LogFilter | None = None) -> Iterator[bytes]:
     """Every line that is wanted, oldest first, each with its line break; read while it is taken, for a download."""
-    wanted = wanted or Wanted()
-    per_kind = [_oldest_first(files, wanted) for files in _by_kind(folder, wanted).values()]
-    return heapq.merge(*per_kind, key=_time) if len(per_kind) != 1 else per_kind[0]
+    log_filter = log_filter or LogFilter()
+    per_kind = [_oldest_first(files, log_filter) for files in _by_kind(folder, log_filter).values()]
+    return heapq.merge(*per_kind, key=_line_time) if len(per_kind) != 1 else per_kind[0]
 
 
-def entry(line: bytes) -> dict[str, Any]:
+def parse_line(line: bytes) -> dict[str, Any]:
     """A line as an entry; one that is not ours as an event without anything else."""
     try:
         found = orjson.loads(line)
     except orjson.JSONDecodeError:
         found = None
     if not isinstance(found, dict):
-        return {**ODD, "event": line.decode("utf-8", "replace").rstrip("\n")}
-    return {**ODD, **found}
+        return {**EMPTY_ENTRY, "event": line.decode("utf-8", "replace").rstrip("\n")}
+    return {**EMPTY_ENTRY, **found}
 
 
 def list_log_files(folder: Path, kinds: Sequence[str] = ()) -> list[LogFile]:
     """The files of these kinds, oldest first; one that is being compressed is named once."""
     found: dict[str, LogFile] = {}
     for path in sorted(folder.glob("*.log*")):  # x.log comes before x.log.gz, which is the whole one
-        name = NAME.fullmatch(path.name)
+        name = FILE_NAME.fullmatch(path.name)
         if name and (not kinds or name["kind"] in kinds):
-            found[path.name.removesuffix(".gz")] = LogFile(path, name["kind"], _moment(name["until"]))
-    return sorted(found.values(), key=lambda one: (one.until is None, one.path.name))
+            found[path.name.removesuffix(".gz")] = LogFile(path, name["kind"], _parse_time(name["until"]))
+    return sorted(found.values(), key=lambda one: (one.rotated_at is None, one.path.name))
 
 
-def files_for(folder: Path, wanted: Wanted) -> list[LogFile]:
-    """The files in which wanted lines may be, oldest first: without those that were put aside before their time."""
-    files = list_log_files(folder, wanted.kinds)
-    return [file for file in files if not (wanted.since and file.until and file.until < wanted.since)]
+def files_for(folder: Path, log_filter: LogFilter) -> list[LogFile]:
+    """The files in which wanted lines may be, oldest first: without those that were rotated before their time."""
+    files = list_log_files(folder, log_filter.kinds)
+    return [file for file in files if not (log_filter.since and file.rotated_at and file.rotated_at < log_filter.since)]
 
 
-def _by_kind(folder: Path, wanted: Wanted) -> dict[str, list[LogFile]]:
+def _by_kind(folder: Path, log_filter: LogFilter) -> dict[str, list[LogFile]]:
     by_kind: dict[str, list[LogFile]] = {}
-    for file in files_for(folder, wanted):
+    for file in files_for(folder, log_filter):
         by_kind.setdefault(file.kind, []).append(file)
     return by_kind
 
 
-def _newest_first(files: Sequence[LogFile], wanted: Wanted, most: int) -> Iterator[bytes]:
+def _newest_first(files: Sequence[LogFile], log_filter: LogFilter, limit: int) -> Iterator[bytes]:
     for file in reversed(files):
-        found = deque(_oldest_first([file], wanted), maxlen=most)
+        found = deque(_oldest_first([file], log_filter), maxlen=limit)
         while found:
-            most -= 1
+            limit -= 1
             yield found.pop()
-        if most <= 0:
+        if limit <= 0:
             return
 
 
-def _oldest_first(files: Sequence[LogFile], wanted: Wanted) -> Iterator[bytes]:
-    levels = {level.encode() for level in LEVELS[LEVELS.index(wanted.level.lower()) :]} if wanted.level else None
-    text = orjson.dumps(wanted.text)[1:-1].lower()
-    since, until = stamp(wanted.since), stamp(wanted.until)
-    for block in (block for file in files for block in blocks(file)):
+def _oldest_first(files: Sequence[LogFile], log_filter: LogFilter) -> Iterator[bytes]:
+    levels = (
+        {level.encode() for level in LEVELS[LEVELS.index(log_filter.level.lower()) :]} if log_filter.level else None
+    )
+    text = orjson.dumps(log_filter.text)[1:-1].lower()
+    since, until = timestamp_bytes(log_filter.since), timestamp_bytes(log_filter.until)
+    for block in (block for file in files for block in read_blocks(file)):
         if text and text not in block.lower():  # most blocks are judged as a whole, hundreds of times as fast
             continue
         for line in block.splitlines(keepends=True):
-            head = HEAD.match(line)
+            head = LINE_HEAD.match(line)
             if text and text not in line.lower():
                 continue
             if levels is not None and (head[2] if head else b"info") not in levels:
@@ -152,17 +154,17 @@ def _oldest_first(files: Sequence[LogFile], wanted: Wanted) -> Iterator[bytes]:
             yield line
 
 
-def blocks(file: LogFile) -> Iterator[bytes]:
+def read_blocks(file: LogFile) -> Iterator[bytes]:
     """A file in pieces of about a megabyte that hold whole lines; of one that is broken what can be read of it."""
     rest = b""
     try:
         with file.open() as opened:
-            while piece := opened.read(BLOCK):
+            while piece := opened.read(BLOCK_BYTES):
                 whole, line_break, left = piece.rpartition(b"\n")
                 if line_break:
                     yield rest + whole + line_break
                     rest = left
-                elif len(rest) < LONGEST:
+                elif len(rest) < MAX_LINE_BYTES:
                     rest += piece
     except (OSError, EOFError, zlib.error):  # removed, or cut short, meanwhile
         pass
@@ -170,17 +172,17 @@ def blocks(file: LogFile) -> Iterator[bytes]:
         yield rest + b"\n"
 
 
-def stamp(moment: datetime | None) -> bytes:
+def timestamp_bytes(moment: datetime | None) -> bytes:
     """A moment as lines have it, so that both compare as bytes; empty for none."""
     return (
         f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z".encode() if moment else b""
     )
 
 
-def _time(line: bytes) -> bytes:
-    head = HEAD.match(line)
+def _line_time(line: bytes) -> bytes:
+    head = LINE_HEAD.match(line)
     return head[1] if head else b""
 
 
-def _moment(name: str | None) -> datetime | None:
+def _parse_time(name: str | None) -> datetime | None:
     return datetime.strptime(name, "%Y%m%dT%H%M%S%fZ").replace(tzinfo=UTC) if name else None

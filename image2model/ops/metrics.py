@@ -19,11 +19,11 @@ from prometheus_client.registry import Collector
 from ..jobs.records import UNFINISHED
 from ..services import Studio
 from ..services.admin import host_notices
-from .health import Component, Health, State, system
+from .health import Component, Health, State, machine_stats
 
-WELL: Mapping[State, float] = {"healthy": 1.0, "degraded": 0.5, "unhealthy": 0.0}
-__all__ = ["CONTENT_TYPE", "counted", "exposition"]
-MACHINE = {
+STATE_VALUES: Mapping[State, float] = {"healthy": 1.0, "degraded": 0.5, "unhealthy": 0.0}
+__all__ = ["CONTENT_TYPE", "counters", "exposition"]
+MACHINE_GAUGES = {
     "cpu_usage_percent": "Processor time used since the last look",
     "memory_usage_percent": "Memory used",
     "disk_usage_percent": "Disk used, of the one that holds the data",
@@ -32,15 +32,15 @@ MACHINE = {
 
 async def exposition(studio: Studio, health: Health) -> bytes:
     """Everything in Prometheus' text format 0.0.4; what the database does not tell in time is left out."""
-    parts, found, far = await asyncio.gather(health.components(), health.standing(), health.far())
-    stored = [*_stored(found[0], studio)] if found else []
-    attention = [_attention(far[0]["attention"])] if far else []
+    parts, found, far = await asyncio.gather(health.components(), health.standing(), health.far_side())
+    stored = [*_database_metrics(found[0], studio)] if found else []
+    attention = [_attention_metrics(far[0]["attention"])] if far else []
     registry = CollectorRegistry()
-    registry.register(_Now([*_machine(studio), _well(parts), *stored, *attention]))
-    return counted() + generate_latest(registry)
+    registry.register(_SnapshotCollector([*_machine_metrics(studio), _component_metrics(parts), *stored, *attention]))
+    return counters() + generate_latest(registry)
 
 
-def counted() -> bytes:
+def counters() -> bytes:
     """What was counted, in this process or, with `PROMETHEUS_MULTIPROC_DIR`, in all of them."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest(REGISTRY)
@@ -49,7 +49,7 @@ def counted() -> bytes:
     return generate_latest(registry)
 
 
-class _Now(Collector):
+class _SnapshotCollector(Collector):
     """What is known at this moment."""
 
     def __init__(self, families: Iterable[Metric]) -> None:
@@ -60,26 +60,26 @@ class _Now(Collector):
         yield from self._families
 
 
-def _machine(studio: Studio) -> Iterator[Metric]:
-    known = system(studio)
-    for name, words in MACHINE.items():
+def _machine_metrics(studio: Studio) -> Iterator[Metric]:
+    known = machine_stats(studio)
+    for name, words in MACHINE_GAUGES.items():
         yield GaugeMetricFamily(f"system_{name}", words, known[name])
     free, floor = known["disk_free_gb"] * 1e9, float(studio.settings.min_free_gb) * 1e9
     yield GaugeMetricFamily("image2model_disk_free_bytes", "Free on the disk of the data", free)
     yield GaugeMetricFamily("image2model_disk_floor_bytes", "Free space below which no new batch is taken", floor)
 
 
-def _well(parts: Iterable[Component]) -> Metric:
+def _component_metrics(parts: Iterable[Component]) -> Metric:
     family = GaugeMetricFamily(
         "image2model_component", "How a part is: 1 healthy, 0.5 degraded, 0 unhealthy", labels=["component"]
     )
     for part in parts:
         if part.details.get("configured") is not False:
-            family.add_metric([part.name], WELL[part.status])
+            family.add_metric([part.name], STATE_VALUES[part.status])
     return family
 
 
-def _attention(found: Iterable[Mapping[str, Any]]) -> Metric:
+def _attention_metrics(found: Iterable[Mapping[str, Any]]) -> Metric:
     counts = dict.fromkeys(host_notices(), 0) | {one["code"]: one["count"] for one in found}
     words = "Pictures that failed or wait for what only the host can mend"
     family = GaugeMetricFamily("image2model_attention", words, labels=["code"])
@@ -88,7 +88,7 @@ def _attention(found: Iterable[Mapping[str, Any]]) -> Metric:
     return family
 
 
-def _stored(standing: dict[str, Any], studio: Studio) -> Iterator[Metric]:
+def _database_metrics(standing: dict[str, Any], studio: Studio) -> Iterator[Metric]:
     states, oldest = standing["states"], standing["oldest_seconds"]
     by_state = GaugeMetricFamily("image2model_jobs", "Jobs in each state", labels=["state"])
     for state, count in states.items():

@@ -29,6 +29,7 @@ from ..metrics import FREED_BYTES, REMOVED
 from ..settings import Settings
 from .batch_details import BatchDetails, BatchPage, batch_details
 from .cleanup import Freed, Plan, Surveys, Tally, plan, remove_files
+from .key_attempts import FREE, KeyAttempts
 from .view_builder import Viewing
 
 log = logging.getLogger(__name__)
@@ -47,10 +48,11 @@ class Host:
         desk: Desk,
         runner: JobScheduler,
         view: Viewing,
+        key_attempts: KeyAttempts,
     ) -> None:
         self._settings, self._generators = settings, generators
         self._folders, self._desk, self._runner, self._view = folders, desk, runner, view
-        self._surveys = Surveys(folders)
+        self._surveys, self._key_attempts = Surveys(folders), key_attempts
 
     async def overview(self) -> dict[str, Any]:
         """For the host: `standing`, counts of batches and jobs by state, outcomes of 24 hours, breakers, disk (bytes).
@@ -73,7 +75,7 @@ class Host:
         }
 
     async def attention(self, now: float) -> list[dict[str, Any]]:
-        """What only the host can mend at fal: key refused, balance exhausted, account locked, results held back.
+        """What only the host can mend: at fal (key refused, balance exhausted, results held back), and wrong keys here.
 
         Each entry has `code`, `message` and `hint` (plain words), `count` (pictures) and `last_seen` (since 1970).
         It is of the last 24 hours, and goes away when fal has taken a picture on the host's key again.
@@ -83,7 +85,19 @@ class Host:
         refused = await self._desk.read(queries.refusals, refusals, now - ledger.DAY)
         waiting = {code: await self._desk.read(queries.waiting_for, code) for code in notices if code not in refusals}
         failed = [_entry(row["code"], notices[row["code"]], row["count"], row["last_seen"]) for row in refused]
-        return failed + [_entry(code, notices[code], count, now) for code, count in waiting.items() if count]
+        held = [_entry(code, notices[code], count, now) for code, count in waiting.items() if count]
+        return failed + held + self._wrong_keys(now)
+
+    def _wrong_keys(self, now: float) -> list[dict[str, Any]]:
+        """A notice where more wrong keys were tried lately than a person mistypes."""
+        count, networks = self._key_attempts.recent()
+        if count < FREE:
+            return []
+        message = f"{count} wrong keys were tried in the last quarter of an hour, from {networks} networks."
+        hint = "Tries are slowed down. If it was not you, see that the keys are long and random."
+        return [
+            {"code": str(ErrorCode.TOO_MANY_TRIES), "message": message, "hint": hint, "count": count, "last_seen": now}
+        ]
 
     async def ping(self) -> None:
         """Raise Unavailable unless the database could be written to now."""

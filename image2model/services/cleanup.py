@@ -121,7 +121,7 @@ def plan(folders: Folders, rows: Iterable[Any], known: Set[str], rules: retentio
     loose = {
         "orphan": folders.orphans(known),
         "export": folders.stale(found.exports, stale),
-        "cache": folders.stale_cache(stale),
+        "cache": folders.stale_cache(stale, min(stale, FREELY), known),
     }
     spare = Tally().add(path for paths in loose.values() for path in paths).size
     held = [_held(folders, row, found.batches.get(row.id, disk_usage.Use())) for row in rows]

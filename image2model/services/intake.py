@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..atomic_files import write_whole
+from ..atomic_files import atomic_write
 from ..errors import ErrorCode, ImageRefused, OptionRefused, PicturesRefused
 from ..file_names import clean_name, group_by_object, split_side, unique_stems
 from ..generators.base import SIDES, Side
@@ -141,7 +141,7 @@ def _refusals(picture: Picture, images: Mapping[Side, CheckedImage | ImageRefuse
 def _write_pictures(folder: Path, images: Mapping[Side, CheckedImage]) -> None:
     folder.mkdir(parents=True)
     for side, image in images.items():
-        write_whole(folder / picture_name(side, ending=image.suffix[1:]), image.data)
-        write_whole(folder / picture_name(side, ending="webp"), image.thumbnail)
+        atomic_write(folder / picture_name(side, ending=image.suffix[1:]), image.data)
+        atomic_write(folder / picture_name(side, ending="webp"), image.thumbnail)
         if image.notes:
-            write_whole(folder / picture_name(side, "notes", "json"), json.dumps(image.notes).encode())
+            atomic_write(folder / picture_name(side, "notes", "json"), json.dumps(image.notes).encode())

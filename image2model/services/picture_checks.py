@@ -25,7 +25,7 @@ SECONDS = 20.0
 KNOWN = 500
 """Inspections kept in memory, of about 10 kB each."""
 NOTHING = local.Inspection((), None)
-WORDS = {**NOTES, **local.WORDS}
+WORDS = {**NOTES, **local.WARNINGS}
 
 
 class Inputs:

@@ -15,7 +15,7 @@ from ..jobs.storage.folders import Folders
 from ..mesh.render.contact_sheet import Cell, write_contact_sheet
 from ..mesh.render.render_modes import write_render_mode
 from ..mesh.render.turntable import write_turntable
-from ..process_pool import Workers, bounded
+from ..process_pool import Workers, with_memory_limit
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ class PreviewService:
 
     async def _render(self, path: Path, render: Callable[..., None], *args: Any) -> None:
         try:
-            await self._workers.run(bounded, render, *args, seconds=TIMEOUT_SECONDS)
+            await self._workers.run(with_memory_limit, render, *args, seconds=TIMEOUT_SECONDS)
         except GenerationFailed:
             raise
         except Exception as error:

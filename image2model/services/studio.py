@@ -6,12 +6,14 @@ The page, REST and the generated API call this and nothing below it.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from alembic.util import CommandError
+from sqlalchemy.exc import SQLAlchemyError
 
 from ..atomic_files import installation_secret
 from ..errors import ErrorCode, NotAllowed, NotFound, OptionRefused, SettingsError, Unavailable
@@ -26,7 +28,7 @@ from ..jobs.db.store import Store, new_id
 from ..jobs.execution import Shop
 from ..jobs.notifications import Changes
 from ..jobs.records import ENDED_BADLY, RETRIED_TOGETHER, Batch, Job, NewBatch, NewJob
-from ..jobs.retry_policy import Policy, collected_first
+from ..jobs.retry_policy import Policy, collect_first_codes
 from ..jobs.scheduler import JobScheduler
 from ..jobs.storage.archive import Entry, Stream, kept_zip
 from ..jobs.storage.exports import ExportStore
@@ -34,26 +36,26 @@ from ..jobs.storage.folders import Folders
 from ..jobs.views import BatchView
 from ..mesh import report
 from ..process_pool import Workers
-from ..redaction import mark
+from ..redaction import pseudonym, redact
 from ..settings import Settings
 from .admin import Host
 from .exports import ExportService, archive_name
 from .intake import Kept, Picture, keep_pictures
+from .key_attempts import KeyAttempts
 from .picture_checks import Inputs
 from .previews import CONTACT_SHEET_FILE, TURNTABLE_FILE, PreviewService
 from .requests import ANYBODY, Caller, SubmitRequest
 from .results import Served, manifest, offered, pictures_again
 from .uploads import Uploads
 from .view_builder import Viewing
+from .watching import Watching
 
 log = logging.getLogger(__name__)
 
 SWEEP_EVERY = 900.0
 REFRESH_EVERY = 900.0
-WATCH_EVERY = 1.0
-"""Seconds after which a watcher gets a new view even when nothing was stored: time itself is progress."""
-GATHER = 0.05
-"""Seconds in which changes are gathered into one view."""
+FOUND_IDS = 2000
+"""Ids kept in memory, which many ask for while they watch."""
 
 
 class Studio:
@@ -80,9 +82,15 @@ class Studio:
                 f"GENERATOR takes one of {', '.join(self.generators)}.",
             )
         self.secret = installation_secret(self.folders.data)
-        self._store = Store(settings.database)
+        try:
+            self._store = open_store(settings)
+        except SettingsError:
+            self._close_workers()
+            raise
         self._changes = Changes()
         self._desk = Desk(self._store, self._changes)
+        self._found_ids: dict[tuple[tuple[str, str], ...], str] = {}
+        self._watching = Watching(self._changes, self.view)
         policy = Policy(60.0 * settings.job_minutes, settings.retry_pace)
         exports = ExportStore(self.folders, self.workers)
         self._runner = JobScheduler(Shop(self._desk, self.folders, self.workers, policy, exports), self.generators)
@@ -90,10 +98,14 @@ class Studio:
         """What is done with finished meshes."""
         self._money = ledger.Limits(settings.daily_budget, settings.batch_cost_limit, settings.images_per_hour)
         self._view = Viewing(settings, self.generators)
-        self.host = Host(settings, self.generators, self.folders, self._desk, self._runner, self._view)
+        self.key_attempts = KeyAttempts()
+        """Wrong keys, in the Admin tab and over REST."""
+        self.host = Host(
+            settings, self.generators, self.folders, self._desk, self._runner, self._view, self.key_attempts
+        )
         """What only the host may do: whoever calls it checks that it is the host."""
         image_checker = ImageChecker(self.limits, self.workers)
-        self.uploads = Uploads(self.folders, image_checker)
+        self.uploads = Uploads(settings, self.folders, image_checker)
         self.inputs = Inputs(self.folders, self.workers, image_checker)
         """What is known of pictures before they are worked."""
         self.previews = PreviewService(self.folders, self.workers)
@@ -134,18 +146,18 @@ class Studio:
             )
         return self.generators[wanted]
 
-    def with_key(self, name: str | None, key: str) -> Generator:
+    def for_key(self, name: str | None, key: str) -> Generator:
         """The generator of this id on a visitor's own key, or the host's for an empty one or where none is taken.
 
         Raises NotFound, and GenerationFailed for what cannot be a key.
         """
         chosen = self.generator(name)
-        return (self._runner.with_key(chosen.spec.id, key) if key.strip() else None) or chosen
+        return (self._runner.for_key(chosen.spec.id, key) if key.strip() else None) or chosen
 
     def notice(self, name: str) -> str:
         """What a person should know of a generator before starting: empty unless it has failed lately."""
         chosen = self.generator(name)
-        if not self._runner.breaker(chosen.spec.id).holds:
+        if not self._runner.breaker(chosen.spec.id).is_blocking:
             return ""
         return f"{chosen.spec.name} has failed several times just now. New pictures wait until it is well again."
 
@@ -156,7 +168,7 @@ class Studio:
         OptionRefused for options or a number of pictures out of range, LimitReached, ImageRefused when no picture can
         be used, and PicturesRefused when one cannot and the request is for all or nothing.
         """
-        generator = self.with_key(request.generator, caller.key)
+        generator = self.for_key(request.generator, caller.key)
         choice = generator.spec.check(request.options, request.face_limit)
         self._check_order(generator, request.pictures)
         batch_id = new_id()
@@ -193,7 +205,9 @@ class Studio:
 
     def _buyer(self, caller: Caller, generator: Generator, otherwise: str = "") -> ledger.Buyer:
         """Who pays for what a caller asks for; `otherwise` stands for an address that is not known."""
-        client = mark(self.secret, caller.client or caller.visitor or otherwise)  # the address itself is not stored
+        client = pseudonym(
+            self.secret, caller.client or caller.visitor or otherwise
+        )  # the address itself is not stored
         return ledger.Buyer(client, generator.key_mark if caller.key.strip() else "")
 
     def check_count(self, count: int) -> None:
@@ -214,7 +228,16 @@ class Studio:
 
     async def find(self, **ids: str) -> Batch:
         """The batch with this `task_id`, `work_id` or (a job's) `job_id`; raises NotFound."""
-        return await self.batch(await self._desk.call(self._store.find, **ids))
+        return await self.batch(await self.find_id(**ids))
+
+    async def find_id(self, **ids: str) -> str:
+        """The id of that batch, which may have been deleted since; raises NotFound."""
+        key = tuple(ids.items())
+        if key not in self._found_ids:
+            self._found_ids[key] = await self._desk.call(self._store.find, **ids)
+            if len(self._found_ids) > FOUND_IDS:
+                del self._found_ids[next(iter(self._found_ids))]
+        return self._found_ids[key]
 
     async def view(self, batch_id: str) -> BatchView:
         """The batch as it is shown; raises NotFound."""
@@ -227,18 +250,9 @@ class Studio:
         """At which try each job of a batch was after change `at`, by its id; one that is not told, at its first."""
         return await self._desk.call(self._store.attempts, batch_id, at)
 
-    async def watch(self, batch_id: str) -> AsyncIterator[BatchView]:
+    def watch(self, batch_id: str) -> AsyncIterator[BatchView]:
         """Yield the batch's view now and at each change, until it is finished; raises NotFound."""
-        with self._changes.listening(batch_id) as changed:
-            while True:
-                changed.clear()
-                view = await self.view(batch_id)
-                yield view
-                if view.finished:
-                    return
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), WATCH_EVERY)
-                await asyncio.sleep(GATHER)
+        return self._watching.watch(batch_id)
 
     async def library(self, visitor: str | None, limit: int = 50, offset: int = 0) -> list[BatchView]:
         """Views of the newest batches of one visitor; of everybody where `visitor` is None."""
@@ -260,7 +274,7 @@ class Studio:
         chosen = [job for job in batch.jobs if job.state in states and (not numbers or job.number in numbers)]
         payer = self._payer(batch, chosen, caller.key)
         fresh = await self._desk.call(
-            self._store.press, batch_id, numbers, states, collected_first(),
+            self._store.press, batch_id, numbers, states, collect_first_codes(),
             found=await self._find(batch, chosen), buyer=self._buyer(caller, payer, batch.visitor),
             keeps_payer=not caller.key.strip(), limits=self._money,
         )  # fmt: skip
@@ -276,7 +290,7 @@ class Studio:
             raise Unavailable(
                 ErrorCode.KEY_NEEDED, "This was started with a visitor's own fal key.", "Paste that key and try again."
             )
-        payer = self.with_key(batch.generator, key)
+        payer = self.for_key(batch.generator, key)
         if payer.unavailable and not all(job.key_mark for job in jobs):
             raise Unavailable(ErrorCode.GENERATOR_UNAVAILABLE, payer.unavailable)
         return payer
@@ -294,7 +308,7 @@ class Studio:
     async def give_key(self, batch_id: str, key: str) -> BatchView:
         """Go on with jobs that wait for the visitor's own key; raises NotFound, NotAllowed for another key."""
         batch = await self.batch(batch_id)
-        keyed = self.with_key(batch.generator, key)
+        keyed = self.for_key(batch.generator, key)
         waiting = [job for job in batch.jobs if job.waiting and job.waiting.code == ErrorCode.KEY_NEEDED]
         ours = [job for job in waiting if job.key_mark == keyed.key_mark]
         if waiting and not ours:
@@ -397,4 +411,19 @@ class Studio:
 
 def _new_job(kept: Kept, spec: Spec, choice: Choice) -> NewJob:
     """A job for pictures that were kept, at its price."""
-    return NewJob(kept.name, kept.stem, spec.price(replace(choice, several=bool(kept.sides))), kept.sides)
+    return NewJob(kept.name, kept.stem, spec.price(replace(choice, multiview=bool(kept.sides))), kept.sides)
+
+
+def open_store(settings: Settings) -> Store:
+    """Open the database and bring its schema up to date; raise SettingsError, in one line, where that is impossible."""
+    try:
+        return Store(settings.database)
+    except (SQLAlchemyError, CommandError, OSError, ImportError) as error:
+        log.debug("the database cannot be opened", exc_info=True)
+        reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0].rstrip(".")
+        name = "DATABASE_URL" if settings.database_url else "The database in DATA_DIR"
+        raise SettingsError(
+            ErrorCode.SETTING_WRONG,
+            f"{name} cannot be used: {redact(reason)}.",
+            "It takes the URL of a database that answers and that this version can read.",
+        ) from error

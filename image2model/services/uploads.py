@@ -4,22 +4,52 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import time
 import uuid
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from ..errors import ImageRefused
+from ..errors import ErrorCode, ImageRefused, LimitReached
 from ..images import CheckedImage, ImageChecker, tiny_preview
 from ..images.fetch import fetch_image
 from ..jobs.storage.folders import Folders
+from ..settings import Settings
+from .key_attempts import network_of
+
+KEPT_SECONDS = 3600.0
+"""After which uploads that are in no batch are swept away (`cleanup`)."""
+VISITOR_BATCHES, ALL_BATCHES = 10, 100
+"""Full batches of pictures that one network, and all together, may upload within that time."""
 
 
 class Uploads:
     """Checks and keeps uploads before they are submitted."""
 
-    def __init__(self, folders: Folders, checker: ImageChecker) -> None:
-        self._folders, self.checker = folders, checker
+    def __init__(self, settings: Settings, folders: Folders, checker: ImageChecker) -> None:
+        self._settings, self._folders, self.checker = settings, folders, checker
+        self._taken: deque[tuple[float, str, int]] = deque()
+        """Uploads of the last hour: when, from which network, how many bytes."""
+
+    def admit(self, client: str, size: int | None) -> None:
+        """Count an upload before its bytes are taken; raises Unavailable for a full disk, LimitReached.
+
+        `size` in bytes; None, where it is not announced, counts as a full batch.
+        """
+        batch = self._settings.max_files * self.checker.limits.max_bytes
+        size = batch if size is None else size
+        self._folders.demand_room(self._settings.min_free_gb, size)
+        now, network = time.monotonic(), network_of(client)
+        while self._taken and now - self._taken[0][0] > KEPT_SECONDS:
+            self._taken.popleft()
+        own = sum(one[2] for one in self._taken if one[1] == network)
+        everybody = sum(one[2] for one in self._taken)
+        if own + size > VISITOR_BATCHES * batch or everybody + size > ALL_BATCHES * batch:
+            wait = max(1.0, KEPT_SECONDS - (now - self._taken[0][0])) if self._taken else KEPT_SECONDS
+            message, hint = "These are too many uploads in an hour.", "Wait for a while."
+            raise LimitReached(ErrorCode.TOO_MANY_UPLOADS, message, hint, retry_after=wait)
+        self._taken.append((now, network, size))
 
     @asynccontextmanager
     async def folder(self) -> AsyncIterator[Path]:

@@ -22,7 +22,7 @@ def generator_schema(generator: Generator) -> dict[str, Any]:
         "available": not generator.unavailable,
         "unavailable_reason": generator.unavailable or None,
         "sides": list(spec.sides),
-        "sides_by_place": spec.sides_by_place,
+        "sides_by_place": spec.sides_positional,
         "face_limit": _option_schema(spec.face_limit) if spec.face_limit else None,
         "options": [_option_schema(option) for option in spec.options],
     }

@@ -46,11 +46,12 @@ def main() -> None:
     try:
         settings = load()
         log_config.configure(settings)
+        log_config.log_prints()
         log.info("image2model %s starts", __version__)
         server = Server(settings)
         server.start()
     except SettingsError as error:
-        print(f"image2model: {error}", file=sys.stderr)
+        print(f"image2model: {error}", file=sys.__stderr__)
         raise SystemExit(2) from None
     stop.wait()
     log.info("image2model stops")
@@ -85,7 +86,7 @@ class Server:
         self.url = _local_url(listener)
         self.demo = build(self.studio)
         self._middleware = [
-            *middleware_stack(self.settings),
+            *middleware_stack(self.settings, self.studio),
             Middleware(FileLeaseMiddleware, studio=self.studio),
             Middleware(StreamEndMiddleware, demo=self.demo),
         ]

@@ -15,7 +15,7 @@ from image2model.devtools.fal_stand_in.files import mark
 from image2model.errors import GenerationFailed
 from image2model.generators.base import Downloading, Finished, Queued, Running, Submitted, Uploading
 from image2model.generators.fal import FalHosts, fal_generators
-from tests.support.fal_helpers import MODELS, generator, gltf, run, submitted, task
+from tests.support.fal_helpers import MODELS, generator, gltf, names, run, submitted, task
 from tests.support.fal_server import FalServer
 from tests.support.waiting import until_so
 
@@ -165,7 +165,7 @@ async def test_the_cdn_never_sees_the_key(fal: FalServer, tmp_path: Path):
     """Uploads carry the short-lived token and downloads nothing."""
     one = generator(fal)
     await run(one, task(tmp_path, one))
-    assert (fal.calls["upload"], fal.calls["download"], fal.leaks) == (1, 2, [])
+    assert (fal.calls["upload"], fal.calls["download"], fal.leaks) == (1, 1, [])
 
 
 async def test_a_key_with_white_space_around_it_works(fal: FalServer, tmp_path: Path):
@@ -210,14 +210,13 @@ async def test_queue_position_percentage_and_end_are_told(fal: FalServer, tmp_pa
     assert [type(event) for event in told[-2:]] == [Downloading, Finished]
 
 
-async def test_the_model_s_own_picture_is_kept_but_never_needed(fal: FalServer, tmp_path: Path):
-    """With a preview it lies beside the mesh; when that cannot be had the mesh arrives all the same."""
+async def test_nothing_but_the_mesh_is_downloaded(fal: FalServer, tmp_path: Path):
+    """The model's own picture of it, which nothing shows, is left where it is."""
     one = generator(fal)
-    events = await run(one, task(tmp_path / "a", one))
-    assert events[-1].preview == tmp_path / "a" / "preview.png"
-    fal.faults["download"].extend([Fault("slow", seconds=0), Fault("answer", 500)])
-    events = await run(one, task(tmp_path / "b", one))
-    assert (events[-1].glb.exists(), events[-1].preview) == (True, None)
+    events = await run(one, task(tmp_path, one))
+    assert events[-1].glb.exists()
+    assert fal.calls["download"] == 1
+    assert names(tmp_path) == ["input.png", "model.glb"]
 
 
 async def test_cancel_tells_fal_and_says_what_came_of_it(fal: FalServer, tmp_path: Path):
@@ -225,7 +224,7 @@ async def test_cancel_tells_fal_and_says_what_came_of_it(fal: FalServer, tmp_pat
     fal.script = Script(queue_seconds=60)
     one = generator(fal)
     remote = await submitted(one, task(tmp_path, one))
-    assert await one.cancel(remote) == "told"
+    assert await one.cancel(remote) == "accepted"
     assert fal.job().cancelled is not None
     assert await one.cancel(remote) == "over"
     assert await one.cancel({**remote, "cancel_url": f"{fal.url}/tripo3d/tripo/requests/none/cancel"}) == "over"
@@ -237,26 +236,26 @@ async def test_cancel_tells_fal_and_says_what_came_of_it(fal: FalServer, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("faults", "told"),
+    ("faults", "outcome"),
     [
-        ([Fault("answer", 502, "<html>")], "told"),
+        ([Fault("answer", 502, "<html>")], "accepted"),
         ([Fault("answer", 502, "<html>")] * 3, "unknown"),
         ([Fault("answer", 400, {"detail": "what?"})], "unknown"),
         ([Fault("answer", 401, {"detail": "invalid key credentials"})], "unknown"),
-        ([Fault("drop_before")], "told"),
+        ([Fault("drop_before")], "accepted"),
         ([Fault("drop_before")] * 3, "unknown"),
         ([Fault("hang", seconds=2)], "unknown"),
     ],
 )
 async def test_a_cancel_that_may_not_have_arrived_is_not_called_one(
-    fal: FalServer, tmp_path: Path, faults: list[Fault], told: str
+    fal: FalServer, tmp_path: Path, faults: list[Fault], outcome: str
 ):
     """Only fal's own word counts; a gateway in trouble and a broken line are tried again at once."""
     fal.script = Script(queue_seconds=60)
     one = generator(fal)
     remote = await submitted(one, task(tmp_path, one))
     fal.faults["cancel"].extend(faults)
-    assert await one.cancel(remote) == told
+    assert await one.cancel(remote) == outcome
     await one.close()
 
 

@@ -16,7 +16,7 @@ from image2model.errors import GenerationFailed
 from image2model.generators.base import Finished, Running
 from image2model.generators.fal import FalAccount, FalGenerator, FalHosts
 from image2model.generators.providers import rules_of
-from tests.support.fal_helpers import MODELS, QUICK, at_once, failure, generator, names, run, submitted, task
+from tests.support.fal_helpers import MODELS, QUICK, failure, generator, names, no_delay, run, submitted, task
 from tests.support.fal_server import FalServer
 from tests.support.waiting import until_so
 
@@ -216,7 +216,7 @@ async def test_a_cancelled_job_that_goes_on_is_collected(fal: FalServer, tmp_pat
         one = generator(fal)
         work = task(tmp_path / name, one)
         remote = await submitted(one, work)
-        assert await one.cancel(remote) == "told"
+        assert await one.cancel(remote) == "accepted"
         ends.append(await collected(fal, tmp_path / name, remote))
     assert ends[0] is None
     assert ends[1] is not None
@@ -291,4 +291,4 @@ async def test_stopping_while_fal_is_asked_leaves_the_job_alone(fal: FalServer, 
         await job
     await one.close()
     assert names(tmp_path) == ["input.png"]
-    assert at_once(0, 0, 1) < 1
+    assert no_delay(0, 0, 1) < 1

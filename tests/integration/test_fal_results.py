@@ -15,7 +15,7 @@ from image2model.devtools.fal_stand_in.files import box_glb
 from image2model.errors import GenerationFailed
 from image2model.generators.base import Downloading, Finished, Submitted
 from image2model.generators.fal import downloads
-from image2model.generators.fal.results import Glb, glb_state, mesh_urls, preview_url
+from image2model.generators.fal.results import GlbState, glb_state, mesh_urls
 from image2model.generators.providers import rules_of
 from tests.support.fal_helpers import QUICK, generator, names, run, task
 from tests.support.fal_server import FalServer
@@ -51,13 +51,6 @@ def test_the_mesh_is_sought_by_known_keys_then_by_ending(result: dict[str, Any],
     assert mesh_urls(result) == [f"{CDN}/{name}" for name in names]
 
 
-def test_the_model_s_own_picture_is_found():
-    """Under either of its names."""
-    assert preview_url({"thumbnail": file("t.png")}) == f"{CDN}/t.png"
-    assert preview_url({"rendered_image": file("r.webp"), "thumbnail": None}) == f"{CDN}/r.webp"
-    assert preview_url({"textures": [file("x.png")]}) is None
-
-
 def glb(document: bytes, *, length: int | None = None, magic: bytes = b"glTF", version: int = 2) -> bytes:
     """A GLB of one chunk."""
     chunk = struct.pack("<I4s", len(document), b"JSON") + document
@@ -88,7 +81,7 @@ ASSET = json.dumps({"asset": {"version": "2.0"}}).encode()
         (b"o cube\nv 1 1 1\n", "other"),
     ],
 )
-def test_only_a_whole_glb_is_called_whole(data: bytes, state: Glb):
+def test_only_a_whole_glb_is_called_whole(data: bytes, state: GlbState):
     """Length, header and JSON chunk all have to be right."""
     assert glb_state(io.BytesIO(data)) == state
 
@@ -132,7 +125,7 @@ async def test_a_download_that_breaks_is_told_from_one_that_is_gone(
     fal: FalServer, tmp_path: Path, fault: Fault, code: str
 ):
     """The first can be had again for nothing, the second is lost; redirects are not followed."""
-    fal.faults["download"].extend([fault] * QUICK.tries)
+    fal.faults["download"].extend([fault] * QUICK.attempts)
     error = await failure(fal, tmp_path)
     assert error.code == code
     assert (rules_of(error.code).collectable == "by_itself") == error.retryable
@@ -140,7 +133,7 @@ async def test_a_download_that_breaks_is_told_from_one_that_is_gone(
 
 async def test_a_broken_download_can_be_collected_later(fal: FalServer, tmp_path: Path):
     """The same job, no second one."""
-    fal.faults["download"].extend([Fault("truncate")] * QUICK.tries)
+    fal.faults["download"].extend([Fault("truncate")] * QUICK.attempts)
     one = generator(fal)
     async for event in one.run(task(tmp_path, one)):
         if isinstance(event, Submitted):
@@ -183,7 +176,7 @@ async def test_results_come_from_fal_s_own_hosts_only(fal: FalServer, tmp_path: 
 
 async def test_a_result_has_an_upper_size(fal: FalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A disk cannot be filled from outside."""
-    monkeypatch.setattr(downloads, "LARGEST_RESULT", 2**20)
+    monkeypatch.setattr(downloads, "MAX_RESULT_BYTES", 2**20)
     fal.script = Script(mesh=b"glTF" + bytes(3 * 2**20))
     assert (await failure(fal, tmp_path)).code == "result_too_large"
 
@@ -198,19 +191,3 @@ async def test_a_large_download_tells_how_far_it_is(fal: FalServer, tmp_path: Pa
     assert told == sorted(told)
     assert 3 <= len(told) <= 21
     assert events[-1].glb.read_bytes() == fal.script.mesh
-
-
-@pytest.mark.parametrize("data", [b"<svg onload=alert(1)>", b"", b"\x89PNG\r\n\x1a\n" + bytes(2**20)])
-async def test_a_preview_is_a_picture_of_bearable_size_or_nothing(
-    fal: FalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes
-):
-    """The mesh never suffers for it."""
-    monkeypatch.setattr(downloads, "LARGEST_PREVIEW", 2**19)
-    fal.files |= {"m.glb": ("model/gltf-binary", GLB), "p.png": ("image/png", data)}
-    fal.script = Script(
-        result={"model_mesh": {"url": f"{fal.url}/files/m.glb"}, "thumbnail": {"url": f"{fal.url}/files/p.png"}}
-    )
-    one = generator(fal)
-    end = (await run(one, task(tmp_path, one)))[-1]
-    assert (end.glb.exists(), end.preview) == (True, None)
-    assert names(tmp_path) == ["input.png", "model.glb"]

@@ -16,6 +16,7 @@ from image2model.devtools.fal_stand_in import KEY, Fault, Script
 from image2model.devtools.fal_stand_in.files import box_glb
 from image2model.devtools.fal_stand_in.schemas import ENDPOINTS
 from image2model.generators.fal import FalHosts
+from image2model.generators.fal.fal_client_compat import point_fal_client_at
 from tests.support.fal_server import FalServer
 
 TRELLIS = "fal-ai/trellis"
@@ -25,7 +26,7 @@ TRELLIS = "fal-ai/trellis"
 def fal(stand_in: FalServer) -> FalServer:
     """The server as if just started."""
     stand_in.reset()
-    FalHosts.at(stand_in.url).direct_fal_client()
+    point_fal_client_at(FalHosts.at(stand_in.url))
     return stand_in
 
 

@@ -38,7 +38,7 @@ async def test_several_sides_are_one_job_with_each_picture_uploaded_once(fal: Fa
     pictures = {"front": work.image, **work.sides}
     assert sent_pictures(fal) == [mark(pictures[side].read_bytes()) for side in one.spec.sides]
     assert (fal.calls["upload"], fal.calls["submit"], len(fal.paid)) == (4, 1, 1)
-    assert (fal.job().endpoint, fal.job().errors) == (MODELS[model].endpoint_for(several=True), [])
+    assert (fal.job().endpoint, fal.job().errors) == (MODELS[model].endpoint_for(multiview=True), [])
     assert fal.leaks == []
 
 

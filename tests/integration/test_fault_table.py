@@ -17,20 +17,20 @@ import pytest_asyncio
 
 from image2model.devtools.fal_stand_in import KEY, Fault, Script
 from image2model.generators.base import Side
-from image2model.generators.fal import FalAccount, FalGenerator, FalHosts, Patience
-from image2model.generators.fal.platform_api import Offers
+from image2model.generators.fal import FalAccount, FalGenerator, FalHosts, Timeouts
+from image2model.generators.fal.platform_api import ModelListing
 from image2model.jobs.records import Failure
 from image2model.process_pool import Workers
 from image2model.services import Picture, Studio, SubmitRequest
 from image2model.settings import Settings
-from tests.support.fal_helpers import MODELS, at_once
+from tests.support.fal_helpers import MODELS, no_delay
 from tests.support.fal_server import FalServer
 from tests.support.pictures import encoded, photo
 from tests.support.waiting import until_so
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-PATIENCE = Patience(submit=2.0, answer=2.0, upload=30.0, cancel=2.0, chunk=2.0, download=6.0, pause=0.01)
+PATIENCE = Timeouts(submit=2.0, request=2.0, upload=30.0, cancel=2.0, chunk=2.0, download=6.0, retry_delay=0.01)
 AWAY = 0.3
 """Seconds for which nobody listens, in the row `refuse`."""
 BEFORE = {"upload": "token", "submit": "upload", "status": "submit", "result": "status", "download": "result"}
@@ -108,11 +108,11 @@ WORDS = {
 
 # How often the fault strikes: once or ten times, which is more than five tries sit out.
 TIMES = {
-    "token": 1, "upload": 1, "initiate": 10, "submit": 1, "submits": 10, "unlisted": 1, "status": 10, "result": 10,
-    "download": 10, "cancel": 1,
+    "token": 1, "upload": 1, "initiate": 10, "late-initiate": 10, "submit": 1, "submits": 10, "late-submits": 10,
+    "unlisted": 1, "status": 10, "result": 10, "download": 10, "cancel": 1,
 }  # fmt: skip
-"""`initiate` is the way round an upload that fails, `submits` a submit that fails for long, `unlisted` a submit on
-a key that may not list jobs, so that nobody can find out what became of it."""
+"""`initiate` is the way round an upload that fails, `submits` a submit that fails for long, `late-…` what strikes
+when the host's deadline is over, `unlisted` a submit on a key that may not list jobs, so that nobody learns its end."""
 
 # For each operation: state or failure's code, jobs that are paid for, calls of the operation, and after which faults.
 # 0-1: an upload that is refused goes the way round or comes again, whichever meets fal first when it listens again.
@@ -125,15 +125,18 @@ upload
                                504-typed 422-image_load_error
   done                 1   2   drop-before drop-after hang truncated wrong-content 429
 initiate
-  fal_unreachable      0  10   drop-before drop-after truncated
-  fal_odd_answer       0   5   garbage wrong-shape wrong-content 404
+  done                 1  11   drop-before drop-after truncated 429
+  done                 1  10   garbage wrong-shape wrong-content 404 500 500-typed 502-done 503 504-typed
   key_refused          0   1   401 403
   balance_exhausted    0   1   403-balance
   account_locked       0   1   403-lock
-  fal_busy             0  10   429
-  fal_temporary        0   5   500 500-typed 502-done 503
-  fal_timeout          0   5   504-typed
   image_unreadable     0   1   422-image_load_error
+late-initiate
+  fal_unreachable      0   2   drop-before drop-after truncated
+  fal_odd_answer       0   1   garbage wrong-shape wrong-content 404
+  fal_busy             0   2   429
+  fal_temporary        0   1   500 500-typed 502-done 503
+  fal_timeout          0   1   504-typed
 submit
   done                 1   1   refuse drop-after slow truncated 502-done
   unconfirmed          0   1   drop-before hang garbage wrong-shape wrong-content 500 502-html 504
@@ -144,9 +147,11 @@ submit
   done                 1   2   408 409 429 429-after 500-typed 503 504-typed
   image_unreadable     0   1   422-image_load_error
 submits
-  fal_temporary        0   5   408 409 500-typed 503
-  fal_busy             0   5   429 429-after
-  fal_timeout          0   5   504-typed
+  done                 1  11   408 409 429 429-after 500-typed 503 504-typed
+late-submits
+  fal_temporary        0   1   408 409 500-typed 503
+  fal_busy             0   1   429 429-after
+  fal_timeout          0   1   504-typed
 unlisted
   unconfirmed          0   1   drop-before hang garbage 502-html
   unconfirmed          1   1   drop-after truncated 502-done
@@ -227,11 +232,24 @@ async def studio(stand_in: FalServer, tmp_path_factory: pytest.TempPathFactory, 
     settings = Settings(
         data_dir=folder / "data", generator="trellis", workers=1, retry_pace=0, min_free_gb=0, _env_file=None
     )
-    studio = Studio(settings, [FalGenerator(MODELS["trellis"], account, at_once)], pool)
+    studio = Studio(settings, [FalGenerator(MODELS["trellis"], account, no_delay)], pool)
     await studio.start()
     await until_so(lambda: stand_in.calls["pricing"])
     yield studio
     await studio.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def late_studio(
+    stand_in: FalServer, tmp_path_factory: pytest.TempPathFactory, pool: Workers, studio: Studio
+) -> AsyncIterator[Studio]:
+    """One whose deadline is over when a picture comes: nothing is submitted anew."""
+    settings = studio.settings.model_copy(update={"data_dir": tmp_path_factory.mktemp("late"), "job_minutes": 0})
+    account = FalAccount(KEY, FalHosts.at(stand_in.url), PATIENCE)
+    late = Studio(settings, [FalGenerator(MODELS["trellis"], account, no_delay)], pool)
+    await late.start()
+    yield late
+    await late.close()
 
 
 async def as_new(studio: Studio, fal: FalServer) -> None:
@@ -239,20 +257,20 @@ async def as_new(studio: Studio, fal: FalServer) -> None:
     generator: Any = studio.generator()
     await generator.close()
     studio.host.reset_breaker("trellis")
-    generator.account.offers = Offers()
+    generator.account.listing = ModelListing()
     fal.reset()
 
 
 def prepare(fal: FalServer, row: Row) -> str:
     """Lay the fault in the way; return the operation whose calls count."""
-    operation, fault = row.operation, FAULTS[row.fault]
+    operation, fault = row.operation.removeprefix("late-"), FAULTS[row.fault]
     if operation == "initiate":
         fal.faults["upload"].extend([Fault("answer", 500, "oops")] * 10)
     if operation == "unlisted":
         fal.faults["requests"].extend([flat(403, "Forbidden")] * 10)
     if operation == "cancel":
         fal.script = Script(run_seconds=0.4)
-    operation = "submit" if operation in ("submits", "unlisted") else operation
+    operation = {"submits": "submit", "unlisted": "submit"}.get(operation, operation)
     if fault.kind == "refuse":
         fal.shuts[BEFORE[operation]] = AWAY
     elif operation == "result" and fault.body and "typed" in row.fault:  # fal's own failure, which it does not bill
@@ -279,8 +297,9 @@ async def outcome(studio: Studio, fal: FalServer, cancelled: bool, sides: Sequen
 
 
 @pytest.mark.parametrize("row", rows(), ids=str)
-async def test_each_fault_ends_as_the_table_says(studio: Studio, stand_in: FalServer, row: Row):
+async def test_each_fault_ends_as_the_table_says(studio: Studio, late_studio: Studio, stand_in: FalServer, row: Row):
     """The job's end, what was paid for, how often was asked, and what the person is told are those of the table."""
+    studio = late_studio if row.operation.startswith("late-") else studio
     await as_new(studio, stand_in)
     operation = prepare(stand_in, row)
     job = await outcome(studio, stand_in, row.operation == "cancel")

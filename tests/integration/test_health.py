@@ -21,8 +21,9 @@ from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
 from image2model.errors import GenerationFailed
+from image2model.generators.base import Submitted
 from image2model.ops import health
-from image2model.ops.health import Component, Health, Look, overall
+from image2model.ops.health import CachedProbe, Component, Health, overall
 from image2model.ops.log_files import statistics as statistics_of_logs
 from image2model.ops.metrics import exposition
 from image2model.process_pool import Workers
@@ -156,10 +157,10 @@ def test_nobody_waits_for_a_database_that_stands_still(app: App):
 
 async def test_what_breaks_is_told_once_it_has_been_silent_for_long(monkeypatch):
     """Until then what was found before is told, at once; an error is told as one, also while it is asked anew."""
-    monkeypatch.setattr(health, "PATIENCE", 0.5)
+    monkeypatch.setattr(health, "PROBE_TIMEOUT", 0.5)
     answers: asyncio.Queue[int] = asyncio.Queue()
     answers.put_nowait(1)
-    look = Look(answers.get, fresh=0)
+    look = CachedProbe(answers.get, max_age=0)
     assert (await look() or [])[0] == 1
     began = time.monotonic()
     assert (await look() or [])[0] == 1
@@ -183,13 +184,19 @@ async def test_a_studio_that_is_not_started_is_not_ready(tmp_path):
     assert (await part(studio, "generator")).status == "unhealthy"
 
 
+async def test_a_studio_that_takes_no_batch_is_not_ready(start):
+    """Below the floor of the disk nothing new is taken, and whoever sends visitors here is told so."""
+    studio = await start(min_free_gb=10**6)
+    assert await Health(studio).not_ready() == ["disk_space"]
+
+
 async def test_a_disk_is_as_full_as_df_tells_it(studio, monkeypatch):
     """What the system keeps for itself cannot be used, so it does not count as free: everywhere the same."""
     reserved = os.statvfs_result((4096, 4096, 1000, 150, 50, 0, 0, 0, 0, 255))
     monkeypatch.setattr(os, "statvfs", lambda _: reserved)
     told = {
         (await part(studio, "disk_space")).details["usage_percent"],
-        health.system(studio)["disk_usage_percent"],
+        health.machine_stats(studio)["disk_usage_percent"],
         statistics_of_logs(studio.folders.data)["disk_usage"]["usage_percent"],
         _disk_folders(await studio.host.disk_usage()).output_dir.disk_usage_percent,
     }
@@ -210,7 +217,8 @@ async def test_fal_is_judged_by_its_outcomes(studio, generator, tmp_path):
 async def test_faults_of_the_generator_are_counted_and_told(studio, generator, tmp_path):
     """Its breaker, its faults, retries by itself apart from a person's, and jobs by state stand in the metrics."""
     before = samples((await exposition(studio, Health(studio))).decode())
-    generator.script = lambda _: [GenerationFailed("fal_temporary", "fal is busy.", retryable=True)]
+    failed = GenerationFailed("fal_temporary", "fal is busy.", retryable=True)
+    generator.script = lambda _: [Submitted({"request_id": "r"}), failed]
     batch = await studio.submit(SubmitRequest([picture(tmp_path, "a.png")]))
     await finished(studio, batch.id)
     generator.script = lambda _: []
@@ -251,14 +259,14 @@ async def test_many_who_ask_at_once_cost_one_look():
         await asyncio.sleep(0.01)
         return len(asked)
 
-    look = Look(ask, fresh=3600)
+    look = CachedProbe(ask, max_age=3600)
     assert {found[0] for found in await asyncio.gather(*(look() for _ in range(20)))} == {1}
     assert asked == [1]
 
     async def fail() -> None:
         raise OSError("a secret")
 
-    assert await Look(fail, fresh=0)() is None
+    assert await CachedProbe(fail, max_age=0)() is None
 
 
 async def test_calls_to_fal_are_counted_by_what_they_are_for(fal, tmp_path):
@@ -286,6 +294,6 @@ def test_several_processes_are_added_up(tmp_path):
 
     for _ in range(2):
         python("from image2model.metrics import job_ended; job_ended('done', '', 1.0)")
-    told = samples(python("from image2model.ops.metrics import counted; print(counted().decode())"))
+    told = samples(python("from image2model.ops.metrics import counters; print(counters().decode())"))
     assert told["image2model_jobs_ended_total"]["", "done"] == 2
     assert told["celery_task_duration_seconds_count"]["SUCCESS",] == 2

@@ -86,7 +86,7 @@ async def test_stages_come_from_the_worker(
     generator: LocalGenerator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While the worker works, what it does is told, with its fraction."""
-    monkeypatch.setattr(local, "LOOK_EVERY", 0.01)
+    monkeypatch.setattr(local, "POLL_SECONDS", 0.01)
     task = a_task(tmp_path, Image.fromarray(np.asarray(disc())).resize((2000, 2000)), detail="high")
     told = [event for event in await collect(generator.run(task)) if isinstance(event, Running)]
     assert "shaping" in [event.message for event in told]
@@ -107,7 +107,7 @@ async def test_cancelling_stops_the_worker(
     """Cancelling the task ends the work at once, and the pool goes on with the next picture."""
     task = a_task(tmp_path, disc())
     with monkeypatch.context() as patch:
-        patch.setattr(worker, "make", endless)
+        patch.setattr(worker, "generate", endless)
         running = asyncio.create_task(collect(generator.run(task)))
         pid = await asyncio.to_thread(wait_for, tmp_path / "pid")
         running.cancel()
@@ -123,7 +123,7 @@ async def test_a_crashed_worker_fails_only_its_own_picture(
     """A killed worker gives a failure worth retrying, and the retry works."""
     task = a_task(tmp_path, disc())
     with monkeypatch.context() as patch:
-        patch.setattr(worker, "make", endless)
+        patch.setattr(worker, "generate", endless)
         running = asyncio.create_task(collect(generator.run(task)))
         os.kill(await asyncio.to_thread(wait_for, tmp_path / "pid"), signal.SIGKILL)
         with pytest.raises(GenerationFailed) as caught:
@@ -136,8 +136,8 @@ async def test_work_without_end_is_stopped(
     generator: LocalGenerator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Work past its time limit gives a failure worth retrying."""
-    monkeypatch.setattr(worker, "make", endless)
-    monkeypatch.setattr(local, "SECONDS", 0.3)
+    monkeypatch.setattr(worker, "generate", endless)
+    monkeypatch.setattr(local, "TIMEOUT_SECONDS", 0.3)
     with pytest.raises(GenerationFailed) as caught:
         await collect(generator.run(a_task(tmp_path, disc())))
     assert (caught.value.code, caught.value.retryable) == ("local_timeout", True)

@@ -231,7 +231,7 @@ async def test_an_upload_that_nobody_has_taken_yet_stays_for_a_while(studio):
     upload.write_bytes(b"12345")
     assert (await studio.host.cleanup(hours=0.0, dry_run=False))["items"] == []
     assert upload.exists()
-    assert studio.folders.stale_cache(-1) == [upload]
+    assert studio.folders.stale_cache(-1, -1, set()) == [upload]
 
 
 async def test_a_link_out_of_the_data_folder_is_not_followed(studio, tmp_path):

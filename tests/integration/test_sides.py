@@ -30,7 +30,7 @@ CUP = Path(__file__).parents[2] / "examples" / "mug.jpg"
 def generator() -> ScriptedGenerator:
     """Takes four sides, which cost ten cents more than one picture."""
     one = ScriptedGenerator()
-    price = lambda choice: Decimal("0.40") if choice.several else Decimal("0.30")  # noqa: E731
+    price = lambda choice: Decimal("0.40") if choice.multiview else Decimal("0.30")  # noqa: E731
     one.spec = replace(one.spec, sides=SIDES, price=price)
     return one
 
@@ -52,7 +52,7 @@ async def test_several_sides_are_one_job_at_its_own_price(studio, generator, upl
     assert {side: path.name for side, path in first.sides.items()} == {
         "back": "input-back.png", "left": "input-left.png",
     }  # fmt: skip
-    assert (first.choice.several, second.sides, second.choice.several) == (True, {}, False)
+    assert (first.choice.multiview, second.sides, second.choice.multiview) == (True, {}, False)
     (paid,) = await studio.host.spending("batch")
     assert (paid["images"], paid["amount"]) == (2, Decimal("0.7"))
 
@@ -141,7 +141,7 @@ async def test_sides_that_a_generator_does_not_take_are_refused_before_anything_
     generator.spec = replace(generator.spec, sides=())
     with pytest.raises(OptionRefused, match="takes one picture of each object"):
         await studio.submit(SubmitRequest([cup(uploads, "back")]))
-    generator.spec = replace(generator.spec, sides=("front", "left", "back"), sides_by_place=True)
+    generator.spec = replace(generator.spec, sides=("front", "left", "back"), sides_positional=True)
     with pytest.raises(OptionRefused, match="needs the left too"):
         await studio.submit(SubmitRequest([cup(uploads, "back")]))
     assert (generator.runs, list(studio.folders.batches.iterdir())) == ([], [])

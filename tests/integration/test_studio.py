@@ -190,7 +190,7 @@ async def test_a_watcher_sees_the_stages_in_order(studio, generator, uploads):
 
 async def test_a_bounded_generator_works_so_many_at_once(tmp_path, uploads, pool):
     """The others wait with an honest number of jobs ahead."""
-    generator = ScriptedGenerator(at_once=2)
+    generator = ScriptedGenerator(max_concurrency=2)
     generator.gate = asyncio.Event()
     studio = Studio(scripted_settings(tmp_path / "d"), [generator], pool)
     await studio.start()

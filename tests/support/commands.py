@@ -11,10 +11,10 @@ import sys
 import tomllib
 from pathlib import Path
 
-from image2model.settings import Settings, variables
+from image2model.settings import Settings, environment_names
 from tests.support.browser import ROOT
 
-SETTINGS = {variable for name in Settings.model_fields for variable in variables(name)}
+SETTINGS = {variable for name in Settings.model_fields for variable in environment_names(name)}
 SCRIPT_VARIABLES = {"REPORT", "MARK", "URL"}
 """What the Makefile hands to the scripts."""
 

@@ -12,6 +12,7 @@ import meshio
 import numpy as np
 import trimesh
 from PIL import Image
+from pxr import Usd
 
 from image2model.devtools.fal_stand_in.files import box_glb
 from image2model.devtools.sample_meshes import bumpy_ball
@@ -108,6 +109,12 @@ def inside(path: Path, name: str) -> str:
     """A text file in a zip."""
     with zipfile.ZipFile(path) as archive:
         return archive.read(name).decode()
+
+
+def usd_text(path: Path) -> str:
+    """The scene of a USDZ in USD's text form."""
+    stage = Usd.Stage.Open(str(path))  # held, or its layer would be gone
+    return str(stage.GetRootLayer().ExportToString())
 
 
 def checked(mesh: trimesh.Trimesh, path: Path) -> dict[str, Any]:

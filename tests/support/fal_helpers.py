@@ -15,18 +15,18 @@ from PIL import Image
 from image2model.devtools.fal_stand_in import KEY
 from image2model.errors import GenerationFailed
 from image2model.generators.base import Event, Side, Submitted, Task
-from image2model.generators.fal import FalAccount, FalGenerator, FalHosts, Patience
+from image2model.generators.fal import FalAccount, FalGenerator, FalHosts, Timeouts
 from image2model.generators.fal.catalogue import FAL_MODELS
 from tests.support.fal_server import FalServer
 
 MODELS = {model.spec.id: model for model in FAL_MODELS}
 
 
-QUICK = Patience(submit=0.5, answer=0.5, upload=2.0, cancel=0.5, chunk=0.3, download=2.0, pause=0.01)
+QUICK = Timeouts(submit=0.5, request=0.5, upload=2.0, cancel=0.5, chunk=0.3, download=2.0, retry_delay=0.01)
 """For tests: hardly any waiting."""
 
 
-def at_once(elapsed: float, expected: float, _crowd: int) -> float:
+def no_delay(elapsed: float, expected: float, _crowd: int) -> float:
     """A polling policy for tests: hardly any waiting."""
     return 0.01
 
@@ -35,7 +35,7 @@ def generator(server: FalServer, model: str = "tripo-v2.5", *, key: str = KEY, *
     """One model of the catalogue on the stand-in; `hosts` replaces single hosts."""
     where = FalHosts.at(server.url)
     where = FalHosts(**{name: hosts.get(name, getattr(where, name)) for name in FalHosts.__slots__})
-    return FalGenerator(MODELS[model], FalAccount(key, where, QUICK), at_once)
+    return FalGenerator(MODELS[model], FalAccount(key, where, QUICK), no_delay)
 
 
 def task(

@@ -21,6 +21,7 @@ import pytest
 from image2model.devtools.fal_stand_in import KEY
 from image2model.devtools.fal_stand_in.schemas import IMAGE, PNG, SEED, TEXT, Endpoint, File
 from image2model.generators.fal import FalHosts
+from image2model.generators.fal.fal_client_compat import point_fal_client_at
 from tests.support.fal_server import FalServer
 
 CHOSEN = "test_fal_client and not streaming"
@@ -72,7 +73,7 @@ def main() -> int:
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setenv("FAL_KEY", KEY)
-        FalHosts.at(server.url).direct_fal_client()
+        point_fal_client_at(FalHosts.at(server.url))
         options = ["-q", "-rA", "-k", CHOSEN, "-p", "no:cacheprovider", "--import-mode=importlib"]
         status = pytest.main([*options, *published(Path(folder))])
         print(f"calls: {dict(server.calls)}")

@@ -91,3 +91,65 @@ def thin_cup(wall: float) -> trimesh.Trimesh:
     inside = trimesh.creation.cylinder(0.5 - wall, 1, sections=64).apply_translation([0, 0, wall])
     cup = trimesh.boolean.difference([trimesh.creation.cylinder(0.5, 1, sections=64), inside], engine="manifold")
     return cup.apply_transform(trimesh.transformations.rotation_matrix(-np.pi / 2, [1, 0, 0]))
+
+
+def open_box() -> trimesh.Trimesh:
+    """A box without its lid, one corner of its rim higher than the others."""
+    box = trimesh.creation.box()
+    box.update_faces(box.face_normals[:, 1] < 0.5)
+    points = box.vertices.copy()
+    points[np.argmax(points @ [1, 1, 1]), 1] += 0.2
+    return trimesh.Trimesh(points, box.faces, process=False)
+
+
+def fins(count: int, sides: int) -> trimesh.Trimesh:
+    """A ball with dangling triangles at some of its edges, each there once or, with two sides, twice."""
+    ball = trimesh.creation.icosphere(3)
+    edges = ball.edges_unique[:: len(ball.edges_unique) // count][:count]
+    tips = 1.5 * ball.vertices[edges].mean(axis=1)
+    faces = np.column_stack([edges, len(ball.vertices) + np.arange(count)])
+    both = [ball.faces, faces, *[faces[:, ::-1]] * (sides - 1)]
+    return trimesh.Trimesh(np.vstack([ball.vertices, tips]), np.vstack(both), process=False)
+
+
+def shelf() -> trimesh.Trimesh:
+    """A box with a sheet of two triangles along one of its edges."""
+    box = trimesh.creation.box()
+    first, second = np.flatnonzero((box.vertices[:, 0] > 0) & (box.vertices[:, 2] > 0))
+    points = np.vstack([box.vertices, box.vertices[[first, second]] + [1, 0, 0]])
+    return trimesh.Trimesh(points, np.vstack([box.faces, [[first, 8, 9], [first, 9, second]]]), process=False)
+
+
+def inner_wall() -> trimesh.Trimesh:
+    """A cylinder that a wall without thickness divides."""
+    halves = [trimesh.creation.cylinder(0.5, 0.5, sections=32).apply_translation([0, 0, z]) for z in (-0.25, 0.25)]
+    both = trimesh.util.concatenate(halves)
+    both.merge_vertices()
+    _, first = np.unique(np.sort(both.faces, axis=1), axis=0, return_index=True)
+    return trimesh.Trimesh(both.vertices, both.faces[np.sort(first)], process=False)
+
+
+def doubled(faces: int) -> trimesh.Trimesh:
+    """A ball of which so many faces are there a second time, looking the other way."""
+    ball = trimesh.creation.icosphere(3)
+    return trimesh.Trimesh(ball.vertices, np.vstack([ball.faces, ball.faces[:faces, ::-1]]), process=False)
+
+
+def boxes(*places: tuple[float, float, float]) -> trimesh.Trimesh:
+    """Boxes of one unit at these places, which share nothing but where they lie."""
+    return trimesh.util.concatenate([trimesh.creation.box().apply_translation(place) for place in places])
+
+
+NONMANIFOLD = {
+    "fin": lambda: fins(1, 1),
+    "fin with two sides": lambda: fins(1, 2),
+    "twelve fins": lambda: fins(12, 1),
+    "shelf": shelf,
+    "inner wall": inner_wall,
+    "all faces doubled": lambda: doubled(1280),
+    "some faces doubled": lambda: doubled(600),
+    "two boxes at an edge": lambda: boxes((0, 0, 0), (1, 1, 0)),
+    "three boxes at edges": lambda: boxes((0, 0, 0), (1, 1, 0), (2, 0, 0)),
+    "two boxes at a face": lambda: boxes((0, 0, 0), (1, 0, 0)),
+}
+"""Meshes with edges of more than two faces."""

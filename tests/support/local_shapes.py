@@ -11,7 +11,7 @@ import trimesh
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from image2model.generators.local.engine import preview
+from image2model.generators.local.engine import generate_preview
 
 SIDE = 200
 
@@ -44,7 +44,7 @@ def shaded(image: Image.Image) -> Image.Image:
 def make(image: Image.Image, face_limit: int | None = None, **options: Any) -> bytes:
     """The preview of `image`, with little detail unless said otherwise."""
     chosen: Mapping[str, Any] = {"detail": "low"} | options
-    return preview(image, chosen, face_limit, lambda done, what: None)
+    return generate_preview(image, chosen, face_limit, lambda done, what: None)
 
 
 def load(glb: bytes) -> trimesh.Trimesh:

@@ -19,10 +19,10 @@ from tests.support import leaks
 class ScriptedGenerator(scripted_generator.ScriptedGenerator):
     """The scripted generator; a visitor's key that it is given is looked for in every log."""
 
-    def with_key(self, key: str) -> Self:
+    def for_key(self, key: str) -> Self:
         """The same script on another key."""
         leaks.use(key)
-        return super().with_key(key)
+        return super().for_key(key)
 
 
 def picture(folder: Path, name: str, colour: str = "red") -> Picture:

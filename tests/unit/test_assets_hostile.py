@@ -18,7 +18,7 @@ from image2model.mesh.facts import read_facts
 from image2model.mesh.gltf.reader import Glb
 from image2model.mesh.render.thumbnail import render_thumbnail
 from image2model.mesh.report import write_report
-from image2model.process_pool import Workers, bounded
+from image2model.process_pool import Workers, with_memory_limit
 from tests.support import meshes
 from tests.support.meshes import CORNERS, TRIANGLE, accessor, glb, primitive, triangle
 from tests.support.pictures import photo, png_header
@@ -227,10 +227,10 @@ async def test_a_mesh_beyond_the_limits_takes_nothing_else_down(saved):
     workers = Workers(1)
     try:
         with pytest.raises(MemoryError):
-            await workers.run(bounded, hungry)
+            await workers.run(with_memory_limit, hungry)
         with pytest.raises(TimeoutError):
-            await workers.run(bounded, time.sleep, 60, seconds=0.2)
-        assert (await workers.run(bounded, write_report, saved(WHOLE), None))["faces"] == 1
+            await workers.run(with_memory_limit, time.sleep, 60, seconds=0.2)
+        assert (await workers.run(with_memory_limit, write_report, saved(WHOLE), None))["faces"] == 1
     finally:
         workers.close()
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from image2model.jobs.circuit_breaker import Breaker
+from image2model.jobs.circuit_breaker import CircuitBreaker
 
 
 class Clock:
@@ -26,9 +26,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def breaker(clock: Clock) -> Breaker:
+def breaker(clock: Clock) -> CircuitBreaker:
     """A breaker that rests for a hundredth of a second of real time, by a clock that stands still."""
-    return Breaker(failures=3, rest=0.01, clock=clock)
+    return CircuitBreaker(threshold=3, cooldown=0.01, clock=clock)
 
 
 def test_it_opens_at_the_third_failure_in_a_row(breaker):
@@ -38,7 +38,7 @@ def test_it_opens_at_the_third_failure_in_a_row(breaker):
         assert breaker.state == "closed"
     breaker.failed()
     assert breaker.state == "open"
-    assert breaker.holds
+    assert breaker.is_blocking
 
 
 async def test_one_trial_passes_and_the_others_wait_for_its_outcome(breaker, clock):
@@ -77,7 +77,7 @@ async def test_a_trial_that_goes_away_leaves_its_place_to_the_next(breaker, cloc
     second = asyncio.create_task(breaker.admit())
     await asyncio.sleep(0)
     assert not second.done()
-    breaker.left()
+    breaker.abandoned()
     assert await second
 
 

@@ -64,7 +64,7 @@ def test_every_value_on_offer_suits_fal(model: FalModel):
 @pytest.mark.parametrize("model", SEVERAL, ids=lambda model: model.spec.id)
 def test_several_sides_suit_fal_in_every_number_with_every_option(model: FalModel):
     """Two, three and four sides, at the usual options and with each value of each option, are what fal takes."""
-    endpoint = ENDPOINTS[model.endpoint_for(several=True)]
+    endpoint = ENDPOINTS[model.endpoint_for(multiview=True)]
     for count in (2, 3, 4):
         others = model.spec.sides[1:count]
         assert problems(endpoint, arguments(model, sides=others)) == []
@@ -166,9 +166,9 @@ def test_options_change_the_price(id: str, options: dict[str, Any], faces: int |
 @pytest.mark.parametrize("model", SEVERAL, ids=lambda model: model.spec.id)
 def test_several_sides_cost_what_fal_says(model: FalModel):
     """One job at the endpoint's price; Hunyuan's two add 15 cents for sides, however many."""
-    several = replace(model.spec.check({}, None), several=True)
+    several = replace(model.spec.check({}, None), multiview=True)
     more = Decimal("0.15") if model.spec.id.startswith("hunyuan") else 0
-    assert model.spec.price(several) == Decimal(str(ENDPOINTS[model.endpoint_for(several=True)].price)) + more
+    assert model.spec.price(several) == Decimal(str(ENDPOINTS[model.endpoint_for(multiview=True)].price)) + more
 
 
 @pytest.mark.parametrize("id", ["hunyuan3d-v2", "hunyuan3d-v3", "hunyuan3d-v3.1-pro", "hunyuan3d-v3.1-rapid"])

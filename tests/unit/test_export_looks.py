@@ -16,7 +16,7 @@ from PIL import Image
 from image2model.mesh.facts import read_facts
 from image2model.mesh.gltf.reader import Glb
 from tests.support import meshes
-from tests.support.exporting import inside, model_3mf, sample
+from tests.support.exporting import inside, model_3mf, sample, usd_text
 from tests.support.pictures import photo
 
 
@@ -89,7 +89,7 @@ def test_a_moved_texture_lies_where_it_was_moved(made):
     assert model.GetTexture2DGroups().MoveNext()
     places = re.findall(r'tex2coord u="(.+?)" v="(.+?)"', inside(made(data, "3mf")[1], "3D/3dmodel.model"))
     assert np.array(places, float) == pytest.approx(wanted_places, abs=1e-5)
-    (text,) = re.findall(r"primvars:st = \[(.+?)\] \(\n", inside(made(data, "usdz")[1], "model.usda"))
+    (text,) = re.findall(r"primvars:st = \[(.+?)\] \(\n", usd_text(made(data, "usdz")[1]))
     assert np.array(re.findall(r"\((.+?), (.+?)\)", text), float) == pytest.approx(wanted_places, abs=1e-5)
 
 
@@ -97,7 +97,7 @@ def test_a_tint_over_a_texture_is_kept(made):
     """A red factor over the texture stays: as a colour in OBJ, a scale in USDZ, in the picture itself in 3MF."""
     data = looking(pbrMetallicRoughness={"baseColorTexture": {"index": 0}, "baseColorFactor": [1, 0, 0, 1]})
     assert "Kd 1 0 0" in inside(made(data, "obj")[1], "thing.mtl")
-    assert "inputs:scale = (1, 0, 0, 1)" in inside(made(data, "usdz")[1], "model.usda")
+    assert "inputs:scale = (1, 0, 0, 1)" in usd_text(made(data, "usdz")[1])
     with zipfile.ZipFile(made(data, "3mf")[1]) as archive:
         (name,) = [name for name in archive.namelist() if name.endswith(".png")]
         picture = np.asarray(Image.open(io.BytesIO(archive.read(name))))
@@ -109,7 +109,7 @@ def test_holes_and_both_sides_are_kept(made):
     """A texture's holes and a surface that is seen from both sides are said in the words of OBJ and USDZ."""
     data = looking(alphaMode="MASK", alphaCutoff=0.3, doubleSided=True)
     assert "map_d thing-0.png" in inside(made(data, "obj")[1], "thing.mtl")
-    scene = inside(made(data, "usdz")[1], "model.usda")
+    scene = usd_text(made(data, "usdz")[1])
     for said in ("opacity.connect", "opacityThreshold = 0.3", "doubleSided = 1"):
         assert said in scene
 
@@ -123,9 +123,7 @@ def test_colours_of_vertices_are_kept_in_obj_and_usdz(made):
     lines = [line.split()[4:] for line in inside(made(data, "obj")[1], "thing.obj").splitlines() if line[:2] == "v "]
     srgb = np.where(before < 0.0031308, before * 12.92, 1.055 * before ** (1 / 2.4) - 0.055)
     assert np.array(lines, float) == pytest.approx(srgb, abs=0.01)
-    assert "diffuseColor.connect = </Model/Material_0/Colours.outputs:result>" in inside(
-        made(data, "usdz")[1], "model.usda"
-    )
+    assert "diffuseColor.connect = </Model/Material_0/Colours.outputs:result>" in usd_text(made(data, "usdz")[1])
 
 
 @pytest.mark.parametrize("form", ["obj", "3mf", "usdz"])

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from image2model.generators.fal.catalogue import FAL_MODELS
-from image2model.generators.fal.polling import CROWD_PACE, LONGEST_MESSAGE, Progress, poll_delay
+from image2model.generators.fal.polling import MAX_MESSAGE, MAX_POLLS_PER_SECOND, LogProgress, poll_delay
 
 SECONDS = st.floats(0, 1000)
 
@@ -61,7 +61,7 @@ def test_jobs_of_a_second_are_noticed_almost_at_once(job: float):
 def test_a_crowd_costs_no_more_than_its_pace(crowd: int):
     """However many jobs are watched, fal is asked fifty questions a second at most; a batch of 25 waits no longer."""
     delays = [poll_delay(seconds, 120, crowd) for seconds in range(10, 600)]
-    assert max(crowd / delay for delay in delays) <= CROWD_PACE
+    assert max(crowd / delay for delay in delays) <= MAX_POLLS_PER_SECOND
     assert crowd > 25 or delays == [poll_delay(seconds, 120) for seconds in range(10, 600)]
 
 
@@ -91,14 +91,14 @@ def line(message: object, timestamp: str = "t") -> dict[str, object]:
 )
 def test_percentages_are_read_from_the_log(message: str, fraction: float | None):
     """In the forms in which models write them, and no others."""
-    progress = Progress()
+    progress = LogProgress()
     progress.read([line(message)])
     assert progress.fraction == fraction
 
 
 def test_progress_never_falls():
     """Many models count to 100 % more than once."""
-    progress = Progress()
+    progress = LogProgress()
     progress.read([line("70%", "1")])
     progress.read([line("70%", "1"), line("20%", "2")])
     assert progress.fraction == 0.7
@@ -106,7 +106,7 @@ def test_progress_never_falls():
 
 def test_lines_sent_again_are_not_news():
     """fal's log is a moving window: an old line does not become the latest one."""
-    progress = Progress()
+    progress = LogProgress()
     progress.read([line("first", "1"), line("second", "2")])
     progress.read([line("first", "1")])
     assert progress.message == "second"
@@ -114,24 +114,24 @@ def test_lines_sent_again_are_not_news():
 
 def test_messages_are_made_fit_for_people():
     """One line, of a sensible length, without addresses or control characters."""
-    progress = Progress()
+    progress = LogProgress()
     progress.read([line("first\nsaved to https://v3.fal.media/files/secret \x1b[31m" + "x" * 500)])
     assert progress.message.startswith("saved to … ")
-    assert len(progress.message) <= LONGEST_MESSAGE
+    assert len(progress.message) <= MAX_MESSAGE
     assert progress.message.isprintable()
 
 
 @pytest.mark.parametrize("logs", [None, "text", 7, {}, [None], [7], [{}], [{"message": None}], [{"timestamp": "t"}]])
 def test_logs_of_any_shape_do_no_harm(logs: object):
     """What cannot be read is passed over."""
-    progress = Progress()
+    progress = LogProgress()
     progress.read(logs)
     assert (progress.fraction, progress.message) == (None, "")
 
 
 def test_the_model_s_own_progress_tells_when_to_expect_the_end():
     """A quarter after 30 s means 120 s in all; without it the usual time counts."""
-    progress = Progress()
+    progress = LogProgress()
     assert progress.expected_seconds(30, 60) == 60
     progress.read([line("25%")])
     assert progress.expected_seconds(30, 60) == 120

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from image2model.jobs.db import queries
 from image2model.jobs.db.store import Store, new_id
 from image2model.jobs.records import ENDED_BADLY, FINISHED, RANK, Job, NewBatch, NewJob, Wait
-from image2model.jobs.retry_policy import collected_first
+from image2model.jobs.retry_policy import collect_first_codes
 
 STATES = st.sampled_from(sorted(RANK))
 CODES = st.sampled_from(["fal_temporary", "nothing_built", "fal_lost_contact", "internal_error", "unconfirmed"])
@@ -88,11 +88,11 @@ class Jobs(RuleBasedStateMachine):
     def press(self, which: int, numbers: set[int] | None) -> None:
         """A person tries again what ended badly."""
         before = self._all()
-        fresh = self.store.press(self.batches[which], numbers, ENDED_BADLY, collected_first())
+        fresh = self.store.press(self.batches[which], numbers, ENDED_BADLY, collect_first_codes())
         for job in fresh:
             old = before[job.id]
             assert old.state in ENDED_BADLY
-            kept = bool(old.remote and old.failure and old.failure.code in collected_first())
+            kept = bool(old.remote and old.failure and old.failure.code in collect_first_codes())
             assert (job.press == old.press) == kept
             assert (job.remote is not None) == kept
 

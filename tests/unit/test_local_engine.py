@@ -15,10 +15,10 @@ from skimage import data
 
 from image2model.errors import GenerationFailed
 from image2model.generators.local import SPEC
-from image2model.generators.local.atlas import BACKS, PAD, make_atlas
-from image2model.generators.local.engine import CELLS, SHAPES, preview
+from image2model.generators.local.atlas import BACK_STYLES, PADDING, make_atlas
+from image2model.generators.local.engine import GRID_CELLS, SHAPES, generate_preview
 from image2model.generators.local.subject import Subject, find_subject
-from image2model.generators.local.wrap import Wrap
+from image2model.generators.local.texture_mapping import TextureMapping
 from tests.support.local_shapes import SIDE, assert_sound, body, cut_out, disc, front_mask, load, make, shaded
 
 SHAPES_WITH_HOLES = {
@@ -32,7 +32,7 @@ SHAPES_WITH_HOLES = {
     "two discs by a hair": (cut_out(("ellipse", (5, 50, 100, 145)), ("ellipse", (101, 50, 196, 145))), 0),
     "star of lines": (cut_out(*(("line", (100, 100, x, y)) for x in (10, 190) for y in (10, 100, 190))), 0),
 }
-STILL = Wrap(np.zeros((0, 2)), np.ones((2, 2)))
+STILL = TextureMapping(np.zeros((0, 2)), np.ones((2, 2)))
 CUT_BY_FRAME = {
     "bottom": ("ellipse", (40, 60, 160, 260)),
     "corner": ("ellipse", (90, 90, 300, 300)),
@@ -252,8 +252,8 @@ def test_options_change_the_result() -> None:
 def test_every_choice_on_offer_is_known_to_the_engine() -> None:
     """The description offers exactly what the engine takes."""
     offered = {option.name: option.choices for option in SPEC.options}
-    assert offered["detail"] == tuple(CELLS)
-    assert offered["back"] == tuple(BACKS)
+    assert offered["detail"] == tuple(GRID_CELLS)
+    assert offered["back"] == tuple(BACK_STYLES)
     assert offered["shape"] == SHAPES
 
 
@@ -376,7 +376,7 @@ def test_a_grey_photograph_works() -> None:
 def test_stages_are_told_in_order() -> None:
     """The engine tells what it does, with growing fractions."""
     told: list[tuple[float, str]] = []
-    preview(disc(), {"detail": "low"}, None, lambda done, what: told.append((done, what)))
+    generate_preview(disc(), {"detail": "low"}, None, lambda done, what: told.append((done, what)))
     assert [what for _, what in told] == ["finding the subject", "shaping", "texturing"]
     assert told == sorted(told)
 
@@ -394,7 +394,9 @@ def test_what_the_mask_is_unsure_of_within_the_subject_is_shown_as_photographed(
     rgb[30:170, 30:170] = (150, 40, 40)
     rgb[:, :30] = (0, 255, 0)
     rgb[80:120, 80:120], alpha[80:120, 80:120] = (250, 250, 90), 0.6
-    front = np.asarray(make_atlas(Subject(rgb, alpha), "plain", STILL, (1, 1)).image)[PAD:-PAD, PAD : PAD + 200]
+    front = np.asarray(make_atlas(Subject(rgb, alpha), "plain", STILL, (1, 1)).image)[
+        PADDING:-PADDING, PADDING : PADDING + 200
+    ]
     assert (front[82:118, 82:118] == (250, 250, 90)).all()
     assert (front[40:160, 28:32] == (150, 40, 40)).all()
 
@@ -404,7 +406,9 @@ def test_a_thin_part_shows_its_own_colours():
     rgb, alpha = np.zeros((200, 200, 3), np.float32), np.zeros((200, 200), np.float32)
     rgb[20:100, 20:180], alpha[20:100, 20:180] = (40, 40, 150), 1
     rgb[100:190, 98:103], alpha[100:190, 98:103] = (240, 240, 240), 0.8
-    front = np.asarray(make_atlas(Subject(rgb, alpha), "plain", STILL, (1, 1)).image)[PAD:-PAD, PAD : PAD + 200]
+    front = np.asarray(make_atlas(Subject(rgb, alpha), "plain", STILL, (1, 1)).image)[
+        PADDING:-PADDING, PADDING : PADDING + 200
+    ]
     assert (front[110:180, 100] > 230).all()
 
 

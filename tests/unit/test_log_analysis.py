@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from image2model.ops import log_export, log_files, log_search
-from image2model.ops.log_analysis import MOST, OTHER, analyse
-from image2model.ops.log_search import Wanted
+from image2model.ops.log_analysis import MAX_PATTERNS, OTHER_PATTERNS, analyse
+from image2model.ops.log_search import LogFilter
 from tests.support.scripted import scripted_settings
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -53,7 +53,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_lines_levels_errors_and_requests_are_counted(folder):
     """Errors that differ in numbers and ids are one pattern; requests are counted by route, and slow ones are told."""
-    found = analyse(folder, Wanted())
+    found = analyse(folder, LogFilter())
     assert found.lines == 13
     assert found.levels == {"DEBUG": 0, "INFO": 8, "WARNING": 0, "ERROR": 3, "CRITICAL": 1}
     assert found.errors == {"job # of # failed in # s (ValueError)": 3, "gone": 1}
@@ -69,16 +69,18 @@ def test_lines_levels_errors_and_requests_are_counted(folder):
 @pytest.mark.parametrize(("first", "last", "lines"), [(0, 20, 12), (3, 6, 3), (7, 8, 1), (9, 20, 0), (-9, 0, 0)])
 def test_only_lines_of_the_time_are_counted(folder, first, last, lines):
     """From the first moment on, up to and without the last; lines without a time are in none."""
-    wanted = Wanted(since=START + timedelta(seconds=first), until=START + timedelta(seconds=last))
+    wanted = LogFilter(since=START + timedelta(seconds=first), until=START + timedelta(seconds=last))
     assert analyse(folder, wanted).lines == lines
 
 
 def test_a_file_of_many_blocks_loses_no_line(tmp_path, monkeypatch):
     """Lines that lie across the ends of blocks are whole, a last one without a line break too."""
-    monkeypatch.setattr(log_search, "BLOCK", 100)
+    monkeypatch.setattr(log_search, "BLOCK_BYTES", 100)
     (tmp_path / "app.log").write_bytes(b"".join(line(n, event="y" * (n % 70)) for n in range(200)).rstrip(b"\n"))
-    assert analyse(tmp_path, Wanted()).lines == 200
-    assert [json.loads(one)["event"] for one in log_search.lines(tmp_path)] == ["y" * (n % 70) for n in range(200)]
+    assert analyse(tmp_path, LogFilter()).lines == 200
+    assert [json.loads(one)["event"] for one in log_search.matching_lines(tmp_path)] == [
+        "y" * (n % 70) for n in range(200)
+    ]
 
 
 def test_a_file_that_was_compressed_since_it_was_found_is_read(folder):
@@ -87,20 +89,20 @@ def test_a_file_that_was_compressed_since_it_was_found_is_read(folder):
     found = log_search.list_log_files(folder, ["app"])
     (folder / "app-20260301T000009000000Z.log").unlink()
     (folder / "app-20260301T000009000000Z.log.gz").write_bytes(gzip.compress(line(8)))
-    assert b"".join(block for file in found for block in log_search.blocks(file)).count(b"\n") == 11
+    assert b"".join(block for file in found for block in log_search.read_blocks(file)).count(b"\n") == 11
 
 
 def test_patterns_are_bounded(tmp_path):
     """However many different errors there are, only so many are remembered; the others are counted together."""
-    words = ("".join(chr(ord("g") + int(digit)) for digit in str(n)) for n in range(MOST + 7))
+    words = ("".join(chr(ord("g") + int(digit)) for digit in str(n)) for n in range(MAX_PATTERNS + 7))
     (tmp_path / "app.log").write_bytes(b"".join(line(0, "error", word) for word in words))
-    found = analyse(tmp_path, Wanted()).errors
-    assert (len(found), found[OTHER]) == (MOST + 1, 7)
+    found = analyse(tmp_path, LogFilter()).errors
+    assert (len(found), found[OTHER_PATTERNS]) == (MAX_PATTERNS + 1, 7)
 
 
 def test_lines_are_taken_away_as_json(folder):
     """An array of all the objects, those that are not ours as events; an empty one where there is nothing."""
-    told = json.loads(b"".join(log_export.export(log_search.lines(folder), "json")))
+    told = json.loads(b"".join(log_export.export(log_search.matching_lines(folder), "json")))
     assert len(told) == 13
     assert "not ours" in [one["event"] for one in told]
     assert json.loads(b"".join(log_export.export([], "json"))) == []
@@ -109,7 +111,7 @@ def test_lines_are_taken_away_as_json(folder):
 def test_lines_are_taken_away_as_csv_that_runs_no_formula(tmp_path):
     """What a spreadsheet would take for a formula is a text; whatever has no column is in the last one."""
     (tmp_path / "app.log").write_bytes(line(0, event='=cmd|"/C calc"!A0', batch="1f2e3d4c", odd=[1, "a,b"]))
-    text = b"".join(log_export.export(log_search.lines(tmp_path), "csv")).decode()
+    text = b"".join(log_export.export(log_search.matching_lines(tmp_path), "csv")).decode()
     (row,) = csv.DictReader(io.StringIO(text))
     assert (row["event"], row["batch"]) == ('\'=cmd|"/C calc"!A0', "1f2e3d4c")
     assert json.loads(row["more"]) == {"odd": [1, "a,b"]}
@@ -118,7 +120,7 @@ def test_lines_are_taken_away_as_csv_that_runs_no_formula(tmp_path):
 def test_lines_are_taken_away_as_text(tmp_path):
     """A line each, whatever line breaks are in it."""
     (tmp_path / "app.log").write_bytes(line(0, event="one\ntwo\u2028three", image=3))
-    assert b"".join(log_export.export(log_search.lines(tmp_path), "txt")).decode() == (
+    assert b"".join(log_export.export(log_search.matching_lines(tmp_path), "txt")).decode() == (
         '2026-03-01T00:00:00.000000Z info a one two three {"image":3}\n'
     )
 
@@ -128,15 +130,15 @@ def test_what_files_there_are_and_that_all_is_well(folder):
     told = log_files.statistics(folder)
     assert (told["total_files"], told["by_type"]["app"]["file_count"]) == (3, 2)
     assert set(told["disk_usage"]) == {"total_gb", "used_gb", "free_gb", "usage_percent"}
-    assert log_files.condition(scripted_settings(folder.parent)).recommendations == []
+    assert log_files.check_log_health(scripted_settings(folder.parent)).recommendations == []
     (folder / "app-20260301T000009000000Z.log").write_bytes(line(8))
     stale = time.time() - 9999
     os.utime(folder / "app-20260301T000009000000Z.log", (stale, stale))
-    found = log_files.condition(scripted_settings(folder.parent, log_personal_data=True))
+    found = log_files.check_log_health(scripted_settings(folder.parent, log_personal_data=True))
     assert any("not compressed" in one for one in found.warnings)
     assert any("LOG_PERSONAL_DATA" in one for one in found.recommendations)
     (folder.parent / "none").mkdir()
-    assert log_files.condition(scripted_settings(folder.parent / "none")).status == "critical"
+    assert log_files.check_log_health(scripted_settings(folder.parent / "none")).status == "critical"
 
 
 def test_old_files_are_removed_and_the_present_ones_stay(folder):

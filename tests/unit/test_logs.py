@@ -19,8 +19,8 @@ from PIL import ExifTags, Image
 
 from image2model import __version__
 from image2model.ops import log_config, log_search
-from image2model.ops.log_rotation import Keep, RotatingFile, tidy
-from image2model.redaction import hide
+from image2model.ops.log_rotation import RotatingFile, RotationPolicy, compress_and_prune
+from image2model.redaction import register_secrets
 from tests.support import leaks
 from tests.support.browser import ROOT, App
 from tests.support.scripted import scripted_settings
@@ -33,10 +33,10 @@ class Log:
 
     def __init__(self, folder: Path, **settings: str) -> None:
         given = scripted_settings(folder, **settings)
-        log_config.hide_secrets(given)
+        log_config.register_host_secrets(given)
         self._written = io.StringIO()
         handler = logging.StreamHandler(self._written)
-        handler.setFormatter(log_config.formatter(given))
+        handler.setFormatter(log_config.make_formatter(given))
         self.logger = logging.Logger("image2model.test")
         self.logger.addHandler(handler)
 
@@ -105,7 +105,7 @@ def test_a_visitors_key_is_masked_as_long_as_its_owner_lives(log):
         """Whatever has the key."""
 
     owner = Owner()
-    hide("a-visitors-key", owner=owner)
+    register_secrets("a-visitors-key", owner=owner)
     log.logger.info("a-visitors-key")
     del owner
     log.logger.info("a-visitors-key")
@@ -137,7 +137,7 @@ def test_whatever_a_record_holds_becomes_a_line(log, odd):
 @pytest.fixture
 def file(tmp_path: Path) -> Iterator[RotatingFile]:
     """A log file that is full after 2,000 bytes."""
-    file = RotatingFile(tmp_path, "app", Keep(size=2_000, files=3))
+    file = RotatingFile(tmp_path, "app", RotationPolicy(max_bytes=2_000, max_files=3))
     yield file
     file.close()
 
@@ -160,7 +160,7 @@ def test_a_full_file_is_put_aside_and_compressed(tmp_path, file):
     """No line is lost, and the file that is written stays small."""
     write(file, 0, 50)
     settle(tmp_path)
-    tidy(tmp_path, "app", Keep(files=50))
+    compress_and_prune(tmp_path, "app", RotationPolicy(max_files=50))
     packed = sorted(tmp_path.glob("app-*.log.gz"))
     assert len(packed) > 1
     assert (tmp_path / "app.log").stat().st_size < 2_000
@@ -172,37 +172,39 @@ def test_old_files_go(tmp_path, file):
     """The newest few are kept, none of them for longer than so many days."""
     write(file, 0, 200)
     settle(tmp_path)
-    tidy(tmp_path, "app", Keep(files=3))
+    compress_and_prune(tmp_path, "app", RotationPolicy(max_files=3))
     assert len(list(tmp_path.glob("app-*"))) == 3
-    tidy(tmp_path, "app", Keep(files=3, days=0))
+    compress_and_prune(tmp_path, "app", RotationPolicy(max_files=3, max_days=0))
     assert [path.name for path in tmp_path.glob("app*")] == ["app.log"]
 
 
 def test_two_processes_write_to_one_file(tmp_path, file):
     """Each goes on in the new file when the other has put the old one aside."""
-    other = RotatingFile(tmp_path, "app", file.keep)
+    other = RotatingFile(tmp_path, "app", file.policy)
     for number in range(0, 60, 2):
         write(file, number, number + 1)
         write(other, number + 1, number + 2)
     other.close()
-    assert [json.loads(line)["event"] for line in log_search.lines(tmp_path)] == [f"line {n}" for n in range(60)]
+    assert [json.loads(line)["event"] for line in log_search.matching_lines(tmp_path)] == [
+        f"line {n}" for n in range(60)
+    ]
 
 
 def test_a_page_of_the_newest_lines(tmp_path, file):
     """Newest first over compressed and plain files, with text, level and pages."""
     write(file, 0, 40)
     settle(tmp_path)
-    tidy(tmp_path, "app", Keep(files=50))
+    compress_and_prune(tmp_path, "app", RotationPolicy(max_files=50))
     write(file, 40, 60)
     write(file, 60, 61, "error")
     (tmp_path / "access.log").write_text("no JSON\n")
-    newest = log_search.latest(tmp_path, log_search.Wanted(kinds=["app"]), limit=3)
+    newest = log_search.search(tmp_path, log_search.LogFilter(kinds=["app"]), limit=3)
     assert ([entry["event"] for entry in newest.entries], newest.more) == (["line 60", "line 59", "line 58"], True)
-    oldest = log_search.latest(tmp_path, limit=10, offset=60)
+    oldest = log_search.search(tmp_path, limit=10, offset=60)
     assert ([entry["event"] for entry in oldest.entries], oldest.more) == (["line 0", "no JSON"], False)
-    bad = log_search.latest(tmp_path, log_search.Wanted(level="ERROR"))
+    bad = log_search.search(tmp_path, log_search.LogFilter(level="ERROR"))
     assert [entry["event"] for entry in bad.entries] == ["line 60"]
-    some = log_search.latest(tmp_path, log_search.Wanted(text="LINE 1"))
+    some = log_search.search(tmp_path, log_search.LogFilter(text="LINE 1"))
     assert [entry["event"] for entry in some.entries] == [f"line {n}" for n in (*range(19, 9, -1), 1)]
 
 
@@ -210,8 +212,8 @@ def test_lines_of_a_time(tmp_path, file):
     """From a moment on, and up to another."""
     write(file, 0, 60)
     start = datetime(2026, 1, 1, tzinfo=UTC)
-    wanted = log_search.Wanted(since=start + timedelta(seconds=10), until=start + timedelta(seconds=13))
-    assert [json.loads(line)["event"] for line in log_search.lines(tmp_path, wanted)] == [
+    wanted = log_search.LogFilter(since=start + timedelta(seconds=10), until=start + timedelta(seconds=13))
+    assert [json.loads(line)["event"] for line in log_search.matching_lines(tmp_path, wanted)] == [
         "line 10",
         "line 11",
         "line 12",
@@ -223,7 +225,7 @@ def test_broken_files_are_read_as_far_as_they_go(tmp_path, file):
     write(file, 0, 1)
     (tmp_path / "app-20250101T000000000000Z.log.gz").write_bytes(gzip.compress(b"x\n" * 1000)[:-9])
     (tmp_path / "app-20250102T000000000000Z.log.gz").write_bytes(b"none")
-    assert list(log_search.lines(tmp_path))[-1].endswith(b'"line 0"}\n')
+    assert list(log_search.matching_lines(tmp_path))[-1].endswith(b'"line 0"}\n')
 
 
 def test_the_running_app_says_everything_in_one_form(app: App):
@@ -237,7 +239,7 @@ def test_the_running_app_says_everything_in_one_form(app: App):
     call = {"data": [[{"image": stolen, "caption": None}]], "fn_index": handler, "session_hash": "a-thief"}
     httpx.post(f"{queue}/join", json=call, headers=own).raise_for_status()
     assert '"success":false' in httpx.get(f"{queue}/data", params={"session_hash": "a-thief"}).text
-    written = [json.loads(line) for line in log_search.lines(app.data / "logs")]
+    written = [json.loads(line) for line in log_search.matching_lines(app.data / "logs")]
     assert all(list(entry)[:4] == ["timestamp", "level", "logger", "event"] for entry in written)
     output = app.log.read_text().splitlines()
     assert json.loads(output[0])["event"] == f"image2model {__version__} starts"

@@ -55,11 +55,47 @@ def test_a_tiny_body_is_not_called_flat(tmp_path):
 
 
 def test_thin_ends_are_told_though_they_are_fine(tmp_path):
-    """A blade on a block is too small a part of it to matter; the verdict does not call it thick."""
-    blade = trimesh.creation.box((0.004, 1, 0.03)).apply_translation([0, 0.9, 0])
+    """A blade that sticks out of a block by 2 mm is too small a part of it to matter, and no wall is called thick."""
+    blade = trimesh.creation.box((0.004, 1, 0.6)).apply_translation([0, 0.02, 0])
     found = checked(trimesh.boolean.union([trimesh.creation.box(), blade]), tmp_path / "model.glb")
     assert found["ready"]
     assert any("as at points and edges, are thinner" in told for told in found["fine"])
+
+
+@pytest.mark.parametrize(
+    "direction", [[0, 1, 0], [1, 0, 0], [0, 0, 1], [1, 1, 0]], ids=["up", "aside", "ahead", "slant"]
+)
+def test_a_hair_that_no_nozzle_prints_is_told(tmp_path, direction):
+    """A hair of .2 mm, half as long as the block that it grows from, is a reason, whichever way it grows."""
+    hair = trimesh.creation.cylinder(0.002, 2, sections=8)
+    hair.apply_transform(trimesh.geometry.align_vectors([0, 0, 1], direction))
+    found = checked(trimesh.boolean.union([trimesh.creation.box(), hair]), tmp_path / "model.glb")
+    assert [problem for problem in found["problems"] if "thinner than a nozzle of 0.4 mm" in problem]
+
+
+def test_a_thin_leg_among_thick_ones_is_told(tmp_path):
+    """A table of which one leg is .3 mm thick is not ready, though all of its sides are reached."""
+    legs = [trimesh.creation.box((0.1, 1, 0.1)).apply_translation([x, -0.5, z]) for x, z in ((0, 0), (0, 1), (1, 0))]
+    legs.append(trimesh.creation.box((0.003, 1, 0.003)).apply_translation([1, -0.5, 1]))
+    top = trimesh.creation.box((1.2, 0.1, 1.2)).apply_translation([0.5, 0, 0.5])
+    found = checked(trimesh.boolean.union([top, *legs]), tmp_path / "model.glb")
+    assert any("A part of it is thinner than a nozzle" in problem for problem in found["problems"])
+
+
+def test_what_stands_on_a_needle_is_told_and_mending_gives_it_a_base(tmp_path):
+    """A cone on its tip has no first layer that holds; mended it stands."""
+    cone = trimesh.creation.cone(0.5, 1).apply_transform(trimesh.transformations.rotation_matrix(np.pi / 2, [1, 0, 0]))
+    found = checked(cone, tmp_path / "model.glb")
+    assert any("of first layer" in problem or "first layer has only" in problem for problem in found["problems"])
+    assert found["mended"]["ready"]
+    assert any("stands on a flat base" in step for step in found["mended"]["steps"])
+
+
+def test_a_box_inside_out_has_a_base(tmp_path):
+    """A box whose faces look inwards is told of that alone: it stands as well as another."""
+    found = checked(faulty.flipped(trimesh.creation.box()), tmp_path / "model.glb")
+    assert found["problems"] == ["Some faces are turned inside out."]
+    assert found["advice"] == []
 
 
 def test_a_hollow_body_is_one_piece(tmp_path):
@@ -69,7 +105,9 @@ def test_a_hollow_body_is_one_piece(tmp_path):
     assert loose["problems"] == ["It is made of 2 pieces."]
     assert read_facts(tmp_path / "model.glb").volume == pytest.approx(mesh.volume, rel=1e-4)
     mesh.update_faces(np.arange(len(mesh.faces)) < 12 + 20 * 4**3)
-    assert checked(mesh, tmp_path / "model.glb")["ready"]
+    hollow = checked(mesh, tmp_path / "model.glb")
+    assert hollow["ready"]
+    assert hollow["advice"] == ["It has 1 sealed cavity: a resin printer fills what has no drain hole."]
 
 
 def test_a_piece_that_is_inside_out_is_told(tmp_path):

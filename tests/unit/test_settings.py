@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from image2model.errors import SettingsError
-from image2model.settings import Settings, load, variables
+from image2model.redaction import register_secrets
+from image2model.services.studio import open_store
+from image2model.settings import Settings, environment_names, load
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -19,7 +21,7 @@ REPOSITORY = Path(__file__).parents[2]
 def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No setting is set, and there is no .env, whatever the machine of the tests has."""
     for name in Settings.model_fields:
-        for variable in variables(name):
+        for variable in environment_names(name):
             monkeypatch.delenv(variable, raising=False)
     monkeypatch.chdir(tmp_path)
 
@@ -137,3 +139,24 @@ def test_secrets_are_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SettingsError) as refused:
         load()
     assert "hidden" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("sqlite:////proc/no-database-can-be-here.db", "DATABASE_URL"),
+        (f"sqlite:///{__file__}", "DATABASE_URL"),
+        ("postgresql+psycopg://me:hidden-word@127.0.0.1:1/nothing", "DATABASE_URL"),
+    ],
+    ids=["a folder that takes none", "a file that is none", "a server that does not answer"],
+)
+def test_a_database_that_cannot_be_used_is_told_in_one_line(url: str, name: str, tmp_path: Path) -> None:
+    """A server that is away, a file that is no database and a folder that takes none end as any wrong setting does."""
+    settings = Settings(data_dir=tmp_path, database_url=url, _env_file=None)
+    register_secrets("hidden-word")
+    with pytest.raises(SettingsError) as refused:
+        open_store(settings)
+    message = str(refused.value)
+    assert message.startswith(f"{name} cannot be used: ")
+    assert "\n" not in message
+    assert "hidden" not in message

@@ -12,7 +12,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from image2model.settings import Settings, variables
+from image2model.settings import Settings, environment_names
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -67,7 +67,7 @@ def test_docs_name_every_setting_and_keep_the_rest(docs: Callable[..., int], tmp
     """The page's table and .env.example have each setting; what stands around the table stays."""
     docs()
     page, example = (tmp_path / "docs" / "settings.md").read_text(), (tmp_path / ".env.example").read_text()
-    names = [variables(name)[0] for name in Settings.model_fields]
+    names = [environment_names(name)[0] for name in Settings.model_fields]
     assert [name for name in names if f"| `{name}` |" not in page or f"# {name}=" not in example] == []
     assert page.startswith("before\n<!-- settings -->\n|")
     assert page.endswith("|\n<!-- /settings -->\nafter\n")

@@ -5,7 +5,7 @@ from .account import RESULT_KEPT_SECONDS, FalAccount
 from .errors import RULES
 from .generator import FalGenerator, fal_generators
 from .hosts import FalHosts
-from .polling import Patience
+from .polling import Timeouts
 
 __all__ = [
     "PROVIDER",
@@ -13,7 +13,7 @@ __all__ = [
     "FalAccount",
     "FalGenerator",
     "FalHosts",
-    "Patience",
+    "Timeouts",
     "fal_generators",
 ]
 

@@ -1,4 +1,4 @@
-"""One fal key at work: upload, submit once, ask, find, cancel."""
+"""Calls to fal with one key: upload, submit (never sent twice), status and results, search, cancel."""
 
 from __future__ import annotations
 
@@ -7,55 +7,60 @@ import hashlib
 import json
 import time
 import weakref
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
-from datetime import datetime
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from ssl import SSLContext
 from typing import Any
 
 import httpx
-from fal_client.auth import AuthCredentials
-from fal_client.client import USER_AGENT, AsyncCDNTokenManager, AsyncClient, CDNToken, StorageSettings
+from fal_client.client import StorageSettings
 
-from ..base import Told
+from ..base import CancelOutcome
 from .downloads import Downloads
 from .errors import (
-    BAD_KEY,
     COLLECT_REFUSED,
-    MODEL_GONE,
+    KEY_REFUSED,
+    MODEL_UNAVAILABLE,
     ODD_ANSWER,
-    PASSING,
+    TRANSIENT_STATUSES,
     UNCONFIRMED,
     UNREACHABLE,
     error_type,
     failure_of,
 )
+from .fal_client_compat import USER_AGENT, FalUploadClient, point_fal_client_at
 from .hosts import FalHosts
-from .instrumented_client import CountingClient, with_key, without_key
-from .platform_api import Offers, find_request
-from .polling import Patience
+from .instrumented_client import InstrumentedClient, api_operation, storage_operation
+from .platform_api import ModelListing, find_request
+from .polling import Timeouts
 
-UPLOADS_AT_ONCE = 4
+MAX_CONCURRENT_UPLOADS = 4
 """fal-client holds a picture in memory while it uploads it."""
-UPLOAD_KEPT = StorageSettings(expires_in="1d")
+UPLOAD_LIFECYCLE = StorageSettings(expires_in="1d")
 RESULT_KEPT_SECONDS = 7 * 24 * 3600
-AT_ONCE = 8
-"""Questions, and downloads, in one moment: eight connections carry about a hundred calls a second to fal.
+MAX_CONCURRENT_CALLS = 8
+"""Status calls, and downloads, at once: eight connections carry about a hundred calls a second to fal.
 
-The others wait here and not in httpx, which looks through all that wait, and all connections, at every call.
+The others wait for a semaphore and not in httpx, whose pool scans all waiting requests and connections at every call.
 """
-LIMITS = httpx.Limits(max_connections=2 * AT_ONCE)
+LIMITS = httpx.Limits(max_connections=2 * MAX_CONCURRENT_CALLS)
 CONNECT_SECONDS = 15
 CDN_TIMEOUT = httpx.Timeout(60, connect=CONNECT_SECONDS, write=600, pool=None)
 """httpx takes a whole picture for one write, and lines can be slow."""
 
-NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL)
-REFUSES = 503
-"""Whoever says it, fal or a gateway, has not taken the job; after any other 5xx without fal's error type it may be."""
-URLS = ("response_url", "status_url", "cancel_url")
-CANCEL_ANSWERS: Mapping[int, Told] = {202: "told", 404: "over"}
+NOT_SENT_ERRORS = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
+)
+REFUSED_STATUS = 503
+"""From fal or a gateway: the job was not taken. After any other 5xx without fal's error type it may have been."""
+URL_FIELDS = ("response_url", "status_url", "cancel_url")
+CANCEL_OUTCOMES: Mapping[int, CancelOutcome] = {202: "accepted", 404: "over"}
 
 
 @cache
@@ -63,127 +68,86 @@ def _tls() -> SSLContext:
     return httpx.create_ssl_context()
 
 
-class _Tokens(AsyncCDNTokenManager):
-    """fal-client's upload tokens, fetched over connections that are there already.
-
-    fal-client opens a client for each; reading the CA file for it stalls the event loop for up to 0.1 s.
-    """
-
-    def __init__(self, key: str, queue: httpx.AsyncClient) -> None:
-        super().__init__(AuthCredentials("Key", key))
-        self._queue = queue
-
-    async def _refresh_token(self) -> CDNToken:
-        response = await self._queue.post(self._url, headers=self._headers, json={})
-        response.raise_for_status()
-        told = response.json()
-        expiry = datetime.fromisoformat(told["expires_at"])
-        return CDNToken(told["token"], told["token_type"], told["base_url"], expiry)
-
-
-class _FalClient(AsyncClient):
-    """fal-client on our connection pools, for the same reason; it shows the key where that is wanted.
-
-    Where its client carries the key, it shows it to whatever storage fal names for an upload.
-    """
-
-    def __init__(self, key: str, queue: httpx.AsyncClient, open: httpx.AsyncClient) -> None:
-        super().__init__(key=key)
-        self._open, self._tokens = open, _Tokens(key, queue)
-
-    @property
-    async def _client(self) -> httpx.AsyncClient:
-        return self._open
-
-    @property
-    async def _token_manager(self) -> AsyncCDNTokenManager:
-        return self._tokens
-
-    @asynccontextmanager
-    async def _cdn_client(self) -> AsyncIterator[httpx.AsyncClient]:
-        yield self._open
-
-
 class Connections:
     """The HTTP clients of one key in one event loop."""
 
-    def __init__(self, credentials: str, patience: Patience) -> None:
+    def __init__(self, credentials: str, timeouts: Timeouts) -> None:
         agent = {"User-Agent": USER_AGENT}
-        self.queue = CountingClient(
-            with_key,
+        self.api = InstrumentedClient(
+            api_operation,
             verify=_tls(),
             headers={**agent, "Authorization": f"Key {credentials}"},
-            timeout=httpx.Timeout(patience.answer, connect=CONNECT_SECONDS, pool=None),
+            timeout=httpx.Timeout(timeouts.request, connect=CONNECT_SECONDS, pool=None),
             limits=LIMITS,
         )
-        self.open = CountingClient(
-            without_key,
+        self.storage = InstrumentedClient(
+            storage_operation,
             verify=_tls(),
             headers={**agent, "Accept-Encoding": "identity"},
             timeout=CDN_TIMEOUT,
             limits=LIMITS,
         )
-        self.fal = _FalClient(credentials, self.queue, self.open)
-        self.uploads = asyncio.Semaphore(UPLOADS_AT_ONCE)
-        self.questions = asyncio.Semaphore(AT_ONCE)
-        self.watched = 0
-        """Jobs whose end is waited for."""
-        self.downloads = Downloads(self.open, patience, asyncio.Semaphore(AT_ONCE))
+        self.fal = FalUploadClient(credentials, self.api, self.storage)
+        self.upload_slots = asyncio.Semaphore(MAX_CONCURRENT_UPLOADS)
+        self.call_slots = asyncio.Semaphore(MAX_CONCURRENT_CALLS)
+        self.watched_jobs = 0
+        """Jobs that are being polled."""
+        self.downloads = Downloads(self.storage, timeouts, asyncio.Semaphore(MAX_CONCURRENT_CALLS))
 
     async def close(self) -> None:
         """Close all connections."""
-        await self.queue.aclose()
-        await self.open.aclose()
+        await self.api.aclose()
+        await self.storage.aclose()
 
 
 class FalAccount:
     """A key, which may be empty, and the hosts it is for; each event loop that uses it has its own connections.
 
-    `offers` is what fal says of its models: accounts may share it.
+    Accounts may share a `listing` of the models on offer.
     """
 
     def __init__(
         self,
         credentials: str,
         hosts: FalHosts,
-        patience: Patience | None = None,
-        offers: Offers | None = None,
+        timeouts: Timeouts | None = None,
+        listing: ModelListing | None = None,
     ) -> None:
         self.hosts = hosts
-        self.patience = patience or Patience()
-        self.offers = offers or Offers()
+        self.timeouts = timeouts or Timeouts()
+        self.listing = listing or ModelListing()
         self._credentials = credentials.strip()
         self._by_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Connections] = weakref.WeakKeyDictionary()
-        hosts.direct_fal_client()
+        point_fal_client_at(hosts)
         _tls()
 
     @property
     def key_mark(self) -> str:
-        """Tells one key from another without giving it away; empty without a key."""
+        """Pseudonym of the key (12 hex digits of a salted SHA-256); empty without a key."""
         if not self._credentials:
             return ""
         return hashlib.sha256(b"image2model's mark of a fal key:" + self._credentials.encode()).hexdigest()[:12]
 
-    def on_key(self, key: str) -> FalAccount:
-        """The same on another key; raises GenerationFailed for one that cannot be sent."""
-        other = FalAccount(key, self.hosts, self.patience, self.offers)
-        if not other.can_be_sent:
-            raise BAD_KEY.error()
-        return other
+    def for_key(self, key: str) -> FalAccount:
+        """The same with another key; raises GenerationFailed `key_refused` for one no header can hold."""
+        account = FalAccount(key, self.hosts, self.timeouts, self.listing)
+        if not account.can_be_sent:
+            raise KEY_REFUSED.error()
+        return account
 
     @property
     def can_be_sent(self) -> bool:
-        """Whether the key is one that a header can hold."""
+        """Whether an HTTP header can hold the key."""
         return bool(self._credentials) and self._credentials.isascii() and self._credentials.isprintable()
 
     @property
-    def here(self) -> Connections:
+    def connections(self) -> Connections:
         """The connections of the running event loop; raises GenerationFailed for a key that cannot be sent."""
         if not self.can_be_sent:
-            raise BAD_KEY.error()
+            raise KEY_REFUSED.error()
         loop = asyncio.get_running_loop()
         if loop not in self._by_loop:
-            self._by_loop[loop] = Connections(self._credentials, self.patience)
+            self._by_loop[loop] = Connections(self._credentials, self.timeouts)
         return self._by_loop[loop]
 
     async def upload(self, png: Path) -> str:
@@ -192,8 +156,8 @@ class FalAccount:
         Raises what fal-client raises, OSError where the picture cannot be read, TimeoutError, and GenerationFailed
         for an answer that names no address: a job with it would be paid for and fail.
         """
-        async with self.here.uploads, asyncio.timeout(self.patience.upload):
-            address: object = await self.here.fal.upload_file(png, lifecycle=UPLOAD_KEPT)
+        async with self.connections.upload_slots, asyncio.timeout(self.timeouts.upload):
+            address: object = await self.connections.fal.upload_file(png, lifecycle=UPLOAD_LIFECYCLE)
         if not isinstance(address, str) or not address.startswith(("https://", "http://")):
             raise ODD_ANSWER.error()
         return address
@@ -207,50 +171,52 @@ class FalAccount:
         """
         lifecycle = json.dumps({"expiration_duration_seconds": RESULT_KEPT_SECONDS})
         try:
-            response = await self.here.queue.post(
+            response = await self.connections.api.post(
                 f"{self.hosts.queue}/{endpoint}",
                 json=dict(arguments),
                 headers={"X-Fal-Object-Lifecycle-Preference": lifecycle},
-                timeout=httpx.Timeout(self.patience.submit, connect=CONNECT_SECONDS, pool=None),
+                timeout=httpx.Timeout(self.timeouts.submit, connect=CONNECT_SECONDS, pool=None),
             )
-        except NEVER_LEFT as error:
+        except NOT_SENT_ERRORS as error:
             raise UNREACHABLE.error() from error
         except httpx.HTTPError as error:
             raise UNCONFIRMED.error() from error
         if response.status_code == 404:
-            self.offers.drop(endpoint)
-            raise MODEL_GONE.error(model=model)
-        if response.status_code >= 500 and response.status_code != REFUSES and not error_type(response):
+            self.listing.mark_gone(endpoint)
+            raise MODEL_UNAVAILABLE.error(model=model)
+        if response.status_code >= 500 and response.status_code != REFUSED_STATUS and not error_type(response):
             raise UNCONFIRMED.error()
         if not response.is_success:
             raise failure_of(response)
-        return self._remote(endpoint, response)
+        return self._parse_submitted(endpoint, response)
 
-    def _remote(self, endpoint: str, response: httpx.Response) -> dict[str, Any]:
+    def _parse_submitted(self, endpoint: str, response: httpx.Response) -> dict[str, Any]:
         try:
             answer = response.json()
             request_id = answer["request_id"]
-            urls = {name: answer[name] for name in URLS}
+            urls = {name: answer[name] for name in URL_FIELDS}
         except Exception as error:  # whatever it is, it names no job
             raise UNCONFIRMED.error() from error
         if not isinstance(request_id, str) or not all(self.hosts.is_queue(url) for url in urls.values()):
             raise UNCONFIRMED.error()
-        return self.remote(endpoint, request_id, urls, time.time())
+        return self.job_reference(endpoint, request_id, urls, time.time())
 
-    def remote(self, endpoint: str, request_id: str, urls: Mapping[str, str], submitted_at: float) -> dict[str, Any]:
-        """What finds a job again; `submitted_at` in seconds since 1970."""
-        known = {"endpoint": endpoint, "submitted_at": submitted_at, "key_mark": self.key_mark}
-        return {"request_id": request_id, **urls, **known}
+    def job_reference(
+        self, endpoint: str, request_id: str, urls: Mapping[str, str], submitted_at: float
+    ) -> dict[str, Any]:
+        """What finds a job again, as stored with it; `submitted_at` in seconds since 1970."""
+        context = {"endpoint": endpoint, "submitted_at": submitted_at, "key_mark": self.key_mark}
+        return {"request_id": request_id, **urls, **context}
 
-    async def ask(self, url: str, **parameters: str) -> httpx.Response | None:
-        """Ask about a submitted job; None where no answer came.
+    async def get(self, url: str, **parameters: str) -> httpx.Response | None:
+        """GET a status or result URL with the key; None where no answer came.
 
         Raises GenerationFailed `collect_refused` where fal does not accept the key.
         """
         try:
             # httpx's own timeout begins anew with every byte
-            async with self.here.questions, asyncio.timeout(4 * self.patience.answer):
-                response = await self.here.queue.get(url, params=parameters)
+            async with self.connections.call_slots, asyncio.timeout(4 * self.timeouts.request):
+                response = await self.connections.api.get(url, params=parameters)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError):
             return None
         if response.status_code in (401, 403):
@@ -258,52 +224,52 @@ class FalAccount:
         return response
 
     @contextmanager
-    def watching(self) -> Iterator[Connections]:
-        """Count a job among those that are `watched` over the connections that are given."""
-        here = self.here
-        here.watched += 1
+    def count_watched(self) -> Iterator[Connections]:
+        """Count one more polled job for the duration of the block; yields the connections it is polled over."""
+        connections = self.connections
+        connections.watched_jobs += 1
         try:
-            yield here
+            yield connections
         finally:
-            here.watched -= 1
+            connections.watched_jobs -= 1
 
     async def find(self, intent: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The job that was submitted with this intent, where fal lists it; raises whatever goes wrong."""
+        """Find the job of this intent in fal's request list; None where it is not; raises whatever goes wrong."""
         endpoint = str(intent["endpoint"])
-        async with asyncio.timeout(self.patience.answer):
-            request_id = await find_request(self.here.queue, self.hosts, intent)
+        async with asyncio.timeout(self.timeouts.request):
+            request_id = await find_request(self.connections.api, self.hosts, intent)
         if request_id is None:
             return None
         base = f"{self.hosts.queue}/{'/'.join(endpoint.split('/')[:2])}/requests/{request_id}"
-        urls = dict(zip(URLS, (base, f"{base}/status", f"{base}/cancel"), strict=True))
-        return self.remote(endpoint, request_id, urls, float(intent["submitted_at"]))
+        urls = dict(zip(URL_FIELDS, (base, f"{base}/status", f"{base}/cancel"), strict=True))
+        return self.job_reference(endpoint, request_id, urls, float(intent["submitted_at"]))
 
-    async def cancel(self, remote: Mapping[str, Any]) -> Told:
-        """Tell fal that a job is not wanted any more; never raises."""
+    async def cancel(self, remote: Mapping[str, Any]) -> CancelOutcome:
+        """Ask fal to cancel a job; never raises."""
         url = remote.get("cancel_url")
         try:
-            async with asyncio.timeout(self.patience.cancel):
-                told = await self._cancel(str(url)) if self.hosts.is_queue(url) else "unknown"
+            async with asyncio.timeout(self.timeouts.cancel):
+                outcome = await self._cancel(str(url)) if self.hosts.is_queue(url) else "unknown"
         except Exception:  # out of reach: whoever asked goes on watching
             return "unknown"
-        return "unknown" if told == "over" and self.is_other_key(remote) else told
+        return "unknown" if outcome == "over" and self.has_other_key(remote) else outcome
 
-    async def _cancel(self, url: str) -> Told:
-        """Ask until there is an answer: telling it twice does no harm."""
-        for number in range(self.patience.tries):
-            await asyncio.sleep(self.patience.pause / 4 if number else 0)
+    async def _cancel(self, url: str) -> CancelOutcome:
+        """PUT until there is an answer: cancelling twice does no harm."""
+        for number in range(self.timeouts.attempts):
+            await asyncio.sleep(self.timeouts.retry_delay / 4 if number else 0)
             try:
-                response = await self.here.queue.put(url)
+                response = await self.connections.api.put(url)
             except httpx.TransportError:
                 continue
             if response.status_code == 400:
                 return "over" if response.json()["status"] == "ALREADY_COMPLETED" else "unknown"
-            if response.status_code < 500 and response.status_code not in PASSING:
-                return CANCEL_ANSWERS.get(response.status_code, "unknown")
+            if response.status_code < 500 and response.status_code not in TRANSIENT_STATUSES:
+                return CANCEL_OUTCOMES.get(response.status_code, "unknown")
         return "unknown"
 
-    def is_other_key(self, remote: Mapping[str, Any]) -> bool:
-        """Whether a job was sent with another key; fal may know the job all the same, if both are of one account."""
+    def has_other_key(self, remote: Mapping[str, Any]) -> bool:
+        """Whether a job was sent with another key; fal knows it all the same if both keys belong to one account."""
         return bool(remote.get("key_mark", self.key_mark) != self.key_mark)
 
     async def close(self) -> None:

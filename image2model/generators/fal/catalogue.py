@@ -11,27 +11,27 @@ from decimal import Decimal
 from typing import Any
 
 from ..base import Choice, Option, Side, Spec
-from .model import FalModel, Together
+from .model import FalModel, MultiViewInput
 
 Price = Callable[[Choice], Decimal]
-LARGEST_SEED = 2**31 - 1
-ROUND: tuple[Side, ...] = ("front", "left", "back", "right")
+MAX_SEED = 2**31 - 1
+TRIPO_SIDES: tuple[Side, ...] = ("front", "left", "back", "right")
 """Tripo's order of sides."""
 FRONT_FIRST: tuple[Side, ...] = ("front", "back", "left", "right")
 
 
-def _flat(dollars: str, **extras: str) -> Price:
+def _fixed_price(dollars: str, **extras: str) -> Price:
     """A price, plus what each of `extras` adds when it is chosen; `face_limit` and `several` count as such."""
     base, added = Decimal(dollars), {name: Decimal(extra) for name, extra in extras.items()}
 
     def price(choice: Choice) -> Decimal:
-        chosen = {**choice.options, "face_limit": choice.face_limit is not None, "several": choice.several}
+        chosen = {**choice.options, "face_limit": choice.face_limit is not None, "several": choice.multiview}
         return sum((extra for name, extra in added.items() if chosen.get(name) is True), base)
 
     return price
 
 
-def _by(option: str, usual: Any, prices: Mapping[Any, str]) -> Price:
+def _price_by(option: str, usual: Any, prices: Mapping[Any, str]) -> Price:
     """A price by the value of `option`."""
     table = {value: Decimal(dollars) for value, dollars in prices.items()}
     return lambda choice: table[choice.options.get(option, usual)]
@@ -41,7 +41,7 @@ def _faces(name: str, low: int, high: int | None, help: str) -> Option:
     return Option(name, "Face limit", "int", None, help, minimum=low, maximum=high, step=1)
 
 
-def _seed(name: str = "seed", label: str = "Seed", largest: int = LARGEST_SEED) -> Option:
+def _seed(name: str = "seed", label: str = "Seed", largest: int = MAX_SEED) -> Option:
     return Option(name, label, "int", None, "The same number gives the same result again.", (), 0, largest, 1)
 
 
@@ -63,7 +63,7 @@ PBR = _switch("pbr", "Material maps", "Adds metal and roughness, for realistic l
 PAID_PBR = _switch("enable_pbr", "Material maps", "Adds metal and roughness, for realistic light. Adds $0.15.")
 MATERIAL = _choice("material", "Material", "PBR", "PBR|Shaded", "PBR reacts to light; Shaded has the light painted in.")
 REMESH = _switch("remesh", "Tidy the mesh", "Rebuilds the surface with more even triangles.", True)
-HUNYUAN_SIDES = Together(
+HUNYUAN_SIDES = MultiViewInput(
     {"front": "input_image_url", "back": "back_image_url", "left": "left_image_url", "right": "right_image_url"}
 )
 HUNYUAN_FACES = _faces(
@@ -85,7 +85,7 @@ FAL_MODELS: tuple[FalModel, ...] = (
             "Tripo v2.5",
             "A good all-rounder for single objects, with texture.",
             120,
-            _by("texture", "standard", {"no": "0.20", "standard": "0.30", "HD": "0.40"}),
+            _price_by("texture", "standard", {"no": "0.20", "standard": "0.30", "HD": "0.40"}),
             (
                 _choice("texture", "Texture", "standard", "no|standard|HD", "None $0.20, standard $0.30, HD $0.40."),
                 PBR,
@@ -94,11 +94,13 @@ FAL_MODELS: tuple[FalModel, ...] = (
                 _seed("texture_seed", "Texture seed"),
             ),
             _faces("face_limit", 1, None, "Left empty, the model chooses as many as the object needs."),
-            sides=ROUND,
+            sides=TRIPO_SIDES,
         ),
         "tripo3d/tripo/v2.5/image-to-3d",
         fixed={"texture": "standard", "pbr": False, "texture_alignment": "original_image", "orientation": "default"},
-        together=Together({side: f"{side}_image_url" for side in ROUND}, "tripo3d/tripo/v2.5/multiview-to-3d"),
+        multiview=MultiViewInput(
+            {side: f"{side}_image_url" for side in TRIPO_SIDES}, "tripo3d/tripo/v2.5/multiview-to-3d"
+        ),
     ),
     FalModel(
         Spec(
@@ -117,13 +119,13 @@ FAL_MODELS: tuple[FalModel, ...] = (
                 _seed("texture_seed", "Texture seed"),
             ),
             _faces("face_limit", 1_000, 2_000_000, "Left empty, the model chooses."),
-            sides=ROUND,
-            sides_by_place=True,
+            sides=TRIPO_SIDES,
+            sides_positional=True,
         ),
         "tripo3d/h3.1/image-to-3d",
         fixed={"texture": True, "pbr": True, "texture_alignment": "original_image", "orientation": "default"},
-        together=Together(
-            "image_urls", "tripo3d/h3.1/multiview-to-3d", unsent=frozenset({"texture_alignment", "orientation"})
+        multiview=MultiViewInput(
+            "image_urls", "tripo3d/h3.1/multiview-to-3d", omitted=frozenset({"texture_alignment", "orientation"})
         ),
     ),
     FalModel(
@@ -132,7 +134,7 @@ FAL_MODELS: tuple[FalModel, ...] = (
             "Tripo P1",
             "Low-poly models for games: 48 to 20,000 faces.",
             60,
-            _by("texture", True, {True: "0.50", False: "0.40"}),
+            _price_by("texture", True, {True: "0.50", False: "0.40"}),
             (
                 _switch("texture", "Texture", "Colours the model; without it $0.10 less.", True),
                 _seed("model_seed", "Shape seed"),
@@ -148,7 +150,7 @@ FAL_MODELS: tuple[FalModel, ...] = (
             "TRELLIS",
             "Textured models for two cents, good for trying out.",
             30,
-            _flat("0.02"),
+            _fixed_price("0.02"),
             (
                 Option("mesh_simplify", "Simplify", "float", 0.95, "Higher makes fewer faces.", (), 0.9, 0.98, 0.01),
                 _texture_size("512|1024|2048", "1024"),
@@ -157,7 +159,7 @@ FAL_MODELS: tuple[FalModel, ...] = (
             sides=FRONT_FIRST,
         ),
         "fal-ai/trellis",
-        together=Together("image_urls", "fal-ai/trellis/multi"),
+        multiview=MultiViewInput("image_urls", "fal-ai/trellis/multi"),
     ),
     FalModel(
         Spec(
@@ -165,7 +167,7 @@ FAL_MODELS: tuple[FalModel, ...] = (
             "TRELLIS.2",
             "Detailed shape and materials, with a wide choice of sizes.",
             60,
-            _by("resolution", "1024", {"512": "0.25", "1024": "0.30", "1536": "0.35"}),
+            _price_by("resolution", "1024", {"512": "0.25", "1024": "0.30", "1536": "0.35"}),
             (
                 _choice("resolution", "Detail", "1024", "512|1024|1536", "512 $0.25, 1024 $0.30, 1536 $0.35."),
                 _texture_size("1024|2048|4096", "2048"),
@@ -183,7 +185,7 @@ FAL_MODELS: tuple[FalModel, ...] = (
             "Pixal3D",
             "Keeps close to the picture, with realistic texture.",
             60,
-            _by("resolution", "1024", {"1024": "0.30", "1536": "0.42"}),
+            _price_by("resolution", "1024", {"1024": "0.30", "1536": "0.42"}),
             (
                 _choice("resolution", "Detail", "1024", "1024|1536", "1024 $0.30, 1536 $0.42."),
                 _texture_size("1024|2048|4096", "2048"),
@@ -201,7 +203,7 @@ FAL_MODELS: tuple[FalModel, ...] = (
             "Hunyuan3D v2",
             "Plain shapes without colour; texture on request.",
             45,
-            _flat("0.16", textured_mesh="0.32"),
+            _fixed_price("0.16", textured_mesh="0.32"),
             (
                 _switch("textured_mesh", "Texture", "Colours the model. Adds $0.32."),
                 Option("octree_resolution", "Detail", "int", 256, "Higher is finer and slower.", (), 64, 512, 32),
@@ -217,7 +219,7 @@ FAL_MODELS: tuple[FalModel, ...] = (
             "Hunyuan3D v3",
             "High detail: up to 1.5 million faces.",
             180,
-            _flat("0.375", enable_pbr="0.15", face_limit="0.15", several="0.15"),
+            _fixed_price("0.375", enable_pbr="0.15", face_limit="0.15", several="0.15"),
             (
                 _choice(
                     "generate_type",
@@ -233,7 +235,7 @@ FAL_MODELS: tuple[FalModel, ...] = (
         ),
         "fal-ai/hunyuan3d-v3/image-to-3d",
         "input_image_url",
-        together=HUNYUAN_SIDES,
+        multiview=HUNYUAN_SIDES,
     ),
     FalModel(
         Spec(
@@ -241,7 +243,7 @@ FAL_MODELS: tuple[FalModel, ...] = (
             "Hunyuan3D v3.1 Pro",
             "The newer Hunyuan3D: high detail, up to 1.5 million faces.",
             180,
-            _flat("0.375", enable_pbr="0.15", face_limit="0.15", several="0.15"),
+            _fixed_price("0.375", enable_pbr="0.15", face_limit="0.15", several="0.15"),
             (
                 _choice("generate_type", "Kind", "Normal", "Normal|Geometry", "Geometry: shape without colour."),
                 PAID_PBR,
@@ -251,7 +253,7 @@ FAL_MODELS: tuple[FalModel, ...] = (
         ),
         "fal-ai/hunyuan-3d/v3.1/pro/image-to-3d",
         "input_image_url",
-        together=HUNYUAN_SIDES,
+        multiview=HUNYUAN_SIDES,
     ),
     FalModel(
         Spec(
@@ -259,7 +261,7 @@ FAL_MODELS: tuple[FalModel, ...] = (
             "Hunyuan3D v3.1 Rapid",
             "The quicker, cheaper Hunyuan3D.",
             60,
-            _flat("0.225", enable_pbr="0.15"),
+            _fixed_price("0.225", enable_pbr="0.15"),
             (PAID_PBR, _switch("enable_geometry", "Shape only", "The shape without colour.")),
         ),
         "fal-ai/hunyuan-3d/v3.1/rapid/image-to-3d",
@@ -271,7 +273,7 @@ FAL_MODELS: tuple[FalModel, ...] = (
             "Rodin",
             "Models with clean material maps, in four grades of detail.",
             120,
-            _flat("0.40"),
+            _fixed_price("0.40"),
             (
                 _choice("quality", "Detail", "medium", "high|medium|low|extra-low", "Higher has more faces."),
                 MATERIAL,
@@ -283,7 +285,7 @@ FAL_MODELS: tuple[FalModel, ...] = (
         "input_image_urls",
         True,
         {"geometry_file_format": "glb", "material": "PBR"},
-        Together("input_image_urls"),
+        MultiViewInput("input_image_urls"),
     ),
     FalModel(
         Spec(
@@ -291,7 +293,7 @@ FAL_MODELS: tuple[FalModel, ...] = (
             "Rodin v2.5",
             "The newer Rodin, with clean material maps.",
             180,
-            _flat("0.40"),
+            _fixed_price("0.40"),
             (MATERIAL, _seed(largest=65_535)),
             sides=FRONT_FIRST,
         ),
@@ -299,7 +301,7 @@ FAL_MODELS: tuple[FalModel, ...] = (
         "image_urls",
         True,
         {"material": "PBR"},
-        Together("image_urls"),
+        MultiViewInput("image_urls"),
     ),
     FalModel(
         Spec(
@@ -307,7 +309,7 @@ FAL_MODELS: tuple[FalModel, ...] = (
             "Meshy v6",
             "Finished models with a face count of your choice, in triangles or quads.",
             240,
-            _flat("0.80"),
+            _fixed_price("0.80"),
             (
                 _choice("topology", "Faces are", "triangle", "triangle|quad", "Quads suit editing."),
                 _switch("should_texture", "Texture", "Colours the model.", True),
@@ -318,7 +320,7 @@ FAL_MODELS: tuple[FalModel, ...] = (
             sides=FRONT_FIRST,
         ),
         "fal-ai/meshy/v6/image-to-3d",
-        together=Together("image_urls", "fal-ai/meshy/v6/multi-image-to-3d", unsent=frozenset({"seed"})),
+        multiview=MultiViewInput("image_urls", "fal-ai/meshy/v6/multi-image-to-3d", omitted=frozenset({"seed"})),
     ),
     FalModel(
         Spec(
@@ -326,7 +328,7 @@ FAL_MODELS: tuple[FalModel, ...] = (
             "TripoSR",
             "Rough shapes in seconds.",
             10,
-            _flat("0.07"),
+            _fixed_price("0.07"),
             (
                 Option("mc_resolution", "Detail", "int", 256, "Higher is finer and slower.", (), 32, 1024, 32),
                 Option(
@@ -344,7 +346,7 @@ FAL_MODELS: tuple[FalModel, ...] = (
             "SAM 3D Objects",
             "Objects in everyday photos, for two cents.",
             30,
-            _flat("0.02"),
+            _fixed_price("0.02"),
             (_seed(),),
         ),
         "fal-ai/sam-3/3d-objects",

@@ -1,4 +1,4 @@
-"""Bringing results home: whole or not at all, going on where a broken download stopped."""
+"""Downloads of results: whole or not at all, resumed with Range requests where a connection broke."""
 
 from __future__ import annotations
 
@@ -12,41 +12,40 @@ from typing import Literal
 
 import httpx
 
-from .errors import DOWNLOAD_BROKE, RESULT_GONE, RESULT_TOO_LARGE, RESULT_WRONG
-from .polling import Patience
+from .errors import DOWNLOAD_FAILED, RESULT_EXPIRED, RESULT_TOO_LARGE, RESULT_UNUSABLE
+from .polling import Timeouts
 from .results import glb_state
 
-IMAGE_STARTS = {b"\x89PNG\r\n\x1a\n": ".png", b"\xff\xd8\xff": ".jpg", b"RIFF": ".webp", b"GIF8": ".gif"}
-LARGEST_RESULT = 512 * 2**20
-LARGEST_PREVIEW = 20 * 2**20
-MOST_TRIED = 5
-CHUNK = 256 * 1024
-STEP = 0.05
+GLB_MAGIC = b"glTF"
+MAX_RESULT_BYTES = 512 * 2**20
+MAX_URLS = 5
+CHUNK_BYTES = 256 * 1024
+PROGRESS_STEP = 0.05
 CONNECT_SECONDS = 15
 
-Fetched = Literal["all", "broken", "gone", "other"]
-"""All of it; cut off; not there (any more); something else than what was asked for."""
-WORST = {"broken": DOWNLOAD_BROKE, "gone": RESULT_GONE, "other": RESULT_WRONG}
-Tell = Callable[[float], object]
-"""Takes the fraction received."""
+FetchOutcome = Literal["complete", "broken", "gone", "other"]
+"""Complete; cut off; not there (any more); not a GLB."""
+FAILURE_BY_OUTCOME = {"broken": DOWNLOAD_FAILED, "gone": RESULT_EXPIRED, "other": RESULT_UNUSABLE}
+ReportProgress = Callable[[float], object]
+"""Called with the fraction received."""
 
 
-class _Part:
-    """A file on its way: what is here of it, and by what its rest will be known."""
+class _PartialFile:
+    """A partial GLB, its size so far and the ETag that its rest must have."""
 
-    def __init__(self, path: Path, limit: int, first: bytes) -> None:
-        self.path, self._limit, self._first = path, limit, first
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self.size = self.total = 0
-        """Bytes here, and bytes in all; 0 where the server does not say."""
+        """Bytes received, and the total; 0 where the server does not say."""
         self._tag = ""
 
     def headers(self) -> dict[str, str]:
-        """What asks for the rest, where a part is here that can be told from another version of the file."""
+        """Range headers for the rest, where an ETag tells this version of the file from others."""
         rest = self._tag and 0 < self.size < self.total
         return {"Range": f"bytes={self.size}-", "If-Range": self._tag} if rest else {}
 
-    def begin(self, response: httpx.Response) -> bool:
-        """Prepare for an answer; return whether it is of any use."""
+    def start(self, response: httpx.Response) -> bool:
+        """Prepare for a response; return whether its body can be used."""
         tag = response.headers.get("etag", "")
         if response.status_code == 206:
             rest = f"bytes {self.size}-{self.total - 1}/{self.total}"
@@ -58,25 +57,25 @@ class _Part:
         return response.status_code == 200
 
     def accept(self, chunk: bytes) -> bool:
-        """Count what came; return whether the file begins as it should."""
-        if self.size == 0 and not chunk.startswith(self._first):
+        """Count a chunk; return whether the file begins with the expected bytes."""
+        if self.size == 0 and not chunk.startswith(GLB_MAGIC):
             return False
         self.size += len(chunk)
         self._check_size()
         return True
 
-    def keep(self) -> Fetched:
-        """Put a whole GLB safely on the disk; one cut short although all was received is none."""
+    def finish(self) -> FetchOutcome:
+        """Fsync a complete GLB; a truncated one of which every byte was received is `other`."""
         with self.path.open("rb+") as file:
             state = glb_state(file)
             if state == "whole":
                 os.fsync(file.fileno())
-                return "all"
+                return "complete"
         return "broken" if state == "cut" and not self.total else "other"
 
     def _check_size(self) -> None:
-        if max(self.size, self.total) > self._limit:
-            raise RESULT_TOO_LARGE.error(limit=f"{self._limit // 2**20} MB")
+        if max(self.size, self.total) > MAX_RESULT_BYTES:
+            raise RESULT_TOO_LARGE.error(limit=f"{MAX_RESULT_BYTES // 2**20} MB")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +83,9 @@ class Downloads:
     """Fetches results, without the key and without following redirects."""
 
     client: httpx.AsyncClient
-    patience: Patience
-    turns: asyncio.Semaphore
-    """How many are fetched at once."""
+    timeouts: Timeouts
+    slots: asyncio.Semaphore
+    """Limits concurrent downloads."""
 
     def mesh(self, urls: list[str], folder: Path) -> AsyncIterator[float | Path]:
         """Yield the fraction received, where the size is known, and at the end the path of `model.glb`.
@@ -94,85 +93,68 @@ class Downloads:
         Raises GenerationFailed where no address holds a whole GLB of at most 512 MB, and OSError where there
         is no room for it.
         """
-        return _telling(lambda tell: self._mesh(urls, folder, tell))
+        return _with_progress(lambda report: self._mesh(urls, folder, report))
 
-    async def preview(self, url: str | None, folder: Path) -> Path | None:
-        """Fetch the model's own picture into `preview.*`; None where there is none, for whatever reason."""
-        if url is None:
-            return None
-        part = _Part(folder / "preview.part", LARGEST_PREVIEW, b"")
+    async def _mesh(self, urls: list[str], folder: Path, report: ReportProgress) -> Path:
+        path, found = folder / "model.glb.part", set[FetchOutcome]()
         try:
-            async with self.turns, asyncio.timeout(self.patience.answer):
-                await self._once(url, part, lambda _: None)
-            with part.path.open("rb") as file:
-                start = file.read(16)
-            extension = next((ending for first, ending in IMAGE_STARTS.items() if start.startswith(first)), None)
-            return part.path.replace(folder / f"preview{extension}") if extension else None
-        except Exception:  # a missing picture is no reason to lose a mesh
-            return None
-        finally:
-            part.path.unlink(missing_ok=True)
-
-    async def _mesh(self, urls: list[str], folder: Path, tell: Tell) -> Path:
-        path, found = folder / "model.glb.part", set[Fetched]()
-        try:
-            for url in urls[:MOST_TRIED]:
-                found.add(await self._file(url, path, tell))
-                if "all" in found:
+            for url in urls[:MAX_URLS]:
+                found.add(await self._file(url, path, report))
+                if "complete" in found:
                     return path.replace(folder / "model.glb")
-            raise next(failure for kind, failure in WORST.items() if kind in found).error()
+            raise next(failure for kind, failure in FAILURE_BY_OUTCOME.items() if kind in found).error()
         finally:
             path.unlink(missing_ok=True)
 
-    async def _file(self, url: str, path: Path, tell: Tell) -> Fetched:
+    async def _file(self, url: str, path: Path, report: ReportProgress) -> FetchOutcome:
         """Fetch one address, in a few tries where need be; that it is wrong or gone is believed when it is so twice."""
-        part, seen = _Part(path, LARGEST_RESULT, b"glTF"), list[Fetched]()
+        part, seen = _PartialFile(path), list[FetchOutcome]()
         while True:
-            async with self.turns:
-                found = await self._once(url, part, tell)
-            if found == "all":
-                found = await asyncio.to_thread(part.keep)
-            if found == "all" or (found != "broken" and found in seen) or len(seen) == self.patience.tries - 1:
+            async with self.slots:
+                found = await self._request(url, part, report)
+            if found == "complete":
+                found = await asyncio.to_thread(part.finish)
+            if found == "complete" or (found != "broken" and found in seen) or len(seen) == self.timeouts.attempts - 1:
                 return found
             seen.append(found)
-            await asyncio.sleep(self.patience.pause)
+            await asyncio.sleep(self.timeouts.retry_delay)
 
-    async def _once(self, url: str, part: _Part, tell: Tell) -> Fetched:
-        """Get all of the file, or what is missing of it."""
-        timeout = httpx.Timeout(self.patience.answer, connect=CONNECT_SECONDS, pool=None)
+    async def _request(self, url: str, part: _PartialFile, report: ReportProgress) -> FetchOutcome:
+        """Request the file, or what is missing of it."""
+        timeout = httpx.Timeout(self.timeouts.request, connect=CONNECT_SECONDS, pool=None)
         try:
             async with self.client.stream("GET", url, headers=part.headers(), timeout=timeout) as response:
                 if response.status_code in (404, 410):
                     return "gone"
-                return await self._take(response, part, tell) if part.begin(response) else "broken"
+                return await self._receive(response, part, report) if part.start(response) else "broken"
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError):
             return "broken"
 
-    async def _take(self, response: httpx.Response, part: _Part, tell: Tell) -> Fetched:
+    async def _receive(self, response: httpx.Response, part: _PartialFile, report: ReportProgress) -> FetchOutcome:
         """Write an answer's body to the part, and no further than its start where that is wrong."""
-        end, told = time.monotonic() + self.patience.download, 0.0
-        chunks = response.aiter_bytes(CHUNK)
+        end, reported = time.monotonic() + self.timeouts.download, 0.0
+        chunks = response.aiter_bytes(CHUNK_BYTES)
         with part.path.open("ab" if response.status_code == 206 else "wb") as file:
             while True:
-                async with asyncio.timeout(min(self.patience.chunk, end - time.monotonic())):
+                async with asyncio.timeout(min(self.timeouts.chunk, end - time.monotonic())):
                     chunk = await anext(chunks, None)
                 if chunk is None:
-                    return "all" if part.size >= part.total else "broken"
+                    return "complete" if part.size >= part.total else "broken"
                 if not part.accept(chunk):
                     return "other"
                 await asyncio.to_thread(file.write, chunk)
-                if part.total and part.size / part.total >= told + STEP:
-                    told = min(1.0, part.size / part.total)
-                    tell(told)
+                if part.total and part.size / part.total >= reported + PROGRESS_STEP:
+                    reported = min(1.0, part.size / part.total)
+                    report(reported)
 
 
-async def _telling(work: Callable[[Tell], Awaitable[Path]]) -> AsyncIterator[float | Path]:
-    """Yield what `work` tells while it goes on, and its result at the end."""
-    told: asyncio.Queue[float | None] = asyncio.Queue()
-    task = asyncio.ensure_future(work(told.put_nowait))
-    task.add_done_callback(lambda _: told.put_nowait(None))
+async def _with_progress(work: Callable[[ReportProgress], Awaitable[Path]]) -> AsyncIterator[float | Path]:
+    """Yield the fractions that `work` reports, then its result."""
+    progress: asyncio.Queue[float | None] = asyncio.Queue()
+    task = asyncio.ensure_future(work(progress.put_nowait))
+    task.add_done_callback(lambda _: progress.put_nowait(None))
     try:
-        while (fraction := await told.get()) is not None:
+        while (fraction := await progress.get()) is not None:
             yield fraction
         yield task.result()
     finally:

@@ -65,39 +65,41 @@ TRY_AGAIN_SOON = "Try again in a few minutes."
 TRY_ANOTHER_PICTURE = "Try another picture."
 SAVE_ANEW = "Save the picture as PNG or JPEG and try again."
 
-NO_MESH = FailureTemplate(
+NOTHING_BUILT = FailureTemplate(
     FalErrorCode.NOTHING_BUILT, "The model found nothing to build in this picture.", "Try one with a clear subject."
 )
-UNREADABLE = FailureTemplate(FalErrorCode.IMAGE_UNREADABLE, "The model could not read this picture.", SAVE_ANEW)
-TOO_SMALL = FailureTemplate(
+IMAGE_UNREADABLE = FailureTemplate(FalErrorCode.IMAGE_UNREADABLE, "The model could not read this picture.", SAVE_ANEW)
+IMAGE_TOO_SMALL = FailureTemplate(
     ErrorCode.IMAGE_TOO_SMALL, "The picture is too small for this model{at_least}.", "Use a larger one."
 )
-TOO_LARGE = FailureTemplate(
+IMAGE_TOO_LARGE = FailureTemplate(
     FalErrorCode.IMAGE_TOO_LARGE, "The picture is too large for this model{at_most}.", "Make it smaller."
 )
 FILE_TOO_LARGE = FailureTemplate(
     ErrorCode.FILE_TOO_LARGE, "The file is too large for this model{up_to}.", "Make it smaller."
 )
-WRONG_OPTION = FailureTemplate(
+OPTION_OUT_OF_RANGE = FailureTemplate(
     ErrorCode.OPTION_OUT_OF_RANGE, "fal does not accept {option}.", "Change the option and try again."
 )
 TEMPORARY = FailureTemplate(
     FalErrorCode.TEMPORARY, "fal had a passing problem with this picture.", TRY_AGAIN_SOON, True
 )
-TOO_LONG = FailureTemplate(FalErrorCode.TIMEOUT, "The model took too long with this picture.", TRY_AGAIN_SOON, True)
+TIMEOUT = FailureTemplate(FalErrorCode.TIMEOUT, "The model took too long with this picture.", TRY_AGAIN_SOON, True)
 BUSY = FailureTemplate(FalErrorCode.BUSY, "fal is busy: too many requests at once.", TRY_AGAIN_SOON, True)
 CANCELLED = FailureTemplate(
     FalErrorCode.CANCELLED, "The job was cancelled at fal.", "Run it again if you still want it."
 )
-BAD_KEY = FailureTemplate(
+KEY_REFUSED = FailureTemplate(
     FalErrorCode.KEY_REFUSED, "fal does not accept the key.", "Check the key at fal.ai/dashboard/keys."
 )
-NOT_ALLOWED = BAD_KEY._replace(message="fal does not let this key run the model.")
-NO_BALANCE = FailureTemplate(
+KEY_NOT_ALLOWED = KEY_REFUSED._replace(message="fal does not let this key run the model.")
+BALANCE_EXHAUSTED = FailureTemplate(
     FalErrorCode.BALANCE_EXHAUSTED, "The fal account has no credit left.", "Top up at fal.ai/dashboard/billing."
 )
-LOCKED = FailureTemplate(FalErrorCode.ACCOUNT_LOCKED, "fal has locked the account.", "Ask fal's support why.")
-MODEL_GONE = FailureTemplate(FalErrorCode.MODEL_UNAVAILABLE, "fal no longer offers {model}.", "Pick another model.")
+ACCOUNT_LOCKED = FailureTemplate(FalErrorCode.ACCOUNT_LOCKED, "fal has locked the account.", "Ask fal's support why.")
+MODEL_UNAVAILABLE = FailureTemplate(
+    FalErrorCode.MODEL_UNAVAILABLE, "fal no longer offers {model}.", "Pick another model."
+)
 REFUSED = FailureTemplate(FalErrorCode.REFUSED, "fal refused the request.", "Try another picture or model.")
 ODD_ANSWER = FailureTemplate(FalErrorCode.ODD_ANSWER, "fal gave an answer that makes no sense.", TRY_AGAIN_SOON, True)
 UNREACHABLE = FailureTemplate(
@@ -116,14 +118,16 @@ COLLECT_REFUSED = FailureTemplate(
     True,
 )
 NO_KEY_TO_COLLECT = COLLECT_REFUSED._replace(message="Without its fal key this model cannot be collected yet.")
-DOWNLOAD_BROKE = FailureTemplate(
+DOWNLOAD_FAILED = FailureTemplate(
     FalErrorCode.DOWNLOAD_FAILED, "The finished model could not be downloaded.", "Try again to collect it.", True
 )
 MODEL_FAILED = FailureTemplate(
     FalErrorCode.MODEL_FAILED, "The model failed with this picture.", "Try again; that may cost again.", True
 )
-RESULT_GONE = FailureTemplate(FalErrorCode.RESULT_EXPIRED, "fal no longer keeps this result.", "Run the picture again.")
-RESULT_WRONG = FailureTemplate(
+RESULT_EXPIRED = FailureTemplate(
+    FalErrorCode.RESULT_EXPIRED, "fal no longer keeps this result.", "Run the picture again."
+)
+RESULT_UNUSABLE = FailureTemplate(
     FalErrorCode.RESULT_UNUSABLE, "The model's result is not a usable GLB file.", "Try another model."
 )
 RESULT_ELSEWHERE = FailureTemplate(
@@ -132,12 +136,12 @@ RESULT_ELSEWHERE = FailureTemplate(
 RESULT_TOO_LARGE = FailureTemplate(
     FalErrorCode.RESULT_TOO_LARGE, "The finished model is over {limit}.", "Lower the face limit."
 )
-WRONG_PLACE = FailureTemplate(
+JOB_ELSEWHERE = FailureTemplate(
     FalErrorCode.JOB_ELSEWHERE,
     "This job was sent to another address than the one in use.",
     "Check FAL_HOST, or run it again.",
 )
-OTHER_KEY = WRONG_PLACE._replace(
+OTHER_KEY = JOB_ELSEWHERE._replace(
     message="This job was sent with another fal key than the one in use.", hint="Use that key again, or run it again."
 )
 
@@ -185,32 +189,32 @@ RULES: Mapping[str, FailureRules] = {
 }  # fmt: skip
 """What follows from fal's failures; from those that are not here, nothing but what a person does."""
 
-LOCKS: tuple[tuple[str, FailureTemplate], ...] = (
-    ("exhausted balance", NO_BALANCE),
-    ("top_up", NO_BALANCE),
-    ("locked", LOCKED),
-    ("admin lock", LOCKED),
+LOCK_REASONS: tuple[tuple[str, FailureTemplate], ...] = (
+    ("exhausted balance", BALANCE_EXHAUSTED),
+    ("top_up", BALANCE_EXHAUSTED),
+    ("locked", ACCOUNT_LOCKED),
+    ("admin lock", ACCOUNT_LOCKED),
 )
 """What stands in the body of a 403: fal gives it no error type."""
 
 BY_TYPE: Mapping[str, FailureTemplate] = {
-    "image_too_small": TOO_SMALL,
-    "image_too_large": TOO_LARGE,
-    "image_load_error": UNREADABLE,
-    "unsupported_image_format": UNREADABLE,
-    "file_download_error": UNREADABLE,
+    "image_too_small": IMAGE_TOO_SMALL,
+    "image_too_large": IMAGE_TOO_LARGE,
+    "image_load_error": IMAGE_UNREADABLE,
+    "unsupported_image_format": IMAGE_UNREADABLE,
+    "file_download_error": IMAGE_UNREADABLE,
     "file_too_large": FILE_TOO_LARGE,
     "content_policy_violation": FailureTemplate(
         FalErrorCode.REFUSED_BY_FILTER, "The model's safety filter refused this picture.", TRY_ANOTHER_PICTURE
     ),
-    "no_media_generated": NO_MESH,
+    "no_media_generated": NOTHING_BUILT,
     **dict.fromkeys(
         (
             "greater_than", "greater_than_equal", "less_than", "less_than_equal", "multiple_of", "one_of", "missing",
             "literal_error", "enum", "int_parsing", "int_type", "float_parsing", "bool_parsing", "extra_forbidden",
             "value_error",
         ),
-        WRONG_OPTION,
+        OPTION_OUT_OF_RANGE,
     ),
     **dict.fromkeys(
         (
@@ -221,7 +225,7 @@ BY_TYPE: Mapping[str, FailureTemplate] = {
         ),
         TEMPORARY,
     ),
-    **dict.fromkeys(("generation_timeout", "request_timeout", "startup_timeout"), TOO_LONG),
+    **dict.fromkeys(("generation_timeout", "request_timeout", "startup_timeout"), TIMEOUT),
     **dict.fromkeys(("client_cancelled", "client_disconnected"), CANCELLED),
     "concurrent_requests_limit": BUSY,
     "bad_request": REFUSED,
@@ -229,8 +233,8 @@ BY_TYPE: Mapping[str, FailureTemplate] = {
 
 BY_STATUS: Mapping[int, FailureTemplate] = {
     400: REFUSED,
-    401: BAD_KEY,
-    403: NOT_ALLOWED,
+    401: KEY_REFUSED,
+    403: KEY_NOT_ALLOWED,
     408: TEMPORARY,
     409: TEMPORARY,
     413: FILE_TOO_LARGE,
@@ -239,47 +243,49 @@ BY_STATUS: Mapping[int, FailureTemplate] = {
     499: CANCELLED,
 }
 
-UNBILLED = frozenset(code for code, rules in RULES.items() if not rules.billed)
+UNBILLED_CODES = frozenset(code for code, rules in RULES.items() if not rules.billed)
 """After these a job that was taken costs nothing."""
-PASSING = frozenset({408, 409, 429})
+TRANSIENT_STATUSES = frozenset({408, 409, 429})
 """Statuses that are about the asking, not about the job."""
-SUBMIT_ONLY = frozenset({BAD_KEY.code, NO_BALANCE.code, LOCKED.code, BUSY.code, ODD_ANSWER.code})
+SUBMIT_ONLY_CODES = frozenset(
+    {KEY_REFUSED.code, BALANCE_EXHAUSTED.code, ACCOUNT_LOCKED.code, BUSY.code, ODD_ANSWER.code}
+)
 """What a submit or an upload may be told, and the end of a job cannot be."""
 NO_DETAILS: list[dict[str, Any]] = [{}]
 RETRY_HEADERS = ("x-fal-retryable", "x-fal-needs-retry")
-RETRY_WORDS = {"true": True, "1": True, "false": False, "0": False}
+RETRY_VALUES = {"true": True, "1": True, "false": False, "0": False}
 
 
 def failure_of(response: httpx.Response) -> GenerationFailed:
     """Translate fal's answer (an HTTP error) into what a person is told."""
     details = _details(response)
-    by_status = _lock(response) if response.status_code == 403 else BY_STATUS.get(response.status_code)
+    by_status = _forbidden(response) if response.status_code == 403 else BY_STATUS.get(response.status_code)
     failure = _by_type(error_type(response)) or by_status or _of_status(response)
-    if failure.code in UNBILLED:
-        failure = failure._replace(retryable=_says_retry(response, failure.retryable))
-    return failure.error(retry_after=retry_after(response), **_facts(details[0]))
+    if failure.code in UNBILLED_CODES:
+        failure = failure._replace(retryable=_is_retryable(response, failure.retryable))
+    return failure.error(retry_after=retry_after(response), **_message_values(details[0]))
 
 
-def verdict_of(response: httpx.Response) -> GenerationFailed | None:
+def failure_of_result(response: httpx.Response) -> GenerationFailed | None:
     """What an error in place of a result says of the job's end; None where it says nothing for certain.
 
     Only a failure that fal does not bill, an HTTP 5xx, gets a code that is not billed.
     """
     kind = error_type(response)
-    waiting = response.status_code in PASSING or "still in progress" in response.text[:200]
+    waiting = response.status_code in TRANSIENT_STATUSES or "still in progress" in response.text[:200]
     if waiting or _details(response) is NO_DETAILS or (response.status_code >= 500 and not kind):
         return None
     failure = failure_of(response)
-    if failure.code in UNBILLED and response.status_code < 500:
+    if failure.code in UNBILLED_CODES and response.status_code < 500:
         return MODEL_FAILED.error()
-    return None if failure.code in SUBMIT_ONLY else failure
+    return None if failure.code in SUBMIT_ONLY_CODES else failure
 
 
 def failure_of_type(kind: str | None) -> GenerationFailed:
     """Translate the error type of a status answer that has no result to show for it."""
     failure = _by_type(kind or "") or MODEL_FAILED
-    unsure = failure.code in UNBILLED | SUBMIT_ONLY
-    return (MODEL_FAILED if unsure else failure).error(**_facts({}))
+    unsure = failure.code in UNBILLED_CODES | SUBMIT_ONLY_CODES
+    return (MODEL_FAILED if unsure else failure).error(**_message_values({}))
 
 
 def failure_of_exception(error: Exception) -> GenerationFailed:
@@ -321,10 +327,10 @@ def _moment(date: str) -> float | None:
         return None
 
 
-def _lock(response: httpx.Response) -> FailureTemplate:
+def _forbidden(response: httpx.Response) -> FailureTemplate:
     """The reason of a 403."""
     said = response.text[:2000].lower()
-    return next((failure for sign, failure in LOCKS if sign in said), NOT_ALLOWED)
+    return next((failure for sign, failure in LOCK_REASONS if sign in said), KEY_NOT_ALLOWED)
 
 
 def _by_type(kind: str) -> FailureTemplate | None:
@@ -348,12 +354,12 @@ def _of_status(response: httpx.Response) -> FailureTemplate:
     return TEMPORARY if response.status_code >= 500 else ODD_ANSWER
 
 
-def _says_retry(response: httpx.Response, usually: bool) -> bool:
-    said = (RETRY_WORDS.get(response.headers.get(name, "").lower()) for name in RETRY_HEADERS)
+def _is_retryable(response: httpx.Response, usually: bool) -> bool:
+    said = (RETRY_VALUES.get(response.headers.get(name, "").lower()) for name in RETRY_HEADERS)
     return next((word for word in said if word is not None), usually)
 
 
-def _facts(detail: Mapping[str, Any]) -> dict[str, Any]:
+def _message_values(detail: Mapping[str, Any]) -> dict[str, Any]:
     """What the sentences of the table may name: sizes, and the option at fault."""
     context = detail.get("ctx")
     numbers = context if isinstance(context, Mapping) else {}

@@ -12,14 +12,26 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import GenerationFailed
-from ...redaction import hide
-from ..base import Choice, Downloading, Event, Finished, Side, Spec, Submitted, Submitting, Task, Told, Uploading
+from ...redaction import register_secrets
+from ..base import (
+    CancelOutcome,
+    Choice,
+    Downloading,
+    Event,
+    Finished,
+    Side,
+    Spec,
+    Submitted,
+    Submitting,
+    Task,
+    Uploading,
+)
 from .account import RESULT_KEPT_SECONDS, FalAccount
 from .catalogue import FAL_MODELS
-from .errors import LOST_CONTACT, MODEL_GONE, FalErrorCode, failure_of_exception
+from .errors import LOST_CONTACT, MODEL_UNAVAILABLE, FalErrorCode, failure_of_exception
 from .hosts import FalHosts
 from .model import FalModel
-from .polling import Delay, Patience, poll_delay
+from .polling import PollDelay, Timeouts, poll_delay
 from .remote_job import RemoteJob
 
 log = logging.getLogger(__name__)
@@ -28,16 +40,16 @@ NO_KEY = "Needs a fal.ai key: get one at fal.ai/dashboard/keys and set it as FAL
 SUBMIT_GRACE_SECONDS = 5
 
 
-def fal_generators(credentials: str | None, hosts: FalHosts, patience: Patience | None = None) -> list[FalGenerator]:
+def fal_generators(credentials: str | None, hosts: FalHosts, timeouts: Timeouts | None = None) -> list[FalGenerator]:
     """All models of the catalogue, on one key; without a key they are there and say how to get one."""
-    account = FalAccount(credentials or "", hosts, patience)
+    account = FalAccount(credentials or "", hosts, timeouts)
     return [FalGenerator(model, account) for model in FAL_MODELS]
 
 
 class FalGenerator:
     """Turns pictures into GLBs with one model of fal. `delay` is the polling policy: see `poll_delay`."""
 
-    def __init__(self, model: FalModel, account: FalAccount, delay: Delay = poll_delay) -> None:
+    def __init__(self, model: FalModel, account: FalAccount, delay: PollDelay = poll_delay) -> None:
         self.model = model
         self.account = account
         self._delay = delay
@@ -47,25 +59,25 @@ class FalGenerator:
     @property
     def spec(self) -> Spec:
         """What it is and takes; one picture of each object while fal does not offer the endpoint for several."""
-        return self._single if self.account.offers.is_gone(self.model.endpoints[-1]) else self._spec
+        return self._single if self.account.listing.is_gone(self.model.endpoints[-1]) else self._spec
 
     @property
     def unavailable(self) -> str:
         """Why it cannot be used now, in a sentence for people; empty when it can."""
         if not self.account.key_mark:
             return NO_KEY
-        gone = self.account.offers.is_gone(self.model.endpoint)
-        return MODEL_GONE.error(model=self.spec.name).message if gone else ""
+        gone = self.account.listing.is_gone(self.model.endpoint)
+        return MODEL_UNAVAILABLE.error(model=self.spec.name).message if gone else ""
 
     @property
     def key_mark(self) -> str:
-        """Tells one key from another without giving it away; empty without a key."""
+        """Pseudonym of the key; empty without a key."""
         return self.account.key_mark
 
-    def with_key(self, key: str) -> FalGenerator:
+    def for_key(self, key: str) -> FalGenerator:
         """The same model on a visitor's own key; raises GenerationFailed `key_refused` for one that cannot be sent."""
-        keyed = FalGenerator(self.model, self.account.on_key(key), self._delay)
-        hide(key.strip(), owner=keyed)
+        keyed = FalGenerator(self.model, self.account.for_key(key), self._delay)
+        register_secrets(key.strip(), owner=keyed)
         return keyed
 
     async def run(self, task: Task) -> AsyncIterator[Event]:
@@ -83,7 +95,7 @@ class FalGenerator:
             yield Submitting(self._intent(endpoint, image_url))
             arguments = self.model.arguments(image_url, task.choice, sides)
             submitting = asyncio.create_task(self.account.submit(endpoint, arguments, self.spec.name))
-            stopped = await _done_although_cancelled(submitting)
+            stopped = await _finish_despite_cancel(submitting)
             remote = submitting.result()
             try:
                 yield Submitted(remote)
@@ -98,8 +110,8 @@ class FalGenerator:
                 yield event
         except (GenerationFailed, OSError):
             raise
-        except Exception as error:  # whatever it is, what is paid for must not be paid again
-            log.exception("collecting a job from fal failed unexpectedly")
+        except Exception as error:  # whatever it is, the job is paid for and must be collected, not submitted again
+            log.exception("could not collect a job from fal because of a fault of ours; it is tried again")
             raise LOST_CONTACT.error() from error
 
     async def find(self, intent: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -110,7 +122,7 @@ class FalGenerator:
         try:
             return await self.account.find(intent) if intent.get("key_mark") == self.key_mark else None
         except Exception as error:
-            log.info("fal's list of jobs cannot be had: %s", type(error).__name__)
+            log.info("fal's request list is not available: %s", type(error).__name__)
             return None
 
     async def refresh(self) -> None:
@@ -119,12 +131,12 @@ class FalGenerator:
             return
         try:
             endpoints = [endpoint for model in FAL_MODELS for endpoint in model.endpoints]
-            await self.account.offers.refresh(self.account.here.queue, self.account.hosts, endpoints)
+            await self.account.listing.refresh(self.account.connections.api, self.account.hosts, endpoints)
         except Exception as error:
-            log.info("fal's prices cannot be had: %s", type(error).__name__)
+            log.info("fal's prices and model list are not available: %s", type(error).__name__)
 
-    async def cancel(self, remote: Mapping[str, Any]) -> Told:
-        """Tell fal that a submitted job is not wanted any more; never raises."""
+    async def cancel(self, remote: Mapping[str, Any]) -> CancelOutcome:
+        """Ask fal to cancel a submitted job; never raises."""
         return await self.account.cancel(remote)
 
     async def close(self) -> None:
@@ -132,13 +144,13 @@ class FalGenerator:
         await self.account.close()
 
     def _price(self, choice: Choice) -> Decimal:
-        endpoint = self.model.endpoint_for(choice.several)
-        return max(self.model.spec.price(choice), self.account.offers.least(endpoint))
+        endpoint = self.model.endpoint_for(choice.multiview)
+        return max(self.model.spec.price(choice), self.account.listing.minimum_price(endpoint))
 
     def _intent(self, endpoint: str, image_url: str) -> dict[str, Any]:
-        """What finds a submitted job of which nothing was heard."""
-        known = {"submitted_at": time.time(), "key_mark": self.key_mark}
-        return {"endpoint": endpoint, "image_url": image_url, **known}
+        """What finds a job in fal's request list when its submit gets no answer."""
+        context = {"submitted_at": time.time(), "key_mark": self.key_mark}
+        return {"endpoint": endpoint, "image_url": image_url, **context}
 
     async def _upload(self, image: Path) -> str:
         if not self.account.key_mark:
@@ -151,23 +163,23 @@ class FalGenerator:
             raise failure_of_exception(error) from error
 
     async def _collect(self, remote: Mapping[str, Any], folder: Path) -> AsyncIterator[Event]:
-        """Watch a submitted job to its end and bring home what it made."""
+        """Poll a submitted job to its end and download its result."""
         job = RemoteJob(self.account, remote)
         async for event in job.watch(self.spec.usual_seconds, self._delay):
             yield event
-        made = await job.result()
+        result = await job.result()
         yield Downloading()
-        downloads = self.account.here.downloads
-        async for part in downloads.mesh(made.urls, folder):
+        downloads = self.account.connections.downloads
+        async for part in downloads.mesh(result.urls, folder):
             if isinstance(part, Path):
-                cost = self.account.offers.cost(remote.get("endpoint", self.model.endpoint), made.billable_units)
-                yield Finished(part, await downloads.preview(made.preview, folder), cost)
+                cost = self.account.listing.cost(remote.get("endpoint", self.model.endpoint), result.billable_units)
+                yield Finished(part, cost)
             else:
                 yield Downloading(part)
 
 
-async def _done_although_cancelled(submitting: asyncio.Task[Any]) -> bool:
-    """Wait for a submit; when cancelled meanwhile, give it a few seconds more and return True if it was taken."""
+async def _finish_despite_cancel(submitting: asyncio.Task[Any]) -> bool:
+    """Wait for a submit; when cancelled meanwhile, give it SUBMIT_GRACE_SECONDS and return True if fal took the job."""
     try:
         await asyncio.wait([submitting])
     except asyncio.CancelledError:

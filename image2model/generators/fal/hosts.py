@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-import fal_client.client
-
 
 @dataclass(frozen=True, slots=True)
 class FalHosts:
@@ -33,17 +31,6 @@ class FalHosts:
     def is_result(self, url: object) -> bool:
         """Whether `url` is where fal keeps its results."""
         return isinstance(url, str) and any(_covers(pattern, _origin(url)) for pattern in self.results)
-
-    def direct_fal_client(self) -> None:
-        """Point fal-client at these hosts. It keeps them for the whole process and reads them at each call.
-
-        Also let it try twice where it would try ten times: waiting is for the policy of retries.
-        """
-        fal_client.client.MAX_ATTEMPTS = 2
-        fal_client.client.QUEUE_URL_FORMAT = f"{self.queue}/"
-        fal_client.client.RUN_URL_FORMAT = f"{self.run}/"
-        fal_client.client.REST_URL = self.rest
-        fal_client.client.CDN_URL = self.cdn
 
 
 Origin = tuple[str, str, int]

@@ -11,7 +11,7 @@ import httpx
 from ...metrics import FAL_CALLS, FAL_SECONDS
 
 
-class CountingClient(httpx.AsyncClient):
+class InstrumentedClient(httpx.AsyncClient):
     """httpx's, each request counted under the name that `operation` has for it, with its status and time."""
 
     def __init__(self, operation: Callable[[httpx.Request], str], **options: Any) -> None:
@@ -30,7 +30,7 @@ class CountingClient(httpx.AsyncClient):
             FAL_SECONDS.labels(operation).observe(time.perf_counter() - began)
 
 
-def with_key(request: httpx.Request) -> str:
+def api_operation(request: httpx.Request) -> str:
     """What a request that carries the key is for."""
     path = request.url.path
     if "/storage/" in path:
@@ -44,6 +44,6 @@ def with_key(request: httpx.Request) -> str:
     return "status" if path.endswith("/status") else "result"
 
 
-def without_key(request: httpx.Request) -> str:
+def storage_operation(request: httpx.Request) -> str:
     """What a request to fal's storage is for."""
     return "download" if request.method == "GET" else "upload"

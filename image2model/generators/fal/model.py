@@ -12,14 +12,14 @@ EMPTY: Mapping[Side, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class Together:
+class MultiViewInput:
     """How several sides of one object go to fal as one job."""
 
     field: str | Mapping[Side, str]
     """A list in the order of the spec's sides, or a field for each side."""
     endpoint: str = ""
     """Where it is not the one for a single picture."""
-    unsent: frozenset[str] = frozenset()
+    omitted: frozenset[str] = frozenset()
     """Arguments of a single picture that it does not take."""
 
 
@@ -33,17 +33,19 @@ class FalModel:
     image_is_list: bool = False
     fixed: Mapping[str, Any] = field(default_factory=dict)
     """Arguments always sent; an option of the same name replaces them."""
-    together: Together | None = None
+    multiview: MultiViewInput | None = None
     """None: it takes one picture of an object."""
 
     @property
     def endpoints(self) -> tuple[str, ...]:
         """All that it uses."""
-        return (self.endpoint, self.together.endpoint) if self.together and self.together.endpoint else (self.endpoint,)
+        return (
+            (self.endpoint, self.multiview.endpoint) if self.multiview and self.multiview.endpoint else (self.endpoint,)
+        )
 
-    def endpoint_for(self, several: bool) -> str:
+    def endpoint_for(self, multiview: bool) -> str:
         """Where a job of one picture, or of several sides, is sent."""
-        return self.endpoints[-1] if several else self.endpoint
+        return self.endpoints[-1] if multiview else self.endpoint
 
     def arguments(self, image_url: str, choice: Choice, sides: Mapping[Side, str] = EMPTY) -> dict[str, Any]:
         """The body of the request; `sides` are the addresses of the other sides, where there are any.
@@ -55,12 +57,12 @@ class FalModel:
         if self.spec.face_limit is not None and choice.face_limit is not None:
             chosen[self.spec.face_limit.name] = choice.face_limit
         sent = {**self.fixed, **{name: _as_sent(value) for name, value in chosen.items()}}
-        if not sides or self.together is None:
+        if not sides or self.multiview is None:
             return {**sent, self.image_field: [image_url] if self.image_is_list else image_url}
-        kept = {name: value for name, value in sent.items() if name not in self.together.unsent}
-        return {**kept, **self._together(self.together, {"front": image_url, **sides})}
+        kept = {name: value for name, value in sent.items() if name not in self.multiview.omitted}
+        return {**kept, **self._together(self.multiview, {"front": image_url, **sides})}
 
-    def _together(self, together: Together, urls: Mapping[Side, str]) -> dict[str, Any]:
+    def _together(self, together: MultiViewInput, urls: Mapping[Side, str]) -> dict[str, Any]:
         given = [side for side in self.spec.sides if side in urls]
         if isinstance(together.field, str):
             return {together.field: [urls[side] for side in given]}

@@ -16,16 +16,16 @@ import httpx
 
 from .hosts import FalHosts
 
-FRESH_SECONDS = 6 * 3600
-TRY_AGAIN_SECONDS = 600
+REFRESH_SECONDS = 6 * 3600
+RETRY_SECONDS = 600
 GONE_SECONDS = 3600
 """A model that a submit was told is gone may be back, until fal's list says which it is."""
-EARLIER_SECONDS = 3600
+CLOCK_SKEW_SECONDS = 3600
 """Clocks differ: jobs are sought from so long before they were sent."""
-PAGE, MOST_PAGES = 100, 20
-MOST_UNITS = Decimal(10_000)
+PAGE_SIZE, MAX_PAGES = 100, 20
+MAX_UNITS = Decimal(10_000)
 REQUEST_ID = re.compile(r"[\w-]{1,100}")
-RUNS = frozenset(
+PER_RUN_UNITS = frozenset(
     [
         "generation",
         "generations",
@@ -52,13 +52,13 @@ RUNS = frozenset(
 """Units of which a run takes one at least."""
 
 
-class Offers:
+class ModelListing:
     """What fal says of its models, looked up now and then and kept in memory."""
 
     def __init__(self) -> None:
         self._prices: Mapping[str, tuple[Decimal, str]] = {}
-        self._ended: frozenset[str] = frozenset()
-        self._dropped: dict[str, float] = {}
+        self._deprecated: frozenset[str] = frozenset()
+        self._marked_gone: dict[str, float] = {}
         self._next = 0.0
 
     def unit_price(self, endpoint: str) -> Decimal | None:
@@ -66,41 +66,41 @@ class Offers:
         price, _ = self._prices.get(endpoint, (None, ""))
         return price
 
-    def least(self, endpoint: str) -> Decimal:
+    def minimum_price(self, endpoint: str) -> Decimal:
         """US dollars that a run costs at least, as far as fal has told."""
         price, unit = self._prices.get(endpoint, (Decimal(0), ""))
-        return price if unit in RUNS else Decimal(0)
+        return price if unit in PER_RUN_UNITS else Decimal(0)
 
     def cost(self, endpoint: str, billable_units: str | None) -> Decimal | None:
         """US dollars that a run was charged, by its header X-Fal-Billable-Units; None where it cannot be told."""
         price, units = self.unit_price(endpoint), _decimal(billable_units)
-        return None if price is None or units is None or units > MOST_UNITS else price * units
+        return None if price is None or units is None or units > MAX_UNITS else price * units
 
-    def drop(self, endpoint: str) -> None:
+    def mark_gone(self, endpoint: str) -> None:
         """Note that a submit was told that the endpoint is no more."""
-        self._dropped[endpoint] = time.monotonic() + GONE_SECONDS
+        self._marked_gone[endpoint] = time.monotonic() + GONE_SECONDS
 
     def is_gone(self, endpoint: str) -> bool:
         """Whether fal no longer offers the endpoint."""
-        return endpoint in self._ended or time.monotonic() < self._dropped.get(endpoint, 0.0)
+        return endpoint in self._deprecated or time.monotonic() < self._marked_gone.get(endpoint, 0.0)
 
     async def refresh(self, client: httpx.AsyncClient, hosts: FalHosts, endpoints: Iterable[str]) -> None:
         """Look everything up, unless that was done in the last hours; raises whatever goes wrong."""
         now = time.monotonic()
         if now < self._next:
             return
-        self._next = now + TRY_AGAIN_SECONDS
+        self._next = now + RETRY_SECONDS
         wanted, address = list(endpoints), f"{hosts.api}/v1/models"
         self._take_list(wanted, [item async for item in _pages(client, address, "models", {"endpoint_id": wanted})])
-        priced = {"endpoint_id": [endpoint for endpoint in wanted if endpoint not in self._ended]}
+        priced = {"endpoint_id": [endpoint for endpoint in wanted if endpoint not in self._deprecated]}
         self._take_prices([item async for item in _pages(client, f"{address}/pricing", "prices", priced)])
-        self._next = now + FRESH_SECONDS
+        self._next = now + REFRESH_SECONDS
 
     def _take_list(self, wanted: list[str], models: list[Mapping[str, Any]]) -> None:
         active = {item["endpoint_id"] for item in models if item["metadata"]["status"] != "deprecated"}
         if active.intersection(wanted):  # a list without any of them is no list of what is offered
-            self._ended = frozenset(wanted) - active
-            self._dropped.clear()
+            self._deprecated = frozenset(wanted) - active
+            self._marked_gone.clear()
 
     def _take_prices(self, items: list[Mapping[str, Any]]) -> None:
         prices = {item["endpoint_id"]: (_decimal(item["unit_price"]), item) for item in items}
@@ -113,15 +113,15 @@ class Offers:
 
 async def find_request(client: httpx.AsyncClient, hosts: FalHosts, intent: Mapping[str, Any]) -> str | None:
     """The id of the request whose input holds the intent's `image_url`; raises whatever goes wrong."""
-    since = datetime.fromtimestamp(intent["submitted_at"] - EARLIER_SECONDS, UTC)
+    since = datetime.fromtimestamp(intent["submitted_at"] - CLOCK_SKEW_SECONDS, UTC)
     asked = {
         "endpoint_id": intent["endpoint"],
         "start": since.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "expand": "payloads",
-        "limit": PAGE,
+        "limit": PAGE_SIZE,
     }
     async for item in _pages(client, f"{hosts.api}/v1/models/requests/by-endpoint", "items", asked):
-        if item["endpoint_id"] == intent["endpoint"] and _holds(item["json_input"], intent["image_url"]):
+        if item["endpoint_id"] == intent["endpoint"] and _contains(item["json_input"], intent["image_url"]):
             return str(item["request_id"]) if REQUEST_ID.fullmatch(item["request_id"]) else None
     return None
 
@@ -131,7 +131,7 @@ async def _pages(
 ) -> AsyncIterator[Mapping[str, Any]]:
     """The items of all pages of a list."""
     cursor: dict[str, str] = {}
-    for _ in range(MOST_PAGES):
+    for _ in range(MAX_PAGES):
         response = await client.get(address, params={**asked, **cursor})
         response.raise_for_status()
         body = response.json()
@@ -142,9 +142,9 @@ async def _pages(
         cursor = {"cursor": body["next_cursor"]}
 
 
-def _holds(value: Any, wanted: str) -> bool:
+def _contains(value: Any, wanted: str) -> bool:
     if isinstance(value, Mapping | list):
-        return any(_holds(part, wanted) for part in (value.values() if isinstance(value, Mapping) else value))
+        return any(_contains(part, wanted) for part in (value.values() if isinstance(value, Mapping) else value))
     return bool(value == wanted)
 
 

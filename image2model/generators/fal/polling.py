@@ -7,25 +7,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-Delay = Callable[[float, float, int], float]
+PollDelay = Callable[[float, float, int], float]
 """A polling policy, as `poll_delay` is one."""
-QUICK_SECONDS, QUICK_DELAY = 1.2, 0.15
+FIRST_SECONDS, FIRST_DELAY = 1.2, 0.15
 STEADY_SECONDS, STEADY_DELAY = 10.0, 1.0
 EARLY_SHARE, NEAR_SHARE, LATE_SHARE = 0.2, 0.05, 0.1
 NEAR_FROM, NEAR_TO = 0.75, 1.25
-LONGEST_DELAY = 30.0
+MAX_DELAY = 30.0
 """Seconds; neither an old job nor a jump of the clock makes a job wait longer."""
-CROWD_PACE = 50
+MAX_POLLS_PER_SECOND = 50
 """Questions a second, about all jobs of a key together, once they are past their first seconds."""
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Timeouts:
     """How long fal is waited for, in seconds, and how often it is asked before a job is put off."""
 
     submit: float = 120.0
     """For an answer to a submit: without one the job is unconfirmed."""
-    answer: float = 30.0
+    request: float = 30.0
     """For an answer to any other question."""
     upload: float = 300.0
     """For a whole picture."""
@@ -34,41 +34,41 @@ class Patience:
     """For each quarter of a megabyte of a result."""
     download: float = 1800.0
     """For a whole result."""
-    tries: int = 3
+    attempts: int = 3
     """Answers in a row that say nothing about the job, and downloads of one file that break."""
-    pause: float = 1.0
+    retry_delay: float = 1.0
     """Between those."""
 
 
-def poll_delay(elapsed: float, expected: float, crowd: int = 1) -> float:
+def poll_delay(elapsed: float, expected: float, watched: int = 1) -> float:
     """Seconds from one status call to the next, `elapsed` seconds after the submit, where `crowd` jobs are watched.
 
     Quick at first, for jobs that take no time; each second until the tenth; from then on a share of the
     time elapsed, smallest around the time at which the end is expected. 5 % all the way would cost 55
     calls in two minutes; so a job that takes about its expected two minutes costs under 40, and its end
     is still noticed within the larger of 1 s and 5 %. A crowd is asked less often, so that it costs no more than
-    `CROWD_PACE`.
+    `MAX_POLLS_PER_SECOND`.
     """
-    if elapsed < QUICK_SECONDS:
-        return QUICK_DELAY
+    if elapsed < FIRST_SECONDS:
+        return FIRST_DELAY
     if elapsed < STEADY_SECONDS:
         return STEADY_DELAY
     if elapsed < NEAR_FROM * expected:
-        return _bounded(min(EARLY_SHARE * elapsed, NEAR_FROM * expected - elapsed), crowd)
+        return _clamped(min(EARLY_SHARE * elapsed, NEAR_FROM * expected - elapsed), watched)
     share = NEAR_SHARE if elapsed <= NEAR_TO * expected else LATE_SHARE
-    return _bounded(share * elapsed, crowd)
+    return _clamped(share * elapsed, watched)
 
 
-def _bounded(delay: float, crowd: int) -> float:
-    return max(STEADY_DELAY, crowd / CROWD_PACE, min(delay, LONGEST_DELAY))
+def _clamped(delay: float, watched: int) -> float:
+    return max(STEADY_DELAY, watched / MAX_POLLS_PER_SECOND, min(delay, MAX_DELAY))
 
 
 PERCENT = re.compile(r"(?<![\d.])(\d{1,3}(?:\.\d+)?) ?%")
 WEB_ADDRESS = re.compile(r"\S*://\S*")
-LONGEST_MESSAGE = 120
+MAX_MESSAGE = 120
 
 
-class Progress:
+class LogProgress:
     """What a job's log has told so far: the fraction done, which never falls, and the latest line."""
 
     def __init__(self) -> None:
@@ -84,18 +84,18 @@ class Progress:
             mark = (str(line.get("timestamp")), line["message"])
             if mark not in self._seen:
                 self._seen.add(mark)
-                self._take(line["message"])
+                self._read_line(line["message"])
 
-    def _take(self, message: str) -> None:
+    def _read_line(self, message: str) -> None:
         percents = [float(number) / 100 for number in PERCENT.findall(message)]
         self.fraction = max((p for p in (self.fraction, *percents) if p is not None and p <= 1), default=None)
-        self.message = _for_people(message) or self.message
+        self.message = _display_text(message) or self.message
 
     def expected_seconds(self, elapsed: float, usual: float) -> float:
         """How long the whole job should take by its own progress, or else as usual."""
         return elapsed / self.fraction if self.fraction and self.fraction >= 0.05 else usual
 
 
-def _for_people(message: str) -> str:
+def _display_text(message: str) -> str:
     last = message.strip().splitlines()[-1:] or [""]
-    return WEB_ADDRESS.sub("…", "".join(c if c.isprintable() else " " for c in last[0]))[:LONGEST_MESSAGE].strip()
+    return WEB_ADDRESS.sub("…", "".join(c if c.isprintable() else " " for c in last[0]))[:MAX_MESSAGE].strip()

@@ -10,11 +10,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, Literal
 
 MESH_KEYS = ("model_mesh", "model_glb", "model_glb_pbr", "pbr_model", "model_urls", "base_model", "model_meshes")
-PREVIEW_KEYS = ("rendered_image", "thumbnail", "preview")
-OTHER_EXTENSION = re.compile(r"\.(obj|fbx|usdz|stl|ply|splat|zip|mtl|blend|mp4|gif|png|jpe?g|webp|json)$", re.I)
-LARGEST_JSON_CHUNK = 64 * 2**20
+NON_GLB_EXTENSION = re.compile(r"\.(obj|fbx|usdz|stl|ply|splat|zip|mtl|blend|mp4|gif|png|jpe?g|webp|json)$", re.I)
+MAX_JSON_CHUNK = 64 * 2**20
 
-Glb = Literal["whole", "cut", "other"]
+GlbState = Literal["whole", "cut", "other"]
 
 
 def mesh_urls(result: Mapping[str, Any]) -> list[str]:
@@ -25,12 +24,7 @@ def mesh_urls(result: Mapping[str, Any]) -> list[str]:
     """
     known = [url for key in MESH_KEYS for url in _urls(result.get(key))]
     other = [url for key, value in result.items() if key not in MESH_KEYS for url in _urls(value)]
-    return sorted(dict.fromkeys(known + other), key=_unlikeliness)
-
-
-def preview_url(result: Mapping[str, Any]) -> str | None:
-    """The address of the model's own picture of its result."""
-    return next((url for key in PREVIEW_KEYS for url in _urls(result.get(key))), None)
+    return sorted(dict.fromkeys(known + other), key=_rank)
 
 
 def _urls(value: Any) -> Iterator[str]:
@@ -43,12 +37,12 @@ def _urls(value: Any) -> Iterator[str]:
             yield from _urls(part)
 
 
-def _unlikeliness(url: str) -> int:
+def _rank(url: str) -> int:
     path = url.partition("?")[0]
-    return 0 if path.lower().endswith(".glb") else 2 if OTHER_EXTENSION.search(path) else 1
+    return 0 if path.lower().endswith(".glb") else 2 if NON_GLB_EXTENSION.search(path) else 1
 
 
-def glb_state(file: BinaryIO) -> Glb:
+def glb_state(file: BinaryIO) -> GlbState:
     """Whether a file is a whole GLB 2.0, one cut short, or something else.
 
     Layout: https://registry.khronos.org/glTF/specs/2.0/glTF-2.0.html#binary-gltf-layout
@@ -63,7 +57,7 @@ def glb_state(file: BinaryIO) -> Glb:
         return "other"
     if length > size:
         return "cut"
-    fits = chunk_length <= min(size - 20, LARGEST_JSON_CHUNK)
+    fits = chunk_length <= min(size - 20, MAX_JSON_CHUNK)
     return "whole" if fits and _is_gltf(file.read(chunk_length)) else "other"
 
 

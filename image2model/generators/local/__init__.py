@@ -13,18 +13,18 @@ from typing import Any
 from pebble import ProcessExpired
 
 from ...process_pool import Workers
-from ..base import Event, Finished, Option, Queued, Running, Spec, Task, Told
+from ..base import CancelOutcome, Event, Finished, Option, Queued, Running, Spec, Task
 from ..providers import Provider
 from . import worker
-from .cutout import WORDS, Inspection, cut_out, inspect
+from .cutout import WARNINGS, Inspection, cut_out, inspect
 from .failures import RULES, TOO_LONG, WORKER_DIED
 from .worker import warm_up
 
-__all__ = ["PROVIDER", "WORDS", "Inspection", "LocalGenerator", "cut_out", "inspect", "warm_up"]
+__all__ = ["PROVIDER", "WARNINGS", "Inspection", "LocalGenerator", "cut_out", "inspect", "warm_up"]
 
-SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 """A picture takes one or two; a worker busy for longer than this is replaced."""
-LOOK_EVERY = 0.1
+POLL_SECONDS = 0.1
 
 SPEC = Spec(
     id="local",
@@ -97,7 +97,7 @@ class LocalGenerator:
 
     def __init__(self, workers: Workers) -> None:
         self._workers = workers
-        self._spec = replace(SPEC, at_once=workers.processes)
+        self._spec = replace(SPEC, max_concurrency=workers.processes)
 
     @property
     def spec(self) -> Spec:
@@ -121,13 +121,13 @@ class LocalGenerator:
         """
         glb, notes = task.folder / "model.glb", task.folder / "stage.txt"
         arguments = (task.image, glb, notes, dict(task.choice.options), task.choice.face_limit)
-        working = asyncio.ensure_future(self._workers.run(worker.make, *arguments, seconds=SECONDS))
+        working = asyncio.ensure_future(self._workers.run(worker.generate, *arguments, seconds=TIMEOUT_SECONDS))
         try:
             async for event in _watch(working, notes):
                 yield event
             await working
         except TimeoutError:
-            raise TOO_LONG.error(seconds=SECONDS) from None
+            raise TOO_LONG.error(seconds=TIMEOUT_SECONDS) from None
         except ProcessExpired:
             raise WORKER_DIED.error() from None
         finally:
@@ -140,10 +140,10 @@ class LocalGenerator:
         """No key is used."""
         return ""
 
-    def with_key(self, key: str) -> None:
+    def for_key(self, key: str) -> None:
         """No key is taken."""
 
-    async def cancel(self, remote: Mapping[str, Any]) -> Told:
+    async def cancel(self, remote: Mapping[str, Any]) -> CancelOutcome:
         """Do nothing: there is no far side, and cancelling `run` stops the worker."""
         return "over"
 
@@ -162,8 +162,8 @@ async def _watch(working: asyncio.Future[None], notes: Path) -> AsyncIterator[Ev
     last: Event = Queued()
     yield last
     while not working.done():
-        await asyncio.wait([working], timeout=LOOK_EVERY)
-        noted = worker.read_stage(notes)
+        await asyncio.wait([working], timeout=POLL_SECONDS)
+        noted = worker.read_progress(notes)
         if noted and Running(*noted) != last:
             last = Running(*noted)
             yield last

@@ -1,4 +1,4 @@
-"""A picture judged before it is paid for: its subject cut out, and what will likely go wrong with it."""
+"""Inspection of a picture before it is paid for: its subject cut out, and warnings of what will likely go wrong."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from ...atomic_files import write_whole
+from ...atomic_files import atomic_write
 from ...errors import GenerationFailed
 from . import segment
 from .subject import Array, Subject, find_subject
 
 MARGIN = 0.1
 """Room left on each side of a cut-out, as a share of the square: what image-to-3D models are trained on."""
-LOOK_SIDE, SHOWN_SIDE = 1024, 256
-SMALL_SIDE = 256
+INSPECTION_SIDE, PREVIEW_SIDE = 1024, 256
+MIN_SIDE = 256
 """A picture whose longer side has fewer pixels shows too little."""
-SHARPNESS_SIDE, LEAST_SHARPNESS = 384, 0.08
+SHARPNESS_SIDE, MIN_SHARPNESS = 384, 0.08
 """Measured on five photographs: .30 to .59; blurred by six thousandths of their longer side: .05 at most."""
-PLAIN = 6.0
+MIN_CONTRAST = 6.0
 """Contrast, of 255, below which a subject is of one colour and nothing tells whether it is sharp."""
-RIVAL_SHARE, RIVAL_LEAST = 0.3, 0.01
+OTHER_SUBJECT_SHARE, OTHER_SUBJECT_MIN_SHARE = 0.3, 0.01
 """A second subject covers so much of the first's area, and of the picture."""
 
-WORDS = {
+WARNINGS = {
     "small": "It is very small, so details will be missing. A picture of 512 pixels or more does better.",
     "blurred": "It looks blurred, and so will the model. Take a sharper one if you can.",
     "several_subjects": "There seem to be several things on it. One thing in each picture does better.",
@@ -41,7 +41,7 @@ class Inspection:
     """What is known of a picture before it is worked."""
 
     warnings: tuple[str, ...]
-    """Codes of WORDS."""
+    """Codes of WARNINGS."""
     cutout: bytes | None
     """The subject as a small WebP with a transparent background; None where no subject was found."""
 
@@ -49,35 +49,35 @@ class Inspection:
 def inspect(picture: bytes) -> Inspection:
     """Judge a checked picture (a JPEG or PNG in RGB or RGBA). In a worker."""
     image: Image.Image = Image.open(io.BytesIO(picture))
-    small = max(image.size) < SMALL_SIDE
-    image.draft(None, (LOOK_SIDE, LOOK_SIDE))
-    image.thumbnail((LOOK_SIDE, LOOK_SIDE))
+    small = max(image.size) < MIN_SIDE
+    image.draft(None, (INSPECTION_SIDE, INSPECTION_SIDE))
+    image.thumbnail((INSPECTION_SIDE, INSPECTION_SIDE))
     found = ["small"] if small else []
     try:
         subject = find_subject(image)
     except GenerationFailed:
         return Inspection((*found, "no_subject"), None)
-    if not found and sharpness(subject) < LEAST_SHARPNESS:  # a small one is never sharp
+    if not found and sharpness(subject) < MIN_SHARPNESS:  # a small one is never sharp
         found.append("blurred")
-    if subjects(image) > 1:
+    if count_subjects(image) > 1:
         found.append("several_subjects")
-    shown = squared(subject)
-    shown.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
+    preview = on_square(subject)
+    preview.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
     buffer = io.BytesIO()
-    shown.save(buffer, "WEBP", quality=80, method=2)
+    preview.save(buffer, "WEBP", quality=80, method=2)
     return Inspection(tuple(found), buffer.getvalue())
 
 
-def cut_out(image: Path, to: Path) -> None:
+def cut_out(image: Path, destination: Path) -> None:
     """Write the picture's subject as a square PNG, centred, on white made transparent; raises GenerationFailed."""
     with Image.open(image) as picture:
         subject = find_subject(picture)
     buffer = io.BytesIO()
-    squared(subject).save(buffer, "PNG", compress_level=3)
-    write_whole(to, buffer.getvalue())
+    on_square(subject).save(buffer, "PNG", compress_level=3)
+    atomic_write(destination, buffer.getvalue())
 
 
-def squared(subject: Subject) -> Image.Image:
+def on_square(subject: Subject) -> Image.Image:
     """The subject in mode RGBA in the middle of a square with MARGIN around it, white where it is transparent."""
     alpha = subject.alpha[..., None]
     colours = np.concatenate([subject.rgb * alpha + 255 * (1 - alpha), alpha * 255], axis=2)
@@ -100,12 +100,14 @@ def sharpness(subject: Subject) -> float:
     if not inside.any():
         return 1.0
     contrast = float(values[inside].std())
-    return float(ndimage.laplace(values)[inside].std()) / contrast if contrast > PLAIN else 1.0
+    return float(ndimage.laplace(values)[inside].std()) / contrast if contrast > MIN_CONTRAST else 1.0
 
 
-def subjects(image: Image.Image) -> int:
+def count_subjects(image: Image.Image) -> int:
     """How many separate things of about one size stand out of a picture (RGB or RGBA)."""
-    mask: Array = segment.probability(image.convert("RGB"))
+    mask: Array = segment.subject_probability(image.convert("RGB"))
     labels, count = ndimage.label(mask > 0.5)
     sizes = np.sort(np.bincount(labels.ravel(), minlength=count + 1)[1:])[::-1]
-    return int(((sizes >= RIVAL_SHARE * sizes[:1].sum()) & (sizes >= RIVAL_LEAST * mask.size)).sum())
+    return int(
+        ((sizes >= OTHER_SUBJECT_SHARE * sizes[:1].sum()) & (sizes >= OTHER_SUBJECT_MIN_SHARE * mask.size)).sum()
+    )

@@ -18,33 +18,33 @@ from scipy import ndimage
 
 from ...errors import GenerationFailed
 from .failures import LocalErrorCode
-from .sheet import Grid, crossing
+from .flat_mesh import Grid, crossing_share
 from .subject import RELIEF_HINT
 
 Floats = NDArray[np.float64]
 Array = NDArray[np.float32]
-Place = tuple[float, float]
+Point = tuple[float, float]
 
 DIRECTIONS = 24
 """Of the lines through each point; fewer leave traces of each line that grazes the outline."""
-SWING = 1.2
-"""How much the swing counts; 1 is exact within an ellipse, and other outlines swing in more ways than that."""
-LEAST_POWER = 0.05
+SWING_WEIGHT = 1.2
+"""Weight of the swing; 1 is exact within an ellipse, and other outlines vary in more ways than that."""
+MIN_POWER = 0.05
 """In squared cells; keeps reciprocals finite at the outline."""
-SMOOTH, STEPS = 4.0, 24
-"""How far, in squared cells, what is left of those traces is evened out, and in how many steps."""
-CUT = (0.2, 0.5)
-DEEPEST = (0.5, 0.36)
+SMOOTHING, SMOOTHING_STEPS = 4.0, 24
+"""Strength, in squared cells, and steps of the smoothing that removes what is left of those traces."""
+CUT_SHARES = (0.2, 0.5)
+MAX_DEPTHS = (0.5, 0.36)
 """Greatest half thickness, as a share of the longer side, where so much of that side's length is cut by the frame: what
 is cut, mostly people and animals, is seldom as deep as it is wide."""
 
-BOXY = (0.86, 0.96)
+BOX_FILL = (0.86, 0.96)
 """Shares of its least rectangle that an outline fills: below the first it is no box, above the last wholly one."""
-BOX, SLAB = 0.4, 0.7
+BOX_FLATTENING, UNSHADED_FLATTENING = 0.4, 0.7
 """How much a box, and a surface without shading, take off the profile's exponent: 0 leaves a ball's, 1 is a slab's."""
-THIN = 0.3
+UNSHADED_THINNING = 0.3
 """How much thinner a surface without shading is taken to be."""
-NEIGHBOURS = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], float)
+NEIGHBOUR_KERNEL = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], float)
 
 
 def inflate(grid: Grid, flat: float = 0.0) -> Floats:
@@ -58,50 +58,50 @@ def inflate(grid: Grid, flat: float = 0.0) -> Floats:
     if inside.all():
         message = "The subject fills the whole picture, so it has no outline to work from."
         raise GenerationFailed(LocalErrorCode.NO_OUTLINE, message, RELIEF_HINT)
-    depth = np.sqrt(_even(grid, _power(grid))[inside])
+    depth = np.sqrt(_smoothed(grid, _squared_height(grid))[inside])
     deepest = float(depth.max())
-    profile = (depth / deepest) ** ((1 - BOX * _boxiness(inside)) * (1 - SLAB * flat))
-    return np.asarray(profile * min(deepest, _deepest(inside)) * (1 - THIN * flat))
+    profile = (depth / deepest) ** ((1 - BOX_FLATTENING * _boxiness(inside)) * (1 - UNSHADED_FLATTENING * flat))
+    return np.asarray(profile * min(deepest, _max_depth(inside)) * (1 - UNSHADED_THINNING * flat))
 
 
-def _power(grid: Grid) -> Floats:
+def _squared_height(grid: Grid) -> Floats:
     """Return the squared height (rows, columns), in cells, over the ellipse that fits the lines through each point."""
     shape = grid.level.shape
-    level, corner = _beyond(grid)
-    here = _middle(level.shape)
-    there = (here[0] - corner[0], here[1] - corner[1])
+    level, corner = _mirror_padded(grid)
+    center = _center(level.shape)
+    target = (center[0] - corner[0], center[1] - corner[1])
     mean, even, odd = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     for angle in np.pi * np.arange(DIRECTIONS) / DIRECTIONS:
-        room = _room(level.shape, angle)
-        turned = _turned(level, angle, room, _middle(room), here)
-        power = _turned(_power_along_rows(turned), -angle, shape, there, _middle(room))
-        reciprocal = 1 / np.maximum(power, LEAST_POWER)
+        rotated_shape = _rotated_shape(level.shape, angle)
+        rotated = _rotated(level, angle, rotated_shape, _center(rotated_shape), center)
+        power = _rotated(_power_along_rows(rotated), -angle, shape, target, _center(rotated_shape))
+        reciprocal = 1 / np.maximum(power, MIN_POWER)
         mean += reciprocal
         even += np.cos(2 * angle) * reciprocal
         odd += np.sin(2 * angle) * reciprocal
-    return np.asarray(DIRECTIONS / (mean + SWING * 2 * np.hypot(even, odd)))
+    return np.asarray(DIRECTIONS / (mean + SWING_WEIGHT * 2 * np.hypot(even, odd)))
 
 
-def _beyond(grid: Grid) -> tuple[Array, tuple[int, int]]:
-    """Return the level gone on in mirror image where the frame cuts it, and where (column, row) its corner is there."""
+def _mirror_padded(grid: Grid) -> tuple[Array, tuple[int, int]]:
+    """Return the level continued in mirror image where the frame cuts it, and the (column, row) of its corner there."""
     inside = grid.inside
     most = min(max(inside.shape) // 2, min(inside.shape) - 1)
-    top, bottom, left, right = (most * int(side.any()) for side in _sides(inside))
+    top, bottom, left, right = (most * int(side.any()) for side in _frame_points(inside))
     return np.pad(grid.level, ((top, bottom), (left, right)), mode="reflect"), (left, top)
 
 
-def _middle(shape: tuple[int, ...]) -> Place:
+def _center(shape: tuple[int, ...]) -> Point:
     return (shape[1] - 1) / 2, (shape[0] - 1) / 2
 
 
-def _room(shape: tuple[int, ...], angle: float) -> tuple[int, int]:
-    """Return the shape that holds one of `shape` turned by `angle`."""
+def _rotated_shape(shape: tuple[int, ...], angle: float) -> tuple[int, int]:
+    """Return the shape that holds one of `shape` rotated by `angle`."""
     cos, sin = abs(np.cos(angle)), abs(np.sin(angle))
     return int(shape[0] * cos + shape[1] * sin) + 3, int(shape[0] * sin + shape[1] * cos) + 3
 
 
-def _turned(values: Array, angle: float, shape: tuple[int, int], middle: Place, at: Place) -> Array:
-    """Return `values` turned by `angle`, in radians, into `shape`; what was `at` (column, row) comes to `middle`."""
+def _rotated(values: Array, angle: float, shape: tuple[int, int], middle: Point, at: Point) -> Array:
+    """Return `values` rotated by `angle`, in radians, into `shape`; what was `at` (column, row) comes to `middle`."""
     cos, sin = float(np.cos(angle)), float(np.sin(angle))
     # PIL counts from the pixels' corners, not from their centres
     column = at[0] + 0.5 - cos * (middle[0] + 0.5) + sin * (middle[1] + 0.5)
@@ -127,7 +127,7 @@ def _power_along_rows(level: Array) -> Array:
     return np.asarray(left * right * inside)
 
 
-def _even(grid: Grid, power: Floats) -> Floats:
+def _smoothed(grid: Grid, power: Floats) -> Floats:
     """Return `power` smoothed, 0 at the outline: (1 - SMOOTH ∇²) x = power, solved roughly by Jacobi's method.
 
     The outline counts where it really crosses an edge (Gibou et al. 2002).
@@ -137,29 +137,29 @@ def _even(grid: Grid, power: Floats) -> Floats:
     around = np.stack([padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]])
     half = inside & (around <= 0)
     pull = np.ones(half.shape)
-    pull[half] = 1 / crossing(np.broadcast_to(level, half.shape)[half], around[half])
-    whole = np.where(inside, 1 / (1 + SMOOTH * pull.sum(axis=0)), 0)
+    pull[half] = 1 / crossing_share(np.broadcast_to(level, half.shape)[half], around[half])
+    whole = np.where(inside, 1 / (1 + SMOOTHING * pull.sum(axis=0)), 0)
     given, field = power * whole, power * inside
-    for _ in range(STEPS):
-        field = given + SMOOTH * whole * ndimage.convolve(field, NEIGHBOURS, mode="nearest")
+    for _ in range(SMOOTHING_STEPS):
+        field = given + SMOOTHING * whole * ndimage.convolve(field, NEIGHBOUR_KERNEL, mode="nearest")
     return field
 
 
-def _deepest(inside: NDArray[np.bool_]) -> float:
+def _max_depth(inside: NDArray[np.bool_]) -> float:
     """Return the greatest half thickness, in cells."""
     longest = max(inside.shape)
-    cut = sum(int(side.sum()) for side in _sides(inside))
-    return float(longest * np.interp(cut / longest, CUT, DEEPEST))
+    cut = sum(int(side.sum()) for side in _frame_points(inside))
+    return float(longest * np.interp(cut / longest, CUT_SHARES, MAX_DEPTHS))
 
 
-def _sides(inside: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], ...]:
+def _frame_points(inside: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], ...]:
     """Return the grid's points along the frame: top, bottom, left, right."""
     return inside[0], inside[-1], inside[:, 0], inside[:, -1]
 
 
 def _boxiness(inside: NDArray[np.bool_]) -> float:
     """Return 0 for an outline unlike a rectangle, to 1 for a rectangle turned any way; 0 where the frame cuts it."""
-    if any(side.any() for side in _sides(inside)):
+    if any(side.any() for side in _frame_points(inside)):
         return 0.0
     rows = np.flatnonzero(inside.any(axis=1))
     first, last = inside[rows].argmax(axis=1), inside.shape[1] - 1 - inside[rows, ::-1].argmax(axis=1)
@@ -167,4 +167,4 @@ def _boxiness(inside: NDArray[np.bool_]) -> float:
     turns = np.radians(np.arange(180))
     spans = np.ptp(ends @ np.stack([np.cos(turns), np.sin(turns)]), axis=0) + 1
     filled = float(inside.sum() / (spans[:90] * spans[90:]).min())
-    return float(np.interp(filled, BOXY, (0, 1)))
+    return float(np.interp(filled, BOX_FILL, (0, 1)))

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 WEIGHTS = Path(__file__).with_name("u2netp.onnx")
-SIDE = 320
-MEAN = np.array([0.485, 0.456, 0.406], np.float32)
-DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
+INPUT_SIDE = 320
+CHANNEL_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+CHANNEL_STD = np.array([0.229, 0.224, 0.225], np.float32)
 
 
 @cache
-def session() -> InferenceSession:
+def inference_session() -> InferenceSession:
     """The loaded network, one per process; the memory arena is off, which halves its footprint."""
     import onnxruntime  # the import costs a fifth of a second, so only a worker pays it
 
@@ -33,11 +33,11 @@ def session() -> InferenceSession:
     return onnxruntime.InferenceSession(WEIGHTS, options, providers=["CPUExecutionProvider"])
 
 
-def probability(image: Image.Image) -> NDArray[np.float32]:
+def subject_probability(image: Image.Image) -> NDArray[np.float32]:
     """Return the raw probability (320, 320) that a pixel of `image` (RGB) belongs to the subject."""
-    small = np.asarray(image.resize((SIDE, SIDE), Image.Resampling.LANCZOS), np.float32)
-    scaled = (small / max(float(small.max()), 1.0) - MEAN) / DEVIATION
-    network = session()
+    small = np.asarray(image.resize((INPUT_SIDE, INPUT_SIDE), Image.Resampling.LANCZOS), np.float32)
+    scaled = (small / max(float(small.max()), 1.0) - CHANNEL_MEAN) / CHANNEL_STD
+    network = inference_session()
     feed = {network.get_inputs()[0].name: scaled.transpose(2, 0, 1)[None]}
     output: Any = network.run([network.get_outputs()[0].name], feed)[0]
-    return np.asarray(output, np.float32).reshape(SIDE, SIDE)
+    return np.asarray(output, np.float32).reshape(INPUT_SIDE, INPUT_SIDE)

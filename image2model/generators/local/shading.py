@@ -11,30 +11,30 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from .sheet import Grid
+from .flat_mesh import Grid
 from .subject import Array, Subject, brightness
 
 Floats = NDArray[np.float64]
 
-BLUR = 2.0
+BLUR_CELLS = 2.0
 """In cells: evens out noise and the steps of JPEG."""
-SHADED = (0.05, 0.2)
+SHADING_RANGE = (0.05, 0.2)
 """Median change of the brightness over half the subject's width, as a share of its mean: up to the first it is flat,
 from the last on it is not. Measured: drawn boxes 0, a plate .08, cylinders .2, balls .45; photographs .6 and more, as
 texture counts for shading and so never flattens."""
-DARKEST = 25.0
+MIN_BRIGHTNESS = 25.0
 """Mean brightness, of 255, below which no shading could be seen."""
-FINE, COARSE = 1 / 120, 1 / 16
+FINE_SHARE, COARSE_SHARE = 1 / 120, 1 / 16
 """Shares of the longer side between which light and dark count as relief: finer is noise, coarser is the body's own."""
-STRIKING = 0.25
+RELIEF_CONTRAST = 0.25
 """What share darker or brighter than around it comes close to being as deep or as high as can be."""
-FAINTEST = 40.0
+MIN_LIGHT = 40.0
 """Light, of 255, of which such shares are taken at least, or the noise of dark pictures would be relief."""
 
 
-def light_on(subject: Subject, grid: Grid) -> Floats:
+def brightness_on_grid(subject: Subject, grid: Grid) -> Floats:
     """Return the brightness (rows, columns), 0 to 255, at each grid point."""
-    return _on_grid(brightness(subject.rgb), grid)
+    return _resampled(brightness(subject.rgb), grid)
 
 
 def relief(subject: Subject, grid: Grid, depth: Floats) -> Floats:
@@ -43,21 +43,21 @@ def relief(subject: Subject, grid: Grid, depth: Floats) -> Floats:
     `depth` (n,) is the body's half thickness, in cells: where it is steep, the light tells of that alone. The light is
     that of the brightest primary, which changes least with the colour of what is lit.
     """
-    light = _on_grid(subject.rgb.max(axis=2), grid)
-    here, around = (_within(light, grid.inside, share * max(light.shape)) for share in (FINE, COARSE))
-    stands_out = np.tanh((here - around) / np.maximum(around, FAINTEST) / STRIKING)
+    light = _resampled(subject.rgb.max(axis=2), grid)
+    here, around = (_masked_blur(light, grid.inside, share * max(light.shape)) for share in (FINE_SHARE, COARSE_SHARE))
+    stands_out = np.tanh((here - around) / np.maximum(around, MIN_LIGHT) / RELIEF_CONTRAST)
     height = np.zeros_like(light)
     height[grid.inside] = depth
     slope = sum(along**2 for along in np.gradient(height))
-    return np.asarray((stands_out / (1 + ndimage.gaussian_filter(slope, BLUR)))[grid.inside])
+    return np.asarray((stands_out / (1 + ndimage.gaussian_filter(slope, BLUR_CELLS)))[grid.inside])
 
 
-def _on_grid(values: Array, grid: Grid) -> Floats:
+def _resampled(values: Array, grid: Grid) -> Floats:
     rows, columns = grid.level.shape
     return np.asarray(Image.fromarray(values).resize((columns, rows), Image.Resampling.BOX), np.float64)
 
 
-def _within(light: Floats, inside: NDArray[np.bool_], cells: float) -> Floats:
+def _masked_blur(light: Floats, inside: NDArray[np.bool_], cells: float) -> Floats:
     """Return `light` blurred over `cells`, nothing of it from outside."""
     share = ndimage.gaussian_filter(inside.astype(float), cells)
     return np.asarray(ndimage.gaussian_filter(light * inside, cells) / np.maximum(share, 1e-6))
@@ -65,12 +65,12 @@ def _within(light: Floats, inside: NDArray[np.bool_], cells: float) -> Floats:
 
 def flatness(subject: Subject, grid: Grid) -> float:
     """Return 0 for a subject that is shaded or textured all over, to 1 for one of even brightness but for its edges."""
-    light = light_on(subject, grid)
-    change = np.hypot(*np.gradient(ndimage.gaussian_filter(light, BLUR)))
+    light = brightness_on_grid(subject, grid)
+    change = np.hypot(*np.gradient(ndimage.gaussian_filter(light, BLUR_CELLS)))
     distance = ndimage.distance_transform_edt(grid.inside)
     half_width = float(distance.max())
-    core = distance >= min(max(2.5 * BLUR, 0.15 * half_width), 0.6 * half_width)
+    core = distance >= min(max(2.5 * BLUR_CELLS, 0.15 * half_width), 0.6 * half_width)
     mean = float(light[core].mean())
-    if mean < DARKEST:
+    if mean < MIN_BRIGHTNESS:
         return 0.0
-    return float(np.interp(np.median(change[core]) * half_width / mean, SHADED, (1, 0)))
+    return float(np.interp(np.median(change[core]) * half_width / mean, SHADING_RANGE, (1, 0)))

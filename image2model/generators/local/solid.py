@@ -1,4 +1,4 @@
-"""From a flat sheet and its depths to a closed body with normals and texture coordinates."""
+"""From a flat mesh and its heights to a closed body with normals and texture coordinates."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .atlas import Atlas
-from .sheet import Sheet
+from .flat_mesh import FlatMesh
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -28,37 +28,37 @@ class Solid:
     """(m, 3), counter-clockwise from outside."""
 
 
-def make_solid(sheet: Sheet, front: Floats, back: Floats, step: tuple[float, float], atlas: Atlas) -> Solid:
-    """Close `sheet` with `front` and `back` (inner points,), heights in cells of `step` pixels; the rim is at 0."""
-    pixels = sheet.points * step
+def close_mesh(flat: FlatMesh, front: Floats, back: Floats, step: tuple[float, float], atlas: Atlas) -> Solid:
+    """Close `flat` with heights `front` and `back` (inner points,) in cells of `step` pixels; the rim is at 0."""
+    pixels = flat.points * step
     cell = (step[0] + step[1]) / 2
-    over, under = _raise(sheet, pixels, front * cell), _raise(sheet, pixels, back * cell)
-    sides = _sheet_normals(sheet, over, under)
-    walls, wall_normals, wall_faces = _walls(sheet, over, under)
+    front_points, back_points = _lifted(flat, pixels, front * cell), _lifted(flat, pixels, back * cell)
+    surface_normals = _surface_normals(flat, front_points, back_points)
+    walls, wall_normals, wall_faces = _frame_walls(flat, front_points, back_points)
     count = len(pixels)
-    positions = np.concatenate([over, under, np.concatenate([over, under])[walls]])
+    positions = np.concatenate([front_points, back_points, np.concatenate([front_points, back_points])[walls]])
     low, high = positions.min(axis=0), positions.max(axis=0)
     return Solid(
         (positions - (low + high) / 2) / float((high - low).max()),
-        np.concatenate([*sides, wall_normals]),
-        np.concatenate([atlas.front(pixels), atlas.back(pixels), atlas.back(pixels)[walls % count]]),
-        np.concatenate([sheet.faces, sheet.faces[:, ::-1] + count, wall_faces + 2 * count]),
+        np.concatenate([*surface_normals, wall_normals]),
+        np.concatenate([atlas.front_uv(pixels), atlas.back_uv(pixels), atlas.back_uv(pixels)[walls % count]]),
+        np.concatenate([flat.faces, flat.faces[:, ::-1] + count, wall_faces + 2 * count]),
     )
 
 
-def _raise(sheet: Sheet, pixels: Floats, height: Floats) -> Floats:
+def _lifted(flat: FlatMesh, pixels: Floats, height: Floats) -> Floats:
     """Return positions (n, 3) in pixels, y up, with the inner points at `height`."""
     z = np.zeros(len(pixels))
-    z[: sheet.inner] = height
+    z[: flat.inner_count] = height
     return np.column_stack([pixels[:, 0], -pixels[:, 1], z])
 
 
-def _sheet_normals(sheet: Sheet, over: Floats, under: Floats) -> tuple[Floats, Floats]:
-    """Return the normals of both sheets, smooth across the rim they share."""
-    up = _summed_normals(over, sheet.faces)
-    down = _summed_normals(under, sheet.faces[:, ::-1])
-    rim = up[sheet.inner :] + down[sheet.inner :]
-    up[sheet.inner :] = down[sheet.inner :] = rim
+def _surface_normals(flat: FlatMesh, front_points: Floats, back_points: Floats) -> tuple[Floats, Floats]:
+    """Return the normals of both surfaces, smooth across the rim they share."""
+    up = _summed_normals(front_points, flat.faces)
+    down = _summed_normals(back_points, flat.faces[:, ::-1])
+    rim = up[flat.inner_count :] + down[flat.inner_count :]
+    up[flat.inner_count :] = down[flat.inner_count :] = rim
     return _unit(up), _unit(down)
 
 
@@ -75,17 +75,17 @@ def _unit(vectors: Floats) -> Floats:
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1), 1e-12)[:, None])
 
 
-def _walls(sheet: Sheet, over: Floats, under: Floats) -> tuple[Ints, Floats, Ints]:
+def _frame_walls(flat: FlatMesh, front_points: Floats, back_points: Floats) -> tuple[Ints, Floats, Ints]:
     """Return the flat walls where the frame cuts: four points an edge, their normals, their faces.
 
-    The points are numbers into both sheets, one after the other.
+    The points are indices into both surfaces, one after the other.
     """
-    start, end = sheet.cuts.T
-    count = len(over)
+    start, end = flat.frame_edges.T
+    count = len(front_points)
     points = np.column_stack([start, end, start + count, end + count]).ravel()
     first = 4 * np.arange(len(start))
-    left = np.column_stack([first + 1, first, first + 2])[start < sheet.inner]
-    right = np.column_stack([first + 1, first + 2, first + 3])[end < sheet.inner]
-    along = over[end] - over[start]
+    left = np.column_stack([first + 1, first, first + 2])[start < flat.inner_count]
+    right = np.column_stack([first + 1, first + 2, first + 3])[end < flat.inner_count]
+    along = front_points[end] - front_points[start]
     outward = _unit(np.column_stack([along[:, 1], -along[:, 0], np.zeros(len(along))]))
     return points, outward.repeat(4, axis=0), np.concatenate([left, right])

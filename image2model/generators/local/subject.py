@@ -17,15 +17,15 @@ from .failures import LocalErrorCode
 Array = NDArray[np.float32]
 Box = tuple[float, float, float, float]
 
-SMALLEST, LARGEST = 256, 1024
+MIN_CROP_SIDE, MAX_CROP_SIDE = 256, 1024
 """The crop's longest side in pixels is brought between these."""
 MARGIN = 0.06
 """Room around the subject, as a share of its longer side."""
-SURE = 0.7
+MIN_CONFIDENCE = 0.7
 """A raw maximum below this means no subject (measured: photographs of things >= .999, textures and noise <= .43)."""
-LEAST_SHARE = 0.001
+MIN_SUBJECT_SHARE = 0.001
 """The least share of the picture that a subject covers."""
-TRANSPARENT_SHARE = 0.05
+MIN_TRANSPARENT_SHARE = 0.05
 """An alpha channel counts from this share of transparent pixels on: a stray one says nothing."""
 RELIEF_HINT = "Set the shape to “relief card” to get a card with the picture in relief instead."
 
@@ -49,24 +49,24 @@ def find_subject(image: Image.Image) -> Subject:
         raise GenerationFailed(
             ErrorCode.IMAGE_TOO_SMALL, "This picture is too small to show a subject.", "Use a larger one."
         )
-    mask = _own_alpha(image)
+    mask = _existing_alpha(image)
     guided = mask is None
     if mask is None:
-        mask = segment.probability(image.convert("RGB"))
-        if float(mask.max()) < SURE:
+        mask = segment.subject_probability(image.convert("RGB"))
+        if float(mask.max()) < MIN_CONFIDENCE:
             raise _no_subject("No subject was found in this picture.")
-    box, frame = _box(mask, image.size)
+    box, frame = _crop_box(mask, image.size)
     size = _crop_size(box)
     rgb = np.asarray(image.convert("RGB").resize(size, Image.Resampling.BICUBIC, box), np.float32)
     scale = (mask.shape[1] / image.width, mask.shape[0] / image.height) * 2
     part = tuple(side * factor for side, factor in zip(box, scale, strict=True))
     alpha = np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.BICUBIC, part), np.float32)
     if guided:
-        alpha = _follow_edges(alpha, rgb)
-    return Subject(rgb, _alone(alpha, frame))
+        alpha = _refined_at_edges(alpha, rgb)
+    return Subject(rgb, _isolated(alpha, frame))
 
 
-def whole_picture(image: Image.Image) -> Subject:
+def whole_image(image: Image.Image) -> Subject:
     """Return all of `image` as the subject, for a relief card."""
     size = _crop_size((0, 0, *image.size))
     rgb = np.asarray(image.convert("RGB").resize(size, Image.Resampling.BICUBIC), np.float32)
@@ -78,7 +78,7 @@ def brightness(rgb: Array) -> Array:
     return np.asarray(rgb @ np.array([0.299, 0.587, 0.114], np.float32), np.float32)
 
 
-def largest(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def largest_component(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return the largest part of `inside` that hangs together by sides, not corners."""
     labels, count = ndimage.label(inside)
     if count < 2:
@@ -91,17 +91,17 @@ def _no_subject(message: str) -> GenerationFailed:
     return GenerationFailed(LocalErrorCode.NO_SUBJECT, message, RELIEF_HINT)
 
 
-def _own_alpha(image: Image.Image) -> Array | None:
+def _existing_alpha(image: Image.Image) -> Array | None:
     if "A" not in image.getbands():
         return None
     alpha = np.asarray(np.asarray(image.getchannel("A")) / 255, np.float32)
-    return alpha if float((alpha < 0.5).mean()) >= TRANSPARENT_SHARE else None
+    return alpha if float((alpha < 0.5).mean()) >= MIN_TRANSPARENT_SHARE else None
 
 
-def _box(mask: Array, size: tuple[int, int]) -> tuple[Box, tuple[bool, bool, bool, bool]]:
+def _crop_box(mask: Array, size: tuple[int, int]) -> tuple[Box, tuple[bool, bool, bool, bool]]:
     """Return the crop in pixels of a picture of `size`, and which of its sides are the frame's."""
-    inside = largest(mask > 0.5)
-    if inside.mean() < LEAST_SHARE:
+    inside = largest_component(mask > 0.5)
+    if inside.mean() < MIN_SUBJECT_SHARE:
         raise _no_subject("Nothing in this picture stands out enough to be its subject.")
     rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
     across, down = size[0] / mask.shape[1], size[1] / mask.shape[0]
@@ -118,11 +118,11 @@ def _box(mask: Array, size: tuple[int, int]) -> tuple[Box, tuple[bool, bool, boo
 def _crop_size(box: Box) -> tuple[int, int]:
     width, height = box[2] - box[0], box[3] - box[1]
     longest = max(width, height)
-    scale = min(max(longest, SMALLEST), LARGEST) / longest
+    scale = min(max(longest, MIN_CROP_SIDE), MAX_CROP_SIDE) / longest
     return max(8, round(width * scale)), max(8, round(height * scale))
 
 
-def _follow_edges(alpha: Array, rgb: Array) -> Array:
+def _refined_at_edges(alpha: Array, rgb: Array) -> Array:
     """Return `alpha` with its edge drawn to the picture's edges.
 
     A guided filter (He et al. 2010), its two coefficients found at half the size (fast: He and Sun 2015).
@@ -130,26 +130,26 @@ def _follow_edges(alpha: Array, rgb: Array) -> Array:
     guide = brightness(rgb) / np.float32(255)
     small_guide, small_alpha = guide[::2, ::2], alpha[::2, ::2]
     size = 2 * (max(small_alpha.shape) // 100) + 1
-    mean_guide, mean_alpha = _mean(small_guide, size), _mean(small_alpha, size)
-    variance = _mean(small_guide * small_guide, size) - mean_guide**2
-    slope = (_mean(small_guide * small_alpha, size) - mean_guide * mean_alpha) / (variance + 1e-3)
+    mean_guide, mean_alpha = _box_mean(small_guide, size), _box_mean(small_alpha, size)
+    variance = _box_mean(small_guide * small_guide, size) - mean_guide**2
+    slope = (_box_mean(small_guide * small_alpha, size) - mean_guide * mean_alpha) / (variance + 1e-3)
     offset = mean_alpha - slope * mean_guide
-    slope, offset = (_enlarged(_mean(part, size), alpha.shape) for part in (slope, offset))
+    slope, offset = (_resized(_box_mean(part, size), alpha.shape) for part in (slope, offset))
     return np.asarray(np.clip(slope * guide + offset, 0, 1), np.float32)
 
 
-def _enlarged(values: Array, shape: tuple[int, ...]) -> Array:
+def _resized(values: Array, shape: tuple[int, ...]) -> Array:
     size = (shape[1], shape[0])
     return np.asarray(Image.fromarray(values).resize(size, Image.Resampling.BILINEAR), np.float32)
 
 
-def _mean(values: NDArray[Any], size: int) -> Array:
+def _box_mean(values: NDArray[Any], size: int) -> Array:
     return np.asarray(ndimage.uniform_filter(values, size, mode="nearest"), np.float32)
 
 
-def _alone(alpha: Array, frame: tuple[bool, bool, bool, bool]) -> Array:
+def _isolated(alpha: Array, frame: tuple[bool, bool, bool, bool]) -> Array:
     """Return `alpha` with everything but its largest part gone, closed at the sides that are not the frame's."""
-    body = ndimage.binary_dilation(largest(alpha > 0.5), iterations=2)
+    body = ndimage.binary_dilation(largest_component(alpha > 0.5), iterations=2)
     alone = np.where(body, np.clip(alpha, 0, 1), 0).astype(np.float32)
     edges = alone[:, 0], alone[0], alone[:, -1], alone[-1]
     for edge, cut in zip(edges, frame, strict=True):

@@ -9,40 +9,42 @@ from typing import Any
 from . import segment
 from .segment import WEIGHTS
 
-__all__ = ["WEIGHTS", "make", "read_stage", "warm_up"]
+__all__ = ["WEIGHTS", "generate", "read_progress", "warm_up"]
 
 
 def warm_up() -> None:
     """Load the engine and its network, so that a worker's first picture is as quick as its second."""
     from PIL import Image
 
-    from .engine import preview
+    from .engine import generate_preview
 
-    preview(Image.new("RGBA", (64, 64)), {"shape": "relief card"}, 500, lambda done, what: None)
-    segment.probability(Image.new("RGB", (64, 64)))
+    generate_preview(Image.new("RGBA", (64, 64)), {"shape": "relief card"}, 500, lambda done, what: None)
+    segment.subject_probability(Image.new("RGB", (64, 64)))
 
 
-def make(image: Path, glb: Path, notes: Path, options: Mapping[str, Any], face_limit: int | None) -> None:
+def generate(image: Path, glb: Path, progress_file: Path, options: Mapping[str, Any], face_limit: int | None) -> None:
     """Write the preview of `image` to `glb`, whole or not at all, telling its stages in `notes`."""
     from PIL import Image
 
-    from .engine import preview
+    from .engine import generate_preview
 
     with Image.open(image) as picture:
-        data = preview(picture, options, face_limit, lambda done, what: _note(notes, f"{done} {what}"))
-    _note(glb, data)
+        data = generate_preview(
+            picture, options, face_limit, lambda done, what: _write_at_once(progress_file, f"{done} {what}")
+        )
+    _write_at_once(glb, data)
 
 
-def read_stage(notes: Path) -> tuple[float, str] | None:
+def read_progress(progress_file: Path) -> tuple[float, str] | None:
     """Return how far the work is, 0 to 1, and what is being done; None before it began."""
     try:
-        done, what = notes.read_text().split(" ", 1)
+        done, what = progress_file.read_text().split(" ", 1)
     except FileNotFoundError:
         return None
     return float(done), what
 
 
-def _note(path: Path, data: str | bytes) -> None:
+def _write_at_once(path: Path, data: str | bytes) -> None:
     """Write `data` to `path` in one step."""
     part = path.with_name(f"{path.name}.part")
     part.write_bytes(data.encode() if isinstance(data, str) else data)

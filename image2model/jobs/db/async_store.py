@@ -12,7 +12,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
-from tenacity import AsyncRetrying, before_sleep_log, retry_if_exception_type, wait_exponential_jitter
+from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential_jitter
 
 from ...errors import ErrorCode, Unavailable
 from ...metrics import job_ended
@@ -38,7 +38,7 @@ class Desk:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, partial(function, *args, **kwargs))
         except DBAPIError as error:
-            log.error("the database does not work: %s", error.orig)
+            log.error("the database does not work: %s", error.orig, extra={"cause": "database"})
             raise Unavailable(
                 ErrorCode.DATABASE_UNAVAILABLE, "Nothing can be stored here at the moment.", "Try again in a minute."
             ) from error
@@ -52,7 +52,6 @@ class Desk:
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(Unavailable),
             wait=wait_exponential_jitter(multiplier=0.2, max=10, jitter=0.2),
-            before_sleep=before_sleep_log(log, logging.WARNING),
         )
         return await retrying(self.call, function, *args, **kwargs)
 

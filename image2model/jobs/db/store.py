@@ -149,7 +149,7 @@ class Store:
             values = {
                 "state": "cancelling" if row.state == "cancelling" else "new",
                 "attempt": row.attempt + 1,
-                "tries": row.tries if remote else row.tries + 1,
+                "tries": row.tries if remote or row.remote is None else row.tries + 1,
                 "remote": None if remote is None else dict(remote),
                 "waiting": waiting and asdict(waiting),
                 "queue_position": None,

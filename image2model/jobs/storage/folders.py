@@ -8,7 +8,6 @@ batches/<batch id>/<job number>-<stem>/
     input-back.jpg, input-back.webp, cutout-back.png    the same of another side of the object
     model.glb        the generator's own bytes, under this name only when whole
     thumbnail.webp   the rendered mesh
-    preview.*        the generator's own picture of the mesh, where it makes one
     turntable.webp   the mesh turning, once somebody has asked for it
     plain.glb, wireframe.glb    how the viewer shows its shape, likewise
     work-<try>/      what is not finished
@@ -86,9 +85,9 @@ class Folders:
         """Whether this is a file of ours: one that is there, and no symbolic link that leads elsewhere."""
         return path.is_file() and any(path.resolve().is_relative_to(place) for place in (self.data, self.cache))
 
-    def demand_room(self, gigabytes: Decimal) -> None:
-        """Raise Unavailable where less than so many GB are free on the disk."""
-        if shutil.disk_usage(self.data).free < gigabytes * 1_000_000_000:
+    def demand_room(self, gigabytes: Decimal, size: int = 0) -> None:
+        """Raise Unavailable where less than so many GB would be free on the disk once `size` bytes are written."""
+        if shutil.disk_usage(self.data).free - size < gigabytes * 1_000_000_000:
             raise Unavailable(
                 ErrorCode.DISK_FULL, "The server's disk is nearly full, so nothing new can be made.", "Try again later."
             )
@@ -146,12 +145,15 @@ class Folders:
             file.writelines(chunks)
         return lent
 
-    def stale_cache(self, older_than: float) -> list[Path]:
-        """What lies in Gradio's cache for more than `older_than` seconds.
+    def stale_cache(self, older_than: float, uploads_older_than: float, known: Set[str]) -> list[Path]:
+        """What lies in Gradio's cache for longer than this: files of the `known` batches, and uploads (in seconds).
 
-        Whatever a batch needs was copied when it was submitted; aborted uploads stay for ever otherwise.
+        Whatever a batch needs was copied when it was submitted; uploads that nobody submits stay for ever otherwise.
         """
-        return self.stale((Path(entry.path) for entry in walk(self.cache)), older_than)
+        cache, files = self.cache, [Path(entry.path) for entry in walk(self.cache)]
+        of_batches = [file for file in files if file.relative_to(cache).parts[0] in known]
+        uploads = [file for file in files if file.relative_to(cache).parts[0] not in known]
+        return self.stale(of_batches, older_than) + self.stale(uploads, uploads_older_than)
 
     def stale(self, paths: Iterable[Path], older_than: float) -> list[Path]:
         """Those of them that are files, are older than `older_than` seconds and not being read."""

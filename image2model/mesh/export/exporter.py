@@ -9,17 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.spatial import KDTree
 
-from ...atomic_files import write_whole
+from ...atomic_files import atomic_write
 from ...errors import ErrorCode, Unavailable
 from ..facts import round_dimensions
-from ..gltf.colours import srgb_to_linear
 from ..gltf.reader import FloatArray, Glb, MeshPrimitive, Scene
 from ..repair.print_check import check_printability
 from ..repair.repair import repair_mesh
 from ..topology import WELD_GRID, Topology, analyze_topology, weld_labels
 from . import read_back
+from .bake import TEXTURE_SIZE, bake
 from .geometry import Y_UP_TO_Z_UP, compact_scene, place_scene, simplify_scene, vertex_colours
 from .gltf import write_glb
 from .obj import write_obj
@@ -57,7 +56,7 @@ class ExportReport:
 OPENED_BY_FACE_LIMIT = "With so few faces its surface is no longer closed: take more for printing."
 NOTHING_REPAIRED = "Nothing had to be mended."
 WRITERS: dict[str, Callable[[Glb, Scene, list[SimpleMaterial], ExportOptions, str], bytes]] = {
-    "glb": lambda glb, scene, materials, options, stem: write_glb(glb, scene, options.packing),
+    "glb": lambda glb, scene, materials, options, stem: write_glb(glb, scene, options.packing, stem),
     "obj": lambda glb, scene, materials, options, stem: write_obj(scene, materials, stem),
     "stl": lambda glb, scene, materials, options, stem: write_stl(scene),
     "3mf": lambda glb, scene, materials, options, stem: write_3mf(scene, materials, vertex_colours(glb, scene)),
@@ -83,8 +82,8 @@ def export(path: Path, options: ExportOptions, target: Path, stem: str) -> dict[
         )
     faces_before, notes = len(original.faces), _degenerate_note(len(original.faces) - len(scene.faces))
     if options.repair != "none":
-        scene, mends = _repair(glb, scene, options.with_longest_side(_extents(scene)))
-        notes += mends
+        glb, scene, repairs = _repair(glb, scene, options.with_longest_side(_extents(scene)))
+        notes += repairs
     topology = analyze_topology(scene.positions, scene.faces)
     if options.face_limit and options.face_limit < len(scene.faces):
         was_watertight = topology.watertight
@@ -109,8 +108,8 @@ def export(path: Path, options: ExportOptions, target: Path, stem: str) -> dict[
         print_check=print_result,
     ).to_dict()
     target.parent.mkdir(exist_ok=True)
-    write_whole(target.with_name(target.name + ".json"), json.dumps(report).encode())
-    write_whole(target, data)
+    atomic_write(target.with_name(target.name + ".json"), json.dumps(report).encode())
+    atomic_write(target, data)
     return report
 
 
@@ -165,8 +164,8 @@ def check_print(glb: Path, options: ExportOptions) -> dict[str, Any]:
     }
 
 
-def _repair(glb: Glb, scene: Scene, options: ExportOptions) -> tuple[Scene, list[str]]:
-    """The scene as one closed solid with vertex colours where it had any, and what was done to it.
+def _repair(glb: Glb, scene: Scene, options: ExportOptions) -> tuple[Glb, Scene, list[str]]:
+    """The scene as one closed solid in the colours that it had, its materials, and what was done to it.
 
     Where nothing is to be repaired, only vertices that the weld would join are moved together.
     """
@@ -175,18 +174,13 @@ def _repair(glb: Glb, scene: Scene, options: ExportOptions) -> tuple[Scene, list
     (positions, faces), notes = repair_mesh(upright.positions, upright.faces, rebuild=options.repair == "rebuild")
     if not notes:
         labels = np.unique(weld_labels(scene.positions, scene.faces), return_index=True, return_inverse=True)
-        return replace(scene, positions=scene.positions[labels[1][labels[2]]]), [NOTHING_REPAIRED]
-    materials = [primitive.material.get("pbrMetallicRoughness", {}) for primitive in scene.primitives]
-    if any("baseColorTexture" in material for material in materials) and options.format.colour == "textures":
-        notes.append("Its texture could not be kept: its colours are at the vertices, where the format has them.")
-    colours = vertex_colours(glb, scene)
-    attributes = {}
-    if colours is not None:
-        nearest = KDTree(upright.positions).query(positions, workers=1)[1]
-        attributes["COLOR_0"] = srgb_to_linear(colours[nearest].T).T
-    primitive = MeshPrimitive(0, 0, len(faces), attributes, {"pbrMetallicRoughness": {"metallicFactor": 0}})
+        return glb, replace(scene, positions=scene.positions[labels[1][labels[2]]]), [NOTHING_REPAIRED]
+    if options.format.colour != "none":
+        glb, repaired = bake(glb, upright, positions, faces, textured=options.format.colour == "textures")
+        if "TEXCOORD_0" in repaired.primitives[0].attributes:
+            notes.append(f"Its colours are on a new texture of {TEXTURE_SIZE} × {TEXTURE_SIZE} pixels.")
+    else:
+        repaired = Scene(positions, faces, (MeshPrimitive(0, 0, len(faces), {}, {}),), 0)
     longest = float(np.ptp(scene.positions, axis=0).max()) or 1.0
-    restored = positions @ Y_UP_TO_Z_UP * (longest / size_mm)
-    return compact_scene(
-        replace(scene, positions=restored.astype(np.float32), faces=faces, primitives=(primitive,))
-    ), notes
+    restored = repaired.positions @ Y_UP_TO_Z_UP * (longest / size_mm)
+    return glb, compact_scene(replace(repaired, positions=restored.astype(np.float32))), notes

@@ -58,8 +58,12 @@ def compact_scene(scene: Scene) -> Scene:
         positions.append(scene.positions[vertices][used])
         faces.append(renumbered + first_vertex)
         kept.append(
-            MeshPrimitive(
-                first_face, first_vertex, len(faces_kept), attributes, primitive.material, primitive.material_index
+            replace(
+                primitive,
+                first_face=first_face,
+                first_vertex=first_vertex,
+                faces=len(faces_kept),
+                attributes=attributes,
             )
         )
         first_face, first_vertex = first_face + len(faces_kept), first_vertex + len(used)
@@ -178,26 +182,43 @@ def _rotate_normals(primitive: MeshPrimitive, rotation: FloatArray) -> MeshPrimi
     return replace(primitive, attributes={**primitive.attributes, "NORMAL": normals / length @ rotation.T})
 
 
+def weld_scene(scene: Scene) -> tuple[NDArray[np.float32], IndexArray]:
+    """Positions and faces welded, but for faces that welding would collapse."""
+    labels = weld_labels(scene.positions, scene.faces)
+    vertex_at = np.zeros(int(labels.max()) + 1, np.intp)
+    vertex_at[labels] = np.arange(len(labels))
+    faces = vertex_at[labels][scene.faces]
+    collapsed = (faces == np.roll(faces, 1, axis=1)).any(axis=1)
+    faces[collapsed] = scene.faces[collapsed]
+    used, faces = compact_indices(faces)
+    return scene.positions[used], faces
+
+
 def vertex_colours(glb: Glb, scene: Scene) -> NDArray[np.uint8] | None:
     """sRGB and alpha (n, 4) of the base colour at each vertex; None where the scene has no colours."""
     colours = np.full((len(scene.positions), 4), 255, np.uint8)
-    has_colour = False
+    coloured = False
     for primitive, vertices, _ in iter_primitives(scene):
-        pbr = primitive.material.get("pbrMetallicRoughness", {})
-        if not ({"baseColorTexture", "baseColorFactor"} & set(pbr) or "COLOR_0" in primitive.attributes):
+        if not has_colour(primitive):
             continue
-        has_colour = True
+        coloured = True
         count = vertices.stop - vertices.start
         corners = np.broadcast_to(np.arange(count), (3, count))
         weights = np.zeros((3, count), np.float32)
         weights[0] = 1
-        colour = np.clip(_base_colour_or_white(glb, primitive, corners, weights), 0, 1)
+        colour = np.clip(base_colour_or_white(glb, primitive, corners, weights), 0, 1)
         colours[vertices, :3] = linear_to_srgb(colour[:3]).T
         colours[vertices, 3] = np.rint(colour[3] * 255)
-    return colours if has_colour else None
+    return colours if coloured else None
 
 
-def _base_colour_or_white(glb: Glb, primitive: MeshPrimitive, corners: IndexArray, weights: FloatArray) -> NDArray[Any]:
+def has_colour(primitive: MeshPrimitive) -> bool:
+    """Whether a primitive has a base colour of its own."""
+    pbr = primitive.material.get("pbrMetallicRoughness", {})
+    return bool({"baseColorTexture", "baseColorFactor"} & set(pbr)) or "COLOR_0" in primitive.attributes
+
+
+def base_colour_or_white(glb: Glb, primitive: MeshPrimitive, corners: IndexArray, weights: FloatArray) -> NDArray[Any]:
     """Linear colour and alpha (4, n); white where the file contradicts itself about it."""
     try:
         return base_colour(glb, primitive, corners, weights)

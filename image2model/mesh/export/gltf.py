@@ -7,7 +7,8 @@ https://github.com/KhronosGroup/glTF/tree/main/extensions/2.0.
 from __future__ import annotations
 
 import base64
-import re
+from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -15,39 +16,38 @@ from numpy.typing import NDArray
 
 from ..gltf import meshopt
 from ..gltf.container import encode_glb
-from ..gltf.reader import COMPONENT_TYPES, Glb, IndexArray, MeshPrimitive, Scene, valid_material
+from ..gltf.reader import COMPONENT_TYPES, Glb, IndexArray, MeshPrimitive, Scene, texture_source, valid_material
 from .geometry import iter_primitives
+from .textures import TextureImage, as_png_or_jpeg
 
-COPIED_ARRAYS = ("textures", "samplers")
-MATERIAL_EXTENSIONS = ("KHR_materials_", "KHR_texture_", "EXT_texture_")
+MATERIAL_EXTENSIONS = ("KHR_materials_", "KHR_texture_transform")
+"""Prefixes of extensions that materials and their textures keep."""
 TYPES = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4"}
 COMPONENT_CODES = {np.dtype(name): number for number, name in COMPONENT_TYPES.items()}
 ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER = 34962, 34963
 EXTENSIONS = {"none": [], "meshopt": ["EXT_meshopt_compression", "KHR_mesh_quantization"],
               "draco": ["KHR_draco_mesh_compression"]}  # fmt: skip
-IMAGE_MAGIC = {
-    rb"\x89PNG": "image/png",
-    rb"\xff\xd8": "image/jpeg",
-    rb"RIFF....WEBP": "image/webp",
-    rb"\xabKTX 20": "image/ktx2",
-}
-"""First bytes of each kind of image."""
-WHITE_PIXEL = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2FAAAAABJRU5ErkJggg=="
+WHITE_PIXEL = TextureImage(
+    base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2FAAAAABJRU5ErkJggg=="),
+    "png",
 )
 """A PNG of one pixel, in place of an image that cannot be read."""
 DRACO_BITS = {"quantization_bits": 14, "tex_coord_quantization_bits": 12, "normal_quantization_bits": 10}
 
 
-def write_glb(glb: Glb, scene: Scene, packing: str = "none") -> bytes:
-    """GLB of `scene` with the materials of `glb`; `packing` is none, meshopt or draco."""
-    return {"none": _Writer, "meshopt": _MeshoptWriter, "draco": _DracoWriter}[packing](glb, scene, packing).file()
+def write_glb(glb: Glb, scene: Scene, packing: str, stem: str) -> bytes:
+    """GLB of `scene` with the materials of `glb`; `packing` is none, meshopt or draco.
+
+    Textures are PNG or JPEG, each once. `stem` names nodes and meshes that have no name.
+    """
+    writer = {"none": _Writer, "meshopt": _MeshoptWriter, "draco": _DracoWriter}[packing]
+    return writer(glb, scene, packing, stem).file()
 
 
 class _Writer:
     """One file being written: its JSON and the chunks of its binary buffer."""
 
-    def __init__(self, glb: Glb, scene: Scene, packing: str) -> None:
+    def __init__(self, glb: Glb, scene: Scene, packing: str, stem: str) -> None:
         self.scene = scene
         self.chunks: list[bytes] = []
         self.size = 0
@@ -58,22 +58,42 @@ class _Writer:
         self.json: dict[str, Any] = {
             "asset": {"version": "2.0", "generator": "image2model"},
             "scene": 0,
-            "scenes": [{"nodes": [0]}],
-            "nodes": [{"mesh": 0}],
             "accessors": [],
             "bufferViews": [],
-            **{name: glb.list(name) for name in COPIED_ARRAYS if glb.list(name)},
+            **({"samplers": glb.list("samplers")} if glb.list("samplers") else {}),
             **({"extensionsUsed": used + extension} if used + extension else {}),
             **({"extensionsRequired": required + extension} if required + extension else {}),
         }
         if materials := [valid_material(entry) for entry in glb.list("materials")]:
             self.json["materials"] = materials
-        if images := [self._image(glb, index, entry) for index, entry in enumerate(glb.list("images"))]:
-            self.json["images"] = images
-        primitives = [
-            self._primitive(primitive, vertices, faces) for primitive, vertices, faces in iter_primitives(scene)
-        ]
-        self.json["meshes"] = [{"primitives": primitives}]
+        self._add_textures(glb)
+        self._add_nodes(stem)
+
+    def _add_textures(self, glb: Glb) -> None:
+        """Copy the textures, and each image that they show once."""
+        shown: dict[TextureImage, int] = {}
+        textures = []
+        for texture, image in zip(glb.list("textures"), _images(glb), strict=True):
+            kept = {name: texture[name] for name in ("name", "sampler") if name in texture}
+            textures.append({"source": shown.setdefault(image, len(shown)), **kept})
+        if textures:
+            self.json["textures"] = textures
+            self.json["images"] = [
+                {"bufferView": self._view(image.data), "mimeType": image.media_type} for image in shown
+            ]
+
+    def _add_nodes(self, stem: str) -> None:
+        """Add a node and a mesh for primitives that follow one another under one name."""
+        nodes: list[dict[str, Any]] = []
+        meshes: list[dict[str, Any]] = []
+        for (node, mesh), group in groupby(iter_primitives(self.scene), key=lambda item: item[0].names):
+            nodes.append({"name": node or stem, "mesh": len(meshes), **self._placement()})
+            meshes.append({"name": mesh or node or stem, "primitives": [self._primitive(*item) for item in group]})
+        self.json |= {"scenes": [{"nodes": list(range(len(nodes)))}], "nodes": nodes, "meshes": meshes}
+
+    def _placement(self) -> dict[str, Any]:
+        """What a node says of where its mesh is."""
+        return {}
 
     def file(self) -> bytes:
         """The encoded file."""
@@ -82,14 +102,6 @@ class _Writer:
         if self.fallback_size:
             self.json["buffers"].append({"byteLength": self.fallback_size, "extensions": fallback})
         return encode_glb(self.json, self.chunks)
-
-    def _image(self, glb: Glb, index: int, entry: dict[str, Any]) -> dict[str, Any]:
-        try:
-            data = glb.image(index)
-        except Exception:  # untrusted, and no reason to give no mesh
-            data = WHITE_PIXEL
-        dtype = next((dtype for begin, dtype in IMAGE_MAGIC.items() if re.match(begin, data, re.DOTALL)), None)
-        return {"bufferView": self._view(data), "mimeType": dtype or entry.get("mimeType", "image/jpeg")}
 
     def _append(self, data: bytes) -> int:
         """Append to the binary buffer; return the offset."""
@@ -131,12 +143,13 @@ class _Writer:
 class _MeshoptWriter(_Writer):
     """Positions as 16 bits of the bounding box, normals as 8 bits, all compressed by meshopt."""
 
-    def __init__(self, glb: Glb, scene: Scene, packing: str) -> None:
+    def __init__(self, glb: Glb, scene: Scene, packing: str, stem: str) -> None:
         self._low = scene.positions.min(axis=0).astype(float)
         self._span = float(np.ptp(scene.positions, axis=0).max()) or 1.0
-        super().__init__(glb, scene, packing)
-        place = {"translation": self._low.tolist(), "scale": [self._span] * 3}
-        self.json["nodes"] = [{"mesh": 0, **place}]
+        super().__init__(glb, scene, packing, stem)
+
+    def _placement(self) -> dict[str, Any]:
+        return {"translation": self._low.tolist(), "scale": [self._span] * 3}
 
     def _primitive(self, primitive: MeshPrimitive, vertices: slice, faces: IndexArray) -> dict[str, Any]:
         count = vertices.stop - vertices.start
@@ -223,6 +236,20 @@ class _DracoWriter(_Writer):
         normalized = {} if values.dtype.kind == "f" else {"normalized": True}
         dtype = np.dtype("<f4") if values.dtype.kind == "f" else values.dtype
         return self._accessor(dtype, len(values), values.shape[1], **normalized, **bounds)
+
+
+def _images(glb: Glb) -> Iterator[TextureImage]:
+    """The image of each texture, decoded once."""
+    known: dict[int, TextureImage] = {}
+    for texture in glb.list("textures"):
+        try:
+            source = texture_source(texture)
+            if source not in known:
+                known[source] = as_png_or_jpeg(glb.image(source)) or WHITE_PIXEL
+            image = known[source]
+        except Exception:  # untrusted, and no reason to give no mesh
+            image = WHITE_PIXEL
+        yield image
 
 
 def _draco_values(name: str, values: NDArray[Any]) -> NDArray[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,71 +13,86 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..gltf.colours import linear_to_srgb
-from ..gltf.reader import MeshPrimitive, Scene
-from .geometry import iter_primitives
+from ..gltf.reader import MAX_NAME_LENGTH, MeshPrimitive, Scene
+from .geometry import iter_primitives, weld_scene
 from .stl_ply import format_rows
 from .textures import SimpleMaterial, TextureImage, file_names
+
+CORNERS = {(False, False): "%d", (True, False): "%d/%d", (False, True): "%d//%d", (True, True): "%d/%d/%d"}
+"""A corner of a face, by whether it has texture coordinates and a normal."""
 
 
 def write_obj(scene: Scene, materials: list[SimpleMaterial], stem: str) -> bytes:
     """Zip of `stem`.obj, `stem`.mtl and the base colour textures; `materials` has one for each primitive.
 
-    `stem` is made one word: many readers end a name at a space, or take what follows for an option or a comment.
+    Names are made one word: many readers end a name at a space, or take what follows for an option or a comment.
     """
-    stem = re.sub(r"[^\w.-]", "_", stem)
+    stem = _word(stem)
     texture_files = file_names([material.texture for material in materials], f"{stem}-")
+    names = _material_names(scene)
     data = io.BytesIO()
-    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED, compresslevel=4) as archive:
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         with archive.open(f"{stem}.obj", "w") as file:
-            file.write(f"# image2model\nmtllib {stem}.mtl\no {stem}\n".encode())
-            file.writelines(_geometry(scene, materials))
-        archive.writestr(
-            f"{stem}.mtl",
-            "".join(_material(n, material, texture_files) for n, material in enumerate(materials)),
-        )
+            file.write(f"# image2model\n# One unit is one metre.\nmtllib {stem}.mtl\n".encode())
+            file.writelines(_geometry(scene, materials, names, stem))
+        described = {
+            name: _material(name, material, texture_files) for name, material in zip(names, materials, strict=True)
+        }
+        archive.writestr(f"{stem}.mtl", "".join(described.values()))
         for texture, name in texture_files.items():
             archive.writestr(name, texture.data, zipfile.ZIP_STORED)
     return data.getvalue()
 
 
-def _geometry(scene: Scene, materials: list[SimpleMaterial]) -> Iterator[bytes]:
-    """Lines of vertices and faces; `v`, `vt` and `vn` are each counted from 1."""
-    first_index = {"v": 1, "vt": 1, "vn": 1}
-    coloured = any("COLOR_0" in primitive.attributes for primitive in scene.primitives)
+def _word(name: str) -> str:
+    return re.sub(r"[^\w.-]", "_", name)
+
+
+def _material_names(scene: Scene) -> list[str]:
+    """A name for each primitive's material, the same for the same material."""
+    names = {index: _word(str(material.get("name") or f"material-{index}"))[:MAX_NAME_LENGTH]
+             for index, material in ((one.material_index, one.material) for one in scene.primitives)}  # fmt: skip
+    taken = Counter(names.values())
+    unique = {index: name if taken[name] == 1 else f"{name}-{index}" for index, name in names.items()}
+    return [unique[primitive.material_index] for primitive in scene.primitives]
+
+
+def _geometry(scene: Scene, materials: list[SimpleMaterial], names: list[str], stem: str) -> Iterator[bytes]:
+    """Lines of vertices and faces; `v`, welded across texture seams, `vt` and `vn` are each counted from 1."""
+    positions, welded = weld_scene(scene)
+    if any("COLOR_0" in primitive.attributes for primitive in scene.primitives):
+        colours = np.ones((len(positions), 3))
+        for primitive, vertices, own in iter_primitives(scene):
+            corners = welded[primitive.first_face : primitive.first_face + primitive.faces]
+            colours[corners] = _colours(primitive, vertices)[own]
+        yield from format_rows("v %.9g %.9g %.9g %.4g %.4g %.4g\n", np.hstack([positions, colours]))
+    else:
+        yield from format_rows("v %.9g %.9g %.9g\n", positions)
+    first_uv = first_normal = 1
     for number, (primitive, vertices, faces) in enumerate(iter_primitives(scene)):
-        positions = scene.positions[vertices]
-        if coloured:
-            yield from format_rows(
-                "v %.7g %.7g %.7g %.4g %.4g %.4g\n", np.hstack([positions, _colours(primitive, positions)])
-            )
-        else:
-            yield from format_rows("v %.7g %.7g %.7g\n", positions)
-        uvs, normals = materials[number].uv, primitive.attributes.get("NORMAL")
-        if uvs is not None:
-            yield from format_rows("vt %.6g %.6g\n", np.column_stack([uvs[:, 0], 1 - uvs[:, 1]]))
+        uv, normals = materials[number].uv, primitive.attributes.get("NORMAL")
+        numbers = [welded[primitive.first_face : primitive.first_face + primitive.faces] + 1]
+        yield f"o {_word(primitive.names[0] or stem)}\n".encode()
+        if uv is not None:
+            yield from format_rows("vt %.6g %.6g\n", np.column_stack([uv[:, 0], 1 - uv[:, 1]]))
+            numbers.append(faces + first_uv)
+            first_uv += vertices.stop - vertices.start
         if normals is not None:
             yield from format_rows("vn %.5g %.5g %.5g\n", normals)
-        yield f"usemtl material-{number}\n".encode()
-        yield from _faces(faces, first_index, uvs is not None, normals is not None)
-        count = vertices.stop - vertices.start
-        first_index = {"v": first_index["v"] + count, "vt": first_index["vt"] + count * (uvs is not None),
-                 "vn": first_index["vn"] + count * (normals is not None)}  # fmt: skip
+            numbers.append(faces + first_normal)
+            first_normal += vertices.stop - vertices.start
+        yield f"usemtl {names[number]}\n".encode()
+        corner = CORNERS[uv is not None, normals is not None]
+        yield from format_rows(f"f {corner} {corner} {corner}\n", np.stack(numbers, axis=2).reshape(len(faces), -1))
 
 
-def _colours(primitive: MeshPrimitive, positions: NDArray[Any]) -> NDArray[Any]:
+def _colours(primitive: MeshPrimitive, vertices: slice) -> NDArray[Any]:
     """sRGB (n, 3), 0 to 1, of the vertices, written behind the positions as Blender and MeshLab do."""
-    linear = primitive.attributes.get("COLOR_0", np.ones((len(positions), 3)))[:, :3]
+    linear = primitive.attributes.get("COLOR_0", np.ones((vertices.stop - vertices.start, 3)))[:, :3]
     return linear_to_srgb(linear) / 255
 
 
-def _faces(faces: NDArray[Any], first_index: dict[str, int], textured: bool, with_normals: bool) -> Iterator[bytes]:
-    corner = {(False, False): "%d", (True, False): "%d/%d", (False, True): "%d//%d", (True, True): "%d/%d/%d"}
-    kinds = ["v", *["vt"] * textured, *["vn"] * with_normals]
-    numbers = np.stack([faces + first_index[kind] for kind in kinds], axis=2).reshape(len(faces), -1)
-    yield from format_rows("f " + " ".join([corner[textured, with_normals]] * 3) + "\n", numbers)
-
-
-def _material(number: int, material: SimpleMaterial, texture_files: Mapping[TextureImage, str]) -> str:
+def _material(name: str, material: SimpleMaterial, texture_files: Mapping[TextureImage, str]) -> str:
     """An MTL material, colours in sRGB, as most readers take them."""
     *linear, opacity = material.base_colour
     red, green, blue = (linear_to_srgb(np.array(linear)) / 255).tolist()
@@ -85,4 +101,4 @@ def _material(number: int, material: SimpleMaterial, texture_files: Mapping[Text
         f"map_d {texture_files[material.texture]}\n" if material.texture and material.alpha_cutoff is not None else ""
     )
     colour = f"Kd {red:.4g} {green:.4g} {blue:.4g}\nKs 0 0 0\nd {opacity:g}"
-    return f"newmtl material-{number}\n{colour}\nillum 1\n{texture}{alpha_map}\n"
+    return f"newmtl {name}\n{colour}\nillum 1\n{texture}{alpha_map}\n"

@@ -13,7 +13,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..gltf.colours import MAX_TEXTURE_PIXELS, SRGB_TO_LINEAR, linear_to_srgb, texture_coordinates, transform_uvs
+from ..gltf.colours import (
+    KTX2_MAGIC,
+    MAX_TEXTURE_PIXELS,
+    SRGB_TO_LINEAR,
+    linear_to_srgb,
+    texture_coordinates,
+    transform_uvs,
+)
 from ..gltf.reader import FloatArray, Glb, MeshPrimitive, Scene
 
 EXTENSIONS = {"JPEG": "jpg", "PNG": "png"}
@@ -28,6 +35,11 @@ class TextureImage:
 
     data: bytes
     extension: str
+
+    @property
+    def media_type(self) -> str:
+        """Its MIME type."""
+        return "image/jpeg" if self.extension == "jpg" else "image/png"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +105,38 @@ def _simple_material(glb: Glb, primitive: MeshPrimitive, cache: dict[Any, Textur
 
 def _load_texture(glb: Glb, texture_info: dict[str, Any]) -> TextureImage | None:
     try:
-        return _as_png_or_jpeg(glb.texture(texture_info))
+        return as_png_or_jpeg(glb.texture(texture_info))
     except Exception:  # untrusted bytes; the mesh goes without
         return None
 
 
-def _as_png_or_jpeg(data: bytes) -> TextureImage | None:
+def as_png_or_jpeg(data: bytes) -> TextureImage | None:
+    """An encoded image, WebP and KTX2 converted; None for one of too many pixels. Raises whatever decoders raise."""
+    if data.startswith(KTX2_MAGIC):
+        return _encoded(_decode_ktx2(data))
     with Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP")) as image:
         if image.format in EXTENSIONS:
             return TextureImage(data, EXTENSIONS[image.format])
-        if image.width * image.height > MAX_TEXTURE_PIXELS:
-            return None
-        png = io.BytesIO()
-        image.save(png, "PNG")
-        return TextureImage(png.getvalue(), "png")
+        return _encoded(image) if image.width * image.height <= MAX_TEXTURE_PIXELS else None
+
+
+def _encoded(image: Image.Image) -> TextureImage:
+    """PNG where there is any transparency, else JPEG."""
+    data = io.BytesIO()
+    if image.has_transparency_data:
+        image.save(data, "PNG")
+        return TextureImage(data.getvalue(), "png")
+    image.convert("RGB").save(data, "JPEG", quality=95, subsampling="4:4:4")
+    return TextureImage(data.getvalue(), "jpg")
+
+
+def _decode_ktx2(data: bytes) -> Image.Image:
+    import opengl_basisu  # few files need it
+
+    width, height = (int.from_bytes(data[at : at + 4], "little") for at in (20, 24))
+    if width * height > MAX_TEXTURE_PIXELS:
+        raise ValueError("too many pixels")
+    texture = opengl_basisu.open(data)
+    pixels = np.asarray(texture.transcode("rgba8").data, np.uint8)
+    image = Image.fromarray(pixels.reshape(height, width, 4))
+    return image if texture.has_alpha else image.convert("RGB")

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..gltf.reader import IndexArray, Scene
-from ..topology import compact_indices, weld_labels
-from .geometry import iter_primitives
+from ..gltf.reader import Scene
+from .geometry import iter_primitives, weld_scene
 from .stl_ply import format_rows
 from .textures import SimpleMaterial, TextureImage, file_names, multiply_colour
 
@@ -104,13 +103,13 @@ def _flipped_uv(material: SimpleMaterial) -> NDArray[np.floating]:
 
 
 def _model(scene: Scene, groups: list[ColourGroup], files: Mapping[TextureImage, str]) -> Iterator[bytes]:
-    positions, faces = _weld(scene)
+    positions, faces = weld_scene(scene)
     yield MODEL.encode()
     for group in groups:
         yield from _write_group(group, files)
     default_property = f' pid="{groups[0].id}" pindex="0"' if groups else ""
     yield f'<object id="1" type="model"{default_property}><mesh><vertices>\n'.encode()
-    yield from format_rows('<vertex x="%.7g" y="%.7g" z="%.7g"/>\n', positions)
+    yield from format_rows('<vertex x="%.9g" y="%.9g" z="%.9g"/>\n', positions)
     yield b"</vertices><triangles>\n"
     if not groups:
         yield from format_rows('<triangle v1="%d" v2="%d" v3="%d"/>\n', faces)
@@ -124,8 +123,8 @@ def _model(scene: Scene, groups: list[ColourGroup], files: Mapping[TextureImage,
 def _write_group(group: ColourGroup, files: Mapping[TextureImage, str]) -> Iterator[bytes]:
     """XML of the properties that a primitive's triangles refer to, one for each of its vertices."""
     if group.texture:
-        kind = "image/jpeg" if group.texture.extension == "jpg" else "image/png"
-        yield f'<m:texture2d id="{group.id + 1}" path="/{files[group.texture]}" contenttype="{kind}"/>\n'.encode()
+        source = f'path="/{files[group.texture]}" contenttype="{group.texture.media_type}"'
+        yield f'<m:texture2d id="{group.id + 1}" {source}/>\n'.encode()
         yield f'<m:texture2dgroup id="{group.id}" texid="{group.id + 1}">\n'.encode()
         yield from format_rows('<m:tex2coord u="%.6g" v="%.6g"/>\n', group.uv)
         yield b"</m:texture2dgroup>\n"
@@ -133,15 +132,3 @@ def _write_group(group: ColourGroup, files: Mapping[TextureImage, str]) -> Itera
         yield f'<m:colorgroup id="{group.id}">\n'.encode()
         yield from format_rows('<m:color color="#%02X%02X%02X%02X"/>\n', group.colours)
         yield b"</m:colorgroup>\n"
-
-
-def _weld(scene: Scene) -> tuple[NDArray[np.float32], IndexArray]:
-    """Positions and faces welded, but for faces that welding would collapse."""
-    labels = weld_labels(scene.positions, scene.faces)
-    vertex_at = np.zeros(int(labels.max()) + 1, np.intp)
-    vertex_at[labels] = np.arange(len(labels))
-    faces = vertex_at[labels][scene.faces]
-    collapsed = (faces == np.roll(faces, 1, axis=1)).any(axis=1)
-    faces[collapsed] = scene.faces[collapsed]
-    used, faces = compact_indices(faces)
-    return scene.positions[used], faces

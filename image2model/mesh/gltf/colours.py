@@ -18,6 +18,7 @@ from PIL import Image
 from .reader import FloatArray, Glb, IndexArray, MeshPrimitive
 
 MAX_TEXTURE_SIZE = 1024
+KTX2_MAGIC = b"\xabKTX 20\xbb\r\n\x1a\n"
 MAX_TEXTURE_PIXELS = 80_000_000
 """Textures of more pixels are not decoded."""
 REPEAT, CLAMP, MIRROR = 10497, 33071, 33648

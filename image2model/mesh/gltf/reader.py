@@ -27,6 +27,11 @@ IndexArray = NDArray[np.intp]
 MAX_BYTES = 2_000_000_000
 MAX_ELEMENTS = 30_000_000
 MAX_FACES = 8_000_000
+MAX_INSTANCES = 100_000
+MAX_NAME_LENGTH = 60
+INSTANCING = "EXT_mesh_gpu_instancing"
+IMAGE_FORMAT_EXTENSIONS = ("EXT_texture_webp", "KHR_texture_basisu")
+"""Extensions by which a texture names an image that is neither PNG nor JPEG."""
 COMPONENT_TYPES = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 TYPE_SIZES = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
 TRIANGLES, STRIP, FAN = TRIANGLE_MODES = (4, 5, 6)
@@ -47,6 +52,8 @@ class MeshPrimitive:
     """By glTF names, (n, width); normals are rotated with their node."""
     material: dict[str, Any]
     material_index: int | None = None
+    names: tuple[str, str] = ("", "")
+    """Of its node and its mesh."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +86,18 @@ class Glb:
         self.size_bytes = path.stat().st_size
         if self.size_bytes > MAX_BYTES:
             raise invalid_glb(ErrorCode.GLB_TOO_LARGE, f"has {self.size_bytes / 1e9:.1f} GB")
-        self.json, self._binary = split_glb(path.read_bytes())
+        self._parse(path.read_bytes())
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Glb:
+        """A GLB that was just encoded here; raises as for a file."""
+        glb = cls.__new__(cls)
+        glb.size_bytes = len(data)
+        glb._parse(data)
+        return glb
+
+    def _parse(self, data: bytes) -> None:
+        self.json, self._binary = split_glb(data)
         self._refuse_external_files()
         self._decompressed_views: dict[int, bytes] = {}
         self._data_uris: dict[int, bytes] = {}
@@ -118,11 +136,13 @@ class Glb:
 
     def texture(self, reference: dict[str, Any]) -> bytes:
         """Encoded bytes of the image that a textureInfo refers to."""
-        entry = self.json["textures"][reference["index"]]
-        return self.image(entry.get("extensions", {}).get("EXT_texture_webp", entry)["source"])
+        return self.image(texture_source(self.json["textures"][reference["index"]]))
 
-    def placed_meshes(self) -> Iterator[tuple[NDArray[np.float64], dict[str, Any]]]:
-        """Yield (4×4 world matrix, mesh) for each node with a mesh, once however often it is linked."""
+    def placed_meshes(self) -> Iterator[tuple[NDArray[np.float64], dict[str, Any], dict[str, Any]]]:
+        """Yield (4×4 world matrix, node, mesh) for each instance of each node with a mesh.
+
+        A node counts once however often it is linked.
+        """
         nodes, scenes = self.list("nodes"), self.list("scenes")
         if scenes:
             roots = scenes[self.json.get("scene", 0)].get("nodes", [])
@@ -138,7 +158,22 @@ class Glb:
             matrix = parent @ _matrix(node)
             stack += [(child, matrix) for child in node.get("children", [])]
             if "mesh" in node:
-                yield matrix, self.json["meshes"][node["mesh"]]
+                for local in self._instances(node):
+                    yield matrix @ local, node, self.json["meshes"][node["mesh"]]
+
+    def _instances(self, node: dict[str, Any]) -> Iterator[NDArray[np.float64]]:
+        """4×4 matrices of a node's instances (EXT_mesh_gpu_instancing); one identity where it has none."""
+        instancing = node.get("extensions", {}).get(INSTANCING)
+        if not instancing:
+            yield np.eye(4)
+            return
+        columns = {name.lower(): self.accessor(index) for name, index in instancing["attributes"].items()}
+        kept = {name: columns[name] for name in ("translation", "rotation", "scale") if name in columns}
+        counts = {len(rows) for rows in columns.values()}
+        if len(counts) != 1 or max(counts) > MAX_INSTANCES:
+            raise invalid_glb(ErrorCode.GLB_TOO_LARGE, f"repeats a part {max(counts, default=0):,} times")
+        for instance in range(counts.pop()):
+            yield _matrix({name: rows[instance].tolist() for name, rows in kept.items()})
 
     def _refuse_external_files(self) -> None:
         for part in (*self.list("buffers"), *self.list("images")):
@@ -151,7 +186,7 @@ class Glb:
         faces: list[IndexArray] = []
         primitives: list[MeshPrimitive] = []
         first_face = first_vertex = 0
-        for matrix, mesh in self.placed_meshes():
+        for matrix, node, mesh in self.placed_meshes():
             for primitive in mesh["primitives"]:
                 compression = compression_of(primitive, DRACO)
                 decoded = self._decode_draco(compression) if compression else None
@@ -170,6 +205,7 @@ class Glb:
                         attributes,
                         self._material(primitive),
                         primitive.get("material"),
+                        (_name(node), _name(mesh)),
                     )
                 )
                 first_face += len(triangles)
@@ -287,6 +323,19 @@ def _dequantized(values: NDArray[Any], accessor: dict[str, Any]) -> NDArray[Any]
     if not accessor.get("normalized") or values.dtype.kind == "f":
         return values
     return np.maximum(values.astype(np.float32) / np.iinfo(values.dtype).max, -1)
+
+
+def texture_source(texture: dict[str, Any]) -> int:
+    """Index of the image of a texture, which an extension for another image format may give."""
+    extensions = texture.get("extensions", {})
+    alternative = next((extensions[name] for name in IMAGE_FORMAT_EXTENSIONS if name in extensions), texture)
+    return int(alternative["source"])
+
+
+def _name(entry: dict[str, Any]) -> str:
+    """The name of a node or mesh without control characters; empty where it has none."""
+    name = entry.get("name")
+    return "".join(filter(str.isprintable, name))[:MAX_NAME_LENGTH] if isinstance(name, str) else ""
 
 
 def _matrix(node: dict[str, Any]) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from anyascii import anyascii
 from PIL import Image, ImageDraw, ImageFont
 
-from ...atomic_files import write_whole
+from ...atomic_files import atomic_write
 
 LARGE_TILE, SMALL_TILE, MANY_CELLS = 224, 112, 60
 """Pixels per tile, and from how many cells on they are small: a WebP has at most 16,383 pixels a side."""
@@ -45,7 +45,7 @@ def write_contact_sheet(cells: Sequence[Cell], target: Path) -> None:
         _draw_cell(sheet, cell, GAP + column * width, GAP + row * height, tile)
     buffer = io.BytesIO()
     sheet.save(buffer, "WEBP", quality=85, method=2)
-    write_whole(target, buffer.getvalue())
+    atomic_write(target, buffer.getvalue())
 
 
 def _draw_cell(sheet: Image.Image, cell: Cell, left: int, top: int, tile: int) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ...atomic_files import write_whole
+from ...atomic_files import atomic_write
 from ..gltf.container import encode_glb
 from ..gltf.reader import FloatArray, Glb, IndexArray, Scene
 from ..topology import compact_indices
@@ -31,7 +31,7 @@ def write_render_mode(glb: Path, target: Path, mode: RenderMode) -> None:
 
     Plain glTF that every viewer shows. Raises GenerationFailed where there is no geometry.
     """
-    write_whole(target, render_mode_glb(Glb(glb).scene(), mode))
+    atomic_write(target, render_mode_glb(Glb(glb).scene(), mode))
 
 
 def render_mode_glb(scene: Scene, mode: RenderMode) -> bytes:

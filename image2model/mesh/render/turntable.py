@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...atomic_files import write_whole
+from ...atomic_files import atomic_write
 from ..gltf.reader import Glb
 from .thumbnail import render_view, turning_extent
 
@@ -37,4 +37,4 @@ def write_turntable(glb: Path, target: Path) -> None:
         buffer, "WEBP", save_all=True, append_images=other_frames, duration=DURATION_MS // frame_count, loop=0,
         quality=75, method=2, background=(0, 0, 0, 0),
     )  # fmt: skip
-    write_whole(target, buffer.getvalue())
+    atomic_write(target, buffer.getvalue())

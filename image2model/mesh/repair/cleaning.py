@@ -24,16 +24,11 @@ def merge_vertices(positions: FloatArray, faces: IndexArray) -> Mesh:
     return merged[keep], order
 
 
-def drop_duplicate_faces(positions: FloatArray, faces: IndexArray) -> tuple[Mesh, str]:
-    """Weld, and drop faces without area and repeated faces."""
-    before = len(faces)
-    positions, faces = merge_vertices(positions, faces)
-    _, first = np.unique(np.sort(faces, axis=1), axis=0, return_index=True)
-    changes = {
-        f"Removed {counted(before - len(faces), 'face')} without area.": before - len(faces),
-        f"Removed {counted(len(faces) - len(first), 'double face')}.": len(faces) - len(first),
-    }
-    return (positions, faces[np.sort(first)]), " ".join(sentence for sentence, applies in changes.items() if applies)
+def drop_degenerate_faces(positions: FloatArray, faces: IndexArray) -> tuple[Mesh, str]:
+    """Weld, and drop faces without area."""
+    mesh = merge_vertices(positions, faces)
+    dropped = len(faces) - len(mesh[1])
+    return mesh, f"Removed {counted(dropped, 'face')} without area." if dropped else ""
 
 
 def drop_loose_parts(positions: FloatArray, faces: IndexArray) -> tuple[Mesh, str]:

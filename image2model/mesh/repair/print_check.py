@@ -10,7 +10,8 @@ import numpy as np
 
 from ..gltf.reader import FloatArray, IndexArray
 from ..topology import Topology, analyze_topology, drop_degenerate_after_weld, is_flat
-from .wall_thickness import sample_walls
+from .slices import NOZZLE_MM, measure_printable
+from .wall_thickness import WallSamples, sample_walls
 from .wording import counted
 
 MANY_FACES = 1_000_000
@@ -21,8 +22,16 @@ MAX_THIN_SHARE = 0.03
 """Share of the surface that may be thinner: tips, edges, tapering ends."""
 MIN_OVERLAP = 0.005
 """Length of self-overlap that counts, as a share of the longest side."""
+MIN_CROSSINGS = 2
+"""Points at which a mesh must lie in itself for that to count: a single one may be a near miss."""
 MIN_BASE_SHARE = 0.02
 """Share of the footprint that must be flat at the bottom for a mesh to stand."""
+MIN_BASE_MM2, MIN_FLAT_BASE_MM2 = 2.0, 10.0
+"""mm² of first layer below which a print does not hold on to the bed, and of flat base that a repair gives it."""
+MAX_LOST, MAX_LOST_MM = 0.04, 2.5
+"""Share of the longest side, or millimetres, that may be too thin for a nozzle, as pointed ends are."""
+MAX_THIN_RUN = 0.1
+"""Share of the longest side over which a part may be too thin while others are not, as the tips of fur are."""
 FLAT_PROBLEM = "It is flat: it has no thickness, so there is nothing to print."
 
 
@@ -65,7 +74,7 @@ def check_printability(positions: FloatArray, faces: IndexArray, topology: Topol
         *(_check_inside(positions, faces, topology) if topology.is_volume and not topology.inverted_shells else ()),
     ):  # fmt: skip
         (fine if passed else problems).append(passed_text if passed else problem_text)
-    return PrintCheck(not problems, tuple(fine), tuple(problems), tuple(_advice(positions, faces)))
+    return PrintCheck(not problems, tuple(fine), tuple(problems), tuple(_advice(positions, faces, topology)))
 
 
 def _check_inside(positions: FloatArray, faces: IndexArray, topology: Topology) -> Iterator[tuple[bool, str, str]]:
@@ -80,12 +89,42 @@ def _check_inside(positions: FloatArray, faces: IndexArray, topology: Topology) 
         "print it larger.",
     )
     if topology.parts == 1:
-        crossing = int((samples.overlap > MIN_OVERLAP * longest_side(positions, faces)).sum())
+        crossing = passes_through_itself(positions, faces, samples)
         yield (
-            crossing < 2,
+            not crossing,
             f"It does not pass through itself, by {places} places.",
             "It passes through itself: a new skin would mend that.",
         )
+        yield from _check_slices(positions, faces)
+
+
+def passes_through_itself(positions: FloatArray, faces: IndexArray, samples: WallSamples | None = None) -> bool:
+    """Whether a watertight mesh lies in itself, by rays through its surface."""
+    samples = samples or sample_walls(positions[faces].astype(np.float64))
+    return int((samples.overlap > MIN_OVERLAP * longest_side(positions, faces)).sum()) >= MIN_CROSSINGS
+
+
+def _check_slices(positions: FloatArray, faces: IndexArray) -> Iterator[tuple[bool, str, str]]:
+    """Checks by cross-sections: the same triples as `_check_inside`."""
+    parts = measure_printable(positions, faces)
+    if parts is None:
+        return
+    longest = longest_side(positions, faces)
+    yield (
+        parts.base_area >= MIN_BASE_MM2,
+        f"Its first layer has {parts.base_area:,.0f} mm² on the bed.",
+        f"Its first layer has only {parts.base_area:.2g} mm² on the bed: mend it, which gives it a base.",
+    )
+    yield (
+        parts.lost <= max(MAX_LOST * longest, MAX_LOST_MM),
+        f"A nozzle of {NOZZLE_MM} mm reaches its ends.",
+        f"{parts.lost:.0f} mm of its length are thinner than a nozzle of {NOZZLE_MM} mm prints.",
+    )
+    yield (
+        parts.thin_run <= MAX_THIN_RUN * longest,
+        f"None of its parts is thinner than {NOZZLE_MM} mm for long.",
+        f"A part of it is thinner than a nozzle of {NOZZLE_MM} mm prints, over {parts.thin_run:.0f} mm.",
+    )
 
 
 def has_volume(positions: FloatArray, faces: IndexArray) -> bool:
@@ -93,24 +132,31 @@ def has_volume(positions: FloatArray, faces: IndexArray) -> bool:
     return len(drop_degenerate_after_weld(positions, faces)) > 0 and not is_flat(positions, faces)
 
 
-def _advice(positions: FloatArray, faces: IndexArray) -> list[str]:
+def _advice(positions: FloatArray, faces: IndexArray, topology: Topology) -> list[str]:
     advice = []
     if not has_flat_base(positions, faces):
         advice.append("It has no flat base: print it with supports, or mend it, which gives it one.")
+    if topology.is_volume and topology.cavities:
+        cavities = counted(topology.cavities, "sealed cavity", "sealed cavities")
+        advice.append(f"It has {cavities}: a resin printer fills what has no drain hole.")
     if len(faces) > MANY_FACES:
         advice.append(f"It has {len(faces):,} faces: a face limit of 500,000 spares the slicer work.")
     return advice
 
 
-def has_flat_base(positions: FloatArray, faces: IndexArray) -> bool:
-    """Whether enough of the bottom (Z up) is flat; False for no faces."""
+def has_flat_base(positions: FloatArray, faces: IndexArray, min_area: float = 0.0) -> bool:
+    """Whether enough of the bottom (Z up) is flat, and at least `min_area`; False for no faces."""
     if not len(faces):
         return False
     corners = positions[faces].astype(np.float64)
-    flat = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])[:, 2] / 2
+    corners -= corners[0, 0]
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    outwards = np.sign((corners[:, 0] * normals).sum()) or 1.0  # of the volume: an inverted mesh has a base too
+    flat = outwards * normals[:, 2] / 2
     low, high = corners[:, :, 2].min(), corners[:, :, 2].max()
     at_bottom = (corners[:, :, 2] < low + 0.002 * (high - low)).all(axis=1)
-    return bool(-flat[at_bottom & (flat < 0)].sum() > MIN_BASE_SHARE * -flat[flat < 0].sum())
+    base = -flat[at_bottom & (flat < 0)].sum()
+    return bool(base > MIN_BASE_SHARE * -flat[flat < 0].sum() and base >= min_area)
 
 
 def longest_side(positions: FloatArray, faces: IndexArray) -> float:

@@ -6,7 +6,8 @@ from functools import partial
 
 from ...errors import ErrorCode, Unavailable
 from ..gltf.reader import FloatArray, IndexArray
-from .cleaning import drop_duplicate_faces, drop_loose_parts, unify_winding
+from ..topology import analyze_topology
+from .cleaning import drop_degenerate_faces, drop_loose_parts, unify_winding
 from .hole_filling import (
     BoundaryLoop,
     Mesh,
@@ -16,7 +17,8 @@ from .hole_filling import (
     loop_extent,
     loop_unevenness,
 )
-from .print_check import has_volume, longest_side
+from .nonmanifold import drop_enclosing_nothing, part_touching_solids
+from .print_check import has_volume, longest_side, passes_through_itself
 from .remesh import remesh
 from .solid import cut_flat_base, unite_shells
 from .wording import counted
@@ -40,17 +42,29 @@ def repair_mesh(positions: FloatArray, faces: IndexArray, *, rebuild: bool = Fal
     mesh, notes = (positions, faces), list[str]()
     closing = (_fill_all_holes, remesh) if rebuild else (_fill_safe_holes,)
     solid = partial(unite_shells, hint="" if rebuild else ": a new skin may help")
-    for step in (drop_duplicate_faces, drop_loose_parts, unify_winding, *closing, solid, cut_flat_base):
+    cleaning = (drop_degenerate_faces, drop_enclosing_nothing, drop_loose_parts, unify_winding)
+    for step in (*cleaning, *closing, part_touching_solids, solid, cut_flat_base, part_touching_solids):
         mesh, sentence = step(*mesh)
         notes += [sentence] if sentence else []
     return mesh, notes
 
 
 def _fill_safe_holes(positions: FloatArray, faces: IndexArray) -> tuple[Mesh, str]:
-    """Fill holes that are small or flat."""
+    """Fill holes that are small or flat, and the others too where a sound solid comes of it."""
     longest, loops = longest_side(positions, faces), boundary_loops(faces)
-    few = len(loops) <= MAX_HOLES
-    return _fill(positions, faces, [loop for loop in loops if few and _safe_to_close(positions[loop], longest)])
+    if len(loops) > MAX_HOLES:
+        return (positions, faces), ""
+    safe = [loop for loop in loops if _safe_to_close(positions[loop], longest)]
+    if len(safe) < len(loops):
+        mesh, note = _fill(positions, faces, loops)
+        if _is_sound(*mesh):
+            return mesh, note
+    return _fill(positions, faces, safe)
+
+
+def _is_sound(positions: FloatArray, faces: IndexArray) -> bool:
+    """Whether a mesh encloses a volume and does not pass through itself."""
+    return analyze_topology(positions, faces).is_volume and not passes_through_itself(positions, faces)
 
 
 def _fill_all_holes(positions: FloatArray, faces: IndexArray) -> tuple[Mesh, str]:

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from ..gltf.reader import FloatArray, IndexArray
-from ..topology import analyze_topology, compact_indices, face_components
+from ..topology import analyze_topology, face_components
 from .hole_filling import Mesh
-from .print_check import has_flat_base
+from .manifold import from_manifold, to_manifold
+from .print_check import MIN_FLAT_BASE_MM2, has_flat_base
 from .shells import NO_PARENT, classify_shells
 from .wording import describe_changes
 
-BASE_CUT, BASE_CUTS = 0.004, 6
+BASE_CUT, BASE_CUTS = 0.004, 7
 """Share of the height cut off the bottom at first, and how often it is doubled until the solid stands."""
 
 
@@ -25,7 +26,7 @@ def unite_shells(positions: FloatArray, faces: IndexArray, hint: str) -> tuple[M
     solid = _manifold_union(positions, faces) if before.is_volume else None
     if solid is None:
         return (positions, faces), f"It is closed, but no solid could be made of it{hint}."
-    mesh = _from_manifold(solid)
+    mesh = from_manifold(solid)
     return mesh, describe_changes(before, analyze_topology(*mesh))
 
 
@@ -40,7 +41,7 @@ def _manifold_union(positions: FloatArray, faces: IndexArray) -> Any:
     faces = np.where((shells.volumes < 0)[shells.face_shells, None], faces[:, ::-1], faces)
     ends = np.cumsum(np.bincount(shells.face_shells))[:-1]
     solids = [
-        _to_manifold(positions, own) for own in np.split(faces[np.argsort(shells.face_shells, kind="stable")], ends)
+        to_manifold(positions, own) for own in np.split(faces[np.argsort(shells.face_shells, kind="stable")], ends)
     ]
     if None in solids:
         return None
@@ -51,30 +52,15 @@ def _manifold_union(positions: FloatArray, faces: IndexArray) -> Any:
     return None if solid.is_empty() else solid
 
 
-def _to_manifold(positions: FloatArray, faces: IndexArray) -> Any:
-    """manifold3d's solid of a watertight mesh; None where it is not one."""
-    import manifold3d  # only repairs need it
-
-    used, order = compact_indices(faces)
-    mesh = manifold3d.Mesh(positions[used].astype(np.float32), order.astype(np.uint32))
-    solid = manifold3d.Manifold(mesh)
-    return None if solid.status() != manifold3d.Error.NoError or solid.is_empty() else solid
-
-
-def _from_manifold(solid: Any) -> Mesh:
-    mesh = solid.to_mesh()
-    return np.asarray(mesh.vert_properties[:, :3], np.float32), np.asarray(mesh.tri_verts, np.intp)
-
-
 def cut_flat_base(positions: FloatArray, faces: IndexArray) -> tuple[Mesh, str]:
     """Cut off as little of the bottom as makes the solid stand."""
-    if has_flat_base(positions, faces):
+    if has_flat_base(positions, faces, MIN_FLAT_BASE_MM2):
         return (positions, faces), ""
-    solid = _to_manifold(positions, faces)
+    solid = to_manifold(positions, faces)
     low, high = float(positions[:, 2].min()), float(positions[:, 2].max())
     for doubled in range(BASE_CUTS if solid is not None else 0):
         cut = BASE_CUT * 2**doubled * (high - low)
-        mesh = _from_manifold(solid.trim_by_plane((0, 0, 1), low + cut))
-        if has_flat_base(*mesh):
+        mesh = from_manifold(solid.trim_by_plane((0, 0, 1), low + cut))
+        if has_flat_base(*mesh, MIN_FLAT_BASE_MM2):
             return mesh, f"Cut {cut:.1f} mm off the bottom, so that it stands on a flat base."
     return (positions, faces), ""

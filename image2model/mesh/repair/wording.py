@@ -8,9 +8,9 @@ NOTABLE_VOLUME_CHANGE = 0.05
 """Share of the volume from which on a change is mentioned."""
 
 
-def counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str, plural: str = "") -> str:
     """ "1 hole", "2 holes"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def describe_changes(before: Topology, after: Topology) -> str:

@@ -10,9 +10,9 @@ from starlette.routing import Match, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ...metrics import REQUEST_SECONDS, REQUESTS
-from ...ops.log_config import ACCESS
+from ...ops.log_config import ACCESS_LOGGER
 
-log = logging.getLogger(ACCESS)
+log = logging.getLogger(ACCESS_LOGGER)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -64,7 +64,7 @@ def _log(scope: Scope, method: str, route: str, status: int, seconds: float) -> 
 
 
 def route_template(scope: Scope) -> str:
-    """Path of the matched route as declared (bounded label values); `none` without a match."""
+    """Path of the matched route as declared (with_memory_limit label values); `none` without a match."""
     route: Any = scope.get("route")
     if route is None or isinstance(route, Mount):
         return "none"

@@ -19,7 +19,7 @@ class HeaderTimeoutProtocol(H11Protocol):
     """
 
     HEADER_TIMEOUT = 10.0
-    MAX_PENDING = 200
+    MAX_PENDING = 600
     _pending: ClassVar[dict[HeaderTimeoutProtocol, asyncio.TimerHandle]] = {}
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
+from ...services import Studio
 from ...settings import Settings
 from .body_limits import BodyLimitMiddleware
 from .correlation import CorrelationIdMiddleware
@@ -15,14 +16,16 @@ from .proxy_headers import TrustedProxyMiddleware
 from .request_metrics import RequestMetricsMiddleware
 from .security_headers import SecurityHeadersMiddleware
 from .throttle import SignInThrottleMiddleware
+from .upload_guard import UploadGuardMiddleware
 
 EXPOSED_HEADERS = ("X-Correlation-ID", "Content-Disposition", "Content-Range", "Retry-After")
 """Headers that other sites' scripts may read, too, where they may call at all."""
 
 
-def middleware_stack(settings: Settings) -> list[Middleware]:
+def middleware_stack(settings: Settings, studio: Studio) -> list[Middleware]:
     """The middleware, the outermost first."""
     origins = settings.cors_origins.split()
+    max_upload = (settings.max_files + 1) * 4_000_000 * settings.max_file_mb
     return [
         Middleware(CorrelationIdMiddleware),
         Middleware(RequestMetricsMiddleware),
@@ -30,7 +33,8 @@ def middleware_stack(settings: Settings) -> list[Middleware]:
         Middleware(SecurityHeadersMiddleware),
         Middleware(TrustedHostMiddleware, allowed_hosts=settings.allowed_hosts),
         Middleware(CrossSiteMiddleware, allowed_origins=settings.cors_origins),
-        Middleware(BodyLimitMiddleware, max_upload_bytes=(settings.max_files + 1) * 4_000_000 * settings.max_file_mb),
+        Middleware(BodyLimitMiddleware, max_upload_bytes=max_upload),
+        Middleware(UploadGuardMiddleware, studio=studio),
         Middleware(GradioErrorsMiddleware),
         Middleware(GradioRoutesMiddleware),
         Middleware(SignInThrottleMiddleware),

@@ -1,4 +1,4 @@
-"""Limits on guessing passwords and keys."""
+"""Limits on guessing passwords; keys: see `services.key_attempts`."""
 
 from __future__ import annotations
 
@@ -26,17 +26,9 @@ class Throttle:
         """Count an attempt; False when there were too many."""
         return self._window.hit(ATTEMPTS, client)
 
-    def allows(self, client: str) -> bool:
-        """Whether an attempt is left; counts none."""
-        return self._window.test(ATTEMPTS, client)
-
     def retry_after(self, client: str) -> float:
         """Seconds until an attempt is left again, once there is none."""
         return max(1.0, self._window.get_window_stats(ATTEMPTS, client).reset_time - time.time())
-
-
-KEY_THROTTLE = Throttle()
-"""Wrong keys by client address: in the Admin tab and over REST."""
 
 
 class SignInThrottleMiddleware:

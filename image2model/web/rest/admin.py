@@ -9,7 +9,7 @@ from fastapi import Depends, Query, Request
 from pydantic import BaseModel, Field
 
 from ...errors import NotFound
-from ...ops.health import FILLING, FULL
+from ...ops.health import DISK_CRITICAL_PERCENT, DISK_WARNING_PERCENT
 from ...services import Studio
 from .auth import require_admin
 from .common import HeadRouter, StudioDep, iso_now, iso_time
@@ -139,8 +139,8 @@ async def system_health(studio: StudioDep) -> SystemHealth:
     percent = folders.output_dir.disk_usage_percent
     status: Literal["healthy", "warning", "critical"] = "healthy"
     warnings = [f"{one['message']} {one['hint']}" for one in attention]
-    if percent > FILLING:
-        status = "critical" if percent > FULL else "warning"
+    if percent > DISK_WARNING_PERCENT:
+        status = "critical" if percent > DISK_CRITICAL_PERCENT else "warning"
         free = folders.output_dir.disk_free_gb
         warnings.insert(0, f"The disk is {percent:.0f} % full, {free:.1f} GB are free. Clean up, or add space.")
     return SystemHealth(status=status, disk_usage=folders, warnings=warnings, timestamp=iso_now())

@@ -14,8 +14,8 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import SecretStr
 
 from ...errors import ErrorCode, LimitReached, NotAllowed
+from ...services import Studio
 from ...settings import Settings
-from ..middleware.throttle import KEY_THROTTLE
 from ..public_address import client_address
 from .common import StudioDep
 
@@ -27,26 +27,26 @@ def require_user(request: Request, studio: StudioDep, credentials: Credentials) 
     """Require API_KEY or ADMIN_API_KEY to upload and download; nothing where no key and no APP_USERS are set."""
     settings = studio.settings
     if settings.api_key or settings.app_users:  # a page that asks for a password must have no back door
-        _require_key(request, credentials, "Invalid API key", settings, *_configured_keys(settings))
+        _require_key(request, studio, credentials, "Invalid API key", *_configured_keys(settings))
 
 
 def require_log_reader(request: Request, studio: StudioDep, credentials: Credentials) -> None:
     """Require API_KEY or ADMIN_API_KEY to read logs; nothing where neither they nor APP_USERS are set."""
     settings, keys = studio.settings, _configured_keys(studio.settings)
     if any(keys) or settings.app_users:
-        _require_key(request, credentials, "Invalid API key", settings, *keys)
+        _require_key(request, studio, credentials, "Invalid API key", *keys)
 
 
 def require_admin(request: Request, studio: StudioDep, credentials: Credentials) -> None:
     """Require ADMIN_API_KEY; refuse everybody where it is unset."""
-    _require_key(request, credentials, "Invalid admin API key", studio.settings, studio.settings.admin_api_key)
+    _require_key(request, studio, credentials, "Invalid admin API key", studio.settings.admin_api_key)
 
 
 def _require_key(
     request: Request,
+    studio: Studio,
     credentials: HTTPAuthorizationCredentials | None,
     message: str,
-    settings: Settings,
     *keys: SecretStr | None,
 ) -> None:
     """Raise NotAllowed without one of the keys, LimitReached after too many wrong ones, be the next one right or wrong.
@@ -55,15 +55,16 @@ def _require_key(
     """
     if credentials is None:
         raise NotAllowed(ErrorCode.NOT_AUTHENTICATED, "Not authenticated")
-    client = client_address(request)
-    if not KEY_THROTTLE.allows(client):
+    client, attempts = client_address(request), studio.key_attempts
+    if wait := attempts.wait(client):
         too_many, hint = "These are too many tries with a wrong key.", "Wait a minute."
-        raise LimitReached(ErrorCode.TOO_MANY_TRIES, too_many, hint, retry_after=KEY_THROTTLE.retry_after(client))
+        raise LimitReached(ErrorCode.TOO_MANY_TRIES, too_many, hint, retry_after=wait)
     given = credentials.credentials.encode()
     if not _matches_any(given, keys):
-        if not _matches_any(given, _configured_keys(settings)):
-            KEY_THROTTLE.hit(client)
+        if not _matches_any(given, _configured_keys(studio.settings)):
+            attempts.add_wrong(client)
         raise NotAllowed(ErrorCode.INVALID_KEY, message)
+    attempts.add_right(client)
 
 
 def _configured_keys(settings: Settings) -> tuple[SecretStr | None, ...]:

@@ -9,7 +9,7 @@ from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, Field
 
 from ... import __version__
-from ...ops.health import Health, overall, system, uptime
+from ...ops.health import Health, machine_stats, overall, uptime
 from ...ops.metrics import CONTENT_TYPE, exposition
 from .common import HeadRouter, StudioDep, iso_now
 
@@ -109,7 +109,7 @@ async def detailed(health: HealthDep, studio: StudioDep, response: Response) -> 
     status = overall(parts)
     response.status_code = 503 if status == "unhealthy" else 200
     return Detailed(
-        status=status, timestamp=iso_now(), system=Machine(**system(studio)), components=told,
+        status=status, timestamp=iso_now(), system=Machine(**machine_stats(studio)), components=told,
         uptime_seconds=round(uptime(), 1),
     )  # fmt: skip
 

@@ -15,8 +15,8 @@ from starlette.exceptions import HTTPException
 from ...errors import ErrorCode, NotFound
 from ...ops import log_config, log_files
 from ...ops.log_analysis import Analysis, analyse
-from ...ops.log_export import MEDIA_TYPES, Form, export
-from ...ops.log_search import Wanted, latest, lines, list_log_files
+from ...ops.log_export import MEDIA_TYPES, ExportFormat, export
+from ...ops.log_search import LogFilter, list_log_files, matching_lines, search
 from ...services import Studio
 from ..responses import GeneratedResponse
 from .auth import require_admin, require_log_reader
@@ -36,7 +36,7 @@ TOP_COUNT = 10
 MAX_PATTERNS = 100
 """Most patterns in an analysis."""
 ALL_TYPES = ("all", "")
-LOG_TYPES: Mapping[str, str] = {kind: kind for kind in log_config.KINDS} | {"celery_worker": "app"}
+LOG_TYPES: Mapping[str, str] = {kind: kind for kind in log_config.LOG_KINDS} | {"celery_worker": "app"}
 """Log types by name, also by the names of the first image2model."""
 TYPE_DESCRIPTIONS = {
     "app": "What goes on: starts, each batch and each state of its jobs, warnings, errors",
@@ -174,7 +174,7 @@ class Export(BaseModel):
     log_types: list[Annotated[str, Field(max_length=200)]] = Field(
         [], max_length=20, description="Kinds, also with commas between them; by default all"
     )
-    format: Form = "json"
+    format: ExportFormat = "json"
 
     @field_validator("log_types", mode="before")
     @classmethod
@@ -192,7 +192,7 @@ async def analyze(
     """What the lines of the last hours come to."""
     end = datetime.now(UTC)
     start = end - timedelta(hours=hours_back)
-    found = await _analyse(request, studio, Wanted(kinds=_parse_log_types(log_type), since=start, until=end))
+    found = await _analyse(request, studio, LogFilter(kinds=_parse_log_types(log_type), since=start, until=end))
     endpoints = list(found.by_endpoint().items())[:MAX_PATTERNS]
     return LogAnalysis(
         time_range=TimeRange(start=start.isoformat(), end=end.isoformat(), hours_analyzed=hours_back),
@@ -213,7 +213,7 @@ async def daily_summary(
 ) -> DailySummary:
     """What the lines of a day come to."""
     day = _parse_time(date or iso_now()).replace(hour=0, minute=0, second=0, microsecond=0)
-    found = await _analyse(request, studio, Wanted(since=day, until=day + DAY))
+    found = await _analyse(request, studio, LogFilter(since=day, until=day + DAY))
     total, performance = found.total(), _performance(found)
     endpoints = list(found.by_endpoint().items())[:TOP_COUNT]
     return DailySummary(
@@ -234,10 +234,10 @@ async def daily_summary(
     )  # fmt: skip
 
 
-async def _analyse(request: Request, studio: Studio, query: Wanted) -> Analysis:
+async def _analyse(request: Request, studio: Studio, query: LogFilter) -> Analysis:
     """Analyse log lines; one request at a time, because it keeps a processor busy."""
     async with request.app.state.log_analysis_lock:
-        return await asyncio.to_thread(analyse, log_config.folder(studio.settings), query)
+        return await asyncio.to_thread(analyse, log_config.log_folder(studio.settings), query)
 
 
 def _performance(found: Analysis) -> dict[str, Any]:
@@ -281,8 +281,8 @@ async def recent(
     offset: Annotated[int, Query(ge=0, le=10_000)] = 0,
 ) -> Recent:
     """The newest lines of at least a level, with a text."""
-    query = Wanted(kinds=_parse_log_types(log_type), level=level, text=text)
-    page = await asyncio.to_thread(latest, log_config.folder(studio.settings), query, limit, offset)
+    query = LogFilter(kinds=_parse_log_types(log_type), level=level, text=text)
+    page = await asyncio.to_thread(search, log_config.log_folder(studio.settings), query, limit, offset)
     return Recent(entries=page.entries, more=page.more)
 
 
@@ -307,10 +307,10 @@ async def exported(params: ExportDep, studio: StudioDep) -> GeneratedResponse:
     start = _parse_time(params.start_date) if params.start_date else end - DAY
     if start > end or (whole_day and start == end):
         raise HTTPException(400, "The start date must be before the end date.")
-    query = Wanted(kinds=_parse_log_types(",".join(params.log_types)), since=start, until=end)
+    query = LogFilter(kinds=_parse_log_types(",".join(params.log_types)), since=start, until=end)
     name = f"image2model-logs-{start:%Y%m%d}-{end - timedelta(microseconds=1):%Y%m%d}.{params.format}"
     return GeneratedResponse(
-        export(lines(log_config.folder(studio.settings), query), params.format),
+        export(matching_lines(log_config.log_folder(studio.settings), query), params.format),
         media_type=MEDIA_TYPES[params.format],
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
@@ -319,13 +319,13 @@ async def exported(params: ExportDep, studio: StudioDep) -> GeneratedResponse:
 @reader_routes.get("/statistics")
 async def statistics(studio: StudioDep) -> LogStatistics:
     """What log files there are, and the disk they lie on."""
-    return LogStatistics(**await asyncio.to_thread(log_files.statistics, log_config.folder(studio.settings)))
+    return LogStatistics(**await asyncio.to_thread(log_files.statistics, log_config.log_folder(studio.settings)))
 
 
 @reader_routes.get("/types")
 async def types(studio: StudioDep) -> LogTypes:
     """The kinds of log files."""
-    found = {kind: list_log_files(log_config.folder(studio.settings), [kind]) for kind in log_config.KINDS}
+    found = {kind: list_log_files(log_config.log_folder(studio.settings), [kind]) for kind in log_config.LOG_KINDS}
     details = {
         kind: {
             "file_count": len(files),
@@ -340,7 +340,7 @@ async def types(studio: StudioDep) -> LogTypes:
 @reader_routes.get("/health")
 async def health(studio: StudioDep) -> LogHealth:
     """Whether all is well with the log files, and what the host can do."""
-    found = await asyncio.to_thread(log_files.condition, studio.settings)
+    found = await asyncio.to_thread(log_files.check_log_health, studio.settings)
     return LogHealth(
         status=found.status, timestamp=iso_now(), statistics=await statistics(studio), issues=found.issues,
         warnings=found.warnings, recommendations=found.recommendations,
@@ -358,7 +358,7 @@ async def cleanup(
     studio: StudioDep, older_than_days: Annotated[int, Query(ge=1, le=3650, description="Put aside before then")] = 30
 ) -> Removed:
     """Remove old log files; those that are being written stay."""
-    removed = await asyncio.to_thread(log_files.remove_older, log_config.folder(studio.settings), older_than_days)
+    removed = await asyncio.to_thread(log_files.remove_older, log_config.log_folder(studio.settings), older_than_days)
     return Removed(
         status="error" if removed.errors else "success", removed_files=len(removed.names),
         total_size_removed_mb=round(removed.size / log_files.MB, 6), errors=removed.errors, files=removed.names,

@@ -147,9 +147,9 @@ async def stream(
 
 
 async def _attempts_by_job(studio: Studio, task_id: str, after: int) -> dict[str, int]:
-    """Attempt numbers by job id as of event `after`; empty for an unknown task."""
+    """Attempt numbers by job id as of event `after`; empty for an unknown task, and for a client that has none."""
     with suppress(NotFound):
-        return await studio.attempts((await studio.find(task_id=task_id)).id, after)
+        return await studio.attempts(await studio.find_id(task_id=task_id), after) if after >= 0 else {}
     return {}
 
 
@@ -158,14 +158,14 @@ async def _views_with_outcome(
 ) -> AsyncIterator[tuple[BatchView, dict[str, Any]]]:
     """Each view of a batch, the last with its result and summary; nothing for an unknown task."""
     with suppress(NotFound):
-        batch = await studio.find(task_id=task_id)
-        links = ResultLinks(studio, request, batch.work_id)
-        async for view in studio.watch(batch.id):
-            yield view, await _outcome(batch.work_id, view, links) if view.finished else {}
+        async for view in studio.watch(await studio.find_id(task_id=task_id)):
+            yield view, await _outcome(studio, request, view) if view.finished else {}
 
 
-async def _outcome(job_id: str, view: BatchView, links: ResultLinks) -> dict[str, Any]:
-    return {"result": await task_result(job_id, view, links), "summary": task_summary(view)}
+async def _outcome(studio: Studio, request: Request, view: BatchView) -> dict[str, Any]:
+    job_id = (await studio.batch(view.batch_id)).work_id
+    result = await task_result(job_id, view, ResultLinks(studio, request, job_id))
+    return {"result": result, "summary": task_summary(view)}
 
 
 @router.get("/jobs/{job_id}/progress", responses=error_responses(404, 503))

@@ -10,7 +10,7 @@ import gradio as gr
 from gradio.components import Component
 
 from ...errors import OptionRefused
-from ...services import AFTERWARDS, Choice, Generator, Option, Spec, Studio
+from ...services import POSTPROCESS_FACE_LIMIT, Choice, Generator, Option, Spec, Studio
 from .templating import dollars, seconds
 from .theme import html
 
@@ -45,7 +45,7 @@ def picker(studio: Studio) -> gr.HTML:
 def offers(studio: Studio, key: str = "") -> dict[str, Any]:
     """What the picker lists: each generator as it is for the host's key, or for a visitor's own."""
     ours = list(studio.generators.values())
-    seen = [studio.with_key(one.spec.id, key) for one in ours] if key.strip() else ours
+    seen = [studio.for_key(one.spec.id, key) for one in ours] if key.strip() else ours
     reasons = [one.unavailable for one in seen if one.unavailable]
     shared = reasons[0] if len(reasons) > 1 and len(set(reasons)) == 1 else ""
     return {"items": [_item(one, "" if shared else one.unavailable) for one in seen], "note": shared}
@@ -117,8 +117,8 @@ class OptionControls:
 
 def face_limit_control(spec: Spec) -> dict[str, Any]:
     """What the face-limit field says for this generator."""
-    option = spec.face_limit or AFTERWARDS
-    return {"label": option.label, "info": f"{option.help} {option.takes().capitalize()}.".strip()}
+    option = spec.face_limit or POSTPROCESS_FACE_LIMIT
+    return {"label": option.label, "info": f"{option.help} {option.accepted_values().capitalize()}.".strip()}
 
 
 def prices_of(spec: Spec, options: dict[str, Any], face_limit: Any) -> tuple[Decimal, Decimal, str]:
@@ -131,4 +131,4 @@ def prices_of(spec: Spec, options: dict[str, Any], face_limit: Any) -> tuple[Dec
         choice = spec.check(options, face_limit)
     except OptionRefused as error:
         wrong = str(error)
-    return spec.price(choice), spec.price(replace(choice, several=True)), wrong
+    return spec.price(choice), spec.price(replace(choice, multiview=True)), wrong

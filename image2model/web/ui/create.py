@@ -274,7 +274,7 @@ class Create:
     def _generator(self, name: str, key: str) -> Generator:
         """The generator on this key, and on the host's while the key is not one yet."""
         try:
-            return self.studio.with_key(name, key)
+            return self.studio.for_key(name, key)
         except Image2ModelError:
             return self.studio.generator(name)
 

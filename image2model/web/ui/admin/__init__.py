@@ -60,7 +60,7 @@ class Admin:
     """The tab: the way in, and behind it the sections, each read anew when it is opened."""
 
     def __init__(self, studio: Studio) -> None:
-        rights = self.rights = Rights(studio.settings)
+        rights = self.rights = Rights(studio.settings, studio.key_attempts)
         with gr.Column(elem_id="admin"):
             with gr.Column(elem_id="admin-sign-in") as self.sign_in:
                 self.greeting = gr.Markdown(_greeting(WORDS[rights.by_key, rights.by_name]), elem_id="admin-greeting")

@@ -9,9 +9,9 @@ from typing import Any
 import gradio as gr
 
 from ....errors import Image2ModelError
+from ....services import KeyAttempts
 from ....settings import Settings
 from ...gradio_compat import can_sign_in_at_hugging_face, event_field
-from ...middleware.throttle import KEY_THROTTLE
 from ...public_address import client_address
 from ..event_options import HIDDEN
 
@@ -25,7 +25,8 @@ class Rights:
 
     key: gr.Textbox
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, attempts: KeyAttempts) -> None:
+        self._attempts = attempts
         known = (settings.admin_api_key, settings.admin_password)
         self._keys = [key.get_secret_value().encode() for key in known if key]
         self._names = settings.admin_users.casefold().split() if can_sign_in_at_hugging_face() else []
@@ -83,8 +84,9 @@ class Rights:
     def _check(self, key: str, request: gr.Request) -> None:
         """Raise gr.Error unless this is an admin key, compared in constant time, or after too many wrong ones."""
         client = client_address(request)
-        if not KEY_THROTTLE.allows(client):
+        if self._attempts.wait(client):
             raise gr.Error("Too many tries. Wait a minute.", print_exception=False)
         if not any(hmac.compare_digest(known, str(key).encode()) for known in self._keys if known):
-            KEY_THROTTLE.hit(client)
+            self._attempts.add_wrong(client)
             raise gr.Error("This is not the admin key.", print_exception=False)
+        self._attempts.add_right(client)

@@ -11,7 +11,7 @@ import gradio as gr
 
 from ....ops import log_config, log_files
 from ....ops.log_export import export
-from ....ops.log_search import Wanted, latest, newest
+from ....ops.log_search import LogFilter, newest_lines, search
 from ....services import Studio
 from .. import templating
 from .access import Rights
@@ -22,7 +22,7 @@ PAGE = 100
 MOST = 20_000
 """Lines that the page hands over as a file; all of them come over REST."""
 LEVELS = [("All levels", ""), ("Warnings and errors", "warning"), ("Errors", "error")]
-KINDS: Mapping[str, tuple[str, ...]] = {"What goes on": ("app",), "Requests": ("access",), "Both": log_config.KINDS}
+KINDS: Mapping[str, tuple[str, ...]] = {"What goes on": ("app",), "Requests": ("access",), "Both": log_config.LOG_KINDS}
 HEAD = frozenset({"timestamp", "level", "logger", "event"})
 """What stands in a line's first row."""
 SAVE = """text => {
@@ -40,7 +40,7 @@ class Logs:
     """The section."""
 
     def __init__(self, studio: Studio) -> None:
-        self.folder = log_config.folder(studio.settings)
+        self.folder = log_config.log_folder(studio.settings)
         bare: dict[str, Any] = {"show_label": False, "container": False, "min_width": 150}
         with gr.Row(elem_id="admin-logs-head"):
             self.text = gr.Textbox(
@@ -75,11 +75,11 @@ class Logs:
 
     async def hand_over(self, *asked: str) -> list[str]:
         """The newest lines of what is asked for as plain text, the oldest of them first."""
-        found = await asyncio.to_thread(newest, self.folder, _wanted(datetime.now(UTC), *asked), MOST)
+        found = await asyncio.to_thread(newest_lines, self.folder, _wanted(datetime.now(UTC), *asked), MOST)
         return [b"".join(export(reversed(found), "txt")).decode()]
 
     async def _draw(self, offset: int, until: datetime, *asked: str) -> str:
-        page = await asyncio.to_thread(latest, self.folder, _wanted(until, *asked), PAGE, offset)
+        page = await asyncio.to_thread(search, self.folder, _wanted(until, *asked), PAGE, offset)
         files = await asyncio.to_thread(log_files.statistics, self.folder)
         return templating.admin(
             "logs", entries=page.entries, more=page.more, offset=offset, page=PAGE, most=MOST, head=HEAD, files=files,
@@ -87,5 +87,5 @@ class Logs:
         )  # fmt: skip
 
 
-def _wanted(until: datetime, text: str, level: str, kind: str) -> Wanted:
-    return Wanted(KINDS.get(kind, log_config.KINDS), level, text.strip(), until=until)
+def _wanted(until: datetime, text: str, level: str, kind: str) -> LogFilter:
+    return LogFilter(KINDS.get(kind, log_config.LOG_KINDS), level, text.strip(), until=until)

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from ....ops.health import Look, health_of
+from ....ops.health import CachedProbe, health_of
 from ....services import Studio
 from .. import templating
 from ..theme import html
@@ -25,7 +25,7 @@ class Overview:
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
         self.health = health_of(studio)
-        self.disk = Look(self._disk, fresh=60.0)
+        self.disk = CachedProbe(self._disk, max_age=60.0)
         self.numbers = telling("admin-numbers")
         with gr.Row(elem_id="admin-plots-head"):
             self.span = gr.Radio(

@@ -110,7 +110,7 @@ class Kiln:
         glb.write_bytes(box_glb())
         yield Finished(glb, cost=self.spec.price(Choice(task.choice.options)))
 
-    def with_key(self, key: str) -> None:
+    def for_key(self, key: str) -> None:
         """No key is taken."""
 
     async def cancel(self, remote: Mapping[str, Any]) -> Any:

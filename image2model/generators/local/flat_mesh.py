@@ -1,7 +1,7 @@
 """A flat triangle mesh of the subject's outline: marching triangles on a regular grid.
 
 Every grid point inside has a whole disc of triangles around it, every point of the outline a half
-disc, and no edge but the outline's joins two outline points. So two such sheets joined at their
+disc, and no edge but the outline's joins two outline points. So two such meshes joined at their
 outlines close to a manifold body, whatever the shape.
 """
 
@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .subject import largest
+from .subject import largest_component
 
 Array = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
-NEAREST = 0.05
+MIN_EDGE_SHARE = 0.05
 """An outline point keeps this share of a cell from the grid points, or slivers and merged points arise."""
-LEVELS = (0.5, 0.35, 0.2, 0.1, 0.05)
+ISO_LEVELS = (0.5, 0.35, 0.2, 0.1, 0.05)
 """Thin parts fall below one half on a coarse grid; lower levels keep them."""
 
 
@@ -30,7 +30,7 @@ class Grid:
 
     level: Array
     """(rows, columns): above 0 inside, below 0 outside, linear in between."""
-    step: tuple[float, float]
+    cell_size: tuple[float, float]
     """Width and height of a cell, in pixels of the crop."""
 
     @property
@@ -40,26 +40,26 @@ class Grid:
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class FlatMesh:
     """The flat mesh; its first vertices are the grid points inside, in reading order, then the outline's."""
 
     points: NDArray[np.float64]
     """(n, 2): column and row, in cells."""
     faces: Ints
     """(m, 3), counter-clockwise with y up."""
-    inner: int
+    inner_count: int
     """How many of the points are grid points inside; the others lie on the outline."""
-    cuts: Ints
+    frame_edges: Ints
     """(k, 2): edges along the picture's frame, where it cuts the subject, in the direction of their faces."""
 
     @property
-    def solid_faces(self) -> int:
+    def closed_face_count(self) -> int:
         """How many triangles the closed body has."""
-        at_rim = int((self.cuts >= self.inner).sum())
-        return 2 * len(self.faces) + 2 * len(self.cuts) - at_rim
+        rim_ends = int((self.frame_edges >= self.inner_count).sum())
+        return 2 * len(self.faces) + 2 * len(self.frame_edges) - rim_ends
 
 
-def make_grid(alpha: Array, cells: int) -> Grid:
+def sample_grid(alpha: Array, cells: int) -> Grid:
     """Sample `alpha` on a grid of `cells` along its longer side, one body only."""
     height, width = alpha.shape
     across = max(2, round(cells * width / max(width, height)))
@@ -67,15 +67,15 @@ def make_grid(alpha: Array, cells: int) -> Grid:
     step = (width / across, height / down)
     sampled = _sample(alpha, across, down, step)
     area = alpha.mean() * across * down
-    for level in LEVELS:
-        inside = largest(sampled > level)
+    for level in ISO_LEVELS:
+        inside = largest_component(sampled > level)
         if inside.sum() >= 0.8 * area:
             break
     signed = np.where(inside, sampled - level, np.minimum(sampled - level, -0.02))
     return Grid(np.where(inside, np.maximum(signed, 1e-3), signed).astype(np.float32), step)
 
 
-def make_sheet(grid: Grid) -> Sheet:
+def triangulate(grid: Grid) -> FlatMesh:
     """Triangulate the inside of `grid`, exact at its outline."""
     level, columns = grid.level.ravel(), grid.level.shape[1]
     triangles = _triangles(*grid.level.shape)
@@ -88,13 +88,13 @@ def make_sheet(grid: Grid) -> Sheet:
     faces, cut = np.empty_like(pieces), pieces < 0
     faces[cut] = len(inner) + numbered.ravel()[~pieces[cut]]
     faces[~cut] = number[pieces[~cut]]
-    points = np.concatenate([_place(inner, columns), _cross(edges, level, columns)])
-    return Sheet(points, faces, len(inner), _frame_edges(points, faces, grid.level.shape))
+    points = np.concatenate([_coordinates(inner, columns), _crossing_points(edges, level, columns)])
+    return FlatMesh(points, faces, len(inner), _frame_edges(points, faces, grid.level.shape))
 
 
-def crossing(inside: Array, outside: Array) -> Array:
+def crossing_share(inside: Array, outside: Array) -> Array:
     """Return where, from 0 at the inside point to 1 at the outside one, the outline crosses an edge."""
-    return np.clip(inside / (inside - outside), NEAREST, 1 - NEAREST)
+    return np.clip(inside / (inside - outside), MIN_EDGE_SHARE, 1 - MIN_EDGE_SHARE)
 
 
 def _sample(alpha: Array, across: int, down: int, step: tuple[float, float]) -> Array:
@@ -124,8 +124,8 @@ def _clip(triangles: Ints, inside: NDArray[np.bool_]) -> tuple[Ints, Ints]:
     """
     count = inside[triangles].sum(axis=1)
     whole = triangles[count == 3]
-    tip, left, right = _turn(triangles[count == 1], inside, True).T
-    away, near, far = _turn(triangles[count == 2], inside, False).T
+    tip, left, right = _rotated_to_front(triangles[count == 1], inside, True).T
+    away, near, far = _rotated_to_front(triangles[count == 2], inside, False).T
     crossings = np.stack([tip, left, tip, right], axis=1).reshape(-1, 2)
     crossings = np.concatenate([crossings, np.stack([near, away, far, away], axis=1).reshape(-1, 2)])
     tips = ~np.arange(2 * len(tip)).reshape(-1, 2)
@@ -140,24 +140,24 @@ def _clip(triangles: Ints, inside: NDArray[np.bool_]) -> tuple[Ints, Ints]:
     ), crossings
 
 
-def _turn(triangles: Ints, inside: NDArray[np.bool_], wanted: bool) -> Ints:
+def _rotated_to_front(triangles: Ints, inside: NDArray[np.bool_], wanted: bool) -> Ints:
     """Return the triangles turned so that the one point whose `inside` is `wanted` comes first."""
     first = (inside[triangles] == wanted).argmax(axis=1)
     order = (first[:, None] + np.arange(3)) % 3
     return np.take_along_axis(triangles, order, axis=1)
 
 
-def _place(points: Ints, columns: int) -> NDArray[np.float64]:
+def _coordinates(points: Ints, columns: int) -> NDArray[np.float64]:
     return np.stack([points % columns, points // columns], axis=1).astype(np.float64)
 
 
-def _cross(edges: Ints, level: Array, columns: int) -> NDArray[np.float64]:
+def _crossing_points(edges: Ints, level: Array, columns: int) -> NDArray[np.float64]:
     """Return the outline's points (c, 2) on `edges`, each with one end inside."""
     swap = level[edges[:, 0]] < level[edges[:, 1]]
     start, end = np.where(swap, edges[:, 1], edges[:, 0]), np.where(swap, edges[:, 0], edges[:, 1])
-    share = crossing(level[start], level[end])[:, None]
-    near = _place(start, columns)
-    return near + (_place(end, columns) - near) * share  # exact along the frame, where the difference is 0
+    share = crossing_share(level[start], level[end])[:, None]
+    near = _coordinates(start, columns)
+    return near + (_coordinates(end, columns) - near) * share  # exact along the frame, where the difference is 0
 
 
 def _frame_edges(points: NDArray[np.float64], faces: Ints, shape: tuple[int, ...]) -> Ints:

@@ -1,0 +1,178 @@
+"""Repair of edges with more than two faces: folded and dangling faces dropped, touching solids parted."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from ..gltf.reader import FloatArray, IndexArray
+from ..topology import half_edges
+from .hole_filling import Mesh
+from .wording import counted
+
+MAX_PATCHES = 2000
+"""A mesh of more patches at non-manifold edges is a heap of faces, and would take minutes."""
+ANGLE_STEPS = 100_000
+"""Angles closer than a step, in parts of a radian, are equal."""
+PARTING_GAP = 5e-5
+"""How far touching solids are moved apart, as a share of the longest side: far above the weld, far below a print."""
+
+
+def drop_enclosing_nothing(positions: FloatArray, faces: IndexArray) -> tuple[Mesh, str]:
+    """Drop welded faces that enclose nothing: folded pairs, and patches that dangle from a surface by an edge."""
+    once = _drop_repeated(faces)
+    kept = _drop_dangling_patches(_drop_folded_patches(_drop_dangling_patches(once)))
+    kept = kept if len(kept) else once
+    changes = {
+        f"Removed {counted(len(faces) - len(once), 'double face')}.": len(faces) - len(once),
+        f"Removed {counted(len(once) - len(kept), 'face')} that enclosed nothing.": len(once) - len(kept),
+    }
+    return (positions, kept), " ".join(sentence for sentence, applies in changes.items() if applies)
+
+
+def part_touching_solids(positions: FloatArray, faces: IndexArray) -> tuple[Mesh, str]:
+    """Give edges that several solids share to each of them, and move the copies apart by PARTING_GAP.
+
+    Faces around such an edge are paired across the solid between them; those that cannot be paired stay as they are.
+    """
+    _, _, edges = half_edges(faces)
+    _, edge_of, counts = np.unique(edges, return_inverse=True, return_counts=True)
+    shared = counts > 2
+    if not shared.any():
+        return (positions, faces), ""
+    pairs = np.concatenate([_regular_pairs(edge_of, counts), _wedge_pairs(positions, faces, edge_of, shared)])
+    starts, ends = pairs[:, 0], pairs[:, 1]
+    following = np.arange(faces.size).reshape(-1, 3)[:, [1, 2, 0]].ravel()
+    links = np.concatenate([np.stack([starts, following[ends]], 1), np.stack([following[starts], ends], 1)])
+    graph = coo_array((np.ones(len(links), np.int8), links.T), shape=(faces.size, faces.size))
+    count, fan_of = connected_components(graph, directed=False)
+    vertex_of = np.zeros(count, np.intp)
+    vertex_of[fan_of] = faces.ravel()
+    torn = np.zeros(len(positions), bool)
+    torn[faces.ravel()[shared[edge_of]]] = torn[faces.ravel()[following[shared[edge_of]]]] = True
+    parted = np.flatnonzero(torn[vertex_of] & (np.bincount(vertex_of, minlength=len(positions))[vertex_of] > 1))
+    points = positions[vertex_of].astype(np.float64)
+    towards = _fan_centres(positions, faces, fan_of, count)[parted] - points[parted]
+    length = np.maximum(np.linalg.norm(towards, axis=1, keepdims=True), 1e-30)
+    gap = PARTING_GAP * float(np.ptp(positions[faces].reshape(-1, 3), axis=0).max())
+    points[parted] += towards / length * np.minimum(gap, length / 4)
+    number = counted(int(shared.sum()), "edge")
+    return (points.astype(np.float32), fan_of.reshape(-1, 3)), f"Parted {number} where several solids touched."
+
+
+def _drop_repeated(faces: IndexArray) -> IndexArray:
+    """Faces (k, 3) without repetitions in the same direction."""
+    lowest = faces.argmin(axis=1)[:, None]
+    rotated = np.take_along_axis(faces, (lowest + np.arange(3)) % 3, axis=1)
+    _, first = np.unique(rotated, axis=0, return_index=True)
+    return np.asarray(faces[np.sort(first)])
+
+
+def _drop_folded_patches(faces: IndexArray) -> IndexArray:
+    """Faces without patches of opposite pairs; one of each pair stays where the surface has a hole without it."""
+    _, group, counts = np.unique(np.sort(faces, axis=1), axis=0, return_inverse=True, return_counts=True)
+    folded = counts[group] == 2
+    if not folded.any():
+        return faces
+    _, first = np.unique(group, return_index=True)
+    single = np.zeros(len(faces), bool)
+    single[first] = True
+    copies = np.flatnonzero(folded & single)
+    patch_of = _patches(faces[copies])
+    _, _, edges = half_edges(faces)
+    span = int(faces.max()) + 1
+    others = np.unique(edges.reshape(-1, 3)[~folded], return_counts=True)
+    keep = ~folded
+    for patch in range(int(patch_of.max()) + 1):
+        own = copies[patch_of == patch]
+        rim, times = np.unique(_edge_keys(faces[own], span), return_counts=True)
+        rim = rim[times == 1]
+        at = np.searchsorted(others[0], rim).clip(max=max(len(others[0]) - 1, 0))
+        touching = others[1][at] * (others[0][at] == rim) if len(others[0]) else np.zeros(len(rim), np.intp)
+        closes = (touching % 2 == 1).sum() > (touching % 2 == 0).sum()
+        if closes or (not len(rim) and not len(others[0])):
+            keep[own] = True
+    return np.asarray(faces[keep])
+
+
+def _drop_dangling_patches(faces: IndexArray) -> IndexArray:
+    """Faces without patches that have an open side or divide an inside, and hang on an odd edge of other faces."""
+    while len(faces):
+        _, _, edges = half_edges(faces)
+        _, edge_of, counts = np.unique(edges, return_inverse=True, return_counts=True)
+        odd = (counts > 2) & (counts % 2 == 1)
+        if not odd.any():
+            break
+        patch_of = _patches(faces)
+        at = edge_of.reshape(-1, 3)
+        count = int(patch_of.max()) + 1
+        if count > MAX_PATCHES:
+            break
+        hanging = np.bincount(patch_of, odd[at].sum(axis=1), count) > 0
+        open_sides = np.bincount(patch_of, (counts[at] == 1).sum(axis=1), count)
+        candidates = np.flatnonzero(hanging & (open_sides > 0)) if (hanging & (open_sides > 0)).any() else None
+        if candidates is None:
+            candidates = np.flatnonzero(hanging)
+            candidates = candidates[[np.bincount(patch_of, minlength=count)[candidates].argmin()]]
+        faces = faces[~np.isin(patch_of, candidates)]
+    return faces
+
+
+def _edge_keys(faces: IndexArray, span: int) -> IndexArray:
+    starts, ends = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
+    return np.asarray(np.minimum(starts, ends) * span + np.maximum(starts, ends))
+
+
+def _patches(faces: IndexArray) -> IndexArray:
+    """Patch (m,) of each face: connected across edges of exactly two faces."""
+    _, _, edges = half_edges(faces)
+    _, edge_of, counts = np.unique(edges, return_inverse=True, return_counts=True)
+    pairs = _regular_pairs(edge_of, counts) // 3
+    graph = coo_array((np.ones(len(pairs), np.int8), pairs.T), shape=(len(faces), len(faces)))
+    return np.asarray(connected_components(graph, directed=False)[1], np.intp)
+
+
+def _regular_pairs(edge_of: IndexArray, counts: IndexArray) -> IndexArray:
+    """Pairs (p, 2) of half-edges along edges of exactly two faces."""
+    regular = np.flatnonzero(counts[edge_of] == 2)
+    return np.asarray(regular[np.argsort(edge_of[regular], kind="stable")].reshape(-1, 2))
+
+
+def _wedge_pairs(
+    positions: FloatArray, faces: IndexArray, edge_of: IndexArray, shared: NDArray[np.bool_]
+) -> IndexArray:
+    """Pairs (p, 2) of half-edges along shared edges, each with the one across the solid between their faces.
+
+    Around an edge, counter-clockwise, a solid begins at a face that runs against it and ends at one that runs along.
+    """
+    starts, ends, _ = half_edges(faces)
+    opposite = np.roll(faces, -2, axis=1).ravel()
+    pairs: list[tuple[int, int]] = []
+    order = np.flatnonzero(shared[edge_of])
+    order = order[np.argsort(edge_of[order], kind="stable")]
+    for around in np.split(order, np.flatnonzero(np.diff(edge_of[order])) + 1):
+        low, high = sorted((int(starts[around[0]]), int(ends[around[0]])))
+        axis = positions[high].astype(float) - positions[low]
+        axis /= max(float(np.linalg.norm(axis)), 1e-30)
+        across = positions[opposite[around]].astype(float) - positions[low]
+        across -= np.outer(across @ axis, axis)
+        first = across[0] / max(float(np.linalg.norm(across[0])), 1e-30)
+        angles = np.arctan2(across @ np.cross(axis, first), across @ first) % (2 * np.pi)
+        along = starts[around] == low
+        steps = np.rint(angles * ANGLE_STEPS).astype(int) % round(2 * np.pi * ANGLE_STEPS)
+        order_around = np.lexsort((~along, steps))  # where two solids meet in a face, one ends before the other begins
+        turn, along = around[order_around], along[order_around]
+        for place, half_edge in enumerate(turn):
+            following = (place + 1) % len(turn)
+            if not along[place] and along[following]:
+                pairs.append((int(half_edge), int(turn[following])))
+    return np.array(pairs, np.intp).reshape(-1, 2)
+
+
+def _fan_centres(positions: FloatArray, faces: IndexArray, fan_of: IndexArray, count: int) -> NDArray[np.float64]:
+    """Mean centre (count, 3) of the faces around each vertex."""
+    centres = np.repeat(positions[faces].mean(axis=1, dtype=np.float64), 3, axis=0)
+    sums = np.stack([np.bincount(fan_of, centres[:, axis], count) for axis in range(3)], axis=1)
+    return np.asarray(sums / np.bincount(fan_of, minlength=count)[:, None])

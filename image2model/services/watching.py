@@ -1,0 +1,105 @@
+"""Views of batches for those who watch them: each is made once for all, and the database is read once for all."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from ..jobs.notifications import Changes
+from ..jobs.views import BatchView
+
+REFRESH_SECONDS = 1.0
+"""Between views where nothing was stored: time itself is progress."""
+WATCHERS_PER_REFRESH = 40
+"""So many times more watchers, so many times longer between those views: what is stored is still shown at once."""
+GATHER_SECONDS = 0.05
+"""In which changes are gathered into one view."""
+
+
+class Watching:
+    """The batches that are watched; `make_view` makes the view of one and raises NotFound."""
+
+    def __init__(self, changes: Changes, make_view: Callable[[str], Awaitable[BatchView]]) -> None:
+        self._changes, self._make_view = changes, make_view
+        self._channels: dict[str, _Channel] = {}
+        self._watchers = 0
+
+    async def watch(self, batch_id: str) -> AsyncIterator[BatchView]:
+        """Yield the view now and at each change until the batch is finished; raises NotFound.
+
+        Whoever is slow skips some.
+        """
+        channel = self._channels.get(batch_id) or self._open(batch_id)
+        channel.watchers += 1
+        self._watchers += 1
+        try:
+            seen = 0
+            while True:
+                await channel.wait_beyond(seen)
+                seen, view = channel.number, channel.view
+                if isinstance(view, Exception):
+                    raise view
+                yield view
+                if view.finished:
+                    return
+        finally:
+            channel.watchers -= 1
+            self._watchers -= 1
+            if not channel.watchers:
+                self._close(batch_id, channel)
+
+    def _open(self, batch_id: str) -> _Channel:
+        channel = self._channels[batch_id] = _Channel()
+        channel.producer = asyncio.create_task(self._produce(batch_id, channel))
+        return channel
+
+    def _close(self, batch_id: str, channel: _Channel) -> None:
+        if self._channels.get(batch_id) is channel:
+            del self._channels[batch_id]
+        if channel.producer:
+            channel.producer.cancel()
+
+    async def _produce(self, batch_id: str, channel: _Channel) -> None:
+        """Publish views until the batch is finished, or cannot be read: then whoever comes next opens a new channel."""
+        try:
+            with self._changes.listening(batch_id) as changed:
+                while True:
+                    changed.clear()
+                    view = await self._make_view(batch_id)
+                    if view.finished:
+                        self._channels.pop(batch_id, None)
+                    channel.publish(view)
+                    if view.finished:
+                        return
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(changed.wait(), self._pause)
+                    await asyncio.sleep(GATHER_SECONDS)
+        except Exception as error:
+            self._channels.pop(batch_id, None)
+            channel.publish(error)
+
+    @property
+    def _pause(self) -> float:
+        return REFRESH_SECONDS * max(1.0, self._watchers / WATCHERS_PER_REFRESH)
+
+
+class _Channel:
+    """The newest view of a batch, or why there is none, numbered; and those who wait for the next."""
+
+    def __init__(self) -> None:
+        self.view: BatchView | Exception = LookupError("There is no view yet.")
+        self.number = self.watchers = 0
+        self.producer: asyncio.Task[None] | None = None
+        self._news = asyncio.Event()
+
+    async def wait_beyond(self, number: int) -> None:
+        """Return once there is a newer view than this."""
+        while self.number <= number:
+            await self._news.wait()
+
+    def publish(self, view: BatchView | Exception) -> None:
+        """Give this to everyone who waits."""
+        self.view, self.number = view, self.number + 1
+        self._news.set()
+        self._news = asyncio.Event()

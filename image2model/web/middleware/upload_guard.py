@@ -1,0 +1,40 @@
+"""Uploads are refused before their bytes are taken where the disk is full or somebody has sent too much."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ...errors import LimitReached, Unavailable
+from ..rest.errors import error_response
+
+if TYPE_CHECKING:
+    from ...services import Studio
+
+UPLOADS = re.compile(r"/(gradio_api|api/v1)/upload(/batch|/image)?/?$")
+
+
+class UploadGuardMiddleware:
+    """Ask `studio.uploads` for each upload, with the size that it announces."""
+
+    def __init__(self, app: ASGIApp, studio: Studio) -> None:
+        self._app, self._studio = app, studio
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        if scope["type"] == "http" and scope["method"] == "POST" and UPLOADS.fullmatch(scope["path"]):
+            client = scope["client"][0] if scope.get("client") else ""
+            length = Headers(scope=scope).get("content-length")
+            try:
+                self._studio.uploads.admit(client, int(length) if length else None)
+            except (LimitReached, Unavailable) as error:
+                wait = error.retry_after if isinstance(error, LimitReached) else None
+                headers = {"Retry-After": str(math.ceil(wait))} if wait else None
+                refusal = error_response(error.http_status, error.code, str(error), headers=headers)
+                await refusal(scope, receive, send)
+                return
+        await self._app(scope, receive, send)

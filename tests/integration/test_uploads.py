@@ -1,0 +1,50 @@
+"""Uploads before they are in a batch: refused before their bytes are taken, counted, and swept away."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from image2model.errors import LimitReached, Unavailable
+from image2model.services import uploads
+
+
+def test_a_network_may_upload_so_many_batches_an_hour(studio, monkeypatch: pytest.MonkeyPatch):
+    """Beyond that it is told how long to wait; another network goes on, until all together have sent too much."""
+    batch = studio.settings.max_files * studio.limits.max_bytes
+    for _ in range(uploads.VISITOR_BATCHES):
+        studio.uploads.admit("192.0.2.1", batch)
+    with pytest.raises(LimitReached) as refusal:
+        studio.uploads.admit("192.0.2.1", 1)
+    assert 0 < refusal.value.retry_after <= uploads.KEPT_SECONDS
+    studio.uploads.admit("192.0.2.2", batch)
+    monkeypatch.setattr(uploads, "ALL_BATCHES", uploads.VISITOR_BATCHES + 1)
+    with pytest.raises(LimitReached):
+        studio.uploads.admit("192.0.2.3", 1)
+    monkeypatch.setattr(uploads, "KEPT_SECONDS", -1.0)
+    studio.uploads.admit("192.0.2.1", batch)
+
+
+def test_an_upload_that_would_fill_the_disk_is_refused(studio):
+    """What would leave less than MIN_FREE_GB is not begun."""
+    with pytest.raises(Unavailable) as refusal:
+        studio.uploads.admit("192.0.2.1", 10**18)
+    assert refusal.value.code == "disk_full"
+
+
+async def test_uploads_are_swept_after_an_hour(studio, monkeypatch: pytest.MonkeyPatch, tmp_path):
+    """An upload that nobody has submitted goes with the next sweep; a fresh one stays."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
+    async with studio.uploads.folder() as folder:
+        old, fresh = folder / "old.png", folder / "fresh.png"
+        for file in (old, fresh):
+            file.write_bytes(b"x")
+        real = time.time
+        monkeypatch.setattr(time, "time", lambda: real() + 3700)
+        await studio.host.keep()
+        assert not old.exists()
+        monkeypatch.setattr(time, "time", real)
+        fresh.write_bytes(b"x")
+        await studio.host.keep()
+        assert fresh.exists()

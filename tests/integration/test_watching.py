@@ -1,0 +1,102 @@
+"""Many who watch: one view a change for all of them, and each of them is told how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from image2model.errors import ErrorCode, NotFound
+from image2model.jobs.notifications import Changes
+from image2model.services import BatchView, SubmitRequest, watching
+from image2model.services.watching import Watching
+from tests.support.blank_views import BLANK_BATCH
+from tests.support.scripted import picture
+
+
+class Views:
+    """A batch that changes when it is told to; counts how often its view is made."""
+
+    def __init__(self) -> None:
+        self.changes, self.made = Changes(), 0
+        self.view: BatchView | Exception = replace(BLANK_BATCH, state="working", sequence=1)
+        self.watching = Watching(self.changes, self.make)
+
+    async def make(self, _batch_id: str) -> BatchView:
+        """The view as it is now."""
+        self.made += 1
+        if isinstance(self.view, Exception):
+            raise self.view
+        return self.view
+
+    def change(self, view: BatchView | Exception) -> None:
+        """Show another view from now on."""
+        self.view = view
+        self.changes.notify("batch")
+
+    async def follow(self) -> list[int]:
+        """The numbers of the views that one watcher gets."""
+        return [view.sequence async for view in self.watching.watch("batch")]
+
+
+async def test_a_view_is_made_once_for_all_who_watch(monkeypatch: pytest.MonkeyPatch):
+    """Two hundred watchers cost one view at the start and one at each change, and all see the last."""
+    monkeypatch.setattr(watching, "REFRESH_SECONDS", 60.0)
+    views = Views()
+    followers = [asyncio.create_task(views.follow()) for _ in range(200)]
+    await asyncio.sleep(0.1)
+    assert views.made == 1
+    views.change(replace(BLANK_BATCH, state="done", sequence=2))
+    async with asyncio.timeout(10):
+        assert await asyncio.gather(*followers) == [[1, 2]] * 200
+    assert views.made == 2
+
+
+async def test_who_comes_later_is_told_at_once(monkeypatch: pytest.MonkeyPatch):
+    """A watcher of a batch that is watched gets the newest view without waiting for a change."""
+    monkeypatch.setattr(watching, "REFRESH_SECONDS", 60.0)
+    views = Views()
+    first = asyncio.create_task(views.follow())
+    await asyncio.sleep(0.1)
+    async with asyncio.timeout(1):
+        assert (await anext(views.watching.watch("batch"))).sequence == 1
+    assert views.made == 1
+    first.cancel()
+
+
+async def test_a_batch_that_vanishes_ends_the_watching_of_all():
+    """Each watcher gets the error, and whoever comes then too."""
+    views = Views()
+    followers = [asyncio.create_task(views.follow()) for _ in range(3)]
+    await asyncio.sleep(0.1)
+    views.change(NotFound(ErrorCode.BATCH_NOT_FOUND, "There is no such batch."))
+    assert [type(one) for one in await asyncio.gather(*followers, return_exceptions=True)] == [NotFound] * 3
+    with pytest.raises(NotFound):
+        await views.follow()
+
+
+async def test_nothing_is_made_when_nobody_watches_any_more(monkeypatch: pytest.MonkeyPatch):
+    """The last watcher that leaves ends the work for it."""
+    monkeypatch.setattr(watching, "REFRESH_SECONDS", 0.05)
+    views = Views()
+    watcher = asyncio.create_task(views.follow())
+    await asyncio.sleep(0.3)
+    watcher.cancel()
+    await asyncio.gather(watcher, return_exceptions=True)
+    made = views.made
+    await asyncio.sleep(0.3)
+    assert views.made == made > 1
+    assert not views.watching._channels
+
+
+async def test_a_batch_that_is_worked_again_is_watched_anew(studio, generator, tmp_path):
+    """After its end a retry starts a new watching, whose first view is of the retry."""
+    generator.script = lambda _: [60.0]
+    batch = await studio.submit(SubmitRequest([picture(tmp_path, "a.png")]))
+    await studio.cancel(batch.id)
+    assert [view.state async for view in studio.watch(batch.id)][-1] == "cancelled"
+    await studio.retry(batch.id)
+    watcher = studio.watch(batch.id)
+    assert (await anext(watcher)).state == "working"
+    await watcher.aclose()

@@ -1,0 +1,82 @@
+"""Wrong keys by network: delays that grow, and an end to them."""
+
+from __future__ import annotations
+
+import pytest
+
+from image2model.services import key_attempts
+from image2model.services.key_attempts import ATTACK, FREE, FREE_UNDER_ATTACK, LONGEST_DELAY, KeyAttempts, network_of
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time, which stands still until a test moves it."""
+    now = [1000.0]
+    monkeypatch.setattr(key_attempts.time, "monotonic", lambda: now[0])
+    return now
+
+
+def wrong(attempts: KeyAttempts, client: str, times: int) -> float:
+    """Try so many wrong keys; return the seconds to wait then."""
+    for _ in range(times):
+        attempts.add_wrong(client)
+    return attempts.wait(client)
+
+
+@pytest.mark.parametrize(
+    ("client", "network"),
+    [("192.0.2.7", "192.0.2.7/32"), ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"), ("::ffff:192.0.2.7", "192.0.2.7/32"),
+     ("fe80::1%eth0", "fe80::/64"), ("", ""), ("testclient", "testclient")],
+)  # fmt: skip
+def test_the_network_of_an_address(client: str, network: str):
+    """IPv4 counts by address, also where IPv6 carries it, IPv6 by the /64; what is no address by itself."""
+    assert network_of(client) == network
+
+
+def test_delays_grow_and_are_bounded(clock: list[float]):
+    """Ten wrong keys are free; then each doubles the delay, up to a minute."""
+    attempts = KeyAttempts()
+    assert wrong(attempts, "192.0.2.1", FREE - 1) == 0
+    delays = [wrong(attempts, "192.0.2.1", 1) for _ in range(6)]
+    assert delays == [15, 30, 60, 60, 60, 60]
+    clock[0] += LONGEST_DELAY
+    assert attempts.wait("192.0.2.1") == 0
+
+
+def test_a_neighbour_in_the_same_64_is_the_same_visitor(clock: list[float]):
+    """Addresses that one IPv6 visitor can take count together; another network is not touched."""
+    attempts = KeyAttempts()
+    for number in range(FREE):
+        attempts.add_wrong(f"2001:db8::{number:x}")
+    assert attempts.wait("2001:db8::ffff") > 0
+    assert attempts.wait("2001:db8:0:1::1") == 0
+
+
+def test_the_right_key_and_time_make_it_good(clock: list[float]):
+    """After the right key, or a quarter of an hour, wrong ones are free again."""
+    attempts = KeyAttempts()
+    wrong(attempts, "192.0.2.1", FREE)
+    attempts.add_right("192.0.2.1")
+    assert wrong(attempts, "192.0.2.1", FREE - 1) == 0
+    clock[0] += key_attempts.FORGET_SECONDS + 1
+    assert wrong(attempts, "192.0.2.1", FREE - 1) == 0
+
+
+def test_many_networks_at_once_have_fewer_free_tries(clock: list[float]):
+    """While a hundred wrong keys a minute come from everywhere, three cost a delay; who tries none waits for none."""
+    attempts = KeyAttempts()
+    for number in range(ATTACK):
+        attempts.add_wrong(f"192.0.2.{number}")
+    assert wrong(attempts, "198.51.100.1", FREE_UNDER_ATTACK) > 0
+    assert attempts.wait("198.51.100.2") == 0
+    assert attempts.recent() == (ATTACK + FREE_UNDER_ATTACK, ATTACK + 1)
+
+
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch, clock: list[float]):
+    """Only so many networks are remembered, the latest."""
+    monkeypatch.setattr(key_attempts, "MAX_NETWORKS", 5)
+    attempts = KeyAttempts()
+    for number in range(20):
+        wrong(attempts, f"192.0.2.{number}", FREE)
+    assert attempts.recent()[1] == 5
+    assert attempts.wait("192.0.2.19") > 0
