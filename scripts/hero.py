@@ -13,7 +13,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from image2model.generators.local.engine import preview  # noqa: E402  the package is not installed
+from image2model.generators.local.engine import generate_preview  # noqa: E402  the package is not installed
 from image2model.mesh.render.thumbnail import render_thumbnail  # noqa: E402  the package is not installed
 
 PICTURE = ROOT / "examples" / "mushroom-house.jpg"
@@ -28,7 +28,7 @@ def make(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     glb = folder / f"{PICTURE.stem}.glb"
     with Image.open(PICTURE) as image:
-        glb.write_bytes(preview(image.convert("RGB"), {}, FACE_LIMIT, lambda done, what: None))
+        glb.write_bytes(generate_preview(image.convert("RGB"), {}, FACE_LIMIT, lambda done, what: None))
     glb.with_suffix(".webp").write_bytes(render_thumbnail(glb, POSTER_SIDE))
 
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from image2model.generators.local import inspect
-from image2model.generators.local.segment import probability
+from image2model.generators.local.segment import subject_probability
 from image2model.mesh.report import write_report
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +38,7 @@ OURS = [picture for picture in EXAMPLES if picture.stem != "astronaut"]
 def test_an_example_of_our_own_shows_its_whole_subject_and_comes_with_its_program(picture: Path) -> None:
     """The subject keeps a twentieth of the picture's side away from each edge."""
     with Image.open(picture) as image:
-        inside = probability(image.convert("RGB")) > 0.5
+        inside = subject_probability(image.convert("RGB")) > 0.5
     near = round(0.05 * len(inside))
     assert inside.any()
     assert not any(edge.any() for edge in (inside[:near], inside[-near:], inside[:, :near], inside[:, -near:]))
