@@ -23,7 +23,7 @@ from sqlalchemy import insert
 from image2model.jobs.db.connection import connect
 from image2model.jobs.db.schema import batches, events, jobs, ledger, metadata
 from image2model.jobs.db.store import Store, new_id
-from image2model.jobs.records import JobState, batch_state
+from image2model.jobs.models import JobState, batch_state
 from image2model.services import Studio
 from image2model.settings import Settings
 
@@ -55,7 +55,7 @@ class Rows:
         ends: tuple[JobState, ...] = ENDS[number % len(ENDS)] if number else ("running",)
         names = [f"{self._chance.choice(THINGS)} {self._chance.randrange(10_000)}.png" for _ in range(PER_BATCH)]
         self.of[batches].append({
-            "id": batch_id, "task_id": new_id(), "work_id": new_id(), "visitor": f"visitor {number % 500}",
+            "id": batch_id, "task_id": new_id(), "legacy_job_id": new_id(), "visitor": f"visitor {number % 500}",
             "generator": generator, "options": {}, "face_limit": None, "cut_out": False, "refusals": [],
             "state": batch_state(set(ends)), "sequence": 4 * PER_BATCH, "pinned": False, "correlation_id": "",
             "created_at": at, "names": "\n".join(names),
@@ -67,11 +67,11 @@ class Rows:
         job_id, failed = new_id(), state == "failed"
         self.of[jobs].append({
             "id": job_id, "batch_id": batch_id, "number": place, "name": name, "stem": name.replace(" ", "-"),
-            "sides": [], "price": Decimal("0.02"), "state": state, "attempt": 1, "press": 1, "key_mark": "",
+            "sides": [], "price": Decimal("0.02"), "state": state, "attempt": 1, "purchase": 1, "key_mark": "",
             "tries": 1, "sequence": 4 * place, "progress": 1.0, "message": "", "queue_position": None,
             "failure": FAILURE if failed else None, "waiting": None, "intent": None,
             "remote": {**REMOTE, "submitted_at": at}, "facts": FACTS if state == "done" else None,
-            "cost": Decimal("0.02"), "created_at": at, "pressed_at": at, "started_at": at, "running_at": at,
+            "cost": Decimal("0.02"), "created_at": at, "requested_at": at, "started_at": at, "running_at": at,
             "finished_at": None if state == "running" else at + 40,
         })  # fmt: skip
         for step, then in enumerate(("new", "queued", "running", state)):
@@ -80,7 +80,7 @@ class Rows:
                 "message": "", "code": FAILURE["code"] if failed and then == state else None, "at": at + 10 * step,
             })  # fmt: skip
         self.of[ledger].append({
-            "job_id": job_id, "press": 1, "batch_id": batch_id, "client": "client", "generator": generator,
+            "job_id": job_id, "purchase": 1, "batch_id": batch_id, "client": "client", "generator": generator,
             "key_mark": "", "state": "billed", "amount": Decimal("0.02"), "at": at,
         })  # fmt: skip
 
@@ -104,7 +104,7 @@ def fill(url: str, data: Path, count: int) -> None:
 
 def questions(studio: Studio, count: int) -> Iterator[tuple[str, Callable[[], Awaitable[Any]]]]:
     """What the Admin tab asks, by what it is for."""
-    host = studio.host
+    host = studio.admin
 
     def search(**wanted: Any) -> Callable[[], Awaitable[Any]]:
         return lambda: host.search(**{"limit": PAGE, **wanted})
@@ -118,11 +118,11 @@ def questions(studio: Studio, count: int) -> Iterator[tuple[str, Callable[[], Aw
     yield "text, common", search(text="CHAIR")
     yield "text, nowhere", search(text="no such thing")
     yield "overview", host.overview
-    yield "standing", host.standing
-    yield "at the far side", host.at_far_side
-    yield "reasons, 24 h", host.reasons
-    yield "series, 24 h", host.series
-    yield "series, 30 d", lambda: host.series(720, 6 * 3600)
+    yield "queue state", host.queue_state
+    yield "remote status", host.remote_status
+    yield "reasons, 24 h", host.failure_reasons
+    yield "series, 24 h", host.time_series
+    yield "series, 30 d", lambda: host.time_series(720, 6 * 3600)
     yield "disk usage", host.disk_usage
     yield "cleanup, dry", lambda: host.cleanup(29 * 24)
 

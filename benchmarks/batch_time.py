@@ -2,7 +2,7 @@
 
     python -m benchmarks.batch_time
 
-Beside it, from the same run, what cannot be spared: writing 25 results with fsync. The product's limit: 0.5 s.
+Beside it, from the same run, what cannot be retained: writing 25 results with fsync. The product's limit: 0.5 s.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from image2model.jobs.db.store import Store, new_id
-from image2model.jobs.records import NewBatch, NewJob
+from image2model.jobs.models import NewBatch, NewJob
 from image2model.services import Studio
 from image2model.settings import Settings
 from image2model.web.ui import templating
@@ -61,7 +61,7 @@ async def measure(batches: int, per_batch: int) -> dict[str, float]:
             templating.library(await studio.library("ann"))
 
         async def overview() -> None:
-            await studio.host.overview()
+            await studio.admin.overview()
 
         opened = {"board": board, "library": library, "overview": overview}
         measured = {name: await milliseconds(work) for name, work in opened.items()}

@@ -86,7 +86,7 @@ async def bare(url: str, count: int) -> float:
 async def noticed(studio: Studio, batch_id: str, count: int) -> dict[str, float]:
     """Wait for every end; return when each was noticed, by the job's id."""
     while True:
-        history = await asyncio.to_thread(studio._store.history, batch_id)
+        history = await asyncio.to_thread(studio._store.events, batch_id)
         seen = {row["job_id"]: row["at"] for row in reversed(history) if row["state"] == "downloading"}
         if len(seen) == count:
             return seen

@@ -21,6 +21,7 @@ ON_A_SPACE = bool(os.environ.get("SPACE_ID"))
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 ORIGIN = re.compile(r"https?://[a-z0-9.:\[\]-]+", re.IGNORECASE)
+PUBLIC_URL = re.compile(ORIGIN.pattern + r"(/[\w.~/-]*)?", re.IGNORECASE)
 LOCAL_PROXIES = "127.0.0.1 ::1"
 
 TYPE_NAMES: dict[Any, str] = {
@@ -148,6 +149,11 @@ class Settings(BaseSettings):
         description="Addresses or networks, separated by spaces, whose `X-Forwarded-*` headers are trusted;"
         f" by default `{LOCAL_PROXIES}`, and on a Space the private networks",
     )
+    public_url: str = Field(
+        "",
+        description="Address at which visitors reach the app, like `https://example.org/models`; unset: taken from each"
+        " request, which a proxy must then pass on whole",
+    )
     allowed_hosts: str = Field(
         "*", description="Host names under which the app is served, separated by spaces; `*`: any"
     )
@@ -190,6 +196,13 @@ class Settings(BaseSettings):
         if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
             raise ValueError("not a folder that can be written to")
         return folder
+
+    @field_validator("public_url")
+    @classmethod
+    def _address(cls, given: str) -> str:
+        if given and not PUBLIC_URL.fullmatch(given):
+            raise ValueError("not an address")
+        return given.rstrip("/")
 
     @field_validator("cors_origins")
     @classmethod

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 
-from image2model.jobs.records import UNFINISHED
+from image2model.jobs.models import UNFINISHED
 
 WIDTH, ROW, GAP = 960, 60, 26
 STYLE = """

@@ -58,7 +58,7 @@ def env_example() -> str:
 def views(spec: Spec) -> str:
     """How many views of one object a model takes, and what more than one adds to the price."""
     choice = spec.check(None, None)
-    more = spec.price(replace(choice, several=True)) - spec.price(choice)
+    more = spec.price(replace(choice, multiview=True)) - spec.price(choice)
     gaps = ", no gaps" if spec.sides_positional else ""
     return f"{max(1, len(spec.sides))}{gaps}{f' (+${more:.2f})' if more else ''}"
 

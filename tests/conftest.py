@@ -192,7 +192,9 @@ async def chromium() -> AsyncIterator[Browser]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def page(app: App, chromium: Browser, request: pytest.FixtureRequest) -> AsyncIterator[Page]:
     """A page of a new browser profile; no request may leave for another host and no error stay uncaught."""
-    context = await chromium.new_context(viewport=getattr(request, "param", DESK), accept_downloads=True)
+    context = await chromium.new_context(
+        viewport=getattr(request, "param", DESK), accept_downloads=True, reduced_motion="reduce"
+    )
     watch = Watch(context, app.url)
     yield await context.new_page()
     await context.close()

@@ -77,6 +77,10 @@ class ScriptedGenerator:
                 raise CANCELLED.error()
             await asyncio.sleep(0.01)
 
+    async def check_key(self) -> str:
+        """Accept every key."""
+        return ""
+
     def for_key(self, key: str) -> Self:
         """The same script on another key."""
         keyed = copy.copy(self)

@@ -261,6 +261,10 @@ class Generator(Protocol):
         """The same generator on a visitor's own key; None where it takes no key."""
         ...
 
+    async def check_key(self) -> str:
+        """Why the far side does not accept the key; empty where it does, or cannot be asked; never raises."""
+        ...
+
     async def cancel(self, remote: Mapping[str, Any]) -> CancelOutcome:
         """Ask the far side to cancel a submitted job; never raises.
 

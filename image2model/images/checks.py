@@ -186,7 +186,7 @@ def _identify(path: Path, limits: ImageLimits) -> tuple[bytes, ImageFormat]:
 
 
 def _digest(data: bytes) -> bytes:
-    return hashlib.blake2b(data, digest_size=16).digest()
+    return hashlib.sha256(data).digest()
 
 
 def _read(path: Path, limits: ImageLimits) -> bytes:

@@ -26,7 +26,7 @@ from pillow_heif import register_heif_opener
 from ..errors import ErrorCode, ImageRefused
 from . import colour
 from .formats import SAVE_AS_JPEG, ImageFormat, detect_format
-from .jpeg import PROGRESSIVE, SIMPLE_FRAMES, read_jpeg
+from .jpeg import PROGRESSIVE, SIMPLE_FRAMES, Jpeg, read_jpeg
 from .png import Png, read_png, with_transparent_colour
 
 register_heif_opener()
@@ -78,6 +78,7 @@ class Source:
     profile: bytes = b""
     """ICC profile; empty for sRGB."""
     orientation: int = 1
+    jpeg: Jpeg | None = None
     png: Png | None = None
     notes: tuple[str, ...] = ()
     """Codes of NOTES."""
@@ -99,7 +100,9 @@ class Source:
         Raises ImageRefused with code damaged or fully_transparent.
         """
         try:
-            if self.format == "JPEG":
+            if self.jpeg:
+                if self.jpeg.lacks_rows():
+                    raise damaged(self.format)
                 self.pillow.draft(None, _fit_size(self.pillow.size, max_side * NEARLY))
             self.pillow.load()
             image = with_transparent_colour(self.pillow, self.png) if self.png else self.pillow
@@ -170,8 +173,6 @@ def _open_jpeg(data: bytes) -> Source:
     jpeg = read_jpeg(data)
     if jpeg.scans > MAX_JPEG_SCANS:
         raise ImageRefused(ErrorCode.DAMAGED, "This JPEG is built in a way no camera does.", "Save it anew as JPEG.")
-    if jpeg.lacks_rows():
-        raise damaged("JPEG")
     image = JpegImagePlugin.JpegImageFile(io.BytesIO(jpeg.data))
     is_plain = image.mode == "RGB" and jpeg.frame in SIMPLE_FRAMES
     return Source(
@@ -179,6 +180,7 @@ def _open_jpeg(data: bytes) -> Source:
         image,
         image.info.get("icc_profile") or b"",
         _exif_orientation(image.info.get("exif", b"")),
+        jpeg,
         reducible=jpeg.frame != PROGRESSIVE,
         plain=jpeg.without_metadata() if is_plain else None,
     )
@@ -192,7 +194,7 @@ def _open_png(data: bytes) -> Source:
         image,
         png.profile,
         _exif_orientation(png.exif),
-        png,
+        png=png,
         notes=("first_frame",) if png.is_animated else (),
         plain=png.data if png.is_plain else None,
     )

@@ -13,8 +13,8 @@ BreakerState = Literal["closed", "open", "half-open"]
 class CircuitBreaker:
     """Opens after `threshold` failures in a row; after `cooldown` seconds a single trial decides whether it closes.
 
-    Libraries that were looked at (pybreaker, purgatory) refuse calls while open, and let several trials
-    through at once; here jobs wait, and each trial may cost money. For one event loop. `on_open_change` is called
+    pybreaker and purgatory refuse calls while open and let several trials through at once; here jobs wait, and each
+    trial may cost money. For one event loop. `on_open_change` is called
     with 1 while it is open or half-open, and with 0 when it closes.
     """
 
@@ -51,11 +51,11 @@ class CircuitBreaker:
         return self.state == "open" or self._trial
 
     async def admit(self) -> bool:
-        """Wait until this job may pass; the one that passes while it is half-open is the trial and gets True."""
+        """Wait until this job may pass; return whether it is the trial."""
         while self.is_blocking:
-            news = self._changed
+            changed = self._changed
             try:
-                await asyncio.wait_for(news.wait(), None if self._trial else self.seconds_left)
+                await asyncio.wait_for(changed.wait(), None if self._trial else self.seconds_left)
             except TimeoutError:
                 continue
         self._trial = self._opened is not None

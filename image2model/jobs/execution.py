@@ -1,4 +1,4 @@
-"""One job's way from its picture to its mesh, through as many tries as the policy gives it."""
+"""The execution of one job: attempts until it is finished, each step stored before the next one is taken."""
 
 from __future__ import annotations
 
@@ -26,105 +26,107 @@ from ..mesh.report import write_report
 from ..metrics import RETRIES
 from ..process_pool import Workers, with_memory_limit
 from .circuit_breaker import CircuitBreaker
-from .db.async_store import Desk, tell_logs
-from .progress import STAGES, news, tells_more
-from .records import Batch, Job, JobState, Wait, failure_of
-from .retry_policy import Policy
+from .db.async_store import AsyncStore, bind_log_context
+from .models import Batch, Job, JobState, Wait, failure_of
+from .progress import STAGES, event_to_update, is_worth_storing
+from .retry_policy import RetryPolicy
 from .storage.exports import ExportStore
-from .storage.folders import MESH, Folders, picture_name, stored_picture
+from .storage.folders import MESH_FILE, Folders, picture_name, stored_picture
 
 log = logging.getLogger(__name__)
 
-NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
-FACES_OVER = 1.05
-"""A mesh this much over the face limit is let pass: generators' own limits are never exact."""
-LOOK_AFTER = (0.0, 3.0, 15.0)
-"""Seconds before each look at the far side for a submit that got no answer: it may be listed a little later."""
+DISK_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+FACE_LIMIT_TOLERANCE = 1.05
+"""Share of the face limit that a mesh may have before a lighter copy is made: generators' limits are never exact."""
+FIND_DELAYS = (0.0, 3.0, 15.0)
+"""Seconds before each search at the provider for a submission without an answer: it may be listed a little later."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shop:
-    """What every job is worked with."""
+class JobContext:
+    """What all executions share."""
 
-    desk: Desk
+    store: AsyncStore
     folders: Folders
     workers: Workers
-    policy: Policy
+    policy: RetryPolicy
     exports: ExportStore
 
 
-class Work:
-    """Works one job with its generator until it is over; each step is stored before the next is taken."""
+class JobExecution:
+    """Runs one job on its generator until it is finished."""
 
     def __init__(
         self,
-        shop: Shop,
+        context: JobContext,
         batch: Batch,
         job: Job,
         generator: Generator,
         breaker: CircuitBreaker,
         slot: AbstractAsyncContextManager[Any],
     ) -> None:
-        self._desk, self._folders, self._workers, self._policy = shop.desk, shop.folders, shop.workers, shop.policy
-        self._exports = shop.exports
+        self._store, self._policy, self._workers = context.store, context.policy, context.workers
+        self._folders, self._exports = context.folders, context.exports
         self._batch, self.job, self._generator, self._breaker, self._slot = batch, job, generator, breaker, slot
-        self._trial = False
+        self._is_trial = False
         self._failures = 0
-        """Failed tries in a row."""
+        """Failed attempts in a row."""
 
     async def run(self) -> None:
-        """Try until the job is over; being cancelled leaves it as it stands."""
+        """Attempt until the job is finished; cancelling this task leaves the job as it is stored."""
         try:
-            while await self._try():
+            while await self._attempt():
                 pass
         finally:
-            self._leave_trial()
+            self._abandon_trial()
 
-    async def _try(self) -> bool:
-        """Make one try; return whether there is another."""
-        tell_logs(self.job)
+    async def _attempt(self) -> bool:
+        """Make one attempt; return whether there is another."""
+        bind_log_context(self.job)
         try:
             if self.job.waiting:
                 await self._policy.sleep_until(self.job.waiting.until)
             async with self._slot:
-                await self._generate()
+                await self._run_generator()
         except Image2ModelError as error:
-            return await self._after(error)
+            return await self._handle_failure(error)
         except OSError as error:
-            if error.errno in NO_ROOM:
-                log.error("a try failed: there is no room on the disk of DATA_DIR", extra={"cause": "disk_full"})
-                return await self._after(DISK_FULL.error())
-            log.exception("a try failed")
-            return await self._after(INTERNAL_ERROR.error())
+            if error.errno in DISK_FULL_ERRNOS:
+                log.error("an attempt failed: there is no room on the disk of DATA_DIR", extra={"cause": "disk_full"})
+                return await self._handle_failure(DISK_FULL.error())
+            log.exception("an attempt failed")
+            return await self._handle_failure(INTERNAL_ERROR.error())
         except Exception:
-            log.exception("a try failed unexpectedly")
-            return await self._after(INTERNAL_ERROR.error())
+            log.exception("an attempt failed unexpectedly")
+            return await self._handle_failure(INTERNAL_ERROR.error())
         return False
 
-    async def _generate(self) -> None:
-        """Follow the generator's events to the end, each stored before the next is asked for."""
+    async def _run_generator(self) -> None:
+        """Run the generator to its end, or only collect what an earlier attempt has submitted."""
         folder = self._folders.job(self.job)
-        whole = self._folders.mesh(self.job)
-        if await asyncio.to_thread(whole.exists):  # a process died between this and the job's last step
-            await self._finish(Finished(whole))
+        mesh = self._folders.mesh(self.job)
+        if await asyncio.to_thread(mesh.exists):  # a process died between this and the job's last step
+            await self._finish(Finished(mesh))
             return
         if self.job.remote is None:
-            if self.job.state in ("submitting", "cancelling"):  # it died before the answer was stored
+            if self.job.state in ("submitting", "cancelling"):  # a process died before the answer was stored
                 raise UNCONFIRMED.error()
-            await self._pass_breaker()
+            await self._wait_for_breaker()
         elif self.job.state == "cancelling":
             await self._generator.cancel(self.job.remote)
         work = folder / f"work-{self.job.attempt}"
         await asyncio.to_thread(work.mkdir, parents=True, exist_ok=True)
         choice = Choice(self._batch.options, self._batch.face_limit, bool(self.job.sides))
-        sides: dict[Side, Path] = {other.side: await self._sent(folder, other.side) for other in self.job.sides}
-        task = Task(await self._sent(folder), work, choice, self.job.remote, sides)
+        sides: dict[Side, Path] = {
+            other.side: await self._input_picture(folder, other.side) for other in self.job.sides
+        }
+        task = Task(await self._input_picture(folder), work, choice, self.job.remote, sides)
         async with aclosing(self._generator.run(task)) as events:  # type: ignore[type-var]  # all are async generators
-            if not await self._follow(events):
+            if not await self._follow_events(events):
                 return
         self._breaker.succeeded()
 
-    async def _sent(self, folder: Path, side: Side = "front") -> Path:
+    async def _input_picture(self, folder: Path, side: Side = "front") -> Path:
         """The picture that goes to the generator; one whose subject is not found goes as it is."""
         picture, cut = stored_picture(folder, side), folder / picture_name(side, "cutout")
         if not self._batch.cut_out or self.job.remote is not None:
@@ -136,9 +138,9 @@ class Work:
             return picture
         return cut
 
-    async def _follow(self, events: AsyncIterator[Event]) -> bool:
-        """Store what is told; return whether it came to its end, and raise where it stopped without one."""
-        told: dict[str, Any] = {}
+    async def _follow_events(self, events: AsyncIterator[Event]) -> bool:
+        """Store the events in turn; return False where the attempt is superseded. Raises without a final event."""
+        last_update: dict[str, Any] = {}
         async for event in events:
             if isinstance(event, Finished):
                 self._breaker.succeeded()
@@ -146,48 +148,47 @@ class Work:
                 return True
             if isinstance(event, Queued | Running):
                 self._failures = 0
-            fresh = news(event)
-            if not tells_more(fresh, told):
+            update = event_to_update(event)
+            if not is_worth_storing(update, last_update):
                 continue
-            told = fresh
-            moved = await self._desk.move(self.job, **fresh)
-            if moved:
-                self.job = moved
-            elif not await self._still_wanted():
+            last_update = update
+            if job := await self._store.transition(self.job, **update):
+                self.job = job
+            elif not await self._is_current():
                 return False
             if isinstance(event, Submitted):
-                tell_logs(self.job)
+                bind_log_context(self.job)
                 if self.job.state == "cancelling":
                     await self._generator.cancel(event.remote)
         raise NO_RESULT.error(generator=self._generator.spec.name)
 
-    async def _pass_breaker(self) -> None:
-        """Wait, and say so, while the generator is known to fail; the one job that tries it first goes ahead."""
+    async def _wait_for_breaker(self) -> None:
+        """Wait while the generator's breaker is open, and store that as the job's wait."""
         if self._breaker.is_blocking:
-            words = f"{self._generator.spec.name} has failed several times; waiting until it is well again"
-            await self._wait(Wait(ErrorCode.GENERATOR_RESTING, words, time.time() + self._breaker.seconds_left))
-        self._trial = await self._breaker.admit()
+            message = f"{self._generator.spec.name} has failed several times; waiting until it is well again"
+            await self._store_wait(Wait(ErrorCode.GENERATOR_RESTING, message, time.time() + self._breaker.seconds_left))
+        self._is_trial = await self._breaker.admit()
 
-    async def _finish(self, end: Finished) -> None:
-        """Put the mesh in its place, look at it, and only then call the job done.
+    async def _finish(self, result: Finished) -> None:
+        """Move the mesh to its place, examine it, then store the job as done.
 
-        Whatever cannot be found out about it, the mesh is there and may have been paid for.
+        A mesh that cannot be examined is delivered all the same: it may have been paid for.
         """
         folder = self._folders.job(self.job)
-        await asyncio.to_thread(_settle, end, folder)
-        await self._desk.move(self.job, "finishing", progress=STAGES["finishing"][0], message="")
-        facts = await self._examined()
-        facts |= await self._limited(facts)
-        await asyncio.to_thread(_tidy, folder)
-        cost = end.cost if end.cost is not None else self.job.price
-        await self._desk.move(self.job, "done", facts=facts, cost=cost, message="")
+        await asyncio.to_thread(_move_mesh, result, folder)
+        await self._store.transition(self.job, "finishing", progress=STAGES["finishing"][0], message="")
+        facts = await self._mesh_facts()
+        facts |= await self._apply_face_limit(facts)
+        await asyncio.to_thread(_clean_up, folder)
+        cost = result.cost if result.cost is not None else self.job.price
+        await self._store.transition(self.job, "done", facts=facts, cost=cost, message="")
 
-    async def _limited(self, facts: dict[str, Any]) -> dict[str, Any]:
-        """Keep to the face limit that was asked for: a mesh with more faces gets a lighter copy beside it."""
+    async def _apply_face_limit(self, facts: dict[str, Any]) -> dict[str, Any]:
+        """Make a lighter copy of a mesh with more faces than were asked for; return the facts of that."""
         asked, faces = self._batch.face_limit, facts.get("faces")
         if not asked or not faces:
             return {}
-        if faces <= asked * FACES_OVER:
+        if faces <= asked * FACE_LIMIT_TOLERANCE:
             return {"face_limit": {"asked": asked, "obtained": faces, "file": None}}
         try:
             made = await self._exports.get(replace(self.job, state="done"), parse_options("glb", face_limit=asked))
@@ -195,8 +196,8 @@ class Work:
             return {"warnings": [*facts["warnings"], f"The face limit was not kept: {error.message}"]}
         return {"face_limit": {"asked": asked, "obtained": made.facts["faces"], "file": made.filename}}
 
-    async def _examined(self) -> dict[str, Any]:
-        """The facts of the mesh, or a warning that says why there are none."""
+    async def _mesh_facts(self) -> dict[str, Any]:
+        """Facts of the mesh, or a warning that says why there are none."""
         try:
             glb = self._folders.mesh(self.job)
             return await self._workers.run(with_memory_limit, write_report, glb, glb.with_name("thumbnail.webp"))
@@ -207,92 +208,95 @@ class Work:
         except (MemoryError, ProcessExpired):
             reason = "examining this mesh takes too much memory"
         except Exception:
-            log.exception("no facts of a mesh")
+            log.exception("the mesh could not be examined")
             reason = "this mesh could not be examined"
-        log.warning("no facts of a mesh: %s", reason)
+        log.warning("no facts of the mesh: %s", reason)
         return {"warnings": [f"Facts unavailable: {reason}. Its file is whole and can be downloaded."]}
 
-    async def _after(self, error: Image2ModelError) -> bool:
-        """Decide what comes after a failed try; return whether there is another."""
-        if not await self._still_wanted():
+    async def _handle_failure(self, error: Image2ModelError) -> bool:
+        """Decide what follows a failed attempt; return whether there is another."""
+        if not await self._is_current():
             return False
-        self._tell_breaker(error)
+        self._report_to_breaker(error)
         if error.code == ErrorCode.UNCONFIRMED:
-            return await self._look_for_it(error)
-        stopping = self.job.state == "cancelling"
+            return await self._find_unconfirmed(error)
+        cancelling = self.job.state == "cancelling"
         remote, kept_until = self.job.remote, None
         self._failures += 1
         if remote is not None:
-            submitted_at = float(remote.get("submitted_at") or self.job.pressed_at)
+            submitted_at = float(remote.get("submitted_at") or self.job.requested_at)
             kept_until = submitted_at + self._generator.spec.result_kept_seconds
-        wait = self._policy.wait_before_next(error, self.job.tries, self._failures, self.job.pressed_at, kept_until)
-        collects = remote if self._policy.collects(error) else None
-        if wait is None or (stopping and not collects):
-            await self._end(error, stopping)
+        requested_at = self.job.requested_at
+        wait = self._policy.wait_before_next(error, self.job.tries, self._failures, requested_at, kept_until)
+        kept_remote = remote if self._policy.collects(error) else None
+        if wait is None or (cancelling and not kept_remote):
+            await self._store_failure(error, cancelling)
             return False
-        deadline = None if collects else self.job.pressed_at + self._policy.deadline
-        until = Wait(error.code, error.message, time.time() + wait, deadline)
-        RETRIES.labels("collecting" if collects else "itself").inc()
-        return self._goes_on(await self._desk.change(self._desk.store.defer, self.job, until, collects))
+        deadline = None if kept_remote else requested_at + self._policy.deadline
+        waiting = Wait(error.code, error.message, time.time() + wait, deadline)
+        RETRIES.labels("collecting" if kept_remote else "itself").inc()
+        return self._continue_with(await self._store.defer(self.job, waiting, kept_remote))
 
-    async def _end(self, error: Image2ModelError, stopping: bool) -> None:
-        if stopping:
-            await self._desk.move(self.job, "cancelled", message="")
+    async def _store_failure(self, error: Image2ModelError, cancelling: bool) -> None:
+        """Store the job as failed, unconfirmed or cancelled."""
+        if cancelling:
+            await self._store.transition(self.job, "cancelled", message="")
             return
         state: JobState = "unconfirmed" if error.code == ErrorCode.UNCONFIRMED else "failed"
-        await self._desk.move(self.job, state, failure=asdict(failure_of(error)), message="")
+        await self._store.transition(self.job, state, failure=asdict(failure_of(error)), message="")
 
-    async def _look_for_it(self, error: Image2ModelError) -> bool:
-        """Ask the far side for a submit that got no answer, to collect it; without one the job stays unconfirmed."""
-        for pause in LOOK_AFTER if self.job.intent else ():
-            await self._wait(Wait(ErrorCode.ASKING, "Asking the generator whether it has taken this picture"))
-            await asyncio.sleep(pause * self._policy.pace)
-            if found := await self._generator.find(self.job.intent or {}):
-                return self._goes_on(await self._desk.change(self._desk.store.defer, self.job, None, found))
-        await self._end(error, stopping=False)
+    async def _find_unconfirmed(self, error: Image2ModelError) -> bool:
+        """Look for a submission without an answer at the provider; what is not found becomes `unconfirmed`."""
+        for delay in FIND_DELAYS if self.job.intent else ():
+            await self._store_wait(Wait(ErrorCode.ASKING, "Asking the generator whether it has taken this picture"))
+            await asyncio.sleep(delay * self._policy.pace)
+            if remote := await self._generator.find(self.job.intent or {}):
+                return self._continue_with(await self._store.defer(self.job, None, remote))
+        await self._store_failure(error, cancelling=False)
         return False
 
-    def _tell_breaker(self, error: Image2ModelError) -> None:
+    def _report_to_breaker(self, error: Image2ModelError) -> None:
+        """Count the failure for or against the generator."""
         if rules_of(error.code).kind == "generator":
             self._breaker.failed()
-        elif self.job.remote is not None and not error.retryable:  # it judged the picture, so it works
+        elif self.job.remote is not None and not error.retryable:  # it refused the picture, so it works
             self._breaker.succeeded()
         else:
-            self._leave_trial()
-        self._trial = False
+            self._abandon_trial()
+        self._is_trial = False
 
-    def _leave_trial(self) -> None:
-        if self._trial:
+    def _abandon_trial(self) -> None:
+        if self._is_trial:
             self._breaker.abandoned()
-            self._trial = False
+            self._is_trial = False
 
-    def _goes_on(self, job: Job | None) -> bool:
-        """Go on with the job as it was stored; None: somebody else has ended it."""
+    def _continue_with(self, job: Job | None) -> bool:
+        """Go on with the job as stored; return False for None: somebody else has ended it."""
         self.job = job or self.job
         return job is not None
 
-    async def _wait(self, waiting: Wait) -> None:
-        self.job = await self._desk.change(self._desk.store.wait, self.job, waiting) or self.job
+    async def _store_wait(self, waiting: Wait) -> None:
+        self.job = await self._store.wait(self.job, waiting) or self.job
 
-    async def _still_wanted(self) -> bool:
-        """Whether this try still counts: not cancelled, deleted or begun anew, only told something out of order."""
+    async def _is_current(self) -> bool:
+        """Reload the job; return whether this attempt is still its latest and unfinished."""
         try:
-            now = await self._desk.surely(self._desk.store.job, self.job.id)
+            stored = await self._store.call_with_retry(self._store.store.job, self.job.id)
         except NotFound:
             return False
-        if now.attempt != self.job.attempt or now.finished:
+        if stored.attempt != self.job.attempt or stored.finished:
             return False
-        self.job = now
+        self.job = stored
         return True
 
 
-def _settle(end: Finished, folder: Path) -> None:
+def _move_mesh(result: Finished, folder: Path) -> None:
     """Give the mesh its final name."""
-    atomic_move(end.glb, folder / MESH)
+    atomic_move(result.glb, folder / MESH_FILE)
 
 
-def _tidy(folder: Path) -> None:
-    """Leave a thumbnail, for a mesh that could not be drawn its picture's, and nothing unfinished."""
+def _clean_up(folder: Path) -> None:
+    """Remove unfinished files; where the mesh has no thumbnail, take the picture's."""
     thumbnail = folder / "thumbnail.webp"
     if not thumbnail.exists():
         shutil.copyfile(folder / "input.webp", thumbnail)

@@ -1,4 +1,4 @@
-"""What is spent: one row of the ledger for each picture and press of a button, and the host's limits on them."""
+"""The ledger: one row for each purchase of a job, and the host's limits on them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ..errors import ErrorCode, LimitReached
 from ..generators.providers import rules_of
 from .db.connection import lock_purchases
 from .db.schema import ledger
-from .records import JobState
+from .models import Job, JobState
 
-Bill = Literal["reserved", "charged", "maybe", "free"]
+BillingOutcome = Literal["reserved", "charged", "maybe", "free"]
 """Not over yet; paid; may have been paid, nobody has told; certainly not paid."""
 HOUR, DAY = 3600.0, 86400.0
 
@@ -46,7 +46,7 @@ class Buyer:
     """Mark of the visitor's own key; empty where the host pays."""
 
 
-NOBODY = Buyer()
+ANONYMOUS = Buyer()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +62,11 @@ class Order:
         return sum(self.prices, Decimal(0))
 
 
-def check(connection: Connection, order: Order, limits: Limits, now: float) -> None:
-    """Raise LimitReached where the order goes beyond a limit; inside the transaction that books it."""
+def check_limits(connection: Connection, order: Order, limits: Limits, now: float) -> None:
+    """Raise LimitReached where the order goes beyond a limit; inside the transaction that reserves it."""
     if limits != NO_LIMITS:
         lock_purchases(connection)
-    _check_images(connection, order, limits.images_per_hour, now)
+    _check_hourly_images(connection, order, limits.images_per_hour, now)
     if order.buyer.key_mark or not order.total:
         return
     if limits.per_batch is not None and order.total > limits.per_batch:
@@ -76,7 +76,7 @@ def check(connection: Connection, order: Order, limits: Limits, now: float) -> N
             "Take fewer pictures, a cheaper generator, or your own fal key.",
         )
     if limits.per_day is not None:
-        left = limits.per_day - spent(connection, day_start(now))
+        left = limits.per_day - total_spent(connection, day_start(now))
         if order.total > left:
             raise LimitReached(
                 ErrorCode.BUDGET_REACHED,
@@ -86,7 +86,7 @@ def check(connection: Connection, order: Order, limits: Limits, now: float) -> N
             )
 
 
-def _check_images(connection: Connection, order: Order, most: int | None, now: float) -> None:
+def _check_hourly_images(connection: Connection, order: Order, most: int | None, now: float) -> None:
     if most is None:
         return
     recent = select(func.count(), func.min(ledger.c.at)).where(ledger.c.client == order.buyer.client)
@@ -101,13 +101,15 @@ def _check_images(connection: Connection, order: Order, most: int | None, now: f
         )
 
 
-def book(connection: Connection, order: Order, batch_id: str, generator: str, jobs: Iterable[Any], now: float) -> None:
-    """Reserve the price of each job (rows of the jobs' table) for its present press."""
+def reserve(
+    connection: Connection, order: Order, batch_id: str, generator: str, jobs: Iterable[Job], now: float
+) -> None:
+    """Reserve the price of each job for its present purchase."""
     buyer = order.buyer
     rows = [
         {
-            "job_id": job.id, "press": job.press, "batch_id": batch_id, "client": buyer.client, "generator": generator,
-            "key_mark": buyer.key_mark, "state": "reserved", "amount": job.price, "at": now,
+            "job_id": job.id, "purchase": job.purchase, "batch_id": batch_id, "client": buyer.client,
+            "generator": generator, "key_mark": buyer.key_mark, "state": "reserved", "amount": job.price, "at": now,
         }
         for job in jobs
     ]  # fmt: skip
@@ -115,18 +117,19 @@ def book(connection: Connection, order: Order, batch_id: str, generator: str, jo
         connection.execute(insert(ledger), rows)
 
 
-def settle(connection: Connection, job: Any, bill: Bill, amount: Decimal | None = None) -> None:
-    """Write what came of a job's present press; without `amount` what was reserved stays, or nothing for `free`."""
-    values: dict[str, Any] = {"state": bill}
-    if bill == "free":
+def settle(connection: Connection, job: Job, outcome: BillingOutcome, amount: Decimal | None = None) -> None:
+    """Write the outcome of a job's present purchase; without `amount` the reserved sum stays, and is 0 for `free`."""
+    values: dict[str, Any] = {"state": outcome}
+    if outcome == "free":
         values["amount"] = Decimal(0)
     elif amount is not None:
         values["amount"] = amount
-    connection.execute(update(ledger).where(ledger.c.job_id == job.id, ledger.c.press == job.press).values(values))
+    purchase = (ledger.c.job_id == job.id, ledger.c.purchase == job.purchase)
+    connection.execute(update(ledger).where(*purchase).values(values))
 
 
-def bill(job: Any, state: JobState, code: str = "") -> Bill:
-    """What a job that ends in `state` has cost: nothing before it was taken, in the queue, or unbilled."""
+def billing_outcome(job: Job, state: JobState, code: str = "") -> BillingOutcome:
+    """Outcome for a job that ends in `state`: free before it was taken, in the queue, or after unbilled failures."""
     if state == "done":
         return "charged"
     if state == "unconfirmed":
@@ -135,8 +138,8 @@ def bill(job: Any, state: JobState, code: str = "") -> Bill:
     return "free" if unpaid else "maybe"
 
 
-def spent(connection: Connection, since: float) -> Decimal:
-    """US dollars that the host's key has spent or may yet be asked for, on presses after `since`."""
+def total_spent(connection: Connection, since: float) -> Decimal:
+    """US dollars charged, reserved or perhaps billed to the host's key, of purchases since then (since 1970)."""
     total = select(func.sum(ledger.c.amount)).where(ledger.c.key_mark == "", ledger.c.at >= since)
     return connection.scalar(total) or Decimal(0)
 

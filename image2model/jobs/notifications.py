@@ -1,4 +1,4 @@
-"""Tells watchers in this process that a batch has changed."""
+"""Notifications of changed batches to watchers in this process."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 
-class Changes:
-    """Wakes whoever waits for a batch; `db.listener` brings in the changes that other processes store."""
+class ChangeNotifier:
+    """Sets the events of whoever watches a batch; `db.listener` adds the changes that other processes store."""
 
     def __init__(self) -> None:
-        self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self._subscribers: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
 
     def notify(self, batch_id: str) -> None:
         """Wake everyone who waits for this batch."""
-        for event in self._waiting.get(batch_id, ()):
+        for event in self._subscribers.get(batch_id, ()):
             event.set()
 
     def notify_all(self) -> None:
         """Wake everyone who waits, because changes may have been missed."""
-        for batch_id in list(self._waiting):
+        for batch_id in list(self._subscribers):
             self.notify(batch_id)
 
     @contextlib.contextmanager
-    def listening(self, batch_id: str) -> Iterator[asyncio.Event]:
+    def subscribe(self, batch_id: str) -> Iterator[asyncio.Event]:
         """An event that is set at each change of the batch while the block runs."""
         event = asyncio.Event()
-        self._waiting[batch_id].add(event)
+        self._subscribers[batch_id].add(event)
         try:
             yield event
         finally:
-            self._waiting[batch_id].discard(event)
-            if not self._waiting[batch_id]:
-                del self._waiting[batch_id]
+            self._subscribers[batch_id].discard(event)
+            if not self._subscribers[batch_id]:
+                del self._subscribers[batch_id]

@@ -1,4 +1,4 @@
-"""How far a job has come: a generator's events as states and progress."""
+"""Generators' events as updates of a job: its state, its progress and other columns."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..generators.base import Downloading, Event, Queued, Running, Submitted, Submitting, Uploading
-from .records import JobState
+from .models import JobState
 
-# How far a job has come when a stage begins, and how much of the whole the stage is.
 STAGES: Mapping[JobState, tuple[float, float]] = {
     "uploading": (0.01, 0.04),
     "submitting": (0.05, 0.0),
@@ -17,18 +16,19 @@ STAGES: Mapping[JobState, tuple[float, float]] = {
     "downloading": (0.90, 0.06),
     "finishing": (0.96, 0.04),
 }
-VISIBLE = 0.02
-"""The step of progress that a person can see."""
+"""Progress (0 to 1) at the beginning of each state, and the share of the whole that the state is."""
+VISIBLE_STEP = 0.02
+"""Smallest step of progress that is stored."""
 
 
-def news(event: Event) -> dict[str, Any]:
-    """An event as a state and the columns it changes."""
-    state, part, fields = _told(event)
+def event_to_update(event: Event) -> dict[str, Any]:
+    """The columns of a job that an event changes, `state` and `progress` among them."""
+    state, part, fields = _state_and_fields(event)
     begins, share = STAGES[state]
     return {"state": state, "progress": round(begins + share * min(max(part or 0.0, 0.0), 1.0), 3), **fields}
 
 
-def _told(event: Event) -> tuple[JobState, float | None, dict[str, Any]]:
+def _state_and_fields(event: Event) -> tuple[JobState, float | None, dict[str, Any]]:
     match event:
         case Uploading():
             return "uploading", None, {}
@@ -46,7 +46,7 @@ def _told(event: Event) -> tuple[JobState, float | None, dict[str, Any]]:
             raise TypeError(f"not a generator's event: {event!r}")
 
 
-def tells_more(news: dict[str, Any], told: dict[str, Any]) -> bool:
-    """Whether an event is worth a transaction: a new state, other words, or a step of progress one can see."""
-    step = news["progress"] - told.get("progress", 0.0)
-    return bool(step >= VISIBLE or {**news, "progress": 0} != {**told, "progress": 0})
+def is_worth_storing(update: dict[str, Any], last: dict[str, Any]) -> bool:
+    """Whether an update is worth a transaction: another state, message or position, or visible progress."""
+    step = update["progress"] - last.get("progress", 0.0)
+    return bool(step >= VISIBLE_STEP or {**update, "progress": 0} != {**last, "progress": 0})

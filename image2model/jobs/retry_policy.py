@@ -1,4 +1,4 @@
-"""When a job is tried again: by the rules of its failure's code and never by its text."""
+"""When a job is attempted again: by the rules of its failure's code, never by its text."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from ..generators.failures import RetryRule
 from ..generators.providers import failure_rules, rules_of
 
 MAX_SUBMITS = 5
-"""Submits of one picture that the far side may take for one press of a button."""
+"""Submissions of one picture that the provider may take for one purchase."""
 COLLECT_RULE = RetryRule(2, 300)
-"""Waits between attempts to collect a job that was taken, for as long as the far side keeps its result."""
+"""Results that were paid for are asked for as long as the provider keeps them."""
 MAX_WAIT = 900.0
-"""Seconds; no answer and no jump of the clock makes a job wait longer."""
+"""Seconds; whatever an answer or a jump of the clock asks for."""
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
-    """The rules with the host's deadline (seconds from the press of the button to the last submit).
+class RetryPolicy:
+    """The rules with the host's deadline (seconds from a person's request to the last submission).
 
     `pace` multiplies every wait: 0 is the test mode, in which nothing sleeps.
     """
@@ -31,31 +31,31 @@ class Policy:
     pace: float = 1.0
 
     def wait_before_next(
-        self, failure: Image2ModelError, tries: int, failures: int, pressed_at: float, kept_until: float | None
+        self, failure: Image2ModelError, tries: int, failures: int, requested_at: float, kept_until: float | None
     ) -> float | None:
         """Seconds until a job that failed is tried again; None: it has failed for good.
 
-        `tries` counts submits since the press that the far side took, the present one included, `failures` failed
-        tries in a row; `kept_until` is when the far side forgets the job's result, None unless it has taken the job.
-        A picture that was certainly not taken costs nothing, so only the deadline ends its tries. Times are in
-        seconds since 1970.
+        `tries` counts submissions since the request that the provider has taken, the present one included, `failures`
+        failed attempts in a row; `kept_until` is when the provider forgets the job's result, None unless it has taken
+        the job. A picture that was certainly not taken costs nothing, so only the deadline ends its attempts. Times
+        are in seconds since 1970.
         """
         now = time.time()
         if kept_until is not None and self.collects(failure):
-            return self._seconds(COLLECT_RULE, failures, failure) if now < kept_until else None
+            return self._wait_seconds(COLLECT_RULE, failures, failure) if now < kept_until else None
         rule = rules_of(failure.code).retry
         taken = kept_until is not None
         if rule is None or not failure.retryable or (taken and tries >= MAX_SUBMITS):
             return None
-        wait = self._seconds(rule, max(tries, failures), failure)
-        return wait if now + wait < pressed_at + self.deadline else None
+        wait = self._wait_seconds(rule, max(tries, failures), failure)
+        return wait if now + wait < requested_at + self.deadline else None
 
     @staticmethod
     def collects(failure: Image2ModelError) -> bool:
-        """Whether the next try of a job that was taken only collects it."""
+        """Whether the next attempt of a submitted job only collects its result."""
         return rules_of(failure.code).collectable == "by_itself"
 
-    def _seconds(self, rule: RetryRule, number: int, failure: Image2ModelError) -> float:
+    def _wait_seconds(self, rule: RetryRule, number: int, failure: Image2ModelError) -> float:
         said = getattr(failure, "retry_after", None)
         if said is None:
             said = backoff(rule, number)
@@ -75,5 +75,5 @@ def backoff(rule: RetryRule, number: int) -> float:
 
 
 def collect_first_codes() -> frozenset[str]:
-    """Codes that say nothing of the far side: when a person tries again, what was taken is collected first."""
+    """Codes after which a person's retry first collects what the provider has taken, instead of buying again."""
     return frozenset(code for code, rules in failure_rules().items() if rules.collectable != "no")

@@ -1,4 +1,4 @@
-"""Which jobs are worked: one asyncio task a job, taken up again at the next start."""
+"""The scheduler of jobs: one asyncio task for each, started again for unfinished jobs when the app starts."""
 
 from __future__ import annotations
 
@@ -17,71 +17,71 @@ from ..generators.base import Generator
 from ..generators.failures import GENERATOR_GONE
 from ..metrics import BREAKER
 from .circuit_breaker import CircuitBreaker
-from .db.async_store import about
-from .execution import Shop, Work
-from .records import Batch, Job, Wait, failure_of
+from .db.async_store import log_context
+from .execution import JobContext, JobExecution
+from .models import Batch, Job, Wait, failure_of
 
 log = logging.getLogger(__name__)
 
-Payer = tuple[str, str]
-"""A generator's id and the mark of the visitor's key, empty for the host's."""
+Account = tuple[str, str]
+"""A generator's id and the mark of the key that pays: a visitor's own, or empty for the host's."""
 
 
 class JobScheduler:
-    """Works jobs in this process; what it does not finish, the next one picks up."""
+    """Runs jobs in this process; whatever it leaves unfinished, the next process runs."""
 
-    def __init__(self, shop: Shop, generators: Mapping[str, Generator]) -> None:
-        self._shop = shop
-        self._desk = shop.desk
+    def __init__(self, context: JobContext, generators: Mapping[str, Generator]) -> None:
+        self._context = context
+        self._store = context.store
         self._generators = generators
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._keyed: dict[Payer, Generator] = {}
-        self._keyed_jobs: Counter[Payer] = Counter()
+        self._own_key_generators: dict[Account, Generator] = {}
+        self._own_key_job_counts: Counter[Account] = Counter()
         self._closing: set[asyncio.Task[None]] = set()
-        self._breakers: dict[Payer, CircuitBreaker] = {}
-        self._open = False
+        self._breakers: dict[Account, CircuitBreaker] = {}
+        self._is_running = False
         self._slots: dict[str, AbstractAsyncContextManager[Any]] = {
             name: asyncio.Semaphore(generator.spec.max_concurrency) if generator.spec.max_concurrency else nullcontext()
             for name, generator in generators.items()
         }
         for name in generators:
-            BREAKER.labels(name)  # told also of those that have never rested
+            BREAKER.labels(name)  # the metric exists before its first change
 
     async def start(self) -> int:
-        """Go on with every job that an earlier process left unfinished; return how many there are."""
-        unfinished = await self._desk.surely(self._desk.store.unfinished)
-        for batch, job in unfinished:  # asking costs nothing, and what made it fail may be mended
+        """Schedule every unfinished job of earlier processes; return how many there are."""
+        unfinished = await self._store.call_with_retry(self._store.store.unfinished)
+        for batch, job in unfinished:  # polling is free, and the cause of the wait may be gone
             self.add(batch, [replace(job, waiting=None) if job.remote else job])
-        self._open = True
+        self._is_running = True
         return len(unfinished)
 
     def add(self, batch: Batch, jobs: Iterable[Job] | None = None, generator: Generator | None = None) -> None:
-        """Start working these jobs of a batch, by default all; `generator` may be one on a visitor's own key."""
+        """Schedule these jobs of a batch, by default all; `generator` may be one on a visitor's own key."""
         if generator is not None and generator is not self._generators.get(batch.generator):
-            self._keyed.setdefault((batch.generator, generator.key_mark), generator)
+            self._own_key_generators.setdefault((batch.generator, generator.key_mark), generator)
         for job in batch.jobs if jobs is None else jobs:
             if (task := self._tasks.get(job.id)) is None or task.done():
-                self._begin((batch.generator, job.key_mark), batch, job)
+                self._start_job((batch.generator, job.key_mark), batch, job)
 
     def for_key(self, name: str, key: str) -> Generator | None:
-        """The generator on a visitor's own key, kept only while it has work; None where it takes none.
+        """The generator on a visitor's own key, kept only while it has jobs; None where it takes no key.
 
         Raises GenerationFailed for a key that cannot be one.
         """
         keyed = self._generators[name].for_key(key)
-        return keyed and self._keyed.get((name, keyed.key_mark), keyed)
+        return keyed and self._own_key_generators.get((name, keyed.key_mark), keyed)
 
     def generator_of(self, batch: Batch, job: Job) -> Generator | None:
-        """The generator of a job on the key that pays for it, where that is known here."""
+        """The generator of a job on the key that pays for it; None where that key is not in memory."""
         return self._generator((batch.generator, job.key_mark))
 
     @property
-    def working(self) -> int | None:
-        """How many jobs are being worked in this process; None before the start and after the end."""
-        return len(self._tasks) if self._open else None
+    def active_jobs(self) -> int | None:
+        """How many jobs run or wait in this process; None before `start` and after `close`."""
+        return len(self._tasks) if self._is_running else None
 
     def breakers(self) -> list[dict[str, Any]]:
-        """The state of each breaker that is not closed."""
+        """State of each breaker that is not closed: `generator`, `own_key`, `state`, `seconds_left`."""
         return [
             {"generator": name, "own_key": bool(mark), "state": breaker.state, "seconds_left": breaker.seconds_left}
             for (name, mark), breaker in self._breakers.items()
@@ -91,7 +91,7 @@ class JobScheduler:
     def breaker(self, name: str, key_mark: str = "") -> CircuitBreaker:
         """The breaker of a generator on one key."""
         if (name, key_mark) not in self._breakers:
-            cooldown = 60.0 * max(self._shop.policy.pace, 0.001)
+            cooldown = 60.0 * max(self._context.policy.pace, 0.001)
             on_open_change = None if key_mark else BREAKER.labels(name).set
             self._breakers[name, key_mark] = CircuitBreaker(cooldown=cooldown, on_open_change=on_open_change)
         return self._breakers[name, key_mark]
@@ -103,32 +103,32 @@ class JobScheduler:
                 breaker.reset()
 
     async def cancel(self, batch: Batch) -> None:
-        """Stop every job of a batch that can be stopped; one that the generator has is watched to its end."""
+        """Cancel every job of a batch; one that its generator has taken is followed to its end."""
         for job in batch.jobs:
-            moved = await self._desk.cancel(job)
-            if moved is None or (moved.state == "cancelling" and moved.remote is None):
-                continue  # over, or being handed over at this very moment: told as soon as that is answered
+            cancelled = await self._store.cancel(job)
+            if cancelled is None or (cancelled.state == "cancelling" and cancelled.remote is None):
+                continue  # finished, or being submitted at this moment: cancelled as soon as that is answered
             await self._stop(job)
-            if moved.remote is not None:
-                self.add(batch, [moved])
+            if cancelled.remote is not None:
+                self.add(batch, [cancelled])
 
-    async def drop(self, batch: Batch) -> None:
-        """Stop all work on a batch at once and tell its generator, for good."""
+    async def abort(self, batch: Batch) -> None:
+        """Cancel every job of a batch and follow none of them any further."""
         for job in batch.jobs:
             generator = self.generator_of(batch, job)
-            moved = await self._desk.cancel(job)
+            cancelled = await self._store.cancel(job)
             await self._stop(job)
-            if moved and moved.remote and generator:
-                await generator.cancel(moved.remote)
+            if cancelled and cancelled.remote and generator:
+                await generator.cancel(cancelled.remote)
 
     async def close(self) -> None:
-        """Stop working at once; unfinished jobs keep their states and go on at the next start."""
-        self._open = False
+        """Stop all tasks; unfinished jobs keep their states and go on at the next start."""
+        self._is_running = False
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, *self._closing, return_exceptions=True)
-        self._desk.close()
+        self._store.close()
 
     async def _stop(self, job: Job) -> None:
         task = self._tasks.get(job.id)
@@ -136,45 +136,45 @@ class JobScheduler:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    def _generator(self, payer: Payer) -> Generator | None:
-        return self._keyed.get(payer) if payer[1] else self._generators.get(payer[0])
+    def _generator(self, account: Account) -> Generator | None:
+        return self._own_key_generators.get(account) if account[1] else self._generators.get(account[0])
 
-    def _begin(self, payer: Payer, batch: Batch, job: Job) -> None:
-        generator = self._generator(payer)
+    def _start_job(self, account: Account, batch: Batch, job: Job) -> None:
+        generator = self._generator(account)
         if generator is None:
-            self._run(batch, job, self._hold(batch, job))
+            self._start_task(batch, job, self._hold_without_generator(batch, job))
             return
-        work = Work(self._shop, batch, job, generator, self.breaker(*payer), self._slots[payer[0]])
-        self._keyed_jobs[payer] += 1
-        self._run(batch, job, work.run()).add_done_callback(lambda _: self._leave(payer))
+        execution = JobExecution(self._context, batch, job, generator, self.breaker(*account), self._slots[account[0]])
+        self._own_key_job_counts[account] += 1
+        self._start_task(batch, job, execution.run()).add_done_callback(lambda _: self._release_own_key(account))
 
-    def _run(self, batch: Batch, job: Job, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Work in a task of its own, whose log lines tell which request began it."""
-        with structlog.contextvars.bound_contextvars(correlation_id=batch.correlation_id, **about(job)):
-            task = asyncio.create_task(work, name=f"image {job.number} of batch {batch.id[:8]}")
+    def _start_task(self, batch: Batch, job: Job, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run the coroutine in a task of its own, whose log lines name the job and the request that made it."""
+        with structlog.contextvars.bound_contextvars(correlation_id=batch.correlation_id, **log_context(job)):
+            task = asyncio.create_task(coroutine, name=f"image {job.number} of batch {batch.id[:8]}")
         self._tasks[job.id] = task
         task.add_done_callback(lambda done: self._tasks.pop(job.id, None) if self._tasks.get(job.id) is done else None)
         return task
 
-    async def _hold(self, batch: Batch, job: Job) -> None:
-        """Leave a job whose generator cannot be had: its key is not known here (any more), or it is gone."""
+    async def _hold_without_generator(self, batch: Batch, job: Job) -> None:
+        """Let a job wait, or fail, whose generator is gone or whose key is not in memory (any more)."""
         words = "Waiting for the fal key that it was started with: keys are not kept over a restart"
         gone = GENERATOR_GONE.error(generator=batch.generator)
         if job.key_mark:
-            await self._desk.change(self._desk.store.wait, job, Wait(ErrorCode.KEY_NEEDED, words))
+            await self._store.wait(job, Wait(ErrorCode.KEY_NEEDED, words))
         elif job.remote:  # paid for: the host may bring the generator back
-            await self._desk.change(self._desk.store.wait, job, Wait(gone.code, gone.message))
+            await self._store.wait(job, Wait(gone.code, gone.message))
         else:
-            await self._desk.move(job, "failed", failure=asdict(failure_of(gone)), message="")
+            await self._store.transition(job, "failed", failure=asdict(failure_of(gone)), message="")
 
-    def _leave(self, payer: Payer) -> None:
-        """Forget a visitor's key with the last job on it."""
-        self._keyed_jobs[payer] -= 1
-        if self._keyed_jobs[payer] > 0:
+    def _release_own_key(self, account: Account) -> None:
+        """Forget a visitor's key after its last job."""
+        self._own_key_job_counts[account] -= 1
+        if self._own_key_job_counts[account] > 0:
             return
-        del self._keyed_jobs[payer]
-        if payer[1] and (generator := self._keyed.pop(payer, None)):
-            self._breakers.pop(payer, None)
+        del self._own_key_job_counts[account]
+        if account[1] and (generator := self._own_key_generators.pop(account, None)):
+            self._breakers.pop(account, None)
             closing = asyncio.create_task(generator.close())
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)

@@ -1,4 +1,4 @@
-"""Work that is done once for all who ask for it at the same time."""
+"""One run of a coroutine for all who ask for its result at the same time."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 
-class Once(Generic[T]):
-    """Makes files: whoever asks for one that is being made waits for the same work, which goes on when one leaves."""
+class SingleFlight(Generic[T]):
+    """Shares the making of files, by path; whoever stops waiting does not stop it."""
 
     def __init__(self) -> None:
         self._making: dict[Path, asyncio.Task[T]] = {}
 
     async def __call__(self, path: Path, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """What `make` returns or raises, from the one time that it is called for `path`."""
+        """The result of `make`, which is called unless it already runs for `path`."""
         if path not in self._making:
             task = asyncio.create_task(make())
             self._making[path] = task

@@ -15,12 +15,11 @@ from urllib.parse import quote
 from ..generators.base import Side, Spec
 from ..generators.failures import TRY_AGAIN, USE_KEY
 from ..generators.providers import rules_of
-from .ledger import Bill, bill
-from .progress import STAGES
-from .records import (
-    ENDED_BADLY,
+from .ledger import BillingOutcome, billing_outcome
+from .models import (
+    BULK_RETRYABLE,
     FINISHED,
-    RETRIED_TOGETHER,
+    UNSUCCESSFUL,
     Batch,
     BatchState,
     Failure,
@@ -30,6 +29,7 @@ from .records import (
     Refusal,
     Wait,
 )
+from .progress import STAGES
 from .storage.folders import picture_name
 
 WORDS: Mapping[str, str] = {
@@ -48,6 +48,7 @@ WORDS: Mapping[str, str] = {
 }
 
 
+TOLD_TO_PEOPLE = ("billed", "price")
 TOLD_OF_A_FAILURE = ("code", "message", "hint", "retryable")
 
 
@@ -87,8 +88,10 @@ class JobView:
     thumbnail: str
     turntable: str | None
     action: Mapping[str, str] | None
-    billed: Bill
+    billed: BillingOutcome
     """What is known of its cost; told to people, not to programs."""
+    price: float
+    """US dollars that another try is expected to cost; told to people, not to programs."""
 
     @property
     def finished(self) -> bool:
@@ -103,12 +106,12 @@ class JobView:
     @property
     def retryable(self) -> bool:
         """Whether a retry of the batch takes it too: it ended without a mesh, and has certainly not been made."""
-        return self.state in RETRIED_TOGETHER
+        return self.state in BULK_RETRYABLE
 
     def to_dict(self) -> dict[str, Any]:
         """Return what programs are told of it, in a fixed order."""
         return {
-            **{field.name: getattr(self, field.name) for field in fields(self) if field.name != "billed"},
+            **{field.name: getattr(self, field.name) for field in fields(self) if field.name not in TOLD_TO_PEOPLE},
             "waiting": self.waiting and asdict(self.waiting),
             "error": self.error and {name: getattr(self.error, name) for name in TOLD_OF_A_FAILURE},
             "sides": [asdict(side) for side in self.sides],
@@ -210,7 +213,7 @@ def batch_view(
     for job in batch.jobs:
         views.append(job_view(job, spec, now, ahead))
         ahead += _waits_in_line(job)
-    counts = Counts(len(views), *(sum(view.state == state for view in views) for state in ("done", *ENDED_BADLY)))
+    counts = Counts(len(views), *(sum(view.state == state for view in views) for state in ("done", *UNSUCCESSFUL)))
     seconds = _seconds_left(batch, spec, now)
     shares = [1 if view.finished else progress(job, spec, now) for view, job in zip(views, batch.jobs, strict=True)]
     return BatchView(
@@ -266,7 +269,8 @@ def job_view(job: Job, spec: Spec, now: float, ahead: int = 0) -> JobView:
         thumbnail=f"{base}/thumbnail.webp" if done else f"{base}/input.webp",
         turntable=f"{base}/turntable.webp" if done else None,
         action=action(job),
-        billed=bill(job, job.state, job.failure.code if job.failure else "") if job.finished else "reserved",
+        billed=billing_outcome(job, job.state, job.failure.code if job.failure else "") if job.finished else "reserved",
+        price=float(job.price),
     )
 
 

@@ -87,11 +87,11 @@ class Health:
 
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
-        self._ping = CachedProbe(studio.host.ping, max_age=PROBE_INTERVAL)
-        self.standing = CachedProbe(studio.host.standing, max_age=5.0)
-        """See `Host.standing`."""
-        self.far_side = CachedProbe(studio.host.at_far_side, max_age=15.0)
-        """See `Host.at_far_side`."""
+        self._ping = CachedProbe(studio.admin.ping, max_age=PROBE_INTERVAL)
+        self.standing = CachedProbe(studio.admin.queue_state, max_age=5.0)
+        """See `AdminService.standing`."""
+        self.far_side = CachedProbe(studio.admin.remote_status, max_age=15.0)
+        """See `AdminService.remote_status`."""
         self._asked = 0.0
         self._watch: asyncio.Task[None] | None = None
         psutil.cpu_percent()  # the first call only begins to measure
@@ -116,7 +116,7 @@ class Health:
             self._watch = asyncio.create_task(self._probe_repeatedly())
 
     async def _probe_repeatedly(self) -> None:
-        while self._studio.host.working is not None and time.monotonic() < self._asked + WATCHED_SECONDS:
+        while self._studio.admin.active_jobs is not None and time.monotonic() < self._asked + WATCHED_SECONDS:
             await asyncio.gather(self._ping(), self.standing(), self.far_side())
             await asyncio.sleep(PROBE_INTERVAL)
 
@@ -128,7 +128,7 @@ class Health:
         return Component("database", "healthy", found[1], kind)
 
     async def _queue(self) -> Component:
-        working = self._studio.host.working
+        working = self._studio.admin.active_jobs
         details: dict[str, Any] = {"kind": "embedded", "working": working or 0}
         if working is None:
             return Component("queue", "unhealthy", details={**details, "reason": "It is not running."})

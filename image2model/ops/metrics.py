@@ -16,7 +16,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYP
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from ..jobs.records import UNFINISHED
+from ..jobs.models import UNFINISHED
 from ..services import Studio
 from ..services.admin import host_notices
 from .health import Component, Health, State, machine_stats

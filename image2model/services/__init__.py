@@ -2,25 +2,28 @@
 
 from ..generators.base import POSTPROCESS_FACE_LIMIT, SIDES, Choice, Generator, Option, Side, Spec
 from ..images import IMAGE_SUFFIXES
-from ..jobs.records import ENDED_BADLY, FINISHED, Batch, Job
+from ..jobs.models import FINISHED, UNSUCCESSFUL, Batch, Job
 from ..jobs.storage.archive import Stream
 from ..jobs.views import BatchView, Cost, JobView
-from .admin import Host
+from .admin import AdminService
 from .exports import ExportService, archive_name
-from .intake import BY_NAME, Picture, together
+from .intake import BY_NAME, Picture, group_views
 from .key_attempts import KeyAttempts
+from .picture_checks import NOT_JUDGED
 from .requests import ANYBODY, Caller, SubmitRequest
-from .results import Served
+from .results import ServedFile
 from .studio import Studio
 
 __all__ = [
     "ANYBODY",
     "BY_NAME",
-    "ENDED_BADLY",
     "FINISHED",
     "IMAGE_SUFFIXES",
+    "NOT_JUDGED",
     "POSTPROCESS_FACE_LIMIT",
     "SIDES",
+    "UNSUCCESSFUL",
+    "AdminService",
     "Batch",
     "BatchView",
     "Caller",
@@ -28,18 +31,17 @@ __all__ = [
     "Cost",
     "ExportService",
     "Generator",
-    "Host",
     "Job",
     "JobView",
     "KeyAttempts",
     "Option",
     "Picture",
-    "Served",
+    "ServedFile",
     "Side",
     "Spec",
     "Stream",
     "Studio",
     "SubmitRequest",
     "archive_name",
-    "together",
+    "group_views",
 ]

@@ -1,4 +1,4 @@
-"""The use cases of the host: what goes on, what it costs, what may go from the disk."""
+"""The use cases of the host: overview, batches, spending, disk, clean-up."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from ..generators.failures import HostNotice
 from ..generators.providers import failure_rules, rules_of
 from ..jobs import ledger
 from ..jobs.db import queries
-from ..jobs.db.async_store import Desk
-from ..jobs.records import BatchState
+from ..jobs.db.async_store import AsyncStore
+from ..jobs.models import BatchState
 from ..jobs.scheduler import JobScheduler
 from ..jobs.storage import disk_usage, retention
 from ..jobs.storage.disk_usage import Kind as DiskKind
@@ -28,34 +28,34 @@ from ..jobs.storage.folders import Folders
 from ..metrics import FREED_BYTES, REMOVED
 from ..settings import Settings
 from .batch_details import BatchDetails, BatchPage, batch_details
-from .cleanup import Freed, Plan, Surveys, Tally, plan, remove_files
+from .cleanup import CleanupPlan, Freed, FreedCounter, SurveyCache, plan_cleanup, remove_files
 from .key_attempts import FREE, KeyAttempts
-from .view_builder import Viewing
+from .view_builder import ViewBuilder
 
 log = logging.getLogger(__name__)
 
 HOUR = 3600.0
 
 
-class Host:
-    """One studio's, as `Studio.host`; rights are the caller's to check."""
+class AdminService:
+    """The host's use cases of one studio, as `Studio.admin`; rights are the caller's to check."""
 
     def __init__(
         self,
         settings: Settings,
         generators: Mapping[str, Generator],
         folders: Folders,
-        desk: Desk,
-        runner: JobScheduler,
-        view: Viewing,
+        store: AsyncStore,
+        scheduler: JobScheduler,
+        build_view: ViewBuilder,
         key_attempts: KeyAttempts,
     ) -> None:
         self._settings, self._generators = settings, generators
-        self._folders, self._desk, self._runner, self._view = folders, desk, runner, view
-        self._surveys, self._key_attempts = Surveys(folders), key_attempts
+        self._folders, self._store, self._scheduler, self._build_view = folders, store, scheduler, build_view
+        self._surveys, self._key_attempts = SurveyCache(folders), key_attempts
 
     async def overview(self) -> dict[str, Any]:
-        """For the host: `standing`, counts of batches and jobs by state, outcomes of 24 hours, breakers, disk (bytes).
+        """`queue_state`, and counts of batches and jobs by state, outcomes of 24 hours, breakers, disk (bytes).
 
         Money is of the host's key, in US dollars: spent, or perhaps to be asked for, today and this month (UTC).
         `attention` lists what only the host can mend (see there); it is empty when all is well. What the data takes is
@@ -64,13 +64,13 @@ class Host:
         now = time.time()
         whole = shutil.disk_usage(self._folders.data)
         return {
-            **await self.standing(),
-            "counts": await self._desk.read(queries.counts),
+            **await self.queue_state(),
+            "counts": await self._store.read(queries.total_counts),
             "disk_free_bytes": whole.free,
             "disk_used_bytes": whole.used,
             "daily_budget": self._settings.daily_budget,
-            "outcomes": await self._desk.read(queries.outcomes, now - ledger.DAY),
-            "breakers": self._runner.breakers(),
+            "outcomes": await self._store.read(queries.outcomes, now - ledger.DAY),
+            "breakers": self._scheduler.breakers(),
             "attention": await self.attention(now),
         }
 
@@ -82,10 +82,12 @@ class Host:
         """
         notices = host_notices()
         refusals = tuple(code for code in notices if rules_of(code).collectable == "no")
-        refused = await self._desk.read(queries.refusals, refusals, now - ledger.DAY)
-        waiting = {code: await self._desk.read(queries.waiting_for, code) for code in notices if code not in refusals}
-        failed = [_entry(row["code"], notices[row["code"]], row["count"], row["last_seen"]) for row in refused]
-        held = [_entry(code, notices[code], count, now) for code, count in waiting.items() if count]
+        refused = await self._store.read(queries.failure_counts, refusals, now - ledger.DAY)
+        waiting = {
+            code: await self._store.read(queries.count_waiting_for, code) for code in notices if code not in refusals
+        }
+        failed = [_notice_entry(row["code"], notices[row["code"]], row["count"], row["last_seen"]) for row in refused]
+        held = [_notice_entry(code, notices[code], count, now) for code, count in waiting.items() if count]
         return failed + held + self._wrong_keys(now)
 
     def _wrong_keys(self, now: float) -> list[dict[str, Any]]:
@@ -101,29 +103,29 @@ class Host:
 
     async def ping(self) -> None:
         """Raise Unavailable unless the database could be written to now."""
-        await self._desk.call(self._desk.store.ping)
+        await self._store.call(self._store.store.ping)
 
-    async def standing(self) -> dict[str, Any]:
-        """What costs little to know: jobs by state (`states`), money, and the age of the oldest unfinished one.
+    async def queue_state(self) -> dict[str, Any]:
+        """What is cheap to know: jobs by state (`states`), money, and the age of the oldest unfinished one.
 
         `spent_today` and `spent_this_month` as in `overview`.
         """
         now = time.time()
-        found = await self._desk.read(queries.standing)
+        found = await self._store.read(queries.queue_state)
         return {
             "states": found["states"],
             "oldest_seconds": max(0.0, now - found["oldest"]) if found["oldest"] else 0.0,
-            "spent_today": await self._desk.read(ledger.spent, ledger.day_start(now)),
-            "spent_this_month": await self._desk.read(ledger.spent, ledger.month_start(now)),
+            "spent_today": await self._store.read(ledger.total_spent, ledger.day_start(now)),
+            "spent_this_month": await self._store.read(ledger.total_spent, ledger.month_start(now)),
         }
 
     @property
-    def working(self) -> int | None:
-        """How many jobs are worked in this process; None unless it has been started."""
-        return self._runner.working
+    def active_jobs(self) -> int | None:
+        """How many jobs run or wait in this process; None unless it has been started."""
+        return self._scheduler.active_jobs
 
-    async def at_far_side(self) -> dict[str, Any]:
-        """How generators do that run on the host's key, by the outcomes of the last 24 hours and by their breakers.
+    async def remote_status(self) -> dict[str, Any]:
+        """State of the generators on the host's key, by the outcomes of the last 24 hours and by their breakers.
 
         `configured`: whether there is one; `done` and `faults` (the generator's own) of its jobs; `resting`: ids of
         those with a breaker that is not closed; `attention`: see there.
@@ -132,27 +134,27 @@ class Host:
         ids = {name for name, generator in self._generators.items() if generator.key_mark}
         rows = [
             row
-            for row in await self._desk.read(queries.outcomes, now - ledger.DAY)
+            for row in await self._store.read(queries.outcomes, now - ledger.DAY)
             if row["generator"] in ids and not row["own_key"]
         ]
         return {
             "configured": bool(ids),
             "done": sum(row["count"] for row in rows if row["state"] == "done"),
             "faults": sum(row["count"] for row in rows if row["code"] and rules_of(row["code"]).kind == "generator"),
-            "resting": [one["generator"] for one in self._runner.breakers() if not one["own_key"]],
+            "resting": [one["generator"] for one in self._scheduler.breakers() if not one["own_key"]],
             "attention": await self.attention(now),
         }
 
     def reset_breaker(self, generator: str, *, own_key: bool = False) -> None:
-        """Let jobs on the host's key, or those on visitors' own, pass to a generator at once; raises NotFound."""
+        """Close the breakers of a generator, on the host's key or on visitors' own; raises NotFound."""
         if generator not in self._generators:
             raise NotFound(ErrorCode.GENERATOR_UNKNOWN, f"There is no generator called {generator!r}.")
-        log.info("the host lets jobs pass to %s again", generator)
-        self._runner.reset_breakers(generator, own_key)
+        log.info("the host has closed the breakers of %s", generator)
+        self._scheduler.reset_breakers(generator, own_key)
 
     async def spending(self, by: queries.SpendingBy, since: float = 0.0) -> list[dict[str, Any]]:
-        """The ledger (`search.spending`), for the host."""
-        return await self._desk.read(queries.spending, by, since)
+        """Sums of the ledger (`queries.spending`)."""
+        return await self._store.read(queries.spending, by, since)
 
     async def search(
         self,
@@ -168,33 +170,33 @@ class Host:
 
         `text` is part of a picture's name in any case, or the beginning of an id.
         """
-        wanted = queries.Wanted(state, generator, text, oldest_first)
-        found, total = await self._desk.call(self._desk.store.page, wanted, limit, offset)
-        return BatchPage([self._view(batch) for batch in found], total)
+        batch_filter = queries.BatchFilter(state, generator, text, oldest_first)
+        found, total = await self._store.call(self._store.store.find_page, batch_filter, limit, offset)
+        return BatchPage([self._build_view(batch) for batch in found], total)
 
-    async def inspect(self, batch_id: str) -> BatchDetails:
-        """All that is known of a batch; raises NotFound."""
-        batch = await self._desk.call(self._desk.store.batch, batch_id)
-        payments = await self._desk.read(queries.paid, batch_id)
-        use = await asyncio.to_thread(Tally().add, self._folders.all_of(batch_id))
-        events = await self._desk.call(self._desk.store.history, batch.id)
-        return batch_details(batch, self._view(batch), use, self._folders.is_in_use(batch_id), payments, events)
+    async def batch_details(self, batch_id: str) -> BatchDetails:
+        """All that is known of one batch; raises NotFound."""
+        batch = await self._store.call(self._store.store.batch, batch_id)
+        payments = await self._store.read(queries.payments, batch_id)
+        use = await asyncio.to_thread(FreedCounter().add, self._folders.all_folders_of(batch_id))
+        events = await self._store.call(self._store.store.events, batch.id)
+        return batch_details(batch, self._build_view(batch), use, self._folders.is_in_use(batch_id), payments, events)
 
-    async def reasons(self, hours: float = 24.0) -> list[dict[str, Any]]:
-        """Why jobs failed lately (`search.reasons`)."""
-        return await self._desk.read(queries.reasons, time.time() - hours * HOUR)
+    async def failure_reasons(self, hours: float = 24.0) -> list[dict[str, Any]]:
+        """Why jobs failed lately (`queries.failure_reasons`)."""
+        return await self._store.read(queries.failure_reasons, time.time() - hours * HOUR)
 
-    async def series(self, hours: float = 24.0, step: float = HOUR) -> list[dict[str, Any]]:
+    async def time_series(self, hours: float = 24.0, step: float = HOUR) -> list[dict[str, Any]]:
         """Jobs, failures, duration and cost over time in spans of `step` seconds, the empty ones too."""
         first = (time.time() - hours * HOUR) // step * step
-        found = await self._desk.read(queries.series, first, step)
+        found = await self._store.read(queries.time_series, first, step)
         by_time = {row["at"]: row for row in found}
         spans = [first + number * step for number in range(int((time.time() - first) // step) + 1)]
-        return [by_time.get(at, queries.nothing(at)) for at in spans]
+        return [by_time.get(at, queries.empty_span(at)) for at in spans]
 
     async def pin(self, batch_id: str, pinned: bool = True) -> None:
-        """Keep a batch from being deleted by any rule, or no longer; raises NotFound."""
-        await self._desk.call(self._desk.store.pin, batch_id, pinned)
+        """Exempt a batch from every rule of retention, or no longer; raises NotFound."""
+        await self._store.call(self._store.store.pin, batch_id, pinned)
 
     async def disk_usage(self) -> dict[str, Any]:
         """`kinds` (uploads, results, … and cache: size in bytes, files, folders), and the disk in bytes.
@@ -216,7 +218,7 @@ class Host:
             "disk_percent": whole.percent,
         }
 
-    async def growth(self, days: int = 30) -> list[int]:
+    async def bytes_written_by_day(self, days: int = 30) -> list[int]:
         """How many bytes of what lies in the data folder were written on each of the last days, today (UTC) last.
 
         A file counts on the day of its last change, so the database stands under today.
@@ -227,7 +229,7 @@ class Host:
 
     async def list_files(self, kind: DiskKind, limit: int = 100) -> dict[str, Any]:
         """The newest files of a kind: `items` (path relative to the data folder, size, modified), and all of them."""
-        items, total = await asyncio.to_thread(disk_usage.newest, self._folders.data, kind, limit)
+        items, total = await asyncio.to_thread(disk_usage.newest_files, self._folders.data, kind, limit)
         return {"directory": kind, "items": [asdict(item) for item in items], **asdict(total)}
 
     async def list_folders(self, kind: DiskKind, limit: int = 100) -> dict[str, Any]:
@@ -237,17 +239,17 @@ class Host:
 
     async def delete(self, batch_id: str, *, force: bool = False, reason: retention.Reason = "asked") -> Freed:
         """Delete a batch with its files; raises NotFound, and Conflict while it runs unless `force` stops it first."""
-        batch = await self._desk.call(self._desk.store.batch, batch_id)
+        batch = await self._store.call(self._store.store.batch, batch_id)
         if force:
-            await self._runner.drop(batch)
-        await self._desk.call(self._desk.store.delete, batch_id, force)
-        self._desk.changes.notify(batch_id)
+            await self._scheduler.abort(batch)
+        await self._store.call(self._store.store.delete, batch_id, force)
+        self._store.notifier.notify(batch_id)
         short = batch_id[:8]
         if reason != "asked" and self._folders.is_in_use(batch_id):
-            log.info("batch %s is being read: its files go later, as nobody's", short, extra={"batch": short})
+            log.info("batch %s is being downloaded: its files are deleted later", short, extra={"batch": short})
             return Freed()
-        freed = await asyncio.to_thread(remove_files, self._folders.all_of(batch_id))
-        self._surveys.forget()
+        freed = await asyncio.to_thread(remove_files, self._folders.all_folders_of(batch_id))
+        self._surveys.invalidate()
         log.info("deleted batch %s (%s), %d bytes", short, reason, freed.size, extra={"batch": short})
         REMOVED.labels("batch", reason).inc()
         FREED_BYTES.labels("batch").inc(freed.size)
@@ -261,22 +263,26 @@ class Host:
         it `ended`), `stays` (batches that are old, too, or are worked, and the reason why they stay), `freed_bytes`,
         `files`, `folders` and `errors` (plain sentences).
         """
-        return await self._clean(retention.Rules(hours), max(1.0, 24.0 if hours is None else hours) * HOUR, dry_run)
+        return await self._evict(
+            retention.RetentionRules(hours), max(1.0, 24.0 if hours is None else hours) * HOUR, dry_run
+        )
 
-    async def keep(self) -> dict[str, Any]:
-        """Keep the host's rules: delete by age, by the size of the data, for free disk, and what nobody owns."""
-        wanted = self._settings
-        rules = retention.Rules(wanted.retention_hours, _bytes(wanted.max_data_gb), _bytes(wanted.keep_free_gb))
-        return await self._clean(rules, 24 * HOUR, dry_run=False)
+    async def run_retention(self) -> dict[str, Any]:
+        """Apply the host's rules: delete by age, by the size of the data, for free disk, and what nobody owns."""
+        settings = self._settings
+        rules = retention.RetentionRules(
+            settings.retention_hours, _bytes(settings.max_data_gb), _bytes(settings.keep_free_gb)
+        )
+        return await self._evict(rules, 24 * HOUR, dry_run=False)
 
-    async def _clean(self, rules: retention.Rules, stale: float, dry_run: bool) -> dict[str, Any]:
-        rows = await self._desk.read(queries.endings)
-        known = await self._desk.call(self._desk.store.ids)
-        found = await asyncio.to_thread(plan, self._folders, rows, known, rules, stale)
-        freed, left, errors = _expected(found) if dry_run else await self._remove(found)
+    async def _evict(self, rules: retention.RetentionRules, stale: float, dry_run: bool) -> dict[str, Any]:
+        rows = await self._store.read(queries.batch_endings)
+        known = await self._store.call(self._store.store.batch_ids)
+        found = await asyncio.to_thread(plan_cleanup, self._folders, rows, known, rules, stale)
+        freed, left, errors = _dry_run_result(found) if dry_run else await self._remove(found)
         return {
             "items": [item for item in found.items if item["name"] not in left],
-            "stays": list(found.stays),
+            "stays": list(found.retained),
             "freed_bytes": freed.size,
             "files": freed.files,
             "folders": freed.folders,
@@ -284,11 +290,11 @@ class Host:
             "dry_run": dry_run,
         }
 
-    async def _remove(self, found: Plan) -> tuple[Freed, set[str], list[str]]:
-        """Remove what the plan says; return what that has freed, the ids of batches that stayed, and why they did."""
+    async def _remove(self, found: CleanupPlan) -> tuple[Freed, set[str], list[str]]:
+        """Carry out a plan; return what that has freed, the ids of batches that stayed, and why they did."""
         freed, left = Freed(), set[str]()
         errors: list[str] = []
-        for batch_id, reason in ((one.held.batch_id, one.reason) for one in found.going):
+        for batch_id, reason in ((one.candidate.batch_id, one.reason) for one in found.evictions):
             try:
                 if self._folders.is_in_use(batch_id):
                     raise Conflict(
@@ -298,21 +304,21 @@ class Host:
             except (NotFound, Conflict) as error:  # gone meanwhile, or begun anew
                 left.add(batch_id)
                 errors.append(f"{batch_id}: {error.message}")
-        for kind, paths in found.loose.items():
-            paths = [path for path in paths if not self._folders.is_read(path)]
+        for kind, paths in found.unowned.items():
+            paths = [path for path in paths if not self._folders.is_leased(path)]
             removed = await asyncio.to_thread(remove_files, paths)
             freed.add(*astuple(removed))
             if paths:
                 log.info("deleted %d of kind %s that nobody owns, %d bytes", len(paths), kind, removed.size)
             REMOVED.labels(kind, "nobody's").inc(len(paths))
             FREED_BYTES.labels(kind).inc(removed.size)
-        await asyncio.to_thread(self._folders.drop_empty, 24 * HOUR)
-        self._surveys.forget()
+        await asyncio.to_thread(self._folders.remove_empty_folders, 24 * HOUR)
+        self._surveys.invalidate()
         return freed, left, errors
 
 
-def _expected(found: Plan) -> tuple[Freed, set[str], list[str]]:
-    """What `Host._remove` would return if nothing came between."""
+def _dry_run_result(found: CleanupPlan) -> tuple[Freed, set[str], list[str]]:
+    """What `_remove` would return if nothing came between."""
     freed = Freed()
     for item in found.items:
         freed.add(item["size"], item["files"], item["folders"])
@@ -324,7 +330,7 @@ def host_notices() -> dict[str, HostNotice]:
     return {code: rules.host_notice for code, rules in failure_rules().items() if rules.host_notice}
 
 
-def _entry(code: str, notice: HostNotice, count: int, last_seen: float) -> dict[str, Any]:
+def _notice_entry(code: str, notice: HostNotice, count: int, last_seen: float) -> dict[str, Any]:
     return {"code": code, **asdict(notice), "count": count, "last_seen": last_seen}
 
 

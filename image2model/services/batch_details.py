@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..jobs.records import Batch, Job
-from ..jobs.storage.disk_usage import Use
+from ..jobs.models import Batch, Job
+from ..jobs.storage.disk_usage import Usage
 from ..jobs.views import BatchView, JobView
 
 
@@ -41,7 +41,7 @@ class BatchDetails:
 
     view: BatchView
     task_id: str
-    work_id: str
+    legacy_job_id: str
     correlation_id: str
     size: int
     """Bytes that deleting it frees."""
@@ -56,7 +56,7 @@ class BatchDetails:
 def batch_details(
     batch: Batch,
     view: BatchView,
-    use: Use,
+    use: Usage,
     in_use: bool,
     payments: Mapping[str, Sequence[Mapping[str, Any]]],
     events: Sequence[Mapping[str, Any]],
@@ -67,7 +67,7 @@ def batch_details(
     return BatchDetails(
         view=view,
         task_id=batch.task_id,
-        work_id=batch.work_id,
+        legacy_job_id=batch.legacy_job_id,
         correlation_id=batch.correlation_id,
         size=use.size,
         files=use.files,
@@ -85,4 +85,4 @@ def batch_details(
 
 def _job_details(job: Job, view: JobView, paid: Sequence[Mapping[str, Any]]) -> JobDetails:
     request_id = (job.remote or {}).get("request_id")
-    return JobDetails(view, float(job.price), request_id, job.pressed_at, job.started_at, job.finished_at, paid)
+    return JobDetails(view, float(job.price), request_id, job.requested_at, job.started_at, job.finished_at, paid)

@@ -1,4 +1,4 @@
-"""Looking at what lies on disk, deciding what may go, removing it and telling what that frees."""
+"""Clean-up of the disk: survey, plan, removal, and the space that it frees."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from typing import Any
 from ..jobs.storage import disk_usage, retention
 from ..jobs.storage.folders import Folders
 
-Freed = disk_usage.Use
-WORTH = 20
-"""A look at the disk that took a second counts for so many, so that looking takes a small part of the time."""
-FREELY = retention.HOUR
-"""Seconds after which nobody misses what can be made again, where room is needed."""
+Freed = disk_usage.Usage
+SURVEY_COST_FACTOR = 20
+"""A survey stays valid for so many times its own duration, so that surveys take a small part of the time."""
+REUSE_GRACE_SECONDS = retention.HOUR
+"""Seconds after which files that can be made again are deleted where space is needed."""
 
 
-class Tally:
-    """Adds up what removing files frees; one that has several names counts when the last of them goes."""
+class FreedCounter:
+    """Adds up the space that removing files frees; a file with several hard links counts with the last of them."""
 
     def __init__(self) -> None:
         self._names: Counter[tuple[int, int]] = Counter()
@@ -37,7 +37,7 @@ class Tally:
         for path in paths:
             if path.is_dir() and not path.is_symlink():
                 freed.folders += 1
-                for entry in disk_usage.walk(path):
+                for entry in disk_usage.walk_tree(path):
                     if entry.is_dir():
                         freed.folders += 1
                     else:
@@ -62,7 +62,7 @@ def remove_files(paths: Sequence[Path]) -> Freed:
 
     What is gone already does not matter; a symbolic link is removed itself, never what it points at.
     """
-    freed = Tally().add(paths)
+    freed = FreedCounter().add(paths)
     for path in paths:
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
@@ -71,89 +71,104 @@ def remove_files(paths: Sequence[Path]) -> Freed:
     return freed
 
 
-class Surveys:
-    """What lies in the data folder and in Gradio's cache, looked at anew when the last look is old (`WORTH`)."""
+class SurveyCache:
+    """Cached surveys of the data folder and of Gradio's cache; see SURVEY_COST_FACTOR."""
 
     def __init__(self, folders: Folders) -> None:
-        self._folders, self._looking = folders, asyncio.Lock()
-        self._last: tuple[disk_usage.Survey, disk_usage.Use, float] | None = None
+        self._folders, self._lock = folders, asyncio.Lock()
+        self._last: tuple[disk_usage.Survey, disk_usage.Usage, float] | None = None
         self._fresh_until = 0.0
 
-    async def __call__(self) -> tuple[disk_usage.Survey, disk_usage.Use, float]:
-        """The data folder, the cache, and when they were looked at (since 1970)."""
-        async with self._looking:
+    async def __call__(self) -> tuple[disk_usage.Survey, disk_usage.Usage, float]:
+        """The data folder, the cache, and when they were surveyed (since 1970)."""
+        async with self._lock:
             if self._last is None or time.monotonic() > self._fresh_until:
                 began = time.monotonic()
-                self._last = await asyncio.to_thread(self._look)
-                self._fresh_until = time.monotonic() + WORTH * (time.monotonic() - began)
+                self._last = await asyncio.to_thread(self._survey)
+                self._fresh_until = time.monotonic() + SURVEY_COST_FACTOR * (time.monotonic() - began)
             return self._last
 
-    def forget(self) -> None:
-        """Look anew next time: something was removed."""
+    def invalidate(self) -> None:
+        """Survey anew next time, because something was removed."""
         self._last = None
 
-    def _look(self) -> tuple[disk_usage.Survey, disk_usage.Use, float]:
-        return disk_usage.survey(self._folders.data), disk_usage.measure(self._folders.cache), time.time()
+    def _survey(self) -> tuple[disk_usage.Survey, disk_usage.Usage, float]:
+        return (
+            disk_usage.survey_data(self._folders.data),
+            disk_usage.measure_folder(self._folders.gradio_cache),
+            time.time(),
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What goes: batches, and by its kind what nobody owns or what can be made again."""
+class CleanupPlan:
+    """What is to be deleted: batches, and by kind the files that nobody owns or that can be made again."""
 
-    going: Sequence[retention.Doomed]
-    loose: Mapping[str, Sequence[Path]]
+    evictions: Sequence[retention.Eviction]
+    unowned: Mapping[str, Sequence[Path]]
     items: Sequence[dict[str, Any]]
-    """Both, as the host is told of them (`Host.cleanup`)."""
-    stays: Sequence[dict[str, Any]]
-    """Batches whose time is over, too, and why they stay."""
+    """Both, as `AdminService.cleanup` reports them."""
+    retained: Sequence[dict[str, Any]]
+    """Batches that are old, too, or unfinished, and why they stay."""
 
 
-def plan(folders: Folders, rows: Iterable[Any], known: Set[str], rules: retention.Rules, stale: float) -> Plan:
-    """Decide what goes by these rules; what can be made again is spared for `stale` seconds.
+def plan_cleanup(
+    folders: Folders, rows: Iterable[Any], known: Set[str], rules: retention.RetentionRules, stale: float
+) -> CleanupPlan:
+    """Plan what is deleted by these rules; files that can be made again stay for `stale` seconds.
 
-    `rows` are of all batches (`search.endings`), `known` their ids.
+    `rows` are of all batches (`queries.batch_endings`), `known` their ids.
     """
-    found, now = disk_usage.survey(folders.data), time.time()
-    used = 0 if rules.max_bytes is None else Tally().add([folders.data, folders.cache]).size
+    survey, now = disk_usage.survey_data(folders.data), time.time()
+    used = 0 if rules.max_bytes is None else FreedCounter().add([folders.data, folders.gradio_cache]).size
     free = shutil.disk_usage(folders.data).free
-    if retention.too_much(rules, used, free):
-        stale = min(stale, FREELY)  # what can be made again goes before what cannot
-    loose = {
+    if retention.exceeded_space_rule(rules, used, free):
+        stale = min(stale, REUSE_GRACE_SECONDS)  # what can be made again goes before what cannot
+    unowned = {
         "orphan": folders.orphans(known),
-        "export": folders.stale(found.exports, stale),
-        "cache": folders.stale_cache(stale, min(stale, FREELY), known),
+        "export": folders.stale_files(survey.exports, stale),
+        "cache": folders.stale_cache(stale, min(stale, REUSE_GRACE_SECONDS), known),
     }
-    spare = Tally().add(path for paths in loose.values() for path in paths).size
-    held = [_held(folders, row, found.batches.get(row.id, disk_usage.Use())) for row in rows]
-    going = retention.doomed(held, rules, now, used - spare, free + spare)
-    gone = {folder for one in going for folder in folders.all_of(one.held.batch_id)}
-    loose = {kind: [path for path in paths if gone.isdisjoint(path.parents)] for kind, paths in loose.items()}
-    stays = [] if rules.hours is None else retention.spared(held, rules.hours, now)
-    return Plan(going, loose, _items(folders, going, loose), [{**_told(one), "reason": one.stays} for one in stays])
+    unowned_size = FreedCounter().add(path for paths in unowned.values() for path in paths).size
+    candidates = [_candidate(folders, row, survey.batches.get(row.id, disk_usage.Usage())) for row in rows]
+    evictions = retention.plan_evictions(candidates, rules, now, used - unowned_size, free + unowned_size)
+    evicted = {folder for one in evictions for folder in folders.all_folders_of(one.candidate.batch_id)}
+    unowned = {kind: [path for path in paths if evicted.isdisjoint(path.parents)] for kind, paths in unowned.items()}
+    retained = [] if rules.hours is None else retention.retained(candidates, rules.hours, now)
+    return CleanupPlan(
+        evictions, unowned, _items(folders, evictions, unowned),
+        [{**_describe(one), "reason": one.retain_reason} for one in retained],
+    )  # fmt: skip
 
 
-def _held(folders: Folders, row: Any, use: disk_usage.Use) -> retention.Held:
+def _candidate(folders: Folders, row: Any, use: disk_usage.Usage) -> retention.RetentionCandidate:
     in_use = folders.is_in_use(row.id)
-    return retention.Held(row.id, row.ended, row.pinned, use.size, use.files, in_use, row.name or "", row.images)
+    return retention.RetentionCandidate(
+        row.id, row.ended, row.pinned, use.size, use.files, in_use, row.name or "", row.images
+    )
 
 
 def _items(
-    folders: Folders, going: Sequence[retention.Doomed], loose: Mapping[str, Sequence[Path]]
+    folders: Folders, evictions: Sequence[retention.Eviction], unowned: Mapping[str, Sequence[Path]]
 ) -> list[dict[str, Any]]:
-    tally = Tally()
+    counter = FreedCounter()
     batches = [
-        {**_told(one.held), "reason": one.reason, **asdict(tally.add(folders.all_of(one.held.batch_id)))}
-        for one in going
+        {
+            **_describe(one.candidate),
+            "reason": one.reason,
+            **asdict(counter.add(folders.all_folders_of(one.candidate.batch_id))),
+        }
+        for one in evictions
     ]
     others = [
-        {"kind": kind, "name": f"{len(paths)} of them", "reason": "nobody's", **asdict(tally.add(paths))}
-        for kind, paths in loose.items()
+        {"kind": kind, "name": f"{len(paths)} of them", "reason": "nobody's", **asdict(counter.add(paths))}
+        for kind, paths in unowned.items()
         if paths
     ]
     return [*batches, *others]
 
 
-def _told(one: retention.Held) -> dict[str, Any]:
+def _describe(one: retention.RetentionCandidate) -> dict[str, Any]:
     return {
         "kind": "batch", "name": one.batch_id, "title": one.title, "images": one.images, "ended": one.ended,
         "size": one.size,

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Conflict, ErrorCode, Image2ModelError, NotFound, OptionRefused
-from ..jobs.records import Batch, Job
-from ..jobs.storage.archive import Entry, Stream, kept_zip
+from ..jobs.models import Batch, Job
+from ..jobs.storage.archive import Entry, Stream, leased_zip
 from ..jobs.storage.exports import ExportedFile, ExportStore
 from ..jobs.storage.folders import Folders
 from ..mesh.export import FORMATS, ExportOptions, available, check_print, parse_options
@@ -77,7 +77,7 @@ class ExportService:
         """
         options = parse_options("stl", size=size, unit=unit, measure=measure)
         glb = self._exports.original_path(await self._job(batch_id, number))
-        with self._folders.reading(glb):
+        with self._folders.lease(glb):
             return await self._exports.run(check_print, glb, options)
 
     async def archive(self, batch_id: str, options_list: Sequence[ExportOptions]) -> Stream:
@@ -100,17 +100,19 @@ class ExportService:
             if isinstance(exported, ExportedFile)
         ]
         manifest["export_failures"] = [exported for exported in results if isinstance(exported, dict)]
-        return kept_zip(self._folders, entries, manifest)
+        return leased_zip(self._folders, entries, manifest)
 
     async def publish_to_gradio_cache(self, batch_id: str, exported: ExportedFile) -> Path:
         """Link an export into Gradio's cache."""
-        return await asyncio.to_thread(self._folders.lend, batch_id, exported.path, exported.filename)
+        return await asyncio.to_thread(
+            self._folders.publish_to_gradio_cache, batch_id, exported.path, exported.filename
+        )
 
     async def publish_archive_to_gradio_cache(self, batch_id: str, options_list: Sequence[ExportOptions]) -> Path:
         """Write `archive` into Gradio's cache."""
         stream = await self.archive(batch_id, options_list)
         return await asyncio.to_thread(
-            self._folders.write_lent, batch_id, archive_name(batch_id, options_list), stream.chunks
+            self._folders.write_to_gradio_cache, batch_id, archive_name(batch_id, options_list), stream.chunks
         )
 
     async def face_limited_copy(self, job: Job) -> ExportedFile | None:
@@ -142,7 +144,7 @@ class ExportService:
         return jobs
 
     def _check_disk(self) -> None:
-        self._folders.demand_room(self._settings.min_free_gb)
+        self._folders.require_free_space(self._settings.min_free_gb)
 
 
 def archive_name(batch_id: str, options_list: Sequence[ExportOptions] = ()) -> str:

@@ -1,4 +1,4 @@
-"""Pictures on their way into a batch: which belong to one object, and which can be used."""
+"""Intake of pictures: grouped by object, checked, and stored in the batch's folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..errors import ErrorCode, ImageRefused, OptionRefused, PicturesRefused
 from ..file_names import clean_name, group_by_object, split_side, unique_stems
 from ..generators.base import SIDES, Side
 from ..images import CheckedImage, ImageChecker
-from ..jobs.records import OtherSide, Refusal
+from ..jobs.models import OtherSide, Refusal
 from ..jobs.storage.folders import Folders, picture_name
 
 BY_NAME = "by_name"
@@ -23,61 +23,65 @@ BY_NAME = "by_name"
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture as it was given: where its bytes lie, and what its file was called."""
+    """A submitted picture: the path of its bytes, and the name of its file."""
 
     path: Path
     name: str
     sides: Mapping[Side, Picture] = field(default_factory=dict)
-    """Pictures of the same object's other sides, where this is its front: together they are one job."""
+    """Pictures of the same object's other sides, where this is its front; together they are one job."""
 
     @property
-    def all(self) -> dict[Side, Picture]:
+    def by_side(self) -> dict[Side, Picture]:
         """Every picture of the object, the front first."""
         return {"front": self, **self.sides}
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """A picture that is in the batch's folder: its name, its results' name, its object's other sides."""
+class StoredImage:
+    """A checked picture in the batch's folder, with its results' name and its object's other sides."""
 
     name: str
     stem: str
     sides: tuple[OtherSide, ...]
 
 
-def together(pictures: Sequence[Picture], sides: Any) -> list[Picture]:
-    """Put the pictures of one object together; each object stands where its front stood.
+def group_views(pictures: Sequence[Picture], sides: Any) -> list[Picture]:
+    """Group the pictures of each object; an object takes the place of its front.
 
     `sides` is empty, "by_name" (cup_front.png, cup_back.png), or a list of objects, each with the numbers of its
     pictures from 1: [{"front": 1, "back": 2}]; also as JSON text. Raises OptionRefused for anything else.
     """
     if not sides:
         return list(pictures)
-    found = group_by_object([picture.name for picture in pictures]) if sides == BY_NAME else _told(sides, len(pictures))
+    found = (
+        group_by_object([picture.name for picture in pictures])
+        if sides == BY_NAME
+        else _parse_sides(sides, len(pictures))
+    )
     fronts = {one["front"]: one for one in found}
     elsewhere = {position for one in found for side, position in one.items() if side != "front"}
     return [
-        Picture(picture.path, picture.name, _others(pictures, fronts.get(position, {})))
+        Picture(picture.path, picture.name, _other_sides(pictures, fronts.get(position, {})))
         for position, picture in enumerate(pictures)
         if position not in elsewhere
     ]
 
 
-def _others(pictures: Sequence[Picture], positions: Mapping[str, int]) -> dict[Side, Picture]:
+def _other_sides(pictures: Sequence[Picture], positions: Mapping[str, int]) -> dict[Side, Picture]:
     return {side: pictures[positions[side]] for side in SIDES if side != "front" and side in positions}
 
 
-def _told(sides: Any, count: int) -> list[dict[str, int]]:
-    """The positions that a program has told, checked."""
+def _parse_sides(sides: Any, count: int) -> list[dict[str, int]]:
+    """The sides that a program has given, as positions; raises OptionRefused."""
     try:
         given = json.loads(sides) if isinstance(sides, str) else sides
         found = [{str(side): int(number) - 1 for side, number in one.items()} for one in given]
     except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
-        raise _unreadable() from None
+        raise _sides_unreadable() from None
     positions = [position for one in found for position in one.values()]
     known = all(set(one) <= set(SIDES) for one in found) and all(0 <= position < count for position in positions)
     if not known or len(set(positions)) < len(positions):
-        raise _unreadable()
+        raise _sides_unreadable()
     if not all("front" in one for one in found):
         raise OptionRefused(
             ErrorCode.SIDE_MISSING, "An object without its front cannot be made.", "Name its front too."
@@ -85,7 +89,7 @@ def _told(sides: Any, count: int) -> list[dict[str, int]]:
     return found
 
 
-def _unreadable() -> OptionRefused:
+def _sides_unreadable() -> OptionRefused:
     return OptionRefused(
         ErrorCode.SIDES_UNREADABLE,
         "It is not clear which pictures show which sides.",
@@ -94,29 +98,29 @@ def _unreadable() -> OptionRefused:
     )
 
 
-async def keep_pictures(
-    folders: Folders, checker: ImageChecker, batch_id: str, pictures: Sequence[Picture], whole: bool = False
-) -> tuple[list[Kept], list[Refusal]]:
-    """Check the pictures and write the good ones to the batch's folder; return these, and refusals.
+async def store_pictures(
+    folders: Folders, checker: ImageChecker, batch_id: str, pictures: Sequence[Picture], all_or_nothing: bool = False
+) -> tuple[list[StoredImage], list[Refusal]]:
+    """Check the pictures and write usable ones to the batch's folder; return these and the refusals of others.
 
     An object of several sides is taken with all of them or not at all. Each is written as soon as it is checked, so
-    that few pictures are in memory at a time. Raises ImageRefused where nothing is left; where the batch is to be
-    `whole`, PicturesRefused for a single picture that cannot be used.
+    that few pictures are in memory at a time. Raises ImageRefused where nothing is left; and for
+    `all_or_nothing` PicturesRefused when a single picture cannot be used.
     """
     kept: list[tuple[str, str, tuple[OtherSide, ...]]] = []
     refusals: list[Refusal] = []
-    items = [(one.path, one.name) for picture in pictures for one in picture.all.values()]
+    items = [(one.path, one.name) for picture in pictures for one in picture.by_side.values()]
     async with aclosing(checker.check_files(items)) as results:
         for picture in pictures:
-            images = {side: await anext(results) for side in picture.all}
+            images = {side: await anext(results) for side in picture.by_side}
             good = {side: image for side, image in images.items() if isinstance(image, CheckedImage)}
             if len(good) < len(images):
                 refusals += _refusals(picture, images)
                 continue
             sides = tuple(OtherSide(side, image.name) for side, image in good.items() if side != "front")
             kept.append((good["front"].name, (split_side(picture.name)[0] if sides else "") or picture.name, sides))
-            await asyncio.to_thread(_write_pictures, folders.place(batch_id, len(kept)), good)
-    if whole and refusals:
+            await asyncio.to_thread(_write_pictures, folders.new_job_folder(batch_id, len(kept)), good)
+    if all_or_nothing and refusals:
         raise PicturesRefused([{"filename": one.name, "code": one.code, "message": one.message} for one in refusals])
     if not kept:
         first = refusals[0]
@@ -125,17 +129,17 @@ async def keep_pictures(
         )
     stems = unique_stems([called for _, called, _ in kept])
     for number, stem in enumerate(stems, 1):
-        folders.place(batch_id, number).rename(folders.place(batch_id, number, stem))
-    return [Kept(name, stem, sides) for (name, _, sides), stem in zip(kept, stems, strict=True)], refusals
+        folders.new_job_folder(batch_id, number).rename(folders.new_job_folder(batch_id, number, stem))
+    return [StoredImage(name, stem, sides) for (name, _, sides), stem in zip(kept, stems, strict=True)], refusals
 
 
 def _refusals(picture: Picture, images: Mapping[Side, CheckedImage | ImageRefused]) -> Iterable[Refusal]:
-    """Why an object is left out; of several sides, that the others go with it."""
+    """Refusals of an object: why, and that its other sides are left out with it."""
     front = clean_name(picture.name)
     for side, image in images.items():
         if isinstance(image, ImageRefused):
             others = f" So the object of {front} was left out with all its sides." if picture.sides else ""
-            yield Refusal(clean_name(picture.all[side].name), image.code, f"{image}{others}")
+            yield Refusal(clean_name(picture.by_side[side].name), image.code, f"{image}{others}")
 
 
 def _write_pictures(folder: Path, images: Mapping[Side, CheckedImage]) -> None:

@@ -15,7 +15,7 @@ from ..errors import ImageRefused
 from ..generators import local
 from ..generators.base import Side
 from ..images import NOTES, ImageChecker
-from ..jobs.records import Batch, OtherSide
+from ..jobs.models import Batch, Job, OtherSide
 from ..jobs.storage.folders import Folders, picture_name, stored_picture
 from ..process_pool import Workers
 
@@ -24,7 +24,8 @@ log = logging.getLogger(__name__)
 SECONDS = 20.0
 KNOWN = 500
 """Inspections kept in memory, of about 10 kB each."""
-NOTHING = local.Inspection((), None)
+NOT_JUDGED = local.Inspection((), None)
+"""What is known of a picture that took too long, or that broke its inspection."""
 WORDS = {**NOTES, **local.WARNINGS}
 
 
@@ -42,13 +43,13 @@ class Inputs:
             return await self._inspected(path, stat.st_mtime_ns, stat.st_size)
         except Exception as error:  # a picture that could not be judged is worked like any other
             log.warning("could not inspect a picture: %r", error, extra={"picture": path.name})
-            return NOTHING
+            return NOT_JUDGED
 
     async def _inspect(self, path: Path, modified: int, size: int) -> local.Inspection:
         """Judge this version of a picture file."""
         image = await self._checker.check(path, path.name)
         if isinstance(image, ImageRefused):
-            return NOTHING
+            return local.Inspection((), None)
         found = await self._workers.run(local.inspect, image.data, seconds=SECONDS)
         return replace(found, warnings=(*image.notes, *found.warnings))
 
@@ -58,7 +59,7 @@ class Inputs:
 
     async def warnings(self, batch: Batch) -> list[dict[str, Any]]:
         """What will likely go wrong with a batch's pictures: name, code and message of each warning."""
-        shown = [(job, one) for job in batch.jobs for one in (OtherSide("front", job.name), *job.sides)]
+        shown = _pictures(batch)
         paths = [stored_picture(self._folders.job(job), one.side) for job, one in shown]
         seen = await asyncio.gather(*(self.inspect(path) for path in paths))
         return [
@@ -67,14 +68,21 @@ class Inputs:
             for code in (*_stored_notes(self._folders.job(job), one.side), *found.warnings)
         ]
 
-    def notes(self, batch: Batch) -> list[str]:
+    async def notes(self, batch: Batch) -> list[str]:
         """What was noted as a batch's pictures were taken, as sentences with their names."""
-        shown = [(job, one) for job in batch.jobs for one in (OtherSide("front", job.name), *job.sides)]
+        return await asyncio.to_thread(self._read_notes, batch)
+
+    def _read_notes(self, batch: Batch) -> list[str]:
         return [
             f"{one.name}: {WORDS[code]}"
-            for job, one in shown
+            for job, one in _pictures(batch)
             for code in _stored_notes(self._folders.job(job), one.side)
         ]
+
+
+def _pictures(batch: Batch) -> list[tuple[Job, OtherSide]]:
+    """Every picture of a batch with its job, the fronts among them."""
+    return [(job, one) for job in batch.jobs for one in (OtherSide("front", job.name), *job.sides)]
 
 
 def _stored_notes(folder: Path, side: Side) -> list[str]:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ErrorCode, GenerationFailed, Image2ModelError, Unavailable
-from ..jobs.records import Batch, Job
-from ..jobs.single_flight import Once
+from ..jobs.models import Batch, Job
+from ..jobs.single_flight import SingleFlight
 from ..jobs.storage.folders import Folders
 from ..mesh.render.contact_sheet import Cell, write_contact_sheet
 from ..mesh.render.render_modes import write_render_mode
@@ -31,7 +31,7 @@ class PreviewService:
 
     def __init__(self, folders: Folders, workers: Workers) -> None:
         self._folders, self._workers = folders, workers
-        self._once = Once[None]()
+        self._once = SingleFlight[None]()
 
     async def turntable(self, job: Job) -> Path:
         """Animated WebP of the finished job's mesh.
@@ -71,13 +71,13 @@ class PreviewService:
 
     async def _cached(self, job: Job, name: str, render: Callable[..., None], *args: Any) -> Path:
         path = self._folders.job(job) / name
-        if not self._folders.holds(path):
+        if not self._folders.is_own_file(path):
             await self._render_once(path, render, self._folders.mesh(job), path, *args)
         return path
 
     async def _render_once(self, path: Path, render: Callable[..., None], *args: Any) -> None:
         """Render in a worker; simultaneous requests share the work."""
-        with self._folders.reading(path.parent):
+        with self._folders.lease(path.parent):
             await self._once(path, lambda: self._render(path, render, *args))
 
     async def _render(self, path: Path, render: Callable[..., None], *args: Any) -> None:

@@ -1,4 +1,4 @@
-"""What is handed out of a batch: the names its files are offered under, and what the zip's manifest tells."""
+"""Files and manifest of a batch as they are delivered."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from pathlib import Path
 from typing import Any
 
 from ..generators.base import Side
-from ..jobs.records import Job
-from ..jobs.storage.folders import MESH, picture_name, stored_picture
+from ..jobs.models import Job
+from ..jobs.storage.folders import MESH_FILE, picture_name, stored_picture
 from ..jobs.views import BatchView, JobView
 
-OF_BATCH = (
+BATCH_KEYS = (
     "batch_id", "state", "generator", "generator_name", "result_is", "options", "face_limit", "cut_out", "created_at",
     "cost",
 )  # fmt: skip
-OF_JOB = ("number", "name", "filename", "state", "elapsed", "error", "facts", "cost")
-"""What the manifest has of their views."""
+JOB_KEYS = ("number", "name", "filename", "state", "elapsed", "error", "facts", "cost")
+"""The keys of their views that the manifest has."""
 MEDIA_TYPES = {".jpg": "image/jpeg", ".png": "image/png"}
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ServedFile:
     """A file to be sent: where it lies, its media type and the name to save it under."""
 
     path: Path
@@ -29,24 +29,24 @@ class Served:
     filename: str
 
 
-def offered(job: Job, folder: Path) -> dict[str, Served]:
-    """What a job may have to offer from its folder, by the name it is offered under.
+def served_files(job: Job, folder: Path) -> dict[str, ServedFile]:
+    """What a job may have to offer from its folder, by the name it is served_files under.
 
     A checked picture has one address, which ends in .png whatever it is stored as; its type and its file name are true.
     """
     sides: tuple[Side, ...] = ("front", *(other.side for other in job.sides))
     thumbnails = [*(picture_name(side, ending="webp") for side in sides), "thumbnail.webp"]
-    files = {name: Served(folder / name, "image/webp", name) for name in thumbnails}
+    files = {name: ServedFile(folder / name, "image/webp", name) for name in thumbnails}
     for side in sides:
         path = stored_picture(folder, side)
-        files[picture_name(side)] = Served(path, MEDIA_TYPES[path.suffix], path.name)
+        files[picture_name(side)] = ServedFile(path, MEDIA_TYPES[path.suffix], path.name)
     if job.state == "done":
-        files[f"{job.stem}.glb"] = Served(folder / MESH, "model/gltf-binary", f"{job.stem}.glb")
+        files[f"{job.stem}.glb"] = ServedFile(folder / MESH_FILE, "model/gltf-binary", f"{job.stem}.glb")
     return files
 
 
-def pictures_again(job: Job, folder: Path) -> dict[Path, str]:
-    """A job's pictures in its folder, named so that they belong together when they are taken again."""
+def reusable_picture_names(job: Job, folder: Path) -> dict[Path, str]:
+    """A job's pictures in its folder, named so that they belong group_views when they are taken again."""
     sides: tuple[Side, ...] = ("front", *(other.side for other in job.sides))
     paths = {side: stored_picture(folder, side) for side in sides}
     if not job.sides:
@@ -58,9 +58,9 @@ def manifest(view: BatchView) -> dict[str, Any]:
     """What `manifest.json` in the zip says: the batch without its web addresses."""
     told = view.to_dict()
     jobs = [
-        {key: plain[key] for key in OF_JOB} | _sides(job) for plain, job in zip(told["jobs"], view.jobs, strict=True)
+        {key: plain[key] for key in JOB_KEYS} | _sides(job) for plain, job in zip(told["jobs"], view.jobs, strict=True)
     ]
-    return {**{key: told[key] for key in OF_BATCH}, "rejected": told["rejected"], "jobs": jobs}
+    return {**{key: told[key] for key in BATCH_KEYS}, "rejected": told["rejected"], "jobs": jobs}
 
 
 def _sides(job: JobView) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The use cases: check, submit, watch, cancel, retry, collect, delete.
+"""The use cases of visitors: check, submit, watch, cancel, retry, collect, delete.
 
 The page, REST and the generated API call this and nothing below it.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,15 +23,16 @@ from ..generators.base import Choice, Generator, Spec
 from ..generators.providers import all_generators
 from ..images import ImageChecker, ImageLimits
 from ..jobs import ledger
-from ..jobs.db.async_store import Desk
+from ..jobs.db.async_store import AsyncStore
 from ..jobs.db.listener import can_listen, listen
+from ..jobs.db.queries import run_times
 from ..jobs.db.store import Store, new_id
-from ..jobs.execution import Shop
-from ..jobs.notifications import Changes
-from ..jobs.records import ENDED_BADLY, RETRIED_TOGETHER, Batch, Job, NewBatch, NewJob
-from ..jobs.retry_policy import Policy, collect_first_codes
+from ..jobs.execution import JobContext
+from ..jobs.models import BULK_RETRYABLE, UNSUCCESSFUL, Batch, Job, NewBatch, NewJob
+from ..jobs.notifications import ChangeNotifier
+from ..jobs.retry_policy import RetryPolicy, collect_first_codes
 from ..jobs.scheduler import JobScheduler
-from ..jobs.storage.archive import Entry, Stream, kept_zip
+from ..jobs.storage.archive import Entry, Stream, leased_zip
 from ..jobs.storage.exports import ExportStore
 from ..jobs.storage.folders import Folders
 from ..jobs.views import BatchView
@@ -38,24 +40,25 @@ from ..mesh import report
 from ..process_pool import Workers
 from ..redaction import pseudonym, redact
 from ..settings import Settings
-from .admin import Host
+from .admin import AdminService
 from .exports import ExportService, archive_name
-from .intake import Kept, Picture, keep_pictures
+from .intake import Picture, StoredImage, store_pictures
 from .key_attempts import KeyAttempts
 from .picture_checks import Inputs
 from .previews import CONTACT_SHEET_FILE, TURNTABLE_FILE, PreviewService
 from .requests import ANYBODY, Caller, SubmitRequest
-from .results import Served, manifest, offered, pictures_again
+from .results import ServedFile, manifest, reusable_picture_names, served_files
 from .uploads import Uploads
-from .view_builder import Viewing
-from .watching import Watching
+from .usual_times import LATELY, usual_times
+from .view_builder import ViewBuilder
+from .watching import ViewBroadcaster
 
 log = logging.getLogger(__name__)
 
-SWEEP_EVERY = 900.0
-REFRESH_EVERY = 900.0
-FOUND_IDS = 2000
-"""Ids kept in memory, which many ask for while they watch."""
+RETENTION_INTERVAL = 900.0
+REFRESH_INTERVAL = 900.0
+CACHED_IDS = 2000
+"""Ids of batches by REST's ids, kept in memory because every request of a watcher needs one."""
 
 
 class Studio:
@@ -72,8 +75,8 @@ class Studio:
         self.folders = Folders(settings.data_dir)
         self.workers = workers or Workers(settings.workers, local.warm_up, report.warm_up)
         self._shares_workers = workers is not None
-        chosen = generators if generators is not None else all_generators(settings, self.workers)
-        self.generators: dict[str, Generator] = {generator.spec.id: generator for generator in chosen}
+        available = generators if generators is not None else all_generators(settings, self.workers)
+        self.generators: dict[str, Generator] = {generator.spec.id: generator for generator in available}
         if settings.default_generator not in self.generators:
             self._close_workers()
             raise SettingsError(
@@ -87,45 +90,52 @@ class Studio:
         except SettingsError:
             self._close_workers()
             raise
-        self._changes = Changes()
-        self._desk = Desk(self._store, self._changes)
-        self._found_ids: dict[tuple[tuple[str, str], ...], str] = {}
-        self._watching = Watching(self._changes, self.view)
-        policy = Policy(60.0 * settings.job_minutes, settings.retry_pace)
+        self._notifier = ChangeNotifier()
+        self._async_store = AsyncStore(self._store, self._notifier)
+        self._batch_ids: dict[tuple[tuple[str, str], ...], str] = {}
+        self._watchers = ViewBroadcaster(self._notifier, self.view)
+        policy = RetryPolicy(60.0 * settings.job_minutes, settings.retry_pace)
         exports = ExportStore(self.folders, self.workers)
-        self._runner = JobScheduler(Shop(self._desk, self.folders, self.workers, policy, exports), self.generators)
-        self.exports = ExportService(settings, self.folders, exports, self.batch, self.contents)
-        """What is done with finished meshes."""
-        self._money = ledger.Limits(settings.daily_budget, settings.batch_cost_limit, settings.images_per_hour)
-        self._view = Viewing(settings, self.generators)
+        self._scheduler = JobScheduler(
+            JobContext(self._async_store, self.folders, self.workers, policy, exports), self.generators
+        )
+        self.exports = ExportService(settings, self.folders, exports, self.batch, self.archive_contents)
+        """Exports and print checks."""
+        self._spending_limits = ledger.Limits(
+            settings.daily_budget, settings.batch_cost_limit, settings.images_per_hour
+        )
+        self._build_view = ViewBuilder(settings, self.generators)
         self.key_attempts = KeyAttempts()
         """Wrong keys, in the Admin tab and over REST."""
-        self.host = Host(
-            settings, self.generators, self.folders, self._desk, self._runner, self._view, self.key_attempts
-        )
-        """What only the host may do: whoever calls it checks that it is the host."""
+        self.admin = AdminService(
+            settings, self.generators, self.folders, self._async_store, self._scheduler, self._build_view,
+            self.key_attempts,
+        )  # fmt: skip
+        """The host's use cases; rights are the caller's to check."""
         image_checker = ImageChecker(self.limits, self.workers)
         self.uploads = Uploads(settings, self.folders, image_checker)
-        self.inputs = Inputs(self.folders, self.workers, image_checker)
-        """What is known of pictures before they are worked."""
+        self.picture_checks = Inputs(self.folders, self.workers, image_checker)
+        """Cut-outs and warnings before a batch is submitted."""
         self.previews = PreviewService(self.folders, self.workers)
-        """Ways to look at a mesh, each made when it is asked for."""
-        self._chores: list[asyncio.Task[None]] = []
+        """Turntables, render modes and contact sheets."""
+        self.usual_times: Mapping[str, tuple[float, float]] = {}
+        """Seconds between which most jobs of a generator were done here lately, by its id."""
+        self._background_tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Go on with what an earlier process left unfinished, and begin to keep disk and prices in order."""
-        if count := await self._runner.start():
-            log.info("going on with %d unfinished jobs", count)
-        chores = [self._keep_swept(), self._keep_fresh()]
+        """Schedule the unfinished jobs of earlier processes and start the background tasks."""
+        if count := await self._scheduler.start():
+            log.info("%d unfinished jobs of earlier processes are scheduled", count)
+        coroutines = [self._run_retention_regularly(), self._refresh_generators_regularly()]
         if can_listen(self.settings.database):
-            chores.append(listen(self.settings.database, self._changes))
-        self._chores = [asyncio.create_task(chore) for chore in chores]
+            coroutines.append(listen(self.settings.database, self._notifier))
+        self._background_tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
 
     async def close(self) -> None:
-        """Stop; what is unfinished goes on at the next start."""
-        for chore in self._chores:
-            chore.cancel()
-        await self._runner.close()
+        """Stop; unfinished jobs go on at the next start."""
+        for task in self._background_tasks:
+            task.cancel()
+        await self._scheduler.close()
         for generator in self.generators.values():
             await generator.close()
         await asyncio.to_thread(self._close_workers)
@@ -137,14 +147,14 @@ class Studio:
 
     def generator(self, name: str | None = None) -> Generator:
         """The generator of this id, by default the one the settings choose; raises NotFound."""
-        wanted = name or self.settings.default_generator
-        if wanted not in self.generators:
+        generator_id = name or self.settings.default_generator
+        if generator_id not in self.generators:
             raise NotFound(
                 ErrorCode.GENERATOR_UNKNOWN,
-                f"There is no generator called {wanted!r:.80}.",
+                f"There is no generator called {generator_id!r:.80}.",
                 f"Choose one of {', '.join(self.generators)}.",
             )
-        return self.generators[wanted]
+        return self.generators[generator_id]
 
     def for_key(self, name: str | None, key: str) -> Generator:
         """The generator of this id on a visitor's own key, or the host's for an empty one or where none is taken.
@@ -152,12 +162,21 @@ class Studio:
         Raises NotFound, and GenerationFailed for what cannot be a key.
         """
         chosen = self.generator(name)
-        return (self._runner.for_key(chosen.spec.id, key) if key.strip() else None) or chosen
+        return (self._scheduler.for_key(chosen.spec.id, key) if key.strip() else None) or chosen
+
+    async def check_key(self, key: str) -> str:
+        """Why a visitor's own key cannot be used; empty where it can, or where nobody could be asked.
+
+        Raises GenerationFailed for what cannot be a key.
+        """
+        keyed = (generator.for_key(key) for generator in self.generators.values())
+        taker = next((one for one in keyed if one), None)
+        return await taker.check_key() if taker else ""
 
     def notice(self, name: str) -> str:
-        """What a person should know of a generator before starting: empty unless it has failed lately."""
+        """A warning for people about to submit: empty unless the generator's breaker is open."""
         chosen = self.generator(name)
-        if not self._runner.breaker(chosen.spec.id).is_blocking:
+        if not self._scheduler.breaker(chosen.spec.id).is_blocking:
             return ""
         return f"{chosen.spec.name} has failed several times just now. New pictures wait until it is well again."
 
@@ -170,38 +189,43 @@ class Studio:
         """
         generator = self.for_key(request.generator, caller.key)
         choice = generator.spec.check(request.options, request.face_limit)
-        self._check_order(generator, request.pictures)
+        self._check_submission(generator, request.pictures)
         batch_id = new_id()
         try:
-            kept, refusals = await keep_pictures(
+            images, refusals = await store_pictures(
                 self.folders, self.uploads.checker, batch_id, request.pictures, request.all_or_nothing
             )
-            batch = await self._desk.call(
+            batch = await self._async_store.call(
                 self._store.create,
                 NewBatch(
                     batch_id, generator.spec.id, choice.options, choice.face_limit, request.cut_out,
-                    [_new_job(image, generator.spec, choice) for image in kept], refusals, caller.visitor,
+                    [_to_new_job(image, generator.spec, choice) for image in images], refusals, caller.visitor,
                     caller.correlation_id,
                 ),
                 self._buyer(caller, generator),
-                self._money,
+                self._spending_limits,
             )  # fmt: skip
         except BaseException:
             self.folders.remove(batch_id)
             raise
-        self._runner.add(batch, generator=generator)
+        self._scheduler.add(batch, generator=generator)
         about = {"batch": batch_id[:8], "generator": batch.generator, "client": caller.client}
-        log.info("a batch of %d begins", len(batch.jobs), extra={**about, "correlation_id": caller.correlation_id})
+        log.info(
+            "batch %s begins with %d images",
+            batch_id[:8],
+            len(batch.jobs),
+            extra={**about, "correlation_id": caller.correlation_id},
+        )
         return batch
 
-    def _check_order(self, chosen: Generator, pictures: Sequence[Picture]) -> None:
-        """Raise what `submit` raises for a generator, a number of pictures, their sides or a disk that will not do."""
+    def _check_submission(self, chosen: Generator, pictures: Sequence[Picture]) -> None:
+        """Raise what `submit` raises for an unusable generator, number or sides of pictures, or a full disk."""
         if chosen.unavailable:
             raise Unavailable(ErrorCode.GENERATOR_UNAVAILABLE, chosen.unavailable)
-        self.check_count(sum(len(picture.all) for picture in pictures))
+        self.check_count(sum(len(picture.by_side) for picture in pictures))
         for picture in pictures:
-            chosen.spec.check_sides(picture.all)
-        self.folders.demand_room(self.settings.min_free_gb)
+            chosen.spec.check_sides(picture.by_side)
+        self.folders.require_free_space(self.settings.min_free_gb)
 
     def _buyer(self, caller: Caller, generator: Generator, otherwise: str = "") -> ledger.Buyer:
         """Who pays for what a caller asks for; `otherwise` stands for an address that is not known."""
@@ -224,98 +248,118 @@ class Studio:
 
     async def batch(self, batch_id: str) -> Batch:
         """The batch; raises NotFound."""
-        return await self._desk.call(self._store.batch, batch_id)
+        return await self._async_store.call(self._store.batch, batch_id)
 
     async def find(self, **ids: str) -> Batch:
-        """The batch with this `task_id`, `work_id` or (a job's) `job_id`; raises NotFound."""
+        """The batch with this `task_id`, `legacy_job_id` or (a job's) `job_id`; raises NotFound."""
         return await self.batch(await self.find_id(**ids))
 
     async def find_id(self, **ids: str) -> str:
         """The id of that batch, which may have been deleted since; raises NotFound."""
         key = tuple(ids.items())
-        if key not in self._found_ids:
-            self._found_ids[key] = await self._desk.call(self._store.find, **ids)
-            if len(self._found_ids) > FOUND_IDS:
-                del self._found_ids[next(iter(self._found_ids))]
-        return self._found_ids[key]
+        if key not in self._batch_ids:
+            self._batch_ids[key] = await self._async_store.call(self._store.find_batch_id, **ids)
+            if len(self._batch_ids) > CACHED_IDS:
+                del self._batch_ids[next(iter(self._batch_ids))]
+        return self._batch_ids[key]
 
     async def view(self, batch_id: str) -> BatchView:
         """The batch as it is shown; raises NotFound."""
         batch = await self.batch(batch_id)
         waits = any(job.state == "new" for job in batch.jobs)
-        ahead = await self._desk.call(self._store.waiting_before, batch) if waits else 0
-        return self._view(batch, ahead)
+        ahead = await self._async_store.call(self._store.count_queued_before, batch) if waits else 0
+        return self._build_view(batch, ahead)
 
-    async def attempts(self, batch_id: str, at: int) -> dict[str, int]:
-        """At which try each job of a batch was after change `at`, by its id; one that is not told, at its first."""
-        return await self._desk.call(self._store.attempts, batch_id, at)
+    async def attempts_at(self, batch_id: str, at: int) -> dict[str, int]:
+        """Attempt numbers of a batch's jobs as of change `at`, by the job's id; first attempts may be left out."""
+        return await self._async_store.call(self._store.attempts_at, batch_id, at)
 
     def watch(self, batch_id: str) -> AsyncIterator[BatchView]:
         """Yield the batch's view now and at each change, until it is finished; raises NotFound."""
-        return self._watching.watch(batch_id)
+        return self._watchers.watch(batch_id)
 
     async def library(self, visitor: str | None, limit: int = 50, offset: int = 0) -> list[BatchView]:
         """Views of the newest batches of one visitor; of everybody where `visitor` is None."""
-        found = await self._desk.call(self._store.list_batches, visitor, limit, offset)
-        return [self._view(batch) for batch in found]
+        found = await self._async_store.call(self._store.list_batches, visitor, limit, offset)
+        return [self._build_view(batch) for batch in found]
 
     async def cancel(self, batch_id: str) -> BatchView:
-        """Stop what is not finished; raises NotFound. Return the view after it."""
-        await self._runner.cancel(await self.batch(batch_id))
+        """Cancel what is not finished; raises NotFound. Return the view after it."""
+        await self._scheduler.cancel(await self.batch(batch_id))
         return await self.view(batch_id)
 
     async def retry(self, batch_id: str, numbers: Sequence[int] | None = None, caller: Caller = ANYBODY) -> BatchView:
-        """Work again what failed or was cancelled; raises NotFound, Unavailable, LimitReached, NotAllowed.
+        """Retry jobs that failed or were cancelled; raises NotFound, Unavailable, LimitReached, NotAllowed.
 
-        By default all of it, except what may be paid for already (unconfirmed): that only by its number.
+        By default all of them; unconfirmed ones, which may be paid for already, only by their numbers.
         """
         batch = await self.batch(batch_id)
-        states = ENDED_BADLY if numbers else RETRIED_TOGETHER
-        chosen = [job for job in batch.jobs if job.state in states and (not numbers or job.number in numbers)]
-        payer = self._payer(batch, chosen, caller.key)
-        fresh = await self._desk.call(
-            self._store.press, batch_id, numbers, states, collect_first_codes(),
-            found=await self._find(batch, chosen), buyer=self._buyer(caller, payer, batch.visitor),
-            keeps_payer=not caller.key.strip(), limits=self._money,
+        states = UNSUCCESSFUL if numbers else BULK_RETRYABLE
+        retried = [job for job in batch.jobs if job.state in states and (not numbers or job.number in numbers)]
+        return await self._restart(batch, retried, await self._find_unconfirmed(batch, retried), caller)
+
+    async def look_again(self, batch_id: str, numbers: Sequence[int], caller: Caller = ANYBODY) -> int:
+        """Collect unconfirmed jobs that the provider turns out to have; buy nothing. Return how many they are.
+
+        Raises as `retry` does.
+        """
+        batch = await self.batch(batch_id)
+        unconfirmed = [job for job in batch.jobs if job.state == "unconfirmed" and job.number in numbers]
+        remotes = await self._find_unconfirmed(batch, unconfirmed)
+        found = [job for job in unconfirmed if job.id in remotes]
+        if found:
+            await self._restart(batch, found, remotes, caller)
+        return len(found)
+
+    async def _restart(
+        self, batch: Batch, retried: Sequence[Job], found_remotes: Mapping[str, Mapping[str, Any]], caller: Caller
+    ) -> BatchView:
+        """Start jobs that ended badly again; `found_remotes` is what the provider has of them, by their ids."""
+        batch_id, generator = batch.id, self._generator_for_retry(batch, retried, caller.key)
+        numbers, states = [job.number for job in retried], {job.state for job in retried}
+        restarted = await self._async_store.call(
+            self._store.retry_jobs, batch_id, numbers, states, collect_first_codes(),
+            found_remotes=found_remotes, buyer=self._buyer(caller, generator, batch.visitor),
+            keeps_payer=not caller.key.strip(), limits=self._spending_limits,
         )  # fmt: skip
-        self._runner.add(batch, fresh, payer)
-        again = {"batch": batch_id[:8], "images": [job.number for job in fresh], "client": caller.client}
-        log.info("a person has %d worked again", len(fresh), extra=again)
-        self._changes.notify(batch_id)
+        self._scheduler.add(batch, restarted, generator)
+        about = {"batch": batch_id[:8], "images": [job.number for job in restarted], "client": caller.client}
+        log.info("a person retries %d images of batch %s", len(restarted), batch_id[:8], extra=about)
+        self._notifier.notify(batch_id)
         return await self.view(batch_id)
 
-    def _payer(self, batch: Batch, jobs: Sequence[Job], key: str) -> Generator:
-        """What jobs are run on anew: the key that is given, or for each the one that it had."""
-        if not key.strip() and not all(self._runner.generator_of(batch, job) for job in jobs if job.key_mark):
+    def _generator_for_retry(self, batch: Batch, jobs: Sequence[Job], key: str) -> Generator:
+        """The generator on the key that is given, or on the host's; without one, each job needs the key that it had."""
+        if not key.strip() and not all(self._scheduler.generator_of(batch, job) for job in jobs if job.key_mark):
             raise Unavailable(
                 ErrorCode.KEY_NEEDED, "This was started with a visitor's own fal key.", "Paste that key and try again."
             )
-        payer = self.for_key(batch.generator, key)
-        if payer.unavailable and not all(job.key_mark for job in jobs):
-            raise Unavailable(ErrorCode.GENERATOR_UNAVAILABLE, payer.unavailable)
-        return payer
+        generator = self.for_key(batch.generator, key)
+        if generator.unavailable and not all(job.key_mark for job in jobs):
+            raise Unavailable(ErrorCode.GENERATOR_UNAVAILABLE, generator.unavailable)
+        return generator
 
-    async def _find(self, batch: Batch, jobs: Sequence[Job]) -> dict[str, Mapping[str, Any]]:
-        """What submits without an answer have become at the far side, by the job's id."""
+    async def _find_unconfirmed(self, batch: Batch, jobs: Sequence[Job]) -> dict[str, Mapping[str, Any]]:
+        """What finds unconfirmed submissions at the provider, by the job's id."""
         found: dict[str, Mapping[str, Any]] = {}
         for job in jobs:
-            generator = self._runner.generator_of(batch, job)
+            generator = self._scheduler.generator_of(batch, job)
             asks = generator if job.state == "unconfirmed" and job.intent else None
             if asks and (remote := await asks.find(job.intent or {})):
                 found[job.id] = remote
         return found
 
     async def give_key(self, batch_id: str, key: str) -> BatchView:
-        """Go on with jobs that wait for the visitor's own key; raises NotFound, NotAllowed for another key."""
+        """Go on with jobs that wait for this key; raises NotFound, and NotAllowed for another key than theirs."""
         batch = await self.batch(batch_id)
-        keyed = self.for_key(batch.generator, key)
+        generator = self.for_key(batch.generator, key)
         waiting = [job for job in batch.jobs if job.waiting and job.waiting.code == ErrorCode.KEY_NEEDED]
-        ours = [job for job in waiting if job.key_mark == keyed.key_mark]
-        if waiting and not ours:
+        resumed = [job for job in waiting if job.key_mark == generator.key_mark]
+        if waiting and not resumed:
             raise NotAllowed(
                 ErrorCode.OTHER_KEY, "This is not the key that these pictures were started with.", "Paste that one."
             )
-        self._runner.add(batch, ours, keyed)
+        self._scheduler.add(batch, resumed, generator)
         return await self.view(batch_id)
 
     async def needs_key(self, batch_id: str) -> bool:
@@ -325,43 +369,45 @@ class Studio:
 
     async def delete(self, batch_id: str) -> None:
         """Stop the batch and delete it with all its files; raises NotFound."""
-        await self.host.delete(batch_id, force=True)
+        await self.admin.delete(batch_id, force=True)
 
-    async def file(self, batch_id: str, number: int, name: str) -> Served:
+    async def file(self, batch_id: str, number: int, name: str) -> ServedFile:
         """A file of a job by the name it is offered under; raises NotFound."""
         job = (await self.batch(batch_id)).job(number)
         if job and job.state == "done" and name == TURNTABLE_FILE:
-            return Served(await self.previews.turntable(job), "image/webp", f"{job.stem}-turntable.webp")
+            return ServedFile(await self.previews.turntable(job), "image/webp", f"{job.stem}-turntable.webp")
         if job:
-            served = offered(job, self.folders.job(job)).get(name)
-            if served and self.folders.holds(served.path):
+            served = served_files(job, self.folders.job(job)).get(name)
+            if served and self.folders.is_own_file(served.path):
                 return served
         raise NotFound(
             ErrorCode.FILE_NOT_FOUND, "There is no such file.", "It may not be ready yet, or have been deleted."
         )
 
     async def archive(self, batch_id: str) -> Stream:
-        """The batch as a zip, made while it is read; raises NotFound."""
-        return kept_zip(self.folders, *await self.contents(batch_id))
+        """The batch as a zip that is made while it is read; raises NotFound."""
+        return leased_zip(self.folders, *await self.archive_contents(batch_id))
 
-    async def lend(self, batch_id: str, number: int, name: str) -> Path:
-        """A file of a job (see `file`) where Gradio may hand it out; raises NotFound."""
+    async def publish_to_gradio_cache(self, batch_id: str, number: int, name: str) -> Path:
+        """Put a file of a job (see `file`) into Gradio's cache and return its path there; raises NotFound."""
         served = await self.file(batch_id, number, name)
-        return await asyncio.to_thread(self.folders.lend, batch_id, served.path, f"{number}/{name}")
+        return await asyncio.to_thread(self.folders.publish_to_gradio_cache, batch_id, served.path, f"{number}/{name}")
 
-    async def lend_look(self, batch_id: str, number: int, look: str) -> Path:
-        """A mesh in one of `seeing.LOOKS`, where Gradio may hand it out; raises as `file` and `seeing.turntable` do.
+    async def publish_mesh_to_gradio_cache(self, batch_id: str, number: int, mode: str) -> Path:
+        """Put a mesh in one of the render modes into Gradio's cache; raises as `file` and `PreviewService.mesh_as`.
 
-        Each look has an address of its own, so that a viewer sees that it is another file.
+        Each mode has a path of its own, so that the viewer sees another file.
         """
         job = (await self.batch(batch_id)).job(number)
         if job is None or job.state != "done":
             raise NotFound(ErrorCode.FILE_NOT_FOUND, "There is no such mesh.")
-        path = await self.previews.mesh_as(job, look)
-        return await asyncio.to_thread(self.folders.lend, batch_id, path, f"{number}/{look}/{job.stem}.glb")
+        path = await self.previews.mesh_as(job, mode)
+        return await asyncio.to_thread(
+            self.folders.publish_to_gradio_cache, batch_id, path, f"{number}/{mode}/{job.stem}.glb"
+        )
 
-    async def lend_pictures(self, batch_id: str, number: int) -> list[Path]:
-        """The pictures of a job, where Gradio may take them in again, named so that they belong together.
+    async def publish_pictures_to_gradio_cache(self, batch_id: str, number: int) -> list[Path]:
+        """Put a job's pictures into Gradio's cache, to be submitted again; their names say what they show.
 
         Raises NotFound.
         """
@@ -369,49 +415,53 @@ class Studio:
         if job is None:
             raise NotFound(ErrorCode.FILE_NOT_FOUND, "There is no such picture.")
         return [
-            await asyncio.to_thread(self.folders.lend, batch_id, path, f"{number}/{name}")
-            for path, name in pictures_again(job, self.folders.job(job)).items()
+            await asyncio.to_thread(self.folders.publish_to_gradio_cache, batch_id, path, f"{number}/{name}")
+            for path, name in reusable_picture_names(job, self.folders.job(job)).items()
         ]
 
-    async def lend_archive(self, batch_id: str) -> Path:
-        """The batch's zip as a file where Gradio may hand it out; raises NotFound."""
+    async def publish_archive_to_gradio_cache(self, batch_id: str) -> Path:
+        """Write the batch's zip into Gradio's cache and return its path there; raises NotFound."""
         stream = await self.archive(batch_id)
-        return await asyncio.to_thread(self.folders.write_lent, batch_id, archive_name(batch_id), stream.chunks)
+        return await asyncio.to_thread(
+            self.folders.write_to_gradio_cache, batch_id, archive_name(batch_id), stream.chunks
+        )
 
-    async def contents(self, batch_id: str) -> tuple[list[Entry], dict[str, Any]]:
-        """What the batch's zip holds, and its manifest; raises NotFound."""
+    async def archive_contents(self, batch_id: str) -> tuple[list[Entry], dict[str, Any]]:
+        """The files of the batch's zip, and its manifest; raises NotFound."""
         batch = await self.batch(batch_id)
         entries = [entry for job in batch.jobs if job.state == "done" for entry in await self._entries(job)]
         if sheet := await self.previews.contact_sheet(batch):
             entries.append(Entry(sheet, CONTACT_SHEET_FILE))
-        return entries, manifest(self._view(batch))
+        return entries, manifest(self._build_view(batch))
 
     async def _entries(self, job: Job) -> list[Entry]:
         glb = self.folders.mesh(job)
         wanted = [(glb, f"{job.stem}.glb"), (glb.with_name("thumbnail.webp"), f"thumbnails/{job.stem}.webp")]
         if lighter := await self.exports.face_limited_copy(job):
             wanted.append((lighter.path, lighter.filename))
-        return [Entry(path, name) for path, name in wanted if self.folders.holds(path)]
+        return [Entry(path, name) for path, name in wanted if self.folders.is_own_file(path)]
 
-    async def _keep_swept(self) -> None:
+    async def _run_retention_regularly(self) -> None:
         while True:
             try:
-                await self.host.keep()
+                await self.admin.run_retention()
             except (OSError, Unavailable) as error:
-                log.warning("could not sweep: %r", error)
-            await asyncio.sleep(SWEEP_EVERY)
+                log.warning("retention could not run: %r", error)
+            await asyncio.sleep(RETENTION_INTERVAL)
 
-    async def _keep_fresh(self) -> None:
-        """Let each generator look up its prices; how often it really asks is its own to decide."""
+    async def _refresh_generators_regularly(self) -> None:
+        """Let each generator look up its prices, as often as it decides itself, and see how long they take here."""
         while True:
+            measured = await self._async_store.read(run_times, time.time() - LATELY)
+            self.usual_times = usual_times(measured)
             for generator in self.generators.values():
                 await generator.refresh()
-            await asyncio.sleep(REFRESH_EVERY)
+            await asyncio.sleep(REFRESH_INTERVAL)
 
 
-def _new_job(kept: Kept, spec: Spec, choice: Choice) -> NewJob:
-    """A job for pictures that were kept, at its price."""
-    return NewJob(kept.name, kept.stem, spec.price(replace(choice, multiview=bool(kept.sides))), kept.sides)
+def _to_new_job(image: StoredImage, spec: Spec, choice: Choice) -> NewJob:
+    """The job of stored pictures, at its price."""
+    return NewJob(image.name, image.stem, spec.price(replace(choice, multiview=bool(image.sides))), image.sides)
 
 
 def open_store(settings: Settings) -> Store:

@@ -39,7 +39,7 @@ class Uploads:
         """
         batch = self._settings.max_files * self.checker.limits.max_bytes
         size = batch if size is None else size
-        self._folders.demand_room(self._settings.min_free_gb, size)
+        self._folders.require_free_space(self._settings.min_free_gb, size)
         now, network = time.monotonic(), network_of(client)
         while self._taken and now - self._taken[0][0] > KEPT_SECONDS:
             self._taken.popleft()
@@ -67,7 +67,7 @@ class Uploads:
         return (folder / "picture").rename(folder / name)
 
     async def _new_folder(self) -> Path:
-        folder = self._folders.cache / uuid.uuid4().hex
+        folder = self._folders.gradio_cache / uuid.uuid4().hex
         await asyncio.to_thread(folder.mkdir, parents=True)
         return folder
 

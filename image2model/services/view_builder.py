@@ -1,4 +1,4 @@
-"""Batches as people and programs see them here: their view, and how long they are kept."""
+"""Views of batches by the settings of this installation."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import time
 from collections.abc import Mapping
 
 from ..generators.base import Generator
-from ..jobs.records import Batch
+from ..jobs.models import Batch
 from ..jobs.storage import retention
 from ..jobs.views import BatchView, batch_view
 from ..settings import Settings
 
 
-class Viewing:
-    """Makes views by the settings; a generator that is gone is shown as the default one."""
+class ViewBuilder:
+    """Builds views; a batch of a generator that is gone is shown with the default one's name and times."""
 
     def __init__(self, settings: Settings, generators: Mapping[str, Generator]) -> None:
         self._settings, self._generators = settings, generators
@@ -21,7 +21,7 @@ class Viewing:
     def __call__(self, batch: Batch, ahead: int = 0) -> BatchView:
         """Return the view of a batch; `ahead` counts the waiting jobs of older batches of the same generator."""
         known = self._generators.get(batch.generator) or self._generators[self._settings.default_generator]
-        over = retention.ended([job.finished_at for job in batch.jobs])
+        over = retention.batch_end([job.finished_at for job in batch.jobs])
         return batch_view(
             batch, known.spec, time.time(), ahead,
             kept_until=retention.kept_until(over, batch.pinned, self._settings.retention_hours),

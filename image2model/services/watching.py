@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from ..jobs.notifications import Changes
+from ..jobs.notifications import ChangeNotifier
 from ..jobs.views import BatchView
 
 REFRESH_SECONDS = 1.0
@@ -17,11 +17,11 @@ GATHER_SECONDS = 0.05
 """In which changes are gathered into one view."""
 
 
-class Watching:
+class ViewBroadcaster:
     """The batches that are watched; `make_view` makes the view of one and raises NotFound."""
 
-    def __init__(self, changes: Changes, make_view: Callable[[str], Awaitable[BatchView]]) -> None:
-        self._changes, self._make_view = changes, make_view
+    def __init__(self, notifier: ChangeNotifier, make_view: Callable[[str], Awaitable[BatchView]]) -> None:
+        self._notifier, self._make_view = notifier, make_view
         self._channels: dict[str, _Channel] = {}
         self._watchers = 0
 
@@ -63,7 +63,7 @@ class Watching:
     async def _produce(self, batch_id: str, channel: _Channel) -> None:
         """Publish views until the batch is finished, or cannot be read: then whoever comes next opens a new channel."""
         try:
-            with self._changes.listening(batch_id) as changed:
+            with self._notifier.subscribe(batch_id) as changed:
                 while True:
                     changed.clear()
                     view = await self._make_view(batch_id)

@@ -15,12 +15,13 @@ from ..errors import Image2ModelError
 from ..services import Stream, Studio, archive_name
 from .middleware.request_metrics import MeasuredRoute
 from .responses import BatchFileResponse, GeneratedResponse
+from .ui.picture_cache import PictureCache
 
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def file_routes(studio: Studio) -> list[MeasuredRoute]:
-    """The routes, to be placed before Gradio's."""
+def file_routes(studio: Studio, previews: PictureCache) -> list[MeasuredRoute]:
+    """The routes, to be placed before Gradio's; `previews` are pictures that are not stored yet."""
 
     async def file(request: Request) -> Response:
         params = request.path_params
@@ -75,6 +76,7 @@ def file_routes(studio: Studio) -> list[MeasuredRoute]:
         MeasuredRoute("/batches/{batch_id}/{number:int}/export", _with_error_body(export)),
         MeasuredRoute("/batches/{batch_id}/{number:int}/print-check", _with_error_body(print_check)),
         MeasuredRoute("/batches/{batch_id}/{number:int}/{name}", _with_error_body(file)),
+        MeasuredRoute("/previews/{token}.webp", previews.answer),
         MeasuredRoute("/admin", admin),
         MeasuredRoute("/admin/", admin),
         MeasuredRoute("/alive", alive),

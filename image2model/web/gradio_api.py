@@ -14,7 +14,7 @@ from typing import Any
 import gradio as gr
 
 from ..errors import ErrorCode, Image2ModelError, ImageRefused, OptionRefused
-from ..services import SIDES, Batch, BatchView, Caller, JobView, Picture, Side, Studio, SubmitRequest, together
+from ..services import SIDES, Batch, BatchView, Caller, JobView, Picture, Side, Studio, SubmitRequest, group_views
 from .generator_schema import generator_schema
 from .gradio_compat import fetch_urls_with, report_unreadable_values
 from .middleware.correlation import correlation_id_of
@@ -98,7 +98,7 @@ class GradioApi:
             raise gr.Error(f"{job.error.code}: {job.error.message}", print_exception=False)
         if not job.succeeded:
             raise gr.Error("cancelled: This job was cancelled.", print_exception=False)
-        mesh = await self.studio.lend(batch.id, 1, job.filename)
+        mesh = await self.studio.publish_to_gradio_cache(batch.id, 1, job.filename)
         return str(mesh), {"batch_id": batch.id, "name": job.filename, **(job.facts or {}), "cost": job.cost}
 
     async def _watch_only_job(self, batch_id: str, progress: gr.Progress) -> JobView:
@@ -127,7 +127,7 @@ class GradioApi:
 
     async def picture_warnings(self, batch_id: str) -> list[dict[str, Any]]:
         """What will likely go wrong with a batch's pictures; each takes up to a second to be looked at."""
-        return await self.studio.inputs.warnings(await self.studio.batch(batch_id))
+        return await self.studio.picture_checks.warnings(await self.studio.batch(batch_id))
 
     async def batch_status(self, batch_id: str, request: gr.Request) -> dict[str, Any]:
         """The state of a batch and of each of its jobs, with progress, facts, errors and addresses."""
@@ -194,11 +194,11 @@ class GradioApi:
             return str(await self.studio.exports.publish_archive_to_gradio_cache(batch_id, choices))
         if not (await self.studio.view(batch_id)).zip:
             raise gr.Error("nothing_done: No mesh of this batch is finished yet. Try later.", print_exception=False)
-        return str(await self.studio.lend_archive(batch_id))
+        return str(await self.studio.publish_archive_to_gradio_cache(batch_id))
 
     async def turntable(self, batch_id: str, number: float = 1) -> str:
         """One finished mesh of a batch (the first: 1) turning once around, as an animated WebP; takes some seconds."""
-        return str(await self.studio.lend(batch_id, _parse_number(number), "turntable.webp"))
+        return str(await self.studio.publish_to_gradio_cache(batch_id, _parse_number(number), "turntable.webp"))
 
     async def list_generators(self) -> list[dict[str, Any]]:
         """The generators on offer: what they are good at, options with ranges, price, usual time, availability."""
@@ -214,7 +214,7 @@ class GradioApi:
     ) -> Batch:
         parsed = _parse_options(options)
         cut_out, sides = parsed.pop("cut_out", False) is True, parsed.pop("sides", None)
-        pictures = together([Picture(Path(image), Path(image).name) for image in images or []], sides)
+        pictures = group_views([Picture(Path(image), Path(image).name) for image in images or []], sides)
         submission = SubmitRequest(pictures, generator or None, parsed, face_limit, cut_out)
         return await self.studio.submit(submission, _caller(request))
 

@@ -50,6 +50,7 @@ def create_app(demo: gr.Blocks, url: str, **launch_options: Any) -> Any:
         prevent_thread_lock=True, quiet=True, _frontend=False, max_threads=MAX_THREADS,
         share=os.environ.get("GRADIO_SHARE", "").lower() in ("1", "true") or None, **launch_options,
     )  # fmt: skip
+    demo.has_launched = True  # without it Gradio takes any path on this machine for a visitor's upload
     return demo.app
 
 

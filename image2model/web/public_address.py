@@ -9,7 +9,7 @@ from .gradio_compat import root_url
 
 
 def public_root_url(request: gr.Request | Request | None) -> str:
-    """The app's URL as the visitor sees it, without a trailing slash."""
+    """The app's URL as the visitor sees it, without a trailing slash: PUBLIC_URL (`server`), else by the request."""
     inner = request.request if isinstance(request, gr.Request) else request
     return root_url(inner) if inner else ""
 

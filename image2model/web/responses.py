@@ -34,7 +34,7 @@ class BatchFileResponse(FileResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the file, or 304 when the client has it."""
-        with self._studio.folders.reading(Path(self.path)):
+        with self._studio.folders.lease(Path(self.path)):
             try:
                 await self._stat()
                 if is_not_modified(self.headers, Headers(scope=scope)):

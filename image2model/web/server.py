@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 SHUTDOWN_GRACE = 2
 """Seconds that open streams and downloads still get when the app stops: a Space kills what takes longer than ten."""
 STATIC = Path(__file__).parent / "ui" / "static"
+LOCAL = ("127.0.0.1", "localhost", "::1")
 FIRST_PORTS = range(7860, 7960)
 """Tried one after another where no port is set."""
 
@@ -75,18 +76,25 @@ class Server:
         from . import gradio_compat
         from .file_routes import file_routes
         from .middleware.file_lease import FileLeaseMiddleware
+        from .middleware.link_previews import LinkPreviewMiddleware
         from .middleware.slow_client import HeaderTimeoutProtocol
         from .middleware.stack import middleware_stack
         from .middleware.stream_end_guard import StreamEndMiddleware
         from .rest.app import api_mount
+        from .static_files import CompressedPages, static_files
+        from .ui.assets import head
         from .ui.page import build
-        from .ui.theme import HEAD, theme
+        from .ui.picture_cache import PictureCache
+        from .ui.theme import theme
 
         listener = bind(self.settings.host, self.settings.port)
         self.url = _local_url(listener)
-        self.demo = build(self.studio)
+        previews = PictureCache()
+        self.demo = build(self.studio, previews)
         self._middleware = [
             *middleware_stack(self.settings, self.studio),
+            Middleware(CompressedPages),
+            Middleware(LinkPreviewMiddleware, studio=self.studio),
             Middleware(FileLeaseMiddleware, studio=self.studio),
             Middleware(StreamEndMiddleware, demo=self.demo),
         ]
@@ -94,8 +102,9 @@ class Server:
         app = gradio_compat.create_app(
             self.demo,
             self.url,
+            root_path=self.settings.public_url or None,
             app_kwargs={
-                "routes": [*file_routes(self.studio), api_mount(self.studio)],
+                "routes": [*file_routes(self.studio, previews), static_files(), api_mount(self.studio)],
                 "lifespan": self._lifespan,
                 "middleware": self._middleware,
             },
@@ -107,8 +116,7 @@ class Server:
             state_session_capacity=500,
             max_file_size=f"{4 * self.settings.max_file_mb}mb",
             theme=theme(),
-            css_paths=[STATIC / "page.css", STATIC / "admin.css"],
-            head=HEAD,
+            head=head(),
             favicon_path=STATIC / "favicon.png",
             footer_links=[],
             show_error=False,
@@ -128,7 +136,9 @@ class Server:
             self._thread.join(0.01)
             if not self._thread.is_alive():
                 raise self._failure or RuntimeError("The server ended at its start.")
-        log.info("image2model is at %s", self.url)
+        log.info("image2model is at %s", self.settings.public_url or self.url)
+        if not self.settings.public_url and "*" in self.settings.allowed_hosts and self.settings.host not in LOCAL:
+            log.warning("addresses name whatever host a request names: set PUBLIC_URL, or ALLOWED_HOSTS")
 
     def stop(self) -> None:
         """Stop serving, also where somebody watches; unfinished jobs go on at the next start."""

@@ -237,7 +237,7 @@ async def test_page_and_viewer_live_under_the_policy(target: App, chromium: Brow
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
     await opened(page, target.url)
-    await page.locator("#example-images button").first.click()
+    await page.locator("#examples button").first.click()
     await expect(page.locator("#generate")).to_contain_text("Make 1")
     await page.click("#generate")
     await settled(page)

@@ -12,7 +12,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.conftest import DESK
-from tests.support.browser import ROOT, App, drawn, drop, opened, settled, states
+from tests.support.browser import ROOT, App, choose, drawn, drop, export, go, opened, settled, states
 from tests.support.pictures import encoded, photo
 
 pytestmark = pytest.mark.browser
@@ -28,9 +28,11 @@ def batch_id(page: Page) -> str:
 
 
 async def card_facts(page: Page) -> dict[str, str]:
-    """What the facts beside the viewer say."""
-    rows = await page.locator("#facts .facts-list div").all_inner_texts()
-    return dict(re.split(r"\n+", row.strip(), maxsplit=1) for row in rows)
+    """What the facts below the stage say, with those that a press shows."""
+    rows = await page.locator("#facts :is(.facts, .fact-list) > div:not(.more)").evaluate_all(
+        "rows => rows.map(row => [row.querySelector('dt').textContent, row.querySelector('dd').textContent.trim()])"
+    )
+    return dict(rows)
 
 
 async def test_photographs_become_meshes_to_turn_and_to_take_home(app: App, page: Page, chromium: Browser, tmp_path):
@@ -38,25 +40,28 @@ async def test_photographs_become_meshes_to_turn_and_to_take_home(app: App, page
     await opened(page, app.url)
     await drop(page, *PHOTOGRAPHS)
     await drop(page, NOTE)
-    refused = page.locator(".refused li")
+    refused = page.locator(".tile.refused")
     await expect(refused).to_have_count(1)
     await expect(refused).to_contain_text("note.png")
-    await expect(refused).to_contain_text("looks like text")
-    await expect(page.locator("#images .thumbnail-item")).to_have_count(len(PHOTOGRAPHS))
-    await expect(page.locator("#generate")).to_have_text(f"Make {len(PHOTOGRAPHS)} inflated previews")
-    await expect(page.locator("#cost")).to_contain_text(f"{len(PHOTOGRAPHS)} images")
-    await expect(page.locator("#cost")).to_contain_text("free")
+    await expect(refused).to_contain_text("Not a picture")
+    await expect(page.locator("#cost")).to_contain_text("note.png is left out: this file looks like text")
+    await expect(page.locator(".tile:not(.refused) [data-show]")).to_have_count(len(PHOTOGRAPHS))
+    await expect(page.locator("#generate")).to_have_text(f"Make {len(PHOTOGRAPHS)} models")
+    await expect(page.locator("#cost")).to_contain_text(f"{len(PHOTOGRAPHS)} pictures")
+    await expect(page.locator("#cost")).to_contain_text("Free")
 
     await page.click("#generate")
     await expect(page.locator(".job-card")).to_have_count(len(PHOTOGRAPHS))
     await expect(page).to_have_url(ADDRESS)
-    await expect(page.locator(".board-title h2")).to_contain_text(f"of {len(PHOTOGRAPHS)} done")
+    await expect(page.locator(".results-head h2")).to_contain_text(f"of {len(PHOTOGRAPHS)} done")
     # The first result opens by itself while the others are still worked.
-    await expect(page.locator("#facts .facts-list")).to_be_visible()
+    await expect(page.locator("#facts .facts")).to_be_visible()
     await settled(page)
     assert await states(page) == {path.name: "done" for path in PHOTOGRAPHS}
     assert (await drawn(page)).size
-    await expect(page.locator("#take-home .take-all")).to_have_text(f"All {len(PHOTOGRAPHS)} as GLB")
+    await export(page, "blender")
+    await expect(page.locator("[data-which=all]")).to_have_text(f"All {len(PHOTOGRAPHS)}")
+    await page.keyboard.press("Escape")
 
     await look_at_another(page)
     await take_home(page, tmp_path)
@@ -66,39 +71,46 @@ async def test_photographs_become_meshes_to_turn_and_to_take_home(app: App, page
 async def look_at_another(page: Page) -> None:
     """A click on another card changes the facts and the picture in the viewer."""
     await page.locator('.job-card[data-name="astronaut.jpg"]').click()
-    await expect(page.locator("#facts h3")).to_have_text("astronaut.glb")
+    await expect(page.locator("#stage-title")).to_have_text("astronaut")
+    await expect(page.locator("#facts")).to_contain_text("Ready")
     before, first = await drawn(page), await card_facts(page)
     await page.locator('.job-card[data-name="mug.jpg"]').click()
-    await expect(page.locator("#facts h3")).to_have_text("mug.glb")
-    await expect(page.locator(".job-card.selected")).to_have_attribute("data-name", "mug.jpg")
+    await expect(page.locator("#stage-title")).to_have_text("mug")
+    await expect(page.locator(".job-card[aria-current]")).to_have_attribute("data-name", "mug.jpg")
     for _ in range(40):  # the old mesh stays until the new one is loaded
         after = await drawn(page)
         if not np.array_equal(after, before):
             break
         await page.wait_for_timeout(250)
     assert not np.array_equal(after, before)
-    second = await card_facts(page)
-    assert second["Closed"] == "yes"
+    for _ in range(100):  # they come a moment later than the model begins to load
+        second = await card_facts(page)
+        if second["Faces"] != first["Faces"]:
+            break
+        await page.wait_for_timeout(100)
+    assert second["Surface"] == "Closed"
     assert int(second["Faces"].replace(",", "")) > 1000
     assert int(second["Vertices"].replace(",", "")) > 500
-    assert re.fullmatch(r"[\d.]+ (kB|MB)", second["File size"])
-    assert re.fullmatch(r"[\d.]+ × [\d.]+ × [\d.]+", second["Width, height, depth"])
-    assert float(second["Volume"]) > 0
-    assert re.fullmatch(r"[\d,]+ × [\d,]+", second["Textures"])
+    assert re.fullmatch(r"[\d.]+ (kB|MB)", second["File"])
+    assert re.fullmatch(r"[\d.]+ × [\d.]+ × [\d.]+ m", second["Size"])
+    assert float(second["Volume"].removesuffix(" m³")) > 0
+    assert re.fullmatch(r"[\d,]+ × [\d,]+ px", second["Texture"])
     assert second["Faces"] != first["Faces"]
 
 
 async def take_home(page: Page, folder: Path) -> None:
     """One GLB by its link, and all of it as a zip with thumbnails and a manifest."""
+    await export(page, "blender")
     async with page.expect_download() as started:
-        await page.click(".facts-save")
+        await page.click(".take-go")
     one = await started.value
     assert one.suggested_filename == "mug.glb"
     assert (await one.path()).read_bytes()[:4] == b"glTF"
 
     await page.evaluate("addEventListener('beforeunload', () => document.body.dataset.left = 'yes')")
+    await export(page, "blender", everything=True)
     async with page.expect_download() as started:
-        await page.click("#download-all")
+        await page.click(".take-go")
     download = await started.value
     assert await page.evaluate("document.body.dataset.left") is None  # Gradio would hang up on a page that stays
     await download.save_as(folder / "all.zip")
@@ -117,6 +129,7 @@ async def take_home(page: Page, folder: Path) -> None:
 async def share(page: Page, chromium: Browser, app: App) -> None:
     """The copied link shows the same board in another browser, which has nothing in its own library."""
     await page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=app.url)
+    await page.keyboard.press("Escape")
     await page.click("#share")
     await expect(page.locator("#share")).to_have_text("Link copied")
     link = await page.evaluate("navigator.clipboard.readText()")
@@ -125,8 +138,12 @@ async def share(page: Page, chromium: Browser, app: App) -> None:
     guest = await opened(await other.new_page(), link)
     await expect(guest.locator(".job-card[data-state=done]")).to_have_count(len(PHOTOGRAPHS))
     assert (await drawn(guest)).size
-    await guest.get_by_role("tab", name="Library").click()
-    await expect(guest.locator("#library")).to_contain_text("Nothing here yet")
+    await expect(guest.locator("#rail")).to_be_hidden()
+    await expect(guest.locator(".downloads")).to_contain_text("All 5 models, zip")
+    await guest.click(".shared-only[href]")
+    await expect(guest.locator(".board[data-state=empty]")).to_be_attached()
+    await go(guest, "library")
+    await expect(guest.locator("#library")).to_contain_text("No models yet")
     await other.close()
 
 
@@ -150,33 +167,34 @@ async def test_a_batch_goes_on_through_reload_cancel_retry_and_start_anew(app: A
     await settled(page)
     after_cancel = await states(page)
     assert "cancelled" in after_cancel.values()
-    await expect(page.locator("#cancel")).to_be_hidden()
+    await expect(page.locator("#cancel")).to_have_text("Cancelled")
+    await expect(page.locator("#cancel")).to_be_disabled()
 
     finished = [name for name, state in after_cancel.items() if state == "done"]
-    before = await page.locator(f'.job-card[data-name="{finished[0]}"] .job-picture > img').first.get_attribute("src")
+    before = await page.locator(f'.job-card[data-name="{finished[0]}"] .job-picture img').first.get_attribute("src")
     await page.click("#retry")
     await expect(page.locator(".board[data-state=partly] .job-card[data-state=done]")).to_have_count(22)
     fog = page.locator('.job-card[data-name="fog.png"]')
     await expect(fog).to_have_attribute("data-state", "failed")
     await expect(fog).to_contain_text("No subject was found")
     await expect(fog).to_contain_text("relief card")
-    same = page.locator(f'.job-card[data-name="{finished[0]}"] .job-picture > img').first
+    same = page.locator(f'.job-card[data-name="{finished[0]}"] .job-picture img').first
     await expect(same).to_have_attribute("src", before)  # what was done has not been made again
 
     await page.click("#anew")
-    await expect(page.locator(".board[data-state=empty]")).to_be_visible()
-    await expect(page.locator("#generate")).to_have_text("Add pictures first")
-    await expect(page.locator("#result")).to_be_hidden()
+    await expect(page.locator("#create[data-stage=hero]")).to_be_visible()
+    await expect(page.locator("#generate")).to_have_text("Choose pictures")
+    await expect(page.locator("#facts")).to_be_hidden()
     assert page.url.rstrip("/") == app.url
     await page.reload()
-    await expect(page.locator(".board[data-state=empty]")).to_be_visible()
+    await expect(page.locator("#create[data-stage=hero]")).to_be_visible()
 
 
 async def test_every_page_that_is_looked_at_follows_its_batch(app: App, page: Page):
     """A board that has ended is seen to be worked again from another page, then deleted; the library follows, too."""
     await opened(page, app.url)
     await drop(page, *PHOTOGRAPHS[:2])
-    await page.locator("#generator label", has=page.locator("[value=trellis]")).click()
+    await choose(page, "trellis")
     await page.click("#generate")
     await expect(page.locator("#cancel")).to_be_visible()  # nobody answers there
     await page.click("#cancel")
@@ -198,12 +216,12 @@ async def test_every_page_that_is_looked_at_follows_its_batch(app: App, page: Pa
     shelf = await page.context.new_page()
     await shelf.clock.install()
     await shelf.goto(f"{app.url}/?tab=library")
-    await expect(shelf.locator(".shelf-card")).to_have_count(1)
-    await page.get_by_role("tab", name="Library").click()
-    page.once("dialog", lambda dialog: dialog.accept())
+    await expect(shelf.locator(".shelf")).to_have_count(1)
+    await go(page, "library")
     await page.click(".shelf-delete")
-    await expect(page.locator("#library")).to_contain_text("Nothing here yet")
-    for seen, place, words in ((other, "#board", "is not here"), (shelf, "#library", "Nothing here yet")):
+    await page.get_by_role("button", name="Delete 2 models").click()
+    await expect(page.locator("#library")).to_contain_text("No models yet")
+    for seen, place, words in ((other, "#board", "is not here"), (shelf, "#library", "No models yet")):
         await seen.clock.fast_forward(16_000)
         await expect(seen.locator(place)).to_contain_text(words)
 
@@ -211,25 +229,26 @@ async def test_every_page_that_is_looked_at_follows_its_batch(app: App, page: Pa
 async def test_the_library_is_this_browsers_own(app: App, page: Page):
     """A batch stands in the library of the browser that made it, opens from there, and is gone once deleted."""
     await opened(page, app.url)
-    await page.locator("#example-images button").nth(1).click()
-    await expect(page.locator("#generate")).to_have_text("Make 1 inflated preview")
+    await page.locator("#examples button").nth(1).click()
+    await expect(page.locator("#generate")).to_have_text("Make 1 model")
     await page.click("#generate")
     await settled(page)
     mine = batch_id(page)
-    await page.get_by_role("tab", name="Library").click()
-    shelf = page.locator(".shelf-card")
+    await go(page, "library")
+    shelf = page.locator(".shelf")
     await expect(shelf).to_have_count(1)
-    await expect(shelf).to_contain_text("1 of 1 done")
+    await expect(shelf).to_contain_text("1 model")
     async with page.expect_navigation():  # the board of the page before is the same
         await shelf.locator("a").first.click()
     await expect(page.locator(f'.board[data-batch="{mine}"] .job-card[data-state=done]')).to_have_count(1)
-    await page.get_by_role("tab", name="Library").click()
-    page.once("dialog", lambda dialog: dialog.dismiss())
+    await go(page, "library")
     await page.click(".shelf-delete")
+    await expect(page.get_by_role("button", name="Keep")).to_be_focused()
+    await page.keyboard.press("Enter")
     await expect(shelf).to_have_count(1)
-    page.once("dialog", lambda dialog: dialog.accept())
     await page.click(".shelf-delete")
-    await expect(page.locator("#library")).to_contain_text("Nothing here yet")
+    await page.get_by_role("button", name="Delete 1 model").click()
+    await expect(page.locator("#library")).to_contain_text("No models yet")
     assert not (app.data / "batches" / mine).exists()
     await opened(page, f"{app.url}/?batch={mine}")
     await expect(page.locator("#board")).to_contain_text("This batch is not here")
@@ -248,11 +267,10 @@ async def test_pictures_can_be_dragged_in_pasted_and_taken_out(app: App, page: P
         }""",
         "favicon.ico",
     )
-    await page.dispatch_event("#images .gallery-item", "drop", {"dataTransfer": moved})
-    await expect(page.locator("#generate")).to_have_text("Make 2 inflated previews")
-    await page.locator("#images .thumbnail-item").first.hover()
-    await page.locator("#images .delete-button").first.click()
-    await expect(page.locator("#generate")).to_have_text("Make 1 inflated preview")
+    await page.dispatch_event(".tiles", "drop", {"dataTransfer": moved})
+    await expect(page.locator("#generate")).to_have_text("Make 2 models")
+    await page.locator(".tile .x").first.click()
+    await expect(page.locator("#generate")).to_have_text("Make 1 model")
 
 
 async def test_options_and_price_follow_the_generator(app: App, page: Page):
@@ -261,12 +279,12 @@ async def test_options_and_price_follow_the_generator(app: App, page: Page):
     await drop(page, PHOTOGRAPHS[0], PHOTOGRAPHS[1])
     await page.click("#options > button")
     await expect(page.locator("#option-local-thickness")).to_be_visible()
-    await page.locator("#generator input[value='tripo-v2.5']").check()
+    await choose(page, "tripo-v2.5")
     await expect(page.locator("#option-local-thickness")).to_be_hidden()
-    await expect(page.locator("#cost")).to_contain_text("2 images × $")
-    await page.locator("#generator input[value='local']").check()
+    await expect(page.locator("#cost")).to_contain_text("2 pictures, $")
+    await choose(page, "local")
     await expect(page.locator("#option-local-thickness")).to_be_visible()
-    await expect(page.locator("#cost")).to_contain_text("free")
+    await expect(page.locator("#cost")).to_contain_text("Free")
     face_limit = page.locator("#face-limit").locator("input, textarea")
     await expect(face_limit).to_have_value("")
     await face_limit.fill("7")
@@ -275,5 +293,5 @@ async def test_options_and_price_follow_the_generator(app: App, page: Page):
     await face_limit.fill("900")
     await page.click("#generate")
     await settled(page)
-    await expect(page.locator("#facts .facts-list")).to_be_visible()
+    await expect(page.locator("#facts .facts")).to_be_visible()
     assert int((await card_facts(page))["Faces"].replace(",", "")) <= 900

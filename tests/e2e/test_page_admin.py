@@ -16,7 +16,7 @@ from playwright.async_api import Browser, Locator, Page, expect
 from image2model.devtools.fal_stand_in import KEY, Fault
 from image2model.ops.health import Component
 from image2model.web.ui.admin import plots, wording
-from tests.support.browser import ROOT, SLOW, App, Watch, opened, overflow, sign_in
+from tests.support.browser import ROOT, SLOW, App, Watch, go, opened, overflow, sign_in
 from tests.support.fal_server import FalServer
 from tests.support.hub_sign_in import SECRET, HubSignIn, session
 
@@ -103,7 +103,7 @@ async def test_the_host_sees_what_needs_them_and_lets_pictures_pass_again(
     await read_anew(page, wake)
     await wake.click()
     await expect(wake).to_have_count(0)
-    await page.get_by_role("tab", name="Create").click()
+    await go(page, "create")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     await page.clock.fast_forward(60_000)
@@ -118,7 +118,7 @@ async def test_a_host_signs_in_at_hugging_face_and_a_stranger_does_not(hosted: A
     context = await chromium.new_context()
     await context.add_cookies([{"name": "session", "value": cookie("mallory"), "url": hosted.url}])
     page = await opened(await context.new_page(), hosted.url)
-    await page.get_by_role("tab", name="Admin").click()
+    await go(page, "admin")
     await expect(page.locator("#admin-greeting")).to_contain_text("Hello mallory. This tab is for the hosts")
     await expect(page.locator("#admin-board")).to_be_hidden()
     hub.name = "ada"

@@ -9,7 +9,7 @@ from playwright.async_api import Page, Route, expect
 
 from image2model.devtools.app_process import ADMIN_KEY
 from tests.conftest import DESK, PHONE
-from tests.support.browser import ROOT, App, drop, opened, overflow, settled, sign_in
+from tests.support.browser import ROOT, App, drop, go, opened, overflow, settled, sign_in
 from tests.support.pictures import encoded, photo
 
 pytestmark = pytest.mark.browser
@@ -32,7 +32,7 @@ async def test_names_are_text_and_never_code(app: App, page: Page):
     plain, text = encoded(photo(200, 150)), b"no picture"
     await drop(page, *({"name": name, "mimeType": "image/png", "buffer": plain} for name in NAMES))
     await drop(page, *({"name": name, "mimeType": "image/png", "buffer": text} for name in NAMES))
-    await expect(page.locator(".refused li")).to_have_count(len(NAMES))
+    await expect(page.locator(".tile.refused")).to_have_count(len(NAMES))
     await page.click("#generate")
     await settled(page)
     names = await page.locator(".job-name").all_inner_texts()
@@ -40,10 +40,10 @@ async def test_names_are_text_and_never_code(app: App, page: Page):
     assert "🐱 кот 日本.png" in names
     assert "passwd.png" in names
     assert all("/" not in name for name in names)
-    assert await page.locator("#board script, #board img[onerror], #refused script, #refused img[onerror]").count() == 0
+    assert await page.locator("#board script, #board img[onerror], #tiles script, #tiles img[onerror]").count() == 0
     assert await overflow(page) <= 0
-    await page.get_by_role("tab", name="Library").click()
-    await expect(page.locator(".shelf-card")).to_have_count(1)
+    await go(page, "library")
+    await expect(page.locator(".shelf")).to_have_count(1)
     assert await overflow(page) <= 0
     assert alerts == []
 
@@ -54,18 +54,18 @@ async def test_every_state_fits_its_window_and_can_be_read(app: App, page: Page,
     """Empty, chosen, refused, working, done, library and admin: no sideways scrolling, and texts with contrast."""
     await opened(page, f"{app.url}/?__theme={theme}")
     await fits(page)
-    await page.locator("#example-images button").first.click()
-    await expect(page.locator("#generate")).to_have_text("Make 1 inflated preview")
+    await page.locator("#examples button").first.click()
+    await expect(page.locator("#generate")).to_have_text("Make 1 model")
     await drop(page, {"name": "n.png", "mimeType": "image/png", "buffer": b"no picture"})
     await page.click("#options > button")
-    await expect(page.locator(".refused li")).to_have_count(1)
+    await expect(page.locator(".tile.refused")).to_have_count(1)
     await fits(page)
     await page.click("#generate")
     await settled(page)
-    await expect(page.locator("#facts .facts-list")).to_be_visible()
+    await expect(page.locator("#facts .facts")).to_be_visible()
     await fits(page)
-    await page.get_by_role("tab", name="Library").click()
-    await expect(page.locator(".shelf-card")).to_have_count(1)
+    await go(page, "library")
+    await expect(page.locator(".shelf")).to_have_count(1)
     await fits(page)
     await sign_in(page)
     await expect(page.locator("#admin-board")).to_be_visible()
@@ -75,19 +75,21 @@ async def test_every_state_fits_its_window_and_can_be_read(app: App, page: Page,
 async def test_a_refusal_stays_while_the_subjects_are_found(app: App, page: Page):
     """What is wrong with a picture is still told when its neighbours' subjects, asked for before it, are found."""
     await opened(page, app.url)
-    await page.locator("#example-images button").first.click()
-    await expect(page.locator("#generate")).to_have_text("Make 1 inflated preview")
+    await page.locator("#examples button").first.click()
+    await expect(page.locator("#generate")).to_have_text("Make 1 model")
     await drop(page, {"name": "n.png", "mimeType": "image/png", "buffer": b"no picture"})
-    await expect(page.locator(".refused li")).to_have_count(1)
-    await expect(page.locator("#cutouts img")).to_have_count(1)
+    await expect(page.locator(".tile.refused")).to_have_count(1)
+    await expect(page.locator(".tile .st.ok")).to_have_count(1)
     await page.wait_for_timeout(2000)  # Gradio sends again what it held back
-    await expect(page.locator(".refused li")).to_have_count(1)
+    await expect(page.locator(".tile.refused")).to_have_count(1)
 
 
 async def fits(page: Page) -> None:
     """Nothing is wider than the window, nothing to press too small to hit, no text too faint to read."""
     assert await overflow(page) <= 0
-    small = await page.locator("#tabs [role=tab]:visible, #board a:visible, #library button:visible").evaluate_all(
+    small = await page.locator(
+        ":is(#masthead a:not(.skip), #board button, #tiles button, #library a, #library button):visible"
+    ).evaluate_all(
         """all => all.map(one => [one.outerHTML.slice(0, 80), one.getBoundingClientRect()])
              .filter(([_, box]) => box.width && (box.width < 24 || box.height < 24)).map(([what]) => what)"""
     )
@@ -111,10 +113,10 @@ FAINT = """() => {
   };
   const light = colour => colour.slice(0, 3).map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
     .reduce((sum, v, k) => sum + v * [.2126, .7152, .0722][k], 0);
-  const texts = ".masthead h1, .masthead p, .small-title, .small-title span, .picker-item:not(.picker-off) span,"
-    + ".cost-line span, .cost-line b, .refused b, .refused p, .board h2, .board p, .job-name, .job-words span,"
-    + ".facts-list dt, .facts-list dd, .facts-head p, .facts-save, .shelf-text a, .shelf-text p, .numbers dt,"
-    + "#actions button, #generate:not([disabled]), #tabs button[role=tab]";
+  const texts = ".nav a, .head h2, .head span, .lead, .drop b, .tile .nm, .tile .st, .gen span, .keyline span, .btn,"
+    + ".sum b, .how, .board h2, .board p, .job-name, .job-words span, .facts dt, .facts dd, .title-bar h1,"
+    + ".title-bar p, .tools button, .checks li, .sent figcaption, .shelf h2, .shelf p, .card b, .card span, .chip,"
+    + ".numbers dt, #options > button, #generate:not([disabled]), #admin-tabs button[role=tab]";
   return [...document.querySelectorAll(texts)].filter(one => one.checkVisibility() && one.innerText.trim())
     .map(one => {
       const back = behind(one), [a, b] = [light(over(rgba(getComputedStyle(one).color), back)), light(back)];
@@ -126,11 +128,11 @@ FAINT = """() => {
 async def test_a_working_board_keeps_focus_and_pictures(app: App, page: Page):
     """While news comes in, the focused card stays focused and a picture that did not change is the same element."""
     await opened(page, app.url)
-    await page.locator("#example-images button").first.click()
-    await expect(page.locator("#generate")).to_have_text("Make 1 inflated preview")
+    await page.locator("#examples button").first.click()
+    await expect(page.locator("#generate")).to_have_text("Make 1 model")
     await drop(page, *({"name": f"{n}.png", "mimeType": "image/png", "buffer": encoded(photo())} for n in range(3)))
     await expect(page.locator("#generate")).to_contain_text("Make 4")
-    await page.locator("#example-images button").nth(2).click()
+    await page.locator("#examples button").nth(2).click()
     await expect(page.locator("#generate")).to_contain_text("Make 5")
     await page.click("#generate")
     first = page.locator(".job-card[data-state=done]").first
@@ -147,31 +149,35 @@ async def test_results_open_with_the_keyboard(app: App, page: Page):
     """A finished card is reached with Tab's focus and opened with Enter."""
     await opened(page, app.url)
     for number in (0, 1):
-        await page.locator("#example-images button").nth(number).click()
+        await page.locator("#examples button").nth(number).click()
         await expect(page.locator("#generate")).to_contain_text(f"Make {number + 1}")
     await page.click("#generate")
     await settled(page)
     second = page.locator(".job-card[data-state=done]").nth(1)
     await second.press("Enter")
-    await expect(second).to_have_class("job-card selected")
-    await expect(page.locator("#facts h3")).to_have_text("cat.glb")
+    await expect(second).to_have_attribute("aria-current", "true")
+    await expect(page.locator("#stage-title")).to_have_text("chair")
 
 
-async def test_arrows_move_the_choice_of_what_is_sent(app: App, page: Page):
-    """The choices are one stop for Tab, and arrows go around among them."""
+async def test_arrows_move_among_the_pictures_and_delete_takes_one_out(app: App, page: Page):
+    """The tiles are one stop for Tab, arrows go on among them and Enter shows one; Delete takes it out."""
     await opened(page, app.url)
-    await page.locator("#example-images button").first.click()
-    first, second = page.locator("#sent-choice input").first, page.locator("#sent-choice input").last
-    await first.focus()
+    await drop(page, *(ROOT / "examples" / f"{name}.jpg" for name in ("mug", "robot")))
+    tiles = page.locator(".tile [data-show]")
+    await expect(tiles).to_have_count(2)
+    assert await tiles.evaluate_all("all => all.map(one => one.tabIndex)") == [0, -1]
+    await tiles.first.focus()
     await page.keyboard.press("ArrowRight")
-    await expect(second).to_be_checked()
-    await expect(second).to_be_focused()
-    await page.keyboard.press("ArrowRight")
-    await expect(first).to_be_checked()
-    await page.keyboard.press("ArrowLeft")
-    await page.keyboard.press("Tab")
-    await expect(page.locator("#sent-choice input:focus")).to_have_count(0)
-    await expect(page.locator("#sent-choice label.selected")).to_have_text("Only the subject, cut out")
+    await expect(tiles.last).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#stage-title")).to_have_text("robot.jpg")
+    await page.keyboard.press("Delete")
+    await expect(tiles).to_have_count(1)
+    await expect(tiles).to_be_focused()
+    await expect(page.locator("#generate")).to_have_text("Make 1 model")
+    await page.locator("#sent-choice input").focus()
+    await page.keyboard.press("Space")
+    await expect(page.locator("#sent-how")).to_have_text("background removed")
 
 
 @pytest.mark.parametrize("page", [PHONE, DESK], indirect=True, ids=["phone", "desk"])
@@ -179,13 +185,14 @@ async def test_many_pictures_leave_room_for_the_rest(app: App, page: Page):
     """No picture is cut off at the side, and the subjects of many take no more height than some rows."""
     await opened(page, app.url)
     await drop(page, *({"name": f"{n}.png", "mimeType": "image/png", "buffer": encoded(photo())} for n in range(20)))
-    await expect(page.locator("#cutouts li")).to_have_count(20)
-    shown = page.locator("#images .thumbnail-item")
+    shown = page.locator(".tile [data-show]")
     await expect(shown).to_have_count(20)
-    box = await page.locator("#images").bounding_box()
-    for one in (await shown.nth(3).bounding_box(), await shown.nth(19).bounding_box()):
+    box = await page.locator("#tiles").bounding_box()
+    for one in (await shown.nth(2).bounding_box(), await shown.nth(19).bounding_box()):
         assert one["x"] + one["width"] <= box["x"] + box["width"]
-    assert (await page.locator(".cutouts").bounding_box())["height"] <= 240
+    button = await page.locator("#generate").bounding_box()
+    assert button["y"] + button["height"] <= page.viewport_size["height"]
+    assert await overflow(page) <= 0
 
 
 async def test_no_quick_press_of_an_example_is_lost(app: App, page: Page):
@@ -193,7 +200,7 @@ async def test_no_quick_press_of_an_example_is_lost(app: App, page: Page):
     await opened(page, app.url)
     await page.evaluate("""async () => {
       for (const number of [1, 0, 2]) {
-        document.querySelectorAll("#example-images button")[number].click();
+        document.querySelectorAll("#examples button")[number].click();
         await new Promise(passed => setTimeout(passed, 30));
       }
     }""")
@@ -215,7 +222,7 @@ async def late(route: Route) -> None:
 async def test_admin_is_closed_without_its_key(app: App, page: Page):
     """No key and a wrong key show nothing; the right one shows every batch and deletes the one that is chosen."""
     await opened(page, app.url)
-    await page.locator("#example-images button").first.click()
+    await page.locator("#examples button").first.click()
     await page.click("#generate")
     await settled(page)
     mine = page.url.rpartition("batch=")[2]
@@ -242,6 +249,6 @@ async def test_admin_is_closed_without_its_key(app: App, page: Page):
 async def test_an_unknown_batch_is_told_kindly(app: App, page: Page, address: str):
     """A link that is cut short or deleted shows what may have happened, and the page stays usable."""
     await opened(page, f"{app.url}/?batch={address}")
-    await expect(page.locator("#board")).to_contain_text("This batch is not here")
-    await page.locator("#example-images button").first.click()
+    await expect(page.locator("#viewer .gone")).to_contain_text("This batch is not here")
+    await page.locator("#examples button").first.click()
     await expect(page.locator("#generate")).to_contain_text("Make 1")

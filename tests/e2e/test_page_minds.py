@@ -10,7 +10,8 @@ from playwright.async_api import Page, expect
 
 from image2model.services import Picture, Studio, SubmitRequest
 from image2model.web.ui.create import Create
-from tests.support.browser import ROOT, App, drawn, drop, opened, settled
+from image2model.web.ui.picture_cache import PictureCache
+from tests.support.browser import ROOT, App, drawn, drop, go, opened, settled
 from tests.support.pictures import encoded, photo
 
 MUG = (ROOT / "examples" / "mug.jpg").read_bytes()
@@ -45,8 +46,8 @@ async def test_a_page_shows_the_batch_that_was_started_last_and_none_after_start
     assert len([batch for batch in await page.evaluate("window.seen") if batch]) == 2
     await page.click("#anew")
     await expect(page.locator(".job-card")).to_have_count(0)
-    await expect(page.locator("#generate")).to_have_text("Add pictures first")
-    await expect(page.locator("#sent")).to_be_hidden()
+    await expect(page.locator("#generate")).to_have_text("Choose pictures")
+    await expect(page.locator("#sent-choice")).to_be_hidden()
     await page.wait_for_timeout(3000)
     assert await page.locator(".job-card").count() == 0
 
@@ -63,27 +64,36 @@ async def test_a_slow_double_click_starts_one_batch_and_its_page_goes_with_it(ap
     await page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     await settled(page)
     await drawn(page)
-    await page.get_by_role("tab", name="Library").click()
-    await expect(page.locator(".shelf-card")).to_have_count(1)
-    page.once("dialog", lambda dialog: dialog.accept())
+    await go(page, "library")
+    await expect(page.locator(".shelf")).to_have_count(1)
     await page.click(".shelf-delete")
-    await expect(page.locator(".shelf-card")).to_have_count(0)
-    await page.get_by_role("tab", name="Create").click()
+    await page.get_by_role("button", name="Delete 1 model").click()
+    await expect(page.locator(".shelf")).to_have_count(0)
+    await expect(page.locator("#create[data-columns=two]")).to_be_attached()
+    await go(page, "create")
     await expect(page.locator(".job-card")).to_have_count(0)
     await expect(page).not_to_have_url(re.compile("batch="))
 
 
 @pytest.mark.browser
-async def test_enter_on_a_card_s_download_saves_its_mesh(app: App, page: Page):
-    """The keyboard reaches the download of a card, as the mouse does."""
+async def test_the_keyboard_alone_saves_a_mesh(app: App, page: Page):
+    """E opens the export, Tab and Enter choose a preset and save; Esc closes it and gives the focus back."""
     await opened(page, app.url)
     await drop(page, *mugs(0, 1))
     await page.click("#generate")
     await settled(page)
-    await page.focus(".job-save")
+    await page.focus(".job-card[data-state=done]")
+    await page.keyboard.press("e")
+    await expect(page.locator(".pop")).to_be_visible()
+    await page.focus("[data-preset=blender] > button")
+    await page.keyboard.press("Enter")
     async with page.expect_download() as started:
+        await page.focus(".take-go")
         await page.keyboard.press("Enter")
     assert (await started.value).suggested_filename == "mug-0.glb"
+    await page.keyboard.press("Escape")
+    await expect(page.locator(".pop")).to_be_hidden()
+    await expect(page.locator(".job-card[data-state=done]")).to_be_focused()
 
 
 async def test_another_model_gets_the_failed_picture_and_not_what_is_made(studio: Studio, tmp_path):
@@ -92,9 +102,9 @@ async def test_another_model_gets_the_failed_picture_and_not_what_is_made(studio
         (tmp_path / name).write_bytes(encoded(photo(), "PNG"))
     batch = await studio.submit(SubmitRequest([Picture(tmp_path / name, name) for name in ("good.png", "bad.png")]))
     with gr.Blocks():
-        create = Create(studio, gr.BrowserState(""))
+        create = Create(studio, gr.BrowserState(""), PictureCache())
     gallery = [(str(tmp_path / name), None) for name in ("good.png", "bad.png", "new.png")]
     for _ in range(2):
-        kept = await create.put_back(batch.id, gallery, gr.EventData(None, {"number": 2}))
+        kept, *_ = await create.put_back(batch.id, gallery, gr.EventData(None, {"number": 2}))
         assert [path.rpartition("/")[2] for path in kept] == ["new.png", "bad.png"]
         gallery = [(path, None) for path in kept]

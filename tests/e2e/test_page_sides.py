@@ -5,17 +5,12 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.support.browser import App, drop, opened, overflow
+from tests.support.browser import App, choose, drop, opened, overflow
 from tests.support.pictures import encoded, photo
 
 pytestmark = pytest.mark.browser
 
 NAMES = ("cup_front.png", "cup_back.png", "cup-left.png", "<b>cat.png", "cat from behind.png")
-
-
-async def choose(page: Page, generator: str) -> None:
-    """Choose a generator."""
-    await page.locator(f"#generator input[value='{generator}']").check()
 
 
 async def says(page: Page, button: str, cost: str) -> None:
@@ -29,36 +24,37 @@ async def test_views_of_one_object_are_put_together_before_they_are_paid_for(app
     await opened(page, app.url)
     await choose(page, "local")
     await drop(page, *({"name": name, "mimeType": "image/png", "buffer": encoded(photo(200, 150))} for name in NAMES))
-    await expect(page.locator(".side-warning")).to_contain_text("takes one view and makes a mesh of each picture")
-    await says(page, "Make 5 inflated previews", "free")
+    await expect(page.locator("#tiles .note")).to_contain_text("takes one view and makes a model of each picture")
+    await says(page, "Make 5 models", "Free")
 
     await choose(page, "hunyuan3d-v3")
-    objects, sides = page.locator(".side-object"), page.locator(".side-object select")
+    objects, sides = page.locator(".views"), page.locator(".views select")
     await expect(objects).to_have_count(1)
     assert [await sides.nth(n).input_value() for n in range(3)] == ["front", "back", "left"]
-    await says(page, "Make 3 3D models", "2 images × $0.375 + 1 object from several views × $0.525")
+    await says(page, "Make 3 models", "2 pictures + 1 object from 3 views, 2 × $0.375 + 1 × $0.525")
 
     await sides.nth(1).select_option("right")
     await expect(sides.nth(2)).to_have_value("right")
     for name in NAMES[3:]:
-        await page.locator(".side-single label", has_text=name.removeprefix("<b>")).locator("input").check()
+        await page.locator(f'.tile[data-name="{name}"] .tick input').check()
     await page.click(".side-join")
     await expect(objects).to_have_count(2)
-    await says(page, "Make 2 3D models", "$1.05")
-    await objects.filter(has_text="from behind").locator(".side-apart").click()
-    await says(page, "Make 3 3D models", "$1.275")
+    await says(page, "Make 2 models", "$1.05")
+    await objects.filter(has=page.get_by_label("from behind")).locator("[data-split]").click()
+    await says(page, "Make 3 models", "$1.275")
 
     await choose(page, "tripo-h3.1")
-    await expect(page.locator(".side-problem")).to_contain_text("needs the back too")
+    await expect(page.locator(".views .problem")).to_contain_text("needs the back too")
     await choose(page, "tripo-v2.5")
-    await expect(page.locator(".side-problem")).to_have_count(0)
-    await says(page, "Make 3 3D models", "$0.90")
+    await expect(page.locator(".views .problem")).to_have_count(0)
+    await says(page, "Make 3 models", "$0.90")
     assert await overflow(page) <= 0
     await page.click("#generate")  # nothing answers at the address that stands for fal, so the jobs wait
     await expect(page.locator(".job-card")).to_have_count(3)
     card = page.locator(".job-card", has=page.locator(".job-sides"))
     await expect(card.locator(".job-name")).to_have_text("cup_front.png")
-    titles = await card.locator(".job-sides li").evaluate_all("all => all.map(one => one.title)")
-    assert titles == ["Front: cup_front.png", "Left: cup-left.png", "Right: cup_back.png"]
+    assert await card.locator(".job-sides").get_attribute("title") == (
+        "Front: cup_front.png, Left: cup-left.png, Right: cup_back.png"
+    )
     await page.click("#cancel")
     await expect(page.locator("#board .board")).to_have_attribute("data-state", "cancelled")

@@ -11,7 +11,7 @@ import pytest
 import trimesh
 from playwright.async_api import Page, expect
 
-from tests.support.browser import ROOT, App, drop, opened, overflow, settled
+from tests.support.browser import ROOT, App, drop, export, opened, overflow, settled
 
 pytestmark = pytest.mark.browser
 
@@ -22,39 +22,42 @@ async def test_cut_outs_are_sent_and_all_of_it_comes_ready_to_print(app: App, pa
     """Subjects seen cut out and sent so; then STL, 80 mm, checked and mended: one file, and the batch in one press."""
     await opened(page, app.url)
     await drop(page, *PICTURES)
+    await expect(page.locator(".tile .st.ok")).to_have_count(2)
+    await page.locator("#sent-choice input").check()
     for picture in PICTURES:
+        await page.get_by_label(f"Look at {picture.name}").click()
         await expect(page.get_by_alt_text(f"The subject of {picture.name}")).to_be_visible()
-    await page.get_by_label("Only the subject, cut out").check()
     await page.click("#generate")
     await settled(page)
     await page.locator('.job-card[data-name="mug.jpg"]').click()
-    await expect(page.locator("#facts h3")).to_have_text("mug.glb")
+    await expect(page.locator("#stage-title")).to_have_text("mug")
 
-    form, check = page.locator("#take-home"), page.locator(".take-check")
-    await form.locator("[name=format]").select_option("stl")
+    form, check = page.locator("#take-home"), page.locator("#take-home .check")
+    await export(page, "print")
     await expect(check).to_contain_text("Ready to print at 100 mm")
-    await form.locator("[name=size]").fill("80")
-    await form.locator("[name=size]").press("Tab")
+    await form.locator("[name=print-size]").fill("80")
+    await form.locator("[name=print-size]").press("Tab")
     await expect(check).to_contain_text("Ready to print at 80 mm")
-    await form.locator("[name=measure]").select_option("height")
-    await expect(check).to_contain_text("Ready to print 80 mm high")
-    await form.locator("[name=measure]").select_option("longest")
-    await form.locator("[name=repair]").select_option("solid")
+    await form.locator("[data-repair]").click()
+    await expect(check).to_contain_text("Repaired and checked again: ready to print")
+    await expect(check.locator("li").first).not_to_be_empty()
     assert await overflow(page) <= 0
 
-    await expect(form.locator(".take-go")).to_have_text("Download STL")
+    await expect(form.locator(".take-go")).to_have_text("Export STL")
     async with page.expect_download() as started:
         await form.locator(".take-go").click()
     one = await started.value
-    assert one.suggested_filename == "mug-80mm-solid.stl"
+    assert one.suggested_filename == "mug-80mm-high-solid.stl"
     assert tall_and_closed(await one.path())
 
+    await export(page, "print", everything=True)
+    await expect(check).to_contain_text("All 2 ready to print")
     async with page.expect_download() as started:
-        await page.get_by_role("button", name="All 2 as STL").click()
+        await page.get_by_role("button", name="Export all 2 as STL").click()
     download = await started.value
     await download.save_as(tmp_path / "all.zip")
     with ZipFile(tmp_path / "all.zip") as archive:
-        names = ["robot-80mm-solid.stl", "mug-80mm-solid.stl"]
+        names = ["robot-80mm-high-solid.stl", "mug-80mm-high-solid.stl"]
         assert archive.namelist() == ["manifest.json", *names, "contact-sheet.webp"]
         manifest = json.loads(archive.read("manifest.json"))
         assert manifest["cut_out"] is True
@@ -63,9 +66,9 @@ async def test_cut_outs_are_sent_and_all_of_it_comes_ready_to_print(app: App, pa
 
 
 def tall_and_closed(stl: Path | io.BytesIO) -> bool:
-    """Whether a mesh is closed and 80 mm on its longest side."""
+    """Whether a mesh is closed and 80 mm high."""
     solid = trimesh.load(stl, file_type="stl")
-    return solid.is_watertight and solid.extents.max() == pytest.approx(80, rel=1e-4)
+    return solid.is_watertight and solid.extents[2] == pytest.approx(80, rel=1e-4)
 
 
 async def test_a_choice_that_cannot_be_says_why_and_the_page_stays(app: App, page: Page):
@@ -75,8 +78,8 @@ async def test_a_choice_that_cannot_be_says_why_and_the_page_stays(app: App, pag
     await page.click("#generate")
     await settled(page)
     form = page.locator("#take-home")
-    await expect(form.locator(".take-go")).to_be_visible()
-    await expect(form.locator(".take-all")).to_be_hidden()
+    await export(page, "more")
+    await expect(form.locator("[data-which=all]")).to_be_hidden()
     await form.locator("[name=size]").fill("tall")
     await form.locator(".take-go").click()
     await expect(form.locator(".take-note")).to_contain_text("The size cannot be 'tall'")

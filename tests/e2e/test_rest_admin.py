@@ -143,15 +143,15 @@ def test_one_batch_is_deleted_by_either_route(host):
 def test_what_is_being_sent_stays(app, host, large, address):
     """No cleanup takes a batch while one of its files is sent by any route; once that is over it may go."""
 
-    def doomed() -> bool:
+    def plan_evictions() -> bool:
         told = host.post("/admin/cleanup", json={"hours": 0, "dry_run": True}).json()
         return large["batch_id"] in [one["name"] for one in told["items"]]
 
     with host.stream("GET", address.format(url=app.url, **large)) as answer:
         chunks = answer.iter_raw()  # letting go of it would end the download
         assert next(chunks)
-        assert not doomed()
-    while not doomed():  # the app has to notice that nobody listens any more
+        assert not plan_evictions()
+    while not plan_evictions():  # the app has to notice that nobody listens any more
         time.sleep(0.05)
 
 

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from image2model.devtools.app_process import gone
-from tests.support.browser import ROOT, App, Watch, drop, opened, settled, states
+from tests.support.browser import ROOT, App, Watch, choose, drop, go, opened, settled, states
 from tests.support.waiting import until_so
 
 pytestmark = pytest.mark.browser
@@ -24,7 +24,7 @@ async def test_a_killed_app_goes_on_and_the_open_page_comes_back(chromium: Brows
     watch = Watch(context, app.url)
     page = await opened(await context.new_page(), app.url)
     await expect(page.locator("#generator input[value='tripo-v2.5']")).to_be_disabled()
-    await expect(page.locator(".picker-note")).to_contain_text("FAL_KEY")
+    await expect(page.locator("#generator-card")).to_contain_text("15 more with a fal.ai key")
     pictures = [*PHOTOGRAPHS, *(more(tmp_path, copy) for copy in range(20 - len(PHOTOGRAPHS)))]
     await drop(page, *pictures)
     await page.click("#generate")
@@ -36,10 +36,10 @@ async def test_a_killed_app_goes_on_and_the_open_page_comes_back(chromium: Brows
     app.kill()
     assert await asyncio.to_thread(gone, workers)
     assert 0 < len(meshes(app)) < 20  # the kill was in mid-batch
-    await expect(page.locator(".lost")).to_be_visible()
+    await expect(page.locator(".netbar")).to_be_visible()
 
     await asyncio.to_thread(app.start)
-    await expect(page.locator(".lost")).to_be_hidden()
+    await expect(page.locator(".netbar")).to_be_hidden()
     await settled(page)
     assert page.url == board
     assert set((await states(page)).values()) == {"done"}
@@ -65,26 +65,26 @@ async def test_what_is_not_yet_sent_outlives_a_lost_connection(chromium: Browser
     app = await asyncio.to_thread(App(tmp_path, **fal).start)
     context = await chromium.new_context()
     page = await opened(await context.new_page(), app.url)
-    await page.locator("#example-images button").first.click()
+    await page.locator("#examples button").first.click()
     await expect(page.locator("#generate")).to_contain_text("Make 1")
     await drop(page, PHOTOGRAPHS[1])
-    await page.locator("#generator label", has=page.locator("[value=trellis]")).click()
+    await choose(page, "trellis")
     await page.click("#options > button")
     await page.locator("#face-limit input").fill("5000")
-    await page.locator("#sent-choice label").last.click()
-    await expect(page.locator("#cost")).to_contain_text("2 images")
+    await page.locator("#sent-choice input").check()
+    await expect(page.locator("#cost")).to_contain_text("2 pictures")
 
     app.kill()
-    for tab in ("Library", "Create"):  # so that it is noticed
-        await page.get_by_role("tab", name=tab).click()
+    for place in ("library", "create"):  # so that it is noticed
+        await go(page, place)
     await expect(page.locator(".toast-body").first).to_be_visible()
     async with page.expect_navigation():
         await asyncio.to_thread(app.start)
-    await expect(page.locator("#generate")).to_have_text("Make 2 3D models")
-    await expect(page.locator("#images .thumbnail-item")).to_have_count(2)
-    await expect(page.locator("#cutouts img")).to_have_count(2)
+    await expect(page.locator("#generate")).to_have_text("Make 2 models")
+    await expect(page.locator(".tile [data-show]")).to_have_count(2)
+    await expect(page.locator(".tile .cut")).to_have_count(2)
     await expect(page.locator("#generator input[value=trellis]")).to_be_checked()
-    await expect(page.locator("#sent-choice label.selected")).to_contain_text("cut out")
+    await expect(page.locator("#sent-choice input")).to_be_checked()
     await page.click("#options > button")
     await expect(page.locator("#face-limit input")).to_have_value("5000")
     await expect(page.locator("#option-trellis-mesh_simplify")).to_be_visible()
@@ -93,7 +93,8 @@ async def test_what_is_not_yet_sent_outlives_a_lost_connection(chromium: Browser
     await expect(page.locator(".job-card")).to_have_count(2)
     await page.reload()
     await expect(page.locator(".job-card")).to_have_count(2)
-    await expect(page.locator("#generate")).to_have_text("Add pictures first")
+    await expect(page.locator("#generate")).to_have_text("Making 2 models")
+    await expect(page.locator("#generate")).to_be_disabled()
     await context.close()
     assert await asyncio.to_thread(app.stop) == 0
 

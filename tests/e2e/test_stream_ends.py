@@ -112,7 +112,7 @@ async def test_the_page_gets_every_answer_while_its_streams_end_late(app: App, c
         await opened(page, address)
         for count, name in enumerate(("robot.jpg", "toy-car.jpg", "mushroom-house.jpg", "mug.jpg"), 1):
             await drop(page, ROOT / "examples" / name)
-            await expect(page.locator("#images .thumbnail-item")).to_have_count(count)
+            await expect(page.locator(".tile [data-show]")).to_have_count(count)
             await expect(page.locator("#generate")).to_contain_text(f"Make {count} ")
         for _ in range(600):
             if not listening:

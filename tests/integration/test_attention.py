@@ -29,12 +29,12 @@ def refused(code: str, **more: Any) -> GenerationFailed:
 async def test_the_host_is_told_what_fal_holds_against_the_key(start, generator, uploads, code: str, words: str):
     """Count, moment and words of what stops every picture; gone as soon as fal has taken one again."""
     studio = await start()
-    assert (await studio.host.overview())["attention"] == []
+    assert (await studio.admin.overview())["attention"] == []
     generator.script = lambda task: [refused(code)]
     begun = time.time()
     batch = await studio.submit(SubmitRequest([picture(uploads, name) for name in ("a.png", "b.png")]))
     await finished(studio, batch.id)
-    (entry,) = (await studio.host.overview())["attention"]
+    (entry,) = (await studio.admin.overview())["attention"]
     assert (entry["code"], entry["count"]) == (code, 2)
     assert words in entry["message"]
     assert entry["hint"]
@@ -42,7 +42,7 @@ async def test_the_host_is_told_what_fal_holds_against_the_key(start, generator,
 
     generator.script = lambda task: [Submitted({"request_id": "r", "submitted_at": time.time()})]
     await finished(studio, (await studio.submit(SubmitRequest([picture(uploads, "c.png")]))).id)
-    assert (await studio.host.overview())["attention"] == []
+    assert (await studio.admin.overview())["attention"] == []
 
 
 async def test_a_visitor_s_own_key_is_no_concern_of_the_host(start, generator, uploads):
@@ -51,7 +51,7 @@ async def test_a_visitor_s_own_key_is_no_concern_of_the_host(start, generator, u
     generator.script = lambda task: [refused("balance_exhausted")]
     batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]), Caller(key="their key"))
     assert (await finished(studio, batch.id)).jobs[0].error.code == "balance_exhausted"
-    assert (await studio.host.overview())["attention"] == []
+    assert (await studio.admin.overview())["attention"] == []
 
 
 async def test_results_that_a_refused_key_holds_back_are_told(start, generator, uploads):
@@ -61,6 +61,6 @@ async def test_results_that_a_refused_key_holds_back_are_told(start, generator, 
     generator.script = lambda task: [Submitted(remote), refused("collect_refused", retryable=True)]
     batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
     await view_when(studio, batch.id, lambda view: view.jobs[0].waiting)
-    (entry,) = (await studio.host.overview())["attention"]
+    (entry,) = (await studio.admin.overview())["attention"]
     assert (entry["code"], entry["count"]) == ("collect_refused", 1)
     assert "paid for" in entry["message"]

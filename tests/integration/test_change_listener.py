@@ -11,8 +11,8 @@ import pytest
 
 from image2model.jobs.db.listener import CHANNEL, can_listen, listen
 from image2model.jobs.db.store import Store, new_id
-from image2model.jobs.notifications import Changes
-from image2model.jobs.records import Batch, NewJob
+from image2model.jobs.models import Batch, NewBatch, NewJob
+from image2model.jobs.notifications import ChangeNotifier
 
 
 @pytest.fixture
@@ -30,10 +30,10 @@ def store(url: str):
 
 
 @pytest.fixture
-async def changes(url: str) -> AsyncIterator[Changes]:
+async def changes(url: str) -> AsyncIterator[ChangeNotifier]:
     """What this process's watchers wait on, once it listens."""
-    changes = Changes()
-    with changes.listening("the start") as started:
+    changes = ChangeNotifier()
+    with changes.subscribe("the start") as started:
         task = asyncio.create_task(listen(url, changes))
         await asyncio.wait_for(started.wait(), 10)
     yield changes
@@ -42,13 +42,13 @@ async def changes(url: str) -> AsyncIterator[Changes]:
 
 def batch_of_one(store: Store) -> Batch:
     """A stored batch of one picture."""
-    return store.create(new_id(), [NewJob("a.jpg", "a", Decimal(0))], generator="local", options={}, face_limit=None)
+    return store.create(NewBatch(new_id(), "local", {}, None, False, [NewJob("a.jpg", "a", Decimal(0))]))
 
 
 async def test_a_watcher_wakes_at_another_process_s_change(store, changes):
     """A job that another process moves wakes who watches its batch, and nobody else."""
     batch, other = batch_of_one(store), batch_of_one(store)
-    with changes.listening(batch.id) as changed, changes.listening(other.id) as unchanged:
+    with changes.subscribe(batch.id) as changed, changes.subscribe(other.id) as unchanged:
         store.transition(batch.jobs[0].id, "running", attempt=1)
         await asyncio.wait_for(changed.wait(), 5)
         assert not unchanged.is_set()
@@ -57,7 +57,7 @@ async def test_a_watcher_wakes_at_another_process_s_change(store, changes):
 async def test_after_a_lost_connection_watchers_look_again(url, store, changes):
     """A listener whose connection is ended by the server comes back, and wakes all for what they may have missed."""
     batch = batch_of_one(store)
-    with changes.listening(batch.id) as changed:
+    with changes.subscribe(batch.id) as changed:
         with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
             ended = connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = %s", [f"LISTEN {CHANNEL}"]

@@ -17,6 +17,7 @@ from image2model.generators.base import Downloading, Finished, Queued, Running, 
 from image2model.generators.fal import FalHosts, fal_generators
 from tests.support.fal_helpers import MODELS, generator, gltf, names, run, submitted, task
 from tests.support.fal_server import FalServer
+from tests.support.pictures import encoded, photo
 from tests.support.waiting import until_so
 
 
@@ -208,6 +209,16 @@ async def test_queue_position_percentage_and_end_are_told(fal: FalServer, tmp_pa
         Running(0.7, "progress: 70%"),
     ]
     assert [type(event) for event in told[-2:]] == [Downloading, Finished]
+
+
+async def test_a_jpeg_is_uploaded_as_one(fal: FalServer, tmp_path: Path):
+    """What fal is told of a picture's type is what it is stored as."""
+    one = generator(fal)
+    given = task(tmp_path, one)
+    jpeg = given.image.with_suffix(".jpg")
+    jpeg.write_bytes(encoded(photo(), "JPEG"))
+    await run(one, replace(given, image=jpeg))
+    assert {kind for kind, data in fal.files.values() if data == jpeg.read_bytes()} == {"image/jpeg"}
 
 
 async def test_nothing_but_the_mesh_is_downloaded(fal: FalServer, tmp_path: Path):

@@ -19,7 +19,7 @@ from image2model.devtools.fal_stand_in import KEY, Fault, Script
 from image2model.generators.base import Side
 from image2model.generators.fal import FalAccount, FalGenerator, FalHosts, Timeouts
 from image2model.generators.fal.platform_api import ModelListing
-from image2model.jobs.records import Failure
+from image2model.jobs.models import Failure
 from image2model.process_pool import Workers
 from image2model.services import Picture, Studio, SubmitRequest
 from image2model.settings import Settings
@@ -256,7 +256,7 @@ async def as_new(studio: Studio, fal: FalServer) -> None:
     """Forget what the rows before have left: upload token, breaker, dropped model, calls."""
     generator: Any = studio.generator()
     await generator.close()
-    studio.host.reset_breaker("trellis")
+    studio.admin.reset_breaker("trellis")
     generator.account.listing = ModelListing()
     fal.reset()
 

@@ -61,6 +61,13 @@ def call(client: TestClient, name: str, value: Any) -> str:
     return client.get(f"/gradio_api/call/{name}/{event_id}").text
 
 
+def test_a_path_of_the_host_is_not_taken_for_an_upload(client: TestClient):
+    """`has_launched`: only then does Gradio look whether a file was uploaded by a visitor."""
+    answer = call(client, "name", {"path": __file__, "meta": {"_type": "gradio.FileData"}})
+    assert "event: error" in answer
+    assert "test_gradio_compat" not in answer
+
+
 def test_an_application_is_made_without_a_server(demo: gr.Blocks, app: Any, client: TestClient):
     """`create_app` opens no port and asks for no address, and the page answers."""
     assert demo.app is app

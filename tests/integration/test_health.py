@@ -198,7 +198,7 @@ async def test_a_disk_is_as_full_as_df_tells_it(studio, monkeypatch):
         (await part(studio, "disk_space")).details["usage_percent"],
         health.machine_stats(studio)["disk_usage_percent"],
         statistics_of_logs(studio.folders.data)["disk_usage"]["usage_percent"],
-        _disk_folders(await studio.host.disk_usage()).output_dir.disk_usage_percent,
+        _disk_folders(await studio.admin.disk_usage()).output_dir.disk_usage_percent,
     }
     assert told == {94.4}
 
@@ -240,13 +240,13 @@ async def test_faults_of_the_generator_are_counted_and_told(studio, generator, t
 
 async def test_a_breaker_that_opens_is_told(studio, generator):
     """The gauge and the health of fal follow the breaker of the host's key."""
-    breaker = studio._runner.breaker("scripted")
+    breaker = studio._scheduler.breaker("scripted")
     for _ in range(3):
-        breaker.failed()
+        breaker.record_failure()
     assert REGISTRY.get_sample_value("image2model_breaker_open", {"generator": "scripted"}) == 1
     told = await part(studio, "fal_api")
     assert (told.status, told.details["resting"]) == ("degraded", ["scripted"])
-    studio.host.reset_breaker("scripted")
+    studio.admin.reset_breaker("scripted")
     assert REGISTRY.get_sample_value("image2model_breaker_open", {"generator": "scripted"}) == 0
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import gradio as gr
 import numpy as np
 import pytest
+from image2model.web.ui.picture_previews import Inputs
 from PIL import Image, ImageDraw, ImageFilter
 
 from image2model.generators.local.cutout import MARGIN, Inspection, cut_out, inspect
 from image2model.images.decoding import Source
 from image2model.process_pool import Workers
 from image2model.services import Picture, Studio, SubmitRequest
-from image2model.web.ui.picture_previews import Inputs
 from tests.support.pictures import decoded, encoded
 from tests.support.scripted import ScriptedGenerator, finished, scripted_settings
 
@@ -60,7 +60,7 @@ def test_a_picture_that_will_likely_fail_is_warned_of(make, warnings):
 async def test_what_is_no_picture_is_left_to_the_check(studio: Studio, tmp_path: Path, data: bytes):
     """Files that will be refused anyway have neither warnings nor cut-out."""
     (tmp_path / "broken.png").write_bytes(data)
-    assert await studio.inputs.inspect(tmp_path / "broken.png") == Inspection((), None)
+    assert await studio.picture_checks.inspect(tmp_path / "broken.png") == Inspection((), None)
 
 
 async def test_an_animation_is_taken_with_a_word(studio: Studio, tmp_path: Path):
@@ -68,11 +68,11 @@ async def test_an_animation_is_taken_with_a_word(studio: Studio, tmp_path: Path)
     path = tmp_path / "cup.png"
     with Image.open(CUP) as cup:
         path.write_bytes(encoded(cup, save_all=True, append_images=[cup.rotate(90)]))
-    assert (await studio.inputs.inspect(path)).warnings == ("first_frame",)
+    assert (await studio.picture_checks.inspect(path)).warnings == ("first_frame",)
     batch = await studio.submit(SubmitRequest([Picture(path, "cup.png")]))
-    (warning,) = await studio.inputs.warnings(batch)
+    (warning,) = await studio.picture_checks.warnings(batch)
     assert (warning["name"], warning["code"]) == ("cup.png", "first_frame")
-    assert studio.inputs.notes(batch) == [f"cup.png: {warning['message']}"]
+    assert await studio.picture_checks.notes(batch) == [f"cup.png: {warning['message']}"]
 
 
 async def test_a_picture_is_decoded_once_between_drop_and_submit(studio: Studio, tmp_path: Path, monkeypatch):
@@ -112,7 +112,9 @@ async def test_the_choice_of_what_is_sent_is_kept_with_the_batch(tmp_path: Path,
     assert {task.image.parent.name: task.image.name for task in generator.runs} == {
         "1-cup": "cutout.png", "2-fog": "input.png",
     }  # fmt: skip
-    assert [(one["name"], one["code"]) for one in await studio.inputs.warnings(batch)] == [("fog.png", "no_subject")]
+    assert [(one["name"], one["code"]) for one in await studio.picture_checks.warnings(batch)] == [
+        ("fog.png", "no_subject")
+    ]
     plain = await studio.submit(SubmitRequest(pictures[:1]))
     assert (await finished(studio, plain.id)).cut_out is False
     assert generator.runs[-1].image.name == "input.jpg"
@@ -122,10 +124,10 @@ async def test_the_choice_of_what_is_sent_is_kept_with_the_batch(tmp_path: Path,
 async def test_who_asks_about_a_picture_meanwhile_gets_the_same_answer(tmp_path: Path, pool: Workers):
     """A picture that is being judged is not judged a second time, and one who goes away takes nothing from the rest."""
     studio = Studio(scripted_settings(tmp_path / "data"), [ScriptedGenerator()], pool)
-    gone, first, second = (asyncio.create_task(studio.inputs.inspect(CUP)) for _ in range(3))
+    gone, first, second = (asyncio.create_task(studio.picture_checks.inspect(CUP)) for _ in range(3))
     await asyncio.sleep(0.05)
     gone.cancel()
-    assert await first is await second is await studio.inputs.inspect(CUP)
+    assert await first is await second is await studio.picture_checks.inspect(CUP)
     assert (await first).cutout
     with pytest.raises(asyncio.CancelledError):
         await gone

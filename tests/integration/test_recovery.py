@@ -15,7 +15,7 @@ import pytest
 from image2model.errors import GenerationFailed, LimitReached, NotAllowed, Unavailable
 from image2model.generators.base import Running, Submitted, Submitting, Task, Uploading
 from image2model.jobs.db.store import Store, new_id
-from image2model.jobs.records import NewBatch, NewJob
+from image2model.jobs.models import NewBatch, NewJob
 from image2model.services import Caller, Studio, SubmitRequest
 from tests.support.scripted import ScriptedGenerator, finished, picture, scripted_settings, view_when
 from tests.support.waiting import until_so
@@ -27,7 +27,7 @@ REMOTE = {"request_id": "r1", "submitted_at": 4e9}
 
 async def breakers(studio: Studio) -> list[dict[str, Any]]:
     """Those that are not closed, as the host is told of them."""
-    return (await studio.host.overview())["breakers"]
+    return (await studio.admin.overview())["breakers"]
 
 
 def fails(generator: ScriptedGenerator, times: int, failure: GenerationFailed, *before: Any) -> None:
@@ -42,7 +42,7 @@ async def test_a_passing_failure_is_tried_again_by_itself(start, generator, uplo
     batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
     view = await finished(studio, batch.id)
     assert (view.state, view.cost.spent, len(generator.runs)) == ("done", 0.3, 3)
-    assert (await studio.host.overview())["spent_today"] == Decimal("0.3")
+    assert (await studio.admin.overview())["spent_today"] == Decimal("0.3")
 
 
 async def test_after_five_tries_the_failure_is_told(start, generator, uploads):
@@ -72,7 +72,7 @@ async def test_an_outage_beyond_the_deadline_is_told(start, generator, uploads, 
     batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
     job = (await finished(studio, batch.id)).jobs[0]
     assert (job.state, job.error.code, len(generator.runs)) == ("failed", "fal_temporary", 1)
-    assert (await studio.host.overview())["spent_today"] == 0
+    assert (await studio.admin.overview())["spent_today"] == 0
 
 
 async def test_a_job_that_waits_says_why_and_for_how_long(start, generator, uploads):
@@ -109,7 +109,7 @@ async def test_the_breaker_holds_new_jobs_back_and_says_so(start, generator, upl
     view = await view_when(studio, batch.id, lambda view: view.jobs[0].waiting)
     assert "has failed several times" in view.jobs[0].message
     assert len(generator.runs) == 3
-    studio.host.reset_breaker("scripted")
+    studio.admin.reset_breaker("scripted")
     assert (await finished(studio, batch.id)).state == "done"
 
 
@@ -125,7 +125,7 @@ async def test_each_key_has_its_breaker_and_the_host_resets_those_of_visitors_ap
 
     await until_so(both_open)
     for own in (True, False):
-        studio.host.reset_breaker("scripted", own_key=own)
+        studio.admin.reset_breaker("scripted", own_key=own)
         assert [one["own_key"] for one in await breakers(studio)] == ([False] if own else [])
 
 
@@ -135,7 +135,7 @@ async def test_bad_pictures_never_open_the_breaker(start, generator, uploads):
     generator.script = lambda task: [Submitted(REMOTE), GenerationFailed("image_unreadable", "Unreadable.")]
     batch = await studio.submit(SubmitRequest([picture(uploads, f"{n}.png") for n in range(10)]))
     await finished(studio, batch.id)
-    assert (await studio.host.overview())["breakers"] == []
+    assert (await studio.admin.overview())["breakers"] == []
 
 
 async def test_a_visitor_s_key_pays_and_the_host_does_not(start, generator, uploads):
@@ -145,7 +145,7 @@ async def test_a_visitor_s_key_pays_and_the_host_does_not(start, generator, uplo
         await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
     batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]), Caller(key="own-secret-key "))
     assert (await finished(studio, batch.id)).jobs[0].own_key is True
-    assert (await studio.host.overview())["spent_today"] == 0
+    assert (await studio.admin.overview())["spent_today"] == 0
     files = [path for path in studio.folders.data.rglob("*") if path.is_file()]
     assert not [path for path in files if b"own-secret-key" in path.read_bytes()]
 
@@ -189,7 +189,7 @@ async def test_a_picture_that_failed_on_the_host_s_key_runs_again_on_one_s_own(s
     await studio.retry(batch.id, caller=Caller(key="mine"))
     job = (await finished(studio, batch.id)).jobs[0]
     assert (job.state, job.own_key) == ("done", True)
-    assert (await studio.host.overview())["spent_today"] == 0
+    assert (await studio.admin.overview())["spent_today"] == 0
 
 
 async def test_a_cancel_before_the_submit_costs_nothing(start, generator, uploads):
@@ -200,7 +200,7 @@ async def test_a_cancel_before_the_submit_costs_nothing(start, generator, upload
     batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
     await view_when(studio, batch.id, lambda view: view.jobs[0].state == "uploading")
     assert (await studio.cancel(batch.id)).state == "cancelled"
-    assert (await studio.host.overview())["spent_today"] == 0
+    assert (await studio.admin.overview())["spent_today"] == 0
     assert generator.cancelled == []
 
 
@@ -252,7 +252,7 @@ async def test_a_submit_that_a_killed_process_left_is_looked_up_at_the_next_star
     studio = await start()
     assert (await finished(studio, batch.id)).state == "done"
     assert [task.remote for task in generator.runs] == [None, REMOTE]
-    assert (await studio.host.overview())["spent_today"] == Decimal("0.3")
+    assert (await studio.admin.overview())["spent_today"] == Decimal("0.3")
 
 
 async def test_running_it_again_anyway_looks_once_more_before_it_pays(start, generator, uploads):
@@ -266,7 +266,7 @@ async def test_running_it_again_anyway_looks_once_more_before_it_pays(start, gen
     await studio.retry(batch.id, [1])
     assert (await finished(studio, batch.id)).state == "done"
     assert [task.remote for task in generator.runs] == [None, REMOTE]
-    assert (await studio.host.overview())["spent_today"] == Decimal("0.3")
+    assert (await studio.admin.overview())["spent_today"] == Decimal("0.3")
 
 
 async def test_below_the_disk_floor_new_batches_are_refused_and_running_ones_finish(start, generator, uploads):
@@ -333,8 +333,8 @@ async def test_two_thousand_jobs_that_wait_at_the_start_are_all_worked(start, ge
     studio = await start()
 
     async def all_failed() -> bool:
-        return (await studio.host.overview())["counts"].get("failed") == 2000
+        return (await studio.admin.overview())["counts"].get("failed") == 2000
 
     await until_so(all_failed)
-    assert (await studio.host.overview())["counts"] == {"batches": 20, "failed": 2000}
+    assert (await studio.admin.overview())["counts"] == {"batches": 20, "failed": 2000}
     assert set(Counter(task.image for task in generator.runs).values()) == {1}

@@ -19,10 +19,10 @@ from image2model.errors import Conflict, GenerationFailed, NotFound
 from image2model.generators.base import Submitted
 from image2model.jobs.db import queries
 from image2model.jobs.storage import disk_usage, exports, folders, retention
-from image2model.jobs.storage.retention import Doomed, Held, Rules, doomed
+from image2model.jobs.storage.retention import Eviction, RetentionCandidate, RetentionRules, plan_evictions
 from image2model.process_pool import Workers
 from image2model.services import Studio, SubmitRequest
-from image2model.services.cleanup import plan
+from image2model.services.cleanup import plan_cleanup
 from image2model.web.ui.templating import kept
 from tests.support.blank_views import BLANK_BATCH
 from tests.support.scripted import ScriptedGenerator, finished, picture, scripted_settings
@@ -30,15 +30,15 @@ from tests.support.scripted import ScriptedGenerator, finished, picture, scripte
 NOW, HOUR = 1_000_000.0, 3600.0
 
 
-def held(name: str, hours_ago: float | None, **given: bool | int) -> Held:
+def held(name: str, hours_ago: float | None, **given: bool | int) -> RetentionCandidate:
     """A batch of 100 bytes that ended so many hours ago."""
     ended = None if hours_ago is None else NOW - hours_ago * HOUR
-    return Held(name, ended, **{"pinned": False, "size": 100, "files": 3, **given})  # type: ignore[arg-type]
+    return RetentionCandidate(name, ended, **{"pinned": False, "size": 100, "files": 3, **given})  # type: ignore[arg-type]
 
 
-def going(found: list[Doomed]) -> list[tuple[str, str]]:
+def going(found: list[Eviction]) -> list[tuple[str, str]]:
     """Who goes, and why."""
-    return [(one.held.batch_id, one.reason) for one in found]
+    return [(one.candidate.batch_id, one.reason) for one in found]
 
 
 OLD, MIDDLE, NEW = held("old", 30), held("middle", 20), held("new", 1)
@@ -47,17 +47,29 @@ OLD, MIDDLE, NEW = held("old", 30), held("middle", 20), held("new", 1)
 @pytest.mark.parametrize(
     ("batches", "rules", "used", "free", "expected"),
     [
-        ([NEW, MIDDLE, OLD], Rules(), 10**9, 0, []),
-        ([NEW, MIDDLE, OLD], Rules(hours=24), 300, 0, [("old", "age")]),
-        ([NEW, MIDDLE, OLD], Rules(max_bytes=250), 300, 0, [("old", "data size")]),
-        ([NEW, MIDDLE, OLD], Rules(max_bytes=300), 300, 0, []),
-        ([NEW, MIDDLE, OLD], Rules(free_bytes=150), 300, 0, [("old", "free disk"), ("middle", "free disk")]),
-        ([NEW, MIDDLE, OLD], Rules(hours=24, max_bytes=150), 300, 0, [("old", "age"), ("middle", "data size")]),
-        ([held("pinned", 30, pinned=True), NEW], Rules(hours=24, max_bytes=1), 200, 0, [("new", "data size")]),
-        ([held("read", 30, in_use=True), held("runs", None)], Rules(hours=1, max_bytes=1, free_bytes=9), 200, 0, []),
+        ([NEW, MIDDLE, OLD], RetentionRules(), 10**9, 0, []),
+        ([NEW, MIDDLE, OLD], RetentionRules(hours=24), 300, 0, [("old", "age")]),
+        ([NEW, MIDDLE, OLD], RetentionRules(max_bytes=250), 300, 0, [("old", "data size")]),
+        ([NEW, MIDDLE, OLD], RetentionRules(max_bytes=300), 300, 0, []),
+        ([NEW, MIDDLE, OLD], RetentionRules(free_bytes=150), 300, 0, [("old", "free disk"), ("middle", "free disk")]),
+        (
+            [NEW, MIDDLE, OLD],
+            RetentionRules(hours=24, max_bytes=150),
+            300,
+            0,
+            [("old", "age"), ("middle", "data size")],
+        ),
+        ([held("pinned", 30, pinned=True), NEW], RetentionRules(hours=24, max_bytes=1), 200, 0, [("new", "data size")]),
+        (
+            [held("read", 30, in_use=True), held("runs", None)],
+            RetentionRules(hours=1, max_bytes=1, free_bytes=9),
+            200,
+            0,
+            [],
+        ),
         (
             [held("bare", 2, files=0, size=0), held("fresh", 0.5, files=0, size=0)],
-            Rules(),
+            RetentionRules(),
             0,
             0,
             [("bare", "no files")],
@@ -66,7 +78,7 @@ OLD, MIDDLE, NEW = held("old", 30), held("middle", 20), held("new", 1)
 )
 def test_the_oldest_go_first_and_only_what_may_go(batches, rules, used, free, expected):
     """By age, then as many of the oldest as make room; never what is pinned, downloaded or worked."""
-    assert going(doomed(batches, rules, NOW, used, free)) == expected
+    assert going(plan_evictions(batches, rules, NOW, used, free)) == expected
 
 
 @pytest.mark.parametrize(
@@ -76,7 +88,7 @@ def test_the_oldest_go_first_and_only_what_may_go(batches, rules, used, free, ex
 )  # fmt: skip
 def test_until_when_a_batch_is_kept(finished, pinned, hours, until):
     """Counted from the end of its last job; no promise while it runs, when it is pinned, or without a rule."""
-    assert retention.kept_until(retention.ended(finished), pinned, hours) == until
+    assert retention.kept_until(retention.batch_end(finished), pinned, hours) == until
 
 
 @pytest.mark.parametrize(
@@ -122,12 +134,12 @@ async def made(studio: Studio, folder: Path, *names: str) -> str:
 async def test_a_dry_run_tells_and_a_cleanup_does(studio, tmp_path):
     """Both name the same batches and bytes; after the second, rows and files are gone and what is left is whole."""
     ids = [await made(studio, tmp_path / "in", name) for name in ("a.png", "b.png", "c.png")]
-    await studio.host.pin(ids[1])
-    dry = await studio.host.cleanup(hours=0)
+    await studio.admin.pin(ids[1])
+    dry = await studio.admin.cleanup(hours=0)
     assert sorted(item["name"] for item in dry["items"]) == sorted([ids[0], ids[2]])
     assert dry["freed_bytes"] > 0
     assert all(studio.folders.batch(one).exists() for one in ids)
-    wet = await studio.host.cleanup(hours=0, dry_run=False)
+    wet = await studio.admin.cleanup(hours=0, dry_run=False)
     assert (wet["freed_bytes"], wet["files"], wet["errors"]) == (dry["freed_bytes"], dry["files"], [])
     assert [studio.folders.batch(one).exists() for one in ids] == [False, True, False]
     with pytest.raises(NotFound):
@@ -140,15 +152,15 @@ async def test_what_runs_or_is_downloaded_stays(studio, generator, tmp_path):
     one = await made(studio, tmp_path / "in", "a.png")
     stream = await studio.archive(one)
     next(stream.chunks)
-    assert (await studio.host.cleanup(hours=0))["items"] == []
+    assert (await studio.admin.cleanup(hours=0))["items"] == []
     for _ in stream.chunks:
         pass
-    assert [item["name"] for item in (await studio.host.cleanup(hours=0))["items"]] == [one]
+    assert [item["name"] for item in (await studio.admin.cleanup(hours=0))["items"]] == [one]
     generator.gate = asyncio.Event()
     running = await studio.submit(SubmitRequest([picture(tmp_path / "in", "b.png")]))
     with pytest.raises(Conflict):
-        await studio.host.delete(running.id)
-    assert (await studio.host.delete(running.id, force=True)).files > 0
+        await studio.admin.delete(running.id)
+    assert (await studio.admin.delete(running.id, force=True)).files > 0
     assert not studio.folders.batch(running.id).exists()
 
 
@@ -164,12 +176,12 @@ async def test_the_host_s_rules_are_kept_by_themselves(studio, tmp_path, caplog)
     one = await made(studio, tmp_path / "in", "a.png")
     until = (await studio.view(one)).kept_until
     assert until == pytest.approx(time.time() + 24 * HOUR, abs=60)
-    orphan, upload = studio.folders.batch("orphan"), studio.folders.cache / "x" / "upload.png"
+    orphan, upload = studio.folders.batch("orphan"), studio.folders.gradio_cache / "x" / "upload.png"
     orphan.mkdir()
     os.utime(orphan, (0, 0))
     upload.parent.mkdir(parents=True)
     upload.write_bytes(b"x")
-    assert (await studio.host.keep())["errors"] == []
+    assert (await studio.admin.run_retention())["errors"] == []
     assert (orphan.exists(), upload.exists(), studio.folders.batch(one).exists()) == (False, True, True)
     assert "deleted 1 of kind orphan" in caplog.text
     assert removed("orphan", "nobody's") == before + 1
@@ -178,16 +190,16 @@ async def test_the_host_s_rules_are_kept_by_themselves(studio, tmp_path, caplog)
 async def test_the_host_finds_batches_by_state_name_and_id(studio, generator, tmp_path):
     """A page of what is wanted, newest first, and how many there are in all."""
     ids = [await made(studio, tmp_path / "in", name) for name in ("chair.png", "table_50%.png", "armchair.png")]
-    assert [one.batch_id for one in (await studio.host.search(text="chair")).batches] == [ids[2], ids[0]]
-    assert (await studio.host.search(oldest_first=True, limit=1)).batches[0].batch_id == ids[0]
-    page = await studio.host.search(limit=1, offset=1)
+    assert [one.batch_id for one in (await studio.admin.search(text="chair")).batches] == [ids[2], ids[0]]
+    assert (await studio.admin.search(oldest_first=True, limit=1)).batches[0].batch_id == ids[0]
+    page = await studio.admin.search(limit=1, offset=1)
     assert ([one.batch_id for one in page.batches], page.total) == ([ids[1]], 3)
-    assert (await studio.host.search(text="_50%")).total == 1
-    assert (await studio.host.search(text="%chair")).total == 0
-    assert (await studio.host.search(text=ids[0][:8])).total == 1
-    assert (await studio.host.search(state="done")).total == 3
-    assert (await studio.host.search(state="failed")).total == 0
-    assert (await studio.host.search(generator="nobody")).total == 0
+    assert (await studio.admin.search(text="_50%")).total == 1
+    assert (await studio.admin.search(text="%chair")).total == 0
+    assert (await studio.admin.search(text=ids[0][:8])).total == 1
+    assert (await studio.admin.search(state="done")).total == 3
+    assert (await studio.admin.search(state="failed")).total == 0
+    assert (await studio.admin.search(generator="nobody")).total == 0
 
 
 async def test_the_host_sees_what_lies_on_disk_and_what_happened(studio, tmp_path):
@@ -195,19 +207,19 @@ async def test_the_host_sees_what_lies_on_disk_and_what_happened(studio, tmp_pat
     await made(studio, tmp_path / "in", "a.png", "b.png")
     for file in (tmp_path / "data" / "batches").rglob("model.glb"):
         os.utime(file, (time.time() - 3 * 86400,) * 2)
-    usage = await studio.host.disk_usage()
+    usage = await studio.admin.disk_usage()
     assert time.time() - 60 < usage["measured_at"] <= time.time()
     assert {"uploads", "results", "exports", "logs", "database", "cache"} <= set(usage["kinds"])
     assert usage["kinds"]["uploads"]["files"] == 4
     assert usage["data_bytes"] == sum(use["size"] for kind, use in usage["kinds"].items() if kind != "cache")
-    listed = await studio.host.list_files("results", limit=1)
+    listed = await studio.admin.list_files("results", limit=1)
     assert (len(listed["items"]), listed["files"]) == (1, usage["kinds"]["results"]["files"])
     assert listed["items"][0]["path"].startswith("batches/")
-    curve = await studio.host.series(hours=2)
+    curve = await studio.admin.time_series(hours=2)
     assert (sum(span["jobs"] for span in curve), sum(span["failed"] for span in curve)) == (2, 0)
     assert sum(span["cost"] for span in curve) == pytest.approx(0.6)
-    assert await studio.host.reasons() == []
-    assert (await studio.host.growth(days=5))[1] == 2 * len(box_glb())
+    assert await studio.admin.failure_reasons() == []
+    assert (await studio.admin.bytes_written_by_day(days=5))[1] == 2 * len(box_glb())
 
 
 async def test_why_pictures_failed_is_told_in_words_while_somebody_remembers(studio, generator, uploads):
@@ -215,21 +227,21 @@ async def test_why_pictures_failed_is_told_in_words_while_somebody_remembers(stu
     generator.script = lambda task: [GenerationFailed("image_unreadable", "Unreadable.")]
     batch = await studio.submit(SubmitRequest([picture(uploads, name) for name in ("a.png", "b.png")]))
     await finished(studio, batch.id)
-    (told,) = await studio.host.reasons()
+    (told,) = await studio.admin.failure_reasons()
     assert (told["code"], told["message"], told["count"]) == ("image_unreadable", "Unreadable.", 2)
     generator.script = lambda task: []
     await studio.retry(batch.id)
     await finished(studio, batch.id)
-    (told,) = await studio.host.reasons()
+    (told,) = await studio.admin.failure_reasons()
     assert (told["count"], told["message"]) == (2, None)
 
 
 async def test_an_upload_that_nobody_has_taken_yet_stays_for_a_while(studio):
     """Its owner may be about to press the button, whatever the host cleans up."""
-    upload = studio.folders.cache / "x" / "upload.png"
+    upload = studio.folders.gradio_cache / "x" / "upload.png"
     upload.parent.mkdir(parents=True)
     upload.write_bytes(b"12345")
-    assert (await studio.host.cleanup(hours=0.0, dry_run=False))["items"] == []
+    assert (await studio.admin.cleanup(hours=0.0, dry_run=False))["items"] == []
     assert upload.exists()
     assert studio.folders.stale_cache(-1, -1, set()) == [upload]
 
@@ -241,7 +253,7 @@ async def test_a_link_out_of_the_data_folder_is_not_followed(studio, tmp_path):
     studio.folders.batch("orphan").mkdir()
     (studio.folders.batch("orphan") / "link").symlink_to(treasure)
     os.utime(studio.folders.batch("orphan"), (0, 0))
-    assert (await studio.host.cleanup(dry_run=False))["freed_bytes"] == 0
+    assert (await studio.admin.cleanup(dry_run=False))["freed_bytes"] == 0
     assert treasure.exists()
 
 
@@ -253,25 +265,25 @@ def later(monkeypatch: pytest.MonkeyPatch, hours: float) -> None:
 async def test_where_space_is_short_what_can_be_made_again_goes_first(studio, tmp_path, monkeypatch):
     """Exports and lent files of two hours stay, until there is too much data: then they go and the batches stay."""
     one = await made(studio, tmp_path / "in", "a.png")
-    lent = await studio.lend_archive(one)
+    lent = await studio.publish_archive_to_gradio_cache(one)
     later(monkeypatch, hours=2)
-    await studio.host.keep()
+    await studio.admin.run_retention()
     assert lent.exists()
     lent.write_bytes(b"x" * 10_000_000)
-    await studio.host.keep()
+    await studio.admin.run_retention()
     assert (lent.exists(), studio.folders.batch(one).exists()) == (False, True)
 
 
 async def test_deleting_tells_what_it_frees(studio, tmp_path):
     """Zips that Gradio was lent count with the batch, and a mesh that was lent under a second name counts once."""
     one = await made(studio, tmp_path / "in", "a.png")
-    await studio.lend(one, 1, "a.glb")
+    await studio.publish_to_gradio_cache(one, 1, "a.glb")
     alone = sum(path.stat().st_size for path in studio.folders.batch(one).rglob("*") if path.is_file())
-    zipped = (await studio.lend_archive(one)).stat().st_size
+    zipped = (await studio.publish_archive_to_gradio_cache(one)).stat().st_size
     sheet = sum(path.stat().st_size for path in studio.folders.batch(one).glob("contact-sheet*"))
-    (dry,) = (await studio.host.cleanup(hours=0.0))["items"]
+    (dry,) = (await studio.admin.cleanup(hours=0.0))["items"]
     before = removed("batch", "asked")
-    freed = await studio.host.delete(one)
+    freed = await studio.admin.delete(one)
     assert freed.size == dry["size"] == alone + sheet + zipped
     assert removed("batch", "asked") == before + 1
 
@@ -280,8 +292,8 @@ async def test_a_batch_that_is_read_when_its_turn_comes_keeps_its_files(studio, 
     """Its row may go, but what is being sent stays until it is nobody's and no longer read."""
     one = await made(studio, tmp_path / "in", "a.png")
     folder = studio.folders.batch(one)
-    with studio.folders.reading(next(folder.glob("*/model.glb"))):
-        assert (await studio.host.delete(one, reason="age")).size == 0
+    with studio.folders.lease(next(folder.glob("*/model.glb"))):
+        assert (await studio.admin.delete(one, reason="age")).size == 0
         assert studio.folders.orphans(set(), -1) == []
     assert studio.folders.orphans(set(), -1) == [folder]
 
@@ -292,10 +304,10 @@ async def test_an_export_that_is_being_sent_stays(studio, tmp_path, monkeypatch)
     one = await made(studio, tmp_path / "in", "a.png")
     stl, ply, obj = studio.exports.parse_options("stl,ply,obj")
     sent = (await studio.exports.export(one, 1, stl)).path
-    with studio.folders.reading(sent):
+    with studio.folders.lease(sent):
         await studio.exports.export(one, 1, ply)
-        assert sent not in studio.folders.stale(disk_usage.survey(studio.folders.data).exports, -1)
-    assert sent in studio.folders.stale(disk_usage.survey(studio.folders.data).exports, -1)
+        assert sent not in studio.folders.stale_files(disk_usage.survey_data(studio.folders.data).exports, -1)
+    assert sent in studio.folders.stale_files(disk_usage.survey_data(studio.folders.data).exports, -1)
     await studio.exports.export(one, 1, obj)
     assert not sent.exists()
 
@@ -307,35 +319,35 @@ async def test_a_lighter_copy_that_has_gone_is_made_again_for_the_zip(studio, ge
     await finished(studio, batch.id)
     (lighter,) = studio.folders.batch(batch.id).glob("*/exports/*.glb")
     lighter.unlink()
-    archive = zipfile.ZipFile(await studio.lend_archive(batch.id))
+    archive = zipfile.ZipFile(await studio.publish_archive_to_gradio_cache(batch.id))
     assert lighter.name in archive.namelist()
 
 
 async def test_a_cleanup_tells_what_stays_and_why(studio, generator, tmp_path):
     """Old batches that are pinned or downloaded and ones that are worked are named with the reason; the rest goes."""
     goes, pinned, read = [await made(studio, tmp_path / "in", f"{name}.png", "x.png") for name in "abc"]
-    await studio.host.pin(pinned)
+    await studio.admin.pin(pinned)
     generator.gate = asyncio.Event()
     works = (await studio.submit(SubmitRequest([picture(tmp_path / "in", "d.png")]))).id
-    with studio.folders.reading(studio.folders.batch(read)):
-        dry = await studio.host.cleanup(hours=0)
-        wet = await studio.host.cleanup(hours=0, dry_run=False)
+    with studio.folders.lease(studio.folders.batch(read)):
+        dry = await studio.admin.cleanup(hours=0)
+        wet = await studio.admin.cleanup(hours=0, dry_run=False)
     assert [(one["name"], one["title"], one["images"]) for one in dry["items"]] == [(goes, "a.png", 2)]
     why = {one["name"]: one["reason"] for one in dry["stays"]}
     assert why == {pinned: "is kept for good", read: "is being downloaded", works: "is being worked on"}
     assert (wet["items"], wet["freed_bytes"], wet["stays"]) == (dry["items"], dry["freed_bytes"], dry["stays"])
-    assert {one["name"] for one in (await studio.host.cleanup(hours=1.0))["stays"]} == {works}
+    assert {one["name"] for one in (await studio.admin.cleanup(hours=1.0))["stays"]} == {works}
 
 
 async def test_what_a_cleanup_could_not_delete_is_not_counted(studio, tmp_path):
     """A batch that somebody begins to download after it was chosen stays, is told of, and frees nothing."""
     ids = [await made(studio, tmp_path / "in", f"{name}.png") for name in "ab"]
-    store, free = studio.host._desk.store, (await studio.host.inspect(ids[0])).size
-    going = plan(studio.folders, store.read(queries.endings), store.ids(), Rules(0), HOUR)
-    with studio.folders.reading(studio.folders.batch(ids[1])):
-        freed, left, errors = await studio.host._remove(going)
+    store, free = studio.admin._store.store, (await studio.admin.batch_details(ids[0])).size
+    going = plan_cleanup(studio.folders, store.read(queries.batch_endings), store.batch_ids(), RetentionRules(0), HOUR)
+    with studio.folders.lease(studio.folders.batch(ids[1])):
+        freed, left, errors = await studio.admin._remove(going)
     assert (freed.size, left, errors) == (free, {ids[1]}, [f"{ids[1]}: This batch is being downloaded."])
-    assert (await studio.host.inspect(ids[1])).files > 0
+    assert (await studio.admin.batch_details(ids[1])).files > 0
 
 
 async def test_the_host_looks_into_a_batch(studio, generator, tmp_path):
@@ -343,7 +355,7 @@ async def test_the_host_looks_into_a_batch(studio, generator, tmp_path):
     why = GenerationFailed("fal_refused", "fal could not use this picture.", retryable=False)
     generator.script = lambda task: [Submitted({"request_id": "id"}), *([why] if "2-b" in str(task.folder) else [])]
     batch_id = await made(studio, tmp_path / "in", "a.png", "b.png")
-    seen = await studio.host.inspect(batch_id)
+    seen = await studio.admin.batch_details(batch_id)
     assert [job.view.error and job.view.error.code for job in seen.jobs] == [None, "fal_refused"]
     assert [paid["state"] for job in seen.jobs for paid in job.paid] == ["charged", "maybe"]
     assert [(job.request_id, job.price) for job in seen.jobs] == [("id", 0.3)] * 2
@@ -353,4 +365,4 @@ async def test_the_host_looks_into_a_batch(studio, generator, tmp_path):
     assert (last["name"], last["state"], last["code"]) == ("b.png", "failed", "fal_refused")
     assert [event["at"] for event in seen.events] == sorted(event["at"] for event in seen.events)
     with pytest.raises(NotFound):
-        await studio.host.inspect("nobody's")
+        await studio.admin.batch_details("nobody's")

@@ -54,7 +54,7 @@ async def test_a_second_provider_is_a_folder_and_nothing_else(studio: Studio, up
     assert (jobs["cold.png"].attempt, jobs["stuck.png"].attempt, jobs["fine.png"].attempt) == (2, 2, 1)
 
     # The ledger: paid for what was fired, perhaps for what cracked, nothing for what was never taken.
-    told = await studio.host.inspect(batch.id)
+    told = await studio.admin.batch_details(batch.id)
     paid = {job.view.name: [(row["state"], row["amount"]) for row in job.paid] for job in told.jobs}
     assert paid == {
         "cold.png": [("charged", 0.5)], "cracked.png": [("maybe", 0.5)], "stuck.png": [("charged", 0.5)],
@@ -64,14 +64,14 @@ async def test_a_second_provider_is_a_folder_and_nothing_else(studio: Studio, up
     # What helps, and who is told: the visitor cannot pay the host's wood.
     assert jobs["cracked.png"].action is None
     assert jobs["unpaid.png"].action["kind"] == "key"
-    (notice,) = (await studio.host.overview())["attention"]
+    (notice,) = (await studio.admin.overview())["attention"]
     assert (notice["code"], notice["hint"], notice["count"]) == ("kiln_unpaid", "Pay for it.", 1)
-    assert (await studio.host.at_far_side())["faults"] == 0
+    assert (await studio.admin.remote_status())["faults"] == 0
 
     await studio.retry(batch.id, [jobs["cracked.png"].number])
     again = await finished(studio, batch.id)
     assert again.jobs[1].error.code == "kiln_cracked"
-    (row,) = [job.paid for job in (await studio.host.inspect(batch.id)).jobs if job.view.name == "cracked.png"]
+    (row,) = [job.paid for job in (await studio.admin.batch_details(batch.id)).jobs if job.view.name == "cracked.png"]
     assert [one["state"] for one in row] == ["maybe", "maybe"]
 
 

@@ -110,13 +110,13 @@ async def test_what_is_looked_at_is_made_once_and_kept(tmp_path: Path, pool: Wor
     assert first == second
     written = first.path.stat().st_mtime_ns
     assert (await studio.file(batch.id, 1, "turntable.webp")).path.stat().st_mtime_ns == written
-    assert (await studio.lend_look(batch.id, 1, "textured")).read_bytes() == box_glb()
-    plain = await studio.lend_look(batch.id, 1, "plain")
+    assert (await studio.publish_mesh_to_gradio_cache(batch.id, 1, "textured")).read_bytes() == box_glb()
+    plain = await studio.publish_mesh_to_gradio_cache(batch.id, 1, "plain")
     assert plain.read_bytes() != box_glb()
     assert plain.name == "box.glb"
-    entries, _manifest = await studio.contents(batch.id)
+    entries, _manifest = await studio.archive_contents(batch.id)
     sheet = next(entry for entry in entries if entry.name == "contact-sheet.webp")
     assert Image.open(io.BytesIO(sheet.path.read_bytes())).format == "WEBP"
     with pytest.raises(NotFound):
-        await studio.lend_look(batch.id, 2, "plain")
+        await studio.publish_mesh_to_gradio_cache(batch.id, 2, "plain")
     await studio.close()

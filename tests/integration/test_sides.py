@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from image2model.web.ui.views_of_object import NOTHING, decide, objects
 from PIL import Image
 from sqlalchemy import text
 
@@ -18,8 +19,7 @@ from image2model.file_names import group_by_object
 from image2model.generators.base import SIDES
 from image2model.jobs.db.connection import connect, migrate
 from image2model.jobs.db.store import Store
-from image2model.services import Caller, Picture, Studio, SubmitRequest, together
-from image2model.web.ui.views_of_object import NOTHING, decide, objects
+from image2model.services import Caller, Picture, Studio, SubmitRequest, group_views
 from tests.support.pictures import encoded
 from tests.support.scripted import ScriptedGenerator, finished, picture, scripted_settings
 
@@ -53,7 +53,7 @@ async def test_several_sides_are_one_job_at_its_own_price(studio, generator, upl
         "back": "input-back.png", "left": "input-left.png",
     }  # fmt: skip
     assert (first.choice.multiview, second.sides, second.choice.multiview) == (True, {}, False)
-    (paid,) = await studio.host.spending("batch")
+    (paid,) = await studio.admin.spending("batch")
     assert (paid["images"], paid["amount"]) == (2, Decimal("0.7"))
 
 
@@ -87,7 +87,7 @@ async def test_the_cut_out_is_made_of_each_side(studio, generator, uploads):
     (task,) = generator.runs
     sent = [task.image.name, *(path.name for path in task.sides.values())]
     assert sent == ["cutout.png", "cutout-back.png", "input-left.png"]
-    warned = await studio.inputs.warnings(batch)
+    warned = await studio.picture_checks.warnings(batch)
     assert [(one["name"], one["code"]) for one in warned] == [("cup_left.png", "no_subject")]
 
 
@@ -113,10 +113,10 @@ async def test_sides_survive_a_restart_and_are_sent_again_by_a_retry(tmp_path, g
 async def test_the_pictures_of_a_job_go_back_to_the_page_as_one_object(studio, uploads):
     """Lent for another try with another model, their names say again what they show."""
     batch = await studio.submit(SubmitRequest([cup(uploads, "back", "left"), picture(uploads, "cat.jpg")]))
-    lent = [path.name for path in await studio.lend_pictures(batch.id, 1)]
+    lent = [path.name for path in await studio.publish_pictures_to_gradio_cache(batch.id, 1)]
     assert lent == ["cup_front.png", "cup_back.png", "cup_left.png"]
     assert group_by_object(lent) == [{"front": 0, "back": 1, "left": 2}]
-    assert [path.name for path in await studio.lend_pictures(batch.id, 2)] == ["cat.png"]
+    assert [path.name for path in await studio.publish_pictures_to_gradio_cache(batch.id, 2)] == ["cat.png"]
     await finished(studio, batch.id)
 
 
@@ -145,7 +145,7 @@ async def test_sides_that_a_generator_does_not_take_are_refused_before_anything_
     with pytest.raises(OptionRefused, match="needs the left too"):
         await studio.submit(SubmitRequest([cup(uploads, "back")]))
     assert (generator.runs, list(studio.folders.batches.iterdir())) == ([], [])
-    assert await studio.host.spending("batch") == []
+    assert await studio.admin.spending("batch") == []
 
 
 async def test_every_side_counts_as_a_picture_of_the_batch(studio, uploads):
@@ -172,13 +172,13 @@ def named(*names: str) -> list[Picture]:
 def test_pictures_are_put_together_by_name_or_as_told():
     """By their names or by numbers, also as JSON text; an object stands where its front stood."""
     pictures = named("a.png", "cup_back.png", "cup_front.png", "b.png")
-    by_name = together(pictures, "by_name")
+    by_name = group_views(pictures, "by_name")
     assert [(one.name, [other.name for other in one.sides.values()]) for one in by_name] == [
         ("a.png", []), ("cup_front.png", ["cup_back.png"]), ("b.png", []),
     ]  # fmt: skip
-    assert together(pictures, [{"back": 2, "front": 3}]) == by_name
-    assert together(pictures, '[{"front": 3, "back": 2}]') == by_name
-    assert [together(pictures, nothing) for nothing in (None, "", [])] == [pictures] * 3
+    assert group_views(pictures, [{"back": 2, "front": 3}]) == by_name
+    assert group_views(pictures, '[{"front": 3, "back": 2}]') == by_name
+    assert [group_views(pictures, nothing) for nothing in (None, "", [])] == [pictures] * 3
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_pictures_are_put_together_by_name_or_as_told():
 def test_sides_told_wrongly_are_refused_with_an_example(told):
     """Unknown sides, numbers out of range, a picture used twice, no front, and what is no list at all."""
     with pytest.raises(OptionRefused) as caught:
-        together(named("a.png", "b.png"), told)
+        group_views(named("a.png", "b.png"), told)
     assert caught.value.code in ("sides_unreadable", "side_missing")
     assert caught.value.hint
 
@@ -238,13 +238,13 @@ def test_jobs_of_before_keep_their_price_and_have_one_picture(tmp_path):
     migrate(engine, "0003")
     with engine.begin() as connection:
         connection.execute(text(
-            "INSERT INTO batches (id, task_id, work_id, visitor, generator, options, cut_out, price, refusals, "
+            "INSERT INTO batches (id, task_id, legacy_job_id, visitor, generator, options, cut_out, price, refusals, "
             "sequence, pinned, correlation_id, created_at) "
             "VALUES ('b', 't', 'w', '', 'x', '{}', 0, 300000, '[]', 0, 0, '', 1)"
         ))  # fmt: skip
         connection.execute(text(
             "INSERT INTO jobs (id, batch_id, number, name, stem, state, attempt, press, key_mark, tries, sequence, "
-            "progress, message, created_at, pressed_at) "
+            "progress, message, created_at, requested_at) "
             "VALUES ('j', 'b', 1, 'a.png', 'a', 'new', 1, 1, '', 1, 0, 0, '', 1, 1)"
         ))  # fmt: skip
     engine.dispose()

@@ -16,7 +16,7 @@ from image2model.generators.base import Downloading, Queued, Running, Submitted,
 from image2model.jobs.db.store import Store
 from image2model.services import BatchView, Caller, Studio, SubmitRequest
 from image2model.settings import Settings
-from image2model.web.ui import templating
+from image2model.web.ui import facts, results
 from tests.support.scripted import ScriptedGenerator, finished, picture, scripted_settings, view_when
 from tests.support.waiting import until_so
 
@@ -74,10 +74,10 @@ async def test_all_that_is_known_of_a_mesh_stands_beside_the_viewer(studio, gene
     )
     batch = await studio.submit(SubmitRequest([picture(uploads, "rings.png")]))
     view = await finished(studio, batch.id)
-    shown = dict(re.findall("<dt>(.+?)</dt><dd>(.+?)</dd>", templating.facts(view, view.jobs[0])))
-    assert shown["Width, height, depth"] == "0.015 × 0.005 × 0.001"
-    assert (shown["Pieces"], shown["Handles"], shown["Volume"]) == ("2", "2", "1.95e-08")
-    assert not {"Textures", "Extensions"} & set(shown)
+    shown = dict(re.findall("<dt>(.+?)</dt><dd>(.+?)</dd>", facts.facts(view, view.jobs[0], shared=False)))
+    assert shown["Size"] == "0.015 × 0.005 × 0.001 m"
+    assert (shown["Pieces"], shown["Handles"], shown["Volume"]) == ("2", "2", "1.95e-08 m³")
+    assert not {"Texture", "Extensions"} & set(shown)
 
 
 async def test_bad_pictures_are_left_out_with_their_reasons(studio, uploads):
@@ -294,8 +294,8 @@ async def test_a_mesh_that_nobody_can_read_is_delivered_all_the_same(studio, gen
     assert (await studio.file(batch.id, 1, "a.glb")).path.read_bytes() == generator.mesh
     assert (await studio.file(batch.id, 1, "thumbnail.webp")).path.is_file()
     view = await studio.view(batch.id)
-    assert 'data-state="done"' in templating.board(view)
-    assert "file is cut short." in templating.facts(view, job)
+    assert 'data-state="done"' in results.board(view, shared=False)
+    assert "file is cut short." in facts.facts(view, job, shared=False)
 
 
 async def test_a_deleted_batch_takes_its_files_along(studio, generator, uploads):
@@ -336,7 +336,7 @@ async def test_the_archive_tells_all_and_holds_what_is_done(studio, generator, u
         )
     )
     await finished(studio, batch.id)
-    entries, manifest = await studio.contents(batch.id)
+    entries, manifest = await studio.archive_contents(batch.id)
     assert [entry.name for entry in entries] == ["good.glb", "thumbnails/good.webp", "contact-sheet.webp"]
     assert (manifest["options"], manifest["face_limit"], manifest["state"]) == ({"detail": "high"}, 100, "partly")
     assert manifest["jobs"][0]["facts"]["faces"] == 12

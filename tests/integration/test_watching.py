@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from image2model.errors import ErrorCode, NotFound
-from image2model.jobs.notifications import Changes
+from image2model.jobs.notifications import ChangeNotifier
 from image2model.services import BatchView, SubmitRequest, watching
-from image2model.services.watching import Watching
+from image2model.services.watching import ViewBroadcaster
 from tests.support.blank_views import BLANK_BATCH
 from tests.support.scripted import picture
 
@@ -19,9 +19,9 @@ class Views:
     """A batch that changes when it is told to; counts how often its view is made."""
 
     def __init__(self) -> None:
-        self.changes, self.made = Changes(), 0
+        self.changes, self.made = ChangeNotifier(), 0
         self.view: BatchView | Exception = replace(BLANK_BATCH, state="working", sequence=1)
-        self.watching = Watching(self.changes, self.make)
+        self.watching = ViewBroadcaster(self.changes, self.make)
 
     async def make(self, _batch_id: str) -> BatchView:
         """The view as it is now."""

@@ -28,8 +28,8 @@ from typing import Any
 
 from image2model.devtools.fal_stand_in import KEY, Fault, Script
 from image2model.jobs.db.store import Store
-from image2model.jobs.ledger import bill
-from image2model.jobs.records import FINISHED, Batch
+from image2model.jobs.ledger import billing_outcome
+from image2model.jobs.models import FINISHED, Batch
 from tests.support.fal_server import FalServer
 from tests.support.pictures import encoded, photo
 
@@ -229,9 +229,11 @@ def _check_database(path: Path, jobs: list[Any], wrong: Any) -> None:
         wrong(f"{len(rows)} rows point nowhere")
     booked = {(job, press): state for job, press, state in database.execute("SELECT job_id, press, state FROM ledger")}
     for _, job in jobs:
-        expected = bill(job, job.state, job.failure.code if job.failure else "") if job.finished else "reserved"
-        if booked.get((job.id, job.press)) != expected:
-            wrong(f"the ledger says {booked.get((job.id, job.press))} of a job that is {job.state}: {expected}")
+        expected = (
+            billing_outcome(job, job.state, job.failure.code if job.failure else "") if job.finished else "reserved"
+        )
+        if booked.get((job.id, job.purchase)) != expected:
+            wrong(f"the ledger says {booked.get((job.id, job.purchase))} of a job that is {job.state}: {expected}")
     database.close()
 
 

@@ -23,6 +23,11 @@ CHROMIUM = {
         "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
     ],
 }  # fmt: skip
+MODEL_ALONE = """
+.tools, .inset, .hero, .example, .cap, .pop { visibility: hidden !important; }
+.view-box[data-ground=studio] { background: #fff !important; }
+"""
+"""What lies over the model, and the studio's light behind it, are not in pictures of it."""
 SLOW = 120_000
 """Milliseconds after which something on the page counts as not happening, on a busy machine."""
 
@@ -55,8 +60,34 @@ class Watch:
 async def opened(page: Page, address: str) -> Page:
     """The page at this address, ready to be used."""
     await page.goto(address)
-    await expect(page.locator("#generate")).to_be_visible()
+    await expect(page.locator("#cost [data-mode]")).to_be_attached()
+    await expect(page.locator("#create[data-stage]")).to_be_attached()
     return page
+
+
+async def go(page: Page, place: str) -> None:
+    """Open one of the page's places: create and library stand in the bar, api and admin in the menu."""
+    link = page.locator(f"#masthead a[data-page={place}]").last
+    if not await link.is_visible():
+        await page.click("#menu-button")
+    await link.click()
+
+
+async def choose(page: Page, generator: str) -> None:
+    """Choose a generator in its panel, which closes."""
+    await page.locator("[data-panel-open]").first.click()
+    await page.locator(".picker-item", has=page.locator(f"input[value='{generator}']")).click()
+    await expect(page.locator("#generators")).to_be_hidden()
+
+
+async def export(page: Page, preset: str, everything: bool = False) -> None:
+    """Open the export with this preset, for the model on the stage or for all of its batch."""
+    if not await page.locator(".pop").is_visible():
+        await page.locator("#export-open:visible, [data-export]:visible").first.click()
+    await page.locator(f"[data-which={'all' if everything else 'one'}]").click()
+    button = page.locator(f"[data-preset={preset}] > button")
+    if await button.get_attribute("aria-expanded") != "true":
+        await button.click()
 
 
 async def drop(page: Page, *files: Path | Mapping[str, Any]) -> None:
@@ -69,7 +100,7 @@ async def drop(page: Page, *files: Path | Mapping[str, Any]) -> None:
 
 async def sign_in(page: Page, key: str = ADMIN_KEY) -> None:
     """Enter a key in the Admin tab, no sooner than a person can: as Gradio shows a box it may empty it once more."""
-    await page.get_by_role("tab", name="Admin").click()
+    await go(page, "admin")
     await expect(page.locator("#admin-key input")).to_be_visible()
     await page.wait_for_timeout(500)
     await page.locator("#admin-key input").fill(key)
@@ -92,11 +123,14 @@ async def states(page: Page) -> dict[str, str]:
 
 async def drawn(page: Page) -> np.ndarray:
     """The viewer's pixels (rows × columns × RGB), once the same picture with something on it has come twice."""
+    await expect(page.locator("#viewer .view-box[data-state=shown]")).to_be_visible()
+    if await page.locator("[data-turn][aria-pressed=true]").is_visible():
+        await page.click("[data-turn]")
     canvas = page.locator("#viewer canvas")
-    await expect(canvas).to_be_visible()
     last = None
     for _ in range(120):
-        pixels = np.asarray(Image.open(BytesIO(await canvas.screenshot())).convert("RGB"), int)
+        shot = await canvas.screenshot(style=MODEL_ALONE)
+        pixels = np.asarray(Image.open(BytesIO(shot)).convert("RGB"), int)
         if share_drawn(pixels) > 0.02 and last is not None and np.array_equal(pixels, last):
             return pixels
         last = pixels

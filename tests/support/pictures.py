@@ -115,6 +115,13 @@ def phone_mpo() -> bytes:
     return encoded(photo(), "MPO", save_all=True, append_images=[photo().rotate(180)])
 
 
+def jpeg_claiming(width: int, height: int) -> bytes:
+    """A small JPEG without end marker that claims to be `width` × `height`."""
+    data = encoded(photo(), "JPEG")[:-2]
+    size = data.index(b"\xff\xc0") + 5
+    return data[:size] + struct.pack(">HH", height, width) + data[size + 4 :]
+
+
 def many_scans(scans: int = 1000) -> bytes:
     """A JPEG with so many scans that decoding would take for ever."""
     data = encoded(photo(), "JPEG", progressive=True)

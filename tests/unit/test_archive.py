@@ -6,6 +6,7 @@ import io
 import json
 import os
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -75,6 +76,15 @@ def test_entries_are_stored_and_as_old_as_their_files(write: Callable[..., Path]
     info = opened(stream_zip([Entry(path, "a.glb")], {})).getinfo("a.glb")
     assert (info.compress_type, info.compress_size) == (zipfile.ZIP_STORED, 100_000)
     assert info.date_time == (2024, 2, 29, 13, 14, 16)
+
+
+def test_a_zip_can_be_unpacked_as_a_stream(write: Callable[..., Path]) -> None:
+    """Sizes and checksums stand before each entry, and what is unpacked may be read by everybody."""
+    data = b"".join(stream_zip([Entry(write("cat.glb", b"cat"), "cat.glb")], {}).chunks)
+    for info in zipfile.ZipFile(io.BytesIO(data)).infolist():
+        flags, _, _, _, crc, packed, size = struct.unpack_from("<HHHHLLL", data, info.header_offset + 6)
+        assert (flags & 8, crc, packed, size) == (0, info.CRC, info.file_size, info.file_size)
+        assert info.external_attr >> 16 & 0o777 == 0o644
 
 
 def test_nothing_but_a_manifest_is_a_zip_too() -> None:

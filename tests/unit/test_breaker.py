@@ -36,7 +36,7 @@ def test_it_opens_at_the_third_failure_in_a_row(breaker):
     for happens in (breaker.failed, breaker.failed, breaker.succeeded, breaker.failed, breaker.failed):
         happens()
         assert breaker.state == "closed"
-    breaker.failed()
+    breaker.record_failure()
     assert breaker.state == "open"
     assert breaker.is_blocking
 
@@ -44,7 +44,7 @@ def test_it_opens_at_the_third_failure_in_a_row(breaker):
 async def test_one_trial_passes_and_the_others_wait_for_its_outcome(breaker, clock):
     """After the rest one of ten jobs goes ahead; its success lets the nine follow, and none of them is a trial."""
     for _ in range(3):
-        breaker.failed()
+        breaker.record_failure()
     waiting = [asyncio.create_task(breaker.admit()) for _ in range(10)]
     await asyncio.sleep(0.03)
     assert not any(task.done() for task in waiting)
@@ -52,7 +52,7 @@ async def test_one_trial_passes_and_the_others_wait_for_its_outcome(breaker, clo
     await asyncio.sleep(0.03)
     assert [task.result() for task in waiting if task.done()] == [True]
     assert breaker.state == "half-open"
-    breaker.succeeded()
+    breaker.record_success()
     assert sorted(await asyncio.gather(*waiting)) == [False] * 9 + [True]
     assert breaker.state == "closed"
 
@@ -60,10 +60,10 @@ async def test_one_trial_passes_and_the_others_wait_for_its_outcome(breaker, clo
 async def test_a_failed_trial_opens_it_for_another_rest(breaker, clock):
     """One failure is enough when half-open, and the rest begins anew."""
     for _ in range(3):
-        breaker.failed()
+        breaker.record_failure()
     clock.now += 1
     assert await breaker.admit()
-    breaker.failed()
+    breaker.record_failure()
     assert breaker.state == "open"
     assert breaker.seconds_left == pytest.approx(0.01)
 
@@ -71,7 +71,7 @@ async def test_a_failed_trial_opens_it_for_another_rest(breaker, clock):
 async def test_a_trial_that_goes_away_leaves_its_place_to_the_next(breaker, clock):
     """A cancelled trial says nothing of the generator: the next job tries."""
     for _ in range(3):
-        breaker.failed()
+        breaker.record_failure()
     clock.now += 1
     assert await breaker.admit()
     second = asyncio.create_task(breaker.admit())
@@ -84,6 +84,6 @@ async def test_a_trial_that_goes_away_leaves_its_place_to_the_next(breaker, cloc
 def test_a_host_can_close_it(breaker):
     """Reset closes at once."""
     for _ in range(3):
-        breaker.failed()
+        breaker.record_failure()
     breaker.reset()
     assert breaker.state == "closed"

@@ -17,7 +17,7 @@ from image2model.mesh.facts import read_facts
 from image2model.mesh.gltf.reader import Glb
 from tests.support import meshes
 from tests.support.exporting import inside, model_3mf, sample, usd_text
-from tests.support.pictures import photo
+from tests.support.pictures import encoded, photo
 
 
 @pytest.mark.parametrize("form", ["obj", "ply", "3mf", "glb"])
@@ -163,3 +163,40 @@ def test_a_picture_that_is_not_there_keeps_no_glb_from_being_made(made, image):
     found, path = made(data, "glb", size=5)
     assert any("texture could not be read" in note for note in found["notes"])
     assert read_facts(path).textures == ((1, 1),)
+
+
+def test_webp_becomes_png_or_jpeg_in_a_glb_and_the_delivered_file_warns(made, tmp_path):
+    """A GLB that requires EXT_texture_webp is exported without it: many programs refuse such files."""
+    webp = encoded(photo(32, 32), "WEBP")
+
+    def as_webp(json: Any) -> None:
+        json["images"] = [{"mimeType": "image/webp", "uri": "data:;base64," + base64.b64encode(webp).decode()}]
+        json["textures"] = [{"extensions": {"EXT_texture_webp": {"source": 0}}}]
+        json["extensionsUsed"] = json["extensionsRequired"] = ["EXT_texture_webp"]
+
+    data = meshes.edited(meshes.textured_box(photo(32, 32)), as_webp)
+    (tmp_path / "delivered.glb").write_bytes(data)
+    assert any("WebP" in warning for warning in read_facts(tmp_path / "delivered.glb").warnings)
+    exported = Glb(made(data, "glb", size=1)[1])
+    assert exported.image(0).startswith(b"\xff\xd8")
+    assert not exported.list("extensionsUsed")
+    assert exported.json["textures"][0]["source"] == 0
+
+
+def test_instances_are_all_there(tmp_path):
+    """EXT_mesh_gpu_instancing: a node with three translations has its mesh three times."""
+    instancing = {"EXT_mesh_gpu_instancing": {"attributes": {"TRANSLATION": 0}}}
+    data = meshes.triangle(
+        nodes=[{"mesh": 0, "extensions": instancing}], extensionsRequired=["EXT_mesh_gpu_instancing"]
+    )
+    (tmp_path / "model.glb").write_bytes(data)
+    found = read_facts(tmp_path / "model.glb")
+    assert (found.faces, found.parts) == (3, 3)
+    assert not any("unknown" in warning for warning in found.warnings)
+
+
+@pytest.mark.parametrize("form", ["glb", "obj", "usdz", "ply", "3mf", "stl"])
+def test_far_from_the_origin_is_as_good_as_near(made, form):
+    """A ball of one unit, 10,000 units away, is exported in every format."""
+    ball = trimesh.creation.icosphere(2).apply_translation([10_000, 0, 0])
+    assert made(ball.export(file_type="glb"), form)[0]["closed"]

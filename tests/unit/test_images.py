@@ -57,6 +57,7 @@ REFUSED = {
     "JPEG signature alone": (JPEG[:4], "damaged", "cut short"),
     "flipped bits": (PNG[:40] + bytes(8) + PNG[48:], "damaged", "damaged"),
     "decompression bomb": (pictures.png_header(60_000, 60_000), "too_many_pixels", "60,000 × 60,000"),
+    "bomb without end marker": (pictures.jpeg_claiming(60_000, 60_000), "too_many_pixels", "60,000 × 60,000"),
     "too many scans": (pictures.many_scans(), "damaged", "no camera"),
     "1 × 1": (encoded(photo(1, 1)), "too_small", "1 × 1"),
     "a strip": (encoded(Image.new("RGB", (20_000, 20))), "extreme_shape", "20,000 × 20"),

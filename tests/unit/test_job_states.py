@@ -13,10 +13,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from image2model.jobs.db import queries
 from image2model.jobs.db.store import Store, new_id
-from image2model.jobs.records import ENDED_BADLY, FINISHED, RANK, Job, NewBatch, NewJob, Wait
+from image2model.jobs.models import FINISHED, STATE_ORDER, UNSUCCESSFUL, Job, NewBatch, NewJob, Wait
 from image2model.jobs.retry_policy import collect_first_codes
 
-STATES = st.sampled_from(sorted(RANK))
+STATES = st.sampled_from(sorted(STATE_ORDER))
 CODES = st.sampled_from(["fal_temporary", "nothing_built", "fal_lost_contact", "internal_error", "unconfirmed"])
 PRICE = Decimal("0.30")
 
@@ -58,7 +58,7 @@ class Jobs(RuleBasedStateMachine):
         if job.state in FINISHED:
             assert moved is None
         if moved and moved.state != job.state:
-            assert RANK[moved.state] >= RANK[job.state]
+            assert STATE_ORDER[moved.state] >= STATE_ORDER[job.state]
         if moved and state == "queued":
             assert moved.remote == fields["remote"]
 
@@ -80,7 +80,7 @@ class Jobs(RuleBasedStateMachine):
         moved = self.store.defer(job.id, job.attempt - late, Wait("x", "m", 1.0), remote)
         assert moved is None or (not late and job.state not in FINISHED)
         if moved:
-            assert (moved.attempt, moved.press) == (job.attempt + 1, job.press)
+            assert (moved.attempt, moved.purchase) == (job.attempt + 1, job.purchase)
             assert moved.remote == (dict(remote) if remote else None)
             assert moved.state == ("cancelling" if job.state == "cancelling" else "new")
 
@@ -88,12 +88,12 @@ class Jobs(RuleBasedStateMachine):
     def press(self, which: int, numbers: set[int] | None) -> None:
         """A person tries again what ended badly."""
         before = self._all()
-        fresh = self.store.press(self.batches[which], numbers, ENDED_BADLY, collect_first_codes())
+        fresh = self.store.retry_jobs(self.batches[which], numbers, UNSUCCESSFUL, collect_first_codes())
         for job in fresh:
             old = before[job.id]
-            assert old.state in ENDED_BADLY
+            assert old.state in UNSUCCESSFUL
             kept = bool(old.remote and old.failure and old.failure.code in collect_first_codes())
-            assert (job.press == old.press) == kept
+            assert (job.purchase == old.purchase) == kept
             assert (job.remote is not None) == kept
 
     @rule()
@@ -124,7 +124,7 @@ class Jobs(RuleBasedStateMachine):
     def each_press_has_one_row_in_the_ledger(self) -> None:
         """Every press of every job is booked once, and what is finished is settled."""
         rows = self.store.read(queries.spending, "generator")
-        assert sum(row["images"] for row in rows) == sum(job.press for job in self._all().values())
+        assert sum(row["images"] for row in rows) == sum(job.purchase for job in self._all().values())
         open_jobs = sum(not job.finished for job in self._all().values())
         assert sum(row["images"] for row in rows if row["state"] == "reserved") == open_jobs
 

@@ -21,11 +21,11 @@ class Records(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self.records: list[logging.LogRecord] = []
+        self.models: list[logging.LogRecord] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         """See logging."""
-        self.records.append(record)
+        self.models.append(record)
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def logger() -> Iterator[logging.Logger]:
 
 def lines(logger: logging.Logger) -> list[str]:
     """What has passed, the same on both handlers."""
-    first, second = ([record.getMessage() for record in handler.records] for handler in logger.handlers[:2])
+    first, second = ([record.getMessage() for record in handler.models] for handler in logger.handlers[:2])
     assert first == second
     return first
 
@@ -63,7 +63,7 @@ def test_a_full_disk_is_told_once_a_minute(logger, monkeypatch):
     assert lines(logger) == ["a try failed"]
     monkeypatch.setattr(log_filters, "REPEAT_SECONDS", 0)
     fail(logger, errno.ENOSPC)
-    assert logger.handlers[0].records[-1].left_out == 146
+    assert logger.handlers[0].models[-1].left_out == 146
 
 
 def test_all_else_is_told_each_time(logger):
@@ -111,5 +111,5 @@ def test_a_log_file_that_cannot_be_written_makes_no_traceback(tmp_path: Path, ca
         for _ in range(20):
             file.emit(logging.makeLogRecord({"name": "x", "msg": "hello", "levelno": 20, "created": 1.0}))
     log.removeHandler(other)
-    assert [record.getMessage() for record in other.records] == ["app cannot be written: No space left on device"]
+    assert [record.getMessage() for record in other.models] == ["app cannot be written: No space left on device"]
     assert capsys.readouterr().err == ""

@@ -11,7 +11,7 @@ from image2model.jobs import ledger
 from image2model.jobs.db import queries
 from image2model.jobs.db.store import Store, new_id
 from image2model.jobs.ledger import NO_LIMITS, Buyer, Limits, day_start, month_start
-from image2model.jobs.records import Batch, NewBatch, NewJob
+from image2model.jobs.models import Batch, NewBatch, NewJob
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_each_image_is_booked_before_it_is_made(store):
     """A new batch reserves its whole price at once."""
     buy(store, 3)
     assert states(store) == {"reserved": (Decimal("0.9"), 3)}
-    assert store.read(ledger.spent, day_start()) == Decimal("0.9")
+    assert store.read(ledger.total_spent, day_start()) == Decimal("0.9")
 
 
 def test_what_was_really_charged_takes_the_place_of_the_estimate(store):
@@ -93,7 +93,7 @@ def test_the_daily_budget_is_never_passed(store):
         buy(store, 1, limits=limits)
     assert refused.value.code == "budget_reached"
     assert 0 < refused.value.retry_after <= 86400
-    assert store.read(queries.counts)["batches"] == 1
+    assert store.read(queries.total_counts)["batches"] == 1
     buy(store, 1, price="0.10", limits=limits)
 
 
@@ -105,9 +105,9 @@ def test_a_retry_asks_the_budget_too_unless_it_only_collects(store):
     failure = {"code": "internal_error", "message": "m", "retryable": True}
     store.transition(batch.jobs[0].id, "failed", attempt=1, failure=failure)
     with pytest.raises(LimitReached):
-        store.press(batch.id, None, ["failed"], limits=limits)
-    (again,) = store.press(batch.id, None, ["failed"], {"internal_error"}, limits=limits)
-    assert (again.press, again.remote) == (1, {"request_id": "r"})
+        store.retry_jobs(batch.id, None, ["failed"], limits=limits)
+    (again,) = store.retry_jobs(batch.id, None, ["failed"], {"internal_error"}, limits=limits)
+    assert (again.purchase, again.remote) == (1, {"request_id": "r"})
     assert states(store) == {"reserved": (Decimal("0.3"), 1)}
 
 
@@ -129,7 +129,7 @@ def test_a_batch_may_not_cost_more_than_the_host_allows(store):
 def test_a_visitor_s_own_key_spends_nothing_of_the_host_s(store):
     """Own keys pass the budget and the batch limit, and are summed apart."""
     buy(store, 2, limits=Limits(per_day=Decimal(0), per_batch=Decimal(0)), key_mark="abc")
-    assert store.read(ledger.spent, 0) == 0
+    assert store.read(ledger.total_spent, 0) == 0
     assert [row["own_key"] for row in store.read(queries.spending, "day")] == [True]
 
 

@@ -11,9 +11,9 @@ from image2model.errors import GenerationFailed
 from image2model.generators.fal import RESULT_KEPT_SECONDS
 from image2model.generators.fal.errors import BY_STATUS, BY_TYPE
 from image2model.generators.providers import failure_rules, rules_of
-from image2model.jobs.retry_policy import COLLECT_RULE, MAX_SUBMITS, MAX_WAIT, Policy, backoff
+from image2model.jobs.retry_policy import COLLECT_RULE, MAX_SUBMITS, MAX_WAIT, RetryPolicy, backoff
 
-POLICY = Policy(deadline=1800)
+POLICY = RetryPolicy(deadline=1800)
 DAY = 86400.0
 RETRIED = {code: rules.retry for code, rules in failure_rules().items() if rules.retry}
 COLLECTED = sorted(code for code, rules in failure_rules().items() if rules.collectable == "by_itself")
@@ -101,7 +101,7 @@ def test_nothing_is_submitted_again_after_a_failure_that_may_be_billed():
 
 async def test_the_test_mode_does_not_sleep():
     """With a pace of 0 every wait is none, whatever is stored."""
-    quick = Policy(pace=0)
+    quick = RetryPolicy(pace=0)
     assert quick.wait_before_next(failed("fal_busy"), 1, 1, time.time(), None) == 0
     start = time.monotonic()
     await quick.sleep_until(time.time() + 3600)
@@ -112,4 +112,4 @@ async def test_a_clock_that_jumps_makes_no_job_wait_for_ever(monkeypatch):
     """A stored moment a year ahead is waited for no longer than the longest wait."""
     monkeypatch.setattr("image2model.jobs.retry_policy.MAX_WAIT", 0.01)
     async with asyncio.timeout(5):
-        await Policy().sleep_until(time.time() + 3e7)
+        await RetryPolicy().sleep_until(time.time() + 3e7)

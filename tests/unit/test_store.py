@@ -13,10 +13,10 @@ from alembic.migration import MigrationContext
 
 from image2model.errors import NotFound
 from image2model.jobs.db import migrations
-from image2model.jobs.db.queries import Wanted
+from image2model.jobs.db.queries import BatchFilter
 from image2model.jobs.db.schema import metadata
 from image2model.jobs.db.store import Store, new_id
-from image2model.jobs.records import FINISHED, RANK, Batch, NewBatch, NewJob, OtherSide, may_follow
+from image2model.jobs.models import FINISHED, STATE_ORDER, Batch, NewBatch, NewJob, OtherSide, can_transition
 
 
 @pytest.fixture
@@ -51,12 +51,12 @@ def test_each_change_gets_the_next_sequence_number(store):
         store.transition(first.id, "running", attempt=1, progress=0.5).sequence,
     ]
     assert numbers == [1, 2, 3]
-    assert [event["sequence"] for event in store.history(first.batch_id)] == [1, 2]
+    assert [event["sequence"] for event in store.events(first.batch_id)] == [1, 2]
     assert store.sequence(first.batch_id) == 3
 
 
 @pytest.mark.parametrize("finished", sorted(FINISHED))
-@pytest.mark.parametrize("then", sorted(RANK))
+@pytest.mark.parametrize("then", sorted(STATE_ORDER))
 def test_a_finished_job_never_moves(store, finished, then):
     """No state follows a finished one."""
     job = make(store).jobs[0]
@@ -71,7 +71,7 @@ def test_late_news_changes_nothing(store):
     store.transition(job.id, "running", attempt=1, progress=0.7)
     assert store.transition(job.id, "queued", attempt=1) is None
     store.transition(job.id, "failed", attempt=1)
-    assert store.press(job.batch_id, [1], ["failed"])[0].attempt == 2
+    assert store.retry_jobs(job.batch_id, [1], ["failed"])[0].attempt == 2
     assert store.transition(job.id, "done", attempt=1) is None
     assert store.job(job.id).state == "new"
 
@@ -88,16 +88,16 @@ def test_only_the_named_states_start_again(store):
     """A running job cannot be retried, a failed one starts with a clean row."""
     job = make(store).jobs[0]
     store.transition(job.id, "running", attempt=1)
-    assert store.press(job.batch_id, [1], ["failed", "cancelled"]) == []
+    assert store.retry_jobs(job.batch_id, [1], ["failed", "cancelled"]) == []
     store.transition(job.id, "failed", attempt=1, failure={"code": "x", "message": "y"})
-    (fresh,) = store.press(job.batch_id, [1], ["failed", "cancelled"])
+    (fresh,) = store.retry_jobs(job.batch_id, [1], ["failed", "cancelled"])
     assert (fresh.state, fresh.failure, fresh.progress, fresh.started_at) == ("new", None, 0, None)
 
 
 def test_states_have_an_order():
     """A job can always be ended, and never goes back."""
-    assert all(may_follow(state, "cancelled") for state in RANK if state not in FINISHED)
-    assert not may_follow("running", "queued")
+    assert all(can_transition(state, "cancelled") for state in STATE_ORDER if state not in FINISHED)
+    assert not can_transition("running", "queued")
 
 
 def test_the_batch_state_follows_from_its_jobs(store):
@@ -128,7 +128,7 @@ def test_a_deleted_batch_is_gone_with_its_jobs(store):
         store.job(batch.jobs[0].id)
     with pytest.raises(NotFound):
         store.delete(batch.id)
-    assert store.history(batch.id) == []
+    assert store.events(batch.id) == []
 
 
 def test_visitors_see_their_own_batches(store):
@@ -144,7 +144,7 @@ def test_unfinished_jobs_come_oldest_first(store):
     store.transition(first.jobs[0].id, "done", attempt=1)
     found = [(batch.id, job.number) for batch, job in store.unfinished()]
     assert found == [(first.id, 2), (second.id, 1), (second.id, 2)]
-    assert store.waiting_before(second) == 1
+    assert store.count_queued_before(second) == 1
 
 
 def test_writers_do_not_lose_each_other_s_changes(store):
@@ -182,15 +182,15 @@ def test_the_state_and_the_names_of_a_batch_are_kept_for_searching(store):
     other = make(store)
 
     def found(**wanted: str) -> list[str]:
-        return [one.id for one in store.page(Wanted(**wanted), 10, 0)[0]]
+        return [one.id for one in store.find_page(BatchFilter(**wanted), 10, 0)[0]]
 
-    for text in ("äpfel", "кОТ", "B.PNG", batch.id[:8].upper(), batch.task_id, batch.work_id[:20]):
+    for text in ("äpfel", "кОТ", "B.PNG", batch.id[:8].upper(), batch.task_id, batch.legacy_job_id[:20]):
         assert found(text=text) == [batch.id]
     assert found(state="working") == [other.id, batch.id]
     for job in batch.jobs:
         store.transition(job.id, "failed", attempt=1, failure={"code": "x", "message": "y"})
     assert (found(state="failed"), found(state="working")) == ([batch.id], [other.id])
-    store.press(batch.id, [1], ["failed"])
+    store.retry_jobs(batch.id, [1], ["failed"])
     assert (found(state="failed"), store.batch(batch.id).state) == ([], "working")
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from image2model.errors import Image2ModelError, LimitReached
 from image2model.jobs.db.store import Store, new_id
-from image2model.jobs.ledger import NO_LIMITS, Limits, day_start, spent
-from image2model.jobs.records import Batch, NewJob
+from image2model.jobs.ledger import NO_LIMITS, Buyer, Limits, day_start, total_spent
+from image2model.jobs.models import Batch, NewBatch, NewJob
 
 AT_THE_SAME_TIME = 8
 PRICE = Decimal("0.30")
@@ -29,7 +29,7 @@ def stores(database_url: str) -> Iterator[list[Store]]:
 def batch_of(store: Store, pictures: int = 1, limits: Limits = NO_LIMITS) -> Batch:
     """A stored batch of so many pictures."""
     jobs = [NewJob(f"{n}.jpg", f"{n}", PRICE) for n in range(pictures)]
-    return store.create(new_id(), jobs, generator="tripo", options={}, face_limit=None, client="c", limits=limits)
+    return store.create(NewBatch(new_id(), "tripo", {}, None, False, jobs), Buyer("c"), limits)
 
 
 def all_at_once(stores: list[Store], call: Callable[[Store], object]) -> list[object]:
@@ -51,16 +51,16 @@ def test_a_daily_budget_holds_against_simultaneous_orders(stores):
     answers = all_at_once(stores, lambda store: batch_of(store, limits=limits))
     assert sum(isinstance(answer, Batch) for answer in answers) == 3
     assert sum(isinstance(answer, LimitReached) for answer in answers) == 5
-    assert stores[0].read(spent, day_start(0)) == PRICE * 3
+    assert stores[0].read(total_spent, day_start(0)) == PRICE * 3
 
 
 def test_simultaneous_retries_buy_once(stores):
     """Of eight retries of a failed job at once one begins it anew, and the ledger holds one more purchase."""
     batch = batch_of(stores[0])
     stores[0].transition(batch.jobs[0].id, "failed", attempt=1, failure={"code": "fal_temporary", "message": "m"})
-    answers = all_at_once(stores, lambda store: len(store.press(batch.id, None, ["failed"])))
+    answers = all_at_once(stores, lambda store: len(store.retry_jobs(batch.id, None, ["failed"])))
     assert sorted(answers) == [0] * 7 + [1]
-    assert stores[1].batch(batch.id).jobs[0].press == 2
+    assert stores[1].batch(batch.id).jobs[0].purchase == 2
 
 
 def test_one_try_of_a_job_ends_once(stores):

@@ -233,6 +233,13 @@ class FalAccount:
         finally:
             connections.watched_jobs -= 1
 
+    async def accepts_key(self, endpoint: str) -> bool:
+        """Whether fal tells this key the price of a model, which it tells nobody else; raises whatever goes wrong."""
+        address = f"{self.hosts.api}/v1/models/pricing"
+        async with asyncio.timeout(self.timeouts.request):
+            response = await self.connections.api.get(address, params={"endpoint_id": endpoint})
+        return response.status_code not in (401, 403)
+
     async def find(self, intent: Mapping[str, Any]) -> dict[str, Any] | None:
         """Find the job of this intent in fal's request list; None where it is not; raises whatever goes wrong."""
         endpoint = str(intent["endpoint"])

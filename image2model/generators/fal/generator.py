@@ -28,7 +28,7 @@ from ..base import (
 )
 from .account import RESULT_KEPT_SECONDS, FalAccount
 from .catalogue import FAL_MODELS
-from .errors import LOST_CONTACT, MODEL_UNAVAILABLE, FalErrorCode, failure_of_exception
+from .errors import KEY_REFUSED, LOST_CONTACT, MODEL_UNAVAILABLE, FalErrorCode, failure_of_exception
 from .hosts import FalHosts
 from .model import FalModel
 from .polling import PollDelay, Timeouts, poll_delay
@@ -79,6 +79,14 @@ class FalGenerator:
         keyed = FalGenerator(self.model, self.account.for_key(key), self._delay)
         register_secrets(key.strip(), owner=keyed)
         return keyed
+
+    async def check_key(self) -> str:
+        """Why fal does not accept the key; empty where it does, or cannot be asked; never raises."""
+        try:
+            return "" if await self.account.accepts_key(self.model.endpoint) else KEY_REFUSED.error().message
+        except Exception as error:
+            log.info("fal cannot be asked about a key: %s", type(error).__name__)
+            return ""
 
     async def run(self, task: Task) -> AsyncIterator[Event]:
         """Upload, submit once, watch, download; a task with `remote` is picked up where it was submitted.

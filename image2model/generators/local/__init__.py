@@ -140,6 +140,10 @@ class LocalGenerator:
         """No key is used."""
         return ""
 
+    async def check_key(self) -> str:
+        """It takes no key."""
+        return ""
+
     def for_key(self, key: str) -> None:
         """No key is taken."""
 

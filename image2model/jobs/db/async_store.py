@@ -1,10 +1,10 @@
-"""The store for asyncio: its calls queue up in one thread, and what must be written is written in the end."""
+"""The store for asyncio: calls run in one thread, and writes of a running job are retried until they succeed."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -16,8 +16,8 @@ from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential_ji
 
 from ...errors import ErrorCode, Unavailable
 from ...metrics import job_ended
-from ..notifications import Changes
-from ..records import Job, JobState
+from ..models import Job, JobState, Wait
+from ..notifications import ChangeNotifier
 from .store import Store
 
 log = logging.getLogger(__name__)
@@ -25,80 +25,92 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Desk:
-    """Where jobs are written down and their watchers told."""
+class AsyncStore:
+    """The store behind one thread; changes of jobs are logged, counted and announced to watchers."""
 
-    def __init__(self, store: Store, changes: Changes) -> None:
+    def __init__(self, store: Store, notifier: ChangeNotifier) -> None:
         self.store = store
-        self.changes = changes
+        self.notifier = notifier
         self._thread = ThreadPoolExecutor(1, "database")
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call a method of the store in its thread; raises Unavailable where it is full, locked or away."""
+        """Call a method of the store in its thread; raises Unavailable where the database is full, locked or away."""
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, partial(function, *args, **kwargs))
         except DBAPIError as error:
-            log.error("the database does not work: %s", error.orig, extra={"cause": "database"})
+            log.error("the database cannot be used: %s", error.orig, extra={"cause": "database"})
             raise Unavailable(
                 ErrorCode.DATABASE_UNAVAILABLE, "Nothing can be stored here at the moment.", "Try again in a minute."
             ) from error
 
     async def read(self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What a query of `search` or `money` finds; raises Unavailable as `call`."""
+        """Run a query of `queries` or `ledger`; raises Unavailable as `call`."""
         return await self.call(partial(self.store.read, query, *args, **kwargs))
 
-    async def surely(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The same, again and again until it works: a job stands still meanwhile, and nothing of it is lost."""
+    async def call_with_retry(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """`call`, retried indefinitely while the database is unavailable."""
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(Unavailable),
             wait=wait_exponential_jitter(multiplier=0.2, max=10, jitter=0.2),
         )
         return await retrying(self.call, function, *args, **kwargs)
 
-    async def move(self, job: Job, state: JobState, **fields: Any) -> Job | None:
+    async def transition(self, job: Job, state: JobState, **fields: Any) -> Job | None:
         """See `Store.transition`."""
-        return self._tell(job, await self.surely(self.store.transition, job.id, state, attempt=job.attempt, **fields))
+        changed = await self.call_with_retry(self.store.transition, job.id, state, attempt=job.attempt, **fields)
+        return self._announce(job, changed)
 
-    async def change(self, method: Callable[..., Job | None], job: Job, *args: Any) -> Job | None:
-        """Call one of the store's methods that change a job in a try: `wait` or `defer`."""
-        return self._tell(job, await self.surely(method, job.id, job.attempt, *args))
+    async def wait(self, job: Job, waiting: Wait) -> Job | None:
+        """See `Store.wait`."""
+        return self._announce(job, await self.call_with_retry(self.store.wait, job.id, job.attempt, waiting))
+
+    async def defer(self, job: Job, waiting: Wait | None, remote: Mapping[str, Any] | None) -> Job | None:
+        """See `Store.defer`."""
+        changed = await self.call_with_retry(self.store.defer, job.id, job.attempt, waiting, remote)
+        return self._announce(job, changed)
 
     async def cancel(self, job: Job) -> Job | None:
         """See `Store.cancel`."""
-        return self._tell(job, await self.surely(self.store.cancel, job.id))
+        return self._announce(job, await self.call_with_retry(self.store.cancel, job.id))
 
     def close(self) -> None:
-        """Finish what is being written."""
+        """Finish the calls that are waiting."""
         self._thread.shutdown()
 
-    def _tell(self, before: Job, job: Job | None) -> Job | None:
-        if job:
-            self.changes.notify(job.batch_id)
-        if job and job.state != before.state:
-            _log(job)
-        if job and job.finished_at:
+    def _announce(self, before: Job, job: Job | None) -> Job | None:
+        """Tell watchers, logs and metrics of a change; None is no change."""
+        if job is None:
+            return None
+        self.notifier.notify(job.batch_id)
+        if job.state != before.state:
+            _log_transition(job)
+        if job.finished_at:
             code = job.failure.code if job.failure else ""
             job_ended(job.state, code, job.finished_at - (job.started_at or job.finished_at))
         return job
 
 
-def about(job: Job) -> dict[str, Any]:
-    """What log lines tell of a job: the beginning of its batch's id (all of it is the right to read it), and whose."""
+def log_context(job: Job) -> dict[str, Any]:
+    """The fields by which log lines name a job; of its batch's id, which is the right to read it, the beginning."""
     remote = {"request_id": job.remote["request_id"]} if job.remote and "request_id" in job.remote else {}
     return {"batch": job.batch_id[:8], "image": job.number, **remote}
 
 
-def tell_logs(job: Job) -> None:
-    """Let every line that is logged in this task from now on tell of the job."""
+def bind_log_context(job: Job) -> None:
+    """Name the job in every log line of this task from now on."""
     structlog.contextvars.unbind_contextvars("request_id")
-    structlog.contextvars.bind_contextvars(**about(job))
+    structlog.contextvars.bind_contextvars(**log_context(job))
 
 
-def _log(job: Job) -> None:
-    """A line for a new state."""
+def _log_transition(job: Job) -> None:
     failure = {"code": job.failure.code} if job.failure else {}
     seconds = {"seconds": round(job.finished_at - job.created_at, 3)} if job.finished_at else {}
-    level = logging.WARNING if job.failure else logging.INFO
     log.log(
-        level, "image %d is %s", job.number, job.state, extra={**about(job), "state": job.state, **failure, **seconds}
+        logging.WARNING if job.failure else logging.INFO,
+        "image %d of batch %s is %s%s",
+        job.number,
+        job.batch_id[:8],
+        job.state,
+        f": {job.failure.message}" if job.failure else "",
+        extra={**log_context(job), "state": job.state, **failure, **seconds},
     )

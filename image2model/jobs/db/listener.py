@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, func, make_url, select
 
 if TYPE_CHECKING:
-    from ..notifications import Changes
+    from ..notifications import ChangeNotifier
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ def can_listen(url: str) -> bool:
     return make_url(url).get_backend_name() == "postgresql"
 
 
-async def listen(url: str, changes: Changes) -> None:
+async def listen(url: str, changes: ChangeNotifier) -> None:
     """Wake this process's watchers at every change that is announced, until cancelled.
 
     After a lost connection all of them look again, because what was announced meanwhile is gone.

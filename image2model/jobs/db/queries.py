@@ -1,4 +1,4 @@
-"""What the host asks of the database (by `Store.read`): pages of batches, money, what may go, failures, curves."""
+"""Queries for the host, to be run by `Store.read`: pages of batches, spending, retention, failures, curves."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Select, case, func, or_, select
 
 from ..ledger import DAY
-from ..records import FINISHED, RANK, UNFINISHED, BatchState, searchable
+from ..models import FINISHED, STATE_ORDER, UNFINISHED, BatchState, fold_case
 from .schema import batches, events, jobs, ledger
 
 SpendingBy = Literal["day", "client", "batch", "generator"]
@@ -22,8 +22,8 @@ SPENDING_BY: Mapping[SpendingBy, Any] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which batches; an empty field asks for nothing."""
+class BatchFilter:
+    """Which batches are searched for; an empty field matches all."""
 
     state: BatchState | None = None
     generator: str = ""
@@ -32,37 +32,37 @@ class Wanted:
     oldest_first: bool = False
 
 
-def page(connection: Connection, wanted: Wanted, limit: int, offset: int) -> tuple[list[str], int]:
-    """The ids of a page of the batches that are wanted, the newest first by default, and how many there are in all."""
-    by_time = batches.c.created_at if wanted.oldest_first else batches.c.created_at.desc()
-    query = _filtered(select(batches.c.id), wanted).order_by(by_time, batches.c.id)
-    count = _filtered(select(func.count()).select_from(batches), wanted)
+def find_page(connection: Connection, batch_filter: BatchFilter, limit: int, offset: int) -> tuple[list[str], int]:
+    """Ids of a page of the matching batches, the newest first by default, and how many match in all."""
+    by_time = batches.c.created_at if batch_filter.oldest_first else batches.c.created_at.desc()
+    query = _apply_filter(select(batches.c.id), batch_filter).order_by(by_time, batches.c.id)
+    count = _apply_filter(select(func.count()).select_from(batches), batch_filter)
     return list(connection.scalars(query.limit(limit).offset(offset))), connection.scalar(count) or 0
 
 
-def _filtered(query: Select[Any], wanted: Wanted) -> Select[Any]:
-    if wanted.state is not None:
-        query = query.where(batches.c.state == wanted.state)
-    if wanted.generator:
-        query = query.where(batches.c.generator == wanted.generator)
-    if text := searchable(wanted.text.strip()):
-        ids = (batches.c.id, batches.c.task_id, batches.c.work_id)
-        begins = (column.startswith(text, autoescape=True) for column in ids)
-        query = query.where(or_(batches.c.names.contains(text, autoescape=True), *begins))
+def _apply_filter(query: Select[Any], batch_filter: BatchFilter) -> Select[Any]:
+    if batch_filter.state is not None:
+        query = query.where(batches.c.state == batch_filter.state)
+    if batch_filter.generator:
+        query = query.where(batches.c.generator == batch_filter.generator)
+    if text := fold_case(batch_filter.text.strip()):
+        ids = (batches.c.id, batches.c.task_id, batches.c.legacy_job_id)
+        starts = (column.startswith(text, autoescape=True) for column in ids)
+        query = query.where(or_(batches.c.names.contains(text, autoescape=True), *starts))
     return query
 
 
-def standing(connection: Connection) -> dict[str, Any]:
-    """How many jobs are in each state (`states`), and since when the oldest unfinished one waits for its end.
+def queue_state(connection: Connection) -> dict[str, Any]:
+    """Number of jobs in each state (`states`) and when the oldest unfinished one was requested (`oldest`).
 
-    `oldest` is in seconds since 1970, None where all are over.
+    `oldest` is in seconds since 1970, None where all jobs are finished.
     """
-    oldest = connection.scalar(select(func.min(jobs.c.pressed_at)).where(jobs.c.state.in_(UNFINISHED)))
-    return {"states": dict.fromkeys(RANK, 0) | _by_state(connection), "oldest": oldest}
+    oldest = connection.scalar(select(func.min(jobs.c.requested_at)).where(jobs.c.state.in_(UNFINISHED)))
+    return {"states": dict.fromkeys(STATE_ORDER, 0) | _by_state(connection), "oldest": oldest}
 
 
-def counts(connection: Connection) -> dict[str, int]:
-    """How many batches there are (`batches`), and how many jobs in each state that there is."""
+def total_counts(connection: Connection) -> dict[str, int]:
+    """Number of batches (`batches`) and of jobs in each state that occurs."""
     total = connection.scalar(select(func.count()).select_from(batches)) or 0
     return {"batches": total, **_by_state(connection)}
 
@@ -72,8 +72,8 @@ def _by_state(connection: Connection) -> dict[str, int]:
     return {row.state: row[1] for row in by_state}
 
 
-def endings(connection: Connection) -> Sequence[Any]:
-    """Of every batch: `id`, `pinned`, when it `ended` (None while it is worked), its first `name`, and its `images`."""
+def batch_endings(connection: Connection) -> Sequence[Any]:
+    """Of every batch: `id`, `pinned`, when it `ended` (None while it is unfinished), its first `name`, its `images`."""
     unfinished = func.sum(case((jobs.c.state.in_(UNFINISHED), 1), else_=0))
     over = case((unfinished == 0, func.max(jobs.c.finished_at)), else_=None)
     first = func.max(case((jobs.c.number == 1, jobs.c.name)))
@@ -85,10 +85,10 @@ def endings(connection: Connection) -> Sequence[Any]:
     return connection.execute(query).all()
 
 
-def paid(connection: Connection, batch_id: str) -> dict[str, list[dict[str, Any]]]:
-    """What the ledger says of each press of a batch's jobs, by the job's id: `state`, `amount` and `at`."""
+def payments(connection: Connection, batch_id: str) -> dict[str, list[dict[str, Any]]]:
+    """The ledger's rows of a batch by the job's id: `state`, `amount` and `at` of each purchase."""
     found: dict[str, list[dict[str, Any]]] = {}
-    query = select(ledger).where(ledger.c.batch_id == batch_id).order_by(ledger.c.press)
+    query = select(ledger).where(ledger.c.batch_id == batch_id).order_by(ledger.c.purchase)
     for row in connection.execute(query):
         found.setdefault(row.job_id, []).append({"state": row.state, "amount": float(row.amount), "at": row.at})
     return found
@@ -112,7 +112,7 @@ def spending(connection: Connection, by: SpendingBy, since: float = 0.0) -> list
 
 
 def outcomes(connection: Connection, since: float) -> list[dict[str, Any]]:
-    """How many jobs ended since then (`count`), by `generator`, `state`, failure `code` and payer (`own_key`)."""
+    """Number of jobs that ended since then (`count`), by `generator`, `state`, failure `code` and payer (`own_key`)."""
     columns = (batches.c.generator, events.c.state, events.c.code)
     own_key = jobs.c.key_mark != ""
     query = (
@@ -125,10 +125,10 @@ def outcomes(connection: Connection, since: float) -> list[dict[str, Any]]:
     return [dict(row._mapping) for row in connection.execute(query)]
 
 
-def refusals(connection: Connection, codes: Collection[str], since: float) -> list[dict[str, Any]]:
-    """How many jobs on the host's key failed with each of these codes, and when last (since 1970).
+def failure_counts(connection: Connection, codes: Collection[str], since: float) -> list[dict[str, Any]]:
+    """Number of jobs on the host's key that failed with each of these codes, and when last (since 1970).
 
-    Only since the far side last took a job on that key: what was refused before that is mended. Each row has `code`,
+    Counted since the provider last took a job on that key: earlier causes are gone. Each row has `code`,
     `last_seen` and `count`.
     """
     on_host = jobs.c.key_mark == ""
@@ -144,16 +144,17 @@ def refusals(connection: Connection, codes: Collection[str], since: float) -> li
     return [dict(row._mapping) for row in connection.execute(query)]
 
 
-def waiting_for(connection: Connection, code: str) -> int:
-    """How many jobs on the host's key wait for what this code names."""
+def count_waiting_for(connection: Connection, code: str) -> int:
+    """Number of unfinished jobs on the host's key that wait with this code."""
     query = select(func.count()).where(jobs.c.key_mark == "", jobs.c.waiting["code"].as_string() == code)
     return connection.scalar(query.where(jobs.c.state.in_(UNFINISHED))) or 0
 
 
-def reasons(connection: Connection, since: float) -> list[dict[str, Any]]:
-    """Why jobs failed since then, most frequent first: `code`, `generator`, `count` and `last_seen` (since 1970).
+def failure_reasons(connection: Connection, since: float) -> list[dict[str, Any]]:
+    """Codes with which jobs failed since then, most frequent first.
 
-    `message` is what one of these jobs still says; None where all of them have gone on.
+    Each row has `code`, `generator`, `count`, `last_seen` (since 1970) and the `message` of one of these jobs, which is
+    None where all of them have been retried.
     """
     said = jobs.c.failure
     message = case((said["code"].as_string() == events.c.code, said["message"].as_string()))
@@ -170,7 +171,19 @@ def reasons(connection: Connection, since: float) -> list[dict[str, Any]]:
     return [dict(row._mapping) for row in connection.execute(query)]
 
 
-def series(connection: Connection, since: float, step: float) -> list[dict[str, Any]]:
+def run_times(connection: Connection, since: float, most: int = 2000) -> list[tuple[str, float]]:
+    """Generator and seconds from start to end of the newest jobs that were done since then, at most so many."""
+    query = (
+        select(batches.c.generator, jobs.c.finished_at - jobs.c.started_at)
+        .join(batches, batches.c.id == jobs.c.batch_id)
+        .where(jobs.c.state == "done", jobs.c.finished_at >= since, jobs.c.started_at.is_not(None))
+        .order_by(jobs.c.finished_at.desc())
+        .limit(most)
+    )
+    return [(row[0], float(row[1])) for row in connection.execute(query)]
+
+
+def time_series(connection: Connection, since: float, step: float) -> list[dict[str, Any]]:
     """Spans of `step` seconds since then in which something happened, oldest first.
 
     Each has `at` (its start, since 1970), `jobs` (ended in it), `failed` (unconfirmed ones too), `seconds` (from
@@ -196,8 +209,8 @@ def series(connection: Connection, since: float, step: float) -> list[dict[str, 
     return [_span(at, outcomes.get(at), costs.get(at)) for at in sorted({*outcomes, *costs})]
 
 
-def nothing(at: float) -> dict[str, Any]:
-    """A span of `series` in which nothing happened."""
+def empty_span(at: float) -> dict[str, Any]:
+    """A span of `time_series` in which nothing happened."""
     return _span(at, None, None)
 
 

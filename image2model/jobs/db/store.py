@@ -1,6 +1,6 @@
-"""What remembers batches, jobs and events: SQLAlchemy on SQLite by default.
+"""The store of batches, jobs and events: SQLAlchemy, on SQLite by default.
 
-Every method is one short transaction and blocks; the runner and the studio call them from a thread.
+Every method is one short transaction and blocks; `AsyncStore` calls it in a thread.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from ...errors import Conflict, ErrorCode, NotFound
 from ...metrics import RETRIES
 from .. import ledger
-from ..records import (
+from ..models import (
     FINISHED,
-    RANK,
+    STATE_ORDER,
     UNFINISHED,
     Batch,
     Job,
@@ -28,13 +28,13 @@ from ..records import (
     NewJob,
     Wait,
     batch_state,
-    may_follow,
-    searchable,
+    can_transition,
+    fold_case,
 )
 from . import queries
 from .connection import connect, lock_batch, migrate
 from .listener import announce
-from .mappers import batch_of, batches_of, head, job_of, no_batch
+from .mappers import batch_not_found, load_batch, load_batches, to_batch, to_job
 from .schema import batches, events, jobs
 
 P = ParamSpec("P")
@@ -59,37 +59,38 @@ class Store:
         self._engine.dispose()
 
     def create(
-        self, new: NewBatch, buyer: ledger.Buyer = ledger.NOBODY, limits: ledger.Limits = ledger.NO_LIMITS
+        self, new: NewBatch, buyer: ledger.Buyer = ledger.ANONYMOUS, limits: ledger.Limits = ledger.NO_LIMITS
     ) -> Batch:
         """Store a new batch with its jobs; raises LimitReached, and then stores nothing."""
         now = time.time()
         batch = {
-            "id": new.id, "task_id": new_id(), "work_id": new_id(), "visitor": new.visitor, "generator": new.generator,
-            "options": dict(new.options), "face_limit": new.face_limit, "cut_out": new.cut_out,
-            "refusals": [asdict(refusal) for refusal in new.refusals], "names": _names(new.jobs),
-            "state": "working", "sequence": 0, "pinned": False, "correlation_id": new.correlation_id, "created_at": now,
+            "id": new.id, "task_id": new_id(), "legacy_job_id": new_id(), "visitor": new.visitor,
+            "generator": new.generator, "options": dict(new.options), "face_limit": new.face_limit,
+            "cut_out": new.cut_out, "refusals": [asdict(refusal) for refusal in new.refusals],
+            "names": _searchable_names(new.jobs), "state": "working", "sequence": 0, "pinned": False,
+            "correlation_id": new.correlation_id, "created_at": now,
         }  # fmt: skip
         rows = [
             {
                 **asdict(job), "id": new_id(), "batch_id": new.id, "number": number, "state": "new",
-                "attempt": 1, "press": 1, "key_mark": buyer.key_mark, "tries": 1, "sequence": 0, "progress": 0.0,
-                "message": "", "created_at": now, "pressed_at": now,
+                "attempt": 1, "purchase": 1, "key_mark": buyer.key_mark, "tries": 1, "sequence": 0, "progress": 0.0,
+                "message": "", "created_at": now, "requested_at": now,
             }
             for number, job in enumerate(new.jobs, 1)
         ]  # fmt: skip
         order = ledger.Order([job.price for job in new.jobs], buyer)
-        with self._write() as connection:
-            ledger.check(connection, order, limits, now)
+        with self._begin_write() as connection:
+            ledger.check_limits(connection, order, limits, now)
             connection.execute(insert(batches), batch)
             connection.execute(insert(jobs), rows)
-            stored = batch_of(connection, new.id)
-            ledger.book(connection, order, new.id, new.generator, stored.jobs, now)
+            stored = load_batch(connection, new.id)
+            ledger.reserve(connection, order, new.id, new.generator, stored.jobs, now)
             return stored
 
     def batch(self, batch_id: str) -> Batch:
         """The batch with its jobs in their order; raises NotFound."""
         with self._engine.connect() as connection:
-            return batch_of(connection, batch_id)
+            return load_batch(connection, batch_id)
 
     def job(self, job_id: str) -> Job:
         """The job; raises NotFound."""
@@ -97,25 +98,24 @@ class Store:
             row = connection.execute(select(jobs).where(jobs.c.id == job_id)).one_or_none()
         if row is None:
             raise NotFound(ErrorCode.JOB_NOT_FOUND, "There is no such job.", "It may have been deleted.")
-        return job_of(row)
+        return to_job(row)
 
     def sequence(self, batch_id: str) -> int | None:
-        """The number of the batch's latest change, None when there is no such batch."""
+        """Sequence number of the batch's latest change; None for an unknown batch."""
         with self._engine.connect() as connection:
             return connection.scalar(select(batches.c.sequence).where(batches.c.id == batch_id))
 
     def transition(self, job_id: str, state: JobState, *, attempt: int, **fields: Any) -> Job | None:
-        """Take a job to `state`, the only way that its row changes while it is worked.
+        """Take a job to `state` and set `fields` of it, as its execution does; return None where nothing changes.
 
-        `attempt` is the try that the caller works on: news of an earlier try, a step backwards and
-        anything after the end are late, change nothing and return None. Progress never falls.
-        `fields` are columns of the job. A job that is being cancelled stays so when it is told to be taken.
+        `attempt` is the caller's: an update of an earlier attempt, a step backwards and anything after the end come
+        too late and change nothing. Progress never falls. A job that is being cancelled stays so when it is taken.
         """
-        with self._write() as connection:
-            row = _row(connection, job_id)
+        with self._begin_write() as connection:
+            row = _job_row(connection, job_id)
             if row is not None and row.state == "cancelling" and "remote" in fields:
                 state = "cancelling"
-            if row is None or row.attempt != attempt or not may_follow(row.state, state):
+            if row is None or row.attempt != attempt or not can_transition(row.state, state):
                 return None
             now = time.time()
             values = {
@@ -128,22 +128,22 @@ class Store:
                 "running_at": row.running_at or (now if state == "running" else None),
                 "finished_at": now if state in FINISHED else None,
             }
-            return _change(connection, row, values, now)
+            return _update_job(connection, row, values, now)
 
     def wait(self, job_id: str, attempt: int, waiting: Wait) -> Job | None:
-        """Say what a job waits for, in whatever unfinished state it is."""
-        with self._write() as connection:
-            row = _row(connection, job_id)
+        """Store what a job waits for, in whatever unfinished state it is; return None where nothing changes."""
+        with self._begin_write() as connection:
+            row = _job_row(connection, job_id)
             if row is None or row.attempt != attempt or row.state in FINISHED:
                 return None
-            return _change(connection, row, {"waiting": asdict(waiting)}, time.time())
+            return _update_job(connection, row, {"waiting": asdict(waiting)}, time.time())
 
     def defer(
         self, job_id: str, attempt: int, waiting: Wait | None, remote: Mapping[str, Any] | None = None
     ) -> Job | None:
-        """Begin a job's next try by itself, after `waiting`: with `remote` only to collect, without it anew."""
-        with self._write() as connection:
-            row = _row(connection, job_id)
+        """Begin a job's next attempt after `waiting`: with `remote` only to collect, without it to submit again."""
+        with self._begin_write() as connection:
+            row = _job_row(connection, job_id)
             if row is None or row.attempt != attempt or row.state in FINISHED:
                 return None
             values = {
@@ -155,81 +155,81 @@ class Store:
                 "queue_position": None,
                 "message": "",
             }
-            return _change(connection, row, values, time.time())
+            return _update_job(connection, row, values, time.time())
 
     def cancel(self, job_id: str) -> Job | None:
-        """Cancel a job at once where nobody else has it, else begin to; None where it is over or as good as over."""
-        with self._write() as connection:
-            row = _row(connection, job_id)
-            if row is None or row.state in FINISHED or RANK[row.state] >= RANK["downloading"]:
+        """Cancel a job that is not submitted, mark any other as `cancelling`; return None where it is too late."""
+        with self._begin_write() as connection:
+            row = _job_row(connection, job_id)
+            if row is None or row.state in FINISHED or STATE_ORDER[row.state] >= STATE_ORDER["downloading"]:
                 return None
-            taken = row.remote is not None or row.state in ("submitting", "cancelling")
+            submitted = row.remote is not None or row.state in ("submitting", "cancelling")
             now = time.time()
-            ended = {"queue_position": None, "waiting": None, "message": ""}
-            if taken:
-                return _change(connection, row, {**ended, "state": "cancelling"}, now)
-            return _change(connection, row, {**ended, "state": "cancelled", "finished_at": now}, now)
+            cleared = {"queue_position": None, "waiting": None, "message": ""}
+            if submitted:
+                return _update_job(connection, row, {**cleared, "state": "cancelling"}, now)
+            return _update_job(connection, row, {**cleared, "state": "cancelled", "finished_at": now}, now)
 
-    def press(
+    def retry_jobs(
         self,
         batch_id: str,
         numbers: Container[int] | None,
         states: Container[JobState],
         collectable: Container[str] = (),
         *,
-        found: Mapping[str, Mapping[str, Any]] = EMPTY,
-        buyer: ledger.Buyer = ledger.NOBODY,
+        found_remotes: Mapping[str, Mapping[str, Any]] = EMPTY,
+        buyer: ledger.Buyer = ledger.ANONYMOUS,
         keeps_payer: bool = True,
         limits: ledger.Limits = ledger.NO_LIMITS,
     ) -> list[Job]:
-        """Begin anew the jobs of a batch that are in one of `states`, by default all numbers; raises LimitReached.
+        """Retry the jobs of a batch that are in one of `states`, by default of all numbers; raises LimitReached.
 
-        A job that failed with a code in `collectable` keeps what finds it at the far side, and one in `found`
-        (by its id) gets it, so that the new try collects what was paid for instead of buying another. What is
-        bought anew is paid by the buyer, or where it `keeps_payer` by whoever paid before.
+        A job that failed with a code in `collectable` keeps its `remote`, and one in `found_remotes` (by its id) gets
+        it: the next attempt collects what was paid for instead of buying it again. Others are bought by the buyer, or
+        where it `keeps_payer` at the expense of whoever paid before.
         """
         now = time.time()
-        with self._write() as connection:
+        with self._begin_write() as connection:
             lock_batch(connection, batch_id)
-            batch = batch_of(connection, batch_id)
-            chosen = [job for job in batch.jobs if job.state in states and (numbers is None or job.number in numbers)]
-            kept = {job.id: job.remote for job in chosen if job.failure and job.failure.code in collectable}
-            kept = {job_id: remote for job_id, remote in {**kept, **found}.items() if remote}
-            payers = {job.id: job.key_mark if keeps_payer or job.id in kept else buyer.key_mark for job in chosen}
-            fresh = [self._again(connection, job, kept.get(job.id), payers[job.id], now) for job in chosen]
+            batch = load_batch(connection, batch_id)
+            retried = [job for job in batch.jobs if job.state in states and (numbers is None or job.number in numbers)]
+            remotes = {job.id: job.remote for job in retried if job.failure and job.failure.code in collectable}
+            remotes = {job_id: remote for job_id, remote in {**remotes, **found_remotes}.items() if remote}
+            payers = {job.id: job.key_mark if keeps_payer or job.id in remotes else buyer.key_mark for job in retried}
+            restarted = [self._restart(connection, job, remotes.get(job.id), payers[job.id], now) for job in retried]
             for mark in set(payers.values()):
-                bought = [job for job in fresh if job.id not in kept and job.key_mark == mark]
+                bought = [job for job in restarted if job.id not in remotes and job.key_mark == mark]
                 order = ledger.Order([job.price for job in bought], replace(buyer, key_mark=mark))
                 if bought:
-                    ledger.check(connection, order, limits, now)
-                ledger.book(connection, order, batch_id, batch.generator, bought, now)
-            for job in fresh:
-                if job.id in kept:
+                    ledger.check_limits(connection, order, limits, now)
+                ledger.reserve(connection, order, batch_id, batch.generator, bought, now)
+            for job in restarted:
+                if job.id in remotes:
                     ledger.settle(connection, job, "reserved")
-            RETRIES.labels("person").inc(len(fresh))
-            return fresh
+            RETRIES.labels("person").inc(len(restarted))
+            return restarted
 
     @staticmethod
-    def _again(connection: Connection, job: Job, remote: Mapping[str, Any] | None, key_mark: str, now: float) -> Job:
+    def _restart(connection: Connection, job: Job, remote: Mapping[str, Any] | None, key_mark: str, now: float) -> Job:
         empty = ("queue_position", "failure", "facts", "waiting", "intent", "started_at", "running_at", "finished_at")
         values = {
             **dict.fromkeys(empty),
             "remote": remote and dict(remote),
             "state": "new",
             "attempt": job.attempt + 1,
-            "press": job.press if remote else job.press + 1,
+            "purchase": job.purchase if remote else job.purchase + 1,
             "key_mark": key_mark,
             "tries": 1,
             "progress": 0.0,
             "message": "",
-            "pressed_at": now,
+            "requested_at": now,
         }
-        row = _row(connection, job.id)
+        row = _job_row(connection, job.id)
         assert row is not None  # noqa: S101  read in this very transaction
-        return _change(connection, row, values, now)
+        return _update_job(connection, row, values, now)
 
     def unfinished(self) -> list[tuple[Batch, Job]]:
-        """Every job that still has work in it, oldest first, with its batch (without the other jobs)."""
+        """Every unfinished job, oldest first, with its batch (without the other jobs)."""
         with self._engine.connect() as connection:
             rows = connection.execute(
                 select(jobs)
@@ -238,11 +238,11 @@ class Store:
                 .order_by(batches.c.created_at, batches.c.id, jobs.c.number)
             ).all()
             ids = {row.batch_id for row in rows}
-            heads = connection.execute(select(batches).where(batches.c.id.in_(ids))).all()
-        by_id = {row.id: head(row) for row in heads}
-        return [(by_id[row.batch_id], job_of(row)) for row in rows]
+            batch_rows = connection.execute(select(batches).where(batches.c.id.in_(ids))).all()
+        by_id = {row.id: to_batch(row) for row in batch_rows}
+        return [(by_id[row.batch_id], to_job(row)) for row in rows]
 
-    def waiting_before(self, batch: Batch) -> int:
+    def count_queued_before(self, batch: Batch) -> int:
         """How many jobs of the same generator, of older batches, have not started yet."""
         query = (
             select(func.count())
@@ -259,45 +259,46 @@ class Store:
         if visitor is not None:
             query = query.where(batches.c.visitor == visitor)
         with self._engine.connect() as connection:
-            return batches_of(connection, list(connection.scalars(query)))
+            return load_batches(connection, list(connection.scalars(query)))
 
     def read(self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What a query of `search` or `money` finds."""
+        """Run a query of `queries` or `ledger`."""
         with self._engine.connect() as connection:
             return query(connection, *args, **kwargs)
 
-    def page(self, wanted: queries.Wanted, limit: int, offset: int) -> tuple[list[Batch], int]:
-        """The newest batches that are wanted, with their jobs, and how many there are in all."""
+    def find_page(self, wanted: queries.BatchFilter, limit: int, offset: int) -> tuple[list[Batch], int]:
+        """A page of the batches that match, with their jobs, and how many match in all."""
         with self._engine.connect() as connection:
-            ids, total = queries.page(connection, wanted, limit, offset)
-            return batches_of(connection, ids), total
+            ids, total = queries.find_page(connection, wanted, limit, offset)
+            return load_batches(connection, ids), total
 
     def ping(self) -> None:
-        """Raise whatever keeps the database from being written to; nothing is written."""
-        with self._write() as connection:
+        """Begin a transaction that may write, and write nothing; raises whatever prevents it."""
+        with self._begin_write() as connection:
             connection.execute(select(1))
 
     def delete(self, batch_id: str, force: bool = True) -> None:
-        """Forget a batch, its jobs and its events, but not what they cost; raises NotFound.
+        """Delete a batch with its jobs and events, but not from the ledger; raises NotFound.
 
-        Without `force` raises Conflict while a job of it is worked.
+        Without `force` raises Conflict while a job of it is unfinished.
         """
-        with self._write() as connection:
+        with self._begin_write() as connection:
             lock_batch(connection, batch_id)
-            worked = connection.execute(
+            unfinished = connection.execute(
                 select(jobs).where(jobs.c.batch_id == batch_id, jobs.c.state.in_(UNFINISHED))
             ).all()
-            if worked and not force:
+            if unfinished and not force:
                 raise Conflict(
                     ErrorCode.BATCH_WORKING, "This batch is still being worked on.", "Cancel it first, or wait."
                 )
-            for row in worked:
-                ledger.settle(connection, row, ledger.bill(row, "cancelled"))
+            for row in unfinished:
+                job = to_job(row)
+                ledger.settle(connection, job, ledger.billing_outcome(job, "cancelled"))
             if not connection.execute(delete(batches).where(batches.c.id == batch_id)).rowcount:
-                raise no_batch()
+                raise batch_not_found()
 
-    def find(self, **ids: str) -> str:
-        """The id of the batch with this `task_id` or `work_id`, or that the job of this `job_id` belongs to.
+    def find_batch_id(self, **ids: str) -> str:
+        """The id of the batch with this `task_id` or `legacy_job_id`, or that the job of this `job_id` belongs to.
 
         Raises NotFound.
         """
@@ -308,83 +309,82 @@ class Store:
         with self._engine.connect() as connection:
             found = connection.scalar(query)
         if found is None:
-            raise no_batch()
+            raise batch_not_found()
         return str(found)
 
     def pin(self, batch_id: str, pinned: bool) -> None:
         """Keep a batch from being deleted by its age, or no longer; raises NotFound."""
-        with self._write() as connection:
+        with self._begin_write() as connection:
             changed = update(batches).where(batches.c.id == batch_id).values(pinned=pinned)
             if not connection.execute(changed).rowcount:
-                raise no_batch()
+                raise batch_not_found()
 
-    def ids(self) -> set[str]:
+    def batch_ids(self) -> set[str]:
         """The id of every batch."""
         with self._engine.connect() as connection:
             return set(connection.scalars(select(batches.c.id)))
 
-    def history(self, batch_id: str, after: int = 0) -> list[dict[str, Any]]:
+    def events(self, batch_id: str, after: int = 0) -> list[dict[str, Any]]:
         """The batch's state changes after the given sequence number, oldest first."""
         query = select(events).where(events.c.batch_id == batch_id, events.c.sequence > after)
         with self._engine.connect() as connection:
             return [dict(row._mapping) for row in connection.execute(query.order_by(events.c.sequence))]
 
-    def attempts(self, batch_id: str, at: int) -> dict[str, int]:
-        """At which try each of the batch's jobs was after this change; one that is not told, at its first."""
+    def attempts_at(self, batch_id: str, at: int) -> dict[str, int]:
+        """Attempt numbers of the batch's jobs as of this change; a job that is left out was at its first."""
         query = select(events.c.job_id, func.max(events.c.attempt).label("attempt")).group_by(events.c.job_id)
         with self._engine.connect() as connection:
             rows = connection.execute(query.where(events.c.batch_id == batch_id, events.c.sequence <= at))
             return {row.job_id: row.attempt for row in rows}
 
-    def _write(self) -> AbstractContextManager[Connection]:
+    def _begin_write(self) -> AbstractContextManager[Connection]:
         """A transaction that may write, and has the lock from its beginning."""
         return self._engine.execution_options(write=True).begin()
 
 
-def _change(connection: Connection, row: Row[Any], values: dict[str, Any], now: float) -> Job:
-    """Write a job's new values under the batch's next sequence number, with an event for a new state."""
+def _update_job(connection: Connection, row: Row[Any], values: dict[str, Any], now: float) -> Job:
+    """Write a job's new values with the batch's next sequence number, its payment and an event for a new state."""
     sequence = connection.scalar(
         update(batches)
         .where(batches.c.id == row.batch_id)
         .values(sequence=batches.c.sequence + 1)
         .returning(batches.c.sequence)
     )
-    changed = connection.execute(
-        update(jobs).where(jobs.c.id == row.id).values(**values, sequence=sequence).returning(jobs)
-    ).one()
+    changed = update(jobs).where(jobs.c.id == row.id).values(**values, sequence=sequence).returning(jobs)
+    job = to_job(connection.execute(changed).one())
     announce(connection, row.batch_id)
-    if row.state in FINISHED or changed.state in FINISHED:
-        _sum_up(connection, row.batch_id)
-    code = changed.failure["code"] if changed.failure else None
-    if changed.state in FINISHED:
-        ledger.settle(connection, changed, ledger.bill(changed, changed.state, code or ""), changed.cost)
-    if (changed.state, changed.attempt) != (row.state, row.attempt):
+    if row.state in FINISHED or job.finished:
+        _update_batch_state(connection, row.batch_id)
+    code = job.failure.code if job.failure else None
+    if job.finished:
+        ledger.settle(connection, job, ledger.billing_outcome(job, job.state, code or ""), job.cost)
+    if (job.state, job.attempt) != (row.state, row.attempt):
         connection.execute(
             insert(events).values(
                 batch_id=row.batch_id,
                 sequence=sequence,
                 job_id=row.id,
-                attempt=changed.attempt,
-                state=changed.state,
-                message=changed.message,
+                attempt=job.attempt,
+                state=job.state,
+                message=job.message,
                 code=code,
                 at=now,
             )
         )
-    return job_of(changed)
+    return job
 
 
-def _names(new: Sequence[NewJob]) -> str:
-    return searchable("\n".join(name for job in new for name in (job.name, *(side.name for side in job.sides))))
+def _searchable_names(new: Sequence[NewJob]) -> str:
+    return fold_case("\n".join(name for job in new for name in (job.name, *(side.name for side in job.sides))))
 
 
-def _sum_up(connection: Connection, batch_id: str) -> None:
-    """Write the batch's state anew; its row is locked by then, where a database locks rows."""
+def _update_batch_state(connection: Connection, batch_id: str) -> None:
+    """Derive the batch's state from its jobs; its row is locked by then, where a database locks rows."""
     states = set(connection.scalars(select(jobs.c.state).where(jobs.c.batch_id == batch_id).distinct()))
     connection.execute(update(batches).where(batches.c.id == batch_id).values(state=batch_state(states)))
 
 
-def _row(connection: Connection, job_id: str) -> Row[Any] | None:
+def _job_row(connection: Connection, job_id: str) -> Row[Any] | None:
     """The row of a job, which with its batch's stays as it is until the transaction ends."""
     lock_batch(connection, select(jobs.c.batch_id).where(jobs.c.id == job_id).scalar_subquery())
     return connection.execute(select(jobs).where(jobs.c.id == job_id)).one_or_none()

@@ -1,21 +1,23 @@
 """A batch as one zip that is made while it is sent: neither in memory nor on disk is there ever a whole one.
 
-Entries are stored, not compressed (GLB and WebP hardly shrink), so the size is known before the
-first byte. A file that vanishes or changes its size on the way ends the stream with an error: the
-receiver is short of the announced size and of the zip's directory, and no broken zip looks whole.
+Entries are stored, not compressed (GLB and WebP hardly shrink), so the size is known before the first byte. Each
+entry's size and checksum stand before it, so that a reader needs no directory to unpack the stream (Java's
+ZipInputStream, older macOS). A file that vanishes or changes on the way ends the stream with an error: the receiver is
+short of the announced size and of the zip's directory, and no broken zip looks whole.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import time
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import Any
-
-from zipstream import ZipStream
+from zipfile import ZipFile, ZipInfo
 
 from ...errors import ErrorCode, NotFound
 from ...file_names import first_unused
@@ -24,6 +26,8 @@ from .folders import Folders
 BLOCK = 512 * 1024
 """Bytes sent at once: a web server takes each from another thread, which costs about as much as reading 100 kB."""
 MANIFEST = "manifest.json"
+MODE = 0o100644
+"""Of files that are unpacked: everybody may read them."""
 UNSAFE = re.compile(r"[<>:\"|?*\x00-\x1f\x7f]")
 
 
@@ -49,19 +53,92 @@ def stream_zip(entries: Sequence[Entry], manifest: Mapping[str, Any]) -> Stream:
     Names are made safe and unique. Raises NotFound when a file is missing now; the chunks raise
     FileNotFoundError or RuntimeError when one is missing or of another size by the time it is read.
     """
-    stream = ZipStream(sized=True)
-    stream.add(json.dumps(manifest, ensure_ascii=False, indent=2) + "\n", MANIFEST)
+    text = (json.dumps(manifest, ensure_ascii=False, indent=2) + "\n").encode()
+    first = ZipInfo(MANIFEST, time.localtime()[:6])
+    _describe(first, len(text), zlib.crc32(text))
+    infos = []
     for entry, name in zip(entries, zip_names([entry.name for entry in entries]), strict=True):
         if not entry.path.is_file():
             raise NotFound(ErrorCode.FILE_NOT_FOUND, f"{name} is no longer there.", "The batch may have been deleted.")
-        stream.add_path(entry.path, name, recurse=False)
-    return Stream(len(stream), _in_blocks(stream))
+        info = ZipInfo.from_file(entry.path, name, strict_timestamps=False)
+        _describe(info, info.file_size, 0)
+        infos.append(info)
+    end = 0
+    for info in (first, *infos):
+        info.header_offset = end
+        end += len(info.FileHeader()) + info.file_size
+    size = end + len(_directory([first, *infos], end))
+    return Stream(size, _in_blocks(_chunks(first, text, infos, [entry.path for entry in entries])))
 
 
-def kept_zip(folders: Folders, entries: Sequence[Entry], manifest: Mapping[str, Any]) -> Stream:
+def _describe(info: ZipInfo, size: int, crc: int) -> None:
+    """Fill in what a local header says of a stored file that everybody may read."""
+    info.file_size = info.compress_size = size
+    info.CRC = crc
+    info.external_attr = MODE << 16
+
+
+def _chunks(first: ZipInfo, text: bytes, infos: Sequence[ZipInfo], paths: Sequence[Path]) -> Iterator[bytes]:
+    """The bytes of a zip; each file is read for its checksum, which goes before it, and again for its content."""
+    yield first.FileHeader() + text
+    for info, path in zip(infos, paths, strict=True):
+        for block in _read(path, info.file_size):
+            info.CRC = zlib.crc32(block, info.CRC)
+        yield info.FileHeader()
+        sent = 0
+        for block in _read(path, info.file_size):
+            sent = zlib.crc32(block, sent)
+            yield block
+        if sent != info.CRC:
+            raise RuntimeError(f"{info.filename} was changed while it was sent")
+    last = infos[-1] if infos else first
+    yield _directory([first, *infos], last.header_offset + len(last.FileHeader()) + last.file_size)
+
+
+def _read(path: Path, size: int) -> Iterator[bytes]:
+    """The blocks of a file; raise RuntimeError where they are not `size` bytes."""
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            size -= len(block)
+            if size < 0:
+                break
+            yield block
+    if size:
+        raise RuntimeError(f"{path.name} has another size than before")
+
+
+class _Tail:
+    """What `ZipFile` writes behind the files of a zip; it cannot be sought, like a stream."""
+
+    def __init__(self, start: int) -> None:
+        self.data, self._start = bytearray(), start
+
+    def write(self, data: bytes) -> int:
+        """Append."""
+        self.data += data
+        return len(data)
+
+    def tell(self) -> int:
+        """The position in the whole zip."""
+        return self._start + len(self.data)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+
+def _directory(infos: Sequence[ZipInfo], start: int) -> bytes:
+    """The central directory of files that end at `start`, as the standard library writes it."""
+    tail = _Tail(start)
+    with ZipFile(tail, "w") as archive:  # type: ignore[call-overload]  # it seeks only where it can
+        archive.filelist += infos
+        archive.comment = b""  # which also says that there is something to write
+    return bytes(tail.data)
+
+
+def leased_zip(folders: Folders, entries: Sequence[Entry], manifest: Mapping[str, Any]) -> Stream:
     """`stream_zip`; no rule deletes the files while it is sent."""
     stream = stream_zip(entries, manifest)
-    return Stream(stream.size, folders.guarded(stream.chunks, *(entry.path for entry in entries)))
+    return Stream(stream.size, folders.lease_while_reading(stream.chunks, *(entry.path for entry in entries)))
 
 
 def zip_names(names: Sequence[str]) -> list[str]:

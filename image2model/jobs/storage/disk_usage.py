@@ -17,7 +17,7 @@ KINDS: tuple[Kind, ...] = ("uploads", "results", "exports", "logs", "database", 
 
 
 @dataclass(slots=True)
-class Use:
+class Usage:
     """What something takes on disk."""
 
     size: int = 0
@@ -36,8 +36,8 @@ class Use:
 class Survey:
     """What lies in the data folder, found in one walk."""
 
-    kinds: dict[Kind, Use] = field(default_factory=lambda: {kind: Use() for kind in KINDS})
-    batches: dict[str, Use] = field(default_factory=dict)
+    kinds: dict[Kind, Usage] = field(default_factory=lambda: {kind: Usage() for kind in KINDS})
+    batches: dict[str, Usage] = field(default_factory=dict)
     """By the batch's id, its own folder counted."""
     days: Counter[int] = field(default_factory=Counter)
     """Bytes of the files that were last written on each day (UTC, counted since 1970)."""
@@ -50,7 +50,7 @@ class Survey:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class FileEntry:
     """A file. `path` is relative to the data folder, `size` in bytes, `modified` in seconds since 1970."""
 
     path: str
@@ -59,13 +59,13 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class FolderItem(Item):
+class FolderItem(FileEntry):
     """A batch's folder: its files of a kind."""
 
     files: int
 
 
-def walk(folder: Path) -> Iterator[os.DirEntry[str]]:
+def walk_tree(folder: Path) -> Iterator[os.DirEntry[str]]:
     """Every file and folder below `folder`; what vanishes meanwhile is left out."""
     try:
         entries = list(os.scandir(folder))
@@ -76,27 +76,27 @@ def walk(folder: Path) -> Iterator[os.DirEntry[str]]:
             continue
         yield entry
         if entry.is_dir():
-            yield from walk(Path(entry.path))
+            yield from walk_tree(Path(entry.path))
 
 
-def measure(folder: Path) -> Use:
+def measure_folder(folder: Path) -> Usage:
     """What a folder takes."""
-    use = Use()
-    for entry in walk(folder):
-        use.add(*_takes(entry))
+    use = Usage()
+    for entry in walk_tree(folder):
+        use.add(*_usage_of(entry))
     return use
 
 
-def survey(data: Path) -> Survey:
+def survey_data(data: Path) -> Survey:
     """Look at all that lies in the data folder."""
     found, skip = Survey(), len(str(data)) + 1
-    for entry in walk(data):
-        path, takes = entry.path[skip:], _takes(entry)
+    for entry in walk_tree(data):
+        path, takes = entry.path[skip:], _usage_of(entry)
         kind = kind_of(path)
         found.kinds[kind].add(*takes)
         if path.startswith(BATCHES):
             batch_id = path[len(BATCHES) :].partition(os.sep)[0]
-            found.batches.setdefault(batch_id, Use()).add(*takes)
+            found.batches.setdefault(batch_id, Usage()).add(*takes)
         if not entry.is_dir() and (status := _status(entry)):
             found.days[int(status.st_mtime // DAY)] += status.st_size
             if kind == "exports":
@@ -116,36 +116,36 @@ def kind_of(path: str) -> Kind:
     return "database" if ".db" in path else "other"
 
 
-def newest(data: Path, kind: Kind, limit: int) -> tuple[list[Item], Use]:
+def newest_files(data: Path, kind: Kind, limit: int) -> tuple[list[FileEntry], Usage]:
     """The newest files of a kind, and what all of that kind take."""
-    total, skip = Use(), len(str(data)) + 1
+    total, skip = Usage(), len(str(data)) + 1
 
-    def items() -> Iterator[Item]:
-        for entry in walk(data):
+    def items() -> Iterator[FileEntry]:
+        for entry in walk_tree(data):
             relative = entry.path[skip:]
             if entry.is_file() and kind_of(relative) == kind and (status := _status(entry)):
-                total.add(*_takes(entry))
-                yield Item(relative, status.st_size, status.st_mtime)
+                total.add(*_usage_of(entry))
+                yield FileEntry(relative, status.st_size, status.st_mtime)
 
     return heapq.nlargest(limit, items(), key=lambda item: item.modified), total
 
 
-def newest_folders(data: Path, kind: Kind, limit: int) -> tuple[list[FolderItem], Use]:
+def newest_folders(data: Path, kind: Kind, limit: int) -> tuple[list[FolderItem], Usage]:
     """The batch folders with the newest files of a kind, and what all files of that kind take."""
-    total, uses, modified = Use(), dict[str, Use](), dict[str, float]()
+    total, uses, modified = Usage(), dict[str, Usage](), dict[str, float]()
     skip = len(str(data)) + 1
-    for entry in walk(data):
+    for entry in walk_tree(data):
         path = entry.path[skip:]
         if path.startswith(BATCHES) and entry.is_file() and kind_of(path) == kind and (status := _status(entry)):
             folder = BATCHES + path[len(BATCHES) :].partition(os.sep)[0]
             modified[folder] = max(modified.get(folder, 0.0), status.st_mtime)
-            for use in (uses.setdefault(folder, Use()), total):
+            for use in (uses.setdefault(folder, Usage()), total):
                 use.add(status.st_size, 1, 0)
     newest = heapq.nlargest(limit, modified, key=modified.__getitem__)
     return [FolderItem(path, uses[path].size, modified[path], uses[path].files) for path in newest], total
 
 
-def _takes(entry: os.DirEntry[str]) -> tuple[int, int, int]:
+def _usage_of(entry: os.DirEntry[str]) -> tuple[int, int, int]:
     """Bytes, files and folders that an entry counts for."""
     if entry.is_dir():
         return 0, 0, 1

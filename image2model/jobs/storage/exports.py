@@ -19,8 +19,8 @@ from pebble import ProcessExpired
 from ...errors import Conflict, ErrorCode, Image2ModelError, NotFound, Unavailable
 from ...mesh.export import ExportOptions, export
 from ...process_pool import Workers, with_memory_limit
-from ..records import Job
-from ..single_flight import Once
+from ..models import Job
+from ..single_flight import SingleFlight
 from .folders import Folders
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class ExportStore:
 
     def __init__(self, folders: Folders, workers: Workers) -> None:
         self._folders, self._workers = folders, workers
-        self._single_flight = Once[dict[str, Any]]()
+        self._single_flight = SingleFlight[dict[str, Any]]()
 
     async def get(self, job: Job, options: ExportOptions) -> ExportedFile:
         """The job's mesh as `options` say, exported if it is not there.
@@ -56,11 +56,11 @@ class ExportStore:
         """
         glb = path = self.original_path(job)
         filename, facts = options.filename(job.stem), dict(job.facts or {})
-        with self._folders.reading(glb):
+        with self._folders.lease(glb):
             if not options.is_original:
                 path = glb.parent / "exports" / filename
                 facts = await self._facts(glb, options, path, job.stem)
-            if not self._folders.holds(path):
+            if not self._folders.is_own_file(path):
                 raise _file_not_found()
         return ExportedFile(path, filename, options.format.media_type, facts)
 
@@ -69,7 +69,7 @@ class ExportStore:
         if job.state != "done":
             raise Conflict(ErrorCode.NOT_DONE, f"{job.name} is not finished.", "Try again once it is.")
         glb = self._folders.mesh(job)
-        if not self._folders.holds(glb):
+        if not self._folders.is_own_file(glb):
             raise _file_not_found()
         return glb
 
@@ -113,7 +113,7 @@ class ExportStore:
         """Delete the oldest exports beyond MAX_EXPORTS with their reports, except files being sent."""
         files = [file for file in folder.glob("[!.]*") if file.suffix != ".json"]
         for old in sorted(files, key=lambda file: file.stat().st_mtime)[:-MAX_EXPORTS]:
-            if not self._folders.is_read(old):
+            if not self._folders.is_leased(old):
                 old.unlink(missing_ok=True)
                 old.with_name(old.name + ".json").unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""Which files are read or sent at the moment, in this process: no rule deletes them."""
+"""Leases of files that are being read or sent by this process: no rule deletes these files."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from pathlib import Path
 
 
 class FileLeases:
-    """Counts who reads what. Streams are read in threads, so counting is locked."""
+    """Counts the leases of each path; usable from several threads, because streams are read in threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._read: Counter[Path] = Counter()
+        self._held: Counter[Path] = Counter()
 
     @contextlib.contextmanager
-    def reading(self, *paths: Path) -> Iterator[None]:
-        """Keep these files, or all of a folder, while the block runs."""
+    def hold(self, *paths: Path) -> Iterator[None]:
+        """Lease these files, or all of a folder, while the block runs."""
         with self._lock:
-            self._read.update(paths)
+            self._held.update(paths)
         try:
             yield
         finally:
             with self._lock:
-                self._read.subtract(paths)
-                self._read += Counter()  # leaves out those that nobody reads any more
+                self._held.subtract(paths)
+                self._held += Counter()  # drops zero counts
 
     def __bool__(self) -> bool:
-        """Whether anything is read."""
-        return bool(self._read)
+        """Whether anything is leased."""
+        return bool(self._held)
 
-    def read(self, path: Path) -> bool:
-        """Whether the file, something in the folder, or a folder around it is read."""
+    def is_held(self, path: Path) -> bool:
+        """Whether the file, something in the folder, or a folder around it is leased."""
         with self._lock:
-            held = tuple(self._read)
-        return any(one == path or path in one.parents or one in path.parents for one in held)
+            held = tuple(self._held)
+        return any(leased == path or path in leased.parents or leased in path.parents for leased in held)

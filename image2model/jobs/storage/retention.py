@@ -1,4 +1,4 @@
-"""Which batches may go from the disk, and why: decisions only, nothing is deleted here."""
+"""Which batches are to be deleted, and why: decisions only, nothing is deleted here."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 Reason = Literal["age", "data size", "free disk", "no files", "asked"]
-Stay = Literal["is being worked on", "is kept for good", "is being downloaded"]
+RetainReason = Literal["is being worked on", "is kept for good", "is being downloaded"]
 HOUR = 3600.0
-SETTLING = HOUR
-"""Seconds in which a row may be without files: it may be on its way in or out."""
+GRACE_SECONDS = HOUR
+"""Seconds for which a batch may be without files: it may just be being made or deleted."""
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """A batch as it lies on disk. Sizes in bytes, times in seconds since 1970."""
+class RetentionCandidate:
+    """A batch that may be deleted, as it lies on disk. Sizes in bytes, times in seconds since 1970."""
 
     batch_id: str
     ended: float | None
@@ -31,8 +31,8 @@ class Held:
     """Its jobs."""
 
     @property
-    def stays(self) -> Stay | None:
-        """Why it may not be deleted without a person's word on this very batch; None where it may."""
+    def retain_reason(self) -> RetainReason | None:
+        """Why no rule may delete it; None where a rule may."""
         if self.ended is None:
             return "is being worked on"
         if self.pinned:
@@ -41,7 +41,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class RetentionRules:
     """The host's rules; None: no limit."""
 
     hours: float | None = None
@@ -53,42 +53,45 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
-class Doomed:
-    """A batch that goes, and the rule that says so."""
+class Eviction:
+    """A batch that is to be deleted, and the rule that says so."""
 
-    held: Held
+    candidate: RetentionCandidate
     reason: Reason
 
 
-def doomed(held: Iterable[Held], rules: Rules, now: float, used: int, free: int) -> list[Doomed]:
-    """Return what must go: first what is too old or has lost its files, then the oldest until all fits.
+def plan_evictions(
+    candidates: Iterable[RetentionCandidate], rules: RetentionRules, now: float, used: int, free: int
+) -> list[Eviction]:
+    """Return what is to be deleted: what is too old or has lost its files, then the oldest until all fits.
 
     `used` is what the data takes and `free` what is free on its disk, both in bytes.
     """
-    oldest_first = sorted((one for one in held if one.stays is None), key=lambda one: one.ended or 0.0)
-    going = [Doomed(one, reason) for one in oldest_first if (reason := _overdue(one, rules, now))]
-    gone = {one.held.batch_id for one in going}
-    freed = sum(one.held.size for one in going)
-    for one in oldest_first:
-        reason = too_much(rules, used - freed, free + freed)
+    deletable = (one for one in candidates if one.retain_reason is None)
+    oldest_first = sorted(deletable, key=lambda candidate: candidate.ended or 0.0)
+    evictions = [Eviction(one, reason) for one in oldest_first if (reason := _overdue(one, rules, now))]
+    evicted = {eviction.candidate.batch_id for eviction in evictions}
+    freed = sum(eviction.candidate.size for eviction in evictions)
+    for candidate in oldest_first:
+        reason = exceeded_space_rule(rules, used - freed, free + freed)
         if reason is None:
             break
-        if one.batch_id not in gone:
-            going.append(Doomed(one, reason))
-            freed += one.size
-    return going
+        if candidate.batch_id not in evicted:
+            evictions.append(Eviction(candidate, reason))
+            freed += candidate.size
+    return evictions
 
 
-def too_much(rules: Rules, used: int, free: int) -> Reason | None:
-    """Which of the rules on space is broken, if any."""
+def exceeded_space_rule(rules: RetentionRules, used: int, free: int) -> Reason | None:
+    """The rule on space that is exceeded; None for none."""
     if rules.max_bytes is not None and used > rules.max_bytes:
         return "data size"
     return "free disk" if rules.free_bytes is not None and free < rules.free_bytes else None
 
 
-def spared(held: Iterable[Held], hours: float, now: float) -> list[Held]:
-    """Return what stays although it ended that long ago, and what is still being worked on."""
-    return [one for one in held if one.stays and (one.ended is None or one.ended + hours * HOUR <= now)]
+def retained(candidates: Iterable[RetentionCandidate], hours: float, now: float) -> list[RetentionCandidate]:
+    """Return what stays although it ended that long ago, and what is unfinished."""
+    return [one for one in candidates if one.retain_reason and (one.ended is None or one.ended + hours * HOUR <= now)]
 
 
 def kept_until(ended: float | None, pinned: bool, hours: float | None) -> float | None:
@@ -96,14 +99,14 @@ def kept_until(ended: float | None, pinned: bool, hours: float | None) -> float 
     return None if pinned or ended is None or hours is None else ended + hours * HOUR
 
 
-def ended(finished: Sequence[float | None]) -> float | None:
+def batch_end(finished: Sequence[float | None]) -> float | None:
     """When a batch ended, by when its jobs did; None while one has not."""
     times = [moment for moment in finished if moment is not None]
     return max(times) if times and len(times) == len(finished) else None
 
 
-def _overdue(one: Held, rules: Rules, now: float) -> Reason | None:
-    until = kept_until(one.ended, one.pinned, rules.hours)
+def _overdue(candidate: RetentionCandidate, rules: RetentionRules, now: float) -> Reason | None:
+    until = kept_until(candidate.ended, candidate.pinned, rules.hours)
     if until is not None and until <= now:
         return "age"
-    return "no files" if not one.files and (one.ended or now) < now - SETTLING else None
+    return "no files" if not candidate.files and (candidate.ended or now) < now - GRACE_SECONDS else None

@@ -22,5 +22,5 @@ class FileLeaseMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
         _, is_file, path = scope.get("path", "").partition(FILE_ROUTE)
-        with self._studio.folders.reading(*[Path(path)] if is_file else []):
+        with self._studio.folders.lease(*[Path(path)] if is_file else []):
             await self._app(scope, receive, send)

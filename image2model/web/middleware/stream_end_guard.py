@@ -5,8 +5,9 @@ Until a client has read that end it takes the stream for open, and the results o
 where nobody listens. A client that has read the end hangs up. So the response is kept open until then, and until then
 no join of that session is answered, since a client looks at its stream when the answer comes.
 
-Our own page needs none of this, and its streams say so: it holds the end back by itself (`ui/static/answers.js`), since
-a page that draws a mesh may take longer to read an end than the server should wait.
+Our own page needs none of this, and its streams say so: it holds the end back by itself
+(`ui/static/early/stream_guard.js`), since a page that draws a mesh may take longer to read an end than the server
+should wait.
 """
 
 from __future__ import annotations

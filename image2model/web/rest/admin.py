@@ -128,13 +128,13 @@ class FileList(BaseModel):
 @router.get("/disk-usage")
 async def disk_usage(studio: StudioDep) -> DiskUsage:
     """What pictures and results take on the disk."""
-    return DiskUsage(**dict(_disk_folders(await studio.host.disk_usage())), timestamp=iso_now())
+    return DiskUsage(**dict(_disk_folders(await studio.admin.disk_usage())), timestamp=iso_now())
 
 
 @router.get("/system-health")
 async def system_health(studio: StudioDep) -> SystemHealth:
     """Whether the disk is filling up, and what else only the host can mend."""
-    use, attention = await studio.host.disk_usage(), await studio.host.attention(time.time())
+    use, attention = await studio.admin.disk_usage(), await studio.admin.attention(time.time())
     folders = _disk_folders(use)
     percent = folders.output_dir.disk_usage_percent
     status: Literal["healthy", "warning", "critical"] = "healthy"
@@ -176,7 +176,7 @@ async def _job_params(request: Request) -> OneJob:
 @router.post("/cleanup", openapi_extra=params_openapi(Cleanup), responses=error_responses(400, 422))
 async def cleanup(params: Annotated[Cleanup, Depends(_cleanup_params)], studio: StudioDep) -> CleanedUp:
     """Delete batches that ended long ago and what nobody owns; never what runs, is pinned or downloaded."""
-    done = await studio.host.cleanup(params.hours, params.dry_run)
+    done = await studio.admin.cleanup(params.hours, params.dry_run)
     return CleanedUp(
         freed_space_mb=_megabytes(done["freed_bytes"]), files_removed=done["files"],
         directories_removed=done["folders"], errors=done["errors"], cleanup_hours=params.hours, dry_run=params.dry_run,
@@ -187,7 +187,7 @@ async def cleanup(params: Annotated[Cleanup, Depends(_cleanup_params)], studio: 
 @router.post("/cleanup-job", openapi_extra=params_openapi(OneJob), responses=error_responses(400, 404, 409, 422))
 async def cleanup_job(params: Annotated[OneJob, Depends(_job_params)], studio: StudioDep) -> JobCleanedUp:
     """Delete one batch with its files, unless it is being worked."""
-    freed = await studio.host.delete(await _find_batch_id(studio, params.job_id))
+    freed = await studio.admin.delete(await _find_batch_id(studio, params.job_id))
     return JobCleanedUp(
         job_id=params.job_id, freed_space_mb=_megabytes(freed.size), files_removed=freed.files, timestamp=iso_now()
     )
@@ -198,7 +198,7 @@ async def delete_job(
     job_id: str, studio: StudioDep, force: Annotated[bool, Query(description="Stop it first, if it runs")] = False
 ) -> JobDeleted:
     """Delete one batch with its files."""
-    freed = await studio.host.delete(await _find_batch_id(studio, job_id), force=force)
+    freed = await studio.admin.delete(await _find_batch_id(studio, job_id), force=force)
     return JobDeleted(message="The batch is deleted.", freed_space_mb=_megabytes(freed.size), files_removed=freed.files)
 
 
@@ -206,7 +206,7 @@ async def _find_batch_id(studio: Studio, job_id: str) -> str:
     """A batch's id from its job_id, its own id or its folder as `list-files` has it; raises NotFound."""
     job_id = job_id.removeprefix("batches/")
     try:
-        return (await studio.find(work_id=job_id)).id
+        return (await studio.find(legacy_job_id=job_id)).id
     except NotFound:
         return (await studio.batch(job_id)).id
 
@@ -219,7 +219,7 @@ async def list_files(
     view: Annotated[Literal["folders", "files"], Query(description="Batches' folders, or single files")] = "folders",
 ) -> FileList:
     """The newest pictures that were sent and the newest results."""
-    look = studio.host.list_folders if view == "folders" else studio.host.list_files
+    look = studio.admin.list_folders if view == "folders" else studio.admin.list_files
     found = {kind: await look(kind, limit) for kind in ("uploads", "results")}
     items = {kind: [_file_item(one) for one in files["items"]] for kind, files in found.items()}
     named = found[directory]

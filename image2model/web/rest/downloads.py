@@ -50,7 +50,7 @@ class Results(BaseModel):
 @router.get("/{job_id}/all", dependencies=[Depends(require_user)])
 async def results(job_id: str, request: Request, studio: StudioDep) -> Results:
     """The meshes that are finished, with their addresses."""
-    batch = await studio.find(work_id=job_id)
+    batch = await studio.find(legacy_job_id=job_id)
     links = ResultLinks(studio, request, job_id)
     files = [await _result_file(studio, job, links) for job in batch.jobs if job.state == "done"]
     return Results(job_id=job_id, files=files, download_urls=[one.model_url for one in files], total_files=len(files))
@@ -86,7 +86,7 @@ async def archive(
     formats: Annotated[str, Query(description="File formats, with commas between them")] = "glb",
 ) -> GeneratedResponse:
     """The finished meshes as one zip, made while it is sent."""
-    batch = await studio.find(work_id=job_id)
+    batch = await studio.find(legacy_job_id=job_id)
     wanted = [form.strip() for form in formats.split(",") if form.strip()]
     plain = set(wanted) <= {"glb"}
     choices = [] if plain else studio.exports.parse_options(wanted)
@@ -110,7 +110,7 @@ async def archive(
 )
 async def file(job_id: str, filename: str, studio: StudioDep) -> BatchFileResponse:
     """A mesh, or with `.webp` its picture; takes `Range`, and `If-None-Match` with an earlier `ETag`."""
-    batch = await studio.find(work_id=job_id)
+    batch = await studio.find(legacy_job_id=job_id)
     job, offered = _find_file(batch, filename)
     served = await studio.file(batch.id, job.number, offered)
     headers = {"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}

@@ -77,7 +77,9 @@ async def task(task_id: TaskId, request: Request, studio: StudioDep) -> TaskStat
     """How a batch is doing."""
     try:
         batch = await studio.find(task_id=task_id)
-        return await _as_task_status(batch, await studio.view(batch.id), ResultLinks(studio, request, batch.work_id))
+        return await _as_task_status(
+            batch, await studio.view(batch.id), ResultLinks(studio, request, batch.legacy_job_id)
+        )
     except NotFound:
         return TaskStatus(task_id=task_id, status="queued", state="PENDING", message="Waiting.", timestamp=iso_now())
 
@@ -88,7 +90,7 @@ async def _as_task_status(batch: Batch, view: BatchView, links: ResultLinks) -> 
     return TaskStatus(
         task_id=batch.task_id, status=status, progress=percent(view.progress), message=view.message,
         state=CELERY_STATE[status], current=view.counts.done + view.counts.ended_badly, total=view.counts.total,
-        result=await task_result(batch.work_id, view, links) if view.finished else None,
+        result=await task_result(batch.legacy_job_id, view, links) if view.finished else None,
         error=errors[0] if errors else None, timestamp=iso_now(),
     )  # fmt: skip
 
@@ -149,7 +151,7 @@ async def stream(
 async def _attempts_by_job(studio: Studio, task_id: str, after: int) -> dict[str, int]:
     """Attempt numbers by job id as of event `after`; empty for an unknown task, and for a client that has none."""
     with suppress(NotFound):
-        return await studio.attempts(await studio.find_id(task_id=task_id), after) if after >= 0 else {}
+        return await studio.attempts_at(await studio.find_id(task_id=task_id), after) if after >= 0 else {}
     return {}
 
 
@@ -163,7 +165,7 @@ async def _views_with_outcome(
 
 
 async def _outcome(studio: Studio, request: Request, view: BatchView) -> dict[str, Any]:
-    job_id = (await studio.batch(view.batch_id)).work_id
+    job_id = (await studio.batch(view.batch_id)).legacy_job_id
     result = await task_result(job_id, view, ResultLinks(studio, request, job_id))
     return {"result": result, "summary": task_summary(view)}
 
@@ -171,7 +173,7 @@ async def _outcome(studio: Studio, request: Request, view: BatchView) -> dict[st
 @router.get("/jobs/{job_id}/progress", responses=error_responses(404, 503))
 async def progress(job_id: str, studio: StudioDep) -> JobProgress:
     """How the pictures of a batch are doing."""
-    view = await studio.view((await studio.find(work_id=job_id)).id)
+    view = await studio.view((await studio.find(legacy_job_id=job_id)).id)
     files = {
         job.id: FileProgress(
             status=job_status(job), progress=percent(job.progress), filename=job.name,
@@ -191,7 +193,9 @@ async def progress(job_id: str, studio: StudioDep) -> JobProgress:
 async def cancel(task_id: TaskId, request: Request, studio: StudioDep) -> TaskStatus:
     """Stop what is not finished."""
     batch = await studio.find(task_id=task_id)
-    return await _as_task_status(batch, await studio.cancel(batch.id), ResultLinks(studio, request, batch.work_id))
+    return await _as_task_status(
+        batch, await studio.cancel(batch.id), ResultLinks(studio, request, batch.legacy_job_id)
+    )
 
 
 @router.post(
@@ -203,4 +207,4 @@ async def retry(task_id: TaskId, request: Request, studio: StudioDep) -> TaskSta
     """Work again what failed or was cancelled, and nothing else."""
     batch = await studio.find(task_id=task_id)
     view = await studio.retry(batch.id, caller=Caller(client=client_address(request)))
-    return await _as_task_status(batch, view, ResultLinks(studio, request, batch.work_id))
+    return await _as_task_status(batch, view, ResultLinks(studio, request, batch.legacy_job_id))

@@ -13,7 +13,7 @@ from limits.aio.strategies import MovingWindowRateLimiter
 from pydantic import BaseModel, Field
 
 from ...errors import ErrorCode, LimitReached, OptionRefused
-from ...services import Caller, Studio, SubmitRequest, together
+from ...services import Caller, Studio, SubmitRequest, group_views
 from ..middleware.correlation import correlation_id_of
 from ..public_address import client_address
 from .auth import require_user
@@ -143,7 +143,7 @@ async def upload_image(request: Request, studio: StudioDep) -> Uploaded:
 
 async def _submit(request: Request, studio: Studio, form: UploadForm) -> Uploaded:
     content_types = dict(zip((picture.path for picture in form.pictures), form.content_types, strict=True))
-    pictures = together(form.pictures, form.fields.get("sides"))
+    pictures = group_views(form.pictures, form.fields.get("sides"))
     options = _parse_options(form.fields.get("options") or form.fields.get("params") or "{}")
     face_limit = options.pop("face_limit", None)
     submission = SubmitRequest(
@@ -163,10 +163,11 @@ async def _submit(request: Request, studio: Studio, form: UploadForm) -> Uploade
         )
         for job, picture in zip(batch.jobs, pictures, strict=True)
     ]  # fmt: skip
+    working = f"{len(files)} {'picture is' if len(files) == 1 else 'pictures are'} being worked on."
     return Uploaded(
-        batch_id=batch.id, job_id=batch.work_id, task_id=batch.task_id, uploaded_files=files,
+        batch_id=batch.id, job_id=batch.legacy_job_id, task_id=batch.task_id, uploaded_files=files,
         face_limit=batch.face_limit, total_files=len(files), status="queued",
-        message=f"{len(files)} {'picture is' if len(files) == 1 else 'pictures are'} being worked on.",
+        message=" ".join([working, *await studio.picture_checks.notes(batch)]),
     )  # fmt: skip
 
 
@@ -190,7 +191,7 @@ async def file_status(file_id: str, studio: StudioDep) -> FileStatus:
     job = next(job for job in view.jobs if job.id == file_id)
     return FileStatus(
         file_id=file_id, status=job_status(job), processing_status=job.state, progress=percent(job.progress),
-        batch_id=batch.id, job_id=batch.work_id, error=job.error and job.error.message,
+        batch_id=batch.id, job_id=batch.legacy_job_id, error=job.error and job.error.message,
     )  # fmt: skip
 
 

@@ -7,6 +7,9 @@ from typing import Any
 
 import gradio as gr
 
+from ..public_address import public_root_url
+from .event_options import HIDDEN
+
 SNIPPETS = Path(__file__).parent / "snippets"
 LANGUAGES: tuple[tuple[str, str, Any, str], ...] = (
     ("Python", "py", "python", "python {name}.py {pictures} {address}"),
@@ -26,8 +29,10 @@ app's address.
 """
 
 
-def build() -> None:
-    """Build the tab."""
+def build(demo: gr.Blocks) -> None:
+    """Build the page; its commands name the address under which it was opened."""
+    boxes: list[gr.Code] = []
+    commands: list[str] = []
     with gr.Column(elem_id="api"):
         gr.Markdown(ABOUT)
         for style, name, pictures, about in STYLES:
@@ -35,10 +40,13 @@ def build() -> None:
             with gr.Tabs():
                 for language, ending, syntax, call in LANGUAGES:
                     with gr.Tab(language):
-                        command = call.format(name=name, pictures=pictures, address="http://127.0.0.1:7860")
-                        gr.Code(
-                            (SNIPPETS / f"{name}.{ending}").read_text(),
-                            language=syntax,
-                            label=command,
-                            interactive=False,
-                        )
+                        commands.append(call.format(name=name, pictures=pictures, address="{address}"))
+                        program = (SNIPPETS / f"{name}.{ending}").read_text()
+                        boxes.append(gr.Code(program, language=syntax, label=commands[-1], interactive=False))
+
+    async def tell_address(request: gr.Request) -> list[gr.Code]:
+        """The commands, with this app's address as the visitor sees it."""
+        address = public_root_url(request)
+        return [gr.Code(label=command.format(address=address)) for command in commands]
+
+    demo.load(tell_address, None, boxes, **HIDDEN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -11,35 +12,51 @@ from gradio.components import Component
 
 from ...errors import OptionRefused
 from ...services import POSTPROCESS_FACE_LIMIT, Choice, Generator, Option, Spec, Studio
-from .templating import dollars, seconds
+from . import assets
+from .icons import ICONS
+from .templating import dollars, render
 from .theme import html
 
 PICKER = """
 <div class="picker" role="radiogroup" aria-label="Generator">
-${items.map(item => `<label class="picker-item ${item.off ? "picker-off" : ""}">
-<input type="radio" name="generator" value="${item.id}"
+${items.map(item => `
+<label class="picker-item ${item.off ? "picker-off" : ""} ${item.free ? "free" : ""}" data-has="${item.has}">
+<span><input type="radio" name="generator" value="${item.id}"
  ${item.id === value ? "checked" : ""} ${item.off ? "disabled" : ""}>
-<span class="picker-text"><b>${item.name}<i>${item.views}</i></b><span>${item.good_at}</span></span>
+<svg class="i lock" viewBox="0 0 24 24" aria-hidden="true"><path d="LOCK"/></svg></span>
+<span class="picker-text"><b>${item.name}</b><span class="tag">${item.views}</span><span>${item.good_at}</span></span>
 <span class="picker-terms"><b>${item.price}</b><span>${item.time}</span></span></label>`).join("")}
-</div>
 ${note ? `<p class="picker-note">${note}</p>` : ""}
-"""
-PICKER_JS = """
-element.addEventListener("change", event => {
-  if (event.target.name !== "generator") return;
-  props.value = event.target.value;
-  trigger("change");
-});
-"""
+</div>
+""".replace("LOCK", ICONS["lock"])
+FILTERS = (
+    ("", "All"),
+    ("free", "Free"),
+    ("cheap", "Under $0.10"),
+    ("views", "Several views"),
+    ("faces", "Low-poly"),
+    ("maps", "Material maps"),
+)
+"""The filters of the panel: what an item's `has` names, and the words."""
+CHEAP = Decimal("0.10")
+FEW_FACES = 100
+"""A generator that makes meshes of so few faces makes low-poly ones."""
+BUILT_IN = "Built in. Puffs up one clear subject; the back is a guess."
+PRICES = "Prices are fal.ai's for one model with the options as they come."
 
 
 def picker(studio: Studio) -> gr.HTML:
     """All generators on offer, one chosen; its value is the chosen id."""
-    chosen = studio.generator()
-    value = next((one.spec.id for one in (chosen, *studio.generators.values()) if not one.unavailable), chosen.spec.id)
     return html(
-        value, html_template=PICKER, js_on_load=PICKER_JS, elem_id="generator", label="Generator", **offers(studio)
-    )
+        first(studio), html_template=PICKER, js_on_load=assets.script("picker", "change"), elem_id="generator",
+        label="Generator", **offers(studio),
+    )  # fmt: skip
+
+
+def first(studio: Studio) -> str:
+    """The id of the generator that is chosen at first: the host's choice, or one that can be used."""
+    chosen = studio.generator()
+    return next((one.spec.id for one in (chosen, *studio.generators.values()) if not one.unavailable), chosen.spec.id)
 
 
 def offers(studio: Studio, key: str = "") -> dict[str, Any]:
@@ -48,24 +65,88 @@ def offers(studio: Studio, key: str = "") -> dict[str, Any]:
     seen = [studio.for_key(one.spec.id, key) for one in ours] if key.strip() else ours
     reasons = [one.unavailable for one in seen if one.unavailable]
     shared = reasons[0] if len(reasons) > 1 and len(set(reasons)) == 1 else ""
-    return {"items": [_item(one, "" if shared else one.unavailable) for one in seen], "note": shared}
+    items = [_item(one, "" if shared else one.unavailable, studio.usual_times.get(one.spec.id)) for one in seen]
+    return {"items": items, "note": PRICES if any(one.key_mark for one in seen) else ""}
 
 
-def _item(generator: Generator, reason: str) -> dict[str, Any]:
-    """One generator of the list; `reason` is why it is off, where that is its own."""
+def locked(studio: Studio, key: str) -> int:
+    """How many generators wait for a key."""
+    return sum(item["off"] for item in offers(studio, key)["items"])
+
+
+def _item(generator: Generator, reason: str, measured: tuple[float, float] | None) -> dict[str, Any]:
+    """One generator of the list; `reason` is why it is off, where that is its own; `measured` is how long it takes."""
     spec = generator.spec
     price = spec.price(spec.check(None, None))
     return {
         "id": spec.id,
-        "name": spec.name,
-        "good_at": reason or spec.good_at,
-        "price": dollars(price) if price else "free",
-        "time": f"about {seconds(spec.usual_seconds)}"
-        if spec.usual_seconds < 90
-        else f"{spec.usual_seconds / 60:.0f} min",
-        "views": "several views" if spec.sides else "",
+        "name": short_name(spec),
+        "good_at": reason or (spec.good_at if price else BUILT_IN),
+        "price": dollars(price) if price else "Free",
+        "free": not price,
+        "time": usual_time(spec, measured),
+        "views": views_taken(spec),
+        "has": " ".join(_has(spec, price)),
         "off": bool(generator.unavailable),
     }
+
+
+def _has(spec: Spec, price: Decimal) -> Iterator[str]:
+    if not price:
+        yield "free"
+    if price < CHEAP:
+        yield "cheap"
+    if spec.sides:
+        yield "views"
+    if spec.face_limit and (spec.face_limit.minimum or FEW_FACES) < FEW_FACES:
+        yield "faces"
+    if any(option.label in ("Material maps", "Material") for option in spec.options):
+        yield "maps"
+
+
+def short_name(spec: Spec) -> str:
+    """The generator's name without what stands beside it anyway."""
+    return spec.name.removesuffix(" (built in)")
+
+
+def views_taken(spec: Spec) -> str:
+    """How many pictures of one object it takes."""
+    return f"1–{len(spec.sides)} views" if spec.sides else "1 picture"
+
+
+def usual_time(spec: Spec, measured: tuple[float, float] | None = None) -> str:
+    """How long it usually takes: the range measured here, before there is one the catalogue's word."""
+    low, high = measured or (spec.usual_seconds, spec.usual_seconds)
+    unit, step = ("min", 60.0) if high >= 90 else ("s", 10.0 if high >= 30 else 1.0)
+    size = step if unit == "min" else 1.0
+    first, last = (max(1, round(round(seconds / step) * step / size)) for seconds in (low, high))
+    return f"{first}–{last} {unit}" if first < last else f"about {last} {unit}"
+
+
+def card(studio: Studio, generator: Generator, price: Decimal, key: str) -> str:
+    """The chosen generator, in the rail."""
+    spec = generator.spec
+    time = usual_time(spec, studio.usual_times.get(spec.id))
+    line = f"{time[:1].upper()}{time[1:]} · {views_taken(spec)}" if price else f"Built in, {time}. The back is a guess."
+    return render(
+        "generator_card.html", name=short_name(spec), price=price, line=line,
+        locked=locked(studio, key),
+    )  # fmt: skip
+
+
+def summary(spec: Spec, options: Mapping[str, Any], face_limit: Any) -> str:
+    """The options in a few words: the first, and what was chosen otherwise than it comes."""
+    words = [
+        f"{str(options.get(option.name) or option.default).capitalize()} {option.label.lower()}"
+        for number, option in enumerate(spec.options)
+        if option.kind == "choice" and (number == 0 or options.get(option.name) not in (None, "", option.default))
+    ]
+    changed = sum(
+        options.get(option.name) not in (None, "", option.default) for option in spec.options if option.kind != "choice"
+    )
+    words += [f"{face_limit} faces"] if face_limit else []
+    words += [f"{changed} more"] if changed else []
+    return " · ".join(words) or "As they come"
 
 
 def control(option: Option, elem_id: str) -> Component:

@@ -1,39 +1,31 @@
-"""The Library tab: this browser's earlier batches."""
+"""The Library: this browser's earlier models, batch by batch."""
 
 from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
 
 import gradio as gr
 
 from ...errors import NotFound
-from ...services import Studio
-from . import templating
-from .event_options import HIDDEN
+from ...services import BatchView, JobView, Studio
+from . import assets, templating
+from .event_options import HIDDEN, LAST
+from .order import count
 from .theme import html
 
-SHELF_JS = """
-setInterval(() => {  // as it stands, while it is looked at; nobody's focus is taken away by it
-  if (element.checkVisibility() && !document.hidden && !element.contains(document.activeElement)) trigger("tick");
-}, 15000);
-element.addEventListener("click", event => {
-  const button = event.target.closest(".shelf-delete");
-  if (button && confirm("Delete this batch and its files? This cannot be undone."))
-    trigger("select", {batch: element.deleted = button.closest("[data-batch]").dataset.batch});
-});
-watch("value", () => {  // the batch that is open on the page is gone: so is its board
-  if (element.deleted && new URLSearchParams(location.search).get("batch") === element.deleted)
-    document.getElementById("anew")?.click();
-  element.deleted = null;
-});
-"""
+WAITING = templating.render("library.html", waiting=True, shelves=[], count=0)
 
 
-def build(studio: Studio, tab: gr.Tab, visitor: gr.BrowserState) -> None:
-    """Build the tab; it is read anew when it is opened, and while it is looked at."""
-    shelf = html(templating.library([]), elem_id="library", js_on_load=SHELF_JS)
+def build(studio: Studio, demo: gr.Blocks, tab: gr.Tab, visitor: gr.BrowserState) -> None:
+    """Build the page; it is read anew when it is opened, and while it is looked at."""
+    shelf = html(WAITING, elem_id="library", js_on_load=assets.script("library", "tick", "select"))
 
     async def show(visitor: str) -> str:
-        """The shelf of this browser."""
-        return templating.library(await studio.library(visitor) if visitor else [])
+        """The models of this browser."""
+        return _library(await studio.library(visitor) if visitor else [])
 
     async def remove(visitor: str, event: gr.EventData) -> str:
         """Delete one of this browser's own batches."""
@@ -45,6 +37,53 @@ def build(studio: Studio, tab: gr.Tab, visitor: gr.BrowserState) -> None:
             pass  # gone already, which is what was wanted
         return await show(visitor)
 
-    for read in (tab.select, shelf.tick):
-        read(show, visitor, shelf, **HIDDEN)
+    for read in (tab.select, shelf.tick, demo.load):
+        read(show, visitor, shelf, **LAST)
     shelf.select(remove, visitor, shelf, **HIDDEN)
+
+
+def _library(views: Sequence[BatchView]) -> str:
+    jobs = [job for view in views for job in view.jobs]
+    made = [job for job in jobs if job.succeeded]
+    closed = sum(bool((job.facts or {}).get("watertight")) for job in made)
+    bad = sum(job.finished and not job.succeeded for job in jobs)
+    filters = [("", "All", len(jobs)), ("closed", "Closed surface", closed), ("bad", "Not made", bad)]
+    return templating.render("library.html", shelves=[_shelf(view) for view in views], count=len(made), filters=filters)
+
+
+def _shelf(view: BatchView) -> dict[str, Any]:
+    cost = view.cost
+    price = templating.dollars(cost.spent) if cost.spent or cost.estimate else "free"
+    made_by = (
+        view.generator_name.replace(" (built in)", "").lower()
+        if "built in" in view.generator_name
+        else view.generator_name
+    )
+    parts = [count(view.counts.total, "model"), made_by, price, templating.kept(view)]
+    if not view.finished:
+        parts = [view.message, made_by]
+    return {
+        "view": view,
+        "when": when(view.created_at, time.time()),
+        "line": " · ".join(part for part in parts if part),
+        "lines": [_line(job) for job in view.jobs],
+    }
+
+
+def _line(job: JobView) -> str:
+    faces = (job.facts or {}).get("faces")
+    if job.succeeded:
+        return f"{faces:,} faces" if faces else "Done"
+    if not job.finished:
+        return "Being made"
+    return "Cancelled" if job.state == "cancelled" else "Not made"
+
+
+def when(moment: float, now: float) -> str:
+    """A moment as people name it (UTC): `Today, 14:05`, `Yesterday, 17:48`, `29 Nov, 09:12`."""
+    then, today = datetime.fromtimestamp(moment, UTC), datetime.fromtimestamp(now, UTC)
+    days = (today.date() - then.date()).days
+    day = {0: "Today", 1: "Yesterday"}.get(
+        days, f"{then.day} {then:%b}" + (f" {then.year}" if then.year != today.year else "")
+    )
+    return f"{day}, {then:%H:%M}"

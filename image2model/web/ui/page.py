@@ -1,4 +1,4 @@
-"""The page: its frame and its three tabs."""
+"""The page: its top bar and its four places, of which two stand in the bar and two in the menu."""
 
 from __future__ import annotations
 
@@ -7,31 +7,26 @@ import gradio as gr
 from ...services import Studio
 from .. import gradio_api, gradio_compat
 from ..middleware.correlation import CorrelationIdBlocks
-from . import admin, code_samples, create, library
+from . import admin, code_samples, create, library, templating
+from .picture_cache import PictureCache
 from .theme import html
 
-HEADER = """
-<header class="masthead"><img class="mark" src="favicon.ico" alt="" width="44" height="44">
-<div><h1>image2model</h1><p>Pictures in, 3D models out.</p></div></header>
-"""
 
-
-def build(studio: Studio) -> gr.Blocks:
-    """The whole page as Blocks, ready to be launched."""
+def build(studio: Studio, cache: PictureCache) -> gr.Blocks:
+    """The whole page as Blocks, ready to be launched; `cache` holds the previews that a route of ours serves."""
     demo: gr.Blocks
     with CorrelationIdBlocks(title="image2model", analytics_enabled=False, fill_width=True) as demo:
-        html(HEADER, elem_id="masthead")
+        html(templating.render("masthead.html"), elem_id="masthead")
         visitor = gr.BrowserState("", storage_key="image2model-visitor", secret=studio.secret)
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Create", id="create"):
-                create.build(studio, demo, visitor)
+                create.build(studio, demo, visitor, cache)
             with gr.Tab("Library", id="library") as library_tab:
-                library.build(studio, library_tab, visitor)
+                library.build(studio, demo, library_tab, visitor)
             with gr.Tab("API", id="api"):
-                code_samples.build()
+                code_samples.build(demo)
             with gr.Tab("Admin", id="admin"):
                 admin.build(studio, demo)
-        demo.load(None, None, None, js="openTab")
         gradio_api.add_endpoints(studio)
     gradio_compat.remove_space_badge(demo)
     gradio_api.guard_inputs(studio, demo)

@@ -1,62 +1,75 @@
-"""How the page looks: Gradio's variables here, everything of our own in `static/page.css`."""
+"""Gradio's own variables, set to the page's tokens (`static/css/tokens.css`), so that its components look like ours."""
 
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
+from typing import Any
 
 import gradio as gr
 from gradio.themes import Base, Color, sizes
 
 CLAY = Color(
-    "#fdf5f1", "#fae5db", "#f4c9b6", "#eba488", "#df7c57", "#cf5b33", "#b94720", "#983818", "#762c14", "#552010",
-    "#33130a", name="clay",
+    "#fcefe9", "#f8dccf", "#f2bda6", "#f0835a", "#d9653a", "#c4532a", "#b5431c", "#98350f", "#76290c", "#521d09",
+    "#37211a", name="clay",
 )  # fmt: skip
 STONE = Color(
-    "#faf9f7", "#f3f1ee", "#e6e2dd", "#d3cdc6", "#a8a097", "#6c655d", "#5b554e", "#46413b", "#2c2926", "#1d1b19",
-    "#131211", name="stone",
+    "#f9fafb", "#f3f4f6", "#e2e5e9", "#c9ced6", "#878e98", "#626973", "#4d545d", "#34393f", "#272b30", "#17191c",
+    "#0f1113", name="stone",
 )  # fmt: skip
-SCRIPTS = [
-    (Path(__file__).parent / "static" / f"{name}.js").read_text() for name in ("answers", "draft", "radios", "tabs")
-]
-HEAD = "".join((
-    '<meta name="viewport" content="width=device-width, initial-scale=1">',
-    *(f"<script>{script}</script>" for script in SCRIPTS),
-))  # fmt: skip
+SANS = ("Inter", "ui-sans-serif", "system-ui", "Segoe UI", "Roboto", "sans-serif")
+MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
+SAME_IN_DARK: dict[str, Any] = {
+    "body_background_fill": "var(--canvas)",
+    "body_text_color": "var(--ink)",
+    "body_text_color_subdued": "var(--ink-2)",
+    "background_fill_primary": "var(--surface)",
+    "background_fill_secondary": "var(--canvas)",
+    "block_background_fill": "var(--surface)",
+    "block_border_color": "var(--line)",
+    "block_label_background_fill": "var(--surface)",
+    "block_label_text_color": "var(--ink-2)",
+    "block_title_text_color": "var(--ink)",
+    "block_info_text_color": "var(--ink-2)",
+    "block_shadow": "none",
+    "border_color_accent": "var(--accent)",
+    "border_color_primary": "var(--line)",
+    "button_primary_background_fill": "var(--accent)",
+    "button_primary_background_fill_hover": "var(--accent-hover)",
+    "button_primary_text_color": "var(--on-accent)",
+    "button_secondary_background_fill": "var(--raised)",
+    "button_secondary_background_fill_hover": "var(--hover)",
+    "button_secondary_border_color": "var(--line)",
+    "button_secondary_text_color": "var(--ink)",
+    "checkbox_background_color": "var(--surface)",
+    "checkbox_background_color_selected": "var(--accent)",
+    "checkbox_border_color": "var(--edge)",
+    "color_accent": "var(--accent)",
+    "color_accent_soft": "var(--accent-soft)",
+    "error_background_fill": "var(--bad-soft)",
+    "error_text_color": "var(--bad)",
+    "input_background_fill": "var(--surface)",
+    "input_border_color": "var(--edge)",
+    "input_placeholder_color": "var(--ink-3)",
+    "link_text_color": "var(--accent-ink)",
+    "link_text_color_hover": "var(--accent-ink)",
+    "panel_background_fill": "var(--surface)",
+    "slider_color": "var(--accent)",
+}
+"""Variables of ours, which follow the dark by themselves."""
 
-html = partial(gr.HTML, apply_default_css=False)
-"""Our own HTML, styled by `static/page.css` alone."""
+html = partial(gr.HTML, apply_default_css=False, elem_classes="ours")
+"""Our own HTML, styled by our own style sheets alone."""
 
 
 def theme() -> Base:
-    """Warm greys, one accent, the system's own fonts: nothing is loaded from elsewhere."""
-    sans = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif")
-    mono = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
+    """One accent, one typeface that the app serves itself; nothing is loaded from elsewhere."""
+    both = {**SAME_IN_DARK, **{f"{name}_dark": value for name, value in SAME_IN_DARK.items() if name != "color_accent"}}
     return gr.themes.Base(
         primary_hue=CLAY, secondary_hue=CLAY, neutral_hue=STONE,
-        font=sans, font_mono=mono, radius_size=sizes.radius_lg, spacing_size=sizes.spacing_md,
+        font=SANS, font_mono=MONO, radius_size=sizes.radius_lg, spacing_size=sizes.spacing_md,
     ).set(
-        body_background_fill="*neutral_50", body_background_fill_dark="*neutral_950",
-        background_fill_primary="white", background_fill_primary_dark="*neutral_900",
-        background_fill_secondary="*neutral_50", background_fill_secondary_dark="*neutral_950",
-        block_background_fill="white", block_background_fill_dark="*neutral_900",
-        block_border_color="*neutral_200", block_border_color_dark="*neutral_800",
-        block_label_background_fill="white", block_label_background_fill_dark="*neutral_900",
-        block_radius="14px", container_radius="14px", button_large_radius="12px", button_medium_radius="10px",
-        block_shadow="none", block_shadow_dark="none",
-        block_title_text_weight="600", block_title_text_color="*neutral_700",
-        block_title_text_color_dark="*neutral_200",
-        body_text_color="*neutral_800", body_text_color_dark="*neutral_100",
-        body_text_color_subdued="*neutral_500", body_text_color_subdued_dark="*neutral_400",
-        border_color_primary="*neutral_200", border_color_primary_dark="*neutral_800",
-        button_primary_background_fill="*primary_600", button_primary_background_fill_hover="*primary_700",
-        button_primary_background_fill_dark="*primary_600", button_primary_background_fill_hover_dark="*primary_700",
-        button_primary_text_color="white", button_primary_text_color_dark="white",
-        button_secondary_background_fill="white", button_secondary_background_fill_dark="*neutral_800",
-        button_secondary_border_color="*neutral_300", button_secondary_border_color_dark="*neutral_700",
-        button_large_text_weight="600",
-        input_border_width="1px", input_radius="10px",
-        input_background_fill="white", input_background_fill_dark="*neutral_950",
-        input_border_color="*neutral_300", input_border_color_dark="*neutral_700",
-        color_accent_soft="*primary_50", color_accent_soft_dark="*primary_950",
+        **both, block_radius="12px", container_radius="12px", block_title_text_weight="550",
+        button_large_radius="12px", button_medium_radius="8px", button_small_radius="8px",
+        button_large_text_weight="550", button_medium_text_weight="550",
+        input_border_width="1px", input_radius="8px",
     )  # fmt: skip

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import gradio as gr
 
+from .. import assets
 from ..theme import html
-
-SCRIPT = (Path(__file__).parents[1] / "static" / "admin.js").read_text()
 
 
 def telling(elem_id: str) -> gr.HTML:
@@ -16,4 +13,4 @@ def telling(elem_id: str) -> gr.HTML:
 
     The event's field `wanted` holds the data attributes: of the button, or of what is marked `data-shown`.
     """
-    return html(elem_id=elem_id, js_on_load=SCRIPT)
+    return html(elem_id=elem_id, js_on_load=assets.script("admin", "select", "tick"))

@@ -22,8 +22,8 @@ STATES: Mapping[str, str] = {
 ORDERS = ["Newest first", "Oldest first"]
 ACTS: Mapping[str, Callable[[Studio, str], Awaitable[object]]] = {
     "cancel": lambda studio, batch_id: studio.cancel(batch_id),
-    "keep": lambda studio, batch_id: studio.host.pin(batch_id),
-    "release": lambda studio, batch_id: studio.host.pin(batch_id, pinned=False),
+    "keep": lambda studio, batch_id: studio.admin.pin(batch_id),
+    "release": lambda studio, batch_id: studio.admin.pin(batch_id, pinned=False),
     "delete": lambda studio, batch_id: studio.delete(batch_id),
 }
 """What the buttons of a batch do, by their `data-do`; any other one only shows."""
@@ -72,7 +72,7 @@ class Batches:
         return [await self._draw(int(wanted.get("page", 0)), batch_id, *asked)]
 
     async def _draw(self, page: int, opened: str, text: str, state: Any, generator: str, order: str) -> str:
-        host = self.studio.host
+        host = self.studio.admin
         found = await host.search(
             state=state or None, generator=generator, text=text, oldest_first=order == ORDERS[1],
             limit=PAGE, offset=PAGE * page,
@@ -80,7 +80,7 @@ class Batches:
         if page and not found.batches:  # the last one of the last page was deleted
             return await self._draw(page - 1, opened, text, state, generator, order)
         try:
-            inside = await host.inspect(opened) if opened else None
+            inside = await host.batch_details(opened) if opened else None
         except NotFound:  # deleted
             inside = None
         return templating.admin(

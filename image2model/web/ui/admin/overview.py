@@ -46,30 +46,30 @@ class Overview:
     async def reset(self, wanted: Any, span: str) -> tuple[str, str]:
         """Let pictures pass to a generator again."""
         name = wanted["reset"]
-        self.studio.host.reset_breaker(name.removesuffix(wording.OWN_KEY), own_key=name.endswith(wording.OWN_KEY))
+        self.studio.admin.reset_breaker(name.removesuffix(wording.OWN_KEY), own_key=name.endswith(wording.OWN_KEY))
         return await self.show(span)
 
     async def show(self, span: str) -> tuple[str, str]:
         """The numbers, and the curves of a span; without what lies on disk while that is still being measured."""
         found = await self.disk()
         disk = found[0] if found else None
-        series = await self.studio.host.series(*plots.asked(span))
+        series = await self.studio.admin.time_series(*plots.asked(span))
         return await self._numbers(disk), plots.draw(span, series, disk.written if disk else None)
 
     async def _disk(self) -> wording.Disk:
         """Looks at every file, so it is not done each time."""
-        host = self.studio.host
-        return wording.Disk(await host.disk_usage(), await host.growth())
+        host = self.studio.admin
+        return wording.Disk(await host.disk_usage(), await host.bytes_written_by_day())
 
     async def _numbers(self, disk: wording.Disk | None) -> str:
-        host = self.studio.host
+        host = self.studio.admin
         known, parts = await host.overview(), await self.health.components()
         working = await host.search(state="working", limit=RUNNING)
         return templating.admin(
             "overview",
             needs=wording.needs(known, parts, self._name),
             tiles=wording.tiles(known, working.total, disk),
-            reasons=[{**one, "name": self._name(one["generator"])} for one in await host.reasons()],
+            reasons=[{**one, "name": self._name(one["generator"])} for one in await host.failure_reasons()],
             running=working.batches,
             more=working.total - len(working.batches),
             parts=[

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ....ops.health import Component
-from ....services import ENDED_BADLY, FINISHED
+from ....services import FINISHED, UNSUCCESSFUL
 from ..templating import ago, dollars, filesize, seconds
 
 OWN_KEY = "|own"
@@ -99,7 +99,7 @@ def _work(known: Mapping[str, Any], batches: int) -> Iterator[Tile]:
     ended: Counter[str] = Counter()
     for one in known["outcomes"]:
         ended[one["state"]] += one["count"]
-    others = ", ".join(f"{ended[state]:,} {state}" for state in ENDED_BADLY if ended[state])
+    others = ", ".join(f"{ended[state]:,} {state}" for state in UNSUCCESSFUL if ended[state])
     yield Tile("Done in 24 hours", f"{ended['done']:,}", others or "none failed")
     held = ", ".join(f"{count:,} {STATES.get(state, state)}" for state, count in known["states"].items() if count)
     yield Tile("Batches kept", f"{known['counts']['batches']:,}", f"pictures: {held}" if held else "none yet")

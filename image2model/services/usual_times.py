@@ -1,0 +1,26 @@
+"""How long generators usually take here: a range, from what was measured lately."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable
+
+LATELY = 30 * 24 * 3600.0
+"""Seconds: jobs that ended longer ago do not count."""
+FEWEST = 5
+"""Fewer jobs than this tell nothing."""
+
+
+def usual_times(measured: Iterable[tuple[str, float]]) -> dict[str, tuple[float, float]]:
+    """Return, by generator, the seconds between which eight of ten jobs were done; `measured` has one pair a job."""
+    by_generator: defaultdict[str, list[float]] = defaultdict(list)
+    for generator, seconds in measured:
+        by_generator[generator].append(seconds)
+    return {name: _middle(times) for name, times in by_generator.items() if len(times) >= FEWEST}
+
+
+def _middle(times: list[float]) -> tuple[float, float]:
+    """The tenth and the ninetieth percentile."""
+    tenths = statistics.quantiles(times, n=10, method="inclusive")
+    return tenths[0], tenths[-1]

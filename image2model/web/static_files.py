@@ -1,0 +1,55 @@
+"""The page's own scripts, styles and pictures: compressed, and kept by browsers, as their address changes with them."""
+
+from __future__ import annotations
+
+from starlette.datastructures import MutableHeaders
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import Response
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .ui.assets import STATIC
+
+KEPT = "public, max-age=31536000, immutable"
+LEAST = 500
+"""Bytes below which compressing is not worth its time."""
+TEXTS = ("/assets/", "/static/", "/config", "/theme.css", "/gradio_api/info", "/gradio_api/startup-events")
+"""What Gradio answers that is text; its streams, uploads and files go as they are."""
+
+
+class _KeptFiles(StaticFiles):
+    """Files of which each version has an address of its own."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """See Starlette; browsers need not ask again."""
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = KEPT
+        return response
+
+
+class CompressedPages:
+    """Middleware that compresses the page and what Gradio's own part of it consists of."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._compressed = GZipMiddleware(app, minimum_size=LEAST)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Compress what is text; tell browsers to keep what has its version in its name."""
+        path = scope.get("path", "")
+        if scope["type"] != "http" or not (path == "/" or path.startswith(TEXTS)):
+            await self._app(scope, receive, send)
+            return
+
+        async def keep(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == 200:
+                MutableHeaders(scope=message)["Cache-Control"] = KEPT
+            await send(message)
+
+        await self._compressed(scope, receive, keep if path.startswith("/assets/") else send)
+
+
+def static_files() -> Mount:
+    """The route of the page's own files."""
+    return Mount("/page/{version}", GZipMiddleware(_KeptFiles(directory=STATIC), minimum_size=LEAST))

@@ -1,0 +1,44 @@
+"""The page's own scripts, styles, fonts and pictures: under an address that changes with them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+
+STATIC = Path(__file__).parent / "static"
+STYLES = ("tokens", "base", "frame", "rail", "stage", "results", "panels", "pages", "admin")
+EARLY = ("stream_guard", "theme_early", "draft", "radios")
+"""Scripts that must run before Gradio's own."""
+
+
+@cache
+def version() -> str:
+    """Return what changes whenever one of the files does."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in STATIC.rglob("*") if path.is_file()):
+        digest.update(path.relative_to(STATIC).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def address(name: str) -> str:
+    """Return where the browser finds a file, relative to the page."""
+    return f"page/{version()}/{name}"
+
+
+def script(name: str, *events: str) -> str:
+    """Return the `js_on_load` of a gr.HTML that the module `name` brings to life; `events` are those it triggers."""
+    given = f"{{element, trigger, props, watch, events: {json.dumps(events)}}}"
+    return f'import(new URL("{address(f"js/{name}.js")}", document.baseURI)).then(module => module.mount({given}))'
+
+
+def head() -> str:
+    """Return what the page's head needs: styles first, so that nothing is shown without them."""
+    parts = ['<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">']
+    parts += [f'<link rel="stylesheet" href="{address(f"css/{name}.css")}">' for name in STYLES]
+    font = address("fonts/inter-latin-wght-normal.woff2")
+    parts.append(f'<link rel="preload" href="{font}" as="font" type="font/woff2" crossorigin>')
+    parts += [f"<script>{(STATIC / 'early' / f'{name}.js').read_text()}</script>" for name in EARLY]
+    parts.append(f'<script type="module" src="{address("js/main.js")}"></script>')
+    return "".join(parts)

@@ -1,0 +1,31 @@
+"""The example on the first screen: a picture and the model that this very app made of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from . import assets
+
+PLACE = assets.STATIC / "hero"
+
+
+@dataclass(frozen=True, slots=True)
+class Hero:
+    """Addresses of the picture, the model and its poster, and what is said of them."""
+
+    picture: str
+    mesh: str
+    poster: str
+    shows: str
+    caption: str
+
+
+def example() -> Hero | None:
+    """Return the example that ships; None where there is none."""
+    about = PLACE / "about.json"
+    if not about.is_file():
+        return None
+    said = json.loads(about.read_text())
+    files = {name: assets.address(f"hero/{said[name]}") for name in ("picture", "mesh", "poster")}
+    return Hero(**files, shows=said["shows"], caption=said["caption"])

@@ -1,0 +1,95 @@
+"""What the next batch will cost, and what the main button says and does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from ...services import Generator, Picture
+from . import templating
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a press of the main button would make."""
+
+    pictures: Sequence[Picture]
+    generator: Generator
+    price: Decimal
+    """US dollars for one picture."""
+    object_price: Decimal
+    """US dollars for one object of several views."""
+    wrong: str = ""
+    """Why it cannot be made; empty where it can."""
+
+    @property
+    def objects(self) -> int:
+        """How many objects are made from several views."""
+        return sum(bool(picture.sides) for picture in self.pictures)
+
+    @property
+    def total(self) -> Decimal:
+        """US dollars for all of it."""
+        return self.price * (len(self.pictures) - self.objects) + self.object_price * self.objects
+
+    @property
+    def models(self) -> str:
+        """How many models it makes, in words."""
+        return count(len(self.pictures), "model")
+
+
+def signature(*chosen: Any) -> str:
+    """Return what tells one order from another: the same pictures, generator and options have the same."""
+    return json.dumps(chosen, sort_keys=True, default=str)
+
+
+def label(order: Order, mode: str, working: bool, again: bool) -> tuple[str, bool]:
+    """Return what the main button says, and whether it can be pressed.
+
+    `mode` is choose, make or made; `again` tells that a batch is shown already: then the price is on the button.
+    """
+    if mode == "choose":
+        return "Choose pictures", True
+    if mode == "made":
+        return (f"Making {order.models}", False) if working else ("Try another generator", True)
+    price = f" · {templating.dollars(order.total)}" if again and order.total else ""
+    return f"Make {order.models}{price}", not order.wrong
+
+
+def sum_html(order: Order, button: tuple[str, bool], **more: Any) -> str:
+    """Return the sum above the button: how many, what each costs, what is left out, what is wrong.
+
+    `button` is its `label`; `more` goes to the template as it is.
+    """
+    single = len(order.pictures) - order.objects
+    views = {len(picture.by_side) for picture in order.pictures if picture.sides}
+    several = f"from {views.pop()} views" if len(views) == 1 else "from several views"
+    lines = [(single, "picture" if single == 1 else "pictures", order.price)]
+    lines += [(order.objects, f"object{'' if order.objects == 1 else 's'} {several}", order.object_price)]
+    lines = [line for line in lines if line[0]]
+    return templating.render(
+        "cost.html", label=button[0], pressable=button[1], models=order.models, total=order.total, price=order.price,
+        lines=lines, each=_each(lines), **more,
+    )  # fmt: skip
+
+
+def count(number: int, noun: str) -> str:
+    """A number and its noun: `1 model`, `5 models`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _each(lines: Sequence[tuple[int, str, Decimal]]) -> str:
+    prices = [price for _, _, price in lines]
+    if not any(prices):
+        return ""
+    if len(set(prices)) == 1:
+        return f"{templating.dollars(prices[0])} each" if sum(number for number, _, _ in lines) > 1 else ""
+    return " + ".join(f"{number} × {templating.dollars(price)}" for number, _, price in lines)
+
+
+def is_made(made: Mapping[str, Any] | None, order: str, batch_id: str) -> bool:
+    """Whether this very order is the batch that is shown."""
+    return bool(made and batch_id and made["batch"] == batch_id and made["order"] in (order, None))

@@ -1,0 +1,50 @@
+"""Small pictures that the page shows before anything is stored: thumbnails and cut-outs, in memory and by address."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from typing import TypeVar
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+T = TypeVar("T")
+KEPT = 2000
+"""Pictures of about 10 kB each."""
+
+
+class PictureCache:
+    """The newest pictures by their content's hash, which nobody guesses who has not seen the picture."""
+
+    def __init__(self) -> None:
+        self._pictures: OrderedDict[str, bytes] = OrderedDict()
+        self._thumbnails: OrderedDict[str, str] = OrderedDict()
+
+    def put(self, webp: bytes) -> str:
+        """Keep a picture; return its address, relative to the page."""
+        token = hashlib.sha256(webp).hexdigest()[:32]
+        _keep(self._pictures, token, webp)
+        return f"previews/{token}.webp"
+
+    def put_thumbnail(self, path: str, webp: bytes) -> None:
+        """Keep the thumbnail of the picture file at `path`."""
+        _keep(self._thumbnails, path, self.put(webp))
+
+    def thumbnail(self, path: str) -> str:
+        """Return the address of a file's thumbnail; empty where none is kept."""
+        return self._thumbnails.get(path, "")
+
+    async def answer(self, request: Request) -> Response:
+        """Answer a browser that asks for one of the pictures."""
+        webp = self._pictures.get(request.path_params["token"])
+        if webp is None:
+            return Response(status_code=404)
+        return Response(webp, media_type="image/webp", headers={"Cache-Control": "private, max-age=86400, immutable"})
+
+
+def _keep(kept: OrderedDict[str, T], key: str, value: T) -> None:
+    kept[key] = value
+    kept.move_to_end(key)
+    if len(kept) > KEPT:
+        kept.popitem(last=False)

@@ -1,0 +1,312 @@
+"""The pictures of the next batch: judged when they are dropped, shown as tiles, joined where they show one object."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from weakref import WeakValueDictionary
+
+import gradio as gr
+
+from ...errors import ImageRefused
+from ...file_names import clean_name
+from ...services import NOT_JUDGED, Spec, Studio
+from . import assets, templating
+from .event_options import EACH, HIDDEN
+from .object_views import NO_DECISIONS, Object, decide, objects, problem
+from .picture_cache import PictureCache
+from .theme import html
+
+PACKAGE = Path(__file__).parents[2]
+EXAMPLES = next(filter(Path.is_dir, (PACKAGE / "examples", PACKAGE.parent / "examples")))
+"""The example pictures: within an installed package, or beside the package in a checkout."""
+TRIES, PAUSE = 4, 2.0
+"""How often a picture is looked at whose inspection took too long, and how many seconds lie between."""
+SHORT: Mapping[str, str] = {
+    "several_subjects": "Several things",
+    "no_subject": "No clear subject",
+    "blurred": "Blurred",
+    "small": "Small",
+    "first_frame": "First frame",
+    "first_page": "First page",
+    "too_small": "Too small",
+    "unsupported_format": "Not JPEG or PNG",
+    "not_an_image": "Not a picture",
+    "damaged": "Damaged",
+    "file_too_large": "Too large",
+    "too_many_pixels": "Too large",
+    "extreme_shape": "Too narrow",
+    "fully_transparent": "Nothing on it",
+    "animated": "Animated",
+    "empty_file": "Empty file",
+    "too_many": "One too many",
+}
+"""What a tile says of a warning or a refusal, by its code."""
+FINE = (("several_subjects", "One subject found"), ("blurred", "Sharp"), ("small", "Large enough"))
+"""What is said where a warning was looked for and not found."""
+
+
+class _Showing:
+    """Stands for one run of `Pictures.show`: of one page the newest alone goes on."""
+
+
+class Pictures:
+    """The gallery that takes files in, and the tiles that show them."""
+
+    def __init__(self, studio: Studio, cache: PictureCache) -> None:
+        self.studio, self.cache = studio, cache
+        self._newest: WeakValueDictionary[str, _Showing] = WeakValueDictionary()
+        settings = studio.settings
+        self.images = gr.Gallery(
+            label="Pictures", type="filepath", file_types=["file"], sources=["upload", "clipboard"],
+            interactive=True, elem_id="images", buttons=[],
+        )  # fmt: skip
+        self.decided = gr.State(NO_DECISIONS)
+        self.refused = gr.JSON([], visible="hidden", elem_id="refused")
+        self.head = html(self._head(0, 0, False), elem_id="pictures-head")
+        self.cut_out = gr.Checkbox(False, label="Remove background", container=False, elem_id="sent-choice")
+        empty = templating.render("tiles.html", tiles=[], most=settings.max_files, size=settings.max_file_mb)
+        self.tiles = html(empty, elem_id="tiles", js_on_load=assets.script("tiles", "select", "input", "clear"))
+        gr.set_static_paths([EXAMPLES])  # where they are; copies in Gradio's cache would be swept away in time
+        shown = [(path.stem, file_url(str(path))) for path in examples()]
+        self.examples = html(
+            templating.render("examples.html", examples=shown), elem_id="examples", visible=bool(shown),
+            js_on_load=assets.script("examples", "select"),
+        )  # fmt: skip
+
+    def connect(self, generator: gr.HTML) -> Iterator[Any]:
+        """Say what changes the pictures; yield each such event, for what follows it."""
+        both = [self.images, self.refused]
+        yield self.images.upload(self.judge, both, both, **EACH)
+        yield self.examples.select(None, self.images, self.images, js=self._add_example)
+        yield self.tiles.clear(None, both, both, js="(...values) => studio.pictures.keep(...values)")
+        yield self.tiles.input(self.decide, [self.images, self.decided, generator], self.decided, **HIDDEN)
+
+    def _head(self, count: int, refused: int, made: bool) -> str:
+        most = self.studio.settings.max_files
+        return templating.render("pictures_head.html", count=count, refused=refused, most=most, made=made)
+
+    def showing(self, generator: gr.HTML, batch: gr.Textbox) -> dict[str, Any]:
+        """Return the step that shows the pictures as they are now."""
+        inputs = [self.images, self.refused, self.decided, self.cut_out, generator, batch]
+        return {"fn": self.show, "inputs": inputs, "outputs": [self.head, self.tiles], "concurrency_limit": 50, **EACH}
+
+    @property
+    def _add_example(self) -> str:
+        """Puts the example that was pressed among the pictures, in the browser: of two quick presses none is lost."""
+        given = json.dumps([{"image": _file(path), "caption": None} for path in examples()])
+        return f"(images) => studio.pictures.add(images, {given}, {self.studio.settings.max_files})"
+
+    async def judge(self, images: list[tuple[str, Any]] | None, refused: list[Any]) -> tuple[list[str], list[Any]]:
+        """Judge what was just dropped: keep what can be used, say of each other one why not."""
+        paths = [Path(path) for path, _ in images or []]
+        most = self.studio.settings.max_files
+        kept: list[str] = []
+        left_out = list(refused or [])
+        results = self.studio.uploads.check(paths)
+        for path in paths:
+            if len(kept) == most:
+                message = f"One batch takes up to {most} pictures. Make another batch of it."
+                left_out.append(_refusal(path, "too_many", message, self.cache.thumbnail(str(path))))
+                continue
+            seen = await anext(results)
+            if isinstance(seen, ImageRefused):
+                glimpse = await self.studio.uploads.refused_preview(path)
+                left_out.append(_refusal(path, seen.code, str(seen), self.cache.put(glimpse) if glimpse else ""))
+            else:
+                shown = str(await self.studio.uploads.showable(path, seen))
+                kept.append(shown)
+                self.cache.put_thumbnail(shown, seen.thumbnail)
+        await results.aclose()
+        return kept, left_out
+
+    async def decide(
+        self, images: list[tuple[str, Any]] | None, decided: Mapping[str, Any], generator: str, event: gr.EventData
+    ) -> dict[str, list[Any]]:
+        """Put pictures together, take an object apart, or say what a picture shows."""
+        paths = paths_of(images)
+        chosen = [path for path in getattr(event, "paths", []) if path in paths]
+        spec = self.studio.generator(generator).spec
+        return decide(paths, decided, str(getattr(event, "act", "")), chosen, str(getattr(event, "side", "")), spec)
+
+    async def show(
+        self,
+        images: list[tuple[str, Any]] | None,
+        refused: list[Any] | None,
+        decided: Mapping[str, Any],
+        cut_out: bool,
+        generator: str,
+        batch_id: str,
+        request: gr.Request,
+    ) -> AsyncIterator[Any]:
+        """Show each picture at once, and what is found of it as soon as it is known."""
+        mine = self._newest[str(request.session_hash)] = _Showing()
+        tiles = _Tiles(self, paths_of(images), refused or [], decided, cut_out, self.studio.generator(generator).spec)
+        yield self._head(len(paths_of(images)), len(refused or []), bool(batch_id)), tiles.html()
+        for attempt in range(TRIES):
+            await asyncio.sleep(PAUSE if attempt else 0)
+            for path in list(tiles.unknown):
+                if self._newest.get(str(request.session_hash)) is not mine:
+                    yield gr.skip(), gr.skip()
+                    return
+                await tiles.inspect(path)
+                yield gr.skip(), tiles.html()
+        tiles.give_up()
+        yield gr.skip(), tiles.html()
+
+
+class _Tiles:
+    """One picture of the tiles, as far as the pictures are known."""
+
+    def __init__(
+        self,
+        owner: Pictures,
+        paths: list[str],
+        refused: list[Any],
+        decided: Mapping[str, Any],
+        cut_out: bool,
+        spec: Spec,
+    ) -> None:
+        self._owner, self._paths, self._refused, self._spec = owner, paths, refused, spec
+        self._cut_out, self._given_up = cut_out, False
+        self._late: set[str] = set()
+        self._known: dict[str, dict[str, Any]] = {}
+        self._objects = objects(paths, decided)
+
+    @property
+    def unknown(self) -> list[str]:
+        """The files that are still to be looked at."""
+        return [path for path in dict.fromkeys(self._paths) if path not in self._known]
+
+    async def inspect(self, path: str) -> None:
+        """Look at a file; one that takes too long stays unknown."""
+        inputs = self._owner.studio.picture_checks
+        found = await inputs.inspect(Path(path))
+        if found is NOT_JUDGED:
+            self._late.add(path)
+            return
+        looked = [
+            ("bad" if code == "no_subject" else "warn", words)
+            for code, words in zip(found.warnings, inputs.words(found), strict=True)
+        ]
+        fine = [("ok", words) for code, words in FINE if code not in found.warnings and found.cutout]
+        self._known[path] = {
+            "cutout": self._owner.cache.put(found.cutout) if found.cutout else "",
+            "checks": [*looked, *fine],
+            "level": "warn" if found.warnings else "ok",
+            "words": SHORT[found.warnings[-1]] if found.warnings else "Ready",
+        }
+
+    def give_up(self) -> None:
+        """Say of what could not be looked at that it is sent all the same."""
+        self._given_up = True
+
+    def html(self) -> str:
+        """The tiles, as they are known now."""
+        takes = self._spec.sides
+        together = {path for one in self._objects for path in one.values()} if takes else set()
+        fronts = {one["front"]: one for one in self._objects} if takes else {}
+        tiles = [
+            self._object(fronts[path]) if path in fronts else self._single(path)
+            for path in self._paths
+            if path in fronts or path not in together
+        ]
+        tiles += [self._left_out(one) for one in self._refused]
+        if tiles:
+            tiles[0]["first"] = True
+        settings = self._owner.studio.settings
+        return templating.render(
+            "tiles.html", tiles=tiles, count=len(self._paths), most=settings.max_files, size=settings.max_file_mb,
+            cut_out=self._cut_out, sides=takes, warning=self._warning(),
+            joinable=bool(takes) and len(self._paths) - len(together) > 1,
+        )  # fmt: skip
+
+    def _warning(self) -> str:
+        """What is said where names tell of one object and the generator takes one view."""
+        if self._spec.sides or not self._objects:
+            return ""
+        names = "; ".join(", ".join(Path(path).name for path in one.values()) for one in self._objects)
+        return (
+            f"{names}: views of one object, by their names. {self._spec.name} takes one view and makes a model of each "
+            "picture; generators with several views make one of all."
+        )
+
+    def _single(self, path: str) -> dict[str, Any]:
+        words = "Takes long; tried again soon" if path in self._late else "Checking…"
+        unknown = {"level": "", "words": "Not checked"} if self._given_up else {"level": "wait", "words": words}
+        return {
+            "path": path,
+            "name": clean_name(Path(path).name),
+            "url": self._owner.cache.thumbnail(path) or file_url(path),
+            "checks": [],
+            **(self._known.get(path) or unknown),
+        }
+
+    def _object(self, one: Object) -> dict[str, Any]:
+        views = [{"side": side, **self._single(one[side])} for side in self._spec.sides if side in one]
+        worst = min(views, key=lambda view: ["bad", "warn", "wait", "", "ok"].index(view["level"]))
+        return {
+            "path": one["front"],
+            "name": _stem(views[0]["name"]),
+            "views": views,
+            "problem": problem(one, self._spec),
+            "level": worst["level"],
+            "words": worst["words"],
+        }
+
+    def _left_out(self, one: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "path": str(one["path"]),
+            "name": str(one["name"]),
+            "url": str(one["glimpse"]),
+            "refused": str(one["message"]),
+            "level": "bad",
+            "words": SHORT.get(str(one["code"]), "Left out"),
+            "checks": [["bad", str(one["message"])]],
+        }
+
+
+def paths_of(images: Any) -> list[str]:
+    """The files of a gallery's value."""
+    return [str(path) for path, _ in images or []]
+
+
+def left_out(refused: Sequence[Mapping[str, Any]] | None) -> list[str]:
+    """What is said above the button of the files that are not sent."""
+    if not refused:
+        return []
+    if len(refused) > 2:
+        return [f"{len(refused)} files are left out; each says why."]
+    return [f"{one['name']} is left out: {one['message'][:1].lower()}{one['message'][1:]}" for one in refused]
+
+
+def examples() -> list[Path]:
+    """The example photographs that ship with the project."""
+    return sorted(EXAMPLES.glob("*.jpg"))
+
+
+def file_url(path: str) -> str:
+    """Where Gradio serves a file that it has taken in, relative to the page."""
+    return f"gradio_api/file={quote(path)}"
+
+
+def _file(path: Path) -> dict[str, Any]:
+    return {
+        "path": str(path), "url": file_url(str(path)), "orig_name": path.name, "mime_type": "image/jpeg",
+        "meta": {"_type": "gradio.FileData"},
+    }  # fmt: skip
+
+
+def _stem(name: str) -> str:
+    """What an object is called by the name of its front: `cup_front.png` is cup."""
+    stem = Path(name).stem
+    bare = stem.removesuffix("front").removesuffix("Front").rstrip(" _-.")
+    return bare or stem
+
+
+def _refusal(path: Path, code: str, message: str, glimpse: str) -> dict[str, str]:
+    return {"path": str(path), "name": clean_name(path.name), "code": code, "message": message, "glimpse": glimpse}

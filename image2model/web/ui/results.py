@@ -1,0 +1,148 @@
+"""The results of a batch as HTML: its head, a row for each job, and what a retry would cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ...services import BatchView, JobView
+from . import templating
+from .order import count
+
+GRID = 8
+"""So many results are a list; more are a grid."""
+WORKING = {
+    "new": "Waiting",
+    "uploading": "Uploading",
+    "submitting": "Sending",
+    "queued": "Waiting",
+    "running": "Making the model",
+    "cancelling": "Cancelling…",
+    "downloading": "Fetching the model",
+    "finishing": "Measuring the model",
+}
+HELP = {
+    "no_subject": [("Make a relief card", "relief", ""), ("Other generator", "model", "")],
+    "no_shape": [("Make a relief card", "relief", ""), ("Other generator", "model", "")],
+}
+"""What helps where a retry cannot, by the failure's code: label, kind of button, address."""
+EMPTY = templating.render("board_empty.html", state="empty")
+GONE = templating.render("board_empty.html", state="gone")
+WAITING = templating.render("board_waiting.html")
+
+
+def board(view: BatchView, shared: bool) -> str:
+    """The results column; `shared` where the batch is another browser's."""
+    title, line = headline(view, shared)
+    return templating.render(
+        "board.html", view=view, shared=shared, title=title, line=line, ended=view.finished, retry=retry(view),
+        shape="grid" if view.counts.total > GRID else "list", made_by=made_by(view), spent=spent(view),
+        cancelling=any(job.state == "cancelling" for job in view.jobs), job_words=job_words, help=help_for,
+        bill_words=lambda job: bill_words(view, job), cancelled_words=lambda job: cancelled_words(view, job),
+    )  # fmt: skip
+
+
+def headline(view: BatchView, shared: bool = False) -> tuple[str, str]:
+    """What is said of the whole batch: a title, and a line below it."""
+    total, done = view.counts.total, view.counts.done
+    if not view.finished:
+        left = view.seconds_left
+        return f"{done} of {total} done", f"About {templating.seconds_left(left)} left" if left else "Working"
+    title = count(total, "model") if done == total else f"{done} of {total} made"
+    kept = templating.kept(view)
+    if shared:
+        return title, f"Made {templating.date(view.created_at)}" + (f" · {kept}" if kept else "")
+    parts = ["All done" if done == total else "", spent(view), kept]
+    return title, " · ".join(part for part in parts if part)
+
+
+def spent(view: BatchView) -> str:
+    """What the batch has cost, as a range where something may have been billed; empty where it was free."""
+    cost = view.cost
+    if not cost.estimate and not cost.spent:
+        return ""
+    most = f" to {templating.dollars(cost.spent + cost.uncertain)}" if cost.uncertain else ""
+    return f"{templating.dollars(cost.spent)}{most} spent"
+
+
+def made_by(view: BatchView) -> str:
+    """What made it, for `From cup.jpg by …`."""
+    name = view.generator_name
+    return "the built-in preview" if name.endswith("(built in)") else name
+
+
+def job_words(job: JobView) -> str:
+    """What a row says of a job that has not ended badly."""
+    facts = job.facts or {}
+    if job.state == "done":
+        return f"{facts['faces']:,} faces" if "faces" in facts else "Done"
+    if job.waiting:
+        return job.message
+    if job.state in ("new", "queued") and job.queue_position:
+        return f"Waiting, {ordinal(job.queue_position + 1)} in line"
+    if job.state == "running" and not job.message.startswith("Progress"):  # the bar says that
+        return job.message.replace("mesh", "model") or WORKING["running"]
+    return WORKING[job.state]
+
+
+def bill_words(view: BatchView, job: JobView) -> str:
+    """Whether a job that ended badly was billed."""
+    if not view.cost.estimate:
+        return ""
+    return " It may have been billed." if job.billed == "maybe" else " Not billed."
+
+
+def cancelled_words(view: BatchView, job: JobView) -> str:
+    """How a job was cancelled: in time, or after it had begun."""
+    if not view.cost.estimate:
+        return "in time." if job.elapsed is None else f"after {templating.seconds(job.elapsed)}."
+    if job.billed != "maybe":
+        return "in time. Not billed."
+    after = f"after {templating.seconds(job.elapsed)}" if job.elapsed is not None else "late"
+    return f"{after}. It had begun and may be billed."
+
+
+def help_for(job: JobView) -> Iterator[tuple[str, str, str]]:
+    """What helps a job that ended badly: label, kind of button, address."""
+    if job.state == "unconfirmed":
+        yield "Look again, free", "look", ""
+    elif job.error and job.error.code in HELP:
+        yield from HELP[job.error.code]
+    elif job.action and job.action["kind"] != "again":
+        yield job.action["label"], job.action["kind"], job.action.get("url", "")
+
+
+def retry(view: BatchView) -> dict[str, Any] | None:
+    """What a retry would make again, and what each would cost; None where there is nothing to make again."""
+    jobs = [job for job in view.jobs if job.state in ("failed", "cancelled", "unconfirmed")]
+    if not view.finished or not jobs:
+        return None
+    total = sum(job.price for job in jobs)
+    uncertain = [job.name for job in jobs if job.billed == "maybe" and job.price]
+    price = f" · {templating.dollars(total)}" if total else ""
+    return {
+        "words": f"Make {len(jobs)} again{price}",
+        "title": f"Make {len(jobs)} again{f' for {templating.dollars(total)}' if total else ''}?",
+        "numbers": [job.number for job in jobs],
+        "asks": bool(uncertain),
+        "rows": [_retry_row(job) for job in jobs],
+        "look": [job.number for job in jobs if job.state == "unconfirmed"],
+        "hint": f"Looking again for {jobs[0].name if len(uncertain) == 1 else 'them'} is free and may find it finished."
+        if any(job.state == "unconfirmed" for job in jobs) else "",
+    }  # fmt: skip
+
+
+def _retry_row(job: JobView) -> tuple[str, str, bool]:
+    """A line of the question: name, price and bill in words, whether they warn."""
+    uncertain = job.billed == "maybe"
+    return (
+        job.name,
+        f"{templating.dollars(job.price)} · {'may be billed already' if uncertain else 'was not billed'}",
+        uncertain,
+    )
+
+
+def ordinal(number: int) -> str:
+    """A place in line: `1st`, `2nd`, `13th`."""
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"

@@ -1,0 +1,18 @@
+// The address of the page names the batch that is shown.
+import { tell } from "./page.js";
+
+export const show = (batch) => {
+  const url = new URL(location.href);
+  if ((url.searchParams.get("batch") ?? "") === (batch ?? "")) return;
+  batch ? url.searchParams.set("batch", batch) : url.searchParams.delete("batch");
+  url.searchParams.delete("model");
+  history.pushState(null, "", url);
+  tell("address", { batch });
+};
+
+export const link = (batch) => {
+  const url = new URL(location.href);
+  url.search = `?batch=${batch}`;
+  url.hash = "";
+  return url.href;
+};

@@ -1,0 +1,158 @@
+// The results: a press shows a model, the first one that is done opens by itself; cancel, retry, list or grid.
+import { $, $$, hear, move, roving, stage, tell } from "./page.js";
+import { isOffline } from "./net.js";
+import { openPanel } from "./panel.js";
+import { ask } from "./question.js";
+
+const startNew = () => {
+  draft.forget();
+  location.href = "./";
+};
+document.addEventListener("click", (event) => {
+  if (!event.target.closest("#anew")) return;
+  event.preventDefault();
+  startNew();
+});
+
+export const mount = ({ element, trigger, watch }) => {
+  let chosen = null; // number of the job
+  let batch = null;
+  let shape = null; // list or grid, where a person has said so
+  let mine = false; // whether a person has chosen the model
+  let waits = false; // for the answer to a press
+
+  const board = () => $(".board", element);
+  const done = () => $$(".job-card[data-state=done]", element);
+  const card = (number) => $(`.job-card[data-number="${number}"]`, element);
+
+  const mark = () => {
+    for (const one of $$(".job-card", element)) {
+      if (Number(one.dataset.number) === chosen) one.setAttribute("aria-current", "true");
+      else one.removeAttribute("aria-current");
+    }
+    roving(done(), card(chosen) ?? done()[0]);
+    if (shape && board()?.dataset.batch) board().dataset.shape = shape;
+  };
+  const open = (one) => {
+    chosen = Number(one.dataset.number);
+    mark();
+    stage.show("model");
+    tell("result", { ...one.dataset, number: chosen, batch, madeBy: board().dataset.generator });
+    trigger("select", { number: chosen });
+  };
+  const choose = (one) => {
+    mine = true;
+    open(one);
+  };
+
+  const retry = async () => {
+    const told = JSON.parse(board().dataset.retry);
+    if (told.asks) {
+      const acts = [
+        ...(told.look.length ? [{ words: "Look again first", kind: "text first", does: "look" }] : []),
+        { words: "Not now", kind: "line", first: true },
+        { words: told.words, kind: "main", does: "again" },
+      ];
+      const answer = await ask({ title: told.title, rows: told.rows, text: told.hint, acts });
+      if (answer === "look") trigger("look", { numbers: told.look });
+      if (answer !== "again") return;
+    }
+    waits = true;
+    off();
+    trigger("input", { numbers: told.numbers });
+  };
+  const off = () => {
+    for (const button of $$("#retry, [data-retry-too]", element)) button.disabled = waits || isOffline();
+    const cancel = $("#cancel", element);
+    if (cancel && cancel.textContent === "Cancel") cancel.disabled = isOffline();
+  };
+  const acts = {
+    look: (number) => trigger("look", { numbers: [number] }),
+    key: () => openPanel("generators", "#own-key-field input"),
+    model: (number) => {
+      trigger("edit", { number });
+      openPanel("generators");
+    },
+    relief: (number) => trigger("edit", { number, relief: true }),
+  };
+
+  element.addEventListener("click", (event) => {
+    const at = (selector) => event.target.closest(selector);
+    const act = at("button.job-act");
+    if (act) {
+      act.disabled = true;
+      return acts[act.dataset.kind](Number(act.closest(".job-card").dataset.number));
+    }
+    const one = at(".job-card[data-state=done]");
+    if (one && !at("a")) return choose(one);
+    const to = at("[data-shape-to]");
+    if (to) {
+      shape = to.dataset.shapeTo;
+      return mark();
+    }
+    if (at("#cancel")) {
+      at("#cancel").disabled = true;
+      at("#cancel").textContent = "Cancelling…";
+      return trigger("stop");
+    }
+    if (at("#retry, [data-retry-too]")) return retry();
+    if (at("[data-new]")) startNew();
+  });
+  element.addEventListener("keydown", (event) => {
+    if (!event.target.matches(".job-card[data-state=done]")) return;
+    move(event, done());
+    if (event.key === "Enter" || event.key === " ") {
+      event.preventDefault();
+      choose(event.target);
+    }
+  });
+
+  const follow = () => {
+    const now = board()?.dataset ?? { state: "empty" };
+    waits = false;
+    if (now.batch !== batch) {
+      batch = now.batch;
+      chosen = null;
+      mine = false;
+      const asked = new URLSearchParams(location.search);
+      if (asked.get("batch") === batch && asked.get("model")) chosen = Number(asked.get("model"));
+      if (batch) scrollTo({ top: 0 });
+    }
+    document.body.toggleAttribute("data-shared", "shared" in now);
+    if (now.batch) {
+      delete document.documentElement.dataset.opening;
+      stage.place.dataset.columns = "shared" in now ? "shared" : "three";
+      const wanted = card(chosen);
+      const ready = wanted?.dataset.state === "done";
+      if (stage.shown !== "model" && stage.shown !== "chosen") stage.show("model");
+      if (chosen === null && done()[0]) open(done()[0]);
+      else if (ready && !mine) choose(wanted);
+      else if (chosen === null) {
+        stage.show("model");
+        tell("result-pending", { title: $(".job-card", element)?.dataset.name ?? "", picture: $(".job-card", element)?.dataset.picture });
+      }
+    } else if (now.state !== "loading") {
+      delete document.documentElement.dataset.opening;
+      stage.place.dataset.columns = "two";
+      if (now.state === "gone") stage.show("gone");
+      else if (stage.shown !== "chosen") stage.show("hero");
+    }
+    mark();
+    off();
+    tell("results", { ...now });
+  };
+  hear("net", off);
+  watch("value", follow);
+
+  if (document.documentElement.dataset.opening) stage.show("loading", "three");
+  else follow();
+
+  // A finished batch may be worked again, or deleted, from another page: while it is looked at, ask four times a minute,
+  // and as soon as somebody comes back to it.
+  const again = () => {
+    const ended = board()?.dataset.batch && board().dataset.state !== "working";
+    if (ended && element.checkVisibility() && !document.hidden) trigger("tick");
+  };
+  setInterval(again, 15000);
+  document.addEventListener("visibilitychange", again);
+};

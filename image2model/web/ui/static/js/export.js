@@ -1,0 +1,195 @@
+// The export: this model or all, by a preset; the print check is made when the preset opens and when its size or the
+// repair changes, of what will really be saved.
+import { $, $$, escaped, hear, icon, OUTLINES, press } from "./page.js";
+import { isOffline } from "./net.js";
+
+const PRESETS = {
+  print: (fields) => ({ format: fields["print-format"], size: fields["print-size"], unit: "mm", measure: "height" }),
+  game: (fields) => ({ format: "glb", face_limit: fields["game-faces"], packing: fields["game-packing"] }),
+  blender: () => ({ format: "glb" }),
+  iphone: (fields) => ({ format: "usdz", size: fields["iphone-size"], unit: "cm", measure: "height" }),
+  more: (fields) => Object.fromEntries(["format", "size", "unit", "measure", "up", "face_limit", "packing", "repair"].map((name) => [name, fields[name]])),
+};
+const LAST = "image2model-export";
+const kept = () => {
+  try {
+    return localStorage.getItem(LAST);
+  } catch {
+    return null;
+  }
+};
+const keep = (preset) => {
+  try {
+    localStorage.setItem(LAST, preset);
+  } catch {} // a browser that keeps nothing
+};
+
+export const mount = ({ element }) => {
+  const form = $("form", element);
+  const box = $(".check", form);
+  const repair = $("[data-repair]", form);
+  let preset = PRESETS[kept()] ? kept() : "print";
+  let shown = null; // the model on the stage
+  let batch = { done: 0, zip: "" };
+  let all = false;
+  let repaired = false;
+  let touched = false; // whether a person has set the repair
+  let checks = 0;
+
+  const fields = () => Object.fromEntries(new FormData(form));
+  const query = () => {
+    const wanted = PRESETS[preset](fields());
+    if (preset === "print" && repaired) wanted.repair = "solid";
+    if (wanted.format !== "glb") delete wanted.packing;
+    if (!wanted.size) for (const name of ["unit", "measure"]) delete wanted[name];
+    return new URLSearchParams(Object.entries(wanted).filter(([, value]) => value && value !== "none"));
+  };
+  const note = (text) => { $(".take-note", form).textContent = text; };
+  const button = () => $(".take-go", form);
+  const label = () => {
+    const format = (PRESETS[preset](fields()).format ?? "glb").toUpperCase();
+    button().textContent = all ? `Export all ${batch.done} as ${format}` : `Export ${format}`;
+    button().disabled = isOffline() || !batch.done;
+    const which = $("[data-which=all]", form);
+    which.textContent = `All ${batch.done}`;
+    which.hidden = batch.done < 2;
+  };
+  const open = (name, focus = false) => {
+    preset = name;
+    for (const item of $$("[data-preset]", form)) {
+      const on = item.dataset.preset === name;
+      item.classList.toggle("on", on);
+      $("button", item).setAttribute("aria-expanded", String(on));
+      $("fieldset", item).disabled = !on;
+    }
+    note("");
+    label();
+    if (focus) $(`[data-preset=${name}] fieldset :is(input, select)`, form)?.focus();
+    if (name === "print") check();
+  };
+
+  const say = (level, title, lines = []) => {
+    box.hidden = false;
+    box.className = `check ${level}`;
+    const sign = level === "wait" ? '<span class="spin"></span>' : icon(OUTLINES[level === "" ? "ok" : level]);
+    box.innerHTML = `${sign}<b>${escaped(title)}</b>${lines.length ? `<ul>${lines.map((line) => `<li>${escaped(line)}</li>`).join("")}</ul>` : ""}`;
+  };
+  const ask = async (number) => {
+    const asked = query();
+    const wanted = new URLSearchParams();
+    for (const name of ["size", "unit", "measure"]) if (asked.get(name)) wanted.set(name, asked.get(name));
+    const answer = await fetch(`batches/${shown.batch}/${number}/print-check?${wanted}`);
+    const found = await answer.json();
+    if (!answer.ok) throw new Error(found.message);
+    return found;
+  };
+  const told = (found) => {
+    const at = `${found.size_mm.toLocaleString("en")} mm`;
+    const after = found.mended;
+    if (repaired && after) {
+      const done = after.steps ?? [];
+      if (after.ready) say("", "Repaired and checked again: ready to print", done.length ? done : ["Nothing had to be mended"]);
+      else say("warn", "Repaired and checked again: not ready yet", [...done, ...after.problems]);
+    } else if (found.ready) say("", `Ready to print at ${at}`, ["Closed surface", ...found.advice].slice(0, 3));
+    else {
+      const help = after?.ready ? ["Repair first makes it ready."] : found.advice;
+      say("warn", `Not ready to print at ${at}`, [...found.problems, ...help]);
+    }
+  };
+  const check = async () => {
+    const mine = ++checks;
+    if (!shown || preset !== "print") return;
+    say("wait", all ? "Checking all of them…" : "Checking…");
+    try {
+      const numbers = all ? $$("#board .job-card[data-state=done]").map((one) => one.dataset.number) : [shown.number];
+      const found = await Promise.all(numbers.map(ask));
+      if (mine !== checks) return;
+      const ready = found.filter((one) => (repaired && one.mended ? one.mended.ready : one.ready)).length;
+      if (!touched && !repaired && ready < found.length && found.some((one) => !one.ready && one.mended?.ready)) return mend(true);
+      if (!all) return told(found[0]);
+      const bad = found.length - ready;
+      if (bad) say("warn", `${ready} ready, ${bad} need${bad === 1 ? "s" : ""} ${repaired ? "more than a repair" : "repair"}`);
+      else say("", `All ${ready} ready to print`);
+    } catch (error) {
+      if (mine !== checks) return;
+      box.hidden = true;
+      note(error instanceof TypeError ? "The server cannot be reached. Try again." : error.message);
+    }
+  };
+  const mend = (on) => {
+    repaired = on;
+    repair.setAttribute("aria-checked", String(on));
+    check();
+  };
+
+  // As made, a model is its own file, and all of them are the batch's zip, with pictures and a manifest.
+  const where = () => {
+    if (preset === "blender") return all ? batch.zip : shown.mesh;
+    return `batches/${shown.batch}/${all ? "" : `${shown.number}/`}export?${query()}`;
+  };
+  // Ask first, so that a reason appears here and not in place of the page; then let the browser save it.
+  const save = async () => {
+    const address = where();
+    button().disabled = true;
+    button().textContent = all ? "Making the files…" : "Making the file…";
+    note("");
+    try {
+      const asked = await fetch(address, { method: "HEAD" });
+      if (!asked.ok) throw new Error((await (await fetch(address)).json()).message);
+      const link = Object.assign(document.createElement("a"), { href: address, download: preset === "blender" && !all ? shown.filename : "" });
+      document.body.append(link);
+      link.click();
+      link.remove();
+      keep(preset);
+    } catch (error) {
+      note(error instanceof TypeError ? "The server cannot be reached. Try again." : error.message);
+    } finally {
+      label();
+    }
+  };
+
+  hear("result", (result) => {
+    const other = shown?.batch !== result.batch || shown?.number !== result.number;
+    shown = result;
+    if (!other) return;
+    touched = false;
+    repaired = false;
+    repair.setAttribute("aria-checked", "false");
+    box.hidden = true;
+    note("");
+    if (document.body.dataset.panel === "export") check();
+  });
+  hear("results", ({ done, zip }) => {
+    batch = { done: Number(done ?? 0), zip };
+    label();
+  });
+  hear("net", label);
+  form.addEventListener("click", (event) => {
+    const title = event.target.closest("[data-preset] > button");
+    if (title) open(title.parentElement.dataset.preset);
+    const which = event.target.closest("[data-which]");
+    if (which) {
+      all = which.dataset.which === "all";
+      press(which, $$("[data-which]", form));
+      label();
+      check();
+    }
+    if (event.target.closest("[data-repair]")) {
+      touched = true;
+      mend(!repaired);
+    }
+  });
+  form.addEventListener("change", (event) => {
+    note("");
+    label();
+    if (["print-size", "print-format"].includes(event.target.name)) check();
+  });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    save();
+  });
+  new MutationObserver(() => {
+    if (document.body.dataset.panel === "export" && preset === "print" && box.hidden) check();
+  }).observe(document.body, { attributes: true, attributeFilter: ["data-panel"] });
+  open(preset);
+};

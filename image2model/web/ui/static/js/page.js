@@ -1,0 +1,73 @@
+// What the parts of the page share: finding elements, announcing, and the state of the Create page.
+
+export const $ = (selector, root = document) => root.querySelector(selector);
+export const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+
+// Parts tell each other by events on the document: "result" (a model was chosen), "results" (news of the batch),
+// "picture" (a picture was chosen), "pictures", "stage", "net".
+export const tell = (name, detail = {}) => document.dispatchEvent(new CustomEvent(`studio:${name}`, { detail }));
+export const hear = (name, callback) => document.addEventListener(`studio:${name}`, (event) => callback(event.detail));
+
+export const escaped = (text) => Object.assign(document.createElement("i"), { textContent: text }).innerHTML;
+
+export const icon = (path, kind = "") =>
+  `<svg class="i ${kind}" viewBox="0 0 24 24" aria-hidden="true"><path d="${path}"/></svg>`;
+export const OUTLINES = {
+  ok: "M12 3a9 9 0 1 0 0 18a9 9 0 1 0 0-18M8 12.3l2.8 2.8L16 9.6",
+  warn: "M12 4 2.8 19.5h18.4L12 4ZM12 10v4M12 16.8v.2",
+  bad: "M12 3a9 9 0 1 0 0 18a9 9 0 1 0 0-18M12 7.5V13M12 16.2v.2",
+};
+
+export const press = (button, buttons) => {
+  for (const other of buttons) other.setAttribute("aria-pressed", String(other === button));
+};
+
+// The group is one stop for Tab; arrows move inside.
+export const roving = (items, current) => {
+  const there = items.filter((item) => item.isConnected);
+  const stop = there.includes(current) ? current : there[0];
+  for (const item of there) item.tabIndex = item === stop ? 0 : -1;
+};
+export const move = (event, items) => {
+  const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+  const at = items.indexOf(event.target);
+  if (!step || at < 0 || !items.length) return null;
+  event.preventDefault();
+  const next = items[Math.min(items.length - 1, Math.max(0, at + step))];
+  roving(items, next);
+  next.focus();
+  return next;
+};
+
+// What stands on the stage, and in how many columns.
+export const stage = {
+  get place() {
+    return $("#create");
+  },
+  show(what, columns) {
+    const { place } = this;
+    if (!place) return;
+    if (columns) place.dataset.columns = columns;
+    if (place.dataset.stage === what) return;
+    place.dataset.stage = what;
+    tell("stage", { what });
+  },
+  get shown() {
+    return this.place?.dataset.stage;
+  },
+};
+
+export const narrow = () => matchMedia("(max-width: 899px)").matches;
+export const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+// Whether this machine draws without a graphics card.
+let software;
+export const drawsInSoftware = () => {
+  if (software !== undefined) return software;
+  const gl = document.createElement("canvas").getContext("webgl");
+  const about = gl?.getExtension("WEBGL_debug_renderer_info");
+  const name = about ? gl.getParameter(about.UNMASKED_RENDERER_WEBGL) : "";
+  gl?.getExtension("WEBGL_lose_context")?.loseContext();
+  software = /swiftshader|llvmpipe|software|basic render/i.test(name);
+  return software;
+};
+export const megabytes = (bytes) => (bytes / 1e6).toFixed(1);

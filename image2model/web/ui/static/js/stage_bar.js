@@ -1,0 +1,34 @@
+// The title of what is on the stage, the link to the batch, and the way to the export.
+import { link } from "./address.js";
+import { $, hear, tell } from "./page.js";
+import { closePanel, isOpen, openPanel } from "./panel.js";
+
+export const mount = ({ element }) => {
+  const say = (title, line) => {
+    $("#stage-title", element).textContent = title;
+    $("#stage-line", element).textContent = line;
+  };
+  hear("result", ({ title, name, madeBy }) => say(title, `From ${name} by ${madeBy}`));
+  hear("picture", ({ name, refused }) => say(name, refused ? "Left out" : "What the generator will see"));
+  hear("result-pending", ({ title }) => say(title, "The first model opens here when it is done"));
+  hear("results", ({ done }) => { $("#export-open", element).disabled = !Number(done); });
+  $("#picture-before", element).addEventListener("click", () => tell("step-picture", { by: -1 }));
+  $("#picture-after", element).addEventListener("click", () => tell("step-picture", { by: 1 }));
+  $("#share", element).addEventListener("click", async () => {
+    const address = link($("#board .board").dataset.batch);
+    const words = $("#share span", element);
+    try {
+      await navigator.clipboard.writeText(address);
+      words.textContent = "Link copied";
+      setTimeout(() => { words.textContent = "Copy link"; }, 2000);
+    } catch {
+      prompt("Copy this link:", address);
+    }
+  });
+};
+
+document.addEventListener("click", (event) => {
+  if (!event.target.closest("#export-open, [data-export]")) return;
+  if (isOpen("export")) closePanel();
+  else openPanel("export", "[data-which=one]");
+});

@@ -1,0 +1,143 @@
+// The tiles of the pictures: chosen by a press or the arrows, taken out by × or Delete, joined as views of one object;
+// files dropped anywhere on the page are taken, and stand here before the server has seen them.
+import { order } from "./order.js";
+import { pictures } from "./pictures.js";
+import { $, $$, escaped, hear, move, roving, stage, tell } from "./page.js";
+
+const input = () => $("#images input[type=file]");
+const LOOKS_LIKE_A_PICTURE = /^image\//;
+
+export const mount = ({ element, trigger, watch }) => {
+  let shown = null; // path of the picture on the stage
+  let ticked = []; // paths, the front first
+  let early = []; // files on their way to the server
+
+  const buttons = () => $$("[data-show]", element);
+  const show = (button) => {
+    shown = button.dataset.show;
+    for (const one of $$("[aria-current]", element)) one.removeAttribute("aria-current");
+    button.closest("li").setAttribute("aria-current", "true");
+    tell("picture", { ...button.dataset, count: buttons().length });
+  };
+  const remove = (path) => {
+    const here = $$("li[data-path]", element);
+    const at = here.findIndex((one) => one.dataset.path === path);
+    const next = $("[data-show]", here[at + 1] ?? here[at - 1]) ?? null;
+    pictures.remove(path);
+    here[at]?.remove();
+    if (shown === path) shown = null;
+    order.changed();
+    trigger("clear");
+    next?.focus();
+  };
+
+  element.addEventListener("click", (event) => {
+    const at = (selector) => event.target.closest(selector);
+    if (at(".drop, .plus")) return input()?.click();
+    const cross = at("[data-remove]");
+    if (cross) return remove(cross.dataset.remove);
+    const split = at("[data-split]");
+    if (split) return trigger("input", { act: "apart", paths: $$("[data-show]", split.closest("li")).map((one) => one.dataset.show) });
+    if (at(".side-join")) return trigger("input", { act: "join", paths: ticked });
+    const button = at("[data-show]");
+    if (button) show(button);
+  });
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest("[data-clear]")) return;
+    for (const one of $$("li[data-path]", element)) pictures.remove(one.dataset.path);
+    for (const one of buttons()) pictures.remove(one.dataset.show);
+    shown = null;
+    order.changed();
+    trigger("clear");
+  });
+  element.addEventListener("change", ({ target }) => {
+    if (target.matches("[data-side]")) trigger("input", { act: "side", paths: [target.dataset.side], side: target.value });
+    if (!target.matches("[type=checkbox]")) return;
+    ticked = ticked.filter((path) => path !== target.value);
+    if (target.checked) ticked.push(target.value);
+    $(".side-join", element).disabled = ticked.length < 2 || ticked.length > Number($(".tiles", element).dataset.most);
+  });
+  element.addEventListener("keydown", (event) => {
+    if (!event.target.matches("[data-show]")) return;
+    move(event, buttons());
+    if (event.key === "Delete" || event.key === "Backspace") remove(event.target.closest("li").dataset.path);
+  });
+
+  // What is on its way, in the tiles at once.
+  const placeholders = () => {
+    const list = $(".tiles", element);
+    if (!list || !early.length) return;
+    const tiles = early.map(({ name, url }) => `<li class="tile early"><span class="pic"><img src="${url}" alt=""></span>
+      <span class="nm t" title="${escaped(name)}">${escaped(name)}</span><span class="st wait"><span class="spin"></span>Adding…</span></li>`);
+    $(".add", list).insertAdjacentHTML("beforebegin", tiles.join(""));
+  };
+  const begin = (files) => {
+    const room = 60;
+    early = [...files].filter((file) => LOOKS_LIKE_A_PICTURE.test(file.type)).slice(0, room).map((file) => ({ name: file.name, url: URL.createObjectURL(file) }));
+    if (!early.length) return;
+    if (!$(".tiles", element)) {
+      $(".drop", element)?.remove();
+      $(".html-container", element)?.append();
+      element.insertAdjacentHTML("beforeend", '<ul class="tiles"><li class="tile add"></li></ul>');
+    }
+    placeholders();
+  };
+  document.addEventListener("change", ({ target }) => {
+    if (!target.matches("#images input[type=file]")) return;
+    order.changed();
+    begin(target.files);
+  }, true);
+
+  const follow = () => {
+    for (const { url } of early) URL.revokeObjectURL(url);
+    early = [];
+    ticked = [];
+    const all = buttons();
+    const again = all.find((one) => one.dataset.show === shown);
+    const board = $("#board .board")?.dataset.state;
+    document.body.dataset.pictures = String(all.length);
+    if (again) {
+      again.closest("li").setAttribute("aria-current", "true");
+      if (stage.shown === "chosen") show(again);
+    } else if (all.length && stage.shown !== "model" && stage.shown !== "loading" && (!board || board === "empty")) show(all[0]);
+    roving(all, again ?? all[0]);
+    tell("pictures-shown", { count: all.length });
+  };
+  hear("step-picture", ({ by }) => {
+    const all = buttons();
+    const at = all.findIndex((one) => one.dataset.show === shown);
+    const next = all[(at + by + all.length) % all.length];
+    if (next) show(next);
+  });
+  watch("value", follow);
+  follow();
+};
+
+// Pictures dropped anywhere on the page are taken: a browser would leave the page to show the file.
+let inside = 0;
+const carries = (event) => event.dataTransfer?.types.includes("Files");
+document.addEventListener("dragenter", (event) => {
+  if (carries(event) && ++inside) document.body.dataset.dragging = "yes";
+});
+document.addEventListener("dragleave", (event) => {
+  if (carries(event) && --inside <= 0) delete document.body.dataset.dragging;
+});
+document.addEventListener("dragover", (event) => event.preventDefault());
+document.addEventListener("drop", (event) => {
+  inside = 0;
+  delete document.body.dataset.dragging;
+  if (!input() || !event.dataTransfer?.files.length) return;
+  event.preventDefault();
+  event.stopPropagation();
+  input().files = event.dataTransfer.files;
+  input().dispatchEvent(new Event("change", { bubbles: true }));
+}, true);
+// Gradio's gallery hears of pasted pictures only while it is seen.
+document.addEventListener("paste", (event) => {
+  const files = [...(event.clipboardData?.files ?? [])].filter((file) => LOOKS_LIKE_A_PICTURE.test(file.type));
+  if (!input() || !files.length || document.body.dataset.page !== "create") return;
+  const carried = new DataTransfer();
+  for (const file of files) carried.items.add(file);
+  input().files = carried.files;
+  input().dispatchEvent(new Event("change", { bubbles: true }));
+});

@@ -1,0 +1,128 @@
+"""In a real browser: what is paid for once, at the price that was shown, and after a question where that is unsure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.async_api import Browser, Page, Route, expect
+
+from image2model.devtools.fal_stand_in import KEY, Fault, Script
+from tests.conftest import DESK
+from tests.support.browser import ROOT, App, choose, drop, opened, settled
+from tests.support.fal_server import FalServer
+
+pytestmark = pytest.mark.browser
+
+PICTURES = [ROOT / "examples" / f"{name}.jpg" for name in ("mug", "robot", "shoe")]
+
+
+@pytest.fixture(scope="module")
+def priced(stand_in: FalServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """The app on the stand-in for fal."""
+    app = App(tmp_path_factory.mktemp("priced"), FAL_KEY=KEY, FAL_HOST=stand_in.url, GENERATOR="local").start()
+    yield app
+    assert app.stop() == 0
+
+
+@pytest.fixture
+async def buyer(priced: App, fal: FalServer, chromium: Browser):
+    """A page with two pictures and a generator that is paid for."""
+    context = await chromium.new_context(viewport=DESK, reduced_motion="reduce")
+    page = await opened(await context.new_page(), priced.url)
+    await choose(page, "trellis-2")
+    await drop(page, *PICTURES[:2])
+    await expect(page.locator("#generate")).to_have_text("Make 2 models")
+    await expect(page.locator("#cost")).to_contain_text("$0.60")
+    yield page
+    await context.close()
+
+
+async def test_two_presses_in_one_turn_buy_once(buyer: Page, fal: FalServer):
+    """The button is off before anything leaves, also for a second press in the same turn of the browser's loop."""
+    off = await buyer.evaluate(
+        "() => { const button = document.getElementById('generate'); button.click(); button.click();"
+        " return [button.disabled, button.textContent.trim()]; }"
+    )
+    assert off == [True, "Sending…"]
+    await settled(buyer)
+    assert len(fal.jobs) == 2
+    await expect(buyer.locator("#generate")).to_have_text("Try another generator")
+    await buyer.click("#generate")
+    await expect(buyer.locator("#generators")).to_be_visible()
+    assert len(fal.jobs) == 2
+
+
+async def test_the_button_is_off_until_the_price_is_there(buyer: Page):
+    """Between a change of the generator and its price nothing can be bought."""
+    held: list[Route] = []
+
+    async def hold(route: Route) -> None:
+        held.append(route)
+
+    await buyer.route("**/queue/join*", hold)
+    await choose(buyer, "tripo-p1")
+    await expect(buyer.locator("#generate")).to_be_disabled()
+    await buyer.unroute("**/queue/join*", hold)
+    for route in held:
+        await route.continue_()
+    await expect(buyer.locator("#cost")).to_contain_text("$1.00")
+    await expect(buyer.locator("#generate")).to_be_enabled()
+
+
+async def test_cancel_keeps_its_place_and_a_retry_of_what_may_be_billed_asks(buyer: Page, fal: FalServer):
+    """A second press where Cancel was buys nothing; the retry tells its price, lists each sum and asks once."""
+    fal.script = Script(run_seconds=600)
+    await buyer.click("#generate")
+    await expect(buyer.locator(".job-card")).to_have_count(2)
+    await expect(buyer.locator(".job-words", has_text="Making")).to_have_count(2)
+    place = await buyer.locator("#cancel").bounding_box()
+    assert place
+    middle = (place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+    await buyer.mouse.click(*middle)
+    await settled(buyer)
+    await buyer.mouse.click(*middle)
+    assert len(fal.jobs) == 2
+    await expect(buyer.locator("#cancel")).to_have_text("Cancelled")
+    bars = buyer.locator("#board .pb")
+    await expect(bars).to_have_count(0)
+
+    retry = buyer.locator("#retry")
+    await expect(retry).to_have_text("Make 2 again · $0.60")
+    await retry.click()
+    question = buyer.locator("dialog[open]")
+    await expect(question).to_contain_text("Make 2 again for $0.60?")
+    await expect(question.locator("li")).to_have_count(2)
+    await expect(buyer.get_by_role("button", name="Not now")).to_be_focused()
+    await buyer.keyboard.press("Escape")
+    assert len(fal.jobs) == 2
+    fal.script = Script()
+    await retry.click()
+    await question.get_by_role("button", name="Make 2 again").click()
+    await settled(buyer)
+    assert len(fal.jobs) == 4
+
+
+async def test_looking_again_buys_nothing(buyer: Page, fal: FalServer):
+    """A submit without an answer is not certain; looking again finds what fal has of it, and submits nothing."""
+    fal.faults["submit"].append(Fault("drop_after"))
+    await buyer.click("#generate")
+    await settled(buyer)
+    card = buyer.locator(".job-card[data-state=unconfirmed]")
+    await expect(card).to_contain_text("Not certain.")
+    submitted = len(fal.jobs)
+    await card.get_by_role("button", name="Look again, free").click()
+    await expect(buyer.locator(".job-card[data-state=done]")).to_have_count(2)
+    assert len(fal.jobs) == submitted
+
+
+async def test_a_pasted_key_is_checked(priced: App, chromium: Browser):
+    """A key that fal does not know is told so under the field; one that it knows works."""
+    context = await chromium.new_context(viewport=DESK, reduced_motion="reduce")
+    page = await opened(await context.new_page(), priced.url)
+    await page.locator("[data-panel-open]").first.click()
+    await page.locator("#own-key-field input").fill("no-such:key")
+    await expect(page.locator("#own-key-words")).to_contain_text("fal does not accept the key")
+    await page.locator("#own-key-field input").fill(KEY)
+    await expect(page.locator("#own-key-words")).to_contain_text("Key works")
+    await context.close()

@@ -1,0 +1,260 @@
+"""In a real browser: the page as a place to work: while it waits, on a phone, offline, and as programs see it."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import httpx
+import pytest
+from playwright.async_api import Browser, CDPSession, Page, Route, expect
+
+from tests.conftest import PHONE
+from tests.support.browser import ROOT, App, drawn, drop, go, opened, settled
+from tests.support.pictures import encoded, photo
+
+pytestmark = pytest.mark.browser
+
+ROBOT, MUG = ROOT / "examples" / "robot.jpg", ROOT / "examples" / "mug.jpg"
+AXE = (ROOT / "tests" / "node_modules" / "axe-core" / "axe.min.js").read_text()
+MOST_BYTES = 900_000
+"""Of all that the first screen needs, but pictures and models."""
+
+
+async def made(page: Page, app: App, *pictures: object) -> str:
+    """Make a batch of these pictures; return its id."""
+    await opened(page, app.url)
+    await drop(page, *pictures)  # type: ignore[arg-type]
+    await page.click("#generate")
+    await settled(page)
+    return page.url.rpartition("batch=")[2]
+
+
+async def wrongs(page: Page) -> list[str]:
+    """What axe finds on the page that is serious or worse."""
+    await page.evaluate(AXE)
+    found = await page.evaluate("axe.run({resultTypes: ['violations']})")
+    return [
+        f"{one['id']}: {node['html'][:160]}"
+        for one in found["violations"]
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_axe_finds_nothing_serious_on_any_state(app: App, page: Page, theme: str):
+    """Empty, chosen, generators, done, export, library, a question, the menu, API and admin."""
+    await opened(page, f"{app.url}/?__theme={theme}")
+    assert await wrongs(page) == []
+    await drop(page, ROBOT, {"name": "n.png", "mimeType": "image/png", "buffer": b"no picture"})
+    await expect(page.locator(".tile .st.ok")).to_have_count(1)
+    await page.click("#options > button")
+    assert await wrongs(page) == []
+    await page.locator("[data-panel-open]").first.click()
+    assert await wrongs(page) == []
+    await page.keyboard.press("Escape")
+    await page.click("#generate")
+    await settled(page)
+    await expect(page.locator("#facts .facts")).to_be_visible()
+    assert await wrongs(page) == []
+    await page.click("#export-open")
+    await expect(page.locator("#take-home .check b")).to_contain_text("print")
+    assert await wrongs(page) == []
+    await page.keyboard.press("Escape")
+    await go(page, "library")
+    await page.click(".shelf-delete")
+    assert await wrongs(page) == []
+    await page.keyboard.press("Escape")
+    await page.click("#menu-button")
+    assert await wrongs(page) == []
+    for place in ("api", "admin"):
+        await go(page, place)
+        await page.wait_for_timeout(500)
+        assert await wrongs(page) == []
+
+
+async def test_waiting_is_shown_as_waiting(app: App, page: Page):
+    """A board and the library are skeletons while they load, never empty; a model's picture stands until it does."""
+    mine = await made(page, app, ROBOT)
+    held: list[Route] = []
+
+    async def hold(route: Route) -> None:
+        held.append(route)
+
+    await page.route("**/queue/join*", hold)
+    await page.goto(f"{app.url}/?batch={mine}")
+    await expect(page.locator("#create[data-stage=loading]")).to_be_visible()
+    await expect(page.locator(".wait-words")).to_have_text("Opening this batch…")
+    await expect(page.locator("#board .sk").first).to_be_visible()
+    assert await page.locator(".hero").is_hidden()
+    await go(page, "library")
+    await expect(page.locator("#library .sk").first).to_be_visible()
+    assert await page.locator("#library").get_by_text("No models yet").count() == 0
+    await page.unroute("**/queue/join*", hold)
+
+    await page.route(re.compile(r"robot\.glb"), hold)
+    for route in held:
+        if "queue/join" in route.request.url:
+            await route.continue_()
+    await go(page, "create")
+    await expect(page.locator(".job-card")).to_have_count(1)
+    await expect(page.locator(".poster")).to_be_visible()
+    await expect(page.locator(".wait-words")).to_contain_text("Loading the model")
+    await page.unroute(re.compile(r"robot\.glb"), hold)
+    for route in held:
+        if "robot.glb" in route.request.url:
+            await route.continue_()
+    await drawn(page)
+    await expect(page.locator(".poster")).to_be_hidden()
+
+
+async def test_back_and_forward_go_from_batch_to_batch(app: App, page: Page):
+    """The address of a batch is a step in the browser's history."""
+    first = await made(page, app, ROBOT)
+    await page.click("#anew")
+    await expect(page.locator("#create[data-stage=hero]")).to_be_visible()
+    second = await made(page, app, MUG)
+    await page.go_back()
+    await expect(page.locator(f'.board[data-batch="{second}"]')).to_have_count(0)
+    await page.goto(f"{app.url}/?batch={first}")
+    await expect(page.locator(f'.board[data-batch="{first}"] .job-card')).to_have_count(1)
+    await page.goto(f"{app.url}/?batch={second}")
+    await expect(page.locator(f'.board[data-batch="{second}"] .job-card')).to_have_count(1)
+    await page.go_back()
+    await expect(page.locator(f'.board[data-batch="{first}"] .job-card')).to_have_count(1)
+    await page.go_forward()
+    await expect(page.locator(f'.board[data-batch="{second}"] .job-card')).to_have_count(1)
+
+
+async def test_a_batch_lays_its_pictures_out_again(app: App, page: Page):
+    """After a reload the pictures of this browser's own batch are there, made already; one more makes another order."""
+    await made(page, app, ROBOT)
+    await page.reload()
+    await expect(page.locator("#generate")).to_have_text("Try another generator")
+    await expect(page.locator(".tile [data-show]")).to_have_count(1)
+    await drop(page, MUG)
+    await expect(page.locator("#generate")).to_have_text("Make 2 models")
+
+
+@pytest.mark.parametrize("page", [PHONE], indirect=True, ids=["phone"])
+async def test_a_phone_shows_the_board_at_once_and_scrolls_over_the_model(app: App, page: Page):
+    """Make brings the results into view; a swipe over the model scrolls the page; a bar holds what comes next."""
+    await opened(page, app.url)
+    await drop(page, ROBOT)
+    bar = await page.locator("#generate").bounding_box()
+    assert bar["y"] + bar["height"] <= PHONE["height"]
+    await page.click("#generate")
+    await expect(page.locator("#stage-bar")).to_be_in_viewport()
+    await settled(page)
+    await drawn(page)
+    assert await page.evaluate("scrollY") == 0
+    canvas = await page.locator("#viewer canvas").bounding_box()
+    session: CDPSession = await page.context.new_cdp_session(page)
+    swipe = {"x": canvas["x"] + 100, "y": canvas["y"] + 200, "yDistance": -150, "gestureSourceType": "touch"}
+    await session.send("Input.synthesizeScrollGesture", swipe)
+    assert await page.evaluate("scrollY") > 50
+    await expect(page.locator(".phone-bar").get_by_role("button", name="Export")).to_be_in_viewport()
+    await expect(page.locator(".phone-bar").get_by_role("button", name="New batch")).to_be_in_viewport()
+
+
+async def test_offline_is_a_bar_and_nothing_looks_broken(app: App, page: Page):
+    """Without a connection a bar says so, what needs the server is off, and all of it comes back."""
+    await made(page, app, ROBOT)
+    await drop(page, MUG)
+    await expect(page.locator("#generate")).to_have_text("Make 2 models")
+    await page.context.set_offline(True)
+    await expect(page.locator(".netbar")).to_have_text("Offline. Your batch continues on the server.")
+    await expect(page.locator("#generate")).to_be_disabled()
+    await expect(page.locator(".tile [data-show]")).to_have_count(2)
+    await page.context.set_offline(False)
+    await expect(page.locator(".netbar")).to_be_hidden()
+    await expect(page.locator("#generate")).to_be_enabled()
+
+
+async def test_tiles_have_names_and_a_cross_and_gradio_shows_nothing_of_its_own(app: App, page: Page):
+    """Each tile names its file and has a cross of 32 pixels; no toolbar and no counter of Gradio's is seen."""
+    await opened(page, app.url)
+    tall = {"name": "tall.png", "mimeType": "image/png", "buffer": encoded(photo(200, 900))}
+    await drop(page, ROBOT, tall)
+    await expect(page.locator(".tile .nm")).to_have_text(["robot.jpg", "tall.png"])
+    for cross in await page.locator(".tile .x").all():
+        box = await cross.bounding_box()
+        assert min(box["width"], box["height"]) >= 32
+    assert await page.locator(".tile img").last.evaluate("image => getComputedStyle(image).objectPosition") == "50% 0%"
+    await page.click("#generate")
+    await settled(page)
+    for gradios in ("[data-testid=status-tracker]", ".progress-text", ".meta-text", ".eta-bar", ".icon-button-wrapper"):
+        assert await page.locator(f"{gradios}:visible").count() == 0
+
+
+async def test_more_pictures_than_one_batch_takes_are_named(app: App, page: Page):
+    """Of 27 dropped pictures two are left out, and their tiles say which and why."""
+    await opened(page, app.url)
+    await drop(page, *({"name": f"{n}.png", "mimeType": "image/png", "buffer": encoded(photo())} for n in range(27)))
+    left_out = page.locator(".tile.refused")
+    await expect(left_out).to_have_count(2)
+    await expect(left_out.first).to_contain_text("25.png")
+    await expect(left_out.first).to_contain_text("One too many")
+    await expect(page.locator("#cost")).to_contain_text("26.png is left out: one batch takes up to 25 pictures")
+    await expect(page.locator("#generate")).to_have_text("Make 25 models")
+
+
+async def test_a_failure_offers_what_helps(app: App, page: Page):
+    """A picture without a subject is offered as a relief card, which then is made."""
+    fog = {"name": "fog.png", "mimeType": "image/png", "buffer": encoded(photo(300, 200).point(lambda _: 120))}
+    await made(page, app, fog)
+    await expect(page.locator(".job-card[data-state=failed]")).to_contain_text("Not made.")
+    await page.get_by_role("button", name="Make a relief card").click()
+    await expect(page.locator("#generate")).to_have_text("Make 1 model")
+    await expect(page.locator("#options > button")).to_be_visible()
+    await page.click("#generate")
+    await expect(page.locator(".board[data-state=done]")).to_be_visible()
+
+
+async def test_the_api_page_names_this_address(app: App, page: Page):
+    """The commands of the API page are those for the address under which it was opened."""
+    address = app.url.replace("127.0.0.1", "localhost")
+    await opened(page, address)
+    await go(page, "api")
+    await expect(page.locator("#api")).to_contain_text(f"one-picture.py cat.jpg {address}")
+
+
+async def test_a_shared_link_has_a_preview(app: App, page: Page, chromium: Browser):
+    """Where a link is pasted it has a title and a picture, which is there; another address has none."""
+    mine = await made(page, app, ROBOT, MUG)
+    async with httpx.AsyncClient(trust_env=False) as client:
+        shared = (await client.get(f"{app.url}/?batch={mine}")).text
+        assert 'property="og:title" content="robot and 1 more in 3D"' in shared
+        image = re.search(r'property="og:image" content="([^"]+)"', shared)
+        assert image
+        assert (await client.get(image.group(1))).headers["content-type"] == "image/webp"
+        for other in ("/", "/?batch=nope"):
+            assert "og:title" not in (await client.get(app.url + other)).text
+
+
+async def test_the_first_screen_is_light_and_kept(app: App, chromium: Browser):
+    """Less than 0.9 MB without pictures and models; scripts and styles are compressed and kept by the browser."""
+    context = await chromium.new_context(reduced_motion="reduce")
+    page = await context.new_page()
+    session = await context.new_cdp_session(page)
+    await session.send("Network.enable")
+    kinds: dict[str, str] = {}
+    sizes: dict[str, int] = {}
+    session.on("Network.responseReceived", lambda event: kinds.update({event["requestId"]: event["response"]["url"]}))
+    session.on(
+        "Network.loadingFinished", lambda event: sizes.update({event["requestId"]: int(event["encodedDataLength"])})
+    )
+    await opened(page, app.url)
+    await page.wait_for_timeout(3000)
+    loaded = {kinds[key]: size for key, size in sizes.items() if key in kinds}
+    code = {url: size for url, size in loaded.items() if not re.search(r"\.(webp|jpg|png|glb|ico)|file=|data:", url)}
+    assert sum(code.values()) <= MOST_BYTES, json.dumps(sorted(((v, k) for k, v in code.items()), reverse=True)[:12])
+    async with httpx.AsyncClient(trust_env=False, headers={"Accept-Encoding": "gzip"}) as client:
+        scripts = [url for url in code if url.endswith((".js", ".css")) and app.url in url]
+        assert scripts
+        for url in scripts:
+            answer = await client.get(url)
+            assert "immutable" in answer.headers["cache-control"], url
+            assert len(answer.content) < 500 or answer.headers.get("content-encoding") == "gzip", url
+    await context.close()

@@ -1,0 +1,55 @@
+"""What the page says in numbers and in a few words."""
+
+from __future__ import annotations
+
+import pytest
+
+from image2model.generators.local import SPEC
+from image2model.services.usual_times import usual_times
+from image2model.web.ui import library, results, templating
+from image2model.web.ui.controls import usual_time
+
+
+@pytest.mark.parametrize(
+    ("measured", "said"),
+    [
+        (None, "about 2 s"),
+        ((1.2, 1.4), "about 1 s"),
+        ((1.2, 4.0), "1–4 s"),
+        ((38.0, 83.0), "40–80 s"),
+        ((61.0, 185.0), "1–3 min"),
+        ((118.0, 121.0), "about 2 min"),
+    ],
+)
+def test_usual_times_are_what_was_measured(measured, said):
+    """A range in seconds or minutes where it was measured, the catalogue's word before."""
+    assert usual_time(SPEC, measured) == said
+
+
+def test_five_jobs_tell_how_long_a_generator_takes():
+    """Eight of ten lie between the two times; fewer than five jobs tell nothing."""
+    measured = [("slow", float(seconds)) for seconds in range(1, 12)] + [("rare", 1.0)] * 4
+    assert usual_times(measured) == {"slow": (2.0, 10.0)}
+
+
+def test_moments_are_named_as_people_name_them():
+    """Today and yesterday by name, other days by their date, with the year where it is another."""
+    now = 1_790_000_000.0  # 21 September 2026, 14:13 UTC
+    assert library.when(now, now) == "Today, 14:13"
+    assert library.when(now - 86_400, now) == "Yesterday, 14:13"
+    assert library.when(now - 10 * 86_400, now) == "11 Sep, 14:13"
+    assert library.when(now - 400 * 86_400, now) == "17 Aug 2025, 14:13"
+
+
+@pytest.mark.parametrize(
+    ("number", "said"), [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (22, "22nd")]
+)
+def test_places_in_line(number: int, said: str):
+    """Ordinals end as in English."""
+    assert results.ordinal(number) == said
+
+
+def test_running_seconds_and_those_to_come():
+    """A stopwatch counts exactly, an estimate does not pretend to."""
+    assert [templating.stopwatch(value) for value in (41.9, 725, 3725)] == ["0:41", "12:05", "1:02:05"]
+    assert [templating.seconds_left(value) for value in (1, 38, 89, 150)] == ["5 s", "40 s", "90 s", "2 min"]
