@@ -107,6 +107,15 @@ def test_a_batch_is_submitted_watched_and_brought_home(client, notes):
     assert json.loads(archive.read("manifest.json"))["rejected"][0]["name"] == "notes.png"
 
 
+def test_a_request_with_a_key_is_one_batch(client):
+    """Sent twice with one idempotency key it gives the same batch; the key with other pictures is refused."""
+    given = {"images": [handle_file(EXAMPLES / "rocket.jpg")], "idempotency_key": "once", "api_name": "/submit_batch"}
+    first, second = client.predict(**given), client.predict(**given)
+    assert first["batch_id"] == second["batch_id"]
+    with pytest.raises(AppError, match="idempotency_key_reused"):
+        client.predict(**{**given, "images": [handle_file(EXAMPLES / "cat.jpg")]})
+
+
 def test_cancel_retry_and_delete(client):
     """A cancelled batch can be worked again, and a deleted one is gone with its files."""
     batch_id = submit(client, *[EXAMPLES / "robot.jpg"] * 6)["batch_id"]

@@ -10,6 +10,7 @@ import pytest
 
 from image2model.errors import Image2ModelError, LimitReached
 from image2model.jobs.db.store import Store, new_id
+from image2model.jobs.db.submissions import Submission
 from image2model.jobs.ledger import NO_LIMITS, Buyer, Limits, day_start, total_spent
 from image2model.jobs.models import Batch, NewBatch, NewJob
 
@@ -52,6 +53,18 @@ def test_a_daily_budget_holds_against_simultaneous_orders(stores):
     assert sum(isinstance(answer, Batch) for answer in answers) == 3
     assert sum(isinstance(answer, LimitReached) for answer in answers) == 5
     assert stores[0].read(total_spent, day_start(0)) == PRICE * 3
+
+
+def test_the_same_submission_at_once_is_one_batch(stores):
+    """Eight equal submissions with one key get the same batch, and each of its jobs is bought once."""
+    submission = Submission("key", "contents")
+
+    def submit(store: Store) -> str:
+        new = NewBatch(new_id(), "tripo", {}, None, False, [NewJob("a.jpg", "a", PRICE)])
+        return store.create(new, submission=submission).id
+
+    assert len(set(all_at_once(stores, submit))) == 1
+    assert stores[0].read(total_spent, day_start(0)) == PRICE
 
 
 def test_simultaneous_retries_buy_once(stores):
