@@ -44,7 +44,6 @@ class ErrorCode(Code):
     UNSUPPORTED_FORMAT = "unsupported_format"
     UNREADABLE = "unreadable"
     DAMAGED = "damaged"
-    ANIMATED = "animated"
     FULLY_TRANSPARENT = "fully_transparent"
     EXTREME_SHAPE = "extreme_shape"
     TOO_SMALL = "too_small"
