@@ -51,7 +51,7 @@ class Create:
             with gr.Column(elem_id="stage"):
                 self._build_stage()
             self.board = html(
-                results.EMPTY, elem_id="board",
+                results.WAITING, elem_id="board",
                 js_on_load=assets.script("board", "select", "input", "edit", "tick", "stop", "look"),
             )  # fmt: skip
         self._build_generators()
