@@ -29,7 +29,7 @@ from image2model.settings import Settings
 
 PICTURES, REPEATS, PORT = 25, 5, 9931
 SIZE = (1024, 1024)
-PHOTOGRAPH = Path(__file__).parent.parent / "examples" / "raccoon.jpg"
+PHOTOGRAPH = Path(__file__).parent.parent / "examples" / "mushroom-house.jpg"
 
 
 def picture(folder: Path) -> Path:

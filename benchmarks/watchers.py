@@ -22,7 +22,7 @@ from image2model.devtools.app_process import AppProcess
 from image2model.devtools.fal_stand_in.script import Script
 from image2model.devtools.fal_stand_in.server import KEY, FalServer
 
-PICTURE = Path(__file__).parents[1] / "examples" / "rocket.jpg"
+PICTURE = Path(__file__).parents[1] / "examples" / "robot.jpg"
 API = "/api/v1"
 
 

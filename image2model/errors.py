@@ -88,6 +88,8 @@ class ErrorCode(Code):
     LOG_TYPE_UNKNOWN = "log_type_unknown"
     BATCH_IN_USE = "batch_in_use"
     BATCH_WORKING = "batch_working"
+    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
+    IDEMPOTENCY_KEY_UNREADABLE = "idempotency_key_unreadable"
     NOT_DONE = "not_done"
     NOTHING_DONE = "nothing_done"
     # limits

@@ -212,6 +212,10 @@ class Batch:
     """Of the request that made it, for the logs."""
     created_at: float
     jobs: tuple[Job, ...]
+    spent_before: Decimal = Decimal(0)
+    """US dollars charged for purchases that retries have followed."""
+    uncertain_before: Decimal = Decimal(0)
+    """US dollars that may have been billed for such purchases."""
 
     def job(self, number: int) -> Job | None:
         """The job of this number; None where there is none."""
@@ -224,5 +228,5 @@ class Batch:
 
     @property
     def spent(self) -> Decimal:
-        """US dollars that the batch's jobs have cost so far."""
-        return sum((job.cost or Decimal(0) for job in self.jobs), Decimal(0))
+        """US dollars that the batch's jobs have cost so far, with all their purchases."""
+        return sum((job.cost or Decimal(0) for job in self.jobs), self.spent_before)

@@ -48,7 +48,7 @@ WORDS: Mapping[str, str] = {
 }
 
 
-TOLD_TO_PEOPLE = ("billed", "price")
+TOLD_TO_PEOPLE = ("billed",)
 TOLD_OF_A_FAILURE = ("code", "message", "hint", "retryable")
 
 
@@ -88,10 +88,12 @@ class JobView:
     thumbnail: str
     turntable: str | None
     action: Mapping[str, str] | None
+    retry_price: float | None
+    """US dollars of a retry: 0 where the result can still be collected; None where it cannot be retried."""
+    retry_may_be_billed_twice: bool
+    """Whether a retry buys anew what may have been billed already."""
     billed: BillingOutcome
     """What is known of its cost; told to people, not to programs."""
-    price: float
-    """US dollars that another try is expected to cost; told to people, not to programs."""
 
     @property
     def finished(self) -> bool:
@@ -170,6 +172,10 @@ class BatchView:
     kept_until: float | None
     kept_while_space: bool
     """Whether the host deletes old batches where space runs out."""
+    retry_price: float
+    """US dollars that a retry of the whole batch buys its jobs for."""
+    retry_may_be_billed_twice: bool
+    """Whether that buys anew what may have been billed already."""
 
     @property
     def finished(self) -> bool:
@@ -238,6 +244,8 @@ def batch_view(
         pinned=batch.pinned,
         kept_until=kept_until,
         kept_while_space=kept_while_space,
+        retry_price=round(sum(view.retry_price or 0.0 for view in views if view.retryable), 6),
+        retry_may_be_billed_twice=any(view.retry_may_be_billed_twice for view in views if view.retryable),
     )
 
 
@@ -245,6 +253,9 @@ def job_view(job: Job, spec: Spec, now: float, ahead: int = 0) -> JobView:
     """Return the job as it is shown; `ahead` counts the jobs to be started before it."""
     base = f"batches/{job.batch_id}/{job.number}"
     done = job.state == "done"
+    billed = _billed(job)
+    collectable = bool(job.failure and job.remote and rules_of(job.failure.code).collectable != "no")
+    bought_anew = job.state in UNSUCCESSFUL and not collectable
     return JobView(
         id=job.id,
         number=job.number,
@@ -269,8 +280,9 @@ def job_view(job: Job, spec: Spec, now: float, ahead: int = 0) -> JobView:
         thumbnail=f"{base}/thumbnail.webp" if done else f"{base}/input.webp",
         turntable=f"{base}/turntable.webp" if done else None,
         action=action(job),
-        billed=billing_outcome(job, job.state, job.failure.code if job.failure else "") if job.finished else "reserved",
-        price=float(job.price),
+        retry_price=float(job.price if bought_anew else 0) if job.state in UNSUCCESSFUL else None,
+        retry_may_be_billed_twice=bought_anew and billed == "maybe",
+        billed=billed,
     )
 
 
@@ -283,8 +295,15 @@ def _sides(job: Job, base: str) -> tuple[SideView, ...]:
     )
 
 
+def _billed(job: Job) -> BillingOutcome:
+    if not job.finished:
+        return "reserved"
+    return billing_outcome(job, job.state, job.failure.code if job.failure else "")
+
+
 def _cost(batch: Batch, views: Sequence[JobView]) -> Cost:
-    uncertain = sum(job.price for job, view in zip(batch.jobs, views, strict=True) if view.billed == "maybe")
+    maybe = (job.price for job, view in zip(batch.jobs, views, strict=True) if view.billed == "maybe")
+    uncertain = sum(maybe, batch.uncertain_before)
     return Cost(float(batch.estimate), float(batch.spent), float(uncertain))
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..generators.base import Choice
 from .intake import Picture
 
 
@@ -39,3 +42,14 @@ class SubmitRequest:
     """Whether the pictures' subjects are sent without what is behind them."""
     all_or_nothing: bool = False
     """Whether one picture that cannot be used refuses them all."""
+    idempotency_key: str = ""
+    """The same key and contents from the same caller within a day are one batch; empty: each request makes one."""
+
+    def fingerprint(self, generator: str, choice: Choice, key_mark: str) -> str:
+        """SHA-256 (hex) of all that makes two requests the same; reads the pictures."""
+        parts: list[Any] = [generator, choice.options, choice.face_limit, self.cut_out, self.all_or_nothing, key_mark]
+        for picture in self.pictures:
+            for side, view in picture.by_side.items():
+                with view.path.open("rb") as file:
+                    parts.append([side, view.name, hashlib.file_digest(file, "sha256").hexdigest()])
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

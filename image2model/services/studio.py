@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
@@ -27,6 +28,7 @@ from ..jobs.db.async_store import AsyncStore
 from ..jobs.db.listener import can_listen, listen
 from ..jobs.db.queries import run_times
 from ..jobs.db.store import Store, new_id
+from ..jobs.db.submissions import Submission
 from ..jobs.execution import JobContext
 from ..jobs.models import BULK_RETRYABLE, UNSUCCESSFUL, Batch, Job, NewBatch, NewJob
 from ..jobs.notifications import ChangeNotifier
@@ -57,6 +59,7 @@ log = logging.getLogger(__name__)
 
 RETENTION_INTERVAL = 900.0
 REFRESH_INTERVAL = 900.0
+IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,200}")
 CACHED_IDS = 2000
 """Ids of batches by REST's ids, kept in memory because every request of a watcher needs one."""
 
@@ -186,9 +189,15 @@ class Studio:
         Raises NotFound for an unknown generator, Unavailable for one that cannot be used or a disk that is full,
         OptionRefused for options or a number of pictures out of range, LimitReached, ImageRefused when no picture can
         be used, and PicturesRefused when one cannot and the request is for all or nothing.
+
+        A request with an idempotency key that comes again within a day returns its batch and buys nothing; raises
+        Conflict where the key was used with other contents, and NotFound where its batch has been deleted.
         """
         generator = self.for_key(request.generator, caller.key)
         choice = generator.spec.check(request.options, request.face_limit)
+        submission = await self._submission(request, caller, generator, choice)
+        if submission and (made := await self._async_store.call(self._store.find_submitted, submission)):
+            return made
         self._check_submission(generator, request.pictures)
         batch_id = new_id()
         try:
@@ -204,10 +213,14 @@ class Studio:
                 ),
                 self._buyer(caller, generator),
                 self._spending_limits,
+                submission,
             )  # fmt: skip
         except BaseException:
             self.folders.remove(batch_id)
             raise
+        if batch.id != batch_id:  # the same request has made it meanwhile
+            await asyncio.to_thread(self.folders.remove, batch_id)
+            return batch
         self._scheduler.add(batch, generator=generator)
         about = {"batch": batch_id[:8], "generator": batch.generator, "client": caller.client}
         log.info(
@@ -217,6 +230,23 @@ class Studio:
             extra={**about, "correlation_id": caller.correlation_id},
         )
         return batch
+
+    async def _submission(
+        self, request: SubmitRequest, caller: Caller, generator: Generator, choice: Choice
+    ) -> Submission | None:
+        """What recognises the request if it comes again; None for one without a key. Raises OptionRefused."""
+        key = request.idempotency_key.strip()
+        if not key:
+            return None
+        if not IDEMPOTENCY_KEY.fullmatch(key):
+            raise OptionRefused(
+                ErrorCode.IDEMPOTENCY_KEY_UNREADABLE,
+                "The idempotency key cannot be used.",
+                "Send 1 to 200 visible ASCII characters, a new UUID, say.",
+            )
+        key_mark = generator.key_mark if caller.key.strip() else ""
+        fingerprint = await asyncio.to_thread(request.fingerprint, generator.spec.id, choice, key_mark)
+        return Submission(pseudonym(self.secret, f"{caller.visitor or caller.client}\n{key}"), fingerprint)
 
     def _check_submission(self, chosen: Generator, pictures: Sequence[Picture]) -> None:
         """Raise what `submit` raises for an unusable generator, number or sides of pictures, or a full disk."""

@@ -23,6 +23,10 @@ from .public_address import client_address, public_root_url
 
 GENERATOR_HELP = "Id of a generator (see /list_generators); empty: the default one"
 FACE_LIMIT_HELP = "Number of faces wanted, where the generator takes one; empty: its own choice"
+IDEMPOTENCY_HELP = (
+    "A key of your own for this request, a new UUID, say: the same key with the same contents within a day returns the "
+    "same batch and buys nothing"
+)
 OPTIONS_HELP = (
     "The generator's options by name (see /list_generators); `cut_out`: true sends the subject alone; `sides` puts "
     'pictures of one object together as one job: "by_name" (cup_front.png, cup_back.png, cup_left.png), or each object '
@@ -52,6 +56,7 @@ class GradioApi:
         generator: str | None = None,
         face_limit: float | None = None,
         options: dict[str, Any] | None = None,
+        idempotency_key: str | None = None,
         request: gr.Request | None = None,
         progress: gr.Progress = gr.Progress(),  # noqa: B008  Gradio finds it by this default
     ) -> tuple[str, dict[str, Any]]:
@@ -59,7 +64,9 @@ class GradioApi:
 
         For several sides of one object see /generate_from_sides.
         """
-        return await self._generate({"front": image}, generator, face_limit, options, request, progress)
+        return await self._generate(
+            {"front": image}, generator, face_limit, options, idempotency_key, request, progress
+        )
 
     async def generate_from_sides(
         self,
@@ -70,6 +77,7 @@ class GradioApi:
         generator: str | None = None,
         face_limit: float | None = None,
         options: dict[str, Any] | None = None,
+        idempotency_key: str | None = None,
         request: gr.Request | None = None,
         progress: gr.Progress = gr.Progress(),  # noqa: B008  Gradio finds it by this default
     ) -> tuple[str, dict[str, Any]]:
@@ -78,7 +86,7 @@ class GradioApi:
         It is one job at one price. Left and right are the object's own. Returns the same as /generate.
         """
         by_side: dict[Side, str | None] = {"front": front, "back": back, "left": left, "right": right}
-        return await self._generate(by_side, generator, face_limit, options, request, progress)
+        return await self._generate(by_side, generator, face_limit, options, idempotency_key, request, progress)
 
     async def _generate(
         self,
@@ -86,13 +94,15 @@ class GradioApi:
         generator: str | None,
         face_limit: float | None,
         options: dict[str, Any] | None,
+        idempotency_key: str | None,
         request: gr.Request | None,
         progress: gr.Progress,
     ) -> tuple[str, dict[str, Any]]:
         images = {side: image for side, image in by_side.items() if image}
         sides = [{side: number for number, side in enumerate(images, 1)}] if images.keys() - {"front"} else None
         all_options = {**_parse_options(options), **({"sides": sides} if sides else {})}
-        batch = await self._submit(list(images.values()), generator, face_limit, all_options, request)
+        pictures = list(images.values())
+        batch = await self._submit(pictures, generator, face_limit, all_options, idempotency_key, request)
         job = await self._watch_only_job(batch.id, progress)
         if job.error:
             raise gr.Error(f"{job.error.code}: {job.error.message}", print_exception=False)
@@ -113,10 +123,11 @@ class GradioApi:
         generator: str | None = None,
         face_limit: float | None = None,
         options: dict[str, Any] | None = None,
+        idempotency_key: str | None = None,
         request: gr.Request | None = None,
     ) -> dict[str, Any]:
         """Start a batch and return at once: its id, its jobs, the pictures that were left out, and the cost."""
-        batch = await self._submit(images, generator, face_limit, options, request)
+        batch = await self._submit(images, generator, face_limit, options, idempotency_key, request)
         view = (await self.studio.view(batch.id)).to_dict()
         return {
             "batch_id": batch.id,
@@ -210,12 +221,15 @@ class GradioApi:
         generator: str | None,
         face_limit: float | None,
         options: dict[str, Any] | None,
+        idempotency_key: str | None,
         request: gr.Request | None,
     ) -> Batch:
         parsed = _parse_options(options)
         cut_out, sides = parsed.pop("cut_out", False) is True, parsed.pop("sides", None)
         pictures = group_views([Picture(Path(image), Path(image).name) for image in images or []], sides)
-        submission = SubmitRequest(pictures, generator or None, parsed, face_limit, cut_out)
+        submission = SubmitRequest(
+            pictures, generator or None, parsed, face_limit, cut_out, idempotency_key=idempotency_key or ""
+        )
         return await self.studio.submit(submission, _caller(request))
 
 
@@ -303,7 +317,7 @@ def add_endpoints(studio: Studio) -> None:
         image, images = gr.File(label="Picture"), gr.File(label="Pictures", file_count="multiple")
         sides = [gr.File(label=f"Picture of the {side}") for side in SIDES]
         generator, face_limit = gr.Textbox(label=GENERATOR_HELP), gr.Number(label=FACE_LIMIT_HELP, value=None)
-        choice = [generator, face_limit, gr.JSON(label=OPTIONS_HELP)]
+        choice = [generator, face_limit, gr.JSON(label=OPTIONS_HELP), gr.Textbox(label=IDEMPOTENCY_HELP)]
         batch_id, formats = gr.Textbox(label=BATCH_HELP), gr.JSON(label="File formats in the zip")
         number, size = gr.Number(label=NUMBER_HELP, value=1), gr.Number(label=SIZE_HELP, value=None)
         measure = gr.Textbox(label="What the size is of: longest (side) or height", value="longest")

@@ -76,10 +76,10 @@ def test_only_the_named_endpoints_are_shown(client):
 def test_generate_gives_the_mesh_and_its_facts(client):
     """One call turns one picture into a GLB named after it, with its facts and a batch behind it."""
     job = client.submit(
-        image=handle_file(EXAMPLES / "rocket.jpg"), generator="local", options=FAST, api_name="/generate"
+        image=handle_file(EXAMPLES / "robot.jpg"), generator="local", options=FAST, api_name="/generate"
     )
     mesh, facts = job.result()
-    assert Path(mesh).name == "rocket.glb"
+    assert Path(mesh).name == "robot.glb"
     assert Path(mesh).read_bytes()[:4] == b"glTF"
     assert facts["watertight"] is True
     assert facts["faces"] > 500
@@ -88,8 +88,8 @@ def test_generate_gives_the_mesh_and_its_facts(client):
 
 def test_a_batch_is_submitted_watched_and_brought_home(client, notes):
     """Submit returns at once, watch ends when all is done, the zip has the meshes and the manifest."""
-    batch = submit(client, EXAMPLES / "rocket.jpg", notes, EXAMPLES / "rocket.jpg")
-    assert [job["filename"] for job in batch["jobs"]] == ["rocket.glb", "rocket-2.glb"]
+    batch = submit(client, EXAMPLES / "robot.jpg", notes, EXAMPLES / "robot.jpg")
+    assert [job["filename"] for job in batch["jobs"]] == ["robot.glb", "robot-2.glb"]
     assert [(one["name"], one["code"]) for one in batch["rejected"]] == [("notes.png", "not_an_image")]
     assert batch["cost"]["estimate"] == 0
     assert client.predict(batch_id=batch["batch_id"], api_name="/picture_warnings") == []
@@ -103,13 +103,22 @@ def test_a_batch_is_submitted_watched_and_brought_home(client, notes):
     moving = client.predict(batch_id=batch["batch_id"], number=2, api_name="/turntable")
     assert httpx.get(views[-1]["jobs"][1]["turntable"], timeout=60).content == Path(moving).read_bytes()
     archive = zipfile.ZipFile(client.predict(batch_id=batch["batch_id"], api_name="/download_batch"))
-    assert {"rocket.glb", "rocket-2.glb", "manifest.json"} <= set(archive.namelist())
+    assert {"robot.glb", "robot-2.glb", "manifest.json"} <= set(archive.namelist())
     assert json.loads(archive.read("manifest.json"))["rejected"][0]["name"] == "notes.png"
+
+
+def test_a_request_with_a_key_is_one_batch(client):
+    """Sent twice with one idempotency key it gives the same batch; the key with other pictures is refused."""
+    given = {"images": [handle_file(EXAMPLES / "rocket.jpg")], "idempotency_key": "once", "api_name": "/submit_batch"}
+    first, second = client.predict(**given), client.predict(**given)
+    assert first["batch_id"] == second["batch_id"]
+    with pytest.raises(AppError, match="idempotency_key_reused"):
+        client.predict(**{**given, "images": [handle_file(EXAMPLES / "cat.jpg")]})
 
 
 def test_cancel_retry_and_delete(client):
     """A cancelled batch can be worked again, and a deleted one is gone with its files."""
-    batch_id = submit(client, *[EXAMPLES / "cat.jpg"] * 6)["batch_id"]
+    batch_id = submit(client, *[EXAMPLES / "robot.jpg"] * 6)["batch_id"]
     cancelled = client.predict(batch_id=batch_id, api_name="/cancel_batch")
     assert cancelled["counts"]["cancelled"] > 0
     assert cancelled["state"] != "working"
@@ -141,14 +150,14 @@ def test_cancel_retry_and_delete(client):
 def test_errors_carry_a_code_and_a_sentence(client, given, code):
     """Each wrong request says what is wrong, with a stable code first."""
     images = given.get("images", 1)
-    pictures = [EXAMPLES / "rocket.jpg"] * images if isinstance(images, int) else images
+    pictures = [EXAMPLES / "robot.jpg"] * images if isinstance(images, int) else images
     request = {"images": [handle_file(picture) for picture in pictures], "generator": "local", **given}
     request["images"] = [handle_file(picture) for picture in pictures]
     with pytest.raises(AppError, match=rf"^{code}: [A-Z].*\."):
         client.predict(**request, api_name="/submit_batch")
 
 
-PICTURE = handle_file(EXAMPLES / "rocket.jpg")
+PICTURE = handle_file(EXAMPLES / "robot.jpg")
 
 
 @pytest.mark.parametrize(
@@ -261,11 +270,11 @@ def test_nobody_reads_what_is_not_theirs(app, path):
 
 def test_a_single_file_comes_in_ranges_and_by_its_name(client):
     """Downloads resume, carry the picture's name and are not sniffed."""
-    batch = submit(client, EXAMPLES / "rocket.jpg")
+    batch = submit(client, EXAMPLES / "robot.jpg")
     *_, view = client.submit(batch_id=batch["batch_id"], api_name="/watch_batch")
     part = httpx.get(view["jobs"][0]["url"], headers={"Range": "bytes=0-3"})
     assert (part.status_code, part.content) == (206, b"glTF")
-    assert 'filename="rocket.glb"' in part.headers["content-disposition"]
+    assert 'filename="robot.glb"' in part.headers["content-disposition"]
     assert part.headers["x-content-type-options"] == "nosniff"
 
 
@@ -273,7 +282,7 @@ def test_a_single_file_comes_in_ranges_and_by_its_name(client):
 @pytest.mark.parametrize("ending", ["py", "mjs", "sh"])
 def test_the_programs_that_we_show_run(app, tmp_path, style, ending, notes):
     """Each program of the API tab, README.md and docs/ runs as it stands, against the running app."""
-    pictures = [EXAMPLES / "rocket.jpg"] if style == "one-picture" else [EXAMPLES / "rocket.jpg", notes]
+    pictures = [EXAMPLES / "robot.jpg"] if style == "one-picture" else [EXAMPLES / "robot.jpg", notes]
     program = tmp_path / f"{style}.{ending}"
     shutil.copy(SNIPPETS / program.name, program)
     if ending == "mjs":
@@ -305,6 +314,6 @@ def test_a_private_app_without_a_key(tmp_path):
         assert [name for name, one in listed.items() if one["available"]] == ["local"]
         assert "FAL_KEY" in listed["tripo-v2.5"]["unavailable_reason"]
         with pytest.raises(AppError, match=r"generator_unavailable: .*FAL_KEY"):
-            signed_in.predict([handle_file(EXAMPLES / "cat.jpg")], "trellis", None, None, api_name="/submit_batch")
+            signed_in.predict([handle_file(EXAMPLES / "robot.jpg")], "trellis", None, None, api_name="/submit_batch")
     finally:
         assert private.stop() == 0

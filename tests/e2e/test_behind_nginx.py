@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.test_rest_contract import ROCKET, events, post
+from tests.e2e.test_rest_contract import ROBOT, events, post
 from tests.support.browser import App
 
 CONFIG = """
@@ -94,7 +94,7 @@ def test_addresses_are_those_of_the_visitors(tmp_path: Path, kind: str):
             assert visitor.get("/config").json()["root"] == public
             asset = re.search(r'(?:src|href)="\./(assets/[^"]+)"', page.text).group(1)
             assert visitor.get(f"/{asset}").status_code == 200
-            batch = post(api, ("rocket.jpg", ROCKET)).json()
+            batch = post(api, ("robot.jpg", ROBOT)).json()
             assert events(api, batch["task_id"])[-1][1] == "task_completed"
             (file,) = api.get(f"/download/{batch['job_id']}/all").json()["files"]
             assert file["model_url"].startswith(f"{public}/api/v1/download/")

@@ -18,7 +18,7 @@ from playwright.async_api import Browser, Page, expect
 
 from image2model.devtools.app_process import ADMIN_KEY
 from image2model.web.rest import result_links
-from tests.e2e.test_rest_contract import ROCKET, events, post
+from tests.e2e.test_rest_contract import ROBOT, events, post
 from tests.support.browser import ROOT, App
 
 KEY = "a rest key"
@@ -60,7 +60,7 @@ def api(locked: App) -> Iterator[httpx.Client]:
 @pytest.fixture(scope="module")
 def done(api: httpx.Client) -> dict[str, Any]:
     """A finished batch of one."""
-    batch = post(api, ("rocket.jpg", ROCKET)).json()
+    batch = post(api, ("robot.jpg", ROBOT)).json()
     return {**batch, "events": events(api, batch["task_id"])}
 
 
@@ -76,7 +76,7 @@ async def page(chromium: Browser) -> AsyncIterator[Page]:
 async def test_upload_progress_results_download(page: Page, pages: str, locked: App):
     """Pictures go up, progress comes by EventSource, pictures of results are shown and a plain link downloads a GLB."""
     await page.goto(f"{pages}/upload.html?api={locked.url}/api/v1&key={KEY}")
-    await page.set_input_files("#files", [ROOT / "examples" / "rocket.jpg", ROOT / "examples" / "cat.jpg"])
+    await page.set_input_files("#files", [ROOT / "examples" / "robot.jpg", ROOT / "examples" / "mug.jpg"])
     await expect(page.locator("#status")).to_have_text("2 completed")
     assert await page.locator("#results img").evaluate_all(
         "images => Promise.all(images.map(image => image.decode().then(() => image.naturalWidth > 0)))"
@@ -84,7 +84,7 @@ async def test_upload_progress_results_download(page: Page, pages: str, locked: 
     async with page.expect_download() as download:
         await page.locator("#results a").first.click()
     file = await download.value
-    assert file.suggested_filename == "rocket.glb"
+    assert file.suggested_filename == "robot.glb"
     content = await asyncio.to_thread(Path(await file.path()).read_bytes)
     assert content[:4] == b"glTF"
 
@@ -132,7 +132,7 @@ def test_results_in_the_stream_and_the_status(api: httpx.Client, done: dict[str,
     assert name == "task_completed"
     for result in (data["result"], status["result"]):
         (one,) = result["results"]
-        assert (one["filename"], one["original_filename"]) == ("rocket.glb", "rocket.jpg")
+        assert (one["filename"], one["original_filename"]) == ("robot.glb", "robot.jpg")
         assert (one["status"], one["error"]) == ("completed", None)
         assert httpx.get(one["download_url"]).content[:4] == b"glTF"
         assert httpx.get(one["rendered_image"]["url"]).headers["content-type"] == "image/webp"
@@ -141,7 +141,7 @@ def test_results_in_the_stream_and_the_status(api: httpx.Client, done: dict[str,
 
 def test_a_failed_picture_has_a_result_without_links(api: httpx.Client):
     """What failed or was cancelled is in `results[]`, its links null."""
-    batch = post(api, ("rocket.jpg", ROCKET)).json()
+    batch = post(api, ("robot.jpg", ROBOT)).json()
     result = api.post(f"/status/tasks/{batch['task_id']}/cancel").json()["result"]
     (one,) = result["results"]
     if one["status"] == "cancelled":  # it may have been faster
@@ -155,7 +155,7 @@ def test_progress_has_the_old_numbers(done: dict[str, Any]):
         assert (data["total"], data["total_files"]) == (1, 1)
         assert data["current"] == data["processed"] == data["files_completed"] in (0, 1)
         assert 0 <= data["file_progress"] <= 100
-        assert data["files"][0]["filename"] == "rocket.jpg"
+        assert data["files"][0]["filename"] == "robot.jpg"
     assert told
 
 
@@ -173,9 +173,9 @@ def test_models_and_their_params(api: httpx.Client):
     assert params["model_type"] == "local"
     assert "detail" in {one["name"] for one in params["params"]}
     assert api.get("/models/nothing/params").json()["error_code"] == "generator_unknown"
-    refused = post(api, ("rocket.jpg", ROCKET), model="", options="", params='{"detail": "huge"}', model_type="local")
+    refused = post(api, ("robot.jpg", ROBOT), model="", options="", params='{"detail": "huge"}', model_type="local")
     assert (refused.status_code, "detail" in refused.json()["message"].lower()) == (422, True)
-    unknown = post(api, ("rocket.jpg", ROCKET), model="", model_type="nothing")
+    unknown = post(api, ("robot.jpg", ROBOT), model="", model_type="nothing")
     assert unknown.json()["error_code"] == "generator_unknown"
 
 
@@ -190,7 +190,7 @@ def test_the_old_admin_address_leads_to_the_tab(locked: App):
 @pytest.mark.parametrize("form", ["{job_id}", "{batch_id}", "batches/{batch_id}"])
 def test_a_job_is_deleted_by_any_of_its_names(locked: App, api: httpx.Client, form: str):
     """By its job id, by its batch's, and by the path of its folder in the list."""
-    batch = post(api, ("rocket.jpg", ROCKET)).json()
+    batch = post(api, ("robot.jpg", ROBOT)).json()
     events(api, batch["task_id"])
     with httpx.Client(base_url=f"{locked.url}/api/v1", headers={"Authorization": f"Bearer {ADMIN_KEY}"}) as host:
         listed = host.get("/admin/list-files", params={"directory": "results"}).json()["items"]

@@ -36,7 +36,7 @@ async def card_facts(page: Page) -> dict[str, str]:
 
 
 async def test_photographs_become_meshes_to_turn_and_to_take_home(app: App, page: Page, chromium: Browser, tmp_path):
-    """Five photographs and a text file: a reason for one, five meshes in cards, viewer, facts, GLB, zip and link."""
+    """Photographs and a text file: a reason for one, meshes of the rest in cards, viewer, facts, GLB, zip and link."""
     await opened(page, app.url)
     await drop(page, *PHOTOGRAPHS)
     await drop(page, NOTE)
@@ -45,22 +45,22 @@ async def test_photographs_become_meshes_to_turn_and_to_take_home(app: App, page
     await expect(refused).to_contain_text("note.png")
     await expect(refused).to_contain_text("Not a picture")
     await expect(page.locator("#cost")).to_contain_text("note.png is left out: this file looks like text")
-    await expect(page.locator(".tile:not(.refused) [data-show]")).to_have_count(5)
-    await expect(page.locator("#generate")).to_have_text("Make 5 models")
-    await expect(page.locator("#cost")).to_contain_text("5 pictures")
+    await expect(page.locator(".tile:not(.refused) [data-show]")).to_have_count(len(PHOTOGRAPHS))
+    await expect(page.locator("#generate")).to_have_text(f"Make {len(PHOTOGRAPHS)} models")
+    await expect(page.locator("#cost")).to_contain_text(f"{len(PHOTOGRAPHS)} pictures")
     await expect(page.locator("#cost")).to_contain_text("Free")
 
     await page.click("#generate")
-    await expect(page.locator(".job-card")).to_have_count(5)
+    await expect(page.locator(".job-card")).to_have_count(len(PHOTOGRAPHS))
     await expect(page).to_have_url(ADDRESS)
-    await expect(page.locator(".results-head h2")).to_contain_text("of 5 done")
+    await expect(page.locator(".results-head h2")).to_contain_text(f"of {len(PHOTOGRAPHS)} done")
     # The first result opens by itself while the others are still worked.
     await expect(page.locator("#facts .facts")).to_be_visible()
     await settled(page)
     assert await states(page) == {path.name: "done" for path in PHOTOGRAPHS}
     assert (await drawn(page)).size
     await export(page, "blender")
-    await expect(page.locator("[data-which=all]")).to_have_text("All 5")
+    await expect(page.locator("[data-which=all]")).to_have_text(f"All {len(PHOTOGRAPHS)}")
     await page.keyboard.press("Escape")
 
     await look_at_another(page)
@@ -74,9 +74,9 @@ async def look_at_another(page: Page) -> None:
     await expect(page.locator("#stage-title")).to_have_text("astronaut")
     await expect(page.locator("#facts")).to_contain_text("Ready")
     before, first = await drawn(page), await card_facts(page)
-    await page.locator('.job-card[data-name="coffee-cup.jpg"]').click()
-    await expect(page.locator("#stage-title")).to_have_text("coffee-cup")
-    await expect(page.locator(".job-card[aria-current]")).to_have_attribute("data-name", "coffee-cup.jpg")
+    await page.locator('.job-card[data-name="mug.jpg"]').click()
+    await expect(page.locator("#stage-title")).to_have_text("mug")
+    await expect(page.locator(".job-card[aria-current]")).to_have_attribute("data-name", "mug.jpg")
     for _ in range(40):  # the old mesh stays until the new one is loaded
         after = await drawn(page)
         if not np.array_equal(after, before):
@@ -104,7 +104,7 @@ async def take_home(page: Page, folder: Path) -> None:
     async with page.expect_download() as started:
         await page.click(".take-go")
     one = await started.value
-    assert one.suggested_filename == "coffee-cup.glb"
+    assert one.suggested_filename == "mug.glb"
     assert (await one.path()).read_bytes()[:4] == b"glTF"
 
     await page.evaluate("addEventListener('beforeunload', () => document.body.dataset.left = 'yes')")
@@ -120,7 +120,7 @@ async def take_home(page: Page, folder: Path) -> None:
         wanted = [f"{stem}.glb" for stem in stems] + [f"thumbnails/{stem}.webp" for stem in stems]
         wanted += ["manifest.json", "contact-sheet.webp"]
         assert sorted(archive.namelist()) == sorted(wanted)
-        assert archive.read("coffee-cup.glb") == (await one.path()).read_bytes()
+        assert archive.read("mug.glb") == (await one.path()).read_bytes()
         manifest = json.loads(archive.read("manifest.json"))
     assert [job["name"] for job in manifest["jobs"]] == [path.name for path in PHOTOGRAPHS]
     assert all(job["facts"]["watertight"] for job in manifest["jobs"])
@@ -136,7 +136,7 @@ async def share(page: Page, chromium: Browser, app: App) -> None:
     assert ADDRESS.search(link)
     other = await chromium.new_context(viewport=DESK)
     guest = await opened(await other.new_page(), link)
-    await expect(guest.locator(".job-card[data-state=done]")).to_have_count(5)
+    await expect(guest.locator(".job-card[data-state=done]")).to_have_count(len(PHOTOGRAPHS))
     assert (await drawn(guest)).size
     await expect(guest.locator("#rail")).to_be_hidden()
     await expect(guest.locator(".downloads")).to_contain_text("All 5 models, zip")

@@ -14,12 +14,12 @@ from image2model.web.ui.picture_cache import PictureCache
 from tests.support.browser import ROOT, App, drawn, drop, go, opened, settled
 from tests.support.pictures import encoded, photo
 
-CAT = (ROOT / "examples" / "cat.jpg").read_bytes()
+MUG = (ROOT / "examples" / "mug.jpg").read_bytes()
 
 
-def cats(first: int, count: int) -> list[dict]:
+def mugs(first: int, count: int) -> list[dict]:
     """Photographs that take a while."""
-    return [{"name": f"cat-{n}.jpg", "mimeType": "image/jpeg", "buffer": CAT} for n in range(first, first + count)]
+    return [{"name": f"mug-{n}.jpg", "mimeType": "image/jpeg", "buffer": MUG} for n in range(first, first + count)]
 
 
 @pytest.mark.browser
@@ -33,11 +33,11 @@ async def test_a_page_shows_the_batch_that_was_started_last_and_none_after_start
         if (batch !== window.seen.at(-1)) window.seen.push(batch);
       }).observe(document.getElementById("board"), {subtree: true, childList: true, attributes: true});
     }""")
-    await drop(page, *cats(0, 12))
+    await drop(page, *mugs(0, 12))
     await page.click("#generate")
     await expect(page.locator("#board .board[data-state=working]")).to_be_visible()
     await page.wait_for_timeout(2500)
-    await drop(page, *cats(12, 1))
+    await drop(page, *mugs(12, 1))
     await expect(page.locator("#generate")).to_contain_text("Make 13")
     await page.click("#generate")
     await expect(page.locator(".job-card")).to_have_count(13)
@@ -56,7 +56,7 @@ async def test_a_page_shows_the_batch_that_was_started_last_and_none_after_start
 async def test_a_slow_double_click_starts_one_batch_and_its_page_goes_with_it(app: App, page: Page):
     """A second press after a third of a second buys nothing; deleted in the library, the batch leaves the page too."""
     await opened(page, app.url)
-    await drop(page, *cats(0, 1))
+    await drop(page, *mugs(0, 1))
     await page.click("#generate")
     await page.wait_for_timeout(350)
     box = await page.locator("#generate").bounding_box()
@@ -79,7 +79,7 @@ async def test_a_slow_double_click_starts_one_batch_and_its_page_goes_with_it(ap
 async def test_the_keyboard_alone_saves_a_mesh(app: App, page: Page):
     """E opens the export, Tab and Enter choose a preset and save; Esc closes it and gives the focus back."""
     await opened(page, app.url)
-    await drop(page, *cats(0, 1))
+    await drop(page, *mugs(0, 1))
     await page.click("#generate")
     await settled(page)
     await page.focus(".job-card[data-state=done]")
@@ -90,7 +90,7 @@ async def test_the_keyboard_alone_saves_a_mesh(app: App, page: Page):
     async with page.expect_download() as started:
         await page.focus(".take-go")
         await page.keyboard.press("Enter")
-    assert (await started.value).suggested_filename == "cat-0.glb"
+    assert (await started.value).suggested_filename == "mug-0.glb"
     await page.keyboard.press("Escape")
     await expect(page.locator(".pop")).to_be_hidden()
     await expect(page.locator(".job-card[data-state=done]")).to_be_focused()

@@ -15,7 +15,7 @@ from tests.support.fal_server import FalServer
 
 pytestmark = pytest.mark.browser
 
-PICTURES = [ROOT / "examples" / f"{name}.jpg" for name in ("cat", "rocket", "raccoon")]
+PICTURES = [ROOT / "examples" / f"{name}.jpg" for name in ("mug", "robot", "shoe")]
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from tests.support.pictures import encoded, photo
 
 pytestmark = pytest.mark.browser
 
-CAT, CUP = ROOT / "examples" / "cat.jpg", ROOT / "examples" / "coffee-cup.jpg"
+ROBOT, MUG = ROOT / "examples" / "robot.jpg", ROOT / "examples" / "mug.jpg"
 AXE = (ROOT / "tests" / "node_modules" / "axe-core" / "axe.min.js").read_text()
 MOST_BYTES = 900_000
 """Of all that the first screen needs, but pictures and models."""
@@ -47,7 +47,7 @@ async def test_axe_finds_nothing_serious_on_any_state(app: App, page: Page, them
     """Empty, chosen, generators, done, export, library, a question, the menu, API and admin."""
     await opened(page, f"{app.url}/?__theme={theme}")
     assert await wrongs(page) == []
-    await drop(page, CAT)
+    await drop(page, ROBOT)
     await drop(page, {"name": "n.png", "mimeType": "image/png", "buffer": b"no picture"})
     await expect(page.locator(".tile.refused")).to_have_count(1)
     await expect(page.locator(".tile .st.ok")).to_have_count(1)
@@ -78,7 +78,7 @@ async def test_axe_finds_nothing_serious_on_any_state(app: App, page: Page, them
 
 async def test_waiting_is_shown_as_waiting(app: App, page: Page):
     """A board and the library are skeletons while they load, never empty; a model's picture stands until it does."""
-    mine = await made(page, app, CAT)
+    mine = await made(page, app, ROBOT)
     held: list[Route] = []
 
     async def hold(route: Route) -> None:
@@ -95,7 +95,7 @@ async def test_waiting_is_shown_as_waiting(app: App, page: Page):
     assert await page.locator("#library").get_by_text("No models yet").count() == 0
     await page.unroute("**/queue/join*", hold)
 
-    await page.route(re.compile(r"cat\.glb"), hold)
+    await page.route(re.compile(r"robot\.glb"), hold)
     for route in held:
         if "queue/join" in route.request.url:
             await route.continue_()
@@ -103,9 +103,9 @@ async def test_waiting_is_shown_as_waiting(app: App, page: Page):
     await expect(page.locator(".job-card")).to_have_count(1)
     await expect(page.locator(".poster")).to_be_visible()
     await expect(page.locator(".wait-words")).to_contain_text("Loading the model")
-    await page.unroute(re.compile(r"cat\.glb"), hold)
+    await page.unroute(re.compile(r"robot\.glb"), hold)
     for route in held:
-        if "cat.glb" in route.request.url:
+        if "robot.glb" in route.request.url:
             await route.continue_()
     await drawn(page)
     await expect(page.locator(".poster")).to_be_hidden()
@@ -113,10 +113,10 @@ async def test_waiting_is_shown_as_waiting(app: App, page: Page):
 
 async def test_back_and_forward_go_from_batch_to_batch(app: App, page: Page):
     """The address of a batch is a step in the browser's history."""
-    first = await made(page, app, CAT)
+    first = await made(page, app, ROBOT)
     await page.click("#anew")
     await expect(page.locator("#create[data-stage=hero]")).to_be_visible()
-    second = await made(page, app, CUP)
+    second = await made(page, app, MUG)
     await page.go_back()
     await expect(page.locator(f'.board[data-batch="{second}"]')).to_have_count(0)
     await page.goto(f"{app.url}/?batch={first}")
@@ -131,11 +131,11 @@ async def test_back_and_forward_go_from_batch_to_batch(app: App, page: Page):
 
 async def test_a_batch_lays_its_pictures_out_again(app: App, page: Page):
     """After a reload the pictures of this browser's own batch are there, made already; one more makes another order."""
-    await made(page, app, CAT)
+    await made(page, app, ROBOT)
     await page.reload()
     await expect(page.locator("#generate")).to_have_text("Try another generator")
     await expect(page.locator(".tile [data-show]")).to_have_count(1)
-    await drop(page, CUP)
+    await drop(page, MUG)
     await expect(page.locator("#generate")).to_have_text("Make 2 models")
 
 
@@ -143,7 +143,7 @@ async def test_a_phone_shows_the_board_at_once_and_scrolls_over_the_model(app: A
     """Make brings the results into view; a swipe over the model scrolls the page; a bar holds what comes next."""
     context = await chromium.new_context(viewport=PHONE, has_touch=True, is_mobile=True, reduced_motion="reduce")
     page = await opened(await context.new_page(), app.url)
-    await drop(page, CAT)
+    await drop(page, ROBOT)
     bar = await page.locator("#generate").bounding_box()
     assert bar["y"] + bar["height"] <= PHONE["height"]
     await page.click("#generate")
@@ -163,8 +163,8 @@ async def test_a_phone_shows_the_board_at_once_and_scrolls_over_the_model(app: A
 
 async def test_offline_is_a_bar_and_nothing_looks_broken(app: App, page: Page):
     """Without a connection a bar says so, what needs the server is off, and all of it comes back."""
-    await made(page, app, CAT)
-    await drop(page, CUP)
+    await made(page, app, ROBOT)
+    await drop(page, MUG)
     await expect(page.locator("#generate")).to_have_text("Make 2 models")
     await page.context.set_offline(True)
     await expect(page.locator(".netbar")).to_have_text("Offline. Your batch continues on the server.")
@@ -179,9 +179,9 @@ async def test_tiles_have_names_and_a_cross_and_gradio_shows_nothing_of_its_own(
     """Each tile names its file and has a cross of 32 pixels; no toolbar and no counter of Gradio's is seen."""
     await opened(page, app.url)
     tall = {"name": "tall.png", "mimeType": "image/png", "buffer": encoded(photo(200, 900))}
-    await drop(page, CAT)
+    await drop(page, ROBOT)
     await drop(page, tall)
-    await expect(page.locator(".tile .nm")).to_have_text(["cat.jpg", "tall.png"])
+    await expect(page.locator(".tile .nm")).to_have_text(["robot.jpg", "tall.png"])
     for cross in await page.locator(".tile .x").all():
         box = await cross.bounding_box()
         assert min(box["width"], box["height"]) >= 32
@@ -227,10 +227,10 @@ async def test_the_api_page_names_this_address(app: App, chromium: Browser):
 
 async def test_a_shared_link_has_a_preview(app: App, page: Page, chromium: Browser):
     """Where a link is pasted it has a title and a picture, which is there; another address has none."""
-    mine = await made(page, app, CAT, CUP)
+    mine = await made(page, app, ROBOT, MUG)
     async with httpx.AsyncClient(trust_env=False) as client:
         shared = (await client.get(f"{app.url}/?batch={mine}")).text
-        assert re.findall('property="og:title" content="([^"]+)"', shared) == ["cat and 1 more in 3D"]
+        assert re.findall('property="og:title" content="([^"]+)"', shared) == ["robot and 1 more in 3D"]
         image = re.search(r'property="og:image" content="([^"]+)"', shared)
         assert image
         assert (await client.get(image.group(1))).headers["content-type"] == "image/webp"

@@ -15,7 +15,7 @@ from tests.support.browser import ROOT, App, drop, export, opened, overflow, set
 
 pytestmark = pytest.mark.browser
 
-PICTURES = [ROOT / "examples" / "rocket.jpg", ROOT / "examples" / "coffee-cup.jpg"]
+PICTURES = [ROOT / "examples" / "robot.jpg", ROOT / "examples" / "mug.jpg"]
 
 
 async def test_cut_outs_are_sent_and_all_of_it_comes_ready_to_print(app: App, page: Page, tmp_path: Path):
@@ -29,8 +29,8 @@ async def test_cut_outs_are_sent_and_all_of_it_comes_ready_to_print(app: App, pa
         await expect(page.get_by_alt_text(f"The subject of {picture.name}")).to_be_visible()
     await page.click("#generate")
     await settled(page)
-    await page.locator('.job-card[data-name="coffee-cup.jpg"]').click()
-    await expect(page.locator("#stage-title")).to_have_text("coffee-cup")
+    await page.locator('.job-card[data-name="mug.jpg"]').click()
+    await expect(page.locator("#stage-title")).to_have_text("mug")
 
     form, check = page.locator("#take-home"), page.locator("#take-home .check")
     await export(page, "print")
@@ -47,7 +47,7 @@ async def test_cut_outs_are_sent_and_all_of_it_comes_ready_to_print(app: App, pa
     async with page.expect_download() as started:
         await form.locator(".take-go").click()
     one = await started.value
-    assert one.suggested_filename == "coffee-cup-80mm-high-solid.stl"
+    assert one.suggested_filename == "mug-80mm-high-solid.stl"
     assert tall_and_closed(await one.path())
 
     await export(page, "print", everything=True)
@@ -57,7 +57,7 @@ async def test_cut_outs_are_sent_and_all_of_it_comes_ready_to_print(app: App, pa
     download = await started.value
     await download.save_as(tmp_path / "all.zip")
     with ZipFile(tmp_path / "all.zip") as archive:
-        names = ["rocket-80mm-high-solid.stl", "coffee-cup-80mm-high-solid.stl"]
+        names = ["robot-80mm-high-solid.stl", "mug-80mm-high-solid.stl"]
         assert archive.namelist() == ["manifest.json", *names, "contact-sheet.webp"]
         manifest = json.loads(archive.read("manifest.json"))
         assert manifest["cut_out"] is True
@@ -86,5 +86,5 @@ async def test_a_choice_that_cannot_be_says_why_and_the_page_stays(app: App, pag
     await form.locator("[name=size]").fill("8")
     async with page.expect_download() as started:
         await form.locator(".take-go").click()
-    assert (await started.value).suggested_filename == "rocket-8mm.glb"
+    assert (await started.value).suggested_filename == "robot-8mm.glb"
     await expect(form.locator(".take-note")).to_have_text("")

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from image2model.devtools.app_process import ADMIN_KEY
-from tests.e2e.test_rest_contract import ROCKET, events, post
+from tests.e2e.test_rest_contract import ROBOT, events, post
 from tests.support.attacks import stranger
 from tests.support.browser import App
 
@@ -34,7 +34,7 @@ def host(app: App) -> Iterator[httpx.Client]:
 
 def made(host: httpx.Client) -> dict[str, Any]:
     """A finished batch of one."""
-    answer = post(host, ("gone.jpg", ROCKET)).json()
+    answer = post(host, ("gone.jpg", ROBOT)).json()
     events(host, answer["task_id"])
     return answer
 
@@ -157,7 +157,7 @@ def test_what_is_being_sent_stays(app, host, large, address):
 
 def test_what_runs_is_deleted_only_by_force(host):
     """A batch that is worked answers 409, and with force it is stopped and gone."""
-    batch = post(host, *[(f"{number}.jpg", ROCKET) for number in range(8)]).json()
+    batch = post(host, *[(f"{number}.jpg", ROBOT) for number in range(8)]).json()
     path = f"/admin/delete-job/{batch['job_id']}"
     refused = host.delete(path)
     assert (refused.status_code, refused.json()["error_code"]) == (409, "batch_working")

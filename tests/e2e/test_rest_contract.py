@@ -20,7 +20,7 @@ from image2model.devtools.app_process import ADMIN_KEY
 from image2model.web.responses import BatchFileResponse
 from tests.support.browser import ROOT, App
 
-ROCKET = (ROOT / "examples" / "rocket.jpg").read_bytes()
+ROBOT = (ROOT / "examples" / "robot.jpg").read_bytes()
 CHECKS = (
     "not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance",
 )  # fmt: skip
@@ -55,7 +55,7 @@ def events(api: httpx.Client, task_id: str, path: str = "/status", **headers: st
 @pytest.fixture(scope="module")
 def done(api: httpx.Client) -> dict[str, Any]:
     """A batch of two, worked to its end, with the events of its stream."""
-    answer = post(api, ("a rocket.jpg", ROCKET), ("b.jpg", ROCKET), path="/upload/batch/")
+    answer = post(api, ("a robot.jpg", ROBOT), ("b.jpg", ROBOT), path="/upload/batch/")
     assert answer.status_code == 200, answer.text
     return {**answer.json(), "events": events(api, answer.json()["task_id"])}
 
@@ -66,7 +66,7 @@ def test_an_upload_tells_three_ids_and_its_files(done):
     assert done["total_files"] == 2
     first = done["uploaded_files"][0]
     assert first | {"file_id": ""} == {
-        "file_id": "", "filename": "a rocket.jpg", "file_size": len(ROCKET), "content_type": "image/jpeg",
+        "file_id": "", "filename": "a robot.jpg", "file_size": len(ROBOT), "content_type": "image/jpeg",
         "status": "uploaded", "sides": [],
     }  # fmt: skip
     assert {"face_limit", "status", "message"} <= set(done)
@@ -126,13 +126,13 @@ def test_results_are_listed_fetched_in_parts_and_zipped(api, done):
     assert listed["total_files"] == 2
     assert listed["download_urls"] == [one["model_url"] for one in listed["files"]]
     first = listed["files"][0]
-    assert (first["filename"], first["source_filename"]) == ("a rocket.glb", "a rocket.jpg")
+    assert (first["filename"], first["source_filename"]) == ("a robot.glb", "a robot.jpg")
     part = api.get(first["model_url"], headers={"Range": "bytes=0-3"})
     assert (part.status_code, part.content) == (206, b"glTF")
     assert len(api.get(first["model_url"]).content) == first["size"]
     assert api.get(first["rendered_image"]["url"]).headers["content-type"] == "image/webp"
     zipped = zipfile.ZipFile(io.BytesIO(api.get(f"/download/{done['job_id']}/zip").content))
-    assert {"a rocket.glb", "b.glb"} <= set(zipped.namelist())
+    assert {"a robot.glb", "b.glb"} <= set(zipped.namelist())
     assert api.get(f"/download/{uuid.uuid4()}/all").status_code == 404
     assert api.get(f"/download/{done['job_id']}/..%2Fmodel.glb").status_code == 404
 
@@ -202,12 +202,12 @@ def test_heads_are_told_wherever_something_can_be_read(api, done):
 
 def test_what_cannot_be_used_is_refused_with_reasons(api):
     """One wrong file refuses the upload, with each file's reason; too many and too large are said in the message."""
-    wrong = post(api, ("good.jpg", ROCKET), ("notes.png", b"no picture"))
+    wrong = post(api, ("good.jpg", ROBOT), ("notes.png", b"no picture"))
     assert (wrong.status_code, wrong.json()["error_code"]) == (400, "FILE_VALIDATION_ERROR")
     assert [one["filename"] for one in wrong.json()["details"]["files"]] == ["notes.png"]
     many = post(api, *[("a.jpg", b"x")] * 26)
     assert (many.status_code, "too many files" in many.json()["message"]) == (400, True)
-    large = post(api, ("large.jpg", ROCKET + bytes(26_000_000)))
+    large = post(api, ("large.jpg", ROBOT + bytes(26_000_000)))
     assert (large.status_code, "too large" in large.json()["message"]) == (400, True)
     assert post(api).status_code == 400
 
@@ -224,28 +224,28 @@ def form(*files: tuple[str, bytes], end: bytes = b"--x--\r\n", kind: str = "mult
 @pytest.mark.parametrize("end", [b"", b"--x", b"--x\r\n", b"--x\r\nContent-Disposition: form-data; name=files; fi"])
 def test_an_upload_without_its_end_starts_nothing(api, end):
     """A form that was cut short is refused whole, in a sentence, and the next with its end is taken."""
-    refused = api.post("/upload", **form(("a.jpg", ROCKET), end=end))
+    refused = api.post("/upload", **form(("a.jpg", ROBOT), end=end))
     assert (refused.status_code, refused.json()["error_code"]) == (400, "FILE_VALIDATION_ERROR")
     assert refused.json()["message"] == "The upload broke off before its end. Send it again."
-    assert api.post("/upload", **form(("a.jpg", ROCKET), end=b"--x--")).status_code == 200
+    assert api.post("/upload", **form(("a.jpg", ROBOT), end=b"--x--")).status_code == 200
 
 
 def test_the_picture_that_was_cut_short_is_named(api):
     """Of two files the one that did not come in whole has its reason."""
-    whole = form(("a.jpg", ROCKET), ("b.jpg", ROCKET))
-    whole["content"] = whole["content"][: len(ROCKET) + 2000]
+    whole = form(("a.jpg", ROBOT), ("b.jpg", ROBOT))
+    whole["content"] = whole["content"][: len(ROBOT) + 2000]
     refused = api.post("/upload", **whole).json()
     assert [one["filename"] for one in refused["details"]["files"]] == ["b.jpg"]
 
 
 def test_forms_are_read_as_programs_write_them(api):
     """The kind of a body may be in capitals, and a quote in a file's name is written as browsers do."""
-    told = api.post("/upload", **form(("q%22 100%.png", ROCKET), kind="MULTIPART/FORM-DATA"))
+    told = api.post("/upload", **form(("q%22 100%.png", ROBOT), kind="MULTIPART/FORM-DATA"))
     assert told.status_code == 200, told.text
     assert told.json()["uploaded_files"][0]["filename"] == 'q" 100%.png'
 
 
-@pytest.mark.parametrize("given", [{"files": {"file": ("a.jpg", ROCKET)}}, {"data": {"files": "a.jpg"}, "files": {}}])
+@pytest.mark.parametrize("given", [{"files": {"file": ("a.jpg", ROBOT)}}, {"data": {"files": "a.jpg"}, "files": {}}])
 def test_a_form_without_a_file_is_told_where_it_belongs(api, given):
     """A picture in another field, or its name as mere text, is refused with the field that it belongs in."""
     given["files"] |= {"other": ("other.txt", b"text")}
@@ -270,7 +270,7 @@ def test_each_file_beyond_the_limit_is_named(api, path, name, most, more):
 
 def test_each_file_that_is_too_large_is_named(api):
     """Also where one picture is larger than all that may be sent."""
-    large = ROCKET + bytes(36_000_000)
+    large = ROBOT + bytes(36_000_000)
     refused = api.post("/upload/image", files={"file": ("large.jpg", large, "image/jpeg")}, data=FORM)
     assert (refused.status_code, refused.json()["error_code"]) == (400, "FILE_VALIDATION_ERROR")
     reason = refused.json()["details"]["files"][0]
@@ -280,8 +280,8 @@ def test_each_file_that_is_too_large_is_named(api):
 def test_odd_forms_are_survived(api, app):
     """10,000 fields, options that are no JSON, no form at all and a lying Content-Length get an answer or an end."""
     fields = {f"field{number}": "x" for number in range(10_000)}
-    assert api.post("/upload", files={"files": ("a.jpg", ROCKET)}, data=fields).status_code == 400
-    assert post(api, ("a.jpg", ROCKET), options="[").status_code == 422
+    assert api.post("/upload", files={"files": ("a.jpg", ROBOT)}, data=fields).status_code == 400
+    assert post(api, ("a.jpg", ROBOT), options="[").status_code == 422
     assert api.post("/upload", json={}).status_code == 400
     with socket.create_connection(("127.0.0.1", int(app.url.rsplit(":", 1)[1]))) as liar:
         liar.sendall(
@@ -293,7 +293,7 @@ def test_odd_forms_are_survived(api, app):
 
 def test_one_image_is_uploaded_cancelled_and_done_again(api):
     """Cancel ends what is not finished, retry works it again."""
-    six = post(api, *[(f"{number}.jpg", ROCKET) for number in range(6)]).json()
+    six = post(api, *[(f"{number}.jpg", ROBOT) for number in range(6)]).json()
     cancelled = api.post(f"/status/tasks/{six['task_id']}/cancel/").json()
     assert cancelled["task_id"] == six["task_id"]
     assert events(api, six["task_id"])[-1][2]["summary"]["failed_files"] > 0
@@ -301,7 +301,7 @@ def test_one_image_is_uploaded_cancelled_and_done_again(api):
     assert events(api, six["task_id"])[-1][2]["summary"] == {
         "total_files": 6, "successful_files": 6, "failed_files": 0,
     }  # fmt: skip
-    one = api.post("/upload/image", files={"file": ("one.jpg", ROCKET)}, data=FORM)
+    one = api.post("/upload/image", files={"file": ("one.jpg", ROBOT)}, data=FORM)
     assert (one.status_code, one.json()["total_files"]) == (200, 1)
 
 

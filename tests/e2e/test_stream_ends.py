@@ -110,7 +110,7 @@ async def test_the_page_gets_every_answer_while_its_streams_end_late(app: App, c
         page.on("request", lambda request: listening.add(request) if "/queue/data" in request.url else None)
         page.on("requestfinished", lambda request: listening.discard(request))
         await opened(page, address)
-        for count, name in enumerate(("cat.jpg", "rocket.jpg", "raccoon.jpg", "coffee-cup.jpg"), 1):
+        for count, name in enumerate(("robot.jpg", "toy-car.jpg", "mushroom-house.jpg", "mug.jpg"), 1):
             await drop(page, ROOT / "examples" / name)
             await expect(page.locator(".tile [data-show]")).to_have_count(count)
             await expect(page.locator("#generate")).to_contain_text(f"Make {count} ")

@@ -18,7 +18,7 @@ from image2model.services import Picture, Studio, SubmitRequest
 from tests.support.pictures import decoded, encoded
 from tests.support.scripted import ScriptedGenerator, finished, scripted_settings
 
-CUP = Path(__file__).parents[2] / "examples" / "coffee-cup.jpg"
+CUP = Path(__file__).parents[2] / "examples" / "mug.jpg"
 
 
 def saved(folder: Path, image: Image.Image) -> Path:
@@ -41,8 +41,8 @@ def two_balls() -> Image.Image:
     ("make", "warnings"),
     [
         (lambda cup: cup, ()),
-        (lambda cup: cup.filter(ImageFilter.GaussianBlur(4)), ("blurred",)),
-        (lambda cup: cup.resize((110, 100)), ("small",)),
+        (lambda cup: cup.filter(ImageFilter.GaussianBlur(10)), ("blurred",)),
+        (lambda cup: cup.resize((100, 100)), ("small",)),
         (lambda cup: two_balls(), ("several_subjects",)),
         (lambda cup: Image.new("RGB", (300, 300), (120, 120, 120)), ("no_subject",)),
     ],

@@ -23,7 +23,7 @@ from image2model.services import Caller, Picture, Studio, SubmitRequest, group_v
 from tests.support.pictures import encoded
 from tests.support.scripted import ScriptedGenerator, finished, picture, scripted_settings
 
-CUP = Path(__file__).parents[2] / "examples" / "coffee-cup.jpg"
+CUP = Path(__file__).parents[2] / "examples" / "mug.jpg"
 
 
 @pytest.fixture

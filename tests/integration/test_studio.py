@@ -55,12 +55,12 @@ async def test_what_programs_are_told_of_a_batch_keeps_its_keys_and_their_order(
     assert list(told) == [
         "batch_id", "state", "sequence", "progress", "message", "seconds_left", "counts", "generator",
         "generator_name", "result_is", "options", "face_limit", "cut_out", "created_at", "cost", "rejected", "jobs",
-        "zip", "pinned", "kept_until", "kept_while_space",
+        "zip", "pinned", "kept_until", "kept_while_space", "retry_price", "retry_may_be_billed_twice",
     ]  # fmt: skip
     assert list(told["jobs"][0]) == [
         "id", "number", "name", "filename", "state", "progress", "message", "waiting", "queue_position", "elapsed",
         "sequence", "attempt", "own_key", "error", "facts", "cost", "picture", "whole_picture", "sides", "url",
-        "thumbnail", "turntable", "action",
+        "thumbnail", "turntable", "action", "retry_price", "retry_may_be_billed_twice",
     ]  # fmt: skip
     assert list(told["counts"]) == ["total", "done", "failed", "cancelled", "unconfirmed"]
     assert list(told["cost"]) == ["estimate", "spent", "uncertain", "currency"]

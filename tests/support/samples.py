@@ -46,9 +46,9 @@ def _converted(name: str) -> bytes:
 
 
 TEN = {
-    "the local engine's rocket": lambda: _previewed("rocket.jpg"),
-    "the local engine's cup": lambda: _previewed("coffee-cup.jpg"),
-    "the local engine's raccoon": lambda: _previewed("raccoon.jpg"),
+    "the local engine's robot": lambda: _previewed("robot.jpg"),
+    "the local engine's mug": lambda: _previewed("mug.jpg"),
+    "the local engine's toadstool": lambda: _previewed("mushroom-house.jpg"),
     "the stand-in's": lambda: box_glb(encoded(photo(32, 32), "PNG")),
     "Khronos's duck": (GRADIO / "Duck.glb").read_bytes,  # SCEA Shared Source Licence
     "Khronos's fox": lambda: _one_file(GRADIO / "Fox.gltf"),  # CC0 and CC-BY 4.0, animated

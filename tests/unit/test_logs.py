@@ -253,7 +253,7 @@ def test_debug_tells_nothing_private(tmp_path):
     """With LOG_LEVEL=DEBUG no line has a picture's name, what its camera wrote into it, or an id that opens a batch."""
     picture, exif = io.BytesIO(), Image.Exif()
     exif[ExifTags.Base.Artist] = "Ann Nobody"
-    Image.open(ROOT / "examples" / "rocket.jpg").save(picture, "JPEG", exif=exif)
+    Image.open(ROOT / "examples" / "robot.jpg").save(picture, "JPEG", exif=exif)
     app = App(tmp_path, GENERATOR="local", LOG_LEVEL="DEBUG").start()
     with httpx.Client(base_url=app.url, timeout=60) as api:
         sent = api.post("/api/v1/upload/image", files={"file": ("my holiday.jpg", picture.getvalue(), "image/jpeg")})

@@ -10,6 +10,7 @@ import pytest
 
 from image2model.errors import Image2ModelError, LimitReached
 from image2model.jobs.db.store import Store, new_id
+from image2model.jobs.db.submissions import Submission
 from image2model.jobs.ledger import NO_LIMITS, Buyer, Limits, day_start, total_spent
 from image2model.jobs.models import Batch, NewBatch, NewJob
 
@@ -54,6 +55,18 @@ def test_a_daily_budget_holds_against_simultaneous_orders(stores):
     assert stores[0].read(total_spent, day_start(0)) == PRICE * 3
 
 
+def test_the_same_submission_at_once_is_one_batch(stores):
+    """Eight equal submissions with one key get the same batch, and each of its jobs is bought once."""
+    submission = Submission("key", "contents")
+
+    def submit(store: Store) -> str:
+        new = NewBatch(new_id(), "tripo", {}, None, False, [NewJob("a.jpg", "a", PRICE)])
+        return store.create(new, submission=submission).id
+
+    assert len(set(all_at_once(stores, submit))) == 1
+    assert stores[0].read(total_spent, day_start(0)) == PRICE
+
+
 def test_simultaneous_retries_buy_once(stores):
     """Of eight retries of a failed job at once one begins it anew, and the ledger holds one more purchase."""
     batch = batch_of(stores[0])
@@ -73,7 +86,7 @@ def test_one_try_of_a_job_ends_once(stores):
         return store.transition(first.id, "done", attempt=1) is not None
 
     assert sorted(all_at_once(stores, report)) == [False] * 7 + [True]
-    numbers = [event["sequence"] for event in stores[1].history(batch.id)]
+    numbers = [event["sequence"] for event in stores[1].events(batch.id)]
     assert len(set(numbers)) == len(numbers) == 2
     assert stores[1].sequence(batch.id) == AT_THE_SAME_TIME + 1
 
@@ -90,4 +103,4 @@ def test_a_deletion_meets_a_change_without_a_deadlock(stores):
         return store.transition(job.id, "running", attempt=1)
 
     all_at_once(stores, change)
-    assert batch.id not in stores[1].ids()
+    assert batch.id not in stores[1].batch_ids()

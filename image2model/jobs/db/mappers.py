@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, func, select
 
 from ...errors import ErrorCode, NotFound
 from ..models import Batch, Failure, Job, OtherSide, Refusal, Wait
-from .schema import batches, jobs
+from .schema import batches, jobs, ledger
 
 BATCH_FIELDS = tuple(batches.c.keys())
+PAID_BEFORE = {"charged": "spent_before", "maybe": "uncertain_before"}
+"""Outcomes of earlier purchases and the fields of a batch that hold their sums."""
+NOTHING: Mapping[str, Decimal] = {}
 JOB_FIELDS = tuple(jobs.c.keys())
 """Names of the columns in the code: some have others in the database, by which rows know them."""
 
@@ -30,12 +34,35 @@ def load_batches(connection: Connection, ids: Sequence[str]) -> list[Batch]:
     members: dict[str, list[Job]] = {batch_id: [] for batch_id in rows}
     for row in connection.execute(select(jobs).where(jobs.c.batch_id.in_(ids)).order_by(jobs.c.number)):
         members[row.batch_id].append(to_job(row))
-    return [to_batch(rows[batch_id], tuple(members[batch_id])) for batch_id in ids if batch_id in rows]
+    bought_again = [one for one, of_batch in members.items() if any(job.purchase > 1 for job in of_batch)]
+    before = _paid_before(connection, bought_again)
+    return [
+        to_batch(rows[batch_id], tuple(members[batch_id]), before.get(batch_id, {}))
+        for batch_id in ids
+        if batch_id in rows
+    ]
 
 
-def to_batch(row: Row[Any], members: tuple[Job, ...] = ()) -> Batch:
-    """The batch of a row of the whole table, with these jobs."""
-    values = dict(zip(BATCH_FIELDS, row, strict=True))
+def _paid_before(connection: Connection, ids: Sequence[str]) -> dict[str, dict[str, Decimal]]:
+    """What purchases before the jobs' present ones have come to, by the batch's id."""
+    if not ids:
+        return {}
+    query = (
+        select(ledger.c.batch_id, ledger.c.state, func.sum(ledger.c.amount).label("amount"))
+        .join(jobs, jobs.c.id == ledger.c.job_id)
+        .where(ledger.c.batch_id.in_(ids), ledger.c.purchase < jobs.c.purchase)
+        .where(ledger.c.state.in_(PAID_BEFORE))
+        .group_by(ledger.c.batch_id, ledger.c.state)
+    )
+    found: dict[str, dict[str, Decimal]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.batch_id, {})[PAID_BEFORE[row.state]] = row.amount
+    return found
+
+
+def to_batch(row: Row[Any], members: tuple[Job, ...] = (), before: Mapping[str, Decimal] = NOTHING) -> Batch:
+    """The batch of a row of the whole table, with these jobs and what was paid `before` (PAID_BEFORE)."""
+    values = {**dict(zip(BATCH_FIELDS, row, strict=True)), **before}
     values["refusals"] = tuple(Refusal(**refusal) for refusal in values["refusals"])
     return Batch(**values, jobs=members)
 

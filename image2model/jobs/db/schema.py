@@ -131,3 +131,13 @@ ledger = Table(
     Index("ledger_by_client", "client", "at"),
     Index("ledger_by_batch", "batch_id"),
 )
+
+submissions = Table(
+    "submissions",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("batch_id", String(36), nullable=False),
+    Column("at", Float, nullable=False),
+    Index("submissions_by_time", "at"),
+)

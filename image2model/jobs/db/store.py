@@ -13,6 +13,7 @@ from dataclasses import asdict, replace
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from ...errors import Conflict, ErrorCode, NotFound
 from ...metrics import RETRIES
@@ -36,6 +37,7 @@ from .connection import connect, lock_batch, migrate
 from .listener import announce
 from .mappers import batch_not_found, load_batch, load_batches, to_batch, to_job
 from .schema import batches, events, jobs
+from .submissions import Submission, find_submission, store_submission
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -59,10 +61,43 @@ class Store:
         self._engine.dispose()
 
     def create(
-        self, new: NewBatch, buyer: ledger.Buyer = ledger.ANONYMOUS, limits: ledger.Limits = ledger.NO_LIMITS
+        self,
+        new: NewBatch,
+        buyer: ledger.Buyer = ledger.ANONYMOUS,
+        limits: ledger.Limits = ledger.NO_LIMITS,
+        submission: Submission | None = None,
     ) -> Batch:
-        """Store a new batch with its jobs; raises LimitReached, and then stores nothing."""
+        """Store a new batch with its jobs; raises LimitReached, and then stores nothing.
+
+        For a submission that has made a batch already, return that one; raises Conflict where its key made another.
+        """
+        try:
+            with self._begin_write() as connection:
+                return self._create(connection, new, buyer, limits, submission)
+        except IntegrityError:  # on PostgreSQL, whose transactions run side by side
+            if submission is None or (made := self.find_submitted(submission)) is None:
+                raise
+            return made
+
+    def find_submitted(self, submission: Submission) -> Batch | None:
+        """The batch that a submission has made within a day; raises Conflict, and NotFound for a deleted batch."""
+        with self._engine.connect() as connection:
+            batch_id = find_submission(connection, submission, time.time())
+            return load_batch(connection, batch_id) if batch_id else None
+
+    @staticmethod
+    def _create(
+        connection: Connection,
+        new: NewBatch,
+        buyer: ledger.Buyer,
+        limits: ledger.Limits,
+        submission: Submission | None,
+    ) -> Batch:
         now = time.time()
+        if submission:
+            if batch_id := find_submission(connection, submission, now):
+                return load_batch(connection, batch_id)
+            store_submission(connection, submission, new.id, now)
         batch = {
             "id": new.id, "task_id": new_id(), "legacy_job_id": new_id(), "visitor": new.visitor,
             "generator": new.generator, "options": dict(new.options), "face_limit": new.face_limit,
@@ -79,13 +114,12 @@ class Store:
             for number, job in enumerate(new.jobs, 1)
         ]  # fmt: skip
         order = ledger.Order([job.price for job in new.jobs], buyer)
-        with self._begin_write() as connection:
-            ledger.check_limits(connection, order, limits, now)
-            connection.execute(insert(batches), batch)
-            connection.execute(insert(jobs), rows)
-            stored = load_batch(connection, new.id)
-            ledger.reserve(connection, order, new.id, new.generator, stored.jobs, now)
-            return stored
+        ledger.check_limits(connection, order, limits, now)
+        connection.execute(insert(batches), batch)
+        connection.execute(insert(jobs), rows)
+        stored = load_batch(connection, new.id)
+        ledger.reserve(connection, order, new.id, new.generator, stored.jobs, now)
+        return stored
 
     def batch(self, batch_id: str) -> Batch:
         """The batch with its jobs in their order; raises NotFound."""

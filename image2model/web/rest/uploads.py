@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Depends, Request
+from fastapi import Depends, Header, Request
 from limits import RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
@@ -108,7 +108,11 @@ SIDES_HELP = (
 )
 BINARY_SCHEMA = {"type": "string", "format": "binary"}
 BATCH_FORM = _form_schema({"type": "array", "items": BINARY_SCHEMA, "minItems": 1}, "files")
-ERROR_RESPONSES = error_responses(400, 403, 404, 408, 422, 429, 503)
+ERROR_RESPONSES = error_responses(400, 403, 404, 408, 409, 422, 429, 503)
+IdempotencyKey = Annotated[
+    str,
+    Header(description="The same key with the same contents within a day is the same batch; with others it is refused"),
+]
 
 
 async def _limit_rate(request: Request, studio: StudioDep) -> None:
@@ -126,22 +130,22 @@ GUARDS = [Depends(require_user), Depends(_limit_rate)]
 
 @router.post("/batch", dependencies=GUARDS, responses=ERROR_RESPONSES, openapi_extra=BATCH_FORM)
 @router.post("", dependencies=GUARDS, responses=ERROR_RESPONSES, openapi_extra=BATCH_FORM)
-async def upload(request: Request, studio: StudioDep) -> Uploaded:
+async def upload(request: Request, studio: StudioDep, idempotency_key: IdempotencyKey = "") -> Uploaded:
     """Start a batch of pictures. All of them must be usable."""
     async with parse_upload(request, studio, "files", studio.settings.max_files) as form:
-        return await _submit(request, studio, form)
+        return await _submit(request, studio, form, idempotency_key)
 
 
 @router.post(
     "/image", dependencies=GUARDS, responses=ERROR_RESPONSES, openapi_extra=_form_schema(BINARY_SCHEMA, "file")
 )
-async def upload_image(request: Request, studio: StudioDep) -> Uploaded:
+async def upload_image(request: Request, studio: StudioDep, idempotency_key: IdempotencyKey = "") -> Uploaded:
     """Start a batch of one picture."""
     async with parse_upload(request, studio, "file", 1) as form:
-        return await _submit(request, studio, form)
+        return await _submit(request, studio, form, idempotency_key)
 
 
-async def _submit(request: Request, studio: Studio, form: UploadForm) -> Uploaded:
+async def _submit(request: Request, studio: Studio, form: UploadForm, idempotency_key: str) -> Uploaded:
     content_types = dict(zip((picture.path for picture in form.pictures), form.content_types, strict=True))
     pictures = group_views(form.pictures, form.fields.get("sides"))
     options = _parse_options(form.fields.get("options") or form.fields.get("params") or "{}")
@@ -152,6 +156,7 @@ async def _submit(request: Request, studio: Studio, form: UploadForm) -> Uploade
         options=options,
         face_limit=form.fields.get("face_limit") or face_limit,
         all_or_nothing=True,
+        idempotency_key=idempotency_key,
     )
     caller = Caller(client=client_address(request), correlation_id=correlation_id_of(request))
     batch = await studio.submit(submission, caller)

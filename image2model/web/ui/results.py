@@ -117,8 +117,8 @@ def retry(view: BatchView) -> dict[str, Any] | None:
     jobs = [job for job in view.jobs if job.state in ("failed", "cancelled", "unconfirmed")]
     if not view.finished or not jobs:
         return None
-    total = sum(job.price for job in jobs)
-    uncertain = [job.name for job in jobs if job.billed == "maybe" and job.price]
+    total = sum(job.retry_price or 0 for job in jobs)
+    uncertain = [job.name for job in jobs if job.retry_may_be_billed_twice and job.retry_price]
     price = f" · {templating.dollars(total)}" if total else ""
     return {
         "words": f"Make {len(jobs)} again{price}",
@@ -134,12 +134,12 @@ def retry(view: BatchView) -> dict[str, Any] | None:
 
 def _retry_row(job: JobView) -> tuple[str, str, bool]:
     """A line of the question: name, price and bill in words, whether they warn."""
-    uncertain = job.billed == "maybe"
-    return (
-        job.name,
-        f"{templating.dollars(job.price)} · {'may be billed already' if uncertain else 'was not billed'}",
-        uncertain,
-    )
+    price, uncertain = job.retry_price or 0, job.retry_may_be_billed_twice
+    if job.billed == "maybe" and not uncertain:
+        billed = "its result is collected"
+    else:
+        billed = "may be billed already" if uncertain else "was not billed"
+    return job.name, f"{templating.dollars(price)} · {billed}", uncertain
 
 
 def ordinal(number: int) -> str:
