@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page, Route, expect
 
 from image2model.devtools.fal_stand_in import KEY, Fault, Script
@@ -25,7 +26,7 @@ def priced(stand_in: FalServer, tmp_path_factory: pytest.TempPathFactory) -> Ite
     assert app.stop() == 0
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def buyer(priced: App, fal: FalServer, chromium: Browser):
     """A page with two pictures and a generator that is paid for."""
     context = await chromium.new_context(viewport=DESK, reduced_motion="reduce")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import parse_qs
 
 from markupsafe import Markup
@@ -12,6 +13,8 @@ from ...errors import NotFound
 from ...services import BatchView, Studio
 from ..public_address import public_root_url
 
+OTHERS = re.compile(rb'<meta\s+property="og:[^>]*>')
+"""What Gradio says of every page."""
 TAG = Markup('<meta property="og:{}" content="{}">')
 
 
@@ -76,7 +79,7 @@ class _Inserting:
         self._body += message.get("body", b"")
         if message.get("more_body"):
             return
-        body = self._body.replace(b"<head>", b"<head>" + self._tags, 1)
+        body = OTHERS.sub(b"", self._body).replace(b"<head>", b"<head>" + self._tags, 1)
         others = [pair for pair in self._start["headers"] if pair[0].lower() != b"content-length"]
         length = (b"content-length", str(len(body)).encode())
         await self._send({**self._start, "headers": [*others, length]})

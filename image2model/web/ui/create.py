@@ -51,7 +51,7 @@ class Create:
             with gr.Column(elem_id="stage"):
                 self._build_stage()
             self.board = html(
-                results.EMPTY, elem_id="board",
+                results.WAITING, elem_id="board",
                 js_on_load=assets.script("board", "select", "input", "edit", "tick", "stop", "look"),
             )  # fmt: skip
         self._build_generators()
@@ -325,6 +325,7 @@ class Create:
             options=options,
             face_limit=face_limit or None,  # checked, and made a number, by the generator's option
             cut_out=cut_out,
+            idempotency_key=request_key,
         )
         batch = await _friendly(self.studio.submit(submission, _caller(request, key, visitor)))
         signature = order.signature(paths_of(images), decided, cut_out, generator, face_limit or None, options)

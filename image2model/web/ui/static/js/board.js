@@ -131,7 +131,7 @@ export const mount = ({ element, trigger, watch }) => {
         stage.show("model");
         tell("result-pending", { title: $(".job-card", element)?.dataset.name ?? "", picture: $(".job-card", element)?.dataset.picture });
       }
-    } else if (now.state !== "loading") {
+    } else if (now.state !== "loading" || !document.documentElement.dataset.opening) {
       delete document.documentElement.dataset.opening;
       stage.place.dataset.columns = "two";
       if (now.state === "gone") stage.show("gone");

@@ -7,6 +7,7 @@ import { openPanel } from "./panel.js";
 const cost = () => $("#cost [data-mode]")?.dataset;
 let asked = 0; // counts changes; the sum says which it is for
 let sending = false;
+let key = null;
 let later;
 let tick = () => {};
 
@@ -27,11 +28,13 @@ export const order = {
   // Something that has a price was changed.
   changed() {
     asked += 1;
+    key = null;
     follow();
     clearTimeout(later);
     later = setTimeout(() => !current() && tick(), 700); // what was changed has asked by itself, as a rule
   },
-  requestKey: () => crypto.randomUUID?.() ?? String(Math.random()).slice(2),
+  // The same for every press of this order until it is answered: whose answer was lost is not bought again.
+  requestKey: () => (key ??= crypto.randomUUID?.() ?? [1, 2, 3].map(() => Math.random().toString(36).slice(2)).join("-")),
   answered() {
     sending = false;
     follow();
@@ -68,6 +71,7 @@ for (const [name, places] of Object.entries(PRICED)) {
 }
 hear("pictures", () => order.changed());
 hear("net", follow);
+hear("address", () => { key = null; });
 
 // A batch that ends changes what the button does; what it has cost so far stands above it.
 let working = null;
