@@ -61,12 +61,12 @@ class CircuitBreaker:
         self._trial = self._opened is not None
         return self._trial
 
-    def succeeded(self) -> None:
+    def record_success(self) -> None:
         """The generator has done its part, be it by refusing a bad picture."""
         self._failures, self._opened = 0, None
         self._notify()
 
-    def failed(self) -> None:
+    def record_failure(self) -> None:
         """The generator has failed by its own fault."""
         self._failures += 1
         if self._opened is not None or self._failures >= self._threshold:
@@ -77,7 +77,7 @@ class CircuitBreaker:
         """A job went away without a word on the generator: cancelled, say."""
         self._notify()
 
-    reset = succeeded
+    reset = record_success
 
     def _notify(self) -> None:
         self._trial = False

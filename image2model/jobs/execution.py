@@ -124,7 +124,7 @@ class JobExecution:
         async with aclosing(self._generator.run(task)) as events:  # type: ignore[type-var]  # all are async generators
             if not await self._follow_events(events):
                 return
-        self._breaker.succeeded()
+        self._breaker.record_success()
 
     async def _input_picture(self, folder: Path, side: Side = "front") -> Path:
         """The picture that goes to the generator; one whose subject is not found goes as it is."""
@@ -143,7 +143,7 @@ class JobExecution:
         last_update: dict[str, Any] = {}
         async for event in events:
             if isinstance(event, Finished):
-                self._breaker.succeeded()
+                self._breaker.record_success()
                 await self._finish(event)
                 return True
             if isinstance(event, Queued | Running):
@@ -258,9 +258,9 @@ class JobExecution:
     def _report_to_breaker(self, error: Image2ModelError) -> None:
         """Count the failure for or against the generator."""
         if rules_of(error.code).kind == "generator":
-            self._breaker.failed()
+            self._breaker.record_failure()
         elif self.job.remote is not None and not error.retryable:  # it refused the picture, so it works
-            self._breaker.succeeded()
+            self._breaker.record_success()
         else:
             self._abandon_trial()
         self._is_trial = False

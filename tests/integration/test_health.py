@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-import statistics
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from image2model.errors import GenerationFailed
 from image2model.generators.base import Submitted
+from image2model.jobs.db.connection import LOCK_SECONDS
 from image2model.ops import health
 from image2model.ops.health import CachedProbe, Component, Health, overall
 from image2model.ops.log_files import statistics as statistics_of_logs
@@ -152,7 +152,8 @@ def test_nobody_waits_for_a_database_that_stands_still(app: App):
     assert {path: {status for status, _ in answers} for path, answers in told.items()} == {
         "readiness": {503}, "detailed": {503}, "metrics": {200},
     }  # fmt: skip
-    assert statistics.median(seconds for answers in told.values() for _, seconds in answers) < 0.05
+    # who waited for the database would wait LOCK_SECONDS; `benchmarks.health` measures how quick the answers are
+    assert max(seconds for answers in told.values() for _, seconds in answers) < LOCK_SECONDS / 2
 
 
 async def test_what_breaks_is_told_once_it_has_been_silent_for_long(monkeypatch):

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 
 import gradio as gr
 import numpy as np
 import pytest
-from image2model.web.ui.picture_previews import Inputs
 from PIL import Image, ImageDraw, ImageFilter
 
 from image2model.generators.local.cutout import MARGIN, Inspection, cut_out, inspect
 from image2model.images.decoding import Source
 from image2model.process_pool import Workers
 from image2model.services import Picture, Studio, SubmitRequest
+from image2model.web.ui.object_views import NO_DECISIONS
+from image2model.web.ui.picture_cache import PictureCache
+from image2model.web.ui.pictures import Pictures
 from tests.support.pictures import decoded, encoded
 from tests.support.scripted import ScriptedGenerator, finished, scripted_settings
 
@@ -133,13 +136,15 @@ async def test_who_asks_about_a_picture_meanwhile_gets_the_same_answer(tmp_path:
         await gone
 
 
-async def test_subjects_that_are_known_are_shown_at_once(studio: Studio, tmp_path: Path):
-    """A picture that is judged for the first time has an empty place until then; later all come in one step."""
+async def test_a_tile_says_checking_until_its_picture_is_judged(studio: Studio, tmp_path: Path):
+    """A picture stands there at once and says Checking…, then what was found; then nobody waits any longer."""
     with gr.Blocks():
-        inputs = Inputs(studio)
+        pictures = Pictures(studio, PictureCache())
     with Image.open(CUP) as cup:
-        pictures = [(str(saved(tmp_path, cup)), None)]
-    first, *_, last = [shown async for _, shown in inputs.look(pictures)]
-    assert "cutout-waits" in first
-    assert "The subject of picture.png" in last
-    assert [shown async for _, shown in inputs.look(pictures)] == [last]
+        images = [(str(saved(tmp_path, cup)), None)]
+    request = SimpleNamespace(session_hash="a page")
+    shown = pictures.show(images, [], NO_DECISIONS, False, "scripted", "", request)
+    first, second = [tiles async for _, tiles in shown]
+    assert "Checking…" in first
+    assert "Ready" in second
+    assert "Checking…" not in second

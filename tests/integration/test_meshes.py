@@ -17,6 +17,7 @@ from image2model.devtools.sample_meshes import bumpy_ball
 from image2model.errors import Conflict, NotFound, OptionRefused
 from image2model.services import BatchView, Picture, Studio, SubmitRequest
 from image2model.web.file_routes import file_routes
+from image2model.web.ui.picture_cache import PictureCache
 from tests.support.meshes import edited
 from tests.support.pictures import encoded, photo
 from tests.support.scripted import ScriptedGenerator
@@ -158,7 +159,7 @@ async def test_what_is_not_there_or_not_done_is_told(studio, tmp_path, generator
 async def test_the_routes_serve_exports_checks_and_reasons(studio, tmp_path, generator):
     """The page's addresses give the file under its name, the verdict as JSON, and an error with its code."""
     batch = (await done(studio, tmp_path, "cat.png")).batch_id
-    app = httpx.ASGITransport(Starlette(routes=file_routes(studio)))
+    app = httpx.ASGITransport(Starlette(routes=file_routes(studio, PictureCache())))
     client = httpx.AsyncClient(transport=app, base_url=f"http://studio/batches/{batch}/")
     fetched = client.get
     answer = await fetched("1/export?format=stl&size=8&unit=cm")

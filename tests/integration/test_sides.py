@@ -10,7 +10,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from image2model.web.ui.views_of_object import NOTHING, decide, objects
 from PIL import Image
 from sqlalchemy import text
 
@@ -20,6 +19,7 @@ from image2model.generators.base import SIDES
 from image2model.jobs.db.connection import connect, migrate
 from image2model.jobs.db.store import Store
 from image2model.services import Caller, Picture, Studio, SubmitRequest, group_views
+from image2model.web.ui.object_views import NO_DECISIONS, decide, objects
 from tests.support.pictures import encoded
 from tests.support.scripted import ScriptedGenerator, finished, picture, scripted_settings
 
@@ -218,7 +218,7 @@ TAKES = replace(ScriptedGenerator().spec, sides=SIDES)
 )  # fmt: skip
 def test_a_person_s_decisions_come_before_the_names(acts, found):
     """Joined, taken apart, turned to a side that another had; what makes no sense changes nothing."""
-    decided = NOTHING
+    decided = NO_DECISIONS
     for act, chosen, side in acts:
         decided = decide(PATHS, decided, act, chosen, side, TAKES)
     assert objects(PATHS, decided) == found
@@ -226,7 +226,7 @@ def test_a_person_s_decisions_come_before_the_names(acts, found):
 
 def test_an_object_whose_front_is_taken_away_is_none_any_more():
     """What is left of it stands alone, and what was decided of other pictures stays."""
-    decided = decide(PATHS, NOTHING, "join", [CAT, DOG], "", TAKES)
+    decided = decide(PATHS, NO_DECISIONS, "join", [CAT, DOG], "", TAKES)
     assert objects([FRONT, BACK, DOG], decided) == [{"front": FRONT, "back": BACK}]
     assert objects([BACK, CAT, DOG], decided) == [{"front": CAT, "back": DOG}]
 
@@ -238,13 +238,13 @@ def test_jobs_of_before_keep_their_price_and_have_one_picture(tmp_path):
     migrate(engine, "0003")
     with engine.begin() as connection:
         connection.execute(text(
-            "INSERT INTO batches (id, task_id, legacy_job_id, visitor, generator, options, cut_out, price, refusals, "
+            "INSERT INTO batches (id, task_id, work_id, visitor, generator, options, cut_out, price, refusals, "
             "sequence, pinned, correlation_id, created_at) "
             "VALUES ('b', 't', 'w', '', 'x', '{}', 0, 300000, '[]', 0, 0, '', 1)"
         ))  # fmt: skip
         connection.execute(text(
             "INSERT INTO jobs (id, batch_id, number, name, stem, state, attempt, press, key_mark, tries, sequence, "
-            "progress, message, created_at, requested_at) "
+            "progress, message, created_at, pressed_at) "
             "VALUES ('j', 'b', 1, 'a.png', 'a', 'new', 1, 1, '', 1, 0, 0, '', 1, 1)"
         ))  # fmt: skip
     engine.dispose()

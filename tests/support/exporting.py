@@ -40,7 +40,9 @@ def scene() -> trimesh.Scene:
 
 
 SAMPLES = {
-    "the local engine's": lambda: local_shapes.make(Image.open("examples/robot.jpg").convert("RGB").resize((256, 256))),
+    "the local engine's": lambda: local_shapes.make(
+        Image.open("examples/toy-car.jpg").convert("RGB").resize((256, 256))
+    ),
     "the stand-in's": lambda: box_glb(encoded(photo(32, 32), "PNG")),
     "textured box": lambda: meshes.textured_box(photo(64, 32)),
     "ball with a seam": lambda: bumpy_ball(40, photo(64, 64)),

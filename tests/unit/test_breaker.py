@@ -33,7 +33,13 @@ def breaker(clock: Clock) -> CircuitBreaker:
 
 def test_it_opens_at_the_third_failure_in_a_row(breaker):
     """Two failures and a success do not open it, three in a row do."""
-    for happens in (breaker.failed, breaker.failed, breaker.succeeded, breaker.failed, breaker.failed):
+    for happens in (
+        breaker.record_failure,
+        breaker.record_failure,
+        breaker.record_success,
+        breaker.record_failure,
+        breaker.record_failure,
+    ):
         happens()
         assert breaker.state == "closed"
     breaker.record_failure()

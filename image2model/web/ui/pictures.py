@@ -148,6 +148,8 @@ class Pictures:
         tiles = _Tiles(self, paths_of(images), refused or [], decided, cut_out, self.studio.generator(generator).spec)
         yield self._head(len(paths_of(images)), len(refused or []), bool(batch_id)), tiles.html()
         for attempt in range(TRIES):
+            if not tiles.unknown:
+                return
             await asyncio.sleep(PAUSE if attempt else 0)
             for path in list(tiles.unknown):
                 if self._newest.get(str(request.session_hash)) is not mine:
