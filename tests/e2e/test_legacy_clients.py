@@ -90,10 +90,12 @@ async def test_upload_progress_results_download(page: Page, pages: str, locked: 
 
 
 @pytest.mark.browser
-async def test_admin_cleanup_delete(page: Page, pages: str, locked: App, done: dict[str, Any]):
+async def test_admin_cleanup_delete(page: Page, pages: str, locked: App, api: httpx.Client):
     """Job folders are listed with times in epoch seconds, and one is deleted by the path that the list has."""
+    own = (await asyncio.to_thread(post, api, ("robot.jpg", ROBOT))).json()
+    await asyncio.to_thread(events, api, own["task_id"])
     await page.goto(f"{pages}/admin.html?api={locked.url}/api/v1&key={ADMIN_KEY}")
-    entry = page.locator(f"#folders li[data-path='batches/{done['batch_id']}'][data-directory=true]")
+    entry = page.locator(f"#folders li[data-path='batches/{own['batch_id']}'][data-directory=true]")
     await expect(entry).to_be_visible()
     await page.locator("#cleanup").click()
     await expect(page.locator("#freed")).to_contain_text("cleaned up")

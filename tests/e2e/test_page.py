@@ -139,7 +139,7 @@ async def share(page: Page, chromium: Browser, app: App) -> None:
     await expect(guest.locator(".job-card[data-state=done]")).to_have_count(len(PHOTOGRAPHS))
     assert (await drawn(guest)).size
     await expect(guest.locator("#rail")).to_be_hidden()
-    await expect(guest.locator(".downloads")).to_contain_text("All 5 models, zip")
+    await expect(guest.locator(".downloads")).to_contain_text(f"All {len(PHOTOGRAPHS)} models, zip")
     await guest.click(".shared-only[href]")
     await expect(guest.locator(".board[data-state=empty]")).to_be_attached()
     await go(guest, "library")
