@@ -188,7 +188,7 @@ async def test_a_file_that_is_deleted_before_it_is_sent_is_answered_404(studio, 
 
 def test_heads_are_told_wherever_something_can_be_read(api, done):
     """Every route that answers GET answers HEAD, at once where GET would go on: for the host 200, else 200 or 403."""
-    ids = {**done, "file_id": done["uploaded_files"][0]["file_id"], "filename": "b.glb"}
+    ids = {**done, "file_id": done["uploaded_files"][0]["file_id"], "filename": "b.glb", "model_type": "local"}
     unknown = str(uuid.uuid4())
     described = api.get("/openapi.json").json()["paths"]
     paths = [path.removeprefix("/api/v1") for path, methods in described.items() if "get" in methods]
