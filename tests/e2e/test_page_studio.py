@@ -185,7 +185,7 @@ async def test_tiles_have_names_and_a_cross_and_gradio_shows_nothing_of_its_own(
     for cross in await page.locator(".tile .x").all():
         box = await cross.bounding_box()
         assert min(box["width"], box["height"]) >= 32
-    assert await page.locator(".tile img").last.evaluate("image => getComputedStyle(image).objectPosition") == "50% 0%"
+    await expect(page.locator(".tile img").last).to_have_css("object-position", "50% 0%")
     await page.click("#generate")
     await settled(page)
     for gradios in ("[data-testid=status-tracker]", ".progress-text", ".meta-text", ".eta-bar", ".icon-button-wrapper"):
