@@ -15,7 +15,7 @@ import psutil
 
 from ..errors import Conflict, ErrorCode, NotFound
 from ..generators.base import Generator
-from ..generators.failures import HostNotice
+from ..generators.failure_rules import HostNotice
 from ..generators.providers import failure_rules, rules_of
 from ..jobs import ledger
 from ..jobs.db import queries

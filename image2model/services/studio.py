@@ -74,7 +74,7 @@ class Studio:
         self, settings: Settings, generators: Sequence[Generator] | None = None, workers: Workers | None = None
     ) -> None:
         self.settings = settings
-        self.limits = ImageLimits(settings.max_file_mb * 1_000_000, settings.max_pixels)
+        self.limits = ImageLimits.of(settings)
         self.folders = Folders(settings.data_dir)
         self.workers = workers or Workers(settings.workers, local.warm_up, report.warm_up)
         self._shares_workers = workers is not None
