@@ -13,7 +13,7 @@ import trimesh
 
 from ..errors import GenerationFailed
 from ..generators.base import CancelOutcome, Event, Finished, Option, Spec, Submitted, Task
-from ..generators.fal.errors import CANCELLED
+from ..generators.fal.failure_messages import CANCELLED
 
 
 @cache

@@ -14,9 +14,8 @@ from importlib import import_module
 from .. import generators
 from ..process_pool import Workers
 from ..settings import Settings
-from . import failures
 from .base import Generator
-from .failures import FailureRules
+from .failure_rules import COMMON_RULES, FailureRules
 
 FIRST = "local"
 UNKNOWN_CODE = FailureRules()
@@ -47,7 +46,7 @@ def all_generators(settings: Settings, workers: Workers) -> list[Generator]:
 @cache
 def failure_rules() -> Mapping[str, FailureRules]:
     """What follows from each known code; raises ValueError where two providers mean different things by one."""
-    known: dict[str, FailureRules] = dict(failures.RULES)
+    known: dict[str, FailureRules] = dict(COMMON_RULES)
     for rules in (provider.failure_rules for provider in providers()):
         if strange := [code for code in rules if known.get(code, rules[code]) != rules[code]]:
             raise ValueError(f"these codes of failures have other rules already: {', '.join(strange)}")

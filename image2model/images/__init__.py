@@ -1,12 +1,14 @@
 """Untrusted bytes in; a checked, upright, sRGB picture without metadata out, or a refusal with its reason.
 
-formats.py knows a file's format by its first bytes; jpeg.py and png.py take files of these two apart; decoding.py
-decodes within limits; colour.py converts to sRGB; checks.py puts these together; fetch.py downloads pictures.
+formats.py knows a file's format by its first bytes; jpeg.py and png.py take files of these two apart; limits.py says
+how large a picture may be; decoding.py decodes within that; colour.py converts to sRGB; checks.py puts these together;
+fetch.py downloads pictures.
 """
 
 from .checks import CheckedImage, ImageChecker, check_image, tiny_preview
-from .decoding import NOTES, ImageLimits, decode_image
+from .decoding import NOTES, decode_image
 from .formats import IMAGE_SUFFIXES
+from .limits import ImageLimits
 
 __all__ = [
     "IMAGE_SUFFIXES",

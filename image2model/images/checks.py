@@ -22,8 +22,9 @@ from ..atomic_files import atomic_write
 from ..errors import ErrorCode, ImageRefused
 from ..file_names import clean_name
 from ..process_pool import Workers
-from .decoding import ImageLimits, check_file_size, damaged, decode_partially, downscale, open_image
+from .decoding import damaged, decode_partially, downscale, open_image
 from .formats import ImageFormat, detect_format
+from .limits import ImageLimits, check_file_size
 
 THUMBNAIL_SIDE = 256
 JPEG_QUALITY = 94

@@ -10,6 +10,7 @@ import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from pi_heif import HeifImageFile
 from PIL import (
     AvifImagePlugin,
     BmpImagePlugin,
@@ -21,23 +22,14 @@ from PIL import (
     TiffImagePlugin,
     WebPImagePlugin,
 )
-from pillow_heif import register_heif_opener
 
 from ..errors import ErrorCode, ImageRefused
 from . import colour
 from .formats import SAVE_AS_JPEG, ImageFormat, detect_format
 from .jpeg import PROGRESSIVE, SIMPLE_FRAMES, Jpeg, read_jpeg
+from .limits import MAX_JPEG_SCANS, MAX_PARTIAL_PIXELS, ImageLimits, check_file_size, check_picture_size
 from .png import Png, read_png, with_transparent_colour
 
-register_heif_opener()
-
-MIN_SIDE = 16
-MAX_ASPECT_RATIO = 16
-MAX_PARTIAL_PIXELS = 50_000_000
-MAX_JPEG_SCANS = 200
-"""A photograph has about ten; thousands would keep a decoder busy for minutes."""
-REDUCIBLE_FACTOR = 4
-"""A JPEG that is reduced while it is decoded may have so many times the pixels of other pictures."""
 NEARLY = 0.9
 """A JPEG that libjpeg itself can reduce to so much of the size that is wanted is not scaled once more."""
 ORIENTATION = 0x0112
@@ -58,15 +50,6 @@ NOTES = {
     "first_page": "It has several pages; only the first is used.",
 }
 """What a person is told of a picture that was taken, by its code."""
-
-
-@dataclass(frozen=True, slots=True)
-class ImageLimits:
-    """How large a picture may be: `max_bytes` of file, `max_pixels` decoded; `max_side` of what comes out."""
-
-    max_bytes: int
-    max_pixels: int
-    max_side: int = 2048
 
 
 @dataclass(slots=True)
@@ -131,7 +114,7 @@ def open_image(data: bytes, limits: ImageLimits) -> Source:
         raise
     except Exception as error:  # hostile bytes make decoders raise nearly anything
         raise damaged(kind) from error
-    _check_size(source, limits)
+    check_picture_size(*source.pillow.size, limits, reducible=source.reducible)
     return source
 
 
@@ -214,7 +197,7 @@ def _open_avif(data: bytes) -> Source:
 
 def _open_heif(data: bytes) -> Source:
     """libheif applies the boxes irot and imir itself."""
-    image = Image.open(io.BytesIO(data), formats=("HEIF",))
+    image = HeifImageFile(io.BytesIO(data))
     return Source("HEIF", image, image.info.get("icc_profile") or _profile_of_nclx(data))
 
 
@@ -271,40 +254,6 @@ def _exif_orientation(exif: bytes) -> int:
     except Exception:  # parsed from hostile bytes
         return 1
     return orientation if isinstance(orientation, int) else 1
-
-
-def check_file_size(data: bytes, limits: ImageLimits) -> None:
-    """Raise ImageRefused `empty_file` or `file_too_large` where a file has no bytes or too many."""
-    if not data:
-        raise ImageRefused(ErrorCode.EMPTY_FILE, "This file is empty.", "Save or download the picture again.")
-    if len(data) > limits.max_bytes:
-        raise ImageRefused(
-            ErrorCode.FILE_TOO_LARGE,
-            f"This file is too large: it has more than {limits.max_bytes / 1e6:.3g} MB.",
-            "Save it smaller, or as JPEG with less quality.",
-        )
-
-
-def _check_size(source: Source, limits: ImageLimits) -> None:
-    width, height = source.pillow.size
-    size = f"{width:,} × {height:,} pixels"
-    most = limits.max_pixels * (REDUCIBLE_FACTOR if source.reducible else 1)
-    if width * height > most:
-        raise ImageRefused(
-            ErrorCode.TOO_MANY_PIXELS,
-            f"This picture has {size}; the limit is {most / 1e6:.3g} million in all.",
-            "Save it smaller.",
-        )
-    if min(width, height) < MIN_SIDE:
-        raise ImageRefused(
-            ErrorCode.TOO_SMALL,
-            f"This picture has only {size}.",
-            f"Each side needs at least {MIN_SIDE} pixels, better 512 or more.",
-        )
-    if max(width, height) > MAX_ASPECT_RATIO * min(width, height):
-        raise ImageRefused(
-            ErrorCode.EXTREME_SHAPE, f"This picture is a thin strip ({size}).", "Crop it around its subject."
-        )
 
 
 def _fit_size(size: tuple[int, int], max_side: float) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from pebble import ProcessExpired
 from ..atomic_files import atomic_move
 from ..errors import ErrorCode, GenerationFailed, Image2ModelError, NotFound
 from ..generators.base import Choice, Event, Finished, Generator, Queued, Running, Side, Submitted, Task
-from ..generators.failures import DISK_FULL, INTERNAL_ERROR, NO_RESULT, UNCONFIRMED
+from ..generators.failure_messages import DISK_FULL, INTERNAL_ERROR, NO_RESULT, UNCONFIRMED
 from ..generators.local import cut_out
 from ..generators.providers import rules_of
 from ..mesh.export import parse_options

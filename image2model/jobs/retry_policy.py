@@ -1,23 +1,49 @@
-"""When a job is attempted again: by the rules of its failure's code, never by its text."""
+"""When a job is attempted again, and how long that waits: by its failure's code, never by its text."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tenacity import RetryCallState, Retrying, wait_exponential_jitter
 
 from ..errors import Image2ModelError
-from ..generators.failures import RetryRule
+from ..generators.failure_rules import RetryReason
 from ..generators.providers import failure_rules, rules_of
 
 MAX_SUBMITS = 5
 """Submissions of one picture that the provider may take for one purchase."""
-COLLECT_RULE = RetryRule(2, 300)
-"""Results that were paid for are asked for as long as the provider keeps them."""
 MAX_WAIT = 900.0
 """Seconds; whatever an answer or a jump of the clock asks for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Seconds before the second try, doubling up to `longest`, with up to `jitter` of the first wait on top."""
+
+    first: float
+    longest: float
+    jitter: float = 0.2
+
+    def seconds(self, number: int) -> float:
+        """Seconds before the try after the `number`th, from 1."""
+        state = RetryCallState(Retrying(), None, (), {})
+        state.attempt_number = number
+        return wait_exponential_jitter(multiplier=self.first, max=self.longest, jitter=self.jitter * self.first)(state)
+
+
+WAITS: Mapping[RetryReason, Backoff] = {
+    "rate_limit": Backoff(60, 900),
+    "temporary": Backoff(15, 600),
+    "timeout": Backoff(30, 300),
+    "unreachable": Backoff(10, 300),
+    "disk_full": Backoff(30, 300),
+}
+"""Before a picture is submitted again, by the reason that the rules of its failure give (`FailureRules.retry`)."""
+COLLECT_WAITS = Backoff(2, 300)
+"""Before a result that was paid for is asked for again, as long as the provider keeps it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +68,12 @@ class RetryPolicy:
         """
         now = time.time()
         if kept_until is not None and self.collects(failure):
-            return self._wait_seconds(COLLECT_RULE, failures, failure) if now < kept_until else None
-        rule = rules_of(failure.code).retry
+            return self._wait_seconds(COLLECT_WAITS, failures, failure) if now < kept_until else None
+        reason = rules_of(failure.code).retry
         taken = kept_until is not None
-        if rule is None or not failure.retryable or (taken and tries >= MAX_SUBMITS):
+        if reason is None or not failure.retryable or (taken and tries >= MAX_SUBMITS):
             return None
-        wait = self._wait_seconds(rule, max(tries, failures), failure)
+        wait = self._wait_seconds(WAITS[reason], max(tries, failures), failure)
         return wait if now + wait < requested_at + self.deadline else None
 
     @staticmethod
@@ -55,23 +81,16 @@ class RetryPolicy:
         """Whether the next attempt of a submitted job only collects its result."""
         return rules_of(failure.code).collectable == "by_itself"
 
-    def _wait_seconds(self, rule: RetryRule, number: int, failure: Image2ModelError) -> float:
+    def _wait_seconds(self, backoff: Backoff, number: int, failure: Image2ModelError) -> float:
         said = getattr(failure, "retry_after", None)
         if said is None:
-            said = backoff(rule, number)
+            said = backoff.seconds(number)
         return self.pace * min(max(0.0, said), MAX_WAIT)
 
     async def sleep_until(self, until: float | None) -> None:
         """Sleep until a stored moment, and never longer than the longest wait."""
         if until is not None:
             await asyncio.sleep(min(max(0.0, until - time.time()), self.pace * MAX_WAIT))
-
-
-def backoff(rule: RetryRule, number: int) -> float:
-    """Seconds before the try after the `number`th, from 1."""
-    state = RetryCallState(Retrying(), None, (), {})
-    state.attempt_number = number
-    return wait_exponential_jitter(multiplier=rule.first, max=rule.most, jitter=rule.jitter * rule.first)(state)
 
 
 def collect_first_codes() -> frozenset[str]:

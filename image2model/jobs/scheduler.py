@@ -14,7 +14,7 @@ import structlog
 
 from ..errors import ErrorCode
 from ..generators.base import Generator
-from ..generators.failures import GENERATOR_GONE
+from ..generators.failure_messages import GENERATOR_GONE
 from ..metrics import BREAKER
 from .circuit_breaker import CircuitBreaker
 from .db.async_store import log_context

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ..generators.base import Side, Spec
-from ..generators.failures import TRY_AGAIN, USE_KEY
+from ..generators.failure_rules import TRY_AGAIN, USE_KEY
 from ..generators.providers import rules_of
 from .ledger import BillingOutcome, billing_outcome
 from .models import (

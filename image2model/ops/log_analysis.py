@@ -29,7 +29,10 @@ LEVEL_NAMES = {level[:4].encode(): level.upper() for level in LEVELS}
 ERROR_LEVELS = frozenset({b"erro", b"crit"})
 REQUEST = re.compile(rb'"method":"([^"]*","route":"[^"]*","status":\d+),"duration_ms":([\d.]+)')
 REQUEST_KEY = re.compile(rb'([^"]*)","route":"([^"]*)","status":(\d+)')
-SYSTEM_LOGGERS = (b'"logger":"image2model.web.server"', b'"logger":"image2model.services.admin"')
+SYSTEM_LOGGERS = (
+    b'"logger":"image2model.web.server"', b'"logger":"image2model.services.admin"',
+    b'"logger":"image2model.services.retention"',
+)  # fmt: skip
 """The loggers of starts, stops and deletions."""
 VARIABLE_PARTS = re.compile(r"[0-9a-f]{8,}(?:-[0-9a-f]{4,})*|\d+(?:\.\d+)?")
 

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..generators.base import Choice
+from ..generators.base import Choice, Generator
+from ..jobs.ledger import Buyer
+from ..redaction import pseudonym
 from .intake import Picture
 
 
@@ -24,6 +26,15 @@ class Caller:
     """The visitor's own key, used instead of the host's by generators that take one, and stored nowhere."""
     correlation_id: str = ""
     """Id of the request, for the logs."""
+
+    def own_key_mark(self, generator: Generator) -> str:
+        """Mark of the caller's own key, on which `generator` runs; empty on the host's."""
+        return generator.key_mark if self.key.strip() else ""
+
+    def as_buyer(self, generator: Generator, secret: str, otherwise: str = "") -> Buyer:
+        """Who pays; `otherwise` stands for an address that is not known. The address itself is not stored."""
+        client = pseudonym(secret, self.client or self.visitor or otherwise)
+        return Buyer(client, self.own_key_mark(generator))
 
 
 ANYBODY = Caller()

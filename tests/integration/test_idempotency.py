@@ -15,7 +15,7 @@ import pytest
 
 from image2model.errors import Conflict, GenerationFailed, NotFound, OptionRefused
 from image2model.generators.base import Running, Submitted, Submitting
-from image2model.generators.failures import RULES
+from image2model.generators.failure_rules import COMMON_RULES
 from image2model.jobs.db import queries, submissions
 from image2model.services import Caller, Picture, Studio, SubmitRequest
 from image2model.web.rest.app import create_app
@@ -163,7 +163,7 @@ async def test_the_board_never_forgets_what_the_ledger_holds(studio, generator: 
 
 async def test_a_retry_tells_its_price_and_whether_it_may_be_billed_twice(studio, generator, uploads):
     """Nothing for a result that can be collected; what was never taken costs its price, and was not billed."""
-    collected = next(code for code, rules in RULES.items() if rules.collectable != "no" and not rules.retry)
+    collected = next(code for code, rules in COMMON_RULES.items() if rules.collectable != "no" and not rules.retry)
     scripts = {
         "billed.png": failing("nothing_built"), "refused.png": [GenerationFailed("no_subject", "No subject.")],
         "kept.png": failing(collected), "done.png": [],

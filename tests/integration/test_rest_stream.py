@@ -133,7 +133,7 @@ async def test_a_batch_that_is_deleted_while_it_is_watched_ends_its_stream(studi
     batch = await studio.submit(SubmitRequest([picture(tmp_path, "a.png")]))
     watched = task_events(views_of(studio, batch.task_id), "task", 60, -1)
     told = [await anext(watched)]
-    await studio.admin.delete(batch.id, force=True)
+    await studio.retention.delete(batch.id, force=True)
     told += [event async for event in watched]
     assert told[-1].event == "task_cancelled"
     back = [event.event async for event in task_events(views_of(studio, batch.task_id), "task", 60, 3)]

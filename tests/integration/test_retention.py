@@ -18,8 +18,8 @@ from image2model.devtools.scripted_generator import box_glb
 from image2model.errors import Conflict, GenerationFailed, NotFound
 from image2model.generators.base import Submitted
 from image2model.jobs.db import queries
-from image2model.jobs.storage import disk_usage, exports, folders, retention
-from image2model.jobs.storage.retention import Eviction, RetentionCandidate, RetentionRules, plan_evictions
+from image2model.jobs.storage import disk_usage, exports, folders, retention_rules
+from image2model.jobs.storage.retention_rules import Eviction, RetentionCandidate, RetentionRules, plan_evictions
 from image2model.process_pool import Workers
 from image2model.services import Studio, SubmitRequest
 from image2model.services.cleanup import plan_cleanup
@@ -88,7 +88,7 @@ def test_the_oldest_go_first_and_only_what_may_go(batches, rules, used, free, ex
 )  # fmt: skip
 def test_until_when_a_batch_is_kept(finished, pinned, hours, until):
     """Counted from the end of its last job; no promise while it runs, when it is pinned, or without a rule."""
-    assert retention.kept_until(retention.batch_end(finished), pinned, hours) == until
+    assert retention_rules.kept_until(retention_rules.batch_end(finished), pinned, hours) == until
 
 
 @pytest.mark.parametrize(
@@ -135,11 +135,11 @@ async def test_a_dry_run_tells_and_a_cleanup_does(studio, tmp_path):
     """Both name the same batches and bytes; after the second, rows and files are gone and what is left is whole."""
     ids = [await made(studio, tmp_path / "in", name) for name in ("a.png", "b.png", "c.png")]
     await studio.admin.pin(ids[1])
-    dry = await studio.admin.cleanup(hours=0)
+    dry = await studio.retention.cleanup(hours=0)
     assert sorted(item["name"] for item in dry["items"]) == sorted([ids[0], ids[2]])
     assert dry["freed_bytes"] > 0
     assert all(studio.folders.batch(one).exists() for one in ids)
-    wet = await studio.admin.cleanup(hours=0, dry_run=False)
+    wet = await studio.retention.cleanup(hours=0, dry_run=False)
     assert (wet["freed_bytes"], wet["files"], wet["errors"]) == (dry["freed_bytes"], dry["files"], [])
     assert [studio.folders.batch(one).exists() for one in ids] == [False, True, False]
     with pytest.raises(NotFound):
@@ -152,15 +152,15 @@ async def test_what_runs_or_is_downloaded_stays(studio, generator, tmp_path):
     one = await made(studio, tmp_path / "in", "a.png")
     stream = await studio.archive(one)
     next(stream.chunks)
-    assert (await studio.admin.cleanup(hours=0))["items"] == []
+    assert (await studio.retention.cleanup(hours=0))["items"] == []
     for _ in stream.chunks:
         pass
-    assert [item["name"] for item in (await studio.admin.cleanup(hours=0))["items"]] == [one]
+    assert [item["name"] for item in (await studio.retention.cleanup(hours=0))["items"]] == [one]
     generator.gate = asyncio.Event()
     running = await studio.submit(SubmitRequest([picture(tmp_path / "in", "b.png")]))
     with pytest.raises(Conflict):
-        await studio.admin.delete(running.id)
-    assert (await studio.admin.delete(running.id, force=True)).files > 0
+        await studio.retention.delete(running.id)
+    assert (await studio.retention.delete(running.id, force=True)).files > 0
     assert not studio.folders.batch(running.id).exists()
 
 
@@ -181,7 +181,7 @@ async def test_the_host_s_rules_are_kept_by_themselves(studio, tmp_path, caplog)
     os.utime(orphan, (0, 0))
     upload.parent.mkdir(parents=True)
     upload.write_bytes(b"x")
-    assert (await studio.admin.run_retention())["errors"] == []
+    assert (await studio.retention.run())["errors"] == []
     assert (orphan.exists(), upload.exists(), studio.folders.batch(one).exists()) == (False, True, True)
     assert "deleted 1 of kind orphan" in caplog.text
     assert removed("orphan", "nobody's") == before + 1
@@ -241,7 +241,7 @@ async def test_an_upload_that_nobody_has_taken_yet_stays_for_a_while(studio):
     upload = studio.folders.gradio_cache / "x" / "upload.png"
     upload.parent.mkdir(parents=True)
     upload.write_bytes(b"12345")
-    assert (await studio.admin.cleanup(hours=0.0, dry_run=False))["items"] == []
+    assert (await studio.retention.cleanup(hours=0.0, dry_run=False))["items"] == []
     assert upload.exists()
     assert studio.folders.stale_cache(-1, -1, set()) == [upload]
 
@@ -253,7 +253,7 @@ async def test_a_link_out_of_the_data_folder_is_not_followed(studio, tmp_path):
     studio.folders.batch("orphan").mkdir()
     (studio.folders.batch("orphan") / "link").symlink_to(treasure)
     os.utime(studio.folders.batch("orphan"), (0, 0))
-    assert (await studio.admin.cleanup(dry_run=False))["freed_bytes"] == 0
+    assert (await studio.retention.cleanup(dry_run=False))["freed_bytes"] == 0
     assert treasure.exists()
 
 
@@ -267,10 +267,10 @@ async def test_where_space_is_short_what_can_be_made_again_goes_first(studio, tm
     one = await made(studio, tmp_path / "in", "a.png")
     lent = await studio.publish_archive_to_gradio_cache(one)
     later(monkeypatch, hours=2)
-    await studio.admin.run_retention()
+    await studio.retention.run()
     assert lent.exists()
     lent.write_bytes(b"x" * 10_000_000)
-    await studio.admin.run_retention()
+    await studio.retention.run()
     assert (lent.exists(), studio.folders.batch(one).exists()) == (False, True)
 
 
@@ -281,9 +281,9 @@ async def test_deleting_tells_what_it_frees(studio, tmp_path):
     alone = sum(path.stat().st_size for path in studio.folders.batch(one).rglob("*") if path.is_file())
     zipped = (await studio.publish_archive_to_gradio_cache(one)).stat().st_size
     sheet = sum(path.stat().st_size for path in studio.folders.batch(one).glob("contact-sheet*"))
-    (dry,) = (await studio.admin.cleanup(hours=0.0))["items"]
+    (dry,) = (await studio.retention.cleanup(hours=0.0))["items"]
     before = removed("batch", "asked")
-    freed = await studio.admin.delete(one)
+    freed = await studio.retention.delete(one)
     assert freed.size == dry["size"] == alone + sheet + zipped
     assert removed("batch", "asked") == before + 1
 
@@ -293,7 +293,7 @@ async def test_a_batch_that_is_read_when_its_turn_comes_keeps_its_files(studio, 
     one = await made(studio, tmp_path / "in", "a.png")
     folder = studio.folders.batch(one)
     with studio.folders.lease(next(folder.glob("*/model.glb"))):
-        assert (await studio.admin.delete(one, reason="age")).size == 0
+        assert (await studio.retention.delete(one, reason="age")).size == 0
         assert studio.folders.orphans(set(), -1) == []
     assert studio.folders.orphans(set(), -1) == [folder]
 
@@ -330,13 +330,13 @@ async def test_a_cleanup_tells_what_stays_and_why(studio, generator, tmp_path):
     generator.gate = asyncio.Event()
     works = (await studio.submit(SubmitRequest([picture(tmp_path / "in", "d.png")]))).id
     with studio.folders.lease(studio.folders.batch(read)):
-        dry = await studio.admin.cleanup(hours=0)
-        wet = await studio.admin.cleanup(hours=0, dry_run=False)
+        dry = await studio.retention.cleanup(hours=0)
+        wet = await studio.retention.cleanup(hours=0, dry_run=False)
     assert [(one["name"], one["title"], one["images"]) for one in dry["items"]] == [(goes, "a.png", 2)]
     why = {one["name"]: one["reason"] for one in dry["stays"]}
     assert why == {pinned: "is kept for good", read: "is being downloaded", works: "is being worked on"}
     assert (wet["items"], wet["freed_bytes"], wet["stays"]) == (dry["items"], dry["freed_bytes"], dry["stays"])
-    assert {one["name"] for one in (await studio.admin.cleanup(hours=1.0))["stays"]} == {works}
+    assert {one["name"] for one in (await studio.retention.cleanup(hours=1.0))["stays"]} == {works}
 
 
 async def test_what_a_cleanup_could_not_delete_is_not_counted(studio, tmp_path):
@@ -345,7 +345,7 @@ async def test_what_a_cleanup_could_not_delete_is_not_counted(studio, tmp_path):
     store, free = studio.admin._store.store, (await studio.admin.batch_details(ids[0])).size
     going = plan_cleanup(studio.folders, store.read(queries.batch_endings), store.batch_ids(), RetentionRules(0), HOUR)
     with studio.folders.lease(studio.folders.batch(ids[1])):
-        freed, left, errors = await studio.admin._remove(going)
+        freed, left, errors = await studio.retention._remove(going)
     assert (freed.size, left, errors) == (free, {ids[1]}, [f"{ids[1]}: This batch is being downloaded."])
     assert (await studio.admin.batch_details(ids[1])).files > 0
 

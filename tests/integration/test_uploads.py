@@ -42,9 +42,9 @@ async def test_uploads_are_swept_after_an_hour(studio, monkeypatch: pytest.Monke
             file.write_bytes(b"x")
         real = time.time
         monkeypatch.setattr(time, "time", lambda: real() + 3700)
-        await studio.admin.run_retention()
+        await studio.retention.run()
         assert not old.exists()
         monkeypatch.setattr(time, "time", real)
         fresh.write_bytes(b"x")
-        await studio.admin.run_retention()
+        await studio.retention.run()
         assert fresh.exists()

@@ -11,10 +11,10 @@ import pytest
 
 from image2model import errors
 from image2model.errors import Code, ErrorCode
-from image2model.generators import failures, providers
-from image2model.generators.failures import FailureRules, RetryRule
-from image2model.generators.fal.errors import FalErrorCode
-from image2model.generators.local.failures import LocalErrorCode
+from image2model.generators import providers
+from image2model.generators.failure_rules import COMMON_RULES, FailureRules
+from image2model.generators.fal.failure_messages import FalErrorCode
+from image2model.generators.local.failure_messages import LocalErrorCode
 from image2model.generators.providers import Provider, failure_rules, rules_of
 
 PACKAGE = Path(errors.__file__).parent
@@ -82,10 +82,10 @@ def test_a_code_that_nobody_knows_any_more_has_no_consequences():
 
 def test_two_providers_cannot_mean_different_things_by_one_code(monkeypatch):
     """What a stored code means does not depend on who is asked: such a pair does not start."""
-    strange = Provider(lambda settings, workers: [], {"disk_full": FailureRules(retry=RetryRule(1, 1))})
+    strange = Provider(lambda settings, workers: [], {"disk_full": FailureRules(retry="timeout")})
     monkeypatch.setattr(providers, "providers", lambda: (strange,))
     with pytest.raises(ValueError, match="disk_full"):
         failure_rules.__wrapped__()
-    same = Provider(lambda settings, workers: [], {"disk_full": failures.RULES[ErrorCode.DISK_FULL]})
+    same = Provider(lambda settings, workers: [], {"disk_full": COMMON_RULES[ErrorCode.DISK_FULL]})
     monkeypatch.setattr(providers, "providers", lambda: (same,))
-    assert failure_rules.__wrapped__()["disk_full"] == failures.RULES[ErrorCode.DISK_FULL]
+    assert failure_rules.__wrapped__()["disk_full"] == COMMON_RULES[ErrorCode.DISK_FULL]

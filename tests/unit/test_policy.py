@@ -11,11 +11,11 @@ from image2model.errors import GenerationFailed
 from image2model.generators.fal import RESULT_KEPT_SECONDS
 from image2model.generators.fal.errors import BY_STATUS, BY_TYPE
 from image2model.generators.providers import failure_rules, rules_of
-from image2model.jobs.retry_policy import COLLECT_RULE, MAX_SUBMITS, MAX_WAIT, RetryPolicy, backoff
+from image2model.jobs.retry_policy import COLLECT_WAITS, MAX_SUBMITS, MAX_WAIT, WAITS, RetryPolicy
 
 POLICY = RetryPolicy(deadline=1800)
 DAY = 86400.0
-RETRIED = {code: rules.retry for code, rules in failure_rules().items() if rules.retry}
+RETRIED = {code: WAITS[rules.retry] for code, rules in failure_rules().items() if rules.retry}
 COLLECTED = sorted(code for code, rules in failure_rules().items() if rules.collectable == "by_itself")
 
 
@@ -36,16 +36,16 @@ def wait(
 @pytest.mark.parametrize("code", sorted(RETRIED))
 def test_waits_double_from_the_first_to_the_longest(code):
     """Each rule begins at its first wait, doubles, jitters by a fifth of the first and ends at its longest."""
-    rule = RETRIED[code]
+    backoff = RETRIED[code]
     for number in range(1, 12):
-        expected = min(rule.first * 2 ** (number - 1), rule.most)
-        assert expected <= backoff(rule, number) <= min(expected + rule.jitter * rule.first, rule.most)
+        expected = min(backoff.first * 2 ** (number - 1), backoff.longest)
+        assert expected <= backoff.seconds(number) <= min(expected + backoff.jitter * backoff.first, backoff.longest)
 
 
 def test_the_published_waits():
     """Rate limits wait a minute doubling to a quarter of an hour, timeouts half a minute to five."""
-    assert (RETRIED["fal_busy"].first, RETRIED["fal_busy"].most) == (60, 900)
-    assert (RETRIED["fal_timeout"].first, RETRIED["fal_timeout"].most) == (30, 300)
+    assert (RETRIED["fal_busy"].first, RETRIED["fal_busy"].longest) == (60, 900)
+    assert (RETRIED["fal_timeout"].first, RETRIED["fal_timeout"].longest) == (30, 300)
 
 
 def test_there_are_five_tries_and_no_sixth():
@@ -88,7 +88,7 @@ def test_fal_s_own_word_against_a_retry_is_obeyed():
 @pytest.mark.parametrize("code", COLLECTED)
 def test_what_was_taken_is_collected_for_as_long_as_it_is_kept(code):
     """Neither the number of tries nor the deadline ends the collecting; fal's own keeping does."""
-    assert wait(failed(code), MAX_SUBMITS + 50, failures=80, pressed=5 * DAY, taken=5 * DAY) <= COLLECT_RULE.most
+    assert wait(failed(code), MAX_SUBMITS + 50, failures=80, pressed=5 * DAY, taken=5 * DAY) <= COLLECT_WAITS.longest
     assert wait(failed(code), taken=RESULT_KEPT_SECONDS + 1) is None
 
 

@@ -2,7 +2,7 @@
 
 from ..providers import Provider
 from .account import RESULT_KEPT_SECONDS, FalAccount
-from .errors import RULES
+from .failure_rules import RULES
 from .generator import FalGenerator, fal_generators
 from .hosts import FalHosts
 from .polling import Timeouts

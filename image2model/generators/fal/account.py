@@ -19,16 +19,14 @@ from fal_client.client import StorageSettings
 
 from ..base import CancelOutcome
 from .downloads import Downloads
-from .errors import (
+from .errors import TRANSIENT_STATUSES, error_type, failure_of
+from .failure_messages import (
     COLLECT_REFUSED,
     KEY_REFUSED,
     MODEL_UNAVAILABLE,
     ODD_ANSWER,
-    TRANSIENT_STATUSES,
     UNCONFIRMED,
     UNREACHABLE,
-    error_type,
-    failure_of,
 )
 from .fal_client_compat import USER_AGENT, FalUploadClient, point_fal_client_at
 from .hosts import FalHosts

@@ -12,7 +12,7 @@ from typing import Literal
 
 import httpx
 
-from .errors import DOWNLOAD_FAILED, RESULT_EXPIRED, RESULT_TOO_LARGE, RESULT_UNUSABLE
+from .failure_messages import DOWNLOAD_FAILED, RESULT_EXPIRED, RESULT_TOO_LARGE, RESULT_UNUSABLE
 from .polling import Timeouts
 from .results import glb_state
 

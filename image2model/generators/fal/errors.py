@@ -1,6 +1,6 @@
-"""What fal's errors mean for a person: one table by fal's error type, one by HTTP status.
+"""Translation of fal's errors into failures: one table by fal's error type, one by HTTP status.
 
-A failure's retryable says that the same picture may do better later; what else follows from it is in `RULES`.
+A failure's retryable says that the same picture may do better later; what else follows from it is in failure_rules.py.
 Types and statuses: https://docs.fal.ai, "Error reference".
 """
 
@@ -15,179 +15,30 @@ from typing import Any
 import httpx
 from fal_client.client import FalClientHTTPError
 
-from ...errors import Code, ErrorCode, GenerationFailed
-from .. import failures
-from ..failures import (
-    OTHER_MODEL,
-    RUN_AGAIN,
-    TRY_AGAIN,
-    USE_KEY,
-    FailureRules,
-    FailureTemplate,
-    HostNotice,
-    Remedy,
-    RetryRule,
+from ...errors import GenerationFailed
+from ..failure_messages import FailureTemplate
+from .failure_messages import (
+    ACCOUNT_LOCKED,
+    BALANCE_EXHAUSTED,
+    BUSY,
+    CANCELLED,
+    FILE_TOO_LARGE,
+    IMAGE_TOO_LARGE,
+    IMAGE_TOO_SMALL,
+    IMAGE_UNREADABLE,
+    KEY_NOT_ALLOWED,
+    KEY_REFUSED,
+    MODEL_FAILED,
+    NOTHING_BUILT,
+    ODD_ANSWER,
+    OPTION_OUT_OF_RANGE,
+    REFUSED,
+    REFUSED_BY_FILTER,
+    TEMPORARY,
+    TIMEOUT,
+    UNREACHABLE,
 )
-
-
-class FalErrorCode(Code):
-    """The codes of fal's generators."""
-
-    ACCOUNT_LOCKED = "account_locked"
-    BALANCE_EXHAUSTED = "balance_exhausted"
-    BUSY = "fal_busy"
-    CANCELLED = "cancelled_at_fal"
-    COLLECT_REFUSED = "collect_refused"
-    DOWNLOAD_FAILED = "download_failed"
-    IMAGE_TOO_LARGE = "image_too_large"
-    IMAGE_UNREADABLE = "image_unreadable"
-    JOB_ELSEWHERE = "job_elsewhere"
-    KEY_REFUSED = "key_refused"
-    LOST_CONTACT = "fal_lost_contact"
-    MODEL_FAILED = "model_failed"
-    MODEL_UNAVAILABLE = "model_unavailable"
-    NO_KEY = "no_key"
-    NOTHING_BUILT = "nothing_built"
-    ODD_ANSWER = "fal_odd_answer"
-    REFUSED = "fal_refused"
-    REFUSED_BY_FILTER = "refused_by_filter"
-    RESULT_ELSEWHERE = "result_elsewhere"
-    RESULT_EXPIRED = "result_expired"
-    RESULT_TOO_LARGE = "result_too_large"
-    RESULT_UNUSABLE = "result_unusable"
-    TEMPORARY = "fal_temporary"
-    TIMEOUT = "fal_timeout"
-    UNREACHABLE = "fal_unreachable"
-
-
-TOP_UP = Remedy("link", "Top up at fal.ai", "https://fal.ai/dashboard/billing")
-TRY_AGAIN_SOON = "Try again in a few minutes."
-TRY_ANOTHER_PICTURE = "Try another picture."
-SAVE_ANEW = "Save the picture as PNG or JPEG and try again."
-
-NOTHING_BUILT = FailureTemplate(
-    FalErrorCode.NOTHING_BUILT, "The model found nothing to build in this picture.", "Try one with a clear subject."
-)
-IMAGE_UNREADABLE = FailureTemplate(FalErrorCode.IMAGE_UNREADABLE, "The model could not read this picture.", SAVE_ANEW)
-IMAGE_TOO_SMALL = FailureTemplate(
-    ErrorCode.IMAGE_TOO_SMALL, "The picture is too small for this model{at_least}.", "Use a larger one."
-)
-IMAGE_TOO_LARGE = FailureTemplate(
-    FalErrorCode.IMAGE_TOO_LARGE, "The picture is too large for this model{at_most}.", "Make it smaller."
-)
-FILE_TOO_LARGE = FailureTemplate(
-    ErrorCode.FILE_TOO_LARGE, "The file is too large for this model{up_to}.", "Make it smaller."
-)
-OPTION_OUT_OF_RANGE = FailureTemplate(
-    ErrorCode.OPTION_OUT_OF_RANGE, "fal does not accept {option}.", "Change the option and try again."
-)
-TEMPORARY = FailureTemplate(
-    FalErrorCode.TEMPORARY, "fal had a passing problem with this picture.", TRY_AGAIN_SOON, True
-)
-TIMEOUT = FailureTemplate(FalErrorCode.TIMEOUT, "The model took too long with this picture.", TRY_AGAIN_SOON, True)
-BUSY = FailureTemplate(FalErrorCode.BUSY, "fal is busy: too many requests at once.", TRY_AGAIN_SOON, True)
-CANCELLED = FailureTemplate(
-    FalErrorCode.CANCELLED, "The job was cancelled at fal.", "Run it again if you still want it."
-)
-KEY_REFUSED = FailureTemplate(
-    FalErrorCode.KEY_REFUSED, "fal does not accept the key.", "Check the key at fal.ai/dashboard/keys."
-)
-KEY_NOT_ALLOWED = KEY_REFUSED._replace(message="fal does not let this key run the model.")
-BALANCE_EXHAUSTED = FailureTemplate(
-    FalErrorCode.BALANCE_EXHAUSTED, "The fal account has no credit left.", "Top up at fal.ai/dashboard/billing."
-)
-ACCOUNT_LOCKED = FailureTemplate(FalErrorCode.ACCOUNT_LOCKED, "fal has locked the account.", "Ask fal's support why.")
-MODEL_UNAVAILABLE = FailureTemplate(
-    FalErrorCode.MODEL_UNAVAILABLE, "fal no longer offers {model}.", "Pick another model."
-)
-REFUSED = FailureTemplate(FalErrorCode.REFUSED, "fal refused the request.", "Try another picture or model.")
-ODD_ANSWER = FailureTemplate(FalErrorCode.ODD_ANSWER, "fal gave an answer that makes no sense.", TRY_AGAIN_SOON, True)
-UNREACHABLE = FailureTemplate(
-    FalErrorCode.UNREACHABLE, "fal could not be reached.", "Check the network and try again.", True
-)
-UNCONFIRMED = failures.UNCONFIRMED._replace(
-    message="The connection broke while the picture was handed over; fal may have taken it."
-)
-LOST_CONTACT = FailureTemplate(
-    FalErrorCode.LOST_CONTACT, "Contact with fal was lost; the job may go on there.", "Try again to collect it.", True
-)
-COLLECT_REFUSED = FailureTemplate(
-    FalErrorCode.COLLECT_REFUSED,
-    "fal does not accept the key, so this model cannot be collected yet.",
-    "Check FAL_KEY. It is tried again by itself.",
-    True,
-)
-NO_KEY_TO_COLLECT = COLLECT_REFUSED._replace(message="Without its fal key this model cannot be collected yet.")
-DOWNLOAD_FAILED = FailureTemplate(
-    FalErrorCode.DOWNLOAD_FAILED, "The finished model could not be downloaded.", "Try again to collect it.", True
-)
-MODEL_FAILED = FailureTemplate(
-    FalErrorCode.MODEL_FAILED, "The model failed with this picture.", "Try again; that may cost again.", True
-)
-RESULT_EXPIRED = FailureTemplate(
-    FalErrorCode.RESULT_EXPIRED, "fal no longer keeps this result.", "Run the picture again."
-)
-RESULT_UNUSABLE = FailureTemplate(
-    FalErrorCode.RESULT_UNUSABLE, "The model's result is not a usable GLB file.", "Try another model."
-)
-RESULT_ELSEWHERE = FailureTemplate(
-    FalErrorCode.RESULT_ELSEWHERE, "The result lies outside fal's own storage.", "Try another model."
-)
-RESULT_TOO_LARGE = FailureTemplate(
-    FalErrorCode.RESULT_TOO_LARGE, "The finished model is over {limit}.", "Lower the face limit."
-)
-JOB_ELSEWHERE = FailureTemplate(
-    FalErrorCode.JOB_ELSEWHERE,
-    "This job was sent to another address than the one in use.",
-    "Check FAL_HOST, or run it again.",
-)
-OTHER_KEY = JOB_ELSEWHERE._replace(
-    message="This job was sent with another fal key than the one in use.", hint="Use that key again, or run it again."
-)
-
-RULES: Mapping[str, FailureRules] = {
-    FalErrorCode.KEY_REFUSED: FailureRules(
-        "account",
-        remedy=USE_KEY,
-        host_notice=HostNotice("fal refuses the host's key, or does not let it run a model.", "Check FAL_KEY."),
-    ),
-    FalErrorCode.NO_KEY: FailureRules("account", remedy=USE_KEY),
-    FalErrorCode.BALANCE_EXHAUSTED: FailureRules(
-        "account",
-        remedy=TOP_UP,
-        host_notice=HostNotice("The host's fal account has no credit left.", "Top up at fal.ai/dashboard/billing."),
-    ),
-    FalErrorCode.ACCOUNT_LOCKED: FailureRules(
-        "account",
-        remedy=TOP_UP,
-        host_notice=HostNotice("fal has locked the host's account.", "Ask fal's support why."),
-    ),
-    FalErrorCode.BUSY: FailureRules("account", retry=RetryRule(60, 900)),
-    FalErrorCode.TEMPORARY: FailureRules("generator", billed=False, retry=RetryRule(15, 600)),
-    FalErrorCode.TIMEOUT: FailureRules("generator", billed=False, retry=RetryRule(30, 300)),
-    FalErrorCode.ODD_ANSWER: FailureRules("generator", retry=RetryRule(15, 600)),
-    FalErrorCode.UNREACHABLE: FailureRules("generator", retry=RetryRule(10, 300)),
-    FalErrorCode.LOST_CONTACT: FailureRules("contact", collectable="by_itself"),
-    FalErrorCode.COLLECT_REFUSED: FailureRules(
-        "contact",
-        collectable="by_itself",
-        host_notice=HostNotice(
-            "fal does not let the host's key collect what it has paid for.", "Check FAL_KEY. Nothing is lost yet."
-        ),
-    ),
-    FalErrorCode.DOWNLOAD_FAILED: FailureRules("contact", collectable="by_itself"),
-    FalErrorCode.JOB_ELSEWHERE: FailureRules("contact", collectable="by_itself"),
-    FalErrorCode.CANCELLED: FailureRules(remedy=TRY_AGAIN),
-    FalErrorCode.RESULT_EXPIRED: FailureRules(remedy=RUN_AGAIN),
-    **dict.fromkeys(
-        (
-            FalErrorCode.MODEL_UNAVAILABLE, FalErrorCode.RESULT_UNUSABLE, FalErrorCode.RESULT_ELSEWHERE,
-            FalErrorCode.NOTHING_BUILT, FalErrorCode.REFUSED,
-        ),
-        FailureRules(remedy=OTHER_MODEL),
-    ),
-}  # fmt: skip
-"""What follows from fal's failures; from those that are not here, nothing but what a person does."""
+from .failure_rules import RULES
 
 LOCK_REASONS: tuple[tuple[str, FailureTemplate], ...] = (
     ("exhausted balance", BALANCE_EXHAUSTED),
@@ -204,9 +55,7 @@ BY_TYPE: Mapping[str, FailureTemplate] = {
     "unsupported_image_format": IMAGE_UNREADABLE,
     "file_download_error": IMAGE_UNREADABLE,
     "file_too_large": FILE_TOO_LARGE,
-    "content_policy_violation": FailureTemplate(
-        FalErrorCode.REFUSED_BY_FILTER, "The model's safety filter refused this picture.", TRY_ANOTHER_PICTURE
-    ),
+    "content_policy_violation": REFUSED_BY_FILTER,
     "no_media_generated": NOTHING_BUILT,
     **dict.fromkeys(
         (

@@ -28,7 +28,8 @@ from ..base import (
 )
 from .account import RESULT_KEPT_SECONDS, FalAccount
 from .catalogue import FAL_MODELS
-from .errors import KEY_REFUSED, LOST_CONTACT, MODEL_UNAVAILABLE, FalErrorCode, failure_of_exception
+from .errors import failure_of_exception
+from .failure_messages import KEY_REFUSED, LOST_CONTACT, MODEL_UNAVAILABLE, NO_KEY
 from .hosts import FalHosts
 from .model import FalModel
 from .polling import PollDelay, Timeouts, poll_delay
@@ -36,7 +37,6 @@ from .remote_job import RemoteJob
 
 log = logging.getLogger(__name__)
 
-NO_KEY = "Needs a fal.ai key: get one at fal.ai/dashboard/keys and set it as FAL_KEY."
 SUBMIT_GRACE_SECONDS = 5
 
 
@@ -65,7 +65,7 @@ class FalGenerator:
     def unavailable(self) -> str:
         """Why it cannot be used now, in a sentence for people; empty when it can."""
         if not self.account.key_mark:
-            return NO_KEY
+            return NO_KEY.hint
         gone = self.account.listing.is_gone(self.model.endpoint)
         return MODEL_UNAVAILABLE.error(model=self.spec.name).message if gone else ""
 
@@ -162,7 +162,7 @@ class FalGenerator:
 
     async def _upload(self, image: Path) -> str:
         if not self.account.key_mark:
-            raise GenerationFailed(FalErrorCode.NO_KEY, f"{self.spec.name} cannot be used without a key.", NO_KEY)
+            raise NO_KEY.error(model=self.spec.name)
         try:
             return await self.account.upload(image)
         except Exception as error:

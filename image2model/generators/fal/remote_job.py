@@ -13,7 +13,8 @@ import httpx
 from ...errors import GenerationFailed
 from ..base import Queued, Running
 from .account import URL_FIELDS, FalAccount
-from .errors import (
+from .errors import failure_of_result, failure_of_type, retry_after
+from .failure_messages import (
     JOB_ELSEWHERE,
     LOST_CONTACT,
     NO_KEY_TO_COLLECT,
@@ -21,9 +22,6 @@ from .errors import (
     RESULT_ELSEWHERE,
     RESULT_EXPIRED,
     RESULT_UNUSABLE,
-    failure_of_result,
-    failure_of_type,
-    retry_after,
 )
 from .polling import LogProgress, PollDelay
 from .results import mesh_urls

@@ -17,7 +17,7 @@ from ..base import CancelOutcome, Event, Finished, Option, Queued, Running, Spec
 from ..providers import Provider
 from . import worker
 from .cutout import WARNINGS, Inspection, cut_out, inspect
-from .failures import RULES, TOO_LONG, WORKER_DIED
+from .failure_messages import TOO_LONG, WORKER_DIED
 from .worker import warm_up
 
 __all__ = ["PROVIDER", "WARNINGS", "Inspection", "LocalGenerator", "cut_out", "inspect", "warm_up"]
@@ -173,4 +173,5 @@ async def _watch(working: asyncio.Future[None], notes: Path) -> AsyncIterator[Ev
             yield last
 
 
-PROVIDER = Provider(lambda settings, workers: [LocalGenerator(workers)], RULES)
+PROVIDER = Provider(lambda settings, workers: [LocalGenerator(workers)], failure_rules={})
+"""After a failure a person may try again; nothing follows by itself."""

@@ -16,10 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from ...errors import GenerationFailed
-from .failures import LocalErrorCode
+from .failure_messages import NO_OUTLINE
 from .flat_mesh import Grid, crossing_share
-from .subject import RELIEF_HINT
 
 Floats = NDArray[np.float64]
 Array = NDArray[np.float32]
@@ -56,8 +54,7 @@ def inflate(grid: Grid, flat: float = 0.0) -> Floats:
     """
     inside = grid.inside
     if inside.all():
-        message = "The subject fills the whole picture, so it has no outline to work from."
-        raise GenerationFailed(LocalErrorCode.NO_OUTLINE, message, RELIEF_HINT)
+        raise NO_OUTLINE.error()
     depth = np.sqrt(_smoothed(grid, _squared_height(grid))[inside])
     deepest = float(depth.max())
     profile = (depth / deepest) ** ((1 - BOX_FLATTENING * _boxiness(inside)) * (1 - UNSHADED_FLATTENING * flat))

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from ...errors import ErrorCode, GenerationFailed
 from . import segment
-from .failures import LocalErrorCode
+from .failure_messages import IMAGE_TOO_SMALL, NO_SUBJECT, SUBJECT_INVISIBLE
 
 Array = NDArray[np.float32]
 Box = tuple[float, float, float, float]
@@ -27,7 +26,6 @@ MIN_SUBJECT_SHARE = 0.001
 """The least share of the picture that a subject covers."""
 MIN_TRANSPARENT_SHARE = 0.05
 """An alpha channel counts from this share of transparent pixels on: a stray one says nothing."""
-RELIEF_HINT = "Set the shape to “relief card” to get a card with the picture in relief instead."
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +44,13 @@ def find_subject(image: Image.Image) -> Subject:
     Raises GenerationFailed with code `image_too_small` or `no_subject`.
     """
     if min(image.size) < 8:
-        raise GenerationFailed(
-            ErrorCode.IMAGE_TOO_SMALL, "This picture is too small to show a subject.", "Use a larger one."
-        )
+        raise IMAGE_TOO_SMALL.error()
     mask = _existing_alpha(image)
     guided = mask is None
     if mask is None:
         mask = segment.subject_probability(image.convert("RGB"))
         if float(mask.max()) < MIN_CONFIDENCE:
-            raise _no_subject("No subject was found in this picture.")
+            raise NO_SUBJECT.error()
     box, frame = _crop_box(mask, image.size)
     size = _crop_size(box)
     rgb = np.asarray(image.convert("RGB").resize(size, Image.Resampling.BICUBIC, box), np.float32)
@@ -87,10 +83,6 @@ def largest_component(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(labels == 1 + int(sizes[1:].argmax()))
 
 
-def _no_subject(message: str) -> GenerationFailed:
-    return GenerationFailed(LocalErrorCode.NO_SUBJECT, message, RELIEF_HINT)
-
-
 def _existing_alpha(image: Image.Image) -> Array | None:
     if "A" not in image.getbands():
         return None
@@ -102,7 +94,7 @@ def _crop_box(mask: Array, size: tuple[int, int]) -> tuple[Box, tuple[bool, bool
     """Return the crop in pixels of a picture of `size`, and which of its sides are the frame's."""
     inside = largest_component(mask > 0.5)
     if inside.mean() < MIN_SUBJECT_SHARE:
-        raise _no_subject("Nothing in this picture stands out enough to be its subject.")
+        raise SUBJECT_INVISIBLE.error()
     rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
     across, down = size[0] / mask.shape[1], size[1] / mask.shape[0]
     left, right = columns[0] * across, (columns[-1] + 1) * across

@@ -62,11 +62,13 @@ class Disk:
         """What would go, and the button that lets it go."""
         if hours is None or hours < 0:
             raise OptionRefused(ErrorCode.BAD_HOURS, "That is no number of hours.", "Enter 0 or more.")
-        return [templating.admin("plan", found=await self.studio.admin.cleanup(hours), hours=hours, reasons=REASONS)]
+        return [
+            templating.admin("plan", found=await self.studio.retention.cleanup(hours), hours=hours, reasons=REASONS)
+        ]
 
     async def clean(self, wanted: Any) -> tuple[str, str]:
         """Delete what a look has told of; a batch that came to be worked on or downloaded since then stays."""
         hours = float(wanted["hours"])
-        done = await self.studio.admin.cleanup(hours, dry_run=False)
+        done = await self.studio.retention.cleanup(hours, dry_run=False)
         use, _ = await self.show()
         return use, templating.admin("plan", found=done, hours=hours, reasons=REASONS)

@@ -18,7 +18,8 @@ from image2model.devtools.scripted_generator import box_glb
 
 from ...errors import Code
 from ..base import Choice, Event, Finished, Option, Queued, Running, Spec, Submitted, Submitting, Task
-from ..failures import FailureRules, FailureTemplate, HostNotice, Remedy, RetryRule
+from ..failure_messages import FailureTemplate
+from ..failure_rules import FailureRules, HostNotice, Remedy
 from ..providers import Provider
 
 
@@ -36,7 +37,7 @@ CRACKED = FailureTemplate(KilnErrorCode.CRACKED, "This object cracked in the kil
 DOOR_STUCK = FailureTemplate(KilnErrorCode.DOOR_STUCK, "The kiln's door is stuck.", "It is opened by itself.", True)
 UNPAID = FailureTemplate(KilnErrorCode.UNPAID, "The wood is not paid for.", "Pay for it.")
 RULES: Mapping[str, FailureRules] = {
-    KilnErrorCode.COLD: FailureRules("generator", billed=False, retry=RetryRule(1, 2)),
+    KilnErrorCode.COLD: FailureRules("generator", billed=False, retry="temporary"),
     KilnErrorCode.DOOR_STUCK: FailureRules("contact", collectable="by_itself"),
     KilnErrorCode.UNPAID: FailureRules(
         "account",

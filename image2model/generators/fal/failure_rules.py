@@ -1,0 +1,54 @@
+"""What follows from fal's failures: retries, billing, collecting, remedies, notices for the host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..failure_rules import OTHER_MODEL, RUN_AGAIN, TRY_AGAIN, USE_KEY, FailureRules, HostNotice, Remedy
+from .failure_messages import FalErrorCode
+
+TOP_UP = Remedy("link", "Top up at fal.ai", "https://fal.ai/dashboard/billing")
+
+RULES: Mapping[str, FailureRules] = {
+    FalErrorCode.KEY_REFUSED: FailureRules(
+        "account",
+        remedy=USE_KEY,
+        host_notice=HostNotice("fal refuses the host's key, or does not let it run a model.", "Check FAL_KEY."),
+    ),
+    FalErrorCode.NO_KEY: FailureRules("account", remedy=USE_KEY),
+    FalErrorCode.BALANCE_EXHAUSTED: FailureRules(
+        "account",
+        remedy=TOP_UP,
+        host_notice=HostNotice("The host's fal account has no credit left.", "Top up at fal.ai/dashboard/billing."),
+    ),
+    FalErrorCode.ACCOUNT_LOCKED: FailureRules(
+        "account",
+        remedy=TOP_UP,
+        host_notice=HostNotice("fal has locked the host's account.", "Ask fal's support why."),
+    ),
+    FalErrorCode.BUSY: FailureRules("account", retry="rate_limit"),
+    FalErrorCode.TEMPORARY: FailureRules("generator", billed=False, retry="temporary"),
+    FalErrorCode.TIMEOUT: FailureRules("generator", billed=False, retry="timeout"),
+    FalErrorCode.ODD_ANSWER: FailureRules("generator", retry="temporary"),
+    FalErrorCode.UNREACHABLE: FailureRules("generator", retry="unreachable"),
+    FalErrorCode.LOST_CONTACT: FailureRules("contact", collectable="by_itself"),
+    FalErrorCode.COLLECT_REFUSED: FailureRules(
+        "contact",
+        collectable="by_itself",
+        host_notice=HostNotice(
+            "fal does not let the host's key collect what it has paid for.", "Check FAL_KEY. Nothing is lost yet."
+        ),
+    ),
+    FalErrorCode.DOWNLOAD_FAILED: FailureRules("contact", collectable="by_itself"),
+    FalErrorCode.JOB_ELSEWHERE: FailureRules("contact", collectable="by_itself"),
+    FalErrorCode.CANCELLED: FailureRules(remedy=TRY_AGAIN),
+    FalErrorCode.RESULT_EXPIRED: FailureRules(remedy=RUN_AGAIN),
+    **dict.fromkeys(
+        (
+            FalErrorCode.MODEL_UNAVAILABLE, FalErrorCode.RESULT_UNUSABLE, FalErrorCode.RESULT_ELSEWHERE,
+            FalErrorCode.NOTHING_BUILT, FalErrorCode.REFUSED,
+        ),
+        FailureRules(remedy=OTHER_MODEL),
+    ),
+}  # fmt: skip
+"""What follows from fal's failures; from those that are not here, nothing but what a person does."""
