@@ -162,7 +162,7 @@ class Server:
             async with running_queue(self.demo, app):
                 await self._render_page(app)
                 gc.collect()
-                gc.freeze()  # else each full collection walks what libraries hold for good: 0.2 s in which nobody is served
+                gc.freeze()  # else each full collection walks what libraries hold for good, 0.2 s for everybody
                 yield
         except Exception as error:
             self._failure = error
