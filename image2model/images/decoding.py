@@ -10,6 +10,7 @@ import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from pi_heif import HeifImageFile
 from PIL import (
     AvifImagePlugin,
     BmpImagePlugin,
@@ -21,7 +22,6 @@ from PIL import (
     TiffImagePlugin,
     WebPImagePlugin,
 )
-from pillow_heif import register_heif_opener
 
 from ..errors import ErrorCode, ImageRefused
 from . import colour
@@ -29,8 +29,6 @@ from .formats import SAVE_AS_JPEG, ImageFormat, detect_format
 from .jpeg import PROGRESSIVE, SIMPLE_FRAMES, Jpeg, read_jpeg
 from .limits import MAX_JPEG_SCANS, MAX_PARTIAL_PIXELS, ImageLimits, check_file_size, check_picture_size
 from .png import Png, read_png, with_transparent_colour
-
-register_heif_opener()
 
 NEARLY = 0.9
 """A JPEG that libjpeg itself can reduce to so much of the size that is wanted is not scaled once more."""
@@ -199,7 +197,7 @@ def _open_avif(data: bytes) -> Source:
 
 def _open_heif(data: bytes) -> Source:
     """libheif applies the boxes irot and imir itself."""
-    image = Image.open(io.BytesIO(data), formats=("HEIF",))
+    image = HeifImageFile(io.BytesIO(data))
     return Source("HEIF", image, image.info.get("icc_profile") or _profile_of_nclx(data))
 
 

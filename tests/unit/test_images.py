@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pi_heif
 import pytest
 from PIL import Image
 
@@ -19,6 +20,7 @@ from image2model.images import (
     decode_image,
     tiny_preview,
 )
+from image2model.images.decoding import open_image
 from tests.support import pictures
 from tests.support.picture_table import FILES
 from tests.support.pictures import decoded, encoded, photo
@@ -218,6 +220,12 @@ def test_heic_is_converted_and_a_broken_one_is_called_by_its_name():
     assert red > 180 > green
     with pytest.raises(ImageRefused, match="This HEIC picture is damaged"):
         check_image((FILES / "IMG_0995.HEIC").read_bytes(), "IMG_0995.HEIC", LIMITS)
+
+
+def test_no_encoder_of_the_gpl_is_needed():
+    """HEIC is read by a library without the encoder x265, whose licence is the GPL."""
+    assert "x265" not in pi_heif.libheif_info()["encoders"]
+    assert isinstance(open_image(encoded(photo(), "HEIF"), LIMITS).pillow, pi_heif.HeifImageFile)
 
 
 def test_colour_profile_is_applied():

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -18,6 +19,7 @@ from ...errors import ErrorCode, Unavailable
 from ...metrics import job_ended
 from ..models import Job, JobState, Wait
 from ..notifications import ChangeNotifier
+from .group_commit import Change, GroupCommit
 from .store import Store
 
 log = logging.getLogger(__name__)
@@ -32,16 +34,12 @@ class AsyncStore:
         self.store = store
         self.notifier = notifier
         self._thread = ThreadPoolExecutor(1, "database")
+        self._group_commit = GroupCommit(store, self._thread)
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a method of the store in its thread; raises Unavailable where the database is full, locked or away."""
-        try:
+        with _raising_unavailable():
             return await asyncio.get_running_loop().run_in_executor(self._thread, partial(function, *args, **kwargs))
-        except DBAPIError as error:
-            log.error("the database cannot be used: %s", error.orig, extra={"cause": "database"})
-            raise Unavailable(
-                ErrorCode.DATABASE_UNAVAILABLE, "Nothing can be stored here at the moment.", "Try again in a minute."
-            ) from error
 
     async def read(self, query: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a query of `queries` or `ledger`; raises Unavailable as `call`."""
@@ -49,29 +47,31 @@ class AsyncStore:
 
     async def call_with_retry(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """`call`, retried indefinitely while the database is unavailable."""
-        retrying = AsyncRetrying(
-            retry=retry_if_exception_type(Unavailable),
-            wait=wait_exponential_jitter(multiplier=0.2, max=10, jitter=0.2),
-        )
-        return await retrying(self.call, function, *args, **kwargs)
+        return await _retrying()(self.call, function, *args, **kwargs)
 
     async def transition(self, job: Job, state: JobState, **fields: Any) -> Job | None:
         """See `Store.transition`."""
-        changed = await self.call_with_retry(self.store.transition, job.id, state, attempt=job.attempt, **fields)
-        return self._announce(job, changed)
+        return await self._change(job, partial(self.store.transition, job.id, state, attempt=job.attempt, **fields))
 
     async def wait(self, job: Job, waiting: Wait) -> Job | None:
         """See `Store.wait`."""
-        return self._announce(job, await self.call_with_retry(self.store.wait, job.id, job.attempt, waiting))
+        return await self._change(job, partial(self.store.wait, job.id, job.attempt, waiting))
 
     async def defer(self, job: Job, waiting: Wait | None, remote: Mapping[str, Any] | None) -> Job | None:
         """See `Store.defer`."""
-        changed = await self.call_with_retry(self.store.defer, job.id, job.attempt, waiting, remote)
-        return self._announce(job, changed)
+        return await self._change(job, partial(self.store.defer, job.id, job.attempt, waiting, remote))
 
     async def cancel(self, job: Job) -> Job | None:
         """See `Store.cancel`."""
-        return self._announce(job, await self.call_with_retry(self.store.cancel, job.id))
+        return await self._change(job, partial(self.store.cancel, job.id))
+
+    async def _change(self, job: Job, change: Change) -> Job | None:
+        """Store a change of a job together with others that wait, retried like `call_with_retry`, and announce it."""
+        return self._announce(job, await _retrying()(self._write, job.batch_id, change))
+
+    async def _write(self, batch_id: str, change: Change) -> Job | None:
+        with _raising_unavailable():
+            return await self._group_commit.write(batch_id, change)
 
     def close(self) -> None:
         """Finish the calls that are waiting."""
@@ -88,6 +88,25 @@ class AsyncStore:
             code = job.failure.code if job.failure else ""
             job_ended(job.state, code, job.finished_at - (job.started_at or job.finished_at))
         return job
+
+
+@contextmanager
+def _raising_unavailable() -> Iterator[None]:
+    """Raise Unavailable, and log why, where the database cannot be used."""
+    try:
+        yield
+    except DBAPIError as error:
+        log.error("the database cannot be used: %s", error.orig, extra={"cause": "database"})
+        raise Unavailable(
+            ErrorCode.DATABASE_UNAVAILABLE, "Nothing can be stored here at the moment.", "Try again in a minute."
+        ) from error
+
+
+def _retrying() -> AsyncRetrying:
+    return AsyncRetrying(
+        retry=retry_if_exception_type(Unavailable),
+        wait=wait_exponential_jitter(multiplier=0.2, max=10, jitter=0.2),
+    )
 
 
 def log_context(job: Job) -> dict[str, Any]:

@@ -5,14 +5,15 @@ Every method is one short transaction and blocks; `AsyncStore` calls it in a thr
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
-from collections.abc import Callable, Container, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, replace
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ...errors import Conflict, ErrorCode, NotFound
@@ -42,6 +43,14 @@ from .submissions import Submission, find_submission, store_submission
 P = ParamSpec("P")
 T = TypeVar("T")
 EMPTY: Mapping[str, Any] = {}
+# Every step of a job runs these, so they are built once; an update sets the columns that its parameters name.
+SELECT_JOB = select(jobs).where(jobs.c.id == bindparam("of_job"))
+UPDATE_JOB = update(jobs).where(jobs.c.id == bindparam("of_job")).returning(jobs)
+OF_BATCH = batches.c.id == bindparam("of_batch")
+NEXT_SEQUENCE = update(batches).where(OF_BATCH).values(sequence=batches.c.sequence + 1).returning(batches.c.sequence)
+UPDATE_BATCH = update(batches).where(OF_BATCH)
+STATES_OF_BATCH = select(jobs.c.state).where(jobs.c.batch_id == bindparam("of_batch")).distinct()
+INSERT_EVENT = insert(events)
 
 
 def new_id() -> str:
@@ -54,6 +63,7 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self._engine = connect(url)
+        self._shared = threading.local()
         migrate(self._engine)
 
     def close(self) -> None:
@@ -371,21 +381,26 @@ class Store:
             rows = connection.execute(query.where(events.c.batch_id == batch_id, events.c.sequence <= at))
             return {row.job_id: row.attempt for row in rows}
 
+    @contextmanager
+    def one_transaction(self) -> Iterator[None]:
+        """Let everything that this thread writes inside the block be committed together, or not at all."""
+        with self._engine.execution_options(write=True).begin() as connection:
+            self._shared.connection = connection
+            try:
+                yield
+            finally:
+                del self._shared.connection
+
     def _begin_write(self) -> AbstractContextManager[Connection]:
-        """A transaction that may write, and has the lock from its beginning."""
-        return self._engine.execution_options(write=True).begin()
+        """A transaction that may write, and has the lock from its beginning; inside `one_transaction` that one."""
+        shared: Connection | None = getattr(self._shared, "connection", None)
+        return nullcontext(shared) if shared else self._engine.execution_options(write=True).begin()
 
 
 def _update_job(connection: Connection, row: Row[Any], values: dict[str, Any], now: float) -> Job:
     """Write a job's new values with the batch's next sequence number, its payment and an event for a new state."""
-    sequence = connection.scalar(
-        update(batches)
-        .where(batches.c.id == row.batch_id)
-        .values(sequence=batches.c.sequence + 1)
-        .returning(batches.c.sequence)
-    )
-    changed = update(jobs).where(jobs.c.id == row.id).values(**values, sequence=sequence).returning(jobs)
-    job = to_job(connection.execute(changed).one())
+    sequence = connection.scalar(NEXT_SEQUENCE, {"of_batch": row.batch_id})
+    job = to_job(connection.execute(UPDATE_JOB, {"of_job": row.id, **values, "sequence": sequence}).one())
     announce(connection, row.batch_id)
     if row.state in FINISHED or job.finished:
         _update_batch_state(connection, row.batch_id)
@@ -393,18 +408,11 @@ def _update_job(connection: Connection, row: Row[Any], values: dict[str, Any], n
     if job.finished:
         ledger.settle(connection, job, ledger.billing_outcome(job, job.state, code or ""), job.cost)
     if (job.state, job.attempt) != (row.state, row.attempt):
-        connection.execute(
-            insert(events).values(
-                batch_id=row.batch_id,
-                sequence=sequence,
-                job_id=row.id,
-                attempt=job.attempt,
-                state=job.state,
-                message=job.message,
-                code=code,
-                at=now,
-            )
-        )
+        event = {
+            "batch_id": row.batch_id, "sequence": sequence, "job_id": row.id, "attempt": job.attempt,
+            "state": job.state, "message": job.message, "code": code, "at": now,
+        }  # fmt: skip
+        connection.execute(INSERT_EVENT, event)
     return job
 
 
@@ -414,11 +422,11 @@ def _searchable_names(new: Sequence[NewJob]) -> str:
 
 def _update_batch_state(connection: Connection, batch_id: str) -> None:
     """Derive the batch's state from its jobs; its row is locked by then, where a database locks rows."""
-    states = set(connection.scalars(select(jobs.c.state).where(jobs.c.batch_id == batch_id).distinct()))
-    connection.execute(update(batches).where(batches.c.id == batch_id).values(state=batch_state(states)))
+    states = set(connection.scalars(STATES_OF_BATCH, {"of_batch": batch_id}))
+    connection.execute(UPDATE_BATCH, {"of_batch": batch_id, "state": batch_state(states)})
 
 
 def _job_row(connection: Connection, job_id: str) -> Row[Any] | None:
     """The row of a job, which with its batch's stays as it is until the transaction ends."""
     lock_batch(connection, select(jobs.c.batch_id).where(jobs.c.id == job_id).scalar_subquery())
-    return connection.execute(select(jobs).where(jobs.c.id == job_id)).one_or_none()
+    return connection.execute(SELECT_JOB, {"of_job": job_id}).one_or_none()
