@@ -6,7 +6,7 @@ from ..jobs.models import FINISHED, UNSUCCESSFUL, Batch, Job
 from ..jobs.storage.archive import Stream
 from ..jobs.views import BatchView, Cost, JobView
 from .admin import AdminService
-from .exports import ExportService, archive_name
+from .exports import EXPORT_FORMATS, ExportService, archive_name
 from .intake import BY_NAME, Picture, group_views
 from .key_attempts import KeyAttempts
 from .picture_checks import NOT_JUDGED
@@ -17,6 +17,7 @@ from .studio import Studio
 __all__ = [
     "ANYBODY",
     "BY_NAME",
+    "EXPORT_FORMATS",
     "FINISHED",
     "IMAGE_SUFFIXES",
     "NOT_JUDGED",
