@@ -53,6 +53,7 @@ from .requests import ANYBODY, Caller, SubmitRequest
 from .results import ServedFile, manifest, reusable_picture_names, served_files
 from .retention import RetentionService
 from .retry import RetryService
+from .untrusted_proxy import UntrustedProxy
 from .uploads import Uploads
 from .usual_times import LATELY, usual_times
 from .view_builder import ViewBuilder
@@ -115,6 +116,7 @@ class Studio:
         self._build_view = ViewBuilder(settings, self.generators)
         self.key_attempts = KeyAttempts()
         """Wrong keys, in the Admin tab and over REST."""
+        self.untrusted_proxy = UntrustedProxy()
         self._retries = RetryService(
             self._async_store, self._scheduler, self.for_key, self._spending_limits, self.secret
         )
@@ -123,7 +125,7 @@ class Studio:
         """Deletion and clean-up; rights are the caller's to check."""
         self.admin = AdminService(
             settings, self.generators, self.folders, self._async_store, self._scheduler, self._build_view, surveys,
-            self.key_attempts,
+            self.key_attempts, self.untrusted_proxy,
         )  # fmt: skip
         """The host's use cases; rights are the caller's to check."""
         image_checker = ImageChecker(self.limits, self.workers)

@@ -26,6 +26,15 @@ def test_a_network_may_upload_so_many_batches_an_hour(studio, monkeypatch: pytes
     studio.uploads.admit("192.0.2.1", batch)
 
 
+def test_small_uploads_are_bounded_in_number(studio, monkeypatch: pytest.MonkeyPatch):
+    """An upload of a byte counts for more, so that a flood of them fills no memory."""
+    monkeypatch.setattr(uploads, "LEAST_COUNTED", studio.settings.max_files * studio.limits.max_bytes)
+    for _ in range(uploads.VISITOR_BATCHES):
+        studio.uploads.admit("192.0.2.1", 1)
+    with pytest.raises(LimitReached):
+        studio.uploads.admit("192.0.2.1", 1)
+
+
 def test_an_upload_that_would_fill_the_disk_is_refused(studio):
     """What would leave less than MIN_FREE_GB is not begun."""
     with pytest.raises(Unavailable) as refusal:
