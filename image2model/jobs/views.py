@@ -32,7 +32,7 @@ from .models import (
 from .progress import STAGES
 from .storage.folders import picture_name
 
-WORDS: Mapping[str, str] = {
+STATE_LABELS: Mapping[str, str] = {
     "new": "Waiting",
     "uploading": "Uploading",
     "submitting": "Handing over",
@@ -327,11 +327,11 @@ def _message(job: Job, spec: Spec, now: float, ahead: int) -> str:
         return _waiting(job.waiting, now)
     waiting = ahead if job.state == "new" else job.queue_position
     if job.state in ("new", "queued") and waiting:
-        return f"{WORDS[job.state]}, {waiting} ahead"
+        return f"{STATE_LABELS[job.state]}, {waiting} ahead"
     if job.state == "running" and job.running_at and now - job.running_at > 3 * spec.usual_seconds:
         return "Taking longer than usual"
     own = job.message if job.state == "running" else ""
-    return own[:1].upper() + own[1:] or WORDS[job.state]
+    return own[:1].upper() + own[1:] or STATE_LABELS[job.state]
 
 
 def _waits_in_line(job: Job) -> bool:

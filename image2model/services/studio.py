@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..atomic_files import installation_secret
 from ..errors import ErrorCode, NotFound, OptionRefused, SettingsError, Unavailable
 from ..generators import local
-from ..generators.base import Choice, Generator, Spec
+from ..generators.base import GenerationParams, Generator, Spec
 from ..generators.providers import all_generators
 from ..images import ImageChecker, ImageLimits
 from ..jobs import ledger
@@ -39,7 +39,7 @@ from ..jobs.storage.exports import ExportStore
 from ..jobs.storage.folders import Folders
 from ..jobs.views import BatchView
 from ..mesh import report
-from ..process_pool import Workers
+from ..process_pool import WorkerPool
 from ..redaction import pseudonym, redact
 from ..settings import Settings
 from .admin import AdminService
@@ -47,7 +47,7 @@ from .cleanup import SurveyCache
 from .exports import ExportService, archive_name
 from .intake import Picture, StoredImage, store_pictures
 from .key_attempts import KeyAttempts
-from .picture_checks import Inputs
+from .picture_checks import PictureChecks
 from .previews import CONTACT_SHEET_FILE, TURNTABLE_FILE, PreviewService
 from .requests import ANYBODY, Caller, SubmitRequest
 from .results import ServedFile, manifest, reusable_picture_names, served_files
@@ -73,12 +73,12 @@ class Studio:
     """
 
     def __init__(
-        self, settings: Settings, generators: Sequence[Generator] | None = None, workers: Workers | None = None
+        self, settings: Settings, generators: Sequence[Generator] | None = None, workers: WorkerPool | None = None
     ) -> None:
         self.settings = settings
         self.limits = ImageLimits.of(settings)
         self.folders = Folders(settings.data_dir)
-        self.workers = workers or Workers(settings.workers, local.warm_up, report.warm_up)
+        self.workers = workers or WorkerPool(settings.workers, local.warm_up, report.warm_up)
         self._shares_workers = workers is not None
         available = generators if generators is not None else all_generators(settings, self.workers)
         self.generators: dict[str, Generator] = {generator.spec.id: generator for generator in available}
@@ -125,7 +125,7 @@ class Studio:
         """The host's use cases; rights are the caller's to check."""
         image_checker = ImageChecker(self.limits, self.workers)
         self.uploads = Uploads(settings, self.folders, image_checker)
-        self.picture_checks = Inputs(self.folders, self.workers, image_checker)
+        self.picture_checks = PictureChecks(self.folders, self.workers, image_checker)
         """Cut-outs and warnings before a batch is submitted."""
         self.previews = PreviewService(self.folders, self.workers)
         """Turntables, render modes and contact sheets."""
@@ -202,8 +202,8 @@ class Studio:
         Conflict where the key was used with other contents, and NotFound where its batch has been deleted.
         """
         generator = self.for_key(request.generator, caller.key)
-        choice = generator.spec.check(request.options, request.face_limit)
-        submission = await self._submission(request, caller, generator, choice)
+        params = generator.spec.check(request.options, request.face_limit)
+        submission = await self._submission(request, caller, generator, params)
         if submission and (made := await self._async_store.call(self._store.find_submitted, submission)):
             return made
         self._check_submission(generator, request.pictures)
@@ -215,8 +215,8 @@ class Studio:
             batch = await self._async_store.call(
                 self._store.create,
                 NewBatch(
-                    batch_id, generator.spec.id, choice.options, choice.face_limit, request.cut_out,
-                    [_to_new_job(image, generator.spec, choice) for image in images], refusals, caller.visitor,
+                    batch_id, generator.spec.id, params.options, params.face_limit, request.cut_out,
+                    [_to_new_job(image, generator.spec, params) for image in images], refusals, caller.visitor,
                     caller.correlation_id,
                 ),
                 caller.as_buyer(generator, self.secret),
@@ -240,7 +240,7 @@ class Studio:
         return batch
 
     async def _submission(
-        self, request: SubmitRequest, caller: Caller, generator: Generator, choice: Choice
+        self, request: SubmitRequest, caller: Caller, generator: Generator, params: GenerationParams
     ) -> Submission | None:
         """What recognises the request if it comes again; None for one without a key. Raises OptionRefused."""
         key = request.idempotency_key.strip()
@@ -253,7 +253,7 @@ class Studio:
                 "Send 1 to 200 visible ASCII characters, a new UUID, say.",
             )
         key_mark = caller.own_key_mark(generator)
-        fingerprint = await asyncio.to_thread(request.fingerprint, generator.spec.id, choice, key_mark)
+        fingerprint = await asyncio.to_thread(request.fingerprint, generator.spec.id, params, key_mark)
         return Submission(pseudonym(self.secret, f"{caller.visitor or caller.client}\n{key}"), fingerprint)
 
     def _check_submission(self, chosen: Generator, pictures: Sequence[Picture]) -> None:
@@ -422,9 +422,9 @@ class Studio:
             await asyncio.sleep(REFRESH_INTERVAL)
 
 
-def _to_new_job(image: StoredImage, spec: Spec, choice: Choice) -> NewJob:
+def _to_new_job(image: StoredImage, spec: Spec, params: GenerationParams) -> NewJob:
     """The job of stored pictures, at its price."""
-    return NewJob(image.name, image.stem, spec.price(replace(choice, multiview=bool(image.sides))), image.sides)
+    return NewJob(image.name, image.stem, spec.price(replace(params, multiview=bool(image.sides))), image.sides)
 
 
 def open_store(settings: Settings) -> Store:

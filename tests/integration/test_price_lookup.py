@@ -12,7 +12,7 @@ import pytest
 
 from image2model.devtools.fal_stand_in import KEY, Fault
 from image2model.errors import Unavailable
-from image2model.process_pool import Workers
+from image2model.process_pool import WorkerPool
 from image2model.services import Picture, Studio, SubmitRequest
 from image2model.settings import Settings
 from image2model.web.gradio_api import GradioApi
@@ -25,7 +25,7 @@ TRELLIS, TRIPOSR = "fal-ai/trellis", "fal-ai/triposr"
 
 
 @pytest.fixture
-def start(fal: FalServer, tmp_path: Path, pool: Workers) -> Callable[..., Any]:
+def start(fal: FalServer, tmp_path: Path, pool: WorkerPool) -> Callable[..., Any]:
     """Start a studio on the stand-in."""
 
     @asynccontextmanager

@@ -20,7 +20,7 @@ from image2model.generators.base import Submitted
 from image2model.jobs.db import queries
 from image2model.jobs.storage import disk_usage, exports, folders, retention_rules
 from image2model.jobs.storage.retention_rules import Eviction, RetentionCandidate, RetentionRules, plan_evictions
-from image2model.process_pool import Workers
+from image2model.process_pool import WorkerPool
 from image2model.services import Studio, SubmitRequest
 from image2model.services.cleanup import plan_cleanup
 from image2model.web.ui.templating import kept
@@ -111,7 +111,7 @@ def test_the_page_says_how_long_a_batch_is_kept(view, words):
 
 
 @pytest.fixture
-async def studio(tmp_path: Path, generator: ScriptedGenerator, monkeypatch: pytest.MonkeyPatch, pool: Workers):
+async def studio(tmp_path: Path, generator: ScriptedGenerator, monkeypatch: pytest.MonkeyPatch, pool: WorkerPool):
     """A started studio that keeps batches for a day, and of all data 10 MB."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
     settings = scripted_settings(tmp_path / "data", retention_hours=24.0, max_data_gb=0.01)

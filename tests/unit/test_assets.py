@@ -16,7 +16,7 @@ from image2model.devtools.sample_meshes import bumpy_ball
 from image2model.mesh.facts import read_facts
 from image2model.mesh.render.thumbnail import render_thumbnail
 from image2model.mesh.report import write_report
-from image2model.process_pool import Workers
+from image2model.process_pool import WorkerPool
 from tests.support import meshes
 from tests.support.pictures import decoded, encoded, photo
 
@@ -292,7 +292,7 @@ def test_report_writes_the_thumbnail_and_returns_the_facts(saved, tmp_path):
 
 async def test_report_runs_in_a_worker(saved, tmp_path):
     """A worker process makes the report, and a refusal comes back as itself."""
-    workers = Workers(1)
+    workers = WorkerPool(1)
     try:
         found = await workers.run(write_report, saved(trimesh.creation.box()), tmp_path / "thumbnail.webp")
     finally:

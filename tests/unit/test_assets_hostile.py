@@ -18,7 +18,7 @@ from image2model.mesh.facts import read_facts
 from image2model.mesh.gltf.reader import Glb
 from image2model.mesh.render.thumbnail import render_thumbnail
 from image2model.mesh.report import write_report
-from image2model.process_pool import Workers, with_memory_limit
+from image2model.process_pool import WorkerPool, with_memory_limit
 from tests.support import meshes
 from tests.support.meshes import CORNERS, TRIANGLE, accessor, glb, primitive, triangle
 from tests.support.pictures import photo, png_header
@@ -224,7 +224,7 @@ def test_an_impossible_packed_size_is_refused(saved):
 
 async def test_a_mesh_beyond_the_limits_takes_nothing_else_down(saved):
     """Work that takes too much memory or too long fails alone: the next mesh is examined as ever."""
-    workers = Workers(1)
+    workers = WorkerPool(1)
     try:
         with pytest.raises(MemoryError):
             await workers.run(with_memory_limit, hungry)

@@ -11,7 +11,7 @@ import gradio as gr
 from gradio.components import Component
 
 from ...errors import OptionRefused
-from ...services import POSTPROCESS_FACE_LIMIT, Choice, Generator, Option, Spec, Studio
+from ...services import POSTPROCESS_FACE_LIMIT, GenerationParams, Generator, Option, Spec, Studio
 from . import assets
 from .icons import ICONS
 from .templating import dollars, render
@@ -81,7 +81,7 @@ def _item(generator: Generator, reason: str, measured: tuple[float, float] | Non
     return {
         "id": spec.id,
         "name": short_name(spec),
-        "good_at": reason or (spec.good_at if price else BUILT_IN),
+        "good_at": reason or (spec.strengths if price else BUILT_IN),
         "price": dollars(price) if price else "Free",
         "free": not price,
         "time": usual_time(spec, measured),
@@ -203,13 +203,13 @@ def face_limit_control(spec: Spec) -> dict[str, Any]:
 
 
 def prices_of(spec: Spec, options: dict[str, Any], face_limit: Any) -> tuple[Decimal, Decimal, str]:
-    """Dollars for one image, and for one object of several sides; why the choice cannot be, else empty.
+    """Dollars for one image, and for one object of several sides; why these options cannot be, else empty.
 
-    For a choice out of range the prices are those of nothing chosen.
+    For an option out of range the prices are those of nothing chosen.
     """
-    choice, wrong = Choice(), ""
+    params, wrong = GenerationParams(), ""
     try:
-        choice = spec.check(options, face_limit)
+        params = spec.check(options, face_limit)
     except OptionRefused as error:
         wrong = str(error)
-    return spec.price(choice), spec.price(replace(choice, multiview=True)), wrong
+    return spec.price(params), spec.price(replace(params, multiview=True)), wrong

@@ -115,8 +115,8 @@ class Pictures:
                 continue
             seen = await anext(results)
             if isinstance(seen, ImageRefused):
-                glimpse = await self.studio.uploads.refused_preview(path)
-                left_out.append(_refusal(path, seen.code, str(seen), self.cache.put(glimpse) if glimpse else ""))
+                preview = await self.studio.uploads.refused_preview(path)
+                left_out.append(_refusal(path, seen.code, str(seen), self.cache.put(preview) if preview else ""))
             else:
                 shown = str(await self.studio.uploads.showable(path, seen))
                 kept.append(shown)
@@ -193,7 +193,7 @@ class _Tiles:
             return
         looked = [
             ("bad" if code == "no_subject" else "warn", words)
-            for code, words in zip(found.warnings, inputs.words(found), strict=True)
+            for code, words in zip(found.warnings, inputs.warning_texts(found), strict=True)
         ]
         fine = [("ok", words) for code, words in FINE if code not in found.warnings and found.cutout]
         self._known[path] = {
@@ -264,7 +264,7 @@ class _Tiles:
         return {
             "path": str(one["path"]),
             "name": str(one["name"]),
-            "url": str(one["glimpse"]),
+            "url": str(one["preview"]),
             "refused": str(one["message"]),
             "level": "bad",
             "words": SHORT.get(str(one["code"]), "Left out"),
@@ -310,5 +310,5 @@ def _stem(name: str) -> str:
     return bare or stem
 
 
-def _refusal(path: Path, code: str, message: str, glimpse: str) -> dict[str, str]:
-    return {"path": str(path), "name": clean_name(path.name), "code": code, "message": message, "glimpse": glimpse}
+def _refusal(path: Path, code: str, message: str, preview: str) -> dict[str, str]:
+    return {"path": str(path), "name": clean_name(path.name), "code": code, "message": message, "preview": preview}
