@@ -34,8 +34,8 @@ def providers() -> tuple[Provider, ...]:
     """All providers, the embedded engine first, then by the folder's name."""
     names = [module.name for module in pkgutil.iter_modules(generators.__path__) if module.ispkg]
     names.sort(key=lambda name: (name != FIRST, name))
-    found: list[Provider] = [import_module(f"{generators.__name__}.{name}").PROVIDER for name in names]
-    return tuple(found)
+    loaded: list[Provider] = [import_module(f"{generators.__name__}.{name}").PROVIDER for name in names]
+    return tuple(loaded)
 
 
 def all_generators(settings: Settings, workers: WorkerPool) -> list[Generator]:

@@ -50,8 +50,8 @@ class PictureChecks:
         image = await self._checker.check(path, path.name)
         if isinstance(image, ImageRefused):
             return local.Inspection((), None)
-        found = await self._workers.run(local.inspect, image.data, seconds=INSPECTION_SECONDS)
-        return replace(found, warnings=(*image.notes, *found.warnings))
+        inspection = await self._workers.run(local.inspect, image.data, seconds=INSPECTION_SECONDS)
+        return replace(inspection, warnings=(*image.notes, *inspection.warnings))
 
     def warning_texts(self, inspection: local.Inspection) -> list[str]:
         """The warnings as sentences."""
@@ -64,8 +64,8 @@ class PictureChecks:
         seen = await asyncio.gather(*(self.inspect(path) for path in paths))
         return [
             {"number": job.number, "name": one.name, "code": code, "message": NOTE_TEXTS[code]}
-            for (job, one), found in zip(shown, seen, strict=True)
-            for code in (*_stored_notes(self._folders.job(job), one.side), *found.warnings)
+            for (job, one), inspection in zip(shown, seen, strict=True)
+            for code in (*_stored_notes(self._folders.job(job), one.side), *inspection.warnings)
         ]
 
     async def notes(self, batch: Batch) -> list[str]:

@@ -311,8 +311,8 @@ class Studio:
 
     async def library(self, visitor: str | None, limit: int = 50, offset: int = 0) -> list[BatchView]:
         """Views of the newest batches of one visitor; of everybody where `visitor` is None."""
-        found = await self._async_store.call(self._store.list_batches, visitor, limit, offset)
-        return [self._build_view(batch) for batch in found]
+        batches = await self._async_store.call(self._store.list_batches, visitor, limit, offset)
+        return [self._build_view(batch) for batch in batches]
 
     async def cancel(self, batch_id: str) -> BatchView:
         """Cancel what is not finished; raises NotFound. Return the view after it."""

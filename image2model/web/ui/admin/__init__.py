@@ -99,8 +99,8 @@ class Admin:
             return gr.skip(), *await self.open(*asked)
         if profile is None:
             return gr.skip()
-        told = f"Hello {profile.username}. This tab is for the hosts of this app, whom `ADMIN_USERS` names."
-        return {self.greeting: _greeting(told)}
+        greeting = f"Hello {profile.username}. This tab is for the hosts of this app, whom `ADMIN_USERS` names."
+        return {self.greeting: _greeting(greeting)}
 
 
 def _greeting(text: str) -> str:

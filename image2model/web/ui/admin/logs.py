@@ -75,8 +75,8 @@ class Logs:
 
     async def hand_over(self, *asked: str) -> list[str]:
         """The newest lines of what is asked for as plain text, the oldest of them first."""
-        found = await asyncio.to_thread(newest_lines, self.folder, _wanted(datetime.now(UTC), *asked), MOST)
-        return [b"".join(export(reversed(found), "txt")).decode()]
+        lines = await asyncio.to_thread(newest_lines, self.folder, _wanted(datetime.now(UTC), *asked), MOST)
+        return [b"".join(export(reversed(lines), "txt")).decode()]
 
     async def _draw(self, offset: int, until: datetime, *asked: str) -> str:
         page = await asyncio.to_thread(search, self.folder, _wanted(until, *asked), PAGE, offset)

@@ -51,8 +51,8 @@ class Overview:
 
     async def show(self, span: str) -> tuple[str, str]:
         """The numbers, and the curves of a span; without what lies on disk while that is still being measured."""
-        found = await self.disk()
-        disk = found[0] if found else None
+        usage = await self.disk()
+        disk = usage[0] if usage else None
         series = await self.studio.admin.time_series(*plots.asked(span))
         return await self._numbers(disk), plots.draw(span, series, disk.written if disk else None)
 
