@@ -48,8 +48,8 @@ STATE_LABELS: Mapping[str, str] = {
 }
 
 
-TOLD_TO_PEOPLE = ("billed",)
-TOLD_OF_A_FAILURE = ("code", "message", "hint", "retryable")
+PAGE_ONLY_FIELDS = ("billed",)
+FAILURE_FIELDS = ("code", "message", "hint", "retryable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +113,9 @@ class JobView:
     def to_dict(self) -> dict[str, Any]:
         """Return what programs are told of it, in a fixed order."""
         return {
-            **{field.name: getattr(self, field.name) for field in fields(self) if field.name not in TOLD_TO_PEOPLE},
+            **{field.name: getattr(self, field.name) for field in fields(self) if field.name not in PAGE_ONLY_FIELDS},
             "waiting": self.waiting and asdict(self.waiting),
-            "error": self.error and {name: getattr(self.error, name) for name in TOLD_OF_A_FAILURE},
+            "error": self.error and {name: getattr(self.error, name) for name in FAILURE_FIELDS},
             "sides": [asdict(side) for side in self.sides],
         }
 

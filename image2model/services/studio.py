@@ -54,7 +54,7 @@ from .results import ServedFile, manifest, reusable_picture_names, served_files
 from .retention import RetentionService
 from .retry import RetryService
 from .uploads import Uploads
-from .usual_times import LATELY, usual_times
+from .usual_times import USUAL_TIME_WINDOW, usual_times
 from .view_builder import ViewBuilder
 from .watching import ViewBroadcaster
 
@@ -62,7 +62,7 @@ log = logging.getLogger(__name__)
 
 REFRESH_INTERVAL = 900.0
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,200}")
-CACHED_IDS = 2000
+MAX_CACHED_IDS = 2000
 """Ids of batches by REST's ids, kept in memory because every request of a watcher needs one."""
 
 
@@ -290,7 +290,7 @@ class Studio:
         key = tuple(ids.items())
         if key not in self._batch_ids:
             self._batch_ids[key] = await self._async_store.call(self._store.find_batch_id, **ids)
-            if len(self._batch_ids) > CACHED_IDS:
+            if len(self._batch_ids) > MAX_CACHED_IDS:
                 del self._batch_ids[next(iter(self._batch_ids))]
         return self._batch_ids[key]
 
@@ -415,7 +415,7 @@ class Studio:
     async def _refresh_generators_regularly(self) -> None:
         """Let each generator look up its prices, as often as it decides itself, and see how long they take here."""
         while True:
-            measured = await self._async_store.read(run_times, time.time() - LATELY)
+            measured = await self._async_store.read(run_times, time.time() - USUAL_TIME_WINDOW)
             self.usual_times = usual_times(measured)
             for generator in self.generators.values():
                 await generator.refresh()

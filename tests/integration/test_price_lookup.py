@@ -16,7 +16,7 @@ from image2model.process_pool import WorkerPool
 from image2model.services import Picture, Studio, SubmitRequest
 from image2model.settings import Settings
 from image2model.web.gradio_api import GradioApi
-from image2model.web.ui.controls import offers
+from image2model.web.ui.controls import picker_value
 from tests.support.fal_server import FalServer
 from tests.support.pictures import encoded, photo
 from tests.support.waiting import until_so
@@ -47,7 +47,7 @@ def start(fal: FalServer, tmp_path: Path, pool: WorkerPool) -> Callable[..., Any
 async def told(studio: Studio, name: str) -> tuple[dict, dict]:
     """What programs and the page are told of a generator."""
     (listed,) = [one for one in await GradioApi(studio).list_generators() if one["id"] == name]
-    (shown,) = [one for one in offers(studio)["items"] if one["id"] == name]
+    (shown,) = [one for one in picker_value(studio)["items"] if one["id"] == name]
     return listed, shown
 
 

@@ -60,13 +60,13 @@ class FalModel:
         if not sides or self.multiview is None:
             return {**sent, self.image_field: [image_url] if self.image_is_list else image_url}
         kept = {name: value for name, value in sent.items() if name not in self.multiview.omitted}
-        return {**kept, **self._together(self.multiview, {"front": image_url, **sides})}
+        return {**kept, **self._view_arguments(self.multiview, {"front": image_url, **sides})}
 
-    def _together(self, together: MultiViewInput, urls: Mapping[Side, str]) -> dict[str, Any]:
+    def _view_arguments(self, multiview: MultiViewInput, urls: Mapping[Side, str]) -> dict[str, Any]:
         given = [side for side in self.spec.sides if side in urls]
-        if isinstance(together.field, str):
-            return {together.field: [urls[side] for side in given]}
-        return {together.field[side]: urls[side] for side in given}
+        if isinstance(multiview.field, str):
+            return {multiview.field: [urls[side] for side in given]}
+        return {multiview.field[side]: urls[side] for side in given}
 
 
 def _as_sent(value: Any) -> Any:

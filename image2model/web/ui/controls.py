@@ -49,7 +49,7 @@ def picker(studio: Studio) -> gr.HTML:
     """All generators on offer, one chosen; its value is the chosen id."""
     return html(
         first(studio), html_template=PICKER, js_on_load=assets.script("picker", "change"), elem_id="generator",
-        label="Generator", **offers(studio),
+        label="Generator", **picker_value(studio),
     )  # fmt: skip
 
 
@@ -59,7 +59,7 @@ def first(studio: Studio) -> str:
     return next((one.spec.id for one in (chosen, *studio.generators.values()) if not one.unavailable), chosen.spec.id)
 
 
-def offers(studio: Studio, key: str = "") -> dict[str, Any]:
+def picker_value(studio: Studio, key: str = "") -> dict[str, Any]:
     """What the picker lists: each generator as it is for the host's key, or for a visitor's own."""
     ours = list(studio.generators.values())
     seen = [studio.for_key(one.spec.id, key) for one in ours] if key.strip() else ours
@@ -71,7 +71,7 @@ def offers(studio: Studio, key: str = "") -> dict[str, Any]:
 
 def locked(studio: Studio, key: str) -> int:
     """How many generators wait for a key."""
-    return sum(item["off"] for item in offers(studio, key)["items"])
+    return sum(item["off"] for item in picker_value(studio, key)["items"])
 
 
 def _item(generator: Generator, reason: str, measured: tuple[float, float] | None) -> dict[str, Any]:

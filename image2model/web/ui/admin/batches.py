@@ -11,7 +11,7 @@ from ....errors import NotFound
 from ....services import Studio
 from .. import templating
 from .access import Rights
-from .actions import telling
+from .actions import action_html
 
 PAGE = 50
 """Batches that are listed at once."""
@@ -49,7 +49,7 @@ class Batches:
                 generators, value="", label="Generator", elem_id="admin-generator", **bare,
             )  # fmt: skip
             self.order = gr.Dropdown(ORDERS, value=ORDERS[0], label="Order", elem_id="admin-order", **bare)
-        self.rows = telling("admin-batches")
+        self.rows = action_html("admin-batches")
         self.asked: list[Any] = [self.text, self.state, self.generator, self.order]
         self.shown = [self.rows]
 

@@ -36,7 +36,7 @@ class Plot:
     bars: Sequence[Bar]
 
 
-def asked(span: str) -> tuple[float, float]:
+def span_and_step(span: str) -> tuple[float, float]:
     """What `AdminService.time_series` is asked for a span: hours, and seconds in a step."""
     whole, step = SPANS.get(span, SPANS["24 hours"])
     return whole / HOUR, step
@@ -44,7 +44,7 @@ def asked(span: str) -> tuple[float, float]:
 
 def draw(span: str, series: Sequence[Mapping[str, Any]], written: Sequence[int] | None) -> str:
     """The charts of a span (`AdminService.time_series`), and of bytes written by day, where they are known."""
-    _, step = asked(span)
+    _, step = span_and_step(span)
     times = [_when(one["at"], step) for one in series]
     charts = [
         _plot("Pictures finished", "jobs", times, [one["jobs"] for one in series], templating.thousands),

@@ -13,7 +13,7 @@ from ..templating import ago, dollars, filesize, seconds
 
 OWN_KEY = "|own"
 """Marks the breakers of visitors' keys in what the page tells."""
-MUCH = 80
+BUDGET_WARNING_PERCENT = 80
 """Percent of the day's budget from which on it is worth a look."""
 STATES = {"new": "waiting"}
 """States of jobs that have another name here."""
@@ -63,7 +63,7 @@ def _broken(parts: Sequence[Component]) -> Iterator[Need]:
     for part in parts:
         if part.name != "fal_api" and part.status != "healthy":  # what fal holds against us is told above
             level: Literal["bad", "warn"] = "bad" if part.status == "unhealthy" else "warn"
-            yield Need(level, f"{PARTS[part.name][0]}: {words(part)}", HINTS.get(part.name, ""))
+            yield Need(level, f"{PARTS[part.name][0]}: {status_text(part)}", HINTS.get(part.name, ""))
 
 
 def _resting(known: Mapping[str, Any], name: Callable[[str], str]) -> Iterator[Need]:
@@ -82,7 +82,7 @@ def _resting(known: Mapping[str, Any], name: Callable[[str], str]) -> Iterator[N
 
 def _budget(known: Mapping[str, Any]) -> Iterator[Need]:
     share = _share(known["spent_today"], known["daily_budget"])
-    if share is not None and share >= MUCH:
+    if share is not None and share >= BUDGET_WARNING_PERCENT:
         used = "used up" if share >= 100 else f"{share} % used"
         yield Need("warn", f"Today's budget is {used}.", "DAILY_BUDGET sets it; the day begins at 0:00 UTC.")
 
@@ -131,7 +131,7 @@ def is_used(part: Component) -> bool:
     return bool(part.details.get("configured", True)) or part.name == "fal_api"
 
 
-def words(part: Component) -> str:
+def status_text(part: Component) -> str:
     """How a part is, as a sentence."""
     details = part.details
     return details.get("reason") or " ".join(details.get("reasons", ())) or PARTS[part.name][1](details)
