@@ -114,7 +114,7 @@ class JobExecution:
             await self._wait_for_breaker()
         elif self.job.state == "cancelling":
             await self._generator.cancel(self.job.remote)
-        work = folder / f"work-{self.job.attempt}"
+        work = folder / f"work-{self.job.attempt}-{self.job.fence}"  # of no process that has lost the job
         await asyncio.to_thread(work.mkdir, parents=True, exist_ok=True)
         params = GenerationParams(self._batch.options, self._batch.face_limit, bool(self.job.sides))
         sides: dict[Side, Path] = {
@@ -170,13 +170,15 @@ class JobExecution:
         self._is_trial = await self._breaker.admit()
 
     async def _finish(self, result: Finished) -> None:
-        """Move the mesh to its place, examine it, then store the job as done.
+        """Move the mesh to its place, examine it, then store the job as done, unless somebody else has it by now.
 
         A mesh that cannot be examined is delivered all the same: it may have been paid for.
         """
         folder = self._folders.job(self.job)
+        finishing = await self._store.transition(self.job, "finishing", progress=STAGES["finishing"][0], message="")
+        if finishing is None and not await self._is_current():
+            return
         await asyncio.to_thread(_move_mesh, result, folder)
-        await self._store.transition(self.job, "finishing", progress=STAGES["finishing"][0], message="")
         facts = await self._mesh_facts()
         facts |= await self._apply_face_limit(facts)
         await asyncio.to_thread(_clean_up, folder)
@@ -279,12 +281,12 @@ class JobExecution:
         self.job = await self._store.wait(self.job, waiting) or self.job
 
     async def _is_current(self) -> bool:
-        """Reload the job; return whether this attempt is still its latest and unfinished."""
+        """Reload the job; return whether this attempt is still its latest, ours, and unfinished."""
         try:
             stored = await self._store.call_with_retry(self._store.store.job, self.job.id)
         except NotFound:
             return False
-        if stored.attempt != self.job.attempt or stored.finished:
+        if (stored.attempt, stored.fence) != (self.job.attempt, self.job.fence) or stored.finished:
             return False
         self.job = stored
         return True

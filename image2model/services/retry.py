@@ -59,7 +59,7 @@ class RetryService:
             await self._restart(batch, jobs, remotes, caller)
         return len(jobs)
 
-    def resume(self, batch: Batch, key: str) -> None:
+    async def resume(self, batch: Batch, key: str) -> None:
         """Go on with jobs that wait for this key; raises NotAllowed for another key than theirs."""
         generator = self._for_key(batch.generator, key)
         waiting = [job for job in batch.jobs if job.waiting and job.waiting.code == ErrorCode.KEY_NEEDED]
@@ -68,7 +68,7 @@ class RetryService:
             raise NotAllowed(
                 ErrorCode.OTHER_KEY, "This is not the key that these pictures were started with.", "Paste that one."
             )
-        self._scheduler.add(batch, resumed, generator)
+        await self._scheduler.resume(batch, resumed, generator)
 
     async def _restart(self, batch: Batch, jobs: Sequence[Job], remotes: Remotes, caller: Caller) -> None:
         """Start `jobs` again; those of which the provider has something (`remotes`) are only collected."""

@@ -102,7 +102,10 @@ class Studio:
         policy = RetryPolicy(60.0 * settings.job_minutes, settings.retry_pace)
         exports = ExportStore(self.folders, self.workers)
         self._scheduler = JobScheduler(
-            JobContext(self._async_store, self.folders, self.workers, policy, exports), self.generators
+            JobContext(self._async_store, self.folders, self.workers, policy, exports),
+            self.generators,
+            settings.lease_seconds if can_listen(settings.database) else None,
+            settings.run_jobs,
         )
         self.exports = ExportService(settings, self.folders, exports, self.batch, self.archive_contents)
         """Exports and print checks."""
@@ -330,7 +333,7 @@ class Studio:
 
     async def give_key(self, batch_id: str, key: str) -> BatchView:
         """Go on with jobs that wait for this key; raises NotFound, and NotAllowed for another key than theirs."""
-        self._retries.resume(await self.batch(batch_id), key)
+        await self._retries.resume(await self.batch(batch_id), key)
         return await self.view(batch_id)
 
     async def needs_key(self, batch_id: str) -> bool:
@@ -430,7 +433,7 @@ def _to_new_job(image: StoredImage, spec: Spec, params: GenerationParams) -> New
 def open_store(settings: Settings) -> Store:
     """Open the database and bring its schema up to date; raise SettingsError, in one line, where that is impossible."""
     try:
-        return Store(settings.database)
+        return Store(settings.database, runs_jobs=settings.run_jobs)
     except (SQLAlchemyError, CommandError, OSError, ImportError) as error:
         log.debug("the database cannot be opened", exc_info=True)
         reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0].rstrip(".")
