@@ -200,12 +200,12 @@ def test_an_upload_that_breaks_off_is_no_failure(app):
         sender.sendall(f"{head}Content-Type: multipart/form-data; boundary=x\r\n\r\n{part}".encode())
     counted = 'http_requests_total{method="POST",route="/gradio_api/upload",status="%d"}'
     for _ in range(100):
-        told = httpx.get(f"{app.url}/health/metrics").text
-        if counted % 400 in told:
+        answer = httpx.get(f"{app.url}/health/metrics").text
+        if counted % 400 in answer:
             break
         time.sleep(0.1)
-    assert counted % 400 in told
-    assert counted % 500 not in told
+    assert counted % 400 in answer
+    assert counted % 500 not in answer
 
 
 async def test_what_nobody_has_thought_of_is_told_without_its_reason():

@@ -33,10 +33,10 @@ async def made(page: Page, app: App, *pictures: object) -> str:
 async def wrongs(page: Page) -> list[str]:
     """What axe finds on the page that is serious or worse."""
     await page.evaluate(AXE)
-    found = await page.evaluate("axe.run({resultTypes: ['violations']})")
+    results = await page.evaluate("axe.run({resultTypes: ['violations']})")
     return [
         f"{one['id']}: {node['html'][:160]}"
-        for one in found["violations"]
+        for one in results["violations"]
         if one["impact"] in ("serious", "critical")
         for node in one["nodes"]
     ]

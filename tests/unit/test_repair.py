@@ -123,8 +123,8 @@ def test_an_open_box_with_a_bent_rim_is_closed(made):
 
 def test_a_mesh_that_passes_through_itself_is_told_and_a_new_skin_mends_it(made, tmp_path):
     """A tube that crosses itself is not ready; wrapped in a new skin it is."""
-    found = checked(faulty.eight(), tmp_path / "model.glb")
-    assert found["problems"] == ["It passes through itself: a new skin would mend that."]
+    result = checked(faulty.eight(), tmp_path / "model.glb")
+    assert result["problems"] == ["It passes through itself: a new skin would mend that."]
     _, path = made(faulty.eight().export(file_type="glb"), "glb", repair="rebuild")
     assert check_print(path, parse_options("stl"))["ready"]
 
