@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, Route, expect
+from playwright.async_api import Browser, Page, expect
 
 from image2model.devtools.fal_stand_in import KEY, Fault, Script
 from tests.conftest import DESK
-from tests.support.browser import ROOT, App, choose, drop, opened, settled
+from tests.support.browser import ROOT, App, choose, drop, held_back, opened, settled
 from tests.support.fal_server import FalServer
 
 pytestmark = pytest.mark.browser
@@ -56,17 +56,9 @@ async def test_two_presses_in_one_turn_buy_once(buyer: Page, fal: FalServer):
 
 async def test_the_button_is_off_until_the_price_is_there(buyer: Page):
     """Between a change of the generator and its price nothing can be bought."""
-    held: list[Route] = []
-
-    async def hold(route: Route) -> None:
-        held.append(route)
-
-    await buyer.route("**/queue/join*", hold)
-    await choose(buyer, "tripo-p1")
-    await expect(buyer.locator("#generate")).to_be_disabled()
-    await buyer.unroute("**/queue/join*", hold)
-    for route in held:
-        await route.continue_()
+    async with held_back(buyer, "**/queue/join*"):
+        await choose(buyer, "tripo-p1")
+        await expect(buyer.locator("#generate")).to_be_disabled()
     await expect(buyer.locator("#cost")).to_contain_text("$1.00")
     await expect(buyer.locator("#generate")).to_be_enabled()
 
@@ -100,7 +92,7 @@ async def test_cancel_keeps_its_place_and_a_retry_of_what_may_be_billed_asks(buy
     fal.script = Script()
     await retry.click()
     await question.get_by_role("button", name="Make 2 again").click()
-    await settled(buyer)
+    await expect(buyer.locator(".job-card[data-state=done]")).to_have_count(2)
     assert len(fal.jobs) == 4
 
 
