@@ -176,11 +176,17 @@ class BatchView:
     """US dollars that a retry of the whole batch buys its jobs for."""
     retry_may_be_billed_twice: bool
     """Whether that buys anew what may have been billed already."""
+    visitor: str
+    """The secret by which a browser knows its own batches; told to nobody."""
 
     @property
     def finished(self) -> bool:
         """Whether nothing more will happen by itself."""
         return self.state != "working"
+
+    def is_of(self, visitor: str) -> bool:
+        """Whether this browser made it."""
+        return bool(visitor) and self.visitor == visitor
 
     @property
     def retryable(self) -> bool:
@@ -194,7 +200,7 @@ class BatchView:
     def to_dict(self) -> dict[str, Any]:
         """Return what programs are told of it, in a fixed order."""
         return {
-            **{field.name: getattr(self, field.name) for field in fields(self)},
+            **{field.name: getattr(self, field.name) for field in fields(self) if field.name != "visitor"},
             "counts": asdict(self.counts),
             "cost": asdict(self.cost),
             "rejected": [asdict(refusal) for refusal in self.rejected],
@@ -246,6 +252,7 @@ def batch_view(
         kept_while_space=kept_while_space,
         retry_price=round(sum(view.retry_price or 0.0 for view in views if view.retryable), 6),
         retry_may_be_billed_twice=any(view.retry_may_be_billed_twice for view in views if view.retryable),
+        visitor=batch.visitor,
     )
 
 

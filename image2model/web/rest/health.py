@@ -18,7 +18,7 @@ SERVICE = "image2model"
 NO_STORE = {"Cache-Control": "no-store"}
 
 
-def get_health(request: Request) -> Health:
+async def get_health(request: Request) -> Health:
     """The health checks of the application."""
     return request.app.state.health  # type: ignore[no-any-return]
 

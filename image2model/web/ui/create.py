@@ -44,6 +44,7 @@ class Create:
     def __init__(self, studio: Studio, visitor: gr.BrowserState, cache: PictureCache) -> None:
         self.studio, self.visitor, self.cache = studio, visitor, cache
         self._watching: WeakValueDictionary[str, _Watcher] = WeakValueDictionary()
+        self._boards = results.Boards()
         self.made = gr.State()
         with gr.Row(elem_id="create", equal_height=False):
             with gr.Column(elem_id="rail"):
@@ -210,9 +211,9 @@ class Create:
 
     async def restore(self, visitor: str, batch_id: str, images: list[Any] | None) -> tuple[Any, ...]:
         """Lay the pictures of this browser's own batch out again, where nothing else lies there."""
-        if images or not batch_id or not await self._owns(visitor, batch_id):
+        view = None if images else await self._view(batch_id)
+        if view is None or not view.is_of(visitor):
             return gr.skip(), gr.skip(), gr.skip()
-        view = await self.studio.view(batch_id)
         lent = [await self.studio.publish_pictures_to_gradio_cache(batch_id, job.number) for job in view.jobs]
         generator = html(value=view.generator) if view.generator in self.studio.generators else gr.skip()
         return [str(path) for paths in lent for path in paths], generator, {"batch": batch_id, "order": None}
@@ -339,12 +340,11 @@ class Create:
             return
         worked = False
         try:
-            shared = not await self._owns(visitor, batch_id)
             async for view in self.studio.watch(batch_id):
                 if self._watching.get(str(request.session_hash)) is not mine:
                     yield gr.skip()  # Gradio says the last values again at the end
                     return
-                yield results.board(view, shared)
+                yield self._boards.render(view, shared=not view.is_of(visitor))
                 if worked and view.finished and (bad := view.counts.failed + view.counts.unconfirmed):
                     gr.Warning(f"{order.count(bad, 'picture')} could not be made: the results say why.")
                 worked = not view.finished
@@ -372,20 +372,13 @@ class Create:
         job = view.job(int(getattr(event, "number", 0)))
         if job is None or not job.succeeded:
             return gr.skip()
-        return facts.facts(view, job, shared=not await self._owns(visitor, batch_id))
+        return facts.facts(view, job, shared=not view.is_of(visitor))
 
     async def _view(self, batch_id: str) -> BatchView | None:
         try:
             return await self.studio.view(batch_id) if batch_id else None
         except NotFound:
             return None
-
-    async def _owns(self, visitor: str, batch_id: str) -> bool:
-        """Whether this browser made the batch; False where there is none."""
-        try:
-            return bool(visitor) and (await self.studio.batch(batch_id)).visitor == visitor
-        except NotFound:
-            return False
 
 
 def _caller(request: gr.Request, key: str, visitor: str = "") -> Caller:
