@@ -128,7 +128,7 @@ FAINT = """() => {
 async def test_a_working_board_keeps_focus_and_pictures(app: App, page: Page):
     """While news comes in, the focused card stays focused and a picture that did not change is the same element."""
     await opened(page, app.url)
-    await drop(page, *({"name": f"{n}.png", "mimeType": "image/png", "buffer": encoded(photo())} for n in range(5)))
+    await drop(page, *(ROOT / "examples" / f"{name}.jpg" for name in ("chair", "mug", "robot", "shoe", "toy-car")))
     await expect(page.locator("#generate")).to_have_text("Make 5 models")
     await page.click("#generate")
     first = page.locator(".job-card[data-state=done]").first

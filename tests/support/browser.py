@@ -31,7 +31,7 @@ MODEL_ALONE = """
 .view-box[data-ground=studio] { background: #fff !important; }
 """
 """What lies over the model, and the studio's light behind it, are not in pictures of it."""
-SLOW = 120_000
+SLOW = 60_000
 """Milliseconds after which something on the page counts as not happening, on a busy machine."""
 
 expect.set_options(timeout=SLOW)
