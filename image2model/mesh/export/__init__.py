@@ -1,7 +1,8 @@
 """Export of a GLB to other formats, sizes and face counts, written beside it: the GLB itself is never touched."""
 
 from .exporter import check_print, export
-from .options import FORMATS, PIVOTS, REPAIRS, UNITS, ExportOptions, Format, parse_options
+from .formats import FORMATS, Format
+from .options import PIVOTS, REPAIRS, UNITS, ExportOptions, parse_options
 from .read_back import available
 
 __all__ = [
