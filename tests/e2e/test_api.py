@@ -109,11 +109,11 @@ def test_a_batch_is_submitted_watched_and_brought_home(client, notes):
 
 def test_a_request_with_a_key_is_one_batch(client):
     """Sent twice with one idempotency key it gives the same batch; the key with other pictures is refused."""
-    given = {"images": [handle_file(EXAMPLES / "rocket.jpg")], "idempotency_key": "once", "api_name": "/submit_batch"}
+    given = {"images": [handle_file(EXAMPLES / "mug.jpg")], "idempotency_key": "once", "api_name": "/submit_batch"}
     first, second = client.predict(**given), client.predict(**given)
     assert first["batch_id"] == second["batch_id"]
     with pytest.raises(AppError, match="idempotency_key_reused"):
-        client.predict(**{**given, "images": [handle_file(EXAMPLES / "cat.jpg")]})
+        client.predict(**{**given, "images": [handle_file(EXAMPLES / "robot.jpg")]})
 
 
 def test_cancel_retry_and_delete(client):

@@ -19,7 +19,7 @@ from tests.support.browser import ROOT, App
 from tests.support.fal_server import FalServer
 from tests.support.waiting import until
 
-PICTURES = sorted((ROOT / "examples").glob("*.jpg"))
+PICTURES = sorted((ROOT / "examples").glob("*.jpg"))[:5]
 
 
 @pytest.fixture(scope="module")

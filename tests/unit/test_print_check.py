@@ -29,6 +29,16 @@ def test_the_print_check_tells_what_is_wrong_and_what_mending_would_do(tmp_path)
     assert [step.split()[0] for step in result["mended"]["steps"]] == ["Removed", "Closed", "Cut"]
 
 
+def test_a_ready_mesh_is_checked_again_where_a_repair_is_asked_for(tmp_path):
+    """Of a ball the check says that it is ready; with a repair it says, too, what that would do and its verdict."""
+    glb = tmp_path / "model.glb"
+    glb.write_bytes(trimesh.creation.icosphere(subdivisions=3).export(file_type="glb"))
+    assert check_print(glb, parse_options("stl"))["mended"] is None
+    again = check_print(glb, parse_options("stl", repair="solid"))
+    assert (again["ready"], again["mended"]["ready"]) == (True, True)
+    assert again["mended"]["steps"]
+
+
 @pytest.mark.parametrize("mesh", [faulty.sheet(0), faulty.sheet(90), faulty.sheet(35)])
 def test_what_has_no_thickness_is_told_and_not_mended(made, tmp_path, mesh):
     """A flat mesh, however it lies, is not ready for that one reason, and a repair of it is refused."""
