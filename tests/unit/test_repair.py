@@ -86,7 +86,7 @@ def test_a_mended_mesh_has_the_colour_of_the_closest_place(made, repair):
     path = made(box.export(file_type="glb"), "glb", repair=repair)[1]
     repaired = trimesh.load(path, force="mesh")
     points, faces = trimesh.sample.sample_surface(repaired, 2000, seed=1)
-    shown = _colours_at(mended, points, faces)
+    shown = _colours_at(repaired, points, faces)
     closest, _, source_faces = trimesh.proximity.closest_point_naive(box, points)
     expected = _colours_at(box, closest, source_faces)
     assert np.mean(np.abs(shown - expected) < 40) > 0.9
