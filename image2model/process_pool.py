@@ -25,7 +25,7 @@ MESH_MEMORY = 6_000_000_000
 """Bytes that work on one untrusted mesh may take on top of what its worker holds already."""
 
 
-class Workers:
+class WorkerPool:
     """A pool of `processes` workers; each of `warm_ups` runs once in each new one."""
 
     def __init__(self, processes: int, *warm_ups: Callable[[], Any]) -> None:

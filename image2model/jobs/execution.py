@@ -17,14 +17,14 @@ from pebble import ProcessExpired
 
 from ..atomic_files import atomic_move
 from ..errors import ErrorCode, GenerationFailed, Image2ModelError, NotFound
-from ..generators.base import Choice, Event, Finished, Generator, Queued, Running, Side, Submitted, Task
+from ..generators.base import Event, Finished, GenerationParams, Generator, Queued, Running, Side, Submitted, Task
 from ..generators.failure_messages import DISK_FULL, INTERNAL_ERROR, NO_RESULT, UNCONFIRMED
 from ..generators.local import cut_out
 from ..generators.providers import rules_of
 from ..mesh.export import parse_options
 from ..mesh.report import write_report
 from ..metrics import RETRIES
-from ..process_pool import Workers, with_memory_limit
+from ..process_pool import WorkerPool, with_memory_limit
 from .circuit_breaker import CircuitBreaker
 from .db.async_store import AsyncStore, bind_log_context
 from .models import Batch, Job, JobState, Wait, failure_of
@@ -48,7 +48,7 @@ class JobContext:
 
     store: AsyncStore
     folders: Folders
-    workers: Workers
+    workers: WorkerPool
     policy: RetryPolicy
     exports: ExportStore
 
@@ -116,11 +116,11 @@ class JobExecution:
             await self._generator.cancel(self.job.remote)
         work = folder / f"work-{self.job.attempt}-{self.job.fence}"  # of no process that has lost the job
         await asyncio.to_thread(work.mkdir, parents=True, exist_ok=True)
-        choice = Choice(self._batch.options, self._batch.face_limit, bool(self.job.sides))
+        params = GenerationParams(self._batch.options, self._batch.face_limit, bool(self.job.sides))
         sides: dict[Side, Path] = {
             other.side: await self._input_picture(folder, other.side) for other in self.job.sides
         }
-        task = Task(await self._input_picture(folder), work, choice, self.job.remote, sides)
+        task = Task(await self._input_picture(folder), work, params, self.job.remote, sides)
         async with aclosing(self._generator.run(task)) as events:  # type: ignore[type-var]  # all are async generators
             if not await self._follow_events(events):
                 return

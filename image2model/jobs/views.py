@@ -32,7 +32,7 @@ from .models import (
 from .progress import STAGES
 from .storage.folders import picture_name
 
-WORDS: Mapping[str, str] = {
+STATE_LABELS: Mapping[str, str] = {
     "new": "Waiting",
     "uploading": "Uploading",
     "submitting": "Handing over",
@@ -48,8 +48,8 @@ WORDS: Mapping[str, str] = {
 }
 
 
-TOLD_TO_PEOPLE = ("billed",)
-TOLD_OF_A_FAILURE = ("code", "message", "hint", "retryable")
+PAGE_ONLY_FIELDS = ("billed",)
+FAILURE_FIELDS = ("code", "message", "hint", "retryable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +113,9 @@ class JobView:
     def to_dict(self) -> dict[str, Any]:
         """Return what programs are told of it, in a fixed order."""
         return {
-            **{field.name: getattr(self, field.name) for field in fields(self) if field.name not in TOLD_TO_PEOPLE},
+            **{field.name: getattr(self, field.name) for field in fields(self) if field.name not in PAGE_ONLY_FIELDS},
             "waiting": self.waiting and asdict(self.waiting),
-            "error": self.error and {name: getattr(self.error, name) for name in TOLD_OF_A_FAILURE},
+            "error": self.error and {name: getattr(self.error, name) for name in FAILURE_FIELDS},
             "sides": [asdict(side) for side in self.sides],
         }
 
@@ -334,11 +334,11 @@ def _message(job: Job, spec: Spec, now: float, ahead: int) -> str:
         return _waiting(job.waiting, now)
     waiting = ahead if job.state == "new" else job.queue_position
     if job.state in ("new", "queued") and waiting:
-        return f"{WORDS[job.state]}, {waiting} ahead"
+        return f"{STATE_LABELS[job.state]}, {waiting} ahead"
     if job.state == "running" and job.running_at and now - job.running_at > 3 * spec.usual_seconds:
         return "Taking longer than usual"
     own = job.message if job.state == "running" else ""
-    return own[:1].upper() + own[1:] or WORDS[job.state]
+    return own[:1].upper() + own[1:] or STATE_LABELS[job.state]
 
 
 def _waits_in_line(job: Job) -> bool:

@@ -1,6 +1,6 @@
 """The use cases, and the types that they speak of. The page, REST and the generated API import nothing below this."""
 
-from ..generators.base import POSTPROCESS_FACE_LIMIT, SIDES, Choice, Generator, Option, Side, Spec
+from ..generators.base import POSTPROCESS_FACE_LIMIT, SIDES, GenerationParams, Generator, Option, Side, Spec
 from ..images import IMAGE_SUFFIXES
 from ..jobs.models import FINISHED, UNSUCCESSFUL, Batch, Job
 from ..jobs.storage.archive import Stream
@@ -28,9 +28,9 @@ __all__ = [
     "Batch",
     "BatchView",
     "Caller",
-    "Choice",
     "Cost",
     "ExportService",
+    "GenerationParams",
     "Generator",
     "Job",
     "JobView",

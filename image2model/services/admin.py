@@ -119,10 +119,10 @@ class AdminService:
         `spent_today` and `spent_this_month` as in `overview`.
         """
         now = time.time()
-        found = await self._store.read(queries.queue_state)
+        state = await self._store.read(queries.queue_state)
         return {
-            "states": found["states"],
-            "oldest_seconds": max(0.0, now - found["oldest"]) if found["oldest"] else 0.0,
+            "states": state["states"],
+            "oldest_seconds": max(0.0, now - state["oldest"]) if state["oldest"] else 0.0,
             "spent_today": await self._store.read(ledger.total_spent, ledger.day_start(now)),
             "spent_this_month": await self._store.read(ledger.total_spent, ledger.month_start(now)),
         }
@@ -179,8 +179,8 @@ class AdminService:
         `text` is part of a picture's name in any case, or the beginning of an id.
         """
         batch_filter = queries.BatchFilter(state, generator, text, oldest_first)
-        found, total = await self._store.call(self._store.store.find_page, batch_filter, limit, offset)
-        return BatchPage([self._build_view(batch) for batch in found], total)
+        batches, total = await self._store.call(self._store.store.find_page, batch_filter, limit, offset)
+        return BatchPage([self._build_view(batch) for batch in batches], total)
 
     async def batch_details(self, batch_id: str) -> BatchDetails:
         """All that is known of one batch; raises NotFound."""
@@ -197,8 +197,8 @@ class AdminService:
     async def time_series(self, hours: float = 24.0, step: float = HOUR) -> list[dict[str, Any]]:
         """Jobs, failures, duration and cost over time in spans of `step` seconds, the empty ones too."""
         first = (time.time() - hours * HOUR) // step * step
-        found = await self._store.read(queries.time_series, first, step)
-        by_time = {row["at"]: row for row in found}
+        rows = await self._store.read(queries.time_series, first, step)
+        by_time = {row["at"]: row for row in rows}
         spans = [first + number * step for number in range(int((time.time() - first) // step) + 1)]
         return [by_time.get(at, queries.empty_span(at)) for at in spans]
 
@@ -214,11 +214,11 @@ class AdminService:
         keeps for itself counts as used). The kinds are as of `measured_at` (since 1970), for looking at
         very many files takes a while.
         """
-        found, cache, measured_at = await self._surveys()
+        survey, cache, measured_at = await self._surveys()
         whole = psutil.disk_usage(str(self._folders.data))
         return {
-            "kinds": {**{str(kind): asdict(use) for kind, use in found.kinds.items()}, "cache": asdict(cache)},
-            "data_bytes": found.size,
+            "kinds": {**{str(kind): asdict(use) for kind, use in survey.kinds.items()}, "cache": asdict(cache)},
+            "data_bytes": survey.size,
             "measured_at": measured_at,
             "disk_total_bytes": whole.total,
             "disk_used_bytes": whole.used,
@@ -231,9 +231,9 @@ class AdminService:
 
         A file counts on the day of its last change, so the database stands under today.
         """
-        found, _, measured_at = await self._surveys()
+        survey, _, measured_at = await self._surveys()
         today = int(measured_at // disk_usage.DAY)
-        return [found.days[day] for day in range(today - days + 1, today + 1)]
+        return [survey.days[day] for day in range(today - days + 1, today + 1)]
 
     async def list_files(self, kind: DiskKind, limit: int = 100) -> dict[str, Any]:
         """The newest files of a kind: `items` (path relative to the data folder, size, modified), and all of them."""

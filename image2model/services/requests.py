@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..generators.base import Choice, Generator
+from ..generators.base import GenerationParams, Generator
 from ..jobs.ledger import Buyer
 from ..redaction import pseudonym
 from .intake import Picture
@@ -56,9 +56,9 @@ class SubmitRequest:
     idempotency_key: str = ""
     """The same key and contents from the same caller within a day are one batch; empty: each request makes one."""
 
-    def fingerprint(self, generator: str, choice: Choice, key_mark: str) -> str:
+    def fingerprint(self, generator: str, params: GenerationParams, key_mark: str) -> str:
         """SHA-256 (hex) of all that makes two requests the same; reads the pictures."""
-        parts: list[Any] = [generator, choice.options, choice.face_limit, self.cut_out, self.all_or_nothing, key_mark]
+        parts: list[Any] = [generator, params.options, params.face_limit, self.cut_out, self.all_or_nothing, key_mark]
         for picture in self.pictures:
             for side, view in picture.by_side.items():
                 with view.path.open("rb") as file:

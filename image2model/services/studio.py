@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..atomic_files import installation_secret
 from ..errors import ErrorCode, NotFound, OptionRefused, SettingsError, Unavailable
 from ..generators import local
-from ..generators.base import Choice, Generator, Spec
+from ..generators.base import GenerationParams, Generator, Spec
 from ..generators.providers import all_generators
 from ..images import ImageChecker, ImageLimits
 from ..jobs import ledger
@@ -39,7 +39,7 @@ from ..jobs.storage.exports import ExportStore
 from ..jobs.storage.folders import Folders
 from ..jobs.views import BatchView
 from ..mesh import report
-from ..process_pool import Workers
+from ..process_pool import WorkerPool
 from ..redaction import pseudonym, redact
 from ..settings import Settings
 from .admin import AdminService
@@ -47,7 +47,7 @@ from .cleanup import SurveyCache
 from .exports import ExportService, archive_name
 from .intake import Picture, StoredImage, store_pictures
 from .key_attempts import KeyAttempts
-from .picture_checks import Inputs
+from .picture_checks import PictureChecks
 from .previews import CONTACT_SHEET_FILE, TURNTABLE_FILE, PreviewService
 from .requests import ANYBODY, Caller, SubmitRequest
 from .results import ServedFile, manifest, reusable_picture_names, served_files
@@ -55,7 +55,7 @@ from .retention import RetentionService
 from .retry import RetryService
 from .untrusted_proxy import UntrustedProxy
 from .uploads import Uploads
-from .usual_times import LATELY, usual_times
+from .usual_times import USUAL_TIME_WINDOW, usual_times
 from .view_builder import ViewBuilder
 from .watching import ViewBroadcaster
 
@@ -63,7 +63,7 @@ log = logging.getLogger(__name__)
 
 REFRESH_INTERVAL = 900.0
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,200}")
-CACHED_IDS = 2000
+MAX_CACHED_IDS = 2000
 """Ids of batches by REST's ids, kept in memory because every request of a watcher needs one."""
 
 
@@ -74,12 +74,12 @@ class Studio:
     """
 
     def __init__(
-        self, settings: Settings, generators: Sequence[Generator] | None = None, workers: Workers | None = None
+        self, settings: Settings, generators: Sequence[Generator] | None = None, workers: WorkerPool | None = None
     ) -> None:
         self.settings = settings
         self.limits = ImageLimits.of(settings)
         self.folders = Folders(settings.data_dir)
-        self.workers = workers or Workers(settings.workers, local.warm_up, report.warm_up)
+        self.workers = workers or WorkerPool(settings.workers, local.warm_up, report.warm_up)
         self._shares_workers = workers is not None
         available = generators if generators is not None else all_generators(settings, self.workers)
         self.generators: dict[str, Generator] = {generator.spec.id: generator for generator in available}
@@ -130,7 +130,7 @@ class Studio:
         """The host's use cases; rights are the caller's to check."""
         image_checker = ImageChecker(self.limits, self.workers)
         self.uploads = Uploads(settings, self.folders, image_checker)
-        self.picture_checks = Inputs(self.folders, self.workers, image_checker)
+        self.picture_checks = PictureChecks(self.folders, self.workers, image_checker)
         """Cut-outs and warnings before a batch is submitted."""
         self.previews = PreviewService(self.folders, self.workers)
         """Turntables, render modes and contact sheets."""
@@ -207,8 +207,8 @@ class Studio:
         Conflict where the key was used with other contents, and NotFound where its batch has been deleted.
         """
         generator = self.for_key(request.generator, caller.key)
-        choice = generator.spec.check(request.options, request.face_limit)
-        submission = await self._submission(request, caller, generator, choice)
+        params = generator.spec.check(request.options, request.face_limit)
+        submission = await self._submission(request, caller, generator, params)
         if submission and (made := await self._async_store.call(self._store.find_submitted, submission)):
             return made
         self._check_submission(generator, request.pictures)
@@ -220,8 +220,8 @@ class Studio:
             batch = await self._async_store.call(
                 self._store.create,
                 NewBatch(
-                    batch_id, generator.spec.id, choice.options, choice.face_limit, request.cut_out,
-                    [_to_new_job(image, generator.spec, choice) for image in images], refusals, caller.visitor,
+                    batch_id, generator.spec.id, params.options, params.face_limit, request.cut_out,
+                    [_to_new_job(image, generator.spec, params) for image in images], refusals, caller.visitor,
                     caller.correlation_id,
                 ),
                 caller.as_buyer(generator, self.secret),
@@ -245,7 +245,7 @@ class Studio:
         return batch
 
     async def _submission(
-        self, request: SubmitRequest, caller: Caller, generator: Generator, choice: Choice
+        self, request: SubmitRequest, caller: Caller, generator: Generator, params: GenerationParams
     ) -> Submission | None:
         """What recognises the request if it comes again; None for one without a key. Raises OptionRefused."""
         key = request.idempotency_key.strip()
@@ -258,7 +258,7 @@ class Studio:
                 "Send 1 to 200 visible ASCII characters, a new UUID, say.",
             )
         key_mark = caller.own_key_mark(generator)
-        fingerprint = await asyncio.to_thread(request.fingerprint, generator.spec.id, choice, key_mark)
+        fingerprint = await asyncio.to_thread(request.fingerprint, generator.spec.id, params, key_mark)
         return Submission(pseudonym(self.secret, f"{caller.visitor or caller.client}\n{key}"), fingerprint)
 
     def _check_submission(self, chosen: Generator, pictures: Sequence[Picture]) -> None:
@@ -295,7 +295,7 @@ class Studio:
         key = tuple(ids.items())
         if key not in self._batch_ids:
             self._batch_ids[key] = await self._async_store.call(self._store.find_batch_id, **ids)
-            if len(self._batch_ids) > CACHED_IDS:
+            if len(self._batch_ids) > MAX_CACHED_IDS:
                 del self._batch_ids[next(iter(self._batch_ids))]
         return self._batch_ids[key]
 
@@ -316,8 +316,8 @@ class Studio:
 
     async def library(self, visitor: str | None, limit: int = 50, offset: int = 0) -> list[BatchView]:
         """Views of the newest batches of one visitor; of everybody where `visitor` is None."""
-        found = await self._async_store.call(self._store.list_batches, visitor, limit, offset)
-        return [self._build_view(batch) for batch in found]
+        batches = await self._async_store.call(self._store.list_batches, visitor, limit, offset)
+        return [self._build_view(batch) for batch in batches]
 
     async def cancel(self, batch_id: str) -> BatchView:
         """Cancel what is not finished; raises NotFound. Return the view after it."""
@@ -420,16 +420,16 @@ class Studio:
     async def _refresh_generators_regularly(self) -> None:
         """Let each generator look up its prices, as often as it decides itself, and see how long they take here."""
         while True:
-            measured = await self._async_store.read(run_times, time.time() - LATELY)
+            measured = await self._async_store.read(run_times, time.time() - USUAL_TIME_WINDOW)
             self.usual_times = usual_times(measured)
             for generator in self.generators.values():
                 await generator.refresh()
             await asyncio.sleep(REFRESH_INTERVAL)
 
 
-def _to_new_job(image: StoredImage, spec: Spec, choice: Choice) -> NewJob:
+def _to_new_job(image: StoredImage, spec: Spec, params: GenerationParams) -> NewJob:
     """The job of stored pictures, at its price."""
-    return NewJob(image.name, image.stem, spec.price(replace(choice, multiview=bool(image.sides))), image.sides)
+    return NewJob(image.name, image.stem, spec.price(replace(params, multiview=bool(image.sides))), image.sides)
 
 
 def open_store(settings: Settings) -> Store:

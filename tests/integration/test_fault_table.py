@@ -20,7 +20,7 @@ from image2model.generators.base import Side
 from image2model.generators.fal import FalAccount, FalGenerator, FalHosts, Timeouts
 from image2model.generators.fal.platform_api import ModelListing
 from image2model.jobs.models import Failure
-from image2model.process_pool import Workers
+from image2model.process_pool import WorkerPool
 from image2model.services import Picture, Studio, SubmitRequest
 from image2model.settings import Settings
 from tests.support.fal_helpers import MODELS, no_delay
@@ -78,7 +78,7 @@ FAULTS = {
         "never_heard_of",
     )},
 }  # fmt: skip
-WORDS = {
+MESSAGES = {
     "account_locked": ("fal has locked the account.", "Ask fal's support why."),
     "balance_exhausted": ("The fal account has no credit left.", "Top up at fal.ai/dashboard/billing."),
     "fal_busy": ("fal is busy: too many requests at once.", "Try again in a few minutes."),
@@ -225,7 +225,9 @@ def rows() -> list[Row]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def studio(stand_in: FalServer, tmp_path_factory: pytest.TempPathFactory, pool: Workers) -> AsyncIterator[Studio]:
+async def studio(
+    stand_in: FalServer, tmp_path_factory: pytest.TempPathFactory, pool: WorkerPool
+) -> AsyncIterator[Studio]:
     """One studio for the whole table, with one model of fal."""
     folder = tmp_path_factory.mktemp("table")
     account = FalAccount(KEY, FalHosts.at(stand_in.url), PATIENCE)
@@ -241,7 +243,7 @@ async def studio(stand_in: FalServer, tmp_path_factory: pytest.TempPathFactory, 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def late_studio(
-    stand_in: FalServer, tmp_path_factory: pytest.TempPathFactory, pool: Workers, studio: Studio
+    stand_in: FalServer, tmp_path_factory: pytest.TempPathFactory, pool: WorkerPool, studio: Studio
 ) -> AsyncIterator[Studio]:
     """One whose deadline is over when a picture comes: nothing is submitted anew."""
     settings = studio.settings.model_copy(update={"data_dir": tmp_path_factory.mktemp("late"), "job_minutes": 0})
@@ -269,7 +271,7 @@ def prepare(fal: FalServer, row: Row) -> str:
     if operation == "unlisted":
         fal.faults["requests"].extend([flat(403, "Forbidden")] * 10)
     if operation == "cancel":
-        fal.script = Script(run_seconds=0.4)
+        fal.script = Script(run_seconds=600)
     operation = {"submits": "submit", "unlisted": "submit"}.get(operation, operation)
     if fault.kind == "refuse":
         fal.shuts[BEFORE[operation]] = AWAY
@@ -280,16 +282,19 @@ def prepare(fal: FalServer, row: Row) -> str:
     return operation
 
 
-async def outcome(studio: Studio, fal: FalServer, cancelled: bool, sides: Sequence[Side] = ()) -> dict[str, Any]:
-    """One object's job, from submit to its end."""
+async def outcome(studio: Studio, fal: FalServer, row: Row, sides: Sequence[Side] = ()) -> dict[str, Any]:
+    """One object's job, from submit to its end; what is cancelled and goes on ends once fal was asked to stop it."""
     path = studio.folders.data.parent / "a.png"
     path.write_bytes(encoded(photo(48, 40)))
     batch = await studio.submit(
         SubmitRequest([Picture(path, "a.png", {side: Picture(path, f"a_{side}.png") for side in sides})])
     )
-    if cancelled:
+    if row.operation == "cancel":
         await until_so(lambda: fal.calls["status"])
         await studio.cancel(batch.id)
+        if row.end == "done":
+            await until_so(lambda: fal.calls["cancel"])
+            fal.job().script = Script()
     async with asyncio.timeout(60):
         *_, view = [view async for view in studio.watch(batch.id)]
     (job,) = view.jobs
@@ -302,13 +307,13 @@ async def test_each_fault_ends_as_the_table_says(studio: Studio, late_studio: St
     studio = late_studio if row.operation.startswith("late-") else studio
     await as_new(studio, stand_in)
     operation = prepare(stand_in, row)
-    job = await outcome(studio, stand_in, row.operation == "cancel")
+    job = await outcome(studio, stand_in, row)
     error = job.error or Failure("", "")
     assert (error.code or job.state, len(stand_in.paid)) == (row.end, row.paid)
     assert stand_in.calls[operation] in row.calls
     assert stand_in.leaks == []
-    if row.end in WORDS:
-        words = WORDS.get(f"{row.end} {row.fault}", WORDS[row.end])
+    if row.end in MESSAGES:
+        words = MESSAGES.get(f"{row.end} {row.fault}", MESSAGES[row.end])
         assert (error.message, error.hint) == words
         assert job.state == ("unconfirmed" if row.end == "unconfirmed" else "failed")
 
@@ -322,7 +327,7 @@ async def test_several_sides_of_one_object_fare_as_one_picture(studio: Studio, s
     """Whatever becomes of its submit, a job of three pictures is sent and paid for as often as one of a single."""
     await as_new(studio, stand_in)
     operation = prepare(stand_in, row)
-    job = await outcome(studio, stand_in, cancelled=False, sides=("back", "left"))
+    job = await outcome(studio, stand_in, row, sides=("back", "left"))
     assert (job.error.code if job.error else job.state, len(stand_in.paid)) == (row.end, row.paid)
     assert stand_in.calls[operation] in row.calls
     assert all(len(job.arguments["image_urls"]) == 3 for job in stand_in.jobs.values())

@@ -10,7 +10,7 @@ import pytest
 
 from image2model import generators
 from image2model.generators.providers import failure_rules, providers, rules_of
-from image2model.process_pool import Workers
+from image2model.process_pool import WorkerPool
 from image2model.services import Studio, SubmitRequest
 from tests.support.scripted import finished, picture, scripted_settings
 
@@ -19,7 +19,7 @@ COLOURS = {"cold.png": "red", "cracked.png": "green", "stuck.png": "blue", "unpa
 
 
 @pytest.fixture
-async def studio(tmp_path: Path, pool: Workers, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Studio]:
+async def studio(tmp_path: Path, pool: WorkerPool, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Studio]:
     """A studio that finds one more folder among its providers'."""
     monkeypatch.setattr(generators, "__path__", [*generators.__path__, str(FOLDER)])
     for cached in (providers, failure_rules):
@@ -54,8 +54,8 @@ async def test_a_second_provider_is_a_folder_and_nothing_else(studio: Studio, up
     assert (jobs["cold.png"].attempt, jobs["stuck.png"].attempt, jobs["fine.png"].attempt) == (2, 2, 1)
 
     # The ledger: paid for what was fired, perhaps for what cracked, nothing for what was never taken.
-    told = await studio.admin.batch_details(batch.id)
-    paid = {job.view.name: [(row["state"], row["amount"]) for row in job.paid] for job in told.jobs}
+    details = await studio.admin.batch_details(batch.id)
+    paid = {job.view.name: [(row["state"], row["amount"]) for row in job.paid] for job in details.jobs}
     assert paid == {
         "cold.png": [("charged", 0.5)], "cracked.png": [("maybe", 0.5)], "stuck.png": [("charged", 0.5)],
         "unpaid.png": [("free", 0.0)], "fine.png": [("charged", 0.5)],

@@ -368,10 +368,10 @@ class Store:
         if name != "job_id":
             query = select(batches.c.id).where(batches.c[name] == value)
         with self._engine.connect() as connection:
-            found = connection.scalar(query)
-        if found is None:
+            batch_id = connection.scalar(query)
+        if batch_id is None:
             raise batch_not_found()
-        return str(found)
+        return str(batch_id)
 
     def pin(self, batch_id: str, pinned: bool) -> None:
         """Keep a batch from being deleted by its age, or no longer; raises NotFound."""

@@ -118,8 +118,8 @@ class _ClosestColours:
             own = np.flatnonzero((closest >= primitive.first_face) & (closest < primitive.first_face + primitive.faces))
             if len(own):
                 corners = self._scene.faces[closest[own]].T - primitive.first_vertex
-                found = base_colour_or_white(self._glb, primitive, corners, weights[own].T.astype(np.float32))
-                colours[own] = np.clip(found, 0, 1).T
+                colour = base_colour_or_white(self._glb, primitive, corners, weights[own].T.astype(np.float32))
+                colours[own] = np.clip(colour, 0, 1).T
         return colours
 
 

@@ -220,19 +220,19 @@ async def list_files(
 ) -> FileList:
     """The newest pictures that were sent and the newest results."""
     look = studio.admin.list_folders if view == "folders" else studio.admin.list_files
-    found = {kind: await look(kind, limit) for kind in ("uploads", "results")}
-    items = {kind: [_file_item(one) for one in files["items"]] for kind, files in found.items()}
-    named = found[directory]
+    listings = {kind: await look(kind, limit) for kind in ("uploads", "results")}
+    items = {kind: [_file_item(one) for one in files["items"]] for kind, files in listings.items()}
+    named = listings[directory]
     return FileList(
         **items, directory=directory, items=items[directory], total_files=named["files"],
         total_size_mb=_megabytes(named["size"]),
     )  # fmt: skip
 
 
-def _file_item(found: dict[str, Any]) -> FileItem:
+def _file_item(listed: dict[str, Any]) -> FileItem:
     return FileItem(
-        path=found["path"], size_mb=_megabytes(found["size"]), modified=str(found["modified"]),
-        modified_at=iso_time(found["modified"]), is_directory="files" in found, file_count=found.get("files", 1),
+        path=listed["path"], size_mb=_megabytes(listed["size"]), modified=str(listed["modified"]),
+        modified_at=iso_time(listed["modified"]), is_directory="files" in listed, file_count=listed.get("files", 1),
     )  # fmt: skip
 
 

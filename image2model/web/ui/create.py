@@ -18,10 +18,10 @@ from ...services import BatchView, Caller, Generator, Studio, SubmitRequest
 from ..middleware.correlation import correlation_id_of
 from ..public_address import client_address
 from . import assets, controls, facts, hero, order, results, templating
-from .controls import OptionControls, face_limit_control, number_field, offers, prices_of
+from .controls import OptionControls, face_limit_control, number_field, picker_value, prices_of
 from .event_options import EACH, HIDDEN, LAST
 from .icons import icon
-from .object_views import jobs_of
+from .object_views import group_pictures
 from .picture_cache import PictureCache
 from .pictures import Pictures, left_out, paths_of
 from .theme import html
@@ -241,7 +241,7 @@ class Create:
         chosen = self._generator(generator, key)
         options = self.options.options(generator, values)
         price, object_price, wrong = prices_of(chosen.spec, options, face_limit)
-        wanted = order.Order(jobs_of(paths_of(images), decided, chosen.spec), chosen, price, object_price, wrong)
+        wanted = order.Order(group_pictures(paths_of(images), decided, chosen.spec), chosen, price, object_price, wrong)
         signature = order.signature(paths_of(images), decided, cut_out, generator, face_limit or None, options)
         view = await self._view(batch_id)
         same = bool(images and view) and order.is_made(made, signature, batch_id)
@@ -265,21 +265,21 @@ class Create:
 
     async def offer(self, chosen: str, key: str) -> Any:
         """What is on offer now, at which prices; something else chosen where the chosen one is not."""
-        offered = offers(self.studio, key)
+        offered = picker_value(self.studio, key)
         on = [item["id"] for item in offered["items"] if not item["off"]]
         return html(**offered) if chosen in on or not on else html(value=on[0], **offered)
 
     async def use_key(self, key: str) -> AsyncIterator[tuple[Any, str]]:
         """Ask fal whether the key is one, and offer what it makes available."""
         if not key.strip():
-            yield html(**offers(self.studio)), _key_words("", KEY_WORDS)
+            yield html(**picker_value(self.studio)), _key_words("", KEY_WORDS)
             return
         yield gr.skip(), _key_words("wait", "Checking the key…")
         try:
             wrong = await self.studio.check_key(key)
-            offered = offers(self.studio) if wrong else offers(self.studio, key)
+            offered = picker_value(self.studio) if wrong else picker_value(self.studio, key)
         except Image2ModelError as error:
-            wrong, offered = str(error), offers(self.studio)
+            wrong, offered = str(error), picker_value(self.studio)
         yield html(**offered), _key_words("bad", wrong) if wrong else _key_words("ok", "Key works")
 
     async def give_key(self, batch_id: str, key: str) -> None:
@@ -321,7 +321,7 @@ class Create:
         options = self.options.options(generator, values)
         spec = self._generator(generator, key).spec
         submission = SubmitRequest(
-            jobs_of(paths_of(images), decided, spec),
+            group_pictures(paths_of(images), decided, spec),
             generator=generator,
             options=options,
             face_limit=face_limit or None,  # checked, and made a number, by the generator's option

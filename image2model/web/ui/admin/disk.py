@@ -12,7 +12,7 @@ from ....services import Studio
 from .. import templating
 from ..theme import html
 from .access import Rights
-from .actions import telling
+from .actions import action_html
 
 HOURS = 24
 """Batches that ended longer ago are offered for deletion at first."""
@@ -39,7 +39,7 @@ class Disk:
                 HOURS, label="Batches that ended more than so many hours ago", minimum=0, elem_id="admin-hours"
             )
             self.look = gr.Button("See what would go", elem_id="admin-look")
-        self.plan = telling("admin-plan")
+        self.plan = action_html("admin-plan")
         self.asked: list[Any] = []
         self.shown = [self.use, self.plan]
 
