@@ -22,7 +22,7 @@ def test_a_network_may_upload_so_many_batches_an_hour(studio, monkeypatch: pytes
     monkeypatch.setattr(uploads, "ALL_BATCHES", uploads.VISITOR_BATCHES + 1)
     with pytest.raises(LimitReached):
         studio.uploads.admit("192.0.2.3", 1)
-    monkeypatch.setattr(uploads, "KEPT_SECONDS", -1.0)
+    monkeypatch.setattr(uploads, "MAX_AGE_SECONDS", -1.0)
     studio.uploads.admit("192.0.2.1", batch)
 
 
