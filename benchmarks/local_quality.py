@@ -177,8 +177,8 @@ def validate(files: list[Path]) -> list[dict[str, Any]]:
             ["npm", "install", "--silent", "--prefix", str(folder), "gltf-validator@2.0.0-dev.3.10"], check=True
         )
     command = ["node", "-e", VALIDATE, *(str(file.resolve()) for file in files)]
-    found = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
-    return list(json.loads(found))
+    output = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
+    return list(json.loads(output))
 
 
 def known_meshes(meshes: Mapping[str, Callable[[], trimesh.Trimesh]], name_of_sheet: str) -> None:

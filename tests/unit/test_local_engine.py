@@ -423,10 +423,10 @@ def test_a_grey_photograph_works() -> None:
 
 def test_stages_are_told_in_order() -> None:
     """The engine tells what it does, with growing fractions."""
-    told: list[tuple[float, str]] = []
-    generate_preview(disc(), {"detail": "low"}, None, lambda done, what: told.append((done, what)))
-    assert [what for _, what in told] == ["finding the subject", "shaping", "texturing"]
-    assert told == sorted(told)
+    stages: list[tuple[float, str]] = []
+    generate_preview(disc(), {"detail": "low"}, None, lambda done, what: stages.append((done, what)))
+    assert [what for _, what in stages] == ["finding the subject", "shaping", "texturing"]
+    assert stages == sorted(stages)
 
 
 def _document(glb: bytes) -> tuple[dict[str, int], list[object], dict[str, list[dict[str, object]]]]:
