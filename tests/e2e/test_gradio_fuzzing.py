@@ -1,50 +1,19 @@
 """Nonsense of every kind at Gradio's routes: each request is answered, with a code and a sentence where it is refused.
 
-`FUZZ_SECONDS` (10 by default) bounds the time, `FUZZ_SEED` repeats a run; the seed is in the message of a failure.
+What is made up at random is in `test_fuzzing`.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import random
 import re
-import time
-from collections import Counter
 
 import httpx
 import pytest
 
-from tests.support.attacks import call, raw, secrets_in
+from benchmarks.fuzz import CODED
+from tests.support.attacks import call, raw
 from tests.support.browser import App
-from tests.support.fuzzing import Requests
-
-SECONDS = float(os.environ.get("FUZZ_SECONDS", "10"))
-SEED = int(os.environ.get("FUZZ_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
-CODED = re.compile(r"[a-z_]+: .+", re.DOTALL)
-
-
-def test_nonsense_is_refused_with_a_code_and_a_sentence(target: App, visitor: httpx.Client):
-    """No request fails on our side, ends without an answer or tells what it must not; the page lives on."""
-    functions = visitor.get("/config").json()["dependencies"]
-    names = [one["api_name"] for one in functions if one["api_name"]]
-    requests, counts = Requests(SEED, names, [one["id"] for one in functions]), Counter[int]()
-    until = time.monotonic() + SECONDS
-    while time.monotonic() < until:
-        one = requests.one()
-        about = f"FUZZ_SEED={SEED}, request {counts.total()}: {one}"
-        try:
-            answer = visitor.post(one.path, content=one.content, headers={"Content-Type": one.content_type})
-        except httpx.HTTPError as error:
-            pytest.fail(f"{error!r} at {about}")
-        counts[answer.status_code] += 1
-        assert answer.status_code < 500, about
-        assert not secrets_in(answer.text), about
-        if answer.status_code >= 400:
-            assert CODED.fullmatch(answer.json()["detail"]), f"{answer.text} at {about}"
-    print(f"FUZZ_SEED={SEED}: {dict(counts)}")
-    assert counts.total() > 10
-    assert visitor.get("/").status_code == 200
 
 
 @pytest.mark.parametrize("route", ["run/list_generators", "call/list_generators", "call/v2/generate", "queue/join"])
