@@ -13,7 +13,7 @@ import os
 import resource
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from pebble import ProcessPool
 
@@ -23,6 +23,28 @@ NICENESS = 10
 """Of the workers: the page and its jobs go before them."""
 MESH_MEMORY = 6_000_000_000
 """Bytes that work on one untrusted mesh may take on top of what its worker holds already."""
+
+
+class Executor(Protocol):
+    """What runs functions of the package in other processes; their arguments and values are pickled."""
+
+    @property
+    def processes(self) -> int | None:
+        """How many tasks run at the same time; None where others know that."""
+
+    @property
+    def running(self) -> bool:
+        """Whether tasks are taken."""
+
+    async def run(self, function: Callable[..., T], *args: Any, seconds: float = 60) -> T:
+        """Return `function(*args)`, which may be run more than once; cancelling the caller gives the task up.
+
+        Raises TimeoutError after `seconds` of work, pebble.ProcessExpired when the process died,
+        and whatever the function raises.
+        """
+
+    def close(self) -> None:
+        """Free what this process has of it."""
 
 
 class WorkerPool:
@@ -39,11 +61,7 @@ class WorkerPool:
         self._pool.schedule(_noop)  # starts the workers now, before the first visitor waits
 
     async def run(self, function: Callable[..., T], *args: Any, seconds: float = 60) -> T:
-        """Return `function(*args)` from a worker; cancelling the caller stops the worker's task.
-
-        Raises TimeoutError after `seconds` of work, pebble.ProcessExpired when the worker died,
-        and whatever the function raises.
-        """
+        """See `Executor.run`; cancelling the caller stops the worker's task."""
         future = self._pool.schedule(function, args=args, timeout=seconds)
         return cast(T, await asyncio.wrap_future(future))
 
