@@ -15,6 +15,7 @@ from typing import Any, TypeVar, cast
 
 from pebble import ProcessExpired
 
+from ..errors import Unavailable
 from .db import tasks
 from .db.async_store import AsyncStore
 from .db.store import new_id
@@ -53,7 +54,8 @@ class TaskExecutor:
             try:
                 return cast(T, await self._outcome(task_id, seconds, announced))
             finally:
-                await self._store.call(store.write, tasks.remove, task_id)
+                with contextlib.suppress(Unavailable):  # then it is forgotten tomorrow
+                    await self._store.call(store.write, tasks.remove, task_id)
 
     async def _outcome(self, task_id: str, seconds: float, announced: asyncio.Event) -> Any:
         """What the task returns or raises; told to the workers until one has begun it."""

@@ -74,8 +74,12 @@ def drop_degenerate_after_weld(positions: FloatArray, faces: IndexArray) -> Inde
     """Faces (k, 3) over welded vertices, without those that welding collapses."""
     if not len(faces):
         return faces
-    welded = weld_labels(positions, faces)[faces]
-    return np.asarray(welded[_nondegenerate(welded)])
+    return drop_degenerate(weld_labels(positions, faces)[faces])
+
+
+def drop_degenerate(faces: IndexArray) -> IndexArray:
+    """Faces (k, 3) of welded `faces` (m, 3), without those of fewer than three vertices."""
+    return np.asarray(faces[_nondegenerate(faces)])
 
 
 def _nondegenerate(faces: IndexArray) -> NDArray[np.bool_]:

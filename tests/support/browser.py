@@ -39,10 +39,10 @@ expect.set_options(timeout=SLOW)
 
 
 class App(AppProcess):
-    """The app in a process of its own; no log may tell its keys."""
+    """The app in a process of its own, with one worker, which is sooner there; no log may tell its keys."""
 
     def __init__(self, folder: Path, **environment: str) -> None:
-        super().__init__(folder, **environment)
+        super().__init__(folder, **{"WORKERS": "1", **environment})
         leaks.use_settings(self.environment)
         leaks.watch(self.log, self.data / "logs")
 

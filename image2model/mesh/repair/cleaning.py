@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..gltf.reader import FloatArray, IndexArray
-from ..topology import compact_indices, drop_degenerate_after_weld, face_components, referenced_vertices, weld_labels
+from ..topology import compact_indices, drop_degenerate, face_components, referenced_vertices, weld_labels
 from .flipped_faces import find_flipped_faces
 from .hole_filling import Mesh
 from .wording import counted
@@ -20,7 +20,7 @@ def merge_vertices(positions: FloatArray, faces: IndexArray) -> Mesh:
     merged = np.zeros((int(labels.max()) + 1, 3), np.float32)
     used = referenced_vertices(faces)
     merged[labels[used]] = positions[used]
-    keep, order = compact_indices(drop_degenerate_after_weld(positions, faces))
+    keep, order = compact_indices(drop_degenerate(labels[faces]))
     return merged[keep], order
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..gltf.reader import FloatArray, IndexArray
-from ..topology import Topology, analyze_topology, drop_degenerate_after_weld, is_flat
+from ..topology import Topology, analyze_topology, drop_degenerate_after_weld, is_flat, referenced_vertices
 from .slices import NOZZLE_MM, measure_printable
 from .wall_thickness import WallSamples, sample_walls
 from .wording import counted
@@ -55,10 +55,10 @@ def check_printability(positions: FloatArray, faces: IndexArray, topology: Topol
 
     `topology` spares its analysis where it is known, of the same mesh in any size.
     """
-    if not has_volume(positions, faces):
-        return PrintCheck(False, (), (FLAT_PROBLEM,), ())
     topology = topology or analyze_topology(positions, faces)
-    size = np.ptp(positions[faces].reshape(-1, 3), axis=0)
+    if not topology.parts or is_flat(positions, faces):
+        return PrintCheck(False, (), (FLAT_PROBLEM,), ())
+    size = np.ptp(positions[referenced_vertices(faces)], axis=0)
     fine: list[str] = []
     problems: list[str] = []
     holes, nonmanifold = counted(topology.holes, "hole"), topology.nonmanifold_edges
@@ -161,4 +161,4 @@ def has_flat_base(positions: FloatArray, faces: IndexArray, min_area: float = 0.
 
 def longest_side(positions: FloatArray, faces: IndexArray) -> float:
     """Longest side of the bounding box of the faces."""
-    return float(np.ptp(positions[faces].reshape(-1, 3), axis=0).max())
+    return float(np.ptp(positions[referenced_vertices(faces)], axis=0).max())
