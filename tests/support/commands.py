@@ -63,7 +63,16 @@ def _pip(arguments: list[str]) -> list[str]:
 
 def _image2model(arguments: list[str]) -> list[str]:
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
-    return arguments if "image2model" in scripts else ["image2model"]
+    if "image2model" not in scripts:
+        return ["image2model"]
+    explained = subprocess.run(
+        [sys.executable, "-m", "image2model", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return [word for word in arguments if word not in explained.stdout]
 
 
-CHECKS = {"python": _python, "make": _make, "pip": _pip, "image2model": _image2model}
+def _export(arguments: list[str]) -> list[str]:
+    return arguments  # what is set is taken out before
+
+
+CHECKS = {"export": _export, "python": _python, "make": _make, "pip": _pip, "image2model": _image2model}

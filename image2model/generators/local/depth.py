@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from .failure_messages import NO_OUTLINE
 from .flat_mesh import Grid, crossing_share
 
 Floats = NDArray[np.float64]
@@ -50,11 +49,8 @@ def inflate(grid: Grid, flat: float = 0.0) -> Floats:
 
     `flat`, 0 to 1, is how surely the picture shows a flat surface. Where the frame cuts the subject, the
     surface arrives level, as if it went on in mirror image.
-    Raises GenerationFailed with code `no_outline` where there is no outline to inflate within.
     """
     inside = grid.inside
-    if inside.all():
-        raise NO_OUTLINE.error()
     depth = np.sqrt(_smoothed(grid, _squared_height(grid))[inside])
     deepest = float(depth.max())
     profile = (depth / deepest) ** ((1 - BOX_FLATTENING * boxiness(inside)) * (1 - UNSHADED_FLATTENING * flat))

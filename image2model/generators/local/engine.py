@@ -13,6 +13,7 @@ from scipy import ndimage
 
 from .atlas import BACK_STYLES, JPEG_QUALITY, make_atlas
 from .depth import boxiness, inflate
+from .failure_messages import NO_OUTLINE
 from .flat_art import is_flat_art, slab
 from .flat_mesh import Grid, sample_grid, triangulate
 from .glb import write_glb
@@ -80,8 +81,11 @@ def _inflated_body(
 ) -> tuple[Floats, Floats, TextureMapping]:
     """Return heights (n,) in cells of a body's front, with a relief, and back, and the texture mapping.
 
-    It is inflated, or for a drawing in flat colours a slab.
+    It is inflated, or for a drawing in flat colours a slab. Raises GenerationFailed with code `no_outline` where the
+    subject has none.
     """
+    if grid.inside.all():
+        raise NO_OUTLINE.error()
     as_slab = is_flat_art(subject) and not boxiness(grid.inside)
     depth = slab(grid.inside) if as_slab else inflate(grid, flatness(subject, grid))
     stands_out = 1 + RELIEF_SHARE * relief_factor * relief(subject, grid, depth)

@@ -38,11 +38,15 @@ def close_mesh(flat: FlatMesh, front: Floats, back: Floats, step: tuple[float, f
     count = len(pixels)
     positions = np.concatenate([front_points, back_points, np.concatenate([front_points, back_points])[walls]])
     low, high = positions.min(axis=0), positions.max(axis=0)
+    normals = np.concatenate([*surface_normals, wall_normals])
+    uv = np.concatenate([atlas.front_uv(pixels), atlas.back_uv(pixels), atlas.back_uv(pixels)[walls % count]])
+    faces = np.concatenate([flat.faces, flat.faces[:, ::-1] + count, wall_faces + 2 * count])
+    used, renumbered = np.unique(faces, return_inverse=True)  # where a wall ends at the rim, it leaves points out
     return Solid(
-        (positions - (low + high) / 2) / float((high - low).max()),
-        np.concatenate([*surface_normals, wall_normals]),
-        np.concatenate([atlas.front_uv(pixels), atlas.back_uv(pixels), atlas.back_uv(pixels)[walls % count]]),
-        np.concatenate([flat.faces, flat.faces[:, ::-1] + count, wall_faces + 2 * count]),
+        (positions[used] - (low + high) / 2) / float((high - low).max()),
+        normals[used],
+        uv[used],
+        renumbered.reshape(faces.shape),
     )
 
 
