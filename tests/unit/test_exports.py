@@ -68,6 +68,13 @@ def test_axes_pivot_and_units_are_as_asked(made):
     assert untouched.bounds == pytest.approx(np.array([[-0.5, -1, -1.5], [0.5, 1, 1.5]]))
 
 
+def test_a_glb_with_z_up_says_that_viewers_lay_it_down(made):
+    """glTF takes Y for up, so a GLB of another axis comes with a note; one with Y up has none."""
+    data = trimesh.creation.box((1, 2, 3)).export(file_type="glb")
+    notes = {up: made(data, "glb", up=up, pivot="bottom")[0]["notes"] for up in ("y", "z")}
+    assert notes == {"y": [], "z": ["It lies on its back in glTF viewers, which take Y for up."]}
+
+
 def test_a_size_can_be_the_height(made):
     """A box 1 wide, 2 high, 3 deep becomes 80 mm high, also lying on another axis; the print check takes it so too."""
     data = trimesh.creation.box((1, 2, 3)).export(file_type="glb")

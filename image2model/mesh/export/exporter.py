@@ -115,6 +115,8 @@ def _notes(scene: Scene, options: ExportOptions, materials: list[SimpleMaterial]
     notes = []
     if options.face_limit and len(scene.faces) > options.face_limit:
         notes.append(f"{options.face_limit:,} faces were asked for; {len(scene.faces):,} is as few as keep its shape.")
+    if options.format.id == "glb" and options.up == "z":
+        notes.append("It lies on its back in glTF viewers, which take Y for up.")
     if options.format.colour != "none" and any(material.unreadable for material in materials):
         notes.append("A texture could not be read here: too large, damaged or in an unusual form (KTX2).")
     return notes
