@@ -100,7 +100,7 @@ def generator() -> ScriptedGenerator:
 @pytest.fixture(scope="session")
 def pool() -> Iterator[Workers]:
     """One warm worker process for all studios, which would take two seconds each to start their own."""
-    pool = Workers(1, report.warm_up)
+    pool = Workers(1, report.warm_up, preload=report.LIBRARIES)
     yield pool
     pool.close()
 

@@ -12,9 +12,8 @@ from ..errors import ErrorCode, GenerationFailed, Image2ModelError, Unavailable
 from ..jobs.models import Batch, Job
 from ..jobs.single_flight import SingleFlight
 from ..jobs.storage.folders import Folders
+from ..mesh.render import write_render_mode, write_turntable
 from ..mesh.render.contact_sheet import Cell, write_contact_sheet
-from ..mesh.render.render_modes import write_render_mode
-from ..mesh.render.turntable import write_turntable
 from ..process_pool import Workers, with_memory_limit
 
 log = logging.getLogger(__name__)

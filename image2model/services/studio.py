@@ -76,7 +76,8 @@ class Studio:
         self.settings = settings
         self.limits = ImageLimits.of(settings)
         self.folders = Folders(settings.data_dir)
-        self.workers = workers or Workers(settings.workers, local.warm_up, report.warm_up)
+        warm_ups = [local.warm_up] if settings.default_generator == local.SPEC.id else []
+        self.workers = workers or Workers(settings.workers, report.warm_up, *warm_ups, preload=report.LIBRARIES)
         self._shares_workers = workers is not None
         available = generators if generators is not None else all_generators(settings, self.workers)
         self.generators: dict[str, Generator] = {generator.spec.id: generator for generator in available}
@@ -199,6 +200,7 @@ class Studio:
         if submission and (made := await self._async_store.call(self._store.find_submitted, submission)):
             return made
         self._check_submission(generator, request.pictures)
+        self.workers.start()
         batch_id = new_id()
         try:
             images, refusals = await store_pictures(

@@ -1,8 +1,14 @@
-"""Export of a GLB to other formats, sizes and face counts, written beside it: the GLB itself is never touched."""
+"""Export of a GLB to other formats, sizes and face counts, written beside it: the GLB itself is never touched.
 
-from .exporter import check_print, export
-from .options import FORMATS, PIVOTS, REPAIRS, UNITS, ExportOptions, Format, parse_options
-from .read_back import available
+What reads and writes meshes is loaded at the first call, in a worker process: the app's own needs none of it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from .options import FORMATS, PIVOTS, REPAIRS, UNITS, ExportOptions, Format, available, parse_options
 
 __all__ = [
     "FORMATS",
@@ -16,3 +22,17 @@ __all__ = [
     "export",
     "parse_options",
 ]
+
+
+def export(path: Path, options: ExportOptions, target: Path, stem: str) -> dict[str, Any]:
+    """See `exporter.export`."""
+    from . import exporter
+
+    return exporter.export(path, options, target, stem)
+
+
+def check_print(glb: Path, options: ExportOptions) -> dict[str, Any]:
+    """See `exporter.check_print`."""
+    from . import exporter
+
+    return exporter.check_print(glb, options)

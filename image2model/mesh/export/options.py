@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Literal
 
 from ...errors import ErrorCode, OptionRefused
-from ..gltf.reader import FloatArray
+
+if TYPE_CHECKING:
+    from ..gltf.reader import FloatArray
 
 Up = Literal["y", "z"]
 
@@ -92,6 +95,11 @@ class ExportOptions:
     def filename(self, stem: str) -> str:
         """File name of the export of a mesh named `stem`."""
         return f"{stem}-{self.slug}{self.format.extension}" if self.slug else f"{stem}{self.format.extension}"
+
+
+def available(format_id: str) -> bool:
+    """Whether this format can be verified here, and so be offered."""
+    return format_id != "usdz" or find_spec("pxr") is not None
 
 
 def default_pivot(format_: Format) -> str:

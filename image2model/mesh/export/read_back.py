@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ...errors import ErrorCode, Unavailable
 from ..gltf.reader import Glb, Scene
-from .options import ExportOptions
+from .options import ExportOptions, available
 from .textures import simple_materials
 
 TOLERANCE, COMPRESSED_TOLERANCE = 1e-5, 1e-3
@@ -31,11 +31,6 @@ class ReadBack:
     """(2, 3): lowest and highest x, y, z."""
     textured: bool | None
     """None: the format has no textures."""
-
-
-def available(format_id: str) -> bool:
-    """Whether this format can be verified here, and so be offered."""
-    return format_id != "usdz" or find_spec("pxr") is not None
 
 
 def require_available(format_id: str) -> None:
