@@ -1,19 +1,23 @@
 """How soon visitors who watch one process are shown their batch, and what an upload takes meanwhile.
 
-python -m benchmarks.watchers [watchers] [batches]
+python -m benchmarks.watchers [watchers] [batches] [--page]
 
 Starts the app and the stand-in for fal, submits batches that last, opens all streams at once (server-sent events of
-REST), and says how long the first event and the one after a change took, median and 95th percentile.
+REST, or with --page those that Gradio's page reads), and prints how long the first event, an upload and the last
+event took, median and 95th percentile. The watchers are bare sockets, so that what is measured is the server.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import statistics
 import tempfile
 import time
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -24,6 +28,7 @@ from image2model.devtools.fal_stand_in.server import KEY, FalServer
 
 PICTURE = Path(__file__).parents[1] / "examples" / "robot.jpg"
 API = "/api/v1"
+Stream = Callable[[dict[str, str], int], AsyncIterator[str]]
 
 
 async def submit(client: httpx.AsyncClient) -> dict[str, str]:
@@ -34,15 +39,61 @@ async def submit(client: httpx.AsyncClient) -> dict[str, str]:
     return dict(answer.json())
 
 
-async def watch(client: httpx.AsyncClient, task_id: str, times: list[tuple[float, str]], opened: asyncio.Event) -> None:
-    """Note when each event of a stream came, in seconds since it was asked for, until the task ends."""
-    began = time.perf_counter()
-    async with client.stream("GET", f"{API}/status/tasks/{task_id}/stream") as answer:
-        answer.raise_for_status()
-        async for line in answer.aiter_lines():
+async def lines(host: str, request: str) -> AsyncIterator[str]:
+    """The lines of the answer to a request, until the server ends it; raises RuntimeError for a refusal."""
+    address, _, port = host.partition(":")
+    reader, writer = await asyncio.open_connection(address, int(port), limit=2**20)
+    try:
+        writer.write(request.encode())
+        status = await reader.readline()
+        if b" 200 " not in status:
+            raise RuntimeError(status.decode())
+        while line := await reader.readline():
+            yield line.decode()
+    finally:
+        writer.close()
+
+
+def rest_stream(host: str) -> Stream:
+    """Streams of REST: the names of a task's events."""
+
+    async def stream(batch: dict[str, str], _number: int) -> AsyncIterator[str]:
+        path = f"{API}/status/tasks/{batch['task_id']}/stream"
+        async for line in lines(host, f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"):
             if line.startswith("event:"):
-                times.append((time.perf_counter() - began, line))
-                opened.set()
+                yield line
+                if line.startswith(("event: task_cancelled", "event: task_failed", "event: task_completed")):
+                    return
+
+    return stream
+
+
+def page_stream(host: str, function: int) -> Stream:
+    """Streams of the page: its function `function` is joined, and each of the boards it yields is an event."""
+
+    async def stream(batch: dict[str, str], number: int) -> AsyncIterator[str]:
+        session = f"watcher{number}"
+        values = {"data": [batch["batch_id"], "nobody"], "fn_index": function, "session_hash": session}
+        body = json.dumps(values)
+        head = f"Host: {host}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close"
+        async for _ in lines(host, f"POST /gradio_api/queue/join HTTP/1.1\r\n{head}\r\n\r\n{body}"):
+            pass
+        path = f"/gradio_api/queue/data?session_hash={session}"
+        async for line in lines(host, f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"):
+            if line.startswith(('data: {"msg":"process_generating"', 'data: {"msg":"process_completed"')):
+                yield line
+                if '"process_completed"' in line:
+                    return
+
+    return stream
+
+
+async def watch(stream: AsyncIterator[str], times: list[float], opened: asyncio.Event) -> None:
+    """Note when each event of a stream came, in seconds since it was asked for, until the stream ends."""
+    began = time.perf_counter()
+    async for _ in stream:
+        times.append(time.perf_counter() - began)
+        opened.set()
 
 
 def told(name: str, seconds: list[float]) -> None:
@@ -51,37 +102,45 @@ def told(name: str, seconds: list[float]) -> None:
     print(f"{name:<34} median {1000 * statistics.median(seconds):7.0f} ms   p95 {1000 * p95:7.0f} ms")
 
 
-async def measure(app: AppProcess, watchers: int, batches: int) -> None:
+async def page_function(client: httpx.AsyncClient) -> int:
+    """The number of the page's function that watches a batch."""
+    functions: list[dict[str, Any]] = (await client.get("/config")).json()["dependencies"]
+    return next(int(one["id"]) for one in functions if one["api_name"] == "watch")
+
+
+async def measure(app: AppProcess, watchers: int, batches: int, page: bool) -> None:
     """Open all streams, upload among them, cancel, and print what was measured."""
-    limits = httpx.Limits(max_connections=None)
     process = psutil.Process(app.process.pid)
-    async with httpx.AsyncClient(base_url=app.url, timeout=120, limits=limits, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=app.url, timeout=120, trust_env=False) as client:
+        host = app.url.removeprefix("http://")
+        stream = page_stream(host, await page_function(client)) if page else rest_stream(host)
         started = [await submit(client) for _ in range(batches)]
         await asyncio.sleep(2)
-        memory = process.memory_info().rss
-        used = sum(process.cpu_times()[:2])
-        events: list[list[tuple[float, str]]] = [[] for _ in range(watchers)]
+        memory, used, threads = process.memory_info().rss, sum(process.cpu_times()[:2]), process.num_threads()
+        times: list[list[float]] = [[] for _ in range(watchers)]
         opened = [asyncio.Event() for _ in range(watchers)]
-        streams = [
-            asyncio.create_task(watch(client, started[number % batches]["task_id"], events[number], opened[number]))
+        tasks = [
+            asyncio.create_task(watch(stream(started[number % batches], number), times[number], opened[number]))
             for number in range(watchers)
         ]
-        await asyncio.gather(*(event.wait() for event in opened))
+        async with asyncio.timeout(100):
+            await asyncio.gather(*(event.wait() for event in opened))
         used = sum(process.cpu_times()[:2]) - used
-        told("first event", [times[0][0] for times in events])
+        told("first event", [one[0] for one in times])
         print(f"processor time of the server        {1000 * used:7.0f} ms")
+        print(f"threads                            {process.num_threads() - threads:+8}")
         uploads = []
         for _ in range(5):
             began = time.perf_counter()
             started.append(await submit(client))
             uploads.append(time.perf_counter() - began)
         told("upload of five pictures", uploads)
-        counts = [len(times) for times in events]
+        counts = [len(one) for one in times]
         began = time.perf_counter()
         for batch in started:
             (await client.post(f"{API}/status/tasks/{batch['task_id']}/cancel")).raise_for_status()
-        done, late = await asyncio.wait(streams, timeout=60)
-        errors = [stream.exception() for stream in done if stream.exception()]
+        done, late = await asyncio.wait(tasks, timeout=60)
+        errors = [task.exception() for task in done if task.exception()]
         print(f"all told of the end after          {1000 * (time.perf_counter() - began):7.0f} ms")
         print(f"events before it, per watcher      {statistics.mean(counts):7.1f}")
         print(f"memory                             {(process.memory_info().rss - memory) / 1e6:+7.0f} MB")
@@ -93,13 +152,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("watchers", nargs="?", type=int, default=200)
     parser.add_argument("batches", nargs="?", type=int, default=1)
+    parser.add_argument("--page", action="store_true", help="watch as the page does, not over REST")
     given = parser.parse_args()
     script = Script(queue_seconds=1, run_seconds=600)
     with tempfile.TemporaryDirectory() as folder, FalServer(script) as fal:
         app = AppProcess(Path(folder), FAL_HOST=fal.url, FAL_KEY=KEY, UPLOADS_PER_MINUTE="1000", MIN_FREE_GB="0")
         app.start()
         try:
-            asyncio.run(measure(app, given.watchers, given.batches))
+            asyncio.run(measure(app, given.watchers, given.batches, given.page))
         finally:
             app.kill()
 

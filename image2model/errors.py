@@ -161,8 +161,8 @@ class PicturesRefused(ImageRefused):
     """Some of these pictures cannot be used; `details` has the reason of each by its name."""
 
     def __init__(self, files: list[dict[str, str]]) -> None:
-        told = " ".join(f"{one['filename']}: {one['message']}" for one in files)
-        super().__init__(ErrorCode.PICTURES_REFUSED, told, "Leave out what cannot be used and send the rest again.")
+        message = " ".join(f"{one['filename']}: {one['message']}" for one in files)
+        super().__init__(ErrorCode.PICTURES_REFUSED, message, "Leave out what cannot be used and send the rest again.")
         self.details = {"files": files}
 
     def __reduce__(self) -> tuple[object, ...]:

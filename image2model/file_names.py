@@ -54,11 +54,11 @@ def split_side(name: str) -> tuple[str, str]:
     Sides are front, back (or rear), left and right; a number may follow: cup_back_2.png → cup_2, back.
     """
     stem = IMAGE_EXTENSIONS.sub("", clean_name(name))
-    found = SIDE_SUFFIX.fullmatch(stem)
-    if not found:
+    match = SIDE_SUFFIX.fullmatch(stem)
+    if not match:
         return stem, ""
-    side = found["side"].lower()
-    return found["object"].rstrip(" _.(-") + (found["number"] or ""), "back" if side == "rear" else side
+    side = match["side"].lower()
+    return match["object"].rstrip(" _.(-") + (match["number"] or ""), "back" if side == "rear" else side
 
 
 def group_by_object(names: Sequence[str]) -> list[dict[str, int]]:

@@ -33,7 +33,7 @@ MESH_MEMORY = 6_000_000_000
 """Bytes that work on one untrusted mesh may take on top of what its worker holds already."""
 
 
-class Workers:
+class WorkerPool:
     """Up to `processes` workers; each of `warm_ups` runs once in each new one. One event loop at a time uses them.
 
     `preload` names modules that the workers share, as do those of another pool that is open at the same time.

@@ -54,8 +54,8 @@ def pseudonym(secret: str, text: str) -> str:
     return hmac.new(secret.encode(), text.encode(), "sha256").hexdigest()[:16] if text else ""
 
 
-def _keep_prefix(found: re.Match[str]) -> str:
-    return found.groupdict().get("before", "") + MASK
+def _keep_prefix(match: re.Match[str]) -> str:
+    return match.groupdict().get("before", "") + MASK
 
 
 def _change_uses(secrets: Iterable[str], change: int) -> None:

@@ -73,6 +73,17 @@ class Settings(BaseSettings):
         repr=False,  # may hold a password
         description="SQLAlchemy URL of the database; empty: SQLite in `DATA_DIR`",
     )
+    run_jobs: bool = Field(
+        True,
+        description="Whether this process runs jobs; `false` for one that leaves them to others on the same PostgreSQL,"
+        " all but those on a visitor's own key, which only it knows",
+    )
+    lease_seconds: float = Field(
+        30,
+        gt=0,
+        description="Seconds without a sign of life after which other processes on the same PostgreSQL take over what"
+        " a process runs",
+    )
     api_key: SecretStr | None = Field(
         None, description="Key that REST uploads and downloads require; unset: as open as the page"
     )

@@ -70,7 +70,7 @@ def generators_table() -> str:
         spec = model.spec
         price = spec.price(spec.check(None, None))
         faces = spec.face_limit.accepted_values() if spec.face_limit else "–"
-        rows.append(f"| `{spec.id}` | {spec.name} | {spec.good_at} | ${price:.3f} | {views(spec)} | {faces} |")
+        rows.append(f"| `{spec.id}` | {spec.name} | {spec.strengths} | ${price:.3f} | {views(spec)} | {faces} |")
     return "\n".join(["| Id | Name | Good at | Price, as preset | Views | Face limit |", f"|{' --- |' * 6}", *rows])
 
 

@@ -15,7 +15,7 @@ from playwright.async_api import Browser, Page, async_playwright
 from image2model.devtools.app_process import gone
 from image2model.mesh import report
 from image2model.mesh.export import export, parse_options
-from image2model.process_pool import Workers
+from image2model.process_pool import WorkerPool
 from image2model.services import Studio
 from image2model.settings import Settings
 from tests.support import leaks
@@ -98,15 +98,15 @@ def generator() -> ScriptedGenerator:
 
 
 @pytest.fixture(scope="session")
-def pool() -> Iterator[Workers]:
+def pool() -> Iterator[WorkerPool]:
     """One warm worker process for all studios, which would take two seconds each to start their own."""
-    pool = Workers(1, report.warm_up, preload=report.LIBRARIES)
+    pool = WorkerPool(1, report.warm_up, preload=report.LIBRARIES)
     yield pool
     pool.close()
 
 
 @pytest.fixture
-async def studio(tmp_path: Path, generator: ScriptedGenerator, pool: Workers) -> AsyncIterator[Studio]:
+async def studio(tmp_path: Path, generator: ScriptedGenerator, pool: WorkerPool) -> AsyncIterator[Studio]:
     """A started studio with the scripted generator."""
     studio = Studio(scripted_settings(tmp_path / "data"), [generator], pool)
     await studio.start()
@@ -115,7 +115,7 @@ async def studio(tmp_path: Path, generator: ScriptedGenerator, pool: Workers) ->
 
 
 @pytest.fixture
-async def start(tmp_path: Path, generator: ScriptedGenerator, pool: Workers) -> AsyncIterator[Callable[..., Any]]:
+async def start(tmp_path: Path, generator: ScriptedGenerator, pool: WorkerPool) -> AsyncIterator[Callable[..., Any]]:
     """Start a studio in the test's folder; each start ends the one before, as a new process would."""
     running: list[Studio] = []
 

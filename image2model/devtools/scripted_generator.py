@@ -27,7 +27,8 @@ class ScriptedGenerator:
 
     def __init__(self, name: str = "scripted", *, price: str = "0.30", max_concurrency: int | None = None) -> None:
         self.spec = Spec(
-            id=name, name=f"Scripted {name}", good_at="Tests.", usual_seconds=1.0, price=lambda choice: Decimal(price),
+            id=name, name=f"Scripted {name}", strengths="Tests.", usual_seconds=1.0,
+            price=lambda params: Decimal(price),
             options=(Option("detail", "Detail", "choice", "low", choices=("low", "high")),),
             face_limit=Option("face_limit", "Faces", "int", minimum=10, maximum=1000), max_concurrency=max_concurrency,
         )  # fmt: skip

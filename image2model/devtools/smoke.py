@@ -18,7 +18,7 @@ import httpx
 from PIL import Image, ImageDraw
 from prometheus_client.parser import text_string_to_metric_families
 
-PATIENCE = 20.0
+TIMEOUT_SECONDS = 20.0
 """Seconds that one answer, and the mesh of the embedded engine, may take."""
 METRICS = {"http_requests", "active_jobs_total", "image2model_component", "system_disk_usage_percent"}
 HEADERS = {"x-content-type-options": "nosniff", "referrer-policy": "same-origin"}
@@ -33,8 +33,10 @@ class Smoke:
 
     def __init__(self, url: str, key: str = "") -> None:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._client = httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=PATIENCE, follow_redirects=True)
-        self._stranger = httpx.Client(base_url=url.rstrip("/"), timeout=PATIENCE)
+        self._client = httpx.Client(
+            base_url=url.rstrip("/"), headers=headers, timeout=TIMEOUT_SECONDS, follow_redirects=True
+        )
+        self._stranger = httpx.Client(base_url=url.rstrip("/"), timeout=TIMEOUT_SECONDS)
 
     def lives(self) -> str:
         """The process answers and takes requests."""
@@ -82,12 +84,12 @@ class Smoke:
     def refuses_politely(self) -> str:
         """An upload without a picture, one that is none, and an unknown batch get a sentence and a code."""
         upload, nonsense = "/api/v1/upload", {"files": ("a.png", b"no picture")}
-        told = [
+        codes = [
             self._refused(self._client.post(upload), 400, 403, 422, 429),
             self._refused(self._client.post(upload, files=nonsense), 400, 403, 429),
             self._refused(self._client.get(f"/batches/{uuid.uuid4()}/zip"), 404),
         ]
-        return ", ".join(dict.fromkeys(told))
+        return ", ".join(dict.fromkeys(codes))
 
     def keeps_strangers_out(self) -> str:
         """What is the host's is closed without a key."""
@@ -110,12 +112,12 @@ class Smoke:
             self._delete(batch["batch_id"])
 
     def _mesh(self, batch: dict[str, Any]) -> int:
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + TIMEOUT_SECONDS
         path = f"/api/v1/status/tasks/{batch['task_id']}/status"
-        while (told := self._json(path))["status"] not in ("completed", "failed", "cancelled"):
-            _must(time.monotonic() < until, f"It is not finished after {PATIENCE:.0f} s: {told['message']}")
+        while (status := self._json(path))["status"] not in ("completed", "failed", "cancelled"):
+            _must(time.monotonic() < until, f"It is not finished after {TIMEOUT_SECONDS:.0f} s: {status['message']}")
             time.sleep(0.2)
-        _must(told["status"] == "completed", f"It ended badly: {told['message']}")
+        _must(status["status"] == "completed", f"It ended badly: {status['message']}")
         mesh = self._get(f"/api/v1/download/{batch['job_id']}/smoke.glb").content
         _must(mesh[:4] == b"glTF", "What came is no GLB.")
         return len(mesh)
@@ -144,9 +146,9 @@ class Smoke:
         """The code of a refusal in the common form, with one of these statuses."""
         path = answer.url.path
         _must(answer.status_code in statuses, f"{path} answers {answer.status_code} in place of a refusal.")
-        told = answer.json()
-        _must(bool(told.get("error") and told.get("message")), f"{path} refuses without a word.")
-        return str(told["error_code"])
+        body = answer.json()
+        _must(bool(body.get("error") and body.get("message")), f"{path} refuses without a word.")
+        return str(body["error_code"])
 
 
 CHECKS: tuple[Callable[[Smoke], str], ...] = (
@@ -161,11 +163,11 @@ def look(url: str, key: str = "", say: Callable[[str], None] = print) -> int:
     for check in CHECKS:
         began = time.monotonic()
         try:
-            mark, found = "ok   ", check(smoke)
+            verdict, outcome = "ok   ", check(smoke)
         except (Wrong, httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
-            mark, found, wrongs = "WRONG", str(error) or repr(error), wrongs + 1
+            verdict, outcome, wrongs = "WRONG", str(error) or repr(error), wrongs + 1
         name = check.__name__.replace("_", " ")
-        say(f"{mark} {name:20} {time.monotonic() - began:5.1f} s  {found}")
+        say(f"{verdict} {name:20} {time.monotonic() - began:5.1f} s  {outcome}")
         if wrongs and check is Smoke.lives:
             say("Nothing else was tried.")
             break

@@ -82,8 +82,8 @@ POSTPROCESS_FACE_LIMIT = Option(
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """What a person chose for one batch: checked options and the face limit."""
+class GenerationParams:
+    """The checked options of one batch, its face limit, and whether a job has several views."""
 
     options: Mapping[str, Any] = field(default_factory=dict)
     face_limit: int | None = None
@@ -97,11 +97,11 @@ class Spec:
 
     id: str
     name: str
-    good_at: str
+    strengths: str
     """One line on what it is good at."""
     usual_seconds: float
-    price: Callable[[Choice], Decimal]
-    """US dollars for one object with this choice, however many of its sides are sent."""
+    price: Callable[[GenerationParams], Decimal]
+    """US dollars for one object with these parameters, however many of its sides are sent."""
     options: tuple[Option, ...] = ()
     face_limit: Option | None = None
     """The generator's own face option; `name` is the field it is sent as."""
@@ -142,8 +142,8 @@ class Spec:
                 else "Say which picture shows the front.",
             )
 
-    def check(self, options: Mapping[str, Any] | None, face_limit: float | str | None) -> Choice:
-        """Return the choice with defaults filled in; raise OptionRefused where one does not fit."""
+    def check(self, options: Mapping[str, Any] | None, face_limit: float | str | None) -> GenerationParams:
+        """Return the parameters with defaults filled in; raise OptionRefused where one does not fit."""
         given = dict(options or {})
         checked = {option.name: option.check(given.pop(option.name, None)) for option in self.options}
         if given:
@@ -154,7 +154,7 @@ class Spec:
                 f"Its options: {known}.",
             )
         faces = (self.face_limit or POSTPROCESS_FACE_LIMIT).check(face_limit)
-        return Choice({name: value for name, value in checked.items() if value is not None}, faces)
+        return GenerationParams({name: value for name, value in checked.items() if value is not None}, faces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ class Task:
     """The checked, upright PNG; of several sides the front."""
     folder: Path
     """A folder of this job's own, on the same file system as its final place."""
-    choice: Choice
+    params: GenerationParams
     remote: Mapping[str, Any] | None = None
     """What an earlier run stored with Submitted: go on from there, never submit again."""
     sides: Mapping[Side, Path] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from functools import cache
 from importlib import import_module
 
 from .. import generators
-from ..process_pool import Workers
+from ..process_pool import WorkerPool
 from ..settings import Settings
 from .base import Generator
 from .failure_rules import COMMON_RULES, FailureRules
@@ -25,7 +25,7 @@ UNKNOWN_CODE = FailureRules()
 class Provider:
     """One provider: its generators as the settings want them, and what follows from the failures that it defines."""
 
-    generators: Callable[[Settings, Workers], Sequence[Generator]]
+    generators: Callable[[Settings, WorkerPool], Sequence[Generator]]
     failure_rules: Mapping[str, FailureRules]
 
 
@@ -34,11 +34,11 @@ def providers() -> tuple[Provider, ...]:
     """All providers, the embedded engine first, then by the folder's name."""
     names = [module.name for module in pkgutil.iter_modules(generators.__path__) if module.ispkg]
     names.sort(key=lambda name: (name != FIRST, name))
-    found: list[Provider] = [import_module(f"{generators.__name__}.{name}").PROVIDER for name in names]
-    return tuple(found)
+    loaded: list[Provider] = [import_module(f"{generators.__name__}.{name}").PROVIDER for name in names]
+    return tuple(loaded)
 
 
-def all_generators(settings: Settings, workers: Workers) -> list[Generator]:
+def all_generators(settings: Settings, workers: WorkerPool) -> list[Generator]:
     """Every generator on offer, the host's keys used where there are any."""
     return [generator for provider in providers() for generator in provider.generators(settings, workers)]
 

@@ -247,10 +247,10 @@ def _profile_of_nclx(data: bytes) -> bytes:
 
 def _exif_orientation(exif: bytes) -> int:
     """The orientation of EXIF data, 1 to 8; broken data counts as none."""
-    found = Image.Exif()
+    tags = Image.Exif()
     try:
-        found.load(exif)
-        orientation = found.get(ORIENTATION, 1)
+        tags.load(exif)
+        orientation = tags.get(ORIENTATION, 1)
     except Exception:  # parsed from hostile bytes
         return 1
     return orientation if isinstance(orientation, int) else 1

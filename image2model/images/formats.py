@@ -42,11 +42,11 @@ SAVE_AS_JPEG = "Save it as JPEG or PNG and add that."
 
 def detect_format(data: bytes) -> ImageFormat:
     """The format of a picture; raises ImageRefused `unsupported_format` or `not_an_image` for any other file."""
-    found = next((name for offset, start, name in SIGNATURES if data.startswith(start, offset)), None)
-    found = found or _iso_media_format(data)
-    if found is None:
+    format_ = next((name for offset, start, name in SIGNATURES if data.startswith(start, offset)), None)
+    format_ = format_ or _iso_media_format(data)
+    if format_ is None:
         raise _unsupported(data)
-    return found
+    return format_
 
 
 def _iso_media_format(data: bytes) -> ImageFormat | None:

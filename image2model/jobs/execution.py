@@ -17,14 +17,14 @@ from pebble import ProcessExpired
 
 from ..atomic_files import atomic_move
 from ..errors import ErrorCode, GenerationFailed, Image2ModelError, NotFound
-from ..generators.base import Choice, Event, Finished, Generator, Queued, Running, Side, Submitted, Task
+from ..generators.base import Event, Finished, GenerationParams, Generator, Queued, Running, Side, Submitted, Task
 from ..generators.failure_messages import DISK_FULL, INTERNAL_ERROR, NO_RESULT, UNCONFIRMED
 from ..generators.local import cut_out
 from ..generators.providers import rules_of
 from ..mesh.export import parse_options
 from ..mesh.report import write_report
 from ..metrics import RETRIES
-from ..process_pool import Workers, with_memory_limit
+from ..process_pool import WorkerPool, with_memory_limit
 from .circuit_breaker import CircuitBreaker
 from .db.async_store import AsyncStore, bind_log_context
 from .models import Batch, Job, JobState, Wait, failure_of
@@ -48,7 +48,7 @@ class JobContext:
 
     store: AsyncStore
     folders: Folders
-    workers: Workers
+    workers: WorkerPool
     policy: RetryPolicy
     exports: ExportStore
 
@@ -114,13 +114,13 @@ class JobExecution:
             await self._wait_for_breaker()
         elif self.job.state == "cancelling":
             await self._generator.cancel(self.job.remote)
-        work = folder / f"work-{self.job.attempt}"
+        work = folder / f"work-{self.job.attempt}-{self.job.fence}"  # of no process that has lost the job
         await asyncio.to_thread(work.mkdir, parents=True, exist_ok=True)
-        choice = Choice(self._batch.options, self._batch.face_limit, bool(self.job.sides))
+        params = GenerationParams(self._batch.options, self._batch.face_limit, bool(self.job.sides))
         sides: dict[Side, Path] = {
             other.side: await self._input_picture(folder, other.side) for other in self.job.sides
         }
-        task = Task(await self._input_picture(folder), work, choice, self.job.remote, sides)
+        task = Task(await self._input_picture(folder), work, params, self.job.remote, sides)
         async with aclosing(self._generator.run(task)) as events:  # type: ignore[type-var]  # all are async generators
             if not await self._follow_events(events):
                 return
@@ -170,13 +170,15 @@ class JobExecution:
         self._is_trial = await self._breaker.admit()
 
     async def _finish(self, result: Finished) -> None:
-        """Move the mesh to its place, examine it, then store the job as done.
+        """Move the mesh to its place, examine it, then store the job as done, unless somebody else has it by now.
 
         A mesh that cannot be examined is delivered all the same: it may have been paid for.
         """
         folder = self._folders.job(self.job)
+        finishing = await self._store.transition(self.job, "finishing", progress=STAGES["finishing"][0], message="")
+        if finishing is None and not await self._is_current():
+            return
         await asyncio.to_thread(_move_mesh, result, folder)
-        await self._store.transition(self.job, "finishing", progress=STAGES["finishing"][0], message="")
         facts = await self._mesh_facts()
         facts |= await self._apply_face_limit(facts)
         await asyncio.to_thread(_clean_up, folder)
@@ -279,12 +281,12 @@ class JobExecution:
         self.job = await self._store.wait(self.job, waiting) or self.job
 
     async def _is_current(self) -> bool:
-        """Reload the job; return whether this attempt is still its latest and unfinished."""
+        """Reload the job; return whether this attempt is still its latest, ours, and unfinished."""
         try:
             stored = await self._store.call_with_retry(self._store.store.job, self.job.id)
         except NotFound:
             return False
-        if stored.attempt != self.job.attempt or stored.finished:
+        if (stored.attempt, stored.fence) != (self.job.attempt, self.job.fence) or stored.finished:
             return False
         self.job = stored
         return True

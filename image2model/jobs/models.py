@@ -178,6 +178,10 @@ class Job:
     started_at: float | None
     running_at: float | None
     finished_at: float | None
+    holder: str | None
+    """Id of the process that runs it; None for nobody."""
+    fence: int
+    """Fencing number, which grows whenever the holder changes: updates under an earlier one are refused."""
 
     @property
     def finished(self) -> bool:

@@ -1,23 +1,26 @@
-"""The scheduler of jobs: one asyncio task for each, started again for unfinished jobs when the app starts."""
+"""The scheduler of jobs: one asyncio task for each that this process holds; what a process leaves, others take."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import Counter
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import asdict, replace
 from typing import Any
 
 import structlog
 
-from ..errors import ErrorCode
+from ..errors import ErrorCode, Unavailable
 from ..generators.base import Generator
 from ..generators.failure_messages import GENERATOR_GONE
 from ..metrics import BREAKER
 from .circuit_breaker import CircuitBreaker
+from .db import leases
 from .db.async_store import log_context
+from .db.listener import FREE_JOBS
 from .execution import JobContext, JobExecution
 from .models import Batch, Job, Wait, failure_of
 
@@ -27,11 +30,32 @@ Account = tuple[str, str]
 """A generator's id and the mark of the key that pays: a visitor's own, or empty for the host's."""
 
 
-class JobScheduler:
-    """Runs jobs in this process; whatever it leaves unfinished, the next process runs."""
+TAKEN_AT_ONCE = 10
+"""Jobs that a process takes before others have a turn."""
+TAKEN_ALONE = 1000
+"""Jobs that a process takes in one transaction where there are no others."""
+RENEWALS = 5
+"""How often a lease is renewed before it would lapse."""
 
-    def __init__(self, context: JobContext, generators: Mapping[str, Generator]) -> None:
+
+class JobScheduler:
+    """Runs the jobs that this process holds; whatever it leaves unfinished, another process or the next one runs.
+
+    With `lease_seconds` it shares its database with other processes: its lease is renewed, and free jobs are taken as
+    soon as there are any. Without, it is alone, and takes everything when it starts. One that does not run jobs
+    (`takes_jobs`) runs only those that the store makes it the holder of.
+    """
+
+    def __init__(
+        self,
+        context: JobContext,
+        generators: Mapping[str, Generator],
+        lease_seconds: float | None = None,
+        takes_jobs: bool = True,
+    ) -> None:
         self._context = context
+        self._lease_seconds, self._takes_jobs = lease_seconds, takes_jobs
+        self._lease_keeper: asyncio.Task[None] | None = None
         self._store = context.store
         self._generators = generators
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -48,20 +72,57 @@ class JobScheduler:
             BREAKER.labels(name)  # the metric exists before its first change
 
     async def start(self) -> int:
-        """Schedule every unfinished job of earlier processes; return how many there are."""
-        unfinished = await self._store.call_with_retry(self._store.store.unfinished)
-        for batch, job in unfinished:  # polling is free, and the cause of the wait may be gone
-            self.add(batch, [replace(job, waiting=None) if job.remote else job])
+        """Take the unfinished jobs that earlier processes have left; return how many there are."""
         self._is_running = True
-        return len(unfinished)
+        if self._lease_seconds is None:
+            return await self._take_everything()
+        self._lease_keeper = asyncio.create_task(self._keep_leases(self._lease_seconds), name="leases")
+        return 0
+
+    async def _take_everything(self) -> int:
+        count, lease = 0, self._store.store.lease
+        while taken := await self._store.call_with_retry(lease, leases.take, TAKEN_ALONE):
+            count += await self._schedule(taken)
+        return count
+
+    async def _keep_leases(self, seconds: float) -> None:
+        """Renew the lease in time, and take free jobs then and whenever some are announced, until cancelled."""
+        while True:
+            with self._store.notifier.subscribe(FREE_JOBS) as announced:
+                try:
+                    await self._store.lease(leases.renew, seconds)
+                    while self._takes_jobs and await self._schedule(
+                        await self._store.lease(leases.take, TAKEN_AT_ONCE)
+                    ):
+                        pass
+                except Unavailable:
+                    log.warning("the lease on this process's jobs cannot be renewed at the moment")
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(announced.wait(), seconds / RENEWALS)
+
+    async def _schedule(self, taken: Sequence[tuple[Batch, Job]]) -> int:
+        """Run jobs that this process has just taken; return how many they are."""
+        for batch, job in taken:
+            await self._stop(job)  # it may be our own, of which another process was asked to cancel it
+            # polling is free, and the cause of the wait may be gone
+            self.add(batch, [replace(job, waiting=None) if job.remote else job])
+        return len(taken)
 
     def add(self, batch: Batch, jobs: Iterable[Job] | None = None, generator: Generator | None = None) -> None:
-        """Schedule these jobs of a batch, by default all; `generator` may be one on a visitor's own key."""
+        """Schedule those of these jobs that this process holds; by default the whole batch.
+
+        `generator` may be one on a visitor's own key.
+        """
         if generator is not None and generator is not self._generators.get(batch.generator):
             self._own_key_generators.setdefault((batch.generator, generator.key_mark), generator)
-        for job in batch.jobs if jobs is None else jobs:
+        held = [job for job in (batch.jobs if jobs is None else jobs) if job.holder == self._store.store.holder]
+        for job in held:
             if (task := self._tasks.get(job.id)) is None or task.done():
                 self._start_job((batch.generator, job.key_mark), batch, job)
+
+    async def resume(self, batch: Batch, jobs: Iterable[Job], generator: Generator) -> None:
+        """Run these jobs here, whoever holds them, because the key that they wait for is known here now."""
+        self.add(batch, await self._store.lease(leases.seize, batch.id, [job.id for job in jobs]), generator)
 
     def for_key(self, name: str, key: str) -> Generator | None:
         """The generator on a visitor's own key, kept only while it has jobs; None where it takes no key.
@@ -124,10 +185,14 @@ class JobScheduler:
     async def close(self) -> None:
         """Stop all tasks; unfinished jobs keep their states and go on at the next start."""
         self._is_running = False
-        tasks = list(self._tasks.values())
+        keeper, self._lease_keeper = self._lease_keeper, None
+        tasks = [*self._tasks.values(), *([keeper] if keeper else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, *self._closing, return_exceptions=True)
+        if keeper:
+            with contextlib.suppress(Unavailable):  # then it lapses
+                await self._store.lease(leases.release)
         self._store.close()
 
     async def _stop(self, job: Job) -> None:

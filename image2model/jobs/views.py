@@ -32,7 +32,7 @@ from .models import (
 from .progress import STAGES
 from .storage.folders import picture_name
 
-WORDS: Mapping[str, str] = {
+STATE_LABELS: Mapping[str, str] = {
     "new": "Waiting",
     "uploading": "Uploading",
     "submitting": "Handing over",
@@ -48,8 +48,8 @@ WORDS: Mapping[str, str] = {
 }
 
 
-TOLD_TO_PEOPLE = ("billed",)
-TOLD_OF_A_FAILURE = ("code", "message", "hint", "retryable")
+PAGE_ONLY_FIELDS = ("billed",)
+FAILURE_FIELDS = ("code", "message", "hint", "retryable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +113,9 @@ class JobView:
     def to_dict(self) -> dict[str, Any]:
         """Return what programs are told of it, in a fixed order."""
         return {
-            **{field.name: getattr(self, field.name) for field in fields(self) if field.name not in TOLD_TO_PEOPLE},
+            **{field.name: getattr(self, field.name) for field in fields(self) if field.name not in PAGE_ONLY_FIELDS},
             "waiting": self.waiting and asdict(self.waiting),
-            "error": self.error and {name: getattr(self.error, name) for name in TOLD_OF_A_FAILURE},
+            "error": self.error and {name: getattr(self.error, name) for name in FAILURE_FIELDS},
             "sides": [asdict(side) for side in self.sides],
         }
 
@@ -176,11 +176,17 @@ class BatchView:
     """US dollars that a retry of the whole batch buys its jobs for."""
     retry_may_be_billed_twice: bool
     """Whether that buys anew what may have been billed already."""
+    visitor: str
+    """The secret by which a browser knows its own batches; told to nobody."""
 
     @property
     def finished(self) -> bool:
         """Whether nothing more will happen by itself."""
         return self.state != "working"
+
+    def is_of(self, visitor: str) -> bool:
+        """Whether this browser made it."""
+        return bool(visitor) and self.visitor == visitor
 
     @property
     def retryable(self) -> bool:
@@ -194,7 +200,7 @@ class BatchView:
     def to_dict(self) -> dict[str, Any]:
         """Return what programs are told of it, in a fixed order."""
         return {
-            **{field.name: getattr(self, field.name) for field in fields(self)},
+            **{field.name: getattr(self, field.name) for field in fields(self) if field.name != "visitor"},
             "counts": asdict(self.counts),
             "cost": asdict(self.cost),
             "rejected": [asdict(refusal) for refusal in self.rejected],
@@ -246,6 +252,7 @@ def batch_view(
         kept_while_space=kept_while_space,
         retry_price=round(sum(view.retry_price or 0.0 for view in views if view.retryable), 6),
         retry_may_be_billed_twice=any(view.retry_may_be_billed_twice for view in views if view.retryable),
+        visitor=batch.visitor,
     )
 
 
@@ -327,11 +334,11 @@ def _message(job: Job, spec: Spec, now: float, ahead: int) -> str:
         return _waiting(job.waiting, now)
     waiting = ahead if job.state == "new" else job.queue_position
     if job.state in ("new", "queued") and waiting:
-        return f"{WORDS[job.state]}, {waiting} ahead"
+        return f"{STATE_LABELS[job.state]}, {waiting} ahead"
     if job.state == "running" and job.running_at and now - job.running_at > 3 * spec.usual_seconds:
         return "Taking longer than usual"
     own = job.message if job.state == "running" else ""
-    return own[:1].upper() + own[1:] or WORDS[job.state]
+    return own[:1].upper() + own[1:] or STATE_LABELS[job.state]
 
 
 def _waits_in_line(job: Job) -> bool:

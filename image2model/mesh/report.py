@@ -1,4 +1,4 @@
-"""The report on a new mesh, made once in a worker process, which alone loads what that takes: facts and thumbnail."""
+"""The report on a new mesh, made once in a worker process: facts and thumbnail."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ import io
 from pathlib import Path
 from typing import Any
 
-from ..atomic_files import atomic_write
+from PIL import Image
 
-LIBRARIES = ("image2model.mesh.facts", "image2model.mesh.render.thumbnail", "PIL.WebPImagePlugin")
+from ..atomic_files import atomic_write
+from .facts import scene_facts
+from .gltf.reader import Glb
+from .render.thumbnail import encode_thumbnail
+
+LIBRARIES = ("image2model.mesh.report", "scipy.sparse.csgraph", "scipy.spatial", "PIL.WebPImagePlugin")
 """What a report takes, for workers to share."""
 
 
@@ -17,10 +22,6 @@ def write_report(path: Path, thumbnail_path: Path | None) -> dict[str, Any]:
 
     Raises GenerationFailed for a file that cannot be opened.
     """
-    from .facts import scene_facts
-    from .gltf.reader import Glb
-    from .render.thumbnail import encode_thumbnail
-
     glb = Glb(path)
     scene = glb.scene()
     if thumbnail_path is not None:
@@ -30,6 +31,4 @@ def write_report(path: Path, thumbnail_path: Path | None) -> dict[str, Any]:
 
 def warm_up() -> None:
     """Load Pillow's formats, for which the first report would wait."""
-    from PIL import Image
-
     Image.new("RGBA", (1, 1)).save(io.BytesIO(), "WEBP")

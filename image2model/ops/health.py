@@ -122,21 +122,21 @@ class Health:
 
     async def _database(self) -> Component:
         kind = {"kind": self._studio.settings.database.partition(":")[0].partition("+")[0]}
-        found = await self._ping()
-        if found is None:
+        ping = await self._ping()
+        if ping is None:
             return Component("database", "unhealthy", PROBE_TIMEOUT, {**kind, "reason": "It cannot be written to now."})
-        return Component("database", "healthy", found[1], kind)
+        return Component("database", "healthy", ping[1], kind)
 
     async def _queue(self) -> Component:
         working = self._studio.admin.active_jobs
         details: dict[str, Any] = {"kind": "embedded", "working": working or 0}
         if working is None:
             return Component("queue", "unhealthy", details={**details, "reason": "It is not running."})
-        found = await self.standing()
-        if found is None:
+        standing = await self.standing()
+        if standing is None:
             return Component("queue", "degraded", PROBE_TIMEOUT, {**details, "reason": "What waits cannot be told."})
-        waits = {"waiting": found[0]["states"]["new"], "oldest_seconds": round(found[0]["oldest_seconds"], 1)}
-        return Component("queue", "healthy", found[1], {**details, **waits})
+        waits = {"waiting": standing[0]["states"]["new"], "oldest_seconds": round(standing[0]["oldest_seconds"], 1)}
+        return Component("queue", "healthy", standing[1], {**details, **waits})
 
     def _disk(self) -> Component:
         disk = psutil.disk_usage(str(self._studio.folders.data))
@@ -147,10 +147,10 @@ class Health:
         return Component("disk_space", "degraded" if disk.percent > DISK_WARNING_PERCENT else "healthy", 0.0, details)
 
     async def _fal(self) -> Component:
-        found = await self.far_side()
-        if found is None:
+        status = await self.far_side()
+        if status is None:
             return Component("fal_api", "degraded", PROBE_TIMEOUT, {"reason": "Its last outcomes cannot be told."})
-        far, seconds = found
+        far, seconds = status
         details = {name: far[name] for name in ("configured", "done", "faults", "resting")}
         reasons = [one["message"] for one in far["attention"]]
         return Component("fal_api", _fal_state(far), seconds, {**details, "reasons": reasons})

@@ -29,7 +29,10 @@ LEVEL_NAMES = {level[:4].encode(): level.upper() for level in LEVELS}
 ERROR_LEVELS = frozenset({b"erro", b"crit"})
 REQUEST = re.compile(rb'"method":"([^"]*","route":"[^"]*","status":\d+),"duration_ms":([\d.]+)')
 REQUEST_KEY = re.compile(rb'([^"]*)","route":"([^"]*)","status":(\d+)')
-SYSTEM_LOGGERS = (b'"logger":"image2model.web.server"', b'"logger":"image2model.services.admin"')
+SYSTEM_LOGGERS = (
+    b'"logger":"image2model.web.server"', b'"logger":"image2model.services.admin"',
+    b'"logger":"image2model.services.retention"',
+)  # fmt: skip
 """The loggers of starts, stops and deletions."""
 VARIABLE_PARTS = re.compile(r"[0-9a-f]{8,}(?:-[0-9a-f]{4,})*|\d+(?:\.\d+)?")
 
@@ -85,31 +88,31 @@ class Analysis:
 
     def by_status(self) -> dict[str, int]:
         """How many requests were answered with each status that tells of an error."""
-        found: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
         for (_, _, status), seen in self.requests.items():
             if status >= 400:
-                found[str(status)] += seen.count
-        return dict(sorted(found.items()))
+                counts[str(status)] += seen.count
+        return dict(sorted(counts.items()))
 
 
 def analyse(folder: Path, log_filter: LogFilter) -> Analysis:
-    """Count the lines of `wanted.kinds` from `wanted.since` until `wanted.until`; blocks while it reads."""
-    found = Analysis()
+    """Count the lines of the filter's kinds and time; blocks while it reads."""
+    analysis = Analysis()
     raw: dict[bytes, RequestStats] = {}
     for file in files_for(folder, log_filter):
         for block in read_blocks(file):
             lines = _in_time(
                 block.split(b"\n")[:-1], timestamp_bytes(log_filter.since), timestamp_bytes(log_filter.until)
             )
-            _count(found, lines)
+            _count(analysis, lines)
             if file.kind == "access":
-                _requests(found, raw, lines)
+                _requests(analysis, raw, lines)
             elif any(system in block for system in SYSTEM_LOGGERS):
-                _system(found, lines)
+                _system(analysis, lines)
     for key, seen in raw.items():
         method, route, status = REQUEST_KEY.fullmatch(key).groups()  # type: ignore[union-attr]  # as REQUEST found it
-        found.requests[method.decode(), route.decode(), int(status)] = seen
-    return found
+        analysis.requests[method.decode(), route.decode(), int(status)] = seen
+    return analysis
 
 
 def _in_time(lines: list[bytes], since: bytes, until: bytes) -> list[bytes]:
@@ -120,19 +123,19 @@ def _in_time(lines: list[bytes], since: bytes, until: bytes) -> list[bytes]:
     return [line for line in lines if since <= line[TIME] and (not until or line[TIME] < until)]
 
 
-def _count(found: Analysis, lines: list[bytes]) -> None:
-    found.lines += len(lines)
+def _count(analysis: Analysis, lines: list[bytes]) -> None:
+    analysis.lines += len(lines)
     levels = Counter(map(itemgetter(LEVEL), lines))
     for level, count in levels.items():
         if level in LEVEL_NAMES:
-            found.levels[LEVEL_NAMES[level]] += count
+            analysis.levels[LEVEL_NAMES[level]] += count
     if not ERROR_LEVELS.isdisjoint(levels):
-        _errors(found, (parse_line(line) for line in lines if line[LEVEL] in ERROR_LEVELS))
+        _errors(analysis, (parse_line(line) for line in lines if line[LEVEL] in ERROR_LEVELS))
 
 
-def _errors(found: Analysis, entries: Iterable[dict[str, Any]]) -> None:
+def _errors(analysis: Analysis, entries: Iterable[dict[str, Any]]) -> None:
     for fields in entries:
-        for counts, key in ((found.errors, pattern(fields)), (found.error_loggers, str(fields["logger"]))):
+        for counts, key in ((analysis.errors, pattern(fields)), (analysis.error_loggers, str(fields["logger"]))):
             counts[key if key in counts or len(counts) < MAX_PATTERNS else OTHER_PATTERNS] += 1
 
 
@@ -142,7 +145,7 @@ def pattern(fields: dict[str, Any]) -> str:
     return VARIABLE_PARTS.sub("#", str(fields["event"]))[:200] + (f" ({raised[:100]})" if raised else "")
 
 
-def _requests(found: Analysis, raw: dict[bytes, RequestStats], lines: list[bytes]) -> None:
+def _requests(analysis: Analysis, raw: dict[bytes, RequestStats], lines: list[bytes]) -> None:
     slowest = 0.0
     for key, fields in REQUEST.findall(b"\n".join(lines)):
         took = float(fields)
@@ -151,7 +154,7 @@ def _requests(found: Analysis, raw: dict[bytes, RequestStats], lines: list[bytes
         seen.milliseconds += took
         slowest = max(slowest, took)
     if slowest >= SLOW_MS:
-        found.slow.extend(_slow(map(parse_line, lines)))
+        analysis.slow.extend(_slow(map(parse_line, lines)))
 
 
 def _slow(entries: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -162,8 +165,8 @@ def _slow(entries: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             yield {"endpoint": endpoint, "duration_ms": took, "timestamp": fields["timestamp"]}
 
 
-def _system(found: Analysis, lines: Iterable[bytes]) -> None:
+def _system(analysis: Analysis, lines: Iterable[bytes]) -> None:
     for line in lines:
         if any(system in line for system in SYSTEM_LOGGERS):
             fields = parse_line(line)
-            found.system.append({key: fields[key] for key in ("timestamp", "level", "event")})
+            analysis.system.append({key: fields[key] for key in ("timestamp", "level", "event")})

@@ -64,11 +64,11 @@ def statistics(folder: Path) -> dict[str, Any]:
 
 
 def _measure(folder: Path, kinds: Sequence[str] = ()) -> dict[str, Any]:
-    found = [stat for file in list_log_files(folder, kinds) if (stat := _stat(file.path))]
-    ages = sorted(stat.st_mtime for stat in found)
+    stats = [stat for file in list_log_files(folder, kinds) if (stat := _stat(file.path))]
+    ages = sorted(stat.st_mtime for stat in stats)
     return {
-        "file_count": len(found),
-        "total_size_mb": round(sum(stat.st_size for stat in found) / MB, 6),
+        "file_count": len(stats),
+        "total_size_mb": round(sum(stat.st_size for stat in stats) / MB, 6),
         "oldest_file": _iso_time(ages[0]) if ages else None,
         "newest_file": _iso_time(ages[-1]) if ages else None,
     }
@@ -77,8 +77,8 @@ def _measure(folder: Path, kinds: Sequence[str] = ()) -> dict[str, Any]:
 def check_log_health(settings: Settings) -> LogHealth:
     """Whether lines can be written, and what the host should know."""
     folder = log_config.log_folder(settings)
-    found = statistics(folder)
-    used = found["disk_usage"]["usage_percent"]
+    measured = statistics(folder)
+    used = measured["disk_usage"]["usage_percent"]
     aside = [stat for path in folder.glob("*-*.log") if (stat := _stat(path))]
     stale = [stat for stat in aside if time.time() - stat.st_mtime > UNCOMPRESSED_SECONDS]
     issues = [
@@ -90,7 +90,7 @@ def check_log_health(settings: Settings) -> LogHealth:
         *([f"{len(stale)} old log files are not compressed."] if stale else []),
     ]
     recommendations = [
-        *(["Lower LOG_FILES or LOG_DAYS, or clean up."] if found["total_size_mb"] * MB > LARGE_TOTAL_BYTES else []),
+        *(["Lower LOG_FILES or LOG_DAYS, or clean up."] if measured["total_size_mb"] * MB > LARGE_TOTAL_BYTES else []),
         *(["Set LOG_LEVEL to INFO: DEBUG writes a lot."] if settings.log_level == "DEBUG" else []),
         *(["Visitors' addresses and file names are logged: turn LOG_PERSONAL_DATA off, or tell them so."]
           if settings.log_personal_data else []),

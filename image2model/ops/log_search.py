@@ -67,11 +67,11 @@ def search(folder: Path, log_filter: LogFilter | None = None, limit: int = 100, 
     """The newest entries that are wanted, newest first, after leaving out `offset` of them.
 
     Each has `timestamp` (ISO 8601, UTC), `level` (lower case), `logger`, `event`, and whatever else was logged
-    (`ops.logs`). To page without a shift by what is logged meanwhile, give every page the same `wanted.until`.
-    Blocks while it reads; memory is that of `offset + limit` lines.
+    (`ops.log_config`). To page without a shift by what is logged meanwhile, give every page the same
+    `log_filter.until`. Blocks while it reads; memory is that of `offset + limit` lines.
     """
-    found = newest_lines(folder, log_filter, offset + limit + 1)[offset:]
-    return LogPage([parse_line(line) for line in found[:limit]], len(found) > limit)
+    lines = newest_lines(folder, log_filter, offset + limit + 1)[offset:]
+    return LogPage([parse_line(line) for line in lines[:limit]], len(lines) > limit)
 
 
 def newest_lines(folder: Path, log_filter: LogFilter | None = None, limit: int = 100) -> list[bytes]:
@@ -91,22 +91,22 @@ def matching_lines(folder: Path, log_filter: LogFilter | None = None) -> Iterato
 def parse_line(line: bytes) -> dict[str, Any]:
     """A line as an entry; one that is not ours as an event without anything else."""
     try:
-        found = orjson.loads(line)
+        entry = orjson.loads(line)
     except orjson.JSONDecodeError:
-        found = None
-    if not isinstance(found, dict):
+        entry = None
+    if not isinstance(entry, dict):
         return {**EMPTY_ENTRY, "event": line.decode("utf-8", "replace").rstrip("\n")}
-    return {**EMPTY_ENTRY, **found}
+    return {**EMPTY_ENTRY, **entry}
 
 
 def list_log_files(folder: Path, kinds: Sequence[str] = ()) -> list[LogFile]:
     """The files of these kinds, oldest first; one that is being compressed is named once."""
-    found: dict[str, LogFile] = {}
+    by_name: dict[str, LogFile] = {}
     for path in sorted(folder.glob("*.log*")):  # x.log comes before x.log.gz, which is the whole one
         name = FILE_NAME.fullmatch(path.name)
         if name and (not kinds or name["kind"] in kinds):
-            found[path.name.removesuffix(".gz")] = LogFile(path, name["kind"], _parse_time(name["until"]))
-    return sorted(found.values(), key=lambda one: (one.rotated_at is None, one.path.name))
+            by_name[path.name.removesuffix(".gz")] = LogFile(path, name["kind"], _parse_time(name["until"]))
+    return sorted(by_name.values(), key=lambda one: (one.rotated_at is None, one.path.name))
 
 
 def files_for(folder: Path, log_filter: LogFilter) -> list[LogFile]:
@@ -124,10 +124,10 @@ def _by_kind(folder: Path, log_filter: LogFilter) -> dict[str, list[LogFile]]:
 
 def _newest_first(files: Sequence[LogFile], log_filter: LogFilter, limit: int) -> Iterator[bytes]:
     for file in reversed(files):
-        found = deque(_oldest_first([file], log_filter), maxlen=limit)
-        while found:
+        lines = deque(_oldest_first([file], log_filter), maxlen=limit)
+        while lines:
             limit -= 1
-            yield found.pop()
+            yield lines.pop()
         if limit <= 0:
             return
 

@@ -32,8 +32,8 @@ MACHINE_GAUGES = {
 
 async def exposition(studio: Studio, health: Health) -> bytes:
     """Everything in Prometheus' text format 0.0.4; what the database does not tell in time is left out."""
-    parts, found, far = await asyncio.gather(health.components(), health.standing(), health.far_side())
-    stored = [*_database_metrics(found[0], studio)] if found else []
+    parts, standing, far = await asyncio.gather(health.components(), health.standing(), health.far_side())
+    stored = [*_database_metrics(standing[0], studio)] if standing else []
     attention = [_attention_metrics(far[0]["attention"])] if far else []
     registry = CollectorRegistry()
     registry.register(_SnapshotCollector([*_machine_metrics(studio), _component_metrics(parts), *stored, *attention]))
@@ -79,8 +79,8 @@ def _component_metrics(parts: Iterable[Component]) -> Metric:
     return family
 
 
-def _attention_metrics(found: Iterable[Mapping[str, Any]]) -> Metric:
-    counts = dict.fromkeys(host_notices(), 0) | {one["code"]: one["count"] for one in found}
+def _attention_metrics(notices: Iterable[Mapping[str, Any]]) -> Metric:
+    counts = dict.fromkeys(host_notices(), 0) | {one["code"]: one["count"] for one in notices}
     words = "Pictures that failed or wait for what only the host can mend"
     family = GaugeMetricFamily("image2model_attention", words, labels=["code"])
     for code, count in counts.items():

@@ -1,12 +1,12 @@
 """The use cases, and the types that they speak of. The page, REST and the generated API import nothing below this."""
 
-from ..generators.base import POSTPROCESS_FACE_LIMIT, SIDES, Choice, Generator, Option, Side, Spec
+from ..generators.base import POSTPROCESS_FACE_LIMIT, SIDES, GenerationParams, Generator, Option, Side, Spec
 from ..images import IMAGE_SUFFIXES
 from ..jobs.models import FINISHED, UNSUCCESSFUL, Batch, Job
 from ..jobs.storage.archive import Stream
 from ..jobs.views import BatchView, Cost, JobView
 from .admin import AdminService
-from .exports import ExportService, archive_name
+from .exports import EXPORT_FORMATS, ExportService, archive_name
 from .intake import BY_NAME, Picture, group_views
 from .key_attempts import KeyAttempts
 from .picture_checks import NOT_JUDGED
@@ -17,6 +17,7 @@ from .studio import Studio
 __all__ = [
     "ANYBODY",
     "BY_NAME",
+    "EXPORT_FORMATS",
     "FINISHED",
     "IMAGE_SUFFIXES",
     "NOT_JUDGED",
@@ -27,9 +28,9 @@ __all__ = [
     "Batch",
     "BatchView",
     "Caller",
-    "Choice",
     "Cost",
     "ExportService",
+    "GenerationParams",
     "Generator",
     "Job",
     "JobView",

@@ -1,4 +1,4 @@
-"""The use cases of the host: overview, batches, spending, disk, clean-up."""
+"""The use cases of the host: overview, batches, spending, disk."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ import logging
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, astuple
-from decimal import Decimal
+from dataclasses import asdict
 from typing import Any
 
 import psutil
 
-from ..errors import Conflict, ErrorCode, NotFound
+from ..errors import ErrorCode, NotFound
 from ..generators.base import Generator
 from ..generators.failure_rules import HostNotice
 from ..generators.providers import failure_rules, rules_of
@@ -22,13 +21,12 @@ from ..jobs.db import queries
 from ..jobs.db.async_store import AsyncStore
 from ..jobs.models import BatchState
 from ..jobs.scheduler import JobScheduler
-from ..jobs.storage import disk_usage, retention
+from ..jobs.storage import disk_usage
 from ..jobs.storage.disk_usage import Kind as DiskKind
 from ..jobs.storage.folders import Folders
-from ..metrics import FREED_BYTES, REMOVED
 from ..settings import Settings
 from .batch_details import BatchDetails, BatchPage, batch_details
-from .cleanup import CleanupPlan, Freed, FreedCounter, SurveyCache, plan_cleanup, remove_files
+from .cleanup import FreedCounter, SurveyCache
 from .key_attempts import FREE, KeyAttempts
 from .view_builder import ViewBuilder
 
@@ -48,11 +46,12 @@ class AdminService:
         store: AsyncStore,
         scheduler: JobScheduler,
         build_view: ViewBuilder,
+        surveys: SurveyCache,
         key_attempts: KeyAttempts,
     ) -> None:
         self._settings, self._generators = settings, generators
         self._folders, self._store, self._scheduler, self._build_view = folders, store, scheduler, build_view
-        self._surveys, self._key_attempts = SurveyCache(folders), key_attempts
+        self._surveys, self._key_attempts = surveys, key_attempts
 
     async def overview(self) -> dict[str, Any]:
         """`queue_state`, and counts of batches and jobs by state, outcomes of 24 hours, breakers, disk (bytes).
@@ -111,10 +110,10 @@ class AdminService:
         `spent_today` and `spent_this_month` as in `overview`.
         """
         now = time.time()
-        found = await self._store.read(queries.queue_state)
+        state = await self._store.read(queries.queue_state)
         return {
-            "states": found["states"],
-            "oldest_seconds": max(0.0, now - found["oldest"]) if found["oldest"] else 0.0,
+            "states": state["states"],
+            "oldest_seconds": max(0.0, now - state["oldest"]) if state["oldest"] else 0.0,
             "spent_today": await self._store.read(ledger.total_spent, ledger.day_start(now)),
             "spent_this_month": await self._store.read(ledger.total_spent, ledger.month_start(now)),
         }
@@ -171,8 +170,8 @@ class AdminService:
         `text` is part of a picture's name in any case, or the beginning of an id.
         """
         batch_filter = queries.BatchFilter(state, generator, text, oldest_first)
-        found, total = await self._store.call(self._store.store.find_page, batch_filter, limit, offset)
-        return BatchPage([self._build_view(batch) for batch in found], total)
+        batches, total = await self._store.call(self._store.store.find_page, batch_filter, limit, offset)
+        return BatchPage([self._build_view(batch) for batch in batches], total)
 
     async def batch_details(self, batch_id: str) -> BatchDetails:
         """All that is known of one batch; raises NotFound."""
@@ -189,8 +188,8 @@ class AdminService:
     async def time_series(self, hours: float = 24.0, step: float = HOUR) -> list[dict[str, Any]]:
         """Jobs, failures, duration and cost over time in spans of `step` seconds, the empty ones too."""
         first = (time.time() - hours * HOUR) // step * step
-        found = await self._store.read(queries.time_series, first, step)
-        by_time = {row["at"]: row for row in found}
+        rows = await self._store.read(queries.time_series, first, step)
+        by_time = {row["at"]: row for row in rows}
         spans = [first + number * step for number in range(int((time.time() - first) // step) + 1)]
         return [by_time.get(at, queries.empty_span(at)) for at in spans]
 
@@ -206,11 +205,11 @@ class AdminService:
         keeps for itself counts as used). The kinds are as of `measured_at` (since 1970), for looking at
         very many files takes a while.
         """
-        found, cache, measured_at = await self._surveys()
+        survey, cache, measured_at = await self._surveys()
         whole = psutil.disk_usage(str(self._folders.data))
         return {
-            "kinds": {**{str(kind): asdict(use) for kind, use in found.kinds.items()}, "cache": asdict(cache)},
-            "data_bytes": found.size,
+            "kinds": {**{str(kind): asdict(use) for kind, use in survey.kinds.items()}, "cache": asdict(cache)},
+            "data_bytes": survey.size,
             "measured_at": measured_at,
             "disk_total_bytes": whole.total,
             "disk_used_bytes": whole.used,
@@ -223,9 +222,9 @@ class AdminService:
 
         A file counts on the day of its last change, so the database stands under today.
         """
-        found, _, measured_at = await self._surveys()
+        survey, _, measured_at = await self._surveys()
         today = int(measured_at // disk_usage.DAY)
-        return [found.days[day] for day in range(today - days + 1, today + 1)]
+        return [survey.days[day] for day in range(today - days + 1, today + 1)]
 
     async def list_files(self, kind: DiskKind, limit: int = 100) -> dict[str, Any]:
         """The newest files of a kind: `items` (path relative to the data folder, size, modified), and all of them."""
@@ -237,93 +236,6 @@ class AdminService:
         items, total = await asyncio.to_thread(disk_usage.newest_folders, self._folders.data, kind, limit)
         return {"directory": kind, "items": [asdict(item) for item in items], **asdict(total)}
 
-    async def delete(self, batch_id: str, *, force: bool = False, reason: retention.Reason = "asked") -> Freed:
-        """Delete a batch with its files; raises NotFound, and Conflict while it runs unless `force` stops it first."""
-        batch = await self._store.call(self._store.store.batch, batch_id)
-        if force:
-            await self._scheduler.abort(batch)
-        await self._store.call(self._store.store.delete, batch_id, force)
-        self._store.notifier.notify(batch_id)
-        short = batch_id[:8]
-        if reason != "asked" and self._folders.is_in_use(batch_id):
-            log.info("batch %s is being downloaded: its files are deleted later", short, extra={"batch": short})
-            return Freed()
-        freed = await asyncio.to_thread(remove_files, self._folders.all_folders_of(batch_id))
-        self._surveys.invalidate()
-        log.info("deleted batch %s (%s), %d bytes", short, reason, freed.size, extra={"batch": short})
-        REMOVED.labels("batch", reason).inc()
-        FREED_BYTES.labels("batch").inc(freed.size)
-        return freed
-
-    async def cleanup(self, hours: float | None = 24.0, dry_run: bool = True) -> dict[str, Any]:
-        """Delete what ended more than `hours` ago and what nobody owns; a dry run only tells.
-
-        Pinned and running batches, ones that are being downloaded and uploads of the last hour stay.
-        Returns `items` (kind, name, reason, size in bytes, files, folders; of batches also `title`, `images` and when
-        it `ended`), `stays` (batches that are old, too, or are worked, and the reason why they stay), `freed_bytes`,
-        `files`, `folders` and `errors` (plain sentences).
-        """
-        return await self._evict(
-            retention.RetentionRules(hours), max(1.0, 24.0 if hours is None else hours) * HOUR, dry_run
-        )
-
-    async def run_retention(self) -> dict[str, Any]:
-        """Apply the host's rules: delete by age, by the size of the data, for free disk, and what nobody owns."""
-        settings = self._settings
-        rules = retention.RetentionRules(
-            settings.retention_hours, _bytes(settings.max_data_gb), _bytes(settings.keep_free_gb)
-        )
-        return await self._evict(rules, 24 * HOUR, dry_run=False)
-
-    async def _evict(self, rules: retention.RetentionRules, stale: float, dry_run: bool) -> dict[str, Any]:
-        rows = await self._store.read(queries.batch_endings)
-        known = await self._store.call(self._store.store.batch_ids)
-        found = await asyncio.to_thread(plan_cleanup, self._folders, rows, known, rules, stale)
-        freed, left, errors = _dry_run_result(found) if dry_run else await self._remove(found)
-        return {
-            "items": [item for item in found.items if item["name"] not in left],
-            "stays": list(found.retained),
-            "freed_bytes": freed.size,
-            "files": freed.files,
-            "folders": freed.folders,
-            "errors": errors,
-            "dry_run": dry_run,
-        }
-
-    async def _remove(self, found: CleanupPlan) -> tuple[Freed, set[str], list[str]]:
-        """Carry out a plan; return what that has freed, the ids of batches that stayed, and why they did."""
-        freed, left = Freed(), set[str]()
-        errors: list[str] = []
-        for batch_id, reason in ((one.candidate.batch_id, one.reason) for one in found.evictions):
-            try:
-                if self._folders.is_in_use(batch_id):
-                    raise Conflict(
-                        ErrorCode.BATCH_IN_USE, "This batch is being downloaded.", "Try again when that is over."
-                    )
-                freed.add(*astuple(await self.delete(batch_id, reason=reason)))
-            except (NotFound, Conflict) as error:  # gone meanwhile, or begun anew
-                left.add(batch_id)
-                errors.append(f"{batch_id}: {error.message}")
-        for kind, paths in found.unowned.items():
-            paths = [path for path in paths if not self._folders.is_leased(path)]
-            removed = await asyncio.to_thread(remove_files, paths)
-            freed.add(*astuple(removed))
-            if paths:
-                log.info("deleted %d of kind %s that nobody owns, %d bytes", len(paths), kind, removed.size)
-            REMOVED.labels(kind, "nobody's").inc(len(paths))
-            FREED_BYTES.labels(kind).inc(removed.size)
-        await asyncio.to_thread(self._folders.remove_empty_folders, 24 * HOUR)
-        self._surveys.invalidate()
-        return freed, left, errors
-
-
-def _dry_run_result(found: CleanupPlan) -> tuple[Freed, set[str], list[str]]:
-    """What `_remove` would return if nothing came between."""
-    freed = Freed()
-    for item in found.items:
-        freed.add(item["size"], item["files"], item["folders"])
-    return freed, set(), []
-
 
 def host_notices() -> dict[str, HostNotice]:
     """What only the host can mend, by the code of the failures, or waits, that tell of it."""
@@ -332,7 +244,3 @@ def host_notices() -> dict[str, HostNotice]:
 
 def _notice_entry(code: str, notice: HostNotice, count: int, last_seen: float) -> dict[str, Any]:
     return {"code": code, **asdict(notice), "count": count, "last_seen": last_seen}
-
-
-def _bytes(gigabytes: Decimal | None) -> int | None:
-    return None if gigabytes is None else int(gigabytes * 1_000_000_000)

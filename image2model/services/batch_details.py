@@ -63,7 +63,7 @@ def batch_details(
 ) -> BatchDetails:
     """Put together what is known of a batch; `payments` are the ledger's rows by the job's id, `events` the store's."""
     jobs = {job.id: job for job in batch.jobs}
-    told = ("attempt", "state", "message", "code", "at")
+    event_fields = ("attempt", "state", "message", "code", "at")
     return BatchDetails(
         view=view,
         task_id=batch.task_id,
@@ -77,7 +77,7 @@ def batch_details(
         ],
         events=[
             {"number": jobs[event["job_id"]].number, "name": jobs[event["job_id"]].name}
-            | {key: event[key] for key in told}
+            | {key: event[key] for key in event_fields}
             for event in events
         ],
     )

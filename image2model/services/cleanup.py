@@ -12,13 +12,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..jobs.storage import disk_usage, retention
+from ..jobs.storage import disk_usage, retention_rules
 from ..jobs.storage.folders import Folders
 
 Freed = disk_usage.Usage
 SURVEY_COST_FACTOR = 20
 """A survey stays valid for so many times its own duration, so that surveys take a small part of the time."""
-REUSE_GRACE_SECONDS = retention.HOUR
+REUSE_GRACE_SECONDS = retention_rules.HOUR
 """Seconds after which files that can be made again are deleted where space is needed."""
 
 
@@ -58,7 +58,7 @@ class FreedCounter:
 
 
 def remove_files(paths: Sequence[Path]) -> Freed:
-    """Remove files and whole folders; return what that frees (`Tally`).
+    """Remove files and whole folders; return what that frees.
 
     What is gone already does not matter; a symbolic link is removed itself, never what it points at.
     """
@@ -104,16 +104,16 @@ class SurveyCache:
 class CleanupPlan:
     """What is to be deleted: batches, and by kind the files that nobody owns or that can be made again."""
 
-    evictions: Sequence[retention.Eviction]
+    evictions: Sequence[retention_rules.Eviction]
     unowned: Mapping[str, Sequence[Path]]
     items: Sequence[dict[str, Any]]
-    """Both, as `AdminService.cleanup` reports them."""
+    """Both, as `RetentionService.cleanup` reports them."""
     retained: Sequence[dict[str, Any]]
     """Batches that are old, too, or unfinished, and why they stay."""
 
 
 def plan_cleanup(
-    folders: Folders, rows: Iterable[Any], known: Set[str], rules: retention.RetentionRules, stale: float
+    folders: Folders, rows: Iterable[Any], known: Set[str], rules: retention_rules.RetentionRules, stale: float
 ) -> CleanupPlan:
     """Plan what is deleted by these rules; files that can be made again stay for `stale` seconds.
 
@@ -122,7 +122,7 @@ def plan_cleanup(
     survey, now = disk_usage.survey_data(folders.data), time.time()
     used = 0 if rules.max_bytes is None else FreedCounter().add([folders.data, folders.gradio_cache]).size
     free = shutil.disk_usage(folders.data).free
-    if retention.exceeded_space_rule(rules, used, free):
+    if retention_rules.exceeded_space_rule(rules, used, free):
         stale = min(stale, REUSE_GRACE_SECONDS)  # what can be made again goes before what cannot
     unowned = {
         "orphan": folders.orphans(known),
@@ -131,25 +131,25 @@ def plan_cleanup(
     }
     unowned_size = FreedCounter().add(path for paths in unowned.values() for path in paths).size
     candidates = [_candidate(folders, row, survey.batches.get(row.id, disk_usage.Usage())) for row in rows]
-    evictions = retention.plan_evictions(candidates, rules, now, used - unowned_size, free + unowned_size)
+    evictions = retention_rules.plan_evictions(candidates, rules, now, used - unowned_size, free + unowned_size)
     evicted = {folder for one in evictions for folder in folders.all_folders_of(one.candidate.batch_id)}
     unowned = {kind: [path for path in paths if evicted.isdisjoint(path.parents)] for kind, paths in unowned.items()}
-    retained = [] if rules.hours is None else retention.retained(candidates, rules.hours, now)
+    retained = [] if rules.hours is None else retention_rules.retained(candidates, rules.hours, now)
     return CleanupPlan(
         evictions, unowned, _items(folders, evictions, unowned),
         [{**_describe(one), "reason": one.retain_reason} for one in retained],
     )  # fmt: skip
 
 
-def _candidate(folders: Folders, row: Any, use: disk_usage.Usage) -> retention.RetentionCandidate:
+def _candidate(folders: Folders, row: Any, use: disk_usage.Usage) -> retention_rules.RetentionCandidate:
     in_use = folders.is_in_use(row.id)
-    return retention.RetentionCandidate(
+    return retention_rules.RetentionCandidate(
         row.id, row.ended, row.pinned, use.size, use.files, in_use, row.name or "", row.images
     )
 
 
 def _items(
-    folders: Folders, evictions: Sequence[retention.Eviction], unowned: Mapping[str, Sequence[Path]]
+    folders: Folders, evictions: Sequence[retention_rules.Eviction], unowned: Mapping[str, Sequence[Path]]
 ) -> list[dict[str, Any]]:
     counter = FreedCounter()
     batches = [
@@ -168,7 +168,7 @@ def _items(
     return [*batches, *others]
 
 
-def _describe(one: retention.RetentionCandidate) -> dict[str, Any]:
+def _describe(one: retention_rules.RetentionCandidate) -> dict[str, Any]:
     return {
         "kind": "batch", "name": one.batch_id, "title": one.title, "images": one.images, "ended": one.ended,
         "size": one.size,

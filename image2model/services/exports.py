@@ -17,6 +17,8 @@ from ..settings import Settings
 from .previews import CONTACT_SHEET_FILE
 
 OPTIONS = ("size", "unit", "measure", "up", "pivot", "face_limit", "packing", "repair")
+EXPORT_FORMATS = tuple(FORMATS)
+"""The ids of the formats, in the order in which they are offered."""
 ContentsLoader = Callable[[str], Awaitable[tuple[list[Entry], dict[str, Any]]]]
 
 

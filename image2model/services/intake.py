@@ -53,13 +53,13 @@ def group_views(pictures: Sequence[Picture], sides: Any) -> list[Picture]:
     """
     if not sides:
         return list(pictures)
-    found = (
+    objects = (
         group_by_object([picture.name for picture in pictures])
         if sides == BY_NAME
         else _parse_sides(sides, len(pictures))
     )
-    fronts = {one["front"]: one for one in found}
-    elsewhere = {position for one in found for side, position in one.items() if side != "front"}
+    fronts = {one["front"]: one for one in objects}
+    elsewhere = {position for one in objects for side, position in one.items() if side != "front"}
     return [
         Picture(picture.path, picture.name, _other_sides(pictures, fronts.get(position, {})))
         for position, picture in enumerate(pictures)
@@ -75,18 +75,18 @@ def _parse_sides(sides: Any, count: int) -> list[dict[str, int]]:
     """The sides that a program has given, as positions; raises OptionRefused."""
     try:
         given = json.loads(sides) if isinstance(sides, str) else sides
-        found = [{str(side): int(number) - 1 for side, number in one.items()} for one in given]
+        objects = [{str(side): int(number) - 1 for side, number in one.items()} for one in given]
     except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         raise _sides_unreadable() from None
-    positions = [position for one in found for position in one.values()]
-    known = all(set(one) <= set(SIDES) for one in found) and all(0 <= position < count for position in positions)
+    positions = [position for one in objects for position in one.values()]
+    known = all(set(one) <= set(SIDES) for one in objects) and all(0 <= position < count for position in positions)
     if not known or len(set(positions)) < len(positions):
         raise _sides_unreadable()
-    if not all("front" in one for one in found):
+    if not all("front" in one for one in objects):
         raise OptionRefused(
             ErrorCode.SIDE_MISSING, "An object without its front cannot be made.", "Name its front too."
         )
-    return found
+    return objects
 
 
 def _sides_unreadable() -> OptionRefused:

@@ -1,4 +1,4 @@
-"""The use cases of pictures before they are paid for: what is their subject, and what will likely go wrong."""
+"""Checks of pictures before they are paid for: what is their subject, and what will likely go wrong."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from ..generators.base import Side
 from ..images import NOTES, ImageChecker
 from ..jobs.models import Batch, Job, OtherSide
 from ..jobs.storage.folders import Folders, picture_name, stored_picture
-from ..process_pool import Workers
+from ..process_pool import WorkerPool
 
 log = logging.getLogger(__name__)
 
-SECONDS = 20.0
-KNOWN = 500
+INSPECTION_SECONDS = 20.0
+MAX_CACHED = 500
 """Inspections kept in memory, of about 10 kB each."""
 NOT_JUDGED = local.Inspection((), None)
 """What is known of a picture that took too long, or that broke its inspection."""
-WORDS = {**NOTES, **local.WARNINGS}
+NOTE_TEXTS = {**NOTES, **local.WARNINGS}
 
 
-class Inputs:
-    """One studio's, as `Studio.inputs`."""
+class PictureChecks:
+    """Cut-outs and warnings of pictures, as `Studio.picture_checks`."""
 
-    def __init__(self, folders: Folders, workers: Workers, checker: ImageChecker) -> None:
+    def __init__(self, folders: Folders, workers: WorkerPool, checker: ImageChecker) -> None:
         self._folders, self._workers, self._checker = folders, workers, checker
-        self._inspected = alru_cache(maxsize=KNOWN)(self._inspect)  # who asks while another waits, waits with them
+        self._inspected = alru_cache(maxsize=MAX_CACHED)(self._inspect)  # who asks while another waits, waits with them
 
     async def inspect(self, path: Path) -> local.Inspection:
         """Judge a picture file; what is refused or takes too long has neither warnings nor cut-out. Never raises."""
@@ -50,12 +50,12 @@ class Inputs:
         image = await self._checker.check(path, path.name)
         if isinstance(image, ImageRefused):
             return local.Inspection((), None)
-        found = await self._workers.run(local.inspect, image.data, seconds=SECONDS)
-        return replace(found, warnings=(*image.notes, *found.warnings))
+        inspection = await self._workers.run(local.inspect, image.data, seconds=INSPECTION_SECONDS)
+        return replace(inspection, warnings=(*image.notes, *inspection.warnings))
 
-    def words(self, found: local.Inspection) -> list[str]:
+    def warning_texts(self, inspection: local.Inspection) -> list[str]:
         """The warnings as sentences."""
-        return [WORDS[code] for code in found.warnings]
+        return [NOTE_TEXTS[code] for code in inspection.warnings]
 
     async def warnings(self, batch: Batch) -> list[dict[str, Any]]:
         """What will likely go wrong with a batch's pictures: name, code and message of each warning."""
@@ -63,9 +63,9 @@ class Inputs:
         paths = [stored_picture(self._folders.job(job), one.side) for job, one in shown]
         seen = await asyncio.gather(*(self.inspect(path) for path in paths))
         return [
-            {"number": job.number, "name": one.name, "code": code, "message": WORDS[code]}
-            for (job, one), found in zip(shown, seen, strict=True)
-            for code in (*_stored_notes(self._folders.job(job), one.side), *found.warnings)
+            {"number": job.number, "name": one.name, "code": code, "message": NOTE_TEXTS[code]}
+            for (job, one), inspection in zip(shown, seen, strict=True)
+            for code in (*_stored_notes(self._folders.job(job), one.side), *inspection.warnings)
         ]
 
     async def notes(self, batch: Batch) -> list[str]:
@@ -74,7 +74,7 @@ class Inputs:
 
     def _read_notes(self, batch: Batch) -> list[str]:
         return [
-            f"{one.name}: {WORDS[code]}"
+            f"{one.name}: {NOTE_TEXTS[code]}"
             for job, one in _pictures(batch)
             for code in _stored_notes(self._folders.job(job), one.side)
         ]

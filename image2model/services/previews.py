@@ -12,9 +12,10 @@ from ..errors import ErrorCode, GenerationFailed, Image2ModelError, Unavailable
 from ..jobs.models import Batch, Job
 from ..jobs.single_flight import SingleFlight
 from ..jobs.storage.folders import Folders
-from ..mesh.render import write_render_mode, write_turntable
 from ..mesh.render.contact_sheet import Cell, write_contact_sheet
-from ..process_pool import Workers, with_memory_limit
+from ..mesh.render.render_modes import write_render_mode
+from ..mesh.render.turntable import write_turntable
+from ..process_pool import WorkerPool, with_memory_limit
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ RENDER_MODES = ("textured", "plain", "wireframe")
 class PreviewService:
     """Previews of one studio's meshes, as `Studio.previews`, kept beside their mesh."""
 
-    def __init__(self, folders: Folders, workers: Workers) -> None:
+    def __init__(self, folders: Folders, workers: WorkerPool) -> None:
         self._folders, self._workers = folders, workers
         self._once = SingleFlight[None]()
 

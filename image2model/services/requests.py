@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..generators.base import Choice
+from ..generators.base import GenerationParams, Generator
+from ..jobs.ledger import Buyer
+from ..redaction import pseudonym
 from .intake import Picture
 
 
@@ -24,6 +26,15 @@ class Caller:
     """The visitor's own key, used instead of the host's by generators that take one, and stored nowhere."""
     correlation_id: str = ""
     """Id of the request, for the logs."""
+
+    def own_key_mark(self, generator: Generator) -> str:
+        """Mark of the caller's own key, on which `generator` runs; empty on the host's."""
+        return generator.key_mark if self.key.strip() else ""
+
+    def as_buyer(self, generator: Generator, secret: str, otherwise: str = "") -> Buyer:
+        """Who pays; `otherwise` stands for an address that is not known. The address itself is not stored."""
+        client = pseudonym(secret, self.client or self.visitor or otherwise)
+        return Buyer(client, self.own_key_mark(generator))
 
 
 ANYBODY = Caller()
@@ -45,9 +56,9 @@ class SubmitRequest:
     idempotency_key: str = ""
     """The same key and contents from the same caller within a day are one batch; empty: each request makes one."""
 
-    def fingerprint(self, generator: str, choice: Choice, key_mark: str) -> str:
+    def fingerprint(self, generator: str, params: GenerationParams, key_mark: str) -> str:
         """SHA-256 (hex) of all that makes two requests the same; reads the pictures."""
-        parts: list[Any] = [generator, choice.options, choice.face_limit, self.cut_out, self.all_or_nothing, key_mark]
+        parts: list[Any] = [generator, params.options, params.face_limit, self.cut_out, self.all_or_nothing, key_mark]
         for picture in self.pictures:
             for side, view in picture.by_side.items():
                 with view.path.open("rb") as file:

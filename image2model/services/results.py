@@ -56,11 +56,11 @@ def reusable_picture_names(job: Job, folder: Path) -> dict[Path, str]:
 
 def manifest(view: BatchView) -> dict[str, Any]:
     """What `manifest.json` in the zip says: the batch without its web addresses."""
-    told = view.to_dict()
+    batch = view.to_dict()
     jobs = [
-        {key: plain[key] for key in JOB_KEYS} | _sides(job) for plain, job in zip(told["jobs"], view.jobs, strict=True)
+        {key: plain[key] for key in JOB_KEYS} | _sides(job) for plain, job in zip(batch["jobs"], view.jobs, strict=True)
     ]
-    return {**{key: told[key] for key in BATCH_KEYS}, "rejected": told["rejected"], "jobs": jobs}
+    return {**{key: batch[key] for key in BATCH_KEYS}, "rejected": batch["rejected"], "jobs": jobs}
 
 
 def _sides(job: JobView) -> dict[str, Any]:

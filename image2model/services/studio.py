@@ -18,9 +18,9 @@ from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..atomic_files import installation_secret
-from ..errors import ErrorCode, NotAllowed, NotFound, OptionRefused, SettingsError, Unavailable
+from ..errors import ErrorCode, NotFound, OptionRefused, SettingsError, Unavailable
 from ..generators import local
-from ..generators.base import Choice, Generator, Spec
+from ..generators.base import GenerationParams, Generator, Spec
 from ..generators.providers import all_generators
 from ..images import ImageChecker, ImageLimits
 from ..jobs import ledger
@@ -30,37 +30,39 @@ from ..jobs.db.queries import run_times
 from ..jobs.db.store import Store, new_id
 from ..jobs.db.submissions import Submission
 from ..jobs.execution import JobContext
-from ..jobs.models import BULK_RETRYABLE, UNSUCCESSFUL, Batch, Job, NewBatch, NewJob
+from ..jobs.models import Batch, Job, NewBatch, NewJob
 from ..jobs.notifications import ChangeNotifier
-from ..jobs.retry_policy import RetryPolicy, collect_first_codes
+from ..jobs.retry_policy import RetryPolicy
 from ..jobs.scheduler import JobScheduler
 from ..jobs.storage.archive import Entry, Stream, leased_zip
 from ..jobs.storage.exports import ExportStore
 from ..jobs.storage.folders import Folders
 from ..jobs.views import BatchView
 from ..mesh import report
-from ..process_pool import Workers
+from ..process_pool import WorkerPool
 from ..redaction import pseudonym, redact
 from ..settings import Settings
 from .admin import AdminService
+from .cleanup import SurveyCache
 from .exports import ExportService, archive_name
 from .intake import Picture, StoredImage, store_pictures
 from .key_attempts import KeyAttempts
-from .picture_checks import Inputs
+from .picture_checks import PictureChecks
 from .previews import CONTACT_SHEET_FILE, TURNTABLE_FILE, PreviewService
 from .requests import ANYBODY, Caller, SubmitRequest
 from .results import ServedFile, manifest, reusable_picture_names, served_files
+from .retention import RetentionService
+from .retry import RetryService
 from .uploads import Uploads
-from .usual_times import LATELY, usual_times
+from .usual_times import USUAL_TIME_WINDOW, usual_times
 from .view_builder import ViewBuilder
 from .watching import ViewBroadcaster
 
 log = logging.getLogger(__name__)
 
-RETENTION_INTERVAL = 900.0
 REFRESH_INTERVAL = 900.0
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,200}")
-CACHED_IDS = 2000
+MAX_CACHED_IDS = 2000
 """Ids of batches by REST's ids, kept in memory because every request of a watcher needs one."""
 
 
@@ -71,13 +73,13 @@ class Studio:
     """
 
     def __init__(
-        self, settings: Settings, generators: Sequence[Generator] | None = None, workers: Workers | None = None
+        self, settings: Settings, generators: Sequence[Generator] | None = None, workers: WorkerPool | None = None
     ) -> None:
         self.settings = settings
         self.limits = ImageLimits.of(settings)
         self.folders = Folders(settings.data_dir)
         warm_ups = [local.warm_up] if settings.default_generator == local.SPEC.id else []
-        self.workers = workers or Workers(settings.workers, report.warm_up, *warm_ups, preload=report.LIBRARIES)
+        self.workers = workers or WorkerPool(settings.workers, report.warm_up, *warm_ups, preload=report.LIBRARIES)
         self._shares_workers = workers is not None
         available = generators if generators is not None else all_generators(settings, self.workers)
         self.generators: dict[str, Generator] = {generator.spec.id: generator for generator in available}
@@ -101,7 +103,10 @@ class Studio:
         policy = RetryPolicy(60.0 * settings.job_minutes, settings.retry_pace)
         exports = ExportStore(self.folders, self.workers)
         self._scheduler = JobScheduler(
-            JobContext(self._async_store, self.folders, self.workers, policy, exports), self.generators
+            JobContext(self._async_store, self.folders, self.workers, policy, exports),
+            self.generators,
+            settings.lease_seconds if can_listen(settings.database) else None,
+            settings.run_jobs,
         )
         self.exports = ExportService(settings, self.folders, exports, self.batch, self.archive_contents)
         """Exports and print checks."""
@@ -111,14 +116,20 @@ class Studio:
         self._build_view = ViewBuilder(settings, self.generators)
         self.key_attempts = KeyAttempts()
         """Wrong keys, in the Admin tab and over REST."""
+        self._retries = RetryService(
+            self._async_store, self._scheduler, self.for_key, self._spending_limits, self.secret
+        )
+        surveys = SurveyCache(self.folders)
+        self.retention = RetentionService(settings, self.folders, self._async_store, self._scheduler, surveys)
+        """Deletion and clean-up; rights are the caller's to check."""
         self.admin = AdminService(
-            settings, self.generators, self.folders, self._async_store, self._scheduler, self._build_view,
+            settings, self.generators, self.folders, self._async_store, self._scheduler, self._build_view, surveys,
             self.key_attempts,
         )  # fmt: skip
         """The host's use cases; rights are the caller's to check."""
         image_checker = ImageChecker(self.limits, self.workers)
         self.uploads = Uploads(settings, self.folders, image_checker)
-        self.picture_checks = Inputs(self.folders, self.workers, image_checker)
+        self.picture_checks = PictureChecks(self.folders, self.workers, image_checker)
         """Cut-outs and warnings before a batch is submitted."""
         self.previews = PreviewService(self.folders, self.workers)
         """Turntables, render modes and contact sheets."""
@@ -130,7 +141,7 @@ class Studio:
         """Schedule the unfinished jobs of earlier processes and start the background tasks."""
         if count := await self._scheduler.start():
             log.info("%d unfinished jobs of earlier processes are scheduled", count)
-        coroutines = [self._run_retention_regularly(), self._refresh_generators_regularly()]
+        coroutines = [self.retention.run_regularly(), self._refresh_generators_regularly()]
         if can_listen(self.settings.database):
             coroutines.append(listen(self.settings.database, self._notifier))
         self._background_tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
@@ -195,8 +206,8 @@ class Studio:
         Conflict where the key was used with other contents, and NotFound where its batch has been deleted.
         """
         generator = self.for_key(request.generator, caller.key)
-        choice = generator.spec.check(request.options, request.face_limit)
-        submission = await self._submission(request, caller, generator, choice)
+        params = generator.spec.check(request.options, request.face_limit)
+        submission = await self._submission(request, caller, generator, params)
         if submission and (made := await self._async_store.call(self._store.find_submitted, submission)):
             return made
         self._check_submission(generator, request.pictures)
@@ -209,11 +220,11 @@ class Studio:
             batch = await self._async_store.call(
                 self._store.create,
                 NewBatch(
-                    batch_id, generator.spec.id, choice.options, choice.face_limit, request.cut_out,
-                    [_to_new_job(image, generator.spec, choice) for image in images], refusals, caller.visitor,
+                    batch_id, generator.spec.id, params.options, params.face_limit, request.cut_out,
+                    [_to_new_job(image, generator.spec, params) for image in images], refusals, caller.visitor,
                     caller.correlation_id,
                 ),
-                self._buyer(caller, generator),
+                caller.as_buyer(generator, self.secret),
                 self._spending_limits,
                 submission,
             )  # fmt: skip
@@ -234,7 +245,7 @@ class Studio:
         return batch
 
     async def _submission(
-        self, request: SubmitRequest, caller: Caller, generator: Generator, choice: Choice
+        self, request: SubmitRequest, caller: Caller, generator: Generator, params: GenerationParams
     ) -> Submission | None:
         """What recognises the request if it comes again; None for one without a key. Raises OptionRefused."""
         key = request.idempotency_key.strip()
@@ -246,8 +257,8 @@ class Studio:
                 "The idempotency key cannot be used.",
                 "Send 1 to 200 visible ASCII characters, a new UUID, say.",
             )
-        key_mark = generator.key_mark if caller.key.strip() else ""
-        fingerprint = await asyncio.to_thread(request.fingerprint, generator.spec.id, choice, key_mark)
+        key_mark = caller.own_key_mark(generator)
+        fingerprint = await asyncio.to_thread(request.fingerprint, generator.spec.id, params, key_mark)
         return Submission(pseudonym(self.secret, f"{caller.visitor or caller.client}\n{key}"), fingerprint)
 
     def _check_submission(self, chosen: Generator, pictures: Sequence[Picture]) -> None:
@@ -258,13 +269,6 @@ class Studio:
         for picture in pictures:
             chosen.spec.check_sides(picture.by_side)
         self.folders.require_free_space(self.settings.min_free_gb)
-
-    def _buyer(self, caller: Caller, generator: Generator, otherwise: str = "") -> ledger.Buyer:
-        """Who pays for what a caller asks for; `otherwise` stands for an address that is not known."""
-        client = pseudonym(
-            self.secret, caller.client or caller.visitor or otherwise
-        )  # the address itself is not stored
-        return ledger.Buyer(client, generator.key_mark if caller.key.strip() else "")
 
     def check_count(self, count: int) -> None:
         """Raise OptionRefused for no pictures, or for more than one batch takes."""
@@ -291,7 +295,7 @@ class Studio:
         key = tuple(ids.items())
         if key not in self._batch_ids:
             self._batch_ids[key] = await self._async_store.call(self._store.find_batch_id, **ids)
-            if len(self._batch_ids) > CACHED_IDS:
+            if len(self._batch_ids) > MAX_CACHED_IDS:
                 del self._batch_ids[next(iter(self._batch_ids))]
         return self._batch_ids[key]
 
@@ -312,8 +316,8 @@ class Studio:
 
     async def library(self, visitor: str | None, limit: int = 50, offset: int = 0) -> list[BatchView]:
         """Views of the newest batches of one visitor; of everybody where `visitor` is None."""
-        found = await self._async_store.call(self._store.list_batches, visitor, limit, offset)
-        return [self._build_view(batch) for batch in found]
+        batches = await self._async_store.call(self._store.list_batches, visitor, limit, offset)
+        return [self._build_view(batch) for batch in batches]
 
     async def cancel(self, batch_id: str) -> BatchView:
         """Cancel what is not finished; raises NotFound. Return the view after it."""
@@ -321,77 +325,17 @@ class Studio:
         return await self.view(batch_id)
 
     async def retry(self, batch_id: str, numbers: Sequence[int] | None = None, caller: Caller = ANYBODY) -> BatchView:
-        """Retry jobs that failed or were cancelled; raises NotFound, Unavailable, LimitReached, NotAllowed.
-
-        By default all of them; unconfirmed ones, which may be paid for already, only by their numbers.
-        """
-        batch = await self.batch(batch_id)
-        states = UNSUCCESSFUL if numbers else BULK_RETRYABLE
-        retried = [job for job in batch.jobs if job.state in states and (not numbers or job.number in numbers)]
-        return await self._restart(batch, retried, await self._find_unconfirmed(batch, retried), caller)
-
-    async def look_again(self, batch_id: str, numbers: Sequence[int], caller: Caller = ANYBODY) -> int:
-        """Collect unconfirmed jobs that the provider turns out to have; buy nothing. Return how many they are.
-
-        Raises as `retry` does.
-        """
-        batch = await self.batch(batch_id)
-        unconfirmed = [job for job in batch.jobs if job.state == "unconfirmed" and job.number in numbers]
-        remotes = await self._find_unconfirmed(batch, unconfirmed)
-        found = [job for job in unconfirmed if job.id in remotes]
-        if found:
-            await self._restart(batch, found, remotes, caller)
-        return len(found)
-
-    async def _restart(
-        self, batch: Batch, retried: Sequence[Job], found_remotes: Mapping[str, Mapping[str, Any]], caller: Caller
-    ) -> BatchView:
-        """Start jobs that ended badly again; `found_remotes` is what the provider has of them, by their ids."""
-        batch_id, generator = batch.id, self._generator_for_retry(batch, retried, caller.key)
-        numbers, states = [job.number for job in retried], {job.state for job in retried}
-        restarted = await self._async_store.call(
-            self._store.retry_jobs, batch_id, numbers, states, collect_first_codes(),
-            found_remotes=found_remotes, buyer=self._buyer(caller, generator, batch.visitor),
-            keeps_payer=not caller.key.strip(), limits=self._spending_limits,
-        )  # fmt: skip
-        self._scheduler.add(batch, restarted, generator)
-        about = {"batch": batch_id[:8], "images": [job.number for job in restarted], "client": caller.client}
-        log.info("a person retries %d images of batch %s", len(restarted), batch_id[:8], extra=about)
-        self._notifier.notify(batch_id)
+        """Retry jobs that failed or were cancelled (`RetryService.retry`); raises NotFound too."""
+        await self._retries.retry(await self.batch(batch_id), numbers, caller)
         return await self.view(batch_id)
 
-    def _generator_for_retry(self, batch: Batch, jobs: Sequence[Job], key: str) -> Generator:
-        """The generator on the key that is given, or on the host's; without one, each job needs the key that it had."""
-        if not key.strip() and not all(self._scheduler.generator_of(batch, job) for job in jobs if job.key_mark):
-            raise Unavailable(
-                ErrorCode.KEY_NEEDED, "This was started with a visitor's own fal key.", "Paste that key and try again."
-            )
-        generator = self.for_key(batch.generator, key)
-        if generator.unavailable and not all(job.key_mark for job in jobs):
-            raise Unavailable(ErrorCode.GENERATOR_UNAVAILABLE, generator.unavailable)
-        return generator
-
-    async def _find_unconfirmed(self, batch: Batch, jobs: Sequence[Job]) -> dict[str, Mapping[str, Any]]:
-        """What finds unconfirmed submissions at the provider, by the job's id."""
-        found: dict[str, Mapping[str, Any]] = {}
-        for job in jobs:
-            generator = self._scheduler.generator_of(batch, job)
-            asks = generator if job.state == "unconfirmed" and job.intent else None
-            if asks and (remote := await asks.find(job.intent or {})):
-                found[job.id] = remote
-        return found
+    async def look_again(self, batch_id: str, numbers: Sequence[int], caller: Caller = ANYBODY) -> int:
+        """Collect what turns out to be at the provider (`RetryService.look_again`); raises NotFound too."""
+        return await self._retries.look_again(await self.batch(batch_id), numbers, caller)
 
     async def give_key(self, batch_id: str, key: str) -> BatchView:
         """Go on with jobs that wait for this key; raises NotFound, and NotAllowed for another key than theirs."""
-        batch = await self.batch(batch_id)
-        generator = self.for_key(batch.generator, key)
-        waiting = [job for job in batch.jobs if job.waiting and job.waiting.code == ErrorCode.KEY_NEEDED]
-        resumed = [job for job in waiting if job.key_mark == generator.key_mark]
-        if waiting and not resumed:
-            raise NotAllowed(
-                ErrorCode.OTHER_KEY, "This is not the key that these pictures were started with.", "Paste that one."
-            )
-        self._scheduler.add(batch, resumed, generator)
+        await self._retries.resume(await self.batch(batch_id), key)
         return await self.view(batch_id)
 
     async def needs_key(self, batch_id: str) -> bool:
@@ -401,7 +345,7 @@ class Studio:
 
     async def delete(self, batch_id: str) -> None:
         """Stop the batch and delete it with all its files; raises NotFound."""
-        await self.admin.delete(batch_id, force=True)
+        await self.retention.delete(batch_id, force=True)
 
     async def file(self, batch_id: str, number: int, name: str) -> ServedFile:
         """A file of a job by the name it is offered under; raises NotFound."""
@@ -473,33 +417,25 @@ class Studio:
             wanted.append((lighter.path, lighter.filename))
         return [Entry(path, name) for path, name in wanted if self.folders.is_own_file(path)]
 
-    async def _run_retention_regularly(self) -> None:
-        while True:
-            try:
-                await self.admin.run_retention()
-            except (OSError, Unavailable) as error:
-                log.warning("retention could not run: %r", error)
-            await asyncio.sleep(RETENTION_INTERVAL)
-
     async def _refresh_generators_regularly(self) -> None:
         """Let each generator look up its prices, as often as it decides itself, and see how long they take here."""
         while True:
-            measured = await self._async_store.read(run_times, time.time() - LATELY)
+            measured = await self._async_store.read(run_times, time.time() - USUAL_TIME_WINDOW)
             self.usual_times = usual_times(measured)
             for generator in self.generators.values():
                 await generator.refresh()
             await asyncio.sleep(REFRESH_INTERVAL)
 
 
-def _to_new_job(image: StoredImage, spec: Spec, choice: Choice) -> NewJob:
+def _to_new_job(image: StoredImage, spec: Spec, params: GenerationParams) -> NewJob:
     """The job of stored pictures, at its price."""
-    return NewJob(image.name, image.stem, spec.price(replace(choice, multiview=bool(image.sides))), image.sides)
+    return NewJob(image.name, image.stem, spec.price(replace(params, multiview=bool(image.sides))), image.sides)
 
 
 def open_store(settings: Settings) -> Store:
     """Open the database and bring its schema up to date; raise SettingsError, in one line, where that is impossible."""
     try:
-        return Store(settings.database)
+        return Store(settings.database, runs_jobs=settings.run_jobs)
     except (SQLAlchemyError, CommandError, OSError, ImportError) as error:
         log.debug("the database cannot be opened", exc_info=True)
         reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0].rstrip(".")

@@ -18,7 +18,7 @@ from ..jobs.storage.folders import Folders
 from ..settings import Settings
 from .key_attempts import network_of
 
-KEPT_SECONDS = 3600.0
+MAX_AGE_SECONDS = 3600.0
 """After which uploads that are in no batch are swept away (`cleanup`)."""
 VISITOR_BATCHES, ALL_BATCHES = 10, 100
 """Full batches of pictures that one network, and all together, may upload within that time."""
@@ -41,12 +41,12 @@ class Uploads:
         size = batch if size is None else size
         self._folders.require_free_space(self._settings.min_free_gb, size)
         now, network = time.monotonic(), network_of(client)
-        while self._taken and now - self._taken[0][0] > KEPT_SECONDS:
+        while self._taken and now - self._taken[0][0] > MAX_AGE_SECONDS:
             self._taken.popleft()
         own = sum(one[2] for one in self._taken if one[1] == network)
         everybody = sum(one[2] for one in self._taken)
         if own + size > VISITOR_BATCHES * batch or everybody + size > ALL_BATCHES * batch:
-            wait = max(1.0, KEPT_SECONDS - (now - self._taken[0][0])) if self._taken else KEPT_SECONDS
+            wait = max(1.0, MAX_AGE_SECONDS - (now - self._taken[0][0])) if self._taken else MAX_AGE_SECONDS
             message, hint = "These are too many uploads in an hour.", "Wait for a while."
             raise LimitReached(ErrorCode.TOO_MANY_UPLOADS, message, hint, retry_after=wait)
         self._taken.append((now, network, size))

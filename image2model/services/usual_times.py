@@ -6,9 +6,9 @@ import statistics
 from collections import defaultdict
 from collections.abc import Iterable
 
-LATELY = 30 * 24 * 3600.0
+USUAL_TIME_WINDOW = 30 * 24 * 3600.0
 """Seconds: jobs that ended longer ago do not count."""
-FEWEST = 5
+MIN_JOBS = 5
 """Fewer jobs than this tell nothing."""
 
 
@@ -17,10 +17,10 @@ def usual_times(measured: Iterable[tuple[str, float]]) -> dict[str, tuple[float,
     by_generator: defaultdict[str, list[float]] = defaultdict(list)
     for generator, seconds in measured:
         by_generator[generator].append(seconds)
-    return {name: _middle(times) for name, times in by_generator.items() if len(times) >= FEWEST}
+    return {name: _eight_of_ten(times) for name, times in by_generator.items() if len(times) >= MIN_JOBS}
 
 
-def _middle(times: list[float]) -> tuple[float, float]:
+def _eight_of_ten(times: list[float]) -> tuple[float, float]:
     """The tenth and the ninetieth percentile."""
     tenths = statistics.quantiles(times, n=10, method="inclusive")
     return tenths[0], tenths[-1]

@@ -91,15 +91,15 @@ class _Channel:
         self.view: BatchView | Exception = LookupError("There is no view yet.")
         self.number = self.watchers = 0
         self.producer: asyncio.Task[None] | None = None
-        self._news = asyncio.Event()
+        self._published = asyncio.Event()
 
     async def wait_beyond(self, number: int) -> None:
         """Return once there is a newer view than this."""
         while self.number <= number:
-            await self._news.wait()
+            await self._published.wait()
 
     def publish(self, view: BatchView | Exception) -> None:
         """Give this to everyone who waits."""
         self.view, self.number = view, self.number + 1
-        self._news.set()
-        self._news = asyncio.Event()
+        self._published.set()
+        self._published = asyncio.Event()

@@ -16,7 +16,7 @@ def generator_schema(generator: Generator) -> dict[str, Any]:
     return {
         "id": spec.id,
         "name": spec.name,
-        "good_at": spec.good_at,
+        "good_at": spec.strengths,
         "price": float(spec.price(spec.check(None, None))),
         "usual_seconds": spec.usual_seconds,
         "available": not generator.unavailable,

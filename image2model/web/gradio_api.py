@@ -14,7 +14,19 @@ from typing import Any
 import gradio as gr
 
 from ..errors import ErrorCode, Image2ModelError, ImageRefused, OptionRefused
-from ..services import SIDES, Batch, BatchView, Caller, JobView, Picture, Side, Studio, SubmitRequest, group_views
+from ..services import (
+    EXPORT_FORMATS,
+    SIDES,
+    Batch,
+    BatchView,
+    Caller,
+    JobView,
+    Picture,
+    Side,
+    Studio,
+    SubmitRequest,
+    group_views,
+)
 from .generator_schema import generator_schema
 from .gradio_compat import fetch_urls_with, report_unreadable_values
 from .middleware.correlation import correlation_id_of
@@ -34,7 +46,7 @@ OPTIONS_HELP = (
 )
 BATCH_HELP = "Id of a batch, from /submit_batch"
 NUMBER_HELP = "Number of a job in its batch, from 1"
-FORMAT_HELP = "glb, obj, stl, 3mf, ply or usdz"
+FORMAT_HELP = f"{', '.join(EXPORT_FORMATS[:-1])} or {EXPORT_FORMATS[-1]}"
 EXPORT_HELP = "Options of the export, each may be left out: size, unit, up, pivot, face_limit, packing, repair"
 SIZE_HELP = "Length of the longest side, in mm; empty: 100"
 INTERNAL_MESSAGE = (

@@ -11,13 +11,16 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import anyio
 import gradio as gr
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from gradio import oauth
 from gradio.route_utils import CustomCORSMiddleware, FnIndexInferError, get_root_url
+from gradio.state_holder import SessionState, StateHolder
 from gradio.utils import get_space
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -33,6 +36,8 @@ log = logging.getLogger(__name__)
 
 MAX_THREADS = 500
 """Gradio counts a waiting event as a thread, also an async one, which is none: so many may watch at a time."""
+POOL_THREADS = 8
+"""Threads of Gradio's own: only components work there, for a moment; each keeps memory of its own."""
 
 
 def create_app(demo: gr.Blocks, url: str, **launch_options: Any) -> Any:
@@ -52,7 +57,36 @@ def create_app(demo: gr.Blocks, url: str, **launch_options: Any) -> Any:
         share=os.environ.get("GRADIO_SHARE", "").lower() in ("1", "true") or None, **launch_options,
     )  # fmt: skip
     demo.has_launched = True  # without it Gradio takes any path on this machine for a visitor's upload
+    demo.app.state_holder = _LeanSessions()  # type: ignore[no-untyped-call]
+    demo.app.state_holder.set_blocks(demo)
     return demo.app
+
+
+class _LeanSessions(StateHolder):
+    """Sessions without what `_LeanSession` leaves out."""
+
+    def __getitem__(self, session_id: str) -> SessionState:
+        if session_id not in self.session_data:
+            self.session_data[session_id] = _LeanSession(self.blocks)
+        return super().__getitem__(session_id)
+
+
+class _LeanSession(SessionState):
+    """A session without the configuration of every component.
+
+    Gradio makes one for each page that is opened, for deep links, which are closed here (`gradio_routes`): 20 ms and
+    400 kB each, which stopped everybody for seconds where many came at once.
+    """
+
+    def __init__(self, blocks: gr.Blocks) -> None:
+        no_blocks = SimpleNamespace(default_config=blocks.default_config, blocks={})
+        super().__init__(no_blocks)  # type: ignore[arg-type]
+
+    def _update_config(self, key: int) -> None:
+        pass
+
+    def _update_value_in_config(self, key: int, value: Any) -> None:
+        pass
 
 
 @asynccontextmanager
@@ -60,6 +94,7 @@ async def running_queue(demo: gr.Blocks, app: Any) -> AsyncIterator[None]:
     """Start Gradio's queue before the port opens; `launch` starts it by a request after that."""
     demo._queue.set_server_app(app)
     demo.run_startup_events()  # type: ignore[no-untyped-call]
+    demo.limiter = anyio.CapacityLimiter(POOL_THREADS)  # type: ignore[assignment]  # Gradio infers None
     await demo.run_extra_startup_events()  # type: ignore[no-untyped-call]
     app.startup_events_triggered = True
     yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -24,9 +25,10 @@ from ..services import Studio
 from ..settings import Settings, load
 from .sign_in import password_check
 
-# Gradio reads these when it is imported: nothing leaves for another host, and no cache write after each event.
+# Gradio reads these when it is imported: nothing leaves for another host, and events are not kept to be analysed.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000")
+os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(10**9))
+os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 log = logging.getLogger(__name__)
@@ -159,6 +161,8 @@ class Server:
             await self.studio.start()
             async with running_queue(self.demo, app):
                 await self._render_page(app)
+                gc.collect()
+                gc.freeze()  # else each full collection walks what libraries hold for good, 0.2 s for everybody
                 yield
         except Exception as error:
             self._failure = error

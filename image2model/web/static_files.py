@@ -11,20 +11,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .ui.assets import STATIC
 
-KEPT = "public, max-age=31536000, immutable"
-LEAST = 500
+IMMUTABLE = "public, max-age=31536000, immutable"
+MIN_GZIP_BYTES = 500
 """Bytes below which compressing is not worth its time."""
-TEXTS = ("/assets/", "/static/", "/config", "/theme.css", "/gradio_api/info", "/gradio_api/startup-events")
+TEXT_PATHS = ("/assets/", "/static/", "/config", "/theme.css", "/gradio_api/info", "/gradio_api/startup-events")
 """What Gradio answers that is text; its streams, uploads and files go as they are."""
 
 
-class _KeptFiles(StaticFiles):
+class _ImmutableFiles(StaticFiles):
     """Files of which each version has an address of its own."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """See Starlette; browsers need not ask again."""
         response = await super().get_response(path, scope)
-        response.headers["Cache-Control"] = KEPT
+        response.headers["Cache-Control"] = IMMUTABLE
         return response
 
 
@@ -33,18 +33,18 @@ class CompressedPages:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._compressed = GZipMiddleware(app, minimum_size=LEAST)
+        self._compressed = GZipMiddleware(app, minimum_size=MIN_GZIP_BYTES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Compress what is text; tell browsers to keep what has its version in its name."""
         path = scope.get("path", "")
-        if scope["type"] != "http" or not (path == "/" or path.startswith(TEXTS)):
+        if scope["type"] != "http" or not (path == "/" or path.startswith(TEXT_PATHS)):
             await self._app(scope, receive, send)
             return
 
         async def keep(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] == 200:
-                MutableHeaders(scope=message)["Cache-Control"] = KEPT
+                MutableHeaders(scope=message)["Cache-Control"] = IMMUTABLE
             await send(message)
 
         await self._compressed(scope, receive, keep if path.startswith("/assets/") else send)
@@ -52,4 +52,4 @@ class CompressedPages:
 
 def static_files() -> Mount:
     """The route of the page's own files."""
-    return Mount("/page/{version}", GZipMiddleware(_KeptFiles(directory=STATIC), minimum_size=LEAST))
+    return Mount("/page/{version}", GZipMiddleware(_ImmutableFiles(directory=STATIC), minimum_size=MIN_GZIP_BYTES))

@@ -13,7 +13,7 @@ from playwright.async_api import Browser, expect
 
 from image2model.devtools.app_process import ADMIN_KEY
 from image2model.web.middleware.slow_client import HeaderTimeoutProtocol
-from tests.support.attacks import FRIEND, asked, connect, raw, stranger, tells, uploaded
+from tests.support.attacks import FRIEND, connect, get_as_written, raw, secrets_in, stranger, uploaded
 from tests.support.browser import ROOT, App, drawn, opened, settled
 
 FILES = [
@@ -40,9 +40,9 @@ PATHS = [
 @pytest.mark.parametrize("path", PATHS)
 def test_no_path_leads_to_what_is_not_offered(target: App, path: str):
     """Paths out of the folders, into them, to other hosts and to what others own are answered with an error."""
-    status, answer = asked(target, path.format(data=target.data, cache=target.cache, root=ROOT))
+    status, answer = get_as_written(target, path.format(data=target.data, cache=target.cache, root=ROOT))
     assert 400 <= status < 500
-    assert tells(answer) == []
+    assert secrets_in(answer) == []
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_no_path_leads_to_what_is_not_offered(target: App, path: str):
 )
 def test_a_strange_host_name_is_refused(target: App, host: str):
     """DNS rebinding and forged addresses end at the door."""
-    assert asked(target, "/", f"Host: {host}")[0] == 400
+    assert get_as_written(target, "/", f"Host: {host}")[0] == 400
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_an_upload_stays_in_its_folder(target: App, visitor: httpx.Client, name:
 
 def test_the_page_holds_no_secret(visitor: httpx.Client):
     """Hidden components are sent to everybody, and carry nothing."""
-    assert tells(visitor.get("/config").text) == []
+    assert secrets_in(visitor.get("/config").text) == []
 
 
 def test_a_request_too_large_is_refused_unread(visitor: httpx.Client, target: App):

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.attacks import Functions, call, file, tells, uploaded
+from tests.support.attacks import Functions, call, file, secrets_in, uploaded
 from tests.support.browser import ROOT, App
 from tests.support.pictures import encoded, photo
 
@@ -46,7 +46,7 @@ def test_no_admin_function_runs_without_rights(functions: Functions, owned: str,
     for number, function in enumerate(found):
         answers = list(functions.answers(function, given, event, **{"X-Forwarded-For": f"198.51.100.{number}"}))
         assert [any(word in answers[at] for word in NOT_THE_HOST) for at in (0, 2, 4)] == [True] * 3, function
-        assert tells("".join(answers)) == []
+        assert secrets_in("".join(answers)) == []
 
 
 @pytest.mark.parametrize(
@@ -88,12 +88,12 @@ def test_a_file_that_is_no_upload_is_not_read(
     for name, data in {"generate": forged, "submit_batch": [forged], "generate_from_sides": forged}.items():
         answer = call(visitor, name, data, *[None] * (3 if name == "generate_from_sides" else 0), "local", None, None)
         assert "batch_id" not in answer
-        assert ("event: error" in answer, tells(answer)) == (True, [])
+        assert ("event: error" in answer, secrets_in(answer)) == (True, [])
     (submit,) = [one for one in functions.all if one["api_name"] == "submit"]
     given = {"images": [{"image": forged, "caption": None}], "generator": "local", "browserstate": "evil"}
     answers = list(functions.answers(submit, given))
     assert [re.search(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}", answers[at]) for at in (0, 4)] == [None, None]
-    assert tells("".join(answers)) == []
+    assert secrets_in("".join(answers)) == []
 
 
 def test_an_upload_lies_where_nobody_can_guess(target: App, visitor: httpx.Client):

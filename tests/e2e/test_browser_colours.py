@@ -17,7 +17,7 @@ SHOWN_IN_PART = ("no-eoi.jpg", "last8-cut.jpg", "without end, with a trailer", "
 """Of a JPEG without its end marker Chromium leaves out the last row of blocks, which is there."""
 
 
-def as_seen(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+def premultiplied(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Pixels (RGBA) with their colours weighed by their alpha: what is clear has none."""
     values = pixels.astype(float)
     return np.dstack([values[..., :3] * values[..., 3:] / 255, values[..., 3]])
@@ -33,7 +33,7 @@ async def test_pictures_look_as_chromium_shows_them():
         if shown is None or shown.shape != ours.shape:
             wrong[name] = f"{ours.shape} for {shown is not None and shown.shape}"
             continue
-        differences = np.abs(as_seen(ours) - as_seen(shown))
+        differences = np.abs(premultiplied(ours) - premultiplied(shown))
         if name in SHOWN_IN_PART:
             differences *= shown[..., 3:] > 0
         row, column, _ = np.unravel_index(differences.argmax(), differences.shape)

@@ -31,15 +31,15 @@ EXPRESSIONS = [
 ]
 LABEL_IN_TEXT = re.compile(r"{{\s*(?:\$labels\.)?(\w+)\s*}}")
 
-Told = dict[str, dict[str, set[str]]]
+MetricLabels = dict[str, dict[str, set[str]]]
 
 
 @pytest.fixture(scope="module")
-def told(app: App) -> Told:
+def metric_labels(app: App) -> MetricLabels:
     """Of each metric in a scrape, its labels and their values."""
     httpx.get(app.url).raise_for_status()
     text = httpx.get(f"{app.url}/health/metrics").raise_for_status().text
-    found: Told = {"up": {}}
+    found: MetricLabels = {"up": {}}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             values = found.setdefault(sample.name, {})
@@ -56,12 +56,12 @@ def nodes(expression: str) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize(("name", "expression", "words"), EXPRESSIONS, ids=[name for name, _, _ in EXPRESSIONS])
-def test_every_expression_asks_for_what_is_told(told, name, expression, words):
+def test_every_expression_asks_for_what_is_told(metric_labels, name, expression, words):
     """It is sound PromQL of metrics that a scrape has, with labels that they have, and its words name no others."""
     known, kept = set(SCRAPED), set()
     for node in nodes(expression):
         if isinstance(node, promql.VectorSelector):
-            labels = told[node.name]
+            labels = metric_labels[node.name]
             known |= labels.keys()
             assert {matcher.name for matcher in node.matchers.matchers} <= labels.keys() | SCRAPED
         if isinstance(node, promql.AggregateExpr) and node.modifier:
@@ -70,7 +70,7 @@ def test_every_expression_asks_for_what_is_told(told, name, expression, words):
     assert set(LABEL_IN_TEXT.findall(words)) - {"value"} <= (kept or known)
 
 
-def test_states_periods_and_codes_are_real(told):
+def test_states_periods_and_codes_are_real(metric_labels):
     """What an alert compares a gauge's label with is among the values that the app tells."""
     asked = [
         (node.name, matcher)
@@ -82,7 +82,7 @@ def test_states_periods_and_codes_are_real(told):
     ]
     assert {name for name, _ in asked} >= {"image2model_attention", "image2model_jobs", "image2model_spent_dollars"}
     for name, matcher in asked:
-        assert set(matcher.value.split("|")) <= told[name][matcher.name]
+        assert set(matcher.value.split("|")) <= metric_labels[name][matcher.name]
 
 
 def test_every_alert_says_whom_it_wakes_and_what_to_do():

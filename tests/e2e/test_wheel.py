@@ -17,7 +17,7 @@ from tests.support.browser import ROOT, App
 UV = Path(sys.executable).with_name("uv")
 
 
-def said(*command: str | Path, folder: Path) -> str:
+def output_of(*command: str | Path, folder: Path) -> str:
     """What a command prints in `folder`, where no checkout can be imported; it must succeed."""
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -25,32 +25,34 @@ def said(*command: str | Path, folder: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def bin_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of programs of a new environment into which the wheel is installed, with the locked versions."""
     folder = tmp_path_factory.mktemp("wheel")
-    said(UV, "build", "--quiet", "--wheel", "--out-dir", folder, ROOT, folder=folder)
+    output_of(UV, "build", "--quiet", "--wheel", "--out-dir", folder, ROOT, folder=folder)
     [wheel] = folder.glob("*.whl")
-    said(UV, "venv", "--quiet", "--python", sys.executable, "venv", folder=folder)
+    output_of(UV, "venv", "--quiet", "--python", sys.executable, "venv", folder=folder)
     python = folder / "venv" / "bin" / "python"
-    said(UV, "pip", "install", "--quiet", "--python", python, "-c", ROOT / "requirements.lock", wheel, folder=folder)
+    output_of(
+        UV, "pip", "install", "--quiet", "--python", python, "-c", ROOT / "requirements.lock", wheel, folder=folder
+    )
     return python.parent
 
 
 @pytest.fixture(scope="module")
-def installed(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+def installed(bin_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """The installed app, started by its command."""
     app = App(tmp_path_factory.mktemp("installed"))
-    app.command = (str(programs / "image2model"),)
+    app.command = (str(bin_folder / "image2model"),)
     yield app.start()
     assert app.stop() == 0
 
 
 @pytest.mark.parametrize("command", [["image2model"], ["python", "-m", "image2model"]])
-def test_the_command_tells_its_version_and_use(programs: Path, tmp_path: Path, command: list[str]):
+def test_the_command_tells_its_version_and_use(bin_folder: Path, tmp_path: Path, command: list[str]):
     """`--version` and `--help` answer without starting anything."""
-    program = [programs / command[0], *command[1:]]
-    assert said(*program, "--version", folder=tmp_path) == f"image2model {__version__}\n"
-    assert "--version" in said(*program, "--help", folder=tmp_path)
+    program = [bin_folder / command[0], *command[1:]]
+    assert output_of(*program, "--version", folder=tmp_path) == f"image2model {__version__}\n"
+    assert "--version" in output_of(*program, "--help", folder=tmp_path)
 
 
 def test_the_installed_app_serves_its_page_and_makes_a_mesh_of_an_example(installed: App, tmp_path: Path):

@@ -20,7 +20,7 @@ from image2model.generators.base import Side
 from image2model.generators.fal import FalAccount, FalGenerator, FalHosts, Timeouts
 from image2model.generators.fal.platform_api import ModelListing
 from image2model.jobs.models import Failure
-from image2model.process_pool import Workers
+from image2model.process_pool import WorkerPool
 from image2model.services import Picture, Studio, SubmitRequest
 from image2model.settings import Settings
 from tests.support.fal_helpers import MODELS, no_delay
@@ -78,7 +78,7 @@ FAULTS = {
         "never_heard_of",
     )},
 }  # fmt: skip
-WORDS = {
+MESSAGES = {
     "account_locked": ("fal has locked the account.", "Ask fal's support why."),
     "balance_exhausted": ("The fal account has no credit left.", "Top up at fal.ai/dashboard/billing."),
     "fal_busy": ("fal is busy: too many requests at once.", "Try again in a few minutes."),
@@ -225,7 +225,9 @@ def rows() -> list[Row]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def studio(stand_in: FalServer, tmp_path_factory: pytest.TempPathFactory, pool: Workers) -> AsyncIterator[Studio]:
+async def studio(
+    stand_in: FalServer, tmp_path_factory: pytest.TempPathFactory, pool: WorkerPool
+) -> AsyncIterator[Studio]:
     """One studio for the whole table, with one model of fal."""
     folder = tmp_path_factory.mktemp("table")
     account = FalAccount(KEY, FalHosts.at(stand_in.url), PATIENCE)
@@ -241,7 +243,7 @@ async def studio(stand_in: FalServer, tmp_path_factory: pytest.TempPathFactory, 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def late_studio(
-    stand_in: FalServer, tmp_path_factory: pytest.TempPathFactory, pool: Workers, studio: Studio
+    stand_in: FalServer, tmp_path_factory: pytest.TempPathFactory, pool: WorkerPool, studio: Studio
 ) -> AsyncIterator[Studio]:
     """One whose deadline is over when a picture comes: nothing is submitted anew."""
     settings = studio.settings.model_copy(update={"data_dir": tmp_path_factory.mktemp("late"), "job_minutes": 0})
@@ -307,8 +309,8 @@ async def test_each_fault_ends_as_the_table_says(studio: Studio, late_studio: St
     assert (error.code or job.state, len(stand_in.paid)) == (row.end, row.paid)
     assert stand_in.calls[operation] in row.calls
     assert stand_in.leaks == []
-    if row.end in WORDS:
-        words = WORDS.get(f"{row.end} {row.fault}", WORDS[row.end])
+    if row.end in MESSAGES:
+        words = MESSAGES.get(f"{row.end} {row.fault}", MESSAGES[row.end])
         assert (error.message, error.hint) == words
         assert job.state == ("unconfirmed" if row.end == "unconfirmed" else "failed")
 

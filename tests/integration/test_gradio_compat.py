@@ -75,6 +75,20 @@ def test_an_application_is_made_without_a_server(demo: gr.Blocks, app: Any, clie
     assert client.get("/").status_code == 200
 
 
+def test_a_session_holds_no_copy_of_the_page(demo: gr.Blocks, app: Any, client: TestClient):
+    """A call and an update of a component leave nothing of the configuration in the session that each page has."""
+    joined = client.post("/gradio_api/queue/join", json={"data": [4], "fn_index": 0, "session_hash": "page"})
+    assert joined.status_code == 200
+    assert '"data":[8]' in client.get("/gradio_api/queue/data?session_hash=page").text
+    assert app.state_holder["page"].config_values == {}
+    assert app.state_holder is demo.state_holder
+
+
+def test_components_share_few_threads(demo: gr.Blocks, client: TestClient):
+    """However many events wait, only so many threads are made for what components do."""
+    assert demo.limiter.total_tokens == gradio_compat.POOL_THREADS
+
+
 @pytest.mark.parametrize(("value", "expected"), [("1", True), ("true", True), ("", False), ("0", False)])
 def test_a_share_link_is_made_for_where_the_app_will_be(monkeypatch, demo: gr.Blocks, value: str, expected: bool):
     """GRADIO_SHARE makes `launch` open a tunnel to our host and port (which ends at Gradio's servers, so not here)."""

@@ -26,7 +26,7 @@ from image2model.ops import health
 from image2model.ops.health import CachedProbe, Component, Health, overall
 from image2model.ops.log_files import statistics as statistics_of_logs
 from image2model.ops.metrics import exposition
-from image2model.process_pool import Workers
+from image2model.process_pool import WorkerPool
 from image2model.services import Studio, SubmitRequest
 from image2model.web.rest.admin import _disk_folders
 from image2model.web.rest.app import create_app
@@ -99,7 +99,7 @@ def generator() -> ScriptedGenerator:
 
 
 @pytest.fixture
-async def studio(tmp_path: Path, generator: ScriptedGenerator, pool: Workers) -> AsyncIterator[Studio]:
+async def studio(tmp_path: Path, generator: ScriptedGenerator, pool: WorkerPool) -> AsyncIterator[Studio]:
     """A started studio with that generator and a budget."""
     studio = Studio(scripted_settings(tmp_path / "data", daily_budget="5"), [generator], pool)
     await studio.start()

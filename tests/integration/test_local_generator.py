@@ -19,20 +19,20 @@ from image2model.errors import GenerationFailed, OptionRefused
 from image2model.generators import local
 from image2model.generators.base import Event, Finished, Queued, Running, Task
 from image2model.generators.local import LocalGenerator, warm_up, worker
-from image2model.process_pool import Workers
+from image2model.process_pool import WorkerPool
 from tests.support.local_shapes import assert_sound, disc
 
 
 @pytest.fixture(scope="module")
-def workers() -> Iterator[Workers]:
+def workers() -> Iterator[WorkerPool]:
     """One warm worker for all tests of this file."""
-    pool = Workers(1, warm_up)
+    pool = WorkerPool(1, warm_up)
     yield pool
     pool.close()
 
 
 @pytest.fixture
-def generator(workers: Workers) -> LocalGenerator:
+def generator(workers: WorkerPool) -> LocalGenerator:
     """The generator under test."""
     return LocalGenerator(workers)
 

@@ -12,11 +12,11 @@ import pytest
 
 from image2model.devtools.fal_stand_in import KEY, Fault
 from image2model.errors import Unavailable
-from image2model.process_pool import Workers
+from image2model.process_pool import WorkerPool
 from image2model.services import Picture, Studio, SubmitRequest
 from image2model.settings import Settings
 from image2model.web.gradio_api import GradioApi
-from image2model.web.ui.controls import offers
+from image2model.web.ui.controls import picker_value
 from tests.support.fal_server import FalServer
 from tests.support.pictures import encoded, photo
 from tests.support.waiting import until_so
@@ -25,7 +25,7 @@ TRELLIS, TRIPOSR = "fal-ai/trellis", "fal-ai/triposr"
 
 
 @pytest.fixture
-def start(fal: FalServer, tmp_path: Path, pool: Workers) -> Callable[..., Any]:
+def start(fal: FalServer, tmp_path: Path, pool: WorkerPool) -> Callable[..., Any]:
     """Start a studio on the stand-in."""
 
     @asynccontextmanager
@@ -44,10 +44,10 @@ def start(fal: FalServer, tmp_path: Path, pool: Workers) -> Callable[..., Any]:
     return starting
 
 
-async def told(studio: Studio, name: str) -> tuple[dict, dict]:
+async def listed_and_shown(studio: Studio, name: str) -> tuple[dict, dict]:
     """What programs and the page are told of a generator."""
     (listed,) = [one for one in await GradioApi(studio).list_generators() if one["id"] == name]
-    (shown,) = [one for one in offers(studio)["items"] if one["id"] == name]
+    (shown,) = [one for one in picker_value(studio)["items"] if one["id"] == name]
     return listed, shown
 
 
@@ -56,7 +56,7 @@ async def test_prices_are_looked_up_at_the_start_and_told_everywhere(fal: FalSer
     fal.unit, fal.prices[TRELLIS] = "generations", 0.07
     async with start() as studio:
         await until_so(lambda: studio.generator("trellis").spec.price(studio.generator().spec.check(None, None)) > 0.05)
-        listed, shown = await told(studio, "trellis")
+        listed, shown = await listed_and_shown(studio, "trellis")
         assert (listed["price"], shown["price"], shown["off"]) == (0.07, "$0.07", False)
         assert fal.calls["models"] == fal.calls["pricing"] == 1
     assert fal.leaks == []
@@ -72,11 +72,11 @@ async def test_models_that_fal_has_ended_are_marked_before_anybody_chooses_them(
     async with start() as studio:
         await until_so(lambda: studio.generator("triposr").unavailable)
         for name, words in (("trellis", "TRELLIS"), ("triposr", "TripoSR")):
-            listed, shown = await told(studio, name)
+            listed, shown = await listed_and_shown(studio, name)
             reason = f"fal no longer offers {words}."
             assert (listed["available"], listed["unavailable_reason"]) == (False, reason)
             assert (shown["off"], shown["good_at"]) == (True, reason)
-        assert not (await told(studio, "tripo-v2.5"))[1]["off"]
+        assert not (await listed_and_shown(studio, "tripo-v2.5"))[1]["off"]
         with pytest.raises(Unavailable, match="no longer offers"):
             await studio.submit(SubmitRequest([Picture(picture, "a.png")]))
         assert fal.calls["token"] == fal.calls["submit"] == 0
@@ -104,7 +104,7 @@ async def test_without_an_answer_the_prices_as_published_stand(
     async with start() as studio:
         await until_so(lambda: fal.calls[operation])
         await asyncio.sleep(0.1)
-        listed, _ = await told(studio, "trellis")
+        listed, _ = await listed_and_shown(studio, "trellis")
         assert (listed["price"], listed["available"]) == (0.02, True)
 
 
@@ -113,4 +113,4 @@ async def test_the_start_does_not_wait_for_prices(fal: FalServer, start: Callabl
     fal.faults["models"].append(Fault("hang", seconds=30))
     async with start() as studio:
         await until_so(lambda: fal.calls["models"])
-        assert (await told(studio, "trellis"))[0]["available"]
+        assert (await listed_and_shown(studio, "trellis"))[0]["available"]

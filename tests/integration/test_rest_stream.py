@@ -42,7 +42,7 @@ def view(sequence: int, state: Any, *jobs: tuple[Any, int, int], progress: float
     )
 
 
-def moved_up(shown: BatchView, position: int) -> BatchView:
+def with_queue_position(shown: BatchView, position: int) -> BatchView:
     """The same batch with its second job at this place in the queue."""
     first, second, *others = shown.jobs
     return replace(shown, jobs=(first, replace(second, queue_position=position), *others))
@@ -57,20 +57,20 @@ VIEWS = [
 ]
 """The first picture fails, is tried again and fails for good; the second is made."""
 MOVED = [
-    moved_up(view(5, "working", ("running", 1, 5), ("new", 1, 0), ("new", 1, 0)), 2),
-    moved_up(view(5, "working", ("running", 1, 5), ("new", 1, 0), ("new", 1, 0)), 1),
-    moved_up(view(6, "done", ("done", 1, 6), ("done", 1, 0), ("done", 1, 0)), 0),
+    with_queue_position(view(5, "working", ("running", 1, 5), ("new", 1, 0), ("new", 1, 0)), 2),
+    with_queue_position(view(5, "working", ("running", 1, 5), ("new", 1, 0), ("new", 1, 0)), 1),
+    with_queue_position(view(6, "done", ("done", 1, 6), ("done", 1, 0), ("done", 1, 0)), 0),
 ]
 """Two pictures of which nothing is told but their places in the queue."""
 
 
-async def told(
+async def stream_events(
     views: Sequence[BatchView], seconds: float = 5.0, after: int = -1, attempts: Mapping[str, int] | None = None
 ) -> list[tuple[str, str, Any]]:
     """Name, id and data of each event of a stream of these views."""
     return [
         (str(event.event), str(event.id), json.loads(event.data))
-        async for event in task_events(one_by_one(views), "task", seconds, after, attempts)
+        async for event in task_events(replayed(views), "task", seconds, after, attempts)
     ]
 
 
@@ -79,7 +79,7 @@ def views_of(studio: Studio, task_id: str) -> AsyncIterator[tuple[BatchView, dic
     return _views_with_outcome(studio, REQUEST, task_id)
 
 
-async def one_by_one(views: Sequence[BatchView]) -> AsyncIterator[tuple[BatchView, dict[str, Any]]]:
+async def replayed(views: Sequence[BatchView]) -> AsyncIterator[tuple[BatchView, dict[str, Any]]]:
     """The views; one that is None never comes."""
     for one in views:
         if one is None:
@@ -89,7 +89,7 @@ async def one_by_one(views: Sequence[BatchView]) -> AsyncIterator[tuple[BatchVie
 
 async def test_a_retry_is_told_and_progress_never_goes_back():
     """A second try is an event of its own, and what has been told of progress stays."""
-    events = await told(VIEWS)
+    events = await stream_events(VIEWS)
     assert [name for name, _, data in events if data.get("file_id") == "job-0"].count("task_retry") == 1
     progress = [data["progress"] for name, _, data in events if name != "file_update"]
     assert progress == sorted(progress)
@@ -99,16 +99,16 @@ async def test_a_retry_is_told_and_progress_never_goes_back():
 async def test_ids_never_fall():
     """Whoever goes on after an event, also of a place in the queue, is not told again what came before it."""
     for views in (VIEWS, MOVED):
-        ids = [int(number) for _, number, _ in await told(views)]
+        ids = [int(number) for _, number, _ in await stream_events(views)]
         assert ids == sorted(ids)
-    assert len([name for name, _, _ in await told(MOVED)]) > len(MOVED) + 3
+    assert len([name for name, _, _ in await stream_events(MOVED)]) > len(MOVED) + 3
 
 
 async def test_whoever_resumes_after_a_retry_is_told_of_it_before_progress_falls():
     """A press of retry after the end starts pictures anew: so it is told, also to who was not there."""
     again = view(9, "working", ("new", 3, 9), ("done", 1, 8), progress=0.5)
     views = [again, view(10, "done", ("done", 3, 10), ("done", 1, 8))]
-    names = [name for name, _, _ in await told(views, after=8, attempts={"job-0": 2})]
+    names = [name for name, _, _ in await stream_events(views, after=8, attempts={"job-0": 2})]
     assert names == ["task_retry", "file_update", "task_progress", "file_update", "task_completed"]
 
 
@@ -133,7 +133,7 @@ async def test_a_batch_that_is_deleted_while_it_is_watched_ends_its_stream(studi
     batch = await studio.submit(SubmitRequest([picture(tmp_path, "a.png")]))
     watched = task_events(views_of(studio, batch.task_id), "task", 60, -1)
     told = [await anext(watched)]
-    await studio.admin.delete(batch.id, force=True)
+    await studio.retention.delete(batch.id, force=True)
     told += [event async for event in watched]
     assert told[-1].event == "task_cancelled"
     back = [event.event async for event in task_events(views_of(studio, batch.task_id), "task", 60, 3)]
@@ -147,7 +147,7 @@ async def test_a_batch_that_is_deleted_while_it_is_watched_ends_its_stream(studi
 )
 async def test_a_stream_ends_with_how_the_batch_ended(state: str, name: str):
     """The last event is named after the end and brings what came of it."""
-    events = await told([VIEWS[0], view(4, state, (state, 1, 3), (state, 1, 4))])
+    events = await stream_events([VIEWS[0], view(4, state, (state, 1, 3), (state, 1, 4))])
     assert (events[-1][0], events[-1][2]["status"], events[-1][2]["summary"]) == (
         name, name.removeprefix("task_"), OUTCOME["summary"],
     )  # fmt: skip
@@ -156,13 +156,13 @@ async def test_a_stream_ends_with_how_the_batch_ended(state: str, name: str):
 async def test_a_silent_stream_beats_and_says_when_its_time_is_over(monkeypatch: pytest.MonkeyPatch):
     """While nothing happens heartbeats come; at the timeout the stream says so and ends."""
     monkeypatch.setattr(event_stream, "HEARTBEAT_SECONDS", 0.02)
-    names = [name for name, _, _ in await told([VIEWS[0], None], seconds=0.3)]  # type: ignore[list-item]
+    names = [name for name, _, _ in await stream_events([VIEWS[0], None], seconds=0.3)]  # type: ignore[list-item]
     assert names[:3] == ["file_update", "file_update", "task_queued"]
     assert names.count("heartbeat") >= 2
     assert names[-1] == "connection_timeout"
 
 
-def cuts() -> Iterator[tuple[int, int]]:
+def cut_points() -> Iterator[tuple[int, int]]:
     """Each place where a stream of VIEWS can be cut off: in which view, after how many of its events."""
     all_told = TaskEventStream("task", -1, {})
     for number, one in enumerate(VIEWS):
@@ -170,7 +170,7 @@ def cuts() -> Iterator[tuple[int, int]]:
             yield number, count
 
 
-@pytest.mark.parametrize(("number", "count"), list(cuts()))
+@pytest.mark.parametrize(("number", "count"), list(cut_points()))
 async def test_whoever_was_cut_off_goes_on_and_knows_all_in_the_end(number: int, count: int):
     """Wherever it is cut, the events until then and those after its last id tell the last state of every picture."""
     before, known = [], TaskEventStream("task", -1, {})
@@ -178,7 +178,7 @@ async def test_whoever_was_cut_off_goes_on_and_knows_all_in_the_end(number: int,
         events = [(str(event.event), event.id, json.loads(event.data)) for event in known.update(one, OUTCOME)]
         before += events[:count] if at == number else events
     last = next((int(number) for _, number, _ in reversed(before) if number), -1)
-    after = await told(VIEWS[number:], after=last)
+    after = await stream_events(VIEWS[number:], after=last)
     files = {data["file_id"]: data["status"] for name, _, data in [*before, *after] if name == "file_update"}
     assert files == {"job-0": "failed", "job-1": "completed"}
     assert after[-1][0] == "task_completed"

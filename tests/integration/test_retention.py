@@ -18,9 +18,9 @@ from image2model.devtools.scripted_generator import box_glb
 from image2model.errors import Conflict, GenerationFailed, NotFound
 from image2model.generators.base import Submitted
 from image2model.jobs.db import queries
-from image2model.jobs.storage import disk_usage, exports, folders, retention
-from image2model.jobs.storage.retention import Eviction, RetentionCandidate, RetentionRules, plan_evictions
-from image2model.process_pool import Workers
+from image2model.jobs.storage import disk_usage, exports, folders, retention_rules
+from image2model.jobs.storage.retention_rules import Eviction, RetentionCandidate, RetentionRules, plan_evictions
+from image2model.process_pool import WorkerPool
 from image2model.services import Studio, SubmitRequest
 from image2model.services.cleanup import plan_cleanup
 from image2model.web.ui.templating import kept
@@ -30,18 +30,18 @@ from tests.support.scripted import ScriptedGenerator, finished, picture, scripte
 NOW, HOUR = 1_000_000.0, 3600.0
 
 
-def held(name: str, hours_ago: float | None, **given: bool | int) -> RetentionCandidate:
+def candidate(name: str, hours_ago: float | None, **given: bool | int) -> RetentionCandidate:
     """A batch of 100 bytes that ended so many hours ago."""
     ended = None if hours_ago is None else NOW - hours_ago * HOUR
     return RetentionCandidate(name, ended, **{"pinned": False, "size": 100, "files": 3, **given})  # type: ignore[arg-type]
 
 
-def going(found: list[Eviction]) -> list[tuple[str, str]]:
+def reasons_by_batch(found: list[Eviction]) -> list[tuple[str, str]]:
     """Who goes, and why."""
     return [(one.candidate.batch_id, one.reason) for one in found]
 
 
-OLD, MIDDLE, NEW = held("old", 30), held("middle", 20), held("new", 1)
+OLD, MIDDLE, NEW = candidate("old", 30), candidate("middle", 20), candidate("new", 1)
 
 
 @pytest.mark.parametrize(
@@ -59,16 +59,22 @@ OLD, MIDDLE, NEW = held("old", 30), held("middle", 20), held("new", 1)
             0,
             [("old", "age"), ("middle", "data size")],
         ),
-        ([held("pinned", 30, pinned=True), NEW], RetentionRules(hours=24, max_bytes=1), 200, 0, [("new", "data size")]),
         (
-            [held("read", 30, in_use=True), held("runs", None)],
+            [candidate("pinned", 30, pinned=True), NEW],
+            RetentionRules(hours=24, max_bytes=1),
+            200,
+            0,
+            [("new", "data size")],
+        ),
+        (
+            [candidate("read", 30, in_use=True), candidate("runs", None)],
             RetentionRules(hours=1, max_bytes=1, free_bytes=9),
             200,
             0,
             [],
         ),
         (
-            [held("bare", 2, files=0, size=0), held("fresh", 0.5, files=0, size=0)],
+            [candidate("bare", 2, files=0, size=0), candidate("fresh", 0.5, files=0, size=0)],
             RetentionRules(),
             0,
             0,
@@ -78,7 +84,7 @@ OLD, MIDDLE, NEW = held("old", 30), held("middle", 20), held("new", 1)
 )
 def test_the_oldest_go_first_and_only_what_may_go(batches, rules, used, free, expected):
     """By age, then as many of the oldest as make room; never what is pinned, downloaded or worked."""
-    assert going(plan_evictions(batches, rules, NOW, used, free)) == expected
+    assert reasons_by_batch(plan_evictions(batches, rules, NOW, used, free)) == expected
 
 
 @pytest.mark.parametrize(
@@ -88,7 +94,7 @@ def test_the_oldest_go_first_and_only_what_may_go(batches, rules, used, free, ex
 )  # fmt: skip
 def test_until_when_a_batch_is_kept(finished, pinned, hours, until):
     """Counted from the end of its last job; no promise while it runs, when it is pinned, or without a rule."""
-    assert retention.kept_until(retention.batch_end(finished), pinned, hours) == until
+    assert retention_rules.kept_until(retention_rules.batch_end(finished), pinned, hours) == until
 
 
 @pytest.mark.parametrize(
@@ -111,7 +117,7 @@ def test_the_page_says_how_long_a_batch_is_kept(view, words):
 
 
 @pytest.fixture
-async def studio(tmp_path: Path, generator: ScriptedGenerator, monkeypatch: pytest.MonkeyPatch, pool: Workers):
+async def studio(tmp_path: Path, generator: ScriptedGenerator, monkeypatch: pytest.MonkeyPatch, pool: WorkerPool):
     """A started studio that keeps batches for a day, and of all data 10 MB."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
     settings = scripted_settings(tmp_path / "data", retention_hours=24.0, max_data_gb=0.01)
@@ -122,7 +128,7 @@ async def studio(tmp_path: Path, generator: ScriptedGenerator, monkeypatch: pyte
     await studio.close()
 
 
-async def made(studio: Studio, folder: Path, *names: str) -> str:
+async def finished_batch(studio: Studio, folder: Path, *names: str) -> str:
     """A finished batch of pictures with these names."""
     batch = await studio.submit(SubmitRequest([picture(folder, name) for name in names]))
     async with asyncio.timeout(60):
@@ -133,13 +139,13 @@ async def made(studio: Studio, folder: Path, *names: str) -> str:
 
 async def test_a_dry_run_tells_and_a_cleanup_does(studio, tmp_path):
     """Both name the same batches and bytes; after the second, rows and files are gone and what is left is whole."""
-    ids = [await made(studio, tmp_path / "in", name) for name in ("a.png", "b.png", "c.png")]
+    ids = [await finished_batch(studio, tmp_path / "in", name) for name in ("a.png", "b.png", "c.png")]
     await studio.admin.pin(ids[1])
-    dry = await studio.admin.cleanup(hours=0)
+    dry = await studio.retention.cleanup(hours=0)
     assert sorted(item["name"] for item in dry["items"]) == sorted([ids[0], ids[2]])
     assert dry["freed_bytes"] > 0
     assert all(studio.folders.batch(one).exists() for one in ids)
-    wet = await studio.admin.cleanup(hours=0, dry_run=False)
+    wet = await studio.retention.cleanup(hours=0, dry_run=False)
     assert (wet["freed_bytes"], wet["files"], wet["errors"]) == (dry["freed_bytes"], dry["files"], [])
     assert [studio.folders.batch(one).exists() for one in ids] == [False, True, False]
     with pytest.raises(NotFound):
@@ -149,22 +155,22 @@ async def test_a_dry_run_tells_and_a_cleanup_does(studio, tmp_path):
 
 async def test_what_runs_or_is_downloaded_stays(studio, generator, tmp_path):
     """A batch that is worked is refused without force; one that somebody downloads is passed over until the end."""
-    one = await made(studio, tmp_path / "in", "a.png")
+    one = await finished_batch(studio, tmp_path / "in", "a.png")
     stream = await studio.archive(one)
     next(stream.chunks)
-    assert (await studio.admin.cleanup(hours=0))["items"] == []
+    assert (await studio.retention.cleanup(hours=0))["items"] == []
     for _ in stream.chunks:
         pass
-    assert [item["name"] for item in (await studio.admin.cleanup(hours=0))["items"]] == [one]
+    assert [item["name"] for item in (await studio.retention.cleanup(hours=0))["items"]] == [one]
     generator.gate = asyncio.Event()
     running = await studio.submit(SubmitRequest([picture(tmp_path / "in", "b.png")]))
     with pytest.raises(Conflict):
-        await studio.admin.delete(running.id)
-    assert (await studio.admin.delete(running.id, force=True)).files > 0
+        await studio.retention.delete(running.id)
+    assert (await studio.retention.delete(running.id, force=True)).files > 0
     assert not studio.folders.batch(running.id).exists()
 
 
-def removed(kind: str, reason: str) -> float:
+def removed_count(kind: str, reason: str) -> float:
     """How many of a kind were deleted so far."""
     return REGISTRY.get_sample_value("image2model_removed_total", {"kind": kind, "reason": reason}) or 0
 
@@ -172,8 +178,8 @@ def removed(kind: str, reason: str) -> float:
 async def test_the_host_s_rules_are_kept_by_themselves(studio, tmp_path, caplog):
     """What is young stays; folders that no row owns go, and each deletion is logged and counted."""
     caplog.set_level("INFO", "image2model")
-    before = removed("orphan", "nobody's")
-    one = await made(studio, tmp_path / "in", "a.png")
+    before = removed_count("orphan", "nobody's")
+    one = await finished_batch(studio, tmp_path / "in", "a.png")
     until = (await studio.view(one)).kept_until
     assert until == pytest.approx(time.time() + 24 * HOUR, abs=60)
     orphan, upload = studio.folders.batch("orphan"), studio.folders.gradio_cache / "x" / "upload.png"
@@ -181,15 +187,17 @@ async def test_the_host_s_rules_are_kept_by_themselves(studio, tmp_path, caplog)
     os.utime(orphan, (0, 0))
     upload.parent.mkdir(parents=True)
     upload.write_bytes(b"x")
-    assert (await studio.admin.run_retention())["errors"] == []
+    assert (await studio.retention.run())["errors"] == []
     assert (orphan.exists(), upload.exists(), studio.folders.batch(one).exists()) == (False, True, True)
     assert "deleted 1 of kind orphan" in caplog.text
-    assert removed("orphan", "nobody's") == before + 1
+    assert removed_count("orphan", "nobody's") == before + 1
 
 
 async def test_the_host_finds_batches_by_state_name_and_id(studio, generator, tmp_path):
     """A page of what is wanted, newest first, and how many there are in all."""
-    ids = [await made(studio, tmp_path / "in", name) for name in ("chair.png", "table_50%.png", "armchair.png")]
+    ids = [
+        await finished_batch(studio, tmp_path / "in", name) for name in ("chair.png", "table_50%.png", "armchair.png")
+    ]
     assert [one.batch_id for one in (await studio.admin.search(text="chair")).batches] == [ids[2], ids[0]]
     assert (await studio.admin.search(oldest_first=True, limit=1)).batches[0].batch_id == ids[0]
     page = await studio.admin.search(limit=1, offset=1)
@@ -204,7 +212,7 @@ async def test_the_host_finds_batches_by_state_name_and_id(studio, generator, tm
 
 async def test_the_host_sees_what_lies_on_disk_and_what_happened(studio, tmp_path):
     """Bytes by kind, the newest files with relative paths, and a curve whose sums are the jobs."""
-    await made(studio, tmp_path / "in", "a.png", "b.png")
+    await finished_batch(studio, tmp_path / "in", "a.png", "b.png")
     for file in (tmp_path / "data" / "batches").rglob("model.glb"):
         os.utime(file, (time.time() - 3 * 86400,) * 2)
     usage = await studio.admin.disk_usage()
@@ -241,7 +249,7 @@ async def test_an_upload_that_nobody_has_taken_yet_stays_for_a_while(studio):
     upload = studio.folders.gradio_cache / "x" / "upload.png"
     upload.parent.mkdir(parents=True)
     upload.write_bytes(b"12345")
-    assert (await studio.admin.cleanup(hours=0.0, dry_run=False))["items"] == []
+    assert (await studio.retention.cleanup(hours=0.0, dry_run=False))["items"] == []
     assert upload.exists()
     assert studio.folders.stale_cache(-1, -1, set()) == [upload]
 
@@ -253,47 +261,47 @@ async def test_a_link_out_of_the_data_folder_is_not_followed(studio, tmp_path):
     studio.folders.batch("orphan").mkdir()
     (studio.folders.batch("orphan") / "link").symlink_to(treasure)
     os.utime(studio.folders.batch("orphan"), (0, 0))
-    assert (await studio.admin.cleanup(dry_run=False))["freed_bytes"] == 0
+    assert (await studio.retention.cleanup(dry_run=False))["freed_bytes"] == 0
     assert treasure.exists()
 
 
-def later(monkeypatch: pytest.MonkeyPatch, hours: float) -> None:
+def shift_clock(monkeypatch: pytest.MonkeyPatch, hours: float) -> None:
     """Let files look as old as they will be then."""
     monkeypatch.setattr(folders, "time", SimpleNamespace(time=lambda: time.time() + hours * HOUR))
 
 
 async def test_where_space_is_short_what_can_be_made_again_goes_first(studio, tmp_path, monkeypatch):
     """Exports and lent files of two hours stay, until there is too much data: then they go and the batches stay."""
-    one = await made(studio, tmp_path / "in", "a.png")
+    one = await finished_batch(studio, tmp_path / "in", "a.png")
     lent = await studio.publish_archive_to_gradio_cache(one)
-    later(monkeypatch, hours=2)
-    await studio.admin.run_retention()
+    shift_clock(monkeypatch, hours=2)
+    await studio.retention.run()
     assert lent.exists()
     lent.write_bytes(b"x" * 10_000_000)
-    await studio.admin.run_retention()
+    await studio.retention.run()
     assert (lent.exists(), studio.folders.batch(one).exists()) == (False, True)
 
 
 async def test_deleting_tells_what_it_frees(studio, tmp_path):
     """Zips that Gradio was lent count with the batch, and a mesh that was lent under a second name counts once."""
-    one = await made(studio, tmp_path / "in", "a.png")
+    one = await finished_batch(studio, tmp_path / "in", "a.png")
     await studio.publish_to_gradio_cache(one, 1, "a.glb")
     alone = sum(path.stat().st_size for path in studio.folders.batch(one).rglob("*") if path.is_file())
     zipped = (await studio.publish_archive_to_gradio_cache(one)).stat().st_size
     sheet = sum(path.stat().st_size for path in studio.folders.batch(one).glob("contact-sheet*"))
-    (dry,) = (await studio.admin.cleanup(hours=0.0))["items"]
-    before = removed("batch", "asked")
-    freed = await studio.admin.delete(one)
+    (dry,) = (await studio.retention.cleanup(hours=0.0))["items"]
+    before = removed_count("batch", "asked")
+    freed = await studio.retention.delete(one)
     assert freed.size == dry["size"] == alone + sheet + zipped
-    assert removed("batch", "asked") == before + 1
+    assert removed_count("batch", "asked") == before + 1
 
 
 async def test_a_batch_that_is_read_when_its_turn_comes_keeps_its_files(studio, tmp_path):
     """Its row may go, but what is being sent stays until it is nobody's and no longer read."""
-    one = await made(studio, tmp_path / "in", "a.png")
+    one = await finished_batch(studio, tmp_path / "in", "a.png")
     folder = studio.folders.batch(one)
     with studio.folders.lease(next(folder.glob("*/model.glb"))):
-        assert (await studio.admin.delete(one, reason="age")).size == 0
+        assert (await studio.retention.delete(one, reason="age")).size == 0
         assert studio.folders.orphans(set(), -1) == []
     assert studio.folders.orphans(set(), -1) == [folder]
 
@@ -301,7 +309,7 @@ async def test_a_batch_that_is_read_when_its_turn_comes_keeps_its_files(studio, 
 async def test_an_export_that_is_being_sent_stays(studio, tmp_path, monkeypatch):
     """Neither its age nor newer ones drive it out; once it is sent, both do."""
     monkeypatch.setattr(exports, "MAX_EXPORTS", 1)
-    one = await made(studio, tmp_path / "in", "a.png")
+    one = await finished_batch(studio, tmp_path / "in", "a.png")
     stl, ply, obj = studio.exports.parse_options("stl,ply,obj")
     sent = (await studio.exports.export(one, 1, stl)).path
     with studio.folders.lease(sent):
@@ -325,27 +333,27 @@ async def test_a_lighter_copy_that_has_gone_is_made_again_for_the_zip(studio, ge
 
 async def test_a_cleanup_tells_what_stays_and_why(studio, generator, tmp_path):
     """Old batches that are pinned or downloaded and ones that are worked are named with the reason; the rest goes."""
-    goes, pinned, read = [await made(studio, tmp_path / "in", f"{name}.png", "x.png") for name in "abc"]
+    goes, pinned, read = [await finished_batch(studio, tmp_path / "in", f"{name}.png", "x.png") for name in "abc"]
     await studio.admin.pin(pinned)
     generator.gate = asyncio.Event()
     works = (await studio.submit(SubmitRequest([picture(tmp_path / "in", "d.png")]))).id
     with studio.folders.lease(studio.folders.batch(read)):
-        dry = await studio.admin.cleanup(hours=0)
-        wet = await studio.admin.cleanup(hours=0, dry_run=False)
+        dry = await studio.retention.cleanup(hours=0)
+        wet = await studio.retention.cleanup(hours=0, dry_run=False)
     assert [(one["name"], one["title"], one["images"]) for one in dry["items"]] == [(goes, "a.png", 2)]
     why = {one["name"]: one["reason"] for one in dry["stays"]}
     assert why == {pinned: "is kept for good", read: "is being downloaded", works: "is being worked on"}
     assert (wet["items"], wet["freed_bytes"], wet["stays"]) == (dry["items"], dry["freed_bytes"], dry["stays"])
-    assert {one["name"] for one in (await studio.admin.cleanup(hours=1.0))["stays"]} == {works}
+    assert {one["name"] for one in (await studio.retention.cleanup(hours=1.0))["stays"]} == {works}
 
 
 async def test_what_a_cleanup_could_not_delete_is_not_counted(studio, tmp_path):
     """A batch that somebody begins to download after it was chosen stays, is told of, and frees nothing."""
-    ids = [await made(studio, tmp_path / "in", f"{name}.png") for name in "ab"]
+    ids = [await finished_batch(studio, tmp_path / "in", f"{name}.png") for name in "ab"]
     store, free = studio.admin._store.store, (await studio.admin.batch_details(ids[0])).size
     going = plan_cleanup(studio.folders, store.read(queries.batch_endings), store.batch_ids(), RetentionRules(0), HOUR)
     with studio.folders.lease(studio.folders.batch(ids[1])):
-        freed, left, errors = await studio.admin._remove(going)
+        freed, left, errors = await studio.retention._remove(going)
     assert (freed.size, left, errors) == (free, {ids[1]}, [f"{ids[1]}: This batch is being downloaded."])
     assert (await studio.admin.batch_details(ids[1])).files > 0
 
@@ -354,7 +362,7 @@ async def test_the_host_looks_into_a_batch(studio, generator, tmp_path):
     """Its pictures with reasons, the far side's ids, what was paid, what it takes on disk, and all that happened."""
     why = GenerationFailed("fal_refused", "fal could not use this picture.", retryable=False)
     generator.script = lambda task: [Submitted({"request_id": "id"}), *([why] if "2-b" in str(task.folder) else [])]
-    batch_id = await made(studio, tmp_path / "in", "a.png", "b.png")
+    batch_id = await finished_batch(studio, tmp_path / "in", "a.png", "b.png")
     seen = await studio.admin.batch_details(batch_id)
     assert [job.view.error and job.view.error.code for job in seen.jobs] == [None, "fal_refused"]
     assert [paid["state"] for job in seen.jobs for paid in job.paid] == ["charged", "maybe"]

@@ -10,7 +10,7 @@ import pytest
 
 from image2model import generators
 from image2model.generators.providers import failure_rules, providers, rules_of
-from image2model.process_pool import Workers
+from image2model.process_pool import WorkerPool
 from image2model.services import Studio, SubmitRequest
 from tests.support.scripted import finished, picture, scripted_settings
 
@@ -19,7 +19,7 @@ COLOURS = {"cold.png": "red", "cracked.png": "green", "stuck.png": "blue", "unpa
 
 
 @pytest.fixture
-async def studio(tmp_path: Path, pool: Workers, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Studio]:
+async def studio(tmp_path: Path, pool: WorkerPool, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Studio]:
     """A studio that finds one more folder among its providers'."""
     monkeypatch.setattr(generators, "__path__", [*generators.__path__, str(FOLDER)])
     for cached in (providers, failure_rules):

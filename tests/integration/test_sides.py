@@ -30,7 +30,7 @@ CUP = Path(__file__).parents[2] / "examples" / "mug.jpg"
 def generator() -> ScriptedGenerator:
     """Takes four sides, which cost ten cents more than one picture."""
     one = ScriptedGenerator()
-    price = lambda choice: Decimal("0.40") if choice.multiview else Decimal("0.30")  # noqa: E731
+    price = lambda params: Decimal("0.40") if params.multiview else Decimal("0.30")  # noqa: E731
     one.spec = replace(one.spec, sides=SIDES, price=price)
     return one
 
@@ -52,7 +52,7 @@ async def test_several_sides_are_one_job_at_its_own_price(studio, generator, upl
     assert {side: path.name for side, path in first.sides.items()} == {
         "back": "input-back.png", "left": "input-left.png",
     }  # fmt: skip
-    assert (first.choice.multiview, second.sides, second.choice.multiview) == (True, {}, False)
+    assert (first.params.multiview, second.sides, second.params.multiview) == (True, {}, False)
     (paid,) = await studio.admin.spending("batch")
     assert (paid["images"], paid["amount"]) == (2, Decimal("0.7"))
 

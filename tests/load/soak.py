@@ -52,7 +52,7 @@ OUTCOMES = (
 
 
 @dataclass
-class Reckoning:
+class SoakReport:
     """What came of a soak."""
 
     seed: int
@@ -117,10 +117,10 @@ class Process:
         self._process.wait(60)
 
 
-def soak(folder: Path, *, kills: int, seed: int, pictures: int = 6) -> Reckoning:
+def soak(folder: Path, *, kills: int, seed: int, pictures: int = 6) -> SoakReport:
     """Run a soak in this folder and reckon; one batch of `pictures` before each kill."""
     chance = random.Random(seed)  # noqa: S311
-    told = Reckoning(seed, kills=kills)
+    report = SoakReport(seed, kills=kills)
     files = [_picture(folder / f"picture {n}.png", n) for n in range(pictures)]
     backs = [_picture(folder / f"picture {n}_back.png", pictures + n) for n in range(0, pictures, 2)]
     with FalServer() as fal:
@@ -129,32 +129,32 @@ def soak(folder: Path, *, kills: int, seed: int, pictures: int = 6) -> Reckoning
         feeder = threading.Thread(target=_make_trouble, args=(fal, random.Random(seed + 1), trouble), daemon=True)  # noqa: S311
         feeder.start()
         for _ in range(kills):
-            _one_life(process, folder / "data", files, backs, chance, told)
+            _run_until_killed(process, folder / "data", files, backs, chance, report)
             process.kill()
             process.start()
         trouble.set()
         feeder.join()
         fal.faults.clear()
-        batches = _quiet(folder / "data", told)
+        batches = _wait_until_idle(folder / "data", report)
         process.stop()
-        _reckon(folder / "data", fal, batches, told)
-    return told
+        _compare_with_provider(folder / "data", fal, batches, report)
+    return report
 
 
-def _one_life(
-    process: Process, data: Path, files: list[Path], backs: list[Path], chance: random.Random, told: Reckoning
+def _run_until_killed(
+    process: Process, data: Path, files: list[Path], backs: list[Path], chance: random.Random, report: SoakReport
 ) -> None:
     """A new batch with some objects of two sides, perhaps a retry or cancel of an old one, some time until the kill."""
     answer = process.tell({"submit": [str(file) for file in files + backs], "sides": "by_name"})
     if answer is None or "batch" not in answer:
-        told.wrongs.append(f"a batch was not taken: {answer}")
+        report.wrongs.append(f"a batch was not taken: {answer}")
         return
-    told.pictures += len(files)
+    report.pictures += len(files)
     time.sleep(chance.uniform(0, 1.5))
     for batch in chance.sample(old := _batches(data), min(len(old), 2)):
         again = [job.number for job in batch.jobs if job.state in ("failed", "unconfirmed", "cancelled")]
         if again and chance.random() < 0.5:
-            told.presses += len(again)
+            report.presses += len(again)
             process.tell({"retry": batch.id, "numbers": again})
         elif chance.random() < 0.15:
             process.tell({"cancel": batch.id})
@@ -170,7 +170,7 @@ def _make_trouble(fal: FalServer, chance: random.Random, enough: threading.Event
         fal.script = chance.choice(OUTCOMES)
 
 
-def _quiet(data: Path, told: Reckoning, seconds: float = 180) -> list[Batch]:
+def _wait_until_idle(data: Path, report: SoakReport, seconds: float = 180) -> list[Batch]:
     """Wait until nothing is at work any more."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -179,7 +179,7 @@ def _quiet(data: Path, told: Reckoning, seconds: float = 180) -> list[Batch]:
             return batches
         time.sleep(0.3)
     left = [(job.state, job.waiting) for batch in batches for job in batch.jobs if not job.finished]
-    told.wrongs.append(f"{len(left)} jobs never ended: {left[:3]}")
+    report.wrongs.append(f"{len(left)} jobs never ended: {left[:3]}")
     return batches
 
 
@@ -191,18 +191,18 @@ def _batches(data: Path) -> list[Batch]:
         store.close()
 
 
-def _reckon(data: Path, fal: FalServer, batches: list[Batch], told: Reckoning) -> None:
+def _compare_with_provider(data: Path, fal: FalServer, batches: list[Batch], report: SoakReport) -> None:
     jobs = [(batch, job) for batch in batches for job in batch.jobs]
-    told.states = Counter(job.state for _, job in jobs)
-    told.codes = Counter(job.failure.code for _, job in jobs if job.failure)
-    told.paid = len(fal.paid)
-    wrong = told.wrongs.append
-    if len(jobs) != told.pictures:
-        wrong(f"{told.pictures} pictures were given and {len(jobs)} jobs are there")
-    if told.paid > told.pictures + told.presses:
-        wrong(f"{told.paid} jobs were paid for {told.pictures} pictures and {told.presses} presses")
-    for code in told.codes.keys() & {"internal_error", "no_result"}:
-        wrong(f"{told.codes[code]} jobs failed with {code}, which is no true reason")
+    report.states = Counter(job.state for _, job in jobs)
+    report.codes = Counter(job.failure.code for _, job in jobs if job.failure)
+    report.paid = len(fal.paid)
+    wrong = report.wrongs.append
+    if len(jobs) != report.pictures:
+        wrong(f"{report.pictures} pictures were given and {len(jobs)} jobs are there")
+    if report.paid > report.pictures + report.presses:
+        wrong(f"{report.paid} jobs were paid for {report.pictures} pictures and {report.presses} presses")
+    for code in report.codes.keys() & {"internal_error", "no_result"}:
+        wrong(f"{report.codes[code]} jobs failed with {code}, which is no true reason")
     for batch, job in jobs:
         folder = data / "batches" / batch.id / f"{job.number}-{job.stem}"
         whole = (folder / "model.glb").is_file()
@@ -251,11 +251,11 @@ def main() -> None:
     given = parser.parse_args()
     print(f"seed {given.seed}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        told = soak(Path(folder), kills=given.kills, seed=given.seed, pictures=given.pictures)
-    print(f"{told.kills} kills, {told.pictures} pictures, {told.presses} pressed again, {told.paid} paid for")
-    print("states:", dict(told.states), "failures:", dict(told.codes))
-    print("\n".join(told.wrongs) or "All is well.")
-    sys.exit(bool(told.wrongs))
+        report = soak(Path(folder), kills=given.kills, seed=given.seed, pictures=given.pictures)
+    print(f"{report.kills} kills, {report.pictures} pictures, {report.presses} pressed again, {report.paid} paid for")
+    print("states:", dict(report.states), "failures:", dict(report.codes))
+    print("\n".join(report.wrongs) or "All is well.")
+    sys.exit(bool(report.wrongs))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ INSIDE = ("root:x:0", "SQLite format", "[project]", ADMIN_KEY, PASSWORD, "Traceb
 """What an answer to an attack must never hold."""
 
 
-def tells(answer: str) -> list[str]:
+def secrets_in(answer: str) -> list[str]:
     """What an answer holds that it must not."""
     return [secret for secret in INSIDE if secret in answer]
 
@@ -35,7 +35,7 @@ def raw(app: App, request: bytes) -> bytes:
         return connection.recv(65536)
 
 
-def asked(app: App, target: str, *headers: str) -> tuple[int, str]:
+def get_as_written(app: App, target: str, *headers: str) -> tuple[int, str]:
     """Status and text of a GET whose target is sent as it stands."""
     lines = [f"GET {target} HTTP/1.1", *(headers or ("Host: 127.0.0.1",)), "Connection: close", "", ""]
     answer = raw(app, "\r\n".join(lines).encode())

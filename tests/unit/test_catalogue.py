@@ -126,7 +126,7 @@ def test_the_picture_goes_into_the_endpoint_s_own_field(model: FalModel):
 @every_model
 def test_people_read_short_lines(model: FalModel):
     """Names, lines and helps are there and fit their place."""
-    texts = [model.spec.name, model.spec.good_at, *(option.label for option in model.spec.options)]
+    texts = [model.spec.name, model.spec.strengths, *(option.label for option in model.spec.options)]
     assert all(0 < len(text) <= 90 for text in texts)
     assert all(0 < len(option.help) <= 120 for option in model.spec.options)
     assert 5 <= model.spec.usual_seconds <= 300

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from image2model.jobs.db import queries
+from image2model.jobs.db import leases, queries
 from image2model.jobs.db.store import Store, new_id
 from image2model.jobs.models import FINISHED, STATE_ORDER, UNSUCCESSFUL, Job, NewBatch, NewJob, Wait
 from image2model.jobs.retry_policy import collect_first_codes
@@ -98,13 +98,16 @@ class Jobs(RuleBasedStateMachine):
 
     @rule()
     def crash(self) -> None:
-        """The process dies and another opens the same file: everything is as it was."""
+        """The process dies and another opens the same file: everything is as it was, and the other has what is left."""
         before = self._all()
         self.store.close()
         self._open()
         assert self._all() == before
-        unfinished = {job.id for _, job in self.store.unfinished()}
-        assert unfinished == {job.id for job in before.values() if not job.finished}
+        taken = {job.id for _, job in self.store.lease(leases.take, 10)}
+        assert taken == {job.id for job in before.values() if not job.finished}
+        for job_id in taken:
+            job = before[job_id]
+            assert self.store.transition(job_id, job.state, attempt=job.attempt, fence=job.fence) is None
 
     @invariant()
     def no_job_is_lost_and_no_finished_one_moves(self) -> None:

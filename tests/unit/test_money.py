@@ -57,7 +57,7 @@ def test_what_was_really_charged_takes_the_place_of_the_estimate(store):
 
 
 @pytest.mark.parametrize(
-    ("taken", "state", "code", "bill"),
+    ("taken", "state", "code", "outcome"),
     [
         (False, "failed", "key_refused", "free"),
         (True, "failed", "fal_temporary", "free"),
@@ -67,13 +67,13 @@ def test_what_was_really_charged_takes_the_place_of_the_estimate(store):
         (False, "unconfirmed", "unconfirmed", "maybe"),
     ],
 )
-def test_a_job_that_ends_badly_is_billed_by_what_fal_bills(store, taken, state, code, bill):
+def test_a_job_that_ends_badly_is_billed_by_what_fal_bills(store, taken, state, code, outcome):
     """Nothing before it was taken and for fal's own faults; perhaps for anything else."""
     batch = buy(store, 1)
     if taken:
         take(store, batch)
     store.transition(batch.jobs[0].id, state, attempt=1, failure={"code": code, "message": "m"} if code else None)
-    assert states(store) == {bill: (Decimal(0) if bill == "free" else Decimal("0.3"), 1)}
+    assert states(store) == {outcome: (Decimal(0) if outcome == "free" else Decimal("0.3"), 1)}
 
 
 def test_a_job_cancelled_in_the_queue_is_free(store):

@@ -12,16 +12,16 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from image2model.process_pool import Workers
+from image2model.process_pool import WorkerPool
 from tests.support.waiting import until_so
 
-ONLY_IN_WORKERS = ("scipy", "trimesh", "onnxruntime", "image2model.mesh.facts", "image2model.generators.local.engine")
+ONLY_IN_WORKERS = ("scipy", "trimesh", "onnxruntime", "image2model.generators.local.engine")
 
 
 @pytest.fixture
-def workers() -> Iterator[Workers]:
+def workers() -> Iterator[WorkerPool]:
     """One worker that leaves at once when nobody needs it."""
-    workers = Workers(1, idle_seconds=0)
+    workers = WorkerPool(1, idle_seconds=0)
     yield workers
     workers.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -12,7 +13,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 
 from image2model.errors import NotFound
-from image2model.jobs.db import migrations
+from image2model.jobs.db import leases, migrations
 from image2model.jobs.db.queries import BatchFilter
 from image2model.jobs.db.schema import metadata
 from image2model.jobs.db.store import Store, new_id
@@ -138,12 +139,15 @@ def test_visitors_see_their_own_batches(store):
     assert len(store.list_batches()) == 3
 
 
-def test_unfinished_jobs_come_oldest_first(store):
-    """After a restart the jobs with work left are found in the order they were given."""
+def test_unfinished_jobs_come_oldest_first(store, database_url):
+    """The process of a restart takes the jobs with work left in the order they were given, once."""
     first, second = make(store), make(store)
     store.transition(first.jobs[0].id, "done", attempt=1)
-    found = [(batch.id, job.number) for batch, job in store.unfinished()]
+    restarted = Store(database_url)
+    found = [(batch.id, job.number) for batch, job in restarted.lease(leases.take, 10)]
     assert found == [(first.id, 2), (second.id, 1), (second.id, 2)]
+    assert restarted.lease(leases.take, 10) == []
+    restarted.close()
     assert store.count_queued_before(second) == 1
 
 
@@ -194,6 +198,11 @@ def test_the_state_and_the_names_of_a_batch_are_kept_for_searching(store):
     assert (found(state="failed"), store.batch(batch.id).state) == ([], "working")
 
 
+def unheld(batch: Batch) -> Batch:
+    """The batch without who runs its jobs, which an old database does not know."""
+    return replace(batch, jobs=tuple(replace(job, holder=None) for job in batch.jobs))
+
+
 def test_batches_of_before_can_be_searched(database_url):
     """A database from before there was a search gets each batch's state and names from its jobs."""
     store = Store(database_url)
@@ -216,6 +225,6 @@ def test_batches_of_before_can_be_searched(database_url):
         command.downgrade(config, "0004")
     store.close()
     store = Store(database_url)
-    assert [store.batch(batch.id) for batch in expected] == expected
+    assert [unheld(store.batch(batch.id)) for batch in expected] == [unheld(batch) for batch in expected]
     assert [batch.state for batch in expected] == ["done", "partly", "cancelled", "failed", "working"]
     store.close()

@@ -65,5 +65,5 @@ class Platform:
 def _listed(job: Job, with_payloads: bool) -> dict[str, Any]:
     """A job in the list of requests."""
     sent = job.sent_at.isoformat()
-    told = {"request_id": job.id, "endpoint_id": job.endpoint, "sent_at": sent, "started_at": sent}
-    return {**told, "json_input": job.arguments} if with_payloads else told
+    listed = {"request_id": job.id, "endpoint_id": job.endpoint, "sent_at": sent, "started_at": sent}
+    return {**listed, "json_input": job.arguments} if with_payloads else listed

@@ -362,7 +362,7 @@ class FalServer(Platform):
 
     def _logs(self, job: Job, start: float, end: float) -> list[dict[str, Any]]:
         done, count = (self.clock() - start) / max(end - start, 1e-9), len(job.script.percentages)
-        told = [percent for n, percent in enumerate(job.script.percentages) if n / count <= done]
+        percentages = [percent for n, percent in enumerate(job.script.percentages) if n / count <= done]
         lines = [
             {
                 "timestamp": datetime.fromtimestamp(n, UTC).isoformat(),
@@ -370,7 +370,7 @@ class FalServer(Platform):
                 "level": "STDERR",
                 "source": "USER",
             }
-            for n, percent in enumerate(told)
+            for n, percent in enumerate(percentages)
         ]
         return lines[-LOG_WINDOW:]
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from ..base import Choice, Option, Side, Spec
+from ..base import GenerationParams, Option, Side, Spec
 from .model import FalModel, MultiViewInput
 
-Price = Callable[[Choice], Decimal]
+Price = Callable[[GenerationParams], Decimal]
 MAX_SEED = 2**31 - 1
 TRIPO_SIDES: tuple[Side, ...] = ("front", "left", "back", "right")
 """Tripo's order of sides."""
@@ -24,8 +24,8 @@ def _fixed_price(dollars: str, **extras: str) -> Price:
     """A price, plus what each of `extras` adds when it is chosen; `face_limit` and `several` count as such."""
     base, added = Decimal(dollars), {name: Decimal(extra) for name, extra in extras.items()}
 
-    def price(choice: Choice) -> Decimal:
-        chosen = {**choice.options, "face_limit": choice.face_limit is not None, "several": choice.multiview}
+    def price(params: GenerationParams) -> Decimal:
+        chosen = {**params.options, "face_limit": params.face_limit is not None, "several": params.multiview}
         return sum((extra for name, extra in added.items() if chosen.get(name) is True), base)
 
     return price
@@ -34,7 +34,7 @@ def _fixed_price(dollars: str, **extras: str) -> Price:
 def _price_by(option: str, usual: Any, prices: Mapping[Any, str]) -> Price:
     """A price by the value of `option`."""
     table = {value: Decimal(dollars) for value, dollars in prices.items()}
-    return lambda choice: table[choice.options.get(option, usual)]
+    return lambda params: table[params.options.get(option, usual)]
 
 
 def _faces(name: str, low: int, high: int | None, help: str) -> Option:
@@ -71,8 +71,8 @@ HUNYUAN_FACES = _faces(
 )
 
 
-def _tripo_h31_price(choice: Choice) -> Decimal:
-    chosen = choice.options
+def _tripo_h31_price(params: GenerationParams) -> Decimal:
+    chosen = params.options
     texture = "0.40" if chosen.get("texture_quality") == "detailed" else "0.30"
     detail = "0.20" if chosen.get("geometry_quality") == "detailed" else "0.00"
     return Decimal(texture if chosen.get("texture", True) else "0.20") + Decimal(detail)

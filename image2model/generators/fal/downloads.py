@@ -96,27 +96,28 @@ class Downloads:
         return _with_progress(lambda report: self._mesh(urls, folder, report))
 
     async def _mesh(self, urls: list[str], folder: Path, report: ReportProgress) -> Path:
-        path, found = folder / "model.glb.part", set[FetchOutcome]()
+        path, outcomes = folder / "model.glb.part", set[FetchOutcome]()
         try:
             for url in urls[:MAX_URLS]:
-                found.add(await self._file(url, path, report))
-                if "complete" in found:
+                outcomes.add(await self._file(url, path, report))
+                if "complete" in outcomes:
                     return path.replace(folder / "model.glb")
-            raise next(failure for kind, failure in FAILURE_BY_OUTCOME.items() if kind in found).error()
+            raise next(failure for kind, failure in FAILURE_BY_OUTCOME.items() if kind in outcomes).error()
         finally:
             path.unlink(missing_ok=True)
 
     async def _file(self, url: str, path: Path, report: ReportProgress) -> FetchOutcome:
         """Fetch one address, in a few tries where need be; that it is wrong or gone is believed when it is so twice."""
-        part, seen = _PartialFile(path), list[FetchOutcome]()
+        part, earlier = _PartialFile(path), list[FetchOutcome]()
         while True:
             async with self.slots:
-                found = await self._request(url, part, report)
-            if found == "complete":
-                found = await asyncio.to_thread(part.finish)
-            if found == "complete" or (found != "broken" and found in seen) or len(seen) == self.timeouts.attempts - 1:
-                return found
-            seen.append(found)
+                outcome = await self._request(url, part, report)
+            if outcome == "complete":
+                outcome = await asyncio.to_thread(part.finish)
+            is_certain = outcome == "complete" or (outcome != "broken" and outcome in earlier)
+            if is_certain or len(earlier) == self.timeouts.attempts - 1:
+                return outcome
+            earlier.append(outcome)
             await asyncio.sleep(self.timeouts.retry_delay)
 
     async def _request(self, url: str, part: _PartialFile, report: ReportProgress) -> FetchOutcome:

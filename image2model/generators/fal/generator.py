@@ -15,10 +15,10 @@ from ...errors import GenerationFailed
 from ...redaction import register_secrets
 from ..base import (
     CancelOutcome,
-    Choice,
     Downloading,
     Event,
     Finished,
+    GenerationParams,
     Side,
     Spec,
     Submitted,
@@ -101,7 +101,7 @@ class FalGenerator:
             sides: dict[Side, str] = {side: await self._upload(path) for side, path in task.sides.items()}
             endpoint = self.model.endpoint_for(bool(sides))
             yield Submitting(self._intent(endpoint, image_url))
-            arguments = self.model.arguments(image_url, task.choice, sides)
+            arguments = self.model.arguments(image_url, task.params, sides)
             submitting = asyncio.create_task(self.account.submit(endpoint, arguments, self.spec.name))
             stopped = await _finish_despite_cancel(submitting)
             remote = submitting.result()
@@ -151,9 +151,9 @@ class FalGenerator:
         """Free the connections of the running event loop; new ones are opened when they are needed."""
         await self.account.close()
 
-    def _price(self, choice: Choice) -> Decimal:
-        endpoint = self.model.endpoint_for(choice.multiview)
-        return max(self.model.spec.price(choice), self.account.listing.minimum_price(endpoint))
+    def _price(self, params: GenerationParams) -> Decimal:
+        endpoint = self.model.endpoint_for(params.multiview)
+        return max(self.model.spec.price(params), self.account.listing.minimum_price(endpoint))
 
     def _intent(self, endpoint: str, image_url: str) -> dict[str, Any]:
         """What finds a job in fal's request list when its submit gets no answer."""

@@ -1,4 +1,4 @@
-"""What a model of fal is: what people see of it, where it is, and how a picture and a choice become its arguments."""
+"""What a model of fal is: what people see of it, where it is, and how a picture and parameters become its arguments."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..base import Choice, Side, Spec
+from ..base import GenerationParams, Side, Spec
 
 EMPTY: Mapping[Side, str] = {}
 
@@ -25,7 +25,7 @@ class MultiViewInput:
 
 @dataclass(frozen=True, slots=True)
 class FalModel:
-    """One endpoint of fal: what people see of it, and how a picture and a choice become its arguments."""
+    """One endpoint of fal: what people see of it, and how a picture and parameters become its arguments."""
 
     spec: Spec
     endpoint: str
@@ -47,26 +47,26 @@ class FalModel:
         """Where a job of one picture, or of several sides, is sent."""
         return self.endpoints[-1] if multiview else self.endpoint
 
-    def arguments(self, image_url: str, choice: Choice, sides: Mapping[Side, str] = EMPTY) -> dict[str, Any]:
+    def arguments(self, image_url: str, params: GenerationParams, sides: Mapping[Side, str] = EMPTY) -> dict[str, Any]:
         """The body of the request; `sides` are the addresses of the other sides, where there are any.
 
         An option left at its default is not sent, so nothing is charged unasked.
         """
         defaults = {option.name: option.default for option in self.spec.options}
-        chosen = {name: value for name, value in choice.options.items() if value != defaults.get(name)}
-        if self.spec.face_limit is not None and choice.face_limit is not None:
-            chosen[self.spec.face_limit.name] = choice.face_limit
+        chosen = {name: value for name, value in params.options.items() if value != defaults.get(name)}
+        if self.spec.face_limit is not None and params.face_limit is not None:
+            chosen[self.spec.face_limit.name] = params.face_limit
         sent = {**self.fixed, **{name: _as_sent(value) for name, value in chosen.items()}}
         if not sides or self.multiview is None:
             return {**sent, self.image_field: [image_url] if self.image_is_list else image_url}
         kept = {name: value for name, value in sent.items() if name not in self.multiview.omitted}
-        return {**kept, **self._together(self.multiview, {"front": image_url, **sides})}
+        return {**kept, **self._view_arguments(self.multiview, {"front": image_url, **sides})}
 
-    def _together(self, together: MultiViewInput, urls: Mapping[Side, str]) -> dict[str, Any]:
+    def _view_arguments(self, multiview: MultiViewInput, urls: Mapping[Side, str]) -> dict[str, Any]:
         given = [side for side in self.spec.sides if side in urls]
-        if isinstance(together.field, str):
-            return {together.field: [urls[side] for side in given]}
-        return {together.field[side]: urls[side] for side in given}
+        if isinstance(multiview.field, str):
+            return {multiview.field: [urls[side] for side in given]}
+        return {multiview.field[side]: urls[side] for side in given}
 
 
 def _as_sent(value: Any) -> Any:

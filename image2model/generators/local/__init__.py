@@ -12,7 +12,7 @@ from typing import Any
 
 from pebble import ProcessExpired
 
-from ...process_pool import Workers
+from ...process_pool import WorkerPool
 from ..base import CancelOutcome, Event, Finished, Option, Queued, Running, Spec, Task
 from ..providers import Provider
 from . import worker
@@ -29,9 +29,9 @@ POLL_SECONDS = 0.1
 SPEC = Spec(
     id="local",
     name="Inflated preview (built in)",
-    good_at="A quick, rounded stand-in for one clear subject, its back a guess. Free, no key, on this computer.",
+    strengths="A quick, rounded stand-in for one clear subject, its back a guess. Free, no key, on this computer.",
     usual_seconds=1.5,
-    price=lambda choice: Decimal(0),
+    price=lambda params: Decimal(0),
     result_is="inflated preview",
     options=(
         Option(
@@ -95,7 +95,7 @@ SPEC = Spec(
 class LocalGenerator:
     """Makes inflated previews in the shared pool of worker processes."""
 
-    def __init__(self, workers: Workers) -> None:
+    def __init__(self, workers: WorkerPool) -> None:
         self._workers = workers
         self._spec = replace(SPEC, max_concurrency=workers.processes)
 
@@ -120,7 +120,7 @@ class LocalGenerator:
         trying again, `local_timeout`, `local_worker_died`.
         """
         glb, notes = task.folder / "model.glb", task.folder / "stage.txt"
-        arguments = (task.image, glb, notes, dict(task.choice.options), task.choice.face_limit)
+        arguments = (task.image, glb, notes, dict(task.params.options), task.params.face_limit)
         working = asyncio.ensure_future(self._workers.run(worker.generate, *arguments, seconds=TIMEOUT_SECONDS))
         try:
             async for event in _watch(working, notes):

@@ -34,20 +34,20 @@ def inspect(picture: bytes) -> Inspection:
     small = max(image.size) < MIN_SIDE
     image.draft(None, (INSPECTION_SIDE, INSPECTION_SIDE))
     image.thumbnail((INSPECTION_SIDE, INSPECTION_SIDE))
-    found = ["small"] if small else []
+    warnings = ["small"] if small else []
     try:
         subject = find_subject(image)
     except GenerationFailed:
-        return Inspection((*found, "no_subject"), None)
-    if not found and sharpness(subject) < MIN_SHARPNESS:  # a small one is never sharp
-        found.append("blurred")
+        return Inspection((*warnings, "no_subject"), None)
+    if not warnings and sharpness(subject) < MIN_SHARPNESS:  # a small one is never sharp
+        warnings.append("blurred")
     if count_subjects(image) > 1:
-        found.append("several_subjects")
+        warnings.append("several_subjects")
     preview = on_square(subject)
     preview.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
     buffer = io.BytesIO()
     preview.save(buffer, "WEBP", quality=80, method=2)
-    return Inspection(tuple(found), buffer.getvalue())
+    return Inspection(tuple(warnings), buffer.getvalue())
 
 
 def cut_out(image: Path, destination: Path) -> None:

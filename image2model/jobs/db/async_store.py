@@ -45,21 +45,27 @@ class AsyncStore:
         """Run a query of `queries` or `ledger`; raises Unavailable as `call`."""
         return await self.call(partial(self.store.read, query, *args, **kwargs))
 
+    async def lease(self, change: Callable[Concatenate[Connection, str, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Make a change of `leases` in the name of this process; raises Unavailable as `call`."""
+        return await self.call(partial(self.store.lease, change, *args, **kwargs))
+
     async def call_with_retry(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """`call`, retried indefinitely while the database is unavailable."""
         return await _retrying()(self.call, function, *args, **kwargs)
 
     async def transition(self, job: Job, state: JobState, **fields: Any) -> Job | None:
         """See `Store.transition`."""
-        return await self._change(job, partial(self.store.transition, job.id, state, attempt=job.attempt, **fields))
+        return await self._change(
+            job, partial(self.store.transition, job.id, state, attempt=job.attempt, fence=job.fence, **fields)
+        )
 
     async def wait(self, job: Job, waiting: Wait) -> Job | None:
         """See `Store.wait`."""
-        return await self._change(job, partial(self.store.wait, job.id, job.attempt, waiting))
+        return await self._change(job, partial(self.store.wait, job.id, job.attempt, waiting, job.fence))
 
     async def defer(self, job: Job, waiting: Wait | None, remote: Mapping[str, Any] | None) -> Job | None:
         """See `Store.defer`."""
-        return await self._change(job, partial(self.store.defer, job.id, job.attempt, waiting, remote))
+        return await self._change(job, partial(self.store.defer, job.id, job.attempt, waiting, remote, job.fence))
 
     async def cancel(self, job: Job) -> Job | None:
         """See `Store.cancel`."""

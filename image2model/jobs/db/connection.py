@@ -25,8 +25,8 @@ def connect(url: str) -> Engine:
     path = make_url(url).database
     if path:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-    patience = float(str(make_url(url).query.get("timeout", LOCK_SECONDS)))
-    engine = create_engine(url, poolclass=QueuePool, connect_args={"timeout": patience, "check_same_thread": False})
+    lock_seconds = float(str(make_url(url).query.get("timeout", LOCK_SECONDS)))
+    engine = create_engine(url, poolclass=QueuePool, connect_args={"timeout": lock_seconds, "check_same_thread": False})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CHANNEL = "image2model_batches"
+FREE_JOBS = "free jobs"
+"""What is announced instead of a batch's id when there are jobs that nobody holds."""
 RECONNECT_SECONDS = 1.0
 
 

@@ -22,10 +22,10 @@ JOB_FIELDS = tuple(jobs.c.keys())
 
 def load_batch(connection: Connection, batch_id: str) -> Batch:
     """The batch with its jobs in their order; raises NotFound."""
-    found = load_batches(connection, [batch_id])
-    if not found:
+    loaded = load_batches(connection, [batch_id])
+    if not loaded:
         raise batch_not_found()
-    return found[0]
+    return loaded[0]
 
 
 def load_batches(connection: Connection, ids: Sequence[str]) -> list[Batch]:
@@ -54,10 +54,10 @@ def _paid_before(connection: Connection, ids: Sequence[str]) -> dict[str, dict[s
         .where(ledger.c.state.in_(PAID_BEFORE))
         .group_by(ledger.c.batch_id, ledger.c.state)
     )
-    found: dict[str, dict[str, Decimal]] = {}
+    by_batch: dict[str, dict[str, Decimal]] = {}
     for row in connection.execute(query):
-        found.setdefault(row.batch_id, {})[PAID_BEFORE[row.state]] = row.amount
-    return found
+        by_batch.setdefault(row.batch_id, {})[PAID_BEFORE[row.state]] = row.amount
+    return by_batch
 
 
 def to_batch(row: Row[Any], members: tuple[Job, ...] = (), before: Mapping[str, Decimal] = NOTHING) -> Batch:

@@ -87,11 +87,11 @@ def batch_endings(connection: Connection) -> Sequence[Any]:
 
 def payments(connection: Connection, batch_id: str) -> dict[str, list[dict[str, Any]]]:
     """The ledger's rows of a batch by the job's id: `state`, `amount` and `at` of each purchase."""
-    found: dict[str, list[dict[str, Any]]] = {}
+    by_job: dict[str, list[dict[str, Any]]] = {}
     query = select(ledger).where(ledger.c.batch_id == batch_id).order_by(ledger.c.purchase)
     for row in connection.execute(query):
-        found.setdefault(row.job_id, []).append({"state": row.state, "amount": float(row.amount), "at": row.at})
-    return found
+        by_job.setdefault(row.job_id, []).append({"state": row.state, "amount": float(row.amount), "at": row.at})
+    return by_job
 
 
 def spending(connection: Connection, by: SpendingBy, since: float = 0.0) -> list[dict[str, Any]]:

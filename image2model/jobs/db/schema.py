@@ -96,9 +96,18 @@ jobs = Table(
     Column("started_at", Float),
     Column("running_at", Float),
     Column("finished_at", Float),
+    Column("holder", String(36)),
+    Column("fence", Integer, nullable=False, server_default="0"),
     Index("jobs_by_batch", "batch_id", "number", unique=True),
     Index("jobs_by_state", "state"),
     Index("jobs_by_end", "finished_at", "state", "started_at"),
+)
+
+holders = Table(
+    "holders",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("lease_until", Float, nullable=False),
 )
 
 events = Table(

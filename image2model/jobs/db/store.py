@@ -35,8 +35,8 @@ from ..models import (
 )
 from . import queries
 from .connection import connect, lock_batch, migrate
-from .listener import announce
-from .mappers import batch_not_found, load_batch, load_batches, to_batch, to_job
+from .listener import FREE_JOBS, announce
+from .mappers import batch_not_found, load_batch, load_batches, to_job
 from .schema import batches, events, jobs
 from .submissions import Submission, find_submission, store_submission
 
@@ -44,7 +44,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 EMPTY: Mapping[str, Any] = {}
 # Every step of a job runs these, so they are built once; an update sets the columns that its parameters name.
-SELECT_JOB = select(jobs).where(jobs.c.id == bindparam("of_job"))
+SELECT_JOB = select(jobs).where(jobs.c.id == bindparam("of_job")).with_for_update()
 UPDATE_JOB = update(jobs).where(jobs.c.id == bindparam("of_job")).returning(jobs)
 OF_BATCH = batches.c.id == bindparam("of_batch")
 NEXT_SEQUENCE = update(batches).where(OF_BATCH).values(sequence=batches.c.sequence + 1).returning(batches.c.sequence)
@@ -59,9 +59,15 @@ def new_id() -> str:
 
 
 class Store:
-    """The database at `url`, brought to the newest schema when opened."""
+    """The database at `url`, brought to the newest schema when opened.
 
-    def __init__(self, url: str) -> None:
+    A process that `runs_jobs` holds those that it stores; else only those on a visitor's key, which no other can run.
+    """
+
+    def __init__(self, url: str, *, runs_jobs: bool = True) -> None:
+        self.holder = new_id()
+        """What this process is called as the holder of jobs (`leases`)."""
+        self._runs_jobs = runs_jobs
         self._engine = connect(url)
         self._shared = threading.local()
         migrate(self._engine)
@@ -95,8 +101,8 @@ class Store:
             batch_id = find_submission(connection, submission, time.time())
             return load_batch(connection, batch_id) if batch_id else None
 
-    @staticmethod
     def _create(
+        self,
         connection: Connection,
         new: NewBatch,
         buyer: ledger.Buyer,
@@ -119,7 +125,7 @@ class Store:
             {
                 **asdict(job), "id": new_id(), "batch_id": new.id, "number": number, "state": "new",
                 "attempt": 1, "purchase": 1, "key_mark": buyer.key_mark, "tries": 1, "sequence": 0, "progress": 0.0,
-                "message": "", "created_at": now, "requested_at": now,
+                "message": "", "created_at": now, "requested_at": now, "holder": self._holder_of_new(buyer.key_mark),
             }
             for number, job in enumerate(new.jobs, 1)
         ]  # fmt: skip
@@ -127,6 +133,7 @@ class Store:
         ledger.check_limits(connection, order, limits, now)
         connection.execute(insert(batches), batch)
         connection.execute(insert(jobs), rows)
+        self._announce_free(connection, buyer.key_mark)
         stored = load_batch(connection, new.id)
         ledger.reserve(connection, order, new.id, new.generator, stored.jobs, now)
         return stored
@@ -149,17 +156,20 @@ class Store:
         with self._engine.connect() as connection:
             return connection.scalar(select(batches.c.sequence).where(batches.c.id == batch_id))
 
-    def transition(self, job_id: str, state: JobState, *, attempt: int, **fields: Any) -> Job | None:
+    def transition(
+        self, job_id: str, state: JobState, *, attempt: int, fence: int | None = None, **fields: Any
+    ) -> Job | None:
         """Take a job to `state` and set `fields` of it, as its execution does; return None where nothing changes.
 
-        `attempt` is the caller's: an update of an earlier attempt, a step backwards and anything after the end come
-        too late and change nothing. Progress never falls. A job that is being cancelled stays so when it is taken.
+        `attempt` and `fence` are the caller's (no fence: not an execution's): an update under an earlier one, a step
+        backwards and anything after the end come too late and change nothing. Progress never falls. A job that is
+        being cancelled stays so when it is taken.
         """
         with self._begin_write() as connection:
             row = _job_row(connection, job_id)
             if row is not None and row.state == "cancelling" and "remote" in fields:
                 state = "cancelling"
-            if row is None or row.attempt != attempt or not can_transition(row.state, state):
+            if row is None or _is_superseded(row, attempt, fence) or not can_transition(row.state, state):
                 return None
             now = time.time()
             values = {
@@ -174,21 +184,26 @@ class Store:
             }
             return _update_job(connection, row, values, now)
 
-    def wait(self, job_id: str, attempt: int, waiting: Wait) -> Job | None:
+    def wait(self, job_id: str, attempt: int, waiting: Wait, fence: int | None = None) -> Job | None:
         """Store what a job waits for, in whatever unfinished state it is; return None where nothing changes."""
         with self._begin_write() as connection:
             row = _job_row(connection, job_id)
-            if row is None or row.attempt != attempt or row.state in FINISHED:
+            if row is None or _is_superseded(row, attempt, fence) or row.state in FINISHED:
                 return None
             return _update_job(connection, row, {"waiting": asdict(waiting)}, time.time())
 
     def defer(
-        self, job_id: str, attempt: int, waiting: Wait | None, remote: Mapping[str, Any] | None = None
+        self,
+        job_id: str,
+        attempt: int,
+        waiting: Wait | None,
+        remote: Mapping[str, Any] | None = None,
+        fence: int | None = None,
     ) -> Job | None:
         """Begin a job's next attempt after `waiting`: with `remote` only to collect, without it to submit again."""
         with self._begin_write() as connection:
             row = _job_row(connection, job_id)
-            if row is None or row.attempt != attempt or row.state in FINISHED:
+            if row is None or _is_superseded(row, attempt, fence) or row.state in FINISHED:
                 return None
             values = {
                 "state": "cancelling" if row.state == "cancelling" else "new",
@@ -202,7 +217,10 @@ class Store:
             return _update_job(connection, row, values, time.time())
 
     def cancel(self, job_id: str) -> Job | None:
-        """Cancel a job that is not submitted, mark any other as `cancelling`; return None where it is too late."""
+        """Cancel a job that is not submitted, mark any other as `cancelling`; return None where it is too late.
+
+        What another process follows at its provider is taken from it, so that whoever takes it next tells the provider.
+        """
         with self._begin_write() as connection:
             row = _job_row(connection, job_id)
             if row is None or row.state in FINISHED or STATE_ORDER[row.state] >= STATE_ORDER["downloading"]:
@@ -211,6 +229,10 @@ class Store:
             now = time.time()
             cleared = {"queue_position": None, "waiting": None, "message": ""}
             if submitted:
+                followed_elsewhere = row.remote is not None and row.holder != self.holder
+                if followed_elsewhere:
+                    cleared |= {"holder": None, "fence": row.fence + 1}
+                    announce(connection, FREE_JOBS)
                 return _update_job(connection, row, {**cleared, "state": "cancelling"}, now)
             return _update_job(connection, row, {**cleared, "state": "cancelled", "finished_at": now}, now)
 
@@ -242,6 +264,7 @@ class Store:
             payers = {job.id: job.key_mark if keeps_payer or job.id in remotes else buyer.key_mark for job in retried}
             restarted = [self._restart(connection, job, remotes.get(job.id), payers[job.id], now) for job in retried]
             for mark in set(payers.values()):
+                self._announce_free(connection, mark)
                 bought = [job for job in restarted if job.id not in remotes and job.key_mark == mark]
                 order = ledger.Order([job.price for job in bought], replace(buyer, key_mark=mark))
                 if bought:
@@ -253,8 +276,9 @@ class Store:
             RETRIES.labels("person").inc(len(restarted))
             return restarted
 
-    @staticmethod
-    def _restart(connection: Connection, job: Job, remote: Mapping[str, Any] | None, key_mark: str, now: float) -> Job:
+    def _restart(
+        self, connection: Connection, job: Job, remote: Mapping[str, Any] | None, key_mark: str, now: float
+    ) -> Job:
         empty = ("queue_position", "failure", "facts", "waiting", "intent", "started_at", "running_at", "finished_at")
         values = {
             **dict.fromkeys(empty),
@@ -267,24 +291,12 @@ class Store:
             "progress": 0.0,
             "message": "",
             "requested_at": now,
+            "holder": self._holder_of_new(key_mark),
+            "fence": job.fence + 1,
         }
         row = _job_row(connection, job.id)
         assert row is not None  # noqa: S101  read in this very transaction
         return _update_job(connection, row, values, now)
-
-    def unfinished(self) -> list[tuple[Batch, Job]]:
-        """Every unfinished job, oldest first, with its batch (without the other jobs)."""
-        with self._engine.connect() as connection:
-            rows = connection.execute(
-                select(jobs)
-                .join(batches)
-                .where(jobs.c.state.in_(UNFINISHED))
-                .order_by(batches.c.created_at, batches.c.id, jobs.c.number)
-            ).all()
-            ids = {row.batch_id for row in rows}
-            batch_rows = connection.execute(select(batches).where(batches.c.id.in_(ids))).all()
-        by_id = {row.id: to_batch(row) for row in batch_rows}
-        return [(by_id[row.batch_id], to_job(row)) for row in rows]
 
     def count_queued_before(self, batch: Batch) -> int:
         """How many jobs of the same generator, of older batches, have not started yet."""
@@ -315,6 +327,11 @@ class Store:
         with self._engine.connect() as connection:
             ids, total = queries.find_page(connection, wanted, limit, offset)
             return load_batches(connection, ids), total
+
+    def lease(self, change: Callable[Concatenate[Connection, str, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Make a change of `leases` in the name of this process."""
+        with self._begin_write() as connection:
+            return change(connection, self.holder, *args, **kwargs)
 
     def ping(self) -> None:
         """Begin a transaction that may write, and write nothing; raises whatever prevents it."""
@@ -351,10 +368,10 @@ class Store:
         if name != "job_id":
             query = select(batches.c.id).where(batches.c[name] == value)
         with self._engine.connect() as connection:
-            found = connection.scalar(query)
-        if found is None:
+            batch_id = connection.scalar(query)
+        if batch_id is None:
             raise batch_not_found()
-        return str(found)
+        return str(batch_id)
 
     def pin(self, batch_id: str, pinned: bool) -> None:
         """Keep a batch from being deleted by its age, or no longer; raises NotFound."""
@@ -380,6 +397,14 @@ class Store:
         with self._engine.connect() as connection:
             rows = connection.execute(query.where(events.c.batch_id == batch_id, events.c.sequence <= at))
             return {row.job_id: row.attempt for row in rows}
+
+    def _holder_of_new(self, key_mark: str) -> str | None:
+        """Who holds a job from its beginning: nobody where it is left to processes that run jobs."""
+        return self.holder if self._runs_jobs or key_mark else None
+
+    def _announce_free(self, connection: Connection, key_mark: str) -> None:
+        if self._holder_of_new(key_mark) is None:
+            announce(connection, FREE_JOBS)
 
     @contextmanager
     def one_transaction(self) -> Iterator[None]:
@@ -414,6 +439,11 @@ def _update_job(connection: Connection, row: Row[Any], values: dict[str, Any], n
         }  # fmt: skip
         connection.execute(INSERT_EVENT, event)
     return job
+
+
+def _is_superseded(row: Row[Any], attempt: int, fence: int | None) -> bool:
+    """Whether another attempt, or another process, has the job by now."""
+    return row.attempt != attempt or (fence is not None and row.fence != fence)
 
 
 def _searchable_names(new: Sequence[NewJob]) -> str:

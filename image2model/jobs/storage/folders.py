@@ -10,7 +10,7 @@ batches/<batch id>/<job number>-<stem>/
     thumbnail.webp   the rendered mesh
     turntable.webp   the mesh turning, once somebody has asked for it
     plain.glb, wireframe.glb    how the viewer shows its shape, likewise
-    work-<try>/      what is not finished
+    work-<attempt>-<fence>/      what is not finished
 """
 
 from __future__ import annotations

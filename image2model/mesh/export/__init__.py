@@ -1,14 +1,9 @@
-"""Export of a GLB to other formats, sizes and face counts, written beside it: the GLB itself is never touched.
+"""Export of a GLB to other formats, sizes and face counts, written beside it: the GLB itself is never touched."""
 
-What reads and writes meshes is loaded at the first call, in a worker process: the app's own needs none of it.
-"""
-
-from __future__ import annotations
-
-from pathlib import Path
-from typing import Any
-
-from .options import FORMATS, PIVOTS, REPAIRS, UNITS, ExportOptions, Format, available, parse_options
+from .exporter import check_print, export
+from .formats import FORMATS, Format
+from .options import PIVOTS, REPAIRS, UNITS, ExportOptions, parse_options
+from .read_back import available
 
 __all__ = [
     "FORMATS",
@@ -22,17 +17,3 @@ __all__ = [
     "export",
     "parse_options",
 ]
-
-
-def export(path: Path, options: ExportOptions, target: Path, stem: str) -> dict[str, Any]:
-    """See `exporter.export`."""
-    from . import exporter
-
-    return exporter.export(path, options, target, stem)
-
-
-def check_print(glb: Path, options: ExportOptions) -> dict[str, Any]:
-    """See `exporter.check_print`."""
-    from . import exporter
-
-    return exporter.check_print(glb, options)

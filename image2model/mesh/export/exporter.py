@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,14 +18,11 @@ from ..repair.repair import repair_mesh
 from ..topology import WELD_GRID, Topology, analyze_topology, weld_labels
 from . import read_back
 from .bake import TEXTURE_SIZE, bake
-from .geometry import Y_UP_TO_Z_UP, compact_scene, place_scene, simplify_scene, vertex_colours
-from .gltf import write_glb
-from .obj import write_obj
+from .geometry import compact_scene, simplify_scene
 from .options import DEFAULT_PRINT_MM, ExportOptions, parse_options
-from .stl_ply import write_ply, write_stl
+from .placement import Y_UP_TO_Z_UP, place_scene
 from .textures import SimpleMaterial, simple_materials
-from .threemf import write_3mf
-from .usdz import write_usdz
+from .writer_input import WriterInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +51,6 @@ class ExportReport:
 
 OPENED_BY_FACE_LIMIT = "With so few faces its surface is no longer closed: take more for printing."
 NOTHING_REPAIRED = "Nothing had to be mended."
-WRITERS: dict[str, Callable[[Glb, Scene, list[SimpleMaterial], ExportOptions, str], bytes]] = {
-    "glb": lambda glb, scene, materials, options, stem: write_glb(glb, scene, options.packing, stem),
-    "obj": lambda glb, scene, materials, options, stem: write_obj(scene, materials, stem),
-    "stl": lambda glb, scene, materials, options, stem: write_stl(scene),
-    "3mf": lambda glb, scene, materials, options, stem: write_3mf(scene, materials, vertex_colours(glb, scene)),
-    "ply": lambda glb, scene, materials, options, stem: write_ply(scene, vertex_colours(glb, scene)),
-    "usdz": lambda glb, scene, materials, options, stem: write_usdz(scene, materials, options.up),
-}
 
 
 def export(path: Path, options: ExportOptions, target: Path, stem: str) -> dict[str, Any]:
@@ -94,7 +82,7 @@ def export(path: Path, options: ExportOptions, target: Path, stem: str) -> dict[
     print_result = _check_print(scene, options, topology)
     scene = place_scene(scene, options)
     materials = simple_materials(glb, scene)
-    data = WRITERS[options.format.id](glb, scene, materials, options, stem)
+    data = options.format.write(WriterInput(scene, glb, materials, stem, options.up, options.packing))
     checked_with = read_back.verify(data, options, scene, any(material.texture for material in materials))
     report = ExportReport(
         faces=len(scene.faces),

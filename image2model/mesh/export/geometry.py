@@ -1,4 +1,4 @@
-"""Transforms of a scene before it is written: compacted, simplified, scaled, rotated, coloured per vertex."""
+"""Transforms of a scene before it is written: compacted, simplified, welded, coloured per vertex."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from ..gltf.colours import base_colour, linear_to_srgb
 from ..gltf.meshopt import PERMISSIVE, PRUNE, REGULARIZE
 from ..gltf.reader import FloatArray, Glb, IndexArray, MeshPrimitive, Scene
 from ..topology import analyze_topology, compact_indices, weld_labels
-from .options import ExportOptions
 
 ATTRIBUTE_WEIGHTS = {"NORMAL": 0.5, "TEXCOORD_0": 1.0, "COLOR_0": 1.0}
 """Attributes that simplification preserves, each with its weight against a longest side of 1."""
@@ -27,8 +26,6 @@ SIMPLIFY_FLAGS = (0, REGULARIZE, PERMISSIVE, PERMISSIVE | REGULARIZE, PERMISSIVE
 """Flags for meshoptimizer, tried in order until one gives few enough faces and keeps closed what was closed."""
 WEIGHT_SCALES = (1.0, 0.1)
 """Scales of the attribute weights: all SIMPLIFY_FLAGS are tried first with full weights, then with less."""
-Y_UP_TO_Z_UP = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]], np.float32)
-"""Rotation (3, 3) from glTF's Y up to the Z up of printers."""
 
 
 def iter_primitives(scene: Scene) -> Iterator[tuple[MeshPrimitive, slice, IndexArray]]:
@@ -155,31 +152,6 @@ def _replace_faces(scene: Scene, faces: IndexArray) -> Scene:
         for primitive, first, count in zip(scene.primitives, firsts, counts, strict=True)
     ]
     return replace(scene, faces=faces[np.argsort(owner, kind="stable")], primitives=tuple(changed))
-
-
-def place_scene(scene: Scene, options: ExportOptions) -> Scene:
-    """Scale, rotate and translate as `options` say, into the format's units."""
-    positions = scene.positions.astype(np.float64)
-    longest = float(np.ptp(positions, axis=0).max())
-    scale = options.size_mm / 1000 / longest if options.size_mm and longest else 1.0
-    positions *= scale * (1000.0 if options.format.unit == "mm" else 1.0)
-    rotation = Y_UP_TO_Z_UP if options.up == "z" else np.eye(3, dtype=np.float32)
-    positions = positions @ rotation.T
-    low, high = positions.min(axis=0), positions.max(axis=0)
-    origin = np.zeros(3) if options.pivot == "keep" else (low + high) / 2
-    if options.pivot == "bottom":
-        upwards = 2 if options.up == "z" else 1
-        origin[upwards] = low[upwards]
-    turned = [_rotate_normals(primitive, rotation) for primitive in scene.primitives]
-    return replace(scene, positions=(positions - origin).astype(np.float32), primitives=tuple(turned))
-
-
-def _rotate_normals(primitive: MeshPrimitive, rotation: FloatArray) -> MeshPrimitive:
-    if "NORMAL" not in primitive.attributes:
-        return primitive
-    normals = np.asarray(primitive.attributes["NORMAL"], np.float32)
-    length = np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-20)
-    return replace(primitive, attributes={**primitive.attributes, "NORMAL": normals / length @ rotation.T})
 
 
 def weld_scene(scene: Scene) -> tuple[NDArray[np.float32], IndexArray]:

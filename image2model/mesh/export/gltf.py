@@ -19,6 +19,7 @@ from ..gltf.container import encode_glb
 from ..gltf.reader import COMPONENT_TYPES, Glb, IndexArray, MeshPrimitive, Scene, texture_source, valid_material
 from .geometry import iter_primitives
 from .textures import TextureImage, as_png_or_jpeg
+from .writer_input import WriterInput
 
 MATERIAL_EXTENSIONS = ("KHR_materials_", "KHR_texture_transform")
 """Prefixes of extensions that materials and their textures keep."""
@@ -35,13 +36,13 @@ WHITE_PIXEL = TextureImage(
 DRACO_BITS = {"quantization_bits": 14, "tex_coord_quantization_bits": 12, "normal_quantization_bits": 10}
 
 
-def write_glb(glb: Glb, scene: Scene, packing: str, stem: str) -> bytes:
-    """GLB of `scene` with the materials of `glb`; `packing` is none, meshopt or draco.
+def write_glb(mesh: WriterInput) -> bytes:
+    """GLB of the scene with the materials of its source, packed or not.
 
-    Textures are PNG or JPEG, each once. `stem` names nodes and meshes that have no name.
+    Textures are PNG or JPEG, each once. The stem names nodes and meshes that have no name.
     """
-    writer = {"none": _Writer, "meshopt": _MeshoptWriter, "draco": _DracoWriter}[packing]
-    return writer(glb, scene, packing, stem).file()
+    writer = {"none": _Writer, "meshopt": _MeshoptWriter, "draco": _DracoWriter}[mesh.packing]
+    return writer(mesh.glb, mesh.scene, mesh.packing, mesh.stem).file()
 
 
 class _Writer:

@@ -17,17 +17,18 @@ from ..gltf.reader import MAX_NAME_LENGTH, MeshPrimitive, Scene
 from .geometry import iter_primitives, weld_scene
 from .stl_ply import format_rows
 from .textures import SimpleMaterial, TextureImage, file_names
+from .writer_input import WriterInput
 
 CORNERS = {(False, False): "%d", (True, False): "%d/%d", (False, True): "%d//%d", (True, True): "%d/%d/%d"}
 """A corner of a face, by whether it has texture coordinates and a normal."""
 
 
-def write_obj(scene: Scene, materials: list[SimpleMaterial], stem: str) -> bytes:
-    """Zip of `stem`.obj, `stem`.mtl and the base colour textures; `materials` has one for each primitive.
+def write_obj(mesh: WriterInput) -> bytes:
+    """Zip of `stem`.obj, `stem`.mtl and the base colour textures.
 
     Names are made one word: many readers end a name at a space, or take what follows for an option or a comment.
     """
-    stem = _word(stem)
+    scene, materials, stem = mesh.scene, mesh.materials, _word(mesh.stem)
     texture_files = file_names([material.texture for material in materials], f"{stem}-")
     names = _material_names(scene)
     data = io.BytesIO()

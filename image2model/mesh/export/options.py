@@ -1,50 +1,15 @@
-"""Export formats as data, and parsing of the options for an export."""
+"""The options of an export, and parsing of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 from ...errors import ErrorCode, OptionRefused
+from ..gltf.reader import FloatArray
+from .formats import FORMATS, Format, Up
 
-if TYPE_CHECKING:
-    from ..gltf.reader import FloatArray
-
-Up = Literal["y", "z"]
-
-
-@dataclass(frozen=True, slots=True)
-class Format:
-    """A file format and the conventions of the programs that read it."""
-
-    id: str
-    label: str
-    extension: str
-    media_type: str
-    good_for: str
-    up: Up
-    """The axis that points up by default."""
-    unit: Literal["m", "mm"]
-    """The unit of length in the file."""
-    printed: bool = False
-    """For 3D printers: 100 mm by default, standing on its bottom."""
-    colour: str = "textures"
-    """What the format keeps of the colours, in words."""
-
-
-FORMATS: dict[str, Format] = {
-    format_.id: format_
-    for format_ in (
-        Format("glb", "GLB", ".glb", "model/gltf-binary", "game engines, the web, Blender", "y", "m"),
-        Format("obj", "OBJ", "-obj.zip", "application/zip", "almost every 3D program", "y", "m"),
-        Format("stl", "STL", ".stl", "model/stl", "3D printing", "z", "mm", True, "none"),
-        Format("3mf", "3MF", ".3mf", "model/3mf", "3D printing with true millimetres", "z", "mm", True),
-        Format("ply", "PLY", ".ply", "application/octet-stream", "MeshLab and scans", "z", "m", colour="at vertices"),
-        Format("usdz", "USDZ", ".usdz", "model/vnd.usdz+zip", "iPhone and iPad", "y", "m"),
-    )
-}
 UNITS: Mapping[str, float] = {"mm": 1.0, "cm": 10.0, "m": 1000.0, "in": 25.4}
 """Millimetres per unit of length."""
 DEFAULT_PRINT_MM = 100.0
@@ -95,11 +60,6 @@ class ExportOptions:
     def filename(self, stem: str) -> str:
         """File name of the export of a mesh named `stem`."""
         return f"{stem}-{self.slug}{self.format.extension}" if self.slug else f"{stem}{self.format.extension}"
-
-
-def available(format_id: str) -> bool:
-    """Whether this format can be verified here, and so be offered."""
-    return format_id != "usdz" or find_spec("pxr") is not None
 
 
 def default_pivot(format_: Format) -> str:

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..gltf.reader import Scene
+from .writer_input import WriterInput
 
 ROWS_PER_BATCH = 100_000
 """Rows formatted at a time."""
 
 
-def write_stl(scene: Scene) -> bytes:
+def write_stl(mesh: WriterInput) -> bytes:
     """Binary STL: https://www.loc.gov/preservation/digital/formats/fdd/fdd000506.shtml."""
-    corners = scene.positions[scene.faces]
+    corners = mesh.scene.positions[mesh.scene.faces]
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
     rows = np.zeros(len(corners), [("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("spare", "<u2")])
@@ -24,8 +24,9 @@ def write_stl(scene: Scene) -> bytes:
     return b"image2model, in millimetres".ljust(80) + len(rows).to_bytes(4, "little") + rows.tobytes()
 
 
-def write_ply(scene: Scene, colours: NDArray[np.uint8] | None) -> bytes:
-    """Binary PLY; `colours` (vertices, 4) in sRGB. http://paulbourke.net/dataformats/ply/."""
+def write_ply(mesh: WriterInput) -> bytes:
+    """Binary PLY with colours at the vertices: http://paulbourke.net/dataformats/ply/."""
+    scene, colours = mesh.scene, mesh.colours()
     columns: list[tuple[str, str, str, Any]] = [(axis, "<f4", "float", scene.positions[:, i])
                                                 for i, axis in enumerate("xyz")]  # fmt: skip
     if colours is not None:

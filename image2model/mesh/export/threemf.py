@@ -18,6 +18,7 @@ from ..gltf.reader import Scene
 from .geometry import iter_primitives, weld_scene
 from .stl_ply import format_rows
 from .textures import SimpleMaterial, TextureImage, file_names, multiply_colour
+from .writer_input import WriterInput
 
 TEXTURE_TYPE = "application/vnd.ms-package.3dmanufacturing-3dmodeltexture"
 CONTENT_TYPES = f"""<?xml version="1.0" encoding="UTF-8"?>
@@ -55,12 +56,10 @@ class ColourGroup:
     """(n, 4) sRGB and alpha."""
 
 
-def write_3mf(scene: Scene, materials: list[SimpleMaterial], colours: NDArray[np.uint8] | None) -> bytes:
-    """3MF of the scene as one mesh, welded across texture seams, as slicers want it.
-
-    `materials` has one for each primitive; `colours` (n, 4) are sRGB and alpha, None where the scene has no colours.
-    """
-    groups = [] if colours is None else _colour_groups(scene, materials, colours)
+def write_3mf(mesh: WriterInput) -> bytes:
+    """3MF of the scene as one mesh, welded across texture seams, as slicers want it."""
+    scene, colours = mesh.scene, mesh.colours()
+    groups = [] if colours is None else _colour_groups(scene, mesh.materials, colours)
     files = file_names([group.texture for group in groups], "3D/Textures/")
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED, compresslevel=4) as archive:

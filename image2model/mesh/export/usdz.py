@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..gltf.reader import IndexArray, MeshPrimitive, Scene
+from ..gltf.reader import IndexArray, MeshPrimitive
 from .geometry import iter_primitives
 from .textures import SimpleMaterial, TextureImage, file_names
+from .writer_input import WriterInput
 
 HEADER = """#usda 1.0
 (
@@ -62,10 +63,11 @@ COLOUR_SHADER = """
 """
 
 
-def write_usdz(scene: Scene, materials: list[SimpleMaterial], up: str) -> bytes:
-    """USDZ of the scene in metres, `up` its up axis (y or z); `materials` has one for each primitive."""
+def write_usdz(mesh: WriterInput) -> bytes:
+    """USDZ of the scene in metres."""
+    scene, materials = mesh.scene, mesh.materials
     texture_files = file_names([material.texture for material in materials], "textures/")
-    lines = [HEADER % up.upper()]
+    lines = [HEADER % mesh.up.upper()]
     for number, (material, (primitive, vertices, faces)) in enumerate(
         zip(materials, iter_primitives(scene), strict=True)
     ):

@@ -141,13 +141,13 @@ def _rasterize(corners: FloatArray, size: int) -> Fragments:
     for _, _, quarter in quarters[1:]:
         alone &= quarter == first
     whole = np.flatnonzero(alone)
-    found = [(whole, first.take(whole), 1.0, 1.0, 1.0)]
+    samples = [(whole, first.take(whole), 1.0, 1.0, 1.0)]
     for row, column, quarter in quarters:
         part = np.flatnonzero((quarter >= 0) & ~alone)
-        found.append((part, quarter.take(part), 0.25, row + 0.5, column + 0.5))
-    lengths = [len(pixels) for pixels, *_ in found]
-    coverage, down, right = (np.repeat(np.array([row[i] for row in found], np.float32), lengths) for i in (2, 3, 4))
-    pixels, triangles = (np.concatenate([row[i] for row in found]) for i in (0, 1))
+        samples.append((part, quarter.take(part), 0.25, row + 0.5, column + 0.5))
+    lengths = [len(pixels) for pixels, *_ in samples]
+    coverage, down, right = (np.repeat(np.array([row[i] for row in samples], np.float32), lengths) for i in (2, 3, 4))
+    pixels, triangles = (np.concatenate([row[i] for row in samples]) for i in (0, 1))
     weights = raster.barycentric(triangles, pixels % size * 2 + right, pixels // size * 2 + down)
     return Fragments(pixels, coverage, raster.triangle_ids[triangles], weights)
 

@@ -66,15 +66,15 @@ def explain(status: int, body: bytes) -> tuple[int, Mapping[str, Any]] | None:
     Gradio's clients show `error` or `detail`; ours and REST's read `error_code` and `message`.
     """
     try:
-        told = json.loads(body)
+        answer = json.loads(body)
     except ValueError:
-        told = {"detail": body.decode(errors="replace")}
-    if not isinstance(told, dict):
+        answer = {"detail": body.decode(errors="replace")}
+    if not isinstance(answer, dict):
         return None
-    if "error_code" in told:
-        return status, {**told, "detail": f"{told['error_code']}: {told['message']}"}
-    reason = told.get("error") or told.get("detail")
-    if status >= 500 and "error" not in told:
+    if "error_code" in answer:
+        return status, {**answer, "detail": f"{answer['error_code']}: {answer['message']}"}
+    reason = answer.get("error") or answer.get("detail")
+    if status >= 500 and "error" not in answer:
         return None  # not of an endpoint: nobody has caught it
     if isinstance(reason, dict):
         return None  # of signing in, which the page reads
@@ -93,7 +93,7 @@ def _sentence(reason: Any) -> str:
     """What pydantic found, without the values that it found it in: those may be of any kind, and a secret."""
     if not isinstance(reason, list):
         return ""
-    found = [
+    problems = [
         f"{'.'.join(map(str, one.get('loc', [])))}: {one.get('msg', '')}" for one in reason if isinstance(one, dict)
     ]
-    return f"This request cannot be read. {'; '.join(found)[:500]}." if found else ""
+    return f"This request cannot be read. {'; '.join(problems)[:500]}." if problems else ""

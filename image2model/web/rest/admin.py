@@ -176,7 +176,7 @@ async def _job_params(request: Request) -> OneJob:
 @router.post("/cleanup", openapi_extra=params_openapi(Cleanup), responses=error_responses(400, 422))
 async def cleanup(params: Annotated[Cleanup, Depends(_cleanup_params)], studio: StudioDep) -> CleanedUp:
     """Delete batches that ended long ago and what nobody owns; never what runs, is pinned or downloaded."""
-    done = await studio.admin.cleanup(params.hours, params.dry_run)
+    done = await studio.retention.cleanup(params.hours, params.dry_run)
     return CleanedUp(
         freed_space_mb=_megabytes(done["freed_bytes"]), files_removed=done["files"],
         directories_removed=done["folders"], errors=done["errors"], cleanup_hours=params.hours, dry_run=params.dry_run,
@@ -187,7 +187,7 @@ async def cleanup(params: Annotated[Cleanup, Depends(_cleanup_params)], studio: 
 @router.post("/cleanup-job", openapi_extra=params_openapi(OneJob), responses=error_responses(400, 404, 409, 422))
 async def cleanup_job(params: Annotated[OneJob, Depends(_job_params)], studio: StudioDep) -> JobCleanedUp:
     """Delete one batch with its files, unless it is being worked."""
-    freed = await studio.admin.delete(await _find_batch_id(studio, params.job_id))
+    freed = await studio.retention.delete(await _find_batch_id(studio, params.job_id))
     return JobCleanedUp(
         job_id=params.job_id, freed_space_mb=_megabytes(freed.size), files_removed=freed.files, timestamp=iso_now()
     )
@@ -198,7 +198,7 @@ async def delete_job(
     job_id: str, studio: StudioDep, force: Annotated[bool, Query(description="Stop it first, if it runs")] = False
 ) -> JobDeleted:
     """Delete one batch with its files."""
-    freed = await studio.admin.delete(await _find_batch_id(studio, job_id), force=force)
+    freed = await studio.retention.delete(await _find_batch_id(studio, job_id), force=force)
     return JobDeleted(message="The batch is deleted.", freed_space_mb=_megabytes(freed.size), files_removed=freed.files)
 
 
@@ -220,19 +220,19 @@ async def list_files(
 ) -> FileList:
     """The newest pictures that were sent and the newest results."""
     look = studio.admin.list_folders if view == "folders" else studio.admin.list_files
-    found = {kind: await look(kind, limit) for kind in ("uploads", "results")}
-    items = {kind: [_file_item(one) for one in files["items"]] for kind, files in found.items()}
-    named = found[directory]
+    listings = {kind: await look(kind, limit) for kind in ("uploads", "results")}
+    items = {kind: [_file_item(one) for one in files["items"]] for kind, files in listings.items()}
+    named = listings[directory]
     return FileList(
         **items, directory=directory, items=items[directory], total_files=named["files"],
         total_size_mb=_megabytes(named["size"]),
     )  # fmt: skip
 
 
-def _file_item(found: dict[str, Any]) -> FileItem:
+def _file_item(listed: dict[str, Any]) -> FileItem:
     return FileItem(
-        path=found["path"], size_mb=_megabytes(found["size"]), modified=str(found["modified"]),
-        modified_at=iso_time(found["modified"]), is_directory="files" in found, file_count=found.get("files", 1),
+        path=listed["path"], size_mb=_megabytes(listed["size"]), modified=str(listed["modified"]),
+        modified_at=iso_time(listed["modified"]), is_directory="files" in listed, file_count=listed.get("files", 1),
     )  # fmt: skip
 
 

@@ -23,21 +23,21 @@ BEARER_SCHEME = HTTPBearer(auto_error=False, description="`API_KEY`, or `ADMIN_A
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER_SCHEME)]
 
 
-def require_user(request: Request, studio: StudioDep, credentials: Credentials) -> None:
+async def require_user(request: Request, studio: StudioDep, credentials: Credentials) -> None:
     """Require API_KEY or ADMIN_API_KEY to upload and download; nothing where no key and no APP_USERS are set."""
     settings = studio.settings
     if settings.api_key or settings.app_users:  # a page that asks for a password must have no back door
         _require_key(request, studio, credentials, "Invalid API key", *_configured_keys(settings))
 
 
-def require_log_reader(request: Request, studio: StudioDep, credentials: Credentials) -> None:
+async def require_log_reader(request: Request, studio: StudioDep, credentials: Credentials) -> None:
     """Require API_KEY or ADMIN_API_KEY to read logs; nothing where neither they nor APP_USERS are set."""
     settings, keys = studio.settings, _configured_keys(studio.settings)
     if any(keys) or settings.app_users:
         _require_key(request, studio, credentials, "Invalid API key", *keys)
 
 
-def require_admin(request: Request, studio: StudioDep, credentials: Credentials) -> None:
+async def require_admin(request: Request, studio: StudioDep, credentials: Credentials) -> None:
     """Require ADMIN_API_KEY; refuse everybody where it is unset."""
     _require_key(request, studio, credentials, "Invalid admin API key", studio.settings.admin_api_key)
 

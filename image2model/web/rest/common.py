@@ -13,7 +13,7 @@ from ...services import Studio
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def get_studio(request: Request) -> Studio:
+async def get_studio(request: Request) -> Studio:
     """The studio of the application."""
     return request.app.state.studio  # type: ignore[no-any-return]
 

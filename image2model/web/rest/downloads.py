@@ -65,13 +65,13 @@ async def _result_file(studio: Studio, job: Job, links: ResultLinks) -> ResultFi
     )  # fmt: skip
 
 
-def _require_link_or_user(
+async def _require_link_or_user(
     request: Request, studio: StudioDep, credentials: Credentials, job_id: str, filename: str,
     signature: Annotated[str, Query(description="As in the links of /download/{job_id}/all, in place of a key")] = "",
 ) -> None:  # fmt: skip
     """Require a signed link to this file, or what `require_user` requires."""
     if not (signature and is_signed(studio, signature, job_id, filename)):
-        require_user(request, studio, credentials)
+        await require_user(request, studio, credentials)
 
 
 @router.get(

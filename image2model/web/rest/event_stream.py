@@ -45,10 +45,10 @@ async def task_events(
             done, _ = await asyncio.wait({next_view}, timeout=min(until_heartbeat, left))
             if not done:
                 continue
-            if found := next_view.result():
-                for event in stream.update(*found):
+            if update := next_view.result():
+                for event in stream.update(*update):
                     yield event
-                if found[0].finished:
+                if update[0].finished:
                     return
                 next_view = asyncio.ensure_future(anext(views, None))
             elif stream.known:

@@ -18,7 +18,7 @@ SERVICE = "image2model"
 NO_STORE = {"Cache-Control": "no-store"}
 
 
-def get_health(request: Request) -> Health:
+async def get_health(request: Request) -> Health:
     """The health checks of the application."""
     return request.app.state.health  # type: ignore[no-any-return]
 
@@ -102,14 +102,14 @@ async def health() -> Well:
 async def detailed(health: HealthDep, studio: StudioDep, response: Response) -> Detailed:
     """How each part is, from what is known here; fal by the outcomes of the last 24 hours, not by a call."""
     parts = await health.components()
-    told = [
+    components = [
         Part(name=one.name, status=one.status, response_time_ms=round(1000 * one.seconds, 2), details=one.details)
         for one in parts
     ]
     status = overall(parts)
     response.status_code = 503 if status == "unhealthy" else 200
     return Detailed(
-        status=status, timestamp=iso_now(), system=Machine(**machine_stats(studio)), components=told,
+        status=status, timestamp=iso_now(), system=Machine(**machine_stats(studio)), components=components,
         uptime_seconds=round(uptime(), 1),
     )  # fmt: skip
 

@@ -192,15 +192,15 @@ async def analyze(
     """What the lines of the last hours come to."""
     end = datetime.now(UTC)
     start = end - timedelta(hours=hours_back)
-    found = await _analyse(request, studio, LogFilter(kinds=_parse_log_types(log_type), since=start, until=end))
-    endpoints = list(found.by_endpoint().items())[:MAX_PATTERNS]
+    analysis = await _analyse(request, studio, LogFilter(kinds=_parse_log_types(log_type), since=start, until=end))
+    endpoints = list(analysis.by_endpoint().items())[:MAX_PATTERNS]
     return LogAnalysis(
         time_range=TimeRange(start=start.isoformat(), end=end.isoformat(), hours_analyzed=hours_back),
-        log_levels=found.levels,
-        error_patterns=dict(found.errors.most_common(MAX_PATTERNS)),
+        log_levels=analysis.levels,
+        error_patterns=dict(analysis.errors.most_common(MAX_PATTERNS)),
         request_patterns={name: seen.count for name, seen in endpoints},
-        performance_metrics=Performance(**_performance(found)),
-        lines_analyzed=found.lines,
+        performance_metrics=Performance(**_performance(analysis)),
+        lines_analyzed=analysis.lines,
     )
 
 
@@ -213,24 +213,24 @@ async def daily_summary(
 ) -> DailySummary:
     """What the lines of a day come to."""
     day = _parse_time(date or iso_now()).replace(hour=0, minute=0, second=0, microsecond=0)
-    found = await _analyse(request, studio, LogFilter(since=day, until=day + DAY))
-    total, performance = found.total(), _performance(found)
-    endpoints = list(found.by_endpoint().items())[:TOP_COUNT]
+    analysis = await _analyse(request, studio, LogFilter(since=day, until=day + DAY))
+    total, performance = analysis.total(), _performance(analysis)
+    endpoints = list(analysis.by_endpoint().items())[:TOP_COUNT]
     return DailySummary(
         date=day.date().isoformat(),
-        total_log_entries=found.lines,
+        total_log_entries=analysis.lines,
         total_requests=total.count,
-        error_count=found.levels["ERROR"] + found.levels["CRITICAL"],
+        error_count=analysis.levels["ERROR"] + analysis.levels["CRITICAL"],
         avg_response_time_ms=performance["avg_response_time"],
-        log_levels=found.levels,
-        top_errors=dict(found.errors.most_common(TOP_COUNT)),
+        log_levels=analysis.levels,
+        top_errors=dict(analysis.errors.most_common(TOP_COUNT)),
         top_endpoints={name: seen.count for name, seen in endpoints},
-        error_breakdown=ErrorBreakdown(by_logger=found.error_loggers, by_status=found.by_status()),
+        error_breakdown=ErrorBreakdown(by_logger=analysis.error_loggers, by_status=analysis.by_status()),
         performance_summary=DaySummary(
             **performance, total_requests=total.count,
-            slowest_requests=sorted(found.slow, key=lambda one: -one["duration_ms"])[:TOP_COUNT],
+            slowest_requests=sorted(analysis.slow, key=lambda one: -one["duration_ms"])[:TOP_COUNT],
         ),
-        system_events=list(found.system),
+        system_events=list(analysis.system),
     )  # fmt: skip
 
 
@@ -240,12 +240,12 @@ async def _analyse(request: Request, studio: Studio, query: LogFilter) -> Analys
         return await asyncio.to_thread(analyse, log_config.log_folder(studio.settings), query)
 
 
-def _performance(found: Analysis) -> dict[str, Any]:
-    total = found.total()
-    rate = 100 * found.total(at_least=500).count / total.count if total.count else 0.0
+def _performance(analysis: Analysis) -> dict[str, Any]:
+    total = analysis.total()
+    rate = 100 * analysis.total(at_least=500).count / total.count if total.count else 0.0
     return {
         "avg_response_time": round(total.average, 3),
-        "slow_requests": list(found.slow),
+        "slow_requests": list(analysis.slow),
         "error_rate": round(rate, 3),
     }
 
@@ -325,14 +325,16 @@ async def statistics(studio: StudioDep) -> LogStatistics:
 @reader_routes.get("/types")
 async def types(studio: StudioDep) -> LogTypes:
     """The kinds of log files."""
-    found = {kind: list_log_files(log_config.log_folder(studio.settings), [kind]) for kind in log_config.LOG_KINDS}
+    files_by_kind = {
+        kind: list_log_files(log_config.log_folder(studio.settings), [kind]) for kind in log_config.LOG_KINDS
+    }
     details = {
         kind: {
             "file_count": len(files),
             "latest_file": files[-1].path.name if files else None,
             "description": TYPE_DESCRIPTIONS[kind],
         }
-        for kind, files in found.items()
+        for kind, files in files_by_kind.items()
     }
     return LogTypes(log_types=list(details), total_types=len(details), details=details)
 
@@ -340,10 +342,10 @@ async def types(studio: StudioDep) -> LogTypes:
 @reader_routes.get("/health")
 async def health(studio: StudioDep) -> LogHealth:
     """Whether all is well with the log files, and what the host can do."""
-    found = await asyncio.to_thread(log_files.check_log_health, studio.settings)
+    log_health = await asyncio.to_thread(log_files.check_log_health, studio.settings)
     return LogHealth(
-        status=found.status, timestamp=iso_now(), statistics=await statistics(studio), issues=found.issues,
-        warnings=found.warnings, recommendations=found.recommendations,
+        status=log_health.status, timestamp=iso_now(), statistics=await statistics(studio), issues=log_health.issues,
+        warnings=log_health.warnings, recommendations=log_health.recommendations,
     )  # fmt: skip
 
 

@@ -63,7 +63,7 @@ class JobProgress(BaseModel):
     timestamp: str
 
 
-def _parse_task_id(task_id: Annotated[str, Path(description="A UUID")]) -> str:
+async def _parse_task_id(task_id: Annotated[str, Path(description="A UUID")]) -> str:
     with suppress(ValueError):
         return str(uuid.UUID(task_id))
     raise HTTPException(400, "Invalid task ID format. It is a UUID, from the answer to the upload.")

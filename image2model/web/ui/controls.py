@@ -11,7 +11,7 @@ import gradio as gr
 from gradio.components import Component
 
 from ...errors import OptionRefused
-from ...services import POSTPROCESS_FACE_LIMIT, Choice, Generator, Option, Spec, Studio
+from ...services import POSTPROCESS_FACE_LIMIT, GenerationParams, Generator, Option, Spec, Studio
 from . import assets
 from .icons import ICONS
 from .templating import dollars, render
@@ -49,7 +49,7 @@ def picker(studio: Studio) -> gr.HTML:
     """All generators on offer, one chosen; its value is the chosen id."""
     return html(
         first(studio), html_template=PICKER, js_on_load=assets.script("picker", "change"), elem_id="generator",
-        label="Generator", **offers(studio),
+        label="Generator", **picker_value(studio),
     )  # fmt: skip
 
 
@@ -59,7 +59,7 @@ def first(studio: Studio) -> str:
     return next((one.spec.id for one in (chosen, *studio.generators.values()) if not one.unavailable), chosen.spec.id)
 
 
-def offers(studio: Studio, key: str = "") -> dict[str, Any]:
+def picker_value(studio: Studio, key: str = "") -> dict[str, Any]:
     """What the picker lists: each generator as it is for the host's key, or for a visitor's own."""
     ours = list(studio.generators.values())
     seen = [studio.for_key(one.spec.id, key) for one in ours] if key.strip() else ours
@@ -71,7 +71,7 @@ def offers(studio: Studio, key: str = "") -> dict[str, Any]:
 
 def locked(studio: Studio, key: str) -> int:
     """How many generators wait for a key."""
-    return sum(item["off"] for item in offers(studio, key)["items"])
+    return sum(item["off"] for item in picker_value(studio, key)["items"])
 
 
 def _item(generator: Generator, reason: str, measured: tuple[float, float] | None) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def _item(generator: Generator, reason: str, measured: tuple[float, float] | Non
     return {
         "id": spec.id,
         "name": short_name(spec),
-        "good_at": reason or (spec.good_at if price else BUILT_IN),
+        "good_at": reason or (spec.strengths if price else BUILT_IN),
         "price": dollars(price) if price else "Free",
         "free": not price,
         "time": usual_time(spec, measured),
@@ -203,13 +203,13 @@ def face_limit_control(spec: Spec) -> dict[str, Any]:
 
 
 def prices_of(spec: Spec, options: dict[str, Any], face_limit: Any) -> tuple[Decimal, Decimal, str]:
-    """Dollars for one image, and for one object of several sides; why the choice cannot be, else empty.
+    """Dollars for one image, and for one object of several sides; why these options cannot be, else empty.
 
-    For a choice out of range the prices are those of nothing chosen.
+    For an option out of range the prices are those of nothing chosen.
     """
-    choice, wrong = Choice(), ""
+    params, wrong = GenerationParams(), ""
     try:
-        choice = spec.check(options, face_limit)
+        params = spec.check(options, face_limit)
     except OptionRefused as error:
         wrong = str(error)
-    return spec.price(choice), spec.price(replace(choice, multiview=True)), wrong
+    return spec.price(params), spec.price(replace(params, multiview=True)), wrong

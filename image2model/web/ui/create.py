@@ -18,10 +18,10 @@ from ...services import BatchView, Caller, Generator, Studio, SubmitRequest
 from ..middleware.correlation import correlation_id_of
 from ..public_address import client_address
 from . import assets, controls, facts, hero, order, results, templating
-from .controls import OptionControls, face_limit_control, number_field, offers, prices_of
+from .controls import OptionControls, face_limit_control, number_field, picker_value, prices_of
 from .event_options import EACH, HIDDEN, LAST
 from .icons import icon
-from .object_views import jobs_of
+from .object_views import group_pictures
 from .picture_cache import PictureCache
 from .pictures import Pictures, left_out, paths_of
 from .theme import html
@@ -44,6 +44,7 @@ class Create:
     def __init__(self, studio: Studio, visitor: gr.BrowserState, cache: PictureCache) -> None:
         self.studio, self.visitor, self.cache = studio, visitor, cache
         self._watching: WeakValueDictionary[str, _Watcher] = WeakValueDictionary()
+        self._boards = results.Boards()
         self.made = gr.State()
         with gr.Row(elem_id="create", equal_height=False):
             with gr.Column(elem_id="rail"):
@@ -210,9 +211,9 @@ class Create:
 
     async def restore(self, visitor: str, batch_id: str, images: list[Any] | None) -> tuple[Any, ...]:
         """Lay the pictures of this browser's own batch out again, where nothing else lies there."""
-        if images or not batch_id or not await self._owns(visitor, batch_id):
+        view = None if images else await self._view(batch_id)
+        if view is None or not view.is_of(visitor):
             return gr.skip(), gr.skip(), gr.skip()
-        view = await self.studio.view(batch_id)
         lent = [await self.studio.publish_pictures_to_gradio_cache(batch_id, job.number) for job in view.jobs]
         generator = html(value=view.generator) if view.generator in self.studio.generators else gr.skip()
         return [str(path) for paths in lent for path in paths], generator, {"batch": batch_id, "order": None}
@@ -240,7 +241,7 @@ class Create:
         chosen = self._generator(generator, key)
         options = self.options.options(generator, values)
         price, object_price, wrong = prices_of(chosen.spec, options, face_limit)
-        wanted = order.Order(jobs_of(paths_of(images), decided, chosen.spec), chosen, price, object_price, wrong)
+        wanted = order.Order(group_pictures(paths_of(images), decided, chosen.spec), chosen, price, object_price, wrong)
         signature = order.signature(paths_of(images), decided, cut_out, generator, face_limit or None, options)
         view = await self._view(batch_id)
         same = bool(images and view) and order.is_made(made, signature, batch_id)
@@ -264,21 +265,21 @@ class Create:
 
     async def offer(self, chosen: str, key: str) -> Any:
         """What is on offer now, at which prices; something else chosen where the chosen one is not."""
-        offered = offers(self.studio, key)
+        offered = picker_value(self.studio, key)
         on = [item["id"] for item in offered["items"] if not item["off"]]
         return html(**offered) if chosen in on or not on else html(value=on[0], **offered)
 
     async def use_key(self, key: str) -> AsyncIterator[tuple[Any, str]]:
         """Ask fal whether the key is one, and offer what it makes available."""
         if not key.strip():
-            yield html(**offers(self.studio)), _key_words("", KEY_WORDS)
+            yield html(**picker_value(self.studio)), _key_words("", KEY_WORDS)
             return
         yield gr.skip(), _key_words("wait", "Checking the key…")
         try:
             wrong = await self.studio.check_key(key)
-            offered = offers(self.studio) if wrong else offers(self.studio, key)
+            offered = picker_value(self.studio) if wrong else picker_value(self.studio, key)
         except Image2ModelError as error:
-            wrong, offered = str(error), offers(self.studio)
+            wrong, offered = str(error), picker_value(self.studio)
         yield html(**offered), _key_words("bad", wrong) if wrong else _key_words("ok", "Key works")
 
     async def give_key(self, batch_id: str, key: str) -> None:
@@ -320,7 +321,7 @@ class Create:
         options = self.options.options(generator, values)
         spec = self._generator(generator, key).spec
         submission = SubmitRequest(
-            jobs_of(paths_of(images), decided, spec),
+            group_pictures(paths_of(images), decided, spec),
             generator=generator,
             options=options,
             face_limit=face_limit or None,  # checked, and made a number, by the generator's option
@@ -339,12 +340,11 @@ class Create:
             return
         worked = False
         try:
-            shared = not await self._owns(visitor, batch_id)
             async for view in self.studio.watch(batch_id):
                 if self._watching.get(str(request.session_hash)) is not mine:
                     yield gr.skip()  # Gradio says the last values again at the end
                     return
-                yield results.board(view, shared)
+                yield self._boards.render(view, shared=not view.is_of(visitor))
                 if worked and view.finished and (bad := view.counts.failed + view.counts.unconfirmed):
                     gr.Warning(f"{order.count(bad, 'picture')} could not be made: the results say why.")
                 worked = not view.finished
@@ -372,20 +372,13 @@ class Create:
         job = view.job(int(getattr(event, "number", 0)))
         if job is None or not job.succeeded:
             return gr.skip()
-        return facts.facts(view, job, shared=not await self._owns(visitor, batch_id))
+        return facts.facts(view, job, shared=not view.is_of(visitor))
 
     async def _view(self, batch_id: str) -> BatchView | None:
         try:
             return await self.studio.view(batch_id) if batch_id else None
         except NotFound:
             return None
-
-    async def _owns(self, visitor: str, batch_id: str) -> bool:
-        """Whether this browser made the batch; False where there is none."""
-        try:
-            return bool(visitor) and (await self.studio.batch(batch_id)).visitor == visitor
-        except NotFound:
-            return False
 
 
 def _caller(request: gr.Request, key: str, visitor: str = "") -> Caller:

@@ -9,7 +9,7 @@ from ...services import BatchView, JobView
 from .results import made_by
 from .templating import dollars, filesize, measure, render, seconds
 
-MOST_TOLD = 6
+MAX_LISTED = 6
 """Of what a hostile mesh may have thousands of."""
 
 
@@ -55,7 +55,7 @@ def _rest(view: BatchView, job: JobView, known: Mapping[str, Any]) -> Iterator[d
     if known.get("textures"):
         yield _row("Texture", _textures(known["textures"]))
     if known.get("extensions"):
-        yield _row("Extensions", ", ".join(known["extensions"][:MOST_TOLD]))
+        yield _row("Extensions", ", ".join(known["extensions"][:MAX_LISTED]))
     if job.sides:
         yield _row("Made from", ", ".join(one.side for one in job.sides))
     yield _row(
@@ -87,6 +87,6 @@ def _why_open(known: Mapping[str, Any]) -> str:
 
 def _textures(sizes: Sequence[Sequence[int]]) -> str:
     """Each size once, with how many have it."""
-    told = [f"{width:,} × {height:,} px" if width else "unreadable" for width, height in sizes]
-    counts = {one: told.count(one) for one in dict.fromkeys(told[:1000])}
-    return ", ".join(f"{count} of {one}" if count > 1 else one for one, count in [*counts.items()][:MOST_TOLD])
+    texts = [f"{width:,} × {height:,} px" if width else "unreadable" for width, height in sizes]
+    counts = {one: texts.count(one) for one in dict.fromkeys(texts[:1000])}
+    return ", ".join(f"{count} of {one}" if count > 1 else one for one, count in [*counts.items()][:MAX_LISTED])

@@ -16,12 +16,12 @@ from .event_options import HIDDEN, LAST
 from .order import count
 from .theme import html
 
-WAITING = templating.render("library.html", waiting=True, shelves=[], count=0)
+WAITING = templating.render("library.html", waiting=True, batches=[], count=0)
 
 
 def build(studio: Studio, demo: gr.Blocks, tab: gr.Tab, visitor: gr.BrowserState) -> None:
     """Build the page; it is read anew when it is opened, and while it is looked at."""
-    shelf = html(WAITING, elem_id="library", js_on_load=assets.script("library", "tick", "select"))
+    library = html(WAITING, elem_id="library", js_on_load=assets.script("library", "tick", "select"))
 
     async def show(visitor: str) -> str:
         """The models of this browser."""
@@ -37,9 +37,9 @@ def build(studio: Studio, demo: gr.Blocks, tab: gr.Tab, visitor: gr.BrowserState
             pass  # gone already, which is what was wanted
         return await show(visitor)
 
-    for read in (tab.select, shelf.tick, demo.load):
-        read(show, visitor, shelf, **LAST)
-    shelf.select(remove, visitor, shelf, **HIDDEN)
+    for read in (tab.select, library.tick, demo.load):
+        read(show, visitor, library, **LAST)
+    library.select(remove, visitor, library, **HIDDEN)
 
 
 def _library(views: Sequence[BatchView]) -> str:
@@ -48,10 +48,12 @@ def _library(views: Sequence[BatchView]) -> str:
     closed = sum(bool((job.facts or {}).get("watertight")) for job in made)
     bad = sum(job.finished and not job.succeeded for job in jobs)
     filters = [("", "All", len(jobs)), ("closed", "Closed surface", closed), ("bad", "Not made", bad)]
-    return templating.render("library.html", shelves=[_shelf(view) for view in views], count=len(made), filters=filters)
+    return templating.render(
+        "library.html", batches=[_batch_section(view) for view in views], count=len(made), filters=filters
+    )
 
 
-def _shelf(view: BatchView) -> dict[str, Any]:
+def _batch_section(view: BatchView) -> dict[str, Any]:
     cost = view.cost
     price = templating.dollars(cost.spent) if cost.spent or cost.estimate else "free"
     made_by = (

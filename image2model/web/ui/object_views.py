@@ -16,12 +16,12 @@ NO_DECISIONS: dict[str, list[Any]] = {"made": [], "apart": []}
 """What a person decides: objects made by hand, and pictures that stay by themselves whatever their names say."""
 
 
-def jobs_of(paths: Sequence[str], decided: Mapping[str, Any], spec: Spec) -> list[Picture]:
+def group_pictures(paths: Sequence[str], decided: Mapping[str, Any], spec: Spec) -> list[Picture]:
     """Return the pictures as they are submitted: those of one object together, where the generator takes them so."""
-    found = {one["front"]: one for one in objects(paths, decided)} if spec.sides else {}
-    elsewhere = {path for one in found.values() for side, path in one.items() if side != "front"}
+    by_front = {one["front"]: one for one in objects(paths, decided)} if spec.sides else {}
+    elsewhere = {path for one in by_front.values() for side, path in one.items() if side != "front"}
     # popped: the same file given twice is not the same object twice
-    return [_picture(path, found.pop(path, {})) for path in paths if path not in elsewhere]
+    return [_picture(path, by_front.pop(path, {})) for path in paths if path not in elsewhere]
 
 
 def problem(one: Object, spec: Spec) -> str:

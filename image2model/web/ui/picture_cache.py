@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 T = TypeVar("T")
-KEPT = 2000
+MAX_PICTURES = 2000
 """Pictures of about 10 kB each."""
 
 
@@ -46,5 +46,5 @@ class PictureCache:
 def _keep(kept: OrderedDict[str, T], key: str, value: T) -> None:
     kept[key] = value
     kept.move_to_end(key)
-    if len(kept) > KEPT:
+    if len(kept) > MAX_PICTURES:
         kept.popitem(last=False)

@@ -115,8 +115,8 @@ class Pictures:
                 continue
             seen = await anext(results)
             if isinstance(seen, ImageRefused):
-                glimpse = await self.studio.uploads.refused_preview(path)
-                left_out.append(_refusal(path, seen.code, str(seen), self.cache.put(glimpse) if glimpse else ""))
+                preview = await self.studio.uploads.refused_preview(path)
+                left_out.append(_refusal(path, seen.code, str(seen), self.cache.put(preview) if preview else ""))
             else:
                 shown = str(await self.studio.uploads.showable(path, seen))
                 kept.append(shown)
@@ -186,21 +186,21 @@ class _Tiles:
 
     async def inspect(self, path: str) -> None:
         """Look at a file; one that takes too long stays unknown."""
-        inputs = self._owner.studio.picture_checks
-        found = await inputs.inspect(Path(path))
-        if found is NOT_JUDGED:
+        checks = self._owner.studio.picture_checks
+        inspection = await checks.inspect(Path(path))
+        if inspection is NOT_JUDGED:
             self._late.add(path)
             return
         looked = [
             ("bad" if code == "no_subject" else "warn", words)
-            for code, words in zip(found.warnings, inputs.words(found), strict=True)
+            for code, words in zip(inspection.warnings, checks.warning_texts(inspection), strict=True)
         ]
-        fine = [("ok", words) for code, words in FINE if code not in found.warnings and found.cutout]
+        fine = [("ok", words) for code, words in FINE if code not in inspection.warnings and inspection.cutout]
         self._known[path] = {
-            "cutout": self._owner.cache.put(found.cutout) if found.cutout else "",
+            "cutout": self._owner.cache.put(inspection.cutout) if inspection.cutout else "",
             "checks": [*looked, *fine],
-            "level": "warn" if found.warnings else "ok",
-            "words": SHORT[found.warnings[-1]] if found.warnings else "Ready",
+            "level": "warn" if inspection.warnings else "ok",
+            "words": SHORT[inspection.warnings[-1]] if inspection.warnings else "Ready",
         }
 
     def give_up(self) -> None:
@@ -264,7 +264,7 @@ class _Tiles:
         return {
             "path": str(one["path"]),
             "name": str(one["name"]),
-            "url": str(one["glimpse"]),
+            "url": str(one["preview"]),
             "refused": str(one["message"]),
             "level": "bad",
             "words": SHORT.get(str(one["code"]), "Left out"),
@@ -310,5 +310,5 @@ def _stem(name: str) -> str:
     return bare or stem
 
 
-def _refusal(path: Path, code: str, message: str, glimpse: str) -> dict[str, str]:
-    return {"path": str(path), "name": clean_name(path.name), "code": code, "message": message, "glimpse": glimpse}
+def _refusal(path: Path, code: str, message: str, preview: str) -> dict[str, str]:
+    return {"path": str(path), "name": clean_name(path.name), "code": code, "message": message, "preview": preview}

@@ -11,6 +11,8 @@ from .order import count
 
 GRID = 8
 """So many results are a list; more are a grid."""
+MAX_BOARDS = 100
+"""Boards that are kept; each is some 20 kB."""
 WORKING = {
     "new": "Waiting",
     "uploading": "Uploading",
@@ -40,6 +42,23 @@ def board(view: BatchView, shared: bool) -> str:
         cancelling=any(job.state == "cancelling" for job in view.jobs), job_words=job_words, help=help_for,
         bill_words=lambda job: bill_words(view, job), cancelled_words=lambda job: cancelled_words(view, job),
     )  # fmt: skip
+
+
+class Boards:
+    """The newest board of each batch, rendered once for all who watch it."""
+
+    def __init__(self) -> None:
+        self._newest: dict[tuple[str, bool], tuple[BatchView, str]] = {}
+
+    def render(self, view: BatchView, shared: bool) -> str:
+        """`board` of a view; the text of before where it is the very same view."""
+        key = view.batch_id, shared
+        known = self._newest.get(key)
+        if known is None or known[0] is not view:
+            known = self._newest[key] = view, board(view, shared)
+            if len(self._newest) > MAX_BOARDS:
+                del self._newest[next(iter(self._newest))]
+        return known[1]
 
 
 def headline(view: BatchView, shared: bool = False) -> tuple[str, str]:

@@ -47,7 +47,7 @@ SECTIONS: Mapping[str, Callable[[Studio], Section]] = {
 
 CLOSED = "Admin is closed here. The host opens it by setting `ADMIN_PASSWORD` and starting the app again."
 KEY, NAME = "For the host: enter the admin key", "sign in with Hugging Face as one of this app's hosts"
-WORDS: Mapping[tuple[bool, bool], str] = {
+GREETINGS: Mapping[tuple[bool, bool], str] = {
     (False, False): CLOSED,
     (True, False): f"{KEY}.",
     (False, True): f"For the host: {NAME}.",
@@ -63,7 +63,9 @@ class Admin:
         rights = self.rights = Rights(studio.settings, studio.key_attempts)
         with gr.Column(elem_id="admin"):
             with gr.Column(elem_id="admin-sign-in") as self.sign_in:
-                self.greeting = gr.Markdown(_greeting(WORDS[rights.by_key, rights.by_name]), elem_id="admin-greeting")
+                self.greeting = gr.Markdown(
+                    _greeting(GREETINGS[rights.by_key, rights.by_name]), elem_id="admin-greeting"
+                )
                 rights.key = gr.Textbox(type="password", label="Admin key", visible=rights.by_key, elem_id="admin-key")
                 self.enter = gr.Button("Sign in", variant="primary", visible=rights.by_key, elem_id="admin-enter")
             with gr.Column(visible=False, elem_id="admin-board") as self.panel, gr.Tabs(elem_id="admin-tabs"):
@@ -97,8 +99,8 @@ class Admin:
             return gr.skip(), *await self.open(*asked)
         if profile is None:
             return gr.skip()
-        told = f"Hello {profile.username}. This tab is for the hosts of this app, whom `ADMIN_USERS` names."
-        return {self.greeting: _greeting(told)}
+        greeting = f"Hello {profile.username}. This tab is for the hosts of this app, whom `ADMIN_USERS` names."
+        return {self.greeting: _greeting(greeting)}
 
 
 def _greeting(text: str) -> str:

@@ -68,11 +68,11 @@ class Rights:
         """
 
         async def run(
-            key: str, request: gr.Request, told: gr.EventData, profile: gr.OAuthProfile | None, *values: Any
+            key: str, request: gr.Request, event_data: gr.EventData, profile: gr.OAuthProfile | None, *values: Any
         ) -> Any:
             if not self.is_named(request, profile):
                 self._check(key, request)
-            first = [event_field(told, event)] if event else []
+            first = [event_field(event_data, event)] if event else []
             try:
                 answer = await work(*first, *values)
             except Image2ModelError as error:

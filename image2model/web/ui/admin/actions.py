@@ -8,7 +8,7 @@ from .. import assets
 from ..theme import html
 
 
-def telling(elem_id: str) -> gr.HTML:
+def action_html(elem_id: str) -> gr.HTML:
     """A component that has `select` when a button was pressed and `tick` four times a minute while it is looked at.
 
     The event's field `wanted` holds the data attributes: of the button, or of what is marked `data-shown`.

@@ -11,7 +11,7 @@ from ....errors import NotFound
 from ....services import Studio
 from .. import templating
 from .access import Rights
-from .actions import telling
+from .actions import action_html
 
 PAGE = 50
 """Batches that are listed at once."""
@@ -49,7 +49,7 @@ class Batches:
                 generators, value="", label="Generator", elem_id="admin-generator", **bare,
             )  # fmt: skip
             self.order = gr.Dropdown(ORDERS, value=ORDERS[0], label="Order", elem_id="admin-order", **bare)
-        self.rows = telling("admin-batches")
+        self.rows = action_html("admin-batches")
         self.asked: list[Any] = [self.text, self.state, self.generator, self.order]
         self.shown = [self.rows]
 
@@ -73,17 +73,17 @@ class Batches:
 
     async def _draw(self, page: int, opened: str, text: str, state: Any, generator: str, order: str) -> str:
         host = self.studio.admin
-        found = await host.search(
+        results = await host.search(
             state=state or None, generator=generator, text=text, oldest_first=order == ORDERS[1],
             limit=PAGE, offset=PAGE * page,
         )  # fmt: skip
-        if page and not found.batches:  # the last one of the last page was deleted
+        if page and not results.batches:  # the last one of the last page was deleted
             return await self._draw(page - 1, opened, text, state, generator, order)
         try:
             inside = await host.batch_details(opened) if opened else None
         except NotFound:  # deleted
             inside = None
         return templating.admin(
-            "batches", batches=found.batches, total=found.total, page=page, first=PAGE * page + 1,
-            pages=-(-found.total // PAGE), inside=inside, states=STATES, filtered=bool(text or state or generator),
+            "batches", batches=results.batches, total=results.total, page=page, first=PAGE * page + 1,
+            pages=-(-results.total // PAGE), inside=inside, states=STATES, filtered=bool(text or state or generator),
         )  # fmt: skip

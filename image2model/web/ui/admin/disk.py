@@ -12,7 +12,7 @@ from ....services import Studio
 from .. import templating
 from ..theme import html
 from .access import Rights
-from .actions import telling
+from .actions import action_html
 
 HOURS = 24
 """Batches that ended longer ago are offered for deletion at first."""
@@ -39,7 +39,7 @@ class Disk:
                 HOURS, label="Batches that ended more than so many hours ago", minimum=0, elem_id="admin-hours"
             )
             self.look = gr.Button("See what would go", elem_id="admin-look")
-        self.plan = telling("admin-plan")
+        self.plan = action_html("admin-plan")
         self.asked: list[Any] = []
         self.shown = [self.use, self.plan]
 
@@ -62,11 +62,13 @@ class Disk:
         """What would go, and the button that lets it go."""
         if hours is None or hours < 0:
             raise OptionRefused(ErrorCode.BAD_HOURS, "That is no number of hours.", "Enter 0 or more.")
-        return [templating.admin("plan", found=await self.studio.admin.cleanup(hours), hours=hours, reasons=REASONS)]
+        return [
+            templating.admin("plan", found=await self.studio.retention.cleanup(hours), hours=hours, reasons=REASONS)
+        ]
 
     async def clean(self, wanted: Any) -> tuple[str, str]:
         """Delete what a look has told of; a batch that came to be worked on or downloaded since then stays."""
         hours = float(wanted["hours"])
-        done = await self.studio.admin.cleanup(hours, dry_run=False)
+        done = await self.studio.retention.cleanup(hours, dry_run=False)
         use, _ = await self.show()
         return use, templating.admin("plan", found=done, hours=hours, reasons=REASONS)

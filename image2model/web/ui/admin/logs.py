@@ -15,7 +15,7 @@ from ....ops.log_search import LogFilter, newest_lines, search
 from ....services import Studio
 from .. import templating
 from .access import Rights
-from .actions import telling
+from .actions import action_html
 
 PAGE = 100
 """Lines that are shown at once."""
@@ -52,7 +52,7 @@ class Logs:
             self.refresh = gr.Button("Refresh", size="md", min_width=90, elem_id="admin-log-refresh")
             self.save = gr.Button("Download", size="md", min_width=90, elem_id="admin-log-save")
         self.saved = gr.Textbox(visible="hidden", elem_id="admin-log-file")
-        self.lines = telling("admin-logs")
+        self.lines = action_html("admin-logs")
         self.asked: list[Any] = [self.text, self.level, self.kind]
         self.shown = [self.lines]
 
@@ -75,8 +75,8 @@ class Logs:
 
     async def hand_over(self, *asked: str) -> list[str]:
         """The newest lines of what is asked for as plain text, the oldest of them first."""
-        found = await asyncio.to_thread(newest_lines, self.folder, _wanted(datetime.now(UTC), *asked), MOST)
-        return [b"".join(export(reversed(found), "txt")).decode()]
+        lines = await asyncio.to_thread(newest_lines, self.folder, _wanted(datetime.now(UTC), *asked), MOST)
+        return [b"".join(export(reversed(lines), "txt")).decode()]
 
     async def _draw(self, offset: int, until: datetime, *asked: str) -> str:
         page = await asyncio.to_thread(search, self.folder, _wanted(until, *asked), PAGE, offset)

@@ -13,7 +13,7 @@ from .. import templating
 from ..theme import html
 from . import plots, wording
 from .access import Rights
-from .actions import telling
+from .actions import action_html
 
 RUNNING = 5
 """Batches being worked that are listed."""
@@ -26,7 +26,7 @@ class Overview:
         self.studio = studio
         self.health = health_of(studio)
         self.disk = CachedProbe(self._disk, max_age=60.0)
-        self.numbers = telling("admin-numbers")
+        self.numbers = action_html("admin-numbers")
         with gr.Row(elem_id="admin-plots-head"):
             self.span = gr.Radio(
                 list(plots.SPANS), value=next(iter(plots.SPANS)), show_label=False, label="Time shown",
@@ -51,9 +51,9 @@ class Overview:
 
     async def show(self, span: str) -> tuple[str, str]:
         """The numbers, and the curves of a span; without what lies on disk while that is still being measured."""
-        found = await self.disk()
-        disk = found[0] if found else None
-        series = await self.studio.admin.time_series(*plots.asked(span))
+        usage = await self.disk()
+        disk = usage[0] if usage else None
+        series = await self.studio.admin.time_series(*plots.span_and_step(span))
         return await self._numbers(disk), plots.draw(span, series, disk.written if disk else None)
 
     async def _disk(self) -> wording.Disk:
@@ -73,7 +73,7 @@ class Overview:
             running=working.batches,
             more=working.total - len(working.batches),
             parts=[
-                (wording.PARTS[part.name][0], part.status, wording.words(part))
+                (wording.PARTS[part.name][0], part.status, wording.status_text(part))
                 for part in parts
                 if wording.is_used(part)
             ],

@@ -21,7 +21,7 @@ class Bar:
     """One span: when (in words), how much (in words), and its height in percent."""
 
     when: str
-    told: str
+    amount: str
     height: float
 
 
@@ -36,15 +36,15 @@ class Plot:
     bars: Sequence[Bar]
 
 
-def asked(span: str) -> tuple[float, float]:
-    """What `Host.series` is asked for a span: hours, and seconds in a step."""
+def span_and_step(span: str) -> tuple[float, float]:
+    """What `AdminService.time_series` is asked for a span: hours, and seconds in a step."""
     whole, step = SPANS.get(span, SPANS["24 hours"])
     return whole / HOUR, step
 
 
 def draw(span: str, series: Sequence[Mapping[str, Any]], written: Sequence[int] | None) -> str:
-    """The charts of a span (`Host.series`), and what was written by day (`Host.growth`), where it is known."""
-    _, step = asked(span)
+    """The charts of a span (`AdminService.time_series`), and of bytes written by day, where they are known."""
+    _, step = span_and_step(span)
     times = [_when(one["at"], step) for one in series]
     charts = [
         _plot("Pictures finished", "jobs", times, [one["jobs"] for one in series], templating.thousands),
@@ -61,13 +61,18 @@ def draw(span: str, series: Sequence[Mapping[str, Any]], written: Sequence[int] 
 
 
 def _plot(
-    title: str, kind: str, times: Sequence[str], values: Sequence[float], told: Callable[[Any], str], sums: bool = True
+    title: str,
+    kind: str,
+    times: Sequence[str],
+    values: Sequence[float],
+    text: Callable[[Any], str],
+    sums: bool = True,
 ) -> Plot:
     most = max(values, default=0)
     bars = [
-        Bar(when, told(value), 100 * value / most if most else 0) for when, value in zip(times, values, strict=True)
+        Bar(when, text(value), 100 * value / most if most else 0) for when, value in zip(times, values, strict=True)
     ]
-    return Plot(title, kind, told(most) if most else "", told(sum(values)) if sums else "", bars)
+    return Plot(title, kind, text(most) if most else "", text(sum(values)) if sums else "", bars)
 
 
 def _when(at: float, step: float) -> str:

@@ -13,7 +13,7 @@ from ..templating import ago, dollars, filesize, seconds
 
 OWN_KEY = "|own"
 """Marks the breakers of visitors' keys in what the page tells."""
-MUCH = 80
+BUDGET_WARNING_PERCENT = 80
 """Percent of the day's budget from which on it is worth a look."""
 STATES = {"new": "waiting"}
 """States of jobs that have another name here."""
@@ -42,16 +42,16 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """What lies in the data folder: `Host.disk_usage` and `Host.growth`."""
+    """What lies in the data folder: `AdminService.disk_usage` and `bytes_written_by_day`."""
 
     usage: Mapping[str, Any]
     written: Sequence[int]
 
 
 def needs(known: Mapping[str, Any], parts: Sequence[Component], name: Callable[[str], str]) -> list[Need]:
-    """What needs the host, what is worst first; `known` is `Host.overview`, `name` that of a generator."""
-    found = [*_held_against(known), *_broken(parts), *_resting(known, name), *_budget(known)]
-    return sorted(found, key=lambda need: need.level)
+    """What needs the host, what is worst first; `known` is `AdminService.overview`, `name` that of a generator."""
+    listed = [*_held_against(known), *_broken(parts), *_resting(known, name), *_budget(known)]
+    return sorted(listed, key=lambda need: need.level)
 
 
 def _held_against(known: Mapping[str, Any]) -> Iterator[Need]:
@@ -63,7 +63,7 @@ def _broken(parts: Sequence[Component]) -> Iterator[Need]:
     for part in parts:
         if part.name != "fal_api" and part.status != "healthy":  # what fal holds against us is told above
             level: Literal["bad", "warn"] = "bad" if part.status == "unhealthy" else "warn"
-            yield Need(level, f"{PARTS[part.name][0]}: {words(part)}", HINTS.get(part.name, ""))
+            yield Need(level, f"{PARTS[part.name][0]}: {status_text(part)}", HINTS.get(part.name, ""))
 
 
 def _resting(known: Mapping[str, Any], name: Callable[[str], str]) -> Iterator[Need]:
@@ -82,13 +82,13 @@ def _resting(known: Mapping[str, Any], name: Callable[[str], str]) -> Iterator[N
 
 def _budget(known: Mapping[str, Any]) -> Iterator[Need]:
     share = _share(known["spent_today"], known["daily_budget"])
-    if share is not None and share >= MUCH:
+    if share is not None and share >= BUDGET_WARNING_PERCENT:
         used = "used up" if share >= 100 else f"{share} % used"
         yield Need("warn", f"Today's budget is {used}.", "DAILY_BUDGET sets it; the day begins at 0:00 UTC.")
 
 
 def tiles(known: Mapping[str, Any], batches: int, disk: Disk | None) -> list[Tile]:
-    """`known` is `Host.overview`; `batches` are being worked."""
+    """`known` is `AdminService.overview`; `batches` are being worked."""
     return [*_work(known, batches), *_money(known), *_disk(known, disk)]
 
 
@@ -131,43 +131,47 @@ def is_used(part: Component) -> bool:
     return bool(part.details.get("configured", True)) or part.name == "fal_api"
 
 
-def words(part: Component) -> str:
+def status_text(part: Component) -> str:
     """How a part is, as a sentence."""
-    told = part.details
-    return told.get("reason") or " ".join(told.get("reasons", ())) or PARTS[part.name][1](told)
+    details = part.details
+    return details.get("reason") or " ".join(details.get("reasons", ())) or PARTS[part.name][1](details)
 
 
-def _queue(told: Mapping[str, Any]) -> str:
-    if not told["waiting"]:
+def _queue(details: Mapping[str, Any]) -> str:
+    if not details["waiting"]:
         return "Nobody waits."
-    return f"{_pictures(told['waiting'])} wait, the oldest for {seconds(told['oldest_seconds'])}."
+    return f"{_pictures(details['waiting'])} wait, the oldest for {seconds(details['oldest_seconds'])}."
 
 
-def _fal(told: Mapping[str, Any]) -> str:
-    if not told["configured"]:
+def _fal(details: Mapping[str, Any]) -> str:
+    if not details["configured"]:
         return "Not used: no key is set."
-    count = len(told["resting"])
+    count = len(details["resting"])
     resting = f" {count} generator{' rests' if count == 1 else 's rest'}." if count else ""
-    return f"{told['done']:,} done and {told['faults']:,} failed by its fault in 24 hours.{resting}"
+    return f"{details['done']:,} done and {details['faults']:,} failed by its fault in 24 hours.{resting}"
 
 
-def _generators(told: Mapping[str, Any]) -> str:
-    usable = len(told["usable"])
-    first = "" if told["chosen_at_first"] in told["usable"] else f" {told['chosen_at_first']}, chosen at first, cannot."
+def _generators(details: Mapping[str, Any]) -> str:
+    usable = len(details["usable"])
+    first = (
+        ""
+        if details["chosen_at_first"] in details["usable"]
+        else f" {details['chosen_at_first']}, chosen at first, cannot."
+    )
     return f"{usable} can be used.{first}"
 
 
 PARTS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
-    "database": ("Database", lambda told: f"Can be written to ({told['kind']})."),
+    "database": ("Database", lambda details: f"Can be written to ({details['kind']})."),
     "queue": ("Queue", _queue),
     "disk_space": (
         "Disk",
-        lambda told: f"{told['free_gb']:.1f} GB free; batches are taken down to {told['min_free_gb']:.1f}.",
+        lambda details: f"{details['free_gb']:.1f} GB free; batches are taken down to {details['min_free_gb']:.1f}.",
     ),
     "fal_api": ("fal.ai", _fal),
     "generator": ("Generators", _generators),
-    "redis": ("Redis", lambda told: "Not used."),
-    "celery": ("Celery", lambda told: "Not used."),
+    "redis": ("Redis", lambda details: "Not used."),
+    "celery": ("Celery", lambda details: "Not used."),
 }
 """A part's name, and how it is where no reason is told."""
 HINTS = {

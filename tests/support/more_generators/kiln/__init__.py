@@ -17,7 +17,7 @@ from PIL import Image
 from image2model.devtools.scripted_generator import box_glb
 
 from ...errors import Code
-from ..base import Choice, Event, Finished, Option, Queued, Running, Spec, Submitted, Submitting, Task
+from ..base import Event, Finished, GenerationParams, Option, Queued, Running, Spec, Submitted, Submitting, Task
 from ..failure_messages import FailureTemplate
 from ..failure_rules import FailureRules, HostNotice, Remedy
 from ..providers import Provider
@@ -77,9 +77,9 @@ class Kiln:
         self.spec = Spec(
             id="kiln",
             name="Kiln",
-            good_at="Boxes of clay.",
+            strengths="Boxes of clay.",
             usual_seconds=1.0,
-            price=lambda choice: Decimal("0.50") if choice.options.get("glaze") else Decimal("0.20"),
+            price=lambda params: Decimal("0.50") if params.options.get("glaze") else Decimal("0.20"),
             options=(Option("glaze", "Glaze", "bool", False),),
         )
 
@@ -109,7 +109,7 @@ class Kiln:
         self.far_side.fired.append(remote["ticket"])
         glb = task.folder / "model.glb"
         glb.write_bytes(box_glb())
-        yield Finished(glb, cost=self.spec.price(Choice(task.choice.options)))
+        yield Finished(glb, cost=self.spec.price(GenerationParams(task.params.options)))
 
     async def check_key(self) -> str:
         """It takes no key."""

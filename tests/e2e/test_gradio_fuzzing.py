@@ -15,9 +15,9 @@ from collections import Counter
 import httpx
 import pytest
 
-from tests.support.attacks import call, raw, tells
+from tests.support.attacks import call, raw, secrets_in
 from tests.support.browser import App
-from tests.support.nonsense import Requests
+from tests.support.fuzzing import Requests
 
 SECONDS = float(os.environ.get("FUZZ_SECONDS", "10"))
 SEED = int(os.environ.get("FUZZ_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
@@ -39,7 +39,7 @@ def test_nonsense_is_refused_with_a_code_and_a_sentence(target: App, visitor: ht
             pytest.fail(f"{error!r} at {about}")
         counts[answer.status_code] += 1
         assert answer.status_code < 500, about
-        assert not tells(answer.text), about
+        assert not secrets_in(answer.text), about
         if answer.status_code >= 400:
             assert CODED.fullmatch(answer.json()["detail"]), f"{answer.text} at {about}"
     print(f"FUZZ_SEED={SEED}: {dict(counts)}")

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from image2model.generators.local.cutout import MARGIN, Inspection, cut_out, inspect
 from image2model.images.decoding import Source
-from image2model.process_pool import Workers
+from image2model.process_pool import WorkerPool
 from image2model.services import Picture, Studio, SubmitRequest
 from image2model.web.ui.object_views import NO_DECISIONS
 from image2model.web.ui.picture_cache import PictureCache
@@ -102,7 +102,7 @@ def test_a_cut_out_is_square_centred_and_white_where_it_is_clear(tmp_path: Path)
     assert (pixels[pixels[..., 3] == 0][:, :3] == 255).all()
 
 
-async def test_the_choice_of_what_is_sent_is_kept_with_the_batch(tmp_path: Path, pool: Workers):
+async def test_the_choice_of_what_is_sent_is_kept_with_the_batch(tmp_path: Path, pool: WorkerPool):
     """Cut out, the generator gets the subject alone, or, where there is none, the whole picture; else always that."""
     generator = ScriptedGenerator()
     studio = Studio(scripted_settings(tmp_path / "data"), [generator], pool)
@@ -124,7 +124,7 @@ async def test_the_choice_of_what_is_sent_is_kept_with_the_batch(tmp_path: Path,
     await studio.close()
 
 
-async def test_who_asks_about_a_picture_meanwhile_gets_the_same_answer(tmp_path: Path, pool: Workers):
+async def test_who_asks_about_a_picture_meanwhile_gets_the_same_answer(tmp_path: Path, pool: WorkerPool):
     """A picture that is being judged is not judged a second time, and one who goes away takes nothing from the rest."""
     studio = Studio(scripted_settings(tmp_path / "data"), [ScriptedGenerator()], pool)
     gone, first, second = (asyncio.create_task(studio.picture_checks.inspect(CUP)) for _ in range(3))

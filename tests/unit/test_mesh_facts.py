@@ -16,7 +16,7 @@ from image2model.devtools.sample_meshes import bumpy_ball
 from image2model.mesh.facts import read_facts
 from image2model.mesh.render.thumbnail import render_thumbnail
 from image2model.mesh.report import write_report
-from image2model.process_pool import Workers
+from image2model.process_pool import WorkerPool
 from tests.support import meshes
 from tests.support.pictures import decoded, encoded, photo
 
@@ -24,7 +24,7 @@ RED, BLUE = (220, 30, 30, 255), (30, 40, 220, 255)
 
 
 @pytest.fixture
-def saved(tmp_path: Path):
+def write_glb(tmp_path: Path):
     """Write bytes, or what trimesh can export, as a GLB."""
 
     def save(mesh, **options) -> Path:
@@ -35,7 +35,7 @@ def saved(tmp_path: Path):
     return save
 
 
-def seen(path: Path) -> np.ndarray:
+def thumbnail_pixels(path: Path) -> np.ndarray:
     """The thumbnail's pixels at 320 a side, (rows, columns, RGBA)."""
     return np.asarray(decoded(render_thumbnail(path, 320)).convert("RGBA")).astype(int)
 
@@ -46,21 +46,21 @@ def coloured(mesh: trimesh.Trimesh, colour) -> trimesh.Trimesh:
     return mesh
 
 
-def test_a_closed_mesh_is_called_closed_across_its_seams(saved):
+def test_a_closed_mesh_is_called_closed_across_its_seams(write_glb):
     """Vertices repeated along a texture's seams are one when closedness is judged."""
-    found = read_facts(saved(meshes.textured_box(photo(64, 32))))
+    found = read_facts(write_glb(meshes.textured_box(photo(64, 32))))
     assert (found.faces, found.vertices, found.parts, found.watertight, found.holes) == (12, 36, 1, True, 0)
     assert (found.materials, found.textures, found.dimensions) == (1, ((64, 32),), (1, 1, 1))
     assert found.warnings == ()
 
 
 @pytest.mark.parametrize("noise", [1e-8, 5e-8])
-def test_vertices_that_lie_next_to_each_other_are_one(saved, noise):
+def test_vertices_that_lie_next_to_each_other_are_one(write_glb, noise):
     """A ball whose faces share no vertex is closed, though their corners are some hundred-millionths of it apart."""
     ball = trimesh.creation.icosphere(4)
     ball.unmerge_vertices()
     ball.vertices += np.random.default_rng(0).normal(0, 2 * noise, ball.vertices.shape)
-    found = read_facts(saved(ball))
+    found = read_facts(write_glb(ball))
     assert (found.watertight, found.holes, found.parts, found.warnings) == (True, 0, 1, ())
 
 
@@ -76,9 +76,9 @@ def test_vertices_that_lie_next_to_each_other_are_one(saved, noise):
     ],
     ids=["sphere", "torus", "plank", "bowl", "two pieces", "ball with a seam"],
 )
-def test_facts_agree_with_trimesh(saved, mesh):
+def test_facts_agree_with_trimesh(write_glb, mesh):
     """Closedness, pieces and size are what trimesh finds, by other ways, on the same mesh."""
-    found = read_facts(saved(mesh))
+    found = read_facts(write_glb(mesh))
     welded = trimesh.Trimesh(mesh.vertices, mesh.faces)
     assert (found.watertight, found.parts) == (welded.is_watertight, welded.body_count)
     assert found.dimensions == pytest.approx(mesh.extents, abs=1e-5)
@@ -89,40 +89,40 @@ def test_facts_agree_with_trimesh(saved, mesh):
         assert (found.volume, found.genus) == (None, None)
 
 
-def test_a_mirroring_node_turns_no_face_inside_out(saved):
+def test_a_mirroring_node_turns_no_face_inside_out(write_glb):
     """A node with a negative scale keeps the outer sides out, as glTF says."""
     mirrored = trimesh.Scene()
     mirrored.add_geometry(trimesh.creation.box(), transform=np.diag([-1, 1, 1, 1]))
-    assert read_facts(saved(mirrored)).warnings == ()
+    assert read_facts(write_glb(mirrored)).warnings == ()
 
 
-def test_holes_are_counted_and_told(saved):
+def test_holes_are_counted_and_told(write_glb):
     """A tube has two holes, and the warning says so in words."""
-    found = read_facts(saved(meshes.tube()))
+    found = read_facts(write_glb(meshes.tube()))
     assert (found.watertight, found.holes) == (False, 2)
     assert "2 holes" in found.warnings[0]
 
 
-def test_edges_of_three_faces_are_told(saved):
+def test_edges_of_three_faces_are_told(write_glb):
     """Three faces on one edge are not closed, though no edge is open on its own account there."""
     points = [[0, 0, 0], [0, 1, 0], [1, 0, 0], [-1, 0, 0], [0, 0, 1]]
-    found = read_facts(saved(trimesh.Trimesh(points, [[0, 1, 2], [0, 1, 3], [0, 1, 4]], process=False)))
+    found = read_facts(write_glb(trimesh.Trimesh(points, [[0, 1, 2], [0, 1, 3], [0, 1, 4]], process=False)))
     assert found.nonmanifold_edges == 1
     assert not found.watertight
 
 
-def test_faces_turned_inside_out_are_told(saved):
+def test_faces_turned_inside_out_are_told(write_glb):
     """One face that looks the other way is a warning."""
     box = trimesh.creation.box()
     box.faces[0] = box.faces[0][::-1]
-    found = read_facts(saved(box))
+    found = read_facts(write_glb(box))
     assert found.watertight
     assert any("inside out" in warning for warning in found.warnings)
 
 
-def test_a_flat_mesh_is_told(saved):
+def test_a_flat_mesh_is_told(write_glb):
     """A single triangle has no thickness."""
-    assert any("flat" in warning for warning in read_facts(saved(meshes.triangle())).warnings)
+    assert any("flat" in warning for warning in read_facts(write_glb(meshes.triangle())).warnings)
 
 
 MORPHING = {"primitives": [{"attributes": {"POSITION": 0}, "targets": [{"POSITION": 0}]}]}
@@ -140,43 +140,43 @@ MORPHING = {"primitives": [{"attributes": {"POSITION": 0}, "targets": [{"POSITIO
         ({"extensionsRequired": ["ACME_clouds", 7, "KHR_mesh_quantization"]}, "It needs 7, ACME_clouds, unknown"),
     ],
 )
-def test_what_is_left_out_is_told(saved, changes, word):
+def test_what_is_left_out_is_told(write_glb, changes, word):
     """Animations, skeletons, morph targets, rare textures and unknown extensions are each told, and nothing else is."""
-    warnings = [one for one in read_facts(saved(meshes.triangle(**changes))).warnings if "flat" not in one]
+    warnings = [one for one in read_facts(write_glb(meshes.triangle(**changes))).warnings if "flat" not in one]
     assert [word in warning for warning in warnings[1:]] == [True]
     assert "not closed" in warnings[0]
 
 
-def test_nodes_place_and_repeat_meshes(saved):
+def test_nodes_place_and_repeat_meshes(write_glb):
     """Facts count what is drawn: each placing of a mesh, where and as large as its nodes say."""
     scene = trimesh.Scene()
     box = trimesh.creation.box()
     for x in (0, 4):
         move = trimesh.transformations.translation_matrix([x, 0, 0]) @ np.diag([1, 2, 1, 1])
         scene.add_geometry(box, geom_name="box", transform=move)
-    found = read_facts(saved(scene))
+    found = read_facts(write_glb(scene))
     assert (found.faces, found.parts, found.dimensions) == (24, 2, (5, 2, 1))
 
 
-def test_rotated_nodes_turn_their_mesh(saved):
+def test_rotated_nodes_turn_their_mesh(write_glb):
     """A node's quaternion is glTF's x, y, z, w: a quarter turn about z lays the triangle's x along y."""
     half = float(np.sqrt(0.5))
     nodes = [{"mesh": 0, "rotation": [0, 0, half, half], "scale": [3, 1, 1]}]
-    assert read_facts(saved(meshes.triangle(nodes=nodes))).dimensions == pytest.approx((1, 3, 0))
+    assert read_facts(write_glb(meshes.triangle(nodes=nodes))).dimensions == pytest.approx((1, 3, 0))
 
 
-def test_facts_are_json(saved):
+def test_facts_are_json(write_glb):
     """The facts go through JSON unchanged."""
-    found = read_facts(saved(meshes.textured_box(photo()))).to_dict()
+    found = read_facts(write_glb(meshes.textured_box(photo()))).to_dict()
     assert json.loads(json.dumps(found)) == found
     assert found["textures"] == [[64, 48]]
 
 
 @pytest.mark.parametrize("mesh", [trimesh.creation.icosphere(1), trimesh.creation.icosphere(5)], ids=["80", "20k"])
-def test_every_mesh_fills_the_frame_alike(saved, mesh):
+def test_every_mesh_fills_the_frame_alike(write_glb, mesh):
     """The background is transparent, the mesh in the middle, with the same margin whatever its size and place."""
     mesh.apply_scale(500).apply_translation([1000, -30, 7])
-    alpha = seen(saved(mesh))[..., 3]
+    alpha = thumbnail_pixels(write_glb(mesh))[..., 3]
     assert alpha.shape == (320, 320)
     rows, columns = np.flatnonzero(alpha.max(axis=1)), np.flatnonzero(alpha.max(axis=0))
     assert max(np.ptp(rows), np.ptp(columns)) == pytest.approx(320 * 0.88, abs=2)
@@ -185,30 +185,30 @@ def test_every_mesh_fills_the_frame_alike(saved, mesh):
     assert (alpha[100:220, 100:220] == 255).all()
 
 
-def test_edges_are_smooth(saved):
+def test_edges_are_smooth(write_glb):
     """Some pixels at the outline are half transparent."""
-    alpha = seen(saved(trimesh.creation.icosphere(3)))[..., 3]
+    alpha = thumbnail_pixels(write_glb(trimesh.creation.icosphere(3)))[..., 3]
     assert ((alpha > 30) & (alpha < 225)).sum() > 200
 
 
-def test_nearer_parts_hide_farther_ones(saved):
+def test_nearer_parts_hide_farther_ones(write_glb):
     """Of two boxes one behind the other (front is +Z) the front one is seen, in whatever order they come."""
     front = coloured(trimesh.creation.box((1, 1, 0.1)).apply_translation([0, 0, 0.2]), RED)
     back = coloured(trimesh.creation.box((1, 1, 0.1)), BLUE)
     for pair in ([front, back], [back, front]):
-        pixels = seen(saved(trimesh.Scene(pair)))
+        pixels = thumbnail_pixels(write_glb(trimesh.Scene(pair)))
         red, blue = (pixels[..., 0] > pixels[..., 2] + 60), (pixels[..., 2] > pixels[..., 0] + 60)
         assert red.sum() > 3 * blue.sum() > 0
 
 
-def test_light_comes_from_above(saved):
+def test_light_comes_from_above(write_glb):
     """A grey ball is brighter on top than below, so that shape shows."""
-    pixels = seen(saved(coloured(trimesh.creation.icosphere(4), (150, 150, 150, 255))))
+    pixels = thumbnail_pixels(write_glb(coloured(trimesh.creation.icosphere(4), (150, 150, 150, 255))))
     assert pixels[60, 140, 0] > pixels[260, 180, 0] + 60
 
 
 @pytest.mark.parametrize("wrap", ["colour", "texture", "vertices"])
-def test_each_way_to_colour_a_mesh_shows(saved, wrap):
+def test_each_way_to_colour_a_mesh_shows(write_glb, wrap):
     """Base colour factor, texture and vertex colours all colour the thumbnail."""
     if wrap == "texture":
         box = meshes.textured_box(Image.new("RGB", (8, 8), RED[:3]))
@@ -216,34 +216,34 @@ def test_each_way_to_colour_a_mesh_shows(saved, wrap):
         box = meshes.textured_box(Image.new("RGB", (8, 8), "white"), baseColorFactor=RED)
     else:
         box = coloured(trimesh.creation.box(), RED)
-    red, green, _, alpha = seen(saved(box))[160, 160]
+    red, green, _, alpha = thumbnail_pixels(write_glb(box))[160, 160]
     assert alpha == 255
     assert red > 2 * green
 
 
-def test_texture_is_the_right_way_up(saved):
+def test_texture_is_the_right_way_up(write_glb):
     """The upper half of the picture is at the top of a quad whose v grows downwards, as glTF has it."""
     picture = Image.new("RGB", (64, 64), BLUE[:3])
     picture.paste(RED[:3], (0, 0, 64, 32))
     quad = trimesh.Trimesh([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], [[0, 1, 2], [0, 2, 3]], process=False)
     material = trimesh.visual.material.PBRMaterial(baseColorTexture=picture)
     quad.visual = trimesh.visual.TextureVisuals(uv=[[0, 0], [1, 0], [1, 1], [0, 1]], material=material)
-    pixels = seen(saved(quad))
+    pixels = thumbnail_pixels(write_glb(quad))
     assert pixels[90, 160, 0] > pixels[90, 160, 2]
     assert pixels[230, 160, 2] > pixels[230, 160, 0]
 
 
-def test_masked_texture_is_cut_out(saved):
+def test_masked_texture_is_cut_out(write_glb):
     """Where a masked material's texture is transparent, so is the thumbnail."""
     clear = Image.new("RGBA", (8, 8), (255, 0, 0, 0))
-    assert seen(saved(meshes.textured_box(clear, alphaMode="MASK")))[..., 3].max() == 0
+    assert thumbnail_pixels(write_glb(meshes.textured_box(clear, alphaMode="MASK")))[..., 3].max() == 0
 
 
-def test_a_material_may_be_drawn_without_light(saved):
+def test_a_material_may_be_drawn_without_light(write_glb):
     """An unlit material keeps its colour on every side."""
     plain = [{"pbrMetallicRoughness": {"baseColorFactor": [0, 1, 0, 1]}, "extensions": {"KHR_materials_unlit": {}}}]
-    pixels = seen(
-        saved(
+    pixels = thumbnail_pixels(
+        write_glb(
             meshes.triangle(materials=plain, meshes=[{"primitives": [{"attributes": {"POSITION": 0}, "material": 0}]}])
         )
     )
@@ -251,11 +251,11 @@ def test_a_material_may_be_drawn_without_light(saved):
     assert np.abs(inside[:, :3] - (0, 255, 0)).mean() < 4
 
 
-def test_what_shines_by_itself_is_drawn_shining(saved):
+def test_what_shines_by_itself_is_drawn_shining(write_glb):
     """A black surface that gives green light is green."""
     lamp = {"pbrMetallicRoughness": {"baseColorFactor": [0, 0, 0, 1]}, "emissiveFactor": [0, 1, 0]}
-    pixels = seen(
-        saved(
+    pixels = thumbnail_pixels(
+        write_glb(
             meshes.triangle(materials=[lamp], meshes=[{"primitives": [{"attributes": {"POSITION": 0}, "material": 0}]}])
         )
     )
@@ -264,37 +264,37 @@ def test_what_shines_by_itself_is_drawn_shining(saved):
 
 
 @pytest.mark.parametrize("shade", [0, 255])
-def test_black_and_white_balls_show_their_shape(saved, shade):
+def test_black_and_white_balls_show_their_shape(write_glb, shade):
     """Neither the light nor the dark side of a mesh is all one colour, whatever its own colour."""
     ball = trimesh.creation.icosphere(4)
     ball.visual.vertex_colors = [shade, shade, shade, 255]
-    pixels = seen(saved(ball))
+    pixels = thumbnail_pixels(write_glb(ball))
     inside = pixels[pixels[..., 3] == 255][:, 1].astype(int)
     _, counts = np.unique(inside, return_counts=True)
     assert counts.max() < 0.25 * len(inside)
     assert np.ptp(inside) > 15
 
 
-def test_hostile_lists_are_told_in_part(saved):
+def test_hostile_lists_are_told_in_part(write_glb):
     """A file that claims a million textures and extensions has facts of a bearable size."""
     many = meshes.triangle(images=[{}] * 100_000, extensionsUsed=["X" * 1_000_000] * 3 + ["Y"] * 100_000)
-    assert len(json.dumps(read_facts(saved(many)).to_dict())) < 20_000
+    assert len(json.dumps(read_facts(write_glb(many)).to_dict())) < 20_000
 
 
-def test_report_writes_the_thumbnail_and_returns_the_facts(saved, tmp_path):
+def test_report_writes_the_thumbnail_and_returns_the_facts(write_glb, tmp_path):
     """One call gives both; nothing but whole files is left behind."""
-    path = saved(meshes.textured_box(photo()))
+    path = write_glb(meshes.textured_box(photo()))
     found = write_report(path, tmp_path / "thumbnail.webp")
     assert found == read_facts(path).to_dict()
     assert decoded((tmp_path / "thumbnail.webp").read_bytes()).size == (256, 256)
     assert {file.name for file in tmp_path.iterdir()} == {"mesh.glb", "thumbnail.webp"}
 
 
-async def test_report_runs_in_a_worker(saved, tmp_path):
+async def test_report_runs_in_a_worker(write_glb, tmp_path):
     """A worker process makes the report, and a refusal comes back as itself."""
-    workers = Workers(1)
+    workers = WorkerPool(1)
     try:
-        found = await workers.run(write_report, saved(trimesh.creation.box()), tmp_path / "thumbnail.webp")
+        found = await workers.run(write_report, write_glb(trimesh.creation.box()), tmp_path / "thumbnail.webp")
     finally:
         workers.close()
     assert found["watertight"]
@@ -356,8 +356,8 @@ def quad(uvs, **texture) -> bytes:
     ],
     ids=["plain", "repeated", "shifted", "clamped", "offset", "scaled", "another set"],
 )
-def test_texture_coordinates_wrap_and_move(saved, uvs, texture, colours):
+def test_texture_coordinates_wrap_and_move(write_glb, uvs, texture, colours):
     """Coordinates beyond the texture repeat or clamp as the sampler says, and texture transforms are applied."""
-    pixels = seen(saved(quad(uvs, **texture)))
+    pixels = thumbnail_pixels(write_glb(quad(uvs, **texture)))
     left, right = pixels[160, 90], pixels[160, 230]
     assert "".join("r" if pixel[0] > pixel[2] else "b" for pixel in (left, right)) == colours

@@ -18,7 +18,7 @@ from image2model.mesh.gltf.reader import Glb
 from image2model.mesh.render.contact_sheet import Cell, write_contact_sheet
 from image2model.mesh.render.render_modes import unique_edge_indices, write_render_mode
 from image2model.mesh.render.turntable import FRAMES, SIZE, write_turntable
-from image2model.process_pool import Workers
+from image2model.process_pool import WorkerPool
 from image2model.services import Studio, SubmitRequest
 from tests.support.meshes import textured_box, triangle
 from tests.support.pictures import encoded, photo
@@ -99,7 +99,7 @@ def test_a_sheet_writes_names_of_any_script_readably(tmp_path: Path, name: str, 
     assert (tmp_path / "given.webp").read_bytes() == (tmp_path / "latin.webp").read_bytes()
 
 
-async def test_what_is_looked_at_is_made_once_and_kept(tmp_path: Path, pool: Workers):
+async def test_what_is_looked_at_is_made_once_and_kept(tmp_path: Path, pool: WorkerPool):
     """Two who ask for a turntable at once get one file; looks and sheet lie beside the mesh, which stays as it is."""
     studio = Studio(scripted_settings(tmp_path / "data"), [ScriptedGenerator()], pool)
     await studio.start()

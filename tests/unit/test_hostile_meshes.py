@@ -18,7 +18,7 @@ from image2model.mesh.facts import read_facts
 from image2model.mesh.gltf.reader import Glb
 from image2model.mesh.render.thumbnail import render_thumbnail
 from image2model.mesh.report import write_report
-from image2model.process_pool import Workers, with_memory_limit
+from image2model.process_pool import WorkerPool, with_memory_limit
 from tests.support import meshes
 from tests.support.meshes import CORNERS, TRIANGLE, accessor, glb, primitive, triangle
 from tests.support.pictures import photo, png_header
@@ -94,7 +94,7 @@ REFUSED = {
 
 
 @pytest.fixture
-def saved(tmp_path: Path):
+def write_glb(tmp_path: Path):
     """Write bytes as a GLB."""
 
     def save(data: bytes) -> Path:
@@ -105,11 +105,11 @@ def saved(tmp_path: Path):
 
 
 @pytest.mark.parametrize(("data", "code"), REFUSED.values(), ids=REFUSED)
-def test_what_nobody_could_open_is_refused(saved, data, code):
+def test_what_nobody_could_open_is_refused(write_glb, data, code):
     """Each kind of unusable file has its own stable code and a next step, for facts and thumbnail alike."""
     for look in (read_facts, render_thumbnail):
         with pytest.raises(GenerationFailed) as failed:
-            look(saved(data))
+            look(write_glb(data))
         assert failed.value.code == code
         assert failed.value.hint
 
@@ -133,38 +133,39 @@ BEARABLE = {
 
 
 @pytest.mark.parametrize("data", BEARABLE.values(), ids=BEARABLE)
-def test_what_can_be_borne_has_facts(saved, data):
+def test_what_can_be_borne_has_facts(write_glb, data):
     """Oddities that viewers bear are no reason to refuse."""
-    assert read_facts(saved(data)).faces >= 1
-    assert render_thumbnail(saved(data))
+    assert read_facts(write_glb(data)).faces >= 1
+    assert render_thumbnail(write_glb(data))
 
 
-def test_faces_with_invalid_vertices_are_left_out_and_told(saved):
+def test_faces_with_invalid_vertices_are_left_out_and_told(write_glb):
     """A vertex that is no number spoils its own faces only."""
     points = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [np.nan, 0, 0], [1, 0, 0], [0, 1, 0]], "<f4").tobytes()
     document = {**TRIANGLE, "accessors": [{**TRIANGLE["accessors"][0], "count": 6}],
                 "bufferViews": [{"buffer": 0, "byteLength": 72}]}  # fmt: skip
-    found = read_facts(saved(glb(document, points)))
+    found = read_facts(write_glb(glb(document, points)))
     assert found.dimensions == (1, 1, 0)
     assert any("no valid position" in warning for warning in found.warnings)
-    assert render_thumbnail(saved(glb(document, points)))
+    assert render_thumbnail(write_glb(glb(document, points)))
 
 
-def test_what_has_no_area_is_not_closed(saved):
+def test_what_has_no_area_is_not_closed(write_glb):
     """Faces that are all at one place enclose nothing."""
-    assert read_facts(saved(triangle(nodes=[{"mesh": 0, "scale": [0, 0, 0]}]))).watertight is False
+    assert read_facts(write_glb(triangle(nodes=[{"mesh": 0, "scale": [0, 0, 0]}]))).watertight is False
 
 
-def test_points_and_lines_beside_a_surface_are_told(saved):
+def test_points_and_lines_beside_a_surface_are_told(write_glb):
     """They are neither counted nor exported, so a person is told of them."""
     attributes = {"POSITION": 0}
     both = triangle(meshes=[{"primitives": [{"attributes": attributes}, {"attributes": attributes, "mode": 1}]}])
-    assert read_facts(saved(both)).faces == 1
-    assert "It has points or lines too: only its surface is looked at and exported." in read_facts(saved(both)).warnings
-    assert not any("points" in warning for warning in read_facts(saved(WHOLE)).warnings)
+    facts = read_facts(write_glb(both))
+    assert facts.faces == 1
+    assert "It has points or lines too: only its surface is looked at and exported." in facts.warnings
+    assert not any("points" in warning for warning in read_facts(write_glb(WHOLE)).warnings)
 
 
-def test_sparse_accessors_are_read(saved):
+def test_sparse_accessors_are_read(write_glb):
     """Values that a sparse accessor replaces are the ones that count."""
     binary = CORNERS + struct.pack("<I3f", 1, 9, 0, 0)
     sparse = {
@@ -175,11 +176,11 @@ def test_sparse_accessors_are_read(saved):
     views = [{"buffer": 0, "byteLength": 36}, {"buffer": 0, "byteOffset": 36, "byteLength": 4}]
     views.append({"buffer": 0, "byteOffset": 40, "byteLength": 12})
     document = {**TRIANGLE, "accessors": [{**TRIANGLE["accessors"][0], "sparse": sparse}], "bufferViews": views}
-    assert read_facts(saved(glb(document, binary))).dimensions == (9, 1, 0)
+    assert read_facts(write_glb(glb(document, binary))).dimensions == (9, 1, 0)
 
 
 @pytest.mark.parametrize(("mode", "faces"), [(4, 1), (5, 3), (6, 3)], ids=["triangles", "strip", "fan"])
-def test_strips_and_fans_are_triangles(saved, mode, faces):
+def test_strips_and_fans_are_triangles(write_glb, mode, faces):
     """Five vertices make one triangle with two left over, or three in a strip or fan."""
     points = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0], [0, 2, 0]], "<f4").tobytes()
     document = {
@@ -188,7 +189,7 @@ def test_strips_and_fans_are_triangles(saved, mode, faces):
         "bufferViews": [{"buffer": 0, "byteLength": 60}],
         "meshes": [{"primitives": [{"attributes": {"POSITION": 0}, "mode": mode}]}],
     }
-    assert read_facts(saved(glb(document, points))).faces == faces
+    assert read_facts(write_glb(glb(document, points))).faces == faces
 
 
 def packed_ball(extension: str, name: str = "") -> bytes:
@@ -198,9 +199,9 @@ def packed_ball(extension: str, name: str = "") -> bytes:
 
 
 @pytest.mark.parametrize("extension", ["KHR_draco_mesh_compression", "EXT_meshopt_compression"])
-def test_packed_geometry_is_unpacked(saved, tmp_path, extension):
+def test_packed_geometry_is_unpacked(write_glb, tmp_path, extension):
     """A mesh that Draco or meshopt has packed has facts and a thumbnail like any other."""
-    found = write_report(saved(packed_ball(extension)), tmp_path / "thumbnail.webp")
+    found = write_report(write_glb(packed_ball(extension)), tmp_path / "thumbnail.webp")
     assert (found["faces"], found["watertight"], found["genus"]) == (1280, True, 0)
     assert found["dimensions"] == pytest.approx([2, 2, 2], abs=2e-3)
     assert found["extensions"] == [extension]
@@ -208,61 +209,61 @@ def test_packed_geometry_is_unpacked(saved, tmp_path, extension):
 
 
 @pytest.mark.parametrize("extension", ["KHR_draco_mesh_compression", "EXT_meshopt_compression"])
-def test_damaged_packed_geometry_is_refused(saved, extension):
+def test_damaged_packed_geometry_is_refused(write_glb, extension):
     """Packed data that cannot be unpacked is a broken file, not a crash and never a mesh of zeros."""
     with pytest.raises(GenerationFailed, match="contradicts"):
-        read_facts(saved(packed_ball(extension, "damaged")))
+        read_facts(write_glb(packed_ball(extension, "damaged")))
 
 
-def test_an_impossible_packed_size_is_refused(saved):
+def test_an_impossible_packed_size_is_refused(write_glb):
     """A packed part that claims more than there can be is refused before any room is made for it."""
     view = {"buffer": 0, "byteLength": 36, "byteStride": 200, "count": 10**9, "mode": "ATTRIBUTES"}
     views = [{"buffer": 0, "byteLength": 36, "extensions": {"EXT_meshopt_compression": view}}]
     with pytest.raises(GenerationFailed, match="contradicts"):
-        read_facts(saved(triangle(bufferViews=views)))
+        read_facts(write_glb(triangle(bufferViews=views)))
 
 
-async def test_a_mesh_beyond_the_limits_takes_nothing_else_down(saved):
+async def test_a_mesh_beyond_the_limits_takes_nothing_else_down(write_glb):
     """Work that takes too much memory or too long fails alone: the next mesh is examined as ever."""
-    workers = Workers(1)
+    workers = WorkerPool(1)
     try:
         with pytest.raises(MemoryError):
-            await workers.run(with_memory_limit, hungry)
+            await workers.run(with_memory_limit, memory_bomb)
         with pytest.raises(TimeoutError):
             await workers.run(with_memory_limit, time.sleep, 60, seconds=0.2)
-        assert (await workers.run(with_memory_limit, write_report, saved(WHOLE), None))["faces"] == 1
+        assert (await workers.run(with_memory_limit, write_report, write_glb(WHOLE), None))["faces"] == 1
     finally:
         workers.close()
 
 
-def hungry() -> int:
+def memory_bomb() -> int:
     """Take more memory than a mesh may."""
     return len(bytearray(8_000_000_000))
 
 
-def test_a_texture_bomb_is_not_decoded(saved):
+def test_a_texture_bomb_is_not_decoded(write_glb):
     """Of a texture with millions or billions of pixels the size is told, with a warning; it is not drawn."""
     box = meshes.textured_box(photo()).export(file_type="glb")
     start = box.index(b"\x89PNG")
     for side in (16_384, 50_000):
         bomb = png_header(side, side)
         box = box[:start] + bomb + box[start + len(bomb) :]
-        found = read_facts(saved(box))
+        found = read_facts(write_glb(box))
         assert found.textures == ((side, side),)
         assert any("more pixels than many programs take" in warning for warning in found.warnings)
-        assert render_thumbnail(saved(box))
+        assert render_thumbnail(write_glb(box))
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.data())
-def test_any_damage_gives_facts_or_a_reason(saved, data):
+def test_any_damage_gives_facts_or_a_reason(write_glb, data):
     """Whatever bytes of a good GLB are changed, there are facts and a thumbnail, or GenerationFailed."""
     box = bytearray(meshes.textured_box(photo(8, 8)).export(file_type="glb"))
     for _ in range(data.draw(st.integers(1, 6))):
         box[data.draw(st.integers(0, len(box) - 1))] = data.draw(st.integers(0, 255))
     with suppress(GenerationFailed):
-        assert write_report(saved(bytes(box)), None)["size_bytes"] == len(box)
-        assert render_thumbnail(saved(bytes(box))).startswith(b"RIFF")
+        assert write_report(write_glb(bytes(box)), None)["size_bytes"] == len(box)
+        assert render_thumbnail(write_glb(bytes(box))).startswith(b"RIFF")
 
 
 def test_a_buffer_written_as_text_is_read_once(tmp_path, monkeypatch):

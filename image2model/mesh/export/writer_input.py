@@ -1,0 +1,33 @@
+"""What every writer of a format is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..gltf.reader import Glb, Scene
+from .geometry import vertex_colours
+from .textures import SimpleMaterial
+
+
+@dataclass(frozen=True, slots=True)
+class WriterInput:
+    """A mesh in the units, orientation and place of the file that is to be written."""
+
+    scene: Scene
+    glb: Glb
+    """Where its materials are from."""
+    materials: list[SimpleMaterial]
+    """One for each primitive of the scene."""
+    stem: str
+    """Name of what is inside the file."""
+    up: Literal["y", "z"]
+    packing: str
+    """Compression of a GLB: none, meshopt or draco."""
+
+    def colours(self) -> NDArray[np.uint8] | None:
+        """sRGB and alpha (n, 4) at each vertex; None where the scene has no colours."""
+        return vertex_colours(self.glb, self.scene)

@@ -1,0 +1,148 @@
+"""Several studios on one PostgreSQL and one data folder: jobs are shared, taken over, cancelled, and bought once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from image2model.generators.base import Running, Submitted, Submitting
+from image2model.jobs.db import leases
+from image2model.process_pool import Workers
+from image2model.services import Caller, Studio, SubmitRequest
+from tests.support.scripted import ScriptedGenerator, finished, picture, scripted_settings, view_when
+from tests.support.waiting import until_so
+
+REMOTE = {"request_id": "r1", "submitted_at": 4e9}
+BOUGHT = [Submitting({}), Submitted(REMOTE), Running()]
+ASLEEP = -1.0
+"""Seconds for which a process holds its lease that has slept through it."""
+
+
+class Process:
+    """A studio as a process of its own would have it, with a generator of its own."""
+
+    def __init__(self, data: Path, url: str, pool: Workers, **more: Any) -> None:
+        self.generator = ScriptedGenerator()
+        self.studio = Studio(scripted_settings(data, database_url=url, **more), [self.generator], pool)
+
+    async def fall_asleep(self) -> None:
+        """Stop renewing the lease until it has lapsed; what runs goes on meanwhile, which is worse than SIGSTOP."""
+        keeper = self.studio._scheduler._lease_keeper
+        keeper.cancel()
+        await asyncio.gather(keeper, return_exceptions=True)
+        await self.studio._async_store.lease(leases.renew, ASLEEP)
+
+    @property
+    def submissions(self) -> int:
+        """How often the generator was run to buy something."""
+        return sum(task.remote is None for task in self.generator.runs)
+
+
+@pytest.fixture
+async def begin(tmp_path, postgres, pool) -> AsyncIterator[Callable[..., Awaitable[Process]]]:
+    """Start a process on the test's own database and folder."""
+    url, running = postgres.database(), []
+
+    async def begin(**more: Any) -> Process:
+        process = Process(tmp_path / "data", url, pool, **more)
+        await process.studio.start()
+        running.append(process.studio)
+        return process
+
+    yield begin
+    await asyncio.gather(*(studio.close() for studio in running))
+
+
+async def test_a_web_replica_leaves_jobs_to_schedulers(begin, uploads):
+    """A batch that is stored where no jobs are run is worked elsewhere at once, each job by one process only."""
+    web, first, second = await begin(run_jobs=False), await begin(), await begin()
+    pictures = [picture(uploads, f"{number}.png") for number in range(25)]
+    batch = await web.studio.submit(SubmitRequest(pictures))
+    assert (await finished(web.studio, batch.id)).state == "done"
+    images = [task.image for process in (first, second) for task in process.generator.runs]
+    assert (len(images), len(set(images)), web.generator.runs) == (25, 25, [])
+
+
+async def test_a_process_that_slept_through_its_lease_changes_nothing(begin, uploads):
+    """The heir collects what was bought; when the sleeper wakes, with the mesh in its hands, it is not let in."""
+    sleeper = await begin()
+    sleeper.generator.script = lambda task: BOUGHT
+    sleeper.generator.gate = asyncio.Event()
+    batch = await sleeper.studio.submit(SubmitRequest([picture(uploads, "a.png")]))
+    await view_when(sleeper.studio, batch.id, lambda view: view.jobs[0].state == "running")
+    await sleeper.fall_asleep()
+    heir = await begin()
+    heir.generator.gate = asyncio.Event()
+    await until_so(lambda: heir.generator.runs)
+    sleeper.generator.mesh = b"what nobody may see"
+    sleeper.generator.gate.set()
+    await until_so(lambda: not sleeper.generator.working)
+    assert (await heir.studio.view(batch.id)).jobs[0].state == "running"
+    heir.generator.gate.set()
+    view = await finished(heir.studio, batch.id)
+    job = (await heir.studio.batch(batch.id)).jobs[0]
+    assert (view.state, view.cost.spent, sleeper.submissions, heir.submissions) == ("done", 0.3, 1, 0)
+    assert heir.studio.folders.mesh(job).read_bytes() == heir.generator.mesh
+
+
+async def test_a_process_that_wakes_before_it_has_bought_buys_nothing(begin, uploads):
+    """Of a job that was taken over before it was submitted only the heir's submission is made."""
+    sleeper = await begin()
+    woken = asyncio.Event()
+    sleeper.generator.script = lambda task: [Submitting({}), Submitted({"request_id": "the sleeper's"})]
+    hold_back(sleeper.generator, woken)
+    batch = await sleeper.studio.submit(SubmitRequest([picture(uploads, "a.png")]))
+    await until_so(lambda: sleeper.generator.runs)
+    await sleeper.fall_asleep()
+    heir = await begin()
+    heir.generator.script = lambda task: BOUGHT
+    assert (await finished(heir.studio, batch.id)).state == "done"
+    woken.set()
+    await until_so(lambda: not sleeper.generator.working)
+    assert (sleeper.generator.bought, heir.submissions) == (False, 1)
+
+
+async def test_a_cancel_on_one_replica_reaches_the_provider_from_another(begin, uploads):
+    """The process that follows a job tells the provider of a cancel that was asked for elsewhere."""
+    web, scheduler = await begin(run_jobs=False), await begin()
+    scheduler.generator.script = lambda task: BOUGHT
+    scheduler.generator.gate = asyncio.Event()
+    batch = await web.studio.submit(SubmitRequest([picture(uploads, "a.png")]))
+    await view_when(web.studio, batch.id, lambda view: view.jobs[0].state == "running")
+    await web.studio.cancel(batch.id)
+    assert (await finished(web.studio, batch.id)).state == "cancelled"
+    assert (scheduler.generator.cancelled, scheduler.submissions) == ([REMOTE], 1)
+
+
+async def test_a_visitor_s_key_is_used_only_where_it_is_known(begin, uploads):
+    """The replica that has the key runs the job; after its end the job waits until the key is given, and runs there."""
+    first, second, scheduler = await begin(run_jobs=False), await begin(run_jobs=False), await begin()
+    first.generator.gate = asyncio.Event()
+    caller = Caller(key="a visitor's key")
+    batch = await first.studio.submit(SubmitRequest([picture(uploads, "a.png")]), caller)
+    await until_so(lambda: first.generator.runs)
+    await first.studio.close()
+    await view_when(second.studio, batch.id, lambda view: view.jobs[0].waiting)
+    await second.studio.give_key(batch.id, caller.key)
+    assert (await finished(second.studio, batch.id)).state == "done"
+    assert (len(second.generator.runs), scheduler.generator.runs) == (1, [])
+
+
+def hold_back(generator: ScriptedGenerator, woken: asyncio.Event) -> None:
+    """Let a generator wait before its first event; `bought` says whether it came to the answer of its submission."""
+    run, generator.bought = generator.run, False
+
+    async def held(task: Any) -> AsyncIterator[Any]:
+        events = run(task)
+        first = await anext(events)
+        await woken.wait()
+        yield first
+        async for event in events:
+            generator.bought |= isinstance(event, Submitted)
+            yield event
+
+    generator.run = held

@@ -1,0 +1,44 @@
+"""The board of a batch, rendered once for all who watch it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from image2model.web.ui import results
+from tests.support.blank_views import BLANK_BATCH
+
+
+def test_a_view_is_rendered_once_for_all_of_a_kind():
+    """Two hundred watchers of one view get one text; the owner's and a friend's board differ."""
+    boards, view = results.Boards(), replace(BLANK_BATCH, batch_id="a")
+    own = [boards.render(view, shared=False) for _ in range(200)]
+    assert all(text is own[0] for text in own)
+    assert "data-shared" in boards.render(view, shared=True)
+    assert boards.render(view, shared=False) is own[0]
+
+
+def test_what_changed_is_rendered_anew():
+    """The next view of the same batch is shown, also where only time has passed."""
+    boards, view = results.Boards(), replace(BLANK_BATCH, batch_id="a")
+    before = boards.render(view, shared=False)
+    assert boards.render(replace(view, seconds_left=40.0), shared=False) != before
+
+
+def test_few_boards_are_kept(monkeypatch: pytest.MonkeyPatch):
+    """However many batches are watched, the memory for their boards is bounded."""
+    monkeypatch.setattr(results, "MAX_BOARDS", 3)
+    boards = results.Boards()
+    for number in range(10):
+        boards.render(replace(BLANK_BATCH, batch_id=str(number)), shared=False)
+    assert len(boards._newest) == 3
+
+
+@pytest.mark.parametrize(("visitor", "own"), [("me", True), ("you", False), ("", False)])
+def test_whose_it_is_is_known_and_told_to_nobody(visitor: str, own: bool):
+    """The browser that made a batch is recognised, and programs are not told by what."""
+    view = replace(BLANK_BATCH, visitor="me")
+    assert view.is_of(visitor) is own
+    assert not replace(BLANK_BATCH, visitor="").is_of(visitor)
+    assert "visitor" not in view.to_dict()

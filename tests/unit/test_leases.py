@@ -1,0 +1,128 @@
+"""Leases: of several processes on one database each job has one, and who has lost it can change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+
+import pytest
+
+from image2model.jobs.db import leases
+from image2model.jobs.db.store import Store, new_id
+from image2model.jobs.ledger import ANONYMOUS, Buyer
+from image2model.jobs.models import Batch, Job, NewBatch, NewJob, Wait
+
+MINUTE = 60.0
+
+
+@pytest.fixture
+def web(database_url: str) -> Iterator[Store]:
+    """The store of a process that runs no jobs."""
+    store = Store(database_url, runs_jobs=False)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def schedulers(database_url: str) -> Iterator[tuple[Store, Store]]:
+    """The stores of two living processes that run jobs."""
+    stores = Store(database_url), Store(database_url)
+    for store in stores:
+        store.lease(leases.renew, MINUTE)
+    yield stores
+    for store in stores:
+        store.close()
+
+
+def batch_of(store: Store, pictures: int = 1, buyer: Buyer = ANONYMOUS) -> Batch:
+    """A stored batch of so many pictures."""
+    jobs = [NewJob(f"{n}.jpg", f"{n}", Decimal(0)) for n in range(pictures)]
+    return store.create(NewBatch(new_id(), "tripo", {}, None, False, jobs), buyer)
+
+
+def taken_by(store: Store, limit: int = 10) -> list[Job]:
+    """The jobs that a process takes."""
+    return [job for _, job in store.lease(leases.take, limit)]
+
+
+def test_free_jobs_are_taken_once_and_in_their_order(web, schedulers):
+    """Two processes that take jobs at the same time share them: none twice, none left, the oldest first."""
+    batches = [batch_of(web, 5) for _ in range(4)]
+    with ThreadPoolExecutor(8) as pool:
+        takes = list(pool.map(lambda number: taken_by(schedulers[number % 2], 3), range(8)))
+    numbers = {job.id: place for place, job in enumerate(job for batch in batches for job in batch.jobs)}
+    assert sorted(numbers[job.id] for taken in takes for job in taken) == list(range(20))
+    assert all(sorted(taken, key=lambda job: numbers[job.id]) == taken for taken in takes)
+
+
+def test_what_a_living_process_holds_is_not_taken(schedulers):
+    """A process that runs jobs holds what it stores, and others leave that to it as long as it lives."""
+    first, second = schedulers
+    (job,) = batch_of(first).jobs
+    assert job.holder == first.holder
+    assert taken_by(second) == []
+    first.lease(leases.renew, -1.0)
+    assert [(one.id, one.holder) for one in taken_by(second)] == [(job.id, second.holder)]
+
+
+def test_writes_of_a_process_that_slept_through_its_lease_are_refused(schedulers):
+    """After its lease was taken over a process can neither move, nor hold, nor restart the job; the new holder can."""
+    asleep, heir = schedulers
+    (job,) = batch_of(asleep).jobs
+    asleep.lease(leases.renew, -1.0)
+    ((_, taken),) = heir.lease(leases.take, 10)
+    asleep.lease(leases.renew, MINUTE)  # it wakes, and believes that nothing has happened
+    assert asleep.transition(job.id, "submitting", attempt=1, fence=job.fence) is None
+    assert asleep.wait(job.id, 1, Wait("x", "m"), job.fence) is None
+    assert asleep.defer(job.id, 1, None, None, job.fence) is None
+    assert heir.transition(job.id, "submitting", attempt=1, fence=taken.fence).state == "submitting"
+    assert taken_by(asleep) == []
+
+
+def test_what_a_process_releases_is_free_at_once(schedulers):
+    """The unfinished jobs of a process that ends need no lapse of its lease; finished ones stay as they are."""
+    first, second = schedulers
+    batch = batch_of(first, 2)
+    done = first.transition(batch.jobs[0].id, "done", attempt=1)
+    first.lease(leases.release)
+    assert [job.id for job in taken_by(second)] == [batch.jobs[1].id]
+    assert second.job(done.id) == done
+
+
+def test_a_job_on_a_visitor_s_key_stays_with_who_knows_the_key(web, schedulers):
+    """A process that runs no jobs holds those on keys that only it knows, until it dies."""
+    web.lease(leases.renew, MINUTE)
+    (job,) = batch_of(web, buyer=Buyer("client", "mark")).jobs
+    assert job.holder == web.holder
+    assert taken_by(schedulers[0]) == []
+    web.lease(leases.renew, -1.0)
+    assert [one.id for one in taken_by(schedulers[0])] == [job.id]
+
+
+def test_a_key_that_is_given_elsewhere_moves_the_job_there(web, schedulers):
+    """Whoever learns the key that a job waits for takes it from its holder; a finished one is not moved."""
+    batch = batch_of(schedulers[0], 2)
+    schedulers[0].transition(batch.jobs[0].id, "done", attempt=1)
+    (seized,) = web.lease(leases.seize, batch.id, [job.id for job in batch.jobs])
+    assert (seized.id, seized.holder) == (batch.jobs[1].id, web.holder)
+    assert schedulers[0].transition(seized.id, "running", attempt=1, fence=batch.jobs[1].fence) is None
+
+
+def test_a_cancel_elsewhere_takes_a_submitted_job_from_its_holder(web, schedulers):
+    """What was submitted is given free by a cancel in another process, so that who takes it tells the provider."""
+    (job,) = batch_of(schedulers[0]).jobs
+    schedulers[0].transition(job.id, "queued", attempt=1, remote={"request_id": "r"})
+    assert schedulers[0].cancel(job.id).holder == schedulers[0].holder
+    assert web.cancel(job.id).holder is None
+    ((_, taken),) = schedulers[1].lease(leases.take, 10)
+    assert (taken.id, taken.state, taken.remote) == (job.id, "cancelling", {"request_id": "r"})
+
+
+def test_a_cancel_elsewhere_waits_for_the_answer_of_a_submission(web, schedulers):
+    """A job that is being submitted at this moment stays with its holder, whose answer is stored."""
+    (job,) = batch_of(schedulers[0]).jobs
+    schedulers[0].transition(job.id, "submitting", attempt=1, fence=job.fence)
+    assert web.cancel(job.id).holder == schedulers[0].holder
+    moved = schedulers[0].transition(job.id, "queued", attempt=1, fence=job.fence, remote={"request_id": "r"})
+    assert (moved.state, moved.remote) == ("cancelling", {"request_id": "r"})
