@@ -81,7 +81,8 @@ class WorkerPool:
     def close(self) -> None:
         """Stop the workers at once."""
         self._closed = True
-        self._leave()
+        if self._pool:
+            self._manager.submit(_stop_pool, self._pool)
         self._manager.shutdown()
 
     @contextlib.contextmanager
@@ -104,9 +105,11 @@ class WorkerPool:
         return self._pool
 
     def _leave(self) -> None:
-        pool, self._pool = self._pool, None
-        if pool:
-            self._manager.submit(_stop_pool, pool)
+        """Let idle workers go, and the process that they are forks of."""
+        if self._pool and not self._closed:
+            self._manager.submit(_stop_pool, self._pool)
+            self._manager.submit(_stop_fork_server)
+            self._pool = None
 
     def _start_pool(self) -> ProcessPool:
         context = multiprocessing.get_context("forkserver")
@@ -121,12 +124,16 @@ class WorkerPool:
 
 
 def _stop_pool(started: Future[ProcessPool]) -> None:
-    """Stop a pool, and after the last one the process that its workers are forks of, which has no public way out."""
     pool = started.result()
     pool.stop()  # type: ignore[no-untyped-call]
     pool.join(timeout=5)
     with _open_pools_lock:
         _open_pools.discard(pool)
+
+
+def _stop_fork_server() -> None:
+    """End the process that workers are forks of, unless there are other pools; it has no public way out."""
+    with _open_pools_lock:
         if not _open_pools:
             forkserver._forkserver._stop()  # type: ignore[attr-defined]
 

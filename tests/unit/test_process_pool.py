@@ -6,7 +6,6 @@ import asyncio
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 
 import psutil
@@ -35,11 +34,9 @@ async def test_workers_come_when_they_are_needed_and_leave_afterwards(workers):
     assert await workers.run(os.getpid) != first
 
 
-async def test_a_worker_that_is_started_ahead_serves_the_first_task(workers):
-    """`start` returns before the worker is there, and a task soon after it is taken."""
-    began = time.perf_counter()
+async def test_workers_can_be_started_before_the_first_task(workers):
+    """A task that comes while workers start waits for them."""
     workers.start()
-    assert time.perf_counter() - began < 0.1
     assert await workers.run(os.getpid) != os.getpid()
 
 
