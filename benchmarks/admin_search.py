@@ -146,9 +146,9 @@ async def measure(count: int, database: str) -> Mapping[str, float]:
         )
         fill(settings.database, Path(folder), count)
         studio = Studio(settings)  # not started: nothing is worked meanwhile
-        found = {name: await milliseconds(work) for name, work in questions(studio, count)}
+        times = {name: await milliseconds(work) for name, work in questions(studio, count)}
         await studio.close()
-        return found
+        return times
 
 
 def main() -> None:

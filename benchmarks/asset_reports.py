@@ -79,10 +79,10 @@ def main() -> None:
             path = Path(folder) / "mesh.glb"
             path.write_bytes(mesh(steps))
             run = [sys.executable, "-m", "benchmarks.asset_reports", str(path)]
-            found = json.loads(subprocess.run(run, check=True, capture_output=True).stdout)
-            times = " | ".join(f"{found[key] * 1e3:.0f} ms" for key in ("thumbnail", "facts", "report", "turntable"))
+            body = json.loads(subprocess.run(run, check=True, capture_output=True).stdout)
+            times = " | ".join(f"{body[key] * 1e3:.0f} ms" for key in ("thumbnail", "facts", "report", "turntable"))
             size = path.stat().st_size / 1e6
-            print(f"| {name} | {size:.1f} MB | {times} | {found['peak']:.0f} MB ({found['before']:.0f} MB before) |")
+            print(f"| {name} | {size:.1f} MB | {times} | {body['peak']:.0f} MB ({body['before']:.0f} MB before) |")
 
 
 if __name__ == "__main__":

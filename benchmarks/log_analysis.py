@@ -50,12 +50,18 @@ def record(kind: str, number: int) -> logging.LogRecord:
     level = logging.ERROR if number % 100 == 0 else logging.INFO
     if kind == "access":
         route, status = ROUTES[number % len(ROUTES)], 500 if level == logging.ERROR else 200
-        told = {"method": "GET", "route": route, "status": status, "duration_ms": number % 997 / 10, "client": "c" * 16}
-        values = {"name": ACCESS_LOGGER, "msg": f"GET {route} {status}", "correlation_id": str(uuid.uuid4()), **told}
+        fields = {
+            "method": "GET",
+            "route": route,
+            "status": status,
+            "duration_ms": number % 997 / 10,
+            "client": "c" * 16,
+        }
+        values = {"name": ACCESS_LOGGER, "msg": f"GET {route} {status}", "correlation_id": str(uuid.uuid4()), **fields}
     else:
         state = STATES[number % len(STATES)]
-        told = {"batch": f"{number:08x}", "image": number % 25, "request_id": str(uuid.uuid4()), "state": state}
-        values = {"name": "image2model.jobs.db.async_store", "msg": f"image {number % 25} is {state}", **told}
+        fields = {"batch": f"{number:08x}", "image": number % 25, "request_id": str(uuid.uuid4()), "state": state}
+        values = {"name": "image2model.jobs.db.async_store", "msg": f"image {number % 25} is {state}", **fields}
     return logging.makeLogRecord({"levelno": level, "levelname": logging.getLevelName(level), **values})
 
 
@@ -93,8 +99,8 @@ def parse(folder: Path) -> str:
 
 def analysis(folder: Path) -> str:
     """Ours."""
-    found = analyse(folder, LogFilter())
-    return f"{found.lines:,} lines, {found.levels['ERROR']:,} errors, {found.total().count:,} requests"
+    analysed = analyse(folder, LogFilter())
+    return f"{analysed.lines:,} lines, {analysed.levels['ERROR']:,} errors, {analysed.total().count:,} requests"
 
 
 def newest(folder: Path) -> str:
@@ -121,18 +127,18 @@ WAYS: dict[str, Callable[[Path], str]] = {
 def measured(way: str, folder: Path) -> dict[str, float | str]:
     """One way in a process of its own: seconds of processor time, peak memory in MB, what it found."""
     run = [sys.executable, "-m", "benchmarks.log_analysis", "--one", way, str(folder)]
-    found: dict[str, float | str] = json.loads(subprocess.run(run, check=True, capture_output=True).stdout)
-    return found
+    body: dict[str, float | str] = json.loads(subprocess.run(run, check=True, capture_output=True).stdout)
+    return body
 
 
 def one(way: str, folder: Path) -> None:
     """Run one way and tell of it as JSON."""
     began = time.process_time()
-    found = WAYS[way](folder)
+    outcome = WAYS[way](folder)
     seconds = time.process_time() - began
     status = Path("/proc/self/status").read_text().splitlines()
     peak = next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM"))
-    print(json.dumps({"seconds": seconds, "peak": peak, "found": found}))
+    print(json.dumps({"seconds": seconds, "peak": peak, "found": outcome}))
 
 
 def main(megabytes: int) -> None:
@@ -143,9 +149,9 @@ def main(megabytes: int) -> None:
         write(folder, megabytes)
         size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
         print(f"{megabytes:,} MB of lines in {len(list(folder.iterdir()))} files of {size:,.0f} MB together")
-        told = {way: measured(way, folder) for way in WAYS}
-    bare, baseline = told["nothing"]["peak"], told["count"]["seconds"]
-    for way, values in told.items():
+        measurements = {way: measured(way, folder) for way in WAYS}
+    bare, baseline = measurements["nothing"]["peak"], measurements["count"]["seconds"]
+    for way, values in measurements.items():
         seconds, peak = float(values["seconds"]), float(values["peak"])
         print(
             f"{way:12} {seconds:7.2f} s  {seconds / float(baseline):6.1f} × baseline"

@@ -77,8 +77,8 @@ def main() -> None:
             print(f"\n{size:26}{'seconds':>9}{'peak MB':>9}")
             for step in steps:
                 command = [sys.executable, "-m", "benchmarks.mesh_exports", "one", step, str(glb)]
-                found = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-                print(f"{step:26}{found['seconds']:>9.2f}{found['peak']:>9.0f}", flush=True)
+                body = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+                print(f"{step:26}{body['seconds']:>9.2f}{body['peak']:>9.0f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -122,11 +122,11 @@ def main() -> None:
             glb = Path(folder) / "model.glb"
             glb.write_bytes(mesh.apply_transform(Z_UP_TO_Y_UP).export(file_type="glb"))
             stl = Path(folder) / f"{sum(table.values())}.stl"
-            found = export(glb, parse_options("stl", size=SIZE_MM), stl, "model")["print_check"]
+            report = export(glb, parse_options("stl", size=SIZE_MM), stl, "model")["print_check"]
             prints, why = slicer_prints(stl)
-            table[found["ready"], prints] += 1
-            if found["ready"] != prints:
-                print(f"{name}: {'ready' if found['ready'] else found['problems']}; slicer: {why or 'prints it'}")
+            table[report["ready"], prints] += 1
+            if report["ready"] != prints:
+                print(f"{name}: {'ready' if report['ready'] else report['problems']}; slicer: {why or 'prints it'}")
     sys.stdout.write(
         f"\n{sum(table.values())} meshes\n\n| | PrusaSlicer prints it | it does not |\n|---|---|---|\n"
         f"| ready | {table[True, True]} | {table[True, False]} |\n"

@@ -141,10 +141,10 @@ def made(tmp_path: Path):
         glb.write_bytes(data)
         choice = parse_options(form, **options)
         target = tmp_path / "exports" / choice.filename("thing")
-        found = export(glb, choice, target, "thing")
+        facts = export(glb, choice, target, "thing")
         assert glb.read_bytes() == data, "the original is never touched"
-        assert json.loads(target.with_name(target.name + ".json").read_text()) == found
-        return found, target
+        assert json.loads(target.with_name(target.name + ".json").read_text()) == facts
+        return facts, target
 
     return make
 

@@ -1,4 +1,4 @@
-"""A low trainer: grey suede and cream canvas, orange stripes and laces, a rubber sole with a stitched edge."""
+"""A low trainer: grey suede and cream canvas, an orange saddle and laces, a rubber sole with a stitched edge."""
 
 from __future__ import annotations
 
@@ -45,8 +45,7 @@ def build() -> None:
     for side in (1, -1):
         _panel((side * 0.045, side * 0.2), lambda at: 0.56 + 1.1 * max(0.0, abs(at) - 0.09),
                lambda at: 0.985)  # fmt: skip
-        for start in (0.215, 0.262, 0.309):
-            _stripe(side, start)
+        _panel((side * 0.225, side * 0.325), lambda at: 0.0, lambda at: 0.74, ORANGE)
     _laces()
     _tongue()
 
@@ -114,12 +113,13 @@ def _panel(
     span: tuple[float, float],
     low: Callable[[float], float],
     high: Callable[[float], float],
+    of: Paint = SUEDE,
 ) -> None:
     """A piece sewn onto the upper between two lines, with a seam along its upper edge and its ends."""
     arounds = np.linspace(*span, 60)
     rows = np.array([[_upper(at, float(np.clip(low(at) + (high(at) - low(at)) * up, 0, 0.99)), 0.006) for at in arounds]
                      for up in np.linspace(0, 1, 28)])  # fmt: skip
-    rounded(thickened(surface(rows, SUEDE, loop=False), 0.026, 1), 0.01)
+    rounded(thickened(surface(rows, of, loop=False), 0.026, 1), 0.01)
     if low(span[0]) > 0:
         edge = [(at, low(at) + 0.05) for at in arounds[3:-2]]
     else:
@@ -132,13 +132,6 @@ def _stitches(seam: np.ndarray, of: Paint, step: float) -> None:
     """A stitch every `step` along a seam."""
     for place, ahead in along(seam, step):
         tube([place - 0.3 * step * ahead, place, place + 0.3 * step * ahead], 0.008, of, smooth=5, around=8)
-
-
-def _stripe(side: int, start: float) -> None:
-    """A slanting stripe from the sole towards the laces."""
-    rows = np.array([[_upper(side * (start + wide - 0.055 * up), up, 0.008) for wide in np.linspace(0, 0.026, 6)]
-                     for up in np.linspace(0.02, 0.72, 30)])  # fmt: skip
-    rounded(thickened(surface(rows, ORANGE, loop=False), 0.022, 1), 0.008)
 
 
 def _laces() -> None:

@@ -72,12 +72,13 @@ class ExportService:
         size: float | str | None = None,
         unit: str | None = None,
         measure: str | None = None,
+        repair: str | None = None,
     ) -> dict[str, Any]:
         """Print check of a job's mesh, and of what a repair would make of it (`mesh.export.check_print`).
 
         Raises NotFound, Conflict while the job is not done, Unavailable where it takes too long or too much memory.
         """
-        options = parse_options("stl", size=size, unit=unit, measure=measure)
+        options = parse_options("stl", size=size, unit=unit, measure=measure, repair=repair)
         glb = self._exports.original_path(await self._job(batch_id, number))
         with self._folders.lease(glb):
             return await self._exports.run(check_print, glb, options)

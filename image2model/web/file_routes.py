@@ -59,7 +59,7 @@ def file_routes(studio: Studio, previews: PictureCache) -> list[MeasuredRoute]:
     async def print_check(request: Request) -> Response:
         params, query = request.path_params, request.query_params
         report = await studio.exports.print_check(
-            params["batch_id"], params["number"], query.get("size"), query.get("unit"), query.get("measure")
+            params["batch_id"], params["number"], *(query.get(name) for name in ("size", "unit", "measure", "repair"))
         )
         return JSONResponse(report, headers={"Cache-Control": "no-store"})
 

@@ -200,6 +200,8 @@ def report_unreadable_values(demo: gr.Blocks) -> None:
 
 def _with_defaults(endpoint: Any, inputs: list[Any]) -> list[Any]:
     """The values of a call, with the defaults of parameters that are newer than a program that sends them in order."""
+    if len(inputs) >= len(endpoint.inputs):
+        return inputs
     missing = list(inspect.signature(endpoint.fn).parameters.values())[len(inputs) : len(endpoint.inputs)]
     defaults = [parameter.default for parameter in missing]
     return inputs if inspect.Parameter.empty in defaults else [*inputs, *defaults]

@@ -12,6 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .ui.assets import STATIC
 
 IMMUTABLE = "public, max-age=31536000, immutable"
+CACHING = {"/assets/": IMMUTABLE, "/static/": "public, max-age=86400"}
+"""How long browsers keep what Gradio sends: for ever where the version is in the name, else for a day."""
 MIN_GZIP_BYTES = 500
 """Bytes below which compressing is not worth its time."""
 TEXT_PATHS = ("/assets/", "/static/", "/config", "/theme.css", "/gradio_api/info", "/gradio_api/startup-events")
@@ -36,18 +38,20 @@ class CompressedPages:
         self._compressed = GZipMiddleware(app, minimum_size=MIN_GZIP_BYTES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Compress what is text; tell browsers to keep what has its version in its name."""
+        """Compress what is text; tell browsers how long to keep what seldom changes."""
         path = scope.get("path", "")
         if scope["type"] != "http" or not (path == "/" or path.startswith(TEXT_PATHS)):
             await self._app(scope, receive, send)
             return
 
-        async def keep(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] == 200:
-                MutableHeaders(scope=message)["Cache-Control"] = IMMUTABLE
+        caching = next((value for place, value in CACHING.items() if path.startswith(place)), None)
+
+        async def cached(message: Message) -> None:
+            if caching and message["type"] == "http.response.start" and message["status"] == 200:
+                MutableHeaders(scope=message)["Cache-Control"] = caching
             await send(message)
 
-        await self._compressed(scope, receive, keep if path.startswith("/assets/") else send)
+        await self._compressed(scope, receive, cached)
 
 
 def static_files() -> Mount:

@@ -109,11 +109,11 @@ def test_a_batch_is_submitted_watched_and_brought_home(client, notes):
 
 def test_a_request_with_a_key_is_one_batch(client):
     """Sent twice with one idempotency key it gives the same batch; the key with other pictures is refused."""
-    given = {"images": [handle_file(EXAMPLES / "rocket.jpg")], "idempotency_key": "once", "api_name": "/submit_batch"}
+    given = {"images": [handle_file(EXAMPLES / "mug.jpg")], "idempotency_key": "once", "api_name": "/submit_batch"}
     first, second = client.predict(**given), client.predict(**given)
     assert first["batch_id"] == second["batch_id"]
     with pytest.raises(AppError, match="idempotency_key_reused"):
-        client.predict(**{**given, "images": [handle_file(EXAMPLES / "cat.jpg")]})
+        client.predict(**{**given, "images": [handle_file(EXAMPLES / "robot.jpg")]})
 
 
 def test_cancel_retry_and_delete(client):
@@ -200,12 +200,12 @@ def test_an_upload_that_breaks_off_is_no_failure(app):
         sender.sendall(f"{head}Content-Type: multipart/form-data; boundary=x\r\n\r\n{part}".encode())
     counted = 'http_requests_total{method="POST",route="/gradio_api/upload",status="%d"}'
     for _ in range(100):
-        told = httpx.get(f"{app.url}/health/metrics").text
-        if counted % 400 in told:
+        answer = httpx.get(f"{app.url}/health/metrics").text
+        if counted % 400 in answer:
             break
         time.sleep(0.1)
-    assert counted % 400 in told
-    assert counted % 500 not in told
+    assert counted % 400 in answer
+    assert counted % 500 not in answer
 
 
 async def test_what_nobody_has_thought_of_is_told_without_its_reason():

@@ -68,9 +68,9 @@ def test_what_is_refused_at_the_door_is_told_in_the_common_form(target: App, met
     with connect(target) as connection:
         connection.sendall("\r\n".join([*lines, "Connection: close", "", ""]).encode())
         head, _, body = b"".join(iter(lambda: connection.recv(65536), b"")).partition(b"\r\n\r\n")
-    told = json.loads(body)
-    assert int(head.split()[1]) == told["status_code"] == status
-    assert (told["error"], told["details"], told["message"].count(".")) == (True, {}, 2)
+    refusal = json.loads(body)
+    assert int(head.split()[1]) == refusal["status_code"] == status
+    assert (refusal["error"], refusal["details"], refusal["message"].count(".")) == (True, {}, 2)
     described = httpx.get(f"{target.url}/openapi.json").json()["paths"]
     assert all(str(status) in one[method.lower()]["responses"] for one in described.values() if method.lower() in one)
 

@@ -82,9 +82,9 @@ def test_a_name_cannot_break_a_header(visitor: httpx.Client, batch: dict[str, An
     """Each file comes with one plain Content-Disposition and no header of the name's own."""
     for job in batch["jobs"]:
         answer = visitor.get(f"/batches/{batch['batch_id']}/{job['number']}/export", params={"format": "stl"})
-        told = answer.headers["content-disposition"]
+        disposition = answer.headers["content-disposition"]
         assert "x-evil" not in answer.headers
-        assert re.fullmatch(r"attachment; filename(=\"[^\"\\]*\"|\*=utf-8''[\w.%~!$&+-]*)", told), told
+        assert re.fullmatch(r"attachment; filename(=\"[^\"\\]*\"|\*=utf-8''[\w.%~!$&+-]*)", disposition), disposition
 
 
 LINKED = ["input.png", "input.webp", "model.glb", "thumbnail.webp", "turntable.webp"]
@@ -103,8 +103,8 @@ def test_a_link_to_elsewhere_is_neither_served_nor_packed_nor_followed(target: A
         (folder / name).symlink_to(treasure)
     base = f"/batches/{batch_id}"
     for path in ("input.png", "input.webp", "cup.glb", "thumbnail.webp", "turntable.webp", "export?format=glb"):
-        found = visitor.get(f"{base}/1/{path}")
-        assert (path, found.status_code >= 400, secrets_in(found.text)) == (path, True, [])
+        answer = visitor.get(f"{base}/1/{path}")
+        assert (path, answer.status_code >= 400, secrets_in(answer.text)) == (path, True, [])
     for path in (f"{base}/zip", f"{base}/export?format=stl", f"/gradio_api/file={folder / 'model.glb'}"):
         assert b"treasure" not in visitor.get(path).content
     for name in ("download_batch", "export", "turntable"):

@@ -39,20 +39,20 @@ def metric_labels(app: App) -> MetricLabels:
     """Of each metric in a scrape, its labels and their values."""
     httpx.get(app.url).raise_for_status()
     text = httpx.get(f"{app.url}/health/metrics").raise_for_status().text
-    found: MetricLabels = {"up": {}}
+    labels: MetricLabels = {"up": {}}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
-            values = found.setdefault(sample.name, {})
+            values = labels.setdefault(sample.name, {})
             for label, value in sample.labels.items():
                 values.setdefault(label, set()).add(value)
-    return found
+    return labels
 
 
 def nodes(expression: str) -> Iterator[Any]:
     """Every part of a PromQL expression, its selectors and aggregations among them."""
-    found: list[promql.Expr] = []
-    promql.walk(promql.parse(expression.replace("$__rate_interval", "5m")), found.append)
-    return iter(found)
+    parts: list[promql.Expr] = []
+    promql.walk(promql.parse(expression.replace("$__rate_interval", "5m")), parts.append)
+    return iter(parts)
 
 
 @pytest.mark.parametrize(("name", "expression", "words"), EXPRESSIONS, ids=[name for name, _, _ in EXPRESSIONS])

@@ -39,14 +39,14 @@ def test_blender_imports_every_format_in_its_size(files: dict[str, Path]) -> Non
     paths = [str(files[form]) for form in ("glb", "obj", "stl", "ply")]
     command = ["blender", "--background", "--factory-startup", "--python", str(READER), "--", *paths]
     run = subprocess.run(command, capture_output=True, text=True, check=True, timeout=SECONDS)
-    found = json.loads(run.stdout.partition("FOUND ")[2].splitlines()[0])
-    assert {form: facts["faces"] for form, facts in found.items()} == dict.fromkeys(found, FACES)
-    assert [found[form]["images"] for form in ("glb", "obj", "stl", "ply")] == [1, 1, 0, 0]
+    body = json.loads(run.stdout.partition("FOUND ")[2].splitlines()[0])
+    assert {form: facts["faces"] for form, facts in body.items()} == dict.fromkeys(body, FACES)
+    assert [body[form]["images"] for form in ("glb", "obj", "stl", "ply")] == [1, 1, 0, 0]
     width, height, depth = (side / 1000 for side in SIDES)
     for form in ("glb", "ply"):
-        assert found[form]["size"] == pytest.approx([width, depth, height], abs=1e-4)
-    assert found["obj"]["size"] == pytest.approx([width, height, depth], abs=1e-4)  # turned by its object, not its mesh
-    assert found["stl"]["size"] == pytest.approx([80, 80, 75.6724], abs=1e-3)
+        assert body[form]["size"] == pytest.approx([width, depth, height], abs=1e-4)
+    assert body["obj"]["size"] == pytest.approx([width, height, depth], abs=1e-4)  # turned by its object, not its mesh
+    assert body["stl"]["size"] == pytest.approx([80, 80, 75.6724], abs=1e-3)
 
 
 @pytest.mark.parametrize("form", ["stl", "3mf", "obj"])

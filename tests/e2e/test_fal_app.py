@@ -19,7 +19,7 @@ from tests.support.browser import ROOT, App
 from tests.support.fal_server import FalServer
 from tests.support.waiting import until
 
-PICTURES = sorted((ROOT / "examples").glob("*.jpg"))
+PICTURES = sorted((ROOT / "examples").glob("*.jpg"))[:5]
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +78,8 @@ def test_a_killed_app_collects_objects_of_several_sides_and_pays_once_for_each(a
     app.kill()
     app.start()
     view = last_view(app, batch["batch_id"])
-    told = [(job["filename"], [one["side"] for one in job["sides"]]) for job in view["jobs"]]
-    assert told == [("cup.glb", ["front", "back", "left"]), ("Cat.glb", ["front", "back", "right"])]
+    sides = [(job["filename"], [one["side"] for one in job["sides"]]) for job in view["jobs"]]
+    assert sides == [("cup.glb", ["front", "back", "left"]), ("Cat.glb", ["front", "back", "right"])]
     assert (view["state"], view["cost"]["spent"]) == ("done", 0.6)
     assert (fal.calls["submit"], fal.calls["upload"], len(fal.paid)) == (2, 6, 2)
     assert {job.endpoint for job in fal.jobs.values()} == {"tripo3d/tripo/v2.5/multiview-to-3d"}
@@ -95,12 +95,12 @@ def test_programs_of_both_apis_send_several_sides_as_one_job(app, fal):
     assert len(fal.job().arguments["input_image_urls"]) == 3
     files = [("files", (name, PICTURES[0].read_bytes(), "image/jpeg")) for name in ("a_back.jpg", "a.jpg", "b.jpg")]
     answer = httpx.post(f"{app.url}/api/v1/upload", files=files, data={"model": "meshy-v6", "sides": "by_name"})
-    told = answer.json()
-    assert [(one["filename"], one["sides"]) for one in told["uploaded_files"]] == [
+    body = answer.json()
+    assert [(one["filename"], one["sides"]) for one in body["uploaded_files"]] == [
         ("a.jpg", [{"side": "back", "filename": "a_back.jpg"}]), ("b.jpg", []),
     ]  # fmt: skip
-    assert told["total_files"] == 2
-    assert last_view(app, told["batch_id"])["counts"]["done"] == 2
+    assert body["total_files"] == 2
+    assert last_view(app, body["batch_id"])["counts"]["done"] == 2
     assert len(fal.paid) == 3
     refused = httpx.post(f"{app.url}/api/v1/upload", files=files, data={"model": "triposr", "sides": "by_name"})
     assert (refused.status_code, refused.json()["error_code"]) == (422, "sides_not_taken")
@@ -135,8 +135,8 @@ def test_every_model_of_the_catalogue_makes_the_same_pictures_at_its_price(app, 
         assert views[-1]["cost"]["spent"] == pytest.approx(price * len(PICTURES))
         assert {job.endpoint for job in fal.jobs.values()} == {model.endpoint}
         assert len(fal.jobs) == len(PICTURES)
-        told = [view["progress"] for view in views]
-        assert told == sorted(told)
+        progress = [view["progress"] for view in views]
+        assert progress == sorted(progress)
         assert all(job["facts"]["faces"] == 12 for job in views[-1]["jobs"])
 
 
@@ -159,18 +159,18 @@ def test_one_id_leads_from_a_request_through_its_jobs_to_fals_own(worked):
     """The log tells under the request's id the request, each state of each job, and what fal calls each job."""
     app, fal = worked
     lines = [json.loads(line) for path in sorted((app.data / "logs").glob("*.log")) for line in path.open()]
-    found = set()
+    request_ids = set()
     for one in IDS:
-        told = [line for line in lines if line.get("correlation_id") == one]
+        own_lines = [line for line in lines if line.get("correlation_id") == one]
         assert {"image2model.access", "image2model.services.studio", "image2model.jobs.db.async_store"} <= {
-            line["logger"] for line in told
+            line["logger"] for line in own_lines
         }
         for number in range(1, len(PICTURES) + 1):
-            states = [line for line in told if line.get("image") == number and "state" in line]
+            states = [line for line in own_lines if line.get("image") == number and "state" in line]
             assert [states[0]["state"], states[-1]["state"]] == ["uploading", "done"]
             assert len({line["batch"] for line in states}) == 1
-            found.add(states[-1]["request_id"])
-    assert found == set(fal.jobs)
+            request_ids.add(states[-1]["request_id"])
+    assert request_ids == set(fal.jobs)
 
 
 def test_the_key_is_in_no_log_and_no_file(worked):

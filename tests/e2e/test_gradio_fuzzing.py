@@ -66,8 +66,8 @@ def test_values_of_a_wrong_kind_are_named(visitor: httpx.Client, name: str, valu
         headers={"Content-Type": "application/json"},
     )  # fmt: skip
     if started.status_code == 200:
-        told = visitor.get(f"/gradio_api/call/{name}/{started.json()['event_id']}").text
-        assert re.search(r'event: error\ndata: .*"[a-z_]+: [^"]+"', told), told
+        body = visitor.get(f"/gradio_api/call/{name}/{started.json()['event_id']}").text
+        assert re.search(r'event: error\ndata: .*"[a-z_]+: [^"]+"', body), body
     else:
         assert CODED.fullmatch(started.json()["detail"])
 

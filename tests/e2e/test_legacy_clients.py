@@ -152,13 +152,13 @@ def test_a_failed_picture_has_a_result_without_links(api: httpx.Client):
 
 def test_progress_has_the_old_numbers(done: dict[str, Any]):
     """Each `task_progress` tells how many pictures there are, and how many are through."""
-    told = [data for _, name, data in done["events"] if name == "task_progress"]
-    for data in told:
+    events = [data for _, name, data in done["events"] if name == "task_progress"]
+    for data in events:
         assert (data["total"], data["total_files"]) == (1, 1)
         assert data["current"] == data["processed"] == data["files_completed"] in (0, 1)
         assert 0 <= data["file_progress"] <= 100
         assert data["files"][0]["filename"] == "robot.jpg"
-    assert told
+    assert events
 
 
 def test_a_stream_of_an_unknown_task_tells_so_and_ends(api: httpx.Client):

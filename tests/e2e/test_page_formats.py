@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.async_api import Page, expect
 
@@ -29,9 +31,14 @@ async def test_the_page_judges_pictures_by_content(app: App, page: Page):
         {"name": "notes.jpg", "mimeType": "image/jpeg", "buffer": b"Dear reader, this is no picture."},
         {"name": "IMG_0995.HEIC", "mimeType": "image/heic", "buffer": (FILES / "IMG_0995.HEIC").read_bytes()},
     )
-    await expect(page.locator("#generate")).to_have_text("Make 5 inflated previews")
-    await expect(page.locator(".refused li")).to_have_count(2)
-    await expect(page.locator("#refused")).to_contain_text("This HEIC picture is damaged")
-    await expect(page.locator("#images .thumbnail-item img")).to_have_count(5)
-    await page.wait_for_function(f"({SHOWN})([...document.querySelectorAll('#images .thumbnail-item img')])")
-    await expect(page.locator("#cutouts")).to_contain_text("dance.gif It is animated; only its first frame is used.")
+    await expect(page.locator("#generate")).to_have_text("Make 5 models")
+    refused = page.locator(".tile.refused")
+    await expect(refused).to_have_count(2)
+    damaged = refused.filter(has_text="IMG_0995.HEIC")
+    await expect(damaged).to_have_attribute("title", re.compile("This HEIC picture is damaged"))
+    await expect(page.locator(".tile:not(.refused) [data-show] img")).to_have_count(5)
+    await page.wait_for_function(f"({SHOWN})([...document.querySelectorAll('.tile:not(.refused) [data-show] img')])")
+    dance = page.locator(".tile", has_text="dance.gif")
+    await expect(dance).to_contain_text("First frame")
+    await dance.locator("[data-show]").click()
+    await expect(page.locator("#stage")).to_contain_text("It is animated; only its first frame is used.")

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, Route, expect
+from playwright.async_api import Browser, Page, expect
 
 from image2model.devtools.fal_stand_in import KEY, Fault, Script
 from tests.conftest import DESK
-from tests.support.browser import ROOT, App, choose, drop, opened, settled
+from tests.support.browser import ROOT, App, choose, drop, held_back, opened, settled
 from tests.support.fal_server import FalServer
 
 pytestmark = pytest.mark.browser
@@ -56,17 +56,9 @@ async def test_two_presses_in_one_turn_buy_once(buyer: Page, fal: FalServer):
 
 async def test_the_button_is_off_until_the_price_is_there(buyer: Page):
     """Between a change of the generator and its price nothing can be bought."""
-    held: list[Route] = []
-
-    async def hold(route: Route) -> None:
-        held.append(route)
-
-    await buyer.route("**/queue/join*", hold)
-    await choose(buyer, "tripo-p1")
-    await expect(buyer.locator("#generate")).to_be_disabled()
-    await buyer.unroute("**/queue/join*", hold)
-    for route in held:
-        await route.continue_()
+    async with held_back(buyer, "**/queue/join*"):
+        await choose(buyer, "tripo-p1")
+        await expect(buyer.locator("#generate")).to_be_disabled()
     await expect(buyer.locator("#cost")).to_contain_text("$1.00")
     await expect(buyer.locator("#generate")).to_be_enabled()
 
@@ -100,18 +92,55 @@ async def test_cancel_keeps_its_place_and_a_retry_of_what_may_be_billed_asks(buy
     fal.script = Script()
     await retry.click()
     await question.get_by_role("button", name="Make 2 again").click()
-    await settled(buyer)
+    await expect(buyer.locator(".job-card[data-state=done]")).to_have_count(2)
     assert len(fal.jobs) == 4
 
 
+async def test_a_batch_goes_on_through_reload_cancel_retry_and_start_anew(priced: App, buyer: Page, fal: FalServer):
+    """Reload shows the same board; cancel stops what is left; retry makes only that; start anew cleans the page."""
+    fal.script = Script(run_seconds=600)
+    await buyer.click("#generate")
+    await expect(buyer.locator(".job-words", has_text="Making")).to_have_count(2)
+    next(iter(fal.jobs.values())).script = Script()
+    done = buyer.locator(".job-card[data-state=done]")
+    await expect(done).to_have_count(1)
+    await buyer.reload()
+    await expect(done).to_have_count(1)
+    await expect(buyer.locator(".job-words", has_text="Making")).to_have_count(1)
+    await buyer.click("#cancel")
+    await expect(buyer.locator(".job-card[data-state=cancelled]")).to_have_count(1)
+    await expect(buyer.locator("#cancel")).to_have_text("Cancelled")
+    await expect(buyer.locator("#cancel")).to_be_disabled()
+
+    name = await done.get_attribute("data-name")
+    before = await done.locator(".job-picture img").first.get_attribute("src")
+    fal.script = Script()
+    await buyer.click("#retry")
+    await buyer.locator("dialog[open]").get_by_role("button", name="Make 1 again").click()
+    await expect(done).to_have_count(2)
+    same = buyer.locator(f'.job-card[data-name="{name}"] .job-picture img').first
+    await expect(same).to_have_attribute("src", before or "")  # what was done has not been made again
+    assert len(fal.jobs) == 3
+
+    await buyer.click("#anew")
+    await expect(buyer.locator("#create[data-stage=hero]")).to_be_visible()
+    await expect(buyer.locator("#generate")).to_have_text("Choose pictures")
+    await expect(buyer.locator("#facts")).to_be_hidden()
+    assert buyer.url.rstrip("/") == priced.url
+    await buyer.reload()
+    await expect(buyer.locator("#create[data-stage=hero]")).to_be_visible()
+
+
 async def test_looking_again_buys_nothing(buyer: Page, fal: FalServer):
-    """A submit without an answer is not certain; looking again finds what fal has of it, and submits nothing."""
+    """What neither a submit nor fal's list tells is not certain; looking again finds it there, and submits nothing."""
     fal.faults["submit"].append(Fault("drop_after"))
+    fal.faults["requests"].extend([Fault("answer", 403, "Forbidden")] * 10)
     await buyer.click("#generate")
     await settled(buyer)
     card = buyer.locator(".job-card[data-state=unconfirmed]")
     await expect(card).to_contain_text("Not certain.")
     submitted = len(fal.jobs)
+    fal.faults["requests"].clear()
     await card.get_by_role("button", name="Look again, free").click()
     await expect(buyer.locator(".job-card[data-state=done]")).to_have_count(2)
     assert len(fal.jobs) == submitted

@@ -35,8 +35,10 @@ async def test_views_of_one_object_are_put_together_before_they_are_paid_for(app
 
     await sides.nth(1).select_option("right")
     await expect(sides.nth(2)).to_have_value("right")
-    for name in NAMES[3:]:
-        await page.locator(f'.tile[data-name="{name}"] .tick input').check()
+    ticks = page.locator(".tile .tick input")
+    await expect(ticks).to_have_count(2)
+    for tick in await ticks.all():
+        await tick.check()
     await page.click(".side-join")
     await expect(objects).to_have_count(2)
     await says(page, "Make 2 models", "$1.05")

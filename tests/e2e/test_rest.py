@@ -43,9 +43,9 @@ def test_an_error_has_the_common_body(app: App, method, path, status):
 @pytest.mark.parametrize(("given", "kept"), [("my-id.7", True), ("evil id\u00e9".encode(), False), (None, False)])
 def test_each_answer_carries_a_correlation_id(app: App, given, kept):
     """The request's own where it is sane, else a new one."""
-    told = httpx.get(f"{app.url}/api/v1/nothing", headers={"X-Correlation-ID": given} if given else {})
-    assert (told.headers["x-correlation-id"] == given) is kept
-    assert len(told.headers["x-correlation-id"]) >= 7
+    answer = httpx.get(f"{app.url}/api/v1/nothing", headers={"X-Correlation-ID": given} if given else {})
+    assert (answer.headers["x-correlation-id"] == given) is kept
+    assert len(answer.headers["x-correlation-id"]) >= 7
 
 
 @pytest.mark.parametrize(

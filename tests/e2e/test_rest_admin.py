@@ -102,10 +102,10 @@ def test_files_are_listed_by_kind(host, kept):
 )  # fmt: skip
 def test_a_dry_run_tells_what_would_go(host, kept, given):
     """Asked by address, form or JSON it lists the batch and deletes nothing."""
-    told = host.post("/admin/cleanup", **given).json()
-    assert (told["cleanup_hours"], told["dry_run"], told["errors"]) == (0, True, [])
-    assert kept["batch_id"] in [one["name"] for one in told["items"]]
-    assert told["freed_space_mb"] > 0
+    body = host.post("/admin/cleanup", **given).json()
+    assert (body["cleanup_hours"], body["dry_run"], body["errors"]) == (0, True, [])
+    assert kept["batch_id"] in [one["name"] for one in body["items"]]
+    assert body["freed_space_mb"] > 0
     assert host.get(f"/download/{kept['job_id']}/all").status_code == 200
 
 
@@ -122,9 +122,9 @@ def test_a_cleanup_that_makes_no_sense_is_refused(host, given, status):
 def test_one_batch_is_deleted_by_either_route(host):
     """By form with the job's id and by path with the batch's; then it is unknown."""
     first, second = made(host), made(host)
-    told = host.post("/admin/cleanup-job", data={"job_id": first["job_id"]}).json()
-    assert told["job_id"] == first["job_id"]
-    assert told["freed_space_mb"] > 0
+    body = host.post("/admin/cleanup-job", data={"job_id": first["job_id"]}).json()
+    assert body["job_id"] == first["job_id"]
+    assert body["freed_space_mb"] > 0
     assert host.delete(f"/admin/delete-job/{second['batch_id']}").json()["files_removed"] > 0
     for job_id in (first["job_id"], second["job_id"], str(uuid.uuid4())):
         assert host.delete(f"/admin/delete-job/{job_id}").status_code == 404
@@ -144,8 +144,8 @@ def test_what_is_being_sent_stays(app, host, large, address):
     """No cleanup takes a batch while one of its files is sent by any route; once that is over it may go."""
 
     def plan_evictions() -> bool:
-        told = host.post("/admin/cleanup", json={"hours": 0, "dry_run": True}).json()
-        return large["batch_id"] in [one["name"] for one in told["items"]]
+        body = host.post("/admin/cleanup", json={"hours": 0, "dry_run": True}).json()
+        return large["batch_id"] in [one["name"] for one in body["items"]]
 
     with host.stream("GET", address.format(url=app.url, **large)) as answer:
         chunks = answer.iter_raw()  # letting go of it would end the download

@@ -74,15 +74,15 @@ def test_an_upload_tells_three_ids_and_its_files(done):
 
 def test_the_stream_tells_everything_and_never_goes_back(done):
     """Progress only grows, every picture has its own updates, and the end has the result and a summary."""
-    told = done["events"]
-    assert all({"task_id", "status", "progress", "message"} <= set(data) for _, _, data in told)
-    updates = [data for _, name, data in told if name == "file_update"]
+    events = done["events"]
+    assert all({"task_id", "status", "progress", "message"} <= set(data) for _, _, data in events)
+    updates = [data for _, name, data in events if name == "file_update"]
     assert {data["file_id"] for data in updates} == {one["file_id"] for one in done["uploaded_files"]}
-    progress = [data["progress"] for _, name, data in told if name != "file_update"]
+    progress = [data["progress"] for _, name, data in events if name != "file_update"]
     assert progress == sorted(progress)
-    assert told[-1][1] == "task_completed"
-    assert told[-1][2]["summary"] == {"total_files": 2, "successful_files": 2, "failed_files": 0}
-    assert told[-1][2]["result"]["job_id"] == done["job_id"]
+    assert events[-1][1] == "task_completed"
+    assert events[-1][2]["summary"] == {"total_files": 2, "successful_files": 2, "failed_files": 0}
+    assert events[-1][2]["result"]["job_id"] == done["job_id"]
 
 
 def test_a_stream_goes_on_after_the_last_event(api, done):
@@ -143,8 +143,8 @@ def test_ranges_are_read_as_the_standard_wants(app, done, path):
     address = app.url + path.format(**done)
     whole = httpx.get(address).content
     for strange in ("items=0-1", "bytes", "bytes=", "bytes=a-b", "bytes=5-2", "0-1"):
-        told = httpx.get(address, headers={"Range": strange})
-        assert (told.status_code, told.content == whole) == (200, True), strange
+        answer = httpx.get(address, headers={"Range": strange})
+        assert (answer.status_code, answer.content == whole) == (200, True), strange
     beyond = httpx.get(address, headers={"Range": f"bytes={len(whole)}-"})
     assert (beyond.status_code, beyond.headers["content-range"]) == (416, f"bytes */{len(whole)}")
     assert beyond.json()["message"].startswith(f"This file has {len(whole)} bytes.")
@@ -173,8 +173,8 @@ def test_a_file_that_is_known_is_not_sent_again(app, done, path):
     address = app.url + path.format(**done)
     first = httpx.get(address)
     for known in ({"If-None-Match": first.headers["etag"]}, {"If-Modified-Since": first.headers["last-modified"]}):
-        told = httpx.get(address, headers=known)
-        assert (told.status_code, told.content, told.headers["etag"]) == (304, b"", first.headers["etag"])
+        answer = httpx.get(address, headers=known)
+        assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", first.headers["etag"])
     assert httpx.get(address, headers={"If-None-Match": '"another"'}).content == first.content
 
 
@@ -192,8 +192,8 @@ def test_heads_are_told_wherever_something_can_be_read(api, done):
     unknown = str(uuid.uuid4())
     described = api.get("/openapi.json").json()["paths"]
     paths = [path.removeprefix("/api/v1") for path, methods in described.items() if "get" in methods]
-    told = {path: api.head(path.format(**ids), headers=HOST, timeout=10) for path in paths}
-    assert {path: (one.status_code, one.content) for path, one in told.items()} == dict.fromkeys(paths, (200, b""))
+    answers = {path: api.head(path.format(**ids), headers=HOST, timeout=10) for path in paths}
+    assert {path: (one.status_code, one.content) for path, one in answers.items()} == dict.fromkeys(paths, (200, b""))
     assert {api.head(path.format(**ids)).status_code for path in paths} == {200, 403}
     assert api.head(f"/status/tasks/{unknown}/stream", timeout=10).status_code == 200
     assert api.head(f"/upload/status/{unknown}").status_code == 404
@@ -240,9 +240,9 @@ def test_the_picture_that_was_cut_short_is_named(api):
 
 def test_forms_are_read_as_programs_write_them(api):
     """The kind of a body may be in capitals, and a quote in a file's name is written as browsers do."""
-    told = api.post("/upload", **form(("q%22 100%.png", ROBOT), kind="MULTIPART/FORM-DATA"))
-    assert told.status_code == 200, told.text
-    assert told.json()["uploaded_files"][0]["filename"] == 'q" 100%.png'
+    answer = api.post("/upload", **form(("q%22 100%.png", ROBOT), kind="MULTIPART/FORM-DATA"))
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["uploaded_files"][0]["filename"] == 'q" 100%.png'
 
 
 @pytest.mark.parametrize("given", [{"files": {"file": ("a.jpg", ROBOT)}}, {"data": {"files": "a.jpg"}, "files": {}}])
@@ -336,20 +336,20 @@ LOGS = {
 def test_logs_are_told_key_by_key_to_whoever_has_a_key(api, path):
     """Each route has the contract's keys, and nobody without a key gets them."""
     assert api.get(f"/logs{path}").json()["message"] == "Not authenticated"
-    told = api.get(f"/logs{path}", headers=HOST)
-    assert told.status_code == 200, told.text
-    assert set(told.json()) >= LOGS[path]
+    answer = api.get(f"/logs{path}", headers=HOST)
+    assert answer.status_code == 200, answer.text
+    assert set(answer.json()) >= LOGS[path]
 
 
 def test_logs_are_counted_as_they_are(api):
     """The requests of this test run are among those that are counted, on their day and under their routes."""
     api.get("/health/liveness")
-    told = api.get("/logs/analyze", headers=HOST).json()
-    assert set(told["log_levels"]) == LEVELS
-    assert set(told["time_range"]) == {"start", "end", "hours_analyzed"}
-    assert set(told["performance_metrics"]) == {"avg_response_time", "slow_requests", "error_rate"}
-    assert told["request_patterns"]["GET /api/v1/health/liveness"] >= 1
-    assert told["lines_analyzed"] >= told["log_levels"]["INFO"] > 0
+    analysis = api.get("/logs/analyze", headers=HOST).json()
+    assert set(analysis["log_levels"]) == LEVELS
+    assert set(analysis["time_range"]) == {"start", "end", "hours_analyzed"}
+    assert set(analysis["performance_metrics"]) == {"avg_response_time", "slow_requests", "error_rate"}
+    assert analysis["request_patterns"]["GET /api/v1/health/liveness"] >= 1
+    assert analysis["lines_analyzed"] >= analysis["log_levels"]["INFO"] > 0
     day = api.get("/logs/daily-summary", params={"date": "2001-02-03"}, headers=HOST).json()
     assert (day["date"], day["total_log_entries"], day["system_events"]) == ("2001-02-03", 0, [])
     wrong = api.get("/logs/daily-summary", params={"date": "yesterday"}, headers=HOST)
@@ -389,9 +389,9 @@ def test_log_lines_are_taken_away(api):
 )
 def test_several_values_are_told_in_any_form(api, method, given):
     """Each of a list's counts, wherever they stand, and null is as good as left out."""
-    told = api.request(method, "/logs/export", headers=HOST, **given)
-    assert told.status_code == 200, told.text
-    loggers = {line["logger"] for line in told.json()}
+    answer = api.request(method, "/logs/export", headers=HOST, **given)
+    assert answer.status_code == 200, answer.text
+    loggers = {line["logger"] for line in answer.json()}
     assert "image2model.access" in loggers
     assert len(loggers) > 1
 

@@ -46,6 +46,8 @@ async def test_a_killed_app_goes_on_and_the_open_page_comes_back(chromium: Brows
     assert len(await states(page)) == 20
 
     # A batch whose tab is closed goes on all the same.
+    await page.click("#anew")
+    await expect(page.locator(".tile")).to_have_count(0)
     await drop(page, *PHOTOGRAPHS[:2])
     await page.click("#generate")
     await expect(page.locator(".job-card")).to_have_count(2)

@@ -93,10 +93,10 @@ async def test_a_client_that_does_not_hang_up_is_delayed_a_second_at_most(app: A
         for _ in range(2):
             asked = await client.post("/join", json={"data": [], "fn_index": number, **session})
             began = time.monotonic()
-            told = (await client.get("/data", params=session)).text
-            assert asked.json()["event_id"] in told
-            assert told.endswith("\n\n")
-            assert "close_stream" in told
+            answer = (await client.get("/data", params=session)).text
+            assert asked.json()["event_id"] in answer
+            assert answer.endswith("\n\n")
+            assert "close_stream" in answer
             assert time.monotonic() - began < 5
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -60,8 +61,8 @@ def test_the_installed_app_serves_its_page_and_makes_a_mesh_of_an_example(instal
     with httpx.Client(base_url=installed.url, timeout=60) as visitor:
         assert "image2model" in visitor.get("/").raise_for_status().text
         parts = visitor.get("/config").raise_for_status().json()["components"]
-        [gallery] = [part for part in parts if part["props"].get("elem_id") == "example-images"]
-        pictures = [one["image"]["url"] for one in gallery["props"]["value"]]
+        [examples] = [part for part in parts if part["props"].get("elem_id") == "examples"]
+        pictures = re.findall(r'<img src="([^"]+)"', examples["props"]["value"])
         assert len(pictures) == len(list((ROOT / "examples").glob("*.jpg")))
         picture = tmp_path / "example.jpg"
         picture.write_bytes(visitor.get(pictures[0]).raise_for_status().content)

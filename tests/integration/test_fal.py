@@ -64,8 +64,8 @@ async def test_many_pictures_at_once_get_each_its_own_mesh(fal: FalServer, tmp_p
     async def work(number: int) -> None:
         events = [event async for event in one.run(tasks[number])]
         assert isinstance(events[-1], Finished)
-        found = gltf(events[-1].glb)["asset"]["extras"]["picture"]
-        assert found == mark(tasks[number].image.read_bytes())
+        picture = gltf(events[-1].glb)["asset"]["extras"]["picture"]
+        assert picture == mark(tasks[number].image.read_bytes())
 
     await asyncio.gather(*(work(number) for number in range(12)))
     await one.close()

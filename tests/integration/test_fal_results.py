@@ -187,7 +187,7 @@ async def test_a_large_download_tells_how_far_it_is(fal: FalServer, tmp_path: Pa
     fal.script = Script(mesh=glb(ASSET[:-1] + padding + b"}"))
     one = generator(fal)
     events = await run(one, task(tmp_path, one))
-    told = [event.fraction for event in events if isinstance(event, Downloading) and event.fraction is not None]
-    assert told == sorted(told)
-    assert 3 <= len(told) <= 21
+    fractions = [event.fraction for event in events if isinstance(event, Downloading) and event.fraction is not None]
+    assert fractions == sorted(fractions)
+    assert 3 <= len(fractions) <= 21
     assert events[-1].glb.read_bytes() == fal.script.mesh

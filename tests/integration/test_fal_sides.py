@@ -61,10 +61,10 @@ async def test_a_submit_of_several_sides_without_an_answer_is_found_again(fal: F
     with pytest.raises(GenerationFailed, match="may have taken"):
         await anext(running)
     assert isinstance(submitting, Submitting)
-    found = await one.find(submitting.intent)
-    assert found is not None
-    assert (found["request_id"], found["endpoint"]) == (fal.job().id, "tripo3d/tripo/v2.5/multiview-to-3d")
-    more = await run(generator(fal), task(tmp_path / "again", one, remote=found))
+    remote = await one.find(submitting.intent)
+    assert remote is not None
+    assert (remote["request_id"], remote["endpoint"]) == (fal.job().id, "tripo3d/tripo/v2.5/multiview-to-3d")
+    more = await run(generator(fal), task(tmp_path / "again", one, remote=remote))
     assert isinstance(more[-1], Finished)
     assert not any(isinstance(event, Submitted) for event in more)
     assert len(fal.jobs) == 1

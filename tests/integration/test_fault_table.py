@@ -271,7 +271,7 @@ def prepare(fal: FalServer, row: Row) -> str:
     if operation == "unlisted":
         fal.faults["requests"].extend([flat(403, "Forbidden")] * 10)
     if operation == "cancel":
-        fal.script = Script(run_seconds=0.4)
+        fal.script = Script(run_seconds=600)
     operation = {"submits": "submit", "unlisted": "submit"}.get(operation, operation)
     if fault.kind == "refuse":
         fal.shuts[BEFORE[operation]] = AWAY
@@ -282,16 +282,19 @@ def prepare(fal: FalServer, row: Row) -> str:
     return operation
 
 
-async def outcome(studio: Studio, fal: FalServer, cancelled: bool, sides: Sequence[Side] = ()) -> dict[str, Any]:
-    """One object's job, from submit to its end."""
+async def outcome(studio: Studio, fal: FalServer, row: Row, sides: Sequence[Side] = ()) -> dict[str, Any]:
+    """One object's job, from submit to its end; what is cancelled and goes on ends once fal was asked to stop it."""
     path = studio.folders.data.parent / "a.png"
     path.write_bytes(encoded(photo(48, 40)))
     batch = await studio.submit(
         SubmitRequest([Picture(path, "a.png", {side: Picture(path, f"a_{side}.png") for side in sides})])
     )
-    if cancelled:
+    if row.operation == "cancel":
         await until_so(lambda: fal.calls["status"])
         await studio.cancel(batch.id)
+        if row.end == "done":
+            await until_so(lambda: fal.calls["cancel"])
+            fal.job().script = Script()
     async with asyncio.timeout(60):
         *_, view = [view async for view in studio.watch(batch.id)]
     (job,) = view.jobs
@@ -304,7 +307,7 @@ async def test_each_fault_ends_as_the_table_says(studio: Studio, late_studio: St
     studio = late_studio if row.operation.startswith("late-") else studio
     await as_new(studio, stand_in)
     operation = prepare(stand_in, row)
-    job = await outcome(studio, stand_in, row.operation == "cancel")
+    job = await outcome(studio, stand_in, row)
     error = job.error or Failure("", "")
     assert (error.code or job.state, len(stand_in.paid)) == (row.end, row.paid)
     assert stand_in.calls[operation] in row.calls
@@ -324,7 +327,7 @@ async def test_several_sides_of_one_object_fare_as_one_picture(studio: Studio, s
     """Whatever becomes of its submit, a job of three pictures is sent and paid for as often as one of a single."""
     await as_new(studio, stand_in)
     operation = prepare(stand_in, row)
-    job = await outcome(studio, stand_in, cancelled=False, sides=("back", "left"))
+    job = await outcome(studio, stand_in, row, sides=("back", "left"))
     assert (job.error.code if job.error else job.state, len(stand_in.paid)) == (row.end, row.paid)
     assert stand_in.calls[operation] in row.calls
     assert all(len(job.arguments["image_urls"]) == 3 for job in stand_in.jobs.values())

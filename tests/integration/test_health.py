@@ -46,31 +46,31 @@ CONTRACT = {
 
 def samples(text: str) -> dict[str, dict[tuple[str, ...], float]]:
     """Each metric's samples by the values of their labels, in the order of their names."""
-    found: dict[str, dict[tuple[str, ...], float]] = {}
+    values: dict[str, dict[tuple[str, ...], float]] = {}
     for family in text_string_to_metric_families(text):
         for one in family.samples:
-            found.setdefault(one.name, {})[tuple(one.labels[name] for name in sorted(one.labels))] = one.value
-    return found
+            values.setdefault(one.name, {})[tuple(one.labels[name] for name in sorted(one.labels))] = one.value
+    return values
 
 
 @pytest.mark.parametrize("root", ["", "/api/v1"])
 def test_health_answers_at_both_places(app: App, root):
     """At the root and under the prefix, with the contract's words."""
-    told = httpx.get(f"{app.url}{root}/health").json()
-    assert (told["status"], told["service"]) == ("healthy", "image2model")
+    body = httpx.get(f"{app.url}{root}/health").json()
+    assert (body["status"], body["service"]) == ("healthy", "image2model")
     assert httpx.get(f"{app.url}{root}/health/liveness/").json()["status"] == "alive"
     assert httpx.get(f"{app.url}{root}/health/readiness").json()["status"] == "ready"
 
 
 def test_every_part_is_told(app: App):
     """Each component has a status, its time and details; what is not there says that it is not."""
-    told = httpx.get(f"{app.url}/api/v1/health/detailed").json()
-    assert [part["name"] for part in told["components"]] == PARTS
-    assert all({"status", "response_time_ms", "details"} <= set(part) for part in told["components"])
-    assert told["components"][-1]["details"] == {"configured": False}
-    assert told["uptime_seconds"] > 0
-    assert len(told["system"]["load_average"]) == 3
-    assert str(app.data) not in str(told)
+    body = httpx.get(f"{app.url}/api/v1/health/detailed").json()
+    assert [part["name"] for part in body["components"]] == PARTS
+    assert all({"status", "response_time_ms", "details"} <= set(part) for part in body["components"])
+    assert body["components"][-1]["details"] == {"configured": False}
+    assert body["uptime_seconds"] > 0
+    assert len(body["system"]["load_average"]) == 3
+    assert str(app.data) not in str(body)
 
 
 def test_the_metrics_have_the_contracts_names_and_bounded_labels(app: App):
@@ -144,16 +144,16 @@ def test_nobody_waits_for_a_database_that_stands_still(app: App):
         assert [ask(path)[0] for path in paths] == [200, 200, 200]
         other.execute("BEGIN IMMEDIATE")
         time.sleep(2)
-        told = {path: [ask(path) for _ in range(10)] for path in paths}
+        by_path = {path: [ask(path) for _ in range(10)] for path in paths}
         other.execute("ROLLBACK")
         until = time.monotonic() + 10
         while ask("readiness")[0] == 503:
             assert time.monotonic() < until
-    assert {path: {status for status, _ in answers} for path, answers in told.items()} == {
+    assert {path: {status for status, _ in answers} for path, answers in by_path.items()} == {
         "readiness": {503}, "detailed": {503}, "metrics": {200},
     }  # fmt: skip
     # who waited for the database would wait LOCK_SECONDS; `benchmarks.health` measures how quick the answers are
-    assert max(seconds for answers in told.values() for _, seconds in answers) < LOCK_SECONDS / 2
+    assert max(seconds for answers in by_path.values() for _, seconds in answers) < LOCK_SECONDS / 2
 
 
 async def test_what_breaks_is_told_once_it_has_been_silent_for_long(monkeypatch):
@@ -195,13 +195,13 @@ async def test_a_disk_is_as_full_as_df_tells_it(studio, monkeypatch):
     """What the system keeps for itself cannot be used, so it does not count as free: everywhere the same."""
     reserved = os.statvfs_result((4096, 4096, 1000, 150, 50, 0, 0, 0, 0, 255))
     monkeypatch.setattr(os, "statvfs", lambda _: reserved)
-    told = {
+    percentages = {
         (await part(studio, "disk_space")).details["usage_percent"],
         health.machine_stats(studio)["disk_usage_percent"],
         statistics_of_logs(studio.folders.data)["disk_usage"]["usage_percent"],
         _disk_folders(await studio.admin.disk_usage()).output_dir.disk_usage_percent,
     }
-    assert told == {94.4}
+    assert percentages == {94.4}
 
 
 async def test_fal_is_judged_by_its_outcomes(studio, generator, tmp_path):
@@ -209,10 +209,10 @@ async def test_fal_is_judged_by_its_outcomes(studio, generator, tmp_path):
     assert (await part(studio, "fal_api")).status == "healthy"
     generator.script = lambda _: [GenerationFailed("key_refused", "fal refuses the key.")]
     await finished(studio, (await studio.submit(SubmitRequest([picture(tmp_path, "a.png")]))).id)
-    told = await part(studio, "fal_api")
-    assert (told.status, told.details["configured"]) == ("unhealthy", True)
-    assert "refuses the host's key" in told.details["reasons"][0]
-    assert overall([told]) == "degraded"
+    component = await part(studio, "fal_api")
+    assert (component.status, component.details["configured"]) == ("unhealthy", True)
+    assert "refuses the host's key" in component.details["reasons"][0]
+    assert overall([component]) == "degraded"
 
 
 async def test_faults_of_the_generator_are_counted_and_told(studio, generator, tmp_path):
@@ -245,8 +245,8 @@ async def test_a_breaker_that_opens_is_told(studio, generator):
     for _ in range(3):
         breaker.record_failure()
     assert REGISTRY.get_sample_value("image2model_breaker_open", {"generator": "scripted"}) == 1
-    told = await part(studio, "fal_api")
-    assert (told.status, told.details["resting"]) == ("degraded", ["scripted"])
+    component = await part(studio, "fal_api")
+    assert (component.status, component.details["resting"]) == ("degraded", ["scripted"])
     studio.admin.reset_breaker("scripted")
     assert REGISTRY.get_sample_value("image2model_breaker_open", {"generator": "scripted"}) == 0
 
@@ -295,6 +295,6 @@ def test_several_processes_are_added_up(tmp_path):
 
     for _ in range(2):
         python("from image2model.metrics import job_ended; job_ended('done', '', 1.0)")
-    told = samples(python("from image2model.ops.metrics import counters; print(counters().decode())"))
-    assert told["image2model_jobs_ended_total"]["", "done"] == 2
-    assert told["celery_task_duration_seconds_count"]["SUCCESS",] == 2
+    metrics = samples(python("from image2model.ops.metrics import counters; print(counters().decode())"))
+    assert metrics["image2model_jobs_ended_total"]["", "done"] == 2
+    assert metrics["celery_task_duration_seconds_count"]["SUCCESS",] == 2

@@ -171,8 +171,8 @@ async def test_a_retry_tells_its_price_and_whether_it_may_be_billed_twice(studio
     generator.script = lambda task: scripts[f"{task.image.parent.name.partition('-')[2]}.png"]
     batch = await studio.submit(SubmitRequest([picture(uploads, name) for name in scripts]))
     view = await finished(studio, batch.id)
-    told = {job.name: (job.retry_price, job.retry_may_be_billed_twice) for job in view.jobs}
-    assert told == {
+    prices = {job.name: (job.retry_price, job.retry_may_be_billed_twice) for job in view.jobs}
+    assert prices == {
         "billed.png": (0.3, True), "refused.png": (0.3, False), "kept.png": (0.0, False), "done.png": (None, False),
     }  # fmt: skip
     assert (view.retry_price, view.retry_may_be_billed_twice) == (0.6, True)

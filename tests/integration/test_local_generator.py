@@ -88,9 +88,11 @@ async def test_stages_come_from_the_worker(
     """While the worker works, what it does is told, with its fraction."""
     monkeypatch.setattr(local, "POLL_SECONDS", 0.01)
     task = a_task(tmp_path, Image.fromarray(np.asarray(disc())).resize((2000, 2000)), detail="high")
-    told = [event for event in await collect(generator.run(task)) if isinstance(event, Running)]
-    assert "shaping" in [event.message for event in told]
-    assert [event.fraction for event in told] == sorted(event.fraction for event in told if event.fraction is not None)
+    stages = [event for event in await collect(generator.run(task)) if isinstance(event, Running)]
+    assert "shaping" in [event.message for event in stages]
+    assert [event.fraction for event in stages] == sorted(
+        event.fraction for event in stages if event.fraction is not None
+    )
 
 
 async def test_no_subject_crosses_the_process_border(generator: LocalGenerator, tmp_path: Path) -> None:

@@ -54,9 +54,9 @@ def two_balls() -> Image.Image:
 def test_a_picture_that_will_likely_fail_is_warned_of(make, warnings):
     """A blurred, a tiny, a crowded and an empty picture each get their own warning, a good one none."""
     with Image.open(CUP) as cup:
-        found = inspect(encoded(make(cup.convert("RGB"))))
-    assert found.warnings == warnings
-    assert (found.cutout is None) == ("no_subject" in warnings)
+        inspection = inspect(encoded(make(cup.convert("RGB"))))
+    assert inspection.warnings == warnings
+    assert (inspection.cutout is None) == ("no_subject" in warnings)
 
 
 @pytest.mark.parametrize("data", [b"", b"no picture", encoded(two_balls())[:3000]])

@@ -72,8 +72,8 @@ def test_a_look_is_the_same_shape_without_colour(mesh: Path, tmp_path: Path, loo
 
 def test_each_edge_is_drawn_once():
     """Two triangles that share a side have five edges."""
-    found = unique_edge_indices(np.array([[0, 1, 2], [2, 1, 3]]))
-    assert sorted(map(tuple, found.tolist())) == [(0, 1), (0, 2), (1, 2), (1, 3), (2, 3)]
+    edges = unique_edge_indices(np.array([[0, 1, 2], [2, 1, 3]]))
+    assert sorted(map(tuple, edges.tolist())) == [(0, 1), (0, 2), (1, 2), (1, 3), (2, 3)]
 
 
 def test_a_sheet_shows_every_cell_and_survives_broken_ones(tmp_path: Path):

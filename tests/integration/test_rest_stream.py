@@ -121,10 +121,10 @@ async def test_whoever_resumes_is_told_no_retry_twice(studio, generator, tmp_pat
     again = await studio.retry(batch.id)
     for after, expected in ((int(before[-1].id), 1), (again.sequence, 0)):
         attempts = await _attempts_by_job(studio, batch.task_id, after)
-        told = [
+        names = [
             event.event async for event in task_events(views_of(studio, batch.task_id), "task", 0.2, after, attempts)
         ]
-        assert told.count("task_retry") == expected
+        assert names.count("task_retry") == expected
 
 
 async def test_a_batch_that_is_deleted_while_it_is_watched_ends_its_stream(studio, generator, tmp_path):
@@ -132,10 +132,10 @@ async def test_a_batch_that_is_deleted_while_it_is_watched_ends_its_stream(studi
     generator.script = lambda _: [60.0]
     batch = await studio.submit(SubmitRequest([picture(tmp_path, "a.png")]))
     watched = task_events(views_of(studio, batch.task_id), "task", 60, -1)
-    told = [await anext(watched)]
+    events = [await anext(watched)]
     await studio.retention.delete(batch.id, force=True)
-    told += [event async for event in watched]
-    assert told[-1].event == "task_cancelled"
+    events += [event async for event in watched]
+    assert events[-1].event == "task_cancelled"
     back = [event.event async for event in task_events(views_of(studio, batch.task_id), "task", 60, 3)]
     assert back == ["task_cancelled"]
     new = [event.event async for event in task_events(views_of(studio, batch.task_id), "task", 0.1, -1)]

@@ -54,8 +54,8 @@ async def test_a_second_provider_is_a_folder_and_nothing_else(studio: Studio, up
     assert (jobs["cold.png"].attempt, jobs["stuck.png"].attempt, jobs["fine.png"].attempt) == (2, 2, 1)
 
     # The ledger: paid for what was fired, perhaps for what cracked, nothing for what was never taken.
-    told = await studio.admin.batch_details(batch.id)
-    paid = {job.view.name: [(row["state"], row["amount"]) for row in job.paid] for job in told.jobs}
+    details = await studio.admin.batch_details(batch.id)
+    paid = {job.view.name: [(row["state"], row["amount"]) for row in job.paid] for job in details.jobs}
     assert paid == {
         "cold.png": [("charged", 0.5)], "cracked.png": [("maybe", 0.5)], "stuck.png": [("charged", 0.5)],
         "unpaid.png": [("free", 0.0)], "fine.png": [("charged", 0.5)],

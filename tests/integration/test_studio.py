@@ -51,19 +51,19 @@ async def test_a_finished_job_carries_the_facts_of_its_mesh(studio, uploads):
 async def test_what_programs_are_told_of_a_batch_keeps_its_keys_and_their_order(studio, uploads):
     """Programs that exist read these names, and what the host and the page alone decide is not among them."""
     batch = await studio.submit(SubmitRequest([picture(uploads, "box.png")]))
-    told = (await finished(studio, batch.id)).to_dict()
-    assert list(told) == [
+    view = (await finished(studio, batch.id)).to_dict()
+    assert list(view) == [
         "batch_id", "state", "sequence", "progress", "message", "seconds_left", "counts", "generator",
         "generator_name", "result_is", "options", "face_limit", "cut_out", "created_at", "cost", "rejected", "jobs",
         "zip", "pinned", "kept_until", "kept_while_space", "retry_price", "retry_may_be_billed_twice",
     ]  # fmt: skip
-    assert list(told["jobs"][0]) == [
+    assert list(view["jobs"][0]) == [
         "id", "number", "name", "filename", "state", "progress", "message", "waiting", "queue_position", "elapsed",
         "sequence", "attempt", "own_key", "error", "facts", "cost", "picture", "whole_picture", "sides", "url",
         "thumbnail", "turntable", "action", "retry_price", "retry_may_be_billed_twice",
     ]  # fmt: skip
-    assert list(told["counts"]) == ["total", "done", "failed", "cancelled", "unconfirmed"]
-    assert list(told["cost"]) == ["estimate", "spent", "uncertain", "currency"]
+    assert list(view["counts"]) == ["total", "done", "failed", "cancelled", "unconfirmed"]
+    assert list(view["cost"]) == ["estimate", "spent", "uncertain", "currency"]
 
 
 async def test_all_that_is_known_of_a_mesh_stands_beside_the_viewer(studio, generator, uploads):

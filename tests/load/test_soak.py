@@ -12,7 +12,7 @@ def test_faults_and_kills_lose_nothing_and_pay_nothing_twice(tmp_path: Path):
     """After ten kills amid random faults every picture has a true end and nothing was paid for twice."""
     seed = random.SystemRandom().randrange(2**31)
     print(f"seed {seed}: python -m tests.load.soak --kills 10 --seed {seed}")
-    told = soak(tmp_path, kills=10, seed=seed)
-    assert told.wrongs == [], f"seed {seed}"
-    assert told.pictures == 60
-    assert told.states["done"] > 0
+    report = soak(tmp_path, kills=10, seed=seed)
+    assert report.wrongs == [], f"seed {seed}"
+    assert report.pictures == 60
+    assert report.states["done"] > 0

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
-from playwright.async_api import BrowserContext, Locator, Page, expect
+from playwright.async_api import BrowserContext, Error, Locator, Page, Route, expect
 
 from image2model.devtools.app_process import ADMIN_KEY, AppProcess
 from tests.support import leaks
@@ -28,7 +31,7 @@ MODEL_ALONE = """
 .view-box[data-ground=studio] { background: #fff !important; }
 """
 """What lies over the model, and the studio's light behind it, are not in pictures of it."""
-SLOW = 120_000
+SLOW = 60_000
 """Milliseconds after which something on the page counts as not happening, on a busy machine."""
 
 expect.set_options(timeout=SLOW)
@@ -63,6 +66,34 @@ async def opened(page: Page, address: str) -> Page:
     await expect(page.locator("#cost [data-mode]")).to_be_attached()
     await expect(page.locator("#create[data-stage]")).to_be_attached()
     return page
+
+
+async def swipe_up(page: Page, x: float, y: float) -> None:
+    """Move one finger up by 150 pixels from this place."""
+    session = await page.context.new_cdp_session(page)
+    await session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+    for way in range(15, 151, 15):
+        moved = {"type": "touchMove", "touchPoints": [{"x": x, "y": y - way}]}
+        await session.send("Input.dispatchTouchEvent", moved)
+    await session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+@asynccontextmanager
+async def held_back(page: Page, addresses: str | re.Pattern[str]) -> AsyncIterator[None]:
+    """Let no request to these addresses leave the page before the end of the block."""
+    release = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await release.wait()
+        with suppress(Error):  # the page has gone elsewhere and no longer waits for this answer
+            await route.continue_()
+
+    await page.route(addresses, hold)
+    try:
+        yield
+    finally:
+        release.set()
+        await page.unroute(addresses, hold)
 
 
 async def go(page: Page, place: str) -> None:

@@ -45,10 +45,10 @@ def _python(arguments: list[str]) -> list[str]:
     options = [word for word in given if word.startswith("--")]
     if not options:
         return []
-    told = subprocess.run(
+    parsed = subprocess.run(
         [sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    return [option for option in options if option not in told.stdout]
+    return [option for option in options if option not in parsed.stdout]
 
 
 def _make(arguments: list[str]) -> list[str]:

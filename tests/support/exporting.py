@@ -93,9 +93,9 @@ def model_3mf(path: Path) -> tuple[Any, Any]:
     reader.SetStrictModeActive(True)
     reader.ReadFromFile(str(path))
     assert reader.GetWarningCount() == 0
-    found = model.GetMeshObjects()
-    assert found.MoveNext()
-    return model, found.GetCurrentMeshObject()
+    mesh_objects = model.GetMeshObjects()
+    assert mesh_objects.MoveNext()
+    return model, mesh_objects.GetCurrentMeshObject()
 
 
 def read_glb(path: Path) -> tuple[int, np.ndarray]:

@@ -78,10 +78,10 @@ async def failure(generator: FalGenerator, task: Task) -> GenerationFailed:
     """How one job fails; no sentence may tell the key or an address."""
     with pytest.raises(GenerationFailed) as caught:
         await run(generator, task)
-    told = str(caught.value)
-    assert told
-    assert KEY not in told
-    assert "http" not in told
+    message = str(caught.value)
+    assert message
+    assert KEY not in message
+    assert "http" not in message
     return caught.value
 
 

@@ -114,5 +114,7 @@ def person(name: str) -> dict[str, str]:
 
 def session(name: str, secret: str, expires_at: float) -> str:
     """A session cookie as Starlette signs it with this secret."""
-    told = {"oauth_info": {"userinfo": person(name), "expires_at": int(expires_at), "access_token": "t", "scope": ""}}
-    return TimestampSigner(secret).sign(base64.b64encode(json.dumps(told).encode())).decode()
+    contents = {
+        "oauth_info": {"userinfo": person(name), "expires_at": int(expires_at), "access_token": "t", "scope": ""}
+    }
+    return TimestampSigner(secret).sign(base64.b64encode(json.dumps(contents).encode())).decode()

@@ -27,9 +27,9 @@ def _previewed(name: str) -> bytes:
 
 def _packaged(name: str) -> bytes:
     """A GLB that an npm package (CC0) holds as a script."""
-    found = re.search(r"base64,([\w+/=]+)", (PMNDRS / f"{name}.glb.js").read_text())
-    assert found
-    return base64.b64decode(found[1])
+    match = re.search(r"base64,([\w+/=]+)", (PMNDRS / f"{name}.glb.js").read_text())
+    assert match
+    return base64.b64decode(match[1])
 
 
 def _one_file(gltf: Path) -> bytes:

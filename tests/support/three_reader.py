@@ -53,11 +53,11 @@ class ThreeReader:
         self._read += 1  # an address of its own, or the browser would take a file of this name from its cache
         name = next(one for one in self._files if Path(one).suffix[1:] in KINDS)
         kind = Path(name).suffix[1:]
-        found = await self._page.evaluate(
+        answer = await self._page.evaluate(
             "([kind, url]) => read(kind, url)", [kind, f"{HOST}/files/{self._read}/{name}"]
         )
-        corners = np.frombuffer(base64.b64decode(found["corners"]), "<f4").reshape(-1, 6).astype(float)
-        return Corners(corners[:, :3], corners[:, 3:], found["textured"])
+        corners = np.frombuffer(base64.b64decode(answer["corners"]), "<f4").reshape(-1, 6).astype(float)
+        return Corners(corners[:, :3], corners[:, 3:], answer["textured"])
 
     async def _serve(self, route: Route) -> None:
         path = route.request.url.removeprefix(HOST)

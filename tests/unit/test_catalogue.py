@@ -87,8 +87,8 @@ def test_several_sides_suit_fal_in_every_number_with_every_option(model: FalMode
 )
 def test_each_side_goes_where_the_endpoint_looks_for_it(id: str, sent: dict[str, Any]):
     """A field of its own, or its place in the list, whatever order the sides were given in."""
-    told = arguments(MODELS[id], sides=["left", "back"])
-    assert {name: value for name, value in told.items() if "image_url" in name} == sent
+    made = arguments(MODELS[id], sides=["left", "back"])
+    assert {name: value for name, value in made.items() if "image_url" in name} == sent
 
 
 def test_sides_that_cannot_be_one_job_are_refused_with_what_to_do():
@@ -96,14 +96,14 @@ def test_sides_that_cannot_be_one_job_are_refused_with_what_to_do():
     for model in FAL_MODELS:
         model.spec.check_sides(["front"])
     refused = [("triposr", ["front", "back"]), ("tripo-v2.5", ["back", "left"]), ("tripo-h3.1", ["front", "back"])]
-    told = []
+    refusals = []
     for id, sides in refused:
         with pytest.raises(OptionRefused) as caught:
             MODELS[id].spec.check_sides(sides)
-        told.append(caught.value)
-    assert [error.code for error in told] == ["sides_not_taken", "side_missing", "side_missing"]
-    assert "takes one picture of each object" in told[0].message
-    assert "without gaps" in told[2].hint
+        refusals.append(caught.value)
+    assert [error.code for error in refusals] == ["sides_not_taken", "side_missing", "side_missing"]
+    assert "takes one picture of each object" in refusals[0].message
+    assert "without gaps" in refusals[2].hint
 
 
 @every_model

@@ -190,9 +190,9 @@ def test_instances_are_all_there(tmp_path):
         nodes=[{"mesh": 0, "extensions": instancing}], extensionsRequired=["EXT_mesh_gpu_instancing"]
     )
     (tmp_path / "model.glb").write_bytes(data)
-    found = read_facts(tmp_path / "model.glb")
-    assert (found.faces, found.parts) == (3, 3)
-    assert not any("unknown" in warning for warning in found.warnings)
+    facts = read_facts(tmp_path / "model.glb")
+    assert (facts.faces, facts.parts) == (3, 3)
+    assert not any("unknown" in warning for warning in facts.warnings)
 
 
 @pytest.mark.parametrize("form", ["glb", "obj", "usdz", "ply", "3mf", "stl"])

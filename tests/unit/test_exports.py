@@ -104,11 +104,11 @@ def test_names_in_an_obj_are_one_word_each(tmp_path):
     """What a picture is called breaks no reader that ends names at spaces, or looks for options and comments there."""
     glb = tmp_path / "model.glb"
     glb.write_bytes(sample("textured box"))
-    found = export(glb, parse_options("obj"), tmp_path / "exports" / "cat.zip", "my cat -o #1 кошка")
+    report = export(glb, parse_options("obj"), tmp_path / "exports" / "cat.zip", "my cat -o #1 кошка")
     with zipfile.ZipFile(tmp_path / "exports" / "cat.zip") as archive:
         assert archive.namelist() == [f"my_cat_-o__1_кошка{end}" for end in (".obj", ".mtl", "-0.png")]
         assert b"mtllib my_cat_-o__1_\xd0" in archive.read("my_cat_-o__1_кошка.obj")
-    assert found["faces"] == 12
+    assert report["faces"] == 12
 
 
 def test_usdz_is_refused_with_a_way_out_where_it_is_not_installed(made, monkeypatch):

@@ -144,9 +144,9 @@ def test_faces_with_invalid_vertices_are_left_out_and_told(write_glb):
     points = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [np.nan, 0, 0], [1, 0, 0], [0, 1, 0]], "<f4").tobytes()
     document = {**TRIANGLE, "accessors": [{**TRIANGLE["accessors"][0], "count": 6}],
                 "bufferViews": [{"buffer": 0, "byteLength": 72}]}  # fmt: skip
-    found = read_facts(write_glb(glb(document, points)))
-    assert found.dimensions == (1, 1, 0)
-    assert any("no valid position" in warning for warning in found.warnings)
+    facts = read_facts(write_glb(glb(document, points)))
+    assert facts.dimensions == (1, 1, 0)
+    assert any("no valid position" in warning for warning in facts.warnings)
     assert render_thumbnail(write_glb(glb(document, points)))
 
 
@@ -201,10 +201,10 @@ def packed_ball(extension: str, name: str = "") -> bytes:
 @pytest.mark.parametrize("extension", ["KHR_draco_mesh_compression", "EXT_meshopt_compression"])
 def test_packed_geometry_is_unpacked(write_glb, tmp_path, extension):
     """A mesh that Draco or meshopt has packed has facts and a thumbnail like any other."""
-    found = write_report(write_glb(packed_ball(extension)), tmp_path / "thumbnail.webp")
-    assert (found["faces"], found["watertight"], found["genus"]) == (1280, True, 0)
-    assert found["dimensions"] == pytest.approx([2, 2, 2], abs=2e-3)
-    assert found["extensions"] == [extension]
+    report = write_report(write_glb(packed_ball(extension)), tmp_path / "thumbnail.webp")
+    assert (report["faces"], report["watertight"], report["genus"]) == (1280, True, 0)
+    assert report["dimensions"] == pytest.approx([2, 2, 2], abs=2e-3)
+    assert report["extensions"] == [extension]
     assert (tmp_path / "thumbnail.webp").exists()
 
 
@@ -248,9 +248,9 @@ def test_a_texture_bomb_is_not_decoded(write_glb):
     for side in (16_384, 50_000):
         bomb = png_header(side, side)
         box = box[:start] + bomb + box[start + len(bomb) :]
-        found = read_facts(write_glb(box))
-        assert found.textures == ((side, side),)
-        assert any("more pixels than many programs take" in warning for warning in found.warnings)
+        facts = read_facts(write_glb(box))
+        assert facts.textures == ((side, side),)
+        assert any("more pixels than many programs take" in warning for warning in facts.warnings)
         assert render_thumbnail(write_glb(box))
 
 

@@ -16,7 +16,7 @@ from skimage import data
 from image2model.errors import GenerationFailed
 from image2model.generators.local import SPEC
 from image2model.generators.local.atlas import BACK_STYLES, PADDING, make_atlas
-from image2model.generators.local.engine import GRID_CELLS, SHAPES, generate_preview
+from image2model.generators.local.engine import BASES, GRID_CELLS, SHAPES, generate_preview
 from image2model.generators.local.subject import Subject, find_subject
 from image2model.generators.local.texture_mapping import TextureMapping
 from tests.support.local_shapes import SIDE, assert_sound, body, cut_out, disc, front_mask, load, make, shaded
@@ -141,14 +141,61 @@ def test_the_back_goes_on_from_the_rim_and_shows_no_second_face() -> None:
     assert light[back & (off > 0.47)].std() > 30
 
 
-def test_what_shows_no_shading_becomes_a_slab() -> None:
-    """A disc of one colour is thinner than a shaded one, and fuller to its rim; of a black one nothing is known."""
-    flat, round_ = (assert_sound(make(image, detail="medium")) for image in (disc(), shaded(disc())))
-    black = Image.new("RGBA", (SIDE, SIDE))
-    black.putalpha(disc().getchannel("A"))
-    assert flat.extents[2] < 0.8 < round_.extents[2]
-    assert flat.volume / flat.extents[2] > 1.2 * round_.volume / round_.extents[2]
-    assert body(make(black)).extents[2] > 0.9
+def lit_faces() -> Image.Image:
+    """A roof and a wall of one grey in two lights, as flat faces of a lit thing look."""
+    image = Image.new("RGBA", (SIDE, SIDE))
+    pen = ImageDraw.Draw(image)
+    pen.polygon([(100, 20), (20, 90), (180, 90)], (190, 170, 150, 255))
+    pen.polygon([(40, 90), (160, 90), (160, 180), (40, 180)], (124, 111, 98, 255))
+    return image
+
+
+def silhouette(colour: tuple[int, int, int]) -> Image.Image:
+    """A disc of one colour."""
+    image = Image.new("RGBA", (SIDE, SIDE), colour)
+    image.putalpha(disc().getchannel("A"))
+    return image
+
+
+FLAT_ART = {
+    "two colours": cut_out(("ellipse", (20, 20, 180, 180)), ("rectangle", (70, 70, 130, 130))),
+    "one strong colour": disc(),
+    "black": silhouette((0, 0, 0)),
+}
+
+
+@pytest.mark.parametrize("name", FLAT_ART)
+def test_flat_art_becomes_a_slab(name: str) -> None:
+    """A drawing in flat colours is an eighth as deep as it is wide, its back flat and its sides steep."""
+    mesh = assert_sound(make(FLAT_ART[name], detail="medium", relief=0))
+    assert mesh.extents[2] == pytest.approx(0.12, abs=0.01)
+    assert mesh.volume > 0.93 * mesh.extents[2] * np.pi / 4
+
+
+@pytest.mark.parametrize("image", [lit_faces(), silhouette((150, 140, 130))], ids=["lit faces", "dull"])
+def test_what_light_may_have_made_even_is_no_flat_art(image: Image.Image) -> None:
+    """Brighter and darker faces of one hue, or one dull colour, may be a body's: it is deep, less than a ball."""
+    assert 0.3 < body(make(image)).extents[2] < 0.8
+
+
+@pytest.mark.parametrize("picture", [shaded(disc()), FLAT_ART["two colours"]], ids=["ball", "slab"])
+def test_what_nearly_stands_gets_a_flat_base(picture: Image.Image) -> None:
+    """A ball and a round slab lose a little of their bottom and stand on it; by choice they stay as they are."""
+    round_, mesh = (assert_sound(make(picture, detail="medium", base=base)) for base in ("as it is", "flat"))
+    bottom = mesh.vertices[mesh.vertices[:, 1] < mesh.bounds[0, 1] + 1e-6]
+    assert len(mesh.vertices) < len(round_.vertices)
+    assert np.ptp(bottom[:, 0]) > 0.1
+    assert mesh.extents[1] > 0.94 * round_.extents[1]
+    for axis in (0, 2):  # tilted by four degrees to any side, its weight still lies over its base
+        reach = (mesh.center_mass[1] - mesh.bounds[0, 1]) * np.tan(np.radians(4))
+        assert bottom[:, axis].min() < mesh.center_mass[axis] - 0.9 * reach
+        assert bottom[:, axis].max() > mesh.center_mass[axis] + 0.9 * reach
+
+
+def test_what_leans_too_far_to_stand_is_left_as_it_is() -> None:
+    """Of a slanting strip no slice of the bottom is cut off: it would fall over all the same."""
+    strip = shaded(cut_out(("rectangle", (85, 10, 115, 190)))).rotate(-40)
+    assert make(strip) == make(strip, base="as it is")
 
 
 def test_a_triangle_becomes_a_cone_that_stands() -> None:
@@ -255,6 +302,7 @@ def test_every_choice_on_offer_is_known_to_the_engine() -> None:
     assert offered["detail"] == tuple(GRID_CELLS)
     assert offered["back"] == tuple(BACK_STYLES)
     assert offered["shape"] == SHAPES
+    assert offered["base"] == BASES
 
 
 def test_thickness_scales_the_depth() -> None:
@@ -322,7 +370,7 @@ def test_a_subject_cut_on_three_sides_is_not_blown_up() -> None:
     """Where the outline is but a line at the top, the body is no deeper than it is long."""
     image = Image.new("RGBA", (400, 400), (200, 100, 50, 255))
     image.paste((0, 0, 0, 0), (0, 0, 400, 30))
-    mesh = assert_sound(make(image))
+    mesh = assert_sound(make(shaded(image)))
     assert 0.5 < mesh.extents[2] / mesh.extents[:2].max() < 1.02
 
 
@@ -375,10 +423,10 @@ def test_a_grey_photograph_works() -> None:
 
 def test_stages_are_told_in_order() -> None:
     """The engine tells what it does, with growing fractions."""
-    told: list[tuple[float, str]] = []
-    generate_preview(disc(), {"detail": "low"}, None, lambda done, what: told.append((done, what)))
-    assert [what for _, what in told] == ["finding the subject", "shaping", "texturing"]
-    assert told == sorted(told)
+    stages: list[tuple[float, str]] = []
+    generate_preview(disc(), {"detail": "low"}, None, lambda done, what: stages.append((done, what)))
+    assert [what for _, what in stages] == ["finding the subject", "shaping", "texturing"]
+    assert stages == sorted(stages)
 
 
 def _document(glb: bytes) -> tuple[dict[str, int], list[object], dict[str, list[dict[str, object]]]]:

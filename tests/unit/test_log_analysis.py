@@ -29,8 +29,8 @@ REQUESTS = [
 def line(second: int, level: str = "info", event: str = "x", logger: str = "a", **more: object) -> bytes:
     """A line of a log, so many seconds after the start."""
     moment = f"{START + timedelta(seconds=second):%Y-%m-%dT%H:%M:%S.%fZ}"
-    told = {"timestamp": moment, "level": level, "logger": logger, "event": event, **more}
-    return json.dumps(told, separators=(",", ":")).encode() + b"\n"
+    fields = {"timestamp": moment, "level": level, "logger": logger, "event": event, **more}
+    return json.dumps(fields, separators=(",", ":")).encode() + b"\n"
 
 
 @pytest.fixture
@@ -53,17 +53,17 @@ def folder(tmp_path: Path) -> Path:
 
 def test_lines_levels_errors_and_requests_are_counted(folder):
     """Errors that differ in numbers and ids are one pattern; requests are counted by route, and slow ones are told."""
-    found = analyse(folder, LogFilter())
-    assert found.lines == 13
-    assert found.levels == {"DEBUG": 0, "INFO": 8, "WARNING": 0, "ERROR": 3, "CRITICAL": 1}
-    assert found.errors == {"job # of # failed in # s (ValueError)": 3, "gone": 1}
-    assert found.error_loggers == {"a": 4}
-    assert {name: (seen.count, seen.average) for name, seen in found.by_endpoint().items()} == {
+    analysis = analyse(folder, LogFilter())
+    assert analysis.lines == 13
+    assert analysis.levels == {"DEBUG": 0, "INFO": 8, "WARNING": 0, "ERROR": 3, "CRITICAL": 1}
+    assert analysis.errors == {"job # of # failed in # s (ValueError)": 3, "gone": 1}
+    assert analysis.error_loggers == {"a": 4}
+    assert {name: (seen.count, seen.average) for name, seen in analysis.by_endpoint().items()} == {
         "GET /api/v1/health": (2, 3.0), "POST /api/v1/upload": (1, 6000.0),
     }  # fmt: skip
-    assert found.by_status() == {"400": 1, "500": 1}
-    assert [one["endpoint"] for one in found.slow] == ["POST /api/v1/upload"]
-    assert len(found.system) == 5
+    assert analysis.by_status() == {"400": 1, "500": 1}
+    assert [one["endpoint"] for one in analysis.slow] == ["POST /api/v1/upload"]
+    assert len(analysis.system) == 5
 
 
 @pytest.mark.parametrize(("first", "last", "lines"), [(0, 20, 12), (3, 6, 3), (7, 8, 1), (9, 20, 0), (-9, 0, 0)])
@@ -86,25 +86,25 @@ def test_a_file_of_many_blocks_loses_no_line(tmp_path, monkeypatch):
 def test_a_file_that_was_compressed_since_it_was_found_is_read(folder):
     """What is put aside while somebody reads loses no line."""
     (folder / "app-20260301T000009000000Z.log").write_bytes(line(8))
-    found = log_search.list_log_files(folder, ["app"])
+    files = log_search.list_log_files(folder, ["app"])
     (folder / "app-20260301T000009000000Z.log").unlink()
     (folder / "app-20260301T000009000000Z.log.gz").write_bytes(gzip.compress(line(8)))
-    assert b"".join(block for file in found for block in log_search.read_blocks(file)).count(b"\n") == 11
+    assert b"".join(block for file in files for block in log_search.read_blocks(file)).count(b"\n") == 11
 
 
 def test_patterns_are_bounded(tmp_path):
     """However many different errors there are, only so many are remembered; the others are counted together."""
     words = ("".join(chr(ord("g") + int(digit)) for digit in str(n)) for n in range(MAX_PATTERNS + 7))
     (tmp_path / "app.log").write_bytes(b"".join(line(0, "error", word) for word in words))
-    found = analyse(tmp_path, LogFilter()).errors
-    assert (len(found), found[OTHER_PATTERNS]) == (MAX_PATTERNS + 1, 7)
+    errors = analyse(tmp_path, LogFilter()).errors
+    assert (len(errors), errors[OTHER_PATTERNS]) == (MAX_PATTERNS + 1, 7)
 
 
 def test_lines_are_taken_away_as_json(folder):
     """An array of all the objects, those that are not ours as events; an empty one where there is nothing."""
-    told = json.loads(b"".join(log_export.export(log_search.matching_lines(folder), "json")))
-    assert len(told) == 13
-    assert "not ours" in [one["event"] for one in told]
+    entries = json.loads(b"".join(log_export.export(log_search.matching_lines(folder), "json")))
+    assert len(entries) == 13
+    assert "not ours" in [one["event"] for one in entries]
     assert json.loads(b"".join(log_export.export([], "json"))) == []
 
 
@@ -127,16 +127,16 @@ def test_lines_are_taken_away_as_text(tmp_path):
 
 def test_what_files_there_are_and_that_all_is_well(folder):
     """Files are counted by kind; a folder that cannot be written to, or one with personal data, is told."""
-    told = log_files.statistics(folder)
-    assert (told["total_files"], told["by_type"]["app"]["file_count"]) == (3, 2)
-    assert set(told["disk_usage"]) == {"total_gb", "used_gb", "free_gb", "usage_percent"}
+    statistics = log_files.statistics(folder)
+    assert (statistics["total_files"], statistics["by_type"]["app"]["file_count"]) == (3, 2)
+    assert set(statistics["disk_usage"]) == {"total_gb", "used_gb", "free_gb", "usage_percent"}
     assert log_files.check_log_health(scripted_settings(folder.parent)).recommendations == []
     (folder / "app-20260301T000009000000Z.log").write_bytes(line(8))
     stale = time.time() - 9999
     os.utime(folder / "app-20260301T000009000000Z.log", (stale, stale))
-    found = log_files.check_log_health(scripted_settings(folder.parent, log_personal_data=True))
-    assert any("not compressed" in one for one in found.warnings)
-    assert any("LOG_PERSONAL_DATA" in one for one in found.recommendations)
+    log_health = log_files.check_log_health(scripted_settings(folder.parent, log_personal_data=True))
+    assert any("not compressed" in one for one in log_health.warnings)
+    assert any("LOG_PERSONAL_DATA" in one for one in log_health.recommendations)
     (folder.parent / "none").mkdir()
     assert log_files.check_log_health(scripted_settings(folder.parent / "none")).status == "critical"
 

@@ -260,10 +260,10 @@ def test_debug_tells_nothing_private(tmp_path):
         assert "task_completed" in api.get(f"/api/v1/status/tasks/{sent.json()['task_id']}/stream").text
         api.post("/gradio_api/upload", files={"files": ("my holiday.jpg", picture.getvalue())})
     assert app.stop() == 0
-    told = app.log.read_text()
-    assert '"level":"debug"' in told
+    log_text = app.log.read_text()
+    assert '"level":"debug"' in log_text
     ids = [sent.json()[name] for name in ("batch_id", "job_id", "task_id")]
-    assert [word for word in ("holiday", "Ann Nobody", *ids) if word in told] == []
+    assert [word for word in ("holiday", "Ann Nobody", *ids) if word in log_text] == []
 
 
 def test_a_key_in_any_log_of_the_test_run_is_found(tmp_path, monkeypatch):

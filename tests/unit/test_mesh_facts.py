@@ -48,10 +48,10 @@ def coloured(mesh: trimesh.Trimesh, colour) -> trimesh.Trimesh:
 
 def test_a_closed_mesh_is_called_closed_across_its_seams(write_glb):
     """Vertices repeated along a texture's seams are one when closedness is judged."""
-    found = read_facts(write_glb(meshes.textured_box(photo(64, 32))))
-    assert (found.faces, found.vertices, found.parts, found.watertight, found.holes) == (12, 36, 1, True, 0)
-    assert (found.materials, found.textures, found.dimensions) == (1, ((64, 32),), (1, 1, 1))
-    assert found.warnings == ()
+    facts = read_facts(write_glb(meshes.textured_box(photo(64, 32))))
+    assert (facts.faces, facts.vertices, facts.parts, facts.watertight, facts.holes) == (12, 36, 1, True, 0)
+    assert (facts.materials, facts.textures, facts.dimensions) == (1, ((64, 32),), (1, 1, 1))
+    assert facts.warnings == ()
 
 
 @pytest.mark.parametrize("noise", [1e-8, 5e-8])
@@ -60,8 +60,8 @@ def test_vertices_that_lie_next_to_each_other_are_one(write_glb, noise):
     ball = trimesh.creation.icosphere(4)
     ball.unmerge_vertices()
     ball.vertices += np.random.default_rng(0).normal(0, 2 * noise, ball.vertices.shape)
-    found = read_facts(write_glb(ball))
-    assert (found.watertight, found.holes, found.parts, found.warnings) == (True, 0, 1, ())
+    facts = read_facts(write_glb(ball))
+    assert (facts.watertight, facts.holes, facts.parts, facts.warnings) == (True, 0, 1, ())
 
 
 @pytest.mark.parametrize(
@@ -78,15 +78,15 @@ def test_vertices_that_lie_next_to_each_other_are_one(write_glb, noise):
 )
 def test_facts_agree_with_trimesh(write_glb, mesh):
     """Closedness, pieces and size are what trimesh finds, by other ways, on the same mesh."""
-    found = read_facts(write_glb(mesh))
+    facts = read_facts(write_glb(mesh))
     welded = trimesh.Trimesh(mesh.vertices, mesh.faces)
-    assert (found.watertight, found.parts) == (welded.is_watertight, welded.body_count)
-    assert found.dimensions == pytest.approx(mesh.extents, abs=1e-5)
+    assert (facts.watertight, facts.parts) == (welded.is_watertight, welded.body_count)
+    assert facts.dimensions == pytest.approx(mesh.extents, abs=1e-5)
     if welded.is_watertight:
-        assert found.volume == pytest.approx(welded.volume, rel=1e-4)
-        assert found.genus == welded.body_count - welded.euler_number // 2
+        assert facts.volume == pytest.approx(welded.volume, rel=1e-4)
+        assert facts.genus == welded.body_count - welded.euler_number // 2
     else:
-        assert (found.volume, found.genus) == (None, None)
+        assert (facts.volume, facts.genus) == (None, None)
 
 
 def test_a_mirroring_node_turns_no_face_inside_out(write_glb):
@@ -98,26 +98,26 @@ def test_a_mirroring_node_turns_no_face_inside_out(write_glb):
 
 def test_holes_are_counted_and_told(write_glb):
     """A tube has two holes, and the warning says so in words."""
-    found = read_facts(write_glb(meshes.tube()))
-    assert (found.watertight, found.holes) == (False, 2)
-    assert "2 holes" in found.warnings[0]
+    facts = read_facts(write_glb(meshes.tube()))
+    assert (facts.watertight, facts.holes) == (False, 2)
+    assert "2 holes" in facts.warnings[0]
 
 
 def test_edges_of_three_faces_are_told(write_glb):
     """Three faces on one edge are not closed, though no edge is open on its own account there."""
     points = [[0, 0, 0], [0, 1, 0], [1, 0, 0], [-1, 0, 0], [0, 0, 1]]
-    found = read_facts(write_glb(trimesh.Trimesh(points, [[0, 1, 2], [0, 1, 3], [0, 1, 4]], process=False)))
-    assert found.nonmanifold_edges == 1
-    assert not found.watertight
+    facts = read_facts(write_glb(trimesh.Trimesh(points, [[0, 1, 2], [0, 1, 3], [0, 1, 4]], process=False)))
+    assert facts.nonmanifold_edges == 1
+    assert not facts.watertight
 
 
 def test_faces_turned_inside_out_are_told(write_glb):
     """One face that looks the other way is a warning."""
     box = trimesh.creation.box()
     box.faces[0] = box.faces[0][::-1]
-    found = read_facts(write_glb(box))
-    assert found.watertight
-    assert any("inside out" in warning for warning in found.warnings)
+    facts = read_facts(write_glb(box))
+    assert facts.watertight
+    assert any("inside out" in warning for warning in facts.warnings)
 
 
 def test_a_flat_mesh_is_told(write_glb):
@@ -154,8 +154,8 @@ def test_nodes_place_and_repeat_meshes(write_glb):
     for x in (0, 4):
         move = trimesh.transformations.translation_matrix([x, 0, 0]) @ np.diag([1, 2, 1, 1])
         scene.add_geometry(box, geom_name="box", transform=move)
-    found = read_facts(write_glb(scene))
-    assert (found.faces, found.parts, found.dimensions) == (24, 2, (5, 2, 1))
+    facts = read_facts(write_glb(scene))
+    assert (facts.faces, facts.parts, facts.dimensions) == (24, 2, (5, 2, 1))
 
 
 def test_rotated_nodes_turn_their_mesh(write_glb):
@@ -167,9 +167,9 @@ def test_rotated_nodes_turn_their_mesh(write_glb):
 
 def test_facts_are_json(write_glb):
     """The facts go through JSON unchanged."""
-    found = read_facts(write_glb(meshes.textured_box(photo()))).to_dict()
-    assert json.loads(json.dumps(found)) == found
-    assert found["textures"] == [[64, 48]]
+    facts = read_facts(write_glb(meshes.textured_box(photo()))).to_dict()
+    assert json.loads(json.dumps(facts)) == facts
+    assert facts["textures"] == [[64, 48]]
 
 
 @pytest.mark.parametrize("mesh", [trimesh.creation.icosphere(1), trimesh.creation.icosphere(5)], ids=["80", "20k"])
@@ -284,8 +284,8 @@ def test_hostile_lists_are_told_in_part(write_glb):
 def test_report_writes_the_thumbnail_and_returns_the_facts(write_glb, tmp_path):
     """One call gives both; nothing but whole files is left behind."""
     path = write_glb(meshes.textured_box(photo()))
-    found = write_report(path, tmp_path / "thumbnail.webp")
-    assert found == read_facts(path).to_dict()
+    report = write_report(path, tmp_path / "thumbnail.webp")
+    assert report == read_facts(path).to_dict()
     assert decoded((tmp_path / "thumbnail.webp").read_bytes()).size == (256, 256)
     assert {file.name for file in tmp_path.iterdir()} == {"mesh.glb", "thumbnail.webp"}
 
@@ -294,10 +294,10 @@ async def test_report_runs_in_a_worker(write_glb, tmp_path):
     """A worker process makes the report, and a refusal comes back as itself."""
     workers = WorkerPool(1)
     try:
-        found = await workers.run(write_report, write_glb(trimesh.creation.box()), tmp_path / "thumbnail.webp")
+        report = await workers.run(write_report, write_glb(trimesh.creation.box()), tmp_path / "thumbnail.webp")
     finally:
         workers.close()
-    assert found["watertight"]
+    assert report["watertight"]
     assert (tmp_path / "thumbnail.webp").exists()
 
 

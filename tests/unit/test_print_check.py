@@ -21,12 +21,22 @@ def test_the_print_check_tells_what_is_wrong_and_what_mending_would_do(tmp_path)
     """A broken ball is not ready, for reasons in plain words, and would be once it is mended."""
     glb = tmp_path / "model.glb"
     glb.write_bytes(faulty.broken_ball().export(file_type="glb"))
-    found = check_print(glb, parse_options("stl", size=50))
-    assert not found["ready"]
-    assert any("1 hole: fix before printing" in problem for problem in found["problems"])
-    assert any("2 pieces" in problem for problem in found["problems"])
-    assert found["mended"]["ready"]
-    assert [step.split()[0] for step in found["mended"]["steps"]] == ["Removed", "Closed", "Cut"]
+    result = check_print(glb, parse_options("stl", size=50))
+    assert not result["ready"]
+    assert any("1 hole: fix before printing" in problem for problem in result["problems"])
+    assert any("2 pieces" in problem for problem in result["problems"])
+    assert result["mended"]["ready"]
+    assert [step.split()[0] for step in result["mended"]["steps"]] == ["Removed", "Closed", "Cut"]
+
+
+def test_a_ready_mesh_is_checked_again_where_a_repair_is_asked_for(tmp_path):
+    """Of a ball the check says that it is ready; with a repair it says, too, what that would do and its verdict."""
+    glb = tmp_path / "model.glb"
+    glb.write_bytes(trimesh.creation.icosphere(subdivisions=3).export(file_type="glb"))
+    assert check_print(glb, parse_options("stl"))["mended"] is None
+    again = check_print(glb, parse_options("stl", repair="solid"))
+    assert (again["ready"], again["mended"]["ready"]) == (True, True)
+    assert again["mended"]["steps"]
 
 
 @pytest.mark.parametrize("mesh", [faulty.sheet(0), faulty.sheet(90), faulty.sheet(35)])
@@ -35,10 +45,10 @@ def test_what_has_no_thickness_is_told_and_not_mended(made, tmp_path, mesh):
     data = mesh.export(file_type="glb")
     glb = tmp_path / "model.glb"
     glb.write_bytes(data)
-    found = check_print(glb, parse_options("stl"))
-    assert not found["ready"]
-    assert found["problems"] == ["It is flat: it has no thickness, so there is nothing to print."]
-    assert found["mended"] is None
+    result = check_print(glb, parse_options("stl"))
+    assert not result["ready"]
+    assert result["problems"] == ["It is flat: it has no thickness, so there is nothing to print."]
+    assert result["mended"] is None
     assert "It is flat: it has no thickness." in read_facts(glb).warnings
     for repair in ("solid", "rebuild"):
         with pytest.raises(Unavailable) as refused:
@@ -57,9 +67,9 @@ def test_a_tiny_body_is_not_called_flat(tmp_path):
 def test_thin_ends_are_told_though_they_are_fine(tmp_path):
     """A blade that sticks out of a block by 2 mm is too small a part of it to matter, and no wall is called thick."""
     blade = trimesh.creation.box((0.004, 1, 0.6)).apply_translation([0, 0.02, 0])
-    found = checked(trimesh.boolean.union([trimesh.creation.box(), blade]), tmp_path / "model.glb")
-    assert found["ready"]
-    assert any("as at points and edges, are thinner" in told for told in found["fine"])
+    result = checked(trimesh.boolean.union([trimesh.creation.box(), blade]), tmp_path / "model.glb")
+    assert result["ready"]
+    assert any("as at points and edges, are thinner" in text for text in result["fine"])
 
 
 @pytest.mark.parametrize(
@@ -69,8 +79,8 @@ def test_a_hair_that_no_nozzle_prints_is_told(tmp_path, direction):
     """A hair of .2 mm, half as long as the block that it grows from, is a reason, whichever way it grows."""
     hair = trimesh.creation.cylinder(0.002, 2, sections=8)
     hair.apply_transform(trimesh.geometry.align_vectors([0, 0, 1], direction))
-    found = checked(trimesh.boolean.union([trimesh.creation.box(), hair]), tmp_path / "model.glb")
-    assert [problem for problem in found["problems"] if "thinner than a nozzle of 0.4 mm" in problem]
+    result = checked(trimesh.boolean.union([trimesh.creation.box(), hair]), tmp_path / "model.glb")
+    assert [problem for problem in result["problems"] if "thinner than a nozzle of 0.4 mm" in problem]
 
 
 def test_a_thin_leg_among_thick_ones_is_told(tmp_path):
@@ -78,24 +88,24 @@ def test_a_thin_leg_among_thick_ones_is_told(tmp_path):
     legs = [trimesh.creation.box((0.1, 1, 0.1)).apply_translation([x, -0.5, z]) for x, z in ((0, 0), (0, 1), (1, 0))]
     legs.append(trimesh.creation.box((0.003, 1, 0.003)).apply_translation([1, -0.5, 1]))
     top = trimesh.creation.box((1.2, 0.1, 1.2)).apply_translation([0.5, 0, 0.5])
-    found = checked(trimesh.boolean.union([top, *legs]), tmp_path / "model.glb")
-    assert any("A part of it is thinner than a nozzle" in problem for problem in found["problems"])
+    result = checked(trimesh.boolean.union([top, *legs]), tmp_path / "model.glb")
+    assert any("A part of it is thinner than a nozzle" in problem for problem in result["problems"])
 
 
 def test_what_stands_on_a_needle_is_told_and_mending_gives_it_a_base(tmp_path):
     """A cone on its tip has no first layer that holds; mended it stands."""
     cone = trimesh.creation.cone(0.5, 1).apply_transform(trimesh.transformations.rotation_matrix(np.pi / 2, [1, 0, 0]))
-    found = checked(cone, tmp_path / "model.glb")
-    assert any("of first layer" in problem or "first layer has only" in problem for problem in found["problems"])
-    assert found["mended"]["ready"]
-    assert any("stands on a flat base" in step for step in found["mended"]["steps"])
+    result = checked(cone, tmp_path / "model.glb")
+    assert any("of first layer" in problem or "first layer has only" in problem for problem in result["problems"])
+    assert result["mended"]["ready"]
+    assert any("stands on a flat base" in step for step in result["mended"]["steps"])
 
 
 def test_a_box_inside_out_has_a_base(tmp_path):
     """A box whose faces look inwards is told of that alone: it stands as well as another."""
-    found = checked(faulty.flipped(trimesh.creation.box()), tmp_path / "model.glb")
-    assert found["problems"] == ["Some faces are turned inside out."]
-    assert found["advice"] == []
+    result = checked(faulty.flipped(trimesh.creation.box()), tmp_path / "model.glb")
+    assert result["problems"] == ["Some faces are turned inside out."]
+    assert result["advice"] == []
 
 
 def test_a_hollow_body_is_one_piece(tmp_path):
@@ -112,10 +122,10 @@ def test_a_hollow_body_is_one_piece(tmp_path):
 
 def test_a_piece_that_is_inside_out_is_told(tmp_path):
     """A piece apart that looks inwards is told, and counts for the volume as if it were turned."""
-    found = checked(faulty.inside_out(), tmp_path / "model.glb")
-    assert "Some faces are turned inside out." in found["problems"]
-    assert found["mended"]["steps"] == ["Turned 1 piece right side out."]
-    assert found["mended"]["problems"] == ["It is made of 2 pieces."]
+    result = checked(faulty.inside_out(), tmp_path / "model.glb")
+    assert "Some faces are turned inside out." in result["problems"]
+    assert result["mended"]["steps"] == ["Turned 1 piece right side out."]
+    assert result["mended"]["problems"] == ["It is made of 2 pieces."]
     known = read_facts(tmp_path / "model.glb")
     assert "Some faces are turned inside out." in known.warnings
     assert known.volume == pytest.approx(9)
@@ -131,12 +141,12 @@ def test_a_piece_that_is_inside_out_is_told(tmp_path):
 )
 def test_bodies_that_share_a_corner_alone_are_two_pieces(tmp_path, mesh, step):
     """Nothing holds them together there: it is told, and where they overlap mending joins them."""
-    found = checked(mesh, tmp_path / "model.glb")
-    assert found["problems"] == ["It is made of 2 pieces."]
+    result = checked(mesh, tmp_path / "model.glb")
+    assert result["problems"] == ["It is made of 2 pieces."]
     known = read_facts(tmp_path / "model.glb")
     assert (known.parts, known.genus) == (2, 0)
-    assert found["mended"]["ready"] == bool(step)
-    assert not step or found["mended"]["steps"][0].startswith(step)
+    assert result["mended"]["ready"] == bool(step)
+    assert not step or result["mended"]["steps"][0].startswith(step)
 
 
 @pytest.mark.parametrize("detail", ["low", "high"])
@@ -145,18 +155,18 @@ def test_walls_of_the_local_engine_s_meshes_raise_no_alarm(tmp_path, picture, de
     """What the embedded engine makes is ready to print: thick enough, and it does not pass through itself."""
     glb = tmp_path / "model.glb"
     glb.write_bytes(local_shapes.make(Image.open(picture).convert("RGB"), detail=detail))
-    found = check_print(glb, parse_options("stl"))
+    result = check_print(glb, parse_options("stl"))
     legs = "first layer"  # the chair's end in points
-    assert [problem for problem in found["problems"] if legs not in problem or picture.stem != "chair"] == []
-    assert "It does not pass through itself, by 400 places." in found["fine"]
+    assert [problem for problem in result["problems"] if legs not in problem or picture.stem != "chair"] == []
+    assert "It does not pass through itself, by 400 places." in result["fine"]
 
 
 @pytest.mark.parametrize(("wall", "ready"), [(0.001, False), (0.007, False), (0.01, True)])
 def test_walls_that_are_too_thin_are_told(tmp_path, wall, ready):
     """A cup of 100 mm with walls of .1 or .7 mm is not ready, one with walls of 1 mm is."""
-    found = checked(faulty.thin_cup(wall), tmp_path / "model.glb")
-    assert found["ready"] == ready
-    assert ready or "of its walls are thinner than 0.8 mm" in " ".join(found["problems"])
+    result = checked(faulty.thin_cup(wall), tmp_path / "model.glb")
+    assert result["ready"] == ready
+    assert ready or "of its walls are thinner than 0.8 mm" in " ".join(result["problems"])
 
 
 def test_a_heap_of_faces_is_judged_in_good_time(tmp_path):
@@ -165,7 +175,7 @@ def test_a_heap_of_faces_is_judged_in_good_time(tmp_path):
     corners = chance.normal(size=(20_000, 1, 3)) + 0.1 * chance.normal(size=(20_000, 3, 3))
     heap = trimesh.Trimesh(corners.reshape(-1, 3), np.arange(60_000).reshape(-1, 3), process=False)
     began = time.process_time()
-    found = checked(heap, tmp_path / "model.glb")
+    result = checked(heap, tmp_path / "model.glb")
     assert time.process_time() - began < 10
-    assert "It has 20,000 holes: fix before printing." in found["problems"]
-    assert "It is still not closed: a new skin may help." in found["mended"]["steps"]
+    assert "It has 20,000 holes: fix before printing." in result["problems"]
+    assert "It is still not closed: a new skin may help." in result["mended"]["steps"]

@@ -84,9 +84,9 @@ def test_a_mended_mesh_has_the_colour_of_the_closest_place(made, repair):
     box = meshes.textured_box(board)
     box.update_faces(np.arange(12) > 0)
     path = made(box.export(file_type="glb"), "glb", repair=repair)[1]
-    mended = trimesh.load(path, force="mesh")
-    points, faces = trimesh.sample.sample_surface(mended, 2000, seed=1)
-    shown = _colours_at(mended, points, faces)
+    repaired = trimesh.load(path, force="mesh")
+    points, faces = trimesh.sample.sample_surface(repaired, 2000, seed=1)
+    shown = _colours_at(repaired, points, faces)
     closest, _, source_faces = trimesh.proximity.closest_point_naive(box, points)
     expected = _colours_at(box, closest, source_faces)
     assert np.mean(np.abs(shown - expected) < 40) > 0.9
@@ -123,8 +123,8 @@ def test_an_open_box_with_a_bent_rim_is_closed(made):
 
 def test_a_mesh_that_passes_through_itself_is_told_and_a_new_skin_mends_it(made, tmp_path):
     """A tube that crosses itself is not ready; wrapped in a new skin it is."""
-    found = checked(faulty.eight(), tmp_path / "model.glb")
-    assert found["problems"] == ["It passes through itself: a new skin would mend that."]
+    result = checked(faulty.eight(), tmp_path / "model.glb")
+    assert result["problems"] == ["It passes through itself: a new skin would mend that."]
     _, path = made(faulty.eight().export(file_type="glb"), "glb", repair="rebuild")
     assert check_print(path, parse_options("stl"))["ready"]
 

@@ -78,6 +78,14 @@ SPEC = Spec(
             "The picture's subject, or the whole picture as a card in relief.",
             choices=("object", "relief card"),
         ),
+        Option(
+            "base",
+            "Base",
+            "choice",
+            "flat",
+            "Flat: so little of the bottom is cut off that it stands, where that is enough.",
+            choices=("flat", "as it is"),
+        ),
     ),
     face_limit=Option(
         "face_limit",

@@ -57,7 +57,7 @@ def inflate(grid: Grid, flat: float = 0.0) -> Floats:
         raise NO_OUTLINE.error()
     depth = np.sqrt(_smoothed(grid, _squared_height(grid))[inside])
     deepest = float(depth.max())
-    profile = (depth / deepest) ** ((1 - BOX_FLATTENING * _boxiness(inside)) * (1 - UNSHADED_FLATTENING * flat))
+    profile = (depth / deepest) ** ((1 - BOX_FLATTENING * boxiness(inside)) * (1 - UNSHADED_FLATTENING * flat))
     return np.asarray(profile * min(deepest, _max_depth(inside)) * (1 - UNSHADED_THINNING * flat))
 
 
@@ -154,7 +154,7 @@ def _frame_points(inside: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], ...]:
     return inside[0], inside[-1], inside[:, 0], inside[:, -1]
 
 
-def _boxiness(inside: NDArray[np.bool_]) -> float:
+def boxiness(inside: NDArray[np.bool_]) -> float:
     """Return 0 for an outline unlike a rectangle, to 1 for a rectangle turned any way; 0 where the frame cuts it."""
     if any(side.any() for side in _frame_points(inside)):
         return 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,13 @@ from PIL import Image
 from scipy import ndimage
 
 from .atlas import BACK_STYLES, JPEG_QUALITY, make_atlas
-from .depth import inflate
-from .flat_mesh import FlatMesh, Grid, sample_grid, triangulate
+from .depth import boxiness, inflate
+from .flat_art import is_flat_art, slab
+from .flat_mesh import Grid, sample_grid, triangulate
 from .glb import write_glb
 from .shading import brightness_on_grid, flatness, relief
 from .solid import close_mesh
+from .standing import with_flat_base
 from .subject import Subject, find_subject, whole_image
 from .texture_mapping import TextureMapping, even_mapping, identity_mapping
 
@@ -26,6 +29,8 @@ GRID_CELLS = {"low": 96, "medium": 192, "high": 320}
 """Grid cells along the subject's longer side."""
 MIN_CELLS = 4
 SHAPES = ("object", "relief card")
+BASES = ("flat", "as it is")
+"""The body's bottom: cut so that it stands, where little needs to be cut, or as it is."""
 RELIEF_SHARE = 0.1
 """How far light and dark stand out from the front, as a share of its depth."""
 CARD_THICKNESS, CARD_RELIEF = 0.02, 0.06
@@ -37,41 +42,54 @@ def generate_preview(
 ) -> bytes:
     """Return the GLB of `image` (upright, RGB or RGBA), of at most `face_limit` faces.
 
-    `options` has `detail` (of GRID_CELLS), `thickness` and `relief` (factors), `back` (of BACK_STYLES) and
-    `shape` (of SHAPES); each may be missing. `report_stage` gets the fraction done, 0 to 1, and the next stage.
-    Raises GenerationFailed with code `image_too_small`, `no_subject` or `no_outline`.
+    `options` has `detail` (of GRID_CELLS), `thickness` and `relief` (factors), `back` (of BACK_STYLES), `shape` (of
+    SHAPES) and `base` (of BASES); each may be missing. `report_stage` gets the fraction done, 0 to 1, and the next
+    stage. Raises GenerationFailed with code `image_too_small`, `no_subject` or `no_outline`.
     """
     as_card = options.get("shape") == "relief card"
     report_stage(0.0, "looking at the picture" if as_card else "finding the subject")
     subject = whole_image(image) if as_card else find_subject(image)
     report_stage(0.4, "shaping")
-    grid, flat = _fit_face_limit(subject, GRID_CELLS[options.get("detail", "medium")], face_limit)
+    grid = _fit_face_limit(subject, GRID_CELLS[options.get("detail", "medium")], face_limit)
     thickness, relief_factor = float(options.get("thickness", 1.0)), float(options.get("relief", 1.0))
     front, back, mapping = (_relief_card if as_card else _inflated_body)(subject, grid, thickness, relief_factor)
+    if not as_card and options.get("base") != "as it is":
+        grid = with_flat_base(grid, -back)
+        kept = int(grid.inside.sum())
+        front, back, mapping = front[:kept], back[:kept], replace(mapping, offsets=mapping.offsets[:kept])
     report_stage(0.7, "texturing")
     atlas = make_atlas(subject, options.get("back", next(iter(BACK_STYLES))), mapping, grid.cell_size)
-    solid = close_mesh(flat, front, back, grid.cell_size, atlas)
+    solid = close_mesh(triangulate(grid), front, back, grid.cell_size, atlas)
     return write_glb(solid, atlas.image, "relief card" if as_card else "inflated preview", JPEG_QUALITY)
 
 
-def _fit_face_limit(subject: Subject, cells: int, face_limit: int | None) -> tuple[Grid, FlatMesh]:
+def _fit_face_limit(subject: Subject, cells: int, face_limit: int | None) -> Grid:
     """Return the finest grid of at most `cells` whose body has at most `face_limit` faces."""
     while True:
         grid = sample_grid(subject.alpha, cells)
-        flat = triangulate(grid)
-        faces = flat.closed_face_count
-        if face_limit is None or faces <= face_limit or cells <= MIN_CELLS:
-            return grid, flat
+        if face_limit is None or cells <= MIN_CELLS:
+            return grid
+        faces = triangulate(grid).closed_face_count
+        if faces <= face_limit:
+            return grid
         cells = max(MIN_CELLS, min(cells - 1, int(cells * (face_limit / faces) ** 0.5)))
 
 
 def _inflated_body(
     subject: Subject, grid: Grid, thickness: float, relief_factor: float
 ) -> tuple[Floats, Floats, TextureMapping]:
-    """Return heights (n,) in cells of an inflated body's front, with a relief, and back, and the texture mapping."""
-    depth = inflate(grid, flatness(subject, grid))
+    """Return heights (n,) in cells of a body's front, with a relief, and back, and the texture mapping.
+
+    It is inflated, or for a drawing in flat colours a slab.
+    """
+    as_slab = is_flat_art(subject) and not boxiness(grid.inside)
+    depth = slab(grid.inside) if as_slab else inflate(grid, flatness(subject, grid))
     stands_out = 1 + RELIEF_SHARE * relief_factor * relief(subject, grid, depth)
-    return depth * thickness * stands_out, -depth * thickness, even_mapping(grid, depth)
+    return (
+        depth * thickness * stands_out,
+        -depth * thickness,
+        identity_mapping(grid) if as_slab else even_mapping(grid, depth),
+    )
 
 
 def _relief_card(

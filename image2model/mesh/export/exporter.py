@@ -132,7 +132,7 @@ def _check_print(scene: Scene, options: ExportOptions, topology: Topology) -> di
 
 
 def check_print(glb: Path, options: ExportOptions) -> dict[str, Any]:
-    """Print check of a GLB at the size of `options`, as it is and, where that fails, once repaired.
+    """Print check of a GLB at the size of `options`, as it is and, where that fails or is asked for, once repaired.
 
     Raises GenerationFailed for a file that cannot be opened.
     """
@@ -140,7 +140,7 @@ def check_print(glb: Path, options: ExportOptions) -> dict[str, Any]:
     scene = place_scene(scene, options.with_longest_side(_extents(scene)))
     print_result = check_printability(scene.positions, scene.faces)
     result = {"size_mm": options.size_mm, "measure": options.measure, **print_result.to_dict(), "mended": None}
-    if print_result.ready:
+    if print_result.ready and options.repair == "none":
         return result
     try:
         (positions, faces), steps = repair_mesh(scene.positions, scene.faces)

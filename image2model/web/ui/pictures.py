@@ -144,7 +144,8 @@ class Pictures:
         request: gr.Request,
     ) -> AsyncIterator[Any]:
         """Show each picture at once, and what is found of it as soon as it is known."""
-        mine = self._newest[str(request.session_hash)] = _Showing()
+        session = str(request.session_hash)
+        mine = self._newest[session] = _Showing()
         tiles = _Tiles(self, paths_of(images), refused or [], decided, cut_out, self.studio.generator(generator).spec)
         yield self._head(len(paths_of(images)), len(refused or []), bool(batch_id)), tiles.html()
         for attempt in range(TRIES):
@@ -152,10 +153,11 @@ class Pictures:
                 return
             await asyncio.sleep(PAUSE if attempt else 0)
             for path in list(tiles.unknown):
-                if self._newest.get(str(request.session_hash)) is not mine:
+                if self._newest.get(session) is mine:
+                    await tiles.inspect(path)
+                if self._newest.get(session) is not mine:  # also where the page has changed during the inspection
                     yield gr.skip(), gr.skip()
                     return
-                await tiles.inspect(path)
                 yield gr.skip(), tiles.html()
         tiles.give_up()
         yield gr.skip(), tiles.html()

@@ -77,7 +77,7 @@ export const mount = ({ element }) => {
   const ask = async (number) => {
     const asked = query();
     const wanted = new URLSearchParams();
-    for (const name of ["size", "unit", "measure"]) if (asked.get(name)) wanted.set(name, asked.get(name));
+    for (const name of ["size", "unit", "measure", "repair"]) if (asked.get(name)) wanted.set(name, asked.get(name));
     const answer = await fetch(`batches/${shown.batch}/${number}/print-check?${wanted}`);
     const found = await answer.json();
     if (!answer.ok) throw new Error(found.message);
