@@ -81,8 +81,9 @@ class WorkerPool:
     def close(self) -> None:
         """Stop the workers at once."""
         self._closed = True
-        if self._pool:
-            self._manager.submit(_stop_pool, self._pool)
+        pool, self._pool = self._pool, None
+        if pool:
+            self._manager.submit(_stop_pool, pool)
         self._manager.shutdown()
 
     @contextlib.contextmanager
@@ -106,10 +107,10 @@ class WorkerPool:
 
     def _leave(self) -> None:
         """Let idle workers go, and the process that they are forks of."""
-        if self._pool and not self._closed:
-            self._manager.submit(_stop_pool, self._pool)
+        pool, self._pool = self._pool, None
+        if pool:
+            self._manager.submit(_stop_pool, pool)
             self._manager.submit(_stop_fork_server)
-            self._pool = None
 
     def _start_pool(self) -> ProcessPool:
         context = multiprocessing.get_context("forkserver")
