@@ -1,4 +1,4 @@
-"""`image2model` and `python -m image2model`: start the app."""
+"""`image2model` and `python -m image2model`: start the app, or one of a cluster's other processes."""
 
 from __future__ import annotations
 
@@ -7,20 +7,42 @@ from collections.abc import Sequence
 
 from . import __version__
 
+COMMANDS = {
+    "serve": "the web app; this is the default",
+    "worker": "a process that works on pictures and meshes for others (Celery)",
+    "beat": "what tells workers of regular chores, one of a kind (Celery)",
+    "scheduler": "a process that runs jobs, without a page",
+    "check-env": "a look at what the settings name, with one line for each problem",
+}
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the app until SIGTERM or Ctrl-C."""
+    """Run the app, or the process that a command names, until SIGTERM or Ctrl-C."""
     parser = argparse.ArgumentParser(
         prog="image2model",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Start the web app that turns pictures into 3D meshes, by default at http://127.0.0.1:7860.",
-        epilog="Settings come from environment variables or from a file .env: see docs/settings.md.",
+        epilog="commands:\n"
+        + "".join(f"  {name:<10} {text}\n" for name, text in COMMANDS.items())
+        + "\nSettings come from environment variables or from a file .env: see docs/settings.md.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    parser.parse_args(arguments)
+    parser.add_argument("command", nargs="?", choices=COMMANDS, default="serve", metavar="command")
+    command = parser.parse_args(arguments).command
 
-    from .web.server import main as serve  # worker processes import this file and must not import the page
+    # worker processes of the app import this file and must not import the page
+    if command == "serve":
+        from .web.server import main as serve
 
-    serve()
+        serve()
+    elif command == "check-env":
+        from .ops.check_env import main as check
+
+        check()
+    else:
+        from .worker.main import main as run
+
+        run(command)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing import forkserver
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from pebble import ProcessPool
 
@@ -31,6 +31,31 @@ _open_pools: set[ProcessPool] = set()
 _open_pools_lock = threading.Lock()
 MESH_MEMORY = 6_000_000_000
 """Bytes that work on one untrusted mesh may take on top of what its worker holds already."""
+
+
+class Executor(Protocol):
+    """What runs functions of the package in other processes; their arguments and values are pickled."""
+
+    @property
+    def processes(self) -> int | None:
+        """How many tasks run at the same time; None where others know that."""
+
+    @property
+    def running(self) -> bool:
+        """Whether tasks are taken."""
+
+    async def run(self, function: Callable[..., T], *args: Any, seconds: float = 60) -> T:
+        """Return `function(*args)`, which may be run more than once; cancelling the caller gives the task up.
+
+        Raises TimeoutError after `seconds` of work, pebble.ProcessExpired when the process died,
+        and whatever the function raises.
+        """
+
+    def start(self) -> None:
+        """Get ready, because work will come soon; returns at once."""
+
+    def close(self) -> None:
+        """Free what this process has of it."""
 
 
 class WorkerPool:
@@ -56,18 +81,14 @@ class WorkerPool:
         self._leaving: asyncio.TimerHandle | None = None
 
     async def run(self, function: Callable[..., T], *args: Any, seconds: float = 60) -> T:
-        """Return `function(*args)` from a worker; cancelling the caller stops the worker's task.
-
-        Raises TimeoutError after `seconds` of work, pebble.ProcessExpired when the worker died,
-        and whatever the function raises.
-        """
+        """See `Executor.run`; cancelling the caller stops the worker's task."""
         with self._counted_task():
             pool = await asyncio.shield(asyncio.wrap_future(self._open()))  # others wait for it too
             future = pool.schedule(function, args=args, timeout=seconds)
             return cast(T, await asyncio.wrap_future(future))
 
     def start(self) -> None:
-        """Let the workers start, because work will come soon; returns at once."""
+        """See `Executor.start`; where work does not come, the workers leave as usual."""
         with self._counted_task():
             self._open()
 

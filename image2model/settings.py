@@ -84,6 +84,12 @@ class Settings(BaseSettings):
         description="Seconds without a sign of life after which other processes on the same PostgreSQL take over what"
         " a process runs",
     )
+    celery_broker_url: str = Field(
+        "",
+        repr=False,  # may hold a password
+        description="Address of the Redis through which `image2model worker` processes get their work; needs a"
+        " PostgreSQL in `DATABASE_URL`; empty: work is done in `WORKERS` processes of this one",
+    )
     api_key: SecretStr | None = Field(
         None, description="Key that REST uploads and downloads require; unset: as open as the page"
     )

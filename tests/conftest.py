@@ -13,6 +13,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
 from image2model.devtools.app_process import gone
+from image2model.devtools.local_services import PostgresServer
 from image2model.mesh import report
 from image2model.mesh.export import export, parse_options
 from image2model.process_pool import WorkerPool
@@ -22,7 +23,6 @@ from tests.support import leaks
 from tests.support.attacks import FRIEND, PASSWORD
 from tests.support.browser import CHROMIUM, App, Watch
 from tests.support.fal_server import FalServer
-from tests.support.postgres import PostgresServer
 from tests.support.scripted import ScriptedGenerator, scripted_settings
 
 PHONE = {"width": 390, "height": 844}
@@ -72,7 +72,7 @@ def postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL server for all tests of this process."""
     server = PostgresServer().start()
     yield server
-    server.stop()
+    server.remove()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -12,7 +12,7 @@ from functools import cache
 from importlib import import_module
 
 from .. import generators
-from ..process_pool import WorkerPool
+from ..process_pool import Executor
 from ..settings import Settings
 from .base import Generator
 from .failure_rules import COMMON_RULES, FailureRules
@@ -25,7 +25,7 @@ UNKNOWN_CODE = FailureRules()
 class Provider:
     """One provider: its generators as the settings want them, and what follows from the failures that it defines."""
 
-    generators: Callable[[Settings, WorkerPool], Sequence[Generator]]
+    generators: Callable[[Settings, Executor], Sequence[Generator]]
     failure_rules: Mapping[str, FailureRules]
 
 
@@ -38,7 +38,7 @@ def providers() -> tuple[Provider, ...]:
     return tuple(loaded)
 
 
-def all_generators(settings: Settings, workers: WorkerPool) -> list[Generator]:
+def all_generators(settings: Settings, workers: Executor) -> list[Generator]:
     """Every generator on offer, the host's keys used where there are any."""
     return [generator for provider in providers() for generator in provider.generators(settings, workers)]
 

@@ -21,7 +21,7 @@ from PIL import Image
 from ..atomic_files import atomic_write
 from ..errors import ErrorCode, ImageRefused
 from ..file_names import clean_name
-from ..process_pool import WorkerPool
+from ..process_pool import Executor
 from .decoding import damaged, decode_partially, downscale, open_image
 from .formats import ImageFormat, detect_format
 from .limits import ImageLimits, check_file_size
@@ -107,7 +107,7 @@ class ImageChecker:
     decodes, scales and compresses. Formats that are better kept apart (`ISOLATED`) are decoded by `workers`.
     """
 
-    def __init__(self, limits: ImageLimits, workers: WorkerPool | None = None) -> None:
+    def __init__(self, limits: ImageLimits, workers: Executor | None = None) -> None:
         self.limits = limits
         self._workers = workers
         self._answers: OrderedDict[bytes, asyncio.Future[Answer]] = OrderedDict()

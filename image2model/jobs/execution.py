@@ -24,7 +24,7 @@ from ..generators.providers import rules_of
 from ..mesh.export import parse_options
 from ..mesh.report import write_report
 from ..metrics import RETRIES
-from ..process_pool import WorkerPool, with_memory_limit
+from ..process_pool import Executor, with_memory_limit
 from .circuit_breaker import CircuitBreaker
 from .db.async_store import AsyncStore, bind_log_context
 from .models import Batch, Job, JobState, Wait, failure_of
@@ -48,7 +48,7 @@ class JobContext:
 
     store: AsyncStore
     folders: Folders
-    workers: WorkerPool
+    workers: Executor
     policy: RetryPolicy
     exports: ExportStore
 

@@ -28,6 +28,7 @@ from ..settings import Settings
 from .batch_details import BatchDetails, BatchPage, batch_details
 from .cleanup import FreedCounter, SurveyCache
 from .key_attempts import FREE, KeyAttempts
+from .untrusted_proxy import UntrustedProxy
 from .view_builder import ViewBuilder
 
 log = logging.getLogger(__name__)
@@ -48,10 +49,11 @@ class AdminService:
         build_view: ViewBuilder,
         surveys: SurveyCache,
         key_attempts: KeyAttempts,
+        untrusted_proxy: UntrustedProxy,
     ) -> None:
         self._settings, self._generators = settings, generators
         self._folders, self._store, self._scheduler, self._build_view = folders, store, scheduler, build_view
-        self._surveys, self._key_attempts = surveys, key_attempts
+        self._surveys, self._key_attempts, self._untrusted_proxy = surveys, key_attempts, untrusted_proxy
 
     async def overview(self) -> dict[str, Any]:
         """`queue_state`, and counts of batches and jobs by state, outcomes of 24 hours, breakers, disk (bytes).
@@ -74,9 +76,16 @@ class AdminService:
         }
 
     async def attention(self, now: float) -> list[dict[str, Any]]:
-        """What only the host can mend: at fal (key refused, balance exhausted, results held back), and wrong keys here.
+        """What only the host can mend, at fal (`remote_attention`) and here: wrong keys, a proxy that is not trusted.
 
-        Each entry has `code`, `message` and `hint` (plain words), `count` (pictures) and `last_seen` (since 1970).
+        Each entry has `code`, `message` and `hint` (plain words), `count` (pictures, keys or 0) and `last_seen` (since
+        1970).
+        """
+        return [*await self.remote_attention(now), *self._wrong_keys(now), *self._untrusted_proxy.notices(now)]
+
+    async def remote_attention(self, now: float) -> list[dict[str, Any]]:
+        """What fal holds against the host: key refused, balance exhausted, results held back; entries as `attention`.
+
         It is of the last 24 hours, and goes away when fal has taken a picture on the host's key again.
         """
         notices = host_notices()
@@ -87,7 +96,7 @@ class AdminService:
         }
         failed = [_notice_entry(row["code"], notices[row["code"]], row["count"], row["last_seen"]) for row in refused]
         held = [_notice_entry(code, notices[code], count, now) for code, count in waiting.items() if count]
-        return failed + held + self._wrong_keys(now)
+        return failed + held
 
     def _wrong_keys(self, now: float) -> list[dict[str, Any]]:
         """A notice where more wrong keys were tried lately than a person mistypes."""
@@ -127,7 +136,7 @@ class AdminService:
         """State of the generators on the host's key, by the outcomes of the last 24 hours and by their breakers.
 
         `configured`: whether there is one; `done` and `faults` (the generator's own) of its jobs; `resting`: ids of
-        those with a breaker that is not closed; `attention`: see there.
+        those with a breaker that is not closed; `attention`: `remote_attention`.
         """
         now = time.time()
         ids = {name for name, generator in self._generators.items() if generator.key_mark}
@@ -141,7 +150,7 @@ class AdminService:
             "done": sum(row["count"] for row in rows if row["state"] == "done"),
             "faults": sum(row["count"] for row in rows if row["code"] and rules_of(row["code"]).kind == "generator"),
             "resting": [one["generator"] for one in self._scheduler.breakers() if not one["own_key"]],
-            "attention": await self.attention(now),
+            "attention": await self.remote_attention(now),
         }
 
     def reset_breaker(self, generator: str, *, own_key: bool = False) -> None:

@@ -16,7 +16,7 @@ from ..mesh.export import FORMATS, ExportOptions, available, check_print, parse_
 from ..settings import Settings
 from .previews import CONTACT_SHEET_FILE
 
-OPTIONS = ("size", "unit", "measure", "up", "pivot", "face_limit", "packing", "repair")
+OPTIONS = ("size", "unit", "measure", "up", "pivot", "face_limit", "packing", "repair", "colors")
 EXPORT_FORMATS = tuple(FORMATS)
 """The ids of the formats, in the order in which they are offered."""
 ContentsLoader = Callable[[str], Awaitable[tuple[list[Entry], dict[str, Any]]]]
@@ -156,6 +156,7 @@ def archive_name(batch_id: str, options_list: Sequence[ExportOptions] = ()) -> s
 
 
 def _parse_for_format(format_id: str, options: Mapping[str, Any]) -> ExportOptions:
-    """Options for one of several formats: packing applies to GLB only."""
-    applicable = {name: value for name, value in options.items() if name != "packing" or format_id == "glb"}
+    """Options for one of several formats: packing applies to GLB only, colors to 3MF only."""
+    only = {"packing": "glb", "colors": "3mf"}
+    applicable = {name: value for name, value in options.items() if only.get(name, format_id) == format_id}
     return parse_options(format_id, **applicable)

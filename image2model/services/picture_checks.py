@@ -17,7 +17,7 @@ from ..generators.base import Side
 from ..images import NOTES, ImageChecker
 from ..jobs.models import Batch, Job, OtherSide
 from ..jobs.storage.folders import Folders, picture_name, stored_picture
-from ..process_pool import WorkerPool
+from ..process_pool import Executor
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ NOTE_TEXTS = {**NOTES, **local.WARNINGS}
 class PictureChecks:
     """Cut-outs and warnings of pictures, as `Studio.picture_checks`."""
 
-    def __init__(self, folders: Folders, workers: WorkerPool, checker: ImageChecker) -> None:
+    def __init__(self, folders: Folders, workers: Executor, checker: ImageChecker) -> None:
         self._folders, self._workers, self._checker = folders, workers, checker
         self._inspected = alru_cache(maxsize=MAX_CACHED)(self._inspect)  # who asks while another waits, waits with them
 

@@ -15,7 +15,7 @@ from ..jobs.storage.folders import Folders
 from ..mesh.render.contact_sheet import Cell, write_contact_sheet
 from ..mesh.render.render_modes import write_render_mode
 from ..mesh.render.turntable import write_turntable
-from ..process_pool import WorkerPool, with_memory_limit
+from ..process_pool import Executor, with_memory_limit
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ RENDER_MODES = ("textured", "plain", "wireframe")
 class PreviewService:
     """Previews of one studio's meshes, as `Studio.previews`, kept beside their mesh."""
 
-    def __init__(self, folders: Folders, workers: WorkerPool) -> None:
+    def __init__(self, folders: Folders, workers: Executor) -> None:
         self._folders, self._workers = folders, workers
         self._once = SingleFlight[None]()
 

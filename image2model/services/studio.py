@@ -37,9 +37,10 @@ from ..jobs.scheduler import JobScheduler
 from ..jobs.storage.archive import Entry, Stream, leased_zip
 from ..jobs.storage.exports import ExportStore
 from ..jobs.storage.folders import Folders
+from ..jobs.task_executor import Send, TaskExecutor
 from ..jobs.views import BatchView
 from ..mesh import report
-from ..process_pool import WorkerPool
+from ..process_pool import Executor, WorkerPool
 from ..redaction import pseudonym, redact
 from ..settings import Settings
 from .admin import AdminService
@@ -53,6 +54,7 @@ from .requests import ANYBODY, Caller, SubmitRequest
 from .results import ServedFile, manifest, reusable_picture_names, served_files
 from .retention import RetentionService
 from .retry import RetryService
+from .untrusted_proxy import UntrustedProxy
 from .uploads import Uploads
 from .usual_times import USUAL_TIME_WINDOW, usual_times
 from .view_builder import ViewBuilder
@@ -69,35 +71,37 @@ MAX_CACHED_IDS = 2000
 class Studio:
     """All of image2model behind one object; `start` it in the event loop that will use it.
 
-    A pool of `workers` that is given is shared with others and stays open when the studio closes.
+    A pool of `workers` that is given is shared with others and stays open when the studio closes. With `send`, which
+    tells of a task, work goes to worker processes elsewhere.
     """
 
     def __init__(
-        self, settings: Settings, generators: Sequence[Generator] | None = None, workers: WorkerPool | None = None
+        self,
+        settings: Settings,
+        generators: Sequence[Generator] | None = None,
+        workers: Executor | None = None,
+        send: Send | None = None,
     ) -> None:
         self.settings = settings
         self.limits = ImageLimits.of(settings)
         self.folders = Folders(settings.data_dir)
-        warm_ups = [local.warm_up] if settings.default_generator == local.SPEC.id else []
-        self.workers = workers or WorkerPool(settings.workers, report.warm_up, *warm_ups, preload=report.LIBRARIES)
+        self._store = open_store(settings)
+        self._notifier = ChangeNotifier()
+        self._async_store = AsyncStore(self._store, self._notifier)
         self._shares_workers = workers is not None
+        self.workers = workers or self._new_executor(send)
         available = generators if generators is not None else all_generators(settings, self.workers)
         self.generators: dict[str, Generator] = {generator.spec.id: generator for generator in available}
         if settings.default_generator not in self.generators:
             self._close_workers()
+            self._async_store.close()
+            self._store.close()
             raise SettingsError(
                 ErrorCode.SETTING_WRONG,
                 f"GENERATOR={settings.default_generator!r}: there is no such generator.",
                 f"GENERATOR takes one of {', '.join(self.generators)}.",
             )
         self.secret = installation_secret(self.folders.data)
-        try:
-            self._store = open_store(settings)
-        except SettingsError:
-            self._close_workers()
-            raise
-        self._notifier = ChangeNotifier()
-        self._async_store = AsyncStore(self._store, self._notifier)
         self._batch_ids: dict[tuple[tuple[str, str], ...], str] = {}
         self._watchers = ViewBroadcaster(self._notifier, self.view)
         policy = RetryPolicy(60.0 * settings.job_minutes, settings.retry_pace)
@@ -116,6 +120,7 @@ class Studio:
         self._build_view = ViewBuilder(settings, self.generators)
         self.key_attempts = KeyAttempts()
         """Wrong keys, in the Admin tab and over REST."""
+        self.untrusted_proxy = UntrustedProxy()
         self._retries = RetryService(
             self._async_store, self._scheduler, self.for_key, self._spending_limits, self.secret
         )
@@ -124,7 +129,7 @@ class Studio:
         """Deletion and clean-up; rights are the caller's to check."""
         self.admin = AdminService(
             settings, self.generators, self.folders, self._async_store, self._scheduler, self._build_view, surveys,
-            self.key_attempts,
+            self.key_attempts, self.untrusted_proxy,
         )  # fmt: skip
         """The host's use cases; rights are the caller's to check."""
         image_checker = ImageChecker(self.limits, self.workers)
@@ -141,7 +146,9 @@ class Studio:
         """Schedule the unfinished jobs of earlier processes and start the background tasks."""
         if count := await self._scheduler.start():
             log.info("%d unfinished jobs of earlier processes are scheduled", count)
-        coroutines = [self.retention.run_regularly(), self._refresh_generators_regularly()]
+        coroutines = [self._refresh_generators_regularly()]
+        if not self.settings.celery_broker_url:  # Celery's beat does it there
+            coroutines.append(self.retention.run_regularly())
         if can_listen(self.settings.database):
             coroutines.append(listen(self.settings.database, self._notifier))
         self._background_tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
@@ -155,6 +162,12 @@ class Studio:
             await generator.close()
         await asyncio.to_thread(self._close_workers)
         self._store.close()
+
+    def _new_executor(self, send: Send | None) -> Executor:
+        if send:
+            return TaskExecutor(self._async_store, send)
+        warm_ups = [local.warm_up] if self.settings.default_generator == local.SPEC.id else []
+        return WorkerPool(self.settings.workers, report.warm_up, *warm_ups, preload=report.LIBRARIES)
 
     def _close_workers(self) -> None:
         if not self._shares_workers:

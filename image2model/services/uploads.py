@@ -22,6 +22,8 @@ MAX_AGE_SECONDS = 3600.0
 """After which uploads that are in no batch are swept away (`cleanup`)."""
 VISITOR_BATCHES, ALL_BATCHES = 10, 100
 """Full batches of pictures that one network, and all together, may upload within that time."""
+LEAST_COUNTED = 1_000_000
+"""Bytes that an upload counts for at least, so that the number of small ones is bounded, too."""
 
 
 class Uploads:
@@ -40,6 +42,7 @@ class Uploads:
         batch = self._settings.max_files * self.checker.limits.max_bytes
         size = batch if size is None else size
         self._folders.require_free_space(self._settings.min_free_gb, size)
+        size = max(size, LEAST_COUNTED)
         now, network = time.monotonic(), network_of(client)
         while self._taken and now - self._taken[0][0] > MAX_AGE_SECONDS:
             self._taken.popleft()

@@ -185,7 +185,7 @@ class GradioApi:
 
         Options: size with unit (mm, cm, m, in), measure (what the size is of: longest, height), up (y, z),
         pivot (keep, centre, bottom), face_limit, packing (none, meshopt, draco; GLB only),
-        repair (none, solid, rebuild).
+        repair (none, solid, rebuild), colors (1 to 8 solid ones, for printers; 3MF only).
         """
         (choice,) = self.studio.exports.parse_options([format or "stl"], _parse_options(export_options))
         exported = await self.studio.exports.export(batch_id, _parse_number(number), choice)

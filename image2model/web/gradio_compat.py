@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import logging
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -59,7 +59,15 @@ def create_app(demo: gr.Blocks, url: str, **launch_options: Any) -> Any:
     demo.has_launched = True  # without it Gradio takes any path on this machine for a visitor's upload
     demo.app.state_holder = _LeanSessions()  # type: ignore[no-untyped-call]
     demo.app.state_holder.set_blocks(demo)
+    demo.upload_file_set = _ForgetfulSet()
     return demo.app
+
+
+class _ForgetfulSet(set[str]):
+    """A set that stays empty, for paths of uploads: Gradio keeps them for `delete_cache`, and files are swept here."""
+
+    def update(self, *others: Iterable[str]) -> None:
+        """Keep nothing."""
 
 
 class _LeanSessions(StateHolder):

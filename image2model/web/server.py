@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,7 @@ class Server:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._auth = password_check(settings.app_users)
-        self.studio = Studio(settings)
+        self.studio = Studio(settings, send=_sender(settings))
         self._failure: Exception | None = None
 
     def start(self) -> None:
@@ -178,6 +178,15 @@ class Server:
             response = await client.get("/")
         if response.is_server_error:
             raise RuntimeError(f"The page answers with status {response.status_code}.")
+
+
+def _sender(settings: Settings) -> Callable[[str, int, float], None] | None:
+    """What tells workers of tasks, where the host has some."""
+    if not settings.celery_broker_url:
+        return None
+    from ..worker.celery_app import sender  # an optional package
+
+    return sender(settings)
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from playwright.async_api import Browser, Page, expect
 
 from tests.e2e.test_rest_contract import ROBOT, events, post
-from tests.support.browser import App
+from tests.support.browser import ROOT, App, Watch, drop, opened, settled
 
 CONFIG = """
 daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/error.log;
@@ -103,3 +104,29 @@ def test_addresses_are_those_of_the_visitors(tmp_path: Path, kind: str):
             assert visitor.get("/admin", follow_redirects=True).url == f"{public}/?tab=admin"
     finally:
         app.stop()
+
+
+@pytest.mark.browser
+async def test_a_page_is_whole_where_the_proxy_passes_no_port_on(app: App, chromium: Browser, tmp_path: Path):
+    """Without PUBLIC_URL pictures, uploads and streams of the page are asked for where the page is, never elsewhere."""
+    port = free_port()
+    with nginx(tmp_path, port=port, path="", tls="", app=app.url):
+        context = await chromium.new_context()
+        watch = Watch(context, f"http://127.0.0.1:{port}/")
+        page = await opened(await context.new_page(), f"http://127.0.0.1:{port}/")
+        await drop(page, ROOT / "examples" / "robot.jpg")
+        assert await pictures_loaded(page, "#create")
+        await page.click("#generate")
+        await settled(page)
+        await page.reload()
+        await settled(page)
+        await expect(page.locator("#cost [data-mode=made]")).to_be_attached()  # the pictures are laid out again
+        assert await pictures_loaded(page, "#create")
+        await context.close()
+    assert watch.wrongs == []
+
+
+async def pictures_loaded(page: Page, place: str) -> bool:
+    """Whether all pictures that a place of the page shows have come."""
+    script = "images => images.length > 0 && Promise.all(images.map(one => one.decode().then(() => one.naturalWidth)))"
+    return bool(await page.locator(f"{place} img:visible").evaluate_all(script))

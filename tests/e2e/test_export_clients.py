@@ -65,3 +65,17 @@ def test_prusaslicer_slices_an_stl(files: dict[str, Path], tmp_path: Path) -> No
     subprocess.run(command, capture_output=True, check=True, timeout=SECONDS)
     first_layer = target.read_text().split(";LAYER_CHANGE")[1]
     assert re.search(r"^G1 X\S+ Y\S+ E", first_layer, re.MULTILINE)
+
+
+def test_prusaslicer_prints_a_3mf_in_its_solid_colours(files: dict[str, Path], tmp_path: Path) -> None:
+    """On a printer with three filaments each colour of the mesh is drawn with one of them, half with the first."""
+    options = parse_options("3mf", colors=3, size=20)
+    export(files["3mf"].parents[1] / "model.glb", options, tmp_path / "thing.3mf", "thing")
+    target = tmp_path / "thing.gcode"
+    command = ["prusa-slicer", "--export-gcode", "--nozzle-diameter", "0.4,0.4,0.4", "--fill-density", "0",
+               "--output", str(target), str(tmp_path / "thing.3mf")]  # fmt: skip
+    subprocess.run(command, capture_output=True, check=True, timeout=SECONDS)
+    used = re.search(r"^; filament used \[mm\] = (.+)$", target.read_text(), re.MULTILINE)
+    assert used
+    lengths = [float(length) for length in used[1].split(",")]
+    assert [length / sum(lengths) for length in lengths] == pytest.approx([0.5, 0.25, 0.25], abs=0.06)

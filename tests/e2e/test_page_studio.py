@@ -151,6 +151,7 @@ async def test_offline_is_a_bar_and_nothing_looks_broken(app: App, page: Page):
     await made(page, app, ROBOT)
     await drop(page, MUG)
     await expect(page.locator("#generate")).to_have_text("Make 2 models")
+    await expect(page.locator(".tile [data-show]")).to_have_count(2)
     await page.context.set_offline(True)
     await expect(page.locator(".netbar")).to_have_text("Offline. Your batch continues on the server.")
     await expect(page.locator("#generate")).to_be_disabled()
@@ -174,7 +175,7 @@ async def test_tiles_have_names_and_a_cross_and_gradio_shows_nothing_of_its_own(
     await page.click("#generate")
     await settled(page)
     for gradios in ("[data-testid=status-tracker]", ".progress-text", ".meta-text", ".eta-bar", ".icon-button-wrapper"):
-        assert await page.locator(f"{gradios}:visible").count() == 0
+        assert await page.locator(f"{gradios}:visible").count() == 0, gradios
 
 
 async def test_more_pictures_than_one_batch_takes_are_named(app: App, page: Page):

@@ -10,6 +10,9 @@ import pytest
 from image2model.errors import GenerationFailed
 from image2model.generators.base import Submitted
 from image2model.services import Caller, SubmitRequest
+from image2model.services.key_attempts import FREE
+from image2model.web.middleware.proxy_headers import TrustedProxyMiddleware
+from image2model.web.ui.admin import wording
 from tests.support.scripted import finished, picture, view_when
 
 
@@ -64,3 +67,51 @@ async def test_results_that_a_refused_key_holds_back_are_told(start, generator, 
     (entry,) = (await studio.admin.overview())["attention"]
     assert (entry["code"], entry["count"]) == ("collect_refused", 1)
     assert "paid for" in entry["message"]
+
+
+async def test_wrong_keys_are_told_and_held_against_nobody_else(start):
+    """Ten wrong keys are told to the host, and fal's state is not judged by them."""
+    studio = await start()
+    for _ in range(FREE):
+        studio.key_attempts.add_wrong("192.0.2.1")
+    (entry,) = (await studio.admin.overview())["attention"]
+    assert entry["code"] == "too_many_tries"
+    assert (await studio.admin.remote_status())["attention"] == []
+
+
+@pytest.mark.parametrize(
+    ("peer", "headers", "told"),
+    [
+        ("10.0.0.2", {b"x-forwarded-for": b"192.0.2.1"}, True),
+        ("::ffff:172.17.0.1", {b"forwarded": b"for=192.0.2.1"}, True),
+        ("10.0.0.2", {}, False),
+        ("192.0.2.77", {b"x-forwarded-for": b"10.0.0.2"}, True),
+        ("8.8.8.8", {b"x-forwarded-for": b"10.0.0.2"}, False),
+        ("127.0.0.1", {b"x-forwarded-for": b"192.0.2.1"}, False),
+        ("", {b"x-forwarded-for": b"192.0.2.1"}, False),
+    ],
+)
+async def test_a_proxy_that_is_not_trusted_is_told_once(
+    start, caplog, peer: str, headers: dict[bytes, bytes], told: bool
+):
+    """The host reads in the log, once, and in Admin which address to trust; strangers' claims and trusted ones do not
+    count.
+    """
+    studio, seen = await start(), []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope)
+
+    proxy = TrustedProxyMiddleware(app, "127.0.0.1 ::1", studio.untrusted_proxy.note)
+    for _ in range(3):
+        scope = {"type": "http", "client": (peer, 1), "scheme": "http", "headers": list(headers.items())}
+        await proxy(scope, None, None)
+    lines = [record.getMessage() for record in caplog.records if "proxy not trusted" in record.getMessage()]
+    entries = (await studio.admin.overview())["attention"]
+    assert len(seen) == 3
+    assert len(lines) == len(entries) == told
+    if told:
+        assert f"TRUSTED_PROXIES={peer}" in lines[0]
+        (need,) = wording.needs({"attention": entries, "breakers": [], "daily_budget": None, "spent_today": 0}, [], str)
+        assert f"TRUSTED_PROXIES={peer}" in need.hint
+        assert "picture" not in need.note

@@ -84,6 +84,13 @@ def test_a_session_holds_no_copy_of_the_page(demo: gr.Blocks, app: Any, client: 
     assert app.state_holder is demo.state_holder
 
 
+def test_uploads_are_not_remembered(demo: gr.Blocks, client: TestClient):
+    """However many pictures are uploaded, their paths are kept nowhere, and the upload can be used."""
+    (path,) = client.post("/gradio_api/upload", files={"files": ("a.txt", b"a")}).json()
+    assert demo.upload_file_set == set()
+    assert "a.txt" in call(client, "name", {"path": path, "meta": {"_type": "gradio.FileData"}})
+
+
 def test_components_share_few_threads(demo: gr.Blocks, client: TestClient):
     """However many events wait, only so many threads are made for what components do."""
     assert demo.limiter.total_tokens == gradio_compat.POOL_THREADS

@@ -11,7 +11,7 @@ import pytest
 
 from image2model.generators.base import Running, Submitted, Submitting
 from image2model.jobs.db import leases
-from image2model.process_pool import Workers
+from image2model.process_pool import WorkerPool
 from image2model.services import Caller, Studio, SubmitRequest
 from tests.support.scripted import ScriptedGenerator, finished, picture, scripted_settings, view_when
 from tests.support.waiting import until_so
@@ -25,7 +25,7 @@ ASLEEP = -1.0
 class Process:
     """A studio as a process of its own would have it, with a generator of its own."""
 
-    def __init__(self, data: Path, url: str, pool: Workers, **more: Any) -> None:
+    def __init__(self, data: Path, url: str, pool: WorkerPool, **more: Any) -> None:
         self.generator = ScriptedGenerator()
         self.studio = Studio(scripted_settings(data, database_url=url, **more), [self.generator], pool)
 

@@ -22,8 +22,17 @@ def test_a_network_may_upload_so_many_batches_an_hour(studio, monkeypatch: pytes
     monkeypatch.setattr(uploads, "ALL_BATCHES", uploads.VISITOR_BATCHES + 1)
     with pytest.raises(LimitReached):
         studio.uploads.admit("192.0.2.3", 1)
-    monkeypatch.setattr(uploads, "KEPT_SECONDS", -1.0)
+    monkeypatch.setattr(uploads, "MAX_AGE_SECONDS", -1.0)
     studio.uploads.admit("192.0.2.1", batch)
+
+
+def test_small_uploads_are_bounded_in_number(studio, monkeypatch: pytest.MonkeyPatch):
+    """An upload of a byte counts for more, so that a flood of them fills no memory."""
+    monkeypatch.setattr(uploads, "LEAST_COUNTED", studio.settings.max_files * studio.limits.max_bytes)
+    for _ in range(uploads.VISITOR_BATCHES):
+        studio.uploads.admit("192.0.2.1", 1)
+    with pytest.raises(LimitReached):
+        studio.uploads.admit("192.0.2.1", 1)
 
 
 def test_an_upload_that_would_fill_the_disk_is_refused(studio):

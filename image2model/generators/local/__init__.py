@@ -12,7 +12,7 @@ from typing import Any
 
 from pebble import ProcessExpired
 
-from ...process_pool import WorkerPool
+from ...process_pool import Executor
 from ..base import CancelOutcome, Event, Finished, Option, Queued, Running, Spec, Task
 from ..providers import Provider
 from . import worker
@@ -103,7 +103,7 @@ SPEC = Spec(
 class LocalGenerator:
     """Makes inflated previews in the shared pool of worker processes."""
 
-    def __init__(self, workers: WorkerPool) -> None:
+    def __init__(self, workers: Executor) -> None:
         self._workers = workers
         self._spec = replace(SPEC, max_concurrency=workers.processes)
 

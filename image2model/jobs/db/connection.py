@@ -12,8 +12,8 @@ from sqlalchemy.pool import QueuePool
 
 from .schema import batches
 
-PURCHASES = 0x6D6F6465
-"""The number of PostgreSQL's advisory lock on the ledger."""
+PURCHASES, MIGRATIONS = 0x6D6F6465, 0x6D6F6466
+"""The numbers of PostgreSQL's advisory locks on the ledger and on the schema."""
 LOCK_SECONDS = 5.0
 """How long SQLite waits for another process's lock; who must write tries again after that."""
 
@@ -65,5 +65,7 @@ def migrate(engine: Engine, version: str = "head") -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     with engine.execution_options(write=True).begin() as connection:
+        if connection.dialect.name == "postgresql":  # of several processes that start at once one changes the schema
+            connection.execute(select(func.pg_advisory_xact_lock(MIGRATIONS)))
         config.attributes["connection"] = connection
         command.upgrade(config, version)

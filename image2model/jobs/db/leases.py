@@ -14,6 +14,7 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection, and_, delete, extract, func, insert, or_, select, update
 
+from ..ledger import DAY
 from ..models import UNFINISHED, Batch, Job
 from .connection import lock_batch
 from .listener import FREE_JOBS, announce
@@ -23,7 +24,7 @@ from .schema import batches, holders, jobs
 
 def renew(connection: Connection, holder: str, seconds: float) -> None:
     """Hold what this process has for so many seconds more, by the database's clock."""
-    lease = {"lease_until": _now(connection) + seconds}
+    lease = {"lease_until": database_time(connection) + seconds}
     if not connection.execute(update(holders).where(holders.c.id == holder).values(lease)).rowcount:
         connection.execute(insert(holders).values(id=holder, **lease))
 
@@ -36,12 +37,17 @@ def release(connection: Connection, holder: str) -> None:
     announce(connection, FREE_JOBS)
 
 
+def forget_dead(connection: Connection) -> None:
+    """Remove the leases that have lapsed a day ago."""
+    connection.execute(delete(holders).where(holders.c.lease_until <= database_time(connection) - DAY))
+
+
 def take(connection: Connection, holder: str, limit: int) -> list[tuple[Batch, Job]]:
     """Take unfinished jobs that no living process holds, the oldest first, each with its batch (without other jobs).
 
     What another process is changing or taking at this moment is passed over.
     """
-    living = select(holders.c.id).where(holders.c.lease_until > _now(connection))
+    living = select(holders.c.id).where(holders.c.lease_until > database_time(connection))
     lapsed = and_(jobs.c.holder != holder, jobs.c.holder.not_in(living))
     free = (
         select(jobs.c.id)
@@ -71,7 +77,7 @@ def _assign(connection: Connection, holder: str, job_ids: Collection[str]) -> di
     return {row.id: to_job(row) for row in rows}
 
 
-def _now(connection: Connection) -> float:
+def database_time(connection: Connection) -> float:
     """Seconds since 1970 by the database's clock, as the clocks of several machines differ."""
     if connection.dialect.name == "sqlite":
         return time.time()

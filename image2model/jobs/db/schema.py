@@ -15,6 +15,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -108,6 +109,19 @@ holders = Table(
     metadata,
     Column("id", String(36), primary_key=True),
     Column("lease_until", Float, nullable=False),
+)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("call", LargeBinary, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("worker", String(36)),
+    Column("message", Integer),
+    Column("outcome", LargeBinary),
+    Column("at", Float, nullable=False),
+    Column("began_at", Float),
 )
 
 events = Table(

@@ -64,8 +64,8 @@ class Store:
     A process that `runs_jobs` holds those that it stores; else only those on a visitor's key, which no other can run.
     """
 
-    def __init__(self, url: str, *, runs_jobs: bool = True) -> None:
-        self.holder = new_id()
+    def __init__(self, url: str, *, runs_jobs: bool = True, holder: str = "") -> None:
+        self.holder = holder or new_id()
         """What this process is called as the holder of jobs (`leases`)."""
         self._runs_jobs = runs_jobs
         self._engine = connect(url)
@@ -328,8 +328,13 @@ class Store:
             ids, total = queries.find_page(connection, wanted, limit, offset)
             return load_batches(connection, ids), total
 
+    def write(self, change: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Make a change of `tasks`."""
+        with self._begin_write() as connection:
+            return change(connection, *args, **kwargs)
+
     def lease(self, change: Callable[Concatenate[Connection, str, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Make a change of `leases` in the name of this process."""
+        """Make a change of `leases` or `tasks` in the name of this process."""
         with self._begin_write() as connection:
             return change(connection, self.holder, *args, **kwargs)
 

@@ -18,7 +18,7 @@ from pebble import ProcessExpired
 
 from ...errors import Conflict, ErrorCode, Image2ModelError, NotFound, Unavailable
 from ...mesh.export import ExportOptions, export
-from ...process_pool import WorkerPool, with_memory_limit
+from ...process_pool import Executor, with_memory_limit
 from ..models import Job
 from ..single_flight import SingleFlight
 from .folders import Folders
@@ -44,7 +44,7 @@ class ExportedFile:
 class ExportStore:
     """Exports of all jobs; simultaneous requests for one share the work."""
 
-    def __init__(self, folders: Folders, workers: WorkerPool) -> None:
+    def __init__(self, folders: Folders, workers: Executor) -> None:
         self._folders, self._workers = folders, workers
         self._single_flight = SingleFlight[dict[str, Any]]()
 

@@ -21,6 +21,7 @@ from .bake import TEXTURE_SIZE, bake
 from .geometry import compact_scene, simplify_scene
 from .options import DEFAULT_PRINT_MM, ExportOptions, parse_options
 from .placement import Y_UP_TO_Z_UP, place_scene
+from .solid_colours import paint_in_solid_colours
 from .textures import SimpleMaterial, simple_materials
 from .writer_input import WriterInput
 
@@ -81,9 +82,14 @@ def export(path: Path, options: ExportOptions, target: Path, stem: str) -> dict[
     options = options.with_longest_side(_extents(scene))
     print_result = _check_print(scene, options, topology)
     scene = place_scene(scene, options)
+    solid_colours = None
+    if options.colours:
+        scene, solid_colours = paint_in_solid_colours(glb, scene, options.colours)
+        notes.append(f"Its colours for the printer: {solid_colours}.")
     materials = simple_materials(glb, scene)
-    data = options.format.write(WriterInput(scene, glb, materials, stem, options.up, options.packing))
-    checked_with = read_back.verify(data, options, scene, any(material.texture for material in materials))
+    data = options.format.write(WriterInput(scene, glb, materials, stem, options.up, options.packing, solid_colours))
+    textured = not solid_colours and any(material.texture for material in materials)
+    checked_with = read_back.verify(data, options, scene, textured)
     report = ExportReport(
         faces=len(scene.faces),
         faces_asked=options.face_limit,

@@ -36,6 +36,8 @@ class Format:
     """Another library's reader, which verifies each file; None: trimesh, which knows the format by its id."""
     printed: bool = False
     """For 3D printers: 100 mm by default, standing on its bottom."""
+    solid_colours: bool = False
+    """Whether each face can have one of a few colours."""
     colour: Literal["textures", "at vertices", "none"] = "textures"
     """What the format keeps of the colours."""
 
@@ -50,7 +52,7 @@ FORMATS: Mapping[str, Format] = {
         Format("stl", "STL", ".stl", "model/stl", "3D printing", "z", "mm", write_stl, printed=True, colour="none"),
         Format(
             "3mf", "3MF", ".3mf", "model/3mf", "3D printing with true millimetres", "z", "mm", write_3mf, read_3mf,
-            printed=True,
+            printed=True, solid_colours=True,
         ),
         Format(
             "ply", "PLY", ".ply", "application/octet-stream", "MeshLab and scans", "z", "m", write_ply,

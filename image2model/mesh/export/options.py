@@ -15,6 +15,8 @@ UNITS: Mapping[str, float] = {"mm": 1.0, "cm": 10.0, "m": 1000.0, "in": 25.4}
 DEFAULT_PRINT_MM = 100.0
 """Longest side, in millimetres, of a print for which no size is given."""
 MIN_FACES, MAX_FACES = 4, 5_000_000
+MAX_COLOURS = 8
+"""For printers: few have more filaments."""
 PIVOTS = {"keep": "as made", "centre": "its middle", "bottom": "the middle of its bottom"}
 MEASURES = {"longest": "", "height": "-high"}
 """What a size measures, and the suffix of file names that says so."""
@@ -35,6 +37,8 @@ class ExportOptions:
     packing: str
     repair: str
     measure: str = "longest"
+    colours: int | None = None
+    """At most so many solid colours, one for each face; None: the mesh's own."""
 
     def with_longest_side(self, extents: FloatArray) -> ExportOptions:
         """Convert a height to a longest side, for a mesh of `extents` (3,), Y up."""
@@ -48,7 +52,9 @@ class ExportOptions:
         """Part of the file name that tells options apart; the format's defaults are not named."""
         size = f"{self.size_mm:g}mm{MEASURES[self.measure]}" if self.size_mm else ""
         face_count = f"{self.face_limit}-faces" if self.face_limit else ""
-        parts = [size, face_count, self.packing, self.repair, self.up + "-up" if self.up != self.format.up else "",
+        colours = f"{self.colours}-colors" if self.colours else ""
+        up = self.up + "-up" if self.up != self.format.up else ""
+        parts = [size, face_count, colours, self.packing, self.repair, up,
                  "" if self.pivot == default_pivot(self.format) else self.pivot]  # fmt: skip
         return "-".join(part for part in parts if part and part != "none")
 
@@ -78,6 +84,7 @@ def parse_options(
     face_limit: float | str | None = None,
     packing: str | None = None,
     repair: str | None = None,
+    colors: float | str | None = None,
 ) -> ExportOptions:
     """Validate options and fill in defaults; raise OptionRefused.
 
@@ -93,6 +100,11 @@ def parse_options(
         raise OptionRefused(
             ErrorCode.PACKING_UNKNOWN, f"{format_.label} files are not packed.", "Only GLB takes `packing`."
         )
+    colour_count = _number("The number of colours", colors, 1, MAX_COLOURS)
+    if colour_count and not format_.solid_colours:
+        raise OptionRefused(
+            ErrorCode.OPTION_OUT_OF_RANGE, f"{format_.label} files take no number of colours.", "3MF does."
+        )
     return ExportOptions(
         format=format_,
         size_mm=size_value * scale if size_value else DEFAULT_PRINT_MM if format_.printed else None,
@@ -102,6 +114,7 @@ def parse_options(
         packing=packing_id,
         repair=_choice_of("repair", repair or "none", REPAIRS),
         measure=_choice_of("measure", measure or "longest", MEASURES),
+        colours=int(colour_count) if colour_count else None,
     )
 
 

@@ -10,12 +10,14 @@ import io
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from xml.sax.saxutils import escape
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..gltf.reader import Scene
 from .geometry import iter_primitives, weld_scene
+from .solid_colours import SolidColours
 from .stl_ply import format_rows
 from .textures import SimpleMaterial, TextureImage, file_names, multiply_colour
 from .writer_input import WriterInput
@@ -33,11 +35,15 @@ RELATIONSHIPS = """<?xml version="1.0" encoding="UTF-8"?>
 RELATIONSHIP = '<Relationship Id="%s" Target="%s" Type="http://schemas.microsoft.com/3dmanufacturing/2013/01/%s"/>'
 MODEL = """<?xml version="1.0" encoding="UTF-8"?>
 <model unit="millimeter" xml:lang="en" xmlns="http://schemas.microsoft.com/3dmanufacturing/core/2015/02" \
-xmlns:m="http://schemas.microsoft.com/3dmanufacturing/material/2015/02">
+xmlns:m="http://schemas.microsoft.com/3dmanufacturing/material/2015/02" \
+xmlns:slic3rpe="http://schemas.slic3r.org/3mf/2017/06">
 <resources>
 """
 MODEL_END = """</triangles></mesh></object></resources><build><item objectid="1"/></build></model>
 """
+PAINTING_VERSION = '<metadata name="slic3rpe:MmPaintingVersion">1</metadata>\n'
+FILAMENTS = ("4", "8", "0C", "1C", "2C", "3C", "4C", "5C")
+"""How PrusaSlicer writes that all of a triangle has the first, second … filament: its `TriangleSelector::serialize`."""
 FIRST_ID = 2
 """First resource id of the colour groups; the object is 1."""
 
@@ -58,7 +64,8 @@ class ColourGroup:
 
 def write_3mf(mesh: WriterInput) -> bytes:
     """3MF of the scene as one mesh, welded across texture seams, as slicers want it."""
-    scene, colours = mesh.scene, mesh.colours()
+    scene, solid = mesh.scene, mesh.solid_colours
+    colours = None if solid else mesh.colours()
     groups = [] if colours is None else _colour_groups(scene, mesh.materials, colours)
     files = file_names([group.texture for group in groups], "3D/Textures/")
     data = io.BytesIO()
@@ -66,7 +73,8 @@ def write_3mf(mesh: WriterInput) -> bytes:
         archive.writestr("[Content_Types].xml", CONTENT_TYPES)
         archive.writestr("_rels/.rels", RELATIONSHIPS % RELATIONSHIP % ("model", "/3D/3dmodel.model", "3dmodel"))
         with archive.open("3D/3dmodel.model", "w") as model:
-            model.writelines(_model(scene, groups, files))
+            name = escape(mesh.stem, {'"': "&quot;"})
+            model.writelines(_solid_model(scene, solid, name) if solid else _model(scene, groups, files, name))
         if files:
             paths = enumerate(files.values())
             links = "".join(RELATIONSHIP % (f"picture{n}", f"/{file}", "3dtexture") for n, file in paths)
@@ -101,13 +109,29 @@ def _flipped_uv(material: SimpleMaterial) -> NDArray[np.floating]:
     return np.column_stack([uv[:, 0], 1 - uv[:, 1]])
 
 
-def _model(scene: Scene, groups: list[ColourGroup], files: Mapping[TextureImage, str]) -> Iterator[bytes]:
+def _solid_model(scene: Scene, colours: SolidColours, name: str) -> Iterator[bytes]:
+    """XML of a mesh in solid colours, given twice: as 3MF has them, and as PrusaSlicer paints triangles."""
+    positions, faces = weld_scene(scene)
+    yield MODEL.replace("<resources>", PAINTING_VERSION + "<resources>").encode()
+    yield f'<m:colorgroup id="{FIRST_ID}">\n'.encode()
+    yield from format_rows('<m:color color="#%02X%02X%02XFF"/>\n', colours.palette)
+    yield f'</m:colorgroup>\n<object id="1" type="model" name="{name}" pid="{FIRST_ID}" pindex="0">'.encode()
+    yield b"<mesh><vertices>\n"
+    yield from format_rows('<vertex x="%.9g" y="%.9g" z="%.9g"/>\n', positions)
+    yield b"</vertices><triangles>\n"
+    for number, filament in zip(range(len(colours.palette)), FILAMENTS, strict=False):
+        colour = f'pid="{FIRST_ID}" p1="{number}" slic3rpe:mmu_segmentation="{filament}"'
+        yield from format_rows(f'<triangle v1="%d" v2="%d" v3="%d" {colour}/>\n', faces[colours.faces == number])
+    yield MODEL_END.encode()
+
+
+def _model(scene: Scene, groups: list[ColourGroup], files: Mapping[TextureImage, str], name: str) -> Iterator[bytes]:
     positions, faces = weld_scene(scene)
     yield MODEL.encode()
     for group in groups:
         yield from _write_group(group, files)
     default_property = f' pid="{groups[0].id}" pindex="0"' if groups else ""
-    yield f'<object id="1" type="model"{default_property}><mesh><vertices>\n'.encode()
+    yield f'<object id="1" type="model" name="{name}"{default_property}><mesh><vertices>\n'.encode()
     yield from format_rows('<vertex x="%.9g" y="%.9g" z="%.9g"/>\n', positions)
     yield b"</vertices><triangles>\n"
     if not groups:

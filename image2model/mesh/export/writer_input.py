@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..gltf.reader import Glb, Scene
 from .geometry import vertex_colours
+from .solid_colours import SolidColours
 from .textures import SimpleMaterial
 
 
@@ -27,6 +28,8 @@ class WriterInput:
     up: Literal["y", "z"]
     packing: str
     """Compression of a GLB: none, meshopt or draco."""
+    solid_colours: SolidColours | None = None
+    """One colour for each face, instead of the mesh's own."""
 
     def colours(self) -> NDArray[np.uint8] | None:
         """sRGB and alpha (n, 4) at each vertex; None where the scene has no colours."""

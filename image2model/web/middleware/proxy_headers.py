@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
@@ -10,10 +12,13 @@ GRADIO_SERVER = b"x-gradio-server"
 
 
 class TrustedProxyMiddleware:
-    """Apply forwarded headers from the proxies that the settings name; drop them from everybody else."""
+    """Apply forwarded headers from the proxies that the settings name; drop them from everybody else.
 
-    def __init__(self, app: ASGIApp, trusted_proxies: str) -> None:
-        self._app = app
+    `note_untrusted` is called with the address of a peer whose headers are dropped.
+    """
+
+    def __init__(self, app: ASGIApp, trusted_proxies: str, note_untrusted: Callable[[str], None]) -> None:
+        self._app, self._note_untrusted = app, note_untrusted
         self._with_proxy = ProxyHeadersMiddleware(app, trusted_proxies.split())  # type: ignore[arg-type]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -27,7 +32,10 @@ class TrustedProxyMiddleware:
         if peer in self._with_proxy.trusted_hosts:
             await self._with_proxy(scope, receive, send)  # type: ignore[arg-type]
             return
-        scope["headers"] = [pair for pair in scope["headers"] if not _is_forwarded(pair[0])]
+        kept = [pair for pair in scope["headers"] if not _is_forwarded(pair[0])]
+        if len(kept) < len(scope["headers"]):
+            self._note_untrusted(peer)
+            scope["headers"] = kept
         await self._app(scope, receive, send)
 
 

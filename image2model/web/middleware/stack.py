@@ -12,6 +12,7 @@ from .correlation import CorrelationIdMiddleware
 from .gradio_errors import GradioErrorsMiddleware
 from .gradio_routes import GradioRoutesMiddleware
 from .origin_check import ANY, CrossSiteMiddleware, TrustedHostMiddleware
+from .page_address import PageAddressMiddleware
 from .proxy_headers import TrustedProxyMiddleware
 from .request_metrics import RequestMetricsMiddleware
 from .security_headers import SecurityHeadersMiddleware
@@ -29,9 +30,13 @@ def middleware_stack(settings: Settings, studio: Studio) -> list[Middleware]:
     return [
         Middleware(CorrelationIdMiddleware),
         Middleware(RequestMetricsMiddleware),
-        Middleware(TrustedProxyMiddleware, trusted_proxies=settings.trusted_proxies),
+        Middleware(
+            TrustedProxyMiddleware, trusted_proxies=settings.trusted_proxies,
+            note_untrusted=studio.untrusted_proxy.note,
+        ),
         Middleware(SecurityHeadersMiddleware),
         Middleware(TrustedHostMiddleware, allowed_hosts=settings.allowed_hosts),
+        Middleware(PageAddressMiddleware),  # before the next one, which compares both
         Middleware(CrossSiteMiddleware, allowed_origins=settings.cors_origins),
         Middleware(BodyLimitMiddleware, max_upload_bytes=max_upload),
         Middleware(UploadGuardMiddleware, studio=studio),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ....errors import ErrorCode
 from ....ops.health import Component
 from ....services import FINISHED, UNSUCCESSFUL
 from ..templating import ago, dollars, filesize, seconds
@@ -17,6 +18,8 @@ BUDGET_WARNING_PERCENT = 80
 """Percent of the day's budget from which on it is worth a look."""
 STATES = {"new": "waiting"}
 """States of jobs that have another name here."""
+NOT_OF_PICTURES = {ErrorCode.TOO_MANY_TRIES, ErrorCode.PROXY_NOT_TRUSTED}
+"""What needs attention and holds up no picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,8 @@ def needs(known: Mapping[str, Any], parts: Sequence[Component], name: Callable[[
 
 def _held_against(known: Mapping[str, Any]) -> Iterator[Need]:
     for one in known["attention"]:
-        yield Need("bad", one["message"], one["hint"], f"{_pictures(one['count'])}, last {ago(one['last_seen'])}")
+        pictures = "" if one["code"] in NOT_OF_PICTURES else f"{_pictures(one['count'])}, "
+        yield Need("bad", one["message"], one["hint"], f"{pictures}last {ago(one['last_seen'])}")
 
 
 def _broken(parts: Sequence[Component]) -> Iterator[Need]:

@@ -1,0 +1,174 @@
+"""A cluster as processes of one machine: PostgreSQL, Redis, two web replicas, scheduler, two workers, beat, nginx.
+
+    python -m image2model.devtools.cluster start|stop|status [folder]
+
+Everything lies in the folder, by default `data/cluster`, logs included; `stop` keeps the data. Settings are taken from
+the environment, as ever; those that make it a cluster are set here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from string import Template
+from typing import Any, Self
+
+from .local_services import PostgresServer, free_port, start_redis, wait_for_port
+
+NGINX_TEMPLATE = Path(__file__).parents[2] / "deploy" / "nginx.conf.template"
+NGINX_HEAD = """daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/logs/nginx.log;
+events {{}}
+http {{
+access_log off;
+client_body_temp_path {folder}/nginx-body; proxy_temp_path {folder}/nginx-proxy;
+fastcgi_temp_path {folder}/nginx-f; uwsgi_temp_path {folder}/nginx-u; scgi_temp_path {folder}/nginx-s;
+"""
+START_SECONDS = 240.0
+WEB, OTHERS = ("web-1", "web-2"), ("worker-1", "worker-2", "beat")
+
+
+class Cluster:
+    """The cluster of a folder. `processes` are its process ids by name, of which each leads a group of its own."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+        self.folder = folder.resolve()
+        self._environment = dict(os.environ if environment is None else environment)
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self.processes: dict[str, int] = {}
+        self.url = self.database_url = ""
+
+    def start(self) -> Self:
+        """Return when all of it answers; ends what has begun where something does not."""
+        (self.folder / "logs").mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o711)  # PostgreSQL has a user of its own, where this is root
+        try:
+            self._start()
+        except BaseException:
+            self._save()
+            self.stop()
+            raise
+        return self
+
+    def _start(self) -> None:
+        ports = {name: free_port() for name in ("postgres", "redis", *WEB, "nginx")}
+        folder = self.folder / "postgres"
+        folder.mkdir(exist_ok=True)
+        is_new = not (folder / "data").exists()
+        postgres = PostgresServer(folder, ports["postgres"]).start()
+        self.database_url = postgres.database("image2model") if is_new else postgres.url("image2model")
+        self._children["redis"] = start_redis(self.folder, ports["redis"])
+        self.processes["redis"] = self._children["redis"].pid
+        self._environment |= {
+            "DATABASE_URL": self.database_url,
+            "CELERY_BROKER_URL": f"redis://127.0.0.1:{ports['redis']}/0",
+            "DATA_DIR": str(self.folder / "data"),
+            "GRADIO_TEMP_DIR": str(self.folder / "data" / "uploads"),
+        }
+        self.run("scheduler")
+        for name in OTHERS:
+            self.run(name)
+        for name in WEB:
+            self.run(name, PORT=str(ports[name]), HOST="127.0.0.1", RUN_JOBS="false")
+        for name in WEB:
+            wait_for_port(ports[name], START_SECONDS)
+        self._run_nginx(ports)
+        self.url = f"http://127.0.0.1:{ports['nginx']}"
+        self._save()
+
+    def run(self, name: str, **environment: str) -> None:
+        """Start one of our own processes, called by its command and a number."""
+        command = name.partition("-")[0].replace("web", "serve")
+        self._spawn(name, [sys.executable, "-m", "image2model", command], environment)
+
+    def _run_nginx(self, ports: Mapping[str, int]) -> None:
+        values = {"WEB_1": f"127.0.0.1:{ports['web-1']}", "WEB_2": f"127.0.0.1:{ports['web-2']}"}
+        values["LISTEN"] = f"127.0.0.1:{ports['nginx']}"
+        server = Template(NGINX_TEMPLATE.read_text()).safe_substitute(values)
+        config = self.folder / "nginx.conf"
+        config.write_text(f"{NGINX_HEAD.format(folder=self.folder)}{server}}}\n")
+        nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin") or "nginx"
+        self._spawn("nginx", [nginx, "-e", str(self.folder / "logs" / "nginx.log"), "-c", str(config)], {})
+        wait_for_port(ports["nginx"])
+
+    def _spawn(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        with (self.folder / "logs" / f"{name}.out").open("ab") as log:
+            self._children[name] = subprocess.Popen(
+                command, env={**self._environment, **environment}, stdout=log, stderr=log, start_new_session=True
+            )
+        self.processes[name] = self._children[name].pid
+
+    def _save(self) -> None:
+        (self.folder / "cluster.json").write_text(json.dumps({"url": self.url, "processes": self.processes}))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """The cluster that was started in a folder."""
+        cluster = cls(folder)
+        saved: dict[str, Any] = json.loads((folder / "cluster.json").read_text())
+        cluster.url, cluster.processes = saved["url"], saved["processes"]
+        return cluster
+
+    def kill(self, name: str) -> None:
+        """End one process and its children as a power cut does."""
+        self._signal(name, signal.SIGKILL)
+        if child := self._children.get(name):
+            child.wait()
+
+    def stop(self) -> None:
+        """End everything, the services last; what is unfinished goes on at the next start."""
+        for name in reversed(self.processes):
+            self._signal(name, signal.SIGTERM)
+        until = time.monotonic() + 30
+        while any(self.is_alive(name) for name in self.processes) and time.monotonic() < until:
+            time.sleep(0.1)
+        for name in self.processes:
+            self._signal(name, signal.SIGKILL)
+        PostgresServer(self.folder / "postgres", port=1).stop()
+
+    def is_alive(self, name: str) -> bool:
+        """Whether a process runs."""
+        if child := self._children.get(name):
+            return child.poll() is None
+        return Path(f"/proc/{self.processes[name]}").exists()
+
+    def _signal(self, name: str, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.processes[name], number)
+
+    def status(self) -> dict[str, str]:
+        """What runs, by name, and whether the page answers (`page`)."""
+        states = {name: "runs" if self.is_alive(name) else "is gone" for name in self.processes}
+        try:
+            with urllib.request.urlopen(f"{self.url}/alive", timeout=10) as answer:
+                return {**states, "page": f"answers with {answer.status} at {self.url}"}
+        except OSError as error:
+            return {**states, "page": f"does not answer at {self.url}: {error}"}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Start, stop or look at the cluster of a folder."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("command", choices=("start", "stop", "status"))
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("data/cluster"))
+    given = parser.parse_args(arguments)
+    if given.command == "start":
+        print(f"image2model is at {Cluster(given.folder).start().url}")
+    elif given.command == "stop":
+        Cluster.load(given.folder).stop()
+    else:
+        for name, state in Cluster.load(given.folder).status().items():
+            print(f"{name:<10} {state}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""Tasks: calls that worker processes make, kept here from the asking until the outcome is fetched.
+
+A message to a worker holds only a task's id and its own number. It may be lost: the caller sends the next one where
+nobody has begun or the worker is gone. It may come twice: of several outcomes of one task the first counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, func, insert, or_, select, update
+
+from ..ledger import DAY
+from .leases import database_time
+from .listener import announce
+from .schema import holders, tasks
+
+MAX_TRIES = 2
+"""How often a task is begun at most: one that takes its worker down does so again."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskProgress:
+    """How far a task is."""
+
+    outcome: bytes | None
+    tries: int
+    seconds: float | None
+    """Since it was begun the last time; None where nobody has."""
+    lost: bool
+    """Its worker is gone."""
+
+
+def add(connection: Connection, task_id: str, call: bytes) -> None:
+    """Store a task, and forget those of yesterday, whose callers are gone."""
+    now = database_time(connection)
+    connection.execute(delete(tasks).where(tasks.c.at <= now - DAY))
+    connection.execute(insert(tasks).values(id=task_id, call=call, tries=0, at=now))
+
+
+def begin(connection: Connection, worker: str, task_id: str, message: int) -> bytes | None:
+    """The call of a task that this worker may make; None where it is over, or made elsewhere, or tried too often.
+
+    The same message comes again where a process has died over it, of a worker that may live.
+    """
+    now = database_time(connection)
+    living = select(holders.c.id).where(holders.c.lease_until > now)
+    free = or_(tasks.c.worker.is_(None), tasks.c.worker.not_in(living), tasks.c.message == message)
+    begun = update(tasks).where(tasks.c.id == task_id, tasks.c.outcome.is_(None), tasks.c.tries <= MAX_TRIES, free)
+    values = {"worker": worker, "message": message, "began_at": now, "tries": tasks.c.tries + 1}
+    row = connection.execute(begun.values(values).returning(tasks.c.call, tasks.c.tries)).one_or_none()
+    return row.call if row and row.tries <= MAX_TRIES else None
+
+
+def finish(connection: Connection, _worker: str, task_id: str, outcome: bytes) -> None:
+    """Store a task's outcome and wake its caller; where there is one already, or no caller any more, do nothing."""
+    finished = update(tasks).where(tasks.c.id == task_id, tasks.c.outcome.is_(None)).values(outcome=outcome)
+    if connection.execute(finished).rowcount:
+        announce(connection, task_id)
+
+
+def progress(connection: Connection, task_id: str) -> TaskProgress:
+    """How far a task is that its caller waits for."""
+    now = database_time(connection)
+    living = select(func.count()).where(holders.c.id == tasks.c.worker, holders.c.lease_until > now).scalar_subquery()
+    query = select(tasks.c.outcome, tasks.c.tries, tasks.c.began_at, living.label("living"))
+    row = connection.execute(query.where(tasks.c.id == task_id)).one()
+    seconds = None if row.began_at is None else now - row.began_at
+    return TaskProgress(row.outcome, row.tries, seconds, lost=seconds is not None and not row.living)
+
+
+def remove(connection: Connection, task_id: str) -> None:
+    """Forget a task."""
+    connection.execute(delete(tasks).where(tasks.c.id == task_id))

@@ -1,0 +1,106 @@
+"""The executor of a cluster: calls are stored as tasks, and made by worker processes on any machine.
+
+Functions and values travel pickled through our own database, which only our processes write; a message to a worker is
+no more than a task's id, so that the queue needs no trust and may lose everything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import pickle
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+from pebble import ProcessExpired
+
+from .db import tasks
+from .db.async_store import AsyncStore
+from .db.store import new_id
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+LOOK_SECONDS = 2.0
+"""Between two looks at a task of which nothing is announced."""
+RESEND_SECONDS = 20.0
+"""After which a message is sent again that nobody has answered by beginning the task."""
+GRACE_SECONDS = 3.0
+"""That a worker has, beyond a task's time, to stop it."""
+
+Send = Callable[[str, int, float], None]
+"""Tells the workers a task's id, the number of this message, and how many seconds the task may take.
+
+Blocks, and raises where nobody can be told.
+"""
+
+
+class TaskExecutor:
+    """Runs functions in whatever worker processes hear of them by `send`."""
+
+    processes = None
+    running = True
+
+    def __init__(self, store: AsyncStore, send: Send) -> None:
+        self._store, self._send = store, send
+
+    async def run(self, function: Callable[..., T], *args: Any, seconds: float = 60) -> T:
+        """See `Executor.run`; a task waits as long as there is no worker."""
+        task_id, store = new_id(), self._store.store
+        with self._store.notifier.subscribe(task_id) as announced:
+            await self._store.call(store.write, tasks.add, task_id, pickle.dumps((function, args)))
+            try:
+                return cast(T, await self._outcome(task_id, seconds, announced))
+            finally:
+                await self._store.call(store.write, tasks.remove, task_id)
+
+    async def _outcome(self, task_id: str, seconds: float, announced: asyncio.Event) -> Any:
+        """What the task returns or raises; told to the workers until one has begun it."""
+        message, sent_at, clock = 0, -RESEND_SECONDS, asyncio.get_running_loop().time
+        while True:
+            announced.clear()
+            found = await self._store.call_with_retry(self._store.store.read, tasks.progress, task_id)
+            if found.outcome is not None:
+                return _open(found.outcome)
+            if found.tries > tasks.MAX_TRIES or (found.lost and found.tries == tasks.MAX_TRIES):
+                raise ProcessExpired("the worker died")  # type: ignore[no-untyped-call]
+            if found.seconds is not None and not found.lost and found.seconds > seconds + GRACE_SECONDS:
+                raise TimeoutError
+            if (found.seconds is None or found.lost) and clock() >= sent_at + RESEND_SECONDS:
+                message, sent_at = message + 1, clock()
+                await self._tell(task_id, message, seconds)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(announced.wait(), LOOK_SECONDS)
+
+    async def _tell(self, task_id: str, message: int, seconds: float) -> None:
+        try:
+            await asyncio.to_thread(self._send, task_id, message, seconds)
+        except Exception as error:
+            log.warning("no worker can be told of a task at the moment: %s", type(error).__name__)
+
+    def start(self) -> None:
+        """Do nothing: workers are always there."""
+
+    def close(self) -> None:
+        """Do nothing: workers are processes of their own."""
+
+
+def make_call(call: bytes) -> bytes:
+    """Make the call of a task, in a worker, and return its outcome."""
+    function, args = pickle.loads(call)  # noqa: S301  our own, see above
+    try:
+        outcome = (True, function(*args))
+    except Exception as error:
+        outcome = (False, error)
+    try:
+        return pickle.dumps(outcome)
+    except Exception as error:
+        return pickle.dumps((False, TypeError(f"an outcome that cannot be sent: {error}")))
+
+
+def _open(outcome: bytes) -> Any:
+    succeeded, value = pickle.loads(outcome)  # noqa: S301  our own, see above
+    if succeeded:
+        return value
+    raise value

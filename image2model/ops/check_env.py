@@ -1,0 +1,90 @@
+"""`image2model check-env`: a look before the start at what the settings name, with one line for each problem."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..errors import SettingsError
+from ..jobs.db import migrations
+from ..jobs.db.connection import connect
+from ..jobs.db.leases import database_time
+from ..redaction import redact
+from ..settings import Settings, load
+
+GB = 1_000_000_000
+CLOCK_SECONDS = 5.0
+"""By which this machine's clock may differ from the database's: leases are dated by the latter, times shown by both."""
+
+
+def main() -> None:
+    """Print what is wrong, and end with status 1 where something is."""
+    try:
+        found = list(problems(load()))
+    except SettingsError as error:
+        found = [str(error)]
+    for line in found:
+        print(line, file=sys.__stderr__)
+    if found:
+        raise SystemExit(1)
+    print("The environment is fit for image2model.", file=sys.__stdout__)
+
+
+def problems(settings: Settings) -> Iterator[str]:
+    """What keeps the app from running as these settings want it, a sentence each; secrets are left out."""
+    yield from _disk_problems(settings)
+    yield from _database_problems(settings)
+    if settings.celery_broker_url:
+        yield from _broker_problems(settings)
+
+
+def _disk_problems(settings: Settings) -> Iterator[str]:
+    nearest = next(path for path in (settings.data_dir, *settings.data_dir.absolute().parents) if path.exists())
+    free = shutil.disk_usage(nearest).free / GB
+    if free < settings.min_free_gb:
+        yield f"DATA_DIR: {free:.1f} GB are free, and no batch is taken below MIN_FREE_GB={settings.min_free_gb}."
+
+
+def _database_problems(settings: Settings) -> Iterator[str]:
+    name = "DATABASE_URL" if settings.database_url else "DATA_DIR"
+    config = Config()
+    config.set_main_option("script_location", migrations.__path__[0])
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    try:
+        with connect(settings.database).connect() as connection:
+            revision = MigrationContext.configure(connection).get_current_revision()
+            apart = abs(database_time(connection) - time.time())
+    except (SQLAlchemyError, ImportError, OSError) as error:
+        reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+        yield f"{name}: the database cannot be used: {redact(reason)}."
+        return
+    if revision is not None and revision not in known:
+        yield f"{name}: the database is of a newer version of image2model (schema {revision})."
+    if apart > CLOCK_SECONDS:
+        yield f"This machine's clock and the database's are {apart:.0f} seconds apart."
+
+
+def _broker_problems(settings: Settings) -> Iterator[str]:
+    if missing := [name for name in ("celery", "redis") if find_spec(name) is None]:
+        yield f"CELERY_BROKER_URL: {' and '.join(missing)} is missing; install image2model with its extra `cluster`."
+        return
+    import redis  # an optional package
+
+    if not settings.database.startswith("postgresql"):
+        yield "CELERY_BROKER_URL needs a PostgreSQL in DATABASE_URL."
+    try:
+        with redis.Redis.from_url(settings.celery_broker_url, socket_connect_timeout=3, socket_timeout=3) as client:
+            policy = client.config_get("maxmemory-policy").get("maxmemory-policy")
+    except (redis.RedisError, ValueError) as error:
+        yield f"CELERY_BROKER_URL: Redis cannot be used: {redact(str(error))}."
+        return
+    if policy != "noeviction":
+        yield f"CELERY_BROKER_URL: Redis may drop what waits there: set maxmemory-policy noeviction (it is {policy})."

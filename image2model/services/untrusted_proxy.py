@@ -1,0 +1,54 @@
+"""A proxy in front of the app that is not trusted: the host is told how to name it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import Any
+
+from ..errors import ErrorCode
+
+log = logging.getLogger(__name__)
+
+FORGET_SECONDS = 900.0
+"""After which a proxy that forwards nothing any more is not told of in Admin."""
+
+
+class UntrustedProxy:
+    """The proxy whose forwarded headers were dropped last."""
+
+    def __init__(self) -> None:
+        self._address = ""
+        self._last_seen = 0.0
+
+    def note(self, peer: str) -> None:
+        """Remember who forwards requests; the first is logged.
+
+        Anybody on the internet can claim to forward: only an address of this machine or its networks is taken for a
+        proxy of the host's.
+        """
+        if not _is_near(peer):
+            return
+        if not self._address:
+            log.warning("proxy not trusted: set TRUSTED_PROXIES=%s, if it is yours: its visitors count as one", peer)
+        self._address, self._last_seen = peer, time.time()
+
+    def notices(self, now: float) -> Iterator[dict[str, Any]]:
+        """What Admin tells of it, as `AdminService.attention`."""
+        if self._address and now - self._last_seen < FORGET_SECONDS:
+            yield {
+                "code": str(ErrorCode.PROXY_NOT_TRUSTED),
+                "message": "Requests come through a proxy that is not trusted, so all its visitors count as one.",
+                "hint": f"If it is yours, set TRUSTED_PROXIES={self._address}.",
+                "count": 0,
+                "last_seen": self._last_seen,
+            }
+
+
+def _is_near(peer: str) -> bool:
+    try:
+        return ip_address(peer.partition("%")[0]).is_private
+    except ValueError:
+        return False

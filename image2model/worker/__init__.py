@@ -1,0 +1,1 @@
+"""Processes of a cluster beside the page: workers on Celery, its beat, and schedulers of jobs."""

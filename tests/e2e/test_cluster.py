@@ -1,0 +1,74 @@
+"""A cluster on this machine: a batch goes through nginx while its processes are killed, and all of it arrives once.
+
+Real nginx, PostgreSQL, Redis and Celery, two web replicas, a scheduler, two workers and beat; the stand-in plays fal.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from image2model.devtools.app_process import SETTINGS
+from image2model.devtools.cluster import Cluster
+from image2model.devtools.fal_stand_in import KEY, Script
+from tests.support.fal_server import FalServer
+from tests.support.pictures import encoded, photo
+from tests.support.waiting import until
+
+PICTURES = 25
+LEASE_SECONDS = "3"
+
+
+@pytest.fixture(scope="module")
+def fal() -> Iterator[FalServer]:
+    """The stand-in, whose jobs take long enough for somebody to die meanwhile."""
+    with FalServer(Script(run_seconds=4)) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def cluster(fal: FalServer) -> Iterator[Cluster]:
+    """The cluster, in a folder that PostgreSQL's user can reach."""
+    folder = Path(tempfile.mkdtemp(prefix="cluster-"))
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
+    more = {"FAL_KEY": KEY, "FAL_HOST": fal.url, "LEASE_SECONDS": LEASE_SECONDS, "WORKERS": "1", "RETRY_PACE": "0.1"}
+    cluster = Cluster(folder, {**kept, **more}).start()
+    yield cluster
+    cluster.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_a_batch_arrives_once_while_a_replica_and_a_worker_are_killed(cluster, fal):
+    """Of 25 pictures each is bought once and delivered, although half of the cluster is killed -9 on the way."""
+    files = [("files", (f"{n}.png", encoded(photo(64 + n)), "image/png")) for n in range(PICTURES)]
+    with httpx.Client(base_url=cluster.url, timeout=60, trust_env=False) as visitor:
+        batch = visitor.post("/api/v1/upload", files=files).raise_for_status().json()
+        until(lambda: len(fal.jobs) >= PICTURES / 2)
+        cluster.kill("worker-1")
+        cluster.kill("web-1")
+        status = f"/api/v1/status/tasks/{batch['task_id']}/status"
+        until(lambda: visitor.get(status).raise_for_status().json()["status"] == "completed")
+        listed = visitor.get(f"/api/v1/download/{batch['job_id']}/all").raise_for_status().json()["download_urls"]
+        meshes = [visitor.get(url).raise_for_status().content for url in listed]
+    assert (len(meshes), {mesh[:4] for mesh in meshes}) == (PICTURES, {b"glTF"})
+    assert (len(fal.jobs), len(fal.paid)) == (PICTURES, PICTURES)
+
+
+def test_a_killed_scheduler_is_followed_by_another(cluster, fal):
+    """What a scheduler had submitted when it was killed is collected by the next one, and nothing is bought again."""
+    before = len(fal.jobs)
+    with httpx.Client(base_url=cluster.url, timeout=60, trust_env=False) as visitor:
+        files = [("files", (f"s{n}.png", encoded(photo(200 + n)), "image/png")) for n in range(3)]
+        batch = visitor.post("/api/v1/upload", files=files).raise_for_status().json()
+        until(lambda: len(fal.jobs) >= before + len(files))
+        cluster.kill("scheduler")
+        cluster.run("scheduler")
+        status = f"/api/v1/status/tasks/{batch['task_id']}/status"
+        until(lambda: visitor.get(status).raise_for_status().json()["status"] == "completed")
+    assert len(fal.jobs) == before + len(files)

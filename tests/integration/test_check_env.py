@@ -1,0 +1,67 @@
+"""`image2model check-env`: each thing that is wrong is one line, and a fit environment has none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from image2model.jobs.db.connection import connect
+from image2model.jobs.db.store import Store
+from image2model.ops import check_env
+from image2model.settings import Settings
+from tests.support.redis import RedisServer
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[RedisServer]:
+    """A Redis for all tests here."""
+    server = RedisServer().start()
+    yield server
+    server.stop()
+
+
+def found(folder: Path, **settings: Any) -> list[str]:
+    """The problems of settings."""
+    return list(check_env.problems(Settings(data_dir=folder / "data", _env_file=None, **settings)))
+
+
+def test_what_is_fit_has_no_problem(tmp_path, database_url, broker):
+    """A database that answers, new or in use, and for PostgreSQL a Redis, are enough."""
+    more = {"celery_broker_url": broker.url} if database_url.startswith("postgresql") else {}
+    assert found(tmp_path, database_url=database_url, **more) == []
+    Store(database_url).close()
+    assert found(tmp_path, database_url=database_url, **more) == []
+
+
+def test_each_problem_is_a_line_without_secrets(tmp_path):
+    """A database and a Redis that are away, and a full disk, are three lines, in which no password stands."""
+    database = "postgresql+psycopg://me:hidden-word@127.0.0.1:9/x"
+    lines = found(
+        tmp_path, database_url=database, celery_broker_url="redis://:hidden-word@127.0.0.1:9/0", min_free_gb=10**9
+    )
+    assert [line.partition(":")[0] for line in lines] == ["DATA_DIR", "DATABASE_URL", "CELERY_BROKER_URL"]
+    assert "hidden-word" not in "".join(lines)
+
+
+def test_a_database_of_a_newer_version_is_told(tmp_path, database_url):
+    """What this version cannot read is known before the start."""
+    Store(database_url).close()
+    with connect(database_url).begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    (line,) = found(tmp_path, database_url=database_url)
+    assert "newer version" in line
+
+
+def test_a_broker_needs_postgresql_and_must_not_forget(tmp_path, broker):
+    """SQLite cannot be shared by workers, and a Redis that evicts loses messages."""
+    import redis
+
+    with redis.Redis.from_url(broker.url) as client:
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        lines = found(tmp_path, celery_broker_url=broker.url)
+        client.config_set("maxmemory-policy", "noeviction")
+    assert ["PostgreSQL" in lines[0], "noeviction" in lines[1]] == [True, True]
