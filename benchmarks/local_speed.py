@@ -28,15 +28,15 @@ COLD_RUNS, WARM_RUNS = 5, 9
 ONE_PREVIEW = """
 import sys
 from pathlib import Path
-from image2model.generators.local.worker import make
+from image2model.generators.local.worker import generate
 source, target = map(Path, sys.argv[1:])
-make(source, target, target.with_suffix('.txt'), {'detail': '%s'}, None)
+generate(source, target, target.with_suffix('.txt'), {'detail': '%s'}, None)
 """
 BARE_NETWORK = """
 import sys
 from PIL import Image
-from image2model.generators.local.segment import probability
-probability(Image.open(sys.argv[1]))
+from image2model.generators.local.segment import subject_probability
+subject_probability(Image.open(sys.argv[1]))
 """
 
 

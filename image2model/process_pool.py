@@ -1,7 +1,8 @@
-"""The bounded pool of warm processes in which pictures and meshes are worked.
+"""The bounded pool of processes in which pictures and meshes are worked.
 
 CPU-bound and untrusted work runs here, so that it neither stalls the page nor takes the app down:
-a worker that crashes or passes its time limit is replaced and only its own task fails.
+a worker that crashes or passes its time limit is replaced and only its own task fails. The workers start when they are
+first needed, as forks of a process that has loaded their libraries once for all, and leave when nobody needs them.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ import contextlib
 import multiprocessing
 import os
 import resource
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
@@ -21,6 +25,10 @@ T = TypeVar("T")
 
 NICENESS = 10
 """Of the workers: the page and its jobs go before them."""
+IDLE_SECONDS = 60.0
+"""After which the workers leave; they are back in about a second."""
+_open_pools: set[ProcessPool] = set()
+_open_pools_lock = threading.Lock()
 MESH_MEMORY = 6_000_000_000
 """Bytes that work on one untrusted mesh may take on top of what its worker holds already."""
 
@@ -43,37 +51,113 @@ class Executor(Protocol):
         and whatever the function raises.
         """
 
+    def start(self) -> None:
+        """Get ready, because work will come soon; returns at once."""
+
     def close(self) -> None:
         """Free what this process has of it."""
 
 
 class WorkerPool:
-    """A pool of `processes` workers; each of `warm_ups` runs once in each new one."""
+    """Up to `processes` workers; each of `warm_ups` runs once in each new one. One event loop at a time uses them.
 
-    def __init__(self, processes: int, *warm_ups: Callable[[], Any]) -> None:
+    `preload` names modules that the workers share, as do those of another pool that is open at the same time.
+    """
+
+    def __init__(
+        self,
+        processes: int,
+        *warm_ups: Callable[[], Any],
+        preload: Sequence[str] = (),
+        idle_seconds: float = IDLE_SECONDS,
+    ) -> None:
         self.processes = processes
-        self._pool = ProcessPool(
-            max_workers=processes,
-            initializer=_initialize,
-            initargs=warm_ups,
-            context=multiprocessing.get_context("spawn"),
-        )
-        self._pool.schedule(_noop)  # starts the workers now, before the first visitor waits
+        self._warm_ups, self._preload, self._idle_seconds = warm_ups, list(preload), idle_seconds
+        self._manager = ThreadPoolExecutor(1, "workers")
+        """Starts and stops pools: both take too long for the event loop."""
+        self._pool: Future[ProcessPool] | None = None
+        self._closed = False
+        self._tasks = 0
+        self._leaving: asyncio.TimerHandle | None = None
 
     async def run(self, function: Callable[..., T], *args: Any, seconds: float = 60) -> T:
         """See `Executor.run`; cancelling the caller stops the worker's task."""
-        future = self._pool.schedule(function, args=args, timeout=seconds)
-        return cast(T, await asyncio.wrap_future(future))
+        with self._counted_task():
+            pool = await asyncio.shield(asyncio.wrap_future(self._open()))  # others wait for it too
+            future = pool.schedule(function, args=args, timeout=seconds)
+            return cast(T, await asyncio.wrap_future(future))
+
+    def start(self) -> None:
+        """See `Executor.start`; where work does not come, the workers leave as usual."""
+        with self._counted_task():
+            self._open()
 
     @property
     def running(self) -> bool:
         """Whether tasks are taken."""
-        return bool(self._pool.active)
+        if self._closed or self._pool is None or not self._pool.done():
+            return not self._closed
+        return self._pool.exception() is None and bool(self._pool.result().active)
 
     def close(self) -> None:
         """Stop the workers at once."""
-        self._pool.stop()  # type: ignore[no-untyped-call]
-        self._pool.join(timeout=5)
+        self._closed = True
+        pool, self._pool = self._pool, None
+        if pool:
+            self._manager.submit(_stop_pool, pool)
+        self._manager.shutdown()
+
+    @contextlib.contextmanager
+    def _counted_task(self) -> Iterator[None]:
+        """Keep the workers while the block runs, and for some time after the last one."""
+        self._tasks += 1
+        if self._leaving:
+            self._leaving.cancel()
+        try:
+            yield
+        finally:
+            self._tasks -= 1
+            if not self._tasks:
+                self._leaving = asyncio.get_running_loop().call_later(self._idle_seconds, self._leave)
+
+    def _open(self) -> Future[ProcessPool]:
+        """The pool, which may be starting."""
+        if self._pool is None or (self._pool.done() and self._pool.exception()):
+            self._pool = self._manager.submit(self._start_pool)
+        return self._pool
+
+    def _leave(self) -> None:
+        """Let idle workers go, and the process that they are forks of."""
+        pool, self._pool = self._pool, None
+        if pool:
+            self._manager.submit(_stop_pool, pool)
+            self._manager.submit(_stop_fork_server)
+
+    def _start_pool(self) -> ProcessPool:
+        context = multiprocessing.get_context("forkserver")
+        pool = ProcessPool(
+            max_workers=self.processes, initializer=_initialize, initargs=self._warm_ups, context=context
+        )
+        with _open_pools_lock:
+            context.set_forkserver_preload(self._preload)
+            pool.schedule(_noop)  # starts the workers
+            _open_pools.add(pool)
+        return pool
+
+
+def _stop_pool(started: Future[ProcessPool]) -> None:
+    pool = started.result()
+    pool.stop()  # type: ignore[no-untyped-call]
+    pool.join(timeout=5)
+    with _open_pools_lock:
+        _open_pools.discard(pool)
+
+
+def _stop_fork_server() -> None:
+    """End the process that workers are forks of, unless there are other pools; it has no public way out."""
+    with _open_pools_lock:
+        if not _open_pools:
+            forkserver._forkserver._stop()  # type: ignore[attr-defined]
 
 
 def with_memory_limit(function: Callable[..., T], *args: Any) -> T:
@@ -99,9 +183,9 @@ def memory_limit(extra: int) -> Iterator[None]:
 
 
 def _initialize(*functions: Callable[[], Any]) -> None:
-    os.nice(NICENESS)
     for function in functions:
         function()
+    os.nice(NICENESS)  # only now: a visitor may be waiting for the worker
 
 
 def _noop() -> None:

@@ -13,6 +13,8 @@ import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
+import psutil
+
 APP = Path(__file__).parents[2] / "app.py"
 """The app of this checkout."""
 ADMIN_KEY = "an admin key"
@@ -85,11 +87,8 @@ class AppProcess:
         self.process.wait()
 
     def children(self) -> list[int]:
-        """The ids of the processes that the app has started."""
-        listed = subprocess.run(
-            ["ps", "-o", "pid=", "--ppid", str(self.process.pid)], capture_output=True, text=True, check=False
-        )
-        return [int(pid) for pid in listed.stdout.split()]
+        """The ids of the processes that the app, or one of them, has started."""
+        return [child.pid for child in psutil.Process(self.process.pid).children(recursive=True)]
 
 
 def gone(processes: list[int], seconds: float = 10) -> bool:

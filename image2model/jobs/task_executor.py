@@ -81,6 +81,9 @@ class TaskExecutor:
         except Exception as error:
             log.warning("no worker can be told of a task at the moment: %s", type(error).__name__)
 
+    def start(self) -> None:
+        """Do nothing: workers are always there."""
+
     def close(self) -> None:
         """Do nothing: workers are processes of their own."""
 

@@ -13,6 +13,9 @@ from .facts import scene_facts
 from .gltf.reader import Glb
 from .render.thumbnail import encode_thumbnail
 
+LIBRARIES = ("image2model.mesh.report", "scipy.sparse.csgraph", "scipy.spatial", "PIL.WebPImagePlugin")
+"""What a report takes, for workers to share."""
+
 
 def write_report(path: Path, thumbnail_path: Path | None) -> dict[str, Any]:
     """Return the facts of the GLB at `path` and write its thumbnail (WebP), reading the file once.

@@ -6,10 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import KDTree
 
+from .components import connected_components
 from .gltf.reader import FloatArray, IndexArray
 from .repair.shells import classify_shells
 
@@ -107,13 +105,14 @@ def _merge_touching_cells(cell_keys: IndexArray) -> IndexArray:
 
     `cell_keys` (c,) hold x, y and z in 21 bits each, no cell twice.
     """
+    from scipy.spatial import KDTree  # slow to load, and only worker processes need it
+
     cells = np.stack([cell_keys >> 42, cell_keys >> 21 & WELD_GRID * 2 - 1, cell_keys & WELD_GRID * 2 - 1], axis=1)
     tree = KDTree(cells, balanced_tree=False, compact_nodes=False)
     pairs = tree.query_pairs(1.75, output_type="ndarray")  # from corner to corner it is the root of three
     if not len(pairs):
         return np.arange(len(cell_keys))
-    touching = coo_array((np.ones(len(pairs), np.int8), pairs.T), shape=(len(cell_keys), len(cell_keys)))
-    return np.asarray(connected_components(touching, directed=False)[1], np.intp)
+    return connected_components(pairs, len(cell_keys))[1]
 
 
 def referenced_vertices(faces: IndexArray) -> IndexArray:
@@ -156,8 +155,7 @@ def face_components(faces: IndexArray) -> IndexArray:
     order = np.argsort(keys)
     shared = np.flatnonzero(np.diff(keys[order]) == 0)
     face_pairs = np.stack([order[shared], order[shared + 1]]) // 3
-    graph = coo_array((np.ones(len(shared), np.int8), face_pairs), shape=(len(faces), len(faces)))
-    return np.asarray(connected_components(graph, directed=False)[1], np.intp)
+    return connected_components(face_pairs.T, len(faces))[1]
 
 
 def _count_component_vertices(faces: IndexArray, component: IndexArray) -> int:
@@ -172,8 +170,7 @@ def _count_component_vertices(faces: IndexArray, component: IndexArray) -> int:
 def _count_vertex_components(edges: IndexArray) -> int:
     """Number of groups of `edges` (e, 2) connected by vertices."""
     used, labels = compact_indices(edges)
-    graph = coo_array((np.ones(len(edges), np.int8), labels.T), shape=(len(used), len(used)))
-    return int(connected_components(graph, directed=False)[0]) if len(used) else 0
+    return connected_components(labels, len(used))[0] if len(used) else 0
 
 
 def is_flat(positions: FloatArray, faces: IndexArray) -> bool:

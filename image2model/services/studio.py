@@ -166,7 +166,8 @@ class Studio:
     def _new_executor(self, send: Send | None) -> Executor:
         if send:
             return TaskExecutor(self._async_store, send)
-        return WorkerPool(self.settings.workers, local.warm_up, report.warm_up)
+        warm_ups = [local.warm_up] if self.settings.default_generator == local.SPEC.id else []
+        return WorkerPool(self.settings.workers, report.warm_up, *warm_ups, preload=report.LIBRARIES)
 
     def _close_workers(self) -> None:
         if not self._shares_workers:
@@ -223,6 +224,7 @@ class Studio:
         if submission and (made := await self._async_store.call(self._store.find_submitted, submission)):
             return made
         self._check_submission(generator, request.pictures)
+        self.workers.start()
         batch_id = new_id()
         try:
             images, refusals = await store_pictures(

@@ -16,9 +16,9 @@ from ...process_pool import Executor
 from ..base import CancelOutcome, Event, Finished, Option, Queued, Running, Spec, Task
 from ..providers import Provider
 from . import worker
-from .cutout import WARNINGS, Inspection, cut_out, inspect
 from .failure_messages import TOO_LONG, WORKER_DIED
-from .worker import warm_up
+from .inspection import WARNINGS, Inspection
+from .worker import cut_out, inspect, warm_up
 
 __all__ = ["PROVIDER", "WARNINGS", "Inspection", "LocalGenerator", "cut_out", "inspect", "warm_up"]
 

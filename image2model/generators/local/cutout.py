@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from scipy import ndimage
 from ...atomic_files import atomic_write
 from ...errors import GenerationFailed
 from . import segment
+from .inspection import Inspection
 from .subject import Array, Subject, find_subject
 
 MARGIN = 0.1
@@ -26,24 +26,6 @@ MIN_CONTRAST = 6.0
 """Contrast, of 255, below which a subject is of one colour and nothing tells whether it is sharp."""
 OTHER_SUBJECT_SHARE, OTHER_SUBJECT_MIN_SHARE = 0.3, 0.01
 """A second subject covers so much of the first's area, and of the picture."""
-
-WARNINGS = {
-    "small": "It is very small, so details will be missing. A picture of 512 pixels or more does better.",
-    "blurred": "It looks blurred, and so will the model. Take a sharper one if you can.",
-    "several_subjects": "There seem to be several things on it. One thing in each picture does better.",
-    "no_subject": "Nothing on it stands out as the subject. A clear background behind one thing helps.",
-}
-"""Warnings by their code, in plain words."""
-
-
-@dataclass(frozen=True, slots=True)
-class Inspection:
-    """What is known of a picture before it is worked."""
-
-    warnings: tuple[str, ...]
-    """Codes of WARNINGS."""
-    cutout: bytes | None
-    """The subject as a small WebP with a transparent background; None where no subject was found."""
 
 
 def inspect(picture: bytes) -> Inspection:

@@ -1,4 +1,4 @@
-"""What runs in a worker process: the engine on files, and the stages it tells through a small file."""
+"""What runs in a worker process, which alone loads the engine: it tells its stages through a small file."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from . import segment
+from .inspection import Inspection
 from .segment import WEIGHTS
 
-__all__ = ["WEIGHTS", "generate", "read_progress", "warm_up"]
+__all__ = ["WEIGHTS", "cut_out", "generate", "inspect", "read_progress", "warm_up"]
 
 
 def warm_up() -> None:
@@ -33,6 +34,20 @@ def generate(image: Path, glb: Path, progress_file: Path, options: Mapping[str, 
             picture, options, face_limit, lambda done, what: _write_at_once(progress_file, f"{done} {what}")
         )
     _write_at_once(glb, data)
+
+
+def inspect(picture: bytes) -> Inspection:
+    """See `cutout.inspect`."""
+    from . import cutout
+
+    return cutout.inspect(picture)
+
+
+def cut_out(image: Path, destination: Path) -> None:
+    """See `cutout.cut_out`."""
+    from . import cutout
+
+    cutout.cut_out(image, destination)
 
 
 def read_progress(progress_file: Path) -> tuple[float, str] | None:

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.ndimage import distance_transform_edt
-from scipy.spatial import KDTree
 
 from ..gltf.colours import linear_to_srgb
 from ..gltf.container import encode_glb
@@ -63,6 +61,8 @@ def _unwrap(positions: FloatArray, faces: IndexArray) -> tuple[IndexArray, Index
 
 def _texture(sampler: _ClosestColours, positions: FloatArray, faces: IndexArray, uv: FloatArray) -> dict[str, Any]:
     """The base colour (JPEG) of each texel that a face covers; the others take that of the nearest one."""
+    from scipy.ndimage import distance_transform_edt  # slow to load, and only worker processes need it
+
     corners = np.zeros((3, 3, len(faces)), np.float32)
     corners[:2] = (uv[faces] * TEXTURE_SIZE).transpose(2, 1, 0)
     raster = Rasterizer.prepare(corners, TEXTURE_SIZE)
@@ -99,6 +99,8 @@ class _ClosestColours:
     """Base colours of a scene's surface at the points closest to others."""
 
     def __init__(self, glb: Glb, scene: Scene) -> None:
+        from scipy.spatial import KDTree  # slow to load, and only worker processes need it
+
         self._glb, self._scene = glb, scene
         self._corners = scene.positions[scene.faces].astype(np.float64)
         areas = np.linalg.norm(np.cross(*(self._corners[:, 1:] - self._corners[:, :1]).transpose(1, 0, 2)), axis=1)

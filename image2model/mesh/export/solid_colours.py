@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array, csr_array
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import KDTree
 
+from ..components import connected_components
 from ..gltf.colours import linear_to_srgb
 from ..gltf.reader import FloatArray, Glb, IndexArray, MeshPrimitive, Scene
 from .geometry import base_colour_or_white, iter_primitives, weld_scene
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 Floats = NDArray[np.float64]
 
@@ -64,7 +66,7 @@ def paint_in_solid_colours(glb: Glb, scene: Scene, count: int) -> tuple[Scene, S
     corners = positions[faces].astype(np.float64)
     areas = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1) / 2
     lab = _to_lab(colours)
-    labels = np.asarray(KDTree(_cluster_centres(lab, areas, count)).query(lab)[1], np.intp)
+    labels = _nearest(_cluster_centres(lab, areas, count), lab)[1]
     pairs, lengths = _face_neighbours(positions, faces)
     labels = _smoothed(labels, areas, pairs, lengths)
     labels = _without_narrow_regions(labels, areas, pairs, lengths)
@@ -147,7 +149,15 @@ def _cluster_centres(lab: Floats, areas: Floats, count: int) -> Floats:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a cluster may become empty: its centre is kept
         tries = [kmeans2(samples, count, iter=CLUSTER_STEPS, minit="++", rng=seed)[0] for seed in range(CLUSTER_TRIES)]
-    return np.asarray(min(tries, key=lambda centres: float(np.square(KDTree(centres).query(samples)[0]).sum())))
+    return np.asarray(min(tries, key=lambda centres: float(np.square(_nearest(centres, samples)[0]).sum())))
+
+
+def _nearest(centres: Floats, colours: Floats) -> tuple[Floats, IndexArray]:
+    """Distance (m,) of each colour (m, 3) to the nearest of `centres` (k, 3), and the number (m,) of that."""
+    from scipy.spatial import KDTree  # slow to load, and only worker processes need it
+
+    distances, numbers = KDTree(centres).query(colours)
+    return np.asarray(distances), np.asarray(numbers, np.intp)
 
 
 def _face_neighbours(positions: FloatArray, faces: IndexArray) -> tuple[IndexArray, Floats]:
@@ -201,10 +211,11 @@ def _without_narrow_regions(labels: IndexArray, areas: Floats, pairs: IndexArray
 
 def _symmetric(pairs: IndexArray, values: Floats, count: int) -> csr_array:
     """A matrix (count, count) with the sum of `values` at each of `pairs` (p, 2), in both orders."""
+    from scipy.sparse import coo_array  # slow to load, and only worker processes need it
+
     rows, columns = np.concatenate([pairs, pairs[:, ::-1]]).T
     return coo_array((np.concatenate([values, values]), (rows, columns)), shape=(count, count)).tocsr()
 
 
 def _components(pairs: IndexArray, count: int) -> IndexArray:
-    links = coo_array((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
-    return np.asarray(connected_components(links, directed=False)[1], np.intp)
+    return connected_components(pairs, count)[1]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
+from ..components import connected_components
 from ..gltf.reader import IndexArray
 from ..topology import half_edges
 
@@ -28,8 +27,7 @@ def find_flipped_faces(faces: IndexArray) -> NDArray[np.bool_]:
     face_pairs = np.stack([first_side, second_side]) // 3
     face_pairs[1] += np.where(same_direction, 0, count)
     links = np.hstack([face_pairs, (face_pairs + count) % (2 * count)])
-    graph = coo_array((np.ones(links.shape[1], np.int8), links), shape=(2 * count, 2 * count))
-    label, flipped_label = connected_components(graph, directed=False)[1].reshape(2, count)
+    label, flipped_label = connected_components(links.T, 2 * count)[1].reshape(2, count)
     votes = np.bincount(label, minlength=int(max(label.max(), flipped_label.max())) + 1)
     fewer, even = votes[label] < votes[flipped_label], votes[label] == votes[flipped_label]
     return np.asarray(fewer | (even & (label > flipped_label)))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
+from ..components import connected_components
 from ..gltf.reader import FloatArray, IndexArray
 from ..topology import half_edges
 from .hole_filling import Mesh
@@ -46,8 +45,7 @@ def part_touching_solids(positions: FloatArray, faces: IndexArray) -> tuple[Mesh
     starts, ends = pairs[:, 0], pairs[:, 1]
     following = np.arange(faces.size).reshape(-1, 3)[:, [1, 2, 0]].ravel()
     links = np.concatenate([np.stack([starts, following[ends]], 1), np.stack([following[starts], ends], 1)])
-    graph = coo_array((np.ones(len(links), np.int8), links.T), shape=(faces.size, faces.size))
-    count, fan_of = connected_components(graph, directed=False)
+    count, fan_of = connected_components(links, faces.size)
     vertex_of = np.zeros(count, np.intp)
     vertex_of[fan_of] = faces.ravel()
     torn = np.zeros(len(positions), bool)
@@ -130,8 +128,7 @@ def _patches(faces: IndexArray) -> IndexArray:
     _, _, edges = half_edges(faces)
     _, edge_of, counts = np.unique(edges, return_inverse=True, return_counts=True)
     pairs = _regular_pairs(edge_of, counts) // 3
-    graph = coo_array((np.ones(len(pairs), np.int8), pairs.T), shape=(len(faces), len(faces)))
-    return np.asarray(connected_components(graph, directed=False)[1], np.intp)
+    return connected_components(pairs, len(faces))[1]
 
 
 def _regular_pairs(edge_of: IndexArray, counts: IndexArray) -> IndexArray:

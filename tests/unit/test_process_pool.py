@@ -1,0 +1,54 @@
+"""The worker processes: there while they are needed, and the only ones that load what meshes take."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from image2model.process_pool import WorkerPool
+from tests.support.waiting import until_so
+
+ONLY_IN_WORKERS = ("scipy", "trimesh", "onnxruntime", "image2model.generators.local.engine")
+
+
+@pytest.fixture
+def workers() -> Iterator[WorkerPool]:
+    """One worker that leaves at once when nobody needs it."""
+    workers = WorkerPool(1, idle_seconds=0)
+    yield workers
+    workers.close()
+
+
+async def test_workers_come_when_they_are_needed_and_leave_afterwards(workers):
+    """A worker serves tasks that overlap, is gone soon after the last one, and the next task has a new one."""
+    first, second = await asyncio.gather(workers.run(os.getpid), workers.run(os.getpid))
+    assert first == second
+    await until_so(lambda: not psutil.pid_exists(first))
+    assert workers.running
+    assert await workers.run(os.getpid) != first
+
+
+async def test_workers_can_be_started_before_the_first_task(workers):
+    """A task that comes while workers start waits for them."""
+    workers.start()
+    assert await workers.run(os.getpid) != os.getpid()
+
+
+async def test_no_task_is_taken_after_the_end(workers):
+    """Closed workers say that they do not run."""
+    await workers.run(os.getpid)
+    workers.close()
+    assert not workers.running
+
+
+def test_the_apps_process_loads_nothing_that_only_workers_need():
+    """The services can be imported without what reads, draws, repairs and makes meshes."""
+    program = f"import sys, image2model.services; print([name for name in {ONLY_IN_WORKERS} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
