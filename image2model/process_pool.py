@@ -12,10 +12,8 @@ import contextlib
 import multiprocessing
 import os
 import resource
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
@@ -27,8 +25,6 @@ NICENESS = 10
 """Of the workers: the page and its jobs go before them."""
 IDLE_SECONDS = 60.0
 """After which the workers leave; they are back in about a second."""
-_open_pools: set[ProcessPool] = set()
-_open_pools_lock = threading.Lock()
 MESH_MEMORY = 6_000_000_000
 """Bytes that work on one untrusted mesh may take on top of what its worker holds already."""
 
@@ -61,7 +57,7 @@ class Executor(Protocol):
 class WorkerPool:
     """Up to `processes` workers; each of `warm_ups` runs once in each new one. One event loop at a time uses them.
 
-    `preload` names modules that the workers share, as do those of another pool that is open at the same time.
+    `preload` names modules that the workers share, as do those of this process's later pools.
     """
 
     def __init__(
@@ -127,21 +123,18 @@ class WorkerPool:
         return self._pool
 
     def _leave(self) -> None:
-        """Let idle workers go, and the process that they are forks of."""
+        """Let idle workers go; the process that they are forks of stays, with the libraries."""
         pool, self._pool = self._pool, None
         if pool:
             self._manager.submit(_stop_pool, pool)
-            self._manager.submit(_stop_fork_server)
 
     def _start_pool(self) -> ProcessPool:
         context = multiprocessing.get_context("forkserver")
         pool = ProcessPool(
             max_workers=self.processes, initializer=_initialize, initargs=self._warm_ups, context=context
         )
-        with _open_pools_lock:
-            context.set_forkserver_preload(self._preload)
-            pool.schedule(_noop)  # starts the workers
-            _open_pools.add(pool)
+        context.set_forkserver_preload(self._preload)
+        pool.schedule(_noop)  # starts the workers
         return pool
 
 
@@ -149,15 +142,6 @@ def _stop_pool(started: Future[ProcessPool]) -> None:
     pool = started.result()
     pool.stop()  # type: ignore[no-untyped-call]
     pool.join(timeout=5)
-    with _open_pools_lock:
-        _open_pools.discard(pool)
-
-
-def _stop_fork_server() -> None:
-    """End the process that workers are forks of, unless there are other pools; it has no public way out."""
-    with _open_pools_lock:
-        if not _open_pools:
-            forkserver._forkserver._stop()  # type: ignore[attr-defined]
 
 
 def with_memory_limit(function: Callable[..., T], *args: Any) -> T:
