@@ -16,6 +16,7 @@ from typing import Any
 
 import anyio
 import gradio as gr
+import httpx
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from gradio import oauth
@@ -148,7 +149,7 @@ def map_gradio_errors(app: Any) -> None:
     app.add_exception_handler(FnIndexInferError, unknown)
     app.add_exception_handler(ClientDisconnect, cut_short)
     app.add_exception_handler(RequestValidationError, invalid)
-    for kind in (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+    for kind in (ValueError, TypeError, LookupError, AttributeError, RecursionError, httpx.InvalidURL):
         app.add_exception_handler(kind, unexpected)
 
 

@@ -54,6 +54,22 @@ async def test_two_presses_in_one_turn_buy_once(buyer: Page, fal: FalServer):
     assert len(fal.jobs) == 2
 
 
+async def test_between_the_answer_and_the_next_price_nothing_can_be_bought(buyer: Page, fal: FalServer):
+    """From the moment on at which the address is the new batch's, no press of the button would make it once more."""
+    await buyer.evaluate("""() => {
+      window.offers = [];
+      const button = document.getElementById("generate");
+      setInterval(() => {
+        if (location.search.includes("batch=") && !button.disabled) window.offers.push(button.textContent.trim());
+      }, 3);
+    }""")
+    await buyer.click("#generate")
+    await settled(buyer)
+    await expect(buyer.locator("#generate")).to_have_text("Try another generator")
+    assert set(await buyer.evaluate("window.offers")) <= {"Try another generator"}
+    assert len(fal.jobs) == 2
+
+
 async def test_the_button_is_off_until_the_price_is_there(buyer: Page):
     """Between a change of the generator and its price nothing can be bought."""
     async with held_back(buyer, "**/queue/join*"):

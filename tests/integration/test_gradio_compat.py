@@ -134,6 +134,12 @@ def test_an_unknown_endpoint_is_the_callers_mistake(client: TestClient):
     assert (answer.status_code, answer.json()["error_code"]) == (404, "endpoint_unknown")
 
 
+def test_a_control_character_in_an_address_is_the_callers_mistake(client: TestClient):
+    """Where Gradio fails at building its own address from it, the answer is 400 with a code."""
+    answer = client.post("/gradio_api/run/%00", json={"data": [1], "fn_index": 0})
+    assert (answer.status_code, answer.json()["error_code"]) == (400, "input_unreadable")
+
+
 def test_the_api_description_is_kept_until_it_is_forgotten(app: Any, client: TestClient):
     """Gradio keeps what the first request made, with its host name."""
     client.get("/gradio_api/info")

@@ -63,6 +63,7 @@ class Watch:
 
 async def opened(page: Page, address: str) -> Page:
     """The page at this address, ready to be used."""
+    page.set_default_timeout(SLOW)
     await page.goto(address)
     await expect(page.locator("#cost [data-mode]")).to_be_attached()
     await expect(page.locator("#create[data-stage]")).to_be_attached()

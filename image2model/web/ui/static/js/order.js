@@ -21,23 +21,28 @@ const follow = () => {
   button.disabled = sending || !current() || told.pressable === "no" || (isOffline() && told.mode !== "choose");
 };
 
+// What the button does is no longer known: it is off until the next sum.
+const outdated = () => {
+  asked += 1;
+  follow();
+  clearTimeout(later);
+  later = setTimeout(() => !current() && tick(), 700); // what was changed has asked by itself, as a rule
+};
+
 export const order = {
   get version() {
     return String(asked);
   },
   // Something that has a price was changed.
   changed() {
-    asked += 1;
     key = null;
-    follow();
-    clearTimeout(later);
-    later = setTimeout(() => !current() && tick(), 700); // what was changed has asked by itself, as a rule
+    outdated();
   },
   // The same for every press of this order until it is answered: whose answer was lost is not bought again.
   requestKey: () => (key ??= crypto.randomUUID?.() ?? [1, 2, 3].map(() => Math.random().toString(36).slice(2)).join("-")),
   answered() {
     sending = false;
-    follow();
+    outdated();
   },
 };
 
