@@ -212,7 +212,7 @@ async def test_the_library_is_this_browsers_own(app: App, page: Page):
 
 
 async def test_pictures_can_be_dragged_in_pasted_and_taken_out(app: App, page: Page):
-    """What is dropped joins what is there; one can be taken out again; nothing is left to make when all are out."""
+    """What is dropped joins what is there; one can be taken out, and dropped once more, and then stays."""
     await opened(page, app.url)
     await drop(page, PHOTOGRAPHS[0])
     moved = await page.evaluate_handle(
@@ -228,6 +228,11 @@ async def test_pictures_can_be_dragged_in_pasted_and_taken_out(app: App, page: P
     await expect(page.locator("#generate")).to_have_text("Make 2 models")
     await page.locator(".tile .x").first.click()
     await expect(page.locator("#generate")).to_have_text("Make 1 model")
+    await drop(page, PHOTOGRAPHS[0])
+    await expect(page.locator("#generate")).to_have_text("Make 2 models")
+    await page.locator('.tile[data-name="dragged.png"] .x').click()
+    await expect(page.locator("#generate")).to_have_text("Make 1 model")
+    await expect(page.locator(".tile [data-show]")).to_have_attribute("data-name", PHOTOGRAPHS[0].name)
 
 
 async def test_options_and_price_follow_the_generator(app: App, page: Page):

@@ -5,9 +5,9 @@ const pressed = []; // numbers of examples
 export const pictures = {
   pressed,
   remove: (path) => removed.add(path),
-  restore: (paths) => {
-    for (const path of paths) removed.delete(path);
-  },
+  isRemoved: (path) => removed.has(path),
+  // Files are dropped: the same one may be among them once more.
+  dropped: () => removed.clear(),
   // Values of the gallery and of what was refused, without what was taken out.
   keep: (images, refused) => {
     const kept = (images ?? []).filter((one) => !removed.has(one.image.path));

@@ -73,6 +73,7 @@ export const mount = ({ element, trigger, watch }) => {
   };
   const begin = (files) => {
     const room = 60;
+    pictures.dropped();
     early = [...files].filter((file) => LOOKS_LIKE_A_PICTURE.test(file.type)).slice(0, room).map((file) => ({ name: file.name, url: URL.createObjectURL(file) }));
     if (!early.length) return;
     if (!$(".tiles", element)) {
@@ -92,6 +93,8 @@ export const mount = ({ element, trigger, watch }) => {
     for (const { url } of early) URL.revokeObjectURL(url);
     early = [];
     ticked = [];
+    // A look that began before a picture was taken out still shows it.
+    for (const one of $$("li[data-path]", element)) if (pictures.isRemoved(one.dataset.path)) one.remove();
     const all = buttons();
     const again = all.find((one) => one.dataset.show === shown);
     const board = $("#board .board")?.dataset.state;
