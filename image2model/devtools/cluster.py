@@ -13,13 +13,13 @@ import contextlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from signal import SIGKILL, SIGTERM, Signals
 from string import Template
 from typing import Any, Self
 
@@ -120,19 +120,19 @@ class Cluster:
 
     def kill(self, name: str) -> None:
         """End one process and its children as a power cut does."""
-        self._signal(name, signal.SIGKILL)
+        self.signal(name, SIGKILL)
         if child := self._children.get(name):
             child.wait()
 
     def stop(self) -> None:
         """End everything, the services last; what is unfinished goes on at the next start."""
         for name in reversed(self.processes):
-            self._signal(name, signal.SIGTERM)
+            self.signal(name, SIGTERM)
         until = time.monotonic() + 30
         while any(self.is_alive(name) for name in self.processes) and time.monotonic() < until:
             time.sleep(0.1)
         for name in self.processes:
-            self._signal(name, signal.SIGKILL)
+            self.signal(name, SIGKILL)
         PostgresServer(self.folder / "postgres", port=1).stop()
 
     def is_alive(self, name: str) -> bool:
@@ -141,7 +141,8 @@ class Cluster:
             return child.poll() is None
         return Path(f"/proc/{self.processes[name]}").exists()
 
-    def _signal(self, name: str, number: signal.Signals) -> None:
+    def signal(self, name: str, number: Signals) -> None:
+        """Send a signal to a process and its children."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.processes[name], number)
 

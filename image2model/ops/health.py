@@ -92,6 +92,8 @@ class Health:
         """See `AdminService.standing`."""
         self.far_side = CachedProbe(studio.admin.remote_status, max_age=15.0)
         """See `AdminService.remote_status`."""
+        self._broker = CachedProbe(self._ping_broker, max_age=5.0)
+        self._workers = CachedProbe(studio.admin.worker_count, max_age=5.0)
         self._asked = 0.0
         self._watch: asyncio.Task[None] | None = None
         psutil.cpu_percent()  # the first call only begins to measure
@@ -100,8 +102,7 @@ class Health:
         """Every part."""
         self._probe_in_background()
         database, queue, fal = await asyncio.gather(self._database(), self._queue(), self._fal())
-        absent = [Component(name, "healthy", details={"configured": False}) for name in ("redis", "celery")]
-        return [database, queue, self._disk(), fal, self._generator(), *absent]
+        return [database, queue, self._disk(), fal, self._generator(), *await self._cluster()]
 
     async def not_ready(self) -> list[str]:
         """The parts without which no new batch is taken."""
@@ -137,6 +138,27 @@ class Health:
             return Component("queue", "degraded", PROBE_TIMEOUT, {**details, "reason": "What waits cannot be told."})
         waits = {"waiting": standing[0]["states"]["new"], "oldest_seconds": round(standing[0]["oldest_seconds"], 1)}
         return Component("queue", "healthy", standing[1], {**details, **waits})
+
+    async def _cluster(self) -> list[Component]:
+        """Redis and Celery, where the host has a cluster."""
+        if not self._studio.settings.celery_broker_url:
+            return [Component(name, "healthy", details={"configured": False}) for name in ("redis", "celery")]
+        broker, workers = await asyncio.gather(self._broker(), self._workers())
+        details = {"configured": True, "workers": workers[0] if workers else 0}
+        return [
+            Component("redis", "healthy", broker[1], {"configured": True})
+            if broker
+            else Component("redis", "degraded", PROBE_TIMEOUT, {"configured": True, "reason": "It does not answer."}),
+            Component("celery", "healthy", details=details)
+            if details["workers"]
+            else Component("celery", "degraded", details={**details, "reason": "No worker lives: meshes wait."}),
+        ]
+
+    async def _ping_broker(self) -> None:
+        from redis.asyncio import Redis  # an optional package
+
+        async with Redis.from_url(self._studio.settings.celery_broker_url) as client:
+            await client.get("image2model")  # PING has no types
 
     def _disk(self) -> Component:
         disk = psutil.disk_usage(str(self._studio.folders.data))

@@ -17,7 +17,7 @@ from ..generators.base import Generator
 from ..generators.failure_rules import HostNotice
 from ..generators.providers import failure_rules, rules_of
 from ..jobs import ledger
-from ..jobs.db import queries
+from ..jobs.db import leases, queries
 from ..jobs.db.async_store import AsyncStore
 from ..jobs.models import BatchState
 from ..jobs.scheduler import JobScheduler
@@ -112,6 +112,10 @@ class AdminService:
     async def ping(self) -> None:
         """Raise Unavailable unless the database could be written to now."""
         await self._store.call(self._store.store.ping)
+
+    async def worker_count(self) -> int:
+        """How many workers of a cluster live."""
+        return await self._store.read(leases.count_workers)
 
     async def queue_state(self) -> dict[str, Any]:
         """What is cheap to know: jobs by state (`states`), money, and the age of the oldest unfinished one.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import secrets
 import signal
 import threading
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from ..errors import Unavailable
 from ..generators import local
 from ..jobs.db import leases, tasks
-from ..jobs.db.store import Store, new_id
+from ..jobs.db.store import Store
 from ..jobs.task_executor import make_call
 from ..mesh import report
 from ..process_pool import NICENESS
@@ -72,7 +73,7 @@ class Worker:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.name = new_id()
+        self.name = leases.WORKER + secrets.token_hex(8)
         """By which tasks name the worker that has begun them."""
         self._leaving = threading.Event()
         self._store: Store | None = None

@@ -21,6 +21,9 @@ from .listener import FREE_JOBS, announce
 from .mappers import to_batch, to_job
 from .schema import batches, holders, jobs
 
+WORKER = "worker-"
+"""How the names of holders begin that do not run jobs but tasks (`tasks`)."""
+
 
 def renew(connection: Connection, holder: str, seconds: float) -> None:
     """Hold what this process has for so many seconds more, by the database's clock."""
@@ -35,6 +38,12 @@ def release(connection: Connection, holder: str) -> None:
     connection.execute(held.values(holder=None, fence=jobs.c.fence + 1))
     connection.execute(delete(holders).where(holders.c.id == holder))
     announce(connection, FREE_JOBS)
+
+
+def count_workers(connection: Connection) -> int:
+    """How many workers live (`WORKER`)."""
+    living = (holders.c.lease_until > database_time(connection), holders.c.id.startswith(WORKER, autoescape=True))
+    return connection.scalar(select(func.count()).where(*living)) or 0
 
 
 def forget_dead(connection: Connection) -> None:

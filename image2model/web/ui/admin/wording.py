@@ -174,8 +174,8 @@ PARTS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
     ),
     "fal_api": ("fal.ai", _fal),
     "generator": ("Generators", _generators),
-    "redis": ("Redis", lambda details: "Not used."),
-    "celery": ("Celery", lambda details: "Not used."),
+    "redis": ("Redis", lambda details: "Answers." if details["configured"] else "Not used."),
+    "celery": ("Celery", lambda details: f"{details['workers']} workers." if details["configured"] else "Not used."),
 }
 """A part's name, and how it is where no reason is told."""
 HINTS = {
