@@ -22,8 +22,8 @@ from pathlib import Path
 import httpx
 import psutil
 
+from benchmarks.nonsense import Nonsense, Requests
 from image2model.devtools.app_process import AppProcess
-from tests.support.fuzzing import Nonsense, Requests
 
 CODED = re.compile(r"[a-z_]+: .+", re.DOTALL)
 WORKERS = 4

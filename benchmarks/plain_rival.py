@@ -29,6 +29,8 @@ import trustme
 from gradio_client import Client, handle_file
 from PIL import Image
 
+from image2model.devtools.local_services import free_port
+
 PICTURES, PAIRS, SIDE = 25, 5, 512
 GENERATOR = "tripo-v2.5"
 JOB_SECONDS = (1.0, 0.0)
@@ -62,12 +64,6 @@ class Memory:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
+
+from .local_services import free_port
 
 APP = Path(__file__).parents[2] / "app.py"
 """The app of this checkout."""
@@ -33,9 +34,7 @@ class AppProcess:
 
     def __init__(self, folder: Path, **environment: str) -> None:
         self.data, self.cache = folder / "data", folder / "uploads"
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
         self.environment = kept | {

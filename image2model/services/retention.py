@@ -39,11 +39,15 @@ class RetentionService:
     async def run_regularly(self) -> None:
         """Sweep at once and every SWEEP_INTERVAL seconds, whatever a sweep meets."""
         while True:
-            try:
-                await self.run()
-            except (OSError, Unavailable) as error:
-                log.warning("retention could not run: %r", error)
+            await self.try_run()
             await asyncio.sleep(SWEEP_INTERVAL)
+
+    async def try_run(self) -> None:
+        """Sweep as `run` does, or log why that is not possible: there is a next time."""
+        try:
+            await self.run()
+        except (OSError, Unavailable) as error:
+            log.warning("retention could not run: %r", error)
 
     async def run(self) -> dict[str, Any]:
         """Sweep by the host's rules: delete by age, by the size of the data, for free disk, and what nobody owns."""

@@ -10,12 +10,13 @@ from celery import Celery
 from ..errors import ErrorCode, SettingsError
 from ..jobs.db.listener import can_listen
 from ..jobs.task_executor import Send
+from ..services.retention import SWEEP_INTERVAL
 from ..settings import Settings
 
 RUN_TASK, RETENTION, FORGET_DEAD = "image2model.run_task", "image2model.retention", "image2model.forget_dead"
 EXPIRY_SECONDS = 900
 """After which a message is not worth a look: it was sent again long ago."""
-RETENTION_SECONDS, FORGET_SECONDS = 900.0, 3600.0
+FORGET_SECONDS = 3600.0
 
 
 def make_app(settings: Settings) -> Celery:
@@ -46,7 +47,7 @@ def make_app(settings: Settings) -> Celery:
             "socket_timeout": 5,
         },
         beat_schedule={
-            "retention": {"task": RETENTION, "schedule": RETENTION_SECONDS},
+            "retention": {"task": RETENTION, "schedule": SWEEP_INTERVAL},
             "forget dead processes": {"task": FORGET_DEAD, "schedule": FORGET_SECONDS},
         },
     )

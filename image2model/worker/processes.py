@@ -15,7 +15,6 @@ from typing import Any
 from celery import signals
 from sqlalchemy.exc import DBAPIError
 
-from ..errors import Unavailable
 from ..generators import local
 from ..jobs.db import leases, tasks
 from ..jobs.db.store import Store
@@ -120,9 +119,7 @@ class Worker:
     async def _retention(self) -> None:
         studio = Studio(self._settings, send=sender(self._settings))
         try:
-            await studio.retention.run()
-        except (OSError, Unavailable) as error:
-            log.warning("retention could not run: %r", error)
+            await studio.retention.try_run()
         finally:
             await studio.close()
 

@@ -15,6 +15,7 @@ import httpx
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from image2model.devtools.local_services import free_port
 from tests.e2e.test_rest_contract import ROBOT, events, post
 from tests.support.browser import ROOT, App, Watch, drop, opened, settled
 
@@ -40,13 +41,6 @@ http {{
   }}
 }}
 """
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

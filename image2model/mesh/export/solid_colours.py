@@ -188,7 +188,7 @@ def _without_narrow_regions(labels: IndexArray, areas: Floats, pairs: IndexArray
     """
     region = np.arange(len(labels))
     while True:
-        joined = _components(pairs[labels[pairs[:, 0]] == labels[pairs[:, 1]]], len(labels))
+        joined = connected_components(pairs[labels[pairs[:, 0]] == labels[pairs[:, 1]]], len(labels))[1]
         region, labels = joined[region], labels[np.unique(joined, return_index=True)[1]]
         areas, pairs = np.asarray(np.bincount(joined, areas), np.float64), joined[pairs]
         outer = pairs[:, 0] != pairs[:, 1]
@@ -215,7 +215,3 @@ def _symmetric(pairs: IndexArray, values: Floats, count: int) -> csr_array:
 
     rows, columns = np.concatenate([pairs, pairs[:, ::-1]]).T
     return coo_array((np.concatenate([values, values]), (rows, columns)), shape=(count, count)).tocsr()
-
-
-def _components(pairs: IndexArray, count: int) -> IndexArray:
-    return connected_components(pairs, count)[1]
