@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
-from image2model.jobs.db import leases
+from image2model.jobs.db import connection, leases
 from image2model.jobs.db.store import Store, new_id
 from image2model.jobs.ledger import ANONYMOUS, Buyer
 from image2model.jobs.models import Batch, Job, NewBatch, NewJob, Wait
@@ -126,3 +127,23 @@ def test_a_cancel_elsewhere_waits_for_the_answer_of_a_submission(web, schedulers
     assert web.cancel(job.id).holder == schedulers[0].holder
     moved = schedulers[0].transition(job.id, "queued", attempt=1, fence=job.fence, remote={"request_id": "r"})
     assert (moved.state, moved.remote) == ("cancelling", {"request_id": "r"})
+
+
+def test_a_process_that_stands_still_amid_a_write_stops_nobody(postgres, monkeypatch):
+    """Its locks are given up for it, so that another goes on; when it wakes its write has failed."""
+    monkeypatch.setattr(connection, "STANDSTILL_SECONDS", 0.2)
+    url = postgres.database()
+    asleep, awake = Store(url), Store(url)
+    job = batch_of(asleep).jobs[0]
+
+    @asleep.one_transaction()
+    def write_after_others() -> None:
+        assert asleep.transition(job.id, "queued", attempt=1)
+        assert awake.transition(job.id, "uploading", attempt=1)
+        asleep.transition(job.id, "running", attempt=1)
+
+    with pytest.raises(DBAPIError):
+        write_after_others()
+    assert awake.job(job.id).state == "uploading"
+    for store in (asleep, awake):
+        store.close()
