@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import gradio as gr
@@ -14,7 +16,10 @@ from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from image2model.web import gradio_compat
+from tests.support.waiting import until
 
+ENDED = threading.Event()
+"""Set when `endlessly` has ended."""
 HERE = "http://127.0.0.1:9/"
 OWN = [Middleware(GZipMiddleware)]
 
@@ -24,13 +29,25 @@ async def fetch(url: str) -> str:
     raise gr.Error(f"not fetched: {url}", print_exception=False)
 
 
+async def endlessly(value: float) -> AsyncIterator[float]:
+    """Go on until nobody wants it any more."""
+    ENDED.clear()
+    try:
+        while True:
+            yield value
+            await asyncio.sleep(0.01)
+    finally:
+        ENDED.set()
+
+
 @pytest.fixture
 def demo() -> gr.Blocks:
-    """A page with three endpoints."""
+    """A page with some endpoints."""
     with gr.Blocks() as demo:
         number, file, text = gr.Number(), gr.File(), gr.Textbox()
         gr.Button().click(lambda value: value * 2, number, number, api_name="double")
         gr.Button().click(str, file, text, api_name="name")
+        gr.Button().click(endlessly, number, number, api_name="endless")
     gradio_compat.fetch_urls_with(demo, fetch)
     gradio_compat.report_unreadable_values(demo)
     return demo
@@ -165,6 +182,36 @@ def test_events_are_pending_until_they_are_answered(demo: gr.Blocks, client: Tes
     assert gradio_compat.pending_events(demo, "another") == ()
     assert "process_completed" in client.get("/gradio_api/queue/data", params={"session_hash": "mine"}).text
     assert event_id not in gradio_compat.pending_events(demo, "mine")
+
+
+@pytest.mark.parametrize("name", ["double", "endless"])
+def test_what_nobody_reads_is_forgotten(
+    demo: gr.Blocks, client: TestClient, monkeypatch: pytest.MonkeyPatch, name: str
+):
+    """An event whose client never comes for its messages ends, and nothing stays of its session; another's stays."""
+    kept = client.post("/gradio_api/call/double", json={"data": [1]}).json()["event_id"]
+    monkeypatch.setattr(gradio_compat, "NEVER_READ_SECONDS", 0.0)
+    left = client.post(f"/gradio_api/call/{name}", json={"data": [1]}).json()["event_id"]
+    queue, portal = demo._queue, client.portal
+    assert portal
+    until(lambda: queue.pending_messages_per_session[left].qsize())
+    portal.call(gradio_compat.forget_unread, demo)
+    assert [*queue.pending_messages_per_session] == [*queue.pending_event_ids_session] == [kept]
+    assert name == "double" or ENDED.wait(5)
+    assert "complete" in client.get(f"/gradio_api/call/double/{kept}").text
+
+
+def test_nothing_stays_of_a_session_that_has_read_all(
+    demo: gr.Blocks, client: TestClient, monkeypatch: pytest.MonkeyPatch
+):
+    """Gradio notes each session for good; here it is forgotten some time after its last message was read."""
+    monkeypatch.setattr(gradio_compat, "UNREAD_SECONDS", 0.0)
+    assert "complete" in call(client, "double", 1)
+    portal = client.portal
+    assert portal
+    portal.call(gradio_compat.forget_unread, demo)
+    assert not demo._queue.pending_messages_per_session
+    assert not demo._queue.pending_event_ids_session
 
 
 def test_urls_are_fetched_by_us(client: TestClient):
