@@ -129,9 +129,16 @@ class Bucket:
 
 
 def shared_secret(data: Path, bucket: Bucket | None) -> str:
-    """This installation's own secret (`installation_secret`); machines that share object storage have the same."""
+    """This installation's own secret (`installation_secret`); machines that share object storage have the same.
+
+    Raises SettingsError where the storage cannot be used.
+    """
     own = installation_secret(data)
-    shared = bucket.put_first("secret", own.encode()).decode() if bucket else own
+    try:
+        shared = bucket.put_first("secret", own.encode()).decode() if bucket else own
+    except Unavailable as error:
+        message = "ASSET_STORE: the object storage cannot be used."
+        raise SettingsError(ErrorCode.SETTING_WRONG, message, "`image2model check-env` tells why.") from error
     if shared != own:
         atomic_write(data / "secret", shared.encode())
     return shared
