@@ -48,7 +48,7 @@ def is_seen_from_the_side(alpha: Array) -> bool:
     """Whether the outline looks like a thing seen from its side: whole, and unlike its mirror image."""
     if any((edge > 0.5).any() for edge in (alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1])):
         return False
-    height, width = (np.count_nonzero((alpha > 0.5).any(axis=axis)) for axis in (1, 0))
+    height, width = (float((alpha > 0.5).any(axis=axis).sum()) for axis in (1, 0))
     most = float(np.interp(width / max(height, 1), WIDTHS, MAX_SYMMETRIES))
     return mirror_symmetry(_resize(alpha, _size(alpha, SYMMETRY_SIDE)).clip(0, 1)) < most
 
