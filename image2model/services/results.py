@@ -30,7 +30,7 @@ class ServedFile:
 
 
 def served_files(job: Job, folder: Path) -> dict[str, ServedFile]:
-    """What a job may have to offer from its folder, by the name it is served_files under.
+    """Files that a job may have in its folder, by the name that each is served under.
 
     A checked picture has one address, which ends in .png whatever it is stored as; its type and its file name are true.
     """
@@ -46,7 +46,7 @@ def served_files(job: Job, folder: Path) -> dict[str, ServedFile]:
 
 
 def reusable_picture_names(job: Job, folder: Path) -> dict[Path, str]:
-    """A job's pictures in its folder, named so that they belong group_views when they are taken again."""
+    """A job's pictures in its folder, named so that they are grouped again when they are submitted again."""
     sides: tuple[Side, ...] = ("front", *(other.side for other in job.sides))
     paths = {side: stored_picture(folder, side) for side in sides}
     if not job.sides:
