@@ -79,7 +79,7 @@ class ExportService:
         Raises NotFound, Conflict while the job is not done, Unavailable where it takes too long or too much memory.
         """
         options = parse_options("stl", size=size, unit=unit, measure=measure, repair=repair)
-        glb = self._exports.original_path(await self._job(batch_id, number))
+        glb = await self._exports.bring_original(await self._job(batch_id, number))
         with self._folders.lease(glb):
             return await self._exports.run(check_print, glb, options)
 
@@ -103,7 +103,7 @@ class ExportService:
             if isinstance(exported, ExportedFile)
         ]
         manifest["export_failures"] = [exported for exported in results if isinstance(exported, dict)]
-        return leased_zip(self._folders, entries, manifest)
+        return await asyncio.to_thread(leased_zip, self._folders, entries, manifest)
 
     async def publish_to_gradio_cache(self, batch_id: str, exported: ExportedFile) -> Path:
         """Link an export into Gradio's cache."""

@@ -147,6 +147,29 @@ async def test_a_batch_goes_on_through_reload_cancel_retry_and_start_anew(priced
     await expect(buyer.locator("#create[data-stage=hero]")).to_be_visible()
 
 
+async def test_a_reason_has_room_in_the_grid_and_the_sum_is_what_was_made(buyer: Page, fal: FalServer):
+    """Nine results are a grid; what was not made says why across it, and one press makes a list of it."""
+    await drop(
+        buyer, *({"name": f"{n}.jpg", "mimeType": "image/jpeg", "buffer": PICTURES[2].read_bytes()} for n in range(7))
+    )
+    await expect(buyer.locator("#generate")).to_have_text("Make 9 models")
+    fal.faults["submit"].append(
+        Fault("answer", 422, {"detail": [{"loc": ["body"], "msg": "x", "type": "image_load_error"}]})
+    )
+    await buyer.click("#generate")
+    board = await settled(buyer)
+    await expect(board.locator("h2")).to_have_text("8 of 9 made")
+    await expect(buyer.locator("#cost .sum")).to_contain_text("8 models")
+    reason = await board.locator(".job-card[data-state=failed]").bounding_box()
+    tile = await board.locator(".job-card[data-state=done]").first.bounding_box()
+    assert reason["width"] > 2.5 * tile["width"]
+    await board.get_by_role("button", name="Show as a list").click()
+    wide = await board.locator(".job-card[data-state=done]").first.bounding_box()
+    assert wide["width"] >= reason["width"]
+    await board.get_by_role("button", name="Show as a grid").click()
+    await expect(board).to_have_attribute("data-shape", "grid")
+
+
 async def test_looking_again_buys_nothing(buyer: Page, fal: FalServer):
     """What neither a submit nor fal's list tells is not certain; looking again finds it there, and submits nothing."""
     fal.faults["submit"].append(Fault("drop_after"))
