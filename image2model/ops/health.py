@@ -88,8 +88,8 @@ class Health:
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
         self._ping = CachedProbe(studio.admin.ping, max_age=PROBE_INTERVAL)
-        self.standing = CachedProbe(studio.admin.queue_state, max_age=5.0)
-        """See `AdminService.standing`."""
+        self.queue_state = CachedProbe(studio.admin.queue_state, max_age=5.0)
+        """See `AdminService.queue_state`."""
         self.far_side = CachedProbe(studio.admin.remote_status, max_age=15.0)
         """See `AdminService.remote_status`."""
         self._broker = CachedProbe(self._ping_broker, max_age=5.0)
@@ -118,7 +118,7 @@ class Health:
 
     async def _probe_repeatedly(self) -> None:
         while self._studio.admin.active_jobs is not None and time.monotonic() < self._asked + WATCHED_SECONDS:
-            await asyncio.gather(self._ping(), self.standing(), self.far_side())
+            await asyncio.gather(self._ping(), self.queue_state(), self.far_side())
             await asyncio.sleep(PROBE_INTERVAL)
 
     async def _database(self) -> Component:
@@ -133,11 +133,11 @@ class Health:
         details: dict[str, Any] = {"kind": "embedded", "working": working or 0}
         if working is None:
             return Component("queue", "unhealthy", details={**details, "reason": "It is not running."})
-        standing = await self.standing()
-        if standing is None:
+        queue = await self.queue_state()
+        if queue is None:
             return Component("queue", "degraded", PROBE_TIMEOUT, {**details, "reason": "What waits cannot be told."})
-        waits = {"waiting": standing[0]["states"]["new"], "oldest_seconds": round(standing[0]["oldest_seconds"], 1)}
-        return Component("queue", "healthy", standing[1], {**details, **waits})
+        waits = {"waiting": queue[0]["states"]["new"], "oldest_seconds": round(queue[0]["oldest_seconds"], 1)}
+        return Component("queue", "healthy", queue[1], {**details, **waits})
 
     async def _cluster(self) -> list[Component]:
         """Redis and Celery, where the host has a cluster."""

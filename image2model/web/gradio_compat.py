@@ -9,9 +9,11 @@ import asyncio
 import inspect
 import logging
 import os
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from contextlib import asynccontextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,7 +24,7 @@ import httpx
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from gradio import oauth, route_utils
-from gradio.route_utils import CustomCORSMiddleware, FnIndexInferError, get_root_url
+from gradio.route_utils import BUILD_PATH_LIB, CustomCORSMiddleware, FnIndexInferError, get_root_url
 from gradio.state_holder import SessionState, StateHolder
 from gradio.utils import LRUCache, get_space
 from starlette.exceptions import HTTPException
@@ -41,6 +43,8 @@ MAX_THREADS = 500
 """Gradio counts a waiting event as a thread, also an async one, which is none: so many may watch at a time."""
 POOL_THREADS = 8
 """Threads of Gradio's own: only components work there, for a moment; each keeps memory of its own."""
+UNUSED_SCRIPTS = re.compile(r"/assets/hls-[\w-]+\.js")
+"""Scripts of Gradio's that nothing here needs, see `unused_script`."""
 MAX_SESSIONS = 2000
 """Sessions whose messages are kept, as many as Gradio keeps."""
 NEVER_READ_SECONDS, UNREAD_SECONDS = 120.0, 900.0
@@ -291,6 +295,23 @@ def can_sign_in_at_hugging_face() -> bool:
     """Whether this is a Space that has been given what signing in takes (`hf_oauth: true` in its README)."""
     given = (oauth.OAUTH_CLIENT_ID, oauth.OAUTH_CLIENT_SECRET, oauth.OAUTH_SCOPES, oauth.OPENID_PROVIDER_URL)
     return bool(get_space()) and all(given)
+
+
+def unused_script(path: str) -> bytes | None:
+    """A module that does nothing, in place of a library that the page loads and never uses; None for other paths.
+
+    Gradio's gallery imports a player of live video (hls.js), a sixth of all that the first screen loads.
+    """
+    return _empty_module(path.rpartition("/")[2]) if UNUSED_SCRIPTS.fullmatch(path) else None
+
+
+@lru_cache(8)
+def _empty_module(name: str) -> bytes | None:
+    script = Path(BUILD_PATH_LIB) / name
+    if not script.is_file():
+        return None
+    exported = re.findall(r"\bas (\w+)", script.read_text().rpartition("export{")[2])
+    return f"const unused=()=>{{}};export{{{','.join(f'unused as {one}' for one in exported)}}}".encode()
 
 
 def event_field(event: gr.EventData, name: str) -> Any:

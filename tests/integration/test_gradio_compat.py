@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import pytest
 from gradio import networking, oauth
 from gradio.blocks import BlocksConfig
+from gradio.route_utils import BUILD_PATH_LIB
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
@@ -121,6 +124,21 @@ def test_uploads_are_not_remembered(demo: gr.Blocks, client: TestClient):
 def test_components_share_few_threads(demo: gr.Blocks, client: TestClient):
     """However many events wait, only so many threads are made for what components do."""
     assert demo.limiter.total_tokens == gradio_compat.POOL_THREADS
+
+
+def test_a_player_of_live_video_is_not_sent():
+    """Every name that Gradio's scripts import of it is there, and does nothing; other scripts go as they are."""
+    assets = Path(BUILD_PATH_LIB)
+    (player,) = assets.glob("hls-*.js")
+    importing = re.compile(r"import\{([^}]*)\}from\"\./" + re.escape(player.name))
+    lists = [found[1] for script in assets.glob("*.js") for found in importing.finditer(script.read_text())]
+    imported = {name.split(" as ")[0] for names in lists for name in names.split(",")}
+    sent = gradio_compat.unused_script(f"/assets/{player.name}").decode()
+    assert imported
+    assert imported <= set(re.findall(r"unused as (\w+)", sent))
+    assert len(sent) < 200
+    assert gradio_compat.unused_script("/assets/hls-none.js") is None
+    assert gradio_compat.unused_script("/assets/index.js") is None
 
 
 @pytest.mark.parametrize(("value", "expected"), [("1", True), ("true", True), ("", False), ("0", False)])

@@ -312,7 +312,7 @@ async def test_no_more_than_the_limit_is_read(tmp_path: Path):
     assert result.code == "file_too_large"
 
 
-async def test_check_each_can_be_left_early(tmp_path: Path):
+async def test_check_files_stops_when_its_iterator_is_closed(tmp_path: Path):
     """A caller that has seen enough may stop, and what waits is given up."""
     path = tmp_path / "a.png"
     path.write_bytes(PNG)

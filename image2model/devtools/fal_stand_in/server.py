@@ -174,11 +174,6 @@ class FalServer(Platform):
             await self._shut(seconds)
         return None
 
-    def shut(self, seconds: float) -> None:
-        """Refuse every connection for so long, from now on; callable from any thread."""
-        loop = self._uvicorn.servers[0].get_loop()
-        asyncio.run_coroutine_threadsafe(self._shut(seconds), loop).result()
-
     async def _shut(self, seconds: float) -> None:
         """Close the door now, and have it opened again after a while."""
         self._uvicorn.servers.pop().close()

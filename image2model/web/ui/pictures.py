@@ -41,7 +41,6 @@ SHORT: Mapping[str, str] = {
     "too_many_pixels": "Too large",
     "extreme_shape": "Too narrow",
     "fully_transparent": "Nothing on it",
-    "animated": "Animated",
     "empty_file": "Empty file",
     "too_many": "One too many",
 }
@@ -164,7 +163,7 @@ class Pictures:
 
 
 class _Tiles:
-    """One picture of the tiles, as far as the pictures are known."""
+    """State of the tiles of one run of `Pictures.show`: what is known of each picture so far."""
 
     def __init__(
         self,
