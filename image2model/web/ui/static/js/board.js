@@ -1,5 +1,5 @@
 // The results: a press shows a model, the first one that is done opens by itself; cancel, retry, list or grid.
-import { $, $$, hear, move, roving, stage, tell } from "./page.js";
+import { $, $$, escaped, hear, move, roving, stage, tell } from "./page.js";
 import { isOffline } from "./net.js";
 import { openPanel } from "./panel.js";
 import { ask } from "./question.js";
@@ -13,6 +13,18 @@ document.addEventListener("click", (event) => {
   event.preventDefault();
   startNew();
 });
+
+// The board of what has just been sent, as the tiles show it, until the server tells its own.
+const sendingBoard = (tiles) => {
+  const rows = tiles.map(({ name, picture }) => `<li><div class="job-card"><span class="job-picture"><img src="${picture}" alt=""></span>
+    <span class="job-text"><span class="job-name t">${escaped(name)}</span><span class="job-words"><span class="t">Sending…</span></span></span></div></li>`);
+  const board = Object.assign(document.createElement("section"), { className: "board" });
+  board.dataset.state = "sending";
+  board.dataset.shape = tiles.length > 8 ? "grid" : "list";
+  board.setAttribute("aria-busy", "true");
+  board.innerHTML = `<header class="results-head"><div><h2>${tiles.length} model${tiles.length === 1 ? "" : "s"}</h2><p>Sending…</p></div></header><ol class="results">${rows.join("")}</ol>`;
+  return board;
+};
 
 export const mount = ({ element, trigger, watch }) => {
   let chosen = null; // number of the job
@@ -141,6 +153,23 @@ export const mount = ({ element, trigger, watch }) => {
     off();
     tell("results", { ...now });
   };
+  let before = null; // the board that stood here until what was chosen was sent
+  hear("submitting", () => {
+    const tiles = $$("#tiles li[data-path]:not(.refused)").map((tile) => ({
+      name: tile.dataset.name ?? $(".foot b", tile).textContent,
+      picture: $("img", tile)?.getAttribute("src") ?? "",
+    }));
+    before = board();
+    before.replaceWith(sendingBoard(tiles));
+    stage.show("model", "three");
+    tell("result-pending", { title: tiles[0].name, picture: tiles[0].picture });
+    scrollTo({ top: 0 });
+  });
+  hear("not-submitted", () => {
+    board().replaceWith(before);
+    stage.show("chosen");
+    follow();
+  });
   hear("net", off);
   watch("value", follow);
 
