@@ -7,6 +7,7 @@ import struct
 import zlib
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,8 @@ from skimage import data
 
 from image2model.errors import GenerationFailed
 from image2model.generators.local import SPEC
-from image2model.generators.local.atlas import BACK_STYLES, PADDING, make_atlas
+from image2model.generators.local.atlas import PADDING, make_atlas
+from image2model.generators.local.backs import AUTOMATIC, BACK_STYLES, is_seen_from_the_side
 from image2model.generators.local.engine import BASES, GRID_CELLS, SHAPES, generate_preview
 from image2model.generators.local.subject import Subject, find_subject
 from image2model.generators.local.texture_mapping import TextureMapping
@@ -139,6 +141,47 @@ def test_the_back_goes_on_from_the_rim_and_shows_no_second_face() -> None:
     light, off = mesh.visual.to_color().vertex_colors[:, 0].astype(float), np.hypot(*mesh.vertices[:, :2].T)
     assert light[back & (off < 0.3)].std() < 10
     assert light[back & (off > 0.47)].std() > 30
+
+
+def painted(outline: Image.Image, above: tuple[int, ...], below: tuple[int, ...]) -> np.ndarray:
+    """An outline in two colours, one above the other, with a white face in its middle."""
+    pixels = np.array(outline)
+    pixels[:, :, :3] = np.where(np.arange(SIDE)[:, None, None] < SIDE // 2, above, below)
+    pixels[85:115, 85:115, :3] = 255
+    return np.array(shaded(Image.fromarray(pixels)))
+
+
+def back_of(picture: np.ndarray, **options: Any) -> np.ndarray:
+    """The back half of the texture that a picture gives."""
+    texture = np.asarray(load(make(Image.fromarray(picture), **options)).visual.material.baseColorTexture)
+    return texture[PADDING:-PADDING, texture.shape[1] // 2 + PADDING : -PADDING].astype(int)
+
+
+def test_the_back_of_what_is_seen_from_the_front_has_the_colours_of_its_outline() -> None:
+    """Behind a disc blue above and red below with a white face it is blue above and red below, and there is no face."""
+    back = back_of(painted(disc(), (60, 80, 200), (200, 60, 50)))
+    height, width = back.shape[:2]
+    above, below = back[height // 3, width // 2], back[2 * height // 3, width // 2]
+    assert above[2] > 2 * above[0]
+    assert below[0] > 2 * below[2]
+    assert back[height // 2 - 20 : height // 2 + 20, width // 2].min(axis=1).max() < 120
+
+
+def test_the_back_of_what_is_seen_from_its_side_is_the_photograph() -> None:
+    """A lopsided outline wider than high shows behind what it shows in front; a round one does so only on demand."""
+    boot = cut_out(("rectangle", (20, 20, 70, 150)), ("rectangle", (20, 90, 185, 150)))
+    picture = painted(boot, (60, 80, 200), (200, 60, 50))
+    assert (back_of(picture) == back_of(picture, back="mirrored photo")).all()
+    assert (back_of(picture) != back_of(picture, back="soft colours")).any()
+    picture = painted(disc(), (60, 80, 200), (200, 60, 50))
+    assert (back_of(picture) == back_of(picture, back="soft colours")).all()
+
+
+def test_a_whole_leaning_outline_is_seen_from_its_side_and_a_cut_one_is_not() -> None:
+    """What the frame cuts, mostly people and animals, never counts as seen from its side."""
+    leaning = np.array(cut_out(("rectangle", (85, 10, 115, 190))).rotate(-40).getchannel("A"), np.float32) / 255
+    assert is_seen_from_the_side(leaning)
+    assert not is_seen_from_the_side(leaning[40:])
 
 
 def lit_faces() -> Image.Image:
@@ -288,7 +331,7 @@ def test_face_limit_is_kept_for_a_frayed_thin_subject() -> None:
 def test_options_change_the_result() -> None:
     """Every choice of every option gives another file."""
     image = cut_out(("ellipse", (20, 20, 180, 180)), ("rectangle", (70, 70, 130, 130)))
-    chosen: list[dict[str, object]] = [{}, {"thickness": 0.5}, {"thickness": 2.0}]
+    chosen: list[dict[str, object]] = [{"thickness": 0.5}, {"thickness": 2.0}]
     chosen += [
         {option.name: choice} for option in SPEC.options for choice in option.choices if choice != option.default
     ]
@@ -300,7 +343,7 @@ def test_every_choice_on_offer_is_known_to_the_engine() -> None:
     """The description offers exactly what the engine takes."""
     offered = {option.name: option.choices for option in SPEC.options}
     assert offered["detail"] == tuple(GRID_CELLS)
-    assert offered["back"] == tuple(BACK_STYLES)
+    assert offered["back"] == (AUTOMATIC, *BACK_STYLES)
     assert offered["shape"] == SHAPES
     assert offered["base"] == BASES
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from .atlas import BACK_STYLES, JPEG_QUALITY, make_atlas
+from .atlas import JPEG_QUALITY, make_atlas
+from .backs import AUTOMATIC
 from .depth import boxiness, inflate
 from .failure_messages import NO_OUTLINE
 from .flat_art import is_flat_art, slab
@@ -43,9 +44,9 @@ def generate_preview(
 ) -> bytes:
     """Return the GLB of `image` (upright, RGB or RGBA), of at most `face_limit` faces.
 
-    `options` has `detail` (of GRID_CELLS), `thickness` and `relief` (factors), `back` (of BACK_STYLES), `shape` (of
-    SHAPES) and `base` (of BASES); each may be missing. `report_stage` gets the fraction done, 0 to 1, and the next
-    stage. Raises GenerationFailed with code `image_too_small`, `no_subject` or `no_outline`.
+    `options` has `detail` (of GRID_CELLS), `thickness` and `relief` (factors), `back` (AUTOMATIC or of BACK_STYLES),
+    `shape` (of SHAPES) and `base` (of BASES); each may be missing. `report_stage` gets the fraction done, 0 to 1, and
+    the next stage. Raises GenerationFailed with code `image_too_small`, `no_subject` or `no_outline`.
     """
     as_card = options.get("shape") == "relief card"
     report_stage(0.0, "looking at the picture" if as_card else "finding the subject")
@@ -59,7 +60,7 @@ def generate_preview(
         kept = int(grid.inside.sum())
         front, back, mapping = front[:kept], back[:kept], replace(mapping, offsets=mapping.offsets[:kept])
     report_stage(0.7, "texturing")
-    atlas = make_atlas(subject, options.get("back", next(iter(BACK_STYLES))), mapping, grid.cell_size)
+    atlas = make_atlas(subject, options.get("back", AUTOMATIC), mapping, grid.cell_size)
     solid = close_mesh(triangulate(grid), front, back, grid.cell_size, atlas)
     return write_glb(solid, atlas.image, "relief card" if as_card else "inflated preview", JPEG_QUALITY)
 

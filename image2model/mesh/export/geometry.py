@@ -129,10 +129,10 @@ def _simplify_attributes(scene: Scene) -> FloatArray:
         start = 0
         for name, width in ATTRIBUTE_SIZES.items():
             if name in primitive.attributes:
-                faces_kept = primitive.attributes[name][:, :width]
+                kept_values = primitive.attributes[name][:, :width]
                 if name == "TEXCOORD_0":  # may be whole numbers, or reach far where the texture is repeated
-                    faces_kept = faces_kept / max(1.0, float(np.ptp(faces_kept, axis=0).max()))
-                values[vertices, start : start + faces_kept.shape[1]] = faces_kept
+                    kept_values = kept_values / max(1.0, float(np.ptp(kept_values, axis=0).max()))
+                values[vertices, start : start + kept_values.shape[1]] = kept_values
             start += width
     return values
 
