@@ -159,13 +159,13 @@ def read_blocks(file: LogFile) -> Iterator[bytes]:
     rest = b""
     try:
         with file.open() as opened:
-            while piece := opened.read(BLOCK_BYTES):
-                whole, line_break, left = piece.rpartition(b"\n")
+            while chunk := opened.read(BLOCK_BYTES):
+                complete, line_break, remainder = chunk.rpartition(b"\n")
                 if line_break:
-                    yield rest + whole + line_break
-                    rest = left
+                    yield rest + complete + line_break
+                    rest = remainder
                 elif len(rest) < MAX_LINE_BYTES:
-                    rest += piece
+                    rest += chunk
     except (OSError, EOFError, zlib.error):  # removed, or cut short, meanwhile
         pass
     if rest:

@@ -32,7 +32,7 @@ MACHINE_GAUGES = {
 
 async def exposition(studio: Studio, health: Health) -> bytes:
     """Everything in Prometheus' text format 0.0.4; what the database does not tell in time is left out."""
-    parts, queue, provider = await asyncio.gather(health.components(), health.queue_state(), health.far_side())
+    parts, queue, provider = await asyncio.gather(health.components(), health.queue_state(), health.provider_status())
     stored = [*_database_metrics(queue[0], studio)] if queue else []
     attention = [_attention_metrics(provider[0]["attention"])] if provider else []
     registry = CollectorRegistry()

@@ -117,7 +117,7 @@ class Pictures:
                 preview = await self.studio.uploads.refused_preview(path)
                 left_out.append(_refusal(path, seen.code, str(seen), self.cache.put(preview) if preview else ""))
             else:
-                shown = str(await self.studio.uploads.showable(path, seen))
+                shown = str(await self.studio.uploads.browser_displayable(path, seen))
                 kept.append(shown)
                 self.cache.put_thumbnail(shown, seen.thumbnail)
         await results.aclose()
