@@ -1,9 +1,10 @@
 """Nonsense at Gradio's routes: whether each request is answered, and refused with a code and a sentence.
 
-python -m benchmarks.fuzz [requests] [seed]
+python -m benchmarks.fuzz [requests] [seed] [--seconds most]
 
 Prints the seed, which repeats a run, how many requests were answered with which status, and how the memory of the app
-grew. Ends with status 1 where one failed on our side (5xx), was not answered, or was refused without code and sentence.
+grew; while it runs, how far it is. Ends with status 1 where one failed on our side (5xx), was not answered, or was
+refused without code and sentence.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from image2model.devtools.app_process import AppProcess
 CODED = re.compile(r"[a-z_]+: .+", re.DOTALL)
 WORKERS = 4
 """Requests at a time."""
+ANSWER_SECONDS = 30.0
+"""After which a request counts as not answered."""
 
 
 @dataclass
@@ -48,10 +51,12 @@ class Result:
         return f"seed {self.seed}: {self.count} requests, by status {dict(sorted(self.statuses.items()))}"
 
 
-async def fuzz(url: str, seed: int, most: int = sys.maxsize, seconds: float = 86_400.0) -> Result:
+async def fuzz(
+    url: str, seed: int, most: int = sys.maxsize, seconds: float = 86_400.0, progress: bool = False
+) -> Result:
     """Send nonsense to the app at `url` until so many requests are sent or so much time has passed."""
     result, until = Result(seed), time.monotonic() + seconds
-    async with httpx.AsyncClient(base_url=url, timeout=120, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=url, timeout=ANSWER_SECONDS, trust_env=False) as client:
         functions = (await client.get("/config")).json()["dependencies"]
         names = [one["api_name"] for one in functions if one["api_name"]]
         requests = Requests(seed, names, [one["id"] for one in functions])
@@ -62,6 +67,8 @@ async def fuzz(url: str, seed: int, most: int = sys.maxsize, seconds: float = 86
                 if time.monotonic() > until:
                     return
                 await _send(client, request, result)
+                if progress and result.count % 1000 == 0:
+                    print(f"{result.count} requests", flush=True)
 
         await asyncio.gather(*(work() for _ in range(WORKERS)))
     return result
@@ -93,6 +100,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("requests", nargs="?", type=int, default=10_000)
     parser.add_argument("seed", nargs="?", type=int, default=random.SystemRandom().randrange(1, 10**9))
+    parser.add_argument("--seconds", type=float, default=900.0, help="after which it ends (900)")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         app = AppProcess(Path(folder), GENERATOR="local")
@@ -101,7 +109,7 @@ def main() -> None:
             process = psutil.Process(app.process.pid)
             asyncio.run(fuzz(app.url, given.seed + 1, most=500))  # what is loaded at the first request is no growth
             before = process.memory_info().rss
-            result = asyncio.run(fuzz(app.url, given.seed, most=given.requests))
+            result = asyncio.run(fuzz(app.url, given.seed, given.requests, given.seconds, progress=True))
             grown = (process.memory_info().rss - before) / 1e6
         finally:
             app.kill()

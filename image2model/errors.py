@@ -107,6 +107,7 @@ class ErrorCode(Code):
     INTERNAL_ERROR = "internal_error"
     KEY_NEEDED = "key_needed"
     NO_RESULT = "no_result"
+    STORAGE_UNAVAILABLE = "storage_unavailable"
     UNCONFIRMED = "unconfirmed"
     # meshes and exports
     NOT_A_GLB = "not_a_glb"

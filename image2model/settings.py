@@ -73,6 +73,11 @@ class Settings(BaseSettings):
         repr=False,  # may hold a password
         description="SQLAlchemy URL of the database; empty: SQLite in `DATA_DIR`",
     )
+    asset_store: str = Field(
+        "",
+        description="Address of object storage for pictures and meshes, like `s3://bucket/prefix`; `DATA_DIR` then"
+        " holds copies; empty: they lie in `DATA_DIR`",
+    )
     run_jobs: bool = Field(
         True,
         description="Whether this process runs jobs; `false` for one that leaves them to others on the same PostgreSQL,"

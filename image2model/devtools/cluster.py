@@ -3,7 +3,8 @@
     python -m image2model.devtools.cluster start|stop|status [folder]
 
 Everything lies in the folder, by default `data/cluster`, logs included; `stop` keeps the data. Settings are taken from
-the environment, as ever; those that make it a cluster are set here.
+the environment, as ever; those that make it a cluster are set here. With ASSET_STORE each process has a data folder of
+its own, as it has on machines that share no disk.
 """
 
 from __future__ import annotations
@@ -71,8 +72,6 @@ class Cluster:
         self._environment |= {
             "DATABASE_URL": self.database_url,
             "CELERY_BROKER_URL": f"redis://127.0.0.1:{ports['redis']}/0",
-            "DATA_DIR": str(self.folder / "data"),
-            "GRADIO_TEMP_DIR": str(self.folder / "data" / "uploads"),
         }
         self.run("scheduler")
         for name in OTHERS:
@@ -88,6 +87,8 @@ class Cluster:
     def run(self, name: str, **environment: str) -> None:
         """Start one of our own processes, called by its command and a number."""
         command = name.partition("-")[0].replace("web", "serve")
+        data = self.folder / "data" / (name if self._environment.get("ASSET_STORE") else "")
+        environment |= {"DATA_DIR": str(data), "GRADIO_TEMP_DIR": str(data / "uploads")}
         self._spawn(name, [sys.executable, "-m", "image2model", command], environment)
 
     def _run_nginx(self, ports: Mapping[str, int]) -> None:

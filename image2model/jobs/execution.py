@@ -26,12 +26,12 @@ from ..mesh.report import write_report
 from ..metrics import RETRIES
 from ..process_pool import Executor, with_memory_limit
 from .circuit_breaker import CircuitBreaker
-from .db.async_store import AsyncStore, bind_log_context
+from .db.async_store import AsyncStore, bind_log_context, retrying
 from .models import Batch, Job, JobState, Wait, failure_of
 from .progress import STAGES, event_to_update, is_worth_storing
 from .retry_policy import RetryPolicy
 from .storage.exports import ExportStore
-from .storage.folders import MESH_FILE, Folders, picture_name, stored_picture
+from .storage.folders import MESH_FILE, THUMBNAIL_FILE, Folders, picture_name
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ class JobExecution:
         """Run the generator to its end, or only collect what an earlier attempt has submitted."""
         folder = self._folders.job(self.job)
         mesh = self._folders.mesh(self.job)
-        if await asyncio.to_thread(mesh.exists):  # a process died between this and the job's last step
+        if await asyncio.to_thread(self._folders.bring, mesh):  # a process died between this and the job's last step
             await self._finish(Finished(mesh))
             return
         if self.job.remote is None:
@@ -128,7 +128,11 @@ class JobExecution:
 
     async def _input_picture(self, folder: Path, side: Side = "front") -> Path:
         """The picture that goes to the generator; one whose subject is not found goes as it is."""
-        picture, cut = stored_picture(folder, side), folder / picture_name(side, "cutout")
+        picture, cut = (
+            await asyncio.to_thread(self._folders.picture, folder, side),
+            folder / picture_name(side, "cutout"),
+        )
+        await asyncio.to_thread(self._folders.bring, picture)
         if not self._batch.cut_out or self.job.remote is not None:
             return picture
         try:
@@ -179,11 +183,26 @@ class JobExecution:
         if finishing is None and not await self._is_current():
             return
         await asyncio.to_thread(_move_mesh, result, folder)
+        await self._keep(folder / MESH_FILE)
         facts = await self._mesh_facts()
         facts |= await self._apply_face_limit(facts)
-        await asyncio.to_thread(_clean_up, folder)
+        await asyncio.to_thread(self._clean_up, folder)
+        await self._keep(folder / THUMBNAIL_FILE)
         cost = result.cost if result.cost is not None else self.job.price
         await self._store.transition(self.job, "done", facts=facts, cost=cost, message="")
+
+    async def _keep(self, path: Path) -> None:
+        """Copy a file to the object storage, where there is one, until that works."""
+        if self._folders.bucket:
+            await retrying()(asyncio.to_thread, self._folders.keep, path)
+
+    def _clean_up(self, folder: Path) -> None:
+        """Remove unfinished files; where the mesh has no thumbnail, take the picture's."""
+        thumbnail, picture = folder / THUMBNAIL_FILE, folder / picture_name(ending="webp")
+        if not self._folders.bring(thumbnail) and self._folders.bring(picture):
+            shutil.copyfile(picture, thumbnail)
+        for work in folder.glob("work-*"):
+            shutil.rmtree(work, ignore_errors=True)
 
     async def _apply_face_limit(self, facts: dict[str, Any]) -> dict[str, Any]:
         """Make a lighter copy of a mesh with more faces than were asked for; return the facts of that."""
@@ -202,7 +221,7 @@ class JobExecution:
         """Facts of the mesh, or a warning that says why there are none."""
         try:
             glb = self._folders.mesh(self.job)
-            return await self._workers.run(with_memory_limit, write_report, glb, glb.with_name("thumbnail.webp"))
+            return await self._workers.run(with_memory_limit, write_report, glb, glb.with_name(THUMBNAIL_FILE))
         except GenerationFailed as error:
             return {"warnings": [error.message]}
         except TimeoutError:
@@ -295,12 +314,3 @@ class JobExecution:
 def _move_mesh(result: Finished, folder: Path) -> None:
     """Give the mesh its final name."""
     atomic_move(result.glb, folder / MESH_FILE)
-
-
-def _clean_up(folder: Path) -> None:
-    """Remove unfinished files; where the mesh has no thumbnail, take the picture's."""
-    thumbnail = folder / "thumbnail.webp"
-    if not thumbnail.exists():
-        shutil.copyfile(folder / "input.webp", thumbnail)
-    for work in folder.glob("work-*"):
-        shutil.rmtree(work, ignore_errors=True)

@@ -1,7 +1,8 @@
 """The executor of a cluster: calls are stored as tasks, and made by worker processes on any machine.
 
 Functions and values travel pickled through our own database, which only our processes write; a message to a worker is
-no more than a task's id, so that the queue needs no trust and may lose everything.
+no more than a task's id, so that the queue needs no trust and may lose everything. Files travel by a folder that all
+share, or by object storage (`storage.task_files`).
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import pickle
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from pebble import ProcessExpired
@@ -19,6 +21,9 @@ from ..errors import Unavailable
 from .db import tasks
 from .db.async_store import AsyncStore
 from .db.store import new_id
+from .storage.bucket import Bucket
+from .storage.folders import Folders
+from .storage.task_files import CallerFiles, WorkerFiles
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -43,28 +48,35 @@ class TaskExecutor:
     processes = None
     running = True
 
-    def __init__(self, store: AsyncStore, send: Send) -> None:
-        self._store, self._send = store, send
+    def __init__(self, store: AsyncStore, send: Send, folders: Folders) -> None:
+        self._store, self._send, self._folders = store, send, folders
 
     async def run(self, function: Callable[..., T], *args: Any, seconds: float = 60) -> T:
         """See `Executor.run`; a task waits as long as there is no worker."""
         task_id, store = new_id(), self._store.store
+        files = CallerFiles(self._folders, task_id)
         with self._store.notifier.subscribe(task_id) as announced:
-            await self._store.call(store.write, tasks.add, task_id, pickle.dumps((function, args)))
             try:
-                return cast(T, await self._outcome(task_id, seconds, announced))
+                call = await asyncio.to_thread(files.pack, (function, args))
+                await self._store.call(store.write, tasks.add, task_id, call)
+                outcome = await self._outcome(task_id, seconds, announced)
+                succeeded, value = await asyncio.to_thread(files.open, outcome)
             finally:
                 with contextlib.suppress(Unavailable):  # then it is forgotten tomorrow
                     await self._store.call(store.write, tasks.remove, task_id)
+                    await asyncio.to_thread(files.remove)
+        if succeeded:
+            return cast(T, value)
+        raise value
 
-    async def _outcome(self, task_id: str, seconds: float, announced: asyncio.Event) -> Any:
-        """What the task returns or raises; told to the workers until one has begun it."""
+    async def _outcome(self, task_id: str, seconds: float, announced: asyncio.Event) -> bytes:
+        """What the task returns or raises, pickled; told to the workers until one has begun it."""
         message, sent_at, clock = 0, -RESEND_SECONDS, asyncio.get_running_loop().time
         while True:
             announced.clear()
             found = await self._store.call_with_retry(self._store.store.read, tasks.progress, task_id)
             if found.outcome is not None:
-                return _open(found.outcome)
+                return found.outcome
             if found.tries > tasks.MAX_TRIES or (found.lost and found.tries == tasks.MAX_TRIES):
                 raise ProcessExpired("the worker died")  # type: ignore[no-untyped-call]
             if found.seconds is not None and not found.lost and found.seconds > seconds + GRACE_SECONDS:
@@ -88,21 +100,18 @@ class TaskExecutor:
         """Do nothing: workers are processes of their own."""
 
 
-def make_call(call: bytes) -> bytes:
+def make_call(call: bytes, bucket: Bucket | None, task_id: str) -> bytes:
     """Make the call of a task, in a worker, and return its outcome."""
-    function, args = pickle.loads(call)  # noqa: S301  our own, see above
-    try:
-        outcome = (True, function(*args))
-    except Exception as error:
-        outcome = (False, error)
-    try:
-        return pickle.dumps(outcome)
-    except Exception as error:
-        return pickle.dumps((False, TypeError(f"an outcome that cannot be sent: {error}")))
-
-
-def _open(outcome: bytes) -> Any:
-    succeeded, value = pickle.loads(outcome)  # noqa: S301  our own, see above
-    if succeeded:
-        return value
-    raise value
+    with tempfile.TemporaryDirectory(prefix="task-") as folder:
+        files = WorkerFiles(Path(folder), bucket, task_id)
+        function, args = files.open(call)
+        try:
+            outcome = (True, function(*args))
+        except Exception as error:
+            outcome = (False, error)
+        try:
+            return files.pack(outcome)
+        except Unavailable:  # the storage is away: the task is not over
+            raise
+        except Exception as error:
+            return files.pack((False, TypeError(f"an outcome that cannot be sent: {error}")))

@@ -13,14 +13,17 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..errors import SettingsError
+from ..errors import Image2ModelError, SettingsError
 from ..jobs.db import migrations
 from ..jobs.db.connection import connect
 from ..jobs.db.leases import database_time
+from ..jobs.storage.bucket import Bucket
 from ..redaction import redact
 from ..settings import Settings, load
 
 GB = 1_000_000_000
+PROBE = "check-env/probe"
+"""An object that is written and removed to see whether that is allowed."""
 CLOCK_SECONDS = 5.0
 """By which this machine's clock may differ from the database's: leases are dated by the latter, times shown by both."""
 
@@ -42,6 +45,8 @@ def problems(settings: Settings) -> Iterator[str]:
     """What keeps the app from running as these settings want it, a sentence each; secrets are left out."""
     yield from _disk_problems(settings)
     yield from _database_problems(settings)
+    if settings.asset_store:
+        yield from _storage_problems(settings)
     if settings.celery_broker_url:
         yield from _broker_problems(settings)
 
@@ -61,15 +66,27 @@ def _database_problems(settings: Settings) -> Iterator[str]:
     try:
         with connect(settings.database).connect() as connection:
             revision = MigrationContext.configure(connection).get_current_revision()
-            apart = abs(database_time(connection) - time.time())
+            clock_skew = abs(database_time(connection) - time.time())
     except (SQLAlchemyError, ImportError, OSError) as error:
         reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
         yield f"{name}: the database cannot be used: {redact(reason)}."
         return
     if revision is not None and revision not in known:
         yield f"{name}: the database is of a newer version of image2model (schema {revision})."
-    if apart > CLOCK_SECONDS:
-        yield f"This machine's clock and the database's are {apart:.0f} seconds apart."
+    if clock_skew > CLOCK_SECONDS:
+        yield f"This machine's clock and the database's are {clock_skew:.0f} seconds apart."
+
+
+def _storage_problems(settings: Settings) -> Iterator[str]:
+    if settings.max_data_gb or settings.keep_free_gb:
+        yield "MAX_DATA_GB and KEEP_FREE_GB do nothing with ASSET_STORE: set RETENTION_HOURS instead."
+    try:
+        bucket = Bucket(settings.asset_store)
+        bucket.put_first(PROBE, b"")
+        bucket.remove(PROBE.partition("/")[0])
+    except Image2ModelError as error:
+        reason = error.__cause__ or error
+        yield f"ASSET_STORE: the object storage cannot be used: {redact(str(reason)).partition(chr(10))[0]}."
 
 
 def _broker_problems(settings: Settings) -> Iterator[str]:

@@ -79,7 +79,7 @@ class ExportService:
         Raises NotFound, Conflict while the job is not done, Unavailable where it takes too long or too much memory.
         """
         options = parse_options("stl", size=size, unit=unit, measure=measure, repair=repair)
-        glb = self._exports.original_path(await self._job(batch_id, number))
+        glb = await self._exports.bring_original(await self._job(batch_id, number))
         with self._folders.lease(glb):
             return await self._exports.run(check_print, glb, options)
 
@@ -103,7 +103,7 @@ class ExportService:
             if isinstance(exported, ExportedFile)
         ]
         manifest["export_failures"] = [exported for exported in results if isinstance(exported, dict)]
-        return leased_zip(self._folders, entries, manifest)
+        return await asyncio.to_thread(leased_zip, self._folders, entries, manifest)
 
     async def publish_to_gradio_cache(self, batch_id: str, exported: ExportedFile) -> Path:
         """Link an export into Gradio's cache."""
@@ -123,8 +123,8 @@ class ExportService:
         limit = (job.facts or {}).get("face_limit") or {}
         if not limit.get("file"):
             return None
-        results = await self._export_or_failure(job, parse_options("glb", face_limit=limit["asked"]))
-        return results if isinstance(results, ExportedFile) else None
+        exported = await self._export_or_failure(job, parse_options("glb", face_limit=limit["asked"]))
+        return exported if isinstance(exported, ExportedFile) else None
 
     async def _export_or_failure(self, job: Job, options: ExportOptions) -> ExportedFile | dict[str, Any]:
         """The export, or a manifest entry on why there is none."""

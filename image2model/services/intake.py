@@ -105,7 +105,7 @@ async def store_pictures(
 
     An object of several sides is taken with all of them or not at all. Each is written as soon as it is checked, so
     that few pictures are in memory at a time. Raises ImageRefused where nothing is left; and for
-    `all_or_nothing` PicturesRefused when a single picture cannot be used.
+    `all_or_nothing` PicturesRefused when a single picture cannot be used; Unavailable for object storage that is away.
     """
     kept: list[tuple[str, str, tuple[OtherSide, ...]]] = []
     refusals: list[Refusal] = []
@@ -130,6 +130,7 @@ async def store_pictures(
     stems = unique_stems([called for _, called, _ in kept])
     for number, stem in enumerate(stems, 1):
         folders.new_job_folder(batch_id, number).rename(folders.new_job_folder(batch_id, number, stem))
+    await asyncio.to_thread(folders.keep, folders.batch(batch_id))
     return [StoredImage(name, stem, sides) for (name, _, sides), stem in zip(kept, stems, strict=True)], refusals
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,9 @@ from async_lru import alru_cache
 
 from ..errors import ImageRefused
 from ..generators import local
-from ..generators.base import Side
-from ..images import NOTES, ImageChecker
+from ..images import NOTE_TEXTS, ImageChecker
 from ..jobs.models import Batch, Job, OtherSide
-from ..jobs.storage.folders import Folders, picture_name, stored_picture
+from ..jobs.storage.folders import Folders, picture_name
 from ..process_pool import Executor
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ MAX_CACHED = 500
 """Inspections kept in memory, of about 10 kB each."""
 NOT_JUDGED = local.Inspection((), None)
 """What is known of a picture that took too long, or that broke its inspection."""
-NOTE_TEXTS = {**NOTES, **local.WARNINGS}
+NOTE_TEXTS = {**NOTE_TEXTS, **local.WARNINGS}
 
 
 class PictureChecks:
@@ -60,35 +60,36 @@ class PictureChecks:
     async def warnings(self, batch: Batch) -> list[dict[str, Any]]:
         """What will likely go wrong with a batch's pictures: name, code and message of each warning."""
         shown = _pictures(batch)
-        paths = [stored_picture(self._folders.job(job), one.side) for job, one in shown]
+        paths = await asyncio.to_thread(self._bring_pictures, shown)
         seen = await asyncio.gather(*(self.inspect(path) for path in paths))
+        noted = await asyncio.to_thread(self._stored_notes, shown)
         return [
             {"number": job.number, "name": one.name, "code": code, "message": NOTE_TEXTS[code]}
-            for (job, one), inspection in zip(shown, seen, strict=True)
-            for code in (*_stored_notes(self._folders.job(job), one.side), *inspection.warnings)
+            for (job, one), notes, inspection in zip(shown, noted, seen, strict=True)
+            for code in (*notes, *inspection.warnings)
         ]
 
     async def notes(self, batch: Batch) -> list[str]:
         """What was noted as a batch's pictures were taken, as sentences with their names."""
-        return await asyncio.to_thread(self._read_notes, batch)
-
-    def _read_notes(self, batch: Batch) -> list[str]:
+        shown = _pictures(batch)
+        noted = await asyncio.to_thread(self._stored_notes, shown)
         return [
-            f"{one.name}: {NOTE_TEXTS[code]}"
-            for job, one in _pictures(batch)
-            for code in _stored_notes(self._folders.job(job), one.side)
+            f"{one.name}: {NOTE_TEXTS[code]}" for (_, one), notes in zip(shown, noted, strict=True) for code in notes
         ]
+
+    def _bring_pictures(self, shown: Sequence[tuple[Job, OtherSide]]) -> list[Path]:
+        """The paths of pictures, which are on this machine when this returns."""
+        paths = [self._folders.picture(self._folders.job(job), one.side) for job, one in shown]
+        for path in paths:
+            self._folders.bring(path)
+        return paths
+
+    def _stored_notes(self, shown: Sequence[tuple[Job, OtherSide]]) -> list[list[str]]:
+        """The codes that were stored with each of the pictures."""
+        paths = [self._folders.job(job) / picture_name(one.side, "notes", "json") for job, one in shown]
+        return [json.loads(path.read_text()) if self._folders.bring(path) else [] for path in paths]
 
 
 def _pictures(batch: Batch) -> list[tuple[Job, OtherSide]]:
     """Every picture of a batch with its job, the fronts among them."""
     return [(job, one) for job in batch.jobs for one in (OtherSide("front", job.name), *job.sides)]
-
-
-def _stored_notes(folder: Path, side: Side) -> list[str]:
-    """The codes that were stored with a picture."""
-    try:
-        codes: list[str] = json.loads((folder / picture_name(side, "notes", "json")).read_text())
-    except FileNotFoundError:
-        return []
-    return codes

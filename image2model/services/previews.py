@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import ErrorCode, GenerationFailed, Image2ModelError, Unavailable
 from ..jobs.models import Batch, Job
 from ..jobs.single_flight import SingleFlight
-from ..jobs.storage.folders import Folders
+from ..jobs.storage.folders import THUMBNAIL_FILE, Folders, picture_name
 from ..mesh.render.contact_sheet import Cell, write_contact_sheet
 from ..mesh.render.render_modes import write_render_mode
 from ..mesh.render.turntable import write_turntable
@@ -51,7 +51,7 @@ class PreviewService:
 
         Made anew whenever the batch has changed. Never raises: a zip is better without a sheet than not at all.
         """
-        cells = [self._cell(job) for job in batch.jobs if job.state == "done"]
+        cells = await asyncio.to_thread(lambda: [self._cell(job) for job in batch.jobs if job.state == "done"])
         folder = self._folders.batch(batch.id)
         path = folder / f"contact-sheet-{batch.sequence}.webp"
         if not cells:
@@ -67,12 +67,16 @@ class PreviewService:
 
     def _cell(self, job: Job) -> Cell:
         folder = self._folders.job(job)
-        return Cell(folder / "input.webp", folder / "thumbnail.webp", f"{job.stem}.glb", _facts_line(job))
+        pictures = folder / picture_name(ending="webp"), folder / THUMBNAIL_FILE
+        for picture in pictures:
+            self._folders.bring(picture)
+        return Cell(*pictures, f"{job.stem}.glb", _facts_line(job))
 
     async def _cached(self, job: Job, name: str, render: Callable[..., None], *args: Any) -> Path:
-        path = self._folders.job(job) / name
-        if not self._folders.is_own_file(path):
-            await self._render_once(path, render, self._folders.mesh(job), path, *args)
+        path, mesh = self._folders.job(job) / name, self._folders.mesh(job)
+        if not await asyncio.to_thread(path.is_file):
+            await asyncio.to_thread(self._folders.bring, mesh)
+            await self._render_once(path, render, mesh, path, *args)
         return path
 
     async def _render_once(self, path: Path, render: Callable[..., None], *args: Any) -> None:

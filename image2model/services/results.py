@@ -8,7 +8,7 @@ from typing import Any
 
 from ..generators.base import Side
 from ..jobs.models import Job
-from ..jobs.storage.folders import MESH_FILE, picture_name, stored_picture
+from ..jobs.storage.folders import MESH_FILE, THUMBNAIL_FILE, Folders, picture_name
 from ..jobs.views import BatchView, JobView
 
 BATCH_KEYS = (
@@ -29,29 +29,32 @@ class ServedFile:
     filename: str
 
 
-def served_files(job: Job, folder: Path) -> dict[str, ServedFile]:
-    """What a job may have to offer from its folder, by the name it is served_files under.
+def served_files(job: Job, folders: Folders) -> dict[str, ServedFile]:
+    """Files that a job may have, by the name that each is served under.
 
     A checked picture has one address, which ends in .png whatever it is stored as; its type and its file name are true.
     """
-    sides: tuple[Side, ...] = ("front", *(other.side for other in job.sides))
-    thumbnails = [*(picture_name(side, ending="webp") for side in sides), "thumbnail.webp"]
+    folder, sides = folders.job(job), _sides_of(job)
+    thumbnails = [*(picture_name(side, ending="webp") for side in sides), THUMBNAIL_FILE]
     files = {name: ServedFile(folder / name, "image/webp", name) for name in thumbnails}
     for side in sides:
-        path = stored_picture(folder, side)
+        path = folders.picture(folder, side)
         files[picture_name(side)] = ServedFile(path, MEDIA_TYPES[path.suffix], path.name)
     if job.state == "done":
         files[f"{job.stem}.glb"] = ServedFile(folder / MESH_FILE, "model/gltf-binary", f"{job.stem}.glb")
     return files
 
 
-def reusable_picture_names(job: Job, folder: Path) -> dict[Path, str]:
-    """A job's pictures in its folder, named so that they belong group_views when they are taken again."""
-    sides: tuple[Side, ...] = ("front", *(other.side for other in job.sides))
-    paths = {side: stored_picture(folder, side) for side in sides}
+def reusable_picture_names(job: Job, folders: Folders) -> dict[Path, str]:
+    """A job's pictures, named so that they are grouped again when they are submitted again."""
+    paths = {side: folders.picture(folders.job(job), side) for side in _sides_of(job)}
     if not job.sides:
         return {paths["front"]: job.stem + paths["front"].suffix}
     return {path: f"{job.stem}_{side}{path.suffix}" for side, path in paths.items()}
+
+
+def _sides_of(job: Job) -> tuple[Side, ...]:
+    return ("front", *(other.side for other in job.sides))
 
 
 def manifest(view: BatchView) -> dict[str, Any]:

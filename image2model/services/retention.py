@@ -6,6 +6,7 @@ The rules are in `image2model.jobs.storage.retention_rules`, the survey of the d
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from dataclasses import astuple
 from decimal import Decimal
@@ -49,10 +50,25 @@ class RetentionService:
         except (OSError, Unavailable) as error:
             log.warning("retention could not run: %r", error)
 
+    async def drop_copies_regularly(self) -> None:
+        """Delete what this machine has of batches that are gone, or has not needed for a day, every SWEEP_INTERVAL."""
+        while True:
+            await asyncio.sleep(SWEEP_INTERVAL)
+            try:
+                known = await self._store.call(self._store.store.batch_ids)
+                await asyncio.to_thread(remove_files, self._folders.orphans(known))
+                await asyncio.to_thread(self._folders.drop_copies, 24 * HOUR)
+            except (OSError, Unavailable) as error:
+                log.warning("copies could not be deleted: %r", error)
+
     async def run(self) -> dict[str, Any]:
-        """Sweep by the host's rules: delete by age, by the size of the data, for free disk, and what nobody owns."""
+        """Sweep by the host's rules: delete by age, by the size of the data, for free disk, and what nobody owns.
+
+        What lies on a machine says nothing of the data where these are in object storage.
+        """
         settings = self._settings
-        rules = RetentionRules(settings.retention_hours, _bytes(settings.max_data_gb), _bytes(settings.keep_free_gb))
+        space = (None, None) if settings.asset_store else (_bytes(settings.max_data_gb), _bytes(settings.keep_free_gb))
+        rules = RetentionRules(settings.retention_hours, *space)
         return await self._evict(rules, 24 * HOUR, dry_run=False)
 
     async def cleanup(self, hours: float | None = 24.0, dry_run: bool = True) -> dict[str, Any]:
@@ -77,6 +93,8 @@ class RetentionService:
             log.info("batch %s is being downloaded: its files are deleted later", short, extra={"batch": short})
             return Freed()
         freed = await asyncio.to_thread(remove_files, self._folders.all_folders_of(batch_id))
+        with contextlib.suppress(Unavailable):  # objects that nobody owns go with the next sweep
+            await asyncio.to_thread(self._folders.remove_objects, batch_id)
         self._surveys.invalidate()
         log.info("deleted batch %s (%s), %d bytes", short, reason, freed.size, extra={"batch": short})
         REMOVED.labels("batch", reason).inc()
@@ -88,6 +106,8 @@ class RetentionService:
         known = await self._store.call(self._store.store.batch_ids)
         plan = await asyncio.to_thread(plan_cleanup, self._folders, rows, known, rules, stale)
         freed, left, errors = _dry_run_result(plan) if dry_run else await self._remove(plan)
+        if not dry_run:
+            await asyncio.to_thread(self._folders.remove_orphaned_objects, known)
         return {
             "items": [item for item in plan.items if item["name"] not in left],
             "stays": list(plan.retained),

@@ -17,7 +17,6 @@ from typing import Any
 from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..atomic_files import installation_secret
 from ..errors import ErrorCode, NotFound, OptionRefused, SettingsError, Unavailable
 from ..generators import local
 from ..generators.base import GenerationParams, Generator, Spec
@@ -35,8 +34,9 @@ from ..jobs.notifications import ChangeNotifier
 from ..jobs.retry_policy import RetryPolicy
 from ..jobs.scheduler import JobScheduler
 from ..jobs.storage.archive import Entry, Stream, leased_zip
+from ..jobs.storage.bucket import Bucket, shared_secret
 from ..jobs.storage.exports import ExportStore
-from ..jobs.storage.folders import Folders
+from ..jobs.storage.folders import THUMBNAIL_FILE, Folders
 from ..jobs.task_executor import Send, TaskExecutor
 from ..jobs.views import BatchView
 from ..mesh import report
@@ -84,7 +84,7 @@ class Studio:
     ) -> None:
         self.settings = settings
         self.limits = ImageLimits.of(settings)
-        self.folders = Folders(settings.data_dir)
+        self.folders = Folders(settings.data_dir, Bucket(settings.asset_store) if settings.asset_store else None)
         self._store = open_store(settings)
         self._notifier = ChangeNotifier()
         self._async_store = AsyncStore(self._store, self._notifier)
@@ -101,7 +101,7 @@ class Studio:
                 f"GENERATOR={settings.default_generator!r}: there is no such generator.",
                 f"GENERATOR takes one of {', '.join(self.generators)}.",
             )
-        self.secret = installation_secret(self.folders.data)
+        self.secret = shared_secret(self.folders.data, self.folders.bucket)
         self._batch_ids: dict[tuple[tuple[str, str], ...], str] = {}
         self._watchers = ViewBroadcaster(self._notifier, self.view)
         policy = RetryPolicy(60.0 * settings.job_minutes, settings.retry_pace)
@@ -149,6 +149,8 @@ class Studio:
         coroutines = [self._refresh_generators_regularly()]
         if not self.settings.celery_broker_url:  # Celery's beat does it there
             coroutines.append(self.retention.run_regularly())
+        if self.settings.asset_store:
+            coroutines.append(self.retention.drop_copies_regularly())
         if can_listen(self.settings.database):
             coroutines.append(listen(self.settings.database, self._notifier))
         self._background_tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
@@ -165,7 +167,7 @@ class Studio:
 
     def _new_executor(self, send: Send | None) -> Executor:
         if send:
-            return TaskExecutor(self._async_store, send)
+            return TaskExecutor(self._async_store, send, self.folders)
         warm_ups = [local.warm_up] if self.settings.default_generator == local.SPEC.id else []
         return WorkerPool(self.settings.workers, report.warm_up, *warm_ups, preload=report.LIBRARIES)
 
@@ -365,17 +367,27 @@ class Studio:
         job = (await self.batch(batch_id)).job(number)
         if job and job.state == "done" and name == TURNTABLE_FILE:
             return ServedFile(await self.previews.turntable(job), "image/webp", f"{job.stem}-turntable.webp")
-        if job:
-            served = served_files(job, self.folders.job(job)).get(name)
-            if served and self.folders.is_own_file(served.path):
-                return served
+        served = await asyncio.to_thread(self._served_file, job, name) if job else None
+        if served:
+            return served
         raise NotFound(
             ErrorCode.FILE_NOT_FOUND, "There is no such file.", "It may not be ready yet, or have been deleted."
         )
 
+    async def size(self, served: ServedFile) -> int:
+        """Bytes of a file; raises NotFound where it was deleted meanwhile."""
+        status = await asyncio.to_thread(self.folders.status, served.path)
+        if status is None:
+            raise NotFound(ErrorCode.FILE_NOT_FOUND, "There is no such file.", "It may have been deleted.")
+        return status.size
+
+    def _served_file(self, job: Job, name: str) -> ServedFile | None:
+        served = served_files(job, self.folders).get(name)
+        return served if served and self.folders.is_own_file(served.path) else None
+
     async def archive(self, batch_id: str) -> Stream:
         """The batch as a zip that is made while it is read; raises NotFound."""
-        return leased_zip(self.folders, *await self.archive_contents(batch_id))
+        return await asyncio.to_thread(leased_zip, self.folders, *await self.archive_contents(batch_id))
 
     async def publish_to_gradio_cache(self, batch_id: str, number: int, name: str) -> Path:
         """Put a file of a job (see `file`) into Gradio's cache and return its path there; raises NotFound."""
@@ -403,9 +415,10 @@ class Studio:
         job = (await self.batch(batch_id)).job(number)
         if job is None:
             raise NotFound(ErrorCode.FILE_NOT_FOUND, "There is no such picture.")
+        pictures = await asyncio.to_thread(reusable_picture_names, job, self.folders)
         return [
             await asyncio.to_thread(self.folders.publish_to_gradio_cache, batch_id, path, f"{number}/{name}")
-            for path, name in reusable_picture_names(job, self.folders.job(job)).items()
+            for path, name in pictures.items()
         ]
 
     async def publish_archive_to_gradio_cache(self, batch_id: str) -> Path:
@@ -425,10 +438,11 @@ class Studio:
 
     async def _entries(self, job: Job) -> list[Entry]:
         glb = self.folders.mesh(job)
-        wanted = [(glb, f"{job.stem}.glb"), (glb.with_name("thumbnail.webp"), f"thumbnails/{job.stem}.webp")]
+        wanted = [(glb, f"{job.stem}.glb"), (glb.with_name(THUMBNAIL_FILE), f"thumbnails/{job.stem}.webp")]
         if lighter := await self.exports.face_limited_copy(job):
             wanted.append((lighter.path, lighter.filename))
-        return [Entry(path, name) for path, name in wanted if self.folders.is_own_file(path)]
+        is_there = await asyncio.to_thread(lambda: [self.folders.is_own_file(path) for path, _ in wanted])
+        return [Entry(*one) for one, there in zip(wanted, is_there, strict=True) if there]
 
     async def _refresh_generators_regularly(self) -> None:
         """Let each generator look up its prices, as often as it decides itself, and see how long they take here."""

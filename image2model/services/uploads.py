@@ -9,10 +9,11 @@ import uuid
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ErrorCode, ImageRefused, LimitReached
-from ..images import CheckedImage, ImageChecker, tiny_preview
+from ..images import CheckedImage, ImageChecker, refused_preview
 from ..images.fetch import fetch_image
 from ..jobs.storage.folders import Folders
 from ..settings import Settings
@@ -26,15 +27,27 @@ LEAST_COUNTED = 1_000_000
 """Bytes that an upload counts for at least, so that the number of small ones is bounded, too."""
 
 
+@dataclass(slots=True)
+class CountedUpload:
+    """An upload of the last hour: when it began, from which network, how many bytes it counts for."""
+
+    began: float
+    network: str
+    size: int
+
+    def received(self, size: int) -> None:
+        """Count it for the bytes that came, which may be fewer than were announced."""
+        self.size = min(self.size, max(size, LEAST_COUNTED))
+
+
 class Uploads:
     """Checks and keeps uploads before they are submitted."""
 
     def __init__(self, settings: Settings, folders: Folders, checker: ImageChecker) -> None:
         self._settings, self._folders, self.checker = settings, folders, checker
-        self._taken: deque[tuple[float, str, int]] = deque()
-        """Uploads of the last hour: when, from which network, how many bytes."""
+        self._taken: deque[CountedUpload] = deque()
 
-    def admit(self, client: str, size: int | None) -> None:
+    def admit(self, client: str, size: int | None) -> CountedUpload:
         """Count an upload before its bytes are taken; raises Unavailable for a full disk, LimitReached.
 
         `size` in bytes; None, where it is not announced, counts as a full batch.
@@ -44,15 +57,17 @@ class Uploads:
         self._folders.require_free_space(self._settings.min_free_gb, size)
         size = max(size, LEAST_COUNTED)
         now, network = time.monotonic(), network_of(client)
-        while self._taken and now - self._taken[0][0] > MAX_AGE_SECONDS:
+        while self._taken and now - self._taken[0].began > MAX_AGE_SECONDS:
             self._taken.popleft()
-        own = sum(one[2] for one in self._taken if one[1] == network)
-        everybody = sum(one[2] for one in self._taken)
+        own = sum(one.size for one in self._taken if one.network == network)
+        everybody = sum(one.size for one in self._taken)
         if own + size > VISITOR_BATCHES * batch or everybody + size > ALL_BATCHES * batch:
-            wait = max(1.0, MAX_AGE_SECONDS - (now - self._taken[0][0])) if self._taken else MAX_AGE_SECONDS
+            wait = max(1.0, MAX_AGE_SECONDS - (now - self._taken[0].began)) if self._taken else MAX_AGE_SECONDS
             message, hint = "These are too many uploads in an hour.", "Wait for a while."
             raise LimitReached(ErrorCode.TOO_MANY_UPLOADS, message, hint, retry_after=wait)
-        self._taken.append((now, network, size))
+        counted = CountedUpload(now, network, size)
+        self._taken.append(counted)
+        return counted
 
     @asynccontextmanager
     async def folder(self) -> AsyncIterator[Path]:
@@ -78,9 +93,9 @@ class Uploads:
         """Check each picture, in order; one that is submitted afterwards is not decoded again."""
         return self.checker.check_files([(path, path.name) for path in paths])
 
-    async def showable(self, path: Path, image: CheckedImage) -> Path:
+    async def browser_displayable(self, path: Path, image: CheckedImage) -> Path:
         """The file itself, or where browsers do not show its format, the checked picture, written beside it."""
-        return await self.checker.showable(path, image)
+        return await self.checker.browser_displayable(path, image)
 
     async def refused_preview(self, path: Path) -> bytes | None:
         """A small WebP of what can be seen of a refused picture, None where nothing can safely."""
@@ -88,4 +103,4 @@ class Uploads:
 
     def _read_preview(self, path: Path) -> bytes | None:
         with path.open("rb") as file:
-            return tiny_preview(file.read(2 * self.checker.limits.max_bytes))
+            return refused_preview(file.read(2 * self.checker.limits.max_bytes))

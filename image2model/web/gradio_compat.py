@@ -5,11 +5,15 @@ Nothing else may touch such parts. `test_gradio_compat.py` has a test for each, 
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 import os
+import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,10 +23,10 @@ import gradio as gr
 import httpx
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from gradio import oauth
-from gradio.route_utils import CustomCORSMiddleware, FnIndexInferError, get_root_url
+from gradio import oauth, route_utils
+from gradio.route_utils import BUILD_PATH_LIB, CustomCORSMiddleware, FnIndexInferError, get_root_url
 from gradio.state_holder import SessionState, StateHolder
-from gradio.utils import get_space
+from gradio.utils import LRUCache, get_space
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
@@ -41,6 +45,13 @@ POOL_THREADS = 8
 """Threads of Gradio's own: only components work there, for a moment; each keeps memory of its own."""
 FILE_CHUNK = 256 * 1024
 """Bytes of a file that are sent at once: each chunk is read in another thread, which costs more than reading it."""
+UNUSED_SCRIPTS = re.compile(r"/assets/hls-[\w-]+\.js")
+"""Scripts of Gradio's that nothing here needs, see `unused_script`."""
+MAX_SESSIONS = 2000
+"""Sessions whose messages are kept, as many as Gradio keeps."""
+NEVER_READ_SECONDS, UNREAD_SECONDS = 120.0, 900.0
+"""After which a session is forgotten whose client has never read a message, or none since."""
+SWEEP_SECONDS = 30.0
 
 
 def create_app(demo: gr.Blocks, url: str, **launch_options: Any) -> Any:
@@ -63,6 +74,7 @@ def create_app(demo: gr.Blocks, url: str, **launch_options: Any) -> Any:
     demo.has_launched = True  # without it Gradio takes any path on this machine for a visitor's upload
     demo.app.state_holder = _LeanSessions()  # type: ignore[no-untyped-call]
     demo.app.state_holder.set_blocks(demo)
+    route_utils.SessionState = _LeanSession  # type: ignore[attr-defined]  # of a call without a session
     demo.upload_file_set = _ForgetfulSet()
     return demo.app
 
@@ -86,8 +98,8 @@ class _LeanSessions(StateHolder):
 class _LeanSession(SessionState):
     """A session without the configuration of every component.
 
-    Gradio makes one for each page that is opened, for deep links, which are closed here (`gradio_routes`): 20 ms and
-    400 kB each, which stopped everybody for seconds where many came at once.
+    Gradio makes one for each page that is opened, and for each call without a session, for deep links, which are closed
+    here (`gradio_routes`): 20 ms and 400 kB each, which stopped everybody for seconds where many came at once.
     """
 
     def __init__(self, blocks: gr.Blocks) -> None:
@@ -101,15 +113,68 @@ class _LeanSession(SessionState):
         pass
 
 
+class _Mailboxes(LRUCache[str, asyncio.Queue[Any]]):
+    """The messages of each session, which Gradio keeps whether anybody reads them or not."""
+
+    def __setitem__(self, session: str, _: asyncio.Queue[Any]) -> None:
+        super().__setitem__(session, _Mailbox())
+
+
+class _Mailbox(asyncio.Queue[Any]):
+    """Messages of one session; a stream that is being read asks for the next one at least every ten seconds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._forget_at = time.monotonic() + NEVER_READ_SECONDS
+
+    @property
+    def is_abandoned(self) -> bool:
+        """Whether nobody has read for long."""
+        return time.monotonic() > self._forget_at
+
+    async def get(self) -> Any:
+        """See asyncio."""
+        self._forget_at = time.monotonic() + UNREAD_SECONDS
+        return await super().get()
+
+
+async def forget_unread(demo: gr.Blocks) -> None:
+    """End events whose messages nobody reads and forget their sessions: whoever joins events need not read a word.
+
+    Gradio keeps, for as long as it runs, a note of each session that has joined an event, and all messages of an event
+    that goes on.
+    """
+    queue = demo._queue
+    for session, mailbox in list(queue.pending_messages_per_session.items()):
+        if isinstance(mailbox, _Mailbox) and mailbox.is_abandoned:
+            await queue.clean_events(session_hash=session)
+            queue.pending_messages_per_session.pop(session, None)
+    for session in queue.pending_event_ids_session.keys() - queue.pending_messages_per_session.keys():
+        del queue.pending_event_ids_session[session]
+
+
+async def _forget_unread_regularly(demo: gr.Blocks) -> None:
+    while True:
+        await asyncio.sleep(SWEEP_SECONDS)
+        await forget_unread(demo)
+
+
 @asynccontextmanager
 async def running_queue(demo: gr.Blocks, app: Any) -> AsyncIterator[None]:
     """Start Gradio's queue before the port opens; `launch` starts it by a request after that."""
+    demo._queue.pending_messages_per_session = _Mailboxes(MAX_SESSIONS)
     demo._queue.set_server_app(app)
     demo.run_startup_events()  # type: ignore[no-untyped-call]
     demo.limiter = anyio.CapacityLimiter(POOL_THREADS)  # type: ignore[assignment]  # Gradio infers None
     await demo.run_extra_startup_events()  # type: ignore[no-untyped-call]
     app.startup_events_triggered = True
-    yield
+    sweeper = asyncio.create_task(_forget_unread_regularly(demo))
+    try:
+        yield
+    finally:
+        sweeper.cancel()
+        with suppress(asyncio.CancelledError):
+            await sweeper
 
 
 def close(demo: gr.Blocks) -> None:
@@ -233,6 +298,23 @@ def can_sign_in_at_hugging_face() -> bool:
     """Whether this is a Space that has been given what signing in takes (`hf_oauth: true` in its README)."""
     given = (oauth.OAUTH_CLIENT_ID, oauth.OAUTH_CLIENT_SECRET, oauth.OAUTH_SCOPES, oauth.OPENID_PROVIDER_URL)
     return bool(get_space()) and all(given)
+
+
+def unused_script(path: str) -> bytes | None:
+    """A module that does nothing, in place of a library that the page loads and never uses; None for other paths.
+
+    Gradio's gallery imports a player of live video (hls.js), a sixth of all that the first screen loads.
+    """
+    return _empty_module(path.rpartition("/")[2]) if UNUSED_SCRIPTS.fullmatch(path) else None
+
+
+@lru_cache(8)
+def _empty_module(name: str) -> bytes | None:
+    script = Path(BUILD_PATH_LIB) / name
+    if not script.is_file():
+        return None
+    exported = re.findall(r"\bas (\w+)", script.read_text().rpartition("export{")[2])
+    return f"const unused=()=>{{}};export{{{','.join(f'unused as {one}' for one in exported)}}}".encode()
 
 
 def event_field(event: gr.EventData, name: str) -> Any:

@@ -48,6 +48,7 @@ class BatchFileResponse(FileResponse):
 
     async def _stat(self) -> None:
         try:
+            await asyncio.to_thread(self._studio.folders.bring, Path(self.path))
             self.stat_result = await asyncio.to_thread(os.stat, self.path)
         except FileNotFoundError:
             raise HTTPException(404, "This file has just been deleted.") from None

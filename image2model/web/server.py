@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import uvicorn
 from starlette.middleware import Middleware
+from starlette.types import ASGIApp
 
 from .. import __version__
 from ..allocator import return_freed_memory
@@ -141,8 +142,7 @@ class Server:
             if not self._thread.is_alive():
                 raise self._failure or RuntimeError("The server ended at its start.")
         log.info("image2model is at %s", self.settings.public_url or self.url)
-        if not self.settings.public_url and "*" in self.settings.allowed_hosts and self.settings.host not in LOCAL:
-            log.warning("addresses name whatever host a request names: set PUBLIC_URL, or ALLOWED_HOSTS")
+        warn_of_any_host(self.settings)
 
     def stop(self) -> None:
         """Stop serving, also where somebody watches; unfinished jobs go on at the next start."""
@@ -162,7 +162,7 @@ class Server:
         try:
             await self.studio.start()
             async with running_queue(self.demo, app):
-                await self._render_page(app)
+                await render_page(app, self.settings)
                 gc.collect()
                 gc.freeze()  # else each full collection walks what libraries hold for good, 0.2 s for everybody
                 yield
@@ -172,14 +172,14 @@ class Server:
         finally:
             await self.studio.close()
 
-    async def _render_page(self, app: Any) -> None:
-        """Render the page once, so that it is known to work; raises RuntimeError when it does not."""
-        host = self.settings.allowed_hosts.split()[0].replace("*", "localhost")
-        transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url=f"http://{host}") as client:
-            response = await client.get("/")
-        if response.is_server_error:
-            raise RuntimeError(f"The page answers with status {response.status_code}.")
+
+async def render_page(app: ASGIApp, settings: Settings) -> None:
+    """Render the page once, so that it is known to work; raises RuntimeError when it does not."""
+    host = settings.allowed_hosts.split()[0].replace("*", "localhost")
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=f"http://{host}") as client:
+        response = await client.get("/")
+    if response.is_server_error:
+        raise RuntimeError(f"The page answers with status {response.status_code}.")
 
 
 def _sender(settings: Settings) -> Callable[[str, int, float], None] | None:
@@ -189,6 +189,12 @@ def _sender(settings: Settings) -> Callable[[str, int, float], None] | None:
     from ..worker.celery_app import sender  # an optional package
 
     return sender(settings)
+
+
+def warn_of_any_host(settings: Settings) -> None:
+    """Warn where the app is open to the world and names whatever host a visitor does in its addresses."""
+    if not settings.public_url and "*" in settings.allowed_hosts and settings.host not in LOCAL:
+        log.warning("addresses name whatever host a request names: set PUBLIC_URL, or ALLOWED_HOSTS")
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -9,6 +9,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .gradio_compat import unused_script
 from .ui.assets import STATIC
 
 IMMUTABLE = "public, max-age=31536000, immutable"
@@ -31,7 +32,7 @@ class _ImmutableFiles(StaticFiles):
 
 
 class CompressedPages:
-    """Middleware that compresses the page and what Gradio's own part of it consists of."""
+    """Middleware that compresses the page and what Gradio's own part of it consists of, without what is never used."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -42,6 +43,13 @@ class CompressedPages:
         path = scope.get("path", "")
         if scope["type"] != "http" or not (path == "/" or path.startswith(TEXT_PATHS)):
             await self._app(scope, receive, send)
+            return
+
+        unused = unused_script(path)
+        if unused is not None:
+            await Response(unused, headers={"Cache-Control": IMMUTABLE}, media_type="text/javascript")(
+                scope, receive, send
+            )
             return
 
         caching = next((value for place, value in CACHING.items() if path.startswith(place)), None)

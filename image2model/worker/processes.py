@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from ..generators import local
 from ..jobs.db import leases, tasks
 from ..jobs.db.store import Store
+from ..jobs.storage.bucket import Bucket
 from ..jobs.task_executor import make_call
 from ..mesh import report
 from ..process_pool import NICENESS
@@ -74,6 +75,7 @@ class Worker:
         self._settings = settings
         self.name = leases.WORKER + secrets.token_hex(8)
         """By which tasks name the worker that has begun them."""
+        self._bucket = Bucket(settings.asset_store) if settings.asset_store else None
         self._leaving = threading.Event()
         self._store: Store | None = None
 
@@ -110,7 +112,7 @@ class Worker:
         """Make the call of a task, unless it is over or made elsewhere (see `tasks.begin`)."""
         call = self.store.lease(tasks.begin, task_id, message)
         if call is not None:
-            self.store.lease(tasks.finish, task_id, make_call(call))
+            self.store.lease(tasks.finish, task_id, make_call(call, self._bucket, task_id))
 
     def retention(self) -> None:
         """Sweep once by the host's rules."""

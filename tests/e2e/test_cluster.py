@@ -1,6 +1,7 @@
 """A cluster on this machine: a batch goes through nginx while its processes are killed, and all of it arrives once.
 
-Real nginx, PostgreSQL, Redis and Celery, two web replicas, a scheduler, two workers and beat; the stand-in plays fal.
+Real nginx, PostgreSQL, Redis and Celery, two web replicas, a scheduler, two workers and beat, without a shared disk;
+the stand-in plays fal, moto's server S3.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from image2model.devtools.cluster import Cluster
 from image2model.devtools.fal_stand_in import KEY, Script
 from tests.support.fal_server import FalServer
 from tests.support.pictures import encoded, photo
+from tests.support.s3 import S3Server
 from tests.support.waiting import until
 
 PICTURES = 25
@@ -35,12 +37,21 @@ def fal() -> Iterator[FalServer]:
 
 
 @pytest.fixture(scope="module")
-def cluster(fal: FalServer) -> Iterator[Cluster]:
+def s3() -> Iterator[S3Server]:
+    """The object storage."""
+    server = S3Server().start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def cluster(fal: FalServer, s3: S3Server) -> Iterator[Cluster]:
     """The cluster, in a folder that PostgreSQL's user can reach."""
     folder = Path(tempfile.mkdtemp(prefix="cluster-"))
     kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
     more = {"FAL_KEY": KEY, "FAL_HOST": fal.url, "LEASE_SECONDS": LEASE_SECONDS, "WORKERS": "1", "RETRY_PACE": "0.1"}
-    cluster = Cluster(folder, {**kept, **more}).start()
+    storage = {"ASSET_STORE": s3.store, **s3.environment}
+    cluster = Cluster(folder, {**kept, **more, **storage}).start()
     yield cluster
     cluster.stop()
     shutil.rmtree(folder, ignore_errors=True)

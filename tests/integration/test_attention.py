@@ -102,7 +102,7 @@ async def test_a_proxy_that_is_not_trusted_is_told_once(
     async def app(scope: Any, receive: Any, send: Any) -> None:
         seen.append(scope)
 
-    proxy = TrustedProxyMiddleware(app, "127.0.0.1 ::1", studio.untrusted_proxy.note)
+    proxy = TrustedProxyMiddleware(app, "127.0.0.1 ::1", studio.untrusted_proxy.record_peer)
     for _ in range(3):
         scope = {"type": "http", "client": (peer, 1), "scheme": "http", "headers": list(headers.items())}
         await proxy(scope, None, None)

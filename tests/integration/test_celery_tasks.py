@@ -23,6 +23,7 @@ from image2model.jobs.db.async_store import AsyncStore
 from image2model.jobs.db.listener import listen
 from image2model.jobs.db.store import Store
 from image2model.jobs.notifications import ChangeNotifier
+from image2model.jobs.storage.folders import Folders
 from image2model.jobs.task_executor import TaskExecutor
 from image2model.settings import Settings
 from image2model.worker.celery_app import sender
@@ -81,7 +82,7 @@ async def executor(settings, worker) -> AsyncIterator[TaskExecutor]:
     """What runs functions in the worker, which has begun by then."""
     store, notifier = Store(settings.database), ChangeNotifier()
     listening = asyncio.create_task(listen(settings.database, notifier))
-    executor = TaskExecutor(AsyncStore(store, notifier), sender(settings))
+    executor = TaskExecutor(AsyncStore(store, notifier), sender(settings), Folders(settings.data_dir))
     assert await executor.run(task_functions.double, 1) == 2
     yield executor
     listening.cancel()

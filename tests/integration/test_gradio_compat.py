@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import re
+import threading
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import pytest
 from gradio import networking, oauth
+from gradio.blocks import BlocksConfig
+from gradio.route_utils import BUILD_PATH_LIB
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from image2model.web import gradio_compat
+from tests.support.waiting import until
 
+ENDED = threading.Event()
+"""Set when `endlessly` has ended."""
 HERE = "http://127.0.0.1:9/"
 OWN = [Middleware(GZipMiddleware)]
 
@@ -25,13 +33,25 @@ async def fetch(url: str) -> str:
     raise gr.Error(f"not fetched: {url}", print_exception=False)
 
 
+async def endlessly(value: float) -> AsyncIterator[float]:
+    """Go on until nobody wants it any more."""
+    ENDED.clear()
+    try:
+        while True:
+            yield value
+            await asyncio.sleep(0.01)
+    finally:
+        ENDED.set()
+
+
 @pytest.fixture
 def demo() -> gr.Blocks:
-    """A page with three endpoints."""
+    """A page with some endpoints."""
     with gr.Blocks() as demo:
         number, file, text = gr.Number(), gr.File(), gr.Textbox()
         gr.Button().click(lambda value: value * 2, number, number, api_name="double")
         gr.Button().click(str, file, text, api_name="name")
+        gr.Button().click(endlessly, number, number, api_name="endless")
     gradio_compat.fetch_urls_with(demo, fetch)
     gradio_compat.report_unreadable_values(demo)
     return demo
@@ -85,6 +105,15 @@ def test_a_session_holds_no_copy_of_the_page(demo: gr.Blocks, app: Any, client: 
     assert app.state_holder is demo.state_holder
 
 
+def test_a_call_without_a_session_makes_no_copy_of_the_page(client: TestClient, monkeypatch: pytest.MonkeyPatch):
+    """Such a call is answered without the configuration of every component, which takes longer than the call."""
+    described: list[object] = []
+    monkeypatch.setattr(BlocksConfig, "config_for_block", lambda *_: described.append(1) or {})
+    answer = client.post("/gradio_api/run/double", json={"data": [4]})
+    assert answer.json()["data"] == [8]
+    assert described == []
+
+
 def test_uploads_are_not_remembered(demo: gr.Blocks, client: TestClient):
     """However many pictures are uploaded, their paths are kept nowhere, and the upload can be used."""
     (path,) = client.post("/gradio_api/upload", files={"files": ("a.txt", b"a")}).json()
@@ -95,6 +124,21 @@ def test_uploads_are_not_remembered(demo: gr.Blocks, client: TestClient):
 def test_components_share_few_threads(demo: gr.Blocks, client: TestClient):
     """However many events wait, only so many threads are made for what components do."""
     assert demo.limiter.total_tokens == gradio_compat.POOL_THREADS
+
+
+def test_a_player_of_live_video_is_not_sent():
+    """Every name that Gradio's scripts import of it is there, and does nothing; other scripts go as they are."""
+    assets = Path(BUILD_PATH_LIB)
+    (player,) = assets.glob("hls-*.js")
+    importing = re.compile(r"import\{([^}]*)\}from\"\./" + re.escape(player.name))
+    lists = [found[1] for script in assets.glob("*.js") for found in importing.finditer(script.read_text())]
+    imported = {name.split(" as ")[0] for names in lists for name in names.split(",")}
+    sent = gradio_compat.unused_script(f"/assets/{player.name}").decode()
+    assert imported
+    assert imported <= set(re.findall(r"unused as (\w+)", sent))
+    assert len(sent) < 200
+    assert gradio_compat.unused_script("/assets/hls-none.js") is None
+    assert gradio_compat.unused_script("/assets/index.js") is None
 
 
 @pytest.mark.parametrize(("value", "expected"), [("1", True), ("true", True), ("", False), ("0", False)])
@@ -166,6 +210,36 @@ def test_events_are_pending_until_they_are_answered(demo: gr.Blocks, client: Tes
     assert gradio_compat.pending_events(demo, "another") == ()
     assert "process_completed" in client.get("/gradio_api/queue/data", params={"session_hash": "mine"}).text
     assert event_id not in gradio_compat.pending_events(demo, "mine")
+
+
+@pytest.mark.parametrize("name", ["double", "endless"])
+def test_what_nobody_reads_is_forgotten(
+    demo: gr.Blocks, client: TestClient, monkeypatch: pytest.MonkeyPatch, name: str
+):
+    """An event whose client never comes for its messages ends, and nothing stays of its session; another's stays."""
+    kept = client.post("/gradio_api/call/double", json={"data": [1]}).json()["event_id"]
+    monkeypatch.setattr(gradio_compat, "NEVER_READ_SECONDS", 0.0)
+    left = client.post(f"/gradio_api/call/{name}", json={"data": [1]}).json()["event_id"]
+    queue, portal = demo._queue, client.portal
+    assert portal
+    until(lambda: queue.pending_messages_per_session[left].qsize())
+    portal.call(gradio_compat.forget_unread, demo)
+    assert [*queue.pending_messages_per_session] == [*queue.pending_event_ids_session] == [kept]
+    assert name == "double" or ENDED.wait(5)
+    assert "complete" in client.get(f"/gradio_api/call/double/{kept}").text
+
+
+def test_nothing_stays_of_a_session_that_has_read_all(
+    demo: gr.Blocks, client: TestClient, monkeypatch: pytest.MonkeyPatch
+):
+    """Gradio notes each session for good; here it is forgotten some time after its last message was read."""
+    monkeypatch.setattr(gradio_compat, "UNREAD_SECONDS", 0.0)
+    assert "complete" in call(client, "double", 1)
+    portal = client.portal
+    assert portal
+    portal.call(gradio_compat.forget_unread, demo)
+    assert not demo._queue.pending_messages_per_session
+    assert not demo._queue.pending_event_ids_session
 
 
 def test_urls_are_fetched_by_us(client: TestClient):

@@ -6,9 +6,11 @@ import asyncio
 import os
 import time
 import zipfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import trimesh
@@ -22,7 +24,7 @@ from image2model.jobs.storage import disk_usage, exports, folders, retention_rul
 from image2model.jobs.storage.retention_rules import Eviction, RetentionCandidate, RetentionRules, plan_evictions
 from image2model.process_pool import WorkerPool
 from image2model.services import Studio, SubmitRequest
-from image2model.services.cleanup import plan_cleanup
+from image2model.services.cleanup import plan_cleanup, remove_files
 from image2model.web.ui.templating import kept
 from tests.support.blank_views import BLANK_BATCH
 from tests.support.scripted import ScriptedGenerator, finished, picture, scripted_settings
@@ -252,6 +254,30 @@ async def test_an_upload_that_nobody_has_taken_yet_stays_for_a_while(studio):
     assert (await studio.retention.cleanup(hours=0.0, dry_run=False))["items"] == []
     assert upload.exists()
     assert studio.folders.stale_cache(-1, -1, set()) == [upload]
+
+
+async def test_an_upload_that_goes_while_a_cleanup_looks_at_it_stops_nothing(studio, monkeypatch):
+    """Folders and files that are listed and gone a moment later are passed over, wherever the walk is."""
+    uploads = [studio.folders.gradio_cache / name for name in ("first", "second")]
+    for upload in uploads:
+        (upload / "inner").mkdir(parents=True)
+        (upload / "inner" / "a.png").write_bytes(b"a picture")
+    scan, gone = os.scandir, []
+
+    def scan_and_remove(folder: Any) -> Iterator[os.DirEntry[str]]:
+        entries = scan(folder)
+        if not isinstance(folder, Path):  # not the walk
+            return entries
+        for entry in (found := list(entries)):
+            if Path(entry.path) in {uploads[0], uploads[1] / "inner" / "a.png"}:
+                gone.append(entry.name)
+                remove_files([Path(entry.path)])
+        return iter(found)
+
+    monkeypatch.setattr(os, "scandir", scan_and_remove)
+    done = await studio.retention.cleanup(hours=1, dry_run=False)
+    assert done["errors"] == []
+    assert {"first", "a.png"} <= set(gone)
 
 
 async def test_a_link_out_of_the_data_folder_is_not_followed(studio, tmp_path):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
 
 from image2model.errors import LimitReached, Unavailable
 from image2model.services import uploads
+from image2model.web.middleware.upload_guard import UploadGuardMiddleware
 
 
 def test_a_network_may_upload_so_many_batches_an_hour(studio, monkeypatch: pytest.MonkeyPatch):
@@ -33,6 +37,38 @@ def test_small_uploads_are_bounded_in_number(studio, monkeypatch: pytest.MonkeyP
         studio.uploads.admit("192.0.2.1", 1)
     with pytest.raises(LimitReached):
         studio.uploads.admit("192.0.2.1", 1)
+
+
+async def test_only_what_was_sent_counts(studio, monkeypatch: pytest.MonkeyPatch):
+    """Announcing much, sending nothing and going uses up nobody's hour; while bytes may still come it counts whole."""
+    monkeypatch.setattr(uploads, "ALL_BATCHES", 3)
+    announced = str(2 * studio.settings.max_files * studio.limits.max_bytes)
+    begun, told = asyncio.Event(), asyncio.Event()
+    statuses: list[int] = []
+
+    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+        begun.set()
+        await told.wait()
+        await Response(status_code=403)(scope, receive, send)
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        statuses.extend([message["status"]] if "status" in message else [])
+
+    async def upload() -> None:
+        scope = {"type": "http", "method": "POST", "path": "/api/v1/upload", "client": ("192.0.2.1", 1)}
+        await guard({**scope, "headers": [(b"content-length", announced.encode())]}, receive, send)
+
+    guard = UploadGuardMiddleware(refuse, studio)
+    first = asyncio.create_task(upload())
+    await begun.wait()
+    await upload()
+    told.set()
+    await first
+    await upload()
+    assert statuses == [429, 403, 403]
 
 
 def test_an_upload_that_would_fill_the_disk_is_refused(studio):

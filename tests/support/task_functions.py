@@ -37,3 +37,10 @@ def wait_for(path: Path) -> int:
     while not path.exists():
         time.sleep(0.02)
     return os.getpid()
+
+
+def join(paths: list[Path], result: Path) -> tuple[str, Path]:
+    """Write what files say to another; return where the first lies, and the other's path."""
+    result.parent.mkdir(exist_ok=True)
+    result.write_text(" ".join(path.read_text() for path in paths))
+    return str(paths[0]), result

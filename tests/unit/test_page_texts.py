@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
 import pytest
 
-from image2model.generators.local import SPEC
+from image2model.generators.failure_messages import FailureTemplate
+from image2model.generators.local import SPEC, failure_messages
+from image2model.jobs.models import Failure
+from image2model.jobs.views import Cost, Counts
+from image2model.services import Picture
 from image2model.services.usual_times import usual_times
-from image2model.web.ui import library, results, templating
+from image2model.web.ui import order, results, templating
 from image2model.web.ui.controls import usual_time
+from tests.support.blank_views import BLANK_BATCH, BLANK_JOB
+
+SCRIPTS = Path(results.__file__).parent / "static" / "js"
+RELIEF_CODES = {
+    template.code
+    for template in vars(failure_messages).values()
+    if isinstance(template, FailureTemplate) and template.hint == failure_messages.RELIEF_HINT
+}
+"""Codes of the embedded engine's failures whose advice is a relief card."""
 
 
 @pytest.mark.parametrize(
@@ -32,13 +52,35 @@ def test_five_jobs_tell_how_long_a_generator_takes():
     assert usual_times(measured) == {"slow": (2.0, 10.0)}
 
 
-def test_moments_are_named_as_people_name_them():
-    """Today and yesterday by name, other days by their date, with the year where it is another."""
-    now = 1_790_000_000.0  # 21 September 2026, 14:13 UTC
-    assert library.when(now, now) == "Today, 14:13"
-    assert library.when(now - 86_400, now) == "Yesterday, 14:13"
-    assert library.when(now - 10 * 86_400, now) == "11 Sep, 14:13"
-    assert library.when(now - 400 * 86_400, now) == "17 Aug 2025, 14:13"
+@pytest.mark.parametrize(("zone", "hour"), [("UTC", "14:13"), ("America/New_York", "10:13")])
+def test_moments_are_named_as_people_name_them(zone: str, hour: str):
+    """Today and yesterday by name, other days by their date, with the year where it is another, on their own clock."""
+    now = 1_790_000_000  # 21 September 2026, 14:13 UTC
+    asked = [now - days * 86_400 for days in (0, 1, 10, 400)]
+    script = (
+        f'import {{ localMoment }} from "{SCRIPTS / "page.js"}";'
+        f"console.log(JSON.stringify({asked}.map((moment) => localMoment(moment, {now}000))))"
+    )
+    told = subprocess.run(
+        ["node", "--input-type=module", "-e", script],
+        env={**os.environ, "TZ": zone}, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert json.loads(told.stdout) == [
+        f"Today, {hour}",
+        f"Yesterday, {hour}",
+        f"11 Sept, {hour}",
+        f"17 Aug 2025, {hour}",
+    ]
+
+
+def test_the_sum_of_a_finished_batch_is_what_came_of_it():
+    """Two of three made: so many models, and what they have cost, stand above the button."""
+    pictures = [Picture(Path(f"{number}.png"), f"{number}.png") for number in range(3)]
+    wanted = order.Order(pictures, Decimal("0.3"), Decimal("0.3"))
+    made = replace(BLANK_BATCH, state="done", counts=Counts(3, 2, 1, 0, 0), cost=Cost(0.9, 0.6, 0.0))
+    told = order.sum_html(wanted, ("Try another generator", True), made=made, done="Made.")
+    assert "2 models" in told
+    assert "$0.60" in told
 
 
 @pytest.mark.parametrize(
@@ -53,3 +95,16 @@ def test_running_seconds_and_those_to_come():
     """A stopwatch counts exactly, an estimate does not pretend to."""
     assert [templating.stopwatch(value) for value in (41.9, 725, 3725)] == ["0:41", "12:05", "1:02:05"]
     assert [templating.seconds_left(value) for value in (1, 38, 89, 150)] == ["5 s", "40 s", "90 s", "2 min"]
+
+
+@pytest.mark.parametrize("code", sorted(RELIEF_CODES))
+def test_advice_to_make_a_relief_card_has_its_button(code: str):
+    """Where the engine's failure advises a relief card, the row offers to make one."""
+    failure = Failure(code, "Something.", failure_messages.RELIEF_HINT, retryable=False)
+    buttons = results.help_for(replace(BLANK_JOB, state="failed", error=failure))
+    assert ("Make a relief card", "relief", "") in buttons
+
+
+def test_buttons_belong_to_codes_that_are_raised():
+    """No row of the table of buttons is for a code that the engine does not know."""
+    assert set(results.HELP) == RELIEF_CODES

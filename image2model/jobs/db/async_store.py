@@ -51,7 +51,7 @@ class AsyncStore:
 
     async def call_with_retry(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """`call`, retried indefinitely while the database is unavailable."""
-        return await _retrying()(self.call, function, *args, **kwargs)
+        return await retrying()(self.call, function, *args, **kwargs)
 
     async def transition(self, job: Job, state: JobState, **fields: Any) -> Job | None:
         """See `Store.transition`."""
@@ -73,7 +73,7 @@ class AsyncStore:
 
     async def _change(self, job: Job, change: Change) -> Job | None:
         """Store a change of a job together with others that wait, retried like `call_with_retry`, and announce it."""
-        return self._announce(job, await _retrying()(self._write, job.batch_id, change))
+        return self._announce(job, await retrying()(self._write, job.batch_id, change))
 
     async def _write(self, batch_id: str, change: Change) -> Job | None:
         with _raising_unavailable():
@@ -108,7 +108,8 @@ def _raising_unavailable() -> Iterator[None]:
         ) from error
 
 
-def _retrying() -> AsyncRetrying:
+def retrying() -> AsyncRetrying:
+    """Call a coroutine function until it does not raise Unavailable."""
     return AsyncRetrying(
         retry=retry_if_exception_type(Unavailable),
         wait=wait_exponential_jitter(multiplier=0.2, max=10, jitter=0.2),

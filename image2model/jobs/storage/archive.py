@@ -12,7 +12,7 @@ import json
 import re
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path, PurePosixPath
@@ -21,11 +21,13 @@ from zipfile import ZipFile, ZipInfo
 
 from ...errors import ErrorCode, NotFound
 from ...file_names import first_unused
-from .folders import Folders
+from .folders import FileStatus, Folders, file_status
 
 BLOCK = 512 * 1024
 """Bytes sent at once: a web server takes each from another thread, which costs about as much as reading 100 kB."""
 MANIFEST = "manifest.json"
+OLDEST = (1980, 1, 1, 0, 0, 0)
+"""Time that a zip can name."""
 MODE = 0o100644
 """Of files that are unpacked: everybody may read them."""
 UNSAFE = re.compile(r"[<>:\"|?*\x00-\x1f\x7f]")
@@ -47,28 +49,35 @@ class Stream:
     chunks: Iterator[bytes]
 
 
-def stream_zip(entries: Sequence[Entry], manifest: Mapping[str, Any]) -> Stream:
+def stream_zip(
+    entries: Sequence[Entry],
+    manifest: Mapping[str, Any],
+    status_of: Callable[[Path], FileStatus | None] = file_status,
+    bring: Callable[[Path], object] = Path.exists,
+) -> Stream:
     """Return a zip of `manifest.json` and the entries, each as old as its file is.
 
-    Names are made safe and unique. Raises NotFound when a file is missing now; the chunks raise
-    FileNotFoundError or RuntimeError when one is missing or of another size by the time it is read.
+    Names are made safe and unique. A file that is elsewhere is brought when it is its turn. Raises NotFound when a
+    file is missing now; the chunks raise FileNotFoundError or RuntimeError when one is missing or of another size by
+    the time it is read.
     """
     text = (json.dumps(manifest, ensure_ascii=False, indent=2) + "\n").encode()
     first = ZipInfo(MANIFEST, time.localtime()[:6])
     _describe(first, len(text), zlib.crc32(text))
     infos = []
     for entry, name in zip(entries, zip_names([entry.name for entry in entries]), strict=True):
-        if not entry.path.is_file():
+        status = status_of(entry.path)
+        if not status:
             raise NotFound(ErrorCode.FILE_NOT_FOUND, f"{name} is no longer there.", "The batch may have been deleted.")
-        info = ZipInfo.from_file(entry.path, name, strict_timestamps=False)
-        _describe(info, info.file_size, 0)
+        info = ZipInfo(name, max(time.localtime(status.modified)[:6], OLDEST))
+        _describe(info, status.size, 0)
         infos.append(info)
     end = 0
     for info in (first, *infos):
         info.header_offset = end
         end += len(info.FileHeader()) + info.file_size
     size = end + len(_directory([first, *infos], end))
-    return Stream(size, _in_blocks(_chunks(first, text, infos, [entry.path for entry in entries])))
+    return Stream(size, _in_blocks(_chunks(first, text, infos, _brought(entries, bring))))
 
 
 def _describe(info: ZipInfo, size: int, crc: int) -> None:
@@ -78,7 +87,14 @@ def _describe(info: ZipInfo, size: int, crc: int) -> None:
     info.external_attr = MODE << 16
 
 
-def _chunks(first: ZipInfo, text: bytes, infos: Sequence[ZipInfo], paths: Sequence[Path]) -> Iterator[bytes]:
+def _brought(entries: Sequence[Entry], bring: Callable[[Path], object]) -> Iterator[Path]:
+    """The paths of the entries, each brought just before it is read."""
+    for entry in entries:
+        bring(entry.path)
+        yield entry.path
+
+
+def _chunks(first: ZipInfo, text: bytes, infos: Sequence[ZipInfo], paths: Iterable[Path]) -> Iterator[bytes]:
     """The bytes of a zip; each file is read for its checksum, which goes before it, and again for its content."""
     yield first.FileHeader() + text
     for info, path in zip(infos, paths, strict=True):
@@ -137,7 +153,7 @@ def _directory(infos: Sequence[ZipInfo], start: int) -> bytes:
 
 def leased_zip(folders: Folders, entries: Sequence[Entry], manifest: Mapping[str, Any]) -> Stream:
     """`stream_zip`; no rule deletes the files while it is sent."""
-    stream = stream_zip(entries, manifest)
+    stream = stream_zip(entries, manifest, folders.status, folders.bring)
     return Stream(stream.size, folders.lease_while_reading(stream.chunks, *(entry.path for entry in entries)))
 
 

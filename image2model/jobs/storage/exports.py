@@ -54,7 +54,7 @@ class ExportStore:
         Raises Conflict while the job is not done, NotFound for a deleted mesh, GenerationFailed for one that cannot be
         opened, Unavailable for what cannot be exported.
         """
-        glb = path = self.original_path(job)
+        glb = path = await self.bring_original(job)
         filename, facts = options.filename(job.stem), dict(job.facts or {})
         with self._folders.lease(glb):
             if not options.is_original:
@@ -64,12 +64,15 @@ class ExportStore:
                 raise _file_not_found()
         return ExportedFile(path, filename, options.format.media_type, facts)
 
-    def original_path(self, job: Job) -> Path:
-        """The mesh as delivered; raise Conflict while the job is not done, NotFound where it was deleted."""
+    async def bring_original(self, job: Job) -> Path:
+        """The mesh as delivered, on this machine.
+
+        Raises Conflict while the job is not done, NotFound where it was deleted.
+        """
         if job.state != "done":
             raise Conflict(ErrorCode.NOT_DONE, f"{job.name} is not finished.", "Try again once it is.")
         glb = self._folders.mesh(job)
-        if not self._folders.is_own_file(glb):
+        if not await asyncio.to_thread(self._folders.bring, glb):
             raise _file_not_found()
         return glb
 

@@ -11,6 +11,9 @@ batches/<batch id>/<job number>-<stem>/
     turntable.webp   the mesh turning, once somebody has asked for it
     plain.glb, wireframe.glb    how the viewer shows its shape, likewise
     work-<attempt>-<fence>/      what is not finished
+
+With object storage the checked pictures, their notes, meshes and thumbnails are objects of the same names there, stored
+before the database tells of them; the folders then hold copies, which come when they are needed and may go at any time.
 """
 
 from __future__ import annotations
@@ -22,18 +25,34 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Set
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from stat import S_ISREG
 from typing import Literal
 
 from ...errors import ErrorCode, NotFound, Unavailable
 from ...generators.base import Side
 from ..models import Job
-from .disk_usage import walk_tree
+from .bucket import Bucket
+from .disk_usage import DAY, walk_tree
 from .file_leases import FileLeases
 
-MESH_FILE = "model.glb"
+MESH_FILE, THUMBNAIL_FILE = "model.glb", "thumbnail.webp"
+CACHE = "cache"
+"""How the names of files in Gradio's cache begin (`Folders.name_of`)."""
+UPLOADS = 8
+"""Files that go to the object storage at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileStatus:
+    """Size of a file in bytes, and when it was written (since 1970)."""
+
+    size: int
+    modified: float
 
 
 def picture_name(side: Side = "front", kind: str = "input", ending: str = "png") -> str:
@@ -41,17 +60,20 @@ def picture_name(side: Side = "front", kind: str = "input", ending: str = "png")
     return f"{kind}.{ending}" if side == "front" else f"{kind}-{side}.{ending}"
 
 
-def stored_picture(folder: Path, side: Side = "front") -> Path:
-    """The checked picture of one side in a job's folder: a JPEG or a PNG."""
-    jpeg = folder / picture_name(side, ending="jpg")
-    return jpeg if jpeg.exists() else jpeg.with_suffix(".png")
+def file_status(path: Path) -> FileStatus | None:
+    """Size and age of a file on this machine; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return FileStatus(status.st_size, status.st_mtime) if S_ISREG(status.st_mode) else None
 
 
 class Folders:
-    """The folders below `data`."""
+    """The folders below `data`, and the object storage behind them where there is one."""
 
-    def __init__(self, data: Path) -> None:
-        self.data = data.resolve()
+    def __init__(self, data: Path, bucket: Bucket | None = None) -> None:
+        self.data, self.bucket = data.resolve(), bucket
         self.batches = self.data / "batches"
         self.batches.mkdir(parents=True, exist_ok=True)
         self._leases = FileLeases()
@@ -72,18 +94,72 @@ class Folders:
         """The folder of a job that is not stored yet, which has no stem at first."""
         return self.batch(batch_id) / (f"{number}-{stem}" if stem else f"{number}")
 
+    def picture(self, folder: Path, side: Side = "front") -> Path:
+        """The checked picture of one side in a job's folder: a JPEG or a PNG."""
+        jpeg = folder / picture_name(side, ending="jpg")
+        png = jpeg.with_suffix(".png")
+        return jpeg if jpeg.is_file() or (not png.is_file() and self.is_stored(jpeg)) else png
+
     def all_folders_of(self, batch_id: str) -> list[Path]:
         """Where the files of a batch lie: its folder and what was published of it in Gradio's cache."""
         return [self.gradio_cache / batch_id, self.batch(batch_id)]
 
     def remove(self, batch_id: str) -> None:
-        """Delete all files of a batch; missing ones do not matter."""
+        """Delete all files of a batch on this machine; missing ones do not matter."""
         for folder in self.all_folders_of(batch_id):
             shutil.rmtree(folder, ignore_errors=True)
 
+    def remove_objects(self, batch_id: str) -> None:
+        """Delete all files of a batch in the object storage; raises Unavailable where that is away."""
+        if self.bucket:
+            self.bucket.remove(f"batches/{batch_id}")
+
     def is_own_file(self, path: Path) -> bool:
         """Whether this is an existing file below the data folder or Gradio's cache, symbolic links followed."""
-        return path.is_file() and any(path.resolve().is_relative_to(place) for place in (self.data, self.gradio_cache))
+        is_file = self.status(path) is not None
+        return is_file and any(path.resolve().is_relative_to(place) for place in (self.data, self.gradio_cache))
+
+    def status(self, path: Path) -> FileStatus | None:
+        """Size and age of a file of a batch, wherever it is; None where there is none."""
+        if (here := file_status(path)) or not self.bucket or not path.is_relative_to(self.batches):
+            return here
+        found = self.bucket.find(self._key(path))
+        return FileStatus(found.size, found.modified) if found else None
+
+    def bring(self, path: Path) -> bool:
+        """Copy a file of a batch from the object storage, unless it is here; return whether it is here now."""
+        if path.is_file() or not self.bucket or not path.is_relative_to(self.batches):
+            return path.is_file()
+        return self.bucket.download(self._key(path), path)
+
+    def keep(self, *paths: Path) -> None:
+        """Make files of batches, or what lies in these folders, last and be found from every machine."""
+        if not self.bucket:
+            return
+        files = [file for path in paths for file in (path, *path.rglob("[!.]*")) if file.is_file()]
+        with ThreadPoolExecutor(UPLOADS) as threads:
+            list(threads.map(self.bucket.upload, map(self._key, files), files))
+
+    def is_stored(self, path: Path) -> bool:
+        """Whether the object storage has this file of a batch."""
+        is_batch_file = path.is_relative_to(self.batches)
+        return is_batch_file and self.bucket is not None and self.bucket.find(self._key(path)) is not None
+
+    def name_of(self, path: Path) -> str | None:
+        """The name of a path below the data folder or Gradio's cache that means the same on every machine."""
+        if path.is_relative_to(self.data):
+            return self._key(path)
+        if path.is_relative_to(self.gradio_cache):
+            return f"{CACHE}/{path.relative_to(self.gradio_cache).as_posix()}"
+        return None
+
+    def path_of(self, name: str) -> Path:
+        """The path here that `name_of` has given this name."""
+        place, _, rest = name.partition("/")
+        return self.gradio_cache / rest if place == CACHE else self.data / name
+
+    def _key(self, path: Path) -> str:
+        return path.relative_to(self.data).as_posix()
 
     def require_free_space(self, gigabytes: Decimal, size: int = 0) -> None:
         """Raise Unavailable unless so many GB are free on the disk once `size` bytes are written."""
@@ -114,6 +190,23 @@ class Folders:
         unknown = (folder for folder in self.batches.iterdir() if folder.name not in known)
         return [folder for folder in unknown if _age(folder, "st_mtime") > older_than and not self.is_leased(folder)]
 
+    def drop_copies(self, older_than: float) -> None:
+        """Delete copies of what the object storage has that are unchanged for more than `older_than` seconds."""
+        files = [Path(entry.path) for entry in walk_tree(self.batches)] if self.bucket else []
+        for file in self.stale_files(files, older_than):
+            if not file.parent.name.startswith("work-"):
+                file.unlink(missing_ok=True)
+
+    def remove_orphaned_objects(self, known: Set[str], older_than: float = 3600) -> None:
+        """Remove objects of unknown batches, and of tasks of yesterday, that are all older than so many seconds."""
+        if not self.bucket:
+            return
+        unknown = [f"batches/{name}" for name in self.bucket.folders("batches") if name not in known]
+        tasks = [f"tasks/{name}" for name in self.bucket.folders("tasks")]
+        for folder, age in (*((one, older_than) for one in unknown), *((one, DAY) for one in tasks)):
+            if all(one.modified < time.time() - age for one in self.bucket.objects(folder)):
+                self.bucket.remove(folder)
+
     @property
     def gradio_cache(self) -> Path:
         """Gradio's cache of uploads and of what it hands out (its own rule, `gradio.utils.get_upload_folder`)."""
@@ -124,7 +217,7 @@ class Folders:
 
         Raises NotFound for anything but a file of ours.
         """
-        if not self.is_own_file(path):
+        if not (self.bring(path) and self.is_own_file(path)):
             raise NotFound(
                 ErrorCode.FILE_NOT_FOUND, "This file is no longer there.", "The batch may have been deleted."
             )

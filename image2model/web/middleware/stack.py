@@ -7,6 +7,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from ...services import Studio
 from ...settings import Settings
+from ..rate_limits import RateLimits
 from .body_limits import BodyLimitMiddleware
 from .correlation import CorrelationIdMiddleware
 from .gradio_errors import GradioErrorsMiddleware
@@ -32,7 +33,7 @@ def middleware_stack(settings: Settings, studio: Studio) -> list[Middleware]:
         Middleware(RequestMetricsMiddleware),
         Middleware(
             TrustedProxyMiddleware, trusted_proxies=settings.trusted_proxies,
-            note_untrusted=studio.untrusted_proxy.note,
+            note_untrusted=studio.untrusted_proxy.record_peer,
         ),
         Middleware(SecurityHeadersMiddleware),
         Middleware(TrustedHostMiddleware, allowed_hosts=settings.allowed_hosts),
@@ -42,7 +43,7 @@ def middleware_stack(settings: Settings, studio: Studio) -> list[Middleware]:
         Middleware(UploadGuardMiddleware, studio=studio),
         Middleware(GradioErrorsMiddleware),
         Middleware(GradioRoutesMiddleware),
-        Middleware(SignInThrottleMiddleware),
+        Middleware(SignInThrottleMiddleware, limits=RateLimits(settings.celery_broker_url)),
         Middleware(
             CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"],
             allow_credentials=ANY not in origins, expose_headers=EXPOSED_HEADERS,

@@ -7,19 +7,20 @@ import re
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ...errors import LimitReached, Unavailable
 from ..rest.errors import error_response
 
 if TYPE_CHECKING:
     from ...services import Studio
+    from ...services.uploads import CountedUpload
 
 UPLOADS = re.compile(r"/(gradio_api|api/v1)/upload(/batch|/image)?/?$")
 
 
 class UploadGuardMiddleware:
-    """Ask `studio.uploads` for each upload, with the size that it announces."""
+    """Ask `studio.uploads` for each upload, with the size that it announces; tell it what came of that."""
 
     def __init__(self, app: ASGIApp, studio: Studio) -> None:
         self._app, self._studio = app, studio
@@ -30,11 +31,27 @@ class UploadGuardMiddleware:
             client = scope["client"][0] if scope.get("client") else ""
             length = Headers(scope=scope).get("content-length")
             try:
-                self._studio.uploads.admit(client, int(length) if length else None)
+                counted = self._studio.uploads.admit(client, int(length) if length else None)
             except (LimitReached, Unavailable) as error:
                 wait = error.retry_after if isinstance(error, LimitReached) else None
                 headers = {"Retry-After": str(math.ceil(wait))} if wait else None
                 refusal = error_response(error.http_status, error.code, str(error), headers=headers)
                 await refusal(scope, receive, send)
                 return
+            await self._count(counted, scope, receive, send)
+            return
         await self._app(scope, receive, send)
+
+    async def _count(self, counted: CountedUpload, scope: Scope, receive: Receive, send: Send) -> None:
+        size = 0
+
+        async def receive_counted() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            return message
+
+        try:
+            await self._app(scope, receive_counted, send)
+        finally:
+            counted.received(size)

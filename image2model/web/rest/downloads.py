@@ -59,7 +59,7 @@ async def results(job_id: str, request: Request, studio: StudioDep) -> Results:
 async def _result_file(studio: Studio, job: Job, links: ResultLinks) -> ResultFile:
     served, url = await studio.file(job.batch_id, job.number, f"{job.stem}.glb"), links.mesh(job.stem)
     return ResultFile(
-        filename=served.filename, size=served.path.stat().st_size, mime_type=served.media_type,
+        filename=served.filename, size=await studio.size(served), mime_type=served.media_type,
         created_time=iso_time(job.finished_at), model_url=url, download_url=url, source_filename=job.name,
         rendered_image=await links.rendered_image(job.batch_id, job.number, job.stem), original_filename=job.name,
     )  # fmt: skip

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request
 from limits import RateLimitItemPerMinute
-from limits.aio.storage import MemoryStorage
-from limits.aio.strategies import MovingWindowRateLimiter
 from pydantic import BaseModel, Field
 
 from ...errors import ErrorCode, LimitReached, OptionRefused
 from ...services import Caller, Studio, SubmitRequest, group_views
 from ..middleware.correlation import correlation_id_of
 from ..public_address import client_address
+from ..rate_limits import rate_limits
 from .auth import require_user
 from .common import HeadRouter, StudioDep
 from .errors import error_responses
@@ -23,7 +21,6 @@ from .legacy_status import job_status, percent, task_status
 from .multipart import UploadForm, parse_upload
 
 router = HeadRouter(prefix="/upload", tags=["upload"])
-RATE_LIMITER = MovingWindowRateLimiter(MemoryStorage())
 
 
 class OtherPicture(BaseModel):
@@ -116,10 +113,10 @@ IdempotencyKey = Annotated[
 
 
 async def _limit_rate(request: Request, studio: StudioDep) -> None:
-    limit, client = RateLimitItemPerMinute(studio.settings.uploads_per_minute), client_address(request)
-    if not await RATE_LIMITER.hit(limit, client):
-        window = await RATE_LIMITER.get_window_stats(limit, client)
-        wait = max(1.0, window.reset_time - time.time())
+    limits = rate_limits(studio.settings.celery_broker_url)
+    counted = (RateLimitItemPerMinute(studio.settings.uploads_per_minute), "uploads", client_address(request))
+    if not await limits.hit(*counted):
+        wait = await limits.retry_after(*counted)
         raise LimitReached(
             ErrorCode.TOO_MANY_UPLOADS, "These are too many uploads in a minute.", "Wait a moment.", retry_after=wait
         )

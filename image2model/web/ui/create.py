@@ -166,6 +166,7 @@ class Create:
             self.submit, inputs, [self.batch, self.made], concurrency_limit=20, **HIDDEN,
             js="(visitor, key, ...rest) => [visitor, studio.order.requestKey(), ...rest]",
         )  # fmt: skip
+        submitted.failure(None, None, None, js="() => studio.order.refused()")
         submitted.then(None, None, None, js="() => studio.order.answered()")
         begun = submitted.success(**self._draft("send")).then(None, self.batch, None, js="studio.address.show")
         begun.then(**self._pricing).then(**self._showing)
@@ -241,7 +242,7 @@ class Create:
         chosen = self._generator(generator, key)
         options = self.options.options(generator, values)
         price, object_price, wrong = prices_of(chosen.spec, options, face_limit)
-        wanted = order.Order(group_pictures(paths_of(images), decided, chosen.spec), chosen, price, object_price, wrong)
+        wanted = order.Order(group_pictures(paths_of(images), decided, chosen.spec), price, object_price, wrong)
         signature = order.signature(paths_of(images), decided, cut_out, generator, face_limit or None, options)
         view = await self._view(batch_id)
         same = bool(images and view) and order.is_made(made, signature, batch_id)
@@ -251,7 +252,7 @@ class Create:
         cost = order.sum_html(
             wanted, order.label(wanted, mode, working, again=view is not None), mode=mode, version=version,
             notice=notice, summary=controls.summary(chosen.spec, options, face_limit), left_out=left_out(refused),
-            done=_done_words(view) if same and view else "",
+            made=view if same and view and view.finished else None, done=_done_words(view) if same and view else "",
         )  # fmt: skip
         card = controls.card(self.studio, chosen, price, key)
         return cost, card, {**made, "order": signature} if made and same else made
@@ -338,16 +339,12 @@ class Create:
         if not batch_id:
             yield results.EMPTY
             return
-        worked = False
         try:
             async for view in self.studio.watch(batch_id):
                 if self._watching.get(str(request.session_hash)) is not mine:
                     yield gr.skip()  # Gradio says the last values again at the end
                     return
                 yield self._boards.render(view, shared=not view.is_of(visitor))
-                if worked and view.finished and (bad := view.counts.failed + view.counts.unconfirmed):
-                    gr.Warning(f"{order.count(bad, 'picture')} could not be made: the results say why.")
-                worked = not view.finished
         except Image2ModelError:
             yield results.GONE
 

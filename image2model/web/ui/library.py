@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import gradio as gr
@@ -66,7 +64,6 @@ def _batch_section(view: BatchView) -> dict[str, Any]:
         parts = [view.message, made_by]
     return {
         "view": view,
-        "when": when(view.created_at, time.time()),
         "line": " · ".join(part for part in parts if part),
         "lines": [_line(job) for job in view.jobs],
     }
@@ -79,13 +76,3 @@ def _line(job: JobView) -> str:
     if not job.finished:
         return "Being made"
     return "Cancelled" if job.state == "cancelled" else "Not made"
-
-
-def when(moment: float, now: float) -> str:
-    """A moment as people name it (UTC): `Today, 14:05`, `Yesterday, 17:48`, `29 Nov, 09:12`."""
-    then, today = datetime.fromtimestamp(moment, UTC), datetime.fromtimestamp(now, UTC)
-    days = (today.date() - then.date()).days
-    day = {0: "Today", 1: "Yesterday"}.get(
-        days, f"{then.day} {then:%b}" + (f" {then.year}" if then.year != today.year else "")
-    )
-    return f"{day}, {then:%H:%M}"

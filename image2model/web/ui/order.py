@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from ...services import Generator, Picture
+from ...services import BatchView, Picture
 from . import templating
 
 
@@ -17,7 +17,6 @@ class Order:
     """What a press of the main button would make."""
 
     pictures: Sequence[Picture]
-    generator: Generator
     price: Decimal
     """US dollars for one picture."""
     object_price: Decimal
@@ -59,11 +58,16 @@ def label(order: Order, mode: str, working: bool, again: bool) -> tuple[str, boo
     return f"Make {order.models}{price}", not order.wrong
 
 
-def sum_html(order: Order, button: tuple[str, bool], **more: Any) -> str:
+def sum_html(order: Order, button: tuple[str, bool], made: BatchView | None = None, **more: Any) -> str:
     """Return the sum above the button: how many, what each costs, what is left out, what is wrong.
 
-    `button` is its `label`; `more` goes to the template as it is.
+    `button` is its `label`; `made` the finished batch of this very order, whose sum is what came of it; `more` goes to
+    the template as it is.
     """
+    models: str = order.models
+    total: Decimal | float = order.total
+    if made:
+        models, total = count(made.counts.done, "model"), made.cost.spent
     single = len(order.pictures) - order.objects
     views = {len(picture.by_side) for picture in order.pictures if picture.sides}
     several = f"from {views.pop()} views" if len(views) == 1 else "from several views"
@@ -71,7 +75,7 @@ def sum_html(order: Order, button: tuple[str, bool], **more: Any) -> str:
     lines += [(order.objects, f"object{'' if order.objects == 1 else 's'} {several}", order.object_price)]
     lines = [line for line in lines if line[0]]
     return templating.render(
-        "cost.html", label=button[0], pressable=button[1], models=order.models, total=order.total, price=order.price,
+        "cost.html", label=button[0], pressable=button[1], models=models, total=total, price=order.price,
         lines=lines, each=_each(lines), **more,
     )  # fmt: skip
 

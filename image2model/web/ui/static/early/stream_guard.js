@@ -2,7 +2,7 @@
 // when everything is answered, and until the client has read that end it takes the stream for open: what is asked for
 // meanwhile is answered where nobody listens (gradio 6.31, `open_stream` of its JavaScript client; the farther the server,
 // the longer). Here that end is held back while something asked for is not answered, and the stream goes on: however
-// busy the page is, so the server need not wait until the end is read, as it does for programs (`hearing.py`).
+// busy the page is, so the server need not wait until the end is read, as it does for programs (`stream_end_guard.py`).
 (() => {
   const fetch = window.fetch.bind(window);
   const asks = new Set(); // on their way to the server

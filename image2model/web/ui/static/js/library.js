@@ -1,6 +1,6 @@
 // The library: filters, search, a delete that asks; read anew while it is looked at, without taking anybody's focus.
 import { ask } from "./question.js";
-import { $, $$, hear, press } from "./page.js";
+import { $, $$, hear, localMoment, press } from "./page.js";
 
 export const mount = ({ element, trigger, watch }) => {
   let deleted = null;
@@ -26,7 +26,8 @@ export const mount = ({ element, trigger, watch }) => {
     if (nothing) nothing.hidden = found > 0 || !$(".shelf", element);
   };
   const remove = async (shelf) => {
-    const { batch, when, models } = shelf.dataset;
+    const { batch, models } = shelf.dataset;
+    const when = $("h2", shelf).textContent;
     const what = `${models} model${models === "1" ? "" : "s"}`;
     const day = when.charAt(0).toLowerCase() + when.slice(1);
     const answer = await ask({
@@ -55,6 +56,9 @@ export const mount = ({ element, trigger, watch }) => {
     if (bin) remove(bin.closest(".shelf"));
   });
   const follow = () => {
+    for (const shelf of $$(".shelf", element)) {
+      $("h2", shelf).textContent = localMoment(shelf.dataset.moment);
+    }
     const count = $(".library", element)?.dataset.count;
     const shown = $("#library-count");
     if (shown) shown.textContent = Number(count) ? count : "";

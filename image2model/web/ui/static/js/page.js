@@ -70,4 +70,13 @@ export const drawsInSoftware = () => {
   software = /swiftshader|llvmpipe|software|basic render/i.test(name);
   return software;
 };
+// A moment (seconds since 1970) on this person's clock: "Today, 14:05", "Yesterday, 17:48", "29 Nov, 09:12".
+export const localMoment = (seconds, now = Date.now()) => {
+  const then = new Date(seconds * 1000);
+  const midnight = (day) => new Date(day).setHours(0, 0, 0, 0);
+  const days = Math.round((midnight(now) - midnight(then)) / 86400000);
+  const year = then.getFullYear() === new Date(now).getFullYear() ? undefined : "numeric";
+  const day = ["Today", "Yesterday"][days] ?? then.toLocaleDateString("en-GB", { day: "numeric", month: "short", year });
+  return `${day}, ${then.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" })}`;
+};
 export const megabytes = (bytes) => (bytes / 1e6).toFixed(1);

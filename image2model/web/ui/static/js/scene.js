@@ -11,6 +11,9 @@ const TURN_SECONDS = 12;
 const CLAY = new Color("#c8c3bc");
 const VIEW = new Vector3(0.3, 0.16, 1).normalize(); // from a little to the side and above
 const FIELD = 30; // degrees
+const SHARP = Math.min(devicePixelRatio, 2);
+const COARSE = 0.6; // drawn pixels for one of the page
+const SMOOTH = 2; // the same, where it stands still and is smoothed by being drawn smaller
 
 // The room that the model mirrors: a light ceiling, a darker floor, two windows. Small, so that machines that draw
 // without a graphics card have it, too.
@@ -84,19 +87,19 @@ export class View {
   // `onTouch` is called when somebody takes the model in hand.
   constructor(place, onTouch) {
     this.place = place;
-    this.slow = drawsInSoftware(); // then a coarser picture, so that the page stays quick
+    this.slow = drawsInSoftware(); // then a coarser picture while it moves, so that the page stays quick
     this.renderer = new WebGLRenderer({ antialias: !this.slow, alpha: true, powerPreference: "high-performance" });
-    this.renderer.setPixelRatio(this.slow ? 0.6 : Math.min(devicePixelRatio, 2));
+    this.renderer.setPixelRatio(this.slow ? COARSE : SHARP);
     this.renderer.debug.checkShaderErrors = false; // asking for them stops the page until they are compiled
     this.renderer.toneMapping = NeutralToneMapping;
     place.append(this.renderer.domElement);
     this.scene = new Scene();
-    if (this.slow) this.scene.add(new HemisphereLight("#fff", "#9a9da3", 2.2));
+    if (this.slow) this.scene.add(new HemisphereLight("#fff", "#9a9da3", 2.5));
     else {
       this.scene.environment = room(this.renderer);
       this.scene.environmentIntensity = 1.15;
     }
-    const key = new DirectionalLight("#fff", 0.9);
+    const key = new DirectionalLight("#fff", this.slow ? 1.8 : 0.9);
     key.position.set(2, 3, 4);
     this.scene.add(key);
     this.camera = new PerspectiveCamera(FIELD, 1, 0.01, 100);
@@ -177,9 +180,9 @@ export class View {
     this.camera.position.copy(round.center).addScaledVector(VIEW, distance * 0.88);
     this.camera.updateProjectionMatrix();
     const size = box.getSize(new Vector3());
-    const width = Math.max(size.x, size.y * 0.3);
+    const width = Math.max(size.x, size.y * 0.3) * 1.3; // it is seen beside the model
     this.shadow.position.set(round.center.x, box.min.y - size.y * 0.015, round.center.z);
-    this.shadow.scale.set(width, Math.max(width * 0.45, size.z * 0.8), 1);
+    this.shadow.scale.set(width, Math.max(width * 0.6, size.z * 1.3), 1);
     this.controls.update();
     this.draw();
   }
@@ -223,8 +226,16 @@ export class View {
     if (this.drawing) return;
     this.drawing = requestAnimationFrame(() => {
       this.drawing = 0;
-      this.renderer.render(this.scene, this.camera);
+      this.render(this.slow ? COARSE : SHARP);
+      if (!this.slow) return;
+      clearTimeout(this.resting);
+      this.resting = setTimeout(() => this.render(SMOOTH), 300);
     });
+  }
+
+  render(ratio) {
+    if (this.renderer.getPixelRatio() !== ratio) this.renderer.setPixelRatio(ratio);
+    this.renderer.render(this.scene, this.camera);
   }
 
   // Goes on while something moves and somebody may see it.

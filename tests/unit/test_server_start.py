@@ -1,0 +1,81 @@
+"""A start that cannot succeed ends in one line, and one that is open to the world says so once."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Iterator
+
+import pytest
+from starlette.responses import PlainTextResponse
+
+from image2model.errors import ErrorCode, SettingsError
+from image2model.settings import Settings
+from image2model.web import server
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port on which somebody else listens."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        yield other.getsockname()[1]
+
+
+def test_a_taken_port_is_told_in_one_line(taken: int):
+    """With the port, the reason and what the settings take."""
+    with pytest.raises(SettingsError) as refused:
+        server.bind("127.0.0.1", taken)
+    message = str(refused.value)
+    assert f"PORT={taken}" in message
+    assert "in use" in message
+    assert "\n" not in message
+
+
+def test_without_a_set_port_the_next_free_one_is_taken(taken: int, monkeypatch: pytest.MonkeyPatch):
+    """A second app beside the first starts all the same; where none is free, that is told."""
+    monkeypatch.setattr(server, "FIRST_PORTS", [taken, 0])
+    with server.bind("127.0.0.1", 0) as listener:
+        assert listener.getsockname()[1] not in (0, taken)
+    monkeypatch.setattr(server, "FIRST_PORTS", [taken])
+    with pytest.raises(SettingsError):
+        server.bind("127.0.0.1", 0)
+
+
+def test_a_setting_that_cannot_be_used_ends_the_start_with_status_2(monkeypatch: pytest.MonkeyPatch, capfd):
+    """One line on stderr and no traceback, whatever setting it is."""
+
+    def refuse() -> Settings:
+        raise SettingsError(ErrorCode.SETTING_WRONG, "PORT=1: Permission denied.", "PORT takes a free port.")
+
+    monkeypatch.setattr(server, "load", refuse)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    with pytest.raises(SystemExit) as ended:
+        server.main()
+    assert ended.value.code == 2
+    assert capfd.readouterr().err == "image2model: PORT=1: Permission denied. PORT takes a free port.\n"
+
+
+@pytest.mark.parametrize(
+    ("settings", "warnings"),
+    [
+        ({"host": "0.0.0.0"}, 1),
+        ({"host": "0.0.0.0", "public_url": "https://models.example.org"}, 0),
+        ({"host": "0.0.0.0", "allowed_hosts": "models.example.org"}, 0),
+        ({"host": "127.0.0.1"}, 0),
+    ],
+)  # fmt: skip
+def test_an_app_that_names_whatever_host_a_visitor_does_warns(settings: dict[str, str], warnings: int, caplog):
+    """Open to the world without PUBLIC_URL or ALLOWED_HOSTS; at home, or with either, nothing is said."""
+    server.warn_of_any_host(Settings(**settings, _env_file=None))
+    assert len([one for one in caplog.records if "PUBLIC_URL" in one.message]) == warnings
+
+
+@pytest.mark.parametrize(("status", "starts"), [(200, True), (500, False), (503, False)])
+async def test_a_page_that_does_not_answer_is_no_start(status: int, starts: bool):
+    """The port opens only after the page has been rendered, however long that took on a busy machine."""
+    try:
+        await server.render_page(PlainTextResponse(status_code=status), Settings(_env_file=None))
+    except RuntimeError:
+        assert not starts
+    else:
+        assert starts
