@@ -305,7 +305,7 @@ def test_a_file_is_sent_in_large_chunks(app: Any, client: TestClient):
     scope = {
         "type": "http", "method": "GET", "path": f"/gradio_api/file={path}", "root_path": "", "query_string": b"",
         "headers": headers, "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 9), "scheme": "http",
-        "http_version": "1.1",
+        "http_version": "1.1", "asgi": {"version": "3.0", "spec_version": "2.4"},
     }  # fmt: skip
     asyncio.run(app(scope, receive, send))
     assert sum(sent) == 2**20

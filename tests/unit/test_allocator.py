@@ -9,9 +9,9 @@ import pytest
 
 HOLES = """
 import psutil, sys
-from image2model.allocator import return_freed_memory
+from image2model.allocator import PICTURE_BLOCK, return_freed_memory
 if sys.argv[1] == "True":
-    return_freed_memory()
+    return_freed_memory(PICTURE_BLOCK)
 del (first := [bytearray(4_000_000)])[:]  # from now on glibc itself keeps blocks of this size
 before = psutil.Process().memory_info().rss
 blocks = [(bytearray(1_000_000), bytes(5_000)) for _ in range(60)]
