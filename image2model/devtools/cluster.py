@@ -38,6 +38,8 @@ client_body_temp_path {folder}/nginx-body; proxy_temp_path {folder}/nginx-proxy;
 fastcgi_temp_path {folder}/nginx-f; uwsgi_temp_path {folder}/nginx-u; scgi_temp_path {folder}/nginx-s;
 """
 START_SECONDS = 240.0
+READMISSION_SECONDS = 3.0
+"""After which nginx sends visitors to a replica again that had failed (its `fail_timeout`, and some)."""
 SERVICES = ("redis", "nginx")
 WEB, OTHERS = ("web-1", "web-2"), ("scheduler", "worker-1", "worker-2", "beat")
 
@@ -114,6 +116,7 @@ class Cluster:
             self._save()
             if name in WEB:
                 wait_for_port(self._ports[name], START_SECONDS)
+                time.sleep(READMISSION_SECONDS)
 
     @property
     def _own(self) -> list[str]:
