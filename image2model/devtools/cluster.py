@@ -41,14 +41,15 @@ START_SECONDS = 240.0
 READMISSION_SECONDS = 3.0
 """After which nginx sends visitors to a replica again that had failed (its `fail_timeout`, and some)."""
 SERVICES = ("redis", "nginx")
-WEB, OTHERS = ("web-1", "web-2"), ("scheduler", "worker-1", "worker-2", "beat")
+WEB = ("web-1", "web-2")
 
 
 class Cluster:
     """The cluster of a folder. `processes` are its process ids by name, of which each leads a group of its own."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None, workers: int = 2) -> None:
         self.folder = folder.resolve()
+        self._others = ("scheduler", *(f"worker-{number}" for number in range(1, workers + 1)), "beat")
         self._environment = dict(os.environ if environment is None else environment)
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._ports: dict[str, int] = {}
@@ -82,7 +83,7 @@ class Cluster:
         self._save()
 
     def _run_all(self) -> None:
-        for name in (*OTHERS, *WEB):
+        for name in (*self._others, *WEB):
             self.run(name)
         for name in WEB:
             wait_for_port(self._ports[name], START_SECONDS)
@@ -90,12 +91,12 @@ class Cluster:
     def run(self, name: str) -> None:
         """Start one of our own processes, called by its command and a number."""
         command = name.partition("-")[0].replace("web", "serve")
-        environment = self._settings(name)
+        environment = self.settings(name)
         if name in WEB:
             environment |= {"PORT": str(self._ports[name]), "HOST": "127.0.0.1", "RUN_JOBS": "false"}
         self._spawn(name, [sys.executable, "-m", "image2model", command], environment)
 
-    def _settings(self, name: str) -> dict[str, str]:
+    def settings(self, name: str) -> dict[str, str]:
         """What makes a process one of this cluster."""
         data = self.folder / "data" / (name if self._environment.get("ASSET_STORE") else "")
         return {
@@ -137,7 +138,7 @@ class Cluster:
             self._save()
 
     def _command(self, command: str, folder: Path) -> None:
-        environment = {**self._environment, **self._settings("scheduler")}
+        environment = {**self._environment, **self.settings("scheduler")}
         line = [sys.executable, "-m", "image2model", command, str(folder.resolve())]
         subprocess.run(line, env=environment, check=True)
 
@@ -204,6 +205,11 @@ class Cluster:
         """Send a signal to a process and its children."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.processes[name], number)
+
+    @property
+    def postgres_pid(self) -> int:
+        """The process id of PostgreSQL, which is nobody's child."""
+        return int((self.folder / "postgres" / "data" / "postmaster.pid").read_text().partition("\n")[0])
 
     def status(self) -> dict[str, str]:
         """What runs, by name, and whether the page answers (`page`)."""
