@@ -26,7 +26,9 @@ LANGUAGES = {".py": "python", ".mjs": "js", ".sh": "bash"}
 def default(name: str) -> str:
     """The default of the field `name`, as it would be written; empty where there is none or the machine decides."""
     field = Settings.model_fields[name]
-    return "" if field.default_factory or field.default is None else str(field.default)
+    if field.default_factory or field.default is None:
+        return ""
+    return str(field.default).lower() if isinstance(field.default, bool) else str(field.default)
 
 
 def cells(name: str) -> list[str]:

@@ -5,18 +5,18 @@ how large a picture may be; decoding.py decodes within that; colour.py converts 
 fetch.py downloads pictures.
 """
 
-from .checks import CheckedImage, ImageChecker, check_image, tiny_preview
-from .decoding import NOTES, decode_image
+from .checks import CheckedImage, ImageChecker, check_image, refused_preview
+from .decoding import NOTE_TEXTS, decode_image
 from .formats import IMAGE_SUFFIXES
 from .limits import ImageLimits
 
 __all__ = [
     "IMAGE_SUFFIXES",
-    "NOTES",
+    "NOTE_TEXTS",
     "CheckedImage",
     "ImageChecker",
     "ImageLimits",
     "check_image",
     "decode_image",
-    "tiny_preview",
+    "refused_preview",
 ]

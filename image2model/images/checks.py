@@ -22,7 +22,7 @@ from ..atomic_files import atomic_write
 from ..errors import ErrorCode, ImageRefused
 from ..file_names import clean_name
 from ..process_pool import Executor
-from .decoding import damaged, decode_partially, downscale, open_image
+from .decoding import damaged_error, decode_partially, downscale, open_image
 from .formats import ImageFormat, detect_format
 from .limits import ImageLimits, check_file_size
 
@@ -31,10 +31,10 @@ JPEG_QUALITY = 94
 THREADS = max(1, min(4, os.cpu_count() or 1))
 CACHE_BYTES = 128_000_000
 """Checked pictures kept in memory: several batches of photographs, of about 1 MB each."""
-ISOLATED: frozenset[ImageFormat] = frozenset({"AVIF", "HEIF", "TIFF"})
+ISOLATED_FORMATS: frozenset[ImageFormat] = frozenset({"AVIF", "HEIF", "TIFF"})
 """Formats whose decoders are large and written in C, or keep the interpreter to themselves: another process's work."""
 ISOLATED_SECONDS = 60.0
-NOT_SHOWN: frozenset[ImageFormat] = frozenset({"HEIF", "TIFF"})
+NOT_BROWSER_DISPLAYABLE: frozenset[ImageFormat] = frozenset({"HEIF", "TIFF"})
 """Formats that most browsers do not show."""
 
 Suffix = Literal[".jpg", ".png"]
@@ -59,10 +59,10 @@ class CheckedImage:
     format: ImageFormat
     """Of the source."""
     notes: tuple[str, ...]
-    """What a person should know: codes of `NOTES`."""
+    """What a person should know: codes of `NOTE_TEXTS`."""
 
 
-Answer: TypeAlias = CheckedImage | ImageRefused
+CheckResult: TypeAlias = CheckedImage | ImageRefused
 
 
 def check_image(data: bytes, name: str, limits: ImageLimits) -> CheckedImage:
@@ -73,11 +73,11 @@ def check_image(data: bytes, name: str, limits: ImageLimits) -> CheckedImage:
     """
     source = open_image(data, limits)
     width, height = source.pillow.size
-    keeps = source.can_be_kept and max(width, height) <= limits.max_side
-    image = source.decode(THUMBNAIL_SIDE if keeps and source.format == "JPEG" else limits.max_side)
-    if keeps and source.plain and image.mode == source.pillow.mode:
+    keeps_pixels = source.can_keep_pixels and max(width, height) <= limits.max_side
+    image = source.decode(THUMBNAIL_SIDE if keeps_pixels and source.format == "JPEG" else limits.max_side)
+    if keeps_pixels and source.lossless_bytes and image.mode == source.pillow.mode:
         suffix: Suffix = ".jpg" if source.format == "JPEG" else ".png"
-        stored = source.plain
+        stored = source.lossless_bytes
     else:
         width, height = image.size
         suffix, stored = _encode(image)
@@ -91,7 +91,7 @@ def check_file(path: Path, name: str, limits: ImageLimits) -> CheckedImage:
     return check_image(_read(path, limits), name, limits)
 
 
-def tiny_preview(data: bytes) -> bytes | None:
+def refused_preview(data: bytes) -> bytes | None:
     """Return a small WebP of whatever can be seen of a refused picture, None where nothing can safely."""
     try:
         image = decode_partially(data, THUMBNAIL_SIDE)
@@ -101,38 +101,38 @@ def tiny_preview(data: bytes) -> bytes | None:
 
 
 class ImageChecker:
-    """Checks files off the event loop, and each content once: whoever asks for it again gets the first answer.
+    """Checks files off the event loop, and each content once: its result is cached.
 
     The work is done on one thread per processor, shared by all checkers: Pillow lets go of the interpreter while it
-    decodes, scales and compresses. Formats that are better kept apart (`ISOLATED`) are decoded by `workers`.
+    decodes, scales and compresses. Formats that are better kept apart (`ISOLATED_FORMATS`) are decoded by `workers`.
     """
 
     def __init__(self, limits: ImageLimits, workers: Executor | None = None) -> None:
         self.limits = limits
         self._workers = workers
-        self._answers: OrderedDict[bytes, asyncio.Future[Answer]] = OrderedDict()
-        """By the digest of the content, the latest one asked for at the end."""
+        self._results: OrderedDict[bytes, asyncio.Future[CheckResult]] = OrderedDict()
+        """By the digest of the content, the one asked for last at the end."""
 
-    async def check(self, path: Path, name: str) -> Answer:
+    async def check(self, path: Path, name: str) -> CheckResult:
         """Return the checked picture, or why it is refused."""
         loop = asyncio.get_running_loop()
         try:
             digest, kind = await loop.run_in_executor(_executor, _identify, path, self.limits)
         except ImageRefused as refusal:
             return refusal
-        if digest not in self._answers:
-            self._answers[digest] = asyncio.create_task(self._check(path, name, kind))
-            self._answers[digest].add_done_callback(partial(self._settle, digest))
-        self._answers.move_to_end(digest)
-        answer = await asyncio.shield(self._answers[digest])  # others may wait for it too
-        return answer if isinstance(answer, ImageRefused) else replace(answer, name=clean_name(name))
+        if digest not in self._results:
+            self._results[digest] = asyncio.create_task(self._check(path, name, kind))
+            self._results[digest].add_done_callback(partial(self._cache_result, digest))
+        self._results.move_to_end(digest)
+        result = await asyncio.shield(self._results[digest])  # others may wait for it too
+        return result if isinstance(result, ImageRefused) else replace(result, name=clean_name(name))
 
-    async def check_files(self, files: Sequence[tuple[Path, str]]) -> AsyncGenerator[Answer]:
+    async def check_files(self, files: Sequence[tuple[Path, str]]) -> AsyncGenerator[CheckResult]:
         """Yield what `check` returns for each (path, name), in order.
 
         Only a few results wait at a time, so a caller that stores each one keeps memory flat.
         """
-        pending: deque[asyncio.Task[Answer]] = deque()
+        pending: deque[asyncio.Task[CheckResult]] = deque()
         try:
             for path, name in files:
                 pending.append(asyncio.create_task(self.check(path, name)))
@@ -144,39 +144,39 @@ class ImageChecker:
             for task in pending:
                 task.cancel()
 
-    async def showable(self, path: Path, image: CheckedImage) -> Path:
+    async def browser_displayable(self, path: Path, image: CheckedImage) -> Path:
         """The file itself, or where browsers do not show its format, the checked picture, written beside it."""
-        if image.format not in NOT_SHOWN:
+        if image.format not in NOT_BROWSER_DISPLAYABLE:
             return path
         shown = path.with_suffix(image.suffix)
         await asyncio.to_thread(atomic_write, shown, image.data)
-        known: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        known.set_result(image)
-        self._answers[_digest(image.data)] = known
+        checked: asyncio.Future[CheckResult] = asyncio.get_running_loop().create_future()
+        checked.set_result(image)
+        self._results[_digest(image.data)] = checked
         return shown
 
-    async def _check(self, path: Path, name: str, kind: ImageFormat) -> Answer:
+    async def _check(self, path: Path, name: str, kind: ImageFormat) -> CheckResult:
         try:
-            if self._workers and kind in ISOLATED:
+            if self._workers and kind in ISOLATED_FORMATS:
                 return await self._workers.run(check_file, path, name, self.limits, seconds=ISOLATED_SECONDS)
             return await asyncio.get_running_loop().run_in_executor(_executor, check_file, path, name, self.limits)
         except ImageRefused as refusal:
             return refusal
         except (TimeoutError, ProcessExpired):
-            return damaged(kind)
+            return damaged_error(kind)
 
-    def _settle(self, digest: bytes, answered: asyncio.Future[Answer]) -> None:
-        """Keep the answer, at the cost of older ones; forget one that did not come."""
-        if answered.cancelled() or answered.exception():
-            self._answers.pop(digest, None)
-        while sum(map(_size, self._answers.values())) > CACHE_BYTES:
-            self._answers.popitem(last=False)
+    def _cache_result(self, digest: bytes, task: asyncio.Future[CheckResult]) -> None:
+        """Evict older results beyond CACHE_BYTES, and a check that raised or was cancelled."""
+        if task.cancelled() or task.exception():
+            self._results.pop(digest, None)
+        while sum(map(_size, self._results.values())) > CACHE_BYTES:
+            self._results.popitem(last=False)
 
 
-def _size(task: asyncio.Future[Answer]) -> int:
-    """Bytes that an answer holds; none before it has come."""
-    answer = task.result() if task.done() and not task.cancelled() and not task.exception() else None
-    return len(answer.data) + len(answer.thumbnail) if isinstance(answer, CheckedImage) else 0
+def _size(task: asyncio.Future[CheckResult]) -> int:
+    """Bytes that a result holds; none while it is being made."""
+    result = task.result() if task.done() and not task.cancelled() and not task.exception() else None
+    return len(result.data) + len(result.thumbnail) if isinstance(result, CheckedImage) else 0
 
 
 def _identify(path: Path, limits: ImageLimits) -> tuple[bytes, ImageFormat]:

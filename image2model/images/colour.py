@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 MAX_PROFILE_BYTES = 4_000_000
-INDISTINGUISHABLE = 1
-"""A profile that changes no colour by more than so many of 255 levels is sRGB."""
+MAX_IDENTITY_ERROR = 1
+"""A profile that changes no colour by more than this, of 255 levels, counts as sRGB."""
 
 Array = NDArray[np.float64]
 D65, C, E, DCI = (0.3127, 0.329), (0.31, 0.316), (1 / 3, 1 / 3), (0.314, 0.351)
@@ -145,7 +145,7 @@ def _is_identity(transform: ImageCms.ImageCmsTransform) -> bool:
     grid = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(27, 27, 3)
     sample = Image.fromarray(grid if transform.input_mode == "RGB" else np.arange(256, dtype=np.uint8)[None])
     before, after = np.asarray(sample.convert("RGB"), int), np.asarray(transform.apply(sample), int)
-    return int(np.abs(before - after).max()) <= INDISTINGUISHABLE
+    return int(np.abs(before - after).max()) <= MAX_IDENTITY_ERROR
 
 
 def _icc_profile(chromaticities: Sequence[float], curve: Callable[[Array], Array]) -> bytes:

@@ -30,10 +30,10 @@ from .jpeg import PROGRESSIVE, SIMPLE_FRAMES, Jpeg, read_jpeg
 from .limits import MAX_JPEG_SCANS, MAX_PARTIAL_PIXELS, ImageLimits, check_file_size, check_picture_size
 from .png import Png, read_png, with_transparent_colour
 
-NEARLY = 0.9
-"""A JPEG that libjpeg itself can reduce to so much of the size that is wanted is not scaled once more."""
+DRAFT_TOLERANCE = 0.9
+"""A JPEG that libjpeg can reduce to this share of the wanted size is not scaled once more."""
 ORIENTATION = 0x0112
-TURNS: Mapping[int, Image.Transpose] = {
+TRANSPOSE_BY_ORIENTATION: Mapping[int, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -42,14 +42,14 @@ TURNS: Mapping[int, Image.Transpose] = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What makes a picture upright, by its EXIF orientation."""
+"""The operation that makes a picture upright, by its EXIF orientation."""
 DNG_VERSION, NEW_SUBFILE_TYPE, REDUCED_RESOLUTION = 50706, 254, 1
 
-NOTES = {
+NOTE_TEXTS = {
     "first_frame": "It is animated; only its first frame is used.",
     "first_page": "It has several pages; only the first is used.",
 }
-"""What a person is told of a picture that was taken, by its code."""
+"""Sentences on an accepted picture, by the note's code."""
 
 
 @dataclass(slots=True)
@@ -64,17 +64,17 @@ class Source:
     jpeg: Jpeg | None = None
     png: Png | None = None
     notes: tuple[str, ...] = ()
-    """Codes of NOTES."""
+    """Codes of NOTE_TEXTS."""
     reducible: bool = False
     """Whether the decoder needs no more memory than what it is reduced to."""
-    plain: bytes | None = None
+    lossless_bytes: bytes | None = None
     """The file without metadata, where its pixels are RGB or RGBA of 8 bits."""
 
     @property
-    def can_be_kept(self) -> bool:
-        """Whether `plain` already shows what decoding comes to."""
+    def can_keep_pixels(self) -> bool:
+        """Whether the pixels of `lossless_bytes` need no change: upright and in sRGB."""
         is_srgb = colour.srgb_transform(self.profile, "RGB") is None
-        return self.plain is not None and self.orientation not in TURNS and is_srgb
+        return self.lossless_bytes is not None and self.orientation not in TRANSPOSE_BY_ORIENTATION and is_srgb
 
     def decode(self, max_side: int) -> Image.Image:
         """Decode to RGB or, only if something is transparent, RGBA: upright, in sRGB, within `max_side` pixels.
@@ -84,20 +84,20 @@ class Source:
         """
         try:
             if self.jpeg:
-                if self.jpeg.lacks_rows():
-                    raise damaged(self.format)
-                self.pillow.draft(None, _fit_size(self.pillow.size, max_side * NEARLY))
+                if self.jpeg.is_truncated():
+                    raise damaged_error(self.format)
+                self.pillow.draft(None, _fit_size(self.pillow.size, max_side * DRAFT_TOLERANCE))
             self.pillow.load()
             image = with_transparent_colour(self.pillow, self.png) if self.png else self.pillow
             image = colour.to_srgb(downscale(colour.to_resizable_mode(image), max_side), self.profile)
-            if (turn := TURNS.get(self.orientation)) is not None:
+            if (turn := TRANSPOSE_BY_ORIENTATION.get(self.orientation)) is not None:
                 image = image.transpose(turn)
             image.info = {}
             return _without_opaque_alpha(image)
         except ImageRefused:
             raise
         except Exception as error:  # hostile bytes make decoders raise nearly anything
-            raise damaged(self.format) from error
+            raise damaged_error(self.format) from error
 
 
 def open_image(data: bytes, limits: ImageLimits) -> Source:
@@ -113,7 +113,7 @@ def open_image(data: bytes, limits: ImageLimits) -> Source:
     except ImageRefused:
         raise
     except Exception as error:  # hostile bytes make decoders raise nearly anything
-        raise damaged(kind) from error
+        raise damaged_error(kind) from error
     check_picture_size(*source.pillow.size, limits, reducible=source.reducible)
     return source
 
@@ -134,7 +134,7 @@ def decode_partially(data: bytes, max_side: int) -> Image.Image | None:
         image.load()
     except (OSError, SyntaxError):
         image.tile = []  # type: ignore[attr-defined]  # what was decoded before the break stays
-    turn = TURNS.get(_exif_orientation(image.info.get("exif", b"")))
+    turn = TRANSPOSE_BY_ORIENTATION.get(_exif_orientation(image.info.get("exif", b"")))
     image = downscale(colour.to_resizable_mode(image), max_side)
     return image if turn is None else image.transpose(turn)
 
@@ -145,8 +145,8 @@ def downscale(image: Image.Image, max_side: int) -> Image.Image:
     return image if size == image.size else image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3)
 
 
-def damaged(kind: ImageFormat) -> ImageRefused:
-    """The refusal of a file that its decoder does not read to its end."""
+def damaged_error(kind: ImageFormat) -> ImageRefused:
+    """ImageRefused for a file that its decoder does not read to its end."""
     name = "HEIC" if kind == "HEIF" else kind
     hint = "Download or export it again, then add it once more."
     return ImageRefused(ErrorCode.DAMAGED, f"This {name} picture is damaged or cut short.", hint)
@@ -157,15 +157,15 @@ def _open_jpeg(data: bytes) -> Source:
     if jpeg.scans > MAX_JPEG_SCANS:
         raise ImageRefused(ErrorCode.DAMAGED, "This JPEG is built in a way no camera does.", "Save it anew as JPEG.")
     image = JpegImagePlugin.JpegImageFile(io.BytesIO(jpeg.data))
-    is_plain = image.mode == "RGB" and jpeg.frame in SIMPLE_FRAMES
+    is_rgb8 = image.mode == "RGB" and jpeg.frame_marker in SIMPLE_FRAMES
     return Source(
         "JPEG",
         image,
         image.info.get("icc_profile") or b"",
         _exif_orientation(image.info.get("exif", b"")),
         jpeg,
-        reducible=jpeg.frame != PROGRESSIVE,
-        plain=jpeg.without_metadata() if is_plain else None,
+        reducible=jpeg.frame_marker != PROGRESSIVE,
+        lossless_bytes=jpeg.without_metadata() if is_rgb8 else None,
     )
 
 
@@ -179,7 +179,7 @@ def _open_png(data: bytes) -> Source:
         _exif_orientation(png.exif),
         png=png,
         notes=("first_frame",) if png.is_animated else (),
-        plain=png.data if png.is_plain else None,
+        lossless_bytes=png.data if png.is_rgb8 else None,
     )
 
 
@@ -220,8 +220,8 @@ def _open_bmp(data: bytes) -> Source:
 
 
 def _open_pages(kind: ImageFormat, image: ImageFile.ImageFile, note: str) -> Source:
-    several = getattr(image, "is_animated", False)
-    return Source(kind, image, image.info.get("icc_profile") or b"", notes=(note,) if several else ())
+    is_animated = getattr(image, "is_animated", False)
+    return Source(kind, image, image.info.get("icc_profile") or b"", notes=(note,) if is_animated else ())
 
 
 OPENERS: Mapping[ImageFormat, Callable[[bytes], Source]] = {

@@ -58,7 +58,7 @@ class Jpeg:
         return sum(segment.marker == SOS for segment in self.segments)
 
     @property
-    def frame(self) -> int:
+    def frame_marker(self) -> int:
         """The marker of the frame header, which tells the way of coding; 0 where there is none."""
         return next((segment.marker for segment in self.segments if segment.marker in FRAME_HEADERS), 0)
 
@@ -67,16 +67,16 @@ class Jpeg:
         kept = [self.data[one.start : one.end] for one in self.segments if not self._is_metadata(one)]
         return b"".join([self.data[:2], *kept, END])
 
-    def lacks_rows(self) -> bool:
+    def is_truncated(self) -> bool:
         """Whether a picture without end marker ends above its last rows; of a progressive one, before its last scans.
 
         Coded data that goes on with noise instead of the end decodes to other pixels from where it is cut off.
         """
-        if self.has_end or not self.has_all_scans or self.frame == PROGRESSIVE:
+        if self.has_end or not self.has_all_scans or self.frame_marker == PROGRESSIVE:
             return not (self.has_end or self.has_all_scans)
-        as_it_is, with_noise = (_decode_small(self.data[: -len(END)] + rest + END) for rest in (b"", NOISE))
-        rows = np.flatnonzero((as_it_is != with_noise).reshape(len(as_it_is), -1).any(axis=1))
-        return bool(rows.size and rows[0] < len(as_it_is) - MCU_SIDE - 1)
+        original, with_noise = (_decode_small(self.data[: -len(END)] + rest + END) for rest in (b"", NOISE))
+        rows = np.flatnonzero((original != with_noise).reshape(len(original), -1).any(axis=1))
+        return bool(rows.size and rows[0] < len(original) - MCU_SIDE - 1)
 
     def _is_metadata(self, segment: Segment) -> bool:
         if segment.marker == APP0:

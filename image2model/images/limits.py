@@ -1,7 +1,7 @@
 """Everything that limits a picture: bytes, pixels, sides, shape.
 
-The host's part are the settings MAX_FILE_MB and MAX_PIXELS (`image2model.settings`), the number of pictures MAX_FILES;
-what one model takes is in its entry in its provider's catalogue.
+The host sets MAX_FILE_MB, MAX_PIXELS and MAX_FILES (`image2model.settings`); what one model takes is in its entry in
+its provider's catalogue.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class Png:
     is_animated: bool
 
     @property
-    def is_plain(self) -> bool:
+    def is_rgb8(self) -> bool:
         """Whether its pixels are stored as RGB or RGBA of 8 bits."""
         return self.bit_depth == 8 and self.colour_type in (TRUECOLOUR, TRUECOLOUR_ALPHA) and not self.transparent
 

@@ -1,1 +1,1 @@
-"""What outlives a request: the store, the runner, the archive."""
+"""What outlives a request: the store, the scheduler, the archive."""

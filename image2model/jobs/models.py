@@ -206,7 +206,7 @@ class Batch:
     """The pictures' subjects are sent, without what is behind them."""
     refusals: tuple[Refusal, ...]
     names: str
-    """Of all its pictures, one a line, in the case that is searched (`searchable`)."""
+    """Names of all its pictures, one a line, as `fold_case` makes them for the search."""
     state: BatchState
     """What its jobs' states come to (`batch_state`)."""
     sequence: int

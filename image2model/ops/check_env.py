@@ -76,15 +76,15 @@ def _database_problems(settings: Settings) -> Iterator[str]:
     try:
         with connect(settings.database).connect() as connection:
             revision = MigrationContext.configure(connection).get_current_revision()
-            apart = abs(database_time(connection) - time.time())
+            clock_skew = abs(database_time(connection) - time.time())
     except (SQLAlchemyError, ImportError, OSError) as error:
         reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
         yield f"{name}: the database cannot be used: {redact(reason)}."
         return
     if revision is not None and revision not in known:
         yield f"{name}: the database is of a newer version of image2model (schema {revision})."
-    if apart > CLOCK_SECONDS:
-        yield f"This machine's clock and the database's are {apart:.0f} seconds apart."
+    if clock_skew > CLOCK_SECONDS:
+        yield f"This machine's clock and the database's are {clock_skew:.0f} seconds apart."
 
 
 def _storage_problems(settings: Settings) -> Iterator[str]:

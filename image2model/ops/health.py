@@ -54,23 +54,23 @@ class CachedProbe(Generic[T]):
     def __init__(self, probe: Callable[[], Awaitable[T]], max_age: float) -> None:
         self._probe, self._max_age = probe, max_age
         self._task: asyncio.Task[None] | None = None
-        self._asked, self._answered = 0.0, -STALE_SECONDS
+        self._started_at, self._finished_at = 0.0, -STALE_SECONDS
         self._last: tuple[T, float] | None = None
 
     async def __call__(self) -> tuple[T, float] | None:
         """What was found in the last `max_age` seconds, and how long it took; None for an error or no answer in time.
 
-        While it is being asked anew, that is what was found before, until it has been silent for `PROBE_TIMEOUT`.
+        While the probe runs again, that is its previous result, until it has run for `PROBE_TIMEOUT`.
         """
-        if self._task is None or (self._task.done() and time.monotonic() > self._asked + self._max_age):
-            self._asked = time.monotonic()
+        if self._task is None or (self._task.done() and time.monotonic() > self._started_at + self._max_age):
+            self._started_at = time.monotonic()
             self._task = asyncio.create_task(self._timed())
-        silent = time.monotonic() - self._asked
-        known = self._asked < self._answered + STALE_SECONDS
+        elapsed = time.monotonic() - self._started_at
+        is_fresh = self._started_at < self._finished_at + STALE_SECONDS
         await asyncio.wait(
-            [self._task], timeout=MAX_WAIT if known or silent > PROBE_TIMEOUT else PROBE_TIMEOUT - silent
+            [self._task], timeout=MAX_WAIT if is_fresh or elapsed > PROBE_TIMEOUT else PROBE_TIMEOUT - elapsed
         )
-        return self._last if self._task.done() or time.monotonic() < self._asked + PROBE_TIMEOUT else None
+        return self._last if self._task.done() or time.monotonic() < self._started_at + PROBE_TIMEOUT else None
 
     async def _timed(self) -> None:
         began = time.perf_counter()
@@ -79,7 +79,7 @@ class CachedProbe(Generic[T]):
         except Exception as error:
             log.warning("health probe %s failed: %s", getattr(self._probe, "__name__", "?"), type(error).__name__)
             self._last = None
-        self._answered = time.monotonic()
+        self._finished_at = time.monotonic()
 
 
 class Health:
@@ -88,13 +88,13 @@ class Health:
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
         self._ping = CachedProbe(studio.admin.ping, max_age=PROBE_INTERVAL)
-        self.standing = CachedProbe(studio.admin.queue_state, max_age=5.0)
-        """See `AdminService.standing`."""
-        self.far_side = CachedProbe(studio.admin.remote_status, max_age=15.0)
+        self.queue_state = CachedProbe(studio.admin.queue_state, max_age=5.0)
+        """See `AdminService.queue_state`."""
+        self.provider_status = CachedProbe(studio.admin.remote_status, max_age=15.0)
         """See `AdminService.remote_status`."""
         self._broker = CachedProbe(self._ping_broker, max_age=5.0)
         self._workers = CachedProbe(studio.admin.worker_count, max_age=5.0)
-        self._asked = 0.0
+        self._asked_at = 0.0
         self._watch: asyncio.Task[None] | None = None
         psutil.cpu_percent()  # the first call only begins to measure
 
@@ -105,20 +105,20 @@ class Health:
         return [database, queue, self._disk(), fal, self._generator(), *await self._cluster()]
 
     async def not_ready(self) -> list[str]:
-        """The parts without which no new batch is taken."""
+        """Names of unhealthy parts without which no new batch is accepted."""
         self._probe_in_background()
         parts = [*await asyncio.gather(self._database(), self._queue()), self._disk()]
         return [part.name for part in parts if part.status == "unhealthy"]
 
     def _probe_in_background(self) -> None:
-        """Keep looking in the background, so that what breaks is known before somebody asks again."""
-        self._asked = time.monotonic()
+        """Probe in the background for a while, so that a failure is known before the next request."""
+        self._asked_at = time.monotonic()
         if self._watch is None or self._watch.done():
             self._watch = asyncio.create_task(self._probe_repeatedly())
 
     async def _probe_repeatedly(self) -> None:
-        while self._studio.admin.active_jobs is not None and time.monotonic() < self._asked + WATCHED_SECONDS:
-            await asyncio.gather(self._ping(), self.standing(), self.far_side())
+        while self._studio.admin.active_jobs is not None and time.monotonic() < self._asked_at + WATCHED_SECONDS:
+            await asyncio.gather(self._ping(), self.queue_state(), self.provider_status())
             await asyncio.sleep(PROBE_INTERVAL)
 
     async def _database(self) -> Component:
@@ -133,11 +133,11 @@ class Health:
         details: dict[str, Any] = {"kind": "embedded", "working": working or 0}
         if working is None:
             return Component("queue", "unhealthy", details={**details, "reason": "It is not running."})
-        standing = await self.standing()
-        if standing is None:
+        queue = await self.queue_state()
+        if queue is None:
             return Component("queue", "degraded", PROBE_TIMEOUT, {**details, "reason": "What waits cannot be told."})
-        waits = {"waiting": standing[0]["states"]["new"], "oldest_seconds": round(standing[0]["oldest_seconds"], 1)}
-        return Component("queue", "healthy", standing[1], {**details, **waits})
+        waits = {"waiting": queue[0]["states"]["new"], "oldest_seconds": round(queue[0]["oldest_seconds"], 1)}
+        return Component("queue", "healthy", queue[1], {**details, **waits})
 
     async def _cluster(self) -> list[Component]:
         """Redis and Celery, where the host has a cluster."""
@@ -169,13 +169,13 @@ class Health:
         return Component("disk_space", "degraded" if disk.percent > DISK_WARNING_PERCENT else "healthy", 0.0, details)
 
     async def _fal(self) -> Component:
-        status = await self.far_side()
+        status = await self.provider_status()
         if status is None:
             return Component("fal_api", "degraded", PROBE_TIMEOUT, {"reason": "Its last outcomes cannot be told."})
-        far, seconds = status
-        details = {name: far[name] for name in ("configured", "done", "faults", "resting")}
-        reasons = [one["message"] for one in far["attention"]]
-        return Component("fal_api", _fal_state(far), seconds, {**details, "reasons": reasons})
+        provider, seconds = status
+        details = {name: provider[name] for name in ("configured", "done", "faults", "resting")}
+        reasons = [one["message"] for one in provider["attention"]]
+        return Component("fal_api", _fal_state(provider), seconds, {**details, "reasons": reasons})
 
     def _generator(self) -> Component:
         usable = [name for name, generator in self._studio.generators.items() if not generator.unavailable]
@@ -188,20 +188,21 @@ class Health:
 
 @lru_cache(maxsize=1)
 def health_of(studio: Studio) -> Health:
-    """How the parts of the app's studio are; whoever asks shares what is looked at."""
+    """The app's `Health`, shared by all callers so that probes are cached."""
     return Health(studio)
 
 
-def _fal_state(far: dict[str, Any]) -> State:
-    """How fal is, by what came of the jobs of the last 24 hours."""
-    if far["attention"]:
+def _fal_state(provider: dict[str, Any]) -> State:
+    """State of fal by the outcomes of jobs of the last 24 hours."""
+    if provider["attention"]:
         return "unhealthy"
-    ended = far["done"] + far["faults"]
-    return "degraded" if far["resting"] or (ended >= MIN_OUTCOMES and far["faults"] > ended / 2) else "healthy"
+    ended = provider["done"] + provider["faults"]
+    mostly_failed = ended >= MIN_OUTCOMES and provider["faults"] > ended / 2
+    return "degraded" if provider["resting"] or mostly_failed else "healthy"
 
 
 def overall(parts: Sequence[Component]) -> State:
-    """How the app is: unhealthy where a vital part is."""
+    """State of the app: unhealthy where a critical part is."""
     if any(part.status == "unhealthy" for part in parts if part.name in CRITICAL_PARTS):
         return "unhealthy"
     return "healthy" if all(part.status == "healthy" for part in parts) else "degraded"

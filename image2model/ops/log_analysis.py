@@ -147,8 +147,8 @@ def pattern(fields: dict[str, Any]) -> str:
 
 def _requests(analysis: Analysis, raw: dict[bytes, RequestStats], lines: list[bytes]) -> None:
     slowest = 0.0
-    for key, fields in REQUEST.findall(b"\n".join(lines)):
-        took = float(fields)
+    for key, milliseconds in REQUEST.findall(b"\n".join(lines)):
+        took = float(milliseconds)
         seen = raw.get(key) or raw.setdefault(key, RequestStats())
         seen.count += 1
         seen.milliseconds += took

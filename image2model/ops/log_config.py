@@ -67,8 +67,8 @@ def configure(settings: Settings) -> None:
         handler.setFormatter(line_formatter)
         root.addHandler(handler)
     root.setLevel(settings.log_level)
-    for chatty in NOISY_LOGGERS:
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    for name in NOISY_LOGGERS:
+        logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(True)
     traceback.print_exc = _log_handler_exception
     sys.excepthook = _log_uncaught
@@ -170,8 +170,8 @@ def _redacted(text: str) -> str:
 
 
 def _without_file_names(text: str) -> str:
-    for shape, instead in FILE_NAME_PATTERNS:
-        text = shape.sub(instead, text)
+    for pattern, replacement in FILE_NAME_PATTERNS:
+        text = pattern.sub(replacement, text)
     return text
 
 

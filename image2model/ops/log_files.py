@@ -79,8 +79,8 @@ def check_log_health(settings: Settings) -> LogHealth:
     folder = log_config.log_folder(settings)
     measured = statistics(folder)
     used = measured["disk_usage"]["usage_percent"]
-    aside = [stat for path in folder.glob("*-*.log") if (stat := _stat(path))]
-    stale = [stat for stat in aside if time.time() - stat.st_mtime > UNCOMPRESSED_SECONDS]
+    rotated = [stat for path in folder.glob("*-*.log") if (stat := _stat(path))]
+    stale = [stat for stat in rotated if time.time() - stat.st_mtime > UNCOMPRESSED_SECONDS]
     issues = [
         *([] if os.access(folder, os.W_OK) else ["The log folder cannot be written to."]),
         *([f"The disk is {used:.0f} % full: soon nothing can be logged."] if used > DISK_CRITICAL_PERCENT else []),

@@ -10,7 +10,7 @@ import time
 from typing import TextIO
 
 REPEAT_SECONDS = 60.0
-NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+DISK_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 
 class OncePerMinute(logging.Filter):
@@ -48,7 +48,7 @@ class OncePerMinute(logging.Filter):
 
 def _cause(record: logging.LogRecord) -> str | None:
     error = record.exc_info[1] if record.exc_info else None
-    if isinstance(error, OSError) and error.errno in NO_ROOM:
+    if isinstance(error, OSError) and error.errno in DISK_FULL_ERRNOS:
         return "disk_full"
     return getattr(record, "cause", None)
 

@@ -22,14 +22,14 @@ LINE_HEAD = re.compile(rb'\{"timestamp":"([^"]{27})","level":"(\w+)"')
 BLOCK_BYTES = 1 << 20
 MAX_LINE_BYTES = 1_000_000
 """Bytes of one line; the rest of a longer one is left out."""
-FILE_NAME = re.compile(r"(?P<kind>[a-z]+)(?:-(?P<until>\d{8}T\d{12}Z))?\.log(?:\.gz)?")
+FILE_NAME = re.compile(r"(?P<kind>[a-z]+)(?:-(?P<rotated_at>\d{8}T\d{12}Z))?\.log(?:\.gz)?")
 EMPTY_ENTRY = {"timestamp": "", "level": "info", "logger": "", "event": ""}
 """A line that is not ours."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogFile:
-    """A file of a kind; `until` is when it was rotated, None for the one that is being written."""
+    """A file of a kind; `rotated_at` is None for the one that is being written."""
 
     path: Path
     kind: str
@@ -105,7 +105,7 @@ def list_log_files(folder: Path, kinds: Sequence[str] = ()) -> list[LogFile]:
     for path in sorted(folder.glob("*.log*")):  # x.log comes before x.log.gz, which is the whole one
         name = FILE_NAME.fullmatch(path.name)
         if name and (not kinds or name["kind"] in kinds):
-            by_name[path.name.removesuffix(".gz")] = LogFile(path, name["kind"], _parse_time(name["until"]))
+            by_name[path.name.removesuffix(".gz")] = LogFile(path, name["kind"], _parse_time(name["rotated_at"]))
     return sorted(by_name.values(), key=lambda one: (one.rotated_at is None, one.path.name))
 
 
@@ -159,13 +159,13 @@ def read_blocks(file: LogFile) -> Iterator[bytes]:
     rest = b""
     try:
         with file.open() as opened:
-            while piece := opened.read(BLOCK_BYTES):
-                whole, line_break, left = piece.rpartition(b"\n")
+            while chunk := opened.read(BLOCK_BYTES):
+                complete, line_break, remainder = chunk.rpartition(b"\n")
                 if line_break:
-                    yield rest + whole + line_break
-                    rest = left
+                    yield rest + complete + line_break
+                    rest = remainder
                 elif len(rest) < MAX_LINE_BYTES:
-                    rest += piece
+                    rest += chunk
     except (OSError, EOFError, zlib.error):  # removed, or cut short, meanwhile
         pass
     if rest:

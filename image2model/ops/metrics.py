@@ -32,9 +32,9 @@ MACHINE_GAUGES = {
 
 async def exposition(studio: Studio, health: Health) -> bytes:
     """Everything in Prometheus' text format 0.0.4; what the database does not tell in time is left out."""
-    parts, standing, far = await asyncio.gather(health.components(), health.standing(), health.far_side())
-    stored = [*_database_metrics(standing[0], studio)] if standing else []
-    attention = [_attention_metrics(far[0]["attention"])] if far else []
+    parts, queue, provider = await asyncio.gather(health.components(), health.queue_state(), health.provider_status())
+    stored = [*_database_metrics(queue[0], studio)] if queue else []
+    attention = [_attention_metrics(provider[0]["attention"])] if provider else []
     registry = CollectorRegistry()
     registry.register(_SnapshotCollector([*_machine_metrics(studio), _component_metrics(parts), *stored, *attention]))
     return counters() + generate_latest(registry)

@@ -28,7 +28,7 @@ class JobDetails:
     """US dollars expected for it."""
     request_id: str | None
     """Its id at the far side."""
-    pressed_at: float
+    requested_at: float
     started_at: float | None
     finished_at: float | None
     paid: Sequence[Mapping[str, Any]]

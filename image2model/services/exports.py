@@ -123,8 +123,8 @@ class ExportService:
         limit = (job.facts or {}).get("face_limit") or {}
         if not limit.get("file"):
             return None
-        results = await self._export_or_failure(job, parse_options("glb", face_limit=limit["asked"]))
-        return results if isinstance(results, ExportedFile) else None
+        exported = await self._export_or_failure(job, parse_options("glb", face_limit=limit["asked"]))
+        return exported if isinstance(exported, ExportedFile) else None
 
     async def _export_or_failure(self, job: Job, options: ExportOptions) -> ExportedFile | dict[str, Any]:
         """The export, or a manifest entry on why there is none."""

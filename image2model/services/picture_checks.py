@@ -14,7 +14,7 @@ from async_lru import alru_cache
 
 from ..errors import ImageRefused
 from ..generators import local
-from ..images import NOTES, ImageChecker
+from ..images import NOTE_TEXTS, ImageChecker
 from ..jobs.models import Batch, Job, OtherSide
 from ..jobs.storage.folders import Folders, picture_name
 from ..process_pool import Executor
@@ -26,7 +26,7 @@ MAX_CACHED = 500
 """Inspections kept in memory, of about 10 kB each."""
 NOT_JUDGED = local.Inspection((), None)
 """What is known of a picture that took too long, or that broke its inspection."""
-NOTE_TEXTS = {**NOTES, **local.WARNINGS}
+NOTE_TEXTS = {**NOTE_TEXTS, **local.WARNINGS}
 
 
 class PictureChecks:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ..generators.base import GenerationParams, Generator
@@ -60,7 +61,14 @@ class SubmitRequest:
         """SHA-256 (hex) of all that makes two requests the same; reads the pictures."""
         parts: list[Any] = [generator, params.options, params.face_limit, self.cut_out, self.all_or_nothing, key_mark]
         for picture in self.pictures:
-            for side, view in picture.by_side.items():
-                with view.path.open("rb") as file:
-                    parts.append([side, view.name, hashlib.file_digest(file, "sha256").hexdigest()])
+            parts += [[side, view.name, _digest(view.path)] for side, view in picture.by_side.items()]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 (hex) of a file; empty for one that cannot be read, which is refused with its reason later."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""

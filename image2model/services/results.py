@@ -30,7 +30,7 @@ class ServedFile:
 
 
 def served_files(job: Job, folders: Folders) -> dict[str, ServedFile]:
-    """What a job may have to offer, by the name it is served_files under.
+    """Files that a job may have, by the name that each is served under.
 
     A checked picture has one address, which ends in .png whatever it is stored as; its type and its file name are true.
     """
@@ -46,7 +46,7 @@ def served_files(job: Job, folders: Folders) -> dict[str, ServedFile]:
 
 
 def reusable_picture_names(job: Job, folders: Folders) -> dict[Path, str]:
-    """A job's pictures, named so that they belong group_views when they are taken again."""
+    """A job's pictures, named so that they are grouped again when they are submitted again."""
     paths = {side: folders.picture(folders.job(job), side) for side in _sides_of(job)}
     if not job.sides:
         return {paths["front"]: job.stem + paths["front"].suffix}

@@ -1,4 +1,4 @@
-"""A proxy in front of the app that is not trusted: the host is told how to name it."""
+"""Alert on a proxy in front of the app that is not trusted, and how to name it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..errors import ErrorCode
 log = logging.getLogger(__name__)
 
 FORGET_SECONDS = 900.0
-"""After which a proxy that forwards nothing any more is not told of in Admin."""
+"""Seconds without a forwarded request after which Admin no longer shows the alert."""
 
 
 class UntrustedProxy:
@@ -23,20 +23,20 @@ class UntrustedProxy:
         self._address = ""
         self._last_seen = 0.0
 
-    def note(self, peer: str) -> None:
-        """Remember who forwards requests; the first is logged.
+    def record_peer(self, peer: str) -> None:
+        """Remember the peer that forwards requests; log the first.
 
         Anybody on the internet can claim to forward: only an address of this machine or its networks is taken for a
         proxy of the host's.
         """
-        if not _is_near(peer):
+        if not _is_private_address(peer):
             return
         if not self._address:
-            log.warning("proxy not trusted: set TRUSTED_PROXIES=%s, if it is yours: its visitors count as one", peer)
+            log.warning("proxy not trusted: set TRUSTED_PROXIES=%s if it is yours; its visitors count as one", peer)
         self._address, self._last_seen = peer, time.time()
 
-    def notices(self, now: float) -> Iterator[dict[str, Any]]:
-        """What Admin tells of it, as `AdminService.attention`."""
+    def alerts(self, now: float) -> Iterator[dict[str, Any]]:
+        """The alert that Admin shows, as an entry of `AdminService.attention`."""
         if self._address and now - self._last_seen < FORGET_SECONDS:
             yield {
                 "code": str(ErrorCode.PROXY_NOT_TRUSTED),
@@ -47,7 +47,7 @@ class UntrustedProxy:
             }
 
 
-def _is_near(peer: str) -> bool:
+def _is_private_address(peer: str) -> bool:
     try:
         return ip_address(peer.partition("%")[0]).is_private
     except ValueError:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ErrorCode, ImageRefused, LimitReached
-from ..images import CheckedImage, ImageChecker, tiny_preview
+from ..images import CheckedImage, ImageChecker, refused_preview
 from ..images.fetch import fetch_image
 from ..jobs.storage.folders import Folders
 from ..settings import Settings
@@ -93,9 +93,9 @@ class Uploads:
         """Check each picture, in order; one that is submitted afterwards is not decoded again."""
         return self.checker.check_files([(path, path.name) for path in paths])
 
-    async def showable(self, path: Path, image: CheckedImage) -> Path:
+    async def browser_displayable(self, path: Path, image: CheckedImage) -> Path:
         """The file itself, or where browsers do not show its format, the checked picture, written beside it."""
-        return await self.checker.showable(path, image)
+        return await self.checker.browser_displayable(path, image)
 
     async def refused_preview(self, path: Path) -> bytes | None:
         """A small WebP of what can be seen of a refused picture, None where nothing can safely."""
@@ -103,4 +103,4 @@ class Uploads:
 
     def _read_preview(self, path: Path) -> bytes | None:
         with path.open("rb") as file:
-            return tiny_preview(file.read(2 * self.checker.limits.max_bytes))
+            return refused_preview(file.read(2 * self.checker.limits.max_bytes))

@@ -245,6 +245,9 @@ class GradioApi:
         return await self.studio.submit(submission, _caller(request))
 
 
+ENDPOINT_NAMES = tuple(name for name in vars(GradioApi) if not name.startswith("_"))
+
+
 def _caller(request: gr.Request | None) -> Caller:
     return Caller(client=client_address(request), correlation_id=correlation_id_of(request))
 

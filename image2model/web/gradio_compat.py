@@ -23,7 +23,7 @@ import gradio as gr
 import httpx
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from gradio import oauth
+from gradio import oauth, route_utils
 from gradio.route_utils import BUILD_PATH_LIB, CustomCORSMiddleware, FnIndexInferError, get_root_url
 from gradio.state_holder import SessionState, StateHolder
 from gradio.utils import LRUCache, get_space
@@ -71,6 +71,7 @@ def create_app(demo: gr.Blocks, url: str, **launch_options: Any) -> Any:
     demo.has_launched = True  # without it Gradio takes any path on this machine for a visitor's upload
     demo.app.state_holder = _LeanSessions()  # type: ignore[no-untyped-call]
     demo.app.state_holder.set_blocks(demo)
+    route_utils.SessionState = _LeanSession  # type: ignore[attr-defined]  # of a call without a session
     demo.upload_file_set = _ForgetfulSet()
     return demo.app
 
@@ -94,8 +95,8 @@ class _LeanSessions(StateHolder):
 class _LeanSession(SessionState):
     """A session without the configuration of every component.
 
-    Gradio makes one for each page that is opened, for deep links, which are closed here (`gradio_routes`): 20 ms and
-    400 kB each, which stopped everybody for seconds where many came at once.
+    Gradio makes one for each page that is opened, and for each call without a session, for deep links, which are closed
+    here (`gradio_routes`): 20 ms and 400 kB each, which stopped everybody for seconds where many came at once.
     """
 
     def __init__(self, blocks: gr.Blocks) -> None:

@@ -20,7 +20,7 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from image2model.web.gradio_api import _report_errors
+from image2model.web.gradio_api import ENDPOINT_NAMES, _report_errors
 from tests.support.browser import ROOT, App
 
 EXAMPLES = ROOT / "examples"
@@ -69,6 +69,7 @@ def test_only_the_named_endpoints_are_shown(client):
     info = client.view_api(return_format="dict", print_info=False)
     named = {name: [one["parameter_name"] for one in it["parameters"]] for name, it in info["named_endpoints"].items()}
     assert named == ENDPOINTS
+    assert sorted(named) == sorted(f"/{name}" for name in ENDPOINT_NAMES)  # which the API tab lists
     assert info["unnamed_endpoints"] == {}
     assert all(it["description"] for it in info["named_endpoints"].values())
 

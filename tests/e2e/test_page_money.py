@@ -54,6 +54,27 @@ async def test_two_presses_in_one_turn_buy_once(buyer: Page, fal: FalServer):
     assert len(fal.jobs) == 2
 
 
+async def test_what_is_sent_stands_on_the_board_at_once(buyer: Page, priced: App, fal: FalServer):
+    """A press shows the pictures before the server has answered; one that is refused brings back what stood there."""
+    uploads = [path for path in priced.cache.rglob("*.jpg") if path.stem in ("mug", "robot")]
+    kept = {path: path.read_bytes() for path in uploads}
+    for path in uploads:
+        path.unlink()
+    sending = buyer.locator("#board .board[data-state=sending] .job-card")
+    async with held_back(buyer, "**/queue/join*"):
+        await buyer.click("#generate")
+        await expect(sending).to_have_count(2)
+        await expect(sending.first).to_contain_text("mug.jpg")
+        await expect(buyer.locator("#stage-title")).to_have_text("mug.jpg")
+    await expect(buyer.get_by_test_id("toast-body")).to_be_visible()
+    await expect(buyer.locator("#create[data-stage=chosen][data-columns=two]")).to_be_visible()
+    for path, content in kept.items():
+        path.write_bytes(content)
+    await buyer.click("#generate")
+    await settled(buyer)
+    assert len(fal.jobs) == 2
+
+
 async def test_between_the_answer_and_the_next_price_nothing_can_be_bought(buyer: Page, fal: FalServer):
     """From the moment on at which the address is the new batch's, no press of the button would make it once more."""
     await buyer.evaluate("""() => {
@@ -83,7 +104,7 @@ async def test_cancel_keeps_its_place_and_a_retry_of_what_may_be_billed_asks(buy
     """A second press where Cancel was buys nothing; the retry tells its price, lists each sum and asks once."""
     fal.script = Script(run_seconds=600)
     await buyer.click("#generate")
-    await expect(buyer.locator(".job-card")).to_have_count(2)
+    await expect(buyer.locator(".job-card[data-number]")).to_have_count(2)
     await expect(buyer.locator(".job-words", has_text="Making")).to_have_count(2)
     place = await buyer.locator("#cancel").bounding_box()
     assert place

@@ -12,6 +12,7 @@ from typing import Any
 import gradio as gr
 import pytest
 from gradio import networking, oauth
+from gradio.blocks import BlocksConfig
 from gradio.route_utils import BUILD_PATH_LIB
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -102,6 +103,15 @@ def test_a_session_holds_no_copy_of_the_page(demo: gr.Blocks, app: Any, client: 
     assert '"data":[8]' in client.get("/gradio_api/queue/data?session_hash=page").text
     assert app.state_holder["page"].config_values == {}
     assert app.state_holder is demo.state_holder
+
+
+def test_a_call_without_a_session_makes_no_copy_of_the_page(client: TestClient, monkeypatch: pytest.MonkeyPatch):
+    """Such a call is answered without the configuration of every component, which takes longer than the call."""
+    described: list[object] = []
+    monkeypatch.setattr(BlocksConfig, "config_for_block", lambda *_: described.append(1) or {})
+    answer = client.post("/gradio_api/run/double", json={"data": [4]})
+    assert answer.json()["data"] == [8]
+    assert described == []
 
 
 def test_uploads_are_not_remembered(demo: gr.Blocks, client: TestClient):

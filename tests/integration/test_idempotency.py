@@ -55,6 +55,15 @@ async def test_a_request_that_comes_again_finds_its_batch_also_after_a_failure(s
     assert await purchases(studio) == 2
 
 
+async def test_an_upload_that_was_swept_away_is_refused_by_its_name(studio, request_):
+    """Who comes back after an hour is told which picture to add once more; the others are made."""
+    request_.pictures[0].path.unlink()
+    batch = await studio.submit(request_, ANN)
+    view = await studio.view(batch.id)
+    assert [(one.name, one.code) for one in view.rejected] == [("a.png", "unreadable")]
+    assert [job.name for job in view.jobs] == ["b.png"]
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -12,13 +12,13 @@ from PIL import Image
 
 from image2model.errors import ImageRefused
 from image2model.images import (
-    NOTES,
+    NOTE_TEXTS,
     CheckedImage,
     ImageChecker,
     ImageLimits,
     check_image,
     decode_image,
-    tiny_preview,
+    refused_preview,
 )
 from image2model.images.decoding import open_image
 from tests.support import pictures
@@ -136,7 +136,7 @@ def test_the_first_frame_is_taken_with_a_word(data, note):
     """Of an animation or of several pages the first picture is used, and that is noted in a sentence."""
     image = check_image(data, "x", LIMITS)
     assert image.notes == (note,)
-    assert NOTES[note].endswith("is used.")
+    assert NOTE_TEXTS[note].endswith("is used.")
     red, green, _ = decoded(image.data).convert("RGB").getpixel((10, 10))
     assert red > 180 > green
 
@@ -258,7 +258,7 @@ def test_thumbnail_is_a_small_webp():
 )
 def test_tiny_preview_shows_refused_pictures(name):
     """Where something can be seen of a refused picture, a small WebP shows it."""
-    shown = decoded(tiny_preview(REFUSED[name][0]))
+    shown = decoded(refused_preview(REFUSED[name][0]))
     assert shown.format == "WEBP"
     assert max(shown.size) <= 256
 
@@ -266,7 +266,7 @@ def test_tiny_preview_shows_refused_pictures(name):
 def test_tiny_preview_of_a_broken_picture_shows_its_beginning():
     """The part before the break is seen."""
     data = encoded(photo(300, 300), "JPEG", quality=95)
-    red, green, _ = decoded(tiny_preview(data[: len(data) * 2 // 3])).convert("RGB").getpixel((10, 10))
+    red, green, _ = decoded(refused_preview(data[: len(data) * 2 // 3])).convert("RGB").getpixel((10, 10))
     assert red > 180 > green
 
 
@@ -275,7 +275,7 @@ def test_tiny_preview_of_a_broken_picture_shows_its_beginning():
 )
 def test_tiny_preview_of_nothing_safe_is_none(name):
     """Bombs and what is no picture have no preview."""
-    assert tiny_preview(REFUSED[name][0]) is None
+    assert refused_preview(REFUSED[name][0]) is None
 
 
 async def checked(*items: tuple[Path, str]) -> list[CheckedImage | ImageRefused]:
@@ -312,7 +312,7 @@ async def test_no_more_than_the_limit_is_read(tmp_path: Path):
     assert result.code == "file_too_large"
 
 
-async def test_check_each_can_be_left_early(tmp_path: Path):
+async def test_check_files_stops_when_its_iterator_is_closed(tmp_path: Path):
     """A caller that has seen enough may stop, and what waits is given up."""
     path = tmp_path / "a.png"
     path.write_bytes(PNG)

@@ -11,15 +11,23 @@ from pathlib import Path
 
 import pytest
 
-from image2model.generators.local import SPEC
+from image2model.generators.failure_messages import FailureTemplate
+from image2model.generators.local import SPEC, failure_messages
+from image2model.jobs.models import Failure
 from image2model.jobs.views import Cost, Counts
 from image2model.services import Picture
 from image2model.services.usual_times import usual_times
 from image2model.web.ui import order, results, templating
 from image2model.web.ui.controls import usual_time
-from tests.support.blank_views import BLANK_BATCH
+from tests.support.blank_views import BLANK_BATCH, BLANK_JOB
 
 SCRIPTS = Path(results.__file__).parent / "static" / "js"
+RELIEF_CODES = {
+    template.code
+    for template in vars(failure_messages).values()
+    if isinstance(template, FailureTemplate) and template.hint == failure_messages.RELIEF_HINT
+}
+"""Codes of the embedded engine's failures whose advice is a relief card."""
 
 
 @pytest.mark.parametrize(
@@ -87,3 +95,16 @@ def test_running_seconds_and_those_to_come():
     """A stopwatch counts exactly, an estimate does not pretend to."""
     assert [templating.stopwatch(value) for value in (41.9, 725, 3725)] == ["0:41", "12:05", "1:02:05"]
     assert [templating.seconds_left(value) for value in (1, 38, 89, 150)] == ["5 s", "40 s", "90 s", "2 min"]
+
+
+@pytest.mark.parametrize("code", sorted(RELIEF_CODES))
+def test_advice_to_make_a_relief_card_has_its_button(code: str):
+    """Where the engine's failure advises a relief card, the row offers to make one."""
+    failure = Failure(code, "Something.", failure_messages.RELIEF_HINT, retryable=False)
+    buttons = results.help_for(replace(BLANK_JOB, state="failed", error=failure))
+    assert ("Make a relief card", "relief", "") in buttons
+
+
+def test_buttons_belong_to_codes_that_are_raised():
+    """No row of the table of buttons is for a code that the engine does not know."""
+    assert set(results.HELP) == RELIEF_CODES

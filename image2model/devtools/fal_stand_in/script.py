@@ -36,7 +36,8 @@ class Script:
 class Fault:
     """What becomes of one call: the connection drops, hangs, is slow or cut off, or another answer is given.
 
-    drop_before, answer and hang leave the call undone; after drop_after and answer_after it has been done.
+    drop_before, answer and hang leave the call undone; after drop_after and answer_after it has been done. slow waits
+    before it is done, late after that.
     truncate breaks off in mid-body; trickle waits there for some seconds.
     """
 

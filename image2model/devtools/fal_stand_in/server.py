@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
@@ -155,7 +155,12 @@ class FalServer(Platform):
         if fault and fault.kind in ("drop_before", "hang"):
             return self._drop(scope)
         done = fault is None or fault.kind != "answer"
-        response = await self._answer(name, request, parts) if done else Response()
+        try:
+            response = await self._answer(name, request, parts) if done else Response()
+        except ClientDisconnect:  # gone before its request was whole: nothing is done
+            return None
+        if fault and fault.kind == "late":
+            await asyncio.sleep(fault.seconds)
         if fault and fault.kind == "drop_after":
             return self._drop(scope)
         if fault and fault.kind in ("answer", "answer_after"):
@@ -168,11 +173,6 @@ class FalServer(Platform):
         if seconds := self.shuts.pop(name, None):
             await self._shut(seconds)
         return None
-
-    def shut(self, seconds: float) -> None:
-        """Refuse every connection for so long, from now on; callable from any thread."""
-        loop = self._uvicorn.servers[0].get_loop()
-        asyncio.run_coroutine_threadsafe(self._shut(seconds), loop).result()
 
     async def _shut(self, seconds: float) -> None:
         """Close the door now, and have it opened again after a while."""

@@ -1,4 +1,4 @@
-"""fal.ai's image-to-3D models on offer, as data: a new model is a new entry and nothing else.
+"""fal.ai's image-to-3D models on offer, as data. The app needs no more than an entry here for a new one.
 
 Endpoints, fields, ranges and prices are those that fal publishes (https://fal.ai/models, autumn 2026).
 Durations are hardly published; the usual seconds are careful guesses within its "one to five minutes".

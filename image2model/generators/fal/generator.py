@@ -100,8 +100,8 @@ class FalGenerator:
             image_url = await self._upload(task.image)
             sides: dict[Side, str] = {side: await self._upload(path) for side, path in task.sides.items()}
             endpoint = self.model.endpoint_for(bool(sides))
-            yield Submitting(self._intent(endpoint, image_url))
             arguments = self.model.arguments(image_url, task.params, sides)
+            yield Submitting(self._intent(endpoint, image_url))  # nothing between its being stored and the request
             submitting = asyncio.create_task(self.account.submit(endpoint, arguments, self.spec.name))
             stopped = await _finish_despite_cancel(submitting)
             remote = submitting.result()

@@ -41,7 +41,7 @@ class Timeouts:
 
 
 def poll_delay(elapsed: float, expected: float, watched: int = 1) -> float:
-    """Seconds from one status call to the next, `elapsed` seconds after the submit, where `crowd` jobs are watched.
+    """Seconds from one status call to the next, `elapsed` seconds after the submit, while `watched` jobs are polled.
 
     Quick at first, for jobs that take no time; each second until the tenth; from then on a share of the
     time elapsed, smallest around the time at which the end is expected. 5 % all the way would cost 55

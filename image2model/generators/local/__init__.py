@@ -66,9 +66,10 @@ SPEC = Spec(
             "back",
             "Back",
             "choice",
-            "soft colours",
-            "What the side that the picture does not show looks like.",
-            choices=("soft colours", "mirrored photo", "plain"),
+            "automatic",
+            "What the side that the picture does not show looks like. Automatic: the mirrored photo for round "
+            "vessels and what is seen from its side, else soft colours.",
+            choices=("automatic", "soft colours", "mirrored photo", "plain"),
         ),
         Option(
             "shape",

@@ -121,7 +121,7 @@ def _power_along_rows(level: Array) -> Array:
 
 
 def _smoothed(grid: Grid, power: Floats) -> Floats:
-    """Return `power` smoothed, 0 at the outline: (1 - SMOOTH ∇²) x = power, solved roughly by Jacobi's method.
+    """Return `power` smoothed, 0 at the outline: (1 - SMOOTHING ∇²) x = power, solved roughly by Jacobi's method.
 
     The outline counts where it really crosses an edge (Gibou et al. 2002).
     """

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from .atlas import BACK_STYLES, JPEG_QUALITY, make_atlas
+from .atlas import JPEG_QUALITY, make_atlas
+from .backs import AUTOMATIC
 from .depth import boxiness, inflate
 from .failure_messages import NO_OUTLINE
 from .flat_art import is_flat_art, slab
 from .flat_mesh import Grid, sample_grid, triangulate
 from .glb import write_glb
+from .lathe import find_turned, turned_depth
 from .shading import brightness_on_grid, flatness, relief
 from .solid import close_mesh
 from .standing import with_flat_base
@@ -43,9 +45,9 @@ def generate_preview(
 ) -> bytes:
     """Return the GLB of `image` (upright, RGB or RGBA), of at most `face_limit` faces.
 
-    `options` has `detail` (of GRID_CELLS), `thickness` and `relief` (factors), `back` (of BACK_STYLES), `shape` (of
-    SHAPES) and `base` (of BASES); each may be missing. `report_stage` gets the fraction done, 0 to 1, and the next
-    stage. Raises GenerationFailed with code `image_too_small`, `no_subject` or `no_outline`.
+    `options` has `detail` (of GRID_CELLS), `thickness` and `relief` (factors), `back` (AUTOMATIC or of BACK_STYLES),
+    `shape` (of SHAPES) and `base` (of BASES); each may be missing. `report_stage` gets the fraction done, 0 to 1, and
+    the next stage. Raises GenerationFailed with code `image_too_small`, `no_subject` or `no_outline`.
     """
     as_card = options.get("shape") == "relief card"
     report_stage(0.0, "looking at the picture" if as_card else "finding the subject")
@@ -59,7 +61,7 @@ def generate_preview(
         kept = int(grid.inside.sum())
         front, back, mapping = front[:kept], back[:kept], replace(mapping, offsets=mapping.offsets[:kept])
     report_stage(0.7, "texturing")
-    atlas = make_atlas(subject, options.get("back", next(iter(BACK_STYLES))), mapping, grid.cell_size)
+    atlas = make_atlas(subject, options.get("back", AUTOMATIC), mapping, grid.cell_size)
     solid = close_mesh(triangulate(grid), front, back, grid.cell_size, atlas)
     return write_glb(solid, atlas.image, "relief card" if as_card else "inflated preview", JPEG_QUALITY)
 
@@ -81,13 +83,15 @@ def _inflated_body(
 ) -> tuple[Floats, Floats, TextureMapping]:
     """Return heights (n,) in cells of a body's front, with a relief, and back, and the texture mapping.
 
-    It is inflated, or for a drawing in flat colours a slab. Raises GenerationFailed with code `no_outline` where the
-    subject has none.
+    It is inflated, for a cup or a vase turned, for a drawing in flat colours a slab. Raises GenerationFailed with code
+    `no_outline` where the subject has none.
     """
     if grid.inside.all():
         raise NO_OUTLINE.error()
     as_slab = is_flat_art(subject) and not boxiness(grid.inside)
+    turned = None if as_slab else find_turned(subject.alpha)
     depth = slab(grid.inside) if as_slab else inflate(grid, flatness(subject, grid))
+    depth = turned_depth(grid.inside, turned, depth) if turned else depth
     stands_out = 1 + RELIEF_SHARE * relief_factor * relief(subject, grid, depth)
     return (
         depth * thickness * stands_out,

@@ -24,7 +24,7 @@ def warm_up() -> None:
 
 
 def generate(image: Path, glb: Path, progress_file: Path, options: Mapping[str, Any], face_limit: int | None) -> None:
-    """Write the preview of `image` to `glb`, whole or not at all, telling its stages in `notes`."""
+    """Write the preview of `image` to `glb`, whole or not at all, and each stage to `progress_file`."""
     from PIL import Image
 
     from .engine import generate_preview

@@ -91,11 +91,11 @@ def parse_options(
     `size`, in `unit`, is of the longest side or, by `measure`, of the height. Numbers may be text; empty text counts
     as not given.
     """
-    format_ = FORMATS[_choice_of("format", format or "glb", FORMATS)]
-    scale = UNITS[_choice_of("unit", unit or "mm", UNITS)]
+    format_ = FORMATS[_choice_of("format", format or "glb", FORMATS, ErrorCode.FORMAT_UNKNOWN)]
+    scale = UNITS[_choice_of("unit", unit or "mm", UNITS, ErrorCode.UNIT_UNKNOWN)]
     size_value = _number("The size", size, 0.001, 100_000_000 / scale)
     face_count = _number("The face limit", face_limit, MIN_FACES, MAX_FACES)
-    packing_id = _choice_of("packing", packing or "none", PACKINGS)
+    packing_id = _choice_of("packing", packing or "none", PACKINGS, ErrorCode.PACKING_UNKNOWN)
     if packing_id != "none" and format_.id != "glb":
         raise OptionRefused(
             ErrorCode.PACKING_UNKNOWN, f"{format_.label} files are not packed.", "Only GLB takes `packing`."
@@ -105,24 +105,23 @@ def parse_options(
         raise OptionRefused(
             ErrorCode.OPTION_OUT_OF_RANGE, f"{format_.label} files take no number of colours.", "3MF does."
         )
+    up_axis = _choice_of("up", str(up or format_.up).lower(), ("y", "z"), ErrorCode.UP_UNKNOWN)
     return ExportOptions(
         format=format_,
         size_mm=size_value * scale if size_value else DEFAULT_PRINT_MM if format_.printed else None,
-        up="z" if _choice_of("up", str(up or format_.up).lower(), ("y", "z")) == "z" else "y",
-        pivot=_choice_of("pivot", pivot or default_pivot(format_), PIVOTS),
+        up="z" if up_axis == "z" else "y",
+        pivot=_choice_of("pivot", pivot or default_pivot(format_), PIVOTS, ErrorCode.PIVOT_UNKNOWN),
         face_limit=int(face_count) if face_count else None,
         packing=packing_id,
-        repair=_choice_of("repair", repair or "none", REPAIRS),
-        measure=_choice_of("measure", measure or "longest", MEASURES),
+        repair=_choice_of("repair", repair or "none", REPAIRS, ErrorCode.REPAIR_UNKNOWN),
+        measure=_choice_of("measure", measure or "longest", MEASURES, ErrorCode.MEASURE_UNKNOWN),
         colours=int(colour_count) if colour_count else None,
     )
 
 
-def _choice_of(name: str, value: str, allowed: Any) -> str:
+def _choice_of(name: str, value: str, allowed: Any, code: ErrorCode) -> str:
     if not isinstance(value, str) or value not in allowed:
-        raise OptionRefused(
-            ErrorCode(f"{name}_unknown"), f"{value!r:.80} is no {name} that is known.", f"Take {', '.join(allowed)}."
-        )
+        raise OptionRefused(code, f"{value!r:.80} is no {name} that is known.", f"Take {', '.join(allowed)}.")
     return value
 
 

@@ -83,15 +83,15 @@ def render_view(glb: Glb, scene: Scene, size: int, azimuth: float = 0, extent: F
 
 def turning_extent(scene: Scene) -> FloatArray:
     """Horizontal radius and half height (2,) of the scene around the vertical axis through its centre."""
-    fragments = scene.positions[referenced_vertices(scene.faces)]
-    offset = np.abs(fragments - _middle(scene))
+    points = scene.positions[referenced_vertices(scene.faces)]
+    offset = np.abs(points - _middle(scene))
     return np.array([np.hypot(offset[:, 0], offset[:, 2]).max(), offset[:, 1].max()], np.float32)
 
 
 def _middle(scene: Scene) -> FloatArray:
     """Centre of the bounding box of referenced vertices."""
-    fragments = scene.positions[referenced_vertices(scene.faces)]
-    return np.asarray((fragments.min(axis=0) + fragments.max(axis=0)) / 2, np.float32)
+    points = scene.positions[referenced_vertices(scene.faces)]
+    return np.asarray((points.min(axis=0) + points.max(axis=0)) / 2, np.float32)
 
 
 def _camera_axes(azimuth: float) -> FloatArray:

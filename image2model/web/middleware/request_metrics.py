@@ -64,7 +64,7 @@ def _log(scope: Scope, method: str, route: str, status: int, seconds: float) -> 
 
 
 def route_template(scope: Scope) -> str:
-    """Path of the matched route as declared (with_memory_limit label values); `none` without a match."""
+    """Path of the matched route as declared, which bounds the values of the label; `none` without a match."""
     route: Any = scope.get("route")
     if route is None or isinstance(route, Mount):
         return "none"

@@ -33,7 +33,7 @@ def middleware_stack(settings: Settings, studio: Studio) -> list[Middleware]:
         Middleware(RequestMetricsMiddleware),
         Middleware(
             TrustedProxyMiddleware, trusted_proxies=settings.trusted_proxies,
-            note_untrusted=studio.untrusted_proxy.note,
+            note_untrusted=studio.untrusted_proxy.record_peer,
         ),
         Middleware(SecurityHeadersMiddleware),
         Middleware(TrustedHostMiddleware, allowed_hosts=settings.allowed_hosts),

@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from ..gradio_api import ENDPOINT_NAMES
 from ..public_address import public_root_url
 from .event_options import HIDDEN
 
@@ -21,9 +22,7 @@ STYLES = (
     ("A batch", "batch", "cat.jpg rocket.jpg", "Submit, watch, collect. The batch goes on whether or not you watch."),
 )
 ABOUT = """
-Everything that this page does can be called from programs. Endpoints: `/generate`, `/submit_batch`,
-`/picture_warnings`, `/batch_status`, `/watch_batch`, `/cancel_batch`, `/retry_batch`, `/delete_batch`,
-`/download_batch`, `/export`, `/print_check`, `/turntable`, `/list_generators`.
+Everything that this page does can be called from programs. Endpoints: {endpoints}.
 Pictures are files or https addresses; errors read `code: sentence`. The programs below take pictures and then this
 app's address.
 """
@@ -34,7 +33,7 @@ def build(demo: gr.Blocks) -> None:
     boxes: list[gr.Code] = []
     commands: list[str] = []
     with gr.Column(elem_id="api"):
-        gr.Markdown(ABOUT)
+        gr.Markdown(ABOUT.format(endpoints=", ".join(f"`/{name}`" for name in ENDPOINT_NAMES)))
         for style, name, pictures, about in STYLES:
             gr.Markdown(f"### {style}\n{about}")
             with gr.Tabs():

@@ -166,6 +166,7 @@ class Create:
             self.submit, inputs, [self.batch, self.made], concurrency_limit=20, **HIDDEN,
             js="(visitor, key, ...rest) => [visitor, studio.order.requestKey(), ...rest]",
         )  # fmt: skip
+        submitted.failure(None, None, None, js="() => studio.order.refused()")
         submitted.then(None, None, None, js="() => studio.order.answered()")
         begun = submitted.success(**self._draft("send")).then(None, self.batch, None, js="studio.address.show")
         begun.then(**self._pricing).then(**self._showing)

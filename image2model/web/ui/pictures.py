@@ -41,7 +41,6 @@ SHORT: Mapping[str, str] = {
     "too_many_pixels": "Too large",
     "extreme_shape": "Too narrow",
     "fully_transparent": "Nothing on it",
-    "animated": "Animated",
     "empty_file": "Empty file",
     "too_many": "One too many",
 }
@@ -118,7 +117,7 @@ class Pictures:
                 preview = await self.studio.uploads.refused_preview(path)
                 left_out.append(_refusal(path, seen.code, str(seen), self.cache.put(preview) if preview else ""))
             else:
-                shown = str(await self.studio.uploads.showable(path, seen))
+                shown = str(await self.studio.uploads.browser_displayable(path, seen))
                 kept.append(shown)
                 self.cache.put_thumbnail(shown, seen.thumbnail)
         await results.aclose()
@@ -164,7 +163,7 @@ class Pictures:
 
 
 class _Tiles:
-    """One picture of the tiles, as far as the pictures are known."""
+    """State of the tiles of one run of `Pictures.show`: what is known of each picture so far."""
 
     def __init__(
         self,

@@ -23,10 +23,8 @@ WORKING = {
     "downloading": "Fetching the model",
     "finishing": "Measuring the model",
 }
-HELP = {
-    "no_subject": [("Make a relief card", "relief", ""), ("Other generator", "model", "")],
-    "no_shape": [("Make a relief card", "relief", ""), ("Other generator", "model", "")],
-}
+NEEDS_RELIEF_CARD = [("Make a relief card", "relief", ""), ("Other generator", "model", "")]
+HELP = {"no_subject": NEEDS_RELIEF_CARD, "no_outline": NEEDS_RELIEF_CARD}
 """What helps where a retry cannot, by the failure's code: label, kind of button, address."""
 EMPTY = templating.render("board_empty.html", state="empty")
 GONE = templating.render("board_empty.html", state="gone")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import time
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -121,11 +120,6 @@ _templates.filters.update(
 def render(template: str, **values: Any) -> str:
     """Return the template of this name in `templates/`, filled."""
     return _templates.get_template(template).render(**values)
-
-
-def data_uri(webp: bytes | None) -> str:
-    """A small WebP as an address that needs no request; empty for None."""
-    return "data:image/webp;base64," + base64.b64encode(webp).decode() if webp else ""
 
 
 def admin(part: str, **values: Any) -> str:

@@ -1,4 +1,4 @@
-"""Runs the migrations on the connection that `database.migrate` hands over."""
+"""Run the migrations on the connection that `connection.migrate` hands over."""
 
 from alembic import context
 

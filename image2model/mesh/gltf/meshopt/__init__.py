@@ -68,9 +68,9 @@ class _WasmInstance:
         self._bytes()[pointer : pointer + values.nbytes] = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
         return pointer
 
-    def read(self, pointer: int, count: int, filter_name: Any) -> NDArray[Any]:
+    def read(self, pointer: int, count: int, dtype: Any) -> NDArray[Any]:
         """A copy of `count` values at `pointer`."""
-        return self._bytes()[pointer : pointer + count * np.dtype(filter_name).itemsize].copy().view(filter_name)
+        return self._bytes()[pointer : pointer + count * np.dtype(dtype).itemsize].copy().view(dtype)
 
     def _bytes(self) -> NDArray[np.uint8]:
         memory: Any = self._memory.get_buffer_ptr(self._store)  # an array of ctypes, which numpy reads as it stands

@@ -1,5 +1,5 @@
 // The results: a press shows a model, the first one that is done opens by itself; cancel, retry, list or grid.
-import { $, $$, hear, move, roving, stage, tell } from "./page.js";
+import { $, $$, escaped, hear, move, roving, stage, tell } from "./page.js";
 import { isOffline } from "./net.js";
 import { openPanel } from "./panel.js";
 import { ask } from "./question.js";
@@ -14,12 +14,26 @@ document.addEventListener("click", (event) => {
   startNew();
 });
 
+// The board of what has just been sent, as the tiles show it, until the server tells its own.
+const sendingBoard = (tiles) => {
+  const rows = tiles.map(({ name, picture }) => `<li><div class="job-card"><span class="job-picture"><img src="${picture}" alt=""></span>
+    <span class="job-text"><span class="job-name t">${escaped(name)}</span><span class="job-words"><span class="t">Sending…</span></span></span></div></li>`);
+  const board = Object.assign(document.createElement("section"), { className: "board" });
+  board.dataset.state = "sending";
+  board.dataset.shape = tiles.length > 8 ? "grid" : "list";
+  board.setAttribute("aria-busy", "true");
+  board.innerHTML = `<header class="results-head"><div><h2>${tiles.length} model${tiles.length === 1 ? "" : "s"}</h2><p>Sending…</p></div></header><ol class="results">${rows.join("")}</ol>`;
+  return board;
+};
+
 export const mount = ({ element, trigger, watch }) => {
   let chosen = null; // number of the job
   let batch = null;
   let shape = null; // list or grid, where a person has said so
   let mine = false; // whether a person has chosen the model
   let waits = false; // for the answer to a press
+  let sending = null; // the board of what has just been sent, and the one that stood there
+  let before = null;
 
   const board = () => $(".board", element);
   const done = () => $$(".job-card[data-state=done]", element);
@@ -109,6 +123,12 @@ export const mount = ({ element, trigger, watch }) => {
 
   const follow = () => {
     const now = board()?.dataset ?? { state: "empty" };
+    if (sending && now.state !== "gone" && now.batch === before.dataset.batch) { // news of the batch before
+      before = board();
+      before.replaceWith(sending);
+      return;
+    }
+    sending = null;
     waits = false;
     if (now.batch !== batch) {
       batch = now.batch;
@@ -141,6 +161,24 @@ export const mount = ({ element, trigger, watch }) => {
     off();
     tell("results", { ...now });
   };
+  hear("submitting", () => {
+    const tiles = $$("#tiles li[data-path]:not(.refused)").map((tile) => ({
+      name: tile.dataset.name ?? $(".foot b", tile).textContent,
+      picture: $("img", tile)?.getAttribute("src") ?? "",
+    }));
+    before = board();
+    sending = sendingBoard(tiles);
+    before.replaceWith(sending);
+    stage.show("model", "three");
+    tell("result-pending", { title: tiles[0].name, picture: tiles[0].picture });
+    scrollTo({ top: 0 });
+  });
+  hear("not-submitted", () => {
+    sending.replaceWith(before);
+    sending = null;
+    stage.show("chosen");
+    follow();
+  });
   hear("net", off);
   watch("value", follow);
 

@@ -1,6 +1,6 @@
 // The main button and the sum above it. The button is off from a press until the answer, and from a change until its
 // price is there: nobody buys the same twice by a slip, or at a price that was not shown.
-import { $, hear } from "./page.js";
+import { $, hear, tell } from "./page.js";
 import { isOffline } from "./net.js";
 import { openPanel } from "./panel.js";
 
@@ -44,6 +44,11 @@ export const order = {
     sending = false;
     outdated();
   },
+  // Gradio runs what comes `then` only where an event did not fail.
+  refused() {
+    order.answered();
+    tell("not-submitted");
+  },
 };
 
 const choose = () => $("#images input[type=file]")?.click();
@@ -59,6 +64,7 @@ document.addEventListener(
     if (mode === "make" && !sending && current() && !isOffline()) {
       sending = true;
       follow();
+      tell("submitting");
       return;
     }
     event.stopImmediatePropagation();

@@ -1,0 +1,96 @@
+"""How soon the page answers a drop of photographs and a press of the main button, in headless Chromium.
+
+python -m benchmarks.page_times [photographs]
+
+Starts the app, drops so many photographs of 12 megapixels (25 of 9 MB by default) and makes models of them. Prints, in
+milliseconds of the page's own clock: drop until every tile stands, until the first is judged, until the last is; press
+until the board stands with what is sent, and until it is the server's. The page draws without a graphics card; run it
+while nothing else does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from playwright.sync_api import Page, expect, sync_playwright
+
+from image2model.devtools.app_process import AppProcess
+
+FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-gpu-compositing"]
+EXAMPLE = Path(__file__).parents[1] / "examples" / "robot.jpg"
+PATIENCE = 180_000
+"""Milliseconds."""
+NOTE_TIMES = """() => {
+  const times = (window.times = {});
+  const note = (name, condition) => { if (condition && !(name in times)) times[name] = performance.now(); };
+  const count = (selector) => document.querySelectorAll(selector).length;
+  addEventListener("change", ({ target }) => note("drop", target.matches("#images input")), true);
+  addEventListener("click", ({ target }) => note("press", target.closest("#generate")), true);
+  new MutationObserver(() => {
+    note("tiles", count("#tiles .nm"));
+    note("first judged", count("#tiles .st.ok"));
+    note("all judged", count("#tiles .st.ok") === window.dropped);
+    note("board", window.times.press && count("#board .job-card"));
+    note("server's board", count("#board .job-card[data-number]"));
+  }).observe(document.body, { childList: true, subtree: true });
+}"""
+
+
+def write_photographs(folder: Path, count: int) -> list[Path]:
+    """JPEGs of 4000 × 3000 pixels and some 9 MB, which differ in their comments alone."""
+    sharp = np.asarray(Image.open(EXAMPLE).convert("RGB").resize((4000, 3000)), np.int16)
+    grain = np.random.default_rng(0).normal(0, 19, sharp.shape).astype(np.int16)
+    file = io.BytesIO()
+    Image.fromarray(np.clip(sharp + grain, 0, 255).astype(np.uint8)).save(file, "JPEG", quality=93)
+    photographs = [folder / f"IMG_{number:04}.jpg" for number in range(count)]
+    for path in photographs:
+        comment = path.stem.encode()
+        length = (len(comment) + 2).to_bytes(2, "big")
+        path.write_bytes(file.getvalue()[:2] + b"\xff\xfe" + length + comment + file.getvalue()[2:])
+    print(f"{count} photographs of {len(file.getvalue()) / 1e6:.1f} MB")
+    return photographs
+
+
+def times(page: Page, photographs: list[Path]) -> dict[str, float]:
+    """Milliseconds at which things happened on the page, by what they are."""
+    page.evaluate(f"window.dropped = {len(photographs)}")
+    page.evaluate(NOTE_TIMES)
+    page.locator("#images input[type=file]").first.set_input_files(photographs)
+    expect(page.locator("#tiles .st.ok")).to_have_count(len(photographs), timeout=PATIENCE)
+    expect(page.locator("#generate")).to_be_enabled(timeout=PATIENCE)
+    page.click("#generate")
+    page.locator("#board .job-card[data-number]").first.wait_for()
+    found: dict[str, float] = page.evaluate("window.times")
+    return found
+
+
+def main() -> None:
+    """Measure, and print a line for each."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photographs", nargs="?", type=int, default=25)
+    count = parser.parse_args().photographs
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        photographs = write_photographs(Path(folder), count)
+        app = AppProcess(Path(folder)).start()
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        page = browser.new_context(viewport={"width": 1440, "height": 900}, reduced_motion="reduce").new_page()
+        page.goto(app.url)
+        page.locator("#cost [data-mode]").wait_for(state="attached")
+        page.wait_for_timeout(2000)
+        found = times(page, photographs)
+        for name in ("tiles", "first judged", "all judged"):
+            print(f"drop → {name}: {found[name] - found['drop']:.0f} ms")
+        for name in ("board", "server's board"):
+            print(f"press → {name}: {found[name] - found['press']:.0f} ms")
+        browser.close()
+        app.stop()
+
+
+if __name__ == "__main__":
+    main()
