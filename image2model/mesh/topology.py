@@ -13,6 +13,8 @@ from .repair.shells import classify_shells
 
 WELD_GRID = 2**20
 """Vertices closer than this fraction of the longest side are one: texture seams repeat them."""
+TOUCHING, SWEEP, MAX_SWEPT = 1.75, np.array([0.6134, 0.5427, 0.5738]), 30
+"""Cells this far apart may touch at a corner (√3); a direction along no axis; most cells looked at for each one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,34 @@ class Topology:
         return self.watertight and self.winding_consistent
 
 
+@dataclass(frozen=True, slots=True)
+class HalfEdgeGroups:
+    """The half-edges of faces, sorted by the edge that they run along."""
+
+    order: IndexArray
+    """(3m,) half-edge, counted through the faces, at each place."""
+    keys: IndexArray
+    """(3m,) id of its edge, ascending."""
+    first: IndexArray
+    """(e,) place of each edge's first half-edge."""
+    counts: IndexArray
+    """(e,) half-edges of each edge."""
+    backward: NDArray[np.bool_]
+    """(3m,) whether it runs from the higher vertex to the lower."""
+
+    @property
+    def edge_of(self) -> IndexArray:
+        """Edge (3m,) of each half-edge, counted as in `first`."""
+        edges = np.empty(len(self.order), np.intp)
+        edges[self.order] = np.repeat(np.arange(len(self.first)), self.counts)
+        return edges
+
+    @property
+    def balanced(self) -> NDArray[np.bool_]:
+        """Whether as many half-edges of an edge run one way as the other (e,)."""
+        return np.asarray(np.add.reduceat(self.backward, self.first, dtype=np.intp) * 2 == self.counts)
+
+
 def analyze_topology(positions: FloatArray, faces: IndexArray) -> Topology:
     """Topology of `faces` (m, 3) over `positions` (n, 3), welded."""
     welded_faces = weld_labels(positions, faces)[faces] if len(faces) else faces
@@ -50,8 +80,9 @@ def analyze_topology(positions: FloatArray, faces: IndexArray) -> Topology:
     welded = welded_faces[keep]
     if not len(welded):
         return Topology(0, 0, 0, 0, True)
-    edges, counts, balanced = unique_edges(welded)
-    component = face_components(welded)
+    groups = group_half_edges(welded)
+    edges, counts, balanced = unique_edges(welded, groups)
+    component = face_components(welded, groups)
     parts = int(component.max()) + 1
     topology = Topology(
         parts=parts,
@@ -105,14 +136,29 @@ def _merge_touching_cells(cell_keys: IndexArray) -> IndexArray:
 
     `cell_keys` (c,) hold x, y and z in 21 bits each, no cell twice.
     """
-    from scipy.spatial import KDTree  # slow to load, and only worker processes need it
-
-    cells = np.stack([cell_keys >> 42, cell_keys >> 21 & WELD_GRID * 2 - 1, cell_keys & WELD_GRID * 2 - 1], axis=1)
-    tree = KDTree(cells, balanced_tree=False, compact_nodes=False)
-    pairs = tree.query_pairs(1.75, output_type="ndarray")  # from corner to corner it is the root of three
+    mask = WELD_GRID * 2 - 1
+    pairs = _touching_cells(np.stack([cell_keys >> 42, cell_keys >> 21 & mask, cell_keys & mask], axis=1))
     if not len(pairs):
         return np.arange(len(cell_keys))
     return connected_components(pairs, len(cell_keys))[1]
+
+
+def _touching_cells(cells: IndexArray) -> IndexArray:
+    """Pairs (p, 2) of `cells` (c, 3) that touch at a face, an edge or a corner.
+
+    Cells are sorted along SWEEP, where those that touch are near each other, as hardly any others are.
+    """
+    along = cells @ SWEEP
+    order = np.argsort(along)
+    following = np.searchsorted(along[order], along[order] + TOUCHING, side="right") - np.arange(len(cells)) - 1
+    if following.sum() > MAX_SWEPT * len(cells):  # all in one plane across it
+        from scipy.spatial import KDTree  # slow to load, and hardly ever needed
+
+        return np.asarray(KDTree(cells).query_pairs(TOUCHING, output_type="ndarray"), np.intp)
+    first = np.repeat(np.arange(len(cells)), following)
+    second = np.arange(len(first)) - np.repeat(np.cumsum(following) - following, following) + first + 1
+    pairs = np.stack([order[first], order[second]], axis=1)
+    return np.asarray(pairs[(np.abs(cells[pairs[:, 0]] - cells[pairs[:, 1]]) <= 1).all(axis=1)])
 
 
 def referenced_vertices(faces: IndexArray) -> IndexArray:
@@ -136,25 +182,35 @@ def half_edges(faces: IndexArray) -> tuple[IndexArray, IndexArray, IndexArray]:
     return starts, ends, np.minimum(starts, ends) * (int(faces.max(initial=-1)) + 1) + np.maximum(starts, ends)
 
 
-def unique_edges(faces: IndexArray) -> tuple[IndexArray, IndexArray, NDArray[np.bool_]]:
+def group_half_edges(faces: IndexArray) -> HalfEdgeGroups:
+    """Group the half-edges of faces (m, 3) by their edge."""
+    starts, ends, keys = half_edges(faces)
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    first = np.flatnonzero(np.diff(keys, prepend=-1))
+    return HalfEdgeGroups(order, keys, first, np.diff(first, append=len(keys)), (starts > ends)[order])
+
+
+def unique_edges(
+    faces: IndexArray, groups: HalfEdgeGroups | None = None
+) -> tuple[IndexArray, IndexArray, NDArray[np.bool_]]:
     """Edges (e, 2), their face counts, and whether as many half-edges run one way as the other."""
-    starts, ends, labels = half_edges(faces)
-    span = int(faces.max()) + 1
-    keys = labels * 2 + (starts > ends)
-    keys.sort()
-    pairs = keys >> 1
-    first = np.flatnonzero(np.diff(pairs, prepend=-1))
-    counts = np.diff(first, append=len(pairs))
-    balanced = np.add.reduceat(keys & 1, first) * 2 == counts
-    return np.stack(np.divmod(pairs[first], span), axis=1), counts, balanced
+    groups = groups or group_half_edges(faces)
+    edges = np.stack(np.divmod(groups.keys[groups.first], int(faces.max()) + 1), axis=1)
+    return edges, groups.counts, groups.balanced
 
 
-def face_components(faces: IndexArray) -> IndexArray:
+def is_closed_surface(faces: IndexArray) -> bool:
+    """Whether each edge of welded faces has exactly two, which run along it in opposite directions."""
+    groups = group_half_edges(faces)
+    return bool(((groups.counts == 2) & groups.balanced).all())
+
+
+def face_components(faces: IndexArray, groups: HalfEdgeGroups | None = None) -> IndexArray:
     """Component (m,) of each face of a welded mesh, from 0, connected by edges; a shared vertex does not connect."""
-    _, _, keys = half_edges(faces)
-    order = np.argsort(keys)
-    shared = np.flatnonzero(np.diff(keys[order]) == 0)
-    face_pairs = np.stack([order[shared], order[shared + 1]]) // 3
+    groups = groups or group_half_edges(faces)
+    shared = np.flatnonzero(groups.keys[1:] == groups.keys[:-1])
+    face_pairs = np.stack([groups.order[shared], groups.order[shared + 1]]) // 3
     return connected_components(face_pairs.T, len(faces))[1]
 
 

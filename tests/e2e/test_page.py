@@ -50,7 +50,7 @@ async def test_photographs_become_meshes_to_turn_and_to_take_home(app: App, page
     await expect(page.locator("#cost")).to_contain_text("Free")
 
     await page.click("#generate")
-    await expect(page.locator(".job-card")).to_have_count(len(PHOTOGRAPHS))
+    await expect(page.locator(".job-card[data-number]")).to_have_count(len(PHOTOGRAPHS))
     await expect(page).to_have_url(ADDRESS)
     heading = page.locator(".results-head h2")
     await expect(heading).to_have_text(re.compile(f"of {len(PHOTOGRAPHS)} done|{len(PHOTOGRAPHS)} models"))

@@ -104,7 +104,7 @@ async def test_cancel_keeps_its_place_and_a_retry_of_what_may_be_billed_asks(buy
     """A second press where Cancel was buys nothing; the retry tells its price, lists each sum and asks once."""
     fal.script = Script(run_seconds=600)
     await buyer.click("#generate")
-    await expect(buyer.locator(".job-card")).to_have_count(2)
+    await expect(buyer.locator(".job-card[data-number]")).to_have_count(2)
     await expect(buyer.locator(".job-words", has_text="Making")).to_have_count(2)
     place = await buyer.locator("#cancel").bounding_box()
     assert place

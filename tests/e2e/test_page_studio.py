@@ -91,7 +91,7 @@ async def test_waiting_is_shown_as_waiting(app: App, page: Page):
 
     async with held_back(page, re.compile(r"robot\.glb")):
         await go(page, "create")
-        await expect(page.locator(".job-card")).to_have_count(1)
+        await expect(page.locator(".job-card[data-number]")).to_have_count(1)
         await expect(page.locator(".poster")).to_be_visible()
         await expect(page.locator(".wait-words")).to_contain_text("Loading the model")
     await drawn(page)

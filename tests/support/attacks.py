@@ -111,11 +111,21 @@ class Functions:
         joined = self._visitor.post("/gradio_api/queue/join", json=body, headers=headers)
         yield joined.text
         if joined.status_code == 200:
-            yield self._visitor.get("/gradio_api/queue/data", params={"session_hash": "evil"}).text
+            yield self._answer("evil")
         started = self._visitor.post(f"/gradio_api/call/{function['api_name']}", json={"data": data}, headers=headers)
         yield started.text
         if started.status_code == 200:
             yield self._visitor.get(f"/gradio_api/call/{function['api_name']}/{started.json()['event_id']}").text
+
+    def _answer(self, session: str) -> str:
+        """The events of a session until its answer is complete; their end would come a second later."""
+        seen = ""
+        with self._visitor.stream("GET", "/gradio_api/queue/data", params={"session_hash": session}) as events:
+            for line in events.iter_lines():
+                seen += line
+                if "process_completed" in line:
+                    break
+        return seen
 
 
 def _touched(function: Mapping[str, Any]) -> list[int]:

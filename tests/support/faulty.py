@@ -140,6 +140,29 @@ def boxes(*places: tuple[float, float, float]) -> trimesh.Trimesh:
     return trimesh.util.concatenate([trimesh.creation.box().apply_translation(place) for place in places])
 
 
+def tetrahedra_at_an_edge() -> trimesh.Trimesh:
+    """Two tetrahedra that share an edge alone."""
+    tip, edge = np.array([[1, 0, 0], [0.5, 1, 0.5]]), np.array([[0, 0, 0], [0, 0, 1]])
+    order = [[0, 1, 2], [1, 0, 3], [0, 2, 3], [2, 1, 3]]
+    halves = [trimesh.Trimesh(np.vstack([edge, tip * side]), order) for side in ([1, 1, 1], [-1, -1, 1])]
+    for half in halves:
+        half.fix_normals()
+    return trimesh.util.concatenate(halves)
+
+
+def box_with_sheet() -> trimesh.Trimesh:
+    """A box through which a sheet without thickness goes."""
+    sheet = [[-3, -0.1, 0], [3, -0.1, 0], [3, 0.1, 0.2], [-3, 0.1, 0.2]]
+    return trimesh.util.concatenate([trimesh.creation.box(), trimesh.Trimesh(sheet, [[0, 1, 2], [0, 2, 3]])])
+
+
+def box_at_half_a_face() -> trimesh.Trimesh:
+    """A box of half the height against one of a box's faces."""
+    return trimesh.util.concatenate(
+        [trimesh.creation.box(), trimesh.creation.box((1, 1, 0.5)).apply_translation([1, 0, 0.25])]
+    )
+
+
 NONMANIFOLD = {
     "fin": lambda: fins(1, 1),
     "fin with two sides": lambda: fins(1, 2),
@@ -151,5 +174,10 @@ NONMANIFOLD = {
     "two boxes at an edge": lambda: boxes((0, 0, 0), (1, 1, 0)),
     "three boxes at edges": lambda: boxes((0, 0, 0), (1, 1, 0), (2, 0, 0)),
     "two boxes at a face": lambda: boxes((0, 0, 0), (1, 0, 0)),
+    "three boxes in a row": lambda: boxes((0, 0, 0), (1, 0, 0), (2, 0, 0)),
+    "four boxes in a chequerboard": lambda: boxes((0, 0, 0), (1, 1, 0), (1, 0, 1), (0, 1, 1)),
+    "two tetrahedra at an edge": tetrahedra_at_an_edge,
+    "box with a sheet": box_with_sheet,
+    "box at half a face": box_at_half_a_face,
 }
 """Meshes with edges of more than two faces."""

@@ -12,6 +12,7 @@ import trimesh
 
 from image2model.errors import GenerationFailed, OptionRefused, Unavailable
 from image2model.mesh.export import check_print, export, parse_options, read_back
+from image2model.mesh.export.stl_ply import format_rows
 from image2model.mesh.facts import read_facts
 from image2model.mesh.gltf.reader import Glb
 from tests.support.exporting import SAMPLES, SECOND_READERS, model_3mf, sample
@@ -22,7 +23,7 @@ from tests.support.exporting import SAMPLES, SECOND_READERS, model_3mf, sample
 def test_two_readers_find_the_same_mesh(made, name, form):
     """Each format of each sample opens in two libraries with the faces and bounds that were told."""
     found, path = made(sample(name), form, size=80)
-    assert found["checked_with"] == ("lib3mf" if form == "3mf" else "trimesh")
+    assert found["checked_with"] == {"3mf": "lib3mf", "obj": "tinyobjloader"}.get(form, "trimesh")
     faces, bounds = SECOND_READERS[form](path)
     side = 80 if found["unit"] == "mm" else 0.08
     assert faces == found["faces"] == read_facts(path.parent.parent / "model.glb").faces
@@ -165,3 +166,11 @@ def test_a_mesh_without_any_area_is_none(made):
     with pytest.raises(GenerationFailed) as refused:
         made(line.export(file_type="glb"), "stl")
     assert refused.value.code == "glb_no_geometry"
+
+
+def test_indices_are_written_as_python_formats_them():
+    """Rows of indices come out of the fast path as `%d` writes them, whatever their number of digits."""
+    rows = np.random.default_rng(0).integers(0, 150_000, (120_000, 3))
+    rows[0] = 0
+    pattern = "f %d/%d %d\n"
+    assert b"".join(format_rows(pattern, rows)).decode() == "".join(pattern % tuple(row) for row in rows.tolist())

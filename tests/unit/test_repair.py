@@ -114,6 +114,45 @@ def test_every_edge_of_a_mended_mesh_has_two_faces(made, name, repair):
     assert solid.volume > 0
 
 
+@pytest.mark.parametrize(
+    ("name", "pieces"),
+    [("two boxes at a face", 2), ("three boxes in a row", 3), ("box at half a face", 2)],
+)
+def test_solids_that_share_a_face_become_one(made, name, pieces):
+    """Solids that touch over an area are one body, of the same volume, that is ready to print; that is told."""
+    mesh = faulty.NONMANIFOLD[name]()
+    found, path = made(mesh.export(file_type="glb"), "stl", size=80, repair="solid")
+    solid = trimesh.load(path)
+    assert solid.body_count == 1
+    assert solid.volume == pytest.approx(mesh.volume * (80 / mesh.extents.max()) ** 3, rel=1e-4)
+    assert found["notes"] == [f"Joined {pieces} touching pieces into 1."]
+    assert found["print_check"]["ready"]
+
+
+def test_solids_that_share_only_an_edge_are_told_to_be_several(made):
+    """Solids that touch in a line are moved apart by a hair, and not called ready, for they fall apart."""
+    found, _ = made(faulty.boxes((0, 0, 0), (1, 1, 0)).export(file_type="glb"), "stl", repair="solid")
+    assert found["notes"] == ["Parted 1 edge where several solids touched."]
+    assert found["print_check"]["problems"] == ["It is made of 2 pieces."]
+
+
+def test_a_flat_part_beside_a_body_is_removed(made):
+    """A sheet without thickness is left out, with a word, instead of closed into two faces upon each other."""
+    found, path = made(faulty.box_with_sheet().export(file_type="glb"), "stl", size=80, repair="solid")
+    assert found["notes"] == ["Removed 1 flat part that enclosed nothing."]
+    assert trimesh.load(path).volume == pytest.approx(80**3, rel=1e-4)
+
+
+def test_a_needle_loses_no_more_than_it_must(made):
+    """The base of a body that ends in a point is cut where it is first large enough, within half a percent."""
+    cone = trimesh.creation.cone(0.5, 1, sections=64).apply_translation([0, 0, -1])
+    cone.apply_transform(trimesh.transformations.rotation_matrix(np.pi / 2, [1, 0, 0]))
+    found, _ = made(cone.export(file_type="glb"), "stl", size=100, repair="solid")
+    (note,) = found["notes"]
+    share = np.sqrt(0.02 / 1.02)
+    assert float(note.split()[1]) == pytest.approx(100 * share, abs=0.5)
+
+
 def test_an_open_box_with_a_bent_rim_is_closed(made):
     """A wide hole that lies in no plane is closed where a sound solid comes of it, and that is told."""
     found, path = made(faulty.open_box().export(file_type="glb"), "stl", repair="solid")

@@ -80,8 +80,9 @@ def export(path: Path, options: ExportOptions, target: Path, stem: str) -> dict[
         topology = analyze_topology(scene.positions, scene.faces)
         notes += [OPENED_BY_FACE_LIMIT] if was_watertight and not topology.watertight else []
     options = options.with_longest_side(_extents(scene))
-    print_result = _check_print(scene, options, topology)
-    scene = place_scene(scene, options)
+    placed = place_scene(scene, options)
+    print_result = _check_print(scene, placed, options, topology)
+    scene = placed
     solid_colours = None
     if options.colours:
         scene, solid_colours = paint_in_solid_colours(glb, scene, options.colours)
@@ -132,10 +133,12 @@ def _has_height(scene: Scene) -> bool:
     return bool(extents[1] * WELD_GRID > extents.max())
 
 
-def _check_print(scene: Scene, options: ExportOptions, topology: Topology) -> dict[str, Any] | None:
+def _check_print(scene: Scene, placed: Scene, options: ExportOptions, topology: Topology) -> dict[str, Any] | None:
+    """Print check of a scene that is `placed` as `options` say; None for formats that are not for 3D printing."""
     if not options.format.printed:
         return None
-    upright = place_scene(scene, replace(options, up="z", pivot="bottom"))
+    stands = options.up == "z" and options.pivot == "bottom"
+    upright = placed if stands else place_scene(scene, replace(options, up="z", pivot="bottom"))
     return check_printability(upright.positions, upright.faces, topology).to_dict()
 
 

@@ -46,8 +46,7 @@ def compact_scene(scene: Scene) -> Scene:
     kept: list[MeshPrimitive] = []
     first_face = first_vertex = 0
     for primitive, vertices, all_faces in iter_primitives(scene):
-        corners = scene.positions[vertices][all_faces]
-        faces_kept = all_faces[(corners != np.roll(corners, 1, axis=1)).any(axis=2).all(axis=1)]
+        faces_kept = all_faces[_has_distinct_corners(scene.positions[vertices], all_faces)]
         if not len(faces_kept):
             continue
         used, renumbered = compact_indices(faces_kept)
@@ -69,6 +68,15 @@ def compact_scene(scene: Scene) -> Scene:
             ErrorCode.GLB_NO_GEOMETRY, "The generator's file holds no surface.", "Use another generator."
         )
     return Scene(np.concatenate(positions), np.concatenate(faces), tuple(kept), 0)
+
+
+def _has_distinct_corners(positions: FloatArray, faces: IndexArray) -> NDArray[np.bool_]:
+    """Whether no two corners of each face (m, 3) are at the same place."""
+    differs = np.zeros((3, len(faces)), bool)
+    for axis in positions.T:
+        corners = axis[faces.T]
+        differs |= corners != np.roll(corners, 1, axis=0)
+    return np.asarray(differs.all(axis=0))
 
 
 def simplify_scene(scene: Scene, limit: int, *, closed: bool = False) -> Scene:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
+import zipfile
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from ..gltf.reader import Glb
 from .textures import simple_materials
@@ -44,8 +46,23 @@ def read_with_trimesh(data: bytes, file_type: str) -> ReadBack:
 
 
 def read_obj_zip(data: bytes) -> ReadBack:
-    """Read a zip of an OBJ with its materials and textures."""
-    return read_with_trimesh(data, "zip")
+    """Read a zip of an OBJ with tinyobjloader, in a quarter of trimesh's time; with trimesh where it has no wheel."""
+    if not find_spec("tinyobjloader"):
+        return read_with_trimesh(data, "zip")
+    import tinyobjloader
+
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(io.BytesIO(data)) as archive:
+        archive.extractall(folder)
+        (path,) = Path(folder).glob("*.obj")
+        reader = tinyobjloader.ObjReader()
+        if not reader.ParseFromFile(str(path), tinyobjloader.ObjReaderConfig()):
+            raise ValueError(reader.Error())
+        textures = [material.diffuse_texname for material in reader.GetMaterials() if material.diffuse_texname]
+        for texture in textures:
+            Image.open(Path(folder) / texture).close()
+    points = np.array(reader.GetAttrib().vertices).reshape(-1, 3)  # its `numpy_vertices` are all 0 with numpy 2
+    faces = sum(len(shape.mesh.num_face_vertices) for shape in reader.GetShapes())
+    return ReadBack("tinyobjloader", faces, np.array([points.min(axis=0), points.max(axis=0)]), bool(textures))
 
 
 def read_meshopt_glb(data: bytes) -> ReadBack:
@@ -67,7 +84,9 @@ def read_3mf(data: bytes) -> ReadBack:
     import lib3mf
 
     model = lib3mf.get_wrapper().CreateModel()
-    model.QueryReader("3mf").ReadFromBuffer(data)
+    with tempfile.NamedTemporaryFile(suffix=".3mf") as file:
+        Path(file.name).write_bytes(data)
+        model.QueryReader("3mf").ReadFromFile(file.name)  # its ReadFromBuffer takes a buffer byte by byte
     meshes = model.GetMeshObjects()
     faces = 0
     while meshes.MoveNext():

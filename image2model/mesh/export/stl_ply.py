@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,25 @@ def write_ply(mesh: WriterInput) -> bytes:
 
 def format_rows(pattern: str, rows: NDArray[Any]) -> Iterator[bytes]:
     """`pattern` filled with each row, in batches: several times faster than row by row."""
+    write_batch = partial(_format_batch, pattern)
+    if pattern.count("%d") == rows.shape[1] and len(rows) and rows.max() < 2 * len(rows):
+        write_batch = partial(_format_indices, pattern, np.arange(rows.max() + 1).astype(f"S{len(str(rows.max()))}"))
     for start in range(0, len(rows), ROWS_PER_BATCH):
-        batch = rows[start : start + ROWS_PER_BATCH]
-        yield (pattern * len(batch) % tuple(batch.ravel().tolist())).encode()
+        yield write_batch(rows[start : start + ROWS_PER_BATCH])
+
+
+def _format_batch(pattern: str, rows: NDArray[Any]) -> bytes:
+    return (pattern * len(rows) % tuple(rows.ravel().tolist())).encode()
+
+
+def _format_indices(pattern: str, numbers: NDArray[np.bytes_], rows: NDArray[Any]) -> bytes:
+    """`pattern` of `%d` filled with rows of indices, whose texts are in `numbers`, padded with zero bytes."""
+    first, *texts = pattern.encode().split(b"%d")
+    fields = [("first", f"S{len(first)}")]
+    for column, text in enumerate(texts):
+        fields += [(f"number{column}", numbers.dtype.str), (f"text{column}", f"S{len(text)}")]
+    filled = np.empty(len(rows), fields)
+    filled["first"] = first
+    for column, text in enumerate(texts):
+        filled[f"number{column}"], filled[f"text{column}"] = numbers[rows[:, column]], text
+    return filled.tobytes().translate(None, b"\0")

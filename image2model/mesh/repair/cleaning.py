@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from ..gltf.reader import FloatArray, IndexArray
-from ..topology import compact_indices, drop_degenerate, face_components, referenced_vertices, weld_labels
+from ..topology import compact_indices, drop_degenerate, face_components, is_flat, referenced_vertices, weld_labels
 from .flipped_faces import find_flipped_faces
 from .hole_filling import Mesh
 from .wording import counted
 
 LOOSE_PART_SIZE = 0.05
 """Components smaller than this share of the longest side are loose parts."""
+MAX_FLAT_FACES = 10_000
+"""Components of more faces are taken for bodies without a look."""
 
 
 def merge_vertices(positions: FloatArray, faces: IndexArray) -> Mesh:
@@ -34,14 +36,30 @@ def drop_degenerate_faces(positions: FloatArray, faces: IndexArray) -> tuple[Mes
 def drop_loose_parts(positions: FloatArray, faces: IndexArray) -> tuple[Mesh, str]:
     """Drop components that are small against the largest."""
     component = face_components(faces)
-    count = int(component.max()) + 1
-    low, high = np.full((count, 3), np.inf), np.full((count, 3), -np.inf)
-    np.minimum.at(low, component, positions[faces].min(axis=1))
-    np.maximum.at(high, component, positions[faces].max(axis=1))
-    size = np.where(np.isfinite(high - low), high - low, 0).max(axis=1)
+    if not component.any():
+        return (positions, faces), ""
+    order = np.argsort(component, kind="stable")
+    first = np.flatnonzero(np.diff(component[order], prepend=-1))
+    corners = positions[faces[order]]
+    low, high = np.minimum.reduceat(corners.min(axis=1), first), np.maximum.reduceat(corners.max(axis=1), first)
+    size = (high - low).max(axis=1)
     keep = size >= LOOSE_PART_SIZE * size.max()
-    removed = int((np.isin(np.arange(count), component) & ~keep).sum())
+    removed = int((~keep).sum())
     return (positions, faces[keep[component]]), f"Removed {counted(removed, 'loose bit')}." if removed else ""
+
+
+def drop_flat_parts(positions: FloatArray, faces: IndexArray) -> tuple[Mesh, str]:
+    """Drop components that lie in a plane, and so enclose nothing, of a mesh that has others."""
+    component = face_components(faces)
+    if not component.any():
+        return (positions, faces), ""
+    order = np.argsort(component, kind="stable")
+    parts = np.split(faces[order], np.flatnonzero(np.diff(component[order])) + 1)
+    solid = [part for part in parts if len(part) > MAX_FLAT_FACES or not is_flat(positions, part)]
+    flat = len(parts) - len(solid)
+    if not flat or not solid:
+        return (positions, faces), ""
+    return (positions, np.concatenate(solid)), f"Removed {counted(flat, 'flat part')} that enclosed nothing."
 
 
 def unify_winding(positions: FloatArray, faces: IndexArray) -> tuple[Mesh, str]:

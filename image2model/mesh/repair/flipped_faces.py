@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ..components import connected_components
 from ..gltf.reader import IndexArray
-from ..topology import half_edges
+from ..topology import group_half_edges
 
 
 def find_flipped_faces(faces: IndexArray) -> NDArray[np.bool_]:
@@ -15,12 +15,10 @@ def find_flipped_faces(faces: IndexArray) -> NDArray[np.bool_]:
 
     None is on a surface that cannot be oriented, such as a Möbius strip.
     """
-    starts, _, edge_ids = half_edges(faces)
-    order = np.argsort(edge_ids)
-    first = np.flatnonzero(np.diff(edge_ids[order], prepend=-1))
-    first = first[np.diff(first, append=len(order)) == 2]
-    first_side, second_side = order[first], order[first + 1]
-    same_direction = starts[first_side] != starts[second_side]
+    groups = group_half_edges(faces)
+    first = groups.first[groups.counts == 2]
+    first_side, second_side = groups.order[first], groups.order[first + 1]
+    same_direction = groups.backward[first] != groups.backward[first + 1]
     if same_direction.all():
         return np.zeros(len(faces), bool)
     count = len(faces)  # each face is there twice: as it is, and turned

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..gltf.reader import FloatArray, IndexArray
-from ..topology import unique_edges
+from ..topology import group_half_edges
 
 Mesh = tuple[FloatArray, IndexArray]
 BoundaryLoop = NDArray[np.intp]
@@ -17,14 +17,12 @@ BoundaryLoop = NDArray[np.intp]
 
 def boundary_loops(faces: IndexArray) -> list[BoundaryLoop]:
     """The boundary loop of each hole."""
-    starts, ends = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
-    span = int(faces.max()) + 1
-    edges, _, balanced = unique_edges(faces)
-    open_keys = edges[~balanced] @ [span, 1]
-    if not len(open_keys):
+    groups = group_half_edges(faces)
+    is_open = ~groups.balanced
+    if not is_open.any():
         return []
-    keys = np.minimum(starts, ends) * span + np.maximum(starts, ends)
-    candidates = np.flatnonzero(open_keys[np.searchsorted(open_keys[:-1], keys)] == keys)
+    candidates = np.sort(groups.order[np.repeat(is_open, groups.counts)])
+    starts, ends, span = faces.ravel(), np.roll(faces, -1, axis=1).ravel(), int(faces.max()) + 1
     forward, backward = (starts * span + ends)[candidates], (ends * span + starts)[candidates]
     boundary = candidates[~np.isin(forward, backward)]
     next_vertex = dict(zip(starts[boundary].tolist(), ends[boundary].tolist(), strict=True))

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ..components import connected_components
 from ..gltf.reader import FloatArray, IndexArray
-from ..topology import half_edges
+from ..topology import group_half_edges, half_edges, is_closed_surface
 from .hole_filling import Mesh
 from .wording import counted
 
@@ -22,7 +22,7 @@ PARTING_GAP = 5e-5
 def drop_enclosing_nothing(positions: FloatArray, faces: IndexArray) -> tuple[Mesh, str]:
     """Drop welded faces that enclose nothing: folded pairs, and patches that dangle from a surface by an edge."""
     once = _drop_repeated(faces)
-    kept = _drop_dangling_patches(_drop_folded_patches(_drop_dangling_patches(once)))
+    kept = once if _encloses(once) else _drop_dangling_patches(_drop_folded_patches(_drop_dangling_patches(once)))
     kept = kept if len(kept) else once
     changes = {
         f"Removed {counted(len(faces) - len(once), 'double face')}.": len(faces) - len(once),
@@ -32,15 +32,37 @@ def drop_enclosing_nothing(positions: FloatArray, faces: IndexArray) -> tuple[Me
 
 
 def part_touching_solids(positions: FloatArray, faces: IndexArray) -> tuple[Mesh, str]:
-    """Give edges that several solids share to each of them, and move the copies apart by PARTING_GAP.
+    """Give edges that several solids share to each of them, and move the copies apart by PARTING_GAP."""
+    split = split_shared_edges(positions, faces)
+    if split is None:
+        return (positions, faces), ""
+    points, fans = split[0].astype(np.float64), split[1]
+    groups = group_half_edges(faces)
+    starts, ends, _ = half_edges(faces)
+    shared = groups.counts[groups.edge_of] > 2
+    torn = np.zeros(len(positions), bool)
+    torn[starts[shared]] = torn[ends[shared]] = True
+    vertex_of = np.zeros(len(points), np.intp)
+    vertex_of[fans] = faces
+    parted = np.flatnonzero(torn[vertex_of] & (np.bincount(vertex_of, minlength=len(positions))[vertex_of] > 1))
+    towards = _fan_centres(positions, faces, fans.ravel(), len(points))[parted] - points[parted]
+    length = np.maximum(np.linalg.norm(towards, axis=1, keepdims=True), 1e-30)
+    gap = PARTING_GAP * float(np.ptp(positions[faces].reshape(-1, 3), axis=0).max())
+    points[parted] += towards / length * np.minimum(gap, length / 4)
+    number = counted(int((groups.counts > 2).sum()), "edge")
+    return (points.astype(np.float32), fans), f"Parted {number} where several solids touched."
+
+
+def split_shared_edges(positions: FloatArray, faces: IndexArray) -> Mesh | None:
+    """The mesh with a copy of each edge that several solids share for each of them; None where no edge is shared.
 
     Faces around such an edge are paired across the solid between them; those that cannot be paired stay as they are.
     """
-    _, _, edges = half_edges(faces)
-    _, edge_of, counts = np.unique(edges, return_inverse=True, return_counts=True)
-    shared = counts > 2
+    groups = group_half_edges(faces)
+    shared, counts = groups.counts > 2, groups.counts
     if not shared.any():
-        return (positions, faces), ""
+        return None
+    edge_of = groups.edge_of
     pairs = np.concatenate([_regular_pairs(edge_of, counts), _wedge_pairs(positions, faces, edge_of, shared)])
     starts, ends = pairs[:, 0], pairs[:, 1]
     following = np.arange(faces.size).reshape(-1, 3)[:, [1, 2, 0]].ravel()
@@ -48,35 +70,45 @@ def part_touching_solids(positions: FloatArray, faces: IndexArray) -> tuple[Mesh
     count, fan_of = connected_components(links, faces.size)
     vertex_of = np.zeros(count, np.intp)
     vertex_of[fan_of] = faces.ravel()
-    torn = np.zeros(len(positions), bool)
-    torn[faces.ravel()[shared[edge_of]]] = torn[faces.ravel()[following[shared[edge_of]]]] = True
-    parted = np.flatnonzero(torn[vertex_of] & (np.bincount(vertex_of, minlength=len(positions))[vertex_of] > 1))
-    points = positions[vertex_of].astype(np.float64)
-    towards = _fan_centres(positions, faces, fan_of, count)[parted] - points[parted]
-    length = np.maximum(np.linalg.norm(towards, axis=1, keepdims=True), 1e-30)
-    gap = PARTING_GAP * float(np.ptp(positions[faces].reshape(-1, 3), axis=0).max())
-    points[parted] += towards / length * np.minimum(gap, length / 4)
-    number = counted(int(shared.sum()), "edge")
-    return (points.astype(np.float32), fan_of.reshape(-1, 3)), f"Parted {number} where several solids touched."
+    return positions[vertex_of], fan_of.reshape(-1, 3)
 
 
 def _drop_repeated(faces: IndexArray) -> IndexArray:
     """Faces (k, 3) without repetitions in the same direction."""
+    if _same_corners(faces)[1].all():
+        return faces
     lowest = faces.argmin(axis=1)[:, None]
     rotated = np.take_along_axis(faces, (lowest + np.arange(3)) % 3, axis=1)
     _, first = np.unique(rotated, axis=0, return_index=True)
     return np.asarray(faces[np.sort(first)])
 
 
+def _encloses(faces: IndexArray) -> bool:
+    """Whether faces are a closed surface, and none lies on another."""
+    return is_closed_surface(faces) and bool(_same_corners(faces)[1].all())
+
+
+def _same_corners(faces: IndexArray) -> tuple[IndexArray, NDArray[np.bool_], IndexArray]:
+    """Order (m,) that puts faces of the same corners together, which there are the first of theirs, and how many are.
+
+    The counts (k,) are of the k different sets of corners, in that order.
+    """
+    low, middle, high = np.sort(faces, axis=1).T
+    order = np.lexsort((high, low * (int(faces.max(initial=-1)) + 1) + middle))
+    sides = np.stack([low, middle, high])[:, order]
+    is_first = np.ones(len(faces), bool)
+    is_first[1:] = (np.diff(sides, axis=1) != 0).any(axis=0)
+    return order, is_first, np.diff(np.flatnonzero(is_first), append=len(faces))
+
+
 def _drop_folded_patches(faces: IndexArray) -> IndexArray:
     """Faces without patches of opposite pairs; one of each pair stays where the surface has a hole without it."""
-    _, group, counts = np.unique(np.sort(faces, axis=1), axis=0, return_inverse=True, return_counts=True)
-    folded = counts[group] == 2
+    order, is_first, counts = _same_corners(faces)
+    folded, single = np.zeros(len(faces), bool), np.zeros(len(faces), bool)
+    folded[order] = np.repeat(counts == 2, counts)
     if not folded.any():
         return faces
-    _, first = np.unique(group, return_index=True)
-    single = np.zeros(len(faces), bool)
-    single[first] = True
+    single[order[is_first]] = True
     copies = np.flatnonzero(folded & single)
     patch_of = _patches(faces[copies])
     _, _, edges = half_edges(faces)
@@ -98,13 +130,13 @@ def _drop_folded_patches(faces: IndexArray) -> IndexArray:
 def _drop_dangling_patches(faces: IndexArray) -> IndexArray:
     """Faces without patches that have an open side or divide an inside, and hang on an odd edge of other faces."""
     while len(faces):
-        _, _, edges = half_edges(faces)
-        _, edge_of, counts = np.unique(edges, return_inverse=True, return_counts=True)
+        groups = group_half_edges(faces)
+        counts = groups.counts
         odd = (counts > 2) & (counts % 2 == 1)
         if not odd.any():
             break
         patch_of = _patches(faces)
-        at = edge_of.reshape(-1, 3)
+        at = groups.edge_of.reshape(-1, 3)
         count = int(patch_of.max()) + 1
         if count > MAX_PATCHES:
             break
@@ -125,9 +157,8 @@ def _edge_keys(faces: IndexArray, span: int) -> IndexArray:
 
 def _patches(faces: IndexArray) -> IndexArray:
     """Patch (m,) of each face: connected across edges of exactly two faces."""
-    _, _, edges = half_edges(faces)
-    _, edge_of, counts = np.unique(edges, return_inverse=True, return_counts=True)
-    pairs = _regular_pairs(edge_of, counts) // 3
+    groups = group_half_edges(faces)
+    pairs = _regular_pairs(groups.edge_of, groups.counts) // 3
     return connected_components(pairs, len(faces))[1]
 
 

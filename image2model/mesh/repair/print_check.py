@@ -106,10 +106,7 @@ def passes_through_itself(positions: FloatArray, faces: IndexArray, samples: Wal
 
 def _check_slices(positions: FloatArray, faces: IndexArray) -> Iterator[tuple[bool, str, str]]:
     """Checks by cross-sections: the same triples as `_check_inside`."""
-    parts = measure_printable(positions, faces)
-    if parts is None:
-        return
-    longest = longest_side(positions, faces)
+    parts, longest = measure_printable(positions, faces), longest_side(positions, faces)
     yield (
         parts.base_area >= MIN_BASE_MM2,
         f"Its first layer has {parts.base_area:,.0f} mm² on the bed.",
@@ -148,13 +145,12 @@ def has_flat_base(positions: FloatArray, faces: IndexArray, min_area: float = 0.
     """Whether enough of the bottom (Z up) is flat, and at least `min_area`; False for no faces."""
     if not len(faces):
         return False
-    corners = positions[faces].astype(np.float64)
-    corners -= corners[0, 0]
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    outwards = np.sign((corners[:, 0] * normals).sum()) or 1.0  # of the volume: an inverted mesh has a base too
-    flat = outwards * normals[:, 2] / 2
-    low, high = corners[:, :, 2].min(), corners[:, :, 2].max()
-    at_bottom = (corners[:, :, 2] < low + 0.002 * (high - low)).all(axis=1)
+    x, y, z = ((axis - axis[faces[0, 0]])[faces.T] for axis in positions.astype(np.float64).T)
+    areas = ((x[1] - x[0]) * (y[2] - y[0]) - (x[2] - x[0]) * (y[1] - y[0])) / 2
+    outwards = np.sign((areas * z.sum(axis=0)).sum()) or 1.0  # of the volume: an inverted mesh has a base too
+    flat = outwards * areas
+    low, high = z.min(), z.max()
+    at_bottom = (z < low + 0.002 * (high - low)).all(axis=0)
     base = -flat[at_bottom & (flat < 0)].sum()
     return bool(base > MIN_BASE_SHARE * -flat[flat < 0].sum() and base >= min_area)
 

@@ -7,7 +7,7 @@ from functools import partial
 from ...errors import ErrorCode, Unavailable
 from ..gltf.reader import FloatArray, IndexArray
 from ..topology import analyze_topology
-from .cleaning import drop_degenerate_faces, drop_loose_parts, unify_winding
+from .cleaning import drop_degenerate_faces, drop_flat_parts, drop_loose_parts, unify_winding
 from .hole_filling import (
     BoundaryLoop,
     Mesh,
@@ -20,7 +20,7 @@ from .hole_filling import (
 from .nonmanifold import drop_enclosing_nothing, part_touching_solids
 from .print_check import has_volume, longest_side, passes_through_itself
 from .remesh import remesh
-from .solid import cut_flat_base, unite_shells
+from .solid import cut_flat_base, join_touching_solids, unite_shells
 from .wording import counted
 
 SMALL_HOLE_SIZE, FLAT_HOLE_UNEVENNESS = 0.2, 0.02
@@ -42,8 +42,9 @@ def repair_mesh(positions: FloatArray, faces: IndexArray, *, rebuild: bool = Fal
     mesh, notes = (positions, faces), list[str]()
     closing = (_fill_all_holes, remesh) if rebuild else (_fill_safe_holes,)
     solid = partial(unite_shells, hint="" if rebuild else ": a new skin may help")
-    cleaning = (drop_degenerate_faces, drop_enclosing_nothing, drop_loose_parts, unify_winding)
-    for step in (*cleaning, *closing, part_touching_solids, solid, cut_flat_base, part_touching_solids):
+    cleaning = (drop_degenerate_faces, drop_enclosing_nothing, drop_loose_parts, drop_flat_parts, unify_winding)
+    for step in (*cleaning, *closing, join_touching_solids, part_touching_solids, solid, cut_flat_base,
+                 part_touching_solids):  # fmt: skip
         mesh, sentence = step(*mesh)
         notes += [sentence] if sentence else []
     return mesh, notes

@@ -32,6 +32,8 @@ export const mount = ({ element, trigger, watch }) => {
   let shape = null; // list or grid, where a person has said so
   let mine = false; // whether a person has chosen the model
   let waits = false; // for the answer to a press
+  let sending = null; // the board of what has just been sent, and the one that stood there
+  let before = null;
 
   const board = () => $(".board", element);
   const done = () => $$(".job-card[data-state=done]", element);
@@ -121,6 +123,12 @@ export const mount = ({ element, trigger, watch }) => {
 
   const follow = () => {
     const now = board()?.dataset ?? { state: "empty" };
+    if (sending && now.state !== "gone" && now.batch === before.dataset.batch) { // news of the batch before
+      before = board();
+      before.replaceWith(sending);
+      return;
+    }
+    sending = null;
     waits = false;
     if (now.batch !== batch) {
       batch = now.batch;
@@ -153,20 +161,21 @@ export const mount = ({ element, trigger, watch }) => {
     off();
     tell("results", { ...now });
   };
-  let before = null; // the board that stood here until what was chosen was sent
   hear("submitting", () => {
     const tiles = $$("#tiles li[data-path]:not(.refused)").map((tile) => ({
       name: tile.dataset.name ?? $(".foot b", tile).textContent,
       picture: $("img", tile)?.getAttribute("src") ?? "",
     }));
     before = board();
-    before.replaceWith(sendingBoard(tiles));
+    sending = sendingBoard(tiles);
+    before.replaceWith(sending);
     stage.show("model", "three");
     tell("result-pending", { title: tiles[0].name, picture: tiles[0].picture });
     scrollTo({ top: 0 });
   });
   hear("not-submitted", () => {
-    board().replaceWith(before);
+    sending.replaceWith(before);
+    sending = null;
     stage.show("chosen");
     follow();
   });
