@@ -67,8 +67,8 @@ SPEC = Spec(
             "Back",
             "choice",
             "automatic",
-            "What the side that the picture does not show looks like. Automatic: the mirrored photo for what is seen "
-            "from its side, else soft colours.",
+            "What the side that the picture does not show looks like. Automatic: the mirrored photo for round "
+            "vessels and what is seen from its side, else soft colours.",
             choices=("automatic", "soft colours", "mirrored photo", "plain"),
         ),
         Option(

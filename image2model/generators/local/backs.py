@@ -1,8 +1,8 @@
 """Paint the back, which the picture does not show.
 
-What is seen from its side, as a shoe, a car or an animal is, looks from behind as it does from the front: it gets the
-photograph. What is seen from the front, with a face or a door, gets calm colours, or it would have a second face: at
-each height those of its outline, as hair goes round a head and a wall round a house.
+What is turned as a cup is, or seen from its side as a shoe, a car or an animal is, looks from behind as it does from
+the front: it gets the photograph. What is seen from the front, with a face or a door, gets calm colours, or it would
+have a second face: at each height those of its outline, as hair goes round a head and a wall round a house.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from PIL import Image
 from scipy import ndimage
 
 from .colour_filling import fill_outside
+from .lathe import find_turned
 from .subject import Array
 
 Mask = NDArray[np.bool_]
@@ -25,11 +26,11 @@ Back = Callable[[Array, Array, Array], Array]
 SIDE = 128
 """In pixels: calm colours are found in a picture so small."""
 COLOURS = 8
-SIMILAR = 45.0
+SIMILAR = 70.0
 """Of 255: colours hardly further apart count as one."""
-RIM_PIXELS, INNER_WEIGHT = 6.0, 0.01
+RIM_PIXELS, INNER_WEIGHT = 6.0, 0.02
 """How far from the outline a pixel's colour counts in full, and how much one in the middle counts."""
-REACH = (4.0, 24.0)
+REACH = (5.0, 48.0)
 """Rows and columns over which the outline's colours spread: most things are layered from the ground up."""
 EVEN_PIXELS, SHARPNESS = 1.5, 6
 """How smooth and how sharp the borders between the colours are."""
@@ -132,7 +133,7 @@ def _resize(values: Array, size: tuple[int, int]) -> Array:
 
 BACK_STYLES: dict[str, Back] = {"soft colours": _calm, "mirrored photo": _mirrored, "plain": _plain}
 AUTOMATIC = "automatic"
-"""The photograph for what is seen from its side, else soft colours."""
+"""The photograph for what is turned or seen from its side, else soft colours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,7 @@ class PaintedBack:
 def paint_back(style: str, front: Array, alpha: Array, radius: Array) -> PaintedBack:
     """Paint the back in `style`, AUTOMATIC or of BACK_STYLES; `radius` (h, w) is the body's, of curvature."""
     if style == AUTOMATIC:
-        style = "mirrored photo" if is_seen_from_the_side(alpha) else "soft colours"
+        alike = is_seen_from_the_side(alpha) or find_turned(alpha) is not None
+        style = "mirrored photo" if alike else "soft colours"
     paint = BACK_STYLES[style]
     return PaintedBack(paint(front, alpha, radius), paint is _calm)

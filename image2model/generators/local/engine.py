@@ -18,6 +18,7 @@ from .failure_messages import NO_OUTLINE
 from .flat_art import is_flat_art, slab
 from .flat_mesh import Grid, sample_grid, triangulate
 from .glb import write_glb
+from .lathe import find_turned, turned_depth
 from .shading import brightness_on_grid, flatness, relief
 from .solid import close_mesh
 from .standing import with_flat_base
@@ -82,13 +83,15 @@ def _inflated_body(
 ) -> tuple[Floats, Floats, TextureMapping]:
     """Return heights (n,) in cells of a body's front, with a relief, and back, and the texture mapping.
 
-    It is inflated, or for a drawing in flat colours a slab. Raises GenerationFailed with code `no_outline` where the
-    subject has none.
+    It is inflated, for a cup or a vase turned, for a drawing in flat colours a slab. Raises GenerationFailed with code
+    `no_outline` where the subject has none.
     """
     if grid.inside.all():
         raise NO_OUTLINE.error()
     as_slab = is_flat_art(subject) and not boxiness(grid.inside)
+    turned = None if as_slab else find_turned(subject.alpha)
     depth = slab(grid.inside) if as_slab else inflate(grid, flatness(subject, grid))
+    depth = turned_depth(grid.inside, turned, depth) if turned else depth
     stands_out = 1 + RELIEF_SHARE * relief_factor * relief(subject, grid, depth)
     return (
         depth * thickness * stands_out,

@@ -1,0 +1,57 @@
+"""The embedded engine: what is turned as on a lathe."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from image2model.generators.local.lathe import find_turned
+from tests.support.local_shapes import assert_sound, cut_out, disc, make, shaded
+
+
+def vessel(foot: float, handle: bool = False) -> Image.Image:
+    """A cup as wide as high seen a little from above: straight walls, half an ellipse of that height at both ends."""
+    image = Image.new("RGBA", (400, 400))
+    pen = ImageDraw.Draw(image)
+    if handle:
+        pen.ellipse((210, 140, 340, 280), outline=(200, 90, 60, 255), width=20)
+    pen.rectangle((60, 100, 260, 300), fill=(200, 90, 60, 255))
+    for middle in (100, 300):
+        pen.ellipse((60, middle - foot, 260, middle + foot), fill=(200, 90, 60, 255))
+    return shaded(image)
+
+
+@pytest.mark.parametrize("foot", [10, 30])
+@pytest.mark.parametrize("handle", [False, True])
+def test_a_cup_is_turned_as_on_a_lathe(foot: float, handle: bool) -> None:
+    """A cup on a round foot is as deep as it is wide at every height, and its handle thin; it stands."""
+    mesh = assert_sound(make(vessel(foot, handle), detail="medium", relief=0))
+    scale = mesh.extents[0] / (280 if handle else 200)
+    for height in (-0.25, 0, 0.25):
+        cut = mesh.section([0, 1, 0], [0, height, 0]).vertices
+        assert np.ptp(cut[:, 2]) == pytest.approx(200 * scale, rel=0.04)
+        beside = cut[cut[:, 0] > mesh.bounds[0, 0] + 210 * scale]
+        assert not len(beside) or np.ptp(beside[:, 2]) < 40 * scale
+    assert np.ptp(mesh.vertices[mesh.vertices[:, 1] < mesh.bounds[0, 1] + 1e-6, 2]) > 0.5 * 200 * scale
+
+
+ON_NO_LATHE = {
+    "box": cut_out(("rectangle", (60, 40, 140, 160))),
+    "box on its corner": cut_out(("rectangle", (60, 60, 140, 140))).rotate(45),
+    "ball": disc(),
+    "hammer": cut_out(
+        ("rectangle", (96, 40, 104, 190)), ("ellipse", (96, 187, 104, 193)), ("rectangle", (60, 20, 140, 60))
+    ),
+    "figure on two feet": cut_out(
+        ("ellipse", (60, 20, 140, 120)), ("rectangle", (70, 100, 90, 180)), ("rectangle", (110, 100, 130, 180))
+    ),
+    "lopsided": cut_out(("rectangle", (60, 20, 100, 150)), ("ellipse", (60, 110, 180, 170))),
+    "cut by the frame": cut_out(("rectangle", (60, 40, 140, 220))),
+}
+
+
+@pytest.mark.parametrize("name", ON_NO_LATHE)
+def test_what_has_no_round_foot_is_not_turned(name: str) -> None:
+    """Straight, pointed, narrow, parted and lopsided ends are no round foot seen from above, and a ball has no foot."""
+    assert find_turned(np.array(ON_NO_LATHE[name].getchannel("A"), np.float32) / 255) is None
