@@ -51,6 +51,7 @@ class ExportReport:
 
 
 OPENED_BY_FACE_LIMIT = "With so few faces its surface is no longer closed: take more for printing."
+OUR_ASSET = {"version": "2.0", "generator": "image2model"}
 NOTHING_REPAIRED = "Nothing had to be mended."
 
 
@@ -63,6 +64,7 @@ def export(path: Path, options: ExportOptions, target: Path, stem: str) -> dict[
     """
     read_back.require_available(options.format.id)
     glb = Glb(path)
+    _name_after_picture(glb, stem)
     original = glb.scene()
     scene = compact_scene(original)
     if options.measure == "height" and options.size_mm and not _has_height(scene):
@@ -106,6 +108,13 @@ def export(path: Path, options: ExportOptions, target: Path, stem: str) -> dict[
     atomic_write(target.with_name(target.name + ".json"), json.dumps(report).encode())
     atomic_write(target, data)
     return report
+
+
+def _name_after_picture(glb: Glb, stem: str) -> None:
+    """Give nodes, meshes and materials of a file of our own engine, which all have one name, that of their picture."""
+    if glb.json.get("asset") == OUR_ASSET:
+        for entry in (*glb.list("nodes"), *glb.list("meshes"), *glb.list("materials")):
+            entry["name"] = stem
 
 
 def _degenerate_note(count: int) -> list[str]:
