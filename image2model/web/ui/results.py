@@ -138,12 +138,12 @@ def retry(view: BatchView) -> dict[str, Any] | None:
     uncertain = [job.name for job in jobs if job.retry_may_be_billed_twice and job.retry_price]
     price = f" · {templating.dollars(total)}" if total else ""
     return {
-        "words": f"Make {len(jobs)} again{price}",
+        "label": f"Make {len(jobs)} again{price}",
         "title": f"Make {len(jobs)} again{f' for {templating.dollars(total)}' if total else ''}?",
         "numbers": [job.number for job in jobs],
-        "asks": bool(uncertain),
+        "needsConfirmation": bool(uncertain),
         "rows": [_retry_row(job) for job in jobs],
-        "look": [job.number for job in jobs if job.state == "unconfirmed"],
+        "recheck": [job.number for job in jobs if job.state == "unconfirmed"],
         "hint": f"Looking again for {jobs[0].name if len(uncertain) == 1 else 'them'} is free and may find it finished."
         if any(job.state == "unconfirmed" for job in jobs) else "",
     }  # fmt: skip
