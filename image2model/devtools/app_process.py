@@ -22,7 +22,7 @@ ADMIN_KEY = "an admin key"
 SETTINGS = (
     "FAL_", "GENERATOR", "DATABASE_URL", "API_KEY", "MAX_", "HOST", "WORKERS", "GRADIO_SERVER", "DAILY_", "BATCH_COST",
     "IMAGES_PER", "JOB_MINUTES", "MIN_FREE", "RETRY_", "UPLOADS_PER", "ADMIN_",
-    "TRUSTED_", "ALLOWED_", "LOG_", "CORS_", "PUBLIC_", "RUN_JOBS", "LEASE_", "CELERY_",
+    "TRUSTED_", "ALLOWED_", "LOG_", "CORS_", "PUBLIC_", "RUN_JOBS", "LEASE_", "CELERY_", "ASSET_",
 )  # fmt: skip
 """Beginnings of the settings that are not taken over from this process's environment."""
 

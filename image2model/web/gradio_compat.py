@@ -47,6 +47,8 @@ UNUSED_SCRIPTS = re.compile(r"/assets/hls-[\w-]+\.js")
 """Scripts of Gradio's that nothing here needs, see `unused_script`."""
 MAX_SESSIONS = 2000
 """Sessions whose messages are kept, as many as Gradio keeps."""
+MAX_SESSION_NAME = 200
+"""Characters; Gradio's own clients use eleven."""
 NEVER_READ_SECONDS, UNREAD_SECONDS = 120.0, 900.0
 """After which a session is forgotten whose client has never read a message, or none since."""
 SWEEP_SECONDS = 30.0
@@ -87,9 +89,16 @@ class _LeanSessions(StateHolder):
     """Sessions without what `_LeanSession` leaves out."""
 
     def __getitem__(self, session_id: str) -> SessionState:
+        _check_session(session_id)
         if session_id not in self.session_data:
             self.session_data[session_id] = _LeanSession(self.blocks)
         return super().__getitem__(session_id)
+
+
+def _check_session(session: str) -> None:
+    """Raise ValueError for a session that nobody would name so: Gradio takes names of any length, and keeps them."""
+    if len(session) > MAX_SESSION_NAME:
+        raise ValueError("This name of a session is too long.")
 
 
 class _LeanSession(SessionState):
@@ -114,6 +123,7 @@ class _Mailboxes(LRUCache[str, asyncio.Queue[Any]]):
     """The messages of each session, which Gradio keeps whether anybody reads them or not."""
 
     def __setitem__(self, session: str, _: asyncio.Queue[Any]) -> None:
+        _check_session(session)
         super().__setitem__(session, _Mailbox())
 
 

@@ -10,7 +10,9 @@ import os
 import shutil
 import signal
 import tempfile
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +96,23 @@ def test_the_health_tells_of_redis_and_of_the_workers_that_live(cluster):
     parts = {part["name"]: part for part in told}
     assert parts["redis"]["status"] == "healthy"
     assert parts["celery"]["details"]["workers"] == 1
+
+
+def test_nothing_is_lost_while_every_process_is_replaced(cluster, fal):
+    """A batch that is submitted in the middle of a rolling restart arrives once, and no visitor is turned away."""
+    before, files = len(fal.jobs), [("files", ("r.png", encoded(photo(300)), "image/png"))]
+    with ThreadPoolExecutor() as threads, httpx.Client(base_url=cluster.url, timeout=60, trust_env=False) as visitor:
+        batches = [visitor.post("/api/v1/upload", files=files).raise_for_status().json()]
+        restart = threads.submit(cluster.restart)
+        while not restart.done():
+            visitor.get("/alive").raise_for_status()
+            time.sleep(0.05)
+            if len(batches) < 3:
+                batches.append(visitor.post("/api/v1/upload", files=files).raise_for_status().json())
+        restart.result()
+        until(lambda: all(is_completed(visitor, batch) for batch in batches))
+    assert len(fal.jobs) == before + len(batches)
+    assert all(cluster.is_alive(name) for name in cluster.processes)
 
 
 def is_completed(visitor: httpx.Client, batch: dict[str, Any]) -> bool:

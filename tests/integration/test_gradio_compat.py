@@ -229,6 +229,16 @@ def test_what_nobody_reads_is_forgotten(
     assert "complete" in client.get(f"/gradio_api/call/double/{kept}").text
 
 
+@pytest.mark.parametrize("path", ["queue/join", "run/predict"])
+def test_a_session_with_an_endless_name_is_refused(demo: gr.Blocks, app: Any, client: TestClient, path: str):
+    """Gradio keeps the names of two thousand sessions, and takes megabytes for one."""
+    answer = client.post(f"/gradio_api/{path}", json={"data": [4], "fn_index": 0, "session_hash": "x" * 10_000})
+    assert answer.status_code >= 400
+    assert not app.state_holder.session_data
+    assert not demo._queue.pending_messages_per_session
+    assert not demo._queue.pending_event_ids_session
+
+
 def test_nothing_stays_of_a_session_that_has_read_all(
     demo: gr.Blocks, client: TestClient, monkeypatch: pytest.MonkeyPatch
 ):

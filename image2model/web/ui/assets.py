@@ -9,7 +9,7 @@ from pathlib import Path
 
 STATIC = Path(__file__).parent / "static"
 STYLES = ("tokens", "base", "frame", "rail", "stage", "results", "panels", "pages", "admin")
-BLOCKING_SCRIPTS = ("stream_guard", "theme_early", "draft", "radios")
+BLOCKING_SCRIPTS = ("stream_guard", "refusals", "theme_early", "draft", "radios")
 """Scripts that must run before Gradio's own."""
 
 
