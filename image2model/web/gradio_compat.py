@@ -30,7 +30,7 @@ from gradio.utils import LRUCache, get_space
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse
+from starlette.responses import FileResponse, JSONResponse
 from starlette.types import Scope
 
 from ..errors import ErrorCode
@@ -43,6 +43,8 @@ MAX_THREADS = 500
 """Gradio counts a waiting event as a thread, also an async one, which is none: so many may watch at a time."""
 POOL_THREADS = 8
 """Threads of Gradio's own: only components work there, for a moment; each keeps memory of its own."""
+FILE_CHUNK = 256 * 1024
+"""Bytes of a file that are sent at once: each chunk is read in another thread, which costs more than reading it."""
 UNUSED_SCRIPTS = re.compile(r"/assets/hls-[\w-]+\.js")
 """Scripts of Gradio's that nothing here needs, see `unused_script`."""
 MAX_SESSIONS = 2000
@@ -61,6 +63,7 @@ def create_app(demo: gr.Blocks, url: str, **launch_options: Any) -> Any:
     through a proxy or names a host that is not allowed. Told that it runs, it only makes the application; it is still
     called, because a Space hooks it and `GRADIO_SHARE` is read there.
     """
+    FileResponse.chunk_size = FILE_CHUNK
     demo.is_running, demo.local_url, demo.server = True, url, None  # type: ignore[assignment]  # types that Gradio infers
     demo.is_colab = demo.is_hosted_notebook = False
     demo.share_server_address, demo.share_server_protocol, demo.share_server_tls_certificate = None, "https", None

@@ -20,6 +20,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
 from .. import __version__
+from ..allocator import PICTURE_BLOCK, return_freed_memory
 from ..errors import ErrorCode, SettingsError
 from ..ops import log_config
 from ..services import Studio
@@ -46,6 +47,7 @@ FIRST_PORTS = range(7860, 7960)
 
 def main() -> None:
     """Run the app until SIGTERM or Ctrl-C; a wrong setting ends it with one line and status 2."""
+    return_freed_memory(PICTURE_BLOCK)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
