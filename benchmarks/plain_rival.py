@@ -1,11 +1,12 @@
 """Ours beside the plain app (`benchmarks.plain_app`): the same pictures, through the same client, in the same run.
 
-    python -m benchmarks.plain_rival
+    python -m benchmarks.plain_rival [PAIRS]
 
 25 pictures of 512 × 512 at the stand-in for fal over TLS, with jobs of 1.0 s and of 0 s, through gradio_client, until
 the client holds 25 meshes: the plain app hands over files, ours one zip. Ours also checks, keeps, measures and draws
 them. Plain, ours, plain, ours …; the ratio is the median of the pairs' ratios. Memory is the proportional set size
-(PSS) of all of an app's processes: idle before the first batch, and at the peak.
+(PSS) of all of an app's processes: idle before the first batch, and at the peak. Processor time is theirs too, for a
+batch: it says the same on a machine that is busy with other things.
 """
 
 from __future__ import annotations
@@ -31,33 +32,47 @@ from PIL import Image
 
 from image2model.devtools.local_services import free_port
 
-PICTURES, PAIRS, SIDE = 25, 5, 512
+PICTURES, SIDE = 25, 512
 GENERATOR = "tripo-v2.5"
 JOB_SECONDS = (1.0, 0.0)
 MEGABYTE = 1e6
 ROOT = Path(__file__).parents[1]
 
 
-class Memory:
-    """Samples the PSS of a process and all below it, 10 times a second."""
+class Usage:
+    """Samples the memory and the processor time of a process and all below it, 10 times a second."""
 
     def __init__(self, pid: int) -> None:
         self._process, self.peak, self._stop = psutil.Process(pid), 0.0, threading.Event()
+        self._seconds: dict[int, float] = {}
+        """Processor time by process id, also of processes that have ended."""
         self._thread = threading.Thread(target=self._sample, daemon=True)
 
     def now(self) -> float:
-        """Megabytes at the moment."""
+        """Proportional set size at the moment, in megabytes."""
         total = 0
-        for process in [self._process, *self._process.children(recursive=True)]:
+        for process in self._processes():
             with contextlib.suppress(psutil.NoSuchProcess):
                 total += process.memory_full_info().pss
         return total / MEGABYTE
 
+    def seconds(self) -> float:
+        """Processor time so far."""
+        for process in self._processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                times = process.cpu_times()
+                self._seconds[process.pid] = times.user + times.system
+        return sum(self._seconds.values())
+
+    def _processes(self) -> list[psutil.Process]:
+        return [self._process, *self._process.children(recursive=True)]
+
     def _sample(self) -> None:
         while not self._stop.wait(0.1):
             self.peak = max(self.peak, self.now())
+            self.seconds()
 
-    def __enter__(self) -> Memory:
+    def __enter__(self) -> Usage:
         self._thread.start()
         return self
 
@@ -104,16 +119,18 @@ def ours(client: Client, pictures: list[Path]) -> int:
         return sum(name.endswith(".glb") for name in meshes.namelist())
 
 
-def timed(batch: Callable[[Client, list[Path]], int], client: Client, pictures: list[Path]) -> float:
-    """Seconds of one whole batch."""
-    start = time.perf_counter()
+def timed(
+    batch: Callable[[Client, list[Path]], int], client: Client, pictures: list[Path], usage: Usage
+) -> tuple[float, float]:
+    """Seconds of one whole batch, and the app's processor time for it."""
+    start, before = time.perf_counter(), usage.seconds()
     made = batch(client, pictures)
     seconds = time.perf_counter() - start
     assert made == PICTURES, made
-    return seconds
+    return seconds, usage.seconds() - before
 
 
-def measure(job_seconds: float, folder: Path, pictures: list[Path]) -> None:
+def measure(job_seconds: float, pair_count: int, folder: Path, pictures: list[Path]) -> None:
     """Print a row of the table for each app, and their ratio."""
     fal, first, second = (free_port() for _ in range(3))
     where: dict[str, Any] = {"FAL_HOST": f"https://127.0.0.1:{fal}", "FAL_KEY": "test-key"}
@@ -129,19 +146,23 @@ def measure(job_seconds: float, folder: Path, pictures: list[Path]) -> None:
     ):
         clients = [Client(address, verbose=False) for address in addresses]
         time.sleep(3)
-        with Memory(theirs.pid) as plain_memory, Memory(mine.pid) as our_memory:
-            idle = plain_memory.now(), our_memory.now()
-            pairs = [(timed(plain, clients[0], pictures), timed(ours, clients[1], pictures)) for _ in range(PAIRS)]
-    for name, number, memory in (("plain", 0, plain_memory), ("ours", 1, our_memory)):
-        times = [pair[number] for pair in pairs]
-        seconds = f"{times[0]:.2f} | {statistics.median(times):.2f} | {min(times):.2f}"
-        print(f"| {job_seconds} s | {name} | {seconds} | {idle[number]:.0f} | {memory.peak:.0f} |")
-    ratios = [mine / theirs for theirs, mine in pairs]
-    print(f"| {job_seconds} s | ours / plain, median of pairs | | {statistics.median(ratios):.2f} × | | | |")
+        with Usage(theirs.pid) as their_usage, Usage(mine.pid) as our_usage:
+            idle = their_usage.now(), our_usage.now()
+            pairs = [
+                (timed(plain, clients[0], pictures, their_usage), timed(ours, clients[1], pictures, our_usage))
+                for _ in range(pair_count)
+            ]
+    for name, number, usage in (("plain", 0, their_usage), ("ours", 1, our_usage)):
+        times, work = zip(*(pair[number] for pair in pairs), strict=True)
+        seconds = f"{times[0]:.2f} | {statistics.median(times):.2f} | {min(times):.2f} | {statistics.median(work):.2f}"
+        print(f"| {job_seconds} s | {name} | {seconds} | {idle[number]:.0f} | {usage.peak:.0f} |")
+    ratio, work_ratio = (statistics.median(mine[kind] / theirs[kind] for theirs, mine in pairs) for kind in (0, 1))
+    print(f"| {job_seconds} s | ours / plain, median of pairs | | {ratio:.2f} × | | {work_ratio:.2f} × | | |")
 
 
 def main() -> None:
     """Print the table."""
+    pair_count = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         authority = trustme.CA()
@@ -151,11 +172,10 @@ def main() -> None:
         for number, path in enumerate(pictures):
             noise = [Image.effect_noise((SIDE, SIDE), 20 + number) for _ in range(3)]
             Image.merge("RGB", noise).save(path)
-        print(
-            "| jobs | app | first batch, s | median, s | best, s | idle, MB | peak, MB |\n|---|---|---|---|---|---|---|"
-        )
+        columns = "jobs", "app", "first batch, s", "median, s", "best, s", "processor, s", "idle, MB", "peak, MB"
+        print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
         for job_seconds in JOB_SECONDS:
-            measure(job_seconds, folder, pictures)
+            measure(job_seconds, pair_count, folder, pictures)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
 from . import __version__
 
@@ -13,7 +14,11 @@ COMMANDS = {
     "beat": "what tells workers of regular chores, one of a kind (Celery)",
     "scheduler": "a process that runs jobs, without a page",
     "check-env": "a look at what the settings name, with one line for each problem",
+    "migrate": "bring the database to the newest schema, as each start does",
+    "backup": "write the batches and their files to a new FOLDER",
+    "restore": "put a backup from FOLDER in the place of what is there; stop the app before",
 }
+ON_FOLDERS = ("backup", "restore")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -28,7 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.add_argument("command", nargs="?", choices=COMMANDS, default="serve", metavar="command")
-    command = parser.parse_args(arguments).command
+    parser.add_argument("folder", nargs="?", type=Path, help="for backup and restore")
+    given = parser.parse_args(arguments)
+    command = given.command
+    if (command in ON_FOLDERS) != bool(given.folder):
+        parser.error("`backup` and `restore` take a folder, other commands none")
 
     # worker processes of the app import this file and must not import the page
     if command == "serve":
@@ -39,6 +48,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from .ops.check_env import main as check
 
         check()
+    elif command == "migrate":
+        from .ops.check_env import migrate
+
+        migrate()
+    elif command in ON_FOLDERS:
+        from .ops.backup import main as copy
+
+        copy(command, given.folder)
     else:
         from .worker.main import main as run
 

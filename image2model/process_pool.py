@@ -19,6 +19,8 @@ from typing import Any, Protocol, TypeVar, cast
 
 from pebble import ProcessPool
 
+from .allocator import MESH_BLOCK, return_freed_memory
+
 T = TypeVar("T")
 
 NICENESS = 10
@@ -167,6 +169,7 @@ def memory_limit(extra: int) -> Iterator[None]:
 
 
 def _initialize(*functions: Callable[[], Any]) -> None:
+    return_freed_memory(MESH_BLOCK)
     for function in functions:
         function()
     os.nice(NICENESS)  # only now: a visitor may be waiting for the worker

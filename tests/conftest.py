@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
-from image2model.devtools.app_process import gone
+from image2model.devtools.app_process import wait_until_gone
 from image2model.devtools.local_services import PostgresServer
 from image2model.mesh import report
 from image2model.mesh.export import export, parse_options
@@ -160,7 +160,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     yield app
     workers = app.children()
     assert app.stop() == 0
-    assert gone(workers)
+    assert wait_until_gone(workers)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """A cluster as processes of one machine: PostgreSQL, Redis, two web replicas, scheduler, two workers, beat, nginx.
 
-    python -m image2model.devtools.cluster start|stop|status [folder]
+    python -m image2model.devtools.cluster start|stop|restart|status [folder]
+    python -m image2model.devtools.cluster backup|restore [folder] --backup FOLDER
 
 Everything lies in the folder, by default `data/cluster`, logs included; `stop` keeps the data. Settings are taken from
 the environment, as ever; those that make it a cluster are set here. With ASSET_STORE each process has a data folder of
@@ -24,6 +25,8 @@ from signal import SIGKILL, SIGTERM, Signals
 from string import Template
 from typing import Any, Self
 
+import psutil
+
 from .local_services import PostgresServer, free_port, start_redis, wait_for_port
 
 NGINX_TEMPLATE = Path(__file__).parents[2] / "deploy" / "nginx.conf.template"
@@ -35,16 +38,21 @@ client_body_temp_path {folder}/nginx-body; proxy_temp_path {folder}/nginx-proxy;
 fastcgi_temp_path {folder}/nginx-f; uwsgi_temp_path {folder}/nginx-u; scgi_temp_path {folder}/nginx-s;
 """
 START_SECONDS = 240.0
-WEB, OTHERS = ("web-1", "web-2"), ("worker-1", "worker-2", "beat")
+READMISSION_SECONDS = 3.0
+"""After which nginx sends visitors to a replica again that had failed (its `fail_timeout`, and some)."""
+SERVICES = ("redis", "nginx")
+WEB_PROCESSES = ("web-1", "web-2")
 
 
 class Cluster:
     """The cluster of a folder. `processes` are its process ids by name, of which each leads a group of its own."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None, workers: int = 2) -> None:
         self.folder = folder.resolve()
+        self._others = ("scheduler", *(f"worker-{number}" for number in range(1, workers + 1)), "beat")
         self._environment = dict(os.environ if environment is None else environment)
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._ports: dict[str, int] = {}
         self.processes: dict[str, int] = {}
         self.url = self.database_url = ""
 
@@ -61,7 +69,7 @@ class Cluster:
         return self
 
     def _start(self) -> None:
-        ports = {name: free_port() for name in ("postgres", "redis", *WEB, "nginx")}
+        self._ports = ports = {name: free_port() for name in ("postgres", "redis", *WEB_PROCESSES, "nginx")}
         folder = self.folder / "postgres"
         folder.mkdir(exist_ok=True)
         is_new = not (folder / "data").exists()
@@ -69,27 +77,70 @@ class Cluster:
         self.database_url = postgres.database("image2model") if is_new else postgres.url("image2model")
         self._children["redis"] = start_redis(self.folder, ports["redis"])
         self.processes["redis"] = self._children["redis"].pid
-        self._environment |= {
-            "DATABASE_URL": self.database_url,
-            "CELERY_BROKER_URL": f"redis://127.0.0.1:{ports['redis']}/0",
-        }
-        self.run("scheduler")
-        for name in OTHERS:
-            self.run(name)
-        for name in WEB:
-            self.run(name, PORT=str(ports[name]), HOST="127.0.0.1", RUN_JOBS="false")
-        for name in WEB:
-            wait_for_port(ports[name], START_SECONDS)
+        self._run_all()
         self._run_nginx(ports)
         self.url = f"http://127.0.0.1:{ports['nginx']}"
         self._save()
 
-    def run(self, name: str, **environment: str) -> None:
+    def _run_all(self) -> None:
+        for name in (*self._others, *WEB_PROCESSES):
+            self.run(name)
+        for name in WEB_PROCESSES:
+            wait_for_port(self._ports[name], START_SECONDS)
+
+    def run(self, name: str) -> None:
         """Start one of our own processes, called by its command and a number."""
         command = name.partition("-")[0].replace("web", "serve")
-        data = self.folder / "data" / (name if self._environment.get("ASSET_STORE") else "")
-        environment |= {"DATA_DIR": str(data), "GRADIO_TEMP_DIR": str(data / "uploads")}
+        environment = self.settings(name)
+        if name in WEB_PROCESSES:
+            environment |= {"PORT": str(self._ports[name]), "HOST": "127.0.0.1", "RUN_JOBS": "false"}
         self._spawn(name, [sys.executable, "-m", "image2model", command], environment)
+
+    def settings(self, name: str) -> dict[str, str]:
+        """What makes a process one of this cluster."""
+        data = self.folder / "data" / (name if self._environment.get("ASSET_STORE") else "")
+        return {
+            "DATABASE_URL": self.database_url,
+            "CELERY_BROKER_URL": f"redis://127.0.0.1:{self._ports['redis']}/0",
+            "DATA_DIR": str(data),
+            "GRADIO_TEMP_DIR": str(data / "uploads"),
+        }
+
+    def restart(self) -> None:
+        """Replace our own processes one after the other, so that visitors and jobs are served all the time.
+
+        A web replica is waited for before the next one ends; raises TimeoutError where one does not come back.
+        """
+        for name in self._own:
+            self.end([name])
+            self.run(name)
+            self._save()
+            if name in WEB_PROCESSES:
+                wait_for_port(self._ports[name], START_SECONDS)
+                time.sleep(READMISSION_SECONDS)
+
+    @property
+    def _own(self) -> list[str]:
+        """The names of our own processes, those that serve visitors last."""
+        return [name for name in self.processes if name not in SERVICES]
+
+    def back_up(self, folder: Path) -> None:
+        """Write all batches and their files to a new folder."""
+        self._command("backup", folder)
+
+    def restore(self, folder: Path) -> None:
+        """Put a backup in the place of what is there; visitors are not served meanwhile."""
+        self.end(self._own)
+        try:
+            self._command("restore", folder)
+        finally:
+            self._run_all()
+            self._save()
+
+    def _command(self, command: str, folder: Path) -> None:
+        environment = {**self._environment, **self.settings("scheduler")}
+        line = [sys.executable, "-m", "image2model", command, str(folder.resolve())]
+        subprocess.run(line, env=environment, check=True)
 
     def _run_nginx(self, ports: Mapping[str, int]) -> None:
         values = {"WEB_1": f"127.0.0.1:{ports['web-1']}", "WEB_2": f"127.0.0.1:{ports['web-2']}"}
@@ -109,14 +160,16 @@ class Cluster:
         self.processes[name] = self._children[name].pid
 
     def _save(self) -> None:
-        (self.folder / "cluster.json").write_text(json.dumps({"url": self.url, "processes": self.processes}))
+        state = {"url": self.url, "database_url": self.database_url, "ports": self._ports, "processes": self.processes}
+        (self.folder / "cluster.json").write_text(json.dumps(state))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """The cluster that was started in a folder."""
         cluster = cls(folder)
         saved: dict[str, Any] = json.loads((folder / "cluster.json").read_text())
-        cluster.url, cluster.processes = saved["url"], saved["processes"]
+        cluster.url, cluster.database_url = saved["url"], saved["database_url"]
+        cluster._ports, cluster.processes = saved["ports"], saved["processes"]
         return cluster
 
     def kill(self, name: str) -> None:
@@ -127,25 +180,36 @@ class Cluster:
 
     def stop(self) -> None:
         """End everything, the services last; what is unfinished goes on at the next start."""
-        for name in reversed(self.processes):
+        self.end(list(reversed(self.processes)))
+        PostgresServer(self.folder / "postgres", port=1).stop()
+
+    def end(self, names: Sequence[str]) -> None:
+        """End some of the processes: what they are at is finished, or goes on in another."""
+        for name in names:
             self.signal(name, SIGTERM)
         until = time.monotonic() + 30
-        while any(self.is_alive(name) for name in self.processes) and time.monotonic() < until:
+        while any(self.is_alive(name) for name in names) and time.monotonic() < until:
             time.sleep(0.1)
-        for name in self.processes:
+        for name in names:
             self.signal(name, SIGKILL)
-        PostgresServer(self.folder / "postgres", port=1).stop()
 
     def is_alive(self, name: str) -> bool:
         """Whether a process runs."""
         if child := self._children.get(name):
             return child.poll() is None
-        return Path(f"/proc/{self.processes[name]}").exists()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return bool(psutil.Process(self.processes[name]).status() != psutil.STATUS_ZOMBIE)
+        return False
 
     def signal(self, name: str, number: Signals) -> None:
         """Send a signal to a process and its children."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.processes[name], number)
+
+    @property
+    def postgres_pid(self) -> int:
+        """The process id of PostgreSQL, which is nobody's child."""
+        return int((self.folder / "postgres" / "data" / "postmaster.pid").read_text().partition("\n")[0])
 
     def status(self) -> dict[str, str]:
         """What runs, by name, and whether the page answers (`page`)."""
@@ -158,15 +222,24 @@ class Cluster:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Start, stop or look at the cluster of a folder."""
+    """Start, stop, restart or look at the cluster of a folder; back it up and restore it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("command", choices=("start", "stop", "status"))
+    parser.add_argument("command", choices=("start", "stop", "restart", "status", "backup", "restore"))
     parser.add_argument("folder", nargs="?", type=Path, default=Path("data/cluster"))
+    parser.add_argument("--backup", type=Path, help="folder of the backup")
     given = parser.parse_args(arguments)
+    if (given.command in ("backup", "restore")) != bool(given.backup):
+        parser.error("`backup` and `restore` take --backup FOLDER, other commands none")
     if given.command == "start":
         print(f"image2model is at {Cluster(given.folder).start().url}")
     elif given.command == "stop":
         Cluster.load(given.folder).stop()
+    elif given.command == "restart":
+        Cluster.load(given.folder).restart()
+    elif given.command == "backup":
+        Cluster.load(given.folder).back_up(given.backup)
+    elif given.command == "restore":
+        Cluster.load(given.folder).restore(given.backup)
     else:
         for name, state in Cluster.load(given.folder).status().items():
             print(f"{name:<10} {state}")

@@ -209,5 +209,5 @@ def _encode(image: Image.Image) -> tuple[Suffix, bytes]:
 
 def _encode_thumbnail(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    downscale(image, THUMBNAIL_SIDE).save(buffer, "WEBP", quality=80, method=2)
+    downscale(image, THUMBNAIL_SIDE).save(buffer, "WEBP", quality=80, method=0)
     return buffer.getvalue()

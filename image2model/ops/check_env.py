@@ -19,6 +19,7 @@ from ..jobs.db.connection import connect
 from ..jobs.db.leases import database_time
 from ..jobs.storage.bucket import Bucket
 from ..redaction import redact
+from ..services.studio import open_store
 from ..settings import Settings, load
 
 GB = 1_000_000_000
@@ -39,6 +40,15 @@ def main() -> None:
     if found:
         raise SystemExit(1)
     print("The environment is fit for image2model.", file=sys.__stdout__)
+
+
+def migrate() -> None:
+    """Bring the database to the newest schema; end with one line and status 1 where that is impossible."""
+    try:
+        open_store(load()).close()
+    except SettingsError as error:
+        print(f"image2model: {error}", file=sys.__stderr__)
+        raise SystemExit(1) from None
 
 
 def problems(settings: Settings) -> Iterator[str]:

@@ -30,7 +30,7 @@ from gradio.utils import LRUCache, get_space
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse
+from starlette.responses import FileResponse, JSONResponse
 from starlette.types import Scope
 
 from ..errors import ErrorCode
@@ -43,10 +43,14 @@ MAX_THREADS = 500
 """Gradio counts a waiting event as a thread, also an async one, which is none: so many may watch at a time."""
 POOL_THREADS = 8
 """Threads of Gradio's own: only components work there, for a moment; each keeps memory of its own."""
+FILE_CHUNK = 256 * 1024
+"""Bytes of a file that are sent at once: each chunk is read in another thread, which costs more than reading it."""
 UNUSED_SCRIPTS = re.compile(r"/assets/hls-[\w-]+\.js")
 """Scripts of Gradio's that nothing here needs, see `unused_script`."""
 MAX_SESSIONS = 2000
 """Sessions whose messages are kept, as many as Gradio keeps."""
+MAX_SESSION_NAME = 200
+"""Characters; Gradio's own clients use eleven."""
 NEVER_READ_SECONDS, UNREAD_SECONDS = 120.0, 900.0
 """After which a session is forgotten whose client has never read a message, or none since."""
 SWEEP_SECONDS = 30.0
@@ -59,6 +63,7 @@ def create_app(demo: gr.Blocks, url: str, **launch_options: Any) -> Any:
     through a proxy or names a host that is not allowed. Told that it runs, it only makes the application; it is still
     called, because a Space hooks it and `GRADIO_SHARE` is read there.
     """
+    FileResponse.chunk_size = FILE_CHUNK
     demo.is_running, demo.local_url, demo.server = True, url, None  # type: ignore[assignment]  # types that Gradio infers
     demo.is_colab = demo.is_hosted_notebook = False
     demo.share_server_address, demo.share_server_protocol, demo.share_server_tls_certificate = None, "https", None
@@ -87,9 +92,16 @@ class _LeanSessions(StateHolder):
     """Sessions without what `_LeanSession` leaves out."""
 
     def __getitem__(self, session_id: str) -> SessionState:
+        _check_session(session_id)
         if session_id not in self.session_data:
             self.session_data[session_id] = _LeanSession(self.blocks)
         return super().__getitem__(session_id)
+
+
+def _check_session(session: str) -> None:
+    """Raise ValueError for a session that nobody would name so: Gradio takes names of any length, and keeps them."""
+    if len(session) > MAX_SESSION_NAME:
+        raise ValueError("This name of a session is too long.")
 
 
 class _LeanSession(SessionState):
@@ -114,6 +126,7 @@ class _Mailboxes(LRUCache[str, asyncio.Queue[Any]]):
     """The messages of each session, which Gradio keeps whether anybody reads them or not."""
 
     def __setitem__(self, session: str, _: asyncio.Queue[Any]) -> None:
+        _check_session(session)
         super().__setitem__(session, _Mailbox())
 
 

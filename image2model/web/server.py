@@ -20,6 +20,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
 from .. import __version__
+from ..allocator import PICTURE_BLOCK, return_freed_memory
 from ..errors import ErrorCode, SettingsError
 from ..ops import log_config
 from ..services import Studio
@@ -38,15 +39,19 @@ SHUTDOWN_GRACE = 2
 """Seconds that open streams and downloads still get when the app stops: a Space kills what takes longer than ten."""
 STATIC = Path(__file__).parent / "ui" / "static"
 LOCAL = ("127.0.0.1", "localhost", "::1")
+MAX_OPEN_FILES = 65_536
+"""Most files and connections that are asked for; some systems set no limit of their own."""
 FIRST_PORTS = range(7860, 7960)
 """Tried one after another where no port is set."""
 
 
 def main() -> None:
     """Run the app until SIGTERM or Ctrl-C; a wrong setting ends it with one line and status 2."""
+    return_freed_memory(PICTURE_BLOCK)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    raise_file_limit()
     try:
         settings = load()
         log_config.configure(settings)
@@ -187,6 +192,19 @@ def _sender(settings: Settings) -> Callable[[str, int, float], None] | None:
     from ..worker.celery_app import sender  # an optional package
 
     return sender(settings)
+
+
+def raise_file_limit() -> None:
+    """Let as many connections be open as the system allows; the limit at first, often 1,024, is a few hundred pages."""
+    try:
+        import resource
+    except ImportError:  # Windows, which has none
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with contextlib.suppress(ValueError, OSError):  # macOS allows fewer than it says
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def warn_of_any_host(settings: Settings) -> None:

@@ -42,7 +42,7 @@ def test_no_admin_function_runs_without_rights(functions: Functions, owned: str,
     numbers = functions.of("admin")
     assert len(numbers) >= 5
     given = {"admin-key": key}
-    event = {"wanted": {"do": "delete", "batch": owned, "hours": "0"}}
+    event = {"dataset": {"action": "delete", "batch": owned, "hours": "0"}}
     for number, function in enumerate(numbers):
         answers = list(functions.answers(function, given, event, **{"X-Forwarded-For": f"198.51.100.{number}"}))
         assert [any(word in answers[at] for word in NOT_THE_HOST) for at in (0, 2, 4)] == [True] * 3, function

@@ -10,14 +10,16 @@ import os
 import shutil
 import signal
 import tempfile
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from image2model.devtools.app_process import SETTINGS
+from image2model.devtools.app_process import SETTING_PREFIXES
 from image2model.devtools.cluster import Cluster
 from image2model.devtools.fal_stand_in import KEY, Script
 from tests.support.fal_server import FalServer
@@ -48,7 +50,7 @@ def s3() -> Iterator[S3Server]:
 def cluster(fal: FalServer, s3: S3Server) -> Iterator[Cluster]:
     """The cluster, in a folder that PostgreSQL's user can reach."""
     folder = Path(tempfile.mkdtemp(prefix="cluster-"))
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTING_PREFIXES)}
     more = {"FAL_KEY": KEY, "FAL_HOST": fal.url, "LEASE_SECONDS": LEASE_SECONDS, "WORKERS": "1", "RETRY_PACE": "0.1"}
     storage = {"ASSET_STORE": s3.store, **s3.environment}
     cluster = Cluster(folder, {**kept, **more, **storage}).start()
@@ -94,6 +96,23 @@ def test_the_health_tells_of_redis_and_of_the_workers_that_live(cluster):
     parts = {part["name"]: part for part in told}
     assert parts["redis"]["status"] == "healthy"
     assert parts["celery"]["details"]["workers"] == 1
+
+
+def test_nothing_is_lost_while_every_process_is_replaced(cluster, fal):
+    """A batch that is submitted in the middle of a rolling restart arrives once, and no visitor is turned away."""
+    before, files = len(fal.jobs), [("files", ("r.png", encoded(photo(300)), "image/png"))]
+    with ThreadPoolExecutor() as threads, httpx.Client(base_url=cluster.url, timeout=60, trust_env=False) as visitor:
+        batches = [visitor.post("/api/v1/upload", files=files).raise_for_status().json()]
+        restart = threads.submit(cluster.restart)
+        while not restart.done():
+            visitor.get("/alive").raise_for_status()
+            time.sleep(0.05)
+            if len(batches) < 3:
+                batches.append(visitor.post("/api/v1/upload", files=files).raise_for_status().json())
+        restart.result()
+        until(lambda: all(is_completed(visitor, batch) for batch in batches))
+    assert len(fal.jobs) == before + len(batches)
+    assert all(cluster.is_alive(name) for name in cluster.processes)
 
 
 def is_completed(visitor: httpx.Client, batch: dict[str, Any]) -> bool:

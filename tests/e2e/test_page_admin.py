@@ -186,13 +186,13 @@ def test_what_is_broken_comes_before_what_is_scarce():
         "breakers": [{"generator": "a", "own_key": own, "seconds_left": 5.0} for own in (False, True, True)],
     }  # fmt: skip
     full = Component("disk_space", "unhealthy", details={"reason": "No new batch is taken."})
-    broken, host, theirs, budget = wording.needs(known, [full], str.upper)
+    broken, host, theirs, budget = wording.alerts(known, [full], str.upper)
     assert (broken.level, broken.message) == ("bad", "Disk: No new batch is taken.")
     assert (host.reset, theirs.reset) == ("a", "a" + wording.OWN_KEY)
     assert "A has failed" in host.message
     assert "on 2 keys of visitors" in theirs.message
     assert "99 % used" in budget.message
-    assert wording.needs(CALM, [Component("disk_space", "healthy")], str) == []
+    assert wording.alerts(CALM, [Component("disk_space", "healthy")], str) == []
 
 
 def test_a_curve_says_each_span_in_words():

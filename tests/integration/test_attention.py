@@ -112,6 +112,7 @@ async def test_a_proxy_that_is_not_trusted_is_told_once(
     assert len(lines) == len(entries) == told
     if told:
         assert f"TRUSTED_PROXIES={peer}" in lines[0]
-        (need,) = wording.needs({"attention": entries, "breakers": [], "daily_budget": None, "spent_today": 0}, [], str)
-        assert f"TRUSTED_PROXIES={peer}" in need.hint
-        assert "picture" not in need.note
+        overview = {"attention": entries, "breakers": [], "daily_budget": None, "spent_today": 0}
+        (alert,) = wording.alerts(overview, [], str)
+        assert f"TRUSTED_PROXIES={peer}" in alert.hint
+        assert "picture" not in alert.note

@@ -229,6 +229,16 @@ def test_what_nobody_reads_is_forgotten(
     assert "complete" in client.get(f"/gradio_api/call/double/{kept}").text
 
 
+@pytest.mark.parametrize("path", ["queue/join", "run/predict"])
+def test_a_session_with_an_endless_name_is_refused(demo: gr.Blocks, app: Any, client: TestClient, path: str):
+    """Gradio keeps the names of two thousand sessions, and takes megabytes for one."""
+    answer = client.post(f"/gradio_api/{path}", json={"data": [4], "fn_index": 0, "session_hash": "x" * 10_000})
+    assert answer.status_code >= 400
+    assert not app.state_holder.session_data
+    assert not demo._queue.pending_messages_per_session
+    assert not demo._queue.pending_event_ids_session
+
+
 def test_nothing_stays_of_a_session_that_has_read_all(
     demo: gr.Blocks, client: TestClient, monkeypatch: pytest.MonkeyPatch
 ):
@@ -288,3 +298,25 @@ def test_signing_in_takes_a_space_and_all_it_is_given(monkeypatch: pytest.Monkey
 def test_a_field_of_an_event(data: Any, value: Any):
     """A field that the browser has not sent is None."""
     assert gradio_compat.event_field(gr.EventData(None, data), "page") == value
+
+
+def test_a_file_is_sent_in_large_chunks(app: Any, client: TestClient):
+    """A file of a megabyte takes four chunks and the end, not the sixteen of Starlette."""
+    (path,) = client.post("/gradio_api/upload", files={"files": ("a.bin", bytes(2**20))}).json()
+    sent: list[int] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(len(message.get("body", b"")))
+
+    headers = [(b"host", b"127.0.0.1:9")]
+    scope = {
+        "type": "http", "method": "GET", "path": f"/gradio_api/file={path}", "root_path": "", "query_string": b"",
+        "headers": headers, "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 9), "scheme": "http",
+        "http_version": "1.1", "asgi": {"version": "3.0", "spec_version": "2.4"},
+    }  # fmt: skip
+    asyncio.run(app(scope, receive, send))
+    assert sum(sent) == 2**20
+    assert len(sent) <= 6

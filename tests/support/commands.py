@@ -15,7 +15,7 @@ from image2model.settings import Settings, environment_names
 from tests.support.browser import ROOT
 
 SETTINGS = {variable for name in Settings.model_fields for variable in environment_names(name)}
-SCRIPT_VARIABLES = {"REPORT", "MARK", "URL"}
+SCRIPT_VARIABLES = {"REPORT", "MARK", "URL", "CONFIRM", "FOLDER"}
 """What the Makefile hands to the scripts."""
 
 
@@ -52,7 +52,7 @@ def _python(arguments: list[str]) -> list[str]:
 
 
 def _make(arguments: list[str]) -> list[str]:
-    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.M)
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.M)
     return [target for target in arguments if target not in targets]
 
 

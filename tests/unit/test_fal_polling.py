@@ -54,7 +54,7 @@ def test_no_end_is_noticed_later_than_a_fifth_of_the_job(job: float, usual: floa
 @pytest.mark.parametrize("job", [0.0, 0.3, 0.99, 1.0, 1.01, 1.2])
 def test_jobs_of_a_second_are_noticed_almost_at_once(job: float):
     """So that a batch of fast jobs is not made slow by polling."""
-    assert watch(job, 120)[1] <= 0.15
+    assert watch(job, 120)[1] <= 0.25
 
 
 @pytest.mark.parametrize("crowd", [1, 25, 100, 1000, 5000])

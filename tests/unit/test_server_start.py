@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import socket
 from collections.abc import Iterator
@@ -49,10 +50,24 @@ def test_a_setting_that_cannot_be_used_ends_the_start_with_status_2(monkeypatch:
 
     monkeypatch.setattr(server, "load", refuse)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(server, "raise_file_limit", lambda: None)
     with pytest.raises(SystemExit) as ended:
         server.main()
     assert ended.value.code == 2
     assert capfd.readouterr().err == "image2model: PORT=1: Permission denied. PORT takes a free port.\n"
+
+
+def test_as_many_connections_as_the_system_allows_may_be_open():
+    """A soft limit that some hundred pages reach is raised, the hard one left as it is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (512, hard))
+        server.raise_file_limit()
+        raised = resource.getrlimit(resource.RLIMIT_NOFILE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    most = server.MAX_OPEN_FILES
+    assert raised == (most if hard == resource.RLIM_INFINITY else min(hard, most), hard)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 
 PollDelay = Callable[[float, float, int], float]
 """A polling policy, as `poll_delay` is one."""
-FIRST_SECONDS, FIRST_DELAY = 1.2, 0.15
+FIRST_SECONDS, FIRST_DELAY = 1.2, 0.25
 STEADY_SECONDS, STEADY_DELAY = 10.0, 1.0
 EARLY_SHARE, NEAR_SHARE, LATE_SHARE = 0.2, 0.05, 0.1
 NEAR_FROM, NEAR_TO = 0.75, 1.25

@@ -15,8 +15,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ...atomic_files import atomic_write
 
-LARGE_TILE, SMALL_TILE, MANY_CELLS = 224, 112, 60
-"""Pixels per tile, and from how many cells on they are small: a WebP has at most 16,383 pixels a side."""
+LARGE_TILE, SMALL_TILE, MANY_CELLS = 256, 112, 60
+"""Pixels per tile, and from how many cells on they are small: a WebP has at most 16,383 pixels a side.
+
+Stored thumbnails fit a large tile as they are.
+"""
 GAP, CAPTION_HEIGHT = 24, 46
 MAX_CAPTION = 80
 """Longest caption in characters."""
@@ -44,7 +47,7 @@ def write_contact_sheet(cells: Sequence[Cell], target: Path) -> None:
         row, column = divmod(number, columns)
         _draw_cell(sheet, cell, GAP + column * width, GAP + row * height, tile)
     buffer = io.BytesIO()
-    sheet.save(buffer, "WEBP", quality=85, method=2)
+    sheet.save(buffer, "WEBP", quality=80, method=0)  # the zip waits for it
     atomic_write(target, buffer.getvalue())
 
 

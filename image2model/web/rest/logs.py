@@ -308,7 +308,8 @@ async def exported(params: ExportDep, studio: StudioDep) -> GeneratedResponse:
     if start > end or (whole_day and start == end):
         raise HTTPException(400, "The start date must be before the end date.")
     query = LogFilter(kinds=_parse_log_types(",".join(params.log_types)), since=start, until=end)
-    name = f"image2model-logs-{start:%Y%m%d}-{end - timedelta(microseconds=1):%Y%m%d}.{params.format}"
+    first, last = (f"{day:%Y%m%d}".zfill(8) for day in (start, end - timedelta(microseconds=1)))
+    name = f"image2model-logs-{first}-{last}.{params.format}"
     return GeneratedResponse(
         export(matching_lines(log_config.log_folder(studio.settings), query), params.format),
         media_type=MEDIA_TYPES[params.format],

@@ -1,4 +1,4 @@
-"""The Admin tab: closed without its key, which every function asks for (`rights`).
+"""The Admin tab: closed without its key, which every function checks (`HostRights`).
 
 Its sections are classes of one shape (`Section`), each in a file of its own.
 """
@@ -11,8 +11,8 @@ from typing import Any, Protocol
 import gradio as gr
 
 from ....services import Studio
-from ..event_options import EACH, HIDDEN
-from .access import Rights
+from ..event_options import EVERY_EVENT, HIDDEN
+from .access import HostRights
 from .batches import Batches
 from .disk import Disk
 from .logs import Logs
@@ -20,21 +20,21 @@ from .overview import Overview
 
 
 class Section(Protocol):
-    """A part of the tab: it builds its components where it is made, and connects them in `connect`.
+    """A part of the tab: its constructor builds the components, `connect` adds their listeners.
 
     Ids of components begin with `admin-`.
     """
 
-    asked: list[Any]
+    inputs: list[Any]
     """Components whose values `show` takes."""
-    shown: list[Any]
+    outputs: list[Any]
     """Components that `show` gives values for."""
 
-    async def show(self, *asked: Any) -> Any:
-        """Values for `shown`, read anew."""
+    async def show(self, *values: Any) -> Any:
+        """Fresh values for `outputs`."""
 
-    def connect(self, rights: Rights) -> None:
-        """Say what happens when, all of it through `rights.on`."""
+    def connect(self, rights: HostRights) -> None:
+        """Add the listeners, all of them through `rights.connect`."""
 
 
 SECTIONS: Mapping[str, Callable[[Studio], Section]] = {
@@ -46,21 +46,22 @@ SECTIONS: Mapping[str, Callable[[Studio], Section]] = {
 
 
 CLOSED = "Admin is closed here. The host opens it by setting `ADMIN_PASSWORD` and starting the app again."
-KEY, NAME = "For the host: enter the admin key", "sign in with Hugging Face as one of this app's hosts"
+KEY_GREETING = "For the host: enter the admin key"
+NAME_GREETING = "sign in with Hugging Face as one of this app's hosts"
 GREETINGS: Mapping[tuple[bool, bool], str] = {
     (False, False): CLOSED,
-    (True, False): f"{KEY}.",
-    (False, True): f"For the host: {NAME}.",
-    (True, True): f"{KEY}, or {NAME}.",
+    (True, False): f"{KEY_GREETING}.",
+    (False, True): f"For the host: {NAME_GREETING}.",
+    (True, True): f"{KEY_GREETING}, or {NAME_GREETING}.",
 }
-"""What is said where a key opens the tab, and where a name does."""
+"""Greetings by whether a key opens the tab, and whether a name does."""
 
 
 class Admin:
-    """The tab: the way in, and behind it the sections, each read anew when it is opened."""
+    """The tab: a sign-in, and behind it the sections, each refreshed when it is opened."""
 
     def __init__(self, studio: Studio) -> None:
-        rights = self.rights = Rights(studio.settings, studio.key_attempts)
+        rights = self.rights = HostRights(studio.settings, studio.key_attempts)
         with gr.Column(elem_id="admin"):
             with gr.Column(elem_id="admin-sign-in") as self.sign_in:
                 self.greeting = gr.Markdown(
@@ -78,25 +79,26 @@ class Admin:
             return tab, make(studio)
 
     def connect(self, demo: gr.Blocks) -> None:
-        """Say what happens when."""
+        """Add the listeners."""
         first = self.sections[0][1]
-        opened = [self.sign_in, self.panel, *first.shown]
-        for press in (self.enter.click, self.rights.key.submit):
-            self.rights.on(press, self.open, first.asked, opened, **EACH)
+        opened = [self.sign_in, self.panel, *first.outputs]
+        for trigger in (self.enter.click, self.rights.key.submit):
+            self.rights.connect(trigger, self.open, first.inputs, opened, **EVERY_EVENT)
         if self.rights.by_name:
-            demo.load(self.welcome, first.asked, [self.greeting, *opened], **HIDDEN)  # a person may be typing the key
+            # hidden, for a person may be typing the key
+            demo.load(self.open_if_signed_in, first.inputs, [self.greeting, *opened], **HIDDEN)
         for tab, section in self.sections:
-            self.rights.on(tab.select, section.show, section.asked, section.shown)
+            self.rights.connect(tab.select, section.show, section.inputs, section.outputs)
             section.connect(self.rights)
 
-    async def open(self, *asked: Any) -> tuple[Any, ...]:
-        """Show the first section instead of the way in."""
-        return gr.Column(visible=False), gr.Column(visible=True), *await self.sections[0][1].show(*asked)
+    async def open(self, *values: Any) -> tuple[Any, ...]:
+        """Show the first section in place of the sign-in."""
+        return gr.Column(visible=False), gr.Column(visible=True), *await self.sections[0][1].show(*values)
 
-    async def welcome(self, request: gr.Request, profile: gr.OAuthProfile | None, *asked: Any) -> Any:
-        """Open to whoever comes back signed in; tell others that they are no host here."""
+    async def open_if_signed_in(self, request: gr.Request, profile: gr.OAuthProfile | None, *values: Any) -> Any:
+        """Open to a host who comes back signed in; greet other users without opening."""
         if self.rights.is_named(request, profile):
-            return gr.skip(), *await self.open(*asked)
+            return gr.skip(), *await self.open(*values)
         if profile is None:
             return gr.skip()
         greeting = f"Hello {profile.username}. This tab is for the hosts of this app, whom `ADMIN_USERS` names."

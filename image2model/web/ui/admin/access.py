@@ -1,4 +1,4 @@
-"""Who is the host: every function of the Admin tab asks here, whatever the page shows."""
+"""Authorization of the Admin tab: checked for each call, whatever the page shows."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ...public_address import client_address
 from ..event_options import HIDDEN
 
 
-class Rights:
-    """Connects what the tab can do to what is pressed, so that nothing runs for others than the host.
+class HostRights:
+    """Connects listeners so that they run for the host alone.
 
     The host knows an admin key, or has signed in at Hugging Face under a name of ADMIN_USERS. `key` is the box in which
-    the key is typed; it must be built before `on` is called.
+    the key is typed; it must be built before `connect` is called.
     """
 
     key: gr.Textbox
@@ -50,21 +50,21 @@ class Rights:
         ours = request.headers.get("sec-fetch-site") == "same-origin"
         return ours and profile is not None and profile.username.casefold() in self._names
 
-    def on(
+    def connect(
         self,
         trigger: Callable[..., Any],
-        work: Callable[..., Awaitable[Any]],
+        handler: Callable[..., Awaitable[Any]],
         inputs: Sequence[Any] = (),
         outputs: Any = None,
         *,
         event: str | None = None,
         **more: Any,
     ) -> Any:
-        """When `trigger` happens, run `work(*values of inputs)` for the host, and nothing for anybody else.
+        """On `trigger`, run `handler(*values of inputs)` for the host, and nothing for anybody else.
 
         `event` names a field of what the browser tells of the event; its value (None where there is none) then comes
-        before the others. `work` answers a value for one component, and a sequence of values for a list of them, be it
-        of one. Errors of ours are shown. Returns what the trigger returns, for a `then`.
+        before the others. `handler` returns a value for one component, and a sequence of values for a list of them,
+        even a list of one. Errors of ours are shown. Returns what the trigger returns, for a `then`.
         """
 
         async def run(
@@ -74,10 +74,10 @@ class Rights:
                 self._check(key, request)
             first = [event_field(event_data, event)] if event else []
             try:
-                answer = await work(*first, *values)
+                result = await handler(*first, *values)
             except Image2ModelError as error:
                 raise gr.Error(str(error), print_exception=False) from None
-            return answer[0] if isinstance(outputs, list) and len(outputs) == 1 else answer
+            return result[0] if isinstance(outputs, list) and len(outputs) == 1 else result
 
         return trigger(run, [self.key, *inputs], outputs, **{**HIDDEN, **more})
 

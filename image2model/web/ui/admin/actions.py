@@ -1,4 +1,4 @@
-"""HTML whose buttons tell what they want: `data-do` and the other data attributes of the one that was pressed."""
+"""HTML with action buttons: a click sends `data-action` and the other data attributes of the button."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from ..theme import html
 
 
 def action_html(elem_id: str) -> gr.HTML:
-    """A component that has `select` when a button was pressed and `tick` four times a minute while it is looked at.
+    """A component with the events `select`, a click on a button, and `tick`, four times a minute while it is visible.
 
-    The event's field `wanted` holds the data attributes: of the button, or of what is marked `data-shown`.
+    The event's field `dataset` holds the data attributes: of the button, or of the element marked `data-current`.
     """
     return html(elem_id=elem_id, js_on_load=assets.script("admin", "select", "tick"))

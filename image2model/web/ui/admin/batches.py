@@ -1,4 +1,4 @@
-"""The host's batches: found by name, id, state or generator, looked into, cancelled, kept and deleted."""
+"""The host's batches: search by name, id, state or generator; details; cancel, keep and delete."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import gradio as gr
 from ....errors import NotFound
 from ....services import Studio
 from .. import templating
-from .access import Rights
+from .access import HostRights
 from .actions import action_html
 
-PAGE = 50
-"""Batches that are listed at once."""
+PAGE_SIZE = 50
+"""Batches on a page of the list."""
 STATES: Mapping[str, str] = {
     "": "All states", "working": "Being worked", "done": "Done", "partly": "Partly done", "failed": "Failed",
     "cancelled": "Cancelled",
 }  # fmt: skip
 ORDERS = ["Newest first", "Oldest first"]
-ACTS: Mapping[str, Callable[[Studio, str], Awaitable[object]]] = {
+ACTIONS: Mapping[str, Callable[[Studio, str], Awaitable[object]]] = {
     "cancel": lambda studio, batch_id: studio.cancel(batch_id),
     "keep": lambda studio, batch_id: studio.admin.pin(batch_id),
     "release": lambda studio, batch_id: studio.admin.pin(batch_id, pinned=False),
     "delete": lambda studio, batch_id: studio.delete(batch_id),
 }
-"""What the buttons of a batch do, by their `data-do`; any other one only shows."""
+"""Actions of a batch's buttons, by their `data-action`; any other value only opens the batch."""
 
 
 class Batches:
@@ -50,40 +50,41 @@ class Batches:
             )  # fmt: skip
             self.order = gr.Dropdown(ORDERS, value=ORDERS[0], label="Order", elem_id="admin-order", **bare)
         self.rows = action_html("admin-batches")
-        self.asked: list[Any] = [self.text, self.state, self.generator, self.order]
-        self.shown = [self.rows]
+        self.inputs: list[Any] = [self.text, self.state, self.generator, self.order]
+        self.outputs = [self.rows]
 
-    def connect(self, rights: Rights) -> None:
-        """Say what the filters and the buttons do."""
-        for one in self.asked:
-            rights.on(one.change, self.show, self.asked, self.shown, trigger_mode="always_last")
+    def connect(self, rights: HostRights) -> None:
+        """Add the listeners of the filters and the buttons."""
+        for one in self.inputs:
+            rights.connect(one.change, self.show, self.inputs, self.outputs, trigger_mode="always_last")
         for trigger, mode in ((self.rows.select, "multiple"), (self.rows.tick, "once")):
-            rights.on(trigger, self.act, self.asked, self.shown, event="wanted", trigger_mode=mode)
+            rights.connect(trigger, self.run_action, self.inputs, self.outputs, event="dataset", trigger_mode=mode)
 
-    async def show(self, *asked: str) -> list[str]:
-        """The first page of what is asked for."""
-        return [await self._draw(0, "", *asked)]
+    async def show(self, *filters: str) -> list[str]:
+        """The first page of what the filters find."""
+        return [await self._draw(0, "", *filters)]
 
-    async def act(self, wanted: Any, *asked: str) -> list[str]:
-        """Do what a button says, then show its `page` with its `batch` unfolded."""
-        batch_id = str(wanted.get("batch", ""))
-        if act := ACTS.get(wanted.get("do")):
-            await act(self.studio, batch_id)
-        return [await self._draw(int(wanted.get("page", 0)), batch_id, *asked)]
+    async def run_action(self, dataset: Any, *filters: str) -> list[str]:
+        """Run a button's action, then show its `page` with its `batch` unfolded."""
+        batch_id = str(dataset.get("batch", ""))
+        if action := ACTIONS.get(dataset.get("action")):
+            await action(self.studio, batch_id)
+        return [await self._draw(int(dataset.get("page", 0)), batch_id, *filters)]
 
     async def _draw(self, page: int, opened: str, text: str, state: Any, generator: str, order: str) -> str:
         host = self.studio.admin
         results = await host.search(
             state=state or None, generator=generator, text=text, oldest_first=order == ORDERS[1],
-            limit=PAGE, offset=PAGE * page,
+            limit=PAGE_SIZE, offset=PAGE_SIZE * page,
         )  # fmt: skip
         if page and not results.batches:  # the last one of the last page was deleted
             return await self._draw(page - 1, opened, text, state, generator, order)
         try:
-            inside = await host.batch_details(opened) if opened else None
+            details = await host.batch_details(opened) if opened else None
         except NotFound:  # deleted
-            inside = None
+            details = None
         return templating.admin(
-            "batches", batches=results.batches, total=results.total, page=page, first=PAGE * page + 1,
-            pages=-(-results.total // PAGE), inside=inside, states=STATES, filtered=bool(text or state or generator),
+            "batches", batches=results.batches, total=results.total, page=page, first=PAGE_SIZE * page + 1,
+            pages=-(-results.total // PAGE_SIZE), details=details, states=STATES,
+            filtered=bool(text or state or generator),
         )  # fmt: skip

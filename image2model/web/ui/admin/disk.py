@@ -1,4 +1,4 @@
-"""What lies on the host's disk, and clearing it up: first what would go, then, on a second press, that it goes."""
+"""Disk usage of the data folder, and its clean-up: a first click lists what would be deleted, a second deletes it."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from ....errors import ErrorCode, OptionRefused
 from ....services import Studio
 from .. import templating
 from ..theme import html
-from .access import Rights
+from .access import HostRights
 from .actions import action_html
 
-HOURS = 24
-"""Batches that ended longer ago are offered for deletion at first."""
+DEFAULT_HOURS = 24
+"""Age, since its end, from which a batch is offered for deletion by default."""
 KINDS: Mapping[str, str] = {
     "uploads": "Pictures", "results": "Meshes", "exports": "Other formats, made again when asked for",
     "logs": "Logs", "database": "Database", "other": "Other files", "cache": "Gradio's cache, mostly links to meshes",
 }  # fmt: skip
-"""What lies in the data folder, in words."""
+"""Names of the kinds of files in the data folder."""
 REASONS: Mapping[str, str] = {
     "age": "old", "no files": "a row without files", "orphan": "Files that belong to no batch",
     "export": "Other formats, made again when asked for", "cache": "Gradio's cache, unused",
 }  # fmt: skip
-"""Why a batch goes, and what else does."""
+"""Names of the reasons for deletion."""
 
 
 class Disk:
@@ -36,21 +36,21 @@ class Disk:
         self.use = html(elem_id="admin-use")
         with gr.Row(elem_id="admin-clean-head"):
             self.hours = gr.Number(
-                HOURS, label="Batches that ended more than so many hours ago", minimum=0, elem_id="admin-hours"
+                DEFAULT_HOURS, label="Batches that ended more than so many hours ago", minimum=0, elem_id="admin-hours"
             )
             self.look = gr.Button("See what would go", elem_id="admin-look")
         self.plan = action_html("admin-plan")
-        self.asked: list[Any] = []
-        self.shown = [self.use, self.plan]
+        self.inputs: list[Any] = []
+        self.outputs = [self.use, self.plan]
 
-    def connect(self, rights: Rights) -> None:
-        """Say that a look tells, and that the button of what it told deletes."""
+    def connect(self, rights: HostRights) -> None:
+        """Add the listeners: of the dry run, and of the button that deletes."""
         for trigger in (self.look.click, self.hours.submit):
-            rights.on(trigger, self.dry_run, [self.hours], [self.plan])
-        rights.on(self.plan.select, self.clean, [], self.shown, event="wanted")
+            rights.connect(trigger, self.dry_run, [self.hours], [self.plan])
+        rights.connect(self.plan.select, self.clean, [], self.outputs, event="dataset")
 
     async def show(self) -> tuple[str, str]:
-        """What lies there, and no plan."""
+        """The usage, without a plan."""
         usage = await self.studio.admin.disk_usage()
         settings = self.studio.settings
         kept = {"hours": settings.retention_hours, "most": settings.max_data_gb, "free": settings.keep_free_gb}
@@ -59,16 +59,16 @@ class Disk:
         ), ""
 
     async def dry_run(self, hours: float | None) -> list[str]:
-        """What would go, and the button that lets it go."""
+        """What would be deleted, and the button that deletes it."""
         if hours is None or hours < 0:
             raise OptionRefused(ErrorCode.BAD_HOURS, "That is no number of hours.", "Enter 0 or more.")
         return [
             templating.admin("plan", found=await self.studio.retention.cleanup(hours), hours=hours, reasons=REASONS)
         ]
 
-    async def clean(self, wanted: Any) -> tuple[str, str]:
-        """Delete what a look has told of; a batch that came to be worked on or downloaded since then stays."""
-        hours = float(wanted["hours"])
+    async def clean(self, dataset: Any) -> tuple[str, str]:
+        """Delete what the dry run listed, except batches that have been retried or downloaded since."""
+        hours = float(dataset["hours"])
         done = await self.studio.retention.cleanup(hours, dry_run=False)
         use, _ = await self.show()
         return use, templating.admin("plan", found=done, hours=hours, reasons=REASONS)

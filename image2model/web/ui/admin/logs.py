@@ -1,4 +1,4 @@
-"""The log lines, newest first: by level, by text, and to take away."""
+"""The log lines, newest first, by level and text, and their download."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from ....ops.log_export import export
 from ....ops.log_search import LogFilter, newest_lines, search
 from ....services import Studio
 from .. import templating
-from .access import Rights
+from .access import HostRights
 from .actions import action_html
 
-PAGE = 100
-"""Lines that are shown at once."""
-MOST = 20_000
-"""Lines that the page hands over as a file; all of them come over REST."""
+PAGE_SIZE = 100
+"""Lines on a page."""
+MAX_DOWNLOAD_LINES = 20_000
+"""Lines of the downloaded file; REST exports all of them."""
 LEVELS = [("All levels", ""), ("Warnings and errors", "warning"), ("Errors", "error")]
 KINDS: Mapping[str, tuple[str, ...]] = {"What goes on": ("app",), "Requests": ("access",), "Both": log_config.LOG_KINDS}
 HEAD = frozenset({"timestamp", "level", "logger", "event"})
-"""What stands in a line's first row."""
+"""Fields in the first row of an entry."""
 SAVE = """text => {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([text], {type: "text/plain"}));
@@ -53,39 +53,41 @@ class Logs:
             self.save = gr.Button("Download", size="md", min_width=90, elem_id="admin-log-save")
         self.saved = gr.Textbox(visible="hidden", elem_id="admin-log-file")
         self.lines = action_html("admin-logs")
-        self.asked: list[Any] = [self.text, self.level, self.kind]
-        self.shown = [self.lines]
+        self.inputs: list[Any] = [self.text, self.level, self.kind]
+        self.outputs = [self.lines]
 
-    def connect(self, rights: Rights) -> None:
-        """Say what the filters and the buttons do."""
-        for one in self.asked:
-            rights.on(one.change, self.show, self.asked, self.shown, trigger_mode="always_last")
-        rights.on(self.refresh.click, self.show, self.asked, self.shown)
-        rights.on(self.lines.select, self.turn, self.asked, self.shown, event="wanted")
-        handed = rights.on(self.save.click, self.hand_over, self.asked, [self.saved])
+    def connect(self, rights: HostRights) -> None:
+        """Add the listeners of the filters and the buttons."""
+        for one in self.inputs:
+            rights.connect(one.change, self.show, self.inputs, self.outputs, trigger_mode="always_last")
+        rights.connect(self.refresh.click, self.show, self.inputs, self.outputs)
+        rights.connect(self.lines.select, self.show_page, self.inputs, self.outputs, event="dataset")
+        handed = rights.connect(self.save.click, self.download_lines, self.inputs, [self.saved])
         handed.success(None, self.saved, self.saved, js=SAVE)
 
-    async def show(self, *asked: str) -> list[str]:
-        """The newest lines of what is asked for."""
-        return [await self._draw(0, datetime.now(UTC), *asked)]
+    async def show(self, *filters: str) -> list[str]:
+        """The newest lines that the filters find."""
+        return [await self._draw(0, datetime.now(UTC), *filters)]
 
-    async def turn(self, wanted: Any, *asked: str) -> list[str]:
-        """Another page of the lines that there were when the first one was shown."""
-        return [await self._draw(int(wanted["offset"]), datetime.fromisoformat(wanted["until"]), *asked)]
+    async def show_page(self, dataset: Any, *filters: str) -> list[str]:
+        """Another page of the lines that existed when the first page was shown."""
+        return [await self._draw(int(dataset["offset"]), datetime.fromisoformat(dataset["until"]), *filters)]
 
-    async def hand_over(self, *asked: str) -> list[str]:
-        """The newest lines of what is asked for as plain text, the oldest of them first."""
-        lines = await asyncio.to_thread(newest_lines, self.folder, _wanted(datetime.now(UTC), *asked), MOST)
+    async def download_lines(self, *filters: str) -> list[str]:
+        """The newest lines that the filters find as plain text, the oldest of them first."""
+        lines = await asyncio.to_thread(
+            newest_lines, self.folder, _log_filter(datetime.now(UTC), *filters), MAX_DOWNLOAD_LINES
+        )
         return [b"".join(export(reversed(lines), "txt")).decode()]
 
-    async def _draw(self, offset: int, until: datetime, *asked: str) -> str:
-        page = await asyncio.to_thread(search, self.folder, _wanted(until, *asked), PAGE, offset)
+    async def _draw(self, offset: int, until: datetime, *filters: str) -> str:
+        page = await asyncio.to_thread(search, self.folder, _log_filter(until, *filters), PAGE_SIZE, offset)
         files = await asyncio.to_thread(log_files.statistics, self.folder)
         return templating.admin(
-            "logs", entries=page.entries, more=page.more, offset=offset, page=PAGE, most=MOST, head=HEAD, files=files,
-            until=until.isoformat(), filtered=any(asked[:2]),
+            "logs", entries=page.entries, more=page.more, offset=offset, page=PAGE_SIZE, most=MAX_DOWNLOAD_LINES,
+            head=HEAD, files=files, until=until.isoformat(), filtered=any(filters[:2]),
         )  # fmt: skip
 
 
-def _wanted(until: datetime, text: str, level: str, kind: str) -> LogFilter:
+def _log_filter(until: datetime, text: str, level: str, kind: str) -> LogFilter:
     return LogFilter(KINDS.get(kind, log_config.LOG_KINDS), level, text.strip(), until=until)

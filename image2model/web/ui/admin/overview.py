@@ -1,4 +1,4 @@
-"""How everything is, for a tired person: what needs the host first, then numbers, reasons, parts and curves."""
+"""The overview: alerts first, then numbers, causes of failures, parts and charts."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ....services import Studio
 from .. import templating
 from ..theme import html
 from . import plots, wording
-from .access import Rights
+from .access import HostRights
 from .actions import action_html
 
-RUNNING = 5
-"""Batches being worked that are listed."""
+MAX_RUNNING_SHOWN = 5
+"""Running batches that are listed."""
 
 
 class Overview:
@@ -34,23 +34,23 @@ class Overview:
             )  # fmt: skip
             self.refresh = gr.Button("Refresh", size="md", elem_id="admin-refresh")
         self.plots = html(elem_id="admin-plots")
-        self.asked: list[Any] = [self.span]
-        self.shown = [self.numbers, self.plots]
+        self.inputs: list[Any] = [self.span]
+        self.outputs = [self.numbers, self.plots]
 
-    def connect(self, rights: Rights) -> None:
-        """Say what the buttons do, and that the page asks anew while it is looked at."""
+    def connect(self, rights: HostRights) -> None:
+        """Add the listeners of the buttons, and of the refresh while the page is visible."""
         for trigger in (self.refresh.click, self.span.input, self.numbers.tick):
-            rights.on(trigger, self.show, self.asked, self.shown)
-        rights.on(self.numbers.select, self.reset, self.asked, self.shown, event="wanted")
+            rights.connect(trigger, self.show, self.inputs, self.outputs)
+        rights.connect(self.numbers.select, self.reset, self.inputs, self.outputs, event="dataset")
 
-    async def reset(self, wanted: Any, span: str) -> tuple[str, str]:
-        """Let pictures pass to a generator again."""
-        name = wanted["reset"]
+    async def reset(self, dataset: Any, span: str) -> tuple[str, str]:
+        """Close the circuit breaker of a generator."""
+        name = dataset["reset"]
         self.studio.admin.reset_breaker(name.removesuffix(wording.OWN_KEY), own_key=name.endswith(wording.OWN_KEY))
         return await self.show(span)
 
     async def show(self, span: str) -> tuple[str, str]:
-        """The numbers, and the curves of a span; without what lies on disk while that is still being measured."""
+        """The numbers, and the charts of a span; without disk usage while that is still being measured."""
         usage = await self.disk()
         disk = usage[0] if usage else None
         series = await self.studio.admin.time_series(*plots.span_and_step(span))
@@ -63,12 +63,12 @@ class Overview:
 
     async def _numbers(self, disk: wording.Disk | None) -> str:
         host = self.studio.admin
-        known, parts = await host.overview(), await self.health.components()
-        working = await host.search(state="working", limit=RUNNING)
+        overview, parts = await host.overview(), await self.health.components()
+        working = await host.search(state="working", limit=MAX_RUNNING_SHOWN)
         return templating.admin(
             "overview",
-            needs=wording.needs(known, parts, self._name),
-            tiles=wording.tiles(known, working.total, disk),
+            alerts=wording.alerts(overview, parts, self._name),
+            tiles=wording.tiles(overview, working.total, disk),
             reasons=[{**one, "name": self._name(one["generator"])} for one in await host.failure_reasons()],
             running=working.batches,
             more=working.total - len(working.batches),

@@ -1,4 +1,4 @@
-"""The host's numbers in words: what needs attention, tiles, and how each part is."""
+"""The host's numbers in words: alerts, tiles, and the state of each part."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from ....services import FINISHED, UNSUCCESSFUL
 from ..templating import ago, dollars, filesize, seconds
 
 OWN_KEY = "|own"
-"""Marks the breakers of visitors' keys in what the page tells."""
+"""Suffix that marks breakers of visitors' keys in the page's events."""
 BUDGET_WARNING_PERCENT = 80
-"""Percent of the day's budget from which on it is worth a look."""
-STATES = {"new": "waiting"}
-"""States of jobs that have another name here."""
-NOT_OF_PICTURES = {ErrorCode.TOO_MANY_TRIES, ErrorCode.PROXY_NOT_TRUSTED}
-"""What needs attention and holds up no picture."""
+"""Percent of the day's budget from which on an alert is shown."""
+STATE_NAMES = {"new": "waiting"}
+"""Names of states of jobs where they differ from the state."""
+ALERTS_WITHOUT_PICTURES = {ErrorCode.TOO_MANY_TRIES, ErrorCode.PROXY_NOT_TRUSTED}
+"""Codes of alerts whose count is not of pictures."""
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
-    """What the host should know at once; `reset` is the breaker that a button beside it closes."""
+class Alert:
+    """An alert for the host; `reset` is the breaker that a button beside it closes."""
 
     level: Literal["bad", "warn"]
     message: str
@@ -45,79 +45,85 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """What lies in the data folder: `AdminService.disk_usage` and `bytes_written_by_day`."""
+    """Files in the data folder: `AdminService.disk_usage` and `bytes_written_by_day`."""
 
     usage: Mapping[str, Any]
     written: Sequence[int]
 
 
-def needs(known: Mapping[str, Any], parts: Sequence[Component], name: Callable[[str], str]) -> list[Need]:
-    """What needs the host, what is worst first; `known` is `AdminService.overview`, `name` that of a generator."""
-    listed = [*_held_against(known), *_broken(parts), *_resting(known, name), *_budget(known)]
-    return sorted(listed, key=lambda need: need.level)
+def alerts(overview: Mapping[str, Any], parts: Sequence[Component], name: Callable[[str], str]) -> list[Alert]:
+    """All alerts, the worst first; `overview` is `AdminService.overview`, `name` returns the name of a generator."""
+    listed = [
+        *_attention_alerts(overview),
+        *_part_alerts(parts),
+        *_breaker_alerts(overview, name),
+        *_budget_alerts(overview),
+    ]
+    return sorted(listed, key=lambda alert: alert.level)
 
 
-def _held_against(known: Mapping[str, Any]) -> Iterator[Need]:
-    for one in known["attention"]:
-        pictures = "" if one["code"] in NOT_OF_PICTURES else f"{_pictures(one['count'])}, "
-        yield Need("bad", one["message"], one["hint"], f"{pictures}last {ago(one['last_seen'])}")
+def _attention_alerts(overview: Mapping[str, Any]) -> Iterator[Alert]:
+    for one in overview["attention"]:
+        pictures = "" if one["code"] in ALERTS_WITHOUT_PICTURES else f"{_pictures(one['count'])}, "
+        yield Alert("bad", one["message"], one["hint"], f"{pictures}last {ago(one['last_seen'])}")
 
 
-def _broken(parts: Sequence[Component]) -> Iterator[Need]:
+def _part_alerts(parts: Sequence[Component]) -> Iterator[Alert]:
     for part in parts:
-        if part.name != "fal_api" and part.status != "healthy":  # what fal holds against us is told above
+        if part.name != "fal_api" and part.status != "healthy":  # fal's are among those of `_attention_alerts`
             level: Literal["bad", "warn"] = "bad" if part.status == "unhealthy" else "warn"
-            yield Need(level, f"{PARTS[part.name][0]}: {status_text(part)}", HINTS.get(part.name, ""))
+            yield Alert(level, f"{PARTS[part.name][0]}: {status_text(part)}", HINTS.get(part.name, ""))
 
 
-def _resting(known: Mapping[str, Any], name: Callable[[str], str]) -> Iterator[Need]:
-    keys = Counter((one["generator"], one["own_key"]) for one in known["breakers"])
-    left = {(one["generator"], one["own_key"]): one["seconds_left"] for one in known["breakers"]}
+def _breaker_alerts(overview: Mapping[str, Any], name: Callable[[str], str]) -> Iterator[Alert]:
+    keys = Counter((one["generator"], one["own_key"]) for one in overview["breakers"])
+    waits = {(one["generator"], one["own_key"]): one["seconds_left"] for one in overview["breakers"]}
     for (generator, own), count in keys.items():
-        whose = f" on {count} key{'s' if count > 1 else ''} of visitors" if own else ""
-        wait = (
-            f"One is tried again in {seconds(left[generator, own])}." if left[generator, own] else "One is tried now."
-        )
-        yield Need(
-            "warn", f"{name(generator)} has failed three times in a row{whose}; pictures wait.", wait,
+        key_text = f" on {count} key{'s' if count > 1 else ''} of visitors" if own else ""
+        wait = waits[generator, own]
+        next_try = f"One is tried again in {seconds(wait)}." if wait else "One is tried now."
+        yield Alert(
+            "warn", f"{name(generator)} has failed three times in a row{key_text}; pictures wait.", next_try,
             reset=generator + (OWN_KEY if own else ""),
         )  # fmt: skip
 
 
-def _budget(known: Mapping[str, Any]) -> Iterator[Need]:
-    share = _share(known["spent_today"], known["daily_budget"])
+def _budget_alerts(overview: Mapping[str, Any]) -> Iterator[Alert]:
+    share = _share(overview["spent_today"], overview["daily_budget"])
     if share is not None and share >= BUDGET_WARNING_PERCENT:
         used = "used up" if share >= 100 else f"{share} % used"
-        yield Need("warn", f"Today's budget is {used}.", "DAILY_BUDGET sets it; the day begins at 0:00 UTC.")
+        yield Alert("warn", f"Today's budget is {used}.", "DAILY_BUDGET sets it; the day begins at 0:00 UTC.")
 
 
-def tiles(known: Mapping[str, Any], batches: int, disk: Disk | None) -> list[Tile]:
-    """`known` is `AdminService.overview`; `batches` are being worked."""
-    return [*_work(known, batches), *_money(known), *_disk(known, disk)]
+def tiles(overview: Mapping[str, Any], batches: int, disk: Disk | None) -> list[Tile]:
+    """`overview` is `AdminService.overview`; `batches` is the number of running ones."""
+    return [*_job_tiles(overview, batches), *_money_tiles(overview), *_disk_tiles(overview, disk)]
 
 
-def _work(known: Mapping[str, Any], batches: int) -> Iterator[Tile]:
-    open_jobs = sum(count for state, count in known["states"].items() if state not in FINISHED)
-    oldest = f"in {batches:,} batch{'' if batches == 1 else 'es'}, the oldest for {seconds(known['oldest_seconds'])}"
+def _job_tiles(overview: Mapping[str, Any], batches: int) -> Iterator[Tile]:
+    open_jobs = sum(count for state, count in overview["states"].items() if state not in FINISHED)
+    oldest = f"in {batches:,} batch{'' if batches == 1 else 'es'}, the oldest for {seconds(overview['oldest_seconds'])}"
     yield Tile("Pictures at work", f"{open_jobs:,}", oldest if open_jobs else "nobody waits")
     ended: Counter[str] = Counter()
-    for one in known["outcomes"]:
+    for one in overview["outcomes"]:
         ended[one["state"]] += one["count"]
     others = ", ".join(f"{ended[state]:,} {state}" for state in UNSUCCESSFUL if ended[state])
     yield Tile("Done in 24 hours", f"{ended['done']:,}", others or "none failed")
-    held = ", ".join(f"{count:,} {STATES.get(state, state)}" for state, count in known["states"].items() if count)
-    yield Tile("Batches kept", f"{known['counts']['batches']:,}", f"pictures: {held}" if held else "none yet")
+    kept = ", ".join(
+        f"{count:,} {STATE_NAMES.get(state, state)}" for state, count in overview["states"].items() if count
+    )
+    yield Tile("Batches kept", f"{overview['counts']['batches']:,}", f"pictures: {kept}" if kept else "none yet")
 
 
-def _money(known: Mapping[str, Any]) -> Iterator[Tile]:
-    budget = known["daily_budget"]
+def _money_tiles(overview: Mapping[str, Any]) -> Iterator[Tile]:
+    budget = overview["daily_budget"]
     of = "no budget set" if budget is None else f"of {dollars(budget)}"
-    yield Tile("Spent today", dollars(known["spent_today"]), of, _share(known["spent_today"], budget))
-    yield Tile("Spent this month", dollars(known["spent_this_month"]), "on the host's key")
+    yield Tile("Spent today", dollars(overview["spent_today"]), of, _share(overview["spent_today"], budget))
+    yield Tile("Spent this month", dollars(overview["spent_this_month"]), "on the host's key")
 
 
-def _disk(known: Mapping[str, Any], disk: Disk | None) -> Iterator[Tile]:
-    free, used = known["disk_free_bytes"], known["disk_used_bytes"]
+def _disk_tiles(overview: Mapping[str, Any], disk: Disk | None) -> Iterator[Tile]:
+    free, used = overview["disk_free_bytes"], overview["disk_used_bytes"]
     yield Tile("Disk free", filesize(free), f"{filesize(used)} used", _share(used, used + free))
     if disk is None:
         yield Tile("Data kept", "…", "being measured")
@@ -131,12 +137,12 @@ def _disk(known: Mapping[str, Any], disk: Disk | None) -> Iterator[Tile]:
 
 
 def is_used(part: Component) -> bool:
-    """Whether a part that this host may have left out is there."""
+    """Whether the host has configured this part."""
     return bool(part.details.get("configured", True)) or part.name == "fal_api"
 
 
 def status_text(part: Component) -> str:
-    """How a part is, as a sentence."""
+    """State of a part as a sentence."""
     details = part.details
     return details.get("reason") or " ".join(details.get("reasons", ())) or PARTS[part.name][1](details)
 
@@ -177,7 +183,7 @@ PARTS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
     "redis": ("Redis", lambda details: "Answers." if details["configured"] else "Not used."),
     "celery": ("Celery", lambda details: f"{details['workers']} workers." if details["configured"] else "Not used."),
 }
-"""A part's name, and how it is where no reason is told."""
+"""A part's name, and its state as a sentence where it gives no reason."""
 HINTS = {
     "database": "See that its disk has room, and the logs.",
     "queue": "Start the app again if this stays.",

@@ -1,15 +1,15 @@
-// A section is read anew while somebody looks at it, and nobody's focus is taken away by it. A button tells what its
-// data attributes say, after asking where it has a `data-ask`.
+// A section is refreshed while it is visible, unless the focus is in it. A click on a button sends its data attributes,
+// after a question where it has `data-confirm`.
 export const mount = ({ element, trigger }) => {
   const beat = setInterval(() => {
     if (!element.isConnected) clearInterval(beat);
     else if (element.offsetParent && !document.hidden && !element.contains(document.activeElement))
-      trigger("tick", { wanted: { ...element.querySelector("[data-shown]")?.dataset } });
+      trigger("tick", { dataset: { ...element.querySelector("[data-current]")?.dataset } });
   }, 15000);
   element.addEventListener("click", (event) => {
-    const button = event.target.closest("button[data-do]");
-    if (!button || (button.dataset.ask && !confirm(button.dataset.ask))) return;
+    const button = event.target.closest("button[data-action]");
+    if (!button || (button.dataset.confirm && !confirm(button.dataset.confirm))) return;
     button.blur();
-    trigger("select", { wanted: { ...button.dataset } });
+    trigger("select", { dataset: { ...button.dataset } });
   });
 };
