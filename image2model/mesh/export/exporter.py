@@ -19,7 +19,7 @@ from ..topology import WELD_GRID, Topology, analyze_topology, weld_labels
 from . import read_back
 from .bake import TEXTURE_SIZE, bake
 from .geometry import compact_scene, simplify_scene
-from .options import DEFAULT_PRINT_MM, ExportOptions, parse_options
+from .options import DEFAULT_PRINT_MM, MAX_COLOURS, ExportOptions, parse_options
 from .placement import Y_UP_TO_Z_UP, place_scene
 from .solid_colours import paint_in_solid_colours
 from .textures import SimpleMaterial, simple_materials
@@ -170,6 +170,18 @@ def check_print(glb: Path, options: ExportOptions) -> dict[str, Any]:
         **result,
         "mended": {**check_printability(positions, faces).to_dict(), "steps": steps or [NOTHING_REPAIRED]},
     }
+
+
+def find_printer_colours(glb: Path, options: ExportOptions) -> dict[str, Any]:
+    """The solid colours, as hex and share of the surface, that a 3MF of these options would have, largest area first.
+
+    Raises GenerationFailed for a file that cannot be opened.
+    """
+    opened = Glb(glb)
+    scene = compact_scene(opened.scene())
+    options = options.with_longest_side(_extents(scene))
+    _, colours = paint_in_solid_colours(opened, place_scene(scene, options), options.colours or MAX_COLOURS)
+    return {"size_mm": options.size_mm, "colors": colours.to_list()}
 
 
 def _repair(glb: Glb, scene: Scene, options: ExportOptions) -> tuple[Glb, Scene, list[str]]:
