@@ -17,7 +17,7 @@ from pathlib import Path
 from PIL import Image
 
 from image2model.atomic_files import atomic_write
-from image2model.devtools.scripted_generator import ScriptedGenerator, box_glb
+from image2model.devtools.scripted_generator import ScriptedGenerator, plain_box_glb
 from image2model.services import Picture, Studio, SubmitRequest
 from image2model.settings import Settings
 
@@ -38,7 +38,7 @@ def bare_writes(folder: Path) -> float:
     """Seconds to write the meshes alone, each whole and synced."""
     start = time.perf_counter()
     for number in range(COUNT):
-        atomic_write(folder / f"bare-{number}.glb", box_glb())
+        atomic_write(folder / f"bare-{number}.glb", plain_box_glb())
     return time.perf_counter() - start
 
 

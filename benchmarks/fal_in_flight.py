@@ -24,7 +24,7 @@ import psutil
 from PIL import Image
 
 from benchmarks.fal_batch import PORT, stand_in
-from image2model.devtools.fal_stand_in import lasts
+from image2model.devtools.fal_stand_in import run_seconds_of
 from image2model.generators.fal import FalAccount, FalGenerator, FalHosts
 from image2model.generators.fal.catalogue import FAL_MODELS
 from image2model.generators.fal.polling import poll_delay
@@ -133,7 +133,7 @@ async def measure(jobs: int, run_seconds: float, spread: float) -> None:
         seen = await noticed(studio, batch.id, jobs)
         alone = await bare(str(some["status_url"]), asked) / window
         remotes = {job.id: job.remote or {} for job in (await studio.batch(batch.id)).jobs}
-        ran = {key: lasts(remote["request_id"], run_seconds, spread) for key, remote in remotes.items()}
+        ran = {key: run_seconds_of(remote["request_id"], run_seconds, spread) for key, remote in remotes.items()}
         late = lateness(seen, {key: remote["submitted_at"] for key, remote in remotes.items()}, ran)
         await studio.close()
     print(f"| processor, the bare questions alone | {alone:.1%} | baseline |")

@@ -38,6 +38,7 @@ class ErrorCode(Code):
     OTHER_SITE = "other_site"
     HOST_UNKNOWN = "host_unknown"
     TOO_MANY_TRIES = "too_many_tries"
+    TOO_MANY_CONNECTIONS = "too_many_connections"
     PROXY_NOT_TRUSTED = "proxy_not_trusted"
     # pictures
     EMPTY_FILE = "empty_file"

@@ -19,12 +19,12 @@ from .local_services import free_port
 APP = Path(__file__).parents[2] / "app.py"
 """The app of this checkout."""
 ADMIN_KEY = "an admin key"
-SETTINGS = (
+SETTING_PREFIXES = (
     "FAL_", "GENERATOR", "DATABASE_URL", "API_KEY", "MAX_", "HOST", "WORKERS", "GRADIO_SERVER", "DAILY_", "BATCH_COST",
     "IMAGES_PER", "JOB_MINUTES", "MIN_FREE", "RETRY_", "UPLOADS_PER", "ADMIN_",
     "TRUSTED_", "ALLOWED_", "LOG_", "CORS_", "PUBLIC_", "RUN_JOBS", "LEASE_", "CELERY_", "ASSET_",
 )  # fmt: skip
-"""Beginnings of the settings that are not taken over from this process's environment."""
+"""Prefixes of the settings that are not inherited from this process's environment."""
 
 
 class AppProcess:
@@ -36,8 +36,8 @@ class AppProcess:
         self.data, self.cache = folder / "data", folder / "uploads"
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
-        self.environment = kept | {
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(SETTING_PREFIXES)}
+        self.environment = inherited | {
             "DATA_DIR": str(self.data),
             "GRADIO_TEMP_DIR": str(self.cache),
             "PORT": str(port),
@@ -62,9 +62,9 @@ class AppProcess:
         return self
 
     def _wait(self) -> None:
-        until = time.monotonic() + 120
+        deadline = time.monotonic() + 120
         while not self._answers():
-            if self.process.poll() is not None or time.monotonic() > until:
+            if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"the app did not start: {self.log.read_text()}")
             time.sleep(0.1)
 
@@ -76,12 +76,12 @@ class AppProcess:
             return False
 
     def stop(self) -> int:
-        """End the app as a host does, with SIGTERM; return its exit status."""
+        """Stop the app with SIGTERM; return its exit status."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=10)
 
     def kill(self) -> None:
-        """End the app as a power cut does."""
+        """Kill the app, as a power cut does."""
         self.process.kill()
         self.process.wait()
 
@@ -90,9 +90,9 @@ class AppProcess:
         return [child.pid for child in psutil.Process(self.process.pid).children(recursive=True)]
 
 
-def gone(processes: list[int], seconds: float = 10) -> bool:
-    """Whether all these processes end within some seconds."""
-    until = time.monotonic() + seconds
-    while any(Path(f"/proc/{pid}").exists() for pid in processes) and time.monotonic() < until:
+def wait_until_gone(processes: list[int], seconds: float = 10) -> bool:
+    """Wait until all these processes have ended; False if one still runs after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while any(Path(f"/proc/{pid}").exists() for pid in processes) and time.monotonic() < deadline:
         time.sleep(0.1)
     return not any(Path(f"/proc/{pid}").exists() for pid in processes)

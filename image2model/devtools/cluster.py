@@ -41,7 +41,7 @@ START_SECONDS = 240.0
 READMISSION_SECONDS = 3.0
 """After which nginx sends visitors to a replica again that had failed (its `fail_timeout`, and some)."""
 SERVICES = ("redis", "nginx")
-WEB = ("web-1", "web-2")
+WEB_PROCESSES = ("web-1", "web-2")
 
 
 class Cluster:
@@ -69,7 +69,7 @@ class Cluster:
         return self
 
     def _start(self) -> None:
-        self._ports = ports = {name: free_port() for name in ("postgres", "redis", *WEB, "nginx")}
+        self._ports = ports = {name: free_port() for name in ("postgres", "redis", *WEB_PROCESSES, "nginx")}
         folder = self.folder / "postgres"
         folder.mkdir(exist_ok=True)
         is_new = not (folder / "data").exists()
@@ -83,16 +83,16 @@ class Cluster:
         self._save()
 
     def _run_all(self) -> None:
-        for name in (*self._others, *WEB):
+        for name in (*self._others, *WEB_PROCESSES):
             self.run(name)
-        for name in WEB:
+        for name in WEB_PROCESSES:
             wait_for_port(self._ports[name], START_SECONDS)
 
     def run(self, name: str) -> None:
         """Start one of our own processes, called by its command and a number."""
         command = name.partition("-")[0].replace("web", "serve")
         environment = self.settings(name)
-        if name in WEB:
+        if name in WEB_PROCESSES:
             environment |= {"PORT": str(self._ports[name]), "HOST": "127.0.0.1", "RUN_JOBS": "false"}
         self._spawn(name, [sys.executable, "-m", "image2model", command], environment)
 
@@ -115,7 +115,7 @@ class Cluster:
             self.end([name])
             self.run(name)
             self._save()
-            if name in WEB:
+            if name in WEB_PROCESSES:
                 wait_for_port(self._ports[name], START_SECONDS)
                 time.sleep(READMISSION_SECONDS)
 

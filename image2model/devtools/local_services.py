@@ -12,10 +12,10 @@ import uuid
 from pathlib import Path
 from typing import Self
 
-BINARIES = Path("/usr/lib/postgresql")
-"""Where Debian keeps the server's programs, by version."""
-SAFE_ENOUGH = {"fsync": "off", "full_page_writes": "off", "max_connections": "200"}
-"""What a server may forgo whose machine never loses its power."""
+POSTGRES_ROOT = Path("/usr/lib/postgresql")
+"""Debian's folder of the server's programs, by version."""
+UNSAFE_FAST_OPTIONS = {"fsync": "off", "full_page_writes": "off", "max_connections": "200"}
+"""Options for tests: faster, and unsafe if the machine loses power."""
 
 
 def free_port() -> int:
@@ -26,16 +26,16 @@ def free_port() -> int:
 
 def wait_for_port(port: int, seconds: float = 60) -> None:
     """Return once somebody listens on a port; raises TimeoutError."""
-    until = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds
     while socket.socket().connect_ex(("127.0.0.1", port)):
-        if time.monotonic() > until:
+        if time.monotonic() > deadline:
             raise TimeoutError(f"nobody listens on port {port}")
         time.sleep(0.05)
 
 
 def _program(name: str) -> str:
     """A program of the newest server that is installed."""
-    versions = sorted(BINARIES.glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
+    versions = sorted(POSTGRES_ROOT.glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
     return str(versions[-1])
 
 
@@ -52,7 +52,12 @@ class PostgresServer:
             shutil.chown(self.folder, "postgres", "postgres")
         if not self._data.exists():
             self._run("initdb", "-D", str(self._data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
-        options = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": "", **SAFE_ENOUGH}
+        options = {
+            "listen_addresses": "127.0.0.1",
+            "port": self.port,
+            "unix_socket_directories": "",
+            **UNSAFE_FAST_OPTIONS,
+        }
         given = " ".join(f"-c {name}={value or repr('')}" for name, value in options.items())
         log = str(self.folder / "log")
         self._run("pg_ctl", "-D", str(self._data), "-w", "-t", "60", "-l", log, "-o", given, "start")

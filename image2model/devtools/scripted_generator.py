@@ -1,4 +1,4 @@
-"""A generator whose events are written down beforehand: for tests and measurements of all that is around generators."""
+"""A generator that yields scripted events, for tests and benchmarks of everything around generators."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..generators.fal.failure_messages import CANCELLED
 
 
 @cache
-def box_glb() -> bytes:
+def plain_box_glb() -> bytes:
     """A small closed GLB."""
     return bytes(trimesh.creation.box((1, 2, 3)).export(file_type="glb"))
 
@@ -38,21 +38,21 @@ class ScriptedGenerator:
         self.cancelled: list[Mapping[str, Any]] = []
         self.gate: asyncio.Event | None = None
         """Where set, each run waits for it before its end."""
-        self.mesh = box_glb()
+        self.mesh = plain_box_glb()
         self.mesh_error: OSError | None = None
-        """What happens instead of writing it."""
+        """Raised instead of writing the mesh."""
         self.key_mark = ""
         self.cancel_outcome: CancelOutcome = "accepted"
-        """What a cancel is answered."""
-        self.found: Mapping[str, Any] | None = None
-        """What a job without an answer is found to be."""
-        self.working = self.most_working = 0
+        """Result of `cancel`."""
+        self.find_result: Mapping[str, Any] | None = None
+        """Result of `find`."""
+        self.running = self.peak_running = 0
 
     async def run(self, task: Task) -> AsyncIterator[Event]:
         """Yield the script's events, then write the box and finish."""
         self.runs.append(task)
-        self.working += 1
-        self.most_working = max(self.working, self.most_working)
+        self.running += 1
+        self.peak_running = max(self.running, self.peak_running)
         try:
             for step in self.script(task):
                 if isinstance(step, GenerationFailed):
@@ -69,7 +69,7 @@ class ScriptedGenerator:
             glb.write_bytes(self.mesh)
             yield Finished(glb)
         finally:
-            self.working -= 1
+            self.running -= 1
 
     async def _gate(self, remote: Mapping[str, Any]) -> None:
         """Wait for the test, or for a cancel to be obeyed."""
@@ -89,13 +89,13 @@ class ScriptedGenerator:
         return keyed
 
     async def cancel(self, remote: Mapping[str, Any]) -> CancelOutcome:
-        """Remember that the far side was told."""
+        """Record the cancellation."""
         self.cancelled.append(remote)
         return self.cancel_outcome
 
     async def find(self, intent: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """Say what the test wants found."""
-        return self.found
+        """Return `find_result`."""
+        return self.find_result
 
     async def refresh(self) -> None:
         """Nothing to look up."""

@@ -1,6 +1,6 @@
-"""Half a minute's look at a running app, from outside, that costs nothing: `make smoke URL=https://…`.
+"""Smoke test of a running app over HTTP, free and done in half a minute: `make smoke URL=https://…`.
 
-With `API_KEY` in the environment it sends that key along; without one, a closed door counts as well as an open one.
+It sends the `API_KEY` of the environment; without one, a route that refuses passes as well as one that answers.
 """
 
 from __future__ import annotations
@@ -24,64 +24,64 @@ METRICS = {"http_requests", "active_jobs_total", "image2model_component", "syste
 HEADERS = {"x-content-type-options": "nosniff", "referrer-policy": "same-origin"}
 
 
-class Wrong(Exception):
-    """What is not as it should be, in a sentence."""
+class CheckFailed(Exception):
+    """A check that failed, with a sentence on what is wrong."""
 
 
 class Smoke:
-    """The checks of one app; each returns what it saw, or raises Wrong."""
+    """The checks of one app; each returns a summary, or raises CheckFailed."""
 
     def __init__(self, url: str, key: str = "") -> None:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._client = httpx.Client(
             base_url=url.rstrip("/"), headers=headers, timeout=TIMEOUT_SECONDS, follow_redirects=True
         )
-        self._stranger = httpx.Client(base_url=url.rstrip("/"), timeout=TIMEOUT_SECONDS)
+        self._anonymous_client = httpx.Client(base_url=url.rstrip("/"), timeout=TIMEOUT_SECONDS)
 
-    def lives(self) -> str:
-        """The process answers and takes requests."""
+    def check_liveness(self) -> str:
+        """The health routes answer."""
         self._json("/health/liveness")
         self._json("/health/readiness")
         known = self._json("/health")
         return f"{known['service']} {known['version']}"
 
-    def is_well(self) -> str:
-        """No vital part is unhealthy; what is degraded is told."""
+    def check_health(self) -> str:
+        """No critical part is unhealthy; the summary names degraded ones."""
         parts = self._json("/health/detailed")["components"]
         ailing = [f"{part['name']} is {part['status']}" for part in parts if part["status"] != "healthy"]
         return ", ".join(ailing) or "every part is healthy"
 
-    def tells_numbers(self) -> str:
-        """Prometheus gets the metrics that dashboards are built on."""
+    def check_metrics(self) -> str:
+        """The metrics that the dashboard shows are there."""
         families = {one.name for one in text_string_to_metric_families(self._get("/health/metrics").text)}
-        _must(families >= METRICS, f"The metrics lack {', '.join(sorted(METRICS - families))}.")
+        _require(families >= METRICS, f"The metrics lack {', '.join(sorted(METRICS - families))}.")
         return f"{len(families)} metrics"
 
-    def shows_the_page(self) -> str:
+    def check_page(self) -> str:
         """The page loads with its headers, and its configuration unless a sign-in stands before it."""
         page = self._get("/")
-        _must("image2model" in page.text, "The page is not image2model's.")
+        _require("image2model" in page.text, "The page is not image2model's.")
         for name, value in HEADERS.items():
-            _must(page.headers.get(name) == value, f"The page's header {name} is not {value!r}.")
-        _must("frame-ancestors" in page.headers.get("content-security-policy", ""), "The page has no CSP.")
+            _require(page.headers.get(name) == value, f"The page's header {name} is not {value!r}.")
+        _require("frame-ancestors" in page.headers.get("content-security-policy", ""), "The page has no CSP.")
         config = self._client.get("/config")
         if config.status_code == 401:
             return "behind a sign-in"
-        _must(config.status_code == 200, f"/config answers {config.status_code}.")
+        _require(config.status_code == 200, f"/config answers {config.status_code}.")
         return f"{len(config.json()['components'])} components"
 
-    def offers_generators(self) -> str:
+    def check_generators(self) -> str:
         """There is at least one that can be used."""
         usable = [one["id"] for one in self._offers() if one["available"]]
-        _must(bool(usable), "No generator can be used.")
+        _require(bool(usable), "No generator can be used.")
         return ", ".join(usable)
 
-    def explains_itself(self) -> str:
+    def check_openapi(self) -> str:
         """The REST API's description and its page are there."""
         self._get("/docs")
         return f"{len(self._json('/openapi.json')['paths'])} paths"
 
-    def refuses_politely(self) -> str:
+    def check_refusals(self) -> str:
         """An upload without a picture, one that is none, and an unknown batch get a sentence and a code."""
         upload, nonsense = "/api/v1/upload", {"files": ("a.png", b"no picture")}
         codes = [
@@ -91,13 +91,13 @@ class Smoke:
         ]
         return ", ".join(dict.fromkeys(codes))
 
-    def keeps_strangers_out(self) -> str:
-        """What is the host's is closed without a key."""
+    def check_authorization(self) -> str:
+        """The host's routes refuse a request without a key."""
         for path in ("/api/v1/admin/disk-usage", "/api/v1/logs/types"):
-            self._refused(self._stranger.get(path), 403)
+            self._refused(self._anonymous_client.get(path), 403)
         return "admin and logs are closed"
 
-    def makes_a_mesh(self) -> str:
+    def check_local_mesh(self) -> str:
         """The embedded engine, where it is offered, makes a mesh of a small picture; it is deleted again."""
         if not any(one["id"] == "local" and one["available"] for one in self._offers()):
             return "not tried: the embedded engine is not offered"
@@ -112,18 +112,20 @@ class Smoke:
             self._delete(batch["batch_id"])
 
     def _mesh(self, batch: dict[str, Any]) -> int:
-        until = time.monotonic() + TIMEOUT_SECONDS
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         path = f"/api/v1/status/tasks/{batch['task_id']}/status"
         while (status := self._json(path))["status"] not in ("completed", "failed", "cancelled"):
-            _must(time.monotonic() < until, f"It is not finished after {TIMEOUT_SECONDS:.0f} s: {status['message']}")
+            _require(
+                time.monotonic() < deadline, f"It is not finished after {TIMEOUT_SECONDS:.0f} s: {status['message']}"
+            )
             time.sleep(0.2)
-        _must(status["status"] == "completed", f"It ended badly: {status['message']}")
+        _require(status["status"] == "completed", f"It ended badly: {status['message']}")
         mesh = self._get(f"/api/v1/download/{batch['job_id']}/smoke.glb").content
-        _must(mesh[:4] == b"glTF", "What came is no GLB.")
+        _require(mesh[:4] == b"glTF", "What came is no GLB.")
         return len(mesh)
 
     def _delete(self, batch_id: str) -> None:
-        """Ask the page's API for it, which a sign-in may close; then the host's own rules will delete it."""
+        """Delete it over the page's API; where a sign-in closes that, retention will."""
         path = "/gradio_api/call/delete_batch"
         asked = self._client.post(path, json={"data": [batch_id]})
         if asked.status_code == 200:
@@ -139,39 +141,39 @@ class Smoke:
         return self._ok(self._client.get(path))
 
     def _ok(self, answer: httpx.Response) -> httpx.Response:
-        _must(answer.status_code == 200, f"{answer.url.path} answers {answer.status_code}: {answer.text[:200]}")
+        _require(answer.status_code == 200, f"{answer.url.path} answers {answer.status_code}: {answer.text[:200]}")
         return answer
 
     def _refused(self, answer: httpx.Response, *statuses: int) -> str:
         """The code of a refusal in the common form, with one of these statuses."""
         path = answer.url.path
-        _must(answer.status_code in statuses, f"{path} answers {answer.status_code} in place of a refusal.")
+        _require(answer.status_code in statuses, f"{path} answers {answer.status_code} in place of a refusal.")
         body = answer.json()
-        _must(bool(body.get("error") and body.get("message")), f"{path} refuses without a word.")
+        _require(bool(body.get("error") and body.get("message")), f"{path} refuses without a word.")
         return str(body["error_code"])
 
 
 CHECKS: tuple[Callable[[Smoke], str], ...] = (
-    Smoke.lives, Smoke.is_well, Smoke.tells_numbers, Smoke.shows_the_page, Smoke.offers_generators,
-    Smoke.explains_itself, Smoke.refuses_politely, Smoke.keeps_strangers_out, Smoke.makes_a_mesh,
+    Smoke.check_liveness, Smoke.check_health, Smoke.check_metrics, Smoke.check_page, Smoke.check_generators,
+    Smoke.check_openapi, Smoke.check_refusals, Smoke.check_authorization, Smoke.check_local_mesh,
 )  # fmt: skip
 
 
-def look(url: str, key: str = "", say: Callable[[str], None] = print) -> int:
-    """Try everything, say a line of each check, and return how many went wrong."""
-    smoke, wrongs = Smoke(url, key), 0
+def run_checks(url: str, key: str = "", report: Callable[[str], None] = print) -> int:
+    """Run all checks, report a line for each, and return how many failed."""
+    smoke, failures = Smoke(url, key), 0
     for check in CHECKS:
         began = time.monotonic()
         try:
             verdict, outcome = "ok   ", check(smoke)
-        except (Wrong, httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
-            verdict, outcome, wrongs = "WRONG", str(error) or repr(error), wrongs + 1
-        name = check.__name__.replace("_", " ")
-        say(f"{verdict} {name:20} {time.monotonic() - began:5.1f} s  {outcome}")
-        if wrongs and check is Smoke.lives:
-            say("Nothing else was tried.")
+        except (CheckFailed, httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
+            verdict, outcome, failures = "WRONG", str(error) or repr(error), failures + 1
+        name = check.__name__.removeprefix("check_").replace("_", " ")
+        report(f"{verdict} {name:20} {time.monotonic() - began:5.1f} s  {outcome}")
+        if failures and check is Smoke.check_liveness:
+            report("Nothing else was tried.")
             break
-    return wrongs
+    return failures
 
 
 def _picture() -> bytes:
@@ -184,18 +186,18 @@ def _picture() -> bytes:
     return data.getvalue()
 
 
-def _must(holds: bool, otherwise: str) -> None:
+def _require(holds: bool, otherwise: str) -> None:
     if not holds:
-        raise Wrong(otherwise)
+        raise CheckFailed(otherwise)
 
 
 def main() -> None:
-    """Look at the app at an address; the exit status tells whether all is well."""
+    """Check the app at an address; exit with 1 if a check failed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url")
-    wrongs = look(parser.parse_args().url, os.environ.get("API_KEY", ""))
-    print("All is well." if not wrongs else f"{wrongs} of {len(CHECKS)} checks went wrong.")
-    sys.exit(bool(wrongs))
+    failures = run_checks(parser.parse_args().url, os.environ.get("API_KEY", ""))
+    print("All is well." if not failures else f"{failures} of {len(CHECKS)} checks went wrong.")
+    sys.exit(bool(failures))
 
 
 if __name__ == "__main__":

@@ -66,9 +66,14 @@ SRGB_GAMMA, GAMMA_TOLERANCE = 1 / 2.2, 0.02
 """A gAMA alone that is so near to sRGB's means sRGB."""
 
 
+def are_code_points(primaries: int, transfer: int) -> bool:
+    """Whether these code points say which colours are meant."""
+    return primaries in PRIMARIES and transfer in TRANSFERS
+
+
 def profile_of_code_points(primaries: int, transfer: int) -> bytes:
     """The ICC profile of a cICP chunk's or nclx box's code points; empty for sRGB and for unknown ones."""
-    if (primaries, transfer) == SRGB_CODE_POINTS or primaries not in PRIMARIES or transfer not in TRANSFERS:
+    if (primaries, transfer) == SRGB_CODE_POINTS or not are_code_points(primaries, transfer):
         return b""
     return _icc_profile(PRIMARIES[primaries], TRANSFERS[transfer])
 

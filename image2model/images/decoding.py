@@ -25,6 +25,7 @@ from PIL import (
 
 from ..errors import ErrorCode, ImageRefused
 from . import colour
+from .bmp import with_plain_pixels
 from .formats import SAVE_AS_JPEG, ImageFormat, detect_format
 from .jpeg import PROGRESSIVE, SIMPLE_FRAMES, Jpeg, read_jpeg
 from .limits import MAX_JPEG_SCANS, MAX_PARTIAL_PIXELS, ImageLimits, check_file_size, check_picture_size
@@ -32,7 +33,8 @@ from .png import Png, read_png, with_transparent_colour
 
 DRAFT_TOLERANCE = 0.9
 """A JPEG that libjpeg can reduce to this share of the wanted size is not scaled once more."""
-ORIENTATION = 0x0112
+ORIENTATION, SHORT = 0x0112, 3
+"""Tag of EXIF's orientation, and the type of its value."""
 TRANSPOSE_BY_ORIENTATION: Mapping[int, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -63,6 +65,8 @@ class Source:
     orientation: int = 1
     jpeg: Jpeg | None = None
     png: Png | None = None
+    covered: tuple[int, int, int, int] | None = None
+    """Left, top, right and bottom of what the first frame has pixels for; None: all of the picture."""
     notes: tuple[str, ...] = ()
     """Codes of NOTE_TEXTS."""
     reducible: bool = False
@@ -89,6 +93,8 @@ class Source:
                 self.pillow.draft(None, _fit_size(self.pillow.size, max_side * DRAFT_TOLERANCE))
             self.pillow.load()
             image = with_transparent_colour(self.pillow, self.png) if self.png else self.pillow
+            if self.covered and self.covered != (0, 0, *image.size):
+                image = _on_transparent(image, self.covered)
             image = colour.to_srgb(downscale(colour.to_resizable_mode(image), max_side), self.profile)
             if (turn := TRANSPOSE_BY_ORIENTATION.get(self.orientation)) is not None:
                 image = image.transpose(turn)
@@ -212,11 +218,14 @@ def _open_tiff(data: bytes) -> Source:
 
 
 def _open_gif(data: bytes) -> Source:
-    return _open_pages("GIF", GifImagePlugin.GifImageFile(io.BytesIO(data)), "first_frame")
+    """What the first frame leaves free of the screen is transparent, where Pillow fills it with a colour."""
+    source = _open_pages("GIF", GifImagePlugin.GifImageFile(io.BytesIO(data)), "first_frame")
+    source.covered = source.pillow.tile[0].extents if source.pillow.tile else None
+    return source
 
 
 def _open_bmp(data: bytes) -> Source:
-    return _open_pages("BMP", BmpImagePlugin.BmpImageFile(io.BytesIO(data)), "")
+    return _open_pages("BMP", BmpImagePlugin.BmpImageFile(io.BytesIO(with_plain_pixels(data))), "")
 
 
 def _open_pages(kind: ImageFormat, image: ImageFile.ImageFile, note: str) -> Source:
@@ -237,6 +246,13 @@ OPENERS: Mapping[ImageFormat, Callable[[bytes], Source]] = {
 """Each calls one decoder itself, which keeps the code of other formats out of reach."""
 
 
+def _on_transparent(image: Image.Image, covered: tuple[int, int, int, int]) -> Image.Image:
+    """The part of a picture that is `covered`, in its place on nothing."""
+    placed = Image.new("RGBA", image.size)
+    placed.paste(image.crop(covered).convert("RGBA"), covered[:2])
+    return placed
+
+
 def _profile_of_nclx(data: bytes) -> bytes:
     """The ICC profile that the first colour box of code points comes to (ISO/IEC 14496-12, 12.1.5)."""
     at = data.find(b"colrnclx")
@@ -246,14 +262,17 @@ def _profile_of_nclx(data: bytes) -> bytes:
 
 
 def _exif_orientation(exif: bytes) -> int:
-    """The orientation of EXIF data, 1 to 8; broken data counts as none."""
-    tags = Image.Exif()
+    """The orientation of EXIF data, 1 to 8; what is broken, or no short number, counts as none."""
+    tiff = exif.removeprefix(b"Exif\0\0")
     try:
-        tags.load(exif)
+        tags = TiffImagePlugin.ImageFileDirectory_v2(tiff[:8])
+        file = io.BytesIO(tiff)
+        file.seek(tags.next)
+        tags.load(file)
         orientation = tags.get(ORIENTATION, 1)
     except Exception:  # parsed from hostile bytes
         return 1
-    return orientation if isinstance(orientation, int) else 1
+    return orientation if tags.tagtype.get(ORIENTATION) == SHORT and isinstance(orientation, int) else 1
 
 
 def _fit_size(size: tuple[int, int], max_side: float) -> tuple[int, int]:

@@ -19,6 +19,8 @@ from . import colour
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 TRUECOLOUR, PALETTE, TRUECOLOUR_ALPHA = 2, 3, 6
+RGB_IN_FULL_RANGE = b"\0\1"
+"""The last two bytes of a cICP that counts."""
 IEND = b"\0\0\0\0IEND\xae\x42\x60\x82"
 
 
@@ -71,6 +73,8 @@ def read_png(data: bytes) -> Png:
     chunks = _Chunks(data)
     header = chunks.first.get(b"IHDR", b"")
     bit_depth, colour_type = struct.unpack_from(">8xBB", header)
+    if colour_type == PALETTE and b"PLTE" in chunks.raw:
+        chunks.raw[b"PLTE"] = _whole_palette(chunks.first[b"PLTE"], bit_depth)
     kept = [b"IHDR"] + ([b"PLTE", b"tRNS"] if colour_type == PALETTE else [])
     stripped = [SIGNATURE, *(chunks.raw[name] for name in kept if name in chunks.raw), *chunks.pixels, IEND]
     return Png(
@@ -110,13 +114,23 @@ class _Chunks:
                     starts_late, covers_all = bool(self.pixels), data[at + 12 : at + 20] == self.first[b"IHDR"][:8]
             elif name == b"IEND":
                 break
-            elif (
-                not self.pixels and name not in self.first and (name in (b"IHDR", b"PLTE") or _is_intact(data[at:end]))
-            ):
+            elif not self.pixels and self._counts(name, data[at:end]):
                 self.raw[name], self.first[name] = data[at:end], data[at + 8 : end - 4]
             at = end
         if first_frame and starts_late and covers_all:
             self.pixels = [_chunk(b"IDAT", b"".join(first_frame))]
+
+    def _counts(self, name: bytes, chunk: bytes) -> bool:
+        """Whether a chunk before the pixels is told: the first of its name, intact, and not tRNS before its palette."""
+        if name in self.first or not (name in (b"IHDR", b"PLTE") or _is_intact(chunk)):
+            return False
+        return name != b"tRNS" or self.first.get(b"IHDR", b"")[9:10] != bytes([PALETTE]) or b"PLTE" in self.first
+
+
+def _whole_palette(colours: bytes, bit_depth: int) -> bytes:
+    """PLTE with a colour for each index that a pixel can have: its last one stands for those that are not there."""
+    missing = 2**bit_depth - len(colours) // 3
+    return _chunk(b"PLTE", colours + colours[-3:] * missing)
 
 
 def _is_intact(chunk: bytes) -> bool:
@@ -138,7 +152,8 @@ def _transparent(body: bytes, bit_depth: int, colour_type: int) -> tuple[int, ..
 
 def _profile(chunks: dict[bytes, bytes]) -> bytes:
     """The ICC profile that the chunks hold or come to; empty for sRGB."""
-    if len(cicp := chunks.get(b"cICP", b"")) >= 2:
+    cicp = chunks.get(b"cICP", b"")
+    if cicp[2:] == RGB_IN_FULL_RANGE and colour.are_code_points(cicp[0], cicp[1]):
         return colour.profile_of_code_points(cicp[0], cicp[1])
     embedded = _embedded_profile(chunks.get(b"iCCP", b""))
     if colour.is_profile(embedded):

@@ -9,7 +9,7 @@ from .admin import AdminService
 from .exports import EXPORT_FORMATS, ExportService, archive_name
 from .intake import BY_NAME, Picture, group_views
 from .key_attempts import KeyAttempts
-from .picture_checks import NOT_JUDGED
+from .picture_checks import NOT_INSPECTED
 from .requests import ANYBODY, Caller, SubmitRequest
 from .results import ServedFile
 from .studio import Studio
@@ -20,7 +20,7 @@ __all__ = [
     "EXPORT_FORMATS",
     "FINISHED",
     "IMAGE_SUFFIXES",
-    "NOT_JUDGED",
+    "NOT_INSPECTED",
     "POSTPROCESS_FACE_LIMIT",
     "SIDES",
     "UNSUCCESSFUL",

@@ -12,7 +12,7 @@ from ..jobs.models import Batch, Job
 from ..jobs.storage.archive import Entry, Stream, leased_zip
 from ..jobs.storage.exports import ExportedFile, ExportStore
 from ..jobs.storage.folders import Folders
-from ..mesh.export import FORMATS, ExportOptions, available, check_print, parse_options
+from ..mesh.export import FORMATS, ExportOptions, available, check_print, find_printer_colours, parse_options
 from ..settings import Settings
 from .previews import CONTACT_SHEET_FILE
 
@@ -82,6 +82,24 @@ class ExportService:
         glb = await self._exports.bring_original(await self._job(batch_id, number))
         with self._folders.lease(glb):
             return await self._exports.run(check_print, glb, options)
+
+    async def printer_colours(
+        self,
+        batch_id: str,
+        number: int,
+        colors: float | str | None = None,
+        size: float | str | None = None,
+        unit: str | None = None,
+        measure: str | None = None,
+    ) -> dict[str, Any]:
+        """The colours, 1 to 8, of which a 3MF would be printed (`mesh.export.find_printer_colours`).
+
+        Raises NotFound, Conflict while the job is not done, Unavailable where it takes too long or too much memory.
+        """
+        options = parse_options("3mf", size=size, unit=unit, measure=measure, colors=colors)
+        glb = await self._exports.bring_original(await self._job(batch_id, number))
+        with self._folders.lease(glb):
+            return await self._exports.run(find_printer_colours, glb, options)
 
     async def archive(self, batch_id: str, options_list: Sequence[ExportOptions]) -> Stream:
         """Zip of all finished jobs' exports with a manifest, streamed while it is read.

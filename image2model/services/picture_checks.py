@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 INSPECTION_SECONDS = 20.0
 MAX_CACHED = 500
 """Inspections kept in memory, of about 10 kB each."""
-NOT_JUDGED = local.Inspection((), None)
+NOT_INSPECTED = local.Inspection((), None)
 """What is known of a picture that took too long, or that broke its inspection."""
 NOTE_TEXTS = {**NOTE_TEXTS, **local.WARNINGS}
 
@@ -43,7 +43,7 @@ class PictureChecks:
             return await self._inspected(path, stat.st_mtime_ns, stat.st_size)
         except Exception as error:  # a picture that could not be judged is worked like any other
             log.warning("could not inspect a picture: %r", error, extra={"picture": path.name})
-            return NOT_JUDGED
+            return NOT_INSPECTED
 
     async def _inspect(self, path: Path, modified: int, size: int) -> local.Inspection:
         """Judge this version of a picture file."""

@@ -63,6 +63,13 @@ def file_routes(studio: Studio, previews: PictureCache) -> list[MeasuredRoute]:
         )
         return JSONResponse(report, headers={"Cache-Control": "no-store"})
 
+    async def printer_colours(request: Request) -> Response:
+        params, query = request.path_params, request.query_params
+        colours = await studio.exports.printer_colours(
+            params["batch_id"], params["number"], *(query.get(name) for name in ("colors", "size", "unit", "measure"))
+        )
+        return JSONResponse(colours, headers={"Cache-Control": "no-store"})
+
     async def admin(request: Request) -> Response:
         """The Admin tab, at the address that the first image2model's admin page had."""
         return RedirectResponse("../?tab=admin" if request.url.path.endswith("/") else "./?tab=admin")
@@ -75,6 +82,7 @@ def file_routes(studio: Studio, previews: PictureCache) -> list[MeasuredRoute]:
         MeasuredRoute("/batches/{batch_id}/export", _with_error_body(exports)),
         MeasuredRoute("/batches/{batch_id}/{number:int}/export", _with_error_body(export)),
         MeasuredRoute("/batches/{batch_id}/{number:int}/print-check", _with_error_body(print_check)),
+        MeasuredRoute("/batches/{batch_id}/{number:int}/printer-colors", _with_error_body(printer_colours)),
         MeasuredRoute("/batches/{batch_id}/{number:int}/{name}", _with_error_body(file)),
         MeasuredRoute("/previews/{token}.webp", previews.answer),
         MeasuredRoute("/admin", admin),

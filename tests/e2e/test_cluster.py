@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import pytest
 
-from image2model.devtools.app_process import SETTINGS
+from image2model.devtools.app_process import SETTING_PREFIXES
 from image2model.devtools.cluster import Cluster
 from image2model.devtools.fal_stand_in import KEY, Script
 from tests.support.fal_server import FalServer
@@ -50,7 +50,7 @@ def s3() -> Iterator[S3Server]:
 def cluster(fal: FalServer, s3: S3Server) -> Iterator[Cluster]:
     """The cluster, in a folder that PostgreSQL's user can reach."""
     folder = Path(tempfile.mkdtemp(prefix="cluster-"))
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTING_PREFIXES)}
     more = {"FAL_KEY": KEY, "FAL_HOST": fal.url, "LEASE_SECONDS": LEASE_SECONDS, "WORKERS": "1", "RETRY_PACE": "0.1"}
     storage = {"ASSET_STORE": s3.store, **s3.environment}
     cluster = Cluster(folder, {**kept, **more, **storage}).start()

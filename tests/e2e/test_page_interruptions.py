@@ -107,6 +107,6 @@ async def test_another_model_gets_the_failed_picture_and_not_what_is_made(studio
         create = Create(studio, gr.BrowserState(""), PictureCache())
     gallery = [(str(tmp_path / name), None) for name in ("good.png", "bad.png", "new.png")]
     for _ in range(2):
-        kept, *_ = await create.put_back(batch.id, gallery, gr.EventData(None, {"number": 2}))
+        kept, *_ = await create.reuse_pictures(batch.id, gallery, gr.EventData(None, {"number": 2}))
         assert [path.rpartition("/")[2] for path in kept] == ["new.png", "bad.png"]
         gallery = [(path, None) for path in kept]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, expect
 
-from image2model.devtools.app_process import gone
+from image2model.devtools.app_process import wait_until_gone
 from tests.support.browser import ROOT, App, Watch, choose, drop, go, opened, settled, states
 from tests.support.waiting import until_so
 
@@ -36,7 +36,7 @@ async def test_a_killed_app_goes_on_and_the_open_page_comes_back(chromium: Brows
     workers = app.children()
     assert workers
     app.kill()
-    assert await asyncio.to_thread(gone, workers)
+    assert await asyncio.to_thread(wait_until_gone, workers)
     assert 0 < len(meshes(app)) < BATCH  # the kill was in mid-batch
     await expect(page.locator(".netbar")).to_be_visible()
 

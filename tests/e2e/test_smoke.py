@@ -1,10 +1,10 @@
-"""The look at a running app that a host takes from outside."""
+"""The run_checks at a running app that a host takes from outside."""
 
 from __future__ import annotations
 
 import pytest
 
-from image2model.devtools.smoke import CHECKS, look
+from image2model.devtools.smoke import CHECKS, run_checks
 from tests.support.browser import App
 from tests.support.fal_server import FalServer
 
@@ -15,7 +15,7 @@ def test_a_well_app_passes(app: App):
     """Every check says what it saw, a mesh is made, and nothing stays of it."""
     before = set((app.data / "batches").iterdir())
     said: list[str] = []
-    assert look(app.url, say=said.append) == 0, said
+    assert run_checks(app.url, report=said.append) == 0, said
     assert len(said) == len(CHECKS)
     assert "bytes in" in said[-1]
     assert set((app.data / "batches").iterdir()) == before
@@ -24,7 +24,7 @@ def test_a_well_app_passes(app: App):
 def test_another_server_does_not_pass(stand_in: FalServer):
     """What is no image2model fails with a word, and is then left alone."""
     said: list[str] = []
-    assert look(stand_in.url, say=said.append) == 1
+    assert run_checks(stand_in.url, report=said.append) == 1
     assert said[0].startswith("WRONG")
     assert said[1:] == ["Nothing else was tried."]
 
@@ -33,4 +33,4 @@ def test_another_server_does_not_pass(stand_in: FalServer):
 def test_no_server_does_not_pass(url: str):
     """Neither does an address where nothing answers, or one that is none."""
     said: list[str] = []
-    assert look(url, say=said.append) == 1
+    assert run_checks(url, report=said.append) == 1

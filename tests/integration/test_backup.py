@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from image2model.__main__ import main
-from image2model.devtools.scripted_generator import box_glb
+from image2model.devtools.scripted_generator import plain_box_glb
 from image2model.jobs.db import leases
 from image2model.jobs.db.store import Store
 from image2model.ops import backup
@@ -46,7 +46,7 @@ async def test_a_backup_brings_a_batch_back(start, uploads, database_url, asset_
     assert backup.restore(settings, tmp_path / "backup") == 4
     studio = await start(settings=settings)
     assert (await studio.batch(batch.id)).jobs[0].state == "done"
-    assert (await studio.publish_to_gradio_cache(batch.id, 1, "cat.glb")).read_bytes() == box_glb()
+    assert (await studio.publish_to_gradio_cache(batch.id, 1, "cat.glb")).read_bytes() == plain_box_glb()
 
 
 def test_nothing_is_restored_under_a_running_app(postgres, tmp_path, monkeypatch, capfd):

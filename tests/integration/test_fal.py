@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from image2model.devtools.fal_stand_in import Fault, Script
-from image2model.devtools.fal_stand_in.files import mark
+from image2model.devtools.fal_stand_in.files import picture_crc
 from image2model.errors import GenerationFailed
 from image2model.generators.base import Downloading, Finished, Queued, Running, Submitted, Uploading
 from image2model.generators.fal import FalHosts, fal_generators
@@ -39,7 +39,7 @@ async def test_every_model_turns_a_picture_into_its_own_mesh(fal: FalServer, tmp
     assert isinstance(events[0], Uploading)
     assert isinstance(end, Finished)
     assert end.glb == tmp_path / "model.glb"
-    assert gltf(end.glb)["asset"]["extras"]["picture"] == mark(work.image.read_bytes())
+    assert gltf(end.glb)["asset"]["extras"]["picture"] == picture_crc(work.image.read_bytes())
     assert fal.job().endpoint == MODELS[model].endpoint
     assert fal.job().errors == []
     assert fal.leaks == []
@@ -65,7 +65,7 @@ async def test_many_pictures_at_once_get_each_its_own_mesh(fal: FalServer, tmp_p
         events = [event async for event in one.run(tasks[number])]
         assert isinstance(events[-1], Finished)
         picture = gltf(events[-1].glb)["asset"]["extras"]["picture"]
-        assert picture == mark(tasks[number].image.read_bytes())
+        assert picture == picture_crc(tasks[number].image.read_bytes())
 
     await asyncio.gather(*(work(number) for number in range(12)))
     await one.close()

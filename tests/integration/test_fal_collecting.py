@@ -210,9 +210,9 @@ async def test_contradictory_answers_are_not_believed(fal: FalServer, tmp_path: 
 
 async def test_a_cancelled_job_that_goes_on_is_collected(fal: FalServer, tmp_path: Path):
     """What arrives all the same is kept, for it is paid for; one that obeys says that it was cancelled."""
-    fal.scripts.extend([Script(run_seconds=0.1, stubborn=True), Script(run_seconds=60)])
+    fal.scripts.extend([Script(run_seconds=0.1, ignores_cancel=True), Script(run_seconds=60)])
     ends = []
-    for name in ("stubborn", "obedient"):
+    for name in ("ignores_cancel", "obedient"):
         one = generator(fal)
         work = task(tmp_path / name, one)
         remote = await submitted(one, work)

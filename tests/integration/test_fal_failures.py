@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from image2model.devtools.fal_stand_in import Fault, Script
-from image2model.devtools.fal_stand_in.schemas import entry
+from image2model.devtools.fal_stand_in.schemas import error_entry
 from image2model.errors import GenerationFailed
 from image2model.generators.base import Finished
 from image2model.generators.fal.errors import BY_TYPE, failure_of
@@ -27,7 +27,7 @@ async def failed(fal: FalServer, folder: Path, **given: Any) -> GenerationFailed
 
 def model_error(kind: str, **context: Any) -> dict[str, Any]:
     """A model's error in fal's form."""
-    return {"detail": [entry("image_url", kind, "secret internals at http://10.0.0.1", **context)]}
+    return {"detail": [error_entry("image_url", kind, "secret internals at http://10.0.0.1", **context)]}
 
 
 def flat_error(kind: str) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def test_every_row_of_the_table_has_been_tried():
         (model_error("image_too_small", min_width=128, min_height=96), "at least 128 × 96 pixels"),
         (model_error("image_too_large", max_width=4096, max_height=2048), "at most 4096 × 2048 pixels"),
         (model_error("file_too_large", max_size=10_000_000), "at most 10 MB"),
-        ({"detail": [entry("face_limit", "less_than_equal", le=20_000)]}, "option 'face_limit'"),
+        ({"detail": [error_entry("face_limit", "less_than_equal", le=20_000)]}, "option 'face_limit'"),
     ],
 )
 def test_sizes_and_options_are_named(body: dict[str, Any], words: str):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from image2model.devtools.fal_stand_in import Fault, Script
-from image2model.devtools.fal_stand_in.files import box_glb
+from image2model.devtools.fal_stand_in.files import picture_box_glb
 from image2model.errors import GenerationFailed
 from image2model.generators.base import Downloading, Finished, Submitted
 from image2model.generators.fal import downloads
@@ -20,7 +20,7 @@ from image2model.generators.providers import rules_of
 from tests.support.fal_helpers import QUICK, generator, names, run, task
 from tests.support.fal_server import FalServer
 
-GLB = box_glb(b"")
+GLB = picture_box_glb(b"")
 CDN = "https://v3.fal.media/files/b"
 
 

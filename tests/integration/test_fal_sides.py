@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from image2model.devtools.fal_stand_in import Fault
-from image2model.devtools.fal_stand_in.files import mark
+from image2model.devtools.fal_stand_in.files import picture_crc
 from image2model.devtools.fal_stand_in.schemas import ENDPOINTS
 from image2model.errors import GenerationFailed
 from image2model.generators.base import Finished, Submitted, Submitting
@@ -24,7 +24,7 @@ def sent_pictures(fal: FalServer) -> list[int]:
     fields = [name for name in job.arguments if name in ENDPOINTS[job.endpoint].image_fields]
     values = [job.arguments[name] for name in fields]
     urls = [url for value in values for url in (value if isinstance(value, list) else [value])]
-    return [mark(fal.files[url.removeprefix(f"{fal.url}/files/")][1]) for url in urls]
+    return [picture_crc(fal.files[url.removeprefix(f"{fal.url}/files/")][1]) for url in urls]
 
 
 @pytest.mark.parametrize("model", SEVERAL)
@@ -34,9 +34,9 @@ async def test_several_sides_are_one_job_with_each_picture_uploaded_once(fal: Fa
     work = task(tmp_path, one, sides=one.spec.sides[1:])
     *_, end = await run(one, work)
     assert isinstance(end, Finished)
-    assert gltf(end.glb)["asset"]["extras"]["picture"] == mark(work.image.read_bytes())
+    assert gltf(end.glb)["asset"]["extras"]["picture"] == picture_crc(work.image.read_bytes())
     pictures = {"front": work.image, **work.sides}
-    assert sent_pictures(fal) == [mark(pictures[side].read_bytes()) for side in one.spec.sides]
+    assert sent_pictures(fal) == [picture_crc(pictures[side].read_bytes()) for side in one.spec.sides]
     assert (fal.calls["upload"], fal.calls["submit"], len(fal.paid)) == (4, 1, 1)
     assert (fal.job().endpoint, fal.job().errors) == (MODELS[model].endpoint_for(multiview=True), [])
     assert fal.leaks == []

@@ -13,7 +13,7 @@ import trimesh
 from PIL import Image
 
 from image2model.devtools.fal_stand_in import KEY, Fault, Script
-from image2model.devtools.fal_stand_in.files import box_glb
+from image2model.devtools.fal_stand_in.files import picture_box_glb
 from image2model.devtools.fal_stand_in.schemas import ENDPOINTS
 from image2model.generators.fal import FalHosts
 from image2model.generators.fal.fal_client_compat import point_fal_client_at
@@ -95,20 +95,20 @@ async def test_jobs_beyond_the_limit_wait_in_line(client: fal_client.AsyncClient
 
 
 async def test_cancel_answers_as_fal_does(client: fal_client.AsyncClient, fal: FalServer):
-    """Accepted once, then too late; the result is a 499; a stubborn job goes on."""
+    """Accepted once, then too late; the result is a 499; a ignores_cancel job goes on."""
     now = [0.0]
     fal.clock = lambda: now[0]
-    fal.scripts.extend([Script(run_seconds=60), Script(run_seconds=60, stubborn=True)])
-    handle, stubborn = await submit(client), await submit(client)
+    fal.scripts.extend([Script(run_seconds=60), Script(run_seconds=60, ignores_cancel=True)])
+    handle, ignores_cancel = await submit(client), await submit(client)
     await handle.cancel()
     with pytest.raises(fal_client.FalClientHTTPError) as late:
         await handle.cancel()
     with pytest.raises(fal_client.FalClientHTTPError) as gone:
         await handle.get()
-    await stubborn.cancel()
+    await ignores_cancel.cancel()
     now[0] += 60
     assert (late.value.status_code, gone.value.status_code, gone.value.error_type) == (400, 499, "client_cancelled")
-    assert "model_mesh" in await stubborn.get()
+    assert "model_mesh" in await ignores_cancel.get()
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ async def test_a_hanging_call_never_answers(fal: FalServer):
 
 def test_results_are_real_meshes_wrapped_in_the_picture():
     """A closed box of twelve triangles that carries the picture as its texture."""
-    mesh = trimesh.load(io.BytesIO(box_glb(png())), file_type="glb", force="mesh")
+    mesh = trimesh.load(io.BytesIO(picture_box_glb(png())), file_type="glb", force="mesh")
     assert mesh.faces.shape == (12, 3)
     assert mesh.visual.material.baseColorTexture.size == (8, 8)
     mesh.merge_vertices(merge_tex=True, merge_norm=True)

@@ -274,7 +274,7 @@ def prepare(fal: FalServer, row: Row) -> str:
         fal.script = Script(run_seconds=600)
     operation = {"submits": "submit", "unlisted": "submit"}.get(operation, operation)
     if fault.kind == "refuse":
-        fal.shuts[BEFORE[operation]] = AWAY
+        fal.outage_after[BEFORE[operation]] = AWAY
     elif operation == "result" and fault.body and "typed" in row.fault:  # fal's own failure, which it does not bill
         fal.script = Script(error=(fault.status, fault.body))
     else:

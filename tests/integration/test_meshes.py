@@ -167,7 +167,12 @@ async def test_the_routes_serve_exports_checks_and_reasons(studio, tmp_path, gen
     assert len(answer.content) == 84 + 50 * len(trimesh.load_mesh(io.BytesIO(generator.mesh), file_type="glb").faces)
     verdict = (await fetched("1/print-check?size=50")).json()
     assert (verdict["ready"], verdict["size_mm"]) == (True, 50)
+    colours = (await fetched("1/printer-colors?colors=2&size=50")).json()
+    assert colours["size_mm"] == 50
+    assert 1 <= len(colours["colors"]) <= 2
+    assert sum(colour["share"] for colour in colours["colors"]) == pytest.approx(1, abs=1e-3)
     refused = await fetched("1/export?format=fbx")
     assert (refused.status_code, refused.json()["error_code"]) == (422, "format_unknown")
+    assert "Blender turns" in refused.json()["message"]
     archive = zipfile.ZipFile(io.BytesIO((await fetched("export?format=3mf,obj")).content))
     assert archive.namelist() == ["manifest.json", "cat-100mm.3mf", "cat-obj.zip", "contact-sheet.webp"]

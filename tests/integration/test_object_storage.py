@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from image2model.devtools.scripted_generator import box_glb
+from image2model.devtools.scripted_generator import plain_box_glb
 from image2model.errors import ErrorCode, SettingsError, Unavailable
 from image2model.generators.base import Submitted
 from image2model.jobs import task_executor
@@ -68,12 +68,12 @@ async def test_a_machine_serves_what_another_has_made(start, machine, uploads):
     await finished(one, batch.id)
     other = await start(settings=machine("other"))
     served = await other.file(batch.id, 1, "cat.glb")
-    assert (await other.size(served), served.path.exists()) == (len(box_glb()), False)
+    assert (await other.size(served), served.path.exists()) == (len(plain_box_glb()), False)
     stream = await other.archive(batch.id)
     data = b"".join(await asyncio.to_thread(list, stream.chunks))
     archive = zipfile.ZipFile(io.BytesIO(data))
     assert (len(data), archive.testzip()) == (stream.size, None)
-    assert archive.read("dog.glb") == box_glb()
+    assert archive.read("dog.glb") == plain_box_glb()
     assert "contact-sheet.webp" in archive.namelist()
     assert (await other.exports.export(batch.id, 2, *other.exports.parse_options("stl"))).path.is_file()
     published = await other.publish_pictures_to_gradio_cache(batch.id, 1)

@@ -15,7 +15,7 @@ from image2model.generators.local.cutout import MARGIN, Inspection, cut_out, ins
 from image2model.images.decoding import Source
 from image2model.process_pool import WorkerPool
 from image2model.services import Picture, Studio, SubmitRequest
-from image2model.web.ui.object_views import NO_DECISIONS
+from image2model.web.ui.object_views import NO_OVERRIDES
 from image2model.web.ui.picture_cache import PictureCache
 from image2model.web.ui.pictures import Pictures
 from tests.support.pictures import decoded, encoded
@@ -143,7 +143,7 @@ async def test_a_tile_says_checking_until_its_picture_is_judged(studio: Studio, 
     with Image.open(CUP) as cup:
         images = [(str(saved(tmp_path, cup)), None)]
     request = SimpleNamespace(session_hash="a page")
-    shown = pictures.show(images, [], NO_DECISIONS, False, "scripted", "", request)
+    shown = pictures.show(images, [], NO_OVERRIDES, False, "scripted", "", request)
     first, second = [tiles async for _, tiles in shown]
     assert "Checking…" in first
     assert "Ready" in second

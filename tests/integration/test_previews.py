@@ -11,7 +11,7 @@ import pytest
 import trimesh
 from PIL import Image
 
-from image2model.devtools.scripted_generator import box_glb
+from image2model.devtools.scripted_generator import plain_box_glb
 from image2model.errors import GenerationFailed, NotFound
 from image2model.mesh.facts import read_facts
 from image2model.mesh.gltf.reader import Glb
@@ -110,9 +110,9 @@ async def test_what_is_looked_at_is_made_once_and_kept(tmp_path: Path, pool: Wor
     assert first == second
     written = first.path.stat().st_mtime_ns
     assert (await studio.file(batch.id, 1, "turntable.webp")).path.stat().st_mtime_ns == written
-    assert (await studio.publish_mesh_to_gradio_cache(batch.id, 1, "textured")).read_bytes() == box_glb()
+    assert (await studio.publish_mesh_to_gradio_cache(batch.id, 1, "textured")).read_bytes() == plain_box_glb()
     plain = await studio.publish_mesh_to_gradio_cache(batch.id, 1, "plain")
-    assert plain.read_bytes() != box_glb()
+    assert plain.read_bytes() != plain_box_glb()
     assert plain.name == "box.glb"
     entries, _manifest = await studio.archive_contents(batch.id)
     sheet = next(entry for entry in entries if entry.name == "contact-sheet.webp")

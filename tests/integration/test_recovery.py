@@ -236,7 +236,7 @@ async def test_a_submit_without_an_answer_is_looked_up_and_collected(start, gene
     studio = await start()
     unanswered = GenerationFailed("unconfirmed", "No answer.", "It may cost again.")
     fails(generator, 1, unanswered, Uploading(), Submitting({"image_url": "u"}))
-    generator.found = REMOTE
+    generator.find_result = REMOTE
     batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
     assert (await finished(studio, batch.id)).state == "done"
     assert [task.remote for task in generator.runs] == [None, REMOTE]
@@ -248,7 +248,7 @@ async def test_a_submit_that_a_killed_process_left_is_looked_up_at_the_next_star
     generator.script = lambda task: [Uploading(), Submitting({"image_url": "u"}), 60.0]
     batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
     await view_when(studio, batch.id, lambda view: view.jobs[0].state == "submitting")
-    generator.script, generator.found = (lambda task: []), REMOTE
+    generator.script, generator.find_result = (lambda task: []), REMOTE
     studio = await start()
     assert (await finished(studio, batch.id)).state == "done"
     assert [task.remote for task in generator.runs] == [None, REMOTE]
@@ -262,7 +262,7 @@ async def test_running_it_again_anyway_looks_once_more_before_it_pays(start, gen
     batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
     job = (await finished(studio, batch.id)).jobs[0]
     assert (job.state, job.action["label"]) == ("unconfirmed", "Run it again anyway")
-    generator.found = REMOTE
+    generator.find_result = REMOTE
     await studio.retry(batch.id, [1])
     assert (await finished(studio, batch.id)).state == "done"
     assert [task.remote for task in generator.runs] == [None, REMOTE]

@@ -16,7 +16,7 @@ import pytest
 import trimesh
 from prometheus_client import REGISTRY
 
-from image2model.devtools.scripted_generator import box_glb
+from image2model.devtools.scripted_generator import plain_box_glb
 from image2model.errors import Conflict, GenerationFailed, NotFound
 from image2model.generators.base import Submitted
 from image2model.jobs.db import queries
@@ -229,7 +229,7 @@ async def test_the_host_sees_what_lies_on_disk_and_what_happened(studio, tmp_pat
     assert (sum(span["jobs"] for span in curve), sum(span["failed"] for span in curve)) == (2, 0)
     assert sum(span["cost"] for span in curve) == pytest.approx(0.6)
     assert await studio.admin.failure_reasons() == []
-    assert (await studio.admin.bytes_written_by_day(days=5))[1] == 2 * len(box_glb())
+    assert (await studio.admin.bytes_written_by_day(days=5))[1] == 2 * len(plain_box_glb())
 
 
 async def test_why_pictures_failed_is_told_in_words_while_somebody_remembers(studio, generator, uploads):

@@ -80,7 +80,7 @@ async def test_a_process_that_slept_through_its_lease_changes_nothing(begin, upl
     await until_so(lambda: heir.generator.runs)
     sleeper.generator.mesh = b"what nobody may see"
     sleeper.generator.gate.set()
-    await until_so(lambda: not sleeper.generator.working)
+    await until_so(lambda: not sleeper.generator.running)
     assert (await heir.studio.view(batch.id)).jobs[0].state == "running"
     heir.generator.gate.set()
     view = await finished(heir.studio, batch.id)
@@ -102,7 +102,7 @@ async def test_a_process_that_wakes_before_it_has_bought_buys_nothing(begin, upl
     heir.generator.script = lambda task: BOUGHT
     assert (await finished(heir.studio, batch.id)).state == "done"
     woken.set()
-    await until_so(lambda: not sleeper.generator.working)
+    await until_so(lambda: not sleeper.generator.running)
     assert (sleeper.generator.bought, heir.submissions) == (False, 1)
 
 

@@ -19,7 +19,7 @@ from image2model.generators.base import SIDES
 from image2model.jobs.db.connection import connect, migrate
 from image2model.jobs.db.store import Store
 from image2model.services import Caller, Picture, Studio, SubmitRequest, group_views
-from image2model.web.ui.object_views import NO_DECISIONS, decide, objects
+from image2model.web.ui.object_views import NO_OVERRIDES, decide, objects
 from tests.support.pictures import encoded
 from tests.support.scripted import ScriptedGenerator, finished, picture, scripted_settings
 
@@ -218,7 +218,7 @@ TAKES = replace(ScriptedGenerator().spec, sides=SIDES)
 )  # fmt: skip
 def test_a_person_s_decisions_come_before_the_names(acts, found):
     """Joined, taken apart, turned to a side that another had; what makes no sense changes nothing."""
-    decided = NO_DECISIONS
+    decided = NO_OVERRIDES
     for act, chosen, side in acts:
         decided = decide(PATHS, decided, act, chosen, side, TAKES)
     assert objects(PATHS, decided) == found
@@ -226,7 +226,7 @@ def test_a_person_s_decisions_come_before_the_names(acts, found):
 
 def test_an_object_whose_front_is_taken_away_is_none_any_more():
     """What is left of it stands alone, and what was decided of other pictures stays."""
-    decided = decide(PATHS, NO_DECISIONS, "join", [CAT, DOG], "", TAKES)
+    decided = decide(PATHS, NO_OVERRIDES, "join", [CAT, DOG], "", TAKES)
     assert objects([FRONT, BACK, DOG], decided) == [{"front": FRONT, "back": BACK}]
     assert objects([BACK, CAT, DOG], decided) == [{"front": CAT, "back": DOG}]
 

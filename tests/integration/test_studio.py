@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 import trimesh
 
-from image2model.devtools.scripted_generator import box_glb
+from image2model.devtools.scripted_generator import plain_box_glb
 from image2model.errors import GenerationFailed, ImageRefused, NotFound, OptionRefused, SettingsError, Unavailable
 from image2model.generators.base import Downloading, Queued, Running, Submitted, Submitting, Uploading
 from image2model.jobs.db.store import Store
@@ -33,7 +33,7 @@ async def test_pictures_become_files_named_after_them(studio, uploads):
     view = await finished(studio, batch.id)
     assert [(job.state, job.filename) for job in view.jobs] == [("done", "chair.glb"), ("done", "chair-2.glb")]
     served = await studio.file(batch.id, 2, "chair-2.glb")
-    assert served.path.read_bytes() == box_glb()
+    assert served.path.read_bytes() == plain_box_glb()
     assert (await studio.file(batch.id, 2, "thumbnail.webp")).path.read_bytes()[8:12] == b"WEBP"
     assert [path.name for path in served.path.parent.iterdir() if path.name.startswith("work")] == []
 
@@ -167,7 +167,7 @@ async def test_cancel_stops_a_job_wherever_it_is(studio, generator, uploads):
     await asyncio.sleep(0.05)
     assert (await studio.view(batch.id)).state == "cancelled"
     assert sorted(remote["request_id"] for remote in generator.cancelled) == ["1-a", "2-b"]
-    assert generator.working == 0
+    assert generator.running == 0
 
 
 async def test_a_watcher_sees_the_stages_in_order(studio, generator, uploads):
@@ -195,12 +195,12 @@ async def test_a_bounded_generator_works_so_many_at_once(tmp_path, uploads, pool
     studio = Studio(scripted_settings(tmp_path / "d"), [generator], pool)
     await studio.start()
     batch = await studio.submit(SubmitRequest([picture(uploads, f"{n}.png") for n in range(4)]))
-    view = await view_when(studio, batch.id, lambda _: generator.working == 2)
+    view = await view_when(studio, batch.id, lambda _: generator.running == 2)
     assert view.jobs[3].queue_position >= 1
-    assert generator.most_working == 2
+    assert generator.peak_running == 2
     generator.gate.set()
     assert (await finished(studio, batch.id)).state == "done"
-    assert generator.most_working == 2
+    assert generator.peak_running == 2
     await studio.close()
 
 
@@ -273,8 +273,8 @@ async def test_a_job_whose_mesh_is_in_place_is_not_made_again(tmp_path, uploads,
     studio = Studio(settings, [generator], pool)
     await studio.start()
     batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
-    await until_so(lambda: generator.working)
-    (studio.folders.job(batch.jobs[0]) / "model.glb").write_bytes(box_glb())
+    await until_so(lambda: generator.running)
+    (studio.folders.job(batch.jobs[0]) / "model.glb").write_bytes(plain_box_glb())
     await studio.close()
     again = ScriptedGenerator()
     studio = Studio(settings, [again], pool)
@@ -302,7 +302,7 @@ async def test_a_deleted_batch_takes_its_files_along(studio, generator, uploads)
     """Deleting in mid-work stops it and removes rows and files; asking for it again says so."""
     generator.gate = asyncio.Event()
     batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
-    await until_so(lambda: generator.working)
+    await until_so(lambda: generator.running)
     await studio.delete(batch.id)
     assert not studio.folders.batch(batch.id).exists()
     with pytest.raises(NotFound):
@@ -322,7 +322,7 @@ async def test_a_picture_called_model_is_served_like_any_other(studio, uploads):
     """The name under which meshes are stored is no reserved word."""
     batch = await studio.submit(SubmitRequest([picture(uploads, "model.jpg")]))
     await finished(studio, batch.id)
-    assert (await studio.file(batch.id, 1, "model.glb")).path.read_bytes() == box_glb()
+    assert (await studio.file(batch.id, 1, "model.glb")).path.read_bytes() == plain_box_glb()
 
 
 async def test_the_archive_tells_all_and_holds_what_is_done(studio, generator, uploads):

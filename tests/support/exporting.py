@@ -14,7 +14,7 @@ import trimesh
 from PIL import Image
 from pxr import Usd
 
-from image2model.devtools.fal_stand_in.files import box_glb
+from image2model.devtools.fal_stand_in.files import picture_box_glb
 from image2model.devtools.sample_meshes import bumpy_ball
 from image2model.mesh.export import check_print, parse_options
 from image2model.mesh.gltf.reader import Glb
@@ -43,7 +43,7 @@ SAMPLES = {
     "the local engine's": lambda: local_shapes.make(
         Image.open("examples/toy-car.jpg").convert("RGB").resize((256, 256))
     ),
-    "the stand-in's": lambda: box_glb(encoded(photo(32, 32), "PNG")),
+    "the stand-in's": lambda: picture_box_glb(encoded(photo(32, 32), "PNG")),
     "textured box": lambda: meshes.textured_box(photo(64, 32)),
     "ball with a seam": lambda: bumpy_ball(40, photo(64, 64)),
     "large ball with a seam": lambda: bumpy_ball(200, photo(64, 64)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,17 @@ NOISE = np.random.default_rng(1).bytes(3000)
 TWO_FRAMES = {"save_all": True, "append_images": [photo().rotate(180)]}
 
 
+BMP_LAYOUTS = {
+    "4 bits each": (16, (0xF00, 0xF0, 0xF)),
+    "5 bits each and alpha": (16, (0x7C00, 0x3E0, 0x1F, 0x8000)),
+    "4 bits each and alpha": (16, (0xF00, 0xF0, 0xF, 0xF000)),
+    "red last": (32, (0xFF, 0xFF00, 0xFF0000)),
+    "10 bits each": (32, (0x3FF00000, 0xFFC00, 0x3FF)),
+    "8 bits each and alpha": (32, (0xFF0000, 0xFF00, 0xFF, 0xFF000000)),
+}
+"""Bits of a pixel, and the masks of red, green, blue and alpha."""
+
+
 def picture_table() -> dict[str, bytes]:
     """Each picture's bytes by its name."""
     files = {path.name: path.read_bytes() for path in FILES.iterdir() if path.name != "IMG_0995.HEIC"}
@@ -68,6 +80,8 @@ def _png_colours() -> dict[str, bytes]:
         "sRGB before gAMA": png(CARD, before=gama(1) + chunk(b"sRGB", b"\0")),
         "sick gAMA": png(CARD, before=gama(1, wrong)),
         "gAMA 0": png(CARD, before=gama(0)),
+        "cICP in narrow range": png(CARD, before=chunk(b"cICP", bytes([12, 13, 0, 0]))),
+        "cICP that says nothing, gAMA": png(CARD, before=cicp(2, 2) + gama(1)),
         "two gAMA": png(CARD, before=gama(1) + gama(0.5)),
         "gAMA too late": png(CARD, after=gama(1)),
         "grey, gAMA 1": png(GREYS, kind=GREY, before=gama(1)),
@@ -111,6 +125,8 @@ def _transparent() -> dict[str, bytes]:
         "RGB of 8 bits, one is clear": png(CARD // 64, 8, RGB, trns(1, 2, 1)),
         "RGB of 8 bits, upper bytes": png(CARD // 64, 8, RGB, trns(0x101, 2, 1)),
         "RGB of 8 bits, a short tRNS": png(CARD // 64, 8, RGB, trns(1)),
+        "palette, tRNS before it": png(GREYS % 16, 4, PALETTE, chunk(b"tRNS", b"\0\x80") + PALETTE_16),
+        "palette of too few colours": png(GREYS % 40, 8, PALETTE, chunk(b"PLTE", bytes(range(60)))),
         "sick tRNS": png(GREYS, 8, GREY, chunk(b"tRNS", b"\0\1", 1)),
         **{
             f"palette of {bits} bits, two are clear": png(
@@ -134,11 +150,39 @@ def _formats() -> dict[str, bytes]:
         "GIF, a colour is clear": encoded(photo(mode="P"), "GIF", transparency=photo(mode="P").getpixel((0, 0))),
         **{f"BMP {mode}": encoded(photo(mode=mode), "BMP") for mode in ("1", "L", "P", "RGB")},
         "BMP of 32 bits": encoded(CLEAR, "BMP"),
+        **{f"BMP, {name}": masked_bmp(*layout) for name, layout in BMP_LAYOUTS.items()},
+        "GIF on a larger screen": gif_on_a_larger_screen(),
         "animated GIF": encoded(photo(mode="P"), "GIF", **TWO_FRAMES),
         "animated PNG": encoded(photo(), "PNG", **TWO_FRAMES),
         "animated PNG after another picture": encoded(photo(), "PNG", **late),
         "animated WebP": encoded(photo(), "WEBP", lossless=True, **TWO_FRAMES),
     }
+
+
+def masked_bmp(bits: int, masks: tuple[int, ...]) -> bytes:
+    """A BMP of the card, 64 × 64, whose channels lie where the masks say; with a fourth mask, of alpha."""
+    channels = [*np.moveaxis(CARD, 2, 0), CARD[..., 2]][: len(masks)]
+    pixels = sum(
+        (channel * (mask >> _lowest_bit(mask)) // 255) << _lowest_bit(mask)
+        for channel, mask in zip(channels, masks, strict=True)
+    )
+    rows = np.asarray(pixels)[::-1].astype(f"<u{bits // 8}").tobytes()
+    alpha = len(masks) == 4
+    header = struct.pack("<IiiHHII16x", 108 if alpha else 40, 64, 64, 1, bits, 3, len(rows))
+    info = header + struct.pack(f"<{len(masks)}I", *masks) + (b"BGRs" + bytes(48) if alpha else b"")
+    return b"BM" + struct.pack("<I4xI", 14 + len(info) + len(rows), 14 + len(info)) + info + rows
+
+
+def _lowest_bit(mask: int) -> int:
+    return (mask & -mask).bit_length() - 1
+
+
+def gif_on_a_larger_screen() -> bytes:
+    """A GIF whose only frame leaves free a part of the screen on every side."""
+    data = encoded(photo(mode="P"), "GIF")
+    frame = b"," + struct.pack("<HHHH", 0, 0, 64, 48)
+    assert data.count(frame) == 1
+    return data[:6] + struct.pack("<HH", 80, 60) + data[10:].replace(frame, b"," + struct.pack("<HHHH", 5, 7, 64, 48))
 
 
 def _turned() -> dict[str, bytes]:
@@ -149,7 +193,8 @@ def _turned() -> dict[str, bytes]:
         exif[0x0112] = orientation
         for kind, options in ways.items():
             pictures[f"{kind}, orientation {orientation}"] = encoded(photo(), kind, exif=exif, **options)
-    return pictures
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x04\0\0\0\x01\0\0\0\x06\0\0\0\0"
+    return {**pictures, "JPEG, orientation as a long number": encoded(photo(), "JPEG", quality=95, exif=exif)}
 
 
 def _jpegs() -> dict[str, bytes]:

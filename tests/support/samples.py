@@ -12,7 +12,7 @@ import gradio
 import trimesh
 from PIL import Image
 
-from image2model.devtools.fal_stand_in.files import box_glb
+from image2model.devtools.fal_stand_in.files import picture_box_glb
 from tests.support import local_shapes, meshes
 from tests.support.pictures import encoded, photo
 
@@ -49,7 +49,7 @@ TEN = {
     "the local engine's robot": lambda: _previewed("robot.jpg"),
     "the local engine's mug": lambda: _previewed("mug.jpg"),
     "the local engine's toadstool": lambda: _previewed("mushroom-house.jpg"),
-    "the stand-in's": lambda: box_glb(encoded(photo(32, 32), "PNG")),
+    "the stand-in's": lambda: picture_box_glb(encoded(photo(32, 32), "PNG")),
     "Khronos's duck": (GRADIO / "Duck.glb").read_bytes,  # SCEA Shared Source Licence
     "Khronos's fox": lambda: _one_file(GRADIO / "Fox.gltf"),  # CC0 and CC-BY 4.0, animated
     "Blender's monkey, Draco": lambda: _packaged("suzi"),  # CC0

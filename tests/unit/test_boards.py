@@ -12,7 +12,7 @@ from tests.support.blank_views import BLANK_BATCH
 
 def test_a_view_is_rendered_once_for_all_of_a_kind():
     """Two hundred watchers of one view get one text; the owner's and a friend's board differ."""
-    boards, view = results.Boards(), replace(BLANK_BATCH, batch_id="a")
+    boards, view = results.RenderedBoards(), replace(BLANK_BATCH, batch_id="a")
     own = [boards.render(view, shared=False) for _ in range(200)]
     assert all(text is own[0] for text in own)
     assert "data-shared" in boards.render(view, shared=True)
@@ -21,7 +21,7 @@ def test_a_view_is_rendered_once_for_all_of_a_kind():
 
 def test_what_changed_is_rendered_anew():
     """The next view of the same batch is shown, also where only time has passed."""
-    boards, view = results.Boards(), replace(BLANK_BATCH, batch_id="a")
+    boards, view = results.RenderedBoards(), replace(BLANK_BATCH, batch_id="a")
     before = boards.render(view, shared=False)
     assert boards.render(replace(view, seconds_left=40.0), shared=False) != before
 
@@ -29,7 +29,7 @@ def test_what_changed_is_rendered_anew():
 def test_few_boards_are_kept(monkeypatch: pytest.MonkeyPatch):
     """However many batches are watched, the memory for their boards is bounded."""
     monkeypatch.setattr(results, "MAX_BOARDS", 3)
-    boards = results.Boards()
+    boards = results.RenderedBoards()
     for number in range(10):
         boards.render(replace(BLANK_BATCH, batch_id=str(number)), shared=False)
     assert len(boards._newest) == 3

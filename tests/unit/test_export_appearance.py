@@ -6,6 +6,7 @@ import base64
 import io
 import re
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from image2model.mesh.gltf.reader import Glb
 from tests.support import meshes
 from tests.support.exporting import inside, model_3mf, sample, usd_text
 from tests.support.pictures import encoded, photo
+
+TEXTURE_FILES = Path(__file__).parents[1] / "support/texture_files"
 
 
 @pytest.mark.parametrize("form", ["obj", "ply", "3mf", "glb"])
@@ -123,7 +126,8 @@ def test_colours_of_vertices_are_kept_in_obj_and_usdz(made):
     lines = [line.split()[4:] for line in inside(made(data, "obj")[1], "thing.obj").splitlines() if line[:2] == "v "]
     srgb = np.where(before < 0.0031308, before * 12.92, 1.055 * before ** (1 / 2.4) - 0.055)
     assert np.array(lines, float) == pytest.approx(srgb, abs=0.01)
-    assert "diffuseColor.connect = </Model/Material_0/Colours.outputs:result>" in usd_text(made(data, "usdz")[1])
+    connection = "diffuseColor.connect = </Model/Materials/Material_0/Colours.outputs:result>"
+    assert connection in usd_text(made(data, "usdz")[1])
 
 
 @pytest.mark.parametrize("form", ["obj", "3mf", "usdz"])
@@ -200,3 +204,49 @@ def test_far_from_the_origin_is_as_good_as_near(made, form):
     """A ball of one unit, 10,000 units away, is exported in every format."""
     ball = trimesh.creation.icosphere(2).apply_translation([10_000, 0, 0])
     assert made(ball.export(file_type="glb"), form)[0]["closed"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "start"), [("etc1s", b"\xff\xd8"), ("uastc", b"\xff\xd8"), ("transparent", b"\x89PNG")]
+)
+def test_ktx2_becomes_png_or_jpeg_in_an_export_and_the_delivered_file_warns(made, tmp_path, kind, start):
+    """A texture that Basis Universal's own encoder wrote has its colours in the export, and is warned of as it came."""
+    ktx2 = (TEXTURE_FILES / f"{kind}.ktx2").read_bytes()
+
+    def as_ktx2(json: Any) -> None:
+        json["images"] = [{"mimeType": "image/ktx2", "uri": "data:;base64," + base64.b64encode(ktx2).decode()}]
+        json["textures"] = [{"extensions": {"KHR_texture_basisu": {"source": 0}}}]
+        json["extensionsUsed"] = json["extensionsRequired"] = ["KHR_texture_basisu"]
+
+    data = meshes.edited(meshes.textured_box(photo(16, 16)), as_ktx2)
+    (tmp_path / "delivered.glb").write_bytes(data)
+    facts = read_facts(tmp_path / "delivered.glb")
+    assert facts.textures == ((16, 16),)
+    assert any("KTX2" in warning for warning in facts.warnings)
+    found, path = made(data, "glb", size=1)
+    exported = Glb(path)
+    assert exported.image(0).startswith(start)
+    assert not exported.list("extensionsUsed")
+    assert not found["notes"]
+    quarters = Image.open(io.BytesIO(exported.image(0))).convert("RGB").resize((2, 2), Image.Resampling.BOX)
+    shown = np.asarray(quarters).reshape(4, 3).astype(int)[1:]
+    assert np.abs(shown - [(40, 160, 60), (50, 70, 190), (230, 220, 200)]).max() <= 8
+
+
+def test_our_own_engine_s_meshes_are_named_after_the_picture(made):
+    """What the embedded engine calls by what it is has the picture's name in exports, also for its material."""
+    data = sample("the local engine's")
+    document = Glb(made(data, "glb", size=1)[1]).json
+    assert {entry["name"] for kind in ("nodes", "meshes", "materials") for entry in document[kind]} == {"thing"}
+    assert "\nusemtl thing\n" in inside(made(data, "obj")[1], "thing.obj")
+    assert 'def Material "thing_0"' in usd_text(made(data, "usdz")[1])
+
+
+def test_usdz_keeps_the_names_of_meshes_and_materials(made):
+    """Names stay as far as USD takes them, which has ASCII letters and digits alone; others are spelled with these."""
+    box = meshes.textured_box(photo(8, 8), name="Glänzendes Holz")
+    scene = trimesh.Scene()
+    scene.add_geometry(box, node_name="木 椅", geom_name="chair")
+    text = usd_text(made(scene.export(file_type="glb"), "usdz")[1])
+    assert 'def Mesh "Mu_Yi_0"' in text
+    assert 'def Material "Glanzendes_Holz_0"' in text

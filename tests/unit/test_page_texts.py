@@ -78,7 +78,7 @@ def test_the_sum_of_a_finished_batch_is_what_came_of_it():
     pictures = [Picture(Path(f"{number}.png"), f"{number}.png") for number in range(3)]
     wanted = order.Order(pictures, Decimal("0.3"), Decimal("0.3"))
     made = replace(BLANK_BATCH, state="done", counts=Counts(3, 2, 1, 0, 0), cost=Cost(0.9, 0.6, 0.0))
-    told = order.sum_html(wanted, ("Try another generator", True), made=made, done="Made.")
+    told = order.cost_html(wanted, ("Try another generator", True), made=made, done="Made.")
     assert "2 models" in told
     assert "$0.60" in told
 
@@ -101,10 +101,10 @@ def test_running_seconds_and_those_to_come():
 def test_advice_to_make_a_relief_card_has_its_button(code: str):
     """Where the engine's failure advises a relief card, the row offers to make one."""
     failure = Failure(code, "Something.", failure_messages.RELIEF_HINT, retryable=False)
-    buttons = results.help_for(replace(BLANK_JOB, state="failed", error=failure))
+    buttons = results.remedy_buttons(replace(BLANK_JOB, state="failed", error=failure))
     assert ("Make a relief card", "relief", "") in buttons
 
 
 def test_buttons_belong_to_codes_that_are_raised():
     """No row of the table of buttons is for a code that the engine does not know."""
-    assert set(results.HELP) == RELIEF_CODES
+    assert set(results.REMEDY_BUTTONS) == RELIEF_CODES

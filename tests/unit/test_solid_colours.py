@@ -12,7 +12,7 @@ import trimesh
 from PIL import Image
 
 from image2model.errors import OptionRefused
-from image2model.mesh.export import export, parse_options
+from image2model.mesh.export import export, find_printer_colours, parse_options
 from image2model.mesh.export.solid_colours import LINE_WIDTH_MM
 from tests.support.exporting import model_3mf, sample
 from tests.support.meshes import textured_box
@@ -61,6 +61,17 @@ def test_the_colours_are_those_of_the_texture_by_area(paint: Paint) -> None:
         assert shares[number] == pytest.approx(share, abs=0.05)
     assert list(shares) == sorted(shares, reverse=True)
     assert "Its colours for the printer: #2" in report["notes"][-1]
+
+
+def test_the_preview_has_the_colours_that_are_printed(paint: Paint, tmp_path: Path) -> None:
+    """What is told before the export are the hex colours and shares that the file then has, in its order."""
+    report, _, palette, _ = paint(sample("ball with a seam"), colors=3)
+    preview = find_printer_colours(tmp_path / "model.glb", parse_options("3mf", colors=3, size=40))
+    assert preview["size_mm"] == 40
+    assert [colour["hex"] for colour in preview["colors"]] == [f"#{r:02X}{g:02X}{b:02X}" for r, g, b in palette]
+    assert report["notes"][-1].endswith(
+        ", ".join(f"{one['hex']} {one['share']:.0%}" for one in preview["colors"]) + "."
+    )
 
 
 def test_large_textured_faces_are_divided_and_the_mesh_stays_closed(paint: Paint) -> None:

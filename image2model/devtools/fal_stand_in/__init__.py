@@ -3,10 +3,10 @@
 Start it by hand with `python -m image2model.devtools.fal_stand_in` to try fal's models without paying.
 """
 
-from .files import box_glb, mark
-from .schemas import ENDPOINTS, Endpoint, entry, problems
+from .files import picture_box_glb, picture_crc
+from .schemas import ENDPOINTS, Endpoint, error_entry, problems
 from .script import Fault, Job, Script
-from .server import KEY, FalServer, lasts
+from .server import KEY, FalServer, run_seconds_of
 
 __all__ = [
     "ENDPOINTS",
@@ -16,9 +16,9 @@ __all__ = [
     "Fault",
     "Job",
     "Script",
-    "box_glb",
-    "entry",
-    "lasts",
-    "mark",
+    "error_entry",
+    "picture_box_glb",
+    "picture_crc",
     "problems",
+    "run_seconds_of",
 ]

@@ -1,4 +1,4 @@
-"""The forms in which fal and its storage answer."""
+"""Responses in the forms of fal and its storage."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Send
 
 
-def flat(status: int, detail: str, error_type: str | None = None) -> Response:
+def error_response(status: int, detail: str, error_type: str | None = None) -> Response:
     """An error of fal's own machinery."""
     return JSONResponse({"detail": detail} | ({"error_type": error_type} if error_type else {}), status)
 
 
-def platform(status: int, kind: str, message: str) -> Response:
+def platform_error_response(status: int, kind: str, message: str) -> Response:
     """An error of the platform API, which has a form of its own."""
     return JSONResponse({"error": {"type": kind, "message": message}}, status)
 
 
-def ranged(request: Request, data: bytes, content_type: str | None) -> Response:
-    """A file, or the end of it that is asked for (https://www.rfc-editor.org/rfc/rfc9110#section-14)."""
+def range_response(request: Request, data: bytes, content_type: str | None) -> Response:
+    """A file, or the requested end of it (https://www.rfc-editor.org/rfc/rfc9110#section-14)."""
     tag = f'"{zlib.crc32(data):08x}"'
     headers = {"etag": tag, "accept-ranges": "bytes"}
     wanted = re.fullmatch(r"bytes=(\d+)-", request.headers.get("range", ""))
@@ -36,7 +36,7 @@ def ranged(request: Request, data: bytes, content_type: str | None) -> Response:
     return Response(data[start:], 206, {**headers, "content-range": f"bytes {start}-{size - 1}/{size}"}, content_type)
 
 
-def any_answer(status: int, body: Any, headers: dict[str, str] | None = None) -> Response:
+def any_response(status: int, body: Any, headers: dict[str, str] | None = None) -> Response:
     """Bytes and texts as they are, all else as JSON."""
     if isinstance(body, bytes | str):
         return Response(
@@ -45,8 +45,8 @@ def any_answer(status: int, body: Any, headers: dict[str, str] | None = None) ->
     return JSONResponse(body, status, headers)
 
 
-def cut(send: Send, seconds: float, drop: Callable[[], None] | None = None) -> Send:
-    """Send half of the body; after a while drop the connection, or send the rest."""
+def split_send(send: Send, seconds: float, drop: Callable[[], None] | None = None) -> Send:
+    """A `send` that passes on half of the body; after `seconds` it drops the connection, or sends the rest."""
 
     async def sending(message: Message) -> None:
         if message["type"] != "http.response.body":

@@ -1,4 +1,4 @@
-"""The files that the stand-in for fal hands out, and its look at those that it gets."""
+"""Files of the stand-in for fal: the meshes that it makes, and the check of pictures that it receives."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 import trimesh
 from PIL import Image
 
-LARGEST_WRAPPED = 2**20
+MAX_WRAPPED_BYTES = 2**20
 """Larger pictures are not put around the box, to keep results small."""
 
 
@@ -53,17 +53,17 @@ def _box() -> tuple[dict[str, Any], bytes]:
     return json.loads(glb[20 : 20 + length]), glb[28 + length :]
 
 
-def mark(picture: bytes) -> int:
-    """What a result carries of its picture, to tell it from others."""
+def picture_crc(picture: bytes) -> int:
+    """Checksum by which a result names its picture."""
     return zlib.crc32(picture[: 2**16])
 
 
-def box_glb(picture: bytes) -> bytes:
-    """A box wrapped in the picture, whose `asset.extras.picture` is its `mark`."""
+def picture_box_glb(picture: bytes) -> bytes:
+    """A box wrapped in the picture, whose `asset.extras.picture` is its `picture_crc`."""
     document, binary = _box()
     document = json.loads(json.dumps(document))
-    document["asset"]["extras"] = {"picture": mark(picture)}
-    if picture.startswith(b"\x89PNG") and len(picture) <= LARGEST_WRAPPED:
+    document["asset"]["extras"] = {"picture": picture_crc(picture)}
+    if picture.startswith(b"\x89PNG") and len(picture) <= MAX_WRAPPED_BYTES:
         document["images"][0]["mimeType"] = "image/png"
         document["bufferViews"][document["images"][0]["bufferView"]] = {
             "buffer": 0,

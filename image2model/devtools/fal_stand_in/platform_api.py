@@ -9,13 +9,13 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from .answers import platform
+from .answers import platform_error_response
 from .schemas import Endpoint
 from .script import Job
 
 
 class Platform:
-    """The part of the stand-in that tells of itself."""
+    """fal's platform API at the stand-in."""
 
     endpoints: dict[str, Endpoint]
     jobs: dict[str, Job]
@@ -39,7 +39,7 @@ class Platform:
         asked = request.query_params
         limit, page = int(asked.get("limit", "50")), int(base64.b64decode(asked.get("cursor", "MQ==")))
         if not asked.get("endpoint_id") or not 1 <= limit <= 100 or asked.get("expand", "payloads") != "payloads":
-            return platform(400, "validation_error", "Invalid query parameters")
+            return platform_error_response(400, "validation_error", "Invalid query parameters")
         start = datetime.fromisoformat(asked.get("start") or "2000-01-01T00:00:00Z")
         jobs = [job for job in self.jobs.values() if job.endpoint == asked["endpoint_id"] and job.sent_at >= start]
         shown = jobs[::-1][(page - 1) * limit :]

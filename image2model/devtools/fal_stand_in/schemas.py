@@ -12,7 +12,7 @@ from typing import Any
 File = Callable[[str, str], dict[str, Any]]
 """Name and content type -> fal's description of a file, with its address."""
 
-LARGEST = 2**63
+MAX_INT = 2**63
 TYPES: Mapping[str, tuple[type, ...]] = {
     "int": (int,), "float": (int, float), "bool": (bool,), "str": (str,), "url": (str,), "urls": (list,),
 }  # fmt: skip
@@ -24,8 +24,8 @@ class Field:
     """One input: its type, range (of a list: of its length) or values, and whether it must be there."""
 
     type: str
-    low: float = -LARGEST
-    high: float = LARGEST
+    low: float = -MAX_INT
+    high: float = MAX_INT
     values: tuple[Any, ...] = ()
     required: bool = False
 
@@ -33,26 +33,30 @@ class Field:
         """fal's error entry for a value that does not fit, else None."""
         if self.values:
             return (
-                None if value in self.values and type(value) in map(type, self.values) else entry(name, "literal_error")
+                None
+                if value in self.values and type(value) in map(type, self.values)
+                else error_entry(name, "literal_error")
             )
         if type(value) not in TYPES[self.type]:
-            return entry(name, f"{self.type}_type")
+            return error_entry(name, f"{self.type}_type")
         if self.type == "urls" and not self.low <= len(value) <= self.high:
-            return entry(name, "too_short" if len(value) < self.low else "too_long", "The number of images is off")
+            return error_entry(
+                name, "too_short" if len(value) < self.low else "too_long", "The number of images is off"
+            )
         if self.type in ("int", "float") and value < self.low:
-            return entry(name, "greater_than_equal", ge=self.low)
+            return error_entry(name, "greater_than_equal", ge=self.low)
         if self.type in ("int", "float") and value > self.high:
-            return entry(name, "less_than_equal", le=self.high)
+            return error_entry(name, "less_than_equal", le=self.high)
         return None
 
 
-def entry(name: str, kind: str, message: str = "The value does not fit", **context: Any) -> dict[str, Any]:
+def error_entry(name: str, kind: str, message: str = "The value does not fit", **context: Any) -> dict[str, Any]:
     """One error in fal's form."""
     place = {"loc": ["body", name], "msg": message, "type": kind, "url": f"https://docs.fal.ai/errors#{kind}"}
     return {**place, "ctx": context} if context else place
 
 
-def whole(low: float = -LARGEST, high: float = LARGEST) -> Field:
+def integer(low: float = -MAX_INT, high: float = MAX_INT) -> Field:
     """A whole number."""
     return Field("int", low, high)
 
@@ -62,11 +66,11 @@ def one_of(*values: Any) -> Field:
     return Field("enum", values=values)
 
 
-BOOL, SEED, TEXT = Field("bool"), whole(), Field("str")
+BOOL, SEED, TEXT = Field("bool"), integer(), Field("str")
 IMAGE, OTHER_SIDE = Field("url", required=True), Field("url")
 
 
-def images(low: int, high: float = LARGEST) -> Field:
+def images(low: int, high: float = MAX_INT) -> Field:
     """So many images."""
     return Field("urls", low, high, required=True)
 
@@ -166,9 +170,9 @@ def _sam(file: File) -> dict[str, Any]:
 
 PLACING = {"texture_alignment": one_of("original_image", "geometry"), "orientation": one_of("default", "align_image")}
 OTHER_SIDES = {f"{side}_image_url": OTHER_SIDE for side in ("back", "left", "right")}
-HUNYUAN_PRO = {"enable_pbr": BOOL, "face_count": whole(40_000, 1_500_000), **OTHER_SIDES}
+HUNYUAN_PRO = {"enable_pbr": BOOL, "face_count": integer(40_000, 1_500_000), **OTHER_SIDES}
 TRIPO_V25 = {
-    "face_limit": whole(1),
+    "face_limit": integer(1),
     "texture": one_of("no", "standard", "HD"),
     "pbr": BOOL,
     "auto_size": BOOL,
@@ -177,7 +181,7 @@ TRIPO_V25 = {
     **PLACING,
 }
 TRIPO_H31 = {
-    "face_limit": whole(1_000, 2_000_000),
+    "face_limit": integer(1_000, 2_000_000),
     "texture": BOOL,
     "pbr": BOOL,
     "texture_quality": one_of("standard", "detailed"),
@@ -188,7 +192,7 @@ TRIPO_H31 = {
 }
 TRELLIS = {"mesh_simplify": Field("float", 0.9, 0.98), "texture_size": one_of(512, 1024, 2048), "seed": SEED}
 MESHY = {
-    "target_polycount": whole(100, 300_000),
+    "target_polycount": integer(100, 300_000),
     "topology": one_of("triangle", "quad"),
     "should_texture": BOOL,
     "enable_pbr": BOOL,
@@ -203,7 +207,7 @@ ENDPOINTS: dict[str, Endpoint] = {
     "tripo3d/h3.1/image-to-3d": Endpoint({"image_url": IMAGE, **TRIPO_H31, **PLACING}, _tripo_new, 0.30),
     "tripo3d/h3.1/multiview-to-3d": Endpoint({"image_urls": images(2, 4), **TRIPO_H31}, _tripo_new, 0.30),
     "tripo3d/p1/image-to-3d": Endpoint(
-        {"image_url": IMAGE, "face_limit": whole(48, 20_000), "texture": BOOL, "model_seed": SEED}, _tripo_new, 0.50
+        {"image_url": IMAGE, "face_limit": integer(48, 20_000), "texture": BOOL, "model_seed": SEED}, _tripo_new, 0.50
     ),
     "fal-ai/trellis": Endpoint({"image_url": IMAGE, **TRELLIS}, _mesh, 0.02),
     "fal-ai/trellis/multi": Endpoint(
@@ -212,7 +216,7 @@ ENDPOINTS: dict[str, Endpoint] = {
     "fal-ai/trellis-2": Endpoint(
         {
             "image_url": IMAGE,
-            "decimation_target": whole(5_000, 2_000_000),
+            "decimation_target": integer(5_000, 2_000_000),
             "resolution": one_of(512, 1024, 1536),
             "texture_size": one_of(1024, 2048, 4096),
             "remesh": BOOL,
@@ -224,7 +228,7 @@ ENDPOINTS: dict[str, Endpoint] = {
     "fal-ai/pixal3d": Endpoint(
         {
             "image_url": IMAGE,
-            "decimation_target": whole(5_000, 1_586_021),
+            "decimation_target": integer(5_000, 1_586_021),
             "resolution": one_of(1024, 1536),
             "texture_size": one_of(1024, 2048, 4096),
             "remesh": BOOL,
@@ -234,7 +238,7 @@ ENDPOINTS: dict[str, Endpoint] = {
         0.30,
     ),
     "fal-ai/hunyuan3d/v2": Endpoint(
-        {"input_image_url": IMAGE, "textured_mesh": BOOL, "octree_resolution": whole(1, 1024), "seed": SEED},
+        {"input_image_url": IMAGE, "textured_mesh": BOOL, "octree_resolution": integer(1, 1024), "seed": SEED},
         _mesh,
         0.16,
     ),
@@ -254,14 +258,14 @@ ENDPOINTS: dict[str, Endpoint] = {
             "input_image_urls": images(1, 5),
             "condition_mode": one_of("concat", "fuse"),
             "quality": one_of("high", "medium", "low", "extra-low"),
-            "seed": whole(0, 65_535),
+            "seed": integer(0, 65_535),
             **RODIN,
         },
         _rodin,
         0.40,
     ),
     "fal-ai/hyper3d/rodin/v2.5": Endpoint(
-        {"image_urls": images(1, 5), "tier": TEXT, "quality_mesh_option": TEXT, "seed": whole(0, 65_535), **RODIN},
+        {"image_urls": images(1, 5), "tier": TEXT, "quality_mesh_option": TEXT, "seed": integer(0, 65_535), **RODIN},
         _rodin_v25,
         0.40,
     ),
@@ -271,7 +275,7 @@ ENDPOINTS: dict[str, Endpoint] = {
         {
             "image_url": IMAGE,
             "output_format": one_of("glb", "obj"),
-            "mc_resolution": whole(32, 1024),
+            "mc_resolution": integer(32, 1024),
             "foreground_ratio": Field("float", 0.5, 1.0),
             "do_remove_background": BOOL,
         },
@@ -287,12 +291,12 @@ ENDPOINTS: dict[str, Endpoint] = {
 def problems(endpoint: Endpoint, arguments: dict[str, Any]) -> list[dict[str, Any]]:
     """Everything that fal would say against these arguments; an unknown field is one, though fal may overlook it."""
     found = [
-        entry(name, "missing", "Field required")
+        error_entry(name, "missing", "Field required")
         for name, field in endpoint.fields.items()
         if field.required and name not in arguments
     ]
     for name, value in arguments.items():
         field = endpoint.fields.get(name)
-        problem = field.problem(name, value) if field else entry(name, "extra_forbidden", "Unknown field")
+        problem = field.problem(name, value) if field else error_entry(name, "extra_forbidden", "Unknown field")
         found += [problem] if problem else []
     return found

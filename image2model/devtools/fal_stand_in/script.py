@@ -1,4 +1,4 @@
-"""What becomes of a job at the stand-in for fal, and of a call to it."""
+"""Scripts: the course of a job at the stand-in for fal, and faults of single calls."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Script:
-    """What becomes of a job."""
+    """The course of a job."""
 
     queue_seconds: float = 0.0
     run_seconds: float = 0.0
     spread: float = 0.0
-    """By which share a run may be shorter or longer; see `lasts`."""
+    """Share by which a run may be shorter or longer; see `run_seconds_of`."""
     percentages: tuple[int, ...] = (10, 35, 60, 85)
-    """Told in the log, evenly over the run."""
+    """Progress in the job's log, evenly over the run."""
     error: tuple[int, Any] | None = None
     """HTTP status and body that the result answers with."""
     error_headers: dict[str, str] = field(default_factory=dict)
@@ -26,15 +26,15 @@ class Script:
     """The result's body in place of the endpoint's own."""
     mesh: bytes | None = None
     """The bytes of the mesh in place of the box."""
-    stubborn: bool = False
-    """Goes on when it is cancelled in mid-run."""
+    ignores_cancel: bool = False
+    """Whether it ignores a cancel while it runs."""
     units: str | None = "1"
     """X-Fal-Billable-Units of the result; None: not told."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What becomes of one call: the connection drops, hangs, is slow or cut off, or another answer is given.
+    """A fault of one call: the connection drops, hangs, is slow or cut off, or another response is sent.
 
     drop_before, answer and hang leave the call undone; after drop_after and answer_after it has been done. slow waits
     before it is done, late after that.
@@ -50,7 +50,7 @@ class Fault:
 
 @dataclass
 class Job:
-    """A job that was taken, and so is paid for."""
+    """A job that was accepted, and so is billed."""
 
     id: str
     endpoint: str

@@ -26,10 +26,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from .answers import any_answer, cut, flat, platform, ranged
-from .files import box_glb, picture_problem, preview_png
+from .answers import any_response, error_response, platform_error_response, range_response, split_send
+from .files import picture_box_glb, picture_problem, preview_png
 from .platform_api import Platform
-from .schemas import ENDPOINTS, Endpoint, entry, problems
+from .schemas import ENDPOINTS, Endpoint, error_entry, problems
 from .script import Fault, Job, Script
 
 KEY = "test-key"
@@ -73,7 +73,7 @@ class FalServer(Platform):
         certificate: Path | None = None,
     ) -> None:
         """Listen on `port` of 127.0.0.1, over TLS where `certificate` is a PEM file with key and certificates."""
-        self._given = script or Script(), concurrency, ENDPOINTS if endpoints is None else endpoints
+        self._initial = script or Script(), concurrency, ENDPOINTS if endpoints is None else endpoints
         self.key = key
         self.reset()
         self._socket = socket.create_server(("127.0.0.1", port), backlog=2048)
@@ -102,8 +102,8 @@ class FalServer(Platform):
         self._thread.join(timeout=10)
 
     def reset(self) -> None:
-        """Forget everything that happened and was scripted since the start."""
-        self.script, self.concurrency, endpoints = self._given
+        """Restore the state and scripts of the start."""
+        self.script, self.concurrency, endpoints = self._initial
         self.endpoints = dict(endpoints)
         self.prices = {name: endpoint.price for name, endpoint in self.endpoints.items()}
         self.unit, self.currency = "units", "USD"
@@ -119,9 +119,9 @@ class FalServer(Platform):
         self.clock: Callable[[], float] = time.monotonic
         """What queue and run times are measured with; a test may turn it itself."""
         self.leaks: list[str] = []
-        """Operations that were shown the key and had no business to see it."""
-        self.shuts: dict[str, float] = {}
-        """After the next call of these operations nobody listens for so many seconds."""
+        """Operations that received the key though they must not."""
+        self.outage_after: dict[str, float] = {}
+        """Seconds for which the server refuses connections after the next call of an operation."""
 
     def job(self) -> Job:
         """The only job there is."""
@@ -143,7 +143,7 @@ class FalServer(Platform):
     # One call
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one call, or do to it what the next fault says."""
+        """Answer one call, or apply the next fault to it."""
         request = Request(scope, receive)
         name, parts = self._route(request)
         self.calls[name] += 1
@@ -164,18 +164,18 @@ class FalServer(Platform):
         if fault and fault.kind == "drop_after":
             return self._drop(scope)
         if fault and fault.kind in ("answer", "answer_after"):
-            response = any_answer(fault.status, fault.body, fault.headers)
+            response = any_response(fault.status, fault.body, fault.headers)
         if fault and fault.kind == "truncate":
-            send = cut(send, 0.05, lambda: self._drop(scope))
+            send = split_send(send, 0.05, lambda: self._drop(scope))
         if fault and fault.kind == "trickle":
-            send = cut(send, fault.seconds)
+            send = split_send(send, fault.seconds)
         await response(scope, receive, send)
-        if seconds := self.shuts.pop(name, None):
+        if seconds := self.outage_after.pop(name, None):
             await self._shut(seconds)
         return None
 
     async def _shut(self, seconds: float) -> None:
-        """Close the door now, and have it opened again after a while."""
+        """Refuse connections for `seconds`."""
         self._uvicorn.servers.pop().close()
         for connection in list(self._uvicorn.server_state.connections):
             if connection.transport is not None:
@@ -208,16 +208,16 @@ class FalServer(Platform):
     async def _answer(self, name: str, request: Request, parts: dict[str, str]) -> Response:
         shown = request.headers.get("authorization")
         if name in WITH_KEY and shown != f"Key {self.key}" and (name != "models" or shown):
-            refusal = platform(401, "authorization_error", "Invalid API key")
-            return refusal if name in PLATFORM else flat(401, "invalid key credentials")
+            refusal = platform_error_response(401, "authorization_error", "Invalid API key")
+            return refusal if name in PLATFORM else error_response(401, "invalid key credentials")
         handler: Callable[..., Awaitable[Response]] | None = getattr(self, f"_{name}", None)
-        return await handler(request, **parts) if handler else flat(404, "Not Found")
+        return await handler(request, **parts) if handler else error_response(404, "Not Found")
 
     # Uploads and downloads
 
     async def _token(self, request: Request) -> Response:
         if request.query_params.get("storage_type") != "fal-cdn-v3":
-            return flat(400, "unknown storage type")
+            return error_response(400, "unknown storage type")
         return JSONResponse(
             {
                 "token": "cdn-token",
@@ -229,7 +229,7 @@ class FalServer(Platform):
 
     async def _upload(self, request: Request) -> Response:
         if request.headers.get("authorization") != "Bearer cdn-token":
-            return flat(401, "invalid token")
+            return error_response(401, "invalid token")
         url = self._store(request.headers.get("x-fal-file-name", "file"), request, await request.body())
         return JSONResponse({"access_url": url})
 
@@ -254,29 +254,29 @@ class FalServer(Platform):
     async def _download(self, request: Request, file: str) -> Response:
         if file in self.files:
             content_type, data = self.files[file]
-            return ranged(request, data, content_type)
+            return range_response(request, data, content_type)
         job_id, _, name = file.partition("/")
         job = self.jobs.get(job_id)
-        return flat(404, "Not Found") if job is None else ranged(request, self._made(job, name), None)
+        return error_response(404, "Not Found") if job is None else range_response(request, self._made(job, name), None)
 
     def _made(self, job: Job, name: str) -> bytes:
         if name.endswith(".png"):
             return preview_png()
         if not name.endswith(".glb"):
             return b"# this is no GLB\n"
-        return box_glb(self._picture(job)) if job.script.mesh is None else job.script.mesh
+        return picture_box_glb(self._picture(job)) if job.script.mesh is None else job.script.mesh
 
     # Jobs
 
     async def _submit(self, request: Request, endpoint: str) -> Response:
         if endpoint not in self.endpoints:
-            return flat(404, f"Application '{endpoint}' not found")
+            return error_response(404, f"Application '{endpoint}' not found")
         try:
             arguments = await request.json()
         except ValueError:
-            return flat(400, "Invalid JSON", "bad_request")
+            return error_response(400, "Invalid JSON", "bad_request")
         if not isinstance(arguments, dict):
-            return flat(422, "The body is no object", "bad_request")
+            return error_response(422, "The body is no object", "bad_request")
         job = self._take(endpoint, arguments, request)
         base = f"{self.url}/{'/'.join(endpoint.split('/')[:2])}/requests/{job.id}"
         return JSONResponse(
@@ -315,7 +315,7 @@ class FalServer(Platform):
         for name in self.endpoints[job.endpoint].image_fields:
             pictures = [self._fetched(url) for url in _urls(job, name)]
             kinds = [picture_problem(picture) if picture else "file_download_error" for picture in pictures]
-            found += [entry(name, kind, "Could not load the image") for kind in kinds if kind]
+            found += [error_entry(name, kind, "Could not load the image") for kind in kinds if kind]
         return found
 
     def _times(self, job: Job) -> tuple[float, float]:
@@ -343,7 +343,7 @@ class FalServer(Platform):
     async def _status(self, request: Request, app: str, id: str) -> Response:
         job = self._find(app, id)
         if job is None:
-            return flat(404, "Request not found")
+            return error_response(404, "Request not found")
         job.status_calls += 1
         with_logs = request.query_params.get("logs") in ("true", "True", "1")
         now, (start, end) = self.clock(), self._times(job)
@@ -377,17 +377,17 @@ class FalServer(Platform):
     async def _result(self, request: Request, app: str, id: str) -> Response:
         job = self._find(app, id)
         if job is None:
-            return flat(404, "Request not found")
+            return error_response(404, "Request not found")
         if job.cancelled is not None:
-            return flat(499, "Request was cancelled by the client", "client_cancelled")
+            return error_response(499, "Request was cancelled by the client", "client_cancelled")
         if self.clock() < self._times(job)[1]:
-            return flat(400, "Request is still in progress")
+            return error_response(400, "Request is still in progress")
         if job.errors:
             return JSONResponse({"detail": job.errors}, 422)
         if job.script.error:
-            return any_answer(*job.script.error, job.script.error_headers)
+            return any_response(*job.script.error, job.script.error_headers)
         if job.script.result is not None:
-            return any_answer(200, job.script.result)
+            return any_response(200, job.script.result)
         units = {} if job.script.units is None else {"x-fal-billable-units": job.script.units}
         headers = {"x-fal-request-id": job.id, **units}
         return JSONResponse(self.endpoints[job.endpoint].result(self._file(job)), headers=headers)
@@ -406,7 +406,7 @@ class FalServer(Platform):
         now, (start, end) = self.clock(), self._times(job)
         if now >= end or job.cancelled is not None:
             return JSONResponse({"status": "ALREADY_COMPLETED"}, 400)
-        if now < start or not job.script.stubborn:
+        if now < start or not job.script.ignores_cancel:
             job.cancelled = now
         return JSONResponse({"status": "CANCELLATION_REQUESTED"}, 202)
 
@@ -430,9 +430,9 @@ def _urls(job: Job, name: str) -> list[str]:
 
 
 def _run_seconds(job: Job) -> float:
-    return 0.0 if job.errors else lasts(job.id, job.script.run_seconds, job.script.spread)
+    return 0.0 if job.errors else run_seconds_of(job.id, job.script.run_seconds, job.script.spread)
 
 
-def lasts(request_id: str, run_seconds: float, spread: float) -> float:
-    """How long a job runs: always the same for the same id, evenly spread over all."""
+def run_seconds_of(request_id: str, run_seconds: float, spread: float) -> float:
+    """Duration of a job: constant for an id, evenly distributed over all ids."""
     return run_seconds * (1 + spread * (zlib.crc32(request_id.encode()) % 2001 / 1000 - 1))

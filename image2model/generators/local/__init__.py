@@ -84,7 +84,7 @@ SPEC = Spec(
             "Base",
             "choice",
             "flat",
-            "Flat: so little of the bottom is cut off that it stands, where that is enough.",
+            "Flat: the least cut of the bottom, or the least addition to thin feet, with which it stands, if it can.",
             choices=("flat", "as it is"),
         ),
     ),

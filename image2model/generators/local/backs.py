@@ -28,7 +28,7 @@ SIDE = 128
 COLOURS = 8
 SIMILAR = 70.0
 """Of 255: colours hardly further apart count as one."""
-RIM_PIXELS, INNER_WEIGHT = 6.0, 0.02
+RIM_PIXELS, INNER_WEIGHT = 6.0, 0.06
 """How far from the outline a pixel's colour counts in full, and how much one in the middle counts."""
 REACH = (5.0, 48.0)
 """Rows and columns over which the outline's colours spread: most things are layered from the ground up."""

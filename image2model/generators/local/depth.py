@@ -11,6 +11,8 @@ profile is flattened towards a slab's.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -28,8 +30,12 @@ SWING_WEIGHT = 1.2
 """Weight of the swing; 1 is exact within an ellipse, and other outlines vary in more ways than that."""
 MIN_POWER = 0.05
 """In squared cells; keeps reciprocals finite at the outline."""
-SMOOTHING, SMOOTHING_STEPS = 4.0, 24
-"""Strength, in squared cells, and steps of the smoothing that removes what is left of those traces."""
+MIN_SMOOTHING, SMOOTHING_STEPS = 4.0, 60
+"""Least strength, in squared cells, and steps of the smoothing that removes the rest of those traces."""
+MAX_SMOOTHING_LENGTH = 1 / 40
+"""Square root of the greatest strength, as a share of the longer side."""
+SMOOTHING_SHARE, SMOOTHING_REACH = 0.3, 15
+"""The strength as a share of the squared height around, within so many cells: more would make needles of thin parts."""
 CUT_SHARES = (0.2, 0.5)
 MAX_DEPTHS = (0.5, 0.36)
 """Greatest half thickness, as a share of the longer side, where so much of that side's length is cut by the frame: what
@@ -41,7 +47,6 @@ BOX_FLATTENING, UNSHADED_FLATTENING = 0.4, 0.7
 """How much a box, and a surface without shading, take off the profile's exponent: 0 leaves a ball's, 1 is a slab's."""
 UNSHADED_THINNING = 0.3
 """How much thinner a surface without shading is taken to be."""
-NEIGHBOUR_KERNEL = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], float)
 
 
 def inflate(grid: Grid, flat: float = 0.0) -> Floats:
@@ -121,21 +126,29 @@ def _power_along_rows(level: Array) -> Array:
 
 
 def _smoothed(grid: Grid, power: Floats) -> Floats:
-    """Return `power` smoothed, 0 at the outline: (1 - SMOOTHING ∇²) x = power, solved roughly by Jacobi's method.
+    """Return `power` smoothed, 0 at the outline: (1 - strength ∇²) x = power, solved roughly by Jacobi's method.
 
     The outline counts where it really crosses an edge (Gibou et al. 2002).
     """
     level, inside = grid.level, grid.inside
-    padded = np.pad(level, 1, mode="edge")
-    around = np.stack([padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]])
+    around = np.stack(_neighbours(level))
     half = inside & (around <= 0)
     pull = np.ones(half.shape)
     pull[half] = 1 / crossing_share(np.broadcast_to(level, half.shape)[half], around[half])
-    whole = np.where(inside, 1 / (1 + SMOOTHING * pull.sum(axis=0)), 0)
-    given, field = power * whole, power * inside
+    greatest = max((MAX_SMOOTHING_LENGTH * max(level.shape)) ** 2, MIN_SMOOTHING)
+    around_power = ndimage.maximum_filter(power * inside, SMOOTHING_REACH)
+    strength = np.clip(SMOOTHING_SHARE * around_power, MIN_SMOOTHING, greatest)
+    whole = np.where(inside, 1 / (1 + strength * pull.sum(axis=0)), 0)
+    given, field, spread = power * whole, power * inside, strength * whole
     for _ in range(SMOOTHING_STEPS):
-        field = given + SMOOTHING * whole * ndimage.convolve(field, NEIGHBOUR_KERNEL, mode="nearest")
+        field = given + spread * sum(_neighbours(field))
     return field
+
+
+def _neighbours(values: NDArray[Any]) -> list[NDArray[Any]]:
+    """Return the values above, below, on the left and on the right of each; beyond the frame its own."""
+    padded = np.pad(values, 1, mode="edge")
+    return [padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]]
 
 
 def _max_depth(inside: NDArray[np.bool_]) -> float:

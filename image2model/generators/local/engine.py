@@ -33,7 +33,7 @@ GRID_CELLS = {"low": 96, "medium": 192, "high": 320}
 MIN_CELLS = 4
 SHAPES = ("object", "relief card")
 BASES = ("flat", "as it is")
-"""The body's bottom: cut so that it stands, where little needs to be cut, or as it is."""
+"""The body's bottom: made such that it stands, where little needs to be done, or as it is."""
 RELIEF_SHARE = 0.1
 """How far light and dark stand out from the front, as a share of its depth."""
 CARD_THICKNESS, CARD_RELIEF = 0.02, 0.06
@@ -57,9 +57,10 @@ def generate_preview(
     thickness, relief_factor = float(options.get("thickness", 1.0)), float(options.get("relief", 1.0))
     front, back, mapping = (_relief_card if as_card else _inflated_body)(subject, grid, thickness, relief_factor)
     if not as_card and options.get("base") != "as it is":
-        grid = with_flat_base(grid, -back)
-        kept = int(grid.inside.sum())
-        front, back, mapping = front[:kept], back[:kept], replace(mapping, offsets=mapping.offsets[:kept])
+        grid, deeper = with_flat_base(grid, -back)
+        kept = len(deeper)
+        front, back = front[:kept] * deeper, back[:kept] * deeper
+        mapping = replace(mapping, offsets=mapping.offsets[:kept])
     report_stage(0.7, "texturing")
     atlas = make_atlas(subject, options.get("back", AUTOMATIC), mapping, grid.cell_size)
     solid = close_mesh(triangulate(grid), front, back, grid.cell_size, atlas)

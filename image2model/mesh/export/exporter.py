@@ -19,7 +19,7 @@ from ..topology import WELD_GRID, Topology, analyze_topology, weld_labels
 from . import read_back
 from .bake import TEXTURE_SIZE, bake
 from .geometry import compact_scene, simplify_scene
-from .options import DEFAULT_PRINT_MM, ExportOptions, parse_options
+from .options import DEFAULT_PRINT_MM, MAX_COLOURS, ExportOptions, parse_options
 from .placement import Y_UP_TO_Z_UP, place_scene
 from .solid_colours import paint_in_solid_colours
 from .textures import SimpleMaterial, simple_materials
@@ -51,6 +51,7 @@ class ExportReport:
 
 
 OPENED_BY_FACE_LIMIT = "With so few faces its surface is no longer closed: take more for printing."
+OUR_ASSET = {"version": "2.0", "generator": "image2model"}
 NOTHING_REPAIRED = "Nothing had to be mended."
 
 
@@ -63,6 +64,7 @@ def export(path: Path, options: ExportOptions, target: Path, stem: str) -> dict[
     """
     read_back.require_available(options.format.id)
     glb = Glb(path)
+    _name_after_picture(glb, stem)
     original = glb.scene()
     scene = compact_scene(original)
     if options.measure == "height" and options.size_mm and not _has_height(scene):
@@ -106,6 +108,13 @@ def export(path: Path, options: ExportOptions, target: Path, stem: str) -> dict[
     atomic_write(target.with_name(target.name + ".json"), json.dumps(report).encode())
     atomic_write(target, data)
     return report
+
+
+def _name_after_picture(glb: Glb, stem: str) -> None:
+    """Give nodes, meshes and materials of a file of our own engine, which all have one name, that of their picture."""
+    if glb.json.get("asset") == OUR_ASSET:
+        for entry in (*glb.list("nodes"), *glb.list("meshes"), *glb.list("materials")):
+            entry["name"] = stem
 
 
 def _degenerate_note(count: int) -> list[str]:
@@ -161,6 +170,18 @@ def check_print(glb: Path, options: ExportOptions) -> dict[str, Any]:
         **result,
         "mended": {**check_printability(positions, faces).to_dict(), "steps": steps or [NOTHING_REPAIRED]},
     }
+
+
+def find_printer_colours(glb: Path, options: ExportOptions) -> dict[str, Any]:
+    """The solid colours, as hex and share of the surface, that a 3MF of these options would have, largest area first.
+
+    Raises GenerationFailed for a file that cannot be opened.
+    """
+    opened = Glb(glb)
+    scene = compact_scene(opened.scene())
+    options = options.with_longest_side(_extents(scene))
+    _, colours = paint_in_solid_colours(opened, place_scene(scene, options), options.colours or MAX_COLOURS)
+    return {"size_mm": options.size_mm, "colors": colours.to_list()}
 
 
 def _repair(glb: Glb, scene: Scene, options: ExportOptions) -> tuple[Glb, Scene, list[str]]:

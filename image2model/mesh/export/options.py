@@ -91,6 +91,8 @@ def parse_options(
     `size`, in `unit`, is of the longest side or, by `measure`, of the height. Numbers may be text; empty text counts
     as not given.
     """
+    if str(format).lower() == "fbx":
+        raise OptionRefused(ErrorCode.FORMAT_UNKNOWN, "FBX is not offered.", "Take glb, which Blender turns into one.")
     format_ = FORMATS[_choice_of("format", format or "glb", FORMATS, ErrorCode.FORMAT_UNKNOWN)]
     scale = UNITS[_choice_of("unit", unit or "mm", UNITS, ErrorCode.UNIT_UNKNOWN)]
     size_value = _number("The size", size, 0.001, 100_000_000 / scale)

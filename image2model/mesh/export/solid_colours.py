@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,13 +46,16 @@ class SolidColours:
     faces: IndexArray
     """(m,): index of each face's colour."""
 
+    def to_list(self) -> list[dict[str, Any]]:
+        """Each colour as `hex`, and its `share` of the surface, as JSON takes them."""
+        return [
+            {"hex": f"#{red:02X}{green:02X}{blue:02X}", "share": round(share, 4)}
+            for (red, green, blue), share in zip(self.palette.tolist(), self.shares.tolist(), strict=True)
+        ]
+
     def __str__(self) -> str:
         """The colours and how much of the surface has each, for people."""
-        parts = [
-            f"#{red:02X}{green:02X}{blue:02X} {share:.0%}"
-            for (red, green, blue), share in zip(self.palette.tolist(), self.shares, strict=True)
-        ]
-        return ", ".join(parts)
+        return ", ".join(f"{colour['hex']} {colour['share']:.0%}" for colour in self.to_list())
 
 
 def paint_in_solid_colours(glb: Glb, scene: Scene, count: int) -> tuple[Scene, SolidColours]:

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from anyascii import anyascii
 from numpy.typing import NDArray
 
-from ..gltf.reader import IndexArray, MeshPrimitive
+from ..gltf.reader import MAX_NAME_LENGTH, IndexArray, MeshPrimitive
 from .geometry import iter_primitives
 from .textures import SimpleMaterial, TextureImage, file_names
 from .writer_input import WriterInput
@@ -48,7 +49,7 @@ TEXTURE_SHADERS = """
             token inputs:wrapS = "repeat"
             token inputs:wrapT = "repeat"
             float4 inputs:scale = (%g, %g, %g, %g)
-            float2 inputs:st.connect = </Model/Material_%d/Place.outputs:result>
+            float2 inputs:st.connect = </Model/Materials/%s/Place.outputs:result>
             float3 outputs:rgb
             float outputs:a
         }
@@ -72,8 +73,10 @@ def write_usdz(mesh: WriterInput) -> bytes:
         zip(materials, iter_primitives(scene), strict=True)
     ):
         lines += _mesh(number, primitive, material, scene.positions[vertices], faces)
+    lines.append('    def Scope "Materials"\n    {\n')
+    for number, (material, primitive) in enumerate(zip(materials, scene.primitives, strict=True)):
         lines += _material(number, primitive, material, texture_files)
-    lines.append("}\n")
+    lines.append("    }\n}\n")
     text = "".join(lines)
     return _aligned_zip(
         [("model.usdc", _binary(text)), *((name, texture.data) for texture, name in texture_files.items())]
@@ -96,8 +99,8 @@ def _mesh(
     number: int, primitive: MeshPrimitive, material: SimpleMaterial, positions: NDArray[Any], faces: IndexArray
 ) -> Iterator[str]:
     low, high = positions.min(axis=0), positions.max(axis=0)
-    name = re.sub(r"\W", "_", primitive.names[0], flags=re.ASCII).lstrip("_0123456789") or "Mesh"
-    yield f'    def Mesh "{name}_{number}" (\n        prepend apiSchemas = ["MaterialBindingAPI"]\n    )\n    {{\n'
+    name = _identifier(primitive.names[0], "Mesh", number)
+    yield f'    def Mesh "{name}" (\n        prepend apiSchemas = ["MaterialBindingAPI"]\n    )\n    {{\n'
     yield f"        float3[] extent = [{_format_tuples('(%.9g, %.9g, %.9g)', np.stack([low, high]))}]\n"
     yield f"        int[] faceVertexCounts = [{', '.join(['3'] * len(faces))}]\n"
     yield f"        int[] faceVertexIndices = [{_format_tuples('%d, %d, %d', faces)}]\n"
@@ -115,7 +118,7 @@ def _mesh(
         yield f'        texCoord2f[] primvars:st = [{uv}] (\n            interpolation = "vertex"\n        )\n'
     yield "        uniform bool doubleSided = 1\n" if material.double_sided else ""
     yield '        uniform token subdivisionScheme = "none"\n'
-    yield f"        rel material:binding = </Model/Material_{number}>\n    }}\n"
+    yield f"        rel material:binding = </Model/Materials/{_material_name(primitive, number)}>\n    }}\n"
 
 
 def _material(
@@ -123,7 +126,8 @@ def _material(
 ) -> Iterator[str]:
     pbr = primitive.material.get("pbrMetallicRoughness", {})
     red, green, blue, opacity = material.base_colour
-    path = f"</Model/Material_{number}"
+    name = _material_name(primitive, number)
+    path = f"</Model/Materials/{name}"
     has_vertex_colours = "COLOR_0" in primitive.attributes
     if material.texture:
         colour = f"diffuseColor.connect = {path}/Picture.outputs:rgb>"
@@ -132,7 +136,7 @@ def _material(
     else:
         colour = f"diffuseColor = ({red:g}, {green:g}, {blue:g})"
     has_alpha = material.texture and material.alpha_cutoff is not None
-    yield f'    def Material "Material_{number}"\n    {{\n'
+    yield f'    def Material "{name}"\n    {{\n'
     yield f"        token outputs:surface.connect = {path}/Surface.outputs:surface>\n"
     yield '        def Shader "Surface"\n        {\n            uniform token info:id = "UsdPreviewSurface"\n'
     yield f"            color3f inputs:{colour}\n"
@@ -142,11 +146,20 @@ def _material(
     yield f"            float inputs:metallic = {pbr.get('metallicFactor', 1):g}\n"
     yield f"            float inputs:roughness = {pbr.get('roughnessFactor', 1):g}\n"
     yield "            token outputs:surface\n        }\n"
-    yield (
-        TEXTURE_SHADERS % (texture_files[material.texture], *material.base_colour, number) if material.texture else ""
-    )
+    yield (TEXTURE_SHADERS % (texture_files[material.texture], *material.base_colour, name) if material.texture else "")
     yield COLOUR_SHADER if has_vertex_colours and not material.texture else ""
     yield "    }\n"
+
+
+def _material_name(primitive: MeshPrimitive, number: int) -> str:
+    name = primitive.material.get("name")
+    return _identifier(name if isinstance(name, str) else "", "Material", number)
+
+
+def _identifier(name: str, kind: str, number: int) -> str:
+    """A prim's name, which is of ASCII letters and digits: `name` as far as that goes, else its kind; numbered."""
+    plain = re.sub(r"\W", "_", anyascii(name)[:MAX_NAME_LENGTH], flags=re.ASCII).lstrip("_0123456789")
+    return f"{plain or kind}_{number}"
 
 
 def _format_tuples(pattern: str, rows: NDArray[Any]) -> str:

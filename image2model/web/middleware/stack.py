@@ -9,6 +9,7 @@ from ...services import Studio
 from ...settings import Settings
 from ..rate_limits import RateLimits
 from .body_limits import BodyLimitMiddleware
+from .connection_limit import ConnectionLimitMiddleware
 from .correlation import CorrelationIdMiddleware
 from .gradio_errors import GradioErrorsMiddleware
 from .gradio_routes import GradioRoutesMiddleware
@@ -36,6 +37,7 @@ def middleware_stack(settings: Settings, studio: Studio) -> list[Middleware]:
             note_untrusted=studio.untrusted_proxy.record_peer,
         ),
         Middleware(SecurityHeadersMiddleware),
+        Middleware(ConnectionLimitMiddleware),
         Middleware(TrustedHostMiddleware, allowed_hosts=settings.allowed_hosts),
         Middleware(PageAddressMiddleware),  # before the next one, which compares both
         Middleware(CrossSiteMiddleware, allowed_origins=settings.cors_origins),

@@ -54,7 +54,7 @@ def create_app(studio: Studio) -> FastAPI:
         redoc_url=None,
         static_url=f"{PREFIX}/assets",
         redirect_slashes=False,  # PathNormalizer knows both; a redirect would lose the body
-        responses=errors.error_responses(400, 413, 422),  # 400 and 413 also from the middleware, before any route
+        responses=errors.error_responses(400, 413, 422, 429),  # all but 422 also from the middleware, before any route
     )
     app.state.studio, app.state.health = studio, health_of(studio)
     app.state.prefix, app.state.log_analysis_lock = PREFIX, asyncio.Lock()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 STATIC = Path(__file__).parent / "static"
 STYLES = ("tokens", "base", "frame", "rail", "stage", "results", "panels", "pages", "admin")
-EARLY = ("stream_guard", "refusals", "theme_early", "draft", "radios")
+BLOCKING_SCRIPTS = ("stream_guard", "refusals", "theme_early", "draft", "radios")
 """Scripts that must run before Gradio's own."""
 
 
@@ -39,6 +39,6 @@ def head() -> str:
     parts += [f'<link rel="stylesheet" href="{address(f"css/{name}.css")}">' for name in STYLES]
     font = address("fonts/inter-latin-wght-normal.woff2")
     parts.append(f'<link rel="preload" href="{font}" as="font" type="font/woff2" crossorigin>')
-    parts += [f"<script>{(STATIC / 'early' / f'{name}.js').read_text()}</script>" for name in EARLY]
+    parts += [f"<script>{(STATIC / 'early' / f'{name}.js').read_text()}</script>" for name in BLOCKING_SCRIPTS]
     parts.append(f'<script type="module" src="{address("js/main.js")}"></script>')
     return "".join(parts)

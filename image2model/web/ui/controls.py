@@ -37,10 +37,10 @@ FILTERS = (
     ("faces", "Low-poly"),
     ("maps", "Material maps"),
 )
-"""The filters of the panel: what an item's `has` names, and the words."""
-CHEAP = Decimal("0.10")
-FEW_FACES = 100
-"""A generator that makes meshes of so few faces makes low-poly ones."""
+"""The filters of the panel: a name in an item's `has`, and its label."""
+CHEAP_BELOW = Decimal("0.10")
+LOW_POLY_FACES = 100
+"""A generator whose face limit goes below this makes low-poly meshes."""
 BUILT_IN = "Built in. Puffs up one clear subject; the back is a guess."
 PRICES = "Prices are fal.ai's for one model with the options as they come."
 
@@ -48,34 +48,34 @@ PRICES = "Prices are fal.ai's for one model with the options as they come."
 def picker(studio: Studio) -> gr.HTML:
     """All generators on offer, one chosen; its value is the chosen id."""
     return html(
-        first(studio), html_template=PICKER, js_on_load=assets.script("picker", "change"), elem_id="generator",
-        label="Generator", **picker_value(studio),
+        default_generator(studio), html_template=PICKER, js_on_load=assets.script("picker", "change"),
+        elem_id="generator", label="Generator", **picker_value(studio),
     )  # fmt: skip
 
 
-def first(studio: Studio) -> str:
-    """The id of the generator that is chosen at first: the host's choice, or one that can be used."""
+def default_generator(studio: Studio) -> str:
+    """The id of the default generator: the host's choice, or the first that is available."""
     chosen = studio.generator()
     return next((one.spec.id for one in (chosen, *studio.generators.values()) if not one.unavailable), chosen.spec.id)
 
 
 def picker_value(studio: Studio, key: str = "") -> dict[str, Any]:
-    """What the picker lists: each generator as it is for the host's key, or for a visitor's own."""
-    ours = list(studio.generators.values())
-    seen = [studio.for_key(one.spec.id, key) for one in ours] if key.strip() else ours
-    reasons = [one.unavailable for one in seen if one.unavailable]
+    """Values of the picker: each generator with the host's key, or with a visitor's own."""
+    generators = list(studio.generators.values())
+    keyed = [studio.for_key(one.spec.id, key) for one in generators] if key.strip() else generators
+    reasons = [one.unavailable for one in keyed if one.unavailable]
     shared = reasons[0] if len(reasons) > 1 and len(set(reasons)) == 1 else ""
-    items = [_item(one, "" if shared else one.unavailable, studio.usual_times.get(one.spec.id)) for one in seen]
-    return {"items": items, "note": PRICES if any(one.key_mark for one in seen) else ""}
+    items = [_item(one, "" if shared else one.unavailable, studio.usual_times.get(one.spec.id)) for one in keyed]
+    return {"items": items, "note": PRICES if any(one.key_mark for one in keyed) else ""}
 
 
 def locked(studio: Studio, key: str) -> int:
-    """How many generators wait for a key."""
+    """Number of generators that need a key."""
     return sum(item["off"] for item in picker_value(studio, key)["items"])
 
 
 def _item(generator: Generator, reason: str, measured: tuple[float, float] | None) -> dict[str, Any]:
-    """One generator of the list; `reason` is why it is off, where that is its own; `measured` is how long it takes."""
+    """A generator in the list; `reason` is why it is unavailable, where only it is; `measured` is its usual time."""
     spec = generator.spec
     price = spec.price(spec.check(None, None))
     return {
@@ -86,36 +86,36 @@ def _item(generator: Generator, reason: str, measured: tuple[float, float] | Non
         "free": not price,
         "time": usual_time(spec, measured),
         "views": views_taken(spec),
-        "has": " ".join(_has(spec, price)),
+        "has": " ".join(_filter_names(spec, price)),
         "off": bool(generator.unavailable),
     }
 
 
-def _has(spec: Spec, price: Decimal) -> Iterator[str]:
+def _filter_names(spec: Spec, price: Decimal) -> Iterator[str]:
     if not price:
         yield "free"
-    if price < CHEAP:
+    if price < CHEAP_BELOW:
         yield "cheap"
     if spec.sides:
         yield "views"
-    if spec.face_limit and (spec.face_limit.minimum or FEW_FACES) < FEW_FACES:
+    if spec.face_limit and (spec.face_limit.minimum or LOW_POLY_FACES) < LOW_POLY_FACES:
         yield "faces"
     if any(option.label in ("Material maps", "Material") for option in spec.options):
         yield "maps"
 
 
 def short_name(spec: Spec) -> str:
-    """The generator's name without what stands beside it anyway."""
+    """The generator's name without "(built in)", which the list shows elsewhere."""
     return spec.name.removesuffix(" (built in)")
 
 
 def views_taken(spec: Spec) -> str:
-    """How many pictures of one object it takes."""
+    """Number of pictures of one object that it accepts."""
     return f"1–{len(spec.sides)} views" if spec.sides else "1 picture"
 
 
 def usual_time(spec: Spec, measured: tuple[float, float] | None = None) -> str:
-    """How long it usually takes: the range measured here, before there is one the catalogue's word."""
+    """Usual time as text: the range measured here, else the catalogue's estimate."""
     low, high = measured or (spec.usual_seconds, spec.usual_seconds)
     unit, step = ("min", 60.0) if high >= 90 else ("s", 10.0 if high >= 30 else 1.0)
     size = step if unit == "min" else 1.0
@@ -135,7 +135,7 @@ def card(studio: Studio, generator: Generator, price: Decimal, key: str) -> str:
 
 
 def summary(spec: Spec, options: Mapping[str, Any], face_limit: Any) -> str:
-    """The options in a few words: the first, and what was chosen otherwise than it comes."""
+    """The options in a few words: the first, and those that differ from their defaults."""
     words = [
         f"{str(options.get(option.name) or option.default).capitalize()} {option.label.lower()}"
         for number, option in enumerate(spec.options)
@@ -197,7 +197,7 @@ class OptionControls:
 
 
 def face_limit_control(spec: Spec) -> dict[str, Any]:
-    """What the face-limit field says for this generator."""
+    """Label and help of the face-limit field for this generator."""
     option = spec.face_limit or POSTPROCESS_FACE_LIMIT
     return {"label": option.label, "info": f"{option.help} {option.accepted_values().capitalize()}.".strip()}
 

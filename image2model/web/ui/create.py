@@ -19,23 +19,23 @@ from ..middleware.correlation import correlation_id_of
 from ..public_address import client_address
 from . import assets, controls, facts, hero, order, results, templating
 from .controls import OptionControls, face_limit_control, number_field, picker_value, prices_of
-from .event_options import EACH, HIDDEN, LAST
+from .event_options import EVERY_EVENT, HIDDEN, LATEST_EVENT
 from .icons import icon
 from .object_views import group_pictures
 from .picture_cache import PictureCache
-from .pictures import Pictures, left_out, paths_of
+from .pictures import Pictures, paths_of, rejected_texts
 from .theme import html
 
-RELIEF = "option-local-shape"
+SHAPE_OPTION_ID = "option-local-shape"
 """The option of the embedded engine that makes a card in relief of what has no clear subject."""
-KEY_WORDS = (
+KEY_HELP = (
     "fal.ai bills your key. It is kept in memory until you close the page and its jobs are done. "
     '<a href="https://fal.ai/dashboard/keys" target="_blank" rel="noopener">Get a key</a>'
 )
 
 
-class _Watcher:
-    """Stands for one run of `Create.watch`: of one page the newest alone goes on, so that one batch is shown."""
+class _WatchRun:
+    """One run of `Create.watch`: of a page's runs only the newest goes on, so that one batch is shown."""
 
 
 class Create:
@@ -43,8 +43,8 @@ class Create:
 
     def __init__(self, studio: Studio, visitor: gr.BrowserState, cache: PictureCache) -> None:
         self.studio, self.visitor, self.cache = studio, visitor, cache
-        self._watching: WeakValueDictionary[str, _Watcher] = WeakValueDictionary()
-        self._boards = results.Boards()
+        self._watching: WeakValueDictionary[str, _WatchRun] = WeakValueDictionary()
+        self._boards = results.RenderedBoards()
         self.made = gr.State()
         with gr.Row(elem_id="create", equal_height=False):
             with gr.Column(elem_id="rail"):
@@ -73,7 +73,7 @@ class Create:
         self.recalled = gr.Textbox(visible="hidden", elem_id="recalled")
 
     def _build_options(self) -> None:
-        spec = self.studio.generator(controls.first(self.studio)).spec
+        spec = self.studio.generator(controls.default_generator(self.studio)).spec
         self.face_limit = number_field(elem_id="face-limit", **face_limit_control(spec))
         self.options = OptionControls(self.studio, spec.id)
 
@@ -97,7 +97,7 @@ class Create:
                         "", type="password", show_label=False, container=False, max_lines=1, elem_id="own-key-field",
                         placeholder="Paste your key", label="fal.ai key",
                     )  # fmt: skip
-                    self.key_words = html(f'<p class="key-words">{KEY_WORDS}</p>', elem_id="own-key-words")
+                    self.key_words = html(f'<p class="key-words">{KEY_HELP}</p>', elem_id="own-key-words")
 
     @property
     def _control_inputs(self) -> list[Any]:
@@ -114,7 +114,7 @@ class Create:
         return {"fn": None, "inputs": self._kept, "js": f"(...values) => draft.{step}({names}, ...values)"}
 
     def connect(self, demo: gr.Blocks) -> None:
-        """Say what happens when."""
+        """Add the listeners."""
         self._connect_order()
         self._connect_key()
         self._connect_submit()
@@ -123,15 +123,15 @@ class Create:
 
     @property
     def _pricing(self) -> dict[str, Any]:
-        """The step that tells the price of what is chosen now; the last one asked for is the last one told."""
+        """The step that shows the price of the present choice; the last request is answered last."""
         inputs = [
             self.version, self.batch, self.made, self.pictures.images, self.pictures.refused, self.pictures.decided,
             self.pictures.cut_out, self.key, *self._control_inputs,
         ]  # fmt: skip
         return {
-            "fn": self.tell_price, "inputs": inputs, "outputs": [self.cost, self.card, self.made],
+            "fn": self.update_price, "inputs": inputs, "outputs": [self.cost, self.card, self.made],
             "js": "(version, ...rest) => [studio.order.version, ...rest]",
-            "concurrency_id": "price", "concurrency_limit": 1, **LAST,
+            "concurrency_id": "price", "concurrency_limit": 1, **LATEST_EVENT,
         }  # fmt: skip
 
     @property
@@ -139,7 +139,7 @@ class Create:
         return self.pictures.showing(self.generator, self.batch)
 
     def _connect_order(self) -> None:
-        """Whatever is chosen changes the price, what is kept of the page, and the tiles where it is about pictures."""
+        """Each choice updates the draft and the price, and the tiles where it is about pictures."""
         keep, price, show = self._draft("keep"), self._pricing, self._showing
         for event in self.pictures.connect(self.generator):
             event.then(**keep).then(**price).then(**show)
@@ -152,12 +152,12 @@ class Create:
         self.cost.tick(**price)
 
     def _connect_key(self) -> None:
-        keyed = self.key.change(self.use_key, self.key, [self.generator, self.key_words], **LAST)
+        keyed = self.key.change(self.use_key, self.key, [self.generator, self.key_words], **LATEST_EVENT)
         keyed.then(**self._pricing)
         keyed.then(self.give_key, [self.batch, self.key], None, **HIDDEN)
 
     def _connect_submit(self) -> None:
-        """One press, one batch: the button is off before anything leaves, and its request has a key of its own."""
+        """One click, one batch: the button is disabled before the request, which has an idempotency key."""
         inputs = [
             self.visitor, self.request_key, self.pictures.images, self.pictures.decided, self.key,
             self.pictures.cut_out, *self._control_inputs,
@@ -176,29 +176,29 @@ class Create:
     def _watching_step(self) -> dict[str, Any]:
         return {
             "fn": self.watch, "inputs": [self.batch, self.visitor], "outputs": self.board, "concurrency_limit": 500,
-            **EACH,  # the newest goes on, see `watch`
+            **EVERY_EVENT,  # the newest goes on, see `watch`
         }  # fmt: skip
 
     def _connect_results(self) -> None:
         watch, price = self._watching_step, self._pricing
-        self.board.select(self.open_result, [self.batch, self.visitor], self.facts, **EACH)
-        self.board.input(self.again, [self.batch, self.key], None, **HIDDEN).success(**watch).then(**price)
+        self.board.select(self.open_result, [self.batch, self.visitor], self.facts, **EVERY_EVENT)
+        self.board.input(self.retry_jobs, [self.batch, self.key], None, **HIDDEN).success(**watch).then(**price)
         self.board.look(self.look_again, [self.batch, self.key], None, **HIDDEN).success(**watch).then(**price)
         self.board.stop(self.cancel, self.batch, None, **HIDDEN)
         self.board.tick(**{**watch, "trigger_mode": "once"})
-        shape = next((one for one in self.options.components if one.elem_id == RELIEF), None)
-        put_back = self.board.edit(
-            self.put_back, [self.batch, self.pictures.images],
+        shape = next((one for one in self.options.components if one.elem_id == SHAPE_OPTION_ID), None)
+        reused = self.board.edit(
+            self.reuse_pictures, [self.batch, self.pictures.images],
             [self.pictures.images, self.generator, *([shape] if shape else [])], **HIDDEN,
         )  # fmt: skip
-        put_back.then(**self._draft("keep")).then(**price).then(**self._showing)
+        reused.then(**self._draft("keep")).then(**price).then(**self._showing)
 
     def _connect_load(self, demo: gr.Blocks) -> None:
         """A page comes back to what it was: the batch of its address, or the pictures that were not yet sent."""
         loaded = demo.load(self.load, self.visitor, [self.visitor, self.batch], **HIDDEN)
         loaded.then(**self._watching_step)
         recalled = loaded.then(**{**self._draft("recall"), "outputs": [*self._kept, self.recalled]})
-        offered = recalled.then(self.offer, [self.generator, self.key], self.generator, **HIDDEN)
+        offered = recalled.then(self.refresh_generators, [self.generator, self.key], self.generator, **HIDDEN)
         restored = offered.then(
             self.restore, [self.visitor, self.batch, self.pictures.images],
             [self.pictures.images, self.generator, self.made], **HIDDEN,
@@ -207,24 +207,24 @@ class Create:
         chosen.then(**self._pricing).then(**self._showing)
 
     async def load(self, visitor: str, request: gr.Request) -> tuple[str, str]:
-        """Know this browser again, and open the batch that the address names."""
+        """Recognise this browser, and open the batch in the address."""
         return visitor or secrets.token_urlsafe(24), request.query_params.get("batch", "")
 
     async def restore(self, visitor: str, batch_id: str, images: list[Any] | None) -> tuple[Any, ...]:
-        """Lay the pictures of this browser's own batch out again, where nothing else lies there."""
+        """Put the pictures of this browser's own batch into the gallery where it is empty."""
         view = None if images else await self._view(batch_id)
         if view is None or not view.is_of(visitor):
             return gr.skip(), gr.skip(), gr.skip()
-        lent = [await self.studio.publish_pictures_to_gradio_cache(batch_id, job.number) for job in view.jobs]
+        published = [await self.studio.publish_pictures_to_gradio_cache(batch_id, job.number) for job in view.jobs]
         generator = html(value=view.generator) if view.generator in self.studio.generators else gr.skip()
-        return [str(path) for paths in lent for path in paths], generator, {"batch": batch_id, "order": None}
+        return [str(path) for paths in published for path in paths], generator, {"batch": batch_id, "order": None}
 
     async def choose(self, generator: str) -> list[Any]:
-        """Show the options of the generator that was chosen."""
+        """Show the options of the chosen generator."""
         spec = self.studio.generator(generator).spec
         return [gr.Textbox(**face_limit_control(spec)), *self.options.show(generator)]
 
-    async def tell_price(
+    async def update_price(
         self,
         version: str,
         batch_id: str,
@@ -238,24 +238,25 @@ class Create:
         face_limit: str | None,
         *values: Any,
     ) -> tuple[Any, ...]:
-        """The sum, a button that says what it will do, and the generator's card."""
+        """The price summary, the main button's label and the generator's card."""
         chosen = self._generator(generator, key)
         options = self.options.options(generator, values)
-        price, object_price, wrong = prices_of(chosen.spec, options, face_limit)
-        wanted = order.Order(group_pictures(paths_of(images), decided, chosen.spec), price, object_price, wrong)
+        price, object_price, error = prices_of(chosen.spec, options, face_limit)
+        new_order = order.Order(group_pictures(paths_of(images), decided, chosen.spec), price, object_price, error)
         signature = order.signature(paths_of(images), decided, cut_out, generator, face_limit or None, options)
         view = await self._view(batch_id)
-        same = bool(images and view) and order.is_made(made, signature, batch_id)
-        mode = "made" if same else "make" if wanted.pictures else "choose"
+        submitted = bool(images and view) and order.is_submitted(made, signature, batch_id)
+        mode = "made" if submitted else "make" if new_order.pictures else "choose"
         working = bool(view and not view.finished)
-        notice = wrong or ("" if key.strip() else self.studio.notice(generator))
-        cost = order.sum_html(
-            wanted, order.label(wanted, mode, working, again=view is not None), mode=mode, version=version,
-            notice=notice, summary=controls.summary(chosen.spec, options, face_limit), left_out=left_out(refused),
-            made=view if same and view and view.finished else None, done=_done_words(view) if same and view else "",
+        notice = error or ("" if key.strip() else self.studio.notice(generator))
+        cost = order.cost_html(
+            new_order, order.label(new_order, mode, working, again=view is not None), mode=mode, version=version,
+            notice=notice, summary=controls.summary(chosen.spec, options, face_limit), left_out=rejected_texts(refused),
+            made=view if submitted and view and view.finished else None,
+            done=_done_text(view) if submitted and view else "",
         )  # fmt: skip
         card = controls.card(self.studio, chosen, price, key)
-        return cost, card, {**made, "order": signature} if made and same else made
+        return cost, card, {**made, "order": signature} if made and submitted else made
 
     def _generator(self, name: str, key: str) -> Generator:
         """The generator on this key, and on the host's while the key is not one yet."""
@@ -264,8 +265,8 @@ class Create:
         except Image2ModelError:
             return self.studio.generator(name)
 
-    async def offer(self, chosen: str, key: str) -> Any:
-        """What is on offer now, at which prices; something else chosen where the chosen one is not."""
+    async def refresh_generators(self, chosen: str, key: str) -> Any:
+        """The generators that are available now, with prices; another one chosen where the chosen one is not."""
         offered = picker_value(self.studio, key)
         on = [item["id"] for item in offered["items"] if not item["off"]]
         return html(**offered) if chosen in on or not on else html(value=on[0], **offered)
@@ -273,34 +274,36 @@ class Create:
     async def use_key(self, key: str) -> AsyncIterator[tuple[Any, str]]:
         """Ask fal whether the key is one, and offer what it makes available."""
         if not key.strip():
-            yield html(**picker_value(self.studio)), _key_words("", KEY_WORDS)
+            yield html(**picker_value(self.studio)), _key_status_html("", KEY_HELP)
             return
-        yield gr.skip(), _key_words("wait", "Checking the key…")
+        yield gr.skip(), _key_status_html("wait", "Checking the key…")
         try:
-            wrong = await self.studio.check_key(key)
-            offered = picker_value(self.studio) if wrong else picker_value(self.studio, key)
+            problem = await self.studio.check_key(key)
+            offered = picker_value(self.studio) if problem else picker_value(self.studio, key)
         except Image2ModelError as error:
-            wrong, offered = str(error), picker_value(self.studio)
-        yield html(**offered), _key_words("bad", wrong) if wrong else _key_words("ok", "Key works")
+            problem, offered = str(error), picker_value(self.studio)
+        yield html(**offered), _key_status_html("bad", problem) if problem else _key_status_html("ok", "Key works")
 
     async def give_key(self, batch_id: str, key: str) -> None:
-        """Go on with jobs of the open batch that wait for this key."""
+        """Resume jobs of the open batch that wait for this key."""
         if batch_id and key.strip() and await self.studio.needs_key(batch_id):
-            await _friendly(self.studio.give_key(batch_id, key))
+            await _with_friendly_errors(self.studio.give_key(batch_id, key))
 
-    async def put_back(self, batch_id: str, images: list[tuple[str, Any]] | None, event: gr.EventData) -> list[Any]:
-        """Put the pictures of a failed job among the pictures again, to be tried in another way.
+    async def reuse_pictures(
+        self, batch_id: str, images: list[tuple[str, Any]] | None, event: gr.EventData
+    ) -> list[Any]:
+        """Put the pictures of a failed job into the gallery again, to be tried in another way.
 
-        The others of its batch leave: they are made already, and would be made and paid for again.
+        Those of its batch's other jobs are taken out: they would be made and paid for again.
         """
         number, relief = getattr(event, "number", None), bool(getattr(event, "relief", False))
         more = [html(value="local"), gr.Dropdown(value="relief card")] if relief else [gr.skip(), gr.skip()]
-        if not any(one.elem_id == RELIEF for one in self.options.components):
+        if not any(one.elem_id == SHAPE_OPTION_ID for one in self.options.components):
             more = more[:1]
         if not number:
             return [gr.skip(), *more]
-        pictures = await _friendly(self.studio.publish_pictures_to_gradio_cache(batch_id, int(number)))
-        view = await _friendly(self.studio.view(batch_id))
+        pictures = await _with_friendly_errors(self.studio.publish_pictures_to_gradio_cache(batch_id, int(number)))
+        view = await _with_friendly_errors(self.studio.view(batch_id))
         sent = {name for job in view.jobs for name in (job.name, *(side.name for side in job.sides))}
         others = [path for path in paths_of(images) if clean_name(Path(path).name) not in sent]
         return [[*others, *map(str, pictures)], *more]
@@ -329,43 +332,43 @@ class Create:
             cut_out=cut_out,
             idempotency_key=request_key,
         )
-        batch = await _friendly(self.studio.submit(submission, _caller(request, key, visitor)))
+        batch = await _with_friendly_errors(self.studio.submit(submission, _caller(request, key, visitor)))
         signature = order.signature(paths_of(images), decided, cut_out, generator, face_limit or None, options)
         return batch.id, {"batch": batch.id, "order": signature}
 
     async def watch(self, batch_id: str, visitor: str, request: gr.Request) -> AsyncIterator[Any]:
         """Show the results until the batch is finished, or this page shows another."""
-        mine = self._watching[str(request.session_hash)] = _Watcher()
+        run = self._watching[str(request.session_hash)] = _WatchRun()
         if not batch_id:
             yield results.EMPTY
             return
         try:
             async for view in self.studio.watch(batch_id):
-                if self._watching.get(str(request.session_hash)) is not mine:
+                if self._watching.get(str(request.session_hash)) is not run:
                     yield gr.skip()  # Gradio says the last values again at the end
                     return
                 yield self._boards.render(view, shared=not view.is_of(visitor))
         except Image2ModelError:
             yield results.GONE
 
-    async def again(self, batch_id: str, key: str, request: gr.Request, event: gr.EventData) -> None:
-        """Make the named jobs again, also ones that may have been paid for: the dialog said so."""
+    async def retry_jobs(self, batch_id: str, key: str, request: gr.Request, event: gr.EventData) -> None:
+        """Retry the named jobs, also ones that may have been paid for: the dialog has asked."""
         numbers = [int(number) for number in getattr(event, "numbers", [])]
-        await _friendly(self.studio.retry(batch_id, numbers or None, _caller(request, key)))
+        await _with_friendly_errors(self.studio.retry(batch_id, numbers or None, _caller(request, key)))
 
     async def look_again(self, batch_id: str, key: str, request: gr.Request, event: gr.EventData) -> None:
-        """Ask the far side for jobs that nobody knows of, without buying anything."""
+        """Look unconfirmed jobs up at the provider, without buying anything."""
         numbers = [int(number) for number in getattr(event, "numbers", [])]
-        if not await _friendly(self.studio.look_again(batch_id, numbers, _caller(request, key))):
+        if not await _with_friendly_errors(self.studio.look_again(batch_id, numbers, _caller(request, key))):
             gr.Info("Nothing was found there yet. It may be listed later.")
 
     async def cancel(self, batch_id: str) -> None:
         """Cancel what is not finished."""
-        await _friendly(self.studio.cancel(batch_id))
+        await _with_friendly_errors(self.studio.cancel(batch_id))
 
     async def open_result(self, batch_id: str, visitor: str, event: gr.EventData) -> Any:
         """The facts of one finished job."""
-        view = await _friendly(self.studio.view(batch_id))
+        view = await _with_friendly_errors(self.studio.view(batch_id))
         job = view.job(int(getattr(event, "number", 0)))
         if job is None or not job.succeeded:
             return gr.skip()
@@ -382,25 +385,25 @@ def _caller(request: gr.Request, key: str, visitor: str = "") -> Caller:
     return Caller(visitor, client_address(request), key, correlation_id_of(request))
 
 
-async def _friendly(work: Any) -> Any:
-    """Await the work; tell its error to the person."""
+async def _with_friendly_errors(call: Any) -> Any:
+    """Await the call; show its error to the visitor."""
     try:
-        return await work
+        return await call
     except Image2ModelError as error:
         raise gr.Error(str(error), print_exception=False) from None
 
 
-def _done_words(view: BatchView) -> str:
-    """What is said above the button of the batch that was made of these very pictures."""
+def _done_text(view: BatchView) -> str:
+    """The line above the button where these very pictures are the batch that is shown."""
     if not view.finished:
         return results.spent(view) or "Being made here."
     return f"{'Stopped' if view.counts.cancelled else 'Made'}. Change anything to make more."
 
 
-def _key_words(level: str, words: str) -> str:
-    """What is said below the key."""
-    signs = {"wait": '<span class="spin"></span>', "ok": icon("tick"), "bad": icon("bad"), "": ""}
-    shown = words if not level else f'<span class="st {level}">{signs[level]}{escape(words)}</span>'
+def _key_status_html(level: str, text: str) -> str:
+    """The line below the key, with an icon for `level`."""
+    icons = {"wait": '<span class="spin"></span>', "ok": icon("tick"), "bad": icon("bad"), "": ""}
+    shown = text if not level else f'<span class="st {level}">{icons[level]}{escape(text)}</span>'
     return f'<p class="key-words{" key-bad" if level == "bad" else ""}" role="status">{shown}</p>'
 
 

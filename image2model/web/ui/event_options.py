@@ -1,15 +1,15 @@
-"""How Gradio runs the page's own events: no part of the API, and without its veil over what will change."""
+"""Options of the page's own Gradio events: not in the API, without a progress overlay."""
 
 from __future__ import annotations
 
 from typing import Any
 
 HIDDEN: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-EACH: dict[str, Any] = {**HIDDEN, "trigger_mode": "multiple"}
-"""Of what a person may do again before the answer is there: Gradio would leave out the second time without a word."""
-LAST: dict[str, Any] = {**HIDDEN, "trigger_mode": "always_last"}
-"""Of what shows how things stand: while one is pending, all that come are one more, afterwards.
+EVERY_EVENT: dict[str, Any] = {**HIDDEN, "trigger_mode": "multiple"}
+"""Run every event, even while an earlier one is pending: by default Gradio drops it silently."""
+LATEST_EVENT: dict[str, Any] = {**HIDDEN, "trigger_mode": "always_last"}
+"""Run once more after the pending event, with the latest values, however many events came meanwhile.
 
-Gradio sends that one as the whole event again, to all its listeners: what must run once per event (the judgement of a
-drop, the choice of a generator) is its only listener, and the rest follows by `then`.
+Gradio sends that one to all listeners of the event again: what must run once per event (the check of dropped files, the
+choice of a generator) is its only listener, and the rest follows by `then`.
 """

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from . import assets
 
-PLACE = assets.STATIC / "hero"
+HERO_FOLDER = assets.STATIC / "hero"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Hero:
 
 def example() -> Hero | None:
     """Return the example that ships; None where there is none."""
-    about = PLACE / "about.json"
+    about = HERO_FOLDER / "about.json"
     if not about.is_file():
         return None
     said = json.loads(about.read_text())

@@ -10,7 +10,7 @@ import gradio as gr
 from ...errors import NotFound
 from ...services import BatchView, JobView, Studio
 from . import assets, templating
-from .event_options import HIDDEN, LAST
+from .event_options import HIDDEN, LATEST_EVENT
 from .order import count
 from .theme import html
 
@@ -36,7 +36,7 @@ def build(studio: Studio, demo: gr.Blocks, tab: gr.Tab, visitor: gr.BrowserState
         return await show(visitor)
 
     for read in (tab.select, library.tick, demo.load):
-        read(show, visitor, library, **LAST)
+        read(show, visitor, library, **LATEST_EVENT)
     library.select(remove, visitor, library, **HIDDEN)
 
 

@@ -1,4 +1,4 @@
-"""What the next batch will cost, and what the main button says and does."""
+"""The price of the next batch, and the main button."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from . import templating
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a press of the main button would make."""
+    """What a click on the main button would submit."""
 
     pictures: Sequence[Picture]
     price: Decimal
@@ -41,12 +41,12 @@ class Order:
 
 
 def signature(*chosen: Any) -> str:
-    """Return what tells one order from another: the same pictures, generator and options have the same."""
+    """Return a text that is equal for the same pictures, generator and options."""
     return json.dumps(chosen, sort_keys=True, default=str)
 
 
 def label(order: Order, mode: str, working: bool, again: bool) -> tuple[str, bool]:
-    """Return what the main button says, and whether it can be pressed.
+    """Return the main button's label, and whether it is enabled.
 
     `mode` is choose, make or made; `again` tells that a batch is shown already: then the price is on the button.
     """
@@ -58,7 +58,7 @@ def label(order: Order, mode: str, working: bool, again: bool) -> tuple[str, boo
     return f"Make {order.models}{price}", not order.wrong
 
 
-def sum_html(order: Order, button: tuple[str, bool], made: BatchView | None = None, **more: Any) -> str:
+def cost_html(order: Order, button: tuple[str, bool], made: BatchView | None = None, **more: Any) -> str:
     """Return the sum above the button: how many, what each costs, what is left out, what is wrong.
 
     `button` is its `label`; `made` the finished batch of this very order, whose sum is what came of it; `more` goes to
@@ -94,6 +94,6 @@ def _each(lines: Sequence[tuple[int, str, Decimal]]) -> str:
     return " + ".join(f"{number} × {templating.dollars(price)}" for number, _, price in lines)
 
 
-def is_made(made: Mapping[str, Any] | None, order: str, batch_id: str) -> bool:
+def is_submitted(made: Mapping[str, Any] | None, order: str, batch_id: str) -> bool:
     """Whether this very order is the batch that is shown."""
     return bool(made and batch_id and made["batch"] == batch_id and made["order"] in (order, None))

@@ -14,19 +14,19 @@ import gradio as gr
 
 from ...errors import ImageRefused
 from ...file_names import clean_name
-from ...services import NOT_JUDGED, Spec, Studio
+from ...services import NOT_INSPECTED, Spec, Studio
 from . import assets, templating
-from .event_options import EACH, HIDDEN
-from .object_views import NO_DECISIONS, Object, decide, objects, problem
+from .event_options import EVERY_EVENT, HIDDEN
+from .object_views import NO_OVERRIDES, Object, decide, objects, problem
 from .picture_cache import PictureCache
 from .theme import html
 
 PACKAGE = Path(__file__).parents[2]
 EXAMPLES = next(filter(Path.is_dir, (PACKAGE / "examples", PACKAGE.parent / "examples")))
 """The example pictures: within an installed package, or beside the package in a checkout."""
-TRIES, PAUSE = 4, 2.0
-"""How often a picture is looked at whose inspection took too long, and how many seconds lie between."""
-SHORT: Mapping[str, str] = {
+INSPECTION_ATTEMPTS, INSPECTION_PAUSE = 4, 2.0
+"""Attempts at an inspection that times out, and the seconds between them."""
+SHORT_LABELS: Mapping[str, str] = {
     "several_subjects": "Several things",
     "no_subject": "No clear subject",
     "blurred": "Blurred",
@@ -44,13 +44,13 @@ SHORT: Mapping[str, str] = {
     "empty_file": "Empty file",
     "too_many": "One too many",
 }
-"""What a tile says of a warning or a refusal, by its code."""
-FINE = (("several_subjects", "One subject found"), ("blurred", "Sharp"), ("small", "Large enough"))
-"""What is said where a warning was looked for and not found."""
+"""Labels of a tile by the code of its warning or refusal."""
+PASSED_LABELS = (("several_subjects", "One subject found"), ("blurred", "Sharp"), ("small", "Large enough"))
+"""Labels by the code of a warning that was not found."""
 
 
-class _Showing:
-    """Stands for one run of `Pictures.show`: of one page the newest alone goes on."""
+class _ShowRun:
+    """One run of `Pictures.show`: of a page's runs only the newest goes on."""
 
 
 class Pictures:
@@ -58,13 +58,13 @@ class Pictures:
 
     def __init__(self, studio: Studio, cache: PictureCache) -> None:
         self.studio, self.cache = studio, cache
-        self._newest: WeakValueDictionary[str, _Showing] = WeakValueDictionary()
+        self._newest: WeakValueDictionary[str, _ShowRun] = WeakValueDictionary()
         settings = studio.settings
         self.images = gr.Gallery(
             label="Pictures", type="filepath", file_types=["file"], sources=["upload", "clipboard"],
             interactive=True, elem_id="images", buttons=[],
         )  # fmt: skip
-        self.decided = gr.State(NO_DECISIONS)
+        self.decided = gr.State(NO_OVERRIDES)
         self.refused = gr.JSON([], visible="hidden", elem_id="refused")
         self.head = html(self._head(0, 0, False), elem_id="pictures-head")
         self.cut_out = gr.Checkbox(False, label="Remove background", container=False, elem_id="sent-choice")
@@ -78,9 +78,9 @@ class Pictures:
         )  # fmt: skip
 
     def connect(self, generator: gr.HTML) -> Iterator[Any]:
-        """Say what changes the pictures; yield each such event, for what follows it."""
+        """Add the listeners; yield each event that changes the pictures, for the steps that follow."""
         both = [self.images, self.refused]
-        yield self.images.upload(self.judge, both, both, **EACH)
+        yield self.images.upload(self.check_uploads, both, both, **EVERY_EVENT)
         yield self.examples.select(None, self.images, self.images, js=self._add_example)
         yield self.tiles.clear(None, both, both, js="(...values) => studio.pictures.keep(...values)")
         yield self.tiles.input(self.decide, [self.images, self.decided, generator], self.decided, **HIDDEN)
@@ -92,41 +92,49 @@ class Pictures:
     def showing(self, generator: gr.HTML, batch: gr.Textbox) -> dict[str, Any]:
         """Return the step that shows the pictures as they are now."""
         inputs = [self.images, self.refused, self.decided, self.cut_out, generator, batch]
-        return {"fn": self.show, "inputs": inputs, "outputs": [self.head, self.tiles], "concurrency_limit": 50, **EACH}
+        return {
+            "fn": self.show,
+            "inputs": inputs,
+            "outputs": [self.head, self.tiles],
+            "concurrency_limit": 50,
+            **EVERY_EVENT,
+        }
 
     @property
     def _add_example(self) -> str:
-        """Puts the example that was pressed among the pictures, in the browser: of two quick presses none is lost."""
+        """JavaScript that adds the clicked example in the browser, so that of two quick clicks none is lost."""
         given = json.dumps([{"image": _file(path), "caption": None} for path in examples()])
         return f"(images) => studio.pictures.add(images, {given}, {self.studio.settings.max_files})"
 
-    async def judge(self, images: list[tuple[str, Any]] | None, refused: list[Any]) -> tuple[list[str], list[Any]]:
-        """Judge what was just dropped: keep what can be used, say of each other one why not."""
+    async def check_uploads(
+        self, images: list[tuple[str, Any]] | None, refused: list[Any]
+    ) -> tuple[list[str], list[Any]]:
+        """Check the dropped files: accepted pictures, and the reason for each rejected one."""
         paths = [Path(path) for path, _ in images or []]
         most = self.studio.settings.max_files
-        kept: list[str] = []
-        left_out = list(refused or [])
+        accepted: list[str] = []
+        rejected = list(refused or [])
         results = self.studio.uploads.check(paths)
         for path in paths:
-            if len(kept) == most:
+            if len(accepted) == most:
                 message = f"One batch takes up to {most} pictures. Make another batch of it."
-                left_out.append(_refusal(path, "too_many", message, self.cache.thumbnail(str(path))))
+                rejected.append(_refusal(path, "too_many", message, self.cache.thumbnail(str(path))))
                 continue
-            seen = await anext(results)
-            if isinstance(seen, ImageRefused):
+            result = await anext(results)
+            if isinstance(result, ImageRefused):
                 preview = await self.studio.uploads.refused_preview(path)
-                left_out.append(_refusal(path, seen.code, str(seen), self.cache.put(preview) if preview else ""))
+                rejected.append(_refusal(path, result.code, str(result), self.cache.put(preview) if preview else ""))
             else:
-                shown = str(await self.studio.uploads.browser_displayable(path, seen))
-                kept.append(shown)
-                self.cache.put_thumbnail(shown, seen.thumbnail)
+                shown = str(await self.studio.uploads.browser_displayable(path, result))
+                accepted.append(shown)
+                self.cache.put_thumbnail(shown, result.thumbnail)
         await results.aclose()
-        return kept, left_out
+        return accepted, rejected
 
     async def decide(
         self, images: list[tuple[str, Any]] | None, decided: Mapping[str, Any], generator: str, event: gr.EventData
     ) -> dict[str, list[Any]]:
-        """Put pictures together, take an object apart, or say what a picture shows."""
+        """Join pictures into an object, split one, or set a picture's side."""
         paths = paths_of(images)
         chosen = [path for path in getattr(event, "paths", []) if path in paths]
         spec = self.studio.generator(generator).spec
@@ -142,19 +150,19 @@ class Pictures:
         batch_id: str,
         request: gr.Request,
     ) -> AsyncIterator[Any]:
-        """Show each picture at once, and what is found of it as soon as it is known."""
+        """Show each picture at once, and its inspection as soon as it is done."""
         session = str(request.session_hash)
-        mine = self._newest[session] = _Showing()
+        run = self._newest[session] = _ShowRun()
         tiles = _Tiles(self, paths_of(images), refused or [], decided, cut_out, self.studio.generator(generator).spec)
         yield self._head(len(paths_of(images)), len(refused or []), bool(batch_id)), tiles.html()
-        for attempt in range(TRIES):
+        for attempt in range(INSPECTION_ATTEMPTS):
             if not tiles.unknown:
                 return
-            await asyncio.sleep(PAUSE if attempt else 0)
+            await asyncio.sleep(INSPECTION_PAUSE if attempt else 0)
             for path in list(tiles.unknown):
-                if self._newest.get(session) is mine:
+                if self._newest.get(session) is run:
                     await tiles.inspect(path)
-                if self._newest.get(session) is not mine:  # also where the page has changed during the inspection
+                if self._newest.get(session) is not run:  # also where the page has changed during the inspection
                     yield gr.skip(), gr.skip()
                     return
                 yield gr.skip(), tiles.html()
@@ -176,40 +184,42 @@ class _Tiles:
     ) -> None:
         self._owner, self._paths, self._refused, self._spec = owner, paths, refused, spec
         self._cut_out, self._given_up = cut_out, False
-        self._late: set[str] = set()
+        self._timed_out: set[str] = set()
         self._known: dict[str, dict[str, Any]] = {}
         self._objects = objects(paths, decided)
 
     @property
     def unknown(self) -> list[str]:
-        """The files that are still to be looked at."""
+        """The files that are still to be inspected."""
         return [path for path in dict.fromkeys(self._paths) if path not in self._known]
 
     async def inspect(self, path: str) -> None:
-        """Look at a file; one that takes too long stays unknown."""
+        """Inspect a file; one that times out stays unknown."""
         checks = self._owner.studio.picture_checks
         inspection = await checks.inspect(Path(path))
-        if inspection is NOT_JUDGED:
-            self._late.add(path)
+        if inspection is NOT_INSPECTED:
+            self._timed_out.add(path)
             return
-        looked = [
+        warnings = [
             ("bad" if code == "no_subject" else "warn", words)
             for code, words in zip(inspection.warnings, checks.warning_texts(inspection), strict=True)
         ]
-        fine = [("ok", words) for code, words in FINE if code not in inspection.warnings and inspection.cutout]
+        passed = [
+            ("ok", words) for code, words in PASSED_LABELS if code not in inspection.warnings and inspection.cutout
+        ]
         self._known[path] = {
             "cutout": self._owner.cache.put(inspection.cutout) if inspection.cutout else "",
-            "checks": [*looked, *fine],
+            "checks": [*warnings, *passed],
             "level": "warn" if inspection.warnings else "ok",
-            "words": SHORT[inspection.warnings[-1]] if inspection.warnings else "Ready",
+            "words": SHORT_LABELS[inspection.warnings[-1]] if inspection.warnings else "Ready",
         }
 
     def give_up(self) -> None:
-        """Say of what could not be looked at that it is sent all the same."""
+        """Mark the files that could not be inspected as not checked; they can be sent."""
         self._given_up = True
 
     def html(self) -> str:
-        """The tiles, as they are known now."""
+        """The tiles in their present state."""
         takes = self._spec.sides
         together = {path for one in self._objects for path in one.values()} if takes else set()
         fronts = {one["front"]: one for one in self._objects} if takes else {}
@@ -229,7 +239,7 @@ class _Tiles:
         )  # fmt: skip
 
     def _warning(self) -> str:
-        """What is said where names tell of one object and the generator takes one view."""
+        """Warning where names form an object and the generator accepts one picture only."""
         if self._spec.sides or not self._objects:
             return ""
         names = "; ".join(", ".join(Path(path).name for path in one.values()) for one in self._objects)
@@ -239,7 +249,7 @@ class _Tiles:
         )
 
     def _single(self, path: str) -> dict[str, Any]:
-        words = "Takes long; tried again soon" if path in self._late else "Checking…"
+        words = "Takes long; tried again soon" if path in self._timed_out else "Checking…"
         unknown = {"level": "", "words": "Not checked"} if self._given_up else {"level": "wait", "words": words}
         return {
             "path": path,
@@ -268,7 +278,7 @@ class _Tiles:
             "url": str(one["preview"]),
             "refused": str(one["message"]),
             "level": "bad",
-            "words": SHORT.get(str(one["code"]), "Left out"),
+            "words": SHORT_LABELS.get(str(one["code"]), "Left out"),
             "checks": [["bad", str(one["message"])]],
         }
 
@@ -278,8 +288,8 @@ def paths_of(images: Any) -> list[str]:
     return [str(path) for path, _ in images or []]
 
 
-def left_out(refused: Sequence[Mapping[str, Any]] | None) -> list[str]:
-    """What is said above the button of the files that are not sent."""
+def rejected_texts(refused: Sequence[Mapping[str, Any]] | None) -> list[str]:
+    """Lines above the button on the files that are left out."""
     if not refused:
         return []
     if len(refused) > 2:
@@ -293,7 +303,7 @@ def examples() -> list[Path]:
 
 
 def file_url(path: str) -> str:
-    """Where Gradio serves a file that it has taken in, relative to the page."""
+    """Address of an uploaded file at Gradio, relative to the page."""
     return f"gradio_api/file={quote(path)}"
 
 
@@ -305,7 +315,7 @@ def _file(path: Path) -> dict[str, Any]:
 
 
 def _stem(name: str) -> str:
-    """What an object is called by the name of its front: `cup_front.png` is cup."""
+    """Name of an object by its front's file name: `cup_front.png` is cup."""
     stem = Path(name).stem
     bare = stem.removesuffix("front").removesuffix("Front").rstrip(" _-.")
     return bare or stem

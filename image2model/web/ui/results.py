@@ -9,11 +9,11 @@ from ...services import BatchView, JobView
 from . import templating
 from .order import count
 
-GRID = 8
-"""So many results are a list; more are a grid."""
+GRID_THRESHOLD = 8
+"""Up to this many results are shown as a list, more as a grid."""
 MAX_BOARDS = 100
-"""Boards that are kept; each is some 20 kB."""
-WORKING = {
+"""Rendered boards that are cached; each is some 20 kB."""
+STATE_TEXTS = {
     "new": "Waiting",
     "uploading": "Uploading",
     "submitting": "Sending",
@@ -24,8 +24,8 @@ WORKING = {
     "finishing": "Measuring the model",
 }
 NEEDS_RELIEF_CARD = [("Make a relief card", "relief", ""), ("Other generator", "model", "")]
-HELP = {"no_subject": NEEDS_RELIEF_CARD, "no_outline": NEEDS_RELIEF_CARD}
-"""What helps where a retry cannot, by the failure's code: label, kind of button, address."""
+REMEDY_BUTTONS = {"no_subject": NEEDS_RELIEF_CARD, "no_outline": NEEDS_RELIEF_CARD}
+"""Buttons where a retry cannot help, by the failure's code: label, kind, address."""
 EMPTY = templating.render("board_empty.html", state="empty")
 GONE = templating.render("board_empty.html", state="gone")
 WAITING = templating.render("board_waiting.html")
@@ -36,13 +36,13 @@ def board(view: BatchView, shared: bool) -> str:
     title, line = headline(view, shared)
     return templating.render(
         "board.html", view=view, shared=shared, title=title, line=line, ended=view.finished, retry=retry(view),
-        shape="grid" if view.counts.total > GRID else "list", made_by=made_by(view), spent=spent(view),
-        cancelling=any(job.state == "cancelling" for job in view.jobs), job_words=job_words, help=help_for,
-        bill_words=lambda job: bill_words(view, job), cancelled_words=lambda job: cancelled_words(view, job),
+        shape="grid" if view.counts.total > GRID_THRESHOLD else "list", made_by=made_by(view), spent=spent(view),
+        cancelling=any(job.state == "cancelling" for job in view.jobs), job_text=job_text, help=remedy_buttons,
+        billing_text=lambda job: billing_text(view, job), cancelled_text=lambda job: cancelled_text(view, job),
     )  # fmt: skip
 
 
-class Boards:
+class RenderedBoards:
     """The newest board of each batch, rendered once for all who watch it."""
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class Boards:
 
 
 def headline(view: BatchView, shared: bool = False) -> tuple[str, str]:
-    """What is said of the whole batch: a title, and a line below it."""
+    """Title of the whole batch, and the line below it."""
     total, done = view.counts.total, view.counts.done
     if not view.finished:
         left = view.seconds_left
@@ -74,7 +74,7 @@ def headline(view: BatchView, shared: bool = False) -> tuple[str, str]:
 
 
 def spent(view: BatchView) -> str:
-    """What the batch has cost, as a range where something may have been billed; empty where it was free."""
+    """Cost of the batch, as a range where something may have been billed; empty where it was free."""
     cost = view.cost
     if not cost.estimate and not cost.spent:
         return ""
@@ -83,13 +83,13 @@ def spent(view: BatchView) -> str:
 
 
 def made_by(view: BatchView) -> str:
-    """What made it, for `From cup.jpg by …`."""
+    """Name of the generator, for `From cup.jpg by …`."""
     name = view.generator_name
     return "the built-in preview" if name.endswith("(built in)") else name
 
 
-def job_words(job: JobView) -> str:
-    """What a row says of a job that has not ended badly."""
+def job_text(job: JobView) -> str:
+    """Text of a job that runs, waits or is done."""
     facts = job.facts or {}
     if job.state == "done":
         return f"{facts['faces']:,} faces" if "faces" in facts else "Done"
@@ -98,19 +98,19 @@ def job_words(job: JobView) -> str:
     if job.state in ("new", "queued") and job.queue_position:
         return f"Waiting, {ordinal(job.queue_position + 1)} in line"
     if job.state == "running" and not job.message.startswith("Progress"):  # the bar says that
-        return job.message.replace("mesh", "model") or WORKING["running"]
-    return WORKING[job.state]
+        return job.message.replace("mesh", "model") or STATE_TEXTS["running"]
+    return STATE_TEXTS[job.state]
 
 
-def bill_words(view: BatchView, job: JobView) -> str:
-    """Whether a job that ended badly was billed."""
+def billing_text(view: BatchView, job: JobView) -> str:
+    """A sentence on whether a job without a result was billed."""
     if not view.cost.estimate:
         return ""
     return " It may have been billed." if job.billed == "maybe" else " Not billed."
 
 
-def cancelled_words(view: BatchView, job: JobView) -> str:
-    """How a job was cancelled: in time, or after it had begun."""
+def cancelled_text(view: BatchView, job: JobView) -> str:
+    """Text of a cancelled job: in time, or after it had begun."""
     if not view.cost.estimate:
         return "in time." if job.elapsed is None else f"after {templating.seconds(job.elapsed)}."
     if job.billed != "maybe":
@@ -119,18 +119,18 @@ def cancelled_words(view: BatchView, job: JobView) -> str:
     return f"{after}. It had begun and may be billed."
 
 
-def help_for(job: JobView) -> Iterator[tuple[str, str, str]]:
-    """What helps a job that ended badly: label, kind of button, address."""
+def remedy_buttons(job: JobView) -> Iterator[tuple[str, str, str]]:
+    """Buttons of a job without a result: label, kind, address."""
     if job.state == "unconfirmed":
         yield "Look again, free", "look", ""
-    elif job.error and job.error.code in HELP:
-        yield from HELP[job.error.code]
+    elif job.error and job.error.code in REMEDY_BUTTONS:
+        yield from REMEDY_BUTTONS[job.error.code]
     elif job.action and job.action["kind"] != "again":
         yield job.action["label"], job.action["kind"], job.action.get("url", "")
 
 
 def retry(view: BatchView) -> dict[str, Any] | None:
-    """What a retry would make again, and what each would cost; None where there is nothing to make again."""
+    """Data of the retry button and its dialog, with the price of each job; None where there is nothing to retry."""
     jobs = [job for job in view.jobs if job.state in ("failed", "cancelled", "unconfirmed")]
     if not view.finished or not jobs:
         return None
@@ -138,19 +138,19 @@ def retry(view: BatchView) -> dict[str, Any] | None:
     uncertain = [job.name for job in jobs if job.retry_may_be_billed_twice and job.retry_price]
     price = f" · {templating.dollars(total)}" if total else ""
     return {
-        "words": f"Make {len(jobs)} again{price}",
+        "label": f"Make {len(jobs)} again{price}",
         "title": f"Make {len(jobs)} again{f' for {templating.dollars(total)}' if total else ''}?",
         "numbers": [job.number for job in jobs],
-        "asks": bool(uncertain),
+        "needsConfirmation": bool(uncertain),
         "rows": [_retry_row(job) for job in jobs],
-        "look": [job.number for job in jobs if job.state == "unconfirmed"],
+        "recheck": [job.number for job in jobs if job.state == "unconfirmed"],
         "hint": f"Looking again for {jobs[0].name if len(uncertain) == 1 else 'them'} is free and may find it finished."
         if any(job.state == "unconfirmed" for job in jobs) else "",
     }  # fmt: skip
 
 
 def _retry_row(job: JobView) -> tuple[str, str, bool]:
-    """A line of the question: name, price and bill in words, whether they warn."""
+    """A row of the dialog: name, price and billing in words, whether they are a warning."""
     price, uncertain = job.retry_price or 0, job.retry_may_be_billed_twice
     if job.billed == "maybe" and not uncertain:
         billed = "its result is collected"

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import gradio as gr
 
 from ....services import Studio
-from ..event_options import EACH, HIDDEN
+from ..event_options import EVERY_EVENT, HIDDEN
 from .access import HostRights
 from .batches import Batches
 from .disk import Disk
@@ -83,7 +83,7 @@ class Admin:
         first = self.sections[0][1]
         opened = [self.sign_in, self.panel, *first.outputs]
         for trigger in (self.enter.click, self.rights.key.submit):
-            self.rights.connect(trigger, self.open, first.inputs, opened, **EACH)
+            self.rights.connect(trigger, self.open, first.inputs, opened, **EVERY_EVENT)
         if self.rights.by_name:
             # hidden, for a person may be typing the key
             demo.load(self.open_if_signed_in, first.inputs, [self.greeting, *opened], **HIDDEN)

@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import Image
 
-from image2model.devtools.scripted_generator import box_glb
+from image2model.devtools.scripted_generator import plain_box_glb
 
 from ...errors import Code
 from ..base import Event, Finished, GenerationParams, Option, Queued, Running, Spec, Submitted, Submitting, Task
@@ -108,7 +108,7 @@ class Kiln:
                 raise trouble.error()
         self.far_side.fired.append(remote["ticket"])
         glb = task.folder / "model.glb"
-        glb.write_bytes(box_glb())
+        glb.write_bytes(plain_box_glb())
         yield Finished(glb, cost=self.spec.price(GenerationParams(task.params.options)))
 
     async def check_key(self) -> str:

@@ -1,5 +1,5 @@
 // The address of the page names the batch that is shown.
-import { tell } from "./page.js";
+import { emit } from "./page.js";
 
 export const show = (batch) => {
   const url = new URL(location.href);
@@ -7,7 +7,7 @@ export const show = (batch) => {
   batch ? url.searchParams.set("batch", batch) : url.searchParams.delete("batch");
   url.searchParams.delete("model");
   history.pushState(null, "", url);
-  tell("address", { batch });
+  emit("address", { batch });
 };
 
 export const link = (batch) => {

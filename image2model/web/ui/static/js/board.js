@@ -1,8 +1,8 @@
 // The results: a press shows a model, the first one that is done opens by itself; cancel, retry, list or grid.
-import { $, $$, escaped, hear, move, roving, stage, tell } from "./page.js";
+import { $, $$, emit, escaped, listen, moveFocus, roving, stage } from "./page.js";
 import { isOffline } from "./net.js";
 import { openPanel } from "./panel.js";
-import { ask } from "./question.js";
+import { ask } from "./dialog.js";
 
 const startNew = () => {
   draft.forget();
@@ -29,9 +29,9 @@ const sendingBoard = (tiles) => {
 export const mount = ({ element, trigger, watch }) => {
   let chosen = null; // number of the job
   let batch = null;
-  let shape = null; // list or grid, where a person has said so
-  let mine = false; // whether a person has chosen the model
-  let waits = false; // for the answer to a press
+  let shape = null; // list or grid, where the visitor has chosen it
+  let userChose = false; // whether the visitor has chosen the model
+  let retryPending = false; // until its result
   let sending = null; // the board of what has just been sent, and the one that stood there
   let before = null;
 
@@ -39,7 +39,7 @@ export const mount = ({ element, trigger, watch }) => {
   const done = () => $$(".job-card[data-state=done]", element);
   const card = (number) => $(`.job-card[data-number="${number}"]`, element);
 
-  const mark = () => {
+  const markCurrent = () => {
     for (const one of $$(".job-card", element)) {
       if (Number(one.dataset.number) === chosen) one.setAttribute("aria-current", "true");
       else one.removeAttribute("aria-current");
@@ -47,40 +47,40 @@ export const mount = ({ element, trigger, watch }) => {
     roving(done(), card(chosen) ?? done()[0]);
     if (shape && board()?.dataset.batch) board().dataset.shape = shape;
   };
-  const open = (one) => {
+  const select = (one) => {
     chosen = Number(one.dataset.number);
-    mark();
+    markCurrent();
     stage.show("model");
-    tell("result", { ...one.dataset, number: chosen, batch, madeBy: board().dataset.generator });
+    emit("result", { ...one.dataset, number: chosen, batch, madeBy: board().dataset.generator });
     trigger("select", { number: chosen });
   };
   const choose = (one) => {
-    mine = true;
-    open(one);
+    userChose = true;
+    select(one);
   };
 
   const retry = async () => {
-    const told = JSON.parse(board().dataset.retry);
-    if (told.asks) {
-      const acts = [
-        ...(told.look.length ? [{ words: "Look again first", kind: "text first", does: "look" }] : []),
-        { words: "Not now", kind: "line", first: true },
-        { words: told.words, kind: "main", does: "again" },
+    const info = JSON.parse(board().dataset.retry);
+    if (info.needsConfirmation) {
+      const buttons = [
+        ...(info.recheck.length ? [{ label: "Look again first", kind: "text first", value: "look" }] : []),
+        { label: "Not now", kind: "line", first: true },
+        { label: info.label, kind: "main", value: "again" },
       ];
-      const answer = await ask({ title: told.title, rows: told.rows, text: told.hint, acts });
-      if (answer === "look") trigger("look", { numbers: told.look });
+      const answer = await ask({ title: info.title, rows: info.rows, text: info.hint, buttons });
+      if (answer === "look") trigger("look", { numbers: info.recheck });
       if (answer !== "again") return;
     }
-    waits = true;
-    off();
-    trigger("input", { numbers: told.numbers });
+    retryPending = true;
+    updateDisabled();
+    trigger("input", { numbers: info.numbers });
   };
-  const off = () => {
-    for (const button of $$("#retry, [data-retry-too]", element)) button.disabled = waits || isOffline();
+  const updateDisabled = () => {
+    for (const button of $$("#retry, [data-retry-too]", element)) button.disabled = retryPending || isOffline();
     const cancel = $("#cancel", element);
     if (cancel && cancel.textContent === "Cancel") cancel.disabled = isOffline();
   };
-  const acts = {
+  const actions = {
     look: (number) => trigger("look", { numbers: [number] }),
     key: () => openPanel("generators", "#own-key-field input"),
     model: (number) => {
@@ -95,14 +95,14 @@ export const mount = ({ element, trigger, watch }) => {
     const act = at("button.job-act");
     if (act) {
       act.disabled = true;
-      return acts[act.dataset.kind](Number(act.closest(".job-card").dataset.number));
+      return actions[act.dataset.kind](Number(act.closest(".job-card").dataset.number));
     }
     const one = at(".job-card[data-state=done]");
     if (one && !at("a")) return choose(one);
     const to = at("[data-shape-to]");
     if (to) {
       shape = to.dataset.shapeTo;
-      return mark();
+      return markCurrent();
     }
     if (at("#cancel")) {
       at("#cancel").disabled = true;
@@ -114,14 +114,14 @@ export const mount = ({ element, trigger, watch }) => {
   });
   element.addEventListener("keydown", (event) => {
     if (!event.target.matches(".job-card[data-state=done]")) return;
-    move(event, done());
+    moveFocus(event, done());
     if (event.key === "Enter" || event.key === " ") {
       event.preventDefault();
       choose(event.target);
     }
   });
 
-  const follow = () => {
+  const update = () => {
     const now = board()?.dataset ?? { state: "empty" };
     if (sending && now.state !== "gone" && now.batch === before.dataset.batch) { // news of the batch before
       before = board();
@@ -129,11 +129,11 @@ export const mount = ({ element, trigger, watch }) => {
       return;
     }
     sending = null;
-    waits = false;
+    retryPending = false;
     if (now.batch !== batch) {
       batch = now.batch;
       chosen = null;
-      mine = false;
+      userChose = false;
       const asked = new URLSearchParams(location.search);
       if (asked.get("batch") === batch && asked.get("model")) chosen = Number(asked.get("model"));
       if (batch) scrollTo({ top: 0 });
@@ -145,11 +145,11 @@ export const mount = ({ element, trigger, watch }) => {
       const wanted = card(chosen);
       const ready = wanted?.dataset.state === "done";
       if (stage.shown !== "model" && stage.shown !== "chosen") stage.show("model");
-      if (chosen === null && done()[0]) open(done()[0]);
-      else if (ready && !mine) choose(wanted);
+      if (chosen === null && done()[0]) select(done()[0]);
+      else if (ready && !userChose) choose(wanted);
       else if (chosen === null) {
         stage.show("model");
-        tell("result-pending", { title: $(".job-card", element)?.dataset.name ?? "", picture: $(".job-card", element)?.dataset.picture });
+        emit("result-pending", { title: $(".job-card", element)?.dataset.name ?? "", picture: $(".job-card", element)?.dataset.picture });
       }
     } else if (now.state !== "loading" || !document.documentElement.dataset.opening) {
       delete document.documentElement.dataset.opening;
@@ -157,11 +157,11 @@ export const mount = ({ element, trigger, watch }) => {
       if (now.state === "gone") stage.show("gone");
       else if (stage.shown !== "chosen") stage.show("hero");
     }
-    mark();
-    off();
-    tell("results", { ...now });
+    markCurrent();
+    updateDisabled();
+    emit("results", { ...now });
   };
-  hear("submitting", () => {
+  listen("submitting", () => {
     const tiles = $$("#tiles li[data-path]:not(.refused)").map((tile) => ({
       name: tile.dataset.name ?? $(".foot b", tile).textContent,
       picture: $("img", tile)?.getAttribute("src") ?? "",
@@ -170,27 +170,27 @@ export const mount = ({ element, trigger, watch }) => {
     sending = sendingBoard(tiles);
     before.replaceWith(sending);
     stage.show("model", "three");
-    tell("result-pending", { title: tiles[0].name, picture: tiles[0].picture });
+    emit("result-pending", { title: tiles[0].name, picture: tiles[0].picture });
     scrollTo({ top: 0 });
   });
-  hear("not-submitted", () => {
+  listen("not-submitted", () => {
     sending.replaceWith(before);
     sending = null;
     stage.show("chosen");
-    follow();
+    update();
   });
-  hear("net", off);
-  watch("value", follow);
+  listen("net", updateDisabled);
+  watch("value", update);
 
   if (document.documentElement.dataset.opening) stage.show("loading", "three");
-  else follow();
+  else update();
 
   // A finished batch may be worked again, or deleted, from another page: while it is looked at, ask four times a minute,
   // and as soon as somebody comes back to it.
-  const again = () => {
+  const refresh = () => {
     const ended = board()?.dataset.batch && board().dataset.state !== "working";
     if (ended && element.checkVisibility() && !document.hidden) trigger("tick");
   };
-  setInterval(again, 15000);
-  document.addEventListener("visibilitychange", again);
+  setInterval(refresh, 15000);
+  document.addEventListener("visibilitychange", refresh);
 };

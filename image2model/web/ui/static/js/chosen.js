@@ -1,5 +1,5 @@
 // The chosen picture beside what will be sent of it, and what was found.
-import { $, escaped, hear, icon, narrow, OUTLINES, stage } from "./page.js";
+import { $, escaped, icon, isNarrow, listen, OUTLINES, stage } from "./page.js";
 import { openPanel } from "./panel.js";
 
 export const mount = ({ element }) => {
@@ -24,14 +24,14 @@ export const mount = ({ element }) => {
   $("#picture-whole", element).addEventListener("load", ({ target }) => {
     $("#picture-size", element).textContent = `${target.naturalWidth.toLocaleString()} × ${target.naturalHeight.toLocaleString()} px`;
   });
-  hear("picture", (picture) => {
+  listen("picture", (picture) => {
     last = { ...picture, path: picture.refused ? "" : picture.show, checks: JSON.parse(picture.checks || "[]") };
     const before = stage.shown;
     stage.show("chosen");
     draw();
-    if (narrow() && before === "chosen" && picture.pressed) openPanel("picture");
+    if (isNarrow() && before === "chosen" && picture.pressed) openPanel("picture");
   });
-  hear("pictures-shown", ({ count }) => {
+  listen("pictures-shown", ({ count }) => {
     if (count || stage.shown !== "chosen") return;
     stage.show($("#board .board[data-batch]") ? "model" : "hero");
   });

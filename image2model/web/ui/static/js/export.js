@@ -1,6 +1,6 @@
 // The export: this model or all, by a preset; the print check is made when the preset opens and when its size or the
 // repair changes, of what will really be saved.
-import { $, $$, escaped, hear, icon, OUTLINES, press } from "./page.js";
+import { $, $$, escaped, icon, listen, OUTLINES, setPressed } from "./page.js";
 import { isOffline } from "./net.js";
 
 const PRESETS = {
@@ -11,14 +11,14 @@ const PRESETS = {
   more: (fields) => Object.fromEntries(["format", "size", "unit", "measure", "up", "face_limit", "packing", "repair"].map((name) => [name, fields[name]])),
 };
 const LAST = "image2model-export";
-const kept = () => {
+const lastPreset = () => {
   try {
     return localStorage.getItem(LAST);
   } catch {
     return null;
   }
 };
-const keep = (preset) => {
+const savePreset = (preset) => {
   try {
     localStorage.setItem(LAST, preset);
   } catch {} // a browser that keeps nothing
@@ -28,12 +28,12 @@ export const mount = ({ element }) => {
   const form = $("form", element);
   const box = $(".check", form);
   const repair = $("[data-repair]", form);
-  let preset = PRESETS[kept()] ? kept() : "print";
+  let preset = PRESETS[lastPreset()] ? lastPreset() : "print";
   let shown = null; // the model on the stage
   let batch = { done: 0, zip: "" };
   let all = false;
   let repaired = false;
-  let touched = false; // whether a person has set the repair
+  let repairSetByUser = false; // whether a person has set the repair
   let checks = 0;
 
   const fields = () => Object.fromEntries(new FormData(form));
@@ -68,13 +68,13 @@ export const mount = ({ element }) => {
     if (name === "print") check();
   };
 
-  const say = (level, title, lines = []) => {
+  const showCheck = (level, title, lines = []) => {
     box.hidden = false;
     box.className = `check ${level}`;
     const sign = level === "wait" ? '<span class="spin"></span>' : icon(OUTLINES[level === "" ? "ok" : level]);
     box.innerHTML = `${sign}<b>${escaped(title)}</b>${lines.length ? `<ul>${lines.map((line) => `<li>${escaped(line)}</li>`).join("")}</ul>` : ""}`;
   };
-  const ask = async (number) => {
+  const fetchPrintCheck = async (number) => {
     const asked = query();
     const wanted = new URLSearchParams();
     for (const name of ["size", "unit", "measure", "repair"]) if (asked.get(name)) wanted.set(name, asked.get(name));
@@ -83,53 +83,53 @@ export const mount = ({ element }) => {
     if (!answer.ok) throw new Error(found.message);
     return found;
   };
-  const told = (found) => {
+  const showResult = (found) => {
     const at = `${found.size_mm.toLocaleString("en")} mm`;
     const after = found.mended;
     if (repaired && after) {
       const done = after.steps ?? [];
-      if (after.ready) say("", "Repaired and checked again: ready to print", done.length ? done : ["Nothing had to be mended"]);
-      else say("warn", "Repaired and checked again: not ready yet", [...done, ...after.problems]);
-    } else if (found.ready) say("", `Ready to print at ${at}`, ["Closed surface", ...found.advice].slice(0, 3));
+      if (after.ready) showCheck("", "Repaired and checked again: ready to print", done.length ? done : ["Nothing had to be mended"]);
+      else showCheck("warn", "Repaired and checked again: not ready yet", [...done, ...after.problems]);
+    } else if (found.ready) showCheck("", `Ready to print at ${at}`, ["Closed surface", ...found.advice].slice(0, 3));
     else {
       const help = after?.ready ? ["Repair first makes it ready."] : found.advice;
-      say("warn", `Not ready to print at ${at}`, [...found.problems, ...help]);
+      showCheck("warn", `Not ready to print at ${at}`, [...found.problems, ...help]);
     }
   };
   const check = async () => {
-    const mine = ++checks;
+    const run = ++checks;
     if (!shown || preset !== "print") return;
-    say("wait", all ? "Checking all of them…" : "Checking…");
+    showCheck("wait", all ? "Checking all of them…" : "Checking…");
     try {
       const numbers = all ? $$("#board .job-card[data-state=done]").map((one) => one.dataset.number) : [shown.number];
-      const found = await Promise.all(numbers.map(ask));
-      if (mine !== checks) return;
+      const found = await Promise.all(numbers.map(fetchPrintCheck));
+      if (run !== checks) return;
       const ready = found.filter((one) => (repaired && one.mended ? one.mended.ready : one.ready)).length;
-      if (!touched && !repaired && ready < found.length && found.some((one) => !one.ready && one.mended?.ready)) return mend(true);
-      if (!all) return told(found[0]);
+      if (!repairSetByUser && !repaired && ready < found.length && found.some((one) => !one.ready && one.mended?.ready)) return setRepair(true);
+      if (!all) return showResult(found[0]);
       const bad = found.length - ready;
-      if (bad) say("warn", `${ready} ready, ${bad} need${bad === 1 ? "s" : ""} ${repaired ? "more than a repair" : "repair"}`);
-      else say("", `All ${ready} ready to print`);
+      if (bad) showCheck("warn", `${ready} ready, ${bad} need${bad === 1 ? "s" : ""} ${repaired ? "more than a repair" : "repair"}`);
+      else showCheck("", `All ${ready} ready to print`);
     } catch (error) {
-      if (mine !== checks) return;
+      if (run !== checks) return;
       box.hidden = true;
       note(error instanceof TypeError ? "The server cannot be reached. Try again." : error.message);
     }
   };
-  const mend = (on) => {
+  const setRepair = (on) => {
     repaired = on;
     repair.setAttribute("aria-checked", String(on));
     check();
   };
 
   // As made, a model is its own file, and all of them are the batch's zip, with pictures and a manifest.
-  const where = () => {
+  const exportUrl = () => {
     if (preset === "blender") return all ? batch.zip : shown.mesh;
     return `batches/${shown.batch}/${all ? "" : `${shown.number}/`}export?${query()}`;
   };
   // Ask first, so that a reason appears here and not in place of the page; then let the browser save it.
   const save = async () => {
-    const address = where();
+    const address = exportUrl();
     button().disabled = true;
     button().textContent = all ? "Making the files…" : "Making the file…";
     note("");
@@ -140,7 +140,7 @@ export const mount = ({ element }) => {
       document.body.append(link);
       link.click();
       link.remove();
-      keep(preset);
+      savePreset(preset);
     } catch (error) {
       note(error instanceof TypeError ? "The server cannot be reached. Try again." : error.message);
     } finally {
@@ -148,35 +148,35 @@ export const mount = ({ element }) => {
     }
   };
 
-  hear("result", (result) => {
+  listen("result", (result) => {
     const other = shown?.batch !== result.batch || shown?.number !== result.number;
     shown = result;
     if (!other) return;
-    touched = false;
+    repairSetByUser = false;
     repaired = false;
     repair.setAttribute("aria-checked", "false");
     box.hidden = true;
     note("");
     if (document.body.dataset.panel === "export") check();
   });
-  hear("results", ({ done, zip }) => {
+  listen("results", ({ done, zip }) => {
     batch = { done: Number(done ?? 0), zip };
     label();
   });
-  hear("net", label);
+  listen("net", label);
   form.addEventListener("click", (event) => {
     const title = event.target.closest("[data-preset] > button");
     if (title) open(title.parentElement.dataset.preset);
     const which = event.target.closest("[data-which]");
     if (which) {
       all = which.dataset.which === "all";
-      press(which, $$("[data-which]", form));
+      setPressed(which, $$("[data-which]", form));
       label();
       check();
     }
     if (event.target.closest("[data-repair]")) {
-      touched = true;
-      mend(!repaired);
+      repairSetByUser = true;
+      setRepair(!repaired);
     }
   });
   form.addEventListener("change", (event) => {

@@ -1,5 +1,5 @@
 // The facts: the rest by a press, and whether the model can be printed, asked once for each.
-import { $, hear } from "./page.js";
+import { $, listen } from "./page.js";
 
 const verdicts = new Map();
 
@@ -22,7 +22,7 @@ export const mount = ({ element, watch }) => {
     now.innerHTML = found.ready ? '<svg class="i s" viewBox="0 0 24 24" aria-hidden="true"><path d="m5 12.5 4.5 4.5L19 7.5"/></svg>Ready' : "Needs repair";
     now.title = found.ready ? "At 100 mm" : found.problems.join(" ");
   };
-  hear("result", (result) => { shown = result; });
+  listen("result", (result) => { shown = result; });
   watch("value", check);
   element.addEventListener("click", (event) => {
     const more = event.target.closest("#more-facts");

@@ -2,8 +2,8 @@
 import * as address from "./address.js";
 import * as order from "./order.js";
 import { pictures } from "./pictures.js";
-import { ask } from "./question.js";
-import { $, $$, hear } from "./page.js";
+import { ask } from "./dialog.js";
+import { $, $$, emit, listen } from "./page.js";
 import * as panel from "./panel.js";
 import "./net.js";
 import "./shortcuts.js";
@@ -63,7 +63,7 @@ document.addEventListener("click", (event) => {
   if (onButton) menu.toggle(menu.box.hidden);
   else if (menu.box && !menu.box.hidden) menu.toggle(false);
   if (event.target.closest("[data-theme]")) flipTheme();
-  if (event.target.closest("[data-shortcuts]")) document.dispatchEvent(new CustomEvent("studio:shortcuts"));
+  if (event.target.closest("[data-shortcuts]")) emit("shortcuts");
 });
 document.addEventListener("keydown", (event) => {
   if (!menu.box || menu.box.hidden) return;
@@ -85,7 +85,7 @@ addEventListener("popstate", () => {
   if (asked.get("batch") !== batch) location.reload();
   else open(asked.get("tab") ?? "create");
 });
-hear("address", (shown) => {
+listen("address", (shown) => {
   batch = shown.batch || null;
 });
 

@@ -1,20 +1,20 @@
 // Offline is a bar, and what needs the server is off until it goes. The server counts as away when the browser says so,
-// or when a batch that is worked gets no news and the server does not answer.
-import { $, hear, tell } from "./page.js";
+// or when a running batch gets no update and the server does not answer.
+import { $, emit, listen } from "./page.js";
 
 let offline = false;
-const say = (now) => {
+const setOffline = (now) => {
   const bar = $(".netbar");
   if (!bar || now === offline) return;
   offline = now;
   bar.hidden = !now;
   if (now) document.body.dataset.net = "offline";
   else delete document.body.dataset.net;
-  tell("net", { offline: now });
+  emit("net", { offline: now });
 };
 export const isOffline = () => offline;
 
-const answers = async () => {
+const isReachable = async () => {
   try {
     return (await fetch("alive", { cache: "no-store", signal: AbortSignal.timeout(4000) })).ok;
   } catch {
@@ -22,28 +22,28 @@ const answers = async () => {
   }
 };
 
-addEventListener("offline", () => say(true));
+addEventListener("offline", () => setOffline(true));
 addEventListener("online", async () => {
-  if (await answers()) say(false);
+  if (await isReachable()) setOffline(false);
 });
 
-// A batch that is worked gets news every second. Silence means that the connection or the server is gone: say so, ask
-// until it answers, and come back to the same batch.
+// A running batch is updated every second. Silence means that the connection or the server is gone: say so, ask
+// until it answers, and load the same batch again.
 const BEAT = 2000;
-let quiet = 0; // beats without news
+let missedBeats = 0; // beats without an update of the batch
 let last = Date.now();
-hear("results", () => {
-  quiet = 0;
-  if (navigator.onLine) say(false);
+listen("results", () => {
+  missedBeats = 0;
+  if (navigator.onLine) setOffline(false);
 });
 setInterval(async () => {
-  const late = Date.now() - last > 2 * BEAT; // the page itself stood still, so that it could hear nothing
+  const wasSuspended = Date.now() - last > 2 * BEAT; // the page itself was suspended
   last = Date.now();
-  quiet = late || $("#board .board")?.dataset.state !== "working" ? 0 : quiet + 1;
-  const silent = quiet > 3;
+  missedBeats = wasSuspended || $("#board .board")?.dataset.state !== "working" ? 0 : missedBeats + 1;
+  const silent = missedBeats > 3;
   if (!silent && !offline) return;
-  const there = await answers();
-  if (!there) say(true);
+  const reachable = await isReachable();
+  if (!reachable) setOffline(true);
   else if (silent) location.reload();
-  else say(false);
+  else setOffline(false);
 }, BEAT);

@@ -1,75 +1,75 @@
 // The main button and the sum above it. The button is off from a press until the answer, and from a change until its
 // price is there: nobody buys the same twice by a slip, or at a price that was not shown.
-import { $, hear, tell } from "./page.js";
+import { $, emit, listen } from "./page.js";
 import { isOffline } from "./net.js";
 import { openPanel } from "./panel.js";
 
 const cost = () => $("#cost [data-mode]")?.dataset;
-let asked = 0; // counts changes; the sum says which it is for
+let changes = 0; // the sum says after which of them it was made
 let sending = false;
 let key = null;
 let later;
 let tick = () => {};
 
-const words = (button) => [...button.childNodes].find((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
-const current = () => Number(cost()?.version ?? 0) >= asked;
-const follow = () => {
+const labelNode = (button) => [...button.childNodes].find((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
+const current = () => Number(cost()?.version ?? 0) >= changes;
+const update = () => {
   const button = $("#generate");
-  const told = cost();
-  if (!button || !told) return;
-  words(button).data = sending ? "Sending…" : told.label; // in place: Gradio keeps hold of the text
-  button.disabled = sending || !current() || told.pressable === "no" || (isOffline() && told.mode !== "choose");
+  const summary = cost();
+  if (!button || !summary) return;
+  labelNode(button).data = sending ? "Sending…" : summary.label; // in place: Gradio keeps hold of the text
+  button.disabled = sending || !current() || summary.pressable === "no" || (isOffline() && summary.mode !== "choose");
 };
 
 // What the button does is no longer known: it is off until the next sum.
-const outdated = () => {
-  asked += 1;
-  follow();
+const invalidatePrice = () => {
+  changes += 1;
+  update();
   clearTimeout(later);
   later = setTimeout(() => !current() && tick(), 700); // what was changed has asked by itself, as a rule
 };
 
 export const order = {
   get version() {
-    return String(asked);
+    return String(changes);
   },
   // Something that has a price was changed.
   changed() {
     key = null;
-    outdated();
+    invalidatePrice();
   },
   // The same for every press of this order until it is answered: whose answer was lost is not bought again.
   requestKey: () => (key ??= crypto.randomUUID?.() ?? [1, 2, 3].map(() => Math.random().toString(36).slice(2)).join("-")),
   answered() {
     sending = false;
-    outdated();
+    invalidatePrice();
   },
   // Gradio runs what comes `then` only where an event did not fail.
   refused() {
     order.answered();
-    tell("not-submitted");
+    emit("not-submitted");
   },
 };
 
 const choose = () => $("#images input[type=file]")?.click();
-const ACTS = { choose, made: () => openPanel("generators") };
+const ACTIONS = { choose, made: () => openPanel("generators") };
 
 // Before Gradio hears of it.
 document.addEventListener(
   "click",
   (event) => {
-    const pressed = event.target.closest("#generate");
-    if (!pressed) return;
+    const clicked = event.target.closest("#generate");
+    if (!clicked) return;
     const mode = cost()?.mode ?? "choose";
     if (mode === "make" && !sending && current() && !isOffline()) {
       sending = true;
-      follow();
-      tell("submitting");
+      update();
+      emit("submitting");
       return;
     }
     event.stopImmediatePropagation();
     event.preventDefault();
-    if (mode !== "make" && !sending) ACTS[mode]?.();
+    if (mode !== "make" && !sending) ACTIONS[mode]?.();
   },
   true,
 );
@@ -80,13 +80,12 @@ const PRICED = { input: "#options, #generator, #sent-choice, #tiles select, #own
 for (const [name, places] of Object.entries(PRICED)) {
   document.addEventListener(name, ({ target }) => target.closest(places) && order.changed(), true);
 }
-hear("pictures", () => order.changed());
-hear("net", follow);
-hear("address", () => { key = null; });
+listen("net", update);
+listen("address", () => { key = null; });
 
 // A batch that ends changes what the button does; what it has cost so far stands above it.
 let working = null;
-hear("results", ({ state, spent }) => {
+listen("results", ({ state, spent }) => {
   const now = state === "working";
   if (working !== null && now !== working) tick();
   working = now;
@@ -99,7 +98,7 @@ export const mount = ({ element, trigger, watch }) => {
   const apply = () => {
     const summary = $("#options > button > span");
     if (summary) summary.dataset.summary = cost()?.summary ?? "";
-    follow();
+    update();
   };
   watch("value", apply);
   apply();

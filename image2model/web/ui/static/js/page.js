@@ -3,10 +3,12 @@
 export const $ = (selector, root = document) => root.querySelector(selector);
 export const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 
-// Parts tell each other by events on the document: "result" (a model was chosen), "results" (news of the batch),
-// "picture" (a picture was chosen), "pictures", "stage", "net".
-export const tell = (name, detail = {}) => document.dispatchEvent(new CustomEvent(`studio:${name}`, { detail }));
-export const hear = (name, callback) => document.addEventListener(`studio:${name}`, (event) => callback(event.detail));
+// The modules talk by events on the document (`studio:NAME`): "picture" (one was selected), "step-picture" (select the
+// next), "pictures-shown" (their number), "submitting" and "not-submitted" (the order was sent, or refused), "results" (a
+// new state of the batch), "result-pending" and "result" (the model on the stage, while it is made and when it is done),
+// "stage" (what the middle of the page shows), "address" (the batch in it), "net" (offline or not), "shortcuts".
+export const emit = (name, detail = {}) => document.dispatchEvent(new CustomEvent(`studio:${name}`, { detail }));
+export const listen = (name, callback) => document.addEventListener(`studio:${name}`, (event) => callback(event.detail));
 
 export const escaped = (text) => Object.assign(document.createElement("i"), { textContent: text }).innerHTML;
 
@@ -18,7 +20,7 @@ export const OUTLINES = {
   bad: "M12 3a9 9 0 1 0 0 18a9 9 0 1 0 0-18M12 7.5V13M12 16.2v.2",
 };
 
-export const press = (button, buttons) => {
+export const setPressed = (button, buttons) => {
   for (const other of buttons) other.setAttribute("aria-pressed", String(other === button));
 };
 
@@ -28,7 +30,7 @@ export const roving = (items, current) => {
   const stop = there.includes(current) ? current : there[0];
   for (const item of there) item.tabIndex = item === stop ? 0 : -1;
 };
-export const move = (event, items) => {
+export const moveFocus = (event, items) => {
   const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
   const at = items.indexOf(event.target);
   if (!step || at < 0 || !items.length) return null;
@@ -50,15 +52,15 @@ export const stage = {
     if (columns) place.dataset.columns = columns;
     if (place.dataset.stage === what) return;
     place.dataset.stage = what;
-    tell("stage", { what });
+    emit("stage", { what });
   },
   get shown() {
     return this.place?.dataset.stage;
   },
 };
 
-export const narrow = () => matchMedia("(max-width: 899px)").matches;
-export const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+export const isNarrow = () => matchMedia("(max-width: 899px)").matches;
+export const prefersReducedMotion = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 // Whether this machine draws without a graphics card.
 let software;
 export const drawsInSoftware = () => {

@@ -1,6 +1,6 @@
 // Keys that work wherever nobody types.
-import { $, $$, hear } from "./page.js";
-import { ask } from "./question.js";
+import { $, $$, listen } from "./page.js";
+import { ask } from "./dialog.js";
 
 const LIST = [
   ["U", "Choose pictures"],
@@ -26,9 +26,9 @@ const show = () =>
   ask({
     title: "Keyboard shortcuts",
     rows: LIST.map(([key, words]) => [words, key]),
-    acts: [{ words: "Close", kind: "line", first: true }],
+    buttons: [{ label: "Close", kind: "line", first: true }],
   });
-hear("shortcuts", show);
+listen("shortcuts", show);
 
 const step = (by) => {
   const cards = $$("#board .job-card[data-state=done]");

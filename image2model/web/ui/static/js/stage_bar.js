@@ -1,6 +1,6 @@
 // The title of what is on the stage, the link to the batch, and the way to the export.
 import { link } from "./address.js";
-import { $, hear, tell } from "./page.js";
+import { $, emit, listen } from "./page.js";
 import { closePanel, isOpen, openPanel } from "./panel.js";
 
 export const mount = ({ element }) => {
@@ -8,12 +8,12 @@ export const mount = ({ element }) => {
     $("#stage-title", element).textContent = title;
     $("#stage-line", element).textContent = line;
   };
-  hear("result", ({ title, name, madeBy }) => say(title, `From ${name} by ${madeBy}`));
-  hear("picture", ({ name, refused }) => say(name, refused ? "Left out" : "What the generator will see"));
-  hear("result-pending", ({ title }) => say(title, "The first model opens here when it is done"));
-  hear("results", ({ done }) => { $("#export-open", element).disabled = !Number(done); });
-  $("#picture-before", element).addEventListener("click", () => tell("step-picture", { by: -1 }));
-  $("#picture-after", element).addEventListener("click", () => tell("step-picture", { by: 1 }));
+  listen("result", ({ title, name, madeBy }) => say(title, `From ${name} by ${madeBy}`));
+  listen("picture", ({ name, refused }) => say(name, refused ? "Left out" : "What the generator will see"));
+  listen("result-pending", ({ title }) => say(title, "The first model opens here when it is done"));
+  listen("results", ({ done }) => { $("#export-open", element).disabled = !Number(done); });
+  $("#picture-before", element).addEventListener("click", () => emit("step-picture", { by: -1 }));
+  $("#picture-after", element).addEventListener("click", () => emit("step-picture", { by: 1 }));
   $("#share", element).addEventListener("click", async () => {
     const address = link($("#board .board").dataset.batch);
     const words = $("#share span", element);

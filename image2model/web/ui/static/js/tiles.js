@@ -2,22 +2,22 @@
 // files dropped anywhere on the page are taken, and stand here before the server has seen them.
 import { order } from "./order.js";
 import { pictures } from "./pictures.js";
-import { $, $$, escaped, hear, move, roving, stage, tell } from "./page.js";
+import { $, $$, emit, escaped, listen, moveFocus, roving, stage } from "./page.js";
 
 const input = () => $("#images input[type=file]");
 const LOOKS_LIKE_A_PICTURE = /^image\//;
 
 export const mount = ({ element, trigger, watch }) => {
   let shown = null; // path of the picture on the stage
-  let ticked = []; // paths, the front first
-  let early = []; // files on their way to the server
+  let checkedPaths = []; // paths, the front first
+  let uploading = []; // files on their way to the server
 
   const buttons = () => $$("[data-show]", element);
   const show = (button) => {
     shown = button.dataset.show;
     for (const one of $$("[aria-current]", element)) one.removeAttribute("aria-current");
     button.closest("li").setAttribute("aria-current", "true");
-    tell("picture", { ...button.dataset, count: buttons().length });
+    emit("picture", { ...button.dataset, count: buttons().length });
   };
   const remove = (path) => {
     const here = $$("li[data-path]", element);
@@ -38,7 +38,7 @@ export const mount = ({ element, trigger, watch }) => {
     if (cross) return remove(cross.dataset.remove);
     const split = at("[data-split]");
     if (split) return trigger("input", { act: "apart", paths: $$("[data-show]", split.closest("li")).map((one) => one.dataset.show) });
-    if (at(".side-join")) return trigger("input", { act: "join", paths: ticked });
+    if (at(".side-join")) return trigger("input", { act: "join", paths: checkedPaths });
     const button = at("[data-show]");
     if (button) show(button);
   });
@@ -53,29 +53,29 @@ export const mount = ({ element, trigger, watch }) => {
   element.addEventListener("change", ({ target }) => {
     if (target.matches("[data-side]")) trigger("input", { act: "side", paths: [target.dataset.side], side: target.value });
     if (!target.matches("[type=checkbox]")) return;
-    ticked = ticked.filter((path) => path !== target.value);
-    if (target.checked) ticked.push(target.value);
-    $(".side-join", element).disabled = ticked.length < 2 || ticked.length > Number($(".tiles", element).dataset.most);
+    checkedPaths = checkedPaths.filter((path) => path !== target.value);
+    if (target.checked) checkedPaths.push(target.value);
+    $(".side-join", element).disabled = checkedPaths.length < 2 || checkedPaths.length > Number($(".tiles", element).dataset.most);
   });
   element.addEventListener("keydown", (event) => {
     if (!event.target.matches("[data-show]")) return;
-    move(event, buttons());
+    moveFocus(event, buttons());
     if (event.key === "Delete" || event.key === "Backspace") remove(event.target.closest("li").dataset.path);
   });
 
   // What is on its way, in the tiles at once.
   const placeholders = () => {
     const list = $(".tiles", element);
-    if (!list || !early.length) return;
-    const tiles = early.map(({ name, url }) => `<li class="tile early"><span class="pic"><img src="${url}" alt=""></span>
+    if (!list || !uploading.length) return;
+    const tiles = uploading.map(({ name, url }) => `<li class="tile early"><span class="pic"><img src="${url}" alt=""></span>
       <span class="nm t" title="${escaped(name)}">${escaped(name)}</span><span class="st wait"><span class="spin"></span>Adding…</span></li>`);
     $(".add", list).insertAdjacentHTML("beforebegin", tiles.join(""));
   };
-  const begin = (files) => {
+  const showUploading = (files) => {
     const room = 60;
     pictures.dropped();
-    early = [...files].filter((file) => LOOKS_LIKE_A_PICTURE.test(file.type)).slice(0, room).map((file) => ({ name: file.name, url: URL.createObjectURL(file) }));
-    if (!early.length) return;
+    uploading = [...files].filter((file) => LOOKS_LIKE_A_PICTURE.test(file.type)).slice(0, room).map((file) => ({ name: file.name, url: URL.createObjectURL(file) }));
+    if (!uploading.length) return;
     if (!$(".tiles", element)) {
       $(".drop", element)?.remove();
       $(".html-container", element)?.append();
@@ -86,13 +86,13 @@ export const mount = ({ element, trigger, watch }) => {
   document.addEventListener("change", ({ target }) => {
     if (!target.matches("#images input[type=file]")) return;
     order.changed();
-    begin(target.files);
+    showUploading(target.files);
   }, true);
 
-  const follow = () => {
-    for (const { url } of early) URL.revokeObjectURL(url);
-    early = [];
-    ticked = [];
+  const update = () => {
+    for (const { url } of uploading) URL.revokeObjectURL(url);
+    uploading = [];
+    checkedPaths = [];
     // A look that began before a picture was taken out still shows it.
     for (const one of $$("li[data-path]", element)) if (pictures.isRemoved(one.dataset.path)) one.remove();
     const all = buttons();
@@ -104,16 +104,16 @@ export const mount = ({ element, trigger, watch }) => {
       if (stage.shown === "chosen") show(again);
     } else if (all.length && stage.shown !== "model" && stage.shown !== "loading" && (!board || board === "empty")) show(all[0]);
     roving(all, again ?? all[0]);
-    tell("pictures-shown", { count: all.length });
+    emit("pictures-shown", { count: all.length });
   };
-  hear("step-picture", ({ by }) => {
+  listen("step-picture", ({ by }) => {
     const all = buttons();
     const at = all.findIndex((one) => one.dataset.show === shown);
     const next = all[(at + by + all.length) % all.length];
     if (next) show(next);
   });
-  watch("value", follow);
-  follow();
+  watch("value", update);
+  update();
 };
 
 // Pictures dropped anywhere on the page are taken: a browser would leave the page to show the file.

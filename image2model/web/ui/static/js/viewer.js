@@ -1,5 +1,5 @@
 // The stage's model: its picture stands there, soft, with the bytes, until the mesh does; looks, grounds, turning.
-import { $, $$, drawsInSoftware, hear, megabytes, press, stage, still } from "./page.js";
+import { $, $$, drawsInSoftware, listen, megabytes, prefersReducedMotion, setPressed, stage } from "./page.js";
 
 const whenIdle = (callback) => (window.requestIdleCallback ?? setTimeout)(callback, { timeout: 2000 });
 
@@ -10,7 +10,7 @@ export const mount = ({ element }) => {
   const inset = $(".inset", box);
   let view = null; // made with the first model
   let shown = ""; // address of the model that is shown or on its way
-  let turns = !still() && !drawsInSoftware();
+  let turns = !prefersReducedMotion() && !drawsInSoftware();
 
   const say = (words, spins = true) => {
     pill.hidden = !words;
@@ -84,7 +84,7 @@ export const mount = ({ element }) => {
       say("");
     }
   };
-  hear("stage", ({ what }) => {
+  listen("stage", ({ what }) => {
     $(".gone", box).hidden = what !== "gone";
     if (what === "hero") hero();
     if (what === "loading") say("Opening this batch…");
@@ -95,7 +95,7 @@ export const mount = ({ element }) => {
       say("");
     }
   });
-  hear("result", (result) => {
+  listen("result", (result) => {
     inset.hidden = false;
     $("img", inset).src = result.picture;
     inset.dataset.whole = result.whole;
@@ -103,7 +103,7 @@ export const mount = ({ element }) => {
     compare(false);
     show(result);
   });
-  hear("result-pending", ({ picture }) => {
+  listen("result-pending", ({ picture }) => {
     shown = "";
     view?.clear();
     inset.hidden = true;
@@ -120,10 +120,10 @@ export const mount = ({ element }) => {
     if (button === inset) return compare(!box.hasAttribute("data-compare"));
     const { look, ground } = button.dataset;
     if (look) {
-      press(button, $$("[data-look]", box));
+      setPressed(button, $$("[data-look]", box));
       if (view) view.show(look);
     } else if (ground) {
-      press(button, $$("[data-ground].sw", box));
+      setPressed(button, $$("[data-ground].sw", box));
       box.dataset.ground = ground;
     } else if (button === turnButton) {
       turns = !turns;
