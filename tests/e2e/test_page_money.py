@@ -21,7 +21,9 @@ PICTURES = [ROOT / "examples" / f"{name}.jpg" for name in ("mug", "robot", "shoe
 @pytest.fixture(scope="module")
 def priced(stand_in: FalServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """The app on the stand-in for fal."""
-    app = App(tmp_path_factory.mktemp("priced"), FAL_KEY=KEY, FAL_HOST=stand_in.url, GENERATOR="local").start()
+    app = App(
+        tmp_path_factory.mktemp("priced"), FAL_KEY=KEY, FAL_HOST=stand_in.url, GENERATOR="local", RETRY_PACE="0.1"
+    ).start()
     yield app
     assert app.stop() == 0
 
