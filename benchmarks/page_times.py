@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -21,8 +20,8 @@ from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
 from image2model.devtools.app_process import AppProcess
+from image2model.devtools.browser import CHROMIUM
 
-FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-gpu-compositing"]
 EXAMPLE = Path(__file__).parents[1] / "examples" / "robot.jpg"
 PATIENCE = 180_000
 """Milliseconds."""
@@ -78,7 +77,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         photographs = write_photographs(Path(folder), count)
         app = AppProcess(Path(folder)).start()
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        browser = playwright.chromium.launch(**CHROMIUM)
         page = browser.new_context(viewport={"width": 1440, "height": 900}, reduced_motion="reduce").new_page()
         page.goto(app.url)
         page.locator("#cost [data-mode]").wait_for(state="attached")

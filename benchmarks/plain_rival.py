@@ -5,8 +5,8 @@
 25 pictures of 512 × 512 at the stand-in for fal over TLS, with jobs of 1.0 s and of 0 s, through gradio_client, until
 the client holds 25 meshes: the plain app hands over files, ours one zip. Ours also checks, keeps, measures and draws
 them. Plain, ours, plain, ours …; the ratio is the median of the pairs' ratios. Memory is the proportional set size
-(PSS) of all of an app's processes: idle before the first batch, and at the peak. Processor time is theirs too, for a
-batch: it says the same on a machine that is busy with other things.
+(PSS) of all of an app's processes: idle before the first batch, and at the peak. Processor time is theirs too, until
+the first answer and for a batch: it says the same on a machine that is busy with other things.
 """
 
 from __future__ import annotations
@@ -145,8 +145,9 @@ def measure(job_seconds: float, pair_count: int, folder: Path, pictures: list[Pa
         running("", "app.py", url=addresses[1], PORT=str(second), **where, **data) as mine,
     ):
         clients = [Client(address, verbose=False) for address in addresses]
-        time.sleep(3)
         with Usage(theirs.pid) as their_usage, Usage(mine.pid) as our_usage:
+            start = their_usage.seconds(), our_usage.seconds()
+            time.sleep(3)
             idle = their_usage.now(), our_usage.now()
             pairs = [
                 (timed(plain, clients[0], pictures, their_usage), timed(ours, clients[1], pictures, our_usage))
@@ -154,10 +155,15 @@ def measure(job_seconds: float, pair_count: int, folder: Path, pictures: list[Pa
             ]
     for name, number, usage in (("plain", 0, their_usage), ("ours", 1, our_usage)):
         times, work = zip(*(pair[number] for pair in pairs), strict=True)
-        seconds = f"{times[0]:.2f} | {statistics.median(times):.2f} | {min(times):.2f} | {statistics.median(work):.2f}"
-        print(f"| {job_seconds} s | {name} | {seconds} | {idle[number]:.0f} | {usage.peak:.0f} |")
+        seconds = [start[number], times[0], statistics.median(times), min(times), statistics.median(work)]
+        cells = [f"{value:.2f}" for value in seconds] + [f"{idle[number]:.0f}", f"{usage.peak:.0f}"]
+        print(f"| {job_seconds} s | {name} | {' | '.join(cells)} |")
     ratio, work_ratio = (statistics.median(mine[kind] / theirs[kind] for theirs, mine in pairs) for kind in (0, 1))
-    print(f"| {job_seconds} s | ours / plain, median of pairs | | {ratio:.2f} × | | {work_ratio:.2f} × | | |")
+    start_ratio = start[1] / start[0]
+    print(
+        f"| {job_seconds} s | ours / plain, median of pairs "
+        f"| {start_ratio:.2f} × | | {ratio:.2f} × | | {work_ratio:.2f} × | | |"
+    )
 
 
 def main() -> None:
@@ -172,7 +178,10 @@ def main() -> None:
         for number, path in enumerate(pictures):
             noise = [Image.effect_noise((SIDE, SIDE), 20 + number) for _ in range(3)]
             Image.merge("RGB", noise).save(path)
-        columns = "jobs", "app", "first batch, s", "median, s", "best, s", "processor, s", "idle, MB", "peak, MB"
+        columns = (
+            "jobs", "app", "start, processor s", "first batch, s", "median, s", "best, s", "processor, s", "idle, MB",
+            "peak, MB",
+        )  # fmt: skip
         print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
         for job_seconds in JOB_SECONDS:
             measure(job_seconds, pair_count, folder, pictures)

@@ -1,6 +1,6 @@
 """How soon visitors who watch one process are shown their batch, and what an upload takes meanwhile.
 
-python -m benchmarks.watchers [watchers] [batches] [--page]
+python -m benchmarks.watchers [watchers] [batches] [--page] [--uploads number]
 
 Starts the app and the stand-in for fal, submits batches that last, opens all streams at once (server-sent events of
 REST, or with --page those that Gradio's page reads), and prints how long the first event, an upload and the last
@@ -108,8 +108,8 @@ async def page_function(client: httpx.AsyncClient) -> int:
     return next(int(one["id"]) for one in functions if one["api_name"] == "watch")
 
 
-async def measure(app: AppProcess, watchers: int, batches: int, page: bool) -> None:
-    """Open all streams, upload among them, cancel, and print what was measured."""
+async def measure(app: AppProcess, watchers: int, batches: int, page: bool, upload_count: int) -> None:
+    """Open all streams, upload among them, one after another, cancel, and print what was measured."""
     process = psutil.Process(app.process.pid)
     async with httpx.AsyncClient(base_url=app.url, timeout=120, trust_env=False) as client:
         host = app.url.removeprefix("http://")
@@ -130,7 +130,7 @@ async def measure(app: AppProcess, watchers: int, batches: int, page: bool) -> N
         print(f"processor time of the server        {1000 * used:7.0f} ms")
         print(f"threads                            {process.num_threads() - threads:+8}")
         uploads = []
-        for _ in range(5):
+        for _ in range(upload_count):
             began = time.perf_counter()
             started.append(await submit(client))
             uploads.append(time.perf_counter() - began)
@@ -153,13 +153,14 @@ def main() -> None:
     parser.add_argument("watchers", nargs="?", type=int, default=200)
     parser.add_argument("batches", nargs="?", type=int, default=1)
     parser.add_argument("--page", action="store_true", help="watch as the page does, not over REST")
+    parser.add_argument("--uploads", type=int, default=5, help="of five pictures each, while all watch (5)")
     given = parser.parse_args()
     script = Script(queue_seconds=1, run_seconds=600)
     with tempfile.TemporaryDirectory() as folder, FalServer(script) as fal:
         app = AppProcess(Path(folder), FAL_HOST=fal.url, FAL_KEY=KEY, UPLOADS_PER_MINUTE="1000", MIN_FREE_GB="0")
         app.start()
         try:
-            asyncio.run(measure(app, given.watchers, given.batches, given.page))
+            asyncio.run(measure(app, given.watchers, given.batches, given.page, given.uploads))
         finally:
             app.kill()
 

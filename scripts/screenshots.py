@@ -20,11 +20,11 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from image2model.devtools.app_process import ADMIN_KEY, AppProcess  # noqa: E402  the package is not installed
+from image2model.devtools.browser import CHROMIUM  # noqa: E402  the package is not installed
 from image2model.devtools.fal_stand_in import KEY, FalServer, Script  # noqa: E402  the package is not installed
 
 DOCS = ROOT / "docs"
 EXAMPLES = {path.stem: path for path in (ROOT / "examples").glob("*.jpg")}
-FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-gpu-compositing"]
 DESK: ViewportSize = {"width": 1440, "height": 900}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 MODELS = ("tripo-v2.5", "trellis-2", "hunyuan3d-v3", "rodin")
@@ -126,7 +126,7 @@ def with_fal(browser: Browser, folder: Path) -> None:
 def main() -> None:
     """Take all of them."""
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        browser = playwright.chromium.launch(**CHROMIUM)
         for number, journey in enumerate((without_key, with_fal)):
             place = Path(folder) / str(number)
             place.mkdir()

@@ -13,6 +13,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
 from image2model.devtools.app_process import wait_until_gone
+from image2model.devtools.browser import CHROMIUM
 from image2model.devtools.local_services import PostgresServer
 from image2model.mesh import report
 from image2model.mesh.export import export, parse_options
@@ -21,7 +22,7 @@ from image2model.services import Studio
 from image2model.settings import Settings
 from tests.support import leaks
 from tests.support.attacks import FRIEND, PASSWORD
-from tests.support.browser import CHROMIUM, App, Watch
+from tests.support.browser import App, Watch
 from tests.support.fal_server import FalServer
 from tests.support.scripted import ScriptedGenerator, scripted_settings
 

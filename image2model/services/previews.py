@@ -74,7 +74,7 @@ class PreviewService:
 
     async def _cached(self, job: Job, name: str, render: Callable[..., None], *args: Any) -> Path:
         path, mesh = self._folders.job(job) / name, self._folders.mesh(job)
-        if not await asyncio.to_thread(path.is_file):
+        if not await asyncio.to_thread(self._folders.is_own_file, path):
             await asyncio.to_thread(self._folders.bring, mesh)
             await self._render_once(path, render, mesh, path, *args)
         return path

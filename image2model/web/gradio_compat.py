@@ -142,10 +142,18 @@ class _Mailbox(asyncio.Queue[Any]):
         """Whether nobody has read for long."""
         return time.monotonic() > self._forget_at
 
+    def put_nowait(self, item: Any) -> None:
+        """See asyncio; a client that has read all, long ago, has as much time for this as a new one."""
+        if self.empty():
+            self._forget_at = max(self._forget_at, time.monotonic() + NEVER_READ_SECONDS)
+        super().put_nowait(item)
+
     async def get(self) -> Any:
         """See asyncio."""
         self._forget_at = time.monotonic() + UNREAD_SECONDS
-        return await super().get()
+        message = await super().get()
+        self._forget_at = time.monotonic() + UNREAD_SECONDS
+        return message
 
 
 async def forget_unread(demo: gr.Blocks) -> None:

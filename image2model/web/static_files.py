@@ -1,8 +1,10 @@
-"""The page's own scripts, styles and pictures: compressed, and kept by browsers, as their address changes with them."""
+"""The page's own scripts, styles and pictures: compressed once, and kept by browsers."""
 
 from __future__ import annotations
 
-from starlette.datastructures import MutableHeaders
+import re
+
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 from starlette.routing import Mount
@@ -10,25 +12,19 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .gradio_compat import unused_script
-from .ui.assets import STATIC
+from .ui.assets import STATIC, version
 
 IMMUTABLE = "public, max-age=31536000, immutable"
-CACHING = {"/assets/": IMMUTABLE, "/static/": "public, max-age=86400"}
-"""How long browsers keep what Gradio sends: for ever where the version is in the name, else for a day."""
+CACHING = {"/assets/": IMMUTABLE, "/page/": IMMUTABLE, "/static/": "public, max-age=86400"}
+"""How long browsers keep what is sent: for ever where the version is in the address, else for a day."""
 MIN_GZIP_BYTES = 500
 """Bytes below which compressing is not worth its time."""
-TEXT_PATHS = ("/assets/", "/static/", "/config", "/theme.css", "/gradio_api/info", "/gradio_api/startup-events")
-"""What Gradio answers that is text; its streams, uploads and files go as they are."""
-
-
-class _ImmutableFiles(StaticFiles):
-    """Files of which each version has an address of its own."""
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        """See Starlette; browsers need not ask again."""
-        response = await super().get_response(path, scope)
-        response.headers["Cache-Control"] = IMMUTABLE
-        return response
+GZIP_LEVEL = 6
+"""Level 9, Starlette's, takes twice as long for a hundredth less."""
+TEXT_PATHS = (*CACHING, "/config", "/theme.css", "/gradio_api/info", "/gradio_api/startup-events")
+"""What is text; Gradio's streams, uploads and files go as they are."""
+FILE = re.compile(r"/(?:assets|static|page/(?P<version>\w+))/(?:[\w-]+/)*[\w-][\w.-]*")
+"""Addresses that name a file in one way only, so that no more is remembered than there are files."""
 
 
 class CompressedPages:
@@ -36,7 +32,8 @@ class CompressedPages:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._compressed = GZipMiddleware(app, minimum_size=MIN_GZIP_BYTES)
+        self._compressed = GZipMiddleware(app, MIN_GZIP_BYTES, GZIP_LEVEL)
+        self._known: dict[tuple[str, bool], list[Message]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Compress what is text; tell browsers how long to keep what seldom changes."""
@@ -47,21 +44,49 @@ class CompressedPages:
 
         unused = unused_script(path)
         if unused is not None:
-            await Response(unused, headers={"Cache-Control": IMMUTABLE}, media_type="text/javascript")(
-                scope, receive, send
-            )
+            response = Response(unused, headers={"Cache-Control": IMMUTABLE}, media_type="text/javascript")
+            await response(scope, receive, send)
             return
 
         caching = next((value for place, value in CACHING.items() if path.startswith(place)), None)
+        key = (
+            path,
+            "br" in Headers(scope=scope).get("Accept-Encoding", ""),
+        )  # Gradio's own part compresses with Brotli, too
+        messages = self._known.get(key, []) if _wants_whole_file(scope) else []
+        if messages:
+            for message in messages:
+                await send(_copy(message))
+            return
 
         async def cached(message: Message) -> None:
             if caching and message["type"] == "http.response.start" and message["status"] == 200:
                 MutableHeaders(scope=message)["Cache-Control"] = caching
+            messages.append(_copy(message))
             await send(message)
 
         await self._compressed(scope, receive, cached)
+        if _wants_whole_file(scope) and messages[0]["status"] == 200 and not messages[-1].get("more_body"):
+            self._known[key] = messages
+
+
+def _copy(message: Message) -> Message:
+    """The same message, to which others may add headers of their own."""
+    return {**message, "headers": [*message["headers"]]} if "headers" in message else message
+
+
+def _wants_whole_file(scope: Scope) -> bool:
+    """Whether a request asks for all of a file of this version, compressed."""
+    headers, named = Headers(scope=scope), FILE.fullmatch(scope["path"])
+    return (
+        named is not None
+        and named["version"] in (None, version())
+        and scope["method"] == "GET"
+        and "gzip" in headers.get("Accept-Encoding", "")
+        and not {"range", "if-none-match", "if-modified-since"} & set(headers.keys())
+    )
 
 
 def static_files() -> Mount:
     """The route of the page's own files."""
-    return Mount("/page/{version}", GZipMiddleware(_ImmutableFiles(directory=STATIC), minimum_size=MIN_GZIP_BYTES))
+    return Mount("/page/{version}", StaticFiles(directory=STATIC))

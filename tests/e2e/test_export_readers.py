@@ -23,7 +23,7 @@ WAYS = {
     "Draco": {"format": "glb", "packing": "draco"}, "obj": {"format": "obj"}, "stl": {"format": "stl"},
     "ply": {"format": "ply"}, "3mf": {"format": "3mf"}, "usdz": {"format": "usdz"},
 }  # fmt: skip
-CHECKED_WITH = {"meshopt": "meshoptimizer", "usdz": "OpenUSD", "3mf": "lib3mf"}
+CHECKED_WITH = {"meshopt": "meshoptimizer", "usdz": "OpenUSD", "3mf": "lib3mf", "obj": "tinyobjloader"}
 SIDE = 80
 COLOURED = {"glb": 0.002, "meshopt": 0.002, "Draco": 0.002, "obj": 0.002, "3mf": 0.002, "usdz": 0.002}
 """How far colours may be off."""

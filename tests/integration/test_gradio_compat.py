@@ -22,8 +22,8 @@ from starlette.testclient import TestClient
 from image2model.web import gradio_compat
 from tests.support.waiting import until
 
-ENDED = threading.Event()
-"""Set when `endlessly` has ended."""
+BEGUN, ENDED = threading.Event(), threading.Event()
+"""Set when `endlessly` has begun, and has ended."""
 HERE = "http://127.0.0.1:9/"
 OWN = [Middleware(GZipMiddleware)]
 
@@ -36,6 +36,7 @@ async def fetch(url: str) -> str:
 async def endlessly(value: float) -> AsyncIterator[float]:
     """Go on until nobody wants it any more."""
     ENDED.clear()
+    BEGUN.set()
     try:
         while True:
             yield value
@@ -219,10 +220,11 @@ def test_what_nobody_reads_is_forgotten(
     """An event whose client never comes for its messages ends, and nothing stays of its session; another's stays."""
     kept = client.post("/gradio_api/call/double", json={"data": [1]}).json()["event_id"]
     monkeypatch.setattr(gradio_compat, "NEVER_READ_SECONDS", 0.0)
+    BEGUN.clear()
     left = client.post(f"/gradio_api/call/{name}", json={"data": [1]}).json()["event_id"]
     queue, portal = demo._queue, client.portal
     assert portal
-    until(lambda: queue.pending_messages_per_session[left].qsize())
+    until(lambda: queue.pending_messages_per_session[left].qsize() and (name == "double" or BEGUN.is_set()))
     portal.call(gradio_compat.forget_unread, demo)
     assert [*queue.pending_messages_per_session] == [*queue.pending_event_ids_session] == [kept]
     assert name == "double" or ENDED.wait(5)
@@ -250,6 +252,21 @@ def test_nothing_stays_of_a_session_that_has_read_all(
     portal.call(gradio_compat.forget_unread, demo)
     assert not demo._queue.pending_messages_per_session
     assert not demo._queue.pending_event_ids_session
+
+
+def test_a_session_that_wakes_up_is_not_forgotten_before_it_reads(
+    demo: gr.Blocks, client: TestClient, monkeypatch: pytest.MonkeyPatch
+):
+    """A page that was idle for long and joins an event gets its answer, also where the sweep comes in between."""
+    monkeypatch.setattr(gradio_compat, "UNREAD_SECONDS", 0.0)
+    body = {"data": [4], "fn_index": 0, "session_hash": "page"}
+    for _ in range(2):
+        assert client.post("/gradio_api/queue/join", json=body).status_code == 200
+        portal = client.portal
+        assert portal
+        portal.call(gradio_compat.forget_unread, demo)
+        told = client.get("/gradio_api/queue/data", params={"session_hash": "page"}).text
+        assert '"process_completed"' in told
 
 
 def test_urls_are_fetched_by_us(client: TestClient):

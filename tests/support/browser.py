@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from io import BytesIO
@@ -19,14 +18,6 @@ from image2model.devtools.app_process import ADMIN_KEY, AppProcess
 from tests.support import leaks
 
 ROOT = Path(__file__).parents[2]
-CHROMIUM = {
-    "executable_path": shutil.which("chromium") or shutil.which("google-chrome"),
-    "args": [
-        "--headless", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-quic",
-        "--disable-gpu-compositing",  # the page itself drawn without WebGL: less than half the processor time
-        "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-    ],
-}  # fmt: skip
 MODEL_ALONE = """
 .tools, .inset, .hero, .example, .cap, .pop { visibility: hidden !important; }
 .view-box[data-ground=studio] { background: #fff !important; }

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from playwright.async_api import async_playwright
 
-from tests.support.browser import CHROMIUM
+from image2model.devtools.browser import CHROMIUM
 
 DRAW = """async (data) => {
   const bytes = Uint8Array.from(atob(data), (char) => char.charCodeAt(0));

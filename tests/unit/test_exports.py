@@ -15,7 +15,7 @@ from image2model.mesh.export import check_print, export, parse_options, read_bac
 from image2model.mesh.export.stl_ply import format_rows
 from image2model.mesh.facts import read_facts
 from image2model.mesh.gltf.reader import Glb
-from tests.support.exporting import SAMPLES, SECOND_READERS, model_3mf, sample
+from tests.support.exporting import SAMPLES, SECOND_READERS, inside, model_3mf, sample
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -174,3 +174,13 @@ def test_indices_are_written_as_python_formats_them():
     rows[0] = 0
     pattern = "f %d/%d %d\n"
     assert b"".join(format_rows(pattern, rows)).decode() == "".join(pattern % tuple(row) for row in rows.tolist())
+
+
+def test_normals_of_an_obj_are_the_mesh_s(made):
+    """The directions in an OBJ, written in steps, are those of the mesh within a hundredth of a degree."""
+    data = sample("the local engine's")
+    lines = inside(made(data, "obj")[1], "thing.obj").splitlines()
+    written = [line.split()[1:] for line in lines if line.startswith("vn ")]
+    (primitive,) = Glb(made(data, "glb", size=1)[1]).scene().primitives
+    normals = primitive.attributes["NORMAL"]
+    assert np.asarray(written, float) == pytest.approx(normals, abs=1e-4)

@@ -72,7 +72,8 @@ class ExportStore:
         if job.state != "done":
             raise Conflict(ErrorCode.NOT_DONE, f"{job.name} is not finished.", "Try again once it is.")
         glb = self._folders.mesh(job)
-        if not await asyncio.to_thread(self._folders.bring, glb):
+        is_here = await asyncio.to_thread(self._folders.bring, glb)
+        if not (is_here and self._folders.is_own_file(glb)):
             raise _file_not_found()
         return glb
 

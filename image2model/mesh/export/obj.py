@@ -22,6 +22,10 @@ from .writer_input import WriterInput
 CORNERS = {(False, False): "%d", (True, False): "%d/%d", (False, True): "%d//%d", (True, True): "%d/%d/%d"}
 """A corner of a face, by whether it has texture coordinates and a normal."""
 
+NORMAL_STEPS = 10_000
+NORMAL_TEXTS = np.array([f"{step / NORMAL_STEPS:g}" for step in range(-NORMAL_STEPS, NORMAL_STEPS + 1)], np.bytes_)
+"""What a normal's x, y or z can be: -1 to 1 in steps of a ten-thousandth, which is 0.006 degrees."""
+
 
 def write_obj(mesh: WriterInput) -> bytes:
     """Zip of `stem`.obj, `stem`.mtl and the base colour textures.
@@ -79,7 +83,8 @@ def _geometry(scene: Scene, materials: list[SimpleMaterial], names: list[str], s
             numbers.append(faces + first_uv)
             first_uv += vertices.stop - vertices.start
         if normals is not None:
-            yield from format_rows("vn %.5g %.5g %.5g\n", normals)
+            steps = np.rint(np.nan_to_num(normals).clip(-1, 1) * NORMAL_STEPS).astype(np.intp)
+            yield from format_rows("vn %d %d %d\n", steps + NORMAL_STEPS, NORMAL_TEXTS)
             numbers.append(faces + first_normal)
             first_normal += vertices.stop - vertices.start
         yield f"usemtl {names[number]}\n".encode()

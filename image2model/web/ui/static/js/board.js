@@ -162,10 +162,11 @@ export const mount = ({ element, trigger, watch }) => {
     emit("results", { ...now });
   };
   listen("submitting", () => {
-    const tiles = $$("#tiles li[data-path]:not(.refused)").map((tile) => ({
-      name: tile.dataset.name ?? $(".foot b", tile).textContent,
+    const tiles = $$("#tiles li:is([data-path], .early):not(.refused)").map((tile) => ({
+      name: tile.dataset.name ?? $(".nm, .foot b", tile).textContent,
       picture: $("img", tile)?.getAttribute("src") ?? "",
     }));
+    if (!tiles.length) return; // pressed before they were drawn
     before = board();
     sending = sendingBoard(tiles);
     before.replaceWith(sending);
@@ -174,6 +175,7 @@ export const mount = ({ element, trigger, watch }) => {
     scrollTo({ top: 0 });
   });
   listen("not-submitted", () => {
+    if (!sending) return;
     sending.replaceWith(before);
     sending = null;
     stage.show("chosen");
