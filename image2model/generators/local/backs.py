@@ -32,6 +32,8 @@ RIM_PIXELS, INNER_WEIGHT = 6.0, 0.06
 """How far from the outline a pixel's colour counts in full, and how much one in the middle counts."""
 REACH = (5.0, 48.0)
 """Rows and columns over which the outline's colours spread: most things are layered from the ground up."""
+ENOUGH = 2.0
+"""Reaches from which on colours no longer count, which halves the time."""
 EVEN_PIXELS, SHARPNESS = 1.5, 6
 """How smooth and how sharp the borders between the colours are."""
 MIN_RADIUS = SIDE / 16
@@ -96,7 +98,7 @@ def _spread(picture: Image.Image, inside: Mask, weight: NDArray[np.float64]) -> 
     codes = [code == number for number in np.unique(code[inside])]
     palette = np.array([rgb[mask].mean(axis=0) for mask in codes])
     similar = np.exp(-((palette[:, None] - palette) ** 2).sum(axis=2) / SIMILAR**2)
-    counts = np.array([ndimage.gaussian_filter(mask * inside * weight, REACH) for mask in codes]) + 1e-9
+    counts = np.array([_blurred(mask * inside * weight) for mask in codes]) + 1e-9
     sums = np.array([_blurred(rgb * (mask * inside * weight)[..., None]) for mask in codes])
     votes = np.tensordot(similar, counts, 1)
     means = np.tensordot(similar, sums + 1e-9 * palette[:, None, None], 1) / votes[..., None]
@@ -106,8 +108,8 @@ def _spread(picture: Image.Image, inside: Mask, weight: NDArray[np.float64]) -> 
     return fill_outside(colours.astype(np.float32), inside.astype(np.float32))
 
 
-def _blurred(rgb: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(ndimage.gaussian_filter(rgb, (*REACH, 0)))
+def _blurred(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(ndimage.gaussian_filter(values, REACH, axes=(0, 1), truncate=ENOUGH))
 
 
 def _mirrored(front: Array, alpha: Array, radius: Array) -> Array:
