@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -72,7 +73,10 @@ def tall_and_closed(stl: Path | io.BytesIO) -> bool:
 
 
 async def test_a_choice_that_cannot_be_says_why_and_the_page_stays(app: App, page: Page):
-    """A size in words is answered below the buttons, in a sentence, and the next choice works."""
+    """A size in words is answered below the buttons, in a sentence, and the next choice works.
+
+    A choice of filaments shows the very colours of which the file will be.
+    """
     await opened(page, app.url)
     await drop(page, PICTURES[0])
     await page.click("#generate")
@@ -88,3 +92,17 @@ async def test_a_choice_that_cannot_be_says_why_and_the_page_stays(app: App, pag
         await form.locator(".take-go").click()
     assert (await started.value).suggested_filename == "robot-8mm.glb"
     await expect(form.locator(".take-note")).to_have_text("")
+
+    await export(page, "print")
+    colours = form.locator("[name=print-colors]")
+    await expect(colours).to_be_hidden()
+    await form.get_by_text("3MF", exact=True).click()
+    await colours.select_option("3")
+    swatches = form.locator(".swatches li")
+    await expect(swatches).to_have_count(3)
+    promised = [str(await swatches.nth(n).get_attribute("title")).partition(",")[0] for n in range(3)]
+    async with page.expect_download() as started:
+        await form.locator(".take-go").click()
+    with ZipFile(await (await started.value).path()) as archive:
+        (model,) = [archive.read(name).decode() for name in archive.namelist() if name.endswith(".model")]
+    assert set(re.findall(r'color="(#[0-9A-F]{6})', model)) == set(promised)

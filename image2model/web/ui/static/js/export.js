@@ -2,9 +2,13 @@
 // repair changes, of what will really be saved.
 import { $, $$, escaped, icon, listen, OUTLINES, setPressed } from "./page.js";
 import { isOffline } from "./net.js";
+import { swatches } from "./printer_colours.js";
 
 const PRESETS = {
-  print: (fields) => ({ format: fields["print-format"], size: fields["print-size"], unit: "mm", measure: "height" }),
+  print: (fields) => ({
+    format: fields["print-format"], size: fields["print-size"], unit: "mm", measure: "height",
+    colors: fields["print-format"] === "3mf" ? fields["print-colors"] : "",
+  }),
   game: (fields) => ({ format: "glb", face_limit: fields["game-faces"], packing: fields["game-packing"] }),
   blender: () => ({ format: "glb" }),
   iphone: (fields) => ({ format: "usdz", size: fields["iphone-size"], unit: "cm", measure: "height" }),
@@ -68,6 +72,19 @@ export const mount = ({ element }) => {
     if (name === "print") check();
   };
 
+  // The filaments' colours belong to 3MF; they are shown of the model on the stage.
+  const showColours = async () => {
+    const place = $(".printer-colours", form);
+    place.hidden = fields()["print-format"] !== "3mf";
+    const asked = query();
+    const list = $(".swatches", place);
+    const key = (list.dataset.key = shown && asked.has("colors") && !all ? `${shown.batch}/${shown.number}?${asked}` : "");
+    list.replaceChildren();
+    if (!key) return;
+    const found = await swatches(shown, asked);
+    if (list.dataset.key === key) list.replaceChildren(...found);
+  };
+
   const showCheck = (level, title, lines = []) => {
     box.hidden = false;
     box.className = `check ${level}`;
@@ -99,6 +116,7 @@ export const mount = ({ element }) => {
   const check = async () => {
     const run = ++checks;
     if (!shown || preset !== "print") return;
+    showColours();
     showCheck("wait", all ? "Checking all of them…" : "Checking…");
     try {
       const numbers = all ? $$("#board .job-card[data-state=done]").map((one) => one.dataset.number) : [shown.number];
@@ -182,7 +200,7 @@ export const mount = ({ element }) => {
   form.addEventListener("change", (event) => {
     note("");
     label();
-    if (["print-size", "print-format"].includes(event.target.name)) check();
+    if (["print-size", "print-format", "print-colors"].includes(event.target.name)) check();
   });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
