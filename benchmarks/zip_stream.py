@@ -27,7 +27,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from image2model.jobs.storage.archive import Entry, stream_zip
+from image2model.jobs.storage.archive import ZipEntry, stream_zip
 
 FILES, SIZES_MB, PORT = 25, (50, 500, 2000), 9932
 ADDRESS = f"http://127.0.0.1:{PORT}"
@@ -35,7 +35,7 @@ ADDRESS = f"http://127.0.0.1:{PORT}"
 
 def serve(folder: Path) -> None:
     """Serve the zip of `folder` both ways."""
-    entries = [Entry(path, path.name) for path in sorted(folder.iterdir())]
+    entries = [ZipEntry(path, path.name) for path in sorted(folder.iterdir())]
 
     async def streamed(_request: Request) -> Response:
         stream = stream_zip(entries, {"files": FILES})

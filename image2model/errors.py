@@ -101,7 +101,7 @@ class ErrorCode(Code):
     ASKING = "asking"
     DATABASE_UNAVAILABLE = "database_unavailable"
     DISK_FULL = "disk_full"
-    GENERATOR_GONE = "generator_gone"
+    GENERATOR_REMOVED = "generator_gone"
     GENERATOR_RESTING = "generator_resting"
     GENERATOR_UNAVAILABLE = "generator_unavailable"
     IMAGE_TOO_SMALL = "image_too_small"

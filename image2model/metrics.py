@@ -23,11 +23,13 @@ FAL_CALLS = Counter("fal_api_requests_total", "Requests to fal, by what they are
 FAL_SECONDS = Histogram(
     "fal_api_request_duration_seconds", "Seconds until fal's answer began", ["operation"], buckets=SECONDS
 )
-TASKS = Counter("celery_tasks_total", "Jobs that ended, in Celery's words", ["state"])
+CELERY_TASKS = Counter("celery_tasks_total", "Jobs that ended, in Celery's words", ["state"])
 TASK_SECONDS = Histogram(
     "celery_task_duration_seconds", "Seconds from a job's start to its end", ["state"], buckets=JOB_SECONDS
 )
-ENDED = Counter("image2model_jobs_ended_total", "Jobs that ended, and why those failed that did", ["state", "code"])
+JOBS_ENDED = Counter(
+    "image2model_jobs_ended_total", "Jobs that ended, and why those failed that did", ["state", "code"]
+)
 RETRIES = Counter("image2model_retries_total", "New tries: submitted anew, only collected, pressed by a person", ["by"])
 BREAKER = Gauge(
     "image2model_breaker_open",
@@ -44,10 +46,10 @@ FAL_OPERATIONS = ("upload", "platform", "submit", "cancel", "status", "result", 
 for by in ("itself", "collecting", "person"):
     RETRIES.labels(by)
 for word in (*CELERY_STATES.values(), "FAILURE"):
-    TASKS.labels(word)
+    CELERY_TASKS.labels(word)
     TASK_SECONDS.labels(word)
 for over in CELERY_STATES:
-    ENDED.labels(over, "")
+    JOBS_ENDED.labels(over, "")
 for operation in FAL_OPERATIONS:
     FAL_CALLS.labels(operation, "200")
     FAL_SECONDS.labels(operation)
@@ -55,7 +57,7 @@ for operation in FAL_OPERATIONS:
 
 def job_ended(state: str, code: str, seconds: float) -> None:
     """Count a job that is over; `code` says why it failed, `seconds` how long it was worked."""
-    ENDED.labels(state, code).inc()
+    JOBS_ENDED.labels(state, code).inc()
     word = CELERY_STATES.get(state, "FAILURE")
-    TASKS.labels(word).inc()
+    CELERY_TASKS.labels(word).inc()
     TASK_SECONDS.labels(word).observe(max(0.0, seconds))

@@ -107,7 +107,7 @@ class Spec:
     """The generator's own face option; `name` is the field it is sent as."""
     max_concurrency: int | None = None
     """Images that this process works concurrently; None where the far side has its own queue."""
-    result_kept_seconds: float = 7 * 24 * 3600
+    result_retention_seconds: float = 7 * 24 * 3600
     """How long the far side keeps a result to be collected."""
     result_is: str = "3D model"
     """What a result is called: a 3D model, or (local engine) an inflated preview."""

@@ -33,6 +33,6 @@ DISK_FULL = FailureTemplate(
     ErrorCode.DISK_FULL, "There is no room left on the server's disk.", "Try again later.", True
 )
 NO_RESULT = FailureTemplate(ErrorCode.NO_RESULT, "{generator} ended without a result.", "Try again.", True)
-GENERATOR_GONE = FailureTemplate(
-    ErrorCode.GENERATOR_GONE, "The generator {generator} is no longer there.", "Choose another one."
+GENERATOR_REMOVED = FailureTemplate(
+    ErrorCode.GENERATOR_REMOVED, "The generator {generator} is no longer there.", "Choose another one."
 )

@@ -14,10 +14,10 @@ from ..errors import ErrorCode
 FailureKind = Literal["input", "generator", "account", "contact", "host"]
 """Where it lies: in the picture or an option; in the generator, whose circuit breaker it opens; in the key or the
 credit of the account that pays; in the way to a job that was taken; in this installation."""
-Collectable = Literal["no", "when_asked", "by_itself"]
+CollectPolicy = Literal["no", "when_asked", "by_itself"]
 """Whether a job that was taken may still be there: it is not; a person's retry collects it first; so does the app's."""
 RetryReason = Literal["rate_limit", "temporary", "timeout", "unreachable", "disk_full"]
-"""Why a picture is submitted again by itself; how long that waits is in `image2model.jobs.retry_policy.WAITS`."""
+"""Why a picture is submitted again automatically; its delays are `jobs.retry_policy.RESUBMIT_BACKOFF`."""
 RemedyKind = Literal["again", "key", "model", "link"]
 
 
@@ -45,7 +45,7 @@ class FailureRules:
     kind: FailureKind = "input"
     billed: bool = True
     """Whether a job that was taken may have to be paid for."""
-    collectable: Collectable = "no"
+    collectable: CollectPolicy = "no"
     retry: RetryReason | None = None
     """None: not by itself. Only where the picture was certainly not taken, or nothing is billed."""
     remedy: Remedy | None = None
@@ -54,8 +54,8 @@ class FailureRules:
     """For failures, or waits, on the host's key."""
 
 
-TRY_AGAIN = Remedy("again", "Try again")
-RUN_AGAIN = Remedy("again", "Run it again")
+RETRY = Remedy("again", "Try again")
+RESUBMIT = Remedy("again", "Run it again")
 USE_KEY = Remedy("key", "Use your own key")
 OTHER_MODEL = Remedy("model", "Pick another model")
 
@@ -64,6 +64,6 @@ COMMON_RULES: Mapping[str, FailureRules] = {
     ErrorCode.INTERNAL_ERROR: FailureRules("host", collectable="when_asked"),
     ErrorCode.DISK_FULL: FailureRules("host", collectable="by_itself", retry="disk_full"),
     ErrorCode.NO_RESULT: FailureRules(collectable="when_asked"),
-    ErrorCode.GENERATOR_GONE: FailureRules("host", remedy=OTHER_MODEL),
+    ErrorCode.GENERATOR_REMOVED: FailureRules("host", remedy=OTHER_MODEL),
 }
 """Of the failures that a job of any generator can have."""

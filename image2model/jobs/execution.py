@@ -27,18 +27,18 @@ from ..metrics import RETRIES
 from ..process_pool import Executor, with_memory_limit
 from .circuit_breaker import CircuitBreaker
 from .db.async_store import AsyncStore, bind_log_context, retrying
-from .models import Batch, Job, JobState, Wait, failure_of
+from .models import Batch, Job, JobState, Wait, stored_failure
 from .progress import STAGES, event_to_update, is_worth_storing
 from .retry_policy import RetryPolicy
 from .storage.exports import ExportStore
-from .storage.folders import MESH_FILE, THUMBNAIL_FILE, Folders, picture_name
+from .storage.folders import MESH_FILE, THUMBNAIL_FILE, Folders, picture_filename
 
 log = logging.getLogger(__name__)
 
 DISK_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
-FACE_LIMIT_TOLERANCE = 1.05
+SIMPLIFIED_FACE_TOLERANCE = 1.05
 """Share of the face limit that a mesh may have before a lighter copy is made: generators' limits are never exact."""
-FIND_DELAYS = (0.0, 3.0, 15.0)
+LOOKUP_DELAYS = (0.0, 3.0, 15.0)
 """Seconds before each search at the provider for a submission without an answer: it may be listed a little later."""
 
 
@@ -130,7 +130,7 @@ class JobExecution:
         """The picture that goes to the generator; one whose subject is not found goes as it is."""
         picture, cut = (
             await asyncio.to_thread(self._folders.picture, folder, side),
-            folder / picture_name(side, "cutout"),
+            folder / picture_filename(side, "cutout"),
         )
         await asyncio.to_thread(self._folders.bring, picture)
         if not self._batch.cut_out or self.job.remote is not None:
@@ -198,7 +198,7 @@ class JobExecution:
 
     def _clean_up(self, folder: Path) -> None:
         """Remove unfinished files; where the mesh has no thumbnail, take the picture's."""
-        thumbnail, picture = folder / THUMBNAIL_FILE, folder / picture_name(ending="webp")
+        thumbnail, picture = folder / THUMBNAIL_FILE, folder / picture_filename(ending="webp")
         if not self._folders.bring(thumbnail) and self._folders.bring(picture):
             shutil.copyfile(picture, thumbnail)
         for work in folder.glob("work-*"):
@@ -209,7 +209,7 @@ class JobExecution:
         asked, faces = self._batch.face_limit, facts.get("faces")
         if not asked or not faces:
             return {}
-        if faces <= asked * FACE_LIMIT_TOLERANCE:
+        if faces <= asked * SIMPLIFIED_FACE_TOLERANCE:
             return {"face_limit": {"asked": asked, "obtained": faces, "file": None}}
         try:
             made = await self._exports.get(replace(self.job, state="done"), parse_options("glb", face_limit=asked))
@@ -246,7 +246,7 @@ class JobExecution:
         self._failures += 1
         if remote is not None:
             submitted_at = float(remote.get("submitted_at") or self.job.requested_at)
-            kept_until = submitted_at + self._generator.spec.result_kept_seconds
+            kept_until = submitted_at + self._generator.spec.result_retention_seconds
         requested_at = self.job.requested_at
         wait = self._policy.wait_before_next(error, self.job.tries, self._failures, requested_at, kept_until)
         kept_remote = remote if self._policy.collects(error) else None
@@ -256,7 +256,7 @@ class JobExecution:
         deadline = None if kept_remote else requested_at + self._policy.deadline
         waiting = Wait(error.code, error.message, time.time() + wait, deadline)
         RETRIES.labels("collecting" if kept_remote else "itself").inc()
-        return self._continue_with(await self._store.defer(self.job, waiting, kept_remote))
+        return self._adopt_remote(await self._store.defer(self.job, waiting, kept_remote))
 
     async def _store_failure(self, error: Image2ModelError, cancelling: bool) -> None:
         """Store the job as failed, unconfirmed or cancelled."""
@@ -264,15 +264,15 @@ class JobExecution:
             await self._store.transition(self.job, "cancelled", message="")
             return
         state: JobState = "unconfirmed" if error.code == ErrorCode.UNCONFIRMED else "failed"
-        await self._store.transition(self.job, state, failure=asdict(failure_of(error)), message="")
+        await self._store.transition(self.job, state, failure=asdict(stored_failure(error)), message="")
 
     async def _find_unconfirmed(self, error: Image2ModelError) -> bool:
         """Look for a submission without an answer at the provider; what is not found becomes `unconfirmed`."""
-        for delay in FIND_DELAYS if self.job.intent else ():
+        for delay in LOOKUP_DELAYS if self.job.intent else ():
             await self._store_wait(Wait(ErrorCode.ASKING, "Asking the generator whether it has taken this picture"))
-            await asyncio.sleep(delay * self._policy.pace)
+            await asyncio.sleep(delay * self._policy.delay_factor)
             if remote := await self._generator.find(self.job.intent or {}):
-                return self._continue_with(await self._store.defer(self.job, None, remote))
+                return self._adopt_remote(await self._store.defer(self.job, None, remote))
         await self._store_failure(error, cancelling=False)
         return False
 
@@ -291,7 +291,7 @@ class JobExecution:
             self._breaker.abandoned()
             self._is_trial = False
 
-    def _continue_with(self, job: Job | None) -> bool:
+    def _adopt_remote(self, job: Job | None) -> bool:
         """Go on with the job as stored; return False for None: somebody else has ended it."""
         self.job = job or self.job
         return job is not None

@@ -78,7 +78,7 @@ class Failure:
     retryable: bool = False
 
 
-def failure_of(error: Image2ModelError) -> Failure:
+def stored_failure(error: Image2ModelError) -> Failure:
     """What is stored of an error that ends a job."""
     return Failure(str(error.code), error.message, error.hint, error.retryable)
 
@@ -95,7 +95,7 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
-class OtherSide:
+class SidePicture:
     """A picture that shows a job's object from another side than the front."""
 
     side: Side
@@ -110,7 +110,7 @@ class NewJob:
     name: str
     stem: str
     price: Decimal
-    sides: tuple[OtherSide, ...] = ()
+    sides: tuple[SidePicture, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ class Job:
     """The picture's own name, for display."""
     stem: str
     """Safe name of everything that comes out: `<stem>.glb`."""
-    sides: tuple[OtherSide, ...]
+    sides: tuple[SidePicture, ...]
     """Its object's other sides, in the order they were given; `name` is the front's then."""
     price: Decimal
     """US dollars expected for it."""
@@ -216,9 +216,9 @@ class Batch:
     """Of the request that made it, for the logs."""
     created_at: float
     jobs: tuple[Job, ...]
-    spent_before: Decimal = Decimal(0)
+    earlier_spent: Decimal = Decimal(0)
     """US dollars charged for purchases that retries have followed."""
-    uncertain_before: Decimal = Decimal(0)
+    earlier_uncertain: Decimal = Decimal(0)
     """US dollars that may have been billed for such purchases."""
 
     def job(self, number: int) -> Job | None:
@@ -233,4 +233,4 @@ class Batch:
     @property
     def spent(self) -> Decimal:
         """US dollars that the batch's jobs have cost so far, with all their purchases."""
-        return sum((job.cost or Decimal(0) for job in self.jobs), self.spent_before)
+        return sum((job.cost or Decimal(0) for job in self.jobs), self.earlier_spent)

@@ -34,7 +34,7 @@ class Backoff:
         return wait_exponential_jitter(multiplier=self.first, max=self.longest, jitter=self.jitter * self.first)(state)
 
 
-WAITS: Mapping[RetryReason, Backoff] = {
+RESUBMIT_BACKOFF: Mapping[RetryReason, Backoff] = {
     "rate_limit": Backoff(60, 900),
     "temporary": Backoff(15, 600),
     "timeout": Backoff(30, 300),
@@ -42,7 +42,7 @@ WAITS: Mapping[RetryReason, Backoff] = {
     "disk_full": Backoff(30, 300),
 }
 """Before a picture is submitted again, by the reason that the rules of its failure give (`FailureRules.retry`)."""
-COLLECT_WAITS = Backoff(2, 300)
+COLLECT_BACKOFF = Backoff(2, 300)
 """Before a result that was paid for is asked for again, as long as the provider keeps it."""
 
 
@@ -50,11 +50,11 @@ COLLECT_WAITS = Backoff(2, 300)
 class RetryPolicy:
     """The rules with the host's deadline (seconds from a person's request to the last submission).
 
-    `pace` multiplies every wait: 0 is the test mode, in which nothing sleeps.
+    `delay_factor` multiplies every wait: 0 is the test mode, in which nothing sleeps.
     """
 
     deadline: float = 1800.0
-    pace: float = 1.0
+    delay_factor: float = 1.0
 
     def wait_before_next(
         self, failure: Image2ModelError, tries: int, failures: int, requested_at: float, kept_until: float | None
@@ -68,12 +68,12 @@ class RetryPolicy:
         """
         now = time.time()
         if kept_until is not None and self.collects(failure):
-            return self._wait_seconds(COLLECT_WAITS, failures, failure) if now < kept_until else None
+            return self._wait_seconds(COLLECT_BACKOFF, failures, failure) if now < kept_until else None
         reason = rules_of(failure.code).retry
         taken = kept_until is not None
         if reason is None or not failure.retryable or (taken and tries >= MAX_SUBMITS):
             return None
-        wait = self._wait_seconds(WAITS[reason], max(tries, failures), failure)
+        wait = self._wait_seconds(RESUBMIT_BACKOFF[reason], max(tries, failures), failure)
         return wait if now + wait < requested_at + self.deadline else None
 
     @staticmethod
@@ -85,14 +85,14 @@ class RetryPolicy:
         said = getattr(failure, "retry_after", None)
         if said is None:
             said = backoff.seconds(number)
-        return self.pace * min(max(0.0, said), MAX_WAIT)
+        return self.delay_factor * min(max(0.0, said), MAX_WAIT)
 
     async def sleep_until(self, until: float | None) -> None:
         """Sleep until a stored moment, and never longer than the longest wait."""
         if until is not None:
-            await asyncio.sleep(min(max(0.0, until - time.time()), self.pace * MAX_WAIT))
+            await asyncio.sleep(min(max(0.0, until - time.time()), self.delay_factor * MAX_WAIT))
 
 
-def collect_first_codes() -> frozenset[str]:
+def collectable_codes() -> frozenset[str]:
     """Codes after which a person's retry first collects what the provider has taken, instead of buying again."""
     return frozenset(code for code, rules in failure_rules().items() if rules.collectable != "no")

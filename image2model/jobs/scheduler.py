@@ -15,24 +15,24 @@ import structlog
 
 from ..errors import ErrorCode, Unavailable
 from ..generators.base import Generator
-from ..generators.failure_messages import GENERATOR_GONE
+from ..generators.failure_messages import GENERATOR_REMOVED
 from ..metrics import BREAKER
 from .circuit_breaker import CircuitBreaker
 from .db import leases
 from .db.async_store import log_context
-from .db.listener import FREE_JOBS
+from .db.listener import FREE_JOBS_TOPIC
 from .execution import JobContext, JobExecution
-from .models import Batch, Job, Wait, failure_of
+from .models import Batch, Job, Wait, stored_failure
 
 log = logging.getLogger(__name__)
 
-Account = tuple[str, str]
+GeneratorKey = tuple[str, str]
 """A generator's id and the mark of the key that pays: a visitor's own, or empty for the host's."""
 
 
-TAKEN_AT_ONCE = 10
+ACQUIRE_LIMIT = 10
 """Jobs that a process takes before others have a turn."""
-TAKEN_ALONE = 1000
+ACQUIRE_LIMIT_ALONE = 1000
 """Jobs that a process takes in one transaction where there are no others."""
 RENEWALS = 5
 """How often a lease is renewed before it would lapse."""
@@ -43,7 +43,7 @@ class JobScheduler:
 
     With `lease_seconds` it shares its database with other processes: its lease is renewed, and free jobs are taken as
     soon as there are any. Without, it is alone, and takes everything when it starts. One that does not run jobs
-    (`takes_jobs`) runs only those that the store makes it the holder of.
+    (`acquires_jobs`) runs only those that the store makes it the holder of.
     """
 
     def __init__(
@@ -51,18 +51,18 @@ class JobScheduler:
         context: JobContext,
         generators: Mapping[str, Generator],
         lease_seconds: float | None = None,
-        takes_jobs: bool = True,
+        acquires_jobs: bool = True,
     ) -> None:
         self._context = context
-        self._lease_seconds, self._takes_jobs = lease_seconds, takes_jobs
-        self._lease_keeper: asyncio.Task[None] | None = None
+        self._lease_seconds, self._takes_jobs = lease_seconds, acquires_jobs
+        self._lease_task: asyncio.Task[None] | None = None
         self._store = context.store
         self._generators = generators
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._own_key_generators: dict[Account, Generator] = {}
-        self._own_key_job_counts: Counter[Account] = Counter()
+        self._own_key_generators: dict[GeneratorKey, Generator] = {}
+        self._own_key_job_counts: Counter[GeneratorKey] = Counter()
         self._closing: set[asyncio.Task[None]] = set()
-        self._breakers: dict[Account, CircuitBreaker] = {}
+        self._breakers: dict[GeneratorKey, CircuitBreaker] = {}
         self._is_running = False
         self._slots: dict[str, AbstractAsyncContextManager[Any]] = {
             name: asyncio.Semaphore(generator.spec.max_concurrency) if generator.spec.max_concurrency else nullcontext()
@@ -75,24 +75,24 @@ class JobScheduler:
         """Take the unfinished jobs that earlier processes have left; return how many there are."""
         self._is_running = True
         if self._lease_seconds is None:
-            return await self._take_everything()
-        self._lease_keeper = asyncio.create_task(self._keep_leases(self._lease_seconds), name="leases")
+            return await self._acquire_all_jobs()
+        self._lease_task = asyncio.create_task(self._renew_leases(self._lease_seconds), name="leases")
         return 0
 
-    async def _take_everything(self) -> int:
+    async def _acquire_all_jobs(self) -> int:
         count, lease = 0, self._store.store.lease
-        while taken := await self._store.call_with_retry(lease, leases.take, TAKEN_ALONE):
+        while taken := await self._store.call_with_retry(lease, leases.take, ACQUIRE_LIMIT_ALONE):
             count += await self._schedule(taken)
         return count
 
-    async def _keep_leases(self, seconds: float) -> None:
+    async def _renew_leases(self, seconds: float) -> None:
         """Renew the lease in time, and take free jobs then and whenever some are announced, until cancelled."""
         while True:
-            with self._store.notifier.subscribe(FREE_JOBS) as announced:
+            with self._store.notifier.subscribe(FREE_JOBS_TOPIC) as announced:
                 try:
                     await self._store.lease(leases.renew, seconds)
                     while self._takes_jobs and await self._schedule(
-                        await self._store.lease(leases.take, TAKEN_AT_ONCE)
+                        await self._store.lease(leases.take, ACQUIRE_LIMIT)
                     ):
                         pass
                 except Unavailable:
@@ -122,7 +122,7 @@ class JobScheduler:
 
     async def resume(self, batch: Batch, jobs: Iterable[Job], generator: Generator) -> None:
         """Run these jobs here, whoever holds them, because the key that they wait for is known here now."""
-        self.add(batch, await self._store.lease(leases.seize, batch.id, [job.id for job in jobs]), generator)
+        self.add(batch, await self._store.lease(leases.reassign_jobs, batch.id, [job.id for job in jobs]), generator)
 
     def for_key(self, name: str, key: str) -> Generator | None:
         """The generator on a visitor's own key, kept only while it has jobs; None where it takes no key.
@@ -152,7 +152,7 @@ class JobScheduler:
     def breaker(self, name: str, key_mark: str = "") -> CircuitBreaker:
         """The breaker of a generator on one key."""
         if (name, key_mark) not in self._breakers:
-            cooldown = 60.0 * max(self._context.policy.pace, 0.001)
+            cooldown = 60.0 * max(self._context.policy.delay_factor, 0.001)
             on_open_change = None if key_mark else BREAKER.labels(name).set
             self._breakers[name, key_mark] = CircuitBreaker(cooldown=cooldown, on_open_change=on_open_change)
         return self._breakers[name, key_mark]
@@ -185,7 +185,7 @@ class JobScheduler:
     async def close(self) -> None:
         """Stop all tasks; unfinished jobs keep their states and go on at the next start."""
         self._is_running = False
-        keeper, self._lease_keeper = self._lease_keeper, None
+        keeper, self._lease_task = self._lease_task, None
         tasks = [*self._tasks.values(), *([keeper] if keeper else [])]
         for task in tasks:
             task.cancel()
@@ -201,13 +201,13 @@ class JobScheduler:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    def _generator(self, account: Account) -> Generator | None:
+    def _generator(self, account: GeneratorKey) -> Generator | None:
         return self._own_key_generators.get(account) if account[1] else self._generators.get(account[0])
 
-    def _start_job(self, account: Account, batch: Batch, job: Job) -> None:
+    def _start_job(self, account: GeneratorKey, batch: Batch, job: Job) -> None:
         generator = self._generator(account)
         if generator is None:
-            self._start_task(batch, job, self._hold_without_generator(batch, job))
+            self._start_task(batch, job, self._wait_or_fail_without_generator(batch, job))
             return
         execution = JobExecution(self._context, batch, job, generator, self.breaker(*account), self._slots[account[0]])
         self._own_key_job_counts[account] += 1
@@ -221,18 +221,18 @@ class JobScheduler:
         task.add_done_callback(lambda done: self._tasks.pop(job.id, None) if self._tasks.get(job.id) is done else None)
         return task
 
-    async def _hold_without_generator(self, batch: Batch, job: Job) -> None:
+    async def _wait_or_fail_without_generator(self, batch: Batch, job: Job) -> None:
         """Let a job wait, or fail, whose generator is gone or whose key is not in memory (any more)."""
-        words = "Waiting for the fal key that it was started with: keys are not kept over a restart"
-        gone = GENERATOR_GONE.error(generator=batch.generator)
+        message = "Waiting for the fal key that it was started with: keys are not kept over a restart"
+        failure = GENERATOR_REMOVED.error(generator=batch.generator)
         if job.key_mark:
-            await self._store.wait(job, Wait(ErrorCode.KEY_NEEDED, words))
+            await self._store.wait(job, Wait(ErrorCode.KEY_NEEDED, message))
         elif job.remote:  # paid for: the host may bring the generator back
-            await self._store.wait(job, Wait(gone.code, gone.message))
+            await self._store.wait(job, Wait(failure.code, failure.message))
         else:
-            await self._store.transition(job, "failed", failure=asdict(failure_of(gone)), message="")
+            await self._store.transition(job, "failed", failure=asdict(stored_failure(failure)), message="")
 
-    def _release_own_key(self, account: Account) -> None:
+    def _release_own_key(self, account: GeneratorKey) -> None:
         """Forget a visitor's key after its last job."""
         self._own_key_job_counts[account] -= 1
         if self._own_key_job_counts[account] > 0:

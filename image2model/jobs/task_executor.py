@@ -28,7 +28,7 @@ from .storage.task_files import CallerFiles, WorkerFiles
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-LOOK_SECONDS = 2.0
+POLL_SECONDS = 2.0
 """Between two looks at a task of which nothing is announced."""
 RESEND_SECONDS = 20.0
 """After which a message is sent again that nobody has answered by beginning the task."""
@@ -85,7 +85,7 @@ class TaskExecutor:
                 message, sent_at = message + 1, clock()
                 await self._tell(task_id, message, seconds)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(announced.wait(), LOOK_SECONDS)
+                await asyncio.wait_for(announced.wait(), POLL_SECONDS)
 
     async def _tell(self, task_id: str, message: int, seconds: float) -> None:
         try:

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ..generators.base import Side, Spec
-from ..generators.failure_rules import TRY_AGAIN, USE_KEY
+from ..generators.failure_rules import RETRY, USE_KEY
 from ..generators.providers import rules_of
 from .ledger import BillingOutcome, billing_outcome
 from .models import (
@@ -25,12 +25,12 @@ from .models import (
     Failure,
     Job,
     JobState,
-    OtherSide,
     Refusal,
+    SidePicture,
     Wait,
 )
 from .progress import STAGES
-from .storage.folders import picture_name
+from .storage.folders import picture_filename
 
 STATE_LABELS: Mapping[str, str] = {
     "new": "Waiting",
@@ -131,7 +131,7 @@ class Counts:
     unconfirmed: int
 
     @property
-    def ended_badly(self) -> int:
+    def unsuccessful(self) -> int:
         """How many ended without a mesh."""
         return self.failed + self.cancelled + self.unconfirmed
 
@@ -224,7 +224,7 @@ def batch_view(
     views = []
     for job in batch.jobs:
         views.append(job_view(job, spec, now, ahead))
-        ahead += _waits_in_line(job)
+        ahead += _is_locally_queued(job)
     counts = Counts(len(views), *(sum(view.state == state for view in views) for state in ("done", *UNSUCCESSFUL)))
     seconds = _seconds_left(batch, spec, now)
     shares = [1 if view.finished else progress(job, spec, now) for view, job in zip(views, batch.jobs, strict=True)]
@@ -272,7 +272,7 @@ def job_view(job: Job, spec: Spec, now: float, ahead: int = 0) -> JobView:
         progress=round(progress(job, spec, now), 3),
         message=_message(job, spec, now, ahead),
         waiting=job.waiting,
-        queue_position=ahead if _waits_in_line(job) else job.queue_position,
+        queue_position=ahead if _is_locally_queued(job) else job.queue_position,
         elapsed=round((job.finished_at or now) - job.started_at, 1) if job.started_at else None,
         sequence=job.sequence,
         attempt=job.attempt,
@@ -295,9 +295,9 @@ def job_view(job: Job, spec: Spec, now: float, ahead: int = 0) -> JobView:
 
 def _sides(job: Job, base: str) -> tuple[SideView, ...]:
     """All pictures of a job that has several, the front first."""
-    pictures = (OtherSide("front", job.name), *job.sides) if job.sides else ()
+    pictures = (SidePicture("front", job.name), *job.sides) if job.sides else ()
     return tuple(
-        SideView(picture.side, picture.name, f"{base}/{picture_name(picture.side, ending='webp')}")
+        SideView(picture.side, picture.name, f"{base}/{picture_filename(picture.side, ending='webp')}")
         for picture in pictures
     )
 
@@ -310,7 +310,7 @@ def _billed(job: Job) -> BillingOutcome:
 
 def _cost(batch: Batch, views: Sequence[JobView]) -> Cost:
     maybe = (job.price for job, view in zip(batch.jobs, views, strict=True) if view.billed == "maybe")
-    uncertain = sum(maybe, batch.uncertain_before)
+    uncertain = sum(maybe, batch.earlier_uncertain)
     return Cost(float(batch.estimate), float(batch.spent), float(uncertain))
 
 
@@ -341,7 +341,7 @@ def _message(job: Job, spec: Spec, now: float, ahead: int) -> str:
     return own[:1].upper() + own[1:] or STATE_LABELS[job.state]
 
 
-def _waits_in_line(job: Job) -> bool:
+def _is_locally_queued(job: Job) -> bool:
     return job.state == "new" and job.remote is None
 
 
@@ -358,7 +358,7 @@ def action(job: Job) -> dict[str, str] | None:
     """The one thing that helps a job that ended badly: what kind of button, its label, and where it leads."""
     if job.failure is None:
         return None
-    remedy = rules_of(job.failure.code).remedy or (TRY_AGAIN if job.failure.retryable else None)
+    remedy = rules_of(job.failure.code).remedy or (RETRY if job.failure.retryable else None)
     if remedy and remedy.kind == "link" and not job.key_mark:  # it leads to the account of whoever pays: the host's
         remedy = USE_KEY
     return {name: value for name, value in asdict(remedy).items() if value} if remedy else None

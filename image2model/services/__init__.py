@@ -3,19 +3,19 @@
 from ..generators.base import POSTPROCESS_FACE_LIMIT, SIDES, GenerationParams, Generator, Option, Side, Spec
 from ..images import IMAGE_SUFFIXES
 from ..jobs.models import FINISHED, UNSUCCESSFUL, Batch, Job
-from ..jobs.storage.archive import Stream
+from ..jobs.storage.archive import ZipStream
 from ..jobs.views import BatchView, Cost, JobView
 from .admin import AdminService
 from .exports import EXPORT_FORMATS, ExportService, archive_name
 from .intake import BY_NAME, Picture, group_views
 from .key_attempts import KeyAttempts
 from .picture_checks import NOT_INSPECTED
-from .requests import ANYBODY, Caller, SubmitRequest
+from .requests import ANONYMOUS_CALLER, Caller, SubmitRequest
 from .results import ServedFile
 from .studio import Studio
 
 __all__ = [
-    "ANYBODY",
+    "ANONYMOUS_CALLER",
     "BY_NAME",
     "EXPORT_FORMATS",
     "FINISHED",
@@ -40,9 +40,9 @@ __all__ = [
     "ServedFile",
     "Side",
     "Spec",
-    "Stream",
     "Studio",
     "SubmitRequest",
+    "ZipStream",
     "archive_name",
     "group_views",
 ]

@@ -27,7 +27,7 @@ from ..jobs.storage.folders import Folders
 from ..settings import Settings
 from .batch_details import BatchDetails, BatchPage, batch_details
 from .cleanup import FreedCounter, SurveyCache
-from .key_attempts import FREE, KeyAttempts
+from .key_attempts import FREE_ATTEMPTS, KeyAttempts
 from .untrusted_proxy import UntrustedProxy
 from .view_builder import ViewBuilder
 
@@ -101,7 +101,7 @@ class AdminService:
     def _wrong_key_alerts(self, now: float) -> list[dict[str, Any]]:
         """A notice where more wrong keys were tried lately than a person mistypes."""
         count, networks = self._key_attempts.recent()
-        if count < FREE:
+        if count < FREE_ATTEMPTS:
             return []
         message = f"{count} wrong keys were tried in the last quarter of an hour, from {networks} networks."
         hint = "Tries are slowed down. If it was not you, see that the keys are long and random."
@@ -190,7 +190,7 @@ class AdminService:
         """All that is known of one batch; raises NotFound."""
         batch = await self._store.call(self._store.store.batch, batch_id)
         payments = await self._store.read(queries.payments, batch_id)
-        use = await asyncio.to_thread(FreedCounter().add, self._folders.all_folders_of(batch_id))
+        use = await asyncio.to_thread(FreedCounter().add, self._folders.batch_folders(batch_id))
         events = await self._store.call(self._store.store.events, batch.id)
         return batch_details(batch, self._build_view(batch), use, self._folders.is_in_use(batch_id), payments, events)
 

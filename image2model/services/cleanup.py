@@ -117,7 +117,7 @@ def plan_cleanup(
 ) -> CleanupPlan:
     """Plan what is deleted by these rules; files that can be made again stay for `stale` seconds.
 
-    `rows` are of all batches (`queries.batch_endings`), `known` their ids.
+    `rows` are of all batches (`queries.batch_end_times`), `known` their ids.
     """
     survey, now = disk_usage.survey_data(folders.data), time.time()
     used = 0 if rules.max_bytes is None else FreedCounter().add([folders.data, folders.gradio_cache]).size
@@ -127,12 +127,12 @@ def plan_cleanup(
     unowned = {
         "orphan": folders.orphans(known),
         "export": folders.stale_files(survey.exports, stale),
-        "cache": folders.stale_cache(stale, min(stale, REUSE_GRACE_SECONDS), known),
+        "cache": folders.stale_cache_files(stale, min(stale, REUSE_GRACE_SECONDS), known),
     }
     unowned_size = FreedCounter().add(path for paths in unowned.values() for path in paths).size
     candidates = [_candidate(folders, row, survey.batches.get(row.id, disk_usage.Usage())) for row in rows]
     evictions = retention_rules.plan_evictions(candidates, rules, now, used - unowned_size, free + unowned_size)
-    evicted = {folder for one in evictions for folder in folders.all_folders_of(one.candidate.batch_id)}
+    evicted = {folder for one in evictions for folder in folders.batch_folders(one.candidate.batch_id)}
     unowned = {kind: [path for path in paths if evicted.isdisjoint(path.parents)] for kind, paths in unowned.items()}
     retained = [] if rules.hours is None else retention_rules.retained(candidates, rules.hours, now)
     return CleanupPlan(
@@ -156,7 +156,7 @@ def _items(
         {
             **_describe(one.candidate),
             "reason": one.reason,
-            **asdict(counter.add(folders.all_folders_of(one.candidate.batch_id))),
+            **asdict(counter.add(folders.batch_folders(one.candidate.batch_id))),
         }
         for one in evictions
     ]

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import Conflict, ErrorCode, Image2ModelError, NotFound, OptionRefused
 from ..jobs.models import Batch, Job
-from ..jobs.storage.archive import Entry, Stream, leased_zip
+from ..jobs.storage.archive import ZipEntry, ZipStream, leased_zip
 from ..jobs.storage.exports import ExportedFile, ExportStore
 from ..jobs.storage.folders import Folders
 from ..mesh.export import FORMATS, ExportOptions, available, check_print, find_printer_colours, parse_options
@@ -19,7 +19,7 @@ from .previews import CONTACT_SHEET_FILE
 OPTIONS = ("size", "unit", "measure", "up", "pivot", "face_limit", "packing", "repair", "colors")
 EXPORT_FORMATS = tuple(FORMATS)
 """The ids of the formats, in the order in which they are offered."""
-ContentsLoader = Callable[[str], Awaitable[tuple[list[Entry], dict[str, Any]]]]
+ContentsLoader = Callable[[str], Awaitable[tuple[list[ZipEntry], dict[str, Any]]]]
 
 
 class ExportService:
@@ -101,7 +101,7 @@ class ExportService:
         with self._folders.lease(glb):
             return await self._exports.run(find_printer_colours, glb, options)
 
-    async def archive(self, batch_id: str, options_list: Sequence[ExportOptions]) -> Stream:
+    async def archive(self, batch_id: str, options_list: Sequence[ExportOptions]) -> ZipStream:
         """Zip of all finished jobs' exports with a manifest, streamed while it is read.
 
         Failed exports are listed in the manifest. Raises NotFound, Conflict where no job is done.
@@ -112,7 +112,7 @@ class ExportService:
         pairs = [(job, options) for job in jobs for options in options_list]
         results = await asyncio.gather(*(self._export_or_failure(job, options) for job, options in pairs))
         entries = [
-            Entry(exported.path, exported.filename) for exported in results if isinstance(exported, ExportedFile)
+            ZipEntry(exported.path, exported.filename) for exported in results if isinstance(exported, ExportedFile)
         ]
         entries += [entry for entry in default_entries if entry.name == CONTACT_SHEET_FILE]
         manifest["exports"] = [

@@ -15,8 +15,8 @@ from ..errors import ErrorCode, ImageRefused, OptionRefused, PicturesRefused
 from ..file_names import clean_name, group_by_object, split_side, unique_stems
 from ..generators.base import SIDES, Side
 from ..images import CheckedImage, ImageChecker
-from ..jobs.models import OtherSide, Refusal
-from ..jobs.storage.folders import Folders, picture_name
+from ..jobs.models import Refusal, SidePicture
+from ..jobs.storage.folders import Folders, picture_filename
 
 BY_NAME = "by_name"
 
@@ -42,7 +42,7 @@ class StoredImage:
 
     name: str
     stem: str
-    sides: tuple[OtherSide, ...]
+    sides: tuple[SidePicture, ...]
 
 
 def group_views(pictures: Sequence[Picture], sides: Any) -> list[Picture]:
@@ -107,7 +107,7 @@ async def store_pictures(
     that few pictures are in memory at a time. Raises ImageRefused where nothing is left; and for
     `all_or_nothing` PicturesRefused when a single picture cannot be used; Unavailable for object storage that is away.
     """
-    kept: list[tuple[str, str, tuple[OtherSide, ...]]] = []
+    kept: list[tuple[str, str, tuple[SidePicture, ...]]] = []
     refusals: list[Refusal] = []
     items = [(one.path, one.name) for picture in pictures for one in picture.by_side.values()]
     async with aclosing(checker.check_files(items)) as results:
@@ -117,7 +117,7 @@ async def store_pictures(
             if len(good) < len(images):
                 refusals += _refusals(picture, images)
                 continue
-            sides = tuple(OtherSide(side, image.name) for side, image in good.items() if side != "front")
+            sides = tuple(SidePicture(side, image.name) for side, image in good.items() if side != "front")
             kept.append((good["front"].name, (split_side(picture.name)[0] if sides else "") or picture.name, sides))
             await asyncio.to_thread(_write_pictures, folders.new_job_folder(batch_id, len(kept)), good)
     if all_or_nothing and refusals:
@@ -146,7 +146,7 @@ def _refusals(picture: Picture, images: Mapping[Side, CheckedImage | ImageRefuse
 def _write_pictures(folder: Path, images: Mapping[Side, CheckedImage]) -> None:
     folder.mkdir(parents=True)
     for side, image in images.items():
-        atomic_write(folder / picture_name(side, ending=image.suffix[1:]), image.data)
-        atomic_write(folder / picture_name(side, ending="webp"), image.thumbnail)
+        atomic_write(folder / picture_filename(side, ending=image.suffix[1:]), image.data)
+        atomic_write(folder / picture_filename(side, ending="webp"), image.thumbnail)
         if image.notes:
-            atomic_write(folder / picture_name(side, "notes", "json"), json.dumps(image.notes).encode())
+            atomic_write(folder / picture_filename(side, "notes", "json"), json.dumps(image.notes).encode())

@@ -7,9 +7,9 @@ from collections import deque
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
-FREE, FREE_UNDER_ATTACK = 10, 3
+FREE_ATTEMPTS, FREE_ATTEMPTS_UNDER_ATTACK = 10, 3
 """Wrong keys that cost a network no delay; fewer while many are tried from everywhere."""
-ATTACK = 100
+ATTACK_THRESHOLD = 100
 """Wrong keys in a minute, from all networks, that count as an attack."""
 FIRST_DELAY, LONGEST_DELAY = 15.0, 60.0
 """Seconds; the delay doubles with each wrong key, and nobody's right key waits longer than the longest."""
@@ -30,14 +30,14 @@ class KeyAttempts:
 
     def __init__(self) -> None:
         self._networks: dict[str, _Network] = {}
-        self._latest: deque[float] = deque(maxlen=ATTACK)
+        self._latest: deque[float] = deque(maxlen=ATTACK_THRESHOLD)
 
     def wait(self, client: str) -> float:
         """Seconds until a key from this address is looked at again; 0 where it is at once."""
         known = self._networks.get(network_of(client))
         return max(0.0, known.locked_until - time.monotonic()) if known else 0.0
 
-    def add_wrong(self, client: str) -> None:
+    def record_failure(self, client: str) -> None:
         """Count a wrong key."""
         now, name = time.monotonic(), network_of(client)
         one = self._networks.pop(name, _Network())
@@ -45,14 +45,14 @@ class KeyAttempts:
             one = _Network()
         one.wrong, one.last = one.wrong + 1, now
         self._latest.append(now)
-        beyond = one.wrong - (FREE_UNDER_ATTACK if self._under_attack(now) else FREE)
+        beyond = one.wrong - (FREE_ATTEMPTS_UNDER_ATTACK if self._under_attack(now) else FREE_ATTEMPTS)
         if beyond >= 0:
             one.locked_until = now + min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(beyond, 10))
         self._networks[name] = one
         if len(self._networks) > MAX_NETWORKS:
             del self._networks[next(iter(self._networks))]
 
-    def add_right(self, client: str) -> None:
+    def record_success(self, client: str) -> None:
         """Forget the wrong keys of a network that knows the right one."""
         self._networks.pop(network_of(client), None)
 
@@ -63,7 +63,7 @@ class KeyAttempts:
         return sum(seen), len(seen)
 
     def _under_attack(self, now: float) -> bool:
-        return len(self._latest) == ATTACK and now - self._latest[0] < 60.0
+        return len(self._latest) == ATTACK_THRESHOLD and now - self._latest[0] < 60.0
 
 
 def network_of(client: str) -> str:

@@ -15,8 +15,8 @@ from async_lru import alru_cache
 from ..errors import ImageRefused
 from ..generators import local
 from ..images import NOTE_TEXTS, ImageChecker
-from ..jobs.models import Batch, Job, OtherSide
-from ..jobs.storage.folders import Folders, picture_name
+from ..jobs.models import Batch, Job, SidePicture
+from ..jobs.storage.folders import Folders, picture_filename
 from ..process_pool import Executor
 
 log = logging.getLogger(__name__)
@@ -77,19 +77,19 @@ class PictureChecks:
             f"{one.name}: {NOTE_TEXTS[code]}" for (_, one), notes in zip(shown, noted, strict=True) for code in notes
         ]
 
-    def _bring_pictures(self, shown: Sequence[tuple[Job, OtherSide]]) -> list[Path]:
+    def _bring_pictures(self, shown: Sequence[tuple[Job, SidePicture]]) -> list[Path]:
         """The paths of pictures, which are on this machine when this returns."""
         paths = [self._folders.picture(self._folders.job(job), one.side) for job, one in shown]
         for path in paths:
             self._folders.bring(path)
         return paths
 
-    def _stored_notes(self, shown: Sequence[tuple[Job, OtherSide]]) -> list[list[str]]:
+    def _stored_notes(self, shown: Sequence[tuple[Job, SidePicture]]) -> list[list[str]]:
         """The codes that were stored with each of the pictures."""
-        paths = [self._folders.job(job) / picture_name(one.side, "notes", "json") for job, one in shown]
+        paths = [self._folders.job(job) / picture_filename(one.side, "notes", "json") for job, one in shown]
         return [json.loads(path.read_text()) if self._folders.bring(path) else [] for path in paths]
 
 
-def _pictures(batch: Batch) -> list[tuple[Job, OtherSide]]:
+def _pictures(batch: Batch) -> list[tuple[Job, SidePicture]]:
     """Every picture of a batch with its job, the fronts among them."""
-    return [(job, one) for job in batch.jobs for one in (OtherSide("front", job.name), *job.sides)]
+    return [(job, one) for job in batch.jobs for one in (SidePicture("front", job.name), *job.sides)]

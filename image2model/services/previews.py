@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import ErrorCode, GenerationFailed, Image2ModelError, Unavailable
 from ..jobs.models import Batch, Job
 from ..jobs.single_flight import SingleFlight
-from ..jobs.storage.folders import THUMBNAIL_FILE, Folders, picture_name
+from ..jobs.storage.folders import THUMBNAIL_FILE, Folders, picture_filename
 from ..mesh.render.contact_sheet import Cell, write_contact_sheet
 from ..mesh.render.render_modes import write_render_mode
 from ..mesh.render.turntable import write_turntable
@@ -40,7 +40,7 @@ class PreviewService:
         """
         return await self._cached(job, TURNTABLE_FILE, write_turntable)
 
-    async def mesh_as(self, job: Job, mode: str) -> Path:
+    async def mesh_in_render_mode(self, job: Job, mode: str) -> Path:
         """The finished job's mesh in one of RENDER_MODES; raises as `turntable`."""
         if mode not in RENDER_MODES[1:]:
             return self._folders.mesh(job)
@@ -59,7 +59,7 @@ class PreviewService:
         try:
             if not await asyncio.to_thread(path.is_file):
                 await self._render_once(path, write_contact_sheet, cells, path)
-                await asyncio.to_thread(_remove_others, folder, path)
+                await asyncio.to_thread(_delete_stale_sheets, folder, path)
         except (Image2ModelError, OSError) as error:
             log.warning("no contact sheet: %r", error, extra={"batch": batch.id[:8]})
             return None
@@ -67,14 +67,14 @@ class PreviewService:
 
     def _cell(self, job: Job) -> Cell:
         folder = self._folders.job(job)
-        pictures = folder / picture_name(ending="webp"), folder / THUMBNAIL_FILE
+        pictures = folder / picture_filename(ending="webp"), folder / THUMBNAIL_FILE
         for picture in pictures:
             self._folders.bring(picture)
         return Cell(*pictures, f"{job.stem}.glb", _facts_line(job))
 
     async def _cached(self, job: Job, name: str, render: Callable[..., None], *args: Any) -> Path:
         path, mesh = self._folders.job(job) / name, self._folders.mesh(job)
-        if not await asyncio.to_thread(self._folders.is_own_file, path):
+        if not await asyncio.to_thread(self._folders.is_servable_file, path):
             await asyncio.to_thread(self._folders.bring, mesh)
             await self._render_once(path, render, mesh, path, *args)
         return path
@@ -108,7 +108,7 @@ def _facts_line(job: Job) -> str:
     return ", ".join(facts_text)
 
 
-def _remove_others(folder: Path, current: Path) -> None:
+def _delete_stale_sheets(folder: Path, current: Path) -> None:
     for path in folder.glob("contact-sheet-*.webp"):
         if path != current:
             path.unlink(missing_ok=True)

@@ -38,7 +38,7 @@ class Caller:
         return Buyer(client, self.own_key_mark(generator))
 
 
-ANYBODY = Caller()
+ANONYMOUS_CALLER = Caller()
 
 
 @dataclass(frozen=True, slots=True)

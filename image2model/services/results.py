@@ -8,7 +8,7 @@ from typing import Any
 
 from ..generators.base import Side
 from ..jobs.models import Job
-from ..jobs.storage.folders import MESH_FILE, THUMBNAIL_FILE, Folders, picture_name
+from ..jobs.storage.folders import MESH_FILE, THUMBNAIL_FILE, Folders, picture_filename
 from ..jobs.views import BatchView, JobView
 
 BATCH_KEYS = (
@@ -35,11 +35,11 @@ def served_files(job: Job, folders: Folders) -> dict[str, ServedFile]:
     A checked picture has one address, which ends in .png whatever it is stored as; its type and its file name are true.
     """
     folder, sides = folders.job(job), _sides_of(job)
-    thumbnails = [*(picture_name(side, ending="webp") for side in sides), THUMBNAIL_FILE]
+    thumbnails = [*(picture_filename(side, ending="webp") for side in sides), THUMBNAIL_FILE]
     files = {name: ServedFile(folder / name, "image/webp", name) for name in thumbnails}
     for side in sides:
         path = folders.picture(folder, side)
-        files[picture_name(side)] = ServedFile(path, MEDIA_TYPES[path.suffix], path.name)
+        files[picture_filename(side)] = ServedFile(path, MEDIA_TYPES[path.suffix], path.name)
     if job.state == "done":
         files[f"{job.stem}.glb"] = ServedFile(folder / MESH_FILE, "model/gltf-binary", f"{job.stem}.glb")
     return files

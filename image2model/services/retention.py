@@ -92,7 +92,7 @@ class RetentionService:
         if reason != "asked" and self._folders.is_in_use(batch_id):
             log.info("batch %s is being downloaded: its files are deleted later", short, extra={"batch": short})
             return Freed()
-        freed = await asyncio.to_thread(remove_files, self._folders.all_folders_of(batch_id))
+        freed = await asyncio.to_thread(remove_files, self._folders.batch_folders(batch_id))
         with contextlib.suppress(Unavailable):  # objects that nobody owns go with the next sweep
             await asyncio.to_thread(self._folders.remove_objects, batch_id)
         self._surveys.invalidate()
@@ -102,7 +102,7 @@ class RetentionService:
         return freed
 
     async def _evict(self, rules: RetentionRules, stale: float, dry_run: bool) -> dict[str, Any]:
-        rows = await self._store.read(queries.batch_endings)
+        rows = await self._store.read(queries.batch_end_times)
         known = await self._store.call(self._store.store.batch_ids)
         plan = await asyncio.to_thread(plan_cleanup, self._folders, rows, known, rules, stale)
         freed, left, errors = _dry_run_result(plan) if dry_run else await self._remove(plan)

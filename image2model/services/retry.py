@@ -11,7 +11,7 @@ from ..generators.base import Generator
 from ..jobs import ledger
 from ..jobs.db.async_store import AsyncStore
 from ..jobs.models import BULK_RETRYABLE, UNSUCCESSFUL, Batch, Job
-from ..jobs.retry_policy import collect_first_codes
+from ..jobs.retry_policy import collectable_codes
 from ..jobs.scheduler import JobScheduler
 from .requests import Caller
 
@@ -47,7 +47,7 @@ class RetryService:
         jobs = [job for job in batch.jobs if job.state in states and (not numbers or job.number in numbers)]
         await self._restart(batch, jobs, await self._find_unconfirmed(batch, jobs), caller)
 
-    async def look_again(self, batch: Batch, numbers: Sequence[int], caller: Caller) -> int:
+    async def recheck_unconfirmed(self, batch: Batch, numbers: Sequence[int], caller: Caller) -> int:
         """Collect unconfirmed jobs that the provider turns out to have; buy nothing. Return how many they are.
 
         Raises as `retry` does.
@@ -75,7 +75,7 @@ class RetryService:
         generator = self._generator_for(batch, jobs, caller.key)
         numbers, states = [job.number for job in jobs], {job.state for job in jobs}
         restarted = await self._store.call(
-            self._store.store.retry_jobs, batch.id, numbers, states, collect_first_codes(),
+            self._store.store.retry_jobs, batch.id, numbers, states, collectable_codes(),
             found_remotes=remotes, buyer=caller.as_buyer(generator, self._secret, batch.visitor),
             keeps_payer=not caller.key.strip(), limits=self._limits,
         )  # fmt: skip

@@ -33,7 +33,7 @@ from ..jobs.models import Batch, Job, NewBatch, NewJob
 from ..jobs.notifications import ChangeNotifier
 from ..jobs.retry_policy import RetryPolicy
 from ..jobs.scheduler import JobScheduler
-from ..jobs.storage.archive import Entry, Stream, leased_zip
+from ..jobs.storage.archive import ZipEntry, ZipStream, leased_zip
 from ..jobs.storage.bucket import Bucket, shared_secret
 from ..jobs.storage.exports import ExportStore
 from ..jobs.storage.folders import THUMBNAIL_FILE, Folders
@@ -50,7 +50,7 @@ from .intake import Picture, StoredImage, store_pictures
 from .key_attempts import KeyAttempts
 from .picture_checks import PictureChecks
 from .previews import CONTACT_SHEET_FILE, TURNTABLE_FILE, PreviewService
-from .requests import ANYBODY, Caller, SubmitRequest
+from .requests import ANONYMOUS_CALLER, Caller, SubmitRequest
 from .results import ServedFile, manifest, reusable_picture_names, served_files
 from .retention import RetentionService
 from .retry import RetryService
@@ -210,7 +210,7 @@ class Studio:
             return ""
         return f"{chosen.spec.name} has failed several times just now. New pictures wait until it is well again."
 
-    async def submit(self, request: SubmitRequest, caller: Caller = ANYBODY) -> Batch:
+    async def submit(self, request: SubmitRequest, caller: Caller = ANONYMOUS_CALLER) -> Batch:
         """Check the pictures, store a batch and start it; pictures that cannot be used become its refusals.
 
         Raises NotFound for an unknown generator, Unavailable for one that cannot be used or a disk that is full,
@@ -321,9 +321,9 @@ class Studio:
         ahead = await self._async_store.call(self._store.count_queued_before, batch) if waits else 0
         return self._build_view(batch, ahead)
 
-    async def attempts_at(self, batch_id: str, at: int) -> dict[str, int]:
+    async def attempt_numbers_at(self, batch_id: str, at: int) -> dict[str, int]:
         """Attempt numbers of a batch's jobs as of change `at`, by the job's id; first attempts may be left out."""
-        return await self._async_store.call(self._store.attempts_at, batch_id, at)
+        return await self._async_store.call(self._store.attempt_numbers_at, batch_id, at)
 
     def watch(self, batch_id: str) -> AsyncIterator[BatchView]:
         """Yield the batch's view now and at each change, until it is finished; raises NotFound."""
@@ -339,21 +339,25 @@ class Studio:
         await self._scheduler.cancel(await self.batch(batch_id))
         return await self.view(batch_id)
 
-    async def retry(self, batch_id: str, numbers: Sequence[int] | None = None, caller: Caller = ANYBODY) -> BatchView:
+    async def retry(
+        self, batch_id: str, numbers: Sequence[int] | None = None, caller: Caller = ANONYMOUS_CALLER
+    ) -> BatchView:
         """Retry jobs that failed or were cancelled (`RetryService.retry`); raises NotFound too."""
         await self._retries.retry(await self.batch(batch_id), numbers, caller)
         return await self.view(batch_id)
 
-    async def look_again(self, batch_id: str, numbers: Sequence[int], caller: Caller = ANYBODY) -> int:
-        """Collect what turns out to be at the provider (`RetryService.look_again`); raises NotFound too."""
-        return await self._retries.look_again(await self.batch(batch_id), numbers, caller)
+    async def recheck_unconfirmed(
+        self, batch_id: str, numbers: Sequence[int], caller: Caller = ANONYMOUS_CALLER
+    ) -> int:
+        """Collect what turns out to be at the provider (`RetryService.recheck_unconfirmed`); raises NotFound too."""
+        return await self._retries.recheck_unconfirmed(await self.batch(batch_id), numbers, caller)
 
-    async def give_key(self, batch_id: str, key: str) -> BatchView:
+    async def resume_with_key(self, batch_id: str, key: str) -> BatchView:
         """Go on with jobs that wait for this key; raises NotFound, and NotAllowed for another key than theirs."""
         await self._retries.resume(await self.batch(batch_id), key)
         return await self.view(batch_id)
 
-    async def needs_key(self, batch_id: str) -> bool:
+    async def waits_for_key(self, batch_id: str) -> bool:
         """Whether jobs of the batch wait for the key that they were started with; raises NotFound."""
         batch = await self.batch(batch_id)
         return any(job.waiting and job.waiting.code == ErrorCode.KEY_NEEDED for job in batch.jobs)
@@ -383,9 +387,9 @@ class Studio:
 
     def _served_file(self, job: Job, name: str) -> ServedFile | None:
         served = served_files(job, self.folders).get(name)
-        return served if served and self.folders.is_own_file(served.path) else None
+        return served if served and self.folders.is_servable_file(served.path) else None
 
-    async def archive(self, batch_id: str) -> Stream:
+    async def archive(self, batch_id: str) -> ZipStream:
         """The batch as a zip that is made while it is read; raises NotFound."""
         return await asyncio.to_thread(leased_zip, self.folders, *await self.archive_contents(batch_id))
 
@@ -395,14 +399,14 @@ class Studio:
         return await asyncio.to_thread(self.folders.publish_to_gradio_cache, batch_id, served.path, f"{number}/{name}")
 
     async def publish_mesh_to_gradio_cache(self, batch_id: str, number: int, mode: str) -> Path:
-        """Put a mesh in one of the render modes into Gradio's cache; raises as `file` and `PreviewService.mesh_as`.
+        """Put a mesh in a render mode into Gradio's cache; raises as `file` and `PreviewService.mesh_in_render_mode`.
 
         Each mode has a path of its own, so that the viewer sees another file.
         """
         job = (await self.batch(batch_id)).job(number)
         if job is None or job.state != "done":
             raise NotFound(ErrorCode.FILE_NOT_FOUND, "There is no such mesh.")
-        path = await self.previews.mesh_as(job, mode)
+        path = await self.previews.mesh_in_render_mode(job, mode)
         return await asyncio.to_thread(
             self.folders.publish_to_gradio_cache, batch_id, path, f"{number}/{mode}/{job.stem}.glb"
         )
@@ -428,21 +432,21 @@ class Studio:
             self.folders.write_to_gradio_cache, batch_id, archive_name(batch_id), stream.chunks
         )
 
-    async def archive_contents(self, batch_id: str) -> tuple[list[Entry], dict[str, Any]]:
+    async def archive_contents(self, batch_id: str) -> tuple[list[ZipEntry], dict[str, Any]]:
         """The files of the batch's zip, and its manifest; raises NotFound."""
         batch = await self.batch(batch_id)
         entries = [entry for job in batch.jobs if job.state == "done" for entry in await self._entries(job)]
         if sheet := await self.previews.contact_sheet(batch):
-            entries.append(Entry(sheet, CONTACT_SHEET_FILE))
+            entries.append(ZipEntry(sheet, CONTACT_SHEET_FILE))
         return entries, manifest(self._build_view(batch))
 
-    async def _entries(self, job: Job) -> list[Entry]:
+    async def _entries(self, job: Job) -> list[ZipEntry]:
         glb = self.folders.mesh(job)
         wanted = [(glb, f"{job.stem}.glb"), (glb.with_name(THUMBNAIL_FILE), f"thumbnails/{job.stem}.webp")]
         if lighter := await self.exports.face_limited_copy(job):
             wanted.append((lighter.path, lighter.filename))
-        is_there = await asyncio.to_thread(lambda: [self.folders.is_own_file(path) for path, _ in wanted])
-        return [Entry(*one) for one, there in zip(wanted, is_there, strict=True) if there]
+        is_there = await asyncio.to_thread(lambda: [self.folders.is_servable_file(path) for path, _ in wanted])
+        return [ZipEntry(*one) for one, there in zip(wanted, is_there, strict=True) if there]
 
     async def _refresh_generators_regularly(self) -> None:
         """Let each generator look up its prices, as often as it decides itself, and see how long they take here."""

@@ -21,9 +21,9 @@ from .key_attempts import network_of
 
 MAX_AGE_SECONDS = 3600.0
 """After which uploads that are in no batch are swept away (`cleanup`)."""
-VISITOR_BATCHES, ALL_BATCHES = 10, 100
+MAX_BATCHES_PER_NETWORK, MAX_BATCHES_TOTAL = 10, 100
 """Full batches of pictures that one network, and all together, may upload within that time."""
-LEAST_COUNTED = 1_000_000
+MIN_COUNTED_BYTES = 1_000_000
 """Bytes that an upload counts for at least, so that the number of small ones is bounded, too."""
 
 
@@ -37,7 +37,7 @@ class CountedUpload:
 
     def received(self, size: int) -> None:
         """Count it for the bytes that came, which may be fewer than were announced."""
-        self.size = min(self.size, max(size, LEAST_COUNTED))
+        self.size = min(self.size, max(size, MIN_COUNTED_BYTES))
 
 
 class Uploads:
@@ -55,13 +55,13 @@ class Uploads:
         batch = self._settings.max_files * self.checker.limits.max_bytes
         size = batch if size is None else size
         self._folders.require_free_space(self._settings.min_free_gb, size)
-        size = max(size, LEAST_COUNTED)
+        size = max(size, MIN_COUNTED_BYTES)
         now, network = time.monotonic(), network_of(client)
         while self._taken and now - self._taken[0].began > MAX_AGE_SECONDS:
             self._taken.popleft()
         own = sum(one.size for one in self._taken if one.network == network)
         everybody = sum(one.size for one in self._taken)
-        if own + size > VISITOR_BATCHES * batch or everybody + size > ALL_BATCHES * batch:
+        if own + size > MAX_BATCHES_PER_NETWORK * batch or everybody + size > MAX_BATCHES_TOTAL * batch:
             wait = max(1.0, MAX_AGE_SECONDS - (now - self._taken[0].began)) if self._taken else MAX_AGE_SECONDS
             message, hint = "These are too many uploads in an hour.", "Wait for a while."
             raise LimitReached(ErrorCode.TOO_MANY_UPLOADS, message, hint, retry_after=wait)

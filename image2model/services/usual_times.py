@@ -17,10 +17,10 @@ def usual_times(measured: Iterable[tuple[str, float]]) -> dict[str, tuple[float,
     by_generator: defaultdict[str, list[float]] = defaultdict(list)
     for generator, seconds in measured:
         by_generator[generator].append(seconds)
-    return {name: _eight_of_ten(times) for name, times in by_generator.items() if len(times) >= MIN_JOBS}
+    return {name: _percentiles_10_90(times) for name, times in by_generator.items() if len(times) >= MIN_JOBS}
 
 
-def _eight_of_ten(times: list[float]) -> tuple[float, float]:
+def _percentiles_10_90(times: list[float]) -> tuple[float, float]:
     """The tenth and the ninetieth percentile."""
     tenths = statistics.quantiles(times, n=10, method="inclusive")
     return tenths[0], tenths[-1]

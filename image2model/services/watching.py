@@ -13,7 +13,7 @@ REFRESH_SECONDS = 1.0
 """Between views where nothing was stored: time itself is progress."""
 WATCHERS_PER_REFRESH = 40
 """So many times more watchers, so many times longer between those views: what is stored is still shown at once."""
-GATHER_SECONDS = 0.05
+DEBOUNCE_SECONDS = 0.05
 """In which changes are gathered into one view."""
 
 
@@ -36,7 +36,7 @@ class ViewBroadcaster:
         try:
             seen = 0
             while True:
-                await channel.wait_beyond(seen)
+                await channel.wait_for_newer(seen)
                 seen, view = channel.number, channel.view
                 if isinstance(view, Exception):
                     raise view
@@ -74,7 +74,7 @@ class ViewBroadcaster:
                         return
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(changed.wait(), self._pause)
-                    await asyncio.sleep(GATHER_SECONDS)
+                    await asyncio.sleep(DEBOUNCE_SECONDS)
         except Exception as error:
             self._channels.pop(batch_id, None)
             channel.publish(error)
@@ -93,7 +93,7 @@ class _Channel:
         self.producer: asyncio.Task[None] | None = None
         self._published = asyncio.Event()
 
-    async def wait_beyond(self, number: int) -> None:
+    async def wait_for_newer(self, number: int) -> None:
         """Return once there is a newer view than this."""
         while self.number <= number:
             await self._published.wait()

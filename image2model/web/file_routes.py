@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from ..errors import Image2ModelError
-from ..services import Stream, Studio, archive_name
+from ..services import Studio, ZipStream, archive_name
 from .middleware.request_metrics import MeasuredRoute
 from .responses import BatchFileResponse, GeneratedResponse
 from .ui.picture_cache import PictureCache
@@ -91,7 +91,7 @@ def file_routes(studio: Studio, previews: PictureCache) -> list[MeasuredRoute]:
     ]
 
 
-def _zip(stream: Stream, name: str) -> Response:
+def _zip(stream: ZipStream, name: str) -> Response:
     return GeneratedResponse(
         stream.chunks,
         media_type="application/zip",

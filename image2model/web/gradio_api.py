@@ -28,7 +28,7 @@ from ..services import (
     group_views,
 )
 from .generator_schema import generator_schema
-from .gradio_compat import fetch_urls_with, report_unreadable_values
+from .gradio_compat import override_url_fetch, report_unreadable_values
 from .middleware.correlation import correlation_id_of
 from .middleware.gradio_errors import UNREADABLE
 from .public_address import client_address, public_root_url
@@ -372,5 +372,5 @@ def guard_inputs(studio: Studio, demo: gr.Blocks) -> None:
         except ImageRefused as refusal:
             raise gr.Error(f"{refusal.code}: {refusal}", print_exception=False) from None
 
-    fetch_urls_with(demo, fetch_picture)
+    override_url_fetch(demo, fetch_picture)
     report_unreadable_values(demo)

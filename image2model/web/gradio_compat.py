@@ -74,27 +74,27 @@ def create_app(demo: gr.Blocks, url: str, **launch_options: Any) -> Any:
         share=os.environ.get("GRADIO_SHARE", "").lower() in ("1", "true") or None, **launch_options,
     )  # fmt: skip
     demo.has_launched = True  # without it Gradio takes any path on this machine for a visitor's upload
-    demo.app.state_holder = _LeanSessions()  # type: ignore[no-untyped-call]
+    demo.app.state_holder = _LightSessions()  # type: ignore[no-untyped-call]
     demo.app.state_holder.set_blocks(demo)
-    route_utils.SessionState = _LeanSession  # type: ignore[attr-defined]  # of a call without a session
-    demo.upload_file_set = _ForgetfulSet()
+    route_utils.SessionState = _LightSession  # type: ignore[attr-defined]  # of a call without a session
+    demo.upload_file_set = _EmptySet()
     return demo.app
 
 
-class _ForgetfulSet(set[str]):
+class _EmptySet(set[str]):
     """A set that stays empty, for paths of uploads: Gradio keeps them for `delete_cache`, and files are swept here."""
 
     def update(self, *others: Iterable[str]) -> None:
         """Keep nothing."""
 
 
-class _LeanSessions(StateHolder):
-    """Sessions without what `_LeanSession` leaves out."""
+class _LightSessions(StateHolder):
+    """Sessions without what `_LightSession` leaves out."""
 
     def __getitem__(self, session_id: str) -> SessionState:
         _check_session(session_id)
         if session_id not in self.session_data:
-            self.session_data[session_id] = _LeanSession(self.blocks)
+            self.session_data[session_id] = _LightSession(self.blocks)
         return super().__getitem__(session_id)
 
 
@@ -104,7 +104,7 @@ def _check_session(session: str) -> None:
         raise ValueError("This name of a session is too long.")
 
 
-class _LeanSession(SessionState):
+class _LightSession(SessionState):
     """A session without the configuration of every component.
 
     Gradio makes one for each page that is opened, and for each call without a session, for deep links, which are closed
@@ -254,7 +254,7 @@ def pending_events(demo: gr.Blocks, session: str) -> Collection[str]:
     return demo._queue.pending_event_ids_session.get(session, ())
 
 
-def fetch_urls_with(demo: gr.Blocks, fetch: Callable[[str], Awaitable[str]]) -> None:
+def override_url_fetch(demo: gr.Blocks, fetch: Callable[[str], Awaitable[str]]) -> None:
     """Let components take values that are URLs through `fetch`; Gradio's own fetch has no limit of size."""
 
     def bounded(ordinary: Callable[[Any], Awaitable[str | None]]) -> Callable[[Any], Awaitable[str | None]]:

@@ -38,10 +38,10 @@ log = logging.getLogger(__name__)
 SHUTDOWN_GRACE = 2
 """Seconds that open streams and downloads still get when the app stops: a Space kills what takes longer than ten."""
 STATIC = Path(__file__).parent / "ui" / "static"
-LOCAL = ("127.0.0.1", "localhost", "::1")
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 MAX_OPEN_FILES = 65_536
 """Most files and connections that are asked for; some systems set no limit of their own."""
-FIRST_PORTS = range(7860, 7960)
+DEFAULT_PORTS = range(7860, 7960)
 """Tried one after another where no port is set."""
 
 
@@ -211,17 +211,17 @@ def raise_file_limit() -> None:
 
 def warn_of_any_host(settings: Settings) -> None:
     """Warn where the app is open to the world and names whatever host a visitor does in its addresses."""
-    if not settings.public_url and "*" in settings.allowed_hosts and settings.host not in LOCAL:
+    if not settings.public_url and "*" in settings.allowed_hosts and settings.host not in LOOPBACK_HOSTS:
         log.warning("addresses name whatever host a request names: set PUBLIC_URL, or ALLOWED_HOSTS")
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A socket bound to the address, not listening yet; with port 0 to the first free one of `FIRST_PORTS`.
+    """A socket bound to the address, not listening yet; with port 0 to the first free one of `DEFAULT_PORTS`.
 
     Raises SettingsError where there is none.
     """
     reason = None
-    for candidate in [port] if port else FIRST_PORTS:
+    for candidate in [port] if port else DEFAULT_PORTS:
         listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -13,7 +13,11 @@ from ..jobs.task_executor import Send
 from ..services.retention import SWEEP_INTERVAL
 from ..settings import Settings
 
-RUN_TASK, RETENTION, FORGET_DEAD = "image2model.run_task", "image2model.retention", "image2model.forget_dead"
+RUN_TASK, RETENTION, CLEAN_HOLDERS = (
+    "image2model.run_task",
+    "image2model.retention",
+    "image2model.delete_expired_holders",
+)
 EXPIRY_SECONDS = 900
 """After which a message is not worth a look: it was sent again long ago."""
 FORGET_SECONDS = 3600.0
@@ -48,7 +52,7 @@ def make_app(settings: Settings) -> Celery:
         },
         beat_schedule={
             "retention": {"task": RETENTION, "schedule": SWEEP_INTERVAL},
-            "forget dead processes": {"task": FORGET_DEAD, "schedule": FORGET_SECONDS},
+            "forget dead processes": {"task": CLEAN_HOLDERS, "schedule": FORGET_SECONDS},
         },
     )
     return app

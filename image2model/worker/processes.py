@@ -24,7 +24,7 @@ from ..mesh import report
 from ..process_pool import NICENESS
 from ..services import Studio
 from ..settings import Settings
-from .celery_app import FORGET_DEAD, RETENTION, RUN_TASK, make_app, sender
+from .celery_app import CLEAN_HOLDERS, RETENTION, RUN_TASK, make_app, sender
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def run_worker(settings: Settings) -> None:
     app, worker = make_app(settings), Worker(settings)
     app.task(worker.run_task, name=RUN_TASK)
     app.task(worker.retention, name=RETENTION)
-    app.task(worker.forget, name=FORGET_DEAD)
+    app.task(worker.forget, name=CLEAN_HOLDERS)
     signals.worker_process_init.connect(worker.prepare_process, weak=False)
     signals.worker_ready.connect(worker.keep_alive, weak=False)
     signals.worker_shutdown.connect(worker.leave, weak=False)
@@ -127,7 +127,7 @@ class Worker:
 
     def forget(self) -> None:
         """Forget processes that are long dead."""
-        self.store.write(leases.forget_dead)
+        self.store.write(leases.delete_expired_holders)
 
 
 def _whatever_the_database_does(write: Callable[[], None]) -> None:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.async_api import Browser, expect
 
-from image2model.services.uploads import VISITOR_BATCHES
+from image2model.services.uploads import MAX_BATCHES_PER_NETWORK
 from tests.support.browser import ROOT, App, opened
 
 
@@ -17,7 +17,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """An app whose visitors may upload a few MB in an hour, and have."""
     app = App(tmp_path_factory.mktemp("small"), GENERATOR="local", MAX_FILES="1", MAX_FILE_MB="1", MIN_FREE_GB="0")
     app.start()
-    for _ in range(VISITOR_BATCHES):
+    for _ in range(MAX_BATCHES_PER_NETWORK):
         httpx.post(f"{app.url}/gradio_api/upload", files={"files": ("a.txt", b"x")})
     yield app
     app.stop()

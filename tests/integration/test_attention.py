@@ -10,7 +10,7 @@ import pytest
 from image2model.errors import GenerationFailed
 from image2model.generators.base import Submitted
 from image2model.services import Caller, SubmitRequest
-from image2model.services.key_attempts import FREE
+from image2model.services.key_attempts import FREE_ATTEMPTS
 from image2model.web.middleware.proxy_headers import TrustedProxyMiddleware
 from image2model.web.ui.admin import wording
 from tests.support.scripted import finished, picture, view_when
@@ -72,8 +72,8 @@ async def test_results_that_a_refused_key_holds_back_are_told(start, generator, 
 async def test_wrong_keys_are_told_and_held_against_nobody_else(start):
     """Ten wrong keys are told to the host, and fal's state is not judged by them."""
     studio = await start()
-    for _ in range(FREE):
-        studio.key_attempts.add_wrong("192.0.2.1")
+    for _ in range(FREE_ATTEMPTS):
+        studio.key_attempts.record_failure("192.0.2.1")
     (entry,) = (await studio.admin.overview())["attention"]
     assert entry["code"] == "too_many_tries"
     assert (await studio.admin.remote_status())["attention"] == []

@@ -100,7 +100,7 @@ async def test_values_and_errors_come_back(executor):
 async def test_a_call_that_takes_too_long_ends_in_a_timeout(executor, monkeypatch):
     """A task beyond its seconds is stopped in the worker, whose next task is taken as ever."""
     monkeypatch.setattr(task_executor, "GRACE_SECONDS", 0.5)
-    monkeypatch.setattr(task_executor, "LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(task_executor, "POLL_SECONDS", 0.2)
     with pytest.raises(TimeoutError):
         await executor.run(task_functions.sleep, 60, seconds=0.3)
     assert await executor.run(task_functions.double, 4) == 8
@@ -115,7 +115,7 @@ async def test_a_call_that_kills_its_process_is_made_twice_at_most(executor, tmp
 
 async def test_what_a_killed_worker_had_begun_is_done_by_another(executor, settings, monkeypatch, tmp_path):
     """After kill -9 of a whole worker its tasks are given to another as soon as its lease has lapsed."""
-    monkeypatch.setattr(task_executor, "LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(task_executor, "POLL_SECONDS", 0.2)
     monkeypatch.setattr(task_executor, "RESEND_SECONDS", 0.5)
     other = begin_worker(settings)
     paths = [tmp_path / str(number) for number in range(4)]  # as many as both have processes
@@ -131,7 +131,7 @@ async def test_what_a_killed_worker_had_begun_is_done_by_another(executor, setti
 
 async def test_a_redis_that_is_away_holds_calls_up_and_loses_none(executor, redis_server, monkeypatch):
     """Calls that are asked for while Redis is gone are made when it is back, without anybody asking again."""
-    monkeypatch.setattr(task_executor, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(task_executor, "POLL_SECONDS", 0.1)
     monkeypatch.setattr(task_executor, "RESEND_SECONDS", 0.5)
     redis_server.halt()
     calls = asyncio.gather(*(executor.run(task_functions.double, n) for n in range(5)))

@@ -21,7 +21,7 @@ from tests.support.pictures import encoded, photo
 from tests.support.waiting import until_so
 
 
-async def failure_of(fal: FalServer, folder: Path, **hosts: str) -> GenerationFailed:
+async def failure_from_response(fal: FalServer, folder: Path, **hosts: str) -> GenerationFailed:
     """How one job fails."""
     one = generator(fal, **hosts)
     with pytest.raises(GenerationFailed) as caught:
@@ -129,7 +129,7 @@ async def test_an_unanswered_submit_is_sent_once_and_said_to_be_unconfirmed(
 ):
     """Where fal may have taken the job it is not sent again: that could be paid twice."""
     fal.faults["submit"].append(fault)
-    failure = await failure_of(fal, tmp_path)
+    failure = await failure_from_response(fal, tmp_path)
     assert (failure.code, failure.retryable) == ("unconfirmed", False)
     assert "cost" in failure.hint
     assert fal.calls["submit"] == 1
@@ -139,12 +139,12 @@ async def test_an_unanswered_submit_is_sent_once_and_said_to_be_unconfirmed(
 async def test_an_acceptance_that_names_no_job_is_unconfirmed(fal: FalServer, tmp_path: Path, body: bytes):
     """fal said yes, but to what? Nobody can collect it."""
     fal.faults["submit"].append(Fault("answer", 200, body))
-    assert (await failure_of(fal, tmp_path)).code == "unconfirmed"
+    assert (await failure_from_response(fal, tmp_path)).code == "unconfirmed"
 
 
 async def test_a_submit_that_cannot_connect_may_be_tried_again(fal: FalServer, tmp_path: Path):
     """Nothing was sent, so nothing can be paid: the failure says so."""
-    failure = await failure_of(fal, tmp_path, queue="http://127.0.0.1:9")
+    failure = await failure_from_response(fal, tmp_path, queue="http://127.0.0.1:9")
     assert (failure.code, failure.retryable) == ("fal_unreachable", True)
     assert len(fal.jobs) == 0
 
@@ -153,7 +153,7 @@ async def test_the_key_goes_to_no_address_outside_the_queue(fal: FalServer, tmp_
     """Addresses in an answer that lie elsewhere are not followed."""
     elsewhere = dict.fromkeys(("response_url", "status_url", "cancel_url"), "http://127.0.0.1:9/steal")
     fal.faults["submit"].append(Fault("answer", 200, {"request_id": "r", **elsewhere}))
-    assert (await failure_of(fal, tmp_path)).code == "unconfirmed"
+    assert (await failure_from_response(fal, tmp_path)).code == "unconfirmed"
     one = generator(fal)
     with pytest.raises(GenerationFailed) as caught:
         await run(one, task(tmp_path, one, remote={"request_id": "r", **elsewhere}))

@@ -13,7 +13,7 @@ from image2model.devtools.fal_stand_in import Fault, Script
 from image2model.devtools.fal_stand_in.schemas import error_entry
 from image2model.errors import GenerationFailed
 from image2model.generators.base import Finished
-from image2model.generators.fal.errors import BY_TYPE, failure_of
+from image2model.generators.fal.errors import FAILURE_BY_TYPE, failure_from_response
 from image2model.generators.providers import rules_of
 from tests.support.fal_helpers import failure, generator, run, task
 from tests.support.fal_server import FalServer
@@ -91,7 +91,7 @@ async def test_a_failed_job_says_what_happened(
 def test_every_row_of_the_table_has_been_tried():
     """A new row in the table wants a new row here."""
     tried = {code for *_, code, _ in ROWS}
-    assert {row.code for row in BY_TYPE.values()} - tried == {"fal_busy"}
+    assert {row.code for row in FAILURE_BY_TYPE.values()} - tried == {"fal_busy"}
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_every_row_of_the_table_has_been_tried():
 )
 def test_sizes_and_options_are_named(body: dict[str, Any], words: str):
     """A person learns what would have been right."""
-    assert words in failure_of(httpx.Response(422, json=body)).message
+    assert words in failure_from_response(httpx.Response(422, json=body)).message
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ async def test_a_refused_submit_is_no_job_and_is_sent_once(
 async def test_when_to_come_again_is_passed_on(fal: FalServer, tmp_path: Path, said: str, seconds: float | None):
     """In both forms of Retry-After; a date counts by the server's own clock."""
     headers = {"retry-after": said, "date": "Wed, 21 Oct 2015 07:28:00 GMT"}
-    assert failure_of(httpx.Response(429, headers=headers)).retry_after == seconds
+    assert failure_from_response(httpx.Response(429, headers=headers)).retry_after == seconds
     fal.faults["submit"].append(Fault("answer", 429, "", {"retry-after": "7"}))
     error = await failed(fal, tmp_path)
     assert (error.code, error.retry_after) == ("fal_busy", 7)

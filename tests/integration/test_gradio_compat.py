@@ -53,7 +53,7 @@ def demo() -> gr.Blocks:
         gr.Button().click(lambda value: value * 2, number, number, api_name="double")
         gr.Button().click(str, file, text, api_name="name")
         gr.Button().click(endlessly, number, number, api_name="endless")
-    gradio_compat.fetch_urls_with(demo, fetch)
+    gradio_compat.override_url_fetch(demo, fetch)
     gradio_compat.report_unreadable_values(demo)
     return demo
 

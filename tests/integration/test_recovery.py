@@ -161,9 +161,9 @@ async def test_jobs_on_an_own_key_wait_for_it_after_a_restart(start, generator, 
     view = await view_when(studio, batch.id, lambda view: view.jobs[0].waiting)
     assert (view.jobs[0].waiting.code, len(generator.runs)) == ("key_needed", 1)
     with pytest.raises(NotAllowed, match="not the key"):
-        await studio.give_key(batch.id, "another")
+        await studio.resume_with_key(batch.id, "another")
     generator.gate.set()
-    await studio.give_key(batch.id, "mine")
+    await studio.resume_with_key(batch.id, "mine")
     assert (await finished(studio, batch.id)).state == "done"
 
 

@@ -253,7 +253,7 @@ async def test_an_upload_that_nobody_has_taken_yet_stays_for_a_while(studio):
     upload.write_bytes(b"12345")
     assert (await studio.retention.cleanup(hours=0.0, dry_run=False))["items"] == []
     assert upload.exists()
-    assert studio.folders.stale_cache(-1, -1, set()) == [upload]
+    assert studio.folders.stale_cache_files(-1, -1, set()) == [upload]
 
 
 async def test_an_upload_that_goes_while_a_cleanup_looks_at_it_stops_nothing(studio, monkeypatch):
@@ -377,7 +377,9 @@ async def test_what_a_cleanup_could_not_delete_is_not_counted(studio, tmp_path):
     """A batch that somebody begins to download after it was chosen stays, is told of, and frees nothing."""
     ids = [await finished_batch(studio, tmp_path / "in", f"{name}.png") for name in "ab"]
     store, free = studio.admin._store.store, (await studio.admin.batch_details(ids[0])).size
-    going = plan_cleanup(studio.folders, store.read(queries.batch_endings), store.batch_ids(), RetentionRules(0), HOUR)
+    going = plan_cleanup(
+        studio.folders, store.read(queries.batch_end_times), store.batch_ids(), RetentionRules(0), HOUR
+    )
     with studio.folders.lease(studio.folders.batch(ids[1])):
         freed, left, errors = await studio.retention._remove(going)
     assert (freed.size, left, errors) == (free, {ids[1]}, [f"{ids[1]}: This batch is being downloaded."])

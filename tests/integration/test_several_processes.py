@@ -31,7 +31,7 @@ class Process:
 
     async def fall_asleep(self) -> None:
         """Stop renewing the lease until it has lapsed; what runs goes on meanwhile, which is worse than SIGSTOP."""
-        keeper = self.studio._scheduler._lease_keeper
+        keeper = self.studio._scheduler._lease_task
         keeper.cancel()
         await asyncio.gather(keeper, return_exceptions=True)
         await self.studio._async_store.lease(leases.renew, ASLEEP)
@@ -127,7 +127,7 @@ async def test_a_visitor_s_key_is_used_only_where_it_is_known(begin, uploads):
     await until_so(lambda: first.generator.runs)
     await first.studio.close()
     await view_when(second.studio, batch.id, lambda view: view.jobs[0].waiting)
-    await second.studio.give_key(batch.id, caller.key)
+    await second.studio.resume_with_key(batch.id, caller.key)
     assert (await finished(second.studio, batch.id)).state == "done"
     assert (len(second.generator.runs), scheduler.generator.runs) == (1, [])
 

@@ -17,13 +17,13 @@ from image2model.web.middleware.upload_guard import UploadGuardMiddleware
 def test_a_network_may_upload_so_many_batches_an_hour(studio, monkeypatch: pytest.MonkeyPatch):
     """Beyond that it is told how long to wait; another network goes on, until all together have sent too much."""
     batch = studio.settings.max_files * studio.limits.max_bytes
-    for _ in range(uploads.VISITOR_BATCHES):
+    for _ in range(uploads.MAX_BATCHES_PER_NETWORK):
         studio.uploads.admit("192.0.2.1", batch)
     with pytest.raises(LimitReached) as refusal:
         studio.uploads.admit("192.0.2.1", 1)
     assert 0 < refusal.value.retry_after <= uploads.MAX_AGE_SECONDS
     studio.uploads.admit("192.0.2.2", batch)
-    monkeypatch.setattr(uploads, "ALL_BATCHES", uploads.VISITOR_BATCHES + 1)
+    monkeypatch.setattr(uploads, "MAX_BATCHES_TOTAL", uploads.MAX_BATCHES_PER_NETWORK + 1)
     with pytest.raises(LimitReached):
         studio.uploads.admit("192.0.2.3", 1)
     monkeypatch.setattr(uploads, "MAX_AGE_SECONDS", -1.0)
@@ -32,8 +32,8 @@ def test_a_network_may_upload_so_many_batches_an_hour(studio, monkeypatch: pytes
 
 def test_small_uploads_are_bounded_in_number(studio, monkeypatch: pytest.MonkeyPatch):
     """An upload of a byte counts for more, so that a flood of them fills no memory."""
-    monkeypatch.setattr(uploads, "LEAST_COUNTED", studio.settings.max_files * studio.limits.max_bytes)
-    for _ in range(uploads.VISITOR_BATCHES):
+    monkeypatch.setattr(uploads, "MIN_COUNTED_BYTES", studio.settings.max_files * studio.limits.max_bytes)
+    for _ in range(uploads.MAX_BATCHES_PER_NETWORK):
         studio.uploads.admit("192.0.2.1", 1)
     with pytest.raises(LimitReached):
         studio.uploads.admit("192.0.2.1", 1)
@@ -41,7 +41,7 @@ def test_small_uploads_are_bounded_in_number(studio, monkeypatch: pytest.MonkeyP
 
 async def test_only_what_was_sent_counts(studio, monkeypatch: pytest.MonkeyPatch):
     """Announcing much, sending nothing and going uses up nobody's hour; while bytes may still come it counts whole."""
-    monkeypatch.setattr(uploads, "ALL_BATCHES", 3)
+    monkeypatch.setattr(uploads, "MAX_BATCHES_TOTAL", 3)
     announced = str(2 * studio.settings.max_files * studio.limits.max_bytes)
     begun, told = asyncio.Event(), asyncio.Event()
     statuses: list[int] = []

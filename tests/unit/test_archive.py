@@ -25,7 +25,7 @@ from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
 from image2model.errors import NotFound
-from image2model.jobs.storage.archive import BLOCK, Entry, Stream, stream_zip, zip_names
+from image2model.jobs.storage.archive import BLOCK, ZipEntry, ZipStream, stream_zip, zip_names
 
 PIECE = os.urandom(BLOCK)
 
@@ -42,7 +42,7 @@ def write(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-def opened(stream: Stream) -> zipfile.ZipFile:
+def opened(stream: ZipStream) -> zipfile.ZipFile:
     """The whole zip, read back."""
     data = b"".join(stream.chunks)
     assert len(data) == stream.size
@@ -51,7 +51,7 @@ def opened(stream: Stream) -> zipfile.ZipFile:
 
 def test_zip_brings_files_and_manifest_home(write: Callable[..., Path]) -> None:
     """Contents, names in any script and the manifest come out as they went in, and the announced size is right."""
-    entries = [Entry(write("a", PIECE * 3), "椅子 🪑.glb"), Entry(write("b", b""), "thumbnails/Stühle.webp")]
+    entries = [ZipEntry(write("a", PIECE * 3), "椅子 🪑.glb"), ZipEntry(write("b", b""), "thumbnails/Stühle.webp")]
     manifest = {"jobs": [{"name": "椅子 🪑.jpg", "error": None}]}
     archive = opened(stream_zip(entries, manifest))
     assert archive.testzip() is None
@@ -63,7 +63,7 @@ def test_zip_brings_files_and_manifest_home(write: Callable[..., Path]) -> None:
 
 def test_unzip_unpacks_it(write: Callable[..., Path], tmp_path: Path) -> None:
     """Another program than Python's zipfile finds nothing wrong either."""
-    (tmp_path / "batch.zip").write_bytes(b"".join(stream_zip([Entry(write("a", PIECE), "chair.glb")], {}).chunks))
+    (tmp_path / "batch.zip").write_bytes(b"".join(stream_zip([ZipEntry(write("a", PIECE), "chair.glb")], {}).chunks))
     done = subprocess.run(["unzip", "-t", tmp_path / "batch.zip"], capture_output=True, text=True, check=False)
     assert (done.returncode, "No errors detected" in done.stdout) == (0, True)
 
@@ -73,14 +73,14 @@ def test_entries_are_stored_and_as_old_as_their_files(write: Callable[..., Path]
     path = write("a", bytes(100_000))
     made = time.mktime((2024, 2, 29, 13, 14, 16, 0, 0, -1))
     os.utime(path, (made, made))
-    info = opened(stream_zip([Entry(path, "a.glb")], {})).getinfo("a.glb")
+    info = opened(stream_zip([ZipEntry(path, "a.glb")], {})).getinfo("a.glb")
     assert (info.compress_type, info.compress_size) == (zipfile.ZIP_STORED, 100_000)
     assert info.date_time == (2024, 2, 29, 13, 14, 16)
 
 
 def test_a_zip_can_be_unpacked_as_a_stream(write: Callable[..., Path]) -> None:
     """Sizes and checksums stand before each entry, and what is unpacked may be read by everybody."""
-    data = b"".join(stream_zip([Entry(write("cat.glb", b"cat"), "cat.glb")], {}).chunks)
+    data = b"".join(stream_zip([ZipEntry(write("cat.glb", b"cat"), "cat.glb")], {}).chunks)
     for info in zipfile.ZipFile(io.BytesIO(data)).infolist():
         flags, _, _, _, crc, packed, size = struct.unpack_from("<HHHHLLL", data, info.header_offset + 6)
         assert (flags & 8, crc, packed, size) == (0, info.CRC, info.file_size, info.file_size)
@@ -128,7 +128,7 @@ def test_any_names_give_distinct_paths_within_the_folder(names: list[str]) -> No
 def test_missing_file_is_told_before_the_first_byte(write: Callable[..., Path], tmp_path: Path) -> None:
     """A file that is gone already is an answer with a status, not half a download."""
     with pytest.raises(NotFound, match=r"chair\.glb"):
-        stream_zip([Entry(tmp_path / "gone", "chair.glb")], {})
+        stream_zip([ZipEntry(tmp_path / "gone", "chair.glb")], {})
 
 
 def remove(path: Path) -> None:
@@ -150,7 +150,7 @@ def lengthen(path: Path) -> None:
 @pytest.mark.parametrize("damage", [remove, shorten, lengthen])
 def test_damage_on_the_way_breaks_the_stream(write: Callable[..., Path], damage: Callable[[Path], None]) -> None:
     """A file that goes or changes while the zip is sent ends it with an error, and what was sent is no zip."""
-    entries = [Entry(write(name, PIECE), f"{name}.glb") for name in "abc"]
+    entries = [ZipEntry(write(name, PIECE), f"{name}.glb") for name in "abc"]
     stream = stream_zip(entries, {})
     sent = [next(stream.chunks)]
     damage(entries[2].path)
@@ -160,9 +160,9 @@ def test_damage_on_the_way_breaks_the_stream(write: Callable[..., Path], damage:
 
 
 @pytest.fixture
-def served(write: Callable[..., Path]) -> Iterator[tuple[str, list[Entry]]]:
+def served(write: Callable[..., Path]) -> Iterator[tuple[str, list[ZipEntry]]]:
     """A web server whose only page is the zip of these files."""
-    entries = [Entry(write(name, PIECE), f"{name}.glb") for name in "abc"]
+    entries = [ZipEntry(write(name, PIECE), f"{name}.glb") for name in "abc"]
     for entry in entries:
         os.truncate(entry.path, 16_000_000)  # what lies in socket buffers is less
 
@@ -182,7 +182,7 @@ def served(write: Callable[..., Path]) -> Iterator[tuple[str, list[Entry]]]:
         thread.join()
 
 
-def test_download_over_http_is_whole(served: tuple[str, list[Entry]]) -> None:
+def test_download_over_http_is_whole(served: tuple[str, list[ZipEntry]]) -> None:
     """A real web server sends the size first and then the zip."""
     address, entries = served
     answer = httpx.get(address)
@@ -190,7 +190,7 @@ def test_download_over_http_is_whole(served: tuple[str, list[Entry]]) -> None:
     assert zipfile.ZipFile(io.BytesIO(answer.content)).read("c.glb") == entries[2].path.read_bytes()
 
 
-def test_download_breaks_when_a_file_goes(served: tuple[str, list[Entry]]) -> None:
+def test_download_breaks_when_a_file_goes(served: tuple[str, list[ZipEntry]]) -> None:
     """The receiver learns from its own HTTP library that the download did not end well."""
     address, entries = served
     with httpx.stream("GET", address) as answer:

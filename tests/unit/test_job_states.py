@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from image2model.jobs.db import leases, queries
 from image2model.jobs.db.store import Store, new_id
 from image2model.jobs.models import FINISHED, STATE_ORDER, UNSUCCESSFUL, Job, NewBatch, NewJob, Wait
-from image2model.jobs.retry_policy import collect_first_codes
+from image2model.jobs.retry_policy import collectable_codes
 
 STATES = st.sampled_from(sorted(STATE_ORDER))
 CODES = st.sampled_from(["fal_temporary", "nothing_built", "fal_lost_contact", "internal_error", "unconfirmed"])
@@ -88,11 +88,11 @@ class Jobs(RuleBasedStateMachine):
     def press(self, which: int, numbers: set[int] | None) -> None:
         """A person tries again what ended badly."""
         before = self._all()
-        fresh = self.store.retry_jobs(self.batches[which], numbers, UNSUCCESSFUL, collect_first_codes())
+        fresh = self.store.retry_jobs(self.batches[which], numbers, UNSUCCESSFUL, collectable_codes())
         for job in fresh:
             old = before[job.id]
             assert old.state in UNSUCCESSFUL
-            kept = bool(old.remote and old.failure and old.failure.code in collect_first_codes())
+            kept = bool(old.remote and old.failure and old.failure.code in collectable_codes())
             assert (job.purchase == old.purchase) == kept
             assert (job.remote is not None) == kept
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from image2model.services import key_attempts
-from image2model.services.key_attempts import ATTACK, FREE, FREE_UNDER_ATTACK, LONGEST_DELAY, KeyAttempts, network_of
+from image2model.services.key_attempts import (
+    ATTACK_THRESHOLD,
+    FREE_ATTEMPTS,
+    FREE_ATTEMPTS_UNDER_ATTACK,
+    LONGEST_DELAY,
+    KeyAttempts,
+    network_of,
+)
 
 
 @pytest.fixture
@@ -19,7 +26,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def wrong(attempts: KeyAttempts, client: str, times: int) -> float:
     """Try so many wrong keys; return the seconds to wait then."""
     for _ in range(times):
-        attempts.add_wrong(client)
+        attempts.record_failure(client)
     return attempts.wait(client)
 
 
@@ -36,7 +43,7 @@ def test_the_network_of_an_address(client: str, network: str):
 def test_delays_grow_and_are_bounded(clock: list[float]):
     """Ten wrong keys are free; then each doubles the delay, up to a minute."""
     attempts = KeyAttempts()
-    assert wrong(attempts, "192.0.2.1", FREE - 1) == 0
+    assert wrong(attempts, "192.0.2.1", FREE_ATTEMPTS - 1) == 0
     delays = [wrong(attempts, "192.0.2.1", 1) for _ in range(6)]
     assert delays == [15, 30, 60, 60, 60, 60]
     clock[0] += LONGEST_DELAY
@@ -46,8 +53,8 @@ def test_delays_grow_and_are_bounded(clock: list[float]):
 def test_a_neighbour_in_the_same_64_is_the_same_visitor(clock: list[float]):
     """Addresses that one IPv6 visitor can take count together; another network is not touched."""
     attempts = KeyAttempts()
-    for number in range(FREE):
-        attempts.add_wrong(f"2001:db8::{number:x}")
+    for number in range(FREE_ATTEMPTS):
+        attempts.record_failure(f"2001:db8::{number:x}")
     assert attempts.wait("2001:db8::ffff") > 0
     assert attempts.wait("2001:db8:0:1::1") == 0
 
@@ -55,21 +62,21 @@ def test_a_neighbour_in_the_same_64_is_the_same_visitor(clock: list[float]):
 def test_the_right_key_and_time_make_it_good(clock: list[float]):
     """After the right key, or a quarter of an hour, wrong ones are free again."""
     attempts = KeyAttempts()
-    wrong(attempts, "192.0.2.1", FREE)
-    attempts.add_right("192.0.2.1")
-    assert wrong(attempts, "192.0.2.1", FREE - 1) == 0
+    wrong(attempts, "192.0.2.1", FREE_ATTEMPTS)
+    attempts.record_success("192.0.2.1")
+    assert wrong(attempts, "192.0.2.1", FREE_ATTEMPTS - 1) == 0
     clock[0] += key_attempts.FORGET_SECONDS + 1
-    assert wrong(attempts, "192.0.2.1", FREE - 1) == 0
+    assert wrong(attempts, "192.0.2.1", FREE_ATTEMPTS - 1) == 0
 
 
 def test_many_networks_at_once_have_fewer_free_tries(clock: list[float]):
     """While a hundred wrong keys a minute come from everywhere, three cost a delay; who tries none waits for none."""
     attempts = KeyAttempts()
-    for number in range(ATTACK):
-        attempts.add_wrong(f"192.0.2.{number}")
-    assert wrong(attempts, "198.51.100.1", FREE_UNDER_ATTACK) > 0
+    for number in range(ATTACK_THRESHOLD):
+        attempts.record_failure(f"192.0.2.{number}")
+    assert wrong(attempts, "198.51.100.1", FREE_ATTEMPTS_UNDER_ATTACK) > 0
     assert attempts.wait("198.51.100.2") == 0
-    assert attempts.recent() == (ATTACK + FREE_UNDER_ATTACK, ATTACK + 1)
+    assert attempts.recent() == (ATTACK_THRESHOLD + FREE_ATTEMPTS_UNDER_ATTACK, ATTACK_THRESHOLD + 1)
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch, clock: list[float]):
@@ -77,6 +84,6 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch, clock: list[float]):
     monkeypatch.setattr(key_attempts, "MAX_NETWORKS", 5)
     attempts = KeyAttempts()
     for number in range(20):
-        wrong(attempts, f"192.0.2.{number}", FREE)
+        wrong(attempts, f"192.0.2.{number}", FREE_ATTEMPTS)
     assert attempts.recent()[1] == 5
     assert attempts.wait("192.0.2.19") > 0

@@ -105,7 +105,7 @@ def test_a_key_that_is_given_elsewhere_moves_the_job_there(web, schedulers):
     """Whoever learns the key that a job waits for takes it from its holder; a finished one is not moved."""
     batch = batch_of(schedulers[0], 2)
     schedulers[0].transition(batch.jobs[0].id, "done", attempt=1)
-    (seized,) = web.lease(leases.seize, batch.id, [job.id for job in batch.jobs])
+    (seized,) = web.lease(leases.reassign_jobs, batch.id, [job.id for job in batch.jobs])
     assert (seized.id, seized.holder) == (batch.jobs[1].id, web.holder)
     assert schedulers[0].transition(seized.id, "running", attempt=1, fence=batch.jobs[1].fence) is None
 
@@ -131,7 +131,7 @@ def test_a_cancel_elsewhere_waits_for_the_answer_of_a_submission(web, schedulers
 
 def test_a_process_that_stands_still_amid_a_write_stops_nobody(postgres, monkeypatch):
     """Its locks are given up for it, so that another goes on; when it wakes its write has failed."""
-    monkeypatch.setattr(connection, "STANDSTILL_SECONDS", 0.2)
+    monkeypatch.setattr(connection, "IDLE_TRANSACTION_SECONDS", 0.2)
     url = postgres.database()
     asleep, awake = Store(url), Store(url)
     job = batch_of(asleep).jobs[0]

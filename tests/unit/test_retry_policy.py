@@ -9,13 +9,13 @@ import pytest
 
 from image2model.errors import GenerationFailed
 from image2model.generators.fal import RESULT_KEPT_SECONDS
-from image2model.generators.fal.errors import BY_STATUS, BY_TYPE
+from image2model.generators.fal.errors import FAILURE_BY_STATUS, FAILURE_BY_TYPE
 from image2model.generators.providers import failure_rules, rules_of
-from image2model.jobs.retry_policy import COLLECT_WAITS, MAX_SUBMITS, MAX_WAIT, WAITS, RetryPolicy
+from image2model.jobs.retry_policy import COLLECT_BACKOFF, MAX_SUBMITS, MAX_WAIT, RESUBMIT_BACKOFF, RetryPolicy
 
 POLICY = RetryPolicy(deadline=1800)
 DAY = 86400.0
-RETRIED = {code: WAITS[rules.retry] for code, rules in failure_rules().items() if rules.retry}
+RETRIED = {code: RESUBMIT_BACKOFF[rules.retry] for code, rules in failure_rules().items() if rules.retry}
 COLLECTED = sorted(code for code, rules in failure_rules().items() if rules.collectable == "by_itself")
 
 
@@ -88,20 +88,20 @@ def test_fal_s_own_word_against_a_retry_is_obeyed():
 @pytest.mark.parametrize("code", COLLECTED)
 def test_what_was_taken_is_collected_for_as_long_as_it_is_kept(code):
     """Neither the number of tries nor the deadline ends the collecting; fal's own keeping does."""
-    assert wait(failed(code), MAX_SUBMITS + 50, failures=80, pressed=5 * DAY, taken=5 * DAY) <= COLLECT_WAITS.longest
+    assert wait(failed(code), MAX_SUBMITS + 50, failures=80, pressed=5 * DAY, taken=5 * DAY) <= COLLECT_BACKOFF.longest
     assert wait(failed(code), taken=RESULT_KEPT_SECONDS + 1) is None
 
 
 def test_nothing_is_submitted_again_after_a_failure_that_may_be_billed():
     """Of all that fal can answer, only what it does not bill is submitted again."""
-    after_submit = {row.code for row in (*BY_TYPE.values(), *BY_STATUS.values()) if row.retryable}
+    after_submit = {row.code for row in (*FAILURE_BY_TYPE.values(), *FAILURE_BY_STATUS.values()) if row.retryable}
     unbilled = {code for code in RETRIED if not rules_of(code).billed}
     assert after_submit & set(RETRIED) <= unbilled | {"fal_busy", "fal_odd_answer"}
 
 
 async def test_the_test_mode_does_not_sleep():
-    """With a pace of 0 every wait is none, whatever is stored."""
-    quick = RetryPolicy(pace=0)
+    """With a factor of 0 there is no delay, whatever is stored."""
+    quick = RetryPolicy(delay_factor=0)
     assert quick.wait_before_next(failed("fal_busy"), 1, 1, time.time(), None) == 0
     start = time.monotonic()
     await quick.sleep_until(time.time() + 3600)

@@ -34,10 +34,10 @@ def test_a_taken_port_is_told_in_one_line(taken: int):
 
 def test_without_a_set_port_the_next_free_one_is_taken(taken: int, monkeypatch: pytest.MonkeyPatch):
     """A second app beside the first starts all the same; where none is free, that is told."""
-    monkeypatch.setattr(server, "FIRST_PORTS", [taken, 0])
+    monkeypatch.setattr(server, "DEFAULT_PORTS", [taken, 0])
     with server.bind("127.0.0.1", 0) as listener:
         assert listener.getsockname()[1] not in (0, taken)
-    monkeypatch.setattr(server, "FIRST_PORTS", [taken])
+    monkeypatch.setattr(server, "DEFAULT_PORTS", [taken])
     with pytest.raises(SettingsError):
         server.bind("127.0.0.1", 0)
 

@@ -17,7 +17,7 @@ from image2model.jobs.db import leases, migrations
 from image2model.jobs.db.queries import BatchFilter
 from image2model.jobs.db.schema import metadata
 from image2model.jobs.db.store import Store, new_id
-from image2model.jobs.models import FINISHED, STATE_ORDER, Batch, NewBatch, NewJob, OtherSide, can_transition
+from image2model.jobs.models import FINISHED, STATE_ORDER, Batch, NewBatch, NewJob, SidePicture, can_transition
 
 
 @pytest.fixture
@@ -179,7 +179,7 @@ def test_migrations_and_tables_agree(store):
 def test_the_state_and_the_names_of_a_batch_are_kept_for_searching(store):
     """The batch's own row follows its jobs to their ends and back, and names every picture in any script's case."""
     jobs = [
-        NewJob("ÄPFEL Front.png", "a", Decimal(0), (OtherSide("back", "Кот.png"),)),
+        NewJob("ÄPFEL Front.png", "a", Decimal(0), (SidePicture("back", "Кот.png"),)),
         NewJob("b.png", "b", Decimal(0)),
     ]
     batch = store.create(NewBatch(new_id(), "local", {}, None, False, jobs))

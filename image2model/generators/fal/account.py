@@ -19,12 +19,12 @@ from fal_client.client import StorageSettings
 
 from ..base import CancelOutcome
 from .downloads import Downloads
-from .errors import TRANSIENT_STATUSES, error_type, failure_of
+from .errors import TRANSIENT_STATUSES, error_type, failure_from_response
 from .failure_messages import (
     COLLECT_REFUSED,
+    INVALID_RESPONSE,
     KEY_REFUSED,
     MODEL_UNAVAILABLE,
-    ODD_ANSWER,
     UNCONFIRMED,
     UNREACHABLE,
 )
@@ -129,19 +129,19 @@ class FalAccount:
     def for_key(self, key: str) -> FalAccount:
         """The same with another key; raises GenerationFailed `key_refused` for one no header can hold."""
         account = FalAccount(key, self.hosts, self.timeouts, self.listing)
-        if not account.can_be_sent:
+        if not account.is_valid_header:
             raise KEY_REFUSED.error()
         return account
 
     @property
-    def can_be_sent(self) -> bool:
+    def is_valid_header(self) -> bool:
         """Whether an HTTP header can hold the key."""
         return bool(self._credentials) and self._credentials.isascii() and self._credentials.isprintable()
 
     @property
     def connections(self) -> Connections:
         """The connections of the running event loop; raises GenerationFailed for a key that cannot be sent."""
-        if not self.can_be_sent:
+        if not self.is_valid_header:
             raise KEY_REFUSED.error()
         loop = asyncio.get_running_loop()
         if loop not in self._by_loop:
@@ -157,7 +157,7 @@ class FalAccount:
         async with self.connections.upload_slots, asyncio.timeout(self.timeouts.upload):
             address: object = await self.connections.fal.upload_file(png, lifecycle=UPLOAD_LIFECYCLE)
         if not isinstance(address, str) or not address.startswith(("https://", "http://")):
-            raise ODD_ANSWER.error()
+            raise INVALID_RESPONSE.error()
         return address
 
     async def submit(self, endpoint: str, arguments: Mapping[str, Any], model: str) -> dict[str, Any]:
@@ -180,12 +180,12 @@ class FalAccount:
         except httpx.HTTPError as error:
             raise UNCONFIRMED.error() from error
         if response.status_code == 404:
-            self.listing.mark_gone(endpoint)
+            self.listing.mark_unavailable(endpoint)
             raise MODEL_UNAVAILABLE.error(model=model)
         if response.status_code >= 500 and response.status_code != REFUSED_STATUS and not error_type(response):
             raise UNCONFIRMED.error()
         if not response.is_success:
-            raise failure_of(response)
+            raise failure_from_response(response)
         return self._parse_submitted(endpoint, response)
 
     def _parse_submitted(self, endpoint: str, response: httpx.Response) -> dict[str, Any]:
@@ -231,7 +231,7 @@ class FalAccount:
         finally:
             connections.watched_jobs -= 1
 
-    async def accepts_key(self, endpoint: str) -> bool:
+    async def is_key_accepted(self, endpoint: str) -> bool:
         """Whether fal tells this key the price of a model, which it tells nobody else; raises whatever goes wrong."""
         address = f"{self.hosts.api}/v1/models/pricing"
         async with asyncio.timeout(self.timeouts.request):
@@ -257,7 +257,7 @@ class FalAccount:
                 outcome = await self._cancel(str(url)) if self.hosts.is_queue(url) else "unknown"
         except Exception:  # out of reach: whoever asked goes on watching
             return "unknown"
-        return "unknown" if outcome == "over" and self.has_other_key(remote) else outcome
+        return "unknown" if outcome == "over" and self.was_sent_with_other_key(remote) else outcome
 
     async def _cancel(self, url: str) -> CancelOutcome:
         """PUT until there is an answer: cancelling twice does no harm."""
@@ -273,7 +273,7 @@ class FalAccount:
                 return CANCEL_OUTCOMES.get(response.status_code, "unknown")
         return "unknown"
 
-    def has_other_key(self, remote: Mapping[str, Any]) -> bool:
+    def was_sent_with_other_key(self, remote: Mapping[str, Any]) -> bool:
         """Whether a job was sent with another key; fal knows it all the same if both keys belong to one account."""
         return bool(remote.get("key_mark", self.key_mark) != self.key_mark)
 

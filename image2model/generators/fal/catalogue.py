@@ -17,7 +17,7 @@ Price = Callable[[GenerationParams], Decimal]
 MAX_SEED = 2**31 - 1
 TRIPO_SIDES: tuple[Side, ...] = ("front", "left", "back", "right")
 """Tripo's order of sides."""
-FRONT_FIRST: tuple[Side, ...] = ("front", "back", "left", "right")
+DEFAULT_SIDE_ORDER: tuple[Side, ...] = ("front", "back", "left", "right")
 
 
 def _fixed_price(dollars: str, **extras: str) -> Price:
@@ -156,7 +156,7 @@ FAL_MODELS: tuple[FalModel, ...] = (
                 _texture_size("512|1024|2048", "1024"),
                 _seed(),
             ),
-            sides=FRONT_FIRST,
+            sides=DEFAULT_SIDE_ORDER,
         ),
         "fal-ai/trellis",
         multiview=MultiViewInput("image_urls", "fal-ai/trellis/multi"),
@@ -231,7 +231,7 @@ FAL_MODELS: tuple[FalModel, ...] = (
                 PAID_PBR,
             ),
             HUNYUAN_FACES,
-            sides=FRONT_FIRST,
+            sides=DEFAULT_SIDE_ORDER,
         ),
         "fal-ai/hunyuan3d-v3/image-to-3d",
         "input_image_url",
@@ -249,7 +249,7 @@ FAL_MODELS: tuple[FalModel, ...] = (
                 PAID_PBR,
             ),
             HUNYUAN_FACES,
-            sides=FRONT_FIRST,
+            sides=DEFAULT_SIDE_ORDER,
         ),
         "fal-ai/hunyuan-3d/v3.1/pro/image-to-3d",
         "input_image_url",
@@ -279,7 +279,7 @@ FAL_MODELS: tuple[FalModel, ...] = (
                 MATERIAL,
                 _seed(largest=65_535),
             ),
-            sides=FRONT_FIRST,
+            sides=DEFAULT_SIDE_ORDER,
         ),
         "fal-ai/hyper3d/rodin",
         "input_image_urls",
@@ -295,7 +295,7 @@ FAL_MODELS: tuple[FalModel, ...] = (
             180,
             _fixed_price("0.40"),
             (MATERIAL, _seed(largest=65_535)),
-            sides=FRONT_FIRST,
+            sides=DEFAULT_SIDE_ORDER,
         ),
         "fal-ai/hyper3d/rodin/v2.5",
         "image_urls",
@@ -317,7 +317,7 @@ FAL_MODELS: tuple[FalModel, ...] = (
                 _seed(),
             ),
             _faces("target_polycount", 100, 300_000, "A target; left empty, about 30,000."),
-            sides=FRONT_FIRST,
+            sides=DEFAULT_SIDE_ORDER,
         ),
         "fal-ai/meshy/v6/image-to-3d",
         multiview=MultiViewInput("image_urls", "fal-ai/meshy/v6/multi-image-to-3d", omitted=frozenset({"seed"})),

@@ -26,11 +26,11 @@ from .failure_messages import (
     IMAGE_TOO_LARGE,
     IMAGE_TOO_SMALL,
     IMAGE_UNREADABLE,
+    INVALID_RESPONSE,
     KEY_NOT_ALLOWED,
     KEY_REFUSED,
     MODEL_FAILED,
-    NOTHING_BUILT,
-    ODD_ANSWER,
+    NO_GEOMETRY,
     OPTION_OUT_OF_RANGE,
     REFUSED,
     REFUSED_BY_FILTER,
@@ -48,7 +48,7 @@ LOCK_REASONS: tuple[tuple[str, FailureTemplate], ...] = (
 )
 """What stands in the body of a 403: fal gives it no error type."""
 
-BY_TYPE: Mapping[str, FailureTemplate] = {
+FAILURE_BY_TYPE: Mapping[str, FailureTemplate] = {
     "image_too_small": IMAGE_TOO_SMALL,
     "image_too_large": IMAGE_TOO_LARGE,
     "image_load_error": IMAGE_UNREADABLE,
@@ -56,7 +56,7 @@ BY_TYPE: Mapping[str, FailureTemplate] = {
     "file_download_error": IMAGE_UNREADABLE,
     "file_too_large": FILE_TOO_LARGE,
     "content_policy_violation": REFUSED_BY_FILTER,
-    "no_media_generated": NOTHING_BUILT,
+    "no_media_generated": NO_GEOMETRY,
     **dict.fromkeys(
         (
             "greater_than", "greater_than_equal", "less_than", "less_than_equal", "multiple_of", "one_of", "missing",
@@ -80,7 +80,7 @@ BY_TYPE: Mapping[str, FailureTemplate] = {
     "bad_request": REFUSED,
 }  # fmt: skip
 
-BY_STATUS: Mapping[int, FailureTemplate] = {
+FAILURE_BY_STATUS: Mapping[int, FailureTemplate] = {
     400: REFUSED,
     401: KEY_REFUSED,
     403: KEY_NOT_ALLOWED,
@@ -97,19 +97,21 @@ UNBILLED_CODES = frozenset(code for code, rules in RULES.items() if not rules.bi
 TRANSIENT_STATUSES = frozenset({408, 409, 429})
 """Statuses that are about the asking, not about the job."""
 SUBMIT_ONLY_CODES = frozenset(
-    {KEY_REFUSED.code, BALANCE_EXHAUSTED.code, ACCOUNT_LOCKED.code, BUSY.code, ODD_ANSWER.code}
+    {KEY_REFUSED.code, BALANCE_EXHAUSTED.code, ACCOUNT_LOCKED.code, BUSY.code, INVALID_RESPONSE.code}
 )
 """What a submit or an upload may be told, and the end of a job cannot be."""
-NO_DETAILS: list[dict[str, Any]] = [{}]
+UNKNOWN_DETAILS: list[dict[str, Any]] = [{}]
 RETRY_HEADERS = ("x-fal-retryable", "x-fal-needs-retry")
 RETRY_VALUES = {"true": True, "1": True, "false": False, "0": False}
 
 
-def failure_of(response: httpx.Response) -> GenerationFailed:
+def failure_from_response(response: httpx.Response) -> GenerationFailed:
     """Translate fal's answer (an HTTP error) into what a person is told."""
     details = _details(response)
-    by_status = _forbidden(response) if response.status_code == 403 else BY_STATUS.get(response.status_code)
-    failure = _by_type(error_type(response)) or by_status or _of_status(response)
+    by_status = (
+        _failure_of_403(response) if response.status_code == 403 else FAILURE_BY_STATUS.get(response.status_code)
+    )
+    failure = _by_type(error_type(response)) or by_status or _fallback_failure(response)
     if failure.code in UNBILLED_CODES:
         failure = failure._replace(retryable=_is_retryable(response, failure.retryable))
     return failure.error(retry_after=retry_after(response), **_message_values(details[0]))
@@ -122,9 +124,9 @@ def failure_of_result(response: httpx.Response) -> GenerationFailed | None:
     """
     kind = error_type(response)
     waiting = response.status_code in TRANSIENT_STATUSES or "still in progress" in response.text[:200]
-    if waiting or _details(response) is NO_DETAILS or (response.status_code >= 500 and not kind):
+    if waiting or _details(response) is UNKNOWN_DETAILS or (response.status_code >= 500 and not kind):
         return None
-    failure = failure_of(response)
+    failure = failure_from_response(response)
     if failure.code in UNBILLED_CODES and response.status_code < 500:
         return MODEL_FAILED.error()
     return None if failure.code in SUBMIT_ONLY_CODES else failure
@@ -142,10 +144,10 @@ def failure_of_exception(error: Exception) -> GenerationFailed:
     if isinstance(error, GenerationFailed):
         return error
     if isinstance(error, FalClientHTTPError | httpx.HTTPStatusError):
-        return failure_of(error.response)
+        return failure_from_response(error.response)
     if isinstance(error, httpx.HTTPError | httpx.InvalidURL | TimeoutError):
         return UNREACHABLE.error()
-    return ODD_ANSWER.error()
+    return INVALID_RESPONSE.error()
 
 
 def error_type(response: httpx.Response) -> str:
@@ -176,14 +178,14 @@ def _moment(date: str) -> float | None:
         return None
 
 
-def _forbidden(response: httpx.Response) -> FailureTemplate:
+def _failure_of_403(response: httpx.Response) -> FailureTemplate:
     """The reason of a 403."""
     said = response.text[:2000].lower()
     return next((failure for sign, failure in LOCK_REASONS if sign in said), KEY_NOT_ALLOWED)
 
 
 def _by_type(kind: str) -> FailureTemplate | None:
-    return BY_TYPE.get(kind) or (TEMPORARY if kind.startswith("runner_") else None)
+    return FAILURE_BY_TYPE.get(kind) or (TEMPORARY if kind.startswith("runner_") else None)
 
 
 def _details(response: httpx.Response) -> list[dict[str, Any]]:
@@ -193,14 +195,14 @@ def _details(response: httpx.Response) -> list[dict[str, Any]]:
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict) or not isinstance(body.get("detail"), str | list):
-        return NO_DETAILS
+        return UNKNOWN_DETAILS
     detail = body["detail"]
     entries = [entry for entry in detail if isinstance(entry, dict)] if isinstance(detail, list) else []
     return entries or [{"error_type": body.get("error_type")}]
 
 
-def _of_status(response: httpx.Response) -> FailureTemplate:
-    return TEMPORARY if response.status_code >= 500 else ODD_ANSWER
+def _fallback_failure(response: httpx.Response) -> FailureTemplate:
+    return TEMPORARY if response.status_code >= 500 else INVALID_RESPONSE
 
 
 def _is_retryable(response: httpx.Response, usually: bool) -> bool:

@@ -18,17 +18,17 @@ class FalErrorCode(Code):
     DOWNLOAD_FAILED = "download_failed"
     IMAGE_TOO_LARGE = "image_too_large"
     IMAGE_UNREADABLE = "image_unreadable"
-    JOB_ELSEWHERE = "job_elsewhere"
+    JOB_ON_OTHER_HOST = "job_elsewhere"
     KEY_REFUSED = "key_refused"
-    LOST_CONTACT = "fal_lost_contact"
+    CONNECTION_LOST = "fal_lost_contact"
     MODEL_FAILED = "model_failed"
     MODEL_UNAVAILABLE = "model_unavailable"
     NO_KEY = "no_key"
-    NOTHING_BUILT = "nothing_built"
-    ODD_ANSWER = "fal_odd_answer"
+    NO_GEOMETRY = "nothing_built"
+    INVALID_RESPONSE = "fal_odd_answer"
     REFUSED = "fal_refused"
     REFUSED_BY_FILTER = "refused_by_filter"
-    RESULT_ELSEWHERE = "result_elsewhere"
+    RESULT_ON_OTHER_HOST = "result_elsewhere"
     RESULT_EXPIRED = "result_expired"
     RESULT_TOO_LARGE = "result_too_large"
     RESULT_UNUSABLE = "result_unusable"
@@ -40,8 +40,8 @@ class FalErrorCode(Code):
 TRY_AGAIN_SOON = "Try again in a few minutes."
 SAVE_ANEW = "Save the picture as PNG or JPEG and try again."
 
-NOTHING_BUILT = FailureTemplate(
-    FalErrorCode.NOTHING_BUILT, "The model found nothing to build in this picture.", "Try one with a clear subject."
+NO_GEOMETRY = FailureTemplate(
+    FalErrorCode.NO_GEOMETRY, "The model found nothing to build in this picture.", "Try one with a clear subject."
 )
 IMAGE_UNREADABLE = FailureTemplate(FalErrorCode.IMAGE_UNREADABLE, "The model could not read this picture.", SAVE_ANEW)
 IMAGE_TOO_SMALL = FailureTemplate(
@@ -79,15 +79,20 @@ REFUSED = FailureTemplate(FalErrorCode.REFUSED, "fal refused the request.", "Try
 REFUSED_BY_FILTER = FailureTemplate(
     FalErrorCode.REFUSED_BY_FILTER, "The model's safety filter refused this picture.", "Try another picture."
 )
-ODD_ANSWER = FailureTemplate(FalErrorCode.ODD_ANSWER, "fal gave an answer that makes no sense.", TRY_AGAIN_SOON, True)
+INVALID_RESPONSE = FailureTemplate(
+    FalErrorCode.INVALID_RESPONSE, "fal gave an answer that makes no sense.", TRY_AGAIN_SOON, True
+)
 UNREACHABLE = FailureTemplate(
     FalErrorCode.UNREACHABLE, "fal could not be reached.", "Check the network and try again.", True
 )
 UNCONFIRMED = failure_messages.UNCONFIRMED._replace(
     message="The connection broke while the picture was handed over; fal may have taken it."
 )
-LOST_CONTACT = FailureTemplate(
-    FalErrorCode.LOST_CONTACT, "Contact with fal was lost; the job may go on there.", "Try again to collect it.", True
+CONNECTION_LOST = FailureTemplate(
+    FalErrorCode.CONNECTION_LOST,
+    "Contact with fal was lost; the job may go on there.",
+    "Try again to collect it.",
+    True,
 )
 COLLECT_REFUSED = FailureTemplate(
     FalErrorCode.COLLECT_REFUSED,
@@ -113,17 +118,17 @@ RESULT_EXPIRED = FailureTemplate(
 RESULT_UNUSABLE = FailureTemplate(
     FalErrorCode.RESULT_UNUSABLE, "The model's result is not a usable GLB file.", "Try another model."
 )
-RESULT_ELSEWHERE = FailureTemplate(
-    FalErrorCode.RESULT_ELSEWHERE, "The result lies outside fal's own storage.", "Try another model."
+RESULT_ON_OTHER_HOST = FailureTemplate(
+    FalErrorCode.RESULT_ON_OTHER_HOST, "The result lies outside fal's own storage.", "Try another model."
 )
 RESULT_TOO_LARGE = FailureTemplate(
     FalErrorCode.RESULT_TOO_LARGE, "The finished model is over {limit}.", "Lower the face limit."
 )
-JOB_ELSEWHERE = FailureTemplate(
-    FalErrorCode.JOB_ELSEWHERE,
+JOB_ON_OTHER_HOST = FailureTemplate(
+    FalErrorCode.JOB_ON_OTHER_HOST,
     "This job was sent to another address than the one in use.",
     "Check FAL_HOST, or run it again.",
 )
-OTHER_KEY = JOB_ELSEWHERE._replace(
+OTHER_KEY = JOB_ON_OTHER_HOST._replace(
     message="This job was sent with another fal key than the one in use.", hint="Use that key again, or run it again."
 )

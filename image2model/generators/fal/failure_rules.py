@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..failure_rules import OTHER_MODEL, RUN_AGAIN, TRY_AGAIN, USE_KEY, FailureRules, HostNotice, Remedy
+from ..failure_rules import OTHER_MODEL, RESUBMIT, RETRY, USE_KEY, FailureRules, HostNotice, Remedy
 from .failure_messages import FalErrorCode
 
 TOP_UP = Remedy("link", "Top up at fal.ai", "https://fal.ai/dashboard/billing")
@@ -29,9 +29,9 @@ RULES: Mapping[str, FailureRules] = {
     FalErrorCode.BUSY: FailureRules("account", retry="rate_limit"),
     FalErrorCode.TEMPORARY: FailureRules("generator", billed=False, retry="temporary"),
     FalErrorCode.TIMEOUT: FailureRules("generator", billed=False, retry="timeout"),
-    FalErrorCode.ODD_ANSWER: FailureRules("generator", retry="temporary"),
+    FalErrorCode.INVALID_RESPONSE: FailureRules("generator", retry="temporary"),
     FalErrorCode.UNREACHABLE: FailureRules("generator", retry="unreachable"),
-    FalErrorCode.LOST_CONTACT: FailureRules("contact", collectable="by_itself"),
+    FalErrorCode.CONNECTION_LOST: FailureRules("contact", collectable="by_itself"),
     FalErrorCode.COLLECT_REFUSED: FailureRules(
         "contact",
         collectable="by_itself",
@@ -40,13 +40,13 @@ RULES: Mapping[str, FailureRules] = {
         ),
     ),
     FalErrorCode.DOWNLOAD_FAILED: FailureRules("contact", collectable="by_itself"),
-    FalErrorCode.JOB_ELSEWHERE: FailureRules("contact", collectable="by_itself"),
-    FalErrorCode.CANCELLED: FailureRules(remedy=TRY_AGAIN),
-    FalErrorCode.RESULT_EXPIRED: FailureRules(remedy=RUN_AGAIN),
+    FalErrorCode.JOB_ON_OTHER_HOST: FailureRules("contact", collectable="by_itself"),
+    FalErrorCode.CANCELLED: FailureRules(remedy=RETRY),
+    FalErrorCode.RESULT_EXPIRED: FailureRules(remedy=RESUBMIT),
     **dict.fromkeys(
         (
-            FalErrorCode.MODEL_UNAVAILABLE, FalErrorCode.RESULT_UNUSABLE, FalErrorCode.RESULT_ELSEWHERE,
-            FalErrorCode.NOTHING_BUILT, FalErrorCode.REFUSED,
+            FalErrorCode.MODEL_UNAVAILABLE, FalErrorCode.RESULT_UNUSABLE, FalErrorCode.RESULT_ON_OTHER_HOST,
+            FalErrorCode.NO_GEOMETRY, FalErrorCode.REFUSED,
         ),
         FailureRules(remedy=OTHER_MODEL),
     ),

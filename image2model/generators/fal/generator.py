@@ -29,7 +29,7 @@ from ..base import (
 from .account import RESULT_KEPT_SECONDS, FalAccount
 from .catalogue import FAL_MODELS
 from .errors import failure_of_exception
-from .failure_messages import KEY_REFUSED, LOST_CONTACT, MODEL_UNAVAILABLE, NO_KEY
+from .failure_messages import CONNECTION_LOST, KEY_REFUSED, MODEL_UNAVAILABLE, NO_KEY
 from .hosts import FalHosts
 from .model import FalModel
 from .polling import PollDelay, Timeouts, poll_delay
@@ -53,20 +53,20 @@ class FalGenerator:
         self.model = model
         self.account = account
         self._delay = delay
-        self._spec = replace(model.spec, price=self._price, result_kept_seconds=RESULT_KEPT_SECONDS)
+        self._spec = replace(model.spec, price=self._price, result_retention_seconds=RESULT_KEPT_SECONDS)
         self._single = replace(self._spec, sides=())
 
     @property
     def spec(self) -> Spec:
         """What it is and takes; one picture of each object while fal does not offer the endpoint for several."""
-        return self._single if self.account.listing.is_gone(self.model.endpoints[-1]) else self._spec
+        return self._single if self.account.listing.is_unavailable(self.model.endpoints[-1]) else self._spec
 
     @property
     def unavailable(self) -> str:
         """Why it cannot be used now, in a sentence for people; empty when it can."""
         if not self.account.key_mark:
             return NO_KEY.hint
-        gone = self.account.listing.is_gone(self.model.endpoint)
+        gone = self.account.listing.is_unavailable(self.model.endpoint)
         return MODEL_UNAVAILABLE.error(model=self.spec.name).message if gone else ""
 
     @property
@@ -83,7 +83,7 @@ class FalGenerator:
     async def check_key(self) -> str:
         """Why fal does not accept the key; empty where it does, or cannot be asked; never raises."""
         try:
-            return "" if await self.account.accepts_key(self.model.endpoint) else KEY_REFUSED.error().message
+            return "" if await self.account.is_key_accepted(self.model.endpoint) else KEY_REFUSED.error().message
         except Exception as error:
             log.info("fal cannot be asked about a key: %s", type(error).__name__)
             return ""
@@ -120,7 +120,7 @@ class FalGenerator:
             raise
         except Exception as error:  # whatever it is, the job is paid for and must be collected, not submitted again
             log.exception("could not collect a job from fal because of a fault of ours; it is tried again")
-            raise LOST_CONTACT.error() from error
+            raise CONNECTION_LOST.error() from error
 
     async def find(self, intent: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """The job that a submit without an answer became, by the address of its picture; never raises.

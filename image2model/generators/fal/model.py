@@ -56,7 +56,7 @@ class FalModel:
         chosen = {name: value for name, value in params.options.items() if value != defaults.get(name)}
         if self.spec.face_limit is not None and params.face_limit is not None:
             chosen[self.spec.face_limit.name] = params.face_limit
-        sent = {**self.fixed, **{name: _as_sent(value) for name, value in chosen.items()}}
+        sent = {**self.fixed, **{name: _to_json_value(value) for name, value in chosen.items()}}
         if not sides or self.multiview is None:
             return {**sent, self.image_field: [image_url] if self.image_is_list else image_url}
         kept = {name: value for name, value in sent.items() if name not in self.multiview.omitted}
@@ -69,6 +69,6 @@ class FalModel:
         return {multiview.field[side]: urls[side] for side in given}
 
 
-def _as_sent(value: Any) -> Any:
+def _to_json_value(value: Any) -> Any:
     """Choices are words; those of digits are numbers to fal."""
     return int(value) if isinstance(value, str) and value.isdigit() else value

@@ -58,7 +58,7 @@ class ModelListing:
     def __init__(self) -> None:
         self._prices: Mapping[str, tuple[Decimal, str]] = {}
         self._deprecated: frozenset[str] = frozenset()
-        self._marked_gone: dict[str, float] = {}
+        self._unavailable_until: dict[str, float] = {}
         self._next = 0.0
 
     def unit_price(self, endpoint: str) -> Decimal | None:
@@ -76,13 +76,13 @@ class ModelListing:
         price, units = self.unit_price(endpoint), _decimal(billable_units)
         return None if price is None or units is None or units > MAX_UNITS else price * units
 
-    def mark_gone(self, endpoint: str) -> None:
+    def mark_unavailable(self, endpoint: str) -> None:
         """Note that a submit was told that the endpoint is no more."""
-        self._marked_gone[endpoint] = time.monotonic() + GONE_SECONDS
+        self._unavailable_until[endpoint] = time.monotonic() + GONE_SECONDS
 
-    def is_gone(self, endpoint: str) -> bool:
+    def is_unavailable(self, endpoint: str) -> bool:
         """Whether fal no longer offers the endpoint."""
-        return endpoint in self._deprecated or time.monotonic() < self._marked_gone.get(endpoint, 0.0)
+        return endpoint in self._deprecated or time.monotonic() < self._unavailable_until.get(endpoint, 0.0)
 
     async def refresh(self, client: httpx.AsyncClient, hosts: FalHosts, endpoints: Iterable[str]) -> None:
         """Look everything up, unless that was done in the last hours; raises whatever goes wrong."""
@@ -91,18 +91,20 @@ class ModelListing:
             return
         self._next = now + RETRY_SECONDS
         wanted, address = list(endpoints), f"{hosts.api}/v1/models"
-        self._take_list(wanted, [item async for item in _pages(client, address, "models", {"endpoint_id": wanted})])
+        self._update_deprecated(
+            wanted, [item async for item in _pages(client, address, "models", {"endpoint_id": wanted})]
+        )
         priced = {"endpoint_id": [endpoint for endpoint in wanted if endpoint not in self._deprecated]}
-        self._take_prices([item async for item in _pages(client, f"{address}/pricing", "prices", priced)])
+        self._update_prices([item async for item in _pages(client, f"{address}/pricing", "prices", priced)])
         self._next = now + REFRESH_SECONDS
 
-    def _take_list(self, wanted: list[str], models: list[Mapping[str, Any]]) -> None:
+    def _update_deprecated(self, wanted: list[str], models: list[Mapping[str, Any]]) -> None:
         active = {item["endpoint_id"] for item in models if item["metadata"]["status"] != "deprecated"}
         if active.intersection(wanted):  # a list without any of them is no list of what is offered
             self._deprecated = frozenset(wanted) - active
-            self._marked_gone.clear()
+            self._unavailable_until.clear()
 
-    def _take_prices(self, items: list[Mapping[str, Any]]) -> None:
+    def _update_prices(self, items: list[Mapping[str, Any]]) -> None:
         prices = {item["endpoint_id"]: (_decimal(item["unit_price"]), item) for item in items}
         self._prices = {
             endpoint: (price, str(item["unit"]).lower())

@@ -11,8 +11,8 @@ PollDelay = Callable[[float, float, int], float]
 """A polling policy, as `poll_delay` is one."""
 FIRST_SECONDS, FIRST_DELAY = 1.2, 0.25
 STEADY_SECONDS, STEADY_DELAY = 10.0, 1.0
-EARLY_SHARE, NEAR_SHARE, LATE_SHARE = 0.2, 0.05, 0.1
-NEAR_FROM, NEAR_TO = 0.75, 1.25
+EARLY_FRACTION, NEAR_END_FRACTION, LATE_FRACTION = 0.2, 0.05, 0.1
+NEAR_END_FROM, NEAR_END_UNTIL = 0.75, 1.25
 MAX_DELAY = 30.0
 """Seconds; neither an old job nor a jump of the clock makes a job wait longer."""
 MAX_POLLS_PER_SECOND = 50
@@ -40,8 +40,8 @@ class Timeouts:
     """Between those."""
 
 
-def poll_delay(elapsed: float, expected: float, watched: int = 1) -> float:
-    """Seconds from one status call to the next, `elapsed` seconds after the submit, while `watched` jobs are polled.
+def poll_delay(elapsed: float, expected: float, polled_jobs: int = 1) -> float:
+    """Seconds from one status call to the next, `elapsed` seconds after the submit, with so many `polled_jobs`.
 
     Quick at first, for jobs that take no time; each second until the tenth; from then on a share of the
     time elapsed, smallest around the time at which the end is expected. 5 % all the way would cost 55
@@ -53,10 +53,10 @@ def poll_delay(elapsed: float, expected: float, watched: int = 1) -> float:
         return FIRST_DELAY
     if elapsed < STEADY_SECONDS:
         return STEADY_DELAY
-    if elapsed < NEAR_FROM * expected:
-        return _clamped(min(EARLY_SHARE * elapsed, NEAR_FROM * expected - elapsed), watched)
-    share = NEAR_SHARE if elapsed <= NEAR_TO * expected else LATE_SHARE
-    return _clamped(share * elapsed, watched)
+    if elapsed < NEAR_END_FROM * expected:
+        return _clamped(min(EARLY_FRACTION * elapsed, NEAR_END_FROM * expected - elapsed), polled_jobs)
+    share = NEAR_END_FRACTION if elapsed <= NEAR_END_UNTIL * expected else LATE_FRACTION
+    return _clamped(share * elapsed, polled_jobs)
 
 
 def _clamped(delay: float, watched: int) -> float:

@@ -15,12 +15,12 @@ from ..base import Queued, Running
 from .account import URL_FIELDS, FalAccount
 from .errors import failure_of_result, failure_of_type, retry_after
 from .failure_messages import (
-    JOB_ELSEWHERE,
-    LOST_CONTACT,
+    CONNECTION_LOST,
+    JOB_ON_OTHER_HOST,
     NO_KEY_TO_COLLECT,
     OTHER_KEY,
-    RESULT_ELSEWHERE,
     RESULT_EXPIRED,
+    RESULT_ON_OTHER_HOST,
     RESULT_UNUSABLE,
 )
 from .polling import LogProgress, PollDelay
@@ -44,10 +44,10 @@ class RemoteJob:
     """A submitted job; every failure is collectable but fal's own verdict on it."""
 
     def __init__(self, account: FalAccount, remote: Mapping[str, Any]) -> None:
-        if not account.can_be_sent:
+        if not account.is_valid_header:
             raise NO_KEY_TO_COLLECT.error()
         if not all(account.hosts.is_queue(remote.get(name)) for name in URL_FIELDS):
-            raise JOB_ELSEWHERE.error()
+            raise JOB_ON_OTHER_HOST.error()
         self._account, self._timeouts, self._remote = account, account.timeouts, remote
         self._unknown = False
         """fal answered 404 or 410 to the last status call."""
@@ -66,7 +66,7 @@ class RemoteJob:
                 if self._has_ended(response, status):
                     return
                 unreadable = 0 if status else unreadable + 1
-                _raise_when_lost(self._timeouts.attempts, unreadable, response)
+                _raise_if_connection_lost(self._timeouts.attempts, unreadable, response)
                 event = _event(status, progress)
                 if event is not None and event != last_event:
                     last_event = event
@@ -90,7 +90,7 @@ class RemoteJob:
             if outcome and first and (outcome.code, outcome.message) == (first.code, first.message):
                 raise outcome
             first = outcome or first
-            _raise_when_lost(self._timeouts.attempts, number, None if outcome else response)
+            _raise_if_connection_lost(self._timeouts.attempts, number, None if outcome else response)
             await asyncio.sleep(self._timeouts.retry_delay)
 
     def _has_ended(self, response: httpx.Response | None, status: Mapping[str, Any] | None) -> bool:
@@ -117,17 +117,17 @@ class RemoteJob:
             return RemoteResult(ours, response.headers.get("x-fal-billable-units"))
         if self._error is not None:
             return failure_of_type(self._error)
-        return (RESULT_ELSEWHERE if urls else RESULT_UNUSABLE).error()
+        return (RESULT_ON_OTHER_HOST if urls else RESULT_UNUSABLE).error()
 
     def _expired(self) -> GenerationFailed:
-        return (OTHER_KEY if self._account.has_other_key(self._remote) else RESULT_EXPIRED).error()
+        return (OTHER_KEY if self._account.was_sent_with_other_key(self._remote) else RESULT_EXPIRED).error()
 
 
-def _raise_when_lost(tries: int, number: int, response: httpx.Response | None) -> None:
+def _raise_if_connection_lost(tries: int, number: int, response: httpx.Response | None) -> None:
     """Raise `fal_lost_contact` after `tries` useless answers in a row, or where fal sends Retry-After."""
     wait = None if response is None or number == 0 else retry_after(response)
     if number >= tries or wait is not None:
-        raise LOST_CONTACT.error(retry_after=wait)
+        raise CONNECTION_LOST.error(retry_after=wait)
 
 
 def _seconds_since(submitted_at: object) -> float:

@@ -18,7 +18,7 @@ from .subject import Array, Subject, find_subject
 MARGIN = 0.1
 """Room left on each side of a cut-out, as a share of the square: what image-to-3D models are trained on."""
 INSPECTION_SIDE, PREVIEW_SIDE = 1024, 256
-MIN_SIDE = 256
+MIN_ADVISED_SIDE = 256
 """A picture whose longer side has fewer pixels shows too little."""
 SHARPNESS_SIDE, MIN_SHARPNESS = 384, 0.08
 """Measured on five photographs: .30 to .59; blurred by six thousandths of their longer side: .05 at most."""
@@ -31,7 +31,7 @@ OTHER_SUBJECT_SHARE, OTHER_SUBJECT_MIN_SHARE = 0.3, 0.01
 def inspect(picture: bytes) -> Inspection:
     """Judge a checked picture (a JPEG or PNG in RGB or RGBA). In a worker."""
     image: Image.Image = Image.open(io.BytesIO(picture))
-    small = max(image.size) < MIN_SIDE
+    small = max(image.size) < MIN_ADVISED_SIDE
     image.draft(None, (INSPECTION_SIDE, INSPECTION_SIDE))
     image.thumbnail((INSPECTION_SIDE, INSPECTION_SIDE))
     warnings = ["small"] if small else []

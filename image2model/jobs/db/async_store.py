@@ -72,7 +72,7 @@ class AsyncStore:
         return await self._change(job, partial(self.store.cancel, job.id))
 
     async def _change(self, job: Job, change: Change) -> Job | None:
-        """Store a change of a job together with others that wait, retried like `call_with_retry`, and announce it."""
+        """Store a change of a job together with others that wait, retried as `call_with_retry`, and notify watchers."""
         return self._announce(job, await retrying()(self._write, job.batch_id, change))
 
     async def _write(self, batch_id: str, change: Change) -> Job | None:

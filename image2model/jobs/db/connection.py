@@ -16,7 +16,7 @@ PURCHASES, MIGRATIONS = 0x6D6F6465, 0x6D6F6466
 """The numbers of PostgreSQL's advisory locks on the ledger and on the schema."""
 LOCK_SECONDS = 5.0
 """How long SQLite waits for another process's lock; who must write tries again after that."""
-STANDSTILL_SECONDS = 5.0
+IDLE_TRANSACTION_SECONDS = 5.0
 """After which PostgreSQL undoes the transaction of a process that stands still, whose locks others wait for."""
 
 
@@ -24,7 +24,7 @@ def connect(url: str) -> Engine:
     """The engine for a database's URL."""
     if make_url(url).get_backend_name() != "sqlite":
         given = make_url(url).query.get("options", "")
-        options = f"{given} -c idle_in_transaction_session_timeout={1000 * STANDSTILL_SECONDS:.0f}"
+        options = f"{given} -c idle_in_transaction_session_timeout={1000 * IDLE_TRANSACTION_SECONDS:.0f}"
         return create_engine(url, pool_pre_ping=True, connect_args={"options": options})
     path = make_url(url).database
     if path:

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, and_, delete, extract, func, insert, or_, sel
 from ..ledger import DAY
 from ..models import UNFINISHED, Batch, Job
 from .connection import lock_batch
-from .listener import FREE_JOBS, announce
+from .listener import FREE_JOBS_TOPIC, notify
 from .mappers import to_batch, to_job
 from .schema import batches, holders, jobs
 
@@ -37,7 +37,7 @@ def release(connection: Connection, holder: str) -> None:
     held = update(jobs).where(jobs.c.holder == holder, jobs.c.state.in_(UNFINISHED))
     connection.execute(held.values(holder=None, fence=jobs.c.fence + 1))
     connection.execute(delete(holders).where(holders.c.id == holder))
-    announce(connection, FREE_JOBS)
+    notify(connection, FREE_JOBS_TOPIC)
 
 
 def count_workers(connection: Connection) -> int:
@@ -46,7 +46,7 @@ def count_workers(connection: Connection) -> int:
     return connection.scalar(select(func.count()).where(*living)) or 0
 
 
-def forget_dead(connection: Connection) -> None:
+def delete_expired_holders(connection: Connection) -> None:
     """Remove the leases that have lapsed a day ago."""
     connection.execute(delete(holders).where(holders.c.lease_until <= database_time(connection) - DAY))
 
@@ -73,7 +73,7 @@ def take(connection: Connection, holder: str, limit: int) -> list[tuple[Batch, J
     return [(batch_of[taken[job_id].batch_id], taken[job_id]) for job_id in ids]
 
 
-def seize(connection: Connection, holder: str, batch_id: str, job_ids: Collection[str]) -> list[Job]:
+def reassign_jobs(connection: Connection, holder: str, batch_id: str, job_ids: Collection[str]) -> list[Job]:
     """Take these jobs of a batch, whoever holds them, and return those that are not finished."""
     lock_batch(connection, batch_id)
     return list(_assign(connection, holder, job_ids).values())

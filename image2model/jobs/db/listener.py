@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CHANNEL = "image2model_batches"
-FREE_JOBS = "free jobs"
+FREE_JOBS_TOPIC = "free jobs"
 """What is announced instead of a batch's id when there are jobs that nobody holds."""
 RECONNECT_SECONDS = 1.0
 
 
-def announce(connection: Connection, batch_id: str) -> None:
+def notify(connection: Connection, batch_id: str) -> None:
     """Tell every process that listens, when this transaction is committed, that a batch has changed.
 
     Nobody listens to SQLite: all of one database's watchers are in one process.

@@ -9,11 +9,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select
 
 from ...errors import ErrorCode, NotFound
-from ..models import Batch, Failure, Job, OtherSide, Refusal, Wait
+from ..models import Batch, Failure, Job, Refusal, SidePicture, Wait
 from .schema import batches, jobs, ledger
 
 BATCH_FIELDS = tuple(batches.c.keys())
-PAID_BEFORE = {"charged": "spent_before", "maybe": "uncertain_before"}
+EARLIER_PURCHASE_FIELDS = {"charged": "earlier_spent", "maybe": "earlier_uncertain"}
 """Outcomes of earlier purchases and the fields of a batch that hold their sums."""
 NOTHING: Mapping[str, Decimal] = {}
 JOB_FIELDS = tuple(jobs.c.keys())
@@ -35,7 +35,7 @@ def load_batches(connection: Connection, ids: Sequence[str]) -> list[Batch]:
     for row in connection.execute(select(jobs).where(jobs.c.batch_id.in_(ids)).order_by(jobs.c.number)):
         members[row.batch_id].append(to_job(row))
     bought_again = [one for one, of_batch in members.items() if any(job.purchase > 1 for job in of_batch)]
-    before = _paid_before(connection, bought_again)
+    before = _earlier_purchases(connection, bought_again)
     return [
         to_batch(rows[batch_id], tuple(members[batch_id]), before.get(batch_id, {}))
         for batch_id in ids
@@ -43,7 +43,7 @@ def load_batches(connection: Connection, ids: Sequence[str]) -> list[Batch]:
     ]
 
 
-def _paid_before(connection: Connection, ids: Sequence[str]) -> dict[str, dict[str, Decimal]]:
+def _earlier_purchases(connection: Connection, ids: Sequence[str]) -> dict[str, dict[str, Decimal]]:
     """What purchases before the jobs' present ones have come to, by the batch's id."""
     if not ids:
         return {}
@@ -51,17 +51,17 @@ def _paid_before(connection: Connection, ids: Sequence[str]) -> dict[str, dict[s
         select(ledger.c.batch_id, ledger.c.state, func.sum(ledger.c.amount).label("amount"))
         .join(jobs, jobs.c.id == ledger.c.job_id)
         .where(ledger.c.batch_id.in_(ids), ledger.c.purchase < jobs.c.purchase)
-        .where(ledger.c.state.in_(PAID_BEFORE))
+        .where(ledger.c.state.in_(EARLIER_PURCHASE_FIELDS))
         .group_by(ledger.c.batch_id, ledger.c.state)
     )
     by_batch: dict[str, dict[str, Decimal]] = {}
     for row in connection.execute(query):
-        by_batch.setdefault(row.batch_id, {})[PAID_BEFORE[row.state]] = row.amount
+        by_batch.setdefault(row.batch_id, {})[EARLIER_PURCHASE_FIELDS[row.state]] = row.amount
     return by_batch
 
 
 def to_batch(row: Row[Any], members: tuple[Job, ...] = (), before: Mapping[str, Decimal] = NOTHING) -> Batch:
-    """The batch of a row of the whole table, with these jobs and what was paid `before` (PAID_BEFORE)."""
+    """The batch of a row of the whole table, with these jobs and what was paid `before` (EARLIER_PURCHASE_FIELDS)."""
     values = {**dict(zip(BATCH_FIELDS, row, strict=True)), **before}
     values["refusals"] = tuple(Refusal(**refusal) for refusal in values["refusals"])
     return Batch(**values, jobs=members)
@@ -70,7 +70,7 @@ def to_batch(row: Row[Any], members: tuple[Job, ...] = (), before: Mapping[str, 
 def to_job(row: Row[Any]) -> Job:
     """The job of a row of the whole table."""
     values = dict(zip(JOB_FIELDS, row, strict=True))
-    values["sides"] = tuple(OtherSide(**side) for side in values["sides"])
+    values["sides"] = tuple(SidePicture(**side) for side in values["sides"])
     values["waiting"] = Wait(**values["waiting"]) if values["waiting"] else None
     values["failure"] = Failure(**values["failure"]) if values["failure"] else None
     return Job(**values)

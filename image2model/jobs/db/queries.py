@@ -72,7 +72,7 @@ def _by_state(connection: Connection) -> dict[str, int]:
     return {row.state: row[1] for row in by_state}
 
 
-def batch_endings(connection: Connection) -> Sequence[Any]:
+def batch_end_times(connection: Connection) -> Sequence[Any]:
     """Of every batch: `id`, `pinned`, when it `ended` (None while it is unfinished), its first `name`, its `images`."""
     unfinished = func.sum(case((jobs.c.state.in_(UNFINISHED), 1), else_=0))
     over = case((unfinished == 0, func.max(jobs.c.finished_at)), else_=None)

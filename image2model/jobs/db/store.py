@@ -35,7 +35,7 @@ from ..models import (
 )
 from . import queries
 from .connection import connect, lock_batch, migrate
-from .listener import FREE_JOBS, announce
+from .listener import FREE_JOBS_TOPIC, notify
 from .mappers import batch_not_found, load_batch, load_batches, to_job
 from .schema import batches, events, jobs
 from .submissions import Submission, find_submission, store_submission
@@ -46,9 +46,9 @@ EMPTY: Mapping[str, Any] = {}
 # Every step of a job runs these, so they are built once; an update sets the columns that its parameters name.
 SELECT_JOB = select(jobs).where(jobs.c.id == bindparam("of_job")).with_for_update()
 UPDATE_JOB = update(jobs).where(jobs.c.id == bindparam("of_job")).returning(jobs)
-OF_BATCH = batches.c.id == bindparam("of_batch")
-NEXT_SEQUENCE = update(batches).where(OF_BATCH).values(sequence=batches.c.sequence + 1).returning(batches.c.sequence)
-UPDATE_BATCH = update(batches).where(OF_BATCH)
+IS_BATCH = batches.c.id == bindparam("of_batch")
+NEXT_SEQUENCE = update(batches).where(IS_BATCH).values(sequence=batches.c.sequence + 1).returning(batches.c.sequence)
+UPDATE_BATCH = update(batches).where(IS_BATCH)
 STATES_OF_BATCH = select(jobs.c.state).where(jobs.c.batch_id == bindparam("of_batch")).distinct()
 INSERT_EVENT = insert(events)
 
@@ -69,7 +69,7 @@ class Store:
         """What this process is called as the holder of jobs (`leases`)."""
         self._runs_jobs = runs_jobs
         self._engine = connect(url)
-        self._shared = threading.local()
+        self._transaction_of_thread = threading.local()
         migrate(self._engine)
 
     def close(self) -> None:
@@ -125,7 +125,7 @@ class Store:
             {
                 **asdict(job), "id": new_id(), "batch_id": new.id, "number": number, "state": "new",
                 "attempt": 1, "purchase": 1, "key_mark": buyer.key_mark, "tries": 1, "sequence": 0, "progress": 0.0,
-                "message": "", "created_at": now, "requested_at": now, "holder": self._holder_of_new(buyer.key_mark),
+                "message": "", "created_at": now, "requested_at": now, "holder": self._initial_holder(buyer.key_mark),
             }
             for number, job in enumerate(new.jobs, 1)
         ]  # fmt: skip
@@ -232,7 +232,7 @@ class Store:
                 followed_elsewhere = row.remote is not None and row.holder != self.holder
                 if followed_elsewhere:
                     cleared |= {"holder": None, "fence": row.fence + 1}
-                    announce(connection, FREE_JOBS)
+                    notify(connection, FREE_JOBS_TOPIC)
                 return _update_job(connection, row, {**cleared, "state": "cancelling"}, now)
             return _update_job(connection, row, {**cleared, "state": "cancelled", "finished_at": now}, now)
 
@@ -291,7 +291,7 @@ class Store:
             "progress": 0.0,
             "message": "",
             "requested_at": now,
-            "holder": self._holder_of_new(key_mark),
+            "holder": self._initial_holder(key_mark),
             "fence": job.fence + 1,
         }
         row = _job_row(connection, job.id)
@@ -396,34 +396,34 @@ class Store:
         with self._engine.connect() as connection:
             return [dict(row._mapping) for row in connection.execute(query.order_by(events.c.sequence))]
 
-    def attempts_at(self, batch_id: str, at: int) -> dict[str, int]:
+    def attempt_numbers_at(self, batch_id: str, at: int) -> dict[str, int]:
         """Attempt numbers of the batch's jobs as of this change; a job that is left out was at its first."""
         query = select(events.c.job_id, func.max(events.c.attempt).label("attempt")).group_by(events.c.job_id)
         with self._engine.connect() as connection:
             rows = connection.execute(query.where(events.c.batch_id == batch_id, events.c.sequence <= at))
             return {row.job_id: row.attempt for row in rows}
 
-    def _holder_of_new(self, key_mark: str) -> str | None:
+    def _initial_holder(self, key_mark: str) -> str | None:
         """Who holds a job from its beginning: nobody where it is left to processes that run jobs."""
         return self.holder if self._runs_jobs or key_mark else None
 
     def _announce_free(self, connection: Connection, key_mark: str) -> None:
-        if self._holder_of_new(key_mark) is None:
-            announce(connection, FREE_JOBS)
+        if self._initial_holder(key_mark) is None:
+            notify(connection, FREE_JOBS_TOPIC)
 
     @contextmanager
     def one_transaction(self) -> Iterator[None]:
         """Let everything that this thread writes inside the block be committed together, or not at all."""
         with self._engine.execution_options(write=True).begin() as connection:
-            self._shared.connection = connection
+            self._transaction_of_thread.connection = connection
             try:
                 yield
             finally:
-                del self._shared.connection
+                del self._transaction_of_thread.connection
 
     def _begin_write(self) -> AbstractContextManager[Connection]:
         """A transaction that may write, and has the lock from its beginning; inside `one_transaction` that one."""
-        shared: Connection | None = getattr(self._shared, "connection", None)
+        shared: Connection | None = getattr(self._transaction_of_thread, "connection", None)
         return nullcontext(shared) if shared else self._engine.execution_options(write=True).begin()
 
 
@@ -431,7 +431,7 @@ def _update_job(connection: Connection, row: Row[Any], values: dict[str, Any], n
     """Write a job's new values with the batch's next sequence number, its payment and an event for a new state."""
     sequence = connection.scalar(NEXT_SEQUENCE, {"of_batch": row.batch_id})
     job = to_job(connection.execute(UPDATE_JOB, {"of_job": row.id, **values, "sequence": sequence}).one())
-    announce(connection, row.batch_id)
+    notify(connection, row.batch_id)
     if row.state in FINISHED or job.finished:
         _update_batch_state(connection, row.batch_id)
     code = job.failure.code if job.failure else None

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
 from ..ledger import DAY
 from .leases import database_time
-from .listener import announce
+from .listener import notify
 from .schema import holders, tasks
 
 MAX_TRIES = 2
@@ -56,7 +56,7 @@ def finish(connection: Connection, _worker: str, task_id: str, outcome: bytes) -
     """Store a task's outcome and wake its caller; where there is one already, or no caller any more, do nothing."""
     finished = update(tasks).where(tasks.c.id == task_id, tasks.c.outcome.is_(None)).values(outcome=outcome)
     if connection.execute(finished).rowcount:
-        announce(connection, task_id)
+        notify(connection, task_id)
 
 
 def progress(connection: Connection, task_id: str) -> TaskProgress:

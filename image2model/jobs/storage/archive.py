@@ -28,13 +28,13 @@ BLOCK = 512 * 1024
 MANIFEST = "manifest.json"
 OLDEST = (1980, 1, 1, 0, 0, 0)
 """Time that a zip can name."""
-MODE = 0o100644
+FILE_MODE = 0o100644
 """Of files that are unpacked: everybody may read them."""
-UNSAFE = re.compile(r"[<>:\"|?*\x00-\x1f\x7f]")
+UNSAFE_CHARACTERS = re.compile(r"[<>:\"|?*\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ZipEntry:
     """A file and the name it gets in the zip; a `/` in the name makes folders."""
 
     path: Path
@@ -42,7 +42,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
+class ZipStream:
     """A zip to be: its size in bytes, and its bytes, which are read from disk as they are asked for."""
 
     size: int
@@ -50,11 +50,11 @@ class Stream:
 
 
 def stream_zip(
-    entries: Sequence[Entry],
+    entries: Sequence[ZipEntry],
     manifest: Mapping[str, Any],
     status_of: Callable[[Path], FileStatus | None] = file_status,
     bring: Callable[[Path], object] = Path.exists,
-) -> Stream:
+) -> ZipStream:
     """Return a zip of `manifest.json` and the entries, each as old as its file is.
 
     Names are made safe and unique. A file that is elsewhere is brought when it is its turn. Raises NotFound when a
@@ -77,17 +77,17 @@ def stream_zip(
         info.header_offset = end
         end += len(info.FileHeader()) + info.file_size
     size = end + len(_directory([first, *infos], end))
-    return Stream(size, _in_blocks(_chunks(first, text, infos, _brought(entries, bring))))
+    return ZipStream(size, _in_blocks(_chunks(first, text, infos, _brought(entries, bring))))
 
 
 def _describe(info: ZipInfo, size: int, crc: int) -> None:
     """Fill in what a local header says of a stored file that everybody may read."""
     info.file_size = info.compress_size = size
     info.CRC = crc
-    info.external_attr = MODE << 16
+    info.external_attr = FILE_MODE << 16
 
 
-def _brought(entries: Sequence[Entry], bring: Callable[[Path], object]) -> Iterator[Path]:
+def _brought(entries: Sequence[ZipEntry], bring: Callable[[Path], object]) -> Iterator[Path]:
     """The paths of the entries, each brought just before it is read."""
     for entry in entries:
         bring(entry.path)
@@ -123,7 +123,7 @@ def _read(path: Path, size: int) -> Iterator[bytes]:
         raise RuntimeError(f"{path.name} has another size than before")
 
 
-class _Tail:
+class _DirectoryWriter:
     """What `ZipFile` writes behind the files of a zip; it cannot be sought, like a stream."""
 
     def __init__(self, start: int) -> None:
@@ -144,17 +144,17 @@ class _Tail:
 
 def _directory(infos: Sequence[ZipInfo], start: int) -> bytes:
     """The central directory of files that end at `start`, as the standard library writes it."""
-    tail = _Tail(start)
+    tail = _DirectoryWriter(start)
     with ZipFile(tail, "w") as archive:  # type: ignore[call-overload]  # it seeks only where it can
         archive.filelist += infos
         archive.comment = b""  # which also says that there is something to write
     return bytes(tail.data)
 
 
-def leased_zip(folders: Folders, entries: Sequence[Entry], manifest: Mapping[str, Any]) -> Stream:
+def leased_zip(folders: Folders, entries: Sequence[ZipEntry], manifest: Mapping[str, Any]) -> ZipStream:
     """`stream_zip`; no rule deletes the files while it is sent."""
     stream = stream_zip(entries, manifest, folders.status, folders.bring)
-    return Stream(stream.size, folders.lease_while_reading(stream.chunks, *(entry.path for entry in entries)))
+    return ZipStream(stream.size, folders.lease_while_reading(stream.chunks, *(entry.path for entry in entries)))
 
 
 def zip_names(names: Sequence[str]) -> list[str]:
@@ -165,7 +165,7 @@ def zip_names(names: Sequence[str]) -> list[str]:
 
 def _relative(name: str) -> str:
     encodable = name.encode(errors="replace").decode()
-    parts = [UNSAFE.sub("_", part).rstrip(". ") for part in re.split(r"[/\\]", encodable)]
+    parts = [UNSAFE_CHARACTERS.sub("_", part).rstrip(". ") for part in re.split(r"[/\\]", encodable)]
     return "/".join(part for part in parts if part) or "file"
 
 

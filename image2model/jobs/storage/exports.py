@@ -60,7 +60,7 @@ class ExportStore:
             if not options.is_original:
                 path = glb.parent / "exports" / filename
                 facts = await self._facts(glb, options, path, job.stem)
-            if not self._folders.is_own_file(path):
+            if not self._folders.is_servable_file(path):
                 raise _file_not_found()
         return ExportedFile(path, filename, options.format.media_type, facts)
 
@@ -73,7 +73,7 @@ class ExportStore:
             raise Conflict(ErrorCode.NOT_DONE, f"{job.name} is not finished.", "Try again once it is.")
         glb = self._folders.mesh(job)
         is_here = await asyncio.to_thread(self._folders.bring, glb)
-        if not (is_here and self._folders.is_own_file(glb)):
+        if not (is_here and self._folders.is_servable_file(glb)):
             raise _file_not_found()
         return glb
 

@@ -55,7 +55,7 @@ class FileStatus:
     modified: float
 
 
-def picture_name(side: Side = "front", kind: str = "input", ending: str = "png") -> str:
+def picture_filename(side: Side = "front", kind: str = "input", ending: str = "png") -> str:
     """What the file of a job's picture is called; the front is the one that each job has."""
     return f"{kind}.{ending}" if side == "front" else f"{kind}-{side}.{ending}"
 
@@ -96,17 +96,17 @@ class Folders:
 
     def picture(self, folder: Path, side: Side = "front") -> Path:
         """The checked picture of one side in a job's folder: a JPEG or a PNG."""
-        jpeg = folder / picture_name(side, ending="jpg")
+        jpeg = folder / picture_filename(side, ending="jpg")
         png = jpeg.with_suffix(".png")
         return jpeg if jpeg.is_file() or (not png.is_file() and self.is_stored(jpeg)) else png
 
-    def all_folders_of(self, batch_id: str) -> list[Path]:
+    def batch_folders(self, batch_id: str) -> list[Path]:
         """Where the files of a batch lie: its folder and what was published of it in Gradio's cache."""
         return [self.gradio_cache / batch_id, self.batch(batch_id)]
 
     def remove(self, batch_id: str) -> None:
         """Delete all files of a batch on this machine; missing ones do not matter."""
-        for folder in self.all_folders_of(batch_id):
+        for folder in self.batch_folders(batch_id):
             shutil.rmtree(folder, ignore_errors=True)
 
     def remove_objects(self, batch_id: str) -> None:
@@ -114,7 +114,7 @@ class Folders:
         if self.bucket:
             self.bucket.remove(f"batches/{batch_id}")
 
-    def is_own_file(self, path: Path) -> bool:
+    def is_servable_file(self, path: Path) -> bool:
         """Whether this is an existing file below the data folder or Gradio's cache, symbolic links followed."""
         is_file = self.status(path) is not None
         return is_file and any(path.resolve().is_relative_to(place) for place in (self.data, self.gradio_cache))
@@ -183,7 +183,7 @@ class Folders:
 
     def is_in_use(self, batch_id: str) -> bool:
         """Whether anything of the batch is leased."""
-        return bool(self._leases) and any(self.is_leased(folder) for folder in self.all_folders_of(batch_id))
+        return bool(self._leases) and any(self.is_leased(folder) for folder in self.batch_folders(batch_id))
 
     def orphans(self, known: Set[str], older_than: float = 3600) -> list[Path]:
         """Folders of unknown batches; ones younger than `older_than` seconds may belong to batches just being made."""
@@ -217,7 +217,7 @@ class Folders:
 
         Raises NotFound for anything but a file of ours.
         """
-        if not (self.bring(path) and self.is_own_file(path)):
+        if not (self.bring(path) and self.is_servable_file(path)):
             raise NotFound(
                 ErrorCode.FILE_NOT_FOUND, "This file is no longer there.", "The batch may have been deleted."
             )
@@ -238,7 +238,7 @@ class Folders:
             file.writelines(chunks)
         return published
 
-    def stale_cache(self, older_than: float, uploads_older_than: float, known: Set[str]) -> list[Path]:
+    def stale_cache_files(self, older_than: float, uploads_older_than: float, known: Set[str]) -> list[Path]:
         """Files of Gradio's cache that are unchanged for longer than this: of the `known` batches, and uploads.
 
         Both are in seconds. A batch has copies of what it needs since it was submitted; nobody else deletes uploads

@@ -16,7 +16,7 @@ UNREADABLE = (
     'A value is missing or of another kind than is taken here. Pictures go as files, like handle_file("cat.jpg"); '
     "/gradio_api/info describes all of it."
 )
-CODED = re.compile(r"([a-z][a-z0-9_]*): (.+)", re.DOTALL)
+CODED_MESSAGE = re.compile(r"([a-z][a-z0-9_]*): (.+)", re.DOTALL)
 """The message of a gr.Error that an endpoint of ours raises."""
 
 
@@ -81,7 +81,7 @@ def explain(status: int, body: bytes) -> tuple[int, Mapping[str, Any]] | None:
     if status == 422 or not isinstance(reason, str):
         code, message = str(ErrorCode.INPUT_UNREADABLE), _sentence(reason) or UNREADABLE
     else:
-        coded = CODED.fullmatch(reason)
+        coded = CODED_MESSAGE.fullmatch(reason)
         code, message = coded.groups() if coded else (str(ErrorCode.REQUEST_REFUSED), f"{reason.rstrip('.')}.")
     if status >= 500 and code != ErrorCode.INTERNAL_ERROR:
         status = 400

@@ -10,9 +10,9 @@ from ...errors import ErrorCode
 from ..gradio_compat import forget_api_info, is_unknown_session
 from ..rest.errors import error_response
 
-REMOTE_URLS = re.compile(r"/gradio_api/(?:file[=/]\s*[a-z][a-z0-9+.-]*:|proxy=)", re.IGNORECASE)
+PROXY_ROUTES = re.compile(r"/gradio_api/(?:file[=/]\s*[a-z][a-z0-9+.-]*:|proxy=)", re.IGNORECASE)
 """Gradio's proxies for other hosts' addresses, without a limit of size: nothing here needs them."""
-CLOSED = re.compile(
+BLOCKED_ROUTES = re.compile(
     r"/(monitoring|gradio_api/(dev|component_server|custom_component|profiling|process_recording|run-history|runs|stream"
     r"|vibe-[a-z-]+|undo-vibe|deep_link|openapi\.json|token|user))(?![a-z])"
 )
@@ -31,11 +31,11 @@ class GradioRoutesMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
-        if scope["type"] == "http" and CLOSED.match(scope["path"]):
+        if scope["type"] == "http" and BLOCKED_ROUTES.match(scope["path"]):
             await NOT_FOUND(scope, receive, send)
         elif scope["type"] != "http" or not scope["path"].startswith("/gradio_api/"):
             await self._app(scope, receive, send)
-        elif REMOTE_URLS.match(scope["path"]):
+        elif PROXY_ROUTES.match(scope["path"]):
             await URL_REFUSED(scope, receive, send)
         else:
             await self._call(scope, receive, send)

@@ -13,7 +13,7 @@ from ...errors import NotFound
 from ...services import BatchView, Studio
 from ..public_address import public_root_url
 
-OTHERS = re.compile(rb'<meta\s+property="og:[^>]*>')
+GRADIO_OG_TAGS = re.compile(rb'<meta\s+property="og:[^>]*>')
 """What Gradio says of every page."""
 TAG = Markup('<meta property="og:{}" content="{}">')
 
@@ -31,7 +31,7 @@ class LinkPreviewMiddleware:
         if view is None:
             await self._app(scope, receive, send)
             return
-        await self._app(scope, receive, _Inserting(send, _tags(view, public_root_url(Request(scope)))))
+        await self._app(scope, receive, _HeadInserter(send, _tags(view, public_root_url(Request(scope)))))
 
     async def _view(self, batch_id: str) -> BatchView | None:
         try:
@@ -63,7 +63,7 @@ def _tags(view: BatchView, root: str) -> bytes:
     return "".join(TAG.format(name, value) for name, value in tags.items()).encode()
 
 
-class _Inserting:
+class _HeadInserter:
     """`send` that puts something at the beginning of a page's head."""
 
     def __init__(self, send: Send, tags: bytes) -> None:
@@ -79,7 +79,7 @@ class _Inserting:
         self._body += message.get("body", b"")
         if message.get("more_body"):
             return
-        body = OTHERS.sub(b"", self._body).replace(b"<head>", b"<head>" + self._tags, 1)
+        body = GRADIO_OG_TAGS.sub(b"", self._body).replace(b"<head>", b"<head>" + self._tags, 1)
         others = [pair for pair in self._start["headers"] if pair[0].lower() != b"content-length"]
         length = (b"content-length", str(len(body)).encode())
         await self._send({**self._start, "headers": [*others, length]})

@@ -62,9 +62,9 @@ def _require_key(
     given = credentials.credentials.encode()
     if not _matches_any(given, keys):
         if not _matches_any(given, _configured_keys(studio.settings)):
-            attempts.add_wrong(client)
+            attempts.record_failure(client)
         raise NotAllowed(ErrorCode.INVALID_KEY, message)
-    attempts.add_right(client)
+    attempts.record_success(client)
 
 
 def _configured_keys(settings: Settings) -> tuple[SecretStr | None, ...]:

@@ -135,7 +135,7 @@ class TaskEventStream:
 def _counts(view: BatchView) -> dict[str, int]:
     """Numbers of files, under each name that the first image2model's clients read."""
     counts = view.counts
-    through = counts.done + counts.ended_badly
+    through = counts.done + counts.unsuccessful
     return {
         "current": through, "processed": through, "total": counts.total, "total_files": counts.total,
         "files_completed": counts.done,

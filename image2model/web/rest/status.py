@@ -89,7 +89,7 @@ async def _as_task_status(batch: Batch, view: BatchView, links: ResultLinks) -> 
     errors = [job.error.message for job in view.jobs if job.error] if status == "failed" else []
     return TaskStatus(
         task_id=batch.task_id, status=status, progress=percent(view.progress), message=view.message,
-        state=CELERY_STATE[status], current=view.counts.done + view.counts.ended_badly, total=view.counts.total,
+        state=CELERY_STATE[status], current=view.counts.done + view.counts.unsuccessful, total=view.counts.total,
         result=await task_result(batch.legacy_job_id, view, links) if view.finished else None,
         error=errors[0] if errors else None, timestamp=iso_now(),
     )  # fmt: skip
@@ -120,7 +120,7 @@ async def _file_result(batch_id: str, job: JobView, links: ResultLinks) -> dict[
 def task_summary(view: BatchView) -> dict[str, int]:
     """Numbers of files: total, successful, failed."""
     counts = view.counts
-    return {"total_files": counts.total, "successful_files": counts.done, "failed_files": view.counts.ended_badly}
+    return {"total_files": counts.total, "successful_files": counts.done, "failed_files": view.counts.unsuccessful}
 
 
 @router.get(
@@ -151,7 +151,7 @@ async def stream(
 async def _attempts_by_job(studio: Studio, task_id: str, after: int) -> dict[str, int]:
     """Attempt numbers by job id as of event `after`; empty for an unknown task, and for a client that has none."""
     with suppress(NotFound):
-        return await studio.attempts_at(await studio.find_id(task_id=task_id), after) if after >= 0 else {}
+        return await studio.attempt_numbers_at(await studio.find_id(task_id=task_id), after) if after >= 0 else {}
     return {}
 
 
@@ -183,7 +183,7 @@ async def progress(job_id: str, studio: StudioDep) -> JobProgress:
     }  # fmt: skip
     return JobProgress(
         job_id=job_id, overall_progress=percent(view.progress), total_files=len(files),
-        completed_files=view.counts.done, failed_files=view.counts.ended_badly, files=files, timestamp=iso_now(),
+        completed_files=view.counts.done, failed_files=view.counts.unsuccessful, files=files, timestamp=iso_now(),
     )  # fmt: skip
 
 

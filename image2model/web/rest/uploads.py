@@ -202,6 +202,6 @@ async def batch_status(batch_id: str, studio: StudioDep) -> BatchStatus:
     """How a batch is doing."""
     view = await studio.view(batch_id)
     counts = view.counts
-    failed = counts.ended_badly
+    failed = counts.unsuccessful
     counted = Counted(total_files=counts.total, processed_files=counts.done + failed, failed_files=failed)
     return BatchStatus(batch_id=batch_id, status=task_status(view), message=view.message, progress=counted)

@@ -154,7 +154,7 @@ class Create:
     def _connect_key(self) -> None:
         keyed = self.key.change(self.use_key, self.key, [self.generator, self.key_words], **LATEST_EVENT)
         keyed.then(**self._pricing)
-        keyed.then(self.give_key, [self.batch, self.key], None, **HIDDEN)
+        keyed.then(self.resume_with_key, [self.batch, self.key], None, **HIDDEN)
 
     def _connect_submit(self) -> None:
         """One click, one batch: the button is disabled before the request, which has an idempotency key."""
@@ -183,7 +183,7 @@ class Create:
         watch, price = self._watching_step, self._pricing
         self.board.select(self.open_result, [self.batch, self.visitor], self.facts, **EVERY_EVENT)
         self.board.input(self.retry_jobs, [self.batch, self.key], None, **HIDDEN).success(**watch).then(**price)
-        self.board.look(self.look_again, [self.batch, self.key], None, **HIDDEN).success(**watch).then(**price)
+        self.board.look(self.recheck_unconfirmed, [self.batch, self.key], None, **HIDDEN).success(**watch).then(**price)
         self.board.stop(self.cancel, self.batch, None, **HIDDEN)
         self.board.tick(**{**watch, "trigger_mode": "once"})
         shape = next((one for one in self.options.components if one.elem_id == SHAPE_OPTION_ID), None)
@@ -284,10 +284,10 @@ class Create:
             problem, offered = str(error), picker_value(self.studio)
         yield html(**offered), _key_status_html("bad", problem) if problem else _key_status_html("ok", "Key works")
 
-    async def give_key(self, batch_id: str, key: str) -> None:
+    async def resume_with_key(self, batch_id: str, key: str) -> None:
         """Resume jobs of the open batch that wait for this key."""
-        if batch_id and key.strip() and await self.studio.needs_key(batch_id):
-            await _with_friendly_errors(self.studio.give_key(batch_id, key))
+        if batch_id and key.strip() and await self.studio.waits_for_key(batch_id):
+            await _with_friendly_errors(self.studio.resume_with_key(batch_id, key))
 
     async def reuse_pictures(
         self, batch_id: str, images: list[tuple[str, Any]] | None, event: gr.EventData
@@ -356,10 +356,10 @@ class Create:
         numbers = [int(number) for number in getattr(event, "numbers", [])]
         await _with_friendly_errors(self.studio.retry(batch_id, numbers or None, _caller(request, key)))
 
-    async def look_again(self, batch_id: str, key: str, request: gr.Request, event: gr.EventData) -> None:
+    async def recheck_unconfirmed(self, batch_id: str, key: str, request: gr.Request, event: gr.EventData) -> None:
         """Look unconfirmed jobs up at the provider, without buying anything."""
         numbers = [int(number) for number in getattr(event, "numbers", [])]
-        if not await _with_friendly_errors(self.studio.look_again(batch_id, numbers, _caller(request, key))):
+        if not await _with_friendly_errors(self.studio.recheck_unconfirmed(batch_id, numbers, _caller(request, key))):
             gr.Info("Nothing was found there yet. It may be listed later.")
 
     async def cancel(self, batch_id: str) -> None:

@@ -87,6 +87,6 @@ class HostRights:
         if self._attempts.wait(client):
             raise gr.Error("Too many tries. Wait a minute.", print_exception=False)
         if not any(hmac.compare_digest(known, str(key).encode()) for known in self._keys if known):
-            self._attempts.add_wrong(client)
+            self._attempts.record_failure(client)
             raise gr.Error("This is not the admin key.", print_exception=False)
-        self._attempts.add_right(client)
+        self._attempts.record_success(client)
