@@ -76,7 +76,7 @@ class WorkerPool:
         self._pool: Future[ProcessPool] | None = None
         self._closed = False
         self._tasks = 0
-        self._leaving: asyncio.TimerHandle | None = None
+        self._idle_timer: asyncio.TimerHandle | None = None
 
     async def run(self, function: Callable[..., T], *args: Any, seconds: float = 60) -> T:
         """See `Executor.run`; cancelling the caller stops the worker's task."""
@@ -109,14 +109,14 @@ class WorkerPool:
     def _counted_task(self) -> Iterator[None]:
         """Keep the workers while the block runs, and for some time after the last one."""
         self._tasks += 1
-        if self._leaving:
-            self._leaving.cancel()
+        if self._idle_timer:
+            self._idle_timer.cancel()
         try:
             yield
         finally:
             self._tasks -= 1
             if not self._tasks:
-                self._leaving = asyncio.get_running_loop().call_later(self._idle_seconds, self._leave)
+                self._idle_timer = asyncio.get_running_loop().call_later(self._idle_seconds, self._stop_idle)
 
     def _open(self) -> Future[ProcessPool]:
         """The pool, which may be starting."""
@@ -124,7 +124,7 @@ class WorkerPool:
             self._pool = self._manager.submit(self._start_pool)
         return self._pool
 
-    def _leave(self) -> None:
+    def _stop_idle(self) -> None:
         """Let idle workers go; the process that they are forks of stays, with the libraries."""
         pool, self._pool = self._pool, None
         if pool:

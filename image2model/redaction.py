@@ -28,8 +28,8 @@ SECRET_PATTERNS = (
 """What looks like a secret, wherever it stands; the group `before` is kept."""
 
 _lock = threading.RLock()  # an owner may be collected while it is held
-_uses: Counter[str] = Counter()
-_in_use: re.Pattern[str] | None = None
+_secret_counts: Counter[str] = Counter()
+_secrets_pattern: re.Pattern[str] | None = None
 
 
 def register_secrets(*secrets: str | None, owner: object | None = None) -> None:
@@ -42,8 +42,8 @@ def register_secrets(*secrets: str | None, owner: object | None = None) -> None:
 
 def redact(text: str) -> str:
     """Replace each registered secret, and whatever looks like one, by MASK."""
-    if _in_use:
-        text = _in_use.sub(MASK, text)
+    if _secrets_pattern:
+        text = _secrets_pattern.sub(MASK, text)
     for shape in SECRET_PATTERNS:
         text = shape.sub(_keep_prefix, text)
     return text
@@ -59,12 +59,12 @@ def _keep_prefix(match: re.Match[str]) -> str:
 
 
 def _change_uses(secrets: Iterable[str], change: int) -> None:
-    global _in_use
+    global _secrets_pattern
     with _lock:
         for secret in secrets:
-            _uses[secret] += change
-        longest_first = sorted((secret for secret, uses in _uses.items() if uses > 0), key=len, reverse=True)
-        _in_use = re.compile("|".join(map(_pattern, longest_first))) if longest_first else None
+            _secret_counts[secret] += change
+        longest_first = sorted((secret for secret, uses in _secret_counts.items() if uses > 0), key=len, reverse=True)
+        _secrets_pattern = re.compile("|".join(map(_pattern, longest_first))) if longest_first else None
 
 
 def _pattern(secret: str) -> str:

@@ -25,7 +25,7 @@ from image2model.devtools.fal_stand_in import KEY, FalServer, Script  # noqa: E4
 
 DOCS = ROOT / "docs"
 EXAMPLES = {path.stem: path for path in (ROOT / "examples").glob("*.jpg")}
-DESK: ViewportSize = {"width": 1440, "height": 900}
+DESKTOP: ViewportSize = {"width": 1440, "height": 900}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 MODELS = ("tripo-v2.5", "trellis-2", "hunyuan3d-v3", "rodin")
 VIEWS = ("cup_front", "cup_back", "cup_left", "robot_front", "robot_back", "robot_right")
@@ -39,7 +39,7 @@ def keep(page: Page, name: str) -> None:
     Image.open(io.BytesIO(page.screenshot())).convert("RGB").save(target, quality=82, method=6)
 
 
-def opened(browser: Browser, address: str, size: ViewportSize = DESK) -> Page:
+def opened(browser: Browser, address: str, size: ViewportSize = DESKTOP) -> Page:
     """A page of a new profile, ready to be used."""
     page = browser.new_context(viewport=size, reduced_motion="reduce").new_page()
     page.set_default_timeout(60_000)

@@ -27,7 +27,7 @@ from tests.support.fal_server import FalServer
 from tests.support.scripted import ScriptedGenerator, scripted_settings
 
 PHONE = {"width": 390, "height": 844}
-DESK = {"width": 1440, "height": 950}
+DESKTOP = {"width": 1440, "height": 950}
 
 
 TESTS = Path(__file__).parent
@@ -193,7 +193,7 @@ async def chromium() -> AsyncIterator[Browser]:
 async def page(app: App, chromium: Browser, request: pytest.FixtureRequest) -> AsyncIterator[Page]:
     """A page of a new browser profile; no request may leave for another host and no error stay uncaught."""
     context = await chromium.new_context(
-        viewport=getattr(request, "param", DESK), accept_downloads=True, reduced_motion="reduce"
+        viewport=getattr(request, "param", DESKTOP), accept_downloads=True, reduced_motion="reduce"
     )
     watch = Watch(context, app.url)
     yield await context.new_page()

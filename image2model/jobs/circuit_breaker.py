@@ -73,7 +73,7 @@ class CircuitBreaker:
             self._opened = self._clock()
         self._notify()
 
-    def abandoned(self) -> None:
+    def record_abandoned(self) -> None:
         """A job went away without a word on the generator: cancelled, say."""
         self._notify()
 

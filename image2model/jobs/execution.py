@@ -256,7 +256,7 @@ class JobExecution:
         deadline = None if kept_remote else requested_at + self._policy.deadline
         waiting = Wait(error.code, error.message, time.time() + wait, deadline)
         RETRIES.labels("collecting" if kept_remote else "itself").inc()
-        return self._adopt_remote(await self._store.defer(self.job, waiting, kept_remote))
+        return self._adopt_remote(await self._store.schedule_next_attempt(self.job, waiting, kept_remote))
 
     async def _store_failure(self, error: Image2ModelError, cancelling: bool) -> None:
         """Store the job as failed, unconfirmed or cancelled."""
@@ -272,7 +272,7 @@ class JobExecution:
             await self._store_wait(Wait(ErrorCode.ASKING, "Asking the generator whether it has taken this picture"))
             await asyncio.sleep(delay * self._policy.delay_factor)
             if remote := await self._generator.find(self.job.intent or {}):
-                return self._adopt_remote(await self._store.defer(self.job, None, remote))
+                return self._adopt_remote(await self._store.schedule_next_attempt(self.job, None, remote))
         await self._store_failure(error, cancelling=False)
         return False
 
@@ -288,7 +288,7 @@ class JobExecution:
 
     def _abandon_trial(self) -> None:
         if self._is_trial:
-            self._breaker.abandoned()
+            self._breaker.record_abandoned()
             self._is_trial = False
 
     def _adopt_remote(self, job: Job | None) -> bool:
@@ -297,7 +297,7 @@ class JobExecution:
         return job is not None
 
     async def _store_wait(self, waiting: Wait) -> None:
-        self.job = await self._store.wait(self.job, waiting) or self.job
+        self.job = await self._store.set_waiting(self.job, waiting) or self.job
 
     async def _is_current(self) -> bool:
         """Reload the job; return whether this attempt is still its latest, ours, and unfinished."""

@@ -80,8 +80,8 @@ class JobScheduler:
         return 0
 
     async def _acquire_all_jobs(self) -> int:
-        count, lease = 0, self._store.store.lease
-        while taken := await self._store.call_with_retry(lease, leases.take, ACQUIRE_LIMIT_ALONE):
+        count, run_as_holder = 0, self._store.store.run_as_holder
+        while taken := await self._store.call_with_retry(run_as_holder, leases.acquire_jobs, ACQUIRE_LIMIT_ALONE):
             count += await self._schedule(taken)
         return count
 
@@ -90,9 +90,9 @@ class JobScheduler:
         while True:
             with self._store.notifier.subscribe(FREE_JOBS_TOPIC) as announced:
                 try:
-                    await self._store.lease(leases.renew, seconds)
+                    await self._store.run_as_holder(leases.renew, seconds)
                     while self._takes_jobs and await self._schedule(
-                        await self._store.lease(leases.take, ACQUIRE_LIMIT)
+                        await self._store.run_as_holder(leases.acquire_jobs, ACQUIRE_LIMIT)
                     ):
                         pass
                 except Unavailable:
@@ -122,7 +122,9 @@ class JobScheduler:
 
     async def resume(self, batch: Batch, jobs: Iterable[Job], generator: Generator) -> None:
         """Run these jobs here, whoever holds them, because the key that they wait for is known here now."""
-        self.add(batch, await self._store.lease(leases.reassign_jobs, batch.id, [job.id for job in jobs]), generator)
+        self.add(
+            batch, await self._store.run_as_holder(leases.reassign_jobs, batch.id, [job.id for job in jobs]), generator
+        )
 
     def for_key(self, name: str, key: str) -> Generator | None:
         """The generator on a visitor's own key, kept only while it has jobs; None where it takes no key.
@@ -192,7 +194,7 @@ class JobScheduler:
         await asyncio.gather(*tasks, *self._closing, return_exceptions=True)
         if keeper:
             with contextlib.suppress(Unavailable):  # then it lapses
-                await self._store.lease(leases.release)
+                await self._store.run_as_holder(leases.release)
         self._store.close()
 
     async def _stop(self, job: Job) -> None:
@@ -226,9 +228,9 @@ class JobScheduler:
         message = "Waiting for the fal key that it was started with: keys are not kept over a restart"
         failure = GENERATOR_REMOVED.error(generator=batch.generator)
         if job.key_mark:
-            await self._store.wait(job, Wait(ErrorCode.KEY_NEEDED, message))
+            await self._store.set_waiting(job, Wait(ErrorCode.KEY_NEEDED, message))
         elif job.remote:  # paid for: the host may bring the generator back
-            await self._store.wait(job, Wait(failure.code, failure.message))
+            await self._store.set_waiting(job, Wait(failure.code, failure.message))
         else:
             await self._store.transition(job, "failed", failure=asdict(stored_failure(failure)), message="")
 

@@ -83,11 +83,11 @@ class TaskExecutor:
                 raise TimeoutError
             if (found.seconds is None or found.lost) and clock() >= sent_at + RESEND_SECONDS:
                 message, sent_at = message + 1, clock()
-                await self._tell(task_id, message, seconds)
+                await self._notify_workers(task_id, message, seconds)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(announced.wait(), POLL_SECONDS)
 
-    async def _tell(self, task_id: str, message: int, seconds: float) -> None:
+    async def _notify_workers(self, task_id: str, message: int, seconds: float) -> None:
         try:
             await asyncio.to_thread(self._send, task_id, message, seconds)
         except Exception as error:
@@ -100,7 +100,7 @@ class TaskExecutor:
         """Do nothing: workers are processes of their own."""
 
 
-def make_call(call: bytes, bucket: Bucket | None, task_id: str) -> bytes:
+def execute_call(call: bytes, bucket: Bucket | None, task_id: str) -> bytes:
     """Make the call of a task, in a worker, and return its outcome."""
     with tempfile.TemporaryDirectory(prefix="task-") as folder:
         files = WorkerFiles(Path(folder), bucket, task_id)

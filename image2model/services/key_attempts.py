@@ -32,7 +32,7 @@ class KeyAttempts:
         self._networks: dict[str, _Network] = {}
         self._latest: deque[float] = deque(maxlen=ATTACK_THRESHOLD)
 
-    def wait(self, client: str) -> float:
+    def seconds_until_allowed(self, client: str) -> float:
         """Seconds until a key from this address is looked at again; 0 where it is at once."""
         known = self._networks.get(network_of(client))
         return max(0.0, known.locked_until - time.monotonic()) if known else 0.0

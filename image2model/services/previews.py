@@ -31,7 +31,7 @@ class PreviewService:
 
     def __init__(self, folders: Folders, workers: Executor) -> None:
         self._folders, self._workers = folders, workers
-        self._once = SingleFlight[None]()
+        self._single_flight = SingleFlight[None]()
 
     async def turntable(self, job: Job) -> Path:
         """Animated WebP of the finished job's mesh.
@@ -82,7 +82,7 @@ class PreviewService:
     async def _render_once(self, path: Path, render: Callable[..., None], *args: Any) -> None:
         """Render in a worker; simultaneous requests share the work."""
         with self._folders.lease(path.parent):
-            await self._once(path, lambda: self._render(path, render, *args))
+            await self._single_flight(path, lambda: self._render(path, render, *args))
 
     async def _render(self, path: Path, render: Callable[..., None], *args: Any) -> None:
         try:

@@ -69,7 +69,7 @@ class RetentionService:
         settings = self._settings
         space = (None, None) if settings.asset_store else (_bytes(settings.max_data_gb), _bytes(settings.keep_free_gb))
         rules = RetentionRules(settings.retention_hours, *space)
-        return await self._evict(rules, 24 * HOUR, dry_run=False)
+        return await self._sweep(rules, 24 * HOUR, dry_run=False)
 
     async def cleanup(self, hours: float | None = 24.0, dry_run: bool = True) -> dict[str, Any]:
         """Delete what ended more than `hours` ago and what nobody owns; a dry run only tells.
@@ -79,7 +79,7 @@ class RetentionService:
         it `ended`), `stays` (batches that are old, too, or are worked, and the reason why they stay), `freed_bytes`,
         `files`, `folders` and `errors` (plain sentences).
         """
-        return await self._evict(RetentionRules(hours), max(1.0, 24.0 if hours is None else hours) * HOUR, dry_run)
+        return await self._sweep(RetentionRules(hours), max(1.0, 24.0 if hours is None else hours) * HOUR, dry_run)
 
     async def delete(self, batch_id: str, *, force: bool = False, reason: Reason = "asked") -> Freed:
         """Delete a batch with its files; raises NotFound, and Conflict while it runs unless `force` stops it first."""
@@ -101,7 +101,7 @@ class RetentionService:
         FREED_BYTES.labels("batch").inc(freed.size)
         return freed
 
-    async def _evict(self, rules: RetentionRules, stale: float, dry_run: bool) -> dict[str, Any]:
+    async def _sweep(self, rules: RetentionRules, stale: float, dry_run: bool) -> dict[str, Any]:
         rows = await self._store.read(queries.batch_end_times)
         known = await self._store.call(self._store.store.batch_ids)
         plan = await asyncio.to_thread(plan_cleanup, self._folders, rows, known, rules, stale)

@@ -16,7 +16,7 @@ from ..settings import Settings
 RUN_TASK, RETENTION, CLEAN_HOLDERS = (
     "image2model.run_task",
     "image2model.retention",
-    "image2model.delete_expired_holders",
+    "image2model.forget_dead",
 )
 EXPIRY_SECONDS = 900
 """After which a message is not worth a look: it was sent again long ago."""

@@ -19,7 +19,7 @@ from ..generators import local
 from ..jobs.db import leases, tasks
 from ..jobs.db.store import Store
 from ..jobs.storage.bucket import Bucket
-from ..jobs.task_executor import make_call
+from ..jobs.task_executor import execute_call
 from ..mesh import report
 from ..process_pool import NICENESS
 from ..services import Studio
@@ -99,20 +99,20 @@ class Worker:
 
     def _renew_regularly(self) -> None:
         while True:
-            _whatever_the_database_does(lambda: self.store.lease(leases.renew, self._settings.lease_seconds))
+            _try_write(lambda: self.store.run_as_holder(leases.renew, self._settings.lease_seconds))
             if self._leaving.wait(self._settings.lease_seconds / 5):
                 return
 
     def leave(self, **_: Any) -> None:
         """Give up the lease, so that what was begun here is begun elsewhere at once."""
         self._leaving.set()
-        _whatever_the_database_does(lambda: self.store.lease(leases.release))
+        _try_write(lambda: self.store.run_as_holder(leases.release))
 
     def run_task(self, task_id: str, message: int) -> None:
         """Make the call of a task, unless it is over or made elsewhere (see `tasks.begin`)."""
-        call = self.store.lease(tasks.begin, task_id, message)
+        call = self.store.run_as_holder(tasks.begin, task_id, message)
         if call is not None:
-            self.store.lease(tasks.finish, task_id, make_call(call, self._bucket, task_id))
+            self.store.run_as_holder(tasks.finish, task_id, execute_call(call, self._bucket, task_id))
 
     def retention(self) -> None:
         """Sweep once by the host's rules."""
@@ -130,7 +130,7 @@ class Worker:
         self.store.write(leases.delete_expired_holders)
 
 
-def _whatever_the_database_does(write: Callable[[], None]) -> None:
+def _try_write(write: Callable[[], None]) -> None:
     """Write, or log that it was not possible: there is a next time."""
     try:
         write()

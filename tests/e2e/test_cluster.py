@@ -25,7 +25,7 @@ from image2model.devtools.fal_stand_in import KEY, Script
 from tests.support.fal_server import FalServer
 from tests.support.pictures import encoded, photo
 from tests.support.s3 import S3Server
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 PICTURES = 25
 LEASE_SECONDS = "3"
@@ -64,10 +64,10 @@ def test_a_batch_arrives_once_while_a_replica_and_a_worker_are_killed(cluster, f
     files = [("files", (f"{n}.png", encoded(photo(64 + n)), "image/png")) for n in range(PICTURES)]
     with httpx.Client(base_url=cluster.url, timeout=60, trust_env=False) as visitor:
         batch = visitor.post("/api/v1/upload", files=files).raise_for_status().json()
-        until(lambda: len(fal.jobs) >= PICTURES / 2)
+        wait_until(lambda: len(fal.jobs) >= PICTURES / 2)
         cluster.kill("worker-1")
         cluster.kill("web-1")
-        until(lambda: is_completed(visitor, batch))
+        wait_until(lambda: is_completed(visitor, batch))
         listed = visitor.get(f"/api/v1/download/{batch['job_id']}/all").raise_for_status().json()["download_urls"]
         meshes = [visitor.get(url).raise_for_status().content for url in listed]
     assert (len(meshes), {mesh[:4] for mesh in meshes}) == (PICTURES, {b"glTF"})
@@ -80,13 +80,13 @@ def test_a_scheduler_that_sleeps_and_wakes_buys_nothing(cluster, fal):
     files = [("files", (f"s{n}.png", encoded(photo(200 + n)), "image/png")) for n in range(3)]
     with httpx.Client(base_url=cluster.url, timeout=60, trust_env=False) as visitor:
         batch = visitor.post("/api/v1/upload", files=files).raise_for_status().json()
-        until(lambda: len(fal.jobs) >= before + len(files))
+        wait_until(lambda: len(fal.jobs) >= before + len(files))
         cluster.signal("scheduler", signal.SIGSTOP)
         cluster.run("scheduler-2")
-        until(lambda: is_completed(visitor, batch))
+        wait_until(lambda: is_completed(visitor, batch))
         cluster.signal("scheduler", signal.SIGCONT)
         later = visitor.post("/api/v1/upload", files=files[:1]).raise_for_status().json()
-        until(lambda: is_completed(visitor, later))
+        wait_until(lambda: is_completed(visitor, later))
     assert len(fal.jobs) == before + len(files) + 1
 
 
@@ -110,7 +110,7 @@ def test_nothing_is_lost_while_every_process_is_replaced(cluster, fal):
             if len(batches) < 3:
                 batches.append(visitor.post("/api/v1/upload", files=files).raise_for_status().json())
         restart.result()
-        until(lambda: all(is_completed(visitor, batch) for batch in batches))
+        wait_until(lambda: all(is_completed(visitor, batch) for batch in batches))
     assert len(fal.jobs) == before + len(batches)
     assert all(cluster.is_alive(name) for name in cluster.processes)
 

@@ -17,7 +17,7 @@ from image2model.devtools.fal_stand_in import KEY, Fault, Script
 from image2model.generators.fal.catalogue import FAL_MODELS
 from tests.support.browser import ROOT, App
 from tests.support.fal_server import FalServer
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 PICTURES = sorted((ROOT / "examples").glob("*.jpg"))[:5]
 
@@ -54,7 +54,7 @@ def last_view(app: App, batch_id: str) -> dict:
 def test_a_killed_app_collects_what_it_submitted_and_submits_nothing_twice(app, fal):
     """After kill -9 in mid-batch and a new start every picture is done and fal saw each of them once."""
     batch_id = submit(app)
-    until(lambda: fal.calls["status"] >= len(PICTURES))
+    wait_until(lambda: fal.calls["status"] >= len(PICTURES))
     app.kill()
     app.start()
     view = last_view(app, batch_id)
@@ -74,7 +74,7 @@ def test_a_killed_app_collects_objects_of_several_sides_and_pays_once_for_each(a
     images = [handle_file(app.data.parent / name) for name in names]
     client = Client(app.url, verbose=False)
     batch = client.predict(images=images, options={"sides": "by_name"}, api_name="/submit_batch")
-    until(lambda: fal.calls["status"] >= 2)
+    wait_until(lambda: fal.calls["status"] >= 2)
     app.kill()
     app.start()
     view = last_view(app, batch["batch_id"])
@@ -109,7 +109,7 @@ def test_programs_of_both_apis_send_several_sides_as_one_job(app, fal):
 def test_a_host_who_stops_the_app_in_mid_batch_loses_nothing(app, fal):
     """SIGTERM ends it within ten seconds, also while somebody watches; the next start collects what was submitted."""
     batch_id = submit(app)
-    until(lambda: fal.calls["status"] >= len(PICTURES))
+    wait_until(lambda: fal.calls["status"] >= len(PICTURES))
     call = f"{app.url}/gradio_api/call/watch_batch"
     event = httpx.post(call, json={"data": [batch_id]}).json()["event_id"]
     with httpx.stream("GET", f"{call}/{event}", timeout=60) as watching:
@@ -197,7 +197,7 @@ def test_an_app_that_is_killed_before_it_has_an_answer_asks_before_it_pays_again
     """A kill while the submits hang leaves unconfirmed jobs; nothing is sent again by itself."""
     fal.faults["submit"].extend([Fault("hang", seconds=30)] * len(PICTURES))
     batch_id = submit(app)
-    until(lambda: fal.calls["submit"] == len(PICTURES))
+    wait_until(lambda: fal.calls["submit"] == len(PICTURES))
     app.kill()
     app.start()
     view = last_view(app, batch_id)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.conftest import DESK
+from tests.conftest import DESKTOP
 from tests.support.browser import ROOT, App, choose, drawn, drop, export, go, opened, settled, states
 
 pytestmark = pytest.mark.browser
@@ -134,7 +134,7 @@ async def share(page: Page, chromium: Browser, app: App) -> None:
     await expect(page.locator("#share")).to_have_text("Link copied")
     link = await page.evaluate("navigator.clipboard.readText()")
     assert ADDRESS.search(link)
-    other = await chromium.new_context(viewport=DESK)
+    other = await chromium.new_context(viewport=DESKTOP)
     guest = await opened(await other.new_page(), link)
     await expect(guest.locator(".job-card[data-state=done]")).to_have_count(len(PHOTOGRAPHS))
     assert (await drawn(guest)).size

@@ -9,7 +9,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from image2model.devtools.fal_stand_in import KEY, Fault, Script
-from tests.conftest import DESK
+from tests.conftest import DESKTOP
 from tests.support.browser import ROOT, App, choose, drop, held_back, opened, settled
 from tests.support.fal_server import FalServer
 
@@ -31,7 +31,7 @@ def priced(stand_in: FalServer, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @pytest_asyncio.fixture(loop_scope="session")
 async def buyer(priced: App, fal: FalServer, chromium: Browser):
     """A page with two pictures and a generator that is paid for."""
-    context = await chromium.new_context(viewport=DESK, reduced_motion="reduce")
+    context = await chromium.new_context(viewport=DESKTOP, reduced_motion="reduce")
     page = await opened(await context.new_page(), priced.url)
     await choose(page, "trellis-2")
     await drop(page, *PICTURES[:2])
@@ -210,7 +210,7 @@ async def test_looking_again_buys_nothing(buyer: Page, fal: FalServer):
 
 async def test_a_pasted_key_is_checked(priced: App, chromium: Browser):
     """A key that fal does not know is told so under the field; one that it knows works."""
-    context = await chromium.new_context(viewport=DESK, reduced_motion="reduce")
+    context = await chromium.new_context(viewport=DESKTOP, reduced_motion="reduce")
     page = await opened(await context.new_page(), priced.url)
     await page.locator("[data-panel-open]").first.click()
     await page.locator("#own-key-field input").fill("no-such:key")

@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Page, Route, expect
 
 from image2model.devtools.app_process import ADMIN_KEY
-from tests.conftest import DESK, PHONE
+from tests.conftest import DESKTOP, PHONE
 from tests.support.browser import ROOT, App, drop, go, opened, overflow, settled, sign_in
 from tests.support.pictures import encoded, photo
 
@@ -48,7 +48,7 @@ async def test_names_are_text_and_never_code(app: App, page: Page):
     assert alerts == []
 
 
-@pytest.mark.parametrize("page", [PHONE, DESK], indirect=True, ids=["phone", "desk"])
+@pytest.mark.parametrize("page", [PHONE, DESKTOP], indirect=True, ids=["phone", "desk"])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 async def test_every_state_fits_its_window_and_can_be_read(app: App, page: Page, theme: str):
     """Empty, chosen, refused, working, done, library and admin: no sideways scrolling, and texts with contrast."""
@@ -175,7 +175,7 @@ async def test_arrows_move_among_the_pictures_and_delete_takes_one_out(app: App,
     await expect(page.locator("#sent-how")).to_have_text("background removed")
 
 
-@pytest.mark.parametrize("page", [PHONE, DESK], indirect=True, ids=["phone", "desk"])
+@pytest.mark.parametrize("page", [PHONE, DESKTOP], indirect=True, ids=["phone", "desk"])
 async def test_many_pictures_leave_room_for_the_rest(app: App, page: Page):
     """No picture is cut off at the side, and the subjects of many take no more height than some rows."""
     await opened(page, app.url)

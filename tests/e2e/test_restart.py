@@ -10,7 +10,7 @@ from playwright.async_api import Browser, expect
 
 from image2model.devtools.app_process import wait_until_gone
 from tests.support.browser import ROOT, App, Watch, choose, drop, go, opened, settled, states
-from tests.support.waiting import until_so
+from tests.support.waiting import wait_until_async
 
 pytestmark = pytest.mark.browser
 
@@ -32,7 +32,7 @@ async def test_a_killed_app_goes_on_and_the_open_page_comes_back(chromium: Brows
     await page.click("#generate")
     await expect(page.locator(".job-card[data-number]")).to_have_count(BATCH)
     board = page.url
-    await until_so(lambda: meshes(app))
+    await wait_until_async(lambda: meshes(app))
     workers = app.children()
     assert workers
     app.kill()

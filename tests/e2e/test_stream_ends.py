@@ -14,7 +14,7 @@ import httpx
 import pytest
 from playwright.async_api import Browser, Request, expect
 
-from tests.conftest import DESK
+from tests.conftest import DESKTOP
 from tests.support.browser import ROOT, App, Watch, drop, opened
 
 FAR, FARTHER = 0.5, 2.5
@@ -106,7 +106,7 @@ async def test_the_page_gets_every_answer_while_its_streams_end_late(
     app: App, chromium: Browser, late: float, pictures: int
 ):
     """Pictures dropped as soon as the one before is counted are all judged and priced; no stream is left open."""
-    async with far_from(app, late) as address, await chromium.new_context(viewport=DESK) as context:
+    async with far_from(app, late) as address, await chromium.new_context(viewport=DESKTOP) as context:
         page = await context.new_page()
         watch, listening = Watch(context, address), set[Request]()
         page.on("request", lambda request: listening.add(request) if "/queue/data" in request.url else None)

@@ -55,7 +55,7 @@ def test_nothing_is_restored_under_a_running_app(postgres, tmp_path, monkeypatch
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
     store = Store(database_url)
-    store.lease(leases.renew, 60)
+    store.run_as_holder(leases.renew, 60)
     main(["backup", str(tmp_path / "backup")])
     for folder, reason in (("backup", "use the database: 1"), ("nothing", "missing")):
         with pytest.raises(SystemExit):

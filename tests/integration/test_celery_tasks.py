@@ -29,7 +29,7 @@ from image2model.settings import Settings
 from image2model.worker.celery_app import sender
 from tests.support import task_functions
 from tests.support.redis import RedisServer
-from tests.support.waiting import until_so
+from tests.support.waiting import wait_until_async
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -121,7 +121,7 @@ async def test_what_a_killed_worker_had_begun_is_done_by_another(executor, setti
     paths = [tmp_path / str(number) for number in range(4)]  # as many as both have processes
     calls = [asyncio.create_task(executor.run(task_functions.wait_for, path)) for path in paths]
     try:
-        await until_so(lambda: len(list(tmp_path.iterdir())) == len(paths))
+        await wait_until_async(lambda: len(list(tmp_path.iterdir())) == len(paths))
     finally:
         kill(other)
     for path in paths:

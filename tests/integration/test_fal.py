@@ -18,7 +18,7 @@ from image2model.generators.fal import FalHosts, fal_generators
 from tests.support.fal_helpers import MODELS, generator, gltf, names, run, submitted, task
 from tests.support.fal_server import FalServer
 from tests.support.pictures import encoded, photo
-from tests.support.waiting import until_so
+from tests.support.waiting import wait_until_async
 
 
 async def failure_from_response(fal: FalServer, folder: Path, **hosts: str) -> GenerationFailed:
@@ -305,7 +305,7 @@ async def stopped_while_submitting(fal: FalServer, folder: Path, keep: bool) -> 
                         return
 
     job = asyncio.create_task(work())
-    await until_so(lambda: fal.calls["submit"])
+    await wait_until_async(lambda: fal.calls["submit"])
     job.cancel()
     await asyncio.wait([job])
     assert job.cancelled() is keep
@@ -331,7 +331,7 @@ async def test_stopping_while_a_submit_fails_just_stops(fal: FalServer, tmp_path
     fal.faults["submit"].append(Fault("hang", seconds=0.2))
     one = generator(fal)
     job = asyncio.create_task(run(one, task(tmp_path, one)))
-    await until_so(lambda: fal.calls["submit"])
+    await wait_until_async(lambda: fal.calls["submit"])
     job.cancel()
     with pytest.raises(asyncio.CancelledError):
         await job

@@ -18,7 +18,7 @@ from image2model.generators.fal import FalAccount, FalGenerator, FalHosts
 from image2model.generators.providers import rules_of
 from tests.support.fal_helpers import MODELS, QUICK, failure, generator, names, no_delay, run, submitted, task
 from tests.support.fal_server import FalServer
-from tests.support.waiting import until_so
+from tests.support.waiting import wait_until_async
 
 TYPED = {"detail": "no runner", "error_type": "runner_scheduling_failure"}
 HTML = "<html>Bad Gateway</html>"
@@ -285,7 +285,7 @@ async def test_stopping_while_fal_is_asked_leaves_the_job_alone(fal: FalServer, 
             assert not isinstance(event, Running)
 
     job = asyncio.create_task(work())
-    await until_so(lambda: fal.calls["download"])
+    await wait_until_async(lambda: fal.calls["download"])
     job.cancel()
     with pytest.raises(asyncio.CancelledError):
         await job

@@ -63,25 +63,25 @@ ASSET = json.dumps({"asset": {"version": "2.0"}}).encode()
 @pytest.mark.parametrize(
     ("data", "state"),
     [
-        (GLB, "whole"),
-        (glb(ASSET), "whole"),
-        (GLB[:-1], "cut"),
-        (GLB[:19], "cut"),
-        (GLB[:4], "cut"),
-        (GLB + b"\0", "other"),
-        (glb(ASSET, magic=b"glTg"), "other"),
-        (glb(ASSET, version=1), "other"),
-        (glb(b"{not json}"), "other"),
-        (glb(b"[]"), "other"),
-        (glb(b"{}"), "other"),
-        (glb(b"\xff\xfe"), "other"),
-        (glb(b"[" * 100_000), "other"),
-        (b"", "other"),
-        (b"<html>", "other"),
-        (b"o cube\nv 1 1 1\n", "other"),
+        (GLB, "complete"),
+        (glb(ASSET), "complete"),
+        (GLB[:-1], "truncated"),
+        (GLB[:19], "truncated"),
+        (GLB[:4], "truncated"),
+        (GLB + b"\0", "invalid"),
+        (glb(ASSET, magic=b"glTg"), "invalid"),
+        (glb(ASSET, version=1), "invalid"),
+        (glb(b"{not json}"), "invalid"),
+        (glb(b"[]"), "invalid"),
+        (glb(b"{}"), "invalid"),
+        (glb(b"\xff\xfe"), "invalid"),
+        (glb(b"[" * 100_000), "invalid"),
+        (b"", "invalid"),
+        (b"<html>", "invalid"),
+        (b"o cube\nv 1 1 1\n", "invalid"),
     ],
 )
-def test_only_a_whole_glb_is_called_whole(data: bytes, state: GlbState):
+def test_glb_state_checks_length_header_and_json(data: bytes, state: GlbState):
     """Length, header and JSON chunk all have to be right."""
     assert glb_state(io.BytesIO(data)) == state
 

@@ -26,7 +26,7 @@ from image2model.settings import Settings
 from tests.support.fal_helpers import MODELS, no_delay
 from tests.support.fal_server import FalServer
 from tests.support.pictures import encoded, photo
-from tests.support.waiting import until_so
+from tests.support.waiting import wait_until_async
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -236,7 +236,7 @@ async def studio(
     )
     studio = Studio(settings, [FalGenerator(MODELS["trellis"], account, no_delay)], pool)
     await studio.start()
-    await until_so(lambda: stand_in.calls["pricing"])
+    await wait_until_async(lambda: stand_in.calls["pricing"])
     yield studio
     await studio.close()
 
@@ -290,10 +290,10 @@ async def outcome(studio: Studio, fal: FalServer, row: Row, sides: Sequence[Side
         SubmitRequest([Picture(path, "a.png", {side: Picture(path, f"a_{side}.png") for side in sides})])
     )
     if row.operation == "cancel":
-        await until_so(lambda: fal.calls["status"])
+        await wait_until_async(lambda: fal.calls["status"])
         await studio.cancel(batch.id)
         if row.end == "done":
-            await until_so(lambda: fal.calls["cancel"])
+            await wait_until_async(lambda: fal.calls["cancel"])
             fal.job().script = Script()
     async with asyncio.timeout(60):
         *_, view = [view async for view in studio.watch(batch.id)]

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from image2model.web import gradio_compat
-from tests.support.waiting import until
+from tests.support.waiting import wait_until
 
 BEGUN, ENDED = threading.Event(), threading.Event()
 """Set when `endlessly` has begun, and has ended."""
@@ -224,7 +224,7 @@ def test_what_nobody_reads_is_forgotten(
     left = client.post(f"/gradio_api/call/{name}", json={"data": [1]}).json()["event_id"]
     queue, portal = demo._queue, client.portal
     assert portal
-    until(lambda: queue.pending_messages_per_session[left].qsize() and (name == "double" or BEGUN.is_set()))
+    wait_until(lambda: queue.pending_messages_per_session[left].qsize() and (name == "double" or BEGUN.is_set()))
     portal.call(gradio_compat.forget_unread, demo)
     assert [*queue.pending_messages_per_session] == [*queue.pending_event_ids_session] == [kept]
     assert name == "double" or ENDED.wait(5)

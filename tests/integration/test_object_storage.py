@@ -108,7 +108,7 @@ def test_the_files_of_a_task_travel(store, tmp_path):
     folders.keep(stored)
     stored.unlink()
     files = CallerFiles(folders, "task-1")
-    outcome = task_executor.make_call(files.pack((task_functions.join, ([stored, local], result))), bucket, "task-1")
+    outcome = task_executor.execute_call(files.pack((task_functions.join, ([stored, local], result))), bucket, "task-1")
     assert not result.exists()
     succeeded, (seen, said) = files.open(outcome)
     files.remove()

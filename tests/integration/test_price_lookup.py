@@ -19,7 +19,7 @@ from image2model.web.gradio_api import GradioApi
 from image2model.web.ui.controls import picker_value
 from tests.support.fal_server import FalServer
 from tests.support.pictures import encoded, photo
-from tests.support.waiting import until_so
+from tests.support.waiting import wait_until_async
 
 TRELLIS, TRIPOSR = "fal-ai/trellis", "fal-ai/triposr"
 
@@ -55,7 +55,9 @@ async def test_prices_are_looked_up_at_the_start_and_told_everywhere(fal: FalSer
     """A price that fal has raised is on the page, in the list for programs and in a batch's estimate."""
     fal.unit, fal.prices[TRELLIS] = "generations", 0.07
     async with start() as studio:
-        await until_so(lambda: studio.generator("trellis").spec.price(studio.generator().spec.check(None, None)) > 0.05)
+        await wait_until_async(
+            lambda: studio.generator("trellis").spec.price(studio.generator().spec.check(None, None)) > 0.05
+        )
         listed, shown = await listed_and_shown(studio, "trellis")
         assert (listed["price"], shown["price"], shown["off"]) == (0.07, "$0.07", False)
         assert fal.calls["models"] == fal.calls["pricing"] == 1
@@ -70,7 +72,7 @@ async def test_models_that_fal_has_ended_are_marked_before_anybody_chooses_them(
     del fal.endpoints[TRIPOSR]
     (picture := tmp_path / "a.png").write_bytes(encoded(photo(48, 40)))
     async with start() as studio:
-        await until_so(lambda: studio.generator("triposr").unavailable)
+        await wait_until_async(lambda: studio.generator("triposr").unavailable)
         for name, words in (("trellis", "TRELLIS"), ("triposr", "TripoSR")):
             listed, shown = await listed_and_shown(studio, name)
             reason = f"fal no longer offers {words}."
@@ -102,7 +104,7 @@ async def test_without_an_answer_the_prices_as_published_stand(
     fal.unit, fal.prices[TRELLIS] = "generations", 0.07
     fal.faults[operation].append(fault)
     async with start() as studio:
-        await until_so(lambda: fal.calls[operation])
+        await wait_until_async(lambda: fal.calls[operation])
         await asyncio.sleep(0.1)
         listed, _ = await listed_and_shown(studio, "trellis")
         assert (listed["price"], listed["available"]) == (0.02, True)
@@ -112,5 +114,5 @@ async def test_the_start_does_not_wait_for_prices(fal: FalServer, start: Callabl
     """While fal's list hangs the studio is up, and it closes without waiting for it."""
     fal.faults["models"].append(Fault("hang", seconds=30))
     async with start() as studio:
-        await until_so(lambda: fal.calls["models"])
+        await wait_until_async(lambda: fal.calls["models"])
         assert (await listed_and_shown(studio, "trellis"))[0]["available"]

@@ -18,7 +18,7 @@ from image2model.jobs.db.store import Store, new_id
 from image2model.jobs.models import NewBatch, NewJob
 from image2model.services import Caller, Studio, SubmitRequest
 from tests.support.scripted import ScriptedGenerator, finished, picture, scripted_settings, view_when
-from tests.support.waiting import until_so
+from tests.support.waiting import wait_until_async
 
 BUSY = GenerationFailed("fal_temporary", "fal had a passing problem.", "Try later.", retryable=True)
 LOST = GenerationFailed("fal_lost_contact", "Contact was lost.", "Try again.", retryable=True)
@@ -103,7 +103,7 @@ async def test_the_breaker_holds_new_jobs_back_and_says_so(start, generator, upl
     studio = await start(retry_pace=10)
     generator.script = lambda task: [BUSY]
     await studio.submit(SubmitRequest([picture(uploads, f"{n}.png") for n in range(3)]))
-    await until_so(lambda: breakers(studio))
+    await wait_until_async(lambda: breakers(studio))
     generator.script = lambda task: []
     batch = await studio.submit(SubmitRequest([picture(uploads, "new.png")]))
     view = await view_when(studio, batch.id, lambda view: view.jobs[0].waiting)
@@ -123,7 +123,7 @@ async def test_each_key_has_its_breaker_and_the_host_resets_those_of_visitors_ap
     async def both_open() -> bool:
         return len(await breakers(studio)) == 2
 
-    await until_so(both_open)
+    await wait_until_async(both_open)
     for own in (True, False):
         studio.admin.reset_breaker("scripted", own_key=own)
         assert [one["own_key"] for one in await breakers(studio)] == ([False] if own else [])
@@ -335,6 +335,6 @@ async def test_two_thousand_jobs_that_wait_at_the_start_are_all_worked(start, ge
     async def all_failed() -> bool:
         return (await studio.admin.overview())["counts"].get("failed") == 2000
 
-    await until_so(all_failed)
+    await wait_until_async(all_failed)
     assert (await studio.admin.overview())["counts"] == {"batches": 20, "failed": 2000}
     assert set(Counter(task.image for task in generator.runs).values()) == {1}

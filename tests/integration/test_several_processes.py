@@ -14,7 +14,7 @@ from image2model.jobs.db import leases
 from image2model.process_pool import WorkerPool
 from image2model.services import Caller, Studio, SubmitRequest
 from tests.support.scripted import ScriptedGenerator, finished, picture, scripted_settings, view_when
-from tests.support.waiting import until_so
+from tests.support.waiting import wait_until_async
 
 REMOTE = {"request_id": "r1", "submitted_at": 4e9}
 BOUGHT = [Submitting({}), Submitted(REMOTE), Running()]
@@ -34,7 +34,7 @@ class Process:
         keeper = self.studio._scheduler._lease_task
         keeper.cancel()
         await asyncio.gather(keeper, return_exceptions=True)
-        await self.studio._async_store.lease(leases.renew, ASLEEP)
+        await self.studio._async_store.run_as_holder(leases.renew, ASLEEP)
 
     @property
     def submissions(self) -> int:
@@ -77,10 +77,10 @@ async def test_a_process_that_slept_through_its_lease_changes_nothing(begin, upl
     await sleeper.fall_asleep()
     heir = await begin()
     heir.generator.gate = asyncio.Event()
-    await until_so(lambda: heir.generator.runs)
+    await wait_until_async(lambda: heir.generator.runs)
     sleeper.generator.mesh = b"what nobody may see"
     sleeper.generator.gate.set()
-    await until_so(lambda: not sleeper.generator.running)
+    await wait_until_async(lambda: not sleeper.generator.running)
     assert (await heir.studio.view(batch.id)).jobs[0].state == "running"
     heir.generator.gate.set()
     view = await finished(heir.studio, batch.id)
@@ -96,13 +96,13 @@ async def test_a_process_that_wakes_before_it_has_bought_buys_nothing(begin, upl
     sleeper.generator.script = lambda task: [Submitting({}), Submitted({"request_id": "the sleeper's"})]
     hold_back(sleeper.generator, woken)
     batch = await sleeper.studio.submit(SubmitRequest([picture(uploads, "a.png")]))
-    await until_so(lambda: sleeper.generator.runs)
+    await wait_until_async(lambda: sleeper.generator.runs)
     await sleeper.fall_asleep()
     heir = await begin()
     heir.generator.script = lambda task: BOUGHT
     assert (await finished(heir.studio, batch.id)).state == "done"
     woken.set()
-    await until_so(lambda: not sleeper.generator.running)
+    await wait_until_async(lambda: not sleeper.generator.running)
     assert (sleeper.generator.bought, heir.submissions) == (False, 1)
 
 
@@ -124,7 +124,7 @@ async def test_a_visitor_s_key_is_used_only_where_it_is_known(begin, uploads):
     first.generator.gate = asyncio.Event()
     caller = Caller(key="a visitor's key")
     batch = await first.studio.submit(SubmitRequest([picture(uploads, "a.png")]), caller)
-    await until_so(lambda: first.generator.runs)
+    await wait_until_async(lambda: first.generator.runs)
     await first.studio.close()
     await view_when(second.studio, batch.id, lambda view: view.jobs[0].waiting)
     await second.studio.resume_with_key(batch.id, caller.key)

@@ -18,7 +18,7 @@ from image2model.services import BatchView, Caller, Studio, SubmitRequest
 from image2model.settings import Settings
 from image2model.web.ui import facts, results
 from tests.support.scripted import ScriptedGenerator, finished, picture, scripted_settings, view_when
-from tests.support.waiting import until_so
+from tests.support.waiting import wait_until_async
 
 
 def all_running(view: BatchView) -> bool:
@@ -273,7 +273,7 @@ async def test_a_job_whose_mesh_is_in_place_is_not_made_again(tmp_path, uploads,
     studio = Studio(settings, [generator], pool)
     await studio.start()
     batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
-    await until_so(lambda: generator.running)
+    await wait_until_async(lambda: generator.running)
     (studio.folders.job(batch.jobs[0]) / "model.glb").write_bytes(plain_box_glb())
     await studio.close()
     again = ScriptedGenerator()
@@ -302,7 +302,7 @@ async def test_a_deleted_batch_takes_its_files_along(studio, generator, uploads)
     """Deleting in mid-work stops it and removes rows and files; asking for it again says so."""
     generator.gate = asyncio.Event()
     batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
-    await until_so(lambda: generator.running)
+    await wait_until_async(lambda: generator.running)
     await studio.delete(batch.id)
     assert not studio.folders.batch(batch.id).exists()
     with pytest.raises(NotFound):

@@ -48,10 +48,10 @@ async def finished(studio: Studio, batch_id: str) -> BatchView:
     return views[-1]
 
 
-async def view_when(studio: Studio, batch_id: str, is_so: Callable[[BatchView], object]) -> BatchView:
+async def view_when(studio: Studio, batch_id: str, predicate: Callable[[BatchView], object]) -> BatchView:
     """The first view of a batch of which something is so."""
     async with asyncio.timeout(30):
         async for view in studio.watch(batch_id):
-            if is_so(view):
+            if predicate(view):
                 return view
     raise AssertionError("the batch ended before that")

@@ -7,21 +7,21 @@ import inspect
 import time
 from collections.abc import Callable
 
-PATIENCE = 60.0
+TIMEOUT = 60.0
 """Seconds after which it will not come any more."""
-EVERY = 0.02
+INTERVAL = 0.02
 
 
-def until(is_so: Callable[[], object]) -> None:
+def wait_until(predicate: Callable[[], object]) -> None:
     """Look until something is so."""
-    end = time.monotonic() + PATIENCE
-    while not is_so():
+    end = time.monotonic() + TIMEOUT
+    while not predicate():
         assert time.monotonic() < end, "it never came"
-        time.sleep(EVERY)
+        time.sleep(INTERVAL)
 
 
-async def until_so(is_so: Callable[[], object]) -> None:
-    """The same while the event loop goes on; `is_so` may be async."""
-    async with asyncio.timeout(PATIENCE):
-        while not (await found if inspect.isawaitable(found := is_so()) else found):  # noqa: ASYNC110  nothing tells
-            await asyncio.sleep(EVERY)
+async def wait_until_async(predicate: Callable[[], object]) -> None:
+    """The same while the event loop goes on; `predicate` may be async."""
+    async with asyncio.timeout(TIMEOUT):
+        while not (await found if inspect.isawaitable(found := predicate()) else found):  # noqa: ASYNC110  nothing tells
+            await asyncio.sleep(INTERVAL)

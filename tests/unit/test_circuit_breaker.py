@@ -83,7 +83,7 @@ async def test_a_trial_that_goes_away_leaves_its_place_to_the_next(breaker, cloc
     second = asyncio.create_task(breaker.admit())
     await asyncio.sleep(0)
     assert not second.done()
-    breaker.abandoned()
+    breaker.record_abandoned()
     assert await second
 
 

@@ -73,11 +73,11 @@ class Jobs(RuleBasedStateMachine):
             assert moved.remote == job.remote
 
     @rule(index=st.integers(0, 3), collects=st.booleans(), late=st.integers(0, 1))
-    def defer(self, index: int, collects: bool, late: int) -> None:
+    def schedule_next_attempt(self, index: int, collects: bool, late: int) -> None:
         """The policy gives another try, which keeps what was taken where it only collects."""
         job = self._job(index)
         remote = job.remote if collects else None
-        moved = self.store.defer(job.id, job.attempt - late, Wait("x", "m", 1.0), remote)
+        moved = self.store.schedule_next_attempt(job.id, job.attempt - late, Wait("x", "m", 1.0), remote)
         assert moved is None or (not late and job.state not in FINISHED)
         if moved:
             assert (moved.attempt, moved.purchase) == (job.attempt + 1, job.purchase)
@@ -103,7 +103,7 @@ class Jobs(RuleBasedStateMachine):
         self.store.close()
         self._open()
         assert self._all() == before
-        taken = {job.id for _, job in self.store.lease(leases.take, 10)}
+        taken = {job.id for _, job in self.store.run_as_holder(leases.acquire_jobs, 10)}
         assert taken == {job.id for job in before.values() if not job.finished}
         for job_id in taken:
             job = before[job_id]

@@ -27,7 +27,7 @@ def wrong(attempts: KeyAttempts, client: str, times: int) -> float:
     """Try so many wrong keys; return the seconds to wait then."""
     for _ in range(times):
         attempts.record_failure(client)
-    return attempts.wait(client)
+    return attempts.seconds_until_allowed(client)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_delays_grow_and_are_bounded(clock: list[float]):
     delays = [wrong(attempts, "192.0.2.1", 1) for _ in range(6)]
     assert delays == [15, 30, 60, 60, 60, 60]
     clock[0] += LONGEST_DELAY
-    assert attempts.wait("192.0.2.1") == 0
+    assert attempts.seconds_until_allowed("192.0.2.1") == 0
 
 
 def test_a_neighbour_in_the_same_64_is_the_same_visitor(clock: list[float]):
@@ -55,8 +55,8 @@ def test_a_neighbour_in_the_same_64_is_the_same_visitor(clock: list[float]):
     attempts = KeyAttempts()
     for number in range(FREE_ATTEMPTS):
         attempts.record_failure(f"2001:db8::{number:x}")
-    assert attempts.wait("2001:db8::ffff") > 0
-    assert attempts.wait("2001:db8:0:1::1") == 0
+    assert attempts.seconds_until_allowed("2001:db8::ffff") > 0
+    assert attempts.seconds_until_allowed("2001:db8:0:1::1") == 0
 
 
 def test_the_right_key_and_time_make_it_good(clock: list[float]):
@@ -75,7 +75,7 @@ def test_many_networks_at_once_have_fewer_free_tries(clock: list[float]):
     for number in range(ATTACK_THRESHOLD):
         attempts.record_failure(f"192.0.2.{number}")
     assert wrong(attempts, "198.51.100.1", FREE_ATTEMPTS_UNDER_ATTACK) > 0
-    assert attempts.wait("198.51.100.2") == 0
+    assert attempts.seconds_until_allowed("198.51.100.2") == 0
     assert attempts.recent() == (ATTACK_THRESHOLD + FREE_ATTEMPTS_UNDER_ATTACK, ATTACK_THRESHOLD + 1)
 
 
@@ -86,4 +86,4 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch, clock: list[float]):
     for number in range(20):
         wrong(attempts, f"192.0.2.{number}", FREE_ATTEMPTS)
     assert attempts.recent()[1] == 5
-    assert attempts.wait("192.0.2.19") > 0
+    assert attempts.seconds_until_allowed("192.0.2.19") > 0

@@ -30,7 +30,7 @@ def schedulers(database_url: str) -> Iterator[tuple[Store, Store]]:
     """The stores of two living processes that run jobs."""
     stores = Store(database_url), Store(database_url)
     for store in stores:
-        store.lease(leases.renew, MINUTE)
+        store.run_as_holder(leases.renew, MINUTE)
     yield stores
     for store in stores:
         store.close()
@@ -44,7 +44,7 @@ def batch_of(store: Store, pictures: int = 1, buyer: Buyer = ANONYMOUS) -> Batch
 
 def taken_by(store: Store, limit: int = 10) -> list[Job]:
     """The jobs that a process takes."""
-    return [job for _, job in store.lease(leases.take, limit)]
+    return [job for _, job in store.run_as_holder(leases.acquire_jobs, limit)]
 
 
 def test_free_jobs_are_taken_once_and_in_their_order(web, schedulers):
@@ -63,7 +63,7 @@ def test_what_a_living_process_holds_is_not_taken(schedulers):
     (job,) = batch_of(first).jobs
     assert job.holder == first.holder
     assert taken_by(second) == []
-    first.lease(leases.renew, -1.0)
+    first.run_as_holder(leases.renew, -1.0)
     assert [(one.id, one.holder) for one in taken_by(second)] == [(job.id, second.holder)]
 
 
@@ -71,12 +71,12 @@ def test_writes_of_a_process_that_slept_through_its_lease_are_refused(schedulers
     """After its lease was taken over a process can neither move, nor hold, nor restart the job; the new holder can."""
     asleep, heir = schedulers
     (job,) = batch_of(asleep).jobs
-    asleep.lease(leases.renew, -1.0)
-    ((_, taken),) = heir.lease(leases.take, 10)
-    asleep.lease(leases.renew, MINUTE)  # it wakes, and believes that nothing has happened
+    asleep.run_as_holder(leases.renew, -1.0)
+    ((_, taken),) = heir.run_as_holder(leases.acquire_jobs, 10)
+    asleep.run_as_holder(leases.renew, MINUTE)  # it wakes, and believes that nothing has happened
     assert asleep.transition(job.id, "submitting", attempt=1, fence=job.fence) is None
-    assert asleep.wait(job.id, 1, Wait("x", "m"), job.fence) is None
-    assert asleep.defer(job.id, 1, None, None, job.fence) is None
+    assert asleep.set_waiting(job.id, 1, Wait("x", "m"), job.fence) is None
+    assert asleep.schedule_next_attempt(job.id, 1, None, None, job.fence) is None
     assert heir.transition(job.id, "submitting", attempt=1, fence=taken.fence).state == "submitting"
     assert taken_by(asleep) == []
 
@@ -86,18 +86,18 @@ def test_what_a_process_releases_is_free_at_once(schedulers):
     first, second = schedulers
     batch = batch_of(first, 2)
     done = first.transition(batch.jobs[0].id, "done", attempt=1)
-    first.lease(leases.release)
+    first.run_as_holder(leases.release)
     assert [job.id for job in taken_by(second)] == [batch.jobs[1].id]
     assert second.job(done.id) == done
 
 
 def test_a_job_on_a_visitor_s_key_stays_with_who_knows_the_key(web, schedulers):
     """A process that runs no jobs holds those on keys that only it knows, until it dies."""
-    web.lease(leases.renew, MINUTE)
+    web.run_as_holder(leases.renew, MINUTE)
     (job,) = batch_of(web, buyer=Buyer("client", "mark")).jobs
     assert job.holder == web.holder
     assert taken_by(schedulers[0]) == []
-    web.lease(leases.renew, -1.0)
+    web.run_as_holder(leases.renew, -1.0)
     assert [one.id for one in taken_by(schedulers[0])] == [job.id]
 
 
@@ -105,7 +105,7 @@ def test_a_key_that_is_given_elsewhere_moves_the_job_there(web, schedulers):
     """Whoever learns the key that a job waits for takes it from its holder; a finished one is not moved."""
     batch = batch_of(schedulers[0], 2)
     schedulers[0].transition(batch.jobs[0].id, "done", attempt=1)
-    (seized,) = web.lease(leases.reassign_jobs, batch.id, [job.id for job in batch.jobs])
+    (seized,) = web.run_as_holder(leases.reassign_jobs, batch.id, [job.id for job in batch.jobs])
     assert (seized.id, seized.holder) == (batch.jobs[1].id, web.holder)
     assert schedulers[0].transition(seized.id, "running", attempt=1, fence=batch.jobs[1].fence) is None
 
@@ -116,7 +116,7 @@ def test_a_cancel_elsewhere_takes_a_submitted_job_from_its_holder(web, scheduler
     schedulers[0].transition(job.id, "queued", attempt=1, remote={"request_id": "r"})
     assert schedulers[0].cancel(job.id).holder == schedulers[0].holder
     assert web.cancel(job.id).holder is None
-    ((_, taken),) = schedulers[1].lease(leases.take, 10)
+    ((_, taken),) = schedulers[1].run_as_holder(leases.acquire_jobs, 10)
     assert (taken.id, taken.state, taken.remote) == (job.id, "cancelling", {"request_id": "r"})
 
 

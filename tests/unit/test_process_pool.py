@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from image2model.process_pool import WorkerPool
-from tests.support.waiting import until_so
+from tests.support.waiting import wait_until_async
 
 ONLY_IN_WORKERS = ("scipy", "trimesh", "onnxruntime", "image2model.generators.local.engine")
 
@@ -29,7 +29,7 @@ async def test_workers_come_when_they_are_needed_and_leave_afterwards(workers):
     """A worker serves tasks that overlap, is gone soon after the last one, and the next task has a new one."""
     first, second = await asyncio.gather(workers.run(os.getpid), workers.run(os.getpid))
     assert first == second
-    await until_so(lambda: not psutil.pid_exists(first))
+    await wait_until_async(lambda: not psutil.pid_exists(first))
     assert workers.running
     assert await workers.run(os.getpid) != first
 

@@ -144,9 +144,9 @@ def test_unfinished_jobs_come_oldest_first(store, database_url):
     first, second = make(store), make(store)
     store.transition(first.jobs[0].id, "done", attempt=1)
     restarted = Store(database_url)
-    order = [(batch.id, job.number) for batch, job in restarted.lease(leases.take, 10)]
+    order = [(batch.id, job.number) for batch, job in restarted.run_as_holder(leases.acquire_jobs, 10)]
     assert order == [(first.id, 2), (second.id, 1), (second.id, 2)]
-    assert restarted.lease(leases.take, 10) == []
+    assert restarted.run_as_holder(leases.acquire_jobs, 10) == []
     restarted.close()
     assert store.count_queued_before(second) == 1
 

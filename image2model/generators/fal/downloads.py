@@ -23,9 +23,9 @@ CHUNK_BYTES = 256 * 1024
 PROGRESS_STEP = 0.05
 CONNECT_SECONDS = 15
 
-FetchOutcome = Literal["complete", "broken", "gone", "other"]
-"""Complete; cut off; not there (any more); not a GLB."""
-FAILURE_BY_OUTCOME = {"broken": DOWNLOAD_FAILED, "gone": RESULT_EXPIRED, "other": RESULT_UNUSABLE}
+FetchOutcome = Literal["complete", "broken", "not_found", "not_glb"]
+"""Complete; broken off; no longer there; not a GLB."""
+FAILURE_BY_OUTCOME = {"broken": DOWNLOAD_FAILED, "not_found": RESULT_EXPIRED, "not_glb": RESULT_UNUSABLE}
 ReportProgress = Callable[[float], object]
 """Called with the fraction received."""
 
@@ -65,13 +65,13 @@ class _PartialFile:
         return True
 
     def finish(self) -> FetchOutcome:
-        """Fsync a complete GLB; a truncated one of which every byte was received is `other`."""
+        """Fsync a complete GLB; a truncated one of which every byte was received is `not_glb`."""
         with self.path.open("rb+") as file:
             state = glb_state(file)
-            if state == "whole":
+            if state == "complete":
                 os.fsync(file.fileno())
                 return "complete"
-        return "broken" if state == "cut" and not self.total else "other"
+        return "broken" if state == "truncated" and not self.total else "not_glb"
 
     def _check_size(self) -> None:
         if max(self.size, self.total) > MAX_RESULT_BYTES:
@@ -87,26 +87,26 @@ class Downloads:
     slots: asyncio.Semaphore
     """Limits concurrent downloads."""
 
-    def mesh(self, urls: list[str], folder: Path) -> AsyncIterator[float | Path]:
+    def fetch_mesh(self, urls: list[str], folder: Path) -> AsyncIterator[float | Path]:
         """Yield the fraction received, where the size is known, and at the end the path of `model.glb`.
 
         Raises GenerationFailed where no address holds a whole GLB of at most 512 MB, and OSError where there
         is no room for it.
         """
-        return _with_progress(lambda report: self._mesh(urls, folder, report))
+        return _with_progress(lambda report: self._fetch_mesh(urls, folder, report))
 
-    async def _mesh(self, urls: list[str], folder: Path, report: ReportProgress) -> Path:
+    async def _fetch_mesh(self, urls: list[str], folder: Path, report: ReportProgress) -> Path:
         path, outcomes = folder / "model.glb.part", set[FetchOutcome]()
         try:
             for url in urls[:MAX_URLS]:
-                outcomes.add(await self._file(url, path, report))
+                outcomes.add(await self._fetch_url(url, path, report))
                 if "complete" in outcomes:
                     return path.replace(folder / "model.glb")
             raise next(failure for kind, failure in FAILURE_BY_OUTCOME.items() if kind in outcomes).error()
         finally:
             path.unlink(missing_ok=True)
 
-    async def _file(self, url: str, path: Path, report: ReportProgress) -> FetchOutcome:
+    async def _fetch_url(self, url: str, path: Path, report: ReportProgress) -> FetchOutcome:
         """Fetch one address, in a few tries where need be; that it is wrong or gone is believed when it is so twice."""
         part, earlier = _PartialFile(path), list[FetchOutcome]()
         while True:
@@ -126,7 +126,7 @@ class Downloads:
         try:
             async with self.client.stream("GET", url, headers=part.headers(), timeout=timeout) as response:
                 if response.status_code in (404, 410):
-                    return "gone"
+                    return "not_found"
                 return await self._receive(response, part, report) if part.start(response) else "broken"
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError):
             return "broken"
@@ -142,7 +142,7 @@ class Downloads:
                 if chunk is None:
                     return "complete" if part.size >= part.total else "broken"
                 if not part.accept(chunk):
-                    return "other"
+                    return "not_glb"
                 await asyncio.to_thread(file.write, chunk)
                 if part.total and part.size / part.total >= reported + PROGRESS_STEP:
                     reported = min(1.0, part.size / part.total)

@@ -178,7 +178,7 @@ class FalGenerator:
         result = await job.result()
         yield Downloading()
         downloads = self.account.connections.downloads
-        async for part in downloads.mesh(result.urls, folder):
+        async for part in downloads.fetch_mesh(result.urls, folder):
             if isinstance(part, Path):
                 cost = self.account.listing.cost(remote.get("endpoint", self.model.endpoint), result.billable_units)
                 yield Finished(part, cost)

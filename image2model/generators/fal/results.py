@@ -13,7 +13,7 @@ MESH_KEYS = ("model_mesh", "model_glb", "model_glb_pbr", "pbr_model", "model_url
 NON_GLB_EXTENSION = re.compile(r"\.(obj|fbx|usdz|stl|ply|splat|zip|mtl|blend|mp4|gif|png|jpe?g|webp|json)$", re.I)
 MAX_JSON_CHUNK = 64 * 2**20
 
-GlbState = Literal["whole", "cut", "other"]
+GlbState = Literal["complete", "truncated", "invalid"]
 
 
 def mesh_urls(result: Mapping[str, Any]) -> list[str]:
@@ -43,7 +43,7 @@ def _rank(url: str) -> int:
 
 
 def glb_state(file: BinaryIO) -> GlbState:
-    """Whether a file is a whole GLB 2.0, one cut short, or something else.
+    """State of a file: a complete GLB 2.0, a truncated one, or something else.
 
     Layout: https://registry.khronos.org/glTF/specs/2.0/glTF-2.0.html#binary-gltf-layout
     """
@@ -51,14 +51,14 @@ def glb_state(file: BinaryIO) -> GlbState:
     file.seek(0)
     header = file.read(20)
     if len(header) < 20:
-        return "cut" if header.startswith(b"glTF") else "other"
+        return "truncated" if header.startswith(b"glTF") else "invalid"
     magic, version, length, chunk_length, chunk_type = struct.unpack("<4sIII4s", header)
     if (magic, version, chunk_type) != (b"glTF", 2, b"JSON") or length < size:
-        return "other"
+        return "invalid"
     if length > size:
-        return "cut"
+        return "truncated"
     fits = chunk_length <= min(size - 20, MAX_JSON_CHUNK)
-    return "whole" if fits and _is_gltf(file.read(chunk_length)) else "other"
+    return "complete" if fits and _is_gltf(file.read(chunk_length)) else "invalid"
 
 
 def _is_gltf(chunk: bytes) -> bool:

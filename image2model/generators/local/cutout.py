@@ -43,7 +43,7 @@ def inspect(picture: bytes) -> Inspection:
         warnings.append("blurred")
     if count_subjects(image) > 1:
         warnings.append("several_subjects")
-    preview = on_square(subject)
+    preview = centred_on_square(subject)
     preview.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
     buffer = io.BytesIO()
     preview.save(buffer, "WEBP", quality=80, method=2)
@@ -55,11 +55,11 @@ def cut_out(image: Path, destination: Path) -> None:
     with Image.open(image) as picture:
         subject = find_subject(picture)
     buffer = io.BytesIO()
-    on_square(subject).save(buffer, "PNG", compress_level=3)
+    centred_on_square(subject).save(buffer, "PNG", compress_level=3)
     atomic_write(destination, buffer.getvalue())
 
 
-def on_square(subject: Subject) -> Image.Image:
+def centred_on_square(subject: Subject) -> Image.Image:
     """The subject in mode RGBA in the middle of a square with MARGIN around it, white where it is transparent."""
     alpha = subject.alpha[..., None]
     colours = np.concatenate([subject.rgb * alpha + 255 * (1 - alpha), alpha * 255], axis=2)

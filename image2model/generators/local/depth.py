@@ -36,7 +36,7 @@ MAX_SMOOTHING_LENGTH = 1 / 40
 """Square root of the greatest strength, as a share of the longer side."""
 SMOOTHING_SHARE, SMOOTHING_REACH = 0.3, 15
 """The strength as a share of the squared height around, within so many cells: more would make needles of thin parts."""
-CUT_SHARES = (0.2, 0.5)
+FRAME_CUT_SHARES = (0.2, 0.5)
 MAX_DEPTHS = (0.5, 0.36)
 """Greatest half thickness, as a share of the longer side, where so much of that side's length is cut by the frame: what
 is cut, mostly people and animals, is seldom as deep as it is wide."""
@@ -155,7 +155,7 @@ def _max_depth(inside: NDArray[np.bool_]) -> float:
     """Return the greatest half thickness, in cells."""
     longest = max(inside.shape)
     cut = sum(int(side.sum()) for side in _frame_points(inside))
-    return float(longest * np.interp(cut / longest, CUT_SHARES, MAX_DEPTHS))
+    return float(longest * np.interp(cut / longest, FRAME_CUT_SHARES, MAX_DEPTHS))
 
 
 def _frame_points(inside: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], ...]:

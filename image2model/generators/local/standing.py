@@ -34,7 +34,7 @@ def with_flat_base(grid: Grid, depth: Floats) -> tuple[Grid, Floats]:
             for row in range(bottom, bottom - round(MAX_CUT * len(half)) - 1, -1):
                 upper = half[: row + 1]
                 factors = _foot_factors(upper) if deeper else np.ones(len(upper))
-                if _stands(upper * factors[:, None]) and ndimage.label(upper > 0)[1] == 1:
+                if _is_stable(upper * factors[:, None]) and ndimage.label(upper > 0)[1] == 1:
                     rows = np.nonzero(grid.inside[: row + 1])[0]
                     return replace(grid, level=grid.level[: row + 1]), factors[rows]
     return grid, np.ones(len(depth))
@@ -47,7 +47,7 @@ def _foot_factors(half: Floats) -> Floats:
     return np.asarray(np.maximum(wanted / np.maximum(half.max(axis=1), 1e-9), 1) * (wanted > 0) + (wanted <= 0))
 
 
-def _stands(half: Floats) -> bool:
+def _is_stable(half: Floats) -> bool:
     """Whether a body of half thickness `half` (rows, columns) bears the least tilt to every side on its last row."""
     columns = np.flatnonzero(half[-1])
     centre, wanted = _reach(half)

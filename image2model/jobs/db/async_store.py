@@ -45,9 +45,11 @@ class AsyncStore:
         """Run a query of `queries` or `ledger`; raises Unavailable as `call`."""
         return await self.call(partial(self.store.read, query, *args, **kwargs))
 
-    async def lease(self, change: Callable[Concatenate[Connection, str, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def run_as_holder(
+        self, change: Callable[Concatenate[Connection, str, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         """Make a change of `leases` in the name of this process; raises Unavailable as `call`."""
-        return await self.call(partial(self.store.lease, change, *args, **kwargs))
+        return await self.call(partial(self.store.run_as_holder, change, *args, **kwargs))
 
     async def call_with_retry(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """`call`, retried indefinitely while the database is unavailable."""
@@ -59,13 +61,17 @@ class AsyncStore:
             job, partial(self.store.transition, job.id, state, attempt=job.attempt, fence=job.fence, **fields)
         )
 
-    async def wait(self, job: Job, waiting: Wait) -> Job | None:
-        """See `Store.wait`."""
-        return await self._change(job, partial(self.store.wait, job.id, job.attempt, waiting, job.fence))
+    async def set_waiting(self, job: Job, waiting: Wait) -> Job | None:
+        """See `Store.set_waiting`."""
+        return await self._change(job, partial(self.store.set_waiting, job.id, job.attempt, waiting, job.fence))
 
-    async def defer(self, job: Job, waiting: Wait | None, remote: Mapping[str, Any] | None) -> Job | None:
-        """See `Store.defer`."""
-        return await self._change(job, partial(self.store.defer, job.id, job.attempt, waiting, remote, job.fence))
+    async def schedule_next_attempt(
+        self, job: Job, waiting: Wait | None, remote: Mapping[str, Any] | None
+    ) -> Job | None:
+        """See `Store.schedule_next_attempt`."""
+        return await self._change(
+            job, partial(self.store.schedule_next_attempt, job.id, job.attempt, waiting, remote, job.fence)
+        )
 
     async def cancel(self, job: Job) -> Job | None:
         """See `Store.cancel`."""

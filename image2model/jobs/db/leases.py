@@ -51,7 +51,7 @@ def delete_expired_holders(connection: Connection) -> None:
     connection.execute(delete(holders).where(holders.c.lease_until <= database_time(connection) - DAY))
 
 
-def take(connection: Connection, holder: str, limit: int) -> list[tuple[Batch, Job]]:
+def acquire_jobs(connection: Connection, holder: str, limit: int) -> list[tuple[Batch, Job]]:
     """Take unfinished jobs that no living process holds, the oldest first, each with its batch (without other jobs).
 
     What another process is changing or taking at this moment is passed over.

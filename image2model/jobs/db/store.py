@@ -184,7 +184,7 @@ class Store:
             }
             return _update_job(connection, row, values, now)
 
-    def wait(self, job_id: str, attempt: int, waiting: Wait, fence: int | None = None) -> Job | None:
+    def set_waiting(self, job_id: str, attempt: int, waiting: Wait, fence: int | None = None) -> Job | None:
         """Store what a job waits for, in whatever unfinished state it is; return None where nothing changes."""
         with self._begin_write() as connection:
             row = _job_row(connection, job_id)
@@ -192,7 +192,7 @@ class Store:
                 return None
             return _update_job(connection, row, {"waiting": asdict(waiting)}, time.time())
 
-    def defer(
+    def schedule_next_attempt(
         self,
         job_id: str,
         attempt: int,
@@ -333,7 +333,9 @@ class Store:
         with self._begin_write() as connection:
             return change(connection, *args, **kwargs)
 
-    def lease(self, change: Callable[Concatenate[Connection, str, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def run_as_holder(
+        self, change: Callable[Concatenate[Connection, str, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         """Make a change of `leases` or `tasks` in the name of this process."""
         with self._begin_write() as connection:
             return change(connection, self.holder, *args, **kwargs)

@@ -88,11 +88,11 @@ class _Writer:
         nodes: list[dict[str, Any]] = []
         meshes: list[dict[str, Any]] = []
         for (node, mesh), group in groupby(iter_primitives(self.scene), key=lambda item: item[0].names):
-            nodes.append({"name": node or stem, "mesh": len(meshes), **self._placement()})
+            nodes.append({"name": node or stem, "mesh": len(meshes), **self._node_transform()})
             meshes.append({"name": mesh or node or stem, "primitives": [self._primitive(*item) for item in group]})
         self.json |= {"scenes": [{"nodes": list(range(len(nodes)))}], "nodes": nodes, "meshes": meshes}
 
-    def _placement(self) -> dict[str, Any]:
+    def _node_transform(self) -> dict[str, Any]:
         """What a node says of where its mesh is."""
         return {}
 
@@ -149,7 +149,7 @@ class _MeshoptWriter(_Writer):
         self._span = float(np.ptp(scene.positions, axis=0).max()) or 1.0
         super().__init__(glb, scene, packing, stem)
 
-    def _placement(self) -> dict[str, Any]:
+    def _node_transform(self) -> dict[str, Any]:
         return {"translation": self._low.tolist(), "scale": [self._span] * 3}
 
     def _primitive(self, primitive: MeshPrimitive, vertices: slice, faces: IndexArray) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def paint_in_solid_colours(glb: Glb, scene: Scene, count: int) -> tuple[Scene, S
     if count > 1 and any(
         "baseColorTexture" in primitive.material.get("pbrMetallicRoughness", {}) for primitive in scene.primitives
     ):
-        scene = _divided(scene)
+        scene = _subdivided(scene)
     colours = _face_colours(glb, scene)
     positions, faces = weld_scene(scene)
     corners = positions[faces].astype(np.float64)
@@ -82,7 +82,7 @@ def paint_in_solid_colours(glb: Glb, scene: Scene, count: int) -> tuple[Scene, S
     return scene, SolidColours(palette, total[order] / total.sum(), number[labels])
 
 
-def _divided(scene: Scene) -> Scene:
+def _subdivided(scene: Scene) -> Scene:
     """The scene with each triangle cut into four, as often as MAX_EDGE_MM and MAX_DIVIDED say."""
     corners = scene.positions[scene.faces]
     edge = float(np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).mean())

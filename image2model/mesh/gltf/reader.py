@@ -138,7 +138,7 @@ class Glb:
         """Encoded bytes of the image that a textureInfo refers to."""
         return self.image(texture_source(self.json["textures"][reference["index"]]))
 
-    def placed_meshes(self) -> Iterator[tuple[NDArray[np.float64], dict[str, Any], dict[str, Any]]]:
+    def iter_mesh_instances(self) -> Iterator[tuple[NDArray[np.float64], dict[str, Any], dict[str, Any]]]:
         """Yield (4×4 world matrix, node, mesh) for each instance of each node with a mesh.
 
         A node counts once however often it is linked.
@@ -186,7 +186,7 @@ class Glb:
         faces: list[IndexArray] = []
         primitives: list[MeshPrimitive] = []
         first_face = first_vertex = 0
-        for matrix, node, mesh in self.placed_meshes():
+        for matrix, node, mesh in self.iter_mesh_instances():
             for primitive in mesh["primitives"]:
                 compression = compression_of(primitive, DRACO)
                 decoded = self._decode_draco(compression) if compression else None

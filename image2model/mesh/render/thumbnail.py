@@ -66,7 +66,7 @@ def encode_thumbnail(glb: Glb, scene: Scene, size: int = 256) -> bytes:
 def render_view(glb: Glb, scene: Scene, size: int, azimuth: float = 0, extent: FloatArray | None = None) -> Image.Image:
     """Render in mode RGBA with the camera moved round by `azimuth` radians.
 
-    `extent` (horizontal radius, half height; see `turning_extent`) frames every azimuth alike; None fits this one.
+    `extent` (horizontal radius, half height; see `turntable_extent`) frames every azimuth alike; None fits this one.
     """
     camera = _camera_axes(azimuth)
     with np.errstate(over="ignore", invalid="ignore"):  # hostile coordinates are left out, not complained of
@@ -81,7 +81,7 @@ def render_view(glb: Glb, scene: Scene, size: int, azimuth: float = 0, extent: F
     return _to_image(frame, size)
 
 
-def turning_extent(scene: Scene) -> FloatArray:
+def turntable_extent(scene: Scene) -> FloatArray:
     """Horizontal radius and half height (2,) of the scene around the vertical axis through its centre."""
     points = scene.positions[referenced_vertices(scene.faces)]
     offset = np.abs(points - _middle(scene))
@@ -115,8 +115,8 @@ def _project(scene: Scene, camera: FloatArray, side: int, extent: FloatArray | N
     if extent is None:
         lowest, highest = np.fmin.reduce(corners, axis=(1, 2)), np.fmax.reduce(corners, axis=(1, 2))
     else:
-        round_about, upright = extent[0], extent[1]
-        half = np.array([round_about, camera[1, 1] * upright + abs(camera[2, 1]) * round_about, extent.sum()])
+        radius, half_height = extent[0], extent[1]
+        half = np.array([radius, camera[1, 1] * half_height + abs(camera[2, 1]) * radius, extent.sum()])
         lowest, highest = camera @ _middle(scene) - half, camera @ _middle(scene) + half
     extent, middle = highest - lowest, (highest + lowest) / 2
     scale = side * (1 - 2 * MARGIN) / max(extent[0], extent[1], 1e-20)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...atomic_files import atomic_write
 from ..gltf.reader import Glb
-from .thumbnail import render_view, turning_extent
+from .thumbnail import render_view, turntable_extent
 
 SIZE = 320
 """Pixels a side."""
@@ -27,7 +27,7 @@ def write_turntable(glb: Path, target: Path) -> None:
     """
     glb_file = Glb(glb)
     scene = glb_file.scene()
-    extent = turning_extent(scene)
+    extent = turntable_extent(scene)
     frame_count = FRAMES if len(scene.faces) < MANY_FACES else FEWER_FRAMES
     first_frame, *other_frames = [
         render_view(glb_file, scene, SIZE, 2 * np.pi * number / frame_count, extent) for number in range(frame_count)

@@ -8,7 +8,7 @@ from ..gltf.reader import FloatArray, IndexArray
 from ..topology import compact_indices, drop_degenerate, face_components, is_flat, referenced_vertices, weld_labels
 from .flipped_faces import find_flipped_faces
 from .hole_filling import Mesh
-from .wording import counted
+from .wording import pluralize
 
 LOOSE_PART_SIZE = 0.05
 """Components smaller than this share of the longest side are loose parts."""
@@ -30,7 +30,7 @@ def drop_degenerate_faces(positions: FloatArray, faces: IndexArray) -> tuple[Mes
     """Weld, and drop faces without area."""
     mesh = merge_vertices(positions, faces)
     dropped = len(faces) - len(mesh[1])
-    return mesh, f"Removed {counted(dropped, 'face')} without area." if dropped else ""
+    return mesh, f"Removed {pluralize(dropped, 'face')} without area." if dropped else ""
 
 
 def drop_loose_parts(positions: FloatArray, faces: IndexArray) -> tuple[Mesh, str]:
@@ -45,7 +45,7 @@ def drop_loose_parts(positions: FloatArray, faces: IndexArray) -> tuple[Mesh, st
     size = (high - low).max(axis=1)
     keep = size >= LOOSE_PART_SIZE * size.max()
     removed = int((~keep).sum())
-    return (positions, faces[keep[component]]), f"Removed {counted(removed, 'loose bit')}." if removed else ""
+    return (positions, faces[keep[component]]), f"Removed {pluralize(removed, 'loose bit')}." if removed else ""
 
 
 def drop_flat_parts(positions: FloatArray, faces: IndexArray) -> tuple[Mesh, str]:
@@ -59,11 +59,11 @@ def drop_flat_parts(positions: FloatArray, faces: IndexArray) -> tuple[Mesh, str
     flat = len(parts) - len(solid)
     if not flat or not solid:
         return (positions, faces), ""
-    return (positions, np.concatenate(solid)), f"Removed {counted(flat, 'flat part')} that enclosed nothing."
+    return (positions, np.concatenate(solid)), f"Removed {pluralize(flat, 'flat part')} that enclosed nothing."
 
 
 def unify_winding(positions: FloatArray, faces: IndexArray) -> tuple[Mesh, str]:
     """Flip faces that are wound against their neighbours."""
     flipped = find_flipped_faces(faces)
-    changes = f"Turned {counted(int(flipped.sum()), 'face')} so that all look to one side." if flipped.any() else ""
+    changes = f"Turned {pluralize(int(flipped.sum()), 'face')} so that all look to one side." if flipped.any() else ""
     return (positions, np.where(flipped[:, None], faces[:, ::-1], faces)), changes

@@ -43,7 +43,7 @@ def loop_extent(loop: FloatArray) -> float:
     return float(np.ptp(loop, axis=0).max())
 
 
-def loop_unevenness(loop: FloatArray) -> float:
+def loop_planarity_error(loop: FloatArray) -> float:
     """Smallest distance between two parallel planes that hold `loop` (n, 3)."""
     middle = loop - loop.mean(axis=0)
     return float(np.ptp(middle @ np.linalg.svd(middle, full_matrices=False)[2][2]))
@@ -82,7 +82,7 @@ def fill_holes(
 
     Loops between planes `max_unevenness` apart are triangulated in the plane; others get a fan around their centre.
     """
-    is_planar = [len(group) > 1 or loop_unevenness(positions[group[0]]) <= max_unevenness for group in groups]
+    is_planar = [len(group) > 1 or loop_planarity_error(positions[group[0]]) <= max_unevenness for group in groups]
     curved = [group[0] for group, planar in zip(groups, is_planar, strict=True) if not planar]
     caps = [_triangulate_cap(positions, group) for group, planar in zip(groups, is_planar, strict=True) if planar]
     centres = [positions[loop].mean(axis=0, dtype=np.float32)[None] for loop in curved]
@@ -107,7 +107,7 @@ def _contains(outer: FloatArray, inner: FloatArray, max_unevenness: float) -> bo
     """Whether `inner` (n, 3) lies within `outer` (m, 3), in its plane."""
     import manifold3d  # only repairs need it
 
-    if loop_unevenness(np.concatenate([outer, inner])) > max_unevenness:
+    if loop_planarity_error(np.concatenate([outer, inner])) > max_unevenness:
         return False
     axes, rule = _plane_axes(_newell_normal(outer)), manifold3d.FillRule.EvenOdd
     large, small = (manifold3d.CrossSection([_project(loop, axes)], rule) for loop in (outer, inner))

@@ -9,7 +9,7 @@ from ..components import connected_components
 from ..gltf.reader import FloatArray, IndexArray
 from ..topology import group_half_edges, half_edges, is_closed_surface
 from .hole_filling import Mesh
-from .wording import counted
+from .wording import pluralize
 
 MAX_PATCHES = 2000
 """A mesh of more patches at non-manifold edges is a heap of faces, and would take minutes."""
@@ -19,19 +19,19 @@ PARTING_GAP = 5e-5
 """How far touching solids are moved apart, as a share of the longest side: far above the weld, far below a print."""
 
 
-def drop_enclosing_nothing(positions: FloatArray, faces: IndexArray) -> tuple[Mesh, str]:
+def drop_degenerate_patches(positions: FloatArray, faces: IndexArray) -> tuple[Mesh, str]:
     """Drop welded faces that enclose nothing: folded pairs, and patches that dangle from a surface by an edge."""
     once = _drop_repeated(faces)
     kept = once if _encloses(once) else _drop_dangling_patches(_drop_folded_patches(_drop_dangling_patches(once)))
     kept = kept if len(kept) else once
     changes = {
-        f"Removed {counted(len(faces) - len(once), 'double face')}.": len(faces) - len(once),
-        f"Removed {counted(len(once) - len(kept), 'face')} that enclosed nothing.": len(once) - len(kept),
+        f"Removed {pluralize(len(faces) - len(once), 'double face')}.": len(faces) - len(once),
+        f"Removed {pluralize(len(once) - len(kept), 'face')} that enclosed nothing.": len(once) - len(kept),
     }
     return (positions, kept), " ".join(sentence for sentence, applies in changes.items() if applies)
 
 
-def part_touching_solids(positions: FloatArray, faces: IndexArray) -> tuple[Mesh, str]:
+def split_nonmanifold_edges(positions: FloatArray, faces: IndexArray) -> tuple[Mesh, str]:
     """Give edges that several solids share to each of them, and move the copies apart by PARTING_GAP."""
     split = split_shared_edges(positions, faces)
     if split is None:
@@ -49,7 +49,7 @@ def part_touching_solids(positions: FloatArray, faces: IndexArray) -> tuple[Mesh
     length = np.maximum(np.linalg.norm(towards, axis=1, keepdims=True), 1e-30)
     gap = PARTING_GAP * float(np.ptp(positions[faces].reshape(-1, 3), axis=0).max())
     points[parted] += towards / length * np.minimum(gap, length / 4)
-    number = counted(int((groups.counts > 2).sum()), "edge")
+    number = pluralize(int((groups.counts > 2).sum()), "edge")
     return (points.astype(np.float32), fans), f"Parted {number} where several solids touched."
 
 

@@ -12,7 +12,7 @@ from ..gltf.reader import FloatArray, IndexArray
 from ..topology import Topology, analyze_topology, drop_degenerate_after_weld, is_flat, referenced_vertices
 from .slices import NOZZLE_MM, measure_printable
 from .wall_thickness import WallSamples, sample_walls
-from .wording import counted
+from .wording import pluralize
 
 MANY_FACES = 1_000_000
 """From so many faces on slicers are slow."""
@@ -61,14 +61,14 @@ def check_printability(positions: FloatArray, faces: IndexArray, topology: Topol
     size = np.ptp(positions[referenced_vertices(faces)], axis=0)
     fine: list[str] = []
     problems: list[str] = []
-    holes, nonmanifold = counted(topology.holes, "hole"), topology.nonmanifold_edges
+    holes, nonmanifold = pluralize(topology.holes, "hole"), topology.nonmanifold_edges
     for passed, passed_text, problem_text in (
         (not topology.boundary_edges, "The surface is closed.", f"It has {holes}: fix before printing."),
         (not nonmanifold, "No edge joins more than two faces.",
-         f"{counted(nonmanifold, 'edge')} join{'s' * (nonmanifold == 1)} more than two faces."),
+         f"{pluralize(nonmanifold, 'edge')} join{'s' * (nonmanifold == 1)} more than two faces."),
         (topology.winding_consistent and not topology.inverted_shells, "All faces look outwards.",
          "Some faces are turned inside out."),
-        (topology.parts <= 1, "It is one piece.", f"It is made of {counted(topology.parts, 'piece')}."),
+        (topology.parts <= 1, "It is one piece.", f"It is made of {pluralize(topology.parts, 'piece')}."),
         (min(size) >= MIN_WALL_MM, f"Its thinnest side has {min(size):.1f} mm.",
          f"Its thinnest side has only {min(size):.2f} mm."),
         *(_check_inside(positions, faces, topology) if topology.is_volume and not topology.inverted_shells else ()),
@@ -134,7 +134,7 @@ def _advice(positions: FloatArray, faces: IndexArray, topology: Topology) -> lis
     if not has_flat_base(positions, faces):
         advice.append("It has no flat base: print it with supports, or mend it, which gives it one.")
     if topology.is_volume and topology.cavities:
-        cavities = counted(topology.cavities, "sealed cavity", "sealed cavities")
+        cavities = pluralize(topology.cavities, "sealed cavity", "sealed cavities")
         advice.append(f"It has {cavities}: a resin printer fills what has no drain hole.")
     if len(faces) > MANY_FACES:
         advice.append(f"It has {len(faces):,} faces: a face limit of 500,000 spares the slicer work.")

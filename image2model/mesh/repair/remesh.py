@@ -10,7 +10,7 @@ from ..gltf.reader import FloatArray, IndexArray
 from ..topology import analyze_topology
 from .cleaning import drop_loose_parts, merge_vertices
 from .hole_filling import Mesh
-from .nonmanifold import drop_enclosing_nothing, part_touching_solids
+from .nonmanifold import drop_degenerate_patches, split_nonmanifold_edges
 from .wording import describe_volume_change
 
 REMESH_RESOLUTIONS, REMESH_FACES = (160, 157, 163, 149, 171, 128, 96), 100_000
@@ -27,15 +27,15 @@ def remesh(positions: FloatArray, faces: IndexArray) -> tuple[Mesh, str]:
                 ErrorCode.NO_NEW_SKIN, "No new skin could be laid around this mesh.", "Try `repair` solid."
             )
         surface = merge_vertices(triangles.reshape(-1, 3), np.arange(len(triangles) * 3).reshape(-1, 3))
-        mesh, dropped = drop_enclosing_nothing(*surface)
+        mesh, dropped = drop_degenerate_patches(*surface)
         mesh, _ = drop_loose_parts(*mesh)
-        mesh, _ = part_touching_solids(*mesh)
+        mesh, _ = split_nonmanifold_edges(*mesh)
         if analyze_topology(*mesh).is_volume:
             break
     positions, faces = mesh
     if len(faces) > REMESH_FACES:
         faces = meshopt.simplify(positions, faces, np.empty((len(positions), 0), np.float32), (), REMESH_FACES)
-        (positions, faces), _ = part_touching_solids(*merge_vertices(positions, faces))
+        (positions, faces), _ = split_nonmanifold_edges(*merge_vertices(positions, faces))
     note = " What had no thickness was left out." if dropped else ""
     text = f"Gave it a new closed skin of {len(faces):,} faces; fine details are rounded off.{note}"
     change = describe_volume_change(before, analyze_topology(positions, faces))

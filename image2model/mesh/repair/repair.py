@@ -15,13 +15,13 @@ from .hole_filling import (
     fill_holes,
     group_nested_loops,
     loop_extent,
-    loop_unevenness,
+    loop_planarity_error,
 )
-from .nonmanifold import drop_enclosing_nothing, part_touching_solids
+from .nonmanifold import drop_degenerate_patches, split_nonmanifold_edges
 from .print_check import has_volume, longest_side, passes_through_itself
 from .remesh import remesh
 from .solid import cut_flat_base, join_touching_solids, unite_shells
-from .wording import counted
+from .wording import pluralize
 
 SMALL_HOLE_SIZE, FLAT_HOLE_UNEVENNESS = 0.2, 0.02
 """Holes up to this share of the longest side are filled, and larger ones whose loops are as flat as this."""
@@ -42,9 +42,9 @@ def repair_mesh(positions: FloatArray, faces: IndexArray, *, rebuild: bool = Fal
     mesh, notes = (positions, faces), list[str]()
     closing = (_fill_all_holes, remesh) if rebuild else (_fill_safe_holes,)
     solid = partial(unite_shells, hint="" if rebuild else ": a new skin may help")
-    cleaning = (drop_degenerate_faces, drop_enclosing_nothing, drop_loose_parts, drop_flat_parts, unify_winding)
-    for step in (*cleaning, *closing, join_touching_solids, part_touching_solids, solid, cut_flat_base,
-                 part_touching_solids):  # fmt: skip
+    cleaning = (drop_degenerate_faces, drop_degenerate_patches, drop_loose_parts, drop_flat_parts, unify_winding)
+    for step in (*cleaning, *closing, join_touching_solids, split_nonmanifold_edges, solid, cut_flat_base,
+                 split_nonmanifold_edges):  # fmt: skip
         mesh, sentence = step(*mesh)
         notes += [sentence] if sentence else []
     return mesh, notes
@@ -74,7 +74,9 @@ def _fill_all_holes(positions: FloatArray, faces: IndexArray) -> tuple[Mesh, str
 
 
 def _safe_to_close(loop: FloatArray, longest: float) -> bool:
-    return loop_extent(loop) <= SMALL_HOLE_SIZE * longest or loop_unevenness(loop) <= FLAT_HOLE_UNEVENNESS * longest
+    return (
+        loop_extent(loop) <= SMALL_HOLE_SIZE * longest or loop_planarity_error(loop) <= FLAT_HOLE_UNEVENNESS * longest
+    )
 
 
 def _fill(positions: FloatArray, faces: IndexArray, loops: list[BoundaryLoop]) -> tuple[Mesh, str]:
@@ -88,4 +90,4 @@ def _fill(positions: FloatArray, faces: IndexArray, loops: list[BoundaryLoop]) -
     )
     return fill_holes(
         positions, faces, groups, FLAT_HOLE_UNEVENNESS * longest
-    ), f"Closed {counted(len(loops), 'hole')}.{widest_note}"
+    ), f"Closed {pluralize(len(loops), 'hole')}.{widest_note}"

@@ -61,11 +61,11 @@ def _middles(low: float, high: float) -> NDArray[np.float64]:
 
 def _printable(section: Any, axis: int) -> tuple[bool, bool]:
     """Whether some of a section's parts are wide enough for a nozzle, and whether all are."""
-    parts = [not _shrunk(part.scale(UPRIGHT[axis])).is_empty() for part in section.decompose() if part.area() > 0]
+    parts = [not _eroded(part.scale(UPRIGHT[axis])).is_empty() for part in section.decompose() if part.area() > 0]
     return any(parts) or not parts, all(parts)
 
 
-def _shrunk(section: Any) -> Any:
+def _eroded(section: Any) -> Any:
     """A section without the outer half of a line; empty where it is narrower than one."""
     import manifold3d  # only print checks and repairs need it
 
@@ -76,7 +76,7 @@ def _opened(section: Any) -> Any:
     """What remains of a section in lines as wide as the nozzle."""
     import manifold3d  # only print checks and repairs need it
 
-    return _shrunk(section).offset(NOZZLE_MM / 2, manifold3d.JoinType.Miter)
+    return _eroded(section).offset(NOZZLE_MM / 2, manifold3d.JoinType.Miter)
 
 
 def _lost_at_sides(

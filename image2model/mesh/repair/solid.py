@@ -15,7 +15,7 @@ from .manifold import from_manifold, to_manifold
 from .nonmanifold import split_shared_edges
 from .print_check import MIN_FLAT_BASE_MM2, has_flat_base
 from .shells import NO_PARENT, classify_shells
-from .wording import counted, describe_changes
+from .wording import describe_changes, pluralize
 
 BASE_CUT, MAX_BASE_CUT, BASE_CUTS = 0.004, 0.256, 14
 """Share of the height cut off the bottom at first and at most, and how many cuts are tried."""
@@ -51,7 +51,7 @@ def join_touching_solids(positions: FloatArray, faces: IndexArray) -> tuple[Mesh
     before, after = int(face_components(split[1]).max()) + 1, len(solid.decompose())
     if after >= before:
         return (positions, faces), ""
-    return merge_vertices(*from_manifold(solid)), f"Joined {counted(before, 'touching piece')} into {after:,}."
+    return merge_vertices(*from_manifold(solid)), f"Joined {pluralize(before, 'touching piece')} into {after:,}."
 
 
 def _manifold_union(positions: FloatArray, faces: IndexArray) -> Any:

@@ -8,7 +8,7 @@ NOTABLE_VOLUME_CHANGE = 0.05
 """Share of the volume from which on a change is mentioned."""
 
 
-def counted(number: int, noun: str, plural: str = "") -> str:
+def pluralize(number: int, noun: str, plural: str = "") -> str:
     """ "1 hole", "2 holes"."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
@@ -16,10 +16,10 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 def describe_changes(before: Topology, after: Topology) -> str:
     """Sentences on what uniting the shells changed."""
     shell_count = before.parts + before.cavities
-    inverted = "it" if before.inverted_shells == shell_count else counted(before.inverted_shells, "piece")
+    inverted = "it" if before.inverted_shells == shell_count else pluralize(before.inverted_shells, "piece")
     changes = {
         f"Turned {inverted} right side out.": before.inverted_shells,
-        f"Joined {counted(before.parts, 'piece')} into {after.parts:,}.": before.parts > after.parts,
+        f"Joined {pluralize(before.parts, 'piece')} into {after.parts:,}.": before.parts > after.parts,
         (volume := describe_volume_change(before, after)): volume,
     }  # fmt: skip
     return " ".join(sentence for sentence, applies in changes.items() if applies)

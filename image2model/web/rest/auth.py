@@ -56,7 +56,7 @@ def _require_key(
     if credentials is None:
         raise NotAllowed(ErrorCode.NOT_AUTHENTICATED, "Not authenticated")
     client, attempts = client_address(request), studio.key_attempts
-    if wait := attempts.wait(client):
+    if wait := attempts.seconds_until_allowed(client):
         too_many, hint = "These are too many tries with a wrong key.", "Wait a minute."
         raise LimitReached(ErrorCode.TOO_MANY_TRIES, too_many, hint, retry_after=wait)
     given = credentials.credentials.encode()

@@ -84,7 +84,7 @@ class HostRights:
     def _check(self, key: str, request: gr.Request) -> None:
         """Raise gr.Error unless this is an admin key, compared in constant time, or after too many wrong ones."""
         client = client_address(request)
-        if self._attempts.wait(client):
+        if self._attempts.seconds_until_allowed(client):
             raise gr.Error("Too many tries. Wait a minute.", print_exception=False)
         if not any(hmac.compare_digest(known, str(key).encode()) for known in self._keys if known):
             self._attempts.record_failure(client)
