@@ -8,8 +8,9 @@
 From every unfinished state a job may also go forward by leaving states out (a collected result begins with
 `downloading`) or end: `failed` with a code, `cancelled`, or `unconfirmed` (nobody knows whether the provider has taken
 it; only a person sends it again). It goes back to `new` with the next attempt, which `Job.attempt` counts: by itself
-(`Store.defer`, the same purchase) or because a person asks (`Store.retry_jobs`, a new purchase unless the result of the
-last one can still be collected). `Store` is the only place that changes states, and `can_transition` its rule.
+(`Store.schedule_next_attempt`, the same purchase) or because a person asks (`Store.retry_jobs`, a new purchase unless
+the result of the last one can still be collected). `Store` is the only place that changes states, and `can_transition`
+its rule.
 """
 
 from __future__ import annotations

@@ -6,8 +6,10 @@ import json
 import re
 
 import httpx
+import numpy as np
 import pytest
-from playwright.async_api import Browser, Page, expect
+from PIL import Image
+from playwright.async_api import Browser, Locator, Page, expect
 
 from tests.conftest import PHONE
 from tests.support.browser import ROOT, App, drawn, drop, go, held_back, opened, settled, swipe_up
@@ -188,6 +190,43 @@ async def test_more_pictures_than_one_batch_takes_are_named(app: App, page: Page
     await expect(left_out.first).to_contain_text("One too many")
     await expect(page.locator("#cost")).to_contain_text("26.png is left out: one batch takes up to 25 pictures")
     await expect(page.locator("#generate")).to_have_text("Make 25 models")
+
+
+async def test_a_picture_is_cropped_and_its_cut_out_corrected(app: App, page: Page):
+    """A box keeps a part; a brush takes away from what was found to be the subject. What comes of it is sent."""
+    await opened(page, app.url)
+    await drop(page, ROBOT)
+    judged = page.locator(".tile .st.ok")
+    await expect(judged).to_have_count(1)
+    await page.click("#edit-picture")
+    editor = page.locator("#picture-editor")
+    await drag(page, editor.locator("canvas"), (0.1, 0.1), (0.9, 0.6))
+    await editor.get_by_role("button", name="Use this picture").click()
+    await expect(page.locator("#picture-size")).to_have_text("819 × 512 px")
+    await expect(judged).to_have_count(1)
+
+    await page.click("#edit-picture")
+    await editor.get_by_role("button", name="Remove").click()
+    await drag(page, editor.locator("canvas"), (0.5, 0.5), (0.6, 0.5))
+    await editor.get_by_role("button", name="Use this picture").click()
+    await expect(page.locator(".tile .nm")).to_have_text("robot.png")
+    await expect(judged).to_have_count(1)
+    (sent,) = app.cache.rglob("robot.png")
+    alpha = np.asarray(Image.open(sent).getchannel("A"))
+    assert alpha.shape == (512, 819)
+    assert [alpha[256, 440], alpha[5, 5], alpha[450, 410]] == [0, 0, 255]  # painted, background, body
+
+
+async def drag(page: Page, place: Locator, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """Draw with the mouse from one point of an element to another, both as shares of its width and height."""
+    await expect(place).to_be_visible()
+    box = await place.bounding_box()
+    points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in (start, end)]
+    await page.mouse.move(*points[0])
+    await page.mouse.down()
+    await page.wait_for_timeout(300)  # what the brush begins with is fetched
+    await page.mouse.move(*points[1], steps=5)
+    await page.mouse.up()
 
 
 async def test_a_failure_offers_what_helps(app: App, page: Page):

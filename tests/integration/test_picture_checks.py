@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -57,6 +58,20 @@ def test_a_picture_that_will_likely_fail_is_warned_of(make, warnings):
         inspection = inspect(encoded(make(cup.convert("RGB"))))
     assert inspection.warnings == warnings
     assert (inspection.cutout is None) == ("no_subject" in warnings)
+
+
+@pytest.mark.parametrize("size", [(900, 500), (2400, 1600)])
+def test_the_mask_lies_over_the_picture(size: tuple[int, int]):
+    """A brush that corrects the cut-out begins where the subject was found: same shape, at most 512 pixels long."""
+    image = Image.new("RGBA", size, (0, 0, 0, 0))
+    left, top, right, bottom = (round(share * size[axis % 2]) for axis, share in enumerate((0.1, 0.2, 0.5, 0.9)))
+    image.paste((200, 60, 60, 255), (left, top, right, bottom))
+    with Image.open(io.BytesIO(inspect(encoded(image)).mask)) as mask:
+        opaque = mask.getchannel("A").point(lambda alpha: 255 * (alpha > 127)).getbbox()
+        assert max(mask.size) == 512
+        assert mask.width / mask.height == pytest.approx(size[0] / size[1], rel=0.01)
+        shares = [edge / mask.size[axis % 2] for axis, edge in enumerate(opaque)]
+    assert shares == pytest.approx([0.1, 0.2, 0.5, 0.9], abs=0.01)
 
 
 @pytest.mark.parametrize("data", [b"", b"no picture", encoded(two_balls())[:3000]])

@@ -17,7 +17,7 @@ from .subject import Array, Subject, find_subject
 
 MARGIN = 0.1
 """Room left on each side of a cut-out, as a share of the square: what image-to-3D models are trained on."""
-INSPECTION_SIDE, PREVIEW_SIDE = 1024, 256
+INSPECTION_SIDE, PREVIEW_SIDE, MASK_SIDE = 1024, 256, 512
 MIN_ADVISED_SIDE = 256
 """A picture whose longer side has fewer pixels shows too little."""
 SHARPNESS_SIDE, MIN_SHARPNESS = 384, 0.08
@@ -45,9 +45,23 @@ def inspect(picture: bytes) -> Inspection:
         warnings.append("several_subjects")
     preview = centred_on_square(subject)
     preview.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+    return Inspection(tuple(warnings), _webp(preview), _webp(mask_of(subject, image.size)))
+
+
+def mask_of(subject: Subject, size: tuple[int, int]) -> Image.Image:
+    """White, as opaque as each place of a picture of `size` belongs to its subject; at most MASK_SIDE long."""
+    scale = min(1.0, MASK_SIDE / max(size))
+    left, top, right, bottom = (round(side * scale) for side in subject.box)
+    alpha = Image.fromarray(np.rint(subject.alpha * 255).astype(np.uint8))
+    whole = Image.new("L", (max(1, round(size[0] * scale)), max(1, round(size[1] * scale))))
+    whole.paste(alpha.resize((max(1, right - left), max(1, bottom - top))), (left, top))
+    return Image.merge("LA", (Image.new("L", whole.size, 255), whole))
+
+
+def _webp(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    preview.save(buffer, "WEBP", quality=80, method=2)
-    return Inspection(tuple(warnings), buffer.getvalue())
+    image.save(buffer, "WEBP", quality=80, method=2)
+    return buffer.getvalue()
 
 
 def cut_out(image: Path, destination: Path) -> None:

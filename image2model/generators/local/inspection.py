@@ -21,3 +21,5 @@ class Inspection:
     """Codes of WARNINGS."""
     cutout: bytes | None
     """The subject as a small WebP with a transparent background; None where no subject was found."""
+    mask: bytes | None = None
+    """A WebP in the shape of the whole picture, white and as opaque as each place belongs to the subject."""

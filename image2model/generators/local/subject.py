@@ -36,6 +36,8 @@ class Subject:
     """(height, width, 3), 0 to 255."""
     alpha: Array
     """(height, width), 0 to 1: how much of the pixel belongs to the subject."""
+    box: Box = (0, 0, 0, 0)
+    """Where the crop lies in the picture: left, top, right and bottom in its pixels."""
 
 
 def find_subject(image: Image.Image) -> Subject:
@@ -59,7 +61,7 @@ def find_subject(image: Image.Image) -> Subject:
     alpha = np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.BICUBIC, part), np.float32)
     if guided:
         alpha = _refined_at_edges(alpha, rgb)
-    return Subject(rgb, _isolated(alpha, frame))
+    return Subject(rgb, _isolated(alpha, frame), box)
 
 
 def whole_image(image: Image.Image) -> Subject:

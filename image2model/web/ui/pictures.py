@@ -209,6 +209,7 @@ class _Tiles:
         ]
         self._known[path] = {
             "cutout": self._owner.cache.put(inspection.cutout) if inspection.cutout else "",
+            "mask": self._owner.cache.put(inspection.mask) if inspection.mask else "",
             "checks": [*warnings, *passed],
             "level": "warn" if inspection.warnings else "ok",
             "words": SHORT_LABELS[inspection.warnings[-1]] if inspection.warnings else "Ready",

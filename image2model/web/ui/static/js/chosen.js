@@ -1,9 +1,11 @@
 // The chosen picture beside what will be sent of it, and what was found.
 import { $, escaped, icon, isNarrow, listen, OUTLINES, stage } from "./page.js";
 import { openPanel } from "./panel.js";
+import { mountEditor } from "./picture_editor.js";
 
 export const mount = ({ element }) => {
   let last = null;
+  const edit = mountEditor();
   const draw = () => {
     if (!last) return;
     const cut = $("#sent-choice input")?.checked && last.cutout;
@@ -36,5 +38,8 @@ export const mount = ({ element }) => {
     stage.show($("#board .board[data-batch]") ? "model" : "hero");
   });
   document.addEventListener("change", ({ target }) => target.matches("#sent-choice input") && draw());
+  document.addEventListener("click", ({ target }) => {
+    if (target.closest("#edit-picture") && last?.path) edit({ ...last, url: $("#picture-whole", element).src });
+  });
   new MutationObserver(draw).observe($("#generator-card") ?? element, { childList: true, subtree: true, attributes: true });
 };

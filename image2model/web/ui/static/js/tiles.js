@@ -6,18 +6,27 @@ import { $, $$, emit, escaped, listen, moveFocus, roving, stage } from "./page.j
 
 const input = () => $("#images input[type=file]");
 const LOOKS_LIKE_A_PICTURE = /^image\//;
+// As if they had been chosen in the file dialog.
+const give = (files) => {
+  const carried = new DataTransfer();
+  for (const file of files) carried.items.add(file);
+  input().files = carried.files;
+  input().dispatchEvent(new Event("change", { bubbles: true }));
+};
 
 export const mount = ({ element, trigger, watch }) => {
   let shown = null; // path of the picture on the stage
   let checkedPaths = []; // paths, the front first
   let uploading = []; // files on their way to the server
+  let replacement = null; // the file that takes the place of a picture that was taken out
+  let expected = ""; // its name, until it is on the stage
 
   const buttons = () => $$("[data-show]", element);
-  const show = (button) => {
+  const show = (button, pressed = false) => {
     shown = button.dataset.show;
     for (const one of $$("[aria-current]", element)) one.removeAttribute("aria-current");
     button.closest("li").setAttribute("aria-current", "true");
-    emit("picture", { ...button.dataset, count: buttons().length });
+    emit("picture", { ...button.dataset, count: buttons().length, pressed });
   };
   const remove = (path) => {
     const here = $$("li[data-path]", element);
@@ -40,7 +49,7 @@ export const mount = ({ element, trigger, watch }) => {
     if (split) return trigger("input", { act: "apart", paths: $$("[data-show]", split.closest("li")).map((one) => one.dataset.show) });
     if (at(".side-join")) return trigger("input", { act: "join", paths: checkedPaths });
     const button = at("[data-show]");
-    if (button) show(button);
+    if (button) show(button, true);
   });
   document.addEventListener("click", (event) => {
     if (!event.target.closest("[data-clear]")) return;
@@ -83,6 +92,12 @@ export const mount = ({ element, trigger, watch }) => {
     }
     placeholders();
   };
+  // The file is given once its picture is gone: so there is room for it also in a batch that is full.
+  listen("replace-picture", ({ path, file }) => {
+    replacement = file;
+    expected = file.name;
+    remove(path);
+  });
   document.addEventListener("change", ({ target }) => {
     if (!target.matches("#images input[type=file]")) return;
     order.changed();
@@ -99,12 +114,21 @@ export const mount = ({ element, trigger, watch }) => {
     const again = all.find((one) => one.dataset.show === shown);
     const board = $("#board .board")?.dataset.state;
     document.body.dataset.pictures = String(all.length);
-    if (again) {
+    const replaced = expected && all.findLast((one) => one.dataset.name === expected);
+    if (replaced) {
+      expected = "";
+      show(replaced);
+    } else if (again) {
       again.closest("li").setAttribute("aria-current", "true");
       if (stage.shown === "chosen") show(again);
     } else if (all.length && stage.shown !== "model" && stage.shown !== "loading" && (!board || board === "empty")) show(all[0]);
     roving(all, again ?? all[0]);
     emit("pictures-shown", { count: all.length });
+    if (replacement) {
+      const file = replacement;
+      replacement = null;
+      give([file]);
+    }
   };
   listen("step-picture", ({ by }) => {
     const all = buttons();
@@ -132,15 +156,10 @@ document.addEventListener("drop", (event) => {
   if (!input() || !event.dataTransfer?.files.length) return;
   event.preventDefault();
   event.stopPropagation();
-  input().files = event.dataTransfer.files;
-  input().dispatchEvent(new Event("change", { bubbles: true }));
+  give(event.dataTransfer.files);
 }, true);
 // Gradio's gallery hears of pasted pictures only while it is seen.
 document.addEventListener("paste", (event) => {
   const files = [...(event.clipboardData?.files ?? [])].filter((file) => LOOKS_LIKE_A_PICTURE.test(file.type));
-  if (!input() || !files.length || document.body.dataset.page !== "create") return;
-  const carried = new DataTransfer();
-  for (const file of files) carried.items.add(file);
-  input().files = carried.files;
-  input().dispatchEvent(new Event("change", { bubbles: true }));
+  if (input() && files.length && document.body.dataset.page === "create") give(files);
 });
