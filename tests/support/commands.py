@@ -17,6 +17,10 @@ from tests.support.browser import ROOT
 SETTINGS = {variable for name in Settings.model_fields for variable in environment_names(name)}
 SCRIPT_VARIABLES = {"REPORT", "MARK", "URL", "CONFIRM", "FOLDER"}
 """What the Makefile hands to the scripts."""
+STORAGE_VARIABLES = {
+    "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "AWS_ALLOW_HTTP",
+}  # fmt: skip
+"""What obstore reads (https://docs.rs/object_store, `AmazonS3ConfigKey`)."""
 
 
 def problems(command: str) -> list[str]:
@@ -26,7 +30,7 @@ def problems(command: str) -> list[str]:
 
 def _problems(words: list[str]) -> list[str]:
     assigned = [word.split("=")[0] for word in words if re.match(r"[A-Z_]+=", word)]
-    unknown = [name for name in assigned if name not in SETTINGS | SCRIPT_VARIABLES]
+    unknown = [name for name in assigned if name not in SETTINGS | SCRIPT_VARIABLES | STORAGE_VARIABLES]
     program, *arguments = [word for word in words if not re.match(r"[A-Z_]+=", word)]
     check = CHECKS.get(Path(program).name if program.startswith(".venv/") else program)
     if check is not None:
@@ -68,7 +72,10 @@ def _image2model(arguments: list[str]) -> list[str]:
     explained = subprocess.run(
         [sys.executable, "-m", "image2model", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    return [word for word in arguments if word not in explained.stdout]
+    command, *rest = arguments or [""]
+    return [
+        word for word in (command, *rest) if word == command or word.startswith("-") if word not in explained.stdout
+    ]
 
 
 def _export(arguments: list[str]) -> list[str]:
