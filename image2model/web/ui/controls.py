@@ -127,7 +127,11 @@ def card(studio: Studio, generator: Generator, price: Decimal, key: str) -> str:
     """The chosen generator, in the rail."""
     spec = generator.spec
     time = usual_time(spec, studio.usual_times.get(spec.id))
-    line = f"{time[:1].upper()}{time[1:]} · {views_taken(spec)}" if price else f"Built in, {time}. The back is a guess."
+    line = (
+        f"{time[:1].upper()}{time[1:]} · {views_taken(spec)}"
+        if price
+        else f"Built in, {time.removeprefix('about ')}. The back is a guess."
+    )
     return render(
         "generator_card.html", name=short_name(spec), price=price, line=line,
         locked=locked(studio, key),
