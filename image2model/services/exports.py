@@ -79,9 +79,7 @@ class ExportService:
         Raises NotFound, Conflict while the job is not done, Unavailable where it takes too long or too much memory.
         """
         options = parse_options("stl", size=size, unit=unit, measure=measure, repair=repair)
-        glb = await self._exports.bring_original(await self._job(batch_id, number))
-        with self._folders.lease(glb):
-            return await self._exports.run(check_print, glb, options)
+        return await self._examine(batch_id, number, check_print, options)
 
     async def printer_colours(
         self,
@@ -97,9 +95,19 @@ class ExportService:
         Raises NotFound, Conflict while the job is not done, Unavailable where it takes too long or too much memory.
         """
         options = parse_options("3mf", size=size, unit=unit, measure=measure, colors=colors)
+        return await self._examine(batch_id, number, find_printer_colours, options)
+
+    async def _examine(
+        self,
+        batch_id: str,
+        number: int,
+        function: Callable[[Path, ExportOptions], dict[str, Any]],
+        options: ExportOptions,
+    ) -> dict[str, Any]:
+        """What `function` tells of a job's mesh as `options` would export it."""
         glb = await self._exports.bring_original(await self._job(batch_id, number))
         with self._folders.lease(glb):
-            return await self._exports.run(find_printer_colours, glb, options)
+            return await self._exports.run(function, glb, options)
 
     async def archive(self, batch_id: str, options_list: Sequence[ExportOptions]) -> ZipStream:
         """Zip of all finished jobs' exports with a manifest, streamed while it is read.

@@ -53,7 +53,8 @@ class CompressedPages:
             path,
             "br" in Headers(scope=scope).get("Accept-Encoding", ""),
         )  # Gradio's own part compresses with Brotli, too
-        messages = self._known.get(key, []) if _wants_whole_file(scope) else []
+        is_whole = _wants_whole_file(scope)
+        messages = self._known.get(key, []) if is_whole else []
         if messages:
             for message in messages:
                 await send(_copy(message))
@@ -66,7 +67,7 @@ class CompressedPages:
             await send(message)
 
         await self._compressed(scope, receive, cached)
-        if _wants_whole_file(scope) and messages[0]["status"] == 200 and not messages[-1].get("more_body"):
+        if is_whole and messages[0]["status"] == 200 and not messages[-1].get("more_body"):
             self._known[key] = messages
 
 

@@ -18,7 +18,7 @@ from scipy import ndimage
 
 from .colour_filling import fill_outside
 from .lathe import find_turned
-from .subject import Array
+from .subject import Array, touches_frame
 
 Mask = NDArray[np.bool_]
 Back = Callable[[Array, Array, Array], Array]
@@ -49,7 +49,7 @@ from the front .76 to 1, a robot .83, houses .80 and .91, an armchair, as high a
 
 def is_seen_from_the_side(alpha: Array) -> bool:
     """Whether the outline looks like a thing seen from its side: whole, and unlike its mirror image."""
-    if any((edge > 0.5).any() for edge in (alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1])):
+    if touches_frame(alpha):
         return False
     height, width = (float((alpha > 0.5).any(axis=axis).sum()) for axis in (1, 0))
     most = float(np.interp(width / max(height, 1), WIDTHS, MAX_SYMMETRIES))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from .flat_mesh import sample_grid
-from .subject import Array
+from .subject import Array, touches_frame
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -55,7 +55,7 @@ class Turned:
 
 def find_turned(alpha: Array) -> Turned | None:
     """Return the turned body that an outline (height, width), 1 inside, shows, or None where it shows none."""
-    if any((edge > 0.5).any() for edge in (alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1])):
+    if touches_frame(alpha):
         return None
     inside = sample_grid(alpha, CELLS).inside
     axis = _axis(inside)

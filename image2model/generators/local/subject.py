@@ -76,6 +76,11 @@ def brightness(rgb: Array) -> Array:
     return np.asarray(rgb @ np.array([0.299, 0.587, 0.114], np.float32), np.float32)
 
 
+def touches_frame(alpha: Array) -> bool:
+    """Return whether the subject of `alpha` (height, width) reaches an edge, where it may go on."""
+    return any((edge > 0.5).any() for edge in (alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1]))
+
+
 def largest_component(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return the largest part of `inside` that hangs together by sides, not corners."""
     labels, count = ndimage.label(inside)

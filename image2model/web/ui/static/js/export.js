@@ -28,6 +28,9 @@ const savePreset = (preset) => {
   } catch {} // a browser that keeps nothing
 };
 
+// The parameters of these names among those that are asked.
+const only = (asked, names) => new URLSearchParams([...asked].filter(([name]) => names.includes(name)));
+
 export const mount = ({ element }) => {
   const form = $("form", element);
   const box = $(".check", form);
@@ -81,7 +84,7 @@ export const mount = ({ element }) => {
     const key = (list.dataset.key = shown && asked.has("colors") && !all ? `${shown.batch}/${shown.number}?${asked}` : "");
     list.replaceChildren();
     if (!key) return;
-    const found = await swatches(shown, asked);
+    const found = await swatches(shown, only(asked, ["colors", "size", "unit", "measure"]));
     if (list.dataset.key === key) list.replaceChildren(...found);
   };
 
@@ -92,10 +95,7 @@ export const mount = ({ element }) => {
     box.innerHTML = `${sign}<b>${escaped(title)}</b>${lines.length ? `<ul>${lines.map((line) => `<li>${escaped(line)}</li>`).join("")}</ul>` : ""}`;
   };
   const fetchPrintCheck = async (number) => {
-    const asked = query();
-    const wanted = new URLSearchParams();
-    for (const name of ["size", "unit", "measure", "repair"]) if (asked.get(name)) wanted.set(name, asked.get(name));
-    const answer = await fetch(`batches/${shown.batch}/${number}/print-check?${wanted}`);
+    const answer = await fetch(`batches/${shown.batch}/${number}/print-check?${only(query(), ["size", "unit", "measure", "repair"])}`);
     const found = await answer.json();
     if (!answer.ok) throw new Error(found.message);
     return found;

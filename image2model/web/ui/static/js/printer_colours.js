@@ -3,9 +3,8 @@ const percent = (share) => `${Math.max(1, Math.round(100 * share))} %`;
 
 // A list entry for each colour, the most seen first; none where the server cannot tell.
 export const swatches = async ({ batch, number }, asked) => {
-  const wanted = new URLSearchParams(["colors", "size", "unit", "measure"].filter((name) => asked.has(name)).map((name) => [name, asked.get(name)]));
   try {
-    const answer = await fetch(`batches/${batch}/${number}/printer-colors?${wanted}`);
+    const answer = await fetch(`batches/${batch}/${number}/printer-colors?${asked}`);
     if (!answer.ok) return [];
     return (await answer.json()).colors.map(({ hex, share }) => {
       const item = Object.assign(document.createElement("li"), { title: `${hex}, ${percent(share)} of the surface` });

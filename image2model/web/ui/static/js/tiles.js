@@ -87,7 +87,6 @@ export const mount = ({ element, trigger, watch }) => {
     if (!uploading.length) return;
     if (!$(".tiles", element)) {
       $(".drop", element)?.remove();
-      $(".html-container", element)?.append();
       element.insertAdjacentHTML("beforeend", '<ul class="tiles"><li class="tile add"></li></ul>');
     }
     placeholders();
