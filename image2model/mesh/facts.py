@@ -60,7 +60,7 @@ class MeshFacts:
     nonmanifold_edges: int | None
     """Edges with three or more faces."""
     volume: float | None
-    """In cubic units of the file: inverted shells pluralize as if flipped, cavities subtracted.
+    """In cubic units of the file: inverted shells counted as if flipped, cavities subtracted.
 
     None where the mesh is not watertight or its winding is inconsistent.
     """
