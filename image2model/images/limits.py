@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ..errors import ErrorCode, ImageRefused
 from ..settings import Settings
+from ..units import MB
 
 MIN_SIDE = 16
 MAX_ASPECT_RATIO = 16
@@ -34,7 +35,7 @@ class ImageLimits:
     @classmethod
     def of(cls, settings: Settings) -> ImageLimits:
         """The limits that the host has set."""
-        return cls(settings.max_file_mb * 1_000_000, settings.max_pixels)
+        return cls(settings.max_file_mb * MB, settings.max_pixels)
 
 
 def check_file_size(data: bytes, limits: ImageLimits) -> None:

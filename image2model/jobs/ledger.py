@@ -13,13 +13,13 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from ..errors import ErrorCode, LimitReached
 from ..generators.providers import rules_of
+from ..units import DAY, HOUR
 from .db.connection import lock_purchases
 from .db.schema import ledger
 from .models import Job, JobState
 
 BillingOutcome = Literal["reserved", "charged", "maybe", "free"]
 """Not over yet; paid; may have been paid, nobody has told; certainly not paid."""
-HOUR, DAY = 3600.0, 86400.0
 
 
 @dataclass(frozen=True, slots=True)

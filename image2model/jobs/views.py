@@ -30,7 +30,7 @@ from .models import (
     Wait,
 )
 from .progress import STAGES
-from .storage.folders import picture_filename
+from .storage.folders import THUMBNAIL_FILE, TURNTABLE_FILE, picture_filename
 
 STATE_LABELS: Mapping[str, str] = {
     "new": "Waiting",
@@ -284,8 +284,8 @@ def job_view(job: Job, spec: Spec, now: float, ahead: int = 0) -> JobView:
         whole_picture=f"{base}/input.png",
         sides=_sides(job, base),
         url=f"{base}/{quote(job.stem)}.glb" if done else None,
-        thumbnail=f"{base}/thumbnail.webp" if done else f"{base}/input.webp",
-        turntable=f"{base}/turntable.webp" if done else None,
+        thumbnail=f"{base}/{THUMBNAIL_FILE}" if done else f"{base}/input.webp",
+        turntable=f"{base}/{TURNTABLE_FILE}" if done else None,
         action=action(job),
         retry_price=float(job.price if bought_anew else 0) if job.state in UNSUCCESSFUL else None,
         retry_may_be_billed_twice=bought_anew and billed == "maybe",

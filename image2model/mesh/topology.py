@@ -50,7 +50,7 @@ class HalfEdgeGroups:
     """The half-edges of faces, sorted by the edge that they run along."""
 
     order: IndexArray
-    """(3m,) half-edge, pluralize through the faces, at each place."""
+    """(3m,) half-edge, counted through the faces, at each place."""
     keys: IndexArray
     """(3m,) id of its edge, ascending."""
     first: IndexArray
@@ -62,7 +62,7 @@ class HalfEdgeGroups:
 
     @property
     def edge_of(self) -> IndexArray:
-        """Edge (3m,) of each half-edge, pluralize as in `first`."""
+        """Edge (3m,) of each half-edge, counted as in `first`."""
         edges = np.empty(len(self.order), np.intp)
         edges[self.order] = np.repeat(np.arange(len(self.first)), self.counts)
         return edges
@@ -215,7 +215,7 @@ def face_components(faces: IndexArray, groups: HalfEdgeGroups | None = None) -> 
 
 
 def _count_component_vertices(faces: IndexArray, component: IndexArray) -> int:
-    """Number of vertices, one that several components share pluralize for each."""
+    """Number of vertices, one that several components share counted for each."""
     owner = np.zeros(int(faces.max()) + 1, np.intp)
     owner[faces] = component[:, None]
     if (owner[faces] == component[:, None]).all():

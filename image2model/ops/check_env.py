@@ -21,8 +21,8 @@ from ..jobs.storage.bucket import Bucket
 from ..redaction import redact
 from ..services.studio import open_store
 from ..settings import Settings, load
+from ..units import GB
 
-GB = 1_000_000_000
 PROBE = "check-env/probe"
 """An object that is written and removed to see whether that is allowed."""
 CLOCK_SECONDS = 5.0

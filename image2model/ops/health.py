@@ -15,6 +15,7 @@ from typing import Any, Generic, Literal, TypeVar
 import psutil
 
 from ..services import Studio
+from ..units import GB
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -35,7 +36,6 @@ DISK_WARNING_PERCENT, DISK_CRITICAL_PERCENT = 80, 90
 """Percent of the disk, as df tells it, from which on it is worth a look, and critical."""
 MIN_OUTCOMES = 5
 """Outcomes that tell nothing yet."""
-GB = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)

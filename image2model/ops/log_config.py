@@ -24,6 +24,7 @@ from structlog.typing import EventDict, Processor
 from ..atomic_files import installation_secret
 from ..redaction import pseudonym, redact, register_secrets
 from ..settings import Settings
+from ..units import MB
 from .log_filters import OncePerMinute, PrintedLines
 from .log_rotation import RotatingFile, RotationPolicy
 
@@ -54,7 +55,7 @@ def configure(settings: Settings) -> None:
     """Send all records of this process to stdout and to the files, in one format; redact the host's secrets."""
     register_host_secrets(settings)
     line_formatter = make_formatter(settings)
-    policy = RotationPolicy(settings.log_file_mb * 1_000_000, settings.log_files, settings.log_days)
+    policy = RotationPolicy(settings.log_file_mb * MB, settings.log_files, settings.log_days)
     app, access = (RotatingFile(log_folder(settings), kind, policy) for kind in LOG_KINDS)
     app.addFilter(lambda record: record.name != ACCESS_LOGGER)
     access.addFilter(lambda record: record.name == ACCESS_LOGGER)

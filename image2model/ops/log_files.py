@@ -14,12 +14,11 @@ from typing import Any, Literal
 import psutil
 
 from ..settings import Settings
+from ..units import DAY, GB, MB
 from . import log_config
 from .health import DISK_CRITICAL_PERCENT, DISK_WARNING_PERCENT
-from .log_rotation import DAY
 from .log_search import list_log_files
 
-MB, GB = 1_000_000, 1_000_000_000
 LARGE_TOTAL_BYTES = GB
 """Bytes of log files from which on it is worth a word."""
 UNCOMPRESSED_SECONDS = 3600

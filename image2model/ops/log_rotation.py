@@ -16,9 +16,10 @@ from datetime import UTC, datetime
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
 
+from ..units import DAY
+
 log = logging.getLogger(__name__)
 
-DAY = 86400
 SETTLE_SECONDS = 2.0
 """Seconds in which another process may still write to a rotated file."""
 

@@ -25,6 +25,7 @@ from ..jobs.storage import disk_usage
 from ..jobs.storage.disk_usage import Kind as DiskKind
 from ..jobs.storage.folders import Folders
 from ..settings import Settings
+from ..units import DAY, HOUR
 from .batch_details import BatchDetails, BatchPage, batch_details
 from .cleanup import FreedCounter, SurveyCache
 from .key_attempts import FREE_ATTEMPTS, KeyAttempts
@@ -32,8 +33,6 @@ from .untrusted_proxy import UntrustedProxy
 from .view_builder import ViewBuilder
 
 log = logging.getLogger(__name__)
-
-HOUR = 3600.0
 
 
 class AdminService:
@@ -70,7 +69,7 @@ class AdminService:
             "disk_free_bytes": whole.free,
             "disk_used_bytes": whole.used,
             "daily_budget": self._settings.daily_budget,
-            "outcomes": await self._store.read(queries.outcomes, now - ledger.DAY),
+            "outcomes": await self._store.read(queries.outcomes, now - DAY),
             "breakers": self._scheduler.breakers(),
             "attention": await self.attention(now),
         }
@@ -90,7 +89,7 @@ class AdminService:
         """
         notices = host_notices()
         refusals = tuple(code for code in notices if rules_of(code).collectable == "no")
-        refused = await self._store.read(queries.failure_counts, refusals, now - ledger.DAY)
+        refused = await self._store.read(queries.failure_counts, refusals, now - DAY)
         waiting = {
             code: await self._store.read(queries.count_waiting_for, code) for code in notices if code not in refusals
         }
@@ -146,7 +145,7 @@ class AdminService:
         ids = {name for name, generator in self._generators.items() if generator.key_mark}
         rows = [
             row
-            for row in await self._store.read(queries.outcomes, now - ledger.DAY)
+            for row in await self._store.read(queries.outcomes, now - DAY)
             if row["generator"] in ids and not row["own_key"]
         ]
         return {
@@ -236,7 +235,7 @@ class AdminService:
         A file counts on the day of its last change, so the database stands under today.
         """
         survey, _, measured_at = await self._surveys()
-        today = int(measured_at // disk_usage.DAY)
+        today = int(measured_at // DAY)
         return [survey.days[day] for day in range(today - days + 1, today + 1)]
 
     async def list_files(self, kind: DiskKind, limit: int = 100) -> dict[str, Any]:

@@ -14,11 +14,12 @@ from typing import Any
 
 from ..jobs.storage import disk_usage, retention_rules
 from ..jobs.storage.folders import Folders
+from ..units import HOUR
 
 Freed = disk_usage.Usage
 SURVEY_COST_FACTOR = 20
 """A survey stays valid for so many times its own duration, so that surveys take a small part of the time."""
-REUSE_GRACE_SECONDS = retention_rules.HOUR
+REUSE_GRACE_SECONDS = HOUR
 """Seconds after which files that can be made again are deleted where space is needed."""
 
 

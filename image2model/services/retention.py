@@ -20,11 +20,11 @@ from ..jobs.storage.folders import Folders
 from ..jobs.storage.retention_rules import Reason, RetentionRules
 from ..metrics import FREED_BYTES, REMOVED
 from ..settings import Settings
+from ..units import GB, HOUR
 from .cleanup import CleanupPlan, Freed, SurveyCache, plan_cleanup, remove_files
 
 log = logging.getLogger(__name__)
 
-HOUR = 3600.0
 SWEEP_INTERVAL = 900.0
 
 
@@ -154,4 +154,4 @@ def _dry_run_result(plan: CleanupPlan) -> tuple[Freed, set[str], list[str]]:
 
 
 def _bytes(gigabytes: Decimal | None) -> int | None:
-    return None if gigabytes is None else int(gigabytes * 1_000_000_000)
+    return None if gigabytes is None else int(gigabytes * GB)

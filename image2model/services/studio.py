@@ -36,7 +36,7 @@ from ..jobs.scheduler import JobScheduler
 from ..jobs.storage.archive import ZipEntry, ZipStream, leased_zip
 from ..jobs.storage.bucket import Bucket, shared_secret
 from ..jobs.storage.exports import ExportStore
-from ..jobs.storage.folders import THUMBNAIL_FILE, Folders
+from ..jobs.storage.folders import THUMBNAIL_FILE, TURNTABLE_FILE, Folders
 from ..jobs.task_executor import Send, TaskExecutor
 from ..jobs.views import BatchView
 from ..mesh import report
@@ -49,7 +49,7 @@ from .exports import ExportService, archive_name
 from .intake import Picture, StoredImage, store_pictures
 from .key_attempts import KeyAttempts
 from .picture_checks import PictureChecks
-from .previews import CONTACT_SHEET_FILE, TURNTABLE_FILE, PreviewService
+from .previews import CONTACT_SHEET_FILE, PreviewService
 from .requests import ANONYMOUS_CALLER, Caller, SubmitRequest
 from .results import ServedFile, manifest, reusable_picture_names, served_files
 from .retention import RetentionService

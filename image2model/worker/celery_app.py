@@ -58,10 +58,8 @@ def make_app(settings: Settings) -> Celery:
     return app
 
 
-def sender(settings: Settings) -> Send | None:
-    """What tells the workers of a task; None where the host has no broker. Raises SettingsError as `make_app`."""
-    if not settings.celery_broker_url:
-        return None
+def sender(settings: Settings) -> Send:
+    """What tells the workers of a task. Raises SettingsError as `make_app`."""
     app = make_app(settings)
 
     def send(task_id: str, message: int, seconds: float) -> None:

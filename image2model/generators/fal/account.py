@@ -32,7 +32,7 @@ from .fal_client_compat import USER_AGENT, FalUploadClient, point_fal_client_at
 from .hosts import FalHosts
 from .instrumented_client import InstrumentedClient, api_operation, storage_operation
 from .platform_api import ModelListing, find_request
-from .polling import Timeouts
+from .polling import CONNECT_SECONDS, Timeouts
 
 MAX_CONCURRENT_UPLOADS = 4
 """fal-client holds a picture in memory while it uploads it."""
@@ -44,7 +44,6 @@ MAX_CONCURRENT_CALLS = 8
 The others wait for a semaphore and not in httpx, whose pool scans all waiting requests and connections at every call.
 """
 LIMITS = httpx.Limits(max_connections=2 * MAX_CONCURRENT_CALLS)
-CONNECT_SECONDS = 15
 CDN_TIMEOUT = httpx.Timeout(60, connect=CONNECT_SECONDS, write=600, pool=None)
 """httpx takes a whole picture for one write, and lines can be slow."""
 

@@ -13,6 +13,8 @@ FIRST_SECONDS, FIRST_DELAY = 1.2, 0.25
 STEADY_SECONDS, STEADY_DELAY = 10.0, 1.0
 EARLY_FRACTION, NEAR_END_FRACTION, LATE_FRACTION = 0.2, 0.05, 0.1
 NEAR_END_FROM, NEAR_END_UNTIL = 0.75, 1.25
+CONNECT_SECONDS = 15
+"""Within which a connection to fal or its storage is made."""
 MAX_DELAY = 30.0
 """Seconds; neither an old job nor a jump of the clock makes a job wait longer."""
 MAX_POLLS_PER_SECOND = 50

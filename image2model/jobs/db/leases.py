@@ -14,7 +14,7 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection, and_, delete, extract, func, insert, or_, select, update
 
-from ..ledger import DAY
+from ...units import DAY
 from ..models import UNFINISHED, Batch, Job
 from .connection import lock_batch
 from .listener import FREE_JOBS_TOPIC, notify

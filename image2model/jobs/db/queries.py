@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Select, case, func, or_, select
 
-from ..ledger import DAY
+from ...units import DAY
 from ..models import FINISHED, STATE_ORDER, UNFINISHED, BatchState, fold_case
 from .schema import batches, events, jobs, ledger
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
-from ..ledger import DAY
+from ...units import DAY
 from .leases import database_time
 from .listener import notify
 from .schema import holders, tasks

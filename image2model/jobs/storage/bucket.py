@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -65,15 +64,7 @@ class Bucket:
             with self._raising_unavailable():
                 chunks = self._store.get(key).stream(min_chunk_size=BLOCK)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
-                    temporary = Path(file.name)
-                    try:
-                        for chunk in chunks:
-                            file.write(chunk)
-                        file.close()
-                        temporary.replace(path)
-                    finally:
-                        temporary.unlink(missing_ok=True)
+                atomic_write(path, (bytes(chunk) for chunk in chunks))
         except FileNotFoundError:
             return False
         return True

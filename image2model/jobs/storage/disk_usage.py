@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from ...units import DAY
+
 Kind = Literal["uploads", "results", "exports", "logs", "database", "other"]
-DAY = 86400.0
 BATCHES = f"batches{os.sep}"
 KINDS: tuple[Kind, ...] = ("uploads", "results", "exports", "logs", "database", "other")
 

@@ -35,12 +35,13 @@ from typing import Literal
 
 from ...errors import ErrorCode, NotFound, Unavailable
 from ...generators.base import Side
+from ...units import DAY, GB
 from ..models import Job
 from .bucket import Bucket
-from .disk_usage import DAY, walk_tree
+from .disk_usage import walk_tree
 from .file_leases import FileLeases
 
-MESH_FILE, THUMBNAIL_FILE = "model.glb", "thumbnail.webp"
+MESH_FILE, THUMBNAIL_FILE, TURNTABLE_FILE = "model.glb", "thumbnail.webp", "turntable.webp"
 CACHE = "cache"
 """How the names of files in Gradio's cache begin (`Folders.name_of`)."""
 UPLOADS = 8
@@ -163,7 +164,7 @@ class Folders:
 
     def require_free_space(self, gigabytes: Decimal, size: int = 0) -> None:
         """Raise Unavailable unless so many GB are free on the disk once `size` bytes are written."""
-        if shutil.disk_usage(self.data).free - size < gigabytes * 1_000_000_000:
+        if shutil.disk_usage(self.data).free - size < gigabytes * GB:
             raise Unavailable(
                 ErrorCode.DISK_FULL, "The server's disk is nearly full, so nothing new can be made.", "Try again later."
             )

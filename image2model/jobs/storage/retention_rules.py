@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ...units import HOUR
+
 Reason = Literal["age", "data size", "free disk", "no files", "asked"]
 RetainReason = Literal["is being worked on", "is kept for good", "is being downloaded"]
-HOUR = 3600.0
 GRACE_SECONDS = HOUR
 """Seconds for which a batch may be without files: it may just be being made or deleted."""
 

@@ -29,7 +29,7 @@ WEIGHT_SCALES = (1.0, 0.1)
 
 
 def iter_primitives(scene: Scene) -> Iterator[tuple[MeshPrimitive, slice, IndexArray]]:
-    """Yield each primitive, the slice of its vertices, and its faces (m, 3) pluralize from its first vertex."""
+    """Yield each primitive, the slice of its vertices, and its faces (m, 3) counted from its first vertex."""
     ends = [*(primitive.first_vertex for primitive in scene.primitives[1:]), len(scene.positions)]
     for primitive, end in zip(scene.primitives, ends, strict=True):
         faces = scene.faces[primitive.first_face : primitive.first_face + primitive.faces] - primitive.first_vertex

@@ -63,7 +63,7 @@ def _material_names(scene: Scene) -> list[str]:
 
 
 def _geometry(scene: Scene, materials: list[SimpleMaterial], names: list[str], stem: str) -> Iterator[bytes]:
-    """Lines of vertices and faces; `v`, welded across texture seams, `vt` and `vn` are each pluralize from 1."""
+    """Lines of vertices and faces; `v`, welded across texture seams, `vt` and `vn` are each counted from 1."""
     positions, welded = weld_scene(scene)
     if any("COLOR_0" in primitive.attributes for primitive in scene.primitives):
         colours = np.ones((len(positions), 3))

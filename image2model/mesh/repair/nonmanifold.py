@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ...plurals import pluralize
 from ..components import connected_components
 from ..gltf.reader import FloatArray, IndexArray
 from ..topology import group_half_edges, half_edges, is_closed_surface
 from .hole_filling import Mesh
-from .wording import pluralize
 
 MAX_PATCHES = 2000
 """A mesh of more patches at non-manifold edges is a heap of faces, and would take minutes."""

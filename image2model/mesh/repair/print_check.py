@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from ...plurals import pluralize
 from ..gltf.reader import FloatArray, IndexArray
 from ..topology import Topology, analyze_topology, drop_degenerate_after_weld, is_flat, referenced_vertices
 from .slices import NOZZLE_MM, measure_printable
 from .wall_thickness import WallSamples, sample_walls
-from .wording import pluralize
 
 MANY_FACES = 1_000_000
 """From so many faces on slicers are slow."""

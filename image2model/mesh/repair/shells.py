@@ -44,7 +44,7 @@ class Shells:
 
 
 def classify_shells(triangles: TriangleArray, face_shells: IndexArray) -> Shells:
-    """Classify shells from `triangles` (m, 3, 3) and the shell (m,) of each, pluralize from 0."""
+    """Classify shells from `triangles` (m, 3, 3) and the shell (m,) of each, counted from 0."""
     volumes = _signed_volumes(triangles, face_shells)
     parents = np.full(len(volumes), NO_PARENT)
     inverted = np.zeros(len(volumes), bool)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from ...errors import NotFound
 from ...ops.health import DISK_CRITICAL_PERCENT, DISK_WARNING_PERCENT
 from ...services import Studio
+from ...units import GB, MB
 from .auth import require_admin
 from .common import HeadRouter, StudioDep, iso_now, iso_time
 from .errors import error_responses
@@ -20,7 +21,6 @@ router = HeadRouter(
     prefix="/admin", tags=["admin"], dependencies=[Depends(require_admin)], responses=error_responses(403, 429, 503)
 )
 
-MB, GB = 1_000_000, 1_000_000_000
 Directory = Literal["uploads", "results"]
 
 

@@ -18,6 +18,7 @@ from ...ops.log_analysis import Analysis, analyse
 from ...ops.log_export import MEDIA_TYPES, ExportFormat, export
 from ...ops.log_search import LogFilter, list_log_files, matching_lines, search
 from ...services import Studio
+from ...units import MB
 from ..responses import GeneratedResponse
 from .auth import require_admin, require_log_reader
 from .common import HeadRouter, StudioDep, iso_now
@@ -364,7 +365,7 @@ async def cleanup(
     removed = await asyncio.to_thread(log_files.remove_older, log_config.log_folder(studio.settings), older_than_days)
     return Removed(
         status="error" if removed.errors else "success", removed_files=len(removed.names),
-        total_size_removed_mb=round(removed.size / log_files.MB, 6), errors=removed.errors, files=removed.names,
+        total_size_removed_mb=round(removed.size / MB, 6), errors=removed.errors, files=removed.names,
     )  # fmt: skip
 
 

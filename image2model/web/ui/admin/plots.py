@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from ....units import DAY, HOUR
 from .. import templating
 
-HOUR, DAY = 3600.0, 86400.0
 SPANS: Mapping[str, tuple[float, float]] = {
     "24 hours": (DAY, HOUR), "7 days": (7 * DAY, 6 * HOUR), "30 days": (30 * DAY, DAY),
 }  # fmt: skip
