@@ -27,7 +27,7 @@ def atomic_write(path: Path, data: bytes | Iterable[bytes]) -> None:
 
 
 def installation_secret(data: Path) -> str:
-    """This installation's own secret, made at the first start: what browsers keep for us stays readable."""
+    """Return this installation's own secret, made at the first start: data signed in browsers stays readable."""
     path = data.resolve() / "secret"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,7 @@ from typing import ClassVar
 
 
 class Code(StrEnum):
-    """What a program reads of an error. A generator's own codes are an enum beside its failures; all others are below.
+    """A stable code for programs. A generator's own codes are an enum beside its failures; all others are below.
 
     Codes are stored, and told to programs: their values never change.
     """
@@ -132,7 +132,7 @@ DISK_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 
 def is_disk_full(error: BaseException) -> bool:
-    """Whether the system could not write for want of room: a full disk or quota, or a file system set read-only."""
+    """True if the system could not write for want of room: a full disk or quota, or a file system set read-only."""
     return isinstance(error, OSError) and error.errno in DISK_FULL_ERRNOS
 
 

@@ -17,7 +17,7 @@ MAX_ASPECT_RATIO = 16
 MAX_STORED_SIDE = 2048
 """Pixels of the longer side of a checked picture: larger ones are scaled down, not refused."""
 MAX_PARTIAL_PIXELS = 50_000_000
-"""Of a refused picture that is decoded for its preview."""
+"""Most pixels of a refused picture that is decoded for its preview."""
 MAX_JPEG_SCANS = 200
 """A photograph has about ten; thousands would keep a decoder busy for minutes."""
 REDUCIBLE_FACTOR = 4
@@ -26,7 +26,7 @@ REDUCIBLE_FACTOR = 4
 
 @dataclass(frozen=True, slots=True)
 class ImageLimits:
-    """How large a picture may be: `max_bytes` of file, `max_pixels` decoded; `max_side` of what comes out."""
+    """Limits of a picture: `max_bytes` of file, `max_pixels` decoded; `max_side` of the checked one."""
 
     max_bytes: int
     max_pixels: int

@@ -42,12 +42,12 @@ class CircuitBreaker:
 
     @property
     def seconds_left(self) -> float:
-        """Until the next trial may start; 0 when closed."""
+        """Seconds until the next trial may start; 0 when closed."""
         return 0.0 if self._opened is None else max(0.0, self._opened + self._cooldown - self._clock())
 
     @property
     def is_blocking(self) -> bool:
-        """Whether a job that comes now must wait."""
+        """True if a job that comes now must wait."""
         return self.state == "open" or self._trial
 
     async def admit(self) -> bool:

@@ -42,7 +42,7 @@ LOOKUP_DELAYS = (0.0, 3.0, 15.0)
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
-    """What all executions share."""
+    """Services that all executions share."""
 
     store: AsyncStore
     folders: Folders

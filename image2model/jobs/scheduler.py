@@ -35,7 +35,7 @@ ACQUIRE_LIMIT = 10
 ACQUIRE_LIMIT_ALONE = 1000
 """Jobs that a process takes in one transaction where there are no others."""
 RENEWALS = 5
-"""How often a lease is renewed before it would lapse."""
+"""Renewals of a lease before it would lapse."""
 
 
 class JobScheduler:
@@ -140,7 +140,7 @@ class JobScheduler:
 
     @property
     def active_jobs(self) -> int | None:
-        """How many jobs run or wait in this process; None before `start` and after `close`."""
+        """Number of jobs that run or wait in this process; None before `start` and after `close`."""
         return len(self._tasks) if self._is_running else None
 
     def breakers(self) -> list[dict[str, Any]]:

@@ -37,7 +37,7 @@ HEADER_READERS: Mapping[bytes, Callable[[io.BytesIO], ImageFile]] = {
 }  # fmt: skip
 """Pillow's readers by the first bytes of a texture."""
 MAX_LISTED = 1000
-"""How many textures and extensions are listed: a hostile file has millions."""
+"""Textures and extensions that are listed at most: a hostile file has millions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class MeshFacts:
 
     faces: int
     vertices: int
-    """As stored: a vertex on a texture seam counts twice."""
+    """Vertices as stored: one on a texture seam counts twice."""
     parts: int | None
     """Connected components; the wall of a cavity is none."""
     materials: int
@@ -61,7 +61,7 @@ class MeshFacts:
     nonmanifold_edges: int | None
     """Edges with three or more faces."""
     volume: float | None
-    """In cubic units of the file: inverted shells counted as if flipped, cavities subtracted.
+    """Cubic units of the file: inverted shells counted as if flipped, cavities subtracted.
 
     None where the mesh is not watertight or its winding is inconsistent.
     """

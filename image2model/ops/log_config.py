@@ -47,7 +47,7 @@ FILE_NAME_PATTERNS = (
 
 
 def log_folder(settings: Settings) -> Path:
-    """Where the log files lie."""
+    """Folder of the log files."""
     return settings.data_dir.resolve() / "logs"
 
 

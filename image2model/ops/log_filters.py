@@ -83,11 +83,11 @@ class PrintedLines(io.TextIOBase):
         return self._stream.fileno()
 
     def isatty(self) -> bool:
-        """Whether the stream is a terminal."""
+        """True if the stream is a terminal."""
         return self._stream.isatty()
 
     def writable(self) -> bool:
-        """It is."""
+        """True always."""
         return True
 
     def _log(self, line: str) -> None:

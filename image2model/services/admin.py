@@ -75,7 +75,7 @@ class AdminService:
         }
 
     async def attention(self, now: float) -> list[dict[str, Any]]:
-        """What only the host can mend, at fal (`remote_attention`) and here: wrong keys, a proxy that is not trusted.
+        """Problems that only the host can solve, at fal (`remote_attention`) and here: wrong keys, an untrusted proxy.
 
         Each entry has `code`, `message` and `hint` (plain words), `count` (pictures, keys or 0) and `last_seen` (since
         1970).
@@ -83,7 +83,7 @@ class AdminService:
         return [*await self.remote_attention(now), *self._wrong_key_alerts(now), *self._untrusted_proxy.alerts(now)]
 
     async def remote_attention(self, now: float) -> list[dict[str, Any]]:
-        """What fal holds against the host: key refused, balance exhausted, results held back; entries as `attention`.
+        """Problems of the host's account at fal: key refused, balance exhausted, results withheld; as in `attention`.
 
         It is of the last 24 hours, and goes away when fal has taken a picture on the host's key again.
         """
@@ -113,11 +113,11 @@ class AdminService:
         await self._store.call(self._store.store.ping)
 
     async def worker_count(self) -> int:
-        """How many workers of a cluster live."""
+        """Number of workers of a cluster that live."""
         return await self._store.read(leases.count_workers)
 
     async def queue_state(self) -> dict[str, Any]:
-        """What is cheap to know: jobs by state (`states`), money, and the age of the oldest unfinished one.
+        """Facts that are cheap to read: jobs by state (`states`), money, and the age of the oldest unfinished one.
 
         `spent_today` and `spent_this_month` as in `overview`.
         """
@@ -132,7 +132,7 @@ class AdminService:
 
     @property
     def active_jobs(self) -> int | None:
-        """How many jobs run or wait in this process; None unless it has been started."""
+        """Number of jobs that run or wait in this process; None unless it has been started."""
         return self._scheduler.active_jobs
 
     async def remote_status(self) -> dict[str, Any]:
@@ -194,7 +194,7 @@ class AdminService:
         return batch_details(batch, self._build_view(batch), use, self._folders.is_in_use(batch_id), payments, events)
 
     async def failure_reasons(self, hours: float = 24.0) -> list[dict[str, Any]]:
-        """Why jobs failed lately (`queries.failure_reasons`)."""
+        """Return why jobs failed lately (`queries.failure_reasons`)."""
         return await self._store.read(queries.failure_reasons, time.time() - hours * HOUR)
 
     async def time_series(self, hours: float = 24.0, step: float = HOUR) -> list[dict[str, Any]]:
@@ -230,7 +230,7 @@ class AdminService:
         }
 
     async def bytes_written_by_day(self, days: int = 30) -> list[int]:
-        """How many bytes of what lies in the data folder were written on each of the last days, today (UTC) last.
+        """Bytes in the data folder that were written on each of the last days, today (UTC) last.
 
         A file counts on the day of its last change, so the database stands under today.
         """
@@ -250,7 +250,7 @@ class AdminService:
 
 
 def host_notices() -> dict[str, HostNotice]:
-    """What only the host can mend, by the code of the failures, or waits, that tell of it."""
+    """Notices for the host by the code of the failures, or waits, that they are about."""
     return {code: rules.host_notice for code, rules in failure_rules().items() if rules.host_notice}
 
 

@@ -30,7 +30,7 @@ class FreedCounter:
         self._names: Counter[tuple[int, int]] = Counter()
 
     def add(self, paths: Iterable[Path]) -> Freed:
-        """What removing these files and folders frees, after all that were added before; missing ones free nothing.
+        """Space that removing these files and folders frees, after all that were added before; missing ones: nothing.
 
         A symbolic link is not followed and not counted.
         """
@@ -103,7 +103,7 @@ class SurveyCache:
 
 @dataclass(frozen=True, slots=True)
 class CleanupPlan:
-    """What is to be deleted: batches, and by kind the files that nobody owns or that can be made again."""
+    """Plan of a deletion: batches, and by kind the files that nobody owns or that can be made again."""
 
     evictions: Sequence[retention_rules.Eviction]
     unowned: Mapping[str, Sequence[Path]]

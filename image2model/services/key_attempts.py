@@ -57,7 +57,7 @@ class KeyAttempts:
         self._networks.pop(network_of(client), None)
 
     def recent(self) -> tuple[int, int]:
-        """How many wrong keys were tried in the last quarter of an hour, and from how many networks."""
+        """Number of wrong keys in the last quarter of an hour, and number of networks that they came from."""
         now = time.monotonic()
         seen = [one.wrong for one in self._networks.values() if now - one.last <= FORGET_SECONDS]
         return sum(seen), len(seen)

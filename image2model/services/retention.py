@@ -29,7 +29,7 @@ SWEEP_INTERVAL = 900.0
 
 
 class RetentionService:
-    """What deletes batches and files, as `Studio.retention`; rights are the caller's to check."""
+    """Deletes batches and files, as `Studio.retention`; rights are the caller's to check."""
 
     def __init__(
         self, settings: Settings, folders: Folders, store: AsyncStore, scheduler: JobScheduler, surveys: SurveyCache
@@ -146,7 +146,7 @@ class RetentionService:
 
 
 def _dry_run_result(plan: CleanupPlan) -> tuple[Freed, set[str], list[str]]:
-    """What `_remove` would return if nothing came between."""
+    """Result of `_remove` if nothing came between."""
     freed = Freed()
     for item in plan.items:
         freed.add(item["size"], item["files"], item["folders"])

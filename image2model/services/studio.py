@@ -195,7 +195,7 @@ class Studio:
         return (self._scheduler.for_key(chosen.spec.id, key) if key.strip() else None) or chosen
 
     async def check_key(self, key: str) -> str:
-        """Why a visitor's own key cannot be used; empty where it can, or where nobody could be asked.
+        """Return why a visitor's own key cannot be used; empty where it can, or where nobody could be asked.
 
         Raises GenerationFailed for what cannot be a key.
         """
@@ -262,7 +262,7 @@ class Studio:
     async def _submission(
         self, request: SubmitRequest, caller: Caller, generator: Generator, params: GenerationParams
     ) -> Submission | None:
-        """What recognises the request if it comes again; None for one without a key. Raises OptionRefused."""
+        """Identity by which a repeated request is recognised; None for one without a key. Raises OptionRefused."""
         key = request.idempotency_key.strip()
         if not key:
             return None
@@ -358,7 +358,7 @@ class Studio:
         return await self.view(batch_id)
 
     async def waits_for_key(self, batch_id: str) -> bool:
-        """Whether jobs of the batch wait for the key that they were started with; raises NotFound."""
+        """True if jobs of the batch wait for the key that they were started with; raises NotFound."""
         batch = await self.batch(batch_id)
         return any(job.waiting and job.waiting.code == ErrorCode.KEY_NEEDED for job in batch.jobs)
 

@@ -55,7 +55,7 @@ NOT_SENT_ERRORS = (
     httpx.InvalidURL,
 )
 REFUSED_STATUS = 503
-"""From fal or a gateway: the job was not taken. After any other 5xx without fal's error type it may have been."""
+"""Status of fal or a gateway for a job that was not taken; after another 5xx without an error type it may have been."""
 URL_FIELDS = ("response_url", "status_url", "cancel_url")
 CANCEL_OUTCOMES: Mapping[int, CancelOutcome] = {202: "accepted", 404: "over"}
 
@@ -134,7 +134,7 @@ class FalAccount:
 
     @property
     def is_valid_header(self) -> bool:
-        """Whether an HTTP header can hold the key."""
+        """True if an HTTP header can hold the key."""
         return bool(self._credentials) and self._credentials.isascii() and self._credentials.isprintable()
 
     @property
@@ -201,7 +201,7 @@ class FalAccount:
     def job_reference(
         self, endpoint: str, request_id: str, urls: Mapping[str, str], submitted_at: float
     ) -> dict[str, Any]:
-        """What finds a job again, as stored with it; `submitted_at` in seconds since 1970."""
+        """Data that finds a job again, as stored with it; `submitted_at` in seconds since 1970."""
         context = {"endpoint": endpoint, "submitted_at": submitted_at, "key_mark": self.key_mark}
         return {"request_id": request_id, **urls, **context}
 
@@ -231,7 +231,7 @@ class FalAccount:
             connections.watched_jobs -= 1
 
     async def is_key_accepted(self, endpoint: str) -> bool:
-        """Whether fal tells this key the price of a model, which it tells nobody else; raises whatever goes wrong."""
+        """True if fal tells this key a model's price, which it tells nobody else; raises any error of the request."""
         address = f"{self.hosts.api}/v1/models/pricing"
         async with asyncio.timeout(self.timeouts.request):
             response = await self.connections.api.get(address, params={"endpoint_id": endpoint})
@@ -273,7 +273,7 @@ class FalAccount:
         return "unknown"
 
     def was_sent_with_other_key(self, remote: Mapping[str, Any]) -> bool:
-        """Whether a job was sent with another key; fal knows it all the same if both keys belong to one account."""
+        """True if a job was sent with another key; fal finds it nevertheless if both keys belong to one account."""
         return bool(remote.get("key_mark", self.key_mark) != self.key_mark)
 
     async def close(self) -> None:

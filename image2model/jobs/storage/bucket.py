@@ -19,7 +19,7 @@ from ...errors import ErrorCode, SettingsError, Unavailable
 log = logging.getLogger(__name__)
 
 PATIENCE = timedelta(seconds=20)
-"""For which a request is repeated that the storage does not answer."""
+"""Time for which a request is repeated that the storage does not answer."""
 BLOCK = 4 * 1024 * 1024
 
 
@@ -70,7 +70,7 @@ class Bucket:
         return True
 
     def find(self, key: str) -> StoredObject | None:
-        """What is known of an object; None where there is none."""
+        """Size and time of an object; None where there is none."""
         try:
             with self._raising_unavailable():
                 found = self._store.head(key)

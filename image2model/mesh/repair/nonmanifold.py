@@ -16,7 +16,7 @@ MAX_PATCHES = 2000
 ANGLE_STEPS = 100_000
 """Angles closer than a step, in parts of a radian, are equal."""
 PARTING_GAP = 5e-5
-"""How far touching solids are moved apart, as a share of the longest side: far above the weld, far below a print."""
+"""Distance between touching solids once moved apart, as a share of the longest side: above welds, below prints."""
 
 
 def drop_degenerate_patches(positions: FloatArray, faces: IndexArray) -> tuple[Mesh, str]:
@@ -84,7 +84,7 @@ def _drop_repeated(faces: IndexArray) -> IndexArray:
 
 
 def _encloses(faces: IndexArray) -> bool:
-    """Whether faces are a closed surface, and none lies on another."""
+    """True if faces are a closed surface, and none lies on another."""
     return is_closed_surface(faces) and bool(_same_corners(faces)[1].all())
 
 

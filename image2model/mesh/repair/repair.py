@@ -64,7 +64,7 @@ def _fill_safe_holes(positions: FloatArray, faces: IndexArray) -> tuple[Mesh, st
 
 
 def _is_sound(positions: FloatArray, faces: IndexArray) -> bool:
-    """Whether a mesh encloses a volume and does not pass through itself."""
+    """True if a mesh encloses a volume and does not pass through itself."""
     return analyze_topology(positions, faces).is_volume and not passes_through_itself(positions, faces)
 
 

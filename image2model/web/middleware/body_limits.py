@@ -1,4 +1,4 @@
-"""How large a request's body may be, and how slowly it may come."""
+"""Limits on the size of a request's body, and on how slowly it may come."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ...errors import ErrorCode, TooLarge
 from ..rest.errors import error_response
 
 BODY_TIMEOUT = 30.0
-"""How long a sender may be silent in the middle of a request, in seconds."""
+"""Seconds for which a sender may be silent in the middle of a request."""
 MIN_BYTES_PER_SECOND = 1000.0
 """Rate below which a sender's `BODY_TIMEOUT` runs out, however often a byte comes."""
 UPLOAD_PATHS = re.compile(r"/(gradio_api|api/v1)/upload(/batch|/image)?/?")

@@ -1,4 +1,4 @@
-"""How many requests of one network are answered at a time."""
+"""Limit on the requests of one network that are answered at a time."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from ..public_address import client_of
 
 GRADIO_SERVER = b"x-gradio-server"
-"""By this header Gradio's SSR proxy names a host whose pages to load; there is no such proxy here."""
+"""Header in which Gradio's SSR proxy names a host whose pages to load; there is no such proxy here."""
 
 
 class TrustedProxyMiddleware:

@@ -1,4 +1,4 @@
-"""For the host: what lies on the disk, how it is filling, what may go. Decimal sizes: 1 MB is 1,000,000 bytes."""
+"""Routes for the host: use of the disk, its filling, clean-up. Decimal sizes: 1 MB is 1,000,000 bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the app lives, is ready and is well, and its numbers for Prometheus."""
+"""Liveness, readiness and health of the app, and its metrics for Prometheus."""
 
 from __future__ import annotations
 

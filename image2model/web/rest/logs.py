@@ -30,7 +30,7 @@ reader_routes, admin_routes = (
     HeadRouter(dependencies=[Depends(require_log_reader)]),
     HeadRouter(dependencies=[Depends(require_admin)]),
 )
-"""With API_KEY or ADMIN_API_KEY, and with ADMIN_API_KEY alone."""
+"""Routes with API_KEY or ADMIN_API_KEY, and with ADMIN_API_KEY alone."""
 
 TOP_COUNT = 10
 """Most errors and endpoints in a day's summary."""

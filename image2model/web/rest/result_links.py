@@ -55,7 +55,7 @@ class ResultLinks:
 
 
 def is_signed(studio: Studio, signature: str, job_id: str, filename: str) -> bool:
-    """Whether the signature is of this file, made under today's API_KEY, and not expired."""
+    """True if the signature is of this file, made under today's API_KEY, and not expired."""
     try:
         return bool(_signer(studio).loads(signature, max_age=VALID_SECONDS) == [job_id, filename])
     except BadData:

@@ -15,7 +15,7 @@ from . import templating
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a click on the main button would submit."""
+    """Contents of a submission by the main button."""
 
     pictures: Sequence[Picture]
     price: Decimal
@@ -23,11 +23,11 @@ class Order:
     object_price: Decimal
     """US dollars for one object of several views."""
     wrong: str = ""
-    """Why it cannot be made; empty where it can."""
+    """Reason why it cannot be made; empty where it can."""
 
     @property
     def objects(self) -> int:
-        """How many objects are made from several views."""
+        """Number of objects that are made from several views."""
         return sum(bool(picture.sides) for picture in self.pictures)
 
     @property
@@ -37,7 +37,7 @@ class Order:
 
     @property
     def models(self) -> str:
-        """How many models it makes, in words."""
+        """Number of models that it makes, in words."""
         return pluralize(len(self.pictures), "model")
 
 
@@ -91,5 +91,5 @@ def _each(lines: Sequence[tuple[int, str, Decimal]]) -> str:
 
 
 def is_submitted(made: Mapping[str, Any] | None, order: str, batch_id: str) -> bool:
-    """Whether this very order is the batch that is shown."""
+    """True if this very order is the batch that is shown."""
     return bool(made and batch_id and made["batch"] == batch_id and made["order"] in (order, None))

@@ -59,7 +59,7 @@ def dollars(value: Decimal | float) -> str:
 
 
 def ago(value: float) -> str:
-    """How long ago a moment (seconds since 1970) was."""
+    """Time since a moment (seconds since 1970), in words."""
     passed = max(0.0, time.time() - value)
     for size, name in ((DAY, "day"), (HOUR, "hour"), (60, "minute")):
         if passed >= size:
@@ -87,7 +87,7 @@ def seconds_left(value: float) -> str:
 
 
 def kept(view: BatchView) -> str:
-    """How long a batch is kept; empty while it is worked and where no rule of the host ends it."""
+    """Duration for which a batch is kept; empty while it runs and where no rule of the host ends it."""
     if view.pinned:
         return "kept for good"
     if not view.finished:
@@ -108,7 +108,7 @@ def thousands(value: int) -> str:
 
 
 def money(cost: Cost) -> str:
-    """What a batch was estimated at and has come to."""
+    """Estimate and present cost of a batch, in words."""
     uncertain = f", {dollars(cost.uncertain)} may have been billed" if cost.uncertain else ""
     return f"{dollars(cost.spent)} of about {dollars(cost.estimate)} spent{uncertain}"
 

@@ -138,7 +138,7 @@ def _disk_tiles(overview: Mapping[str, Any], disk: Disk | None) -> Iterator[Tile
 
 
 def is_used(part: Component) -> bool:
-    """Whether the host has configured this part."""
+    """True if the host has configured this part."""
     return bool(part.details.get("configured", True)) or part.name == "fal_api"
 
 
