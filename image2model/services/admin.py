@@ -81,7 +81,11 @@ class AdminService:
         Each entry has `code`, `message` and `hint` (plain words), `count` (pictures, keys or 0) and `last_seen` (since
         1970).
         """
-        return [*await self.remote_attention(now), *self._wrong_key_alerts(now), *self._untrusted_proxy.alerts(now)]
+        return [
+            *await self.remote_attention(now),
+            *await self._wrong_key_alerts(now),
+            *self._untrusted_proxy.alerts(now),
+        ]
 
     async def remote_attention(self, now: float) -> list[dict[str, Any]]:
         """What fal holds against the host: key refused, balance exhausted, results held back; entries as `attention`.
@@ -98,9 +102,9 @@ class AdminService:
         held = [_notice_entry(code, notices[code], count, now) for code, count in waiting.items() if count]
         return failed + held
 
-    def _wrong_key_alerts(self, now: float) -> list[dict[str, Any]]:
+    async def _wrong_key_alerts(self, now: float) -> list[dict[str, Any]]:
         """A notice where more wrong keys were tried lately than a person mistypes."""
-        count, networks = self._key_attempts.recent()
+        count, networks = await self._key_attempts.recent()
         if count < FREE_ATTEMPTS:
             return []
         message = f"{count} wrong keys were tried in the last quarter of an hour, from {networks} networks."

@@ -118,7 +118,7 @@ class Studio:
             settings.daily_budget, settings.batch_cost_limit, settings.images_per_hour
         )
         self._build_view = ViewBuilder(settings, self.generators)
-        self.key_attempts = KeyAttempts()
+        self.key_attempts = KeyAttempts(settings.celery_broker_url)
         """Wrong keys, in the Admin tab and over REST."""
         self.untrusted_proxy = UntrustedProxy()
         self._retries = RetryService(

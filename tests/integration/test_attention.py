@@ -73,7 +73,7 @@ async def test_wrong_keys_are_told_and_held_against_nobody_else(start):
     """Ten wrong keys are told to the host, and fal's state is not judged by them."""
     studio = await start()
     for _ in range(FREE_ATTEMPTS):
-        studio.key_attempts.record_failure("192.0.2.1")
+        await studio.key_attempts.record_failure("192.0.2.1")
     (entry,) = (await studio.admin.overview())["attention"]
     assert entry["code"] == "too_many_tries"
     assert (await studio.admin.remote_status())["attention"] == []

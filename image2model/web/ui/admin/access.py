@@ -71,7 +71,7 @@ class HostRights:
             key: str, request: gr.Request, event_data: gr.EventData, profile: gr.OAuthProfile | None, *values: Any
         ) -> Any:
             if not self.is_named(request, profile):
-                self._check(key, request)
+                await self._check(key, request)
             first = [event_field(event_data, event)] if event else []
             try:
                 result = await handler(*first, *values)
@@ -81,12 +81,12 @@ class HostRights:
 
         return trigger(run, [self.key, *inputs], outputs, **{**HIDDEN, **more})
 
-    def _check(self, key: str, request: gr.Request) -> None:
+    async def _check(self, key: str, request: gr.Request) -> None:
         """Raise gr.Error unless this is an admin key, compared in constant time, or after too many wrong ones."""
         client = client_address(request)
-        if self._attempts.seconds_until_allowed(client):
+        if await self._attempts.seconds_until_allowed(client):
             raise gr.Error("Too many tries. Wait a minute.", print_exception=False)
         if not any(hmac.compare_digest(known, str(key).encode()) for known in self._keys if known):
-            self._attempts.record_failure(client)
+            await self._attempts.record_failure(client)
             raise gr.Error("This is not the admin key.", print_exception=False)
-        self._attempts.record_success(client)
+        await self._attempts.record_success(client)
