@@ -55,7 +55,8 @@ class CircuitBreaker:
         while self.is_blocking:
             changed = self._changed
             try:
-                await asyncio.wait_for(changed.wait(), None if self._trial else self.seconds_left)
+                async with asyncio.timeout(None if self._trial else self.seconds_left):
+                    await changed.wait()
             except TimeoutError:
                 continue
         self._trial = self._opened is not None
