@@ -68,7 +68,8 @@ class CircuitBreaker:
         while self.state != "closed":
             if self.is_blocking:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._changed.wait(), None if self._is_tried else self.seconds_left)
+                    async with asyncio.timeout(None if self._is_tried else self.seconds_left):
+                        await self._changed.wait()
             elif await self._begin_trial():
                 return True
         return False
@@ -145,7 +146,8 @@ class CircuitBreakers:
                 with contextlib.suppress(Unavailable):
                     await self.load()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), seconds)
+                    async with asyncio.timeout(seconds):
+                        await changed.wait()
 
     def not_closed(self) -> list[dict[str, Any]]:
         """Each that is not closed: `generator`, `own_key`, `state`, `seconds_left`."""

@@ -100,7 +100,8 @@ class JobScheduler:
                 except Unavailable:
                     log.warning("the lease on this process's jobs cannot be renewed at the moment")
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(announced.wait(), seconds / RENEWALS)
+                    async with asyncio.timeout(seconds / RENEWALS):
+                        await announced.wait()
 
     async def _schedule(self, taken: Sequence[tuple[Batch, Job]]) -> int:
         """Run jobs that this process has just taken; return how many they are."""

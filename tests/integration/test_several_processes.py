@@ -12,6 +12,7 @@ import pytest
 from image2model.errors import GenerationFailed
 from image2model.generators.base import Running, Submitted, Submitting
 from image2model.jobs.db import leases
+from image2model.jobs.db.listener import FREE_JOBS_TOPIC
 from image2model.process_pool import WorkerPool
 from image2model.services import Caller, Studio, SubmitRequest
 from tests.support.scripted import ScriptedGenerator, finished, picture, scripted_settings, view_when
@@ -106,6 +107,19 @@ async def test_a_process_that_wakes_before_it_has_bought_buys_nothing(begin, upl
     woken.set()
     await wait_until_async(lambda: not sleeper.generator.running)
     assert (sleeper.generator.bought, heir.submissions) == (False, 1)
+
+
+@pytest.mark.parametrize("steps", range(4))
+async def test_the_keeper_of_leases_ends_when_jobs_are_announced_at_that_moment(begin, steps):
+    """A cancellation that meets an announcement on its way is not lost: the process could not be stopped."""
+    scheduler = (await begin()).studio._scheduler
+    await asyncio.sleep(0.1)  # it waits for free jobs by then
+    scheduler._store.notifier.notify(FREE_JOBS_TOPIC)
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    scheduler._lease_task.cancel()
+    done, _ = await asyncio.wait([scheduler._lease_task], timeout=2)
+    assert done
 
 
 async def test_a_cancel_on_one_replica_reaches_the_provider_from_another(begin, uploads):
