@@ -76,7 +76,7 @@ class JobExecution:
             while await self._attempt():
                 pass
         finally:
-            self._abandon_trial()
+            await self._abandon_trial()
 
     async def _attempt(self) -> bool:
         """Make one attempt; return whether there is another."""
@@ -122,7 +122,7 @@ class JobExecution:
         async with aclosing(self._generator.run(task)) as events:  # type: ignore[type-var]  # all are async generators
             if not await self._follow_events(events):
                 return
-        self._breaker.record_success()
+        await self._breaker.record_success()
 
     async def _input_picture(self, folder: Path, side: Side = "front") -> Path:
         """The picture that goes to the generator; one whose subject is not found goes as it is."""
@@ -145,7 +145,7 @@ class JobExecution:
         last_update: dict[str, Any] = {}
         async for event in events:
             if isinstance(event, Finished):
-                self._breaker.record_success()
+                await self._breaker.record_success()
                 await self._finish(event)
                 return True
             if isinstance(event, Queued | Running):
@@ -236,7 +236,7 @@ class JobExecution:
         """Decide what follows a failed attempt; return whether there is another."""
         if not await self._is_current():
             return False
-        self._report_to_breaker(error)
+        await self._report_to_breaker(error)
         if error.code == ErrorCode.UNCONFIRMED:
             return await self._find_unconfirmed(error)
         cancelling = self.job.state == "cancelling"
@@ -274,20 +274,20 @@ class JobExecution:
         await self._store_failure(error, cancelling=False)
         return False
 
-    def _report_to_breaker(self, error: Image2ModelError) -> None:
+    async def _report_to_breaker(self, error: Image2ModelError) -> None:
         """Count the failure for or against the generator."""
         if rules_of(error.code).kind == "generator":
-            self._breaker.record_failure()
+            await self._breaker.record_failure()
         elif self.job.remote is not None and not error.retryable:  # it refused the picture, so it works
-            self._breaker.record_success()
+            await self._breaker.record_success()
         else:
-            self._abandon_trial()
+            await self._abandon_trial()
         self._is_trial = False
 
-    def _abandon_trial(self) -> None:
+    async def _abandon_trial(self) -> None:
         if self._is_trial:
-            self._breaker.record_abandoned()
             self._is_trial = False
+            await self._breaker.record_abandoned()
 
     def _adopt_remote(self, job: Job | None) -> bool:
         """Go on with the job as stored; return False for None: somebody else has ended it."""

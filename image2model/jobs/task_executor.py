@@ -85,7 +85,8 @@ class TaskExecutor:
                 message, sent_at = message + 1, clock()
                 await self._notify_workers(task_id, message, seconds)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(announced.wait(), POLL_SECONDS)
+                async with asyncio.timeout(POLL_SECONDS):
+                    await announced.wait()
 
     async def _notify_workers(self, task_id: str, message: int, seconds: float) -> None:
         try:

@@ -70,7 +70,7 @@ class AdminService:
             "disk_used_bytes": whole.used,
             "daily_budget": self._settings.daily_budget,
             "outcomes": await self._store.read(queries.outcomes, now - DAY),
-            "breakers": self._scheduler.breakers(),
+            "breakers": self._scheduler.breakers.not_closed(),
             "attention": await self.attention(now),
         }
 
@@ -156,16 +156,16 @@ class AdminService:
             "configured": bool(ids),
             "done": sum(row["count"] for row in rows if row["state"] == "done"),
             "faults": sum(row["count"] for row in rows if row["code"] and rules_of(row["code"]).kind == "generator"),
-            "resting": [one["generator"] for one in self._scheduler.breakers() if not one["own_key"]],
+            "resting": [one["generator"] for one in self._scheduler.breakers.not_closed() if not one["own_key"]],
             "attention": await self.remote_attention(now),
         }
 
-    def reset_breaker(self, generator: str, *, own_key: bool = False) -> None:
+    async def reset_breaker(self, generator: str, *, own_key: bool = False) -> None:
         """Close the breakers of a generator, on the host's key or on visitors' own; raises NotFound."""
         if generator not in self._generators:
             raise NotFound(ErrorCode.GENERATOR_UNKNOWN, f"There is no generator called {generator!r}.")
         log.info("the host has closed the breakers of %s", generator)
-        self._scheduler.reset_breakers(generator, own_key)
+        await self._scheduler.breakers.reset(generator, own_key)
 
     async def spending(self, by: queries.SpendingBy, since: float = 0.0) -> list[dict[str, Any]]:
         """Sums of the ledger (`queries.spending`)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Awaitable, Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -18,6 +19,8 @@ ATTACK_SECONDS = 60.0
 """The latest hundred wrong keys (`attempt_counts.LATEST`) count as an attack where they took less time."""
 FIRST_DELAY, LONGEST_DELAY = 15.0, 60.0
 """Seconds; the delay doubles with each wrong key, and nobody's right key waits longer than the longest."""
+MAX_REFUSED = 10_000
+"""Wrong keys that are known again, the latest ones."""
 
 
 class KeyAttempts:
@@ -29,14 +32,30 @@ class KeyAttempts:
     def __init__(self, redis_url: str = "") -> None:
         self._own: AttemptCounts = OwnCounts()
         self._counts = RedisCounts(redis_url) if redis_url else self._own
+        self._refused: dict[bytes, None] = {}
+        """Digests of wrong keys, each with the network that tried it."""
 
     async def seconds_until_allowed(self, client: str) -> float:
         """Seconds until a key from this address is looked at again; 0 where it is at once."""
         return await self._ask(lambda counts: counts.seconds_locked(network_of(client)))
 
-    async def record_failure(self, client: str) -> None:
-        """Count a wrong key."""
-        await self._ask(lambda counts: _count_and_lock(counts, network_of(client)))
+    async def record_failure(self, client: str, key: bytes) -> None:
+        """Count a wrong key, unless it is one that this network was refused before.
+
+        Who repeats it guesses nothing: a program that sends an old key for ever must not lock its neighbours out.
+        """
+        network = network_of(client)
+        if not self._is_repeated(network, key):
+            await self._ask(lambda counts: _count_and_lock(counts, network))
+
+    def _is_repeated(self, network: str, key: bytes) -> bool:
+        digest = hashlib.sha256(b"%s %s" % (network.encode(), key)).digest()
+        known = digest in self._refused
+        self._refused.pop(digest, None)
+        self._refused[digest] = None
+        if len(self._refused) > MAX_REFUSED:
+            del self._refused[next(iter(self._refused))]
+        return known
 
     async def record_success(self, client: str) -> None:
         """Forget the wrong keys of a network that knows the right one."""

@@ -206,7 +206,7 @@ class Studio:
     def notice(self, name: str) -> str:
         """A warning for people about to submit: empty unless the generator's breaker is open."""
         chosen = self.generator(name)
-        if not self._scheduler.breaker(chosen.spec.id).is_blocking:
+        if not self._scheduler.breakers.of((chosen.spec.id, "")).is_blocking:
             return ""
         return f"{chosen.spec.name} has failed several times just now. New pictures wait until it is well again."
 

@@ -73,7 +73,8 @@ class ViewBroadcaster:
                     if view.finished:
                         return
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(changed.wait(), self._pause)
+                        async with asyncio.timeout(self._pause):
+                            await changed.wait()
                     await asyncio.sleep(DEBOUNCE_SECONDS)
         except Exception as error:
             self._channels.pop(batch_id, None)

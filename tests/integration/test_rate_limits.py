@@ -39,21 +39,21 @@ async def test_replicas_count_wrong_keys_together_and_alone_while_redis_is_away(
     monkeypatch.setattr(attempt_counts, "LATEST", 2 * FREE_ATTEMPTS)
     monkeypatch.setattr(attempt_counts, "MAX_NETWORKS", 3)
     one, other = KeyAttempts(redis_server.url), KeyAttempts(redis_server.url)
-    for replica in (one, other) * (FREE_ATTEMPTS // 2):
+    for number, replica in enumerate((one, other) * (FREE_ATTEMPTS // 2)):
         assert await other.seconds_until_allowed("192.0.2.1") == 0
-        await replica.record_failure("192.0.2.1")
+        await replica.record_failure("192.0.2.1", b"%d" % number)
     assert FIRST_DELAY - 5 < await one.seconds_until_allowed("192.0.2.1") <= FIRST_DELAY
     assert await other.recent() == (FREE_ATTEMPTS, 1)
     await other.record_success("192.0.2.1")
     assert (await one.seconds_until_allowed("192.0.2.1"), await one.recent()) == (0, (0, 0))
     for number in range(FREE_ATTEMPTS):  # the second ten within a minute: an attack
-        await one.record_failure(f"192.0.2.{number // 2}")
+        await one.record_failure(f"192.0.2.{number // 2}", b"%d" % number)
     assert await other.seconds_until_allowed("192.0.2.4") == 0
-    await other.record_failure("192.0.2.4")
+    await other.record_failure("192.0.2.4", b"another")
     assert await one.seconds_until_allowed("192.0.2.4") > 0
     assert await one.recent() == (7, 3)
     redis_server.halt()
     assert (await one.seconds_until_allowed("192.0.2.4"), await one.recent()) == (0, (0, 0))
-    for _ in range(FREE_ATTEMPTS):
-        await one.record_failure("192.0.2.4")
+    for number in range(FREE_ATTEMPTS):
+        await one.record_failure("192.0.2.4", b"alone %d" % number)
     assert await one.seconds_until_allowed("192.0.2.4") > 0

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
+
 import pytest
 
-from image2model.services import attempt_counts
+from image2model.services import attempt_counts, key_attempts
 from image2model.services.key_attempts import (
     FREE_ATTEMPTS,
     FREE_ATTEMPTS_UNDER_ATTACK,
@@ -23,9 +25,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 async def wrong(attempts: KeyAttempts, client: str, times: int) -> float:
-    """Try so many wrong keys; return the seconds to wait then."""
+    """Try so many wrong keys, each another; return the seconds to wait then."""
     for _ in range(times):
-        await attempts.record_failure(client)
+        await attempts.record_failure(client, secrets.token_bytes())
     return await attempts.seconds_until_allowed(client)
 
 
@@ -53,9 +55,22 @@ async def test_a_neighbour_in_the_same_64_is_the_same_visitor(clock: list[float]
     """Addresses that one IPv6 visitor can take count together; another network is not touched."""
     attempts = KeyAttempts()
     for number in range(FREE_ATTEMPTS):
-        await attempts.record_failure(f"2001:db8::{number:x}")
+        await attempts.record_failure(f"2001:db8::{number:x}", b"%d" % number)
     assert await attempts.seconds_until_allowed("2001:db8::ffff") > 0
     assert await attempts.seconds_until_allowed("2001:db8:0:1::1") == 0
+
+
+async def test_a_wrong_key_that_is_repeated_is_one_guess(monkeypatch: pytest.MonkeyPatch, clock: list[float]):
+    """A program that sends an old key over and over locks nobody out; with the latest alone remembered it counts."""
+    attempts = KeyAttempts()
+    for _ in range(2 * FREE_ATTEMPTS):
+        await attempts.record_failure("192.0.2.1", b"of last year")
+    assert await attempts.seconds_until_allowed("192.0.2.1") == 0
+    assert await attempts.recent() == (1, 1)
+    monkeypatch.setattr(key_attempts, "MAX_REFUSED", 1)
+    for number in range(FREE_ATTEMPTS):
+        await attempts.record_failure("192.0.2.1", b"%d" % (number % 2))
+    assert await attempts.seconds_until_allowed("192.0.2.1") > 0
 
 
 async def test_the_right_key_and_time_make_it_good(clock: list[float]):
@@ -72,7 +87,7 @@ async def test_many_networks_at_once_have_fewer_free_tries(clock: list[float]):
     """While a hundred wrong keys a minute come from everywhere, three cost a delay; who tries none waits for none."""
     attempts = KeyAttempts()
     for number in range(attempt_counts.LATEST):
-        await attempts.record_failure(f"192.0.2.{number}")
+        await attempts.record_failure(f"192.0.2.{number}", b"wrong")
     assert await wrong(attempts, "198.51.100.1", FREE_ATTEMPTS_UNDER_ATTACK) > 0
     assert await attempts.seconds_until_allowed("198.51.100.2") == 0
     assert await attempts.recent() == (attempt_counts.LATEST + FREE_ATTEMPTS_UNDER_ATTACK, attempt_counts.LATEST + 1)

@@ -43,7 +43,11 @@ MAX_CONCURRENT_CALLS = 8
 
 The others wait for a semaphore and not in httpx, whose pool scans all waiting requests and connections at every call.
 """
-LIMITS = httpx.Limits(max_connections=2 * MAX_CONCURRENT_CALLS)
+LIMITS = httpx.Limits(max_connections=2 * MAX_CONCURRENT_CALLS, keepalive_expiry=2)
+"""Common servers and proxies close a connection that has been idle for five seconds.
+
+A submit over one that closes at that moment gets no answer, and nobody can tell whether it has been paid for.
+"""
 CDN_TIMEOUT = httpx.Timeout(60, connect=CONNECT_SECONDS, write=600, pool=None)
 """httpx takes a whole picture for one write, and lines can be slow."""
 

@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 CHANNEL = "image2model_batches"
 FREE_JOBS_TOPIC = "free jobs"
 """Announced in place of a batch's id when there are jobs that nobody holds."""
+BREAKERS_TOPIC = "breakers"
+"""Announced when a circuit breaker has changed."""
 RECONNECT_SECONDS = 1.0
 
 

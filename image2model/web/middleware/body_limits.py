@@ -82,7 +82,8 @@ class BoundedReceive:
             return await self._receive()
         began = time.monotonic()
         try:
-            message = await asyncio.wait_for(self._receive(), self.time_left)
+            async with asyncio.timeout(self.time_left):
+                message = await self._receive()
         except TimeoutError:
             return {"type": "http.disconnect"}
         size = len(message.get("body", b""))

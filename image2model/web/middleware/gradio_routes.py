@@ -18,6 +18,8 @@ BLOCKED_ROUTES = re.compile(
     r"|vibe-[a-z-]+|undo-vibe|deep_link|openapi\.json|token|user))(?![a-z])"
 )
 """Routes of Gradio's that nothing here needs."""
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
+"""Of which Gradio makes no address: it fails, some streams only when their client has hung up."""
 NOT_FOUND = error_response(404, ErrorCode.ENDPOINT_UNKNOWN, "There is nothing at this address.")
 URL_REFUSED = error_response(
     403, ErrorCode.URL_REFUSED, "Addresses of other hosts are not fetched here. Upload the file itself."
@@ -38,6 +40,8 @@ class GradioRoutesMiddleware:
             await self._app(scope, receive, send)
         elif PROXY_ROUTES.match(scope["path"]):
             await URL_REFUSED(scope, receive, send)
+        elif CONTROL_CHARACTERS.search(scope["path"]):
+            await NOT_FOUND(scope, receive, send)
         else:
             await self._call(scope, receive, send)
 

@@ -91,4 +91,5 @@ class StreamEndMiddleware:
 
 async def _wait(end_read: asyncio.Event) -> None:
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(end_read.wait(), READ_TIMEOUT)
+        async with asyncio.timeout(READ_TIMEOUT):
+            await end_read.wait()

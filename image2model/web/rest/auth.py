@@ -62,7 +62,7 @@ async def _require_key(
     given = credentials.credentials.encode()
     if not _matches_any(given, keys):
         if not _matches_any(given, _configured_keys(studio.settings)):
-            await attempts.record_failure(client)
+            await attempts.record_failure(client, given)
         raise NotAllowed(ErrorCode.INVALID_KEY, message)
     await attempts.record_success(client)
 

@@ -126,10 +126,11 @@ async def _stream_body(request: Request) -> AsyncGenerator[bytes, None]:
     """The chunks of the body; raises TimeoutError for a silent sender."""
     stream = request.stream()
     while True:
-        try:
-            yield await asyncio.wait_for(anext(stream), READ_TIMEOUT)
-        except StopAsyncIteration:
+        async with asyncio.timeout(READ_TIMEOUT):
+            chunk = await anext(stream, None)
+        if chunk is None:
             return
+        yield chunk
 
 
 class DiskMultipartParser(MultiPartParser):

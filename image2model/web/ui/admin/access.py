@@ -86,7 +86,8 @@ class HostRights:
         client = client_address(request)
         if await self._attempts.seconds_until_allowed(client):
             raise gr.Error("Too many tries. Wait a minute.", print_exception=False)
-        if not any(hmac.compare_digest(known, str(key).encode()) for known in self._keys if known):
-            await self._attempts.record_failure(client)
+        given = str(key).encode(errors="replace")
+        if not any(hmac.compare_digest(known, given) for known in self._keys if known):
+            await self._attempts.record_failure(client, given)
             raise gr.Error("This is not the admin key.", print_exception=False)
         await self._attempts.record_success(client)
