@@ -117,8 +117,9 @@ async def test_the_keeper_of_leases_ends_when_jobs_are_announced_at_that_moment(
     scheduler._store.notifier.notify(FREE_JOBS_TOPIC)
     for _ in range(steps):
         await asyncio.sleep(0)
-    scheduler._lease_task.cancel()
-    done, _ = await asyncio.wait([scheduler._lease_task], timeout=2)
+    keeper = scheduler._lease_tasks[0]
+    keeper.cancel()
+    done, _ = await asyncio.wait([keeper], timeout=2)
     assert done
 
 
