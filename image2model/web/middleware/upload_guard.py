@@ -38,6 +38,7 @@ class UploadGuardMiddleware:
                 refusal = error_response(error.http_status, error.code, str(error), headers=headers)
                 await refusal(scope, receive, send)
                 return
+            self._studio.workers.start()
             await self._count(counted, scope, receive, send)
             return
         await self._app(scope, receive, send)
