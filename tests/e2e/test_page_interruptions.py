@@ -7,6 +7,7 @@ import re
 
 import gradio as gr
 import pytest
+from gradio_client import Client
 from playwright.async_api import Page, Route, expect
 
 from image2model.services import Picture, Studio, SubmitRequest
@@ -53,6 +54,9 @@ async def test_a_page_shows_the_batch_that_was_started_last_and_none_after_start
     await expect(page.locator("#sent-choice")).to_be_hidden()
     await page.wait_for_timeout(3000)
     assert await page.locator(".job-card[data-number]").count() == 0
+    programs = await asyncio.to_thread(Client, app.url, verbose=False)
+    for batch in (first, second):  # work that goes on would keep the next test waiting
+        await asyncio.to_thread(programs.predict, batch_id=batch, api_name="/cancel_batch")
 
 
 @pytest.mark.browser

@@ -105,7 +105,7 @@ class Create:
 
     @property
     def _kept(self) -> list[Any]:
-        """What a reload of the page does not take away where pictures are not yet sent: all but the key."""
+        """Components that a reload of the page keeps where pictures are not yet sent: all but the key."""
         return [self.pictures.images, self.pictures.cut_out, *self._control_inputs]
 
     def _draft(self, step: str) -> dict[str, Any]:
