@@ -51,12 +51,12 @@ class CircuitBreaker:
 
     @property
     def seconds_left(self) -> float:
-        """Until the next trial may start; 0 when closed."""
+        """Seconds until the next trial may start; 0 when closed."""
         return max(0.0, self._open_until - monotonic())
 
     @property
     def is_blocking(self) -> bool:
-        """Whether a job that comes now must wait."""
+        """True if a job that comes now must wait."""
         return self.state == "open" or self._is_tried
 
     @property

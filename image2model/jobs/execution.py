@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import shutil
 import time
@@ -16,7 +15,7 @@ from typing import Any
 from pebble import ProcessExpired
 
 from ..atomic_files import atomic_move
-from ..errors import ErrorCode, GenerationFailed, Image2ModelError, NotFound
+from ..errors import ErrorCode, GenerationFailed, Image2ModelError, NotFound, is_disk_full
 from ..generators.base import Event, Finished, GenerationParams, Generator, Queued, Running, Side, Submitted, Task
 from ..generators.failure_messages import DISK_FULL, INTERNAL_ERROR, NO_RESULT, UNCONFIRMED
 from ..generators.local import cut_out
@@ -35,7 +34,6 @@ from .storage.folders import MESH_FILE, THUMBNAIL_FILE, Folders, picture_filenam
 
 log = logging.getLogger(__name__)
 
-DISK_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 SIMPLIFIED_FACE_TOLERANCE = 1.05
 """Share of the face limit that a mesh may have before a lighter copy is made: generators' limits are never exact."""
 LOOKUP_DELAYS = (0.0, 3.0, 15.0)
@@ -44,7 +42,7 @@ LOOKUP_DELAYS = (0.0, 3.0, 15.0)
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
-    """What all executions share."""
+    """Services that all executions share."""
 
     store: AsyncStore
     folders: Folders
@@ -91,7 +89,7 @@ class JobExecution:
         except Image2ModelError as error:
             return await self._handle_failure(error)
         except OSError as error:
-            if error.errno in DISK_FULL_ERRNOS:
+            if is_disk_full(error):
                 log.error("an attempt failed: there is no room on the disk of DATA_DIR", extra={"cause": "disk_full"})
                 return await self._handle_failure(DISK_FULL.error())
             log.exception("an attempt failed")

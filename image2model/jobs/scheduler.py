@@ -34,7 +34,7 @@ ACQUIRE_LIMIT_ALONE = 1000
 BREAKER_COOLDOWN = 60.0
 """Seconds for which a generator that keeps failing rests, at the host's RETRY_PACE of 1."""
 RENEWALS = 5
-"""How often a lease is renewed before it would lapse."""
+"""Renewals of a lease before it would lapse."""
 
 
 class JobScheduler:
@@ -143,7 +143,7 @@ class JobScheduler:
 
     @property
     def active_jobs(self) -> int | None:
-        """How many jobs run or wait in this process; None before `start` and after `close`."""
+        """Number of jobs that run or wait in this process; None before `start` and after `close`."""
         return len(self._tasks) if self._is_running else None
 
     async def cancel(self, batch: Batch) -> None:

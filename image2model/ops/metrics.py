@@ -1,4 +1,4 @@
-"""What Prometheus is told: the counts of `image2model.metrics`, and what the database and the machine say now.
+"""Metrics for Prometheus: those of `image2model.metrics`, and present ones of the database and the machine.
 
 Names are the contract's (`http_…`, `celery_…`, `fal_api_…`, `system_…`) and ours (`image2model_…`).
 """
@@ -41,7 +41,7 @@ async def exposition(studio: Studio, health: Health) -> bytes:
 
 
 def counters() -> bytes:
-    """What was counted, in this process or, with `PROMETHEUS_MULTIPROC_DIR`, in all of them."""
+    """Counts of this process or, with `PROMETHEUS_MULTIPROC_DIR`, of all processes."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest(REGISTRY)
     registry = CollectorRegistry()
@@ -50,7 +50,7 @@ def counters() -> bytes:
 
 
 class _SnapshotCollector(Collector):
-    """What is known at this moment."""
+    """Values of this moment."""
 
     def __init__(self, families: Iterable[Metric]) -> None:
         self._families = list(families)

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, or_, select, update
 
-from ..ledger import DAY
+from ...units import DAY
 from .connection import lock_breakers
 from .leases import database_time
 from .listener import BREAKERS_TOPIC, notify

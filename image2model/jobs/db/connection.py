@@ -15,9 +15,9 @@ from .schema import batches
 PURCHASES, MIGRATIONS, BREAKERS = 0x6D6F6465, 0x6D6F6466, 0x6D6F6467
 """The numbers of PostgreSQL's advisory locks on the ledger, on the schema and on the circuit breakers."""
 LOCK_SECONDS = 5.0
-"""How long SQLite waits for another process's lock; who must write tries again after that."""
+"""Seconds for which SQLite waits for the lock of another process; a writer tries again after that."""
 IDLE_TRANSACTION_SECONDS = 5.0
-"""After which PostgreSQL undoes the transaction of a process that stands still, whose locks others wait for."""
+"""Seconds after which PostgreSQL rolls back a stalled process's transaction, so that its locks are freed."""
 
 
 def connect(url: str) -> Engine:
