@@ -56,7 +56,7 @@ TRANSFERS: Mapping[int, Callable[[Array], Array]] = {
     13: _from_srgb,
     17: lambda value: value**2.6 * 52.37 / 48,
 }
-"""From stored value to light, both 0 to 1, by code point (ITU-T H.273, table 3); PQ and HLG are not among them."""
+"""Functions from stored value to light, both 0 to 1, by code point (ITU-T H.273, table 3); without PQ and HLG."""
 SRGB = ImageCms.createProfile("sRGB")
 INPUT_MODES: Mapping[str, str] = {"GRAY": "L", "RGB ": "RGB", "CMYK": "CMYK"}
 EXACT = ImageCms.Flags.NOOPTIMIZE
@@ -67,7 +67,7 @@ SRGB_GAMMA, GAMMA_TOLERANCE = 1 / 2.2, 0.02
 
 
 def are_code_points(primaries: int, transfer: int) -> bool:
-    """Whether these code points say which colours are meant."""
+    """True if these code points say which colours are meant."""
     return primaries in PRIMARIES and transfer in TRANSFERS
 
 
@@ -109,13 +109,13 @@ def to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
 
 
 def is_profile(data: bytes) -> bool:
-    """Whether this is an ICC profile that can be read."""
+    """True if this is an ICC profile that can be read."""
     return _parse(data) is not None
 
 
 @lru_cache(maxsize=8)
 def srgb_transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """How pixels of `mode` (L, RGB or CMYK) become sRGB; None where that is no change or the profile does not fit.
+    """Transform of pixels of `mode` (L, RGB or CMYK) to sRGB; None if it changes nothing or the profile does not fit.
 
     The transform's `input_mode` is what they have to be converted to first: grey takes a profile of RGB too.
     """
@@ -143,7 +143,7 @@ def _parse(profile: bytes) -> ImageCms.ImageCmsProfile | None:
 
 
 def _is_identity(transform: ImageCms.ImageCmsTransform) -> bool:
-    """Whether colours of a 9 × 9 × 9 grid, or all greys, stay what they are."""
+    """True if colours of a 9 × 9 × 9 grid, or all greys, stay what they are."""
     if transform.input_mode not in ("L", "RGB"):
         return False
     levels = np.linspace(0, 255, 9).astype(np.uint8)

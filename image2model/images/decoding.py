@@ -70,13 +70,13 @@ class Source:
     notes: tuple[str, ...] = ()
     """Codes of NOTE_TEXTS."""
     reducible: bool = False
-    """Whether the decoder needs no more memory than what it is reduced to."""
+    """True if the decoder needs no more memory than what it is reduced to."""
     lossless_bytes: bytes | None = None
     """The file without metadata, where its pixels are RGB or RGBA of 8 bits."""
 
     @property
     def can_keep_pixels(self) -> bool:
-        """Whether the pixels of `lossless_bytes` need no change: upright and in sRGB."""
+        """True if the pixels of `lossless_bytes` need no change: upright and in sRGB."""
         is_srgb = colour.srgb_transform(self.profile, "RGB") is None
         return self.lossless_bytes is not None and self.orientation not in TRANSPOSE_BY_ORIENTATION and is_srgb
 
@@ -218,7 +218,7 @@ def _open_tiff(data: bytes) -> Source:
 
 
 def _open_gif(data: bytes) -> Source:
-    """What the first frame leaves free of the screen is transparent, where Pillow fills it with a colour."""
+    """Make transparent what the first frame leaves free of the screen, where Pillow fills it with a colour."""
     source = _open_pages("GIF", GifImagePlugin.GifImageFile(io.BytesIO(data)), "first_frame")
     source.covered = source.pillow.tile[0].extents if source.pillow.tile else None
     return source

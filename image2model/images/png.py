@@ -41,7 +41,7 @@ class Png:
 
     @property
     def is_rgb8(self) -> bool:
-        """Whether its pixels are stored as RGB or RGBA of 8 bits."""
+        """True if its pixels are stored as RGB or RGBA of 8 bits."""
         return self.bit_depth == 8 and self.colour_type in (TRUECOLOUR, TRUECOLOUR_ALPHA) and not self.transparent
 
 
@@ -93,7 +93,7 @@ class _Chunks:
 
     def __init__(self, data: bytes) -> None:
         self.first: dict[bytes, bytes] = {}
-        """By name, the body of the first chunk before the pixels whose checksum is right; IHDR's and PLTE's anyway."""
+        """Body of the first chunk of each name before the pixels whose checksum is right; IHDR's and PLTE's anyway."""
         self.raw: dict[bytes, bytes] = {}
         """The same with length, name and checksum."""
         self.pixels: list[bytes] = []
@@ -121,7 +121,7 @@ class _Chunks:
             self.pixels = [_chunk(b"IDAT", b"".join(first_frame))]
 
     def _counts(self, name: bytes, chunk: bytes) -> bool:
-        """Whether a chunk before the pixels is told: the first of its name, intact, and not tRNS before its palette."""
+        """True if a chunk before the pixels counts: the first of its name, intact, and not tRNS before its palette."""
         if name in self.first or not (name in (b"IHDR", b"PLTE") or _is_intact(chunk)):
             return False
         return name != b"tRNS" or self.first.get(b"IHDR", b"")[9:10] != bytes([PALETTE]) or b"PLTE" in self.first
@@ -170,7 +170,7 @@ def _integers(body: bytes, count: int) -> tuple[int, ...]:
 
 
 def _embedded_profile(body: bytes) -> bytes:
-    """What iCCP holds, unpacked up to the limit of a profile; empty where it cannot be unpacked."""
+    """Profile in an iCCP chunk, unpacked up to the limit of a profile; empty where it cannot be unpacked."""
     _, _, packed = body.partition(b"\0")
     try:
         return zlib.decompressobj().decompress(packed[1:], colour.MAX_PROFILE_BYTES)

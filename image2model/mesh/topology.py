@@ -19,7 +19,7 @@ TOUCHING, SWEEP, MAX_SWEPT = 1.75, np.array([0.6134, 0.5427, 0.5738]), 30
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """How the faces of a mesh join."""
+    """Connections of the faces of a mesh."""
 
     parts: int
     holes: int
@@ -41,7 +41,7 @@ class Topology:
 
     @property
     def is_volume(self) -> bool:
-        """It has an inside, as trimesh's `is_volume`: volume and genus mean something."""
+        """True if it has an inside, as trimesh's `is_volume`: volume and genus mean something."""
         return self.watertight and self.winding_consistent
 
 
@@ -50,7 +50,7 @@ class HalfEdgeGroups:
     """The half-edges of faces, sorted by the edge that they run along."""
 
     order: IndexArray
-    """(3m,) half-edge, pluralize through the faces, at each place."""
+    """(3m,) half-edge, counted through the faces, at each place."""
     keys: IndexArray
     """(3m,) id of its edge, ascending."""
     first: IndexArray
@@ -62,14 +62,14 @@ class HalfEdgeGroups:
 
     @property
     def edge_of(self) -> IndexArray:
-        """Edge (3m,) of each half-edge, pluralize as in `first`."""
+        """Edge (3m,) of each half-edge, counted as in `first`."""
         edges = np.empty(len(self.order), np.intp)
         edges[self.order] = np.repeat(np.arange(len(self.first)), self.counts)
         return edges
 
     @property
     def balanced(self) -> NDArray[np.bool_]:
-        """Whether as many half-edges of an edge run one way as the other (e,)."""
+        """Mask (e,) of the edges whose half-edges run one way as often as the other."""
         return np.asarray(np.add.reduceat(self.backward, self.first, dtype=np.intp) * 2 == self.counts)
 
 
@@ -112,7 +112,7 @@ def drop_degenerate(faces: IndexArray) -> IndexArray:
 
 
 def _nondegenerate(faces: IndexArray) -> NDArray[np.bool_]:
-    """Whether each face (m, 3) has three distinct vertices."""
+    """Mask (m,) of the faces (m, 3) with three distinct vertices."""
     a, b, c = faces.T
     return np.asarray((a != b) & (b != c) & (c != a))
 
@@ -201,7 +201,7 @@ def unique_edges(
 
 
 def is_closed_surface(faces: IndexArray) -> bool:
-    """Whether each edge of welded faces has exactly two, which run along it in opposite directions."""
+    """True if each edge of welded faces has exactly two, which run along it in opposite directions."""
     groups = group_half_edges(faces)
     return bool(((groups.counts == 2) & groups.balanced).all())
 
@@ -215,7 +215,7 @@ def face_components(faces: IndexArray, groups: HalfEdgeGroups | None = None) -> 
 
 
 def _count_component_vertices(faces: IndexArray, component: IndexArray) -> int:
-    """Number of vertices, one that several components share pluralize for each."""
+    """Number of vertices, one that several components share counted for each."""
     owner = np.zeros(int(faces.max()) + 1, np.intp)
     owner[faces] = component[:, None]
     if (owner[faces] == component[:, None]).all():
@@ -230,7 +230,7 @@ def _count_vertex_components(edges: IndexArray) -> int:
 
 
 def is_flat(positions: FloatArray, faces: IndexArray) -> bool:
-    """Whether all referenced `positions` (n, 3) lie in one plane, within the weld's tolerance."""
+    """True if all referenced `positions` (n, 3) lie in one plane, within the weld's tolerance."""
     points = positions[referenced_vertices(faces)].astype(np.float64)
     with np.errstate(all="ignore"):  # hostile numbers overflow
         points -= points.mean(axis=0)

@@ -25,6 +25,7 @@ from ..atomic_files import installation_secret
 from ..errors import ErrorCode, SettingsError
 from ..redaction import pseudonym, redact, register_secrets
 from ..settings import Settings
+from ..units import MB
 from .log_filters import OncePerMinute, PrintedLines
 from .log_rotation import RotatingFile, RotationPolicy
 
@@ -47,7 +48,7 @@ FILE_NAME_PATTERNS = (
 
 
 def log_folder(settings: Settings) -> Path:
-    """Where the log files lie."""
+    """Folder of the log files."""
     return settings.data_dir.resolve() / "logs"
 
 
@@ -57,7 +58,7 @@ def configure(settings: Settings) -> None:
     Raises SettingsError where DATA_DIR, into which this is the first to write, cannot be used.
     """
     register_host_secrets(settings)
-    policy = RotationPolicy(settings.log_file_mb * 1_000_000, settings.log_files, settings.log_days)
+    policy = RotationPolicy(settings.log_file_mb * MB, settings.log_files, settings.log_days)
     try:
         line_formatter = make_formatter(settings)
         app, access = (RotatingFile(log_folder(settings), kind, policy) for kind in LOG_KINDS)

@@ -9,13 +9,13 @@ from time import monotonic, time
 from typing import Any, Protocol
 
 FORGET_SECONDS = 900.0
-"""After which a network's wrong keys are forgotten, unless there are new ones."""
+"""Seconds after which a network's wrong keys are forgotten, unless there are new ones."""
 LATEST = 100
 """Wrong keys of all networks whose times are kept."""
 MAX_NETWORKS = 10_000
-"""Kept, the latest ones."""
+"""Networks that are kept, the latest ones."""
 REDIS_SECONDS = 0.5
-"""For which Redis is waited for."""
+"""Seconds for which Redis is waited for."""
 
 
 class AttemptCounts(Protocol):
@@ -31,7 +31,7 @@ class AttemptCounts(Protocol):
         """Let a network that has been counted wait, beginning now."""
 
     async def seconds_locked(self, network: str) -> float:
-        """How much longer a network must wait; 0 where it need not."""
+        """Seconds that a network must still wait; 0 where it need not."""
 
     async def forget(self, network: str) -> None:
         """Remove what is known of a network."""

@@ -62,7 +62,7 @@ class KeyAttempts:
         await self._ask(lambda counts: counts.forget(network_of(client)))
 
     async def recent(self) -> tuple[int, int]:
-        """How many wrong keys were tried in the last quarter of an hour, and from how many networks."""
+        """Number of wrong keys in the last quarter of an hour, and number of networks that they came from."""
         return await self._ask(lambda counts: counts.total())
 
     async def _ask(self, question: Callable[[AttemptCounts], Awaitable[T]]) -> T:

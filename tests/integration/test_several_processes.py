@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from image2model.errors import GenerationFailed
 from image2model.generators.base import Running, Submitted, Submitting
 from image2model.jobs.db import leases
 from image2model.jobs.db.listener import FREE_JOBS_TOPIC
@@ -32,9 +33,10 @@ class Process:
 
     async def fall_asleep(self) -> None:
         """Stop renewing the lease until it has lapsed; what runs goes on meanwhile, which is worse than SIGSTOP."""
-        keeper = self.studio._scheduler._lease_task
-        keeper.cancel()
-        await asyncio.gather(keeper, return_exceptions=True)
+        keepers = self.studio._scheduler._lease_tasks
+        for keeper in keepers:
+            keeper.cancel()
+        await asyncio.gather(*keepers, return_exceptions=True)
         await self.studio._async_store.run_as_holder(leases.renew, ASLEEP)
 
     @property
@@ -115,8 +117,9 @@ async def test_the_keeper_of_leases_ends_when_jobs_are_announced_at_that_moment(
     scheduler._store.notifier.notify(FREE_JOBS_TOPIC)
     for _ in range(steps):
         await asyncio.sleep(0)
-    scheduler._lease_task.cancel()
-    done, _ = await asyncio.wait([scheduler._lease_task], timeout=2)
+    keeper = scheduler._lease_tasks[0]
+    keeper.cancel()
+    done, _ = await asyncio.wait([keeper], timeout=2)
     assert done
 
 
@@ -160,3 +163,20 @@ def hold_back(generator: ScriptedGenerator, woken: asyncio.Event) -> None:
             yield event
 
     generator.run = held
+
+
+async def test_a_breaker_that_opens_at_one_process_holds_jobs_back_at_all(begin, uploads):
+    """Three failures at schedulers are told on a web replica at once, where the host closes it for all."""
+    web = await begin(run_jobs=False)
+    schedulers = [await begin(retry_pace=10) for _ in range(2)]
+    for scheduler in schedulers:
+        scheduler.generator.script = lambda task: [GenerationFailed("fal_temporary", "fal is busy.", retryable=True)]
+    await web.studio.submit(SubmitRequest([picture(uploads, f"{number}.png") for number in range(3)]))
+    await wait_until_async(lambda: web.studio.notice("scripted"))
+    for scheduler in schedulers:
+        scheduler.generator.script = lambda task: BOUGHT
+    batch = await web.studio.submit(SubmitRequest([picture(uploads, "new.png")]))
+    await view_when(web.studio, batch.id, lambda view: view.jobs[0].waiting)
+    assert sum(len(scheduler.generator.runs) for scheduler in schedulers) == 3
+    await web.studio.admin.reset_breaker("scripted")
+    assert (await finished(web.studio, batch.id)).state == "done"

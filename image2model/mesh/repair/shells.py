@@ -12,7 +12,7 @@ from ..gltf.reader import IndexArray
 TriangleArray = NDArray[np.float64]
 """(m, 3, 3): face, corner, x y z, as trimesh's `triangles`."""
 MAX_CLASSIFIED = 256
-"""How many shells, the largest, are classified."""
+"""Number of shells, the largest, that are classified."""
 NO_PARENT = -1
 """Parent of a shell that is no cavity."""
 FACES_PER_BATCH = 32_768
@@ -44,7 +44,7 @@ class Shells:
 
 
 def classify_shells(triangles: TriangleArray, face_shells: IndexArray) -> Shells:
-    """Classify shells from `triangles` (m, 3, 3) and the shell (m,) of each, pluralize from 0."""
+    """Classify shells from `triangles` (m, 3, 3) and the shell (m,) of each, counted from 0."""
     volumes = _signed_volumes(triangles, face_shells)
     parents = np.full(len(volumes), NO_PARENT)
     inverted = np.zeros(len(volumes), bool)

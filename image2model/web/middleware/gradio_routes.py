@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ...errors import ErrorCode
 from ..gradio_compat import forget_api_info, is_unknown_session
 from ..rest.errors import error_response
+from .body_limits import ObservedSend
 
 PROXY_ROUTES = re.compile(r"/gradio_api/(?:file[=/]\s*[a-z][a-z0-9+.-]*:|proxy=)", re.IGNORECASE)
 """Gradio's proxies for other hosts' addresses, without a limit of size: nothing here needs them."""
@@ -45,18 +46,12 @@ class GradioRoutesMiddleware:
             await self._call(scope, receive, send)
 
     async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = False
-
-        async def note_start(message: Message) -> None:
-            nonlocal started
-            started = started or message["type"] == "http.response.start"
-            await send(message)
-
+        response = ObservedSend(send)
         if scope["path"].startswith("/gradio_api/info"):
             forget_api_info(scope)
         try:
-            await self._app(scope, receive, note_start)
+            await self._app(scope, receive, response)
         except RuntimeError as error:
-            if not started or not is_unknown_session(error):
+            if not response.started or not is_unknown_session(error):
                 raise
             await send({"type": "http.response.body"})

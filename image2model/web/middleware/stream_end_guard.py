@@ -36,7 +36,7 @@ class StreamEndMiddleware:
     def __init__(self, app: ASGIApp, demo: gr.Blocks) -> None:
         self._app, self._demo = app, demo
         self._unread_ends: dict[str, asyncio.Event] = {}
-        """By session: set when its client has read the end of its stream; kept as long as that is in doubt."""
+        """Events by session: set when its client has read the end of its stream; kept as long as that is in doubt."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""

@@ -72,5 +72,5 @@ def _configured_keys(settings: Settings) -> tuple[SecretStr | None, ...]:
 
 
 def _matches_any(given: bytes, keys: Iterable[SecretStr | None]) -> bool:
-    """Whether `given` is one of the keys, each compared in constant time."""
+    """True if `given` is one of the keys, each compared in constant time."""
     return any(hmac.compare_digest(given, key.get_secret_value().encode()) for key in keys if key)

@@ -145,7 +145,7 @@ class DiskMultipartParser(MultiPartParser):
         self.folder, self.max_bytes, self.file_limit = folder, max_bytes, file_limit
         self.paths: dict[UploadFile, Path] = {}
         self.complete = False
-        """Whether the closing boundary has come."""
+        """True if the closing boundary has come."""
         self._bytes_left = 0
 
     def on_headers_finished(self) -> None:

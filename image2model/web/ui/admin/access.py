@@ -33,16 +33,16 @@ class HostRights:
 
     @property
     def by_key(self) -> bool:
-        """Whether a key opens the tab."""
+        """True if a key opens the tab."""
         return any(self._keys)
 
     @property
     def by_name(self) -> bool:
-        """Whether it opens to users of Hugging Face."""
+        """True if it opens to users of Hugging Face."""
         return bool(self._names)
 
     def is_named(self, request: gr.Request, profile: gr.OAuthProfile | None) -> bool:
-        """Whether this page of our own is used by somebody who has signed in as one of ADMIN_USERS.
+        """True if this page of our own is used by somebody who has signed in as one of ADMIN_USERS.
 
         The profile is from Gradio's session, a cookie signed with the Space's own secret; the browser sends it along
         with what other sites ask for, too, which they are not to do in the host's name.
@@ -60,7 +60,7 @@ class HostRights:
         event: str | None = None,
         **more: Any,
     ) -> Any:
-        """On `trigger`, run `handler(*values of inputs)` for the host, and nothing for anybody else.
+        """Run `handler(*values of inputs)` on `trigger` for the host, and nothing for anybody else.
 
         `event` names a field of what the browser tells of the event; its value (None where there is none) then comes
         before the others. `handler` returns a value for one component, and a sequence of values for a list of them,
