@@ -36,6 +36,11 @@ class PictureChecks:
         self._folders, self._workers, self._checker = folders, workers, checker
         self._inspected = alru_cache(maxsize=MAX_CACHED)(self._inspect)  # who asks while another waits, waits with them
 
+    async def warm_up(self) -> None:
+        """Let the workers load what inspections need, because a picture will come soon. Never raises."""
+        loading = (self._workers.run(local.warm_up) for _ in range(self._workers.processes or 0))
+        await asyncio.gather(*loading, return_exceptions=True)
+
     async def inspect(self, path: Path) -> local.Inspection:
         """Judge a picture file; what is refused or takes too long has neither warnings nor cut-out. Never raises."""
         try:

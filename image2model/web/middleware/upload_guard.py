@@ -32,6 +32,7 @@ class UploadGuardMiddleware:
             except (LimitReached, Unavailable) as error:
                 await response_to(error)(scope, receive, send)
                 return
+            self._studio.workers.start()
             await self._count(counted, scope, receive, send)
             return
         await self._app(scope, receive, send)
