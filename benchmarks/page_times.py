@@ -20,7 +20,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
 from image2model.devtools.app_process import AppProcess
-from image2model.devtools.browser import CHROMIUM
+from image2model.devtools.browser import CHROMIUM, open_page
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "robot.jpg"
 PATIENCE = 180_000
@@ -78,9 +78,7 @@ def main() -> None:
         photographs = write_photographs(Path(folder), count)
         app = AppProcess(Path(folder)).start()
         browser = playwright.chromium.launch(**CHROMIUM)
-        page = browser.new_context(viewport={"width": 1440, "height": 900}, reduced_motion="reduce").new_page()
-        page.goto(app.url)
-        page.locator("#cost [data-mode]").wait_for(state="attached")
+        page = open_page(browser, app.url)
         page.wait_for_timeout(2000)
         found = times(page, photographs)
         for name in ("tiles", "first judged", "all judged"):

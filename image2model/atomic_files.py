@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 
-def atomic_write(path: Path, data: bytes) -> None:
-    """Write `data` to `path` so that a reader, or a restart after a crash, finds all of it or none.
+def atomic_write(path: Path, data: bytes | Iterable[bytes]) -> None:
+    """Write `data`, or its chunks, to `path` so that a reader, or a restart after a crash, finds all of it or none.
 
     It is written to a hidden temporary file beside it, fsynced, then renamed.
     """
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            file.writelines([data] if isinstance(data, bytes) else data)
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).replace(path)
@@ -26,7 +27,7 @@ def atomic_write(path: Path, data: bytes) -> None:
 
 
 def installation_secret(data: Path) -> str:
-    """This installation's own secret, made at the first start: what browsers keep for us stays readable."""
+    """Return this installation's own secret, made at the first start: data signed in browsers stays readable."""
     path = data.resolve() / "secret"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)

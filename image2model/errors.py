@@ -16,12 +16,13 @@ Image2ModelError
 
 from __future__ import annotations
 
+import errno
 from enum import StrEnum
 from typing import ClassVar
 
 
 class Code(StrEnum):
-    """What a program reads of an error. A generator's own codes are an enum beside its failures; all others are below.
+    """A stable code for programs. A generator's own codes are an enum beside its failures; all others are below.
 
     Codes are stored, and told to programs: their values never change.
     """
@@ -125,6 +126,14 @@ class ErrorCode(Code):
     NO_HEIGHT = "no_height"
     NO_NEW_SKIN = "no_new_skin"
     USDZ_NOT_INSTALLED = "usdz_not_installed"
+
+
+DISK_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """True if the system could not write for want of room: a full disk or quota, or a file system set read-only."""
+    return isinstance(error, OSError) and error.errno in DISK_FULL_ERRNOS
 
 
 class Image2ModelError(Exception):

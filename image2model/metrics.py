@@ -1,4 +1,4 @@
-"""What is counted while the app runs, for Prometheus; what the database knows is read from there (`ops.metrics`).
+"""Metrics that are counted while the app runs; those read from the database are in `ops.metrics`.
 
 Names are a contract with dashboards and with programs for the first image2model, which called a job's try a Celery
 task. Every label has few values. With `PROMETHEUS_MULTIPROC_DIR` set, prometheus-client adds up all processes.

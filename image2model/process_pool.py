@@ -24,23 +24,23 @@ from .allocator import MESH_BLOCK, return_freed_memory
 T = TypeVar("T")
 
 NICENESS = 10
-"""Of the workers: the page and its jobs go before them."""
+"""Niceness of the workers: the page and its jobs have priority."""
 IDLE_SECONDS = 60.0
-"""After which the workers leave; they are back in about a second."""
+"""Seconds without work after which the workers leave; they are back in about a second."""
 MESH_MEMORY = 6_000_000_000
 """Bytes that work on one untrusted mesh may take on top of what its worker holds already."""
 
 
 class Executor(Protocol):
-    """What runs functions of the package in other processes; their arguments and values are pickled."""
+    """Runs functions of the package in other processes; their arguments and values are pickled."""
 
     @property
     def processes(self) -> int | None:
-        """How many tasks run at the same time; None where others know that."""
+        """Number of tasks that run at the same time; None where others know that."""
 
     @property
     def running(self) -> bool:
-        """Whether tasks are taken."""
+        """True if tasks are accepted."""
 
     async def run(self, function: Callable[..., T], *args: Any, seconds: float = 60) -> T:
         """Return `function(*args)`, which may be run more than once; cancelling the caller gives the task up.
@@ -92,7 +92,7 @@ class WorkerPool:
 
     @property
     def running(self) -> bool:
-        """Whether tasks are taken."""
+        """True if tasks are accepted."""
         if self._closed or self._pool is None or not self._pool.done():
             return not self._closed
         return self._pool.exception() is None and bool(self._pool.result().active)

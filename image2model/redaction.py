@@ -25,7 +25,7 @@ SECRET_PATTERNS = (
         re.IGNORECASE,
     ),
 )
-"""What looks like a secret, wherever it stands; the group `before` is kept."""
+"""Pattern of secrets in any text; the group `before` is kept."""
 
 _lock = threading.RLock()  # an owner may be collected while it is held
 _secret_counts: Counter[str] = Counter()

@@ -286,7 +286,7 @@ def environment_names(name: str) -> list[str]:
 
 
 def describe_values(name: str) -> str:
-    """What the field `name` accepts, and what it is for, as the end of a sentence."""
+    """Accepted values of the field `name`, and its purpose, as the end of a sentence."""
     field = Settings.model_fields[name]
     return f"{value_range(field)}: {field.description}"
 

@@ -20,12 +20,11 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from image2model.devtools.app_process import ADMIN_KEY, AppProcess  # noqa: E402  the package is not installed
-from image2model.devtools.browser import CHROMIUM  # noqa: E402  the package is not installed
+from image2model.devtools.browser import CHROMIUM, open_page  # noqa: E402  the package is not installed
 from image2model.devtools.fal_stand_in import KEY, FalServer, Script  # noqa: E402  the package is not installed
 
 DOCS = ROOT / "docs"
 EXAMPLES = {path.stem: path for path in (ROOT / "examples").glob("*.jpg")}
-DESKTOP: ViewportSize = {"width": 1440, "height": 900}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 MODELS = ("tripo-v2.5", "trellis-2", "hunyuan3d-v3", "rodin")
 VIEWS = ("cup_front", "cup_back", "cup_left", "robot_front", "robot_back", "robot_right")
@@ -37,15 +36,6 @@ def keep(page: Page, name: str) -> None:
     target = DOCS / f"{name}.webp"
     target.parent.mkdir(exist_ok=True)
     Image.open(io.BytesIO(page.screenshot())).convert("RGB").save(target, quality=82, method=6)
-
-
-def opened(browser: Browser, address: str, size: ViewportSize = DESKTOP) -> Page:
-    """A page of a new profile, ready to be used."""
-    page = browser.new_context(viewport=size, reduced_motion="reduce").new_page()
-    page.set_default_timeout(60_000)
-    page.goto(address)
-    page.locator("#cost [data-mode]").wait_for(state="attached")
-    return page
 
 
 def drop(page: Page, *files: Path) -> None:
@@ -71,7 +61,7 @@ def choose(page: Page, generator: str) -> None:
 def without_key(browser: Browser, folder: Path) -> None:
     """The first screen, pictures, models, and the export; then what a host sees."""
     app = AppProcess(folder).start()
-    page = opened(browser, app.url)
+    page = open_page(browser, app.url)
     keep(page, "journeys/first-screen")
     drop(page, *(EXAMPLES[name] for name in ("robot", "mug", "chair", "toy-car", "mushroom-house")))
     keep(page, "journeys/pictures")
@@ -98,7 +88,7 @@ def with_fal(browser: Browser, folder: Path) -> None:
     ]
     with FalServer(Script(run_seconds=1)) as fal:
         app = AppProcess(folder, FAL_KEY=KEY, FAL_HOST=fal.url, GENERATOR="local").start()
-        page = opened(browser, app.url)
+        page = open_page(browser, app.url)
         page.locator("[data-panel-open]").first.click()
         keep(page, "journeys/generators")
         page.keyboard.press("Escape")
@@ -117,7 +107,7 @@ def with_fal(browser: Browser, folder: Path) -> None:
         page.goto(f"{app.url}/?tab=library")
         page.locator(".shelf").nth(4).wait_for()
         keep(page, "journeys/library")
-        phone = opened(browser, shared, PHONE)
+        phone = open_page(browser, shared, PHONE)
         phone.locator("#viewer .view-box[data-state=shown]").wait_for()
         keep(phone, "journeys/shared-on-a-phone")
         app.stop()

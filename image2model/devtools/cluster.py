@@ -39,7 +39,7 @@ fastcgi_temp_path {folder}/nginx-f; uwsgi_temp_path {folder}/nginx-u; scgi_temp_
 """
 START_SECONDS = 240.0
 READMISSION_SECONDS = 3.0
-"""After which nginx sends visitors to a replica again that had failed (its `fail_timeout`, and some)."""
+"""Seconds after which nginx sends visitors to a replica again that had failed (its `fail_timeout`, and some)."""
 SERVICES = ("redis", "nginx")
 WEB_PROCESSES = ("web-1", "web-2")
 
@@ -97,7 +97,7 @@ class Cluster:
         self._spawn(name, [sys.executable, "-m", "image2model", command], environment)
 
     def settings(self, name: str) -> dict[str, str]:
-        """What makes a process one of this cluster."""
+        """Settings that make a process one of this cluster."""
         data = self.folder / "data" / (name if self._environment.get("ASSET_STORE") else "")
         return {
             "DATABASE_URL": self.database_url,
@@ -194,7 +194,7 @@ class Cluster:
             self.signal(name, SIGKILL)
 
     def is_alive(self, name: str) -> bool:
-        """Whether a process runs."""
+        """True if a process runs."""
         if child := self._children.get(name):
             return child.poll() is None
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -212,7 +212,7 @@ class Cluster:
         return int((self.folder / "postgres" / "data" / "postmaster.pid").read_text().partition("\n")[0])
 
     def status(self) -> dict[str, str]:
-        """What runs, by name, and whether the page answers (`page`)."""
+        """State of each process by name, and of the page (`page`)."""
         states = {name: "runs" if self.is_alive(name) else "is gone" for name in self.processes}
         try:
             with urllib.request.urlopen(f"{self.url}/alive", timeout=10) as answer:

@@ -37,7 +37,7 @@ class ScriptedGenerator:
         self.runs: list[Task] = []
         self.cancelled: list[Mapping[str, Any]] = []
         self.gate: asyncio.Event | None = None
-        """Where set, each run waits for it before its end."""
+        """Event that each run waits for before its end, where one is set."""
         self.mesh = plain_box_glb()
         self.mesh_error: OSError | None = None
         """Raised instead of writing the mesh."""

@@ -71,7 +71,7 @@ class Smoke:
         return f"{len(config.json()['components'])} components"
 
     def check_generators(self) -> str:
-        """There is at least one that can be used."""
+        """Check that at least one generator can be used."""
         usable = [one["id"] for one in self._offers() if one["available"]]
         _require(bool(usable), "No generator can be used.")
         return ", ".join(usable)

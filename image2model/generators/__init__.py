@@ -1,1 +1,1 @@
-"""What turns an image into a GLB."""
+"""Generators: they turn an image into a GLB."""

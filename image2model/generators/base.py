@@ -1,4 +1,4 @@
-"""What every generator is: a description as data, and one async way to turn an image into a GLB.
+"""The interface of a generator: a description as data, and one async method that turns an image into a GLB.
 
 A generator reports as a stream of events. The scheduler stores each event before it asks
 for the next one, so whatever a generator must find again after a crash (fal's request id, say) is
@@ -17,7 +17,7 @@ from ..errors import ErrorCode, OptionRefused
 
 OptionKind = Literal["bool", "int", "float", "choice"]
 Side = Literal["front", "back", "left", "right"]
-"""From where a picture shows the object: its own left and right, as a person's."""
+"""Side from which a picture shows the object: its own left and right, as a person's."""
 SIDES: tuple[Side, ...] = get_args(Side)
 
 
@@ -88,7 +88,7 @@ class GenerationParams:
     options: Mapping[str, Any] = field(default_factory=dict)
     face_limit: int | None = None
     multiview: bool = False
-    """Whether several sides of the object are sent together, for which some generators charge more."""
+    """True if several sides of the object are sent together, for which some generators charge more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +108,13 @@ class Spec:
     max_concurrency: int | None = None
     """Images that this process works concurrently; None where the far side has its own queue."""
     result_retention_seconds: float = 7 * 24 * 3600
-    """How long the far side keeps a result to be collected."""
+    """Seconds for which the provider keeps a result to be collected."""
     result_is: str = "3D model"
-    """What a result is called: a 3D model, or (local engine) an inflated preview."""
+    """Name of a result: a 3D model, or (local engine) an inflated preview."""
     sides: tuple[Side, ...] = ()
     """The sides of one object that it accepts in one job, in its own order; empty: a single picture of each object."""
     sides_positional: bool = False
-    """Whether sides are told apart by position alone, so that none may be left out between others."""
+    """True if sides are told apart by position alone, so that none may be left out between others."""
 
     def check_sides(self, sides: Collection[Side]) -> None:
         """Raise OptionRefused where these sides of one object cannot be one job; the front alone always can."""
@@ -167,7 +167,7 @@ class Task:
     """A folder of this job's own, on the same file system as its final place."""
     params: GenerationParams
     remote: Mapping[str, Any] | None = None
-    """What an earlier run stored with Submitted: go on from there, never submit again."""
+    """The job at the provider that an earlier run stored with Submitted: continue it, never submit again."""
     sides: Mapping[Side, Path] = field(default_factory=dict)
     """Its other sides, PNGs likewise; empty for generators that take one picture."""
 
@@ -240,12 +240,12 @@ class Generator(Protocol):
 
     @property
     def spec(self) -> Spec:
-        """Its name, options, price and limits."""
+        """Name, options, price and limits."""
         ...
 
     @property
     def unavailable(self) -> str:
-        """Why it cannot be used now, in a sentence for people; empty when it can."""
+        """Reason why it cannot be used now, in a sentence for people; empty when it can."""
         ...
 
     def run(self, task: Task) -> AsyncIterator[Event]:
@@ -262,7 +262,7 @@ class Generator(Protocol):
         ...
 
     async def check_key(self) -> str:
-        """Why the far side does not accept the key; empty where it does, or cannot be asked; never raises."""
+        """Return why the provider does not accept the key; empty where it does, or cannot be asked; never raises."""
         ...
 
     async def cancel(self, remote: Mapping[str, Any]) -> CancelOutcome:

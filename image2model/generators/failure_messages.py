@@ -1,4 +1,4 @@
-"""What people read of a job that failed. Each provider has a file of this name for failures of its own."""
+"""Texts of a failed job. Each provider has a file of this name for failures of its own."""
 
 from __future__ import annotations
 

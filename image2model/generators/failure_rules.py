@@ -1,4 +1,4 @@
-"""What follows from a failure of a job: rules by its code. What people read of it is in failure_messages.py.
+"""Consequences of a job's failure: rules by its code. The texts are in failure_messages.py.
 
 Retries, billing, circuit breaker, views and the admin's list read these and know no provider.
 """
@@ -12,12 +12,12 @@ from typing import Literal
 from ..errors import ErrorCode
 
 FailureKind = Literal["input", "generator", "account", "contact", "host"]
-"""Where it lies: in the picture or an option; in the generator, whose circuit breaker it opens; in the key or the
-credit of the account that pays; in the way to a job that was taken; in this installation."""
+"""Cause: the picture or an option; the generator, whose circuit breaker it opens; the key or the credit of the account
+that pays; the connection to a job that was accepted; this installation."""
 CollectPolicy = Literal["no", "when_asked", "by_itself"]
-"""Whether a job that was taken may still be there: it is not; a person's retry collects it first; so does the app's."""
+"""Retries that first collect the result of a job that was accepted: none, a person's, or the app's as well."""
 RetryReason = Literal["rate_limit", "temporary", "timeout", "unreachable", "disk_full"]
-"""Why a picture is submitted again automatically; its delays are `jobs.retry_policy.RESUBMIT_BACKOFF`."""
+"""Reason to submit a picture again automatically; its delays are `jobs.retry_policy.RESUBMIT_BACKOFF`."""
 RemedyKind = Literal["again", "key", "model", "link"]
 
 
@@ -32,7 +32,7 @@ class Remedy:
 
 @dataclass(frozen=True, slots=True)
 class HostNotice:
-    """What only the host can mend: a sentence and the next step."""
+    """A problem that only the host can solve: a sentence and the next step."""
 
     message: str
     hint: str
@@ -40,18 +40,18 @@ class HostNotice:
 
 @dataclass(frozen=True, slots=True)
 class FailureRules:
-    """What follows from one code; the defaults hold for a code that nobody knows (any more)."""
+    """Rules of one code; the defaults hold for a code that is unknown, perhaps from an older version."""
 
     kind: FailureKind = "input"
     billed: bool = True
-    """Whether a job that was taken may have to be paid for."""
+    """True if a job that was accepted may be billed."""
     collectable: CollectPolicy = "no"
     retry: RetryReason | None = None
     """None: not by itself. Only where the picture was certainly not taken, or nothing is billed."""
     remedy: Remedy | None = None
     """None: to try again, where the failure is retryable."""
     host_notice: HostNotice | None = None
-    """For failures, or waits, on the host's key."""
+    """Notice for failures, or waits, on the host's key."""
 
 
 RETRY = Remedy("again", "Try again")
@@ -66,4 +66,4 @@ COMMON_RULES: Mapping[str, FailureRules] = {
     ErrorCode.NO_RESULT: FailureRules(collectable="when_asked"),
     ErrorCode.GENERATOR_REMOVED: FailureRules("host", remedy=OTHER_MODEL),
 }
-"""Of the failures that a job of any generator can have."""
+"""Rules of the failures that a job of any generator can have."""

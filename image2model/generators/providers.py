@@ -45,7 +45,7 @@ def all_generators(settings: Settings, workers: Executor) -> list[Generator]:
 
 @cache
 def failure_rules() -> Mapping[str, FailureRules]:
-    """What follows from each known code; raises ValueError where two providers mean different things by one."""
+    """Rules by code of all providers; raises ValueError where two of them mean different things by one."""
     known: dict[str, FailureRules] = dict(COMMON_RULES)
     for rules in (provider.failure_rules for provider in providers()):
         if strange := [code for code in rules if known.get(code, rules[code]) != rules[code]]:
@@ -55,5 +55,5 @@ def failure_rules() -> Mapping[str, FailureRules]:
 
 
 def rules_of(code: str) -> FailureRules:
-    """What follows from a failure with this code, which may have been stored by an older version."""
+    """Rules of a failure with this code, which may have been stored by an older version."""
     return failure_rules().get(code, UNKNOWN_CODE)

@@ -47,7 +47,7 @@ def with_plain_pixels(data: bytes) -> bytes:
 
 
 def _channel(values: NDArray[np.unsignedinteger], mask: int) -> NDArray[np.uint8]:
-    """What `mask` selects, scaled to 8 bits; of longer fields the upper ones."""
+    """Values that `mask` selects, scaled to 8 bits; of longer fields the upper ones."""
     if not mask:
         return np.zeros(values.shape, np.uint8)
     shift = (mask & -mask).bit_length() - 1

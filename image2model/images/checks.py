@@ -1,4 +1,4 @@
-"""What callers ask of untrusted pictures: checked ones, and a look at refused ones."""
+"""Checks of untrusted pictures as callers use them, and small previews of refused ones."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ class CheckedImage:
     suffix: Suffix
     """JPEG, or PNG for what is transparent and for a PNG whose pixels need no change."""
     width: int
-    """In pixels."""
+    """Pixels."""
     height: int
     thumbnail: bytes
     """WebP, at most 256 pixels a side."""
     format: ImageFormat
-    """Of the source."""
+    """Format of the source."""
     notes: tuple[str, ...]
-    """What a person should know: codes of `NOTE_TEXTS`."""
+    """Notes for a person: codes of `NOTE_TEXTS`."""
 
 
 CheckResult: TypeAlias = CheckedImage | ImageRefused
@@ -111,7 +111,7 @@ class ImageChecker:
         self.limits = limits
         self._workers = workers
         self._results: OrderedDict[bytes, asyncio.Future[CheckResult]] = OrderedDict()
-        """By the digest of the content, the one asked for last at the end."""
+        """Results by the digest of the content, the one asked for last at the end."""
 
     async def check(self, path: Path, name: str) -> CheckResult:
         """Return the checked picture, or why it is refused."""

@@ -29,7 +29,7 @@ SRGB_GAMMA, GAMMA_TOLERANCE = 1 / 2.2, 0.02
 
 
 def are_code_points(primaries: int, transfer: int) -> bool:
-    """Whether these code points say which colours are meant."""
+    """True if these code points say which colours are meant."""
     return primaries in PRIMARIES and transfer in (*TRANSFERS, PQ, HLG)
 
 
@@ -76,7 +76,7 @@ def to_srgb(image: Image.Image, profile: ColourProfile) -> Image.Image:
 
 
 def is_profile(data: bytes) -> bool:
-    """Whether this is an ICC profile that can be read."""
+    """True if this is an ICC profile that can be read."""
     return _parse(data) is not None
 
 
@@ -112,7 +112,7 @@ def _parse(profile: bytes) -> ImageCms.ImageCmsProfile | None:
 
 
 def _is_identity(transform: ImageCms.ImageCmsTransform) -> bool:
-    """Whether colours of a 9 × 9 × 9 grid, or all greys, stay what they are."""
+    """True if colours of a 9 × 9 × 9 grid, or all greys, stay what they are."""
     if transform.input_mode not in ("L", "RGB"):
         return False
     levels = np.linspace(0, 255, 9).astype(np.uint8)

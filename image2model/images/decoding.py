@@ -74,7 +74,7 @@ class Source:
     notes: tuple[str, ...] = ()
     """Codes of NOTE_TEXTS."""
     reducible: bool = False
-    """Whether the decoder needs no more memory than what it is reduced to."""
+    """True if the decoder needs no more memory than what it is reduced to."""
     lossless_bytes: bytes | None = None
     """The file without metadata, where its pixels are RGB or RGBA of 8 bits."""
 
@@ -85,7 +85,7 @@ class Source:
 
     @property
     def can_keep_pixels(self) -> bool:
-        """Whether the pixels of `lossless_bytes` need no change: upright and in sRGB."""
+        """True if the pixels of `lossless_bytes` need no change: upright and in sRGB."""
         is_srgb = colour.srgb_transform(self.profile, "RGB") is None
         return self.lossless_bytes is not None and self.orientation not in TRANSPOSE_BY_ORIENTATION and is_srgb
 
@@ -228,7 +228,7 @@ def _open_tiff(data: bytes) -> Source:
 
 
 def _open_gif(data: bytes) -> Source:
-    """What the first frame leaves free of the screen is transparent, where Pillow fills it with a colour."""
+    """Make transparent what the first frame leaves free of the screen, where Pillow fills it with a colour."""
     source = _open_pages("GIF", GifImagePlugin.GifImageFile(io.BytesIO(data)), "first_frame")
     if source.pillow.tile and (box := source.pillow.tile[0].extents):
         source.frame = Frame(source.pillow.size, box)

@@ -19,7 +19,7 @@ SIGNATURES: tuple[tuple[int, bytes, ImageFormat], ...] = (
 )
 """Offset, bytes and format; the first match counts."""
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".heic", ".heif", ".gif", ".tif", ".tiff", ".bmp")
-"""What files of these formats are usually called; nothing is judged by it."""
+"""Usual file name suffixes of these formats; nothing is judged by them."""
 AVIF_BRANDS = frozenset({b"avif", b"avis"})
 HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"})
 """Brands of the ISO base media file format (ISO/IEC 23008-12, annex B)."""

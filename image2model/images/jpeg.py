@@ -37,7 +37,7 @@ class Segment:
     marker: int
     start: int
     body: int
-    """Where its parameters begin, behind marker and length."""
+    """Offset of its parameters, behind marker and length."""
     end: int
 
 
@@ -46,11 +46,11 @@ class Jpeg:
     """One JPEG picture within a file."""
 
     data: bytes
-    """From the start marker to the end marker, which is added where it is missing."""
+    """The file from the start marker to the end marker, which is added where it is missing."""
     segments: tuple[Segment, ...]
     has_end: bool
     has_all_scans: bool
-    """Whether at most the last bit of coefficients is missing, which is hardly seen."""
+    """True if at most the last bit of coefficients is missing, which is hardly seen."""
 
     @property
     def scans(self) -> int:
@@ -68,7 +68,7 @@ class Jpeg:
         return b"".join([self.data[:2], *kept, END])
 
     def is_truncated(self) -> bool:
-        """Whether a picture without end marker ends above its last rows; of a progressive one, before its last scans.
+        """True if a picture without end marker ends above its last rows; of a progressive one, before its last scans.
 
         Coded data that goes on with noise instead of the end decodes to other pixels from where it is cut off.
         """
@@ -113,7 +113,7 @@ def read_jpeg(data: bytes) -> Jpeg:
 
 
 class _Coefficients:
-    """Which coefficients the scans have brought to their last bit, by component (T.81, G.1.1.1)."""
+    """Coefficients that the scans have brought to their last bit, by component (T.81, G.1.1.1)."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -121,7 +121,7 @@ class _Coefficients:
 
     @property
     def most_missing_bits(self) -> int:
-        """How many bits are still to come for the least known coefficient."""
+        """Number of bits that are still to come for the least known coefficient."""
         return max((int(bits.max()) for bits in self._missing_bits.values()), default=255)
 
     def add(self, segment: Segment) -> None:

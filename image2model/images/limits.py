@@ -10,13 +10,14 @@ from dataclasses import dataclass
 
 from ..errors import ErrorCode, ImageRefused
 from ..settings import Settings
+from ..units import MB
 
 MIN_SIDE = 16
 MAX_ASPECT_RATIO = 16
 MAX_STORED_SIDE = 2048
 """Pixels of the longer side of a checked picture: larger ones are scaled down, not refused."""
 MAX_PARTIAL_PIXELS = 50_000_000
-"""Of a refused picture that is decoded for its preview."""
+"""Most pixels of a refused picture that is decoded for its preview."""
 MAX_JPEG_SCANS = 200
 """A photograph has about ten; thousands would keep a decoder busy for minutes."""
 REDUCIBLE_FACTOR = 4
@@ -25,7 +26,7 @@ REDUCIBLE_FACTOR = 4
 
 @dataclass(frozen=True, slots=True)
 class ImageLimits:
-    """How large a picture may be: `max_bytes` of file, `max_pixels` decoded; `max_side` of what comes out."""
+    """Limits of a picture: `max_bytes` of file, `max_pixels` decoded; `max_side` of the checked one."""
 
     max_bytes: int
     max_pixels: int
@@ -34,7 +35,7 @@ class ImageLimits:
     @classmethod
     def of(cls, settings: Settings) -> ImageLimits:
         """The limits that the host has set."""
-        return cls(settings.max_file_mb * 1_000_000, settings.max_pixels)
+        return cls(settings.max_file_mb * MB, settings.max_pixels)
 
 
 def check_file_size(data: bytes, limits: ImageLimits) -> None:

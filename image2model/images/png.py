@@ -53,7 +53,7 @@ class Png:
 
     @property
     def is_rgb8(self) -> bool:
-        """Whether its pixels are stored as RGB or RGBA of 8 bits."""
+        """True if its pixels are stored as RGB or RGBA of 8 bits."""
         has_rgb8 = self.bit_depth == 8 and self.colour_type in (TRUECOLOUR, TRUECOLOUR_ALPHA)
         return has_rgb8 and not self.transparent and not self.frame
 
@@ -61,10 +61,8 @@ class Png:
 def png_pixels(image: ImageFile.ImageFile, png: Png) -> Image.Image:
     """The loaded picture of `png.data`; as LA or RGBA where one of its colours means transparent."""
     if png.bit_depth == 16 and png.colour_type != GREY_ALPHA and isinstance(png.profile, HdrSpace):
-        rounded = (
-            _samples(image, png).astype(np.uint32) + 128
-        ) // 257  # the next lower level of PQ is seen to be darker
-        return Image.fromarray(rounded.astype(np.uint8))
+        nearest = (_samples(image, png).astype(np.uint32) + 128) // 257  # one level of PQ less is seen to be darker
+        return Image.fromarray(nearest.astype(np.uint8))
     if png.transparent is None:
         return image
     is_transparent = (np.atleast_3d(_samples(image, png)) == png.transparent).all(axis=-1)
@@ -117,7 +115,7 @@ class _Chunks:
 
     def __init__(self, data: bytes) -> None:
         self.first: dict[bytes, bytes] = {}
-        """By name, the body of the first chunk before the pixels whose checksum is right; IHDR's and PLTE's anyway."""
+        """Body of the first chunk of each name before the pixels whose checksum is right; IHDR's and PLTE's anyway."""
         self.raw: dict[bytes, bytes] = {}
         """The same with length, name and checksum."""
         self.pixels: list[bytes] = []
@@ -161,7 +159,7 @@ class _Chunks:
             self.raw[b"IHDR"] = _chunk(b"IHDR", control[:8] + header[8:])
 
     def _counts(self, name: bytes, chunk: bytes) -> bool:
-        """Whether a chunk before the pixels is told: the first of its name, intact, and not tRNS before its palette."""
+        """True if a chunk before the pixels counts: the first of its name, intact, and not tRNS before its palette."""
         if name in self.first or not (name in (b"IHDR", b"PLTE") or _is_intact(chunk)):
             return False
         return name != b"tRNS" or self.first.get(b"IHDR", b"")[9:10] != bytes([PALETTE]) or b"PLTE" in self.first
@@ -216,7 +214,7 @@ def _integers(body: bytes, count: int) -> tuple[int, ...]:
 
 
 def _embedded_profile(body: bytes) -> bytes:
-    """What iCCP holds, unpacked up to the limit of a profile; empty where it cannot be unpacked."""
+    """Profile in an iCCP chunk, unpacked up to the limit of a profile; empty where it cannot be unpacked."""
     _, _, packed = body.partition(b"\0")
     try:
         return zlib.decompressobj().decompress(packed[1:], colour.MAX_PROFILE_BYTES)

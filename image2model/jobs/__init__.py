@@ -1,1 +1,1 @@
-"""What outlives a request: the store, the scheduler, the archive."""
+"""Everything that outlives a request: the store, the scheduler, the archive."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import shutil
 import time
@@ -16,7 +15,7 @@ from typing import Any
 from pebble import ProcessExpired
 
 from ..atomic_files import atomic_move
-from ..errors import ErrorCode, GenerationFailed, Image2ModelError, NotFound
+from ..errors import ErrorCode, GenerationFailed, Image2ModelError, NotFound, is_disk_full
 from ..generators.base import Event, Finished, GenerationParams, Generator, Queued, Running, Side, Submitted, Task
 from ..generators.failure_messages import DISK_FULL, INTERNAL_ERROR, NO_RESULT, UNCONFIRMED
 from ..generators.local import cut_out
@@ -35,7 +34,6 @@ from .storage.folders import MESH_FILE, THUMBNAIL_FILE, Folders, picture_filenam
 
 log = logging.getLogger(__name__)
 
-DISK_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 SIMPLIFIED_FACE_TOLERANCE = 1.05
 """Share of the face limit that a mesh may have before a lighter copy is made: generators' limits are never exact."""
 LOOKUP_DELAYS = (0.0, 3.0, 15.0)
@@ -44,7 +42,7 @@ LOOKUP_DELAYS = (0.0, 3.0, 15.0)
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
-    """What all executions share."""
+    """Services that all executions share."""
 
     store: AsyncStore
     folders: Folders
@@ -78,7 +76,7 @@ class JobExecution:
             while await self._attempt():
                 pass
         finally:
-            self._abandon_trial()
+            await self._abandon_trial()
 
     async def _attempt(self) -> bool:
         """Make one attempt; return whether there is another."""
@@ -91,7 +89,7 @@ class JobExecution:
         except Image2ModelError as error:
             return await self._handle_failure(error)
         except OSError as error:
-            if error.errno in DISK_FULL_ERRNOS:
+            if is_disk_full(error):
                 log.error("an attempt failed: there is no room on the disk of DATA_DIR", extra={"cause": "disk_full"})
                 return await self._handle_failure(DISK_FULL.error())
             log.exception("an attempt failed")
@@ -124,7 +122,7 @@ class JobExecution:
         async with aclosing(self._generator.run(task)) as events:  # type: ignore[type-var]  # all are async generators
             if not await self._follow_events(events):
                 return
-        self._breaker.record_success()
+        await self._breaker.record_success()
 
     async def _input_picture(self, folder: Path, side: Side = "front") -> Path:
         """The picture that goes to the generator; one whose subject is not found goes as it is."""
@@ -147,7 +145,7 @@ class JobExecution:
         last_update: dict[str, Any] = {}
         async for event in events:
             if isinstance(event, Finished):
-                self._breaker.record_success()
+                await self._breaker.record_success()
                 await self._finish(event)
                 return True
             if isinstance(event, Queued | Running):
@@ -238,7 +236,7 @@ class JobExecution:
         """Decide what follows a failed attempt; return whether there is another."""
         if not await self._is_current():
             return False
-        self._report_to_breaker(error)
+        await self._report_to_breaker(error)
         if error.code == ErrorCode.UNCONFIRMED:
             return await self._find_unconfirmed(error)
         cancelling = self.job.state == "cancelling"
@@ -276,20 +274,20 @@ class JobExecution:
         await self._store_failure(error, cancelling=False)
         return False
 
-    def _report_to_breaker(self, error: Image2ModelError) -> None:
+    async def _report_to_breaker(self, error: Image2ModelError) -> None:
         """Count the failure for or against the generator."""
         if rules_of(error.code).kind == "generator":
-            self._breaker.record_failure()
+            await self._breaker.record_failure()
         elif self.job.remote is not None and not error.retryable:  # it refused the picture, so it works
-            self._breaker.record_success()
+            await self._breaker.record_success()
         else:
-            self._abandon_trial()
+            await self._abandon_trial()
         self._is_trial = False
 
-    def _abandon_trial(self) -> None:
+    async def _abandon_trial(self) -> None:
         if self._is_trial:
-            self._breaker.record_abandoned()
             self._is_trial = False
+            await self._breaker.record_abandoned()
 
     def _adopt_remote(self, job: Job | None) -> bool:
         """Go on with the job as stored; return False for None: somebody else has ended it."""

@@ -13,13 +13,13 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from ..errors import ErrorCode, LimitReached
 from ..generators.providers import rules_of
+from ..units import DAY, HOUR
 from .db.connection import lock_purchases
 from .db.schema import ledger
 from .models import Job, JobState
 
 BillingOutcome = Literal["reserved", "charged", "maybe", "free"]
 """Not over yet; paid; may have been paid, nobody has told; certainly not paid."""
-HOUR, DAY = 3600.0, 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +27,10 @@ class Limits:
     """The host's limits; None: no limit. Money is in US dollars."""
 
     per_day: Decimal | None = None
-    """On the host's key, from midnight to midnight UTC."""
+    """Limit on the host's key, from midnight to midnight UTC."""
     per_batch: Decimal | None = None
     images_per_hour: int | None = None
-    """Of one visitor, whoever pays."""
+    """Limit of one visitor, whoever pays."""
 
 
 NO_LIMITS = Limits()
@@ -38,7 +38,7 @@ NO_LIMITS = Limits()
 
 @dataclass(frozen=True, slots=True)
 class Buyer:
-    """Who buys, and who pays."""
+    """Buyer and payer of a purchase."""
 
     client: str = ""
     """Mark of the visitor's address."""
@@ -51,7 +51,7 @@ ANONYMOUS = Buyer()
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What somebody is about to buy: objects, each at its price in US dollars."""
+    """An intended purchase: objects, each at its price in US dollars."""
 
     prices: Sequence[Decimal]
     buyer: Buyer

@@ -46,12 +46,12 @@ STATE_ORDER: Mapping[JobState, int] = {
 FINISHED: frozenset[JobState] = frozenset({"done", "failed", "cancelled", "unconfirmed"})
 UNSUCCESSFUL: tuple[JobState, ...] = ("failed", "cancelled", "unconfirmed")
 BULK_RETRYABLE: tuple[JobState, ...] = ("failed", "cancelled")
-"""What a retry of a whole batch includes; unconfirmed jobs may be paid for already, and are retried by number only."""
+"""States that a retry of a whole batch includes; unconfirmed jobs may be paid for already: by number only."""
 UNFINISHED: tuple[JobState, ...] = tuple(state for state in STATE_ORDER if state not in FINISHED)
 
 
 def can_transition(current: JobState, target: JobState) -> bool:
-    """Whether an attempt may go from one state to another: never backwards, never out of a finished one."""
+    """True if an attempt may go from one state to another: never backwards, never out of a finished one."""
     return current not in FINISHED and STATE_ORDER[target] >= STATE_ORDER[current]
 
 
@@ -71,7 +71,7 @@ def batch_state(states: Set[str]) -> BatchState:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a job failed: a stable code, a sentence for a person, the next step."""
+    """Reason of a job's failure: a stable code, a sentence for a person, the next step."""
 
     code: str
     message: str
@@ -80,19 +80,19 @@ class Failure:
 
 
 def stored_failure(error: Image2ModelError) -> Failure:
-    """What is stored of an error that ends a job."""
+    """The stored form of an error that ends a job."""
     return Failure(str(error.code), error.message, error.hint, error.retryable)
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """What a job waits for before it goes on by itself: a stable code, a sentence, and until when (since 1970)."""
+    """A reason to wait before a job goes on by itself: a stable code, a sentence, and until when (since 1970)."""
 
     code: str
     message: str
     until: float | None = None
     deadline: float | None = None
-    """When a picture that the far side has not taken is given up (since 1970)."""
+    """Time (since 1970) at which a picture that the provider has not accepted is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ class Job:
     stem: str
     """Safe name of everything that comes out: `<stem>.glb`."""
     sides: tuple[SidePicture, ...]
-    """Its object's other sides, in the order they were given; `name` is the front's then."""
+    """Other sides of its object, in the order they were given; `name` is the front's then."""
     price: Decimal
     """US dollars expected for it."""
     state: JobState
@@ -169,9 +169,9 @@ class Job:
     failure: Failure | None
     waiting: Wait | None
     intent: Mapping[str, Any] | None
-    """What may find a submission that got no answer at the provider."""
+    """Data that may find a submission that got no answer at the provider."""
     remote: Mapping[str, Any] | None
-    """What finds the job at the provider, which has taken it."""
+    """Data that finds the job at the provider, which has accepted it."""
     facts: Mapping[str, Any] | None
     cost: Decimal | None
     created_at: float
@@ -186,7 +186,7 @@ class Job:
 
     @property
     def finished(self) -> bool:
-        """Whether nothing more will happen by itself."""
+        """True if nothing more will happen by itself."""
         return self.state in FINISHED
 
 
@@ -209,12 +209,12 @@ class Batch:
     names: str
     """Names of all its pictures, one a line, as `fold_case` makes them for the search."""
     state: BatchState
-    """What its jobs' states come to (`batch_state`)."""
+    """State that its jobs' states amount to (`batch_state`)."""
     sequence: int
     pinned: bool
     """Kept until somebody deletes it."""
     correlation_id: str
-    """Of the request that made it, for the logs."""
+    """Id of the request that made it, for the logs."""
     created_at: float
     jobs: tuple[Job, ...]
     earlier_spent: Decimal = Decimal(0)

@@ -47,6 +47,6 @@ def _state_and_fields(event: Event) -> tuple[JobState, float | None, dict[str, A
 
 
 def is_worth_storing(update: dict[str, Any], last: dict[str, Any]) -> bool:
-    """Whether an update is worth a transaction: another state, message or position, or visible progress."""
+    """True if an update is worth a transaction: another state, message or position, or visible progress."""
     step = update["progress"] - last.get("progress", 0.0)
     return bool(step >= VISIBLE_STEP or {**update, "progress": 0} != {**last, "progress": 0})

@@ -1,4 +1,4 @@
-"""When a job is attempted again, and how long that waits: by its failure's code, never by its text."""
+"""Retries of a job and the waits before them: by its failure's code, never by its text."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ RESUBMIT_BACKOFF: Mapping[RetryReason, Backoff] = {
     "unreachable": Backoff(10, 300),
     "disk_full": Backoff(30, 300),
 }
-"""Before a picture is submitted again, by the reason that the rules of its failure give (`FailureRules.retry`)."""
+"""Waits before a picture is submitted again, by the reason in the rules of its failure (`FailureRules.retry`)."""
 COLLECT_BACKOFF = Backoff(2, 300)
-"""Before a result that was paid for is asked for again, as long as the provider keeps it."""
+"""Waits before a paid result is asked for again, as long as the provider keeps it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class RetryPolicy:
 
     @staticmethod
     def collects(failure: Image2ModelError) -> bool:
-        """Whether the next attempt of a submitted job only collects its result."""
+        """True if the next attempt of a submitted job only collects its result."""
         return rules_of(failure.code).collectable == "by_itself"
 
     def _wait_seconds(self, backoff: Backoff, number: int, failure: Image2ModelError) -> float:

@@ -17,25 +17,24 @@ from ..errors import ErrorCode, Unavailable
 from ..generators.base import Generator
 from ..generators.failure_messages import GENERATOR_REMOVED
 from ..metrics import BREAKER
-from .circuit_breaker import CircuitBreaker
+from .circuit_breaker import CircuitBreakers
 from .db import leases
-from .db.async_store import log_context
+from .db.async_store import log_context, retrying
+from .db.breakers import GeneratorKey
 from .db.listener import FREE_JOBS_TOPIC
 from .execution import JobContext, JobExecution
 from .models import Batch, Job, Wait, stored_failure
 
 log = logging.getLogger(__name__)
 
-GeneratorKey = tuple[str, str]
-"""A generator's id and the mark of the key that pays: a visitor's own, or empty for the host's."""
-
-
 ACQUIRE_LIMIT = 10
 """Jobs that a process takes before others have a turn."""
 ACQUIRE_LIMIT_ALONE = 1000
 """Jobs that a process takes in one transaction where there are no others."""
+BREAKER_COOLDOWN = 60.0
+"""Seconds for which a generator that keeps failing rests, at the host's RETRY_PACE of 1."""
 RENEWALS = 5
-"""How often a lease is renewed before it would lapse."""
+"""Renewals of a lease before it would lapse."""
 
 
 class JobScheduler:
@@ -55,14 +54,15 @@ class JobScheduler:
     ) -> None:
         self._context = context
         self._lease_seconds, self._takes_jobs = lease_seconds, acquires_jobs
-        self._lease_task: asyncio.Task[None] | None = None
+        self._lease_tasks: list[asyncio.Task[None]] = []
         self._store = context.store
         self._generators = generators
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._own_key_generators: dict[GeneratorKey, Generator] = {}
         self._own_key_job_counts: Counter[GeneratorKey] = Counter()
         self._closing: set[asyncio.Task[None]] = set()
-        self._breakers: dict[GeneratorKey, CircuitBreaker] = {}
+        cooldown = BREAKER_COOLDOWN * max(context.policy.delay_factor, 0.001)
+        self.breakers = CircuitBreakers(context.store, cooldown, lambda name: BREAKER.labels(name).set)
         self._is_running = False
         self._slots: dict[str, AbstractAsyncContextManager[Any]] = {
             name: asyncio.Semaphore(generator.spec.max_concurrency) if generator.spec.max_concurrency else nullcontext()
@@ -75,8 +75,10 @@ class JobScheduler:
         """Take the unfinished jobs that earlier processes have left; return how many there are."""
         self._is_running = True
         if self._lease_seconds is None:
+            await retrying()(self.breakers.load)
             return await self._acquire_all_jobs()
-        self._lease_task = asyncio.create_task(self._renew_leases(self._lease_seconds), name="leases")
+        coroutines = self._renew_leases(self._lease_seconds), self.breakers.follow(self._lease_seconds / RENEWALS)
+        self._lease_tasks = [asyncio.create_task(coroutine, name="leases") for coroutine in coroutines]
         return 0
 
     async def _acquire_all_jobs(self) -> int:
@@ -98,7 +100,8 @@ class JobScheduler:
                 except Unavailable:
                     log.warning("the lease on this process's jobs cannot be renewed at the moment")
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(announced.wait(), seconds / RENEWALS)
+                    async with asyncio.timeout(seconds / RENEWALS):
+                        await announced.wait()
 
     async def _schedule(self, taken: Sequence[tuple[Batch, Job]]) -> int:
         """Run jobs that this process has just taken; return how many they are."""
@@ -140,30 +143,8 @@ class JobScheduler:
 
     @property
     def active_jobs(self) -> int | None:
-        """How many jobs run or wait in this process; None before `start` and after `close`."""
+        """Number of jobs that run or wait in this process; None before `start` and after `close`."""
         return len(self._tasks) if self._is_running else None
-
-    def breakers(self) -> list[dict[str, Any]]:
-        """State of each breaker that is not closed: `generator`, `own_key`, `state`, `seconds_left`."""
-        return [
-            {"generator": name, "own_key": bool(mark), "state": breaker.state, "seconds_left": breaker.seconds_left}
-            for (name, mark), breaker in self._breakers.items()
-            if breaker.state != "closed"
-        ]
-
-    def breaker(self, name: str, key_mark: str = "") -> CircuitBreaker:
-        """The breaker of a generator on one key."""
-        if (name, key_mark) not in self._breakers:
-            cooldown = 60.0 * max(self._context.policy.delay_factor, 0.001)
-            on_open_change = None if key_mark else BREAKER.labels(name).set
-            self._breakers[name, key_mark] = CircuitBreaker(cooldown=cooldown, on_open_change=on_open_change)
-        return self._breakers[name, key_mark]
-
-    def reset_breakers(self, name: str, own_key: bool) -> None:
-        """Close the breakers of a generator, on the host's key or on all others."""
-        for (generator, mark), breaker in self._breakers.items():
-            if generator == name and bool(mark) == own_key:
-                breaker.reset()
 
     async def cancel(self, batch: Batch) -> None:
         """Cancel every job of a batch; one that its generator has taken is followed to its end."""
@@ -187,12 +168,12 @@ class JobScheduler:
     async def close(self) -> None:
         """Stop all tasks; unfinished jobs keep their states and go on at the next start."""
         self._is_running = False
-        keeper, self._lease_task = self._lease_task, None
-        tasks = [*self._tasks.values(), *([keeper] if keeper else [])]
+        keepers, self._lease_tasks = self._lease_tasks, []
+        tasks = [*self._tasks.values(), *keepers]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, *self._closing, return_exceptions=True)
-        if keeper:
+        if keepers:
             with contextlib.suppress(Unavailable):  # then it lapses
                 await self._store.run_as_holder(leases.release)
         self._store.close()
@@ -211,7 +192,9 @@ class JobScheduler:
         if generator is None:
             self._start_task(batch, job, self._wait_or_fail_without_generator(batch, job))
             return
-        execution = JobExecution(self._context, batch, job, generator, self.breaker(*account), self._slots[account[0]])
+        execution = JobExecution(
+            self._context, batch, job, generator, self.breakers.of(account), self._slots[account[0]]
+        )
         self._own_key_job_counts[account] += 1
         self._start_task(batch, job, execution.run()).add_done_callback(lambda _: self._release_own_key(account))
 
@@ -241,7 +224,10 @@ class JobScheduler:
             return
         del self._own_key_job_counts[account]
         if account[1] and (generator := self._own_key_generators.pop(account, None)):
-            self._breakers.pop(account, None)
-            closing = asyncio.create_task(generator.close())
+            closing = asyncio.create_task(self._close_own_key(account, generator))
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
+
+    async def _close_own_key(self, account: GeneratorKey, generator: Generator) -> None:
+        await self.breakers.forget(account)
+        await generator.close()

@@ -29,11 +29,11 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 POLL_SECONDS = 2.0
-"""Between two looks at a task of which nothing is announced."""
+"""Seconds between two looks at a task of which nothing is announced."""
 RESEND_SECONDS = 20.0
-"""After which a message is sent again that nobody has answered by beginning the task."""
+"""Seconds after which a message is sent again that nobody has answered by beginning the task."""
 GRACE_SECONDS = 3.0
-"""That a worker has, beyond a task's time, to stop it."""
+"""Seconds that a worker has, beyond a task's time, to stop it."""
 
 Send = Callable[[str, int, float], None]
 """Tells the workers a task's id, the number of this message, and how many seconds the task may take.
@@ -70,7 +70,7 @@ class TaskExecutor:
         raise value
 
     async def _outcome(self, task_id: str, seconds: float, announced: asyncio.Event) -> bytes:
-        """What the task returns or raises, pickled; told to the workers until one has begun it."""
+        """The value or error of a task, pickled; workers are told of it until one has begun it."""
         message, sent_at, clock = 0, -RESEND_SECONDS, asyncio.get_running_loop().time
         while True:
             announced.clear()
@@ -85,7 +85,8 @@ class TaskExecutor:
                 message, sent_at = message + 1, clock()
                 await self._notify_workers(task_id, message, seconds)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(announced.wait(), POLL_SECONDS)
+                async with asyncio.timeout(POLL_SECONDS):
+                    await announced.wait()
 
     async def _notify_workers(self, task_id: str, message: int, seconds: float) -> None:
         try:

@@ -30,7 +30,7 @@ from .models import (
     Wait,
 )
 from .progress import STAGES
-from .storage.folders import picture_filename
+from .storage.folders import THUMBNAIL_FILE, TURNTABLE_FILE, picture_filename
 
 STATE_LABELS: Mapping[str, str] = {
     "new": "Waiting",
@@ -91,23 +91,23 @@ class JobView:
     retry_price: float | None
     """US dollars of a retry: 0 where the result can still be collected; None where it cannot be retried."""
     retry_may_be_billed_twice: bool
-    """Whether a retry buys anew what may have been billed already."""
+    """True if a retry buys anew what may have been billed already."""
     billed: BillingOutcome
-    """What is known of its cost; told to people, not to programs."""
+    """Outcome of billing, for the page only; not part of the API."""
 
     @property
     def finished(self) -> bool:
-        """Whether nothing more will happen by itself."""
+        """True if nothing more will happen by itself."""
         return self.state in FINISHED
 
     @property
     def succeeded(self) -> bool:
-        """Whether there is a mesh."""
+        """True if there is a mesh."""
         return self.state == "done"
 
     @property
     def retryable(self) -> bool:
-        """Whether a retry of the batch takes it too: it ended without a mesh, and has certainly not been made."""
+        """True if a retry of the batch takes it too: it ended without a mesh, and has certainly not been made."""
         return self.state in BULK_RETRYABLE
 
     def to_dict(self) -> dict[str, Any]:
@@ -122,7 +122,7 @@ class JobView:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many jobs a batch has, and how many ended in each way."""
+    """Number of jobs of a batch, and of those that ended in each way."""
 
     total: int
     done: int
@@ -132,13 +132,13 @@ class Counts:
 
     @property
     def unsuccessful(self) -> int:
-        """How many ended without a mesh."""
+        """Number of jobs that ended without a mesh."""
         return self.failed + self.cancelled + self.unconfirmed
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a batch was expected to cost, has cost, and what may have been billed besides, in US dollars."""
+    """Estimated cost of a batch, its cost so far, and what may have been billed besides, in US dollars."""
 
     estimate: float
     spent: float
@@ -171,26 +171,26 @@ class BatchView:
     pinned: bool
     kept_until: float | None
     kept_while_space: bool
-    """Whether the host deletes old batches where space runs out."""
+    """True if the host deletes old batches where space runs out."""
     retry_price: float
     """US dollars that a retry of the whole batch buys its jobs for."""
     retry_may_be_billed_twice: bool
-    """Whether that buys anew what may have been billed already."""
+    """True if that buys anew what may have been billed already."""
     visitor: str
     """The secret by which a browser knows its own batches; told to nobody."""
 
     @property
     def finished(self) -> bool:
-        """Whether nothing more will happen by itself."""
+        """True if nothing more will happen by itself."""
         return self.state != "working"
 
     def is_of(self, visitor: str) -> bool:
-        """Whether this browser made it."""
+        """True if this browser made it."""
         return bool(visitor) and self.visitor == visitor
 
     @property
     def retryable(self) -> bool:
-        """Whether a retry would begin anything."""
+        """True if a retry would begin anything."""
         return self.finished and any(job.retryable for job in self.jobs)
 
     def job(self, number: int) -> JobView | None:
@@ -284,8 +284,8 @@ def job_view(job: Job, spec: Spec, now: float, ahead: int = 0) -> JobView:
         whole_picture=f"{base}/input.png",
         sides=_sides(job, base),
         url=f"{base}/{quote(job.stem)}.glb" if done else None,
-        thumbnail=f"{base}/thumbnail.webp" if done else f"{base}/input.webp",
-        turntable=f"{base}/turntable.webp" if done else None,
+        thumbnail=f"{base}/{THUMBNAIL_FILE}" if done else f"{base}/input.webp",
+        turntable=f"{base}/{TURNTABLE_FILE}" if done else None,
         action=action(job),
         retry_price=float(job.price if bought_anew else 0) if job.state in UNSUCCESSFUL else None,
         retry_may_be_billed_twice=bought_anew and billed == "maybe",
@@ -315,7 +315,7 @@ def _cost(batch: Batch, views: Sequence[JobView]) -> Cost:
 
 
 def progress(job: Job, spec: Spec, now: float) -> float:
-    """How far the job has come, 0 to 1.
+    """Progress of the job, 0 to 1.
 
     What the generator tells, else the time it has run against the time that this generator usually
     takes: as that passes, the rest is approached ever more slowly and never reached.
@@ -346,7 +346,7 @@ def _is_locally_queued(job: Job) -> bool:
 
 
 def _waiting(wait: Wait, now: float) -> str:
-    """What a job waits for, and for how long."""
+    """Reason and duration of a job's wait, as a sentence."""
     left = wait.until - now if wait.until else 0
     again = f"; next try in {_duration(left)}" if left > 0 else ""
     if wait.deadline:
@@ -374,7 +374,7 @@ def _summary(batch: Batch, counts: Counts, seconds: float | None) -> str:
 
 
 def _seconds_left(batch: Batch, spec: Spec, now: float) -> float | None:
-    """From the pace of this batch once something is done, until then from the generator's usual time."""
+    """Seconds by the pace of this batch once something is done, until then by the generator's usual time."""
     left = [job for job in batch.jobs if not job.finished]
     if not left:
         return None

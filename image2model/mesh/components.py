@@ -8,7 +8,7 @@ from .gltf.reader import IndexArray
 
 
 def connected_components(pairs: IndexArray, nodes: int) -> tuple[int, IndexArray]:
-    """How many components `nodes` nodes have that `pairs` (n, 2) of them join, and the component (nodes,) of each."""
+    """Return the number of components that `pairs` (n, 2) make of `nodes` nodes, and the component (nodes,) of each."""
     from scipy.sparse import coo_array, csgraph  # slow to load, and only worker processes need it
 
     graph = coo_array((np.ones(len(pairs), np.int8), pairs.T), shape=(nodes, nodes))

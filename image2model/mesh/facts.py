@@ -16,6 +16,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from ..plurals import pluralize
 from .gltf.colours import KTX2_MAGIC, MAX_TEXTURE_PIXELS
 from .gltf.decompress import DRACO, MESHOPT
 from .gltf.reader import INSTANCING, MAX_NAME_LENGTH, TRIANGLE_MODES, TRIANGLES, FloatArray, Glb, IndexArray, Scene
@@ -36,7 +37,7 @@ HEADER_READERS: Mapping[bytes, Callable[[io.BytesIO], ImageFile]] = {
 }  # fmt: skip
 """Pillow's readers by the first bytes of a texture."""
 MAX_LISTED = 1000
-"""How many textures and extensions are listed: a hostile file has millions."""
+"""Textures and extensions that are listed at most: a hostile file has millions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class MeshFacts:
 
     faces: int
     vertices: int
-    """As stored: a vertex on a texture seam counts twice."""
+    """Vertices as stored: one on a texture seam counts twice."""
     parts: int | None
     """Connected components; the wall of a cavity is none."""
     materials: int
@@ -60,7 +61,7 @@ class MeshFacts:
     nonmanifold_edges: int | None
     """Edges with three or more faces."""
     volume: float | None
-    """In cubic units of the file: inverted shells counted as if flipped, cavities subtracted.
+    """Cubic units of the file: inverted shells counted as if flipped, cavities subtracted.
 
     None where the mesh is not watertight or its winding is inconsistent.
     """
@@ -139,7 +140,7 @@ def _texture_size(glb: Glb, index: int) -> tuple[int, int]:
 def _warnings(topology: Topology, is_flat: bool, invalid_vertices: int, glb: Glb) -> list[str]:
     many, edges = topology.holes != 1, topology.nonmanifold_edges
     sentences = {
-        f"The surface is not closed: it has {topology.holes:,} hole{'s' * many}. "
+        f"The surface is not closed: it has {pluralize(topology.holes, 'hole')}. "
         f"Close {'them' if many else 'it'} before printing.": topology.boundary_edges,
         f"{edges:,} edge{'s join' if edges != 1 else ' joins'} more than two faces, which slicers dislike.": edges,
         "Some faces are turned inside out.": not topology.winding_consistent or topology.inverted_shells,

@@ -14,7 +14,7 @@ from .gltf.reader import Glb
 from .render.thumbnail import encode_thumbnail
 
 LIBRARIES = ("image2model.mesh.report", "scipy.sparse.csgraph", "scipy.spatial", "PIL.WebPImagePlugin")
-"""What a report takes, for workers to share."""
+"""Modules that a report imports, for workers to share."""
 
 
 def write_report(path: Path, thumbnail_path: Path | None) -> dict[str, Any]:

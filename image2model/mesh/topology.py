@@ -19,7 +19,7 @@ TOUCHING, SWEEP, MAX_SWEPT = 1.75, np.array([0.6134, 0.5427, 0.5738]), 30
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """How the faces of a mesh join."""
+    """Connections of the faces of a mesh."""
 
     parts: int
     holes: int
@@ -41,7 +41,7 @@ class Topology:
 
     @property
     def is_volume(self) -> bool:
-        """It has an inside, as trimesh's `is_volume`: volume and genus mean something."""
+        """True if it has an inside, as trimesh's `is_volume`: volume and genus mean something."""
         return self.watertight and self.winding_consistent
 
 
@@ -69,7 +69,7 @@ class HalfEdgeGroups:
 
     @property
     def balanced(self) -> NDArray[np.bool_]:
-        """Whether as many half-edges of an edge run one way as the other (e,)."""
+        """Mask (e,) of the edges whose half-edges run one way as often as the other."""
         return np.asarray(np.add.reduceat(self.backward, self.first, dtype=np.intp) * 2 == self.counts)
 
 
@@ -112,7 +112,7 @@ def drop_degenerate(faces: IndexArray) -> IndexArray:
 
 
 def _nondegenerate(faces: IndexArray) -> NDArray[np.bool_]:
-    """Whether each face (m, 3) has three distinct vertices."""
+    """Mask (m,) of the faces (m, 3) with three distinct vertices."""
     a, b, c = faces.T
     return np.asarray((a != b) & (b != c) & (c != a))
 
@@ -201,7 +201,7 @@ def unique_edges(
 
 
 def is_closed_surface(faces: IndexArray) -> bool:
-    """Whether each edge of welded faces has exactly two, which run along it in opposite directions."""
+    """True if each edge of welded faces has exactly two, which run along it in opposite directions."""
     groups = group_half_edges(faces)
     return bool(((groups.counts == 2) & groups.balanced).all())
 
@@ -230,7 +230,7 @@ def _count_vertex_components(edges: IndexArray) -> int:
 
 
 def is_flat(positions: FloatArray, faces: IndexArray) -> bool:
-    """Whether all referenced `positions` (n, 3) lie in one plane, within the weld's tolerance."""
+    """True if all referenced `positions` (n, 3) lie in one plane, within the weld's tolerance."""
     points = positions[referenced_vertices(faces)].astype(np.float64)
     with np.errstate(all="ignore"):  # hostile numbers overflow
         points -= points.mean(axis=0)

@@ -1,1 +1,1 @@
-"""What the host runs it by: health, metrics, logs."""
+"""Operations: health, metrics, logs, backups."""

@@ -21,12 +21,12 @@ from ..jobs.storage.bucket import Bucket
 from ..redaction import redact
 from ..services.studio import open_store
 from ..settings import Settings, load
+from ..units import GB
 
-GB = 1_000_000_000
 PROBE = "check-env/probe"
 """An object that is written and removed to see whether that is allowed."""
 CLOCK_SECONDS = 5.0
-"""By which this machine's clock may differ from the database's: leases are dated by the latter, times shown by both."""
+"""Seconds by which this machine's clock may differ from the database's, which dates leases; both date times shown."""
 
 
 def main() -> None:
@@ -52,7 +52,7 @@ def migrate() -> None:
 
 
 def problems(settings: Settings) -> Iterator[str]:
-    """What keeps the app from running as these settings want it, a sentence each; secrets are left out."""
+    """Sentences on what keeps the app from running with these settings; secrets are left out."""
     yield from _disk_problems(settings)
     yield from _database_problems(settings)
     if settings.asset_store:

@@ -15,13 +15,14 @@ from typing import Any, Generic, Literal, TypeVar
 import psutil
 
 from ..services import Studio
+from ..units import GB
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 State = Literal["healthy", "degraded", "unhealthy"]
 
 CRITICAL_PARTS = ("database", "queue", "disk_space", "generator")
-"""Without these no new picture can be worked: the app is unhealthy."""
+"""Parts without which no new picture can be processed: the app is unhealthy then."""
 PROBE_TIMEOUT = 1.0
 """Seconds that a probe may take."""
 MAX_WAIT = 0.02
@@ -35,7 +36,6 @@ DISK_WARNING_PERCENT, DISK_CRITICAL_PERCENT = 80, 90
 """Percent of the disk, as df tells it, from which on it is worth a look, and critical."""
 MIN_OUTCOMES = 5
 """Outcomes that tell nothing yet."""
-GB = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class CachedProbe(Generic[T]):
         self._last: tuple[T, float] | None = None
 
     async def __call__(self) -> tuple[T, float] | None:
-        """What was found in the last `max_age` seconds, and how long it took; None for an error or no answer in time.
+        """Result of the last `max_age` seconds, and the seconds it took; None for an error or no answer in time.
 
         While the probe runs again, that is its previous result, until it has run for `PROBE_TIMEOUT`.
         """

@@ -57,16 +57,16 @@ class RequestStats:
 
 @dataclass(slots=True)
 class Analysis:
-    """What was counted."""
+    """Counts of an analysis."""
 
     lines: int = 0
     levels: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(LEVEL_NAMES.values(), 0)))
     requests: dict[tuple[str, str, int], RequestStats] = field(default_factory=dict)
-    """By method, route and status."""
+    """Statistics by method, route and status."""
     slow: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=MAX_SLOW_REQUESTS))
     """The latest slow requests, oldest first: `endpoint`, `duration_ms`, `timestamp`."""
     errors: Counter[str] = field(default_factory=Counter)
-    """By pattern: the event with `#` in the place of numbers and ids, and what was raised."""
+    """Errors by pattern: the event with `#` in the place of numbers and ids, and what was raised."""
     error_loggers: Counter[str] = field(default_factory=Counter)
     system: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=MAX_PATTERNS))
     """The latest starts, stops and deletions, oldest first: `timestamp`, `level`, `event`."""
@@ -87,7 +87,7 @@ class Analysis:
         return dict(sorted(sums.items(), key=lambda one: (-one[1].count, one[0])))
 
     def by_status(self) -> dict[str, int]:
-        """How many requests were answered with each status that tells of an error."""
+        """Number of requests that were answered with each status that tells of an error."""
         counts: Counter[str] = Counter()
         for (_, _, status), seen in self.requests.items():
             if status >= 400:

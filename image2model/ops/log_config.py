@@ -22,8 +22,10 @@ import structlog
 from structlog.typing import EventDict, Processor
 
 from ..atomic_files import installation_secret
+from ..errors import ErrorCode, SettingsError
 from ..redaction import pseudonym, redact, register_secrets
 from ..settings import Settings
+from ..units import MB
 from .log_filters import OncePerMinute, PrintedLines
 from .log_rotation import RotatingFile, RotationPolicy
 
@@ -46,16 +48,26 @@ FILE_NAME_PATTERNS = (
 
 
 def log_folder(settings: Settings) -> Path:
-    """Where the log files lie."""
+    """Folder of the log files."""
     return settings.data_dir.resolve() / "logs"
 
 
 def configure(settings: Settings) -> None:
-    """Send all records of this process to stdout and to the files, in one format; redact the host's secrets."""
+    """Send all records of this process to stdout and to the files, in one format; redact the host's secrets.
+
+    Raises SettingsError where DATA_DIR, into which this is the first to write, cannot be used.
+    """
     register_host_secrets(settings)
-    line_formatter = make_formatter(settings)
-    policy = RotationPolicy(settings.log_file_mb * 1_000_000, settings.log_files, settings.log_days)
-    app, access = (RotatingFile(log_folder(settings), kind, policy) for kind in LOG_KINDS)
+    policy = RotationPolicy(settings.log_file_mb * MB, settings.log_files, settings.log_days)
+    try:
+        line_formatter = make_formatter(settings)
+        app, access = (RotatingFile(log_folder(settings), kind, policy) for kind in LOG_KINDS)
+    except OSError as error:
+        raise SettingsError(
+            ErrorCode.SETTING_WRONG,
+            f"DATA_DIR={str(settings.data_dir)!r} cannot be used: {error.strerror}.",
+            "It takes a folder that can be written to, on a disk with room.",
+        ) from None
     app.addFilter(lambda record: record.name != ACCESS_LOGGER)
     access.addFilter(lambda record: record.name == ACCESS_LOGGER)
     root = logging.getLogger()

@@ -14,11 +14,11 @@ from .log_search import parse_line
 ExportFormat = Literal["json", "csv", "txt"]
 MEDIA_TYPES: dict[ExportFormat, str] = {"json": "application/json", "csv": "text/csv", "txt": "text/plain"}
 COLUMNS = ("timestamp", "level", "logger", "event", "correlation_id", "batch", "image", "request_id")
-"""Of the CSV; whatever else a line has stands in a last column `more`, as JSON."""
+"""Columns of the CSV; whatever else a line has stands in a last column `more`, as JSON."""
 LINES_PER_CHUNK = 500
 """Lines that are made into one piece."""
 FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
-"""With what a spreadsheet takes a text for a formula."""
+"""Characters at the start of a text that a spreadsheet takes for a formula."""
 
 
 def export(lines: Iterable[bytes], form: ExportFormat) -> Iterator[bytes]:

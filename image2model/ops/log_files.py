@@ -14,12 +14,11 @@ from typing import Any, Literal
 import psutil
 
 from ..settings import Settings
+from ..units import DAY, GB, MB
 from . import log_config
 from .health import DISK_CRITICAL_PERCENT, DISK_WARNING_PERCENT
-from .log_rotation import DAY
 from .log_search import list_log_files
 
-MB, GB = 1_000_000, 1_000_000_000
 LARGE_TOTAL_BYTES = GB
 """Bytes of log files from which on it is worth a word."""
 UNCOMPRESSED_SECONDS = 3600
@@ -28,7 +27,7 @@ UNCOMPRESSED_SECONDS = 3600
 
 @dataclass(frozen=True, slots=True)
 class RemovedFiles:
-    """What was removed: names, bytes, and sentences on what could not be."""
+    """Removed files: names, bytes, and sentences on those that could not be removed."""
 
     names: list[str] = field(default_factory=list)
     size: int = 0
@@ -37,7 +36,7 @@ class RemovedFiles:
 
 @dataclass(frozen=True, slots=True)
 class LogHealth:
-    """Whether all is well with the log files, in sentences."""
+    """State of the log files, in sentences."""
 
     status: Literal["healthy", "warning", "critical"]
     issues: list[str]
@@ -75,7 +74,7 @@ def _measure(folder: Path, kinds: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def check_log_health(settings: Settings) -> LogHealth:
-    """Whether lines can be written, and what the host should know."""
+    """Check that lines can be written, and tell the host of what is about to go wrong."""
     folder = log_config.log_folder(settings)
     measured = statistics(folder)
     used = measured["disk_usage"]["usage_percent"]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import logging
 import threading
 import time
 from typing import TextIO
 
+from ..errors import is_disk_full
+
 REPEAT_SECONDS = 60.0
-DISK_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 
 class OncePerMinute(logging.Filter):
@@ -48,7 +48,7 @@ class OncePerMinute(logging.Filter):
 
 def _cause(record: logging.LogRecord) -> str | None:
     error = record.exc_info[1] if record.exc_info else None
-    if isinstance(error, OSError) and error.errno in DISK_FULL_ERRNOS:
+    if error and is_disk_full(error):
         return "disk_full"
     return getattr(record, "cause", None)
 
@@ -83,11 +83,11 @@ class PrintedLines(io.TextIOBase):
         return self._stream.fileno()
 
     def isatty(self) -> bool:
-        """Whether the stream is a terminal."""
+        """True if the stream is a terminal."""
         return self._stream.isatty()
 
     def writable(self) -> bool:
-        """It is."""
+        """True always."""
         return True
 
     def _log(self, line: str) -> None:

@@ -16,16 +16,17 @@ from datetime import UTC, datetime
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
 
+from ..units import DAY
+
 log = logging.getLogger(__name__)
 
-DAY = 86400
 SETTLE_SECONDS = 2.0
 """Seconds in which another process may still write to a rotated file."""
 
 
 @dataclass(frozen=True, slots=True)
 class RotationPolicy:
-    """How large a log file grows, in bytes, and how many old ones of a kind are kept, for how many days."""
+    """Greatest size of a log file in bytes; number of old ones that are kept of a kind, and for how many days."""
 
     max_bytes: int = 10_000_000
     max_files: int = 50

@@ -46,7 +46,7 @@ class LogFile:
 
 @dataclass(frozen=True, slots=True)
 class LogFilter:
-    """Which lines: of these kinds (none: all), of at least this level, with this text in any case, in this time."""
+    """A filter of lines: of these kinds (none: all), this level or above, with this text in any case, in this time."""
 
     kinds: Sequence[str] = ()
     level: str = ""

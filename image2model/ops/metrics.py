@@ -1,4 +1,4 @@
-"""What Prometheus is told: the counts of `image2model.metrics`, and what the database and the machine say now.
+"""Metrics for Prometheus: those of `image2model.metrics`, and present ones of the database and the machine.
 
 Names are the contract's (`http_…`, `celery_…`, `fal_api_…`, `system_…`) and ours (`image2model_…`).
 """
@@ -41,7 +41,7 @@ async def exposition(studio: Studio, health: Health) -> bytes:
 
 
 def counters() -> bytes:
-    """What was counted, in this process or, with `PROMETHEUS_MULTIPROC_DIR`, in all of them."""
+    """Counts of this process or, with `PROMETHEUS_MULTIPROC_DIR`, of all processes."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest(REGISTRY)
     registry = CollectorRegistry()
@@ -50,7 +50,7 @@ def counters() -> bytes:
 
 
 class _SnapshotCollector(Collector):
-    """What is known at this moment."""
+    """Values of this moment."""
 
     def __init__(self, families: Iterable[Metric]) -> None:
         self._families = list(families)
@@ -97,6 +97,8 @@ def _database_metrics(standing: dict[str, Any], studio: Studio) -> Iterator[Metr
     active = sum(states[state] for state in UNFINISHED)
     yield GaugeMetricFamily("active_jobs_total", "Jobs that are not over", active)
     yield GaugeMetricFamily("image2model_oldest_job_seconds", "Age of the oldest job that is not over", oldest)
+    waiting = standing["tasks_waiting"]
+    yield GaugeMetricFamily("image2model_tasks_waiting", "Tasks of a cluster that no worker has begun", waiting)
     spent = GaugeMetricFamily("image2model_spent_dollars", "Spent on the host's key, or reserved", labels=["period"])
     spent.add_metric(["day"], float(standing["spent_today"]))
     spent.add_metric(["month"], float(standing["spent_this_month"]))

@@ -4,6 +4,7 @@ from ..generators.base import POSTPROCESS_FACE_LIMIT, SIDES, GenerationParams, G
 from ..images import IMAGE_SUFFIXES
 from ..jobs.models import FINISHED, UNSUCCESSFUL, Batch, Job
 from ..jobs.storage.archive import ZipStream
+from ..jobs.storage.folders import THUMBNAIL_FILE, TURNTABLE_FILE
 from ..jobs.views import BatchView, Cost, JobView
 from .admin import AdminService
 from .exports import EXPORT_FORMATS, ExportService, archive_name
@@ -23,6 +24,8 @@ __all__ = [
     "NOT_INSPECTED",
     "POSTPROCESS_FACE_LIMIT",
     "SIDES",
+    "THUMBNAIL_FILE",
+    "TURNTABLE_FILE",
     "UNSUCCESSFUL",
     "AdminService",
     "Batch",

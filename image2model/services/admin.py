@@ -17,7 +17,7 @@ from ..generators.base import Generator
 from ..generators.failure_rules import HostNotice
 from ..generators.providers import failure_rules, rules_of
 from ..jobs import ledger
-from ..jobs.db import leases, queries
+from ..jobs.db import leases, queries, tasks
 from ..jobs.db.async_store import AsyncStore
 from ..jobs.models import BatchState
 from ..jobs.scheduler import JobScheduler
@@ -25,6 +25,7 @@ from ..jobs.storage import disk_usage
 from ..jobs.storage.disk_usage import Kind as DiskKind
 from ..jobs.storage.folders import Folders
 from ..settings import Settings
+from ..units import DAY, HOUR
 from .batch_details import BatchDetails, BatchPage, batch_details
 from .cleanup import FreedCounter, SurveyCache
 from .key_attempts import FREE_ATTEMPTS, KeyAttempts
@@ -32,8 +33,6 @@ from .untrusted_proxy import UntrustedProxy
 from .view_builder import ViewBuilder
 
 log = logging.getLogger(__name__)
-
-HOUR = 3600.0
 
 
 class AdminService:
@@ -70,27 +69,31 @@ class AdminService:
             "disk_free_bytes": whole.free,
             "disk_used_bytes": whole.used,
             "daily_budget": self._settings.daily_budget,
-            "outcomes": await self._store.read(queries.outcomes, now - ledger.DAY),
-            "breakers": self._scheduler.breakers(),
+            "outcomes": await self._store.read(queries.outcomes, now - DAY),
+            "breakers": self._scheduler.breakers.not_closed(),
             "attention": await self.attention(now),
         }
 
     async def attention(self, now: float) -> list[dict[str, Any]]:
-        """What only the host can mend, at fal (`remote_attention`) and here: wrong keys, a proxy that is not trusted.
+        """Problems that only the host can solve, at fal (`remote_attention`) and here: wrong keys, an untrusted proxy.
 
         Each entry has `code`, `message` and `hint` (plain words), `count` (pictures, keys or 0) and `last_seen` (since
         1970).
         """
-        return [*await self.remote_attention(now), *self._wrong_key_alerts(now), *self._untrusted_proxy.alerts(now)]
+        return [
+            *await self.remote_attention(now),
+            *await self._wrong_key_alerts(now),
+            *self._untrusted_proxy.alerts(now),
+        ]
 
     async def remote_attention(self, now: float) -> list[dict[str, Any]]:
-        """What fal holds against the host: key refused, balance exhausted, results held back; entries as `attention`.
+        """Problems of the host's account at fal: key refused, balance exhausted, results withheld; as in `attention`.
 
         It is of the last 24 hours, and goes away when fal has taken a picture on the host's key again.
         """
         notices = host_notices()
         refusals = tuple(code for code in notices if rules_of(code).collectable == "no")
-        refused = await self._store.read(queries.failure_counts, refusals, now - ledger.DAY)
+        refused = await self._store.read(queries.failure_counts, refusals, now - DAY)
         waiting = {
             code: await self._store.read(queries.count_waiting_for, code) for code in notices if code not in refusals
         }
@@ -98,9 +101,9 @@ class AdminService:
         held = [_notice_entry(code, notices[code], count, now) for code, count in waiting.items() if count]
         return failed + held
 
-    def _wrong_key_alerts(self, now: float) -> list[dict[str, Any]]:
+    async def _wrong_key_alerts(self, now: float) -> list[dict[str, Any]]:
         """A notice where more wrong keys were tried lately than a person mistypes."""
-        count, networks = self._key_attempts.recent()
+        count, networks = await self._key_attempts.recent()
         if count < FREE_ATTEMPTS:
             return []
         message = f"{count} wrong keys were tried in the last quarter of an hour, from {networks} networks."
@@ -114,26 +117,28 @@ class AdminService:
         await self._store.call(self._store.store.ping)
 
     async def worker_count(self) -> int:
-        """How many workers of a cluster live."""
+        """Number of workers of a cluster that live."""
         return await self._store.read(leases.count_workers)
 
     async def queue_state(self) -> dict[str, Any]:
-        """What is cheap to know: jobs by state (`states`), money, and the age of the oldest unfinished one.
+        """Facts that are cheap to read: jobs by state (`states`), the age of the oldest unfinished one, money.
 
-        `spent_today` and `spent_this_month` as in `overview`.
+        `tasks_waiting` are those of a cluster that no worker has begun; `spent_today` and `spent_this_month` as in
+        `overview`.
         """
         now = time.time()
         state = await self._store.read(queries.queue_state)
         return {
             "states": state["states"],
             "oldest_seconds": max(0.0, now - state["oldest"]) if state["oldest"] else 0.0,
+            "tasks_waiting": await self._store.read(tasks.count_waiting),
             "spent_today": await self._store.read(ledger.total_spent, ledger.day_start(now)),
             "spent_this_month": await self._store.read(ledger.total_spent, ledger.month_start(now)),
         }
 
     @property
     def active_jobs(self) -> int | None:
-        """How many jobs run or wait in this process; None unless it has been started."""
+        """Number of jobs that run or wait in this process; None unless it has been started."""
         return self._scheduler.active_jobs
 
     async def remote_status(self) -> dict[str, Any]:
@@ -146,23 +151,23 @@ class AdminService:
         ids = {name for name, generator in self._generators.items() if generator.key_mark}
         rows = [
             row
-            for row in await self._store.read(queries.outcomes, now - ledger.DAY)
+            for row in await self._store.read(queries.outcomes, now - DAY)
             if row["generator"] in ids and not row["own_key"]
         ]
         return {
             "configured": bool(ids),
             "done": sum(row["count"] for row in rows if row["state"] == "done"),
             "faults": sum(row["count"] for row in rows if row["code"] and rules_of(row["code"]).kind == "generator"),
-            "resting": [one["generator"] for one in self._scheduler.breakers() if not one["own_key"]],
+            "resting": [one["generator"] for one in self._scheduler.breakers.not_closed() if not one["own_key"]],
             "attention": await self.remote_attention(now),
         }
 
-    def reset_breaker(self, generator: str, *, own_key: bool = False) -> None:
+    async def reset_breaker(self, generator: str, *, own_key: bool = False) -> None:
         """Close the breakers of a generator, on the host's key or on visitors' own; raises NotFound."""
         if generator not in self._generators:
             raise NotFound(ErrorCode.GENERATOR_UNKNOWN, f"There is no generator called {generator!r}.")
         log.info("the host has closed the breakers of %s", generator)
-        self._scheduler.reset_breakers(generator, own_key)
+        await self._scheduler.breakers.reset(generator, own_key)
 
     async def spending(self, by: queries.SpendingBy, since: float = 0.0) -> list[dict[str, Any]]:
         """Sums of the ledger (`queries.spending`)."""
@@ -195,7 +200,7 @@ class AdminService:
         return batch_details(batch, self._build_view(batch), use, self._folders.is_in_use(batch_id), payments, events)
 
     async def failure_reasons(self, hours: float = 24.0) -> list[dict[str, Any]]:
-        """Why jobs failed lately (`queries.failure_reasons`)."""
+        """Return why jobs failed lately (`queries.failure_reasons`)."""
         return await self._store.read(queries.failure_reasons, time.time() - hours * HOUR)
 
     async def time_series(self, hours: float = 24.0, step: float = HOUR) -> list[dict[str, Any]]:
@@ -231,12 +236,12 @@ class AdminService:
         }
 
     async def bytes_written_by_day(self, days: int = 30) -> list[int]:
-        """How many bytes of what lies in the data folder were written on each of the last days, today (UTC) last.
+        """Bytes in the data folder that were written on each of the last days, today (UTC) last.
 
         A file counts on the day of its last change, so the database stands under today.
         """
         survey, _, measured_at = await self._surveys()
-        today = int(measured_at // disk_usage.DAY)
+        today = int(measured_at // DAY)
         return [survey.days[day] for day in range(today - days + 1, today + 1)]
 
     async def list_files(self, kind: DiskKind, limit: int = 100) -> dict[str, Any]:
@@ -251,7 +256,7 @@ class AdminService:
 
 
 def host_notices() -> dict[str, HostNotice]:
-    """What only the host can mend, by the code of the failures, or waits, that tell of it."""
+    """Notices for the host by the code of the failures, or waits, that they are about."""
     return {code: rules.host_notice for code, rules in failure_rules().items() if rules.host_notice}
 
 

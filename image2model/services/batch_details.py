@@ -1,4 +1,4 @@
-"""What only the host sees of batches: pages of a search, and all that is known of one."""
+"""Facts of batches for the host alone: pages of a search, and all that is known of one."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class JobDetails:
     price: float
     """US dollars expected for it."""
     request_id: str | None
-    """Its id at the far side."""
+    """Id at the provider."""
     requested_at: float
     started_at: float | None
     finished_at: float | None
     paid: Sequence[Mapping[str, Any]]
-    """What the ledger says of each of its purchases: `state`, `amount` and `at`."""
+    """Entries of the ledger on each of its purchases: `state`, `amount` and `at`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,10 @@ class BatchDetails:
     """Bytes that deleting it frees."""
     files: int
     in_use: bool
-    """Whether something of it is being downloaded."""
+    """True if something of it is being downloaded."""
     jobs: Sequence[JobDetails]
     events: Sequence[Mapping[str, Any]]
-    """What happened to its jobs, oldest first: `number`, `name`, `attempt`, `state`, `message`, `code` and `at`."""
+    """History of its jobs, oldest first: `number`, `name`, `attempt`, `state`, `message`, `code` and `at`."""
 
 
 def batch_details(

@@ -14,11 +14,12 @@ from typing import Any
 
 from ..jobs.storage import disk_usage, retention_rules
 from ..jobs.storage.folders import Folders
+from ..units import HOUR
 
 Freed = disk_usage.Usage
 SURVEY_COST_FACTOR = 20
 """A survey stays valid for so many times its own duration, so that surveys take a small part of the time."""
-REUSE_GRACE_SECONDS = retention_rules.HOUR
+REUSE_GRACE_SECONDS = HOUR
 """Seconds after which files that can be made again are deleted where space is needed."""
 
 
@@ -29,7 +30,7 @@ class FreedCounter:
         self._names: Counter[tuple[int, int]] = Counter()
 
     def add(self, paths: Iterable[Path]) -> Freed:
-        """What removing these files and folders frees, after all that were added before; missing ones free nothing.
+        """Space that removing these files and folders frees, after all that were added before; missing ones: nothing.
 
         A symbolic link is not followed and not counted.
         """
@@ -102,7 +103,7 @@ class SurveyCache:
 
 @dataclass(frozen=True, slots=True)
 class CleanupPlan:
-    """What is to be deleted: batches, and by kind the files that nobody owns or that can be made again."""
+    """Plan of a deletion: batches, and by kind the files that nobody owns or that can be made again."""
 
     evictions: Sequence[retention_rules.Eviction]
     unowned: Mapping[str, Sequence[Path]]

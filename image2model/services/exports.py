@@ -104,7 +104,7 @@ class ExportService:
         function: Callable[[Path, ExportOptions], dict[str, Any]],
         options: ExportOptions,
     ) -> dict[str, Any]:
-        """What `function` tells of a job's mesh as `options` would export it."""
+        """Call `function` with a job's mesh as `options` would export it."""
         glb = await self._exports.bring_original(await self._job(batch_id, number))
         with self._folders.lease(glb):
             return await self._exports.run(function, glb, options)

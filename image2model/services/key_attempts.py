@@ -2,68 +2,82 @@
 
 from __future__ import annotations
 
-import time
-from collections import deque
-from dataclasses import dataclass
+import hashlib
+import logging
+from collections.abc import Awaitable, Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import TypeVar
+
+from .attempt_counts import AttemptCounts, OwnCounts, RedisCounts
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 FREE_ATTEMPTS, FREE_ATTEMPTS_UNDER_ATTACK = 10, 3
 """Wrong keys that cost a network no delay; fewer while many are tried from everywhere."""
-ATTACK_THRESHOLD = 100
-"""Wrong keys in a minute, from all networks, that count as an attack."""
+ATTACK_SECONDS = 60.0
+"""The latest hundred wrong keys (`attempt_counts.LATEST`) count as an attack where they took less time."""
 FIRST_DELAY, LONGEST_DELAY = 15.0, 60.0
 """Seconds; the delay doubles with each wrong key, and nobody's right key waits longer than the longest."""
-FORGET_SECONDS = 900.0
-MAX_NETWORKS = 10_000
-"""Kept in memory, the latest ones."""
-
-
-@dataclass(slots=True)
-class _Network:
-    wrong: int = 0
-    last: float = 0.0
-    locked_until: float = 0.0
+MAX_REFUSED = 10_000
+"""Wrong keys that are known again, the latest ones."""
 
 
 class KeyAttempts:
-    """Wrong keys of the last quarter of an hour; times are of `time.monotonic`."""
+    """Delays after wrong keys, which replicas that share the Redis at `redis_url` count together.
 
-    def __init__(self) -> None:
-        self._networks: dict[str, _Network] = {}
-        self._latest: deque[float] = deque(maxlen=ATTACK_THRESHOLD)
+    A process that has none, or while it is away, counts what comes to itself.
+    """
 
-    def seconds_until_allowed(self, client: str) -> float:
+    def __init__(self, redis_url: str = "") -> None:
+        self._own: AttemptCounts = OwnCounts()
+        self._counts = RedisCounts(redis_url) if redis_url else self._own
+        self._refused: dict[bytes, None] = {}
+        """Digests of wrong keys, each with the network that tried it."""
+
+    async def seconds_until_allowed(self, client: str) -> float:
         """Seconds until a key from this address is looked at again; 0 where it is at once."""
-        known = self._networks.get(network_of(client))
-        return max(0.0, known.locked_until - time.monotonic()) if known else 0.0
+        return await self._ask(lambda counts: counts.seconds_locked(network_of(client)))
 
-    def record_failure(self, client: str) -> None:
-        """Count a wrong key."""
-        now, name = time.monotonic(), network_of(client)
-        one = self._networks.pop(name, _Network())
-        if now - one.last > FORGET_SECONDS:
-            one = _Network()
-        one.wrong, one.last = one.wrong + 1, now
-        self._latest.append(now)
-        beyond = one.wrong - (FREE_ATTEMPTS_UNDER_ATTACK if self._under_attack(now) else FREE_ATTEMPTS)
-        if beyond >= 0:
-            one.locked_until = now + min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(beyond, 10))
-        self._networks[name] = one
-        if len(self._networks) > MAX_NETWORKS:
-            del self._networks[next(iter(self._networks))]
+    async def record_failure(self, client: str, key: bytes) -> None:
+        """Count a wrong key, unless it is one that this network was refused before.
 
-    def record_success(self, client: str) -> None:
+        Who repeats it guesses nothing: a program that sends an old key for ever must not lock its neighbours out.
+        """
+        network = network_of(client)
+        if not self._is_repeated(network, key):
+            await self._ask(lambda counts: _count_and_lock(counts, network))
+
+    def _is_repeated(self, network: str, key: bytes) -> bool:
+        digest = hashlib.sha256(b"%s %s" % (network.encode(), key)).digest()
+        known = digest in self._refused
+        self._refused.pop(digest, None)
+        self._refused[digest] = None
+        if len(self._refused) > MAX_REFUSED:
+            del self._refused[next(iter(self._refused))]
+        return known
+
+    async def record_success(self, client: str) -> None:
         """Forget the wrong keys of a network that knows the right one."""
-        self._networks.pop(network_of(client), None)
+        await self._ask(lambda counts: counts.forget(network_of(client)))
 
-    def recent(self) -> tuple[int, int]:
-        """How many wrong keys were tried in the last quarter of an hour, and from how many networks."""
-        now = time.monotonic()
-        seen = [one.wrong for one in self._networks.values() if now - one.last <= FORGET_SECONDS]
-        return sum(seen), len(seen)
+    async def recent(self) -> tuple[int, int]:
+        """Number of wrong keys in the last quarter of an hour, and number of networks that they came from."""
+        return await self._ask(lambda counts: counts.total())
 
-    def _under_attack(self, now: float) -> bool:
-        return len(self._latest) == ATTACK_THRESHOLD and now - self._latest[0] < 60.0
+    async def _ask(self, question: Callable[[AttemptCounts], Awaitable[T]]) -> T:
+        try:
+            return await question(self._counts)
+        except ConnectionError as error:
+            log.warning("wrong keys are counted by each replica: %s", error)
+            return await question(self._own)
+
+
+async def _count_and_lock(counts: AttemptCounts, network: str) -> None:
+    wrong, seconds = await counts.add(network)
+    beyond = wrong - (FREE_ATTEMPTS_UNDER_ATTACK if seconds < ATTACK_SECONDS else FREE_ATTEMPTS)
+    if beyond >= 0:
+        await counts.lock(network, min(LONGEST_DELAY, FIRST_DELAY * 2.0 ** min(beyond, 10)))
 
 
 def network_of(client: str) -> str:

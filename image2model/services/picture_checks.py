@@ -25,7 +25,7 @@ INSPECTION_SECONDS = 20.0
 MAX_CACHED = 500
 """Inspections kept in memory, of about 10 kB each."""
 NOT_INSPECTED = local.Inspection((), None)
-"""What is known of a picture that took too long, or that broke its inspection."""
+"""Inspection of a picture that took too long, or that broke its inspection."""
 NOTE_TEXTS = {**NOTE_TEXTS, **local.WARNINGS}
 
 
@@ -35,6 +35,11 @@ class PictureChecks:
     def __init__(self, folders: Folders, workers: Executor, checker: ImageChecker) -> None:
         self._folders, self._workers, self._checker = folders, workers, checker
         self._inspected = alru_cache(maxsize=MAX_CACHED)(self._inspect)  # who asks while another waits, waits with them
+
+    async def warm_up(self) -> None:
+        """Let the workers load what inspections need, because a picture will come soon. Never raises."""
+        loading = (self._workers.run(local.warm_up) for _ in range(self._workers.processes or 0))
+        await asyncio.gather(*loading, return_exceptions=True)
 
     async def inspect(self, path: Path) -> local.Inspection:
         """Judge a picture file; what is refused or takes too long has neither warnings nor cut-out. Never raises."""
@@ -58,7 +63,7 @@ class PictureChecks:
         return [NOTE_TEXTS[code] for code in inspection.warnings]
 
     async def warnings(self, batch: Batch) -> list[dict[str, Any]]:
-        """What will likely go wrong with a batch's pictures: name, code and message of each warning."""
+        """Warnings about a batch's pictures: name, code and message of each."""
         shown = _pictures(batch)
         paths = await asyncio.to_thread(self._bring_pictures, shown)
         seen = await asyncio.gather(*(self.inspect(path) for path in paths))
@@ -70,7 +75,7 @@ class PictureChecks:
         ]
 
     async def notes(self, batch: Batch) -> list[str]:
-        """What was noted as a batch's pictures were taken, as sentences with their names."""
+        """Notes that were stored when a batch's pictures were accepted, as sentences with their names."""
         shown = _pictures(batch)
         noted = await asyncio.to_thread(self._stored_notes, shown)
         return [

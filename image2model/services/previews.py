@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import ErrorCode, GenerationFailed, Image2ModelError, Unavailable
 from ..jobs.models import Batch, Job
 from ..jobs.single_flight import SingleFlight
-from ..jobs.storage.folders import THUMBNAIL_FILE, Folders, picture_filename
+from ..jobs.storage.folders import THUMBNAIL_FILE, TURNTABLE_FILE, Folders, picture_filename
 from ..mesh.render.contact_sheet import Cell, write_contact_sheet
 from ..mesh.render.render_modes import write_render_mode
 from ..mesh.render.turntable import write_turntable
@@ -21,7 +21,6 @@ log = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 180.0
 """A turntable of a million faces takes half a minute."""
-TURNTABLE_FILE = "turntable.webp"
 CONTACT_SHEET_FILE = "contact-sheet.webp"
 RENDER_MODES = ("textured", "plain", "wireframe")
 

@@ -1,4 +1,4 @@
-"""What is asked for, and by whom: the same from the page, from REST and from Gradio's API."""
+"""Requests and their callers: the same from the page, from REST and from Gradio's API."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .intake import Picture
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: every field may be empty."""
+    """Sender of a request: every field may be empty."""
 
     visitor: str = ""
     """The browser that may list what it makes."""
@@ -33,7 +33,7 @@ class Caller:
         return generator.key_mark if self.key.strip() else ""
 
     def as_buyer(self, generator: Generator, secret: str, otherwise: str = "") -> Buyer:
-        """Who pays; `otherwise` stands for an address that is not known. The address itself is not stored."""
+        """Payer of a request; `otherwise` stands for an address that is not known. The address itself is not stored."""
         client = pseudonym(secret, self.client or self.visitor or otherwise)
         return Buyer(client, self.own_key_mark(generator))
 
@@ -51,9 +51,9 @@ class SubmitRequest:
     options: Mapping[str, Any] = field(default_factory=dict)
     face_limit: float | str | None = None
     cut_out: bool = False
-    """Whether the pictures' subjects are sent without what is behind them."""
+    """True if the pictures' subjects are sent without what is behind them."""
     all_or_nothing: bool = False
-    """Whether one picture that cannot be used refuses them all."""
+    """True if one picture that cannot be used refuses them all."""
     idempotency_key: str = ""
     """The same key and contents from the same caller within a day are one batch; empty: each request makes one."""
 

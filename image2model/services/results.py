@@ -58,7 +58,7 @@ def _sides_of(job: Job) -> tuple[Side, ...]:
 
 
 def manifest(view: BatchView) -> dict[str, Any]:
-    """What `manifest.json` in the zip says: the batch without its web addresses."""
+    """Contents of `manifest.json` in the zip: the batch without its web addresses."""
     batch = view.to_dict()
     jobs = [
         {key: plain[key] for key in JOB_KEYS} | _sides(job) for plain, job in zip(batch["jobs"], view.jobs, strict=True)

@@ -20,16 +20,16 @@ from ..jobs.storage.folders import Folders
 from ..jobs.storage.retention_rules import Reason, RetentionRules
 from ..metrics import FREED_BYTES, REMOVED
 from ..settings import Settings
+from ..units import GB, HOUR
 from .cleanup import CleanupPlan, Freed, SurveyCache, plan_cleanup, remove_files
 
 log = logging.getLogger(__name__)
 
-HOUR = 3600.0
 SWEEP_INTERVAL = 900.0
 
 
 class RetentionService:
-    """What deletes batches and files, as `Studio.retention`; rights are the caller's to check."""
+    """Deletes batches and files, as `Studio.retention`; rights are the caller's to check."""
 
     def __init__(
         self, settings: Settings, folders: Folders, store: AsyncStore, scheduler: JobScheduler, surveys: SurveyCache
@@ -146,7 +146,7 @@ class RetentionService:
 
 
 def _dry_run_result(plan: CleanupPlan) -> tuple[Freed, set[str], list[str]]:
-    """What `_remove` would return if nothing came between."""
+    """Result of `_remove` if nothing came between."""
     freed = Freed()
     for item in plan.items:
         freed.add(item["size"], item["files"], item["folders"])
@@ -154,4 +154,4 @@ def _dry_run_result(plan: CleanupPlan) -> tuple[Freed, set[str], list[str]]:
 
 
 def _bytes(gigabytes: Decimal | None) -> int | None:
-    return None if gigabytes is None else int(gigabytes * 1_000_000_000)
+    return None if gigabytes is None else int(gigabytes * GB)

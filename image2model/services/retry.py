@@ -18,7 +18,7 @@ from .requests import Caller
 log = logging.getLogger(__name__)
 
 Remotes = Mapping[str, Mapping[str, Any]]
-"""What a provider has of jobs, by their ids."""
+"""Data of jobs at a provider, by their ids."""
 
 
 class RetryService:
@@ -97,7 +97,7 @@ class RetryService:
         return generator
 
     async def _find_unconfirmed(self, batch: Batch, jobs: Sequence[Job]) -> Remotes:
-        """What finds unconfirmed submissions at the provider."""
+        """Data that finds unconfirmed submissions at the provider."""
         remotes: dict[str, Mapping[str, Any]] = {}
         for job in jobs:
             generator = self._scheduler.generator_of(batch, job) if job.state == "unconfirmed" else None

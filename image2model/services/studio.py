@@ -36,7 +36,7 @@ from ..jobs.scheduler import JobScheduler
 from ..jobs.storage.archive import ZipEntry, ZipStream, leased_zip
 from ..jobs.storage.bucket import Bucket, shared_secret
 from ..jobs.storage.exports import ExportStore
-from ..jobs.storage.folders import THUMBNAIL_FILE, Folders
+from ..jobs.storage.folders import THUMBNAIL_FILE, TURNTABLE_FILE, Folders
 from ..jobs.task_executor import Send, TaskExecutor
 from ..jobs.views import BatchView
 from ..mesh import report
@@ -49,7 +49,7 @@ from .exports import ExportService, archive_name
 from .intake import Picture, StoredImage, store_pictures
 from .key_attempts import KeyAttempts
 from .picture_checks import PictureChecks
-from .previews import CONTACT_SHEET_FILE, TURNTABLE_FILE, PreviewService
+from .previews import CONTACT_SHEET_FILE, PreviewService
 from .requests import ANONYMOUS_CALLER, Caller, SubmitRequest
 from .results import ServedFile, manifest, reusable_picture_names, served_files
 from .retention import RetentionService
@@ -118,7 +118,7 @@ class Studio:
             settings.daily_budget, settings.batch_cost_limit, settings.images_per_hour
         )
         self._build_view = ViewBuilder(settings, self.generators)
-        self.key_attempts = KeyAttempts()
+        self.key_attempts = KeyAttempts(settings.celery_broker_url)
         """Wrong keys, in the Admin tab and over REST."""
         self.untrusted_proxy = UntrustedProxy()
         self._retries = RetryService(
@@ -195,7 +195,7 @@ class Studio:
         return (self._scheduler.for_key(chosen.spec.id, key) if key.strip() else None) or chosen
 
     async def check_key(self, key: str) -> str:
-        """Why a visitor's own key cannot be used; empty where it can, or where nobody could be asked.
+        """Return why a visitor's own key cannot be used; empty where it can, or where nobody could be asked.
 
         Raises GenerationFailed for what cannot be a key.
         """
@@ -206,7 +206,7 @@ class Studio:
     def notice(self, name: str) -> str:
         """A warning for people about to submit: empty unless the generator's breaker is open."""
         chosen = self.generator(name)
-        if not self._scheduler.breaker(chosen.spec.id).is_blocking:
+        if not self._scheduler.breakers.of((chosen.spec.id, "")).is_blocking:
             return ""
         return f"{chosen.spec.name} has failed several times just now. New pictures wait until it is well again."
 
@@ -262,7 +262,7 @@ class Studio:
     async def _submission(
         self, request: SubmitRequest, caller: Caller, generator: Generator, params: GenerationParams
     ) -> Submission | None:
-        """What recognises the request if it comes again; None for one without a key. Raises OptionRefused."""
+        """Identity by which a repeated request is recognised; None for one without a key. Raises OptionRefused."""
         key = request.idempotency_key.strip()
         if not key:
             return None
@@ -358,7 +358,7 @@ class Studio:
         return await self.view(batch_id)
 
     async def waits_for_key(self, batch_id: str) -> bool:
-        """Whether jobs of the batch wait for the key that they were started with; raises NotFound."""
+        """True if jobs of the batch wait for the key that they were started with; raises NotFound."""
         batch = await self.batch(batch_id)
         return any(job.waiting and job.waiting.code == ErrorCode.KEY_NEEDED for job in batch.jobs)
 

@@ -20,7 +20,7 @@ from ..settings import Settings
 from .key_attempts import network_of
 
 MAX_AGE_SECONDS = 3600.0
-"""After which uploads that are in no batch are swept away (`cleanup`)."""
+"""Seconds after which uploads that are in no batch are swept away (`cleanup`)."""
 MAX_BATCHES_PER_NETWORK, MAX_BATCHES_TOTAL = 10, 100
 """Full batches of pictures that one network, and all together, may upload within that time."""
 MIN_COUNTED_BYTES = 1_000_000

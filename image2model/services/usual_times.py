@@ -1,4 +1,4 @@
-"""How long generators usually take here: a range, from what was measured lately."""
+"""Usual durations of generators here: a range, from what was measured lately."""
 
 from __future__ import annotations
 

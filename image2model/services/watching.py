@@ -10,11 +10,11 @@ from ..jobs.notifications import ChangeNotifier
 from ..jobs.views import BatchView
 
 REFRESH_SECONDS = 1.0
-"""Between views where nothing was stored: time itself is progress."""
+"""Seconds between views where nothing was stored: time itself is progress."""
 WATCHERS_PER_REFRESH = 40
-"""So many times more watchers, so many times longer between those views: what is stored is still shown at once."""
+"""Watchers beyond whose number that interval grows in proportion; what is stored is still shown at once."""
 DEBOUNCE_SECONDS = 0.05
-"""In which changes are gathered into one view."""
+"""Seconds in which changes are gathered into one view."""
 
 
 class ViewBroadcaster:
@@ -73,7 +73,8 @@ class ViewBroadcaster:
                     if view.finished:
                         return
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(changed.wait(), self._pause)
+                        async with asyncio.timeout(self._pause):
+                            await changed.wait()
                     await asyncio.sleep(DEBOUNCE_SECONDS)
         except Exception as error:
             self._channels.pop(batch_id, None)

@@ -17,6 +17,7 @@ from ..errors import ErrorCode, Image2ModelError, ImageRefused, OptionRefused
 from ..services import (
     EXPORT_FORMATS,
     SIDES,
+    TURNTABLE_FILE,
     Batch,
     BatchView,
     Caller,
@@ -221,7 +222,7 @@ class GradioApi:
 
     async def turntable(self, batch_id: str, number: float = 1) -> str:
         """One finished mesh of a batch (the first: 1) turning once around, as an animated WebP; takes some seconds."""
-        return str(await self.studio.publish_to_gradio_cache(batch_id, _parse_number(number), "turntable.webp"))
+        return str(await self.studio.publish_to_gradio_cache(batch_id, _parse_number(number), TURNTABLE_FILE))
 
     async def list_generators(self) -> list[dict[str, Any]]:
         """The generators on offer: what they are good at, options with ranges, price, usual time, availability."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 from fastapi import Request
+from starlette.types import Scope
 
 from .gradio_compat import root_url
 
@@ -17,3 +18,8 @@ def public_root_url(request: gr.Request | Request | None) -> str:
 def client_address(request: gr.Request | Request | None) -> str:
     """The visitor's IP address, by which limits count; behind a trusted proxy the one that it forwards."""
     return request.client.host if request and request.client else ""
+
+
+def client_of(scope: Scope) -> str:
+    """The same of an ASGI scope."""
+    return str(scope["client"][0]) if scope.get("client") else ""

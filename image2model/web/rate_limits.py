@@ -14,7 +14,7 @@ from limits.errors import StorageError
 log = logging.getLogger(__name__)
 
 SECONDS = 0.5
-"""For which Redis is waited for."""
+"""Seconds for which Redis is waited for."""
 
 
 class RateLimits:

@@ -19,7 +19,7 @@ from ..services import Studio
 from .rest.errors import error_response
 
 is_not_modified = StaticFiles().is_not_modified
-"""Whether a request's `If-None-Match` or `If-Modified-Since` matches the response's headers."""
+"""True if a request's `If-None-Match` or `If-Modified-Since` matches the response's headers."""
 
 
 class BatchFileResponse(FileResponse):

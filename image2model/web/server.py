@@ -188,7 +188,7 @@ async def render_page(app: ASGIApp, settings: Settings) -> None:
 
 
 def _sender(settings: Settings) -> Callable[[str, int, float], None] | None:
-    """What tells workers of tasks, where the host has some."""
+    """Function that tells workers of tasks, where the host has some."""
     if not settings.celery_broker_url:
         return None
     from ..worker.celery_app import sender  # an optional package

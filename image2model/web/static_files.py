@@ -16,13 +16,13 @@ from .ui.assets import STATIC, version
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 CACHING = {"/assets/": IMMUTABLE, "/page/": IMMUTABLE, "/static/": "public, max-age=86400"}
-"""How long browsers keep what is sent: for ever where the version is in the address, else for a day."""
+"""Caching by browsers: for ever where the version is in the address, else for a day."""
 MIN_GZIP_BYTES = 500
 """Bytes below which compressing is not worth its time."""
 GZIP_LEVEL = 6
 """Level 9, Starlette's, takes twice as long for a hundredth less."""
 TEXT_PATHS = (*CACHING, "/config", "/theme.css", "/gradio_api/info", "/gradio_api/startup-events")
-"""What is text; Gradio's streams, uploads and files go as they are."""
+"""Media types of text, which are compressed; Gradio's streams, uploads and files go as they are."""
 FILE = re.compile(r"/(?:assets|static|page/(?P<version>\w+))/(?:[\w-]+/)*[\w-][\w.-]*")
 """Addresses that name a file in one way only, so that no more is remembered than there are files."""
 
@@ -77,7 +77,7 @@ def _copy(message: Message) -> Message:
 
 
 def _wants_whole_file(scope: Scope) -> bool:
-    """Whether a request asks for all of a file of this version, compressed."""
+    """True if a request asks for all of a file of this version, compressed."""
     headers, named = Headers(scope=scope), FILE.fullmatch(scope["path"])
     return (
         named is not None

@@ -19,7 +19,7 @@ RUN_TASK, RETENTION, CLEAN_HOLDERS = (
     "image2model.forget_dead",
 )
 EXPIRY_SECONDS = 900
-"""After which a message is not worth a look: it was sent again long ago."""
+"""Seconds after which a message is not worth a look: it was sent again long ago."""
 FORGET_SECONDS = 3600.0
 
 
@@ -58,10 +58,8 @@ def make_app(settings: Settings) -> Celery:
     return app
 
 
-def sender(settings: Settings) -> Send | None:
-    """What tells the workers of a task; None where the host has no broker. Raises SettingsError as `make_app`."""
-    if not settings.celery_broker_url:
-        return None
+def sender(settings: Settings) -> Send:
+    """Function that tells the workers of a task. Raises SettingsError as `make_app`."""
     app = make_app(settings)
 
     def send(task_id: str, message: int, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""What `image2model worker`, `image2model beat` and `image2model scheduler` run."""
+"""Processes of `image2model worker`, `image2model beat` and `image2model scheduler`."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Worker:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.name = leases.WORKER + secrets.token_hex(8)
-        """By which tasks name the worker that has begun them."""
+        """Name by which tasks tell the worker that has begun them."""
         self._bucket = Bucket(settings.asset_store) if settings.asset_store else None
         self._leaving = threading.Event()
         self._store: Store | None = None

@@ -33,7 +33,7 @@ PATHS = [
     "/batches/'%20or%201=1--/zip", "/batches/x/99999999999999999999/input.webp", "/batches/", "/.env", "/data/secret",
     "/image2model.db", "/gradio_api/upload_progress?upload_id=../../secret", "/static/..%2f..%2f..%2froutes.py",
     "/assets/..%2f..%2froutes.py", "/theme.css/../../../etc/passwd", "/monitoring/x",
-    "/gradio_api/stream/x/y/1/playlist.m3u8",
+    "/gradio_api/stream/x/y/1/playlist.m3u8", "/gradio_api/heartbeat/x%0A%7B%22level%22:%22forged%22%7D",
 ]  # fmt: skip
 
 

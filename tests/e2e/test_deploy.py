@@ -22,12 +22,14 @@ ALERTS = [
     for rule in group["rules"]
 ]  # fmt: skip
 DASHBOARD = json.loads((ROOT / "deploy" / "grafana.json").read_text())
+ADAPTER_RULES = yaml.safe_load((ROOT / "deploy" / "kubernetes" / "prometheus-adapter.yaml").read_text())["rules"]
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 SCRAPED = {"job", "instance"}
 """Labels that Prometheus itself adds."""
 EXPRESSIONS = [
     *((rule["alert"], rule["expr"], str(rule["annotations"])) for rule in ALERTS),
     *((panel["title"], one["expr"], one["legendFormat"]) for panel in PANELS for one in panel["targets"]),
+    *((rule["seriesQuery"], rule["metricsQuery"], "") for rule in ADAPTER_RULES["external"]),
 ]
 LABEL_IN_TEXT = re.compile(r"{{\s*(?:\$labels\.)?(\w+)\s*}}")
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import gradio as gr
 import pytest
-from playwright.async_api import Page, expect
+from gradio_client import Client
+from playwright.async_api import Page, Route, expect
 
 from image2model.services import Picture, Studio, SubmitRequest
 from image2model.web.ui.create import Create
@@ -52,6 +54,36 @@ async def test_a_page_shows_the_batch_that_was_started_last_and_none_after_start
     await expect(page.locator("#sent-choice")).to_be_hidden()
     await page.wait_for_timeout(3000)
     assert await page.locator(".job-card[data-number]").count() == 0
+    programs = await asyncio.to_thread(Client, app.url, verbose=False)
+    for batch in (first, second):  # work that goes on would keep the next test waiting
+        await asyncio.to_thread(programs.predict, batch_id=batch, api_name="/cancel_batch")
+
+
+@pytest.mark.browser
+async def test_the_first_picture_is_judged_while_the_rest_is_sent(app: App, page: Page):
+    """It is judged, and can be taken out, before the next has arrived; until all are there, nothing can be bought."""
+    await opened(page, app.url)
+    released, first = asyncio.Event(), asyncio.Event()
+
+    async def hold_the_rest(route: Route) -> None:
+        if first.is_set():
+            await released.wait()
+        first.set()
+        await route.continue_()
+
+    await page.route("**/gradio_api/upload", hold_the_rest)
+    await page.locator("#images input[type=file]").first.set_input_files(mugs(0, 4))
+    await expect(page.locator(".tile .st:is(.ok, .warn)")).to_have_count(1)
+    await expect(page.locator(".tile.early")).to_have_count(3)
+    await expect(page.locator("#generate")).to_have_text("Adding pictures…")
+    await expect(page.locator("#generate")).to_be_disabled()
+    await page.locator(".tile .x").click()
+    await expect(page.locator(".tile:not(.early) .x")).to_have_count(0)
+    released.set()
+    await expect(page.locator("#generate")).to_have_text("Make 3 models")
+    await expect(page.locator("#generate")).to_be_enabled()
+    await expect(page.locator(".tile .nm")).to_have_text(["mug-1.jpg", "mug-2.jpg", "mug-3.jpg"])
+    await page.unroute("**/gradio_api/upload")
 
 
 @pytest.mark.browser

@@ -57,7 +57,10 @@ async def test_two_presses_in_one_turn_buy_once(buyer: Page, fal: FalServer):
 
 
 async def test_what_is_sent_stands_on_the_board_at_once(buyer: Page, priced: App, fal: FalServer):
-    """A press shows the pictures before the server has answered; one that is refused brings back what stood there."""
+    """A press shows the pictures before the server has answered; one that is refused brings back what stood there.
+
+    While a batch is made and after it, its tiles tell that they are in it.
+    """
     uploads = [path for path in priced.cache.rglob("*.jpg") if path.stem in ("mug", "robot")]
     kept = {path: path.read_bytes() for path in uploads}
     for path in uploads:
@@ -72,8 +75,10 @@ async def test_what_is_sent_stands_on_the_board_at_once(buyer: Page, priced: App
     await expect(buyer.locator("#create[data-stage=chosen][data-columns=two]")).to_be_visible()
     for path, content in kept.items():
         path.write_bytes(content)
+    await expect(buyer.locator(".tile .st.ok")).to_have_text(["Ready", "Ready"])
     await buyer.click("#generate")
     await settled(buyer)
+    await expect(buyer.locator(".tile .st.ok")).to_have_text(["In this batch", "In this batch"])
     assert len(fal.jobs) == 2
 
 

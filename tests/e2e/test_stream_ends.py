@@ -77,7 +77,8 @@ async def test_a_client_gets_every_answer_while_the_end_of_its_stream_is_delayed
             runner, tmp_path / name, address, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
         )
         try:
-            said, problems = await asyncio.wait_for(program.communicate(), 60)
+            async with asyncio.timeout(60):
+                said, problems = await program.communicate()
         finally:
             with contextlib.suppress(ProcessLookupError):
                 program.kill()

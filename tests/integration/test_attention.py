@@ -72,8 +72,8 @@ async def test_results_that_a_refused_key_holds_back_are_told(start, generator, 
 async def test_wrong_keys_are_told_and_held_against_nobody_else(start):
     """Ten wrong keys are told to the host, and fal's state is not judged by them."""
     studio = await start()
-    for _ in range(FREE_ATTEMPTS):
-        studio.key_attempts.record_failure("192.0.2.1")
+    for number in range(FREE_ATTEMPTS):
+        await studio.key_attempts.record_failure("192.0.2.1", b"%d" % number)
     (entry,) = (await studio.admin.overview())["attention"]
     assert entry["code"] == "too_many_tries"
     assert (await studio.admin.remote_status())["attention"] == []

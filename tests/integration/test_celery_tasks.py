@@ -126,7 +126,8 @@ async def test_what_a_killed_worker_had_begun_is_done_by_another(executor, setti
         kill(other)
     for path in paths:
         path.touch()
-    await asyncio.wait_for(asyncio.gather(*calls), 30)
+    async with asyncio.timeout(30):
+        await asyncio.gather(*calls)
 
 
 async def test_a_redis_that_is_away_holds_calls_up_and_loses_none(executor, redis_server, monkeypatch):
@@ -136,5 +137,8 @@ async def test_a_redis_that_is_away_holds_calls_up_and_loses_none(executor, redi
     redis_server.halt()
     calls = asyncio.gather(*(executor.run(task_functions.double, n) for n in range(5)))
     await asyncio.sleep(0.5)
+    assert await executor._store.read(tasks.count_waiting) == 5  # what an autoscaler goes by
     redis_server.start()
-    assert await asyncio.wait_for(calls, 30) == [0, 2, 4, 6, 8]
+    async with asyncio.timeout(60):
+        assert await calls == [0, 2, 4, 6, 8]
+    assert await executor._store.read(tasks.count_waiting) == 0

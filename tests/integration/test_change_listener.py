@@ -35,7 +35,8 @@ async def changes(url: str) -> AsyncIterator[ChangeNotifier]:
     changes = ChangeNotifier()
     with changes.subscribe("the start") as started:
         task = asyncio.create_task(listen(url, changes))
-        await asyncio.wait_for(started.wait(), 10)
+        async with asyncio.timeout(10):
+            await started.wait()
     yield changes
     task.cancel()
 
@@ -50,7 +51,8 @@ async def test_a_watcher_wakes_at_another_process_s_change(store, changes):
     batch, other = batch_of_one(store), batch_of_one(store)
     with changes.subscribe(batch.id) as changed, changes.subscribe(other.id) as unchanged:
         store.transition(batch.jobs[0].id, "running", attempt=1)
-        await asyncio.wait_for(changed.wait(), 5)
+        async with asyncio.timeout(5):
+            await changed.wait()
         assert not unchanged.is_set()
 
 
@@ -63,10 +65,12 @@ async def test_after_a_lost_connection_watchers_look_again(url, store, changes):
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = %s", [f"LISTEN {CHANNEL}"]
             )
             assert ended.fetchall() == [(True,)]
-        await asyncio.wait_for(changed.wait(), 10)
+        async with asyncio.timeout(10):
+            await changed.wait()
         changed.clear()
         store.transition(batch.jobs[0].id, "running", attempt=1)
-        await asyncio.wait_for(changed.wait(), 5)
+        async with asyncio.timeout(5):
+            await changed.wait()
 
 
 def test_only_postgresql_is_listened_to(tmp_path):

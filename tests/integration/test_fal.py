@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from image2model.devtools.fal_stand_in.files import picture_crc
 from image2model.errors import GenerationFailed
 from image2model.generators.base import Downloading, Finished, Queued, Running, Submitted, Uploading
 from image2model.generators.fal import FalHosts, fal_generators
+from image2model.generators.fal.account import Connections
+from image2model.generators.fal.polling import Timeouts
 from tests.support.fal_helpers import MODELS, generator, gltf, names, run, submitted, task
 from tests.support.fal_server import FalServer
 from tests.support.pictures import encoded, photo
@@ -101,6 +103,30 @@ async def test_what_finds_the_job_again_is_told_before_the_first_question(fal: F
         "endpoint": "tripo3d/tripo/v2.5/image-to-3d",
     }
     assert json.loads(json.dumps(remote)) == remote
+
+
+async def test_a_connection_that_was_idle_for_seconds_carries_no_submit():
+    """Requests in a row share a connection; after two idle seconds, in which fal may close it, a new one is opened."""
+    connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        with suppress(asyncio.IncompleteReadError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        address = "http://{}:{}/".format(*server.sockets[0].getsockname())
+        client = Connections("key", Timeouts())
+        await client.api.post(address)
+        await client.api.post(address)
+        assert connections == 1
+        await asyncio.sleep(2.1)
+        await client.api.post(address)
+        assert connections == 2
+        await client.close()
 
 
 async def test_a_submitted_job_is_picked_up_and_not_submitted_again(fal: FalServer, tmp_path: Path):

@@ -258,7 +258,7 @@ async def as_new(studio: Studio, fal: FalServer) -> None:
     """Forget what the rows before have left: upload token, breaker, dropped model, calls."""
     generator: Any = studio.generator()
     await generator.close()
-    studio.admin.reset_breaker("trellis")
+    await studio.admin.reset_breaker("trellis")
     generator.account.listing = ModelListing()
     fal.reset()
 

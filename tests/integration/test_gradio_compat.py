@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import gradio as gr
 import pytest
 from gradio import networking, oauth
 from gradio.blocks import BlocksConfig
+from gradio.queueing import Queue
 from gradio.route_utils import BUILD_PATH_LIB
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -229,6 +231,19 @@ def test_what_nobody_reads_is_forgotten(
     assert [*queue.pending_messages_per_session] == [*queue.pending_event_ids_session] == [kept]
     assert name == "double" or ENDED.wait(5)
     assert "complete" in client.get(f"/gradio_api/call/double/{kept}").text
+
+
+def test_a_queue_without_events_rests(client: TestClient, monkeypatch: pytest.MonkeyPatch):
+    """While nobody asks for anything the queue looks for events no more than a hundred times a second."""
+    looks, count_events = [], Queue.__len__
+
+    def look(queue: Queue) -> int:
+        looks.append(time.monotonic())
+        return count_events(queue)
+
+    monkeypatch.setattr(Queue, "__len__", look)
+    wait_until(lambda: len(looks) > 20)
+    assert looks[20] - looks[0] >= 0.2
 
 
 @pytest.mark.parametrize("path", ["queue/join", "run/predict"])

@@ -241,13 +241,13 @@ async def test_faults_of_the_generator_are_counted_and_told(studio, generator, t
 
 async def test_a_breaker_that_opens_is_told(studio, generator):
     """The gauge and the health of fal follow the breaker of the host's key."""
-    breaker = studio._scheduler.breaker("scripted")
+    breaker = studio._scheduler.breakers.of(("scripted", ""))
     for _ in range(3):
-        breaker.record_failure()
+        await breaker.record_failure()
     assert REGISTRY.get_sample_value("image2model_breaker_open", {"generator": "scripted"}) == 1
     component = await part(studio, "fal_api")
     assert (component.status, component.details["resting"]) == ("degraded", ["scripted"])
-    studio.admin.reset_breaker("scripted")
+    await studio.admin.reset_breaker("scripted")
     assert REGISTRY.get_sample_value("image2model_breaker_open", {"generator": "scripted"}) == 0
 
 

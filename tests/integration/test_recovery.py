@@ -109,7 +109,7 @@ async def test_the_breaker_holds_new_jobs_back_and_says_so(start, generator, upl
     view = await view_when(studio, batch.id, lambda view: view.jobs[0].waiting)
     assert "has failed several times" in view.jobs[0].message
     assert len(generator.runs) == 3
-    studio.admin.reset_breaker("scripted")
+    await studio.admin.reset_breaker("scripted")
     assert (await finished(studio, batch.id)).state == "done"
 
 
@@ -125,7 +125,7 @@ async def test_each_key_has_its_breaker_and_the_host_resets_those_of_visitors_ap
 
     await wait_until_async(both_open)
     for own in (True, False):
-        studio.admin.reset_breaker("scripted", own_key=own)
+        await studio.admin.reset_breaker("scripted", own_key=own)
         assert [one["own_key"] for one in await breakers(studio)] == ([False] if own else [])
 
 

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from image2model.errors import GenerationFailed
 from image2model.generators.base import Running, Submitted, Submitting
 from image2model.jobs.db import leases
+from image2model.jobs.db.listener import FREE_JOBS_TOPIC
 from image2model.process_pool import WorkerPool
 from image2model.services import Caller, Studio, SubmitRequest
 from tests.support.scripted import ScriptedGenerator, finished, picture, scripted_settings, view_when
@@ -31,9 +33,10 @@ class Process:
 
     async def fall_asleep(self) -> None:
         """Stop renewing the lease until it has lapsed; what runs goes on meanwhile, which is worse than SIGSTOP."""
-        keeper = self.studio._scheduler._lease_task
-        keeper.cancel()
-        await asyncio.gather(keeper, return_exceptions=True)
+        keepers = self.studio._scheduler._lease_tasks
+        for keeper in keepers:
+            keeper.cancel()
+        await asyncio.gather(*keepers, return_exceptions=True)
         await self.studio._async_store.run_as_holder(leases.renew, ASLEEP)
 
     @property
@@ -106,6 +109,20 @@ async def test_a_process_that_wakes_before_it_has_bought_buys_nothing(begin, upl
     assert (sleeper.generator.bought, heir.submissions) == (False, 1)
 
 
+@pytest.mark.parametrize("steps", range(4))
+async def test_the_keeper_of_leases_ends_when_jobs_are_announced_at_that_moment(begin, steps):
+    """A cancellation that meets an announcement on its way is not lost: the process could not be stopped."""
+    scheduler = (await begin()).studio._scheduler
+    await asyncio.sleep(0.1)  # it waits for free jobs by then
+    scheduler._store.notifier.notify(FREE_JOBS_TOPIC)
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    keeper = scheduler._lease_tasks[0]
+    keeper.cancel()
+    done, _ = await asyncio.wait([keeper], timeout=2)
+    assert done
+
+
 async def test_a_cancel_on_one_replica_reaches_the_provider_from_another(begin, uploads):
     """The process that follows a job tells the provider of a cancel that was asked for elsewhere."""
     web, scheduler = await begin(run_jobs=False), await begin()
@@ -146,3 +163,20 @@ def hold_back(generator: ScriptedGenerator, woken: asyncio.Event) -> None:
             yield event
 
     generator.run = held
+
+
+async def test_a_breaker_that_opens_at_one_process_holds_jobs_back_at_all(begin, uploads):
+    """Three failures at schedulers are told on a web replica at once, where the host closes it for all."""
+    web = await begin(run_jobs=False)
+    schedulers = [await begin(retry_pace=10) for _ in range(2)]
+    for scheduler in schedulers:
+        scheduler.generator.script = lambda task: [GenerationFailed("fal_temporary", "fal is busy.", retryable=True)]
+    await web.studio.submit(SubmitRequest([picture(uploads, f"{number}.png") for number in range(3)]))
+    await wait_until_async(lambda: web.studio.notice("scripted"))
+    for scheduler in schedulers:
+        scheduler.generator.script = lambda task: BOUGHT
+    batch = await web.studio.submit(SubmitRequest([picture(uploads, "new.png")]))
+    await view_when(web.studio, batch.id, lambda view: view.jobs[0].waiting)
+    assert sum(len(scheduler.generator.runs) for scheduler in schedulers) == 3
+    await web.studio.admin.reset_breaker("scripted")
+    assert (await finished(web.studio, batch.id)).state == "done"

@@ -3,93 +3,137 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from typing import NamedTuple
 
 import pytest
 
-from image2model.jobs.circuit_breaker import CircuitBreaker
+from image2model.jobs.circuit_breaker import CircuitBreaker, CircuitBreakers
+from image2model.jobs.db import leases
+from image2model.jobs.db.async_store import AsyncStore
+from image2model.jobs.db.store import Store
+from image2model.jobs.notifications import ChangeNotifier
+
+ACCOUNT = ("trellis", "")
+COOLDOWN = 0.1
 
 
-class Clock:
-    """A clock that a test moves."""
+class Process(NamedTuple):
+    """What one of several processes on a database knows of the breakers."""
 
-    now = 1000.0
+    store: AsyncStore
+    breakers: CircuitBreakers
 
-    def __call__(self) -> float:
-        """Seconds."""
-        return self.now
+    @property
+    def breaker(self) -> CircuitBreaker:
+        """The breaker of the one generator."""
+        return self.breakers.of(ACCOUNT)
 
 
 @pytest.fixture
-def clock() -> Clock:
-    """A clock of this test's own."""
-    return Clock()
+async def processes(database_url: str) -> AsyncIterator[list[Process]]:
+    """Two living processes, whose changes the other hears of when it loads them."""
+    made = []
+    for _ in range(2):
+        store = AsyncStore(Store(database_url), ChangeNotifier())
+        await store.run_as_holder(leases.renew, 60.0)
+        made.append(Process(store, CircuitBreakers(store, COOLDOWN, lambda name: float)))
+    yield made
+    for process in made:
+        process.store.close()
+        process.store.store.close()
 
 
 @pytest.fixture
-def breaker(clock: Clock) -> CircuitBreaker:
-    """A breaker that rests for a hundredth of a second of real time, by a clock that stands still."""
-    return CircuitBreaker(threshold=3, cooldown=0.01, clock=clock)
+def breaker(processes: list[Process]) -> CircuitBreaker:
+    """The breaker in a process that is alone."""
+    return processes[0].breaker
 
 
-def test_it_opens_at_the_third_failure_in_a_row(breaker):
+async def fail(*breakers: CircuitBreaker) -> None:
+    """Let a job fail at each in turn."""
+    for breaker in breakers:
+        await breaker.record_failure()
+
+
+async def test_it_opens_at_the_third_failure_in_a_row(breaker):
     """Two failures and a success do not open it, three in a row do."""
-    for happens in (
-        breaker.record_failure,
-        breaker.record_failure,
-        breaker.record_success,
-        breaker.record_failure,
-        breaker.record_failure,
-    ):
-        happens()
-        assert breaker.state == "closed"
-    breaker.record_failure()
-    assert breaker.state == "open"
-    assert breaker.is_blocking
+    await fail(breaker, breaker)
+    await breaker.record_success()
+    await fail(breaker, breaker)
+    assert breaker.state == "closed"
+    await fail(breaker)
+    assert (breaker.state, breaker.is_blocking) == ("open", True)
 
 
-async def test_one_trial_passes_and_the_others_wait_for_its_outcome(breaker, clock):
+async def test_one_trial_passes_and_the_others_wait_for_its_outcome(breaker):
     """After the rest one of ten jobs goes ahead; its success lets the nine follow, and none of them is a trial."""
-    for _ in range(3):
-        breaker.record_failure()
+    await fail(breaker, breaker, breaker)
     waiting = [asyncio.create_task(breaker.admit()) for _ in range(10)]
-    await asyncio.sleep(0.03)
+    await asyncio.sleep(0)
     assert not any(task.done() for task in waiting)
-    clock.now += 1
-    await asyncio.sleep(0.03)
-    assert [task.result() for task in waiting if task.done()] == [True]
+    done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    assert [task.result() for task in done] == [True]
     assert breaker.state == "half-open"
-    breaker.record_success()
+    await breaker.record_success()
     assert sorted(await asyncio.gather(*waiting)) == [False] * 9 + [True]
     assert breaker.state == "closed"
 
 
-async def test_a_failed_trial_opens_it_for_another_rest(breaker, clock):
+async def test_a_failed_trial_opens_it_for_another_rest(breaker):
     """One failure is enough when half-open, and the rest begins anew."""
-    for _ in range(3):
-        breaker.record_failure()
-    clock.now += 1
+    await fail(breaker, breaker, breaker)
     assert await breaker.admit()
-    breaker.record_failure()
+    await fail(breaker)
     assert breaker.state == "open"
-    assert breaker.seconds_left == pytest.approx(0.01)
+    assert 0 < breaker.seconds_left <= COOLDOWN
 
 
-async def test_a_trial_that_goes_away_leaves_its_place_to_the_next(breaker, clock):
-    """A cancelled trial says nothing of the generator: the next job tries."""
-    for _ in range(3):
-        breaker.record_failure()
-    clock.now += 1
+async def test_a_trial_that_goes_away_leaves_its_place_to_the_next(breaker):
+    """A cancelled trial says nothing of the generator, be it cancelled while it asks: the next job tries."""
+    await fail(breaker, breaker, breaker)
     assert await breaker.admit()
-    second = asyncio.create_task(breaker.admit())
+    second, third = (asyncio.create_task(breaker.admit()) for _ in range(2))
     await asyncio.sleep(0)
-    assert not second.done()
-    breaker.record_abandoned()
-    assert await second
+    await breaker.record_abandoned()
+    second.cancel()
+    assert await third
 
 
-def test_a_host_can_close_it(breaker):
-    """Reset closes at once."""
-    for _ in range(3):
-        breaker.record_failure()
-    breaker.reset()
-    assert breaker.state == "closed"
+async def test_a_host_can_close_it(processes):
+    """A reset closes the breakers of the host's key, or of visitors' keys, in every process."""
+    one, other = processes
+    theirs = one.breakers.of(("trellis", "mark"))
+    await fail(*[one.breaker, theirs] * 3)
+    await other.breakers.load()
+    assert [known["own_key"] for known in other.breakers.not_closed()] == [False, True]
+    for own_key in (True, False):
+        await other.breakers.reset("trellis", own_key)
+        await one.breakers.load()
+        assert [known["own_key"] for known in one.breakers.not_closed()] == ([False] if own_key else [])
+
+
+async def test_processes_count_and_rest_together(processes):
+    """Failures at two processes open it for both, and the success of one closes it for both."""
+    one, other = processes
+    await fail(one.breaker, other.breaker, one.breaker)
+    await other.breakers.load()
+    assert (one.breaker.is_blocking, other.breaker.is_blocking) == (True, True)
+    assert one.breaker.seconds_left == pytest.approx(other.breaker.seconds_left, abs=COOLDOWN / 2)
+    await one.breaker.record_success()
+    await other.breakers.load()
+    assert other.breaker.state == "closed"
+
+
+async def test_of_all_processes_one_tries(processes):
+    """While a process tries, another waits, also if it has not heard of it; it tries when the first has died."""
+    one, other = processes
+    await fail(one.breaker, one.breaker, one.breaker)
+    await other.breakers.load()
+    assert await one.breaker.admit()
+    waiting = asyncio.create_task(other.breaker.admit())
+    await asyncio.sleep(2 * COOLDOWN)
+    assert (waiting.done(), other.breaker.state) == (False, "half-open")
+    await one.store.run_as_holder(leases.renew, -1.0)
+    await other.breakers.load()
+    assert await waiting

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
+
 import pytest
 
-from image2model.services import key_attempts
+from image2model.services import attempt_counts, key_attempts
 from image2model.services.key_attempts import (
-    ATTACK_THRESHOLD,
     FREE_ATTEMPTS,
     FREE_ATTEMPTS_UNDER_ATTACK,
     LONGEST_DELAY,
@@ -19,15 +20,15 @@ from image2model.services.key_attempts import (
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time, which stands still until a test moves it."""
     now = [1000.0]
-    monkeypatch.setattr(key_attempts.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(attempt_counts, "monotonic", lambda: now[0])
     return now
 
 
-def wrong(attempts: KeyAttempts, client: str, times: int) -> float:
-    """Try so many wrong keys; return the seconds to wait then."""
+async def wrong(attempts: KeyAttempts, client: str, times: int) -> float:
+    """Try so many wrong keys, each another; return the seconds to wait then."""
     for _ in range(times):
-        attempts.record_failure(client)
-    return attempts.seconds_until_allowed(client)
+        await attempts.record_failure(client, secrets.token_bytes())
+    return await attempts.seconds_until_allowed(client)
 
 
 @pytest.mark.parametrize(
@@ -40,50 +41,63 @@ def test_the_network_of_an_address(client: str, network: str):
     assert network_of(client) == network
 
 
-def test_delays_grow_and_are_bounded(clock: list[float]):
+async def test_delays_grow_and_are_bounded(clock: list[float]):
     """Ten wrong keys are free; then each doubles the delay, up to a minute."""
     attempts = KeyAttempts()
-    assert wrong(attempts, "192.0.2.1", FREE_ATTEMPTS - 1) == 0
-    delays = [wrong(attempts, "192.0.2.1", 1) for _ in range(6)]
+    assert await wrong(attempts, "192.0.2.1", FREE_ATTEMPTS - 1) == 0
+    delays = [await wrong(attempts, "192.0.2.1", 1) for _ in range(6)]
     assert delays == [15, 30, 60, 60, 60, 60]
     clock[0] += LONGEST_DELAY
-    assert attempts.seconds_until_allowed("192.0.2.1") == 0
+    assert await attempts.seconds_until_allowed("192.0.2.1") == 0
 
 
-def test_a_neighbour_in_the_same_64_is_the_same_visitor(clock: list[float]):
+async def test_a_neighbour_in_the_same_64_is_the_same_visitor(clock: list[float]):
     """Addresses that one IPv6 visitor can take count together; another network is not touched."""
     attempts = KeyAttempts()
     for number in range(FREE_ATTEMPTS):
-        attempts.record_failure(f"2001:db8::{number:x}")
-    assert attempts.seconds_until_allowed("2001:db8::ffff") > 0
-    assert attempts.seconds_until_allowed("2001:db8:0:1::1") == 0
+        await attempts.record_failure(f"2001:db8::{number:x}", b"%d" % number)
+    assert await attempts.seconds_until_allowed("2001:db8::ffff") > 0
+    assert await attempts.seconds_until_allowed("2001:db8:0:1::1") == 0
 
 
-def test_the_right_key_and_time_make_it_good(clock: list[float]):
+async def test_a_wrong_key_that_is_repeated_is_one_guess(monkeypatch: pytest.MonkeyPatch, clock: list[float]):
+    """A program that sends an old key over and over locks nobody out; with the latest alone remembered it counts."""
+    attempts = KeyAttempts()
+    for _ in range(2 * FREE_ATTEMPTS):
+        await attempts.record_failure("192.0.2.1", b"of last year")
+    assert await attempts.seconds_until_allowed("192.0.2.1") == 0
+    assert await attempts.recent() == (1, 1)
+    monkeypatch.setattr(key_attempts, "MAX_REFUSED", 1)
+    for number in range(FREE_ATTEMPTS):
+        await attempts.record_failure("192.0.2.1", b"%d" % (number % 2))
+    assert await attempts.seconds_until_allowed("192.0.2.1") > 0
+
+
+async def test_the_right_key_and_time_make_it_good(clock: list[float]):
     """After the right key, or a quarter of an hour, wrong ones are free again."""
     attempts = KeyAttempts()
-    wrong(attempts, "192.0.2.1", FREE_ATTEMPTS)
-    attempts.record_success("192.0.2.1")
-    assert wrong(attempts, "192.0.2.1", FREE_ATTEMPTS - 1) == 0
-    clock[0] += key_attempts.FORGET_SECONDS + 1
-    assert wrong(attempts, "192.0.2.1", FREE_ATTEMPTS - 1) == 0
+    await wrong(attempts, "192.0.2.1", FREE_ATTEMPTS)
+    await attempts.record_success("192.0.2.1")
+    assert await wrong(attempts, "192.0.2.1", FREE_ATTEMPTS - 1) == 0
+    clock[0] += attempt_counts.FORGET_SECONDS + 1
+    assert await wrong(attempts, "192.0.2.1", FREE_ATTEMPTS - 1) == 0
 
 
-def test_many_networks_at_once_have_fewer_free_tries(clock: list[float]):
+async def test_many_networks_at_once_have_fewer_free_tries(clock: list[float]):
     """While a hundred wrong keys a minute come from everywhere, three cost a delay; who tries none waits for none."""
     attempts = KeyAttempts()
-    for number in range(ATTACK_THRESHOLD):
-        attempts.record_failure(f"192.0.2.{number}")
-    assert wrong(attempts, "198.51.100.1", FREE_ATTEMPTS_UNDER_ATTACK) > 0
-    assert attempts.seconds_until_allowed("198.51.100.2") == 0
-    assert attempts.recent() == (ATTACK_THRESHOLD + FREE_ATTEMPTS_UNDER_ATTACK, ATTACK_THRESHOLD + 1)
+    for number in range(attempt_counts.LATEST):
+        await attempts.record_failure(f"192.0.2.{number}", b"wrong")
+    assert await wrong(attempts, "198.51.100.1", FREE_ATTEMPTS_UNDER_ATTACK) > 0
+    assert await attempts.seconds_until_allowed("198.51.100.2") == 0
+    assert await attempts.recent() == (attempt_counts.LATEST + FREE_ATTEMPTS_UNDER_ATTACK, attempt_counts.LATEST + 1)
 
 
-def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch, clock: list[float]):
+async def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch, clock: list[float]):
     """Only so many networks are remembered, the latest."""
-    monkeypatch.setattr(key_attempts, "MAX_NETWORKS", 5)
+    monkeypatch.setattr(attempt_counts, "MAX_NETWORKS", 5)
     attempts = KeyAttempts()
     for number in range(20):
-        wrong(attempts, f"192.0.2.{number}", FREE_ATTEMPTS)
-    assert attempts.recent()[1] == 5
-    assert attempts.seconds_until_allowed("192.0.2.19") > 0
+        await wrong(attempts, f"192.0.2.{number}", FREE_ATTEMPTS)
+    assert (await attempts.recent())[1] == 5
+    assert await attempts.seconds_until_allowed("192.0.2.19") > 0

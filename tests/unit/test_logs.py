@@ -18,6 +18,7 @@ import structlog
 from PIL import ExifTags, Image
 
 from image2model import __version__
+from image2model.errors import SettingsError
 from image2model.ops import log_config, log_search
 from image2model.ops.log_rotation import RotatingFile, RotationPolicy, compress_and_prune
 from image2model.redaction import register_secrets
@@ -154,6 +155,14 @@ def settle(folder: Path) -> None:
     """Make what was put aside look as if nobody still wrote to it."""
     for path in folder.glob("app-*.log"):
         os.utime(path, (time.time() - 60, time.time() - 60))
+
+
+def test_a_data_folder_that_cannot_be_used_is_a_wrong_setting(tmp_path):
+    """Where the first file cannot be written the start ends with one line, which names DATA_DIR and the reason."""
+    (tmp_path / "logs").touch()
+    with pytest.raises(SettingsError) as refused:
+        log_config.configure(scripted_settings(tmp_path))
+    assert str(refused.value).startswith(f"DATA_DIR='{tmp_path}' cannot be used: File exists.")
 
 
 def test_a_full_file_is_put_aside_and_compressed(tmp_path, file):

@@ -1,4 +1,4 @@
-"""What fal's endpoints take and give, as the stand-in enforces it.
+"""Arguments and results of fal's endpoints, as the stand-in enforces them.
 
 Written from fal's published schemas, on purpose apart from the app's own catalogue: a mistake there must show here.
 """
@@ -71,7 +71,7 @@ IMAGE, OTHER_SIDE = Field("url", required=True), Field("url")
 
 
 def images(low: int, high: float = MAX_INT) -> Field:
-    """So many images."""
+    """A field of `low` to `high` images."""
     return Field("urls", low, high, required=True)
 
 
@@ -133,7 +133,7 @@ def _hunyuan_v3(file: File) -> dict[str, Any]:
 
 
 def _hunyuan_rapid(file: File) -> dict[str, Any]:
-    """As one published sample has it: an .obj where the GLB should be."""
+    """The result of one published sample: an .obj where the GLB should be."""
     return {
         "model_glb": file("model.obj", OBJ),
         "thumbnail": file("preview.png", PNG),

@@ -27,7 +27,7 @@ class Script:
     mesh: bytes | None = None
     """The bytes of the mesh in place of the box."""
     ignores_cancel: bool = False
-    """Whether it ignores a cancel while it runs."""
+    """True if it ignores a cancel while it runs."""
     units: str | None = "1"
     """X-Fal-Billable-Units of the result; None: not told."""
 

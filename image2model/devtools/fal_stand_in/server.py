@@ -117,7 +117,7 @@ class FalServer(Platform):
         self.files: dict[str, tuple[str, bytes]] = {}
         self.uploads: list[dict[str, str]] = []
         self.clock: Callable[[], float] = time.monotonic
-        """What queue and run times are measured with; a test may turn it itself."""
+        """Clock of queue and run times; a test may turn it itself."""
         self.leaks: list[str] = []
         """Operations that received the key though they must not."""
         self.outage_after: dict[str, float] = {}
@@ -319,7 +319,7 @@ class FalServer(Platform):
         return found
 
     def _times(self, job: Job) -> tuple[float, float]:
-        """When a job starts and ends, on the monotonic clock."""
+        """Start and end of a job, on the monotonic clock."""
         if not self.concurrency:
             start = job.submitted + job.script.queue_seconds
             return start, start + _run_seconds(job)
@@ -335,7 +335,7 @@ class FalServer(Platform):
         return start, end
 
     def _position(self, job: Job) -> int:
-        """How many jobs wait before this one."""
+        """Number of jobs that wait before this one."""
         now = self.clock()
         waiting = [other for other in self.jobs.values() if other.cancelled is None and self._times(other)[0] > now]
         return waiting.index(job) if job in waiting else 0

@@ -32,7 +32,7 @@ from .fal_client_compat import USER_AGENT, FalUploadClient, point_fal_client_at
 from .hosts import FalHosts
 from .instrumented_client import InstrumentedClient, api_operation, storage_operation
 from .platform_api import ModelListing, find_request
-from .polling import Timeouts
+from .polling import CONNECT_SECONDS, Timeouts
 
 MAX_CONCURRENT_UPLOADS = 4
 """fal-client holds a picture in memory while it uploads it."""
@@ -43,8 +43,11 @@ MAX_CONCURRENT_CALLS = 8
 
 The others wait for a semaphore and not in httpx, whose pool scans all waiting requests and connections at every call.
 """
-LIMITS = httpx.Limits(max_connections=2 * MAX_CONCURRENT_CALLS)
-CONNECT_SECONDS = 15
+LIMITS = httpx.Limits(max_connections=2 * MAX_CONCURRENT_CALLS, keepalive_expiry=2)
+"""Common servers and proxies close a connection that has been idle for five seconds.
+
+A submit over one that closes at that moment gets no answer, and nobody can tell whether it has been paid for.
+"""
 CDN_TIMEOUT = httpx.Timeout(60, connect=CONNECT_SECONDS, write=600, pool=None)
 """httpx takes a whole picture for one write, and lines can be slow."""
 
@@ -56,7 +59,7 @@ NOT_SENT_ERRORS = (
     httpx.InvalidURL,
 )
 REFUSED_STATUS = 503
-"""From fal or a gateway: the job was not taken. After any other 5xx without fal's error type it may have been."""
+"""Status of fal or a gateway for a job that was not taken; after another 5xx without an error type it may have been."""
 URL_FIELDS = ("response_url", "status_url", "cancel_url")
 CANCEL_OUTCOMES: Mapping[int, CancelOutcome] = {202: "accepted", 404: "over"}
 
@@ -135,7 +138,7 @@ class FalAccount:
 
     @property
     def is_valid_header(self) -> bool:
-        """Whether an HTTP header can hold the key."""
+        """True if an HTTP header can hold the key."""
         return bool(self._credentials) and self._credentials.isascii() and self._credentials.isprintable()
 
     @property
@@ -202,7 +205,7 @@ class FalAccount:
     def job_reference(
         self, endpoint: str, request_id: str, urls: Mapping[str, str], submitted_at: float
     ) -> dict[str, Any]:
-        """What finds a job again, as stored with it; `submitted_at` in seconds since 1970."""
+        """Data that finds a job again, as stored with it; `submitted_at` in seconds since 1970."""
         context = {"endpoint": endpoint, "submitted_at": submitted_at, "key_mark": self.key_mark}
         return {"request_id": request_id, **urls, **context}
 
@@ -232,7 +235,7 @@ class FalAccount:
             connections.watched_jobs -= 1
 
     async def is_key_accepted(self, endpoint: str) -> bool:
-        """Whether fal tells this key the price of a model, which it tells nobody else; raises whatever goes wrong."""
+        """True if fal tells this key a model's price, which it tells nobody else; raises any error of the request."""
         address = f"{self.hosts.api}/v1/models/pricing"
         async with asyncio.timeout(self.timeouts.request):
             response = await self.connections.api.get(address, params={"endpoint_id": endpoint})
@@ -274,7 +277,7 @@ class FalAccount:
         return "unknown"
 
     def was_sent_with_other_key(self, remote: Mapping[str, Any]) -> bool:
-        """Whether a job was sent with another key; fal knows it all the same if both keys belong to one account."""
+        """True if a job was sent with another key; fal finds it nevertheless if both keys belong to one account."""
         return bool(remote.get("key_mark", self.key_mark) != self.key_mark)
 
     async def close(self) -> None:

@@ -14,7 +14,8 @@ from ..base import GenerationParams, Option, Side, Spec
 from .model import FalModel, MultiViewInput
 
 Price = Callable[[GenerationParams], Decimal]
-MAX_SEED = 2**31 - 1
+LARGEST_WHOLE = 2**31 - 1
+"""What fal takes of a seed, and the database of a face limit."""
 TRIPO_SIDES: tuple[Side, ...] = ("front", "left", "back", "right")
 """Tripo's order of sides."""
 DEFAULT_SIDE_ORDER: tuple[Side, ...] = ("front", "back", "left", "right")
@@ -37,11 +38,11 @@ def _price_by(option: str, usual: Any, prices: Mapping[Any, str]) -> Price:
     return lambda params: table[params.options.get(option, usual)]
 
 
-def _faces(name: str, low: int, high: int | None, help: str) -> Option:
+def _faces(name: str, low: int, high: int, help: str) -> Option:
     return Option(name, "Face limit", "int", None, help, minimum=low, maximum=high, step=1)
 
 
-def _seed(name: str = "seed", label: str = "Seed", largest: int = MAX_SEED) -> Option:
+def _seed(name: str = "seed", label: str = "Seed", largest: int = LARGEST_WHOLE) -> Option:
     return Option(name, label, "int", None, "The same number gives the same result again.", (), 0, largest, 1)
 
 
@@ -93,7 +94,7 @@ FAL_MODELS: tuple[FalModel, ...] = (
                 _seed(),
                 _seed("texture_seed", "Texture seed"),
             ),
-            _faces("face_limit", 1, None, "Left empty, the model chooses as many as the object needs."),
+            _faces("face_limit", 1, LARGEST_WHOLE, "Left empty, the model chooses as many as the object needs."),
             sides=TRIPO_SIDES,
         ),
         "tripo3d/tripo/v2.5/image-to-3d",

@@ -13,15 +13,13 @@ from typing import Literal
 import httpx
 
 from .failure_messages import DOWNLOAD_FAILED, RESULT_EXPIRED, RESULT_TOO_LARGE, RESULT_UNUSABLE
-from .polling import Timeouts
-from .results import glb_state
+from .polling import CONNECT_SECONDS, Timeouts
+from .results import GLB_MAGIC, glb_state
 
-GLB_MAGIC = b"glTF"
 MAX_RESULT_BYTES = 512 * 2**20
 MAX_URLS = 5
 CHUNK_BYTES = 256 * 1024
 PROGRESS_STEP = 0.05
-CONNECT_SECONDS = 15
 
 FetchOutcome = Literal["complete", "broken", "not_found", "not_glb"]
 """Complete; broken off; no longer there; not a GLB."""

@@ -46,7 +46,7 @@ LOCK_REASONS: tuple[tuple[str, FailureTemplate], ...] = (
     ("locked", ACCOUNT_LOCKED),
     ("admin lock", ACCOUNT_LOCKED),
 )
-"""What stands in the body of a 403: fal gives it no error type."""
+"""Text in the body of a 403, to which fal gives no error type."""
 
 FAILURE_BY_TYPE: Mapping[str, FailureTemplate] = {
     "image_too_small": IMAGE_TOO_SMALL,
@@ -93,13 +93,13 @@ FAILURE_BY_STATUS: Mapping[int, FailureTemplate] = {
 }
 
 UNBILLED_CODES = frozenset(code for code, rules in RULES.items() if not rules.billed)
-"""After these a job that was taken costs nothing."""
+"""Codes after which a job that was accepted costs nothing."""
 TRANSIENT_STATUSES = frozenset({408, 409, 429})
 """Statuses that are about the asking, not about the job."""
 SUBMIT_ONLY_CODES = frozenset(
     {KEY_REFUSED.code, BALANCE_EXHAUSTED.code, ACCOUNT_LOCKED.code, BUSY.code, INVALID_RESPONSE.code}
 )
-"""What a submit or an upload may be told, and the end of a job cannot be."""
+"""Codes that only a submit or an upload can get, never a job that was accepted."""
 UNKNOWN_DETAILS: list[dict[str, Any]] = [{}]
 RETRY_HEADERS = ("x-fal-retryable", "x-fal-needs-retry")
 RETRY_VALUES = {"true": True, "1": True, "false": False, "0": False}
@@ -118,7 +118,7 @@ def failure_from_response(response: httpx.Response) -> GenerationFailed:
 
 
 def failure_of_result(response: httpx.Response) -> GenerationFailed | None:
-    """What an error in place of a result says of the job's end; None where it says nothing for certain.
+    """Failure that an error in place of a result proves; None where it proves nothing.
 
     Only a failure that fal does not bill, an HTTP 5xx, gets a code that is not billed.
     """
@@ -211,7 +211,7 @@ def _is_retryable(response: httpx.Response, usually: bool) -> bool:
 
 
 def _message_values(detail: Mapping[str, Any]) -> dict[str, Any]:
-    """What the sentences of the table may name: sizes, and the option at fault."""
+    """Values for the placeholders of the messages: sizes, and the option at fault."""
     context = detail.get("ctx")
     numbers = context if isinstance(context, Mapping) else {}
     place = detail.get("loc")

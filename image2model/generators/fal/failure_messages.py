@@ -1,4 +1,4 @@
-"""What people read of a job at fal that failed: a sentence and the next step for each failure."""
+"""Texts of a job that failed at fal: a sentence and the next step for each failure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What follows from fal's failures: retries, billing, collecting, remedies, notices for the host."""
+"""Consequences of fal's failures: retries, billing, collecting, remedies, notices for the host."""
 
 from __future__ import annotations
 
@@ -51,4 +51,4 @@ RULES: Mapping[str, FailureRules] = {
         FailureRules(remedy=OTHER_MODEL),
     ),
 }  # fmt: skip
-"""What follows from fal's failures; from those that are not here, nothing but what a person does."""
+"""Rules by fal's codes; a code without an entry has no automatic consequences."""

@@ -58,12 +58,12 @@ class FalGenerator:
 
     @property
     def spec(self) -> Spec:
-        """What it is and takes; one picture of each object while fal does not offer the endpoint for several."""
+        """Its description; for one picture of each object while fal does not offer the endpoint for several."""
         return self._single if self.account.listing.is_unavailable(self.model.endpoints[-1]) else self._spec
 
     @property
     def unavailable(self) -> str:
-        """Why it cannot be used now, in a sentence for people; empty when it can."""
+        """Reason why it cannot be used now, in a sentence for people; empty when it can."""
         if not self.account.key_mark:
             return NO_KEY.hint
         gone = self.account.listing.is_unavailable(self.model.endpoint)
@@ -81,7 +81,7 @@ class FalGenerator:
         return keyed
 
     async def check_key(self) -> str:
-        """Why fal does not accept the key; empty where it does, or cannot be asked; never raises."""
+        """Return why fal does not accept the key; empty where it does, or cannot be asked; never raises."""
         try:
             return "" if await self.account.is_key_accepted(self.model.endpoint) else KEY_REFUSED.error().message
         except Exception as error:
@@ -156,7 +156,7 @@ class FalGenerator:
         return max(self.model.spec.price(params), self.account.listing.minimum_price(endpoint))
 
     def _intent(self, endpoint: str, image_url: str) -> dict[str, Any]:
-        """What finds a job in fal's request list when its submit gets no answer."""
+        """Data that finds a job in fal's request list when its submit gets no answer."""
         context = {"submitted_at": time.time(), "key_mark": self.key_mark}
         return {"endpoint": endpoint, "image_url": image_url, **context}
 

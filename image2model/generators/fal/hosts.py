@@ -1,4 +1,4 @@
-"""Where fal is: the one place that names its hosts."""
+"""fal's hosts: the one place that names them."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class FalHosts:
         return cls(base, f"{base}/run", base, base, (base,), base) if base else cls()
 
     def is_queue(self, url: object) -> bool:
-        """Whether `url` is where fal's jobs are, and may be shown the key."""
+        """True if `url` is of fal's job queue, and may be shown the key."""
         return isinstance(url, str) and _origin(url) == _origin(self.queue)
 
     def is_result(self, url: object) -> bool:
-        """Whether `url` is where fal keeps its results."""
+        """True if `url` is of fal's storage of results."""
         return isinstance(url, str) and any(_covers(pattern, _origin(url)) for pattern in self.results)
 
 

@@ -31,7 +31,7 @@ class InstrumentedClient(httpx.AsyncClient):
 
 
 def api_operation(request: httpx.Request) -> str:
-    """What a request that carries the key is for."""
+    """Purpose of a request that carries the key."""
     path = request.url.path
     if "/storage/" in path:
         return "upload"
@@ -45,5 +45,5 @@ def api_operation(request: httpx.Request) -> str:
 
 
 def storage_operation(request: httpx.Request) -> str:
-    """What a request to fal's storage is for."""
+    """Purpose of a request to fal's storage."""
     return "download" if request.method == "GET" else "upload"

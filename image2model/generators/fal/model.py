@@ -1,4 +1,4 @@
-"""What a model of fal is: what people see of it, where it is, and how a picture and parameters become its arguments."""
+"""A model of fal: its description, its endpoints, and its arguments made of pictures and parameters."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ EMPTY: Mapping[Side, str] = {}
 
 @dataclass(frozen=True, slots=True)
 class MultiViewInput:
-    """How several sides of one object go to fal as one job."""
+    """The way in which several sides of one object are sent to fal as one job."""
 
     field: str | Mapping[Side, str]
     """A list in the order of the spec's sides, or a field for each side."""
     endpoint: str = ""
-    """Where it is not the one for a single picture."""
+    """The endpoint, where it is not the one for a single picture."""
     omitted: frozenset[str] = frozenset()
     """Arguments of a single picture that it does not take."""
 
@@ -44,7 +44,7 @@ class FalModel:
         )
 
     def endpoint_for(self, multiview: bool) -> str:
-        """Where a job of one picture, or of several sides, is sent."""
+        """Endpoint for a job of one picture, or of several sides."""
         return self.endpoints[-1] if multiview else self.endpoint
 
     def arguments(self, image_url: str, params: GenerationParams, sides: Mapping[Side, str] = EMPTY) -> dict[str, Any]:

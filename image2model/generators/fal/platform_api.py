@@ -1,4 +1,4 @@
-"""What fal's platform API tells: prices, which models are still offered, and the jobs that an account has sent.
+"""fal's platform API: prices, models that are still offered, and the jobs that an account has sent.
 
 https://fal.ai/docs/platform-apis: `/v1/models`, `/v1/models/pricing` and `/v1/models/requests/by-endpoint`.
 """
@@ -53,7 +53,7 @@ PER_RUN_UNITS = frozenset(
 
 
 class ModelListing:
-    """What fal says of its models, looked up now and then and kept in memory."""
+    """fal's list of its models, looked up now and then and kept in memory."""
 
     def __init__(self) -> None:
         self._prices: Mapping[str, tuple[Decimal, str]] = {}
@@ -81,7 +81,7 @@ class ModelListing:
         self._unavailable_until[endpoint] = time.monotonic() + GONE_SECONDS
 
     def is_unavailable(self, endpoint: str) -> bool:
-        """Whether fal no longer offers the endpoint."""
+        """True if fal no longer offers the endpoint."""
         return endpoint in self._deprecated or time.monotonic() < self._unavailable_until.get(endpoint, 0.0)
 
     async def refresh(self, client: httpx.AsyncClient, hosts: FalHosts, endpoints: Iterable[str]) -> None:

@@ -1,4 +1,4 @@
-"""When to ask fal again, how long to wait for an answer, and what its answers say about progress."""
+"""Polling of fal: delays between status calls, timeouts, and progress from a job's log."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ FIRST_SECONDS, FIRST_DELAY = 1.2, 0.25
 STEADY_SECONDS, STEADY_DELAY = 10.0, 1.0
 EARLY_FRACTION, NEAR_END_FRACTION, LATE_FRACTION = 0.2, 0.05, 0.1
 NEAR_END_FROM, NEAR_END_UNTIL = 0.75, 1.25
+CONNECT_SECONDS = 15
+"""Seconds within which a connection to fal or its storage is made."""
 MAX_DELAY = 30.0
 """Seconds; neither an old job nor a jump of the clock makes a job wait longer."""
 MAX_POLLS_PER_SECOND = 50
@@ -21,23 +23,23 @@ MAX_POLLS_PER_SECOND = 50
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long fal is waited for, in seconds, and how often it is asked before a job is put off."""
+    """Seconds for which fal is waited for, and tries before a job is put off."""
 
     submit: float = 120.0
-    """For an answer to a submit: without one the job is unconfirmed."""
+    """Until the answer to a submit: without one the job is unconfirmed."""
     request: float = 30.0
-    """For an answer to any other question."""
+    """Until the answer to any other call."""
     upload: float = 300.0
-    """For a whole picture."""
+    """Until a whole picture is sent."""
     cancel: float = 5.0
     chunk: float = 60.0
-    """For each quarter of a megabyte of a result."""
+    """Until each quarter of a megabyte of a result is there."""
     download: float = 1800.0
-    """For a whole result."""
+    """Until a whole result is there."""
     attempts: int = 3
     """Answers in a row that say nothing about the job, and downloads of one file that break."""
     retry_delay: float = 1.0
-    """Between those."""
+    """Seconds between such attempts."""
 
 
 def poll_delay(elapsed: float, expected: float, polled_jobs: int = 1) -> float:
@@ -69,7 +71,7 @@ MAX_MESSAGE = 120
 
 
 class LogProgress:
-    """What a job's log has told so far: the fraction done, which never falls, and the latest line."""
+    """Progress in a job's log so far: the fraction done, which never falls, and the latest line."""
 
     def __init__(self) -> None:
         self.fraction: float | None = None
@@ -92,7 +94,7 @@ class LogProgress:
         self.message = _display_text(message) or self.message
 
     def expected_seconds(self, elapsed: float, usual: float) -> float:
-        """How long the whole job should take by its own progress, or else as usual."""
+        """Seconds that the whole job should take by its own progress, or else as usual."""
         return elapsed / self.fraction if self.fraction and self.fraction >= 0.05 else usual
 
 

@@ -33,10 +33,10 @@ ENDED_STATUSES: frozenset[object] = GONE_STATUSES | {499}
 
 @dataclass(frozen=True, slots=True)
 class RemoteResult:
-    """What the model made."""
+    """Result of the model, as JSON."""
 
     urls: list[str]
-    """Where its GLB may be, all at fal, likeliest first."""
+    """Addresses at which its GLB may be, all at fal, likeliest first."""
     billable_units: str | None
 
 

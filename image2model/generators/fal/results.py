@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Literal
 
 MESH_KEYS = ("model_mesh", "model_glb", "model_glb_pbr", "pbr_model", "model_urls", "base_model", "model_meshes")
 NON_GLB_EXTENSION = re.compile(r"\.(obj|fbx|usdz|stl|ply|splat|zip|mtl|blend|mp4|gif|png|jpe?g|webp|json)$", re.I)
+GLB_MAGIC = b"glTF"
 MAX_JSON_CHUNK = 64 * 2**20
 
 GlbState = Literal["complete", "truncated", "invalid"]
@@ -51,9 +52,9 @@ def glb_state(file: BinaryIO) -> GlbState:
     file.seek(0)
     header = file.read(20)
     if len(header) < 20:
-        return "truncated" if header.startswith(b"glTF") else "invalid"
+        return "truncated" if header.startswith(GLB_MAGIC) else "invalid"
     magic, version, length, chunk_length, chunk_type = struct.unpack("<4sIII4s", header)
-    if (magic, version, chunk_type) != (b"glTF", 2, b"JSON") or length < size:
+    if (magic, version, chunk_type) != (GLB_MAGIC, 2, b"JSON") or length < size:
         return "invalid"
     if length > size:
         return "truncated"

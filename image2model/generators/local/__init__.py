@@ -110,12 +110,12 @@ class LocalGenerator:
 
     @property
     def spec(self) -> Spec:
-        """What it is and takes."""
+        """Its description."""
         return self._spec
 
     @property
     def unavailable(self) -> str:
-        """Why it cannot be used now, in a sentence for people; empty when it can."""
+        """Reason why it cannot be used now, in a sentence for people; empty when it can."""
         if not worker.WEIGHTS.is_file():
             return "The weights of the built-in engine are missing; install image2model again."
         if find_spec("onnxruntime") is None:
@@ -150,7 +150,7 @@ class LocalGenerator:
         return ""
 
     async def check_key(self) -> str:
-        """It takes no key."""
+        """Accept any key: none is needed."""
         return ""
 
     def for_key(self, key: str) -> None:
@@ -183,4 +183,4 @@ async def _watch(working: asyncio.Future[None], notes: Path) -> AsyncIterator[Ev
 
 
 PROVIDER = Provider(lambda settings, workers: [LocalGenerator(workers)], failure_rules={})
-"""After a failure a person may try again; nothing follows by itself."""
+"""The provider; none of its failures is retried automatically."""

@@ -18,7 +18,7 @@ PADDING = 8
 """Pixels around each half, so that no mip level mixes one half with the other."""
 JPEG_QUALITY = 90
 DEPTH_FACTOR = 2
-"""So many times as far from the outline as what is behind shines through, a pixel is the subject's for certain."""
+"""Distance from the outline, in multiples of how far what is behind shines through, from which on none of it does."""
 
 
 @dataclass(frozen=True, slots=True)

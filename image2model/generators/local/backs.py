@@ -24,31 +24,31 @@ Mask = NDArray[np.bool_]
 Back = Callable[[Array, Array, Array], Array]
 
 SIDE = 128
-"""In pixels: calm colours are found in a picture so small."""
+"""Side, in pixels, to which a picture is reduced to find its calm colours."""
 COLOURS = 8
 SIMILAR = 70.0
-"""Of 255: colours hardly further apart count as one."""
+"""Distance of colours, of 255, below which they count as one."""
 RIM_PIXELS, INNER_WEIGHT = 6.0, 0.06
-"""How far from the outline a pixel's colour counts in full, and how much one in the middle counts."""
+"""Distance from the outline from which on a pixel's colour counts in full, and the weight of one in the middle."""
 REACH = (5.0, 48.0)
 """Rows and columns over which the outline's colours spread: most things are layered from the ground up."""
 ENOUGH = 2.0
 """Reaches from which on colours no longer count, which halves the time."""
 EVEN_PIXELS, SHARPNESS = 1.5, 6
-"""How smooth and how sharp the borders between the colours are."""
+"""Smoothness and sharpness of the borders between the colours."""
 MIN_RADIUS = SIDE / 16
-"""What is thinner counts as so thick: there is no face on it whose ghost could appear."""
+"""Thickness that is assumed of what is thinner: there is no face on it whose ghost could appear."""
 FADE_START, FADE_END = 0.1, 0.33
 """Radii from the rim: up to the first calm colours leave the photograph, from the second on nothing of it."""
 SYMMETRY_SIDE = 96
 WIDTHS, MAX_SYMMETRIES = (1.0, 1.2), (0.65, 0.78)
-"""What overlaps less than this with its mirror image is seen from its side; what is wider than high may overlap more.
+"""Overlap with the mirror image below which a subject is seen from its side; one wider than high may overlap more.
 Measured: cars .73 and .74, a motorcycle .57, shoes .37 and .63, animals from the side .52 to .66; people and animals
 from the front .76 to 1, a robot .83, houses .80 and .91, an armchair, as high as wide, .68."""
 
 
 def is_seen_from_the_side(alpha: Array) -> bool:
-    """Whether the outline looks like a thing seen from its side: whole, and unlike its mirror image."""
+    """True if the outline looks like a thing seen from its side: whole, and unlike its mirror image."""
     if touches_frame(alpha):
         return False
     height, width = (float((alpha > 0.5).any(axis=axis).sum()) for axis in (1, 0))
@@ -57,7 +57,7 @@ def is_seen_from_the_side(alpha: Array) -> bool:
 
 
 def mirror_symmetry(alpha: Array) -> float:
-    """How far, 0 to 1, `alpha` overlaps with its mirror image about the best upright line."""
+    """Overlap, 0 to 1, of `alpha` with its mirror image about the best upright line."""
     columns = alpha.shape[1]
     padded = np.pad(alpha, ((0, 0), (columns, columns)))
     overlaps = []
@@ -145,7 +145,7 @@ class PaintedBack:
     colours: Array
     """(height, width, 3), 0 to 255."""
     even: bool
-    """Whether they are to lie evenly over it, not as seen from straight behind."""
+    """True if they are to lie evenly over it, not as seen from straight behind."""
 
 
 def paint_back(style: str, front: Array, alpha: Array, radius: Array) -> PaintedBack:

@@ -8,7 +8,7 @@ from scipy import ndimage
 from .subject import Array
 
 EVEN_SIDE = 256
-"""In a larger picture the steps of what is filled are too small to see."""
+"""Largest side, in pixels, at which steps in what is filled are evened out; in larger pictures nobody sees them."""
 
 
 def fill_outside(rgb: Array, weight: Array) -> Array:

@@ -86,7 +86,7 @@ def centred_on_square(subject: Subject) -> Image.Image:
 
 
 def sharpness(subject: Subject) -> float:
-    """How much of the subject's contrast lies in its finest detail, whatever its size and light."""
+    """Share of the subject's contrast in its finest detail, whatever its size and light."""
     grey = Image.fromarray(np.asarray(subject.rgb.mean(axis=2), np.float32))
     scale = SHARPNESS_SIDE / max(grey.size)
     size = (max(8, round(grey.width * scale)), max(8, round(grey.height * scale)))
@@ -100,7 +100,7 @@ def sharpness(subject: Subject) -> float:
 
 
 def count_subjects(image: Image.Image) -> int:
-    """How many separate things of about one size stand out of a picture (RGB or RGBA)."""
+    """Number of separate things of about one size that stand out of a picture (RGB or RGBA)."""
     mask: Array = segment.subject_probability(image.convert("RGB"))
     labels, count = ndimage.label(mask > 0.5)
     sizes = np.sort(np.bincount(labels.ravel(), minlength=count + 1)[1:])[::-1]

@@ -1,4 +1,4 @@
-"""How thick the subject is at each point: an inflation in which a disc becomes a ball and a strip a rod.
+"""Thickness of the subject at each point: an inflation in which a disc becomes a ball and a strip a rod.
 
 Of all straight lines through a point within a circle, the product of its two distances to the circle is
 the same: the squared height of a ball above it (Euclid's power of a point). Within an ellipse the products'
@@ -25,11 +25,11 @@ Array = NDArray[np.float32]
 Point = tuple[float, float]
 
 DIRECTIONS = 24
-"""Of the lines through each point; fewer leave traces of each line that grazes the outline."""
+"""Number of lines through each point; fewer leave traces of each line that grazes the outline."""
 SWING_WEIGHT = 1.2
 """Weight of the swing; 1 is exact within an ellipse, and other outlines vary in more ways than that."""
 MIN_POWER = 0.05
-"""In squared cells; keeps reciprocals finite at the outline."""
+"""Smallest power, in squared cells; keeps reciprocals finite at the outline."""
 MIN_SMOOTHING, SMOOTHING_STEPS = 4.0, 60
 """Least strength, in squared cells, and steps of the smoothing that removes the rest of those traces."""
 MAX_SMOOTHING_LENGTH = 1 / 40
@@ -44,9 +44,9 @@ is cut, mostly people and animals, is seldom as deep as it is wide."""
 BOX_FILL = (0.86, 0.96)
 """Shares of its least rectangle that an outline fills: below the first it is no box, above the last wholly one."""
 BOX_FLATTENING, UNSHADED_FLATTENING = 0.4, 0.7
-"""How much a box, and a surface without shading, take off the profile's exponent: 0 leaves a ball's, 1 is a slab's."""
+"""Reductions of the profile's exponent for a box and for a surface without shading: 0 leaves a ball, 1 is a slab."""
 UNSHADED_THINNING = 0.3
-"""How much thinner a surface without shading is taken to be."""
+"""Share by which a surface without shading is taken to be thinner."""
 
 
 def inflate(grid: Grid, flat: float = 0.0) -> Floats:

@@ -35,7 +35,7 @@ SHAPES = ("object", "relief card")
 BASES = ("flat", "as it is")
 """The body's bottom: made such that it stands, where little needs to be done, or as it is."""
 RELIEF_SHARE = 0.1
-"""How far light and dark stand out from the front, as a share of its depth."""
+"""Height of light and dark on the front, as a share of its depth."""
 CARD_THICKNESS, CARD_RELIEF = 0.02, 0.06
 """A relief card's half thickness and its greatest relief, as shares of its longer side."""
 

@@ -1,4 +1,4 @@
-"""What people read of a job of the embedded engine that failed."""
+"""Texts of a job of the embedded engine that failed."""
 
 from __future__ import annotations
 

@@ -14,14 +14,14 @@ from .subject import Array, Subject
 
 MAX_COLOURS = 6
 COLOUR_TOLERANCE, EVEN_RANGE = 4, 6
-"""Of 255: how far a pixel may be from one of the few colours, and the range of values within an even patch."""
+"""Greatest distance, of 255, of a pixel from one of the few colours, and greatest range within an even patch."""
 PATCH_SHARE = 1 / 100
 """Side of such a patch, as a share of the picture's longer side."""
 MIN_OF_FEW_COLOURS, MIN_EVEN = 0.65, 0.5
 """Least shares of a drawing that are of few colours, and even. Measured: logos .70 to 1 and .52 to 1; photographs in
 colour at most .53 and .41; of rendered toys all but a brown chair (.77) at most .53 of few colours."""
 MIN_HUE_DISTANCE = 0.06
-"""Between the shares of red and green in two colours that no light makes of one another."""
+"""Least distance between the shares of red and green in two colours that no light makes of one another."""
 MAIN_SHARE, ONLY_SHARE = 0.05, 0.9
 """Shares from which on a colour is one of the drawing's main ones, and is its only one."""
 MAX_BLACK, MIN_SATURATION = 25, 0.5
@@ -32,7 +32,7 @@ BEVEL_CELLS = 2.0
 
 
 def is_flat_art(subject: Subject) -> bool:
-    """Whether `subject` is drawn in a few flat colours."""
+    """True if `subject` is drawn in a few flat colours."""
     side = max(3, round(max(subject.alpha.shape) * PATCH_SHARE) | 1)
     inner = ndimage.binary_erosion(subject.alpha > 0.98, iterations=side)
     if not inner.any():

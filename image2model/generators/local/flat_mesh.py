@@ -26,7 +26,7 @@ ISO_LEVELS = (0.5, 0.35, 0.2, 0.1, 0.05)
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """How far inside the outline each grid point is."""
+    """Distance of each grid point from the outline, inside it."""
 
     level: Array
     """(rows, columns): above 0 inside, below 0 outside, linear in between."""
@@ -48,13 +48,13 @@ class FlatMesh:
     faces: Ints
     """(m, 3), counter-clockwise with y up."""
     inner_count: int
-    """How many of the points are grid points inside; the others lie on the outline."""
+    """Number of points that are grid points inside; the others lie on the outline."""
     frame_edges: Ints
     """(k, 2): edges along the picture's frame, where it cuts the subject, in the direction of their faces."""
 
     @property
     def closed_face_count(self) -> int:
-        """How many triangles the closed body has."""
+        """Number of triangles of the closed body."""
         rim_ends = int((self.frame_edges >= self.inner_count).sum())
         return 2 * len(self.faces) + 2 * len(self.frame_edges) - rim_ends
 

@@ -1,4 +1,4 @@
-"""What is known of a picture before it is worked, and its warnings in words."""
+"""Facts of a picture before its generation, and their warnings in words."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WARNINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What is known of a picture before it is worked."""
+    """Facts of a picture before its generation."""
 
     warnings: tuple[str, ...]
     """Codes of WARNINGS."""

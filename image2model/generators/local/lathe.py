@@ -48,9 +48,9 @@ class Turned:
     """A turned body: its upright axis and from where it is seen."""
 
     axis: float
-    """Where the axis is, as a share of the picture's width."""
+    """Position of the axis, as a share of the picture's width."""
     sine: float
-    """Of the angle from above."""
+    """Sine of the angle from above."""
 
 
 def find_turned(alpha: Array) -> Turned | None:

@@ -1,4 +1,4 @@
-"""Where the subject of a photograph is: U²-Net small (u2netp), run by onnxruntime."""
+"""Segmentation of a photograph's subject: U²-Net small (u2netp), run by onnxruntime."""
 
 from __future__ import annotations
 

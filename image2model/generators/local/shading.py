@@ -1,4 +1,4 @@
-"""What the light on the subject tells of its shape: no shading is flat, and what is darker than around it lies deeper.
+"""Relief from the light on the subject: no shading is flat, and what is darker than around it lies deeper.
 
 That what is dark lies deep is what diffuse light makes of hollows, and what people see in pictures (Langer and Bülthoff
 2000). It holds for eyes, folds and joints, and is wrong for spots and print: so it is only a soft relief.
@@ -17,7 +17,7 @@ from .subject import Array, Subject, brightness
 Floats = NDArray[np.float64]
 
 BLUR_CELLS = 2.0
-"""In cells: evens out noise and the steps of JPEG."""
+"""Blur, in cells, that evens out noise and the steps of JPEG."""
 SHADING_RANGE = (0.05, 0.2)
 """Median change of the brightness over half the subject's width, as a share of its mean: up to the first it is flat,
 from the last on it is not. Measured: drawn boxes 0, a plate .08, cylinders .2, balls .45; photographs .6 and more, as
@@ -27,7 +27,7 @@ MIN_BRIGHTNESS = 25.0
 FINE_SHARE, COARSE_SHARE = 1 / 120, 1 / 16
 """Shares of the longer side between which light and dark count as relief: finer is noise, coarser is the body's own."""
 RELIEF_CONTRAST = 0.25
-"""What share darker or brighter than around it comes close to being as deep or as high as can be."""
+"""Contrast with the surroundings at which the relief is close to its greatest depth or height."""
 MIN_LIGHT = 40.0
 """Light, of 255, of which such shares are taken at least, or the noise of dark pictures would be relief."""
 

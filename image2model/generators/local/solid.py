@@ -1,4 +1,4 @@
-"""From a flat mesh and its heights to a closed body with normals and texture coordinates."""
+"""A closed body with normals and texture coordinates, from a flat mesh and its heights."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ MAX_CUT = 0.08
 MIN_TILT_DEGREES = 4.0
 """The least tilt that a body must bear without falling over."""
 FOOT_SLOPE = 0.5
-"""By how much a foot that was made deeper tapers off with each row above the base."""
+"""Decrease of a deepened foot's depth with each row above the base."""
 
 
 def with_flat_base(grid: Grid, depth: Floats) -> tuple[Grid, Floats]:
@@ -48,7 +48,7 @@ def _foot_factors(half: Floats) -> Floats:
 
 
 def _is_stable(half: Floats) -> bool:
-    """Whether a body of half thickness `half` (rows, columns) bears the least tilt to every side on its last row."""
+    """True if a body of half thickness `half` (rows, columns) bears the least tilt to every side on its last row."""
     columns = np.flatnonzero(half[-1])
     centre, wanted = _reach(half)
     return bool(min(centre - columns[0], columns[-1] - centre, float(half[-1].max())) >= wanted)

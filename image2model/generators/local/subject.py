@@ -37,7 +37,7 @@ class Subject:
     alpha: Array
     """(height, width), 0 to 1: how much of the pixel belongs to the subject."""
     box: Box = (0, 0, 0, 0)
-    """Where the crop lies in the picture: left, top, right and bottom in its pixels."""
+    """Place of the crop in the picture: left, top, right and bottom in its pixels."""
 
 
 def find_subject(image: Image.Image) -> Subject:

@@ -1,4 +1,4 @@
-"""What runs in a worker process, which alone loads the engine: it tells its stages through a small file."""
+"""Functions that run in a worker process, which alone loads the engine; stages are reported in a small file."""
 
 from __future__ import annotations
 

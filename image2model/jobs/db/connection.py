@@ -12,12 +12,12 @@ from sqlalchemy.pool import QueuePool
 
 from .schema import batches
 
-PURCHASES, MIGRATIONS = 0x6D6F6465, 0x6D6F6466
-"""The numbers of PostgreSQL's advisory locks on the ledger and on the schema."""
+PURCHASES, MIGRATIONS, BREAKERS = 0x6D6F6465, 0x6D6F6466, 0x6D6F6467
+"""The numbers of PostgreSQL's advisory locks on the ledger, on the schema and on the circuit breakers."""
 LOCK_SECONDS = 5.0
-"""How long SQLite waits for another process's lock; who must write tries again after that."""
+"""Seconds for which SQLite waits for the lock of another process; a writer tries again after that."""
 IDLE_TRANSACTION_SECONDS = 5.0
-"""After which PostgreSQL undoes the transaction of a process that stands still, whose locks others wait for."""
+"""Seconds after which PostgreSQL rolls back a stalled process's transaction, so that its locks are freed."""
 
 
 def connect(url: str) -> Engine:
@@ -62,6 +62,12 @@ def lock_purchases(connection: Connection) -> None:
     """Let no other transaction look at what is spent before this one has booked. SQLite's has locked all by then."""
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(PURCHASES)))
+
+
+def lock_breakers(connection: Connection) -> None:
+    """Let no other transaction change a circuit breaker before this one ends. SQLite's has locked all by then."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(BREAKERS)))
 
 
 def migrate(engine: Engine, version: str = "head") -> None:

@@ -14,7 +14,7 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection, and_, delete, extract, func, insert, or_, select, update
 
-from ..ledger import DAY
+from ...units import DAY
 from ..models import UNFINISHED, Batch, Job
 from .connection import lock_batch
 from .listener import FREE_JOBS_TOPIC, notify
@@ -22,7 +22,7 @@ from .mappers import to_batch, to_job
 from .schema import batches, holders, jobs
 
 WORKER = "worker-"
-"""How the names of holders begin that do not run jobs but tasks (`tasks`)."""
+"""Prefix of the names of holders that run tasks (`tasks`), not jobs."""
 
 
 def renew(connection: Connection, holder: str, seconds: float) -> None:
@@ -41,7 +41,7 @@ def release(connection: Connection, holder: str) -> None:
 
 
 def count_workers(connection: Connection) -> int:
-    """How many workers live (`WORKER`)."""
+    """Number of workers that live (`WORKER`)."""
     living = (holders.c.lease_until > database_time(connection), holders.c.id.startswith(WORKER, autoescape=True))
     return connection.scalar(select(func.count()).where(*living)) or 0
 

@@ -15,7 +15,9 @@ log = logging.getLogger(__name__)
 
 CHANNEL = "image2model_batches"
 FREE_JOBS_TOPIC = "free jobs"
-"""What is announced instead of a batch's id when there are jobs that nobody holds."""
+"""Announced in place of a batch's id when there are jobs that nobody holds."""
+BREAKERS_TOPIC = "breakers"
+"""Announced when a circuit breaker has changed."""
 RECONNECT_SECONDS = 1.0
 
 
@@ -29,7 +31,7 @@ def notify(connection: Connection, batch_id: str) -> None:
 
 
 def can_listen(url: str) -> bool:
-    """Whether the database at `url` tells its changes."""
+    """True if the database at `url` tells its changes."""
     return make_url(url).get_backend_name() == "postgresql"
 
 

@@ -44,7 +44,7 @@ def load_batches(connection: Connection, ids: Sequence[str]) -> list[Batch]:
 
 
 def _earlier_purchases(connection: Connection, ids: Sequence[str]) -> dict[str, dict[str, Decimal]]:
-    """What purchases before the jobs' present ones have come to, by the batch's id."""
+    """Sums of purchases before the jobs' present ones, by the batch's id."""
     if not ids:
         return {}
     query = (

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Select, case, func, or_, select
 
-from ..ledger import DAY
+from ...units import DAY
 from ..models import FINISHED, STATE_ORDER, UNFINISHED, BatchState, fold_case
 from .schema import batches, events, jobs, ledger
 
@@ -23,7 +23,7 @@ SPENDING_BY: Mapping[SpendingBy, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class BatchFilter:
-    """Which batches are searched for; an empty field matches all."""
+    """A filter of batches; an empty field matches all."""
 
     state: BatchState | None = None
     generator: str = ""
@@ -73,7 +73,7 @@ def _by_state(connection: Connection) -> dict[str, int]:
 
 
 def batch_end_times(connection: Connection) -> Sequence[Any]:
-    """Of every batch: `id`, `pinned`, when it `ended` (None while it is unfinished), its first `name`, its `images`."""
+    """Each batch's `id`, `pinned`, end (`ended`, None while it is unfinished), first `name`, and number of `images`."""
     unfinished = func.sum(case((jobs.c.state.in_(UNFINISHED), 1), else_=0))
     over = case((unfinished == 0, func.max(jobs.c.finished_at)), else_=None)
     first = func.max(case((jobs.c.number == 1, jobs.c.name)))

@@ -124,6 +124,17 @@ tasks = Table(
     Column("began_at", Float),
 )
 
+breakers = Table(
+    "breakers",
+    metadata,
+    Column("generator", String(64), primary_key=True),
+    Column("key_mark", String(32), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("open_until", Float),
+    Column("trial", String(36)),
+)
+
 events = Table(
     "events",
     metadata,

@@ -66,7 +66,7 @@ class Store:
 
     def __init__(self, url: str, *, runs_jobs: bool = True, holder: str = "") -> None:
         self.holder = holder or new_id()
-        """What this process is called as the holder of jobs (`leases`)."""
+        """Name of this process as the holder of jobs (`leases`)."""
         self._runs_jobs = runs_jobs
         self._engine = connect(url)
         self._transaction_of_thread = threading.local()
@@ -299,7 +299,7 @@ class Store:
         return _update_job(connection, row, values, now)
 
     def count_queued_before(self, batch: Batch) -> int:
-        """How many jobs of the same generator, of older batches, have not started yet."""
+        """Number of jobs of the same generator, of older batches, that have not started yet."""
         query = (
             select(func.count())
             .select_from(jobs.join(batches))
@@ -406,7 +406,7 @@ class Store:
             return {row.job_id: row.attempt for row in rows}
 
     def _initial_holder(self, key_mark: str) -> str | None:
-        """Who holds a job from its beginning: nobody where it is left to processes that run jobs."""
+        """First holder of a new job: nobody where it is left to processes that run jobs."""
         return self.holder if self._runs_jobs or key_mark else None
 
     def _announce_free(self, connection: Connection, key_mark: str) -> None:
@@ -449,7 +449,7 @@ def _update_job(connection: Connection, row: Row[Any], values: dict[str, Any], n
 
 
 def _is_superseded(row: Row[Any], attempt: int, fence: int | None) -> bool:
-    """Whether another attempt, or another process, has the job by now."""
+    """True if another attempt, or another process, has the job by now."""
     return row.attempt != attempt or (fence is not None and row.fence != fence)
 
 

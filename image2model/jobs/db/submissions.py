@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, insert, select
 
 from ...errors import Conflict, ErrorCode
-from ..ledger import DAY
+from ...units import DAY
 from .schema import submissions
 
 

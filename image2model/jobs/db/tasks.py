@@ -10,25 +10,25 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
-from ..ledger import DAY
+from ...units import DAY
 from .leases import database_time
 from .listener import notify
 from .schema import holders, tasks
 
 MAX_TRIES = 2
-"""How often a task is begun at most: one that takes its worker down does so again."""
+"""Most times that a task is begun: one that takes its worker down does so again."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskProgress:
-    """How far a task is."""
+    """State of a task."""
 
     outcome: bytes | None
     tries: int
     seconds: float | None
     """Since it was begun the last time; None where nobody has."""
     lost: bool
-    """Its worker is gone."""
+    """True if its worker is gone."""
 
 
 def add(connection: Connection, task_id: str, call: bytes) -> None:
@@ -60,13 +60,18 @@ def finish(connection: Connection, _worker: str, task_id: str, outcome: bytes) -
 
 
 def progress(connection: Connection, task_id: str) -> TaskProgress:
-    """How far a task is that its caller waits for."""
+    """State of a task that its caller waits for."""
     now = database_time(connection)
     living = select(func.count()).where(holders.c.id == tasks.c.worker, holders.c.lease_until > now).scalar_subquery()
     query = select(tasks.c.outcome, tasks.c.tries, tasks.c.began_at, living.label("living"))
     row = connection.execute(query.where(tasks.c.id == task_id)).one()
     seconds = None if row.began_at is None else now - row.began_at
     return TaskProgress(row.outcome, row.tries, seconds, lost=seconds is not None and not row.living)
+
+
+def count_waiting(connection: Connection) -> int:
+    """Number of tasks that no worker has begun."""
+    return connection.scalar(select(func.count()).where(tasks.c.worker.is_(None))) or 0
 
 
 def remove(connection: Connection, task_id: str) -> None:

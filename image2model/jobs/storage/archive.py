@@ -29,7 +29,7 @@ MANIFEST = "manifest.json"
 OLDEST = (1980, 1, 1, 0, 0, 0)
 """Time that a zip can name."""
 FILE_MODE = 0o100644
-"""Of files that are unpacked: everybody may read them."""
+"""Permissions of unpacked files: everybody may read them."""
 UNSAFE_CHARACTERS = re.compile(r"[<>:\"|?*\x00-\x1f\x7f]")
 
 
@@ -124,7 +124,7 @@ def _read(path: Path, size: int) -> Iterator[bytes]:
 
 
 class _DirectoryWriter:
-    """What `ZipFile` writes behind the files of a zip; it cannot be sought, like a stream."""
+    """The end of a zip as `ZipFile` writes it behind the files; like a stream, it cannot be sought."""
 
     def __init__(self, start: int) -> None:
         self.data, self._start = bytearray(), start

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,7 +19,7 @@ from ...errors import ErrorCode, SettingsError, Unavailable
 log = logging.getLogger(__name__)
 
 PATIENCE = timedelta(seconds=20)
-"""For which a request is repeated that the storage does not answer."""
+"""Time for which a request is repeated that the storage does not answer."""
 BLOCK = 4 * 1024 * 1024
 
 
@@ -65,21 +64,13 @@ class Bucket:
             with self._raising_unavailable():
                 chunks = self._store.get(key).stream(min_chunk_size=BLOCK)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
-                    temporary = Path(file.name)
-                    try:
-                        for chunk in chunks:
-                            file.write(chunk)
-                        file.close()
-                        temporary.replace(path)
-                    finally:
-                        temporary.unlink(missing_ok=True)
+                atomic_write(path, (bytes(chunk) for chunk in chunks))
         except FileNotFoundError:
             return False
         return True
 
     def find(self, key: str) -> StoredObject | None:
-        """What is known of an object; None where there is none."""
+        """Size and time of an object; None where there is none."""
         try:
             with self._raising_unavailable():
                 found = self._store.head(key)

@@ -1,4 +1,4 @@
-"""What lies on disk, by kind; symbolic links are neither followed nor counted."""
+"""Use of the disk, by kind of file; symbolic links are neither followed nor counted."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from ...units import DAY
+
 Kind = Literal["uploads", "results", "exports", "logs", "database", "other"]
-DAY = 86400.0
 BATCHES = f"batches{os.sep}"
 KINDS: tuple[Kind, ...] = ("uploads", "results", "exports", "logs", "database", "other")
 
 
 @dataclass(slots=True)
 class Usage:
-    """What something takes on disk."""
+    """Space on disk."""
 
     size: int = 0
     """Bytes."""
@@ -34,11 +35,11 @@ class Usage:
 
 @dataclass(slots=True)
 class Survey:
-    """What lies in the data folder, found in one walk."""
+    """Contents of the data folder, found in one walk."""
 
     kinds: dict[Kind, Usage] = field(default_factory=lambda: {kind: Usage() for kind in KINDS})
     batches: dict[str, Usage] = field(default_factory=dict)
-    """By the batch's id, its own folder counted."""
+    """Usage by the batch's id, its own folder counted."""
     days: Counter[int] = field(default_factory=Counter)
     """Bytes of the files that were last written on each day (UTC, counted since 1970)."""
     exports: list[Path] = field(default_factory=list)
@@ -80,7 +81,7 @@ def walk_tree(folder: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def measure_folder(folder: Path) -> Usage:
-    """What a folder takes."""
+    """Space that a folder takes."""
     use = Usage()
     for entry in walk_tree(folder):
         use.add(*_usage_of(entry))

@@ -29,11 +29,11 @@ class FileLeases:
                 self._held += Counter()  # drops zero counts
 
     def __bool__(self) -> bool:
-        """Whether anything is leased."""
+        """True if anything is leased."""
         return bool(self._held)
 
     def is_held(self, path: Path) -> bool:
-        """Whether the file, something in the folder, or a folder around it is leased."""
+        """True if the file, something in the folder, or a folder around it is leased."""
         with self._lock:
             held = tuple(self._held)
         return any(leased == path or path in leased.parents or leased in path.parents for leased in held)

@@ -1,4 +1,4 @@
-"""Where the files of a batch lie, below the data folder.
+"""Places of a batch's files, below the data folder.
 
 batches/<batch id>/<job number>-<stem>/
     input.jpg        the checked picture; input.png where it is transparent, or came as a PNG that needed no change
@@ -35,14 +35,15 @@ from typing import Literal
 
 from ...errors import ErrorCode, NotFound, Unavailable
 from ...generators.base import Side
+from ...units import DAY, GB
 from ..models import Job
 from .bucket import Bucket
-from .disk_usage import DAY, walk_tree
+from .disk_usage import walk_tree
 from .file_leases import FileLeases
 
-MESH_FILE, THUMBNAIL_FILE = "model.glb", "thumbnail.webp"
+MESH_FILE, THUMBNAIL_FILE, TURNTABLE_FILE = "model.glb", "thumbnail.webp", "turntable.webp"
 CACHE = "cache"
-"""How the names of files in Gradio's cache begin (`Folders.name_of`)."""
+"""Prefix of the names of files in Gradio's cache (`Folders.name_of`)."""
 UPLOADS = 8
 """Files that go to the object storage at the same time."""
 
@@ -56,7 +57,7 @@ class FileStatus:
 
 
 def picture_filename(side: Side = "front", kind: str = "input", ending: str = "png") -> str:
-    """What the file of a job's picture is called; the front is the one that each job has."""
+    """File name of a job's picture; the front is the one that each job has."""
     return f"{kind}.{ending}" if side == "front" else f"{kind}-{side}.{ending}"
 
 
@@ -87,7 +88,7 @@ class Folders:
         return self.new_job_folder(job.batch_id, job.number, job.stem)
 
     def mesh(self, job: Job) -> Path:
-        """Where a job's mesh lies, once it is whole."""
+        """Path of a job's mesh, once it is whole."""
         return self.job(job) / MESH_FILE
 
     def new_job_folder(self, batch_id: str, number: int, stem: str = "") -> Path:
@@ -101,7 +102,7 @@ class Folders:
         return jpeg if jpeg.is_file() or (not png.is_file() and self.is_stored(jpeg)) else png
 
     def batch_folders(self, batch_id: str) -> list[Path]:
-        """Where the files of a batch lie: its folder and what was published of it in Gradio's cache."""
+        """Folders with a batch's files: its own, and those published in Gradio's cache."""
         return [self.gradio_cache / batch_id, self.batch(batch_id)]
 
     def remove(self, batch_id: str) -> None:
@@ -115,7 +116,7 @@ class Folders:
             self.bucket.remove(f"batches/{batch_id}")
 
     def is_servable_file(self, path: Path) -> bool:
-        """Whether this is an existing file below the data folder or Gradio's cache, symbolic links followed."""
+        """True if this is an existing file below the data folder or Gradio's cache, symbolic links followed."""
         is_file = self.status(path) is not None
         return is_file and any(path.resolve().is_relative_to(place) for place in (self.data, self.gradio_cache))
 
@@ -141,7 +142,7 @@ class Folders:
             list(threads.map(self.bucket.upload, map(self._key, files), files))
 
     def is_stored(self, path: Path) -> bool:
-        """Whether the object storage has this file of a batch."""
+        """True if the object storage has this file of a batch."""
         is_batch_file = path.is_relative_to(self.batches)
         return is_batch_file and self.bucket is not None and self.bucket.find(self._key(path)) is not None
 
@@ -163,7 +164,7 @@ class Folders:
 
     def require_free_space(self, gigabytes: Decimal, size: int = 0) -> None:
         """Raise Unavailable unless so many GB are free on the disk once `size` bytes are written."""
-        if shutil.disk_usage(self.data).free - size < gigabytes * 1_000_000_000:
+        if shutil.disk_usage(self.data).free - size < gigabytes * GB:
             raise Unavailable(
                 ErrorCode.DISK_FULL, "The server's disk is nearly full, so nothing new can be made.", "Try again later."
             )
@@ -178,11 +179,11 @@ class Folders:
             yield from chunks
 
     def is_leased(self, path: Path) -> bool:
-        """Whether this file, or something in this folder, is leased."""
+        """True if this file, or something in this folder, is leased."""
         return self._leases.is_held(path)
 
     def is_in_use(self, batch_id: str) -> bool:
-        """Whether anything of the batch is leased."""
+        """True if anything of the batch is leased."""
         return bool(self._leases) and any(self.is_leased(folder) for folder in self.batch_folders(batch_id))
 
     def orphans(self, known: Set[str], older_than: float = 3600) -> list[Path]:
@@ -250,7 +251,7 @@ class Folders:
         return self.stale_files(of_batches, older_than) + self.stale_files(uploads, uploads_older_than)
 
     def stale_files(self, paths: Iterable[Path], older_than: float) -> list[Path]:
-        """Those of the paths that are files, unchanged for more than `older_than` seconds and not leased."""
+        """Return the paths that are files, unchanged for more than `older_than` seconds and not leased."""
         files = (path for path in paths if path.is_file())
         return [file for file in files if _age(file, "st_ctime") > older_than and not self.is_leased(file)]
 

@@ -1,4 +1,4 @@
-"""Which batches are to be deleted, and why: decisions only, nothing is deleted here."""
+"""Rules of retention: decide which batches are deleted, and why; nothing is deleted here."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ...units import HOUR
+
 Reason = Literal["age", "data size", "free disk", "no files", "asked"]
 RetainReason = Literal["is being worked on", "is kept for good", "is being downloaded"]
-HOUR = 3600.0
 GRACE_SECONDS = HOUR
 """Seconds for which a batch may be without files: it may just be being made or deleted."""
 
@@ -19,20 +20,20 @@ class RetentionCandidate:
 
     batch_id: str
     ended: float | None
-    """When its last job ended; None while one is worked."""
+    """Time at which its last job ended; None while one runs."""
     pinned: bool
     size: int = 0
     files: int = 0
     in_use: bool = False
-    """Whether something of it is being read or sent."""
+    """True if something of it is being read or sent."""
     title: str = ""
-    """What people call it: its first picture's name."""
+    """Name for people: its first picture's."""
     images: int = 1
-    """Its jobs."""
+    """Number of its jobs."""
 
     @property
     def retain_reason(self) -> RetainReason | None:
-        """Why no rule may delete it; None where a rule may."""
+        """Reason why no rule may delete it; None where a rule may."""
         if self.ended is None:
             return "is being worked on"
         if self.pinned:
@@ -45,11 +46,11 @@ class RetentionRules:
     """The host's rules; None: no limit."""
 
     hours: float | None = None
-    """How long a batch is kept after its last job has ended."""
+    """Hours for which a batch is kept after its last job has ended."""
     max_bytes: int | None = None
-    """What all data may take."""
+    """Most bytes that all data may take."""
     free_bytes: int | None = None
-    """What shall stay free on the disk."""
+    """Bytes that shall stay free on the disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +96,12 @@ def retained(candidates: Iterable[RetentionCandidate], hours: float, now: float)
 
 
 def kept_until(ended: float | None, pinned: bool, hours: float | None) -> float | None:
-    """Until when a batch is kept by its age (since 1970); None while it runs, when pinned, and without a limit."""
+    """Time (since 1970) until which a batch is kept by its age; None while it runs, if pinned, and without a limit."""
     return None if pinned or ended is None or hours is None else ended + hours * HOUR
 
 
 def batch_end(finished: Sequence[float | None]) -> float | None:
-    """When a batch ended, by when its jobs did; None while one has not."""
+    """Time at which a batch ended, by its jobs' ends; None while one has not."""
     times = [moment for moment in finished if moment is not None]
     return max(times) if times and len(times) == len(finished) else None
 

@@ -38,7 +38,7 @@ class ExportReport:
     unit: str
     closed: bool
     notes: tuple[str, ...]
-    """What was changed, in plain sentences."""
+    """Changes to the mesh, as plain sentences."""
     checked_with: str
     """Name of the library that read the file back."""
     print_check: dict[str, Any] | None
@@ -137,7 +137,7 @@ def _extents(scene: Scene) -> FloatArray:
 
 
 def _has_height(scene: Scene) -> bool:
-    """Whether its height (y) is more than welding would join."""
+    """True if its height (y) is more than welding would join."""
     extents = _extents(scene)
     return bool(extents[1] * WELD_GRID > extents.max())
 

@@ -35,11 +35,11 @@ class Format:
     read: Callable[[bytes], ReadBack] | None = None
     """Another library's reader, which verifies each file; None: trimesh, which knows the format by its id."""
     printed: bool = False
-    """For 3D printers: 100 mm by default, standing on its bottom."""
+    """True if it is for 3D printers: 100 mm by default, standing on its bottom."""
     solid_colours: bool = False
-    """Whether each face can have one of a few colours."""
+    """True if each face can have one of a few colours."""
     colour: Literal["textures", "at vertices", "none"] = "textures"
-    """What the format keeps of the colours."""
+    """Colours that the format keeps."""
 
 
 FORMATS: Mapping[str, Format] = {

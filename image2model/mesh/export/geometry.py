@@ -21,7 +21,7 @@ ATTRIBUTE_WEIGHTS = {"NORMAL": 0.5, "TEXCOORD_0": 1.0, "COLOR_0": 1.0}
 """Attributes that simplification preserves, each with its weight against a longest side of 1."""
 ATTRIBUTE_SIZES = {"NORMAL": 3, "TEXCOORD_0": 2, "COLOR_0": 4}
 FACE_LIMIT_TOLERANCE = 1.02
-"""How far above its face limit a simplified mesh may be."""
+"""Share of its face limit that a simplified mesh may have."""
 SIMPLIFY_FLAGS = (0, REGULARIZE, PERMISSIVE, PERMISSIVE | REGULARIZE, PERMISSIVE | PRUNE)
 """Flags for meshoptimizer, tried in order until one gives few enough faces and keeps closed what was closed."""
 WEIGHT_SCALES = (1.0, 0.1)
@@ -71,7 +71,7 @@ def compact_scene(scene: Scene) -> Scene:
 
 
 def _has_distinct_corners(positions: FloatArray, faces: IndexArray) -> NDArray[np.bool_]:
-    """Whether no two corners of each face (m, 3) are at the same place."""
+    """Mask (m,) of the faces (m, 3) whose corners are at three different places."""
     differs = np.zeros((3, len(faces)), bool)
     for axis in positions.T:
         corners = axis[faces.T]
@@ -193,7 +193,7 @@ def vertex_colours(glb: Glb, scene: Scene) -> NDArray[np.uint8] | None:
 
 
 def has_colour(primitive: MeshPrimitive) -> bool:
-    """Whether a primitive has a base colour of its own."""
+    """True if a primitive has a base colour of its own."""
     pbr = primitive.material.get("pbrMetallicRoughness", {})
     return bool({"baseColorTexture", "baseColorFactor"} & set(pbr)) or "COLOR_0" in primitive.attributes
 

@@ -93,7 +93,7 @@ class _Writer:
         self.json |= {"scenes": [{"nodes": list(range(len(nodes)))}], "nodes": nodes, "meshes": meshes}
 
     def _node_transform(self) -> dict[str, Any]:
-        """What a node says of where its mesh is."""
+        """Properties of a node that place its mesh."""
         return {}
 
     def file(self) -> bytes:

@@ -24,7 +24,7 @@ CORNERS = {(False, False): "%d", (True, False): "%d/%d", (False, True): "%d//%d"
 
 NORMAL_STEPS = 10_000
 NORMAL_TEXTS = np.array([f"{step / NORMAL_STEPS:g}" for step in range(-NORMAL_STEPS, NORMAL_STEPS + 1)], np.bytes_)
-"""What a normal's x, y or z can be: -1 to 1 in steps of a ten-thousandth, which is 0.006 degrees."""
+"""All values of a normal's x, y or z: -1 to 1 in steps of a ten-thousandth, which is 0.006 degrees."""
 
 
 def write_obj(mesh: WriterInput) -> bytes:

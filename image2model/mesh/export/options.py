@@ -16,10 +16,10 @@ DEFAULT_PRINT_MM = 100.0
 """Longest side, in millimetres, of a print for which no size is given."""
 MIN_FACES, MAX_FACES = 4, 5_000_000
 MAX_COLOURS = 8
-"""For printers: few have more filaments."""
+"""Most solid colours; few printers have more filaments."""
 PIVOTS = {"keep": "as made", "centre": "its middle", "bottom": "the middle of its bottom"}
 MEASURES = {"longest": "", "height": "-high"}
-"""What a size measures, and the suffix of file names that says so."""
+"""Meanings of a size, each with the suffix of file names that says so."""
 PACKINGS = {"none": "", "meshopt": "meshopt", "draco": "Draco"}
 REPAIRS = {"none": "", "solid": "mended to a solid", "rebuild": "given a new closed skin"}
 
@@ -38,7 +38,7 @@ class ExportOptions:
     repair: str
     measure: str = "longest"
     colours: int | None = None
-    """At most so many solid colours, one for each face; None: the mesh's own."""
+    """Most solid colours, one for each face; None: the mesh's own."""
 
     def with_longest_side(self, extents: FloatArray) -> ExportOptions:
         """Convert a height to a longest side, for a mesh of `extents` (3,), Y up."""
@@ -60,7 +60,7 @@ class ExportOptions:
 
     @property
     def is_original(self) -> bool:
-        """Whether this is the generator's own file."""
+        """True if this is the generator's own file."""
         return self.format.id == "glb" and not self.slug
 
     def filename(self, stem: str) -> str:

@@ -17,7 +17,7 @@ TOLERANCE, COMPRESSED_TOLERANCE = 1e-5, 1e-3
 
 
 def available(format_id: str) -> bool:
-    """Whether this format can be verified here, and so be offered."""
+    """True if this format can be verified here, and so be offered."""
     return format_id != "usdz" or find_spec("pxr") is not None
 
 

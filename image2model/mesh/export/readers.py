@@ -20,7 +20,7 @@ from .textures import simple_materials
 
 @dataclass(frozen=True, slots=True)
 class ReadBack:
-    """What a library read from an exported file."""
+    """A mesh as a library read it from an exported file."""
 
     reader: str
     faces: int

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 LINE_WIDTH_MM = 0.4
-"""Of the usual nozzle: no region is narrower."""
+"""Width of a line of the usual nozzle: no region is narrower."""
 MAX_EDGE_MM, MAX_DIVIDED = 0.8, 400_000
 """Textured triangles are divided until their edges are so short on average, or there would be more than so many."""
 SURFACE_SAMPLES, CLUSTER_TRIES, CLUSTER_STEPS = 20_000, 4, 20
@@ -37,7 +37,7 @@ LINEAR_SRGB_TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722
 
 @dataclass(frozen=True, slots=True)
 class SolidColours:
-    """Which of a few colours each face has."""
+    """One of a few colours for each face."""
 
     palette: NDArray[np.uint8]
     """(k, 3) sRGB, that of the largest area first."""

@@ -38,7 +38,7 @@ class TextureImage:
 
     @property
     def media_type(self) -> str:
-        """Its MIME type."""
+        """MIME type."""
         return "image/jpeg" if self.extension == "jpg" else "image/png"
 
 
@@ -49,7 +49,7 @@ class SimpleMaterial:
     texture: TextureImage | None
     """Base colour texture, where it can be read and the primitive has coordinates for it."""
     unreadable: bool
-    """Whether there is a texture that cannot be read."""
+    """True if there is a texture that cannot be read."""
     uv: FloatArray | None
     """(n, 2) texture coordinates, v downwards."""
     base_colour: tuple[float, ...]

@@ -43,7 +43,7 @@ MODEL_END = """</triangles></mesh></object></resources><build><item objectid="1"
 """
 PAINTING_VERSION = '<metadata name="slic3rpe:MmPaintingVersion">1</metadata>\n'
 FILAMENTS = ("4", "8", "0C", "1C", "2C", "3C", "4C", "5C")
-"""How PrusaSlicer writes that all of a triangle has the first, second … filament: its `TriangleSelector::serialize`."""
+"""PrusaSlicer's codes of a triangle wholly of the first, second … filament: its `TriangleSelector::serialize`."""
 FIRST_ID = 2
 """First resource id of the colour groups; the object is 1."""
 
@@ -85,7 +85,7 @@ def write_3mf(mesh: WriterInput) -> bytes:
 
 
 def _colour_groups(scene: Scene, materials: list[SimpleMaterial], colours: NDArray[np.uint8]) -> list[ColourGroup]:
-    """Of each surface its colours."""
+    """Return the colours of each surface."""
     tinted_textures: dict[tuple[TextureImage | None, tuple[float, ...]], TextureImage | None] = {
         (material.texture, material.base_colour): multiply_colour(material.texture, material.base_colour)
         if material.texture

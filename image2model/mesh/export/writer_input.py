@@ -1,4 +1,4 @@
-"""What every writer of a format is given."""
+"""Input of the writers of all formats."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class WriterInput:
 
     scene: Scene
     glb: Glb
-    """Where its materials are from."""
+    """Source of its materials."""
     materials: list[SimpleMaterial]
     """One for each primitive of the scene."""
     stem: str

@@ -26,7 +26,7 @@ class DecodedPrimitive:
 
     faces: NDArray[np.intp]
     attributes: Mapping[str, NDArray[Any]]
-    """By glTF names, (n, width)."""
+    """Attributes (n, width) by their names in glTF."""
 
 
 def compression_of(json_object: Mapping[str, Any], *names: str) -> dict[str, Any] | None:

@@ -49,11 +49,11 @@ class MeshPrimitive:
     first_vertex: int
     faces: int
     attributes: dict[str, NDArray[Any]]
-    """By glTF names, (n, width); normals are rotated with their node."""
+    """Attributes (n, width) by their names in glTF; normals are rotated with their node."""
     material: dict[str, Any]
     material_index: int | None = None
     names: tuple[str, str] = ("", "")
-    """Of its node and its mesh."""
+    """Names of its node and its mesh."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...plurals import pluralize
 from ..gltf.reader import FloatArray, IndexArray
 from ..topology import compact_indices, drop_degenerate, face_components, is_flat, referenced_vertices, weld_labels
 from .flipped_faces import find_flipped_faces
 from .hole_filling import Mesh
-from .wording import pluralize
 
 LOOSE_PART_SIZE = 0.05
 """Components smaller than this share of the longest side are loose parts."""

@@ -18,7 +18,7 @@ from .hole_filling import Mesh
 
 @dataclass(frozen=True, slots=True)
 class ContourPieces:
-    """What planes cut out of faces: a piece of contour for each face and each plane that crosses it.
+    """Contours that planes cut out of faces: a piece for each face and each plane that crosses it.
 
     A piece runs from the edge of its face that comes down through the plane to the one that goes up, so that the
     inside lies on its left; there the neighbour's piece begins.
@@ -61,7 +61,7 @@ def cross_sections(positions: FloatArray, faces: IndexArray, axis: int, heights:
 
 
 def cut_off_below(positions: FloatArray, faces: IndexArray, height: float) -> Mesh:
-    """What remains above a height (z), closed by flat faces; empty where nothing does."""
+    """Part of a mesh above a height (z), closed by flat faces; empty where there is none."""
     import manifold3d  # only print checks and repairs need it
 
     above = positions[:, 2] > height
@@ -109,7 +109,7 @@ def _edges(faces: IndexArray, corners: IndexArray) -> tuple[IndexArray, IndexArr
 def _intersections(
     positions: FloatArray, axis: int, heights: NDArray[np.float64], starts: IndexArray, ends: IndexArray
 ) -> NDArray[np.float64]:
-    """Where edges meet their heights (k,) along an axis: (k, 3)."""
+    """Points (k, 3) at which edges meet their heights (k,) along an axis."""
     first, last = positions[starts].astype(np.float64), positions[ends].astype(np.float64)
     share = (heights - first[:, axis]) / (last[:, axis] - first[:, axis])
     points = first + share[:, None] * (last - first)

@@ -11,7 +11,7 @@ from ..topology import group_half_edges
 
 
 def find_flipped_faces(faces: IndexArray) -> NDArray[np.bool_]:
-    """Whether each face (m, 3) of a welded mesh is wound against the majority of its component.
+    """Mask (m,) of the faces (m, 3) of a welded mesh that are wound against the majority of their component.
 
     None is on a surface that cannot be oriented, such as a Möbius strip.
     """

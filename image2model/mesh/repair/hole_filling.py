@@ -104,7 +104,7 @@ def _triangulate_cap(positions: FloatArray, group: list[BoundaryLoop]) -> IndexA
 
 
 def _contains(outer: FloatArray, inner: FloatArray, max_unevenness: float) -> bool:
-    """Whether `inner` (n, 3) lies within `outer` (m, 3), in its plane."""
+    """True if `inner` (n, 3) lies within `outer` (m, 3), in its plane."""
     import manifold3d  # only repairs need it
 
     if loop_planarity_error(np.concatenate([outer, inner])) > max_unevenness:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ...plurals import pluralize
 from ..components import connected_components
 from ..gltf.reader import FloatArray, IndexArray
 from ..topology import group_half_edges, half_edges, is_closed_surface
 from .hole_filling import Mesh
-from .wording import pluralize
 
 MAX_PATCHES = 2000
 """A mesh of more patches at non-manifold edges is a heap of faces, and would take minutes."""
 ANGLE_STEPS = 100_000
 """Angles closer than a step, in parts of a radian, are equal."""
 PARTING_GAP = 5e-5
-"""How far touching solids are moved apart, as a share of the longest side: far above the weld, far below a print."""
+"""Distance between touching solids once moved apart, as a share of the longest side: above welds, below prints."""
 
 
 def drop_degenerate_patches(positions: FloatArray, faces: IndexArray) -> tuple[Mesh, str]:
@@ -84,7 +84,7 @@ def _drop_repeated(faces: IndexArray) -> IndexArray:
 
 
 def _encloses(faces: IndexArray) -> bool:
-    """Whether faces are a closed surface, and none lies on another."""
+    """True if faces are a closed surface, and none lies on another."""
     return is_closed_surface(faces) and bool(_same_corners(faces)[1].all())
 
 

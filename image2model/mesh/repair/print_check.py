@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from ...plurals import pluralize
 from ..gltf.reader import FloatArray, IndexArray
 from ..topology import Topology, analyze_topology, drop_degenerate_after_weld, is_flat, referenced_vertices
 from .cleaning import merge_vertices
 from .manifold import least_wall_around_cavities
 from .slices import NOZZLE_MM, measure_printable
 from .wall_thickness import WallSamples, sample_walls
-from .wording import pluralize
 
 MANY_FACES = 1_000_000
-"""From so many faces on slicers are slow."""
+"""Faces from which on slicers are slow."""
 MIN_WALL_MM = 0.8
 """Millimetres: two lines of a common nozzle."""
 MAX_THIN_SHARE = 0.03
@@ -39,13 +39,13 @@ FLAT_PROBLEM = "It is flat: it has no thickness, so there is nothing to print."
 
 @dataclass(frozen=True, slots=True)
 class PrintCheck:
-    """Whether a mesh is ready to print, with a sentence on each aspect."""
+    """Readiness of a mesh for printing, with a sentence on each aspect."""
 
     ready: bool
     fine: tuple[str, ...]
     problems: tuple[str, ...]
     advice: tuple[str, ...]
-    """What may be fine, depending on the printer."""
+    """Sentences on what may be fine, depending on the printer."""
 
     def to_dict(self) -> dict[str, Any]:
         """The check as JSON takes it."""
@@ -113,7 +113,7 @@ def _check_cavities(positions: FloatArray, faces: IndexArray) -> tuple[bool, str
 
 
 def passes_through_itself(positions: FloatArray, faces: IndexArray, samples: WallSamples | None = None) -> bool:
-    """Whether a watertight mesh lies in itself, by rays through its surface."""
+    """True if a watertight mesh lies in itself, by rays through its surface."""
     samples = samples or sample_walls(positions[faces].astype(np.float64))
     return int((samples.overlap > MIN_OVERLAP * longest_side(positions, faces)).sum()) >= MIN_CROSSINGS
 
@@ -139,7 +139,7 @@ def _check_slices(positions: FloatArray, faces: IndexArray) -> Iterator[tuple[bo
 
 
 def has_volume(positions: FloatArray, faces: IndexArray) -> bool:
-    """Whether there are faces, and not all in one plane."""
+    """True if there are faces, and not all in one plane."""
     return len(drop_degenerate_after_weld(positions, faces)) > 0 and not is_flat(positions, faces)
 
 
@@ -156,7 +156,7 @@ def _advice(positions: FloatArray, faces: IndexArray, topology: Topology) -> lis
 
 
 def has_flat_base(positions: FloatArray, faces: IndexArray, min_area: float = 0.0) -> bool:
-    """Whether enough of the bottom (Z up) is flat, and at least `min_area`; False for no faces."""
+    """True if enough of the bottom (Z up) is flat, and at least `min_area`; False for no faces."""
     if not len(faces):
         return False
     x, y, z = ((axis - axis[faces[0, 0]])[faces.T] for axis in positions.astype(np.float64).T)

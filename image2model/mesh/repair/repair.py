@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from ...errors import ErrorCode, Unavailable
+from ...plurals import pluralize
 from ..gltf.reader import FloatArray, IndexArray
 from ..topology import analyze_topology
 from .cleaning import drop_degenerate_faces, drop_flat_parts, drop_loose_parts, unify_winding
@@ -21,7 +22,6 @@ from .nonmanifold import drop_degenerate_patches, split_nonmanifold_edges
 from .print_check import has_volume, longest_side, passes_through_itself
 from .remesh import remesh
 from .solid import cut_flat_base, join_touching_solids, unite_shells
-from .wording import pluralize
 
 SMALL_HOLE_SIZE, FLAT_HOLE_UNEVENNESS = 0.2, 0.02
 """Holes up to this share of the longest side are filled, and larger ones whose loops are as flat as this."""
@@ -64,7 +64,7 @@ def _fill_safe_holes(positions: FloatArray, faces: IndexArray) -> tuple[Mesh, st
 
 
 def _is_sound(positions: FloatArray, faces: IndexArray) -> bool:
-    """Whether a mesh encloses a volume and does not pass through itself."""
+    """True if a mesh encloses a volume and does not pass through itself."""
     return analyze_topology(positions, faces).is_volume and not passes_through_itself(positions, faces)
 
 

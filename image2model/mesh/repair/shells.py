@@ -12,7 +12,7 @@ from ..gltf.reader import IndexArray
 TriangleArray = NDArray[np.float64]
 """(m, 3, 3): face, corner, x y z, as trimesh's `triangles`."""
 MAX_CLASSIFIED = 256
-"""How many shells, the largest, are classified."""
+"""Number of shells, the largest, that are classified."""
 NO_PARENT = -1
 """Parent of a shell that is no cavity."""
 FACES_PER_BATCH = 32_768

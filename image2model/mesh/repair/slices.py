@@ -1,4 +1,4 @@
-"""What a nozzle can print of a solid, by cross-sections: what is lost, and the contact with the bed."""
+"""Printable parts of a solid, by cross-sections: what a nozzle loses, and the contact with the bed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ UPRIGHT = {0: (1, NOZZLE_MM / LAYER_MM), 1: (NOZZLE_MM / LAYER_MM, 1), 2: (1, 1)
 
 @dataclass(frozen=True, slots=True)
 class PrintableParts:
-    """What a nozzle prints of a solid."""
+    """Measures of a solid as a nozzle prints it."""
 
     base_area: float
     """mm² of the first layer that are wide enough to be printed."""
@@ -60,7 +60,7 @@ def _middles(low: float, high: float) -> NDArray[np.float64]:
 
 
 def _printable(section: Any, axis: int) -> tuple[bool, bool]:
-    """Whether some of a section's parts are wide enough for a nozzle, and whether all are."""
+    """Return whether any of a section's parts is wide enough for a nozzle, and whether all are."""
     parts = [not _eroded(part.scale(UPRIGHT[axis])).is_empty() for part in section.decompose() if part.area() > 0]
     return any(parts) or not parts, all(parts)
 
@@ -73,7 +73,7 @@ def _eroded(section: Any) -> Any:
 
 
 def _opened(section: Any) -> Any:
-    """What remains of a section in lines as wide as the nozzle."""
+    """Part of a section that lines as wide as the nozzle can fill."""
     import manifold3d  # only print checks and repairs need it
 
     return _eroded(section).offset(NOZZLE_MM / 2, manifold3d.JoinType.Miter)
@@ -82,7 +82,7 @@ def _opened(section: Any) -> Any:
 def _lost_at_sides(
     positions: FloatArray, faces: IndexArray, low: NDArray[np.float64], high: NDArray[np.float64]
 ) -> float:
-    """How far the printed layers stay behind the solid on any of its four sides, in millimetres."""
+    """Greatest distance, in millimetres, of the printed layers behind the solid on its four sides."""
     outermost = positions[[*positions[:, :2].argmin(axis=0), *positions[:, :2].argmax(axis=0)], 2].astype(float)
     near = np.concatenate([outermost - NEAR_EXTREME_MM, outermost + NEAR_EXTREME_MM])
     heights = np.sort(np.concatenate([_middles(low[2], high[2]), near]))

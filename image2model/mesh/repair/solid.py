@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ...plurals import pluralize
 from ..gltf.reader import FloatArray, IndexArray
 from ..topology import analyze_topology, face_components, is_closed_surface
 from .cleaning import merge_vertices
@@ -15,7 +16,7 @@ from .manifold import from_manifold, shell_solids
 from .nonmanifold import split_shared_edges
 from .print_check import MIN_FLAT_BASE_MM2, has_flat_base
 from .shells import NO_PARENT
-from .wording import describe_changes, pluralize
+from .wording import describe_changes
 
 BASE_CUT, MAX_BASE_CUT, BASE_CUTS = 0.004, 0.256, 14
 """Share of the height cut off the bottom at first and at most, and how many cuts are tried."""

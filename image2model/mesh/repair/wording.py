@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
+from ...plurals import pluralize
 from ..topology import Topology
 
 NOTABLE_VOLUME_CHANGE = 0.05
 """Share of the volume from which on a change is mentioned."""
-
-
-def pluralize(number: int, noun: str, plural: str = "") -> str:
-    """ "1 hole", "2 holes"."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def describe_changes(before: Topology, after: Topology) -> str:

@@ -1,4 +1,4 @@
-"""How large a request's body may be, and how slowly it may come."""
+"""Limits on the size of a request's body, and on how slowly it may come."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ...errors import ErrorCode, TooLarge
 from ..rest.errors import error_response
 
 BODY_TIMEOUT = 30.0
-"""How long a sender may be silent in the middle of a request, in seconds."""
+"""Seconds for which a sender may be silent in the middle of a request."""
 MIN_BYTES_PER_SECOND = 1000.0
 """Rate below which a sender's `BODY_TIMEOUT` runs out, however often a byte comes."""
-UPLOAD_PATHS = re.compile(r"/(gradio_api|api/v1)/upload")
+UPLOAD_PATHS = re.compile(r"/(gradio_api|api/v1)/upload(/batch|/image)?/?")
 MAX_TEXT_BYTES = 1_000_000
 MAX_GRADIO_TEXT_BYTES = 4_000_000
 """Most bytes of a request that is no upload."""
@@ -35,28 +35,35 @@ class BodyLimitMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit, started = self._limit(scope["path"]), False
+        limit, response = self._limit(scope["path"]), ObservedSend(send)
         length = Headers(scope=scope).get("content-length", "0")
         if not (length.isascii() and length.isdigit()) or int(length) > limit:
             await TOO_LARGE(scope, receive, send)
             return
-
-        async def note_start(message: Message) -> None:
-            nonlocal started
-            started = started or message["type"] == "http.response.start"
-            await send(message)
-
         try:
-            await self._app(scope, BoundedReceive(receive, limit), note_start)
+            await self._app(scope, BoundedReceive(receive, limit), response)
         except TooLarge:
-            if not started:
+            if not response.started:
                 await TOO_LARGE(scope, receive, send)
 
     def _limit(self, path: str) -> int:
         """Most bytes of a request to this path."""
-        if UPLOAD_PATHS.match(path):
+        if UPLOAD_PATHS.fullmatch(path):
             return self._max_upload_bytes
         return MAX_GRADIO_TEXT_BYTES if path.startswith("/gradio_api/") else MAX_TEXT_BYTES
+
+
+class ObservedSend:
+    """ASGI's `send`; `started` once a response is on its way, so that no other can be sent."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.started = False
+
+    async def __call__(self, message: Message) -> None:
+        """See ASGI."""
+        self.started = self.started or message["type"] == "http.response.start"
+        await self._send(message)
 
 
 class BoundedReceive:
@@ -75,7 +82,8 @@ class BoundedReceive:
             return await self._receive()
         began = time.monotonic()
         try:
-            message = await asyncio.wait_for(self._receive(), self.time_left)
+            async with asyncio.timeout(self.time_left):
+                message = await self._receive()
         except TimeoutError:
             return {"type": "http.disconnect"}
         size = len(message.get("body", b""))

@@ -1,4 +1,4 @@
-"""How many requests of one network are answered at a time."""
+"""Limit on the requests of one network that are answered at a time."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ...errors import ErrorCode
 from ...services.key_attempts import network_of
+from ..public_address import client_of
 from ..rest.errors import error_response
 
 MAX_OPEN = 1000
@@ -32,7 +33,7 @@ class ConnectionLimitMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        network = network_of(scope["client"][0] if scope.get("client") else "")
+        network = network_of(client_of(scope))
         if self._open[network] >= MAX_OPEN:
             await REFUSAL(scope, receive, send)
             return

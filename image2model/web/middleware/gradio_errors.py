@@ -90,7 +90,7 @@ def explain(status: int, body: bytes) -> tuple[int, Mapping[str, Any]] | None:
 
 
 def _sentence(reason: Any) -> str:
-    """What pydantic found, without the values that it found it in: those may be of any kind, and a secret."""
+    """Reasons that pydantic found, without the values, which may be of any kind, and a secret."""
     if not isinstance(reason, list):
         return ""
     problems = [

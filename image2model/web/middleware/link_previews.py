@@ -1,4 +1,4 @@
-"""What a shared link looks like where it is pasted: Open Graph tags of the batch, in the head of the page."""
+"""Open Graph tags of a batch in the head of the page: how a shared link looks where it is pasted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...services import BatchView, Studio
 from ..public_address import public_root_url
 
 GRADIO_OG_TAGS = re.compile(rb'<meta\s+property="og:[^>]*>')
-"""What Gradio says of every page."""
+"""Gradio's own tags, the same for every page."""
 TAG = Markup('<meta property="og:{}" content="{}">')
 
 

@@ -1,4 +1,4 @@
-"""Which host names are served, and which other sites' pages may send something here."""
+"""Checks of the host name that a request names, and of the other site whose page sends it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class CrossSiteMiddleware:
         await (OTHER_SITE if refused else self._app)(scope, receive, send)
 
     def _is_cross_site(self, headers: Headers) -> bool:
-        """Whether a browser says that another site's page sends this.
+        """True if a browser says that another site's page sends this.
 
         Browsers say so in Sec-Fetch-Site, where the connection can be trusted, else by Origin; programs send neither.
         """

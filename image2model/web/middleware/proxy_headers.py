@@ -7,8 +7,10 @@ from collections.abc import Callable
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from ..public_address import client_of
+
 GRADIO_SERVER = b"x-gradio-server"
-"""By this header Gradio's SSR proxy names a host whose pages to load; there is no such proxy here."""
+"""Header in which Gradio's SSR proxy names a host whose pages to load; there is no such proxy here."""
 
 
 class TrustedProxyMiddleware:
@@ -28,7 +30,7 @@ class TrustedProxyMiddleware:
             return
         # The scope is changed in place, here and below: request metrics read the route that is put into it.
         scope["headers"] = [(name, value) for name, value in scope["headers"] if name != GRADIO_SERVER]
-        peer = scope["client"][0] if scope.get("client") else ""
+        peer = client_of(scope)
         if peer in self._with_proxy.trusted_hosts:
             await self._with_proxy(scope, receive, send)  # type: ignore[arg-type]
             return

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ...metrics import REQUEST_SECONDS, REQUESTS
 from ...ops.log_config import ACCESS_LOGGER
+from ..public_address import client_of
 
 log = logging.getLogger(ACCESS_LOGGER)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -57,7 +58,7 @@ def _log(scope: Scope, method: str, route: str, status: int, seconds: float) -> 
     """Log a request by its route template; its path may hold a batch id, which is the right to read it."""
     fields = {
         "method": method, "route": route, "status": status, "duration_ms": round(1000 * seconds, 2),
-        "client": scope["client"][0] if scope.get("client") else "",
+        "client": client_of(scope),
     }  # fmt: skip
     level = logging.ERROR if status >= 500 else logging.INFO
     log.log(level, "%s %s %d", method, route, status, extra=fields)

@@ -23,7 +23,7 @@ PAGE_CSP = "; ".join((
     "frame-ancestors 'self' https://huggingface.co https://*.hf.space",
 ))  # fmt: skip
 FILE_CSP = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
-"""For files that somebody else has made: whatever they hold, no script of theirs runs as ours."""
+"""Policy for files that somebody else has made: whatever they hold, no script of theirs runs as ours."""
 FILE_PATHS = re.compile(r"/gradio_api/file[=/]|/batches/")
 HEADERS = {
     "X-Content-Type-Options": "nosniff",

@@ -7,7 +7,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from ...services import Studio
 from ...settings import Settings
-from ..rate_limits import RateLimits
+from ..rate_limits import rate_limits
 from .body_limits import BodyLimitMiddleware
 from .connection_limit import ConnectionLimitMiddleware
 from .correlation import CorrelationIdMiddleware
@@ -45,7 +45,7 @@ def middleware_stack(settings: Settings, studio: Studio) -> list[Middleware]:
         Middleware(UploadGuardMiddleware, studio=studio),
         Middleware(GradioErrorsMiddleware),
         Middleware(GradioRoutesMiddleware),
-        Middleware(SignInThrottleMiddleware, limits=RateLimits(settings.celery_broker_url)),
+        Middleware(SignInThrottleMiddleware, limits=rate_limits(settings.celery_broker_url)),
         Middleware(
             CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"],
             allow_credentials=ANY not in origins, expose_headers=EXPOSED_HEADERS,

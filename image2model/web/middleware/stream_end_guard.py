@@ -36,7 +36,7 @@ class StreamEndMiddleware:
     def __init__(self, app: ASGIApp, demo: gr.Blocks) -> None:
         self._app, self._demo = app, demo
         self._unread_ends: dict[str, asyncio.Event] = {}
-        """By session: set when its client has read the end of its stream; kept as long as that is in doubt."""
+        """Events by session: set when its client has read the end of its stream; kept as long as that is in doubt."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
@@ -91,4 +91,5 @@ class StreamEndMiddleware:
 
 async def _wait(end_read: asyncio.Event) -> None:
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(end_read.wait(), READ_TIMEOUT)
+        async with asyncio.timeout(READ_TIMEOUT):
+            await end_read.wait()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 from limits import parse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ...errors import ErrorCode
+from ..public_address import client_of
 from ..rate_limits import RateLimits
-from ..rest.errors import error_response
+from ..rest.errors import error_response, retry_after_header
 
 ATTEMPTS = parse("10 per minute")
 
@@ -22,11 +21,11 @@ class SignInThrottleMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
-        counted = (ATTEMPTS, "sign-ins", scope["client"][0] if scope.get("client") else "")
+        counted = (ATTEMPTS, "sign-ins", client_of(scope))
         if not _is_sign_in(scope) or await self._limits.hit(*counted):
             await self._app(scope, receive, send)
             return
-        headers = {"Retry-After": str(math.ceil(await self._limits.retry_after(*counted)))}
+        headers = retry_after_header(await self._limits.retry_after(*counted))
         refusal = error_response(
             429, ErrorCode.TOO_MANY_TRIES, "Too many tries to sign in. Wait a minute.", headers=headers
         )

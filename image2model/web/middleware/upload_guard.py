@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import math
-import re
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ...errors import LimitReached, Unavailable
-from ..rest.errors import error_response
+from ..public_address import client_of
+from ..rest.errors import response_to
+from .body_limits import UPLOAD_PATHS
 
 if TYPE_CHECKING:
     from ...services import Studio
     from ...services.uploads import CountedUpload
-
-UPLOADS = re.compile(r"/(gradio_api|api/v1)/upload(/batch|/image)?/?$")
 
 
 class UploadGuardMiddleware:
@@ -27,17 +25,14 @@ class UploadGuardMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
-        if scope["type"] == "http" and scope["method"] == "POST" and UPLOADS.fullmatch(scope["path"]):
-            client = scope["client"][0] if scope.get("client") else ""
+        if scope["type"] == "http" and scope["method"] == "POST" and UPLOAD_PATHS.fullmatch(scope["path"]):
             length = Headers(scope=scope).get("content-length")
             try:
-                counted = self._studio.uploads.admit(client, int(length) if length else None)
+                counted = self._studio.uploads.admit(client_of(scope), int(length) if length else None)
             except (LimitReached, Unavailable) as error:
-                wait = error.retry_after if isinstance(error, LimitReached) else None
-                headers = {"Retry-After": str(math.ceil(wait))} if wait else None
-                refusal = error_response(error.http_status, error.code, str(error), headers=headers)
-                await refusal(scope, receive, send)
+                await response_to(error)(scope, receive, send)
                 return
+            self._studio.workers.start()
             await self._count(counted, scope, receive, send)
             return
         await self._app(scope, receive, send)

@@ -1,4 +1,4 @@
-"""For the host: what lies on the disk, how it is filling, what may go. Decimal sizes: 1 MB is 1,000,000 bytes."""
+"""Routes for the host: use of the disk, its filling, clean-up. Decimal sizes: 1 MB is 1,000,000 bytes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from ...errors import NotFound
 from ...ops.health import DISK_CRITICAL_PERCENT, DISK_WARNING_PERCENT
 from ...services import Studio
+from ...units import GB, MB
 from .auth import require_admin
 from .common import HeadRouter, StudioDep, iso_now, iso_time
 from .errors import error_responses
@@ -20,7 +21,6 @@ router = HeadRouter(
     prefix="/admin", tags=["admin"], dependencies=[Depends(require_admin)], responses=error_responses(403, 429, 503)
 )
 
-MB, GB = 1_000_000, 1_000_000_000
 Directory = Literal["uploads", "results"]
 
 

@@ -27,22 +27,22 @@ async def require_user(request: Request, studio: StudioDep, credentials: Credent
     """Require API_KEY or ADMIN_API_KEY to upload and download; nothing where no key and no APP_USERS are set."""
     settings = studio.settings
     if settings.api_key or settings.app_users:  # a page that asks for a password must have no back door
-        _require_key(request, studio, credentials, "Invalid API key", *_configured_keys(settings))
+        await _require_key(request, studio, credentials, "Invalid API key", *_configured_keys(settings))
 
 
 async def require_log_reader(request: Request, studio: StudioDep, credentials: Credentials) -> None:
     """Require API_KEY or ADMIN_API_KEY to read logs; nothing where neither they nor APP_USERS are set."""
     settings, keys = studio.settings, _configured_keys(studio.settings)
     if any(keys) or settings.app_users:
-        _require_key(request, studio, credentials, "Invalid API key", *keys)
+        await _require_key(request, studio, credentials, "Invalid API key", *keys)
 
 
 async def require_admin(request: Request, studio: StudioDep, credentials: Credentials) -> None:
     """Require ADMIN_API_KEY; refuse everybody where it is unset."""
-    _require_key(request, studio, credentials, "Invalid admin API key", studio.settings.admin_api_key)
+    await _require_key(request, studio, credentials, "Invalid admin API key", studio.settings.admin_api_key)
 
 
-def _require_key(
+async def _require_key(
     request: Request,
     studio: Studio,
     credentials: HTTPAuthorizationCredentials | None,
@@ -56,15 +56,15 @@ def _require_key(
     if credentials is None:
         raise NotAllowed(ErrorCode.NOT_AUTHENTICATED, "Not authenticated")
     client, attempts = client_address(request), studio.key_attempts
-    if wait := attempts.seconds_until_allowed(client):
+    if wait := await attempts.seconds_until_allowed(client):
         too_many, hint = "These are too many tries with a wrong key.", "Wait a minute."
         raise LimitReached(ErrorCode.TOO_MANY_TRIES, too_many, hint, retry_after=wait)
     given = credentials.credentials.encode()
     if not _matches_any(given, keys):
         if not _matches_any(given, _configured_keys(studio.settings)):
-            attempts.record_failure(client)
+            await attempts.record_failure(client, given)
         raise NotAllowed(ErrorCode.INVALID_KEY, message)
-    attempts.record_success(client)
+    await attempts.record_success(client)
 
 
 def _configured_keys(settings: Settings) -> tuple[SecretStr | None, ...]:
@@ -72,5 +72,5 @@ def _configured_keys(settings: Settings) -> tuple[SecretStr | None, ...]:
 
 
 def _matches_any(given: bytes, keys: Iterable[SecretStr | None]) -> bool:
-    """Whether `given` is one of the keys, each compared in constant time."""
+    """True if `given` is one of the keys, each compared in constant time."""
     return any(hmac.compare_digest(given, key.get_secret_value().encode()) for key in keys if key)

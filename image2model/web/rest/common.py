@@ -1,4 +1,4 @@
-"""What the routers share: the studio as a dependency, HEAD beside GET, times as text."""
+"""Parts that the routers share: the studio as a dependency, HEAD beside GET, times as text."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel, Field
 
 from ...errors import ErrorCode, NotFound
-from ...services import Batch, Job, Studio
+from ...services import THUMBNAIL_FILE, Batch, Job, Studio
 from ..responses import BatchFileResponse, GeneratedResponse
 from .auth import Credentials, require_user
 from .common import HeadRouter, StudioDep, iso_time
@@ -122,7 +122,7 @@ async def file(job_id: str, filename: str, studio: StudioDep) -> BatchFileRespon
 def _find_file(batch: Batch, filename: str) -> tuple[Job, str]:
     """The job that a file is of, and the name that the studio has for the file."""
     for job in batch.jobs:
-        offered = {f"{job.stem}.glb": f"{job.stem}.glb", f"{job.stem}.webp": "thumbnail.webp"}
+        offered = {f"{job.stem}.glb": f"{job.stem}.glb", f"{job.stem}.webp": THUMBNAIL_FILE}
         if filename in offered:
             return job, offered[filename]
     raise NotFound(ErrorCode.FILE_NOT_FOUND, "There is no such file.", "See /download/{job_id}/all for what there is.")

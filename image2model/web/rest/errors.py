@@ -63,12 +63,21 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _internal_error)
 
 
+def response_to(error: Image2ModelError) -> JSONResponse:
+    """The response to a request that this error ended."""
+    headers = retry_after_header(error.retry_after) if isinstance(error, LimitReached) else None
+    return error_response(error.http_status, error.code, str(error), getattr(error, "details", None), headers)
+
+
+def retry_after_header(seconds: float | None) -> dict[str, str] | None:
+    """The header Retry-After; None where nobody knows how long to wait."""
+    return {"Retry-After": str(math.ceil(seconds))} if seconds else None
+
+
 async def _image2model_error(_request: Request, error: Any) -> JSONResponse:
-    wait = error.retry_after if isinstance(error, LimitReached) else None
-    headers = {"Retry-After": str(math.ceil(wait))} if wait else None
     if isinstance(error, ImageRefused) or error.code in FILE_VALIDATION_CODES:
         return error_response(400, "FILE_VALIDATION_ERROR", str(error), getattr(error, "details", None))
-    return error_response(error.http_status, error.code, str(error), getattr(error, "details", None), headers)
+    return response_to(error)
 
 
 async def _http_error(_request: Request, error: Any) -> JSONResponse:

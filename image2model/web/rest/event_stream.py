@@ -71,7 +71,7 @@ class TaskEventStream:
     def __init__(self, task_id: str, after: int, attempts: Mapping[str, int]) -> None:
         self.last_id = self.highest_id = after
         self.known = self.resumed = after >= 0
-        """Whether the task exists or has existed."""
+        """True if the task exists or has existed."""
         self.latest: dict[str, Any] = {"task_id": task_id, "status": "queued", "progress": 0.0, "message": "Waiting."}
         self.files: dict[str, dict[str, Any]] = {}
         self.attempts = dict(attempts)

@@ -1,4 +1,4 @@
-"""Whether the app lives, is ready and is well, and its numbers for Prometheus."""
+"""Liveness, readiness and health of the app, and its metrics for Prometheus."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, Field
 
 from ... import __version__
-from ...ops.health import Health, machine_stats, overall, uptime
+from ...ops.health import Health, State, machine_stats, overall, uptime
 from ...ops.metrics import CONTENT_TYPE, exposition
 from .common import HeadRouter, StudioDep, iso_now
 
@@ -24,7 +24,6 @@ async def get_health(request: Request) -> Health:
 
 
 HealthDep = Annotated[Health, Depends(get_health)]
-Status = Literal["healthy", "degraded", "unhealthy"]
 
 
 class Well(BaseModel):
@@ -53,7 +52,7 @@ class Part(BaseModel):
     """How a part is."""
 
     name: str
-    status: Status
+    status: State
     response_time_ms: float
     details: dict[str, Any]
 
@@ -61,7 +60,7 @@ class Part(BaseModel):
 class Detailed(BaseModel):
     """How everything is; unhealthy where no new picture can be worked."""
 
-    status: Status
+    status: State
     service: str = SERVICE
     version: str = __version__
     timestamp: str

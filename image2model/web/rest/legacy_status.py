@@ -10,7 +10,7 @@ JOB_STATUS: Mapping[str, str] = {
     "new": "queued", "queued": "queued", "done": "completed", "failed": "failed", "unconfirmed": "failed",
     "cancelled": "cancelled",
 }  # fmt: skip
-"""By our state of a job; any other is `processing`."""
+"""Legacy status by our state of a job; any other is `processing`."""
 TASK_STATUS: Mapping[str, str] = {
     "done": "completed",
     "partly": "completed",

@@ -18,6 +18,7 @@ from ...ops.log_analysis import Analysis, analyse
 from ...ops.log_export import MEDIA_TYPES, ExportFormat, export
 from ...ops.log_search import LogFilter, list_log_files, matching_lines, search
 from ...services import Studio
+from ...units import MB
 from ..responses import GeneratedResponse
 from .auth import require_admin, require_log_reader
 from .common import HeadRouter, StudioDep, iso_now
@@ -29,7 +30,7 @@ reader_routes, admin_routes = (
     HeadRouter(dependencies=[Depends(require_log_reader)]),
     HeadRouter(dependencies=[Depends(require_admin)]),
 )
-"""With API_KEY or ADMIN_API_KEY, and with ADMIN_API_KEY alone."""
+"""Routes with API_KEY or ADMIN_API_KEY, and with ADMIN_API_KEY alone."""
 
 TOP_COUNT = 10
 """Most errors and endpoints in a day's summary."""
@@ -364,7 +365,7 @@ async def cleanup(
     removed = await asyncio.to_thread(log_files.remove_older, log_config.log_folder(studio.settings), older_than_days)
     return Removed(
         status="error" if removed.errors else "success", removed_files=len(removed.names),
-        total_size_removed_mb=round(removed.size / log_files.MB, 6), errors=removed.errors, files=removed.names,
+        total_size_removed_mb=round(removed.size / MB, 6), errors=removed.errors, files=removed.names,
     )  # fmt: skip
 
 

@@ -126,10 +126,11 @@ async def _stream_body(request: Request) -> AsyncGenerator[bytes, None]:
     """The chunks of the body; raises TimeoutError for a silent sender."""
     stream = request.stream()
     while True:
-        try:
-            yield await asyncio.wait_for(anext(stream), READ_TIMEOUT)
-        except StopAsyncIteration:
+        async with asyncio.timeout(READ_TIMEOUT):
+            chunk = await anext(stream, None)
+        if chunk is None:
             return
+        yield chunk
 
 
 class DiskMultipartParser(MultiPartParser):
@@ -144,7 +145,7 @@ class DiskMultipartParser(MultiPartParser):
         self.folder, self.max_bytes, self.file_limit = folder, max_bytes, file_limit
         self.paths: dict[UploadFile, Path] = {}
         self.complete = False
-        """Whether the closing boundary has come."""
+        """True if the closing boundary has come."""
         self._bytes_left = 0
 
     def on_headers_finished(self) -> None:

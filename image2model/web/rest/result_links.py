@@ -13,7 +13,7 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 from pydantic import BaseModel, Field
 
 from ...errors import NotFound
-from ...services import Studio
+from ...services import THUMBNAIL_FILE, Studio
 from ..public_address import public_root_url
 
 VALID_SECONDS = 86400
@@ -43,7 +43,7 @@ class ResultLinks:
         """The picture of a job's mesh; None where none could be made."""
         name = f"{stem}.webp"
         with suppress(NotFound):
-            await self._studio.file(batch_id, number, "thumbnail.webp")
+            await self._studio.file(batch_id, number, THUMBNAIL_FILE)
             return RenderedImage(url=self._url(name), file_name=name)
         return None
 
@@ -55,7 +55,7 @@ class ResultLinks:
 
 
 def is_signed(studio: Studio, signature: str, job_id: str, filename: str) -> bool:
-    """Whether the signature is of this file, made under today's API_KEY, and not expired."""
+    """True if the signature is of this file, made under today's API_KEY, and not expired."""
     try:
         return bool(_signer(studio).loads(signature, max_age=VALID_SECONDS) == [job_id, filename])
     except BadData:

@@ -24,7 +24,7 @@ from .result_links import ResultLinks
 
 router = HeadRouter(prefix="/status", tags=["status"])
 COMMENT_SECONDS = 5
-"""Between comments in a silent stream: the first image2model's clients give up after ten seconds of silence."""
+"""Seconds between comments in a silent stream: the first image2model's clients give up after ten seconds of silence."""
 
 
 class TaskStatus(BaseModel):

@@ -29,7 +29,7 @@ def address(name: str) -> str:
 
 def script(name: str, *events: str) -> str:
     """Return the `js_on_load` of a gr.HTML that the module `name` brings to life; `events` are those it triggers."""
-    given = f"{{element, trigger, props, watch, events: {json.dumps(events)}}}"
+    given = f"{{element, trigger, props, watch, upload, events: {json.dumps(events)}}}"
     return f'import(new URL("{address(f"js/{name}.js")}", document.baseURI)).then(module => module.mount({given}))'
 
 

@@ -14,7 +14,7 @@ from ...errors import OptionRefused
 from ...services import POSTPROCESS_FACE_LIMIT, GenerationParams, Generator, Option, Spec, Studio
 from . import assets
 from .icons import ICONS
-from .templating import dollars, render
+from .templating import dollars, render, short_name
 from .theme import html
 
 PICKER = """
@@ -80,7 +80,7 @@ def _item(generator: Generator, reason: str, measured: tuple[float, float] | Non
     price = spec.price(spec.check(None, None))
     return {
         "id": spec.id,
-        "name": short_name(spec),
+        "name": short_name(spec.name),
         "good_at": reason or (spec.strengths if price else BUILT_IN),
         "price": dollars(price) if price else "Free",
         "free": not price,
@@ -102,11 +102,6 @@ def _filter_names(spec: Spec, price: Decimal) -> Iterator[str]:
         yield "faces"
     if any(option.label in ("Material maps", "Material") for option in spec.options):
         yield "maps"
-
-
-def short_name(spec: Spec) -> str:
-    """The generator's name without "(built in)", which the list shows elsewhere."""
-    return spec.name.removesuffix(" (built in)")
 
 
 def views_taken(spec: Spec) -> str:
@@ -133,7 +128,7 @@ def card(studio: Studio, generator: Generator, price: Decimal, key: str) -> str:
         else f"Built in, {time.removeprefix('about ')}. The back is a guess."
     )
     return render(
-        "generator_card.html", name=short_name(spec), price=price, line=line,
+        "generator_card.html", name=short_name(spec.name), price=price, line=line,
         locked=locked(studio, key),
     )  # fmt: skip
 

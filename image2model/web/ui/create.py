@@ -105,7 +105,7 @@ class Create:
 
     @property
     def _kept(self) -> list[Any]:
-        """What a reload of the page does not take away where pictures are not yet sent: all but the key."""
+        """Components that a reload of the page keeps where pictures are not yet sent: all but the key."""
         return [self.pictures.images, self.pictures.cut_out, *self._control_inputs]
 
     def _draft(self, step: str) -> dict[str, Any]:
@@ -142,7 +142,8 @@ class Create:
         """Each choice updates the draft and the price, and the tiles where it is about pictures."""
         keep, price, show = self._draft("keep"), self._pricing, self._showing
         for event in self.pictures.connect(self.generator):
-            event.then(**keep).then(**price).then(**show)
+            event.then(**keep).then(**price)
+            event.then(**show)
         self.pictures.cut_out.change(**keep).then(**price).then(**show)
         chosen = self.generator.change(self.choose, self.generator, [self.face_limit, *self.options.groups], **HIDDEN)
         chosen.then(**keep).then(**price).then(**show)
@@ -197,6 +198,7 @@ class Create:
         """A page comes back to what it was: the batch of its address, or the pictures that were not yet sent."""
         loaded = demo.load(self.load, self.visitor, [self.visitor, self.batch], **HIDDEN)
         loaded.then(**self._watching_step)
+        loaded.then(self.expect_pictures, self.batch, None, **HIDDEN)
         recalled = loaded.then(**{**self._draft("recall"), "outputs": [*self._kept, self.recalled]})
         offered = recalled.then(self.refresh_generators, [self.generator, self.key], self.generator, **HIDDEN)
         restored = offered.then(
@@ -209,6 +211,11 @@ class Create:
     async def load(self, visitor: str, request: gr.Request) -> tuple[str, str]:
         """Recognise this browser, and open the batch in the address."""
         return visitor or secrets.token_urlsafe(24), request.query_params.get("batch", "")
+
+    async def expect_pictures(self, batch_id: str) -> None:
+        """Get ready for the first picture of a visitor who has not come for a batch."""
+        if not batch_id:
+            await self.studio.picture_checks.warm_up()
 
     async def restore(self, visitor: str, batch_id: str, images: list[Any] | None) -> tuple[Any, ...]:
         """Put the pictures of this browser's own batch into the gallery where it is empty."""

@@ -1,4 +1,4 @@
-"""What is known of one finished model, in short and at length."""
+"""Facts of one finished model, in short and at length."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .results import made_by
 from .templating import dollars, filesize, measure, render, seconds
 
 MAX_LISTED = 6
-"""Of what a hostile mesh may have thousands of."""
+"""Longest list of what a hostile mesh may have thousands of."""
 
 
 def facts(view: BatchView, job: JobView, shared: bool) -> str:
@@ -64,7 +64,7 @@ def _rest(view: BatchView, job: JobView, known: Mapping[str, Any]) -> Iterator[d
 
 
 def _downloads(view: BatchView, job: JobView) -> Iterator[tuple[str, str, str, bool]]:
-    """What can be saved: address, name, size, whether it is a picture."""
+    """Links to save a model's files: address, name, size, and whether it is a picture."""
     yield job.url or "", job.filename, filesize((job.facts or {}).get("size_bytes")), False
     if view.zip and view.counts.done > 1:
         yield view.zip, f"All {view.counts.done} models, zip", "", False

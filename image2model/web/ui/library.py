@@ -8,10 +8,10 @@ from typing import Any
 import gradio as gr
 
 from ...errors import NotFound
+from ...plurals import pluralize
 from ...services import BatchView, JobView, Studio
 from . import assets, templating
 from .event_options import HIDDEN, LATEST_EVENT
-from .order import count
 from .theme import html
 
 WAITING = templating.render("library.html", waiting=True, batches=[], count=0)
@@ -54,12 +54,9 @@ def _library(views: Sequence[BatchView]) -> str:
 def _batch_section(view: BatchView) -> dict[str, Any]:
     cost = view.cost
     price = templating.dollars(cost.spent) if cost.spent or cost.estimate else "free"
-    made_by = (
-        view.generator_name.replace(" (built in)", "").lower()
-        if "built in" in view.generator_name
-        else view.generator_name
-    )
-    parts = [count(view.counts.total, "model"), made_by, price, templating.kept(view)]
+    name = templating.short_name(view.generator_name)
+    made_by = name if name == view.generator_name else name.lower()
+    parts = [pluralize(view.counts.total, "model"), made_by, price, templating.kept(view)]
     if not view.finished:
         parts = [view.message, made_by]
     return {

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from ...plurals import pluralize
 from ...services import BatchView, Picture
 from . import templating
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a click on the main button would submit."""
+    """Contents of a submission by the main button."""
 
     pictures: Sequence[Picture]
     price: Decimal
@@ -22,11 +23,11 @@ class Order:
     object_price: Decimal
     """US dollars for one object of several views."""
     wrong: str = ""
-    """Why it cannot be made; empty where it can."""
+    """Reason why it cannot be made; empty where it can."""
 
     @property
     def objects(self) -> int:
-        """How many objects are made from several views."""
+        """Number of objects that are made from several views."""
         return sum(bool(picture.sides) for picture in self.pictures)
 
     @property
@@ -36,8 +37,8 @@ class Order:
 
     @property
     def models(self) -> str:
-        """How many models it makes, in words."""
-        return count(len(self.pictures), "model")
+        """Number of models that it makes, in words."""
+        return pluralize(len(self.pictures), "model")
 
 
 def signature(*chosen: Any) -> str:
@@ -67,22 +68,17 @@ def cost_html(order: Order, button: tuple[str, bool], made: BatchView | None = N
     models: str = order.models
     total: Decimal | float = order.total
     if made:
-        models, total = count(made.counts.done, "model"), made.cost.spent
+        models, total = pluralize(made.counts.done, "model"), made.cost.spent
     single = len(order.pictures) - order.objects
     views = {len(picture.by_side) for picture in order.pictures if picture.sides}
     several = f"from {views.pop()} views" if len(views) == 1 else "from several views"
     lines = [(single, "picture" if single == 1 else "pictures", order.price)]
-    lines += [(order.objects, f"object{'' if order.objects == 1 else 's'} {several}", order.object_price)]
+    lines += [(order.objects, f"{'object' if order.objects == 1 else 'objects'} {several}", order.object_price)]
     lines = [line for line in lines if line[0]]
     return templating.render(
         "cost.html", label=button[0], pressable=button[1], models=models, total=total, price=order.price,
         lines=lines, each=_each(lines), **more,
     )  # fmt: skip
-
-
-def count(number: int, noun: str) -> str:
-    """A number and its noun: `1 model`, `5 models`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _each(lines: Sequence[tuple[int, str, Decimal]]) -> str:
@@ -95,5 +91,5 @@ def _each(lines: Sequence[tuple[int, str, Decimal]]) -> str:
 
 
 def is_submitted(made: Mapping[str, Any] | None, order: str, batch_id: str) -> bool:
-    """Whether this very order is the batch that is shown."""
+    """True if this very order is the batch that is shown."""
     return bool(made and batch_id and made["batch"] == batch_id and made["order"] in (order, None))

@@ -24,12 +24,12 @@ class PictureCache:
     def put(self, webp: bytes) -> str:
         """Keep a picture; return its address, relative to the page."""
         token = hashlib.sha256(webp).hexdigest()[:32]
-        _keep(self._pictures, token, webp)
+        keep_newest(self._pictures, token, webp)
         return f"previews/{token}.webp"
 
     def put_thumbnail(self, path: str, webp: bytes) -> None:
         """Keep the thumbnail of the picture file at `path`."""
-        _keep(self._thumbnails, path, self.put(webp))
+        keep_newest(self._thumbnails, path, self.put(webp))
 
     def thumbnail(self, path: str) -> str:
         """Return the address of a file's thumbnail; empty where none is kept."""
@@ -43,8 +43,9 @@ class PictureCache:
         return Response(webp, media_type="image/webp", headers={"Cache-Control": "private, max-age=86400, immutable"})
 
 
-def _keep(kept: OrderedDict[str, T], key: str, value: T) -> None:
+def keep_newest(kept: OrderedDict[str, T], key: str, value: T, most: int = MAX_PICTURES) -> None:
+    """Add a value; forget the oldest beyond `most`."""
     kept[key] = value
     kept.move_to_end(key)
-    if len(kept) > MAX_PICTURES:
+    if len(kept) > most:
         kept.popitem(last=False)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,7 +20,7 @@ from ...services import NOT_INSPECTED, Spec, Studio
 from . import assets, templating
 from .event_options import EVERY_EVENT, HIDDEN
 from .object_views import NO_OVERRIDES, Object, decide, objects, problem
-from .picture_cache import PictureCache
+from .picture_cache import MAX_PICTURES, PictureCache, keep_newest
 from .theme import html
 
 PACKAGE = Path(__file__).parents[2]
@@ -26,6 +28,10 @@ EXAMPLES = next(filter(Path.is_dir, (PACKAGE / "examples", PACKAGE.parent / "exa
 """The example pictures: within an installed package, or beside the package in a checkout."""
 INSPECTION_ATTEMPTS, INSPECTION_PAUSE = 4, 2.0
 """Attempts at an inspection that times out, and the seconds between them."""
+INSPECTIONS_AT_ONCE = 2
+"""For one page."""
+MAX_VERDICTS = MAX_PICTURES // 4
+"""Kept in memory; each names three pictures of the cache, which must be there as long."""
 SHORT_LABELS: Mapping[str, str] = {
     "several_subjects": "Several things",
     "no_subject": "No clear subject",
@@ -59,6 +65,8 @@ class Pictures:
     def __init__(self, studio: Studio, cache: PictureCache) -> None:
         self.studio, self.cache = studio, cache
         self._newest: WeakValueDictionary[str, _ShowRun] = WeakValueDictionary()
+        self.verdicts: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        """What tiles say of pictures that were inspected, by their paths, which are those of their contents."""
         settings = studio.settings
         self.images = gr.Gallery(
             label="Pictures", type="filepath", file_types=["file"], sources=["upload", "clipboard"],
@@ -66,10 +74,14 @@ class Pictures:
         )  # fmt: skip
         self.decided = gr.State(NO_OVERRIDES)
         self.refused = gr.JSON([], visible="hidden", elem_id="refused")
+        self.arrived = gr.Gallery(type="filepath", file_types=["file"], visible="hidden", elem_id="arrived")
+        self.results = gr.JSON([], visible="hidden", elem_id="check-results")
         self.head = html(self._head(0, 0, False), elem_id="pictures-head")
         self.cut_out = gr.Checkbox(False, label="Remove background", container=False, elem_id="sent-choice")
         empty = templating.render("tiles.html", tiles=[], most=settings.max_files, size=settings.max_file_mb)
-        self.tiles = html(empty, elem_id="tiles", js_on_load=assets.script("tiles", "select", "input", "clear"))
+        self.tiles = html(
+            empty, elem_id="tiles", js_on_load=assets.script("tiles", "select", "input", "clear", "upload", "focus")
+        )
         gr.set_static_paths([EXAMPLES])  # where they are; copies in Gradio's cache would be swept away in time
         shown = [(path.stem, file_url(str(path))) for path in examples()]
         self.examples = html(
@@ -80,6 +92,14 @@ class Pictures:
     def connect(self, generator: gr.HTML) -> Iterator[Any]:
         """Add the listeners; yield each event that changes the pictures, for the steps that follow."""
         both = [self.images, self.refused]
+        checked = self.tiles.upload(
+            self.check_arrived, [self.arrived, self.images], [self.arrived, self.results], **EVERY_EVENT,
+            js="(arrived, images) => [studio.uploads.handOver(), images]",
+        )  # fmt: skip
+        checked.failure(None, None, None, js="() => studio.uploads.failed()")
+        merge = "(...values) => studio.uploads.checked(...values)"
+        yield checked.then(None, [self.arrived, self.results, *both], both, js=merge)
+        self.tiles.focus(self.studio.picture_checks.warm_up, None, None, **HIDDEN)
         yield self.images.upload(self.check_uploads, both, both, **EVERY_EVENT)
         yield self.examples.select(None, self.images, self.images, js=self._add_example)
         yield self.tiles.clear(None, both, both, js="(...values) => studio.pictures.keep(...values)")
@@ -109,27 +129,39 @@ class Pictures:
     async def check_uploads(
         self, images: list[tuple[str, Any]] | None, refused: list[Any]
     ) -> tuple[list[str], list[Any]]:
-        """Check the dropped files: accepted pictures, and the reason for each rejected one."""
-        paths = [Path(path) for path, _ in images or []]
+        """Check files that Gradio's gallery has uploaded: its pictures, and what is refused."""
+        accepted, results = await self._check(paths_of(images), 0)
+        return accepted, [*(refused or []), *filter(None, results)]
+
+    async def check_arrived(
+        self, arrived: list[tuple[str, Any]] | None, images: list[tuple[str, Any]] | None
+    ) -> tuple[list[str], list[dict[str, str] | None]]:
+        """Check files that join the gallery's: the accepted pictures, and for each file its refusal or None."""
+        return await self._check(paths_of(arrived), len(images or []))
+
+    async def _check(self, files: Sequence[str], present: int) -> tuple[list[str], list[dict[str, str] | None]]:
+        """Check files beside so many that are `present`: the accepted ones, and for each its refusal or None."""
+        paths = [Path(path) for path in files]
         most = self.studio.settings.max_files
         accepted: list[str] = []
-        rejected = list(refused or [])
+        refusals: list[dict[str, str] | None] = []
         results = self.studio.uploads.check(paths)
         for path in paths:
-            if len(accepted) == most:
+            if present + len(accepted) >= most:
                 message = f"One batch takes up to {most} pictures. Make another batch of it."
-                rejected.append(_refusal(path, "too_many", message, self.cache.thumbnail(str(path))))
+                refusals.append(_refusal(path, "too_many", message, self.cache.thumbnail(str(path))))
                 continue
             result = await anext(results)
             if isinstance(result, ImageRefused):
                 preview = await self.studio.uploads.refused_preview(path)
-                rejected.append(_refusal(path, result.code, str(result), self.cache.put(preview) if preview else ""))
+                refusals.append(_refusal(path, result.code, str(result), self.cache.put(preview) if preview else ""))
             else:
                 shown = str(await self.studio.uploads.browser_displayable(path, result))
                 accepted.append(shown)
+                refusals.append(None)
                 self.cache.put_thumbnail(shown, result.thumbnail)
         await results.aclose()
-        return accepted, rejected
+        return accepted, refusals
 
     async def decide(
         self, images: list[tuple[str, Any]] | None, decided: Mapping[str, Any], generator: str, event: gr.EventData
@@ -159,10 +191,8 @@ class Pictures:
             if not tiles.unknown:
                 return
             await asyncio.sleep(INSPECTION_PAUSE if attempt else 0)
-            for path in list(tiles.unknown):
-                if self._newest.get(session) is run:
-                    await tiles.inspect(path)
-                if self._newest.get(session) is not run:  # also where the page has changed during the inspection
+            async for _ in tiles.inspections():
+                if self._newest.get(session) is not run:  # the page has changed meanwhile
                     yield gr.skip(), gr.skip()
                     return
                 yield gr.skip(), tiles.html()
@@ -185,7 +215,7 @@ class _Tiles:
         self._owner, self._paths, self._refused, self._spec = owner, paths, refused, spec
         self._cut_out, self._given_up = cut_out, False
         self._timed_out: set[str] = set()
-        self._known: dict[str, dict[str, Any]] = {}
+        self._known = {path: owner.verdicts[path] for path in paths if path in owner.verdicts}
         self._objects = objects(paths, decided)
 
     @property
@@ -193,7 +223,25 @@ class _Tiles:
         """The files that are still to be inspected."""
         return [path for path in dict.fromkeys(self._paths) if path not in self._known]
 
-    async def inspect(self, path: str) -> None:
+    async def inspections(self) -> AsyncIterator[None]:
+        """Inspect what is unknown, in order, INSPECTIONS_AT_ONCE; yield after each time that some are done.
+
+        Those that have begun go on where nobody waits: to stop one would stop its worker.
+        """
+        waiting = iter(self.unknown)
+        pending: set[asyncio.Task[None]] = set()
+        while True:
+            pending |= {
+                asyncio.create_task(self._inspect(path)) for path in islice(waiting, INSPECTIONS_AT_ONCE - len(pending))
+            }
+            if not pending:
+                return
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+            yield
+
+    async def _inspect(self, path: str) -> None:
         """Inspect a file; one that times out stays unknown."""
         checks = self._owner.studio.picture_checks
         inspection = await checks.inspect(Path(path))
@@ -207,13 +255,14 @@ class _Tiles:
         passed = [
             ("ok", words) for code, words in PASSED_LABELS if code not in inspection.warnings and inspection.cutout
         ]
-        self._known[path] = {
+        self._known[path] = verdict = {
             "cutout": self._owner.cache.put(inspection.cutout) if inspection.cutout else "",
             "mask": self._owner.cache.put(inspection.mask) if inspection.mask else "",
             "checks": [*warnings, *passed],
             "level": "warn" if inspection.warnings else "ok",
             "words": SHORT_LABELS[inspection.warnings[-1]] if inspection.warnings else "Ready",
         }
+        keep_newest(self._owner.verdicts, path, verdict, MAX_VERDICTS)
 
     def give_up(self) -> None:
         """Mark the files that could not be inspected as not checked; they can be sent."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ...services import BatchView, JobView
+from ...plurals import pluralize
+from ...services import UNSUCCESSFUL, BatchView, JobView
 from . import templating
-from .order import count
 
 GRID_THRESHOLD = 8
 """Up to this many results are shown as a list, more as a grid."""
@@ -65,7 +65,7 @@ def headline(view: BatchView, shared: bool = False) -> tuple[str, str]:
     if not view.finished:
         left = view.seconds_left
         return f"{done} of {total} done", f"About {templating.seconds_left(left)} left" if left else "Working"
-    title = count(total, "model") if done == total else f"{done} of {total} made"
+    title = pluralize(total, "model") if done == total else f"{done} of {total} made"
     kept = templating.kept(view)
     if shared:
         return title, f"Made {templating.date(view.created_at)}" + (f" · {kept}" if kept else "")
@@ -85,7 +85,7 @@ def spent(view: BatchView) -> str:
 def made_by(view: BatchView) -> str:
     """Name of the generator, for `From cup.jpg by …`."""
     name = view.generator_name
-    return "the built-in preview" if name.endswith("(built in)") else name
+    return name if name == templating.short_name(name) else "the built-in preview"
 
 
 def job_text(job: JobView) -> str:
@@ -131,7 +131,7 @@ def remedy_buttons(job: JobView) -> Iterator[tuple[str, str, str]]:
 
 def retry(view: BatchView) -> dict[str, Any] | None:
     """Data of the retry button and its dialog, with the price of each job; None where there is nothing to retry."""
-    jobs = [job for job in view.jobs if job.state in ("failed", "cancelled", "unconfirmed")]
+    jobs = [job for job in view.jobs if job.state in UNSUCCESSFUL]
     if not view.finished or not jobs:
         return None
     total = sum(job.retry_price or 0 for job in jobs)

@@ -9,7 +9,9 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader
 
+from ...plurals import pluralize
 from ...services import BatchView, Cost
+from ...units import DAY, GB, HOUR, MB
 from .icons import icon
 
 
@@ -24,6 +26,11 @@ def seconds(value: float) -> str:
     return f"{int(value // 3600)} h {int(value % 3600 // 60)} min"
 
 
+def short_name(generator_name: str) -> str:
+    """A generator's name without "(built in)", where that is told in another way."""
+    return generator_name.removesuffix(" (built in)")
+
+
 def stopwatch(value: float) -> str:
     """Seconds as they run: `0:41`, `12:05`, `1:02:05`."""
     minutes, rest = divmod(int(value), 60)
@@ -35,9 +42,9 @@ def filesize(value: float | None) -> str:
     """Bytes in decimal units: `12 kB`, `3.4 MB`."""
     if value is None:
         return ""
-    if value < 1_000_000:
+    if value < MB:
         return f"{max(1, round(value / 1000))} kB"
-    return f"{value / 1_000_000:.1f} MB" if value < 1_000_000_000 else f"{value / 1_000_000_000:.1f} GB"
+    return f"{value / MB:.1f} MB" if value < GB else f"{value / GB:.1f} GB"
 
 
 def measure(value: float) -> str:
@@ -52,12 +59,11 @@ def dollars(value: Decimal | float) -> str:
 
 
 def ago(value: float) -> str:
-    """How long ago a moment (seconds since 1970) was."""
+    """Time since a moment (seconds since 1970), in words."""
     passed = max(0.0, time.time() - value)
-    for size, name in ((86400, "day"), (3600, "hour"), (60, "minute")):
+    for size, name in ((DAY, "day"), (HOUR, "hour"), (60, "minute")):
         if passed >= size:
-            count = int(passed // size)
-            return f"{count} {name}{'s' if count > 1 else ''} ago"
+            return f"{pluralize(int(passed // size), name)} ago"
     return "just now"
 
 
@@ -81,7 +87,7 @@ def seconds_left(value: float) -> str:
 
 
 def kept(view: BatchView) -> str:
-    """How long a batch is kept; empty while it is worked and where no rule of the host ends it."""
+    """Duration for which a batch is kept; empty while it runs and where no rule of the host ends it."""
     if view.pinned:
         return "kept for good"
     if not view.finished:
@@ -102,7 +108,7 @@ def thousands(value: int) -> str:
 
 
 def money(cost: Cost) -> str:
-    """What a batch was estimated at and has come to."""
+    """Estimate and present cost of a batch, in words."""
     uncertain = f", {dollars(cost.uncertain)} may have been billed" if cost.uncertain else ""
     return f"{dollars(cost.spent)} of about {dollars(cost.estimate)} spent{uncertain}"
 

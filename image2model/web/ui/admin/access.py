@@ -33,16 +33,16 @@ class HostRights:
 
     @property
     def by_key(self) -> bool:
-        """Whether a key opens the tab."""
+        """True if a key opens the tab."""
         return any(self._keys)
 
     @property
     def by_name(self) -> bool:
-        """Whether it opens to users of Hugging Face."""
+        """True if it opens to users of Hugging Face."""
         return bool(self._names)
 
     def is_named(self, request: gr.Request, profile: gr.OAuthProfile | None) -> bool:
-        """Whether this page of our own is used by somebody who has signed in as one of ADMIN_USERS.
+        """True if this page of our own is used by somebody who has signed in as one of ADMIN_USERS.
 
         The profile is from Gradio's session, a cookie signed with the Space's own secret; the browser sends it along
         with what other sites ask for, too, which they are not to do in the host's name.
@@ -60,7 +60,7 @@ class HostRights:
         event: str | None = None,
         **more: Any,
     ) -> Any:
-        """On `trigger`, run `handler(*values of inputs)` for the host, and nothing for anybody else.
+        """Run `handler(*values of inputs)` on `trigger` for the host, and nothing for anybody else.
 
         `event` names a field of what the browser tells of the event; its value (None where there is none) then comes
         before the others. `handler` returns a value for one component, and a sequence of values for a list of them,
@@ -71,7 +71,7 @@ class HostRights:
             key: str, request: gr.Request, event_data: gr.EventData, profile: gr.OAuthProfile | None, *values: Any
         ) -> Any:
             if not self.is_named(request, profile):
-                self._check(key, request)
+                await self._check(key, request)
             first = [event_field(event_data, event)] if event else []
             try:
                 result = await handler(*first, *values)
@@ -81,12 +81,13 @@ class HostRights:
 
         return trigger(run, [self.key, *inputs], outputs, **{**HIDDEN, **more})
 
-    def _check(self, key: str, request: gr.Request) -> None:
+    async def _check(self, key: str, request: gr.Request) -> None:
         """Raise gr.Error unless this is an admin key, compared in constant time, or after too many wrong ones."""
         client = client_address(request)
-        if self._attempts.seconds_until_allowed(client):
+        if await self._attempts.seconds_until_allowed(client):
             raise gr.Error("Too many tries. Wait a minute.", print_exception=False)
-        if not any(hmac.compare_digest(known, str(key).encode()) for known in self._keys if known):
-            self._attempts.record_failure(client)
+        given = str(key).encode(errors="replace")
+        if not any(hmac.compare_digest(known, given) for known in self._keys if known):
+            await self._attempts.record_failure(client, given)
             raise gr.Error("This is not the admin key.", print_exception=False)
-        self._attempts.record_success(client)
+        await self._attempts.record_success(client)

@@ -59,7 +59,7 @@ class Disk:
         ), ""
 
     async def dry_run(self, hours: float | None) -> list[str]:
-        """What would be deleted, and the button that deletes it."""
+        """Plan of a deletion as HTML, and the button that carries it out."""
         if hours is None or hours < 0:
             raise OptionRefused(ErrorCode.BAD_HOURS, "That is no number of hours.", "Enter 0 or more.")
         return [

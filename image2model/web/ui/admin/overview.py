@@ -46,7 +46,9 @@ class Overview:
     async def reset(self, dataset: Any, span: str) -> tuple[str, str]:
         """Close the circuit breaker of a generator."""
         name = dataset["reset"]
-        self.studio.admin.reset_breaker(name.removesuffix(wording.OWN_KEY), own_key=name.endswith(wording.OWN_KEY))
+        await self.studio.admin.reset_breaker(
+            name.removesuffix(wording.OWN_KEY), own_key=name.endswith(wording.OWN_KEY)
+        )
         return await self.show(span)
 
     async def show(self, span: str) -> tuple[str, str]:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from ....units import DAY, HOUR
 from .. import templating
 
-HOUR, DAY = 3600.0, 86400.0
 SPANS: Mapping[str, tuple[float, float]] = {
     "24 hours": (DAY, HOUR), "7 days": (7 * DAY, 6 * HOUR), "30 days": (30 * DAY, DAY),
 }  # fmt: skip
-"""What can be shown: seconds in all, and in a bar."""
+"""Spans of a plot: seconds in all, and in a bar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Plot:
 
 
 def span_and_step(span: str) -> tuple[float, float]:
-    """What `AdminService.time_series` is asked for a span: hours, and seconds in a step."""
+    """Arguments of `AdminService.time_series` for a span: hours, and seconds in a step."""
     whole, step = SPANS.get(span, SPANS["24 hours"])
     return whole / HOUR, step
 

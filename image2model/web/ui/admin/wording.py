@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from ....errors import ErrorCode
 from ....ops.health import Component
+from ....plurals import pluralize
 from ....services import FINISHED, UNSUCCESSFUL
 from ..templating import ago, dollars, filesize, seconds
 
@@ -64,7 +65,7 @@ def alerts(overview: Mapping[str, Any], parts: Sequence[Component], name: Callab
 
 def _attention_alerts(overview: Mapping[str, Any]) -> Iterator[Alert]:
     for one in overview["attention"]:
-        pictures = "" if one["code"] in ALERTS_WITHOUT_PICTURES else f"{_pictures(one['count'])}, "
+        pictures = "" if one["code"] in ALERTS_WITHOUT_PICTURES else f"{pluralize(one['count'], 'picture')}, "
         yield Alert("bad", one["message"], one["hint"], f"{pictures}last {ago(one['last_seen'])}")
 
 
@@ -79,7 +80,7 @@ def _breaker_alerts(overview: Mapping[str, Any], name: Callable[[str], str]) -> 
     keys = Counter((one["generator"], one["own_key"]) for one in overview["breakers"])
     waits = {(one["generator"], one["own_key"]): one["seconds_left"] for one in overview["breakers"]}
     for (generator, own), count in keys.items():
-        key_text = f" on {count} key{'s' if count > 1 else ''} of visitors" if own else ""
+        key_text = f" on {pluralize(count, 'key')} of visitors" if own else ""
         wait = waits[generator, own]
         next_try = f"One is tried again in {seconds(wait)}." if wait else "One is tried now."
         yield Alert(
@@ -137,7 +138,7 @@ def _disk_tiles(overview: Mapping[str, Any], disk: Disk | None) -> Iterator[Tile
 
 
 def is_used(part: Component) -> bool:
-    """Whether the host has configured this part."""
+    """True if the host has configured this part."""
     return bool(part.details.get("configured", True)) or part.name == "fal_api"
 
 
@@ -150,7 +151,7 @@ def status_text(part: Component) -> str:
 def _queue(details: Mapping[str, Any]) -> str:
     if not details["waiting"]:
         return "Nobody waits."
-    return f"{_pictures(details['waiting'])} wait, the oldest for {seconds(details['oldest_seconds'])}."
+    return f"{pluralize(details['waiting'], 'picture')} wait, the oldest for {seconds(details['oldest_seconds'])}."
 
 
 def _fal(details: Mapping[str, Any]) -> str:
@@ -190,10 +191,6 @@ HINTS = {
     "disk_space": "Free some under Disk, or set RETENTION_HOURS or MAX_DATA_GB.",
     "generator": "Set FAL_KEY, or GENERATOR=local.",
 }
-
-
-def _pictures(count: int) -> str:
-    return f"{count:,} picture{'' if count == 1 else 's'}"
 
 
 def _share(part: Any, whole: Any) -> int | None:

@@ -5,11 +5,12 @@ import { pictures } from "./pictures.js";
 import { ask } from "./dialog.js";
 import { $, $$, emit, listen } from "./page.js";
 import * as panel from "./panel.js";
+import { uploads } from "./uploads.js";
 import "./net.js";
 import "./shortcuts.js";
 
 // What Gradio's own steps call (`js=` in Python).
-window.studio = { address, order: order.order, pictures };
+window.studio = { address, order: order.order, pictures, uploads };
 
 const PAGES = ["create", "library", "api", "admin"];
 

@@ -7,18 +7,21 @@ import { openPanel } from "./panel.js";
 const cost = () => $("#cost [data-mode]")?.dataset;
 let changes = 0; // the sum says after which of them it was made
 let sending = false;
+let held = false; // pictures are on their way
 let key = null;
 let later;
 let tick = () => {};
 
 const labelNode = (button) => [...button.childNodes].find((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
-const current = () => Number(cost()?.version ?? 0) >= changes;
+const isPriced = () => Number(cost()?.version ?? 0) >= changes;
+const current = () => !held && isPriced();
 const update = () => {
   const button = $("#generate");
   const summary = cost();
   if (!button || !summary) return;
-  labelNode(button).data = sending ? "Sending…" : summary.label; // in place: Gradio keeps hold of the text
+  labelNode(button).data = sending ? "Sending…" : held ? "Adding pictures…" : summary.label; // in place: Gradio keeps hold of the text
   button.disabled = sending || !current() || summary.pressable === "no" || (isOffline() && summary.mode !== "choose");
+  emit("order", { isMade: summary.mode === "made" });
 };
 
 // What the button does is no longer known: it is off until the next sum.
@@ -26,7 +29,7 @@ const invalidatePrice = () => {
   changes += 1;
   update();
   clearTimeout(later);
-  later = setTimeout(() => !current() && tick(), 700); // what was changed has asked by itself, as a rule
+  later = setTimeout(() => !isPriced() && tick(), 700); // what was changed has asked by itself, as a rule
 };
 
 export const order = {
@@ -37,6 +40,12 @@ export const order = {
   changed() {
     key = null;
     invalidatePrice();
+  },
+  // Pictures are on their way, or all are there.
+  hold(now) {
+    if (held === now) return;
+    held = now;
+    order.changed();
   },
   // The same for every press of this order until it is answered: whose answer was lost is not bought again.
   requestKey: () => (key ??= crypto.randomUUID?.() ?? [1, 2, 3].map(() => Math.random().toString(36).slice(2)).join("-")),

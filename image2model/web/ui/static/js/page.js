@@ -6,7 +6,7 @@ export const $$ = (selector, root = document) => [...root.querySelectorAll(selec
 // The modules talk by events on the document (`studio:NAME`): "picture" (one was selected), "step-picture" (select the
 // next), "pictures-shown" (their number), "submitting" and "not-submitted" (the order was sent, or refused), "results" (a
 // new state of the batch), "result-pending" and "result" (the model on the stage, while it is made and when it is done),
-// "stage" (what the middle of the page shows), "address" (the batch in it), "net" (offline or not), "shortcuts".
+// "order" (what the main button does may have changed), "stage" (what the middle of the page shows), "address" (the batch in it), "net" (offline or not), "shortcuts".
 export const emit = (name, detail = {}) => document.dispatchEvent(new CustomEvent(`studio:${name}`, { detail }));
 export const listen = (name, callback) => document.addEventListener(`studio:${name}`, (event) => callback(event.detail));
 

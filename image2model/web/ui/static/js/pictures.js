@@ -6,8 +6,8 @@ export const pictures = {
   pressed,
   remove: (path) => removed.add(path),
   isRemoved: (path) => removed.has(path),
-  // Files are dropped: the same one may be among them once more.
-  dropped: () => removed.clear(),
+  // It was dropped once more.
+  restore: (path) => removed.delete(path),
   // Values of the gallery and of what was refused, without what was taken out.
   keep: (images, refused) => {
     const kept = (images ?? []).filter((one) => !removed.has(one.image.path));

@@ -3,21 +3,17 @@
 import { order } from "./order.js";
 import { pictures } from "./pictures.js";
 import { $, $$, emit, escaped, listen, moveFocus, roving, stage } from "./page.js";
+import { uploads } from "./uploads.js";
 
 const input = () => $("#images input[type=file]");
 const LOOKS_LIKE_A_PICTURE = /^image\//;
-// As if they had been chosen in the file dialog.
-const give = (files) => {
-  const carried = new DataTransfer();
-  for (const file of files) carried.items.add(file);
-  input().files = carried.files;
-  input().dispatchEvent(new Event("change", { bubbles: true }));
-};
+const READY_MS = 30_000; // that the server stays ready at least
+const MOST_EARLY = 60; // tiles
+let getReady = () => {};
 
-export const mount = ({ element, trigger, watch }) => {
+export const mount = ({ element, trigger, watch, upload }) => {
   let shown = null; // path of the picture on the stage
   let checkedPaths = []; // paths, the front first
-  let uploading = []; // files on their way to the server
   let replacement = null; // the file that takes the place of a picture that was taken out
   let expected = ""; // its name, until it is on the stage
 
@@ -42,7 +38,10 @@ export const mount = ({ element, trigger, watch }) => {
 
   element.addEventListener("click", (event) => {
     const at = (selector) => event.target.closest(selector);
-    if (at(".drop, .plus")) return input()?.click();
+    if (at(".drop, .plus")) {
+      getReady();
+      return input()?.click();
+    }
     const cross = at("[data-remove]");
     if (cross) return remove(cross.dataset.remove);
     const split = at("[data-split]");
@@ -53,6 +52,7 @@ export const mount = ({ element, trigger, watch }) => {
   });
   document.addEventListener("click", (event) => {
     if (!event.target.closest("[data-clear]")) return;
+    uploads.clear();
     for (const one of $$("li[data-path]", element)) pictures.remove(one.dataset.path);
     for (const one of buttons()) pictures.remove(one.dataset.show);
     shown = null;
@@ -72,24 +72,30 @@ export const mount = ({ element, trigger, watch }) => {
     if (event.key === "Delete" || event.key === "Backspace") remove(event.target.closest("li").dataset.path);
   });
 
-  // What is on its way, in the tiles at once.
-  const placeholders = () => {
-    const list = $(".tiles", element);
-    if (!list || !uploading.length) return;
-    const tiles = uploading.map(({ name, url }) => `<li class="tile early"><span class="pic"><img src="${url}" alt=""></span>
-      <span class="nm t" title="${escaped(name)}">${escaped(name)}</span><span class="st wait"><span class="spin"></span>Adding…</span></li>`);
-    $(".add", list).insertAdjacentHTML("beforebegin", tiles.join(""));
-  };
-  const showUploading = (files) => {
-    const room = 60;
-    pictures.dropped();
-    uploading = [...files].filter((file) => LOOKS_LIKE_A_PICTURE.test(file.type)).slice(0, room).map((file) => ({ name: file.name, url: URL.createObjectURL(file) }));
-    if (!uploading.length) return;
-    if (!$(".tiles", element)) {
-      $(".drop", element)?.remove();
-      element.insertAdjacentHTML("beforeend", '<ul class="tiles"><li class="tile add"></li></ul>');
+  // What is on its way stands in the tiles at once. Gradio may make another tile of an element, and take one out.
+  const isEarly = ({ tile }) => tile?.classList.contains("early");
+  const earlyTile = (one) => {
+    if (!isEarly(one)) {
+      one.url ??= URL.createObjectURL(one.file);
+      const name = escaped(one.file.name);
+      one.tile = Object.assign(document.createElement("li"), { className: "tile early" });
+      one.tile.innerHTML = `<span class="pic"><img src="${one.url}" alt="" loading="lazy"></span>
+        <span class="nm t" title="${name}">${name}</span><span class="st wait"><span class="spin"></span>Adding…</span>`;
     }
-    placeholders();
+    return one.tile;
+  };
+  let dropZone = null; // while early tiles stand in its place
+  const showWaiting = () => {
+    const shown = new Set($$("[data-path], [data-show]", element).map(({ dataset }) => dataset.path ?? dataset.show));
+    const early = uploads.waiting(shown).filter(({ file }) => LOOKS_LIKE_A_PICTURE.test(file.type)).slice(0, MOST_EARLY);
+    if (early.length && !$(".tiles", element)) {
+      dropZone = $(".drop", element);
+      const list = Object.assign(document.createElement("ul"), { className: "tiles", innerHTML: '<li class="tile add"></li>' });
+      dropZone.replaceWith(list);
+    } else if (!early.length && !$("[data-path], .plus, .drop", element)) $(".tiles", element).replaceWith(dropZone);
+    for (const tile of $$(".early", element)) if (!early.some((one) => one.tile === tile)) tile.remove();
+    const add = $(".add", element);
+    if (!early.every((one) => isEarly(one) && one.tile.isConnected)) add.before(...early.map(earlyTile));
   };
   // The file is given once its picture is gone: so there is room for it also in a batch that is full.
   listen("replace-picture", ({ path, file }) => {
@@ -97,15 +103,17 @@ export const mount = ({ element, trigger, watch }) => {
     expected = file.name;
     remove(path);
   });
-  document.addEventListener("change", ({ target }) => {
+  document.addEventListener("change", (event) => {
+    const { target } = event;
     if (!target.matches("#images input[type=file]")) return;
-    order.changed();
-    showUploading(target.files);
+    event.stopImmediatePropagation(); // Gradio would send all of them in one request
+    uploads.take(target.files);
+    target.value = "";
   }, true);
 
   const update = () => {
-    for (const { url } of uploading) URL.revokeObjectURL(url);
-    uploading = [];
+    showWaiting();
+    sayWhereTheyAre();
     checkedPaths = [];
     // A look that began before a picture was taken out still shows it.
     for (const one of $$("li[data-path]", element)) if (pictures.isRemoved(one.dataset.path)) one.remove();
@@ -126,15 +134,31 @@ export const mount = ({ element, trigger, watch }) => {
     if (replacement) {
       const file = replacement;
       replacement = null;
-      give([file]);
+      uploads.take([file]);
     }
   };
+  // A picture of the batch that is shown is no longer ready to be sent.
+  let isMade = false;
+  const sayWhereTheyAre = () => {
+    for (const state of $$(".st.ok", element)) state.lastChild.data = isMade ? "In this batch" : "Ready";
+  };
+  listen("order", (now) => {
+    isMade = now.isMade;
+    sayWhereTheyAre();
+  });
   listen("step-picture", ({ by }) => {
     const all = buttons();
     const at = all.findIndex((one) => one.dataset.show === shown);
     const next = all[(at + by + all.length) % all.length];
     if (next) show(next);
   });
+  let askedAt = -READY_MS;
+  getReady = () => {
+    if (performance.now() < askedAt + READY_MS) return;
+    askedAt = performance.now();
+    trigger("focus");
+  };
+  uploads.mount({ upload, trigger, redraw: showWaiting });
   watch("value", update);
   update();
 };
@@ -143,7 +167,10 @@ export const mount = ({ element, trigger, watch }) => {
 let inside = 0;
 const carries = (event) => event.dataTransfer?.types.includes("Files");
 document.addEventListener("dragenter", (event) => {
-  if (carries(event) && ++inside) document.body.dataset.dragging = "yes";
+  if (!carries(event)) return;
+  inside += 1;
+  document.body.dataset.dragging = "yes";
+  getReady();
 });
 document.addEventListener("dragleave", (event) => {
   if (carries(event) && --inside <= 0) delete document.body.dataset.dragging;
@@ -155,10 +182,10 @@ document.addEventListener("drop", (event) => {
   if (!input() || !event.dataTransfer?.files.length) return;
   event.preventDefault();
   event.stopPropagation();
-  give(event.dataTransfer.files);
+  uploads.take(event.dataTransfer.files);
 }, true);
 // Gradio's gallery hears of pasted pictures only while it is seen.
 document.addEventListener("paste", (event) => {
   const files = [...(event.clipboardData?.files ?? [])].filter((file) => LOOKS_LIKE_A_PICTURE.test(file.type));
-  if (input() && files.length && document.body.dataset.page === "create") give(files);
+  if (input() && files.length && document.body.dataset.page === "create") uploads.take(files);
 });
