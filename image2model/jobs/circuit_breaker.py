@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from operator import itemgetter
 from time import monotonic
 from typing import Any, Literal
 
@@ -153,7 +154,7 @@ class CircuitBreakers:
         """Each that is not closed: `generator`, `own_key`, `state`, `seconds_left`."""
         return [
             {"generator": name, "own_key": bool(mark), "state": breaker.state, "seconds_left": breaker.seconds_left}
-            for (name, mark), breaker in self._breakers.items()
+            for (name, mark), breaker in sorted(self._breakers.items(), key=itemgetter(0))
             if breaker.state != "closed"
         ]
 

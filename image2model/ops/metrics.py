@@ -97,6 +97,8 @@ def _database_metrics(standing: dict[str, Any], studio: Studio) -> Iterator[Metr
     active = sum(states[state] for state in UNFINISHED)
     yield GaugeMetricFamily("active_jobs_total", "Jobs that are not over", active)
     yield GaugeMetricFamily("image2model_oldest_job_seconds", "Age of the oldest job that is not over", oldest)
+    waiting = standing["tasks_waiting"]
+    yield GaugeMetricFamily("image2model_tasks_waiting", "Tasks of a cluster that no worker has begun", waiting)
     spent = GaugeMetricFamily("image2model_spent_dollars", "Spent on the host's key, or reserved", labels=["period"])
     spent.add_metric(["day"], float(standing["spent_today"]))
     spent.add_metric(["month"], float(standing["spent_this_month"]))

@@ -17,7 +17,7 @@ from ..generators.base import Generator
 from ..generators.failure_rules import HostNotice
 from ..generators.providers import failure_rules, rules_of
 from ..jobs import ledger
-from ..jobs.db import leases, queries
+from ..jobs.db import leases, queries, tasks
 from ..jobs.db.async_store import AsyncStore
 from ..jobs.models import BatchState
 from ..jobs.scheduler import JobScheduler
@@ -121,15 +121,17 @@ class AdminService:
         return await self._store.read(leases.count_workers)
 
     async def queue_state(self) -> dict[str, Any]:
-        """Facts that are cheap to read: jobs by state (`states`), money, and the age of the oldest unfinished one.
+        """Facts that are cheap to read: jobs by state (`states`), the age of the oldest unfinished one, money.
 
-        `spent_today` and `spent_this_month` as in `overview`.
+        `tasks_waiting` are those of a cluster that no worker has begun; `spent_today` and `spent_this_month` as in
+        `overview`.
         """
         now = time.time()
         state = await self._store.read(queries.queue_state)
         return {
             "states": state["states"],
             "oldest_seconds": max(0.0, now - state["oldest"]) if state["oldest"] else 0.0,
+            "tasks_waiting": await self._store.read(tasks.count_waiting),
             "spent_today": await self._store.read(ledger.total_spent, ledger.day_start(now)),
             "spent_this_month": await self._store.read(ledger.total_spent, ledger.month_start(now)),
         }

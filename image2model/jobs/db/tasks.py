@@ -69,6 +69,11 @@ def progress(connection: Connection, task_id: str) -> TaskProgress:
     return TaskProgress(row.outcome, row.tries, seconds, lost=seconds is not None and not row.living)
 
 
+def count_waiting(connection: Connection) -> int:
+    """Number of tasks that no worker has begun."""
+    return connection.scalar(select(func.count()).where(tasks.c.worker.is_(None))) or 0
+
+
 def remove(connection: Connection, task_id: str) -> None:
     """Forget a task."""
     connection.execute(delete(tasks).where(tasks.c.id == task_id))
