@@ -19,7 +19,7 @@ BATCH = 4
 """Pictures, so many that a process is killed in the middle of them."""
 
 
-async def test_a_killed_app_goes_on_and_the_open_page_comes_back(chromium: Browser, tmp_path: Path):
+async def test_killed_app_resumes_and_the_open_page_reconnects(chromium: Browser, tmp_path: Path):
     """After kill -9 in mid-batch the workers end, the page says so, and after a new start all pictures are done."""
     app = await asyncio.to_thread(App(tmp_path).start)
     context = await chromium.new_context()
@@ -62,7 +62,7 @@ async def test_a_killed_app_goes_on_and_the_open_page_comes_back(chromium: Brows
     assert await asyncio.to_thread(app.stop) == 0
 
 
-async def test_what_is_not_yet_sent_outlives_a_lost_connection(chromium: Browser, tmp_path: Path):
+async def test_unsent_pictures_survive_a_lost_connection(chromium: Browser, tmp_path: Path):
     """Pictures, generator and options are there again when the app is back; what was sent is not offered once more."""
     fal = {"FAL_KEY": "a-key-of:nobody-at-all", "FAL_HOST": "http://127.0.0.1:9", "GENERATOR": "local"}
     app = await asyncio.to_thread(App(tmp_path, **fal).start)

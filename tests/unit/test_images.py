@@ -132,7 +132,7 @@ def test_every_format_becomes_a_plain_jpeg_or_png(data, suffix):
     ],
     ids=["GIF", "PNG", "WebP", "AVIF", "TIFF"],
 )
-def test_the_first_frame_is_taken_with_a_word(data, note):
+def test_first_frame_of_an_animation_is_used_with_a_note(data, note):
     """Of an animation or of several pages the first picture is used, and that is noted in a sentence."""
     image = check_image(data, "x", LIMITS)
     assert image.notes == (note,)
@@ -142,7 +142,7 @@ def test_the_first_frame_is_taken_with_a_word(data, note):
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
-def test_what_needs_no_change_keeps_its_pixels_as_they_are_stored(kind):
+def test_unchanged_picture_keeps_its_stored_pixels(kind):
     """A JPEG or PNG that is upright, in sRGB and small enough loses its metadata and nothing else."""
     exif = Image.Exif()
     exif[0x010F] = "Secret Camera"
@@ -296,7 +296,7 @@ async def test_checking_many_keeps_the_order(tmp_path: Path):
     ]
 
 
-async def test_a_file_that_is_gone_is_refused(tmp_path: Path):
+async def test_missing_file_is_refused(tmp_path: Path):
     """A file that cannot be read does not stop the others."""
     (tmp_path / "a.png").write_bytes(PNG)
     gone, there = await checked((tmp_path / "gone", "gone.png"), (tmp_path / "a.png", "a.png"))
