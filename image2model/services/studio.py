@@ -223,8 +223,8 @@ class Studio:
         generator = self.for_key(request.generator, caller.key)
         params = generator.spec.check(request.options, request.face_limit)
         submission = await self._submission(request, caller, generator, params)
-        if submission and (made := await self._async_store.call(self._store.find_submitted, submission)):
-            return made
+        if submission and (existing := await self._async_store.call(self._store.find_submitted, submission)):
+            return existing
         self._check_submission(generator, request.pictures)
         self.workers.start()
         batch_id = new_id()
@@ -246,16 +246,16 @@ class Studio:
         except BaseException:
             self.folders.remove(batch_id)
             raise
-        if batch.id != batch_id:  # the same request has made it meanwhile
+        if batch.id != batch_id:  # another one of the same submission was first
             await asyncio.to_thread(self.folders.remove, batch_id)
             return batch
         self._scheduler.add(batch, generator=generator)
-        about = {"batch": batch_id[:8], "generator": batch.generator, "client": caller.client}
+        log_fields = {"batch": batch_id[:8], "generator": batch.generator, "client": caller.client}
         log.info(
-            "batch %s begins with %d images",
+            "batch %s submitted with %d images",
             batch_id[:8],
             len(batch.jobs),
-            extra={**about, "correlation_id": caller.correlation_id},
+            extra={**log_fields, "correlation_id": caller.correlation_id},
         )
         return batch
 
@@ -287,13 +287,13 @@ class Studio:
 
     def check_count(self, count: int) -> None:
         """Raise OptionRefused for no pictures, or for more than one batch takes."""
-        most = self.settings.max_files
+        limit = self.settings.max_files
         if count == 0:
             raise OptionRefused(ErrorCode.NO_IMAGES, "There is no picture to work on.", "Add at least one.")
-        if count > most:
+        if count > limit:
             raise OptionRefused(
                 ErrorCode.TOO_MANY_IMAGES,
-                f"These are too many files: {count}. One batch takes up to {most}.",
+                f"These are too many files: {count}. One batch takes up to {limit}.",
                 "Split them into several batches.",
             )
 
@@ -442,11 +442,11 @@ class Studio:
 
     async def _entries(self, job: Job) -> list[ZipEntry]:
         glb = self.folders.mesh(job)
-        wanted = [(glb, f"{job.stem}.glb"), (glb.with_name(THUMBNAIL_FILE), f"thumbnails/{job.stem}.webp")]
+        files = [(glb, f"{job.stem}.glb"), (glb.with_name(THUMBNAIL_FILE), f"thumbnails/{job.stem}.webp")]
         if lighter := await self.exports.face_limited_copy(job):
-            wanted.append((lighter.path, lighter.filename))
-        is_there = await asyncio.to_thread(lambda: [self.folders.is_servable_file(path) for path, _ in wanted])
-        return [ZipEntry(*one) for one, there in zip(wanted, is_there, strict=True) if there]
+            files.append((lighter.path, lighter.filename))
+        is_there = await asyncio.to_thread(lambda: [self.folders.is_servable_file(path) for path, _ in files])
+        return [ZipEntry(*one) for one, there in zip(files, is_there, strict=True) if there]
 
     async def _refresh_generators_regularly(self) -> None:
         """Let each generator look up its prices, as often as it decides itself, and see how long they take here."""

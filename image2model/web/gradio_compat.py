@@ -320,8 +320,8 @@ def remove_space_badge(demo: gr.Blocks) -> None:
 
 def can_sign_in_at_hugging_face() -> bool:
     """True if this is a Space that has been given what signing in takes (`hf_oauth: true` in its README)."""
-    given = (oauth.OAUTH_CLIENT_ID, oauth.OAUTH_CLIENT_SECRET, oauth.OAUTH_SCOPES, oauth.OPENID_PROVIDER_URL)
-    return bool(get_space()) and all(given)
+    required = (oauth.OAUTH_CLIENT_ID, oauth.OAUTH_CLIENT_SECRET, oauth.OAUTH_SCOPES, oauth.OPENID_PROVIDER_URL)
+    return bool(get_space()) and all(required)
 
 
 def unused_script(path: str) -> bytes | None:

@@ -203,16 +203,16 @@ def raise_file_limit() -> None:
     except ImportError:  # Windows, which has none
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_OPEN_FILES)
-    if soft != resource.RLIM_INFINITY and soft < most:
+    limit = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < limit:
         with contextlib.suppress(ValueError, OSError):  # macOS allows fewer than it says
-            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
 def warn_of_any_host(settings: Settings) -> None:
     """Warn where the app is open to the world and names whatever host a visitor does in its addresses."""
     if not settings.public_url and "*" in settings.allowed_hosts and settings.host not in LOOPBACK_HOSTS:
-        log.warning("addresses name whatever host a request names: set PUBLIC_URL, or ALLOWED_HOSTS")
+        log.warning("links use the Host header of each request: set PUBLIC_URL or ALLOWED_HOSTS")
 
 
 def bind(host: str, port: int) -> socket.socket:
