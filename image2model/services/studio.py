@@ -229,20 +229,7 @@ class Studio:
         self.workers.start()
         batch_id = new_id()
         try:
-            images, refusals = await store_pictures(
-                self.folders, self.uploads.checker, batch_id, request.pictures, request.all_or_nothing
-            )
-            batch = await self._async_store.call(
-                self._store.create,
-                NewBatch(
-                    batch_id, generator.spec.id, params.options, params.face_limit, request.cut_out,
-                    [_to_new_job(image, generator.spec, params) for image in images], refusals, caller.visitor,
-                    caller.correlation_id,
-                ),
-                caller.as_buyer(generator, self.secret),
-                self._spending_limits,
-                submission,
-            )  # fmt: skip
+            batch = await self._store_batch(batch_id, request, caller, generator, params, submission)
         except BaseException:
             self.folders.remove(batch_id)
             raise
@@ -250,14 +237,33 @@ class Studio:
             await asyncio.to_thread(self.folders.remove, batch_id)
             return batch
         self._scheduler.add(batch, generator=generator)
-        log_fields = {"batch": batch_id[:8], "generator": batch.generator, "client": caller.client}
         log.info(
-            "batch %s submitted with %d images",
-            batch_id[:8],
-            len(batch.jobs),
-            extra={**log_fields, "correlation_id": caller.correlation_id},
-        )
+            "batch %s submitted with %d images", batch_id[:8], len(batch.jobs),
+            extra={"batch": batch_id[:8], "generator": batch.generator, "client": caller.client,
+                   "correlation_id": caller.correlation_id},
+        )  # fmt: skip
         return batch
+
+    async def _store_batch(
+        self,
+        batch_id: str,
+        request: SubmitRequest,
+        caller: Caller,
+        generator: Generator,
+        params: GenerationParams,
+        submission: Submission | None,
+    ) -> Batch:
+        """Store the pictures and the batch; return an earlier batch where the same submission has made one."""
+        images, refusals = await store_pictures(
+            self.folders, self.uploads.checker, batch_id, request.pictures, request.all_or_nothing
+        )
+        new = NewBatch(
+            batch_id, generator.spec.id, params.options, params.face_limit, request.cut_out,
+            [_to_new_job(image, generator.spec, params) for image in images], refusals, caller.visitor,
+            caller.correlation_id,
+        )  # fmt: skip
+        buyer = caller.as_buyer(generator, self.secret)
+        return await self._async_store.call(self._store.create, new, buyer, self._spending_limits, submission)
 
     async def _submission(
         self, request: SubmitRequest, caller: Caller, generator: Generator, params: GenerationParams
