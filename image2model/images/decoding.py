@@ -11,6 +11,7 @@ import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 from pi_heif import HeifImageFile
 from PIL import (
     AvifImagePlugin,
@@ -51,6 +52,17 @@ TRANSPOSE_BY_ORIENTATION: Mapping[int, Image.Transpose] = {
 NCLX_TRANSFERS = frozenset({4, 5, 7, 8, 16, 17, 18})
 """Curves of an AVIF that Chromium tells from sRGB's: not those of cameras (BT.709 and its kin) and unknown ones."""
 DNG_VERSION, NEW_SUBFILE_TYPE, REDUCED_RESOLUTION = 50706, 254, 1
+BITS_PER_SAMPLE, COMPRESSION, PHOTOMETRIC, SAMPLES_PER_PIXEL, PLANAR_CONFIGURATION, SAMPLE_FORMAT = (
+    258,
+    259,
+    262,
+    277,
+    284,
+    339,
+)
+WHITE_IS_ZERO, SEPARATE_PLANES, UNSIGNED, UNTYPED, UNCOMPRESSED, TIFF_WEBP = 0, 2, 1, 4, 1, 50001
+"""Tags of a TIFF, and values of theirs (TIFF 6.0, section 8)."""
+BIG_TIFF = 43
 
 NOTE_TEXTS = {
     "first_frame": "It is animated; only its first frame is used.",
@@ -73,6 +85,8 @@ class Source:
     """Where the first frame has pixels; None: everywhere."""
     notes: tuple[str, ...] = ()
     """Codes of NOTE_TEXTS."""
+    is_negative: bool = False
+    """True where the pixels' lowest value is white, which Pillow does not say."""
     reducible: bool = False
     """True if the decoder needs no more memory than what it is reduced to."""
     lossless_bytes: bytes | None = None
@@ -102,6 +116,8 @@ class Source:
                 self.pillow.draft(None, _fit_size(self.pillow.size, max_side * DRAFT_TOLERANCE))
             self.pillow.load()
             image = png_pixels(self.pillow, self.png) if self.png else self.pillow
+            if self.is_negative:
+                image = Image.fromarray(65535 - np.asarray(image))
             if self.frame:
                 image = _on_transparent(image, self.frame)
             image = colour.to_srgb(downscale(colour.to_resizable_mode(image), max_side), self.profile)
@@ -219,12 +235,27 @@ def _open_heif(data: bytes) -> Source:
 
 def _open_tiff(data: bytes) -> Source:
     """Pillow applies the orientation itself."""
-    image = TiffImagePlugin.TiffImageFile(io.BytesIO(data))
-    if DNG_VERSION in image.tag_v2 or image.tag_v2.get(NEW_SUBFILE_TYPE, 0) & REDUCED_RESOLUTION:
+    tags = _tiff_tags(data)
+    if DNG_VERSION in tags or tags.get(NEW_SUBFILE_TYPE, 0) & REDUCED_RESOLUTION:
         raise ImageRefused(
             ErrorCode.UNSUPPORTED_FORMAT, "This is a camera's raw picture, which cannot be used.", SAVE_AS_JPEG
         )
-    return _open_pages("TIFF", image, "first_page")
+    if not _has_common_samples(tags):
+        raise ImageRefused(
+            ErrorCode.UNSUPPORTED_FORMAT, "This TIFF stores its pixels in a way that cannot be used.", SAVE_AS_JPEG
+        )
+    source = _open_pages("TIFF", TiffImagePlugin.TiffImageFile(io.BytesIO(data)), "first_page")
+    source.is_negative = source.pillow.mode.startswith("I;16") and tags.get(PHOTOMETRIC) == WHITE_IS_ZERO
+    return source
+
+
+def _has_common_samples(tags: TiffImagePlugin.ImageFileDirectory_v2) -> bool:
+    """True for what Pillow reads right: unsigned integers of up to 16 bits, in a compression that it knows."""
+    bits, samples = max(tags.get(BITS_PER_SAMPLE, (1,))), tags.get(SAMPLES_PER_PIXEL, 1)
+    is_read = bits <= 8 or (bits == 16 and samples != 2 and tags.get(PLANAR_CONFIGURATION) != SEPARATE_PLANES)
+    compression = tags.get(COMPRESSION, UNCOMPRESSED)
+    is_unpacked = compression in TiffImagePlugin.COMPRESSION_INFO and compression != TIFF_WEBP
+    return is_read and is_unpacked and set(tags.get(SAMPLE_FORMAT, (UNSIGNED,))) <= {UNSIGNED, UNTYPED}
 
 
 def _open_gif(data: bytes) -> Source:
@@ -283,16 +314,21 @@ def _profile_of_nclx(data: bytes) -> colour.ColourProfile:
 
 def _exif_orientation(exif: bytes) -> int:
     """The orientation of EXIF data, 1 to 8; what is broken, or no short number, counts as none."""
-    tiff = exif.removeprefix(b"Exif\0\0")
     try:
-        tags = TiffImagePlugin.ImageFileDirectory_v2(tiff[:8])
-        file = io.BytesIO(tiff)
-        file.seek(tags.next)
-        tags.load(file)
+        tags = _tiff_tags(exif.removeprefix(b"Exif\0\0"))
         orientation = tags.get(ORIENTATION, 1)
     except Exception:  # parsed from hostile bytes
         return 1
     return orientation if tags.tagtype.get(ORIENTATION) == SHORT and isinstance(orientation, int) else 1
+
+
+def _tiff_tags(data: bytes) -> TiffImagePlugin.ImageFileDirectory_v2:
+    """The first directory of a TIFF."""
+    tags = TiffImagePlugin.ImageFileDirectory_v2(data[: 16 if BIG_TIFF in data[2:4] else 8])
+    file = io.BytesIO(data)
+    file.seek(tags.next)
+    tags.load(file)
+    return tags
 
 
 def _fit_size(size: tuple[int, int], max_side: float) -> tuple[int, int]:

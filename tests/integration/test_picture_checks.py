@@ -163,3 +163,15 @@ async def test_tile_shows_checking_until_its_inspection_ends(studio: Studio, tmp
     assert "Checking…" in first
     assert "Ready" in second
     assert "Checking…" not in second
+
+
+async def test_picture_that_comes_alone_is_shown_with_its_verdict(studio: Studio, tmp_path: Path, monkeypatch):
+    """The first of a drop, which the page sends before the others, need not be asked for again."""
+    monkeypatch.setattr("image2model.web.ui.pictures.FIRST_VERDICT_SECONDS", 60)
+    with gr.Blocks():
+        pictures = Pictures(studio, PictureCache())
+    with Image.open(CUP) as cup:
+        images = [(str(saved(tmp_path, cup)), None)]
+    assert await pictures.check_arrived(images, []) == ([images[0][0]], [None])
+    shown = pictures.show(images, [], NO_OVERRIDES, False, "scripted", "", SimpleNamespace(session_hash="a page"))
+    assert ["Ready" in tiles async for _, tiles in shown] == [True]

@@ -42,6 +42,8 @@ REFUSED = {
     "camera's raw": (iso_media(b"crx "), "unsupported_format", "raw"),
     "DNG": (encoded(photo(), "TIFF", tiffinfo={50706: b"\1\4\0\0"}), "unsupported_format", "raw"),
     "raw with a small preview": (encoded(photo(), "TIFF", tiffinfo={254: 1}), "unsupported_format", "raw"),
+    "TIFF of floating point": (encoded(photo(mode="F"), "TIFF"), "unsupported_format", "stores its pixels"),
+    "TIFF of 32 bits": (encoded(photo(mode="I"), "TIFF"), "unsupported_format", "stores its pixels"),
     "Photoshop": (b"8BPS" + bytes(100), "unsupported_format", "Photoshop"),
     "HEIC without picture": (iso_media(b"heic"), "damaged", "damaged"),
     "AVIF without picture": (iso_media(b"avif"), "damaged", "damaged"),
@@ -104,6 +106,7 @@ ACCEPTED = {
     "HEIC": (encoded(photo(), "HEIF"), ".jpg"),
     "HEIC with alpha": (encoded(CLEAR, "HEIF"), ".png"),
     "TIFF": (encoded(photo(), "TIFF"), ".jpg"),
+    "large TIFF": (encoded(photo(), "TIFF", big_tiff=True), ".jpg"),
     "TIFF of a scanner": (encoded(photo(mode="CMYK"), "TIFF", compression="tiff_lzw"), ".jpg"),
     "BMP": (encoded(photo(), "BMP"), ".jpg"),
 }
@@ -167,6 +170,15 @@ def test_16_bit_grey_is_scaled_not_clipped():
     row = np.asarray(decode_image(pictures.grey_16_bit(), LIMITS, 512))[32, :, 0].astype(int)
     assert (row[0], row[-1]) == (0, 255)
     assert abs(int(row[128]) - 128) <= 1
+
+
+def test_16_bit_negative_is_shown_as_a_positive():
+    """In a TIFF whose lowest value is white, a ramp from black to white runs from white to black."""
+    data = bytearray(encoded(Image.open(io.BytesIO(pictures.grey_16_bit())), "TIFF"))
+    entry = data.index(b"\x06\x01\x03\x00\x01\x00\x00\x00")
+    data[entry + 8] = 0  # PhotometricInterpretation: WhiteIsZero
+    row = np.asarray(decode_image(bytes(data), LIMITS, 512).convert("L"))[32]
+    assert (row[0], row[-1]) == (255, 0)
 
 
 def test_16_bit_grey_keeps_its_transparent_value():
