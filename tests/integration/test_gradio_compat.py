@@ -86,7 +86,7 @@ def call(client: TestClient, name: str, value: Any) -> str:
     return client.get(f"/gradio_api/call/{name}/{event_id}").text
 
 
-def test_a_path_of_the_host_is_not_taken_for_an_upload(client: TestClient):
+def test_server_path_is_not_accepted_as_an_upload(client: TestClient):
     """`has_launched`: only then does Gradio look whether a file was uploaded by a visitor."""
     answer = call(client, "name", {"path": __file__, "meta": {"_type": "gradio.FileData"}})
     assert "event: error" in answer
@@ -141,6 +141,7 @@ def test_what_takes_microseconds_needs_no_thread(
         functions.append(function)
         return await run_sync(function, *args, **options)
 
+    BEGUN.clear()
     monkeypatch.setattr(anyio.to_thread, "run_sync", note)
     session = {"data": [2], "session_hash": "one", "fn_index": {"double": 0, "endless": 2}[name]}
     client.post("/gradio_api/queue/join", json=session).raise_for_status()
@@ -205,7 +206,7 @@ def test_closing_ends_the_queue(demo: gr.Blocks, app: Any, client: TestClient):
     assert demo._queue.stopped
 
 
-def test_gradios_cors_is_gone_and_own_middleware_first(app: Any, client: TestClient):
+def test_gradio_cors_is_removed_and_own_middleware_runs_first(app: Any, client: TestClient):
     """Gradio's middleware lets another site read with cookies; without it the answer does not."""
     answer = client.get("/config", headers={"Origin": "https://evil.example"})
     assert "access-control-allow-origin" not in answer.headers
@@ -224,7 +225,7 @@ def test_a_control_character_in_an_address_is_the_callers_mistake(client: TestCl
     assert (answer.status_code, answer.json()["error_code"]) == (400, "input_unreadable")
 
 
-def test_the_api_description_is_kept_until_it_is_forgotten(app: Any, client: TestClient):
+def test_api_info_is_cached_until_it_is_cleared(app: Any, client: TestClient):
     """Gradio keeps what the first request made, with its host name."""
     client.get("/gradio_api/info")
     assert app.api_info
@@ -252,9 +253,7 @@ def test_events_are_pending_until_they_are_answered(demo: gr.Blocks, client: Tes
 
 
 @pytest.mark.parametrize("name", ["double", "endless"])
-def test_what_nobody_reads_is_forgotten(
-    demo: gr.Blocks, client: TestClient, monkeypatch: pytest.MonkeyPatch, name: str
-):
+def test_unread_session_is_forgotten(demo: gr.Blocks, client: TestClient, monkeypatch: pytest.MonkeyPatch, name: str):
     """An event whose client never comes for its messages ends, and nothing stays of its session; another's stays."""
     kept = client.post("/gradio_api/call/double", json={"data": [1]}).json()["event_id"]
     monkeypatch.setattr(gradio_compat, "NEVER_READ_SECONDS", 0.0)
@@ -331,7 +330,7 @@ def test_unreadable_values_are_reported(client: TestClient):
     assert "input_unreadable: " in call(client, "name", 5)
 
 
-def test_the_root_url_is_what_gradio_builds():
+def test_root_url_equals_that_of_gradio():
     """A forwarded host and a root path are part of it, as they are of Gradio's own addresses."""
     scope = {
         "type": "http", "scheme": "http", "path": "/m/config", "root_path": "/m", "query_string": b"",
@@ -351,7 +350,7 @@ def test_no_badge_is_on_a_spaces_page(monkeypatch: pytest.MonkeyPatch):
     assert demo.get_config_file()["space_id"] is None
 
 
-def test_signing_in_takes_a_space_and_all_it_is_given(monkeypatch: pytest.MonkeyPatch):
+def test_sign_in_requires_a_space_with_oauth_settings(monkeypatch: pytest.MonkeyPatch):
     """Without one of the values, or outside a Space, there is no signing in."""
     for name in ("OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET", "OAUTH_SCOPES", "OPENID_PROVIDER_URL"):
         assert not gradio_compat.can_sign_in_at_hugging_face()
