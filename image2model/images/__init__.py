@@ -1,8 +1,8 @@
 """Untrusted bytes in; a checked, upright, sRGB picture without metadata out, or a refusal with its reason.
 
 formats.py knows a file's format by its first bytes; jpeg.py and png.py take files of these two apart; limits.py says
-how large a picture may be; decoding.py decodes within that; colour.py converts to sRGB; checks.py puts these together;
-fetch.py downloads pictures.
+how large a picture may be; decoding.py decodes within that; colour.py converts to sRGB with the tables of
+colour_spaces.py, hdr.py what is of high dynamic range; checks.py puts these together; fetch.py downloads pictures.
 """
 
 from .checks import CheckedImage, ImageChecker, check_image, refused_preview

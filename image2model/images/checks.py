@@ -72,7 +72,7 @@ def check_image(data: bytes, name: str, limits: ImageLimits) -> CheckedImage:
     `open_image` and `Source.decode` raise.
     """
     source = open_image(data, limits)
-    width, height = source.pillow.size
+    width, height = source.size
     keeps_pixels = source.can_keep_pixels and max(width, height) <= limits.max_side
     image = source.decode(THUMBNAIL_SIDE if keeps_pixels and source.format == "JPEG" else limits.max_side)
     if keeps_pixels and source.lossless_bytes and image.mode == source.pillow.mode:

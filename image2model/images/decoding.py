@@ -7,9 +7,11 @@ file of several pages the first picture is taken.
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 from pi_heif import HeifImageFile
 from PIL import (
     AvifImagePlugin,
@@ -26,10 +28,12 @@ from PIL import (
 from ..errors import ErrorCode, ImageRefused
 from . import colour
 from .bmp import with_plain_pixels
+from .colour import SRGB_CODE_POINTS
+from .colour_spaces import PRIMARIES
 from .formats import SAVE_AS_JPEG, ImageFormat, detect_format
 from .jpeg import PROGRESSIVE, SIMPLE_FRAMES, Jpeg, read_jpeg
 from .limits import MAX_JPEG_SCANS, MAX_PARTIAL_PIXELS, ImageLimits, check_file_size, check_picture_size
-from .png import Png, read_png, with_transparent_colour
+from .png import Frame, Png, png_pixels, read_png
 
 DRAFT_TOLERANCE = 0.9
 """A JPEG that libjpeg can reduce to this share of the wanted size is not scaled once more."""
@@ -45,7 +49,20 @@ TRANSPOSE_BY_ORIENTATION: Mapping[int, Image.Transpose] = {
     8: Image.Transpose.ROTATE_90,
 }
 """The operation that makes a picture upright, by its EXIF orientation."""
+NCLX_TRANSFERS = frozenset({4, 5, 7, 8, 16, 17, 18})
+"""Curves of an AVIF that Chromium tells from sRGB's: not those of cameras (BT.709 and its kin) and unknown ones."""
 DNG_VERSION, NEW_SUBFILE_TYPE, REDUCED_RESOLUTION = 50706, 254, 1
+BITS_PER_SAMPLE, COMPRESSION, PHOTOMETRIC, SAMPLES_PER_PIXEL, PLANAR_CONFIGURATION, SAMPLE_FORMAT = (
+    258,
+    259,
+    262,
+    277,
+    284,
+    339,
+)
+WHITE_IS_ZERO, SEPARATE_PLANES, UNSIGNED, UNTYPED, UNCOMPRESSED, TIFF_WEBP = 0, 2, 1, 4, 1, 50001
+"""Tags of a TIFF, and values of theirs (TIFF 6.0, section 8)."""
+BIG_TIFF = 43
 
 NOTE_TEXTS = {
     "first_frame": "It is animated; only its first frame is used.",
@@ -60,19 +77,25 @@ class Source:
 
     format: ImageFormat
     pillow: ImageFile.ImageFile
-    profile: bytes = b""
-    """ICC profile; empty for sRGB."""
+    profile: colour.ColourProfile = b""
     orientation: int = 1
     jpeg: Jpeg | None = None
     png: Png | None = None
-    covered: tuple[int, int, int, int] | None = None
-    """Left, top, right and bottom of what the first frame has pixels for; None: all of the picture."""
+    frame: Frame | None = None
+    """Where the first frame has pixels; None: everywhere."""
     notes: tuple[str, ...] = ()
     """Codes of NOTE_TEXTS."""
+    is_negative: bool = False
+    """True where the pixels' lowest value is white, which Pillow does not say."""
     reducible: bool = False
     """True if the decoder needs no more memory than what it is reduced to."""
     lossless_bytes: bytes | None = None
     """The file without metadata, where its pixels are RGB or RGBA of 8 bits."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height as it is stored."""
+        return self.frame.size if self.frame else self.pillow.size
 
     @property
     def can_keep_pixels(self) -> bool:
@@ -92,9 +115,11 @@ class Source:
                     raise damaged_error(self.format)
                 self.pillow.draft(None, _fit_size(self.pillow.size, max_side * DRAFT_TOLERANCE))
             self.pillow.load()
-            image = with_transparent_colour(self.pillow, self.png) if self.png else self.pillow
-            if self.covered and self.covered != (0, 0, *image.size):
-                image = _on_transparent(image, self.covered)
+            image = png_pixels(self.pillow, self.png) if self.png else self.pillow
+            if self.is_negative:
+                image = Image.fromarray(65535 - np.asarray(image))
+            if self.frame:
+                image = _on_transparent(image, self.frame)
             image = colour.to_srgb(downscale(colour.to_resizable_mode(image), max_side), self.profile)
             if (turn := TRANSPOSE_BY_ORIENTATION.get(self.orientation)) is not None:
                 image = image.transpose(turn)
@@ -120,7 +145,7 @@ def open_image(data: bytes, limits: ImageLimits) -> Source:
         raise
     except Exception as error:  # hostile bytes make decoders raise nearly anything
         raise damaged_error(kind) from error
-    check_picture_size(*source.pillow.size, limits, reducible=source.reducible)
+    check_picture_size(*source.size, limits, reducible=source.reducible)
     return source
 
 
@@ -184,6 +209,7 @@ def _open_png(data: bytes) -> Source:
         png.profile,
         _exif_orientation(png.exif),
         png=png,
+        frame=png.frame,
         notes=("first_frame",) if png.is_animated else (),
         lossless_bytes=png.data if png.is_rgb8 else None,
     )
@@ -209,18 +235,34 @@ def _open_heif(data: bytes) -> Source:
 
 def _open_tiff(data: bytes) -> Source:
     """Pillow applies the orientation itself."""
-    image = TiffImagePlugin.TiffImageFile(io.BytesIO(data))
-    if DNG_VERSION in image.tag_v2 or image.tag_v2.get(NEW_SUBFILE_TYPE, 0) & REDUCED_RESOLUTION:
+    tags = _tiff_tags(data)
+    if DNG_VERSION in tags or tags.get(NEW_SUBFILE_TYPE, 0) & REDUCED_RESOLUTION:
         raise ImageRefused(
             ErrorCode.UNSUPPORTED_FORMAT, "This is a camera's raw picture, which cannot be used.", SAVE_AS_JPEG
         )
-    return _open_pages("TIFF", image, "first_page")
+    if not _has_common_samples(tags):
+        raise ImageRefused(
+            ErrorCode.UNSUPPORTED_FORMAT, "This TIFF stores its pixels in a way that cannot be used.", SAVE_AS_JPEG
+        )
+    source = _open_pages("TIFF", TiffImagePlugin.TiffImageFile(io.BytesIO(data)), "first_page")
+    source.is_negative = source.pillow.mode.startswith("I;16") and tags.get(PHOTOMETRIC) == WHITE_IS_ZERO
+    return source
+
+
+def _has_common_samples(tags: TiffImagePlugin.ImageFileDirectory_v2) -> bool:
+    """True for what Pillow reads right: unsigned integers of up to 16 bits, in a compression that it knows."""
+    bits, samples = max(tags.get(BITS_PER_SAMPLE, (1,))), tags.get(SAMPLES_PER_PIXEL, 1)
+    is_read = bits <= 8 or (bits == 16 and samples != 2 and tags.get(PLANAR_CONFIGURATION) != SEPARATE_PLANES)
+    compression = tags.get(COMPRESSION, UNCOMPRESSED)
+    is_unpacked = compression in TiffImagePlugin.COMPRESSION_INFO and compression != TIFF_WEBP
+    return is_read and is_unpacked and set(tags.get(SAMPLE_FORMAT, (UNSIGNED,))) <= {UNSIGNED, UNTYPED}
 
 
 def _open_gif(data: bytes) -> Source:
     """Make transparent what the first frame leaves free of the screen, where Pillow fills it with a colour."""
     source = _open_pages("GIF", GifImagePlugin.GifImageFile(io.BytesIO(data)), "first_frame")
-    source.covered = source.pillow.tile[0].extents if source.pillow.tile else None
+    if source.pillow.tile and (box := source.pillow.tile[0].extents):
+        source.frame = Frame(source.pillow.size, box)
     return source
 
 
@@ -246,33 +288,47 @@ OPENERS: Mapping[ImageFormat, Callable[[bytes], Source]] = {
 """Each calls one decoder itself, which keeps the code of other formats out of reach."""
 
 
-def _on_transparent(image: Image.Image, covered: tuple[int, int, int, int]) -> Image.Image:
-    """The part of a picture that is `covered`, in its place on nothing."""
-    placed = Image.new("RGBA", image.size)
-    placed.paste(image.crop(covered).convert("RGBA"), covered[:2])
+def _on_transparent(image: Image.Image, frame: Frame) -> Image.Image:
+    """The frame's pixels in their place on nothing."""
+    if frame.box == (0, 0, *frame.size):
+        return image
+    placed = Image.new("RGBA", frame.size)
+    pixels = image.crop(frame.box) if image.size == frame.size else image  # Pillow gives all of a GIF's screen
+    placed.paste(colour.to_resizable_mode(pixels).convert("RGBA"), frame.box[:2])
     return placed
 
 
-def _profile_of_nclx(data: bytes) -> bytes:
-    """The ICC profile that the first colour box of code points comes to (ISO/IEC 14496-12, 12.1.5)."""
+def _profile_of_nclx(data: bytes) -> colour.ColourProfile:
+    """What the first colour box of code points comes to (ISO/IEC 14496-12, 12.1.5)."""
     at = data.find(b"colrnclx")
     if at < 0:
         return b""
-    return colour.profile_of_code_points(*(int.from_bytes(data[place : place + 2]) for place in (at + 8, at + 10)))
+    primaries, transfer = struct.unpack_from(">HH", data, at + 8)
+    if 0 in (primaries, transfer):
+        return b""
+    return colour.profile_of_code_points(
+        primaries if primaries in PRIMARIES else SRGB_CODE_POINTS[0],
+        transfer if transfer in NCLX_TRANSFERS else SRGB_CODE_POINTS[1],
+    )
 
 
 def _exif_orientation(exif: bytes) -> int:
     """The orientation of EXIF data, 1 to 8; what is broken, or no short number, counts as none."""
-    tiff = exif.removeprefix(b"Exif\0\0")
     try:
-        tags = TiffImagePlugin.ImageFileDirectory_v2(tiff[:8])
-        file = io.BytesIO(tiff)
-        file.seek(tags.next)
-        tags.load(file)
+        tags = _tiff_tags(exif.removeprefix(b"Exif\0\0"))
         orientation = tags.get(ORIENTATION, 1)
     except Exception:  # parsed from hostile bytes
         return 1
     return orientation if tags.tagtype.get(ORIENTATION) == SHORT and isinstance(orientation, int) else 1
+
+
+def _tiff_tags(data: bytes) -> TiffImagePlugin.ImageFileDirectory_v2:
+    """The first directory of a TIFF."""
+    tags = TiffImagePlugin.ImageFileDirectory_v2(data[: 16 if BIG_TIFF in data[2:4] else 8])
+    file = io.BytesIO(data)
+    file.seek(tags.next)
+    tags.load(file)
+    return tags
 
 
 def _fit_size(size: tuple[int, int], max_side: float) -> tuple[int, int]:

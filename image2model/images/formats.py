@@ -15,6 +15,8 @@ SIGNATURES: tuple[tuple[int, bytes, ImageFormat], ...] = (
     (0, b"GIF8", "GIF"),
     (0, b"II*\0", "TIFF"),
     (0, b"MM\0*", "TIFF"),
+    (0, b"II+\0", "TIFF"),
+    (0, b"MM\0+", "TIFF"),
     (0, b"BM", "BMP"),
 )
 """Offset, bytes and format; the first match counts."""

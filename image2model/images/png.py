@@ -16,12 +16,23 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, PngImagePlugin
 
 from . import colour
+from .hdr import DEFAULT_PEAK_NITS, HdrSpace
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-TRUECOLOUR, PALETTE, TRUECOLOUR_ALPHA = 2, 3, 6
+GREY, TRUECOLOUR, PALETTE, GREY_ALPHA, TRUECOLOUR_ALPHA = 0, 2, 3, 4, 6
 RGB_IN_FULL_RANGE = b"\0\1"
 """The last two bytes of a cICP that counts."""
 IEND = b"\0\0\0\0IEND\xae\x42\x60\x82"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A part of a picture that has pixels, while the rest is clear."""
+
+    size: tuple[int, int]
+    """Width and height of the whole picture."""
+    box: tuple[int, int, int, int]
+    """Left, top, right and bottom of the part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,36 +45,46 @@ class Png:
     colour_type: int
     transparent: tuple[int, ...] | None
     """The grey or RGB samples that mean transparent, as they are stored; None for a palette."""
-    profile: bytes
-    """ICC profile; empty for sRGB."""
+    profile: colour.ColourProfile
     exif: bytes
     is_animated: bool
+    frame: Frame | None
+    """Where the pixels of `data` lie in the picture; None: they are all of it."""
 
     @property
     def is_rgb8(self) -> bool:
         """True if its pixels are stored as RGB or RGBA of 8 bits."""
-        return self.bit_depth == 8 and self.colour_type in (TRUECOLOUR, TRUECOLOUR_ALPHA) and not self.transparent
+        has_rgb8 = self.bit_depth == 8 and self.colour_type in (TRUECOLOUR, TRUECOLOUR_ALPHA)
+        return has_rgb8 and not self.transparent and not self.frame
 
 
-def with_transparent_colour(image: ImageFile.ImageFile, png: Png) -> Image.Image:
+def png_pixels(image: ImageFile.ImageFile, png: Png) -> Image.Image:
     """The loaded picture of `png.data`; as LA or RGBA where one of its colours means transparent."""
+    if png.bit_depth == 16 and png.colour_type != GREY_ALPHA and isinstance(png.profile, HdrSpace):
+        nearest = (_samples(image, png).astype(np.uint32) + 128) // 257  # one level of PQ less is seen to be darker
+        return Image.fromarray(nearest.astype(np.uint8))
     if png.transparent is None:
         return image
-    samples = np.asarray(image.convert("L") if image.mode == "1" else image)
-    if png.bit_depth < 8:
-        samples = samples // (255 // (2**png.bit_depth - 1))
-    elif png.bit_depth == 16 and png.colour_type == TRUECOLOUR:
-        samples = samples.astype(np.uint16) << 8 | _lower_bytes(png)
-    is_transparent = (np.atleast_3d(samples) == png.transparent).all(axis=-1)
+    is_transparent = (np.atleast_3d(_samples(image, png)) == png.transparent).all(axis=-1)
     visible = colour.to_resizable_mode(image)
     visible.putalpha(Image.fromarray(np.where(is_transparent, 0, 255).astype(np.uint8)))
     return visible
 
 
+def _samples(image: ImageFile.ImageFile, png: Png) -> NDArray[np.integer]:
+    """Samples (height, width) of grey or (height, width, channels) of RGB or RGBA, as they are stored."""
+    samples: NDArray[np.integer] = np.asarray(image.convert("L") if image.mode == "1" else image)
+    if png.bit_depth < 8:
+        return np.asarray(samples // (255 // (2**png.bit_depth - 1)))
+    if png.bit_depth == 16 and png.colour_type != GREY:
+        return np.asarray(samples.astype(np.uint16) << 8 | _lower_bytes(png))
+    return samples
+
+
 def _lower_bytes(png: Png) -> NDArray[np.uint8]:
-    """The lower bytes of 16-bit RGB samples, of which Pillow itself gives the upper ones."""
+    """The lower bytes of 16-bit RGB or RGBA samples, of which Pillow itself gives the upper ones."""
     image = PngImagePlugin.PngImageFile(io.BytesIO(png.data))
-    image.tile = [tile._replace(args="RGB;16L") for tile in image.tile]
+    image.tile = [tile._replace(args=f"{image.mode};16L") for tile in image.tile]
     image.load()
     return np.asarray(image)
 
@@ -85,6 +106,7 @@ def read_png(data: bytes) -> Png:
         profile=_profile(chunks.first),
         exif=chunks.first.get(b"eXIf", b""),
         is_animated=b"acTL" in chunks.first and chunks.frames > 1,
+        frame=chunks.late_frame,
     )
 
 
@@ -99,7 +121,10 @@ class _Chunks:
         self.pixels: list[bytes] = []
         """The whole chunks of the picture's pixels; of an animation that does not begin with them, its first frame."""
         self.frames = 0
+        self.late_frame: Frame | None = None
+        """Where an animation's first frame lies that is not the picture before it and covers less."""
         first_frame: list[bytes] = []
+        first_control = b""
         at = len(SIGNATURE)
         while at + 8 <= len(data):
             length, name = struct.unpack_from(">I4s", data, at)
@@ -110,15 +135,28 @@ class _Chunks:
                 first_frame.append(data[at + 12 : end - 4])
             elif name == b"fcTL":
                 self.frames += 1
-                if self.frames == 1:
-                    starts_late, covers_all = bool(self.pixels), data[at + 12 : at + 20] == self.first[b"IHDR"][:8]
+                if self.frames == 1 and self.pixels:
+                    first_control = data[at + 12 : end - 4]
             elif name == b"IEND":
                 break
             elif not self.pixels and self._counts(name, data[at:end]):
                 self.raw[name], self.first[name] = data[at:end], data[at + 8 : end - 4]
             at = end
-        if first_frame and starts_late and covers_all:
-            self.pixels = [_chunk(b"IDAT", b"".join(first_frame))]
+        if first_frame and first_control:
+            self._take_late_frame(first_control, b"".join(first_frame))
+
+    def _take_late_frame(self, control: bytes, pixels: bytes) -> None:
+        """Take an animation's first frame, whose fcTL says `control`, for the picture, unless it reaches outside."""
+        header = self.first[b"IHDR"]
+        width, height, left, top = struct.unpack_from(">4I", control)
+        size: tuple[int, int] = struct.unpack_from(">2I", header)
+        box = left, top, left + width, top + height
+        if box[2] > size[0] or box[3] > size[1]:
+            return
+        self.pixels = [_chunk(b"IDAT", pixels)]
+        if (width, height) != size:
+            self.late_frame = Frame(size, box)
+            self.raw[b"IHDR"] = _chunk(b"IHDR", control[:8] + header[8:])
 
     def _counts(self, name: bytes, chunk: bytes) -> bool:
         """True if a chunk before the pixels counts: the first of its name, intact, and not tRNS before its palette."""
@@ -143,18 +181,18 @@ def _chunk(name: bytes, body: bytes) -> bytes:
 
 def _transparent(body: bytes, bit_depth: int, colour_type: int) -> tuple[int, ...] | None:
     """The samples of tRNS; with up to 8 bits only their lower byte counts."""
-    samples = {0: 1, TRUECOLOUR: 3}.get(colour_type)
+    samples = {GREY: 1, TRUECOLOUR: 3}.get(colour_type)
     if samples is None or len(body) < 2 * samples:
         return None
     mask = 0xFFFF if bit_depth == 16 else 0xFF
     return tuple(sample & mask for sample in struct.unpack_from(f">{samples}H", body))
 
 
-def _profile(chunks: dict[bytes, bytes]) -> bytes:
-    """The ICC profile that the chunks hold or come to; empty for sRGB."""
+def _profile(chunks: dict[bytes, bytes]) -> colour.ColourProfile:
+    """The profile that the chunks hold or come to; empty for sRGB."""
     cicp = chunks.get(b"cICP", b"")
     if cicp[2:] == RGB_IN_FULL_RANGE and colour.are_code_points(cicp[0], cicp[1]):
-        return colour.profile_of_code_points(cicp[0], cicp[1])
+        return colour.profile_of_code_points(cicp[0], cicp[1], _peak_nits(chunks))
     embedded = _embedded_profile(chunks.get(b"iCCP", b""))
     if colour.is_profile(embedded):
         return embedded
@@ -163,6 +201,12 @@ def _profile(chunks: dict[bytes, bytes]) -> bytes:
         return b""
     chromaticities = _integers(chunks.get(b"cHRM", b""), 8)
     return colour.profile_of_gamma(gamma[0] / 100_000, [value / 100_000 for value in chromaticities])
+
+
+def _peak_nits(chunks: dict[bytes, bytes]) -> float:
+    """Light of the brightest pixel (cLLI), else of the screen that the picture was made on (mDCV)."""
+    told = (*_integers(chunks.get(b"cLLI", b""), 1), *_integers(chunks.get(b"mDCV", b"")[16:], 1))
+    return next((light / 10_000 for light in told if light), DEFAULT_PEAK_NITS)
 
 
 def _integers(body: bytes, count: int) -> tuple[int, ...]:

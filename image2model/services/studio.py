@@ -435,8 +435,9 @@ class Studio:
     async def archive_contents(self, batch_id: str) -> tuple[list[ZipEntry], dict[str, Any]]:
         """The files of the batch's zip, and its manifest; raises NotFound."""
         batch = await self.batch(batch_id)
+        drawing = asyncio.create_task(self.previews.contact_sheet(batch))  # by a worker, meanwhile
         entries = [entry for job in batch.jobs if job.state == "done" for entry in await self._entries(job)]
-        if sheet := await self.previews.contact_sheet(batch):
+        if sheet := await drawing:
             entries.append(ZipEntry(sheet, CONTACT_SHEET_FILE))
         return entries, manifest(self._build_view(batch))
 

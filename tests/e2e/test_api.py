@@ -87,7 +87,7 @@ def test_generate_gives_the_mesh_and_its_facts(client):
     assert client.predict(batch_id=facts["batch_id"], api_name="/batch_status")["state"] == "done"
 
 
-def test_a_batch_is_submitted_watched_and_brought_home(client, notes):
+def test_batch_is_submitted_watched_and_downloaded(client, notes):
     """Submit returns at once, watch ends when all is done, the zip has the meshes and the manifest."""
     batch = submit(client, EXAMPLES / "robot.jpg", notes, EXAMPLES / "robot.jpg")
     assert [job["filename"] for job in batch["jobs"]] == ["robot.glb", "robot-2.glb"]
@@ -181,13 +181,13 @@ PICTURE = handle_file(EXAMPLES / "robot.jpg")
         ("download_batch", ["a batch", [["stl"]], None], "format_unknown"),
     ],
 )
-def test_values_of_a_wrong_kind_are_told_like_any_other_error(client, endpoint, given, code):
+def test_values_of_a_wrong_type_have_an_error_code(client, endpoint, given, code):
     """What is missing or of another kind than an endpoint takes is an error with a code and a sentence, too."""
     with pytest.raises(AppError, match=rf"^{code}: .*\."):
         client.predict(*given, api_name=f"/{endpoint}")
 
 
-def test_an_endpoint_that_is_not_there_is_told(app):
+def test_unknown_endpoint_has_an_error_code(app):
     """A wrong name in an address is answered 404 with a code, and is no failure of the app's."""
     answer = httpx.post(f"{app.url}/gradio_api/call/make", json={"data": []})
     assert (answer.status_code, answer.json()["error_code"]) == (404, "endpoint_unknown")
@@ -209,7 +209,7 @@ def test_an_upload_that_breaks_off_is_no_failure(app):
     assert counted % 500 not in answer
 
 
-async def test_what_nobody_has_thought_of_is_told_without_its_reason():
+async def test_unexpected_error_hides_its_reason():
     """An error of the app's own making has its code and sentence as well, and tells a program nothing of its inside."""
 
     async def fails() -> None:
@@ -219,14 +219,14 @@ async def test_what_nobody_has_thought_of_is_told_without_its_reason():
         await _report_errors(fails)()
 
 
-def test_half_a_character_is_told(app):
+def test_lone_surrogate_is_refused(app):
     """JSON may hold half a character, which is an id of nothing and no failure of the app's."""
     call = f"{app.url}/gradio_api/call/batch_status"
     asked = httpx.post(call, content=rb'{"data": ["\ud800"]}', headers={"Content-Type": "application/json"})
     assert '"input_unreadable: ' in httpx.get(f"{call}/{asked.json()['event_id']}").text
 
 
-def test_list_generators_tells_prices_options_and_availability(client):
+def test_list_generators_has_prices_options_and_availability(client):
     """The whole catalogue is there, each with its price and options as data."""
     listed = {one["id"]: one for one in client.predict(api_name="/list_generators")}
     assert len(listed) == 16
@@ -245,7 +245,7 @@ def call(app: App, endpoint: str, *data: Any) -> str:
 @pytest.mark.parametrize(
     "path", ["/etc/passwd", "/proc/self/environ", "DATA/image2model.db", "DATA/secret", "/dev/zero"]
 )
-def test_files_of_the_host_are_not_taken_for_pictures(app, path):
+def test_server_files_are_not_accepted_as_pictures(app, path):
     """A raw path outside the uploads is refused and nothing of it comes back."""
     file = {"path": path.replace("DATA", str(app.data)), "meta": {"_type": "gradio.FileData"}}
     answer = call(app, "submit_batch", [file], "local", None, None)
@@ -261,7 +261,7 @@ def test_files_of_the_host_are_not_taken_for_pictures(app, path):
         "gradio_api/file=DATA/image2model.db", "gradio_api/file=DATA/secret", "gradio_api/file=/etc/passwd",
     ],
 )  # fmt: skip
-def test_nobody_reads_what_is_not_theirs(app, path):
+def test_unknown_ids_read_no_batch(app, path):
     """Guessed ids, climbing paths and the database are not served."""
     address = f"{app.url}/{path.replace('DATA', str(app.data))}"
     with pytest.raises(urllib.error.HTTPError) as caught:  # urllib leaves the dots in the path as they are
@@ -269,7 +269,7 @@ def test_nobody_reads_what_is_not_theirs(app, path):
     assert caught.value.code in (403, 404)
 
 
-def test_a_single_file_comes_in_ranges_and_by_its_name(client):
+def test_single_file_supports_ranges_and_has_its_name(client):
     """Downloads resume, carry the picture's name and are not sniffed."""
     batch = submit(client, EXAMPLES / "robot.jpg")
     *_, view = client.submit(batch_id=batch["batch_id"], api_name="/watch_batch")

@@ -38,7 +38,7 @@ PATHS = [
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_no_path_leads_to_what_is_not_offered(target: App, path: str):
+def test_traversal_paths_reach_no_file(target: App, path: str):
     """Paths out of the folders, into them, to other hosts and to what others own are answered with an error."""
     status, answer = get_as_written(target, path.format(data=target.data, cache=target.cache, root=ROOT))
     assert 400 <= status < 500
@@ -61,7 +61,7 @@ def test_a_strange_host_name_is_refused(target: App, host: str):
         ("POST", {"Content-Length": "99999999999"}, 413),
     ],
 )
-def test_what_is_refused_at_the_door_is_told_in_the_common_form(target: App, method, headers, status):
+def test_refusals_of_the_middleware_have_the_error_body(target: App, method, headers, status):
     """With a code, a sentence that says what to do, and details; and the description says that it can come."""
     lines = [f"{method} /api/v1/logs/export HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
     lines += [] if "Host" in headers else ["Host: 127.0.0.1"]
@@ -177,7 +177,7 @@ def test_passwords_cannot_be_tried_for_ever(target: App):
     assert 1 <= int(answers[10].headers["retry-after"]) <= 60
 
 
-def test_uploads_are_counted_by_the_address_they_come_from(target: App):
+def test_uploads_are_limited_per_address(target: App):
     """Nor do claims give more uploads in a minute; of a proxy that is trusted, only its own word counts."""
     with stranger(target, 3) as visitor, stranger(target, 1) as proxy:
         alone = [visitor.post("/api/v1/upload", headers=claims(n)).status_code for n in range(11)]
@@ -205,14 +205,14 @@ def test_a_form_of_another_site_sends_nothing(visitor: httpx.Client, headers: di
         assert visitor.post(path, files={"files": ("a.png", b"x")}, headers=headers).status_code == 403
 
 
-def test_the_page_itself_and_friends_may_send(visitor: httpx.Client):
+def test_own_page_and_allowed_origins_may_post(visitor: httpx.Client):
     """The page, also in a frame on another site, a friend's page and a program can upload."""
     own = str(visitor.base_url).rstrip("/")
     for headers in ({"Sec-Fetch-Site": "same-origin", "Origin": own}, {"Origin": own}, {"Origin": FRIEND}, {}):
         assert visitor.post("/gradio_api/upload", files={"files": ("a.png", b"x")}, headers=headers).status_code == 200
 
 
-def test_many_who_say_nothing_stop_nobody(target: App, visitor: httpx.Client):
+def test_silent_clients_do_not_block_others(target: App, visitor: httpx.Client):
     """Of hundreds who connect and do not get on with it the first have to go, and requests are answered meanwhile."""
     with contextlib.ExitStack() as crowd:
         silent = [crowd.enter_context(connect(target)) for _ in range(HeaderTimeoutProtocol.MAX_PENDING + 50)]
@@ -220,7 +220,7 @@ def test_many_who_say_nothing_stop_nobody(target: App, visitor: httpx.Client):
         assert [connection.recv(1) for connection in silent[:40]] == [b""] * 40
 
 
-def test_a_stranger_to_the_queue_is_told_so_and_no_more(target: App, visitor: httpx.Client):
+def test_unknown_session_gets_an_error_without_details(target: App, visitor: httpx.Client):
     """Who asks for events of a session that is not there gets one, the stream ends, and the log stays short."""
     before = target.log.stat().st_size
     answer = visitor.get("/gradio_api/queue/data", params={"session_hash": "nobody"})

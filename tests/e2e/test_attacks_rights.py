@@ -96,7 +96,7 @@ def test_a_file_that_is_no_upload_is_not_read(
     assert secrets_in("".join(answers)) == []
 
 
-def test_an_upload_lies_where_nobody_can_guess(target: App, visitor: httpx.Client):
+def test_upload_paths_cannot_be_guessed(target: App, visitor: httpx.Client):
     """Its folder is named after a digest, no folder is listed, and nothing says what else lies there."""
     path = Path(uploaded(visitor, "mine.png", b"only I know this"))
     assert re.fullmatch(r"[0-9a-f]{64}", path.parent.name)

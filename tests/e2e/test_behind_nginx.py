@@ -101,7 +101,7 @@ def test_addresses_are_those_of_the_visitors(tmp_path: Path, kind: str):
 
 
 @pytest.mark.browser
-async def test_a_page_is_whole_where_the_proxy_passes_no_port_on(app: App, chromium: Browser, tmp_path: Path):
+async def test_page_loads_behind_a_proxy_that_drops_the_port(app: App, chromium: Browser, tmp_path: Path):
     """Without PUBLIC_URL pictures, uploads and streams of the page are asked for where the page is, never elsewhere."""
     port = free_port()
     with nginx(tmp_path, port=port, path="", tls="", app=app.url):

@@ -94,7 +94,7 @@ def test_a_scheduler_that_sleeps_and_wakes_buys_nothing(cluster, fal):
     del cluster.processes["scheduler-2"]
 
 
-def test_the_health_tells_of_redis_and_of_the_workers_that_live(cluster):
+def test_health_lists_redis_and_living_workers(cluster):
     """A host sees that Redis answers and that one of the two workers is gone."""
     told = httpx.get(f"{cluster.url}/api/v1/health/detailed", trust_env=False).json()["components"]
     parts = {part["name"]: part for part in told}

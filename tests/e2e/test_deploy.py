@@ -58,7 +58,7 @@ def nodes(expression: str) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize(("name", "expression", "words"), EXPRESSIONS, ids=[name for name, _, _ in EXPRESSIONS])
-def test_every_expression_asks_for_what_is_told(metric_labels, name, expression, words):
+def test_dashboard_expressions_use_exported_metrics(metric_labels, name, expression, words):
     """It is sound PromQL of metrics that a scrape has, with labels that they have, and its words name no others."""
     known, kept = set(SCRAPED), set()
     for node in nodes(expression):
@@ -87,7 +87,7 @@ def test_states_periods_and_codes_are_real(metric_labels):
         assert set(matcher.value.split("|")) <= metric_labels[name][matcher.name]
 
 
-def test_every_alert_says_whom_it_wakes_and_what_to_do():
+def test_every_alert_has_severity_summary_and_next_step():
     """Each has a severity, a summary and a next step, and a name of its own."""
     assert len({rule["alert"] for rule in ALERTS}) == len(ALERTS)
     assert all(rule["labels"]["severity"] in ("page", "ticket") for rule in ALERTS)

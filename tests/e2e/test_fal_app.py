@@ -106,7 +106,7 @@ def test_programs_of_both_apis_send_several_sides_as_one_job(app, fal):
     assert (refused.status_code, refused.json()["error_code"]) == (422, "sides_not_taken")
 
 
-def test_a_host_who_stops_the_app_in_mid_batch_loses_nothing(app, fal):
+def test_stopped_app_resumes_its_batch(app, fal):
     """SIGTERM ends it within ten seconds, also while somebody watches; the next start collects what was submitted."""
     batch_id = submit(app)
     wait_until(lambda: fal.calls["status"] >= len(PICTURES))
@@ -181,7 +181,7 @@ def test_the_key_is_in_no_log_and_no_file(worked):
     assert holding == []
 
 
-def test_no_line_tells_what_opens_a_batch(worked):
+def test_logs_hold_no_batch_id(worked):
     """Of batches the log has the beginnings of their ids, of jobs and tasks none: whole ones are rights."""
     app, _ = worked
     with closing(sqlite3.connect(app.data / "image2model.db")) as database:
@@ -193,7 +193,7 @@ def test_no_line_tells_what_opens_a_batch(worked):
     assert [one for row in rows for one in row if one in log] == []
 
 
-def test_an_app_that_is_killed_before_it_has_an_answer_asks_before_it_pays_again(app, fal):
+def test_app_killed_during_submit_looks_the_job_up_before_paying_again(app, fal):
     """A kill while the submits hang leaves unconfirmed jobs; nothing is sent again by itself."""
     fal.faults["submit"].extend([Fault("hang", seconds=30)] * len(PICTURES))
     batch_id = submit(app)

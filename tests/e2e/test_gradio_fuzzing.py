@@ -41,7 +41,7 @@ def test_values_of_a_wrong_kind_are_named(visitor: httpx.Client, name: str, valu
         assert CODED.fullmatch(started.json()["detail"])
 
 
-def test_too_few_values_are_told(visitor: httpx.Client):
+def test_too_few_values_are_refused(visitor: httpx.Client):
     """Where Gradio tells nothing, the error says what is missing."""
     assert "input_unreadable: " in call(visitor, "export")
 
@@ -56,7 +56,7 @@ CLOSED = [
 
 @pytest.mark.parametrize("path", CLOSED)
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_what_nothing_here_needs_is_closed(target: App, visitor: httpx.Client, method: str, path: str):
+def test_unused_gradio_routes_are_closed(target: App, visitor: httpx.Client, method: str, path: str):
     """Gradio's other routes answer 404, and what is in their address gets into no log."""
     before = target.log.stat().st_size
     answer = visitor.request(method, path)

@@ -161,7 +161,7 @@ def test_progress_has_the_old_numbers(done: dict[str, Any]):
     assert events
 
 
-def test_a_stream_of_an_unknown_task_tells_so_and_ends(api: httpx.Client):
+def test_stream_of_an_unknown_task_ends_with_an_error(api: httpx.Client):
     """An event comes at once, and then the end, so that no client waits for nothing."""
     told = events(api, str(uuid.uuid4()))
     assert [name for _, name, _ in told] == ["task_queued", "task_failed"]

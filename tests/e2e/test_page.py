@@ -34,7 +34,7 @@ async def card_facts(page: Page) -> dict[str, str]:
     return dict(rows)
 
 
-async def test_photographs_become_meshes_to_turn_and_to_take_home(app: App, page: Page, chromium: Browser, tmp_path):
+async def test_photographs_become_meshes_to_view_and_download(app: App, page: Page, chromium: Browser, tmp_path):
     """Photographs and a text file: a reason for one, meshes of the rest in cards, viewer, facts, GLB, zip and link."""
     await opened(page, app.url)
     await drop(page, *PHOTOGRAPHS)
@@ -147,7 +147,7 @@ async def share(page: Page, chromium: Browser, app: App) -> None:
     await other.close()
 
 
-async def test_every_page_that_is_looked_at_follows_its_batch(app: App, page: Page):
+async def test_every_open_page_follows_its_batch(app: App, page: Page):
     """A board that has ended is seen to be worked again from another page, then deleted; the library follows, too."""
     await opened(page, app.url)
     await drop(page, *PHOTOGRAPHS[:2])

@@ -70,9 +70,7 @@ async def read_anew(page: Page, there: Locator) -> None:
 
 
 @pytest.mark.browser
-async def test_the_host_sees_what_needs_them_and_lets_pictures_pass_again(
-    hosted: App, stand_in: FalServer, chromium: Browser
-):
+async def test_admin_shows_alerts_and_resets_a_breaker(hosted: App, stand_in: FalServer, chromium: Browser):
     """Nothing at first; then a refused key, reasons in words, curves, a generator to wake; all by itself while seen."""
     context = await chromium.new_context(viewport={"width": 390, "height": 844})
     wrongs: list[str] = []
@@ -81,7 +79,7 @@ async def test_the_host_sees_what_needs_them_and_lets_pictures_pass_again(
     await page.clock.install()
     await signed_in(page, hosted)
     numbers = page.locator("#admin-numbers")
-    for said in ("Nothing needs you.", "Nothing failed in the last 24 hours.", "Nothing is being worked.", "Data kept"):
+    for said in ("Nothing needs you.", "Nothing failed in the last 24 hours.", "Nothing is in progress.", "Data kept"):
         await expect(numbers).to_contain_text(said)
     await expect(page.locator("[data-kind=jobs]")).to_contain_text("Nothing in this time.")
     assert await overflow(page) <= 0
@@ -179,7 +177,7 @@ def test_only_a_session_of_this_space_opens_the_tab(hosted: App, name, secret, s
     assert ("not the admin key" in answer) is not opens
 
 
-def test_what_is_broken_comes_before_what_is_scarce():
+def test_broken_parts_are_listed_before_scarce_ones():
     """Worst first: a full disk, then a day's budget that is nearly used and generators that rest, by whose key."""
     known = CALM | {
         "daily_budget": Decimal(10), "spent_today": Decimal("9.99"),
@@ -195,7 +193,7 @@ def test_what_is_broken_comes_before_what_is_scarce():
     assert wording.alerts(CALM, [Component("disk_space", "healthy")], str) == []
 
 
-def test_a_curve_says_each_span_in_words():
+def test_plot_describes_each_bar_in_words():
     """The highest bar fills its place, an unknown span shows a day, and what was written has its own days."""
     series = [{"at": 3600.0 * hour, "jobs": hour, "failed": 0, "seconds": None, "cost": 0.0} for hour in range(5)]
     drawn = plots.draw("no such span", series, [0, 12_000])

@@ -42,7 +42,7 @@ def logging(tmp_path: Path) -> Iterator[App]:
     assert app.stop() == 0
 
 
-async def test_the_host_finds_a_line_and_takes_the_lines_away(logging: App, chromium: Browser):
+async def test_admin_searches_and_downloads_log_lines(logging: App, chromium: Browser):
     """Newest first, a hundred at a time; level and text choose; a hostile line is text; a download has the choice."""
     context = await chromium.new_context(viewport=PHONE, accept_downloads=True)
     watch, page = Watch(context, logging.url), await context.new_page()

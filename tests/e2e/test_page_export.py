@@ -72,7 +72,7 @@ def tall_and_closed(stl: Path | io.BytesIO) -> bool:
     return solid.is_watertight and solid.extents[2] == pytest.approx(80, rel=1e-4)
 
 
-async def test_a_choice_that_cannot_be_says_why_and_the_page_stays(app: App, page: Page):
+async def test_invalid_export_choice_shows_its_reason(app: App, page: Page):
     """A size in words is answered below the buttons, in a sentence, and the next choice works.
 
     A choice of filaments shows the very colours of which the file will be.

@@ -56,7 +56,7 @@ async def test_two_presses_in_one_turn_buy_once(buyer: Page, fal: FalServer):
     assert len(fal.jobs) == 2
 
 
-async def test_what_is_sent_stands_on_the_board_at_once(buyer: Page, priced: App, fal: FalServer):
+async def test_submitted_pictures_are_on_the_board_immediately(buyer: Page, priced: App, fal: FalServer):
     """A press shows the pictures before the server has answered; one that is refused brings back what stood there.
 
     While a batch is made and after it, its tiles tell that they are in it.
@@ -98,7 +98,7 @@ async def test_between_the_answer_and_the_next_price_nothing_can_be_bought(buyer
     assert len(fal.jobs) == 2
 
 
-async def test_the_button_is_off_until_the_price_is_there(buyer: Page):
+async def test_button_is_disabled_until_the_price_is_known(buyer: Page):
     """Between a change of the generator and its price nothing can be bought."""
     async with held_back(buyer, "**/queue/join*"):
         await choose(buyer, "tripo-p1")
@@ -198,7 +198,7 @@ async def test_a_reason_has_room_in_the_grid_and_the_sum_is_what_was_made(buyer:
     await expect(board).to_have_attribute("data-shape", "grid")
 
 
-async def test_looking_again_buys_nothing(buyer: Page, fal: FalServer):
+async def test_recheck_of_an_unconfirmed_job_is_free(buyer: Page, fal: FalServer):
     """What neither a submit nor fal's list tells is not certain; looking again finds it there, and submits nothing."""
     fal.faults["submit"].append(Fault("drop_after"))
     fal.faults["requests"].extend([Fault("answer", 403, "Forbidden")] * 10)

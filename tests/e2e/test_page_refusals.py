@@ -24,7 +24,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 
 
 @pytest.mark.browser
-async def test_a_refused_upload_is_told_in_its_own_sentence(small: App, chromium: Browser):
+async def test_refused_upload_shows_its_own_message(small: App, chromium: Browser):
     """Whoever has sent too much reads that, and what to do, with nothing around it that is meant for programs."""
     page = await chromium.new_page()
     await opened(page, small.url)

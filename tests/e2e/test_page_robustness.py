@@ -241,7 +241,7 @@ async def test_admin_is_closed_without_its_key(app: App, page: Page):
 
 
 @pytest.mark.parametrize("address", ["nope", "../../etc", "<script>alert(1)</script>", "%00"])
-async def test_an_unknown_batch_is_told_kindly(app: App, page: Page, address: str):
+async def test_unknown_batch_has_its_own_page(app: App, page: Page, address: str):
     """A link that is cut short or deleted shows what may have happened, and the page stays usable."""
     await opened(page, f"{app.url}/?batch={address}")
     await expect(page.locator("#viewer .gone")).to_contain_text("This batch is not here")

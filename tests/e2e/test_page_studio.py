@@ -148,7 +148,7 @@ async def test_a_phone_shows_the_board_at_once_and_scrolls_over_the_model(app: A
     await context.close()
 
 
-async def test_offline_is_a_bar_and_nothing_looks_broken(app: App, page: Page):
+async def test_offline_page_shows_a_bar_and_stays_usable(app: App, page: Page):
     """Without a connection a bar says so, what needs the server is off, and all of it comes back."""
     await made(page, app, ROBOT)
     await drop(page, MUG)
@@ -180,7 +180,7 @@ async def test_tiles_have_names_and_a_cross_and_gradio_shows_nothing_of_its_own(
         assert await page.locator(f"{gradios}:visible").count() == 0, gradios
 
 
-async def test_more_pictures_than_one_batch_takes_are_named(app: App, page: Page):
+async def test_pictures_beyond_the_batch_limit_are_named(app: App, page: Page):
     """Of 27 dropped pictures two are left out, and their tiles say which and why."""
     await opened(page, app.url)
     await drop(page, *({"name": f"{n}.png", "mimeType": "image/png", "buffer": encoded(photo())} for n in range(27)))
@@ -229,7 +229,7 @@ async def drag(page: Page, place: Locator, start: tuple[float, float], end: tupl
     await page.mouse.up()
 
 
-async def test_a_failure_offers_what_helps(app: App, page: Page):
+async def test_failed_job_offers_its_remedy(app: App, page: Page):
     """A picture without a subject is offered as a relief card, which then is made."""
     fog = {"name": "fog.png", "mimeType": "image/png", "buffer": encoded(photo(300, 200).point(lambda _: 120))}
     await made(page, app, fog)

@@ -51,7 +51,7 @@ def test_each_answer_carries_a_correlation_id(app: App, given, kept):
 @pytest.mark.parametrize(
     ("path", "code"), [("/api/v1/nothing", "NOT_FOUND"), ("/api/v1/status/tasks/a%0Ab/cancel", "BAD_REQUEST")]
 )
-def test_what_is_not_there_is_told_in_the_common_form(app: App, path, code):
+def test_unknown_address_is_answered_with_the_error_body(app: App, path, code):
     """Also where the path holds a line break, which patterns easily pass over."""
     assert httpx.post(app.url + path).json()["error_code"] == code
 

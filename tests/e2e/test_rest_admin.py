@@ -59,7 +59,7 @@ def large(app: App, host: httpx.Client) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 @pytest.mark.parametrize(("key", "message"), [("", "Not authenticated"), ("Bearer wrong", "Invalid admin API key")])
-def test_nobody_else_gets_in(app, method, path, key, message):
+def test_admin_routes_require_the_admin_key(app, method, path, key, message):
     """Every route asks for the admin key before it looks at anything."""
     with stranger(app, 4) as visitor:  # whose wrong keys are counted
         answer = visitor.request(method, f"/api/v1/{path}", headers={"Authorization": key} if key else {})
@@ -100,7 +100,7 @@ def test_files_are_listed_by_kind(host, kept):
     "given", [{"params": {"hours": 0, "dry_run": True}}, {"data": {"hours": "0", "dry_run": "true"}},
               {"json": {"hours": 0, "dry_run": True}}],
 )  # fmt: skip
-def test_a_dry_run_tells_what_would_go(host, kept, given):
+def test_dry_run_lists_what_would_be_deleted(host, kept, given):
     """Asked by address, form or JSON it lists the batch and deletes nothing."""
     body = host.post("/admin/cleanup", **given).json()
     assert (body["cleanup_hours"], body["dry_run"], body["errors"]) == (0, True, [])
@@ -140,7 +140,7 @@ def test_one_batch_is_deleted_by_either_route(host):
         "{url}/gradio_api/file={lent}",
     ],
 )
-def test_what_is_being_sent_stays(app, host, large, address):
+def test_batch_being_downloaded_is_kept(app, host, large, address):
     """No cleanup takes a batch while one of its files is sent by any route; once that is over it may go."""
 
     def plan_evictions() -> bool:
@@ -155,7 +155,7 @@ def test_what_is_being_sent_stays(app, host, large, address):
         time.sleep(0.05)
 
 
-def test_what_runs_is_deleted_only_by_force(host):
+def test_running_batch_is_deleted_only_by_force(host):
     """A batch that is worked answers 409, and with force it is stopped and gone."""
     batch = post(host, *[(f"{number}.jpg", ROBOT) for number in range(8)]).json()
     path = f"/admin/delete-job/{batch['job_id']}"

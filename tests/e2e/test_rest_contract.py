@@ -55,7 +55,7 @@ def done(api: httpx.Client) -> dict[str, Any]:
     return {**answer.json(), "events": events(api, answer.json()["task_id"])}
 
 
-def test_an_upload_tells_three_ids_and_its_files(done):
+def test_upload_returns_three_ids_and_its_files(done):
     """The three ids are distinct UUIDs and each file has its own."""
     assert len({str(uuid.UUID(done[key])) for key in ("batch_id", "job_id", "task_id")}) == 3
     assert done["total_files"] == 2
@@ -67,7 +67,7 @@ def test_an_upload_tells_three_ids_and_its_files(done):
     assert {"face_limit", "status", "message"} <= set(done)
 
 
-def test_the_stream_tells_everything_and_never_goes_back(done):
+def test_stream_sends_all_events_with_growing_progress(done):
     """Progress only grows, every picture has its own updates, and the end has the result and a summary."""
     events = done["events"]
     assert all({"task_id", "status", "progress", "message"} <= set(data) for _, _, data in events)
@@ -80,7 +80,7 @@ def test_the_stream_tells_everything_and_never_goes_back(done):
     assert events[-1][2]["result"]["job_id"] == done["job_id"]
 
 
-def test_a_stream_goes_on_after_the_last_event(api, done):
+def test_stream_resumes_after_the_last_event(api, done):
     """With Last-Event-ID nothing is told again but how it ended."""
     resumed = events(api, done["task_id"], path="/status", **{"Last-Event-ID": done["events"][-1][0]})
     assert [name for _, name, _ in resumed] == ["task_completed"]
@@ -102,7 +102,7 @@ def test_statuses_of_file_batch_task_and_job(api, app, done):
     assert (job["overall_progress"], job["completed_files"], len(job["files"])) == (100.0, 2, 2)
 
 
-def test_a_task_nobody_knows_is_queued(api):
+def test_unknown_task_is_queued(api):
     """An unknown UUID is Celery's PENDING; what is no UUID is refused."""
     unknown = api.get(f"/status/tasks/{uuid.uuid4()}/status")
     assert (unknown.status_code, unknown.json()["status"]) == (200, "queued")
@@ -151,7 +151,7 @@ def test_ranges_are_read_as_the_standard_wants(app, done, path):
     ["/health", "/health/liveness/", "/health/readiness", "/models/available", "/download/{job_id}/all",
      "/download/{job_id}/zip", "/download/{job_id}/b.glb"],
 )  # fmt: skip
-def test_heads_are_told_as_for_the_whole(api, done, path):
+def test_head_of_a_file_equals_its_get(api, done, path):
     """HEAD answers as GET does, without the body."""
     whole, head = api.get(path.format(**done)), api.head(path.format(**done))
     assert (head.status_code, head.content) == (200, b"")
@@ -163,7 +163,7 @@ def test_heads_are_told_as_for_the_whole(api, done, path):
 
 
 @pytest.mark.parametrize("path", ["/api/v1/download/{job_id}/b.glb", "/batches/{batch_id}/2/b.glb"])
-def test_a_file_that_is_known_is_not_sent_again(app, done, path):
+def test_unchanged_file_is_answered_304(app, done, path):
     """Whoever shows the tag or the date of a file that is as it was gets 304, with another tag all of it."""
     address = app.url + path.format(**done)
     first = httpx.get(address)
@@ -181,7 +181,7 @@ async def test_a_file_that_is_deleted_before_it_is_sent_is_answered_404(studio, 
     assert (answer.status_code, answer.json()["error_code"]) == (404, "file_not_found")
 
 
-def test_heads_are_told_wherever_something_can_be_read(api, done):
+def test_every_get_route_answers_head(api, done):
     """Every route that answers GET answers HEAD, at once where GET would go on: for the host 200, else 200 or 403."""
     ids = {**done, "file_id": done["uploaded_files"][0]["file_id"], "filename": "b.glb", "model_type": "local"}
     unknown = str(uuid.uuid4())
@@ -195,7 +195,7 @@ def test_heads_are_told_wherever_something_can_be_read(api, done):
     assert {api.head(path).status_code for path in ("/docs", "/openapi.json")} == {200}
 
 
-def test_what_cannot_be_used_is_refused_with_reasons(api):
+def test_unusable_files_are_refused_with_reasons(api):
     """One wrong file refuses the upload, with each file's reason; too many and too large are said in the message."""
     wrong = post(api, ("good.jpg", ROBOT), ("notes.png", b"no picture"))
     assert (wrong.status_code, wrong.json()["error_code"]) == (400, "FILE_VALIDATION_ERROR")
@@ -241,7 +241,7 @@ def test_forms_are_read_as_programs_write_them(api):
 
 
 @pytest.mark.parametrize("given", [{"files": {"file": ("a.jpg", ROBOT)}}, {"data": {"files": "a.jpg"}, "files": {}}])
-def test_a_form_without_a_file_is_told_where_it_belongs(api, given):
+def test_form_without_a_file_names_the_field(api, given):
     """A picture in another field, or its name as mere text, is refused with the field that it belongs in."""
     given["files"] |= {"other": ("other.txt", b"text")}
     answer = api.post("/upload", **given)
@@ -328,7 +328,7 @@ LOGS = {
 
 
 @pytest.mark.parametrize("path", LOGS)
-def test_logs_are_told_key_by_key_to_whoever_has_a_key(api, path):
+def test_log_routes_answer_with_either_key(api, path):
     """Each route has the contract's keys, and nobody without a key gets them."""
     assert api.get(f"/logs{path}").json()["message"] == "Not authenticated"
     answer = api.get(f"/logs{path}", headers=HOST)
@@ -352,7 +352,7 @@ def test_logs_are_counted_as_they_are(api):
     assert api.get("/logs/analyze", params={"log_type": "none"}, headers=HOST).status_code == 404
 
 
-def test_log_lines_are_taken_away(api):
+def test_log_lines_are_exported(api):
     """As JSON, CSV and text, asked for in the address, a form or JSON; each request's own line is among them."""
     api.get("/health", headers={"X-Correlation-ID": "to-be-taken-away"})
     since = {"start_date": TODAY}
@@ -382,7 +382,7 @@ def test_log_lines_are_taken_away(api):
         ("POST", {"json": {"log_types": None}}),
     ],
 )
-def test_several_values_are_told_in_any_form(api, method, given):
+def test_repeated_parameters_are_accepted_in_any_form(api, method, given):
     """Each of a list's counts, wherever they stand, and null is as good as left out."""
     answer = api.request(method, "/logs/export", headers=HOST, **given)
     assert answer.status_code == 200, answer.text

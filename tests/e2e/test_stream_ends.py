@@ -103,9 +103,7 @@ async def test_a_client_that_does_not_hang_up_is_delayed_a_second_at_most(app: A
 
 @pytest.mark.browser
 @pytest.mark.parametrize(("late", "pictures"), [(FAR, 4), (FARTHER, 2)])
-async def test_the_page_gets_every_answer_while_its_streams_end_late(
-    app: App, chromium: Browser, late: float, pictures: int
-):
+async def test_page_gets_every_answer_when_streams_end_late(app: App, chromium: Browser, late: float, pictures: int):
     """Pictures dropped as soon as the one before is counted are all judged and priced; no stream is left open."""
     async with far_from(app, late) as address, await chromium.new_context(viewport=DESKTOP) as context:
         page = await context.new_page()

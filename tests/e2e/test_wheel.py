@@ -49,7 +49,7 @@ def installed(bin_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.mark.parametrize("command", [["image2model"], ["python", "-m", "image2model"]])
-def test_the_command_tells_its_version_and_use(bin_folder: Path, tmp_path: Path, command: list[str]):
+def test_command_prints_version_and_usage(bin_folder: Path, tmp_path: Path, command: list[str]):
     """`--version` and `--help` answer without starting anything."""
     program = [bin_folder / command[0], *command[1:]]
     assert output_of(*program, "--version", folder=tmp_path) == f"image2model {__version__}\n"

@@ -29,7 +29,7 @@ def refused(code: str, **more: Any) -> GenerationFailed:
         ("account_locked", "locked the host's account"),
     ],
 )
-async def test_the_host_is_told_what_fal_holds_against_the_key(start, generator, uploads, code: str, words: str):
+async def test_attention_lists_problems_of_the_host_key(start, generator, uploads, code: str, words: str):
     """Count, moment and words of what stops every picture; gone as soon as fal has taken one again."""
     studio = await start()
     assert (await studio.admin.overview())["attention"] == []
@@ -57,7 +57,7 @@ async def test_a_visitor_s_own_key_is_no_concern_of_the_host(start, generator, u
     assert (await studio.admin.overview())["attention"] == []
 
 
-async def test_results_that_a_refused_key_holds_back_are_told(start, generator, uploads):
+async def test_attention_counts_results_withheld_by_a_refused_key(start, generator, uploads):
     """While paid results wait for a key that fal accepts, the host knows how many."""
     studio = await start(retry_pace=10)
     remote = {"request_id": "r", "submitted_at": time.time()}
@@ -69,7 +69,7 @@ async def test_results_that_a_refused_key_holds_back_are_told(start, generator, 
     assert "paid for" in entry["message"]
 
 
-async def test_wrong_keys_are_told_and_held_against_nobody_else(start):
+async def test_wrong_keys_are_listed_and_delay_only_their_network(start):
     """Ten wrong keys are told to the host, and fal's state is not judged by them."""
     studio = await start()
     for number in range(FREE_ATTEMPTS):
@@ -91,9 +91,7 @@ async def test_wrong_keys_are_told_and_held_against_nobody_else(start):
         ("", {b"x-forwarded-for": b"192.0.2.1"}, False),
     ],
 )
-async def test_a_proxy_that_is_not_trusted_is_told_once(
-    start, caplog, peer: str, headers: dict[bytes, bytes], told: bool
-):
+async def test_untrusted_proxy_is_reported_once(start, caplog, peer: str, headers: dict[bytes, bytes], told: bool):
     """The host reads in the log, once, and in Admin which address to trust; strangers' claims and trusted ones do not
     count.
     """

@@ -97,7 +97,7 @@ async def test_values_and_errors_come_back(executor):
     assert caught.value.code == "no_subject"
 
 
-async def test_a_call_that_takes_too_long_ends_in_a_timeout(executor, monkeypatch):
+async def test_slow_call_raises_timeout_error(executor, monkeypatch):
     """A task beyond its seconds is stopped in the worker, whose next task is taken as ever."""
     monkeypatch.setattr(task_executor, "GRACE_SECONDS", 0.5)
     monkeypatch.setattr(task_executor, "POLL_SECONDS", 0.2)
@@ -113,7 +113,7 @@ async def test_a_call_that_kills_its_process_is_made_twice_at_most(executor, tmp
     assert len(list(tmp_path.iterdir())) == tasks.MAX_TRIES
 
 
-async def test_what_a_killed_worker_had_begun_is_done_by_another(executor, settings, monkeypatch, tmp_path):
+async def test_task_of_a_killed_worker_is_run_by_another(executor, settings, monkeypatch, tmp_path):
     """After kill -9 of a whole worker its tasks are given to another as soon as its lease has lapsed."""
     monkeypatch.setattr(task_executor, "POLL_SECONDS", 0.2)
     monkeypatch.setattr(task_executor, "RESEND_SECONDS", 0.5)

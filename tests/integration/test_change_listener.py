@@ -56,7 +56,7 @@ async def test_a_watcher_wakes_at_another_process_s_change(store, changes):
         assert not unchanged.is_set()
 
 
-async def test_after_a_lost_connection_watchers_look_again(url, store, changes):
+async def test_watchers_refresh_after_a_lost_connection(url, store, changes):
     """A listener whose connection is ended by the server comes back, and wakes all for what they may have missed."""
     batch = batch_of_one(store)
     with changes.subscribe(batch.id) as changed:

@@ -29,7 +29,7 @@ def found(folder: Path, **settings: Any) -> list[str]:
     return list(check_env.problems(Settings(data_dir=folder / "data", _env_file=None, **settings)))
 
 
-def test_what_is_fit_has_no_problem(tmp_path, database_url, broker):
+def test_check_env_finds_no_problem_with_working_settings(tmp_path, database_url, broker):
     """A database that answers, new or in use, and for PostgreSQL a Redis, are enough."""
     more = {"celery_broker_url": broker.url} if database_url.startswith("postgresql") else {}
     assert found(tmp_path, database_url=database_url, **more) == []
@@ -47,7 +47,7 @@ def test_each_problem_is_a_line_without_secrets(tmp_path):
     assert "hidden-word" not in "".join(lines)
 
 
-def test_a_database_of_a_newer_version_is_told(tmp_path, database_url):
+def test_newer_database_is_a_problem(tmp_path, database_url):
     """What this version cannot read is known before the start."""
     Store(database_url).close()
     with connect(database_url).begin() as connection:

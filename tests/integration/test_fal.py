@@ -57,7 +57,7 @@ async def test_the_face_limit_arrives_under_the_endpoint_s_name(fal: FalServer, 
     assert fal.job().errors == []
 
 
-async def test_many_pictures_at_once_get_each_its_own_mesh(fal: FalServer, tmp_path: Path):
+async def test_concurrent_pictures_get_their_own_meshes(fal: FalServer, tmp_path: Path):
     """Jobs of a batch are in flight together and are not mixed up."""
     fal.script = Script(run_seconds=0.05)
     one = generator(fal)
@@ -87,7 +87,7 @@ async def test_the_picture_is_uploaded_as_png_that_expires(fal: FalServer, tmp_p
     assert kept == {"expiration_duration_seconds": 7 * 24 * 3600}
 
 
-async def test_what_finds_the_job_again_is_told_before_the_first_question(fal: FalServer, tmp_path: Path):
+async def test_request_id_is_reported_before_the_first_status_call(fal: FalServer, tmp_path: Path):
     """Submitted carries the id and the three addresses, and nothing was asked before it was stored."""
     one = generator(fal)
     remote = await submitted(one, task(tmp_path, one))
@@ -150,9 +150,7 @@ async def test_a_submitted_job_is_picked_up_and_not_submitted_again(fal: FalServ
         *(Fault("answer_after", status, "<html>nginx</html>") for status in (500, 502, 504)),
     ],
 )
-async def test_an_unanswered_submit_is_sent_once_and_said_to_be_unconfirmed(
-    fal: FalServer, tmp_path: Path, fault: Fault
-):
+async def test_unanswered_submit_is_sent_once_and_ends_unconfirmed(fal: FalServer, tmp_path: Path, fault: Fault):
     """Where fal may have taken the job it is not sent again: that could be paid twice."""
     fal.faults["submit"].append(fault)
     failure = await failure_from_response(fal, tmp_path)
@@ -175,7 +173,7 @@ async def test_a_submit_that_cannot_connect_may_be_tried_again(fal: FalServer, t
     assert len(fal.jobs) == 0
 
 
-async def test_the_key_goes_to_no_address_outside_the_queue(fal: FalServer, tmp_path: Path):
+async def test_key_is_sent_to_the_queue_host_only(fal: FalServer, tmp_path: Path):
     """Addresses in an answer that lie elsewhere are not followed."""
     elsewhere = dict.fromkeys(("response_url", "status_url", "cancel_url"), "http://127.0.0.1:9/steal")
     fal.faults["submit"].append(Fault("answer", 200, {"request_id": "r", **elsewhere}))
@@ -210,7 +208,7 @@ async def test_a_key_that_cannot_be_one_is_called_that(fal: FalServer, tmp_path:
     assert (caught.value.code, fal.calls.total()) == ("key_refused", 0)
 
 
-async def test_when_the_cdn_is_down_the_picture_goes_the_other_way(fal: FalServer, tmp_path: Path):
+async def test_upload_falls_back_to_storage_when_the_cdn_is_down(fal: FalServer, tmp_path: Path):
     """fal-client falls back to fal's older storage, with the same expiry."""
     fal.faults["upload"].append(Fault("answer", 500, "<html>no</html>"))
     one = generator(fal)
@@ -218,7 +216,7 @@ async def test_when_the_cdn_is_down_the_picture_goes_the_other_way(fal: FalServe
     assert (fal.calls["initiate"], fal.calls["put"], fal.leaks) == (1, 1, [])
 
 
-async def test_queue_position_percentage_and_end_are_told(fal: FalServer, tmp_path: Path):
+async def test_events_have_queue_position_percentage_and_end(fal: FalServer, tmp_path: Path):
     """People see where they stand, and progress that only grows."""
     now = [0.0]
     fal.clock = lambda: now[0]
@@ -256,7 +254,7 @@ async def test_nothing_but_the_mesh_is_downloaded(fal: FalServer, tmp_path: Path
     assert names(tmp_path) == ["input.png", "model.glb"]
 
 
-async def test_cancel_tells_fal_and_says_what_came_of_it(fal: FalServer, tmp_path: Path):
+async def test_cancel_is_sent_to_fal_and_returns_its_outcome(fal: FalServer, tmp_path: Path):
     """A job that is waiting is taken back; one that is over, unknown or out of reach is no error."""
     fal.script = Script(queue_seconds=60)
     one = generator(fal)
@@ -346,7 +344,7 @@ async def test_a_process_that_stops_while_submitting_still_learns_of_the_job(fal
     assert fal.job().cancelled is None
 
 
-async def test_a_job_that_nobody_wants_any_more_once_it_is_submitted_is_cancelled(fal: FalServer, tmp_path: Path):
+async def test_job_cancelled_during_submit_is_cancelled_at_fal(fal: FalServer, tmp_path: Path):
     """A person cancelled while the submit was on its way: fal is told."""
     await stopped_while_submitting(fal, tmp_path, keep=False)
     assert fal.job().cancelled is not None
@@ -376,7 +374,7 @@ async def test_a_model_that_fal_dropped_is_unavailable_from_then_on(fal: FalServ
     assert generator(fal).unavailable == ""
 
 
-async def test_without_a_key_the_models_are_there_and_say_how_to_get_one(tmp_path: Path):
+async def test_models_without_a_key_say_how_to_get_one(tmp_path: Path):
     """They are listed, and running one fails with the same sentence and without any call."""
     models = fal_generators(" ", FalHosts())
     assert len(models) == len(MODELS)
@@ -403,7 +401,7 @@ def test_results_lie_in_fal_s_own_domain(host: str):
     assert not FalHosts().is_result(f"https://{host}.evil.com/x.glb")
 
 
-def test_fal_itself_is_the_default_and_a_stand_in_one_address():
+def test_hosts_default_to_fal_and_a_stand_in_has_one_address():
     """An empty FAL_HOST means fal; another one moves every host there."""
     assert FalHosts.at("") == FalHosts()
     assert FalHosts().is_queue("https://queue.fal.run/a/b/requests/1")
@@ -421,7 +419,7 @@ def test_fal_itself_is_the_default_and_a_stand_in_one_address():
         "//queue.fal.run/x", "https://queue.fal.run:x/", "", None, 7,
     ],
 )  # fmt: skip
-def test_look_alikes_of_the_queue_host_are_not_trusted(url: object):
+def test_hosts_resembling_the_queue_host_are_not_trusted(url: object):
     """The key goes to exactly one origin."""
     assert not FalHosts().is_queue(url)
     assert not FalHosts().is_result(url)

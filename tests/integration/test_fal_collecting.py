@@ -73,7 +73,7 @@ async def collected(fal: FalServer, folder: Path, remote: Any = None) -> Generat
 
 @pytest.mark.parametrize("operation", ["status", "result"])
 @pytest.mark.parametrize("fault", PASSING, ids=named)
-async def test_a_passing_trouble_is_sat_out(fal: FalServer, tmp_path: Path, operation: str, fault: Fault):
+async def test_transient_status_errors_are_retried(fal: FalServer, tmp_path: Path, operation: str, fault: Fault):
     """Two answers that say nothing, the third one is sound."""
     fal.faults[operation].extend([fault] * 2)
     assert await collected(fal, tmp_path) is None
@@ -98,7 +98,7 @@ async def test_after_a_longer_trouble_the_same_job_is_collected(
 
 
 @pytest.mark.parametrize("body", STATUS_ONLY)
-async def test_a_status_that_makes_no_sense_is_asked_for_again(fal: FalServer, tmp_path: Path, body: Any):
+async def test_malformed_status_is_requested_again(fal: FalServer, tmp_path: Path, body: Any):
     """fal-client raises KeyError and ValueError for such."""
     fal.faults["status"].extend([Fault("answer", 202, body)] * 2)
     assert await collected(fal, tmp_path) is None
@@ -135,7 +135,7 @@ async def test_without_a_usable_key_a_job_waits(fal: FalServer, tmp_path: Path, 
     assert (error.code, fal.calls["status"]) == ("collect_refused", 0)
 
 
-async def test_when_to_come_again_is_obeyed_at_once(fal: FalServer, tmp_path: Path):
+async def test_retry_after_ends_polling(fal: FalServer, tmp_path: Path):
     """No second call, and the policy learns how long to wait."""
     fal.faults["status"].append(Fault("answer", 429, "", {"retry-after": "33"}))
     error = await collected(fal, tmp_path)
@@ -144,7 +144,7 @@ async def test_when_to_come_again_is_obeyed_at_once(fal: FalServer, tmp_path: Pa
 
 
 @pytest.mark.parametrize("status", [404, 410])
-async def test_a_result_is_gone_when_status_and_result_say_so(fal: FalServer, tmp_path: Path, status: int):
+async def test_result_is_gone_when_status_and_result_agree(fal: FalServer, tmp_path: Path, status: int):
     """Both do not know the job: it is over for good."""
     gone = Fault("answer", status, {"detail": "Request not found"})
     fal.faults["status"].append(gone)
@@ -155,14 +155,14 @@ async def test_a_result_is_gone_when_status_and_result_say_so(fal: FalServer, tm
 
 
 @pytest.mark.parametrize("operation", ["status", "result"])
-async def test_a_job_that_is_unknown_in_one_place_only_is_not_gone(fal: FalServer, tmp_path: Path, operation: str):
+async def test_job_unknown_to_one_endpoint_is_not_gone(fal: FalServer, tmp_path: Path, operation: str):
     """Where the result is, it is taken; where only the status is, there is hope."""
     fal.faults[operation].extend([Fault("answer", 404, {"detail": "Request not found"})] * 3)
     error = await collected(fal, tmp_path)
     assert (error and error.code) == (None if operation == "status" else "fal_lost_contact")
 
 
-async def test_a_job_unknown_to_another_key_is_not_gone(fal: FalServer, tmp_path: Path):
+async def test_job_unknown_to_another_key_is_not_gone(fal: FalServer, tmp_path: Path):
     """Keys of one account know each other's jobs; one of another account does not, and the job waits for its own."""
     one = generator(fal)
     remote = {**await submitted(one, task(tmp_path, one)), "key_mark": "another"}
@@ -175,14 +175,14 @@ async def test_a_job_unknown_to_another_key_is_not_gone(fal: FalServer, tmp_path
 
 
 @pytest.mark.parametrize("remote", [{}, {"request_id": "r"}, {"status_url": 7}])
-async def test_what_cannot_be_asked_for_stays_collectable(fal: FalServer, tmp_path: Path, remote: dict[str, Any]):
+async def test_unreachable_result_stays_collectable(fal: FalServer, tmp_path: Path, remote: dict[str, Any]):
     """Something spoilt what was stored; nothing is submitted again for it."""
     error = await collected(fal, tmp_path, {"x": 1, **remote})
     assert error is not None
     assert error.code == "job_elsewhere"
 
 
-async def test_fal_s_own_failure_is_believed_when_it_is_told_twice(fal: FalServer, tmp_path: Path):
+async def test_failure_of_fal_needs_two_equal_responses(fal: FalServer, tmp_path: Path):
     """Once may be a passing trouble of the answer, not of the job."""
     fal.faults["result"].append(Fault("answer", 503, TYPED))
     assert await collected(fal, tmp_path) is None
@@ -208,7 +208,7 @@ async def test_contradictory_answers_are_not_believed(fal: FalServer, tmp_path: 
     assert error.code == "fal_lost_contact"
 
 
-async def test_a_cancelled_job_that_goes_on_is_collected(fal: FalServer, tmp_path: Path):
+async def test_result_of_a_job_that_ignores_cancel_is_collected(fal: FalServer, tmp_path: Path):
     """What arrives all the same is kept, for it is paid for; one that obeys says that it was cancelled."""
     fal.scripts.extend([Script(run_seconds=0.1, ignores_cancel=True), Script(run_seconds=60)])
     ends = []
@@ -224,7 +224,7 @@ async def test_a_cancelled_job_that_goes_on_is_collected(fal: FalServer, tmp_pat
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EDQUOT])
-async def test_a_full_or_read_only_disk_is_told_as_it_is(
+async def test_full_or_read_only_disk_has_its_own_error(
     fal: FalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ):
     """The job is not to blame: whoever works it knows what to do about a disk."""
@@ -260,7 +260,7 @@ async def test_no_clock_makes_a_job_wait(fal: FalServer, tmp_path: Path, submitt
     assert await collected(fal, tmp_path, remote) is None
 
 
-async def test_a_network_that_is_gone_for_long_loses_nothing(tmp_path: Path):
+async def test_long_network_outage_loses_no_job(tmp_path: Path):
     """Nobody listens any more, then fal is back at the same address."""
     with FalServer(Script(run_seconds=60)) as fal:
         one = generator(fal)
@@ -275,7 +275,7 @@ async def test_a_network_that_is_gone_for_long_loses_nothing(tmp_path: Path):
         assert back.calls["submit"] == 0
 
 
-async def test_stopping_while_fal_is_asked_leaves_the_job_alone(fal: FalServer, tmp_path: Path):
+async def test_shutdown_during_polling_does_not_cancel_the_job(fal: FalServer, tmp_path: Path):
     """At any moment; nothing unfinished is left in the folder."""
     fal.faults["download"].append(Fault("trickle", seconds=0.2))
     one = generator(fal)

@@ -76,7 +76,7 @@ ROWS: list[tuple[int, Any, str, bool]] = [
 
 
 @pytest.mark.parametrize(("status", "body", "code", "retryable"), ROWS)
-async def test_a_failed_job_says_what_happened(
+async def test_failed_job_has_code_and_message(
     fal: FalServer, tmp_path: Path, status: int, body: Any, code: str, retryable: bool
 ):
     """The job is COMPLETED and its error is the result's: each kind has its code and its sentence."""
@@ -118,7 +118,7 @@ def test_sizes_and_options_are_named(body: dict[str, Any], words: str):
         ({}, True),
     ],
 )
-async def test_fal_s_header_says_whether_a_passing_trouble_is_worth_another_try(
+async def test_fal_retryable_header_decides_about_a_retry(
     fal: FalServer, tmp_path: Path, headers: dict[str, str], retryable: bool
 ):
     """Under its present name and its old one."""
@@ -168,7 +168,7 @@ LOCKS = [
 
 @pytest.mark.parametrize("operation", ["submit", "token"])
 @pytest.mark.parametrize(("detail", "code"), LOCKS)
-async def test_an_empty_account_a_locked_one_and_a_wrong_key_are_told_apart(
+async def test_empty_account_locked_account_and_wrong_key_have_different_codes(
     fal: FalServer, tmp_path: Path, operation: str, detail: str, code: str
 ):
     """One needs money, one fal's support, one another key; nothing is submitted."""
@@ -180,7 +180,7 @@ async def test_an_empty_account_a_locked_one_and_a_wrong_key_are_told_apart(
     assert ("billing" in error.hint) == (code == "balance_exhausted")
 
 
-async def test_a_wrong_key_says_where_to_look(fal: FalServer, tmp_path: Path):
+async def test_wrong_key_message_has_a_hint(fal: FalServer, tmp_path: Path):
     """It is refused before anything is uploaded."""
     wrong = await failed(fal, tmp_path, key="wrong")
     assert (wrong.code, len(fal.jobs), fal.calls["upload"]) == ("key_refused", 0, 0)
@@ -227,7 +227,7 @@ async def test_a_refused_submit_is_no_job_and_is_sent_once(
         ("", None),
     ],
 )
-async def test_when_to_come_again_is_passed_on(fal: FalServer, tmp_path: Path, said: str, seconds: float | None):
+async def test_retry_after_of_fal_is_passed_on(fal: FalServer, tmp_path: Path, said: str, seconds: float | None):
     """In both forms of Retry-After; a date counts by the server's own clock."""
     headers = {"retry-after": said, "date": "Wed, 21 Oct 2015 07:28:00 GMT"}
     assert failure_from_response(httpx.Response(429, headers=headers)).retry_after == seconds

@@ -46,7 +46,7 @@ def file(name: str) -> dict[str, Any]:
         ({}, []),
     ],
 )
-def test_the_mesh_is_sought_by_known_keys_then_by_ending(result: dict[str, Any], names: list[str]):
+def test_mesh_url_is_found_by_known_key_then_by_extension(result: dict[str, Any], names: list[str]):
     """Its key differs between models, some are optional, and endings tell more than keys."""
     assert mesh_urls(result) == [f"{CDN}/{name}" for name in names]
 
@@ -104,7 +104,7 @@ async def failure(fal: FalServer, folder: Path) -> GenerationFailed:
         (GLB[: len(GLB) // 2], "result_unusable"),
     ],
 )
-async def test_what_is_no_whole_glb_never_gets_the_final_name(fal: FalServer, tmp_path: Path, mesh: bytes, code: str):
+async def test_incomplete_glb_never_gets_the_final_name(fal: FalServer, tmp_path: Path, mesh: bytes, code: str):
     """Not even for a moment, and the temporary file goes."""
     fal.script = Script(mesh=mesh)
     assert (await failure(fal, tmp_path)).code == code
@@ -121,9 +121,7 @@ async def test_what_is_no_whole_glb_never_gets_the_final_name(fal: FalServer, tm
         (Fault("answer", 410, "<html>"), "result_expired"),
     ],
 )
-async def test_a_download_that_breaks_is_told_from_one_that_is_gone(
-    fal: FalServer, tmp_path: Path, fault: Fault, code: str
-):
+async def test_broken_download_differs_from_missing_file(fal: FalServer, tmp_path: Path, fault: Fault, code: str):
     """The first can be had again for nothing, the second is lost; redirects are not followed."""
     fal.faults["download"].extend([fault] * QUICK.attempts)
     error = await failure(fal, tmp_path)
@@ -181,7 +179,7 @@ async def test_a_result_has_an_upper_size(fal: FalServer, tmp_path: Path, monkey
     assert (await failure(fal, tmp_path)).code == "result_too_large"
 
 
-async def test_a_large_download_tells_how_far_it_is(fal: FalServer, tmp_path: Path):
+async def test_large_download_reports_progress(fal: FalServer, tmp_path: Path):
     """In steps of five per cent at least, growing, and the file is byte for byte fal's."""
     padding = b" " * (8 * 2**20)
     fal.script = Script(mesh=glb(ASSET[:-1] + padding + b"}"))

@@ -70,7 +70,7 @@ async def test_a_submit_of_several_sides_without_an_answer_is_found_again(fal: F
     assert len(fal.jobs) == 1
 
 
-async def test_a_job_of_several_sides_costs_what_its_own_endpoint_charges(fal: FalServer, tmp_path: Path):
+async def test_job_of_several_sides_costs_the_price_of_its_endpoint(fal: FalServer, tmp_path: Path):
     """The price per unit is that of the endpoint that worked, not of the one for a single picture."""
     one = generator(fal, "meshy-v6")
     fal.prices["fal-ai/meshy/v6/multi-image-to-3d"] = 0.9
@@ -79,7 +79,7 @@ async def test_a_job_of_several_sides_costs_what_its_own_endpoint_charges(fal: F
     assert end.cost == Decimal("0.9")
 
 
-async def test_while_fal_does_not_offer_the_endpoint_for_several_one_picture_is_taken(fal: FalServer):
+async def test_only_one_picture_is_accepted_while_the_multiview_endpoint_is_unavailable(fal: FalServer):
     """An endpoint that fal has dropped takes the sides away and leaves the model."""
     one = generator(fal)
     assert one.spec.sides

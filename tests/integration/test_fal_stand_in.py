@@ -66,7 +66,7 @@ async def test_a_job_waits_runs_and_is_done(client: fal_client.AsyncClient, fal:
     assert (await handle.get())["model_mesh"]["url"].startswith(fal.url)
 
 
-async def test_logs_come_only_when_asked_for(client: fal_client.AsyncClient, fal: FalServer):
+async def test_logs_are_returned_only_on_request(client: fal_client.AsyncClient, fal: FalServer):
     """As at fal, the field is there and empty otherwise."""
     handle = await submit(client)
     assert (await handle.status()).logs is None
@@ -137,7 +137,7 @@ async def test_arguments_that_do_not_fit_fail_the_job(
 
 
 @pytest.mark.parametrize(("data", "kind"), [(b"text", "image_load_error"), (b"", "file_download_error")])
-async def test_pictures_are_looked_into(client: fal_client.AsyncClient, data: bytes, kind: str):
+async def test_unreadable_pictures_are_refused(client: fal_client.AsyncClient, data: bytes, kind: str):
     """Bytes that are no picture fail the job."""
     handle = await client.submit(TRELLIS, {"image_url": await client.upload(data, "image/png")})
     with pytest.raises(fal_client.FalClientHTTPError) as caught:
@@ -145,7 +145,7 @@ async def test_pictures_are_looked_into(client: fal_client.AsyncClient, data: by
     assert caught.value.message[0]["type"] == kind
 
 
-async def test_every_door_asks_for_the_right_key(fal: FalServer):
+async def test_every_endpoint_requires_the_right_key(fal: FalServer):
     """The queue, the tokens and the prices want the key, the CDN its token."""
     async with httpx.AsyncClient(base_url=fal.url, headers={"Authorization": "Key wrong"}) as http:
         answers = [

@@ -324,7 +324,7 @@ async def outcome(studio: Studio, fal: FalServer, row: Row, sides: Sequence[Side
 
 
 @pytest.mark.parametrize("row", rows(), ids=str)
-async def test_each_fault_ends_as_the_table_says(studio: Studio, late_studio: Studio, stand_in: FalServer, row: Row):
+async def test_fault_ends_as_the_table_says(studio: Studio, late_studio: Studio, stand_in: FalServer, row: Row):
     """The job's end, what was paid for, how often was asked, and what the person is told are those of the table."""
     studio = late_studio if row.operation.startswith("late-") else studio
     await as_new(studio, stand_in)

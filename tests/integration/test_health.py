@@ -62,7 +62,7 @@ def test_health_answers_at_both_places(app: App, root):
     assert httpx.get(f"{app.url}{root}/health/readiness").json()["status"] == "ready"
 
 
-def test_every_part_is_told(app: App):
+def test_detailed_health_lists_every_component(app: App):
     """Each component has a status, its time and details; what is not there says that it is not."""
     body = httpx.get(f"{app.url}/api/v1/health/detailed").json()
     assert [part["name"] for part in body["components"]] == PARTS
@@ -112,13 +112,13 @@ async def part(studio: Studio, name: str) -> Component:
     return next(one for one in await Health(studio).components() if one.name == name)
 
 
-async def test_the_admin_tab_and_rest_look_together(studio):
+async def test_admin_tab_and_rest_share_one_probe(studio):
     """What the Admin tab asks of the parts is not asked a second time for REST."""
     with gr.Blocks():
         assert Overview(studio).health is create_app(studio).state.health
 
 
-async def test_a_locked_database_is_told_and_got_over(studio, tmp_path):
+async def test_locked_database_is_reported_until_it_is_free(studio, tmp_path):
     """While another process holds it, the app is not ready and unhealthy; afterwards it is well by itself."""
     well = Health(studio)
     with closing(sqlite3.connect(tmp_path / "data" / "image2model.db", isolation_level=None)) as other:
@@ -132,7 +132,7 @@ async def test_a_locked_database_is_told_and_got_over(studio, tmp_path):
             await asyncio.sleep(0.05)
 
 
-def test_nobody_waits_for_a_database_that_stands_still(app: App):
+def test_health_does_not_wait_for_a_hanging_database(app: App):
     """Every answer comes at once; after about a second it tells that something is wrong, and at last no longer."""
     with closing(sqlite3.connect(app.data / "image2model.db", isolation_level=None)) as other, httpx.Client() as client:
 
@@ -156,7 +156,7 @@ def test_nobody_waits_for_a_database_that_stands_still(app: App):
     assert max(seconds for answers in by_path.values() for _, seconds in answers) < LOCK_SECONDS / 2
 
 
-async def test_what_breaks_is_told_once_it_has_been_silent_for_long(monkeypatch):
+async def test_hanging_probe_is_reported_after_its_timeout(monkeypatch):
     """Until then what was found before is told, at once; an error is told as one, also while it is asked anew."""
     monkeypatch.setattr(health, "PROBE_TIMEOUT", 0.5)
     answers: asyncio.Queue[int] = asyncio.Queue()
@@ -185,13 +185,13 @@ async def test_a_studio_that_is_not_started_is_not_ready(tmp_path):
     assert (await part(studio, "generator")).status == "unhealthy"
 
 
-async def test_a_studio_that_takes_no_batch_is_not_ready(start):
+async def test_app_that_accepts_no_batch_is_not_ready(start):
     """Below the floor of the disk nothing new is taken, and whoever sends visitors here is told so."""
     studio = await start(min_free_gb=10**6)
     assert await Health(studio).not_ready() == ["disk_space"]
 
 
-async def test_a_disk_is_as_full_as_df_tells_it(studio, monkeypatch):
+async def test_disk_usage_equals_df(studio, monkeypatch):
     """What the system keeps for itself cannot be used, so it does not count as free: everywhere the same."""
     reserved = os.statvfs_result((4096, 4096, 1000, 150, 50, 0, 0, 0, 0, 255))
     monkeypatch.setattr(os, "statvfs", lambda _: reserved)
@@ -215,7 +215,7 @@ async def test_fal_is_judged_by_its_outcomes(studio, generator, tmp_path):
     assert overall([component]) == "degraded"
 
 
-async def test_faults_of_the_generator_are_counted_and_told(studio, generator, tmp_path):
+async def test_generator_failures_are_counted_and_reported(studio, generator, tmp_path):
     """Its breaker, its faults, retries by itself apart from a person's, and jobs by state stand in the metrics."""
     before = samples((await exposition(studio, Health(studio))).decode())
     failed = GenerationFailed("fal_temporary", "fal is busy.", retryable=True)
@@ -239,7 +239,7 @@ async def test_faults_of_the_generator_are_counted_and_told(studio, generator, t
     assert after["celery_tasks_total"]["SUCCESS",] >= 1
 
 
-async def test_a_breaker_that_opens_is_told(studio, generator):
+async def test_open_breaker_is_reported(studio, generator):
     """The gauge and the health of fal follow the breaker of the host's key."""
     breaker = studio._scheduler.breakers.of(("scripted", ""))
     for _ in range(3):
@@ -251,7 +251,7 @@ async def test_a_breaker_that_opens_is_told(studio, generator):
     assert REGISTRY.get_sample_value("image2model_breaker_open", {"generator": "scripted"}) == 0
 
 
-async def test_many_who_ask_at_once_cost_one_look():
+async def test_concurrent_requests_share_one_probe():
     """A part is asked by one at a time and not again while its answer is fresh; an error is no answer."""
     asked = []
 
@@ -270,7 +270,7 @@ async def test_many_who_ask_at_once_cost_one_look():
     assert await CachedProbe(fail, max_age=0)() is None
 
 
-async def test_calls_to_fal_are_counted_by_what_they_are_for(fal, tmp_path):
+async def test_fal_calls_are_counted_by_operation(fal, tmp_path):
     """One job is one submit, with its upload, its looks and its download."""
 
     def count(operation: str) -> float:

@@ -36,7 +36,7 @@ async def purchases(studio: Studio) -> int:
     return sum(row["images"] for row in await studio.admin.spending("generator"))
 
 
-async def test_the_same_request_sent_eight_times_at_once_is_one_batch(studio, request_):
+async def test_eight_equal_requests_at_once_make_one_batch(studio, request_):
     """All eight get its id, each picture is bought once, and nothing of the seven others stays on the disk."""
     made = await asyncio.gather(*(studio.submit(request_, ANN) for _ in range(8)))
     assert len({batch.id for batch in made}) == 1
@@ -45,7 +45,7 @@ async def test_the_same_request_sent_eight_times_at_once_is_one_batch(studio, re
     assert [folder.name for folder in studio.folders.batches.iterdir()] == [made[0].id]
 
 
-async def test_a_request_that_comes_again_finds_its_batch_also_after_a_failure(studio, generator, request_):
+async def test_repeated_request_returns_its_batch_even_after_a_failure(studio, generator, request_):
     """Failed, done or under a generator that is gone meanwhile: the key answers with what it has made."""
     generator.script = lambda task: [GenerationFailed("no_subject", "There is no subject.")]
     batch = await studio.submit(request_, ANN)
@@ -110,7 +110,7 @@ async def test_keys_belong_to_their_callers_and_end_after_a_day(studio, request_
     assert (await studio.submit(request_, ANN)).id != first.id
 
 
-async def test_a_key_whose_batch_was_deleted_buys_nothing(studio, request_):
+async def test_idempotency_key_of_a_deleted_batch_buys_nothing(studio, request_):
     """Whoever repeats the request is told that its batch is gone."""
     batch = await studio.submit(request_, ANN)
     await studio.delete(batch.id)
@@ -155,7 +155,7 @@ def failing(code: str) -> list[Any]:
     return [Submitting(), Submitted({"request_id": "r"}), Running(), GenerationFailed(code, "It failed.")]
 
 
-async def test_the_board_never_forgets_what_the_ledger_holds(studio, generator: ScriptedGenerator, uploads):
+async def test_page_total_equals_the_ledger(studio, generator: ScriptedGenerator, uploads):
     """What may have been billed before a retry stays in the sum, while the retry works and when it is done."""
     generator.script = lambda task: failing("nothing_built")
     batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
@@ -170,7 +170,7 @@ async def test_the_board_never_forgets_what_the_ledger_holds(studio, generator: 
     assert (await studio.library(None))[0].cost == view.cost
 
 
-async def test_a_retry_tells_its_price_and_whether_it_may_be_billed_twice(studio, generator, uploads):
+async def test_view_has_retry_price_and_double_billing_risk(studio, generator, uploads):
     """Nothing for a result that can be collected; what was never taken costs its price, and was not billed."""
     collected = next(code for code, rules in COMMON_RULES.items() if rules.collectable != "no" and not rules.retry)
     scripts = {

@@ -82,7 +82,7 @@ async def test_a_picture_becomes_a_closed_mesh(generator: LocalGenerator, tmp_pa
     assert names(tmp_path) == ["input.png", "model.glb"]
 
 
-async def test_stages_come_from_the_worker(
+async def test_worker_reports_stages(
     generator: LocalGenerator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While the worker works, what it does is told, with its fraction."""
@@ -154,7 +154,7 @@ async def test_many_at_once_share_the_pool(generator: LocalGenerator, tmp_path: 
     assert len({(folder / "model.glb").read_bytes() for folder in folders}) == 1
 
 
-def test_it_is_free_and_here(generator: LocalGenerator) -> None:
+def test_local_generator_is_free_and_available(generator: LocalGenerator) -> None:
     """The description: free, available, called what it is."""
     spec = generator.spec
     assert (spec.id, spec.result_is, generator.unavailable) == ("local", "inflated preview", "")

@@ -47,7 +47,7 @@ def saved(stream) -> zipfile.ZipFile:
     return zipfile.ZipFile(io.BytesIO(b"".join(stream.chunks)))
 
 
-async def test_an_export_is_made_once_and_the_original_stays(studio, tmp_path, generator):
+async def test_export_is_cached_and_keeps_the_original(studio, tmp_path, generator):
     """Asked for twice at once and again, it is one file, and the delivered GLB is the generator's own bytes."""
     batch = (await done(studio, tmp_path, "cat.png")).batch_id
     (choice,) = studio.exports.parse_options(["stl"], {"size": "80"})
@@ -62,7 +62,7 @@ async def test_an_export_is_made_once_and_the_original_stays(studio, tmp_path, g
     assert (await studio.exports.export(batch, 1, untouched)).path.read_bytes() == generator.mesh
 
 
-async def test_a_whole_batch_comes_as_one_zip_with_what_is_known(studio, tmp_path, generator):
+async def test_batch_zip_has_exports_and_their_reports(studio, tmp_path, generator):
     """ "All as STL, 80 mm high, print-checked" is one zip, whose manifest tells of each file; a sheet shows them."""
     batch = (await done(studio, tmp_path, "cat.png", "dog.png")).batch_id
     choices = studio.exports.parse_options(
@@ -137,7 +137,7 @@ async def test_a_face_limit_that_the_generator_ignores_is_kept_here(studio, tmp_
     assert light.visual.material.baseColorTexture is not None
 
 
-async def test_what_is_not_there_or_not_done_is_told(studio, tmp_path, generator):
+async def test_export_of_missing_or_unfinished_job_is_refused(studio, tmp_path, generator):
     """Unfinished and unknown meshes have their own errors, as have choices that cannot be."""
     generator.gate = asyncio.Event()
     (tmp_path / "cat.png").write_bytes(encoded(photo(), "PNG"))

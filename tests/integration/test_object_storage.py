@@ -61,7 +61,7 @@ def away(monkeypatch) -> str:
     return "s3://models/away"
 
 
-async def test_a_machine_serves_what_another_has_made(start, machine, uploads):
+async def test_machine_serves_files_made_by_another(start, machine, uploads):
     """Mesh, pictures, thumbnail, zip, contact sheet and exports come from the storage; a deleted batch leaves it."""
     one = await start(settings=machine("one"))
     batch = await one.submit(SubmitRequest([picture(uploads, f"{name}.png") for name in ("cat", "dog")]))
@@ -83,7 +83,7 @@ async def test_a_machine_serves_what_another_has_made(start, machine, uploads):
     assert [found.key for found in Bucket(other.settings.asset_store).objects("batches")] == []
 
 
-async def test_a_machine_goes_on_with_what_another_has_submitted(start, machine, uploads, generator):
+async def test_machine_collects_job_submitted_by_another(start, machine, uploads, generator):
     """A job that was taken by the far side is collected on the next machine, with the pictures of the first."""
     generator.script = lambda task: [Submitted({"request_id": "r1"})]
     generator.gate = asyncio.Event()
@@ -117,7 +117,7 @@ def test_the_files_of_a_task_travel(store, tmp_path):
     assert [found.key for found in bucket.objects("")] == ["batches/b/stored.txt"]
 
 
-def test_objects_that_nobody_owns_are_removed_and_copies_may_go(store, tmp_path):
+def test_unowned_objects_are_removed_and_local_copies_dropped(store, tmp_path):
     """A sweep removes objects of unknown batches; copies on this disk can be deleted and come again."""
     folders = Folders(tmp_path, Bucket(store))
     paths = [folders.batch(name) / "1-cat" / "model.glb" for name in ("known", "unknown")]
@@ -135,7 +135,7 @@ def test_objects_that_nobody_owns_are_removed_and_copies_may_go(store, tmp_path)
     assert paths[0].read_bytes() == b"glTF"
 
 
-async def test_nothing_is_taken_while_the_storage_is_away(studio, away, uploads, tmp_path):
+async def test_submit_is_refused_while_storage_is_unavailable(studio, away, uploads, tmp_path):
     """A batch whose pictures cannot be stored is refused for now, and is not made; check-env says why."""
     studio.folders.bucket = Bucket(away)
     with pytest.raises(Unavailable) as caught:
@@ -166,7 +166,7 @@ def test_an_address_that_cannot_be_storage_is_a_wrong_setting():
         Bucket("nonsense")
 
 
-def test_what_is_fit_for_object_storage_has_no_problem(store, tmp_path):
+def test_check_env_finds_no_problem_with_working_object_storage(store, tmp_path):
     """Check-env writes to the storage, and leaves nothing behind."""
     assert list(check_env.problems(Settings(data_dir=tmp_path, asset_store=store, _env_file=None))) == []
     assert list(Bucket(store).objects("")) == []

@@ -75,13 +75,13 @@ def test_the_mask_lies_over_the_picture(size: tuple[int, int]):
 
 
 @pytest.mark.parametrize("data", [b"", b"no picture", encoded(two_balls())[:3000]])
-async def test_what_is_no_picture_is_left_to_the_check(studio: Studio, tmp_path: Path, data: bytes):
+async def test_inspection_ignores_files_that_are_no_picture(studio: Studio, tmp_path: Path, data: bytes):
     """Files that will be refused anyway have neither warnings nor cut-out."""
     (tmp_path / "broken.png").write_bytes(data)
     assert await studio.picture_checks.inspect(tmp_path / "broken.png") == Inspection((), None)
 
 
-async def test_an_animation_is_taken_with_a_word(studio: Studio, tmp_path: Path):
+async def test_animation_is_accepted_with_a_note(studio: Studio, tmp_path: Path):
     """Of an animated picture the first frame is used, and both the page and the answer for the batch say so."""
     path = tmp_path / "cup.png"
     with Image.open(CUP) as cup:
@@ -117,7 +117,7 @@ def test_a_cut_out_is_square_centred_and_white_where_it_is_clear(tmp_path: Path)
     assert (pixels[pixels[..., 3] == 0][:, :3] == 255).all()
 
 
-async def test_the_choice_of_what_is_sent_is_kept_with_the_batch(tmp_path: Path, pool: WorkerPool):
+async def test_cut_out_choice_is_stored_with_the_batch(tmp_path: Path, pool: WorkerPool):
     """Cut out, the generator gets the subject alone, or, where there is none, the whole picture; else always that."""
     generator = ScriptedGenerator()
     studio = Studio(scripted_settings(tmp_path / "data"), [generator], pool)
@@ -139,7 +139,7 @@ async def test_the_choice_of_what_is_sent_is_kept_with_the_batch(tmp_path: Path,
     await studio.close()
 
 
-async def test_who_asks_about_a_picture_meanwhile_gets_the_same_answer(tmp_path: Path, pool: WorkerPool):
+async def test_concurrent_inspections_share_one_result(tmp_path: Path, pool: WorkerPool):
     """A picture that is being judged is not judged a second time, and one who goes away takes nothing from the rest."""
     studio = Studio(scripted_settings(tmp_path / "data"), [ScriptedGenerator()], pool)
     gone, first, second = (asyncio.create_task(studio.picture_checks.inspect(CUP)) for _ in range(3))
@@ -151,7 +151,7 @@ async def test_who_asks_about_a_picture_meanwhile_gets_the_same_answer(tmp_path:
         await gone
 
 
-async def test_a_tile_says_checking_until_its_picture_is_judged(studio: Studio, tmp_path: Path):
+async def test_tile_shows_checking_until_its_inspection_ends(studio: Studio, tmp_path: Path):
     """A picture stands there at once and says Checking…, then what was found; then nobody waits any longer."""
     with gr.Blocks():
         pictures = Pictures(studio, PictureCache())
@@ -163,3 +163,15 @@ async def test_a_tile_says_checking_until_its_picture_is_judged(studio: Studio, 
     assert "Checking…" in first
     assert "Ready" in second
     assert "Checking…" not in second
+
+
+async def test_picture_that_comes_alone_is_shown_with_its_verdict(studio: Studio, tmp_path: Path, monkeypatch):
+    """The first of a drop, which the page sends before the others, need not be asked for again."""
+    monkeypatch.setattr("image2model.web.ui.pictures.FIRST_VERDICT_SECONDS", 60)
+    with gr.Blocks():
+        pictures = Pictures(studio, PictureCache())
+    with Image.open(CUP) as cup:
+        images = [(str(saved(tmp_path, cup)), None)]
+    assert await pictures.check_arrived(images, []) == ([images[0][0]], [None])
+    shown = pictures.show(images, [], NO_OVERRIDES, False, "scripted", "", SimpleNamespace(session_hash="a page"))
+    assert ["Ready" in tiles async for _, tiles in shown] == [True]

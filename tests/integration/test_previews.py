@@ -35,7 +35,7 @@ def mesh(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_turntable_goes_once_around_in_one_frame(mesh: Path, tmp_path: Path):
+def test_turntable_makes_one_turn_in_equal_frames(mesh: Path, tmp_path: Path):
     """Every turn is whole, of one height and see-through around the mesh; half way round it is as wide as at first."""
     write_turntable(mesh, tmp_path / "turntable.webp")
     boxes = []
@@ -59,7 +59,7 @@ def test_a_turntable_of_nothing_is_refused(tmp_path: Path):
 
 
 @pytest.mark.parametrize("look", ["plain", "wireframe"])
-def test_a_look_is_the_same_shape_without_colour(mesh: Path, tmp_path: Path, look: str):
+def test_plain_render_mode_keeps_the_geometry(mesh: Path, tmp_path: Path, look: str):
     """It has the faces and size of the mesh, one material for them, no texture, and opens in another reader."""
     write_render_mode(mesh, tmp_path / "look.glb", look)
     before, after = read_facts(mesh), read_facts(tmp_path / "look.glb")
@@ -99,7 +99,7 @@ def test_a_sheet_writes_names_of_any_script_readably(tmp_path: Path, name: str, 
     assert (tmp_path / "given.webp").read_bytes() == (tmp_path / "latin.webp").read_bytes()
 
 
-async def test_what_is_looked_at_is_made_once_and_kept(tmp_path: Path, pool: WorkerPool):
+async def test_preview_is_rendered_once_and_cached(tmp_path: Path, pool: WorkerPool):
     """Two who ask for a turntable at once get one file; looks and sheet lie beside the mesh, which stays as it is."""
     studio = Studio(scripted_settings(tmp_path / "data"), [ScriptedGenerator()], pool)
     await studio.start()

@@ -51,7 +51,7 @@ async def listed_and_shown(studio: Studio, name: str) -> tuple[dict, dict]:
     return listed, shown
 
 
-async def test_prices_are_looked_up_at_the_start_and_told_everywhere(fal: FalServer, start: Callable[..., Any]):
+async def test_prices_are_fetched_at_the_start_and_shown_everywhere(fal: FalServer, start: Callable[..., Any]):
     """A price that fal has raised is on the page, in the list for programs and in a batch's estimate."""
     fal.unit, fal.prices[TRELLIS] = "generations", 0.07
     async with start() as studio:
@@ -64,9 +64,7 @@ async def test_prices_are_looked_up_at_the_start_and_told_everywhere(fal: FalSer
     assert fal.leaks == []
 
 
-async def test_models_that_fal_has_ended_are_marked_before_anybody_chooses_them(
-    fal: FalServer, start: Callable[..., Any], tmp_path: Path
-):
+async def test_ended_models_are_marked_unavailable(fal: FalServer, start: Callable[..., Any], tmp_path: Path):
     """A deprecated and a vanished model are off, each with its own reason, and refused before anything is stored."""
     fal.deprecated.add(TRELLIS)
     del fal.endpoints[TRIPOSR]
@@ -97,7 +95,7 @@ async def test_models_that_fal_has_ended_are_marked_before_anybody_chooses_them(
     ids=lambda fault: f"{fault.kind} {fault.status}",
 )
 @pytest.mark.parametrize("operation", ["models", "pricing"])
-async def test_without_an_answer_the_prices_as_published_stand(
+async def test_catalogue_prices_are_used_without_an_answer(
     fal: FalServer, start: Callable[..., Any], operation: str, fault: Fault
 ):
     """Whatever comes instead of the list or the prices, all models stay on offer at their recorded prices."""
@@ -110,7 +108,7 @@ async def test_without_an_answer_the_prices_as_published_stand(
         assert (listed["price"], listed["available"]) == (0.02, True)
 
 
-async def test_the_start_does_not_wait_for_prices(fal: FalServer, start: Callable[..., Any]):
+async def test_startup_does_not_wait_for_prices(fal: FalServer, start: Callable[..., Any]):
     """While fal's list hangs the studio is up, and it closes without waiting for it."""
     fal.faults["models"].append(Fault("hang", seconds=30))
     async with start() as studio:

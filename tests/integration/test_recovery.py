@@ -35,7 +35,7 @@ def fails(generator: ScriptedGenerator, times: int, failure: GenerationFailed, *
     generator.script = lambda task: [*before, failure] if len(generator.runs) <= times else []
 
 
-async def test_a_passing_failure_is_tried_again_by_itself(start, generator, uploads):
+async def test_transient_failure_is_retried_automatically(start, generator, uploads):
     """Two passing failures cost the person nothing but time, and the batch is done and charged once."""
     studio = await start()
     fails(generator, 2, BUSY)
@@ -45,7 +45,7 @@ async def test_a_passing_failure_is_tried_again_by_itself(start, generator, uplo
     assert (await studio.admin.overview())["spent_today"] == Decimal("0.3")
 
 
-async def test_after_five_tries_the_failure_is_told(start, generator, uploads):
+async def test_job_fails_after_five_tries(start, generator, uploads):
     """The sixth submit that the generator takes is a person's to ask for."""
     studio = await start()
     fails(generator, 99, BUSY, Submitted(REMOTE))
@@ -64,7 +64,7 @@ async def test_a_long_outage_is_waited_out(start, generator, uploads):
     assert (job.state, len(generator.runs)) == ("done", 13)
 
 
-async def test_an_outage_beyond_the_deadline_is_told(start, generator, uploads, tmp_path):
+async def test_job_fails_when_an_outage_outlasts_the_deadline(start, generator, uploads, tmp_path):
     """After the host's minutes nothing is tried again by itself, and nothing has to be paid for."""
     settings = scripted_settings(tmp_path / "data").model_copy(update={"job_minutes": 0})
     studio = await start(settings=settings)
@@ -75,7 +75,7 @@ async def test_an_outage_beyond_the_deadline_is_told(start, generator, uploads, 
     assert (await studio.admin.overview())["spent_today"] == 0
 
 
-async def test_a_job_that_waits_says_why_and_for_how_long(start, generator, uploads):
+async def test_waiting_job_has_reason_and_duration(start, generator, uploads):
     """The board shows the reason and the time to the next try, and a restart keeps both."""
     studio = await start(retry_pace=10)
     fails(generator, 1, BUSY)
@@ -89,7 +89,7 @@ async def test_a_job_that_waits_says_why_and_for_how_long(start, generator, uplo
     assert len(generator.runs) == 1
 
 
-async def test_what_was_taken_is_collected_however_often_contact_is_lost(start, generator, uploads):
+async def test_accepted_job_is_collected_after_any_number_of_lost_connections(start, generator, uploads):
     """Twenty lost contacts lead to the one mesh that was paid for, with one submit."""
     studio = await start()
     fails(generator, 20, LOST, Submitted(REMOTE), Running())
@@ -98,7 +98,7 @@ async def test_what_was_taken_is_collected_however_often_contact_is_lost(start, 
     assert [task.remote for task in generator.runs] == [None, *[REMOTE] * 20]
 
 
-async def test_the_breaker_holds_new_jobs_back_and_says_so(start, generator, uploads):
+async def test_open_breaker_delays_new_jobs_with_a_reason(start, generator, uploads):
     """After three faults in a row the next picture waits unsent; a reset by the host lets it go."""
     studio = await start(retry_pace=10)
     generator.script = lambda task: [BUSY]
@@ -167,7 +167,7 @@ async def test_jobs_on_an_own_key_wait_for_it_after_a_restart(start, generator, 
     assert (await finished(studio, batch.id)).state == "done"
 
 
-async def test_a_retry_on_an_own_key_asks_for_it(start, generator, uploads):
+async def test_retry_of_a_job_on_a_visitor_key_requires_the_key(start, generator, uploads):
     """Without the key the retry is refused with what to do; with it the failed picture runs again."""
     studio = await start()
     fails(generator, 1, GenerationFailed("nothing_built", "Nothing."))
@@ -204,7 +204,7 @@ async def test_a_cancel_before_the_submit_costs_nothing(start, generator, upload
     assert generator.cancelled == []
 
 
-async def test_a_result_that_comes_in_spite_of_a_cancel_is_kept(start, generator, uploads):
+async def test_result_that_arrives_despite_a_cancel_is_kept(start, generator, uploads):
     """A generator that ends all the same has been paid: its mesh is delivered, and the card says done."""
     studio = await start()
     generator.cancel_outcome, generator.gate = "over", asyncio.Event()
@@ -231,7 +231,7 @@ async def test_a_cancel_outlives_a_restart(start, generator, uploads):
     assert second.cancelled == [REMOTE]
 
 
-async def test_a_submit_without_an_answer_is_looked_up_and_collected(start, generator, uploads):
+async def test_unanswered_submit_is_looked_up_and_collected(start, generator, uploads):
     """Where the far side lists the job it is collected, with one submit and no question to the person."""
     studio = await start()
     unanswered = GenerationFailed("unconfirmed", "No answer.", "It may cost again.")
@@ -242,7 +242,7 @@ async def test_a_submit_without_an_answer_is_looked_up_and_collected(start, gene
     assert [task.remote for task in generator.runs] == [None, REMOTE]
 
 
-async def test_a_submit_that_a_killed_process_left_is_looked_up_at_the_next_start(start, generator, uploads):
+async def test_submit_of_a_killed_process_is_looked_up_at_the_next_start(start, generator, uploads):
     """A process that ends between the intent and the answer leaves a mark that finds the job: it is not bought anew."""
     studio = await start()
     generator.script = lambda task: [Uploading(), Submitting({"image_url": "u"}), 60.0]
@@ -255,7 +255,7 @@ async def test_a_submit_that_a_killed_process_left_is_looked_up_at_the_next_star
     assert (await studio.admin.overview())["spent_today"] == Decimal("0.3")
 
 
-async def test_running_it_again_anyway_looks_once_more_before_it_pays(start, generator, uploads):
+async def test_retry_of_an_unconfirmed_job_looks_it_up_before_paying(start, generator, uploads):
     """By the time the person decides fal may list the job: then it is collected and not bought again."""
     studio = await start()
     fails(generator, 1, GenerationFailed("unconfirmed", "No answer."), Uploading(), Submitting({"image_url": "u"}))

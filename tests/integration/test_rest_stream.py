@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from sse_starlette import ServerSentEvent
 from starlette.requests import Request
 
 from image2model.errors import GenerationFailed
@@ -70,13 +71,15 @@ async def stream_events(
     """Name, id and data of each event of a stream of these views."""
     return [
         (str(event.event), str(event.id), json.loads(event.data))
-        async for event in task_events(replayed(views), "task", seconds, after, attempts)
+        async for together in task_events(replayed(views), "task", seconds, after, attempts)
+        for event in together
     ]
 
 
-def views_of(studio: Studio, task_id: str) -> AsyncIterator[tuple[BatchView, dict[str, Any]]]:
-    """What the route follows."""
-    return _views_with_outcome(studio, REQUEST, task_id)
+async def events_of(studio: Studio, task_id: str, *given: Any) -> list[ServerSentEvent]:
+    """The events of a task's stream, as the route makes it."""
+    views = _views_with_outcome(studio, REQUEST, task_id)
+    return [event async for together in task_events(views, "task", *given) for event in together]
 
 
 async def replayed(views: Sequence[BatchView]) -> AsyncIterator[tuple[BatchView, dict[str, Any]]]:
@@ -87,7 +90,7 @@ async def replayed(views: Sequence[BatchView]) -> AsyncIterator[tuple[BatchView,
         yield one, OUTCOME
 
 
-async def test_a_retry_is_told_and_progress_never_goes_back():
+async def test_retry_sends_an_event_and_progress_never_decreases():
     """A second try is an event of its own, and what has been told of progress stays."""
     events = await stream_events(VIEWS)
     assert [name for name, _, data in events if data.get("file_id") == "job-0"].count("task_retry") == 1
@@ -104,7 +107,7 @@ async def test_ids_never_fall():
     assert len([name for name, _, _ in await stream_events(MOVED)]) > len(MOVED) + 3
 
 
-async def test_whoever_resumes_after_a_retry_is_told_of_it_before_progress_falls():
+async def test_resume_after_a_retry_sends_task_retry_before_lower_progress():
     """A press of retry after the end starts pictures anew: so it is told, also to who was not there."""
     again = view(9, "working", ("new", 3, 9), ("done", 1, 8), progress=0.5)
     views = [again, view(10, "done", ("done", 3, 10), ("done", 1, 8))]
@@ -112,34 +115,32 @@ async def test_whoever_resumes_after_a_retry_is_told_of_it_before_progress_falls
     assert names == ["task_retry", "file_update", "task_progress", "file_update", "task_completed"]
 
 
-async def test_whoever_resumes_is_told_no_retry_twice(studio, generator, tmp_path):
+async def test_resume_sends_each_retry_once(studio, generator, tmp_path):
     """Whoever was told of a second try is not told of it again; whoever was cut off before it is."""
     generator.script = lambda _: [GenerationFailed("no_mesh", "No mesh came of it.")]
     batch = await studio.submit(SubmitRequest([picture(tmp_path, "a.png")]))
-    before = [event async for event in task_events(views_of(studio, batch.task_id), "task", 60, -1)]
+    before = await events_of(studio, batch.task_id, 60, -1)
     generator.script = lambda _: [60.0]
     again = await studio.retry(batch.id)
     for after, expected in ((int(before[-1].id), 1), (again.sequence, 0)):
         attempts = await _attempts_by_job(studio, batch.task_id, after)
-        names = [
-            event.event async for event in task_events(views_of(studio, batch.task_id), "task", 0.2, after, attempts)
-        ]
+        names = [event.event for event in await events_of(studio, batch.task_id, 0.2, after, attempts)]
         assert names.count("task_retry") == expected
 
 
-async def test_a_batch_that_is_deleted_while_it_is_watched_ends_its_stream(studio, generator, tmp_path):
+async def test_deleted_batch_ends_its_stream(studio, generator, tmp_path):
     """Its watchers are told that it is cancelled, also who comes back; others, that there is none."""
     generator.script = lambda _: [60.0]
     batch = await studio.submit(SubmitRequest([picture(tmp_path, "a.png")]))
-    watched = task_events(views_of(studio, batch.task_id), "task", 60, -1)
-    events = [await anext(watched)]
+    watched = task_events(_views_with_outcome(studio, REQUEST, batch.task_id), "task", 60, -1)
+    await anext(watched)
     await studio.retention.delete(batch.id, force=True)
-    events += [event async for event in watched]
+    events = [event async for together in watched for event in together]
     assert events[-1].event == "task_cancelled"
-    back = [event.event async for event in task_events(views_of(studio, batch.task_id), "task", 60, 3)]
-    assert back == ["task_cancelled"]
-    new = [event.event async for event in task_events(views_of(studio, batch.task_id), "task", 0.1, -1)]
-    assert new == ["task_queued", "task_failed"]
+    back = await events_of(studio, batch.task_id, 60, 3)
+    assert [event.event for event in back] == ["task_cancelled"]
+    new = await events_of(studio, batch.task_id, 0.1, -1)
+    assert [event.event for event in new] == ["task_queued", "task_failed"]
 
 
 @pytest.mark.parametrize(
@@ -153,7 +154,7 @@ async def test_a_stream_ends_with_how_the_batch_ended(state: str, name: str):
     )  # fmt: skip
 
 
-async def test_a_silent_stream_beats_and_says_when_its_time_is_over(monkeypatch: pytest.MonkeyPatch):
+async def test_silent_stream_sends_heartbeats_and_a_timeout_event(monkeypatch: pytest.MonkeyPatch):
     """While nothing happens heartbeats come; at the timeout the stream says so and ends."""
     monkeypatch.setattr(event_stream, "HEARTBEAT_SECONDS", 0.02)
     names = [name for name, _, _ in await stream_events([VIEWS[0], None], seconds=0.3)]  # type: ignore[list-item]
@@ -171,7 +172,7 @@ def cut_points() -> Iterator[tuple[int, int]]:
 
 
 @pytest.mark.parametrize(("number", "count"), list(cut_points()))
-async def test_whoever_was_cut_off_goes_on_and_knows_all_in_the_end(number: int, count: int):
+async def test_resume_by_last_event_id_delivers_everything(number: int, count: int):
     """Wherever it is cut, the events until then and those after its last id tell the last state of every picture."""
     before, known = [], TaskEventStream("task", -1, {})
     for at, one in enumerate(VIEWS[: number + 1]):

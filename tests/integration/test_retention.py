@@ -84,7 +84,7 @@ OLD, MIDDLE, NEW = candidate("old", 30), candidate("middle", 20), candidate("new
         ),
     ],
 )
-def test_the_oldest_go_first_and_only_what_may_go(batches, rules, used, free, expected):
+def test_eviction_deletes_the_oldest_removable_batches(batches, rules, used, free, expected):
     """By age, then as many of the oldest as make room; never what is pinned, downloaded or worked."""
     assert reasons_by_batch(plan_evictions(batches, rules, NOW, used, free)) == expected
 
@@ -113,7 +113,7 @@ def test_until_when_a_batch_is_kept(finished, pinned, hours, until):
         ),
     ],
 )
-def test_the_page_says_how_long_a_batch_is_kept(view, words):
+def test_page_shows_how_long_a_batch_is_kept(view, words):
     """By the host's rules, and for good where the host has pinned it."""
     assert kept(replace(BLANK_BATCH, **view)) == words
 
@@ -139,7 +139,7 @@ async def finished_batch(studio: Studio, folder: Path, *names: str) -> str:
     return batch.id
 
 
-async def test_a_dry_run_tells_and_a_cleanup_does(studio, tmp_path):
+async def test_dry_run_deletes_nothing_and_cleanup_deletes_the_same(studio, tmp_path):
     """Both name the same batches and bytes; after the second, rows and files are gone and what is left is whole."""
     ids = [await finished_batch(studio, tmp_path / "in", name) for name in ("a.png", "b.png", "c.png")]
     await studio.admin.pin(ids[1])
@@ -155,7 +155,7 @@ async def test_a_dry_run_tells_and_a_cleanup_does(studio, tmp_path):
     assert (await studio.view(ids[1])).pinned is True
 
 
-async def test_what_runs_or_is_downloaded_stays(studio, generator, tmp_path):
+async def test_running_or_downloaded_batch_is_not_evicted(studio, generator, tmp_path):
     """A batch that is worked is refused without force; one that somebody downloads is passed over until the end."""
     one = await finished_batch(studio, tmp_path / "in", "a.png")
     stream = await studio.archive(one)
@@ -212,7 +212,7 @@ async def test_the_host_finds_batches_by_state_name_and_id(studio, generator, tm
     assert (await studio.admin.search(generator="nobody")).total == 0
 
 
-async def test_the_host_sees_what_lies_on_disk_and_what_happened(studio, tmp_path):
+async def test_admin_lists_disk_files_and_events(studio, tmp_path):
     """Bytes by kind, the newest files with relative paths, and a curve whose sums are the jobs."""
     await finished_batch(studio, tmp_path / "in", "a.png", "b.png")
     for file in (tmp_path / "data" / "batches").rglob("model.glb"):
@@ -232,7 +232,7 @@ async def test_the_host_sees_what_lies_on_disk_and_what_happened(studio, tmp_pat
     assert (await studio.admin.bytes_written_by_day(days=5))[1] == 2 * len(plain_box_glb())
 
 
-async def test_why_pictures_failed_is_told_in_words_while_somebody_remembers(studio, generator, uploads):
+async def test_failure_reasons_keep_their_message_until_retried(studio, generator, uploads):
     """Codes and counts of each failure, with the sentence that the picture shows; without one after a retry."""
     generator.script = lambda task: [GenerationFailed("image_unreadable", "Unreadable.")]
     batch = await studio.submit(SubmitRequest([picture(uploads, name) for name in ("a.png", "b.png")]))
@@ -246,7 +246,7 @@ async def test_why_pictures_failed_is_told_in_words_while_somebody_remembers(stu
     assert (told["count"], told["message"]) == (2, None)
 
 
-async def test_an_upload_that_nobody_has_taken_yet_stays_for_a_while(studio):
+async def test_recent_upload_without_a_batch_is_kept(studio):
     """Its owner may be about to press the button, whatever the host cleans up."""
     upload = studio.folders.gradio_cache / "x" / "upload.png"
     upload.parent.mkdir(parents=True)
@@ -256,7 +256,7 @@ async def test_an_upload_that_nobody_has_taken_yet_stays_for_a_while(studio):
     assert studio.folders.stale_cache_files(-1, -1, set()) == [upload]
 
 
-async def test_an_upload_that_goes_while_a_cleanup_looks_at_it_stops_nothing(studio, monkeypatch):
+async def test_upload_that_vanishes_during_cleanup_is_ignored(studio, monkeypatch):
     """Folders and files that are listed and gone a moment later are passed over, wherever the walk is."""
     uploads = [studio.folders.gradio_cache / name for name in ("first", "second")]
     for upload in uploads:
@@ -296,7 +296,7 @@ def shift_clock(monkeypatch: pytest.MonkeyPatch, hours: float) -> None:
     monkeypatch.setattr(folders, "time", SimpleNamespace(time=lambda: time.time() + hours * HOUR))
 
 
-async def test_where_space_is_short_what_can_be_made_again_goes_first(studio, tmp_path, monkeypatch):
+async def test_recreatable_files_are_deleted_first(studio, tmp_path, monkeypatch):
     """Exports and lent files of two hours stay, until there is too much data: then they go and the batches stay."""
     one = await finished_batch(studio, tmp_path / "in", "a.png")
     lent = await studio.publish_archive_to_gradio_cache(one)
@@ -308,7 +308,7 @@ async def test_where_space_is_short_what_can_be_made_again_goes_first(studio, tm
     assert (lent.exists(), studio.folders.batch(one).exists()) == (False, True)
 
 
-async def test_deleting_tells_what_it_frees(studio, tmp_path):
+async def test_delete_returns_the_freed_space(studio, tmp_path):
     """Zips that Gradio was lent count with the batch, and a mesh that was lent under a second name counts once."""
     one = await finished_batch(studio, tmp_path / "in", "a.png")
     await studio.publish_to_gradio_cache(one, 1, "a.glb")
@@ -322,7 +322,7 @@ async def test_deleting_tells_what_it_frees(studio, tmp_path):
     assert removed_count("batch", "asked") == before + 1
 
 
-async def test_a_batch_that_is_read_when_its_turn_comes_keeps_its_files(studio, tmp_path):
+async def test_leased_batch_is_not_evicted(studio, tmp_path):
     """Its row may go, but what is being sent stays until it is nobody's and no longer read."""
     one = await finished_batch(studio, tmp_path / "in", "a.png")
     folder = studio.folders.batch(one)
@@ -346,7 +346,7 @@ async def test_an_export_that_is_being_sent_stays(studio, tmp_path, monkeypatch)
     assert not sent.exists()
 
 
-async def test_a_lighter_copy_that_has_gone_is_made_again_for_the_zip(studio, generator, tmp_path):
+async def test_evicted_simplified_copy_is_recreated_for_the_zip(studio, generator, tmp_path):
     """The face limit was asked for and paid for: the zip holds its mesh however old the batch is."""
     generator.mesh = bytes(trimesh.creation.icosphere(2).export(file_type="glb"))
     batch = await studio.submit(SubmitRequest([picture(tmp_path / "in", "a.png")], face_limit=100))
@@ -357,7 +357,7 @@ async def test_a_lighter_copy_that_has_gone_is_made_again_for_the_zip(studio, ge
     assert lighter.name in archive.namelist()
 
 
-async def test_a_cleanup_tells_what_stays_and_why(studio, generator, tmp_path):
+async def test_cleanup_returns_what_was_kept_and_why(studio, generator, tmp_path):
     """Old batches that are pinned or downloaded and ones that are worked are named with the reason; the rest goes."""
     goes, pinned, read = [await finished_batch(studio, tmp_path / "in", f"{name}.png", "x.png") for name in "abc"]
     await studio.admin.pin(pinned)
@@ -373,7 +373,7 @@ async def test_a_cleanup_tells_what_stays_and_why(studio, generator, tmp_path):
     assert {one["name"] for one in (await studio.retention.cleanup(hours=1.0))["stays"]} == {works}
 
 
-async def test_what_a_cleanup_could_not_delete_is_not_counted(studio, tmp_path):
+async def test_undeletable_files_are_not_counted_as_freed(studio, tmp_path):
     """A batch that somebody begins to download after it was chosen stays, is told of, and frees nothing."""
     ids = [await finished_batch(studio, tmp_path / "in", f"{name}.png") for name in "ab"]
     store, free = studio.admin._store.store, (await studio.admin.batch_details(ids[0])).size
@@ -386,7 +386,7 @@ async def test_what_a_cleanup_could_not_delete_is_not_counted(studio, tmp_path):
     assert (await studio.admin.batch_details(ids[1])).files > 0
 
 
-async def test_the_host_looks_into_a_batch(studio, generator, tmp_path):
+async def test_admin_shows_details_of_a_batch(studio, generator, tmp_path):
     """Its pictures with reasons, the far side's ids, what was paid, what it takes on disk, and all that happened."""
     why = GenerationFailed("fal_refused", "fal could not use this picture.", retryable=False)
     generator.script = lambda task: [Submitted({"request_id": "id"}), *([why] if "2-b" in str(task.folder) else [])]

@@ -135,7 +135,7 @@ async def test_a_cancel_on_one_replica_reaches_the_provider_from_another(begin, 
     assert (scheduler.generator.cancelled, scheduler.submissions) == ([REMOTE], 1)
 
 
-async def test_a_visitor_s_key_is_used_only_where_it_is_known(begin, uploads):
+async def test_key_of_a_visitor_is_used_only_by_the_process_that_has_it(begin, uploads):
     """The replica that has the key runs the job; after its end the job waits until the key is given, and runs there."""
     first, second, scheduler = await begin(run_jobs=False), await begin(run_jobs=False), await begin()
     first.generator.gate = asyncio.Event()

@@ -57,7 +57,7 @@ async def test_several_sides_are_one_job_at_its_own_price(studio, generator, upl
     assert (paid["images"], paid["amount"]) == (2, Decimal("0.7"))
 
 
-async def test_every_side_is_served_and_told_and_goes_with_the_batch(studio, uploads):
+async def test_sides_are_served_listed_and_deleted_with_the_batch(studio, uploads):
     """The view and the manifest name the sides, their pictures have addresses, and deleting leaves nothing."""
     batch = await studio.submit(SubmitRequest([cup(uploads, "back")]))
     (job,) = (await finished(studio, batch.id)).jobs
@@ -120,7 +120,7 @@ async def test_the_pictures_of_a_job_go_back_to_the_page_as_one_object(studio, u
     await finished(studio, batch.id)
 
 
-async def test_an_object_is_taken_with_all_its_sides_or_not_at_all(studio, uploads):
+async def test_object_with_one_refused_side_is_refused_as_a_whole(studio, uploads):
     """One side that is no picture leaves the object out, says which and why, and stops no other."""
     broken = cup(uploads, "back", "left")
     broken.sides["left"].path.write_text("not a picture")
@@ -169,7 +169,7 @@ def named(*names: str) -> list[Picture]:
     return [Picture(Path(name), name) for name in names]
 
 
-def test_pictures_are_put_together_by_name_or_as_told():
+def test_sides_are_grouped_by_name_or_by_request():
     """By their names or by numbers, also as JSON text; an object stands where its front stood."""
     pictures = named("a.png", "cup_back.png", "cup_front.png", "b.png")
     by_name = group_views(pictures, "by_name")
@@ -189,7 +189,7 @@ def test_pictures_are_put_together_by_name_or_as_told():
         [{"back": 1, "left": 2}], [{"front": "x"}], [None], '[{"front": 1e999}]', "[" * 100_000,
     ],
 )  # fmt: skip
-def test_sides_told_wrongly_are_refused_with_an_example(told):
+def test_malformed_sides_are_refused_with_an_example(told):
     """Unknown sides, numbers out of range, a picture used twice, no front, and what is no list at all."""
     with pytest.raises(OptionRefused) as caught:
         group_views(named("a.png", "b.png"), told)
@@ -216,7 +216,7 @@ TAKES = replace(ScriptedGenerator().spec, sides=SIDES)
          [{"front": FRONT, "back": BACK}]),
     ],
 )  # fmt: skip
-def test_a_person_s_decisions_come_before_the_names(acts, found):
+def test_decisions_of_a_person_override_file_names(acts, found):
     """Joined, taken apart, turned to a side that another had; what makes no sense changes nothing."""
     decided = NO_OVERRIDES
     for act, chosen, side in acts:
@@ -224,7 +224,7 @@ def test_a_person_s_decisions_come_before_the_names(acts, found):
     assert objects(PATHS, decided) == found
 
 
-def test_an_object_whose_front_is_taken_away_is_none_any_more():
+def test_object_without_its_front_is_ungrouped():
     """What is left of it stands alone, and what was decided of other pictures stays."""
     decided = decide(PATHS, NO_OVERRIDES, "join", [CAT, DOG], "", TAKES)
     assert objects([FRONT, BACK, DOG], decided) == [{"front": FRONT, "back": BACK}]

@@ -48,7 +48,7 @@ async def test_a_finished_job_carries_the_facts_of_its_mesh(studio, uploads):
     assert job.cost == 0.3
 
 
-async def test_what_programs_are_told_of_a_batch_keeps_its_keys_and_their_order(studio, uploads):
+async def test_batch_view_json_keeps_its_keys_and_their_order(studio, uploads):
     """Programs that exist read these names, and what the host and the page alone decide is not among them."""
     batch = await studio.submit(SubmitRequest([picture(uploads, "box.png")]))
     view = (await finished(studio, batch.id)).to_dict()
@@ -66,7 +66,7 @@ async def test_what_programs_are_told_of_a_batch_keeps_its_keys_and_their_order(
     assert list(view["cost"]) == ["estimate", "spent", "uncertain", "currency"]
 
 
-async def test_all_that_is_known_of_a_mesh_stands_beside_the_viewer(studio, generator, uploads):
+async def test_viewer_shows_all_facts_of_a_mesh(studio, generator, uploads):
     """Volume, handles, pieces, materials, textures and extensions too, and the sides of a small mesh are no noughts."""
     ring = trimesh.creation.torus(0.002, 0.0005)
     generator.mesh = trimesh.util.concatenate([ring, ring.copy().apply_translation([0.01, 0, 0])]).export(
@@ -126,7 +126,7 @@ async def test_an_unavailable_generator_is_refused_before_anything_is_stored(stu
     assert await studio.library(None) == []
 
 
-async def test_one_failure_does_not_stop_the_others(studio, generator, uploads):
+async def test_failed_job_does_not_stop_the_others(studio, generator, uploads):
     """A failing picture carries its reason; the rest is done; retry runs only what failed."""
     reason = GenerationFailed("no_subject", "There is no subject.", "Use a clearer picture.")
     generator.script = lambda task: [reason] if "bad" in task.image.parent.name else []
@@ -152,7 +152,7 @@ async def test_a_crash_in_a_generator_is_a_failure_without_its_details(studio, g
     assert "division" not in json.dumps(job.to_dict())
 
 
-async def test_cancel_stops_a_job_wherever_it_is(studio, generator, uploads):
+async def test_cancel_stops_a_job_in_any_state(studio, generator, uploads):
     """What runs is stopped when the far side, which is told, agrees; nothing of it arrives later."""
     generator.gate = asyncio.Event()
     generator.script = lambda task: [Submitted({"request_id": task.image.parent.name}), Running()]
@@ -253,7 +253,7 @@ async def test_a_job_that_was_handed_over_without_an_answer_is_not_sent_again(tm
 
 
 @pytest.mark.parametrize(("code", "remote"), [("internal_error", {"id": "r1"}), ("generation_failed", None)])
-async def test_a_retry_collects_what_is_still_at_fal(studio, generator, uploads, code, remote):
+async def test_retry_collects_a_result_that_is_still_at_fal(studio, generator, uploads, code, remote):
     """After a fault of ours the new try has the old handle; after a failed generation it starts from nothing."""
     generator.script = lambda task: (
         [] if len(generator.runs) > 1 else [Submitted({"id": "r1"}), GenerationFailed(code, "Lost.", retryable=True)]
@@ -265,7 +265,7 @@ async def test_a_retry_collects_what_is_still_at_fal(studio, generator, uploads,
     assert [task.remote for task in generator.runs] == [None, remote]
 
 
-async def test_a_job_whose_mesh_is_in_place_is_not_made_again(tmp_path, uploads, pool):
+async def test_job_with_a_stored_mesh_is_not_run_again(tmp_path, uploads, pool):
     """A process that died after the last rename and before the last row costs nothing more."""
     settings = scripted_settings(tmp_path / "d")
     generator = ScriptedGenerator()
@@ -284,7 +284,7 @@ async def test_a_job_whose_mesh_is_in_place_is_not_made_again(tmp_path, uploads,
     await studio.close()
 
 
-async def test_a_mesh_that_nobody_can_read_is_delivered_all_the_same(studio, generator, uploads):
+async def test_unreadable_mesh_is_still_delivered(studio, generator, uploads):
     """What a generator made, and may have been paid for, is there to download; its card says what is wrong."""
     generator.mesh = b"glTF but not really"
     batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
@@ -298,7 +298,7 @@ async def test_a_mesh_that_nobody_can_read_is_delivered_all_the_same(studio, gen
     assert "file is cut short." in facts.facts(view, job, shared=False)
 
 
-async def test_a_deleted_batch_takes_its_files_along(studio, generator, uploads):
+async def test_delete_removes_the_files_of_a_batch(studio, generator, uploads):
     """Deleting in mid-work stops it and removes rows and files; asking for it again says so."""
     generator.gate = asyncio.Event()
     batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
@@ -325,7 +325,7 @@ async def test_a_picture_called_model_is_served_like_any_other(studio, uploads):
     assert (await studio.file(batch.id, 1, "model.glb")).path.read_bytes() == plain_box_glb()
 
 
-async def test_the_archive_tells_all_and_holds_what_is_done(studio, generator, uploads):
+async def test_zip_manifest_lists_all_jobs_and_zip_holds_finished_ones(studio, generator, uploads):
     """The zip's list has each mesh and thumbnail; the manifest has facts, choices and failures with reasons."""
     generator.script = lambda task: (
         [GenerationFailed("no_subject", "There is no subject.")] if "bad" in task.image.parent.name else []

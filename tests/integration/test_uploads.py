@@ -39,7 +39,7 @@ def test_small_uploads_are_bounded_in_number(studio, monkeypatch: pytest.MonkeyP
         studio.uploads.admit("192.0.2.1", 1)
 
 
-async def test_only_what_was_sent_counts(studio, monkeypatch: pytest.MonkeyPatch):
+async def test_upload_quota_counts_received_bytes(studio, monkeypatch: pytest.MonkeyPatch):
     """Announcing much, sending nothing and going uses up nobody's hour; while bytes may still come it counts whole."""
     monkeypatch.setattr(uploads, "MAX_BATCHES_TOTAL", 3)
     announced = str(2 * studio.settings.max_files * studio.limits.max_bytes)

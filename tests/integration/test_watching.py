@@ -40,7 +40,7 @@ class Views:
         return [view.sequence async for view in self.watching.watch("batch")]
 
 
-async def test_a_view_is_made_once_for_all_who_watch(monkeypatch: pytest.MonkeyPatch):
+async def test_watchers_share_one_view(monkeypatch: pytest.MonkeyPatch):
     """Two hundred watchers cost one view at the start and one at each change, and all see the last."""
     monkeypatch.setattr(watching, "REFRESH_SECONDS", 60.0)
     views = Views()
@@ -53,7 +53,7 @@ async def test_a_view_is_made_once_for_all_who_watch(monkeypatch: pytest.MonkeyP
     assert views.made == 2
 
 
-async def test_who_comes_later_is_told_at_once(monkeypatch: pytest.MonkeyPatch):
+async def test_late_watcher_gets_the_current_view_immediately(monkeypatch: pytest.MonkeyPatch):
     """A watcher of a batch that is watched gets the newest view without waiting for a change."""
     monkeypatch.setattr(watching, "REFRESH_SECONDS", 60.0)
     views = Views()
@@ -65,7 +65,7 @@ async def test_who_comes_later_is_told_at_once(monkeypatch: pytest.MonkeyPatch):
     first.cancel()
 
 
-async def test_a_batch_that_vanishes_ends_the_watching_of_all():
+async def test_deleted_batch_ends_all_watchers():
     """Each watcher gets the error, and whoever comes then too."""
     views = Views()
     followers = [asyncio.create_task(views.follow()) for _ in range(3)]
@@ -76,7 +76,7 @@ async def test_a_batch_that_vanishes_ends_the_watching_of_all():
         await views.follow()
 
 
-async def test_nothing_is_made_when_nobody_watches_any_more(monkeypatch: pytest.MonkeyPatch):
+async def test_views_stop_when_the_last_watcher_leaves(monkeypatch: pytest.MonkeyPatch):
     """The last watcher that leaves ends the work for it."""
     monkeypatch.setattr(watching, "REFRESH_SECONDS", 0.05)
     views = Views()
@@ -90,7 +90,7 @@ async def test_nothing_is_made_when_nobody_watches_any_more(monkeypatch: pytest.
     assert not views.watching._channels
 
 
-async def test_a_batch_that_is_worked_again_is_watched_anew(studio, generator, tmp_path):
+async def test_retried_batch_can_be_watched_again(studio, generator, tmp_path):
     """After its end a retry starts a new watching, whose first view is of the retry."""
     generator.script = lambda _: [60.0]
     batch = await studio.submit(SubmitRequest([picture(tmp_path, "a.png")]))

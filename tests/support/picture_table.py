@@ -19,11 +19,14 @@ from tests.support.png_writer import (
     PROPHOTO,
     RGB,
     RGBA,
+    apng,
     chrm,
     chunk,
     cicp,
+    clli,
     gama,
     iccp,
+    mdcv,
     png,
     profile_of_gamma,
     trns,
@@ -34,6 +37,7 @@ LEVELS = np.linspace(0, 255, 64).astype(int)
 CARD = np.stack([*np.meshgrid(LEVELS, LEVELS), np.add.outer(LEVELS, LEVELS) // 2], axis=-1)
 """Every mixture of red and green (64, 64, 3)."""
 GREYS = CARD[..., :1]
+RAMP = np.tile(np.arange(256)[None, :, None], (20, 1, 3))
 DEEP = np.tile(np.linspace(0, 65535, 64).astype(int)[None, :, None], (20, 1, 3))
 NEARLY_ALIKE = np.repeat([[[0x1234, 0x5678, 0x9ABC]], [[0x1235, 0x5678, 0x9ABC]]], 20, axis=0).repeat(20, axis=1)
 CLEAR = Image.merge("RGBA", [*photo().split(), photo(mode="L")])
@@ -69,7 +73,21 @@ def _png_colours() -> dict[str, bytes]:
         **{f"cHRM {name}, gAMA 1/2.2": png(CARD, before=chrm(space) + gama(0.45455)) for name, space in spaces.items()},
         **{f"cHRM {name}, gAMA 1/1.8": png(CARD, before=chrm(space) + gama(0.55556)) for name, space in spaces.items()},
         **{f"cICP primaries {code}": png(CARD, before=cicp(code, 13)) for code in range(23)},
-        **{f"cICP transfer {code}": png(CARD, before=cicp(1, code)) for code in range(20) if code not in (16, 18)},
+        **{f"cICP transfer {code}": png(CARD, before=cicp(1, code)) for code in range(20)},
+        **{
+            f"HDR, {name}": png(RAMP, before=cicp(9, 16) + told)
+            for name, told in {
+                "brightest 100": clli(100),
+                "brightest 4000": clli(4000),
+                "screen of 4000": mdcv(4000),
+                "brightest 400, screen of 4000": mdcv(4000) + clli(400),
+                "brightest 0": clli(0),
+            }.items()
+        },
+        "HDR, HLG of BT.2020": png(CARD, before=cicp(9, 18)),
+        "HDR, PQ of P3": png(CARD // 4 + 80, before=cicp(12, 16)),
+        "HDR, 16 bits": png(DEEP, 16, before=cicp(9, 16)),
+        "HDR, 16 bits of grey": png(DEEP[..., :1], 16, GREY, cicp(9, 16)),
         "cICP P3, linear": png(CARD, before=cicp(12, 8)),
         "cICP before gAMA": png(CARD, before=cicp(1, 13) + gama(1)),
         "cICP before iCCP": png(CARD, before=cicp(1, 8) + iccp(swapped_profile())),
@@ -155,6 +173,14 @@ def _formats() -> dict[str, bytes]:
         "animated GIF": encoded(photo(mode="P"), "GIF", **TWO_FRAMES),
         "animated PNG": encoded(photo(), "PNG", **TWO_FRAMES),
         "animated PNG after another picture": encoded(photo(), "PNG", **late),
+        "animated PNG after another picture, a part": apng(CARD, CARD[:20, 30:], (5, 7)),
+        "animated PNG after another picture, a part of RGBA": apng(
+            np.dstack([CARD, GREYS]), CARD[:9, :9, [0, 1, 2, 1]], (0, 9)
+        ),
+        **{
+            f"AVIF, code points {primaries}, {transfer}": with_code_points(primaries, transfer)
+            for primaries, transfer in ((1, 1), (9, 14), (9, 2), (2, 8), (1, 4), (1, 16), (2, 18), (9, 0))
+        },
         "animated WebP": encoded(photo(), "WEBP", lossless=True, **TWO_FRAMES),
     }
 
@@ -175,6 +201,13 @@ def masked_bmp(bits: int, masks: tuple[int, ...]) -> bytes:
 
 def _lowest_bit(mask: int) -> int:
     return (mask & -mask).bit_length() - 1
+
+
+def with_code_points(primaries: int, transfer: int) -> bytes:
+    """An AVIF of greys whose nclx box says these code points."""
+    data = encoded(Image.fromarray(RAMP.astype(np.uint8)), "AVIF", quality=100, subsampling="4:4:4")
+    at = data.index(b"colrnclx") + 8
+    return data[:at] + struct.pack(">HH", primaries, transfer) + data[at + 4 :]
 
 
 def gif_on_a_larger_screen() -> bytes:

@@ -8,6 +8,7 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6
 BT709 = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
 P3 = (0.3127, 0.329, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06)
@@ -24,14 +25,29 @@ def chunk(name: bytes, body: bytes, checksum: int | None = None) -> bytes:
 def png(samples: NDArray[np.int_], bits: int = 8, kind: int = RGB, before: bytes = b"", after: bytes = b"") -> bytes:
     """A PNG of samples (height, width, channels) with chunks before and after its pixels."""
     height, width = samples.shape[:2]
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0))
+    pixels = chunk(b"IDAT", packed(samples, bits))
+    return SIGNATURE + header + before + pixels + after + chunk(b"IEND", b"")
+
+
+def apng(before: NDArray[np.int_], frame: NDArray[np.int_], place: tuple[int, int]) -> bytes:
+    """An APNG of RGB or RGBA whose only frame lies at a place (x, y) and is not the picture before it."""
+    height, width = frame.shape[:2]
+    control = struct.pack(">5I2H2B", 0, width, height, *place, 1, 10, 0, 0)
+    frames = chunk(b"fcTL", control) + chunk(b"fdAT", struct.pack(">I", 1) + packed(frame, 8))
+    kind = RGBA if before.shape[2] == 4 else RGB
+    return png(before, 8, kind, chunk(b"acTL", struct.pack(">II", 1, 0)), frames)
+
+
+def packed(samples: NDArray[np.int_], bits: int) -> bytes:
+    """Samples (height, width, channels) as the body of IDAT."""
+    height = len(samples)
     if bits < 8:
         places = np.arange(bits - 1, -1, -1)
         rows = np.packbits((samples[..., :1] >> places & 1).reshape(height, -1).astype(np.uint8), axis=1)
     else:
         rows = samples.astype(f">u{bits // 8}").reshape(height, -1).view(np.uint8).reshape(height, -1)
-    pixels = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + before + chunk(b"IDAT", pixels) + after + chunk(b"IEND", b"")
+    return zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
 
 
 def gama(gamma: float, checksum: int | None = None) -> bytes:
@@ -47,6 +63,16 @@ def chrm(chromaticities: tuple[float, ...]) -> bytes:
 def cicp(primaries: int, transfer: int, checksum: int | None = None) -> bytes:
     """A cICP chunk of RGB in full range."""
     return chunk(b"cICP", bytes([primaries, transfer, 0, 1]), checksum)
+
+
+def clli(nits: int) -> bytes:
+    """A cLLI chunk: the light of the brightest pixel."""
+    return chunk(b"cLLI", struct.pack(">II", nits * 10_000, 100_000))
+
+
+def mdcv(nits: int) -> bytes:
+    """An mDCV chunk: the brightest light of the screen that a picture was made on, of BT.2020's primaries."""
+    return chunk(b"mDCV", struct.pack(">8H2I", 35400, 14600, 8500, 39850, 6550, 2300, 15635, 16450, nits * 10_000, 50))
 
 
 def iccp(profile: bytes, checksum: int | None = None) -> bytes:

@@ -49,7 +49,7 @@ def opened(stream: ZipStream) -> zipfile.ZipFile:
     return zipfile.ZipFile(io.BytesIO(data))
 
 
-def test_zip_brings_files_and_manifest_home(write: Callable[..., Path]) -> None:
+def test_zip_contains_files_and_manifest(write: Callable[..., Path]) -> None:
     """Contents, names in any script and the manifest come out as they went in, and the announced size is right."""
     entries = [ZipEntry(write("a", PIECE * 3), "椅子 🪑.glb"), ZipEntry(write("b", b""), "thumbnails/Stühle.webp")]
     manifest = {"jobs": [{"name": "椅子 🪑.jpg", "error": None}]}
@@ -87,7 +87,7 @@ def test_a_zip_can_be_unpacked_as_a_stream(write: Callable[..., Path]) -> None:
         assert info.external_attr >> 16 & 0o777 == 0o644
 
 
-def test_nothing_but_a_manifest_is_a_zip_too() -> None:
+def test_zip_of_an_empty_batch_has_its_manifest() -> None:
     """A batch in which everything failed still brings its reasons home."""
     assert opened(stream_zip([], {"failed": 3})).namelist() == ["manifest.json"]
 
@@ -125,7 +125,7 @@ def test_any_names_give_distinct_paths_within_the_folder(names: list[str]) -> No
         name.encode()
 
 
-def test_missing_file_is_told_before_the_first_byte(write: Callable[..., Path], tmp_path: Path) -> None:
+def test_missing_file_is_an_error_before_the_first_byte(write: Callable[..., Path], tmp_path: Path) -> None:
     """A file that is gone already is an answer with a status, not half a download."""
     with pytest.raises(NotFound, match=r"chair\.glb"):
         stream_zip([ZipEntry(tmp_path / "gone", "chair.glb")], {})
@@ -148,7 +148,9 @@ def lengthen(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [remove, shorten, lengthen])
-def test_damage_on_the_way_breaks_the_stream(write: Callable[..., Path], damage: Callable[[Path], None]) -> None:
+def test_file_changed_during_download_breaks_the_stream(
+    write: Callable[..., Path], damage: Callable[[Path], None]
+) -> None:
     """A file that goes or changes while the zip is sent ends it with an error, and what was sent is no zip."""
     entries = [ZipEntry(write(name, PIECE), f"{name}.glb") for name in "abc"]
     stream = stream_zip(entries, {})
@@ -190,7 +192,7 @@ def test_download_over_http_is_whole(served: tuple[str, list[ZipEntry]]) -> None
     assert zipfile.ZipFile(io.BytesIO(answer.content)).read("c.glb") == entries[2].path.read_bytes()
 
 
-def test_download_breaks_when_a_file_goes(served: tuple[str, list[ZipEntry]]) -> None:
+def test_download_breaks_when_a_file_vanishes(served: tuple[str, list[ZipEntry]]) -> None:
     """The receiver learns from its own HTTP library that the download did not end well."""
     address, entries = served
     with httpx.stream("GET", address) as answer:

@@ -10,7 +10,7 @@ from image2model.web.ui import results
 from tests.support.blank_views import BLANK_BATCH
 
 
-def test_a_view_is_rendered_once_for_all_of_a_kind():
+def test_same_view_is_rendered_once():
     """Two hundred watchers of one view get one text; the owner's and a friend's board differ."""
     boards, view = results.RenderedBoards(), replace(BLANK_BATCH, batch_id="a")
     own = [boards.render(view, shared=False) for _ in range(200)]
@@ -19,7 +19,7 @@ def test_a_view_is_rendered_once_for_all_of_a_kind():
     assert boards.render(view, shared=False) is own[0]
 
 
-def test_what_changed_is_rendered_anew():
+def test_changed_view_is_rendered_again():
     """The next view of the same batch is shown, also where only time has passed."""
     boards, view = results.RenderedBoards(), replace(BLANK_BATCH, batch_id="a")
     before = boards.render(view, shared=False)
@@ -36,7 +36,7 @@ def test_few_boards_are_kept(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.parametrize(("visitor", "own"), [("me", True), ("you", False), ("", False)])
-def test_whose_it_is_is_known_and_told_to_nobody(visitor: str, own: bool):
+def test_visitor_is_not_in_the_public_view(visitor: str, own: bool):
     """The browser that made a batch is recognised, and programs are not told by what."""
     view = replace(BLANK_BATCH, visitor="me")
     assert view.is_of(visitor) is own

@@ -34,7 +34,7 @@ def values(option: Option) -> list[Any]:
     return {"bool": [True, False], "choice": list(option.choices)}.get(option.kind, edges)
 
 
-def test_the_issue_s_fifteen_models_are_on_offer():
+def test_catalogue_has_fifteen_models():
     """Every model that is promised is there, and the first one is the default."""
     assert list(MODELS) == [
         "tripo-v2.5", "tripo-h3.1", "tripo-p1", "trellis", "trellis-2", "pixal3d", "hunyuan3d-v2", "hunyuan3d-v3",
@@ -44,7 +44,7 @@ def test_the_issue_s_fifteen_models_are_on_offer():
 
 
 @every_model
-def test_what_is_sent_by_default_suits_fal(model: FalModel):
+def test_default_arguments_match_the_published_schema(model: FalModel):
     """With nothing chosen the arguments are what the endpoint takes."""
     assert problems(ENDPOINTS[model.endpoint], arguments(model)) == []
 
@@ -85,13 +85,13 @@ def test_several_sides_suit_fal_in_every_number_with_every_option(model: FalMode
         ("meshy-v6", {"image_urls": [URL, f"{URL}?back", f"{URL}?left"]}),
     ],
 )
-def test_each_side_goes_where_the_endpoint_looks_for_it(id: str, sent: dict[str, Any]):
+def test_each_side_has_the_argument_of_its_endpoint(id: str, sent: dict[str, Any]):
     """A field of its own, or its place in the list, whatever order the sides were given in."""
     made = arguments(MODELS[id], sides=["left", "back"])
     assert {name: value for name, value in made.items() if "image_url" in name} == sent
 
 
-def test_sides_that_cannot_be_one_job_are_refused_with_what_to_do():
+def test_unsupported_sides_are_refused_with_a_hint():
     """One picture is always right; a generator of one picture, a missing front and a gap say what helps."""
     for model in FAL_MODELS:
         model.spec.check_sides(["front"])
@@ -117,7 +117,7 @@ def test_the_face_limit_is_refused_just_outside_fal_s_range(model: FalModel):
 
 
 @every_model
-def test_the_picture_goes_into_the_endpoint_s_own_field(model: FalModel):
+def test_picture_has_the_argument_name_of_its_endpoint(model: FalModel):
     """One address or a list of one, under the name the endpoint gives it."""
     field = ENDPOINTS[model.endpoint].image_field
     assert arguments(model)[field] == ([URL] if ENDPOINTS[model.endpoint].fields[field].type == "urls" else URL)
@@ -164,7 +164,7 @@ def test_options_change_the_price(id: str, options: dict[str, Any], faces: int |
 
 
 @pytest.mark.parametrize("model", SEVERAL, ids=lambda model: model.spec.id)
-def test_several_sides_cost_what_fal_says(model: FalModel):
+def test_several_sides_cost_the_published_price(model: FalModel):
     """One job at the endpoint's price; Hunyuan's two add 15 cents for sides, however many."""
     several = replace(model.spec.check({}, None), multiview=True)
     more = Decimal("0.15") if model.spec.id.startswith("hunyuan") else 0
@@ -172,13 +172,13 @@ def test_several_sides_cost_what_fal_says(model: FalModel):
 
 
 @pytest.mark.parametrize("id", ["hunyuan3d-v2", "hunyuan3d-v3", "hunyuan3d-v3.1-pro", "hunyuan3d-v3.1-rapid"])
-def test_what_costs_extra_is_sent_only_when_chosen(id: str):
+def test_paid_options_are_sent_only_when_chosen(id: str):
     """Neither a paid option nor the face limit leaves by itself."""
     assert arguments(MODELS[id]) == {"input_image_url": URL}
     assert "enable_pbr" not in arguments(MODELS[id], {} if id == "hunyuan3d-v2" else {"enable_pbr": False})
 
 
-def test_tripo_is_asked_as_the_first_image2model_did():
+def test_tripo_arguments_equal_the_first_image2models():
     """Aligned to the picture, oriented as usual, never as quads (they come as FBX)."""
     sent = arguments(MODELS["tripo-v2.5"], {"texture": "HD"}, 5_000)
     assert sent == {

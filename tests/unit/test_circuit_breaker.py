@@ -66,7 +66,7 @@ async def test_it_opens_at_the_third_failure_in_a_row(breaker):
     assert (breaker.state, breaker.is_blocking) == ("open", True)
 
 
-async def test_one_trial_passes_and_the_others_wait_for_its_outcome(breaker):
+async def test_half_open_breaker_admits_one_trial(breaker):
     """After the rest one of ten jobs goes ahead; its success lets the nine follow, and none of them is a trial."""
     await fail(breaker, breaker, breaker)
     waiting = [asyncio.create_task(breaker.admit()) for _ in range(10)]
@@ -89,7 +89,7 @@ async def test_a_failed_trial_opens_it_for_another_rest(breaker):
     assert 0 < breaker.seconds_left <= COOLDOWN
 
 
-async def test_a_trial_that_goes_away_leaves_its_place_to_the_next(breaker):
+async def test_abandoned_trial_admits_the_next(breaker):
     """A cancelled trial says nothing of the generator, be it cancelled while it asks: the next job tries."""
     await fail(breaker, breaker, breaker)
     assert await breaker.admit()

@@ -47,7 +47,7 @@ def test_mistakes_in_a_compose_file_are_found(right, wrong):
         read(text.replace(right, wrong))
 
 
-def test_the_autoscaler_asks_for_what_the_adapter_tells():
+def test_autoscaler_uses_a_metric_of_the_adapter():
     """The depth of the queue has one name in the autoscaler and in the values of the Prometheus adapter."""
     documents = yaml.safe_load_all((DEPLOY / "kubernetes" / "image2model.yaml").read_text())
     scaler = next(one for one in documents if one["kind"] == "HorizontalPodAutoscaler")

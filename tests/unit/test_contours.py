@@ -44,7 +44,7 @@ def test_cross_sections_are_those_of_manifold(name, axis):
 
 
 @pytest.mark.parametrize("name", ["ball", "ring", "pipe", "hollow box"])
-def test_what_remains_above_a_cut_is_closed(name):
+def test_part_above_a_cut_is_closed(name):
     """What is left above a height has manifold3d's volume there, and no open edge."""
     positions, faces, solid = welded(name)
     low, high = positions[:, 2].min(), positions[:, 2].max()

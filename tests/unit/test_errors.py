@@ -51,14 +51,14 @@ def raised() -> set[str]:
     return {str(code) for call in made if (code := code_of(call.args[0]))}
 
 
-def test_the_tree_is_drawn_as_it_is():
+def test_error_tree_in_the_docstring_is_complete():
     """Each error stands in the module's drawing, below its parent."""
     drawn = [line.split("─ ")[1].split()[0] for line in (errors.__doc__ or "").splitlines() if "─ " in line]
     assert sorted(["Image2ModelError", *drawn]) == sorted(TREE)
 
 
 @pytest.mark.parametrize("decides", DECISIONS.values(), ids=DECISIONS)
-def test_what_is_decided_by_a_code_can_happen(decides):
+def test_codes_with_rules_can_occur(decides):
     """No rule waits for a code that was renamed or is spelt otherwise where it is raised."""
     codes = {str(code) for code, rules in failure_rules().items() if decides(rules)}
     assert codes
@@ -74,7 +74,7 @@ def test_every_code_is_used():
     assert unused == set()
 
 
-def test_a_code_that_nobody_knows_any_more_has_no_consequences():
+def test_unknown_code_has_default_rules():
     """What an older version stored is not tried again, not collected, nobody's fault, and may have been billed."""
     assert rules_of("code_of_an_older_version") == FailureRules(billed=True, collectable="no", retry=None)
 

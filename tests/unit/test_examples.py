@@ -35,7 +35,7 @@ OURS = [picture for picture in EXAMPLES if picture.stem != "astronaut"]
 
 
 @pytest.mark.parametrize("picture", OURS, ids=lambda path: path.stem)
-def test_an_example_of_our_own_shows_its_whole_subject_and_comes_with_its_program(picture: Path) -> None:
+def test_own_example_shows_its_whole_subject_and_has_its_program(picture: Path) -> None:
     """The subject keeps a twentieth of the picture's side away from each edge."""
     with Image.open(picture) as image:
         inside = subject_probability(image.convert("RGB")) > 0.5
@@ -45,7 +45,7 @@ def test_an_example_of_our_own_shows_its_whole_subject_and_comes_with_its_progra
     assert (ROOT / "examples" / "blender" / f"{picture.stem.replace('-', '_')}.py").is_file()
 
 
-def test_the_first_screens_model_is_what_the_embedded_engine_makes_of_an_example(tmp_path: Path) -> None:
+def test_hero_model_equals_the_embedded_engines_result(tmp_path: Path) -> None:
     """Made again it looks the same; it is closed and light, and so are its pictures."""
     subprocess.run([sys.executable, "scripts/hero.py", tmp_path], cwd=ROOT, check=True)
     shown, again = write_report(HERO / "model.glb", None), write_report(tmp_path / "model.glb", None)

@@ -140,7 +140,7 @@ def test_a_picture_that_many_parts_show_is_in_the_file_once(made, form):
 
 
 @pytest.mark.parametrize("form", ["glb", "obj", "ply", "3mf", "usdz"])
-def test_a_texture_that_cannot_be_read_is_left_out_and_told(made, form):
+def test_unreadable_texture_is_left_out_with_a_note(made, form):
     """A KTX2 texture keeps no mesh from being exported; a note says what is missing."""
     data = meshes.edited(meshes.textured_box(photo(8, 8)), lambda json: json["images"][0].update(
         bufferView=None, uri="data:image/ktx2;base64," + base64.b64encode(b"\xabKTX 20\xbb rest").decode()
@@ -161,7 +161,7 @@ def test_packed_colours_of_vertices_are_read_as_they_were(made, packing):
 
 
 @pytest.mark.parametrize("image", [{}, {"bufferView": 99}, "none"], ids=str)
-def test_a_picture_that_is_not_there_keeps_no_glb_from_being_made(made, image):
+def test_missing_texture_image_does_not_prevent_a_glb(made, image):
     """A texture whose bytes are nowhere becomes one white pixel, and a note says that it could not be read."""
     data = meshes.edited(meshes.textured_box(photo(8, 8)), lambda json: json.update(images=[image]))
     found, path = made(data, "glb", size=5)
@@ -187,7 +187,7 @@ def test_webp_becomes_png_or_jpeg_in_a_glb_and_the_delivered_file_warns(made, tm
     assert exported.json["textures"][0]["source"] == 0
 
 
-def test_instances_are_all_there(tmp_path):
+def test_all_instances_are_exported(tmp_path):
     """EXT_mesh_gpu_instancing: a node with three translations has its mesh three times."""
     instancing = {"EXT_mesh_gpu_instancing": {"attributes": {"TRANSLATION": 0}}}
     data = meshes.triangle(

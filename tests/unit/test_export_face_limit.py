@@ -57,7 +57,7 @@ def test_a_closed_mesh_stays_closed_under_a_face_limit(made, name, form, limit):
     assert form == "stl" or (read_facts(path).watertight and read_facts(path).textures)
 
 
-def test_a_face_limit_that_opens_a_mesh_is_told(made, monkeypatch):
+def test_face_limit_that_opens_a_mesh_has_a_note(made, monkeypatch):
     """Where no way to thin leaves a closed mesh closed, a note says so."""
     monkeypatch.setattr(geometry, "_is_closed", lambda scene, faces: False)
     found, _ = made(sample("large ball with a seam"), "glb", face_limit=1000)

@@ -45,7 +45,7 @@ def test_packed_glbs_are_smaller_and_the_same(made, name, packing):
 
 @pytest.mark.parametrize("form", SECOND_READERS)
 @pytest.mark.parametrize("packing", ["none", "draco"])
-def test_faces_without_area_are_left_out_and_told(made, form, packing):
+def test_faces_without_area_are_left_out_with_a_note(made, form, packing):
     """Faces of which two corners are one, or lie at one place, stop no format; a note says how many they were."""
     ball = trimesh.creation.icosphere(2)
     vertices = np.vstack([ball.vertices, ball.vertices[:1]])
@@ -58,7 +58,7 @@ def test_faces_without_area_are_left_out_and_told(made, form, packing):
     assert SECOND_READERS[form](path)[0] == len(ball.faces)
 
 
-def test_axes_pivot_and_units_are_as_asked(made):
+def test_axes_pivot_and_units_follow_the_options(made):
     """A box 1 wide, 2 high, 3 deep: Y up becomes Z up, its bottom middle or its middle the origin, in true sizes."""
     data = trimesh.creation.box((1, 2, 3)).export(file_type="glb")
     standing = trimesh.load(made(data, "stl", size=3, unit="in")[1])
@@ -89,7 +89,7 @@ def test_a_size_can_be_the_height(made):
     assert made(data, "glb", size=80, measure="height")[0]["print_check"] is None
 
 
-def test_what_has_no_height_cannot_be_made_so_high(made, tmp_path):
+def test_flat_mesh_cannot_be_scaled_by_height(made, tmp_path):
     """A sheet that lies on the ground is refused a height, and given a longest side."""
     floor = trimesh.Trimesh([[0, 0, 0], [2, 0, 0], [2, 0, 1], [0, 0, 1]], [[0, 2, 1], [0, 3, 2]])
     flat = floor.export(file_type="glb")
@@ -119,7 +119,7 @@ def test_names_in_an_obj_are_one_word_each(tmp_path):
     assert report["faces"] == 12
 
 
-def test_usdz_is_refused_with_a_way_out_where_it_is_not_installed(made, monkeypatch):
+def test_usdz_without_its_package_is_refused_with_a_hint(made, monkeypatch):
     """Without usd-core no USDZ can be checked, so none is offered."""
     monkeypatch.setitem(sys.modules, "pxr", None)
     monkeypatch.setattr(read_back, "find_spec", lambda name: None)
@@ -142,7 +142,7 @@ def test_usdz_is_refused_with_a_way_out_where_it_is_not_installed(made, monkeypa
         ({"format": "stl", "packing": "draco"}, "packing_unknown"),
     ],
 )
-def test_what_cannot_be_is_refused(options, code):
+def test_invalid_options_are_refused(options, code):
     """Each wrong choice has its own code and says what can be chosen."""
     with pytest.raises(OptionRefused) as refused:
         parse_options(**options)

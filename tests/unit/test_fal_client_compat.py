@@ -64,7 +64,7 @@ async def test_tokens_and_uploads_go_over_the_pools_that_are_given(tmp_path: Pat
     assert without[0].headers["authorization"] == "Bearer t"
 
 
-async def test_the_way_round_a_failing_cdn_shows_no_key_to_the_storage_it_names(tmp_path: Path):
+async def test_fallback_upload_sends_no_key_to_the_storage_host(tmp_path: Path):
     """`_client`: the upload goes where fal says, and only fal itself sees the key on the way."""
     address, _, without = await upload(tmp_path, cdn_status=400)
     assert address == "https://elsewhere.example/a.png"
@@ -72,7 +72,7 @@ async def test_the_way_round_a_failing_cdn_shows_no_key_to_the_storage_it_names(
     assert [one.headers.get("authorization") for one in without][-2:] == ["Key k", None]
 
 
-def test_the_private_names_are_there():
+def test_fal_client_has_the_private_names():
     """What is overridden or read has the name and the kind that is expected."""
     client, manager = fal_client.client.AsyncClient, fal_client.client.AsyncCDNTokenManager
     assert inspect.iscoroutinefunction(inspect.getattr_static(client, "_client").func)
@@ -84,7 +84,7 @@ def test_the_private_names_are_there():
     assert list(inspect.signature(fal_client.client.CDNToken).parameters) == fields
 
 
-async def test_the_globals_say_where_and_how_often_fal_client_asks():
+async def test_fal_client_globals_hold_host_and_retries():
     """Addresses and attempts are read at each call, not at the import."""
     asked: list[httpx.Request] = []
 

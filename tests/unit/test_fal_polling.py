@@ -46,7 +46,7 @@ def test_the_end_in_the_first_ten_seconds_is_noticed_within_one(job: float, usua
 
 
 @given(job=st.floats(10, 1000), usual=st.floats(1, 300))
-def test_no_end_is_noticed_later_than_a_fifth_of_the_job(job: float, usual: float):
+def test_end_is_noticed_within_a_fifth_of_the_job(job: float, usual: float):
     """However unusual the job is."""
     assert watch(job, usual)[1] <= max(1.0, 0.2 * job)
 
@@ -66,7 +66,7 @@ def test_a_crowd_costs_no_more_than_its_pace(crowd: int):
 
 
 @given(elapsed=SECONDS, expected=SECONDS)
-def test_the_next_call_always_comes(elapsed: float, expected: float):
+def test_next_call_is_always_scheduled(elapsed: float, expected: float):
     """No delay is zero, negative or without end."""
     assert 0.1 <= poll_delay(elapsed, expected) <= 1000
 
@@ -129,7 +129,7 @@ def test_logs_of_any_shape_do_no_harm(logs: object):
     assert (progress.fraction, progress.message) == (None, "")
 
 
-def test_the_model_s_own_progress_tells_when_to_expect_the_end():
+def test_progress_of_the_model_sets_the_expected_end():
     """A quarter after 30 s means 120 s in all; without it the usual time counts."""
     progress = LogProgress()
     assert progress.expected_seconds(30, 60) == 60

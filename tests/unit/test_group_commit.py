@@ -85,7 +85,7 @@ async def test_a_change_at_fault_fails_alone(store):
     assert stored.sequence == 2
 
 
-async def test_changes_of_callers_that_are_gone_are_left_out(store):
+async def test_changes_of_cancelled_callers_are_left_out(store):
     """A caller that is cancelled before its change begins leaves the job as it is; the next change is stored."""
     batch = batch_of(store.store)
     gone = asyncio.create_task(store.transition(batch.jobs[0], "uploading"))

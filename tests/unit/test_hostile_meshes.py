@@ -133,7 +133,7 @@ BEARABLE = {
 
 
 @pytest.mark.parametrize("data", BEARABLE.values(), ids=BEARABLE)
-def test_what_can_be_borne_has_facts(write_glb, data):
+def test_tolerable_damage_still_gives_facts(write_glb, data):
     """Oddities that viewers bear are no reason to refuse."""
     assert read_facts(write_glb(data)).faces >= 1
     assert render_thumbnail(write_glb(data))
@@ -223,7 +223,7 @@ def test_an_impossible_packed_size_is_refused(write_glb):
         read_facts(write_glb(triangle(bufferViews=views)))
 
 
-async def test_a_mesh_beyond_the_limits_takes_nothing_else_down(write_glb):
+async def test_oversized_mesh_fails_only_its_worker(write_glb):
     """Work that takes too much memory or too long fails alone: the next mesh is examined as ever."""
     workers = WorkerPool(1)
     try:

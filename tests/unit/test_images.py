@@ -42,6 +42,8 @@ REFUSED = {
     "camera's raw": (iso_media(b"crx "), "unsupported_format", "raw"),
     "DNG": (encoded(photo(), "TIFF", tiffinfo={50706: b"\1\4\0\0"}), "unsupported_format", "raw"),
     "raw with a small preview": (encoded(photo(), "TIFF", tiffinfo={254: 1}), "unsupported_format", "raw"),
+    "TIFF of floating point": (encoded(photo(mode="F"), "TIFF"), "unsupported_format", "stores its pixels"),
+    "TIFF of 32 bits": (encoded(photo(mode="I"), "TIFF"), "unsupported_format", "stores its pixels"),
     "Photoshop": (b"8BPS" + bytes(100), "unsupported_format", "Photoshop"),
     "HEIC without picture": (iso_media(b"heic"), "damaged", "damaged"),
     "AVIF without picture": (iso_media(b"avif"), "damaged", "damaged"),
@@ -104,6 +106,7 @@ ACCEPTED = {
     "HEIC": (encoded(photo(), "HEIF"), ".jpg"),
     "HEIC with alpha": (encoded(CLEAR, "HEIF"), ".png"),
     "TIFF": (encoded(photo(), "TIFF"), ".jpg"),
+    "large TIFF": (encoded(photo(), "TIFF", big_tiff=True), ".jpg"),
     "TIFF of a scanner": (encoded(photo(mode="CMYK"), "TIFF", compression="tiff_lzw"), ".jpg"),
     "BMP": (encoded(photo(), "BMP"), ".jpg"),
 }
@@ -132,7 +135,7 @@ def test_every_format_becomes_a_plain_jpeg_or_png(data, suffix):
     ],
     ids=["GIF", "PNG", "WebP", "AVIF", "TIFF"],
 )
-def test_the_first_frame_is_taken_with_a_word(data, note):
+def test_first_frame_of_an_animation_is_used_with_a_note(data, note):
     """Of an animation or of several pages the first picture is used, and that is noted in a sentence."""
     image = check_image(data, "x", LIMITS)
     assert image.notes == (note,)
@@ -142,7 +145,7 @@ def test_the_first_frame_is_taken_with_a_word(data, note):
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
-def test_what_needs_no_change_keeps_its_pixels_as_they_are_stored(kind):
+def test_unchanged_picture_keeps_its_stored_pixels(kind):
     """A JPEG or PNG that is upright, in sRGB and small enough loses its metadata and nothing else."""
     exif = Image.Exif()
     exif[0x010F] = "Secret Camera"
@@ -167,6 +170,15 @@ def test_16_bit_grey_is_scaled_not_clipped():
     row = np.asarray(decode_image(pictures.grey_16_bit(), LIMITS, 512))[32, :, 0].astype(int)
     assert (row[0], row[-1]) == (0, 255)
     assert abs(int(row[128]) - 128) <= 1
+
+
+def test_16_bit_negative_is_shown_as_a_positive():
+    """In a TIFF whose lowest value is white, a ramp from black to white runs from white to black."""
+    data = bytearray(encoded(Image.open(io.BytesIO(pictures.grey_16_bit())), "TIFF"))
+    entry = data.index(b"\x06\x01\x03\x00\x01\x00\x00\x00")
+    data[entry + 8] = 0  # PhotometricInterpretation: WhiteIsZero
+    row = np.asarray(decode_image(bytes(data), LIMITS, 512).convert("L"))[32]
+    assert (row[0], row[-1]) == (255, 0)
 
 
 def test_16_bit_grey_keeps_its_transparent_value():
@@ -296,7 +308,7 @@ async def test_checking_many_keeps_the_order(tmp_path: Path):
     ]
 
 
-async def test_a_file_that_is_gone_is_refused(tmp_path: Path):
+async def test_missing_file_is_refused(tmp_path: Path):
     """A file that cannot be read does not stop the others."""
     (tmp_path / "a.png").write_bytes(PNG)
     gone, there = await checked((tmp_path / "gone", "gone.png"), (tmp_path / "a.png", "a.png"))

@@ -73,7 +73,7 @@ async def test_a_wrong_key_that_is_repeated_is_one_guess(monkeypatch: pytest.Mon
     assert await attempts.seconds_until_allowed("192.0.2.1") > 0
 
 
-async def test_the_right_key_and_time_make_it_good(clock: list[float]):
+async def test_right_key_or_expiry_resets_the_delay(clock: list[float]):
     """After the right key, or a quarter of an hour, wrong ones are free again."""
     attempts = KeyAttempts()
     await wrong(attempts, "192.0.2.1", FREE_ATTEMPTS)
@@ -83,7 +83,7 @@ async def test_the_right_key_and_time_make_it_good(clock: list[float]):
     assert await wrong(attempts, "192.0.2.1", FREE_ATTEMPTS - 1) == 0
 
 
-async def test_many_networks_at_once_have_fewer_free_tries(clock: list[float]):
+async def test_distributed_attack_lowers_the_free_attempts(clock: list[float]):
     """While a hundred wrong keys a minute come from everywhere, three cost a delay; who tries none waits for none."""
     attempts = KeyAttempts()
     for number in range(attempt_counts.LATEST):

@@ -47,7 +47,7 @@ def taken_by(store: Store, limit: int = 10) -> list[Job]:
     return [job for _, job in store.run_as_holder(leases.acquire_jobs, limit)]
 
 
-def test_free_jobs_are_taken_once_and_in_their_order(web, schedulers):
+def test_free_jobs_are_acquired_once_in_order(web, schedulers):
     """Two processes that take jobs at the same time share them: none twice, none left, the oldest first."""
     batches = [batch_of(web, 5) for _ in range(4)]
     with ThreadPoolExecutor(8) as pool:
@@ -57,7 +57,7 @@ def test_free_jobs_are_taken_once_and_in_their_order(web, schedulers):
     assert all(sorted(taken, key=lambda job: numbers[job.id]) == taken for taken in takes)
 
 
-def test_what_a_living_process_holds_is_not_taken(schedulers):
+def test_jobs_of_a_living_process_are_not_acquired(schedulers):
     """A process that runs jobs holds what it stores, and others leave that to it as long as it lives."""
     first, second = schedulers
     (job,) = batch_of(first).jobs
@@ -81,7 +81,7 @@ def test_writes_of_a_process_that_slept_through_its_lease_are_refused(schedulers
     assert taken_by(asleep) == []
 
 
-def test_what_a_process_releases_is_free_at_once(schedulers):
+def test_released_jobs_are_free_immediately(schedulers):
     """The unfinished jobs of a process that ends need no lapse of its lease; finished ones stay as they are."""
     first, second = schedulers
     batch = batch_of(first, 2)
@@ -91,7 +91,7 @@ def test_what_a_process_releases_is_free_at_once(schedulers):
     assert second.job(done.id) == done
 
 
-def test_a_job_on_a_visitor_s_key_stays_with_who_knows_the_key(web, schedulers):
+def test_job_on_a_visitor_key_stays_with_the_process_that_has_it(web, schedulers):
     """A process that runs no jobs holds those on keys that only it knows, until it dies."""
     web.run_as_holder(leases.renew, MINUTE)
     (job,) = batch_of(web, buyer=Buyer("client", "mark")).jobs
@@ -101,7 +101,7 @@ def test_a_job_on_a_visitor_s_key_stays_with_who_knows_the_key(web, schedulers):
     assert [one.id for one in taken_by(schedulers[0])] == [job.id]
 
 
-def test_a_key_that_is_given_elsewhere_moves_the_job_there(web, schedulers):
+def test_key_given_to_another_process_moves_the_job(web, schedulers):
     """Whoever learns the key that a job waits for takes it from its holder; a finished one is not moved."""
     batch = batch_of(schedulers[0], 2)
     schedulers[0].transition(batch.jobs[0].id, "done", attempt=1)
@@ -110,7 +110,7 @@ def test_a_key_that_is_given_elsewhere_moves_the_job_there(web, schedulers):
     assert schedulers[0].transition(seized.id, "running", attempt=1, fence=batch.jobs[1].fence) is None
 
 
-def test_a_cancel_elsewhere_takes_a_submitted_job_from_its_holder(web, schedulers):
+def test_cancel_in_another_process_takes_over_a_submitted_job(web, schedulers):
     """What was submitted is given free by a cancel in another process, so that who takes it tells the provider."""
     (job,) = batch_of(schedulers[0]).jobs
     schedulers[0].transition(job.id, "queued", attempt=1, remote={"request_id": "r"})
@@ -129,10 +129,11 @@ def test_a_cancel_elsewhere_waits_for_the_answer_of_a_submission(web, schedulers
     assert (moved.state, moved.remote) == ("cancelling", {"request_id": "r"})
 
 
-def test_a_process_that_stands_still_amid_a_write_stops_nobody(postgres, monkeypatch):
+def test_process_stalled_in_a_transaction_blocks_no_other(postgres, monkeypatch):
     """Its locks are given up for it, so that another goes on; when it wakes its write has failed."""
-    monkeypatch.setattr(connection, "IDLE_TRANSACTION_SECONDS", 0.2)
     url = postgres.database()
+    Store(url).close()  # its tables are made in a transaction that a busy machine may keep waiting
+    monkeypatch.setattr(connection, "IDLE_TRANSACTION_SECONDS", 0.2)
     asleep, awake = Store(url), Store(url)
     job = batch_of(asleep).jobs[0]
 

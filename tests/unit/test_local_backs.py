@@ -34,7 +34,7 @@ def test_the_mirrored_photo_is_seen_undistorted_from_behind() -> None:
     assert off == pytest.approx(np.sin(angle), abs=0.08)
 
 
-def test_the_back_goes_on_from_the_rim_and_shows_no_second_face() -> None:
+def test_back_continues_the_rim_without_a_second_face() -> None:
     """A striped ball's stripes go on over its rim, and its middle is soft, also behind a bright spot."""
     picture = np.array(shaded(disc()))
     picture[::6, :, :3] = picture[1::6, :, :3] = picture[2::6, :, :3] = 20
@@ -60,7 +60,7 @@ def back_of(picture: np.ndarray, **options: Any) -> np.ndarray:
     return texture[PADDING:-PADDING, texture.shape[1] // 2 + PADDING : -PADDING].astype(int)
 
 
-def test_the_back_of_what_is_seen_from_the_front_has_the_colours_of_its_outline() -> None:
+def test_back_of_a_frontal_subject_has_the_colours_of_its_outline() -> None:
     """Behind a disc blue above and red below with a white face it is blue above and red below, and there is no face."""
     back = back_of(painted(disc(), (60, 80, 200), (200, 60, 50)))
     height, width = back.shape[:2]
@@ -70,7 +70,7 @@ def test_the_back_of_what_is_seen_from_the_front_has_the_colours_of_its_outline(
     assert back[height // 2 - 20 : height // 2 + 20, width // 2].min(axis=1).max() < 120
 
 
-def test_the_back_of_what_is_seen_from_its_side_is_the_photograph() -> None:
+def test_back_of_a_side_view_mirrors_the_photograph() -> None:
     """A lopsided outline wider than high shows behind what it shows in front; a round one does so only on demand."""
     boot = cut_out(("rectangle", (20, 20, 70, 150)), ("rectangle", (20, 90, 185, 150)))
     picture = painted(boot, (60, 80, 200), (200, 60, 50))

@@ -65,7 +65,7 @@ def test_subject_cut_by_the_frame_gets_a_flat_wall(name: str) -> None:
     assert mesh.area_faces[sideways].sum() > 0.01 * mesh.area
 
 
-def test_a_flat_wall_is_no_bar_code() -> None:
+def test_frame_wall_has_no_stripes() -> None:
     """Where the frame cuts a striped subject, its stripes are not drawn out over the wall."""
     image = cut_out(("ellipse", (30, 60, 170, 320)))
     pixels = np.array(image)
@@ -142,7 +142,7 @@ def test_flat_art_becomes_a_slab(name: str) -> None:
 
 
 @pytest.mark.parametrize("image", [lit_faces(), silhouette((150, 140, 130))], ids=["lit faces", "dull"])
-def test_what_light_may_have_made_even_is_no_flat_art(image: Image.Image) -> None:
+def test_evenly_lit_photograph_is_not_flat_art(image: Image.Image) -> None:
     """Brighter and darker faces of one hue, or one dull colour, may be a body's: it is deep, less than a ball."""
     assert 0.3 < body(make(image)).extents[2] < 0.8
 
@@ -156,7 +156,7 @@ def stands(mesh: trimesh.Trimesh) -> bool:
 
 
 @pytest.mark.parametrize("picture", [shaded(disc()), FLAT_ART["two colours"]], ids=["ball", "slab"])
-def test_what_nearly_stands_gets_a_flat_base(picture: Image.Image) -> None:
+def test_nearly_stable_body_gets_a_flat_base(picture: Image.Image) -> None:
     """A ball and a round slab lose a little of their bottom and stand on it; by choice they stay as they are."""
     round_, mesh = (assert_sound(make(picture, detail="medium", base=base)) for base in ("as it is", "flat"))
     bottom = mesh.vertices[mesh.vertices[:, 1] < mesh.bounds[0, 1] + 1e-6]
@@ -166,7 +166,7 @@ def test_what_nearly_stands_gets_a_flat_base(picture: Image.Image) -> None:
     assert stands(mesh)
 
 
-def test_what_has_thin_legs_gets_feet_to_stand_on() -> None:
+def test_body_with_thin_legs_gets_deeper_feet() -> None:
     """A body on two thin legs, which would fall forwards, gets deeper feet and stands; its front stays as it is."""
     legs = [("rectangle", (x, 100, x + 6, 180)) for x in (60, 134)]
     picture = shaded(cut_out(("ellipse", (40, 20, 160, 120)), *legs))
@@ -177,7 +177,7 @@ def test_what_has_thin_legs_gets_feet_to_stand_on() -> None:
     assert len(np.setxor1d(*covered)) < 0.05 * len(covered[0])
 
 
-def test_what_leans_too_far_to_stand_is_left_as_it_is() -> None:
+def test_strongly_leaning_body_is_left_unchanged() -> None:
     """Of a slanting strip no slice of the bottom is cut off: it would fall over all the same."""
     strip = shaded(cut_out(("rectangle", (85, 10, 115, 190)))).rotate(-40)
     assert make(strip) == make(strip, base="as it is")
@@ -244,7 +244,7 @@ def test_normals_are_written_unit_and_outward() -> None:
     assert len(accessors) == 4
 
 
-def test_it_is_called_an_inflated_preview() -> None:
+def test_result_label_is_inflated_preview() -> None:
     """The file and the description say inflated preview, never reconstruction."""
     _, _, document = _document(make(disc()))
     assert document["meshes"][0]["name"] == "inflated preview"
@@ -351,7 +351,7 @@ def test_a_subject_without_outline_is_refused() -> None:
     assert caught.value.code == "no_outline"
 
 
-def test_a_subject_cut_on_three_sides_is_not_blown_up() -> None:
+def test_cropped_subject_has_limited_depth() -> None:
     """Where the outline is but a line at the top, the body is no deeper than it is long."""
     image = Image.new("RGBA", (400, 400), (200, 100, 50, 255))
     image.paste((0, 0, 0, 0), (0, 0, 400, 30))
@@ -406,7 +406,7 @@ def test_a_grey_photograph_works() -> None:
     assert_sound(make(photograph("camera").convert("L").convert("RGB")))
 
 
-def test_stages_are_told_in_order() -> None:
+def test_stages_are_reported_in_order() -> None:
     """The engine tells what it does, with growing fractions."""
     stages: list[tuple[float, str]] = []
     generate_preview(disc(), {"detail": "low"}, None, lambda done, what: stages.append((done, what)))
@@ -420,7 +420,7 @@ def _document(glb: bytes) -> tuple[dict[str, int], list[object], dict[str, list[
     return document["meshes"][0]["primitives"][0]["attributes"], document["accessors"], document
 
 
-def test_what_the_mask_is_unsure_of_within_the_subject_is_shown_as_photographed():
+def test_uncertain_pixels_inside_the_subject_keep_their_colour():
     """A bright part that the mask half takes for background keeps its colours; nothing behind shines through."""
     rgb, alpha = np.zeros((200, 200, 3), np.float32), np.zeros((200, 200), np.float32)
     alpha[30:170, 30:170] = 1

@@ -52,6 +52,6 @@ ON_NO_LATHE = {
 
 
 @pytest.mark.parametrize("name", ON_NO_LATHE)
-def test_what_has_no_round_foot_is_not_turned(name: str) -> None:
+def test_subject_without_a_round_foot_is_not_turned(name: str) -> None:
     """Straight, pointed, narrow, parted and lopsided ends are no round foot seen from above, and a ball has no foot."""
     assert find_turned(np.array(ON_NO_LATHE[name].getchannel("A"), np.float32) / 255) is None

@@ -100,7 +100,7 @@ def test_patterns_are_bounded(tmp_path):
     assert (len(errors), errors[OTHER_PATTERNS]) == (MAX_PATTERNS + 1, 7)
 
 
-def test_lines_are_taken_away_as_json(folder):
+def test_log_export_as_json(folder):
     """An array of all the objects, those that are not ours as events; an empty one where there is nothing."""
     entries = json.loads(b"".join(log_export.export(log_search.matching_lines(folder), "json")))
     assert len(entries) == 13
@@ -108,7 +108,7 @@ def test_lines_are_taken_away_as_json(folder):
     assert json.loads(b"".join(log_export.export([], "json"))) == []
 
 
-def test_lines_are_taken_away_as_csv_that_runs_no_formula(tmp_path):
+def test_log_export_as_csv_escapes_formulas(tmp_path):
     """What a spreadsheet would take for a formula is a text; whatever has no column is in the last one."""
     (tmp_path / "app.log").write_bytes(line(0, event='=cmd|"/C calc"!A0', batch="1f2e3d4c", odd=[1, "a,b"]))
     text = b"".join(log_export.export(log_search.matching_lines(tmp_path), "csv")).decode()
@@ -117,7 +117,7 @@ def test_lines_are_taken_away_as_csv_that_runs_no_formula(tmp_path):
     assert json.loads(row["more"]) == {"odd": [1, "a,b"]}
 
 
-def test_lines_are_taken_away_as_text(tmp_path):
+def test_log_export_as_text(tmp_path):
     """A line each, whatever line breaks are in it."""
     (tmp_path / "app.log").write_bytes(line(0, event="one\ntwo\u2028three", image=3))
     assert b"".join(log_export.export(log_search.matching_lines(tmp_path), "txt")).decode() == (
@@ -125,7 +125,7 @@ def test_lines_are_taken_away_as_text(tmp_path):
     )
 
 
-def test_what_files_there_are_and_that_all_is_well(folder):
+def test_log_statistics_and_health(folder):
     """Files are counted by kind; a folder that cannot be written to, or one with personal data, is told."""
     statistics = log_files.statistics(folder)
     assert (statistics["total_files"], statistics["by_type"]["app"]["file_count"]) == (3, 2)

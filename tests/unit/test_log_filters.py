@@ -56,7 +56,7 @@ def fail(logger: logging.Logger, number: int) -> None:
         logger.exception("a try failed")
 
 
-def test_a_full_disk_is_told_once_a_minute(logger, monkeypatch):
+def test_full_disk_is_logged_once_a_minute(logger, monkeypatch):
     """147 failures of one cause make one line; the next minute's tells how many were left out."""
     for _ in range(147):
         fail(logger, errno.ENOSPC)
@@ -66,7 +66,7 @@ def test_a_full_disk_is_told_once_a_minute(logger, monkeypatch):
     assert logger.handlers[0].models[-1].left_out == 146
 
 
-def test_all_else_is_told_each_time(logger):
+def test_other_records_are_logged_each_time(logger):
     """Another cause passes beside it, and what has none always does: each request's error is a line of its own."""
     fail(logger, errno.ENOSPC)
     for _ in range(2):
@@ -75,7 +75,7 @@ def test_all_else_is_told_each_time(logger):
     assert lines(logger) == ["a try failed"] * 2 + ["the database does not work", "a try failed"]
 
 
-def test_what_is_printed_is_logged_a_record_a_line(logger):
+def test_printed_lines_become_one_record_each(logger):
     """A path with line breaks becomes records of their own, each with its logger: none can pass for another's."""
     screen = io.StringIO()
     print(
@@ -85,7 +85,7 @@ def test_what_is_printed_is_logged_a_record_a_line(logger):
     assert screen.getvalue() == ""
 
 
-def test_what_logging_prints_about_itself_does_not_go_round(logger):
+def test_logging_errors_do_not_recurse(logger):
     """A handler that prints while it handles a printed line reaches the screen, and not itself again."""
     screen = io.StringIO()
     printed = PrintedLines(screen, logger.name, 20)

@@ -96,14 +96,14 @@ def test_a_mirroring_node_turns_no_face_inside_out(write_glb):
     assert read_facts(write_glb(mirrored)).warnings == ()
 
 
-def test_holes_are_counted_and_told(write_glb):
+def test_holes_are_counted_with_a_warning(write_glb):
     """A tube has two holes, and the warning says so in words."""
     facts = read_facts(write_glb(meshes.tube()))
     assert (facts.watertight, facts.holes) == (False, 2)
     assert "2 holes" in facts.warnings[0]
 
 
-def test_edges_of_three_faces_are_told(write_glb):
+def test_nonmanifold_edges_have_a_warning(write_glb):
     """Three faces on one edge are not closed, though no edge is open on its own account there."""
     points = [[0, 0, 0], [0, 1, 0], [1, 0, 0], [-1, 0, 0], [0, 0, 1]]
     facts = read_facts(write_glb(trimesh.Trimesh(points, [[0, 1, 2], [0, 1, 3], [0, 1, 4]], process=False)))
@@ -111,7 +111,7 @@ def test_edges_of_three_faces_are_told(write_glb):
     assert not facts.watertight
 
 
-def test_faces_turned_inside_out_are_told(write_glb):
+def test_inverted_faces_have_a_warning(write_glb):
     """One face that looks the other way is a warning."""
     box = trimesh.creation.box()
     box.faces[0] = box.faces[0][::-1]
@@ -120,7 +120,7 @@ def test_faces_turned_inside_out_are_told(write_glb):
     assert any("inside out" in warning for warning in facts.warnings)
 
 
-def test_a_flat_mesh_is_told(write_glb):
+def test_flat_mesh_has_a_warning(write_glb):
     """A single triangle has no thickness."""
     assert any("flat" in warning for warning in read_facts(write_glb(meshes.triangle())).warnings)
 
@@ -140,7 +140,7 @@ MORPHING = {"primitives": [{"attributes": {"POSITION": 0}, "targets": [{"POSITIO
         ({"extensionsRequired": ["ACME_clouds", 7, "KHR_mesh_quantization"]}, "It needs 7, ACME_clouds, unknown"),
     ],
 )
-def test_what_is_left_out_is_told(write_glb, changes, word):
+def test_unsupported_parts_have_a_warning(write_glb, changes, word):
     """Animations, skeletons, morph targets, rare textures and unknown extensions are each told, and nothing else is."""
     warnings = [one for one in read_facts(write_glb(meshes.triangle(**changes))).warnings if "flat" not in one]
     assert [word in warning for warning in warnings[1:]] == [True]
@@ -208,7 +208,7 @@ def test_light_comes_from_above(write_glb):
 
 
 @pytest.mark.parametrize("wrap", ["colour", "texture", "vertices"])
-def test_each_way_to_colour_a_mesh_shows(write_glb, wrap):
+def test_thumbnail_shows_every_kind_of_colour(write_glb, wrap):
     """Base colour factor, texture and vertex colours all colour the thumbnail."""
     if wrap == "texture":
         box = meshes.textured_box(Image.new("RGB", (8, 8), RED[:3]))
@@ -251,7 +251,7 @@ def test_a_material_may_be_drawn_without_light(write_glb):
     assert np.abs(inside[:, :3] - (0, 255, 0)).mean() < 4
 
 
-def test_what_shines_by_itself_is_drawn_shining(write_glb):
+def test_emissive_material_is_drawn_unlit(write_glb):
     """A black surface that gives green light is green."""
     lamp = {"pbrMetallicRoughness": {"baseColorFactor": [0, 0, 0, 1]}, "emissiveFactor": [0, 1, 0]}
     pixels = thumbnail_pixels(
@@ -275,7 +275,7 @@ def test_black_and_white_balls_show_their_shape(write_glb, shade):
     assert np.ptp(inside) > 15
 
 
-def test_hostile_lists_are_told_in_part(write_glb):
+def test_hostile_lists_are_truncated(write_glb):
     """A file that claims a million textures and extensions has facts of a bearable size."""
     many = meshes.triangle(images=[{}] * 100_000, extensionsUsed=["X" * 1_000_000] * 3 + ["Y"] * 100_000)
     assert len(json.dumps(read_facts(write_glb(many)).to_dict())) < 20_000
@@ -310,7 +310,7 @@ def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["taken"]
 
 
-def test_files_are_replaced_whole(tmp_path):
+def test_atomic_write_replaces_files_as_a_whole(tmp_path):
     """The second content replaces the first."""
     for data in (b"first", b"second, longer"):
         atomic_write(tmp_path / "file", data)

@@ -26,7 +26,7 @@ from image2model.web.middleware.page_address import PageAddressMiddleware
         ("nas", "", "http", "nas"),
     ],
 )
-async def test_port_and_scheme_come_from_the_page(host: str, origin: str, scheme: str, seen: str):
+async def test_port_and_scheme_come_from_the_origin_header(host: str, origin: str, scheme: str, seen: str):
     """Only where the page has the host's own name; what comes from elsewhere changes nothing."""
     scope = await passed(PageAddressMiddleware, host=host, origin=origin)
     assert scope is not None

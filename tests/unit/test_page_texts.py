@@ -41,12 +41,12 @@ RELIEF_CODES = {
         ((118.0, 121.0), "about 2 min"),
     ],
 )
-def test_usual_times_are_what_was_measured(measured, said):
+def test_usual_times_are_measured_ranges(measured, said):
     """A range in seconds or minutes where it was measured, the catalogue's word before."""
     assert usual_time(SPEC, measured) == said
 
 
-def test_five_jobs_tell_how_long_a_generator_takes():
+def test_usual_time_needs_five_jobs():
     """Eight of ten lie between the two times; fewer than five jobs tell nothing."""
     measured = [("slow", float(seconds)) for seconds in range(1, 12)] + [("rare", 1.0)] * 4
     assert usual_times(measured) == {"slow": (2.0, 10.0)}
@@ -73,7 +73,7 @@ def test_moments_are_named_as_people_name_them(zone: str, hour: str):
     ]
 
 
-def test_the_sum_of_a_finished_batch_is_what_came_of_it():
+def test_finished_batch_shows_its_actual_cost():
     """Two of three made: so many models, and what they have cost, stand above the button."""
     pictures = [Picture(Path(f"{number}.png"), f"{number}.png") for number in range(3)]
     wanted = order.Order(pictures, Decimal("0.3"), Decimal("0.3"))

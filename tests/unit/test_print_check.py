@@ -120,6 +120,37 @@ def test_a_hollow_body_is_one_piece(tmp_path):
     assert hollow["advice"] == ["It has 1 sealed cavity: a resin printer fills what has no drain hole."]
 
 
+@pytest.mark.parametrize(
+    ("cavity", "height", "problem"),
+    [
+        (trimesh.creation.box((0.5, 0.5, 0.5)), 0.25, "within 0 mm"),
+        (trimesh.creation.icosphere(2, 0.2), 0.3, "within 0 mm"),
+        (trimesh.creation.icosphere(2, 0.2), 0.302, "within 0 mm"),
+        (trimesh.creation.icosphere(2, 0.2), 0.298, "within 0.2 mm"),
+        (trimesh.creation.icosphere(2, 0.2), 0.29, None),
+    ],
+    ids=["a face touches", "a corner touches", "it reaches through", "a thin wall", "a wall of 1 mm"],
+)
+def test_a_cavity_near_the_outside_is_a_problem(tmp_path, cavity, height, problem):
+    """A wall that no nozzle prints is told, however small its place is."""
+    inside = cavity.copy().apply_translation([0, height, 0])
+    inside.invert()
+    result = checked(trimesh.util.concatenate([trimesh.creation.box(), inside]), tmp_path / "model.glb")
+    assert result["ready"] == (problem is None)
+    assert [text for text in result["problems"] if problem and problem in text] == result["problems"]
+
+
+def test_a_repair_tells_that_it_opened_a_cavity(tmp_path):
+    """A cavity that touches the outside over a face becomes a hollow of it, which is said."""
+    inside = trimesh.creation.box((0.5, 0.5, 0.5)).apply_translation([0, 0.25, 0])
+    inside.invert()
+    glb = tmp_path / "model.glb"
+    glb.write_bytes(trimesh.util.concatenate([trimesh.creation.box(), inside]).export(file_type="glb"))
+    mended = check_print(glb, parse_options("stl"))["mended"]
+    assert mended["ready"]
+    assert mended["steps"] == ["Joined 1 cavity with what it touched."]
+
+
 def test_a_piece_that_is_inside_out_is_told(tmp_path):
     """A piece apart that looks inwards is told, and counts for the volume as if it were turned."""
     result = checked(faulty.inside_out(), tmp_path / "model.glb")

@@ -25,7 +25,7 @@ def workers() -> Iterator[WorkerPool]:
     workers.close()
 
 
-async def test_workers_come_when_they_are_needed_and_leave_afterwards(workers):
+async def test_workers_start_on_demand_and_stop_when_idle(workers):
     """A worker serves tasks that overlap, is gone soon after the last one, and the next task has a new one."""
     first, second = await asyncio.gather(workers.run(os.getpid), workers.run(os.getpid))
     assert first == second
@@ -40,7 +40,7 @@ async def test_workers_can_be_started_before_the_first_task(workers):
     assert await workers.run(os.getpid) != os.getpid()
 
 
-async def test_no_task_is_taken_after_the_end(workers):
+async def test_closed_pool_refuses_tasks(workers):
     """Closed workers say that they do not run."""
     await workers.run(os.getpid)
     workers.close()

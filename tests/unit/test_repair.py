@@ -34,7 +34,7 @@ BOX = 100**3
     ],
     ids=["hollow", "hollow, inside out", "a piece inside out", "faces inside out", "cup", "C", "overlap"],
 )
-def test_mending_fills_nothing_without_a_word(made, mesh, volume, note):
+def test_repair_reports_every_filled_hole(made, mesh, volume, note):
     """Cavities stay, holes are closed along their rims, and what changes the volume is told."""
     found, path = made(mesh.export(file_type="glb"), "stl", repair="solid")
     solid = trimesh.load(path)
@@ -43,7 +43,7 @@ def test_mending_fills_nothing_without_a_word(made, mesh, volume, note):
     assert found["notes"][0] == note
 
 
-def test_a_mended_mesh_comes_back_where_it_was(made):
+def test_repaired_mesh_keeps_its_position(made):
     """With the pivot kept, mending moves nothing; flattening the base only cuts off there."""
     box = trimesh.creation.box().apply_translation([5, 7, 9])
     box.update_faces(np.arange(12) != 3)
@@ -59,7 +59,7 @@ def test_a_mended_mesh_comes_back_where_it_was(made):
 
 
 @pytest.mark.parametrize("form", ["glb", "obj", "3mf", "usdz", "ply", "stl"])
-def test_colours_are_painted_anew_only_where_something_was_mended(made, form):
+def test_repair_recolours_only_changed_meshes(made, form):
     """A box that needs no mending keeps its texture; one with a hole gets a new one, where the format has any."""
     box = meshes.textured_box(photo(64, 32))
     found, path = made(box.export(file_type="glb"), form, repair="solid")
@@ -77,7 +77,7 @@ def test_colours_are_painted_anew_only_where_something_was_mended(made, form):
 
 
 @pytest.mark.parametrize("repair", ["solid", "rebuild"])
-def test_a_mended_mesh_has_the_colour_of_the_closest_place(made, repair):
+def test_repaired_mesh_has_the_colour_of_the_closest_point(made, repair):
     """A box of 12 faces whose texture is a chequerboard keeps its squares, though its vertices know nothing of them."""
     squares = np.kron(np.indices((8, 8)).sum(axis=0) % 2, np.ones((16, 16)))
     board = Image.fromarray(np.uint8(40 + 160 * squares)).convert("RGB")
@@ -104,7 +104,7 @@ def _colours_at(mesh: trimesh.Trimesh, points: np.ndarray, faces: np.ndarray) ->
 
 @pytest.mark.parametrize("repair", ["solid", "rebuild"])
 @pytest.mark.parametrize("name", sorted(faulty.NONMANIFOLD))
-def test_every_edge_of_a_mended_mesh_has_two_faces(made, name, repair):
+def test_repaired_mesh_has_two_faces_at_each_edge(made, name, repair):
     """Fins, shelves, doubled faces and touching solids: what is written, welded as slicers do, is closed everywhere."""
     path = made(faulty.NONMANIFOLD[name]().export(file_type="glb"), "stl", size=80, repair=repair)[1]
     solid = trimesh.load(path)
@@ -129,7 +129,7 @@ def test_solids_that_share_a_face_become_one(made, name, pieces):
     assert found["print_check"]["ready"]
 
 
-def test_solids_that_share_only_an_edge_are_told_to_be_several(made):
+def test_solids_sharing_only_an_edge_are_reported_as_several(made):
     """Solids that touch in a line are moved apart by a hair, and not called ready, for they fall apart."""
     found, _ = made(faulty.boxes((0, 0, 0), (1, 1, 0)).export(file_type="glb"), "stl", repair="solid")
     assert found["notes"] == ["Parted 1 edge where several solids touched."]
@@ -160,7 +160,7 @@ def test_an_open_box_with_a_bent_rim_is_closed(made):
     assert trimesh.load(path).is_watertight
 
 
-def test_a_mesh_that_passes_through_itself_is_told_and_a_new_skin_mends_it(made, tmp_path):
+def test_self_intersection_is_reported_and_remesh_removes_it(made, tmp_path):
     """A tube that crosses itself is not ready; wrapped in a new skin it is."""
     result = checked(faulty.eight(), tmp_path / "model.glb")
     assert result["problems"] == ["It passes through itself: a new skin would mend that."]
@@ -168,7 +168,7 @@ def test_a_mesh_that_passes_through_itself_is_told_and_a_new_skin_mends_it(made,
     assert check_print(path, parse_options("stl"))["ready"]
 
 
-def test_a_new_skin_tells_that_it_fills_a_cavity(made):
+def test_remesh_reports_a_filled_cavity(made):
     """What changes the volume by much is told, whichever step it is."""
     notes = made(faulty.hollow().export(file_type="glb"), "stl", repair="rebuild")[0]["notes"]
     assert "Its volume went from 767.4 cm³ to " in notes[0]
@@ -176,7 +176,7 @@ def test_a_new_skin_tells_that_it_fills_a_cavity(made):
 
 @pytest.mark.parametrize("repair", ["solid", "rebuild"])
 @pytest.mark.parametrize("form", ["stl", "3mf", "glb"])
-def test_a_mended_export_is_a_solid_that_stands(made, form, repair):
+def test_repaired_export_is_a_stable_solid(made, form, repair):
     """What is mended is closed, one piece, of the size asked for, and says each thing that was done."""
     found, path = made(faulty.broken_ball().export(file_type="glb"), form, size=50, repair=repair)
     solid = trimesh.load(path, force="mesh")
@@ -187,7 +187,7 @@ def test_a_mended_export_is_a_solid_that_stands(made, form, repair):
     assert any("Closed 1 hole" in note for note in found["notes"])
 
 
-def test_a_mended_mesh_keeps_its_colours(made):
+def test_repaired_mesh_keeps_its_colours(made):
     """Where the texture cannot be kept, each vertex takes the colour of the nearest place."""
     data = meshes.textured_box(Image.new("RGB", (8, 8), (200, 40, 10))).export(file_type="glb")
     colours = trimesh.load(made(data, "ply", repair="rebuild")[1], process=False).visual.vertex_colors

@@ -22,7 +22,7 @@ def taken() -> Iterator[int]:
         yield other.getsockname()[1]
 
 
-def test_a_taken_port_is_told_in_one_line(taken: int):
+def test_taken_port_ends_with_one_line(taken: int):
     """With the port, the reason and what the settings take."""
     with pytest.raises(SettingsError) as refused:
         server.bind("127.0.0.1", taken)
@@ -32,7 +32,7 @@ def test_a_taken_port_is_told_in_one_line(taken: int):
     assert "\n" not in message
 
 
-def test_without_a_set_port_the_next_free_one_is_taken(taken: int, monkeypatch: pytest.MonkeyPatch):
+def test_next_free_port_is_used_when_none_is_set(taken: int, monkeypatch: pytest.MonkeyPatch):
     """A second app beside the first starts all the same; where none is free, that is told."""
     monkeypatch.setattr(server, "DEFAULT_PORTS", [taken, 0])
     with server.bind("127.0.0.1", 0) as listener:

@@ -96,7 +96,7 @@ def test_space_listens_to_the_outside() -> None:
         ({"FAL_KEY": "whole", "FAL_KEY_ID": "id", "FAL_KEY_SECRET": "half"}, "whole"),
     ],
 )
-def test_fal_key_comes_whole_or_in_two(
+def test_fal_key_is_read_from_one_or_two_settings(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], credentials: str | None
 ) -> None:
     """A key is taken whole or as id and secret, without the blanks around it; half a key is none."""
@@ -118,7 +118,7 @@ def test_fal_key_comes_whole_or_in_two(
         ("DATABASE_URL", "postgres", ["DATABASE_URL", "SQLAlchemy URL"]),
     ],
 )
-def test_wrong_value_says_in_one_line_what_it_takes(
+def test_invalid_setting_ends_with_one_line(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str, parts: list[str]
 ) -> None:
     """The message names the setting, the value and what the setting takes, in one line."""
@@ -150,7 +150,7 @@ def test_secrets_are_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
     ids=["a folder that takes none", "a file that is none", "a server that does not answer"],
 )
-def test_a_database_that_cannot_be_used_is_told_in_one_line(url: str, name: str, tmp_path: Path) -> None:
+def test_unusable_database_ends_with_one_line(url: str, name: str, tmp_path: Path) -> None:
     """A server that is away, a file that is no database and a folder that takes none end as any wrong setting does."""
     settings = Settings(data_dir=tmp_path, database_url=url, _env_file=None)
     register_secrets("hidden-word")

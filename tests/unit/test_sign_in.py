@@ -10,7 +10,7 @@ from image2model.errors import SettingsError
 from image2model.web.sign_in import password_check
 
 
-def test_without_users_everybody_may_come_in():
+def test_page_without_users_is_open():
     """No setting, or an empty one, asks for no sign-in."""
     assert password_check(None) is None
     assert password_check(SecretStr("  ")) is None

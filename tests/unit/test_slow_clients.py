@@ -115,7 +115,7 @@ def test_a_body_of_single_bytes_is_given_up(server: int, monkeypatch: pytest.Mon
         assert b"disconnect" in drip(connection, b"x")
 
 
-def test_many_silent_connections_keep_nobody_out():
+def test_silent_connections_do_not_block_others():
     """Of more silent connections than may wait the first are closed at once; a request is answered, a late one too."""
     with serving(LongTimeout) as port, contextlib.ExitStack() as crowd:
         silent = [crowd.enter_context(connected(port)) for _ in range(12)]

@@ -102,7 +102,7 @@ def test_no_region_is_narrower_than_a_line_of_the_nozzle(paint: Paint) -> None:
     assert (2 * areas >= 0.99 * LINE_WIDTH_MM * borders).all()
 
 
-def test_what_has_no_colours_is_grey(paint: Paint) -> None:
+def test_mesh_without_colours_is_grey(paint: Paint) -> None:
     """A mesh without colours comes in the one that it is shown in, whatever is asked."""
     _, _, palette, _ = paint(sample("tube"), colors=4)
     assert palette.tolist() == [[196, 196, 196]]

@@ -64,7 +64,7 @@ def test_each_gets_an_encoding_that_it_reads(client: TestClient, asked: list[str
 
 
 @pytest.mark.parametrize("headers", [{"Accept-Encoding": "identity"}, {"Range": "bytes=0-3"}, {"If-None-Match": "x"}])
-def test_who_asks_for_something_else_gets_it_from_the_file(
+def test_range_and_other_encodings_are_served_from_the_file(
     client: TestClient, asked: list[str], headers: dict[str, str]
 ):
     """Without compression, in part or only if it has changed: what is kept answers none of these."""
@@ -86,13 +86,13 @@ def test_who_asks_for_something_else_gets_it_from_the_file(
         ("/config", False),
     ],
 )
-def test_only_what_names_a_file_in_one_way_is_kept(path: str, kept: bool):
+def test_only_canonical_paths_are_cached(path: str, kept: bool):
     """Nobody fills the memory with other addresses of a file, or with those of older versions."""
     scope = {"type": "http", "path": path, "method": "GET", "headers": [(b"accept-encoding", b"gzip, br")]}
     assert static_files._wants_whole_file(scope) is kept
 
 
-def test_what_is_missing_is_looked_for_again(client: TestClient, asked: list[str]):
+def test_missing_files_are_not_cached(client: TestClient, asked: list[str]):
     """A file that is not there is no file that is kept."""
     assert [client.get("/assets/missing.js").status_code for _ in range(2)] == [404, 404]
     assert len(asked) == 2

@@ -66,7 +66,7 @@ def test_a_finished_job_never_moves(store, finished, then):
     assert store.job(job.id).state == finished
 
 
-def test_late_news_changes_nothing(store):
+def test_update_of_an_earlier_attempt_is_ignored(store):
     """A step backwards and news of an earlier try are ignored."""
     job = make(store).jobs[0]
     store.transition(job.id, "running", attempt=1, progress=0.7)
@@ -139,7 +139,7 @@ def test_visitors_see_their_own_batches(store):
     assert len(store.list_batches()) == 3
 
 
-def test_unfinished_jobs_come_oldest_first(store, database_url):
+def test_unfinished_jobs_are_listed_oldest_first(store, database_url):
     """The process of a restart takes the jobs with work left in the order they were given, once."""
     first, second = make(store), make(store)
     store.transition(first.jobs[0].id, "done", attempt=1)
@@ -159,7 +159,7 @@ def test_writers_do_not_lose_each_other_s_changes(store):
     assert sorted(job.sequence for job in moved) == list(range(1, 41))
 
 
-def test_a_second_opening_keeps_what_is_there(database_url):
+def test_reopened_store_keeps_its_data(database_url):
     """The schema is brought up once; opening again keeps the rows."""
     first = Store(database_url)
     batch = make(first)

@@ -55,7 +55,7 @@ def test_a_daily_budget_holds_against_simultaneous_orders(stores):
     assert stores[0].read(total_spent, day_start(0)) == PRICE * 3
 
 
-def test_the_same_submission_at_once_is_one_batch(stores):
+def test_concurrent_equal_submissions_make_one_batch(stores):
     """Eight equal submissions with one key get the same batch, and each of its jobs is bought once."""
     submission = Submission("key", "contents")
 

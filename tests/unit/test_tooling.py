@@ -74,7 +74,7 @@ def test_docs_name_every_setting_and_keep_the_rest(docs: Callable[..., int], tmp
     assert "stale" not in page
 
 
-def test_example_file_changes_nothing_when_its_values_are_taken(tmp_path: Path, docs: Callable[..., int]) -> None:
+def test_env_example_equals_the_defaults(tmp_path: Path, docs: Callable[..., int]) -> None:
     """Every line of .env.example, with its # taken away, is accepted and means the default."""
     docs()
     lines = (tmp_path / ".env.example").read_text().splitlines()

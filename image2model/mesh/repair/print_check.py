@@ -11,6 +11,8 @@ import numpy as np
 from ...plurals import pluralize
 from ..gltf.reader import FloatArray, IndexArray
 from ..topology import Topology, analyze_topology, drop_degenerate_after_weld, is_flat, referenced_vertices
+from .cleaning import merge_vertices
+from .manifold import least_wall_around_cavities
 from .slices import NOZZLE_MM, measure_printable
 from .wall_thickness import WallSamples, sample_walls
 
@@ -96,6 +98,18 @@ def _check_inside(positions: FloatArray, faces: IndexArray, topology: Topology) 
             "It passes through itself: a new skin would mend that.",
         )
         yield from _check_slices(positions, faces)
+        if topology.cavities:
+            yield _check_cavities(positions, faces)
+
+
+def _check_cavities(positions: FloatArray, faces: IndexArray) -> tuple[bool, str, str]:
+    """The check of the walls around cavities, which no places by area find where they are thin at one point."""
+    wall = least_wall_around_cavities(*merge_vertices(positions, faces), NOZZLE_MM)
+    return (
+        wall >= NOZZLE_MM,
+        f"The walls around its cavities have {NOZZLE_MM} mm and more everywhere.",
+        f"A cavity comes within {wall:.2g} mm of its outside, where a nozzle of {NOZZLE_MM} mm prints no wall.",
+    )
 
 
 def passes_through_itself(positions: FloatArray, faces: IndexArray, samples: WallSamples | None = None) -> bool:

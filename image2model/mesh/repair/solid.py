@@ -12,10 +12,10 @@ from ..topology import analyze_topology, face_components, is_closed_surface
 from .cleaning import merge_vertices
 from .contours import cut_off_below
 from .hole_filling import Mesh
-from .manifold import from_manifold, to_manifold
+from .manifold import from_manifold, shell_solids
 from .nonmanifold import split_shared_edges
 from .print_check import MIN_FLAT_BASE_MM2, has_flat_base
-from .shells import NO_PARENT, classify_shells
+from .shells import NO_PARENT
 from .wording import describe_changes
 
 BASE_CUT, MAX_BASE_CUT, BASE_CUTS = 0.004, 0.256, 14
@@ -62,12 +62,7 @@ def _manifold_union(positions: FloatArray, faces: IndexArray) -> Any:
     """
     import manifold3d  # only repairs need it
 
-    shells = classify_shells(positions[faces].astype(np.float64), face_components(faces))
-    faces = np.where((shells.volumes < 0)[shells.face_shells, None], faces[:, ::-1], faces)
-    ends = np.cumsum(np.bincount(shells.face_shells))[:-1]
-    solids = [
-        to_manifold(positions, own) for own in np.split(faces[np.argsort(shells.face_shells, kind="stable")], ends)
-    ]
+    shells, solids = shell_solids(positions, faces)
     if None in solids:
         return None
     for cavity in np.flatnonzero(shells.parents != NO_PARENT):

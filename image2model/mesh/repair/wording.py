@@ -13,9 +13,11 @@ def describe_changes(before: Topology, after: Topology) -> str:
     """Sentences on what uniting the shells changed."""
     shell_count = before.parts + before.cavities
     inverted = "it" if before.inverted_shells == shell_count else pluralize(before.inverted_shells, "piece")
+    lost = before.cavities - after.cavities
     changes = {
         f"Turned {inverted} right side out.": before.inverted_shells,
         f"Joined {pluralize(before.parts, 'piece')} into {after.parts:,}.": before.parts > after.parts,
+        f"Joined {pluralize(lost, 'cavity', 'cavities')} with what {'it' if lost == 1 else 'they'} touched.": lost > 0,
         (volume := describe_volume_change(before, after)): volume,
     }  # fmt: skip
     return " ".join(sentence for sentence, applies in changes.items() if applies)

@@ -30,6 +30,8 @@ INSPECTION_ATTEMPTS, INSPECTION_PAUSE = 4, 2.0
 """Attempts at an inspection that times out, and the seconds between them."""
 INSPECTIONS_AT_ONCE = 2
 """For one page."""
+FIRST_VERDICT_SECONDS = 0.5
+"""That the rest of a drop is held back for the inspection of its first picture, whose worker has a low priority."""
 MAX_VERDICTS = MAX_PICTURES // 4
 """Kept in memory; each names three pictures of the cache, which must be there as long."""
 SHORT_LABELS: Mapping[str, str] = {
@@ -67,6 +69,7 @@ class Pictures:
         self._newest: WeakValueDictionary[str, _ShowRun] = WeakValueDictionary()
         self.verdicts: OrderedDict[str, dict[str, Any]] = OrderedDict()
         """What tiles say of pictures that were inspected, by their paths, which are those of their contents."""
+        self._inspecting: dict[str, asyncio.Task[bool]] = {}
         settings = studio.settings
         self.images = gr.Gallery(
             label="Pictures", type="filepath", file_types=["file"], sources=["upload", "clipboard"],
@@ -137,7 +140,10 @@ class Pictures:
         self, arrived: list[tuple[str, Any]] | None, images: list[tuple[str, Any]] | None
     ) -> tuple[list[str], list[dict[str, str] | None]]:
         """Check files that join the gallery's: the accepted pictures, and for each file its refusal or None."""
-        return await self._check(paths_of(arrived), len(images or []))
+        accepted, results = await self._check(paths_of(arrived), len(images or []))
+        if len(accepted) == 1:  # the page sends the first of a drop alone
+            await asyncio.wait([self.inspect(accepted[0])], timeout=FIRST_VERDICT_SECONDS)
+        return accepted, results
 
     async def _check(self, files: Sequence[str], present: int) -> tuple[list[str], list[dict[str, str] | None]]:
         """Check files beside so many that are `present`: the accepted ones, and for each its refusal or None."""
@@ -160,8 +166,43 @@ class Pictures:
                 accepted.append(shown)
                 refusals.append(None)
                 self.cache.put_thumbnail(shown, result.thumbnail)
+                if len(self._inspecting) < INSPECTIONS_AT_ONCE:  # what the page will ask for next
+                    self.inspect(shown)
         await results.aclose()
         return accepted, refusals
+
+    def inspect(self, path: str) -> asyncio.Task[bool]:
+        """Begin to inspect a picture file, or join who does; the task tells whether there is a verdict now.
+
+        It goes on where nobody waits: to stop it would stop its worker.
+        """
+        if path not in self._inspecting:
+            self._inspecting[path] = asyncio.create_task(self._inspect(path))
+            self._inspecting[path].add_done_callback(lambda _: self._inspecting.pop(path))
+        return self._inspecting[path]
+
+    async def _inspect(self, path: str) -> bool:
+        """Keep the verdict on a picture file; return False where its inspection timed out."""
+        checks = self.studio.picture_checks
+        inspection = await checks.inspect(Path(path))
+        if inspection is NOT_INSPECTED:
+            return False
+        warnings = [
+            ("bad" if code == "no_subject" else "warn", words)
+            for code, words in zip(inspection.warnings, checks.warning_texts(inspection), strict=True)
+        ]
+        passed = [
+            ("ok", words) for code, words in PASSED_LABELS if code not in inspection.warnings and inspection.cutout
+        ]
+        verdict = {
+            "cutout": self.cache.put(inspection.cutout) if inspection.cutout else "",
+            "mask": self.cache.put(inspection.mask) if inspection.mask else "",
+            "checks": [*warnings, *passed],
+            "level": "warn" if inspection.warnings else "ok",
+            "words": SHORT_LABELS[inspection.warnings[-1]] if inspection.warnings else "Ready",
+        }
+        keep_newest(self.verdicts, path, verdict, MAX_VERDICTS)
+        return True
 
     async def decide(
         self, images: list[tuple[str, Any]] | None, decided: Mapping[str, Any], generator: str, event: gr.EventData
@@ -224,45 +265,21 @@ class _Tiles:
         return [path for path in dict.fromkeys(self._paths) if path not in self._known]
 
     async def inspections(self) -> AsyncIterator[None]:
-        """Inspect what is unknown, in order, INSPECTIONS_AT_ONCE; yield after each time that some are done.
-
-        Those that have begun go on where nobody waits: to stop one would stop its worker.
-        """
+        """Inspect what is unknown, in order, INSPECTIONS_AT_ONCE; yield after each time that some are done."""
         waiting = iter(self.unknown)
-        pending: set[asyncio.Task[None]] = set()
+        pending: dict[asyncio.Task[bool], str] = {}
         while True:
-            pending |= {
-                asyncio.create_task(self._inspect(path)) for path in islice(waiting, INSPECTIONS_AT_ONCE - len(pending))
-            }
+            pending |= {self._owner.inspect(path): path for path in islice(waiting, INSPECTIONS_AT_ONCE - len(pending))}
             if not pending:
                 return
-            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
-                task.result()
+                path = pending.pop(task)
+                if task.result():
+                    self._known[path] = self._owner.verdicts[path]
+                else:
+                    self._timed_out.add(path)
             yield
-
-    async def _inspect(self, path: str) -> None:
-        """Inspect a file; one that times out stays unknown."""
-        checks = self._owner.studio.picture_checks
-        inspection = await checks.inspect(Path(path))
-        if inspection is NOT_INSPECTED:
-            self._timed_out.add(path)
-            return
-        warnings = [
-            ("bad" if code == "no_subject" else "warn", words)
-            for code, words in zip(inspection.warnings, checks.warning_texts(inspection), strict=True)
-        ]
-        passed = [
-            ("ok", words) for code, words in PASSED_LABELS if code not in inspection.warnings and inspection.cutout
-        ]
-        self._known[path] = verdict = {
-            "cutout": self._owner.cache.put(inspection.cutout) if inspection.cutout else "",
-            "mask": self._owner.cache.put(inspection.mask) if inspection.mask else "",
-            "checks": [*warnings, *passed],
-            "level": "warn" if inspection.warnings else "ok",
-            "words": SHORT_LABELS[inspection.warnings[-1]] if inspection.warnings else "Ready",
-        }
-        keep_newest(self._owner.verdicts, path, verdict, MAX_VERDICTS)
 
     def give_up(self) -> None:
         """Mark the files that could not be inspected as not checked; they can be sent."""

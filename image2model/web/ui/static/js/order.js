@@ -29,7 +29,7 @@ const invalidatePrice = () => {
   changes += 1;
   update();
   clearTimeout(later);
-  later = setTimeout(() => !isPriced() && tick(), 700); // what was changed has asked by itself, as a rule
+  later = setTimeout(() => !held && !isPriced() && tick(), 700); // what was changed has asked by itself, as a rule
 };
 
 export const order = {

@@ -1,5 +1,5 @@
-// Files on their way to the server, in the order in which they were dropped. The first goes alone, so that it is judged
-// while the rest is sent; what has arrived is handed over together, whenever the server has checked what came before.
+// Files on their way to the server, in the order in which they were dropped. The first goes alone, and the rest once it is
+// checked: so it is judged soon. What has arrived is handed over together, whenever the last check has ended.
 import { order } from "./order.js";
 import { pictures } from "./pictures.js";
 
@@ -44,8 +44,8 @@ const proceed = () => {
     if (handed.length) given.trigger("upload");
   }
   const waiting = unchecked.filter((one) => !one.sent);
-  const room = (alone ? 1 : AT_ONCE) - uploading;
-  if (room > 0) for (const one of waiting.slice(0, room)) void send(one);
+  const room = alone ? Number(waiting.length === unchecked.length) : Math.max(0, AT_ONCE - uploading);
+  for (const one of waiting.slice(0, room)) void send(one);
   given.redraw();
 };
 
