@@ -73,23 +73,33 @@ class Cluster:
         folder = self.folder / "postgres"
         folder.mkdir(exist_ok=True)
         is_new = not (folder / "data").exists()
-        postgres = PostgresServer(folder, ports["postgres"]).start()
+        postgres = self.postgres.start()
         self.database_url = postgres.database("image2model") if is_new else postgres.url("image2model")
-        self._children["redis"] = start_redis(self.folder, ports["redis"])
-        self.processes["redis"] = self._children["redis"].pid
+        self.run("redis")
         self._run_all()
-        self._run_nginx(ports)
+        self.run("nginx")
         self.url = f"http://127.0.0.1:{ports['nginx']}"
         self._save()
 
     def _run_all(self) -> None:
         for name in (*self._others, *WEB_PROCESSES):
             self.run(name)
+        self.wait_for_replicas()
+
+    def wait_for_replicas(self) -> None:
+        """Return when both web replicas answer; raises TimeoutError."""
         for name in WEB_PROCESSES:
             wait_for_port(self._ports[name], START_SECONDS)
 
     def run(self, name: str) -> None:
-        """Start one of our own processes, called by its command and a number."""
+        """Start a service, or one of our own processes, called by its command and a number."""
+        if name == "redis":
+            self._children[name] = start_redis(self.folder, self._ports[name])
+            self.processes[name] = self._children[name].pid
+            return
+        if name == "nginx":
+            self._run_nginx(self._ports)
+            return
         command = name.partition("-")[0].replace("web", "serve")
         environment = self.settings(name)
         if name in WEB_PROCESSES:
@@ -112,12 +122,13 @@ class Cluster:
         A web replica is waited for before the next one ends; raises TimeoutError where one does not come back.
         """
         for name in self._own:
+            if name == WEB_PROCESSES[-1]:
+                time.sleep(READMISSION_SECONDS)
             self.end([name])
             self.run(name)
             self._save()
             if name in WEB_PROCESSES:
                 wait_for_port(self._ports[name], START_SECONDS)
-                time.sleep(READMISSION_SECONDS)
 
     @property
     def _own(self) -> list[str]:
@@ -181,7 +192,7 @@ class Cluster:
     def stop(self) -> None:
         """End everything, the services last; what is unfinished goes on at the next start."""
         self.end(list(reversed(self.processes)))
-        PostgresServer(self.folder / "postgres", port=1).stop()
+        self.postgres.stop()
 
     def end(self, names: Sequence[str]) -> None:
         """End some of the processes: what they are at is finished, or goes on in another."""
@@ -205,6 +216,11 @@ class Cluster:
         """Send a signal to a process and its children."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.processes[name], number)
+
+    @property
+    def postgres(self) -> PostgresServer:
+        """The database's server, which is not among `processes`."""
+        return PostgresServer(self.folder / "postgres", self._ports["postgres"])
 
     @property
     def postgres_pid(self) -> int:

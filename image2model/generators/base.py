@@ -144,13 +144,13 @@ class Spec:
 
     def check(self, options: Mapping[str, Any] | None, face_limit: float | str | None) -> GenerationParams:
         """Return the parameters with defaults filled in; raise OptionRefused where one does not fit."""
-        given = dict(options or {})
-        checked = {option.name: option.check(given.pop(option.name, None)) for option in self.options}
-        if given:
+        remaining = dict(options or {})
+        checked = {option.name: option.check(remaining.pop(option.name, None)) for option in self.options}
+        if remaining:
             known = ", ".join(checked) or "none"
             raise OptionRefused(
                 ErrorCode.OPTION_UNKNOWN,
-                f"{self.name} has no option called {', '.join(sorted(map(repr, given)))}.",
+                f"{self.name} has no option called {', '.join(sorted(map(repr, remaining)))}.",
                 f"Its options: {known}.",
             )
         faces = (self.face_limit or POSTPROCESS_FACE_LIMIT).check(face_limit)

@@ -82,10 +82,10 @@ class RetryPolicy:
         return rules_of(failure.code).collectable == "by_itself"
 
     def _wait_seconds(self, backoff: Backoff, number: int, failure: Image2ModelError) -> float:
-        said = getattr(failure, "retry_after", None)
-        if said is None:
-            said = backoff.seconds(number)
-        return self.delay_factor * min(max(0.0, said), MAX_WAIT)
+        delay = getattr(failure, "retry_after", None)
+        if delay is None:
+            delay = backoff.seconds(number)
+        return self.delay_factor * min(max(0.0, delay), MAX_WAIT)
 
     async def sleep_until(self, until: float | None) -> None:
         """Sleep until a stored moment, and never longer than the longest wait."""

@@ -166,7 +166,7 @@ class AdminService:
         """Close the breakers of a generator, on the host's key or on visitors' own; raises NotFound."""
         if generator not in self._generators:
             raise NotFound(ErrorCode.GENERATOR_UNKNOWN, f"There is no generator called {generator!r}.")
-        log.info("the host has closed the breakers of %s", generator)
+        log.info("the host has reset the circuit breakers of %s", generator)
         await self._scheduler.breakers.reset(generator, own_key)
 
     async def spending(self, by: queries.SpendingBy, since: float = 0.0) -> list[dict[str, Any]]:

@@ -137,7 +137,7 @@ class RetentionService:
             removed = await asyncio.to_thread(remove_files, paths)
             freed.add(*astuple(removed))
             if paths:
-                log.info("deleted %d of kind %s that nobody owns, %d bytes", len(paths), kind, removed.size)
+                log.info("deleted %d unreferenced files or folders (%s), %d bytes", len(paths), kind, removed.size)
             REMOVED.labels(kind, "nobody's").inc(len(paths))
             FREED_BYTES.labels(kind).inc(removed.size)
         await asyncio.to_thread(self._folders.remove_empty_folders, 24 * HOUR)

@@ -12,18 +12,19 @@ import os
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
-from contextlib import asynccontextmanager, suppress
-from functools import lru_cache
+from contextlib import asynccontextmanager, nullcontext, suppress
+from functools import lru_cache, wraps
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import anyio
+import fastapi
 import gradio as gr
 import httpx
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from gradio import oauth, route_utils
+from gradio import blocks, oauth, queueing, route_utils, routes, utils
 from gradio.route_utils import BUILD_PATH_LIB, CustomCORSMiddleware, FnIndexInferError, get_root_url
 from gradio.state_holder import SessionState, StateHolder
 from gradio.utils import LRUCache, get_space
@@ -47,6 +48,8 @@ FILE_CHUNK = 256 * 1024
 """Bytes of a file that are sent at once: each chunk is read in another thread, which costs more than reading it."""
 UNUSED_SCRIPTS = re.compile(r"/assets/hls-[\w-]+\.js")
 """Scripts of Gradio's that nothing here needs, see `unused_script`."""
+BUSY_ROUTES = ("/gradio_api/queue/join", "/gradio_api/queue/data")
+"""Routes that no other one overlaps, whatever their order."""
 QUEUE_PAUSES = {"sleep_when_free": 0.01, "progress_update_sleep_when_free": 0.1}
 """Seconds between two looks of the queue at its events and their progress, tenfold Gradio's.
 
@@ -56,6 +59,8 @@ MAX_SESSIONS = 2000
 """Sessions whose messages are kept, as many as Gradio keeps."""
 MAX_SESSION_NAME = 200
 """Characters; Gradio's own clients use eleven."""
+QUICK_COMPONENTS = (gr.HTML, gr.Textbox, gr.Number, gr.Checkbox, gr.Dropdown, gr.Radio, gr.Slider, gr.Button)
+"""Components that touch no file when a value comes or goes."""
 NEVER_READ_SECONDS, UNREAD_SECONDS = 120.0, 900.0
 """Seconds after which a session is forgotten whose client has never read a message, or none since."""
 SWEEP_SECONDS = 30.0
@@ -69,6 +74,7 @@ def create_app(demo: gr.Blocks, url: str, **launch_options: Any) -> Any:
     called, because a Space hooks it and `GRADIO_SHARE` is read there.
     """
     FileResponse.chunk_size = FILE_CHUNK
+    _spare_threads()
     demo.is_running, demo.local_url, demo.server = True, url, None  # type: ignore[assignment]  # types that Gradio infers
     demo.is_colab = demo.is_hosted_notebook = False
     demo.share_server_address, demo.share_server_protocol, demo.share_server_tls_certificate = None, "https", None
@@ -83,7 +89,50 @@ def create_app(demo: gr.Blocks, url: str, **launch_options: Any) -> Any:
     demo.app.state_holder.set_blocks(demo)
     route_utils.SessionState = _LightSession  # type: ignore[attr-defined]  # of a call without a session
     demo.upload_file_set = _EmptySet()
+    _put_busy_routes_first(demo.app)
     return demo.app
+
+
+def _spare_threads() -> None:
+    """Let what takes microseconds run where it is called.
+
+    Gradio hands each such step of an event to another thread, eight for somebody who begins to watch, and each waits
+    for its turn at the interpreter. For plots, which there are none of here, it looks for Matplotlib twice.
+    """
+    for module, name, ours in (
+        (blocks, "anyio", SimpleNamespace(to_thread=SimpleNamespace(run_sync=_run_sync))),
+        (queueing, "run_sync", _run_at_once),  # a summary of events, which `server` has switched off
+        (routes, "Depends", _depends),
+        (utils, "MatplotlibBackendMananger", nullcontext),
+    ):
+        setattr(module, name, ours)
+
+
+async def _run_sync(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    is_quick = isinstance(getattr(function, "__self__", None), QUICK_COMPONENTS) or inspect.isasyncgenfunction(function)
+    return function(*args) if is_quick else await anyio.to_thread.run_sync(function, *args, **options)
+
+
+async def _run_at_once(function: Callable[..., Any], *args: Any) -> Any:
+    return function(*args)
+
+
+def _depends(dependency: Callable[..., Any] | None = None, **options: Any) -> Any:
+    """`fastapi.Depends`; a look at who has signed in needs no thread."""
+    if getattr(dependency, "__name__", "") != "login_check":
+        return fastapi.Depends(dependency, **options)
+
+    @wraps(cast(Callable[..., Any], dependency))
+    async def login_check(**values: Any) -> None:
+        cast(Callable[..., Any], dependency)(**values)
+
+    return fastapi.Depends(login_check, **options)
+
+
+def _put_busy_routes_first(app: Any) -> None:
+    """Let the routes of events be found soon: all eighty are gone through in order, twice for each request."""
+    for router in filter(None, (getattr(route, "original_router", None) for route in app.routes)):
+        router.routes.sort(key=lambda route: route.path not in BUSY_ROUTES)
 
 
 class _EmptySet(set[str]):
@@ -320,8 +369,8 @@ def remove_space_badge(demo: gr.Blocks) -> None:
 
 def can_sign_in_at_hugging_face() -> bool:
     """True if this is a Space that has been given what signing in takes (`hf_oauth: true` in its README)."""
-    given = (oauth.OAUTH_CLIENT_ID, oauth.OAUTH_CLIENT_SECRET, oauth.OAUTH_SCOPES, oauth.OPENID_PROVIDER_URL)
-    return bool(get_space()) and all(given)
+    required = (oauth.OAUTH_CLIENT_ID, oauth.OAUTH_CLIENT_SECRET, oauth.OAUTH_SCOPES, oauth.OPENID_PROVIDER_URL)
+    return bool(get_space()) and all(required)
 
 
 def unused_script(path: str) -> bytes | None:

@@ -29,12 +29,13 @@ from tests.support.waiting import wait_until
 
 PICTURES = 25
 LEASE_SECONDS = "3"
+RUN_SECONDS = 3.0
 
 
 @pytest.fixture(scope="module")
 def fal() -> Iterator[FalServer]:
     """The stand-in, whose jobs take long enough for somebody to die meanwhile."""
-    with FalServer(Script(run_seconds=4)) as server:
+    with FalServer(Script(run_seconds=RUN_SECONDS)) as server:
         yield server
 
 
@@ -85,9 +86,12 @@ def test_a_scheduler_that_sleeps_and_wakes_buys_nothing(cluster, fal):
         cluster.run("scheduler-2")
         wait_until(lambda: is_completed(visitor, batch))
         cluster.signal("scheduler", signal.SIGCONT)
+        fal.script = Script()
         later = visitor.post("/api/v1/upload", files=files[:1]).raise_for_status().json()
         wait_until(lambda: is_completed(visitor, later))
     assert len(fal.jobs) == before + len(files) + 1
+    cluster.end(["scheduler-2"])
+    del cluster.processes["scheduler-2"]
 
 
 def test_health_lists_redis_and_living_workers(cluster):

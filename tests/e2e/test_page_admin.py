@@ -79,7 +79,7 @@ async def test_admin_shows_alerts_and_resets_a_breaker(hosted: App, stand_in: Fa
     await page.clock.install()
     await signed_in(page, hosted)
     numbers = page.locator("#admin-numbers")
-    for said in ("Nothing needs you.", "Nothing failed in the last 24 hours.", "Nothing is being worked.", "Data kept"):
+    for said in ("Nothing needs you.", "Nothing failed in the last 24 hours.", "Nothing is in progress.", "Data kept"):
         await expect(numbers).to_contain_text(said)
     await expect(page.locator("[data-kind=jobs]")).to_contain_text("Nothing in this time.")
     assert await overflow(page) <= 0

@@ -1,14 +1,17 @@
 """Every fault of every call to fal, through the whole studio: one table of what must come of it.
 
     python -m pytest tests/integration/test_fault_table.py
+    FAULT_TABLE_ON=postgresql python -m pytest tests/integration/test_fault_table.py
 
-Real studio, real store, real fal-client, real HTTP to the stand-in; only the waits are left out.
+Real studio, real store, real fal-client, real HTTP to the stand-in; only the waits are left out. The second is on
+PostgreSQL, with leases, as the scheduler of a cluster is.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +19,7 @@ import pytest
 import pytest_asyncio
 
 from image2model.devtools.fal_stand_in import KEY, Fault, Script
+from image2model.devtools.local_services import PostgresServer
 from image2model.generators.base import Side
 from image2model.generators.fal import FalAccount, FalGenerator, FalHosts, Timeouts
 from image2model.generators.fal.platform_api import ModelListing
@@ -224,16 +228,29 @@ def rows() -> list[Row]:
     return found
 
 
+@pytest.fixture(scope="module")
+def new_database(request: pytest.FixtureRequest) -> Callable[[], str]:
+    """Makes the URL of a studio's database: SQLite's in its folder, unless FAULT_TABLE_ON names PostgreSQL."""
+    if os.environ.get("FAULT_TABLE_ON") != "postgresql":
+        return lambda: ""
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.database
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def studio(
-    stand_in: FalServer, tmp_path_factory: pytest.TempPathFactory, pool: WorkerPool
+    stand_in: FalServer,
+    tmp_path_factory: pytest.TempPathFactory,
+    pool: WorkerPool,
+    new_database: Callable[[], str],
 ) -> AsyncIterator[Studio]:
     """One studio for the whole table, with one model of fal."""
     folder = tmp_path_factory.mktemp("table")
     account = FalAccount(KEY, FalHosts.at(stand_in.url), PATIENCE)
     settings = Settings(
-        data_dir=folder / "data", generator="trellis", workers=1, retry_pace=0, min_free_gb=0, _env_file=None
-    )
+        data_dir=folder / "data", generator="trellis", workers=1, retry_pace=0, min_free_gb=0,
+        database_url=new_database(), _env_file=None
+    )  # fmt: skip
     studio = Studio(settings, [FalGenerator(MODELS["trellis"], account, no_delay)], pool)
     await studio.start()
     await wait_until_async(lambda: stand_in.calls["pricing"])
@@ -243,10 +260,15 @@ async def studio(
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def late_studio(
-    stand_in: FalServer, tmp_path_factory: pytest.TempPathFactory, pool: WorkerPool, studio: Studio
+    stand_in: FalServer,
+    tmp_path_factory: pytest.TempPathFactory,
+    pool: WorkerPool,
+    studio: Studio,
+    new_database: Callable[[], str],
 ) -> AsyncIterator[Studio]:
     """One whose deadline is over when a picture comes: nothing is submitted anew."""
-    settings = studio.settings.model_copy(update={"data_dir": tmp_path_factory.mktemp("late"), "job_minutes": 0})
+    other = {"data_dir": tmp_path_factory.mktemp("late"), "database_url": new_database(), "job_minutes": 0}
+    settings = studio.settings.model_copy(update=other)
     account = FalAccount(KEY, FalHosts.at(stand_in.url), PATIENCE)
     late = Studio(settings, [FalGenerator(MODELS["trellis"], account, no_delay)], pool)
     await late.start()

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import gradio as gr
 import pytest
 from gradio import networking, oauth
@@ -127,6 +128,42 @@ def test_uploads_are_not_remembered(demo: gr.Blocks, client: TestClient):
 def test_components_share_few_threads(demo: gr.Blocks, client: TestClient):
     """However many events wait, only so many threads are made for what components do."""
     assert demo.limiter.total_tokens == gradio_compat.POOL_THREADS
+
+
+@pytest.mark.parametrize(("name", "handed_over"), [("double", 1), ("endless", 0)])
+def test_what_takes_microseconds_needs_no_thread(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, name: str, handed_over: int
+):
+    """Of an event only a handler that may block runs in a thread: no component, no look at who asks, no summary."""
+    functions, run_sync = [], anyio.to_thread.run_sync
+
+    async def note(function: Any, *args: Any, **options: Any) -> Any:
+        functions.append(function)
+        return await run_sync(function, *args, **options)
+
+    BEGUN.clear()
+    monkeypatch.setattr(anyio.to_thread, "run_sync", note)
+    session = {"data": [2], "session_hash": "one", "fn_index": {"double": 0, "endless": 2}[name]}
+    client.post("/gradio_api/queue/join", json=session).raise_for_status()
+    if name == "endless":
+        assert BEGUN.wait(10)
+    else:
+        assert '"data":[4]' in client.get("/gradio_api/queue/data", params={"session_hash": "one"}).text
+    assert len(functions) == handed_over
+
+
+def test_a_file_is_looked_at_in_a_thread(client: TestClient, monkeypatch: pytest.MonkeyPatch):
+    """Components that read files do not stop everybody else meanwhile."""
+    threads = []
+    monkeypatch.setattr(gr.File, "preprocess", lambda *_: threads.append(threading.current_thread().name))
+    call(client, "name", None)
+    assert "AnyIO worker thread" in threads
+
+
+def test_the_routes_of_events_are_found_first(app: Any):
+    """They come before sixty others of Gradio's router."""
+    (router,) = filter(None, (getattr(route, "original_router", None) for route in app.routes))
+    assert {route.path for route in router.routes[:2]} == set(gradio_compat.BUSY_ROUTES)
 
 
 def test_a_player_of_live_video_is_not_sent():

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from sse_starlette import ServerSentEvent
 from starlette.requests import Request
 
 from image2model.errors import GenerationFailed
@@ -70,13 +71,15 @@ async def stream_events(
     """Name, id and data of each event of a stream of these views."""
     return [
         (str(event.event), str(event.id), json.loads(event.data))
-        async for event in task_events(replayed(views), "task", seconds, after, attempts)
+        async for together in task_events(replayed(views), "task", seconds, after, attempts)
+        for event in together
     ]
 
 
-def views_of(studio: Studio, task_id: str) -> AsyncIterator[tuple[BatchView, dict[str, Any]]]:
-    """What the route follows."""
-    return _views_with_outcome(studio, REQUEST, task_id)
+async def events_of(studio: Studio, task_id: str, *given: Any) -> list[ServerSentEvent]:
+    """The events of a task's stream, as the route makes it."""
+    views = _views_with_outcome(studio, REQUEST, task_id)
+    return [event async for together in task_events(views, "task", *given) for event in together]
 
 
 async def replayed(views: Sequence[BatchView]) -> AsyncIterator[tuple[BatchView, dict[str, Any]]]:
@@ -116,14 +119,12 @@ async def test_resume_sends_each_retry_once(studio, generator, tmp_path):
     """Whoever was told of a second try is not told of it again; whoever was cut off before it is."""
     generator.script = lambda _: [GenerationFailed("no_mesh", "No mesh came of it.")]
     batch = await studio.submit(SubmitRequest([picture(tmp_path, "a.png")]))
-    before = [event async for event in task_events(views_of(studio, batch.task_id), "task", 60, -1)]
+    before = await events_of(studio, batch.task_id, 60, -1)
     generator.script = lambda _: [60.0]
     again = await studio.retry(batch.id)
     for after, expected in ((int(before[-1].id), 1), (again.sequence, 0)):
         attempts = await _attempts_by_job(studio, batch.task_id, after)
-        names = [
-            event.event async for event in task_events(views_of(studio, batch.task_id), "task", 0.2, after, attempts)
-        ]
+        names = [event.event for event in await events_of(studio, batch.task_id, 0.2, after, attempts)]
         assert names.count("task_retry") == expected
 
 
@@ -131,15 +132,15 @@ async def test_deleted_batch_ends_its_stream(studio, generator, tmp_path):
     """Its watchers are told that it is cancelled, also who comes back; others, that there is none."""
     generator.script = lambda _: [60.0]
     batch = await studio.submit(SubmitRequest([picture(tmp_path, "a.png")]))
-    watched = task_events(views_of(studio, batch.task_id), "task", 60, -1)
-    events = [await anext(watched)]
+    watched = task_events(_views_with_outcome(studio, REQUEST, batch.task_id), "task", 60, -1)
+    await anext(watched)
     await studio.retention.delete(batch.id, force=True)
-    events += [event async for event in watched]
+    events = [event async for together in watched for event in together]
     assert events[-1].event == "task_cancelled"
-    back = [event.event async for event in task_events(views_of(studio, batch.task_id), "task", 60, 3)]
-    assert back == ["task_cancelled"]
-    new = [event.event async for event in task_events(views_of(studio, batch.task_id), "task", 0.1, -1)]
-    assert new == ["task_queued", "task_failed"]
+    back = await events_of(studio, batch.task_id, 60, 3)
+    assert [event.event for event in back] == ["task_cancelled"]
+    new = await events_of(studio, batch.task_id, 0.1, -1)
+    assert [event.event for event in new] == ["task_queued", "task_failed"]
 
 
 @pytest.mark.parametrize(

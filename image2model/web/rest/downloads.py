@@ -87,9 +87,9 @@ async def archive(
 ) -> GeneratedResponse:
     """The finished meshes as one zip, made while it is sent."""
     batch = await studio.find(legacy_job_id=job_id)
-    wanted = [form.strip() for form in formats.split(",") if form.strip()]
-    plain = set(wanted) <= {"glb"}
-    choices = [] if plain else studio.exports.parse_options(wanted)
+    names = [form.strip() for form in formats.split(",") if form.strip()]
+    plain = set(names) <= {"glb"}
+    choices = [] if plain else studio.exports.parse_options(names)
     stream = await studio.archive(batch.id) if plain else await studio.exports.archive(batch.id, choices)
     named = f'attachment; filename="image2model-{batch.id[:8]}.zip"'
     headers = {"Content-Length": str(stream.size), "Content-Disposition": named, "Cache-Control": "no-store"}

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
 from sse_starlette import ServerSentEvent
@@ -28,10 +28,11 @@ async def task_events(
     timeout: float,  # noqa: ASYNC109
     after: int,
     attempts: Mapping[str, int] | None = None,
-) -> AsyncIterator[ServerSentEvent]:
+) -> AsyncGenerator[Sequence[ServerSentEvent]]:
     """The events of a task after change `after`, until the task ends or `timeout` seconds have passed.
 
-    `attempts` has each job's attempt number as of then; jobs that are not in it were at their first.
+    Those that come together are one item. `attempts` has each job's attempt number as of then; jobs that are not in
+    it were at their first.
     """
     until, stream = time.monotonic() + timeout, TaskEventStream(task_id, after, attempts or {})
     heartbeat = time.monotonic() + HEARTBEAT_SECONDS
@@ -40,25 +41,24 @@ async def task_events(
         while (left := until - time.monotonic()) > 0:
             if (until_heartbeat := heartbeat - time.monotonic()) <= 0:
                 heartbeat = time.monotonic() + HEARTBEAT_SECONDS
-                yield stream.event("heartbeat")
+                yield [stream.event("heartbeat")]
                 continue
             done, _ = await asyncio.wait({next_view}, timeout=min(until_heartbeat, left))
             if not done:
                 continue
             if update := next_view.result():
-                for event in stream.update(*update):
-                    yield event
+                if events := list(stream.update(*update)):
+                    yield events
                 if update[0].finished:
                     return
                 next_view = asyncio.ensure_future(anext(views, None))
             elif stream.known:
-                yield stream.deleted()
+                yield [stream.deleted()]
                 return
             else:
-                yield stream.event("task_queued")
-                yield stream.unknown()
+                yield [stream.event("task_queued"), stream.unknown()]
                 return
-        yield stream.event("connection_timeout", message="The connection has lasted as long as was asked for.")
+        yield [stream.event("connection_timeout", message="The connection has lasted as long as was asked for.")]
     finally:
         next_view.cancel()
         with contextlib.suppress(asyncio.CancelledError, StopAsyncIteration):

@@ -30,6 +30,8 @@ INSPECTION_ATTEMPTS, INSPECTION_PAUSE = 4, 2.0
 """Attempts at an inspection that times out, and the seconds between them."""
 INSPECTIONS_AT_ONCE = 2
 """For one page."""
+FIRST_VERDICT_SECONDS = 0.5
+"""That the rest of a drop is held back for the inspection of its first picture, whose worker has a low priority."""
 MAX_VERDICTS = MAX_PICTURES // 4
 """Kept in memory; each names three pictures of the cache, which must be there as long."""
 SHORT_LABELS: Mapping[str, str] = {
@@ -138,7 +140,10 @@ class Pictures:
         self, arrived: list[tuple[str, Any]] | None, images: list[tuple[str, Any]] | None
     ) -> tuple[list[str], list[dict[str, str] | None]]:
         """Check files that join the gallery's: the accepted pictures, and for each file its refusal or None."""
-        return await self._check(paths_of(arrived), len(images or []))
+        accepted, results = await self._check(paths_of(arrived), len(images or []))
+        if len(accepted) == 1:  # the page sends the first of a drop alone
+            await asyncio.wait([self.inspect(accepted[0])], timeout=FIRST_VERDICT_SECONDS)
+        return accepted, results
 
     async def _check(self, files: Sequence[str], present: int) -> tuple[list[str], list[dict[str, str] | None]]:
         """Check files beside so many that are `present`: the accepted ones, and for each its refusal or None."""

@@ -16,7 +16,7 @@ from .actions import action_html
 PAGE_SIZE = 50
 """Batches on a page of the list."""
 STATES: Mapping[str, str] = {
-    "": "All states", "working": "Being worked", "done": "Done", "partly": "Partly done", "failed": "Failed",
+    "": "All states", "working": "In progress", "done": "Done", "partly": "Partly done", "failed": "Failed",
     "cancelled": "Cancelled",
 }  # fmt: skip
 ORDERS = ["Newest first", "Oldest first"]

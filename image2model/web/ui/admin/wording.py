@@ -177,7 +177,7 @@ PARTS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
     "queue": ("Queue", _queue),
     "disk_space": (
         "Disk",
-        lambda details: f"{details['free_gb']:.1f} GB free; batches are taken down to {details['min_free_gb']:.1f}.",
+        lambda details: f"{details['free_gb']:.1f} GB free; no new batches below {details['min_free_gb']:.1f} GB.",
     ),
     "fal_api": ("fal.ai", _fal),
     "generator": ("Generators", _generators),
