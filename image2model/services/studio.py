@@ -208,7 +208,7 @@ class Studio:
         chosen = self.generator(name)
         if not self._scheduler.breakers.of((chosen.spec.id, "")).is_blocking:
             return ""
-        return f"{chosen.spec.name} has failed several times just now. New pictures wait until it is well again."
+        return f"{chosen.spec.name} has failed several times just now. New pictures wait until it works again."
 
     async def submit(self, request: SubmitRequest, caller: Caller = ANONYMOUS_CALLER) -> Batch:
         """Check the pictures, store a batch and start it; pictures that cannot be used become its refusals.

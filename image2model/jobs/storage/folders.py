@@ -167,7 +167,7 @@ class Folders:
         return path.relative_to(self.data).as_posix()
 
     def require_free_space(self, gigabytes: Decimal, size: int = 0) -> None:
-        """Raise Unavailable unless so many GB are free on the disk once `size` bytes are written."""
+        """Raise Unavailable unless `gigabytes` are free on the disk once `size` bytes are written."""
         if shutil.disk_usage(self.data).free - size < gigabytes * GB:
             raise Unavailable(
                 ErrorCode.DISK_FULL, "The server's disk is nearly full, so nothing new can be made.", "Try again later."
@@ -203,7 +203,7 @@ class Folders:
                 file.unlink(missing_ok=True)
 
     def remove_orphaned_objects(self, known: Set[str], older_than: float = 3600) -> None:
-        """Remove objects of unknown batches, and of tasks of yesterday, that are all older than so many seconds."""
+        """Remove objects of unknown batches, and of tasks of yesterday, all older than `older_than` seconds."""
         if not self.bucket:
             return
         unknown = [f"batches/{name}" for name in self.bucket.folders("batches") if name not in known]
