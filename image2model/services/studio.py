@@ -384,6 +384,10 @@ class Studio:
             ErrorCode.FILE_NOT_FOUND, "There is no such file.", "It may not be ready yet, or have been deleted."
         )
 
+    async def link(self, served: ServedFile) -> str | None:
+        """A signed link to a file in object storage; None unless `ASSET_LINK_SECONDS` is set and it is there."""
+        return await asyncio.to_thread(self.folders.link, served.path, self.settings.asset_link_seconds)
+
     async def size(self, served: ServedFile) -> int:
         """Bytes of a file; raises NotFound where it was deleted meanwhile."""
         status = await asyncio.to_thread(self.folders.status, served.path)

@@ -146,6 +146,10 @@ class Folders:
         is_batch_file = path.is_relative_to(self.batches)
         return is_batch_file and self.bucket is not None and self.bucket.find(self._key(path)) is not None
 
+    def link(self, path: Path, seconds: int) -> str | None:
+        """A signed address of a file of a batch for so many seconds; None for 0 and where it is not in the storage."""
+        return self.bucket.link(self._key(path), seconds) if self.bucket and seconds and self.is_stored(path) else None
+
     def name_of(self, path: Path) -> str | None:
         """The name of a path below the data folder or Gradio's cache that means the same on every machine."""
         if path.is_relative_to(self.data):
