@@ -56,7 +56,7 @@ class PictureChecks:
         try:
             stat = await asyncio.to_thread(path.stat)
             return await self._inspected(path, stat.st_mtime_ns, stat.st_size)
-        except Exception as error:  # a picture that could not be judged is worked like any other
+        except Exception as error:  # a picture that could not be inspected is processed like any other
             log.warning("could not inspect a picture: %r", error, extra={"picture": path.name})
             return NOT_INSPECTED
 

@@ -17,7 +17,7 @@ from image2model.generators.local.cutout import MARGIN, Inspection, cut_out, ins
 from image2model.images.decoding import Source
 from image2model.process_pool import WorkerPool
 from image2model.services import Picture, Studio, SubmitRequest
-from image2model.web.ui.object_views import NO_OVERRIDES
+from image2model.web.ui.object_grouping import NO_OVERRIDES
 from image2model.web.ui.picture_cache import PictureCache
 from image2model.web.ui.pictures import Pictures
 from tests.support.pictures import decoded, encoded
