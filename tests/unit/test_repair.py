@@ -160,6 +160,17 @@ def test_an_open_box_with_a_bent_rim_is_closed(made):
     assert trimesh.load(path).is_watertight
 
 
+@pytest.mark.parametrize("repair", ["solid", "rebuild"])
+def test_holes_that_touch_at_a_corner_are_all_closed(made, repair):
+    """A ball that lacks two faces with nothing but a corner in common has two holes; each is closed by itself."""
+    ball = trimesh.creation.icosphere(subdivisions=2)
+    shared = (ball.faces[:, None, :, None] == ball.faces[:1, None]).sum(axis=(1, 2, 3))
+    ball.update_faces(~np.isin(np.arange(len(ball.faces)), [0, np.flatnonzero(shared == 1)[0]]))
+    report, _ = made(ball.export(file_type="glb"), "stl", repair=repair)
+    assert report["closed"]
+    assert report["notes"][0] == "Closed 2 holes."
+
+
 def test_self_intersection_is_reported_and_remesh_removes_it(made, tmp_path):
     """A tube that crosses itself is not ready; wrapped in a new skin it is."""
     result = checked(faulty.eight(), tmp_path / "model.glb")

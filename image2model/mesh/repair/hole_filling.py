@@ -16,7 +16,7 @@ BoundaryLoop = NDArray[np.intp]
 
 
 def boundary_loops(faces: IndexArray) -> list[BoundaryLoop]:
-    """The boundary loop of each hole."""
+    """The boundary loop of each hole, passing through no vertex twice."""
     groups = group_half_edges(faces)
     is_open = ~groups.balanced
     if not is_open.any():
@@ -25,17 +25,33 @@ def boundary_loops(faces: IndexArray) -> list[BoundaryLoop]:
     starts, ends, span = faces.ravel(), np.roll(faces, -1, axis=1).ravel(), int(faces.max()) + 1
     forward, backward = (starts * span + ends)[candidates], (ends * span + starts)[candidates]
     boundary = candidates[~np.isin(forward, backward)]
-    next_vertex = dict(zip(starts[boundary].tolist(), ends[boundary].tolist(), strict=True))
-    loops_found = []
-    while next_vertex:
-        first, vertex = next_vertex.popitem()
-        loop = [first]
-        while vertex != first and vertex in next_vertex:
-            loop.append(vertex)
-            vertex = next_vertex.pop(vertex)
-        if vertex == first and len(loop) > 2:
-            loops_found.append(np.array(loop))
-    return loops_found
+    following: dict[int, list[int]] = {}
+    for start, end in zip(starts[boundary].tolist(), ends[boundary].tolist(), strict=True):
+        following.setdefault(start, []).append(end)  # several where holes touch at a vertex
+    return _simple_loops(following)
+
+
+def _simple_loops(following: dict[int, list[int]]) -> list[BoundaryLoop]:
+    """Loops along edges from vertices to those that follow them; a way that ends nowhere is none."""
+    loops = []
+    while following:
+        first = next(iter(following))
+        path, places = [first], {first: 0}
+        while path[-1] in following:
+            vertex = following[path[-1]].pop()
+            if not following[path[-1]]:
+                del following[path[-1]]
+            if vertex not in places:
+                places[vertex] = len(path)
+                path.append(vertex)
+                continue
+            loop = path[places[vertex] :]
+            del path[places[vertex] + 1 :]
+            for passed in loop[1:]:
+                del places[passed]
+            if len(loop) > 2:
+                loops.append(np.array(loop))
+    return loops
 
 
 def loop_extent(loop: FloatArray) -> float:
