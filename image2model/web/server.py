@@ -86,6 +86,7 @@ class Server:
         from .file_routes import file_routes
         from .middleware.file_lease import FileLeaseMiddleware
         from .middleware.link_previews import LinkPreviewMiddleware
+        from .middleware.page_cache import PageCacheMiddleware
         from .middleware.slow_client import HeaderTimeoutProtocol
         from .middleware.stack import middleware_stack
         from .middleware.stream_end_guard import StreamEndMiddleware
@@ -106,6 +107,7 @@ class Server:
             Middleware(LinkPreviewMiddleware, studio=self.studio),
             Middleware(FileLeaseMiddleware, studio=self.studio),
             Middleware(StreamEndMiddleware, demo=self.demo),
+            Middleware(PageCacheMiddleware),
         ]
         self.demo.queue(default_concurrency_limit=40, status_update_rate=5, max_size=2000)
         app = gradio_compat.create_app(
