@@ -21,7 +21,7 @@ MAX_PARTIAL_PIXELS = 50_000_000
 MAX_JPEG_SCANS = 200
 """A photograph has about ten; thousands would keep a decoder busy for minutes."""
 REDUCIBLE_FACTOR = 4
-"""A JPEG that is reduced while it is decoded may have so many times the pixels of other pictures."""
+"""Factor by which a JPEG that is reduced while it is decoded may have more pixels than other pictures."""
 
 
 @dataclass(frozen=True, slots=True)

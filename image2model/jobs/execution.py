@@ -167,7 +167,7 @@ class JobExecution:
     async def _wait_for_breaker(self) -> None:
         """Wait while the generator's breaker is open, and store that as the job's wait."""
         if self._breaker.is_blocking:
-            message = f"{self._generator.spec.name} has failed several times; waiting until it is well again"
+            message = f"{self._generator.spec.name} has failed several times; waiting until it works again"
             await self._store_wait(Wait(ErrorCode.GENERATOR_RESTING, message, time.time() + self._breaker.seconds_left))
         self._is_trial = await self._breaker.admit()
 

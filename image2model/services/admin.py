@@ -92,7 +92,7 @@ class AdminService:
         It is of the last 24 hours, and goes away when fal has taken a picture on the host's key again.
         """
         notices = host_notices()
-        refusals = tuple(code for code in notices if rules_of(code).collectable == "no")
+        refusals = tuple(code for code in notices if rules_of(code).collectable == "never")
         refused = await self._store.read(queries.failure_counts, refusals, now - DAY)
         waiting = {
             code: await self._store.read(queries.count_waiting_for, code) for code in notices if code not in refusals

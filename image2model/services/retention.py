@@ -76,7 +76,7 @@ class RetentionService:
 
         Pinned and running batches, ones that are being downloaded and uploads of the last hour stay.
         Returns `items` (kind, name, reason, size in bytes, files, folders; of batches also `title`, `images` and when
-        it `ended`), `stays` (batches that are old, too, or are worked, and the reason why they stay), `freed_bytes`,
+        it `ended`), `stays` (batches that are old, too, or still run, and the reason why they stay), `freed_bytes`,
         `files`, `folders` and `errors` (plain sentences).
         """
         return await self._sweep(RetentionRules(hours), max(1.0, 24.0 if hours is None else hours) * HOUR, dry_run)

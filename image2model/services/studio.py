@@ -208,7 +208,7 @@ class Studio:
         chosen = self.generator(name)
         if not self._scheduler.breakers.of((chosen.spec.id, "")).is_blocking:
             return ""
-        return f"{chosen.spec.name} has failed several times just now. New pictures wait until it is well again."
+        return f"{chosen.spec.name} has failed several times just now. New pictures wait until it works again."
 
     async def submit(self, request: SubmitRequest, caller: Caller = ANONYMOUS_CALLER) -> Batch:
         """Check the pictures, store a batch and start it; pictures that cannot be used become its refusals.
@@ -383,6 +383,10 @@ class Studio:
         raise NotFound(
             ErrorCode.FILE_NOT_FOUND, "There is no such file.", "It may not be ready yet, or have been deleted."
         )
+
+    async def link(self, served: ServedFile) -> str | None:
+        """A signed link to a file in object storage; None unless `ASSET_LINK_SECONDS` is set and it is there."""
+        return await asyncio.to_thread(self.folders.link, served.path, self.settings.asset_link_seconds)
 
     async def size(self, served: ServedFile) -> int:
         """Bytes of a file; raises NotFound where it was deleted meanwhile."""

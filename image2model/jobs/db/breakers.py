@@ -52,7 +52,7 @@ def _state(row: Row[Any], now: float, living: set[str]) -> BreakerState:
 def record_failure(
     connection: Connection, holder: str, account: GeneratorKey, threshold: int, cooldown: float
 ) -> BreakerState:
-    """Count a failure; the last of `threshold` in a row opens the breaker, and each one more begins its rest anew."""
+    """Count a failure; the last of `threshold` in a row opens the breaker; each further one restarts its cooldown."""
     lock_breakers(connection)
     now = database_time(connection)
     connection.execute(delete(breakers).where(breakers.c.at <= now - DAY))

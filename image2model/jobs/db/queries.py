@@ -172,7 +172,7 @@ def failure_reasons(connection: Connection, since: float) -> list[dict[str, Any]
 
 
 def run_times(connection: Connection, since: float, limit: int = 2000) -> list[tuple[str, float]]:
-    """Generator and seconds from start to end of the newest jobs that were done since then, at most so many."""
+    """Generator and seconds from start to end of the newest jobs that were done since then, at most `limit`."""
     query = (
         select(batches.c.generator, jobs.c.finished_at - jobs.c.started_at)
         .join(batches, batches.c.id == jobs.c.batch_id)

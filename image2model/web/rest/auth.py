@@ -49,7 +49,7 @@ async def _require_key(
     message: str,
     *keys: SecretStr | None,
 ) -> None:
-    """Raise NotAllowed without one of the keys, LimitReached after too many wrong ones, be the next one right or wrong.
+    """Raise NotAllowed without one of the keys, LimitReached after too many wrong ones, even with a right one.
 
     API_KEY in place of ADMIN_API_KEY does not count as a guess: whoever has it learns nothing by it.
     """

@@ -19,7 +19,7 @@ from ...file_names import clean_name
 from ...services import NOT_INSPECTED, Spec, Studio
 from . import assets, templating
 from .event_options import EVERY_EVENT, HIDDEN
-from .object_views import NO_OVERRIDES, Object, decide, objects, problem
+from .object_grouping import NO_OVERRIDES, Object, decide, objects, problem
 from .picture_cache import MAX_PICTURES, PictureCache, keep_newest
 from .theme import html
 
@@ -146,7 +146,7 @@ class Pictures:
         return accepted, results
 
     async def _check(self, files: Sequence[str], present: int) -> tuple[list[str], list[dict[str, str] | None]]:
-        """Check files beside so many that are `present`: the accepted ones, and for each its refusal or None."""
+        """Check files beside the number that is `present`: the accepted ones, and for each its refusal or None."""
         paths = [Path(path) for path in files]
         most = self.studio.settings.max_files
         accepted: list[str] = []
