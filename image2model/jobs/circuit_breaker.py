@@ -39,7 +39,7 @@ class CircuitBreaker:
         self._store, self._account, self._cooldown = store, account, cooldown
         self._on_open_change = on_open_change
         self._is_trying = False
-        """Whether a job of this process makes the trial, or asks for it."""
+        """True if a job of this process makes the trial, or asks for it."""
         self._changed = asyncio.Event()
         self.adopt(CLOSED)
 

@@ -1,4 +1,4 @@
-"""What all processes know of generators that keep failing (`circuit_breaker`): one row for each, and none for the well.
+"""Circuit breakers as all processes share them (`circuit_breaker`): one row for each generator that fails.
 
 Whoever changes a row has PostgreSQL's lock on all of them, so of two processes that would both try only one may. A
 trial ends with the lease of the process that makes it (`leases`).
@@ -23,14 +23,14 @@ GeneratorKey = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class BreakerState:
-    """What is stored of a breaker."""
+    """A breaker as it is stored."""
 
     failures: int = 0
-    """In a row."""
+    """Failures in a row."""
     seconds_left: float | None = None
-    """Until a trial may start; None while it is closed."""
+    """Time at which a trial may start; None while it is closed."""
     is_tried_elsewhere: bool = False
-    """Whether another living process makes the trial."""
+    """True if another living process makes the trial."""
 
 
 CLOSED = BreakerState()

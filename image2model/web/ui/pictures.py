@@ -29,11 +29,11 @@ EXAMPLES = next(filter(Path.is_dir, (PACKAGE / "examples", PACKAGE.parent / "exa
 INSPECTION_ATTEMPTS, INSPECTION_PAUSE = 4, 2.0
 """Attempts at an inspection that times out, and the seconds between them."""
 INSPECTIONS_AT_ONCE = 2
-"""For one page."""
+"""Inspections of one page that run at the same time."""
 FIRST_VERDICT_SECONDS = 0.5
-"""That the rest of a drop is held back for the inspection of its first picture, whose worker has a low priority."""
+"""Seconds for which the rest of a drop waits for the inspection of its first picture, whose worker has low priority."""
 MAX_VERDICTS = MAX_PICTURES // 4
-"""Kept in memory; each names three pictures of the cache, which must be there as long."""
+"""Verdicts kept in memory; each names three pictures of the cache, which must be there as long."""
 SHORT_LABELS: Mapping[str, str] = {
     "several_subjects": "Several things",
     "no_subject": "No clear subject",
@@ -68,7 +68,7 @@ class Pictures:
         self.studio, self.cache = studio, cache
         self._newest: WeakValueDictionary[str, _ShowRun] = WeakValueDictionary()
         self.verdicts: OrderedDict[str, dict[str, Any]] = OrderedDict()
-        """What tiles say of pictures that were inspected, by their paths, which are those of their contents."""
+        """Texts of the tiles of inspected pictures, by their paths, which are those of their contents."""
         self._inspecting: dict[str, asyncio.Task[bool]] = {}
         settings = studio.settings
         self.images = gr.Gallery(
