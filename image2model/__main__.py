@@ -39,7 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if (command in ON_FOLDERS) != bool(given.folder):
         parser.error("`backup` and `restore` take a folder, other commands none")
 
-    # worker processes of the app import this file and must not import the page
+    _run(command, given.folder)
+
+
+def _run(command: str, folder: Path | None) -> None:
+    """Import what the command needs, and run it: worker processes import this file and must not import the page."""
     if command == "serve":
         from .web.server import main as serve
 
@@ -52,10 +56,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from .ops.check_env import migrate
 
         migrate()
-    elif command in ON_FOLDERS:
+    elif folder:
         from .ops.backup import main as copy
 
-        copy(command, given.folder)
+        copy(command, folder)
     else:
         from .worker.main import main as run
 

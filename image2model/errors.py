@@ -230,7 +230,7 @@ class TooLarge(Image2ModelError):
 class GenerationFailed(Image2ModelError):
     """The generator could not turn this picture into a mesh.
 
-    `retry_after` is the seconds to wait before the next try, where the far side named them.
+    `retry_after` is the seconds to wait before the next try, where the provider named them.
     """
 
     http_status = 502

@@ -68,8 +68,8 @@ def group_by_object(names: Sequence[str]) -> list[dict[str, int]]:
     """
     objects: dict[str, dict[str, int]] = {}
     for position, name in enumerate(names):
-        called, side = split_side(name)
-        objects.setdefault(_comparison_key(called), {}).setdefault(side, position)
+        object_name, side = split_side(name)
+        objects.setdefault(_comparison_key(object_name), {}).setdefault(side, position)
     for sides in objects.values():
         plain = sides.pop("", None)
         if plain is not None:

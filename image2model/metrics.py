@@ -56,7 +56,7 @@ for operation in FAL_OPERATIONS:
 
 
 def job_ended(state: str, code: str, seconds: float) -> None:
-    """Count a job that is over; `code` says why it failed, `seconds` how long it was worked."""
+    """Count a job that is over; `code` says why it failed, `seconds` how long it ran."""
     JOBS_ENDED.labels(state, code).inc()
     word = CELERY_STATES.get(state, "FAILURE")
     CELERY_TASKS.labels(word).inc()

@@ -1,4 +1,4 @@
-"""The bounded pool of processes in which pictures and meshes are worked.
+"""The bounded pool of processes in which pictures and meshes are processed.
 
 CPU-bound and untrusted work runs here, so that it neither stalls the page nor takes the app down:
 a worker that crashes or passes its time limit is replaced and only its own task fails. The workers start when they are

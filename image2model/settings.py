@@ -78,6 +78,13 @@ class Settings(BaseSettings):
         description="Address of object storage for pictures and meshes, like `s3://bucket/prefix`; `DATA_DIR` then"
         " holds copies; empty: they lie in `DATA_DIR`",
     )
+    asset_link_seconds: int = Field(
+        0,
+        ge=0,
+        le=604_800,
+        description="Seconds for which a signed link to object storage holds, to which REST redirects (307) whoever"
+        " downloads a mesh or thumbnail; 0: the app sends these itself",
+    )
     run_jobs: bool = Field(
         True,
         description="Whether this process runs jobs; `false` for one that leaves them to others on the same PostgreSQL,"

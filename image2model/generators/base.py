@@ -106,7 +106,7 @@ class Spec:
     face_limit: Option | None = None
     """The generator's own face option; `name` is the field it is sent as."""
     max_concurrency: int | None = None
-    """Images that this process works concurrently; None where the far side has its own queue."""
+    """Most images that this process runs concurrently; None where the provider has its own queue."""
     result_retention_seconds: float = 7 * 24 * 3600
     """Seconds for which the provider keeps a result to be collected."""
     result_is: str = "3D model"
@@ -144,13 +144,13 @@ class Spec:
 
     def check(self, options: Mapping[str, Any] | None, face_limit: float | str | None) -> GenerationParams:
         """Return the parameters with defaults filled in; raise OptionRefused where one does not fit."""
-        given = dict(options or {})
-        checked = {option.name: option.check(given.pop(option.name, None)) for option in self.options}
-        if given:
+        remaining = dict(options or {})
+        checked = {option.name: option.check(remaining.pop(option.name, None)) for option in self.options}
+        if remaining:
             known = ", ".join(checked) or "none"
             raise OptionRefused(
                 ErrorCode.OPTION_UNKNOWN,
-                f"{self.name} has no option called {', '.join(sorted(map(repr, given)))}.",
+                f"{self.name} has no option called {', '.join(sorted(map(repr, remaining)))}.",
                 f"Its options: {known}.",
             )
         faces = (self.face_limit or POSTPROCESS_FACE_LIMIT).check(face_limit)
@@ -179,9 +179,9 @@ class Uploading:
 
 @dataclass(frozen=True, slots=True)
 class Submitting:
-    """The job is about to be handed over: until Submitted, nobody can know whether the far side has it.
+    """The job is about to be handed over: until Submitted, nobody can know whether the provider has it.
 
-    `intent` is what may find the job at the far side when no answer ever comes (see `Generator.find`).
+    `intent` is what may find the job at the provider when no answer ever comes (see `Generator.find`).
     """
 
     intent: Mapping[str, Any] = field(default_factory=dict)
@@ -229,7 +229,7 @@ Event = Uploading | Submitting | Submitted | Queued | Running | Downloading | Fi
 
 
 CancelOutcome = Literal["accepted", "over", "unknown"]
-"""The far side will try to stop the job; it had ended before; nobody could be asked."""
+"""The provider will try to stop the job; it had ended before; nobody could be asked."""
 
 
 class Generator(Protocol):
@@ -266,7 +266,7 @@ class Generator(Protocol):
         ...
 
     async def cancel(self, remote: Mapping[str, Any]) -> CancelOutcome:
-        """Ask the far side to cancel a submitted job; never raises.
+        """Ask the provider to cancel a submitted job; never raises.
 
         A job in progress may end all the same, and be billed: go on watching it.
         """
@@ -275,7 +275,7 @@ class Generator(Protocol):
     async def find(self, intent: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Find the job of a submit without an answer, as Submitted would have carried it; None: not found.
 
-        Never raises. Not finding it proves nothing: the far side may list it later.
+        Never raises. Not finding it proves nothing: the provider may list it later.
         """
         ...
 

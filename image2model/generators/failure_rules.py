@@ -11,10 +11,10 @@ from typing import Literal
 
 from ..errors import ErrorCode
 
-FailureKind = Literal["input", "generator", "account", "contact", "host"]
+FailureKind = Literal["input", "generator", "account", "connection", "installation"]
 """Cause: the picture or an option; the generator, whose circuit breaker it opens; the key or the credit of the account
 that pays; the connection to a job that was accepted; this installation."""
-CollectPolicy = Literal["no", "when_asked", "by_itself"]
+CollectPolicy = Literal["never", "manual", "automatic"]
 """Retries that first collect the result of a job that was accepted: none, a person's, or the app's as well."""
 RetryReason = Literal["rate_limit", "temporary", "timeout", "unreachable", "disk_full"]
 """Reason to submit a picture again automatically; its delays are `jobs.retry_policy.RESUBMIT_BACKOFF`."""
@@ -45,7 +45,7 @@ class FailureRules:
     kind: FailureKind = "input"
     billed: bool = True
     """True if a job that was accepted may be billed."""
-    collectable: CollectPolicy = "no"
+    collectable: CollectPolicy = "never"
     retry: RetryReason | None = None
     """None: not by itself. Only where the picture was certainly not taken, or nothing is billed."""
     remedy: Remedy | None = None
@@ -61,9 +61,9 @@ OTHER_MODEL = Remedy("model", "Pick another model")
 
 COMMON_RULES: Mapping[str, FailureRules] = {
     ErrorCode.UNCONFIRMED: FailureRules("generator", remedy=Remedy("again", "Run it again anyway")),
-    ErrorCode.INTERNAL_ERROR: FailureRules("host", collectable="when_asked"),
-    ErrorCode.DISK_FULL: FailureRules("host", collectable="by_itself", retry="disk_full"),
-    ErrorCode.NO_RESULT: FailureRules(collectable="when_asked"),
-    ErrorCode.GENERATOR_REMOVED: FailureRules("host", remedy=OTHER_MODEL),
+    ErrorCode.INTERNAL_ERROR: FailureRules("installation", collectable="manual"),
+    ErrorCode.DISK_FULL: FailureRules("installation", collectable="automatic", retry="disk_full"),
+    ErrorCode.NO_RESULT: FailureRules(collectable="manual"),
+    ErrorCode.GENERATOR_REMOVED: FailureRules("installation", remedy=OTHER_MODEL),
 }
 """Rules of the failures that a job of any generator can have."""

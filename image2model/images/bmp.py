@@ -1,4 +1,4 @@
-"""BMPs whose pixels are laid out by bit masks, of which Pillow knows a few: written anew in a layout that it knows.
+"""BMPs whose pixels are laid out by bit masks, of which Pillow knows a few: rewritten in a layout that it knows.
 
 Format: https://learn.microsoft.com/windows/win32/api/wingdi/ns-wingdi-bitmapv4header.
 """

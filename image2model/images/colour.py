@@ -82,7 +82,7 @@ def is_profile(data: bytes) -> bool:
 
 @lru_cache(maxsize=8)
 def srgb_transform(profile: ColourProfile, mode: str) -> ImageCms.ImageCmsTransform | HdrSpace | None:
-    """How pixels of `mode` (L, RGB or CMYK) become sRGB; None where that is no change or the profile does not fit.
+    """Transform of pixels of `mode` (L, RGB or CMYK) to sRGB; None if it changes nothing or the profile does not fit.
 
     The transform's `input_mode` is what they have to be converted to first: grey takes a profile of RGB too.
     """

@@ -50,7 +50,7 @@ TRANSFERS: Mapping[int, Callable[[Array], Array]] = {
     13: _from_srgb,
     17: lambda value: value**2.6 * 52.37 / 48,
 }
-"""From stored value to light, both 0 to 1, by code point (ITU-T H.273, table 3); PQ and HLG are not among them."""
+"""Functions from stored value to light, both 0 to 1, by code point (ITU-T H.273, table 3); without PQ and HLG."""
 
 
 def icc_profile(chromaticities: Sequence[float], curve: Callable[[Array], Array]) -> bytes:

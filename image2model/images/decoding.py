@@ -82,7 +82,7 @@ class Source:
     jpeg: Jpeg | None = None
     png: Png | None = None
     frame: Frame | None = None
-    """Where the first frame has pixels; None: everywhere."""
+    """Box of the first frame's pixels; None: everywhere."""
     notes: tuple[str, ...] = ()
     """Codes of NOTE_TEXTS."""
     is_negative: bool = False
@@ -299,7 +299,7 @@ def _on_transparent(image: Image.Image, frame: Frame) -> Image.Image:
 
 
 def _profile_of_nclx(data: bytes) -> colour.ColourProfile:
-    """What the first colour box of code points comes to (ISO/IEC 14496-12, 12.1.5)."""
+    """Colours of the first colour box of code points (ISO/IEC 14496-12, 12.1.5)."""
     at = data.find(b"colrnclx")
     if at < 0:
         return b""

@@ -106,7 +106,7 @@ def _hermite(x: Array, y: Array, slope: Array) -> tuple[Array, Array]:
 
 
 def _matrix(source: Sequence[float], target: Sequence[float]) -> Array:
-    """What rows of linear RGB in the `source` primaries are multiplied with to be in the `target` ones."""
+    """Matrix that turns rows of linear RGB in the `source` primaries into the `target` ones."""
     return np.asarray(np.linalg.solve(rgb_to_xyz(target), rgb_to_xyz(source)).T, float)
 
 

@@ -21,7 +21,7 @@ MAX_PARTIAL_PIXELS = 50_000_000
 MAX_JPEG_SCANS = 200
 """A photograph has about ten; thousands would keep a decoder busy for minutes."""
 REDUCIBLE_FACTOR = 4
-"""A JPEG that is reduced while it is decoded may have so many times the pixels of other pictures."""
+"""Factor by which a JPEG that is reduced while it is decoded may have more pixels than other pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,11 @@ def check_picture_size(width: int, height: int, limits: ImageLimits, *, reducibl
     `reducible`: the decoder needs no more memory than what it reduces the picture to.
     """
     size = f"{width:,} × {height:,} pixels"
-    most = limits.max_pixels * (REDUCIBLE_FACTOR if reducible else 1)
-    if width * height > most:
+    limit = limits.max_pixels * (REDUCIBLE_FACTOR if reducible else 1)
+    if width * height > limit:
         raise ImageRefused(
             ErrorCode.TOO_MANY_PIXELS,
-            f"This picture has {size}; the limit is {most / 1e6:.3g} million in all.",
+            f"This picture has {size}; the limit is {limit / 1e6:.3g} million in all.",
             "Save it smaller.",
         )
     if min(width, height) < MIN_SIDE:

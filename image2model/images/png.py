@@ -49,7 +49,7 @@ class Png:
     exif: bytes
     is_animated: bool
     frame: Frame | None
-    """Where the pixels of `data` lie in the picture; None: they are all of it."""
+    """Box of the pixels of `data` in the picture; None: they are all of it."""
 
     @property
     def is_rgb8(self) -> bool:
@@ -122,7 +122,7 @@ class _Chunks:
         """The whole chunks of the picture's pixels; of an animation that does not begin with them, its first frame."""
         self.frames = 0
         self.late_frame: Frame | None = None
-        """Where an animation's first frame lies that is not the picture before it and covers less."""
+        """Box of an animation's first frame that is not the picture before it and covers less."""
         first_frame: list[bytes] = []
         first_control = b""
         at = len(SIGNATURE)

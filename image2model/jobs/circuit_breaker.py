@@ -39,7 +39,7 @@ class CircuitBreaker:
         self._store, self._account, self._cooldown = store, account, cooldown
         self._on_open_change = on_open_change
         self._is_trying = False
-        """Whether a job of this process makes the trial, or asks for it."""
+        """True if a job of this process makes the trial, or asks for it."""
         self._changed = asyncio.Event()
         self.adopt(CLOSED)
 
@@ -89,7 +89,7 @@ class CircuitBreaker:
         return is_ours
 
     async def record_success(self) -> None:
-        """The generator has done its part, be it by refusing a bad picture."""
+        """Record that the generator works, even if it refused a bad picture."""
         self._is_trying = False
         if self._state != CLOSED:
             self.adopt(
@@ -103,7 +103,7 @@ class CircuitBreaker:
         self.adopt(await self._store.call_with_retry(run, count, self._account, THRESHOLD, self._cooldown))
 
     async def record_abandoned(self) -> None:
-        """The trial went away without a word on the generator: cancelled, say."""
+        """Record that a trial ended without an outcome: it was cancelled, say."""
         self._is_trying = False
         self.adopt(self._state)
         with contextlib.suppress(Unavailable):  # then it ends with the next trial here, or with this process's lease

@@ -95,7 +95,7 @@ class JobExecution:
             log.exception("an attempt failed")
             return await self._handle_failure(INTERNAL_ERROR.error())
         except Exception:
-            log.exception("an attempt failed unexpectedly")
+            log.exception("an attempt failed with an unexpected error")
             return await self._handle_failure(INTERNAL_ERROR.error())
         return False
 
@@ -167,7 +167,7 @@ class JobExecution:
     async def _wait_for_breaker(self) -> None:
         """Wait while the generator's breaker is open, and store that as the job's wait."""
         if self._breaker.is_blocking:
-            message = f"{self._generator.spec.name} has failed several times; waiting until it is well again"
+            message = f"{self._generator.spec.name} has failed several times; waiting until it works again"
             await self._store_wait(Wait(ErrorCode.GENERATOR_RESTING, message, time.time() + self._breaker.seconds_left))
         self._is_trial = await self._breaker.admit()
 
@@ -204,16 +204,17 @@ class JobExecution:
 
     async def _apply_face_limit(self, facts: dict[str, Any]) -> dict[str, Any]:
         """Make a lighter copy of a mesh with more faces than were asked for; return the facts of that."""
-        asked, faces = self._batch.face_limit, facts.get("faces")
-        if not asked or not faces:
+        face_limit, faces = self._batch.face_limit, facts.get("faces")
+        if not face_limit or not faces:
             return {}
-        if faces <= asked * SIMPLIFIED_FACE_TOLERANCE:
-            return {"face_limit": {"asked": asked, "obtained": faces, "file": None}}
+        if faces <= face_limit * SIMPLIFIED_FACE_TOLERANCE:
+            return {"face_limit": {"asked": face_limit, "obtained": faces, "file": None}}
         try:
-            made = await self._exports.get(replace(self.job, state="done"), parse_options("glb", face_limit=asked))
+            options = parse_options("glb", face_limit=face_limit)
+            simplified = await self._exports.get(replace(self.job, state="done"), options)
         except Image2ModelError as error:
             return {"warnings": [*facts["warnings"], f"The face limit was not kept: {error.message}"]}
-        return {"face_limit": {"asked": asked, "obtained": made.facts["faces"], "file": made.filename}}
+        return {"face_limit": {"asked": face_limit, "obtained": simplified.facts["faces"], "file": simplified.filename}}
 
     async def _mesh_facts(self) -> dict[str, Any]:
         """Facts of the mesh, or a warning that says why there are none."""

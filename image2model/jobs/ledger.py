@@ -86,16 +86,16 @@ def check_limits(connection: Connection, order: Order, limits: Limits, now: floa
             )
 
 
-def _check_hourly_images(connection: Connection, order: Order, most: int | None, now: float) -> None:
-    if most is None:
+def _check_hourly_images(connection: Connection, order: Order, limit: int | None, now: float) -> None:
+    if limit is None:
         return
     recent = select(func.count(), func.min(ledger.c.at)).where(ledger.c.client == order.buyer.client)
     count, first = connection.execute(recent.where(ledger.c.at > now - HOUR)).one()
-    if count + len(order.prices) > most:
+    if count + len(order.prices) > limit:
         wait = max(60.0, (first or now) + HOUR - now)
         raise LimitReached(
             ErrorCode.TOO_MANY_IMAGES_AN_HOUR,
-            f"One visitor may have {most} images made in an hour; {max(0, most - count)} are left.",
+            f"One visitor may have {limit} images made in an hour; {max(0, limit - count)} are left.",
             f"Take fewer pictures, or come back in {wait / 60:.0f} minutes.",
             retry_after=wait,
         )

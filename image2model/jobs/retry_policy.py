@@ -79,13 +79,13 @@ class RetryPolicy:
     @staticmethod
     def collects(failure: Image2ModelError) -> bool:
         """True if the next attempt of a submitted job only collects its result."""
-        return rules_of(failure.code).collectable == "by_itself"
+        return rules_of(failure.code).collectable == "automatic"
 
     def _wait_seconds(self, backoff: Backoff, number: int, failure: Image2ModelError) -> float:
-        said = getattr(failure, "retry_after", None)
-        if said is None:
-            said = backoff.seconds(number)
-        return self.delay_factor * min(max(0.0, said), MAX_WAIT)
+        delay = getattr(failure, "retry_after", None)
+        if delay is None:
+            delay = backoff.seconds(number)
+        return self.delay_factor * min(max(0.0, delay), MAX_WAIT)
 
     async def sleep_until(self, until: float | None) -> None:
         """Sleep until a stored moment, and never longer than the longest wait."""
@@ -95,4 +95,4 @@ class RetryPolicy:
 
 def collectable_codes() -> frozenset[str]:
     """Codes after which a person's retry first collects what the provider has taken, instead of buying again."""
-    return frozenset(code for code, rules in failure_rules().items() if rules.collectable != "no")
+    return frozenset(code for code, rules in failure_rules().items() if rules.collectable != "never")

@@ -98,7 +98,7 @@ class JobScheduler:
                     ):
                         pass
                 except Unavailable:
-                    log.warning("the lease on this process's jobs cannot be renewed at the moment")
+                    log.warning("could not renew the lease on this process's jobs")
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(seconds / RENEWALS):
                         await announced.wait()

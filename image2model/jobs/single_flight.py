@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class SingleFlight(Generic[T]):
-    """Shares the making of files, by path; whoever stops waiting does not stop it."""
+    """Makes each file once for all callers, by path; a caller that stops waiting does not stop it."""
 
     def __init__(self) -> None:
         self._making: dict[Path, asyncio.Task[T]] = {}

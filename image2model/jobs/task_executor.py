@@ -92,7 +92,7 @@ class TaskExecutor:
         try:
             await asyncio.to_thread(self._send, task_id, message, seconds)
         except Exception as error:
-            log.warning("no worker can be told of a task at the moment: %s", type(error).__name__)
+            log.warning("cannot notify workers of a task: %s", type(error).__name__)
 
     def start(self) -> None:
         """Do nothing: workers are always there."""

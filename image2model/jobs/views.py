@@ -91,7 +91,7 @@ class JobView:
     retry_price: float | None
     """US dollars of a retry: 0 where the result can still be collected; None where it cannot be retried."""
     retry_may_be_billed_twice: bool
-    """True if a retry buys anew what may have been billed already."""
+    """True if a retry buys again what may have been billed already."""
     billed: BillingOutcome
     """Outcome of billing, for the page only; not part of the API."""
 
@@ -175,7 +175,7 @@ class BatchView:
     retry_price: float
     """US dollars that a retry of the whole batch buys its jobs for."""
     retry_may_be_billed_twice: bool
-    """True if that buys anew what may have been billed already."""
+    """True if that buys again what may have been billed already."""
     visitor: str
     """The secret by which a browser knows its own batches; told to nobody."""
 
@@ -261,7 +261,7 @@ def job_view(job: Job, spec: Spec, now: float, ahead: int = 0) -> JobView:
     base = f"batches/{job.batch_id}/{job.number}"
     done = job.state == "done"
     billed = _billed(job)
-    collectable = bool(job.failure and job.remote and rules_of(job.failure.code).collectable != "no")
+    collectable = bool(job.failure and job.remote and rules_of(job.failure.code).collectable != "never")
     bought_anew = job.state in UNSUCCESSFUL and not collectable
     return JobView(
         id=job.id,

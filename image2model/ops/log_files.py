@@ -110,7 +110,7 @@ def rotate() -> dict[str, list[str]]:
 
 
 def remove_older(folder: Path, days: float) -> RemovedFiles:
-    """Remove the files that were rotated more than so many days ago; what is being written stays."""
+    """Remove the files that were rotated more than `days` days ago; what is being written stays."""
     old = [
         file.path
         for file in list_log_files(folder)

@@ -62,8 +62,8 @@ class _SnapshotCollector(Collector):
 
 def _machine_metrics(studio: Studio) -> Iterator[Metric]:
     known = machine_stats(studio)
-    for name, words in MACHINE_GAUGES.items():
-        yield GaugeMetricFamily(f"system_{name}", words, known[name])
+    for name, description in MACHINE_GAUGES.items():
+        yield GaugeMetricFamily(f"system_{name}", description, known[name])
     free, floor = known["disk_free_gb"] * 1e9, float(studio.settings.min_free_gb) * 1e9
     yield GaugeMetricFamily("image2model_disk_free_bytes", "Free on the disk of the data", free)
     yield GaugeMetricFamily("image2model_disk_floor_bytes", "Free space below which no new batch is taken", floor)
@@ -81,15 +81,15 @@ def _component_metrics(parts: Iterable[Component]) -> Metric:
 
 def _attention_metrics(notices: Iterable[Mapping[str, Any]]) -> Metric:
     counts = dict.fromkeys(host_notices(), 0) | {one["code"]: one["count"] for one in notices}
-    words = "Pictures that failed or wait for what only the host can mend"
-    family = GaugeMetricFamily("image2model_attention", words, labels=["code"])
+    description = "Pictures that failed or wait for what only the host can mend"
+    family = GaugeMetricFamily("image2model_attention", description, labels=["code"])
     for code, count in counts.items():
         family.add_metric([code], count)
     return family
 
 
-def _database_metrics(standing: dict[str, Any], studio: Studio) -> Iterator[Metric]:
-    states, oldest = standing["states"], standing["oldest_seconds"]
+def _database_metrics(queue_state: dict[str, Any], studio: Studio) -> Iterator[Metric]:
+    states, oldest = queue_state["states"], queue_state["oldest_seconds"]
     by_state = GaugeMetricFamily("image2model_jobs", "Jobs in each state", labels=["state"])
     for state, count in states.items():
         by_state.add_metric([state], count)
@@ -97,11 +97,11 @@ def _database_metrics(standing: dict[str, Any], studio: Studio) -> Iterator[Metr
     active = sum(states[state] for state in UNFINISHED)
     yield GaugeMetricFamily("active_jobs_total", "Jobs that are not over", active)
     yield GaugeMetricFamily("image2model_oldest_job_seconds", "Age of the oldest job that is not over", oldest)
-    waiting = standing["tasks_waiting"]
+    waiting = queue_state["tasks_waiting"]
     yield GaugeMetricFamily("image2model_tasks_waiting", "Tasks of a cluster that no worker has begun", waiting)
     spent = GaugeMetricFamily("image2model_spent_dollars", "Spent on the host's key, or reserved", labels=["period"])
-    spent.add_metric(["day"], float(standing["spent_today"]))
-    spent.add_metric(["month"], float(standing["spent_this_month"]))
+    spent.add_metric(["day"], float(queue_state["spent_today"]))
+    spent.add_metric(["month"], float(queue_state["spent_this_month"]))
     yield spent
     if (budget := studio.settings.daily_budget) is not None:
         yield GaugeMetricFamily("image2model_daily_budget_dollars", "What may be spent in a day (UTC)", float(budget))

@@ -8,7 +8,7 @@ from ..jobs.storage.folders import THUMBNAIL_FILE, TURNTABLE_FILE
 from ..jobs.views import BatchView, Cost, JobView
 from .admin import AdminService
 from .exports import EXPORT_FORMATS, ExportService, archive_name
-from .intake import BY_NAME, Picture, group_views
+from .intake import BY_NAME, Picture, group_sides
 from .key_attempts import KeyAttempts
 from .picture_checks import NOT_INSPECTED
 from .requests import ANONYMOUS_CALLER, Caller, SubmitRequest
@@ -47,5 +47,5 @@ __all__ = [
     "SubmitRequest",
     "ZipStream",
     "archive_name",
-    "group_views",
+    "group_sides",
 ]

@@ -92,7 +92,7 @@ class AdminService:
         It is of the last 24 hours, and goes away when fal has taken a picture on the host's key again.
         """
         notices = host_notices()
-        refusals = tuple(code for code in notices if rules_of(code).collectable == "no")
+        refusals = tuple(code for code in notices if rules_of(code).collectable == "never")
         refused = await self._store.read(queries.failure_counts, refusals, now - DAY)
         waiting = {
             code: await self._store.read(queries.count_waiting_for, code) for code in notices if code not in refusals
@@ -166,7 +166,7 @@ class AdminService:
         """Close the breakers of a generator, on the host's key or on visitors' own; raises NotFound."""
         if generator not in self._generators:
             raise NotFound(ErrorCode.GENERATOR_UNKNOWN, f"There is no generator called {generator!r}.")
-        log.info("the host has closed the breakers of %s", generator)
+        log.info("the host has reset the circuit breakers of %s", generator)
         await self._scheduler.breakers.reset(generator, own_key)
 
     async def spending(self, by: queries.SpendingBy, since: float = 0.0) -> list[dict[str, Any]]:

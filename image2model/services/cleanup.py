@@ -18,7 +18,7 @@ from ..units import HOUR
 
 Freed = disk_usage.Usage
 SURVEY_COST_FACTOR = 20
-"""A survey stays valid for so many times its own duration, so that surveys take a small part of the time."""
+"""Factor of a survey's duration for which it stays valid, so that surveys take a small part of the time."""
 REUSE_GRACE_SECONDS = HOUR
 """Seconds after which files that can be made again are deleted where space is needed."""
 
@@ -90,7 +90,7 @@ class SurveyCache:
             return self._last
 
     def invalidate(self) -> None:
-        """Survey anew next time, because something was removed."""
+        """Survey again next time, because something was removed."""
         self._last = None
 
     def _survey(self) -> tuple[disk_usage.Survey, disk_usage.Usage, float]:

@@ -45,7 +45,7 @@ class StoredImage:
     sides: tuple[SidePicture, ...]
 
 
-def group_views(pictures: Sequence[Picture], sides: Any) -> list[Picture]:
+def group_sides(pictures: Sequence[Picture], sides: Any) -> list[Picture]:
     """Group the pictures of each object; an object takes the place of its front.
 
     `sides` is empty, "by_name" (cup_front.png, cup_back.png), or a list of objects, each with the numbers of its

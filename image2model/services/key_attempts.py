@@ -69,7 +69,7 @@ class KeyAttempts:
         try:
             return await question(self._counts)
         except ConnectionError as error:
-            log.warning("wrong keys are counted by each replica: %s", error)
+            log.warning("Redis is away, each replica counts wrong keys alone: %s", error)
             return await question(self._own)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,11 +18,13 @@ from ..generators import local
 from ..images import NOTE_TEXTS, ImageChecker
 from ..jobs.models import Batch, Job, SidePicture
 from ..jobs.storage.folders import Folders, picture_filename
-from ..process_pool import Executor
+from ..process_pool import IDLE_SECONDS, Executor
 
 log = logging.getLogger(__name__)
 
 INSPECTION_SECONDS = 20.0
+WARM_SECONDS = 0.75 * IDLE_SECONDS
+"""Seconds for which workers that have loaded all are taken to be there."""
 MAX_CACHED = 500
 """Inspections kept in memory, of about 10 kB each."""
 NOT_INSPECTED = local.Inspection((), None)
@@ -34,10 +37,17 @@ class PictureChecks:
 
     def __init__(self, folders: Folders, workers: Executor, checker: ImageChecker) -> None:
         self._folders, self._workers, self._checker = folders, workers, checker
+        self._warm_until = 0.0
         self._inspected = alru_cache(maxsize=MAX_CACHED)(self._inspect)  # who asks while another waits, waits with them
 
     async def warm_up(self) -> None:
-        """Let the workers load what inspections need, because a picture will come soon. Never raises."""
+        """Let the workers load what inspections need, because a picture will come soon. Never raises.
+
+        Whatever many visitors do, it happens once in WARM_SECONDS.
+        """
+        if time.monotonic() < self._warm_until:
+            return
+        self._warm_until = time.monotonic() + WARM_SECONDS
         loading = (self._workers.run(local.warm_up) for _ in range(self._workers.processes or 0))
         await asyncio.gather(*loading, return_exceptions=True)
 
@@ -46,7 +56,7 @@ class PictureChecks:
         try:
             stat = await asyncio.to_thread(path.stat)
             return await self._inspected(path, stat.st_mtime_ns, stat.st_size)
-        except Exception as error:  # a picture that could not be judged is worked like any other
+        except Exception as error:  # a picture that could not be inspected is processed like any other
             log.warning("could not inspect a picture: %r", error, extra={"picture": path.name})
             return NOT_INSPECTED
 

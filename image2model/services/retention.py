@@ -76,7 +76,7 @@ class RetentionService:
 
         Pinned and running batches, ones that are being downloaded and uploads of the last hour stay.
         Returns `items` (kind, name, reason, size in bytes, files, folders; of batches also `title`, `images` and when
-        it `ended`), `stays` (batches that are old, too, or are worked, and the reason why they stay), `freed_bytes`,
+        it `ended`), `stays` (batches that are old, too, or still run, and the reason why they stay), `freed_bytes`,
         `files`, `folders` and `errors` (plain sentences).
         """
         return await self._sweep(RetentionRules(hours), max(1.0, 24.0 if hours is None else hours) * HOUR, dry_run)
@@ -137,7 +137,7 @@ class RetentionService:
             removed = await asyncio.to_thread(remove_files, paths)
             freed.add(*astuple(removed))
             if paths:
-                log.info("deleted %d of kind %s that nobody owns, %d bytes", len(paths), kind, removed.size)
+                log.info("deleted %d unreferenced files or folders (%s), %d bytes", len(paths), kind, removed.size)
             REMOVED.labels(kind, "nobody's").inc(len(paths))
             FREED_BYTES.labels(kind).inc(removed.size)
         await asyncio.to_thread(self._folders.remove_empty_folders, 24 * HOUR)

@@ -82,7 +82,7 @@ class RetryService:
         self._scheduler.add(batch, restarted, generator)
         short = batch.id[:8]
         about = {"batch": short, "images": [job.number for job in restarted], "client": caller.client}
-        log.info("a person retries %d images of batch %s", len(restarted), short, extra=about)
+        log.info("retry of %d images of batch %s requested", len(restarted), short, extra=about)
         self._store.notifier.notify(batch.id)
 
     def _generator_for(self, batch: Batch, jobs: Sequence[Job], key: str) -> Generator:

@@ -208,7 +208,7 @@ class Studio:
         chosen = self.generator(name)
         if not self._scheduler.breakers.of((chosen.spec.id, "")).is_blocking:
             return ""
-        return f"{chosen.spec.name} has failed several times just now. New pictures wait until it is well again."
+        return f"{chosen.spec.name} has failed several times just now. New pictures wait until it works again."
 
     async def submit(self, request: SubmitRequest, caller: Caller = ANONYMOUS_CALLER) -> Batch:
         """Check the pictures, store a batch and start it; pictures that cannot be used become its refusals.
@@ -223,41 +223,47 @@ class Studio:
         generator = self.for_key(request.generator, caller.key)
         params = generator.spec.check(request.options, request.face_limit)
         submission = await self._submission(request, caller, generator, params)
-        if submission and (made := await self._async_store.call(self._store.find_submitted, submission)):
-            return made
+        if submission and (existing := await self._async_store.call(self._store.find_submitted, submission)):
+            return existing
         self._check_submission(generator, request.pictures)
         self.workers.start()
         batch_id = new_id()
         try:
-            images, refusals = await store_pictures(
-                self.folders, self.uploads.checker, batch_id, request.pictures, request.all_or_nothing
-            )
-            batch = await self._async_store.call(
-                self._store.create,
-                NewBatch(
-                    batch_id, generator.spec.id, params.options, params.face_limit, request.cut_out,
-                    [_to_new_job(image, generator.spec, params) for image in images], refusals, caller.visitor,
-                    caller.correlation_id,
-                ),
-                caller.as_buyer(generator, self.secret),
-                self._spending_limits,
-                submission,
-            )  # fmt: skip
+            batch = await self._store_batch(batch_id, request, caller, generator, params, submission)
         except BaseException:
             self.folders.remove(batch_id)
             raise
-        if batch.id != batch_id:  # the same request has made it meanwhile
+        if batch.id != batch_id:  # another one of the same submission was first
             await asyncio.to_thread(self.folders.remove, batch_id)
             return batch
         self._scheduler.add(batch, generator=generator)
-        about = {"batch": batch_id[:8], "generator": batch.generator, "client": caller.client}
         log.info(
-            "batch %s begins with %d images",
-            batch_id[:8],
-            len(batch.jobs),
-            extra={**about, "correlation_id": caller.correlation_id},
-        )
+            "batch %s submitted with %d images", batch_id[:8], len(batch.jobs),
+            extra={"batch": batch_id[:8], "generator": batch.generator, "client": caller.client,
+                   "correlation_id": caller.correlation_id},
+        )  # fmt: skip
         return batch
+
+    async def _store_batch(
+        self,
+        batch_id: str,
+        request: SubmitRequest,
+        caller: Caller,
+        generator: Generator,
+        params: GenerationParams,
+        submission: Submission | None,
+    ) -> Batch:
+        """Store the pictures and the batch; return an earlier batch where the same submission has made one."""
+        images, refusals = await store_pictures(
+            self.folders, self.uploads.checker, batch_id, request.pictures, request.all_or_nothing
+        )
+        new = NewBatch(
+            batch_id, generator.spec.id, params.options, params.face_limit, request.cut_out,
+            [_to_new_job(image, generator.spec, params) for image in images], refusals, caller.visitor,
+            caller.correlation_id,
+        )  # fmt: skip
+        buyer = caller.as_buyer(generator, self.secret)
+        return await self._async_store.call(self._store.create, new, buyer, self._spending_limits, submission)
 
     async def _submission(
         self, request: SubmitRequest, caller: Caller, generator: Generator, params: GenerationParams
@@ -287,13 +293,13 @@ class Studio:
 
     def check_count(self, count: int) -> None:
         """Raise OptionRefused for no pictures, or for more than one batch takes."""
-        most = self.settings.max_files
+        limit = self.settings.max_files
         if count == 0:
             raise OptionRefused(ErrorCode.NO_IMAGES, "There is no picture to work on.", "Add at least one.")
-        if count > most:
+        if count > limit:
             raise OptionRefused(
                 ErrorCode.TOO_MANY_IMAGES,
-                f"These are too many files: {count}. One batch takes up to {most}.",
+                f"These are too many files: {count}. One batch takes up to {limit}.",
                 "Split them into several batches.",
             )
 
@@ -378,6 +384,10 @@ class Studio:
             ErrorCode.FILE_NOT_FOUND, "There is no such file.", "It may not be ready yet, or have been deleted."
         )
 
+    async def link(self, served: ServedFile) -> str | None:
+        """A signed link to a file in object storage; None unless `ASSET_LINK_SECONDS` is set and it is there."""
+        return await asyncio.to_thread(self.folders.link, served.path, self.settings.asset_link_seconds)
+
     async def size(self, served: ServedFile) -> int:
         """Bytes of a file; raises NotFound where it was deleted meanwhile."""
         status = await asyncio.to_thread(self.folders.status, served.path)
@@ -443,11 +453,11 @@ class Studio:
 
     async def _entries(self, job: Job) -> list[ZipEntry]:
         glb = self.folders.mesh(job)
-        wanted = [(glb, f"{job.stem}.glb"), (glb.with_name(THUMBNAIL_FILE), f"thumbnails/{job.stem}.webp")]
+        files = [(glb, f"{job.stem}.glb"), (glb.with_name(THUMBNAIL_FILE), f"thumbnails/{job.stem}.webp")]
         if lighter := await self.exports.face_limited_copy(job):
-            wanted.append((lighter.path, lighter.filename))
-        is_there = await asyncio.to_thread(lambda: [self.folders.is_servable_file(path) for path, _ in wanted])
-        return [ZipEntry(*one) for one, there in zip(wanted, is_there, strict=True) if there]
+            files.append((lighter.path, lighter.filename))
+        is_there = await asyncio.to_thread(lambda: [self.folders.is_servable_file(path) for path, _ in files])
+        return [ZipEntry(*one) for one, there in zip(files, is_there, strict=True) if there]
 
     async def _refresh_generators_regularly(self) -> None:
         """Let each generator look up its prices, as often as it decides itself, and see how long they take here."""

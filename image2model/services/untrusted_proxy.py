@@ -32,7 +32,7 @@ class UntrustedProxy:
         if not _is_private_address(peer):
             return
         if not self._address:
-            log.warning("proxy not trusted: set TRUSTED_PROXIES=%s if it is yours; its visitors count as one", peer)
+            log.warning("proxy not trusted: all its visitors count as one; set TRUSTED_PROXIES=%s if it is yours", peer)
         self._address, self._last_seen = peer, time.time()
 
     def alerts(self, now: float) -> Iterator[dict[str, Any]]:

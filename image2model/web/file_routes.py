@@ -18,16 +18,37 @@ from .responses import BatchFileResponse, GeneratedResponse
 from .ui.picture_cache import PictureCache
 
 Handler = Callable[[Request], Awaitable[Response]]
+NO_STORE = {"Cache-Control": "no-store"}
 
 
 def file_routes(studio: Studio, previews: PictureCache) -> list[MeasuredRoute]:
     """The routes, to be placed before Gradio's; `previews` are pictures that are not stored yet."""
+    files = _FileRoutes(studio)
+    return [
+        MeasuredRoute("/batches/{batch_id}/zip", _with_error_body(files.archive)),
+        MeasuredRoute("/batches/{batch_id}/export", _with_error_body(files.exports)),
+        MeasuredRoute("/batches/{batch_id}/{number:int}/export", _with_error_body(files.export)),
+        MeasuredRoute("/batches/{batch_id}/{number:int}/print-check", _with_error_body(files.print_check)),
+        MeasuredRoute("/batches/{batch_id}/{number:int}/printer-colors", _with_error_body(files.printer_colours)),
+        MeasuredRoute("/batches/{batch_id}/{number:int}/{name}", _with_error_body(files.file)),
+        MeasuredRoute("/previews/{token}.webp", previews.answer),
+        MeasuredRoute("/admin", _redirect_to_admin),
+        MeasuredRoute("/admin/", _redirect_to_admin),
+        MeasuredRoute("/alive", _alive),
+    ]
 
-    async def file(request: Request) -> Response:
+
+class _FileRoutes:
+    """The routes below `/batches`, each a method."""
+
+    def __init__(self, studio: Studio) -> None:
+        self._studio = studio
+
+    async def file(self, request: Request) -> Response:
         params = request.path_params
-        served = await studio.file(params["batch_id"], params["number"], params["name"])
+        served = await self._studio.file(params["batch_id"], params["number"], params["name"])
         return BatchFileResponse(
-            studio,
+            self._studio,
             served.path,
             media_type=served.media_type,
             filename=served.filename,
@@ -35,60 +56,49 @@ def file_routes(studio: Studio, previews: PictureCache) -> list[MeasuredRoute]:
             headers={"Cache-Control": "private, max-age=86400", "X-Content-Type-Options": "nosniff"},
         )
 
-    async def archive(request: Request) -> Response:
+    async def archive(self, request: Request) -> Response:
         batch_id = request.path_params["batch_id"]
-        return _zip(await studio.archive(batch_id), archive_name(batch_id))
+        return _zip(await self._studio.archive(batch_id), archive_name(batch_id))
 
-    async def export(request: Request) -> Response:
-        query = dict(request.query_params)
-        (choice,) = studio.exports.parse_options([query.pop("format", "glb")], query)
-        exported = await studio.exports.export(request.path_params["batch_id"], request.path_params["number"], choice)
+    async def export(self, request: Request) -> Response:
+        params, query, exports = request.path_params, dict(request.query_params), self._studio.exports
+        (choice,) = exports.parse_options([query.pop("format", "glb")], query)
+        exported = await exports.export(params["batch_id"], params["number"], choice)
         return BatchFileResponse(
-            studio,
+            self._studio,
             exported.path,
             media_type=exported.media_type,
             filename=exported.filename,
             headers={"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"},
         )
 
-    async def exports(request: Request) -> Response:
+    async def exports(self, request: Request) -> Response:
         query, batch_id = dict(request.query_params), request.path_params["batch_id"]
-        choices = studio.exports.parse_options(query.pop("format", "glb"), query)
-        return _zip(await studio.exports.archive(batch_id, choices), archive_name(batch_id, choices))
+        choices = self._studio.exports.parse_options(query.pop("format", "glb"), query)
+        return _zip(await self._studio.exports.archive(batch_id, choices), archive_name(batch_id, choices))
 
-    async def print_check(request: Request) -> Response:
+    async def print_check(self, request: Request) -> Response:
         params, query = request.path_params, request.query_params
-        report = await studio.exports.print_check(
+        report = await self._studio.exports.print_check(
             params["batch_id"], params["number"], *(query.get(name) for name in ("size", "unit", "measure", "repair"))
         )
-        return JSONResponse(report, headers={"Cache-Control": "no-store"})
+        return JSONResponse(report, headers=NO_STORE)
 
-    async def printer_colours(request: Request) -> Response:
+    async def printer_colours(self, request: Request) -> Response:
         params, query = request.path_params, request.query_params
-        colours = await studio.exports.printer_colours(
+        colours = await self._studio.exports.printer_colours(
             params["batch_id"], params["number"], *(query.get(name) for name in ("colors", "size", "unit", "measure"))
         )
-        return JSONResponse(colours, headers={"Cache-Control": "no-store"})
+        return JSONResponse(colours, headers=NO_STORE)
 
-    async def admin(request: Request) -> Response:
-        """The Admin tab, at the address that the first image2model's admin page had."""
-        return RedirectResponse("../?tab=admin" if request.url.path.endswith("/") else "./?tab=admin")
 
-    async def alive(_request: Request) -> Response:
-        return JSONResponse({"status": "alive"}, headers={"Cache-Control": "no-store"})
+async def _redirect_to_admin(request: Request) -> Response:
+    """The Admin tab, at the address that the first image2model's admin page had."""
+    return RedirectResponse("../?tab=admin" if request.url.path.endswith("/") else "./?tab=admin")
 
-    return [
-        MeasuredRoute("/batches/{batch_id}/zip", _with_error_body(archive)),
-        MeasuredRoute("/batches/{batch_id}/export", _with_error_body(exports)),
-        MeasuredRoute("/batches/{batch_id}/{number:int}/export", _with_error_body(export)),
-        MeasuredRoute("/batches/{batch_id}/{number:int}/print-check", _with_error_body(print_check)),
-        MeasuredRoute("/batches/{batch_id}/{number:int}/printer-colors", _with_error_body(printer_colours)),
-        MeasuredRoute("/batches/{batch_id}/{number:int}/{name}", _with_error_body(file)),
-        MeasuredRoute("/previews/{token}.webp", previews.answer),
-        MeasuredRoute("/admin", admin),
-        MeasuredRoute("/admin/", admin),
-        MeasuredRoute("/alive", alive),
-    ]
+
+async def _alive(_request: Request) -> Response:
+    return JSONResponse({"status": "alive"}, headers=NO_STORE)
 
 
 def _zip(stream: ZipStream, name: str) -> Response:
@@ -98,7 +108,7 @@ def _zip(stream: ZipStream, name: str) -> Response:
         headers={
             "Content-Length": str(stream.size),
             "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}",
-            "Cache-Control": "no-store",
+            **NO_STORE,
         },
     )
 

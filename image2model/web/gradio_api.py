@@ -26,7 +26,7 @@ from ..services import (
     Side,
     Studio,
     SubmitRequest,
-    group_views,
+    group_sides,
 )
 from .generator_schema import generator_schema
 from .gradio_compat import override_url_fetch, report_unreadable_values
@@ -239,7 +239,7 @@ class GradioApi:
     ) -> Batch:
         parsed = _parse_options(options)
         cut_out, sides = parsed.pop("cut_out", False) is True, parsed.pop("sides", None)
-        pictures = group_views([Picture(Path(image), Path(image).name) for image in images or []], sides)
+        pictures = group_sides([Picture(Path(image), Path(image).name) for image in images or []], sides)
         submission = SubmitRequest(
             pictures, generator or None, parsed, face_limit, cut_out, idempotency_key=idempotency_key or ""
         )

@@ -41,7 +41,7 @@ from .rest.errors import error_response
 log = logging.getLogger(__name__)
 
 MAX_THREADS = 500
-"""Gradio counts a waiting event as a thread, also an async one, which is none: so many may watch at a time."""
+"""Gradio counts a waiting event as a thread, also an async one, which is none: the most that may watch at a time."""
 POOL_THREADS = 8
 """Threads of Gradio's own: only components work there, for a moment; each keeps memory of its own."""
 FILE_CHUNK = 256 * 1024
@@ -295,7 +295,7 @@ def map_gradio_errors(app: Any) -> None:
 
 
 def forget_api_info(scope: Scope) -> None:
-    """Let the next `/gradio_api/info` be made anew: Gradio keeps the host name of whoever asked first."""
+    """Let the next `/gradio_api/info` be built again: Gradio keeps the host name of whoever asked first."""
     scope["app"].api_info = None
 
 
@@ -369,8 +369,8 @@ def remove_space_badge(demo: gr.Blocks) -> None:
 
 def can_sign_in_at_hugging_face() -> bool:
     """True if this is a Space that has been given what signing in takes (`hf_oauth: true` in its README)."""
-    given = (oauth.OAUTH_CLIENT_ID, oauth.OAUTH_CLIENT_SECRET, oauth.OAUTH_SCOPES, oauth.OPENID_PROVIDER_URL)
-    return bool(get_space()) and all(given)
+    required = (oauth.OAUTH_CLIENT_ID, oauth.OAUTH_CLIENT_SECRET, oauth.OAUTH_SCOPES, oauth.OPENID_PROVIDER_URL)
+    return bool(get_space()) and all(required)
 
 
 def unused_script(path: str) -> bytes | None:

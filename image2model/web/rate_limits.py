@@ -34,7 +34,7 @@ class RateLimits:
         try:
             return await self._used.hit(limit, kind, client)
         except StorageError as error:
-            log.warning("limits are counted by each replica: %s", type(error.storage_error).__name__)
+            log.warning("Redis is away, each replica counts limits alone: %s", type(error.storage_error).__name__)
             return await self._own.hit(limit, kind, client)
 
     async def retry_after(self, limit: RateLimitItem, kind: str, client: str) -> float:

@@ -82,35 +82,44 @@ class Server:
 
     def start(self) -> None:
         """Build the page and serve it, with our own routes before Gradio's; raises SettingsError for a taken port."""
+        from .middleware.slow_client import HeaderTimeoutProtocol
+
+        listener = bind(self.settings.host, self.settings.port)
+        self.url = _local_url(listener)
+        config = uvicorn.Config(
+            self._build_app(),
+            http=HeaderTimeoutProtocol,
+            proxy_headers=False,  # TrustedProxyMiddleware does that, by our settings
+            log_config=None,  # uvicorn would give its loggers handlers of their own
+            log_level="warning",
+            timeout_graceful_shutdown=SHUTDOWN_GRACE,
+        )
+        self._uvicorn = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._uvicorn.run, args=[[listener]], name="server", daemon=True)
+        self._thread.start()
+        while not self._uvicorn.started:
+            self._thread.join(0.01)
+            if not self._thread.is_alive():
+                raise self._failure or RuntimeError("The server ended at its start.")
+        log.info("image2model is at %s", self.settings.public_url or self.url)
+        warn_of_any_host(self.settings)
+
+    def _build_app(self) -> ASGIApp:
+        """Gradio's app with the page, our routes and the middleware."""
         from . import gradio_compat
         from .file_routes import file_routes
-        from .middleware.file_lease import FileLeaseMiddleware
-        from .middleware.link_previews import LinkPreviewMiddleware
-        from .middleware.page_cache import PageCacheMiddleware
-        from .middleware.slow_client import HeaderTimeoutProtocol
-        from .middleware.stack import middleware_stack
-        from .middleware.stream_end_guard import StreamEndMiddleware
         from .rest.app import api_mount
-        from .static_files import CompressedPages, static_files
+        from .static_files import static_files
         from .ui.assets import head
         from .ui.page import build
         from .ui.picture_cache import PictureCache
         from .ui.theme import theme
 
-        listener = bind(self.settings.host, self.settings.port)
-        self.url = _local_url(listener)
         previews = PictureCache()
         self.demo = build(self.studio, previews)
-        self._middleware = [
-            *middleware_stack(self.settings, self.studio),
-            Middleware(CompressedPages),
-            Middleware(LinkPreviewMiddleware, studio=self.studio),
-            Middleware(FileLeaseMiddleware, studio=self.studio),
-            Middleware(StreamEndMiddleware, demo=self.demo),
-            Middleware(PageCacheMiddleware),
-        ]
         self.demo.queue(default_concurrency_limit=40, status_update_rate=5, max_size=2000)
-        app = gradio_compat.create_app(
+        self._middleware = self._all_middleware()
+        app: ASGIApp = gradio_compat.create_app(
             self.demo,
             self.url,
             root_path=self.settings.public_url or None,
@@ -132,23 +141,25 @@ class Server:
             footer_links=[],
             show_error=False,
         )
-        config = uvicorn.Config(
-            app,
-            http=HeaderTimeoutProtocol,
-            proxy_headers=False,  # TrustedProxyMiddleware does that, by our settings
-            log_config=None,  # uvicorn would give its loggers handlers of their own
-            log_level="warning",
-            timeout_graceful_shutdown=SHUTDOWN_GRACE,
-        )
-        self._uvicorn = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._uvicorn.run, args=[[listener]], name="server", daemon=True)
-        self._thread.start()
-        while not self._uvicorn.started:
-            self._thread.join(0.01)
-            if not self._thread.is_alive():
-                raise self._failure or RuntimeError("The server ended at its start.")
-        log.info("image2model is at %s", self.settings.public_url or self.url)
-        warn_of_any_host(self.settings)
+        return app
+
+    def _all_middleware(self) -> list[Middleware]:
+        """The middleware, the outermost first; the last ones are about Gradio's own responses."""
+        from .middleware.file_lease import FileLeaseMiddleware
+        from .middleware.link_previews import LinkPreviewMiddleware
+        from .middleware.page_cache import PageCacheMiddleware
+        from .middleware.stack import middleware_stack
+        from .middleware.stream_end_guard import StreamEndMiddleware
+        from .static_files import CompressedPages
+
+        return [
+            *middleware_stack(self.settings, self.studio),
+            Middleware(CompressedPages),
+            Middleware(LinkPreviewMiddleware, studio=self.studio),
+            Middleware(FileLeaseMiddleware, studio=self.studio),
+            Middleware(StreamEndMiddleware, demo=self.demo),
+            Middleware(PageCacheMiddleware),
+        ]
 
     def stop(self) -> None:
         """Stop serving, also where somebody watches; unfinished jobs go on at the next start."""
@@ -205,16 +216,16 @@ def raise_file_limit() -> None:
     except ImportError:  # Windows, which has none
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_OPEN_FILES)
-    if soft != resource.RLIM_INFINITY and soft < most:
+    limit = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < limit:
         with contextlib.suppress(ValueError, OSError):  # macOS allows fewer than it says
-            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
 def warn_of_any_host(settings: Settings) -> None:
     """Warn where the app is open to the world and names whatever host a visitor does in its addresses."""
     if not settings.public_url and "*" in settings.allowed_hosts and settings.host not in LOOPBACK_HOSTS:
-        log.warning("addresses name whatever host a request names: set PUBLIC_URL, or ALLOWED_HOSTS")
+        log.warning("links use the Host header of each request: set PUBLIC_URL or ALLOWED_HOSTS")
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -135,4 +135,4 @@ def _try_write(write: Callable[[], None]) -> None:
     try:
         write()
     except DBAPIError as error:
-        log.warning("the lease of this worker cannot be renewed at the moment: %s", error.orig)
+        log.warning("could not renew the lease of this worker: %s", error.orig)

@@ -118,7 +118,7 @@ async def test_a_refused_key_loses_no_job(fal: FalServer, tmp_path: Path, operat
     fal.faults[operation].append(Fault("answer", status, {"detail": "User is locked. Reason: Exhausted balance."}))
     error = await collected(fal, tmp_path)
     assert error is not None
-    assert (error.code, rules_of(error.code).collectable == "by_itself", fal.calls[operation]) == (
+    assert (error.code, rules_of(error.code).collectable == "automatic", fal.calls[operation]) == (
         "collect_refused",
         True,
         1,
@@ -151,7 +151,7 @@ async def test_result_is_gone_when_status_and_result_agree(fal: FalServer, tmp_p
     fal.faults["result"].extend([gone] * 2)
     error = await collected(fal, tmp_path)
     assert error is not None
-    assert (error.code, rules_of(error.code).collectable == "by_itself") == ("result_expired", False)
+    assert (error.code, rules_of(error.code).collectable == "automatic") == ("result_expired", False)
 
 
 @pytest.mark.parametrize("operation", ["status", "result"])
@@ -170,7 +170,7 @@ async def test_job_unknown_to_another_key_is_not_gone(fal: FalServer, tmp_path: 
     fal.jobs.clear()
     error = await collected(fal, tmp_path / "other account", remote)
     assert error is not None
-    assert (error.code, rules_of(error.code).collectable == "by_itself") == ("job_elsewhere", True)
+    assert (error.code, rules_of(error.code).collectable == "automatic") == ("job_elsewhere", True)
     assert await generator(fal).cancel(remote) == "unknown"
 
 

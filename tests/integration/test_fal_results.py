@@ -126,7 +126,7 @@ async def test_broken_download_differs_from_missing_file(fal: FalServer, tmp_pat
     fal.faults["download"].extend([fault] * QUICK.attempts)
     error = await failure(fal, tmp_path)
     assert error.code == code
-    assert (rules_of(error.code).collectable == "by_itself") == error.retryable
+    assert (rules_of(error.code).collectable == "automatic") == error.retryable
 
 
 async def test_a_broken_download_can_be_collected_later(fal: FalServer, tmp_path: Path):

@@ -172,7 +172,7 @@ async def test_page_total_equals_the_ledger(studio, generator: ScriptedGenerator
 
 async def test_view_has_retry_price_and_double_billing_risk(studio, generator, uploads):
     """Nothing for a result that can be collected; what was never taken costs its price, and was not billed."""
-    collected = next(code for code, rules in COMMON_RULES.items() if rules.collectable != "no" and not rules.retry)
+    collected = next(code for code, rules in COMMON_RULES.items() if rules.collectable != "never" and not rules.retry)
     scripts = {
         "billed.png": failing("nothing_built"), "refused.png": [GenerationFailed("no_subject", "No subject.")],
         "kept.png": failing(collected), "done.png": [],

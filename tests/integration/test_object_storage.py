@@ -7,7 +7,9 @@ import io
 import zipfile
 from collections.abc import Iterator
 from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import pytest
 
 from image2model.devtools.scripted_generator import plain_box_glb
@@ -21,6 +23,7 @@ from image2model.jobs.storage.task_files import CallerFiles
 from image2model.ops import check_env
 from image2model.services import SubmitRequest
 from image2model.settings import Settings
+from image2model.web.rest.app import create_app
 from tests.support import task_functions
 from tests.support.s3 import S3Server
 from tests.support.scripted import finished, picture, scripted_settings, view_when
@@ -170,3 +173,19 @@ def test_check_env_finds_no_problem_with_working_object_storage(store, tmp_path)
     """Check-env writes to the storage, and leaves nothing behind."""
     assert list(check_env.problems(Settings(data_dir=tmp_path, asset_store=store, _env_file=None))) == []
     assert list(Bucket(store).objects("")) == []
+
+
+async def test_downloads_are_redirected_to_links_that_end(start, machine, uploads):
+    """With ASSET_LINK_SECONDS whoever may download a mesh gets a signed link to it, for that time; HEAD is answered."""
+    settings = machine("one").model_copy(update={"asset_link_seconds": 1})
+    studio = await start(settings=settings)
+    batch = await studio.submit(SubmitRequest([picture(uploads, "cat.png")]))
+    await finished(studio, batch.id)
+    path = f"/download/{batch.legacy_job_id}/cat.glb"
+    rest = httpx.AsyncClient(transport=httpx.ASGITransport(create_app(studio)), base_url="http://here/api/v1")
+    async with rest, httpx.AsyncClient(trust_env=False) as visitor:
+        redirect = await rest.get(path)
+        assert (redirect.status_code, (await rest.head(path)).status_code) == (307, 200)
+        link = redirect.headers["location"]
+        assert (await visitor.get(link)).content == plain_box_glb()
+        assert parse_qs(urlsplit(link).query)["X-Amz-Expires"] == ["1"]

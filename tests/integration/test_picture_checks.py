@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
+from image2model.generators.local import warm_up
 from image2model.generators.local.cutout import MARGIN, Inspection, cut_out, inspect
 from image2model.images.decoding import Source
 from image2model.process_pool import WorkerPool
 from image2model.services import Picture, Studio, SubmitRequest
-from image2model.web.ui.object_views import NO_OVERRIDES
+from image2model.web.ui.object_grouping import NO_OVERRIDES
 from image2model.web.ui.picture_cache import PictureCache
 from image2model.web.ui.pictures import Pictures
 from tests.support.pictures import decoded, encoded
@@ -175,3 +176,16 @@ async def test_picture_that_comes_alone_is_shown_with_its_verdict(studio: Studio
     assert await pictures.check_arrived(images, []) == ([images[0][0]], [None])
     shown = pictures.show(images, [], NO_OVERRIDES, False, "scripted", "", SimpleNamespace(session_hash="a page"))
     assert ["Ready" in tiles async for _, tiles in shown] == [True]
+
+
+async def test_workers_are_warmed_up_once_for_many_visitors(studio: Studio, monkeypatch: pytest.MonkeyPatch):
+    """Pages that are opened one after the other keep the workers busy no longer than the first one."""
+    asked = []
+
+    async def run(function, *args, seconds=60):
+        asked.append(function)
+
+    monkeypatch.setattr(studio.workers, "run", run)
+    for _ in range(10):
+        await studio.picture_checks.warm_up()
+    assert asked == [warm_up] * studio.workers.processes

@@ -18,8 +18,8 @@ from image2model.file_names import group_by_object
 from image2model.generators.base import SIDES
 from image2model.jobs.db.connection import connect, migrate
 from image2model.jobs.db.store import Store
-from image2model.services import Caller, Picture, Studio, SubmitRequest, group_views
-from image2model.web.ui.object_views import NO_OVERRIDES, decide, objects
+from image2model.services import Caller, Picture, Studio, SubmitRequest, group_sides
+from image2model.web.ui.object_grouping import NO_OVERRIDES, decide, objects
 from tests.support.pictures import encoded
 from tests.support.scripted import ScriptedGenerator, finished, picture, scripted_settings
 
@@ -172,13 +172,13 @@ def named(*names: str) -> list[Picture]:
 def test_sides_are_grouped_by_name_or_by_request():
     """By their names or by numbers, also as JSON text; an object stands where its front stood."""
     pictures = named("a.png", "cup_back.png", "cup_front.png", "b.png")
-    by_name = group_views(pictures, "by_name")
+    by_name = group_sides(pictures, "by_name")
     assert [(one.name, [other.name for other in one.sides.values()]) for one in by_name] == [
         ("a.png", []), ("cup_front.png", ["cup_back.png"]), ("b.png", []),
     ]  # fmt: skip
-    assert group_views(pictures, [{"back": 2, "front": 3}]) == by_name
-    assert group_views(pictures, '[{"front": 3, "back": 2}]') == by_name
-    assert [group_views(pictures, nothing) for nothing in (None, "", [])] == [pictures] * 3
+    assert group_sides(pictures, [{"back": 2, "front": 3}]) == by_name
+    assert group_sides(pictures, '[{"front": 3, "back": 2}]') == by_name
+    assert [group_sides(pictures, nothing) for nothing in (None, "", [])] == [pictures] * 3
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_sides_are_grouped_by_name_or_by_request():
 def test_malformed_sides_are_refused_with_an_example(told):
     """Unknown sides, numbers out of range, a picture used twice, no front, and what is no list at all."""
     with pytest.raises(OptionRefused) as caught:
-        group_views(named("a.png", "b.png"), told)
+        group_sides(named("a.png", "b.png"), told)
     assert caught.value.code in ("sides_unreadable", "side_missing")
     assert caught.value.hint
 

@@ -87,6 +87,29 @@ def turned(orientation: int, kind: str = "JPEG") -> bytes:
     return encoded(stored, kind, exif=exif, quality=95)
 
 
+def turned_heic(**boxes: int) -> bytes:
+    """A HEIC with boxes that turn or mirror it: `irot` by quarters to the left, `imir` upside down (0) or not (1)."""
+    data = bytearray(encoded(photo(), "HEIF", quality=100))
+    starts = {name: data.index(name) - 4 for name in (b"meta", b"iloc", b"iprp", b"ipco", b"ipma")}
+    first = data[starts[b"ipma"] + 18] + 1  # the picture's properties are numbered from 1, in the order of ipco
+    properties = b"".join(struct.pack(">I4sB", 9, name.encode(), value) for name, value in boxes.items())
+    links = bytes(0x80 | (first + place) for place in range(len(boxes)))
+    more = len(properties) + len(links)
+    for at, by in (
+        (starts[b"meta"], more),
+        (starts[b"iloc"] + 20, more),  # where the coded picture begins
+        (starts[b"iprp"], more),
+        (starts[b"ipco"], len(properties)),
+        (starts[b"ipma"], len(links)),
+    ):
+        struct.pack_into(">I", data, at, struct.unpack_from(">I", data, at)[0] + by)
+    data[starts[b"ipma"] + 18] += len(boxes)
+    end = starts[b"ipma"] + struct.unpack_from(">I", data, starts[b"ipma"])[0] - len(links)
+    data[end:end] = links
+    data[starts[b"ipma"] : starts[b"ipma"]] = properties
+    return bytes(data)
+
+
 def srgb_profile() -> bytes:
     """LittleCMS's own profile of sRGB."""
     return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from image2model.errors import Image2ModelError
-from image2model.services import Picture, Studio, SubmitRequest, group_views
+from image2model.services import Picture, Studio, SubmitRequest, group_sides
 from image2model.settings import load
 
 
@@ -32,7 +32,7 @@ async def answer(studio: Studio, command: dict[str, Any]) -> dict[str, Any]:
     try:
         if paths := command.get("submit"):
             pictures = [Picture(Path(path), Path(path).name) for path in paths]
-            return {"batch": (await studio.submit(SubmitRequest(group_views(pictures, command.get("sides"))))).id}
+            return {"batch": (await studio.submit(SubmitRequest(group_sides(pictures, command.get("sides"))))).id}
         if batch_id := command.get("retry"):
             return {"view": (await studio.retry(batch_id, command.get("numbers"))).to_dict()}
         return {"view": (await studio.cancel(command["cancel"])).to_dict()}

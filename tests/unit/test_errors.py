@@ -22,8 +22,8 @@ TREE = {name: kind for name, kind in vars(errors).items() if inspect.isclass(kin
 ENUMS = {kind.__name__: kind for kind in (ErrorCode, FalErrorCode, LocalErrorCode)}
 DECISIONS: dict[str, Callable[[FailureRules], object]] = {
     "tried again": lambda rules: rules.retry,
-    "collected": lambda rules: rules.collectable == "by_itself",
-    "still over there": lambda rules: rules.collectable != "no",
+    "collected": lambda rules: rules.collectable == "automatic",
+    "still over there": lambda rules: rules.collectable != "never",
     "the generator's fault": lambda rules: rules.kind == "generator",
     "what helps": lambda rules: rules.remedy,
     "for the host": lambda rules: rules.host_notice,
@@ -76,7 +76,7 @@ def test_every_code_is_used():
 
 def test_unknown_code_has_default_rules():
     """What an older version stored is not tried again, not collected, nobody's fault, and may have been billed."""
-    assert rules_of("code_of_an_older_version") == FailureRules(billed=True, collectable="no", retry=None)
+    assert rules_of("code_of_an_older_version") == FailureRules(billed=True, collectable="never", retry=None)
 
 
 def test_two_providers_cannot_mean_different_things_by_one_code(monkeypatch):

@@ -234,6 +234,23 @@ def test_heic_is_converted_and_a_broken_one_is_called_by_its_name():
         check_image((FILES / "IMG_0995.HEIC").read_bytes(), "IMG_0995.HEIC", LIMITS)
 
 
+@pytest.mark.parametrize(
+    ("boxes", "turn"),
+    [
+        ({"irot": 1}, Image.Transpose.ROTATE_90),
+        ({"irot": 2}, Image.Transpose.ROTATE_180),
+        ({"irot": 3}, Image.Transpose.ROTATE_270),
+        ({"imir": 0}, Image.Transpose.FLIP_TOP_BOTTOM),
+        ({"imir": 1}, Image.Transpose.FLIP_LEFT_RIGHT),
+        ({"irot": 1, "imir": 1}, Image.Transpose.TRANSVERSE),
+    ],
+)
+def test_heic_is_turned_as_its_boxes_say(boxes, turn):
+    """The rotation and the mirror that a phone writes are applied, one after the other."""
+    shown = np.asarray(decode_image(pictures.turned_heic(**boxes), LIMITS, 512), int)
+    assert np.abs(shown - np.asarray(photo().transpose(turn), int)).max() <= 3
+
+
 def test_no_encoder_of_the_gpl_is_needed():
     """HEIC is read by a library without the encoder x265, whose licence is the GPL."""
     assert "x265" not in pi_heif.libheif_info()["encoders"]

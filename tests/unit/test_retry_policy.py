@@ -16,7 +16,7 @@ from image2model.jobs.retry_policy import COLLECT_BACKOFF, MAX_SUBMITS, MAX_WAIT
 POLICY = RetryPolicy(deadline=1800)
 DAY = 86400.0
 RETRIED = {code: RESUBMIT_BACKOFF[rules.retry] for code, rules in failure_rules().items() if rules.retry}
-COLLECTED = sorted(code for code, rules in failure_rules().items() if rules.collectable == "by_itself")
+COLLECTED = sorted(code for code, rules in failure_rules().items() if rules.collectable == "automatic")
 
 
 def failed(code: str, *, retryable: bool = True, retry_after: float | None = None) -> GenerationFailed:

@@ -15,7 +15,7 @@ from .model import FalModel, MultiViewInput
 
 Price = Callable[[GenerationParams], Decimal]
 LARGEST_WHOLE = 2**31 - 1
-"""What fal takes of a seed, and the database of a face limit."""
+"""Largest seed that fal takes, and largest face limit that the database can hold."""
 TRIPO_SIDES: tuple[Side, ...] = ("front", "left", "back", "right")
 """Tripo's order of sides."""
 DEFAULT_SIDE_ORDER: tuple[Side, ...] = ("front", "back", "left", "right")

@@ -159,11 +159,11 @@ def error_type(response: httpx.Response) -> str:
 
 def retry_after(response: httpx.Response) -> float | None:
     """Seconds until the server wants to be asked again, where it says so; dates are read by its own clock."""
-    said = response.headers.get("retry-after", "")
+    header = response.headers.get("retry-after", "")
     try:
-        seconds = float(said)
+        seconds = float(header)
     except ValueError:
-        moment = _moment(said)
+        moment = _moment(header)
         if moment is None:
             return None
         seconds = moment - (_moment(response.headers.get("date", "")) or time.time())
@@ -180,8 +180,8 @@ def _moment(date: str) -> float | None:
 
 def _failure_of_403(response: httpx.Response) -> FailureTemplate:
     """The reason of a 403."""
-    said = response.text[:2000].lower()
-    return next((failure for sign, failure in LOCK_REASONS if sign in said), KEY_NOT_ALLOWED)
+    text = response.text[:2000].lower()
+    return next((failure for phrase, failure in LOCK_REASONS if phrase in text), KEY_NOT_ALLOWED)
 
 
 def _by_type(kind: str) -> FailureTemplate | None:
@@ -206,8 +206,8 @@ def _fallback_failure(response: httpx.Response) -> FailureTemplate:
 
 
 def _is_retryable(response: httpx.Response, usually: bool) -> bool:
-    said = (RETRY_VALUES.get(response.headers.get(name, "").lower()) for name in RETRY_HEADERS)
-    return next((word for word in said if word is not None), usually)
+    values = (RETRY_VALUES.get(response.headers.get(name, "").lower()) for name in RETRY_HEADERS)
+    return next((value for value in values if value is not None), usually)
 
 
 def _message_values(detail: Mapping[str, Any]) -> dict[str, Any]:
@@ -225,7 +225,7 @@ def _message_values(detail: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _size(numbers: Mapping[str, Any], bound: str, words: str) -> str:
+def _size(numbers: Mapping[str, Any], bound: str, text: str) -> str:
     width, height = numbers.get(f"{bound}_width"), numbers.get(f"{bound}_height")
     known = isinstance(width, int) and isinstance(height, int)
-    return f": {words} {width} × {height} pixels" if known else ""
+    return f": {text} {width} × {height} pixels" if known else ""

@@ -31,16 +31,16 @@ RULES: Mapping[str, FailureRules] = {
     FalErrorCode.TIMEOUT: FailureRules("generator", billed=False, retry="timeout"),
     FalErrorCode.INVALID_RESPONSE: FailureRules("generator", retry="temporary"),
     FalErrorCode.UNREACHABLE: FailureRules("generator", retry="unreachable"),
-    FalErrorCode.CONNECTION_LOST: FailureRules("contact", collectable="by_itself"),
+    FalErrorCode.CONNECTION_LOST: FailureRules("connection", collectable="automatic"),
     FalErrorCode.COLLECT_REFUSED: FailureRules(
-        "contact",
-        collectable="by_itself",
+        "connection",
+        collectable="automatic",
         host_notice=HostNotice(
             "fal does not let the host's key collect what it has paid for.", "Check FAL_KEY. Nothing is lost yet."
         ),
     ),
-    FalErrorCode.DOWNLOAD_FAILED: FailureRules("contact", collectable="by_itself"),
-    FalErrorCode.JOB_ON_OTHER_HOST: FailureRules("contact", collectable="by_itself"),
+    FalErrorCode.DOWNLOAD_FAILED: FailureRules("connection", collectable="automatic"),
+    FalErrorCode.JOB_ON_OTHER_HOST: FailureRules("connection", collectable="automatic"),
     FalErrorCode.CANCELLED: FailureRules(remedy=RETRY),
     FalErrorCode.RESULT_EXPIRED: FailureRules(remedy=RESUBMIT),
     **dict.fromkeys(

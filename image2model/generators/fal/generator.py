@@ -85,7 +85,7 @@ class FalGenerator:
         try:
             return "" if await self.account.is_key_accepted(self.model.endpoint) else KEY_REFUSED.error().message
         except Exception as error:
-            log.info("fal cannot be asked about a key: %s", type(error).__name__)
+            log.info("could not check a key at fal: %s", type(error).__name__)
             return ""
 
     async def run(self, task: Task) -> AsyncIterator[Event]:
@@ -119,7 +119,7 @@ class FalGenerator:
         except (GenerationFailed, OSError):
             raise
         except Exception as error:  # whatever it is, the job is paid for and must be collected, not submitted again
-            log.exception("could not collect a job from fal because of a fault of ours; it is tried again")
+            log.exception("could not collect a job from fal because of an error of this app; retrying")
             raise CONNECTION_LOST.error() from error
 
     async def find(self, intent: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -37,10 +37,10 @@ Origin = tuple[str, str, int]
 
 
 def _covers(pattern: str, origin: Origin | None) -> bool:
-    wanted = _origin(pattern.replace("*.", "", 1))
-    if origin is None or wanted is None or "*." not in pattern:
-        return origin is not None and origin == wanted
-    return (origin[0], origin[2]) == (wanted[0], wanted[2]) and origin[1].endswith(f".{wanted[1]}")
+    expected = _origin(pattern.replace("*.", "", 1))
+    if origin is None or expected is None or "*." not in pattern:
+        return origin is not None and origin == expected
+    return (origin[0], origin[2]) == (expected[0], expected[2]) and origin[1].endswith(f".{expected[1]}")
 
 
 def _origin(url: str) -> Origin | None:

@@ -63,10 +63,10 @@ class FalModel:
         return {**kept, **self._view_arguments(self.multiview, {"front": image_url, **sides})}
 
     def _view_arguments(self, multiview: MultiViewInput, urls: Mapping[Side, str]) -> dict[str, Any]:
-        given = [side for side in self.spec.sides if side in urls]
+        sides = [side for side in self.spec.sides if side in urls]
         if isinstance(multiview.field, str):
-            return {multiview.field: [urls[side] for side in given]}
-        return {multiview.field[side]: urls[side] for side in given}
+            return {multiview.field: [urls[side] for side in sides]}
+        return {multiview.field[side]: urls[side] for side in sides}
 
 
 def _to_json_value(value: Any) -> Any:

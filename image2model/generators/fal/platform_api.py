@@ -90,18 +90,18 @@ class ModelListing:
         if now < self._next:
             return
         self._next = now + RETRY_SECONDS
-        wanted, address = list(endpoints), f"{hosts.api}/v1/models"
+        endpoint_ids, address = list(endpoints), f"{hosts.api}/v1/models"
         self._update_deprecated(
-            wanted, [item async for item in _pages(client, address, "models", {"endpoint_id": wanted})]
+            endpoint_ids, [item async for item in _pages(client, address, "models", {"endpoint_id": endpoint_ids})]
         )
-        priced = {"endpoint_id": [endpoint for endpoint in wanted if endpoint not in self._deprecated]}
+        priced = {"endpoint_id": [endpoint for endpoint in endpoint_ids if endpoint not in self._deprecated]}
         self._update_prices([item async for item in _pages(client, f"{address}/pricing", "prices", priced)])
         self._next = now + REFRESH_SECONDS
 
-    def _update_deprecated(self, wanted: list[str], models: list[Mapping[str, Any]]) -> None:
+    def _update_deprecated(self, endpoint_ids: list[str], models: list[Mapping[str, Any]]) -> None:
         active = {item["endpoint_id"] for item in models if item["metadata"]["status"] != "deprecated"}
-        if active.intersection(wanted):  # a list without any of them is no list of what is offered
-            self._deprecated = frozenset(wanted) - active
+        if active.intersection(endpoint_ids):  # a list without any of them is no list of what is offered
+            self._deprecated = frozenset(endpoint_ids) - active
             self._unavailable_until.clear()
 
     def _update_prices(self, items: list[Mapping[str, Any]]) -> None:
@@ -116,25 +116,25 @@ class ModelListing:
 async def find_request(client: httpx.AsyncClient, hosts: FalHosts, intent: Mapping[str, Any]) -> str | None:
     """The id of the request whose input holds the intent's `image_url`; raises whatever goes wrong."""
     since = datetime.fromtimestamp(intent["submitted_at"] - CLOCK_SKEW_SECONDS, UTC)
-    asked = {
+    query = {
         "endpoint_id": intent["endpoint"],
         "start": since.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "expand": "payloads",
         "limit": PAGE_SIZE,
     }
-    async for item in _pages(client, f"{hosts.api}/v1/models/requests/by-endpoint", "items", asked):
+    async for item in _pages(client, f"{hosts.api}/v1/models/requests/by-endpoint", "items", query):
         if item["endpoint_id"] == intent["endpoint"] and _contains(item["json_input"], intent["image_url"]):
             return str(item["request_id"]) if REQUEST_ID.fullmatch(item["request_id"]) else None
     return None
 
 
 async def _pages(
-    client: httpx.AsyncClient, address: str, name: str, asked: Mapping[str, Any]
+    client: httpx.AsyncClient, address: str, name: str, query: Mapping[str, Any]
 ) -> AsyncIterator[Mapping[str, Any]]:
     """The items of all pages of a list."""
     cursor: dict[str, str] = {}
     for _ in range(MAX_PAGES):
-        response = await client.get(address, params={**asked, **cursor})
+        response = await client.get(address, params={**query, **cursor})
         response.raise_for_status()
         body = response.json()
         for item in body[name]:
@@ -144,10 +144,10 @@ async def _pages(
         cursor = {"cursor": body["next_cursor"]}
 
 
-def _contains(value: Any, wanted: str) -> bool:
+def _contains(value: Any, text: str) -> bool:
     if isinstance(value, Mapping | list):
-        return any(_contains(part, wanted) for part in (value.values() if isinstance(value, Mapping) else value))
-    return bool(value == wanted)
+        return any(_contains(part, text) for part in (value.values() if isinstance(value, Mapping) else value))
+    return bool(value == text)
 
 
 def _decimal(value: object) -> Decimal | None:

@@ -26,16 +26,16 @@ class Timeouts:
     """Seconds for which fal is waited for, and tries before a job is put off."""
 
     submit: float = 120.0
-    """Until the answer to a submit: without one the job is unconfirmed."""
+    """Seconds until the answer to a submit: without one the job is unconfirmed."""
     request: float = 30.0
-    """Until the answer to any other call."""
+    """Seconds until the answer to any other call."""
     upload: float = 300.0
-    """Until a whole picture is sent."""
+    """Seconds until a whole picture is sent."""
     cancel: float = 5.0
     chunk: float = 60.0
-    """Until each quarter of a megabyte of a result is there."""
+    """Seconds until each quarter of a megabyte of a result is there."""
     download: float = 1800.0
-    """Until a whole result is there."""
+    """Seconds until a whole result is there."""
     attempts: int = 3
     """Answers in a row that say nothing about the job, and downloads of one file that break."""
     retry_delay: float = 1.0

@@ -157,7 +157,7 @@ class LocalGenerator:
         """No key is taken."""
 
     async def cancel(self, remote: Mapping[str, Any]) -> CancelOutcome:
-        """Do nothing: there is no far side, and cancelling `run` stops the worker."""
+        """Do nothing: there is no provider to tell, and cancelling `run` stops the worker."""
         return "over"
 
     async def find(self, intent: Mapping[str, Any]) -> None:

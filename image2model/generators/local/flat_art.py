@@ -13,6 +13,8 @@ from scipy import ndimage
 from .subject import Array, Subject
 
 MAX_COLOURS = 6
+MAX_PIXELS = 50_000
+"""Pixels of the subject that are looked at for its colours."""
 COLOUR_TOLERANCE, EVEN_RANGE = 4, 6
 """Greatest distance, of 255, of a pixel from one of the few colours, and greatest range within an even patch."""
 PATCH_SHARE = 1 / 100
@@ -34,14 +36,14 @@ BEVEL_CELLS = 2.0
 def is_flat_art(subject: Subject) -> bool:
     """True if `subject` is drawn in a few flat colours."""
     side = max(3, round(max(subject.alpha.shape) * PATCH_SHARE) | 1)
-    inner = ndimage.binary_erosion(subject.alpha > 0.98, iterations=side)
-    if not inner.any():
+    deep = ndimage.distance_transform_cdt(np.pad(subject.alpha > 0.98, 1), "taxicab")[1:-1, 1:-1] > side
+    if not deep.any():
         return False
-    size = (side, side, 1)
-    ranges = ndimage.maximum_filter(subject.rgb, size) - ndimage.minimum_filter(subject.rgb, size)
-    if (ranges.max(axis=2)[inner] <= EVEN_RANGE).mean() < MIN_EVEN:
+    ranges, inner = _patch_ranges(subject.rgb, side), _patch_centres(deep, side)
+    if not inner.any() or (ranges[inner] <= EVEN_RANGE).mean() < MIN_EVEN:
         return False
-    colours, shares = _main_colours(subject.rgb[inner])
+    pixels = subject.rgb[deep]
+    colours, shares = _main_colours(pixels[:: len(pixels) // MAX_PIXELS + 1])
     if shares.sum() < MIN_OF_FEW_COLOURS:
         return False
     main = colours[shares >= MAIN_SHARE]
@@ -52,6 +54,21 @@ def is_flat_art(subject: Subject) -> bool:
     return bool(
         shares[0] >= ONLY_SHARE and (brightest <= MAX_BLACK or brightest - darkest >= MIN_SATURATION * brightest)
     )
+
+
+def _patch_ranges(rgb: Array, side: int) -> Array:
+    """Greatest range of a channel within each patch of `side` pixels, which lie side by side."""
+    rows, columns = rgb.shape[0] // side * side, rgb.shape[1] // side * side
+    patches = rgb[:rows, :columns].reshape(rows // side, side, -1)
+    ranges = patches.max(axis=1).reshape(rows // side, -1, side, 3).max(axis=2)
+    ranges -= patches.min(axis=1).reshape(rows // side, -1, side, 3).min(axis=2)
+    return np.asarray(ranges.max(axis=2))
+
+
+def _patch_centres(values: NDArray[np.bool_], side: int) -> NDArray[np.bool_]:
+    """The value in the middle of each patch."""
+    rows, columns = values.shape[0] // side * side, values.shape[1] // side * side
+    return values[side // 2 : rows : side, side // 2 : columns : side]
 
 
 def _main_colours(pixels: Array) -> tuple[Array, NDArray[np.float64]]:

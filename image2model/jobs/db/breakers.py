@@ -1,4 +1,4 @@
-"""What all processes know of generators that keep failing (`circuit_breaker`): one row for each, and none for the well.
+"""Circuit breakers as all processes share them (`circuit_breaker`): one row for each generator that fails.
 
 Whoever changes a row has PostgreSQL's lock on all of them, so of two processes that would both try only one may. A
 trial ends with the lease of the process that makes it (`leases`).
@@ -23,14 +23,14 @@ GeneratorKey = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class BreakerState:
-    """What is stored of a breaker."""
+    """A breaker as it is stored."""
 
     failures: int = 0
-    """In a row."""
+    """Failures in a row."""
     seconds_left: float | None = None
-    """Until a trial may start; None while it is closed."""
+    """Time at which a trial may start; None while it is closed."""
     is_tried_elsewhere: bool = False
-    """Whether another living process makes the trial."""
+    """True if another living process makes the trial."""
 
 
 CLOSED = BreakerState()
@@ -52,7 +52,7 @@ def _state(row: Row[Any], now: float, living: set[str]) -> BreakerState:
 def record_failure(
     connection: Connection, holder: str, account: GeneratorKey, threshold: int, cooldown: float
 ) -> BreakerState:
-    """Count a failure; the last of `threshold` in a row opens the breaker, and each one more begins its rest anew."""
+    """Count a failure; the last of `threshold` in a row opens the breaker; each further one restarts its cooldown."""
     lock_breakers(connection)
     now = database_time(connection)
     connection.execute(delete(breakers).where(breakers.c.at <= now - DAY))

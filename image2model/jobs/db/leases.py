@@ -26,7 +26,7 @@ WORKER = "worker-"
 
 
 def renew(connection: Connection, holder: str, seconds: float) -> None:
-    """Hold what this process has for so many seconds more, by the database's clock."""
+    """Extend this process's lease by so many seconds, by the database's clock."""
     lease = {"lease_until": database_time(connection) + seconds}
     if not connection.execute(update(holders).where(holders.c.id == holder).values(lease)).rowcount:
         connection.execute(insert(holders).values(id=holder, **lease))

@@ -51,5 +51,5 @@ async def listen(url: str, changes: ChangeNotifier) -> None:
                 async for notification in connection.notifies():
                     changes.notify(notification.payload)
         except OperationalError as error:
-            log.warning("changes of other processes are not heard at the moment: %s", type(error).__name__)
+            log.warning("lost the connection for changes of other processes, reconnecting: %s", type(error).__name__)
         await asyncio.sleep(RECONNECT_SECONDS)

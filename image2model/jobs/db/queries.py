@@ -156,8 +156,8 @@ def failure_reasons(connection: Connection, since: float) -> list[dict[str, Any]
     Each row has `code`, `generator`, `count`, `last_seen` (since 1970) and the `message` of one of these jobs, which is
     None where all of them have been retried.
     """
-    said = jobs.c.failure
-    message = case((said["code"].as_string() == events.c.code, said["message"].as_string()))
+    failure = jobs.c.failure
+    message = case((failure["code"].as_string() == events.c.code, failure["message"].as_string()))
     count = func.count().label("count")
     query = (
         select(events.c.code, batches.c.generator, count, func.max(events.c.at).label("last_seen"))
@@ -171,14 +171,14 @@ def failure_reasons(connection: Connection, since: float) -> list[dict[str, Any]
     return [dict(row._mapping) for row in connection.execute(query)]
 
 
-def run_times(connection: Connection, since: float, most: int = 2000) -> list[tuple[str, float]]:
-    """Generator and seconds from start to end of the newest jobs that were done since then, at most so many."""
+def run_times(connection: Connection, since: float, limit: int = 2000) -> list[tuple[str, float]]:
+    """Generator and seconds from start to end of the newest jobs that were done since then, at most `limit`."""
     query = (
         select(batches.c.generator, jobs.c.finished_at - jobs.c.started_at)
         .join(batches, batches.c.id == jobs.c.batch_id)
         .where(jobs.c.state == "done", jobs.c.finished_at >= since, jobs.c.started_at.is_not(None))
         .order_by(jobs.c.finished_at.desc())
-        .limit(most)
+        .limit(limit)
     )
     return [(row[0], float(row[1])) for row in connection.execute(query)]
 

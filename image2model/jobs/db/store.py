@@ -91,9 +91,9 @@ class Store:
             with self._begin_write() as connection:
                 return self._create(connection, new, buyer, limits, submission)
         except IntegrityError:  # on PostgreSQL, whose transactions run side by side
-            if submission is None or (made := self.find_submitted(submission)) is None:
+            if submission is None or (existing := self.find_submitted(submission)) is None:
                 raise
-            return made
+            return existing
 
     def find_submitted(self, submission: Submission) -> Batch | None:
         """The batch that a submission has made within a day; raises Conflict, and NotFound for a deleted batch."""
@@ -322,10 +322,10 @@ class Store:
         with self._engine.connect() as connection:
             return query(connection, *args, **kwargs)
 
-    def find_page(self, wanted: queries.BatchFilter, limit: int, offset: int) -> tuple[list[Batch], int]:
+    def find_page(self, batch_filter: queries.BatchFilter, limit: int, offset: int) -> tuple[list[Batch], int]:
         """A page of the batches that match, with their jobs, and how many match in all."""
         with self._engine.connect() as connection:
-            ids, total = queries.find_page(connection, wanted, limit, offset)
+            ids, total = queries.find_page(connection, batch_filter, limit, offset)
             return load_batches(connection, ids), total
 
     def write(self, change: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -23,18 +23,18 @@ class Submission:
 
 def find_submission(connection: Connection, submission: Submission, now: float) -> str | None:
     """The id of the batch that this request has made within a day; raises Conflict where the key made another one."""
-    made = connection.execute(
+    found = connection.execute(
         select(submissions).where(submissions.c.key == submission.key, submissions.c.at > now - DAY)
     ).one_or_none()
-    if made is None:
+    if found is None:
         return None
-    if made.fingerprint != submission.fingerprint:
+    if found.fingerprint != submission.fingerprint:
         raise Conflict(
             ErrorCode.IDEMPOTENCY_KEY_REUSED,
             "This idempotency key was used for another request within a day, so nothing was started.",
             "Take a new key for new work; repeat the same request to get its batch.",
         )
-    return str(made.batch_id)
+    return str(found.batch_id)
 
 
 def store_submission(connection: Connection, submission: Submission, batch_id: str, now: float) -> None:

@@ -78,6 +78,16 @@ class Bucket:
             return None
         return StoredObject(found["path"], found["size"], found["last_modified"].timestamp())
 
+    def link(self, key: str, seconds: int) -> str | None:
+        """A signed address from which anyone can download an object for so many seconds; None where nobody signs."""
+        from obstore import sign
+        from obstore.store import AzureStore, GCSStore, S3Store
+
+        if not isinstance(self._store, AzureStore | GCSStore | S3Store):
+            return None
+        with self._raising_unavailable():
+            return sign(self._store, "GET", key, timedelta(seconds=seconds))
+
     def objects(self, folder: str) -> Iterator[StoredObject]:
         """Every object below `folder`."""
         with self._raising_unavailable():

@@ -146,6 +146,10 @@ class Folders:
         is_batch_file = path.is_relative_to(self.batches)
         return is_batch_file and self.bucket is not None and self.bucket.find(self._key(path)) is not None
 
+    def link(self, path: Path, seconds: int) -> str | None:
+        """A signed address of a file of a batch for so many seconds; None for 0 and where it is not in the storage."""
+        return self.bucket.link(self._key(path), seconds) if self.bucket and seconds and self.is_stored(path) else None
+
     def name_of(self, path: Path) -> str | None:
         """The name of a path below the data folder or Gradio's cache that means the same on every machine."""
         if path.is_relative_to(self.data):
@@ -163,7 +167,7 @@ class Folders:
         return path.relative_to(self.data).as_posix()
 
     def require_free_space(self, gigabytes: Decimal, size: int = 0) -> None:
-        """Raise Unavailable unless so many GB are free on the disk once `size` bytes are written."""
+        """Raise Unavailable unless `gigabytes` are free on the disk once `size` bytes are written."""
         if shutil.disk_usage(self.data).free - size < gigabytes * GB:
             raise Unavailable(
                 ErrorCode.DISK_FULL, "The server's disk is nearly full, so nothing new can be made.", "Try again later."
@@ -199,7 +203,7 @@ class Folders:
                 file.unlink(missing_ok=True)
 
     def remove_orphaned_objects(self, known: Set[str], older_than: float = 3600) -> None:
-        """Remove objects of unknown batches, and of tasks of yesterday, that are all older than so many seconds."""
+        """Remove objects of unknown batches, and of tasks of yesterday, all older than `older_than` seconds."""
         if not self.bucket:
             return
         unknown = [f"batches/{name}" for name in self.bucket.folders("batches") if name not in known]

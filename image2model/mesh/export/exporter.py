@@ -75,12 +75,8 @@ def export(path: Path, options: ExportOptions, target: Path, stem: str) -> dict[
     if options.repair != "none":
         glb, scene, repairs = _repair(glb, scene, options.with_longest_side(_extents(scene)))
         notes += repairs
-    topology = analyze_topology(scene.positions, scene.faces)
-    if options.face_limit and options.face_limit < len(scene.faces):
-        was_watertight = topology.watertight
-        scene = simplify_scene(scene, options.face_limit, closed=was_watertight)
-        topology = analyze_topology(scene.positions, scene.faces)
-        notes += [OPENED_BY_FACE_LIMIT] if was_watertight and not topology.watertight else []
+    scene, topology, opened = _keep_face_limit(scene, options.face_limit)
+    notes += opened
     options = options.with_longest_side(_extents(scene))
     placed = place_scene(scene, options)
     print_result = _check_print(scene, placed, options, topology)
@@ -108,6 +104,17 @@ def export(path: Path, options: ExportOptions, target: Path, stem: str) -> dict[
     atomic_write(target.with_name(target.name + ".json"), json.dumps(report).encode())
     atomic_write(target, data)
     return report
+
+
+def _keep_face_limit(scene: Scene, face_limit: int | None) -> tuple[Scene, Topology, list[str]]:
+    """Return the scene, with fewer faces where it has too many, its topology, and a note if that has opened it."""
+    topology = analyze_topology(scene.positions, scene.faces)
+    if not face_limit or face_limit >= len(scene.faces):
+        return scene, topology, []
+    simplified = simplify_scene(scene, face_limit, closed=topology.watertight)
+    simplified_topology = analyze_topology(simplified.positions, simplified.faces)
+    is_opened = topology.watertight and not simplified_topology.watertight
+    return simplified, simplified_topology, [OPENED_BY_FACE_LIMIT] if is_opened else []
 
 
 def _name_after_picture(glb: Glb, stem: str) -> None:

@@ -20,7 +20,7 @@ CLAY = {
     "doubleSided": True,
 }
 OPAQUE_EDGES = 15_000
-"""Up to so many edges are opaque; more are fainter, so that they do not hide the shape."""
+"""Most edges that are opaque; more are fainter, so that they do not hide the shape."""
 EDGE_OFFSET = 0.0008
 """Distance of the edges above the surface, as a share of the longest side, so that it does not hide them."""
 FLOAT, UNSIGNED_INT, LINES, TRIANGLES = 5126, 5125, 1, 4

@@ -36,7 +36,9 @@ def remesh(positions: FloatArray, faces: IndexArray) -> tuple[Mesh, str]:
     if len(faces) > REMESH_FACES:
         faces = meshopt.simplify(positions, faces, np.empty((len(positions), 0), np.float32), (), REMESH_FACES)
         (positions, faces), _ = split_nonmanifold_edges(*merge_vertices(positions, faces))
+    after = analyze_topology(positions, faces)
     note = " What had no thickness was left out." if dropped else ""
-    text = f"Gave it a new closed skin of {len(faces):,} faces; fine details are rounded off.{note}"
-    change = describe_volume_change(before, analyze_topology(positions, faces))
+    skin = "closed skin" if after.is_volume else "skin"
+    text = f"Gave it a new {skin} of {len(faces):,} faces; fine details are rounded off.{note}"
+    change = describe_volume_change(before, after)
     return (positions, faces), f"{text} {change}".rstrip()

@@ -19,7 +19,7 @@ BLOCKED_ROUTES = re.compile(
 )
 """Routes of Gradio's that nothing here needs."""
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
-"""Of which Gradio makes no address: it fails, some streams only when their client has hung up."""
+"""Characters of which Gradio makes no address: it fails, some streams only when their client has hung up."""
 NOT_FOUND = error_response(404, ErrorCode.ENDPOINT_UNKNOWN, "There is nothing at this address.")
 URL_REFUSED = error_response(
     403, ErrorCode.URL_REFUSED, "Addresses of other hosts are not fetched here. Upload the file itself."

@@ -44,7 +44,7 @@ class TrustedHostMiddleware:
 
 
 class CrossSiteMiddleware:
-    """Refuse what another site's page sends, be it a plain form, unless its origin is allowed (403, `other_site`)."""
+    """Refuse what another site's page sends, plain forms included, unless its origin is allowed (403, `other_site`)."""
 
     def __init__(self, app: ASGIApp, allowed_origins: str) -> None:
         self._app, self._allowed = app, allowed_origins.split()

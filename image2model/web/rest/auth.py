@@ -49,7 +49,7 @@ async def _require_key(
     message: str,
     *keys: SecretStr | None,
 ) -> None:
-    """Raise NotAllowed without one of the keys, LimitReached after too many wrong ones, be the next one right or wrong.
+    """Raise NotAllowed without one of the keys, LimitReached after too many wrong ones, even with a right one.
 
     API_KEY in place of ADMIN_API_KEY does not count as a guess: whoever has it learns nothing by it.
     """
@@ -59,10 +59,10 @@ async def _require_key(
     if wait := await attempts.seconds_until_allowed(client):
         too_many, hint = "These are too many tries with a wrong key.", "Wait a minute."
         raise LimitReached(ErrorCode.TOO_MANY_TRIES, too_many, hint, retry_after=wait)
-    given = credentials.credentials.encode()
-    if not _matches_any(given, keys):
-        if not _matches_any(given, _configured_keys(studio.settings)):
-            await attempts.record_failure(client, given)
+    key = credentials.credentials.encode()
+    if not _matches_any(key, keys):
+        if not _matches_any(key, _configured_keys(studio.settings)):
+            await attempts.record_failure(client, key)
         raise NotAllowed(ErrorCode.INVALID_KEY, message)
     await attempts.record_success(client)
 

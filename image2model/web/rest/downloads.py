@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Depends, Query, Request
-from fastapi.responses import FileResponse, StreamingResponse
+from fastapi.responses import FileResponse, RedirectResponse, Response, StreamingResponse
 from pydantic import BaseModel, Field
 
 from ...errors import ErrorCode, NotFound
@@ -87,9 +87,9 @@ async def archive(
 ) -> GeneratedResponse:
     """The finished meshes as one zip, made while it is sent."""
     batch = await studio.find(legacy_job_id=job_id)
-    wanted = [form.strip() for form in formats.split(",") if form.strip()]
-    plain = set(wanted) <= {"glb"}
-    choices = [] if plain else studio.exports.parse_options(wanted)
+    names = [form.strip() for form in formats.split(",") if form.strip()]
+    plain = set(names) <= {"glb"}
+    choices = [] if plain else studio.exports.parse_options(names)
     stream = await studio.archive(batch.id) if plain else await studio.exports.archive(batch.id, choices)
     named = f'attachment; filename="image2model-{batch.id[:8]}.zip"'
     headers = {"Content-Length": str(stream.size), "Content-Disposition": named, "Cache-Control": "no-store"}
@@ -103,16 +103,19 @@ async def archive(
     responses={
         200: {"content": {GLB_MEDIA_TYPE: {}, "image/webp": {}}},
         206: {"description": "The part that was asked for"},
+        307: {"description": "It is sent by the object storage (`ASSET_LINK_SECONDS`)"},
         304: {"description": "It is as the `If-None-Match` or `If-Modified-Since` of the request knows it"},
         416: {**error_responses(416)[416], "headers": {"Content-Range": {"schema": {"type": "string"}}}},
     },
     openapi_extra={"parameters": [RANGE_HEADER]},
 )
-async def file(job_id: str, filename: str, studio: StudioDep) -> BatchFileResponse:
+async def file(job_id: str, filename: str, request: Request, studio: StudioDep) -> Response:
     """A mesh, or with `.webp` its picture; takes `Range`, and `If-None-Match` with an earlier `ETag`."""
     batch = await studio.find(legacy_job_id=job_id)
     job, offered = _find_file(batch, filename)
     served = await studio.file(batch.id, job.number, offered)
+    if request.method == "GET" and (link := await studio.link(served)):
+        return RedirectResponse(link, headers={"Cache-Control": "no-store"})
     headers = {"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
     if studio.settings.cors_origins:
         headers["Cross-Origin-Resource-Policy"] = "cross-origin"  # pages of those origins show it in an <img>

@@ -253,12 +253,12 @@ def _performance(analysis: Analysis) -> dict[str, Any]:
 
 def _parse_log_types(names: str) -> list[str]:
     """Log types from a comma-separated list; empty for all. Raises NotFound."""
-    given = [name.strip() for name in names.split(",")]
-    if unknown := [name for name in given if name not in LOG_TYPES and name not in ALL_TYPES]:
+    parsed = [name.strip() for name in names.split(",")]
+    if unknown := [name for name in parsed if name not in LOG_TYPES and name not in ALL_TYPES]:
         raise NotFound(
             ErrorCode.LOG_TYPE_UNKNOWN, f"There are no logs of the type {unknown[0]!r}.", f"See {', '.join(LOG_TYPES)}."
         )
-    return [] if any(name in ALL_TYPES for name in given) else [LOG_TYPES[name] for name in given]
+    return [] if any(name in ALL_TYPES for name in parsed) else [LOG_TYPES[name] for name in parsed]
 
 
 def _parse_time(text: str) -> datetime:

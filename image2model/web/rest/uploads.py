@@ -10,7 +10,7 @@ from limits import RateLimitItemPerMinute
 from pydantic import BaseModel, Field
 
 from ...errors import ErrorCode, LimitReached, OptionRefused
-from ...services import Caller, Studio, SubmitRequest, group_views
+from ...services import Caller, Studio, SubmitRequest, group_sides
 from ..middleware.correlation import correlation_id_of
 from ..public_address import client_address
 from ..rate_limits import rate_limits
@@ -144,7 +144,7 @@ async def upload_image(request: Request, studio: StudioDep, idempotency_key: Ide
 
 async def _submit(request: Request, studio: Studio, form: UploadForm, idempotency_key: str) -> Uploaded:
     content_types = dict(zip((picture.path for picture in form.pictures), form.content_types, strict=True))
-    pictures = group_views(form.pictures, form.fields.get("sides"))
+    pictures = group_sides(form.pictures, form.fields.get("sides"))
     options = _parse_options(form.fields.get("options") or form.fields.get("params") or "{}")
     face_limit = options.pop("face_limit", None)
     submission = SubmitRequest(

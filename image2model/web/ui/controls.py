@@ -135,7 +135,7 @@ def card(studio: Studio, generator: Generator, price: Decimal, key: str) -> str:
 
 def summary(spec: Spec, options: Mapping[str, Any], face_limit: Any) -> str:
     """The options in a few words: the first, and those that differ from their defaults."""
-    words = [
+    parts = [
         f"{str(options.get(option.name) or option.default).capitalize()} {option.label.lower()}"
         for number, option in enumerate(spec.options)
         if option.kind == "choice" and (number == 0 or options.get(option.name) not in (None, "", option.default))
@@ -143,9 +143,9 @@ def summary(spec: Spec, options: Mapping[str, Any], face_limit: Any) -> str:
     changed = sum(
         options.get(option.name) not in (None, "", option.default) for option in spec.options if option.kind != "choice"
     )
-    words += [f"{face_limit} faces"] if face_limit else []
-    words += [f"{changed} more"] if changed else []
-    return " · ".join(words) or "As they come"
+    parts += [f"{face_limit} faces"] if face_limit else []
+    parts += [f"{changed} more"] if changed else []
+    return " · ".join(parts) or "As they come"
 
 
 def control(option: Option, elem_id: str) -> Component:

@@ -21,7 +21,7 @@ from . import assets, controls, facts, hero, order, results, templating
 from .controls import OptionControls, face_limit_control, number_field, picker_value, prices_of
 from .event_options import EVERY_EVENT, HIDDEN, LATEST_EVENT
 from .icons import icon
-from .object_views import group_pictures
+from .object_grouping import group_pictures
 from .picture_cache import PictureCache
 from .pictures import Pictures, paths_of, rejected_texts
 from .theme import html

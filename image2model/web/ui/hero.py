@@ -26,6 +26,6 @@ def example() -> Hero | None:
     about = HERO_FOLDER / "about.json"
     if not about.is_file():
         return None
-    said = json.loads(about.read_text())
-    files = {name: assets.address(f"hero/{said[name]}") for name in ("picture", "mesh", "poster")}
-    return Hero(**files, shows=said["shows"], caption=said["caption"])
+    facts = json.loads(about.read_text())
+    files = {name: assets.address(f"hero/{facts[name]}") for name in ("picture", "mesh", "poster")}
+    return Hero(**files, shows=facts["shows"], caption=facts["caption"])

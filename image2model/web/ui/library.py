@@ -18,7 +18,7 @@ WAITING = templating.render("library.html", waiting=True, batches=[], count=0)
 
 
 def build(studio: Studio, demo: gr.Blocks, tab: gr.Tab, visitor: gr.BrowserState) -> None:
-    """Build the page; it is read anew when it is opened, and while it is looked at."""
+    """Build the page; it is refreshed when it is opened, and while it is visible."""
     library = html(WAITING, elem_id="library", js_on_load=assets.script("library", "tick", "select"))
 
     async def show(visitor: str) -> str:

@@ -43,9 +43,9 @@ class PictureCache:
         return Response(webp, media_type="image/webp", headers={"Cache-Control": "private, max-age=86400, immutable"})
 
 
-def keep_newest(kept: OrderedDict[str, T], key: str, value: T, most: int = MAX_PICTURES) -> None:
+def keep_newest(kept: OrderedDict[str, T], key: str, value: T, max_items: int = MAX_PICTURES) -> None:
     """Add a value; forget the oldest beyond `most`."""
     kept[key] = value
     kept.move_to_end(key)
-    if len(kept) > most:
+    if len(kept) > max_items:
         kept.popitem(last=False)

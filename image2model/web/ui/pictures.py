@@ -19,7 +19,7 @@ from ...file_names import clean_name
 from ...services import NOT_INSPECTED, Spec, Studio
 from . import assets, templating
 from .event_options import EVERY_EVENT, HIDDEN
-from .object_views import NO_OVERRIDES, Object, decide, objects, problem
+from .object_grouping import NO_OVERRIDES, Object, decide, objects, problem
 from .picture_cache import MAX_PICTURES, PictureCache, keep_newest
 from .theme import html
 
@@ -29,11 +29,11 @@ EXAMPLES = next(filter(Path.is_dir, (PACKAGE / "examples", PACKAGE.parent / "exa
 INSPECTION_ATTEMPTS, INSPECTION_PAUSE = 4, 2.0
 """Attempts at an inspection that times out, and the seconds between them."""
 INSPECTIONS_AT_ONCE = 2
-"""For one page."""
+"""Inspections of one page that run at the same time."""
 FIRST_VERDICT_SECONDS = 0.5
-"""That the rest of a drop is held back for the inspection of its first picture, whose worker has a low priority."""
+"""Seconds for which the rest of a drop waits for the inspection of its first picture, whose worker has low priority."""
 MAX_VERDICTS = MAX_PICTURES // 4
-"""Kept in memory; each names three pictures of the cache, which must be there as long."""
+"""Verdicts kept in memory; each names three pictures of the cache, which must be there as long."""
 SHORT_LABELS: Mapping[str, str] = {
     "several_subjects": "Several things",
     "no_subject": "No clear subject",
@@ -68,7 +68,7 @@ class Pictures:
         self.studio, self.cache = studio, cache
         self._newest: WeakValueDictionary[str, _ShowRun] = WeakValueDictionary()
         self.verdicts: OrderedDict[str, dict[str, Any]] = OrderedDict()
-        """What tiles say of pictures that were inspected, by their paths, which are those of their contents."""
+        """Texts of the tiles of inspected pictures, by their paths, which are those of their contents."""
         self._inspecting: dict[str, asyncio.Task[bool]] = {}
         settings = studio.settings
         self.images = gr.Gallery(
@@ -146,7 +146,7 @@ class Pictures:
         return accepted, results
 
     async def _check(self, files: Sequence[str], present: int) -> tuple[list[str], list[dict[str, str] | None]]:
-        """Check files beside so many that are `present`: the accepted ones, and for each its refusal or None."""
+        """Check files beside the number that is `present`: the accepted ones, and for each its refusal or None."""
         paths = [Path(path) for path in files]
         most = self.studio.settings.max_files
         accepted: list[str] = []

@@ -78,8 +78,8 @@ def spent(view: BatchView) -> str:
     cost = view.cost
     if not cost.estimate and not cost.spent:
         return ""
-    most = f" to {templating.dollars(cost.spent + cost.uncertain)}" if cost.uncertain else ""
-    return f"{templating.dollars(cost.spent)}{most} spent"
+    range_end = f" to {templating.dollars(cost.spent + cost.uncertain)}" if cost.uncertain else ""
+    return f"{templating.dollars(cost.spent)}{range_end} spent"
 
 
 def made_by(view: BatchView) -> str:

@@ -92,9 +92,9 @@ def kept(view: BatchView) -> str:
         return "kept for good"
     if not view.finished:
         return ""
-    words = [f"until {day(view.kept_until)}"] if view.kept_until else []
-    words += ["while there is space"] if view.kept_while_space else []
-    return f"kept {' and '.join(words)}" if words else ""
+    parts = [f"until {day(view.kept_until)}"] if view.kept_until else []
+    parts += ["while there is space"] if view.kept_while_space else []
+    return f"kept {' and '.join(parts)}" if parts else ""
 
 
 def clock(value: float) -> str:

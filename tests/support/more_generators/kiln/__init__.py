@@ -38,7 +38,7 @@ DOOR_STUCK = FailureTemplate(KilnErrorCode.DOOR_STUCK, "The kiln's door is stuck
 UNPAID = FailureTemplate(KilnErrorCode.UNPAID, "The wood is not paid for.", "Pay for it.")
 RULES: Mapping[str, FailureRules] = {
     KilnErrorCode.COLD: FailureRules("generator", billed=False, retry="temporary"),
-    KilnErrorCode.DOOR_STUCK: FailureRules("contact", collectable="by_itself"),
+    KilnErrorCode.DOOR_STUCK: FailureRules("connection", collectable="automatic"),
     KilnErrorCode.UNPAID: FailureRules(
         "account",
         remedy=Remedy("link", "Pay for wood", "https://kiln.example/wood"),

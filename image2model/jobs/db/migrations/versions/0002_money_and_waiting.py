@@ -11,7 +11,7 @@ down_revision = "0001"
 
 
 def new_columns() -> dict[str, tuple[sa.Column[Any], ...]]:
-    """The new columns of each table, made anew for each call because a column belongs to one table."""
+    """The new columns of each table, new objects for each call because a column belongs to one table."""
     return {
         "batches": (
             sa.Column("task_id", sa.String(36), nullable=False, server_default=""),
