@@ -24,6 +24,7 @@ import psutil
 
 from benchmarks.nonsense import Requests
 from image2model.devtools.app_process import ADMIN_KEY, AppProcess
+from image2model.web.middleware.stream_end_guard import CLIENT_GUARDS
 
 PICTURE = (Path(__file__).parents[1] / "examples" / "robot.jpg").read_bytes()
 API = "/api/v1"
@@ -54,11 +55,11 @@ def kinds(client: httpx.AsyncClient, batch: Mapping[str, str], functions: Mappin
             raise RuntimeError(f"{path}: {answer.status_code} {answer.text[:200]}")
 
     async def session(name: str, *values: object) -> None:
-        """Run a function of the page in a session that nobody has had before."""
+        """Run a function of the page in a session that nobody has had before, as the page does."""
         own = f"session{next(number)}"
         body = {"data": list(values), "fn_index": functions[name], "session_hash": own}
         (await client.post("/gradio_api/queue/join", json=body)).raise_for_status()
-        await client.get("/gradio_api/queue/data", params={"session_hash": own})
+        await client.get("/gradio_api/queue/data", params={"session_hash": own}, headers={CLIENT_GUARDS: "1"})
 
     async def unread() -> None:
         """Begin what goes on for as long as the batch does, and never look at it."""

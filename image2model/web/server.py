@@ -147,6 +147,7 @@ class Server:
         """The middleware, the outermost first; the last ones are about Gradio's own responses."""
         from .middleware.file_lease import FileLeaseMiddleware
         from .middleware.link_previews import LinkPreviewMiddleware
+        from .middleware.page_cache import PageCacheMiddleware
         from .middleware.stack import middleware_stack
         from .middleware.stream_end_guard import StreamEndMiddleware
         from .static_files import CompressedPages
@@ -157,6 +158,7 @@ class Server:
             Middleware(LinkPreviewMiddleware, studio=self.studio),
             Middleware(FileLeaseMiddleware, studio=self.studio),
             Middleware(StreamEndMiddleware, demo=self.demo),
+            Middleware(PageCacheMiddleware),
         ]
 
     def stop(self) -> None:

@@ -57,13 +57,13 @@ class CompressedPages:
         messages = self._known.get(key, []) if is_whole else []
         if messages:
             for message in messages:
-                await send(_copy(message))
+                await send(copy_message(message))
             return
 
         async def cached(message: Message) -> None:
             if caching and message["type"] == "http.response.start" and message["status"] == 200:
                 MutableHeaders(scope=message)["Cache-Control"] = caching
-            messages.append(_copy(message))
+            messages.append(copy_message(message))
             await send(message)
 
         await self._compressed(scope, receive, cached)
@@ -71,9 +71,9 @@ class CompressedPages:
             self._known[key] = messages
 
 
-def _copy(message: Message) -> Message:
-    """The same message, to which others may add headers of their own."""
-    return {**message, "headers": [*message["headers"]]} if "headers" in message else message
+def copy_message(message: Message) -> Message:
+    """The same message, to which others may add headers of their own, and whose body they may compress."""
+    return {**message, "headers": [*message["headers"]]} if "headers" in message else {**message}
 
 
 def _wants_whole_file(scope: Scope) -> bool:

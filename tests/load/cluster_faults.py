@@ -15,7 +15,6 @@ status 1 where a picture is lost, or paid for twice.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import random
 import shutil
@@ -24,7 +23,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from signal import SIGCONT, SIGSTOP
@@ -153,14 +152,28 @@ class Visitor:
         return state
 
 
-def suffer(cluster: Cluster, fal: FalServer, harm: Callable[[Cluster], None], *, trouble: bool) -> list[str]:
+def suffer(
+    cluster: Cluster, fal: FalServer, harm: Callable[[Cluster], None], trouble: random.Random | None
+) -> list[str]:
     """Do one harm while a batch is made; print what came of it and return what must not be."""
     visitor, began, jobs_before, paid_before = Visitor(cluster), time.monotonic(), len(fal.jobs), len(fal.paid)
+
+    def harm_in_trouble(cluster: Cluster) -> None:
+        """Let fal answer with random faults until the harm is done."""
+        enough = threading.Event()
+        feeder = threading.Thread(target=_make_trouble, args=(fal, trouble, enough))
+        feeder.start()
+        harm(cluster)
+        enough.set()
+        feeder.join()
+        fal.faults.clear()
+        fal.script = Script(run_seconds=RUN_SECONDS)
+
     batch = visitor.ask("POST", "/api/v1/upload", files=FILES, headers={"Idempotency-Key": str(began)}).json()
     while len(fal.jobs) < jobs_before + PICTURES / 2 and time.monotonic() < began + LONGEST_SECONDS:
         time.sleep(0.02)
     with ThreadPoolExecutor(1) as thread:
-        harming = thread.submit(harm, cluster)
+        harming = thread.submit(harm_in_trouble if trouble else harm, cluster)
         state = visitor.wait_until_completed(batch)
         harming.result()
     urls = visitor.ask("GET", f"/api/v1/download/{batch['job_id']}/all").json()["download_urls"]
@@ -188,17 +201,6 @@ def job_states(cluster: Cluster, task_id: str) -> Counter[str]:
         return Counter(state for (state,) in connection.execute(query, (task_id,)))
 
 
-@contextlib.contextmanager
-def in_trouble(fal: FalServer, seed: int) -> Iterator[None]:
-    """Let fal answer with random faults while the block runs."""
-    enough = threading.Event()
-    feeder = threading.Thread(target=_make_trouble, args=(fal, random.Random(seed), enough), daemon=True)  # noqa: S311
-    feeder.start()
-    yield
-    enough.set()
-    feeder.join()
-
-
 def main() -> None:
     """Do the harms that are named, or all."""
     parser = argparse.ArgumentParser(description="Harms to a cluster, and what came of a batch meanwhile.")
@@ -208,18 +210,18 @@ def main() -> None:
     given = parser.parse_args()
     print(f"seed {given.seed}", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="cluster-"))
+    trouble = random.Random(given.seed) if given.trouble else None  # noqa: S311
     wrongs: list[str] = []
     kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTING_PREFIXES)}
     with FalServer(Script(run_seconds=RUN_SECONDS)) as fal:
         more = {"FAL_KEY": KEY, "FAL_HOST": fal.url, "LEASE_SECONDS": str(LEASE_SECONDS), "WORKERS": "1"}
-        cluster = Cluster(folder, {**kept, **more, "RETRY_PACE": "0.1", "UPLOADS_PER_MINUTE": "1000"})
+        cluster = Cluster(folder, {**kept, **more, "RETRY_PACE": "0.01", "UPLOADS_PER_MINUTE": "1000"})
         try:
             cluster.start()
-            with in_trouble(fal, given.seed) if given.trouble else contextlib.nullcontext():
-                for name in given.harms or HARMS:
-                    cluster.wait_for_replicas()
-                    print(f"{name:<38} ", end="", flush=True)
-                    wrongs += [f"{name}: {wrong}" for wrong in suffer(cluster, fal, HARMS[name], trouble=given.trouble)]
+            for name in given.harms or HARMS:
+                cluster.wait_for_replicas()
+                print(f"{name:<38} ", end="", flush=True)
+                wrongs += [f"{name}: {wrong}" for wrong in suffer(cluster, fal, HARMS[name], trouble)]
         finally:
             cluster.stop()
             shutil.rmtree(folder, ignore_errors=True)

@@ -21,7 +21,7 @@ const update = () => {
   if (!button || !summary) return;
   labelNode(button).data = sending ? "Sending…" : held ? "Adding pictures…" : summary.label; // in place: Gradio keeps hold of the text
   button.disabled = sending || !current() || summary.pressable === "no" || (isOffline() && summary.mode !== "choose");
-  emit("order", { isMade: summary.mode === "made" });
+  emit("order", { isMade: summary.mode === "made" && current() });
 };
 
 // What the button does is no longer known: it is off until the next sum.
