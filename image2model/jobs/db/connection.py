@@ -7,7 +7,7 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, ScalarSelect, create_engine, event, func, make_url, select
+from sqlalchemy import Connection, Engine, ScalarSelect, create_engine, event, func, make_url, select, text
 from sqlalchemy.pool import QueuePool
 
 from .schema import batches
@@ -77,5 +77,7 @@ def migrate(engine: Engine, version: str = "head") -> None:
     with engine.execution_options(write=True).begin() as connection:
         if connection.dialect.name == "postgresql":  # of several processes that start at once one changes the schema
             connection.execute(select(func.pg_advisory_xact_lock(MIGRATIONS)))
+            # between two steps a busy machine may take its time
+            connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
         config.attributes["connection"] = connection
         command.upgrade(config, version)
