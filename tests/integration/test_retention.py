@@ -191,7 +191,7 @@ async def test_the_host_s_rules_are_kept_by_themselves(studio, tmp_path, caplog)
     upload.write_bytes(b"x")
     assert (await studio.retention.run())["errors"] == []
     assert (orphan.exists(), upload.exists(), studio.folders.batch(one).exists()) == (False, True, True)
-    assert "deleted 1 of kind orphan" in caplog.text
+    assert "deleted 1 unreferenced files or folders (orphan)" in caplog.text
     assert removed_count("orphan", "nobody's") == before + 1
 
 

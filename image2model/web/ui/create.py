@@ -198,7 +198,6 @@ class Create:
         """A page comes back to what it was: the batch of its address, or the pictures that were not yet sent."""
         loaded = demo.load(self.load, self.visitor, [self.visitor, self.batch], **HIDDEN)
         loaded.then(**self._watching_step)
-        loaded.then(self.expect_pictures, self.batch, None, **HIDDEN)
         recalled = loaded.then(**{**self._draft("recall"), "outputs": [*self._kept, self.recalled]})
         offered = recalled.then(self.refresh_generators, [self.generator, self.key], self.generator, **HIDDEN)
         restored = offered.then(
@@ -211,11 +210,6 @@ class Create:
     async def load(self, visitor: str, request: gr.Request) -> tuple[str, str]:
         """Recognise this browser, and open the batch in the address."""
         return visitor or secrets.token_urlsafe(24), request.query_params.get("batch", "")
-
-    async def expect_pictures(self, batch_id: str) -> None:
-        """Get ready for the first picture of a visitor who has not come for a batch."""
-        if not batch_id:
-            await self.studio.picture_checks.warm_up()
 
     async def restore(self, visitor: str, batch_id: str, images: list[Any] | None) -> tuple[Any, ...]:
         """Put the pictures of this browser's own batch into the gallery where it is empty."""
