@@ -38,10 +38,7 @@ export const mount = ({ element, trigger, watch, upload }) => {
 
   element.addEventListener("click", (event) => {
     const at = (selector) => event.target.closest(selector);
-    if (at(".drop, .plus")) {
-      getReady();
-      return input()?.click();
-    }
+    if (at(".drop, .plus")) return input()?.click();
     const cross = at("[data-remove]");
     if (cross) return remove(cross.dataset.remove);
     const split = at("[data-split]");
@@ -103,6 +100,8 @@ export const mount = ({ element, trigger, watch, upload }) => {
     expected = file.name;
     remove(path);
   });
+  // Whatever opens the file dialog clicks its field.
+  document.addEventListener("click", ({ target }) => target.matches("#images input[type=file]") && getReady(), true);
   document.addEventListener("change", (event) => {
     const { target } = event;
     if (!target.matches("#images input[type=file]")) return;
