@@ -4,8 +4,8 @@ python -m benchmarks.page_times [photographs]
 
 Starts the app, chooses so many photographs of 12 megapixels (25 of 7 MB by default) in the file dialog, which stands
 open for two seconds, and makes models of them. Prints, in milliseconds of the page's own clock: drop until every tile
-stands, until the first is judged, until the last is; press until the board stands with what is sent, and until it is the
-server's. The page draws without a graphics card; run it while nothing else does.
+stands, until the first is judged, until the last is; press until the board stands with what is sent, and until it is
+the server's. The page draws without a graphics card; run it while nothing else does.
 """
 
 from __future__ import annotations
