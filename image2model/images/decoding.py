@@ -52,16 +52,8 @@ TRANSPOSE_BY_ORIENTATION: Mapping[int, Image.Transpose] = {
 NCLX_TRANSFERS = frozenset({4, 5, 7, 8, 16, 17, 18})
 """Curves of an AVIF that Chromium tells from sRGB's: not those of cameras (BT.709 and its kin) and unknown ones."""
 DNG_VERSION, NEW_SUBFILE_TYPE, REDUCED_RESOLUTION = 50706, 254, 1
-BITS_PER_SAMPLE, COMPRESSION, PHOTOMETRIC, SAMPLES_PER_PIXEL, PLANAR_CONFIGURATION, SAMPLE_FORMAT = (
-    258,
-    259,
-    262,
-    277,
-    284,
-    339,
-)
 WHITE_IS_ZERO, SEPARATE_PLANES, UNSIGNED, UNTYPED, UNCOMPRESSED, TIFF_WEBP = 0, 2, 1, 4, 1, 50001
-"""Tags of a TIFF, and values of theirs (TIFF 6.0, section 8)."""
+"""Values of a TIFF's tags (TIFF 6.0, section 8)."""
 BIG_TIFF = 43
 
 NOTE_TEXTS = {
@@ -245,17 +237,19 @@ def _open_tiff(data: bytes) -> Source:
             ErrorCode.UNSUPPORTED_FORMAT, "This TIFF stores its pixels in a way that cannot be used.", SAVE_AS_JPEG
         )
     source = _open_pages("TIFF", TiffImagePlugin.TiffImageFile(io.BytesIO(data)), "first_page")
-    source.is_negative = source.pillow.mode.startswith("I;16") and tags.get(PHOTOMETRIC) == WHITE_IS_ZERO
+    is_inverted = tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == WHITE_IS_ZERO
+    source.is_negative = is_inverted and source.pillow.mode.startswith("I;16")
     return source
 
 
 def _has_common_samples(tags: TiffImagePlugin.ImageFileDirectory_v2) -> bool:
     """True for what Pillow reads right: unsigned integers of up to 16 bits, in a compression that it knows."""
-    bits, samples = max(tags.get(BITS_PER_SAMPLE, (1,))), tags.get(SAMPLES_PER_PIXEL, 1)
-    is_read = bits <= 8 or (bits == 16 and samples != 2 and tags.get(PLANAR_CONFIGURATION) != SEPARATE_PLANES)
-    compression = tags.get(COMPRESSION, UNCOMPRESSED)
+    bits, samples = max(tags.get(TiffImagePlugin.BITSPERSAMPLE, (1,))), tags.get(TiffImagePlugin.SAMPLESPERPIXEL, 1)
+    is_separate = tags.get(TiffImagePlugin.PLANAR_CONFIGURATION) == SEPARATE_PLANES
+    is_read = bits <= 8 or (bits == 16 and samples != 2 and not is_separate)
+    compression = tags.get(TiffImagePlugin.COMPRESSION, UNCOMPRESSED)
     is_unpacked = compression in TiffImagePlugin.COMPRESSION_INFO and compression != TIFF_WEBP
-    return is_read and is_unpacked and set(tags.get(SAMPLE_FORMAT, (UNSIGNED,))) <= {UNSIGNED, UNTYPED}
+    return is_read and is_unpacked and set(tags.get(TiffImagePlugin.SAMPLEFORMAT, (UNSIGNED,))) <= {UNSIGNED, UNTYPED}
 
 
 def _open_gif(data: bytes) -> Source:

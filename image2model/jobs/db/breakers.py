@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, or_
 
 from ...units import DAY
 from .connection import lock_breakers
-from .leases import database_time
+from .leases import database_time, living_holders
 from .listener import BREAKERS_TOPIC, notify
 from .schema import breakers, holders
 
@@ -28,7 +28,7 @@ class BreakerState:
     failures: int = 0
     """Failures in a row."""
     seconds_left: float | None = None
-    """Time at which a trial may start; None while it is closed."""
+    """Seconds until a trial may start; None while it is closed."""
     is_tried_elsewhere: bool = False
     """True if another living process makes the trial."""
 
@@ -39,7 +39,7 @@ CLOSED = BreakerState()
 def all_states(connection: Connection, holder: str) -> dict[GeneratorKey, BreakerState]:
     """The breakers of all generators that have failed within a day, as process `holder` sees them."""
     now = database_time(connection)
-    living = set(connection.scalars(select(holders.c.id).where(holders.c.lease_until > now))) - {holder}
+    living = set(connection.scalars(living_holders(connection))) - {holder}
     rows = connection.execute(select(breakers).where(breakers.c.at > now - DAY))
     return {(row.generator, row.key_mark): _state(row, now, living) for row in rows}
 
@@ -81,7 +81,7 @@ def begin_trial(connection: Connection, holder: str, account: GeneratorKey) -> t
     """
     lock_breakers(connection)
     now = database_time(connection)
-    living = select(holders.c.id).where(holders.c.lease_until > now, holders.c.id != holder)
+    living = living_holders(connection).where(holders.c.id != holder)
     free = or_(breakers.c.trial.is_(None), breakers.c.trial.not_in(living))
     claim = update(breakers).where(_is(account), breakers.c.open_until <= now, breakers.c.at > now - DAY, free)
     is_ours = bool(connection.execute(claim.values(trial=holder)).rowcount)

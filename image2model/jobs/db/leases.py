@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 
-from sqlalchemy import Connection, and_, delete, extract, func, insert, or_, select, update
+from sqlalchemy import Connection, Select, and_, delete, extract, func, insert, or_, select, update
 
 from ...units import DAY
 from ..models import UNFINISHED, Batch, Job
@@ -46,6 +46,11 @@ def count_workers(connection: Connection) -> int:
     return connection.scalar(select(func.count()).where(*living)) or 0
 
 
+def living_holders(connection: Connection) -> Select[str]:
+    """Query of the processes whose lease has not lapsed, by name."""
+    return select(holders.c.id).where(holders.c.lease_until > database_time(connection))
+
+
 def delete_expired_holders(connection: Connection) -> None:
     """Remove the leases that have lapsed a day ago."""
     connection.execute(delete(holders).where(holders.c.lease_until <= database_time(connection) - DAY))
@@ -56,8 +61,7 @@ def acquire_jobs(connection: Connection, holder: str, limit: int) -> list[tuple[
 
     What another process is changing or taking at this moment is passed over.
     """
-    living = select(holders.c.id).where(holders.c.lease_until > database_time(connection))
-    lapsed = and_(jobs.c.holder != holder, jobs.c.holder.not_in(living))
+    lapsed = and_(jobs.c.holder != holder, jobs.c.holder.not_in(living_holders(connection)))
     free = (
         select(jobs.c.id)
         .join(batches)

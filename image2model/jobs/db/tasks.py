@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
 from ...units import DAY
-from .leases import database_time
+from .leases import database_time, living_holders
 from .listener import notify
 from .schema import holders, tasks
 
@@ -44,8 +44,7 @@ def begin(connection: Connection, worker: str, task_id: str, message: int) -> by
     The same message comes again where a process has died over it, of a worker that may live.
     """
     now = database_time(connection)
-    living = select(holders.c.id).where(holders.c.lease_until > now)
-    free = or_(tasks.c.worker.is_(None), tasks.c.worker.not_in(living), tasks.c.message == message)
+    free = or_(tasks.c.worker.is_(None), tasks.c.worker.not_in(living_holders(connection)), tasks.c.message == message)
     begun = update(tasks).where(tasks.c.id == task_id, tasks.c.outcome.is_(None), tasks.c.tries <= MAX_TRIES, free)
     values = {"worker": worker, "message": message, "began_at": now, "tries": tasks.c.tries + 1}
     row = connection.execute(begun.values(values).returning(tasks.c.call, tasks.c.tries)).one_or_none()
