@@ -130,7 +130,7 @@ class Create:
         ]  # fmt: skip
         return {
             "fn": self.update_price, "inputs": inputs, "outputs": [self.cost, self.card, self.made],
-            "js": "(version, ...rest) => [studio.order.version, ...rest]",
+            "js": "(version, ...rest) => [image2model.order.version, ...rest]",
             "concurrency_id": "price", "concurrency_limit": 1, **LATEST_EVENT,
         }  # fmt: skip
 
@@ -140,7 +140,7 @@ class Create:
 
     def _connect_order(self) -> None:
         """Each choice updates the draft and the price, and the tiles where it is about pictures."""
-        keep, price, show = self._draft("keep"), self._pricing, self._showing
+        keep, price, show = self._draft("save"), self._pricing, self._showing
         for event in self.pictures.connect(self.generator):
             event.then(**keep).then(**price)
             event.then(**show)
@@ -165,11 +165,11 @@ class Create:
         ]  # fmt: skip
         submitted = self.generate.click(
             self.submit, inputs, [self.batch, self.made], concurrency_limit=20, **HIDDEN,
-            js="(visitor, key, ...rest) => [visitor, studio.order.requestKey(), ...rest]",
+            js="(visitor, key, ...rest) => [visitor, image2model.order.requestKey(), ...rest]",
         )  # fmt: skip
-        submitted.failure(None, None, None, js="() => studio.order.refused()")
-        submitted.then(None, None, None, js="() => studio.order.answered()")
-        begun = submitted.success(**self._draft("send")).then(None, self.batch, None, js="studio.address.show")
+        submitted.failure(None, None, None, js="() => image2model.order.failed()")
+        submitted.then(None, None, None, js="() => image2model.order.answered()")
+        begun = submitted.success(**self._draft("markSent")).then(None, self.batch, None, js="image2model.address.show")
         begun.then(**self._pricing).then(**self._showing)
         submitted.success(**self._watching_step).then(**self._pricing)
 
@@ -192,13 +192,13 @@ class Create:
             self.reuse_pictures, [self.batch, self.pictures.images],
             [self.pictures.images, self.generator, *([shape] if shape else [])], **HIDDEN,
         )  # fmt: skip
-        reused.then(**self._draft("keep")).then(**price).then(**self._showing)
+        reused.then(**self._draft("save")).then(**price).then(**self._showing)
 
     def _connect_load(self, demo: gr.Blocks) -> None:
         """A page comes back to what it was: the batch of its address, or the pictures that were not yet sent."""
         loaded = demo.load(self.load, self.visitor, [self.visitor, self.batch], **HIDDEN)
         loaded.then(**self._watching_step)
-        recalled = loaded.then(**{**self._draft("recall"), "outputs": [*self._kept, self.recalled]})
+        recalled = loaded.then(**{**self._draft("restore"), "outputs": [*self._kept, self.recalled]})
         offered = recalled.then(self.refresh_generators, [self.generator, self.key], self.generator, **HIDDEN)
         restored = offered.then(
             self.restore, [self.visitor, self.batch, self.pictures.images],

@@ -97,15 +97,15 @@ class Pictures:
         both = [self.images, self.refused]
         checked = self.tiles.upload(
             self.check_arrived, [self.arrived, self.images], [self.arrived, self.results], **EVERY_EVENT,
-            js="(arrived, images) => [studio.uploads.handOver(), images]",
+            js="(arrived, images) => [image2model.uploads.toCheck(), images]",
         )  # fmt: skip
-        checked.failure(None, None, None, js="() => studio.uploads.failed()")
-        merge = "(...values) => studio.uploads.checked(...values)"
+        checked.failure(None, None, None, js="() => image2model.uploads.failed()")
+        merge = "(...values) => image2model.uploads.checked(...values)"
         yield checked.then(None, [self.arrived, self.results, *both], both, js=merge)
         self.tiles.focus(self.studio.picture_checks.warm_up, None, None, **HIDDEN)
         yield self.images.upload(self.check_uploads, both, both, **EVERY_EVENT)
         yield self.examples.select(None, self.images, self.images, js=self._add_example)
-        yield self.tiles.clear(None, both, both, js="(...values) => studio.pictures.keep(...values)")
+        yield self.tiles.clear(None, both, both, js="(...values) => image2model.pictures.withoutRemoved(...values)")
         yield self.tiles.input(self.decide, [self.images, self.decided, generator], self.decided, **HIDDEN)
 
     def _head(self, count: int, refused: int, made: bool) -> str:
@@ -127,7 +127,7 @@ class Pictures:
     def _add_example(self) -> str:
         """JavaScript that adds the clicked example in the browser, so that of two quick clicks none is lost."""
         given = json.dumps([{"image": _file(path), "caption": None} for path in examples()])
-        return f"(images) => studio.pictures.add(images, {given}, {self.studio.settings.max_files})"
+        return f"(images) => image2model.pictures.addExample(images, {given}, {self.studio.settings.max_files})"
 
     async def check_uploads(
         self, images: list[tuple[str, Any]] | None, refused: list[Any]
