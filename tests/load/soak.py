@@ -68,7 +68,7 @@ class SoakReport:
 
 
 class Process:
-    """The studio's process, started again after each kill."""
+    """The services' process, started again after each kill."""
 
     def __init__(self, data: Path, fal: FalServer) -> None:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("FAL_", "DATABASE_URL"))}
@@ -87,7 +87,7 @@ class Process:
             cwd=ROOT, env=self._environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True,
         )  # fmt: skip
         if not self._answer(60):
-            raise RuntimeError(f"the studio does not start: {self.log.read_text()[-2000:]}")
+            raise RuntimeError(f"the process does not start: {self.log.read_text()[-2000:]}")
 
     def tell(self, command: dict[str, Any]) -> dict[str, Any] | None:
         """Give a command; None when the process was killed before it answered."""
