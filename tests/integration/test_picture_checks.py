@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
-from image2model.generators.local import warm_up
+from image2model.generators.local import segment, warm_up
 from image2model.generators.local.cutout import MARGIN, Inspection, cut_out, inspect
+from image2model.generators.local.worker import generate
 from image2model.images.decoding import Source
 from image2model.process_pool import WorkerPool
 from image2model.services import Picture, Services, SubmitRequest
@@ -42,6 +43,14 @@ def two_balls() -> Image.Image:
     return image
 
 
+def without_background(image: Image.Image) -> Image.Image:
+    """The image with the colour of its corner made transparent."""
+    background = image.getpixel((0, 0))
+    pixels = np.asarray(image)
+    alpha = np.where((pixels == background).all(axis=2), 0, 255).astype(np.uint8)
+    return Image.fromarray(np.dstack([pixels, alpha]))
+
+
 @pytest.mark.parametrize(
     ("make", "warnings"),
     [
@@ -49,9 +58,10 @@ def two_balls() -> Image.Image:
         (lambda cup: cup.filter(ImageFilter.GaussianBlur(10)), ("blurred",)),
         (lambda cup: cup.resize((100, 100)), ("small",)),
         (lambda cup: two_balls(), ("several_subjects",)),
+        (lambda cup: without_background(two_balls()), ("several_subjects",)),
         (lambda cup: Image.new("RGB", (300, 300), (120, 120, 120)), ("no_subject",)),
     ],
-    ids=["good", "blurred", "small", "several", "none"],
+    ids=["good", "blurred", "small", "several", "several cut out", "none"],
 )
 def test_a_picture_that_will_likely_fail_is_warned_of(make, warnings):
     """A blurred, a tiny, a crowded and an empty picture each get their own warning, a good one none."""
@@ -59,6 +69,17 @@ def test_a_picture_that_will_likely_fail_is_warned_of(make, warnings):
         inspection = inspect(encoded(make(cup.convert("RGB"))))
     assert inspection.warnings == warnings
     assert (inspection.cutout is None) == ("no_subject" in warnings)
+
+
+def test_the_network_runs_once_for_the_inspection_of_a_picture_and_its_generation(tmp_path: Path, monkeypatch):
+    """What was found of a picture when it was inspected serves its cut-out and its model, too."""
+    with Image.open(CUP) as cup:
+        picture = saved(tmp_path, cup.resize((1500, 1500)))
+    inspect(picture.read_bytes())
+    monkeypatch.setattr(segment, "inference_session", None)  # whoever runs the network now fails
+    cut_out(picture, tmp_path / "cutout.png")
+    generate(picture, tmp_path / "model.glb", tmp_path / "progress", {}, None)
+    assert (tmp_path / "model.glb").read_bytes().startswith(b"glTF")
 
 
 @pytest.mark.parametrize("size", [(900, 500), (2400, 1600)])
