@@ -83,7 +83,7 @@ class Process:
     def start(self) -> None:
         """Return when it works."""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.studio_process"],
+            [sys.executable, "-m", "tests.support.services_process"],
             cwd=ROOT, env=self._environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True,
         )  # fmt: skip
         if not self._answer(60):
