@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 class AdminService:
-    """The host's use cases of one studio, as `Studio.admin`; rights are the caller's to check."""
+    """The host's use cases, as `Services.admin`; rights are the caller's to check."""
 
     def __init__(
         self,

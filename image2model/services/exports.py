@@ -23,7 +23,7 @@ ContentsLoader = Callable[[str], Awaitable[tuple[list[ZipEntry], dict[str, Any]]
 
 
 class ExportService:
-    """Exports of one studio's meshes, as `Studio.exports`."""
+    """Exports of meshes, as `Services.exports`."""
 
     def __init__(
         self,

@@ -33,7 +33,7 @@ NOTE_TEXTS = {**NOTE_TEXTS, **local.WARNINGS}
 
 
 class PictureChecks:
-    """Cut-outs and warnings of pictures, as `Studio.picture_checks`."""
+    """Cut-outs and warnings of pictures, as `Services.picture_checks`."""
 
     def __init__(self, folders: Folders, workers: Executor, checker: ImageChecker) -> None:
         self._folders, self._workers, self._checker = folders, workers, checker

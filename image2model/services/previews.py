@@ -26,7 +26,7 @@ RENDER_MODES = ("textured", "plain", "wireframe")
 
 
 class PreviewService:
-    """Previews of one studio's meshes, as `Studio.previews`, kept beside their mesh."""
+    """Previews of meshes, as `Services.previews`, kept beside their mesh."""
 
     def __init__(self, folders: Folders, workers: Executor) -> None:
         self._folders, self._workers = folders, workers

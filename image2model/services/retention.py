@@ -29,7 +29,7 @@ SWEEP_INTERVAL = 900.0
 
 
 class RetentionService:
-    """Deletes batches and files, as `Studio.retention`; rights are the caller's to check."""
+    """Deletes batches and files, as `Services.retention`; rights are the caller's to check."""
 
     def __init__(
         self, settings: Settings, folders: Folders, store: AsyncStore, scheduler: JobScheduler, surveys: SurveyCache

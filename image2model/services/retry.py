@@ -24,7 +24,7 @@ Remotes = Mapping[str, Mapping[str, Any]]
 class RetryService:
     """Starts jobs that ended badly again, at their price or where they were left.
 
-    `for_key` is the generator of an id on a key, as `Studio.for_key`; `secret` makes pseudonyms of addresses.
+    `for_key` is the generator of an id on a key, as `Services.for_key`; `secret` makes pseudonyms of addresses.
     """
 
     def __init__(

@@ -23,8 +23,8 @@ from ..services import (
     Caller,
     JobView,
     Picture,
+    Services,
     Side,
-    Studio,
     SubmitRequest,
     group_sides,
 )
@@ -60,8 +60,8 @@ URL_KEYS = ("url", "thumbnail", "turntable", "picture", "whole_picture")
 class GradioApi:
     """The endpoints; a method's name and docstring are its name and description in `/gradio_api/info`."""
 
-    def __init__(self, studio: Studio) -> None:
-        self.studio = studio
+    def __init__(self, services: Services) -> None:
+        self.services = services
 
     async def generate(
         self,
@@ -121,12 +121,12 @@ class GradioApi:
             raise gr.Error(f"{job.error.code}: {job.error.message}", print_exception=False)
         if not job.succeeded:
             raise gr.Error("cancelled: This job was cancelled.", print_exception=False)
-        mesh = await self.studio.publish_to_gradio_cache(batch.id, 1, job.filename)
+        mesh = await self.services.publish_to_gradio_cache(batch.id, 1, job.filename)
         return str(mesh), {"batch_id": batch.id, "name": job.filename, **(job.facts or {}), "cost": job.cost}
 
     async def _watch_only_job(self, batch_id: str, progress: gr.Progress) -> JobView:
         """The job of a batch of one once it is finished; reports its progress until then."""
-        async for view in self.studio.watch(batch_id):
+        async for view in self.services.watch(batch_id):
             progress(view.jobs[0].progress, desc=view.jobs[0].message)
         return view.jobs[0]
 
@@ -141,7 +141,7 @@ class GradioApi:
     ) -> dict[str, Any]:
         """Start a batch and return at once: its id, its jobs, the pictures that were left out, and the cost."""
         batch = await self._submit(images, generator, face_limit, options, idempotency_key, request)
-        view = (await self.studio.view(batch.id)).to_dict()
+        view = (await self.services.view(batch.id)).to_dict()
         return {
             "batch_id": batch.id,
             "jobs": [{key: job[key] for key in ("id", "number", "name", "filename", "state")} for job in view["jobs"]],
@@ -151,28 +151,28 @@ class GradioApi:
 
     async def picture_warnings(self, batch_id: str) -> list[dict[str, Any]]:
         """What will likely go wrong with a batch's pictures; each takes up to a second to be looked at."""
-        return await self.studio.picture_checks.warnings(await self.studio.batch(batch_id))
+        return await self.services.picture_checks.warnings(await self.services.batch(batch_id))
 
     async def batch_status(self, batch_id: str, request: gr.Request) -> dict[str, Any]:
         """The state of a batch and of each of its jobs, with progress, facts, errors and addresses."""
-        return _absolute_urls(await self.studio.view(batch_id), request)
+        return _absolute_urls(await self.services.view(batch_id), request)
 
     async def watch_batch(self, batch_id: str, request: gr.Request) -> AsyncIterator[dict[str, Any]]:
         """The same as /batch_status at each change, until the batch is finished."""
-        async for view in self.studio.watch(batch_id):
+        async for view in self.services.watch(batch_id):
             yield _absolute_urls(view, request)
 
     async def cancel_batch(self, batch_id: str, request: gr.Request) -> dict[str, Any]:
         """Stop what is not finished; returns the batch's status."""
-        return _absolute_urls(await self.studio.cancel(batch_id), request)
+        return _absolute_urls(await self.services.cancel(batch_id), request)
 
     async def retry_batch(self, batch_id: str, request: gr.Request) -> dict[str, Any]:
         """Work again what failed or was cancelled; returns the batch's status."""
-        return _absolute_urls(await self.studio.retry(batch_id, caller=_caller(request)), request)
+        return _absolute_urls(await self.services.retry(batch_id, caller=_caller(request)), request)
 
     async def delete_batch(self, batch_id: str) -> dict[str, Any]:
         """Stop a batch and delete it with all its files."""
-        await self.studio.delete(batch_id)
+        await self.services.delete(batch_id)
         return {"batch_id": batch_id, "deleted": True}
 
     async def export(
@@ -188,9 +188,9 @@ class GradioApi:
         pivot (keep, centre, bottom), face_limit, packing (none, meshopt, draco; GLB only),
         repair (none, solid, rebuild), colors (1 to 8 solid ones, for printers; 3MF only).
         """
-        (choice,) = self.studio.exports.parse_options([format or "stl"], _parse_options(export_options))
-        exported = await self.studio.exports.export(batch_id, _parse_number(number), choice)
-        return str(await self.studio.exports.publish_to_gradio_cache(batch_id, exported)), {
+        (choice,) = self.services.exports.parse_options([format or "stl"], _parse_options(export_options))
+        exported = await self.services.exports.export(batch_id, _parse_number(number), choice)
+        return str(await self.services.exports.publish_to_gradio_cache(batch_id, exported)), {
             "name": exported.filename,
             **exported.facts,
         }
@@ -202,7 +202,7 @@ class GradioApi:
 
         With what mending would make of it.
         """
-        return await self.studio.exports.print_check(batch_id, _parse_number(number), size or None, measure=measure)
+        return await self.services.exports.print_check(batch_id, _parse_number(number), size or None, measure=measure)
 
     async def download_batch(
         self, batch_id: str, formats: list[str] | None = None, export_options: dict[str, Any] | None = None
@@ -214,19 +214,19 @@ class GradioApi:
         """
         if formats or export_options:
             named = formats if isinstance(formats, (str, list)) else [formats or "glb"]
-            choices = self.studio.exports.parse_options(named, _parse_options(export_options))
-            return str(await self.studio.exports.publish_archive_to_gradio_cache(batch_id, choices))
-        if not (await self.studio.view(batch_id)).zip:
+            choices = self.services.exports.parse_options(named, _parse_options(export_options))
+            return str(await self.services.exports.publish_archive_to_gradio_cache(batch_id, choices))
+        if not (await self.services.view(batch_id)).zip:
             raise gr.Error("nothing_done: No mesh of this batch is finished yet. Try later.", print_exception=False)
-        return str(await self.studio.publish_archive_to_gradio_cache(batch_id))
+        return str(await self.services.publish_archive_to_gradio_cache(batch_id))
 
     async def turntable(self, batch_id: str, number: float = 1) -> str:
         """One finished mesh of a batch (the first: 1) turning once around, as an animated WebP; takes some seconds."""
-        return str(await self.studio.publish_to_gradio_cache(batch_id, _parse_number(number), TURNTABLE_FILE))
+        return str(await self.services.publish_to_gradio_cache(batch_id, _parse_number(number), TURNTABLE_FILE))
 
     async def list_generators(self) -> list[dict[str, Any]]:
         """The generators on offer: what they are good at, options with ranges, price, usual time, availability."""
-        return [generator_schema(generator) for generator in self.studio.generators.values()]
+        return [generator_schema(generator) for generator in self.services.generators.values()]
 
     async def _submit(
         self,
@@ -243,7 +243,7 @@ class GradioApi:
         submission = SubmitRequest(
             pictures, generator or None, parsed, face_limit, cut_out, idempotency_key=idempotency_key or ""
         )
-        return await self.studio.submit(submission, _caller(request))
+        return await self.services.submit(submission, _caller(request))
 
 
 ENDPOINT_NAMES = tuple(name for name in vars(GradioApi) if not name.startswith("_"))
@@ -326,9 +326,9 @@ def _to_gradio_error(error: Exception) -> gr.Error:
     return gr.Error(f"{ErrorCode.INTERNAL_ERROR}: {INTERNAL_MESSAGE}")
 
 
-def add_endpoints(studio: Studio) -> None:
+def add_endpoints(services: Services) -> None:
     """Add the endpoints to the current Blocks."""
-    api = GradioApi(studio)
+    api = GradioApi(services)
     with gr.Group(visible=False):
         image, images = gr.File(label="Picture"), gr.File(label="Pictures", file_count="multiple")
         sides = [gr.File(label=f"Picture of the {side}") for side in SIDES]
@@ -364,12 +364,12 @@ def add_endpoints(studio: Studio) -> None:
         )  # fmt: skip
 
 
-def guard_inputs(studio: Studio, demo: gr.Blocks) -> None:
+def guard_inputs(services: Services, demo: gr.Blocks) -> None:
     """Bound how components of the page fetch URLs, and report values that cannot be read."""
 
     async def fetch_picture(url: str) -> str:
         try:
-            return str(await studio.uploads.fetch(url))
+            return str(await services.uploads.fetch(url))
         except ImageRefused as refusal:
             raise gr.Error(f"{refusal.code}: {refusal}", print_exception=False) from None
 

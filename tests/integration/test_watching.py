@@ -118,13 +118,13 @@ async def test_views_stop_when_the_last_watcher_leaves(monkeypatch: pytest.Monke
     assert not views.watching._channels
 
 
-async def test_retried_batch_can_be_watched_again(studio, generator, tmp_path):
+async def test_retried_batch_can_be_watched_again(services, generator, tmp_path):
     """After its end a retry starts a new watching, whose first view is of the retry."""
     generator.script = lambda _: [60.0]
-    batch = await studio.submit(SubmitRequest([picture(tmp_path, "a.png")]))
-    await studio.cancel(batch.id)
-    assert [view.state async for view in studio.watch(batch.id)][-1] == "cancelled"
-    await studio.retry(batch.id)
-    watcher = studio.watch(batch.id)
+    batch = await services.submit(SubmitRequest([picture(tmp_path, "a.png")]))
+    await services.cancel(batch.id)
+    assert [view.state async for view in services.watch(batch.id)][-1] == "cancelled"
+    await services.retry(batch.id)
+    watcher = services.watch(batch.id)
     assert (await anext(watcher)).state == "working"
     await watcher.aclose()

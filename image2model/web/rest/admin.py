@@ -10,10 +10,10 @@ from pydantic import BaseModel, Field
 
 from ...errors import NotFound
 from ...ops.health import DISK_CRITICAL_PERCENT, DISK_WARNING_PERCENT
-from ...services import Studio
+from ...services import Services
 from ...units import GB, MB
 from .auth import require_admin
-from .common import HeadRouter, StudioDep, iso_now, iso_time
+from .common import HeadRouter, ServicesDep, iso_now, iso_time
 from .errors import error_responses
 from .request_params import params_openapi, parse_params
 
@@ -126,15 +126,15 @@ class FileList(BaseModel):
 
 
 @router.get("/disk-usage")
-async def disk_usage(studio: StudioDep) -> DiskUsage:
+async def disk_usage(services: ServicesDep) -> DiskUsage:
     """What pictures and results take on the disk."""
-    return DiskUsage(**dict(_disk_folders(await studio.admin.disk_usage())), timestamp=iso_now())
+    return DiskUsage(**dict(_disk_folders(await services.admin.disk_usage())), timestamp=iso_now())
 
 
 @router.get("/system-health")
-async def system_health(studio: StudioDep) -> SystemHealth:
+async def system_health(services: ServicesDep) -> SystemHealth:
     """Whether the disk is filling up, and what else only the host can mend."""
-    use, attention = await studio.admin.disk_usage(), await studio.admin.attention(time.time())
+    use, attention = await services.admin.disk_usage(), await services.admin.attention(time.time())
     folders = _disk_folders(use)
     percent = folders.output_dir.disk_usage_percent
     status: Literal["healthy", "warning", "critical"] = "healthy"
@@ -174,9 +174,9 @@ async def _job_params(request: Request) -> OneJob:
 
 
 @router.post("/cleanup", openapi_extra=params_openapi(Cleanup), responses=error_responses(400, 422))
-async def cleanup(params: Annotated[Cleanup, Depends(_cleanup_params)], studio: StudioDep) -> CleanedUp:
+async def cleanup(params: Annotated[Cleanup, Depends(_cleanup_params)], services: ServicesDep) -> CleanedUp:
     """Delete batches that ended long ago and what nobody owns; never what runs, is pinned or downloaded."""
-    done = await studio.retention.cleanup(params.hours, params.dry_run)
+    done = await services.retention.cleanup(params.hours, params.dry_run)
     return CleanedUp(
         freed_space_mb=_megabytes(done["freed_bytes"]), files_removed=done["files"],
         directories_removed=done["folders"], errors=done["errors"], cleanup_hours=params.hours, dry_run=params.dry_run,
@@ -185,9 +185,9 @@ async def cleanup(params: Annotated[Cleanup, Depends(_cleanup_params)], studio: 
 
 
 @router.post("/cleanup-job", openapi_extra=params_openapi(OneJob), responses=error_responses(400, 404, 409, 422))
-async def cleanup_job(params: Annotated[OneJob, Depends(_job_params)], studio: StudioDep) -> JobCleanedUp:
+async def cleanup_job(params: Annotated[OneJob, Depends(_job_params)], services: ServicesDep) -> JobCleanedUp:
     """Delete one batch with its files, unless it is being worked."""
-    freed = await studio.retention.delete(await _find_batch_id(studio, params.job_id))
+    freed = await services.retention.delete(await _find_batch_id(services, params.job_id))
     return JobCleanedUp(
         job_id=params.job_id, freed_space_mb=_megabytes(freed.size), files_removed=freed.files, timestamp=iso_now()
     )
@@ -195,31 +195,31 @@ async def cleanup_job(params: Annotated[OneJob, Depends(_job_params)], studio: S
 
 @router.delete("/delete-job/{job_id:path}", responses=error_responses(404, 409))
 async def delete_job(
-    job_id: str, studio: StudioDep, force: Annotated[bool, Query(description="Stop it first, if it runs")] = False
+    job_id: str, services: ServicesDep, force: Annotated[bool, Query(description="Stop it first, if it runs")] = False
 ) -> JobDeleted:
     """Delete one batch with its files."""
-    freed = await studio.retention.delete(await _find_batch_id(studio, job_id), force=force)
+    freed = await services.retention.delete(await _find_batch_id(services, job_id), force=force)
     return JobDeleted(message="The batch is deleted.", freed_space_mb=_megabytes(freed.size), files_removed=freed.files)
 
 
-async def _find_batch_id(studio: Studio, job_id: str) -> str:
+async def _find_batch_id(services: Services, job_id: str) -> str:
     """A batch's id from its job_id, its own id or its folder as `list-files` has it; raises NotFound."""
     job_id = job_id.removeprefix("batches/")
     try:
-        return (await studio.find(legacy_job_id=job_id)).id
+        return (await services.find(legacy_job_id=job_id)).id
     except NotFound:
-        return (await studio.batch(job_id)).id
+        return (await services.batch(job_id)).id
 
 
 @router.get("/list-files")
 async def list_files(
-    studio: StudioDep,
+    services: ServicesDep,
     directory: Directory = "uploads",
     limit: Annotated[int, Query(ge=1, le=10_000)] = 100,
     view: Annotated[Literal["folders", "files"], Query(description="Batches' folders, or single files")] = "folders",
 ) -> FileList:
     """The newest pictures that were sent and the newest results."""
-    look = studio.admin.list_folders if view == "folders" else studio.admin.list_files
+    look = services.admin.list_folders if view == "folders" else services.admin.list_files
     listings = {kind: await look(kind, limit) for kind in ("uploads", "results")}
     items = {kind: [_file_item(one) for one in files["items"]] for kind, files in listings.items()}
     named = listings[directory]

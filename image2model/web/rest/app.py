@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ... import __version__
 from ...ops.health import health_of
-from ...services import Studio
+from ...services import Services
 from . import admin, downloads, errors, health, logs, models, status, uploads
 
 PREFIX = "/api/v1"
@@ -45,7 +45,7 @@ Upload pictures, follow the task, fetch the results. Every error has the same bo
 `message`, and each answer carries `X-Correlation-ID`, by which a host finds it in the logs."""
 
 
-def create_app(studio: Studio) -> FastAPI:
+def create_app(services: Services) -> FastAPI:
     """The REST application."""
     app = FastAPIOffline(
         title="image2model",
@@ -56,7 +56,7 @@ def create_app(studio: Studio) -> FastAPI:
         redirect_slashes=False,  # PathNormalizer knows both; a redirect would lose the body
         responses=errors.error_responses(400, 413, 422, 429),  # all but 422 also from the middleware, before any route
     )
-    app.state.studio, app.state.health = studio, health_of(studio)
+    app.state.services, app.state.health = services, health_of(services)
     app.state.prefix, app.state.log_analysis_lock = PREFIX, asyncio.Lock()
     for route in app.routes:
         if isinstance(route, APIRoute) and route.methods:
@@ -67,9 +67,9 @@ def create_app(studio: Studio) -> FastAPI:
     return app
 
 
-def api_mount(studio: Studio) -> Mount:
+def api_mount(services: Services) -> Mount:
     """The application as a route, to be placed before Gradio's."""
-    return ApiMount(PathNormalizer(create_app(studio)))
+    return ApiMount(PathNormalizer(create_app(services)))
 
 
 class ApiMount(Mount):

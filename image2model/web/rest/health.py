@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from ... import __version__
 from ...ops.health import Health, State, machine_stats, overall, uptime
 from ...ops.metrics import CONTENT_TYPE, exposition
-from .common import HeadRouter, StudioDep, iso_now
+from .common import HeadRouter, ServicesDep, iso_now
 
 router = HeadRouter(prefix="/health", tags=["health"])
 SERVICE = "image2model"
@@ -98,7 +98,7 @@ async def health() -> Well:
 
 
 @router.get("/detailed", responses={503: {"model": Detailed, "description": "Unhealthy"}})
-async def detailed(health: HealthDep, studio: StudioDep, response: Response) -> Detailed:
+async def detailed(health: HealthDep, services: ServicesDep, response: Response) -> Detailed:
     """How each part is, from what is known here; fal by the outcomes of the last 24 hours, not by a call."""
     parts = await health.components()
     components = [
@@ -108,15 +108,15 @@ async def detailed(health: HealthDep, studio: StudioDep, response: Response) -> 
     status = overall(parts)
     response.status_code = 503 if status == "unhealthy" else 200
     return Detailed(
-        status=status, timestamp=iso_now(), system=Machine(**machine_stats(studio)), components=components,
+        status=status, timestamp=iso_now(), system=Machine(**machine_stats(services)), components=components,
         uptime_seconds=round(uptime(), 1),
     )  # fmt: skip
 
 
 @router.get("/metrics", response_class=PlainTextResponse)
-async def metrics(health: HealthDep, studio: StudioDep) -> Response:
+async def metrics(health: HealthDep, services: ServicesDep) -> Response:
     """The numbers, in Prometheus' text format."""
-    return Response(await exposition(studio, health), media_type=CONTENT_TYPE, headers=NO_STORE)
+    return Response(await exposition(services, health), media_type=CONTENT_TYPE, headers=NO_STORE)
 
 
 @router.get("/liveness")

@@ -17,11 +17,11 @@ from ...ops import log_config, log_files
 from ...ops.log_analysis import Analysis, analyse
 from ...ops.log_export import MEDIA_TYPES, ExportFormat, export
 from ...ops.log_search import LogFilter, list_log_files, matching_lines, search
-from ...services import Studio
+from ...services import Services
 from ...units import MB
 from ..responses import GeneratedResponse
 from .auth import require_admin, require_log_reader
-from .common import HeadRouter, StudioDep, iso_now
+from .common import HeadRouter, ServicesDep, iso_now
 from .errors import error_responses
 from .request_params import params_openapi, parse_params
 
@@ -188,12 +188,15 @@ LogType = Annotated[str, Query(max_length=40, description="See /logs/types; `all
 
 @reader_routes.get("/analyze", responses=error_responses(404))
 async def analyze(
-    request: Request, studio: StudioDep, log_type: LogType = "all", hours_back: Annotated[int, Query(ge=1, le=168)] = 24
+    request: Request,
+    services: ServicesDep,
+    log_type: LogType = "all",
+    hours_back: Annotated[int, Query(ge=1, le=168)] = 24,
 ) -> LogAnalysis:
     """What the lines of the last hours come to."""
     end = datetime.now(UTC)
     start = end - timedelta(hours=hours_back)
-    analysis = await _analyse(request, studio, LogFilter(kinds=_parse_log_types(log_type), since=start, until=end))
+    analysis = await _analyse(request, services, LogFilter(kinds=_parse_log_types(log_type), since=start, until=end))
     endpoints = list(analysis.by_endpoint().items())[:MAX_PATTERNS]
     return LogAnalysis(
         time_range=TimeRange(start=start.isoformat(), end=end.isoformat(), hours_analyzed=hours_back),
@@ -209,12 +212,12 @@ async def analyze(
 @reader_routes.get("/daily-summary", responses=error_responses(400))
 async def daily_summary(
     request: Request,
-    studio: StudioDep,
+    services: ServicesDep,
     date: Annotated[str, Query(max_length=40, description="YYYY-MM-DD; by default today (UTC)")] = "",
 ) -> DailySummary:
     """What the lines of a day come to."""
     day = _parse_time(date or iso_now()).replace(hour=0, minute=0, second=0, microsecond=0)
-    analysis = await _analyse(request, studio, LogFilter(since=day, until=day + DAY))
+    analysis = await _analyse(request, services, LogFilter(since=day, until=day + DAY))
     total, performance = analysis.total(), _performance(analysis)
     endpoints = list(analysis.by_endpoint().items())[:TOP_COUNT]
     return DailySummary(
@@ -235,10 +238,10 @@ async def daily_summary(
     )  # fmt: skip
 
 
-async def _analyse(request: Request, studio: Studio, query: LogFilter) -> Analysis:
+async def _analyse(request: Request, services: Services, query: LogFilter) -> Analysis:
     """Analyse log lines; one request at a time, because it keeps a processor busy."""
     async with request.app.state.log_analysis_lock:
-        return await asyncio.to_thread(analyse, log_config.log_folder(studio.settings), query)
+        return await asyncio.to_thread(analyse, log_config.log_folder(services.settings), query)
 
 
 def _performance(analysis: Analysis) -> dict[str, Any]:
@@ -274,7 +277,7 @@ def _parse_time(text: str) -> datetime:
 
 @reader_routes.get("/recent", responses=error_responses(404))
 async def recent(
-    studio: StudioDep,
+    services: ServicesDep,
     log_type: LogType = "all",
     level: Literal["debug", "info", "warning", "error", "critical"] = "debug",
     text: Annotated[str, Query(max_length=200)] = "",
@@ -283,7 +286,7 @@ async def recent(
 ) -> Recent:
     """The newest lines of at least a level, with a text."""
     query = LogFilter(kinds=_parse_log_types(log_type), level=level, text=text)
-    page = await asyncio.to_thread(search, log_config.log_folder(studio.settings), query, limit, offset)
+    page = await asyncio.to_thread(search, log_config.log_folder(services.settings), query, limit, offset)
     return Recent(entries=page.entries, more=page.more)
 
 
@@ -300,7 +303,7 @@ EXPORT_ROUTE: dict[str, Any] = {
 
 @reader_routes.get("/export", openapi_extra={"parameters": params_openapi(Export)["parameters"]}, **EXPORT_ROUTE)
 @reader_routes.post("/export", openapi_extra=params_openapi(Export), **EXPORT_ROUTE)
-async def exported(params: ExportDep, studio: StudioDep) -> GeneratedResponse:
+async def exported(params: ExportDep, services: ServicesDep) -> GeneratedResponse:
     """The lines themselves, as they are read."""
     end, whole_day = _parse_time(params.end_date or iso_now()), len(params.end_date) == len("YYYY-MM-DD")
     if whole_day:
@@ -312,23 +315,23 @@ async def exported(params: ExportDep, studio: StudioDep) -> GeneratedResponse:
     first, last = (f"{day:%Y%m%d}".zfill(8) for day in (start, end - timedelta(microseconds=1)))
     name = f"image2model-logs-{first}-{last}.{params.format}"
     return GeneratedResponse(
-        export(matching_lines(log_config.log_folder(studio.settings), query), params.format),
+        export(matching_lines(log_config.log_folder(services.settings), query), params.format),
         media_type=MEDIA_TYPES[params.format],
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
 
 
 @reader_routes.get("/statistics")
-async def statistics(studio: StudioDep) -> LogStatistics:
+async def statistics(services: ServicesDep) -> LogStatistics:
     """What log files there are, and the disk they lie on."""
-    return LogStatistics(**await asyncio.to_thread(log_files.statistics, log_config.log_folder(studio.settings)))
+    return LogStatistics(**await asyncio.to_thread(log_files.statistics, log_config.log_folder(services.settings)))
 
 
 @reader_routes.get("/types")
-async def types(studio: StudioDep) -> LogTypes:
+async def types(services: ServicesDep) -> LogTypes:
     """The kinds of log files."""
     files_by_kind = {
-        kind: list_log_files(log_config.log_folder(studio.settings), [kind]) for kind in log_config.LOG_KINDS
+        kind: list_log_files(log_config.log_folder(services.settings), [kind]) for kind in log_config.LOG_KINDS
     }
     details = {
         kind: {
@@ -342,11 +345,11 @@ async def types(studio: StudioDep) -> LogTypes:
 
 
 @reader_routes.get("/health")
-async def health(studio: StudioDep) -> LogHealth:
+async def health(services: ServicesDep) -> LogHealth:
     """Whether all is well with the log files, and what the host can do."""
-    log_health = await asyncio.to_thread(log_files.check_log_health, studio.settings)
+    log_health = await asyncio.to_thread(log_files.check_log_health, services.settings)
     return LogHealth(
-        status=log_health.status, timestamp=iso_now(), statistics=await statistics(studio), issues=log_health.issues,
+        status=log_health.status, timestamp=iso_now(), statistics=await statistics(services), issues=log_health.issues,
         warnings=log_health.warnings, recommendations=log_health.recommendations,
     )  # fmt: skip
 
@@ -359,10 +362,11 @@ async def rotate() -> Rotated:
 
 @admin_routes.delete("/cleanup")
 async def cleanup(
-    studio: StudioDep, older_than_days: Annotated[int, Query(ge=1, le=3650, description="Put aside before then")] = 30
+    services: ServicesDep,
+    older_than_days: Annotated[int, Query(ge=1, le=3650, description="Put aside before then")] = 30,
 ) -> Removed:
     """Remove old log files; those that are being written stay."""
-    removed = await asyncio.to_thread(log_files.remove_older, log_config.log_folder(studio.settings), older_than_days)
+    removed = await asyncio.to_thread(log_files.remove_older, log_config.log_folder(services.settings), older_than_days)
     return Removed(
         status="error" if removed.errors else "success", removed_files=len(removed.names),
         total_size_removed_mb=round(removed.size / MB, 6), errors=removed.errors, files=removed.names,

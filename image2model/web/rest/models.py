@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from ...services import IMAGE_SUFFIXES, Generator
 from ..generator_schema import generator_schema
-from .common import HeadRouter, StudioDep
+from .common import HeadRouter, ServicesDep
 from .errors import error_responses
 
 router = HeadRouter(prefix="/models", tags=["models"])
@@ -41,15 +41,15 @@ class ModelParams(BaseModel):
 
 @router.get("")
 @router.get("/available")
-async def available(studio: StudioDep) -> list[Model]:
+async def available(services: ServicesDep) -> list[Model]:
     """The generators on offer."""
-    return [_model(generator) for generator in studio.generators.values()]
+    return [_model(generator) for generator in services.generators.values()]
 
 
 @router.get("/{model_type}/params", responses=error_responses(404))
-async def params(model_type: str, studio: StudioDep) -> ModelParams:
+async def params(model_type: str, services: ServicesDep) -> ModelParams:
     """What an upload's `params` may hold for this model."""
-    schema = generator_schema(studio.generator(model_type))
+    schema = generator_schema(services.generator(model_type))
     return ModelParams(model_type=model_type, params=[*filter(None, [schema["face_limit"]]), *schema["options"]])
 
 

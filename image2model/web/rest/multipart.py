@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 
 from ...errors import Code, ErrorCode, ImageRefused
 from ...file_names import clean_name
-from ...services import Picture, Studio
+from ...services import Picture, Services
 
 READ_TIMEOUT = 20.0
 """Most seconds between two chunks."""
@@ -46,14 +46,14 @@ class UploadForm:
 
 
 @contextlib.asynccontextmanager
-async def parse_upload(request: Request, studio: Studio, field: str, max_files: int) -> AsyncIterator[UploadForm]:
+async def parse_upload(request: Request, services: Services, field: str, max_files: int) -> AsyncIterator[UploadForm]:
     """The files in `field` and the other fields of a form; the files are deleted when the block ends.
 
     Of a file above the size limit one byte more than the limit is kept. Raises UploadRefused for more than `max_files`
     files and for a truncated form, HTTPException 400 for what is no form, 408 for a sender that is too slow.
     """
-    async with studio.uploads.folder() as folder:
-        yield await _read_form(request, folder, field, studio.limits.max_bytes, max_files)
+    async with services.uploads.folder() as folder:
+        yield await _read_form(request, folder, field, services.limits.max_bytes, max_files)
 
 
 async def _read_form(request: Request, folder: Path, field: str, max_bytes: int, max_files: int) -> UploadForm:

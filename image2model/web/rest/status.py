@@ -13,10 +13,10 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.exceptions import HTTPException
 
 from ...errors import NotFound
-from ...services import Batch, BatchView, Caller, JobView, Studio
+from ...services import Batch, BatchView, Caller, JobView, Services
 from ..public_address import client_address
 from .auth import require_user
-from .common import HeadRouter, StudioDep, iso_now
+from .common import HeadRouter, ServicesDep, iso_now
 from .errors import error_responses
 from .event_stream import task_events
 from .legacy_status import CELERY_STATE, job_status, percent, task_status
@@ -73,12 +73,12 @@ TaskId = Annotated[str, Depends(_parse_task_id)]
 
 
 @router.get("/tasks/{task_id}/status", responses=error_responses(400, 503))
-async def task(task_id: TaskId, request: Request, studio: StudioDep) -> TaskStatus:
+async def task(task_id: TaskId, request: Request, services: ServicesDep) -> TaskStatus:
     """How a batch is doing."""
     try:
-        batch = await studio.find(task_id=task_id)
+        batch = await services.find(task_id=task_id)
         return await _as_task_status(
-            batch, await studio.view(batch.id), ResultLinks(studio, request, batch.legacy_job_id)
+            batch, await services.view(batch.id), ResultLinks(services, request, batch.legacy_job_id)
         )
     except NotFound:
         return TaskStatus(task_id=task_id, status="queued", state="PENDING", message="Waiting.", timestamp=iso_now())
@@ -131,7 +131,7 @@ def task_summary(view: BatchView) -> dict[str, int]:
 async def stream(
     task_id: TaskId,
     request: Request,
-    studio: StudioDep,
+    services: ServicesDep,
     timeout: Annotated[int, Query(ge=1, le=86400, description="Seconds")] = 3600,  # noqa: ASYNC109  the contract's name
     last_event_id: Annotated[str, Header()] = "",
 ) -> EventSourceResponse:
@@ -141,9 +141,9 @@ async def stream(
     )
     if request.method == "HEAD":
         return EventSourceResponse(iter(()))
-    attempts = await _attempts_by_job(studio, task_id, after)
+    attempts = await _attempts_by_job(services, task_id, after)
     return EventSourceResponse(
-        _encode(task_events(_views_with_outcome(studio, request, task_id), task_id, timeout, after, attempts)),
+        _encode(task_events(_views_with_outcome(services, request, task_id), task_id, timeout, after, attempts)),
         ping=COMMENT_SECONDS,
     )
 
@@ -155,32 +155,32 @@ async def _encode(events: AsyncGenerator[Sequence[ServerSentEvent]]) -> AsyncIte
             yield b"".join(event.encode() for event in together)
 
 
-async def _attempts_by_job(studio: Studio, task_id: str, after: int) -> dict[str, int]:
+async def _attempts_by_job(services: Services, task_id: str, after: int) -> dict[str, int]:
     """Attempt numbers by job id as of event `after`; empty for an unknown task, and for a client that has none."""
     with suppress(NotFound):
-        return await studio.attempt_numbers_at(await studio.find_id(task_id=task_id), after) if after >= 0 else {}
+        return await services.attempt_numbers_at(await services.find_id(task_id=task_id), after) if after >= 0 else {}
     return {}
 
 
 async def _views_with_outcome(
-    studio: Studio, request: Request, task_id: str
+    services: Services, request: Request, task_id: str
 ) -> AsyncIterator[tuple[BatchView, dict[str, Any]]]:
     """Each view of a batch, the last with its result and summary; nothing for an unknown task."""
     with suppress(NotFound):
-        async for view in studio.watch(await studio.find_id(task_id=task_id)):
-            yield view, await _outcome(studio, request, view) if view.finished else {}
+        async for view in services.watch(await services.find_id(task_id=task_id)):
+            yield view, await _outcome(services, request, view) if view.finished else {}
 
 
-async def _outcome(studio: Studio, request: Request, view: BatchView) -> dict[str, Any]:
-    job_id = (await studio.batch(view.batch_id)).legacy_job_id
-    result = await task_result(job_id, view, ResultLinks(studio, request, job_id))
+async def _outcome(services: Services, request: Request, view: BatchView) -> dict[str, Any]:
+    job_id = (await services.batch(view.batch_id)).legacy_job_id
+    result = await task_result(job_id, view, ResultLinks(services, request, job_id))
     return {"result": result, "summary": task_summary(view)}
 
 
 @router.get("/jobs/{job_id}/progress", responses=error_responses(404, 503))
-async def progress(job_id: str, studio: StudioDep) -> JobProgress:
+async def progress(job_id: str, services: ServicesDep) -> JobProgress:
     """How the pictures of a batch are doing."""
-    view = await studio.view((await studio.find(legacy_job_id=job_id)).id)
+    view = await services.view((await services.find(legacy_job_id=job_id)).id)
     files = {
         job.id: FileProgress(
             status=job_status(job), progress=percent(job.progress), filename=job.name,
@@ -197,11 +197,11 @@ async def progress(job_id: str, studio: StudioDep) -> JobProgress:
 @router.post(
     "/tasks/{task_id}/cancel", dependencies=[Depends(require_user)], responses=error_responses(400, 403, 404, 429, 503)
 )
-async def cancel(task_id: TaskId, request: Request, studio: StudioDep) -> TaskStatus:
+async def cancel(task_id: TaskId, request: Request, services: ServicesDep) -> TaskStatus:
     """Stop what is not finished."""
-    batch = await studio.find(task_id=task_id)
+    batch = await services.find(task_id=task_id)
     return await _as_task_status(
-        batch, await studio.cancel(batch.id), ResultLinks(studio, request, batch.legacy_job_id)
+        batch, await services.cancel(batch.id), ResultLinks(services, request, batch.legacy_job_id)
     )
 
 
@@ -210,8 +210,8 @@ async def cancel(task_id: TaskId, request: Request, studio: StudioDep) -> TaskSt
     dependencies=[Depends(require_user)],
     responses=error_responses(400, 403, 404, 409, 429, 503),
 )
-async def retry(task_id: TaskId, request: Request, studio: StudioDep) -> TaskStatus:
+async def retry(task_id: TaskId, request: Request, services: ServicesDep) -> TaskStatus:
     """Work again what failed or was cancelled, and nothing else."""
-    batch = await studio.find(task_id=task_id)
-    view = await studio.retry(batch.id, caller=Caller(client=client_address(request)))
-    return await _as_task_status(batch, view, ResultLinks(studio, request, batch.legacy_job_id))
+    batch = await services.find(task_id=task_id)
+    view = await services.retry(batch.id, caller=Caller(client=client_address(request)))
+    return await _as_task_status(batch, view, ResultLinks(services, request, batch.legacy_job_id))

@@ -10,12 +10,12 @@ from limits import RateLimitItemPerMinute
 from pydantic import BaseModel, Field
 
 from ...errors import ErrorCode, LimitReached, OptionRefused
-from ...services import Caller, Studio, SubmitRequest, group_sides
+from ...services import Caller, Services, SubmitRequest, group_sides
 from ..middleware.correlation import correlation_id_of
 from ..public_address import client_address
 from ..rate_limits import rate_limits
 from .auth import require_user
-from .common import HeadRouter, StudioDep
+from .common import HeadRouter, ServicesDep
 from .errors import error_responses
 from .legacy_status import job_status, percent, task_status
 from .multipart import UploadForm, parse_upload
@@ -112,9 +112,9 @@ IdempotencyKey = Annotated[
 ]
 
 
-async def _limit_rate(request: Request, studio: StudioDep) -> None:
-    limits = rate_limits(studio.settings.celery_broker_url)
-    counted = (RateLimitItemPerMinute(studio.settings.uploads_per_minute), "uploads", client_address(request))
+async def _limit_rate(request: Request, services: ServicesDep) -> None:
+    limits = rate_limits(services.settings.celery_broker_url)
+    counted = (RateLimitItemPerMinute(services.settings.uploads_per_minute), "uploads", client_address(request))
     if not await limits.hit(*counted):
         wait = await limits.retry_after(*counted)
         raise LimitReached(
@@ -127,22 +127,22 @@ GUARDS = [Depends(require_user), Depends(_limit_rate)]
 
 @router.post("/batch", dependencies=GUARDS, responses=ERROR_RESPONSES, openapi_extra=BATCH_FORM)
 @router.post("", dependencies=GUARDS, responses=ERROR_RESPONSES, openapi_extra=BATCH_FORM)
-async def upload(request: Request, studio: StudioDep, idempotency_key: IdempotencyKey = "") -> Uploaded:
+async def upload(request: Request, services: ServicesDep, idempotency_key: IdempotencyKey = "") -> Uploaded:
     """Start a batch of pictures. All of them must be usable."""
-    async with parse_upload(request, studio, "files", studio.settings.max_files) as form:
-        return await _submit(request, studio, form, idempotency_key)
+    async with parse_upload(request, services, "files", services.settings.max_files) as form:
+        return await _submit(request, services, form, idempotency_key)
 
 
 @router.post(
     "/image", dependencies=GUARDS, responses=ERROR_RESPONSES, openapi_extra=_form_schema(BINARY_SCHEMA, "file")
 )
-async def upload_image(request: Request, studio: StudioDep, idempotency_key: IdempotencyKey = "") -> Uploaded:
+async def upload_image(request: Request, services: ServicesDep, idempotency_key: IdempotencyKey = "") -> Uploaded:
     """Start a batch of one picture."""
-    async with parse_upload(request, studio, "file", 1) as form:
-        return await _submit(request, studio, form, idempotency_key)
+    async with parse_upload(request, services, "file", 1) as form:
+        return await _submit(request, services, form, idempotency_key)
 
 
-async def _submit(request: Request, studio: Studio, form: UploadForm, idempotency_key: str) -> Uploaded:
+async def _submit(request: Request, services: Services, form: UploadForm, idempotency_key: str) -> Uploaded:
     content_types = dict(zip((picture.path for picture in form.pictures), form.content_types, strict=True))
     pictures = group_sides(form.pictures, form.fields.get("sides"))
     options = _parse_options(form.fields.get("options") or form.fields.get("params") or "{}")
@@ -156,7 +156,7 @@ async def _submit(request: Request, studio: Studio, form: UploadForm, idempotenc
         idempotency_key=idempotency_key,
     )
     caller = Caller(client=client_address(request), correlation_id=correlation_id_of(request))
-    batch = await studio.submit(submission, caller)
+    batch = await services.submit(submission, caller)
     files = [
         UploadedFile(
             file_id=job.id, filename=job.name, file_size=picture.path.stat().st_size,
@@ -169,7 +169,7 @@ async def _submit(request: Request, studio: Studio, form: UploadForm, idempotenc
     return Uploaded(
         batch_id=batch.id, job_id=batch.legacy_job_id, task_id=batch.task_id, uploaded_files=files,
         face_limit=batch.face_limit, total_files=len(files), status="queued",
-        message=" ".join([working, *await studio.picture_checks.notes(batch)]),
+        message=" ".join([working, *await services.picture_checks.notes(batch)]),
     )  # fmt: skip
 
 
@@ -186,10 +186,10 @@ def _parse_options(text: str) -> dict[str, Any]:
 
 
 @router.get("/status/{file_id}", responses=error_responses(404, 503))
-async def file_status(file_id: str, studio: StudioDep) -> FileStatus:
+async def file_status(file_id: str, services: ServicesDep) -> FileStatus:
     """How one picture is doing."""
-    batch = await studio.find(job_id=file_id)
-    view = await studio.view(batch.id)
+    batch = await services.find(job_id=file_id)
+    view = await services.view(batch.id)
     job = next(job for job in view.jobs if job.id == file_id)
     return FileStatus(
         file_id=file_id, status=job_status(job), processing_status=job.state, progress=percent(job.progress),
@@ -198,9 +198,9 @@ async def file_status(file_id: str, studio: StudioDep) -> FileStatus:
 
 
 @router.get("/batch/{batch_id}/status", responses=error_responses(404, 503))
-async def batch_status(batch_id: str, studio: StudioDep) -> BatchStatus:
+async def batch_status(batch_id: str, services: ServicesDep) -> BatchStatus:
     """How a batch is doing."""
-    view = await studio.view(batch_id)
+    view = await services.view(batch_id)
     counts = view.counts
     failed = counts.unsuccessful
     counted = Counted(total_files=counts.total, processed_files=counts.done + failed, failed_files=failed)

@@ -68,10 +68,10 @@ MAX_CACHED_IDS = 2000
 """Ids of batches by REST's ids, kept in memory because every request of a watcher needs one."""
 
 
-class Studio:
+class Services:
     """All of image2model behind one object; `start` it in the event loop that will use it.
 
-    A pool of `workers` that is given is shared with others and stays open when the studio closes. With `send`, which
+    A pool of `workers` that is given is shared with others and stays open after `close`. With `send`, which
     tells of a task, work goes to worker processes elsewhere.
     """
 
