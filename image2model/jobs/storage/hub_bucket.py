@@ -5,6 +5,7 @@ The environment has HF_TOKEN, which may write to it. The Hub knows of an object 
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -38,6 +39,7 @@ class HubBucket:
             message = "ASSET_STORE cannot be used: it is no address of a bucket."
             raise SettingsError(ErrorCode.SETTING_WRONG, message, f"It takes one like {HUB_PREFIX}owner/name.")
         disable_progress_bars()
+        os.environ.setdefault("HF_XET_CLIENT_RETRY_MAX_ATTEMPTS", "2")  # else who uploads waits minutes for an answer
         self._api, self._id = HfApi(), f"{owner}/{name}"
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
 
