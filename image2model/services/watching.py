@@ -13,8 +13,8 @@ REFRESH_SECONDS = 1.0
 """Seconds between views without a stored change: progress also depends on time."""
 WATCHERS_PER_REFRESH = 40
 """Number of watchers beyond which that interval grows in proportion; stored changes are still shown at once."""
-DEBOUNCE_SECONDS = 0.05
-"""Seconds for which changes are collected into one view."""
+QUIET_SECONDS, GATHER_SECONDS = 0.03, 0.25
+"""Seconds without another change after which changes are shown, and the maximum time to collect them in one view."""
 
 
 class ViewBroadcaster:
@@ -75,7 +75,7 @@ class ViewBroadcaster:
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(self._pause):
                             await changed.wait()
-                    await asyncio.sleep(DEBOUNCE_SECONDS)
+                    await _gather_changes(changed)
         except Exception as error:
             self._channels.pop(batch_id, None)
             channel.publish(error)
@@ -83,6 +83,24 @@ class ViewBroadcaster:
     @property
     def _pause(self) -> float:
         return REFRESH_SECONDS * max(1.0, self._watchers / WATCHERS_PER_REFRESH)
+
+
+async def _gather_changes(changed: asyncio.Event) -> None:
+    """Wait for the end of a burst of changes; one that goes on is shown in between, the last change soon."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(GATHER_SECONDS):
+            while await _changes_again(changed):
+                pass
+
+
+async def _changes_again(changed: asyncio.Event) -> bool:
+    """Return True at the next change, False after QUIET_SECONDS without one."""
+    changed.clear()
+    try:
+        async with asyncio.timeout(QUIET_SECONDS):
+            return await changed.wait()
+    except TimeoutError:
+        return False
 
 
 class _Channel:

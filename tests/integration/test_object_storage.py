@@ -6,7 +6,7 @@ import asyncio
 import io
 import zipfile
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -175,8 +175,8 @@ def test_check_env_finds_no_problem_with_working_object_storage(store, tmp_path)
     assert list(Bucket(store).objects("")) == []
 
 
-async def test_downloads_are_redirected_to_links_that_end(start, machine, uploads):
-    """With ASSET_LINK_SECONDS whoever may download a mesh gets a signed link to it, for that time; HEAD is answered."""
+async def test_downloads_are_redirected_to_links_that_end(start, machine, uploads, server, monkeypatch):
+    """With ASSET_LINK_SECONDS a download leads to a link whose signature is for that time alone; HEAD is answered."""
     settings = machine("one").model_copy(update={"asset_link_seconds": 1})
     services = await start(settings=settings)
     batch = await services.submit(SubmitRequest([picture(uploads, "cat.png")]))
@@ -188,4 +188,6 @@ async def test_downloads_are_redirected_to_links_that_end(start, machine, upload
         assert (redirect.status_code, (await rest.head(path)).status_code) == (307, 200)
         link = redirect.headers["location"]
         assert (await visitor.get(link)).content == plain_box_glb()
-        assert parse_qs(urlsplit(link).query)["X-Amz-Expires"] == ["1"]
+    signed_at = datetime.strptime(parse_qs(urlsplit(link).query)["X-Amz-Date"][0], "%Y%m%dT%H%M%S%z")
+    monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: signed_at)
+    assert [server.sign(link.partition("?")[0], seconds) == link for seconds in (1, 2)] == [True, False]

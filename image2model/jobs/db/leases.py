@@ -42,8 +42,8 @@ def release(connection: Connection, holder: str) -> None:
 
 def count_workers(connection: Connection) -> int:
     """Number of living workers (`WORKER`)."""
-    living = (holders.c.lease_until > database_time(connection), holders.c.id.startswith(WORKER, autoescape=True))
-    return connection.scalar(select(func.count()).where(*living)) or 0
+    workers = living_holders(connection).where(holders.c.id.startswith(WORKER, autoescape=True))
+    return connection.scalar(select(func.count()).select_from(workers.subquery())) or 0
 
 
 def living_holders(connection: Connection) -> Select[str]:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, delete, func, insert, or_, select, update
 from ...units import DAY
 from .leases import database_time, living_holders
 from .listener import notify
-from .schema import holders, tasks
+from .schema import tasks
 
 MAX_TRIES = 2
 """Maximum times that a task is begun: a task that crashes its worker would do so again."""
@@ -61,11 +61,11 @@ def finish(connection: Connection, _worker: str, task_id: str, outcome: bytes) -
 def progress(connection: Connection, task_id: str) -> TaskProgress:
     """State of a task that its caller waits for."""
     now = database_time(connection)
-    living = select(func.count()).where(holders.c.id == tasks.c.worker, holders.c.lease_until > now).scalar_subquery()
-    query = select(tasks.c.outcome, tasks.c.tries, tasks.c.began_at, living.label("living"))
+    lives = tasks.c.worker.in_(living_holders(connection)).label("lives")
+    query = select(tasks.c.outcome, tasks.c.tries, tasks.c.began_at, lives)
     row = connection.execute(query.where(tasks.c.id == task_id)).one()
     seconds = None if row.began_at is None else now - row.began_at
-    return TaskProgress(row.outcome, row.tries, seconds, lost=seconds is not None and not row.living)
+    return TaskProgress(row.outcome, row.tries, seconds, lost=seconds is not None and not row.lives)
 
 
 def count_waiting(connection: Connection) -> int:
