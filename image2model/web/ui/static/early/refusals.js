@@ -1,5 +1,5 @@
-// Why an upload is refused is told in its own sentence: Gradio shows the whole answer, with all that is in it for programs
-// (gradio 6.31, `upload_files` of its JavaScript client).
+// Show only the message of a refused upload: Gradio shows the whole JSON of the answer (gradio 6.31, `upload_files` of
+// its JavaScript client).
 (() => {
   const fetch = window.fetch.bind(window);
 

@@ -1,9 +1,9 @@
-// Correct what is sent of a picture: a box crops it, a brush keeps or removes. What comes of it takes the picture's place.
+// The editor of a picture: a box crops it, a brush marks what belongs to the subject. The edited file replaces the picture.
 import { $, $$, emit, setPressed } from "./page.js";
 
 const MAX_SIDE = 2048; // pictures are sent no larger
 const HINTS = {
-  crop: "Draw a box around one thing. Its subject is found anew inside.",
+  crop: "Draw a box around one thing. Its subject is found again inside.",
   keep: "Paint what belongs to the thing.",
   remove: "Paint what does not belong to it.",
 };
@@ -20,12 +20,12 @@ export const mountEditor = () => {
   const dialog = $("#picture-editor");
   const canvas = $("canvas", dialog);
   const brush = $("[type=range]", dialog);
-  let picture = null; // what the tile says of it
+  let picture = null; // data of its tile
   let source = null; // the whole picture, in the size of the canvas
   let mask = null; // opaque where the picture is kept; null until a brush was used
   let box = null; // of the crop: x, y, width, height in the canvas's pixels
   let tool = "crop";
-  let from = null; // where the pointer went down, or was last
+  let lastPoint = null; // while the pointer is down: a corner of the crop, or the last point of the stroke
 
   const kept = () => {
     const result = canvasOf(canvas.width, canvas.height);
@@ -62,17 +62,17 @@ export const mountEditor = () => {
     mask = box = null;
     draw();
   };
-  // The brush begins with what was found to be the subject.
-  const maskToPaint = async () => {
+  // The brush starts with the subject as it was detected.
+  const initialMask = async () => {
     const made = canvasOf(canvas.width, canvas.height);
     const paint = made.getContext("2d");
     if (picture.mask) paint.drawImage(await loaded(picture.mask), 0, 0, canvas.width, canvas.height);
     else paint.fillRect(0, 0, canvas.width, canvas.height);
     return made;
   };
-  const place = (event) => {
-    const seen = canvas.getBoundingClientRect();
-    return [((event.clientX - seen.left) / seen.width) * canvas.width, ((event.clientY - seen.top) / seen.height) * canvas.height];
+  const pointAt = (event) => {
+    const bounds = canvas.getBoundingClientRect();
+    return [((event.clientX - bounds.left) / bounds.width) * canvas.width, ((event.clientY - bounds.top) / bounds.height) * canvas.height];
   };
   const stroke = (to) => {
     const paint = mask.getContext("2d");
@@ -80,36 +80,36 @@ export const mountEditor = () => {
     paint.lineWidth = (brush.valueAsNumber / 100) * Math.max(canvas.width, canvas.height);
     paint.lineCap = paint.lineJoin = "round";
     paint.beginPath();
-    paint.moveTo(...from);
+    paint.moveTo(...lastPoint);
     paint.lineTo(...to);
     paint.stroke();
-    from = to;
+    lastPoint = to;
   };
 
   canvas.addEventListener("pointerdown", async (event) => {
     canvas.setPointerCapture(event.pointerId);
-    from = place(event);
+    lastPoint = pointAt(event);
     if (tool === "crop") return;
-    mask ??= await maskToPaint();
-    if (from) stroke(from);
+    mask ??= await initialMask();
+    if (lastPoint) stroke(lastPoint);
     draw();
   });
   canvas.addEventListener("pointermove", (event) => {
-    if (!from || (tool !== "crop" && !mask)) return;
-    const [x, y] = place(event).map((value, axis) => Math.min(Math.max(0, value), axis ? canvas.height : canvas.width));
-    if (tool === "crop") box = [Math.min(from[0], x), Math.min(from[1], y), Math.abs(x - from[0]), Math.abs(y - from[1])];
+    if (!lastPoint || (tool !== "crop" && !mask)) return;
+    const [x, y] = pointAt(event).map((value, axis) => Math.min(Math.max(0, value), axis ? canvas.height : canvas.width));
+    if (tool === "crop") box = [Math.min(lastPoint[0], x), Math.min(lastPoint[1], y), Math.abs(x - lastPoint[0]), Math.abs(y - lastPoint[1])];
     else stroke([x, y]);
     draw();
   });
   for (const end of ["pointerup", "pointercancel"]) {
     canvas.addEventListener(end, () => {
-      from = null;
-      if (box && Math.min(box[2], box[3]) < 8) box = null; // a press is no box
+      lastPoint = null;
+      if (box && Math.min(box[2], box[3]) < 8) box = null; // a click is no box
       draw();
     });
   }
 
-  // With a brush a PNG, whose transparent parts are the background; else a JPEG, whose subject is looked for anew.
+  // After a brush a PNG with a transparent background; else a JPEG, whose subject is detected again.
   const result = async () => {
     const [x, y, width, height] = (box ?? [0, 0, canvas.width, canvas.height]).map(Math.round);
     const part = canvasOf(width, height);

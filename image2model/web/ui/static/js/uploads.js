@@ -1,101 +1,101 @@
-// Files on their way to the server, in the order in which they were dropped. The first goes alone, and the rest once it is
-// checked: so it is judged soon. What has arrived is handed over together, whenever the last check has ended.
+// Files on their way to the server, in the order in which they were dropped. The first is sent alone, and the others once
+// it is checked, so that its result is there soon. What has arrived is checked together, as soon as the last check ends.
 import { order } from "./order.js";
 import { pictures } from "./pictures.js";
 
-const AT_ONCE = 2; // uploads
-const TOO_LARGE = /exceed the maximum/; // Gradio's words for a file that it does not send
+const MAX_PARALLEL_UPLOADS = 2;
+const TOO_LARGE = /exceed the maximum/; // Gradio's message about a file that it does not send
 
-// {file, sent, image: Gradio's file once it has arrived, path: once it is in the gallery or refused, tile, url: its look}
+// {file, sent, image: Gradio's file once it has arrived, path: once it is in the gallery or refused, tile, url: preview}
 let files = [];
-let handed = []; // those that are being checked
-let alone = false; // nothing of this drop has been checked
+let checking = []; // the files that are being checked
+let firstUnchecked = false; // no file of this drop has been checked
 let uploading = 0;
-let given = {}; // by the tiles: `upload` sends a file, `trigger` starts a step of Gradio's, `redraw`
+let tiles = {}; // `upload` sends a file, `trigger` fires an event of Gradio's, `redraw`
 
-const drop = (gone) => {
-  for (const { url } of gone) URL.revokeObjectURL(url);
-  files = files.filter((one) => !gone.includes(one));
+const forget = (done) => {
+  for (const { url } of done) URL.revokeObjectURL(url);
+  files = files.filter((file) => !done.includes(file));
 };
 
-const hold = () => order.hold(files.some((one) => !one.path));
+const updateOrder = () => order.setUploading(files.some(({ path }) => !path));
 
-const send = async (one) => {
-  one.sent = true;
+const send = async (entry) => {
+  entry.sent = true;
   uploading += 1;
   try {
-    const { path, url } = await given.upload(one.file);
-    const { name, size, type } = one.file;
-    one.image = { path, url, size, orig_name: name, mime_type: type, meta: { _type: "gradio.FileData" } };
+    const { path, url } = await tiles.upload(entry.file);
+    const { name, size, type } = entry.file;
+    entry.image = { path, url, size, orig_name: name, mime_type: type, meta: { _type: "gradio.FileData" } };
   } catch (error) {
-    // Gradio has told why; what refuses one refuses the others, but for a file's size
-    drop(TOO_LARGE.test(error.message) ? [one] : files.filter((other) => !other.image));
+    // Gradio has shown why; the same reason refuses the others, except a file's size
+    forget(TOO_LARGE.test(error.message) ? [entry] : files.filter(({ image }) => !image));
   }
   uploading -= 1;
   proceed();
 };
 
 const proceed = () => {
-  hold();
-  const unchecked = files.filter((one) => !one.path);
-  if (!handed.length) {
-    const missing = unchecked.findIndex((one) => !one.image);
-    handed = missing < 0 ? unchecked : unchecked.slice(0, missing);
-    if (handed.length) given.trigger("upload");
+  updateOrder();
+  const unchecked = files.filter(({ path }) => !path);
+  if (!checking.length) {
+    const missing = unchecked.findIndex(({ image }) => !image);
+    checking = missing < 0 ? unchecked : unchecked.slice(0, missing);
+    if (checking.length) tiles.trigger("upload");
   }
-  const waiting = unchecked.filter((one) => !one.sent);
-  const room = alone ? Number(waiting.length === unchecked.length) : Math.max(0, AT_ONCE - uploading);
-  for (const one of waiting.slice(0, room)) void send(one);
-  given.redraw();
+  const unsent = unchecked.filter(({ sent }) => !sent);
+  const room = firstUnchecked ? Number(unsent.length === unchecked.length) : Math.max(0, MAX_PARALLEL_UPLOADS - uploading);
+  for (const entry of unsent.slice(0, room)) void send(entry);
+  tiles.redraw();
 };
 
-// A check has ended, in whatever way.
-const checked = () => {
-  handed = [];
-  alone = false;
-  hold(); // before the price is asked for
-  setTimeout(proceed); // after Gradio has taken what this step returns
+// A check has ended or failed.
+const endCheck = () => {
+  checking = [];
+  firstUnchecked = false;
+  updateOrder(); // before the price is asked for
+  setTimeout(proceed); // after Gradio has applied what this step returns
 };
 
 export const uploads = {
-  mount(by) {
-    given = by;
+  mount(callbacks) {
+    tiles = callbacks;
   },
-  take(dropped) {
-    if (!files.some((one) => !one.path)) alone = true;
+  add(dropped) {
+    if (files.every(({ path }) => path)) firstUnchecked = true;
     files.push(...[...dropped].map((file) => ({ file })));
     proceed();
   },
   clear() {
-    drop(files);
+    forget(files);
     proceed();
   },
-  // Those that have no tile of the server's yet; `shown` are the paths of those that have.
+  // The files without a tile from the server; `shown` are the paths of those that have one.
   waiting(shown) {
-    drop(files.filter((one) => shown.has(one.path)));
+    forget(files.filter(({ path }) => shown.has(path)));
     return files;
   },
 
-  // Steps of Gradio's: the gallery's value of what is to be checked,
-  handOver: () => handed.map(({ image }) => ({ image, caption: null })),
-  // the pictures and the refusals with what came of it, by file a refusal or null in `results`,
+  // For the `js=` of Gradio's listeners: the gallery's value of the files to check,
+  toCheck: () => checking.map(({ image }) => ({ image, caption: null })),
+  // the pictures and the refusals with the results of the check (a refusal or null for each file),
   checked(arrived, results, images, refused) {
     const accepted = [...(arrived ?? [])];
     const all = [[...(images ?? [])], [...(refused ?? [])]];
-    for (const [number, one] of handed.entries()) {
+    for (const [number, entry] of checking.entries()) {
       const refusal = results[number];
-      const found = refusal ?? accepted.shift();
-      if (!files.includes(one)) continue; // all was removed meanwhile
-      one.path = refusal ? refusal.path : found.image.path;
-      pictures.restore(one.path);
-      all[refusal ? 1 : 0].push(found);
+      const item = refusal ?? accepted.shift();
+      if (!files.includes(entry)) continue; // all was removed meanwhile
+      entry.path = refusal ? refusal.path : item.image.path;
+      pictures.restore(entry.path);
+      all[refusal ? 1 : 0].push(item);
     }
-    checked();
-    return pictures.keep(...all);
+    endCheck();
+    return pictures.withoutRemoved(...all);
   },
-  // and that it failed, of which Gradio has told.
+  // and the check's failure, which Gradio has shown.
   failed() {
-    drop(handed);
-    checked();
+    forget(checking);
+    endCheck();
   },
 };
