@@ -1,17 +1,17 @@
 // The tiles of the pictures: chosen by a press or the arrows, taken out by × or Delete, joined as views of one object;
-// files dropped anywhere on the page are taken, and stand here before the server has seen them.
+// files dropped anywhere on the page are taken.
+import { LOOKS_LIKE_A_PICTURE, mountEarlyTiles } from "./early_tiles.js";
 import { order } from "./order.js";
 import { pictures } from "./pictures.js";
-import { $, $$, emit, escaped, listen, moveFocus, roving, stage } from "./page.js";
+import { $, $$, emit, listen, moveFocus, roving, stage } from "./page.js";
 import { uploads } from "./uploads.js";
 
 const input = () => $("#images input[type=file]");
-const LOOKS_LIKE_A_PICTURE = /^image\//;
 const READY_MS = 30_000; // that the server stays ready at least
-const MOST_EARLY = 60; // tiles
 let getReady = () => {};
 
-export const mount = ({ element, trigger, watch, upload }) => {
+export const mount = ({ element, trigger, watch }) => {
+  const showEarly = mountEarlyTiles(element);
   let shown = null; // path of the picture on the stage
   let checkedPaths = []; // paths, the front first
   let replacement = null; // the file that takes the place of a picture that was taken out
@@ -36,11 +36,17 @@ export const mount = ({ element, trigger, watch, upload }) => {
     next?.focus();
   };
 
+  const removeEarly = (tile) => {
+    const path = uploads.remove(tile);
+    if (path) remove(path);
+  };
+
   element.addEventListener("click", (event) => {
     const at = (selector) => event.target.closest(selector);
     if (at(".drop, .plus")) return input()?.click();
-    const cross = at("[data-remove]");
-    if (cross) return remove(cross.dataset.remove);
+    const cross = at(".x");
+    if (cross) return cross.dataset.remove ? remove(cross.dataset.remove) : removeEarly(cross.closest("li"));
+    if (at("[data-send-again]")) return uploads.sendAgain();
     const split = at("[data-split]");
     if (split) return trigger("input", { act: "apart", paths: $$("[data-show]", split.closest("li")).map((one) => one.dataset.show) });
     if (at(".side-join")) return trigger("input", { act: "join", paths: checkedPaths });
@@ -69,31 +75,6 @@ export const mount = ({ element, trigger, watch, upload }) => {
     if (event.key === "Delete" || event.key === "Backspace") remove(event.target.closest("li").dataset.path);
   });
 
-  // What is on its way stands in the tiles at once. Gradio may make another tile of an element, and take one out.
-  const isEarly = ({ tile }) => tile?.classList.contains("early");
-  const earlyTile = (one) => {
-    if (!isEarly(one)) {
-      one.url ??= URL.createObjectURL(one.file);
-      const name = escaped(one.file.name);
-      one.tile = Object.assign(document.createElement("li"), { className: "tile early" });
-      one.tile.innerHTML = `<span class="pic"><img src="${one.url}" alt="" loading="lazy"></span>
-        <span class="nm t" title="${name}">${name}</span><span class="st wait"><span class="spin"></span>Adding…</span>`;
-    }
-    return one.tile;
-  };
-  let dropZone = null; // while early tiles stand in its place
-  const showWaiting = () => {
-    const shown = new Set($$("[data-path], [data-show]", element).map(({ dataset }) => dataset.path ?? dataset.show));
-    const early = uploads.waiting(shown).filter(({ file }) => LOOKS_LIKE_A_PICTURE.test(file.type)).slice(0, MOST_EARLY);
-    if (early.length && !$(".tiles", element)) {
-      dropZone = $(".drop", element);
-      const list = Object.assign(document.createElement("ul"), { className: "tiles", innerHTML: '<li class="tile add"></li>' });
-      dropZone.replaceWith(list);
-    } else if (!early.length && !$("[data-path], .plus, .drop", element)) $(".tiles", element).replaceWith(dropZone);
-    for (const tile of $$(".early", element)) if (!early.some((one) => one.tile === tile)) tile.remove();
-    const add = $(".add", element);
-    if (!early.every((one) => isEarly(one) && one.tile.isConnected)) add.before(...early.map(earlyTile));
-  };
   // The file is given once its picture is gone: so there is room for it also in a batch that is full.
   listen("replace-picture", ({ path, file }) => {
     replacement = file;
@@ -111,7 +92,7 @@ export const mount = ({ element, trigger, watch, upload }) => {
   }, true);
 
   const update = () => {
-    showWaiting();
+    showEarly();
     sayWhereTheyAre();
     checkedPaths = [];
     // A look that began before a picture was taken out still shows it.
@@ -157,7 +138,7 @@ export const mount = ({ element, trigger, watch, upload }) => {
     askedAt = performance.now();
     trigger("focus");
   };
-  uploads.mount({ upload, trigger, redraw: showWaiting });
+  uploads.mount({ trigger, redraw: showEarly });
   watch("value", update);
   update();
 };
