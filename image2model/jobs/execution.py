@@ -120,9 +120,7 @@ class JobExecution:
         }
         task = Task(await self._input_picture(folder), work, params, self.job.remote, sides)
         async with aclosing(self._generator.run(task)) as events:  # type: ignore[type-var]  # all are async generators
-            if not await self._follow_events(events):
-                return
-        await self._breaker.record_success()
+            await self._follow_events(events)
 
     async def _input_picture(self, folder: Path, side: Side = "front") -> Path:
         """The picture that goes to the generator; one whose subject is not found goes as it is."""
@@ -140,14 +138,14 @@ class JobExecution:
             return picture
         return cut
 
-    async def _follow_events(self, events: AsyncIterator[Event]) -> bool:
-        """Store the events in turn; return False where the attempt is superseded. Raises without a final event."""
+    async def _follow_events(self, events: AsyncIterator[Event]) -> None:
+        """Store the events in turn, until the attempt is superseded. Raises without a final event."""
         last_update: dict[str, Any] = {}
         async for event in events:
             if isinstance(event, Finished):
                 await self._breaker.record_success()
                 await self._finish(event)
-                return True
+                return
             if isinstance(event, Queued | Running):
                 self._failures = 0
             update = event_to_update(event)
@@ -157,7 +155,7 @@ class JobExecution:
             if job := await self._store.transition(self.job, **update):
                 self.job = job
             elif not await self._is_current():
-                return False
+                return
             if isinstance(event, Submitted):
                 bind_log_context(self.job)
                 if self.job.state == "cancelling":

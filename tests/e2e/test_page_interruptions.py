@@ -10,7 +10,7 @@ import pytest
 from gradio_client import Client
 from playwright.async_api import Page, Route, expect
 
-from image2model.services import Picture, Studio, SubmitRequest
+from image2model.services import Picture, Services, SubmitRequest
 from image2model.web.ui.create import Create
 from image2model.web.ui.picture_cache import PictureCache
 from tests.support.browser import ROOT, App, drawn, drop, go, opened, settled
@@ -139,13 +139,13 @@ async def test_the_keyboard_alone_saves_a_mesh(app: App, page: Page):
     await expect(page.locator(".job-card[data-state=done]")).to_be_focused()
 
 
-async def test_another_model_gets_the_failed_picture_and_not_what_is_made(studio: Studio, tmp_path):
+async def test_another_model_gets_the_failed_picture_and_not_what_is_made(services: Services, tmp_path):
     """The pictures of the batch leave the gallery, the failed one comes back once, what is new stays."""
     for name in ("good.png", "bad.png", "new.png"):
         (tmp_path / name).write_bytes(encoded(photo(), "PNG"))
-    batch = await studio.submit(SubmitRequest([Picture(tmp_path / name, name) for name in ("good.png", "bad.png")]))
+    batch = await services.submit(SubmitRequest([Picture(tmp_path / name, name) for name in ("good.png", "bad.png")]))
     with gr.Blocks():
-        create = Create(studio, gr.BrowserState(""), PictureCache())
+        create = Create(services, gr.BrowserState(""), PictureCache())
     gallery = [(str(tmp_path / name), None) for name in ("good.png", "bad.png", "new.png")]
     for _ in range(2):
         kept, *_ = await create.reuse_pictures(batch.id, gallery, gr.EventData(None, {"number": 2}))

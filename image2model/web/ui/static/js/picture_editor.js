@@ -1,10 +1,10 @@
-// Correct what is sent of a picture: a box crops it, a brush keeps or removes, by the pointer or by the arrow keys. What
-// comes of it takes the picture's place.
+// The editor of a picture: a box crops it, a brush marks what belongs to the subject, by the pointer or by the arrow keys.
+// The edited file replaces the picture.
 import { $, $$, emit, setPressed } from "./page.js";
 
 const MAX_SIDE = 2048; // pictures are sent no larger
 const HINTS = {
-  crop: "Draw a box around one thing. Its subject is found anew inside. Arrow keys move the box, with Shift its corner.",
+  crop: "Draw a box around one thing. Its subject is found again inside. Arrow keys move the box, with Shift its corner.",
   keep: "Paint what belongs to the thing. Arrow keys move the brush, with Shift they paint.",
   remove: "Paint what does not belong to it. Arrow keys move the brush, with Shift they paint.",
 };
@@ -24,14 +24,14 @@ export const mountEditor = () => {
   const dialog = $("#picture-editor");
   const canvas = $("canvas", dialog);
   const brush = $("[type=range]", dialog);
-  let picture = null; // what the tile says of it
+  let picture = null; // data of its tile
   let source = null; // the whole picture, in the size of the canvas
   let mask = null; // opaque where the picture is kept; null until a brush was used
   let box = null; // of the crop: x, y, width, height in the canvas's pixels
   let tool = "crop";
-  let from = null; // where the pointer went down, or was last
-  let at = null; // where the arrow keys have moved the brush
-  let subject; // promise of the mask with which a brush begins
+  let lastPoint = null; // while the pointer is down: a corner of the crop, or the last point of the stroke
+  let cursor = null; // where the arrow keys have moved the brush
+  let startMask; // promise of `initialMask`
 
   const kept = () => {
     const result = canvasOf(canvas.width, canvas.height);
@@ -51,9 +51,9 @@ export const mountEditor = () => {
     if (mask) paint.drawImage(kept(), 0, 0);
     paint.strokeStyle = "#fff";
     paint.lineWidth = canvas.width / 300;
-    if (at) {
+    if (cursor) {
       paint.beginPath();
-      paint.arc(...at, brushWidth() / 2, 0, 2 * Math.PI);
+      paint.arc(...cursor, brushWidth() / 2, 0, 2 * Math.PI);
       paint.globalCompositeOperation = "difference"; // is seen on every ground
       paint.stroke();
       paint.globalCompositeOperation = "source-over";
@@ -71,16 +71,16 @@ export const mountEditor = () => {
     setPressed($(`[data-tool=${name}]`, dialog), $$("[data-tool]", dialog));
     $(".brush", dialog).hidden = name === "crop";
     $(".hint", dialog).textContent = HINTS[name];
-    at = null;
+    cursor = null;
     draw();
   };
   const startOver = () => {
-    mask = box = at = null;
-    subject = maskToPaint();
+    mask = box = cursor = null;
+    startMask = initialMask();
     draw();
   };
-  // The brush begins with what was found to be the subject.
-  const maskToPaint = async () => {
+  // The brush starts with the subject as it was detected.
+  const initialMask = async () => {
     const made = canvasOf(canvas.width, canvas.height);
     const paint = made.getContext("2d");
     const found = picture.mask && (await loaded(picture.mask).catch(() => null));
@@ -88,9 +88,9 @@ export const mountEditor = () => {
     else paint.fillRect(0, 0, canvas.width, canvas.height);
     return made;
   };
-  const place = (event) => {
-    const seen = canvas.getBoundingClientRect();
-    return [((event.clientX - seen.left) / seen.width) * canvas.width, ((event.clientY - seen.top) / seen.height) * canvas.height];
+  const pointAt = (event) => {
+    const bounds = canvas.getBoundingClientRect();
+    return [((event.clientX - bounds.left) / bounds.width) * canvas.width, ((event.clientY - bounds.top) / bounds.height) * canvas.height];
   };
   const stroke = (to) => {
     const paint = mask.getContext("2d");
@@ -98,32 +98,32 @@ export const mountEditor = () => {
     paint.lineWidth = brushWidth();
     paint.lineCap = paint.lineJoin = "round";
     paint.beginPath();
-    paint.moveTo(...from);
+    paint.moveTo(...lastPoint);
     paint.lineTo(...to);
     paint.stroke();
-    from = to;
+    lastPoint = to;
   };
 
   canvas.addEventListener("pointerdown", async (event) => {
     canvas.setPointerCapture(event.pointerId);
-    from = place(event);
-    at = null;
+    lastPoint = pointAt(event);
+    cursor = null;
     if (tool === "crop") return;
-    mask ??= await subject;
-    if (from) stroke(from);
+    mask ??= await startMask;
+    if (lastPoint) stroke(lastPoint);
     draw();
   });
   canvas.addEventListener("pointermove", (event) => {
-    if (!from || (tool !== "crop" && !mask)) return;
-    const [x, y] = place(event).map((value, axis) => clamp(value, 0, axis ? canvas.height : canvas.width));
-    if (tool === "crop") box = [Math.min(from[0], x), Math.min(from[1], y), Math.abs(x - from[0]), Math.abs(y - from[1])];
+    if (!lastPoint || (tool !== "crop" && !mask)) return;
+    const [x, y] = pointAt(event).map((value, axis) => clamp(value, 0, axis ? canvas.height : canvas.width));
+    if (tool === "crop") box = [Math.min(lastPoint[0], x), Math.min(lastPoint[1], y), Math.abs(x - lastPoint[0]), Math.abs(y - lastPoint[1])];
     else stroke([x, y]);
     draw();
   });
   for (const end of ["pointerup", "pointercancel"]) {
     canvas.addEventListener(end, () => {
-      from = null;
-      if (box && Math.min(box[2], box[3]) < 8) box = null; // a press is no box
+      lastPoint = null;
+      if (box && Math.min(box[2], box[3]) < 8) box = null; // a click is no box
       draw();
     });
   }
@@ -136,13 +136,13 @@ export const mountEditor = () => {
       : [clamp(x + dx, 0, w - width), clamp(y + dy, 0, h - height), width, height];
   };
   const moveBrush = async (dx, dy, paints) => {
-    const start = at ?? [canvas.width / 2, canvas.height / 2];
-    const end = (at = [clamp(start[0] + dx, 0, canvas.width), clamp(start[1] + dy, 0, canvas.height)]);
+    const start = cursor ?? [canvas.width / 2, canvas.height / 2];
+    const end = (cursor = [clamp(start[0] + dx, 0, canvas.width), clamp(start[1] + dy, 0, canvas.height)]);
     if (!paints) return;
-    mask ??= await subject;
-    from = start;
+    mask ??= await startMask;
+    lastPoint = start;
     stroke(end);
-    from = null;
+    lastPoint = null;
   };
   canvas.addEventListener("keydown", async (event) => {
     if (!ARROWS[event.key]) return;
@@ -153,7 +153,7 @@ export const mountEditor = () => {
     draw();
   });
 
-  // With a brush a PNG, whose transparent parts are the background; else a JPEG, whose subject is looked for anew.
+  // After a brush a PNG with a transparent background; else a JPEG, whose subject is detected again.
   const result = async () => {
     const [x, y, width, height] = (box ?? [0, 0, canvas.width, canvas.height]).map(Math.round);
     const part = canvasOf(width, height);
