@@ -1,4 +1,4 @@
-"""The use cases, and the types that they speak of: all that page, REST and API know of jobs, generators and meshes."""
+"""The use cases and their types: all that page, REST and API know of jobs, generators and meshes."""
 
 from ..generators.base import POSTPROCESS_FACE_LIMIT, SIDES, GenerationParams, Generator, Option, Side, Spec
 from ..images import IMAGE_SUFFIXES

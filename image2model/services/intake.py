@@ -75,7 +75,7 @@ def _other_sides(pictures: Sequence[Picture], positions: Mapping[str, int]) -> d
 
 
 def _parse_sides(sides: Any, count: int) -> list[dict[str, int]]:
-    """The sides that a program has given, as positions; raises OptionRefused."""
+    """The sides of a request, as positions; raises OptionRefused."""
     try:
         given = json.loads(sides) if isinstance(sides, str) else sides
         objects = [{str(side): int(number) - 1 for side, number in one.items()} for one in given]
@@ -106,15 +106,15 @@ async def store_pictures(
 ) -> tuple[list[StoredImage], list[Refusal]]:
     """Check the pictures and write usable ones to the batch's folder; return these and the refusals of others.
 
-    An object of several sides is taken with all of them or not at all. Each is written as soon as it is checked, a few
-    at the same time, so that few pictures are in memory and the disk is not waited for once for each.
+    An object is accepted with all of its sides or not at all. Each is written as soon as it is checked, a few at the
+    same time, so that few pictures are in memory and their waits for the disk overlap.
 
-    Raises ImageRefused where nothing is left; and for `all_or_nothing` PicturesRefused when a single picture cannot be
-    used; Unavailable for object storage that is away.
+    Raises ImageRefused if no picture is left; and for `all_or_nothing` PicturesRefused when a single picture cannot be
+    used; Unavailable if the object storage is.
     """
     kept: list[tuple[str, str, tuple[SidePicture, ...]]] = []
     refusals: list[Refusal] = []
-    items = [(one.path, one.name) for picture in pictures for one in picture.by_side.values()]
+    items = [(side.path, side.name) for picture in pictures for side in picture.by_side.values()]
     async with aclosing(checker.check_files(items)) as results, _concurrent_writes() as write:
         for picture in pictures:
             images = {side: await anext(results) for side in picture.by_side}
@@ -126,7 +126,9 @@ async def store_pictures(
             kept.append((good["front"].name, (split_side(picture.name)[0] if sides else "") or picture.name, sides))
             await write(_write_pictures, folders.new_job_folder(batch_id, len(kept)), good)
     if all_or_nothing and refusals:
-        raise PicturesRefused([{"filename": one.name, "code": one.code, "message": one.message} for one in refusals])
+        raise PicturesRefused(
+            [{"filename": refusal.name, "code": refusal.code, "message": refusal.message} for refusal in refusals]
+        )
     if not kept:
         first = refusals[0]
         raise ImageRefused(
@@ -157,7 +159,7 @@ async def _concurrent_writes() -> AsyncIterator[Callable[..., Awaitable[None]]]:
 
 
 def _refusals(picture: Picture, images: Mapping[Side, CheckedImage | ImageRefused]) -> Iterable[Refusal]:
-    """Refusals of an object: why, and that its other sides are left out with it."""
+    """Refusals of an object, with the reason, and a note if its other sides are left out too."""
     front = clean_name(picture.name)
     for side, image in images.items():
         if isinstance(image, ImageRefused):

@@ -1,4 +1,4 @@
-"""Views of batches for those who watch them: each is made once for all, and the database is read once for all."""
+"""Views of watched batches: each is made once for all its watchers."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ..jobs.notifications import ChangeNotifier
 from ..jobs.views import BatchView
 
 REFRESH_SECONDS = 1.0
-"""Seconds between views where nothing was stored: time itself is progress."""
+"""Seconds between views without a stored change: progress also depends on time."""
 WATCHERS_PER_REFRESH = 40
-"""Watchers beyond whose number that interval grows in proportion; what is stored is still shown at once."""
+"""Number of watchers beyond which that interval grows in proportion; stored changes are still shown at once."""
 QUIET_SECONDS, GATHER_SECONDS = 0.03, 0.25
-"""Seconds without another change after which changes are shown, and for which at most they are gathered into a view."""
+"""Seconds without another change after which changes are shown, and the maximum time to collect them in one view."""
 
 
 class ViewBroadcaster:
@@ -28,7 +28,7 @@ class ViewBroadcaster:
     async def watch(self, batch_id: str) -> AsyncIterator[BatchView]:
         """Yield the view now and at each change until the batch is finished; raises NotFound.
 
-        Whoever is slow skips some.
+        A slow watcher skips some.
         """
         channel = self._channels.get(batch_id) or self._open(batch_id)
         channel.watchers += 1
@@ -61,7 +61,7 @@ class ViewBroadcaster:
             channel.producer.cancel()
 
     async def _produce(self, batch_id: str, channel: _Channel) -> None:
-        """Publish views until the batch is finished, or cannot be read: then whoever comes next opens a new channel."""
+        """Publish views until the batch is finished, or cannot be read: the next watcher then opens a new channel."""
         try:
             with self._notifier.subscribe(batch_id) as changed:
                 while True:
@@ -104,7 +104,7 @@ async def _changes_again(changed: asyncio.Event) -> bool:
 
 
 class _Channel:
-    """The newest view of a batch, or why there is none, numbered; and those who wait for the next."""
+    """The newest view of a batch, or the error in its place, numbered; and the watchers waiting for the next."""
 
     def __init__(self) -> None:
         self.view: BatchView | Exception = LookupError("There is no view yet.")
@@ -118,7 +118,7 @@ class _Channel:
             await self._published.wait()
 
     def publish(self, view: BatchView | Exception) -> None:
-        """Give this to everyone who waits."""
+        """Publish a view or an error to all watchers."""
         self.view, self.number = view, self.number + 1
         self._published.set()
         self._published = asyncio.Event()

@@ -1,4 +1,4 @@
-"""Tasks: calls that worker processes make, kept here from the asking until the outcome is fetched.
+"""Tasks: calls of functions in worker processes, stored from the request until their outcome is fetched.
 
 A message to a worker holds only a task's id and its own number. It may be lost: the caller sends the next one where
 nobody has begun or the worker is gone. It may come twice: of several outcomes of one task the first counts.
@@ -16,7 +16,7 @@ from .listener import notify
 from .schema import tasks
 
 MAX_TRIES = 2
-"""Most times that a task is begun: one that takes its worker down does so again."""
+"""Maximum times that a task is begun: a task that crashes its worker would do so again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class TaskProgress:
     outcome: bytes | None
     tries: int
     seconds: float | None
-    """Since it was begun the last time; None where nobody has."""
+    """Seconds since it was last begun; None if it was not."""
     lost: bool
     """True if its worker is gone."""
 

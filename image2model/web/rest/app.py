@@ -1,6 +1,6 @@
-"""The REST API as one application: its routers, its names for the same thing, its documentation.
+"""The REST API as one application: its routers, aliases of paths, and documentation.
 
-Paths and keys are a contract with programs that exist: what is answered may grow and never lose a key.
+Paths and keys are a contract with existing clients: answers may gain keys and never lose one.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ ROUTERS = (
     admin.router,
     health.router,
     logs.router,
-)  # one per noun
+)
 DESCRIPTION = """A batch of pictures in, textured 3D meshes out.
 
-Upload pictures, follow the task, fetch the results. Every error has the same body, with a sentence for a person in
-`message`, and each answer carries `X-Correlation-ID`, by which a host finds it in the logs."""
+Upload pictures, follow the task, download the results. Every error has the same body, with a readable sentence in
+`message`. Each answer has an `X-Correlation-ID`, by which the host finds the request in the logs."""
 
 
 def create_app(services: Services) -> FastAPI:
@@ -73,7 +73,7 @@ def api_mount(services: Services) -> Mount:
 
 
 class ApiMount(Mount):
-    """A mount of the API's paths alone; all others fall through to the routes after it."""
+    """A mount of the API's paths only; all others fall through to the routes after it."""
 
     def __init__(self, app: ASGIApp) -> None:
         super().__init__("", app)
@@ -94,9 +94,8 @@ class PathNormalizer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
-        scope["path"] = scope.get("root_path", "") + canonical_path(
-            _relative_path(scope)
-        )  # in place: request metrics read its route
+        path = scope.get("root_path", "") + canonical_path(_relative_path(scope))
+        scope["path"] = path  # in place, because request metrics read it afterwards
         await self.app(scope, receive, send)
 
 

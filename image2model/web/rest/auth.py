@@ -26,7 +26,7 @@ Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER_SCHE
 async def require_user(request: Request, services: ServicesDep, credentials: Credentials) -> None:
     """Require API_KEY or ADMIN_API_KEY to upload and download; nothing where no key and no APP_USERS are set."""
     settings = services.settings
-    if settings.api_key or settings.app_users:  # a page that asks for a password must have no back door
+    if settings.api_key or settings.app_users:  # where the page requires a password, so must the API
         await _require_key(request, services, credentials, "Invalid API key", *_configured_keys(settings))
 
 
@@ -51,7 +51,7 @@ async def _require_key(
 ) -> None:
     """Raise NotAllowed without one of the keys, LimitReached after too many wrong ones, even with a right one.
 
-    API_KEY in place of ADMIN_API_KEY does not count as a guess: whoever has it learns nothing by it.
+    API_KEY in place of ADMIN_API_KEY does not count as a guess.
     """
     if credentials is None:
         raise NotAllowed(ErrorCode.NOT_AUTHENTICATED, "Not authenticated")

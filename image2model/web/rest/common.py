@@ -1,4 +1,4 @@
-"""Parts that the routers share: the services as a dependency, HEAD beside GET, times as text."""
+"""Shared parts of the routers: the services as a dependency, HEAD beside GET, times as text."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class HeadRouter(APIRouter):
         )
 
         def add(function: F) -> F:
-            for one in both:
-                one(function)
+            for decorate in both:
+                decorate(function)
             return function
 
         return add

@@ -1,4 +1,4 @@
-"""Results out: the list of them, each file, and all as one zip."""
+"""Downloads of results: the list, each file, and all as one zip."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ router = HeadRouter(prefix="/download", tags=["download"], responses=error_respo
 GLB_MEDIA_TYPE = "model/gltf-binary"
 RANGE_HEADER = {
     "in": "header", "name": "Range", "schema": {"type": "string"}, "example": "bytes=0-99",
-    "description": "Which bytes to send; what is no range of bytes counts as none",
+    "description": "Range of bytes to send; a malformed one is ignored",
 }  # fmt: skip
 
 
@@ -49,11 +49,11 @@ class Results(BaseModel):
 
 @router.get("/{job_id}/all", dependencies=[Depends(require_user)])
 async def results(job_id: str, request: Request, services: ServicesDep) -> Results:
-    """The meshes that are finished, with their addresses."""
+    """The finished meshes of a batch, with their URLs."""
     batch = await services.find(legacy_job_id=job_id)
     links = ResultLinks(services, request, job_id)
     files = [await _result_file(services, job, links) for job in batch.jobs if job.state == "done"]
-    return Results(job_id=job_id, files=files, download_urls=[one.model_url for one in files], total_files=len(files))
+    return Results(job_id=job_id, files=files, download_urls=[item.model_url for item in files], total_files=len(files))
 
 
 async def _result_file(services: Services, job: Job, links: ResultLinks) -> ResultFile:
@@ -67,7 +67,7 @@ async def _result_file(services: Services, job: Job, links: ResultLinks) -> Resu
 
 async def _require_link_or_user(
     request: Request, services: ServicesDep, credentials: Credentials, job_id: str, filename: str,
-    signature: Annotated[str, Query(description="As in the links of /download/{job_id}/all, in place of a key")] = "",
+    signature: Annotated[str, Query(description="From a link of /download/{job_id}/all, in place of a key")] = "",
 ) -> None:  # fmt: skip
     """Require a signed link to this file, or what `require_user` requires."""
     if not (signature and is_signed(services, signature, job_id, filename)):
@@ -83,7 +83,7 @@ async def _require_link_or_user(
 async def archive(
     job_id: str,
     services: ServicesDep,
-    formats: Annotated[str, Query(description="File formats, with commas between them")] = "glb",
+    formats: Annotated[str, Query(description="File formats, separated by commas")] = "glb",
 ) -> GeneratedResponse:
     """The finished meshes as one zip, made while it is sent."""
     batch = await services.find(legacy_job_id=job_id)
@@ -102,15 +102,15 @@ async def archive(
     response_class=FileResponse,
     responses={
         200: {"content": {GLB_MEDIA_TYPE: {}, "image/webp": {}}},
-        206: {"description": "The part that was asked for"},
-        307: {"description": "It is sent by the object storage (`ASSET_LINK_SECONDS`)"},
-        304: {"description": "It is as the `If-None-Match` or `If-Modified-Since` of the request knows it"},
+        206: {"description": "The requested range"},
+        307: {"description": "Signed URL of the file in the object storage (`ASSET_LINK_SECONDS`)"},
+        304: {"description": "Unchanged since the request's `If-None-Match` or `If-Modified-Since`"},
         416: {**error_responses(416)[416], "headers": {"Content-Range": {"schema": {"type": "string"}}}},
     },
     openapi_extra={"parameters": [RANGE_HEADER]},
 )
 async def file(job_id: str, filename: str, request: Request, services: ServicesDep) -> Response:
-    """A mesh, or with `.webp` its picture; takes `Range`, and `If-None-Match` with an earlier `ETag`."""
+    """A mesh (`.glb`) or its thumbnail (`.webp`); supports `Range` and `If-None-Match`."""
     batch = await services.find(legacy_job_id=job_id)
     job, offered = _find_file(batch, filename)
     served = await services.file(batch.id, job.number, offered)

@@ -21,7 +21,7 @@ THUMBNAIL_MEDIA_TYPE = "image/webp"
 
 
 class RenderedImage(BaseModel):
-    """A picture of a mesh."""
+    """Thumbnail of a mesh."""
 
     url: str
     content_type: str = THUMBNAIL_MEDIA_TYPE
@@ -29,7 +29,7 @@ class RenderedImage(BaseModel):
 
 
 class ResultLinks:
-    """The URLs of one batch's results, as the client of a request sees this app."""
+    """The URLs of one batch's results, at the address by which a request's client reaches the app."""
 
     def __init__(self, services: Services, request: Request, job_id: str) -> None:
         self._services, self._job_id = services, job_id
@@ -40,7 +40,7 @@ class ResultLinks:
         return self._url(f"{stem}.glb")
 
     async def rendered_image(self, batch_id: str, number: int, stem: str) -> RenderedImage | None:
-        """The picture of a job's mesh; None where none could be made."""
+        """The thumbnail of a job's mesh; None if there is none."""
         name = f"{stem}.webp"
         with suppress(NotFound):
             await self._services.file(batch_id, number, THUMBNAIL_FILE)
@@ -55,7 +55,7 @@ class ResultLinks:
 
 
 def is_signed(services: Services, signature: str, job_id: str, filename: str) -> bool:
-    """True if the signature is of this file, made under today's API_KEY, and not expired."""
+    """True if the signature is valid for this file under the present API_KEY, and not expired."""
     try:
         return bool(_signer(services).loads(signature, max_age=VALID_SECONDS) == [job_id, filename])
     except BadData:

@@ -28,14 +28,14 @@ COMMENT_SECONDS = 5
 
 
 class TaskStatus(BaseModel):
-    """How a batch is doing; a task that nobody knows is `queued`."""
+    """Status of a batch; an unknown task is `queued`."""
 
     task_id: str
     status: str
     progress: float = Field(0, description="Percent")
     message: str
-    state: str = Field(description="Celery's word for it")
-    current: int = Field(0, description="Pictures that are through")
+    state: str = Field(description="The same as a state of Celery")
+    current: int = Field(0, description="Pictures finished or failed")
     total: int = 0
     result: dict[str, Any] | None = None
     error: str | None = None
@@ -43,7 +43,7 @@ class TaskStatus(BaseModel):
 
 
 class FileProgress(BaseModel):
-    """How one picture is doing."""
+    """Status of one picture."""
 
     status: str
     progress: float
@@ -52,7 +52,7 @@ class FileProgress(BaseModel):
 
 
 class JobProgress(BaseModel):
-    """How the pictures of a batch are doing."""
+    """Progress of a batch and of each picture."""
 
     job_id: str
     overall_progress: float = Field(description="Percent")
@@ -74,7 +74,7 @@ TaskId = Annotated[str, Depends(_parse_task_id)]
 
 @router.get("/tasks/{task_id}/status", responses=error_responses(400, 503))
 async def task(task_id: TaskId, request: Request, services: ServicesDep) -> TaskStatus:
-    """How a batch is doing."""
+    """Status of a batch."""
     try:
         batch = await services.find(task_id=task_id)
         return await _as_task_status(
@@ -135,7 +135,7 @@ async def stream(
     timeout: Annotated[int, Query(ge=1, le=86400, description="Seconds")] = 3600,  # noqa: ASYNC109  the contract's name
     last_event_id: Annotated[str, Header()] = "",
 ) -> EventSourceResponse:
-    """Follow a batch as server-sent events; with `Last-Event-ID` only what is new since then."""
+    """Follow a batch as server-sent events; with `Last-Event-ID`, resume after that event."""
     after = (
         int(last_event_id) if last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) < 16 else -1
     )
@@ -149,10 +149,10 @@ async def stream(
 
 
 async def _encode(events: AsyncGenerator[Sequence[ServerSentEvent]]) -> AsyncIterator[bytes]:
-    """The bytes of events, those that come together in one piece: each costs a way through all middleware."""
+    """The bytes of events, joined per update, because each chunk passes through all middleware."""
     async with aclosing(events):
-        async for together in events:
-            yield b"".join(event.encode() for event in together)
+        async for update in events:
+            yield b"".join(event.encode() for event in update)
 
 
 async def _attempts_by_job(services: Services, task_id: str, after: int) -> dict[str, int]:
@@ -179,7 +179,7 @@ async def _outcome(services: Services, request: Request, view: BatchView) -> dic
 
 @router.get("/jobs/{job_id}/progress", responses=error_responses(404, 503))
 async def progress(job_id: str, services: ServicesDep) -> JobProgress:
-    """How the pictures of a batch are doing."""
+    """Progress of a batch and of each picture."""
     view = await services.view((await services.find(legacy_job_id=job_id)).id)
     files = {
         job.id: FileProgress(
@@ -198,7 +198,7 @@ async def progress(job_id: str, services: ServicesDep) -> JobProgress:
     "/tasks/{task_id}/cancel", dependencies=[Depends(require_user)], responses=error_responses(400, 403, 404, 429, 503)
 )
 async def cancel(task_id: TaskId, request: Request, services: ServicesDep) -> TaskStatus:
-    """Stop what is not finished."""
+    """Cancel the unfinished pictures of a batch."""
     batch = await services.find(task_id=task_id)
     return await _as_task_status(
         batch, await services.cancel(batch.id), ResultLinks(services, request, batch.legacy_job_id)
@@ -211,7 +211,7 @@ async def cancel(task_id: TaskId, request: Request, services: ServicesDep) -> Ta
     responses=error_responses(400, 403, 404, 409, 429, 503),
 )
 async def retry(task_id: TaskId, request: Request, services: ServicesDep) -> TaskStatus:
-    """Work again what failed or was cancelled, and nothing else."""
+    """Retry the failed and cancelled pictures of a batch."""
     batch = await services.find(task_id=task_id)
     view = await services.retry(batch.id, caller=Caller(client=client_address(request)))
     return await _as_task_status(batch, view, ResultLinks(services, request, batch.legacy_job_id))
