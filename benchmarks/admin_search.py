@@ -24,7 +24,7 @@ from image2model.jobs.db.connection import connect
 from image2model.jobs.db.schema import batches, events, jobs, ledger, metadata
 from image2model.jobs.db.store import Store, new_id
 from image2model.jobs.models import JobState, batch_state
-from image2model.services import Studio
+from image2model.services import Services
 from image2model.settings import Settings
 
 FEW, MANY, PER_BATCH, PAGE = 10, 10_000, 5, 10
@@ -102,9 +102,9 @@ def fill(url: str, data: Path, count: int) -> None:
             (folder / name).write_bytes(b"x" * 100)
 
 
-def questions(studio: Studio, count: int) -> Iterator[tuple[str, Callable[[], Awaitable[Any]]]]:
+def questions(services: Services, count: int) -> Iterator[tuple[str, Callable[[], Awaitable[Any]]]]:
     """What the Admin tab asks, by what it is for."""
-    host = studio.admin
+    host = services.admin
 
     def search(**wanted: Any) -> Callable[[], Awaitable[Any]]:
         return lambda: host.search(**{"limit": PAGE, **wanted})
@@ -145,9 +145,9 @@ async def measure(count: int, database: str) -> Mapping[str, float]:
             data_dir=Path(folder), database_url=database, generator="local", workers=1, fal_key="a:b", _env_file=None
         )
         fill(settings.database, Path(folder), count)
-        studio = Studio(settings)  # not started: nothing is worked meanwhile
-        times = {name: await milliseconds(work) for name, work in questions(studio, count)}
-        await studio.close()
+        services = Services(settings)  # not started: nothing is worked meanwhile
+        times = {name: await milliseconds(work) for name, work in questions(services, count)}
+        await services.close()
         return times
 
 

@@ -18,7 +18,7 @@ from PIL import Image
 
 from image2model.atomic_files import atomic_write
 from image2model.devtools.scripted_generator import ScriptedGenerator, plain_box_glb
-from image2model.services import Picture, Studio, SubmitRequest
+from image2model.services import Picture, Services, SubmitRequest
 from image2model.settings import Settings
 
 COUNT, ROUNDS = 25, 5
@@ -42,15 +42,15 @@ def bare_writes(folder: Path) -> float:
     return time.perf_counter() - start
 
 
-async def batch(studio: Studio, given: list[Picture]) -> float:
+async def batch(services: Services, given: list[Picture]) -> float:
     """Seconds from submit until every job is done and its files lie in place."""
     start = time.perf_counter()
-    made = await studio.submit(SubmitRequest(given))
-    async for view in studio.watch(made.id):
+    made = await services.submit(SubmitRequest(given))
+    async for view in services.watch(made.id):
         last = view
     passed = time.perf_counter() - start
     assert last.counts.done == COUNT
-    assert all((studio.folders.job(job) / "model.glb").is_file() for job in made.jobs)
+    assert all((services.folders.job(job) / "model.glb").is_file() for job in made.jobs)
     return passed
 
 
@@ -60,12 +60,12 @@ async def main() -> None:
         folder = Path(name)
         given = pictures(folder)
         settings = Settings(data_dir=folder / "data", generator="scripted", _env_file=None)
-        studio = Studio(settings, [ScriptedGenerator()])
-        await studio.start()
-        await batch(studio, given)
-        times = sorted([await batch(studio, given) for _ in range(ROUNDS)])
+        services = Services(settings, [ScriptedGenerator()])
+        await services.start()
+        await batch(services, given)
+        times = sorted([await batch(services, given) for _ in range(ROUNDS)])
         bare = min(bare_writes(folder) for _ in range(ROUNDS))
-        await studio.close()
+        await services.close()
     own, workers = (
         resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )

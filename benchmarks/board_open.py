@@ -16,7 +16,7 @@ from typing import Any
 
 from image2model.jobs.db.store import Store, new_id
 from image2model.jobs.models import NewBatch, NewJob
-from image2model.services import Studio
+from image2model.services import Services
 from image2model.settings import Settings
 from image2model.web.ui import templating
 
@@ -51,21 +51,21 @@ async def measure(batches: int, per_batch: int) -> dict[str, float]:
         store = Store(settings.database)
         batch_id = fill(store, batches, per_batch)
         store.close()
-        studio = Studio(settings)
-        await studio.start()
+        services = Services(settings)
+        await services.start()
 
         async def board() -> None:
-            templating.board(await studio.view(batch_id))
+            templating.board(await services.view(batch_id))
 
         async def library() -> None:
-            templating.library(await studio.library("ann"))
+            templating.library(await services.library("ann"))
 
         async def overview() -> None:
-            await studio.admin.overview()
+            await services.admin.overview()
 
         opened = {"board": board, "library": library, "overview": overview}
         measured = {name: await milliseconds(work) for name, work in opened.items()}
-        await studio.close()
+        await services.close()
         return measured
 
 

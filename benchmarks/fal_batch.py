@@ -24,7 +24,7 @@ from PIL import Image
 
 from image2model.generators.base import Finished, Task
 from image2model.generators.fal import FalGenerator, FalHosts, fal_generators
-from image2model.services import Picture, Studio, SubmitRequest
+from image2model.services import Picture, Services, SubmitRequest
 from image2model.settings import Settings
 
 PICTURES, REPEATS, PORT = 25, 5, 9931
@@ -54,11 +54,11 @@ async def batch(generator: FalGenerator, image: Path, folder: Path) -> tuple[flo
     return time.perf_counter() - start, time.process_time() - computed
 
 
-async def app_batch(studio: Studio, given: list[Picture]) -> tuple[float, float]:
+async def app_batch(services: Services, given: list[Picture]) -> tuple[float, float]:
     """Submit all pictures as one batch; return the seconds until it is done, and those this process computed."""
     start, computed = time.perf_counter(), time.process_time()
-    made = await studio.submit(SubmitRequest(given))
-    async for view in studio.watch(made.id):
+    made = await services.submit(SubmitRequest(given))
+    async for view in services.watch(made.id):
         last = view
     assert last.counts.done == PICTURES
     return time.perf_counter() - start, time.process_time() - computed
@@ -69,10 +69,10 @@ async def measure_app() -> list[tuple[float, float]]:
     with tempfile.TemporaryDirectory() as name:
         given = [Picture(PHOTOGRAPH, f"{number}.jpg") for number in range(PICTURES)]
         where = f"http://127.0.0.1:{PORT}"
-        studio = Studio(Settings(data_dir=Path(name) / "data", fal_key="test-key", fal_host=where, _env_file=None))
-        await studio.start()
-        times = [await app_batch(studio, given) for _ in range(REPEATS)]
-        await studio.close()
+        services = Services(Settings(data_dir=Path(name) / "data", fal_key="test-key", fal_host=where, _env_file=None))
+        await services.start()
+        times = [await app_batch(services, given) for _ in range(REPEATS)]
+        await services.close()
     return times
 
 

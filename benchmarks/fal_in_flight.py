@@ -28,7 +28,7 @@ from image2model.devtools.fal_stand_in import run_seconds_of
 from image2model.generators.fal import FalAccount, FalGenerator, FalHosts
 from image2model.generators.fal.catalogue import FAL_MODELS
 from image2model.generators.fal.polling import poll_delay
-from image2model.services import Picture, Studio, SubmitRequest
+from image2model.services import Picture, Services, SubmitRequest
 from image2model.settings import Settings
 
 MODEL = next(model for model in FAL_MODELS if model.spec.id == "tripo-v2.5")
@@ -54,10 +54,10 @@ def resident() -> float:
     return float(psutil.Process().memory_info().rss) / MEGABYTE
 
 
-async def until_submitted(studio: Studio, batch_id: str) -> list[float]:
+async def until_submitted(services: Services, batch_id: str) -> list[float]:
     """Wait until fal has every job; return when each was taken."""
     while True:
-        batch = await studio.batch(batch_id)
+        batch = await services.batch(batch_id)
         if all(job.remote for job in batch.jobs):
             return [float(job.remote["submitted_at"]) for job in batch.jobs if job.remote]
         await asyncio.sleep(1)
@@ -83,10 +83,10 @@ async def bare(url: str, count: int) -> float:
         return (time.process_time() - computed) * count / max(1, count // 8 * 8)
 
 
-async def noticed(studio: Studio, batch_id: str, count: int) -> dict[str, float]:
+async def noticed(services: Services, batch_id: str, count: int) -> dict[str, float]:
     """Wait for every end; return when each was noticed, by the job's id."""
     while True:
-        history = await asyncio.to_thread(studio._store.events, batch_id)
+        history = await asyncio.to_thread(services._store.events, batch_id)
         seen = {row["job_id"]: row["at"] for row in reversed(history) if row["state"] == "downloading"}
         if len(seen) == count:
             return seen
@@ -114,13 +114,13 @@ async def measure(jobs: int, run_seconds: float, spread: float) -> None:
         settings = Settings(
             data_dir=folder / "data", generator=MODEL.spec.id, max_files=1000, min_free_gb=0, _env_file=None
         )
-        studio = Studio(settings, [FalGenerator(MODEL, FalAccount(KEY, FalHosts.at(WHERE)), policy)])
-        await studio.start()
+        services = Services(settings, [FalGenerator(MODEL, FalAccount(KEY, FalHosts.at(WHERE)), policy)])
+        await services.start()
         await asyncio.sleep(5)
         idle = resident()
         began = time.time()
-        batch = await studio.submit(SubmitRequest([Picture(folder / "small.png", f"{n}.png") for n in range(jobs)]))
-        taken = await until_submitted(studio, batch.id)
+        batch = await services.submit(SubmitRequest([Picture(folder / "small.png", f"{n}.png") for n in range(jobs)]))
+        taken = await until_submitted(services, batch.id)
         took = time.time() - began
         print(f"{jobs} jobs handed over in {took:.0f} s; each runs {run_seconds:.0f} s ± {spread:.0%}", flush=True)
         first_end = min(taken) + run_seconds * (1 - spread)
@@ -129,13 +129,13 @@ async def measure(jobs: int, run_seconds: float, spread: float) -> None:
         print(f"in flight for {window:.0f} s, {asked / window:.0f} questions a second")
         print(f"| processor | {share:.1%} | under 30% |")
         print(f"| memory above idle ({idle:.0f} MB) | {most - idle:.0f} MB | under 150 MB |", flush=True)
-        some = (await studio.batch(batch.id)).jobs[0].remote or {}
-        seen = await noticed(studio, batch.id, jobs)
+        some = (await services.batch(batch.id)).jobs[0].remote or {}
+        seen = await noticed(services, batch.id, jobs)
         alone = await bare(str(some["status_url"]), asked) / window
-        remotes = {job.id: job.remote or {} for job in (await studio.batch(batch.id)).jobs}
+        remotes = {job.id: job.remote or {} for job in (await services.batch(batch.id)).jobs}
         ran = {key: run_seconds_of(remote["request_id"], run_seconds, spread) for key, remote in remotes.items()}
         late = lateness(seen, {key: remote["submitted_at"] for key, remote in remotes.items()}, ran)
-        await studio.close()
+        await services.close()
     print(f"| processor, the bare questions alone | {alone:.1%} | baseline |")
     median, most_late = statistics.median(late), max(late)
     print(f"| noticed after end and interval | {most_late:.2f} s at most, {median:.2f} s median | 1 s |")

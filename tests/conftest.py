@@ -1,4 +1,4 @@
-"""What tests share: the running app, Chromium with a fresh profile, the stand-in for fal, a studio that is scripted."""
+"""Shared fixtures: the running app, Chromium with a fresh profile, the stand-in for fal, services that are scripted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from image2model.devtools.local_services import PostgresServer
 from image2model.mesh import report
 from image2model.mesh.export import export, parse_options
 from image2model.process_pool import WorkerPool
-from image2model.services import Studio
+from image2model.services import Services
 from image2model.settings import Settings
 from tests.support import leaks
 from tests.support.attacks import FRIEND, PASSWORD
@@ -100,33 +100,33 @@ def generator() -> ScriptedGenerator:
 
 @pytest.fixture(scope="session")
 def pool() -> Iterator[WorkerPool]:
-    """One warm worker process for all studios, which would take two seconds each to start their own."""
+    """One warm worker process for all services, which would take two seconds each to start their own."""
     pool = WorkerPool(1, report.warm_up, preload=report.LIBRARIES)
     yield pool
     pool.close()
 
 
 @pytest.fixture
-async def studio(tmp_path: Path, generator: ScriptedGenerator, pool: WorkerPool) -> AsyncIterator[Studio]:
-    """A started studio with the scripted generator."""
-    studio = Studio(scripted_settings(tmp_path / "data"), [generator], pool)
-    await studio.start()
-    yield studio
-    await studio.close()
+async def services(tmp_path: Path, generator: ScriptedGenerator, pool: WorkerPool) -> AsyncIterator[Services]:
+    """Started services with the scripted generator."""
+    services = Services(scripted_settings(tmp_path / "data"), [generator], pool)
+    await services.start()
+    yield services
+    await services.close()
 
 
 @pytest.fixture
 async def start(tmp_path: Path, generator: ScriptedGenerator, pool: WorkerPool) -> AsyncIterator[Callable[..., Any]]:
-    """Start a studio in the test's folder; each start ends the one before, as a new process would."""
-    running: list[Studio] = []
+    """Start services in the test's folder; each start ends the one before, as a new process would."""
+    running: list[Services] = []
 
-    async def start(*generators: ScriptedGenerator, settings: Settings | None = None, **more: Any) -> Studio:
+    async def start(*generators: ScriptedGenerator, settings: Settings | None = None, **more: Any) -> Services:
         while running:
             await running.pop().close()
-        studio = Studio(settings or scripted_settings(tmp_path / "data", **more), generators or [generator], pool)
-        await studio.start()
-        running.append(studio)
-        return studio
+        services = Services(settings or scripted_settings(tmp_path / "data", **more), generators or [generator], pool)
+        await services.start()
+        running.append(services)
+        return services
 
     yield start
     while running:

@@ -19,7 +19,7 @@ from modelling import (
     thickened,
     tube,
 )
-from studio import Shot
+from services import Shot
 
 SHOT = Shot(ground="#b9cac6", turn=32, above=13)
 WOOL = Paint("#c98a1b", 0.9, second="#d99c2e", scale=(40, 40, 40), grain=0.006, grain_scale=150, sheen=0.4)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import sin
 
 from modelling import Paint, lathe, tube
-from studio import Shot
+from services import Shot
 
 SHOT = Shot(ground="#dcc6b4", turn=-28, above=16)
 CLAY = Paint("#b98d68", 0.85, grain=0.004, grain_scale=60)

@@ -23,7 +23,7 @@ from modelling import (
     superellipse,
     tube,
 )
-from studio import Shot
+from services import Shot
 
 SHOT = Shot(ground="#b7cfdb", turn=16, above=9)
 WALL = Paint("#efe0c4", 0.8, second="#dcc49c", scale=(2, 2, 5), grain=0.02, grain_scale=5)

@@ -15,7 +15,7 @@ import argparse
 from importlib import import_module
 from pathlib import Path
 
-import studio
+import services
 
 OBJECTS = ("chair", "mug", "mushroom_house", "robot", "shoe", "toy_car")
 
@@ -30,9 +30,9 @@ def main() -> None:
     arguments = parser.parse_args()
     for name in arguments.objects:
         subject = import_module(name)
-        studio.empty_scene()
+        services.empty_scene()
         subject.build()
-        studio.photograph(
+        services.photograph(
             subject.SHOT, arguments.to / f"{name.replace('_', '-')}.jpg", arguments.side, arguments.samples
         )
 

@@ -6,7 +6,7 @@ from math import cos, pi, radians, sin
 
 import numpy as np
 from modelling import Object, Paint, ball, block, disc, lathe, mirrored, placed, prism, ring, rounded, tube
-from studio import Shot
+from services import Shot
 
 SHOT = Shot(ground="#eed4d0", turn=24, above=8)
 ENAMEL = Paint("#5fb3a1", 0.28, second="#6abba9", scale=(2, 2, 2), coat=0.8)

@@ -7,7 +7,7 @@ from math import pi
 
 import numpy as np
 from modelling import Paint, along, ball, rounded, spline, subdivided, surface, thickened, tube
-from studio import Shot
+from services import Shot
 
 SHOT = Shot(ground="#d2cddf", turn=62, above=16, fills=0.8)
 CANVAS = Paint("#efe7d8", 0.85, grain=0.004, grain_scale=110)

@@ -24,7 +24,7 @@ from modelling import (
     tube,
     without,
 )
-from studio import Shot
+from services import Shot
 
 SHOT = Shot(ground="#ecdbb0", turn=38, above=12, fills=0.78)
 RED = Paint("#c8231c", 0.2, coat=1.0)

@@ -1,7 +1,7 @@
 """Circuit breakers: hold jobs back from a generator that keeps failing, until a trial job succeeds.
 
-Their state is in the database, so that all processes hold back together and one job of all tries; each process keeps a
-copy of it, which pages and waiting jobs look at.
+Their state is in the database, so that all processes hold back together and a single job tries; each process keeps a
+copy, which pages and waiting jobs read.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class CircuitBreaker:
 
     @property
     def state(self) -> Literal["closed", "open", "half-open"]:
-        """Closed: all may pass; open: none; half-open: one may try, or is trying."""
+        """Closed: all jobs pass; open: none; half-open: one may try, or is trying."""
         if self._state.seconds_left is None:
             return "closed"
         return "half-open" if self._is_tried or not self.seconds_left else "open"
@@ -57,7 +57,7 @@ class CircuitBreaker:
 
     @property
     def is_blocking(self) -> bool:
-        """True if a job that comes now must wait."""
+        """True if a new job must wait."""
         return self.state == "open" or self._is_tried
 
     @property
@@ -103,14 +103,14 @@ class CircuitBreaker:
         self.adopt(await self._store.call_with_retry(run, count, self._account, THRESHOLD, self._cooldown))
 
     async def record_abandoned(self) -> None:
-        """Record that a trial ended without an outcome: it was cancelled, say."""
+        """Record that a trial ended without an outcome, such as a cancelled one."""
         self._is_trying = False
         self.adopt(self._state)
         with contextlib.suppress(Unavailable):  # then it ends with the next trial here, or with this process's lease
             self.adopt(await self._store.run_as_holder(breakers.abandon_trial, self._account))
 
     def adopt(self, state: BreakerState) -> None:
-        """Go by what is stored now."""
+        """Update the copy to the stored state."""
         self._state = state
         self._open_until = monotonic() + (state.seconds_left or 0.0)
         self._on_open_change(float(state.seconds_left is not None))
@@ -135,7 +135,7 @@ class CircuitBreakers:
         return self._breakers[account]
 
     async def load(self) -> None:
-        """Look at what is stored; raises Unavailable."""
+        """Read the stored states; raises Unavailable."""
         states = await self._store.read(breakers.all_states, self._store.store.holder)
         for account in states.keys() | self._breakers.keys():
             self.of(account).adopt(states.get(account, CLOSED))
@@ -151,7 +151,7 @@ class CircuitBreakers:
                         await changed.wait()
 
     def not_closed(self) -> list[dict[str, Any]]:
-        """Each that is not closed: `generator`, `own_key`, `state`, `seconds_left`."""
+        """The breakers that are not closed: `generator`, `own_key`, `state`, `seconds_left`."""
         return [
             {"generator": name, "own_key": bool(mark), "state": breaker.state, "seconds_left": breaker.seconds_left}
             for (name, mark), breaker in sorted(self._breakers.items(), key=itemgetter(0))
@@ -167,5 +167,5 @@ class CircuitBreakers:
     async def forget(self, account: GeneratorKey) -> None:
         """Close a breaker whose key is gone."""
         if self._breakers.pop(account, None):
-            with contextlib.suppress(Unavailable):  # then it is forgotten after a day
+            with contextlib.suppress(Unavailable):  # it is forgotten after a day
                 await self._store.run_as_holder(breakers.close, account)

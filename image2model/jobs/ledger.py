@@ -19,7 +19,7 @@ from .db.schema import ledger
 from .models import Job, JobState
 
 BillingOutcome = Literal["reserved", "charged", "maybe", "free"]
-"""Not over yet; paid; may have been paid, nobody has told; certainly not paid."""
+"""Not over yet; paid; perhaps paid; certainly not paid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Limits:
     """Limit on the host's key, from midnight to midnight UTC."""
     per_batch: Decimal | None = None
     images_per_hour: int | None = None
-    """Limit of one visitor, whoever pays."""
+    """Limit of one visitor, on any key."""
 
 
 NO_LIMITS = Limits()

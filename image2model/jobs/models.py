@@ -3,10 +3,10 @@
     new → uploading → submitting → queued → running → downloading → finishing → done
                           │           │        │
                           ▼           ▼        ▼
-                     cancelling: the provider was told, and decides how it ends
+                     cancelling: the provider was asked, and decides how it ends
 
 From every unfinished state a job may also go forward by leaving states out (a collected result begins with
-`downloading`) or end: `failed` with a code, `cancelled`, or `unconfirmed` (nobody knows whether the provider has taken
+`downloading`) or end: `failed` with a code, `cancelled`, or `unconfirmed` (unknown whether the provider has accepted
 it; only a person sends it again). It goes back to `new` with the next attempt, which `Job.attempt` counts: by itself
 (`Store.schedule_next_attempt`, the same purchase) or because a person asks (`Store.retry_jobs`, a new purchase unless
 the result of the last one can still be collected). `Store` is the only place that changes states, and `can_transition`
@@ -116,7 +116,7 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A picture that was not taken into the batch."""
+    """A picture that was left out of the batch."""
 
     name: str
     code: str
@@ -152,7 +152,7 @@ class Job:
     sides: tuple[SidePicture, ...]
     """Other sides of its object, in the order they were given; `name` is the front's then."""
     price: Decimal
-    """US dollars expected for it."""
+    """Estimated US dollars."""
     state: JobState
     attempt: int
     """Number of the attempt, from 1: an update of an earlier one is recognised and ignored."""
@@ -180,19 +180,19 @@ class Job:
     running_at: float | None
     finished_at: float | None
     holder: str | None
-    """Id of the process that runs it; None for nobody."""
+    """Id of the process that runs it; None if it is free."""
     fence: int
     """Fencing number, which grows whenever the holder changes: updates under an earlier one are refused."""
 
     @property
     def finished(self) -> bool:
-        """True if nothing more will happen by itself."""
+        """True if it has ended and nothing continues automatically."""
         return self.state in FINISHED
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The jobs of one press of the button."""
+    """The jobs of one submission."""
 
     id: str
     task_id: str
@@ -209,10 +209,10 @@ class Batch:
     names: str
     """Names of all its pictures, one a line, as `fold_case` makes them for the search."""
     state: BatchState
-    """State that its jobs' states amount to (`batch_state`)."""
+    """State derived from the states of its jobs (`batch_state`)."""
     sequence: int
     pinned: bool
-    """Kept until somebody deletes it."""
+    """Exempt from retention."""
     correlation_id: str
     """Id of the request that made it, for the logs."""
     created_at: float
@@ -228,7 +228,7 @@ class Batch:
 
     @property
     def estimate(self) -> Decimal:
-        """US dollars expected for the whole batch."""
+        """Estimated US dollars of the whole batch."""
         return sum((job.price for job in self.jobs), Decimal(0))
 
     @property

@@ -9,18 +9,18 @@ from collections.abc import Iterator
 
 
 class ChangeNotifier:
-    """Sets the events of whoever watches a batch; `db.listener` adds the changes that other processes store."""
+    """Sets the events of a batch's watchers; `db.listener` adds the changes that other processes store."""
 
     def __init__(self) -> None:
         self._subscribers: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
 
     def notify(self, batch_id: str) -> None:
-        """Wake everyone who waits for this batch."""
+        """Wake the watchers of this batch."""
         for event in self._subscribers.get(batch_id, ()):
             event.set()
 
     def notify_all(self) -> None:
-        """Wake everyone who waits, because changes may have been missed."""
+        """Wake all watchers, because changes may have been missed."""
         for batch_id in list(self._subscribers):
             self.notify(batch_id)
 

@@ -16,7 +16,7 @@ from ..generators.providers import failure_rules, rules_of
 MAX_SUBMITS = 5
 """Submissions of one picture that the provider may take for one purchase."""
 MAX_WAIT = 900.0
-"""Seconds; whatever an answer or a jump of the clock asks for."""
+"""Maximum seconds, also where an answer, or a jump of the clock, demands more."""
 
 
 @dataclass(frozen=True, slots=True)

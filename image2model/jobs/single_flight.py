@@ -1,4 +1,4 @@
-"""One run of a coroutine for all who ask for its result at the same time."""
+"""One run of a coroutine for all simultaneous callers."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The executor of a cluster: calls are stored as tasks, and made by worker processes on any machine.
 
-Functions and values travel pickled through our own database, which only our processes write; a message to a worker is
-no more than a task's id, so that the queue needs no trust and may lose everything. Files travel by a folder that all
-share, or by object storage (`storage.task_files`).
+Functions and values are passed pickled through the app's database, which only its processes write; a message to a
+worker is only a task's id, so that the queue need not be trusted and may lose messages. Files are passed by a shared
+folder, or by object storage (`storage.task_files`).
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 POLL_SECONDS = 2.0
-"""Seconds between two looks at a task of which nothing is announced."""
+"""Seconds between polls of a task without notifications."""
 RESEND_SECONDS = 20.0
-"""Seconds after which a message is sent again that nobody has answered by beginning the task."""
+"""Seconds after which a message is sent again if no worker has begun the task."""
 GRACE_SECONDS = 3.0
-"""Seconds that a worker has, beyond a task's time, to stop it."""
+"""Seconds that a worker has to stop a task whose time is over."""
 
 Send = Callable[[str, int, float], None]
-"""Tells the workers a task's id, the number of this message, and how many seconds the task may take.
+"""Sends the workers a task's id, the number of this message, and the seconds that the task may take.
 
-Blocks, and raises where nobody can be told.
+Blocks, and raises where the message cannot be sent.
 """
 
 
 class TaskExecutor:
-    """Runs functions in whatever worker processes hear of them by `send`."""
+    """Runs functions in the worker processes that receive their messages from `send`."""
 
     processes = None
     running = True
@@ -62,7 +62,7 @@ class TaskExecutor:
                 outcome = await self._outcome(task_id, seconds, announced)
                 succeeded, value = await asyncio.to_thread(files.open, outcome)
             finally:
-                with contextlib.suppress(Unavailable):  # then it is forgotten tomorrow
+                with contextlib.suppress(Unavailable):  # it is forgotten tomorrow
                     await self._store.call(store.write, tasks.remove, task_id)
                     await asyncio.to_thread(files.remove)
         if succeeded:
@@ -70,7 +70,7 @@ class TaskExecutor:
         raise value
 
     async def _outcome(self, task_id: str, seconds: float, announced: asyncio.Event) -> bytes:
-        """The value or error of a task, pickled; workers are told of it until one has begun it."""
+        """The value or error of a task, pickled; messages are sent until a worker has begun it."""
         message, sent_at, clock = 0, -RESEND_SECONDS, asyncio.get_running_loop().time
         while True:
             announced.clear()
@@ -112,7 +112,7 @@ def execute_call(call: bytes, bucket: Bucket | None, task_id: str) -> bytes:
             outcome = (False, error)
         try:
             return files.pack(outcome)
-        except Unavailable:  # the storage is away: the task is not over
+        except Unavailable:  # the storage is unavailable: the task is not over
             raise
         except Exception as error:
             return files.pack((False, TypeError(f"an outcome that cannot be sent: {error}")))

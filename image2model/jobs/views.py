@@ -1,7 +1,7 @@
-"""A batch as people and programs see it, with progress and time left worked out.
+"""A batch as people and programs see it, with its progress and remaining time.
 
-Page, REST and Gradio's API are told the same: whatever is derived from a job's state is derived here and nowhere else.
-What goes over the wire is `to_dict`, which is a contract with programs that exist.
+Page, REST and Gradio's API show the same: everything derived from a job's state is derived here and nowhere else.
+`to_dict` is the wire format, a contract with existing clients.
 """
 
 from __future__ import annotations
@@ -89,9 +89,9 @@ class JobView:
     turntable: str | None
     action: Mapping[str, str] | None
     retry_price: float | None
-    """US dollars of a retry: 0 where the result can still be collected; None where it cannot be retried."""
+    """US dollars of a retry: 0 if the result can still be collected; None if it cannot be retried."""
     retry_may_be_billed_twice: bool
-    """True if a retry buys again what may have been billed already."""
+    """True if a retry may pay twice for the job."""
     billed: BillingOutcome
     """Outcome of billing, for the page only; not part of the API."""
 
@@ -111,7 +111,7 @@ class JobView:
         return self.state in BULK_RETRYABLE
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what programs are told of it, in a fixed order."""
+        """Return the JSON of the APIs, with keys in a fixed order."""
         return {
             **{field.name: getattr(self, field.name) for field in fields(self) if field.name not in PAGE_ONLY_FIELDS},
             "waiting": self.waiting and asdict(self.waiting),
@@ -175,9 +175,9 @@ class BatchView:
     retry_price: float
     """US dollars that a retry of the whole batch buys its jobs for."""
     retry_may_be_billed_twice: bool
-    """True if that buys again what may have been billed already."""
+    """True if that may pay twice for a job."""
     visitor: str
-    """The secret by which a browser knows its own batches; told to nobody."""
+    """The secret that identifies the browser of a batch; never exposed."""
 
     @property
     def finished(self) -> bool:
@@ -190,7 +190,7 @@ class BatchView:
 
     @property
     def retryable(self) -> bool:
-        """True if a retry would begin anything."""
+        """True if a retry would start any job."""
         return self.finished and any(job.retryable for job in self.jobs)
 
     def job(self, number: int) -> JobView | None:
@@ -198,7 +198,7 @@ class BatchView:
         return next((job for job in self.jobs if job.number == number), None)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what programs are told of it, in a fixed order."""
+        """Return the JSON of the APIs, with keys in a fixed order."""
         return {
             **{field.name: getattr(self, field.name) for field in fields(self) if field.name != "visitor"},
             "counts": asdict(self.counts),
@@ -355,11 +355,11 @@ def _waiting(wait: Wait, now: float) -> str:
 
 
 def action(job: Job) -> dict[str, str] | None:
-    """The one thing that helps a job that ended badly: what kind of button, its label, and where it leads."""
+    """The remedy for a job that ended badly: the kind of its button, the label, and the link."""
     if job.failure is None:
         return None
     remedy = rules_of(job.failure.code).remedy or (RETRY if job.failure.retryable else None)
-    if remedy and remedy.kind == "link" and not job.key_mark:  # it leads to the account of whoever pays: the host's
+    if remedy and remedy.kind == "link" and not job.key_mark:  # it leads to the payer's account, which is the host's
         remedy = USE_KEY
     return {name: value for name, value in asdict(remedy).items() if value} if remedy else None
 

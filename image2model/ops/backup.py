@@ -17,11 +17,11 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from sqlalchemy import func, inspect, make_url, select
+from sqlalchemy import inspect, make_url
 
 from ..errors import ErrorCode, Image2ModelError, SettingsError
 from ..jobs.db.connection import connect
-from ..jobs.db.leases import database_time
+from ..jobs.db.leases import living_holders
 from ..jobs.db.schema import holders
 from ..jobs.storage.bucket import Bucket
 from ..jobs.storage.disk_usage import kind_of, walk_tree
@@ -92,9 +92,9 @@ def restore(settings: Settings, folder: Path) -> int:
 def _require_nobody(settings: Settings) -> None:
     """Raise SettingsError while processes hold jobs or work on tasks."""
     with connect(settings.database).connect() as connection:
-        living = select(func.count()).where(holders.c.lease_until > database_time(connection))
-        if inspect(connection).has_table(holders.name) and (count := connection.scalar(living)):
-            message = f"Processes that use the database: {count}."
+        is_new = not inspect(connection).has_table(holders.name)
+        if not is_new and (names := connection.scalars(living_holders(connection)).all()):
+            message = f"Processes that use the database: {len(names)}."
             raise SettingsError(ErrorCode.SETTING_WRONG, message, "Stop the app, and wait for LEASE_SECONDS.")
 
 

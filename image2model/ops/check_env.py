@@ -19,7 +19,7 @@ from ..jobs.db.connection import connect
 from ..jobs.db.leases import database_time
 from ..jobs.storage.bucket import Bucket
 from ..redaction import redact
-from ..services.studio import open_store
+from ..services.container import open_store
 from ..settings import Settings, load
 from ..units import GB
 

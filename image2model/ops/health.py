@@ -14,7 +14,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 import psutil
 
-from ..services import Studio
+from ..services import Services
 from ..units import GB
 
 log = logging.getLogger(__name__)
@@ -83,17 +83,17 @@ class CachedProbe(Generic[T]):
 
 
 class Health:
-    """The health of one studio's parts."""
+    """The health of the app's parts."""
 
-    def __init__(self, studio: Studio) -> None:
-        self._studio = studio
-        self._ping = CachedProbe(studio.admin.ping, max_age=PROBE_INTERVAL)
-        self.queue_state = CachedProbe(studio.admin.queue_state, max_age=5.0)
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._ping = CachedProbe(services.admin.ping, max_age=PROBE_INTERVAL)
+        self.queue_state = CachedProbe(services.admin.queue_state, max_age=5.0)
         """See `AdminService.queue_state`."""
-        self.provider_status = CachedProbe(studio.admin.remote_status, max_age=15.0)
+        self.provider_status = CachedProbe(services.admin.remote_status, max_age=15.0)
         """See `AdminService.remote_status`."""
         self._broker = CachedProbe(self._ping_broker, max_age=5.0)
-        self._workers = CachedProbe(studio.admin.worker_count, max_age=5.0)
+        self._workers = CachedProbe(services.admin.worker_count, max_age=5.0)
         self._asked_at = 0.0
         self._watch: asyncio.Task[None] | None = None
         psutil.cpu_percent()  # the first call only begins to measure
@@ -117,19 +117,19 @@ class Health:
             self._watch = asyncio.create_task(self._probe_repeatedly())
 
     async def _probe_repeatedly(self) -> None:
-        while self._studio.admin.active_jobs is not None and time.monotonic() < self._asked_at + WATCHED_SECONDS:
+        while self._services.admin.active_jobs is not None and time.monotonic() < self._asked_at + WATCHED_SECONDS:
             await asyncio.gather(self._ping(), self.queue_state(), self.provider_status())
             await asyncio.sleep(PROBE_INTERVAL)
 
     async def _database(self) -> Component:
-        kind = {"kind": self._studio.settings.database.partition(":")[0].partition("+")[0]}
+        kind = {"kind": self._services.settings.database.partition(":")[0].partition("+")[0]}
         ping = await self._ping()
         if ping is None:
             return Component("database", "unhealthy", PROBE_TIMEOUT, {**kind, "reason": "It cannot be written to now."})
         return Component("database", "healthy", ping[1], kind)
 
     async def _queue(self) -> Component:
-        working = self._studio.admin.active_jobs
+        working = self._services.admin.active_jobs
         details: dict[str, Any] = {"kind": "embedded", "working": working or 0}
         if working is None:
             return Component("queue", "unhealthy", details={**details, "reason": "It is not running."})
@@ -141,7 +141,7 @@ class Health:
 
     async def _cluster(self) -> list[Component]:
         """Redis and Celery, where the host has a cluster."""
-        if not self._studio.settings.celery_broker_url:
+        if not self._services.settings.celery_broker_url:
             return [Component(name, "healthy", details={"configured": False}) for name in ("redis", "celery")]
         broker, workers = await asyncio.gather(self._broker(), self._workers())
         details = {"configured": True, "workers": workers[0] if workers else 0}
@@ -157,12 +157,12 @@ class Health:
     async def _ping_broker(self) -> None:
         from redis.asyncio import Redis  # an optional package
 
-        async with Redis.from_url(self._studio.settings.celery_broker_url) as client:
+        async with Redis.from_url(self._services.settings.celery_broker_url) as client:
             await client.get("image2model")  # PING has no types
 
     def _disk(self) -> Component:
-        disk = psutil.disk_usage(str(self._studio.folders.data))
-        least = float(self._studio.settings.min_free_gb)
+        disk = psutil.disk_usage(str(self._services.folders.data))
+        least = float(self._services.settings.min_free_gb)
         details = {"usage_percent": disk.percent, "free_gb": round(disk.free / GB, 3), "min_free_gb": least}
         if disk.free < least * GB:
             return Component("disk_space", "unhealthy", 0.0, {**details, "reason": "No new batch is taken."})
@@ -178,18 +178,18 @@ class Health:
         return Component("fal_api", _fal_state(provider), seconds, {**details, "reasons": reasons})
 
     def _generator(self) -> Component:
-        usable = [name for name, generator in self._studio.generators.items() if not generator.unavailable]
-        details = {"usable": usable, "chosen_at_first": self._studio.settings.default_generator}
-        if not usable or not self._studio.workers.running:
+        usable = [name for name, generator in self._services.generators.items() if not generator.unavailable]
+        details = {"usable": usable, "chosen_at_first": self._services.settings.default_generator}
+        if not usable or not self._services.workers.running:
             return Component("generator", "unhealthy", details={**details, "reason": "No picture can be worked."})
         preset = details["chosen_at_first"] in usable
         return Component("generator", "healthy" if preset else "degraded", details=details)
 
 
 @lru_cache(maxsize=1)
-def health_of(studio: Studio) -> Health:
+def health_of(services: Services) -> Health:
     """The app's `Health`, shared by all callers so that probes are cached."""
-    return Health(studio)
+    return Health(services)
 
 
 def _fal_state(provider: dict[str, Any]) -> State:
@@ -208,9 +208,9 @@ def overall(parts: Sequence[Component]) -> State:
     return "healthy" if all(part.status == "healthy" for part in parts) else "degraded"
 
 
-def machine_stats(studio: Studio) -> dict[str, Any]:
+def machine_stats(services: Services) -> dict[str, Any]:
     """The machine: processor and memory in percent (of the time since the last look), memory and disk in GB."""
-    memory, disk = psutil.virtual_memory(), psutil.disk_usage(str(studio.folders.data))
+    memory, disk = psutil.virtual_memory(), psutil.disk_usage(str(services.folders.data))
     return {
         "platform": platform.platform(terse=True),
         "python_version": platform.python_version(),

@@ -17,7 +17,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from ..jobs.models import UNFINISHED
-from ..services import Studio
+from ..services import Services
 from ..services.admin import host_notices
 from .health import Component, Health, State, machine_stats
 
@@ -30,13 +30,13 @@ MACHINE_GAUGES = {
 }
 
 
-async def exposition(studio: Studio, health: Health) -> bytes:
+async def exposition(services: Services, health: Health) -> bytes:
     """Everything in Prometheus' text format 0.0.4; what the database does not tell in time is left out."""
     parts, queue, provider = await asyncio.gather(health.components(), health.queue_state(), health.provider_status())
-    stored = [*_database_metrics(queue[0], studio)] if queue else []
+    stored = [*_database_metrics(queue[0], services)] if queue else []
     attention = [_attention_metrics(provider[0]["attention"])] if provider else []
     registry = CollectorRegistry()
-    registry.register(_SnapshotCollector([*_machine_metrics(studio), _component_metrics(parts), *stored, *attention]))
+    registry.register(_SnapshotCollector([*_machine_metrics(services), _component_metrics(parts), *stored, *attention]))
     return counters() + generate_latest(registry)
 
 
@@ -60,11 +60,11 @@ class _SnapshotCollector(Collector):
         yield from self._families
 
 
-def _machine_metrics(studio: Studio) -> Iterator[Metric]:
-    known = machine_stats(studio)
+def _machine_metrics(services: Services) -> Iterator[Metric]:
+    known = machine_stats(services)
     for name, description in MACHINE_GAUGES.items():
         yield GaugeMetricFamily(f"system_{name}", description, known[name])
-    free, floor = known["disk_free_gb"] * 1e9, float(studio.settings.min_free_gb) * 1e9
+    free, floor = known["disk_free_gb"] * 1e9, float(services.settings.min_free_gb) * 1e9
     yield GaugeMetricFamily("image2model_disk_free_bytes", "Free on the disk of the data", free)
     yield GaugeMetricFamily("image2model_disk_floor_bytes", "Free space below which no new batch is taken", floor)
 
@@ -88,7 +88,7 @@ def _attention_metrics(notices: Iterable[Mapping[str, Any]]) -> Metric:
     return family
 
 
-def _database_metrics(queue_state: dict[str, Any], studio: Studio) -> Iterator[Metric]:
+def _database_metrics(queue_state: dict[str, Any], services: Services) -> Iterator[Metric]:
     states, oldest = queue_state["states"], queue_state["oldest_seconds"]
     by_state = GaugeMetricFamily("image2model_jobs", "Jobs in each state", labels=["state"])
     for state, count in states.items():
@@ -103,5 +103,5 @@ def _database_metrics(queue_state: dict[str, Any], studio: Studio) -> Iterator[M
     spent.add_metric(["day"], float(queue_state["spent_today"]))
     spent.add_metric(["month"], float(queue_state["spent_this_month"]))
     yield spent
-    if (budget := studio.settings.daily_budget) is not None:
+    if (budget := services.settings.daily_budget) is not None:
         yield GaugeMetricFamily("image2model_daily_budget_dollars", "What may be spent in a day (UTC)", float(budget))

@@ -1,4 +1,4 @@
-"""The use cases, and the types that they speak of: all that page, REST and API know of jobs, generators and meshes."""
+"""The use cases and their types: all that page, REST and API know of jobs, generators and meshes."""
 
 from ..generators.base import POSTPROCESS_FACE_LIMIT, SIDES, GenerationParams, Generator, Option, Side, Spec
 from ..images import IMAGE_SUFFIXES
@@ -7,13 +7,13 @@ from ..jobs.storage.archive import ZipStream
 from ..jobs.storage.folders import THUMBNAIL_FILE, TURNTABLE_FILE
 from ..jobs.views import BatchView, Cost, JobView
 from .admin import AdminService
+from .container import Services
 from .exports import EXPORT_FORMATS, ExportService, archive_name
 from .intake import BY_NAME, Picture, group_sides
 from .key_attempts import KeyAttempts
 from .picture_checks import NOT_INSPECTED
 from .requests import ANONYMOUS_CALLER, Caller, SubmitRequest
 from .results import ServedFile
-from .studio import Studio
 
 __all__ = [
     "ANONYMOUS_CALLER",
@@ -41,9 +41,9 @@ __all__ = [
     "Option",
     "Picture",
     "ServedFile",
+    "Services",
     "Side",
     "Spec",
-    "Studio",
     "SubmitRequest",
     "ZipStream",
     "archive_name",

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 class AdminService:
-    """The host's use cases of one studio, as `Studio.admin`; rights are the caller's to check."""
+    """The host's use cases, as `Services.admin`; rights are the caller's to check."""
 
     def __init__(
         self,
@@ -57,9 +57,9 @@ class AdminService:
     async def overview(self) -> dict[str, Any]:
         """`queue_state`, and counts of batches and jobs by state, outcomes of 24 hours, breakers, disk (bytes).
 
-        Money is of the host's key, in US dollars: spent, or perhaps to be asked for, today and this month (UTC).
-        `attention` lists what only the host can mend (see there); it is empty when all is well. What the data takes is
-        another question (`disk_usage`), which has to look at every file.
+        Money is of the host's key, in US dollars: charged, or perhaps to be charged, today and this month (UTC).
+        `attention` lists problems that only the host can solve. The size of the data is in `disk_usage`, which has to
+        read every file's size.
         """
         now = time.time()
         whole = shutil.disk_usage(self._folders.data)
@@ -89,7 +89,7 @@ class AdminService:
     async def remote_attention(self, now: float) -> list[dict[str, Any]]:
         """Problems of the host's account at fal: key refused, balance exhausted, results withheld; as in `attention`.
 
-        It is of the last 24 hours, and goes away when fal has taken a picture on the host's key again.
+        They are of the last 24 hours, and disappear when fal has accepted a picture on the host's key again.
         """
         notices = host_notices()
         refusals = tuple(code for code in notices if rules_of(code).collectable == "never")
@@ -102,7 +102,7 @@ class AdminService:
         return failed + held
 
     async def _wrong_key_alerts(self, now: float) -> list[dict[str, Any]]:
-        """A notice where more wrong keys were tried lately than a person mistypes."""
+        """An alert if more wrong keys were tried lately than a person mistypes."""
         count, networks = await self._key_attempts.recent()
         if count < FREE_ATTEMPTS:
             return []
@@ -117,13 +117,13 @@ class AdminService:
         await self._store.call(self._store.store.ping)
 
     async def worker_count(self) -> int:
-        """Number of workers of a cluster that live."""
+        """Number of a cluster's living workers."""
         return await self._store.read(leases.count_workers)
 
     async def queue_state(self) -> dict[str, Any]:
-        """Facts that are cheap to read: jobs by state (`states`), the age of the oldest unfinished one, money.
+        """Facts that are cheap to read: jobs by state (`states`), the age of the oldest unfinished job, money.
 
-        `tasks_waiting` are those of a cluster that no worker has begun; `spent_today` and `spent_this_month` as in
+        `tasks_waiting` counts a cluster's tasks that no worker has begun; `spent_today` and `spent_this_month` as in
         `overview`.
         """
         now = time.time()
@@ -144,8 +144,8 @@ class AdminService:
     async def remote_status(self) -> dict[str, Any]:
         """State of the generators on the host's key, by the outcomes of the last 24 hours and by their breakers.
 
-        `configured`: whether there is one; `done` and `faults` (the generator's own) of its jobs; `resting`: ids of
-        those with a breaker that is not closed; `attention`: `remote_attention`.
+        `configured`: whether the host has a key; `done` and `faults` (the generator's own) of its jobs; `resting`: ids
+        of generators whose breaker is not closed; `attention`: `remote_attention`.
         """
         now = time.time()
         ids = {name for name, generator in self._generators.items() if generator.key_mark}
@@ -158,7 +158,7 @@ class AdminService:
             "configured": bool(ids),
             "done": sum(row["count"] for row in rows if row["state"] == "done"),
             "faults": sum(row["count"] for row in rows if row["code"] and rules_of(row["code"]).kind == "generator"),
-            "resting": [one["generator"] for one in self._scheduler.breakers.not_closed() if not one["own_key"]],
+            "resting": [row["generator"] for row in self._scheduler.breakers.not_closed() if not row["own_key"]],
             "attention": await self.remote_attention(now),
         }
 
@@ -192,7 +192,7 @@ class AdminService:
         return BatchPage([self._build_view(batch) for batch in batches], total)
 
     async def batch_details(self, batch_id: str) -> BatchDetails:
-        """All that is known of one batch; raises NotFound."""
+        """Details of one batch for the host; raises NotFound."""
         batch = await self._store.call(self._store.store.batch, batch_id)
         payments = await self._store.read(queries.payments, batch_id)
         use = await asyncio.to_thread(FreedCounter().add, self._folders.batch_folders(batch_id))
@@ -200,7 +200,7 @@ class AdminService:
         return batch_details(batch, self._build_view(batch), use, self._folders.is_in_use(batch_id), payments, events)
 
     async def failure_reasons(self, hours: float = 24.0) -> list[dict[str, Any]]:
-        """Return why jobs failed lately (`queries.failure_reasons`)."""
+        """Reasons of recent failures (`queries.failure_reasons`)."""
         return await self._store.read(queries.failure_reasons, time.time() - hours * HOUR)
 
     async def time_series(self, hours: float = 24.0, step: float = HOUR) -> list[dict[str, Any]]:
@@ -212,16 +212,16 @@ class AdminService:
         return [by_time.get(at, queries.empty_span(at)) for at in spans]
 
     async def pin(self, batch_id: str, pinned: bool = True) -> None:
-        """Exempt a batch from every rule of retention, or no longer; raises NotFound."""
+        """Pin or unpin a batch; a pinned batch is exempt from retention. Raises NotFound."""
         await self._store.call(self._store.store.pin, batch_id, pinned)
 
     async def disk_usage(self) -> dict[str, Any]:
         """`kinds` (uploads, results, … and cache: size in bytes, files, folders), and the disk in bytes.
 
         `cache` is Gradio's own and mostly links to results. `data_bytes` leaves it out; `total`, `used` and
-        `free_bytes` are of the disk that holds the data, `disk_percent` how full it is (as df tells it: what the system
-        keeps for itself counts as used). The kinds are as of `measured_at` (since 1970), for looking at
-        very many files takes a while.
+        `free_bytes` are of the disk that holds the data, `disk_percent` how full it is (as in df: blocks reserved
+        for root count as used). The kinds are as of `measured_at` (since 1970), as surveying very many files takes a
+        while.
         """
         survey, cache, measured_at = await self._surveys()
         whole = psutil.disk_usage(str(self._folders.data))
@@ -238,7 +238,7 @@ class AdminService:
     async def bytes_written_by_day(self, days: int = 30) -> list[int]:
         """Bytes in the data folder that were written on each of the last days, today (UTC) last.
 
-        A file counts on the day of its last change, so the database stands under today.
+        A file counts on the day of its last change, so the database counts for today.
         """
         survey, _, measured_at = await self._surveys()
         today = int(measured_at // DAY)
@@ -250,13 +250,13 @@ class AdminService:
         return {"directory": kind, "items": [asdict(item) for item in items], **asdict(total)}
 
     async def list_folders(self, kind: DiskKind, limit: int = 100) -> dict[str, Any]:
-        """The batch folders with the newest files of a kind, as `list_files` tells files."""
+        """The batch folders with the newest files of a kind, in the form of `list_files`."""
         items, total = await asyncio.to_thread(disk_usage.newest_folders, self._folders.data, kind, limit)
         return {"directory": kind, "items": [asdict(item) for item in items], **asdict(total)}
 
 
 def host_notices() -> dict[str, HostNotice]:
-    """Notices for the host by the code of the failures, or waits, that they are about."""
+    """Alerts for the host, by the code of the failure or wait that causes them."""
     return {code: rules.host_notice for code, rules in failure_rules().items() if rules.host_notice}
 
 

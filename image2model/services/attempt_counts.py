@@ -11,33 +11,33 @@ from typing import Any, Protocol
 FORGET_SECONDS = 900.0
 """Seconds after which a network's wrong keys are forgotten, unless there are new ones."""
 LATEST = 100
-"""Wrong keys of all networks whose times are kept."""
+"""Number of the latest wrong keys, of all networks, whose times are kept."""
 MAX_NETWORKS = 10_000
-"""Networks that are kept, the latest ones."""
+"""Maximum number of networks that are counted; the oldest are dropped."""
 REDIS_SECONDS = 0.5
-"""Seconds for which Redis is waited for."""
+"""Timeout of Redis in seconds."""
 
 
 class AttemptCounts(Protocol):
-    """Wrong keys of the last quarter of an hour; every method raises ConnectionError where they cannot be reached."""
+    """Wrong keys of the last quarter of an hour; every method raises ConnectionError if the store is unavailable."""
 
     async def add(self, network: str) -> tuple[int, float]:
-        """Count one; return how many this network has, and how many seconds the latest hundred of all have taken.
+        """Count a wrong key; return the network's number, and the seconds spanned by the latest hundred of all.
 
-        These are infinite while there are fewer than a hundred.
+        The span is infinite while there are fewer than a hundred.
         """
 
     async def lock(self, network: str, seconds: float) -> None:
-        """Let a network that has been counted wait, beginning now."""
+        """Lock a counted network for this time, beginning now."""
 
     async def seconds_locked(self, network: str) -> float:
-        """Seconds that a network must still wait; 0 where it need not."""
+        """Seconds for which a network is still locked, or 0."""
 
     async def forget(self, network: str) -> None:
-        """Remove what is known of a network."""
+        """Forget a network."""
 
     async def total(self) -> tuple[int, int]:
-        """Wrong keys of all networks, and how many networks these are."""
+        """Number of wrong keys, and number of networks they came from."""
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class _Network:
     locked_until: float = 0.0
 
 
-class OwnCounts:
+class MemoryCounts:
     """The counts in this process's memory."""
 
     def __init__(self) -> None:
@@ -57,15 +57,15 @@ class OwnCounts:
     async def add(self, network: str) -> tuple[int, float]:
         """See AttemptCounts."""
         now = monotonic()
-        one = self._networks.pop(network, _Network())
-        if now - one.last > FORGET_SECONDS:
-            one = _Network()
-        one.wrong, one.last = one.wrong + 1, now
-        self._networks[network] = one
+        entry = self._networks.pop(network, _Network())
+        if now - entry.last > FORGET_SECONDS:
+            entry = _Network()
+        entry.wrong, entry.last = entry.wrong + 1, now
+        self._networks[network] = entry
         if len(self._networks) > MAX_NETWORKS:
             del self._networks[next(iter(self._networks))]
         self._latest.append(now)
-        return one.wrong, now - self._latest[0] if len(self._latest) == LATEST else inf
+        return entry.wrong, now - self._latest[0] if len(self._latest) == LATEST else inf
 
     async def lock(self, network: str, seconds: float) -> None:
         """See AttemptCounts."""
@@ -83,16 +83,16 @@ class OwnCounts:
     async def total(self) -> tuple[int, int]:
         """See AttemptCounts."""
         now = monotonic()
-        seen = [one.wrong for one in self._networks.values() if now - one.last <= FORGET_SECONDS]
-        return sum(seen), len(seen)
+        counts = [entry.wrong for entry in self._networks.values() if now - entry.last <= FORGET_SECONDS]
+        return sum(counts), len(counts)
 
 
 class RedisCounts:
-    """The counts in Redis, under keys that end by themselves; times are of the replicas' clocks."""
+    """The counts in Redis, under keys that expire; times are of the replicas' clocks."""
 
     PREFIX = "image2model:wrong-keys"
     TIMES, NETWORKS = f"{PREFIX}:times", f"{PREFIX}:networks"
-    """The times of the latest hundred, and the networks by the time of their last one."""
+    """Keys of the times of the latest hundred, and of the networks by the time of their latest wrong key."""
 
     def __init__(self, url: str) -> None:
         from redis.asyncio import Redis  # an optional package
@@ -101,7 +101,7 @@ class RedisCounts:
 
         self._redis = Redis.from_url(
             url, socket_connect_timeout=REDIS_SECONDS, socket_timeout=REDIS_SECONDS, decode_responses=True,
-            retry=Retry(NoBackoff(), 1),  # on a new connection; who waits for an answer must not wait for Redis
+            retry=Retry(NoBackoff(), 1),  # once, on a new connection, because a visitor waits
         )  # fmt: skip
 
     async def add(self, network: str) -> tuple[int, float]:
@@ -149,7 +149,7 @@ class RedisCounts:
         await self._run(*(("DEL", self._count(network), self._lock(network)) for network, _ in oldest))
 
     async def _run(self, *commands: tuple[str | float, ...]) -> list[Any]:
-        """The answers to commands that Redis runs as one; raises ConnectionError where it does not."""
+        """The answers to commands that Redis runs as one transaction; raises ConnectionError."""
         from redis.exceptions import RedisError
 
         try:

@@ -1,4 +1,4 @@
-"""Facts of batches for the host alone: pages of a search, and all that is known of one."""
+"""Facts of batches for the host: pages of a search, and the details of one batch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..jobs.views import BatchView, JobView
 
 @dataclass(frozen=True, slots=True)
 class BatchPage:
-    """Some of the batches that a search found, and how many it found in all."""
+    """A page of the batches that a search found, and their total number."""
 
     batches: Sequence[BatchView]
     total: int
@@ -25,7 +25,7 @@ class JobDetails:
 
     view: JobView
     price: float
-    """US dollars expected for it."""
+    """Estimated US dollars."""
     request_id: str | None
     """Id at the provider."""
     requested_at: float
@@ -47,7 +47,7 @@ class BatchDetails:
     """Bytes that deleting it frees."""
     files: int
     in_use: bool
-    """True if something of it is being downloaded."""
+    """True if one of its files is being downloaded."""
     jobs: Sequence[JobDetails]
     events: Sequence[Mapping[str, Any]]
     """History of its jobs, oldest first: `number`, `name`, `attempt`, `state`, `message`, `code` and `at`."""
@@ -61,7 +61,7 @@ def batch_details(
     payments: Mapping[str, Sequence[Mapping[str, Any]]],
     events: Sequence[Mapping[str, Any]],
 ) -> BatchDetails:
-    """Put together what is known of a batch; `payments` are the ledger's rows by the job's id, `events` the store's."""
+    """Build the details of a batch; `payments` are the ledger's rows by the job's id, `events` the store's."""
     jobs = {job.id: job for job in batch.jobs}
     event_fields = ("attempt", "state", "message", "code", "at")
     return BatchDetails(

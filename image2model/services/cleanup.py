@@ -18,19 +18,19 @@ from ..units import HOUR
 
 Freed = disk_usage.Usage
 SURVEY_COST_FACTOR = 20
-"""Factor of a survey's duration for which it stays valid, so that surveys take a small part of the time."""
+"""A survey stays valid for its duration times this factor, so that surveys take a small part of the time."""
 REUSE_GRACE_SECONDS = HOUR
-"""Seconds after which files that can be made again are deleted where space is needed."""
+"""Seconds after which files that can be made again are deleted if space is needed."""
 
 
 class FreedCounter:
-    """Adds up the space that removing files frees; a file with several hard links counts with the last of them."""
+    """Sums up the space that removing files frees; a file with several hard links counts with the last of them."""
 
     def __init__(self) -> None:
         self._names: Counter[tuple[int, int]] = Counter()
 
     def add(self, paths: Iterable[Path]) -> Freed:
-        """Space that removing these files and folders frees, after all that were added before; missing ones: nothing.
+        """Space that removing these files and folders frees, after those added before; missing ones free nothing.
 
         A symbolic link is not followed and not counted.
         """
@@ -50,7 +50,7 @@ class FreedCounter:
     def _add_file(self, freed: Freed, path: os.PathLike[str]) -> None:
         try:
             status = os.lstat(path)
-        except OSError:  # gone meanwhile
+        except OSError:  # deleted meanwhile
             return
         name = (status.st_dev, status.st_ino)
         self._names[name] += 1
@@ -61,7 +61,7 @@ class FreedCounter:
 def remove_files(paths: Sequence[Path]) -> Freed:
     """Remove files and whole folders; return what that frees.
 
-    What is gone already does not matter; a symbolic link is removed itself, never what it points at.
+    Missing files are ignored; a symbolic link is removed itself, never its target.
     """
     freed = FreedCounter().add(paths)
     for path in paths:
@@ -103,20 +103,20 @@ class SurveyCache:
 
 @dataclass(frozen=True, slots=True)
 class CleanupPlan:
-    """Plan of a deletion: batches, and by kind the files that nobody owns or that can be made again."""
+    """Plan of a deletion: batches, and by kind the files that are orphaned or can be made again."""
 
     evictions: Sequence[retention_rules.Eviction]
     unowned: Mapping[str, Sequence[Path]]
     items: Sequence[dict[str, Any]]
     """Both, as `RetentionService.cleanup` reports them."""
     retained: Sequence[dict[str, Any]]
-    """Batches that are old, too, or unfinished, and why they stay."""
+    """Batches that are as old, or unfinished, and the reason why they are kept."""
 
 
 def plan_cleanup(
     folders: Folders, rows: Iterable[Any], known: Set[str], rules: retention_rules.RetentionRules, stale: float
 ) -> CleanupPlan:
-    """Plan what is deleted by these rules; files that can be made again stay for `stale` seconds.
+    """Plan a deletion by these rules; files that can be made again are kept for `stale` seconds.
 
     `rows` are of all batches (`queries.batch_end_times`), `known` their ids.
     """
@@ -124,7 +124,7 @@ def plan_cleanup(
     used = 0 if rules.max_bytes is None else FreedCounter().add([folders.data, folders.gradio_cache]).size
     free = shutil.disk_usage(folders.data).free
     if retention_rules.exceeded_space_rule(rules, used, free):
-        stale = min(stale, REUSE_GRACE_SECONDS)  # what can be made again goes before what cannot
+        stale = min(stale, REUSE_GRACE_SECONDS)  # files that can be made again are deleted before batches
     unowned = {
         "orphan": folders.orphans(known),
         "export": folders.stale_files(survey.exports, stale),
@@ -133,12 +133,12 @@ def plan_cleanup(
     unowned_size = FreedCounter().add(path for paths in unowned.values() for path in paths).size
     candidates = [_candidate(folders, row, survey.batches.get(row.id, disk_usage.Usage())) for row in rows]
     evictions = retention_rules.plan_evictions(candidates, rules, now, used - unowned_size, free + unowned_size)
-    evicted = {folder for one in evictions for folder in folders.batch_folders(one.candidate.batch_id)}
+    evicted = {folder for eviction in evictions for folder in folders.batch_folders(eviction.candidate.batch_id)}
     unowned = {kind: [path for path in paths if evicted.isdisjoint(path.parents)] for kind, paths in unowned.items()}
     retained = [] if rules.hours is None else retention_rules.retained(candidates, rules.hours, now)
     return CleanupPlan(
         evictions, unowned, _items(folders, evictions, unowned),
-        [{**_describe(one), "reason": one.retain_reason} for one in retained],
+        [{**_describe(candidate), "reason": candidate.retain_reason} for candidate in retained],
     )  # fmt: skip
 
 
@@ -155,11 +155,11 @@ def _items(
     counter = FreedCounter()
     batches = [
         {
-            **_describe(one.candidate),
-            "reason": one.reason,
-            **asdict(counter.add(folders.batch_folders(one.candidate.batch_id))),
+            **_describe(eviction.candidate),
+            "reason": eviction.reason,
+            **asdict(counter.add(folders.batch_folders(eviction.candidate.batch_id))),
         }
-        for one in evictions
+        for eviction in evictions
     ]
     others = [
         {"kind": kind, "name": f"{len(paths)} of them", "reason": "nobody's", **asdict(counter.add(paths))}
@@ -169,8 +169,8 @@ def _items(
     return [*batches, *others]
 
 
-def _describe(one: retention_rules.RetentionCandidate) -> dict[str, Any]:
+def _describe(candidate: retention_rules.RetentionCandidate) -> dict[str, Any]:
     return {
-        "kind": "batch", "name": one.batch_id, "title": one.title, "images": one.images, "ended": one.ended,
-        "size": one.size,
+        "kind": "batch", "name": candidate.batch_id, "title": candidate.title, "images": candidate.images,
+        "ended": candidate.ended, "size": candidate.size,
     }  # fmt: skip

@@ -23,7 +23,7 @@ ContentsLoader = Callable[[str], Awaitable[tuple[list[ZipEntry], dict[str, Any]]
 
 
 class ExportService:
-    """Exports of one studio's meshes, as `Studio.exports`."""
+    """Exports of meshes, as `Services.exports`."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class ExportService:
         self._batch, self._contents = batch, contents
 
     def formats(self) -> list[dict[str, Any]]:
-        """The formats on offer here, as plain data."""
+        """The available formats, as plain data."""
         keys = ("id", "label", "good_for", "up", "unit", "colour", "printed")
         return [{key: getattr(fmt, key) for key in keys} for fmt in FORMATS.values() if available(fmt.id)]
 
@@ -58,7 +58,7 @@ class ExportService:
         return [_parse_for_format(name, raw_options) for name in dict.fromkeys(format_ids)]
 
     async def export(self, batch_id: str, number: int, options: ExportOptions) -> ExportedFile:
-        """Export one job's mesh, or find it exported.
+        """Export one job's mesh, or reuse an earlier export.
 
         Raises NotFound, Conflict while the job is not done, Unavailable for what cannot be exported.
         """
@@ -90,7 +90,7 @@ class ExportService:
         unit: str | None = None,
         measure: str | None = None,
     ) -> dict[str, Any]:
-        """The colours, 1 to 8, of which a 3MF would be printed (`mesh.export.find_printer_colours`).
+        """The colours, 1 to 8, in which a 3MF would be printed (`mesh.export.find_printer_colours`).
 
         Raises NotFound, Conflict while the job is not done, Unavailable where it takes too long or too much memory.
         """
@@ -153,7 +153,7 @@ class ExportService:
         return exported if isinstance(exported, ExportedFile) else None
 
     async def _export_or_failure(self, job: Job, options: ExportOptions) -> ExportedFile | dict[str, Any]:
-        """The export, or a manifest entry on why there is none."""
+        """The export, or a manifest entry with the reason why it failed."""
         try:
             return await self._exports.get(job, options)
         except Image2ModelError as error:

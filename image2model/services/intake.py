@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import aclosing
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from ..jobs.models import Refusal, SidePicture
 from ..jobs.storage.folders import Folders, picture_filename
 
 BY_NAME = "by_name"
+MAX_CONCURRENT_WRITES = 4
+"""Objects whose pictures are written at the same time: the disk makes several files safe in the time of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ def _other_sides(pictures: Sequence[Picture], positions: Mapping[str, int]) -> d
 
 
 def _parse_sides(sides: Any, count: int) -> list[dict[str, int]]:
-    """The sides that a program has given, as positions; raises OptionRefused."""
+    """The sides of a request, as positions; raises OptionRefused."""
     try:
         given = json.loads(sides) if isinstance(sides, str) else sides
         objects = [{str(side): int(number) - 1 for side, number in one.items()} for one in given]
@@ -103,14 +106,16 @@ async def store_pictures(
 ) -> tuple[list[StoredImage], list[Refusal]]:
     """Check the pictures and write usable ones to the batch's folder; return these and the refusals of others.
 
-    An object of several sides is taken with all of them or not at all. Each is written as soon as it is checked, so
-    that few pictures are in memory at a time. Raises ImageRefused where nothing is left; and for
-    `all_or_nothing` PicturesRefused when a single picture cannot be used; Unavailable for object storage that is away.
+    An object is accepted with all of its sides or not at all. Each is written as soon as it is checked, a few at the
+    same time, so that few pictures are in memory and their waits for the disk overlap.
+
+    Raises ImageRefused if no picture is left; and for `all_or_nothing` PicturesRefused when a single picture cannot be
+    used; Unavailable if the object storage is.
     """
     kept: list[tuple[str, str, tuple[SidePicture, ...]]] = []
     refusals: list[Refusal] = []
-    items = [(one.path, one.name) for picture in pictures for one in picture.by_side.values()]
-    async with aclosing(checker.check_files(items)) as results:
+    items = [(side.path, side.name) for picture in pictures for side in picture.by_side.values()]
+    async with aclosing(checker.check_files(items)) as results, _concurrent_writes() as write:
         for picture in pictures:
             images = {side: await anext(results) for side in picture.by_side}
             good = {side: image for side, image in images.items() if isinstance(image, CheckedImage)}
@@ -119,9 +124,11 @@ async def store_pictures(
                 continue
             sides = tuple(SidePicture(side, image.name) for side, image in good.items() if side != "front")
             kept.append((good["front"].name, (split_side(picture.name)[0] if sides else "") or picture.name, sides))
-            await asyncio.to_thread(_write_pictures, folders.new_job_folder(batch_id, len(kept)), good)
+            await write(_write_pictures, folders.new_job_folder(batch_id, len(kept)), good)
     if all_or_nothing and refusals:
-        raise PicturesRefused([{"filename": one.name, "code": one.code, "message": one.message} for one in refusals])
+        raise PicturesRefused(
+            [{"filename": refusal.name, "code": refusal.code, "message": refusal.message} for refusal in refusals]
+        )
     if not kept:
         first = refusals[0]
         raise ImageRefused(
@@ -134,8 +141,25 @@ async def store_pictures(
     return [StoredImage(name, stem, sides) for (name, _, sides), stem in zip(kept, stems, strict=True)], refusals
 
 
+@asynccontextmanager
+async def _concurrent_writes() -> AsyncIterator[Callable[..., Awaitable[None]]]:
+    """Run functions in threads, MAX_CONCURRENT_WRITES at a time; the block ends with the last and raises theirs."""
+    pending: deque[asyncio.Task[None]] = deque()
+
+    async def write(function: Callable[..., None], *args: Any) -> None:
+        pending.append(asyncio.create_task(asyncio.to_thread(function, *args)))
+        if len(pending) == MAX_CONCURRENT_WRITES:
+            await pending.popleft()
+
+    try:
+        yield write
+        await asyncio.gather(*pending)
+    finally:  # after an error, too: the folder is removed then
+        await asyncio.gather(*pending, return_exceptions=True)
+
+
 def _refusals(picture: Picture, images: Mapping[Side, CheckedImage | ImageRefused]) -> Iterable[Refusal]:
-    """Refusals of an object: why, and that its other sides are left out with it."""
+    """Refusals of an object, with the reason, and a note if its other sides are left out too."""
     front = clean_name(picture.name)
     for side, image in images.items():
         if isinstance(image, ImageRefused):

@@ -8,41 +8,41 @@ from collections.abc import Awaitable, Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TypeVar
 
-from .attempt_counts import AttemptCounts, OwnCounts, RedisCounts
+from .attempt_counts import AttemptCounts, MemoryCounts, RedisCounts
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 FREE_ATTEMPTS, FREE_ATTEMPTS_UNDER_ATTACK = 10, 3
-"""Wrong keys that cost a network no delay; fewer while many are tried from everywhere."""
+"""Wrong keys without a delay for a network, ordinarily and during an attack from many networks."""
 ATTACK_SECONDS = 60.0
-"""The latest hundred wrong keys (`attempt_counts.LATEST`) count as an attack where they took less time."""
+"""The latest hundred wrong keys (`attempt_counts.LATEST`) count as an attack if they came within this time."""
 FIRST_DELAY, LONGEST_DELAY = 15.0, 60.0
-"""Seconds; the delay doubles with each wrong key, and nobody's right key waits longer than the longest."""
+"""Seconds; the delay doubles with each wrong key. A correct key never waits longer than the longest."""
 MAX_REFUSED = 10_000
-"""Wrong keys that are known again, the latest ones."""
+"""Number of the latest wrong keys that are recognised when repeated."""
 
 
 class KeyAttempts:
     """Delays after wrong keys, which replicas that share the Redis at `redis_url` count together.
 
-    A process that has none, or while it is away, counts what comes to itself.
+    Without Redis, or while it is unavailable, each process counts alone.
     """
 
     def __init__(self, redis_url: str = "") -> None:
-        self._own: AttemptCounts = OwnCounts()
+        self._own: AttemptCounts = MemoryCounts()
         self._counts = RedisCounts(redis_url) if redis_url else self._own
         self._refused: dict[bytes, None] = {}
         """Digests of wrong keys, each with the network that tried it."""
 
     async def seconds_until_allowed(self, client: str) -> float:
-        """Seconds until a key from this address is looked at again; 0 where it is at once."""
+        """Seconds until the next key from this address is checked, or 0."""
         return await self._ask(lambda counts: counts.seconds_locked(network_of(client)))
 
     async def record_failure(self, client: str, key: bytes) -> None:
-        """Count a wrong key, unless it is one that this network was refused before.
+        """Count a wrong key, unless this network has sent the same one before.
 
-        Who repeats it guesses nothing: a program that sends an old key for ever must not lock its neighbours out.
+        Repeating is not guessing: a program that keeps sending an old key must not lock out its neighbours.
         """
         network = network_of(client)
         if not self._is_repeated(network, key):
@@ -62,14 +62,14 @@ class KeyAttempts:
         await self._ask(lambda counts: counts.forget(network_of(client)))
 
     async def recent(self) -> tuple[int, int]:
-        """Number of wrong keys in the last quarter of an hour, and number of networks that they came from."""
+        """Number of wrong keys in the last quarter of an hour, and number of networks they came from."""
         return await self._ask(lambda counts: counts.total())
 
     async def _ask(self, question: Callable[[AttemptCounts], Awaitable[T]]) -> T:
         try:
             return await question(self._counts)
         except ConnectionError as error:
-            log.warning("Redis is away, each replica counts wrong keys alone: %s", error)
+            log.warning("Redis is unavailable, each replica counts wrong keys alone: %s", error)
             return await question(self._own)
 
 
@@ -81,7 +81,7 @@ async def _count_and_lock(counts: AttemptCounts, network: str) -> None:
 
 
 def network_of(client: str) -> str:
-    """The network that counts as one visitor; the text itself where it is no address."""
+    """The network that counts as one visitor; `client` itself if it is not an address."""
     try:
         address: IPv4Address | IPv6Address = ip_address(client.partition("%")[0])
     except ValueError:

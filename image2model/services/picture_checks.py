@@ -1,4 +1,4 @@
-"""Checks of pictures before they are paid for: what is their subject, and what will likely go wrong."""
+"""Checks of pictures before they are paid for: detection of the subject, and warnings."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ log = logging.getLogger(__name__)
 
 INSPECTION_SECONDS = 20.0
 WARM_SECONDS = 0.75 * IDLE_SECONDS
-"""Seconds for which workers that have loaded all are taken to be there."""
+"""Seconds for which workers are assumed to keep what they have loaded."""
 MAX_CACHED = 500
-"""Inspections kept in memory, of about 10 kB each."""
+"""Maximum number of cached inspections, of about 10 kB each."""
 NOT_INSPECTED = local.Inspection((), None)
-"""Inspection of a picture that took too long, or that broke its inspection."""
+"""Result for a picture whose inspection took too long or failed."""
 NOTE_TEXTS = {**NOTE_TEXTS, **local.WARNINGS}
 
 
 class PictureChecks:
-    """Cut-outs and warnings of pictures, as `Studio.picture_checks`."""
+    """Cut-outs and warnings of pictures, as `Services.picture_checks`."""
 
     def __init__(self, folders: Folders, workers: Executor, checker: ImageChecker) -> None:
         self._folders, self._workers, self._checker = folders, workers, checker
         self._warm_until = 0.0
-        self._inspected = alru_cache(maxsize=MAX_CACHED)(self._inspect)  # who asks while another waits, waits with them
+        self._inspected = alru_cache(maxsize=MAX_CACHED)(self._inspect)  # simultaneous calls share one inspection
 
     async def warm_up(self) -> None:
-        """Let the workers load what inspections need, because a picture will come soon. Never raises.
+        """Let the workers load the libraries and models of inspections, because a picture is expected. Never raises.
 
-        Whatever many visitors do, it happens once in WARM_SECONDS.
+        It happens at most once in WARM_SECONDS, also for many visitors.
         """
         if time.monotonic() < self._warm_until:
             return
@@ -52,7 +52,7 @@ class PictureChecks:
         await asyncio.gather(*loading, return_exceptions=True)
 
     async def inspect(self, path: Path) -> local.Inspection:
-        """Judge a picture file; what is refused or takes too long has neither warnings nor cut-out. Never raises."""
+        """Inspect a picture file; a refused or slow one has neither warnings nor cut-out. Never raises."""
         try:
             stat = await asyncio.to_thread(path.stat)
             return await self._inspected(path, stat.st_mtime_ns, stat.st_size)
@@ -61,7 +61,7 @@ class PictureChecks:
             return NOT_INSPECTED
 
     async def _inspect(self, path: Path, modified: int, size: int) -> local.Inspection:
-        """Judge this version of a picture file."""
+        """Inspect this version of a picture file."""
         image = await self._checker.check(path, path.name)
         if isinstance(image, ImageRefused):
             return local.Inspection((), None)
@@ -76,11 +76,11 @@ class PictureChecks:
         """Warnings about a batch's pictures: name, code and message of each."""
         shown = _pictures(batch)
         paths = await asyncio.to_thread(self._bring_pictures, shown)
-        seen = await asyncio.gather(*(self.inspect(path) for path in paths))
+        inspections = await asyncio.gather(*(self.inspect(path) for path in paths))
         noted = await asyncio.to_thread(self._stored_notes, shown)
         return [
-            {"number": job.number, "name": one.name, "code": code, "message": NOTE_TEXTS[code]}
-            for (job, one), notes, inspection in zip(shown, noted, seen, strict=True)
+            {"number": job.number, "name": picture.name, "code": code, "message": NOTE_TEXTS[code]}
+            for (job, picture), notes, inspection in zip(shown, noted, inspections, strict=True)
             for code in (*notes, *inspection.warnings)
         ]
 
@@ -89,22 +89,24 @@ class PictureChecks:
         shown = _pictures(batch)
         noted = await asyncio.to_thread(self._stored_notes, shown)
         return [
-            f"{one.name}: {NOTE_TEXTS[code]}" for (_, one), notes in zip(shown, noted, strict=True) for code in notes
+            f"{picture.name}: {NOTE_TEXTS[code]}"
+            for (_, picture), notes in zip(shown, noted, strict=True)
+            for code in notes
         ]
 
     def _bring_pictures(self, shown: Sequence[tuple[Job, SidePicture]]) -> list[Path]:
-        """The paths of pictures, which are on this machine when this returns."""
-        paths = [self._folders.picture(self._folders.job(job), one.side) for job, one in shown]
+        """Copy pictures to this machine, if they are not there, and return their paths."""
+        paths = [self._folders.picture(self._folders.job(job), picture.side) for job, picture in shown]
         for path in paths:
             self._folders.bring(path)
         return paths
 
     def _stored_notes(self, shown: Sequence[tuple[Job, SidePicture]]) -> list[list[str]]:
         """The codes that were stored with each of the pictures."""
-        paths = [self._folders.job(job) / picture_filename(one.side, "notes", "json") for job, one in shown]
+        paths = [self._folders.job(job) / picture_filename(picture.side, "notes", "json") for job, picture in shown]
         return [json.loads(path.read_text()) if self._folders.bring(path) else [] for path in paths]
 
 
 def _pictures(batch: Batch) -> list[tuple[Job, SidePicture]]:
-    """Every picture of a batch with its job, the fronts among them."""
-    return [(job, one) for job in batch.jobs for one in (SidePicture("front", job.name), *job.sides)]
+    """Every picture of a batch with its job, the fronts included."""
+    return [(job, picture) for job in batch.jobs for picture in (SidePicture("front", job.name), *job.sides)]

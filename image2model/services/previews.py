@@ -26,7 +26,7 @@ RENDER_MODES = ("textured", "plain", "wireframe")
 
 
 class PreviewService:
-    """Previews of one studio's meshes, as `Studio.previews`, kept beside their mesh."""
+    """Previews of meshes, as `Services.previews`, kept beside their mesh."""
 
     def __init__(self, folders: Folders, workers: Executor) -> None:
         self._folders, self._workers = folders, workers
@@ -48,7 +48,7 @@ class PreviewService:
     async def contact_sheet(self, batch: Batch) -> Path | None:
         """Contact sheet of the finished meshes of a batch; None where there is none yet.
 
-        Made anew whenever the batch has changed. Never raises: a zip is better without a sheet than not at all.
+        Made again whenever the batch has changed. Never raises: a zip without a sheet is better than no zip.
         """
         cells = await asyncio.to_thread(lambda: [self._cell(job) for job in batch.jobs if job.state == "done"])
         folder = self._folders.batch(batch.id)

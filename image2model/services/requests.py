@@ -1,4 +1,4 @@
-"""Requests and their callers: the same from the page, from REST and from Gradio's API."""
+"""Requests and their callers, the same for the page, REST and Gradio's API."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .intake import Picture
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Sender of a request: every field may be empty."""
+    """Sender of a request; every field may be empty."""
 
     visitor: str = ""
-    """The browser that may list what it makes."""
+    """Secret of the browser that may list the batch."""
     client: str = ""
-    """The address that the host's limits count."""
+    """IP address, which the host's limits count."""
     key: str = field(default="", repr=False)
     """The visitor's own key, used instead of the host's by generators that take one, and stored nowhere."""
     correlation_id: str = ""
@@ -33,7 +33,7 @@ class Caller:
         return generator.key_mark if self.key.strip() else ""
 
     def as_buyer(self, generator: Generator, secret: str, otherwise: str = "") -> Buyer:
-        """Payer of a request; `otherwise` stands for an address that is not known. The address itself is not stored."""
+        """Payer of a request; `otherwise` replaces an unknown address. The address itself is not stored."""
         client = pseudonym(secret, self.client or self.visitor or otherwise)
         return Buyer(client, self.own_key_mark(generator))
 
@@ -43,7 +43,7 @@ ANONYMOUS_CALLER = Caller()
 
 @dataclass(frozen=True, slots=True)
 class SubmitRequest:
-    """The pictures of a new batch and what is to be made of them."""
+    """The pictures and options of a new batch."""
 
     pictures: Sequence[Picture]
     generator: str | None = None
@@ -51,9 +51,9 @@ class SubmitRequest:
     options: Mapping[str, Any] = field(default_factory=dict)
     face_limit: float | str | None = None
     cut_out: bool = False
-    """True if the pictures' subjects are sent without what is behind them."""
+    """True if the pictures are sent without their background."""
     all_or_nothing: bool = False
-    """True if one picture that cannot be used refuses them all."""
+    """True if one unusable picture refuses them all."""
     idempotency_key: str = ""
     """The same key and contents from the same caller within a day are one batch; empty: each request makes one."""
 

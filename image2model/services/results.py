@@ -16,13 +16,13 @@ BATCH_KEYS = (
     "cost",
 )  # fmt: skip
 JOB_KEYS = ("number", "name", "filename", "state", "elapsed", "error", "facts", "cost")
-"""The keys of their views that the manifest has."""
+"""Keys of the views that are part of the manifest."""
 MEDIA_TYPES = {".jpg": "image/jpeg", ".png": "image/png"}
 
 
 @dataclass(frozen=True, slots=True)
 class ServedFile:
-    """A file to be sent: where it lies, its media type and the name to save it under."""
+    """A file to be sent: its path, its media type and the name to save it under."""
 
     path: Path
     media_type: str
@@ -32,7 +32,8 @@ class ServedFile:
 def served_files(job: Job, folders: Folders) -> dict[str, ServedFile]:
     """Files that a job may have, by the name that each is served under.
 
-    A checked picture has one address, which ends in .png whatever it is stored as; its type and its file name are true.
+    A checked picture has one address, which ends in .png in any format; its media type and file name are those of the
+    format.
     """
     folder, sides = folders.job(job), _sides_of(job)
     thumbnails = [*(picture_filename(side, ending="webp") for side in sides), THUMBNAIL_FILE]

@@ -1,4 +1,4 @@
-"""The retention sweep: deletes batches by the host's rules, and files that nobody owns, every quarter of an hour.
+"""The retention sweep: deletes batches by the host's rules, and orphaned files, every quarter of an hour.
 
 The rules are in `image2model.jobs.storage.retention_rules`, the survey of the disk and the plan in cleanup.py.
 """
@@ -29,7 +29,7 @@ SWEEP_INTERVAL = 900.0
 
 
 class RetentionService:
-    """Deletes batches and files, as `Studio.retention`; rights are the caller's to check."""
+    """Deletes batches and files, as `Services.retention`; rights are the caller's to check."""
 
     def __init__(
         self, settings: Settings, folders: Folders, store: AsyncStore, scheduler: JobScheduler, surveys: SurveyCache
@@ -38,7 +38,7 @@ class RetentionService:
         self._scheduler, self._surveys = scheduler, surveys
 
     async def run_regularly(self) -> None:
-        """Sweep at once and every SWEEP_INTERVAL seconds, whatever a sweep meets."""
+        """Sweep now and every SWEEP_INTERVAL seconds, also after failed sweeps."""
         while True:
             await self.try_run()
             await asyncio.sleep(SWEEP_INTERVAL)
@@ -51,7 +51,7 @@ class RetentionService:
             log.warning("retention could not run: %r", error)
 
     async def drop_copies_regularly(self) -> None:
-        """Delete what this machine has of batches that are gone, or has not needed for a day, every SWEEP_INTERVAL."""
+        """Delete local copies of deleted batches, and those unused for a day, every SWEEP_INTERVAL."""
         while True:
             await asyncio.sleep(SWEEP_INTERVAL)
             try:
@@ -62,7 +62,7 @@ class RetentionService:
                 log.warning("copies could not be deleted: %r", error)
 
     async def run(self) -> dict[str, Any]:
-        """Sweep by the host's rules: delete by age, by the size of the data, for free disk, and what nobody owns.
+        """Sweep by the host's rules: delete by age, by the size of the data, for free disk space, and orphaned files.
 
         What lies on a machine says nothing of the data where these are in object storage.
         """
@@ -72,7 +72,7 @@ class RetentionService:
         return await self._sweep(rules, 24 * HOUR, dry_run=False)
 
     async def cleanup(self, hours: float | None = 24.0, dry_run: bool = True) -> dict[str, Any]:
-        """Delete what ended more than `hours` ago and what nobody owns; a dry run only tells.
+        """Delete batches that ended more than `hours` ago and orphaned files; a dry run only reports.
 
         Pinned and running batches, ones that are being downloaded and uploads of the last hour stay.
         Returns `items` (kind, name, reason, size in bytes, files, folders; of batches also `title`, `images` and when
@@ -93,7 +93,7 @@ class RetentionService:
             log.info("batch %s is being downloaded: its files are deleted later", short, extra={"batch": short})
             return Freed()
         freed = await asyncio.to_thread(remove_files, self._folders.batch_folders(batch_id))
-        with contextlib.suppress(Unavailable):  # objects that nobody owns go with the next sweep
+        with contextlib.suppress(Unavailable):  # the next sweep deletes orphaned objects
             await asyncio.to_thread(self._folders.remove_objects, batch_id)
         self._surveys.invalidate()
         log.info("deleted batch %s (%s), %d bytes", short, reason, freed.size, extra={"batch": short})
@@ -129,7 +129,7 @@ class RetentionService:
                         ErrorCode.BATCH_IN_USE, "This batch is being downloaded.", "Try again when that is over."
                     )
                 freed.add(*astuple(await self.delete(batch_id, reason=reason)))
-            except (NotFound, Conflict) as error:  # gone meanwhile, or begun anew
+            except (NotFound, Conflict) as error:  # deleted or restarted meanwhile
                 left.add(batch_id)
                 errors.append(f"{batch_id}: {error.message}")
         for kind, paths in plan.unowned.items():

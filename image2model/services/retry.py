@@ -22,9 +22,9 @@ Remotes = Mapping[str, Mapping[str, Any]]
 
 
 class RetryService:
-    """Starts jobs that ended badly again, at their price or where they were left.
+    """Restarts jobs that ended badly, at their price or where they were left.
 
-    `for_key` is the generator of an id on a key, as `Studio.for_key`; `secret` makes pseudonyms of addresses.
+    `for_key` is the generator of an id on a key, as `Services.for_key`; `secret` makes pseudonyms of addresses.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class RetryService:
         await self._restart(batch, jobs, await self._find_unconfirmed(batch, jobs), caller)
 
     async def recheck_unconfirmed(self, batch: Batch, numbers: Sequence[int], caller: Caller) -> int:
-        """Collect unconfirmed jobs that the provider turns out to have; buy nothing. Return how many they are.
+        """Collect unconfirmed jobs that are found at the provider; buy nothing. Return their number.
 
         Raises as `retry` does.
         """
@@ -60,7 +60,7 @@ class RetryService:
         return len(jobs)
 
     async def resume(self, batch: Batch, key: str) -> None:
-        """Go on with jobs that wait for this key; raises NotAllowed for another key than theirs."""
+        """Resume jobs that wait for this key; raises NotAllowed for another key than theirs."""
         generator = self._for_key(batch.generator, key)
         waiting = [job for job in batch.jobs if job.waiting and job.waiting.code == ErrorCode.KEY_NEEDED]
         resumed = [job for job in waiting if job.key_mark == generator.key_mark]
@@ -71,7 +71,7 @@ class RetryService:
         await self._scheduler.resume(batch, resumed, generator)
 
     async def _restart(self, batch: Batch, jobs: Sequence[Job], remotes: Remotes, caller: Caller) -> None:
-        """Start `jobs` again; those of which the provider has something (`remotes`) are only collected."""
+        """Restart `jobs`; those found at the provider (`remotes`) are only collected."""
         generator = self._generator_for(batch, jobs, caller.key)
         numbers, states = [job.number for job in jobs], {job.state for job in jobs}
         restarted = await self._store.call(
@@ -86,7 +86,7 @@ class RetryService:
         self._store.notifier.notify(batch.id)
 
     def _generator_for(self, batch: Batch, jobs: Sequence[Job], key: str) -> Generator:
-        """The generator on the key that is given, or on the host's; without one, each job needs the key that it had."""
+        """The generator on the given key, or on the host's; without one, each job needs the key that it had."""
         if not key.strip() and not all(self._scheduler.generator_of(batch, job) for job in jobs if job.key_mark):
             raise Unavailable(
                 ErrorCode.KEY_NEEDED, "This was started with a visitor's own fal key.", "Paste that key and try again."

@@ -1,4 +1,4 @@
-"""Alert on a proxy in front of the app that is not trusted, and how to name it."""
+"""Alert on an untrusted proxy in front of the app, with the setting that would trust it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class UntrustedProxy:
     def record_peer(self, peer: str) -> None:
         """Remember the peer that forwards requests; log the first.
 
-        Anybody on the internet can claim to forward: only an address of this machine or its networks is taken for a
+        Anybody on the internet can send forwarded headers: only an address of this machine or its networks counts as a
         proxy of the host's.
         """
         if not _is_private_address(peer):

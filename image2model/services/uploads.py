@@ -1,4 +1,4 @@
-"""Pictures that have been uploaded and are in no batch yet."""
+"""Uploaded pictures that are not in a batch yet."""
 
 from __future__ import annotations
 
@@ -20,53 +20,53 @@ from ..settings import Settings
 from .key_attempts import network_of
 
 MAX_AGE_SECONDS = 3600.0
-"""Seconds after which uploads that are in no batch are swept away (`cleanup`)."""
+"""Seconds after which uploads that are not in a batch are deleted (`cleanup`)."""
 MAX_BATCHES_PER_NETWORK, MAX_BATCHES_TOTAL = 10, 100
-"""Full batches of pictures that one network, and all together, may upload within that time."""
+"""Full batches of pictures that one network, and all networks, may upload within that time."""
 MIN_COUNTED_BYTES = 1_000_000
-"""Bytes that an upload counts for at least, so that the number of small ones is bounded, too."""
+"""Minimum bytes that an upload counts for, so that the number of small ones is bounded, too."""
 
 
 @dataclass(slots=True)
 class CountedUpload:
-    """An upload of the last hour: when it began, from which network, how many bytes it counts for."""
+    """An upload of the last hour: its start, its network, and the bytes it counts for."""
 
     began: float
     network: str
     size: int
 
     def received(self, size: int) -> None:
-        """Count it for the bytes that came, which may be fewer than were announced."""
+        """Reduce the count to the bytes received, which may be fewer than announced."""
         self.size = min(self.size, max(size, MIN_COUNTED_BYTES))
 
 
 class Uploads:
-    """Checks and keeps uploads before they are submitted."""
+    """Checks and stores uploads before they are submitted."""
 
     def __init__(self, settings: Settings, folders: Folders, checker: ImageChecker) -> None:
         self._settings, self._folders, self.checker = settings, folders, checker
-        self._taken: deque[CountedUpload] = deque()
+        self._recent: deque[CountedUpload] = deque()
 
     def admit(self, client: str, size: int | None) -> CountedUpload:
-        """Count an upload before its bytes are taken; raises Unavailable for a full disk, LimitReached.
+        """Count an upload before its bytes are read; raises Unavailable for a full disk, LimitReached.
 
-        `size` in bytes; None, where it is not announced, counts as a full batch.
+        `size` in bytes; None, if it is not announced, counts as a full batch.
         """
         batch = self._settings.max_files * self.checker.limits.max_bytes
         size = batch if size is None else size
         self._folders.require_free_space(self._settings.min_free_gb, size)
         size = max(size, MIN_COUNTED_BYTES)
         now, network = time.monotonic(), network_of(client)
-        while self._taken and now - self._taken[0].began > MAX_AGE_SECONDS:
-            self._taken.popleft()
-        own = sum(one.size for one in self._taken if one.network == network)
-        everybody = sum(one.size for one in self._taken)
-        if own + size > MAX_BATCHES_PER_NETWORK * batch or everybody + size > MAX_BATCHES_TOTAL * batch:
-            wait = max(1.0, MAX_AGE_SECONDS - (now - self._taken[0].began)) if self._taken else MAX_AGE_SECONDS
+        while self._recent and now - self._recent[0].began > MAX_AGE_SECONDS:
+            self._recent.popleft()
+        own = sum(upload.size for upload in self._recent if upload.network == network)
+        total = sum(upload.size for upload in self._recent)
+        if own + size > MAX_BATCHES_PER_NETWORK * batch or total + size > MAX_BATCHES_TOTAL * batch:
+            wait = max(1.0, MAX_AGE_SECONDS - (now - self._recent[0].began)) if self._recent else MAX_AGE_SECONDS
             message, hint = "These are too many uploads in an hour.", "Wait for a while."
             raise LimitReached(ErrorCode.TOO_MANY_UPLOADS, message, hint, retry_after=wait)
         counted = CountedUpload(now, network, size)
-        self._taken.append(counted)
+        self._recent.append(counted)
         return counted
 
     @asynccontextmanager
@@ -94,11 +94,11 @@ class Uploads:
         return self.checker.check_files([(path, path.name) for path in paths])
 
     async def browser_displayable(self, path: Path, image: CheckedImage) -> Path:
-        """The file itself, or where browsers do not show its format, the checked picture, written beside it."""
+        """The file itself, or the checked picture, written beside it, if browsers do not show the file's format."""
         return await self.checker.browser_displayable(path, image)
 
     async def refused_preview(self, path: Path) -> bytes | None:
-        """A small WebP of what can be seen of a refused picture, None where nothing can safely."""
+        """Thumbnail (WebP) of a refused picture; None if it cannot be decoded safely."""
         return await asyncio.to_thread(self._read_preview, path)
 
     def _read_preview(self, path: Path) -> bytes | None:

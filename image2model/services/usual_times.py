@@ -1,4 +1,4 @@
-"""Usual durations of generators here: a range, from what was measured lately."""
+"""Usual durations of generators on this host: a range, from recent measurements."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from collections.abc import Iterable
 USUAL_TIME_WINDOW = 30 * 24 * 3600.0
 """Seconds: jobs that ended longer ago do not count."""
 MIN_JOBS = 5
-"""Fewer jobs than this tell nothing."""
+"""Minimum number of jobs for a range."""
 
 
 def usual_times(measured: Iterable[tuple[str, float]]) -> dict[str, tuple[float, float]]:
-    """Return, by generator, the seconds between which eight of ten jobs were done; `measured` has one pair a job."""
+    """Return, by generator, the range of seconds of eight jobs out of ten; `measured` has one pair per job."""
     by_generator: defaultdict[str, list[float]] = defaultdict(list)
     for generator, seconds in measured:
         by_generator[generator].append(seconds)

@@ -1,4 +1,4 @@
-"""Views of batches for those who watch them: each is made once for all, and the database is read once for all."""
+"""Views of watched batches: each is made once for all its watchers."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ..jobs.notifications import ChangeNotifier
 from ..jobs.views import BatchView
 
 REFRESH_SECONDS = 1.0
-"""Seconds between views where nothing was stored: time itself is progress."""
+"""Seconds between views without a stored change: progress also depends on time."""
 WATCHERS_PER_REFRESH = 40
-"""Watchers beyond whose number that interval grows in proportion; what is stored is still shown at once."""
-DEBOUNCE_SECONDS = 0.05
-"""Seconds in which changes are gathered into one view."""
+"""Number of watchers beyond which that interval grows in proportion; stored changes are still shown at once."""
+QUIET_SECONDS, GATHER_SECONDS = 0.03, 0.25
+"""Seconds without another change after which changes are shown, and the maximum time to collect them in one view."""
 
 
 class ViewBroadcaster:
@@ -28,7 +28,7 @@ class ViewBroadcaster:
     async def watch(self, batch_id: str) -> AsyncIterator[BatchView]:
         """Yield the view now and at each change until the batch is finished; raises NotFound.
 
-        Whoever is slow skips some.
+        A slow watcher skips some.
         """
         channel = self._channels.get(batch_id) or self._open(batch_id)
         channel.watchers += 1
@@ -61,7 +61,7 @@ class ViewBroadcaster:
             channel.producer.cancel()
 
     async def _produce(self, batch_id: str, channel: _Channel) -> None:
-        """Publish views until the batch is finished, or cannot be read: then whoever comes next opens a new channel."""
+        """Publish views until the batch is finished, or cannot be read: the next watcher then opens a new channel."""
         try:
             with self._notifier.subscribe(batch_id) as changed:
                 while True:
@@ -75,7 +75,7 @@ class ViewBroadcaster:
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(self._pause):
                             await changed.wait()
-                    await asyncio.sleep(DEBOUNCE_SECONDS)
+                    await _gather_changes(changed)
         except Exception as error:
             self._channels.pop(batch_id, None)
             channel.publish(error)
@@ -85,8 +85,26 @@ class ViewBroadcaster:
         return REFRESH_SECONDS * max(1.0, self._watchers / WATCHERS_PER_REFRESH)
 
 
+async def _gather_changes(changed: asyncio.Event) -> None:
+    """Wait for the end of a burst of changes; one that goes on is shown in between, the last change soon."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(GATHER_SECONDS):
+            while await _changes_again(changed):
+                pass
+
+
+async def _changes_again(changed: asyncio.Event) -> bool:
+    """Return True at the next change, False after QUIET_SECONDS without one."""
+    changed.clear()
+    try:
+        async with asyncio.timeout(QUIET_SECONDS):
+            return await changed.wait()
+    except TimeoutError:
+        return False
+
+
 class _Channel:
-    """The newest view of a batch, or why there is none, numbered; and those who wait for the next."""
+    """The newest view of a batch, or the error in its place, numbered; and the watchers waiting for the next."""
 
     def __init__(self) -> None:
         self.view: BatchView | Exception = LookupError("There is no view yet.")
@@ -100,7 +118,7 @@ class _Channel:
             await self._published.wait()
 
     def publish(self, view: BatchView | Exception) -> None:
-        """Give this to everyone who waits."""
+        """Publish a view or an error to all watchers."""
         self.view, self.number = view, self.number + 1
         self._published.set()
         self._published = asyncio.Event()

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from ..errors import Image2ModelError
-from ..services import Studio, ZipStream, archive_name
+from ..services import Services, ZipStream, archive_name
 from .middleware.request_metrics import MeasuredRoute
 from .responses import BatchFileResponse, GeneratedResponse
 from .ui.picture_cache import PictureCache
@@ -21,9 +21,9 @@ Handler = Callable[[Request], Awaitable[Response]]
 NO_STORE = {"Cache-Control": "no-store"}
 
 
-def file_routes(studio: Studio, previews: PictureCache) -> list[MeasuredRoute]:
+def file_routes(services: Services, previews: PictureCache) -> list[MeasuredRoute]:
     """The routes, to be placed before Gradio's; `previews` are pictures that are not stored yet."""
-    files = _FileRoutes(studio)
+    files = _FileRoutes(services)
     return [
         MeasuredRoute("/batches/{batch_id}/zip", _with_error_body(files.archive)),
         MeasuredRoute("/batches/{batch_id}/export", _with_error_body(files.exports)),
@@ -41,14 +41,14 @@ def file_routes(studio: Studio, previews: PictureCache) -> list[MeasuredRoute]:
 class _FileRoutes:
     """The routes below `/batches`, each a method."""
 
-    def __init__(self, studio: Studio) -> None:
-        self._studio = studio
+    def __init__(self, services: Services) -> None:
+        self._services = services
 
     async def file(self, request: Request) -> Response:
         params = request.path_params
-        served = await self._studio.file(params["batch_id"], params["number"], params["name"])
+        served = await self._services.file(params["batch_id"], params["number"], params["name"])
         return BatchFileResponse(
-            self._studio,
+            self._services,
             served.path,
             media_type=served.media_type,
             filename=served.filename,
@@ -58,14 +58,14 @@ class _FileRoutes:
 
     async def archive(self, request: Request) -> Response:
         batch_id = request.path_params["batch_id"]
-        return _zip(await self._studio.archive(batch_id), archive_name(batch_id))
+        return _zip(await self._services.archive(batch_id), archive_name(batch_id))
 
     async def export(self, request: Request) -> Response:
-        params, query, exports = request.path_params, dict(request.query_params), self._studio.exports
+        params, query, exports = request.path_params, dict(request.query_params), self._services.exports
         (choice,) = exports.parse_options([query.pop("format", "glb")], query)
         exported = await exports.export(params["batch_id"], params["number"], choice)
         return BatchFileResponse(
-            self._studio,
+            self._services,
             exported.path,
             media_type=exported.media_type,
             filename=exported.filename,
@@ -74,19 +74,19 @@ class _FileRoutes:
 
     async def exports(self, request: Request) -> Response:
         query, batch_id = dict(request.query_params), request.path_params["batch_id"]
-        choices = self._studio.exports.parse_options(query.pop("format", "glb"), query)
-        return _zip(await self._studio.exports.archive(batch_id, choices), archive_name(batch_id, choices))
+        choices = self._services.exports.parse_options(query.pop("format", "glb"), query)
+        return _zip(await self._services.exports.archive(batch_id, choices), archive_name(batch_id, choices))
 
     async def print_check(self, request: Request) -> Response:
         params, query = request.path_params, request.query_params
-        report = await self._studio.exports.print_check(
+        report = await self._services.exports.print_check(
             params["batch_id"], params["number"], *(query.get(name) for name in ("size", "unit", "measure", "repair"))
         )
         return JSONResponse(report, headers=NO_STORE)
 
     async def printer_colours(self, request: Request) -> Response:
         params, query = request.path_params, request.query_params
-        colours = await self._studio.exports.printer_colours(
+        colours = await self._services.exports.printer_colours(
             params["batch_id"], params["number"], *(query.get(name) for name in ("colors", "size", "unit", "measure"))
         )
         return JSONResponse(colours, headers=NO_STORE)

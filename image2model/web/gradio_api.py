@@ -23,8 +23,8 @@ from ..services import (
     Caller,
     JobView,
     Picture,
+    Services,
     Side,
-    Studio,
     SubmitRequest,
     group_sides,
 )
@@ -35,20 +35,20 @@ from .middleware.gradio_errors import UNREADABLE
 from .public_address import client_address, public_root_url
 
 GENERATOR_HELP = "Id of a generator (see /list_generators); empty: the default one"
-FACE_LIMIT_HELP = "Number of faces wanted, where the generator takes one; empty: its own choice"
+FACE_LIMIT_HELP = "Target number of faces, if the generator has this option; empty: its default"
 IDEMPOTENCY_HELP = (
-    "A key of your own for this request, a new UUID, say: the same key with the same contents within a day returns the "
-    "same batch and buys nothing"
+    "A unique key of your choice for this request, such as a UUID: repeating it with the same contents within a day "
+    "returns the same batch and buys nothing"
 )
 OPTIONS_HELP = (
-    "The generator's options by name (see /list_generators); `cut_out`: true sends the subject alone; `sides` puts "
-    'pictures of one object together as one job: "by_name" (cup_front.png, cup_back.png, cup_left.png), or each object '
+    "The generator's options by name (see /list_generators); `cut_out`: true removes the background; `sides` "
+    'groups pictures of one object into one job: "by_name" (cup_front.png, cup_back.png, cup_left.png), or each object '
     'with the numbers of its pictures from 1: [{"front": 1, "back": 2}]'
 )
 BATCH_HELP = "Id of a batch, from /submit_batch"
 NUMBER_HELP = "Number of a job in its batch, from 1"
 FORMAT_HELP = f"{', '.join(EXPORT_FORMATS[:-1])} or {EXPORT_FORMATS[-1]}"
-EXPORT_HELP = "Options of the export, each may be left out: size, unit, up, pivot, face_limit, packing, repair"
+EXPORT_HELP = "Options of the export, all optional: size, unit, measure, up, pivot, face_limit, packing, repair, colors"
 SIZE_HELP = "Length of the longest side, in mm; empty: 100"
 INTERNAL_MESSAGE = (
     "Something went wrong here, and it is not your fault. Try again; if it stays, tell the host when it was."
@@ -60,8 +60,8 @@ URL_KEYS = ("url", "thumbnail", "turntable", "picture", "whole_picture")
 class GradioApi:
     """The endpoints; a method's name and docstring are its name and description in `/gradio_api/info`."""
 
-    def __init__(self, studio: Studio) -> None:
-        self.studio = studio
+    def __init__(self, services: Services) -> None:
+        self.services = services
 
     async def generate(
         self,
@@ -73,7 +73,7 @@ class GradioApi:
         request: gr.Request | None = None,
         progress: gr.Progress = gr.Progress(),  # noqa: B008  Gradio finds it by this default
     ) -> tuple[str, dict[str, Any]]:
-        """Turn one picture into a GLB; returns the file and its facts. Leaves a batch of one behind it.
+        """Turn one picture into a GLB; returns the file and its facts. Creates a batch of one picture.
 
         For several sides of one object see /generate_from_sides.
         """
@@ -94,9 +94,9 @@ class GradioApi:
         request: gr.Request | None = None,
         progress: gr.Progress = gr.Progress(),  # noqa: B008  Gradio finds it by this default
     ) -> tuple[str, dict[str, Any]]:
-        """Turn pictures of one object's sides into one GLB, with a generator that takes them (see /list_generators).
+        """Turn pictures of an object's sides into one GLB, with a generator that accepts them (see /list_generators).
 
-        It is one job at one price. Left and right are the object's own. Returns the same as /generate.
+        They are one job at one price. Left and right are the object's own. Returns the same as /generate.
         """
         by_side: dict[Side, str | None] = {"front": front, "back": back, "left": left, "right": right}
         return await self._generate(by_side, generator, face_limit, options, idempotency_key, request, progress)
@@ -121,12 +121,12 @@ class GradioApi:
             raise gr.Error(f"{job.error.code}: {job.error.message}", print_exception=False)
         if not job.succeeded:
             raise gr.Error("cancelled: This job was cancelled.", print_exception=False)
-        mesh = await self.studio.publish_to_gradio_cache(batch.id, 1, job.filename)
+        mesh = await self.services.publish_to_gradio_cache(batch.id, 1, job.filename)
         return str(mesh), {"batch_id": batch.id, "name": job.filename, **(job.facts or {}), "cost": job.cost}
 
     async def _watch_only_job(self, batch_id: str, progress: gr.Progress) -> JobView:
-        """The job of a batch of one once it is finished; reports its progress until then."""
-        async for view in self.studio.watch(batch_id):
+        """Report the progress of a one-job batch until it is finished; return the job."""
+        async for view in self.services.watch(batch_id):
             progress(view.jobs[0].progress, desc=view.jobs[0].message)
         return view.jobs[0]
 
@@ -139,9 +139,9 @@ class GradioApi:
         idempotency_key: str | None = None,
         request: gr.Request | None = None,
     ) -> dict[str, Any]:
-        """Start a batch and return at once: its id, its jobs, the pictures that were left out, and the cost."""
+        """Start a batch and return at once: its id, its jobs, the rejected pictures, and the cost."""
         batch = await self._submit(images, generator, face_limit, options, idempotency_key, request)
-        view = (await self.studio.view(batch.id)).to_dict()
+        view = (await self.services.view(batch.id)).to_dict()
         return {
             "batch_id": batch.id,
             "jobs": [{key: job[key] for key in ("id", "number", "name", "filename", "state")} for job in view["jobs"]],
@@ -150,29 +150,29 @@ class GradioApi:
         }
 
     async def picture_warnings(self, batch_id: str) -> list[dict[str, Any]]:
-        """What will likely go wrong with a batch's pictures; each takes up to a second to be looked at."""
-        return await self.studio.picture_checks.warnings(await self.studio.batch(batch_id))
+        """Warnings about a batch's pictures, such as blur or several subjects; each picture takes up to a second."""
+        return await self.services.picture_checks.warnings(await self.services.batch(batch_id))
 
     async def batch_status(self, batch_id: str, request: gr.Request) -> dict[str, Any]:
-        """The state of a batch and of each of its jobs, with progress, facts, errors and addresses."""
-        return _absolute_urls(await self.studio.view(batch_id), request)
+        """The state of a batch and of each of its jobs, with progress, facts, errors and URLs."""
+        return _absolute_urls(await self.services.view(batch_id), request)
 
     async def watch_batch(self, batch_id: str, request: gr.Request) -> AsyncIterator[dict[str, Any]]:
-        """The same as /batch_status at each change, until the batch is finished."""
-        async for view in self.studio.watch(batch_id):
+        """Stream the result of /batch_status at each change, until the batch is finished."""
+        async for view in self.services.watch(batch_id):
             yield _absolute_urls(view, request)
 
     async def cancel_batch(self, batch_id: str, request: gr.Request) -> dict[str, Any]:
-        """Stop what is not finished; returns the batch's status."""
-        return _absolute_urls(await self.studio.cancel(batch_id), request)
+        """Cancel the unfinished jobs of a batch; returns its status."""
+        return _absolute_urls(await self.services.cancel(batch_id), request)
 
     async def retry_batch(self, batch_id: str, request: gr.Request) -> dict[str, Any]:
-        """Work again what failed or was cancelled; returns the batch's status."""
-        return _absolute_urls(await self.studio.retry(batch_id, caller=_caller(request)), request)
+        """Retry the failed and cancelled jobs of a batch; returns its status."""
+        return _absolute_urls(await self.services.retry(batch_id, caller=_caller(request)), request)
 
     async def delete_batch(self, batch_id: str) -> dict[str, Any]:
-        """Stop a batch and delete it with all its files."""
-        await self.studio.delete(batch_id)
+        """Cancel a batch and delete it with all its files."""
+        await self.services.delete(batch_id)
         return {"batch_id": batch_id, "deleted": True}
 
     async def export(
@@ -182,15 +182,15 @@ class GradioApi:
         format: str = "stl",
         export_options: dict[str, Any] | None = None,
     ) -> tuple[str, dict[str, Any]]:
-        """One finished mesh in another format, size or face count; returns the file and what is known of it.
+        """Export one finished mesh in another format, size or face count; returns the file and its facts.
 
-        Options: size with unit (mm, cm, m, in), measure (what the size is of: longest, height), up (y, z),
+        Options: size with unit (mm, cm, m, in), measure (side that has this size: longest, height), up (y, z),
         pivot (keep, centre, bottom), face_limit, packing (none, meshopt, draco; GLB only),
         repair (none, solid, rebuild), colors (1 to 8 solid ones, for printers; 3MF only).
         """
-        (choice,) = self.studio.exports.parse_options([format or "stl"], _parse_options(export_options))
-        exported = await self.studio.exports.export(batch_id, _parse_number(number), choice)
-        return str(await self.studio.exports.publish_to_gradio_cache(batch_id, exported)), {
+        (choice,) = self.services.exports.parse_options([format or "stl"], _parse_options(export_options))
+        exported = await self.services.exports.export(batch_id, _parse_number(number), choice)
+        return str(await self.services.exports.publish_to_gradio_cache(batch_id, exported)), {
             "name": exported.filename,
             **exported.facts,
         }
@@ -198,35 +198,35 @@ class GradioApi:
     async def print_check(
         self, batch_id: str, number: float, size: float | None = None, measure: str = "longest"
     ) -> dict[str, Any]:
-        """Whether a finished mesh is ready to print at a size in mm (of its longest side, or its height), and why not.
+        """Check a finished mesh for 3D printing at a size in mm (of its longest side, or its height).
 
-        With what mending would make of it.
+        Returns the problems, and the result of the same check after a repair.
         """
-        return await self.studio.exports.print_check(batch_id, _parse_number(number), size or None, measure=measure)
+        return await self.services.exports.print_check(batch_id, _parse_number(number), size or None, measure=measure)
 
     async def download_batch(
         self, batch_id: str, formats: list[str] | None = None, export_options: dict[str, Any] | None = None
     ) -> str:
-        """The finished meshes of a batch as one zip, with thumbnails and manifest.json.
+        """Download the finished meshes of a batch as one zip, with thumbnails and manifest.json.
 
-        With formats, or options as /export takes them, the zip holds these exports instead.
-        For large batches rather fetch the address `zip` of /batch_status, which is streamed.
+        With formats, or the options of /export, the zip contains these exports instead.
+        For large batches use the URL `zip` of /batch_status, which is streamed.
         """
         if formats or export_options:
             named = formats if isinstance(formats, (str, list)) else [formats or "glb"]
-            choices = self.studio.exports.parse_options(named, _parse_options(export_options))
-            return str(await self.studio.exports.publish_archive_to_gradio_cache(batch_id, choices))
-        if not (await self.studio.view(batch_id)).zip:
+            choices = self.services.exports.parse_options(named, _parse_options(export_options))
+            return str(await self.services.exports.publish_archive_to_gradio_cache(batch_id, choices))
+        if not (await self.services.view(batch_id)).zip:
             raise gr.Error("nothing_done: No mesh of this batch is finished yet. Try later.", print_exception=False)
-        return str(await self.studio.publish_archive_to_gradio_cache(batch_id))
+        return str(await self.services.publish_archive_to_gradio_cache(batch_id))
 
     async def turntable(self, batch_id: str, number: float = 1) -> str:
-        """One finished mesh of a batch (the first: 1) turning once around, as an animated WebP; takes some seconds."""
-        return str(await self.studio.publish_to_gradio_cache(batch_id, _parse_number(number), TURNTABLE_FILE))
+        """Render one finished mesh of a batch (the first: 1) as a turntable, an animated WebP; takes some seconds."""
+        return str(await self.services.publish_to_gradio_cache(batch_id, _parse_number(number), TURNTABLE_FILE))
 
     async def list_generators(self) -> list[dict[str, Any]]:
-        """The generators on offer: what they are good at, options with ranges, price, usual time, availability."""
-        return [generator_schema(generator) for generator in self.studio.generators.values()]
+        """List the generators, with strengths, options, ranges, price, usual time and availability."""
+        return [generator_schema(generator) for generator in self.services.generators.values()]
 
     async def _submit(
         self,
@@ -243,7 +243,7 @@ class GradioApi:
         submission = SubmitRequest(
             pictures, generator or None, parsed, face_limit, cut_out, idempotency_key=idempotency_key or ""
         )
-        return await self.studio.submit(submission, _caller(request))
+        return await self.services.submit(submission, _caller(request))
 
 
 ENDPOINT_NAMES = tuple(name for name in vars(GradioApi) if not name.startswith("_"))
@@ -260,7 +260,7 @@ def _absolute_urls(shown: BatchView, request: gr.Request | None) -> dict[str, An
         {
             **job,
             **{key: f"{root}/{job[key]}" for key in URL_KEYS if job[key]},
-            "sides": [{**one, "picture": f"{root}/{one['picture']}"} for one in job["sides"]],
+            "sides": [{**side, "picture": f"{root}/{side['picture']}"} for side in job["sides"]],
         }
         for job in view["jobs"]
     ]
@@ -274,7 +274,7 @@ def _parse_options(options: Any) -> dict[str, Any]:
     if not options:
         return {}
     raise OptionRefused(
-        ErrorCode.OPTIONS_UNREADABLE, "The options are no JSON object.", 'Write them like {"detail": "low"}.'
+        ErrorCode.OPTIONS_UNREADABLE, "The options are not a JSON object.", 'Write them like {"detail": "low"}.'
     )
 
 
@@ -321,14 +321,14 @@ def _to_gradio_error(error: Exception) -> gr.Error:
     """The gr.Error for an error; an unexpected one is logged, too."""
     if isinstance(error, Image2ModelError):
         return gr.Error(f"{error.code}: {error}", print_exception=False)
-    if isinstance(error, UnicodeEncodeError):  # half a character, which JSON can hold and nothing else
+    if isinstance(error, UnicodeEncodeError):  # a lone surrogate, which JSON can encode and UTF-8 cannot
         return gr.Error(f"{ErrorCode.INPUT_UNREADABLE}: {UNREADABLE}", print_exception=False)
     return gr.Error(f"{ErrorCode.INTERNAL_ERROR}: {INTERNAL_MESSAGE}")
 
 
-def add_endpoints(studio: Studio) -> None:
+def add_endpoints(services: Services) -> None:
     """Add the endpoints to the current Blocks."""
-    api = GradioApi(studio)
+    api = GradioApi(services)
     with gr.Group(visible=False):
         image, images = gr.File(label="Picture"), gr.File(label="Pictures", file_count="multiple")
         sides = [gr.File(label=f"Picture of the {side}") for side in SIDES]
@@ -336,7 +336,7 @@ def add_endpoints(studio: Studio) -> None:
         choice = [generator, face_limit, gr.JSON(label=OPTIONS_HELP), gr.Textbox(label=IDEMPOTENCY_HELP)]
         batch_id, formats = gr.Textbox(label=BATCH_HELP), gr.JSON(label="File formats in the zip")
         number, size = gr.Number(label=NUMBER_HELP, value=1), gr.Number(label=SIZE_HELP, value=None)
-        measure = gr.Textbox(label="What the size is of: longest (side) or height", value="longest")
+        measure = gr.Textbox(label="Side that has this size: longest or height", value="longest")
         format_name, export_options = gr.Textbox(label=FORMAT_HELP, value="stl"), gr.JSON(label=EXPORT_HELP)
         mesh, archive, turntable = gr.File(label="GLB"), gr.File(label="Zip"), gr.File(label="Animated WebP")
         status, facts = gr.JSON(label="Status"), gr.JSON(label="Facts")
@@ -364,12 +364,12 @@ def add_endpoints(studio: Studio) -> None:
         )  # fmt: skip
 
 
-def guard_inputs(studio: Studio, demo: gr.Blocks) -> None:
+def guard_inputs(services: Services, demo: gr.Blocks) -> None:
     """Bound how components of the page fetch URLs, and report values that cannot be read."""
 
     async def fetch_picture(url: str) -> str:
         try:
-            return str(await studio.uploads.fetch(url))
+            return str(await services.uploads.fetch(url))
         except ImageRefused as refusal:
             raise gr.Error(f"{refusal.code}: {refusal}", print_exception=False) from None
 

@@ -15,7 +15,7 @@ from starlette.staticfiles import NotModifiedResponse, StaticFiles
 from starlette.types import Receive, Scope, Send
 
 from ..errors import ErrorCode
-from ..services import Studio
+from ..services import Services
 from .rest.errors import error_response
 
 is_not_modified = StaticFiles().is_not_modified
@@ -28,13 +28,13 @@ class BatchFileResponse(FileResponse):
     A `Range` that cannot be read counts as none (RFC 9110, 14.2).
     """
 
-    def __init__(self, studio: Studio, path: Path, **options: Any) -> None:
+    def __init__(self, services: Services, path: Path, **options: Any) -> None:
         super().__init__(path, **options)
-        self._studio = studio
+        self._services = services
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the file, or 304 when the client has it."""
-        with self._studio.folders.lease(Path(self.path)):
+        with self._services.folders.lease(Path(self.path)):
             try:
                 await self._stat()
                 if is_not_modified(self.headers, Headers(scope=scope)):
@@ -48,7 +48,7 @@ class BatchFileResponse(FileResponse):
 
     async def _stat(self) -> None:
         try:
-            await asyncio.to_thread(self._studio.folders.bring, Path(self.path))
+            await asyncio.to_thread(self._services.folders.bring, Path(self.path))
             self.stat_result = await asyncio.to_thread(os.stat, self.path)
         except FileNotFoundError:
             raise HTTPException(404, "This file has just been deleted.") from None

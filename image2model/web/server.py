@@ -23,7 +23,7 @@ from .. import __version__
 from ..allocator import PICTURE_BLOCK, return_freed_memory
 from ..errors import ErrorCode, SettingsError
 from ..ops import log_config
-from ..services import Studio
+from ..services import Services
 from ..settings import Settings, load
 from .sign_in import password_check
 
@@ -77,7 +77,7 @@ class Server:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._auth = password_check(settings.app_users)
-        self.studio = Studio(settings, send=_sender(settings))
+        self.services = Services(settings, send=_sender(settings))
         self._failure: Exception | None = None
 
     def start(self) -> None:
@@ -116,7 +116,7 @@ class Server:
         from .ui.theme import theme
 
         previews = PictureCache()
-        self.demo = build(self.studio, previews)
+        self.demo = build(self.services, previews)
         self.demo.queue(default_concurrency_limit=40, status_update_rate=5, max_size=2000)
         self._middleware = self._all_middleware()
         app: ASGIApp = gradio_compat.create_app(
@@ -124,7 +124,7 @@ class Server:
             self.url,
             root_path=self.settings.public_url or None,
             app_kwargs={
-                "routes": [*file_routes(self.studio, previews), static_files(), api_mount(self.studio)],
+                "routes": [*file_routes(self.services, previews), static_files(), api_mount(self.services)],
                 "lifespan": self._lifespan,
                 "middleware": self._middleware,
             },
@@ -153,10 +153,10 @@ class Server:
         from .static_files import CompressedPages
 
         return [
-            *middleware_stack(self.settings, self.studio),
+            *middleware_stack(self.settings, self.services),
             Middleware(CompressedPages),
-            Middleware(LinkPreviewMiddleware, studio=self.studio),
-            Middleware(FileLeaseMiddleware, studio=self.studio),
+            Middleware(LinkPreviewMiddleware, services=self.services),
+            Middleware(FileLeaseMiddleware, services=self.services),
             Middleware(StreamEndMiddleware, demo=self.demo),
             Middleware(PageCacheMiddleware),
         ]
@@ -171,13 +171,13 @@ class Server:
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, app: Any) -> AsyncIterator[None]:
-        """Start the studio and Gradio's queue; the port opens after that, and after the page has answered once."""
+        """Start the services and Gradio's queue; the port opens after that, and after the page has answered once."""
         from .gradio_compat import map_gradio_errors, put_middleware_first, running_queue
 
         map_gradio_errors(app)
         put_middleware_first(app, self._middleware)
         try:
-            await self.studio.start()
+            await self.services.start()
             async with running_queue(self.demo, app):
                 await render_page(app, self.settings)
                 gc.collect()
@@ -188,7 +188,7 @@ class Server:
             self._failure = error
             raise
         finally:
-            await self.studio.close()
+            await self.services.close()
 
 
 async def render_page(app: ASGIApp, settings: Settings) -> None:

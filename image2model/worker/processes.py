@@ -22,7 +22,7 @@ from ..jobs.storage.bucket import Bucket
 from ..jobs.task_executor import execute_call
 from ..mesh import report
 from ..process_pool import NICENESS
-from ..services import Studio
+from ..services import Services
 from ..settings import Settings
 from .celery_app import CLEAN_HOLDERS, RETENTION, RUN_TASK, make_app, sender
 
@@ -59,13 +59,13 @@ async def _schedule(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    studio = Studio(settings, send=sender(settings))
-    await studio.start()
+    services = Services(settings, send=sender(settings))
+    await services.start()
     log.info("the scheduler runs")
     try:
         await stop.wait()
     finally:
-        await studio.close()
+        await services.close()
 
 
 class Worker:
@@ -119,11 +119,11 @@ class Worker:
         asyncio.run(self._retention())
 
     async def _retention(self) -> None:
-        studio = Studio(self._settings, send=sender(self._settings))
+        services = Services(self._settings, send=sender(self._settings))
         try:
-            await studio.retention.try_run()
+            await services.retention.try_run()
         finally:
-            await studio.close()
+            await services.close()
 
     def forget(self) -> None:
         """Forget processes that are long dead."""

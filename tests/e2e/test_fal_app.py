@@ -162,7 +162,7 @@ def test_one_id_leads_from_a_request_through_its_jobs_to_fals_own(worked):
     request_ids = set()
     for one in IDS:
         own_lines = [line for line in lines if line.get("correlation_id") == one]
-        assert {"image2model.access", "image2model.services.studio", "image2model.jobs.db.async_store"} <= {
+        assert {"image2model.access", "image2model.services.container", "image2model.jobs.db.async_store"} <= {
             line["logger"] for line in own_lines
         }
         for number in range(1, len(PICTURES) + 1):

@@ -117,14 +117,14 @@ def test_links_open_without_a_header_and_nothing_else_does(api: httpx.Client, do
     assert httpx.get(f"{api.base_url}download/{done['job_id']}/all?{signature}").status_code == 403
 
 
-async def test_links_expire(studio, monkeypatch: pytest.MonkeyPatch):
+async def test_links_expire(services, monkeypatch: pytest.MonkeyPatch):
     """A signature is valid for a day, under the key that it was made with."""
-    signature = result_links._signer(studio).dumps(["job", "a.glb"])
-    assert result_links.is_signed(studio, signature, "job", "a.glb")
-    assert not result_links.is_signed(studio, signature, "job", "b.glb")
+    signature = result_links._signer(services).dumps(["job", "a.glb"])
+    assert result_links.is_signed(services, signature, "job", "a.glb")
+    assert not result_links.is_signed(services, signature, "job", "b.glb")
     monkeypatch.setattr(result_links, "VALID_SECONDS", 0)
     await asyncio.sleep(1.1)  # signatures count whole seconds
-    assert not result_links.is_signed(studio, signature, "job", "a.glb")
+    assert not result_links.is_signed(services, signature, "job", "a.glb")
 
 
 def test_results_in_the_stream_and_the_status(api: httpx.Client, done: dict[str, Any]):

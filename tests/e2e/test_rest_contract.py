@@ -173,9 +173,9 @@ def test_unchanged_file_is_answered_304(app, done, path):
     assert httpx.get(address, headers={"If-None-Match": '"another"'}).content == first.content
 
 
-async def test_a_file_that_is_deleted_before_it_is_sent_is_answered_404(studio, tmp_path):
+async def test_a_file_that_is_deleted_before_it_is_sent_is_answered_404(services, tmp_path):
     """Between finding and sending a file somebody may delete its batch: then it is answered 404 with a code."""
-    response = BatchFileResponse(studio, tmp_path / "gone.glb")
+    response = BatchFileResponse(services, tmp_path / "gone.glb")
     async with httpx.AsyncClient(transport=httpx.ASGITransport(response), base_url="http://localhost") as client:
         answer = await client.get("/")
     assert (answer.status_code, answer.json()["error_code"]) == (404, "file_not_found")

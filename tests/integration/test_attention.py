@@ -31,52 +31,52 @@ def refused(code: str, **more: Any) -> GenerationFailed:
 )
 async def test_attention_lists_problems_of_the_host_key(start, generator, uploads, code: str, words: str):
     """Count, moment and words of what stops every picture; gone as soon as fal has taken one again."""
-    studio = await start()
-    assert (await studio.admin.overview())["attention"] == []
+    services = await start()
+    assert (await services.admin.overview())["attention"] == []
     generator.script = lambda task: [refused(code)]
     begun = time.time()
-    batch = await studio.submit(SubmitRequest([picture(uploads, name) for name in ("a.png", "b.png")]))
-    await finished(studio, batch.id)
-    (entry,) = (await studio.admin.overview())["attention"]
+    batch = await services.submit(SubmitRequest([picture(uploads, name) for name in ("a.png", "b.png")]))
+    await finished(services, batch.id)
+    (entry,) = (await services.admin.overview())["attention"]
     assert (entry["code"], entry["count"]) == (code, 2)
     assert words in entry["message"]
     assert entry["hint"]
     assert begun <= entry["last_seen"] <= time.time()
 
     generator.script = lambda task: [Submitted({"request_id": "r", "submitted_at": time.time()})]
-    await finished(studio, (await studio.submit(SubmitRequest([picture(uploads, "c.png")]))).id)
-    assert (await studio.admin.overview())["attention"] == []
+    await finished(services, (await services.submit(SubmitRequest([picture(uploads, "c.png")]))).id)
+    assert (await services.admin.overview())["attention"] == []
 
 
 async def test_a_visitor_s_own_key_is_no_concern_of_the_host(start, generator, uploads):
     """An empty account of a visitor is told to the visitor alone."""
-    studio = await start()
+    services = await start()
     generator.script = lambda task: [refused("balance_exhausted")]
-    batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]), Caller(key="their key"))
-    assert (await finished(studio, batch.id)).jobs[0].error.code == "balance_exhausted"
-    assert (await studio.admin.overview())["attention"] == []
+    batch = await services.submit(SubmitRequest([picture(uploads, "a.png")]), Caller(key="their key"))
+    assert (await finished(services, batch.id)).jobs[0].error.code == "balance_exhausted"
+    assert (await services.admin.overview())["attention"] == []
 
 
 async def test_attention_counts_results_withheld_by_a_refused_key(start, generator, uploads):
     """While paid results wait for a key that fal accepts, the host knows how many."""
-    studio = await start(retry_pace=10)
+    services = await start(retry_pace=10)
     remote = {"request_id": "r", "submitted_at": time.time()}
     generator.script = lambda task: [Submitted(remote), refused("collect_refused", retryable=True)]
-    batch = await studio.submit(SubmitRequest([picture(uploads, "a.png")]))
-    await view_when(studio, batch.id, lambda view: view.jobs[0].waiting)
-    (entry,) = (await studio.admin.overview())["attention"]
+    batch = await services.submit(SubmitRequest([picture(uploads, "a.png")]))
+    await view_when(services, batch.id, lambda view: view.jobs[0].waiting)
+    (entry,) = (await services.admin.overview())["attention"]
     assert (entry["code"], entry["count"]) == ("collect_refused", 1)
     assert "paid for" in entry["message"]
 
 
 async def test_wrong_keys_are_listed_and_delay_only_their_network(start):
     """Ten wrong keys are told to the host, and fal's state is not judged by them."""
-    studio = await start()
+    services = await start()
     for number in range(FREE_ATTEMPTS):
-        await studio.key_attempts.record_failure("192.0.2.1", b"%d" % number)
-    (entry,) = (await studio.admin.overview())["attention"]
+        await services.key_attempts.record_failure("192.0.2.1", b"%d" % number)
+    (entry,) = (await services.admin.overview())["attention"]
     assert entry["code"] == "too_many_tries"
-    assert (await studio.admin.remote_status())["attention"] == []
+    assert (await services.admin.remote_status())["attention"] == []
 
 
 @pytest.mark.parametrize(
@@ -95,17 +95,17 @@ async def test_untrusted_proxy_is_reported_once(start, caplog, peer: str, header
     """The host reads in the log, once, and in Admin which address to trust; strangers' claims and trusted ones do not
     count.
     """
-    studio, seen = await start(), []
+    services, seen = await start(), []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         seen.append(scope)
 
-    proxy = TrustedProxyMiddleware(app, "127.0.0.1 ::1", studio.untrusted_proxy.record_peer)
+    proxy = TrustedProxyMiddleware(app, "127.0.0.1 ::1", services.untrusted_proxy.record_peer)
     for _ in range(3):
         scope = {"type": "http", "client": (peer, 1), "scheme": "http", "headers": list(headers.items())}
         await proxy(scope, None, None)
     lines = [record.getMessage() for record in caplog.records if "proxy not trusted" in record.getMessage()]
-    entries = (await studio.admin.overview())["attention"]
+    entries = (await services.admin.overview())["attention"]
     assert len(seen) == 3
     assert len(lines) == len(entries) == told
     if told:

@@ -36,17 +36,17 @@ def asset_store(request, tmp_path) -> str:
 async def test_a_backup_brings_a_batch_back(start, uploads, database_url, asset_store, tmp_path):
     """A deleted batch is back with its mesh and picture; work files and exports are not in the backup."""
     settings = scripted_settings(tmp_path / "data", database_url=database_url, asset_store=asset_store)
-    studio = await start(settings=settings)
-    batch = await studio.submit(SubmitRequest([picture(uploads, "cat.png")]))
-    await finished(studio, batch.id)
-    await studio.exports.export(batch.id, 1, *studio.exports.parse_options("stl"))
+    services = await start(settings=settings)
+    batch = await services.submit(SubmitRequest([picture(uploads, "cat.png")]))
+    await finished(services, batch.id)
+    await services.exports.export(batch.id, 1, *services.exports.parse_options("stl"))
     assert backup.back_up(settings, tmp_path / "backup") == len(["input.png", "input.webp", "model.glb", "thumbnail"])
-    await studio.delete(batch.id)
-    await studio.close()
+    await services.delete(batch.id)
+    await services.close()
     assert backup.restore(settings, tmp_path / "backup") == 4
-    studio = await start(settings=settings)
-    assert (await studio.batch(batch.id)).jobs[0].state == "done"
-    assert (await studio.publish_to_gradio_cache(batch.id, 1, "cat.glb")).read_bytes() == plain_box_glb()
+    services = await start(settings=settings)
+    assert (await services.batch(batch.id)).jobs[0].state == "done"
+    assert (await services.publish_to_gradio_cache(batch.id, 1, "cat.glb")).read_bytes() == plain_box_glb()
 
 
 def test_nothing_is_restored_under_a_running_app(postgres, tmp_path, monkeypatch, capfd):

@@ -1,9 +1,9 @@
-"""Every fault of every call to fal, through the whole studio: one table of what must come of it.
+"""Every fault of every call to fal, through all services: one table of the required outcomes.
 
     python -m pytest tests/integration/test_fault_table.py
     FAULT_TABLE_ON=postgresql python -m pytest tests/integration/test_fault_table.py
 
-Real studio, real store, real fal-client, real HTTP to the stand-in; only the waits are left out. The second is on
+Real services, real store, real fal-client, real HTTP to the stand-in; only the waits are left out. The second is on
 PostgreSQL, with leases, as the scheduler of a cluster is.
 """
 
@@ -25,7 +25,7 @@ from image2model.generators.fal import FalAccount, FalGenerator, FalHosts, Timeo
 from image2model.generators.fal.platform_api import ModelListing
 from image2model.jobs.models import Failure
 from image2model.process_pool import WorkerPool
-from image2model.services import Picture, Studio, SubmitRequest
+from image2model.services import Picture, Services, SubmitRequest
 from image2model.settings import Settings
 from tests.support.fal_helpers import MODELS, no_delay
 from tests.support.fal_server import FalServer
@@ -230,7 +230,7 @@ def rows() -> list[Row]:
 
 @pytest.fixture(scope="module")
 def new_database(request: pytest.FixtureRequest) -> Callable[[], str]:
-    """Makes the URL of a studio's database: SQLite's in its folder, unless FAULT_TABLE_ON names PostgreSQL."""
+    """Makes the URL of the services' database: SQLite's in its folder, unless FAULT_TABLE_ON names PostgreSQL."""
     if os.environ.get("FAULT_TABLE_ON") != "postgresql":
         return lambda: ""
     server: PostgresServer = request.getfixturevalue("postgres")
@@ -238,49 +238,49 @@ def new_database(request: pytest.FixtureRequest) -> Callable[[], str]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def studio(
+async def services(
     stand_in: FalServer,
     tmp_path_factory: pytest.TempPathFactory,
     pool: WorkerPool,
     new_database: Callable[[], str],
-) -> AsyncIterator[Studio]:
-    """One studio for the whole table, with one model of fal."""
+) -> AsyncIterator[Services]:
+    """Services for the whole table, with one model of fal."""
     folder = tmp_path_factory.mktemp("table")
     account = FalAccount(KEY, FalHosts.at(stand_in.url), PATIENCE)
     settings = Settings(
         data_dir=folder / "data", generator="trellis", workers=1, retry_pace=0, min_free_gb=0,
         database_url=new_database(), _env_file=None
     )  # fmt: skip
-    studio = Studio(settings, [FalGenerator(MODELS["trellis"], account, no_delay)], pool)
-    await studio.start()
+    services = Services(settings, [FalGenerator(MODELS["trellis"], account, no_delay)], pool)
+    await services.start()
     await wait_until_async(lambda: stand_in.calls["pricing"])
-    yield studio
-    await studio.close()
+    yield services
+    await services.close()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def late_studio(
+async def late_services(
     stand_in: FalServer,
     tmp_path_factory: pytest.TempPathFactory,
     pool: WorkerPool,
-    studio: Studio,
+    services: Services,
     new_database: Callable[[], str],
-) -> AsyncIterator[Studio]:
+) -> AsyncIterator[Services]:
     """One whose deadline is over when a picture comes: nothing is submitted anew."""
     other = {"data_dir": tmp_path_factory.mktemp("late"), "database_url": new_database(), "job_minutes": 0}
-    settings = studio.settings.model_copy(update=other)
+    settings = services.settings.model_copy(update=other)
     account = FalAccount(KEY, FalHosts.at(stand_in.url), PATIENCE)
-    late = Studio(settings, [FalGenerator(MODELS["trellis"], account, no_delay)], pool)
+    late = Services(settings, [FalGenerator(MODELS["trellis"], account, no_delay)], pool)
     await late.start()
     yield late
     await late.close()
 
 
-async def as_new(studio: Studio, fal: FalServer) -> None:
+async def as_new(services: Services, fal: FalServer) -> None:
     """Forget what the rows before have left: upload token, breaker, dropped model, calls."""
-    generator: Any = studio.generator()
+    generator: Any = services.generator()
     await generator.close()
-    await studio.admin.reset_breaker("trellis")
+    await services.admin.reset_breaker("trellis")
     generator.account.listing = ModelListing()
     fal.reset()
 
@@ -304,32 +304,32 @@ def prepare(fal: FalServer, row: Row) -> str:
     return operation
 
 
-async def outcome(studio: Studio, fal: FalServer, row: Row, sides: Sequence[Side] = ()) -> dict[str, Any]:
+async def outcome(services: Services, fal: FalServer, row: Row, sides: Sequence[Side] = ()) -> dict[str, Any]:
     """One object's job, from submit to its end; what is cancelled and goes on ends once fal was asked to stop it."""
-    path = studio.folders.data.parent / "a.png"
+    path = services.folders.data.parent / "a.png"
     path.write_bytes(encoded(photo(48, 40)))
-    batch = await studio.submit(
+    batch = await services.submit(
         SubmitRequest([Picture(path, "a.png", {side: Picture(path, f"a_{side}.png") for side in sides})])
     )
     if row.operation == "cancel":
         await wait_until_async(lambda: fal.calls["status"])
-        await studio.cancel(batch.id)
+        await services.cancel(batch.id)
         if row.end == "done":
             await wait_until_async(lambda: fal.calls["cancel"])
             fal.job().script = Script()
     async with asyncio.timeout(60):
-        *_, view = [view async for view in studio.watch(batch.id)]
+        *_, view = [view async for view in services.watch(batch.id)]
     (job,) = view.jobs
     return job
 
 
 @pytest.mark.parametrize("row", rows(), ids=str)
-async def test_fault_ends_as_the_table_says(studio: Studio, late_studio: Studio, stand_in: FalServer, row: Row):
+async def test_fault_ends_as_the_table_says(services: Services, late_services: Services, stand_in: FalServer, row: Row):
     """The job's end, what was paid for, how often was asked, and what the person is told are those of the table."""
-    studio = late_studio if row.operation.startswith("late-") else studio
-    await as_new(studio, stand_in)
+    services = late_services if row.operation.startswith("late-") else services
+    await as_new(services, stand_in)
     operation = prepare(stand_in, row)
-    job = await outcome(studio, stand_in, row)
+    job = await outcome(services, stand_in, row)
     error = job.error or Failure("", "")
     assert (error.code or job.state, len(stand_in.paid)) == (row.end, row.paid)
     assert stand_in.calls[operation] in row.calls
@@ -345,11 +345,11 @@ SUBMITS = [row for row in rows() if row.operation == "submit" and row.fault != "
 
 
 @pytest.mark.parametrize("row", SUBMITS, ids=str)
-async def test_several_sides_of_one_object_fare_as_one_picture(studio: Studio, stand_in: FalServer, row: Row):
+async def test_several_sides_of_one_object_fare_as_one_picture(services: Services, stand_in: FalServer, row: Row):
     """Whatever becomes of its submit, a job of three pictures is sent and paid for as often as one of a single."""
-    await as_new(studio, stand_in)
+    await as_new(services, stand_in)
     operation = prepare(stand_in, row)
-    job = await outcome(studio, stand_in, row, sides=("back", "left"))
+    job = await outcome(services, stand_in, row, sides=("back", "left"))
     assert (job.error.code if job.error else job.state, len(stand_in.paid)) == (row.end, row.paid)
     assert stand_in.calls[operation] in row.calls
     assert all(len(job.arguments["image_urls"]) == 3 for job in stand_in.jobs.values())

@@ -27,7 +27,7 @@ from image2model.ops.health import CachedProbe, Component, Health, overall
 from image2model.ops.log_files import statistics as statistics_of_logs
 from image2model.ops.metrics import exposition
 from image2model.process_pool import WorkerPool
-from image2model.services import Studio, SubmitRequest
+from image2model.services import Services, SubmitRequest
 from image2model.web.rest.admin import _disk_folders
 from image2model.web.rest.app import create_app
 from image2model.web.ui.admin.overview import Overview
@@ -99,28 +99,28 @@ def generator() -> ScriptedGenerator:
 
 
 @pytest.fixture
-async def studio(tmp_path: Path, generator: ScriptedGenerator, pool: WorkerPool) -> AsyncIterator[Studio]:
-    """A started studio with that generator and a budget."""
-    studio = Studio(scripted_settings(tmp_path / "data", daily_budget="5"), [generator], pool)
-    await studio.start()
-    yield studio
-    await studio.close()
+async def services(tmp_path: Path, generator: ScriptedGenerator, pool: WorkerPool) -> AsyncIterator[Services]:
+    """Started services with that generator and a budget."""
+    services = Services(scripted_settings(tmp_path / "data", daily_budget="5"), [generator], pool)
+    await services.start()
+    yield services
+    await services.close()
 
 
-async def part(studio: Studio, name: str) -> Component:
+async def part(services: Services, name: str) -> Component:
     """How a part is, asked anew."""
-    return next(one for one in await Health(studio).components() if one.name == name)
+    return next(one for one in await Health(services).components() if one.name == name)
 
 
-async def test_admin_tab_and_rest_share_one_probe(studio):
+async def test_admin_tab_and_rest_share_one_probe(services):
     """What the Admin tab asks of the parts is not asked a second time for REST."""
     with gr.Blocks():
-        assert Overview(studio).health is create_app(studio).state.health
+        assert Overview(services).health is create_app(services).state.health
 
 
-async def test_locked_database_is_reported_until_it_is_free(studio, tmp_path):
+async def test_locked_database_is_reported_until_it_is_free(services, tmp_path):
     """While another process holds it, the app is not ready and unhealthy; afterwards it is well by itself."""
-    well = Health(studio)
+    well = Health(services)
     with closing(sqlite3.connect(tmp_path / "data" / "image2model.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         assert await well.not_ready() == ["database"]
@@ -174,58 +174,58 @@ async def test_hanging_probe_is_reported_after_its_timeout(monkeypatch):
     assert (await look() or [])[0] == 3
 
 
-async def test_a_studio_that_is_not_started_is_not_ready(tmp_path):
+async def test_services_that_are_not_started_are_not_ready(tmp_path):
     """Its queue is told to be unhealthy, and its generators as they are."""
-    studio = Studio(scripted_settings(tmp_path / "data"), [ScriptedGenerator()])
-    assert await Health(studio).not_ready() == ["queue"]
-    assert (await part(studio, "generator")).status == "healthy"
-    await studio.start()
-    assert await Health(studio).not_ready() == []
-    await studio.close()
-    assert (await part(studio, "generator")).status == "unhealthy"
+    services = Services(scripted_settings(tmp_path / "data"), [ScriptedGenerator()])
+    assert await Health(services).not_ready() == ["queue"]
+    assert (await part(services, "generator")).status == "healthy"
+    await services.start()
+    assert await Health(services).not_ready() == []
+    await services.close()
+    assert (await part(services, "generator")).status == "unhealthy"
 
 
 async def test_app_that_accepts_no_batch_is_not_ready(start):
     """Below the floor of the disk nothing new is taken, and whoever sends visitors here is told so."""
-    studio = await start(min_free_gb=10**6)
-    assert await Health(studio).not_ready() == ["disk_space"]
+    services = await start(min_free_gb=10**6)
+    assert await Health(services).not_ready() == ["disk_space"]
 
 
-async def test_disk_usage_equals_df(studio, monkeypatch):
+async def test_disk_usage_equals_df(services, monkeypatch):
     """What the system keeps for itself cannot be used, so it does not count as free: everywhere the same."""
     reserved = os.statvfs_result((4096, 4096, 1000, 150, 50, 0, 0, 0, 0, 255))
     monkeypatch.setattr(os, "statvfs", lambda _: reserved)
     percentages = {
-        (await part(studio, "disk_space")).details["usage_percent"],
-        health.machine_stats(studio)["disk_usage_percent"],
-        statistics_of_logs(studio.folders.data)["disk_usage"]["usage_percent"],
-        _disk_folders(await studio.admin.disk_usage()).output_dir.disk_usage_percent,
+        (await part(services, "disk_space")).details["usage_percent"],
+        health.machine_stats(services)["disk_usage_percent"],
+        statistics_of_logs(services.folders.data)["disk_usage"]["usage_percent"],
+        _disk_folders(await services.admin.disk_usage()).output_dir.disk_usage_percent,
     }
     assert percentages == {94.4}
 
 
-async def test_fal_is_judged_by_its_outcomes(studio, generator, tmp_path):
+async def test_fal_is_judged_by_its_outcomes(services, generator, tmp_path):
     """Without a word from it all is well; a refused key makes it unhealthy, but not the app, until a job is done."""
-    assert (await part(studio, "fal_api")).status == "healthy"
+    assert (await part(services, "fal_api")).status == "healthy"
     generator.script = lambda _: [GenerationFailed("key_refused", "fal refuses the key.")]
-    await finished(studio, (await studio.submit(SubmitRequest([picture(tmp_path, "a.png")]))).id)
-    component = await part(studio, "fal_api")
+    await finished(services, (await services.submit(SubmitRequest([picture(tmp_path, "a.png")]))).id)
+    component = await part(services, "fal_api")
     assert (component.status, component.details["configured"]) == ("unhealthy", True)
     assert "refuses the host's key" in component.details["reasons"][0]
     assert overall([component]) == "degraded"
 
 
-async def test_generator_failures_are_counted_and_reported(studio, generator, tmp_path):
+async def test_generator_failures_are_counted_and_reported(services, generator, tmp_path):
     """Its breaker, its faults, retries by itself apart from a person's, and jobs by state stand in the metrics."""
-    before = samples((await exposition(studio, Health(studio))).decode())
+    before = samples((await exposition(services, Health(services))).decode())
     failed = GenerationFailed("fal_temporary", "fal is busy.", retryable=True)
     generator.script = lambda _: [Submitted({"request_id": "r"}), failed]
-    batch = await studio.submit(SubmitRequest([picture(tmp_path, "a.png")]))
-    await finished(studio, batch.id)
+    batch = await services.submit(SubmitRequest([picture(tmp_path, "a.png")]))
+    await finished(services, batch.id)
     generator.script = lambda _: []
-    await studio.retry(batch.id)
-    await finished(studio, batch.id)
-    after = samples((await exposition(studio, Health(studio))).decode())
+    await services.retry(batch.id)
+    await finished(services, batch.id)
+    after = samples((await exposition(services, Health(services))).decode())
     assert after["image2model_jobs"]["done",] == 1
     assert after["image2model_jobs"]["unconfirmed",] == 0
     assert after["active_jobs_total"][()] == 0
@@ -239,15 +239,15 @@ async def test_generator_failures_are_counted_and_reported(studio, generator, tm
     assert after["celery_tasks_total"]["SUCCESS",] >= 1
 
 
-async def test_open_breaker_is_reported(studio, generator):
+async def test_open_breaker_is_reported(services, generator):
     """The gauge and the health of fal follow the breaker of the host's key."""
-    breaker = studio._scheduler.breakers.of(("scripted", ""))
+    breaker = services._scheduler.breakers.of(("scripted", ""))
     for _ in range(3):
         await breaker.record_failure()
     assert REGISTRY.get_sample_value("image2model_breaker_open", {"generator": "scripted"}) == 1
-    component = await part(studio, "fal_api")
+    component = await part(services, "fal_api")
     assert (component.status, component.details["resting"]) == ("degraded", ["scripted"])
-    await studio.admin.reset_breaker("scripted")
+    await services.admin.reset_breaker("scripted")
     assert REGISTRY.get_sample_value("image2model_breaker_open", {"generator": "scripted"}) == 0
 
 

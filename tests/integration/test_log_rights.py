@@ -31,10 +31,10 @@ def secrets(**given: str) -> dict[str, Any]:
         (secrets(app_users="ann:her-password"), "", 403),
     ],
 )
-async def test_logs_are_open_where_the_host_has_set_nothing(studio, settings: dict[str, Any], key: str, status: int):
+async def test_logs_are_open_where_the_host_has_set_nothing(services, settings: dict[str, Any], key: str, status: int):
     """Reading asks for a key where there is one, or where the page asks for a password; deleting for the host's."""
-    studio.settings = studio.settings.model_copy(update=settings)
-    transport = httpx.ASGITransport(create_app(studio), client=("192.0.2.1", 1))
+    services.settings = services.settings.model_copy(update=settings)
+    transport = httpx.ASGITransport(create_app(services), client=("192.0.2.1", 1))
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     async with httpx.AsyncClient(transport=transport, base_url="http://host/api/v1", headers=headers) as client:
         assert {(await client.get(path)).status_code for path in READS} == {status}

@@ -6,7 +6,7 @@ import asyncio
 import io
 import zipfile
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -138,13 +138,13 @@ def test_unowned_objects_are_removed_and_local_copies_dropped(store, tmp_path):
     assert paths[0].read_bytes() == b"glTF"
 
 
-async def test_submit_is_refused_while_storage_is_unavailable(studio, away, uploads, tmp_path):
+async def test_submit_is_refused_while_storage_is_unavailable(services, away, uploads, tmp_path):
     """A batch whose pictures cannot be stored is refused for now, and is not made; check-env says why."""
-    studio.folders.bucket = Bucket(away)
+    services.folders.bucket = Bucket(away)
     with pytest.raises(Unavailable) as caught:
-        await studio.submit(SubmitRequest([picture(uploads, "cat.png")]))
+        await services.submit(SubmitRequest([picture(uploads, "cat.png")]))
     assert caught.value.code == ErrorCode.STORAGE_UNAVAILABLE
-    assert await studio.library(None) == []
+    assert await services.library(None) == []
     (line,) = check_env.problems(Settings(data_dir=tmp_path, asset_store=away, _env_file=None))
     assert line.startswith("ASSET_STORE: the object storage cannot be used")
 
@@ -152,15 +152,15 @@ async def test_submit_is_refused_while_storage_is_unavailable(studio, away, uplo
 async def test_a_mesh_waits_for_the_storage(start, machine, generator, uploads, request):
     """What was made while the storage is away is done once it is back: it is not lost, and not made again."""
     generator.gate = asyncio.Event()
-    studio = await start(settings=machine("one"))
-    batch = await studio.submit(SubmitRequest([picture(uploads, "cat.png")]))
-    await view_when(studio, batch.id, lambda _: generator.runs)
-    storage, studio.folders.bucket = studio.folders.bucket, Bucket(request.getfixturevalue("away"))
+    services = await start(settings=machine("one"))
+    batch = await services.submit(SubmitRequest([picture(uploads, "cat.png")]))
+    await view_when(services, batch.id, lambda _: generator.runs)
+    storage, services.folders.bucket = services.folders.bucket, Bucket(request.getfixturevalue("away"))
     generator.gate.set()
-    await view_when(studio, batch.id, lambda view: view.jobs[0].state == "finishing")
-    studio.folders.bucket = storage
-    assert (await finished(studio, batch.id)).state == "done"
-    assert (len(generator.runs), studio.folders.is_stored(studio.folders.mesh(batch.jobs[0]))) == (1, True)
+    await view_when(services, batch.id, lambda view: view.jobs[0].state == "finishing")
+    services.folders.bucket = storage
+    assert (await finished(services, batch.id)).state == "done"
+    assert (len(generator.runs), services.folders.is_stored(services.folders.mesh(batch.jobs[0]))) == (1, True)
 
 
 def test_an_address_that_cannot_be_storage_is_a_wrong_setting():
@@ -175,17 +175,19 @@ def test_check_env_finds_no_problem_with_working_object_storage(store, tmp_path)
     assert list(Bucket(store).objects("")) == []
 
 
-async def test_downloads_are_redirected_to_links_that_end(start, machine, uploads):
-    """With ASSET_LINK_SECONDS whoever may download a mesh gets a signed link to it, for that time; HEAD is answered."""
+async def test_downloads_are_redirected_to_links_that_end(start, machine, uploads, server, monkeypatch):
+    """With ASSET_LINK_SECONDS a download leads to a link whose signature is for that time alone; HEAD is answered."""
     settings = machine("one").model_copy(update={"asset_link_seconds": 1})
-    studio = await start(settings=settings)
-    batch = await studio.submit(SubmitRequest([picture(uploads, "cat.png")]))
-    await finished(studio, batch.id)
+    services = await start(settings=settings)
+    batch = await services.submit(SubmitRequest([picture(uploads, "cat.png")]))
+    await finished(services, batch.id)
     path = f"/download/{batch.legacy_job_id}/cat.glb"
-    rest = httpx.AsyncClient(transport=httpx.ASGITransport(create_app(studio)), base_url="http://here/api/v1")
+    rest = httpx.AsyncClient(transport=httpx.ASGITransport(create_app(services)), base_url="http://here/api/v1")
     async with rest, httpx.AsyncClient(trust_env=False) as visitor:
         redirect = await rest.get(path)
         assert (redirect.status_code, (await rest.head(path)).status_code) == (307, 200)
         link = redirect.headers["location"]
         assert (await visitor.get(link)).content == plain_box_glb()
-        assert parse_qs(urlsplit(link).query)["X-Amz-Expires"] == ["1"]
+    signed_at = datetime.strptime(parse_qs(urlsplit(link).query)["X-Amz-Date"][0], "%Y%m%dT%H%M%S%z")
+    monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: signed_at)
+    assert [server.sign(link.partition("?")[0], seconds) == link for seconds in (1, 2)] == [True, False]

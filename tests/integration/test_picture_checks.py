@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
-from image2model.generators.local import warm_up
+from image2model.generators.local import segment, warm_up
 from image2model.generators.local.cutout import MARGIN, Inspection, cut_out, inspect
+from image2model.generators.local.worker import generate
 from image2model.images.decoding import Source
 from image2model.process_pool import WorkerPool
-from image2model.services import Picture, Studio, SubmitRequest
+from image2model.services import Picture, Services, SubmitRequest
 from image2model.web.ui.object_grouping import NO_OVERRIDES
 from image2model.web.ui.picture_cache import PictureCache
 from image2model.web.ui.pictures import Pictures
@@ -42,6 +43,14 @@ def two_balls() -> Image.Image:
     return image
 
 
+def without_background(image: Image.Image) -> Image.Image:
+    """The image with the colour of its corner made transparent."""
+    background = image.getpixel((0, 0))
+    pixels = np.asarray(image)
+    alpha = np.where((pixels == background).all(axis=2), 0, 255).astype(np.uint8)
+    return Image.fromarray(np.dstack([pixels, alpha]))
+
+
 @pytest.mark.parametrize(
     ("make", "warnings"),
     [
@@ -49,9 +58,10 @@ def two_balls() -> Image.Image:
         (lambda cup: cup.filter(ImageFilter.GaussianBlur(10)), ("blurred",)),
         (lambda cup: cup.resize((100, 100)), ("small",)),
         (lambda cup: two_balls(), ("several_subjects",)),
+        (lambda cup: without_background(two_balls()), ("several_subjects",)),
         (lambda cup: Image.new("RGB", (300, 300), (120, 120, 120)), ("no_subject",)),
     ],
-    ids=["good", "blurred", "small", "several", "none"],
+    ids=["good", "blurred", "small", "several", "several cut out", "none"],
 )
 def test_a_picture_that_will_likely_fail_is_warned_of(make, warnings):
     """A blurred, a tiny, a crowded and an empty picture each get their own warning, a good one none."""
@@ -59,6 +69,17 @@ def test_a_picture_that_will_likely_fail_is_warned_of(make, warnings):
         inspection = inspect(encoded(make(cup.convert("RGB"))))
     assert inspection.warnings == warnings
     assert (inspection.cutout is None) == ("no_subject" in warnings)
+
+
+def test_the_network_runs_once_for_the_inspection_of_a_picture_and_its_generation(tmp_path: Path, monkeypatch):
+    """What was found of a picture when it was inspected serves its cut-out and its model, too."""
+    with Image.open(CUP) as cup:
+        picture = saved(tmp_path, cup.resize((1500, 1500)))
+    inspect(picture.read_bytes())
+    monkeypatch.setattr(segment, "inference_session", None)  # whoever runs the network now fails
+    cut_out(picture, tmp_path / "cutout.png")
+    generate(picture, tmp_path / "model.glb", tmp_path / "progress", {}, None)
+    assert (tmp_path / "model.glb").read_bytes().startswith(b"glTF")
 
 
 @pytest.mark.parametrize("size", [(900, 500), (2400, 1600)])
@@ -76,32 +97,32 @@ def test_the_mask_lies_over_the_picture(size: tuple[int, int]):
 
 
 @pytest.mark.parametrize("data", [b"", b"no picture", encoded(two_balls())[:3000]])
-async def test_inspection_ignores_files_that_are_no_picture(studio: Studio, tmp_path: Path, data: bytes):
+async def test_inspection_ignores_files_that_are_no_picture(services: Services, tmp_path: Path, data: bytes):
     """Files that will be refused anyway have neither warnings nor cut-out."""
     (tmp_path / "broken.png").write_bytes(data)
-    assert await studio.picture_checks.inspect(tmp_path / "broken.png") == Inspection((), None)
+    assert await services.picture_checks.inspect(tmp_path / "broken.png") == Inspection((), None)
 
 
-async def test_animation_is_accepted_with_a_note(studio: Studio, tmp_path: Path):
+async def test_animation_is_accepted_with_a_note(services: Services, tmp_path: Path):
     """Of an animated picture the first frame is used, and both the page and the answer for the batch say so."""
     path = tmp_path / "cup.png"
     with Image.open(CUP) as cup:
         path.write_bytes(encoded(cup, save_all=True, append_images=[cup.rotate(90)]))
-    assert (await studio.picture_checks.inspect(path)).warnings == ("first_frame",)
-    batch = await studio.submit(SubmitRequest([Picture(path, "cup.png")]))
-    (warning,) = await studio.picture_checks.warnings(batch)
+    assert (await services.picture_checks.inspect(path)).warnings == ("first_frame",)
+    batch = await services.submit(SubmitRequest([Picture(path, "cup.png")]))
+    (warning,) = await services.picture_checks.warnings(batch)
     assert (warning["name"], warning["code"]) == ("cup.png", "first_frame")
-    assert await studio.picture_checks.notes(batch) == [f"cup.png: {warning['message']}"]
+    assert await services.picture_checks.notes(batch) == [f"cup.png: {warning['message']}"]
 
 
-async def test_a_picture_is_decoded_once_between_drop_and_submit(studio: Studio, tmp_path: Path, monkeypatch):
+async def test_a_picture_is_decoded_once_between_drop_and_submit(services: Services, tmp_path: Path, monkeypatch):
     """What the page's look has checked is stored by the submission, under whatever name the file then has."""
     with Image.open(CUP) as cup:
         (tmp_path / "dropped.png").write_bytes(encoded(cup))
     (tmp_path / "again.png").write_bytes((tmp_path / "dropped.png").read_bytes())
-    assert [image.name async for image in studio.uploads.check([tmp_path / "dropped.png"])] == ["dropped.png"]
+    assert [image.name async for image in services.uploads.check([tmp_path / "dropped.png"])] == ["dropped.png"]
     monkeypatch.setattr(Source, "decode", None)  # whoever decodes now fails
-    batch = await studio.submit(SubmitRequest([Picture(tmp_path / "again.png", "again.png")]))
+    batch = await services.submit(SubmitRequest([Picture(tmp_path / "again.png", "again.png")]))
     assert [job.name for job in batch.jobs] == ["again.png"]
 
 
@@ -121,41 +142,41 @@ def test_a_cut_out_is_square_centred_and_white_where_it_is_clear(tmp_path: Path)
 async def test_cut_out_choice_is_stored_with_the_batch(tmp_path: Path, pool: WorkerPool):
     """Cut out, the generator gets the subject alone, or, where there is none, the whole picture; else always that."""
     generator = ScriptedGenerator()
-    studio = Studio(scripted_settings(tmp_path / "data"), [generator], pool)
-    await studio.start()
+    services = Services(scripted_settings(tmp_path / "data"), [generator], pool)
+    await services.start()
     fog = saved(tmp_path, Image.new("RGB", (300, 300), (120, 120, 120)))
     pictures = [Picture(CUP, "cup.jpg"), Picture(fog, "fog.png")]
-    batch = await studio.submit(SubmitRequest(pictures, cut_out=True))
-    view = await finished(studio, batch.id)
+    batch = await services.submit(SubmitRequest(pictures, cut_out=True))
+    view = await finished(services, batch.id)
     assert (view.state, view.cut_out) == ("done", True)
     assert {task.image.parent.name: task.image.name for task in generator.runs} == {
         "1-cup": "cutout.png", "2-fog": "input.png",
     }  # fmt: skip
-    assert [(one["name"], one["code"]) for one in await studio.picture_checks.warnings(batch)] == [
+    assert [(one["name"], one["code"]) for one in await services.picture_checks.warnings(batch)] == [
         ("fog.png", "no_subject")
     ]
-    plain = await studio.submit(SubmitRequest(pictures[:1]))
-    assert (await finished(studio, plain.id)).cut_out is False
+    plain = await services.submit(SubmitRequest(pictures[:1]))
+    assert (await finished(services, plain.id)).cut_out is False
     assert generator.runs[-1].image.name == "input.jpg"
-    await studio.close()
+    await services.close()
 
 
 async def test_concurrent_inspections_share_one_result(tmp_path: Path, pool: WorkerPool):
     """A picture that is being judged is not judged a second time, and one who goes away takes nothing from the rest."""
-    studio = Studio(scripted_settings(tmp_path / "data"), [ScriptedGenerator()], pool)
-    gone, first, second = (asyncio.create_task(studio.picture_checks.inspect(CUP)) for _ in range(3))
+    services = Services(scripted_settings(tmp_path / "data"), [ScriptedGenerator()], pool)
+    gone, first, second = (asyncio.create_task(services.picture_checks.inspect(CUP)) for _ in range(3))
     await asyncio.sleep(0.05)
     gone.cancel()
-    assert await first is await second is await studio.picture_checks.inspect(CUP)
+    assert await first is await second is await services.picture_checks.inspect(CUP)
     assert (await first).cutout
     with pytest.raises(asyncio.CancelledError):
         await gone
 
 
-async def test_tile_shows_checking_until_its_inspection_ends(studio: Studio, tmp_path: Path):
+async def test_tile_shows_checking_until_its_inspection_ends(services: Services, tmp_path: Path):
     """A picture stands there at once and says Checking…, then what was found; then nobody waits any longer."""
     with gr.Blocks():
-        pictures = Pictures(studio, PictureCache())
+        pictures = Pictures(services, PictureCache())
     with Image.open(CUP) as cup:
         images = [(str(saved(tmp_path, cup)), None)]
     request = SimpleNamespace(session_hash="a page")
@@ -166,11 +187,11 @@ async def test_tile_shows_checking_until_its_inspection_ends(studio: Studio, tmp
     assert "Checking…" not in second
 
 
-async def test_picture_that_comes_alone_is_shown_with_its_verdict(studio: Studio, tmp_path: Path, monkeypatch):
+async def test_picture_that_comes_alone_is_shown_with_its_verdict(services: Services, tmp_path: Path, monkeypatch):
     """The first of a drop, which the page sends before the others, need not be asked for again."""
     monkeypatch.setattr("image2model.web.ui.pictures.FIRST_VERDICT_SECONDS", 60)
     with gr.Blocks():
-        pictures = Pictures(studio, PictureCache())
+        pictures = Pictures(services, PictureCache())
     with Image.open(CUP) as cup:
         images = [(str(saved(tmp_path, cup)), None)]
     assert await pictures.check_arrived(images, []) == ([images[0][0]], [None])
@@ -178,14 +199,14 @@ async def test_picture_that_comes_alone_is_shown_with_its_verdict(studio: Studio
     assert ["Ready" in tiles async for _, tiles in shown] == [True]
 
 
-async def test_workers_are_warmed_up_once_for_many_visitors(studio: Studio, monkeypatch: pytest.MonkeyPatch):
+async def test_workers_are_warmed_up_once_for_many_visitors(services: Services, monkeypatch: pytest.MonkeyPatch):
     """Pages that are opened one after the other keep the workers busy no longer than the first one."""
     asked = []
 
     async def run(function, *args, seconds=60):
         asked.append(function)
 
-    monkeypatch.setattr(studio.workers, "run", run)
+    monkeypatch.setattr(services.workers, "run", run)
     for _ in range(10):
-        await studio.picture_checks.warm_up()
-    assert asked == [warm_up] * studio.workers.processes
+        await services.picture_checks.warm_up()
+    assert asked == [warm_up] * services.workers.processes

@@ -19,7 +19,7 @@ from image2model.mesh.render.contact_sheet import Cell, write_contact_sheet
 from image2model.mesh.render.render_modes import unique_edge_indices, write_render_mode
 from image2model.mesh.render.turntable import FRAMES, SIZE, write_turntable
 from image2model.process_pool import WorkerPool
-from image2model.services import Studio, SubmitRequest
+from image2model.services import Services, SubmitRequest
 from tests.support.meshes import textured_box, triangle
 from tests.support.pictures import encoded, photo
 from tests.support.scripted import ScriptedGenerator, finished, picture, scripted_settings
@@ -101,22 +101,22 @@ def test_a_sheet_writes_names_of_any_script_readably(tmp_path: Path, name: str, 
 
 async def test_preview_is_rendered_once_and_cached(tmp_path: Path, pool: WorkerPool):
     """Two who ask for a turntable at once get one file; looks and sheet lie beside the mesh, which stays as it is."""
-    studio = Studio(scripted_settings(tmp_path / "data"), [ScriptedGenerator()], pool)
-    await studio.start()
+    services = Services(scripted_settings(tmp_path / "data"), [ScriptedGenerator()], pool)
+    await services.start()
     (tmp_path / "uploads").mkdir()
-    batch = await studio.submit(SubmitRequest([picture(tmp_path / "uploads", "box.png")]))
-    await finished(studio, batch.id)
-    first, second = await asyncio.gather(*(studio.file(batch.id, 1, "turntable.webp") for _ in range(2)))
+    batch = await services.submit(SubmitRequest([picture(tmp_path / "uploads", "box.png")]))
+    await finished(services, batch.id)
+    first, second = await asyncio.gather(*(services.file(batch.id, 1, "turntable.webp") for _ in range(2)))
     assert first == second
     written = first.path.stat().st_mtime_ns
-    assert (await studio.file(batch.id, 1, "turntable.webp")).path.stat().st_mtime_ns == written
-    assert (await studio.publish_mesh_to_gradio_cache(batch.id, 1, "textured")).read_bytes() == plain_box_glb()
-    plain = await studio.publish_mesh_to_gradio_cache(batch.id, 1, "plain")
+    assert (await services.file(batch.id, 1, "turntable.webp")).path.stat().st_mtime_ns == written
+    assert (await services.publish_mesh_to_gradio_cache(batch.id, 1, "textured")).read_bytes() == plain_box_glb()
+    plain = await services.publish_mesh_to_gradio_cache(batch.id, 1, "plain")
     assert plain.read_bytes() != plain_box_glb()
     assert plain.name == "box.glb"
-    entries, _manifest = await studio.archive_contents(batch.id)
+    entries, _manifest = await services.archive_contents(batch.id)
     sheet = next(entry for entry in entries if entry.name == "contact-sheet.webp")
     assert Image.open(io.BytesIO(sheet.path.read_bytes())).format == "WEBP"
     with pytest.raises(NotFound):
-        await studio.publish_mesh_to_gradio_cache(batch.id, 2, "plain")
-    await studio.close()
+        await services.publish_mesh_to_gradio_cache(batch.id, 2, "plain")
+    await services.close()

@@ -1,4 +1,4 @@
-"""Prices and what is on offer are looked up at fal, by the studio itself, and shown wherever they are told."""
+"""Prices and what is on offer are looked up at fal in the background, and shown in every answer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from image2model.devtools.fal_stand_in import KEY, Fault
 from image2model.errors import Unavailable
 from image2model.process_pool import WorkerPool
-from image2model.services import Picture, Studio, SubmitRequest
+from image2model.services import Picture, Services, SubmitRequest
 from image2model.settings import Settings
 from image2model.web.gradio_api import GradioApi
 from image2model.web.ui.controls import picker_value
@@ -26,39 +26,39 @@ TRELLIS, TRIPOSR = "fal-ai/trellis", "fal-ai/triposr"
 
 @pytest.fixture
 def start(fal: FalServer, tmp_path: Path, pool: WorkerPool) -> Callable[..., Any]:
-    """Start a studio on the stand-in."""
+    """Start the services on the stand-in."""
 
     @asynccontextmanager
-    async def starting(**more: Any) -> AsyncIterator[Studio]:
+    async def starting(**more: Any) -> AsyncIterator[Services]:
         settings = Settings(
             data_dir=tmp_path / "data", fal_key=KEY, fal_host=fal.url, generator="trellis", workers=1,
             min_free_gb=0, _env_file=None, **more,
         )  # fmt: skip
-        studio = Studio(settings, workers=pool)
-        await studio.start()
+        services = Services(settings, workers=pool)
+        await services.start()
         try:
-            yield studio
+            yield services
         finally:
-            await studio.close()
+            await services.close()
 
     return starting
 
 
-async def listed_and_shown(studio: Studio, name: str) -> tuple[dict, dict]:
+async def listed_and_shown(services: Services, name: str) -> tuple[dict, dict]:
     """What programs and the page are told of a generator."""
-    (listed,) = [one for one in await GradioApi(studio).list_generators() if one["id"] == name]
-    (shown,) = [one for one in picker_value(studio)["items"] if one["id"] == name]
+    (listed,) = [one for one in await GradioApi(services).list_generators() if one["id"] == name]
+    (shown,) = [one for one in picker_value(services)["items"] if one["id"] == name]
     return listed, shown
 
 
 async def test_prices_are_fetched_at_the_start_and_shown_everywhere(fal: FalServer, start: Callable[..., Any]):
     """A price that fal has raised is on the page, in the list for programs and in a batch's estimate."""
     fal.unit, fal.prices[TRELLIS] = "generations", 0.07
-    async with start() as studio:
+    async with start() as services:
         await wait_until_async(
-            lambda: studio.generator("trellis").spec.price(studio.generator().spec.check(None, None)) > 0.05
+            lambda: services.generator("trellis").spec.price(services.generator().spec.check(None, None)) > 0.05
         )
-        listed, shown = await listed_and_shown(studio, "trellis")
+        listed, shown = await listed_and_shown(services, "trellis")
         assert (listed["price"], shown["price"], shown["off"]) == (0.07, "$0.07", False)
         assert fal.calls["models"] == fal.calls["pricing"] == 1
     assert fal.leaks == []
@@ -69,16 +69,16 @@ async def test_ended_models_are_marked_unavailable(fal: FalServer, start: Callab
     fal.deprecated.add(TRELLIS)
     del fal.endpoints[TRIPOSR]
     (picture := tmp_path / "a.png").write_bytes(encoded(photo(48, 40)))
-    async with start() as studio:
-        await wait_until_async(lambda: studio.generator("triposr").unavailable)
+    async with start() as services:
+        await wait_until_async(lambda: services.generator("triposr").unavailable)
         for name, words in (("trellis", "TRELLIS"), ("triposr", "TripoSR")):
-            listed, shown = await listed_and_shown(studio, name)
+            listed, shown = await listed_and_shown(services, name)
             reason = f"fal no longer offers {words}."
             assert (listed["available"], listed["unavailable_reason"]) == (False, reason)
             assert (shown["off"], shown["good_at"]) == (True, reason)
-        assert not (await listed_and_shown(studio, "tripo-v2.5"))[1]["off"]
+        assert not (await listed_and_shown(services, "tripo-v2.5"))[1]["off"]
         with pytest.raises(Unavailable, match="no longer offers"):
-            await studio.submit(SubmitRequest([Picture(picture, "a.png")]))
+            await services.submit(SubmitRequest([Picture(picture, "a.png")]))
         assert fal.calls["token"] == fal.calls["submit"] == 0
 
 
@@ -101,16 +101,16 @@ async def test_catalogue_prices_are_used_without_an_answer(
     """Whatever comes instead of the list or the prices, all models stay on offer at their recorded prices."""
     fal.unit, fal.prices[TRELLIS] = "generations", 0.07
     fal.faults[operation].append(fault)
-    async with start() as studio:
+    async with start() as services:
         await wait_until_async(lambda: fal.calls[operation])
         await asyncio.sleep(0.1)
-        listed, _ = await listed_and_shown(studio, "trellis")
+        listed, _ = await listed_and_shown(services, "trellis")
         assert (listed["price"], listed["available"]) == (0.02, True)
 
 
 async def test_startup_does_not_wait_for_prices(fal: FalServer, start: Callable[..., Any]):
-    """While fal's list hangs the studio is up, and it closes without waiting for it."""
+    """While fal's list hangs the services start, and they close without waiting for it."""
     fal.faults["models"].append(Fault("hang", seconds=30))
-    async with start() as studio:
+    async with start() as services:
         await wait_until_async(lambda: fal.calls["models"])
-        assert (await listed_and_shown(studio, "trellis"))[0]["available"]
+        assert (await listed_and_shown(services, "trellis"))[0]["available"]

@@ -17,7 +17,7 @@ from sse_starlette import ServerSentEvent
 from starlette.requests import Request
 
 from image2model.errors import GenerationFailed
-from image2model.services import BatchView, Studio, SubmitRequest
+from image2model.services import BatchView, Services, SubmitRequest
 from image2model.web.rest import event_stream
 from image2model.web.rest.app import create_app
 from image2model.web.rest.event_stream import TaskEventStream, task_events
@@ -76,9 +76,9 @@ async def stream_events(
     ]
 
 
-async def events_of(studio: Studio, task_id: str, *given: Any) -> list[ServerSentEvent]:
+async def events_of(services: Services, task_id: str, *given: Any) -> list[ServerSentEvent]:
     """The events of a task's stream, as the route makes it."""
-    views = _views_with_outcome(studio, REQUEST, task_id)
+    views = _views_with_outcome(services, REQUEST, task_id)
     return [event async for together in task_events(views, "task", *given) for event in together]
 
 
@@ -115,31 +115,31 @@ async def test_resume_after_a_retry_sends_task_retry_before_lower_progress():
     assert names == ["task_retry", "file_update", "task_progress", "file_update", "task_completed"]
 
 
-async def test_resume_sends_each_retry_once(studio, generator, tmp_path):
+async def test_resume_sends_each_retry_once(services, generator, tmp_path):
     """Whoever was told of a second try is not told of it again; whoever was cut off before it is."""
     generator.script = lambda _: [GenerationFailed("no_mesh", "No mesh came of it.")]
-    batch = await studio.submit(SubmitRequest([picture(tmp_path, "a.png")]))
-    before = await events_of(studio, batch.task_id, 60, -1)
+    batch = await services.submit(SubmitRequest([picture(tmp_path, "a.png")]))
+    before = await events_of(services, batch.task_id, 60, -1)
     generator.script = lambda _: [60.0]
-    again = await studio.retry(batch.id)
+    again = await services.retry(batch.id)
     for after, expected in ((int(before[-1].id), 1), (again.sequence, 0)):
-        attempts = await _attempts_by_job(studio, batch.task_id, after)
-        names = [event.event for event in await events_of(studio, batch.task_id, 0.2, after, attempts)]
+        attempts = await _attempts_by_job(services, batch.task_id, after)
+        names = [event.event for event in await events_of(services, batch.task_id, 0.2, after, attempts)]
         assert names.count("task_retry") == expected
 
 
-async def test_deleted_batch_ends_its_stream(studio, generator, tmp_path):
+async def test_deleted_batch_ends_its_stream(services, generator, tmp_path):
     """Its watchers are told that it is cancelled, also who comes back; others, that there is none."""
     generator.script = lambda _: [60.0]
-    batch = await studio.submit(SubmitRequest([picture(tmp_path, "a.png")]))
-    watched = task_events(_views_with_outcome(studio, REQUEST, batch.task_id), "task", 60, -1)
+    batch = await services.submit(SubmitRequest([picture(tmp_path, "a.png")]))
+    watched = task_events(_views_with_outcome(services, REQUEST, batch.task_id), "task", 60, -1)
     await anext(watched)
-    await studio.retention.delete(batch.id, force=True)
+    await services.retention.delete(batch.id, force=True)
     events = [event async for together in watched for event in together]
     assert events[-1].event == "task_cancelled"
-    back = await events_of(studio, batch.task_id, 60, 3)
+    back = await events_of(services, batch.task_id, 60, 3)
     assert [event.event for event in back] == ["task_cancelled"]
-    new = await events_of(studio, batch.task_id, 0.1, -1)
+    new = await events_of(services, batch.task_id, 0.1, -1)
     assert [event.event for event in new] == ["task_queued", "task_failed"]
 
 
@@ -185,11 +185,11 @@ async def test_resume_by_last_event_id_delivers_everything(number: int, count: i
     assert after[-1][0] == "task_completed"
 
 
-async def test_silence_is_bridged_by_comments(studio, generator, tmp_path):
+async def test_silence_is_bridged_by_comments(services, generator, tmp_path):
     """While a picture waits, a comment comes within ten seconds: then the first clients give up."""
     generator.script = lambda _: [60.0]
-    batch = await studio.submit(SubmitRequest([picture(tmp_path, "a.png")]))
-    server = uvicorn.Server(uvicorn.Config(create_app(studio), port=0, lifespan="off", log_level="error"))
+    batch = await services.submit(SubmitRequest([picture(tmp_path, "a.png")]))
+    server = uvicorn.Server(uvicorn.Config(create_app(services), port=0, lifespan="off", log_level="error"))
     listener = socket.create_server(("127.0.0.1", 0))
     serving = asyncio.create_task(server.serve([listener]))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1/status/tasks/{batch.task_id}/stream"

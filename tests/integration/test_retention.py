@@ -23,7 +23,7 @@ from image2model.jobs.db import queries
 from image2model.jobs.storage import disk_usage, exports, folders, retention_rules
 from image2model.jobs.storage.retention_rules import Eviction, RetentionCandidate, RetentionRules, plan_evictions
 from image2model.process_pool import WorkerPool
-from image2model.services import Studio, SubmitRequest
+from image2model.services import Services, SubmitRequest
 from image2model.services.cleanup import plan_cleanup, remove_files
 from image2model.web.ui.templating import kept
 from tests.support.blank_views import BLANK_BATCH
@@ -119,57 +119,57 @@ def test_page_shows_how_long_a_batch_is_kept(view, words):
 
 
 @pytest.fixture
-async def studio(tmp_path: Path, generator: ScriptedGenerator, monkeypatch: pytest.MonkeyPatch, pool: WorkerPool):
-    """A started studio that keeps batches for a day, and of all data 10 MB."""
+async def services(tmp_path: Path, generator: ScriptedGenerator, monkeypatch: pytest.MonkeyPatch, pool: WorkerPool):
+    """Started services that keep batches for a day, and of all data 10 MB."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
     settings = scripted_settings(tmp_path / "data", retention_hours=24.0, max_data_gb=0.01)
-    studio = Studio(settings, [generator], pool)
-    await studio.start()
+    services = Services(settings, [generator], pool)
+    await services.start()
     (tmp_path / "in").mkdir()
-    yield studio
-    await studio.close()
+    yield services
+    await services.close()
 
 
-async def finished_batch(studio: Studio, folder: Path, *names: str) -> str:
+async def finished_batch(services: Services, folder: Path, *names: str) -> str:
     """A finished batch of pictures with these names."""
-    batch = await studio.submit(SubmitRequest([picture(folder, name) for name in names]))
+    batch = await services.submit(SubmitRequest([picture(folder, name) for name in names]))
     async with asyncio.timeout(60):
-        async for _ in studio.watch(batch.id):
+        async for _ in services.watch(batch.id):
             pass
     return batch.id
 
 
-async def test_dry_run_deletes_nothing_and_cleanup_deletes_the_same(studio, tmp_path):
+async def test_dry_run_deletes_nothing_and_cleanup_deletes_the_same(services, tmp_path):
     """Both name the same batches and bytes; after the second, rows and files are gone and what is left is whole."""
-    ids = [await finished_batch(studio, tmp_path / "in", name) for name in ("a.png", "b.png", "c.png")]
-    await studio.admin.pin(ids[1])
-    dry = await studio.retention.cleanup(hours=0)
+    ids = [await finished_batch(services, tmp_path / "in", name) for name in ("a.png", "b.png", "c.png")]
+    await services.admin.pin(ids[1])
+    dry = await services.retention.cleanup(hours=0)
     assert sorted(item["name"] for item in dry["items"]) == sorted([ids[0], ids[2]])
     assert dry["freed_bytes"] > 0
-    assert all(studio.folders.batch(one).exists() for one in ids)
-    wet = await studio.retention.cleanup(hours=0, dry_run=False)
+    assert all(services.folders.batch(one).exists() for one in ids)
+    wet = await services.retention.cleanup(hours=0, dry_run=False)
     assert (wet["freed_bytes"], wet["files"], wet["errors"]) == (dry["freed_bytes"], dry["files"], [])
-    assert [studio.folders.batch(one).exists() for one in ids] == [False, True, False]
+    assert [services.folders.batch(one).exists() for one in ids] == [False, True, False]
     with pytest.raises(NotFound):
-        await studio.view(ids[0])
-    assert (await studio.view(ids[1])).pinned is True
+        await services.view(ids[0])
+    assert (await services.view(ids[1])).pinned is True
 
 
-async def test_running_or_downloaded_batch_is_not_evicted(studio, generator, tmp_path):
+async def test_running_or_downloaded_batch_is_not_evicted(services, generator, tmp_path):
     """A batch that is worked is refused without force; one that somebody downloads is passed over until the end."""
-    one = await finished_batch(studio, tmp_path / "in", "a.png")
-    stream = await studio.archive(one)
+    one = await finished_batch(services, tmp_path / "in", "a.png")
+    stream = await services.archive(one)
     next(stream.chunks)
-    assert (await studio.retention.cleanup(hours=0))["items"] == []
+    assert (await services.retention.cleanup(hours=0))["items"] == []
     for _ in stream.chunks:
         pass
-    assert [item["name"] for item in (await studio.retention.cleanup(hours=0))["items"]] == [one]
+    assert [item["name"] for item in (await services.retention.cleanup(hours=0))["items"]] == [one]
     generator.gate = asyncio.Event()
-    running = await studio.submit(SubmitRequest([picture(tmp_path / "in", "b.png")]))
+    running = await services.submit(SubmitRequest([picture(tmp_path / "in", "b.png")]))
     with pytest.raises(Conflict):
-        await studio.retention.delete(running.id)
-    assert (await studio.retention.delete(running.id, force=True)).files > 0
-    assert not studio.folders.batch(running.id).exists()
+        await services.retention.delete(running.id)
+    assert (await services.retention.delete(running.id, force=True)).files > 0
+    assert not services.folders.batch(running.id).exists()
 
 
 def removed_count(kind: str, reason: str) -> float:
@@ -177,88 +177,88 @@ def removed_count(kind: str, reason: str) -> float:
     return REGISTRY.get_sample_value("image2model_removed_total", {"kind": kind, "reason": reason}) or 0
 
 
-async def test_the_host_s_rules_are_kept_by_themselves(studio, tmp_path, caplog):
+async def test_the_host_s_rules_are_kept_by_themselves(services, tmp_path, caplog):
     """What is young stays; folders that no row owns go, and each deletion is logged and counted."""
     caplog.set_level("INFO", "image2model")
     before = removed_count("orphan", "nobody's")
-    one = await finished_batch(studio, tmp_path / "in", "a.png")
-    until = (await studio.view(one)).kept_until
+    one = await finished_batch(services, tmp_path / "in", "a.png")
+    until = (await services.view(one)).kept_until
     assert until == pytest.approx(time.time() + 24 * HOUR, abs=60)
-    orphan, upload = studio.folders.batch("orphan"), studio.folders.gradio_cache / "x" / "upload.png"
+    orphan, upload = services.folders.batch("orphan"), services.folders.gradio_cache / "x" / "upload.png"
     orphan.mkdir()
     os.utime(orphan, (0, 0))
     upload.parent.mkdir(parents=True)
     upload.write_bytes(b"x")
-    assert (await studio.retention.run())["errors"] == []
-    assert (orphan.exists(), upload.exists(), studio.folders.batch(one).exists()) == (False, True, True)
+    assert (await services.retention.run())["errors"] == []
+    assert (orphan.exists(), upload.exists(), services.folders.batch(one).exists()) == (False, True, True)
     assert "deleted 1 unreferenced files or folders (orphan)" in caplog.text
     assert removed_count("orphan", "nobody's") == before + 1
 
 
-async def test_the_host_finds_batches_by_state_name_and_id(studio, generator, tmp_path):
+async def test_the_host_finds_batches_by_state_name_and_id(services, generator, tmp_path):
     """A page of what is wanted, newest first, and how many there are in all."""
     ids = [
-        await finished_batch(studio, tmp_path / "in", name) for name in ("chair.png", "table_50%.png", "armchair.png")
+        await finished_batch(services, tmp_path / "in", name) for name in ("chair.png", "table_50%.png", "armchair.png")
     ]
-    assert [one.batch_id for one in (await studio.admin.search(text="chair")).batches] == [ids[2], ids[0]]
-    assert (await studio.admin.search(oldest_first=True, limit=1)).batches[0].batch_id == ids[0]
-    page = await studio.admin.search(limit=1, offset=1)
+    assert [one.batch_id for one in (await services.admin.search(text="chair")).batches] == [ids[2], ids[0]]
+    assert (await services.admin.search(oldest_first=True, limit=1)).batches[0].batch_id == ids[0]
+    page = await services.admin.search(limit=1, offset=1)
     assert ([one.batch_id for one in page.batches], page.total) == ([ids[1]], 3)
-    assert (await studio.admin.search(text="_50%")).total == 1
-    assert (await studio.admin.search(text="%chair")).total == 0
-    assert (await studio.admin.search(text=ids[0][:8])).total == 1
-    assert (await studio.admin.search(state="done")).total == 3
-    assert (await studio.admin.search(state="failed")).total == 0
-    assert (await studio.admin.search(generator="nobody")).total == 0
+    assert (await services.admin.search(text="_50%")).total == 1
+    assert (await services.admin.search(text="%chair")).total == 0
+    assert (await services.admin.search(text=ids[0][:8])).total == 1
+    assert (await services.admin.search(state="done")).total == 3
+    assert (await services.admin.search(state="failed")).total == 0
+    assert (await services.admin.search(generator="nobody")).total == 0
 
 
-async def test_admin_lists_disk_files_and_events(studio, tmp_path):
+async def test_admin_lists_disk_files_and_events(services, tmp_path):
     """Bytes by kind, the newest files with relative paths, and a curve whose sums are the jobs."""
-    await finished_batch(studio, tmp_path / "in", "a.png", "b.png")
+    await finished_batch(services, tmp_path / "in", "a.png", "b.png")
     for file in (tmp_path / "data" / "batches").rglob("model.glb"):
         os.utime(file, (time.time() - 3 * 86400,) * 2)
-    usage = await studio.admin.disk_usage()
+    usage = await services.admin.disk_usage()
     assert time.time() - 60 < usage["measured_at"] <= time.time()
     assert {"uploads", "results", "exports", "logs", "database", "cache"} <= set(usage["kinds"])
     assert usage["kinds"]["uploads"]["files"] == 4
     assert usage["data_bytes"] == sum(use["size"] for kind, use in usage["kinds"].items() if kind != "cache")
-    listed = await studio.admin.list_files("results", limit=1)
+    listed = await services.admin.list_files("results", limit=1)
     assert (len(listed["items"]), listed["files"]) == (1, usage["kinds"]["results"]["files"])
     assert listed["items"][0]["path"].startswith("batches/")
-    curve = await studio.admin.time_series(hours=2)
+    curve = await services.admin.time_series(hours=2)
     assert (sum(span["jobs"] for span in curve), sum(span["failed"] for span in curve)) == (2, 0)
     assert sum(span["cost"] for span in curve) == pytest.approx(0.6)
-    assert await studio.admin.failure_reasons() == []
-    assert (await studio.admin.bytes_written_by_day(days=5))[1] == 2 * len(plain_box_glb())
+    assert await services.admin.failure_reasons() == []
+    assert (await services.admin.bytes_written_by_day(days=5))[1] == 2 * len(plain_box_glb())
 
 
-async def test_failure_reasons_keep_their_message_until_retried(studio, generator, uploads):
+async def test_failure_reasons_keep_their_message_until_retried(services, generator, uploads):
     """Codes and counts of each failure, with the sentence that the picture shows; without one after a retry."""
     generator.script = lambda task: [GenerationFailed("image_unreadable", "Unreadable.")]
-    batch = await studio.submit(SubmitRequest([picture(uploads, name) for name in ("a.png", "b.png")]))
-    await finished(studio, batch.id)
-    (told,) = await studio.admin.failure_reasons()
+    batch = await services.submit(SubmitRequest([picture(uploads, name) for name in ("a.png", "b.png")]))
+    await finished(services, batch.id)
+    (told,) = await services.admin.failure_reasons()
     assert (told["code"], told["message"], told["count"]) == ("image_unreadable", "Unreadable.", 2)
     generator.script = lambda task: []
-    await studio.retry(batch.id)
-    await finished(studio, batch.id)
-    (told,) = await studio.admin.failure_reasons()
+    await services.retry(batch.id)
+    await finished(services, batch.id)
+    (told,) = await services.admin.failure_reasons()
     assert (told["count"], told["message"]) == (2, None)
 
 
-async def test_recent_upload_without_a_batch_is_kept(studio):
+async def test_recent_upload_without_a_batch_is_kept(services):
     """Its owner may be about to press the button, whatever the host cleans up."""
-    upload = studio.folders.gradio_cache / "x" / "upload.png"
+    upload = services.folders.gradio_cache / "x" / "upload.png"
     upload.parent.mkdir(parents=True)
     upload.write_bytes(b"12345")
-    assert (await studio.retention.cleanup(hours=0.0, dry_run=False))["items"] == []
+    assert (await services.retention.cleanup(hours=0.0, dry_run=False))["items"] == []
     assert upload.exists()
-    assert studio.folders.stale_cache_files(-1, -1, set()) == [upload]
+    assert services.folders.stale_cache_files(-1, -1, set()) == [upload]
 
 
-async def test_upload_that_vanishes_during_cleanup_is_ignored(studio, monkeypatch):
+async def test_upload_that_vanishes_during_cleanup_is_ignored(services, monkeypatch):
     """Folders and files that are listed and gone a moment later are passed over, wherever the walk is."""
-    uploads = [studio.folders.gradio_cache / name for name in ("first", "second")]
+    uploads = [services.folders.gradio_cache / name for name in ("first", "second")]
     for upload in uploads:
         (upload / "inner").mkdir(parents=True)
         (upload / "inner" / "a.png").write_bytes(b"a picture")
@@ -275,19 +275,19 @@ async def test_upload_that_vanishes_during_cleanup_is_ignored(studio, monkeypatc
         return iter(found)
 
     monkeypatch.setattr(os, "scandir", scan_and_remove)
-    done = await studio.retention.cleanup(hours=1, dry_run=False)
+    done = await services.retention.cleanup(hours=1, dry_run=False)
     assert done["errors"] == []
     assert {"first", "a.png"} <= set(gone)
 
 
-async def test_a_link_out_of_the_data_folder_is_not_followed(studio, tmp_path):
+async def test_a_link_out_of_the_data_folder_is_not_followed(services, tmp_path):
     """What it points at stays and is not counted."""
     treasure = tmp_path / "treasure"
     treasure.write_bytes(b"x" * 1_000_000)
-    studio.folders.batch("orphan").mkdir()
-    (studio.folders.batch("orphan") / "link").symlink_to(treasure)
-    os.utime(studio.folders.batch("orphan"), (0, 0))
-    assert (await studio.retention.cleanup(dry_run=False))["freed_bytes"] == 0
+    services.folders.batch("orphan").mkdir()
+    (services.folders.batch("orphan") / "link").symlink_to(treasure)
+    os.utime(services.folders.batch("orphan"), (0, 0))
+    assert (await services.retention.cleanup(dry_run=False))["freed_bytes"] == 0
     assert treasure.exists()
 
 
@@ -296,109 +296,109 @@ def shift_clock(monkeypatch: pytest.MonkeyPatch, hours: float) -> None:
     monkeypatch.setattr(folders, "time", SimpleNamespace(time=lambda: time.time() + hours * HOUR))
 
 
-async def test_recreatable_files_are_deleted_first(studio, tmp_path, monkeypatch):
+async def test_recreatable_files_are_deleted_first(services, tmp_path, monkeypatch):
     """Exports and lent files of two hours stay, until there is too much data: then they go and the batches stay."""
-    one = await finished_batch(studio, tmp_path / "in", "a.png")
-    lent = await studio.publish_archive_to_gradio_cache(one)
+    one = await finished_batch(services, tmp_path / "in", "a.png")
+    lent = await services.publish_archive_to_gradio_cache(one)
     shift_clock(monkeypatch, hours=2)
-    await studio.retention.run()
+    await services.retention.run()
     assert lent.exists()
     lent.write_bytes(b"x" * 10_000_000)
-    await studio.retention.run()
-    assert (lent.exists(), studio.folders.batch(one).exists()) == (False, True)
+    await services.retention.run()
+    assert (lent.exists(), services.folders.batch(one).exists()) == (False, True)
 
 
-async def test_delete_returns_the_freed_space(studio, tmp_path):
+async def test_delete_returns_the_freed_space(services, tmp_path):
     """Zips that Gradio was lent count with the batch, and a mesh that was lent under a second name counts once."""
-    one = await finished_batch(studio, tmp_path / "in", "a.png")
-    await studio.publish_to_gradio_cache(one, 1, "a.glb")
-    alone = sum(path.stat().st_size for path in studio.folders.batch(one).rglob("*") if path.is_file())
-    zipped = (await studio.publish_archive_to_gradio_cache(one)).stat().st_size
-    sheet = sum(path.stat().st_size for path in studio.folders.batch(one).glob("contact-sheet*"))
-    (dry,) = (await studio.retention.cleanup(hours=0.0))["items"]
+    one = await finished_batch(services, tmp_path / "in", "a.png")
+    await services.publish_to_gradio_cache(one, 1, "a.glb")
+    alone = sum(path.stat().st_size for path in services.folders.batch(one).rglob("*") if path.is_file())
+    zipped = (await services.publish_archive_to_gradio_cache(one)).stat().st_size
+    sheet = sum(path.stat().st_size for path in services.folders.batch(one).glob("contact-sheet*"))
+    (dry,) = (await services.retention.cleanup(hours=0.0))["items"]
     before = removed_count("batch", "asked")
-    freed = await studio.retention.delete(one)
+    freed = await services.retention.delete(one)
     assert freed.size == dry["size"] == alone + sheet + zipped
     assert removed_count("batch", "asked") == before + 1
 
 
-async def test_leased_batch_is_not_evicted(studio, tmp_path):
+async def test_leased_batch_is_not_evicted(services, tmp_path):
     """Its row may go, but what is being sent stays until it is nobody's and no longer read."""
-    one = await finished_batch(studio, tmp_path / "in", "a.png")
-    folder = studio.folders.batch(one)
-    with studio.folders.lease(next(folder.glob("*/model.glb"))):
-        assert (await studio.retention.delete(one, reason="age")).size == 0
-        assert studio.folders.orphans(set(), -1) == []
-    assert studio.folders.orphans(set(), -1) == [folder]
+    one = await finished_batch(services, tmp_path / "in", "a.png")
+    folder = services.folders.batch(one)
+    with services.folders.lease(next(folder.glob("*/model.glb"))):
+        assert (await services.retention.delete(one, reason="age")).size == 0
+        assert services.folders.orphans(set(), -1) == []
+    assert services.folders.orphans(set(), -1) == [folder]
 
 
-async def test_an_export_that_is_being_sent_stays(studio, tmp_path, monkeypatch):
+async def test_an_export_that_is_being_sent_stays(services, tmp_path, monkeypatch):
     """Neither its age nor newer ones drive it out; once it is sent, both do."""
     monkeypatch.setattr(exports, "MAX_EXPORTS", 1)
-    one = await finished_batch(studio, tmp_path / "in", "a.png")
-    stl, ply, obj = studio.exports.parse_options("stl,ply,obj")
-    sent = (await studio.exports.export(one, 1, stl)).path
-    with studio.folders.lease(sent):
-        await studio.exports.export(one, 1, ply)
-        assert sent not in studio.folders.stale_files(disk_usage.survey_data(studio.folders.data).exports, -1)
-    assert sent in studio.folders.stale_files(disk_usage.survey_data(studio.folders.data).exports, -1)
-    await studio.exports.export(one, 1, obj)
+    one = await finished_batch(services, tmp_path / "in", "a.png")
+    stl, ply, obj = services.exports.parse_options("stl,ply,obj")
+    sent = (await services.exports.export(one, 1, stl)).path
+    with services.folders.lease(sent):
+        await services.exports.export(one, 1, ply)
+        assert sent not in services.folders.stale_files(disk_usage.survey_data(services.folders.data).exports, -1)
+    assert sent in services.folders.stale_files(disk_usage.survey_data(services.folders.data).exports, -1)
+    await services.exports.export(one, 1, obj)
     assert not sent.exists()
 
 
-async def test_evicted_simplified_copy_is_recreated_for_the_zip(studio, generator, tmp_path):
+async def test_evicted_simplified_copy_is_recreated_for_the_zip(services, generator, tmp_path):
     """The face limit was asked for and paid for: the zip holds its mesh however old the batch is."""
     generator.mesh = bytes(trimesh.creation.icosphere(2).export(file_type="glb"))
-    batch = await studio.submit(SubmitRequest([picture(tmp_path / "in", "a.png")], face_limit=100))
-    await finished(studio, batch.id)
-    (lighter,) = studio.folders.batch(batch.id).glob("*/exports/*.glb")
+    batch = await services.submit(SubmitRequest([picture(tmp_path / "in", "a.png")], face_limit=100))
+    await finished(services, batch.id)
+    (lighter,) = services.folders.batch(batch.id).glob("*/exports/*.glb")
     lighter.unlink()
-    archive = zipfile.ZipFile(await studio.publish_archive_to_gradio_cache(batch.id))
+    archive = zipfile.ZipFile(await services.publish_archive_to_gradio_cache(batch.id))
     assert lighter.name in archive.namelist()
 
 
-async def test_cleanup_returns_what_was_kept_and_why(studio, generator, tmp_path):
+async def test_cleanup_returns_what_was_kept_and_why(services, generator, tmp_path):
     """Old batches that are pinned or downloaded and ones that are worked are named with the reason; the rest goes."""
-    goes, pinned, read = [await finished_batch(studio, tmp_path / "in", f"{name}.png", "x.png") for name in "abc"]
-    await studio.admin.pin(pinned)
+    goes, pinned, read = [await finished_batch(services, tmp_path / "in", f"{name}.png", "x.png") for name in "abc"]
+    await services.admin.pin(pinned)
     generator.gate = asyncio.Event()
-    works = (await studio.submit(SubmitRequest([picture(tmp_path / "in", "d.png")]))).id
-    with studio.folders.lease(studio.folders.batch(read)):
-        dry = await studio.retention.cleanup(hours=0)
-        wet = await studio.retention.cleanup(hours=0, dry_run=False)
+    works = (await services.submit(SubmitRequest([picture(tmp_path / "in", "d.png")]))).id
+    with services.folders.lease(services.folders.batch(read)):
+        dry = await services.retention.cleanup(hours=0)
+        wet = await services.retention.cleanup(hours=0, dry_run=False)
     assert [(one["name"], one["title"], one["images"]) for one in dry["items"]] == [(goes, "a.png", 2)]
     why = {one["name"]: one["reason"] for one in dry["stays"]}
     assert why == {pinned: "is kept for good", read: "is being downloaded", works: "is being worked on"}
     assert (wet["items"], wet["freed_bytes"], wet["stays"]) == (dry["items"], dry["freed_bytes"], dry["stays"])
-    assert {one["name"] for one in (await studio.retention.cleanup(hours=1.0))["stays"]} == {works}
+    assert {one["name"] for one in (await services.retention.cleanup(hours=1.0))["stays"]} == {works}
 
 
-async def test_undeletable_files_are_not_counted_as_freed(studio, tmp_path):
+async def test_undeletable_files_are_not_counted_as_freed(services, tmp_path):
     """A batch that somebody begins to download after it was chosen stays, is told of, and frees nothing."""
-    ids = [await finished_batch(studio, tmp_path / "in", f"{name}.png") for name in "ab"]
-    store, free = studio.admin._store.store, (await studio.admin.batch_details(ids[0])).size
+    ids = [await finished_batch(services, tmp_path / "in", f"{name}.png") for name in "ab"]
+    store, free = services.admin._store.store, (await services.admin.batch_details(ids[0])).size
     going = plan_cleanup(
-        studio.folders, store.read(queries.batch_end_times), store.batch_ids(), RetentionRules(0), HOUR
+        services.folders, store.read(queries.batch_end_times), store.batch_ids(), RetentionRules(0), HOUR
     )
-    with studio.folders.lease(studio.folders.batch(ids[1])):
-        freed, left, errors = await studio.retention._remove(going)
+    with services.folders.lease(services.folders.batch(ids[1])):
+        freed, left, errors = await services.retention._remove(going)
     assert (freed.size, left, errors) == (free, {ids[1]}, [f"{ids[1]}: This batch is being downloaded."])
-    assert (await studio.admin.batch_details(ids[1])).files > 0
+    assert (await services.admin.batch_details(ids[1])).files > 0
 
 
-async def test_admin_shows_details_of_a_batch(studio, generator, tmp_path):
+async def test_admin_shows_details_of_a_batch(services, generator, tmp_path):
     """Its pictures with reasons, the far side's ids, what was paid, what it takes on disk, and all that happened."""
     why = GenerationFailed("fal_refused", "fal could not use this picture.", retryable=False)
     generator.script = lambda task: [Submitted({"request_id": "id"}), *([why] if "2-b" in str(task.folder) else [])]
-    batch_id = await finished_batch(studio, tmp_path / "in", "a.png", "b.png")
-    seen = await studio.admin.batch_details(batch_id)
+    batch_id = await finished_batch(services, tmp_path / "in", "a.png", "b.png")
+    seen = await services.admin.batch_details(batch_id)
     assert [job.view.error and job.view.error.code for job in seen.jobs] == [None, "fal_refused"]
     assert [paid["state"] for job in seen.jobs for paid in job.paid] == ["charged", "maybe"]
     assert [(job.request_id, job.price) for job in seen.jobs] == [("id", 0.3)] * 2
-    files = [file for file in studio.folders.batch(batch_id).rglob("*") if file.is_file()]
+    files = [file for file in services.folders.batch(batch_id).rglob("*") if file.is_file()]
     assert (seen.size, seen.files) == (sum(file.stat().st_size for file in files), len(files))
     last = [event for event in seen.events if event["number"] == 2][-1]
     assert (last["name"], last["state"], last["code"]) == ("b.png", "failed", "fal_refused")
     assert [event["at"] for event in seen.events] == sorted(event["at"] for event in seen.events)
     with pytest.raises(NotFound):
-        await studio.admin.batch_details("nobody's")
+        await services.admin.batch_details("nobody's")

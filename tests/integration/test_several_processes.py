@@ -1,4 +1,4 @@
-"""Several studios on one PostgreSQL and one data folder: jobs are shared, taken over, cancelled, and bought once."""
+"""Several processes on one PostgreSQL and one data folder: jobs are shared, taken over, cancelled, and bought once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from image2model.generators.base import Running, Submitted, Submitting
 from image2model.jobs.db import leases
 from image2model.jobs.db.listener import FREE_JOBS_TOPIC
 from image2model.process_pool import WorkerPool
-from image2model.services import Caller, Studio, SubmitRequest
+from image2model.services import Caller, Services, SubmitRequest
 from tests.support.scripted import ScriptedGenerator, finished, picture, scripted_settings, view_when
 from tests.support.waiting import wait_until_async
 
@@ -25,19 +25,19 @@ ASLEEP = -1.0
 
 
 class Process:
-    """A studio as a process of its own would have it, with a generator of its own."""
+    """Services as another process would have them, with a generator of its own."""
 
     def __init__(self, data: Path, url: str, pool: WorkerPool, **more: Any) -> None:
         self.generator = ScriptedGenerator()
-        self.studio = Studio(scripted_settings(data, database_url=url, **more), [self.generator], pool)
+        self.services = Services(scripted_settings(data, database_url=url, **more), [self.generator], pool)
 
     async def fall_asleep(self) -> None:
         """Stop renewing the lease until it has lapsed; what runs goes on meanwhile, which is worse than SIGSTOP."""
-        keepers = self.studio._scheduler._lease_tasks
+        keepers = self.services._scheduler._lease_tasks
         for keeper in keepers:
             keeper.cancel()
         await asyncio.gather(*keepers, return_exceptions=True)
-        await self.studio._async_store.run_as_holder(leases.renew, ASLEEP)
+        await self.services._async_store.run_as_holder(leases.renew, ASLEEP)
 
     @property
     def submissions(self) -> int:
@@ -52,20 +52,20 @@ async def begin(tmp_path, postgres, pool) -> AsyncIterator[Callable[..., Awaitab
 
     async def begin(**more: Any) -> Process:
         process = Process(tmp_path / "data", url, pool, **more)
-        await process.studio.start()
-        running.append(process.studio)
+        await process.services.start()
+        running.append(process.services)
         return process
 
     yield begin
-    await asyncio.gather(*(studio.close() for studio in running))
+    await asyncio.gather(*(services.close() for services in running))
 
 
 async def test_a_web_replica_leaves_jobs_to_schedulers(begin, uploads):
     """A batch that is stored where no jobs are run is worked elsewhere at once, each job by one process only."""
     web, first, second = await begin(run_jobs=False), await begin(), await begin()
     pictures = [picture(uploads, f"{number}.png") for number in range(25)]
-    batch = await web.studio.submit(SubmitRequest(pictures))
-    assert (await finished(web.studio, batch.id)).state == "done"
+    batch = await web.services.submit(SubmitRequest(pictures))
+    assert (await finished(web.services, batch.id)).state == "done"
     images = [task.image for process in (first, second) for task in process.generator.runs]
     assert (len(images), len(set(images)), web.generator.runs) == (25, 25, [])
 
@@ -75,8 +75,8 @@ async def test_a_process_that_slept_through_its_lease_changes_nothing(begin, upl
     sleeper = await begin()
     sleeper.generator.script = lambda task: BOUGHT
     sleeper.generator.gate = asyncio.Event()
-    batch = await sleeper.studio.submit(SubmitRequest([picture(uploads, "a.png")]))
-    await view_when(sleeper.studio, batch.id, lambda view: view.jobs[0].state == "running")
+    batch = await sleeper.services.submit(SubmitRequest([picture(uploads, "a.png")]))
+    await view_when(sleeper.services, batch.id, lambda view: view.jobs[0].state == "running")
     await sleeper.fall_asleep()
     heir = await begin()
     heir.generator.gate = asyncio.Event()
@@ -84,12 +84,12 @@ async def test_a_process_that_slept_through_its_lease_changes_nothing(begin, upl
     sleeper.generator.mesh = b"what nobody may see"
     sleeper.generator.gate.set()
     await wait_until_async(lambda: not sleeper.generator.running)
-    assert (await heir.studio.view(batch.id)).jobs[0].state == "running"
+    assert (await heir.services.view(batch.id)).jobs[0].state == "running"
     heir.generator.gate.set()
-    view = await finished(heir.studio, batch.id)
-    job = (await heir.studio.batch(batch.id)).jobs[0]
+    view = await finished(heir.services, batch.id)
+    job = (await heir.services.batch(batch.id)).jobs[0]
     assert (view.state, view.cost.spent, sleeper.submissions, heir.submissions) == ("done", 0.3, 1, 0)
-    assert heir.studio.folders.mesh(job).read_bytes() == heir.generator.mesh
+    assert heir.services.folders.mesh(job).read_bytes() == heir.generator.mesh
 
 
 async def test_a_process_that_wakes_before_it_has_bought_buys_nothing(begin, uploads):
@@ -98,12 +98,12 @@ async def test_a_process_that_wakes_before_it_has_bought_buys_nothing(begin, upl
     woken = asyncio.Event()
     sleeper.generator.script = lambda task: [Submitting({}), Submitted({"request_id": "the sleeper's"})]
     hold_back(sleeper.generator, woken)
-    batch = await sleeper.studio.submit(SubmitRequest([picture(uploads, "a.png")]))
+    batch = await sleeper.services.submit(SubmitRequest([picture(uploads, "a.png")]))
     await wait_until_async(lambda: sleeper.generator.runs)
     await sleeper.fall_asleep()
     heir = await begin()
     heir.generator.script = lambda task: BOUGHT
-    assert (await finished(heir.studio, batch.id)).state == "done"
+    assert (await finished(heir.services, batch.id)).state == "done"
     woken.set()
     await wait_until_async(lambda: not sleeper.generator.running)
     assert (sleeper.generator.bought, heir.submissions) == (False, 1)
@@ -112,7 +112,7 @@ async def test_a_process_that_wakes_before_it_has_bought_buys_nothing(begin, upl
 @pytest.mark.parametrize("steps", range(4))
 async def test_the_keeper_of_leases_ends_when_jobs_are_announced_at_that_moment(begin, steps):
     """A cancellation that meets an announcement on its way is not lost: the process could not be stopped."""
-    scheduler = (await begin()).studio._scheduler
+    scheduler = (await begin()).services._scheduler
     await asyncio.sleep(0.1)  # it waits for free jobs by then
     scheduler._store.notifier.notify(FREE_JOBS_TOPIC)
     for _ in range(steps):
@@ -128,10 +128,10 @@ async def test_a_cancel_on_one_replica_reaches_the_provider_from_another(begin, 
     web, scheduler = await begin(run_jobs=False), await begin()
     scheduler.generator.script = lambda task: BOUGHT
     scheduler.generator.gate = asyncio.Event()
-    batch = await web.studio.submit(SubmitRequest([picture(uploads, "a.png")]))
-    await view_when(web.studio, batch.id, lambda view: view.jobs[0].state == "running")
-    await web.studio.cancel(batch.id)
-    assert (await finished(web.studio, batch.id)).state == "cancelled"
+    batch = await web.services.submit(SubmitRequest([picture(uploads, "a.png")]))
+    await view_when(web.services, batch.id, lambda view: view.jobs[0].state == "running")
+    await web.services.cancel(batch.id)
+    assert (await finished(web.services, batch.id)).state == "cancelled"
     assert (scheduler.generator.cancelled, scheduler.submissions) == ([REMOTE], 1)
 
 
@@ -140,12 +140,12 @@ async def test_key_of_a_visitor_is_used_only_by_the_process_that_has_it(begin, u
     first, second, scheduler = await begin(run_jobs=False), await begin(run_jobs=False), await begin()
     first.generator.gate = asyncio.Event()
     caller = Caller(key="a visitor's key")
-    batch = await first.studio.submit(SubmitRequest([picture(uploads, "a.png")]), caller)
+    batch = await first.services.submit(SubmitRequest([picture(uploads, "a.png")]), caller)
     await wait_until_async(lambda: first.generator.runs)
-    await first.studio.close()
-    await view_when(second.studio, batch.id, lambda view: view.jobs[0].waiting)
-    await second.studio.resume_with_key(batch.id, caller.key)
-    assert (await finished(second.studio, batch.id)).state == "done"
+    await first.services.close()
+    await view_when(second.services, batch.id, lambda view: view.jobs[0].waiting)
+    await second.services.resume_with_key(batch.id, caller.key)
+    assert (await finished(second.services, batch.id)).state == "done"
     assert (len(second.generator.runs), scheduler.generator.runs) == (1, [])
 
 
@@ -171,12 +171,12 @@ async def test_a_breaker_that_opens_at_one_process_holds_jobs_back_at_all(begin,
     schedulers = [await begin(retry_pace=10) for _ in range(2)]
     for scheduler in schedulers:
         scheduler.generator.script = lambda task: [GenerationFailed("fal_temporary", "fal is busy.", retryable=True)]
-    await web.studio.submit(SubmitRequest([picture(uploads, f"{number}.png") for number in range(3)]))
-    await wait_until_async(lambda: web.studio.notice("scripted"))
+    await web.services.submit(SubmitRequest([picture(uploads, f"{number}.png") for number in range(3)]))
+    await wait_until_async(lambda: web.services.notice("scripted"))
     for scheduler in schedulers:
         scheduler.generator.script = lambda task: BOUGHT
-    batch = await web.studio.submit(SubmitRequest([picture(uploads, "new.png")]))
-    await view_when(web.studio, batch.id, lambda view: view.jobs[0].waiting)
+    batch = await web.services.submit(SubmitRequest([picture(uploads, "new.png")]))
+    await view_when(web.services, batch.id, lambda view: view.jobs[0].waiting)
     assert sum(len(scheduler.generator.runs) for scheduler in schedulers) == 3
-    await web.studio.admin.reset_breaker("scripted")
-    assert (await finished(web.studio, batch.id)).state == "done"
+    await web.services.admin.reset_breaker("scripted")
+    assert (await finished(web.services, batch.id)).state == "done"

@@ -1,4 +1,4 @@
-"""Several sides of one object as one job, through the studio: taken in, sent, kept, refused, tried again."""
+"""Several sides of one object as one job, through the services: accepted, sent, stored, refused, retried."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from image2model.file_names import group_by_object
 from image2model.generators.base import SIDES
 from image2model.jobs.db.connection import connect, migrate
 from image2model.jobs.db.store import Store
-from image2model.services import Caller, Picture, Studio, SubmitRequest, group_sides
+from image2model.services import Caller, Picture, Services, SubmitRequest, group_sides
 from image2model.web.ui.object_grouping import NO_OVERRIDES, decide, objects
 from tests.support.pictures import encoded
 from tests.support.scripted import ScriptedGenerator, finished, picture, scripted_settings
@@ -41,10 +41,10 @@ def cup(uploads: Path, *sides: str) -> Picture:
     return replace(picture(uploads, "cup_front.png"), sides=others)
 
 
-async def test_several_sides_are_one_job_at_its_own_price(studio, generator, uploads):
+async def test_several_sides_are_one_job_at_its_own_price(services, generator, uploads):
     """Beside a single picture: two jobs, each with its pictures, results named after the object, each its price."""
-    batch = await studio.submit(SubmitRequest([cup(uploads, "back", "left"), picture(uploads, "cat.png")]))
-    view = await finished(studio, batch.id)
+    batch = await services.submit(SubmitRequest([cup(uploads, "back", "left"), picture(uploads, "cat.png")]))
+    view = await finished(services, batch.id)
     assert [(job.filename, job.cost) for job in view.jobs] == [("cup.glb", 0.4), ("cat.glb", 0.3)]
     assert (view.cost.estimate, view.cost.spent, view.counts.total) == (0.7, 0.7, 2)
     first, second = sorted(generator.runs, key=lambda task: task.image.parent.name)
@@ -53,53 +53,53 @@ async def test_several_sides_are_one_job_at_its_own_price(studio, generator, upl
         "back": "input-back.png", "left": "input-left.png",
     }  # fmt: skip
     assert (first.params.multiview, second.sides, second.params.multiview) == (True, {}, False)
-    (paid,) = await studio.admin.spending("batch")
+    (paid,) = await services.admin.spending("batch")
     assert (paid["images"], paid["amount"]) == (2, Decimal("0.7"))
 
 
-async def test_sides_are_served_listed_and_deleted_with_the_batch(studio, uploads):
+async def test_sides_are_served_listed_and_deleted_with_the_batch(services, uploads):
     """The view and the manifest name the sides, their pictures have addresses, and deleting leaves nothing."""
-    batch = await studio.submit(SubmitRequest([cup(uploads, "back")]))
-    (job,) = (await finished(studio, batch.id)).jobs
+    batch = await services.submit(SubmitRequest([cup(uploads, "back")]))
+    (job,) = (await finished(services, batch.id)).jobs
     assert [(one.side, one.name) for one in job.sides] == [
         ("front", "cup_front.png"), ("back", "cup_back.png"),
     ]  # fmt: skip
     for one in job.sides:
-        served = await studio.file(batch.id, 1, one.picture.rpartition("/")[2])
+        served = await services.file(batch.id, 1, one.picture.rpartition("/")[2])
         assert served.path.read_bytes()[8:12] == b"WEBP"
-    assert (await studio.file(batch.id, 1, "input-back.png")).media_type == "image/png"
+    assert (await services.file(batch.id, 1, "input-back.png")).media_type == "image/png"
     with pytest.raises(NotFound):
-        await studio.file(batch.id, 1, "input-left.png")
-    archive = zipfile.ZipFile(io.BytesIO(b"".join((await studio.archive(batch.id)).chunks)))
+        await services.file(batch.id, 1, "input-left.png")
+    archive = zipfile.ZipFile(io.BytesIO(b"".join((await services.archive(batch.id)).chunks)))
     (told,) = json.loads(archive.read("manifest.json"))["jobs"]
     assert told["sides"] == [{"side": one.side, "name": one.name} for one in job.sides]
-    await studio.delete(batch.id)
-    assert list(studio.folders.batches.iterdir()) == []
+    await services.delete(batch.id)
+    assert list(services.folders.batches.iterdir()) == []
 
 
-async def test_the_cut_out_is_made_of_each_side(studio, generator, uploads):
+async def test_the_cut_out_is_made_of_each_side(services, generator, uploads):
     """Cut out, each side is sent without its background; one without a subject goes as it is."""
     fog = uploads / "fog.png"
     fog.write_bytes(encoded(Image.new("RGB", (300, 300), (120, 120, 120))))
     sides = {"back": Picture(CUP, "cup_back.jpg"), "left": Picture(fog, "cup_left.png")}
-    batch = await studio.submit(SubmitRequest([Picture(CUP, "cup_front.jpg", sides)], cut_out=True))
-    await finished(studio, batch.id)
+    batch = await services.submit(SubmitRequest([Picture(CUP, "cup_front.jpg", sides)], cut_out=True))
+    await finished(services, batch.id)
     (task,) = generator.runs
     sent = [task.image.name, *(path.name for path in task.sides.values())]
     assert sent == ["cutout.png", "cutout-back.png", "input-left.png"]
-    warned = await studio.picture_checks.warnings(batch)
+    warned = await services.picture_checks.warnings(batch)
     assert [(one["name"], one["code"]) for one in warned] == [("cup_left.png", "no_subject")]
 
 
 async def test_sides_survive_a_restart_and_are_sent_again_by_a_retry(tmp_path, generator, uploads, pool):
     """A job that failed before the restart is tried again with all its sides after it, booked a second time once."""
-    first = Studio(scripted_settings(tmp_path / "data"), [generator], pool)
+    first = Services(scripted_settings(tmp_path / "data"), [generator], pool)
     await first.start()
     generator.script = lambda task: [GenerationFailed("no_subject", "There is no subject.")]
     batch = await first.submit(SubmitRequest([cup(uploads, "back", "right")]))
     assert (await finished(first, batch.id)).counts.failed == 1
     await first.close()
-    second = Studio(scripted_settings(tmp_path / "data"), [generator], pool)
+    second = Services(scripted_settings(tmp_path / "data"), [generator], pool)
     await second.start()
     generator.script = lambda task: []
     await second.retry(batch.id)
@@ -110,58 +110,58 @@ async def test_sides_survive_a_restart_and_are_sent_again_by_a_retry(tmp_path, g
     assert all(path.is_file() for path in generator.runs[-1].sides.values())
 
 
-async def test_the_pictures_of_a_job_go_back_to_the_page_as_one_object(studio, uploads):
+async def test_the_pictures_of_a_job_go_back_to_the_page_as_one_object(services, uploads):
     """Lent for another try with another model, their names say again what they show."""
-    batch = await studio.submit(SubmitRequest([cup(uploads, "back", "left"), picture(uploads, "cat.jpg")]))
-    lent = [path.name for path in await studio.publish_pictures_to_gradio_cache(batch.id, 1)]
+    batch = await services.submit(SubmitRequest([cup(uploads, "back", "left"), picture(uploads, "cat.jpg")]))
+    lent = [path.name for path in await services.publish_pictures_to_gradio_cache(batch.id, 1)]
     assert lent == ["cup_front.png", "cup_back.png", "cup_left.png"]
     assert group_by_object(lent) == [{"front": 0, "back": 1, "left": 2}]
-    assert [path.name for path in await studio.publish_pictures_to_gradio_cache(batch.id, 2)] == ["cat.png"]
-    await finished(studio, batch.id)
+    assert [path.name for path in await services.publish_pictures_to_gradio_cache(batch.id, 2)] == ["cat.png"]
+    await finished(services, batch.id)
 
 
-async def test_object_with_one_refused_side_is_refused_as_a_whole(studio, uploads):
+async def test_object_with_one_refused_side_is_refused_as_a_whole(services, uploads):
     """One side that is no picture leaves the object out, says which and why, and stops no other."""
     broken = cup(uploads, "back", "left")
     broken.sides["left"].path.write_text("not a picture")
-    batch = await studio.submit(SubmitRequest([broken, picture(uploads, "cat.png")]))
-    view = await finished(studio, batch.id)
+    batch = await services.submit(SubmitRequest([broken, picture(uploads, "cat.png")]))
+    view = await finished(services, batch.id)
     assert [job.name for job in view.jobs] == ["cat.png"]
     (refusal,) = view.rejected
     assert refusal.name == "cup_left.png"
     assert refusal.message.endswith("So the object of cup_front.png was left out with all its sides.")
     with pytest.raises(ImageRefused, match="None of these"):
-        await studio.submit(SubmitRequest([broken]))
+        await services.submit(SubmitRequest([broken]))
     with pytest.raises(PicturesRefused):
-        await studio.submit(SubmitRequest([broken, picture(uploads, "dog.png")], all_or_nothing=True))
+        await services.submit(SubmitRequest([broken, picture(uploads, "dog.png")], all_or_nothing=True))
 
 
-async def test_sides_that_a_generator_does_not_take_are_refused_before_anything_is_stored(studio, generator, uploads):
+async def test_sides_that_a_generator_does_not_take_are_refused_before_anything_is_stored(services, generator, uploads):
     """A generator of one picture, and a missing front, say so; nothing is kept, booked or run."""
     generator.spec = replace(generator.spec, sides=())
     with pytest.raises(OptionRefused, match="takes one picture of each object"):
-        await studio.submit(SubmitRequest([cup(uploads, "back")]))
+        await services.submit(SubmitRequest([cup(uploads, "back")]))
     generator.spec = replace(generator.spec, sides=("front", "left", "back"), sides_positional=True)
     with pytest.raises(OptionRefused, match="needs the left too"):
-        await studio.submit(SubmitRequest([cup(uploads, "back")]))
-    assert (generator.runs, list(studio.folders.batches.iterdir())) == ([], [])
-    assert await studio.admin.spending("batch") == []
+        await services.submit(SubmitRequest([cup(uploads, "back")]))
+    assert (generator.runs, list(services.folders.batches.iterdir())) == ([], [])
+    assert await services.admin.spending("batch") == []
 
 
-async def test_every_side_counts_as_a_picture_of_the_batch(studio, uploads):
+async def test_every_side_counts_as_a_picture_of_the_batch(services, uploads):
     """Seven objects of four sides are 28 pictures, three too many; for money and per hour they are seven."""
     one = cup(uploads, "back", "left", "right")
     with pytest.raises(OptionRefused, match="too many files: 28"):
-        await studio.submit(SubmitRequest([one] * 7))
+        await services.submit(SubmitRequest([one] * 7))
 
 
 async def test_an_hour_s_images_are_counted_by_object(tmp_path, generator, uploads, pool):
     """Where a visitor may have two made in an hour, two objects of four sides are two."""
-    studio = Studio(scripted_settings(tmp_path / "data", images_per_hour=2), [generator], pool)
-    await studio.start()
-    batch = await studio.submit(SubmitRequest([cup(uploads, "back", "left", "right")] * 2), Caller(client="ann"))
-    assert (await finished(studio, batch.id)).state == "done"
-    await studio.close()
+    services = Services(scripted_settings(tmp_path / "data", images_per_hour=2), [generator], pool)
+    await services.start()
+    batch = await services.submit(SubmitRequest([cup(uploads, "back", "left", "right")] * 2), Caller(client="ann"))
+    assert (await finished(services, batch.id)).state == "done"
+    await services.close()
 
 
 def named(*names: str) -> list[Picture]:

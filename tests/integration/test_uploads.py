@@ -14,35 +14,35 @@ from image2model.services import uploads
 from image2model.web.middleware.upload_guard import UploadGuardMiddleware
 
 
-def test_a_network_may_upload_so_many_batches_an_hour(studio, monkeypatch: pytest.MonkeyPatch):
+def test_a_network_may_upload_so_many_batches_an_hour(services, monkeypatch: pytest.MonkeyPatch):
     """Beyond that it is told how long to wait; another network goes on, until all together have sent too much."""
-    batch = studio.settings.max_files * studio.limits.max_bytes
+    batch = services.settings.max_files * services.limits.max_bytes
     for _ in range(uploads.MAX_BATCHES_PER_NETWORK):
-        studio.uploads.admit("192.0.2.1", batch)
+        services.uploads.admit("192.0.2.1", batch)
     with pytest.raises(LimitReached) as refusal:
-        studio.uploads.admit("192.0.2.1", 1)
+        services.uploads.admit("192.0.2.1", 1)
     assert 0 < refusal.value.retry_after <= uploads.MAX_AGE_SECONDS
-    studio.uploads.admit("192.0.2.2", batch)
+    services.uploads.admit("192.0.2.2", batch)
     monkeypatch.setattr(uploads, "MAX_BATCHES_TOTAL", uploads.MAX_BATCHES_PER_NETWORK + 1)
     with pytest.raises(LimitReached):
-        studio.uploads.admit("192.0.2.3", 1)
+        services.uploads.admit("192.0.2.3", 1)
     monkeypatch.setattr(uploads, "MAX_AGE_SECONDS", -1.0)
-    studio.uploads.admit("192.0.2.1", batch)
+    services.uploads.admit("192.0.2.1", batch)
 
 
-def test_small_uploads_are_bounded_in_number(studio, monkeypatch: pytest.MonkeyPatch):
+def test_small_uploads_are_bounded_in_number(services, monkeypatch: pytest.MonkeyPatch):
     """An upload of a byte counts for more, so that a flood of them fills no memory."""
-    monkeypatch.setattr(uploads, "MIN_COUNTED_BYTES", studio.settings.max_files * studio.limits.max_bytes)
+    monkeypatch.setattr(uploads, "MIN_COUNTED_BYTES", services.settings.max_files * services.limits.max_bytes)
     for _ in range(uploads.MAX_BATCHES_PER_NETWORK):
-        studio.uploads.admit("192.0.2.1", 1)
+        services.uploads.admit("192.0.2.1", 1)
     with pytest.raises(LimitReached):
-        studio.uploads.admit("192.0.2.1", 1)
+        services.uploads.admit("192.0.2.1", 1)
 
 
-async def test_upload_quota_counts_received_bytes(studio, monkeypatch: pytest.MonkeyPatch):
+async def test_upload_quota_counts_received_bytes(services, monkeypatch: pytest.MonkeyPatch):
     """Announcing much, sending nothing and going uses up nobody's hour; while bytes may still come it counts whole."""
     monkeypatch.setattr(uploads, "MAX_BATCHES_TOTAL", 3)
-    announced = str(2 * studio.settings.max_files * studio.limits.max_bytes)
+    announced = str(2 * services.settings.max_files * services.limits.max_bytes)
     begun, told = asyncio.Event(), asyncio.Event()
     statuses: list[int] = []
 
@@ -61,7 +61,7 @@ async def test_upload_quota_counts_received_bytes(studio, monkeypatch: pytest.Mo
         scope = {"type": "http", "method": "POST", "path": "/api/v1/upload", "client": ("192.0.2.1", 1)}
         await guard({**scope, "headers": [(b"content-length", announced.encode())]}, receive, send)
 
-    guard = UploadGuardMiddleware(refuse, studio)
+    guard = UploadGuardMiddleware(refuse, services)
     first = asyncio.create_task(upload())
     await begun.wait()
     await upload()
@@ -71,25 +71,25 @@ async def test_upload_quota_counts_received_bytes(studio, monkeypatch: pytest.Mo
     assert statuses == [429, 403, 403]
 
 
-def test_an_upload_that_would_fill_the_disk_is_refused(studio):
+def test_an_upload_that_would_fill_the_disk_is_refused(services):
     """What would leave less than MIN_FREE_GB is not begun."""
     with pytest.raises(Unavailable) as refusal:
-        studio.uploads.admit("192.0.2.1", 10**18)
+        services.uploads.admit("192.0.2.1", 10**18)
     assert refusal.value.code == "disk_full"
 
 
-async def test_uploads_are_swept_after_an_hour(studio, monkeypatch: pytest.MonkeyPatch, tmp_path):
+async def test_uploads_are_swept_after_an_hour(services, monkeypatch: pytest.MonkeyPatch, tmp_path):
     """An upload that nobody has submitted goes with the next sweep; a fresh one stays."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
-    async with studio.uploads.folder() as folder:
+    async with services.uploads.folder() as folder:
         old, fresh = folder / "old.png", folder / "fresh.png"
         for file in (old, fresh):
             file.write_bytes(b"x")
         real = time.time
         monkeypatch.setattr(time, "time", lambda: real() + 3700)
-        await studio.retention.run()
+        await services.retention.run()
         assert not old.exists()
         monkeypatch.setattr(time, "time", real)
         fresh.write_bytes(b"x")
-        await studio.retention.run()
+        await services.retention.run()
         assert fresh.exists()

@@ -53,6 +53,34 @@ async def test_watchers_share_one_view(monkeypatch: pytest.MonkeyPatch):
     assert views.made == 2
 
 
+async def test_burst_of_changes_costs_one_view(monkeypatch: pytest.MonkeyPatch):
+    """Changes that follow each other quickly are shown together, the last of them too."""
+    monkeypatch.setattr(watching, "QUIET_SECONDS", 0.2)
+    monkeypatch.setattr(watching, "GATHER_SECONDS", 60.0)
+    views = Views()
+    follower = asyncio.create_task(views.follow())
+    await asyncio.sleep(0.1)
+    for sequence in range(2, 50):
+        views.change(replace(BLANK_BATCH, state="working", sequence=sequence))
+        await asyncio.sleep(0)
+    views.change(replace(BLANK_BATCH, state="done", sequence=50))
+    assert await follower == [1, 50]
+    assert views.made == 2
+
+
+async def test_endless_changes_are_shown_in_between(monkeypatch: pytest.MonkeyPatch):
+    """A watcher of a batch in which something always changes gets views all the same."""
+    monkeypatch.setattr(watching, "QUIET_SECONDS", 60.0)
+    monkeypatch.setattr(watching, "GATHER_SECONDS", 0.05)
+    views = Views()
+    watched = views.watching.watch("batch")
+    await anext(watched)
+    views.change(replace(BLANK_BATCH, state="working", sequence=2))
+    async with asyncio.timeout(10):
+        assert (await anext(watched)).sequence == 2
+    await watched.aclose()  # type: ignore[attr-defined]  # an async generator
+
+
 async def test_late_watcher_gets_the_current_view_immediately(monkeypatch: pytest.MonkeyPatch):
     """A watcher of a batch that is watched gets the newest view without waiting for a change."""
     monkeypatch.setattr(watching, "REFRESH_SECONDS", 60.0)
@@ -90,13 +118,13 @@ async def test_views_stop_when_the_last_watcher_leaves(monkeypatch: pytest.Monke
     assert not views.watching._channels
 
 
-async def test_retried_batch_can_be_watched_again(studio, generator, tmp_path):
+async def test_retried_batch_can_be_watched_again(services, generator, tmp_path):
     """After its end a retry starts a new watching, whose first view is of the retry."""
     generator.script = lambda _: [60.0]
-    batch = await studio.submit(SubmitRequest([picture(tmp_path, "a.png")]))
-    await studio.cancel(batch.id)
-    assert [view.state async for view in studio.watch(batch.id)][-1] == "cancelled"
-    await studio.retry(batch.id)
-    watcher = studio.watch(batch.id)
+    batch = await services.submit(SubmitRequest([picture(tmp_path, "a.png")]))
+    await services.cancel(batch.id)
+    assert [view.state async for view in services.watch(batch.id)][-1] == "cancelled"
+    await services.retry(batch.id)
+    watcher = services.watch(batch.id)
     assert (await anext(watcher)).state == "working"
     await watcher.aclose()

@@ -68,7 +68,7 @@ class SoakReport:
 
 
 class Process:
-    """The studio's process, started again after each kill."""
+    """The services' process, started again after each kill."""
 
     def __init__(self, data: Path, fal: FalServer) -> None:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("FAL_", "DATABASE_URL"))}
@@ -83,11 +83,11 @@ class Process:
     def start(self) -> None:
         """Return when it works."""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.studio_process"],
+            [sys.executable, "-m", "tests.support.services_process"],
             cwd=ROOT, env=self._environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True,
         )  # fmt: skip
         if not self._answer(60):
-            raise RuntimeError(f"the studio does not start: {self.log.read_text()[-2000:]}")
+            raise RuntimeError(f"the process does not start: {self.log.read_text()[-2000:]}")
 
     def tell(self, command: dict[str, Any]) -> dict[str, Any] | None:
         """Give a command; None when the process was killed before it answered."""

@@ -22,7 +22,7 @@ MODEL_ALONE = """
 .tools, .inset, .hero, .example, .cap, .pop { visibility: hidden !important; }
 .view-box[data-ground=studio] { background: #fff !important; }
 """
-"""What lies over the model, and the studio's light behind it, are not in pictures of it."""
+"""Hides what lies over the model and the lighting behind it from pictures of the model."""
 SLOW = 60_000
 """Milliseconds after which something on the page counts as not happening, on a busy machine."""
 

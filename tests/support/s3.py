@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from typing import Self
 
 import httpx
+from botocore.auth import S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from moto.server import ThreadedMotoServer
 
-BUCKET = "models"
+BUCKET, REGION = "models", "us-east-1"
+ACCESS_KEY, SECRET_KEY = "anybody", "anything"
 
 
 class S3Server:
@@ -31,10 +35,16 @@ class S3Server:
         """End the server."""
         self._server.stop()
 
+    def sign(self, url: str, seconds: int) -> str:
+        """Address at which Amazon's own client would find an object without a key, for so many seconds from now."""
+        request = AWSRequest("GET", url)
+        S3SigV4QueryAuth(Credentials(ACCESS_KEY, SECRET_KEY), "s3", REGION, seconds).add_auth(request)
+        return str(request.url)
+
     @property
     def environment(self) -> Mapping[str, str]:
         """What a client has to know."""
         return {
-            "AWS_ENDPOINT_URL": self.url, "AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": "anybody", "AWS_SECRET_ACCESS_KEY": "anything",
+            "AWS_ENDPOINT_URL": self.url, "AWS_ALLOW_HTTP": "true", "AWS_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
         }  # fmt: skip

@@ -1,4 +1,4 @@
-"""A generator whose doings are written down beforehand, and a studio for it: for tests of all around generators."""
+"""A scripted generator and services for it, for tests of everything around generators."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Self
 from PIL import Image
 
 from image2model.devtools import scripted_generator
-from image2model.services import BatchView, Picture, Studio
+from image2model.services import BatchView, Picture, Services
 from image2model.settings import Settings
 from tests.support import leaks
 
@@ -41,17 +41,17 @@ def scripted_settings(data: Path, **more: Any) -> Settings:
     )
 
 
-async def finished(studio: Studio, batch_id: str) -> BatchView:
+async def finished(services: Services, batch_id: str) -> BatchView:
     """The last view of a batch."""
     async with asyncio.timeout(60):
-        views = [view async for view in studio.watch(batch_id)]
+        views = [view async for view in services.watch(batch_id)]
     return views[-1]
 
 
-async def view_when(studio: Studio, batch_id: str, predicate: Callable[[BatchView], object]) -> BatchView:
+async def view_when(services: Services, batch_id: str, predicate: Callable[[BatchView], object]) -> BatchView:
     """The first view of a batch of which something is so."""
     async with asyncio.timeout(30):
-        async for view in studio.watch(batch_id):
+        async for view in services.watch(batch_id):
             if predicate(view):
                 return view
     raise AssertionError("the batch ended before that")

@@ -34,6 +34,15 @@ def test_compose_files_are_sound(name):
     assert all((DEPLOY / source).exists() for source in mounted if source.startswith("./"))
 
 
+@pytest.mark.parametrize("name", ["compose.yaml", PROD])
+def test_settings_for_a_start_without_docker_do_not_reach_containers(name):
+    """PORT and DATA_DIR of `.env` would take the page from its port and batches from their volume."""
+    ours = [service for service in read((DEPLOY / name).read_text())["services"].values() if "env_file" in service]
+    assert ours
+    for service in ours:
+        assert {"HOST": "0.0.0.0", "PORT": "7860", "DATA_DIR": "/data"}.items() <= service["environment"].items()
+
+
 @pytest.mark.parametrize(
     ("right", "wrong"),
     [("mem_limit: 2g", "mem_limits: 2g"), ("restart: unless-stopped", "restart: sometimes"),

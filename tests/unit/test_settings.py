@@ -11,7 +11,7 @@ import pytest
 
 from image2model.errors import SettingsError
 from image2model.redaction import register_secrets
-from image2model.services.studio import open_store
+from image2model.services.container import open_store
 from image2model.settings import Settings, environment_names, load
 
 REPOSITORY = Path(__file__).parents[2]

@@ -11,9 +11,8 @@ from scipy import ndimage
 
 from ...atomic_files import atomic_write
 from ...errors import GenerationFailed
-from . import segment
 from .inspection import Inspection
-from .subject import Array, Subject, find_subject
+from .subject import Mask, Subject, cut_subject, find_mask, find_subject
 
 MARGIN = 0.1
 """Room left on each side of a cut-out, as a share of the square: what image-to-3D models are trained on."""
@@ -31,17 +30,16 @@ OTHER_SUBJECT_SHARE, OTHER_SUBJECT_MIN_SHARE = 0.3, 0.01
 def inspect(picture: bytes) -> Inspection:
     """Judge a checked picture (a JPEG or PNG in RGB or RGBA). In a worker."""
     image: Image.Image = Image.open(io.BytesIO(picture))
-    small = max(image.size) < MIN_ADVISED_SIDE
-    image.draft(None, (INSPECTION_SIDE, INSPECTION_SIDE))
-    image.thumbnail((INSPECTION_SIDE, INSPECTION_SIDE))
-    warnings = ["small"] if small else []
+    warnings = ["small"] if max(image.size) < MIN_ADVISED_SIDE else []
     try:
-        subject = find_subject(image)
+        mask = find_mask(image)  # of the whole picture, as its generation does, which then finds the network's answer
+        image.thumbnail((INSPECTION_SIDE, INSPECTION_SIDE))
+        subject = cut_subject(image, mask)
     except GenerationFailed:
         return Inspection((*warnings, "no_subject"), None)
     if not warnings and sharpness(subject) < MIN_SHARPNESS:  # a small one is never sharp
         warnings.append("blurred")
-    if count_subjects(image) > 1:
+    if count_subjects(mask) > 1:
         warnings.append("several_subjects")
     preview = centred_on_square(subject)
     preview.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
@@ -99,11 +97,9 @@ def sharpness(subject: Subject) -> float:
     return float(ndimage.laplace(values)[inside].std()) / contrast if contrast > MIN_CONTRAST else 1.0
 
 
-def count_subjects(image: Image.Image) -> int:
-    """Number of separate things of about one size that stand out of a picture (RGB or RGBA)."""
-    mask: Array = segment.subject_probability(image.convert("RGB"))
-    labels, count = ndimage.label(mask > 0.5)
+def count_subjects(mask: Mask) -> int:
+    """Number of separate things of about one size that stand out of a picture."""
+    labels, count = ndimage.label(mask.values > 0.5)
     sizes = np.sort(np.bincount(labels.ravel(), minlength=count + 1)[1:])[::-1]
-    return int(
-        ((sizes >= OTHER_SUBJECT_SHARE * sizes[:1].sum()) & (sizes >= OTHER_SUBJECT_MIN_SHARE * mask.size)).sum()
-    )
+    enough = max(OTHER_SUBJECT_SHARE * sizes[:1].sum(), OTHER_SUBJECT_MIN_SHARE * mask.values.size)
+    return int((sizes >= enough).sum())

@@ -40,26 +40,50 @@ class Subject:
     """Place of the crop in the picture: left, top, right and bottom in its pixels."""
 
 
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """Where the subject of a picture is."""
+
+    values: Array
+    """(rows, columns), 0 to 1, over the whole picture: how much of the place belongs to a subject."""
+    guessed: bool
+    """True where the network made it, whose edges are coarse; False for the picture's own alpha channel."""
+
+
 def find_subject(image: Image.Image) -> Subject:
-    """Return the largest subject of `image` (RGB or RGBA).
+    """Return the largest subject of `image` (RGB or RGBA); raises what `find_mask` and `cut_subject` raise."""
+    return cut_subject(image, find_mask(image))
+
+
+def find_mask(image: Image.Image) -> Mask:
+    """Return where the subjects of `image` (RGB or RGBA) are.
 
     Raises GenerationFailed with code `image_too_small` or `no_subject`.
     """
     if min(image.size) < 8:
         raise IMAGE_TOO_SMALL.error()
-    mask = _existing_alpha(image)
-    guided = mask is None
-    if mask is None:
-        mask = segment.subject_probability(image.convert("RGB"))
-        if float(mask.max()) < MIN_CONFIDENCE:
-            raise NO_SUBJECT.error()
+    alpha = _existing_alpha(image)
+    if alpha is not None:
+        return Mask(alpha, guessed=False)
+    probability = segment.subject_probability(image.convert("RGB"))
+    if float(probability.max()) < MIN_CONFIDENCE:
+        raise NO_SUBJECT.error()
+    return Mask(probability, guessed=True)
+
+
+def cut_subject(image: Image.Image, found: Mask) -> Subject:
+    """Return the largest subject of `image` (RGB or RGBA, of any size) by the mask of the same picture.
+
+    Raises GenerationFailed with code `no_subject`.
+    """
+    mask = found.values
     box, frame = _crop_box(mask, image.size)
     size = _crop_size(box)
     rgb = np.asarray(image.convert("RGB").resize(size, Image.Resampling.BICUBIC, box), np.float32)
     scale = (mask.shape[1] / image.width, mask.shape[0] / image.height) * 2
     part = tuple(side * factor for side, factor in zip(box, scale, strict=True))
     alpha = np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.BICUBIC, part), np.float32)
-    if guided:
+    if found.guessed:
         alpha = _refined_at_edges(alpha, rgb)
     return Subject(rgb, _isolated(alpha, frame), box)
 

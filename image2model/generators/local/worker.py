@@ -20,7 +20,7 @@ def warm_up() -> None:
     from .engine import generate_preview
 
     generate_preview(Image.new("RGBA", (64, 64)), {"shape": "relief card"}, 500, lambda done, what: None)
-    segment.subject_probability(Image.new("RGB", (64, 64)))
+    segment.inference_session()
 
 
 def generate(image: Path, glb: Path, progress_file: Path, options: Mapping[str, Any], face_limit: int | None) -> None:

@@ -86,11 +86,11 @@ class AsyncStore:
             return await self._group_commit.write(batch_id, change)
 
     def close(self) -> None:
-        """Finish the calls that are waiting."""
+        """Finish the waiting calls."""
         self._thread.shutdown()
 
     def _announce(self, before: Job, job: Job | None) -> Job | None:
-        """Tell watchers, logs and metrics of a change; None is no change."""
+        """Report a change to watchers, logs and metrics; None is no change."""
         if job is None:
             return None
         self.notifier.notify(job.batch_id)
@@ -123,7 +123,7 @@ def retrying() -> AsyncRetrying:
 
 
 def log_context(job: Job) -> dict[str, Any]:
-    """The fields by which log lines name a job; of its batch's id, which is the right to read it, the beginning."""
+    """Fields of log lines that name a job. Only the beginning of its batch's id, as the whole id grants access."""
     remote = {"request_id": job.remote["request_id"]} if job.remote and "request_id" in job.remote else {}
     return {"batch": job.batch_id[:8], "image": job.number, **remote}
 

@@ -1,7 +1,7 @@
 """Circuit breakers as all processes share them (`circuit_breaker`): one row for each generator that fails.
 
-Whoever changes a row has PostgreSQL's lock on all of them, so of two processes that would both try only one may. A
-trial ends with the lease of the process that makes it (`leases`).
+A transaction that changes a row holds PostgreSQL's lock on all of them, so of two processes only one can make the
+trial. A trial ends with the lease of the process that makes it (`leases`).
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def close(connection: Connection, _holder: str, account: GeneratorKey) -> Breake
 
 
 def begin_trial(connection: Connection, holder: str, account: GeneratorKey) -> tuple[bool, BreakerState]:
-    """Make this process the one that tries, if the rest is over and no other tries; return whether it is.
+    """Let this process make the trial, if the cooldown is over and no other makes it; return whether it may.
 
     Within a process the caller sees to it that a single job tries.
     """
@@ -91,7 +91,7 @@ def begin_trial(connection: Connection, holder: str, account: GeneratorKey) -> t
 
 
 def abandon_trial(connection: Connection, holder: str, account: GeneratorKey) -> BreakerState:
-    """Leave the trial to the next job, of whatever process."""
+    """Leave the trial to the next job, of any process."""
     lock_breakers(connection)
     left = update(breakers).where(_is(account), breakers.c.trial == holder).values(trial=None)
     if connection.execute(left).rowcount:

@@ -52,14 +52,14 @@ def _begin_sqlite(connection: Connection) -> None:
 def lock_batch(connection: Connection, batch_id: str | ScalarSelect[str]) -> None:
     """Let no other transaction change a batch or its jobs before this one ends. SQLite's has locked all by then.
 
-    Whoever changes a job locks its batch first, so that two never wait for each other.
+    A change of a job locks its batch first, so that two never deadlock.
     """
     if connection.dialect.name != "sqlite":
         connection.execute(select(batches.c.id).where(batches.c.id == batch_id).with_for_update())
 
 
 def lock_purchases(connection: Connection) -> None:
-    """Let no other transaction look at what is spent before this one has booked. SQLite's has locked all by then."""
+    """Let no other transaction read the spent sums before this one ends. SQLite's has locked all by then."""
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(PURCHASES)))
 
@@ -77,7 +77,7 @@ def migrate(engine: Engine, version: str = "head") -> None:
     with engine.execution_options(write=True).begin() as connection:
         if connection.dialect.name == "postgresql":  # of several processes that start at once one changes the schema
             connection.execute(select(func.pg_advisory_xact_lock(MIGRATIONS)))
-            # between two steps a busy machine may take its time
+            # a busy machine may pause between two steps
             connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
         config.attributes["connection"] = connection
         command.upgrade(config, version)

@@ -1,4 +1,4 @@
-"""Writes that wait at the same time, committed together: the disk is waited for once and not once for each."""
+"""Group commit: writes that wait at the same time share one transaction, and so one wait for the disk."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class GroupCommit:
         try:
             with self._store.one_transaction():
                 return [change() for change in changes]
-        except OperationalError as error:  # full, locked or away: that is so for all of them
+        except OperationalError as error:  # full, locked or unavailable, which concerns all of them
             return [error for _ in changes]
         except Exception as error:
             if len(changes) == 1:

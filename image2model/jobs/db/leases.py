@@ -1,10 +1,10 @@
-"""Leases of jobs: which process runs a job, so that of two who both mean to only one can.
+"""Leases of jobs: each job is run by the process that holds it, and by no other.
 
 Every process has one lease on all that it holds, which it renews; once that has lapsed, others take its jobs over. Each
 change of a job's holder gives the job the next fencing number (`Job.fence`), and the store refuses an execution's
 writes under an earlier one: a process that slept through its lease can change nothing, and so buys nothing.
 
-On SQLite nobody renews: whoever starts takes over everything, as the file is one process's alone.
+On SQLite nothing is renewed: a process that starts takes over everything, as the file belongs to one process.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def renew(connection: Connection, holder: str, seconds: float) -> None:
 
 
 def release(connection: Connection, holder: str) -> None:
-    """Leave all that this process holds to others, who need not wait until its lease lapses."""
+    """Release all that this process holds, so that others need not wait until its lease lapses."""
     held = update(jobs).where(jobs.c.holder == holder, jobs.c.state.in_(UNFINISHED))
     connection.execute(held.values(holder=None, fence=jobs.c.fence + 1))
     connection.execute(delete(holders).where(holders.c.id == holder))
@@ -41,9 +41,9 @@ def release(connection: Connection, holder: str) -> None:
 
 
 def count_workers(connection: Connection) -> int:
-    """Number of workers that live (`WORKER`)."""
-    living = (holders.c.lease_until > database_time(connection), holders.c.id.startswith(WORKER, autoescape=True))
-    return connection.scalar(select(func.count()).where(*living)) or 0
+    """Number of living workers (`WORKER`)."""
+    workers = living_holders(connection).where(holders.c.id.startswith(WORKER, autoescape=True))
+    return connection.scalar(select(func.count()).select_from(workers.subquery())) or 0
 
 
 def living_holders(connection: Connection) -> Select[str]:
@@ -59,7 +59,7 @@ def delete_expired_holders(connection: Connection) -> None:
 def acquire_jobs(connection: Connection, holder: str, limit: int) -> list[tuple[Batch, Job]]:
     """Take unfinished jobs that no living process holds, the oldest first, each with its batch (without other jobs).
 
-    What another process is changing or taking at this moment is passed over.
+    Rows that another process has locked are skipped.
     """
     lapsed = and_(jobs.c.holder != holder, jobs.c.holder.not_in(living_holders(connection)))
     free = (
@@ -78,7 +78,7 @@ def acquire_jobs(connection: Connection, holder: str, limit: int) -> list[tuple[
 
 
 def reassign_jobs(connection: Connection, holder: str, batch_id: str, job_ids: Collection[str]) -> list[Job]:
-    """Take these jobs of a batch, whoever holds them, and return those that are not finished."""
+    """Take these jobs of a batch from any holder, and return those that are not finished."""
     lock_batch(connection, batch_id)
     return list(_assign(connection, holder, job_ids).values())
 

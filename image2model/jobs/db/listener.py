@@ -1,4 +1,4 @@
-"""Changes that other processes store, heard through PostgreSQL's LISTEN."""
+"""Changes stored by other processes, received through PostgreSQL's LISTEN."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ RECONNECT_SECONDS = 1.0
 
 
 def notify(connection: Connection, batch_id: str) -> None:
-    """Tell every process that listens, when this transaction is committed, that a batch has changed.
+    """Notify every listening process, when this transaction is committed, that a batch has changed.
 
-    Nobody listens to SQLite: all of one database's watchers are in one process.
+    SQLite needs no notification: all watchers of its database are in one process.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_notify(CHANNEL, batch_id)))
 
 
 def can_listen(url: str) -> bool:
-    """True if the database at `url` tells its changes."""
+    """True if the database at `url` can announce changes."""
     return make_url(url).get_backend_name() == "postgresql"
 
 
 async def listen(url: str, changes: ChangeNotifier) -> None:
     """Wake this process's watchers at every change that is announced, until cancelled.
 
-    After a lost connection all of them look again, because what was announced meanwhile is gone.
+    After a lost connection all of them are woken, because announcements were missed.
     """
     from psycopg import AsyncConnection, OperationalError  # an optional package
 

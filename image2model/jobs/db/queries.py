@@ -100,7 +100,7 @@ def spending(connection: Connection, by: SpendingBy, since: float = 0.0) -> list
     Each row has what it is `of`, its `state`, `own_key`, `amount` (US dollars, Decimal) and how many `images`.
     """
     group = SPENDING_BY[by]
-    own_key = ledger.c.key_mark != ""  # once: PostgreSQL takes two of them for different things
+    own_key = ledger.c.key_mark != ""  # once, because PostgreSQL treats two parameters as different expressions
     columns = (group.label("of"), ledger.c.state, own_key.label("own_key"))
     query = (
         select(*columns, func.sum(ledger.c.amount).label("amount"), func.count().label("images"))

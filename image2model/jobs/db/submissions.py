@@ -13,7 +13,7 @@ from .schema import submissions
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A request that may come more than once."""
+    """A request that may be repeated."""
 
     key: str
     """Pseudonym of the caller and of the key that the caller gave."""

@@ -1,4 +1,4 @@
-"""Tasks: calls that worker processes make, kept here from the asking until the outcome is fetched.
+"""Tasks: calls of functions in worker processes, stored from the request until their outcome is fetched.
 
 A message to a worker holds only a task's id and its own number. It may be lost: the caller sends the next one where
 nobody has begun or the worker is gone. It may come twice: of several outcomes of one task the first counts.
@@ -13,10 +13,10 @@ from sqlalchemy import Connection, delete, func, insert, or_, select, update
 from ...units import DAY
 from .leases import database_time, living_holders
 from .listener import notify
-from .schema import holders, tasks
+from .schema import tasks
 
 MAX_TRIES = 2
-"""Most times that a task is begun: one that takes its worker down does so again."""
+"""Maximum times that a task is begun: a task that crashes its worker would do so again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class TaskProgress:
     outcome: bytes | None
     tries: int
     seconds: float | None
-    """Since it was begun the last time; None where nobody has."""
+    """Seconds since it was last begun; None if it was not."""
     lost: bool
     """True if its worker is gone."""
 
@@ -61,11 +61,11 @@ def finish(connection: Connection, _worker: str, task_id: str, outcome: bytes) -
 def progress(connection: Connection, task_id: str) -> TaskProgress:
     """State of a task that its caller waits for."""
     now = database_time(connection)
-    living = select(func.count()).where(holders.c.id == tasks.c.worker, holders.c.lease_until > now).scalar_subquery()
-    query = select(tasks.c.outcome, tasks.c.tries, tasks.c.began_at, living.label("living"))
+    lives = tasks.c.worker.in_(living_holders(connection)).label("lives")
+    query = select(tasks.c.outcome, tasks.c.tries, tasks.c.began_at, lives)
     row = connection.execute(query.where(tasks.c.id == task_id)).one()
     seconds = None if row.began_at is None else now - row.began_at
-    return TaskProgress(row.outcome, row.tries, seconds, lost=seconds is not None and not row.living)
+    return TaskProgress(row.outcome, row.tries, seconds, lost=seconds is not None and not row.lives)
 
 
 def count_waiting(connection: Connection) -> int:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from anyascii import anyascii
@@ -21,6 +22,8 @@ LARGE_TILE, SMALL_TILE, MANY_CELLS = 192, 112, 60
 A sheet of 25 takes 27 MB while it is made, with tiles of 256 pixels 49 MB.
 """
 GAP, CAPTION_HEIGHT = 24, 46
+THREADS = 2
+"""Threads that decode and scale the images."""
 MAX_CAPTION = 80
 """Longest caption in characters."""
 BACKGROUND, TEXT_COLOUR, FAINT_COLOUR, TILE_COLOUR = (250, 249, 247), (44, 41, 38), (108, 101, 93), (236, 233, 229)
@@ -43,21 +46,25 @@ def write_contact_sheet(cells: Sequence[Cell], target: Path) -> None:
     rows = math.ceil(len(cells) / columns)
     width, height = 2 * tile + GAP, tile + CAPTION_HEIGHT + GAP
     sheet = Image.new("RGB", (columns * width + GAP, rows * height + GAP), BACKGROUND)
-    for number, cell in enumerate(cells):
-        row, column = divmod(number, columns)
-        _draw_cell(sheet, cell, GAP + column * width, GAP + row * height, tile)
+    with ThreadPoolExecutor(THREADS) as threads:  # Pillow lets go of the interpreter while it decodes and scales
+        tiles = threads.map(partial(_fit_images, tile=tile), cells)
+        for number, (cell, images) in enumerate(zip(cells, tiles, strict=True)):
+            row, column = divmod(number, columns)
+            _draw_cell(sheet, cell, images, GAP + column * width, GAP + row * height, tile)
     buffer = io.BytesIO()
     sheet.save(buffer, "WEBP", quality=80, method=0)  # the zip waits for it
     atomic_write(target, buffer.getvalue())
 
 
-def _draw_cell(sheet: Image.Image, cell: Cell, left: int, top: int, tile: int) -> None:
+def _draw_cell(
+    sheet: Image.Image, cell: Cell, images: Iterable[Image.Image | None], left: int, top: int, tile: int
+) -> None:
     draw = ImageDraw.Draw(sheet)
     draw.rectangle((left, top, left + 2 * tile - 1, top + tile - 1), TILE_COLOUR)
-    for path, start in ((cell.picture, left), (cell.mesh, left + tile)):
-        if image := _fit_image(path, tile):
+    for image, start in zip(images, (left, left + tile), strict=True):
+        if image:
             place = (start + (tile - image.width) // 2, top + (tile - image.height) // 2)
-            sheet.paste(image, place, image)
+            sheet.paste(image, place, image if image.mode == "RGBA" else None)
     for text, size, colour, down in ((cell.name, 15, TEXT_COLOUR, 8), (cell.facts, 12, FAINT_COLOUR, 27)):
         font = _font(size)
         draw.text((left, top + tile + down), _fit_text(text, font, 2 * tile), colour, font)
@@ -66,14 +73,18 @@ def _draw_cell(sheet: Image.Image, cell: Cell, left: int, top: int, tile: int) -
 _font = cache(ImageFont.load_default)
 
 
+def _fit_images(cell: Cell, tile: int) -> tuple[Image.Image | None, Image.Image | None]:
+    return _fit_image(cell.picture, tile), _fit_image(cell.mesh, tile)
+
+
 def _fit_image(path: Path, tile: int) -> Image.Image | None:
+    """The image in mode RGB or RGBA, at most `tile` pixels a side; None for an unreadable file."""
     try:
-        with Image.open(path, formats=("WEBP",)) as stored:
-            image = stored.convert("RGBA")
+        with Image.open(path, formats=("WEBP",)) as image:
+            image.thumbnail((tile, tile), Image.Resampling.HAMMING)
+            return image
     except OSError:
         return None
-    image.thumbnail((tile, tile), Image.Resampling.LANCZOS)
-    return image
 
 
 def _fit_text(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ...errors import NotFound
-from ...services import BatchView, Studio
+from ...services import BatchView, Services
 from ..public_address import public_root_url
 
 GRADIO_OG_TAGS = re.compile(rb'<meta\s+property="og:[^>]*>')
@@ -21,8 +21,8 @@ TAG = Markup('<meta property="og:{}" content="{}">')
 class LinkPreviewMiddleware:
     """Middleware that adds the tags to the page of a batch."""
 
-    def __init__(self, app: ASGIApp, studio: Studio) -> None:
-        self._app, self._studio = app, studio
+    def __init__(self, app: ASGIApp, services: Services) -> None:
+        self._app, self._services = app, services
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Add the tags where the address names a batch that there is."""
@@ -35,7 +35,7 @@ class LinkPreviewMiddleware:
 
     async def _view(self, batch_id: str) -> BatchView | None:
         try:
-            return await self._studio.view(batch_id)
+            return await self._services.view(batch_id)
         except NotFound:
             return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from ...services import Studio
+from ...services import Services
 from ...settings import Settings
 from ..rate_limits import rate_limits
 from .body_limits import BodyLimitMiddleware
@@ -25,7 +25,7 @@ EXPOSED_HEADERS = ("X-Correlation-ID", "Content-Disposition", "Content-Range", "
 """Headers that other sites' scripts may read, too, where they may call at all."""
 
 
-def middleware_stack(settings: Settings, studio: Studio) -> list[Middleware]:
+def middleware_stack(settings: Settings, services: Services) -> list[Middleware]:
     """The middleware, the outermost first."""
     origins = settings.cors_origins.split()
     max_upload = (settings.max_files + 1) * 4_000_000 * settings.max_file_mb
@@ -34,7 +34,7 @@ def middleware_stack(settings: Settings, studio: Studio) -> list[Middleware]:
         Middleware(RequestMetricsMiddleware),
         Middleware(
             TrustedProxyMiddleware, trusted_proxies=settings.trusted_proxies,
-            note_untrusted=studio.untrusted_proxy.record_peer,
+            note_untrusted=services.untrusted_proxy.record_peer,
         ),
         Middleware(SecurityHeadersMiddleware),
         Middleware(ConnectionLimitMiddleware),
@@ -42,7 +42,7 @@ def middleware_stack(settings: Settings, studio: Studio) -> list[Middleware]:
         Middleware(PageAddressMiddleware),  # before the next one, which compares both
         Middleware(CrossSiteMiddleware, allowed_origins=settings.cors_origins),
         Middleware(BodyLimitMiddleware, max_upload_bytes=max_upload),
-        Middleware(UploadGuardMiddleware, studio=studio),
+        Middleware(UploadGuardMiddleware, services=services),
         Middleware(GradioErrorsMiddleware),
         Middleware(GradioRoutesMiddleware),
         Middleware(SignInThrottleMiddleware, limits=rate_limits(settings.celery_broker_url)),

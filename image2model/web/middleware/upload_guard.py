@@ -13,26 +13,26 @@ from ..rest.errors import response_to
 from .body_limits import UPLOAD_PATHS
 
 if TYPE_CHECKING:
-    from ...services import Studio
+    from ...services import Services
     from ...services.uploads import CountedUpload
 
 
 class UploadGuardMiddleware:
-    """Ask `studio.uploads` for each upload, with the size that it announces; tell it what came of that."""
+    """Admit each upload by its announced size (`Services.uploads`), and report its outcome there."""
 
-    def __init__(self, app: ASGIApp, studio: Studio) -> None:
-        self._app, self._studio = app, studio
+    def __init__(self, app: ASGIApp, services: Services) -> None:
+        self._app, self._services = app, services
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
         if scope["type"] == "http" and scope["method"] == "POST" and UPLOAD_PATHS.fullmatch(scope["path"]):
             length = Headers(scope=scope).get("content-length")
             try:
-                counted = self._studio.uploads.admit(client_of(scope), int(length) if length else None)
+                counted = self._services.uploads.admit(client_of(scope), int(length) if length else None)
             except (LimitReached, Unavailable) as error:
                 await response_to(error)(scope, receive, send)
                 return
-            self._studio.workers.start()
+            self._services.workers.start()
             await self._count(counted, scope, receive, send)
             return
         await self._app(scope, receive, send)

@@ -1,4 +1,4 @@
-"""Routes for the host: use of the disk, its filling, clean-up. Decimal sizes: 1 MB is 1,000,000 bytes."""
+"""Routes for the host: disk usage, disk health, clean-up. Decimal sizes: 1 MB is 1,000,000 bytes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pydantic import BaseModel, Field
 
 from ...errors import NotFound
 from ...ops.health import DISK_CRITICAL_PERCENT, DISK_WARNING_PERCENT
-from ...services import Studio
+from ...services import Services
 from ...units import GB, MB
 from .auth import require_admin
-from .common import HeadRouter, StudioDep, iso_now, iso_time
+from .common import HeadRouter, ServicesDep, iso_now, iso_time
 from .errors import error_responses
 from .request_params import params_openapi, parse_params
 
@@ -25,7 +25,7 @@ Directory = Literal["uploads", "results"]
 
 
 class FolderUse(BaseModel):
-    """What a kind of file takes, and the disk that it lies on."""
+    """Disk space of one kind of files, and the state of their disk."""
 
     path: str = Field(description="Relative to the data folder")
     size_mb: float
@@ -38,20 +38,20 @@ class FolderUse(BaseModel):
 
 
 class Folders(BaseModel):
-    """Pictures that were sent, and what was made of them."""
+    """Uploaded pictures and results."""
 
     upload_dir: FolderUse
     output_dir: FolderUse
 
 
 class DiskUsage(Folders):
-    """What lies on the disk."""
+    """Disk space of uploaded pictures and results."""
 
     timestamp: str
 
 
 class SystemHealth(BaseModel):
-    """Whether the host must do something."""
+    """State of the disk, and warnings that need the host."""
 
     status: Literal["healthy", "warning", "critical"] = Field(description="By the disk: from 80 %, from 90 %")
     disk_usage: Folders
@@ -60,14 +60,14 @@ class SystemHealth(BaseModel):
 
 
 class Cleanup(BaseModel):
-    """What to delete."""
+    """Age from which finished batches are deleted."""
 
-    hours: float = Field(24, ge=0, le=1_000_000, description="Batches that ended longer ago go")
-    dry_run: bool = Field(False, description="Only tell what would go")
+    hours: float = Field(24, ge=0, le=1_000_000, description="Delete batches that ended longer ago")
+    dry_run: bool = Field(False, description="Report what would be deleted, and delete nothing")
 
 
 class CleanedUp(BaseModel):
-    """What went, or would go."""
+    """Files and folders deleted, or to be deleted in a dry run."""
 
     freed_space_mb: float
     files_removed: int
@@ -80,13 +80,13 @@ class CleanedUp(BaseModel):
 
 
 class OneJob(BaseModel):
-    """Which batch."""
+    """Identifier of the batch to delete."""
 
     job_id: str = Field(max_length=100, description="The job's id, its batch's, or its folder from list-files")
 
 
 class JobCleanedUp(BaseModel):
-    """What deleting a batch has freed."""
+    """Disk space freed by deleting a batch."""
 
     job_id: str
     freed_space_mb: float
@@ -96,7 +96,7 @@ class JobCleanedUp(BaseModel):
 
 
 class JobDeleted(BaseModel):
-    """What deleting a batch has freed."""
+    """Confirmation of a deleted batch, with the disk space it freed."""
 
     message: str
     freed_space_mb: float
@@ -115,7 +115,7 @@ class FileItem(BaseModel):
 
 
 class FileList(BaseModel):
-    """The newest of each kind; of the one that was named also what all files of that kind take."""
+    """The newest files of each kind, and the number and size of all files in the requested directory."""
 
     uploads: list[FileItem]
     results: list[FileItem]
@@ -126,19 +126,19 @@ class FileList(BaseModel):
 
 
 @router.get("/disk-usage")
-async def disk_usage(studio: StudioDep) -> DiskUsage:
-    """What pictures and results take on the disk."""
-    return DiskUsage(**dict(_disk_folders(await studio.admin.disk_usage())), timestamp=iso_now())
+async def disk_usage(services: ServicesDep) -> DiskUsage:
+    """Disk space of uploaded pictures and results."""
+    return DiskUsage(**dict(_disk_folders(await services.admin.disk_usage())), timestamp=iso_now())
 
 
 @router.get("/system-health")
-async def system_health(studio: StudioDep) -> SystemHealth:
-    """Whether the disk is filling up, and what else only the host can mend."""
-    use, attention = await studio.admin.disk_usage(), await studio.admin.attention(time.time())
+async def system_health(services: ServicesDep) -> SystemHealth:
+    """State of the disk, and other problems that only the host can solve."""
+    use, attention = await services.admin.disk_usage(), await services.admin.attention(time.time())
     folders = _disk_folders(use)
     percent = folders.output_dir.disk_usage_percent
     status: Literal["healthy", "warning", "critical"] = "healthy"
-    warnings = [f"{one['message']} {one['hint']}" for one in attention]
+    warnings = [f"{warning['message']} {warning['hint']}" for warning in attention]
     if percent > DISK_WARNING_PERCENT:
         status = "critical" if percent > DISK_CRITICAL_PERCENT else "warning"
         free = folders.output_dir.disk_free_gb
@@ -174,9 +174,9 @@ async def _job_params(request: Request) -> OneJob:
 
 
 @router.post("/cleanup", openapi_extra=params_openapi(Cleanup), responses=error_responses(400, 422))
-async def cleanup(params: Annotated[Cleanup, Depends(_cleanup_params)], studio: StudioDep) -> CleanedUp:
-    """Delete batches that ended long ago and what nobody owns; never what runs, is pinned or downloaded."""
-    done = await studio.retention.cleanup(params.hours, params.dry_run)
+async def cleanup(params: Annotated[Cleanup, Depends(_cleanup_params)], services: ServicesDep) -> CleanedUp:
+    """Delete old batches and orphaned files; never batches that run, are pinned or are being downloaded."""
+    done = await services.retention.cleanup(params.hours, params.dry_run)
     return CleanedUp(
         freed_space_mb=_megabytes(done["freed_bytes"]), files_removed=done["files"],
         directories_removed=done["folders"], errors=done["errors"], cleanup_hours=params.hours, dry_run=params.dry_run,
@@ -185,9 +185,9 @@ async def cleanup(params: Annotated[Cleanup, Depends(_cleanup_params)], studio: 
 
 
 @router.post("/cleanup-job", openapi_extra=params_openapi(OneJob), responses=error_responses(400, 404, 409, 422))
-async def cleanup_job(params: Annotated[OneJob, Depends(_job_params)], studio: StudioDep) -> JobCleanedUp:
-    """Delete one batch with its files, unless it is being worked."""
-    freed = await studio.retention.delete(await _find_batch_id(studio, params.job_id))
+async def cleanup_job(params: Annotated[OneJob, Depends(_job_params)], services: ServicesDep) -> JobCleanedUp:
+    """Delete one batch with its files, unless it is running."""
+    freed = await services.retention.delete(await _find_batch_id(services, params.job_id))
     return JobCleanedUp(
         job_id=params.job_id, freed_space_mb=_megabytes(freed.size), files_removed=freed.files, timestamp=iso_now()
     )
@@ -195,37 +195,37 @@ async def cleanup_job(params: Annotated[OneJob, Depends(_job_params)], studio: S
 
 @router.delete("/delete-job/{job_id:path}", responses=error_responses(404, 409))
 async def delete_job(
-    job_id: str, studio: StudioDep, force: Annotated[bool, Query(description="Stop it first, if it runs")] = False
+    job_id: str, services: ServicesDep, force: Annotated[bool, Query(description="Stop it first, if it runs")] = False
 ) -> JobDeleted:
     """Delete one batch with its files."""
-    freed = await studio.retention.delete(await _find_batch_id(studio, job_id), force=force)
+    freed = await services.retention.delete(await _find_batch_id(services, job_id), force=force)
     return JobDeleted(message="The batch is deleted.", freed_space_mb=_megabytes(freed.size), files_removed=freed.files)
 
 
-async def _find_batch_id(studio: Studio, job_id: str) -> str:
+async def _find_batch_id(services: Services, job_id: str) -> str:
     """A batch's id from its job_id, its own id or its folder as `list-files` has it; raises NotFound."""
     job_id = job_id.removeprefix("batches/")
     try:
-        return (await studio.find(legacy_job_id=job_id)).id
+        return (await services.find(legacy_job_id=job_id)).id
     except NotFound:
-        return (await studio.batch(job_id)).id
+        return (await services.batch(job_id)).id
 
 
 @router.get("/list-files")
 async def list_files(
-    studio: StudioDep,
+    services: ServicesDep,
     directory: Directory = "uploads",
     limit: Annotated[int, Query(ge=1, le=10_000)] = 100,
     view: Annotated[Literal["folders", "files"], Query(description="Batches' folders, or single files")] = "folders",
 ) -> FileList:
-    """The newest pictures that were sent and the newest results."""
-    look = studio.admin.list_folders if view == "folders" else studio.admin.list_files
-    listings = {kind: await look(kind, limit) for kind in ("uploads", "results")}
-    items = {kind: [_file_item(one) for one in files["items"]] for kind, files in listings.items()}
-    named = listings[directory]
+    """The newest uploaded pictures and the newest results."""
+    list_kind = services.admin.list_folders if view == "folders" else services.admin.list_files
+    listings = {kind: await list_kind(kind, limit) for kind in ("uploads", "results")}
+    items = {kind: [_file_item(item) for item in files["items"]] for kind, files in listings.items()}
+    requested = listings[directory]
     return FileList(
-        **items, directory=directory, items=items[directory], total_files=named["files"],
-        total_size_mb=_megabytes(named["size"]),
+        **items, directory=directory, items=items[directory], total_files=requested["files"],
+        total_size_mb=_megabytes(requested["size"]),
     )  # fmt: skip
 
 

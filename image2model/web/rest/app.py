@@ -1,6 +1,6 @@
-"""The REST API as one application: its routers, its names for the same thing, its documentation.
+"""The REST API as one application: its routers, aliases of paths, and documentation.
 
-Paths and keys are a contract with programs that exist: what is answered may grow and never lose a key.
+Paths and keys are a contract with existing clients: answers may gain keys and never lose one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ... import __version__
 from ...ops.health import health_of
-from ...services import Studio
+from ...services import Services
 from . import admin, downloads, errors, health, logs, models, status, uploads
 
 PREFIX = "/api/v1"
@@ -38,14 +38,14 @@ ROUTERS = (
     admin.router,
     health.router,
     logs.router,
-)  # one per noun
+)
 DESCRIPTION = """A batch of pictures in, textured 3D meshes out.
 
-Upload pictures, follow the task, fetch the results. Every error has the same body, with a sentence for a person in
-`message`, and each answer carries `X-Correlation-ID`, by which a host finds it in the logs."""
+Upload pictures, follow the task, download the results. Every error has the same body, with a readable sentence in
+`message`. Each answer has an `X-Correlation-ID`, by which the host finds the request in the logs."""
 
 
-def create_app(studio: Studio) -> FastAPI:
+def create_app(services: Services) -> FastAPI:
     """The REST application."""
     app = FastAPIOffline(
         title="image2model",
@@ -56,7 +56,7 @@ def create_app(studio: Studio) -> FastAPI:
         redirect_slashes=False,  # PathNormalizer knows both; a redirect would lose the body
         responses=errors.error_responses(400, 413, 422, 429),  # all but 422 also from the middleware, before any route
     )
-    app.state.studio, app.state.health = studio, health_of(studio)
+    app.state.services, app.state.health = services, health_of(services)
     app.state.prefix, app.state.log_analysis_lock = PREFIX, asyncio.Lock()
     for route in app.routes:
         if isinstance(route, APIRoute) and route.methods:
@@ -67,13 +67,13 @@ def create_app(studio: Studio) -> FastAPI:
     return app
 
 
-def api_mount(studio: Studio) -> Mount:
+def api_mount(services: Services) -> Mount:
     """The application as a route, to be placed before Gradio's."""
-    return ApiMount(PathNormalizer(create_app(studio)))
+    return ApiMount(PathNormalizer(create_app(services)))
 
 
 class ApiMount(Mount):
-    """A mount of the API's paths alone; all others fall through to the routes after it."""
+    """A mount of the API's paths only; all others fall through to the routes after it."""
 
     def __init__(self, app: ASGIApp) -> None:
         super().__init__("", app)
@@ -94,9 +94,8 @@ class PathNormalizer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
-        scope["path"] = scope.get("root_path", "") + canonical_path(
-            _relative_path(scope)
-        )  # in place: request metrics read its route
+        path = scope.get("root_path", "") + canonical_path(_relative_path(scope))
+        scope["path"] = path  # in place, because request metrics read it afterwards
         await self.app(scope, receive, send)
 
 

@@ -1,4 +1,4 @@
-"""Parts that the routers share: the studio as a dependency, HEAD beside GET, times as text."""
+"""Shared parts of the routers: the services as a dependency, HEAD beside GET, times as text."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Request
 
-from ...services import Studio
+from ...services import Services
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-async def get_studio(request: Request) -> Studio:
-    """The studio of the application."""
-    return request.app.state.studio  # type: ignore[no-any-return]
+async def get_services(request: Request) -> Services:
+    """The services of the application."""
+    return request.app.state.services  # type: ignore[no-any-return]
 
 
-StudioDep = Annotated[Studio, Depends(get_studio)]
+ServicesDep = Annotated[Services, Depends(get_services)]
 
 
 class HeadRouter(APIRouter):
@@ -32,8 +32,8 @@ class HeadRouter(APIRouter):
         )
 
         def add(function: F) -> F:
-            for one in both:
-                one(function)
+            for decorate in both:
+                decorate(function)
             return function
 
         return add

@@ -1,4 +1,4 @@
-"""Results out: the list of them, each file, and all as one zip."""
+"""Downloads of results: the list, each file, and all as one zip."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from fastapi.responses import FileResponse, RedirectResponse, Response, Streamin
 from pydantic import BaseModel, Field
 
 from ...errors import ErrorCode, NotFound
-from ...services import THUMBNAIL_FILE, Batch, Job, Studio
+from ...services import THUMBNAIL_FILE, Batch, Job, Services
 from ..responses import BatchFileResponse, GeneratedResponse
 from .auth import Credentials, require_user
-from .common import HeadRouter, StudioDep, iso_time
+from .common import HeadRouter, ServicesDep, iso_time
 from .errors import error_responses
 from .result_links import RenderedImage, ResultLinks, is_signed
 
@@ -20,7 +20,7 @@ router = HeadRouter(prefix="/download", tags=["download"], responses=error_respo
 GLB_MEDIA_TYPE = "model/gltf-binary"
 RANGE_HEADER = {
     "in": "header", "name": "Range", "schema": {"type": "string"}, "example": "bytes=0-99",
-    "description": "Which bytes to send; what is no range of bytes counts as none",
+    "description": "Range of bytes to send; a malformed one is ignored",
 }  # fmt: skip
 
 
@@ -48,30 +48,30 @@ class Results(BaseModel):
 
 
 @router.get("/{job_id}/all", dependencies=[Depends(require_user)])
-async def results(job_id: str, request: Request, studio: StudioDep) -> Results:
-    """The meshes that are finished, with their addresses."""
-    batch = await studio.find(legacy_job_id=job_id)
-    links = ResultLinks(studio, request, job_id)
-    files = [await _result_file(studio, job, links) for job in batch.jobs if job.state == "done"]
-    return Results(job_id=job_id, files=files, download_urls=[one.model_url for one in files], total_files=len(files))
+async def results(job_id: str, request: Request, services: ServicesDep) -> Results:
+    """The finished meshes of a batch, with their URLs."""
+    batch = await services.find(legacy_job_id=job_id)
+    links = ResultLinks(services, request, job_id)
+    files = [await _result_file(services, job, links) for job in batch.jobs if job.state == "done"]
+    return Results(job_id=job_id, files=files, download_urls=[item.model_url for item in files], total_files=len(files))
 
 
-async def _result_file(studio: Studio, job: Job, links: ResultLinks) -> ResultFile:
-    served, url = await studio.file(job.batch_id, job.number, f"{job.stem}.glb"), links.mesh(job.stem)
+async def _result_file(services: Services, job: Job, links: ResultLinks) -> ResultFile:
+    served, url = await services.file(job.batch_id, job.number, f"{job.stem}.glb"), links.mesh(job.stem)
     return ResultFile(
-        filename=served.filename, size=await studio.size(served), mime_type=served.media_type,
+        filename=served.filename, size=await services.size(served), mime_type=served.media_type,
         created_time=iso_time(job.finished_at), model_url=url, download_url=url, source_filename=job.name,
         rendered_image=await links.rendered_image(job.batch_id, job.number, job.stem), original_filename=job.name,
     )  # fmt: skip
 
 
 async def _require_link_or_user(
-    request: Request, studio: StudioDep, credentials: Credentials, job_id: str, filename: str,
-    signature: Annotated[str, Query(description="As in the links of /download/{job_id}/all, in place of a key")] = "",
+    request: Request, services: ServicesDep, credentials: Credentials, job_id: str, filename: str,
+    signature: Annotated[str, Query(description="From a link of /download/{job_id}/all, in place of a key")] = "",
 ) -> None:  # fmt: skip
     """Require a signed link to this file, or what `require_user` requires."""
-    if not (signature and is_signed(studio, signature, job_id, filename)):
-        await require_user(request, studio, credentials)
+    if not (signature and is_signed(services, signature, job_id, filename)):
+        await require_user(request, services, credentials)
 
 
 @router.get(
@@ -82,15 +82,15 @@ async def _require_link_or_user(
 )
 async def archive(
     job_id: str,
-    studio: StudioDep,
-    formats: Annotated[str, Query(description="File formats, with commas between them")] = "glb",
+    services: ServicesDep,
+    formats: Annotated[str, Query(description="File formats, separated by commas")] = "glb",
 ) -> GeneratedResponse:
     """The finished meshes as one zip, made while it is sent."""
-    batch = await studio.find(legacy_job_id=job_id)
+    batch = await services.find(legacy_job_id=job_id)
     names = [form.strip() for form in formats.split(",") if form.strip()]
     plain = set(names) <= {"glb"}
-    choices = [] if plain else studio.exports.parse_options(names)
-    stream = await studio.archive(batch.id) if plain else await studio.exports.archive(batch.id, choices)
+    choices = [] if plain else services.exports.parse_options(names)
+    stream = await services.archive(batch.id) if plain else await services.exports.archive(batch.id, choices)
     named = f'attachment; filename="image2model-{batch.id[:8]}.zip"'
     headers = {"Content-Length": str(stream.size), "Content-Disposition": named, "Cache-Control": "no-store"}
     return GeneratedResponse(stream.chunks, media_type="application/zip", headers=headers)
@@ -102,28 +102,28 @@ async def archive(
     response_class=FileResponse,
     responses={
         200: {"content": {GLB_MEDIA_TYPE: {}, "image/webp": {}}},
-        206: {"description": "The part that was asked for"},
-        307: {"description": "It is sent by the object storage (`ASSET_LINK_SECONDS`)"},
-        304: {"description": "It is as the `If-None-Match` or `If-Modified-Since` of the request knows it"},
+        206: {"description": "The requested range"},
+        307: {"description": "Signed URL of the file in the object storage (`ASSET_LINK_SECONDS`)"},
+        304: {"description": "Unchanged since the request's `If-None-Match` or `If-Modified-Since`"},
         416: {**error_responses(416)[416], "headers": {"Content-Range": {"schema": {"type": "string"}}}},
     },
     openapi_extra={"parameters": [RANGE_HEADER]},
 )
-async def file(job_id: str, filename: str, request: Request, studio: StudioDep) -> Response:
-    """A mesh, or with `.webp` its picture; takes `Range`, and `If-None-Match` with an earlier `ETag`."""
-    batch = await studio.find(legacy_job_id=job_id)
+async def file(job_id: str, filename: str, request: Request, services: ServicesDep) -> Response:
+    """A mesh (`.glb`) or its thumbnail (`.webp`); supports `Range` and `If-None-Match`."""
+    batch = await services.find(legacy_job_id=job_id)
     job, offered = _find_file(batch, filename)
-    served = await studio.file(batch.id, job.number, offered)
-    if request.method == "GET" and (link := await studio.link(served)):
+    served = await services.file(batch.id, job.number, offered)
+    if request.method == "GET" and (link := await services.link(served)):
         return RedirectResponse(link, headers={"Cache-Control": "no-store"})
     headers = {"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
-    if studio.settings.cors_origins:
+    if services.settings.cors_origins:
         headers["Cross-Origin-Resource-Policy"] = "cross-origin"  # pages of those origins show it in an <img>
-    return BatchFileResponse(studio, served.path, media_type=served.media_type, filename=filename, headers=headers)
+    return BatchFileResponse(services, served.path, media_type=served.media_type, filename=filename, headers=headers)
 
 
 def _find_file(batch: Batch, filename: str) -> tuple[Job, str]:
-    """The job that a file is of, and the name that the studio has for the file."""
+    """The job of a file, and the name of the file in the job's folder."""
     for job in batch.jobs:
         offered = {f"{job.stem}.glb": f"{job.stem}.glb", f"{job.stem}.webp": THUMBNAIL_FILE}
         if filename in offered:

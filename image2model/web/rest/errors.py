@@ -29,11 +29,11 @@ FILE_VALIDATION_CODES = (ErrorCode.TOO_MANY_IMAGES, ErrorCode.NO_IMAGES)
 
 
 class ErrorBody(BaseModel):
-    """What went wrong, in words for a person, with a code for a program."""
+    """An error, as a code for programs and a sentence for people."""
 
     error: bool = True
     error_code: str = Field(examples=["batch_not_found"])
-    message: str = Field(description="A sentence for a person, that says what to do next")
+    message: str = Field(description="A sentence for people that says what to do next")
     status_code: int
     details: dict[str, Any] = {}
 
@@ -64,13 +64,13 @@ def add_error_handlers(app: FastAPI) -> None:
 
 
 def response_to(error: Image2ModelError) -> JSONResponse:
-    """The response to a request that this error ended."""
+    """The response for an error."""
     headers = retry_after_header(error.retry_after) if isinstance(error, LimitReached) else None
     return error_response(error.http_status, error.code, str(error), getattr(error, "details", None), headers)
 
 
 def retry_after_header(seconds: float | None) -> dict[str, str] | None:
-    """The header Retry-After; None where nobody knows how long to wait."""
+    """The header Retry-After; None where the time to wait is unknown."""
     return {"Retry-After": str(math.ceil(seconds))} if seconds else None
 
 
@@ -88,8 +88,8 @@ async def _http_error(_request: Request, error: Any) -> JSONResponse:
 
 
 async def _validation_error(_request: Request, error: Any) -> JSONResponse:
-    invalid = [{"field": ".".join(map(str, one["loc"][1:])), "message": one["msg"]} for one in error.errors()]
-    reasons = "; ".join(f"{one['field']}: {one['message']}" for one in invalid)
+    invalid = [{"field": ".".join(map(str, item["loc"][1:])), "message": item["msg"]} for item in error.errors()]
+    reasons = "; ".join(f"{item['field']}: {item['message']}" for item in invalid)
     return error_response(422, "VALIDATION_ERROR", f"Some values cannot be used. {reasons}", {"errors": invalid})
 
 

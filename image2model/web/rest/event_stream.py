@@ -66,7 +66,7 @@ async def task_events(
 
 
 class TaskEventStream:
-    """The state of one client: what it knows, and the events that bring it up to date."""
+    """The last state sent to one client, and the events that update it."""
 
     def __init__(self, task_id: str, after: int, attempts: Mapping[str, int]) -> None:
         self.last_id = self.highest_id = after
@@ -133,7 +133,7 @@ class TaskEventStream:
 
 
 def _counts(view: BatchView) -> dict[str, int]:
-    """Numbers of files, under each name that the first image2model's clients read."""
+    """Numbers of files, under each name used by clients of the first image2model."""
     counts = view.counts
     through = counts.done + counts.unsuccessful
     return {

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from ... import __version__
 from ...ops.health import Health, State, machine_stats, overall, uptime
 from ...ops.metrics import CONTENT_TYPE, exposition
-from .common import HeadRouter, StudioDep, iso_now
+from .common import HeadRouter, ServicesDep, iso_now
 
 router = HeadRouter(prefix="/health", tags=["health"])
 SERVICE = "image2model"
@@ -27,7 +27,7 @@ HealthDep = Annotated[Health, Depends(get_health)]
 
 
 class Well(BaseModel):
-    """It answers."""
+    """Answer of an app that responds."""
 
     status: Literal["healthy"] = "healthy"
     service: str = SERVICE
@@ -36,11 +36,11 @@ class Well(BaseModel):
 
 
 class Machine(BaseModel):
-    """What it runs on."""
+    """The machine that the app runs on."""
 
     platform: str
     python_version: str
-    cpu_usage_percent: float = Field(description="Since the last look")
+    cpu_usage_percent: float = Field(description="Since the last request")
     memory_usage_percent: float
     memory_available_gb: float
     disk_usage_percent: float
@@ -49,7 +49,7 @@ class Machine(BaseModel):
 
 
 class Part(BaseModel):
-    """How a part is."""
+    """State of one component."""
 
     name: str
     status: State
@@ -58,7 +58,7 @@ class Part(BaseModel):
 
 
 class Detailed(BaseModel):
-    """How everything is; unhealthy where no new picture can be worked."""
+    """State of the app and its components; unhealthy where no new picture can be processed."""
 
     status: State
     service: str = SERVICE
@@ -70,21 +70,21 @@ class Detailed(BaseModel):
 
 
 class Alive(BaseModel):
-    """The process answers."""
+    """Answer of a live process."""
 
     status: Literal["alive"] = "alive"
     timestamp: str
 
 
 class Ready(BaseModel):
-    """It takes requests."""
+    """Answer of an app that is ready for requests."""
 
     status: Literal["ready"] = "ready"
     timestamp: str
 
 
 class NotReady(BaseModel):
-    """What keeps it from taking requests."""
+    """Components that are not ready for requests."""
 
     status: Literal["not_ready"] = "not_ready"
     failed_components: list[str]
@@ -93,41 +93,41 @@ class NotReady(BaseModel):
 
 @router.get("")
 async def health() -> Well:
-    """Whether the app answers."""
+    """Check that the app responds."""
     return Well(timestamp=iso_now())
 
 
 @router.get("/detailed", responses={503: {"model": Detailed, "description": "Unhealthy"}})
-async def detailed(health: HealthDep, studio: StudioDep, response: Response) -> Detailed:
-    """How each part is, from what is known here; fal by the outcomes of the last 24 hours, not by a call."""
+async def detailed(health: HealthDep, services: ServicesDep, response: Response) -> Detailed:
+    """State of each component. That of fal follows from the jobs of the last 24 hours; fal is not called."""
     parts = await health.components()
     components = [
-        Part(name=one.name, status=one.status, response_time_ms=round(1000 * one.seconds, 2), details=one.details)
-        for one in parts
+        Part(name=part.name, status=part.status, response_time_ms=round(1000 * part.seconds, 2), details=part.details)
+        for part in parts
     ]
     status = overall(parts)
     response.status_code = 503 if status == "unhealthy" else 200
     return Detailed(
-        status=status, timestamp=iso_now(), system=Machine(**machine_stats(studio)), components=components,
+        status=status, timestamp=iso_now(), system=Machine(**machine_stats(services)), components=components,
         uptime_seconds=round(uptime(), 1),
     )  # fmt: skip
 
 
 @router.get("/metrics", response_class=PlainTextResponse)
-async def metrics(health: HealthDep, studio: StudioDep) -> Response:
-    """The numbers, in Prometheus' text format."""
-    return Response(await exposition(studio, health), media_type=CONTENT_TYPE, headers=NO_STORE)
+async def metrics(health: HealthDep, services: ServicesDep) -> Response:
+    """Metrics in Prometheus' text format."""
+    return Response(await exposition(services, health), media_type=CONTENT_TYPE, headers=NO_STORE)
 
 
 @router.get("/liveness")
 async def liveness() -> Alive:
-    """Whether the process lives."""
+    """Liveness probe."""
     return Alive(timestamp=iso_now())
 
 
 @router.get("/readiness", responses={503: {"model": NotReady, "description": "Not ready"}}, response_model=Ready)
 async def readiness(health: HealthDep) -> Any:
-    """Whether it can take requests."""
+    """Readiness probe."""
     if failed := await health.not_ready():
         body = NotReady(failed_components=failed, timestamp=iso_now())
         return Response(body.model_dump_json(), 503, NO_STORE, "application/json")

@@ -1,4 +1,4 @@
-"""What the log files tell, for whoever has a key: counted, summed up by day, taken away; and the files themselves."""
+"""Log files: analysis, daily summary, export, statistics, rotation and clean-up."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ...ops import log_config, log_files
 from ...ops.log_analysis import Analysis, analyse
 from ...ops.log_export import MEDIA_TYPES, ExportFormat, export
 from ...ops.log_search import LogFilter, list_log_files, matching_lines, search
-from ...services import Studio
+from ...services import Services
 from ...units import MB
 from ..responses import GeneratedResponse
 from .auth import require_admin, require_log_reader
-from .common import HeadRouter, StudioDep, iso_now
+from .common import HeadRouter, ServicesDep, iso_now
 from .errors import error_responses
 from .request_params import params_openapi, parse_params
 
@@ -40,14 +40,14 @@ ALL_TYPES = ("all", "")
 LOG_TYPES: Mapping[str, str] = {kind: kind for kind in log_config.LOG_KINDS} | {"celery_worker": "app"}
 """Log types by name, also by the names of the first image2model."""
 TYPE_DESCRIPTIONS = {
-    "app": "What goes on: starts, each batch and each state of its jobs, warnings, errors",
+    "app": "Starts, each batch and each state of its jobs, warnings, errors",
     "access": "Requests: method, route, status, duration",
 }
 DAY = timedelta(days=1)
 
 
 class TimeRange(BaseModel):
-    """What was looked at."""
+    """Period of an analysis."""
 
     start: str
     end: str
@@ -63,36 +63,36 @@ class SlowRequest(BaseModel):
 
 
 class Performance(BaseModel):
-    """How requests went."""
+    """Response times and error rate of requests."""
 
     avg_response_time: float = Field(description="Milliseconds until an answer began")
     slow_requests: list[SlowRequest] = Field(description="The latest that took more than five seconds")
-    error_rate: float = Field(description="Percent of the requests that failed here (status 500 and above)")
+    error_rate: float = Field(description="Percent of the requests answered with status 500 and above")
 
 
 class LogAnalysis(BaseModel):
-    """What was counted."""
+    """Counts of log lines, errors and requests."""
 
     time_range: TimeRange
     log_levels: dict[str, int]
-    error_patterns: dict[str, int] = Field(description="Errors, with # in the place of numbers and ids")
+    error_patterns: dict[str, int] = Field(description="Errors, with # in place of numbers and ids")
     request_patterns: dict[str, int] = Field(description="Requests by method and route")
     performance_metrics: Performance
     lines_analyzed: int
 
 
 class DaySummary(Performance):
-    """How requests of a day went."""
+    """Number, response times and error rate of a day's requests."""
 
     total_requests: int
     slowest_requests: list[SlowRequest]
 
 
 class ErrorBreakdown(BaseModel):
-    """Where errors came from."""
+    """Errors by their origin."""
 
     by_logger: dict[str, int]
-    by_status: dict[str, int] = Field(description="Requests answered with 400 and above")
+    by_status: dict[str, int] = Field(description="Requests answered with status 400 and above")
 
 
 class DailySummary(BaseModel):
@@ -112,11 +112,11 @@ class DailySummary(BaseModel):
 
 
 class LogStatistics(BaseModel):
-    """What log files there are."""
+    """Number, size and age of the log files."""
 
     total_files: int
     total_size_mb: float
-    oldest_file: str | None = Field(description="When it was last written to")
+    oldest_file: str | None = Field(description="Time of its last line")
     newest_file: str | None
     by_type: dict[str, dict[str, Any]]
     log_directory: str
@@ -132,7 +132,7 @@ class LogTypes(BaseModel):
 
 
 class LogHealth(BaseModel):
-    """Whether all is well with the log files."""
+    """State of the log files, with recommendations."""
 
     status: Literal["healthy", "warning", "critical"]
     timestamp: str
@@ -143,22 +143,22 @@ class LogHealth(BaseModel):
 
 
 class Recent(BaseModel):
-    """Some entries, newest first."""
+    """A page of log entries, newest first."""
 
     entries: list[dict[str, Any]]
-    more: bool = Field(description="There are older ones")
+    more: bool = Field(description="True if there are older entries")
 
 
 class Rotated(BaseModel):
-    """Which files were put aside."""
+    """Log files that were rotated."""
 
     rotated_files: list[str]
-    skipped_files: list[str] = Field(description="Empty ones")
+    skipped_files: list[str] = Field(description="Empty files")
     errors: list[str]
 
 
 class Removed(BaseModel):
-    """What was removed."""
+    """Log files that were deleted."""
 
     status: Literal["success", "error"]
     removed_files: int
@@ -168,12 +168,16 @@ class Removed(BaseModel):
 
 
 class Export(BaseModel):
-    """Which lines to take away."""
+    """Selection of the log lines to export."""
 
-    start_date: str = Field("", max_length=40, description="YYYY-MM-DD, or a moment; by default a day before the end")
-    end_date: str = Field("", max_length=40, description="YYYY-MM-DD, that day included, or a moment; by default now")
+    start_date: str = Field(
+        "", max_length=40, description="Date (YYYY-MM-DD) or time (ISO 8601); by default a day before the end"
+    )
+    end_date: str = Field(
+        "", max_length=40, description="Date (YYYY-MM-DD, inclusive) or time (ISO 8601); by default now"
+    )
     log_types: list[Annotated[str, Field(max_length=200)]] = Field(
-        [], max_length=20, description="Kinds, also with commas between them; by default all"
+        [], max_length=20, description="Log types, also separated by commas; by default all"
     )
     format: ExportFormat = "json"
 
@@ -183,23 +187,26 @@ class Export(BaseModel):
         return [given] if isinstance(given, str) else given
 
 
-LogType = Annotated[str, Query(max_length=40, description="See /logs/types; `all` for all of them")]
+LogType = Annotated[str, Query(max_length=40, description="A type of /logs/types, or `all`")]
 
 
 @reader_routes.get("/analyze", responses=error_responses(404))
 async def analyze(
-    request: Request, studio: StudioDep, log_type: LogType = "all", hours_back: Annotated[int, Query(ge=1, le=168)] = 24
+    request: Request,
+    services: ServicesDep,
+    log_type: LogType = "all",
+    hours_back: Annotated[int, Query(ge=1, le=168)] = 24,
 ) -> LogAnalysis:
-    """What the lines of the last hours come to."""
+    """Analyse the log lines of the last hours."""
     end = datetime.now(UTC)
     start = end - timedelta(hours=hours_back)
-    analysis = await _analyse(request, studio, LogFilter(kinds=_parse_log_types(log_type), since=start, until=end))
+    analysis = await _analyse(request, services, LogFilter(kinds=_parse_log_types(log_type), since=start, until=end))
     endpoints = list(analysis.by_endpoint().items())[:MAX_PATTERNS]
     return LogAnalysis(
         time_range=TimeRange(start=start.isoformat(), end=end.isoformat(), hours_analyzed=hours_back),
         log_levels=analysis.levels,
         error_patterns=dict(analysis.errors.most_common(MAX_PATTERNS)),
-        request_patterns={name: seen.count for name, seen in endpoints},
+        request_patterns={name: requests.count for name, requests in endpoints},
         performance_metrics=Performance(**_performance(analysis)),
         lines_analyzed=analysis.lines,
     )
@@ -209,12 +216,12 @@ async def analyze(
 @reader_routes.get("/daily-summary", responses=error_responses(400))
 async def daily_summary(
     request: Request,
-    studio: StudioDep,
+    services: ServicesDep,
     date: Annotated[str, Query(max_length=40, description="YYYY-MM-DD; by default today (UTC)")] = "",
 ) -> DailySummary:
-    """What the lines of a day come to."""
+    """Summarise the log lines of a day."""
     day = _parse_time(date or iso_now()).replace(hour=0, minute=0, second=0, microsecond=0)
-    analysis = await _analyse(request, studio, LogFilter(since=day, until=day + DAY))
+    analysis = await _analyse(request, services, LogFilter(since=day, until=day + DAY))
     total, performance = analysis.total(), _performance(analysis)
     endpoints = list(analysis.by_endpoint().items())[:TOP_COUNT]
     return DailySummary(
@@ -225,20 +232,20 @@ async def daily_summary(
         avg_response_time_ms=performance["avg_response_time"],
         log_levels=analysis.levels,
         top_errors=dict(analysis.errors.most_common(TOP_COUNT)),
-        top_endpoints={name: seen.count for name, seen in endpoints},
+        top_endpoints={name: requests.count for name, requests in endpoints},
         error_breakdown=ErrorBreakdown(by_logger=analysis.error_loggers, by_status=analysis.by_status()),
         performance_summary=DaySummary(
             **performance, total_requests=total.count,
-            slowest_requests=sorted(analysis.slow, key=lambda one: -one["duration_ms"])[:TOP_COUNT],
+            slowest_requests=sorted(analysis.slow, key=lambda request: -request["duration_ms"])[:TOP_COUNT],
         ),
         system_events=list(analysis.system),
     )  # fmt: skip
 
 
-async def _analyse(request: Request, studio: Studio, query: LogFilter) -> Analysis:
+async def _analyse(request: Request, services: Services, query: LogFilter) -> Analysis:
     """Analyse log lines; one request at a time, because it keeps a processor busy."""
     async with request.app.state.log_analysis_lock:
-        return await asyncio.to_thread(analyse, log_config.log_folder(studio.settings), query)
+        return await asyncio.to_thread(analyse, log_config.log_folder(services.settings), query)
 
 
 def _performance(analysis: Analysis) -> dict[str, Any]:
@@ -266,7 +273,7 @@ def _parse_time(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
         aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-        _ = aware + DAY  # the last day there is has no end
+        _ = aware + DAY  # year 9999 has no following day
     except (ValueError, OverflowError):
         raise HTTPException(400, "Invalid date format. Use YYYY-MM-DD format.") from None
     return aware
@@ -274,16 +281,16 @@ def _parse_time(text: str) -> datetime:
 
 @reader_routes.get("/recent", responses=error_responses(404))
 async def recent(
-    studio: StudioDep,
+    services: ServicesDep,
     log_type: LogType = "all",
     level: Literal["debug", "info", "warning", "error", "critical"] = "debug",
     text: Annotated[str, Query(max_length=200)] = "",
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     offset: Annotated[int, Query(ge=0, le=10_000)] = 0,
 ) -> Recent:
-    """The newest lines of at least a level, with a text."""
+    """Search the newest log lines, by minimum level and text."""
     query = LogFilter(kinds=_parse_log_types(log_type), level=level, text=text)
-    page = await asyncio.to_thread(search, log_config.log_folder(studio.settings), query, limit, offset)
+    page = await asyncio.to_thread(search, log_config.log_folder(services.settings), query, limit, offset)
     return Recent(entries=page.entries, more=page.more)
 
 
@@ -300,8 +307,8 @@ EXPORT_ROUTE: dict[str, Any] = {
 
 @reader_routes.get("/export", openapi_extra={"parameters": params_openapi(Export)["parameters"]}, **EXPORT_ROUTE)
 @reader_routes.post("/export", openapi_extra=params_openapi(Export), **EXPORT_ROUTE)
-async def exported(params: ExportDep, studio: StudioDep) -> GeneratedResponse:
-    """The lines themselves, as they are read."""
+async def exported(params: ExportDep, services: ServicesDep) -> GeneratedResponse:
+    """Export log lines as a file."""
     end, whole_day = _parse_time(params.end_date or iso_now()), len(params.end_date) == len("YYYY-MM-DD")
     if whole_day:
         end += DAY
@@ -312,23 +319,23 @@ async def exported(params: ExportDep, studio: StudioDep) -> GeneratedResponse:
     first, last = (f"{day:%Y%m%d}".zfill(8) for day in (start, end - timedelta(microseconds=1)))
     name = f"image2model-logs-{first}-{last}.{params.format}"
     return GeneratedResponse(
-        export(matching_lines(log_config.log_folder(studio.settings), query), params.format),
+        export(matching_lines(log_config.log_folder(services.settings), query), params.format),
         media_type=MEDIA_TYPES[params.format],
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
 
 
 @reader_routes.get("/statistics")
-async def statistics(studio: StudioDep) -> LogStatistics:
-    """What log files there are, and the disk they lie on."""
-    return LogStatistics(**await asyncio.to_thread(log_files.statistics, log_config.log_folder(studio.settings)))
+async def statistics(services: ServicesDep) -> LogStatistics:
+    """Number, size and age of the log files, and the space on their disk."""
+    return LogStatistics(**await asyncio.to_thread(log_files.statistics, log_config.log_folder(services.settings)))
 
 
 @reader_routes.get("/types")
-async def types(studio: StudioDep) -> LogTypes:
+async def types(services: ServicesDep) -> LogTypes:
     """The kinds of log files."""
     files_by_kind = {
-        kind: list_log_files(log_config.log_folder(studio.settings), [kind]) for kind in log_config.LOG_KINDS
+        kind: list_log_files(log_config.log_folder(services.settings), [kind]) for kind in log_config.LOG_KINDS
     }
     details = {
         kind: {
@@ -342,27 +349,28 @@ async def types(studio: StudioDep) -> LogTypes:
 
 
 @reader_routes.get("/health")
-async def health(studio: StudioDep) -> LogHealth:
-    """Whether all is well with the log files, and what the host can do."""
-    log_health = await asyncio.to_thread(log_files.check_log_health, studio.settings)
+async def health(services: ServicesDep) -> LogHealth:
+    """State of the log files, with recommendations to the host."""
+    log_health = await asyncio.to_thread(log_files.check_log_health, services.settings)
     return LogHealth(
-        status=log_health.status, timestamp=iso_now(), statistics=await statistics(studio), issues=log_health.issues,
+        status=log_health.status, timestamp=iso_now(), statistics=await statistics(services), issues=log_health.issues,
         warnings=log_health.warnings, recommendations=log_health.recommendations,
     )  # fmt: skip
 
 
 @admin_routes.post("/rotate")
 async def rotate() -> Rotated:
-    """Begin new files; the old ones are compressed."""
+    """Rotate the log files and compress the old ones."""
     return Rotated(**await asyncio.to_thread(log_files.rotate))
 
 
 @admin_routes.delete("/cleanup")
 async def cleanup(
-    studio: StudioDep, older_than_days: Annotated[int, Query(ge=1, le=3650, description="Put aside before then")] = 30
+    services: ServicesDep,
+    older_than_days: Annotated[int, Query(ge=1, le=3650, description="Delete files rotated longer ago than this")] = 30,
 ) -> Removed:
-    """Remove old log files; those that are being written stay."""
-    removed = await asyncio.to_thread(log_files.remove_older, log_config.log_folder(studio.settings), older_than_days)
+    """Delete old log files; never those being written."""
+    removed = await asyncio.to_thread(log_files.remove_older, log_config.log_folder(services.settings), older_than_days)
     return Removed(
         status="error" if removed.errors else "success", removed_files=len(removed.names),
         total_size_removed_mb=round(removed.size / MB, 6), errors=removed.errors, files=removed.names,

@@ -8,25 +8,27 @@ from pydantic import BaseModel, Field
 
 from ...services import IMAGE_SUFFIXES, Generator
 from ..generator_schema import generator_schema
-from .common import HeadRouter, StudioDep
+from .common import HeadRouter, ServicesDep
 from .errors import error_responses
 
 router = HeadRouter(prefix="/models", tags=["models"])
 
 
 class Model(BaseModel):
-    """A generator on offer, which the contract calls a model."""
+    """An available generator, which the API calls a model."""
 
     name: str
     id: str
     description: str
     type: str = "image_to_3d"
-    supported_formats: list[str] = Field(description="What it takes")
-    options: list[dict[str, Any]] = Field(description="Its options, with their kinds, ranges and defaults")
-    face_limit: dict[str, Any] | None = Field(description="The option for a number of faces, where it has one")
-    price: float = Field(description="US dollars for one image with the options as preset")
-    sides: list[str] = Field(description="Sides of one object that it takes together as one job; empty: one picture")
-    sides_by_place: bool = Field(description="None of these sides may be left out before another")
+    supported_formats: list[str] = Field(description="Suffixes of picture files")
+    options: list[dict[str, Any]] = Field(description="Its options, with types, ranges and defaults")
+    face_limit: dict[str, Any] | None = Field(description="The option for the number of faces, if it has one")
+    price: float = Field(description="US dollars for one image with the default options")
+    sides: list[str] = Field(
+        description="Sides of an object that it accepts together in one job; empty: one picture only"
+    )
+    sides_by_place: bool = Field(description="True if a side may only be sent together with all sides before it")
     usual_seconds: float
     available: bool
     unavailable_reason: str | None
@@ -36,20 +38,20 @@ class ModelParams(BaseModel):
     """The parameters of a model."""
 
     model_type: str
-    params: list[dict[str, Any]] = Field(description="Name, kind, range, choices and default of each")
+    params: list[dict[str, Any]] = Field(description="Name, type, range, choices and default of each")
 
 
 @router.get("")
 @router.get("/available")
-async def available(studio: StudioDep) -> list[Model]:
-    """The generators on offer."""
-    return [_model(generator) for generator in studio.generators.values()]
+async def available(services: ServicesDep) -> list[Model]:
+    """The available generators."""
+    return [_model(generator) for generator in services.generators.values()]
 
 
 @router.get("/{model_type}/params", responses=error_responses(404))
-async def params(model_type: str, studio: StudioDep) -> ModelParams:
-    """What an upload's `params` may hold for this model."""
-    schema = generator_schema(studio.generator(model_type))
+async def params(model_type: str, services: ServicesDep) -> ModelParams:
+    """The `params` of an upload for this model."""
+    schema = generator_schema(services.generator(model_type))
     return ModelParams(model_type=model_type, params=[*filter(None, [schema["face_limit"]]), *schema["options"]])
 
 

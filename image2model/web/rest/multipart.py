@@ -17,10 +17,10 @@ from starlette.requests import ClientDisconnect
 
 from ...errors import Code, ErrorCode, ImageRefused
 from ...file_names import clean_name
-from ...services import Picture, Studio
+from ...services import Picture, Services
 
 READ_TIMEOUT = 20.0
-"""Most seconds between two chunks."""
+"""Maximum seconds between two chunks."""
 UPLOAD_TIMEOUT = 900.0
 MAX_FIELDS = 50
 MAX_FIELD_BYTES = 20_000
@@ -29,7 +29,7 @@ FILENAME_ESCAPES: Mapping[str, str] = {"%22": '"', "%0D": "\r", "%0A": "\n"}
 
 
 class UploadRefused(ImageRefused):
-    """An upload that cannot be taken; `details` has a reason for each file concerned."""
+    """An upload that cannot be accepted; `details` has a reason for each file concerned."""
 
     def __init__(self, code: Code, message: str, hint: str, names: Iterable[str], reason: str) -> None:
         super().__init__(code, message, hint)
@@ -46,14 +46,14 @@ class UploadForm:
 
 
 @contextlib.asynccontextmanager
-async def parse_upload(request: Request, studio: Studio, field: str, max_files: int) -> AsyncIterator[UploadForm]:
+async def parse_upload(request: Request, services: Services, field: str, max_files: int) -> AsyncIterator[UploadForm]:
     """The files in `field` and the other fields of a form; the files are deleted when the block ends.
 
     Of a file above the size limit one byte more than the limit is kept. Raises UploadRefused for more than `max_files`
-    files and for a truncated form, HTTPException 400 for what is no form, 408 for a sender that is too slow.
+    files and for a truncated form, HTTPException 400 for a body that is not a form, 408 for a sender that is too slow.
     """
-    async with studio.uploads.folder() as folder:
-        yield await _read_form(request, folder, field, studio.limits.max_bytes, max_files)
+    async with services.uploads.folder() as folder:
+        yield await _read_form(request, folder, field, services.limits.max_bytes, max_files)
 
 
 async def _read_form(request: Request, folder: Path, field: str, max_bytes: int, max_files: int) -> UploadForm:
@@ -72,7 +72,7 @@ async def _parse_form(parser: DiskMultipartParser, body: AsyncGenerator[bytes, N
     try:
         form = await parser.parse()
     except MultiPartException as error:
-        async for _ in body:  # a sender that is still busy would not see the answer
+        async for _ in body:  # a client that is still sending would not read the answer
             pass
         _refuse_too_many(list(parser.paths), parser.file_limit)
         raise HTTPException(400, f"This form cannot be read: {error.message}") from None
@@ -84,8 +84,8 @@ async def _parse_form(parser: DiskMultipartParser, body: AsyncGenerator[bytes, N
     if not uploads:
         _refuse_none(parser.paths, field)
     return UploadForm(
-        [Picture(parser.paths[one], _file_name(one)) for one in uploads],
-        [one.content_type or "application/octet-stream" for one in uploads],
+        [Picture(parser.paths[upload], _file_name(upload)) for upload in uploads],
+        [upload.content_type or "application/octet-stream" for upload in uploads],
         {key: value for key, value in form.items() if isinstance(value, str)},
     )
 
@@ -117,8 +117,8 @@ def _refuse_cut_short(unfinished: Iterable[UploadFile]) -> None:
 
 def _file_name(upload: UploadFile) -> str:
     name = upload.filename or ""
-    for written, meant in FILENAME_ESCAPES.items():
-        name = name.replace(written, meant)
+    for escape, character in FILENAME_ESCAPES.items():
+        name = name.replace(escape, character)
     return name
 
 
@@ -134,7 +134,7 @@ async def _stream_body(request: Request) -> AsyncGenerator[bytes, None]:
 
 
 class DiskMultipartParser(MultiPartParser):
-    """Starlette's parser, with each file on disk and none larger than one byte more than is allowed."""
+    """Starlette's parser, writing each file to disk, up to one byte more than the size limit."""
 
     def __init__(
         self, request: Request, body: AsyncGenerator[bytes, None], folder: Path, max_bytes: int, file_limit: int
@@ -145,7 +145,7 @@ class DiskMultipartParser(MultiPartParser):
         self.folder, self.max_bytes, self.file_limit = folder, max_bytes, file_limit
         self.paths: dict[UploadFile, Path] = {}
         self.complete = False
-        """True if the closing boundary has come."""
+        """True once the closing boundary has been read."""
         self._bytes_left = 0
 
     def on_headers_finished(self) -> None:
@@ -161,7 +161,7 @@ class DiskMultipartParser(MultiPartParser):
             self.paths[upload] = path
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
-        """Write what is within the limit."""
+        """Write the data within the limit."""
         if self._current_part.file:
             end = min(end, start + self._bytes_left)
             self._bytes_left -= end - start

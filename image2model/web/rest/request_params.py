@@ -1,4 +1,4 @@
-"""Parameters that may come in the query, in a form or as JSON: clients do each."""
+"""Parameters from the query, a form or a JSON body: existing clients send them in any of these."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def params_openapi(model: type[BaseModel]) -> dict[str, Any]:
     schema = model.model_json_schema()
     required = schema.get("required", [])
     query = [
-        {"in": "query", "name": name, "required": False, "schema": one, "description": one.get("description", "")}
-        for name, one in schema["properties"].items()
+        {"in": "query", "name": name, "required": False, "schema": field, "description": field.get("description", "")}
+        for name, field in schema["properties"].items()
     ]
     kinds = ("application/json", "application/x-www-form-urlencoded")
     body = {"required": False, "content": {kind: {"schema": {**schema, "required": required}} for kind in kinds}}
@@ -36,7 +36,7 @@ async def parse_params(request: Request, model: type[M]) -> M:
         return model.model_validate(params)
     except ValidationError as error:
         invalid = [
-            {**one, "loc": ("body", *one["loc"])} for one in error.errors(include_url=False, include_context=False)
+            {**item, "loc": ("body", *item["loc"])} for item in error.errors(include_url=False, include_context=False)
         ]
         raise RequestValidationError(invalid) from None
 
@@ -57,5 +57,5 @@ async def _body_params(request: Request, model: type[BaseModel]) -> dict[str, An
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
-        raise HTTPException(400, "This is no JSON object. Send one, or a form, or values in the address.")
-    return {name: value for name, value in body.items() if value is not None}  # null is as good as left out
+        raise HTTPException(400, "The body is not a JSON object. Send one, a form, or query parameters.")
+    return {name: value for name, value in body.items() if value is not None}  # null means absent

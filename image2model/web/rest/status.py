@@ -13,10 +13,10 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.exceptions import HTTPException
 
 from ...errors import NotFound
-from ...services import Batch, BatchView, Caller, JobView, Studio
+from ...services import Batch, BatchView, Caller, JobView, Services
 from ..public_address import client_address
 from .auth import require_user
-from .common import HeadRouter, StudioDep, iso_now
+from .common import HeadRouter, ServicesDep, iso_now
 from .errors import error_responses
 from .event_stream import task_events
 from .legacy_status import CELERY_STATE, job_status, percent, task_status
@@ -28,14 +28,14 @@ COMMENT_SECONDS = 5
 
 
 class TaskStatus(BaseModel):
-    """How a batch is doing; a task that nobody knows is `queued`."""
+    """Status of a batch; an unknown task is `queued`."""
 
     task_id: str
     status: str
     progress: float = Field(0, description="Percent")
     message: str
-    state: str = Field(description="Celery's word for it")
-    current: int = Field(0, description="Pictures that are through")
+    state: str = Field(description="The same as a state of Celery")
+    current: int = Field(0, description="Pictures finished or failed")
     total: int = 0
     result: dict[str, Any] | None = None
     error: str | None = None
@@ -43,7 +43,7 @@ class TaskStatus(BaseModel):
 
 
 class FileProgress(BaseModel):
-    """How one picture is doing."""
+    """Status of one picture."""
 
     status: str
     progress: float
@@ -52,7 +52,7 @@ class FileProgress(BaseModel):
 
 
 class JobProgress(BaseModel):
-    """How the pictures of a batch are doing."""
+    """Progress of a batch and of each picture."""
 
     job_id: str
     overall_progress: float = Field(description="Percent")
@@ -73,12 +73,12 @@ TaskId = Annotated[str, Depends(_parse_task_id)]
 
 
 @router.get("/tasks/{task_id}/status", responses=error_responses(400, 503))
-async def task(task_id: TaskId, request: Request, studio: StudioDep) -> TaskStatus:
-    """How a batch is doing."""
+async def task(task_id: TaskId, request: Request, services: ServicesDep) -> TaskStatus:
+    """Status of a batch."""
     try:
-        batch = await studio.find(task_id=task_id)
+        batch = await services.find(task_id=task_id)
         return await _as_task_status(
-            batch, await studio.view(batch.id), ResultLinks(studio, request, batch.legacy_job_id)
+            batch, await services.view(batch.id), ResultLinks(services, request, batch.legacy_job_id)
         )
     except NotFound:
         return TaskStatus(task_id=task_id, status="queued", state="PENDING", message="Waiting.", timestamp=iso_now())
@@ -131,56 +131,56 @@ def task_summary(view: BatchView) -> dict[str, int]:
 async def stream(
     task_id: TaskId,
     request: Request,
-    studio: StudioDep,
+    services: ServicesDep,
     timeout: Annotated[int, Query(ge=1, le=86400, description="Seconds")] = 3600,  # noqa: ASYNC109  the contract's name
     last_event_id: Annotated[str, Header()] = "",
 ) -> EventSourceResponse:
-    """Follow a batch as server-sent events; with `Last-Event-ID` only what is new since then."""
+    """Follow a batch as server-sent events; with `Last-Event-ID`, resume after that event."""
     after = (
         int(last_event_id) if last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) < 16 else -1
     )
     if request.method == "HEAD":
         return EventSourceResponse(iter(()))
-    attempts = await _attempts_by_job(studio, task_id, after)
+    attempts = await _attempts_by_job(services, task_id, after)
     return EventSourceResponse(
-        _encode(task_events(_views_with_outcome(studio, request, task_id), task_id, timeout, after, attempts)),
+        _encode(task_events(_views_with_outcome(services, request, task_id), task_id, timeout, after, attempts)),
         ping=COMMENT_SECONDS,
     )
 
 
 async def _encode(events: AsyncGenerator[Sequence[ServerSentEvent]]) -> AsyncIterator[bytes]:
-    """The bytes of events, those that come together in one piece: each costs a way through all middleware."""
+    """The bytes of events, joined per update, because each chunk passes through all middleware."""
     async with aclosing(events):
-        async for together in events:
-            yield b"".join(event.encode() for event in together)
+        async for update in events:
+            yield b"".join(event.encode() for event in update)
 
 
-async def _attempts_by_job(studio: Studio, task_id: str, after: int) -> dict[str, int]:
+async def _attempts_by_job(services: Services, task_id: str, after: int) -> dict[str, int]:
     """Attempt numbers by job id as of event `after`; empty for an unknown task, and for a client that has none."""
     with suppress(NotFound):
-        return await studio.attempt_numbers_at(await studio.find_id(task_id=task_id), after) if after >= 0 else {}
+        return await services.attempt_numbers_at(await services.find_id(task_id=task_id), after) if after >= 0 else {}
     return {}
 
 
 async def _views_with_outcome(
-    studio: Studio, request: Request, task_id: str
+    services: Services, request: Request, task_id: str
 ) -> AsyncIterator[tuple[BatchView, dict[str, Any]]]:
     """Each view of a batch, the last with its result and summary; nothing for an unknown task."""
     with suppress(NotFound):
-        async for view in studio.watch(await studio.find_id(task_id=task_id)):
-            yield view, await _outcome(studio, request, view) if view.finished else {}
+        async for view in services.watch(await services.find_id(task_id=task_id)):
+            yield view, await _outcome(services, request, view) if view.finished else {}
 
 
-async def _outcome(studio: Studio, request: Request, view: BatchView) -> dict[str, Any]:
-    job_id = (await studio.batch(view.batch_id)).legacy_job_id
-    result = await task_result(job_id, view, ResultLinks(studio, request, job_id))
+async def _outcome(services: Services, request: Request, view: BatchView) -> dict[str, Any]:
+    job_id = (await services.batch(view.batch_id)).legacy_job_id
+    result = await task_result(job_id, view, ResultLinks(services, request, job_id))
     return {"result": result, "summary": task_summary(view)}
 
 
 @router.get("/jobs/{job_id}/progress", responses=error_responses(404, 503))
-async def progress(job_id: str, studio: StudioDep) -> JobProgress:
-    """How the pictures of a batch are doing."""
-    view = await studio.view((await studio.find(legacy_job_id=job_id)).id)
+async def progress(job_id: str, services: ServicesDep) -> JobProgress:
+    """Progress of a batch and of each picture."""
+    view = await services.view((await services.find(legacy_job_id=job_id)).id)
     files = {
         job.id: FileProgress(
             status=job_status(job), progress=percent(job.progress), filename=job.name,
@@ -197,11 +197,11 @@ async def progress(job_id: str, studio: StudioDep) -> JobProgress:
 @router.post(
     "/tasks/{task_id}/cancel", dependencies=[Depends(require_user)], responses=error_responses(400, 403, 404, 429, 503)
 )
-async def cancel(task_id: TaskId, request: Request, studio: StudioDep) -> TaskStatus:
-    """Stop what is not finished."""
-    batch = await studio.find(task_id=task_id)
+async def cancel(task_id: TaskId, request: Request, services: ServicesDep) -> TaskStatus:
+    """Cancel the unfinished pictures of a batch."""
+    batch = await services.find(task_id=task_id)
     return await _as_task_status(
-        batch, await studio.cancel(batch.id), ResultLinks(studio, request, batch.legacy_job_id)
+        batch, await services.cancel(batch.id), ResultLinks(services, request, batch.legacy_job_id)
     )
 
 
@@ -210,8 +210,8 @@ async def cancel(task_id: TaskId, request: Request, studio: StudioDep) -> TaskSt
     dependencies=[Depends(require_user)],
     responses=error_responses(400, 403, 404, 409, 429, 503),
 )
-async def retry(task_id: TaskId, request: Request, studio: StudioDep) -> TaskStatus:
-    """Work again what failed or was cancelled, and nothing else."""
-    batch = await studio.find(task_id=task_id)
-    view = await studio.retry(batch.id, caller=Caller(client=client_address(request)))
-    return await _as_task_status(batch, view, ResultLinks(studio, request, batch.legacy_job_id))
+async def retry(task_id: TaskId, request: Request, services: ServicesDep) -> TaskStatus:
+    """Retry the failed and cancelled pictures of a batch."""
+    batch = await services.find(task_id=task_id)
+    view = await services.retry(batch.id, caller=Caller(client=client_address(request)))
+    return await _as_task_status(batch, view, ResultLinks(services, request, batch.legacy_job_id))

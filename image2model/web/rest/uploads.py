@@ -10,12 +10,12 @@ from limits import RateLimitItemPerMinute
 from pydantic import BaseModel, Field
 
 from ...errors import ErrorCode, LimitReached, OptionRefused
-from ...services import Caller, Studio, SubmitRequest, group_sides
+from ...services import Caller, Services, SubmitRequest, group_sides
 from ..middleware.correlation import correlation_id_of
 from ..public_address import client_address
 from ..rate_limits import rate_limits
 from .auth import require_user
-from .common import HeadRouter, StudioDep
+from .common import HeadRouter, ServicesDep
 from .errors import error_responses
 from .legacy_status import job_status, percent, task_status
 from .multipart import UploadForm, parse_upload
@@ -31,18 +31,18 @@ class OtherPicture(BaseModel):
 
 
 class UploadedFile(BaseModel):
-    """A picture that was taken."""
+    """An accepted picture."""
 
     file_id: str
     filename: str
     file_size: int = Field(description="Bytes")
     content_type: str
     status: str = "uploaded"
-    sides: list[OtherPicture] = Field([], description="Its object's other sides, which are one job with it")
+    sides: list[OtherPicture] = Field([], description="The object's other sides, which belong to the same job")
 
 
 class Uploaded(BaseModel):
-    """A batch that was taken, and the ids to go on with."""
+    """An accepted batch, with the ids for later requests."""
 
     batch_id: str
     job_id: str = Field(description="For progress and downloads")
@@ -55,7 +55,7 @@ class Uploaded(BaseModel):
 
 
 class FileStatus(BaseModel):
-    """How one picture is doing."""
+    """Status of one picture."""
 
     file_id: str
     status: str
@@ -67,7 +67,7 @@ class FileStatus(BaseModel):
 
 
 class Counted(BaseModel):
-    """How many pictures of a batch are through."""
+    """Numbers of pictures of a batch."""
 
     total_files: int
     processed_files: int
@@ -75,7 +75,7 @@ class Counted(BaseModel):
 
 
 class BatchStatus(BaseModel):
-    """How a batch is doing."""
+    """Status of a batch."""
 
     batch_id: str
     status: str
@@ -84,14 +84,14 @@ class BatchStatus(BaseModel):
 
 
 def _form_schema(files: dict[str, Any], name: str) -> dict[str, Any]:
-    """OpenAPI of the form, which is parsed by `multipart` and not by FastAPI, to be bounded while it is read."""
+    """OpenAPI of the form, which `multipart` parses instead of FastAPI, to enforce limits while it is read."""
     properties = {
         name: files,
-        "face_limit": {"type": "integer", "description": "Number of faces wanted, where the model takes one"},
+        "face_limit": {"type": "integer", "description": "Target number of faces, if the model has this option"},
         "model": {"type": "string", "description": "Id from /models/available; by default the host's choice"},
-        "model_type": {"type": "string", "description": "Another name of `model`"},
+        "model_type": {"type": "string", "description": "Alias of `model`"},
         "options": {"type": "string", "description": "The model's options, as a JSON object", "example": "{}"},
-        "params": {"type": "string", "description": "Another name of `options`, which may hold `face_limit`, too"},
+        "params": {"type": "string", "description": "Alias of `options`; it may contain `face_limit`"},
         **({"sides": {"type": "string", "description": SIDES_HELP}} if name == "files" else {}),
     }
     schema = {"type": "object", "required": [name], "properties": properties}
@@ -99,7 +99,7 @@ def _form_schema(files: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 SIDES_HELP = (
-    'Puts pictures of one object together as one job, for models that take sides: "by_name" (cup_front.png, '
+    'Groups pictures of one object into one job, for models that accept sides: "by_name" (cup_front.png, '
     "cup_back.png), or JSON with the numbers of each object's pictures from 1, like "
     '[{"front": 1, "back": 2}]; sides are front, back, left and right'
 )
@@ -108,13 +108,13 @@ BATCH_FORM = _form_schema({"type": "array", "items": BINARY_SCHEMA, "minItems": 
 ERROR_RESPONSES = error_responses(400, 403, 404, 408, 409, 422, 429, 503)
 IdempotencyKey = Annotated[
     str,
-    Header(description="The same key with the same contents within a day is the same batch; with others it is refused"),
+    Header(description="Repeating a key within a day returns its batch; with other contents it is refused"),
 ]
 
 
-async def _limit_rate(request: Request, studio: StudioDep) -> None:
-    limits = rate_limits(studio.settings.celery_broker_url)
-    counted = (RateLimitItemPerMinute(studio.settings.uploads_per_minute), "uploads", client_address(request))
+async def _limit_rate(request: Request, services: ServicesDep) -> None:
+    limits = rate_limits(services.settings.celery_broker_url)
+    counted = (RateLimitItemPerMinute(services.settings.uploads_per_minute), "uploads", client_address(request))
     if not await limits.hit(*counted):
         wait = await limits.retry_after(*counted)
         raise LimitReached(
@@ -127,22 +127,22 @@ GUARDS = [Depends(require_user), Depends(_limit_rate)]
 
 @router.post("/batch", dependencies=GUARDS, responses=ERROR_RESPONSES, openapi_extra=BATCH_FORM)
 @router.post("", dependencies=GUARDS, responses=ERROR_RESPONSES, openapi_extra=BATCH_FORM)
-async def upload(request: Request, studio: StudioDep, idempotency_key: IdempotencyKey = "") -> Uploaded:
-    """Start a batch of pictures. All of them must be usable."""
-    async with parse_upload(request, studio, "files", studio.settings.max_files) as form:
-        return await _submit(request, studio, form, idempotency_key)
+async def upload(request: Request, services: ServicesDep, idempotency_key: IdempotencyKey = "") -> Uploaded:
+    """Submit a batch of pictures. All of them must be usable."""
+    async with parse_upload(request, services, "files", services.settings.max_files) as form:
+        return await _submit(request, services, form, idempotency_key)
 
 
 @router.post(
     "/image", dependencies=GUARDS, responses=ERROR_RESPONSES, openapi_extra=_form_schema(BINARY_SCHEMA, "file")
 )
-async def upload_image(request: Request, studio: StudioDep, idempotency_key: IdempotencyKey = "") -> Uploaded:
+async def upload_image(request: Request, services: ServicesDep, idempotency_key: IdempotencyKey = "") -> Uploaded:
     """Start a batch of one picture."""
-    async with parse_upload(request, studio, "file", 1) as form:
-        return await _submit(request, studio, form, idempotency_key)
+    async with parse_upload(request, services, "file", 1) as form:
+        return await _submit(request, services, form, idempotency_key)
 
 
-async def _submit(request: Request, studio: Studio, form: UploadForm, idempotency_key: str) -> Uploaded:
+async def _submit(request: Request, services: Services, form: UploadForm, idempotency_key: str) -> Uploaded:
     content_types = dict(zip((picture.path for picture in form.pictures), form.content_types, strict=True))
     pictures = group_sides(form.pictures, form.fields.get("sides"))
     options = _parse_options(form.fields.get("options") or form.fields.get("params") or "{}")
@@ -156,7 +156,7 @@ async def _submit(request: Request, studio: Studio, form: UploadForm, idempotenc
         idempotency_key=idempotency_key,
     )
     caller = Caller(client=client_address(request), correlation_id=correlation_id_of(request))
-    batch = await studio.submit(submission, caller)
+    batch = await services.submit(submission, caller)
     files = [
         UploadedFile(
             file_id=job.id, filename=job.name, file_size=picture.path.stat().st_size,
@@ -169,7 +169,7 @@ async def _submit(request: Request, studio: Studio, form: UploadForm, idempotenc
     return Uploaded(
         batch_id=batch.id, job_id=batch.legacy_job_id, task_id=batch.task_id, uploaded_files=files,
         face_limit=batch.face_limit, total_files=len(files), status="queued",
-        message=" ".join([working, *await studio.picture_checks.notes(batch)]),
+        message=" ".join([working, *await services.picture_checks.notes(batch)]),
     )  # fmt: skip
 
 
@@ -180,16 +180,16 @@ def _parse_options(text: str) -> dict[str, Any]:
         options = None
     if not isinstance(options, dict):
         raise OptionRefused(
-            ErrorCode.OPTIONS_UNREADABLE, "The options are no JSON object.", 'Write them like {"seed": 1}.'
+            ErrorCode.OPTIONS_UNREADABLE, "The options are not a JSON object.", 'Write them like {"seed": 1}.'
         )
     return options
 
 
 @router.get("/status/{file_id}", responses=error_responses(404, 503))
-async def file_status(file_id: str, studio: StudioDep) -> FileStatus:
-    """How one picture is doing."""
-    batch = await studio.find(job_id=file_id)
-    view = await studio.view(batch.id)
+async def file_status(file_id: str, services: ServicesDep) -> FileStatus:
+    """Status of one picture."""
+    batch = await services.find(job_id=file_id)
+    view = await services.view(batch.id)
     job = next(job for job in view.jobs if job.id == file_id)
     return FileStatus(
         file_id=file_id, status=job_status(job), processing_status=job.state, progress=percent(job.progress),
@@ -198,9 +198,9 @@ async def file_status(file_id: str, studio: StudioDep) -> FileStatus:
 
 
 @router.get("/batch/{batch_id}/status", responses=error_responses(404, 503))
-async def batch_status(batch_id: str, studio: StudioDep) -> BatchStatus:
-    """How a batch is doing."""
-    view = await studio.view(batch_id)
+async def batch_status(batch_id: str, services: ServicesDep) -> BatchStatus:
+    """Status of a batch."""
+    view = await services.view(batch_id)
     counts = view.counts
     failed = counts.unsuccessful
     counted = Counted(total_files=counts.total, processed_files=counts.done + failed, failed_files=failed)

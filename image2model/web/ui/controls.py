@@ -11,7 +11,7 @@ import gradio as gr
 from gradio.components import Component
 
 from ...errors import OptionRefused
-from ...services import POSTPROCESS_FACE_LIMIT, GenerationParams, Generator, Option, Spec, Studio
+from ...services import POSTPROCESS_FACE_LIMIT, GenerationParams, Generator, Option, Services, Spec
 from . import assets
 from .icons import ICONS
 from .templating import dollars, render, short_name
@@ -45,33 +45,33 @@ BUILT_IN = "Built in. Puffs up one clear subject; the back is a guess."
 PRICES = "Prices are fal.ai's for one model with the options as they come."
 
 
-def picker(studio: Studio) -> gr.HTML:
+def picker(services: Services) -> gr.HTML:
     """All generators on offer, one chosen; its value is the chosen id."""
     return html(
-        default_generator(studio), html_template=PICKER, js_on_load=assets.script("picker", "change"),
-        elem_id="generator", label="Generator", **picker_value(studio),
+        default_generator(services), html_template=PICKER, js_on_load=assets.script("picker", "change"),
+        elem_id="generator", label="Generator", **picker_value(services),
     )  # fmt: skip
 
 
-def default_generator(studio: Studio) -> str:
+def default_generator(services: Services) -> str:
     """The id of the default generator: the host's choice, or the first that is available."""
-    chosen = studio.generator()
-    return next((one.spec.id for one in (chosen, *studio.generators.values()) if not one.unavailable), chosen.spec.id)
+    chosen = services.generator()
+    return next((one.spec.id for one in (chosen, *services.generators.values()) if not one.unavailable), chosen.spec.id)
 
 
-def picker_value(studio: Studio, key: str = "") -> dict[str, Any]:
+def picker_value(services: Services, key: str = "") -> dict[str, Any]:
     """Values of the picker: each generator with the host's key, or with a visitor's own."""
-    generators = list(studio.generators.values())
-    keyed = [studio.for_key(one.spec.id, key) for one in generators] if key.strip() else generators
+    generators = list(services.generators.values())
+    keyed = [services.for_key(one.spec.id, key) for one in generators] if key.strip() else generators
     reasons = [one.unavailable for one in keyed if one.unavailable]
     shared = reasons[0] if len(reasons) > 1 and len(set(reasons)) == 1 else ""
-    items = [_item(one, "" if shared else one.unavailable, studio.usual_times.get(one.spec.id)) for one in keyed]
+    items = [_item(one, "" if shared else one.unavailable, services.usual_times.get(one.spec.id)) for one in keyed]
     return {"items": items, "note": PRICES if any(one.key_mark for one in keyed) else ""}
 
 
-def locked(studio: Studio, key: str) -> int:
+def locked(services: Services, key: str) -> int:
     """Number of generators that need a key."""
-    return sum(item["off"] for item in picker_value(studio, key)["items"])
+    return sum(item["off"] for item in picker_value(services, key)["items"])
 
 
 def _item(generator: Generator, reason: str, measured: tuple[float, float] | None) -> dict[str, Any]:
@@ -118,10 +118,10 @@ def usual_time(spec: Spec, measured: tuple[float, float] | None = None) -> str:
     return f"{first}–{last} {unit}" if first < last else f"about {last} {unit}"
 
 
-def card(studio: Studio, generator: Generator, price: Decimal, key: str) -> str:
+def card(services: Services, generator: Generator, price: Decimal, key: str) -> str:
     """The chosen generator, in the rail."""
     spec = generator.spec
-    time = usual_time(spec, studio.usual_times.get(spec.id))
+    time = usual_time(spec, services.usual_times.get(spec.id))
     line = (
         f"{time[:1].upper()}{time[1:]} · {views_taken(spec)}"
         if price
@@ -129,7 +129,7 @@ def card(studio: Studio, generator: Generator, price: Decimal, key: str) -> str:
     )
     return render(
         "generator_card.html", name=short_name(spec.name), price=price, line=line,
-        locked=locked(studio, key),
+        locked=locked(services, key),
     )  # fmt: skip
 
 
@@ -168,8 +168,8 @@ def number_field(**settings: Any) -> gr.Textbox:
 class OptionControls:
     """The controls of every generator, of which one generator's are shown."""
 
-    def __init__(self, studio: Studio, shown: str) -> None:
-        self._specs = [generator.spec for generator in studio.generators.values()]
+    def __init__(self, services: Services, shown: str) -> None:
+        self._specs = [generator.spec for generator in services.generators.values()]
         self._groups: list[gr.Group] = []
         self._names: list[tuple[str, str]] = []
         self.components: list[Any] = []

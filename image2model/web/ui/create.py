@@ -14,7 +14,7 @@ from markupsafe import escape
 
 from ...errors import Image2ModelError, NotFound
 from ...file_names import clean_name
-from ...services import BatchView, Caller, Generator, Studio, SubmitRequest
+from ...services import BatchView, Caller, Generator, Services, SubmitRequest
 from ..middleware.correlation import correlation_id_of
 from ..public_address import client_address
 from . import assets, controls, facts, hero, order, results, templating
@@ -41,8 +41,8 @@ class _WatchRun:
 class Create:
     """The page's components and what happens when they are used."""
 
-    def __init__(self, studio: Studio, visitor: gr.BrowserState, cache: PictureCache) -> None:
-        self.studio, self.visitor, self.cache = studio, visitor, cache
+    def __init__(self, services: Services, visitor: gr.BrowserState, cache: PictureCache) -> None:
+        self.services, self.visitor, self.cache = services, visitor, cache
         self._watching: WeakValueDictionary[str, _WatchRun] = WeakValueDictionary()
         self._boards = results.RenderedBoards()
         self.made = gr.State()
@@ -59,7 +59,7 @@ class Create:
 
     def _build_rail(self) -> None:
         with gr.Column(elem_id="pictures-in"):
-            self.pictures = Pictures(self.studio, self.cache)
+            self.pictures = Pictures(self.services, self.cache)
         with gr.Column(elem_id="settings"):
             self.card = html(elem_id="generator-card")
             with gr.Accordion("Options", open=False, elem_id="options"):
@@ -73,24 +73,24 @@ class Create:
         self.recalled = gr.Textbox(visible="hidden", elem_id="recalled")
 
     def _build_options(self) -> None:
-        spec = self.studio.generator(controls.default_generator(self.studio)).spec
+        spec = self.services.generator(controls.default_generator(self.services)).spec
         self.face_limit = number_field(elem_id="face-limit", **face_limit_control(spec))
-        self.options = OptionControls(self.studio, spec.id)
+        self.options = OptionControls(self.services, spec.id)
 
     def _build_stage(self) -> None:
         html(templating.render("stage_bar.html"), elem_id="stage-bar", js_on_load=assets.script("stage_bar"))
-        viewer = templating.render("viewer.html", hero=hero.example(), most=self.studio.settings.max_files)
+        viewer = templating.render("viewer.html", hero=hero.example(), most=self.services.settings.max_files)
         html(viewer, elem_id="viewer", js_on_load=assets.script("viewer"))
         html(templating.render("chosen.html"), elem_id="chosen", js_on_load=assets.script("chosen"))
         self.facts = html(elem_id="facts", js_on_load=assets.script("facts"))
-        export = templating.render("export.html", formats=self.studio.exports.formats())
+        export = templating.render("export.html", formats=self.services.exports.formats())
         html(export, elem_id="take-home", js_on_load=assets.script("export"))
 
     def _build_generators(self) -> None:
         with gr.Column(elem_id="generators"):
             html(templating.render("generators_head.html", filters=controls.FILTERS), elem_id="generators-head")
             with gr.Column(elem_id="generator-rows"):
-                self.generator = controls.picker(self.studio)
+                self.generator = controls.picker(self.services)
                 with gr.Column(elem_id="own-key"):
                     self.key_title = html("<b>Your own fal.ai key</b>", elem_id="own-key-title")
                     self.key = gr.Textbox(
@@ -130,7 +130,7 @@ class Create:
         ]  # fmt: skip
         return {
             "fn": self.update_price, "inputs": inputs, "outputs": [self.cost, self.card, self.made],
-            "js": "(version, ...rest) => [studio.order.version, ...rest]",
+            "js": "(version, ...rest) => [image2model.order.version, ...rest]",
             "concurrency_id": "price", "concurrency_limit": 1, **LATEST_EVENT,
         }  # fmt: skip
 
@@ -140,7 +140,7 @@ class Create:
 
     def _connect_order(self) -> None:
         """Each choice updates the draft and the price, and the tiles where it is about pictures."""
-        keep, price, show = self._draft("keep"), self._pricing, self._showing
+        keep, price, show = self._draft("save"), self._pricing, self._showing
         for event in self.pictures.connect(self.generator):
             event.then(**keep).then(**price)
             event.then(**show)
@@ -165,11 +165,11 @@ class Create:
         ]  # fmt: skip
         submitted = self.generate.click(
             self.submit, inputs, [self.batch, self.made], concurrency_limit=20, **HIDDEN,
-            js="(visitor, key, ...rest) => [visitor, studio.order.requestKey(), ...rest]",
+            js="(visitor, key, ...rest) => [visitor, image2model.order.requestKey(), ...rest]",
         )  # fmt: skip
-        submitted.failure(None, None, None, js="() => studio.order.refused()")
-        submitted.then(None, None, None, js="() => studio.order.answered()")
-        begun = submitted.success(**self._draft("send")).then(None, self.batch, None, js="studio.address.show")
+        submitted.failure(None, None, None, js="() => image2model.order.failed()")
+        submitted.then(None, None, None, js="() => image2model.order.answered()")
+        begun = submitted.success(**self._draft("markSent")).then(None, self.batch, None, js="image2model.address.show")
         begun.then(**self._pricing).then(**self._showing)
         submitted.success(**self._watching_step).then(**self._pricing)
 
@@ -192,13 +192,13 @@ class Create:
             self.reuse_pictures, [self.batch, self.pictures.images],
             [self.pictures.images, self.generator, *([shape] if shape else [])], **HIDDEN,
         )  # fmt: skip
-        reused.then(**self._draft("keep")).then(**price).then(**self._showing)
+        reused.then(**self._draft("save")).then(**price).then(**self._showing)
 
     def _connect_load(self, demo: gr.Blocks) -> None:
         """A page comes back to what it was: the batch of its address, or the pictures that were not yet sent."""
         loaded = demo.load(self.load, self.visitor, [self.visitor, self.batch], **HIDDEN)
         loaded.then(**self._watching_step)
-        recalled = loaded.then(**{**self._draft("recall"), "outputs": [*self._kept, self.recalled]})
+        recalled = loaded.then(**{**self._draft("restore"), "outputs": [*self._kept, self.recalled]})
         offered = recalled.then(self.refresh_generators, [self.generator, self.key], self.generator, **HIDDEN)
         restored = offered.then(
             self.restore, [self.visitor, self.batch, self.pictures.images],
@@ -216,13 +216,13 @@ class Create:
         view = None if images else await self._view(batch_id)
         if view is None or not view.is_of(visitor):
             return gr.skip(), gr.skip(), gr.skip()
-        published = [await self.studio.publish_pictures_to_gradio_cache(batch_id, job.number) for job in view.jobs]
-        generator = html(value=view.generator) if view.generator in self.studio.generators else gr.skip()
+        published = [await self.services.publish_pictures_to_gradio_cache(batch_id, job.number) for job in view.jobs]
+        generator = html(value=view.generator) if view.generator in self.services.generators else gr.skip()
         return [str(path) for paths in published for path in paths], generator, {"batch": batch_id, "order": None}
 
     async def choose(self, generator: str) -> list[Any]:
         """Show the options of the chosen generator."""
-        spec = self.studio.generator(generator).spec
+        spec = self.services.generator(generator).spec
         return [gr.Textbox(**face_limit_control(spec)), *self.options.show(generator)]
 
     async def update_price(
@@ -249,46 +249,46 @@ class Create:
         submitted = bool(images and view) and order.is_submitted(made, signature, batch_id)
         mode = "made" if submitted else "make" if new_order.pictures else "choose"
         working = bool(view and not view.finished)
-        notice = error or ("" if key.strip() else self.studio.notice(generator))
+        notice = error or ("" if key.strip() else self.services.notice(generator))
         cost = order.cost_html(
             new_order, order.label(new_order, mode, working, again=view is not None), mode=mode, version=version,
             notice=notice, summary=controls.summary(chosen.spec, options, face_limit), left_out=rejected_texts(refused),
             made=view if submitted and view and view.finished else None,
             done=_done_text(view) if submitted and view else "",
         )  # fmt: skip
-        card = controls.card(self.studio, chosen, price, key)
+        card = controls.card(self.services, chosen, price, key)
         return cost, card, {**made, "order": signature} if made and submitted else made
 
     def _generator(self, name: str, key: str) -> Generator:
         """The generator on this key, and on the host's while the key is not one yet."""
         try:
-            return self.studio.for_key(name, key)
+            return self.services.for_key(name, key)
         except Image2ModelError:
-            return self.studio.generator(name)
+            return self.services.generator(name)
 
     async def refresh_generators(self, chosen: str, key: str) -> Any:
         """The generators that are available now, with prices; another one chosen where the chosen one is not."""
-        offered = picker_value(self.studio, key)
+        offered = picker_value(self.services, key)
         on = [item["id"] for item in offered["items"] if not item["off"]]
         return html(**offered) if chosen in on or not on else html(value=on[0], **offered)
 
     async def use_key(self, key: str) -> AsyncIterator[tuple[Any, str]]:
         """Ask fal whether the key is one, and offer what it makes available."""
         if not key.strip():
-            yield html(**picker_value(self.studio)), _key_status_html("", KEY_HELP)
+            yield html(**picker_value(self.services)), _key_status_html("", KEY_HELP)
             return
         yield gr.skip(), _key_status_html("wait", "Checking the key…")
         try:
-            problem = await self.studio.check_key(key)
-            offered = picker_value(self.studio) if problem else picker_value(self.studio, key)
+            problem = await self.services.check_key(key)
+            offered = picker_value(self.services) if problem else picker_value(self.services, key)
         except Image2ModelError as error:
-            problem, offered = str(error), picker_value(self.studio)
+            problem, offered = str(error), picker_value(self.services)
         yield html(**offered), _key_status_html("bad", problem) if problem else _key_status_html("ok", "Key works")
 
     async def resume_with_key(self, batch_id: str, key: str) -> None:
         """Resume jobs of the open batch that wait for this key."""
-        if batch_id and key.strip() and await self.studio.waits_for_key(batch_id):
-            await _with_friendly_errors(self.studio.resume_with_key(batch_id, key))
+        if batch_id and key.strip() and await self.services.waits_for_key(batch_id):
+            await _with_friendly_errors(self.services.resume_with_key(batch_id, key))
 
     async def reuse_pictures(
         self, batch_id: str, images: list[tuple[str, Any]] | None, event: gr.EventData
@@ -303,8 +303,8 @@ class Create:
             more = more[:1]
         if not number:
             return [gr.skip(), *more]
-        pictures = await _with_friendly_errors(self.studio.publish_pictures_to_gradio_cache(batch_id, int(number)))
-        view = await _with_friendly_errors(self.studio.view(batch_id))
+        pictures = await _with_friendly_errors(self.services.publish_pictures_to_gradio_cache(batch_id, int(number)))
+        view = await _with_friendly_errors(self.services.view(batch_id))
         sent = {name for job in view.jobs for name in (job.name, *(side.name for side in job.sides))}
         others = [path for path in paths_of(images) if clean_name(Path(path).name) not in sent]
         return [[*others, *map(str, pictures)], *more]
@@ -333,7 +333,7 @@ class Create:
             cut_out=cut_out,
             idempotency_key=request_key,
         )
-        batch = await _with_friendly_errors(self.studio.submit(submission, _caller(request, key, visitor)))
+        batch = await _with_friendly_errors(self.services.submit(submission, _caller(request, key, visitor)))
         signature = order.signature(paths_of(images), decided, cut_out, generator, face_limit or None, options)
         return batch.id, {"batch": batch.id, "order": signature}
 
@@ -344,7 +344,7 @@ class Create:
             yield results.EMPTY
             return
         try:
-            async for view in self.studio.watch(batch_id):
+            async for view in self.services.watch(batch_id):
                 if self._watching.get(str(request.session_hash)) is not run:
                     yield gr.skip()  # Gradio says the last values again at the end
                     return
@@ -355,21 +355,21 @@ class Create:
     async def retry_jobs(self, batch_id: str, key: str, request: gr.Request, event: gr.EventData) -> None:
         """Retry the named jobs, also ones that may have been paid for: the dialog has asked."""
         numbers = [int(number) for number in getattr(event, "numbers", [])]
-        await _with_friendly_errors(self.studio.retry(batch_id, numbers or None, _caller(request, key)))
+        await _with_friendly_errors(self.services.retry(batch_id, numbers or None, _caller(request, key)))
 
     async def recheck_unconfirmed(self, batch_id: str, key: str, request: gr.Request, event: gr.EventData) -> None:
         """Look unconfirmed jobs up at the provider, without buying anything."""
         numbers = [int(number) for number in getattr(event, "numbers", [])]
-        if not await _with_friendly_errors(self.studio.recheck_unconfirmed(batch_id, numbers, _caller(request, key))):
+        if not await _with_friendly_errors(self.services.recheck_unconfirmed(batch_id, numbers, _caller(request, key))):
             gr.Info("Nothing was found there yet. It may be listed later.")
 
     async def cancel(self, batch_id: str) -> None:
         """Cancel what is not finished."""
-        await _with_friendly_errors(self.studio.cancel(batch_id))
+        await _with_friendly_errors(self.services.cancel(batch_id))
 
     async def open_result(self, batch_id: str, visitor: str, event: gr.EventData) -> Any:
         """The facts of one finished job."""
-        view = await _with_friendly_errors(self.studio.view(batch_id))
+        view = await _with_friendly_errors(self.services.view(batch_id))
         job = view.job(int(getattr(event, "number", 0)))
         if job is None or not job.succeeded:
             return gr.skip()
@@ -377,7 +377,7 @@ class Create:
 
     async def _view(self, batch_id: str) -> BatchView | None:
         try:
-            return await self.studio.view(batch_id) if batch_id else None
+            return await self.services.view(batch_id) if batch_id else None
         except NotFound:
             return None
 
@@ -408,6 +408,6 @@ def _key_status_html(level: str, text: str) -> str:
     return f'<p class="key-words{" key-bad" if level == "bad" else ""}" role="status">{shown}</p>'
 
 
-def build(studio: Studio, demo: gr.Blocks, visitor: gr.BrowserState, cache: PictureCache) -> None:
+def build(services: Services, demo: gr.Blocks, visitor: gr.BrowserState, cache: PictureCache) -> None:
     """Build the page."""
-    Create(studio, visitor, cache).connect(demo)
+    Create(services, visitor, cache).connect(demo)

@@ -9,7 +9,7 @@ import gradio as gr
 
 from ...errors import NotFound
 from ...plurals import pluralize
-from ...services import BatchView, JobView, Studio
+from ...services import BatchView, JobView, Services
 from . import assets, templating
 from .event_options import HIDDEN, LATEST_EVENT
 from .theme import html
@@ -17,20 +17,20 @@ from .theme import html
 WAITING = templating.render("library.html", waiting=True, batches=[], count=0)
 
 
-def build(studio: Studio, demo: gr.Blocks, tab: gr.Tab, visitor: gr.BrowserState) -> None:
+def build(services: Services, demo: gr.Blocks, tab: gr.Tab, visitor: gr.BrowserState) -> None:
     """Build the page; it is refreshed when it is opened, and while it is visible."""
     library = html(WAITING, elem_id="library", js_on_load=assets.script("library", "tick", "select"))
 
     async def show(visitor: str) -> str:
         """The models of this browser."""
-        return _library(await studio.library(visitor) if visitor else [])
+        return _library(await services.library(visitor) if visitor else [])
 
     async def remove(visitor: str, event: gr.EventData) -> str:
         """Delete one of this browser's own batches."""
         batch_id = str(getattr(event, "batch", ""))
         try:
-            if visitor and (await studio.batch(batch_id)).visitor == visitor:
-                await studio.delete(batch_id)
+            if visitor and (await services.batch(batch_id)).visitor == visitor:
+                await services.delete(batch_id)
         except NotFound:
             pass  # gone already, which is what was wanted
         return await show(visitor)

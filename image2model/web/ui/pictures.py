@@ -16,7 +16,7 @@ import gradio as gr
 
 from ...errors import ImageRefused
 from ...file_names import clean_name
-from ...services import NOT_INSPECTED, Spec, Studio
+from ...services import NOT_INSPECTED, Services, Spec
 from . import assets, templating
 from .event_options import EVERY_EVENT, HIDDEN
 from .object_grouping import NO_OVERRIDES, Object, decide, objects, problem
@@ -64,13 +64,13 @@ class _ShowRun:
 class Pictures:
     """The gallery that takes files in, and the tiles that show them."""
 
-    def __init__(self, studio: Studio, cache: PictureCache) -> None:
-        self.studio, self.cache = studio, cache
+    def __init__(self, services: Services, cache: PictureCache) -> None:
+        self.services, self.cache = services, cache
         self._newest: WeakValueDictionary[str, _ShowRun] = WeakValueDictionary()
         self.verdicts: OrderedDict[str, dict[str, Any]] = OrderedDict()
         """Texts of the tiles of inspected pictures, by their paths, which are those of their contents."""
         self._inspecting: dict[str, asyncio.Task[bool]] = {}
-        settings = studio.settings
+        settings = services.settings
         self.images = gr.Gallery(
             label="Pictures", type="filepath", file_types=["file"], sources=["upload", "clipboard"],
             interactive=True, elem_id="images", buttons=[],
@@ -97,19 +97,19 @@ class Pictures:
         both = [self.images, self.refused]
         checked = self.tiles.upload(
             self.check_arrived, [self.arrived, self.images], [self.arrived, self.results], **EVERY_EVENT,
-            js="(arrived, images) => [studio.uploads.handOver(), images]",
+            js="(arrived, images) => [image2model.uploads.toCheck(), images]",
         )  # fmt: skip
-        checked.failure(None, None, None, js="() => studio.uploads.failed()")
-        merge = "(...values) => studio.uploads.checked(...values)"
+        checked.failure(None, None, None, js="() => image2model.uploads.failed()")
+        merge = "(...values) => image2model.uploads.checked(...values)"
         yield checked.then(None, [self.arrived, self.results, *both], both, js=merge)
-        self.tiles.focus(self.studio.picture_checks.warm_up, None, None, **HIDDEN)
+        self.tiles.focus(self.services.picture_checks.warm_up, None, None, **HIDDEN)
         yield self.images.upload(self.check_uploads, both, both, **EVERY_EVENT)
         yield self.examples.select(None, self.images, self.images, js=self._add_example)
-        yield self.tiles.clear(None, both, both, js="(...values) => studio.pictures.keep(...values)")
+        yield self.tiles.clear(None, both, both, js="(...values) => image2model.pictures.withoutRemoved(...values)")
         yield self.tiles.input(self.decide, [self.images, self.decided, generator], self.decided, **HIDDEN)
 
     def _head(self, count: int, refused: int, made: bool) -> str:
-        most = self.studio.settings.max_files
+        most = self.services.settings.max_files
         return templating.render("pictures_head.html", count=count, refused=refused, most=most, made=made)
 
     def showing(self, generator: gr.HTML, batch: gr.Textbox) -> dict[str, Any]:
@@ -127,7 +127,7 @@ class Pictures:
     def _add_example(self) -> str:
         """JavaScript that adds the clicked example in the browser, so that of two quick clicks none is lost."""
         given = json.dumps([{"image": _file(path), "caption": None} for path in examples()])
-        return f"(images) => studio.pictures.add(images, {given}, {self.studio.settings.max_files})"
+        return f"(images) => image2model.pictures.addExample(images, {given}, {self.services.settings.max_files})"
 
     async def check_uploads(
         self, images: list[tuple[str, Any]] | None, refused: list[Any]
@@ -148,10 +148,10 @@ class Pictures:
     async def _check(self, files: Sequence[str], present: int) -> tuple[list[str], list[dict[str, str] | None]]:
         """Check files beside the number that is `present`: the accepted ones, and for each its refusal or None."""
         paths = [Path(path) for path in files]
-        most = self.studio.settings.max_files
+        most = self.services.settings.max_files
         accepted: list[str] = []
         refusals: list[dict[str, str] | None] = []
-        results = self.studio.uploads.check(paths)
+        results = self.services.uploads.check(paths)
         for path in paths:
             if present + len(accepted) >= most:
                 message = f"One batch takes up to {most} pictures. Make another batch of it."
@@ -159,10 +159,10 @@ class Pictures:
                 continue
             result = await anext(results)
             if isinstance(result, ImageRefused):
-                preview = await self.studio.uploads.refused_preview(path)
+                preview = await self.services.uploads.refused_preview(path)
                 refusals.append(_refusal(path, result.code, str(result), self.cache.put(preview) if preview else ""))
             else:
-                shown = str(await self.studio.uploads.browser_displayable(path, result))
+                shown = str(await self.services.uploads.browser_displayable(path, result))
                 accepted.append(shown)
                 refusals.append(None)
                 self.cache.put_thumbnail(shown, result.thumbnail)
@@ -183,7 +183,7 @@ class Pictures:
 
     async def _inspect(self, path: str) -> bool:
         """Keep the verdict on a picture file; return False where its inspection timed out."""
-        checks = self.studio.picture_checks
+        checks = self.services.picture_checks
         inspection = await checks.inspect(Path(path))
         if inspection is NOT_INSPECTED:
             return False
@@ -210,7 +210,7 @@ class Pictures:
         """Join pictures into an object, split one, or set a picture's side."""
         paths = paths_of(images)
         chosen = [path for path in getattr(event, "paths", []) if path in paths]
-        spec = self.studio.generator(generator).spec
+        spec = self.services.generator(generator).spec
         return decide(paths, decided, str(getattr(event, "act", "")), chosen, str(getattr(event, "side", "")), spec)
 
     async def show(
@@ -226,7 +226,7 @@ class Pictures:
         """Show each picture at once, and its inspection as soon as it is done."""
         session = str(request.session_hash)
         run = self._newest[session] = _ShowRun()
-        tiles = _Tiles(self, paths_of(images), refused or [], decided, cut_out, self.studio.generator(generator).spec)
+        tiles = _Tiles(self, paths_of(images), refused or [], decided, cut_out, self.services.generator(generator).spec)
         yield self._head(len(paths_of(images)), len(refused or []), bool(batch_id)), tiles.html()
         for attempt in range(INSPECTION_ATTEMPTS):
             if not tiles.unknown:
@@ -298,7 +298,7 @@ class _Tiles:
         tiles += [self._left_out(one) for one in self._refused]
         if tiles:
             tiles[0]["first"] = True
-        settings = self._owner.studio.settings
+        settings = self._owner.services.settings
         return templating.render(
             "tiles.html", tiles=tiles, count=len(self._paths), most=settings.max_files, size=settings.max_file_mb,
             cut_out=self._cut_out, sides=takes, warning=self._warning(),

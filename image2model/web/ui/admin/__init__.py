@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import gradio as gr
 
-from ....services import Studio
+from ....services import Services
 from ..event_options import EVERY_EVENT, HIDDEN
 from .access import HostRights
 from .batches import Batches
@@ -37,7 +37,7 @@ class Section(Protocol):
         """Add the listeners, all of them through `rights.connect`."""
 
 
-SECTIONS: Mapping[str, Callable[[Studio], Section]] = {
+SECTIONS: Mapping[str, Callable[[Services], Section]] = {
     "Overview": Overview,
     "Batches": Batches,
     "Disk": Disk,
@@ -60,8 +60,8 @@ GREETINGS: Mapping[tuple[bool, bool], str] = {
 class Admin:
     """The tab: a sign-in, and behind it the sections, each refreshed when it is opened."""
 
-    def __init__(self, studio: Studio) -> None:
-        rights = self.rights = HostRights(studio.settings, studio.key_attempts)
+    def __init__(self, services: Services) -> None:
+        rights = self.rights = HostRights(services.settings, services.key_attempts)
         with gr.Column(elem_id="admin"):
             with gr.Column(elem_id="admin-sign-in") as self.sign_in:
                 self.greeting = gr.Markdown(
@@ -70,13 +70,13 @@ class Admin:
                 rights.key = gr.Textbox(type="password", label="Admin key", visible=rights.by_key, elem_id="admin-key")
                 self.enter = gr.Button("Sign in", variant="primary", visible=rights.by_key, elem_id="admin-enter")
             with gr.Column(visible=False, elem_id="admin-board") as self.panel, gr.Tabs(elem_id="admin-tabs"):
-                self.sections = [self._section(name, make, studio) for name, make in SECTIONS.items()]
+                self.sections = [self._section(name, make, services) for name, make in SECTIONS.items()]
             if rights.by_name:
                 gr.LoginButton(logout_value="Sign out {}", size="md", elem_id="admin-login")
 
-    def _section(self, name: str, make: Callable[[Studio], Section], studio: Studio) -> tuple[gr.Tab, Section]:
+    def _section(self, name: str, make: Callable[[Services], Section], services: Services) -> tuple[gr.Tab, Section]:
         with gr.Tab(name, id=f"admin-{name.lower()}", elem_id=f"admin-tab-{name.lower()}") as tab:
-            return tab, make(studio)
+            return tab, make(services)
 
     def connect(self, demo: gr.Blocks) -> None:
         """Add the listeners."""
@@ -109,6 +109,6 @@ def _greeting(text: str) -> str:
     return f"### Admin\n{text}"
 
 
-def build(studio: Studio, demo: gr.Blocks) -> None:
+def build(services: Services, demo: gr.Blocks) -> None:
     """Build the tab."""
-    Admin(studio).connect(demo)
+    Admin(services).connect(demo)

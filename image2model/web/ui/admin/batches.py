@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from ....errors import NotFound
-from ....services import Studio
+from ....services import Services
 from .. import templating
 from .access import HostRights
 from .actions import action_html
@@ -20,11 +20,11 @@ STATES: Mapping[str, str] = {
     "cancelled": "Cancelled",
 }  # fmt: skip
 ORDERS = ["Newest first", "Oldest first"]
-ACTIONS: Mapping[str, Callable[[Studio, str], Awaitable[object]]] = {
-    "cancel": lambda studio, batch_id: studio.cancel(batch_id),
-    "keep": lambda studio, batch_id: studio.admin.pin(batch_id),
-    "release": lambda studio, batch_id: studio.admin.pin(batch_id, pinned=False),
-    "delete": lambda studio, batch_id: studio.delete(batch_id),
+ACTIONS: Mapping[str, Callable[[Services, str], Awaitable[object]]] = {
+    "cancel": lambda services, batch_id: services.cancel(batch_id),
+    "keep": lambda services, batch_id: services.admin.pin(batch_id),
+    "release": lambda services, batch_id: services.admin.pin(batch_id, pinned=False),
+    "delete": lambda services, batch_id: services.delete(batch_id),
 }
 """Actions of a batch's buttons, by their `data-action`; any other value only opens the batch."""
 
@@ -32,9 +32,9 @@ ACTIONS: Mapping[str, Callable[[Studio, str], Awaitable[object]]] = {
 class Batches:
     """The section: one page of the list, with one batch unfolded."""
 
-    def __init__(self, studio: Studio) -> None:
-        self.studio = studio
-        generators = [("All generators", ""), *((one.spec.name, name) for name, one in studio.generators.items())]
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        generators = [("All generators", ""), *((one.spec.name, name) for name, one in services.generators.items())]
         bare: dict[str, Any] = {"show_label": False, "container": False, "min_width": 150}
         with gr.Row(elem_id="admin-batches-head"):
             self.text = gr.Textbox(
@@ -68,11 +68,11 @@ class Batches:
         """Run a button's action, then show its `page` with its `batch` unfolded."""
         batch_id = str(dataset.get("batch", ""))
         if action := ACTIONS.get(dataset.get("action")):
-            await action(self.studio, batch_id)
+            await action(self.services, batch_id)
         return [await self._draw(int(dataset.get("page", 0)), batch_id, *filters)]
 
     async def _draw(self, page: int, opened: str, text: str, state: Any, generator: str, order: str) -> str:
-        host = self.studio.admin
+        host = self.services.admin
         results = await host.search(
             state=state or None, generator=generator, text=text, oldest_first=order == ORDERS[1],
             limit=PAGE_SIZE, offset=PAGE_SIZE * page,

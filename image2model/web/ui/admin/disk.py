@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from ....errors import ErrorCode, OptionRefused
-from ....services import Studio
+from ....services import Services
 from .. import templating
 from ..theme import html
 from .access import HostRights
@@ -31,8 +31,8 @@ REASONS: Mapping[str, str] = {
 class Disk:
     """The section."""
 
-    def __init__(self, studio: Studio) -> None:
-        self.studio = studio
+    def __init__(self, services: Services) -> None:
+        self.services = services
         self.use = html(elem_id="admin-use")
         with gr.Row(elem_id="admin-clean-head"):
             self.hours = gr.Number(
@@ -51,8 +51,8 @@ class Disk:
 
     async def show(self) -> tuple[str, str]:
         """The usage, without a plan."""
-        usage = await self.studio.admin.disk_usage()
-        settings = self.studio.settings
+        usage = await self.services.admin.disk_usage()
+        settings = self.services.settings
         kept = {"hours": settings.retention_hours, "most": settings.max_data_gb, "free": settings.keep_free_gb}
         return templating.admin(
             "disk", usage=usage, kinds=KINDS, rules={k: v for k, v in kept.items() if v is not None}
@@ -63,12 +63,12 @@ class Disk:
         if hours is None or hours < 0:
             raise OptionRefused(ErrorCode.BAD_HOURS, "That is no number of hours.", "Enter 0 or more.")
         return [
-            templating.admin("plan", found=await self.studio.retention.cleanup(hours), hours=hours, reasons=REASONS)
+            templating.admin("plan", found=await self.services.retention.cleanup(hours), hours=hours, reasons=REASONS)
         ]
 
     async def clean(self, dataset: Any) -> tuple[str, str]:
         """Delete what the dry run listed, except batches that have been retried or downloaded since."""
         hours = float(dataset["hours"])
-        done = await self.studio.retention.cleanup(hours, dry_run=False)
+        done = await self.services.retention.cleanup(hours, dry_run=False)
         use, _ = await self.show()
         return use, templating.admin("plan", found=done, hours=hours, reasons=REASONS)

@@ -12,7 +12,7 @@ import gradio as gr
 from ....ops import log_config, log_files
 from ....ops.log_export import export
 from ....ops.log_search import LogFilter, newest_lines, search
-from ....services import Studio
+from ....services import Services
 from .. import templating
 from .access import HostRights
 from .actions import action_html
@@ -39,8 +39,8 @@ SAVE = """text => {
 class Logs:
     """The section."""
 
-    def __init__(self, studio: Studio) -> None:
-        self.folder = log_config.log_folder(studio.settings)
+    def __init__(self, services: Services) -> None:
+        self.folder = log_config.log_folder(services.settings)
         bare: dict[str, Any] = {"show_label": False, "container": False, "min_width": 150}
         with gr.Row(elem_id="admin-logs-head"):
             self.text = gr.Textbox(

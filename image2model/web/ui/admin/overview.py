@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from ....ops.health import CachedProbe, health_of
-from ....services import Studio
+from ....services import Services
 from .. import templating
 from ..theme import html
 from . import plots, wording
@@ -22,9 +22,9 @@ MAX_RUNNING_SHOWN = 5
 class Overview:
     """The section."""
 
-    def __init__(self, studio: Studio) -> None:
-        self.studio = studio
-        self.health = health_of(studio)
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self.health = health_of(services)
         self.disk = CachedProbe(self._disk, max_age=60.0)
         self.numbers = action_html("admin-numbers")
         with gr.Row(elem_id="admin-plots-head"):
@@ -46,7 +46,7 @@ class Overview:
     async def reset(self, dataset: Any, span: str) -> tuple[str, str]:
         """Close the circuit breaker of a generator."""
         name = dataset["reset"]
-        await self.studio.admin.reset_breaker(
+        await self.services.admin.reset_breaker(
             name.removesuffix(wording.OWN_KEY), own_key=name.endswith(wording.OWN_KEY)
         )
         return await self.show(span)
@@ -55,16 +55,16 @@ class Overview:
         """The numbers, and the charts of a span; without disk usage while that is still being measured."""
         usage = await self.disk()
         disk = usage[0] if usage else None
-        series = await self.studio.admin.time_series(*plots.span_and_step(span))
+        series = await self.services.admin.time_series(*plots.span_and_step(span))
         return await self._numbers(disk), plots.draw(span, series, disk.written if disk else None)
 
     async def _disk(self) -> wording.Disk:
         """Looks at every file, so it is not done each time."""
-        host = self.studio.admin
+        host = self.services.admin
         return wording.Disk(await host.disk_usage(), await host.bytes_written_by_day())
 
     async def _numbers(self, disk: wording.Disk | None) -> str:
-        host = self.studio.admin
+        host = self.services.admin
         overview, parts = await host.overview(), await self.health.components()
         working = await host.search(state="working", limit=MAX_RUNNING_SHOWN)
         return templating.admin(
@@ -83,5 +83,5 @@ class Overview:
         )
 
     def _name(self, generator: str) -> str:
-        known = self.studio.generators.get(generator)
+        known = self.services.generators.get(generator)
         return known.spec.name if known else generator

@@ -1,39 +1,39 @@
-// Pictures not yet sent, and what is chosen for them, outlive a reload of this tab: the page reloads when a lost
-// connection is back.
+// Pictures not yet sent, and their options, survive a reload of this tab: the page reloads when a lost connection is
+// back.
 window.draft = (() => {
-  const PLACE = "image2model-draft";
-  let sent = []; // paths of pictures
-  const unsent = (images) => (images ?? []).filter((one) => !sent.includes(one.image.path));
+  const STORAGE_KEY = "image2model-draft";
+  let sent = []; // paths
+  const unsent = (images) => (images ?? []).filter(({ image }) => !sent.includes(image.path));
 
-  // Uploads are on the server's disk for a time.
-  const there = async (images) => {
-    const found = await Promise.all(images.map((one) => fetch(one.image.url, { method: "HEAD" }).catch(() => ({ ok: false }))));
-    return images.filter((_, number) => found[number].ok);
+  // The server keeps uploads for a limited time.
+  const stillOnServer = async (images) => {
+    const answers = await Promise.all(images.map(({ image }) => fetch(image.url, { method: "HEAD" }).catch(() => ({ ok: false }))));
+    return images.filter((_, number) => answers[number].ok);
   };
 
-  // `names` are those of the values, of which the first are the pictures.
-  const keep = (names, images, ...values) => {
+  // `names` are the keys of the values; the first is that of the pictures.
+  const save = (names, images, ...values) => {
     try {
-      const kept = [unsent(images), ...values].map((value, number) => [names[number], value]);
-      sessionStorage.setItem(PLACE, JSON.stringify(Object.fromEntries(kept)));
-    } catch {} // a browser that keeps nothing
+      const entries = [unsent(images), ...values].map((value, number) => [names[number], value]);
+      sessionStorage.setItem(STORAGE_KEY, JSON.stringify(Object.fromEntries(entries)));
+    } catch {} // a browser without storage
   };
-  const send = (names, images, ...values) => {
-    sent = (images ?? []).map((one) => one.image.path);
-    keep(names, images, ...values);
+  const markSent = (names, images, ...values) => {
+    sent = (images ?? []).map(({ image }) => image.path);
+    save(names, images, ...values);
   };
-  // What was kept, and that it was, where there are pictures; else nothing is touched.
-  const recall = async (names) => {
-    let kept = {};
+  // The saved values and "yes" where pictures were saved; else no change.
+  const restore = async (names) => {
+    let saved = {};
     try {
-      kept = JSON.parse(sessionStorage.getItem(PLACE)) ?? {};
+      saved = JSON.parse(sessionStorage.getItem(STORAGE_KEY)) ?? {};
     } catch {}
-    const pictures = await there(kept[names[0]] ?? []);
-    const same = { __type__: "update" };
-    if (!pictures.length) return [...names, "recalled"].map(() => same);
-    return [pictures, ...names.slice(1).map((name) => kept[name] ?? same), "yes"];
+    const pictures = await stillOnServer(saved[names[0]] ?? []);
+    const unchanged = { __type__: "update" };
+    if (!pictures.length) return [...names, "recalled"].map(() => unchanged);
+    return [pictures, ...names.slice(1).map((name) => saved[name] ?? unchanged), "yes"];
   };
-  // A new batch begins with nothing.
-  const forget = () => sessionStorage.removeItem(PLACE);
-  return { keep, send, recall, forget };
+  // A new batch begins without pictures.
+  const clear = () => sessionStorage.removeItem(STORAGE_KEY);
+  return { save, markSent, restore, clear };
 })();

@@ -1,6 +1,6 @@
-// Arrow keys move the choice of a gr.Radio, one stop for Tab: gradio 6.31 gives each of its buttons a name of its own,
-// and another one with each choice, so that it is a group of one.
+// Make the buttons of a gr.Radio one group, in which arrow keys move and which is one stop for Tab: gradio 6.31 gives
+// each button its own name, and a new name with each choice.
 document.addEventListener("keydown", ({ target }) => {
   const group = target.matches("input[type=radio]") && target.closest("fieldset");
-  for (const one of group ? group.querySelectorAll("input") : []) one.name = group.id;
+  for (const button of group ? group.querySelectorAll("input") : []) button.name = group.id;
 }, true);

@@ -1,4 +1,4 @@
-// The address of the page names the batch that is shown.
+// The batch that is shown is part of the page's address.
 import { emit } from "./page.js";
 
 export const show = (batch) => {

@@ -1,8 +1,8 @@
 // A section is refreshed while it is visible, unless the focus is in it. A click on a button sends its data attributes,
-// after a question where it has `data-confirm`.
+// after a confirmation where it has `data-confirm`.
 export const mount = ({ element, trigger }) => {
-  const beat = setInterval(() => {
-    if (!element.isConnected) clearInterval(beat);
+  const timer = setInterval(() => {
+    if (!element.isConnected) clearInterval(timer);
     else if (element.offsetParent && !document.hidden && !element.contains(document.activeElement))
       trigger("tick", { dataset: { ...element.querySelector("[data-current]")?.dataset } });
   }, 15000);

@@ -1,20 +1,20 @@
-// The results: a press shows a model, the first one that is done opens by itself; cancel, retry, list or grid.
+// The results: a click shows a model, the first finished model opens by itself; cancel, retry, list or grid.
 import { $, $$, emit, escaped, listen, moveFocus, roving, stage } from "./page.js";
 import { isOffline } from "./net.js";
 import { openPanel } from "./panel.js";
 import { ask } from "./dialog.js";
 
-const startNew = () => {
-  draft.forget();
+const startNewBatch = () => {
+  draft.clear();
   location.href = "./";
 };
 document.addEventListener("click", (event) => {
   if (!event.target.closest("#anew")) return;
   event.preventDefault();
-  startNew();
+  startNewBatch();
 });
 
-// The board of what has just been sent, as the tiles show it, until the server tells its own.
+// The board of the batch just sent, made from the tiles, until the server renders its own.
 const sendingBoard = (tiles) => {
   const rows = tiles.map(({ name, picture }) => `<li><div class="job-card"><span class="job-picture"><img src="${picture}" alt=""></span>
     <span class="job-text"><span class="job-name t">${escaped(name)}</span><span class="job-words"><span class="t">Sending…</span></span></span></div></li>`);
@@ -27,36 +27,36 @@ const sendingBoard = (tiles) => {
 };
 
 export const mount = ({ element, trigger, watch }) => {
-  let chosen = null; // number of the job
+  let selectedNumber = null; // of the job
   let batch = null;
   let shape = null; // list or grid, where the visitor has chosen it
   let userChose = false; // whether the visitor has chosen the model
   let retryPending = false; // until its result
-  let sending = null; // the board of what has just been sent, and the one that stood there
-  let before = null;
+  let sending = null; // the board of the batch just sent
+  let previousBoard = null; // the board it replaced
 
   const board = () => $(".board", element);
   const done = () => $$(".job-card[data-state=done]", element);
   const card = (number) => $(`.job-card[data-number="${number}"]`, element);
 
   const markCurrent = () => {
-    for (const one of $$(".job-card", element)) {
-      if (Number(one.dataset.number) === chosen) one.setAttribute("aria-current", "true");
-      else one.removeAttribute("aria-current");
+    for (const item of $$(".job-card", element)) {
+      if (Number(item.dataset.number) === selectedNumber) item.setAttribute("aria-current", "true");
+      else item.removeAttribute("aria-current");
     }
-    roving(done(), card(chosen) ?? done()[0]);
+    roving(done(), card(selectedNumber) ?? done()[0]);
     if (shape && board()?.dataset.batch) board().dataset.shape = shape;
   };
-  const select = (one) => {
-    chosen = Number(one.dataset.number);
+  const select = (item) => {
+    selectedNumber = Number(item.dataset.number);
     markCurrent();
     stage.show("model");
-    emit("result", { ...one.dataset, number: chosen, batch, madeBy: board().dataset.generator });
-    trigger("select", { number: chosen });
+    emit("result", { ...item.dataset, number: selectedNumber, batch, madeBy: board().dataset.generator });
+    trigger("select", { number: selectedNumber });
   };
-  const choose = (one) => {
+  const choose = (item) => {
     userChose = true;
-    select(one);
+    select(item);
   };
 
   const retry = async () => {
@@ -92,16 +92,16 @@ export const mount = ({ element, trigger, watch }) => {
 
   element.addEventListener("click", (event) => {
     const at = (selector) => event.target.closest(selector);
-    const act = at("button.job-act");
-    if (act) {
-      act.disabled = true;
-      return actions[act.dataset.kind](Number(act.closest(".job-card").dataset.number));
+    const action = at("button.job-act");
+    if (action) {
+      action.disabled = true;
+      return actions[action.dataset.kind](Number(action.closest(".job-card").dataset.number));
     }
-    const one = at(".job-card[data-state=done]");
-    if (one && !at("a")) return choose(one);
-    const to = at("[data-shape-to]");
-    if (to) {
-      shape = to.dataset.shapeTo;
+    const item = at(".job-card[data-state=done]");
+    if (item && !at("a")) return choose(item);
+    const shapeButton = at("[data-shape-to]");
+    if (shapeButton) {
+      shape = shapeButton.dataset.shapeTo;
       return markCurrent();
     }
     if (at("#cancel")) {
@@ -110,7 +110,7 @@ export const mount = ({ element, trigger, watch }) => {
       return trigger("stop");
     }
     if (at("#retry, [data-retry-too]")) return retry();
-    if (at("[data-new]")) startNew();
+    if (at("[data-new]")) startNewBatch();
   });
   element.addEventListener("keydown", (event) => {
     if (!event.target.matches(".job-card[data-state=done]")) return;
@@ -122,61 +122,61 @@ export const mount = ({ element, trigger, watch }) => {
   });
 
   const update = () => {
-    const now = board()?.dataset ?? { state: "empty" };
-    if (sending && now.state !== "gone" && now.batch === before.dataset.batch) { // news of the batch before
-      before = board();
-      before.replaceWith(sending);
+    const data = board()?.dataset ?? { state: "empty" };
+    if (sending && data.state !== "gone" && data.batch === previousBoard.dataset.batch) { // an update of the previous batch
+      previousBoard = board();
+      previousBoard.replaceWith(sending);
       return;
     }
     sending = null;
     retryPending = false;
-    if (now.batch !== batch) {
-      batch = now.batch;
-      chosen = null;
+    if (data.batch !== batch) {
+      batch = data.batch;
+      selectedNumber = null;
       userChose = false;
-      const asked = new URLSearchParams(location.search);
-      if (asked.get("batch") === batch && asked.get("model")) chosen = Number(asked.get("model"));
+      const params = new URLSearchParams(location.search);
+      if (params.get("batch") === batch && params.get("model")) selectedNumber = Number(params.get("model"));
       if (batch) scrollTo({ top: 0 });
     }
-    document.body.toggleAttribute("data-shared", "shared" in now);
-    if (now.batch) {
+    document.body.toggleAttribute("data-shared", "shared" in data);
+    if (data.batch) {
       delete document.documentElement.dataset.opening;
-      stage.place.dataset.columns = "shared" in now ? "shared" : "three";
-      const wanted = card(chosen);
-      const ready = wanted?.dataset.state === "done";
+      stage.place.dataset.columns = "shared" in data ? "shared" : "three";
+      const selected = card(selectedNumber);
+      const ready = selected?.dataset.state === "done";
       if (stage.shown !== "model" && stage.shown !== "chosen") stage.show("model");
-      if (chosen === null && done()[0]) select(done()[0]);
-      else if (ready && !userChose) choose(wanted);
-      else if (chosen === null) {
+      if (selectedNumber === null && done()[0]) select(done()[0]);
+      else if (ready && !userChose) choose(selected);
+      else if (selectedNumber === null) {
         stage.show("model");
         emit("result-pending", { title: $(".job-card", element)?.dataset.name ?? "", picture: $(".job-card", element)?.dataset.picture });
       }
-    } else if (now.state !== "loading" || !document.documentElement.dataset.opening) {
+    } else if (data.state !== "loading" || !document.documentElement.dataset.opening) {
       delete document.documentElement.dataset.opening;
       stage.place.dataset.columns = "two";
-      if (now.state === "gone") stage.show("gone");
+      if (data.state === "gone") stage.show("gone");
       else if (stage.shown !== "chosen") stage.show("hero");
     }
     markCurrent();
     updateDisabled();
-    emit("results", { ...now });
+    emit("results", { ...data });
   };
   listen("submitting", () => {
     const tiles = $$("#tiles li:is([data-path], .early):not(.refused)").map((tile) => ({
       name: tile.dataset.name ?? $(".nm, .foot b", tile).textContent,
       picture: $("img", tile)?.getAttribute("src") ?? "",
     }));
-    if (!tiles.length) return; // pressed before they were drawn
-    before = board();
+    if (!tiles.length) return; // clicked before they were drawn
+    previousBoard = board();
     sending = sendingBoard(tiles);
-    before.replaceWith(sending);
+    previousBoard.replaceWith(sending);
     stage.show("model", "three");
     emit("result-pending", { title: tiles[0].name, picture: tiles[0].picture });
     scrollTo({ top: 0 });
   });
   listen("not-submitted", () => {
     if (!sending) return;
-    sending.replaceWith(before);
+    sending.replaceWith(previousBoard);
     sending = null;
     stage.show("chosen");
     update();
@@ -187,8 +187,8 @@ export const mount = ({ element, trigger, watch }) => {
   if (document.documentElement.dataset.opening) stage.show("loading", "three");
   else update();
 
-  // A finished batch may be worked again, or deleted, from another page: while it is looked at, ask four times a minute,
-  // and as soon as somebody comes back to it.
+  // Another page may retry or delete a finished batch: while it is visible, refresh four times a minute, and as soon as
+  // the visitor comes back to this page.
   const refresh = () => {
     const ended = board()?.dataset.batch && board().dataset.state !== "working";
     if (ended && element.checkVisibility() && !document.hidden) trigger("tick");

@@ -1,37 +1,37 @@
-// The chosen picture beside what will be sent of it, and what was found.
+// The selected picture beside the version that will be sent, and the results of its checks.
 import { $, escaped, icon, isNarrow, listen, OUTLINES, stage } from "./page.js";
 import { openPanel } from "./panel.js";
 import { mountEditor } from "./picture_editor.js";
 
 export const mount = ({ element }) => {
-  let last = null;
+  let picture = null; // the selected one
   const edit = mountEditor();
   const draw = () => {
-    if (!last) return;
-    const cut = $("#sent-choice input")?.checked && last.cutout;
-    const whole = last.path ? `gradio_api/file=${encodeURIComponent(last.path)}` : last.url;
-    const picture = $("#picture-whole", element);
-    if (picture.getAttribute("src") !== whole) picture.src = whole;
-    picture.alt = `The picture ${last.name}`;
-    const sent = cut ? last.cutout : whole;
-    const shown = $("#picture-sent", element);
-    if (shown.getAttribute("src") !== sent) shown.src = sent;
-    shown.alt = cut ? `The subject of ${last.name}` : `The picture ${last.name}`;
+    if (!picture) return;
+    const cut = $("#sent-choice input")?.checked && picture.cutout;
+    const whole = picture.path ? `gradio_api/file=${encodeURIComponent(picture.path)}` : picture.url;
+    const original = $("#picture-whole", element);
+    if (original.getAttribute("src") !== whole) original.src = whole;
+    original.alt = `The picture ${picture.name}`;
+    const sent = cut ? picture.cutout : whole;
+    const preview = $("#picture-sent", element);
+    if (preview.getAttribute("src") !== sent) preview.src = sent;
+    preview.alt = cut ? `The subject of ${picture.name}` : `The picture ${picture.name}`;
     $("#sent-shown", element).classList.toggle("cut", Boolean(cut));
-    $("#sent-to", element).textContent = last.refused ? "Not sent" : `Sent to ${$(".gen")?.dataset.name ?? "the generator"}`;
-    $("#sent-how", element).textContent = last.refused ? "" : cut ? "background removed" : "as it is";
-    $("#sent-shown", element).hidden = Boolean(last.refused);
-    $("#checks", element).innerHTML = last.checks.map(([level, words]) => `<li class="${level}">${icon(OUTLINES[level])}${escaped(words)}</li>`).join("");
+    $("#sent-to", element).textContent = picture.refused ? "Not sent" : `Sent to ${$(".gen")?.dataset.name ?? "the generator"}`;
+    $("#sent-how", element).textContent = picture.refused ? "" : cut ? "background removed" : "as it is";
+    $("#sent-shown", element).hidden = Boolean(picture.refused);
+    $("#checks", element).innerHTML = picture.checks.map(([level, text]) => `<li class="${level}">${icon(OUTLINES[level])}${escaped(text)}</li>`).join("");
   };
   $("#picture-whole", element).addEventListener("load", ({ target }) => {
     $("#picture-size", element).textContent = `${target.naturalWidth.toLocaleString()} × ${target.naturalHeight.toLocaleString()} px`;
   });
-  listen("picture", (picture) => {
-    last = { ...picture, path: picture.refused ? "" : picture.show, checks: JSON.parse(picture.checks || "[]") };
-    const before = stage.shown;
+  listen("picture", (selected) => {
+    picture = { ...selected, path: selected.refused ? "" : selected.show, checks: JSON.parse(selected.checks || "[]") };
+    const previousStage = stage.shown;
     stage.show("chosen");
     draw();
-    if (isNarrow() && before === "chosen" && picture.pressed) openPanel("picture");
+    if (isNarrow() && previousStage === "chosen" && selected.clicked) openPanel("picture");
   });
   listen("pictures-shown", ({ count }) => {
     if (count || stage.shown !== "chosen") return;
@@ -39,7 +39,7 @@ export const mount = ({ element }) => {
   });
   document.addEventListener("change", ({ target }) => target.matches("#sent-choice input") && draw());
   document.addEventListener("click", ({ target }) => {
-    if (target.closest("#edit-picture") && last?.path) edit({ ...last, url: $("#picture-whole", element).src });
+    if (target.closest("#edit-picture") && picture?.path) edit({ ...picture, url: $("#picture-whole", element).src });
   });
   new MutationObserver(draw).observe($("#generator-card") ?? element, { childList: true, subtree: true, attributes: true });
 };

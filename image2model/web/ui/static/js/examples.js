@@ -1,12 +1,12 @@
-// An example is added by a press.
+// A click adds an example picture.
 import { order } from "./order.js";
 import { pictures } from "./pictures.js";
 
 export const mount = ({ element, trigger }) => {
   element.addEventListener("click", (event) => {
-    const pressed = event.target.closest("[data-example]");
-    if (!pressed) return;
-    pictures.pressed.push(Number(pressed.dataset.example));
+    const example = event.target.closest("[data-example]");
+    if (!example) return;
+    pictures.clickedExamples.push(Number(example.dataset.example));
     order.changed();
     trigger("select");
   });

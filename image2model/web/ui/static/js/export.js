@@ -1,5 +1,5 @@
-// The export: this model or all, by a preset; the print check is made when the preset opens and when its size or the
-// repair changes, of what will really be saved.
+// The export of this model or of all, by a preset. The print check runs when the print preset opens and when its size
+// or the repair changes, on exactly what will be saved.
 import { $, $$, escaped, icon, listen, OUTLINES, setPressed } from "./page.js";
 import { isOffline } from "./net.js";
 import { swatches } from "./printer_colours.js";
@@ -14,22 +14,22 @@ const PRESETS = {
   iphone: (fields) => ({ format: "usdz", size: fields["iphone-size"], unit: "cm", measure: "height" }),
   more: (fields) => Object.fromEntries(["format", "size", "unit", "measure", "up", "face_limit", "packing", "repair"].map((name) => [name, fields[name]])),
 };
-const LAST = "image2model-export";
+const STORAGE_KEY = "image2model-export";
 const lastPreset = () => {
   try {
-    return localStorage.getItem(LAST);
+    return localStorage.getItem(STORAGE_KEY);
   } catch {
     return null;
   }
 };
 const savePreset = (preset) => {
   try {
-    localStorage.setItem(LAST, preset);
-  } catch {} // a browser that keeps nothing
+    localStorage.setItem(STORAGE_KEY, preset);
+  } catch {} // a browser without storage
 };
 
-// The parameters of these names among those that are asked.
-const only = (asked, names) => new URLSearchParams([...asked].filter(([name]) => names.includes(name)));
+// The parameters with these names.
+const pickParams = (params, names) => new URLSearchParams([...params].filter(([name]) => names.includes(name)));
 
 export const mount = ({ element }) => {
   const form = $("form", element);
@@ -40,16 +40,16 @@ export const mount = ({ element }) => {
   let batch = { done: 0, zip: "" };
   let all = false;
   let repaired = false;
-  let repairSetByUser = false; // whether a person has set the repair
+  let repairSetByUser = false; // whether the visitor has set it
   let checks = 0;
 
   const fields = () => Object.fromEntries(new FormData(form));
   const query = () => {
-    const wanted = PRESETS[preset](fields());
-    if (preset === "print" && repaired) wanted.repair = "solid";
-    if (wanted.format !== "glb") delete wanted.packing;
-    if (!wanted.size) for (const name of ["unit", "measure"]) delete wanted[name];
-    return new URLSearchParams(Object.entries(wanted).filter(([, value]) => value && value !== "none"));
+    const params = PRESETS[preset](fields());
+    if (preset === "print" && repaired) params.repair = "solid";
+    if (params.format !== "glb") delete params.packing;
+    if (!params.size) for (const name of ["unit", "measure"]) delete params[name];
+    return new URLSearchParams(Object.entries(params).filter(([, value]) => value && value !== "none"));
   };
   const note = (text) => { $(".take-note", form).textContent = text; };
   const button = () => $(".take-go", form);
@@ -75,17 +75,17 @@ export const mount = ({ element }) => {
     if (name === "print") check();
   };
 
-  // The filaments' colours belong to 3MF; they are shown of the model on the stage.
+  // Filament colours belong to 3MF; those of the model on the stage are shown.
   const showColours = async () => {
     const place = $(".printer-colours", form);
     place.hidden = fields()["print-format"] !== "3mf";
-    const asked = query();
+    const params = query();
     const list = $(".swatches", place);
-    const key = (list.dataset.key = shown && asked.has("colors") && !all ? `${shown.batch}/${shown.number}?${asked}` : "");
+    const key = (list.dataset.key = shown && params.has("colors") && !all ? `${shown.batch}/${shown.number}?${params}` : "");
     list.replaceChildren();
     if (!key) return;
-    const found = await swatches(shown, only(asked, ["colors", "size", "unit", "measure"]));
-    if (list.dataset.key === key) list.replaceChildren(...found);
+    const items = await swatches(shown, pickParams(params, ["colors", "size", "unit", "measure"]));
+    if (list.dataset.key === key) list.replaceChildren(...items);
   };
 
   const showCheck = (level, title, lines = []) => {
@@ -95,22 +95,22 @@ export const mount = ({ element }) => {
     box.innerHTML = `${sign}<b>${escaped(title)}</b>${lines.length ? `<ul>${lines.map((line) => `<li>${escaped(line)}</li>`).join("")}</ul>` : ""}`;
   };
   const fetchPrintCheck = async (number) => {
-    const answer = await fetch(`batches/${shown.batch}/${number}/print-check?${only(query(), ["size", "unit", "measure", "repair"])}`);
-    const found = await answer.json();
-    if (!answer.ok) throw new Error(found.message);
-    return found;
+    const answer = await fetch(`batches/${shown.batch}/${number}/print-check?${pickParams(query(), ["size", "unit", "measure", "repair"])}`);
+    const result = await answer.json();
+    if (!answer.ok) throw new Error(result.message);
+    return result;
   };
-  const showResult = (found) => {
-    const at = `${found.size_mm.toLocaleString("en")} mm`;
-    const after = found.mended;
-    if (repaired && after) {
-      const done = after.steps ?? [];
-      if (after.ready) showCheck("", "Repaired and checked again: ready to print", done.length ? done : ["Nothing had to be mended"]);
-      else showCheck("warn", "Repaired and checked again: not ready yet", [...done, ...after.problems]);
-    } else if (found.ready) showCheck("", `Ready to print at ${at}`, ["Closed surface", ...found.advice].slice(0, 3));
+  const showResult = (result) => {
+    const size = `${result.size_mm.toLocaleString("en")} mm`;
+    const repairedResult = result.mended;
+    if (repaired && repairedResult) {
+      const steps = repairedResult.steps ?? [];
+      if (repairedResult.ready) showCheck("", "Repaired and checked again: ready to print", steps.length ? steps : ["Nothing had to be repaired"]);
+      else showCheck("warn", "Repaired and checked again: not ready yet", [...steps, ...repairedResult.problems]);
+    } else if (result.ready) showCheck("", `Ready to print at ${size}`, ["Closed surface", ...result.advice].slice(0, 3));
     else {
-      const help = after?.ready ? ["Repair first makes it ready."] : found.advice;
-      showCheck("warn", `Not ready to print at ${at}`, [...found.problems, ...help]);
+      const help = repairedResult?.ready ? ["Repair first makes it ready."] : result.advice;
+      showCheck("warn", `Not ready to print at ${size}`, [...result.problems, ...help]);
     }
   };
   const check = async () => {
@@ -119,14 +119,14 @@ export const mount = ({ element }) => {
     showColours();
     showCheck("wait", all ? "Checking all of them…" : "Checking…");
     try {
-      const numbers = all ? $$("#board .job-card[data-state=done]").map((one) => one.dataset.number) : [shown.number];
-      const found = await Promise.all(numbers.map(fetchPrintCheck));
+      const numbers = all ? $$("#board .job-card[data-state=done]").map((card) => card.dataset.number) : [shown.number];
+      const results = await Promise.all(numbers.map(fetchPrintCheck));
       if (run !== checks) return;
-      const ready = found.filter((one) => (repaired && one.mended ? one.mended.ready : one.ready)).length;
-      if (!repairSetByUser && !repaired && ready < found.length && found.some((one) => !one.ready && one.mended?.ready)) return setRepair(true);
-      if (!all) return showResult(found[0]);
-      const bad = found.length - ready;
-      if (bad) showCheck("warn", `${ready} ready, ${bad} need${bad === 1 ? "s" : ""} ${repaired ? "more than a repair" : "repair"}`);
+      const ready = results.filter((result) => (repaired && result.mended ? result.mended.ready : result.ready)).length;
+      if (!repairSetByUser && !repaired && results.some(({ ready, mended }) => !ready && mended?.ready)) return setRepair(true);
+      if (!all) return showResult(results[0]);
+      const unready = results.length - ready;
+      if (unready) showCheck("warn", `${ready} ready, ${unready} need${unready === 1 ? "s" : ""} ${repaired ? "more than a repair" : "repair"}`);
       else showCheck("", `All ${ready} ready to print`);
     } catch (error) {
       if (run !== checks) return;
@@ -140,20 +140,20 @@ export const mount = ({ element }) => {
     check();
   };
 
-  // As made, a model is its own file, and all of them are the batch's zip, with pictures and a manifest.
+  // Unconverted, a model is its own file, and all of them are the batch's zip, with pictures and a manifest.
   const exportUrl = () => {
     if (preset === "blender") return all ? batch.zip : shown.mesh;
     return `batches/${shown.batch}/${all ? "" : `${shown.number}/`}export?${query()}`;
   };
-  // Ask first, so that a reason appears here and not in place of the page; then let the browser save it.
+  // Send HEAD first, so that an error appears here and not in place of the page; then let the browser save the file.
   const save = async () => {
     const address = exportUrl();
     button().disabled = true;
     button().textContent = all ? "Making the files…" : "Making the file…";
     note("");
     try {
-      const asked = await fetch(address, { method: "HEAD" });
-      if (!asked.ok) throw new Error((await (await fetch(address)).json()).message);
+      const answer = await fetch(address, { method: "HEAD" });
+      if (!answer.ok) throw new Error((await (await fetch(address)).json()).message);
       const link = Object.assign(document.createElement("a"), { href: address, download: preset === "blender" && !all ? shown.filename : "" });
       document.body.append(link);
       link.click();
@@ -167,9 +167,9 @@ export const mount = ({ element }) => {
   };
 
   listen("result", (result) => {
-    const other = shown?.batch !== result.batch || shown?.number !== result.number;
+    const changed = shown?.batch !== result.batch || shown?.number !== result.number;
     shown = result;
-    if (!other) return;
+    if (!changed) return;
     repairSetByUser = false;
     repaired = false;
     repair.setAttribute("aria-checked", "false");

@@ -1,4 +1,4 @@
-// The facts: the rest by a press, and whether the model can be printed, asked once for each.
+// The facts: the others by a click, and whether the model can be printed, requested once per model.
 import { $, listen } from "./page.js";
 
 const verdicts = new Map();
@@ -6,21 +6,20 @@ const verdicts = new Map();
 export const mount = ({ element, watch }) => {
   let shown = null;
   const check = async () => {
-    const place = $("[data-print-check]", element);
-    if (!place || !shown) return;
+    if (!shown || !$("[data-print-check]", element)) return;
     const address = `batches/${shown.batch}/${shown.number}/print-check`;
     if (!verdicts.has(address)) verdicts.set(address, fetch(address).then((answer) => (answer.ok ? answer.json() : null)).catch(() => null));
-    const found = await verdicts.get(address);
-    const now = $("[data-print-check]", element);
-    if (!now) return;
-    if (!found) {
+    const verdict = await verdicts.get(address);
+    const line = $("[data-print-check]", element);
+    if (!line) return;
+    if (!verdict) {
       verdicts.delete(address);
-      now.textContent = "Not checked";
+      line.textContent = "Not checked";
       return;
     }
-    now.className = found.ready ? "ok" : "warn";
-    now.innerHTML = found.ready ? '<svg class="i s" viewBox="0 0 24 24" aria-hidden="true"><path d="m5 12.5 4.5 4.5L19 7.5"/></svg>Ready' : "Needs repair";
-    now.title = found.ready ? "At 100 mm" : found.problems.join(" ");
+    line.className = verdict.ready ? "ok" : "warn";
+    line.innerHTML = verdict.ready ? '<svg class="i s" viewBox="0 0 24 24" aria-hidden="true"><path d="m5 12.5 4.5 4.5L19 7.5"/></svg>Ready' : "Needs repair";
+    line.title = verdict.ready ? "At 100 mm" : verdict.problems.join(" ");
   };
   listen("result", (result) => { shown = result; });
   watch("value", check);

@@ -1,4 +1,4 @@
-// The library: filters, search, a delete that asks; read anew while it is looked at, without taking anybody's focus.
+// The library: filters, search, deletion with a confirmation; refreshed while it is visible, unless the focus is in it.
 import { ask } from "./dialog.js";
 import { $, $$, listen, localMoment, setPressed } from "./page.js";
 
@@ -14,16 +14,16 @@ export const mount = ({ element, trigger, watch }) => {
     return query.split(/\s+/).every((word) => card.dataset.words.includes(word));
   };
   const applyFilter = () => {
-    let found = 0;
+    let shown = 0;
     for (const section of $$(".shelf", element)) {
       const cards = $$(".card", section);
       for (const card of cards) card.hidden = !passes(card);
-      const left = cards.filter((card) => !card.hidden).length;
-      section.hidden = !left;
-      found += left;
+      const visible = cards.filter((card) => !card.hidden).length;
+      section.hidden = !visible;
+      shown += visible;
     }
     const nothing = $(".nothing-found", element);
-    if (nothing) nothing.hidden = found > 0 || !$(".shelf", element);
+    if (nothing) nothing.hidden = shown > 0 || !$(".shelf", element);
   };
   const deleteBatch = async (section) => {
     const { batch, models } = section.dataset;
@@ -60,12 +60,12 @@ export const mount = ({ element, trigger, watch }) => {
       $("h2", section).textContent = localMoment(section.dataset.moment);
     }
     const count = $(".library", element)?.dataset.count;
-    const shown = $("#library-count");
-    if (shown) shown.textContent = Number(count) ? count : "";
+    const counter = $("#library-count");
+    if (counter) counter.textContent = Number(count) ? count : "";
     const chip = $(`[data-filter="${filter}"]`, element);
     if (chip) setPressed(chip, $$("[data-filter]", element));
     applyFilter();
-    // The batch that is open on the page is gone: so is its place.
+    // The batch that is open on the page is gone: leave its address.
     if (deleted && new URLSearchParams(location.search).get("batch") === deleted) {
       const url = new URL(location.href);
       url.searchParams.delete("batch");
@@ -73,7 +73,7 @@ export const mount = ({ element, trigger, watch }) => {
     }
     deleted = null;
   };
-  // A batch that ends adds to what is here.
+  // A batch that ends adds its models to the library.
   let state = null;
   listen("results", (batch) => {
     if (state === "working" && batch.state !== "working") trigger("tick");

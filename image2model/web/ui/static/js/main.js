@@ -1,4 +1,4 @@
-// The frame: where one is, the menu, the theme, the net, the keyboard's shortcuts.
+// The page's frame: navigation, menu, theme, connection, keyboard shortcuts.
 import * as address from "./address.js";
 import * as order from "./order.js";
 import { pictures } from "./pictures.js";
@@ -9,12 +9,12 @@ import { uploads } from "./uploads.js";
 import "./net.js";
 import "./shortcuts.js";
 
-// What Gradio's own steps call (`js=` in Python).
-window.studio = { address, order: order.order, pictures, uploads };
+// For the `js=` of Gradio's event listeners in Python.
+window.image2model = { address, order: order.order, pictures, uploads };
 
 const PAGES = ["create", "library", "api", "admin"];
 
-export const open = (page) => {
+const showPage = (page) => {
   if (!PAGES.includes(page)) return;
   $(`#tabs [role=tab][data-tab-id=${page}]`)?.click();
   for (const link of $$("[data-page]")) {
@@ -24,14 +24,14 @@ export const open = (page) => {
   document.body.dataset.page = page;
 };
 
-// The address names the page that is open, so that a reload, or signing in at Hugging Face, comes back to it. It stands
-// before the batch: of several fields, Gradio's sign-in brings back the first alone.
-const go = (page) => {
+// The address names the open page, so that a reload, or signing in at Hugging Face, comes back to it. It goes before
+// the batch: of several query parameters, Gradio's sign-in keeps the first only.
+const navigate = (page) => {
   const url = new URL(location.href);
   url.searchParams.delete("tab");
   url.search = new URLSearchParams([...(page === "create" ? [] : [["tab", page]]), ...url.searchParams]);
   history.pushState(null, "", url);
-  open(page);
+  showPage(page);
   scrollTo(0, 0);
 };
 
@@ -46,24 +46,24 @@ const menu = {
   },
 };
 
-const flipTheme = () => {
+const toggleTheme = () => {
   const dark = !document.body.classList.contains("dark");
   document.body.classList.toggle("dark", dark);
   try {
     localStorage.setItem("image2model-theme", dark ? "dark" : "light");
-  } catch {} // a browser that keeps nothing
+  } catch {} // a browser without storage
 };
 
 document.addEventListener("click", (event) => {
   const page = event.target.closest("a[data-page]");
   if (page && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
     event.preventDefault();
-    go(page.dataset.page);
+    navigate(page.dataset.page);
   }
   const onButton = event.target.closest("#menu-button");
   if (onButton) menu.toggle(menu.box.hidden);
   else if (menu.box && !menu.box.hidden) menu.toggle(false);
-  if (event.target.closest("[data-theme]")) flipTheme();
+  if (event.target.closest("[data-theme]")) toggleTheme();
   if (event.target.closest("[data-shortcuts]")) emit("shortcuts");
 });
 document.addEventListener("keydown", (event) => {
@@ -79,23 +79,23 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-// Back and Forward: another page is shown at once, another batch is opened anew.
+// Back and Forward: another page is shown at once, another batch reloads the page.
 let batch = new URLSearchParams(location.search).get("batch");
 addEventListener("popstate", () => {
-  const asked = new URLSearchParams(location.search);
-  if (asked.get("batch") !== batch) location.reload();
-  else open(asked.get("tab") ?? "create");
+  const params = new URLSearchParams(location.search);
+  if (params.get("batch") !== batch) location.reload();
+  else showPage(params.get("tab") ?? "create");
 });
 listen("address", (shown) => {
   batch = shown.batch || null;
 });
 
 // Gradio mounts its tabs late.
-const wanted = new URLSearchParams(location.search).get("tab") ?? "create";
+const initialPage = new URLSearchParams(location.search).get("tab") ?? "create";
 const mounted = setInterval(() => {
-  if (!$(`#tabs [role=tab][data-tab-id=${wanted}]`) && PAGES.includes(wanted)) return;
+  if (!$(`#tabs [role=tab][data-tab-id=${initialPage}]`) && PAGES.includes(initialPage)) return;
   clearInterval(mounted);
-  open(PAGES.includes(wanted) ? wanted : "create");
+  showPage(PAGES.includes(initialPage) ? initialPage : "create");
 }, 20);
 
 export { ask, panel };

@@ -1,16 +1,16 @@
-// Offline is a bar, and what needs the server is off until it goes. The server counts as away when the browser says so,
-// or when a running batch gets no update and the server does not answer.
+// A bar says that the page is offline, and what needs the server is disabled. The page is offline when the browser says
+// so, or when a running batch gets no update and the server does not answer.
 import { $, emit, listen } from "./page.js";
 
 let offline = false;
-const setOffline = (now) => {
+const setOffline = (value) => {
   const bar = $(".netbar");
-  if (!bar || now === offline) return;
-  offline = now;
-  bar.hidden = !now;
-  if (now) document.body.dataset.net = "offline";
+  if (!bar || value === offline) return;
+  offline = value;
+  bar.hidden = !value;
+  if (value) document.body.dataset.net = "offline";
   else delete document.body.dataset.net;
-  emit("net", { offline: now });
+  emit("net", { offline: value });
 };
 export const isOffline = () => offline;
 

@@ -1,60 +1,60 @@
-// The main button and the sum above it. The button is off from a press until the answer, and from a change until its
-// price is there: nobody buys the same twice by a slip, or at a price that was not shown.
+// The main button and the cost above it. The button is disabled from a click until the answer, and from a change until
+// its price is shown: nobody buys the same twice by accident, or at a price that was not shown.
 import { $, emit, listen } from "./page.js";
 import { isOffline } from "./net.js";
 import { openPanel } from "./panel.js";
 
 const cost = () => $("#cost [data-mode]")?.dataset;
-let changes = 0; // the sum says after which of them it was made
+let changes = 0; // the cost names the number of changes it was computed after
 let sending = false;
-let held = false; // pictures are on their way
-let key = null;
-let later;
-let tick = () => {};
+let uploading = false; // pictures are on their way
+let requestKey = null; // idempotency key of this order
+let priceTimer;
+let refreshPrice = () => {};
 
 const labelNode = (button) => [...button.childNodes].find((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
 const isPriced = () => Number(cost()?.version ?? 0) >= changes;
-const current = () => !held && isPriced();
+const canSubmit = () => !uploading && isPriced();
 const update = () => {
   const button = $("#generate");
   const summary = cost();
   if (!button || !summary) return;
-  labelNode(button).data = sending ? "Sending…" : held ? "Adding pictures…" : summary.label; // in place: Gradio keeps hold of the text
-  button.disabled = sending || !current() || summary.pressable === "no" || (isOffline() && summary.mode !== "choose");
-  emit("order", { isMade: summary.mode === "made" && current() });
+  labelNode(button).data = sending ? "Sending…" : uploading ? "Adding pictures…" : summary.label; // in place: Gradio updates this node
+  button.disabled = sending || !canSubmit() || summary.pressable === "no" || (isOffline() && summary.mode !== "choose");
+  emit("order", { isMade: summary.mode === "made" && canSubmit() });
 };
 
-// What the button does is no longer known: it is off until the next sum.
+// The price is out of date: the button is disabled until the next.
 const invalidatePrice = () => {
   changes += 1;
   update();
-  clearTimeout(later);
-  later = setTimeout(() => !held && !isPriced() && tick(), 700); // what was changed has asked by itself, as a rule
+  clearTimeout(priceTimer);
+  priceTimer = setTimeout(() => !uploading && !isPriced() && refreshPrice(), 700); // usually the change itself has asked for it
 };
 
 export const order = {
   get version() {
     return String(changes);
   },
-  // Something that has a price was changed.
+  // Something that affects the price was changed.
   changed() {
-    key = null;
+    requestKey = null;
     invalidatePrice();
   },
-  // Pictures are on their way, or all are there.
-  hold(now) {
-    if (held === now) return;
-    held = now;
+  // Pictures are on their way, or all have arrived.
+  setUploading(value) {
+    if (uploading === value) return;
+    uploading = value;
     order.changed();
   },
-  // The same for every press of this order until it is answered: whose answer was lost is not bought again.
-  requestKey: () => (key ??= crypto.randomUUID?.() ?? [1, 2, 3].map(() => Math.random().toString(36).slice(2)).join("-")),
+  // The same for every click until the order is answered: an order whose answer was lost is not bought again.
+  requestKey: () => (requestKey ??= crypto.randomUUID?.() ?? [1, 2, 3].map(() => Math.random().toString(36).slice(2)).join("-")),
   answered() {
     sending = false;
     invalidatePrice();
   },
-  // Gradio runs what comes `then` only where an event did not fail.
-  refused() {
+  // Gradio runs a `then` step only where the event did not fail.
+  failed() {
     order.answered();
     emit("not-submitted");
   },
@@ -63,14 +63,14 @@ export const order = {
 const choose = () => $("#images input[type=file]")?.click();
 const ACTIONS = { choose, made: () => openPanel("generators") };
 
-// Before Gradio hears of it.
+// In the capture phase, before Gradio's own listener.
 document.addEventListener(
   "click",
   (event) => {
     const clicked = event.target.closest("#generate");
     if (!clicked) return;
     const mode = cost()?.mode ?? "choose";
-    if (mode === "make" && !sending && current() && !isOffline()) {
+    if (mode === "make" && !sending && canSubmit() && !isOffline()) {
       sending = true;
       update();
       emit("submitting");
@@ -83,27 +83,27 @@ document.addEventListener(
   true,
 );
 
-// What is chosen in the rail and in the panel. Not "change": a field tells that when it is left, which is when the
-// button is pressed, and a button that goes off under the pointer is not pressed. Gradio's lists tell neither.
+// Choices in the rail and in the panel. Not "change": a field sends that when it loses the focus, which is when the
+// button is clicked, and a button that is disabled under the pointer gets no click. Gradio's dropdowns send neither.
 const PRICED = { input: "#options, #generator, #sent-choice, #tiles select, #own-key", mousedown: "#options [role=option]" };
-for (const [name, places] of Object.entries(PRICED)) {
-  document.addEventListener(name, ({ target }) => target.closest(places) && order.changed(), true);
+for (const [name, selector] of Object.entries(PRICED)) {
+  document.addEventListener(name, ({ target }) => target.closest(selector) && order.changed(), true);
 }
 listen("net", update);
-listen("address", () => { key = null; });
+listen("address", () => { requestKey = null; });
 
-// A batch that ends changes what the button does; what it has cost so far stands above it.
+// A batch that ends changes what the button does; its cost so far is shown above it.
 let working = null;
 listen("results", ({ state, spent }) => {
-  const now = state === "working";
-  if (working !== null && now !== working) tick();
-  working = now;
+  const isWorking = state === "working";
+  if (working !== null && isWorking !== working) refreshPrice();
+  working = isWorking;
   const done = $("#cost [data-done]");
-  if (done && now && spent) done.textContent = `${spent.replace(/ spent$/, "")} spent so far`;
+  if (done && isWorking && spent) done.textContent = `${spent.replace(/ spent$/, "")} spent so far`;
 });
 
 export const mount = ({ element, trigger, watch }) => {
-  tick = () => trigger("tick");
+  refreshPrice = () => trigger("tick");
   const apply = () => {
     const summary = $("#options > button > span");
     if (summary) summary.dataset.summary = cost()?.summary ?? "";

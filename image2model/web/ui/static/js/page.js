@@ -1,14 +1,16 @@
-// What the parts of the page share: finding elements, announcing, and the state of the Create page.
+// Shared by the modules of the page: finding elements, events, and the state of the Create page.
 
 export const $ = (selector, root = document) => root.querySelector(selector);
 export const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 
-// The modules talk by events on the document (`studio:NAME`): "picture" (one was selected), "step-picture" (select the
-// next), "pictures-shown" (their number), "submitting" and "not-submitted" (the order was sent, or refused), "results" (a
-// new state of the batch), "result-pending" and "result" (the model on the stage, while it is made and when it is done),
-// "order" (what the main button does may have changed), "stage" (what the middle of the page shows), "address" (the batch in it), "net" (offline or not), "shortcuts".
-export const emit = (name, detail = {}) => document.dispatchEvent(new CustomEvent(`studio:${name}`, { detail }));
-export const listen = (name, callback) => document.addEventListener(`studio:${name}`, (event) => callback(event.detail));
+// The modules communicate by events on the document (`image2model:NAME`): "picture" (a picture was selected),
+// "step-picture" (select the next or the previous), "replace-picture" (by an edited file), "pictures-shown" (their
+// number), "submitting" and "not-submitted" (the order was sent, or failed), "results" (a new state of the batch),
+// "result-pending" and "result" (the model on the stage, while it is made and when it is done), "order" (the main
+// button's action may have changed), "stage" (the view in the middle of the page), "address" (the batch in it), "net"
+// (offline or not), "shortcuts".
+export const emit = (name, detail = {}) => document.dispatchEvent(new CustomEvent(`image2model:${name}`, { detail }));
+export const listen = (name, callback) => document.addEventListener(`image2model:${name}`, (event) => callback(event.detail));
 
 export const escaped = (text) => Object.assign(document.createElement("i"), { textContent: text }).innerHTML;
 
@@ -18,6 +20,8 @@ export const OUTLINES = {
   ok: "M12 3a9 9 0 1 0 0 18a9 9 0 1 0 0-18M8 12.3l2.8 2.8L16 9.6",
   warn: "M12 4 2.8 19.5h18.4L12 4ZM12 10v4M12 16.8v.2",
   bad: "M12 3a9 9 0 1 0 0 18a9 9 0 1 0 0-18M12 7.5V13M12 16.2v.2",
+  close: "M6 6l12 12M18 6 6 18",
+  plus: "M12 5v14M5 12h14",
 };
 
 export const setPressed = (button, buttons) => {
@@ -26,9 +30,9 @@ export const setPressed = (button, buttons) => {
 
 // The group is one stop for Tab; arrows move inside.
 export const roving = (items, current) => {
-  const there = items.filter((item) => item.isConnected);
-  const stop = there.includes(current) ? current : there[0];
-  for (const item of there) item.tabIndex = item === stop ? 0 : -1;
+  const connected = items.filter((item) => item.isConnected);
+  const stop = connected.includes(current) ? current : connected[0];
+  for (const item of connected) item.tabIndex = item === stop ? 0 : -1;
 };
 export const moveFocus = (event, items) => {
   const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
@@ -41,18 +45,18 @@ export const moveFocus = (event, items) => {
   return next;
 };
 
-// What stands on the stage, and in how many columns.
+// The view in the middle of the page, and the number of columns.
 export const stage = {
   get place() {
     return $("#create");
   },
-  show(what, columns) {
+  show(view, columns) {
     const { place } = this;
     if (!place) return;
     if (columns) place.dataset.columns = columns;
-    if (place.dataset.stage === what) return;
-    place.dataset.stage = what;
-    emit("stage", { what });
+    if (place.dataset.stage === view) return;
+    place.dataset.stage = view;
+    emit("stage", { view });
   },
   get shown() {
     return this.place?.dataset.stage;
@@ -66,13 +70,13 @@ let software;
 export const drawsInSoftware = () => {
   if (software !== undefined) return software;
   const gl = document.createElement("canvas").getContext("webgl");
-  const about = gl?.getExtension("WEBGL_debug_renderer_info");
-  const name = about ? gl.getParameter(about.UNMASKED_RENDERER_WEBGL) : "";
+  const debugInfo = gl?.getExtension("WEBGL_debug_renderer_info");
+  const name = debugInfo ? gl.getParameter(debugInfo.UNMASKED_RENDERER_WEBGL) : "";
   gl?.getExtension("WEBGL_lose_context")?.loseContext();
   software = /swiftshader|llvmpipe|software|basic render/i.test(name);
   return software;
 };
-// A moment (seconds since 1970) on this person's clock: "Today, 14:05", "Yesterday, 17:48", "29 Nov, 09:12".
+// A Unix time (seconds) in local words: "Today, 14:05", "Yesterday, 17:48", "29 Nov, 09:12".
 export const localMoment = (seconds, now = Date.now()) => {
   const then = new Date(seconds * 1000);
   const midnight = (day) => new Date(day).setHours(0, 0, 0, 0);

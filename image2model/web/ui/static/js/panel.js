@@ -1,16 +1,16 @@
-// A panel over the page: the generators, the export, a picture on the phone. One at a time; Esc closes it and gives the
-// focus back; Tab stays inside.
+// A panel over the page: the generators, the export, a picture on the phone. One at a time; Esc closes it and returns
+// the focus; Tab stays inside.
 import { $, $$ } from "./page.js";
 
-const PLACES = { generators: "#generators", export: ".pop", picture: "#chosen" };
+const PANELS = { generators: "#generators", export: ".pop", picture: "#chosen" };
 let opener = null;
 
 export const isOpen = (name) => document.body.dataset.panel === name;
 export const openPanel = (name, focus) => {
   if (!document.body.dataset.panel) opener = document.activeElement;
   document.body.dataset.panel = name;
-  const place = $(PLACES[name]);
-  const first = (focus && $(focus, place)) || $("input:checked, button, select", place);
+  const panel = $(PANELS[name]);
+  const first = (focus && $(focus, panel)) || $("input:checked, button, select", panel);
   first?.focus({ preventScroll: true });
   for (const button of $$("[aria-haspopup=dialog][aria-expanded]")) button.setAttribute("aria-expanded", String(name === "export"));
 };
@@ -39,12 +39,12 @@ document.addEventListener("keydown", (event) => {
     closePanel();
   }
   if (event.key !== "Tab") return;
-  const inside = $$("a[href], button, input, select", $(PLACES[name])).filter((one) => !one.disabled && one.tabIndex >= 0 && one.checkVisibility());
-  const radios = (one) => one.type === "radio" && !one.checked && inside.some((other) => other.name === one.name && other.checked);
-  const stops = inside.filter((one) => !radios(one));
+  const fields = $$("a[href], button, input, select", $(PANELS[name])).filter((field) => !field.disabled && field.tabIndex >= 0 && field.checkVisibility());
+  const isUncheckedRadio = ({ type, name: group, checked }) => type === "radio" && !checked && fields.some((other) => other.name === group && other.checked);
+  const stops = fields.filter((field) => !isUncheckedRadio(field));
   const [first, last] = [stops[0], stops.at(-1)];
   const leaves = event.shiftKey ? document.activeElement === first : document.activeElement === last;
-  if (leaves || !$(PLACES[name]).contains(document.activeElement)) {
+  if (leaves || !$(PANELS[name]).contains(document.activeElement)) {
     event.preventDefault();
     (event.shiftKey ? last : first)?.focus();
   }

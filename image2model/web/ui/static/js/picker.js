@@ -12,7 +12,7 @@ export const mount = ({ element, trigger, props }) => {
     if (isOpen("generators") && event.target.closest(".picker-item:not(.picker-off)")) setTimeout(closePanel);
   };
   element.addEventListener("click", (event) => {
-    if (event.detail > 0 && event.target.matches("input")) return; // the label's own click comes, too
+    if (event.detail > 0 && event.target.matches("input")) return; // the label's click arrives as well
     if (event.detail > 0) closeOnChoice(event);
   });
   element.addEventListener("keydown", (event) => event.key === "Enter" && closeOnChoice(event));

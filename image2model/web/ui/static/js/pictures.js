@@ -1,21 +1,21 @@
-// The pictures of the next batch, where they must not wait for the server: taken out, taken from the examples.
+// Changes to the pictures of the next batch that must not wait for the server: removals and added examples.
 const removed = new Set(); // paths
-const pressed = []; // numbers of examples
+const clickedExamples = []; // their numbers
 
 export const pictures = {
-  pressed,
+  clickedExamples,
   remove: (path) => removed.add(path),
   isRemoved: (path) => removed.has(path),
-  // It was dropped once more.
+  // The picture was dropped again.
   restore: (path) => removed.delete(path),
-  // Values of the gallery and of what was refused, without what was taken out.
-  keep: (images, refused) => {
-    const kept = (images ?? []).filter((one) => !removed.has(one.image.path));
-    return [kept, (refused ?? []).filter((one) => !removed.has(one.path))];
+  // Values of the gallery and of the refused files, without the removed pictures.
+  withoutRemoved: (images, refused) => {
+    const kept = (images ?? []).filter(({ image }) => !removed.has(image.path));
+    return [kept, (refused ?? []).filter(({ path }) => !removed.has(path))];
   },
-  add: (images, examples, most) => {
-    const example = examples[pressed.shift()];
+  addExample: (images, examples, maxPictures) => {
+    const example = examples[clickedExamples.shift()];
     removed.delete(example.image.path);
-    return [[...(images ?? []), example].slice(0, most)];
+    return [[...(images ?? []), example].slice(0, maxPictures)];
   },
 };

@@ -1,10 +1,10 @@
-// The colours of which a model would be printed, as many as there are filaments, before it is exported.
+// Preview of the filament colours in which a model would be printed.
 const percent = (share) => `${Math.max(1, Math.round(100 * share))} %`;
 
-// A list entry for each colour, the most seen first; none where the server cannot tell.
-export const swatches = async ({ batch, number }, asked) => {
+// A list entry for each colour, that of the largest area first; none where the server has no answer.
+export const swatches = async ({ batch, number }, params) => {
   try {
-    const answer = await fetch(`batches/${batch}/${number}/printer-colors?${asked}`);
+    const answer = await fetch(`batches/${batch}/${number}/printer-colors?${params}`);
     if (!answer.ok) return [];
     return (await answer.json()).colors.map(({ hex, share }) => {
       const item = Object.assign(document.createElement("li"), { title: `${hex}, ${percent(share)} of the surface` });

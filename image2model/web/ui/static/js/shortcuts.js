@@ -1,4 +1,4 @@
-// Keys that work wherever nobody types.
+// Keyboard shortcuts, which work outside text fields.
 import { $, $$, listen } from "./page.js";
 import { ask } from "./dialog.js";
 
@@ -11,8 +11,8 @@ const LIST = [
   ["F", "Full screen"],
   ["?", "This list"],
 ];
-const visible = (selector) => $$(selector).find((one) => one.checkVisibility() && !one.disabled);
-const ACTS = {
+const visible = (selector) => $$(selector).find((item) => item.checkVisibility() && !item.disabled);
+const ACTIONS = {
   u: () => $("#images input[type=file]")?.click(),
   e: () => visible("#export-open, [data-export]")?.click(),
   f: () => visible("[data-full]")?.click(),
@@ -25,7 +25,7 @@ const ACTS = {
 const show = () =>
   ask({
     title: "Keyboard shortcuts",
-    rows: LIST.map(([key, words]) => [words, key]),
+    rows: LIST.map(([key, action]) => [action, key]),
     buttons: [{ label: "Close", kind: "line", first: true }],
   });
 listen("shortcuts", show);
@@ -48,5 +48,5 @@ document.addEventListener("keydown", (event) => {
   const free = event.target === document.body || event.target.closest("#viewer");
   if (free && event.key === "ArrowLeft") step(-1);
   else if (free && event.key === "ArrowRight") step(1);
-  else ACTS[event.key.toLowerCase()]?.();
+  else ACTIONS[event.key.toLowerCase()]?.();
 });

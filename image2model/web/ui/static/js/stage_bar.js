@@ -1,26 +1,26 @@
-// The title of what is on the stage, the link to the batch, and the way to the export.
+// The title of what is on the stage, the link to the batch, and the export button.
 import { link } from "./address.js";
 import { $, emit, listen } from "./page.js";
 import { closePanel, isOpen, openPanel } from "./panel.js";
 
 export const mount = ({ element }) => {
-  const say = (title, line) => {
+  const setTitle = (title, line) => {
     $("#stage-title", element).textContent = title;
     $("#stage-line", element).textContent = line;
   };
-  listen("result", ({ title, name, madeBy }) => say(title, `From ${name} by ${madeBy}`));
-  listen("picture", ({ name, refused }) => say(name, refused ? "Left out" : "What the generator will see"));
-  listen("result-pending", ({ title }) => say(title, "The first model opens here when it is done"));
+  listen("result", ({ title, name, madeBy }) => setTitle(title, `From ${name} by ${madeBy}`));
+  listen("picture", ({ name, refused }) => setTitle(name, refused ? "Left out" : "What the generator will see"));
+  listen("result-pending", ({ title }) => setTitle(title, "The first model opens here when it is done"));
   listen("results", ({ done }) => { $("#export-open", element).disabled = !Number(done); });
   $("#picture-before", element).addEventListener("click", () => emit("step-picture", { by: -1 }));
   $("#picture-after", element).addEventListener("click", () => emit("step-picture", { by: 1 }));
   $("#share", element).addEventListener("click", async () => {
     const address = link($("#board .board").dataset.batch);
-    const words = $("#share span", element);
+    const label = $("#share span", element);
     try {
       await navigator.clipboard.writeText(address);
-      words.textContent = "Link copied";
-      setTimeout(() => { words.textContent = "Copy link"; }, 2000);
+      label.textContent = "Link copied";
+      setTimeout(() => { label.textContent = "Copy link"; }, 2000);
     } catch {
       prompt("Copy this link:", address);
     }

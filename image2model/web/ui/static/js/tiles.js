@@ -1,48 +1,53 @@
-// The tiles of the pictures: chosen by a press or the arrows, taken out by × or Delete, joined as views of one object;
-// files dropped anywhere on the page are taken, and stand here before the server has seen them.
+// The tiles of the pictures: selected by a click or the arrows, removed by × or Delete, joined as views of one object.
+// Files dropped anywhere on the page are added.
+import { mountEarlyTiles, PICTURE_TYPE } from "./early_tiles.js";
 import { order } from "./order.js";
 import { pictures } from "./pictures.js";
-import { $, $$, emit, escaped, listen, moveFocus, roving, stage } from "./page.js";
+import { $, $$, emit, listen, moveFocus, roving, stage } from "./page.js";
 import { uploads } from "./uploads.js";
 
 const input = () => $("#images input[type=file]");
-const LOOKS_LIKE_A_PICTURE = /^image\//;
-const READY_MS = 30_000; // that the server stays ready at least
-const MOST_EARLY = 60; // tiles
-let getReady = () => {};
+const WARM_MS = 30_000; // for which the server keeps its workers, at least
+let warmUp = () => {};
 
-export const mount = ({ element, trigger, watch, upload }) => {
+export const mount = ({ element, trigger, watch }) => {
+  const showEarlyTiles = mountEarlyTiles(element);
   let shown = null; // path of the picture on the stage
   let checkedPaths = []; // paths, the front first
-  let replacement = null; // the file that takes the place of a picture that was taken out
-  let expected = ""; // its name, until it is on the stage
+  let replacement = null; // the edited file of a picture that was removed
+  let replacementName = ""; // until it is on the stage
 
   const buttons = () => $$("[data-show]", element);
-  const show = (button, pressed = false) => {
+  const show = (button, clicked = false) => {
     shown = button.dataset.show;
-    for (const one of $$("[aria-current]", element)) one.removeAttribute("aria-current");
+    for (const tile of $$("[aria-current]", element)) tile.removeAttribute("aria-current");
     button.closest("li").setAttribute("aria-current", "true");
-    emit("picture", { ...button.dataset, count: buttons().length, pressed });
+    emit("picture", { ...button.dataset, count: buttons().length, clicked });
   };
   const remove = (path) => {
-    const here = $$("li[data-path]", element);
-    const at = here.findIndex((one) => one.dataset.path === path);
-    const next = $("[data-show]", here[at + 1] ?? here[at - 1]) ?? null;
+    const tiles = $$("li[data-path]", element);
+    const at = tiles.findIndex((tile) => tile.dataset.path === path);
+    const next = $("[data-show]", tiles[at + 1] ?? tiles[at - 1]) ?? null;
     pictures.remove(path);
-    here[at]?.remove();
+    tiles[at]?.remove();
     if (shown === path) shown = null;
     order.changed();
     trigger("clear");
     next?.focus();
   };
+  const removeEarly = (tile) => {
+    const path = uploads.remove(tile);
+    if (path) remove(path);
+  };
 
   element.addEventListener("click", (event) => {
     const at = (selector) => event.target.closest(selector);
     if (at(".drop, .plus")) return input()?.click();
-    const cross = at("[data-remove]");
-    if (cross) return remove(cross.dataset.remove);
+    const cross = at(".x");
+    if (cross) return cross.dataset.remove ? remove(cross.dataset.remove) : removeEarly(cross.closest("li"));
+    if (at("[data-send-again]")) return uploads.sendAgain();
     const split = at("[data-split]");
-    if (split) return trigger("input", { act: "apart", paths: $$("[data-show]", split.closest("li")).map((one) => one.dataset.show) });
+    if (split) return trigger("input", { act: "apart", paths: $$("[data-show]", split.closest("li")).map((view) => view.dataset.show) });
     if (at(".side-join")) return trigger("input", { act: "join", paths: checkedPaths });
     const button = at("[data-show]");
     if (button) show(button, true);
@@ -50,8 +55,8 @@ export const mount = ({ element, trigger, watch, upload }) => {
   document.addEventListener("click", (event) => {
     if (!event.target.closest("[data-clear]")) return;
     uploads.clear();
-    for (const one of $$("li[data-path]", element)) pictures.remove(one.dataset.path);
-    for (const one of buttons()) pictures.remove(one.dataset.show);
+    for (const tile of $$("li[data-path]", element)) pictures.remove(tile.dataset.path);
+    for (const button of buttons()) pictures.remove(button.dataset.show);
     shown = null;
     order.changed();
     trigger("clear");
@@ -69,122 +74,97 @@ export const mount = ({ element, trigger, watch, upload }) => {
     if (event.key === "Delete" || event.key === "Backspace") remove(event.target.closest("li").dataset.path);
   });
 
-  // What is on its way stands in the tiles at once. Gradio may make another tile of an element, and take one out.
-  const isEarly = ({ tile }) => tile?.classList.contains("early");
-  const earlyTile = (one) => {
-    if (!isEarly(one)) {
-      one.url ??= URL.createObjectURL(one.file);
-      const name = escaped(one.file.name);
-      one.tile = Object.assign(document.createElement("li"), { className: "tile early" });
-      one.tile.innerHTML = `<span class="pic"><img src="${one.url}" alt="" loading="lazy"></span>
-        <span class="nm t" title="${name}">${name}</span><span class="st wait"><span class="spin"></span>Adding…</span>`;
-    }
-    return one.tile;
-  };
-  let dropZone = null; // while early tiles stand in its place
-  const showWaiting = () => {
-    const shown = new Set($$("[data-path], [data-show]", element).map(({ dataset }) => dataset.path ?? dataset.show));
-    const early = uploads.waiting(shown).filter(({ file }) => LOOKS_LIKE_A_PICTURE.test(file.type)).slice(0, MOST_EARLY);
-    if (early.length && !$(".tiles", element)) {
-      dropZone = $(".drop", element);
-      const list = Object.assign(document.createElement("ul"), { className: "tiles", innerHTML: '<li class="tile add"></li>' });
-      dropZone.replaceWith(list);
-    } else if (!early.length && !$("[data-path], .plus, .drop", element)) $(".tiles", element).replaceWith(dropZone);
-    for (const tile of $$(".early", element)) if (!early.some((one) => one.tile === tile)) tile.remove();
-    const add = $(".add", element);
-    if (!early.every((one) => isEarly(one) && one.tile.isConnected)) add.before(...early.map(earlyTile));
-  };
-  // The file is given once its picture is gone: so there is room for it also in a batch that is full.
+  // The file is added once its picture is gone: so there is room for it also in a full batch.
   listen("replace-picture", ({ path, file }) => {
     replacement = file;
-    expected = file.name;
+    replacementName = file.name;
     remove(path);
   });
-  // Whatever opens the file dialog clicks its field.
-  document.addEventListener("click", ({ target }) => target.matches("#images input[type=file]") && getReady(), true);
+  // The file dialog is always opened by a click on its field.
+  document.addEventListener("click", ({ target }) => target.matches("#images input[type=file]") && warmUp(), true);
   document.addEventListener("change", (event) => {
     const { target } = event;
     if (!target.matches("#images input[type=file]")) return;
     event.stopImmediatePropagation(); // Gradio would send all of them in one request
-    uploads.take(target.files);
+    uploads.add(target.files);
     target.value = "";
   }, true);
 
   const update = () => {
-    showWaiting();
-    sayWhereTheyAre();
+    showEarlyTiles();
+    updateLabels();
     checkedPaths = [];
-    // A look that began before a picture was taken out still shows it.
-    for (const one of $$("li[data-path]", element)) if (pictures.isRemoved(one.dataset.path)) one.remove();
+    // A check that began before a picture was removed still shows it.
+    for (const tile of $$("li[data-path]", element)) if (pictures.isRemoved(tile.dataset.path)) tile.remove();
     const all = buttons();
-    const again = all.find((one) => one.dataset.show === shown);
+    const current = all.find((button) => button.dataset.show === shown);
     const board = $("#board .board")?.dataset.state;
     document.body.dataset.pictures = String(all.length);
-    const replaced = expected && all.findLast((one) => one.dataset.name === expected);
+    const replaced = replacementName && all.findLast((button) => button.dataset.name === replacementName);
     if (replaced) {
-      expected = "";
+      replacementName = "";
       show(replaced);
-    } else if (again) {
-      again.closest("li").setAttribute("aria-current", "true");
-      if (stage.shown === "chosen") show(again);
+    } else if (current) {
+      current.closest("li").setAttribute("aria-current", "true");
+      if (stage.shown === "chosen") show(current);
     } else if (all.length && stage.shown !== "model" && stage.shown !== "loading" && (!board || board === "empty")) show(all[0]);
-    roving(all, again ?? all[0]);
+    roving(all, current ?? all[0]);
     emit("pictures-shown", { count: all.length });
     if (replacement) {
       const file = replacement;
       replacement = null;
-      uploads.take([file]);
+      uploads.add([file]);
     }
   };
   // A picture of the batch that is shown is no longer ready to be sent.
   let isMade = false;
-  const sayWhereTheyAre = () => {
+  const updateLabels = () => {
     for (const state of $$(".st.ok", element)) state.lastChild.data = isMade ? "In this batch" : "Ready";
   };
-  listen("order", (now) => {
-    isMade = now.isMade;
-    sayWhereTheyAre();
+  listen("order", (change) => {
+    isMade = change.isMade;
+    updateLabels();
   });
   listen("step-picture", ({ by }) => {
     const all = buttons();
-    const at = all.findIndex((one) => one.dataset.show === shown);
+    const at = all.findIndex((button) => button.dataset.show === shown);
     const next = all[(at + by + all.length) % all.length];
     if (next) show(next);
   });
-  let askedAt = -READY_MS;
-  getReady = () => {
-    if (performance.now() < askedAt + READY_MS) return;
-    askedAt = performance.now();
+  let warmedAt = -WARM_MS;
+  warmUp = () => {
+    if (performance.now() < warmedAt + WARM_MS) return;
+    warmedAt = performance.now();
     trigger("focus");
   };
-  uploads.mount({ upload, trigger, redraw: showWaiting });
+  uploads.mount({ trigger, redraw: showEarlyTiles });
   watch("value", update);
   update();
 };
 
-// Pictures dropped anywhere on the page are taken: a browser would leave the page to show the file.
-let inside = 0;
-const carries = (event) => event.dataTransfer?.types.includes("Files");
+// Pictures dropped anywhere on the page are added: a browser would leave the page to show the file.
+let dragDepth = 0;
+const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
 document.addEventListener("dragenter", (event) => {
-  if (!carries(event)) return;
-  inside += 1;
+  if (!hasFiles(event)) return;
+  dragDepth += 1;
   document.body.dataset.dragging = "yes";
-  getReady();
+  warmUp();
 });
 document.addEventListener("dragleave", (event) => {
-  if (carries(event) && --inside <= 0) delete document.body.dataset.dragging;
+  if (hasFiles(event) && --dragDepth <= 0) delete document.body.dataset.dragging;
 });
 document.addEventListener("dragover", (event) => event.preventDefault());
 document.addEventListener("drop", (event) => {
-  inside = 0;
+  dragDepth = 0;
   delete document.body.dataset.dragging;
   if (!input() || !event.dataTransfer?.files.length) return;
   event.preventDefault();
   event.stopPropagation();
-  uploads.take(event.dataTransfer.files);
+  uploads.add(event.dataTransfer.files);
 }, true);
-// Gradio's gallery hears of pasted pictures only while it is seen.
+// Gradio's gallery takes pasted pictures only while it is visible.
 document.addEventListener("paste", (event) => {
-  const files = [...(event.clipboardData?.files ?? [])].filter((file) => LOOKS_LIKE_A_PICTURE.test(file.type));
-  if (input() && files.length && document.body.dataset.page === "create") uploads.take(files);
+  const files = [...(event.clipboardData?.files ?? [])].filter((file) => PICTURE_TYPE.test(file.type));
+  if (input() && files.length && document.body.dataset.page === "create") uploads.add(files);
 });

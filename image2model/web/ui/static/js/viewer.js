@@ -1,4 +1,4 @@
-// The stage's model: its picture stands there, soft, with the bytes, until the mesh does; looks, grounds, turning.
+// The model on the stage: its picture and the bytes loaded, until the mesh is there; render modes, backgrounds, rotation.
 import { $, $$, drawsInSoftware, listen, megabytes, prefersReducedMotion, setPressed, stage } from "./page.js";
 
 const whenIdle = (callback) => (window.requestIdleCallback ?? setTimeout)(callback, { timeout: 2000 });
@@ -8,52 +8,52 @@ export const mount = ({ element }) => {
   const poster = $(".poster", box);
   const pill = $(".wait-pill", box);
   const inset = $(".inset", box);
-  let view = null; // made with the first model
+  let view = null; // created with the first model
   let shown = ""; // address of the model that is shown or on its way
-  let turns = !prefersReducedMotion() && !drawsInSoftware();
+  let rotates = !prefersReducedMotion() && !drawsInSoftware();
 
-  const say = (words, spins = true) => {
-    pill.hidden = !words;
-    $(".wait-words", pill).textContent = words;
-    $(".spin", pill).hidden = !spins;
+  const showStatus = (text, spinner = true) => {
+    pill.hidden = !text;
+    $(".wait-words", pill).textContent = text;
+    $(".spin", pill).hidden = !spinner;
   };
   const turnButton = $("[data-turn]", box);
-  const sayTurning = () => {
-    turnButton.setAttribute("aria-pressed", String(turns));
-    turnButton.setAttribute("aria-label", turns ? "Stop turning" : "Turn by itself");
+  const updateTurnButton = () => {
+    turnButton.setAttribute("aria-pressed", String(rotates));
+    turnButton.setAttribute("aria-label", rotates ? "Stop turning" : "Turn by itself");
     turnButton.title = turnButton.getAttribute("aria-label");
   };
-  const made = async () => {
+  const createView = async () => {
     const { View } = await import("./scene.js");
     view ??= new View($(".scene", box), () => {
-      turns = false;
-      sayTurning();
+      rotates = false;
+      updateTurnButton();
     });
     return view;
   };
 
-  const show = async ({ mesh, bytes = 0, poster: picture, turning = turns }) => {
+  const show = async ({ mesh, bytes = 0, poster: picture, rotating = rotates }) => {
     if (shown === mesh) return;
     shown = mesh;
     box.dataset.state = "loading";
     view?.clear();
     poster.hidden = !picture;
     if (picture) poster.src = picture;
-    say("Loading the model…");
+    showStatus("Loading the model…");
     try {
-      const ready = await (await made()).load(mesh, Number(bytes), (loaded, total) => {
-        if (shown === mesh && total > 3e5) say(`Loading the model, ${megabytes(loaded)} of ${megabytes(total)} MB`);
+      const ready = await (await createView()).load(mesh, Number(bytes), (loaded, total) => {
+        if (shown === mesh && total > 3e5) showStatus(`Loading the model, ${megabytes(loaded)} of ${megabytes(total)} MB`);
       });
       if (!ready || shown !== mesh) return;
       box.dataset.state = "shown";
       poster.hidden = true;
-      say("");
-      view.turn(turning);
+      showStatus("");
+      view.setRotating(rotating);
     } catch (error) {
       if (shown !== mesh || error.name === "AbortError") return;
       shown = "";
       box.dataset.state = "failed";
-      say(navigator.onLine ? "This browser cannot show the model. Export works." : "The model loads when you are online again.", false);
+      showStatus(navigator.onLine ? "This browser cannot show the model. Export works." : "The model loads when you are online again.", false);
     }
   };
 
@@ -64,35 +64,35 @@ export const mount = ({ element }) => {
     view?.resize();
   };
 
-  const showHero = () => stage.shown === "hero" && show({ mesh: box.dataset.hero, poster: box.dataset.heroPoster });
-  const hero = () => {
+  const loadHero = () => stage.shown === "hero" && show({ mesh: box.dataset.hero, poster: box.dataset.heroPoster });
+  const showHeroPicture = () => {
     inset.hidden = true;
     compare(false);
-    // The picture of the model is there at once; the model itself waits until the page is ready to be used, and on a
-    // machine that would draw it slowly, until somebody asks for it.
+    // The picture of the model is there at once; the model itself waits until the page is idle, and on a machine
+    // without a graphics card until the visitor clicks.
     if (box.dataset.hero) {
       box.dataset.state = "still";
       poster.src = box.dataset.heroPoster;
       poster.hidden = false;
-      say("");
-      if (!drawsInSoftware()) whenIdle(showHero);
+      showStatus("");
+      if (!drawsInSoftware()) whenIdle(loadHero);
     }
     else if (shown) {
       shown = "";
       view?.clear();
       poster.hidden = true;
-      say("");
+      showStatus("");
     }
   };
-  listen("stage", ({ what }) => {
-    $(".gone", box).hidden = what !== "gone";
-    if (what === "hero") hero();
-    if (what === "loading") say("Opening this batch…");
-    if (what === "gone") {
+  listen("stage", ({ view: shownView }) => {
+    $(".gone", box).hidden = shownView !== "gone";
+    if (shownView === "hero") showHeroPicture();
+    if (shownView === "loading") showStatus("Opening this batch…");
+    if (shownView === "gone") {
       shown = "";
       view?.clear();
       poster.hidden = inset.hidden = true;
-      say("");
+      showStatus("");
     }
   });
   listen("result", (result) => {
@@ -110,25 +110,25 @@ export const mount = ({ element }) => {
     box.dataset.state = "pending";
     poster.hidden = !picture;
     if (picture) poster.src = picture;
-    say("The first model opens here");
+    showStatus("The first model opens here");
   });
 
   box.addEventListener("click", (event) => {
-    if (box.dataset.state === "still") showHero();
+    if (box.dataset.state === "still") loadHero();
     const button = event.target.closest("button");
     if (!button) return;
     if (button === inset) return compare(!box.hasAttribute("data-compare"));
     const { look, ground } = button.dataset;
     if (look) {
       setPressed(button, $$("[data-look]", box));
-      if (view) view.show(look);
+      if (view) view.setMode(look);
     } else if (ground) {
       setPressed(button, $$("[data-ground].sw", box));
       box.dataset.ground = ground;
     } else if (button === turnButton) {
-      turns = !turns;
-      sayTurning();
-      view?.turn(turns);
+      rotates = !rotates;
+      updateTurnButton();
+      view?.setRotating(rotates);
     } else if ("full" in button.dataset) {
       if (document.fullscreenElement) document.exitFullscreen();
       else box.requestFullscreen?.();
@@ -137,11 +137,11 @@ export const mount = ({ element }) => {
   document.addEventListener("fullscreenchange", () => {
     const on = document.fullscreenElement === box;
     $("[data-full]", box).setAttribute("aria-pressed", String(on));
-    view?.full(on);
+    view?.setFullscreen(on);
     view?.resize();
   });
 
-  sayTurning();
-  if (stage.shown === "hero") hero();
-  if (stage.shown === "loading") say("Opening this batch…");
+  updateTurnButton();
+  if (stage.shown === "hero") showHeroPicture();
+  if (stage.shown === "loading") showStatus("Opening this batch…");
 };

@@ -1,6 +1,6 @@
-"""The use cases of visitors: check, submit, watch, cancel, retry, collect, delete.
+"""The services of the app, and the use cases of visitors: check, submit, watch, cancel, retry, collect, delete.
 
-The page, REST and the generated API call this and nothing below it.
+The page, REST and Gradio's API call this and nothing below it.
 """
 
 from __future__ import annotations
@@ -65,14 +65,14 @@ log = logging.getLogger(__name__)
 REFRESH_INTERVAL = 900.0
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,200}")
 MAX_CACHED_IDS = 2000
-"""Ids of batches by REST's ids, kept in memory because every request of a watcher needs one."""
+"""Maximum number of ids of batches by REST's ids, cached because every request of a watcher needs one."""
 
 
-class Studio:
-    """All of image2model behind one object; `start` it in the event loop that will use it.
+class Services:
+    """All services of the app; `start` them in the event loop that will use them.
 
-    A pool of `workers` that is given is shared with others and stays open when the studio closes. With `send`, which
-    tells of a task, work goes to worker processes elsewhere.
+    A pool of `workers` that is passed in stays open after `close`. With `send`, which sends a task's message, work goes
+    to the worker processes of a cluster.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class Studio:
         self.previews = PreviewService(self.folders, self.workers)
         """Turntables, render modes and contact sheets."""
         self.usual_times: Mapping[str, tuple[float, float]] = {}
-        """Seconds between which most jobs of a generator were done here lately, by its id."""
+        """Range of seconds that most recent jobs of a generator took here, by its id."""
         self._background_tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -156,7 +156,7 @@ class Studio:
         self._background_tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
 
     async def close(self) -> None:
-        """Stop; unfinished jobs go on at the next start."""
+        """Stop; unfinished jobs continue at the next start."""
         for task in self._background_tasks:
             task.cancel()
         await self._scheduler.close()
@@ -187,21 +187,21 @@ class Studio:
         return self.generators[generator_id]
 
     def for_key(self, name: str | None, key: str) -> Generator:
-        """The generator of this id on a visitor's own key, or the host's for an empty one or where none is taken.
+        """The generator of this id on a visitor's own key; on the host's if `key` is empty or the generator takes none.
 
-        Raises NotFound, and GenerationFailed for what cannot be a key.
+        Raises NotFound, and GenerationFailed for a malformed key.
         """
         chosen = self.generator(name)
         return (self._scheduler.for_key(chosen.spec.id, key) if key.strip() else None) or chosen
 
     async def check_key(self, key: str) -> str:
-        """Return why a visitor's own key cannot be used; empty where it can, or where nobody could be asked.
+        """Return why a visitor's own key cannot be used; empty if it can, or if the provider cannot be reached.
 
-        Raises GenerationFailed for what cannot be a key.
+        Raises GenerationFailed for a malformed key.
         """
         keyed = (generator.for_key(key) for generator in self.generators.values())
-        taker = next((one for one in keyed if one), None)
-        return await taker.check_key() if taker else ""
+        generator = next(filter(None, keyed), None)
+        return await generator.check_key() if generator else ""
 
     def notice(self, name: str) -> str:
         """A warning for people about to submit: empty unless the generator's breaker is open."""
@@ -233,7 +233,7 @@ class Studio:
         except BaseException:
             self.folders.remove(batch_id)
             raise
-        if batch.id != batch_id:  # another one of the same submission was first
+        if batch.id != batch_id:  # the same submission has arrived a moment earlier
             await asyncio.to_thread(self.folders.remove, batch_id)
             return batch
         self._scheduler.add(batch, generator=generator)
@@ -268,7 +268,7 @@ class Studio:
     async def _submission(
         self, request: SubmitRequest, caller: Caller, generator: Generator, params: GenerationParams
     ) -> Submission | None:
-        """Identity by which a repeated request is recognised; None for one without a key. Raises OptionRefused."""
+        """Identity that recognises a repeated request; None for a request without a key. Raises OptionRefused."""
         key = request.idempotency_key.strip()
         if not key:
             return None
@@ -283,7 +283,7 @@ class Studio:
         return Submission(pseudonym(self.secret, f"{caller.visitor or caller.client}\n{key}"), fingerprint)
 
     def _check_submission(self, chosen: Generator, pictures: Sequence[Picture]) -> None:
-        """Raise what `submit` raises for an unusable generator, number or sides of pictures, or a full disk."""
+        """Raise as `submit` does for an unusable generator, number or sides of pictures, or a full disk."""
         if chosen.unavailable:
             raise Unavailable(ErrorCode.GENERATOR_UNAVAILABLE, chosen.unavailable)
         self.check_count(sum(len(picture.by_side) for picture in pictures))
@@ -292,7 +292,7 @@ class Studio:
         self.folders.require_free_space(self.settings.min_free_gb)
 
     def check_count(self, count: int) -> None:
-        """Raise OptionRefused for no pictures, or for more than one batch takes."""
+        """Raise OptionRefused for no pictures, or for more than a batch may have."""
         limit = self.settings.max_files
         if count == 0:
             raise OptionRefused(ErrorCode.NO_IMAGES, "There is no picture to work on.", "Add at least one.")
@@ -336,12 +336,12 @@ class Studio:
         return self._watchers.watch(batch_id)
 
     async def library(self, visitor: str | None, limit: int = 50, offset: int = 0) -> list[BatchView]:
-        """Views of the newest batches of one visitor; of everybody where `visitor` is None."""
+        """Views of the newest batches of one visitor, or of all if `visitor` is None."""
         batches = await self._async_store.call(self._store.list_batches, visitor, limit, offset)
         return [self._build_view(batch) for batch in batches]
 
     async def cancel(self, batch_id: str) -> BatchView:
-        """Cancel what is not finished; raises NotFound. Return the view after it."""
+        """Cancel the unfinished jobs and return the new view; raises NotFound."""
         await self._scheduler.cancel(await self.batch(batch_id))
         return await self.view(batch_id)
 
@@ -355,11 +355,11 @@ class Studio:
     async def recheck_unconfirmed(
         self, batch_id: str, numbers: Sequence[int], caller: Caller = ANONYMOUS_CALLER
     ) -> int:
-        """Collect what turns out to be at the provider (`RetryService.recheck_unconfirmed`); raises NotFound too."""
+        """Collect unconfirmed jobs found at the provider (`RetryService.recheck_unconfirmed`); raises NotFound too."""
         return await self._retries.recheck_unconfirmed(await self.batch(batch_id), numbers, caller)
 
     async def resume_with_key(self, batch_id: str, key: str) -> BatchView:
-        """Go on with jobs that wait for this key; raises NotFound, and NotAllowed for another key than theirs."""
+        """Resume jobs that wait for this key; raises NotFound, and NotAllowed for another key than theirs."""
         await self._retries.resume(await self.batch(batch_id), key)
         return await self.view(batch_id)
 
@@ -369,7 +369,7 @@ class Studio:
         return any(job.waiting and job.waiting.code == ErrorCode.KEY_NEEDED for job in batch.jobs)
 
     async def delete(self, batch_id: str) -> None:
-        """Stop the batch and delete it with all its files; raises NotFound."""
+        """Cancel the batch and delete it with all its files; raises NotFound."""
         await self.retention.delete(batch_id, force=True)
 
     async def file(self, batch_id: str, number: int, name: str) -> ServedFile:
@@ -445,7 +445,7 @@ class Studio:
     async def archive_contents(self, batch_id: str) -> tuple[list[ZipEntry], dict[str, Any]]:
         """The files of the batch's zip, and its manifest; raises NotFound."""
         batch = await self.batch(batch_id)
-        drawing = asyncio.create_task(self.previews.contact_sheet(batch))  # by a worker, meanwhile
+        drawing = asyncio.create_task(self.previews.contact_sheet(batch))  # in a worker, in the meantime
         entries = [entry for job in batch.jobs if job.state == "done" for entry in await self._entries(job)]
         if sheet := await drawing:
             entries.append(ZipEntry(sheet, CONTACT_SHEET_FILE))
@@ -456,11 +456,11 @@ class Studio:
         files = [(glb, f"{job.stem}.glb"), (glb.with_name(THUMBNAIL_FILE), f"thumbnails/{job.stem}.webp")]
         if lighter := await self.exports.face_limited_copy(job):
             files.append((lighter.path, lighter.filename))
-        is_there = await asyncio.to_thread(lambda: [self.folders.is_servable_file(path) for path, _ in files])
-        return [ZipEntry(*one) for one, there in zip(files, is_there, strict=True) if there]
+        exist = await asyncio.to_thread(lambda: [self.folders.is_servable_file(path) for path, _ in files])
+        return [ZipEntry(*file) for file, exists in zip(files, exist, strict=True) if exists]
 
     async def _refresh_generators_regularly(self) -> None:
-        """Let each generator look up its prices, as often as it decides itself, and see how long they take here."""
+        """Let each generator refresh its prices, and update the usual times."""
         while True:
             measured = await self._async_store.read(run_times, time.time() - USUAL_TIME_WINDOW)
             self.usual_times = usual_times(measured)
@@ -470,7 +470,7 @@ class Studio:
 
 
 def _to_new_job(image: StoredImage, spec: Spec, params: GenerationParams) -> NewJob:
-    """The job of stored pictures, at its price."""
+    """The new job of stored pictures, with its price."""
     return NewJob(image.name, image.stem, spec.price(replace(params, multiview=bool(image.sides))), image.sides)
 
 
