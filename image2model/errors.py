@@ -173,7 +173,7 @@ class PicturesRefused(ImageRefused):
     """Some of these pictures cannot be used; `details` has the reason of each by its name."""
 
     def __init__(self, files: list[dict[str, str]]) -> None:
-        message = " ".join(f"{one['filename']}: {one['message']}" for one in files)
+        message = " ".join(f"{file['filename']}: {file['message']}" for file in files)
         super().__init__(ErrorCode.PICTURES_REFUSED, message, "Leave out what cannot be used and send the rest again.")
         self.details = {"files": files}
 

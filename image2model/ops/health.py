@@ -174,7 +174,7 @@ class Health:
             return Component("fal_api", "degraded", PROBE_TIMEOUT, {"reason": "Its last outcomes cannot be told."})
         provider, seconds = status
         details = {name: provider[name] for name in ("configured", "done", "faults", "resting")}
-        reasons = [one["message"] for one in provider["attention"]]
+        reasons = [problem["message"] for problem in provider["attention"]]
         return Component("fal_api", _fal_state(provider), seconds, {**details, "reasons": reasons})
 
     def _generator(self) -> Component:

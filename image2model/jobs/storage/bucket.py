@@ -92,8 +92,8 @@ class Bucket:
         """Every object below `folder`."""
         with self._raising_unavailable():
             for page in self._store.list(folder):
-                for one in page:
-                    yield StoredObject(one["path"], one["size"], one["last_modified"].timestamp())
+                for item in page:
+                    yield StoredObject(item["path"], item["size"], item["last_modified"].timestamp())
 
     def folders(self, folder: str) -> list[str]:
         """The names of the folders that lie in `folder`."""
@@ -102,7 +102,7 @@ class Bucket:
 
     def remove(self, folder: str) -> None:
         """Remove all objects below `folder`."""
-        keys = [one.key for one in self.objects(folder)]
+        keys = [item.key for item in self.objects(folder)]
         with self._raising_unavailable():
             if keys:
                 self._store.delete(keys)
