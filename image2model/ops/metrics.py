@@ -81,7 +81,7 @@ def _component_metrics(parts: Iterable[Component]) -> Metric:
 
 def _attention_metrics(notices: Iterable[Mapping[str, Any]]) -> Metric:
     counts = dict.fromkeys(host_notices(), 0) | {notice["code"]: notice["count"] for notice in notices}
-    description = "Pictures that failed or wait for what only the host can mend"
+    description = "Pictures that failed or wait for something that only the host can do"
     family = GaugeMetricFamily("image2model_attention", description, labels=["code"])
     for code, count in counts.items():
         family.add_metric([code], count)

@@ -209,4 +209,4 @@ def test_a_heap_of_faces_is_judged_in_good_time(tmp_path):
     result = checked(heap, tmp_path / "model.glb")
     assert time.process_time() - began < 10
     assert "It has 20,000 holes: fix before printing." in result["problems"]
-    assert "It is still not closed: a new skin may help." in result["mended"]["steps"]
+    assert "It is still not closed: a new surface may help." in result["mended"]["steps"]

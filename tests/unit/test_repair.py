@@ -20,7 +20,7 @@ BOX = 100**3
 @pytest.mark.parametrize(
     ("mesh", "volume", "note"),
     [
-        (faulty.hollow(), faulty.hollow().volume * BOX, "Nothing had to be mended."),
+        (faulty.hollow(), faulty.hollow().volume * BOX, "Nothing had to be repaired."),
         (faulty.flipped(faulty.hollow()), faulty.hollow().volume * BOX, "Turned it right side out."),
         (faulty.inside_out(), 9 * (100 / 4.5) ** 3, "Turned 1 piece right side out."),
         (faulty.some_turned(), 4 * BOX / 3 / 8 * np.pi, "Turned 200 faces so that all look to one side."),
@@ -63,7 +63,7 @@ def test_repair_recolours_only_changed_meshes(made, form):
     """A box that needs no mending keeps its texture; one with a hole gets a new one, where the format has any."""
     box = meshes.textured_box(photo(64, 32))
     found, path = made(box.export(file_type="glb"), form, repair="solid")
-    assert found["notes"] == ["Nothing had to be mended."]
+    assert found["notes"] == ["Nothing had to be repaired."]
     if form == "glb":
         assert read_facts(path).textures == ((64, 32),)
         assert trimesh.load(path, force="mesh").bounds == pytest.approx(box.bounds)
@@ -172,9 +172,9 @@ def test_holes_that_touch_at_a_corner_are_all_closed(made, repair):
 
 
 def test_self_intersection_is_reported_and_remesh_removes_it(made, tmp_path):
-    """A tube that crosses itself is not ready; wrapped in a new skin it is."""
+    """A tube that crosses itself is not ready; wrapped in a new surface it is."""
     result = checked(faulty.eight(), tmp_path / "model.glb")
-    assert result["problems"] == ["It passes through itself: a new skin would mend that."]
+    assert result["problems"] == ["It passes through itself: a new surface would repair that."]
     _, path = made(faulty.eight().export(file_type="glb"), "glb", repair="rebuild")
     assert check_print(path, parse_options("stl"))["ready"]
 

@@ -52,7 +52,7 @@ class ExportReport:
 
 OPENED_BY_FACE_LIMIT = "With so few faces its surface is no longer closed: take more for printing."
 OUR_ASSET = {"version": "2.0", "generator": "image2model"}
-NOTHING_REPAIRED = "Nothing had to be mended."
+NOTHING_REPAIRED = "Nothing had to be repaired."
 
 
 def export(path: Path, options: ExportOptions, target: Path, stem: str) -> dict[str, Any]:
