@@ -75,8 +75,8 @@ class Settings(BaseSettings):
     )
     asset_store: str = Field(
         "",
-        description="Address of object storage for pictures and meshes, like `s3://bucket/prefix`; `DATA_DIR` then"
-        " holds copies; empty: they lie in `DATA_DIR`",
+        description="Address of object storage for pictures and meshes, like `s3://bucket/prefix` or"
+        " `hf://buckets/owner/name`; `DATA_DIR` then holds copies; empty: they lie in `DATA_DIR`",
     )
     asset_link_seconds: int = Field(
         0,

@@ -113,24 +113,27 @@ class JobExecution:
         elif self.job.state == "cancelling":
             await self._generator.cancel(self.job.remote)
         work = folder / f"work-{self.job.attempt}-{self.job.fence}"  # of no process that has lost the job
-        await asyncio.to_thread(work.mkdir, parents=True, exist_ok=True)
+        pictures = await asyncio.to_thread(self._prepare, folder, work)
+        inputs = {side: await self._input_picture(folder, side, picture) for side, picture in pictures.items()}
         params = GenerationParams(self._batch.options, self._batch.face_limit, bool(self.job.sides))
-        sides: dict[Side, Path] = {
-            other.side: await self._input_picture(folder, other.side) for other in self.job.sides
-        }
-        task = Task(await self._input_picture(folder), work, params, self.job.remote, sides)
+        task = Task(inputs.pop("front"), work, params, self.job.remote, inputs)
         async with aclosing(self._generator.run(task)) as events:  # type: ignore[type-var]  # all are async generators
             await self._follow_events(events)
 
-    async def _input_picture(self, folder: Path, side: Side = "front") -> Path:
+    def _prepare(self, folder: Path, work: Path) -> dict[Side, Path]:
+        """Make the attempt's own folder; return the job's pictures, the front first, once they are on this machine."""
+        work.mkdir(parents=True, exist_ok=True)
+        sides: list[Side] = ["front", *(other.side for other in self.job.sides)]
+        pictures = {side: self._folders.picture(folder, side) for side in sides}
+        for picture in pictures.values():
+            self._folders.bring(picture)
+        return pictures
+
+    async def _input_picture(self, folder: Path, side: Side, picture: Path) -> Path:
         """The picture that goes to the generator; one whose subject is not found goes as it is."""
-        picture, cut = (
-            await asyncio.to_thread(self._folders.picture, folder, side),
-            folder / picture_filename(side, "cutout"),
-        )
-        await asyncio.to_thread(self._folders.bring, picture)
         if not self._batch.cut_out or self.job.remote is not None:
             return picture
+        cut = folder / picture_filename(side, "cutout")
         try:
             if not await asyncio.to_thread(cut.exists):
                 await self._workers.run(cut_out, picture, cut)

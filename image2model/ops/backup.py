@@ -23,7 +23,7 @@ from ..errors import ErrorCode, Image2ModelError, SettingsError
 from ..jobs.db.connection import connect
 from ..jobs.db.leases import living_holders
 from ..jobs.db.schema import holders
-from ..jobs.storage.bucket import Bucket
+from ..jobs.storage.bucket import open_bucket
 from ..jobs.storage.disk_usage import kind_of, walk_tree
 from ..settings import Settings, load
 
@@ -54,7 +54,7 @@ def back_up(settings: Settings, folder: Path) -> int:
             source.backup(target)
     assets = folder / ASSETS
     if settings.asset_store:
-        bucket = Bucket(settings.asset_store)
+        bucket = open_bucket(settings.asset_store)
         bucket.download(SECRET, assets / SECRET)
         return sum(bucket.download(item.key, assets / item.key) for item in bucket.objects("batches"))
     data = settings.data_dir.resolve()
@@ -74,7 +74,7 @@ def restore(settings: Settings, folder: Path) -> int:
     assets = folder / ASSETS
     names = [path.relative_to(assets).as_posix() for path in assets.rglob("*") if path.is_file()]
     if settings.asset_store:
-        bucket = Bucket(settings.asset_store)
+        bucket = open_bucket(settings.asset_store)
         for name in names:
             bucket.upload(name, assets / name)
     else:

@@ -17,7 +17,7 @@ from ..errors import Image2ModelError, SettingsError
 from ..jobs.db import migrations
 from ..jobs.db.connection import connect
 from ..jobs.db.leases import database_time
-from ..jobs.storage.bucket import Bucket
+from ..jobs.storage.bucket import open_bucket
 from ..redaction import redact
 from ..services.container import open_store
 from ..settings import Settings, load
@@ -91,7 +91,7 @@ def _storage_problems(settings: Settings) -> Iterator[str]:
     if settings.max_data_gb or settings.keep_free_gb:
         yield "MAX_DATA_GB and KEEP_FREE_GB do nothing with ASSET_STORE: set RETENTION_HOURS instead."
     try:
-        bucket = Bucket(settings.asset_store)
+        bucket = open_bucket(settings.asset_store)
         bucket.put_first(PROBE, b"")
         bucket.remove(PROBE.partition("/")[0])
     except Image2ModelError as error:

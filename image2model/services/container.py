@@ -34,7 +34,7 @@ from ..jobs.notifications import ChangeNotifier
 from ..jobs.retry_policy import RetryPolicy
 from ..jobs.scheduler import JobScheduler
 from ..jobs.storage.archive import ZipEntry, ZipStream, leased_zip
-from ..jobs.storage.bucket import Bucket, shared_secret
+from ..jobs.storage.bucket import open_bucket, shared_secret
 from ..jobs.storage.exports import ExportStore
 from ..jobs.storage.folders import THUMBNAIL_FILE, TURNTABLE_FILE, Folders
 from ..jobs.task_executor import Send, TaskExecutor
@@ -84,7 +84,7 @@ class Services:
     ) -> None:
         self.settings = settings
         self.limits = ImageLimits.of(settings)
-        self.folders = Folders(settings.data_dir, Bucket(settings.asset_store) if settings.asset_store else None)
+        self.folders = Folders(settings.data_dir, open_bucket(settings.asset_store) if settings.asset_store else None)
         self._store = open_store(settings)
         self._notifier = ChangeNotifier()
         self._async_store = AsyncStore(self._store, self._notifier)

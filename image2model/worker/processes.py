@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from ..generators import local
 from ..jobs.db import leases, tasks
 from ..jobs.db.store import Store
-from ..jobs.storage.bucket import Bucket
+from ..jobs.storage.bucket import open_bucket
 from ..jobs.task_executor import execute_call
 from ..mesh import report
 from ..process_pool import NICENESS
@@ -75,7 +75,7 @@ class Worker:
         self._settings = settings
         self.name = leases.WORKER + secrets.token_hex(8)
         """Name by which tasks tell the worker that has begun them."""
-        self._bucket = Bucket(settings.asset_store) if settings.asset_store else None
+        self._bucket = open_bucket(settings.asset_store) if settings.asset_store else None
         self._leaving = threading.Event()
         self._store: Store | None = None
 

@@ -24,12 +24,22 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 
 
 @pytest.mark.browser
-async def test_refused_upload_shows_its_own_message(small: App, chromium: Browser):
-    """Whoever has sent too much reads that, and what to do, with nothing around it that is meant for programs."""
+async def test_a_refused_upload_is_told_at_its_tile(small: App, chromium: Browser):
+    """Whoever has sent too much reads that there, and what to do; each can be sent again or be taken out."""
     page = await chromium.new_page()
     await opened(page, small.url)
-    await page.locator("#images input[type=file]").first.set_input_files(ROOT / "examples" / "robot.jpg")
-    told = page.locator(".toast-body")
-    await expect(told).to_contain_text("These are too many uploads in an hour.")
-    assert (await told.inner_text()).endswith("HTTP 429: These are too many uploads in an hour. Wait for a while.")
+    pictures = [ROOT / "examples" / f"{name}.jpg" for name in ("robot", "mug")]
+    await page.locator("#images input[type=file]").first.set_input_files(pictures)
+    sentence = "not sent. These are too many uploads in an hour. Wait for a while."
+    await expect(page.locator(".tile .st")).to_have_text(["Not sent", "Not sent"])
+    await expect(page.locator(".not-sent")).to_contain_text(f"2 pictures were {sentence}")
+    assert await page.locator(".toast-body").count() == 0
+    await expect(page.locator("#generate")).to_be_enabled()
+    await page.get_by_label("Remove mug.jpg").click()
+    await expect(page.locator(".not-sent")).to_contain_text(f"1 picture was {sentence}")
+    await page.route("**/gradio_api/upload", lambda route: route.abort())
+    await page.get_by_role("button", name="Try again").click()
+    await expect(page.locator(".not-sent")).to_contain_text("The server cannot be reached.")
+    await page.get_by_label("Remove robot.jpg").click()
+    await expect(page.locator(".drop")).to_be_visible()
     await page.close()

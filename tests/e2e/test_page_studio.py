@@ -19,6 +19,17 @@ pytestmark = pytest.mark.browser
 
 ROBOT, MUG = ROOT / "examples" / "robot.jpg", ROOT / "examples" / "mug.jpg"
 AXE = (ROOT / "tests" / "node_modules" / "axe-core" / "axe.min.js").read_text()
+COUNT_FRAMES = """
+window.frameCount = 0;
+const request = window.requestAnimationFrame;
+window.requestAnimationFrame = (callback) => { window.frameCount += 1; return request(callback); };
+"""
+STANDS_STILL = """async () => {
+  const before = window.frameCount;
+  await new Promise((done) => setTimeout(done, 300));
+  return window.frameCount === before;
+}"""
+"""Whether the page draws nothing for a while."""
 MOST_BYTES = 900_000
 """Of all that the first screen needs, but pictures and models."""
 
@@ -164,7 +175,8 @@ async def test_offline_page_shows_a_bar_and_stays_usable(app: App, page: Page):
 
 
 async def test_tiles_have_names_and_a_cross_and_gradio_shows_nothing_of_its_own(app: App, page: Page):
-    """Each tile names its file and has a cross of 32 pixels; no toolbar and no counter of Gradio's is seen."""
+    """Each tile names its file and has a cross of 32 pixels; no toolbar and no counter of Gradio's is seen, or runs."""
+    await page.add_init_script(COUNT_FRAMES)
     await opened(page, app.url)
     tall = {"name": "tall.png", "mimeType": "image/png", "buffer": encoded(photo(200, 900))}
     await drop(page, ROBOT)
@@ -178,6 +190,7 @@ async def test_tiles_have_names_and_a_cross_and_gradio_shows_nothing_of_its_own(
     await settled(page)
     for gradios in ("[data-testid=status-tracker]", ".progress-text", ".meta-text", ".eta-bar", ".icon-button-wrapper"):
         assert await page.locator(f"{gradios}:visible").count() == 0, gradios
+    await page.wait_for_function(STANDS_STILL, polling=100)
 
 
 async def test_pictures_beyond_the_batch_limit_are_named(app: App, page: Page):
@@ -193,28 +206,41 @@ async def test_pictures_beyond_the_batch_limit_are_named(app: App, page: Page):
 
 
 async def test_a_picture_is_cropped_and_its_cut_out_corrected(app: App, page: Page):
-    """A box keeps a part; a brush takes away from what was found to be the subject. What comes of it is sent."""
+    """A box keeps a part; a brush takes away from what was found to be the subject; arrow keys move both.
+
+    What comes of it is sent.
+    """
     await opened(page, app.url)
     await drop(page, ROBOT)
     judged = page.locator(".tile .st.ok")
     await expect(judged).to_have_count(1)
     await page.click("#edit-picture")
     editor = page.locator("#picture-editor")
-    await drag(page, editor.locator("canvas"), (0.1, 0.1), (0.9, 0.6))
+    easel = editor.locator("canvas")
+    await drag(page, easel, (0.1, 0.1), (0.9, 0.5))
+    await press(easel, *["Shift+ArrowDown"] * 5)
     await editor.get_by_role("button", name="Use this picture").click()
     await expect(page.locator("#picture-size")).to_have_text("819 × 512 px")
     await expect(judged).to_have_count(1)
 
     await page.click("#edit-picture")
     await editor.get_by_role("button", name="Remove").click()
-    await drag(page, editor.locator("canvas"), (0.5, 0.5), (0.6, 0.5))
+    await drag(page, easel, (0.5, 0.5), (0.6, 0.5))
+    await press(easel, *["ArrowDown"] * 5, *["Shift+ArrowRight"] * 3)
     await editor.get_by_role("button", name="Use this picture").click()
     await expect(page.locator(".tile .nm")).to_have_text("robot.png")
     await expect(judged).to_have_count(1)
     (sent,) = app.cache.rglob("robot.png")
     alpha = np.asarray(Image.open(sent).getchannel("A"))
     assert alpha.shape == (512, 819)
-    assert [alpha[256, 440], alpha[5, 5], alpha[450, 410]] == [0, 0, 255]  # painted, background, body
+    assert [alpha[256, 440], alpha[338, 430]] == [0, 0]  # painted
+    assert [alpha[5, 5], alpha[450, 410]] == [0, 255]  # background, body
+
+
+async def press(place: Locator, *keys: str) -> None:
+    """Press one key after the other on an element."""
+    for key in keys:
+        await place.press(key)
 
 
 async def drag(page: Page, place: Locator, start: tuple[float, float], end: tuple[float, float]) -> None:

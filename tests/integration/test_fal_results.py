@@ -179,13 +179,17 @@ async def test_a_result_has_an_upper_size(fal: FalServer, tmp_path: Path, monkey
     assert (await failure(fal, tmp_path)).code == "result_too_large"
 
 
-async def test_large_download_reports_progress(fal: FalServer, tmp_path: Path):
-    """In steps of five per cent at least, growing, and the file is byte for byte fal's."""
+@pytest.mark.parametrize(("seconds", "reports"), [(0.0, range(3, 22)), (60.0, range(1))])
+async def test_slow_download_reports_progress(
+    fal: FalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, reports: range
+):
+    """In steps of five per cent at least, growing; one that is quick says nothing. The file is byte for byte fal's."""
+    monkeypatch.setattr(downloads, "PROGRESS_SECONDS", seconds)
     padding = b" " * (8 * 2**20)
     fal.script = Script(mesh=glb(ASSET[:-1] + padding + b"}"))
     one = generator(fal)
     events = await run(one, task(tmp_path, one))
     fractions = [event.fraction for event in events if isinstance(event, Downloading) and event.fraction is not None]
     assert fractions == sorted(fractions)
-    assert 3 <= len(fractions) <= 21
+    assert len(fractions) in reports
     assert events[-1].glb.read_bytes() == fal.script.mesh

@@ -16,8 +16,8 @@ from image2model.devtools.scripted_generator import plain_box_glb
 from image2model.errors import ErrorCode, SettingsError, Unavailable
 from image2model.generators.base import Submitted
 from image2model.jobs import task_executor
-from image2model.jobs.storage import bucket as bucket_module
-from image2model.jobs.storage.bucket import Bucket
+from image2model.jobs.storage import object_bucket
+from image2model.jobs.storage.bucket import open_bucket
 from image2model.jobs.storage.folders import Folders
 from image2model.jobs.storage.task_files import CallerFiles
 from image2model.ops import check_env
@@ -60,7 +60,7 @@ def machine(store, tmp_path):
 def away(monkeypatch) -> str:
     """An ASSET_STORE that does not answer, of which that is known soon."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    monkeypatch.setattr(bucket_module, "PATIENCE", timedelta(seconds=0.1))
+    monkeypatch.setattr(object_bucket, "PATIENCE", timedelta(seconds=0.1))
     return "s3://models/away"
 
 
@@ -83,7 +83,7 @@ async def test_machine_serves_files_made_by_another(start, machine, uploads):
     assert published[0].read_bytes() == (one.folders.picture(one.folders.job(batch.jobs[0]))).read_bytes()
     assert other.secret == one.secret
     await other.delete(batch.id)
-    assert [found.key for found in Bucket(other.settings.asset_store).objects("batches")] == []
+    assert [found.key for found in open_bucket(other.settings.asset_store).objects("batches")] == []
 
 
 async def test_machine_collects_job_submitted_by_another(start, machine, uploads, generator):
@@ -102,7 +102,7 @@ async def test_machine_collects_job_submitted_by_another(start, machine, uploads
 
 def test_the_files_of_a_task_travel(store, tmp_path):
     """A worker has the files of its call in a folder of its own, and what it writes is where the caller expects it."""
-    bucket = Bucket(store)
+    bucket = open_bucket(store)
     folders = Folders(tmp_path / "data", bucket)
     stored, local, result = (folders.batch("b") / name for name in ("stored.txt", "local.txt", "made/result.txt"))
     stored.parent.mkdir()
@@ -122,7 +122,7 @@ def test_the_files_of_a_task_travel(store, tmp_path):
 
 def test_unowned_objects_are_removed_and_local_copies_dropped(store, tmp_path):
     """A sweep removes objects of unknown batches; copies on this disk can be deleted and come again."""
-    folders = Folders(tmp_path, Bucket(store))
+    folders = Folders(tmp_path, open_bucket(store))
     paths = [folders.batch(name) / "1-cat" / "model.glb" for name in ("known", "unknown")]
     for path in paths:
         path.parent.mkdir(parents=True)
@@ -140,7 +140,7 @@ def test_unowned_objects_are_removed_and_local_copies_dropped(store, tmp_path):
 
 async def test_submit_is_refused_while_storage_is_unavailable(services, away, uploads, tmp_path):
     """A batch whose pictures cannot be stored is refused for now, and is not made; check-env says why."""
-    services.folders.bucket = Bucket(away)
+    services.folders.bucket = open_bucket(away)
     with pytest.raises(Unavailable) as caught:
         await services.submit(SubmitRequest([picture(uploads, "cat.png")]))
     assert caught.value.code == ErrorCode.STORAGE_UNAVAILABLE
@@ -155,7 +155,7 @@ async def test_a_mesh_waits_for_the_storage(start, machine, generator, uploads, 
     services = await start(settings=machine("one"))
     batch = await services.submit(SubmitRequest([picture(uploads, "cat.png")]))
     await view_when(services, batch.id, lambda _: generator.runs)
-    storage, services.folders.bucket = services.folders.bucket, Bucket(request.getfixturevalue("away"))
+    storage, services.folders.bucket = services.folders.bucket, open_bucket(request.getfixturevalue("away"))
     generator.gate.set()
     await view_when(services, batch.id, lambda view: view.jobs[0].state == "finishing")
     services.folders.bucket = storage
@@ -166,13 +166,13 @@ async def test_a_mesh_waits_for_the_storage(start, machine, generator, uploads, 
 def test_an_address_that_cannot_be_storage_is_a_wrong_setting():
     """What obstore does not know is told in a sentence."""
     with pytest.raises(SettingsError, match="ASSET_STORE"):
-        Bucket("nonsense")
+        open_bucket("nonsense")
 
 
 def test_check_env_finds_no_problem_with_working_object_storage(store, tmp_path):
     """Check-env writes to the storage, and leaves nothing behind."""
     assert list(check_env.problems(Settings(data_dir=tmp_path, asset_store=store, _env_file=None))) == []
-    assert list(Bucket(store).objects("")) == []
+    assert list(open_bucket(store).objects("")) == []
 
 
 async def test_downloads_are_redirected_to_links_that_end(start, machine, uploads, server, monkeypatch):

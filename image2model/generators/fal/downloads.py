@@ -19,7 +19,8 @@ from .results import GLB_MAGIC, glb_state
 MAX_RESULT_BYTES = 512 * 2**20
 MAX_URLS = 5
 CHUNK_BYTES = 256 * 1024
-PROGRESS_STEP = 0.05
+PROGRESS_STEP, PROGRESS_SECONDS = 0.05, 0.5
+"""Share of a file, and time, between reports: each is stored, and most files come in less."""
 
 FetchOutcome = Literal["complete", "broken", "not_found", "not_glb"]
 """Complete; broken off; no longer there; not a GLB."""
@@ -131,7 +132,8 @@ class Downloads:
 
     async def _receive(self, response: httpx.Response, part: _PartialFile, report: ReportProgress) -> FetchOutcome:
         """Write an answer's body to the part, and no further than its start where that is wrong."""
-        end, reported = time.monotonic() + self.timeouts.download, 0.0
+        began, reported = time.monotonic(), 0.0
+        end, due = began + self.timeouts.download, began + PROGRESS_SECONDS
         chunks = response.aiter_bytes(CHUNK_BYTES)
         with part.path.open("ab" if response.status_code == 206 else "wb") as file:
             while True:
@@ -142,8 +144,8 @@ class Downloads:
                 if not part.accept(chunk):
                     return "not_glb"
                 await asyncio.to_thread(file.write, chunk)
-                if part.total and part.size / part.total >= reported + PROGRESS_STEP:
-                    reported = min(1.0, part.size / part.total)
+                if part.total and part.size / part.total >= reported + PROGRESS_STEP and time.monotonic() >= due:
+                    reported, due = min(1.0, part.size / part.total), time.monotonic() + PROGRESS_SECONDS
                     report(reported)
 
 

@@ -15,14 +15,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from scipy import ndimage
 
 from .flat_mesh import Grid, crossing_share
+from .lines import center, distances_along_rows, rotated, rotated_shape
 
 Floats = NDArray[np.float64]
 Array = NDArray[np.float32]
-Point = tuple[float, float]
 
 DIRECTIONS = 24
 """Number of lines through each point; fewer leave traces of each line that grazes the outline."""
@@ -66,13 +65,13 @@ def _squared_height(grid: Grid) -> Floats:
     """Return the squared height (rows, columns), in cells, over the ellipse that fits the lines through each point."""
     shape = grid.level.shape
     level, corner = _mirror_padded(grid)
-    center = _center(level.shape)
-    target = (center[0] - corner[0], center[1] - corner[1])
+    middle = center(level.shape)
+    target = (middle[0] - corner[0], middle[1] - corner[1])
     mean, even, odd = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     for angle in np.pi * np.arange(DIRECTIONS) / DIRECTIONS:
-        rotated_shape = _rotated_shape(level.shape, angle)
-        rotated = _rotated(level, angle, rotated_shape, _center(rotated_shape), center)
-        power = _rotated(_power_along_rows(rotated), -angle, shape, target, _center(rotated_shape))
+        turned_shape = rotated_shape(level.shape, angle)
+        left, right = distances_along_rows(rotated(level, angle, turned_shape, center(turned_shape), middle))
+        power = rotated(left * right, -angle, shape, target, center(turned_shape))
         reciprocal = 1 / np.maximum(power, MIN_POWER)
         mean += reciprocal
         even += np.cos(2 * angle) * reciprocal
@@ -86,43 +85,6 @@ def _mirror_padded(grid: Grid) -> tuple[Array, tuple[int, int]]:
     most = min(max(inside.shape) // 2, min(inside.shape) - 1)
     top, bottom, left, right = (most * int(side.any()) for side in _frame_points(inside))
     return np.pad(grid.level, ((top, bottom), (left, right)), mode="reflect"), (left, top)
-
-
-def _center(shape: tuple[int, ...]) -> Point:
-    return (shape[1] - 1) / 2, (shape[0] - 1) / 2
-
-
-def _rotated_shape(shape: tuple[int, ...], angle: float) -> tuple[int, int]:
-    """Return the shape that holds one of `shape` rotated by `angle`."""
-    cos, sin = abs(np.cos(angle)), abs(np.sin(angle))
-    return int(shape[0] * cos + shape[1] * sin) + 3, int(shape[0] * sin + shape[1] * cos) + 3
-
-
-def _rotated(values: Array, angle: float, shape: tuple[int, int], middle: Point, at: Point) -> Array:
-    """Return `values` rotated by `angle`, in radians, into `shape`; what was `at` (column, row) comes to `middle`."""
-    cos, sin = float(np.cos(angle)), float(np.sin(angle))
-    # PIL counts from the pixels' corners, not from their centres
-    column = at[0] + 0.5 - cos * (middle[0] + 0.5) + sin * (middle[1] + 0.5)
-    row = at[1] + 0.5 - sin * (middle[0] + 0.5) - cos * (middle[1] + 0.5)
-    back = (cos, -sin, column, sin, cos, row)
-    size = (shape[1], shape[0])
-    image = Image.fromarray(values).transform(size, Image.Transform.AFFINE, back, Image.Resampling.BILINEAR)
-    return np.asarray(image, np.float32)
-
-
-def _power_along_rows(level: Array) -> Array:
-    """Return for each point inside the product of its distances to the outline on its left and right; outside 0."""
-    inside = level > 0
-    row, column = np.nonzero(inside[:, 1:] != inside[:, :-1])
-    before, after = level[row, column], level[row, column + 1]
-    place = column + before / (before - after)
-    at = np.arange(level.shape[1], dtype=np.float32)
-    last, following = np.zeros_like(level), np.full_like(level, at[-1])
-    last[row, column + 1] = place
-    following[row, column] = place
-    left = at - np.maximum.accumulate(last, axis=1)
-    right = np.minimum.accumulate(following[:, ::-1], axis=1)[:, ::-1] - at
-    return np.asarray(left * right * inside)
 
 
 def _smoothed(grid: Grid, power: Floats) -> Floats:

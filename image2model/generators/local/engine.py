@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from scipy import ndimage
 from .atlas import JPEG_QUALITY, make_atlas
 from .backs import AUTOMATIC
 from .depth import boxiness, inflate
+from .extrusion import Extrusion, extruded_heights, find_extrusion
 from .failure_messages import NO_OUTLINE
 from .flat_art import is_flat_art, slab
 from .flat_mesh import Grid, sample_grid, triangulate
@@ -40,6 +41,18 @@ CARD_THICKNESS, CARD_RELIEF = 0.02, 0.06
 """A relief card's half thickness and its greatest relief, as shares of its longer side."""
 
 
+@dataclass(frozen=True, slots=True)
+class Body:
+    """Heights, in cells, of a body over its grid, and the mapping of its back's texture."""
+
+    front: Floats
+    """(n,): at the inside points, as is `back`."""
+    back: Floats
+    rim: Floats
+    """(rows, columns): where the outline is at each point."""
+    mapping: TextureMapping
+
+
 def generate_preview(
     image: Image.Image, options: Mapping[str, Any], face_limit: int | None, report_stage: ReportStage
 ) -> bytes:
@@ -55,15 +68,15 @@ def generate_preview(
     report_stage(0.4, "shaping")
     grid = _fit_face_limit(subject, GRID_CELLS[options.get("detail", "medium")], face_limit)
     thickness, relief_factor = float(options.get("thickness", 1.0)), float(options.get("relief", 1.0))
-    front, back, mapping = (_relief_card if as_card else _inflated_body)(subject, grid, thickness, relief_factor)
-    if not as_card and options.get("base") != "as it is":
-        grid, deeper = with_flat_base(grid, -back)
-        kept = len(deeper)
-        front, back = front[:kept] * deeper, back[:kept] * deeper
-        mapping = replace(mapping, offsets=mapping.offsets[:kept])
+    if as_card:
+        body = _relief_card(subject, grid, thickness, relief_factor)
+    else:
+        grid, body = _object(subject, grid, thickness, relief_factor, options.get("base") != "as it is")
     report_stage(0.7, "texturing")
-    atlas = make_atlas(subject, options.get("back", AUTOMATIC), mapping, grid.cell_size)
-    solid = close_mesh(triangulate(grid), front, back, grid.cell_size, atlas)
+    atlas = make_atlas(subject, options.get("back", AUTOMATIC), body.mapping, grid.cell_size)
+    flat = triangulate(grid)
+    rim = ndimage.map_coordinates(body.rim, flat.points[flat.inner_count :, ::-1].T, order=1)
+    solid = close_mesh(flat, body.front, body.back, rim, grid.cell_size, atlas)
     return write_glb(solid, atlas.image, "relief card" if as_card else "inflated preview", JPEG_QUALITY)
 
 
@@ -79,35 +92,51 @@ def _fit_face_limit(subject: Subject, cells: int, face_limit: int | None) -> Gri
         cells = max(MIN_CELLS, min(cells - 1, int(cells * (face_limit / faces) ** 0.5)))
 
 
-def _inflated_body(
-    subject: Subject, grid: Grid, thickness: float, relief_factor: float
-) -> tuple[Floats, Floats, TextureMapping]:
-    """Return heights (n,) in cells of a body's front, with a relief, and back, and the texture mapping.
+def _object(subject: Subject, grid: Grid, thickness: float, relief_factor: float, flat_base: bool) -> tuple[Grid, Body]:
+    """Return the body of the picture's subject and its grid: of `grid` what is left above a flat base.
 
-    It is inflated, for a cup or a vase turned, for a drawing in flat colours a slab. Raises GenerationFailed with code
-    `no_outline` where the subject has none.
+    A drawing in flat colours is a slab, a cup or a vase turned, a box or a house seen in three quarters has planes and
+    stays as it is seen; all else is inflated. Raises GenerationFailed with code `no_outline` where it has none.
     """
     if grid.inside.all():
         raise NO_OUTLINE.error()
     as_slab = is_flat_art(subject) and not boxiness(grid.inside)
     turned = None if as_slab else find_turned(subject.alpha)
+    extrusion = None if as_slab or turned else find_extrusion(subject)
+    if extrusion:
+        return grid, _extruded_body(grid, extrusion, thickness)
     depth = slab(grid.inside) if as_slab else inflate(grid, flatness(subject, grid))
     depth = turned_depth(grid.inside, turned, depth) if turned else depth
-    stands_out = 1 + RELIEF_SHARE * relief_factor * relief(subject, grid, depth)
-    return (
-        depth * thickness * stands_out,
-        -depth * thickness,
-        identity_mapping(grid) if as_slab else even_mapping(grid, depth),
+    mapping = identity_mapping(grid) if as_slab else even_mapping(grid, depth)
+    front = depth * thickness * (1 + RELIEF_SHARE * relief_factor * relief(subject, grid, depth))
+    body = Body(front, -depth * thickness, np.zeros(grid.level.shape), mapping)
+    return _on_flat_base(grid, body) if flat_base else (grid, body)
+
+
+def _extruded_body(grid: Grid, extrusion: Extrusion, thickness: float) -> Body:
+    """Return a body of planes, without a relief: its light and dark are those of its faces."""
+    front, back, rim = (thickness * heights for heights in extruded_heights(grid, extrusion))
+    return Body(front, back, rim, even_mapping(grid, (front - back) / 2))
+
+
+def _on_flat_base(grid: Grid, body: Body) -> tuple[Grid, Body]:
+    """Return what is left of `grid` above a flat base, if one can be found, and the body over it."""
+    grid, deeper = with_flat_base(grid, -body.back)
+    kept = len(deeper)
+    return grid, Body(
+        body.front[:kept] * deeper,
+        body.back[:kept] * deeper,
+        body.rim[: len(grid.level)],
+        replace(body.mapping, offsets=body.mapping.offsets[:kept]),
     )
 
 
-def _relief_card(
-    subject: Subject, grid: Grid, thickness: float, relief_factor: float
-) -> tuple[Floats, Floats, TextureMapping]:
-    """Return heights (n,) in cells of a card's front, bright parts raised, and flat back, and the texture mapping."""
+def _relief_card(subject: Subject, grid: Grid, thickness: float, relief_factor: float) -> Body:
+    """Return a card, on its front bright parts raised, its back flat."""
     longest = max(grid.level.shape) - 1
     smooth = ndimage.gaussian_filter(brightness_on_grid(subject, grid), (longest + 1) / 120, mode="nearest")
     span = float(np.ptp(smooth))
     raised = (smooth - smooth.min()) / span if span > 1 else np.zeros_like(smooth)
     front = longest * (CARD_THICKNESS + CARD_RELIEF * thickness * relief_factor * raised.ravel())
-    return front, np.full(front.shape, -CARD_THICKNESS * longest), identity_mapping(grid)
+    back = np.full(front.shape, -CARD_THICKNESS * longest)
+    return Body(front, back, np.zeros(grid.level.shape), identity_mapping(grid))

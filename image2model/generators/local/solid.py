@@ -28,11 +28,13 @@ class Solid:
     """(m, 3), counter-clockwise from outside."""
 
 
-def close_mesh(flat: FlatMesh, front: Floats, back: Floats, step: tuple[float, float], atlas: Atlas) -> Solid:
-    """Close `flat` with heights `front` and `back` (inner points,) in cells of `step` pixels; the rim is at 0."""
+def close_mesh(
+    flat: FlatMesh, front: Floats, back: Floats, rim: Floats, step: tuple[float, float], atlas: Atlas
+) -> Solid:
+    """Close `flat` with heights in cells of `step` pixels: `front` and `back` (inner points,), `rim` (others,)."""
     pixels = flat.points * step
     cell = (step[0] + step[1]) / 2
-    front_points, back_points = _lifted(flat, pixels, front * cell), _lifted(flat, pixels, back * cell)
+    front_points, back_points = (_lifted(pixels, np.concatenate([side, rim]) * cell) for side in (front, back))
     surface_normals = _surface_normals(flat, front_points, back_points)
     walls, wall_normals, wall_faces = _frame_walls(flat, front_points, back_points)
     count = len(pixels)
@@ -50,11 +52,9 @@ def close_mesh(flat: FlatMesh, front: Floats, back: Floats, step: tuple[float, f
     )
 
 
-def _lifted(flat: FlatMesh, pixels: Floats, height: Floats) -> Floats:
-    """Return positions (n, 3) in pixels, y up, with the inner points at `height`."""
-    z = np.zeros(len(pixels))
-    z[: flat.inner_count] = height
-    return np.column_stack([pixels[:, 0], -pixels[:, 1], z])
+def _lifted(pixels: Floats, height: Floats) -> Floats:
+    """Return positions (n, 3) in pixels, y up, at `height` (n,)."""
+    return np.column_stack([pixels[:, 0], -pixels[:, 1], height])
 
 
 def _surface_normals(flat: FlatMesh, front_points: Floats, back_points: Floats) -> tuple[Floats, Floats]:

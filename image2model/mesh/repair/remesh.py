@@ -38,7 +38,7 @@ def remesh(positions: FloatArray, faces: IndexArray) -> tuple[Mesh, str]:
         (positions, faces), _ = split_nonmanifold_edges(*merge_vertices(positions, faces))
     after = analyze_topology(positions, faces)
     note = " What had no thickness was left out." if dropped else ""
-    surface = "closed surface" if after.is_volume else "surface"
-    text = f"Gave it a new {surface} of {len(faces):,} faces; fine details are rounded off.{note}"
+    noun = "closed surface" if after.is_volume else "surface"
+    text = f"Gave it a new {noun} of {len(faces):,} faces; fine details are rounded off.{note}"
     change = describe_volume_change(before, after)
     return (positions, faces), f"{text} {change}".rstrip()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 STATIC = Path(__file__).parent / "static"
 STYLES = ("tokens", "base", "frame", "rail", "stage", "results", "panels", "pages", "admin")
-BLOCKING_SCRIPTS = ("stream_guard", "refusals", "theme_early", "draft", "radios")
+BLOCKING_SCRIPTS = ("stream_guard", "stopwatches", "theme_early", "draft", "radios")
 """Scripts that must run before Gradio's own."""
 
 
@@ -29,7 +29,7 @@ def address(name: str) -> str:
 
 def script(name: str, *events: str) -> str:
     """Return the `js_on_load` of a gr.HTML that the module `name` controls; `events` are those it triggers."""
-    given = f"{{element, trigger, props, watch, upload, events: {json.dumps(events)}}}"
+    given = f"{{element, trigger, props, watch, events: {json.dumps(events)}}}"
     return f'import(new URL("{address(f"js/{name}.js")}", document.baseURI)).then(module => module.mount({given}))'
 
 

@@ -20,6 +20,8 @@ export const OUTLINES = {
   ok: "M12 3a9 9 0 1 0 0 18a9 9 0 1 0 0-18M8 12.3l2.8 2.8L16 9.6",
   warn: "M12 4 2.8 19.5h18.4L12 4ZM12 10v4M12 16.8v.2",
   bad: "M12 3a9 9 0 1 0 0 18a9 9 0 1 0 0-18M12 7.5V13M12 16.2v.2",
+  close: "M6 6l12 12M18 6 6 18",
+  plus: "M12 5v14M5 12h14",
 };
 
 export const setPressed = (button, buttons) => {

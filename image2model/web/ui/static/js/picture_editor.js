@@ -1,12 +1,15 @@
-// The editor of a picture: a box crops it, a brush marks what belongs to the subject. The edited file replaces the picture.
+// The editor of a picture: a box crops it, a brush marks what belongs to the subject, by the pointer or by the arrow keys.
+// The edited file replaces the picture.
 import { $, $$, emit, setPressed } from "./page.js";
 
 const MAX_SIDE = 2048; // pictures are sent no larger
 const HINTS = {
-  crop: "Draw a box around one thing. Its subject is found again inside.",
-  keep: "Paint what belongs to the thing.",
-  remove: "Paint what does not belong to it.",
+  crop: "Draw a box around one thing. Its subject is found again inside. Arrow keys move the box, with Shift its corner.",
+  keep: "Paint what belongs to the thing. Arrow keys move the brush, with Shift they paint.",
+  remove: "Paint what does not belong to it. Arrow keys move the brush, with Shift they paint.",
 };
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const STEP = 0.02; // of the longer side, for each press
 
 const loaded = async (url) => {
   const image = new Image();
@@ -14,6 +17,7 @@ const loaded = async (url) => {
   await image.decode();
   return image;
 };
+const clamp = (value, least, most) => Math.min(Math.max(least, value), most);
 const canvasOf = (width, height) => Object.assign(document.createElement("canvas"), { width, height });
 
 export const mountEditor = () => {
@@ -26,6 +30,8 @@ export const mountEditor = () => {
   let box = null; // of the crop: x, y, width, height in the canvas's pixels
   let tool = "crop";
   let lastPoint = null; // while the pointer is down: a corner of the crop, or the last point of the stroke
+  let cursor = null; // where the arrow keys have moved the brush
+  let startMask; // promise of `initialMask`
 
   const kept = () => {
     const result = canvasOf(canvas.width, canvas.height);
@@ -35,6 +41,7 @@ export const mountEditor = () => {
     paint.drawImage(source, 0, 0);
     return result;
   };
+  const brushWidth = () => (brush.valueAsNumber / 100) * Math.max(canvas.width, canvas.height);
   const draw = () => {
     const paint = canvas.getContext("2d");
     paint.clearRect(0, 0, canvas.width, canvas.height);
@@ -42,14 +49,21 @@ export const mountEditor = () => {
     paint.drawImage(source, 0, 0);
     paint.globalAlpha = 1;
     if (mask) paint.drawImage(kept(), 0, 0);
+    paint.strokeStyle = "#fff";
+    paint.lineWidth = canvas.width / 300;
+    if (cursor) {
+      paint.beginPath();
+      paint.arc(...cursor, brushWidth() / 2, 0, 2 * Math.PI);
+      paint.globalCompositeOperation = "difference"; // is seen on every ground
+      paint.stroke();
+      paint.globalCompositeOperation = "source-over";
+    }
     if (!box) return;
     paint.fillStyle = "rgb(15 17 19 / 60%)";
     paint.beginPath();
     paint.rect(0, 0, canvas.width, canvas.height);
     paint.rect(...box);
     paint.fill("evenodd");
-    paint.strokeStyle = "#fff";
-    paint.lineWidth = canvas.width / 300;
     paint.strokeRect(...box);
   };
   const choose = (name) => {
@@ -57,16 +71,20 @@ export const mountEditor = () => {
     setPressed($(`[data-tool=${name}]`, dialog), $$("[data-tool]", dialog));
     $(".brush", dialog).hidden = name === "crop";
     $(".hint", dialog).textContent = HINTS[name];
+    cursor = null;
+    draw();
   };
   const startOver = () => {
-    mask = box = null;
+    mask = box = cursor = null;
+    startMask = initialMask();
     draw();
   };
   // The brush starts with the subject as it was detected.
   const initialMask = async () => {
     const made = canvasOf(canvas.width, canvas.height);
     const paint = made.getContext("2d");
-    if (picture.mask) paint.drawImage(await loaded(picture.mask), 0, 0, canvas.width, canvas.height);
+    const found = picture.mask && (await loaded(picture.mask).catch(() => null));
+    if (found) paint.drawImage(found, 0, 0, canvas.width, canvas.height);
     else paint.fillRect(0, 0, canvas.width, canvas.height);
     return made;
   };
@@ -77,7 +95,7 @@ export const mountEditor = () => {
   const stroke = (to) => {
     const paint = mask.getContext("2d");
     paint.globalCompositeOperation = tool === "keep" ? "source-over" : "destination-out";
-    paint.lineWidth = (brush.valueAsNumber / 100) * Math.max(canvas.width, canvas.height);
+    paint.lineWidth = brushWidth();
     paint.lineCap = paint.lineJoin = "round";
     paint.beginPath();
     paint.moveTo(...lastPoint);
@@ -89,14 +107,15 @@ export const mountEditor = () => {
   canvas.addEventListener("pointerdown", async (event) => {
     canvas.setPointerCapture(event.pointerId);
     lastPoint = pointAt(event);
+    cursor = null;
     if (tool === "crop") return;
-    mask ??= await initialMask();
+    mask ??= await startMask;
     if (lastPoint) stroke(lastPoint);
     draw();
   });
   canvas.addEventListener("pointermove", (event) => {
     if (!lastPoint || (tool !== "crop" && !mask)) return;
-    const [x, y] = pointAt(event).map((value, axis) => Math.min(Math.max(0, value), axis ? canvas.height : canvas.width));
+    const [x, y] = pointAt(event).map((value, axis) => clamp(value, 0, axis ? canvas.height : canvas.width));
     if (tool === "crop") box = [Math.min(lastPoint[0], x), Math.min(lastPoint[1], y), Math.abs(x - lastPoint[0]), Math.abs(y - lastPoint[1])];
     else stroke([x, y]);
     draw();
@@ -108,6 +127,31 @@ export const mountEditor = () => {
       draw();
     });
   }
+
+  const moveBox = (dx, dy, isCorner) => {
+    const { width: w, height: h } = canvas;
+    const [x, y, width, height] = box ?? [w / 10, h / 10, w * 0.8, h * 0.8];
+    box = isCorner
+      ? [x, y, clamp(width + dx, w / 20, w - x), clamp(height + dy, h / 20, h - y)]
+      : [clamp(x + dx, 0, w - width), clamp(y + dy, 0, h - height), width, height];
+  };
+  const moveBrush = async (dx, dy, paints) => {
+    const start = cursor ?? [canvas.width / 2, canvas.height / 2];
+    const end = (cursor = [clamp(start[0] + dx, 0, canvas.width), clamp(start[1] + dy, 0, canvas.height)]);
+    if (!paints) return;
+    mask ??= await startMask;
+    lastPoint = start;
+    stroke(end);
+    lastPoint = null;
+  };
+  canvas.addEventListener("keydown", async (event) => {
+    if (!ARROWS[event.key]) return;
+    event.preventDefault();
+    const [dx, dy] = ARROWS[event.key].map((way) => way * STEP * Math.max(canvas.width, canvas.height));
+    if (tool === "crop") moveBox(dx, dy, event.shiftKey);
+    else await moveBrush(dx, dy, event.shiftKey);
+    draw();
+  });
 
   // After a brush a PNG with a transparent background; else a JPEG, whose subject is detected again.
   const result = async () => {
@@ -137,8 +181,8 @@ export const mountEditor = () => {
     canvas.height = Math.round(image.naturalHeight * scale);
     source = canvasOf(canvas.width, canvas.height);
     source.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
-    choose("crop");
     startOver();
+    choose("crop");
     dialog.showModal();
   };
 };

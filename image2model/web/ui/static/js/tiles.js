@@ -1,17 +1,17 @@
 // The tiles of the pictures: selected by a click or the arrows, removed by × or Delete, joined as views of one object.
-// Files dropped anywhere on the page are added, and have a tile before the server has seen them.
+// Files dropped anywhere on the page are added.
+import { mountEarlyTiles, PICTURE_TYPE } from "./early_tiles.js";
 import { order } from "./order.js";
 import { pictures } from "./pictures.js";
-import { $, $$, emit, escaped, listen, moveFocus, roving, stage } from "./page.js";
+import { $, $$, emit, listen, moveFocus, roving, stage } from "./page.js";
 import { uploads } from "./uploads.js";
 
 const input = () => $("#images input[type=file]");
-const PICTURE_TYPE = /^image\//;
 const WARM_MS = 30_000; // for which the server keeps its workers, at least
-const MAX_EARLY_TILES = 60;
 let warmUp = () => {};
 
-export const mount = ({ element, trigger, watch, upload }) => {
+export const mount = ({ element, trigger, watch }) => {
+  const showEarlyTiles = mountEarlyTiles(element);
   let shown = null; // path of the picture on the stage
   let checkedPaths = []; // paths, the front first
   let replacement = null; // the edited file of a picture that was removed
@@ -35,12 +35,17 @@ export const mount = ({ element, trigger, watch, upload }) => {
     trigger("clear");
     next?.focus();
   };
+  const removeEarly = (tile) => {
+    const path = uploads.remove(tile);
+    if (path) remove(path);
+  };
 
   element.addEventListener("click", (event) => {
     const at = (selector) => event.target.closest(selector);
     if (at(".drop, .plus")) return input()?.click();
-    const cross = at("[data-remove]");
-    if (cross) return remove(cross.dataset.remove);
+    const cross = at(".x");
+    if (cross) return cross.dataset.remove ? remove(cross.dataset.remove) : removeEarly(cross.closest("li"));
+    if (at("[data-send-again]")) return uploads.sendAgain();
     const split = at("[data-split]");
     if (split) return trigger("input", { act: "apart", paths: $$("[data-show]", split.closest("li")).map((view) => view.dataset.show) });
     if (at(".side-join")) return trigger("input", { act: "join", paths: checkedPaths });
@@ -69,31 +74,6 @@ export const mount = ({ element, trigger, watch, upload }) => {
     if (event.key === "Delete" || event.key === "Backspace") remove(event.target.closest("li").dataset.path);
   });
 
-  // A file on its way has a tile at once. Gradio may turn its element into another tile, or remove it.
-  const isEarly = ({ tile }) => tile?.classList.contains("early");
-  const earlyTile = (upload) => {
-    if (!isEarly(upload)) {
-      upload.url ??= URL.createObjectURL(upload.file);
-      const name = escaped(upload.file.name);
-      upload.tile = Object.assign(document.createElement("li"), { className: "tile early" });
-      upload.tile.innerHTML = `<span class="pic"><img src="${upload.url}" alt="" loading="lazy"></span>
-        <span class="nm t" title="${name}">${name}</span><span class="st wait"><span class="spin"></span>Adding…</span>`;
-    }
-    return upload.tile;
-  };
-  let dropZone = null; // while early tiles stand in its place
-  const showWaiting = () => {
-    const shown = new Set($$("[data-path], [data-show]", element).map(({ dataset }) => dataset.path ?? dataset.show));
-    const early = uploads.waiting(shown).filter(({ file }) => PICTURE_TYPE.test(file.type)).slice(0, MAX_EARLY_TILES);
-    if (early.length && !$(".tiles", element)) {
-      dropZone = $(".drop", element);
-      const list = Object.assign(document.createElement("ul"), { className: "tiles", innerHTML: '<li class="tile add"></li>' });
-      dropZone.replaceWith(list);
-    } else if (!early.length && !$("[data-path], .plus, .drop", element)) $(".tiles", element).replaceWith(dropZone);
-    for (const tile of $$(".early", element)) if (!early.some((upload) => upload.tile === tile)) tile.remove();
-    const add = $(".add", element);
-    if (!early.every((upload) => isEarly(upload) && upload.tile.isConnected)) add.before(...early.map(earlyTile));
-  };
   // The file is added once its picture is gone: so there is room for it also in a full batch.
   listen("replace-picture", ({ path, file }) => {
     replacement = file;
@@ -111,7 +91,7 @@ export const mount = ({ element, trigger, watch, upload }) => {
   }, true);
 
   const update = () => {
-    showWaiting();
+    showEarlyTiles();
     updateLabels();
     checkedPaths = [];
     // A check that began before a picture was removed still shows it.
@@ -157,7 +137,7 @@ export const mount = ({ element, trigger, watch, upload }) => {
     warmedAt = performance.now();
     trigger("focus");
   };
-  uploads.mount({ upload, trigger, redraw: showWaiting });
+  uploads.mount({ trigger, redraw: showEarlyTiles });
   watch("value", update);
   update();
 };
