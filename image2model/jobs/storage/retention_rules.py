@@ -64,7 +64,7 @@ class Eviction:
 def plan_evictions(
     candidates: Iterable[RetentionCandidate], rules: RetentionRules, now: float, used: int, free: int
 ) -> list[Eviction]:
-    """Return what is to be deleted: what is too old or has lost its files, then the oldest until all fits.
+    """Return the batches to delete: those too old or without files, then the oldest until the data fits.
 
     `used` is what the data takes and `free` what is free on its disk, both in bytes.
     """
@@ -93,7 +93,7 @@ def exceeded_space_rule(rules: RetentionRules, used: int, free: int) -> Reason |
 
 
 def retained(candidates: Iterable[RetentionCandidate], hours: float, now: float) -> list[RetentionCandidate]:
-    """Return what stays although it ended that long ago, and what is unfinished."""
+    """Return the batches that are kept although they ended that long ago, and the unfinished ones."""
     return [
         candidate
         for candidate in candidates
