@@ -1,4 +1,4 @@
-"""BMPs whose pixels are laid out by bit masks, of which Pillow knows a few: rewritten in a layout that it knows.
+"""What Pillow does not read of a BMP: its profile, and pixels laid out by bit masks, rewritten in a layout it knows.
 
 Format: https://learn.microsoft.com/windows/win32/api/wingdi/ns-wingdi-bitmapv4header.
 """
@@ -10,30 +10,40 @@ import struct
 import numpy as np
 from numpy.typing import NDArray
 
-BITFIELDS = 3
-INFO_HEADER, ALPHA_HEADER = 40, 56
-"""Sizes of the plain header, behind which three masks follow, and of the smallest one that holds a fourth, of alpha."""
+UNCOMPRESSED, BITFIELDS, ALPHA_BITFIELDS = 0, 3, 6
+"""Ways to store pixels: the last two with three and four masks behind the plain header."""
+INFO_HEADER, ALPHA_HEADER, V5_HEADER = 40, 56, 124
+"""Sizes of the plain header, of the smallest one that holds a mask of alpha, and of the one that holds a profile."""
+EMBEDDED_PROFILE = b"DEBM"
+WINDOWS_MASKS = (0xFF0000, 0xFF00, 0xFF)
 FILE_HEADER = 14
 
 
 def with_plain_pixels(data: bytes) -> bytes:
-    """A BMP of 16 or 32 bits with masks as one of 32 bits in Windows's order; any other as it is.
+    """A BMP of 16 or 32 bits with masks, or with alpha, as one of 32 bits in Windows's order; any other as it is.
 
     Raises ValueError or struct.error for one that is cut short.
     """
     if len(data) < FILE_HEADER + INFO_HEADER:
         return data
     start, header, width, height, _, bits, compression = struct.unpack_from("<I I i i H H I", data, 10)
-    if compression != BITFIELDS or header < INFO_HEADER or bits not in (16, 32):
+    has_alpha = header >= ALPHA_HEADER or compression == ALPHA_BITFIELDS
+    has_plain_alpha = compression == UNCOMPRESSED and bits == 32 and has_alpha
+    if (
+        not (has_plain_alpha or compression in (BITFIELDS, ALPHA_BITFIELDS))
+        or header < INFO_HEADER
+        or bits not in (16, 32)
+    ):
         return data
     masks = struct.unpack_from("<4I", data, FILE_HEADER + INFO_HEADER)
+    masks = (*WINDOWS_MASKS, masks[3]) if has_plain_alpha else masks
     row_bytes = (width * bits + 31) // 32 * 4
     rows = np.frombuffer(data, np.uint8, abs(height) * row_bytes, start).reshape(abs(height), row_bytes)
     values = rows[:, : width * bits // 8].copy().view(f"<u{bits // 8}")
     pixels = np.full((abs(height), width, 4), 255, np.uint8)
     for channel, mask in zip((2, 1, 0), masks, strict=False):
         pixels[..., channel] = _channel(values, mask)
-    alpha = _channel(values, masks[3] if header >= ALPHA_HEADER else 0)
+    alpha = _channel(values, masks[3] if has_alpha else 0)
     if alpha.any():  # many programs write none where they mean opaque
         pixels[..., 3] = alpha
     plain = struct.pack("<I i i H H I I 16x 4I 52x", 108, width, height, 1, 32, BITFIELDS, pixels.size,
@@ -44,6 +54,15 @@ def with_plain_pixels(data: bytes) -> bytes:
         + plain
         + (pixels.tobytes())
     )
+
+
+def profile_of(data: bytes) -> bytes:
+    """The ICC profile that a BMP holds; empty where it has none."""
+    (header,) = struct.unpack_from("<I", data, FILE_HEADER) if len(data) >= FILE_HEADER + V5_HEADER else (0,)
+    if header < V5_HEADER or data[FILE_HEADER + 56 :][:4] != EMBEDDED_PROFILE:
+        return b""
+    start, size = struct.unpack_from("<2I", data, FILE_HEADER + 112)
+    return data[FILE_HEADER + start :][:size]
 
 
 def _channel(values: NDArray[np.unsignedinteger], mask: int) -> NDArray[np.uint8]:

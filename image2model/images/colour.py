@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TypeAlias
@@ -22,8 +23,18 @@ ColourProfile: TypeAlias = bytes | HdrSpace
 SRGB = ImageCms.createProfile("sRGB")
 INPUT_MODES: Mapping[str, str] = {"GRAY": "L", "RGB ": "RGB", "CMYK": "CMYK"}
 EXACT = ImageCms.Flags.NOOPTIMIZE
-"""LittleCMS's short cut for grey is off by nine levels in the dark of a linear picture."""
+"""LittleCMS's short cuts for all but matrices are off by up to 51 levels: in the dark, and where paper is not white."""
+INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
+"""The one for which LittleCMS does not make a black that is grey darker."""
+ICC_HEADER, ICC_VERSION, ICC_SPACES = 128, 8, slice(16, 24)
+"""Size of a profile's header, and the places of its version and its two colour spaces (ICC.1:2022, 7.2)."""
+MAX_ICC_VERSION, GREY_IN_LAB = 4, b"GRAYLab "
+"""What Chromium uses and what it does not."""
+CICP_TAG_BYTES = 12
 SRGB_CODE_POINTS = (1, 13)
+RGB_IN_FULL_RANGE = b"\0\1"
+"""The last two of four code points that count: no matrix, full range."""
+CAMERA_TRANSFERS = frozenset({1, 6, 11})
 SRGB_GAMMA, GAMMA_TOLERANCE = 1 / 2.2, 0.02
 """A gAMA alone that is so near to sRGB's means sRGB."""
 
@@ -43,6 +54,30 @@ def profile_of_code_points(primaries: int, transfer: int, peak_nits: float = DEF
     if (primaries, transfer) == SRGB_CODE_POINTS or not are_code_points(primaries, transfer):
         return b""
     return icc_profile(PRIMARIES[primaries], TRANSFERS[transfer])
+
+
+def profile_of_icc(icc: bytes) -> ColourProfile:
+    """The profile that an embedded one means: code points of RGB in its cicp tag count more than the rest of it.
+
+    As in Chromium a camera's curve (BT.709 and its kin) there means sRGB's.
+    """
+    tag = _icc_tag(icc, b"cicp")
+    is_told = tag[10:CICP_TAG_BYTES] == RGB_IN_FULL_RANGE and are_code_points(tag[8], tag[9])
+    source = _parse(icc) if is_told else None
+    if source is None or not (source.profile.is_matrix_shaper or _icc_tag(icc, b"A2B0")):
+        return icc
+    return profile_of_code_points(tag[8], SRGB_CODE_POINTS[1] if tag[9] in CAMERA_TRANSFERS else tag[9])
+
+
+def _icc_tag(icc: bytes, name: bytes) -> bytes:
+    """A tag of an ICC profile (ICC.1:2022, 7.3); empty where it has none."""
+    (count,) = struct.unpack_from(">I", icc, ICC_HEADER) if len(icc) >= ICC_HEADER + 4 else (0,)
+    first = ICC_HEADER + 4
+    for at in range(first, min(first + 12 * count, len(icc) - 11), 12):
+        found, start, size = struct.unpack_from(">4sII", icc, at)
+        if found == name:
+            return icc[start : start + size]
+    return b""
 
 
 def profile_of_gamma(gamma: float, chromaticities: Sequence[float]) -> bytes:
@@ -94,17 +129,22 @@ def srgb_transform(profile: ColourProfile, mode: str) -> ImageCms.ImageCmsTransf
     input_mode = INPUT_MODES.get(source.profile.xcolor_space)
     if input_mode is None or (input_mode != mode and (mode, input_mode) != ("L", "RGB")):
         return None
-    flags = EXACT if input_mode == "L" else ImageCms.Flags.NONE
+    has_table = _icc_tag(profile, b"A2B0") or _icc_tag(profile, b"A2B1")
+    flags = EXACT if has_table or input_mode == "L" else ImageCms.Flags.NONE
     try:
-        transform = ImageCms.buildTransform(source, SRGB, input_mode, "RGB", flags=flags)
+        transform = ImageCms.buildTransform(source, SRGB, input_mode, "RGB", INTENT, flags)
         return None if _is_identity(transform) else transform
     except (ImageCms.PyCMSError, OSError, ValueError):
         return None
 
 
 def _parse(profile: bytes) -> ImageCms.ImageCmsProfile | None:
-    if not 0 < len(profile) < MAX_PROFILE_BYTES:
+    if not ICC_HEADER < len(profile) < MAX_PROFILE_BYTES or int.from_bytes(profile[:4]) > len(profile):
         return None
+    if profile[ICC_VERSION] > MAX_ICC_VERSION or profile[ICC_SPACES] == GREY_IN_LAB:
+        return None
+    if _icc_tag(profile, b"A2B0"):
+        profile = profile.replace(b"A2B1", b"none", 1)  # Chromium prefers the other one
     try:
         return ImageCms.ImageCmsProfile(io.BytesIO(profile))
     except (ImageCms.PyCMSError, OSError, ValueError):

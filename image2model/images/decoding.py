@@ -27,18 +27,23 @@ from PIL import (
 
 from ..errors import ErrorCode, ImageRefused
 from . import colour
-from .bmp import with_plain_pixels
+from .bmp import profile_of, with_plain_pixels
 from .colour import SRGB_CODE_POINTS
 from .colour_spaces import PRIMARIES
 from .formats import SAVE_AS_JPEG, ImageFormat, detect_format
+from .hdr import DEFAULT_PEAK_NITS
 from .jpeg import PROGRESSIVE, SIMPLE_FRAMES, Jpeg, read_jpeg
 from .limits import MAX_JPEG_SCANS, MAX_PARTIAL_PIXELS, ImageLimits, check_file_size, check_picture_size
-from .png import Frame, Png, png_pixels, read_png
+from .png import Frame, Png, load_png, png_pixels, read_png
 
 DRAFT_TOLERANCE = 0.9
 """A JPEG that libjpeg can reduce to this share of the wanted size is not scaled once more."""
 ORIENTATION, SHORT = 0x0112, 3
 """Tag of EXIF's orientation, and the type of its value."""
+EXIF_BYTE_ORDERS: Mapping[bytes, str] = {b"II": "<", b"MM": ">"}
+"""Byte orders of `struct` by the first bytes of a TIFF structure."""
+EXIF_HEADER = b"Exif\0\0"
+"""What a JPEG has before its EXIF data."""
 TRANSPOSE_BY_ORIENTATION: Mapping[int, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -55,6 +60,8 @@ DNG_VERSION, NEW_SUBFILE_TYPE, REDUCED_RESOLUTION = 50706, 254, 1
 WHITE_IS_ZERO, SEPARATE_PLANES, UNSIGNED, UNTYPED, UNCOMPRESSED, TIFF_WEBP = 0, 2, 1, 4, 1, 50001
 """Values of a TIFF's tags (TIFF 6.0, section 8)."""
 BIG_TIFF = 43
+
+CLLI_BOX = b"\0\0\0\x0cclli"
 
 NOTE_TEXTS = {
     "first_frame": "It is animated; only its first frame is used.",
@@ -106,8 +113,11 @@ class Source:
                 if self.jpeg.is_truncated():
                     raise damaged_error(self.format)
                 self.pillow.draft(None, _fit_size(self.pillow.size, max_side * DRAFT_TOLERANCE))
-            self.pillow.load()
-            image = png_pixels(self.pillow, self.png) if self.png else self.pillow
+            if self.png:
+                image = png_pixels(load_png(self.pillow, self.png), self.png)
+            else:
+                self.pillow.load()
+                image = self.pillow
             if self.is_negative:
                 image = Image.fromarray(65535 - np.asarray(image))
             if self.frame:
@@ -157,7 +167,7 @@ def decode_partially(data: bytes, max_side: int) -> Image.Image | None:
         image.load()
     except (OSError, SyntaxError):
         image.tile = []  # type: ignore[attr-defined]  # what was decoded before the break stays
-    turn = TRANSPOSE_BY_ORIENTATION.get(_exif_orientation(image.info.get("exif", b"")))
+    turn = TRANSPOSE_BY_ORIENTATION.get(_exif_orientation(image.info.get("exif", b"").removeprefix(EXIF_HEADER)))
     image = downscale(colour.to_resizable_mode(image), max_side)
     return image if turn is None else image.transpose(turn)
 
@@ -184,8 +194,8 @@ def _open_jpeg(data: bytes) -> Source:
     return Source(
         "JPEG",
         image,
-        image.info.get("icc_profile") or b"",
-        _exif_orientation(image.info.get("exif", b"")),
+        colour.profile_of_icc(image.info.get("icc_profile") or b""),
+        _exif_orientation(image.info.get("exif", b"").removeprefix(EXIF_HEADER)),
         jpeg,
         reducible=jpeg.frame_marker != PROGRESSIVE,
         lossless_bytes=jpeg.without_metadata() if is_rgb8 else None,
@@ -208,8 +218,25 @@ def _open_png(data: bytes) -> Source:
 
 
 def _open_webp(data: bytes) -> Source:
-    """An EXIF orientation in a WebP counts for nothing, as in Chromium."""
-    return _open_pages("WEBP", WebPImagePlugin.WebPImageFile(io.BytesIO(data)), "first_frame")
+    """As in Chromium an EXIF orientation counts for nothing, nor does an animation's profile."""
+    source = _open_pages("WEBP", WebPImagePlugin.WebPImageFile(io.BytesIO(data)), "first_frame")
+    if box := _first_webp_frame(data):
+        source.profile, source.frame = b"", Frame(source.pillow.size, box)
+    return source
+
+
+def _first_webp_frame(data: bytes) -> tuple[int, int, int, int] | None:
+    """Left, top, right and bottom of an animation's first frame (WebP container specification, ANMF); None if still."""
+    at = 12
+    while at + 8 <= len(data):
+        name, size = struct.unpack_from("<4sI", data, at)
+        if name == b"ANMF":
+            left, top, width, height = (
+                int.from_bytes(data[at + place : at + place + 3], "little") for place in (8, 11, 14, 17)
+            )
+            return 2 * left, 2 * top, 2 * left + width + 1, 2 * top + height + 1
+        at += 8 + size + size % 2
+    return None
 
 
 def _open_avif(data: bytes) -> Source:
@@ -222,7 +249,8 @@ def _open_avif(data: bytes) -> Source:
 def _open_heif(data: bytes) -> Source:
     """libheif applies the boxes irot and imir itself."""
     image = HeifImageFile(io.BytesIO(data))
-    return Source("HEIF", image, image.info.get("icc_profile") or _profile_of_nclx(data))
+    icc = image.info.get("icc_profile") or b""
+    return Source("HEIF", image, colour.profile_of_icc(icc) or _profile_of_nclx(data))
 
 
 def _open_tiff(data: bytes) -> Source:
@@ -261,12 +289,14 @@ def _open_gif(data: bytes) -> Source:
 
 
 def _open_bmp(data: bytes) -> Source:
-    return _open_pages("BMP", BmpImagePlugin.BmpImageFile(io.BytesIO(with_plain_pixels(data))), "")
+    image = BmpImagePlugin.BmpImageFile(io.BytesIO(with_plain_pixels(data)))
+    return Source("BMP", image, colour.profile_of_icc(profile_of(data)))
 
 
 def _open_pages(kind: ImageFormat, image: ImageFile.ImageFile, note: str) -> Source:
+    profile = colour.profile_of_icc(image.info.get("icc_profile") or b"")
     is_animated = getattr(image, "is_animated", False)
-    return Source(kind, image, image.info.get("icc_profile") or b"", notes=(note,) if is_animated else ())
+    return Source(kind, image, profile, notes=(note,) if is_animated else ())
 
 
 OPENERS: Mapping[ImageFormat, Callable[[bytes], Source]] = {
@@ -303,17 +333,32 @@ def _profile_of_nclx(data: bytes) -> colour.ColourProfile:
     return colour.profile_of_code_points(
         primaries if primaries in PRIMARIES else SRGB_CODE_POINTS[0],
         transfer if transfer in NCLX_TRANSFERS else SRGB_CODE_POINTS[1],
+        _brightest_nits(data),
     )
 
 
+def _brightest_nits(data: bytes) -> float:
+    """Light of the brightest pixel, from the first box that tells it (clli: ISO/IEC 14496-12, 12.1.7)."""
+    at = data.find(CLLI_BOX)
+    told = int.from_bytes(data[at + len(CLLI_BOX) :][:2]) if at >= 0 else 0
+    return told or DEFAULT_PEAK_NITS
+
+
 def _exif_orientation(exif: bytes) -> int:
-    """The orientation of EXIF data, 1 to 8; what is broken, or no short number, counts as none."""
-    try:
-        tags = _tiff_tags(exif.removeprefix(b"Exif\0\0"))
-        orientation = tags.get(ORIENTATION, 1)
-    except Exception:  # parsed from hostile bytes
+    """The first orientation in the first directory of EXIF data; what is broken, or no single short, counts as none."""
+    order = EXIF_BYTE_ORDERS.get(exif[:2])
+    if not order:
         return 1
-    return orientation if tags.tagtype.get(ORIENTATION) == SHORT and isinstance(orientation, int) else 1
+    try:
+        (start,) = struct.unpack_from(f"{order}I", exif, 4)
+        (entries,) = struct.unpack_from(f"{order}H", exif, start)
+        for number in range(entries):
+            *kind, orientation = struct.unpack_from(f"{order}HHIH", exif, start + 2 + 12 * number)
+            if kind == [ORIENTATION, SHORT, 1]:
+                return int(orientation)
+    except struct.error:
+        pass
+    return 1
 
 
 def _tiff_tags(data: bytes) -> TiffImagePlugin.ImageFileDirectory_v2:

@@ -65,11 +65,14 @@ class HdrSpace:
             luminance = light @ rgb_to_xyz(PRIMARIES[self.primaries])[1]
             light *= luminance[..., None] ** (HLG_SYSTEM_GAMMA - 1) * (DEFAULT_PEAK_NITS / WHITE_NITS)
         light = light @ _matrix(PRIMARIES[self.primaries], BT2020)
+        if self.peak_nits <= WHITE_NITS:
+            return light  # what is brighter all the same is cut off, channel by channel
         brightest = np.maximum(light.max(axis=-1, keepdims=True), np.finfo(float).tiny)
         mapped: Array = light * (np.interp(brightest, *_tone_curve(self.peak_nits)) / brightest)
         return mapped
 
 
+@lru_cache(maxsize=2)
 def _curve(transfer: int) -> Array:
     """Light of each of 256 levels: of PQ in shares of white, of HLG in shares of the scene (ITU-R BT.2100)."""
     value = np.linspace(0, 1, 256)
@@ -82,10 +85,11 @@ def _curve(transfer: int) -> Array:
 
 @lru_cache(maxsize=8)
 def _tone_curve(peak_nits: float) -> tuple[Array, Array]:
-    """Points of the curve from light to a plain screen's light, both in shares of white (formulas D.2 to D.5)."""
-    peak = max(peak_nits / WHITE_NITS, 1.0)
-    if peak == 1:
-        return np.array([0.0, 1.0]), np.array([0.0, 1.0])
+    """Points of the curve from light to a plain screen's light, both in shares of white (formulas D.2 to D.5).
+
+    `peak_nits` is more than WHITE_NITS.
+    """
+    peak = peak_nits / WHITE_NITS
     white = 1 - 0.5 * min(math.log(peak) / math.log(DEFAULT_PEAK_NITS / WHITE_NITS), 1)
     begin, bend, end = np.array([(1, white), (1 - KNEE_SHARE + KNEE_SHARE / white, white + KNEE_SHARE * (1 - white)),
                                  (peak, 1)])  # fmt: skip
@@ -111,7 +115,13 @@ def _matrix(source: Sequence[float], target: Sequence[float]) -> Array:
 
 
 def _encode_srgb(light: Array) -> NDArray[np.uint8]:
+    places = np.rint(light.clip(0, 1) * (SRGB_STEPS - 1)).astype(np.uint16)
+    return np.asarray(_srgb_levels()[places])
+
+
+@lru_cache(maxsize=1)
+def _srgb_levels() -> NDArray[np.uint8]:
+    """The stored value, 0 to 255, for each of SRGB_STEPS of light from 0 to 1."""
     levels = np.linspace(0, 1, SRGB_STEPS)
     encoded = np.where(levels <= 0.0031308, 12.92 * levels, 1.055 * levels ** (1 / 2.4) - 0.055)
-    places = np.rint(light.clip(0, 1) * (SRGB_STEPS - 1)).astype(np.uint16)
-    return np.asarray(np.rint(encoded * 255)[places], np.uint8)
+    return np.asarray(np.rint(encoded * 255), np.uint8)

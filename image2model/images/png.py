@@ -9,6 +9,8 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from collections import deque
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,8 +22,16 @@ from .hdr import DEFAULT_PEAK_NITS, HdrSpace
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GREY, TRUECOLOUR, PALETTE, GREY_ALPHA, TRUECOLOUR_ALPHA = 0, 2, 3, 4, 6
-RGB_IN_FULL_RANGE = b"\0\1"
-"""The last two bytes of a cICP that counts."""
+SAMPLES: Mapping[int, int] = {GREY: 1, TRUECOLOUR: 3, PALETTE: 1, GREY_ALPHA: 2, TRUECOLOUR_ALPHA: 4}
+"""Samples of a pixel by colour type."""
+ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+"""Left, top and distances across and down of the pixels of each pass of an interlaced picture."""
+RAW_DEFLATE, ZLIB_HEADER, PIECE_BYTES = -15, 2, 1 << 23
+"""`wbits` of a stream whose checksum is not compared, the bytes before it, and how much is unpacked at a time."""
+RENDERING_INTENTS = (b"\0", b"\1", b"\2", b"\3")
+"""What an sRGB chunk may say."""
+MAX_NAME_BYTES, DEFLATE = 79, b"\0"
+"""Of an iCCP chunk: the longest name, and the only way of compression."""
 IEND = b"\0\0\0\0IEND\xae\x42\x60\x82"
 
 
@@ -58,6 +68,52 @@ class Png:
         return has_rgb8 and not self.transparent and not self.frame
 
 
+def load_png(image: ImageFile.ImageFile, png: Png) -> ImageFile.ImageFile:
+    """Load the picture of `png.data`, whose checksum of all pixels counts for nothing, as in Chromium.
+
+    Raises OSError where rows are missing.
+    """
+    try:
+        image.load()
+    except OSError:
+        image = PngImagePlugin.PngImageFile(io.BytesIO(_with_unpacked_pixels(png)))
+        image.load()
+    bottom = np.asarray(image.crop((0, image.height - 2, *image.size)))
+    if not all(row.any() for row in bottom):  # Pillow leaves what is missing there at zero
+        deque(_unpack_pixels(png), maxlen=0)
+    return image
+
+
+def _with_unpacked_pixels(png: Png) -> bytes:
+    """The file with its pixels stored as they are; raises OSError where rows are missing."""
+    pixels = zlib.compress(b"".join(_unpack_pixels(png)), 0)
+    return png.data[: png.data.index(b"IDAT") - 4] + _chunk(b"IDAT", pixels) + IEND
+
+
+def _unpack_pixels(png: Png) -> Iterator[bytes]:
+    """Yield the bytes of all rows in pieces; raises OSError where some are missing."""
+    chunks, unpacker = _Chunks(png.data), zlib.decompressobj(RAW_DEFLATE)
+    missing = _unpacked_size(chunks.first[b"IHDR"])
+    packed = b"".join(chunk[8:-4] for chunk in chunks.pixels)[ZLIB_HEADER:]
+    try:
+        while missing and (piece := unpacker.decompress(packed, min(missing, PIECE_BYTES))):
+            yield piece
+            missing, packed = missing - len(piece), unpacker.unconsumed_tail
+    except zlib.error as error:
+        raise OSError("broken pixels") from error
+    if missing:
+        raise OSError("rows are missing")
+
+
+def _unpacked_size(header: bytes) -> int:
+    """Bytes of all rows of pixels, each behind the number of its filter (PNG specification, clauses 7.2 and 8)."""
+    width, height, bit_depth, colour_type, interlaced = struct.unpack(">IIBB2xB", header)
+    bits = bit_depth * SAMPLES[colour_type]
+    passes = ADAM7 if interlaced else ((0, 0, 1, 1),)
+    sizes = [(len(range(left, width, across)), len(range(top, height, down))) for left, top, across, down in passes]
+    return sum(rows * (1 + (columns * bits + 7) // 8) for columns, rows in sizes if columns)
+
+
 def png_pixels(image: ImageFile.ImageFile, png: Png) -> Image.Image:
     """The loaded picture of `png.data`; as LA or RGBA where one of its colours means transparent."""
     if png.bit_depth == 16 and png.colour_type != GREY_ALPHA and isinstance(png.profile, HdrSpace):
@@ -90,11 +146,11 @@ def _lower_bytes(png: Png) -> NDArray[np.uint8]:
 
 
 def read_png(data: bytes) -> Png:
-    """Take a PNG apart; raises ValueError or struct.error for one that has no header."""
+    """Take a PNG apart; raises KeyError or struct.error for one that has no header or lacks its palette."""
     chunks = _Chunks(data)
     header = chunks.first.get(b"IHDR", b"")
     bit_depth, colour_type = struct.unpack_from(">8xBB", header)
-    if colour_type == PALETTE and b"PLTE" in chunks.raw:
+    if colour_type == PALETTE:
         chunks.raw[b"PLTE"] = _whole_palette(chunks.first[b"PLTE"], bit_depth)
     kept = [b"IHDR"] + ([b"PLTE", b"tRNS"] if colour_type == PALETTE else [])
     stripped = [SIGNATURE, *(chunks.raw[name] for name in kept if name in chunks.raw), *chunks.pixels, IEND]
@@ -191,13 +247,13 @@ def _transparent(body: bytes, bit_depth: int, colour_type: int) -> tuple[int, ..
 def _profile(chunks: dict[bytes, bytes]) -> colour.ColourProfile:
     """The profile that the chunks hold or come to; empty for sRGB."""
     cicp = chunks.get(b"cICP", b"")
-    if cicp[2:] == RGB_IN_FULL_RANGE and colour.are_code_points(cicp[0], cicp[1]):
+    if cicp[2:] == colour.RGB_IN_FULL_RANGE and colour.are_code_points(cicp[0], cicp[1]):
         return colour.profile_of_code_points(cicp[0], cicp[1], _peak_nits(chunks))
     embedded = _embedded_profile(chunks.get(b"iCCP", b""))
     if colour.is_profile(embedded):
-        return embedded
+        return colour.profile_of_icc(embedded)
     gamma = _integers(chunks.get(b"gAMA", b""), 1)
-    if b"sRGB" in chunks or not gamma or not gamma[0]:
+    if chunks.get(b"sRGB") in RENDERING_INTENTS or not gamma or not gamma[0]:
         return b""
     chromaticities = _integers(chunks.get(b"cHRM", b""), 8)
     return colour.profile_of_gamma(gamma[0] / 100_000, [value / 100_000 for value in chromaticities])
@@ -205,17 +261,19 @@ def _profile(chunks: dict[bytes, bytes]) -> colour.ColourProfile:
 
 def _peak_nits(chunks: dict[bytes, bytes]) -> float:
     """Light of the brightest pixel (cLLI), else of the screen that the picture was made on (mDCV)."""
-    told = (*_integers(chunks.get(b"cLLI", b""), 1), *_integers(chunks.get(b"mDCV", b"")[16:], 1))
+    told = (*_integers(chunks.get(b"cLLI", b""), 2)[:1], *_integers(chunks.get(b"mDCV", b"")[16:], 2)[:1])
     return next((light / 10_000 for light in told if light), DEFAULT_PEAK_NITS)
 
 
 def _integers(body: bytes, count: int) -> tuple[int, ...]:
-    return struct.unpack_from(f">{count}I", body) if len(body) >= 4 * count else ()
+    return struct.unpack(f">{count}I", body) if len(body) == 4 * count else ()
 
 
 def _embedded_profile(body: bytes) -> bytes:
     """Profile in an iCCP chunk, unpacked up to the limit of a profile; empty where it cannot be unpacked."""
-    _, _, packed = body.partition(b"\0")
+    name, _, packed = body.partition(b"\0")
+    if not 0 < len(name) <= MAX_NAME_BYTES or packed[:1] != DEFLATE:
+        return b""
     try:
         return zlib.decompressobj().decompress(packed[1:], colour.MAX_PROFILE_BYTES)
     except zlib.error:

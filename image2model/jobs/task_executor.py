@@ -101,18 +101,29 @@ class TaskExecutor:
         """Do nothing: workers are processes of their own."""
 
 
+class CannotCall(Exception):
+    """A worker cannot make a call, and that is not the call's fault: another worker may, or this one later.
+
+    It is of another version and does not know the function, its disk is full, or the object storage is away.
+    """
+
+
 def execute_call(call: bytes, bucket: Bucket | None, task_id: str) -> bytes:
-    """Make the call of a task, in a worker, and return its outcome."""
-    with tempfile.TemporaryDirectory(prefix="task-") as folder:
-        files = WorkerFiles(Path(folder), bucket, task_id)
-        function, args = files.open(call)
+    """Make the call of a task, in a worker, and return its outcome; raises CannotCall."""
+    with contextlib.ExitStack() as stack:
+        try:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="task-")))
+            files = WorkerFiles(folder, bucket, task_id)
+            function, args = files.open(call)
+        except (AttributeError, ImportError, OSError, Unavailable) as error:
+            raise CannotCall(str(error)) from error
         try:
             outcome = (True, function(*args))
         except Exception as error:
             outcome = (False, error)
         try:
             return files.pack(outcome)
-        except Unavailable:  # the storage is unavailable: the task is not over
-            raise
+        except Unavailable as error:
+            raise CannotCall(str(error)) from error
         except Exception as error:
             return files.pack((False, TypeError(f"an outcome that cannot be sent: {error}")))

@@ -19,7 +19,7 @@ from ..generators import local
 from ..jobs.db import leases, tasks
 from ..jobs.db.store import Store
 from ..jobs.storage.bucket import open_bucket
-from ..jobs.task_executor import execute_call
+from ..jobs.task_executor import CannotCall, execute_call
 from ..mesh import report
 from ..process_pool import NICENESS
 from ..services import Services
@@ -111,8 +111,15 @@ class Worker:
     def run_task(self, task_id: str, message: int) -> None:
         """Make the call of a task, unless it is over or made elsewhere (see `tasks.begin`)."""
         call = self.store.run_as_holder(tasks.begin, task_id, message)
-        if call is not None:
-            self.store.run_as_holder(tasks.finish, task_id, execute_call(call, self._bucket, task_id))
+        if call is None:
+            return
+        try:
+            outcome = execute_call(call, self._bucket, task_id)
+        except CannotCall as error:
+            log.warning("this worker cannot do a task, which now waits for another: %s", error)
+            self.store.run_as_holder(tasks.give_back, task_id)
+        else:
+            self.store.run_as_holder(tasks.finish, task_id, outcome)
 
     def retention(self) -> None:
         """Sweep once by the host's rules."""

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from tests.support.pictures import colour_16_bit, encoded, grey_16_bit, phone_mpo, photo, swapped_profile
+from tests.support.pictures import (
+    colour_16_bit,
+    encoded,
+    grey_16_bit,
+    phone_mpo,
+    photo,
+    swapped_profile,
+    with_properties,
+)
 from tests.support.png_writer import (
     ADOBE_RGB,
     BT709,
@@ -23,12 +32,15 @@ from tests.support.png_writer import (
     chrm,
     chunk,
     cicp,
+    cicp_tag,
     clli,
     gama,
     iccp,
     mdcv,
     png,
     profile_of_gamma,
+    profile_of_table,
+    repacked,
     trns,
 )
 
@@ -42,6 +54,10 @@ DEEP = np.tile(np.linspace(0, 65535, 64).astype(int)[None, :, None], (20, 1, 3))
 NEARLY_ALIKE = np.repeat([[[0x1234, 0x5678, 0x9ABC]], [[0x1235, 0x5678, 0x9ABC]]], 20, axis=0).repeat(20, axis=1)
 CLEAR = Image.merge("RGBA", [*photo().split(), photo(mode="L")])
 PALETTE_16 = chunk(b"PLTE", bytes(range(0, 240, 5)))
+DULL = ((50, 128, 128), (40, 10, 0), (60, -10, 0), (10, 0, -10))
+"""Steps of `profile_of_table`: a dull colour for each mixture of red, green and blue."""
+YELLOW_PAPER = ((230, 128, 150), (-50, -30, -30), (-60, 50, 0), (-10, 0, 30), (-80, 0, -10))
+"""The same for cyan, magenta, yellow and black."""
 NOISE = np.random.default_rng(1).bytes(3000)
 TWO_FRAMES = {"save_all": True, "append_images": [photo().rotate(180)]}
 
@@ -84,6 +100,7 @@ def _png_colours() -> dict[str, bytes]:
                 "brightest 0": clli(0),
             }.items()
         },
+        "HDR, colours not brighter than white": png(CARD // 16 + 140, before=cicp(9, 16) + clli(203)),
         "HDR, HLG of BT.2020": png(CARD, before=cicp(9, 18)),
         "HDR, PQ of P3": png(CARD // 4 + 80, before=cicp(12, 16)),
         "HDR, 16 bits": png(DEEP, 16, before=cicp(9, 16)),
@@ -100,6 +117,16 @@ def _png_colours() -> dict[str, bytes]:
         "gAMA 0": png(CARD, before=gama(0)),
         "cICP in narrow range": png(CARD, before=chunk(b"cICP", bytes([12, 13, 0, 0]))),
         "cICP that says nothing, gAMA": png(CARD, before=cicp(2, 2) + gama(1)),
+        "gAMA that is too long": png(CARD, before=chunk(b"gAMA", struct.pack(">II", 100_000, 0))),
+        "cHRM that is too long": png(CARD, before=chunk(b"cHRM", bytes(36)) + gama(1)),
+        "sRGB of an unknown intent, gAMA": png(CARD, before=chunk(b"sRGB", b"\4") + gama(1)),
+        "sRGB that is empty, gAMA": png(CARD, before=chunk(b"sRGB", b"") + gama(1)),
+        "cicp of PQ in iCCP": png(RAMP, before=iccp(profile_of_gamma(1.2, cicp=cicp_tag(9, 16)))),
+        "iCCP of version 5": png(CARD, before=iccp(profile_of_gamma(1).replace(b"\2\x40\0\0", b"\5\0\0\0"))),
+        "iCCP that is cut short": png(CARD, before=iccp(profile_of_gamma(1)[:-1])),
+        "iCCP without a name": png(CARD, before=chunk(b"iCCP", b"\0\0" + zlib.compress(swapped_profile()))),
+        "iCCP packed in an unknown way": png(CARD, before=chunk(b"iCCP", b"n\0\1" + zlib.compress(swapped_profile()))),
+        "orientation behind JPEG's header": png(CARD[:40], before=chunk(b"eXIf", b"Exif\0\0" + orientations(6))),
         "two gAMA": png(CARD, before=gama(1) + gama(0.5)),
         "gAMA too late": png(CARD, after=gama(1)),
         "grey, gAMA 1": png(GREYS, kind=GREY, before=gama(1)),
@@ -112,12 +139,20 @@ def _png_colours() -> dict[str, bytes]:
         "16 bits RGBA": png(np.dstack([DEEP, DEEP[..., :1]]), 16, RGBA),
         "wrong IDAT checksum": png(CARD)[:-16] + bytes(4) + png(CARD)[-12:],
         "no IEND": png(CARD)[:-12],
+        "wrong checksum of all pixels": repacked(png(CARD), checksum=bytes(4)),
     }
 
 
 def _profiles() -> dict[str, bytes]:
     made = {"linear": profile_of_gamma(1), "gamma 1.8": profile_of_gamma(1.8), "swapped": swapped_profile()}
+    made |= {
+        "cicp of linear P3": profile_of_gamma(1.2, cicp=cicp_tag(12, 8)),
+        "cicp of a camera": profile_of_gamma(1.2, cicp=cicp_tag(9, 1)),
+        "cicp with a matrix": profile_of_gamma(1.2, cicp=cicp_tag(9, 16, matrix=9)),
+        "table": profile_of_table(b"RGB ", *DULL),
+    }
     grey = {f"grey gamma {gamma}": profile_of_gamma(gamma, b"GRAY") for gamma in (1, 1.8, 2.2)}
+    grey["grey in Lab"] = profile_of_gamma(1.8, b"GRAY", b"Lab ")
     ways = {"PNG": {}, "JPEG": {"quality": 98, "subsampling": 0}, "WEBP": {"lossless": True}, "AVIF": {"quality": 100}}
     card = Image.fromarray(CARD.astype(np.uint8))
     return {
@@ -181,7 +216,19 @@ def _formats() -> dict[str, bytes]:
             f"AVIF, code points {primaries}, {transfer}": with_code_points(primaries, transfer)
             for primaries, transfer in ((1, 1), (9, 14), (9, 2), (2, 8), (1, 4), (1, 16), (2, 18), (9, 0))
         },
+        "AVIF, brightest 400": with_clli(with_code_points(9, 16), 400),
+        "BMP with a profile": bmp_with_profile(profile_of_gamma(1)),
+        **{
+            f"BMP, 8 bits each and alpha, compression {number}": with_compression(
+                masked_bmp(*BMP_LAYOUTS["8 bits each and alpha"]), number
+            )
+            for number in (0, 6)
+        },
         "animated WebP": encoded(photo(), "WEBP", lossless=True, **TWO_FRAMES),
+        "animated WebP with a profile": encoded(
+            photo(), "WEBP", lossless=True, icc_profile=swapped_profile(), **TWO_FRAMES
+        ),
+        "animated WebP that begins in a part": webp_that_begins_in_a_part(),
     }
 
 
@@ -210,12 +257,45 @@ def with_code_points(primaries: int, transfer: int) -> bytes:
     return data[:at] + struct.pack(">HH", primaries, transfer) + data[at + 4 :]
 
 
+def with_clli(data: bytes, nits: int) -> bytes:
+    """An AVIF of one picture with a box that tells the light of its brightest pixel."""
+    box = struct.pack(">I4sHH", 12, b"clli", nits, nits // 4)
+    return with_properties(data, [box])
+
+
+def with_compression(bmp: bytes, compression: int) -> bytes:
+    """A BMP that names its way to store pixels so."""
+    return bmp[:30] + struct.pack("<I", compression) + bmp[34:]
+
+
+def bmp_with_profile(profile: bytes) -> bytes:
+    """A BMP of the card, 64 × 64, whose header of 124 bytes names a profile behind the pixels."""
+    rows = CARD[::-1, :, ::-1].astype(np.uint8).tobytes()
+    info = struct.pack("<IiiHHII16x", 124, 64, 64, 1, 24, 0, len(rows)) + bytes(16)
+    colours = b"DEBM" + bytes(48) + struct.pack("<4I", 4, 124 + len(rows), len(profile), 0)
+    head = struct.pack("<I4xI", 138 + len(rows) + len(profile), 138)
+    return b"BM" + head + info + colours + rows + profile
+
+
 def gif_on_a_larger_screen() -> bytes:
     """A GIF whose only frame leaves free a part of the screen on every side."""
     data = encoded(photo(mode="P"), "GIF")
     frame = b"," + struct.pack("<HHHH", 0, 0, 64, 48)
     assert data.count(frame) == 1
     return data[:6] + struct.pack("<HH", 80, 60) + data[10:].replace(frame, b"," + struct.pack("<HHHH", 5, 7, 64, 48))
+
+
+def webp_that_begins_in_a_part() -> bytes:
+    """An animated WebP whose only frame leaves free a part of it on every side."""
+    still = encoded(photo(), "WEBP", lossless=True)
+    place = b"".join(number.to_bytes(3, "little") for number in (4, 6, 63, 47, 100))  # x and y are halved
+    frame = place + b"\2" + still[12:]
+    canvas = bytes([2, 0, 0, 0]) + (79).to_bytes(3, "little") + (69).to_bytes(3, "little")
+    chunks = [(b"VP8X", canvas), (b"ANIM", bytes(6)), (b"ANMF", frame)]
+    body = b"WEBP" + b"".join(
+        name + struct.pack("<I", len(data)) + data + bytes(len(data) % 2) for name, data in chunks
+    )
+    return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
 def _turned() -> dict[str, bytes]:
@@ -226,8 +306,21 @@ def _turned() -> dict[str, bytes]:
         exif[0x0112] = orientation
         for kind, options in ways.items():
             pictures[f"{kind}, orientation {orientation}"] = encoded(photo(), kind, exif=exif, **options)
-    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x04\0\0\0\x01\0\0\0\x06\0\0\0\0"
-    return {**pictures, "JPEG, orientation as a long number": encoded(photo(), "JPEG", quality=95, exif=exif)}
+    jpegs = {
+        "orientation as a long number": orientations(6, kind=4),
+        "two numbers as orientation": orientations(6, count=2),
+        "two orientations": orientations(6, 3),
+    }
+    return pictures | {
+        f"JPEG, {name}": encoded(photo(), "JPEG", quality=95, exif=b"Exif\0\0" + exif) for name, exif in jpegs.items()
+    }
+
+
+def orientations(*values: int, kind: int = 3, count: int = 1) -> bytes:
+    """EXIF data of so many orientations, each as `count` numbers of a kind (TIFF 6.0, section 2)."""
+    width = {3: "H2x", 4: "I"}[kind]
+    entries = b"".join(struct.pack(f">HHI{width}", 0x0112, kind, count, value) for value in values)
+    return b"MM\0*\0\0\0\x08" + struct.pack(">H", len(values)) + entries + bytes(4)
 
 
 def _jpegs() -> dict[str, bytes]:
@@ -245,5 +338,8 @@ def _jpegs() -> dict[str, bytes]:
         "RGB stored": encoded(photo(), "JPEG", quality=95, keep_rgb=True),
         "grey": encoded(photo(mode="L"), "JPEG"),
         "CMYK": encoded(photo(mode="CMYK"), "JPEG", quality=98),
+        "CMYK on yellow paper": encoded(
+            photo(mode="CMYK"), "JPEG", quality=98, icc_profile=profile_of_table(b"CMYK", *YELLOW_PAPER)
+        ),
         "CMYK with a profile of RGB": encoded(photo(mode="CMYK"), "JPEG", quality=98, icc_profile=swapped_profile()),
     }

@@ -89,24 +89,33 @@ def turned(orientation: int, kind: str = "JPEG") -> bytes:
 
 def turned_heic(**boxes: int) -> bytes:
     """A HEIC with boxes that turn or mirror it: `irot` by quarters to the left, `imir` upside down (0) or not (1)."""
-    data = bytearray(encoded(photo(), "HEIF", quality=100))
-    starts = {name: data.index(name) - 4 for name in (b"meta", b"iloc", b"iprp", b"ipco", b"ipma")}
-    first = data[starts[b"ipma"] + 18] + 1  # the picture's properties are numbered from 1, in the order of ipco
-    properties = b"".join(struct.pack(">I4sB", 9, name.encode(), value) for name, value in boxes.items())
-    links = bytes(0x80 | (first + place) for place in range(len(boxes)))
-    more = len(properties) + len(links)
+    properties = [struct.pack(">I4sB", 9, name.encode(), value) for name, value in boxes.items()]
+    return with_properties(encoded(photo(), "HEIF", quality=100), properties)
+
+
+def with_properties(picture: bytes, properties: list[bytes]) -> bytes:
+    """A HEIC or AVIF of one picture with more boxes of properties (ISO/IEC 23008-12, 9.3)."""
+    data = bytearray(picture)
+    starts = {name: data.index(name) - 4 for name in (b"meta", b"iloc", b"iprp", b"ipco", b"ipma", b"mdat")}
+    first, at, end = 1, starts[b"ipco"] + 8, starts[b"ipma"]
+    while at < end:  # the properties are numbered from 1
+        first, at = first + 1, at + int.from_bytes(data[at : at + 4])
+    links = bytes(0x80 | (first + place) for place in range(len(properties)))
+    added = b"".join(properties)
+    more = len(added) + len(links)
+    extent = data.index(struct.pack(">I", starts[b"mdat"] + 8), starts[b"iloc"])  # where the coded picture begins
     for at, by in (
         (starts[b"meta"], more),
-        (starts[b"iloc"] + 20, more),  # where the coded picture begins
+        (extent, more),
         (starts[b"iprp"], more),
-        (starts[b"ipco"], len(properties)),
+        (starts[b"ipco"], len(added)),
         (starts[b"ipma"], len(links)),
     ):
         struct.pack_into(">I", data, at, struct.unpack_from(">I", data, at)[0] + by)
-    data[starts[b"ipma"] + 18] += len(boxes)
+    data[starts[b"ipma"] + 18] += len(properties)
     end = starts[b"ipma"] + struct.unpack_from(">I", data, starts[b"ipma"])[0] - len(links)
     data[end:end] = links
-    data[starts[b"ipma"] : starts[b"ipma"]] = properties
+    data[starts[b"ipma"] : starts[b"ipma"]] = added
     return bytes(data)
 
 

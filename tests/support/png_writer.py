@@ -30,6 +30,14 @@ def png(samples: NDArray[np.int_], bits: int = 8, kind: int = RGB, before: bytes
     return SIGNATURE + header + before + pixels + after + chunk(b"IEND", b"")
 
 
+def repacked(data: bytes, rows: slice = slice(None), checksum: bytes | None = None) -> bytes:
+    """A PNG of `png` with some bytes of its unpacked rows alone, under another checksum of all of them."""
+    at = data.index(b"IDAT")
+    end = at + 4 + int.from_bytes(data[at - 4 : at])
+    pixels = zlib.compress(zlib.decompress(data[at + 4 : end])[rows])
+    return data[: at - 4] + chunk(b"IDAT", pixels[:-4] + (checksum or pixels[-4:])) + data[end + 4 :]
+
+
 def apng(before: NDArray[np.int_], frame: NDArray[np.int_], place: tuple[int, int]) -> bytes:
     """An APNG of RGB or RGBA whose only frame lies at a place (x, y) and is not the picture before it."""
     height, width = frame.shape[:2]
@@ -85,25 +93,53 @@ def trns(*values: int) -> bytes:
     return chunk(b"tRNS", struct.pack(f">{len(values)}H", *values))
 
 
-def profile_of_gamma(gamma: float, space: bytes = b"RGB ") -> bytes:
-    """An ICC profile of a gamma alone: grey, or RGB with sRGB's primaries."""
+SRGB_COLUMNS = ((0.43607, 0.22249, 0.01392), (0.38515, 0.71687, 0.09708), (0.14307, 0.06061, 0.7141))
+"""X, Y and Z of sRGB's red, green and blue."""
+
+
+def profile_of_gamma(gamma: float, space: bytes = b"RGB ", pcs: bytes = b"XYZ ", **more: bytes) -> bytes:
+    """An ICC profile of a gamma alone: grey, or RGB with sRGB's primaries; `more` are further tags."""
     curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256)) + b"\0\0"
-    columns = [
-        (0.43607, 0.22249, 0.01392),
-        (0.38515, 0.71687, 0.09708),
-        (0.14307, 0.06061, 0.7141),
-    ]  # of sRGB
-    points = [b"XYZ \0\0\0\0" + struct.pack(">3i", *(round(v * 65536) for v in column)) for column in columns]
+    columns = [b"XYZ \0\0\0\0" + struct.pack(">3i", *(round(v * 65536) for v in column)) for column in SRGB_COLUMNS]
     if space == b"GRAY":
-        named, bodies = [(b"kTRC", 0)], [curve]
+        tags = {"kTRC": curve}
     else:
-        named = [(b"rXYZ", 0), (b"gXYZ", 1), (b"bXYZ", 2), (b"rTRC", 3), (b"gTRC", 3), (b"bTRC", 3)]
-        bodies = [*points, curve]
-    first = 128 + 4 + 12 * len(named)
+        names = ("rXYZ", "gXYZ", "bXYZ", "rTRC", "gTRC", "bTRC")
+        tags = dict(zip(names, (*columns, curve, curve, curve), strict=True))
+    return icc({**tags, **more}, space, pcs)
+
+
+def icc(tags: dict[str, bytes], space: bytes, pcs: bytes) -> bytes:
+    """An ICC profile of these tags."""
+    first = 128 + 4 + 12 * len(tags)
+    bodies = [body + bytes(-len(body) % 4) for body in tags.values()]
     starts = [first + sum(map(len, bodies[:number])) for number in range(len(bodies))]
-    tags = b"".join(struct.pack(">4sII", name, starts[at], len(bodies[at])) for name, at in named)
-    rest = struct.pack(">I", len(named)) + tags + b"".join(bodies)
+    table = b"".join(
+        struct.pack(">4sII", name.encode(), start, len(body))
+        for (name, body), start in zip(tags.items(), starts, strict=True)
+    )
+    rest = struct.pack(">I", len(tags)) + table + b"".join(bodies)
     white = struct.pack(">3i", 63190, 65536, 54061)
-    return struct.pack(
-        ">I4xI4s4s4s12x4s28x12s48x", 128 + len(rest), 0x02400000, b"mntr", space, b"XYZ ", b"acsp", white
-    ) + rest  # fmt: skip
+    return (
+        struct.pack(">I4xI4s4s4s12x4s28x12s48x", 128 + len(rest), 0x02400000, b"mntr", space, pcs, b"acsp", white)
+        + rest
+    )
+
+
+def cicp_tag(primaries: int, transfer: int, matrix: int = 0) -> bytes:
+    """The cicp tag of an ICC profile."""
+    return b"cicp\0\0\0\0" + bytes([primaries, transfer, matrix, 1])
+
+
+def profile_of_table(space: bytes, *steps: tuple[int, int, int]) -> bytes:
+    """An ICC profile with a table of the corners of `space`: the first of `steps`, and one for each channel added.
+
+    Each is L* of 0 to 255, a* and b* with 128 as their zero.
+    """
+    channels = np.indices((2,) * (len(steps) - 1)).reshape(len(steps) - 1, -1).T
+    table = ((np.array(steps[0]) + channels @ np.array(steps[1:])) * 256).astype(">u2").tobytes()
+    head = b"mft2\0\0\0\0" + bytes([len(steps) - 1, 3, 2, 0])
+    matrix = struct.pack(">9i", *np.ravel(np.eye(3, dtype=int) * 65536))
+    ends = struct.pack(">2H", 0, 65535)
+    curves = struct.pack(">2H", 2, 2) + ends * (len(steps) - 1) + table + ends * 3
+    return icc({"A2B0": head + matrix + curves}, space, b"Lab ")

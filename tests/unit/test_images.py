@@ -22,8 +22,9 @@ from image2model.images import (
 )
 from image2model.images.decoding import open_image
 from tests.support import pictures
-from tests.support.picture_table import FILES
+from tests.support.picture_table import CARD, FILES
 from tests.support.pictures import decoded, encoded, photo
+from tests.support.png_writer import png, repacked
 
 LIMITS = ImageLimits(max_bytes=1_000_000, max_pixels=2_000_000, max_side=512)
 JPEG, PNG = encoded(photo(), "JPEG"), encoded(photo())
@@ -57,6 +58,8 @@ REFUSED = {
     "PDF": (b"%PDF-1.7", "unsupported_format", "PDF"),
     "truncated JPEG": (encoded(photo(300, 300), "JPEG")[:1500], "damaged", "cut short"),
     "truncated PNG": (PNG[: len(PNG) // 2], "damaged", "cut short"),
+    "PNG whose last row is missing": (repacked(png(CARD), slice(-193)), "damaged", "cut short"),
+    "PNG of half its rows": (repacked(png(CARD), slice(6000), bytes(4)), "damaged", "cut short"),
     "PNG signature alone": (PNG[:8], "damaged", "cut short"),
     "JPEG signature alone": (JPEG[:4], "damaged", "cut short"),
     "flipped bits": (PNG[:40] + bytes(8) + PNG[48:], "damaged", "damaged"),

@@ -51,6 +51,13 @@ def begin(connection: Connection, worker: str, task_id: str, message: int) -> by
     return row.call if row and row.tries <= MAX_TRIES else None
 
 
+def give_back(connection: Connection, worker: str, task_id: str) -> None:
+    """Leave a task that this worker has begun, but cannot make, as if nobody had begun it."""
+    ours = (tasks.c.id == task_id, tasks.c.worker == worker, tasks.c.outcome.is_(None))
+    free = {"worker": None, "message": None, "began_at": None, "tries": tasks.c.tries - 1}
+    connection.execute(update(tasks).where(*ours).values(free))
+
+
 def finish(connection: Connection, _worker: str, task_id: str, outcome: bytes) -> None:
     """Store a task's outcome and wake its caller; where there is one already, or no caller any more, do nothing."""
     finished = update(tasks).where(tasks.c.id == task_id, tasks.c.outcome.is_(None)).values(outcome=outcome)
