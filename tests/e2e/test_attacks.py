@@ -166,7 +166,7 @@ def claims(number: int) -> dict[str, str]:
     return {name: f"for=10.0.0.{number}" if name == "Forwarded" else f"10.0.0.{number}" for name in CLAIMS}
 
 
-def test_passwords_cannot_be_tried_for_ever(target: App):
+def test_password_guesses_are_limited(target: App):
     """After ten tries in a minute the next is refused unread, whatever address the visitor claims to come from."""
     with stranger(target, 2) as visitor:
         answers = [

@@ -51,7 +51,7 @@ def last_view(app: App, batch_id: str) -> dict:
     return view
 
 
-def test_a_killed_app_collects_what_it_submitted_and_submits_nothing_twice(app, fal):
+def test_killed_app_collects_its_submissions_and_submits_nothing_twice(app, fal):
     """After kill -9 in mid-batch and a new start every picture is done and fal saw each of them once."""
     batch_id = submit(app)
     wait_until(lambda: fal.calls["status"] >= len(PICTURES))

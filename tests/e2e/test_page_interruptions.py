@@ -25,7 +25,7 @@ def mugs(first: int, count: int) -> list[dict]:
 
 
 @pytest.mark.browser
-async def test_a_page_shows_the_batch_that_was_started_last_and_none_after_start_anew(app: App, page: Page):
+async def test_page_shows_the_last_started_batch_and_none_after_new_batch(app: App, page: Page):
     """While two batches work the board shows the second alone; started anew, the page stays empty."""
     await opened(page, app.url)
     await page.evaluate("""() => {
@@ -139,7 +139,7 @@ async def test_the_keyboard_alone_saves_a_mesh(app: App, page: Page):
     await expect(page.locator(".job-card[data-state=done]")).to_be_focused()
 
 
-async def test_another_model_gets_the_failed_picture_and_not_what_is_made(services: Services, tmp_path):
+async def test_another_model_gets_only_the_failed_picture(services: Services, tmp_path):
     """The pictures of the batch leave the gallery, the failed one comes back once, what is new stays."""
     for name in ("good.png", "bad.png", "new.png"):
         (tmp_path / name).write_bytes(encoded(photo(), "PNG"))

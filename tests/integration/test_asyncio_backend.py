@@ -93,7 +93,7 @@ async def test_bad_answers_are_no_connect_errors(answer: bytes, error: type[http
             await one.post(address)
 
 
-async def test_connection_with_an_unasked_answer_is_not_used_again():
+async def test_connection_with_an_unsolicited_answer_is_not_reused():
     """A server that says goodbye on an idle connection (status 408) does not answer the next request with that."""
 
     async def serve(reader: StreamReader, writer: StreamWriter) -> None:

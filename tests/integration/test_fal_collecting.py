@@ -240,7 +240,7 @@ async def test_full_or_read_only_disk_has_its_own_error(
     assert not [name for name in names(tmp_path) if name.startswith("model")]
 
 
-async def test_whatever_else_happens_the_job_stays_collectable(fal: FalServer, tmp_path: Path):
+async def test_job_stays_collectable_after_any_other_failure(fal: FalServer, tmp_path: Path):
     """A mistake of our own must not pay twice."""
 
     def mistake(elapsed: float, expected: float, crowd: int) -> float:

@@ -357,7 +357,7 @@ async def test_evicted_simplified_copy_is_recreated_for_the_zip(services, genera
     assert lighter.name in archive.namelist()
 
 
-async def test_cleanup_returns_what_was_kept_and_why(services, generator, tmp_path):
+async def test_cleanup_returns_kept_batches_with_reasons(services, generator, tmp_path):
     """Old batches that are pinned or downloaded and ones that are worked are named with the reason; the rest goes."""
     goes, pinned, read = [await finished_batch(services, tmp_path / "in", f"{name}.png", "x.png") for name in "abc"]
     await services.admin.pin(pinned)

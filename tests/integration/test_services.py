@@ -351,7 +351,7 @@ async def test_visitors_have_their_own_library(services, uploads):
     assert [view.batch_id for view in await services.library("ann")] == [one.id]
 
 
-async def test_money_spent_is_the_sum_of_what_was_done(services, uploads):
+async def test_money_spent_is_the_sum_of_finished_jobs(services, uploads):
     """The view tells the estimate before and the spending after."""
     batch = await services.submit(SubmitRequest([picture(uploads, f"{n}.png") for n in range(3)]))
     assert batch.estimate == Decimal("0.90")

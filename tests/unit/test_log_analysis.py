@@ -83,7 +83,7 @@ def test_a_file_of_many_blocks_loses_no_line(tmp_path, monkeypatch):
     ]
 
 
-def test_a_file_that_was_compressed_since_it_was_found_is_read(folder):
+def test_file_compressed_after_listing_is_read(folder):
     """What is put aside while somebody reads loses no line."""
     (folder / "app-20260301T000009000000Z.log").write_bytes(line(8))
     files = log_search.list_log_files(folder, ["app"])
