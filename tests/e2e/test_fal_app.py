@@ -145,7 +145,7 @@ IDS = ("from-gradio", "from-rest")
 
 @pytest.fixture(scope="module")
 def worked(app: App, stand_in: FalServer) -> tuple[App, FalServer]:
-    """The app, having worked a batch from Gradio's API and one from REST, each with a request id of its own."""
+    """The app, having worked a batch from Gradio's API and one from REST, each with its own request id."""
     stand_in.reset()
     last_view(app, submit(app, IDS[0]))
     files = [("files", (path.name, path.read_bytes(), "image/jpeg")) for path in PICTURES]

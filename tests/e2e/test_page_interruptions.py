@@ -1,4 +1,4 @@
-"""In a real browser: people who start something else, press twice, change their mind, or use the keyboard."""
+"""In a real browser: people who start something else, click twice, change their mind, or use the keyboard."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def mugs(first: int, count: int) -> list[dict]:
 
 @pytest.mark.browser
 async def test_page_shows_the_last_started_batch_and_none_after_new_batch(app: App, page: Page):
-    """While two batches work the board shows the second alone; started anew, the page stays empty."""
+    """While two batches run, the board shows the second only; after New batch the page stays empty."""
     await opened(page, app.url)
     await page.evaluate("""() => {
       window.seen = [];
@@ -96,7 +96,7 @@ async def test_the_first_picture_is_judged_while_the_rest_is_sent(app: App, page
 
 @pytest.mark.browser
 async def test_a_slow_double_click_starts_one_batch_and_its_page_goes_with_it(app: App, page: Page):
-    """A second press after a third of a second buys nothing; deleted in the library, the batch leaves the page too."""
+    """A second click after a third of a second buys nothing; deleted in the library, the batch leaves the page too."""
     await opened(page, app.url)
     await drop(page, *mugs(0, 1))
     await page.click("#generate")

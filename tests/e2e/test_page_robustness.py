@@ -191,7 +191,7 @@ async def test_many_pictures_leave_room_for_the_rest(app: App, page: Page):
 
 
 async def test_no_quick_click_on_an_example_is_lost(app: App, page: Page):
-    """Examples pressed one right after the other are all taken; they are shown from where nothing is swept away."""
+    """Examples clicked in quick succession are all taken; they are shown from where nothing is swept away."""
     await opened(page, app.url)
     await page.evaluate("""async () => {
       for (const number of [1, 0, 2]) {

@@ -74,7 +74,7 @@ async def test_megabytes_over_tls_come_whole():
 
 
 async def test_unreachable_and_untrusted_hosts_are_connect_errors():
-    """What fails before a request is sent is told apart from what may have arrived: nothing was paid."""
+    """What fails before a request is sent is distinguished from what may have arrived: nothing was paid."""
     theirs, _ = contexts()
     async with server(answers(OK), theirs) as untrusted, client() as one:
         for address in (f"http://127.0.0.1:{free_port()}/", untrusted):

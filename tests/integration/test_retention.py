@@ -387,7 +387,7 @@ async def test_undeletable_files_are_not_counted_as_freed(services, tmp_path):
 
 
 async def test_admin_shows_details_of_a_batch(services, generator, tmp_path):
-    """Its pictures with reasons, the far side's ids, what was paid, what it takes on disk, and all that happened."""
+    """Its pictures with reasons, the provider's ids, what was paid, what it takes on disk, and all that happened."""
     why = GenerationFailed("fal_refused", "fal could not use this picture.", retryable=False)
     generator.script = lambda task: [Submitted({"request_id": "id"}), *([why] if "2-b" in str(task.folder) else [])]
     batch_id = await finished_batch(services, tmp_path / "in", "a.png", "b.png")

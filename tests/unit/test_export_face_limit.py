@@ -49,7 +49,7 @@ def test_small_face_limit_is_kept_with_any_normals(made, limit, lost):
 @pytest.mark.parametrize("name", ["the local engine's", "large ball with a seam"])
 @pytest.mark.parametrize("form", ["glb", "stl"])
 def test_a_closed_mesh_stays_closed_under_a_face_limit(made, name, form, limit):
-    """What was closed is closed with fewer faces too, with its texture, and nothing is told."""
+    """What was closed is closed with fewer faces too, with its texture, and nothing is reported."""
     found, path = made(sample(name), form, face_limit=limit)
     assert found["closed"]
     assert found["notes"] == []

@@ -242,7 +242,7 @@ def memory_bomb() -> int:
 
 
 def test_a_texture_bomb_is_not_decoded(write_glb):
-    """Of a texture with millions or billions of pixels the size is told, with a warning; it is not drawn."""
+    """Of a texture with millions or billions of pixels the size is reported, with a warning; it is not drawn."""
     box = meshes.textured_box(photo()).export(file_type="glb")
     start = box.index(b"\x89PNG")
     for side in (16_384, 50_000):

@@ -94,7 +94,7 @@ def test_no_secret_is_written(log, told):
 
 
 def test_a_short_password_leaves_keys_levels_and_other_words(log):
-    """A password such as `info` is masked as a word of its own, and the line stays readable."""
+    """A password such as `info` is masked as its own word, and the line stays readable."""
     log.logger.info("information: info")
     assert (log.entries[0]["level"], log.entries[0]["event"]) == ("info", "information: ***")
 

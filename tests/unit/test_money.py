@@ -29,7 +29,7 @@ def buy(store: Store, images: int = 2, price: str = "0.30", limits: Limits = NO_
 
 
 def take(store: Store, batch: Batch, number: int = 1) -> None:
-    """A job is at the far side, and at work there."""
+    """A job is at the provider, and at work there."""
     job = batch.jobs[number - 1]
     store.transition(job.id, "submitting", attempt=job.attempt)
     store.transition(job.id, "queued", attempt=job.attempt, remote={"request_id": "r"})

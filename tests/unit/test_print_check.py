@@ -18,7 +18,7 @@ from tests.support.exporting import checked
 
 
 def test_print_check_reports_problems_and_the_result_of_a_repair(tmp_path):
-    """A broken ball is not ready, for reasons in plain words, and would be once it is mended."""
+    """A broken ball is not ready, for reasons in plain words, and would be once it is repaired."""
     glb = tmp_path / "model.glb"
     glb.write_bytes(faulty.broken_ball().export(file_type="glb"))
     result = check_print(glb, parse_options("stl", size=50))
@@ -93,7 +93,7 @@ def test_thin_leg_among_thick_ones_is_reported(tmp_path):
 
 
 def test_mesh_on_a_needle_is_reported_and_repair_gives_it_a_base(tmp_path):
-    """A cone on its tip has no first layer that holds; mended it stands."""
+    """A cone on its tip has no first layer that holds; after a repair it stands."""
     cone = trimesh.creation.cone(0.5, 1).apply_transform(trimesh.transformations.rotation_matrix(np.pi / 2, [1, 0, 0]))
     result = checked(cone, tmp_path / "model.glb")
     assert any("of first layer" in problem or "first layer has only" in problem for problem in result["problems"])
@@ -132,7 +132,7 @@ def test_a_hollow_body_is_one_piece(tmp_path):
     ids=["a face touches", "a corner touches", "it reaches through", "a thin wall", "a wall of 1 mm"],
 )
 def test_a_cavity_near_the_outside_is_a_problem(tmp_path, cavity, height, problem):
-    """A wall that no nozzle prints is told, however small its place is."""
+    """A wall that no nozzle prints is reported, however small its place is."""
     inside = cavity.copy().apply_translation([0, height, 0])
     inside.invert()
     result = checked(trimesh.util.concatenate([trimesh.creation.box(), inside]), tmp_path / "model.glb")
@@ -152,7 +152,7 @@ def test_repair_reports_an_opened_cavity(tmp_path):
 
 
 def test_piece_inside_out_is_reported(tmp_path):
-    """A piece apart that looks inwards is told, and counts for the volume as if it were turned."""
+    """A piece apart that looks inwards is reported, and counts for the volume as if it were turned."""
     result = checked(faulty.inside_out(), tmp_path / "model.glb")
     assert "Some faces are turned inside out." in result["problems"]
     assert result["mended"]["steps"] == ["Turned 1 piece right side out."]
@@ -171,7 +171,7 @@ def test_piece_inside_out_is_reported(tmp_path):
     ids=["touching", "overlapping"],
 )
 def test_bodies_that_share_a_corner_alone_are_two_pieces(tmp_path, mesh, step):
-    """Nothing holds them together there: it is told, and where they overlap mending joins them."""
+    """Nothing holds them together there: it is told, and where they overlap a repair joins them."""
     result = checked(mesh, tmp_path / "model.glb")
     assert result["problems"] == ["It is made of 2 pieces."]
     known = read_facts(tmp_path / "model.glb")
@@ -201,7 +201,7 @@ def test_thin_walls_are_reported(tmp_path, wall, ready):
 
 
 def test_a_heap_of_faces_is_judged_in_good_time(tmp_path):
-    """Faces that hang together nowhere have as many holes, which are told and not closed one by one."""
+    """Faces that hang together nowhere have as many holes, which are reported and not closed one by one."""
     chance = np.random.default_rng(0)
     corners = chance.normal(size=(20_000, 1, 3)) + 0.1 * chance.normal(size=(20_000, 3, 3))
     heap = trimesh.Trimesh(corners.reshape(-1, 3), np.arange(60_000).reshape(-1, 3), process=False)

@@ -49,13 +49,13 @@ def test_the_published_waits():
 
 
 def test_there_are_five_tries_and_no_sixth():
-    """After the fifth submit of a press that the far side took nothing is sent again."""
+    """After the fifth accepted submit of one request nothing is sent again."""
     assert wait(failed("fal_temporary"), MAX_SUBMITS - 1, taken=1) is not None
     assert wait(failed("fal_temporary"), MAX_SUBMITS, taken=1) is None
 
 
 def test_unaccepted_picture_is_retried_until_the_deadline():
-    """However often the far side was out of reach, a picture waits ever longer, and as long as the deadline allows."""
+    """However often the provider was out of reach, a picture waits ever longer, and as long as the deadline allows."""
     waits = [wait(failed("fal_unreachable"), failures=count) for count in (1, 3, 30)]
     assert waits[0] < waits[1] < waits[2] <= 300
     assert wait(failed("fal_unreachable"), failures=30, pressed=1600) is None

@@ -33,7 +33,7 @@ def test_taken_port_ends_with_one_line(taken: int):
 
 
 def test_next_free_port_is_used_when_none_is_set(taken: int, monkeypatch: pytest.MonkeyPatch):
-    """A second app beside the first starts all the same; where none is free, that is told."""
+    """A second app beside the first starts all the same; where none is free, that is reported."""
     monkeypatch.setattr(server, "DEFAULT_PORTS", [taken, 0])
     with server.bind("127.0.0.1", 0) as listener:
         assert listener.getsockname()[1] not in (0, taken)
