@@ -20,7 +20,7 @@ PICTURES = [ROOT / "examples" / "robot.jpg", ROOT / "examples" / "mug.jpg"]
 
 
 async def test_cut_outs_are_sent_and_all_of_it_comes_ready_to_print(app: App, page: Page, tmp_path: Path):
-    """Subjects are shown and sent cut out; then STL, 80 mm, checked and repaired: one file, and the batch with one click."""
+    """Subjects are shown and sent cut out; then STL, 80 mm, checked and repaired: one file, and the batch."""
     await opened(page, app.url)
     await drop(page, *PICTURES)
     await expect(page.locator(".tile .st.ok")).to_have_count(2)
