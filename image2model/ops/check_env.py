@@ -7,6 +7,8 @@ import sys
 import time
 from collections.abc import Iterator
 from importlib.util import find_spec
+from ipaddress import ip_network
+from typing import TYPE_CHECKING
 
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -22,6 +24,9 @@ from ..redaction import redact
 from ..services.container import open_store
 from ..settings import Settings, load
 from ..units import GB
+
+if TYPE_CHECKING:
+    import redis
 
 PROBE = "check-env/probe"
 """An object that is written and removed to see whether that is allowed."""
@@ -53,12 +58,34 @@ def migrate() -> None:
 
 def problems(settings: Settings) -> Iterator[str]:
     """Sentences on what keeps the app from running with these settings; secrets are left out."""
+    yield from _setting_problems(settings)
     yield from _disk_problems(settings)
     yield from _database_problems(settings)
     if settings.asset_store:
         yield from _storage_problems(settings)
     if settings.celery_broker_url:
         yield from _broker_problems(settings)
+
+
+def _setting_problems(settings: Settings) -> Iterator[str]:
+    """Values that each can be, and that do not do what they say."""
+    for part in settings.trusted_proxies.split():
+        if part != "*" and not _is_network(part):
+            yield f"TRUSTED_PROXIES: {part} is neither an address nor a network."
+    if not settings.fal_key and bool(settings.fal_key_id) != bool(settings.fal_key_secret):
+        yield "FAL_KEY_ID and FAL_KEY_SECRET are two halves of one key: set both."
+    if settings.asset_link_seconds and not settings.asset_store:
+        yield "ASSET_LINK_SECONDS does nothing without ASSET_STORE."
+    if not settings.run_jobs and not settings.database.startswith("postgresql"):
+        yield "RUN_JOBS=false needs a PostgreSQL in DATABASE_URL: no other process can run the jobs."
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _disk_problems(settings: Settings) -> Iterator[str]:
@@ -92,6 +119,10 @@ def _storage_problems(settings: Settings) -> Iterator[str]:
         yield "MAX_DATA_GB and KEEP_FREE_GB do nothing with ASSET_STORE: set RETENTION_HOURS instead."
     try:
         bucket = open_bucket(settings.asset_store)
+    except SettingsError as error:
+        yield str(error)
+        return
+    try:
         bucket.put_first(PROBE, b"")
         bucket.remove(PROBE.partition("/")[0])
     except Image2ModelError as error:
@@ -109,9 +140,20 @@ def _broker_problems(settings: Settings) -> Iterator[str]:
         yield "CELERY_BROKER_URL needs a PostgreSQL in DATABASE_URL."
     try:
         with redis.Redis.from_url(settings.celery_broker_url, socket_connect_timeout=3, socket_timeout=3) as client:
-            policy = client.config_get("maxmemory-policy").get("maxmemory-policy")
+            policy = _eviction_policy(client)
     except (redis.RedisError, ValueError) as error:
-        yield f"CELERY_BROKER_URL: Redis cannot be used: {redact(str(error))}."
+        yield f"CELERY_BROKER_URL: Redis cannot be used: {redact(str(error)).rstrip('.')}."
         return
     if policy != "noeviction":
         yield f"CELERY_BROKER_URL: Redis may drop what waits there: set maxmemory-policy noeviction (it is {policy})."
+
+
+def _eviction_policy(client: redis.Redis) -> str:
+    """What Redis does when its memory is full; what should be where a hosted one does not tell."""
+    import redis
+
+    client.ping()
+    try:
+        return str(client.config_get("maxmemory-policy").get("maxmemory-policy"))
+    except redis.ResponseError:
+        return "noeviction"

@@ -102,6 +102,7 @@ class Server:
             if not self._thread.is_alive():
                 raise self._failure or RuntimeError("The server ended at its start.")
         log.info("image2model is at %s", self.settings.public_url or self.url)
+        self._api.prepare_routes()  # the first to come need not wait for it
         warn_of_any_host(self.settings)
 
     def _build_app(self) -> ASGIApp:
@@ -115,7 +116,7 @@ class Server:
         from .ui.picture_cache import PictureCache
         from .ui.theme import theme
 
-        previews = PictureCache()
+        previews, self._api = PictureCache(), api_mount(self.services)
         self.demo = build(self.services, previews)
         self.demo.queue(default_concurrency_limit=40, status_update_rate=5, max_size=2000)
         self._middleware = self._all_middleware()
@@ -124,7 +125,7 @@ class Server:
             self.url,
             root_path=self.settings.public_url or None,
             app_kwargs={
-                "routes": [*file_routes(self.services, previews), static_files(), api_mount(self.services)],
+                "routes": [*file_routes(self.services, previews), static_files(), self._api],
                 "lifespan": self._lifespan,
                 "middleware": self._middleware,
             },

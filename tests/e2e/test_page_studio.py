@@ -30,7 +30,7 @@ STANDS_STILL = """async () => {
   return window.frameCount === before;
 }"""
 """Whether the page draws nothing for a while."""
-MOST_BYTES = 900_000
+MOST_BYTES = 700_000
 """Of all that the first screen needs, but pictures and models."""
 
 
@@ -290,7 +290,7 @@ async def test_a_shared_link_has_a_preview(app: App, page: Page, chromium: Brows
 
 
 async def test_the_first_screen_is_light_and_kept(app: App, chromium: Browser):
-    """Less than 0.9 MB without pictures and models; scripts and styles are compressed and kept by the browser."""
+    """Less than 0.7 MB without pictures and models; scripts and styles are compressed and kept by the browser."""
     context = await chromium.new_context(reduced_motion="reduce")
     page = await context.new_page()
     session = await context.new_cdp_session(page)

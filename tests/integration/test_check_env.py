@@ -47,6 +47,38 @@ def test_each_problem_is_a_line_without_secrets(tmp_path):
     assert "hidden-word" not in "".join(lines)
 
 
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        (
+            {"trusted_proxies": "::1 10.0.0.0/8 nginx"},
+            "TRUSTED_PROXIES: nginx is neither an address nor a network.",
+        ),
+        ({"fal_key_secret": "half"}, "FAL_KEY_ID and FAL_KEY_SECRET are two halves of one key: set both."),
+        ({"asset_link_seconds": 600}, "ASSET_LINK_SECONDS does nothing without ASSET_STORE."),
+        ({"run_jobs": False}, "RUN_JOBS=false needs a PostgreSQL in DATABASE_URL: no other process can run the jobs."),
+        (
+            {"asset_store": "nonsense"},
+            "ASSET_STORE cannot be used: it is no address of object storage. It takes one like s3://bucket/prefix.",
+        ),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_settings_that_do_nothing_are_problems(tmp_path, settings, line):
+    """A value that is possible and does not do what it says is told in one line."""
+    assert found(tmp_path, **settings) == [line]
+
+
+def test_a_redis_that_keeps_its_settings_secret_is_no_problem(tmp_path, postgres, broker):
+    """A hosted Redis refuses CONFIG; that it answers is enough."""
+    import redis
+
+    with redis.Redis.from_url(broker.url) as client:
+        client.execute_command("ACL", "SETUSER", "hosted", "on", ">word", "+@all", "-config")
+    url = broker.url.replace("redis://", "redis://hosted:word@")
+    assert found(tmp_path, database_url=postgres.database(), celery_broker_url=url) == []
+
+
 def test_newer_database_is_a_problem(tmp_path, database_url):
     """What this version cannot read is known before the start."""
     Store(database_url).close()

@@ -81,6 +81,13 @@ def without_redis(cluster: Cluster) -> None:
     cluster.run("redis")
 
 
+def forgetful_redis(cluster: Cluster) -> None:
+    """Let Redis forget everything, messages and counts, and close every connection to it."""
+    with Redis.from_url(cluster.settings("test")["CELERY_BROKER_URL"]) as redis:
+        redis.flushall()
+    cut_redis(cluster)
+
+
 def without_postgres(cluster: Cluster) -> None:
     """Stop PostgreSQL without a checkpoint, and start it again."""
     cluster.postgres.stop()
@@ -114,6 +121,7 @@ HARMS: Mapping[str, Callable[[Cluster], None]] = {
     "a worker sleeps": asleep("worker-1"),
     "Redis is away": without_redis,
     "Redis closes all connections": cut_redis,
+    "Redis forgets everything": forgetful_redis,
     "PostgreSQL is away": without_postgres,
     "PostgreSQL closes all connections": cut_postgres,
 }

@@ -9,7 +9,6 @@ from typing import Any
 import httpx
 
 from ...metrics import FAL_CALLS, FAL_SECONDS
-from .asyncio_backend import use_asyncio_streams
 
 
 class InstrumentedClient(httpx.AsyncClient):
@@ -17,7 +16,6 @@ class InstrumentedClient(httpx.AsyncClient):
 
     def __init__(self, operation: Callable[[httpx.Request], str], **options: Any) -> None:
         super().__init__(**options)
-        use_asyncio_streams(self)
         self._operation = operation
 
     async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:

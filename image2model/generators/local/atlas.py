@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage
 
 from .backs import paint_back
 from .colour_filling import fill_outside
-from .subject import Array, Subject
+from .subject import Array, Subject, dilated, eroded
 from .texture_mapping import TextureMapping
 
 PADDING = 8
@@ -61,12 +60,8 @@ def _certain_pixels(alpha: Array) -> Array:
     """
     near = max(1, max(alpha.shape) // 400)
     outline = alpha > 0.5
-    within = _eroded(outline, near)
-    inside = _eroded(within, (DEPTH_FACTOR - 1) * near)
-    thin = within & ~ndimage.binary_dilation(inside, iterations=DEPTH_FACTOR * near + 1)
-    core = _eroded(alpha > 0.9, near) | inside | thin
+    within = eroded(outline, near)
+    inside = eroded(within, (DEPTH_FACTOR - 1) * near)
+    thin = within & ~dilated(inside, DEPTH_FACTOR * near + 1)
+    core = eroded(alpha > 0.9, near) | inside | thin
     return (core if core.any() else outline).astype(np.float32)
-
-
-def _eroded(mask: NDArray[np.bool_], pixels: int) -> NDArray[np.bool_]:
-    return np.asarray(ndimage.binary_erosion(mask, iterations=pixels, border_value=1))

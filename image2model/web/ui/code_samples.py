@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
@@ -12,10 +11,10 @@ from ..public_address import public_root_url
 from .event_options import HIDDEN
 
 SNIPPETS = Path(__file__).parent / "snippets"
-LANGUAGES: tuple[tuple[str, str, Any, str], ...] = (
+LANGUAGES = (
     ("Python", "py", "python", "python {name}.py {pictures} {address}"),
     ("JavaScript", "mjs", "javascript", "node {name}.mjs {pictures} {address}"),
-    ("curl", "sh", "shell", "bash {name}.sh {pictures} {address}"),
+    ("curl", "sh", "bash", "bash {name}.sh {pictures} {address}"),
 )
 STYLES = (
     ("One picture", "one-picture", "cat.jpg", "One call that ends when the mesh is there."),
@@ -30,7 +29,7 @@ app's address.
 
 def build(demo: gr.Blocks) -> None:
     """Build the page; its commands name the address under which it was opened."""
-    boxes: list[gr.Code] = []
+    boxes: list[gr.Markdown] = []
     commands: list[str] = []
     with gr.Column(elem_id="api"):
         gr.Markdown(ABOUT.format(endpoints=", ".join(f"`/{name}`" for name in ENDPOINT_NAMES)))
@@ -40,12 +39,17 @@ def build(demo: gr.Blocks) -> None:
                 for language, ending, syntax, call in LANGUAGES:
                     with gr.Tab(language):
                         commands.append(call.format(name=name, pictures=pictures, address="{address}"))
-                        program = (SNIPPETS / f"{name}.{ending}").read_text()
-                        boxes.append(gr.Code(program, language=syntax, label=commands[-1], interactive=False))
+                        boxes.append(gr.Markdown(_fenced(commands[-1], "bash")))
+                        gr.Markdown(_fenced((SNIPPETS / f"{name}.{ending}").read_text(), syntax))
 
-    async def tell_address(request: gr.Request) -> list[gr.Code]:
+    async def tell_address(request: gr.Request) -> list[str]:
         """The commands, with this app's address as the visitor sees it."""
         address = public_root_url(request)
-        return [gr.Code(label=command.format(address=address)) for command in commands]
+        return [_fenced(command.format(address=address), "bash") for command in commands]
 
     demo.load(tell_address, None, boxes, **HIDDEN)
+
+
+def _fenced(code: str, syntax: str) -> str:
+    """A code block in Markdown: `gr.Code` would bring an editor of 130 kB along, which every page loads."""
+    return f"```{syntax}\n{code.rstrip()}\n```"

@@ -202,8 +202,9 @@ class Create:
         offered = recalled.then(self.refresh_generators, [self.generator, self.key], self.generator, **HIDDEN)
         restored = offered.then(
             self.restore, [self.visitor, self.batch, self.pictures.images],
-            [self.pictures.images, self.generator, self.made], **HIDDEN,
+            [self.pictures.images, self.generator, self.made, self.recalled], **HIDDEN,
         )  # fmt: skip
+        restored.then(**{**self._draft("markRestored"), "inputs": [*self._kept, self.recalled]})
         chosen = restored.then(self.choose, self.generator, [self.face_limit, *self.options.groups], **HIDDEN)
         chosen.then(**self._pricing).then(**self._showing)
 
@@ -215,10 +216,11 @@ class Create:
         """Put the pictures of this browser's own batch into the gallery where it is empty."""
         view = None if images else await self._view(batch_id)
         if view is None or not view.is_of(visitor):
-            return gr.skip(), gr.skip(), gr.skip()
+            return gr.skip(), gr.skip(), gr.skip(), gr.skip()
+        made = {"batch": batch_id, "order": None}
         published = [await self.services.publish_pictures_to_gradio_cache(batch_id, job.number) for job in view.jobs]
         generator = html(value=view.generator) if view.generator in self.services.generators else gr.skip()
-        return [str(path) for paths in published for path in paths], generator, {"batch": batch_id, "order": None}
+        return [str(path) for paths in published for path in paths], generator, made, "batch"
 
     async def choose(self, generator: str) -> list[Any]:
         """Show the options of the chosen generator."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import io
 import json
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -13,6 +15,7 @@ from urllib.parse import quote
 from weakref import WeakValueDictionary
 
 import gradio as gr
+from PIL import Image, ImageOps
 
 from ...errors import ImageRefused
 from ...file_names import clean_name
@@ -57,6 +60,10 @@ PASSED_LABELS = (("several_subjects", "One subject found"), ("blurred", "Sharp")
 """Labels by the code of a warning that was not found."""
 
 
+THUMBNAIL_SIDE = 120
+"""Pixels of an example's thumbnail, which is shown at half the size."""
+
+
 class _ShowRun:
     """One run of `Pictures.show`: of a page's runs only the newest goes on."""
 
@@ -86,7 +93,7 @@ class Pictures:
             empty, elem_id="tiles", js_on_load=assets.script("tiles", "select", "input", "clear", "upload", "focus")
         )
         gr.set_static_paths([EXAMPLES])  # where they are; copies in Gradio's cache would be swept away in time
-        shown = [(path.stem, file_url(str(path))) for path in examples()]
+        shown = [(path.stem, _inline_thumbnail(path)) for path in examples()]
         self.examples = html(
             templating.render("examples.html", examples=shown), elem_id="examples", visible=bool(shown),
             js_on_load=assets.script("examples", "select"),
@@ -367,6 +374,15 @@ def rejected_texts(refused: Sequence[Mapping[str, Any]] | None) -> list[str]:
 def examples() -> list[Path]:
     """The example photographs that ship with the project."""
     return sorted(EXAMPLES.glob("*.jpg"))
+
+
+def _inline_thumbnail(path: Path) -> str:
+    """A picture file as a small square WebP in a data URL, which needs no request and is never swept away."""
+    buffer = io.BytesIO()
+    with Image.open(path) as image:
+        image.draft("RGB", (THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+        ImageOps.fit(image, (THUMBNAIL_SIDE, THUMBNAIL_SIDE)).save(buffer, "WEBP", quality=80)
+    return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def file_url(path: str) -> str:

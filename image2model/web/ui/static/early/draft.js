@@ -22,6 +22,8 @@ window.draft = (() => {
     sent = (images ?? []).map(({ image }) => image.path);
     save(names, images, ...values);
   };
+  // The pictures of the batch that the page shows were sent, before a reload.
+  const markRestored = (names, images, ...values) => values.pop() === "batch" && markSent(names, images, ...values);
   // The saved values and "yes" where pictures were saved; else no change.
   const restore = async (names) => {
     let saved = {};
@@ -35,5 +37,5 @@ window.draft = (() => {
   };
   // A new batch begins without pictures.
   const clear = () => sessionStorage.removeItem(STORAGE_KEY);
-  return { save, markSent, restore, clear };
+  return { save, markSent, markRestored, restore, clear };
 })();

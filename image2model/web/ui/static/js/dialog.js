@@ -4,9 +4,9 @@ import { $, escaped } from "./page.js";
 export const ask = ({ title, text = "", rows = [], buttons }) =>
   new Promise((resolve) => {
     const box = $("#question");
-    const list = rows.map(([name, value, warns]) => `<li><span class="t">${escaped(name)}</span><span class="${warns ? "warn" : ""}">${escaped(value)}</span></li>`);
+    const list = rows.map(([name, value, warns]) => `<li><span class="t">${escaped(name)}</span><span class="num${warns ? " warn" : ""}">${escaped(value)}</span></li>`);
     const html = buttons.map((button, number) => `<button type="button" class="btn ${button.kind}" data-act="${number}">${escaped(button.label)}</button>`);
-    box.innerHTML = `<h2 id="question-title">${escaped(title)}</h2>${list.length ? `<ul class="num">${list.join("")}</ul>` : ""}
+    box.innerHTML = `<h2 id="question-title">${escaped(title)}</h2>${list.length ? `<ul>${list.join("")}</ul>` : ""}
       ${text ? `<p>${escaped(text)}</p>` : ""}<div class="acts">${html.join("")}</div>`;
     const end = (answer) => {
       box.onclick = box.onclose = null;
