@@ -1,4 +1,4 @@
-"""The C library's allocator, told to give memory back."""
+"""Tuning of the C library's allocator, so that freed memory returns to the system."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import ctypes
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """Parameters of glibc's `mallopt` (malloc.h, mallopt(3))."""
 PICTURE_BLOCK, MESH_BLOCK = 256 * 1024, 4 * 1024 * 1024
-"""Bytes from which on a block goes back to the system as soon as it is free.
+"""Bytes from which a block returns to the system as soon as it is freed.
 
 A stored picture is above the first. Work on meshes goes through many blocks of a megabyte, which are better kept: that
 takes 31 ms for a report where glibc's own rule takes 35 ms.
 """
 KEPT_FREE = 8 * 1024 * 1024
-"""Free bytes that are kept for what comes next; with 2 MB a report takes 60 ms."""
+"""Free bytes that are kept for later allocations; with 2 MB a report takes 60 ms."""
 ARENAS = 2
-"""Heaps that all threads share; by default there are eight for each processor, and each keeps what it once held."""
+"""Heaps of all threads; by default there are eight per processor, and each keeps its freed memory."""
 
 
 def return_freed_memory(large_block: int) -> None:
-    """Let this process hold little memory beyond what it uses; without glibc do nothing.
+    """Let this process hold little unused memory; without glibc do nothing.
 
     By default glibc raises the size of what it gives back at once with each large block, up to 32 MB.
     """

@@ -1,4 +1,4 @@
-"""Files that appear under their final name only when they are whole."""
+"""Atomic writes: files appear under their final name only when they are complete."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def atomic_write(path: Path, data: bytes | Iterable[bytes]) -> None:
-    """Write `data`, or its chunks, to `path` so that a reader, or a restart after a crash, finds all of it or none.
+    """Write `data`, or its chunks, to `path` so that a reader, or a restart after a crash, sees all of it or nothing.
 
     It is written to a hidden temporary file beside it, fsynced, then renamed.
     """
@@ -27,7 +27,7 @@ def atomic_write(path: Path, data: bytes | Iterable[bytes]) -> None:
 
 
 def installation_secret(data: Path) -> str:
-    """Return this installation's own secret, made at the first start: data signed in browsers stays readable."""
+    """Return this installation's secret, made at the first start, so that data signed in browsers stays readable."""
     path = data.resolve() / "secret"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -36,7 +36,7 @@ def installation_secret(data: Path) -> str:
 
 
 def atomic_move(source: Path, target: Path) -> None:
-    """Give a finished file its final name; it is on disk, under that name, when this returns."""
+    """Give a complete file its final name; it is on disk, under that name, when this returns."""
     with source.open("rb") as file:
         os.fsync(file.fileno())
     source.replace(target)

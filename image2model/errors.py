@@ -1,16 +1,16 @@
-"""Everything that can go wrong for a person, as one tree. The messages are shown to people.
+"""All errors that people see, as one tree.
 
 Image2ModelError
  ├─ SettingsError        a setting has a value it cannot have
  ├─ ImageRefused         a picture that cannot be used
  │   └─ PicturesRefused  some of several pictures
  ├─ OptionRefused        an option, or a number of pictures, out of its range
- ├─ NotFound             a batch, job, generator or file that is not there
+ ├─ NotFound             a batch, job, generator or file that does not exist
  ├─ NotAllowed           a key is missing or wrong
  ├─ Conflict             not possible in the present state
  ├─ Unavailable          not possible at the moment
  ├─ LimitReached         beyond a limit that the host has set
- ├─ TooLarge             a request with more in it than it may have
+ ├─ TooLarge             a request beyond the limits of size
  └─ GenerationFailed     a generator could not turn this picture into a mesh
 """
 
@@ -22,9 +22,9 @@ from typing import ClassVar
 
 
 class Code(StrEnum):
-    """A stable code for programs. A generator's own codes are an enum beside its failures; all others are below.
+    """A stable code for programs. A generator's codes are an enum beside its failures; all others are below.
 
-    Codes are stored, and told to programs: their values never change.
+    Codes are stored and sent to programs: their values never change.
     """
 
 
@@ -80,7 +80,7 @@ class ErrorCode(Code):
     SIDES_NOT_TAKEN = "sides_not_taken"
     SIDES_UNREADABLE = "sides_unreadable"
     BAD_HOURS = "bad_hours"
-    # what is not there, or not in a state for it
+    # missing objects, and wrong states
     BATCH_NOT_FOUND = "batch_not_found"
     JOB_NOT_FOUND = "job_not_found"
     FILE_NOT_FOUND = "file_not_found"
@@ -98,7 +98,7 @@ class ErrorCode(Code):
     BATCH_TOO_EXPENSIVE = "batch_too_expensive"
     BUDGET_REACHED = "budget_reached"
     TOO_MANY_IMAGES_AN_HOUR = "too_many_images_an_hour"
-    # jobs, whoever works them: why they failed, or wait
+    # failures and waits of jobs of any generator
     ASKING = "asking"
     DATABASE_UNAVAILABLE = "database_unavailable"
     DISK_FULL = "disk_full"
@@ -132,7 +132,7 @@ DISK_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 
 def is_disk_full(error: BaseException) -> bool:
-    """True if the system could not write for want of room: a full disk or quota, or a file system set read-only."""
+    """True if a write failed for lack of space: a full disk or quota, or a file system that became read-only."""
     return isinstance(error, OSError) and error.errno in DISK_FULL_ERRNOS
 
 
@@ -160,7 +160,7 @@ def _rebuild(kind: type[Image2ModelError], code: Code, message: str, hint: str, 
 
 
 class SettingsError(Image2ModelError):
-    """A setting has a value that it cannot have."""
+    """A setting has an invalid value."""
 
 
 class ImageRefused(Image2ModelError):
@@ -173,7 +173,7 @@ class PicturesRefused(ImageRefused):
     """Some of these pictures cannot be used; `details` has the reason of each by its name."""
 
     def __init__(self, files: list[dict[str, str]]) -> None:
-        message = " ".join(f"{one['filename']}: {one['message']}" for one in files)
+        message = " ".join(f"{file['filename']}: {file['message']}" for file in files)
         super().__init__(ErrorCode.PICTURES_REFUSED, message, "Leave out what cannot be used and send the rest again.")
         self.details = {"files": files}
 
@@ -206,7 +206,7 @@ class Conflict(Image2ModelError):
 
 
 class Unavailable(Image2ModelError):
-    """Not possible at the moment, for a reason that is ours or the generator's."""
+    """Not possible at the moment, for a reason of this app or of the generator."""
 
     http_status = 503
 
@@ -222,7 +222,7 @@ class LimitReached(Image2ModelError):
 
 
 class TooLarge(Image2ModelError):
-    """A request has more in it than it may have."""
+    """A request is beyond the limits of size."""
 
     http_status = 413
 

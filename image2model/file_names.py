@@ -1,4 +1,4 @@
-"""Untrusted file names made fit for display, and for disks and zips."""
+"""Sanitising of untrusted file names for display, disks and zips."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from itertools import count
 MAX_NAME_LENGTH = 120
 MAX_STEM_BYTES = 80
 ZERO_WIDTH_JOINERS = "\u200c\u200d"
-"""Format characters that belong to words and emoji; the others can turn a name around or hide parts of it."""
+"""Format characters of scripts and emoji; the others can reverse a name or hide parts of it."""
 IMAGE_EXTENSIONS = re.compile(r"\.(jpe?g|jpe|jfif|mpo|png|apng|gif|webp|hei[cf]|avif|tiff?|bmp|svg)$", re.IGNORECASE)
 UNSAFE_CHARACTERS = re.compile(r"[<>:\"'`/\\|?*%\x00-\x1f]")
 WINDOWS_RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])( *\..*)?$", re.IGNORECASE)
-"""Names that Windows keeps for devices, whatever follows the first dot."""
+"""Names that Windows reserves for devices, with any extension."""
 SIDE_SUFFIX = re.compile(
     r"(?P<object>.*\w.*?(?:[\s_.(-]+|(?<=[a-z0-9])(?=[A-Z]))|)(?P<side>(?i:front|back|rear|left|right))"
     r"(?i:[\s_-]*(?:view|side))?(?P<number>[\s_-]+\d+)?[)\s]*"
@@ -24,7 +24,7 @@ SIDE_SUFFIX = re.compile(
 def clean_name(name: str) -> str:
     """Return the last path part of `name`, without control and bidi characters, at most 120 characters.
 
-    The ending survives the cut. Emoji, quotes and HTML stay: escaping is up to who shows the name.
+    The ending survives the cut. Emoji, quotes and HTML stay: escaping is left to the output.
     """
     last = re.split(r"[/\\]", name.rstrip("/\\ "))[-1]
     visible = "".join(char for char in unicodedata.normalize("NFC", last) if _is_visible(char))
@@ -64,7 +64,7 @@ def split_side(name: str) -> tuple[str, str]:
 def group_by_object(names: Sequence[str]) -> list[dict[str, int]]:
     """Group pictures of one object's sides by their names: for each such object, side → position in `names`.
 
-    A name without a side is the front where no other is. What has no front, or is alone, belongs to no object.
+    A name without a side is the front where no other is. Pictures without a front, or alone, belong to no object.
     """
     objects: dict[str, dict[str, int]] = {}
     for position, name in enumerate(names):

@@ -50,7 +50,7 @@ class Executor(Protocol):
         """
 
     def start(self) -> None:
-        """Get ready, because work will come soon; returns at once."""
+        """Start the workers, because work is expected; returns at once."""
 
     def close(self) -> None:
         """Free what this process has of it."""
@@ -98,7 +98,7 @@ class WorkerPool:
         return self._pool.exception() is None and bool(self._pool.result().active)
 
     def close(self) -> None:
-        """Stop the workers at once."""
+        """Stop the workers immediately."""
         self._closed = True
         pool, self._pool = self._pool, None
         if pool:

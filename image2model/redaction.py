@@ -41,7 +41,7 @@ def register_secrets(*secrets: str | None, owner: object | None = None) -> None:
 
 
 def redact(text: str) -> str:
-    """Replace each registered secret, and whatever looks like one, by MASK."""
+    """Replace each registered secret, and all that looks like one, by MASK."""
     if _secrets_pattern:
         text = _secrets_pattern.sub(MASK, text)
     for shape in SECRET_PATTERNS:

@@ -299,7 +299,7 @@ def describe_values(name: str) -> str:
 
 
 def value_range(field: FieldInfo) -> str:
-    """The kind and range of a field's values, in words."""
+    """The type and range of a field's values as text."""
     limits = {bound: getattr(rule, bound) for rule in field.metadata for bound in ("ge", "le") if hasattr(rule, bound)}
     span = f" from {limits['ge']:,} to {limits['le']:,}" if len(limits) == 2 else ""
     return TYPE_NAMES.get(field.annotation, "text") + span

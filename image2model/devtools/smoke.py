@@ -53,7 +53,7 @@ class Smoke:
 
     def check_metrics(self) -> str:
         """The metrics that the dashboard shows are there."""
-        families = {one.name for one in text_string_to_metric_families(self._get("/health/metrics").text)}
+        families = {family.name for family in text_string_to_metric_families(self._get("/health/metrics").text)}
         _require(families >= METRICS, f"The metrics lack {', '.join(sorted(METRICS - families))}.")
         return f"{len(families)} metrics"
 
@@ -72,7 +72,7 @@ class Smoke:
 
     def check_generators(self) -> str:
         """Check that at least one generator can be used."""
-        usable = [one["id"] for one in self._offers() if one["available"]]
+        usable = [offer["id"] for offer in self._offers() if offer["available"]]
         _require(bool(usable), "No generator can be used.")
         return ", ".join(usable)
 
@@ -99,7 +99,7 @@ class Smoke:
 
     def check_local_mesh(self) -> str:
         """The embedded engine, where it is offered, makes a mesh of a small picture; it is deleted again."""
-        if not any(one["id"] == "local" and one["available"] for one in self._offers()):
+        if not any(offer["id"] == "local" and offer["available"] for offer in self._offers()):
             return "not tried: the embedded engine is not offered"
         began = time.monotonic()
         sent = self._client.post("/api/v1/upload", files={"files": ("smoke.png", _picture())}, data={"model": "local"})

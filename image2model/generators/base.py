@@ -1,7 +1,7 @@
 """The interface of a generator: a description as data, and one async method that turns an image into a GLB.
 
 A generator reports as a stream of events. The scheduler stores each event before it asks
-for the next one, so whatever a generator must find again after a crash (fal's request id, say) is
+for the next one, so everything a generator must find again after a crash (such as fal's request id) is
 on disk before the generator takes its next step.
 """
 
@@ -23,7 +23,7 @@ SIDES: tuple[Side, ...] = get_args(Side)
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One setting of a generator, from which controls, validation and documentation are made."""
+    """One option of a generator, from which controls, validation and documentation are derived."""
 
     name: str
     label: str
@@ -106,7 +106,7 @@ class Spec:
     face_limit: Option | None = None
     """The generator's own face option; `name` is the field it is sent as."""
     max_concurrency: int | None = None
-    """Most images that this process runs concurrently; None where the provider has its own queue."""
+    """Maximum number of images that this process runs concurrently; None if the provider has its own queue."""
     result_retention_seconds: float = 7 * 24 * 3600
     """Seconds for which the provider keeps a result to be collected."""
     result_is: str = "3D model"
@@ -179,9 +179,9 @@ class Uploading:
 
 @dataclass(frozen=True, slots=True)
 class Submitting:
-    """The job is about to be handed over: until Submitted, nobody can know whether the provider has it.
+    """The job is about to be submitted: until Submitted, it is unknown whether the provider has it.
 
-    `intent` is what may find the job at the provider when no answer ever comes (see `Generator.find`).
+    `intent` may find the job at the provider if no answer comes (see `Generator.find`).
     """
 
     intent: Mapping[str, Any] = field(default_factory=dict)
@@ -189,7 +189,7 @@ class Submitting:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """The generator has taken the job; `remote` finds it again after a restart."""
+    """The generator has accepted the job; `remote` finds it again after a restart."""
 
     remote: Mapping[str, Any]
 
@@ -229,7 +229,7 @@ Event = Uploading | Submitting | Submitted | Queued | Running | Downloading | Fi
 
 
 CancelOutcome = Literal["accepted", "over", "unknown"]
-"""The provider will try to stop the job; it had ended before; nobody could be asked."""
+"""The provider will try to stop the job; it had ended before; the provider could not be asked."""
 
 
 class Generator(Protocol):
@@ -245,11 +245,11 @@ class Generator(Protocol):
 
     @property
     def unavailable(self) -> str:
-        """Reason why it cannot be used now, in a sentence for people; empty when it can."""
+        """Reason why it is unavailable, in a sentence for people; empty if it is available."""
         ...
 
     def run(self, task: Task) -> AsyncIterator[Event]:
-        """Yield events, the last one Finished; raise GenerationFailed where it cannot be done."""
+        """Yield events, the last one Finished; raise GenerationFailed if it fails."""
         ...
 
     @property
@@ -280,9 +280,9 @@ class Generator(Protocol):
         ...
 
     async def refresh(self) -> None:
-        """Look up prices and whether it is still on offer; never raises, and keeps what was known before."""
+        """Update prices and availability; never raises, and keeps the last known values."""
         ...
 
     async def close(self) -> None:
-        """Free what the generator holds."""
+        """Free the generator's resources."""
         ...

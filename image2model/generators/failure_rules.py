@@ -23,7 +23,7 @@ RemedyKind = Literal["again", "key", "model", "link"]
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """The one button that helps after a failure: try again, use another key or model, or follow a link."""
+    """The button offered after a failure: try again, use another key or model, or follow a link."""
 
     kind: RemedyKind
     label: str
@@ -31,7 +31,7 @@ class Remedy:
 
 
 @dataclass(frozen=True, slots=True)
-class HostNotice:
+class HostAlert:
     """A problem that only the host can solve: a sentence and the next step."""
 
     message: str
@@ -47,11 +47,11 @@ class FailureRules:
     """True if a job that was accepted may be billed."""
     collectable: CollectPolicy = "never"
     retry: RetryReason | None = None
-    """None: not by itself. Only where the picture was certainly not taken, or nothing is billed."""
+    """None: no automatic retry. Only where the picture was certainly not accepted, or nothing is billed."""
     remedy: Remedy | None = None
     """None: to try again, where the failure is retryable."""
-    host_notice: HostNotice | None = None
-    """Notice for failures, or waits, on the host's key."""
+    host_alert: HostAlert | None = None
+    """Alert about failures, or waits, on the host's key."""
 
 
 RETRY = Remedy("again", "Try again")

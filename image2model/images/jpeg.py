@@ -64,7 +64,7 @@ class Jpeg:
 
     def without_metadata(self) -> bytes:
         """The same picture, losslessly, without EXIF, GPS position, comments, previews, profile and gain map."""
-        kept = [self.data[one.start : one.end] for one in self.segments if not self._is_metadata(one)]
+        kept = [self.data[segment.start : segment.end] for segment in self.segments if not self._is_metadata(segment)]
         return b"".join([self.data[:2], *kept, END])
 
     def is_truncated(self) -> bool:

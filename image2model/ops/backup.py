@@ -56,7 +56,7 @@ def back_up(settings: Settings, folder: Path) -> int:
     if settings.asset_store:
         bucket = open_bucket(settings.asset_store)
         bucket.download(SECRET, assets / SECRET)
-        return sum(bucket.download(one.key, assets / one.key) for one in bucket.objects("batches"))
+        return sum(bucket.download(item.key, assets / item.key) for item in bucket.objects("batches"))
     data = settings.data_dir.resolve()
     _copy(data / SECRET, assets / SECRET)
     return sum(_copy(data / name, assets / name) for name in _files(data))

@@ -35,7 +35,7 @@ CLOCK_SECONDS = 5.0
 
 
 def main() -> None:
-    """Print what is wrong, and end with status 1 where something is."""
+    """Print the problems; exit with status 1 if there are any."""
     try:
         found = list(problems(load()))
     except SettingsError as error:
@@ -57,7 +57,7 @@ def migrate() -> None:
 
 
 def problems(settings: Settings) -> Iterator[str]:
-    """Sentences on what keeps the app from running with these settings; secrets are left out."""
+    """Sentences on problems with these settings; secrets are left out."""
     yield from _setting_problems(settings)
     yield from _disk_problems(settings)
     yield from _database_problems(settings)

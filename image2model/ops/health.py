@@ -30,12 +30,12 @@ MAX_WAIT = 0.02
 STALE_SECONDS = 60.0
 """Seconds after which a result is stale."""
 PROBE_INTERVAL = 0.25
-"""Seconds between two looks while somebody watches, which is until nobody has asked for `WATCHED_SECONDS`."""
+"""Seconds between probes, which run until no request has come for `WATCHED_SECONDS`."""
 WATCHED_SECONDS = 600.0
 DISK_WARNING_PERCENT, DISK_CRITICAL_PERCENT = 80, 90
-"""Percent of the disk, as df tells it, from which on it is worth a look, and critical."""
+"""Percent of the disk, as in df, from which its use is a warning, and critical."""
 MIN_OUTCOMES = 5
-"""Outcomes that tell nothing yet."""
+"""Outcomes that are too few for a verdict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ class Health:
             return Component("fal_api", "degraded", PROBE_TIMEOUT, {"reason": "Its last outcomes cannot be told."})
         provider, seconds = status
         details = {name: provider[name] for name in ("configured", "done", "faults", "resting")}
-        reasons = [one["message"] for one in provider["attention"]]
+        reasons = [problem["message"] for problem in provider["attention"]]
         return Component("fal_api", _fal_state(provider), seconds, {**details, "reasons": reasons})
 
     def _generator(self) -> Component:

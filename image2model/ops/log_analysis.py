@@ -84,7 +84,7 @@ class Analysis:
         sums: dict[str, RequestStats] = {}
         for (method, route, _), seen in self.requests.items():
             sums.setdefault(f"{method} {route}", RequestStats()).add(seen)
-        return dict(sorted(sums.items(), key=lambda one: (-one[1].count, one[0])))
+        return dict(sorted(sums.items(), key=lambda item: (-item[1].count, item[0])))
 
     def by_status(self) -> dict[str, int]:
         """Number of requests that were answered with each status that tells of an error."""

@@ -44,7 +44,7 @@ FILE_NAME_PATTERNS = (
     (re.compile(r"(batches/[0-9a-f-]{8,36}/\d+-)[^/\"'\n]+"), r"\1…"),
     (re.compile(r"(/[0-9a-f]{32,64}/)[^/\"'\n]+"), r"\1…"),  # Gradio's cache of uploads
 )
-"""Paths that tell a visitor's file names."""
+"""Paths that contain a visitor's file names."""
 
 
 def log_folder(settings: Settings) -> Path:
@@ -99,7 +99,7 @@ def log_file_handlers() -> list[RotatingFile]:
 
 
 def register_host_secrets(settings: Settings) -> None:
-    """Redact whatever the settings keep secret."""
+    """Redact all secrets of the settings."""
     given = (settings.fal_key, settings.fal_key_id, settings.fal_key_secret, settings.api_key)
     keys = (*given, settings.admin_api_key, settings.admin_password)
     register_secrets(settings.fal_credentials, *(key.get_secret_value().strip() for key in keys if key))
@@ -109,7 +109,7 @@ def register_host_secrets(settings: Settings) -> None:
 
 
 def make_formatter(settings: Settings) -> logging.Formatter:
-    """The formatter of all handlers; secrets are redacted here, whoever logged them."""
+    """The formatter of all handlers; secrets are redacted here, also in lines of libraries."""
     secret = installation_secret(settings.data_dir)
     private: list[Processor] = [] if settings.log_personal_data else [_PseudonymizeVisitors(secret)]
     return _CachingFormatter(
@@ -159,7 +159,7 @@ def _add_timestamp(_logger: Any, _method: str, event: EventDict) -> EventDict:
 
 
 def _render_json(_logger: Any, _method: str, event: EventDict) -> str:
-    """Render the line as JSON, whatever the record holds."""
+    """Render any record as a line of JSON."""
     ordered = {key: event.pop(key, "") for key in LEADING_KEYS}
     line = {**ordered, **{str(key): _map_texts(value, _redacted) for key, value in event.items()}}
     line["event"] = _redacted(str(line["event"]))

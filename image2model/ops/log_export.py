@@ -14,7 +14,7 @@ from .log_search import parse_line
 ExportFormat = Literal["json", "csv", "txt"]
 MEDIA_TYPES: dict[ExportFormat, str] = {"json": "application/json", "csv": "text/csv", "txt": "text/plain"}
 COLUMNS = ("timestamp", "level", "logger", "event", "correlation_id", "batch", "image", "request_id")
-"""Columns of the CSV; whatever else a line has stands in a last column `more`, as JSON."""
+"""Columns of the CSV; all other fields of a line are in a last column `more`, as JSON."""
 LINES_PER_CHUNK = 500
 """Lines that are made into one piece."""
 FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")

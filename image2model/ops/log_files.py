@@ -20,7 +20,7 @@ from .health import DISK_CRITICAL_PERCENT, DISK_WARNING_PERCENT
 from .log_search import list_log_files
 
 LARGE_TOTAL_BYTES = GB
-"""Bytes of log files from which on it is worth a word."""
+"""Bytes of log files from which a warning is shown."""
 UNCOMPRESSED_SECONDS = 3600
 """Seconds after which what was rotated should be compressed."""
 
@@ -74,7 +74,7 @@ def _measure(folder: Path, kinds: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def check_log_health(settings: Settings) -> LogHealth:
-    """Check that lines can be written, and tell the host of what is about to go wrong."""
+    """Check that lines can be written, and warn of approaching problems."""
     folder = log_config.log_folder(settings)
     measured = statistics(folder)
     used = measured["disk_usage"]["usage_percent"]

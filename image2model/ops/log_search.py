@@ -106,7 +106,7 @@ def list_log_files(folder: Path, kinds: Sequence[str] = ()) -> list[LogFile]:
         name = FILE_NAME.fullmatch(path.name)
         if name and (not kinds or name["kind"] in kinds):
             by_name[path.name.removesuffix(".gz")] = LogFile(path, name["kind"], _parse_time(name["rotated_at"]))
-    return sorted(by_name.values(), key=lambda one: (one.rotated_at is None, one.path.name))
+    return sorted(by_name.values(), key=lambda file: (file.rotated_at is None, file.path.name))
 
 
 def files_for(folder: Path, log_filter: LogFilter) -> list[LogFile]:

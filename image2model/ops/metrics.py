@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 
 from ..jobs.models import UNFINISHED
 from ..services import Services
-from ..services.admin import host_notices
+from ..services.admin import host_alerts
 from .health import Component, Health, State, machine_stats
 
 STATE_VALUES: Mapping[State, float] = {"healthy": 1.0, "degraded": 0.5, "unhealthy": 0.0}
@@ -79,9 +79,9 @@ def _component_metrics(parts: Iterable[Component]) -> Metric:
     return family
 
 
-def _attention_metrics(notices: Iterable[Mapping[str, Any]]) -> Metric:
-    counts = dict.fromkeys(host_notices(), 0) | {one["code"]: one["count"] for one in notices}
-    description = "Pictures that failed or wait for what only the host can mend"
+def _attention_metrics(alerts: Iterable[Mapping[str, Any]]) -> Metric:
+    counts = dict.fromkeys(host_alerts(), 0) | {alert["code"]: alert["count"] for alert in alerts}
+    description = "Pictures that failed or wait for something that only the host can do"
     family = GaugeMetricFamily("image2model_attention", description, labels=["code"])
     for code, count in counts.items():
         family.add_metric([code], count)

@@ -14,7 +14,7 @@ import psutil
 
 from ..errors import ErrorCode, NotFound
 from ..generators.base import Generator
-from ..generators.failure_rules import HostNotice
+from ..generators.failure_rules import HostAlert
 from ..generators.providers import failure_rules, rules_of
 from ..jobs import ledger
 from ..jobs.db import leases, queries, tasks
@@ -91,14 +91,14 @@ class AdminService:
 
         They are of the last 24 hours, and disappear when fal has accepted a picture on the host's key again.
         """
-        notices = host_notices()
-        refusals = tuple(code for code in notices if rules_of(code).collectable == "never")
+        alerts = host_alerts()
+        refusals = tuple(code for code in alerts if rules_of(code).collectable == "never")
         refused = await self._store.read(queries.failure_counts, refusals, now - DAY)
         waiting = {
-            code: await self._store.read(queries.count_waiting_for, code) for code in notices if code not in refusals
+            code: await self._store.read(queries.count_waiting_for, code) for code in alerts if code not in refusals
         }
-        failed = [_notice_entry(row["code"], notices[row["code"]], row["count"], row["last_seen"]) for row in refused]
-        held = [_notice_entry(code, notices[code], count, now) for code, count in waiting.items() if count]
+        failed = [_alert_entry(row["code"], alerts[row["code"]], row["count"], row["last_seen"]) for row in refused]
+        held = [_alert_entry(code, alerts[code], count, now) for code, count in waiting.items() if count]
         return failed + held
 
     async def _wrong_key_alerts(self, now: float) -> list[dict[str, Any]]:
@@ -255,10 +255,10 @@ class AdminService:
         return {"directory": kind, "items": [asdict(item) for item in items], **asdict(total)}
 
 
-def host_notices() -> dict[str, HostNotice]:
+def host_alerts() -> dict[str, HostAlert]:
     """Alerts for the host, by the code of the failure or wait that causes them."""
-    return {code: rules.host_notice for code, rules in failure_rules().items() if rules.host_notice}
+    return {code: rules.host_alert for code, rules in failure_rules().items() if rules.host_alert}
 
 
-def _notice_entry(code: str, notice: HostNotice, count: int, last_seen: float) -> dict[str, Any]:
-    return {"code": code, **asdict(notice), "count": count, "last_seen": last_seen}
+def _alert_entry(code: str, alert: HostAlert, count: int, last_seen: float) -> dict[str, Any]:
+    return {"code": code, **asdict(alert), "count": count, "last_seen": last_seen}

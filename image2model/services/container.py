@@ -92,15 +92,7 @@ class Services:
         self.workers = workers or self._new_executor(send)
         available = generators if generators is not None else all_generators(settings, self.workers)
         self.generators: dict[str, Generator] = {generator.spec.id: generator for generator in available}
-        if settings.default_generator not in self.generators:
-            self._close_workers()
-            self._async_store.close()
-            self._store.close()
-            raise SettingsError(
-                ErrorCode.SETTING_WRONG,
-                f"GENERATOR={settings.default_generator!r}: there is no such generator.",
-                f"GENERATOR takes one of {', '.join(self.generators)}.",
-            )
+        self._require_default_generator()
         self.secret = shared_secret(self.folders.data, self.folders.bucket)
         self._batch_ids: dict[tuple[tuple[str, str], ...], str] = {}
         self._watchers = ViewBroadcaster(self._notifier, self.view)
@@ -164,6 +156,20 @@ class Services:
             await generator.close()
         await asyncio.to_thread(self._close_workers)
         self._store.close()
+
+    def _require_default_generator(self) -> None:
+        """Raise SettingsError, with everything closed, if the default generator does not exist."""
+        name = self.settings.default_generator
+        if name in self.generators:
+            return
+        self._close_workers()
+        self._async_store.close()
+        self._store.close()
+        raise SettingsError(
+            ErrorCode.SETTING_WRONG,
+            f"GENERATOR={name!r}: there is no such generator.",
+            f"GENERATOR takes one of {', '.join(self.generators)}.",
+        )
 
     def _new_executor(self, send: Send | None) -> Executor:
         if send:

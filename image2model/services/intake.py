@@ -61,8 +61,8 @@ def group_sides(pictures: Sequence[Picture], sides: Any) -> list[Picture]:
         if sides == BY_NAME
         else _parse_sides(sides, len(pictures))
     )
-    fronts = {one["front"]: one for one in objects}
-    elsewhere = {position for one in objects for side, position in one.items() if side != "front"}
+    fronts = {item["front"]: item for item in objects}
+    elsewhere = {position for item in objects for side, position in item.items() if side != "front"}
     return [
         Picture(picture.path, picture.name, _other_sides(pictures, fronts.get(position, {})))
         for position, picture in enumerate(pictures)
@@ -78,14 +78,14 @@ def _parse_sides(sides: Any, count: int) -> list[dict[str, int]]:
     """The sides of a request, as positions; raises OptionRefused."""
     try:
         given = json.loads(sides) if isinstance(sides, str) else sides
-        objects = [{str(side): int(number) - 1 for side, number in one.items()} for one in given]
+        objects = [{str(side): int(number) - 1 for side, number in item.items()} for item in given]
     except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         raise _sides_unreadable() from None
-    positions = [position for one in objects for position in one.values()]
-    known = all(set(one) <= set(SIDES) for one in objects) and all(0 <= position < count for position in positions)
+    positions = [position for item in objects for position in item.values()]
+    known = all(set(item) <= set(SIDES) for item in objects) and all(0 <= position < count for position in positions)
     if not known or len(set(positions)) < len(positions):
         raise _sides_unreadable()
-    if not all("front" in one for one in objects):
+    if not all("front" in item for item in objects):
         raise OptionRefused(
             ErrorCode.SIDE_MISSING, "An object without its front cannot be made.", "Name its front too."
         )

@@ -122,7 +122,7 @@ class RetentionService:
         """Carry out a plan; return what that has freed, the ids of batches that stayed, and why they did."""
         freed, left = Freed(), set[str]()
         errors: list[str] = []
-        for batch_id, reason in ((one.candidate.batch_id, one.reason) for one in plan.evictions):
+        for batch_id, reason in ((eviction.candidate.batch_id, eviction.reason) for eviction in plan.evictions):
             try:
                 if self._folders.is_in_use(batch_id):
                     raise Conflict(

@@ -1,1 +1,1 @@
-"""The ways in over HTTP."""
+"""The HTTP interfaces: page, REST, Gradio's API and files."""

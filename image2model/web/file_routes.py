@@ -22,7 +22,7 @@ NO_STORE = {"Cache-Control": "no-store"}
 
 
 def file_routes(services: Services, previews: PictureCache) -> list[MeasuredRoute]:
-    """The routes, to be placed before Gradio's; `previews` are pictures that are not stored yet."""
+    """The routes, to be placed before Gradio's; `previews` are pictures of batches not yet submitted."""
     files = _FileRoutes(services)
     return [
         MeasuredRoute("/batches/{batch_id}/zip", _with_error_body(files.archive)),
@@ -93,7 +93,7 @@ class _FileRoutes:
 
 
 async def _redirect_to_admin(request: Request) -> Response:
-    """The Admin tab, at the address that the first image2model's admin page had."""
+    """Redirect the address of the first image2model's admin page to the Admin tab."""
     return RedirectResponse("../?tab=admin" if request.url.path.endswith("/") else "./?tab=admin")
 
 

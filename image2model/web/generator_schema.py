@@ -10,7 +10,7 @@ from ..services import Generator, Option
 def generator_schema(generator: Generator) -> dict[str, Any]:
     """A generator as plain data; `price` in US dollars for one picture with the default options.
 
-    `sides`: the sides of one object that it takes together as one job.
+    `sides`: the sides of an object that it accepts together in one job.
     """
     spec = generator.spec
     return {

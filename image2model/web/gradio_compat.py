@@ -41,37 +41,37 @@ from .rest.errors import error_response
 log = logging.getLogger(__name__)
 
 MAX_THREADS = 500
-"""Gradio counts a waiting event as a thread, also an async one, which is none: the most that may watch at a time."""
+"""Gradio counts each waiting event, also an async one, as a thread: this many pages may watch at a time."""
 POOL_THREADS = 8
-"""Threads of Gradio's own: only components work there, for a moment; each keeps memory of its own."""
+"""Gradio's threads: only components use them, briefly, and each holds memory."""
 FILE_CHUNK = 256 * 1024
-"""Bytes of a file that are sent at once: each chunk is read in another thread, which costs more than reading it."""
+"""Bytes of a file sent at once: each chunk is read in another thread, which costs more than the reading."""
 UNUSED_SCRIPTS = re.compile(r"/assets/hls-[\w-]+\.js")
 """Scripts of Gradio's that nothing here needs, see `unused_script`."""
 BUSY_ROUTES = ("/gradio_api/queue/join", "/gradio_api/queue/data")
-"""Routes that no other one overlaps, whatever their order."""
+"""Routes that overlap with no other, so that their order does not matter."""
 QUEUE_PAUSES = {"sleep_when_free": 0.01, "progress_update_sleep_when_free": 0.1}
-"""Seconds between two looks of the queue at its events and their progress, tenfold Gradio's.
+"""Seconds between polls of the queue's events and their progress, tenfold Gradio's.
 
 With those a process that nobody uses takes a twentieth of a core, day and night.
 """
 MAX_SESSIONS = 2000
-"""Sessions whose messages are kept, as many as Gradio keeps."""
+"""Maximum number of sessions whose messages are kept, as in Gradio."""
 MAX_SESSION_NAME = 200
 """Characters; Gradio's own clients use eleven."""
 QUICK_COMPONENTS = (gr.HTML, gr.Textbox, gr.Number, gr.Checkbox, gr.Dropdown, gr.Radio, gr.Slider, gr.Button)
-"""Components that touch no file when a value comes or goes."""
+"""Components whose pre- and postprocessing touches no file."""
 NEVER_READ_SECONDS, UNREAD_SECONDS = 120.0, 900.0
-"""Seconds after which a session is forgotten whose client has never read a message, or none since."""
+"""Seconds after which a session is forgotten if its client reads no messages."""
 SWEEP_SECONDS = 30.0
 
 
 def create_app(demo: gr.Blocks, url: str, **launch_options: Any) -> Any:
     """The ASGI application of `demo`, with the options of its `launch`; `url` is where it will be served.
 
-    `launch` serves by itself, too, and gives up where its request to its own address takes over three seconds, comes
-    through a proxy or names a host that is not allowed. Told that it runs, it only makes the application; it is still
-    called, because a Space hooks it and `GRADIO_SHARE` is read there.
+    `launch` also starts a server, and fails if its request to its own address takes over three seconds, comes through a
+    proxy or names a host that is not allowed. With `is_running` set it only makes the application; it is
+    still called, because a Space hooks it and `GRADIO_SHARE` is read there.
     """
     FileResponse.chunk_size = FILE_CHUNK
     _spare_threads()
@@ -94,7 +94,7 @@ def create_app(demo: gr.Blocks, url: str, **launch_options: Any) -> Any:
 
 
 def _spare_threads() -> None:
-    """Let what takes microseconds run where it is called.
+    """Let steps that take microseconds run in the event loop.
 
     Gradio hands each such step of an event to another thread, eight for somebody who begins to watch, and each waits
     for its turn at the interpreter. For plots, which there are none of here, it looks for Matplotlib twice.
@@ -118,7 +118,7 @@ async def _run_at_once(function: Callable[..., Any], *args: Any) -> Any:
 
 
 def _depends(dependency: Callable[..., Any] | None = None, **options: Any) -> Any:
-    """`fastapi.Depends`; a look at who has signed in needs no thread."""
+    """`fastapi.Depends`; reading who has signed in needs no thread."""
     if getattr(dependency, "__name__", "") != "login_check":
         return fastapi.Depends(dependency, **options)
 
@@ -130,7 +130,7 @@ def _depends(dependency: Callable[..., Any] | None = None, **options: Any) -> An
 
 
 def _put_busy_routes_first(app: Any) -> None:
-    """Let the routes of events be found soon: all eighty are gone through in order, twice for each request."""
+    """Move the routes of events to the front: all eighty are searched in order, twice for each request."""
     for router in filter(None, (getattr(route, "original_router", None) for route in app.routes)):
         router.routes.sort(key=lambda route: route.path not in BUSY_ROUTES)
 
@@ -139,7 +139,7 @@ class _EmptySet(set[str]):
     """A set that stays empty, for paths of uploads: Gradio keeps them for `delete_cache`, and files are swept here."""
 
     def update(self, *others: Iterable[str]) -> None:
-        """Keep nothing."""
+        """Ignore the path."""
 
 
 class _LightSessions(StateHolder):
@@ -153,7 +153,7 @@ class _LightSessions(StateHolder):
 
 
 def _check_session(session: str) -> None:
-    """Raise ValueError for a session that nobody would name so: Gradio takes names of any length, and keeps them."""
+    """Raise ValueError for a session with a long name: Gradio accepts and keeps names of any length."""
     if len(session) > MAX_SESSION_NAME:
         raise ValueError("This name of a session is too long.")
 
@@ -177,7 +177,7 @@ class _LightSession(SessionState):
 
 
 class _Mailboxes(LRUCache[str, asyncio.Queue[Any]]):
-    """The messages of each session, which Gradio keeps whether anybody reads them or not."""
+    """The messages of each session, which Gradio keeps even if nobody reads them."""
 
     def __setitem__(self, session: str, _: asyncio.Queue[Any]) -> None:
         _check_session(session)
@@ -193,11 +193,11 @@ class _Mailbox(asyncio.Queue[Any]):
 
     @property
     def is_abandoned(self) -> bool:
-        """True if nobody has read for long."""
+        """True if nobody has read a message for NEVER_READ_SECONDS or UNREAD_SECONDS."""
         return time.monotonic() > self._forget_at
 
     def put_nowait(self, item: Any) -> None:
-        """See asyncio; a client that has read all, long ago, has as much time for this as a new one."""
+        """See asyncio; the time to read starts again if all earlier messages were read."""
         if self.empty():
             self._forget_at = max(self._forget_at, time.monotonic() + NEVER_READ_SECONDS)
         super().put_nowait(item)
@@ -211,7 +211,7 @@ class _Mailbox(asyncio.Queue[Any]):
 
 
 async def forget_unread(demo: gr.Blocks) -> None:
-    """End events whose messages nobody reads and forget their sessions: whoever joins events need not read a word.
+    """End events whose messages nobody reads and forget their sessions; a client can join events without reading.
 
     Gradio keeps, for as long as it runs, a note of each session that has joined an event, and all messages of an event
     that goes on.
@@ -251,7 +251,7 @@ async def running_queue(demo: gr.Blocks, app: Any) -> AsyncIterator[None]:
 
 
 def close(demo: gr.Blocks) -> None:
-    """End the event streams and the queue; whoever serves the application has to stop by itself."""
+    """End the event streams and the queue; the server itself is stopped elsewhere."""
     demo.close(verbose=False)
 
 
@@ -260,13 +260,17 @@ def put_middleware_first(app: Any, own: list[Middleware]) -> None:
 
     Gradio takes middleware only behind its own; before the first request the order can still be changed.
     """
-    rest = [one for one in app.user_middleware if one not in own and one.cls is not CustomCORSMiddleware]
+    rest = [
+        middleware
+        for middleware in app.user_middleware
+        if middleware not in own and middleware.cls is not CustomCORSMiddleware
+    ]
     app.user_middleware = [*own, *rest]
     app.middleware_stack = None  # built again with the next request
 
 
 def map_gradio_errors(app: Any) -> None:
-    """Answer with 4xx what Gradio lets fail: unknown endpoints, uploads that break off, values it does not expect."""
+    """Answer 4xx where Gradio fails: for unknown endpoints, uploads that break off, values it does not expect."""
 
     async def unknown(_request: Request, _error: Exception) -> JSONResponse:
         message = "There is no such endpoint. /gradio_api/info describes those there are."
@@ -276,8 +280,8 @@ def map_gradio_errors(app: Any) -> None:
         return error_response(400, ErrorCode.UPLOAD_CUT_SHORT, "The upload broke off. Try again.")
 
     async def invalid(_request: Request, error: Any) -> JSONResponse:
-        # FastAPI's own answer repeats the input, and fails where that is no JSON, like NaN
-        return JSONResponse({"detail": [{"loc": one["loc"], "msg": one["msg"]} for one in error.errors()]}, 422)
+        # FastAPI's own answer repeats the input, and fails where that is not JSON, like NaN
+        return JSONResponse({"detail": [{"loc": item["loc"], "msg": item["msg"]} for item in error.errors()]}, 422)
 
     async def unexpected(request: Request, error: Exception) -> JSONResponse:
         if not request.url.path.startswith("/gradio_api/"):
@@ -295,7 +299,7 @@ def map_gradio_errors(app: Any) -> None:
 
 
 def forget_api_info(scope: Scope) -> None:
-    """Let the next `/gradio_api/info` be built again: Gradio keeps the host name of whoever asked first."""
+    """Let the next `/gradio_api/info` be built again: Gradio keeps the host name of the first request."""
     scope["app"].api_info = None
 
 
@@ -310,7 +314,7 @@ def pending_events(demo: gr.Blocks, session: str) -> Collection[str]:
 
 
 def override_url_fetch(demo: gr.Blocks, fetch: Callable[[str], Awaitable[str]]) -> None:
-    """Let components take values that are URLs through `fetch`; Gradio's own fetch has no limit of size."""
+    """Let components download values that are URLs with `fetch`; Gradio's own download has no size limit."""
 
     def bounded(ordinary: Callable[[Any], Awaitable[str | None]]) -> Callable[[Any], Awaitable[str | None]]:
         async def move(source: str | Path | None) -> str | None:
@@ -325,7 +329,7 @@ def override_url_fetch(demo: gr.Blocks, fetch: Callable[[str], Awaitable[str]]) 
 
 
 def report_unreadable_values(demo: gr.Blocks) -> None:
-    """Let endpoints say when values are too few or of a wrong kind; Gradio keeps that to itself, and logs a failure."""
+    """Report too few values, or values of a wrong type, to the caller; Gradio only logs a failure."""
     preprocess_data, validate_inputs = demo.preprocess_data, demo.validate_inputs
     unreadable = gr.Error(f"{ErrorCode.INPUT_UNREADABLE}: {UNREADABLE}", print_exception=False)
 
@@ -368,15 +372,15 @@ def remove_space_badge(demo: gr.Blocks) -> None:
 
 
 def can_sign_in_at_hugging_face() -> bool:
-    """True if this is a Space that has been given what signing in takes (`hf_oauth: true` in its README)."""
+    """True if this is a Space with OAuth credentials (`hf_oauth: true` in its README)."""
     required = (oauth.OAUTH_CLIENT_ID, oauth.OAUTH_CLIENT_SECRET, oauth.OAUTH_SCOPES, oauth.OPENID_PROVIDER_URL)
     return bool(get_space()) and all(required)
 
 
 def unused_script(path: str) -> bytes | None:
-    """A module that does nothing, in place of a library that the page loads and never uses; None for other paths.
+    """An empty module in place of a library that the page loads and never uses; None for other paths.
 
-    Gradio's gallery imports a player of live video (hls.js), a sixth of all that the first screen loads.
+    Gradio's gallery imports a player of live video (hls.js), a sixth of all bytes of the first screen.
     """
     return _empty_module(path.rpartition("/")[2]) if UNUSED_SCRIPTS.fullmatch(path) else None
 
@@ -387,7 +391,7 @@ def _empty_module(name: str) -> bytes | None:
     if not script.is_file():
         return None
     exported = re.findall(r"\bas (\w+)", script.read_text().rpartition("export{")[2])
-    return f"const unused=()=>{{}};export{{{','.join(f'unused as {one}' for one in exported)}}}".encode()
+    return f"const unused=()=>{{}};export{{{','.join(f'unused as {name}' for name in exported)}}}".encode()
 
 
 def event_field(event: gr.EventData, name: str) -> Any:

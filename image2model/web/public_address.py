@@ -1,4 +1,4 @@
-"""Addresses: of this app as its visitors see it, and of the visitors."""
+"""Addresses: the app's public URL, and the visitors' IP addresses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Limits on how often an address may do something, counted by all replicas together where these share a Redis."""
+"""Rate limits by address, counted together by all replicas that share a Redis."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from limits.errors import StorageError
 log = logging.getLogger(__name__)
 
 SECONDS = 0.5
-"""Seconds for which Redis is waited for."""
+"""Timeout of Redis in seconds."""
 
 
 class RateLimits:
-    """Counts by the kind of limit and the address; while Redis is away, what comes to this process alone."""
+    """Counts by kind of limit and address; while Redis is unavailable, of this process alone."""
 
     def __init__(self, redis_url: str = "") -> None:
         self._own = self._used = MovingWindowRateLimiter(MemoryStorage())
@@ -30,15 +30,17 @@ class RateLimits:
             self._used = MovingWindowRateLimiter(storage)
 
     async def hit(self, limit: RateLimitItem, kind: str, client: str) -> bool:
-        """Count one; False where there were too many."""
+        """Count a request; return False if there were too many."""
         try:
             return await self._used.hit(limit, kind, client)
         except StorageError as error:
-            log.warning("Redis is away, each replica counts limits alone: %s", type(error.storage_error).__name__)
+            log.warning(
+                "Redis is unavailable, each replica counts limits alone: %s", type(error.storage_error).__name__
+            )
             return await self._own.hit(limit, kind, client)
 
     async def retry_after(self, limit: RateLimitItem, kind: str, client: str) -> float:
-        """Seconds until one is left again, once there is none."""
+        """Seconds until the next request is allowed, after too many."""
         try:
             window = await self._used.get_window_stats(limit, kind, client)
         except StorageError:
@@ -48,5 +50,5 @@ class RateLimits:
 
 @cache
 def rate_limits(redis_url: str) -> RateLimits:
-    """The limits of this process; `redis_url` is what its replicas share, empty where it is alone."""
+    """The limits of this process; `redis_url` is the Redis that replicas share, empty for a single process."""
     return RateLimits(redis_url)

@@ -25,7 +25,7 @@ is_not_modified = StaticFiles().is_not_modified
 class BatchFileResponse(FileResponse):
     """A file of a batch, leased while it is sent so that no clean-up deletes it.
 
-    A `Range` that cannot be read counts as none (RFC 9110, 14.2).
+    A malformed `Range` is ignored (RFC 9110, 14.2).
     """
 
     def __init__(self, services: Services, path: Path, **options: Any) -> None:

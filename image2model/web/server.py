@@ -27,7 +27,7 @@ from ..services import Services
 from ..settings import Settings, load
 from .sign_in import password_check
 
-# Gradio reads these when it is imported: nothing leaves for another host, and events are not kept to be analysed.
+# Gradio reads these when it is imported: they switch off requests to other hosts and the recording of events.
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(10**9))
 os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")
@@ -36,19 +36,19 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 log = logging.getLogger(__name__)
 
 SHUTDOWN_GRACE = 2
-"""Seconds that open streams and downloads still get when the app stops: a Space kills what takes longer than ten."""
+"""Seconds for open streams and downloads to end when the app stops: a Space kills it after ten."""
 STATIC = Path(__file__).parent / "ui" / "static"
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 MAX_OPEN_FILES = 65_536
-"""Most files and connections that are asked for; some systems set no limit of their own."""
+"""Maximum number of open files that is requested; some systems set no limit."""
 DEFAULT_PORTS = range(7860, 7960)
-"""Tried one after another where no port is set."""
+"""Ports that are tried in turn if none is set."""
 
 
 def main() -> None:
     """Run the app until SIGTERM or Ctrl-C; a wrong setting ends it with one line and status 2."""
     return_freed_memory(PICTURE_BLOCK)
-    gc.disable()  # until all is loaded: collections would find nothing, for an eighth of the time of the start
+    gc.disable()  # until all is loaded: collections would free nothing and take an eighth of the start
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -68,11 +68,11 @@ def main() -> None:
     server.stop()
     logging.shutdown()
     sys.stdout.flush()
-    os._exit(0)  # all is put away; threads of libraries would be waited for, longer than a Space waits
+    os._exit(0)  # all is closed; the interpreter would wait for libraries' threads, longer than a Space waits
 
 
 class Server:
-    """The app: `start` returns when it answers, `stop` when everything is put away."""
+    """The app: `start` returns when it answers, `stop` when everything is closed."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -163,7 +163,7 @@ class Server:
         ]
 
     def stop(self) -> None:
-        """Stop serving, also where somebody watches; unfinished jobs go on at the next start."""
+        """Stop serving, also with open streams; unfinished jobs continue at the next start."""
         from . import gradio_compat
 
         gradio_compat.close(self.demo)
@@ -182,7 +182,7 @@ class Server:
             async with running_queue(self.demo, app):
                 await render_page(app, self.settings)
                 gc.collect()
-                gc.freeze()  # else each full collection walks what libraries hold for good, 0.2 s for everybody
+                gc.freeze()  # else each full collection visits all objects of libraries, 0.2 s
                 gc.enable()
                 yield
         except Exception as error:
@@ -202,7 +202,7 @@ async def render_page(app: ASGIApp, settings: Settings) -> None:
 
 
 def _sender(settings: Settings) -> Callable[[str, int, float], None] | None:
-    """Function that tells workers of tasks, where the host has some."""
+    """Function that sends tasks to a cluster's workers; None without a cluster."""
     if not settings.celery_broker_url:
         return None
     from ..worker.celery_app import sender  # an optional package
@@ -211,7 +211,7 @@ def _sender(settings: Settings) -> Callable[[str, int, float], None] | None:
 
 
 def raise_file_limit() -> None:
-    """Let as many connections be open as the system allows; the limit at first, often 1,024, is a few hundred pages."""
+    """Raise the limit of open files to the system's maximum; the default, often 1,024, serves a few hundred pages."""
     try:
         import resource
     except ImportError:  # Windows, which has none
@@ -224,7 +224,7 @@ def raise_file_limit() -> None:
 
 
 def warn_of_any_host(settings: Settings) -> None:
-    """Warn where the app is open to the world and names whatever host a visitor does in its addresses."""
+    """Warn if the app is public and its URLs take the host name from the request."""
     if not settings.public_url and "*" in settings.allowed_hosts and settings.host not in LOOPBACK_HOSTS:
         log.warning("links use the Host header of each request: set PUBLIC_URL or ALLOWED_HOSTS")
 

@@ -15,7 +15,7 @@ ARGON2_PREFIX = "$argon2"
 
 
 def password_check(users: SecretStr | None) -> Callable[[str, str], bool] | None:
-    """A check of name and password; None where the page is open to everybody.
+    """A check of name and password; None if the page is open to everybody.
 
     Raises SettingsError for what is not `name:password`, without repeating it.
     """

@@ -16,19 +16,19 @@ from .ui.assets import STATIC, version
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 CACHING = {"/assets/": IMMUTABLE, "/page/": IMMUTABLE, "/static/": "public, max-age=86400"}
-"""Caching by browsers: for ever where the version is in the address, else for a day."""
+"""Caching by browsers: permanent if the version is in the address, else for a day."""
 MIN_GZIP_BYTES = 500
-"""Bytes below which compressing is not worth its time."""
+"""Minimum bytes of a response that is compressed."""
 GZIP_LEVEL = 6
-"""Level 9, Starlette's, takes twice as long for a hundredth less."""
+"""Compression level; Starlette's 9 takes twice as long for 1 % less."""
 TEXT_PATHS = (*CACHING, "/config", "/theme.css", "/gradio_api/info", "/gradio_api/startup-events")
-"""Media types of text, which are compressed; Gradio's streams, uploads and files go as they are."""
+"""Media types of text, which are compressed; Gradio's streams, uploads and files are not."""
 FILE = re.compile(r"/(?:assets|static|page/(?P<version>\w+))/(?:[\w-]+/)*[\w-][\w.-]*")
-"""Addresses that name a file in one way only, so that no more is remembered than there are files."""
+"""Canonical addresses of files, so that the cache has at most one entry per file."""
 
 
 class CompressedPages:
-    """Middleware that compresses the page and what Gradio's own part of it consists of, without what is never used."""
+    """Middleware that compresses the page and Gradio's own scripts and styles, and empties unused ones."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -36,7 +36,7 @@ class CompressedPages:
         self._known: dict[tuple[str, bool], list[Message]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Compress what is text; tell browsers how long to keep what seldom changes."""
+        """Compress text; let browsers cache what seldom changes."""
         path = scope.get("path", "")
         if scope["type"] != "http" or not (path == "/" or path.startswith(TEXT_PATHS)):
             await self._app(scope, receive, send)
@@ -52,7 +52,7 @@ class CompressedPages:
         key = (
             path,
             "br" in Headers(scope=scope).get("Accept-Encoding", ""),
-        )  # Gradio's own part compresses with Brotli, too
+        )  # Gradio itself compresses with Brotli, too
         is_whole = _wants_whole_file(scope)
         messages = self._known.get(key, []) if is_whole else []
         if messages:
@@ -72,12 +72,12 @@ class CompressedPages:
 
 
 def copy_message(message: Message) -> Message:
-    """The same message, to which others may add headers of their own, and whose body they may compress."""
+    """A copy of a message, whose headers and body later middleware may change."""
     return {**message, "headers": [*message["headers"]]} if "headers" in message else {**message}
 
 
 def _wants_whole_file(scope: Scope) -> bool:
-    """True if a request asks for all of a file of this version, compressed."""
+    """True if a request is for a whole file of this version, compressed."""
     headers, named = Headers(scope=scope), FILE.fullmatch(scope["path"])
     return (
         named is not None

@@ -1,4 +1,4 @@
-"""Attacks on the running app: each of them gets nowhere, and nothing is told that should not be."""
+"""Attacks on the running app: none succeeds, and no answer contains what it should not."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_every_answer_carries_its_headers(visitor: httpx.Client, path: str):
 @pytest.mark.parametrize("path", ["/config", "/gradio_api/call/generate", "/api/v1/upload", "/gradio_api/upload"])
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", f"{FRIEND}.evil.example", "http://shop.example"])
 def test_another_site_is_not_let_in(visitor: httpx.Client, path: str, origin: str):
-    """A browser is told neither before a call nor after it that a strange site's page may have it, only a friend's."""
+    """CORS headers allow pages of allowed sites only, in preflight requests and in answers."""
     wants = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
     for site, allowed in ((origin, None), (FRIEND, FRIEND)):
         asked = visitor.options(path, headers={"Origin": site, **wants})
@@ -142,7 +142,7 @@ def test_a_request_too_large_is_refused_unread(visitor: httpx.Client, target: Ap
 @pytest.mark.parametrize("path", ["/logs/export", "/admin/cleanup", f"/status/tasks/{uuid.UUID(int=1)}/cancel/"])
 @pytest.mark.parametrize("promised", [True, False])
 def test_only_uploads_may_be_large(target: App, path: str, promised: bool):
-    """Another body over REST may have 1 MB, whether its length is told before it or not."""
+    """Another body over REST may have 1 MB, whether its length is announced or not."""
     visitor = stranger(target, 4)
     for size, large in ((900_000, False), (2_000_000, True)):
         body = b'{"x": "%s"}' % (b"x" * size)
@@ -166,7 +166,7 @@ def claims(number: int) -> dict[str, str]:
     return {name: f"for=10.0.0.{number}" if name == "Forwarded" else f"10.0.0.{number}" for name in CLAIMS}
 
 
-def test_passwords_cannot_be_tried_for_ever(target: App):
+def test_password_guesses_are_limited(target: App):
     """After ten tries in a minute the next is refused unread, whatever address the visitor claims to come from."""
     with stranger(target, 2) as visitor:
         answers = [

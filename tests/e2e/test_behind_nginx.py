@@ -61,7 +61,7 @@ def nginx(folder: Path, **values: object) -> Iterator[None]:
 
 
 def certificate(folder: Path) -> str:
-    """What makes nginx speak TLS, with a certificate of its own."""
+    """What makes nginx speak TLS, with its own certificate."""
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
          "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],

@@ -88,7 +88,7 @@ def test_states_periods_and_codes_are_real(metric_labels):
 
 
 def test_every_alert_has_severity_summary_and_next_step():
-    """Each has a severity, a summary and a next step, and a name of its own."""
+    """Each has a severity, a summary and a next step, and its own name."""
     assert len({rule["alert"] for rule in ALERTS}) == len(ALERTS)
     assert all(rule["labels"]["severity"] in ("page", "ticket") for rule in ALERTS)
     assert all(rule["annotations"].keys() == {"summary", "description"} for rule in ALERTS)

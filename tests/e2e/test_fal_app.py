@@ -51,7 +51,7 @@ def last_view(app: App, batch_id: str) -> dict:
     return view
 
 
-def test_a_killed_app_collects_what_it_submitted_and_submits_nothing_twice(app, fal):
+def test_killed_app_collects_its_submissions_and_submits_nothing_twice(app, fal):
     """After kill -9 in mid-batch and a new start every picture is done and fal saw each of them once."""
     batch_id = submit(app)
     wait_until(lambda: fal.calls["status"] >= len(PICTURES))
@@ -145,7 +145,7 @@ IDS = ("from-gradio", "from-rest")
 
 @pytest.fixture(scope="module")
 def worked(app: App, stand_in: FalServer) -> tuple[App, FalServer]:
-    """The app, having worked a batch from Gradio's API and one from REST, each with a request id of its own."""
+    """The app, having worked a batch from Gradio's API and one from REST, each with its own request id."""
     stand_in.reset()
     last_view(app, submit(app, IDS[0]))
     files = [("files", (path.name, path.read_bytes(), "image/jpeg")) for path in PICTURES]

@@ -1,4 +1,4 @@
-"""In a real browser: what is sent, and meshes taken home, one or the whole batch, in another format in one press."""
+"""In a real browser: the pictures that are sent, and downloads of one mesh or the whole batch in another format."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PICTURES = [ROOT / "examples" / "robot.jpg", ROOT / "examples" / "mug.jpg"]
 
 
 async def test_cut_outs_are_sent_and_all_of_it_comes_ready_to_print(app: App, page: Page, tmp_path: Path):
-    """Subjects seen cut out and sent so; then STL, 80 mm, checked and mended: one file, and the batch in one press."""
+    """Subjects are shown and sent cut out; then STL, 80 mm, checked and repaired: one file, and the batch."""
     await opened(page, app.url)
     await drop(page, *PICTURES)
     await expect(page.locator(".tile .st.ok")).to_have_count(2)

@@ -1,4 +1,4 @@
-"""In a real browser: people who start something else, press twice, change their mind, or use the keyboard."""
+"""In a real browser: people who start something else, click twice, change their mind, or use the keyboard."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def mugs(first: int, count: int) -> list[dict]:
 
 
 @pytest.mark.browser
-async def test_a_page_shows_the_batch_that_was_started_last_and_none_after_start_anew(app: App, page: Page):
-    """While two batches work the board shows the second alone; started anew, the page stays empty."""
+async def test_page_shows_the_last_started_batch_and_none_after_new_batch(app: App, page: Page):
+    """While two batches run, the board shows the second only; after New batch the page stays empty."""
     await opened(page, app.url)
     await page.evaluate("""() => {
       window.seen = [];
@@ -96,7 +96,7 @@ async def test_the_first_picture_is_judged_while_the_rest_is_sent(app: App, page
 
 @pytest.mark.browser
 async def test_a_slow_double_click_starts_one_batch_and_its_page_goes_with_it(app: App, page: Page):
-    """A second press after a third of a second buys nothing; deleted in the library, the batch leaves the page too."""
+    """A second click after a third of a second buys nothing; deleted in the library, the batch leaves the page too."""
     await opened(page, app.url)
     await drop(page, *mugs(0, 1))
     await page.click("#generate")
@@ -139,7 +139,7 @@ async def test_the_keyboard_alone_saves_a_mesh(app: App, page: Page):
     await expect(page.locator(".job-card[data-state=done]")).to_be_focused()
 
 
-async def test_another_model_gets_the_failed_picture_and_not_what_is_made(services: Services, tmp_path):
+async def test_another_model_gets_only_the_failed_picture(services: Services, tmp_path):
     """The pictures of the batch leave the gallery, the failed one comes back once, what is new stays."""
     for name in ("good.png", "bad.png", "new.png"):
         (tmp_path / name).write_bytes(encoded(photo(), "PNG"))

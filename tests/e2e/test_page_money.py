@@ -41,8 +41,8 @@ async def buyer(priced: App, fal: FalServer, chromium: Browser):
     await context.close()
 
 
-async def test_two_presses_in_one_turn_buy_once(buyer: Page, fal: FalServer):
-    """The button is off before anything leaves, also for a second press in the same turn of the browser's loop."""
+async def test_two_clicks_in_one_event_loop_turn_buy_once(buyer: Page, fal: FalServer):
+    """The button is off before anything leaves, also for a second click in the same turn of the browser's loop."""
     off = await buyer.evaluate(
         "() => { const button = document.getElementById('generate'); button.click(); button.click();"
         " return [button.disabled, button.textContent.trim()]; }"
@@ -83,7 +83,7 @@ async def test_submitted_pictures_are_on_the_board_immediately(buyer: Page, pric
 
 
 async def test_between_the_answer_and_the_next_price_nothing_can_be_bought(buyer: Page, fal: FalServer):
-    """From the moment on at which the address is the new batch's, no press of the button would make it once more."""
+    """Once the address is the new batch's, no click on the button would make it once more."""
     await buyer.evaluate("""() => {
       window.offers = [];
       const button = document.getElementById("generate");
@@ -107,8 +107,8 @@ async def test_button_is_disabled_until_the_price_is_known(buyer: Page):
     await expect(buyer.locator("#generate")).to_be_enabled()
 
 
-async def test_cancel_keeps_its_place_and_a_retry_of_what_may_be_billed_asks(buyer: Page, fal: FalServer):
-    """A second press where Cancel was buys nothing; the retry tells its price, lists each sum and asks once."""
+async def test_cancel_keeps_its_place_and_retry_of_perhaps_billed_jobs_asks(buyer: Page, fal: FalServer):
+    """A second click where Cancel was buys nothing; the retry tells its price, lists each sum and asks once."""
     fal.script = Script(run_seconds=600)
     await buyer.click("#generate")
     await expect(buyer.locator(".job-card[data-number]")).to_have_count(2)
@@ -140,8 +140,8 @@ async def test_cancel_keeps_its_place_and_a_retry_of_what_may_be_billed_asks(buy
     assert len(fal.jobs) == 4
 
 
-async def test_a_batch_goes_on_through_reload_cancel_retry_and_start_anew(priced: App, buyer: Page, fal: FalServer):
-    """A reload shows the same board; cancel stops what is left; retry makes only that; start anew cleans the page."""
+async def test_batch_survives_reload_cancel_retry_and_a_new_batch(priced: App, buyer: Page, fal: FalServer):
+    """Reload shows the same board; cancel stops what is left; retry makes only that; a new batch empties the page."""
     fal.script = Script(run_seconds=600)
     await buyer.click("#generate")
     await expect(buyer.locator(".job-words", has_text="Making")).to_have_count(2)
@@ -177,8 +177,8 @@ async def test_a_batch_goes_on_through_reload_cancel_retry_and_start_anew(priced
     await expect(buyer.locator("#create[data-stage=hero]")).to_be_visible()
 
 
-async def test_a_reason_has_room_in_the_grid_and_the_sum_is_what_was_made(buyer: Page, fal: FalServer):
-    """Nine results are a grid; what was not made says why across it, and one press makes a list of it."""
+async def test_reason_fits_into_the_grid_and_cost_counts_finished_models(buyer: Page, fal: FalServer):
+    """Nine results are a grid; what was not made says why across it, and one click makes a list of it."""
     await drop(
         buyer, *({"name": f"{n}.jpg", "mimeType": "image/jpeg", "buffer": PICTURES[2].read_bytes()} for n in range(7))
     )

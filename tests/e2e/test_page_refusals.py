@@ -24,7 +24,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 
 
 @pytest.mark.browser
-async def test_a_refused_upload_is_told_at_its_tile(small: App, chromium: Browser):
+async def test_refused_upload_is_reported_at_its_tile(small: App, chromium: Browser):
     """Whoever has sent too much reads that there, and what to do; each can be sent again or be taken out."""
     page = await chromium.new_page()
     await opened(page, small.url)

@@ -190,8 +190,8 @@ async def test_many_pictures_leave_room_for_the_rest(app: App, page: Page):
     assert await overflow(page) <= 0
 
 
-async def test_no_quick_press_of_an_example_is_lost(app: App, page: Page):
-    """Examples pressed one right after the other are all taken; the page brings their thumbnails along."""
+async def test_no_quick_click_on_an_example_is_lost(app: App, page: Page):
+    """Examples clicked in quick succession are all added; the page contains their thumbnails."""
     await opened(page, app.url)
     await page.evaluate("""async () => {
       for (const number of [1, 0, 2]) {

@@ -174,7 +174,7 @@ async def test_offline_page_shows_a_bar_and_stays_usable(app: App, page: Page):
     await expect(page.locator("#generate")).to_be_enabled()
 
 
-async def test_tiles_have_names_and_a_cross_and_gradio_shows_nothing_of_its_own(app: App, page: Page):
+async def test_tiles_have_names_and_a_remove_button_and_hide_gradios_gallery(app: App, page: Page):
     """Each tile names its file and has a cross of 32 pixels; no toolbar and no counter of Gradio's is seen, or runs."""
     await page.add_init_script(COUNT_FRAMES)
     await opened(page, app.url)

@@ -81,7 +81,7 @@ def test_the_disk_is_measured(host, kept):
 
 
 def test_files_are_listed_by_kind(host, kept):
-    """Both lists are told, the named one with its totals, newest first and relative to the data folder."""
+    """Both lists are reported, the named one with its totals, newest first and relative to the data folder."""
     listed = host.get("/admin/list-files", params={"directory": "results", "limit": 10_000, "view": "files"}).json()
     assert listed["items"] == listed["results"]
     assert len(listed["items"]) <= listed["total_files"]

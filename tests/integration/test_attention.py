@@ -1,4 +1,4 @@
-"""What only the host can mend at fal is told to the host in plain words, until it is mended."""
+"""Problems at fal that only the host can solve are shown to the host, until they are solved."""
 
 from __future__ import annotations
 

@@ -95,6 +95,6 @@ def test_a_hub_that_is_away_is_unavailable(hub, monkeypatch):
 
 @pytest.mark.parametrize("url", ["hf://buckets/", "hf://buckets/owner", "hf://buckets//name", "hf://datasets/o/n"])
 def test_an_address_without_a_bucket_is_a_wrong_setting(url):
-    """An address that names no bucket is told in a sentence."""
+    """An address that names no bucket is reported in a sentence."""
     with pytest.raises(SettingsError, match="ASSET_STORE"):
         open_bucket(url)

@@ -54,7 +54,7 @@ def settings(tmp_path_factory, postgres, redis_server) -> Settings:
 
 
 def begin_worker(settings: Settings) -> subprocess.Popen[bytes]:
-    """A worker in a process group of its own."""
+    """A worker in its own process group."""
     names = ("data_dir", "database_url", "workers", "celery_broker_url", "lease_seconds")
     environment = {name.upper(): str(getattr(settings, name)) for name in names}
     return subprocess.Popen(

@@ -345,7 +345,7 @@ async def test_a_process_that_stops_while_submitting_still_learns_of_the_job(fal
 
 
 async def test_job_cancelled_during_submit_is_cancelled_at_fal(fal: FalServer, tmp_path: Path):
-    """A person cancelled while the submit was on its way: fal is told."""
+    """A job cancelled during its submit is cancelled at fal."""
     await stopped_while_submitting(fal, tmp_path, keep=False)
     assert fal.job().cancelled is not None
 

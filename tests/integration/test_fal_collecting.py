@@ -114,7 +114,7 @@ async def test_a_status_with_fields_missing_is_understood(fal: FalServer, tmp_pa
 @pytest.mark.parametrize("operation", ["status", "result"])
 @pytest.mark.parametrize("status", [401, 403])
 async def test_a_refused_key_loses_no_job(fal: FalServer, tmp_path: Path, operation: str, status: int):
-    """It has a code of its own, for the key is mended and the job collected then."""
+    """It has its own code, so that the job is collected once the key works."""
     fal.faults[operation].append(Fault("answer", status, {"detail": "User is locked. Reason: Exhausted balance."}))
     error = await collected(fal, tmp_path)
     assert error is not None
@@ -240,7 +240,7 @@ async def test_full_or_read_only_disk_has_its_own_error(
     assert not [name for name in names(tmp_path) if name.startswith("model")]
 
 
-async def test_whatever_else_happens_the_job_stays_collectable(fal: FalServer, tmp_path: Path):
+async def test_job_stays_collectable_after_any_other_failure(fal: FalServer, tmp_path: Path):
     """A mistake of our own must not pay twice."""
 
     def mistake(elapsed: float, expected: float, crowd: int) -> float:

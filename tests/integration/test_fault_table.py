@@ -266,7 +266,7 @@ async def late_services(
     services: Services,
     new_database: Callable[[], str],
 ) -> AsyncIterator[Services]:
-    """One whose deadline is over when a picture comes: nothing is submitted anew."""
+    """One whose deadline is over when a picture comes: nothing is submitted again."""
     other = {"data_dir": tmp_path_factory.mktemp("late"), "database_url": new_database(), "job_minutes": 0}
     settings = services.settings.model_copy(update=other)
     account = FalAccount(KEY, FalHosts.at(stand_in.url), PATIENCE)

@@ -131,7 +131,7 @@ def test_components_share_few_threads(demo: gr.Blocks, client: TestClient):
 
 
 @pytest.mark.parametrize(("name", "handed_over"), [("double", 1), ("endless", 0)])
-def test_what_takes_microseconds_needs_no_thread(
+def test_quick_steps_run_in_the_event_loop(
     client: TestClient, monkeypatch: pytest.MonkeyPatch, name: str, handed_over: int
 ):
     """Of an event only a handler that may block runs in a thread: no component, no look at who asks, no summary."""
@@ -152,7 +152,7 @@ def test_what_takes_microseconds_needs_no_thread(
     assert len(functions) == handed_over
 
 
-def test_a_file_is_looked_at_in_a_thread(client: TestClient, monkeypatch: pytest.MonkeyPatch):
+def test_files_are_processed_in_a_thread(client: TestClient, monkeypatch: pytest.MonkeyPatch):
     """Components that read files do not stop everybody else meanwhile."""
     threads = []
     monkeypatch.setattr(gr.File, "preprocess", lambda *_: threads.append(threading.current_thread().name))

@@ -108,7 +108,7 @@ async def services(tmp_path: Path, generator: ScriptedGenerator, pool: WorkerPoo
 
 
 async def part(services: Services, name: str) -> Component:
-    """How a part is, asked anew."""
+    """Fresh state of a part."""
     return next(one for one in await Health(services).components() if one.name == name)
 
 
@@ -157,7 +157,7 @@ def test_health_does_not_wait_for_a_hanging_database(app: App):
 
 
 async def test_hanging_probe_is_reported_after_its_timeout(monkeypatch):
-    """Until then what was found before is told, at once; an error is told as one, also while it is asked anew."""
+    """A slow probe reports its previous result at once; an error stays an error while the probe runs again."""
     monkeypatch.setattr(health, "PROBE_TIMEOUT", 0.5)
     answers: asyncio.Queue[int] = asyncio.Queue()
     answers.put_nowait(1)
@@ -286,7 +286,7 @@ async def test_fal_calls_are_counted_by_operation(fal, tmp_path):
 
 
 def test_several_processes_are_added_up(tmp_path):
-    """With PROMETHEUS_MULTIPROC_DIR what two processes counted is told by a third."""
+    """With PROMETHEUS_MULTIPROC_DIR what two processes counted is reported by a third."""
     environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
 
     def python(code: str) -> str:

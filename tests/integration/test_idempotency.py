@@ -120,7 +120,7 @@ async def test_idempotency_key_of_a_deleted_batch_buys_nothing(services, request
 
 
 async def test_a_request_that_was_refused_leaves_its_key_free(services, request_, uploads):
-    """A limit or a bad picture stores nothing, so the same key works once that is mended."""
+    """A limit or a bad picture stores nothing, so the same key works once that is corrected."""
     bad = uploads / "bad"
     bad.write_bytes(b"no picture")
     with pytest.raises(Exception, match="None of these pictures"):

@@ -38,7 +38,7 @@ def generator(workers: WorkerPool) -> LocalGenerator:
 
 
 def a_task(folder: Path, image: Image.Image, **options: object) -> Task:
-    """A task for `image` in a folder of its own."""
+    """A task for `image` in its own folder."""
     image.save(folder / "input.png")
     return Task(folder / "input.png", folder, local.SPEC.check({"detail": "low"} | options, None))
 
@@ -85,7 +85,7 @@ async def test_a_picture_becomes_a_closed_mesh(generator: LocalGenerator, tmp_pa
 async def test_worker_reports_stages(
     generator: LocalGenerator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While the worker works, what it does is told, with its fraction."""
+    """While the worker works, what it does is reported, with its fraction."""
     monkeypatch.setattr(local, "POLL_SECONDS", 0.01)
     task = a_task(tmp_path, Image.fromarray(np.asarray(disc())).resize((2000, 2000)), detail="high")
     stages = [event for event in await collect(generator.run(task)) if isinstance(event, Running)]

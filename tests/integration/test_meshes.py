@@ -108,7 +108,7 @@ async def test_a_paid_mesh_is_delivered_though_its_lighter_copy_cannot_be_made(s
     assert (await services.file(view.batch_id, 1, "cat.glb")).path.read_bytes() == generator.mesh
 
 
-async def test_whatever_is_in_a_mesh_stops_no_other_and_has_a_reason(services, tmp_path, generator):
+async def test_a_broken_mesh_does_not_stop_others_and_has_a_reason(services, tmp_path, generator):
     """A mesh that mesh work stumbles over is left out of the zip with a code and a sentence, and the others come."""
     view = await done(services, tmp_path, "cat.png", "dog.png")
     (services.folders.batch(view.batch_id) / "1-cat" / "model.glb").write_bytes(broken_ball())

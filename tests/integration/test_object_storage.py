@@ -48,7 +48,7 @@ def store(server, tmp_path) -> str:
 
 @pytest.fixture
 def machine(store, tmp_path):
-    """Settings of a machine by its name: each has a disk of its own, all have one database and one storage."""
+    """Settings of a machine by its name: each has its own disk, all have one database and one storage."""
 
     def settings(name: str) -> Settings:
         return scripted_settings(tmp_path / name, database_url=f"sqlite:///{tmp_path / 'shared.db'}", asset_store=store)
@@ -87,7 +87,7 @@ async def test_machine_serves_files_made_by_another(start, machine, uploads):
 
 
 async def test_machine_collects_job_submitted_by_another(start, machine, uploads, generator):
-    """A job that was taken by the far side is collected on the next machine, with the pictures of the first."""
+    """A job that was taken by the provider is collected on the next machine, with the pictures of the first."""
     generator.script = lambda task: [Submitted({"request_id": "r1"})]
     generator.gate = asyncio.Event()
     one = await start(settings=machine("one"))
@@ -101,7 +101,7 @@ async def test_machine_collects_job_submitted_by_another(start, machine, uploads
 
 
 def test_the_files_of_a_task_travel(store, tmp_path):
-    """A worker has the files of its call in a folder of its own, and what it writes is where the caller expects it."""
+    """A worker has the files of its call in its own folder, and what it writes is where the caller expects it."""
     bucket = open_bucket(store)
     folders = Folders(tmp_path / "data", bucket)
     stored, local, result = (folders.batch("b") / name for name in ("stored.txt", "local.txt", "made/result.txt"))
@@ -164,7 +164,7 @@ async def test_a_mesh_waits_for_the_storage(start, machine, generator, uploads, 
 
 
 def test_an_address_that_cannot_be_storage_is_a_wrong_setting():
-    """What obstore does not know is told in a sentence."""
+    """What obstore does not know is reported in a sentence."""
     with pytest.raises(SettingsError, match="ASSET_STORE"):
         open_bucket("nonsense")
 

@@ -232,7 +232,7 @@ async def test_a_cancel_outlives_a_restart(start, generator, uploads):
 
 
 async def test_unanswered_submit_is_looked_up_and_collected(start, generator, uploads):
-    """Where the far side lists the job it is collected, with one submit and no question to the person."""
+    """Where the provider lists the job it is collected, with one submit and no question to the person."""
     services = await start()
     unanswered = GenerationFailed("unconfirmed", "No answer.", "It may cost again.")
     fails(generator, 1, unanswered, Uploading(), Submitting({"image_url": "u"}))
@@ -243,7 +243,7 @@ async def test_unanswered_submit_is_looked_up_and_collected(start, generator, up
 
 
 async def test_submit_of_a_killed_process_is_looked_up_at_the_next_start(start, generator, uploads):
-    """A process that ends between the intent and the answer leaves a mark that finds the job: it is not bought anew."""
+    """A process that ends between intent and answer leaves data that finds the job: it is not bought again."""
     services = await start()
     generator.script = lambda task: [Uploading(), Submitting({"image_url": "u"}), 60.0]
     batch = await services.submit(SubmitRequest([picture(uploads, "a.png")]))
@@ -270,7 +270,7 @@ async def test_retry_of_an_unconfirmed_job_looks_it_up_before_paying(start, gene
 
 
 async def test_below_the_disk_floor_new_batches_are_refused_and_running_ones_finish(start, generator, uploads):
-    """The reason is told, nothing is stored, and what runs is done."""
+    """The reason is reported, nothing is stored, and what runs is done."""
     services = await start()
     generator.gate = asyncio.Event()
     running = await services.submit(SubmitRequest([picture(uploads, "a.png")]))

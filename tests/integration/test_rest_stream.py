@@ -62,7 +62,7 @@ MOVED = [
     with_queue_position(view(5, "working", ("running", 1, 5), ("new", 1, 0), ("new", 1, 0)), 1),
     with_queue_position(view(6, "done", ("done", 1, 6), ("done", 1, 0), ("done", 1, 0)), 0),
 ]
-"""Two pictures of which nothing is told but their places in the queue."""
+"""Two pictures that only report their places in the queue."""
 
 
 async def stream_events(
@@ -108,7 +108,7 @@ async def test_ids_never_fall():
 
 
 async def test_resume_after_a_retry_sends_task_retry_before_lower_progress():
-    """A press of retry after the end starts pictures anew: so it is told, also to who was not there."""
+    """A retry after the end is reported as such, also to clients that connect later."""
     again = view(9, "working", ("new", 3, 9), ("done", 1, 8), progress=0.5)
     views = [again, view(10, "done", ("done", 3, 10), ("done", 1, 8))]
     names = [name for name, _, _ in await stream_events(views, after=8, attempts={"job-0": 2})]

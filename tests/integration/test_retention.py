@@ -357,7 +357,7 @@ async def test_evicted_simplified_copy_is_recreated_for_the_zip(services, genera
     assert lighter.name in archive.namelist()
 
 
-async def test_cleanup_returns_what_was_kept_and_why(services, generator, tmp_path):
+async def test_cleanup_returns_kept_batches_with_reasons(services, generator, tmp_path):
     """Old batches that are pinned or downloaded and ones that are worked are named with the reason; the rest goes."""
     goes, pinned, read = [await finished_batch(services, tmp_path / "in", f"{name}.png", "x.png") for name in "abc"]
     await services.admin.pin(pinned)
@@ -387,7 +387,7 @@ async def test_undeletable_files_are_not_counted_as_freed(services, tmp_path):
 
 
 async def test_admin_shows_details_of_a_batch(services, generator, tmp_path):
-    """Its pictures with reasons, the far side's ids, what was paid, what it takes on disk, and all that happened."""
+    """Its pictures with reasons, the provider's ids, what was paid, what it takes on disk, and all that happened."""
     why = GenerationFailed("fal_refused", "fal could not use this picture.", retryable=False)
     generator.script = lambda task: [Submitted({"request_id": "id"}), *([why] if "2-b" in str(task.folder) else [])]
     batch_id = await finished_batch(services, tmp_path / "in", "a.png", "b.png")

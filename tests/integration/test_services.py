@@ -27,7 +27,7 @@ def all_running(view: BatchView) -> bool:
 
 
 async def test_pictures_become_files_named_after_them(services, uploads):
-    """Each picture gives a GLB and a thumbnail under the picture's name; equal names are told apart."""
+    """Each picture gives a GLB and a thumbnail under the picture's name; equal names are distinguished."""
     pictures = [picture(uploads, "chair.jpg"), picture(uploads, "chair.jpg", "blue")]
     batch = await services.submit(SubmitRequest(pictures))
     view = await finished(services, batch.id)
@@ -153,7 +153,7 @@ async def test_a_crash_in_a_generator_is_a_failure_without_its_details(services,
 
 
 async def test_cancel_stops_a_job_in_any_state(services, generator, uploads):
-    """What runs is stopped when the far side, which is told, agrees; nothing of it arrives later."""
+    """A running job is cancelled at the provider and ends when it agrees; nothing of it arrives later."""
     generator.gate = asyncio.Event()
     generator.script = lambda task: [Submitted({"request_id": task.image.parent.name}), Running()]
     batch = await services.submit(SubmitRequest([picture(uploads, "a.png"), picture(uploads, "b.png")]))
@@ -351,7 +351,7 @@ async def test_visitors_have_their_own_library(services, uploads):
     assert [view.batch_id for view in await services.library("ann")] == [one.id]
 
 
-async def test_money_spent_is_the_sum_of_what_was_done(services, uploads):
+async def test_money_spent_is_the_sum_of_finished_jobs(services, uploads):
     """The view tells the estimate before and the spending after."""
     batch = await services.submit(SubmitRequest([picture(uploads, f"{n}.png") for n in range(3)]))
     assert batch.estimate == Decimal("0.90")

@@ -25,7 +25,7 @@ ASLEEP = -1.0
 
 
 class Process:
-    """Services as another process would have them, with a generator of its own."""
+    """Services as another process would have them, with its own generator."""
 
     def __init__(self, data: Path, url: str, pool: WorkerPool, **more: Any) -> None:
         self.generator = ScriptedGenerator()
@@ -166,7 +166,7 @@ def hold_back(generator: ScriptedGenerator, woken: asyncio.Event) -> None:
 
 
 async def test_a_breaker_that_opens_at_one_process_holds_jobs_back_at_all(begin, uploads):
-    """Three failures at schedulers are told on a web replica at once, where the host closes it for all."""
+    """Three failures at schedulers are reported on a web replica at once, where the host closes it for all."""
     web = await begin(run_jobs=False)
     schedulers = [await begin(retry_pace=10) for _ in range(2)]
     for scheduler in schedulers:

@@ -1,4 +1,4 @@
-"""The real app in a process of its own, and headless Chromium to use it with."""
+"""The real app in its own process, and headless Chromium to use it with."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ expect.set_options(timeout=SLOW)
 
 
 class App(AppProcess):
-    """The app in a process of its own, with one worker, which is sooner there; no log may tell its keys."""
+    """The app in its own process, with one worker, which is sooner there; no log may tell its keys."""
 
     def __init__(self, folder: Path, **environment: str) -> None:
         super().__init__(folder, **{"WORKERS": "1", **environment})

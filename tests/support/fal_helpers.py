@@ -47,7 +47,7 @@ def task(
     colour: str = "teal",
     sides: Sequence[Side] = (),
 ) -> Task:
-    """A task for a small picture of one colour, and sides each of another, in a folder of its own."""
+    """A task for a small picture of one colour, and sides each of another, in its own folder."""
     folder.mkdir(parents=True, exist_ok=True)
     image = folder / "input.png"
     Image.new("RGBA", (32, 24), colour).save(image)

@@ -17,7 +17,7 @@ PROPHOTO = (0.3457, 0.3585, 0.7347, 0.2653, 0.1596, 0.8404, 0.0366, 0.0001)
 
 
 def chunk(name: bytes, body: bytes, checksum: int | None = None) -> bytes:
-    """A chunk; with a checksum of its own it is a sick one."""
+    """A chunk; a given checksum makes it corrupt."""
     right = zlib.crc32(name + body)
     return struct.pack(">I", len(body)) + name + body + struct.pack(">I", right if checksum is None else checksum)
 

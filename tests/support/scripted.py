@@ -26,7 +26,7 @@ class ScriptedGenerator(scripted_generator.ScriptedGenerator):
 
 
 def picture(folder: Path, name: str, colour: str = "red") -> Picture:
-    """A small picture in a file of its own."""
+    """A small picture in its own file."""
     path = folder / f"{len(list(folder.iterdir()))}.upload"
     data = io.BytesIO()
     Image.new("RGB", (64, 48), colour).save(data, "PNG")

@@ -16,7 +16,7 @@ def double(number: int) -> int:
 
 
 def refuse(words: str) -> None:
-    """Raise an error as people are told it."""
+    """Raise an error that people are shown."""
     raise GenerationFailed("no_subject", words)
 
 

@@ -1,4 +1,4 @@
-"""three.js in a page of its own, as a reader of mesh files that shares no code with ours."""
+"""three.js in its own page, as a reader of mesh files that shares no code with ours."""
 
 from __future__ import annotations
 

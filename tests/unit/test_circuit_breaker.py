@@ -81,7 +81,7 @@ async def test_half_open_breaker_admits_one_trial(breaker):
 
 
 async def test_a_failed_trial_opens_it_for_another_rest(breaker):
-    """One failure is enough when half-open, and the rest begins anew."""
+    """One failure is enough when half-open, and the cooldown restarts."""
     await fail(breaker, breaker, breaker)
     assert await breaker.admit()
     await fail(breaker)

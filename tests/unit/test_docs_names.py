@@ -17,7 +17,7 @@ PATHS = [code for code in inline_code() if re.fullmatch(rf"({'|'.join(FOLDERS)})
 BENCHMARKS = sorted(
     {code.text for code in inline_code() if code.page.name == "benchmarks.md" and re.fullmatch(r"[a-z_]+", code.text)}
 )
-OF_PROMETHEUS = "PROMETHEUS_MULTIPROC_DIR"
+OF_LIBRARIES = {"PROMETHEUS_MULTIPROC_DIR", "HF_TOKEN"}
 
 
 @pytest.mark.parametrize("link", LOCAL_LINKS, ids=str)
@@ -45,10 +45,10 @@ def test_benchmark_exists(name: str) -> None:
 
 
 def test_settings_in_sentences_exist() -> None:
-    """A name like `MAX_FILES` is a setting, by that very name, or one that the cluster's compose file asks for."""
+    """A name like `MAX_FILES` is a setting, by that very name, or one of the compose file or of a library."""
     names = {code.text for code in inline_code() if re.fullmatch(r"[A-Z]+(_[A-Z]+)+", code.text)}
     of_compose = set(re.findall(r"\$\{(\w+)", (ROOT / "deploy" / "compose.prod.yaml").read_text()))
-    assert names - SETTINGS - of_compose == {OF_PROMETHEUS}
+    assert names - SETTINGS - of_compose == OF_LIBRARIES
 
 
 def test_readme_is_short_and_leads_to_every_page() -> None:

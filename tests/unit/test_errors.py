@@ -26,7 +26,7 @@ DECISIONS: dict[str, Callable[[FailureRules], object]] = {
     "still over there": lambda rules: rules.collectable != "never",
     "the generator's fault": lambda rules: rules.kind == "generator",
     "what helps": lambda rules: rules.remedy,
-    "for the host": lambda rules: rules.host_notice,
+    "for the host": lambda rules: rules.host_alert,
     "not billed": lambda rules: not rules.billed,
 }
 

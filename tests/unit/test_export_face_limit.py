@@ -38,7 +38,7 @@ def test_a_face_limit_is_kept_where_a_texture_is_repeated_many_times(made):
 
 
 @pytest.mark.parametrize(("limit", "lost"), [(100, 0.5), (300, 0.2)])
-def test_a_small_face_limit_is_kept_whatever_the_normals(made, limit, lost):
+def test_small_face_limit_is_kept_with_any_normals(made, limit, lost):
     """Where texture and shading leave no face to spare they count less, and the shape is kept."""
     found, path = made(ten("Khronos's duck"), "glb", face_limit=limit)
     assert (found["faces"] <= limit, found["closed"], found["notes"]) == (True, True, [])
@@ -49,7 +49,7 @@ def test_a_small_face_limit_is_kept_whatever_the_normals(made, limit, lost):
 @pytest.mark.parametrize("name", ["the local engine's", "large ball with a seam"])
 @pytest.mark.parametrize("form", ["glb", "stl"])
 def test_a_closed_mesh_stays_closed_under_a_face_limit(made, name, form, limit):
-    """What was closed is closed with fewer faces too, with its texture, and nothing is told."""
+    """What was closed is closed with fewer faces too, with its texture, and nothing is reported."""
     found, path = made(sample(name), form, face_limit=limit)
     assert found["closed"]
     assert found["notes"] == []

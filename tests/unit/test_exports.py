@@ -161,7 +161,7 @@ def test_equal_choices_have_one_name_and_different_ones_several():
 
 
 def test_a_mesh_without_any_area_is_none(made):
-    """Where all faces are lines there is nothing to export, and the reason is told."""
+    """Where all faces are lines there is nothing to export, and the reason is reported."""
     line = trimesh.Trimesh([[0, 0, 0], [1, 2, 3]], [[0, 1, 1]], process=False)
     with pytest.raises(GenerationFailed) as refused:
         made(line.export(file_type="glb"), "stl")

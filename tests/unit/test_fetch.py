@@ -65,7 +65,7 @@ async def test_a_picture_is_fetched_under_its_own_name(site, tmp_path: Path, pat
     ("path", "code"),
     [("/large.png", "file_too_large"), ("/gone.png", "url_unreachable"), ("/loop", "url_unreachable")],
 )
-async def test_what_cannot_be_used_is_refused_with_its_reason(site, tmp_path: Path, path, code):
+async def test_unusable_downloads_are_refused_with_their_reason(site, tmp_path: Path, path, code):
     """Too large, missing and endless redirects each have their code."""
     with pytest.raises(ImageRefused) as caught:
         await fetch_image(site + path, tmp_path / "x", 1000, anywhere)
@@ -86,7 +86,7 @@ async def test_what_cannot_be_used_is_refused_with_its_reason(site, tmp_path: Pa
         f"https://{'a' * 300}.example/a.png",
     ],
 )  # fmt: skip
-async def test_no_address_of_the_inner_network_is_asked(url):
+async def test_addresses_of_private_networks_are_never_requested(url):
     """Private, loopback and link-local addresses, other schemes and names with passwords are refused."""
     with pytest.raises(ImageRefused) as caught:
         await public_transport(url)

@@ -106,7 +106,7 @@ def _unusual(char: str) -> bool:
         ("left_cup.png", ("left_cup", "")),
     ],
 )
-def test_a_name_tells_its_object_and_side(name: str, told: tuple[str, str]):
+def test_name_is_split_into_object_and_side(name: str, told: tuple[str, str]):
     """A side at the end, however it is set apart, or all of the name; a word that only ends so is none."""
     assert split_side(name) == told
 

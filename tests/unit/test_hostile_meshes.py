@@ -105,7 +105,7 @@ def write_glb(tmp_path: Path):
 
 
 @pytest.mark.parametrize(("data", "code"), REFUSED.values(), ids=REFUSED)
-def test_what_nobody_could_open_is_refused(write_glb, data, code):
+def test_unreadable_files_are_refused(write_glb, data, code):
     """Each kind of unusable file has its own stable code and a next step, for facts and thumbnail alike."""
     for look in (read_facts, render_thumbnail):
         with pytest.raises(GenerationFailed) as failed:
@@ -139,7 +139,7 @@ def test_tolerable_damage_still_gives_facts(write_glb, data):
     assert render_thumbnail(write_glb(data))
 
 
-def test_faces_with_invalid_vertices_are_left_out_and_told(write_glb):
+def test_faces_with_invalid_vertices_are_dropped_and_reported(write_glb):
     """A vertex that is no number spoils its own faces only."""
     points = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [np.nan, 0, 0], [1, 0, 0], [0, 1, 0]], "<f4").tobytes()
     document = {**TRIANGLE, "accessors": [{**TRIANGLE["accessors"][0], "count": 6}],
@@ -150,12 +150,12 @@ def test_faces_with_invalid_vertices_are_left_out_and_told(write_glb):
     assert render_thumbnail(write_glb(glb(document, points)))
 
 
-def test_what_has_no_area_is_not_closed(write_glb):
+def test_mesh_without_area_is_not_closed(write_glb):
     """Faces that are all at one place enclose nothing."""
     assert read_facts(write_glb(triangle(nodes=[{"mesh": 0, "scale": [0, 0, 0]}]))).watertight is False
 
 
-def test_points_and_lines_beside_a_surface_are_told(write_glb):
+def test_points_and_lines_beside_a_surface_are_reported(write_glb):
     """They are neither counted nor exported, so a person is told of them."""
     attributes = {"POSITION": 0}
     both = triangle(meshes=[{"primitives": [{"attributes": attributes}, {"attributes": attributes, "mode": 1}]}])
@@ -242,7 +242,7 @@ def memory_bomb() -> int:
 
 
 def test_a_texture_bomb_is_not_decoded(write_glb):
-    """Of a texture with millions or billions of pixels the size is told, with a warning; it is not drawn."""
+    """Of a texture with millions or billions of pixels the size is reported, with a warning; it is not drawn."""
     box = meshes.textured_box(photo()).export(file_type="glb")
     start = box.index(b"\x89PNG")
     for side in (16_384, 50_000):

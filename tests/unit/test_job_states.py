@@ -125,7 +125,7 @@ class Jobs(RuleBasedStateMachine):
 
     @invariant()
     def each_press_has_one_row_in_the_ledger(self) -> None:
-        """Every press of every job is booked once, and what is finished is settled."""
+        """Every purchase of every job is booked once, and what is finished is settled."""
         rows = self.store.read(queries.spending, "generator")
         assert sum(row["images"] for row in rows) == sum(job.purchase for job in self._all().values())
         open_jobs = sum(not job.finished for job in self._all().values())

@@ -387,7 +387,7 @@ def test_tiny_pictures_work(side: int) -> None:
 
 
 def test_a_single_pixel_is_refused() -> None:
-    """A picture of 1 × 1 is refused with a reason of its own."""
+    """A picture of 1 × 1 is refused with its own reason."""
     with pytest.raises(GenerationFailed, match="too small") as caught:
         make(Image.new("RGB", (1, 1)))
     assert caught.value.code == "image_too_small"

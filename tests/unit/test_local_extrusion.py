@@ -19,7 +19,7 @@ SIZE, FINER = 400, 4
 
 
 def seen_from_above(face: str, depth: float, azimuth: float, elevation: float) -> Image.Image:
-    """Draw a face of FACES, extruded by `depth`, from afar and from above, each of its sides in a light of its own."""
+    """Draw a face of FACES, extruded by `depth`, from afar and from above, each of its sides in its own light."""
     around, above = np.radians(azimuth), np.radians(elevation)
     front = np.array(FACES[face])
 

@@ -52,7 +52,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_lines_levels_errors_and_requests_are_counted(folder):
-    """Errors that differ in numbers and ids are one pattern; requests are counted by route, and slow ones are told."""
+    """Errors that differ in numbers and ids are one pattern; requests are counted by route, and slow ones listed."""
     analysis = analyse(folder, LogFilter())
     assert analysis.lines == 13
     assert analysis.levels == {"DEBUG": 0, "INFO": 8, "WARNING": 0, "ERROR": 3, "CRITICAL": 1}
@@ -83,7 +83,7 @@ def test_a_file_of_many_blocks_loses_no_line(tmp_path, monkeypatch):
     ]
 
 
-def test_a_file_that_was_compressed_since_it_was_found_is_read(folder):
+def test_file_compressed_after_listing_is_read(folder):
     """What is put aside while somebody reads loses no line."""
     (folder / "app-20260301T000009000000Z.log").write_bytes(line(8))
     files = log_search.list_log_files(folder, ["app"])
@@ -126,7 +126,7 @@ def test_log_export_as_text(tmp_path):
 
 
 def test_log_statistics_and_health(folder):
-    """Files are counted by kind; a folder that cannot be written to, or one with personal data, is told."""
+    """Files are counted by kind; a folder that cannot be written to, or one with personal data, is reported."""
     statistics = log_files.statistics(folder)
     assert (statistics["total_files"], statistics["by_type"]["app"]["file_count"]) == (3, 2)
     assert set(statistics["disk_usage"]) == {"total_gb", "used_gb", "free_gb", "usage_percent"}

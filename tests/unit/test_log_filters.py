@@ -67,7 +67,7 @@ def test_full_disk_is_logged_once_a_minute(logger, monkeypatch):
 
 
 def test_other_records_are_logged_each_time(logger):
-    """Another cause passes beside it, and what has none always does: each request's error is a line of its own."""
+    """Another cause passes beside it, and what has none always does: each request's error has its own line."""
     fail(logger, errno.ENOSPC)
     for _ in range(2):
         fail(logger, errno.EIO)

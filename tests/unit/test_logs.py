@@ -59,7 +59,7 @@ def log(tmp_path: Path) -> Log:
     return Log(tmp_path, **keys)
 
 
-def test_a_line_is_an_object_with_what_is_bound_and_given(log):
+def test_line_is_an_object_with_bound_and_extra_fields(log):
     """Time, level, logger and event come first, then the request's id and the record's own."""
     with structlog.contextvars.bound_contextvars(correlation_id="one"):
         log.logger.warning("took %d\nlines", 2, extra={"seconds": 1.5})
@@ -94,7 +94,7 @@ def test_no_secret_is_written(log, told):
 
 
 def test_a_short_password_leaves_keys_levels_and_other_words(log):
-    """A password such as `info` is masked as a word of its own, and the line stays readable."""
+    """A password such as `info` is masked as its own word, and the line stays readable."""
     log.logger.info("information: info")
     assert (log.entries[0]["level"], log.entries[0]["event"]) == ("info", "information: ***")
 
@@ -129,7 +129,7 @@ def test_addresses_and_file_names_are_written_only_where_the_host_says_so(tmp_pa
 
 
 @pytest.mark.parametrize("odd", [b"\xff", float("nan"), 10**30, {1: object}, "\ud800", None, "x" * 100_000])
-def test_whatever_a_record_holds_becomes_a_line(log, odd):
+def test_any_record_becomes_a_line(log, odd):
     """Nothing that is logged breaks the form."""
     log.logger.info("odd", extra={"odd": odd})
     assert log.entries[0]["event"] == "odd"
@@ -165,7 +165,7 @@ def test_a_data_folder_that_cannot_be_used_is_a_wrong_setting(tmp_path):
     assert str(refused.value).startswith(f"DATA_DIR='{tmp_path}' cannot be used: File exists.")
 
 
-def test_a_full_file_is_put_aside_and_compressed(tmp_path, file):
+def test_full_file_is_rotated_and_compressed(tmp_path, file):
     """No line is lost, and the file that is written stays small."""
     write(file, 0, 50)
     settle(tmp_path)
@@ -258,7 +258,7 @@ def test_the_running_app_says_everything_in_one_form(app: App):
     assert "Traceback (most recent call last):" not in output
 
 
-def test_debug_tells_nothing_private(tmp_path):
+def test_debug_lines_contain_nothing_private(tmp_path):
     """With LOG_LEVEL=DEBUG no line has a picture's name, what its camera wrote into it, or an id that opens a batch."""
     picture, exif = io.BytesIO(), Image.Exif()
     exif[ExifTags.Base.Artist] = "Ann Nobody"

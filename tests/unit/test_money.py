@@ -29,7 +29,7 @@ def buy(store: Store, images: int = 2, price: str = "0.30", limits: Limits = NO_
 
 
 def take(store: Store, batch: Batch, number: int = 1) -> None:
-    """A job is at the far side, and at work there."""
+    """A job is at the provider, and at work there."""
     job = batch.jobs[number - 1]
     store.transition(job.id, "submitting", attempt=job.attempt)
     store.transition(job.id, "queued", attempt=job.attempt, remote={"request_id": "r"})
@@ -48,7 +48,7 @@ def test_each_image_is_booked_before_it_is_made(store):
     assert store.read(ledger.total_spent, day_start()) == Decimal("0.9")
 
 
-def test_what_was_really_charged_takes_the_place_of_the_estimate(store):
+def test_charged_amount_replaces_the_estimate(store):
     """A done job costs what the generator told."""
     batch = buy(store, 1)
     take(store, batch)
@@ -67,7 +67,7 @@ def test_what_was_really_charged_takes_the_place_of_the_estimate(store):
         (False, "unconfirmed", "unconfirmed", "maybe"),
     ],
 )
-def test_a_job_that_ends_badly_is_billed_by_what_fal_bills(store, taken, state, code, outcome):
+def test_unsuccessful_job_is_billed_as_by_fal(store, taken, state, code, outcome):
     """Nothing before it was taken and for fal's own faults; perhaps for anything else."""
     batch = buy(store, 1)
     if taken:
@@ -145,7 +145,7 @@ def test_one_visitor_has_so_many_images_an_hour(store):
     buy(store, 3, price="0", limits=limits, client="bob")
 
 
-def test_deleting_a_batch_keeps_what_it_cost(store):
+def test_deleting_a_batch_keeps_its_cost(store):
     """The ledger outlives the batch; jobs that were cut short are settled by how far they had come."""
     batch = buy(store, 2)
     take(store, batch)

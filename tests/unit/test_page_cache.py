@@ -60,7 +60,7 @@ def test_the_page_is_rendered_once(client: TestClient, rendered: list[str]):
         ("/", {"Host": "cookie.example"}),
     ],
 )
-def test_what_may_differ_is_rendered_each_time(
+def test_variable_pages_are_rendered_each_time(
     client: TestClient, rendered: list[str], path: str, headers: dict[str, str]
 ):
     """For whoever may be signed in, with fields that Gradio reads, elsewhere, and what is no page for everybody."""

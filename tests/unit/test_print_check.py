@@ -17,8 +17,8 @@ from tests.support import faulty, local_shapes
 from tests.support.exporting import checked
 
 
-def test_the_print_check_tells_what_is_wrong_and_what_mending_would_do(tmp_path):
-    """A broken ball is not ready, for reasons in plain words, and would be once it is mended."""
+def test_print_check_reports_problems_and_the_result_of_a_repair(tmp_path):
+    """A broken ball is not ready, for reasons in plain words, and would be once it is repaired."""
     glb = tmp_path / "model.glb"
     glb.write_bytes(faulty.broken_ball().export(file_type="glb"))
     result = check_print(glb, parse_options("stl", size=50))
@@ -29,7 +29,7 @@ def test_the_print_check_tells_what_is_wrong_and_what_mending_would_do(tmp_path)
     assert [step.split()[0] for step in result["mended"]["steps"]] == ["Removed", "Closed", "Cut"]
 
 
-def test_a_ready_mesh_is_checked_again_where_a_repair_is_asked_for(tmp_path):
+def test_ready_mesh_is_checked_again_if_a_repair_is_requested(tmp_path):
     """Of a ball the check says that it is ready; with a repair it says, too, what that would do and its verdict."""
     glb = tmp_path / "model.glb"
     glb.write_bytes(trimesh.creation.icosphere(subdivisions=3).export(file_type="glb"))
@@ -40,7 +40,7 @@ def test_a_ready_mesh_is_checked_again_where_a_repair_is_asked_for(tmp_path):
 
 
 @pytest.mark.parametrize("mesh", [faulty.sheet(0), faulty.sheet(90), faulty.sheet(35)])
-def test_what_has_no_thickness_is_told_and_not_mended(made, tmp_path, mesh):
+def test_mesh_without_thickness_is_reported_and_not_repaired(made, tmp_path, mesh):
     """A flat mesh, however it lies, is not ready for that one reason, and a repair of it is refused."""
     data = mesh.export(file_type="glb")
     glb = tmp_path / "model.glb"
@@ -64,7 +64,7 @@ def test_a_tiny_body_is_not_called_flat(tmp_path):
     assert read_facts(glb).dimensions == pytest.approx((2e-7, 2e-7, 2e-7))
 
 
-def test_thin_ends_are_told_though_they_are_fine(tmp_path):
+def test_thin_ends_are_reported_as_advice(tmp_path):
     """A blade that sticks out of a block by 2 mm is too small a part of it to matter, and no wall is called thick."""
     blade = trimesh.creation.box((0.004, 1, 0.6)).apply_translation([0, 0.02, 0])
     result = checked(trimesh.boolean.union([trimesh.creation.box(), blade]), tmp_path / "model.glb")
@@ -75,7 +75,7 @@ def test_thin_ends_are_told_though_they_are_fine(tmp_path):
 @pytest.mark.parametrize(
     "direction", [[0, 1, 0], [1, 0, 0], [0, 0, 1], [1, 1, 0]], ids=["up", "aside", "ahead", "slant"]
 )
-def test_a_hair_that_no_nozzle_prints_is_told(tmp_path, direction):
+def test_unprintable_hair_is_reported(tmp_path, direction):
     """A hair of .2 mm, half as long as the block that it grows from, is a reason, whichever way it grows."""
     hair = trimesh.creation.cylinder(0.002, 2, sections=8)
     hair.apply_transform(trimesh.geometry.align_vectors([0, 0, 1], direction))
@@ -83,7 +83,7 @@ def test_a_hair_that_no_nozzle_prints_is_told(tmp_path, direction):
     assert [problem for problem in result["problems"] if "thinner than a nozzle of 0.4 mm" in problem]
 
 
-def test_a_thin_leg_among_thick_ones_is_told(tmp_path):
+def test_thin_leg_among_thick_ones_is_reported(tmp_path):
     """A table of which one leg is .3 mm thick is not ready, though all of its sides are reached."""
     legs = [trimesh.creation.box((0.1, 1, 0.1)).apply_translation([x, -0.5, z]) for x, z in ((0, 0), (0, 1), (1, 0))]
     legs.append(trimesh.creation.box((0.003, 1, 0.003)).apply_translation([1, -0.5, 1]))
@@ -92,8 +92,8 @@ def test_a_thin_leg_among_thick_ones_is_told(tmp_path):
     assert any("A part of it is thinner than a nozzle" in problem for problem in result["problems"])
 
 
-def test_what_stands_on_a_needle_is_told_and_mending_gives_it_a_base(tmp_path):
-    """A cone on its tip has no first layer that holds; mended it stands."""
+def test_mesh_on_a_needle_is_reported_and_repair_gives_it_a_base(tmp_path):
+    """A cone on its tip has no first layer that holds; after a repair it stands."""
     cone = trimesh.creation.cone(0.5, 1).apply_transform(trimesh.transformations.rotation_matrix(np.pi / 2, [1, 0, 0]))
     result = checked(cone, tmp_path / "model.glb")
     assert any("of first layer" in problem or "first layer has only" in problem for problem in result["problems"])
@@ -132,7 +132,7 @@ def test_a_hollow_body_is_one_piece(tmp_path):
     ids=["a face touches", "a corner touches", "it reaches through", "a thin wall", "a wall of 1 mm"],
 )
 def test_a_cavity_near_the_outside_is_a_problem(tmp_path, cavity, height, problem):
-    """A wall that no nozzle prints is told, however small its place is."""
+    """A wall that no nozzle prints is reported, however small its place is."""
     inside = cavity.copy().apply_translation([0, height, 0])
     inside.invert()
     result = checked(trimesh.util.concatenate([trimesh.creation.box(), inside]), tmp_path / "model.glb")
@@ -140,7 +140,7 @@ def test_a_cavity_near_the_outside_is_a_problem(tmp_path, cavity, height, proble
     assert [text for text in result["problems"] if problem and problem in text] == result["problems"]
 
 
-def test_a_repair_tells_that_it_opened_a_cavity(tmp_path):
+def test_repair_reports_an_opened_cavity(tmp_path):
     """A cavity that touches the outside over a face becomes a hollow of it, which is said."""
     inside = trimesh.creation.box((0.5, 0.5, 0.5)).apply_translation([0, 0.25, 0])
     inside.invert()
@@ -151,8 +151,8 @@ def test_a_repair_tells_that_it_opened_a_cavity(tmp_path):
     assert mended["steps"] == ["Joined 1 cavity with what it touched."]
 
 
-def test_a_piece_that_is_inside_out_is_told(tmp_path):
-    """A piece apart that looks inwards is told, and counts for the volume as if it were turned."""
+def test_piece_inside_out_is_reported(tmp_path):
+    """A piece apart that looks inwards is reported, and counts for the volume as if it were turned."""
     result = checked(faulty.inside_out(), tmp_path / "model.glb")
     assert "Some faces are turned inside out." in result["problems"]
     assert result["mended"]["steps"] == ["Turned 1 piece right side out."]
@@ -171,7 +171,7 @@ def test_a_piece_that_is_inside_out_is_told(tmp_path):
     ids=["touching", "overlapping"],
 )
 def test_bodies_that_share_a_corner_alone_are_two_pieces(tmp_path, mesh, step):
-    """Nothing holds them together there: it is told, and where they overlap mending joins them."""
+    """Nothing holds them together there: it is told, and where they overlap a repair joins them."""
     result = checked(mesh, tmp_path / "model.glb")
     assert result["problems"] == ["It is made of 2 pieces."]
     known = read_facts(tmp_path / "model.glb")
@@ -193,7 +193,7 @@ def test_walls_of_the_local_engine_s_meshes_raise_no_alarm(tmp_path, picture, de
 
 
 @pytest.mark.parametrize(("wall", "ready"), [(0.001, False), (0.007, False), (0.01, True)])
-def test_walls_that_are_too_thin_are_told(tmp_path, wall, ready):
+def test_thin_walls_are_reported(tmp_path, wall, ready):
     """A cup of 100 mm with walls of .1 or .7 mm is not ready, one with walls of 1 mm is."""
     result = checked(faulty.thin_cup(wall), tmp_path / "model.glb")
     assert result["ready"] == ready
@@ -201,7 +201,7 @@ def test_walls_that_are_too_thin_are_told(tmp_path, wall, ready):
 
 
 def test_a_heap_of_faces_is_judged_in_good_time(tmp_path):
-    """Faces that hang together nowhere have as many holes, which are told and not closed one by one."""
+    """Faces that hang together nowhere have as many holes, which are reported and not closed one by one."""
     chance = np.random.default_rng(0)
     corners = chance.normal(size=(20_000, 1, 3)) + 0.1 * chance.normal(size=(20_000, 3, 3))
     heap = trimesh.Trimesh(corners.reshape(-1, 3), np.arange(60_000).reshape(-1, 3), process=False)
@@ -209,4 +209,4 @@ def test_a_heap_of_faces_is_judged_in_good_time(tmp_path):
     result = checked(heap, tmp_path / "model.glb")
     assert time.process_time() - began < 10
     assert "It has 20,000 holes: fix before printing." in result["problems"]
-    assert "It is still not closed: a new skin may help." in result["mended"]["steps"]
+    assert "It is still not closed: a new surface may help." in result["mended"]["steps"]

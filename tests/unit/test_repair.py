@@ -1,4 +1,4 @@
-"""Meshes mended for the printer: what is closed, joined and turned, what stays as it was, and what is told."""
+"""Meshes repaired for the printer: what is closed, joined and turned, what stays as it was, and what is reported."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BOX = 100**3
 @pytest.mark.parametrize(
     ("mesh", "volume", "note"),
     [
-        (faulty.hollow(), faulty.hollow().volume * BOX, "Nothing had to be mended."),
+        (faulty.hollow(), faulty.hollow().volume * BOX, "Nothing had to be repaired."),
         (faulty.flipped(faulty.hollow()), faulty.hollow().volume * BOX, "Turned it right side out."),
         (faulty.inside_out(), 9 * (100 / 4.5) ** 3, "Turned 1 piece right side out."),
         (faulty.some_turned(), 4 * BOX / 3 / 8 * np.pi, "Turned 200 faces so that all look to one side."),
@@ -35,7 +35,7 @@ BOX = 100**3
     ids=["hollow", "hollow, inside out", "a piece inside out", "faces inside out", "cup", "C", "overlap"],
 )
 def test_repair_reports_every_filled_hole(made, mesh, volume, note):
-    """Cavities stay, holes are closed along their rims, and what changes the volume is told."""
+    """Cavities stay, holes are closed along their rims, and what changes the volume is reported."""
     found, path = made(mesh.export(file_type="glb"), "stl", repair="solid")
     solid = trimesh.load(path)
     assert solid.is_watertight
@@ -44,7 +44,7 @@ def test_repair_reports_every_filled_hole(made, mesh, volume, note):
 
 
 def test_repaired_mesh_keeps_its_position(made):
-    """With the pivot kept, mending moves nothing; flattening the base only cuts off there."""
+    """With the pivot kept, a repair moves nothing; flattening the base only cuts off there."""
     box = trimesh.creation.box().apply_translation([5, 7, 9])
     box.update_faces(np.arange(12) != 3)
     found, path = made(box.export(file_type="glb"), "glb", repair="solid")
@@ -60,10 +60,10 @@ def test_repaired_mesh_keeps_its_position(made):
 
 @pytest.mark.parametrize("form", ["glb", "obj", "3mf", "usdz", "ply", "stl"])
 def test_repair_recolours_only_changed_meshes(made, form):
-    """A box that needs no mending keeps its texture; one with a hole gets a new one, where the format has any."""
+    """A box that needs no repair keeps its texture; one with a hole gets a new one, where the format has any."""
     box = meshes.textured_box(photo(64, 32))
     found, path = made(box.export(file_type="glb"), form, repair="solid")
-    assert found["notes"] == ["Nothing had to be mended."]
+    assert found["notes"] == ["Nothing had to be repaired."]
     if form == "glb":
         assert read_facts(path).textures == ((64, 32),)
         assert trimesh.load(path, force="mesh").bounds == pytest.approx(box.bounds)
@@ -119,7 +119,7 @@ def test_repaired_mesh_has_two_faces_at_each_edge(made, name, repair):
     [("two boxes at a face", 2), ("three boxes in a row", 3), ("box at half a face", 2)],
 )
 def test_solids_that_share_a_face_become_one(made, name, pieces):
-    """Solids that touch over an area are one body, of the same volume, that is ready to print; that is told."""
+    """Solids that touch over an area are one body, of the same volume, that is ready to print; that is reported."""
     mesh = faulty.NONMANIFOLD[name]()
     found, path = made(mesh.export(file_type="glb"), "stl", size=80, repair="solid")
     solid = trimesh.load(path)
@@ -154,7 +154,7 @@ def test_a_needle_loses_no_more_than_it_must(made):
 
 
 def test_an_open_box_with_a_bent_rim_is_closed(made):
-    """A wide hole that lies in no plane is closed where a sound solid comes of it, and that is told."""
+    """A wide hole that lies in no plane is closed where a sound solid comes of it, and that is reported."""
     found, path = made(faulty.open_box().export(file_type="glb"), "stl", repair="solid")
     assert found["notes"][0].startswith("Closed 1 hole. The widest was 83.3 mm")
     assert trimesh.load(path).is_watertight
@@ -172,15 +172,15 @@ def test_holes_that_touch_at_a_corner_are_all_closed(made, repair):
 
 
 def test_self_intersection_is_reported_and_remesh_removes_it(made, tmp_path):
-    """A tube that crosses itself is not ready; wrapped in a new skin it is."""
+    """A tube that crosses itself is not ready; wrapped in a new surface it is."""
     result = checked(faulty.eight(), tmp_path / "model.glb")
-    assert result["problems"] == ["It passes through itself: a new skin would mend that."]
+    assert result["problems"] == ["It passes through itself: a new surface would repair that."]
     _, path = made(faulty.eight().export(file_type="glb"), "glb", repair="rebuild")
     assert check_print(path, parse_options("stl"))["ready"]
 
 
 def test_remesh_reports_a_filled_cavity(made):
-    """What changes the volume by much is told, whichever step it is."""
+    """What changes the volume by much is reported, whichever step it is."""
     notes = made(faulty.hollow().export(file_type="glb"), "stl", repair="rebuild")[0]["notes"]
     assert "Its volume went from 767.4 cm³ to " in notes[0]
 
@@ -188,7 +188,7 @@ def test_remesh_reports_a_filled_cavity(made):
 @pytest.mark.parametrize("repair", ["solid", "rebuild"])
 @pytest.mark.parametrize("form", ["stl", "3mf", "glb"])
 def test_repaired_export_is_a_stable_solid(made, form, repair):
-    """What is mended is closed, one piece, of the size asked for, and says each thing that was done."""
+    """What is repaired is closed, one piece, of the size asked for, and says each thing that was done."""
     found, path = made(faulty.broken_ball().export(file_type="glb"), form, size=50, repair=repair)
     solid = trimesh.load(path, force="mesh")
     assert found["closed"]

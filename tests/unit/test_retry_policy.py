@@ -49,19 +49,19 @@ def test_the_published_waits():
 
 
 def test_there_are_five_tries_and_no_sixth():
-    """After the fifth submit of a press that the far side took nothing is sent again."""
+    """After the fifth accepted submit of one request nothing is sent again."""
     assert wait(failed("fal_temporary"), MAX_SUBMITS - 1, taken=1) is not None
     assert wait(failed("fal_temporary"), MAX_SUBMITS, taken=1) is None
 
 
-def test_what_was_not_taken_is_tried_until_the_deadline():
-    """However often the far side was out of reach, a picture waits ever longer, and as long as the deadline allows."""
+def test_unaccepted_picture_is_retried_until_the_deadline():
+    """However often the provider was out of reach, a picture waits ever longer, and as long as the deadline allows."""
     waits = [wait(failed("fal_unreachable"), failures=count) for count in (1, 3, 30)]
     assert waits[0] < waits[1] < waits[2] <= 300
     assert wait(failed("fal_unreachable"), failures=30, pressed=1600) is None
 
 
-def test_what_fal_says_in_retry_after_counts():
+def test_retry_after_of_fal_is_respected():
     """Retry-After takes the place of our own wait, and is capped."""
     assert wait(failed("fal_busy", retry_after=7)) == 7
     assert wait(failed("fal_busy", retry_after=1e9)) == MAX_WAIT
@@ -86,7 +86,7 @@ def test_fal_s_own_word_against_a_retry_is_obeyed():
 
 
 @pytest.mark.parametrize("code", COLLECTED)
-def test_what_was_taken_is_collected_for_as_long_as_it_is_kept(code):
+def test_accepted_job_is_collected_as_long_as_fal_keeps_it(code):
     """Neither the number of tries nor the deadline ends the collecting; fal's own keeping does."""
     assert wait(failed(code), MAX_SUBMITS + 50, failures=80, pressed=5 * DAY, taken=5 * DAY) <= COLLECT_BACKOFF.longest
     assert wait(failed(code), taken=RESULT_KEPT_SECONDS + 1) is None

@@ -33,7 +33,7 @@ def test_taken_port_ends_with_one_line(taken: int):
 
 
 def test_next_free_port_is_used_when_none_is_set(taken: int, monkeypatch: pytest.MonkeyPatch):
-    """A second app beside the first starts all the same; where none is free, that is told."""
+    """A second app beside the first starts all the same; where none is free, that is reported."""
     monkeypatch.setattr(server, "DEFAULT_PORTS", [taken, 0])
     with server.bind("127.0.0.1", 0) as listener:
         assert listener.getsockname()[1] not in (0, taken)
@@ -79,7 +79,7 @@ def test_as_many_connections_as_the_system_allows_may_be_open():
         ({"host": "127.0.0.1"}, 0),
     ],
 )  # fmt: skip
-def test_an_app_that_names_whatever_host_a_visitor_does_warns(settings: dict[str, str], warnings: int, caplog):
+def test_public_app_with_urls_from_the_host_header_warns(settings: dict[str, str], warnings: int, caplog):
     """Open to the world without PUBLIC_URL or ALLOWED_HOSTS; at home, or with either, nothing is said."""
     server.warn_of_any_host(Settings(**settings, _env_file=None))
     assert len([one for one in caplog.records if "PUBLIC_URL" in one.message]) == warnings

@@ -64,7 +64,7 @@ def test_the_colours_are_those_of_the_texture_by_area(paint: Paint) -> None:
 
 
 def test_the_preview_has_the_colours_that_are_printed(paint: Paint, tmp_path: Path) -> None:
-    """What is told before the export are the hex colours and shares that the file then has, in its order."""
+    """What is reported before the export are the hex colours and shares that the file then has, in its order."""
     report, _, palette, _ = paint(sample("ball with a seam"), colors=3)
     preview = find_printer_colours(tmp_path / "model.glb", parse_options("3mf", colors=3, size=40))
     assert preview["size_mm"] == 40

@@ -110,7 +110,7 @@ def test_the_batch_state_follows_from_its_jobs(store):
     assert store.batch(batch.id).state == "partly"
 
 
-def test_what_is_spent_is_the_sum_of_the_jobs(store):
+def test_money_spent_is_the_sum_of_the_jobs(store):
     """Costs of jobs add up exactly."""
     batch = make(store, 3)
     for job in batch.jobs:

@@ -68,7 +68,7 @@ def test_concurrent_equal_submissions_make_one_batch(stores):
 
 
 def test_simultaneous_retries_buy_once(stores):
-    """Of eight retries of a failed job at once one begins it anew, and the ledger holds one more purchase."""
+    """Of eight simultaneous retries of a failed job one restarts it, and the ledger holds one more purchase."""
     batch = batch_of(stores[0])
     stores[0].transition(batch.jobs[0].id, "failed", attempt=1, failure={"code": "fal_temporary", "message": "m"})
     answers = all_at_once(stores, lambda store: len(store.retry_jobs(batch.id, None, ["failed"])))
@@ -77,7 +77,7 @@ def test_simultaneous_retries_buy_once(stores):
 
 
 def test_one_try_of_a_job_ends_once(stores):
-    """Of eight reports of a job's end at once one counts, and every change has a number of its own."""
+    """Of eight reports of a job's end at once one counts, and every change has its own number."""
     batch = batch_of(stores[0], pictures=2)
     first, second = batch.jobs
 

@@ -59,7 +59,7 @@ NOT_SENT_ERRORS = (
     httpx.InvalidURL,
 )
 REFUSED_STATUS = 503
-"""Status of fal or a gateway for a job that was not taken; after another 5xx without an error type it may have been."""
+"""Status of fal or a gateway for a job that was not accepted; other 5xx without an error type leave it open."""
 URL_FIELDS = ("response_url", "status_url", "cancel_url")
 CANCEL_OUTCOMES: Mapping[int, CancelOutcome] = {202: "accepted", 404: "over"}
 
@@ -164,10 +164,10 @@ class FalAccount:
         return address
 
     async def submit(self, endpoint: str, arguments: Mapping[str, Any], model: str) -> dict[str, Any]:
-        """Hand a job to fal, sending it once and once only; return what finds it again. `model` is for people.
+        """Submit a job to fal, exactly once; return the data that finds it again. `model` is a name for messages.
 
         Raises GenerationFailed: `fal_unreachable` where it certainly did not arrive, `unconfirmed` where
-        nobody can tell, `model_unavailable` for an endpoint that is no more, and else what fal answered.
+        that is unknown, `model_unavailable` for a removed endpoint, and else fal's error.
         fal-client's own submit sends again after a broken connection, and fal cannot know the same job twice.
         """
         lifecycle = json.dumps({"expiration_duration_seconds": RESULT_KEPT_SECONDS})
@@ -196,7 +196,7 @@ class FalAccount:
             answer = response.json()
             request_id = answer["request_id"]
             urls = {name: answer[name] for name in URL_FIELDS}
-        except Exception as error:  # whatever it is, it names no job
+        except Exception as error:  # any malformed answer
             raise UNCONFIRMED.error() from error
         if not isinstance(request_id, str) or not all(self.hosts.is_queue(url) for url in urls.values()):
             raise UNCONFIRMED.error()
@@ -215,7 +215,7 @@ class FalAccount:
         Raises GenerationFailed `collect_refused` where fal does not accept the key.
         """
         try:
-            # httpx's own timeout begins anew with every byte
+            # httpx's own timeout restarts with every byte
             async with self.connections.call_slots, asyncio.timeout(4 * self.timeouts.request):
                 response = await self.connections.api.get(url, params=parameters)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError):
@@ -235,7 +235,7 @@ class FalAccount:
             connections.watched_jobs -= 1
 
     async def is_key_accepted(self, endpoint: str) -> bool:
-        """True if fal tells this key a model's price, which it tells nobody else; raises any error of the request."""
+        """True if fal accepts the key in a request for a price, which needs one; raises any error of the request."""
         address = f"{self.hosts.api}/v1/models/pricing"
         async with asyncio.timeout(self.timeouts.request):
             response = await self.connections.api.get(address, params={"endpoint_id": endpoint})
@@ -258,7 +258,7 @@ class FalAccount:
         try:
             async with asyncio.timeout(self.timeouts.cancel):
                 outcome = await self._cancel(str(url)) if self.hosts.is_queue(url) else "unknown"
-        except Exception:  # out of reach: whoever asked goes on watching
+        except Exception:  # unreachable: the caller continues to watch the job
             return "unknown"
         return "unknown" if outcome == "over" and self.was_sent_with_other_key(remote) else outcome
 

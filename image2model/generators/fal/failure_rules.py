@@ -1,10 +1,10 @@
-"""Consequences of fal's failures: retries, billing, collecting, remedies, notices for the host."""
+"""Consequences of fal's failures: retries, billing, collecting, remedies, alerts for the host."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..failure_rules import OTHER_MODEL, RESUBMIT, RETRY, USE_KEY, FailureRules, HostNotice, Remedy
+from ..failure_rules import OTHER_MODEL, RESUBMIT, RETRY, USE_KEY, FailureRules, HostAlert, Remedy
 from .failure_messages import FalErrorCode
 
 TOP_UP = Remedy("link", "Top up at fal.ai", "https://fal.ai/dashboard/billing")
@@ -13,18 +13,18 @@ RULES: Mapping[str, FailureRules] = {
     FalErrorCode.KEY_REFUSED: FailureRules(
         "account",
         remedy=USE_KEY,
-        host_notice=HostNotice("fal refuses the host's key, or does not let it run a model.", "Check FAL_KEY."),
+        host_alert=HostAlert("fal refuses the host's key, or does not let it run a model.", "Check FAL_KEY."),
     ),
     FalErrorCode.NO_KEY: FailureRules("account", remedy=USE_KEY),
     FalErrorCode.BALANCE_EXHAUSTED: FailureRules(
         "account",
         remedy=TOP_UP,
-        host_notice=HostNotice("The host's fal account has no credit left.", "Top up at fal.ai/dashboard/billing."),
+        host_alert=HostAlert("The host's fal account has no credit left.", "Top up at fal.ai/dashboard/billing."),
     ),
     FalErrorCode.ACCOUNT_LOCKED: FailureRules(
         "account",
         remedy=TOP_UP,
-        host_notice=HostNotice("fal has locked the host's account.", "Ask fal's support why."),
+        host_alert=HostAlert("fal has locked the host's account.", "Ask fal's support why."),
     ),
     FalErrorCode.BUSY: FailureRules("account", retry="rate_limit"),
     FalErrorCode.TEMPORARY: FailureRules("generator", billed=False, retry="temporary"),
@@ -35,7 +35,7 @@ RULES: Mapping[str, FailureRules] = {
     FalErrorCode.COLLECT_REFUSED: FailureRules(
         "connection",
         collectable="automatic",
-        host_notice=HostNotice(
+        host_alert=HostAlert(
             "fal does not let the host's key collect what it has paid for.", "Check FAL_KEY. Nothing is lost yet."
         ),
     ),

@@ -41,7 +41,7 @@ SUBMIT_GRACE_SECONDS = 5
 
 
 def fal_generators(credentials: str | None, hosts: FalHosts, timeouts: Timeouts | None = None) -> list[FalGenerator]:
-    """All models of the catalogue, on one key; without a key they are there and say how to get one."""
+    """All models of the catalogue, on one key; without a key they are unavailable and say how to get one."""
     account = FalAccount(credentials or "", hosts, timeouts)
     return [FalGenerator(model, account) for model in FAL_MODELS]
 
@@ -63,7 +63,7 @@ class FalGenerator:
 
     @property
     def unavailable(self) -> str:
-        """Reason why it cannot be used now, in a sentence for people; empty when it can."""
+        """Reason why it is unavailable, in a sentence for people; empty if it is available."""
         if not self.account.key_mark:
             return NO_KEY.hint
         gone = self.account.listing.is_unavailable(self.model.endpoint)
@@ -91,8 +91,8 @@ class FalGenerator:
     async def run(self, task: Task) -> AsyncIterator[Event]:
         """Upload, submit once, watch, download; a task with `remote` is picked up where it was submitted.
 
-        Raises GenerationFailed. Being cancelled leaves the job at fal alone: that is what `cancel` is for. A
-        submit that is under way is finished first, and Submitted told, so that no paid job is forgotten.
+        Raises GenerationFailed. Cancelling the task does not cancel the job at fal (see `cancel`). A submit in progress
+        is finished first, and Submitted reported, so that no paid job is forgotten.
         """
         remote = task.remote
         if remote is None:
@@ -108,7 +108,7 @@ class FalGenerator:
             try:
                 yield Submitted(remote)
             except GeneratorExit:
-                if stopped:  # a person's cancel: nobody keeps what would find the job again
+                if stopped:  # cancelled by a person: nothing else will find the job again
                     await self.cancel(remote)
                 raise
             if stopped:
@@ -118,7 +118,7 @@ class FalGenerator:
                 yield event
         except (GenerationFailed, OSError):
             raise
-        except Exception as error:  # whatever it is, the job is paid for and must be collected, not submitted again
+        except Exception as error:  # after any error the job is paid for and must be collected, not submitted again
             log.exception("could not collect a job from fal because of an error of this app; retrying")
             raise CONNECTION_LOST.error() from error
 

@@ -23,7 +23,7 @@ from .worker import cut_out, inspect, warm_up
 __all__ = ["PROVIDER", "WARNINGS", "Inspection", "LocalGenerator", "cut_out", "inspect", "warm_up"]
 
 TIMEOUT_SECONDS = 60.0
-"""A picture takes one or two; a worker busy for longer than this is replaced."""
+"""Seconds; a picture takes one or two, and a worker busy for longer than this is replaced."""
 POLL_SECONDS = 0.1
 
 SPEC = Spec(
@@ -115,7 +115,7 @@ class LocalGenerator:
 
     @property
     def unavailable(self) -> str:
-        """Reason why it cannot be used now, in a sentence for people; empty when it can."""
+        """Reason why it is unavailable, in a sentence for people; empty if it is available."""
         if not worker.WEIGHTS.is_file():
             return "The weights of the built-in engine are missing; install image2model again."
         if find_spec("onnxruntime") is None:
@@ -157,11 +157,11 @@ class LocalGenerator:
         """No key is taken."""
 
     async def cancel(self, remote: Mapping[str, Any]) -> CancelOutcome:
-        """Do nothing: there is no provider to tell, and cancelling `run` stops the worker."""
+        """Do nothing: there is no provider, and cancelling `run` stops the worker."""
         return "over"
 
     async def find(self, intent: Mapping[str, Any]) -> None:
-        """Nothing is ever handed over."""
+        """Nothing is ever submitted."""
 
     async def refresh(self) -> None:
         """Nothing to look up: it is free and always there."""
@@ -171,7 +171,7 @@ class LocalGenerator:
 
 
 async def _watch(working: asyncio.Future[None], notes: Path) -> AsyncIterator[Event]:
-    """Yield an event whenever the worker has noted another stage, until `working` is done."""
+    """Yield an event whenever the worker reports another stage, until `working` is done."""
     last: Event = Queued()
     yield last
     while not working.done():

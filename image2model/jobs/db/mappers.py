@@ -34,7 +34,7 @@ def load_batches(connection: Connection, ids: Sequence[str]) -> list[Batch]:
     members: dict[str, list[Job]] = {batch_id: [] for batch_id in rows}
     for row in connection.execute(select(jobs).where(jobs.c.batch_id.in_(ids)).order_by(jobs.c.number)):
         members[row.batch_id].append(to_job(row))
-    bought_again = [one for one, of_batch in members.items() if any(job.purchase > 1 for job in of_batch)]
+    bought_again = [batch_id for batch_id, of_batch in members.items() if any(job.purchase > 1 for job in of_batch)]
     before = _earlier_purchases(connection, bought_again)
     return [
         to_batch(rows[batch_id], tuple(members[batch_id]), before.get(batch_id, {}))

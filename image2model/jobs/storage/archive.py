@@ -1,4 +1,4 @@
-"""A batch as one zip that is made while it is sent: neither in memory nor on disk is there ever a whole one.
+"""A batch as a streamed zip: it is never complete in memory or on disk.
 
 Entries are stored, not compressed (GLB and WebP hardly shrink), so the size is known before the first byte. Each
 entry's size and checksum stand before it, so that a reader needs no directory to unpack the stream (Java's

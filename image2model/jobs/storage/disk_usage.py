@@ -67,7 +67,7 @@ class FolderItem(FileEntry):
 
 
 def walk_tree(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """Every file and folder below `folder`; what vanishes meanwhile is left out."""
+    """Every file and folder below `folder`, without those deleted meanwhile."""
     try:
         entries = list(os.scandir(folder))
     except OSError:
@@ -89,7 +89,7 @@ def measure_folder(folder: Path) -> Usage:
 
 
 def survey_data(data: Path) -> Survey:
-    """Look at all that lies in the data folder."""
+    """Survey the data folder."""
     found, skip = Survey(), len(str(data)) + 1
     for entry in walk_tree(data):
         path, takes = entry.path[skip:], _usage_of(entry)

@@ -105,7 +105,7 @@ class ExportStore:
             raise _file_not_found() from None
         except Image2ModelError:
             raise
-        except Exception as error:  # meshes come from elsewhere, and hold whatever they hold
+        except Exception as error:  # meshes are untrusted
             log.exception("mesh work failed", extra={"work": function.__name__})
             raise Unavailable(
                 ErrorCode.EXPORT_FAILED,

@@ -208,8 +208,8 @@ class Folders:
             return
         unknown = [f"batches/{name}" for name in self.bucket.folders("batches") if name not in known]
         tasks = [f"tasks/{name}" for name in self.bucket.folders("tasks")]
-        for folder, age in (*((one, older_than) for one in unknown), *((one, DAY) for one in tasks)):
-            if all(one.modified < time.time() - age for one in self.bucket.objects(folder)):
+        for folder, age in (*((folder, older_than) for folder in unknown), *((folder, DAY) for folder in tasks)):
+            if all(item.modified < time.time() - age for item in self.bucket.objects(folder)):
                 self.bucket.remove(folder)
 
     @property

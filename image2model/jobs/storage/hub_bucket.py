@@ -80,7 +80,7 @@ class HubBucket:
 
     def remove(self, folder: str) -> None:
         """See Bucket."""
-        paths = [self._prefix + one.key for one in self.objects(folder)]
+        paths = [self._prefix + item.key for item in self.objects(folder)]
         with _raising_unavailable():
             self._api.batch_bucket_files(self._id, delete=paths)
 

@@ -77,8 +77,8 @@ class ObjectBucket:
         """See Bucket."""
         with self._raising_unavailable():
             for page in self._store.list(folder):
-                for one in page:
-                    yield StoredObject(one["path"], one["size"], one["last_modified"].timestamp())
+                for item in page:
+                    yield StoredObject(item["path"], item["size"], item["last_modified"].timestamp())
 
     def folders(self, folder: str) -> list[str]:
         """See Bucket."""
@@ -87,7 +87,7 @@ class ObjectBucket:
 
     def remove(self, folder: str) -> None:
         """See Bucket."""
-        keys = [one.key for one in self.objects(folder)]
+        keys = [item.key for item in self.objects(folder)]
         with self._raising_unavailable():
             if keys:
                 self._store.delete(keys)

@@ -64,13 +64,15 @@ class Eviction:
 def plan_evictions(
     candidates: Iterable[RetentionCandidate], rules: RetentionRules, now: float, used: int, free: int
 ) -> list[Eviction]:
-    """Return what is to be deleted: what is too old or has lost its files, then the oldest until all fits.
+    """Return the batches to delete: those too old or without files, then the oldest until the data fits.
 
     `used` is what the data takes and `free` what is free on its disk, both in bytes.
     """
-    deletable = (one for one in candidates if one.retain_reason is None)
+    deletable = (candidate for candidate in candidates if candidate.retain_reason is None)
     oldest_first = sorted(deletable, key=lambda candidate: candidate.ended or 0.0)
-    evictions = [Eviction(one, reason) for one in oldest_first if (reason := _overdue(one, rules, now))]
+    evictions = [
+        Eviction(candidate, reason) for candidate in oldest_first if (reason := _overdue(candidate, rules, now))
+    ]
     evicted = {eviction.candidate.batch_id for eviction in evictions}
     freed = sum(eviction.candidate.size for eviction in evictions)
     for candidate in oldest_first:
@@ -91,8 +93,12 @@ def exceeded_space_rule(rules: RetentionRules, used: int, free: int) -> Reason |
 
 
 def retained(candidates: Iterable[RetentionCandidate], hours: float, now: float) -> list[RetentionCandidate]:
-    """Return what stays although it ended that long ago, and what is unfinished."""
-    return [one for one in candidates if one.retain_reason and (one.ended is None or one.ended + hours * HOUR <= now)]
+    """Return the batches that are kept although they ended that long ago, and the unfinished ones."""
+    return [
+        candidate
+        for candidate in candidates
+        if candidate.retain_reason and (candidate.ended is None or candidate.ended + hours * HOUR <= now)
+    ]
 
 
 def kept_until(ended: float | None, pinned: bool, hours: float | None) -> float | None:

@@ -34,9 +34,9 @@ class CallerFiles:
     def open(self, outcome: bytes) -> Any:
         """Unpickle an outcome; what the worker has written is here when this returns."""
         if self._bucket:
-            for one in self._bucket.objects(f"{self._place}/out"):
-                name = one.key.removeprefix(f"{self._place}/out/")
-                self._bucket.download(one.key, self._folders.path_of(name))
+            for item in self._bucket.objects(f"{self._place}/out"):
+                name = item.key.removeprefix(f"{self._place}/out/")
+                self._bucket.download(item.key, self._folders.path_of(name))
         return _load(outcome, lambda name, _: self._folders.path_of(name))
 
     def remove(self) -> None:

@@ -53,7 +53,7 @@ class ExportReport:
 
 OPENED_BY_FACE_LIMIT = "With so few faces its surface is no longer closed: take more for printing."
 OUR_ASSET = {"version": "2.0", "generator": "image2model"}
-NOTHING_REPAIRED = "Nothing had to be mended."
+NOTHING_REPAIRED = "Nothing had to be repaired."
 
 
 def export(path: Path, options: ExportOptions, target: Path, stem: str) -> dict[str, Any]:
@@ -68,10 +68,7 @@ def export(path: Path, options: ExportOptions, target: Path, stem: str) -> dict[
     _name_after_picture(glb, stem)
     original = glb.scene()
     scene = compact_scene(original)
-    if options.measure == "height" and options.size_mm and not _has_height(scene):
-        raise Unavailable(
-            ErrorCode.NO_HEIGHT, "It lies flat and has no height.", "Say how long its longest side is to be."
-        )
+    _require_height(scene, options)
     faces_before, notes = len(original.faces), _degenerate_note(len(original.faces) - len(scene.faces))
     if options.repair != "none":
         glb, scene, repairs = _repair(glb, scene, options.with_longest_side(extents(scene.positions)))
@@ -105,6 +102,12 @@ def export(path: Path, options: ExportOptions, target: Path, stem: str) -> dict[
     atomic_write(target.with_name(target.name + ".json"), json.dumps(report).encode())
     atomic_write(target, data)
     return report
+
+
+def _require_height(scene: Scene, options: ExportOptions) -> None:
+    """Raise Unavailable where a flat mesh is to have a height."""
+    if options.measure == "height" and options.size_mm and not _has_height(scene):
+        raise Unavailable(ErrorCode.NO_HEIGHT, "It is flat and has no height.", "Give the length of its longest side.")
 
 
 def _keep_face_limit(scene: Scene, face_limit: int | None) -> tuple[Scene, Topology, list[str]]:

@@ -56,7 +56,7 @@ def _word(name: str) -> str:
 def _material_names(scene: Scene) -> list[str]:
     """A name for each primitive's material, the same for the same material."""
     names = {index: _word(str(material.get("name") or f"material-{index}"))[:MAX_NAME_LENGTH]
-             for index, material in ((one.material_index, one.material) for one in scene.primitives)}  # fmt: skip
+             for index, material in ((part.material_index, part.material) for part in scene.primitives)}  # fmt: skip
     taken = Counter(names.values())
     unique = {index: name if taken[name] == 1 else f"{name}-{index}" for index, name in names.items()}
     return [unique[primitive.material_index] for primitive in scene.primitives]

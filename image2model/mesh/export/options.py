@@ -23,7 +23,7 @@ PIVOTS = {"keep": "as made", "centre": "its middle", "bottom": "the middle of it
 MEASURES = {"longest": "", "height": "-high"}
 """Meanings of a size, each with the suffix of file names that says so."""
 PACKINGS = {"none": "", "meshopt": "meshopt", "draco": "Draco"}
-REPAIRS = {"none": "", "solid": "mended to a solid", "rebuild": "given a new closed skin"}
+REPAIRS = {"none": "", "solid": "repaired to a solid", "rebuild": "given a new closed surface"}
 
 
 @dataclass(frozen=True, slots=True)

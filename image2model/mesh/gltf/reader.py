@@ -201,42 +201,47 @@ class Glb:
         first_face = first_vertex = 0
         for matrix, node, mesh in self.iter_mesh_instances():
             for primitive in mesh["primitives"]:
-                compression = compression_of(primitive, DRACO)
-                decoded = self._decode_draco(compression) if compression else None
-                triangles = decoded.faces if decoded else self._triangles(primitive)
-                if not len(triangles):
+                morph_weights = node.get("weights", mesh.get("weights", ()))
+                geometry = self._geometry(primitive, matrix, morph_weights, node)
+                if geometry is None:
                     continue
-                has_joints = {"JOINTS_0", "WEIGHTS_0"} <= set(primitive["attributes"])
-                joints = self._joint_matrices(node) if has_joints else None
-                if joints is not None:
-                    matrix = np.eye(4)
-                weights = node.get("weights", mesh.get("weights", ()))
-                points, attributes = self._vertices(primitive, matrix, decoded, weights, joints)
-                triangles = _fix_mirrored_winding(_drop_nonfinite(triangles, points), matrix)
+                points, triangles, attributes = geometry
                 positions.append(points)
                 faces.append(triangles + first_vertex)
+                material, names = self._material(primitive), (_name(node), _name(mesh))
                 primitives.append(
                     MeshPrimitive(
-                        first_face,
-                        first_vertex,
-                        len(triangles),
-                        attributes,
-                        self._material(primitive),
-                        primitive.get("material"),
-                        (_name(node), _name(mesh)),
+                        first_face, first_vertex, len(triangles), attributes, material, primitive.get("material"), names
                     )
                 )
                 first_face += len(triangles)
                 first_vertex += len(points)
-                if first_face > MAX_FACES:
-                    raise invalid_glb(ErrorCode.GLB_TOO_LARGE, f"has more than {MAX_FACES:,} faces")
-                if first_vertex > MAX_ELEMENTS:
-                    raise invalid_glb(ErrorCode.GLB_TOO_LARGE, f"has more than {MAX_ELEMENTS:,} vertices")
+                _check_size(first_face, first_vertex)
         if not first_face:
             raise invalid_glb(ErrorCode.GLB_NO_GEOMETRY, "holds no surface")
         all_positions = np.concatenate(positions)
         invalid = int((~np.isfinite(all_positions)).any(axis=1).sum())
         return Scene(all_positions, np.concatenate(faces), tuple(primitives), invalid)
+
+    def _geometry(
+        self,
+        primitive: dict[str, Any],
+        matrix: NDArray[np.float64],
+        morph_weights: Sequence[float],
+        node: dict[str, Any],
+    ) -> tuple[FloatArray, IndexArray, dict[str, NDArray[Any]]] | None:
+        """Positions, triangles and vertex attributes of a primitive; None without triangles."""
+        compression = compression_of(primitive, DRACO)
+        decoded = self._decode_draco(compression) if compression else None
+        triangles = decoded.faces if decoded else self._triangles(primitive)
+        if not len(triangles):
+            return None
+        has_joints = {"JOINTS_0", "WEIGHTS_0"} <= set(primitive["attributes"])
+        joints = self._joint_matrices(node) if has_joints else None
+        if joints is not None:
+            matrix = np.eye(4)
+        points, attributes = self._vertices(primitive, matrix, decoded, morph_weights, joints)
+        return points, _fix_mirrored_winding(_drop_nonfinite(triangles, points), matrix), attributes
 
     def _vertices(
         self,
@@ -459,6 +464,14 @@ def _drop_nonfinite(triangles: IndexArray, points: FloatArray) -> IndexArray:
         raise IndexError("a face uses a vertex that is not there")
     finite = np.asarray(np.isfinite(points).all(axis=1))
     return triangles if finite.all() else triangles[finite[triangles].all(axis=1)]
+
+
+def _check_size(faces: int, vertices: int) -> None:
+    """Raise GenerationFailed for a mesh beyond MAX_FACES or MAX_ELEMENTS vertices."""
+    if faces > MAX_FACES:
+        raise invalid_glb(ErrorCode.GLB_TOO_LARGE, f"has more than {MAX_FACES:,} faces")
+    if vertices > MAX_ELEMENTS:
+        raise invalid_glb(ErrorCode.GLB_TOO_LARGE, f"has more than {MAX_ELEMENTS:,} vertices")
 
 
 def _fix_mirrored_winding(triangles: IndexArray, matrix: NDArray[np.float64]) -> IndexArray:

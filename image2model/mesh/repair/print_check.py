@@ -96,7 +96,7 @@ def _check_inside(positions: FloatArray, faces: IndexArray, topology: Topology) 
         yield (
             not crossing,
             f"It does not pass through itself, by {places} places.",
-            "It passes through itself: a new skin would mend that.",
+            "It passes through itself: a new surface would repair that.",
         )
         yield from _check_slices(positions, faces, topology.labels)
         if topology.cavities:
@@ -127,7 +127,7 @@ def _check_slices(
     yield (
         parts.base_area >= MIN_BASE_MM2,
         f"Its first layer has {parts.base_area:,.0f} mm² on the bed.",
-        f"Its first layer has only {parts.base_area:.2g} mm² on the bed: mend it, which gives it a base.",
+        f"Its first layer has only {parts.base_area:.2g} mm² on the bed: repair it, which gives it a base.",
     )
     yield (
         parts.lost <= max(MAX_LOST * longest, MAX_LOST_MM),
@@ -149,7 +149,7 @@ def has_volume(positions: FloatArray, faces: IndexArray) -> bool:
 def _advice(positions: FloatArray, faces: IndexArray, topology: Topology) -> list[str]:
     advice = []
     if not has_flat_base(positions, faces):
-        advice.append("It has no flat base: print it with supports, or mend it, which gives it one.")
+        advice.append("It has no flat base: print it with supports, or repair it, which gives it one.")
     if topology.is_volume and topology.cavities:
         cavities = pluralize(topology.cavities, "sealed cavity", "sealed cavities")
         advice.append(f"It has {cavities}: a resin printer fills what has no drain hole.")

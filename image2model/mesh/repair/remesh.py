@@ -24,7 +24,7 @@ def remesh(positions: FloatArray, faces: IndexArray) -> tuple[Mesh, str]:
         triangles = meshopt.remesh(positions, faces, resolution)
         if not len(triangles):
             raise Unavailable(
-                ErrorCode.NO_NEW_SKIN, "No new skin could be laid around this mesh.", "Try `repair` solid."
+                ErrorCode.NO_NEW_SKIN, "No new surface could be wrapped around this mesh.", "Try `repair` solid."
             )
         surface = merge_vertices(triangles.reshape(-1, 3), np.arange(len(triangles) * 3).reshape(-1, 3))
         mesh, dropped = drop_degenerate_patches(*surface)
@@ -38,7 +38,7 @@ def remesh(positions: FloatArray, faces: IndexArray) -> tuple[Mesh, str]:
         (positions, faces), _ = split_nonmanifold_edges(*merge_vertices(positions, faces))
     after = analyze_topology(positions, faces)
     note = " What had no thickness was left out." if dropped else ""
-    skin = "closed skin" if after.is_volume else "skin"
-    text = f"Gave it a new {skin} of {len(faces):,} faces; fine details are rounded off.{note}"
+    noun = "closed surface" if after.is_volume else "surface"
+    text = f"Gave it a new {noun} of {len(faces):,} faces; fine details are rounded off.{note}"
     change = describe_volume_change(before, after)
     return (positions, faces), f"{text} {change}".rstrip()

@@ -37,11 +37,11 @@ def repair_mesh(positions: FloatArray, faces: IndexArray, *, rebuild: bool = Fal
     """
     if not has_volume(positions, faces):
         raise Unavailable(
-            ErrorCode.MESH_IS_FLAT, "It is flat: it has no thickness, and cannot be mended.", "Try another mesh."
+            ErrorCode.MESH_IS_FLAT, "It is flat: it has no thickness, and cannot be repaired.", "Try another mesh."
         )
     mesh, notes = (positions, faces), list[str]()
     closing = (_fill_all_holes, remesh) if rebuild else (_fill_safe_holes,)
-    solid = partial(unite_shells, hint="" if rebuild else ": a new skin may help")
+    solid = partial(unite_shells, hint="" if rebuild else ": a new surface may help")
     cleaning = (drop_degenerate_faces, drop_degenerate_patches, drop_loose_parts, drop_flat_parts, unify_winding)
     for step in (*cleaning, *closing, join_touching_solids, split_nonmanifold_edges, solid, cut_flat_base,
                  split_nonmanifold_edges):  # fmt: skip

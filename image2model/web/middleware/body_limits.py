@@ -1,4 +1,4 @@
-"""Limits on the size of a request's body, and on how slowly it may come."""
+"""Limits on the size of a request's body, and on the speed at which it arrives."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ MIN_BYTES_PER_SECOND = 1000.0
 UPLOAD_PATHS = re.compile(r"/(gradio_api|api/v1)/upload(/batch|/image)?/?")
 MAX_TEXT_BYTES = 1_000_000
 MAX_GRADIO_TEXT_BYTES = 4_000_000
-"""Most bytes of a request that is no upload."""
+"""Maximum bytes of a request that is not an upload."""
 MESSAGE = (ErrorCode.REQUEST_TOO_LARGE, "This request is too large.", "Send less at a time.")
 TOO_LARGE = error_response(413, MESSAGE[0], " ".join(MESSAGE[1:]))
 
 
 class BodyLimitMiddleware:
-    """Refuse bodies that are too large (413, `request_too_large`); hang up on those that come too slowly."""
+    """Refuse bodies that are too large (413, `request_too_large`); disconnect senders that are too slow."""
 
     def __init__(self, app: ASGIApp, max_upload_bytes: int) -> None:
         self._app, self._max_upload_bytes = app, max_upload_bytes
@@ -47,7 +47,7 @@ class BodyLimitMiddleware:
                 await TOO_LARGE(scope, receive, send)
 
     def _limit(self, path: str) -> int:
-        """Most bytes of a request to this path."""
+        """Maximum bytes of a request to this path."""
         if UPLOAD_PATHS.fullmatch(path):
             return self._max_upload_bytes
         return MAX_GRADIO_TEXT_BYTES if path.startswith("/gradio_api/") else MAX_TEXT_BYTES

@@ -12,7 +12,7 @@ from ..public_address import client_of
 from ..rest.errors import error_response
 
 MAX_OPEN = 1000
-"""Requests of one network: a page keeps two streams open, and a whole office may look like one visitor."""
+"""Requests of one network: a page keeps two streams open, and a whole office may have one address."""
 REFUSAL = error_response(
     429,
     ErrorCode.TOO_MANY_CONNECTIONS,
@@ -22,7 +22,7 @@ REFUSAL = error_response(
 
 
 class ConnectionLimitMiddleware:
-    """Refuse what one network opens beyond MAX_OPEN (429, `too_many_connections`): streams last, and files run out."""
+    """Refuse requests of a network beyond MAX_OPEN (429, `too_many_connections`): streams last, and files are few."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -19,7 +19,7 @@ VALID_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 class CorrelationIdMiddleware:
     """Bind `correlation_id` for the logs while a request is answered, and send it in `X-Correlation-ID`.
 
-    Gradio's queue runs handlers in other tasks, so it stands in the request's state too (`correlation_id_of`).
+    Gradio's queue runs handlers in other tasks, so it is in the request's state, too (`correlation_id_of`).
     """
 
     def __init__(self, app: ASGIApp) -> None:

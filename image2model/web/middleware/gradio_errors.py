@@ -1,4 +1,4 @@
-"""Gradio's refusals in the form that programs know: 4xx for what the caller can mend, with a code and a sentence."""
+"""Gradio's errors in the app's form: 4xx for what the caller can correct, with a code and a sentence."""
 
 from __future__ import annotations
 
@@ -75,9 +75,9 @@ def explain(status: int, body: bytes) -> tuple[int, Mapping[str, Any]] | None:
         return status, {**answer, "detail": f"{answer['error_code']}: {answer['message']}"}
     reason = answer.get("error") or answer.get("detail")
     if status >= 500 and "error" not in answer:
-        return None  # not of an endpoint: nobody has caught it
+        return None  # not from an endpoint, so it is not in the app's form yet
     if isinstance(reason, dict):
-        return None  # of signing in, which the page reads
+        return None  # of the sign-in, which the page reads
     if status == 422 or not isinstance(reason, str):
         code, message = str(ErrorCode.INPUT_UNREADABLE), _sentence(reason) or UNREADABLE
     else:
@@ -94,6 +94,6 @@ def _sentence(reason: Any) -> str:
     if not isinstance(reason, list):
         return ""
     problems = [
-        f"{'.'.join(map(str, one.get('loc', [])))}: {one.get('msg', '')}" for one in reason if isinstance(one, dict)
+        f"{'.'.join(map(str, item.get('loc', [])))}: {item.get('msg', '')}" for item in reason if isinstance(item, dict)
     ]
     return f"This request cannot be read. {'; '.join(problems)[:500]}." if problems else ""

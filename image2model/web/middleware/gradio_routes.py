@@ -19,7 +19,7 @@ BLOCKED_ROUTES = re.compile(
 )
 """Routes of Gradio's that nothing here needs."""
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
-"""Characters of which Gradio makes no address: it fails, some streams only when their client has hung up."""
+"""Characters of no address of Gradio's: it fails on them, in some streams only when the client has hung up."""
 NOT_FOUND = error_response(404, ErrorCode.ENDPOINT_UNKNOWN, "There is nothing at this address.")
 URL_REFUSED = error_response(
     403, ErrorCode.URL_REFUSED, "Addresses of other hosts are not fetched here. Upload the file itself."
@@ -27,7 +27,7 @@ URL_REFUSED = error_response(
 
 
 class GradioRoutesMiddleware:
-    """Close what Gradio offers and nothing here needs, and end what it leaves open."""
+    """Close Gradio's unused routes, and end requests that it leaves open."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

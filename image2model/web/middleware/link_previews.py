@@ -25,7 +25,7 @@ class LinkPreviewMiddleware:
         self._app, self._services = app, services
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Add the tags where the address names a batch that there is."""
+        """Add the tags if the address names an existing batch."""
         batch_id = _batch_id(scope)
         view = await self._view(batch_id) if batch_id else None
         if view is None:
@@ -41,7 +41,7 @@ class LinkPreviewMiddleware:
 
 
 def _batch_id(scope: Scope) -> str:
-    """The batch that is asked for; empty where it is another page."""
+    """Id of the requested batch; empty for other pages."""
     if scope["type"] != "http" or scope["method"] != "GET" or scope["path"] != "/":
         return ""
     query: str = scope["query_string"].decode("latin-1")
@@ -49,7 +49,7 @@ def _batch_id(scope: Scope) -> str:
 
 
 def _tags(view: BatchView, root: str) -> bytes:
-    """The tags: what was made of which picture, and a picture of the first model that is finished."""
+    """The tags: the number of models, the names of the pictures, and a thumbnail of the first finished model."""
     first, more = view.jobs[0].filename.removesuffix(".glb"), view.counts.total - 1
     title = f"{first} and {more} more in 3D" if more else f"{first} in 3D"
     shown = next((job for job in view.jobs if job.succeeded), view.jobs[0])
@@ -64,7 +64,7 @@ def _tags(view: BatchView, root: str) -> bytes:
 
 
 class _HeadInserter:
-    """`send` that puts something at the beginning of a page's head."""
+    """`send` that inserts tags at the beginning of a page's head."""
 
     def __init__(self, send: Send, tags: bytes) -> None:
         self._send, self._tags = send, tags
@@ -72,7 +72,7 @@ class _HeadInserter:
         self._body = b""
 
     async def __call__(self, message: Message) -> None:
-        """Hold the page back until all of it is there."""
+        """Collect the page until it is complete."""
         if message["type"] == "http.response.start":
             self._start = message
             return

@@ -1,4 +1,4 @@
-"""Checks of the host name that a request names, and of the other site whose page sends it."""
+"""Checks of a request's host name, and of the site whose page sends it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..rest.errors import error_response
 
 ANY = "*"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-"""Methods that change nothing."""
+"""Methods without side effects."""
 HOST_PATTERN = re.compile(r"[A-Za-z0-9._-]+(?::\d{1,5})?|\[[0-9A-Fa-f:.]+\](?::\d{1,5})?")
 UNKNOWN_HOST = error_response(
     400, ErrorCode.HOST_UNKNOWN, "This host name is not served here. ALLOWED_HOSTS has those that are."
@@ -44,7 +44,7 @@ class TrustedHostMiddleware:
 
 
 class CrossSiteMiddleware:
-    """Refuse what another site's page sends, plain forms included, unless its origin is allowed (403, `other_site`)."""
+    """Refuse requests of other sites' pages and forms, unless their origin is allowed (403, `other_site`)."""
 
     def __init__(self, app: ASGIApp, allowed_origins: str) -> None:
         self._app, self._allowed = app, allowed_origins.split()
@@ -56,7 +56,7 @@ class CrossSiteMiddleware:
         await (OTHER_SITE if refused else self._app)(scope, receive, send)
 
     def _is_cross_site(self, headers: Headers) -> bool:
-        """True if a browser says that another site's page sends this.
+        """True if a browser says that another site's page sends the request.
 
         Browsers say so in Sec-Fetch-Site, where the connection can be trusted, else by Origin; programs send neither.
         """

@@ -61,14 +61,14 @@ class PageCacheMiddleware:
 
 
 def _is_for_everybody(scope: Scope) -> bool:
-    """Whether this asks for the page, and may have the one that others got."""
+    """True if the request is for the page and may be answered from the cache."""
     if scope["type"] != "http" or (scope["method"], scope["path"]) != ("GET", "/") or "cookie" in Headers(scope=scope):
         return False
     return parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True).keys() <= OUR_FIELDS
 
 
 def _is_whole(messages: Sequence[Message]) -> bool:
-    """Whether this is a page with all of its body, as it stands, and without a cookie."""
+    """True if the response is a complete, uncompressed page without a cookie."""
     headers = Headers(raw=messages[0].get("headers", []))
     is_plain = not {"set-cookie", "content-encoding"} & set(headers.keys())
     return messages[0].get("status") == 200 and is_plain and not messages[-1].get("more_body")

@@ -1,4 +1,4 @@
-"""Whose word on the visitor's address and scheme is taken."""
+"""Trust in proxies' headers about the visitor's address and scheme."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class RequestMetricsMiddleware:
 
 
 def _log(scope: Scope, method: str, route: str, status: int, seconds: float) -> None:
-    """Log a request by its route template; its path may hold a batch id, which is the right to read it."""
+    """Log a request by its route template; its path may contain a batch id, which grants access."""
     fields = {
         "method": method, "route": route, "status": status, "duration_ms": round(1000 * seconds, 2),
         "client": client_of(scope),

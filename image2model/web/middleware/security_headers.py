@@ -23,18 +23,18 @@ PAGE_CSP = "; ".join((
     "frame-ancestors 'self' https://huggingface.co https://*.hf.space",
 ))  # fmt: skip
 FILE_CSP = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
-"""Policy for files that somebody else has made: whatever they hold, no script of theirs runs as ours."""
+"""Policy for untrusted files: no script in them runs in the app's origin."""
 FILE_PATHS = re.compile(r"/gradio_api/file[=/]|/batches/")
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",  # a batch's address is the right to read it
+    "Referrer-Policy": "same-origin",  # a batch's address grants access
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
     "Cross-Origin-Resource-Policy": "same-site",
 }
 
 
 class SecurityHeadersMiddleware:
-    """Add the content security policy and its like to answers that do not set their own."""
+    """Add the content security policy and similar headers to answers that do not set their own."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -31,7 +31,7 @@ class HeaderTimeoutProtocol(H11Protocol):
         """See asyncio.Protocol."""
         super().data_received(data)
         if self.cycle is None or self.cycle.response_complete:
-            self._start_timer()  # part of headers, or of a body that nobody reads any more
+            self._start_timer()  # part of headers, or of a body that is no longer read
         else:
             self._cancel_timer()
 

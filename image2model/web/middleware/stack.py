@@ -22,7 +22,7 @@ from .throttle import SignInThrottleMiddleware
 from .upload_guard import UploadGuardMiddleware
 
 EXPOSED_HEADERS = ("X-Correlation-ID", "Content-Disposition", "Content-Range", "Retry-After")
-"""Headers that other sites' scripts may read, too, where they may call at all."""
+"""Headers that scripts of allowed other sites may read."""
 
 
 def middleware_stack(settings: Settings, services: Services) -> list[Middleware]:

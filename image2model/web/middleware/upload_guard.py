@@ -1,4 +1,4 @@
-"""Uploads are refused before their bytes are taken where the disk is full or somebody has sent too much."""
+"""Refusal of uploads, before their bytes are read, on a full disk or after too many."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page's own scripts, styles, fonts and pictures: under an address that changes with them."""
+"""The page's own scripts, styles, fonts and pictures, at addresses that change with their contents."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BLOCKING_SCRIPTS = ("stream_guard", "stopwatches", "theme_early", "draft", "radi
 
 @cache
 def version() -> str:
-    """Return what changes whenever one of the files does."""
+    """Return a version of all files, which changes with any of them."""
     digest = hashlib.sha256()
     for path in sorted(path for path in STATIC.rglob("*") if path.is_file()):
         digest.update(path.relative_to(STATIC).as_posix().encode() + path.read_bytes())
@@ -23,18 +23,18 @@ def version() -> str:
 
 
 def address(name: str) -> str:
-    """Return where the browser finds a file, relative to the page."""
+    """Return the address of a file, relative to the page."""
     return f"page/{version()}/{name}"
 
 
 def script(name: str, *events: str) -> str:
-    """Return the `js_on_load` of a gr.HTML that the module `name` brings to life; `events` are those it triggers."""
+    """Return the `js_on_load` of a gr.HTML that the module `name` controls; `events` are those it triggers."""
     given = f"{{element, trigger, props, watch, events: {json.dumps(events)}}}"
     return f'import(new URL("{address(f"js/{name}.js")}", document.baseURI)).then(module => module.mount({given}))'
 
 
 def head() -> str:
-    """Return what the page's head needs: styles first, so that nothing is shown without them."""
+    """Return the HTML of the page's head: styles first, so that nothing is shown without them."""
     parts = ['<meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">']
     parts += [f'<link rel="stylesheet" href="{address(f"css/{name}.css")}">' for name in STYLES]
     font = address("fonts/inter-latin-wght-normal.woff2")

@@ -21,14 +21,14 @@ STYLES = (
     ("A batch", "batch", "cat.jpg rocket.jpg", "Submit, watch, collect. The batch goes on whether or not you watch."),
 )
 ABOUT = """
-Everything that this page does can be called from programs. Endpoints: {endpoints}.
-Pictures are files or https addresses; errors read `code: sentence`. The programs below take pictures and then this
-app's address.
+Programs can do everything that this page does. Endpoints: {endpoints}.
+Pictures are files or https addresses; errors read `code: sentence`. The arguments of the programs below are
+pictures and then this app's address.
 """
 
 
 def build(demo: gr.Blocks) -> None:
-    """Build the page; its commands name the address under which it was opened."""
+    """Build the page; its commands name the address at which it was opened."""
     boxes: list[gr.Markdown] = []
     commands: list[str] = []
     with gr.Column(elem_id="api"):

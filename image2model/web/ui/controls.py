@@ -41,12 +41,12 @@ FILTERS = (
 CHEAP_BELOW = Decimal("0.10")
 LOW_POLY_FACES = 100
 """A generator whose face limit goes below this makes low-poly meshes."""
-BUILT_IN = "Built in. Puffs up one clear subject; the back is a guess."
-PRICES = "Prices are fal.ai's for one model with the options as they come."
+BUILT_IN = "Built in. Inflates one clear subject; the back is a guess."
+PRICES = "Prices are fal.ai's for one model with the default options."
 
 
 def picker(services: Services) -> gr.HTML:
-    """All generators on offer, one chosen; its value is the chosen id."""
+    """The picker of all generators; its value is the id of the chosen one."""
     return html(
         default_generator(services), html_template=PICKER, js_on_load=assets.script("picker", "change"),
         elem_id="generator", label="Generator", **picker_value(services),
@@ -56,17 +56,23 @@ def picker(services: Services) -> gr.HTML:
 def default_generator(services: Services) -> str:
     """The id of the default generator: the host's choice, or the first that is available."""
     chosen = services.generator()
-    return next((one.spec.id for one in (chosen, *services.generators.values()) if not one.unavailable), chosen.spec.id)
+    return next(
+        (generator.spec.id for generator in (chosen, *services.generators.values()) if not generator.unavailable),
+        chosen.spec.id,
+    )
 
 
 def picker_value(services: Services, key: str = "") -> dict[str, Any]:
     """Values of the picker: each generator with the host's key, or with a visitor's own."""
     generators = list(services.generators.values())
-    keyed = [services.for_key(one.spec.id, key) for one in generators] if key.strip() else generators
-    reasons = [one.unavailable for one in keyed if one.unavailable]
+    keyed = [services.for_key(generator.spec.id, key) for generator in generators] if key.strip() else generators
+    reasons = [generator.unavailable for generator in keyed if generator.unavailable]
     shared = reasons[0] if len(reasons) > 1 and len(set(reasons)) == 1 else ""
-    items = [_item(one, "" if shared else one.unavailable, services.usual_times.get(one.spec.id)) for one in keyed]
-    return {"items": items, "note": PRICES if any(one.key_mark for one in keyed) else ""}
+    items = [
+        _item(generator, "" if shared else generator.unavailable, services.usual_times.get(generator.spec.id))
+        for generator in keyed
+    ]
+    return {"items": items, "note": PRICES if any(generator.key_mark for generator in keyed) else ""}
 
 
 def locked(services: Services, key: str) -> int:
@@ -75,7 +81,7 @@ def locked(services: Services, key: str) -> int:
 
 
 def _item(generator: Generator, reason: str, measured: tuple[float, float] | None) -> dict[str, Any]:
-    """A generator in the list; `reason` is why it is unavailable, where only it is; `measured` is its usual time."""
+    """A generator in the list; `reason` why this one alone is unavailable; `measured` is its usual time."""
     spec = generator.spec
     price = spec.price(spec.check(None, None))
     return {
@@ -105,7 +111,7 @@ def _filter_names(spec: Spec, price: Decimal) -> Iterator[str]:
 
 
 def views_taken(spec: Spec) -> str:
-    """Number of pictures of one object that it accepts."""
+    """Text on the number of pictures of an object that it accepts."""
     return f"1–{len(spec.sides)} views" if spec.sides else "1 picture"
 
 
@@ -134,7 +140,7 @@ def card(services: Services, generator: Generator, price: Decimal, key: str) -> 
 
 
 def summary(spec: Spec, options: Mapping[str, Any], face_limit: Any) -> str:
-    """The options in a few words: the first, and those that differ from their defaults."""
+    """Summary of the options: the first, and those that differ from their defaults."""
     parts = [
         f"{str(options.get(option.name) or option.default).capitalize()} {option.label.lower()}"
         for number, option in enumerate(spec.options)
@@ -166,7 +172,7 @@ def number_field(**settings: Any) -> gr.Textbox:
 
 
 class OptionControls:
-    """The controls of every generator, of which one generator's are shown."""
+    """The controls of all generators; those of one generator are visible."""
 
     def __init__(self, services: Services, shown: str) -> None:
         self._specs = [generator.spec for generator in services.generators.values()]
@@ -186,7 +192,7 @@ class OptionControls:
         return self._groups
 
     def show(self, generator: str) -> list[Any]:
-        """Updates for `groups`, so that only this generator's controls are seen."""
+        """Updates for `groups`, so that only this generator's controls are visible."""
         return [gr.Group(visible=spec.id == generator and bool(spec.options)) for spec in self._specs]
 
     def options(self, generator: str, values: tuple[Any, ...]) -> dict[str, Any]:
@@ -202,9 +208,9 @@ def face_limit_control(spec: Spec) -> dict[str, Any]:
 
 
 def prices_of(spec: Spec, options: dict[str, Any], face_limit: Any) -> tuple[Decimal, Decimal, str]:
-    """Dollars for one image, and for one object of several sides; why these options cannot be, else empty.
+    """Dollars for one image, and for one object of several sides; the error of invalid options, else empty.
 
-    For an option out of range the prices are those of nothing chosen.
+    With invalid options the prices are those of the defaults.
     """
     params, wrong = GenerationParams(), ""
     try:

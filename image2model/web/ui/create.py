@@ -39,7 +39,7 @@ class _WatchRun:
 
 
 class Create:
-    """The page's components and what happens when they are used."""
+    """The page's components and their event handlers."""
 
     def __init__(self, services: Services, visitor: gr.BrowserState, cache: PictureCache) -> None:
         self.services, self.visitor, self.cache = services, visitor, cache
@@ -105,11 +105,11 @@ class Create:
 
     @property
     def _kept(self) -> list[Any]:
-        """Components that a reload of the page keeps where pictures are not yet sent: all but the key."""
+        """Components whose values survive a reload of the page before pictures are sent: all but the key."""
         return [self.pictures.images, self.pictures.cut_out, *self._control_inputs]
 
     def _draft(self, step: str) -> dict[str, Any]:
-        """A step of `draft.js`, which never asks the server."""
+        """A step of `draft.js`, which runs in the browser only."""
         names = json.dumps([component.elem_id for component in self._kept])
         return {"fn": None, "inputs": self._kept, "js": f"(...values) => draft.{step}({names}, ...values)"}
 
@@ -123,7 +123,7 @@ class Create:
 
     @property
     def _pricing(self) -> dict[str, Any]:
-        """The step that shows the price of the present choice; the last request is answered last."""
+        """The step that shows the price of the current choice; the last request is answered last."""
         inputs = [
             self.version, self.batch, self.made, self.pictures.images, self.pictures.refused, self.pictures.decided,
             self.pictures.cut_out, self.key, *self._control_inputs,
@@ -139,7 +139,7 @@ class Create:
         return self.pictures.showing(self.generator, self.batch)
 
     def _connect_order(self) -> None:
-        """Each choice updates the draft and the price, and the tiles where it is about pictures."""
+        """Update the draft and the price at each choice, and the tiles at those about pictures."""
         keep, price, show = self._draft("save"), self._pricing, self._showing
         for event in self.pictures.connect(self.generator):
             event.then(**keep).then(**price)
@@ -158,7 +158,7 @@ class Create:
         keyed.then(self.resume_with_key, [self.batch, self.key], None, **HIDDEN)
 
     def _connect_submit(self) -> None:
-        """One click, one batch: the button is disabled before the request, which has an idempotency key."""
+        """Submit one batch per click: the button is disabled before the request, which has an idempotency key."""
         inputs = [
             self.visitor, self.request_key, self.pictures.images, self.pictures.decided, self.key,
             self.pictures.cut_out, *self._control_inputs,
@@ -177,7 +177,7 @@ class Create:
     def _watching_step(self) -> dict[str, Any]:
         return {
             "fn": self.watch, "inputs": [self.batch, self.visitor], "outputs": self.board, "concurrency_limit": 500,
-            **EVERY_EVENT,  # the newest goes on, see `watch`
+            **EVERY_EVENT,  # only the newest continues, see `watch`
         }  # fmt: skip
 
     def _connect_results(self) -> None:
@@ -187,7 +187,7 @@ class Create:
         self.board.look(self.recheck_unconfirmed, [self.batch, self.key], None, **HIDDEN).success(**watch).then(**price)
         self.board.stop(self.cancel, self.batch, None, **HIDDEN)
         self.board.tick(**{**watch, "trigger_mode": "once"})
-        shape = next((one for one in self.options.components if one.elem_id == SHAPE_OPTION_ID), None)
+        shape = next((component for component in self.options.components if component.elem_id == SHAPE_OPTION_ID), None)
         reused = self.board.edit(
             self.reuse_pictures, [self.batch, self.pictures.images],
             [self.pictures.images, self.generator, *([shape] if shape else [])], **HIDDEN,
@@ -195,7 +195,7 @@ class Create:
         reused.then(**self._draft("save")).then(**price).then(**self._showing)
 
     def _connect_load(self, demo: gr.Blocks) -> None:
-        """A page comes back to what it was: the batch of its address, or the pictures that were not yet sent."""
+        """Restore the page: the batch of its address, or the pictures that were not yet sent."""
         loaded = demo.load(self.load, self.visitor, [self.visitor, self.batch], **HIDDEN)
         loaded.then(**self._watching_step)
         recalled = loaded.then(**{**self._draft("restore"), "outputs": [*self._kept, self.recalled]})
@@ -213,7 +213,7 @@ class Create:
         return visitor or secrets.token_urlsafe(24), request.query_params.get("batch", "")
 
     async def restore(self, visitor: str, batch_id: str, images: list[Any] | None) -> tuple[Any, ...]:
-        """Put the pictures of this browser's own batch into the gallery where it is empty."""
+        """Put the pictures of this browser's own batch into an empty gallery."""
         view = None if images else await self._view(batch_id)
         if view is None or not view.is_of(visitor):
             return gr.skip(), gr.skip(), gr.skip(), gr.skip()
@@ -262,20 +262,20 @@ class Create:
         return cost, card, {**made, "order": signature} if made and submitted else made
 
     def _generator(self, name: str, key: str) -> Generator:
-        """The generator on this key, and on the host's while the key is not one yet."""
+        """The generator on this key, or on the host's while the key is malformed."""
         try:
             return self.services.for_key(name, key)
         except Image2ModelError:
             return self.services.generator(name)
 
     async def refresh_generators(self, chosen: str, key: str) -> Any:
-        """The generators that are available now, with prices; another one chosen where the chosen one is not."""
+        """The available generators, with prices; chooses another if the chosen one is unavailable."""
         offered = picker_value(self.services, key)
         on = [item["id"] for item in offered["items"] if not item["off"]]
         return html(**offered) if chosen in on or not on else html(value=on[0], **offered)
 
     async def use_key(self, key: str) -> AsyncIterator[tuple[Any, str]]:
-        """Ask fal whether the key is one, and offer what it makes available."""
+        """Check the key at fal, and show the generators that it makes available."""
         if not key.strip():
             yield html(**picker_value(self.services)), _key_status_html("", KEY_HELP)
             return
@@ -297,11 +297,11 @@ class Create:
     ) -> list[Any]:
         """Put the pictures of a failed job into the gallery again, to be tried in another way.
 
-        Those of its batch's other jobs are taken out: they would be made and paid for again.
+        Those of its batch's other jobs are removed: they would be made and paid for again.
         """
         number, relief = getattr(event, "number", None), bool(getattr(event, "relief", False))
         more = [html(value="local"), gr.Dropdown(value="relief card")] if relief else [gr.skip(), gr.skip()]
-        if not any(one.elem_id == SHAPE_OPTION_ID for one in self.options.components):
+        if not any(component.elem_id == SHAPE_OPTION_ID for component in self.options.components):
             more = more[:1]
         if not number:
             return [gr.skip(), *more]
@@ -324,7 +324,7 @@ class Create:
         face_limit: str | None,
         *values: Any,
     ) -> tuple[str, dict[str, Any]]:
-        """Make a batch of the pictures."""
+        """Submit a batch of the pictures."""
         options = self.options.options(generator, values)
         spec = self._generator(generator, key).spec
         submission = SubmitRequest(
@@ -348,7 +348,7 @@ class Create:
         try:
             async for view in self.services.watch(batch_id):
                 if self._watching.get(str(request.session_hash)) is not run:
-                    yield gr.skip()  # Gradio says the last values again at the end
+                    yield gr.skip()  # Gradio repeats the last values at the end
                     return
                 yield self._boards.render(view, shared=not view.is_of(visitor))
         except Image2ModelError:
@@ -366,7 +366,7 @@ class Create:
             gr.Info("Nothing was found there yet. It may be listed later.")
 
     async def cancel(self, batch_id: str) -> None:
-        """Cancel what is not finished."""
+        """Cancel the unfinished jobs."""
         await _with_friendly_errors(self.services.cancel(batch_id))
 
     async def open_result(self, batch_id: str, visitor: str, event: gr.EventData) -> Any:
@@ -397,7 +397,7 @@ async def _with_friendly_errors(call: Any) -> Any:
 
 
 def _done_text(view: BatchView) -> str:
-    """The line above the button where these very pictures are the batch that is shown."""
+    """The line above the button if the batch on the page was made from the current pictures."""
     if not view.finished:
         return results.spent(view) or "Being made here."
     return f"{'Stopped' if view.counts.cancelled else 'Made'}. Change anything to make more."

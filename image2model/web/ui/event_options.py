@@ -10,6 +10,6 @@ EVERY_EVENT: dict[str, Any] = {**HIDDEN, "trigger_mode": "multiple"}
 LATEST_EVENT: dict[str, Any] = {**HIDDEN, "trigger_mode": "always_last"}
 """Run once more after the pending event, with the latest values, however many events came meanwhile.
 
-Gradio sends that one to all listeners of the event again: what must run once per event (the check of dropped files, the
-choice of a generator) is its only listener, and the rest follows by `then`.
+Gradio repeats that event for all its listeners: a step that must run once per event (the check of dropped files, the
+choice of a generator) is its only listener, and the others follow by `then`.
 """

@@ -1,4 +1,4 @@
-"""Facts of one finished model, in short and at length."""
+"""Facts of one finished model, the main ones and all."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .results import made_by
 from .templating import dollars, filesize, measure, render, seconds
 
 MAX_LISTED = 6
-"""Longest list of what a hostile mesh may have thousands of."""
+"""Maximum length of lists, as a hostile mesh may have thousands of entries."""
 
 
 def facts(view: BatchView, job: JobView, shared: bool) -> str:
@@ -23,7 +23,7 @@ def facts(view: BatchView, job: JobView, shared: bool) -> str:
 
 
 def _strip(view: BatchView, job: JobView, known: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The rows that are always seen."""
+    """The rows that are always visible."""
     if "faces" in known:
         yield _row("Faces", f"{known['faces']:,}")
     if known.get("dimensions"):
@@ -39,7 +39,7 @@ def _strip(view: BatchView, job: JobView, known: Mapping[str, Any]) -> Iterator[
 
 
 def _rest(view: BatchView, job: JobView, known: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The rows that a press shows."""
+    """The rows that a click shows."""
     if "vertices" in known:
         yield _row("Vertices", f"{known['vertices']:,}")
     if limit := known.get("face_limit"):
@@ -57,7 +57,7 @@ def _rest(view: BatchView, job: JobView, known: Mapping[str, Any]) -> Iterator[d
     if known.get("extensions"):
         yield _row("Extensions", ", ".join(known["extensions"][:MAX_LISTED]))
     if job.sides:
-        yield _row("Made from", ", ".join(one.side for one in job.sides))
+        yield _row("Made from", ", ".join(side.side for side in job.sides))
     yield _row(
         "Made by", made_by(view).removeprefix("the ").capitalize() if "built-in" in made_by(view) else made_by(view)
     )
@@ -86,7 +86,7 @@ def _why_open(known: Mapping[str, Any]) -> str:
 
 
 def _textures(sizes: Sequence[Sequence[int]]) -> str:
-    """Each size once, with how many have it."""
+    """Each text once, with its count."""
     texts = [f"{width:,} × {height:,} px" if width else "unreadable" for width, height in sizes]
-    counts = {one: texts.count(one) for one in dict.fromkeys(texts[:1000])}
-    return ", ".join(f"{count} of {one}" if count > 1 else one for one, count in [*counts.items()][:MAX_LISTED])
+    counts = {text: texts.count(text) for text in dict.fromkeys(texts[:1000])}
+    return ", ".join(f"{count} of {text}" if count > 1 else text for text, count in [*counts.items()][:MAX_LISTED])

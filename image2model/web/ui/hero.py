@@ -1,4 +1,4 @@
-"""The example on the first screen: a picture and the model that this very app made of it."""
+"""The example on the first screen: a picture and the model that this app made of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HERO_FOLDER = assets.STATIC / "hero"
 
 @dataclass(frozen=True, slots=True)
 class Hero:
-    """Addresses of the picture, the model and its poster, and what is said of them."""
+    """Addresses of the picture, the model and its poster, and their caption."""
 
     picture: str
     mesh: str
@@ -22,7 +22,7 @@ class Hero:
 
 
 def example() -> Hero | None:
-    """Return the example that ships; None where there is none."""
+    """Return the example that ships with the app; None without one."""
     about = HERO_FOLDER / "about.json"
     if not about.is_file():
         return None

@@ -1,4 +1,4 @@
-"""Our own drawings."""
+"""Icons."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 
 def icon(name: str, kind: str = "") -> Markup:
-    """One of our own drawings; `kind` "s" is the small size."""
+    """An icon as SVG; `kind` "s" is the small size."""
     return Markup(  # noqa: S704  our own drawings
         f'<svg class="i {kind}" viewBox="0 0 24 24" aria-hidden="true"><path d="{ICONS[name]}"/></svg>'
     )
@@ -47,4 +47,4 @@ ICONS = {
     "upload": "M12 16V4m0 0L7.5 8.5M12 4l4.5 4.5M4 15v3a2 2 0 0 0 2 2h12a2 2 0 0 0 2-2v-3",
     "warn": "M12 4 2.8 19.5h18.4L12 4ZM12 10v4M12 16.8v.2",
 }  # fmt: skip
-"""The outlines of our icons, on a square of 24."""
+"""Paths of the icons, on a square of 24."""

@@ -32,7 +32,7 @@ def build(services: Services, demo: gr.Blocks, tab: gr.Tab, visitor: gr.BrowserS
             if visitor and (await services.batch(batch_id)).visitor == visitor:
                 await services.delete(batch_id)
         except NotFound:
-            pass  # gone already, which is what was wanted
+            pass  # already deleted
         return await show(visitor)
 
     for read in (tab.select, library.tick, demo.load):

@@ -18,16 +18,16 @@ NO_OVERRIDES: dict[str, list[Any]] = {"made": [], "apart": []}
 
 def group_pictures(paths: Sequence[str], decided: Mapping[str, Any], spec: Spec) -> list[Picture]:
     """Return the pictures as they are submitted: those of one object together, where the generator accepts sides."""
-    by_front = {one["front"]: one for one in objects(paths, decided)} if spec.sides else {}
-    non_fronts = {path for one in by_front.values() for side, path in one.items() if side != "front"}
-    # popped: the same file given twice is not the same object twice
+    by_front = {group["front"]: group for group in objects(paths, decided)} if spec.sides else {}
+    non_fronts = {path for group in by_front.values() for side, path in group.items() if side != "front"}
+    # popped, as the same file submitted twice is one object once
     return [_picture(path, by_front.pop(path, {})) for path in paths if path not in non_fronts]
 
 
-def problem(one: Object, spec: Spec) -> str:
-    """Return why the generator does not take this object's sides; empty where it does."""
+def problem(group: Object, spec: Spec) -> str:
+    """Return why the generator does not accept this object's sides; empty if it does."""
     try:
-        spec.check_sides([side for side in spec.sides if side in one] or ["front"])
+        spec.check_sides([side for side in spec.sides if side in group] or ["front"])
     except OptionRefused as error:
         return str(error)
     return ""
@@ -44,23 +44,23 @@ def _picture(path: str, sides: Mapping[str, str]) -> Picture:
 
 def objects(paths: Sequence[str], decided: Mapping[str, Any]) -> list[Object]:
     """The objects among these pictures: made by hand, then by the names of all that are left."""
-    remaining = [{side: path for side, path in one.items() if path in paths} for one in decided["made"]]
-    made = [one for one in remaining if "front" in one and len(one) > 1]
-    taken = {path for one in made for path in one.values()} | set(decided["apart"])
+    remaining = [{side: path for side, path in group.items() if path in paths} for group in decided["made"]]
+    made = [group for group in remaining if "front" in group and len(group) > 1]
+    taken = {path for group in made for path in group.values()} | set(decided["apart"])
     loose = [path for path in paths if path not in taken]
     named = group_by_object([Path(path).name for path in loose])
-    return made + [{side: loose[position] for side, position in one.items()} for one in named]
+    return made + [{side: loose[position] for side, position in group.items()} for group in named]
 
 
 def decide(
     paths: Sequence[str], decided: Mapping[str, Any], action: str, chosen: Sequence[str], side: str, spec: Spec
 ) -> dict[str, list[Any]]:
-    """The overrides after one more action; an action that makes no sense changes nothing."""
+    """The overrides after another action; an invalid action changes nothing."""
     affected = next(
-        (one for one in objects(paths, decided) if action == "side" and set(chosen[:1]) & set(one.values())), {}
+        (group for group in objects(paths, decided) if action == "side" and set(chosen[:1]) & set(group.values())), {}
     )
     moved = {*chosen, *affected.values()}
-    made = [one for one in decided["made"] if not set(one.values()) & moved]
+    made = [group for group in decided["made"] if not set(group.values()) & moved]
     apart = [path for path in decided["apart"] if path not in moved]
     if action == "apart":
         return {"made": made, "apart": [*apart, *chosen]}
@@ -71,10 +71,10 @@ def decide(
     return dict(decided)
 
 
-def _with_side(one: Object, path: str, side: str) -> Object:
-    """The object with this picture on this side; a picture that was there takes the other's place."""
-    previous_side = next(known for known, shown in one.items() if shown == path)
-    moved = {known: shown for known, shown in one.items() if known != previous_side}
+def _with_side(group: Object, path: str, side: str) -> Object:
+    """The object with this picture on this side; the two pictures swap sides."""
+    previous_side = next(known for known, shown in group.items() if shown == path)
+    moved = {known: shown for known, shown in group.items() if known != previous_side}
     if side in moved:
         moved[previous_side] = moved[side]
     return moved | {side: path}

@@ -23,21 +23,21 @@ class Order:
     object_price: Decimal
     """US dollars for one object of several views."""
     wrong: str = ""
-    """Reason why it cannot be made; empty where it can."""
+    """Reason why it cannot be made; empty if it can."""
 
     @property
     def objects(self) -> int:
-        """Number of objects that are made from several views."""
+        """Number of objects with several views."""
         return sum(bool(picture.sides) for picture in self.pictures)
 
     @property
     def total(self) -> Decimal:
-        """US dollars for all of it."""
+        """US dollars in all."""
         return self.price * (len(self.pictures) - self.objects) + self.object_price * self.objects
 
     @property
     def models(self) -> str:
-        """Number of models that it makes, in words."""
+        """Number of models as text."""
         return pluralize(len(self.pictures), "model")
 
 
@@ -91,5 +91,5 @@ def _each(lines: Sequence[tuple[int, str, Decimal]]) -> str:
 
 
 def is_submitted(made: Mapping[str, Any] | None, order: str, batch_id: str) -> bool:
-    """True if this very order is the batch that is shown."""
+    """True if the batch on the page was made from this order."""
     return bool(made and batch_id and made["batch"] == batch_id and made["order"] in (order, None))

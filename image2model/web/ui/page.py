@@ -1,4 +1,4 @@
-"""The page: its top bar and its four places, of which two stand in the bar and two in the menu."""
+"""The page: its top bar and its four tabs, two in the bar and two in the menu."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .theme import html
 
 
 def build(services: Services, cache: PictureCache) -> gr.Blocks:
-    """The whole page as Blocks, ready to be launched; `cache` holds the previews that a route of ours serves."""
+    """The whole page as Blocks; `cache` holds the previews that `file_routes` serves."""
     demo: gr.Blocks
     with CorrelationIdBlocks(title="image2model", analytics_enabled=False, fill_width=True) as demo:
         html(templating.render("masthead.html"), elem_id="masthead")

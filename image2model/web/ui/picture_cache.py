@@ -1,4 +1,4 @@
-"""Small pictures that the page shows before anything is stored: thumbnails and cut-outs, in memory and by address."""
+"""Thumbnails and cut-outs of pictures that are not stored yet, in memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_PICTURES = 2000
 
 
 class PictureCache:
-    """The newest pictures by their content's hash, which nobody guesses who has not seen the picture."""
+    """The newest pictures by their content's hash, which cannot be guessed."""
 
     def __init__(self) -> None:
         self._pictures: OrderedDict[str, bytes] = OrderedDict()
@@ -32,11 +32,11 @@ class PictureCache:
         keep_newest(self._thumbnails, path, self.put(webp))
 
     def thumbnail(self, path: str) -> str:
-        """Return the address of a file's thumbnail; empty where none is kept."""
+        """Return the address of a file's thumbnail; empty if none is kept."""
         return self._thumbnails.get(path, "")
 
     async def answer(self, request: Request) -> Response:
-        """Answer a browser that asks for one of the pictures."""
+        """Serve one of the pictures."""
         webp = self._pictures.get(request.path_params["token"])
         if webp is None:
             return Response(status_code=404)

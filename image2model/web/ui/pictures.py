@@ -1,4 +1,4 @@
-"""The pictures of the next batch: judged when they are dropped, shown as tiles, joined where they show one object."""
+"""The pictures of the next batch: checked when they are dropped, shown as tiles, joined if they show one object."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ EXAMPLES = next(filter(Path.is_dir, (PACKAGE / "examples", PACKAGE.parent / "exa
 """The example pictures: within an installed package, or beside the package in a checkout."""
 INSPECTION_ATTEMPTS, INSPECTION_PAUSE = 4, 2.0
 """Attempts at an inspection that times out, and the seconds between them."""
-INSPECTIONS_AT_ONCE = 2
+MAX_CONCURRENT_INSPECTIONS = 2
 """Inspections of one page that run at the same time."""
 FIRST_VERDICT_SECONDS = 0.5
-"""Seconds for which the rest of a drop waits for the inspection of its first picture, whose worker has low priority."""
+"""Seconds for which the other files of a drop wait for the inspection of the first, whose worker has low priority."""
 MAX_VERDICTS = MAX_PICTURES // 4
-"""Verdicts kept in memory; each names three pictures of the cache, which must be there as long."""
+"""Maximum number of cached verdicts; each names three pictures of the cache, which must last as long."""
 SHORT_LABELS: Mapping[str, str] = {
     "several_subjects": "Several things",
     "no_subject": "No clear subject",
@@ -69,13 +69,13 @@ class _ShowRun:
 
 
 class Pictures:
-    """The gallery that takes files in, and the tiles that show them."""
+    """The gallery that receives files, and the tiles that show them."""
 
     def __init__(self, services: Services, cache: PictureCache) -> None:
         self.services, self.cache = services, cache
         self._newest: WeakValueDictionary[str, _ShowRun] = WeakValueDictionary()
         self.verdicts: OrderedDict[str, dict[str, Any]] = OrderedDict()
-        """Texts of the tiles of inspected pictures, by their paths, which are those of their contents."""
+        """Data of the tiles of inspected pictures, by path; Gradio's paths contain a hash of the contents."""
         self._inspecting: dict[str, asyncio.Task[bool]] = {}
         settings = services.settings
         self.images = gr.Gallery(
@@ -92,7 +92,7 @@ class Pictures:
         self.tiles = html(
             empty, elem_id="tiles", js_on_load=assets.script("tiles", "select", "input", "clear", "upload", "focus")
         )
-        gr.set_static_paths([EXAMPLES])  # where they are; copies in Gradio's cache would be swept away in time
+        gr.set_static_paths([EXAMPLES])  # served in place; the sweep would delete copies in Gradio's cache
         shown = [(path.stem, _inline_thumbnail(path)) for path in examples()]
         self.examples = html(
             templating.render("examples.html", examples=shown), elem_id="examples", visible=bool(shown),
@@ -120,7 +120,7 @@ class Pictures:
         return templating.render("pictures_head.html", count=count, refused=refused, most=most, made=made)
 
     def showing(self, generator: gr.HTML, batch: gr.Textbox) -> dict[str, Any]:
-        """Return the step that shows the pictures as they are now."""
+        """Return the step that shows the current pictures."""
         inputs = [self.images, self.refused, self.decided, self.cut_out, generator, batch]
         return {
             "fn": self.show,
@@ -139,7 +139,7 @@ class Pictures:
     async def check_uploads(
         self, images: list[tuple[str, Any]] | None, refused: list[Any]
     ) -> tuple[list[str], list[Any]]:
-        """Check files that Gradio's gallery has uploaded: its pictures, and what is refused."""
+        """Check files that Gradio's gallery has uploaded; return the accepted ones and the refusals."""
         accepted, results = await self._check(paths_of(images), 0)
         return accepted, [*(refused or []), *filter(None, results)]
 
@@ -148,7 +148,7 @@ class Pictures:
     ) -> tuple[list[str], list[dict[str, str] | None]]:
         """Check files that join the gallery's: the accepted pictures, and for each file its refusal or None."""
         accepted, results = await self._check(paths_of(arrived), len(images or []))
-        if len(accepted) == 1:  # the page sends the first of a drop alone
+        if len(accepted) == 1:  # the page sends the first file of a drop alone
             await asyncio.wait([self.inspect(accepted[0])], timeout=FIRST_VERDICT_SECONDS)
         return accepted, results
 
@@ -173,15 +173,15 @@ class Pictures:
                 accepted.append(shown)
                 refusals.append(None)
                 self.cache.put_thumbnail(shown, result.thumbnail)
-                if len(self._inspecting) < INSPECTIONS_AT_ONCE:  # what the page will ask for next
+                if len(self._inspecting) < MAX_CONCURRENT_INSPECTIONS:  # the page will request it next
                     self.inspect(shown)
         await results.aclose()
         return accepted, refusals
 
     def inspect(self, path: str) -> asyncio.Task[bool]:
-        """Begin to inspect a picture file, or join who does; the task tells whether there is a verdict now.
+        """Start the inspection of a picture file, or join a running one; the task returns whether there is a verdict.
 
-        It goes on where nobody waits: to stop it would stop its worker.
+        It continues if nobody waits for it: stopping it would end its worker.
         """
         if path not in self._inspecting:
             self._inspecting[path] = asyncio.create_task(self._inspect(path))
@@ -189,7 +189,7 @@ class Pictures:
         return self._inspecting[path]
 
     async def _inspect(self, path: str) -> bool:
-        """Keep the verdict on a picture file; return False where its inspection timed out."""
+        """Store the verdict on a picture file; return False if its inspection timed out."""
         checks = self.services.picture_checks
         inspection = await checks.inspect(Path(path))
         if inspection is NOT_INSPECTED:
@@ -249,7 +249,7 @@ class Pictures:
 
 
 class _Tiles:
-    """State of the tiles of one run of `Pictures.show`: what is known of each picture so far."""
+    """State of the tiles of one run of `Pictures.show`: the verdicts so far."""
 
     def __init__(
         self,
@@ -272,11 +272,13 @@ class _Tiles:
         return [path for path in dict.fromkeys(self._paths) if path not in self._known]
 
     async def inspections(self) -> AsyncIterator[None]:
-        """Inspect what is unknown, in order, INSPECTIONS_AT_ONCE; yield after each time that some are done."""
+        """Inspect the unknown files in order, MAX_CONCURRENT_INSPECTIONS at a time; yield whenever some are done."""
         waiting = iter(self.unknown)
         pending: dict[asyncio.Task[bool], str] = {}
         while True:
-            pending |= {self._owner.inspect(path): path for path in islice(waiting, INSPECTIONS_AT_ONCE - len(pending))}
+            pending |= {
+                self._owner.inspect(path): path for path in islice(waiting, MAX_CONCURRENT_INSPECTIONS - len(pending))
+            }
             if not pending:
                 return
             done, _ = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
@@ -295,14 +297,14 @@ class _Tiles:
     def html(self) -> str:
         """The tiles in their present state."""
         takes = self._spec.sides
-        together = {path for one in self._objects for path in one.values()} if takes else set()
-        fronts = {one["front"]: one for one in self._objects} if takes else {}
+        together = {path for group in self._objects for path in group.values()} if takes else set()
+        fronts = {group["front"]: group for group in self._objects} if takes else {}
         tiles = [
             self._object(fronts[path]) if path in fronts else self._single(path)
             for path in self._paths
             if path in fronts or path not in together
         ]
-        tiles += [self._left_out(one) for one in self._refused]
+        tiles += [self._left_out(refusal) for refusal in self._refused]
         if tiles:
             tiles[0]["first"] = True
         settings = self._owner.services.settings
@@ -313,10 +315,10 @@ class _Tiles:
         )  # fmt: skip
 
     def _warning(self) -> str:
-        """Warning where names form an object and the generator accepts one picture only."""
+        """Warning if names form an object and the generator accepts one picture only."""
         if self._spec.sides or not self._objects:
             return ""
-        names = "; ".join(", ".join(Path(path).name for path in one.values()) for one in self._objects)
+        names = "; ".join(", ".join(Path(path).name for path in group.values()) for group in self._objects)
         return (
             f"{names}: views of one object, by their names. {self._spec.name} takes one view and makes a model of each "
             "picture; generators with several views make one of all."
@@ -333,27 +335,27 @@ class _Tiles:
             **(self._known.get(path) or unknown),
         }
 
-    def _object(self, one: Object) -> dict[str, Any]:
-        views = [{"side": side, **self._single(one[side])} for side in self._spec.sides if side in one]
+    def _object(self, group: Object) -> dict[str, Any]:
+        views = [{"side": side, **self._single(group[side])} for side in self._spec.sides if side in group]
         worst = min(views, key=lambda view: ["bad", "warn", "wait", "", "ok"].index(view["level"]))
         return {
-            "path": one["front"],
+            "path": group["front"],
             "name": _stem(views[0]["name"]),
             "views": views,
-            "problem": problem(one, self._spec),
+            "problem": problem(group, self._spec),
             "level": worst["level"],
             "words": worst["words"],
         }
 
-    def _left_out(self, one: Mapping[str, Any]) -> dict[str, Any]:
+    def _left_out(self, refusal: Mapping[str, Any]) -> dict[str, Any]:
         return {
-            "path": str(one["path"]),
-            "name": str(one["name"]),
-            "url": str(one["preview"]),
-            "refused": str(one["message"]),
+            "path": str(refusal["path"]),
+            "name": str(refusal["name"]),
+            "url": str(refusal["preview"]),
+            "refused": str(refusal["message"]),
             "level": "bad",
-            "words": SHORT_LABELS.get(str(one["code"]), "Left out"),
-            "checks": [["bad", str(one["message"])]],
+            "words": SHORT_LABELS.get(str(refusal["code"]), "Left out"),
+            "checks": [["bad", str(refusal["message"])]],
         }
 
 
@@ -363,12 +365,15 @@ def paths_of(images: Any) -> list[str]:
 
 
 def rejected_texts(refused: Sequence[Mapping[str, Any]] | None) -> list[str]:
-    """Lines above the button on the files that are left out."""
+    """Lines above the button about the rejected files."""
     if not refused:
         return []
     if len(refused) > 2:
         return [f"{len(refused)} files are left out; each says why."]
-    return [f"{one['name']} is left out: {one['message'][:1].lower()}{one['message'][1:]}" for one in refused]
+    return [
+        f"{refusal['name']} is left out: {refusal['message'][:1].lower()}{refusal['message'][1:]}"
+        for refusal in refused
+    ]
 
 
 def examples() -> list[Path]:

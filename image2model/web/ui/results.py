@@ -43,13 +43,13 @@ def board(view: BatchView, shared: bool) -> str:
 
 
 class RenderedBoards:
-    """The newest board of each batch, rendered once for all who watch it."""
+    """The newest board of each batch, rendered once for all its watchers."""
 
     def __init__(self) -> None:
         self._newest: dict[tuple[str, bool], tuple[BatchView, str]] = {}
 
     def render(self, view: BatchView, shared: bool) -> str:
-        """`board` of a view; the text of before where it is the very same view."""
+        """`board` of a view; the previous text for the same view."""
         key = view.batch_id, shared
         known = self._newest.get(key)
         if known is None or known[0] is not view:
@@ -97,7 +97,7 @@ def job_text(job: JobView) -> str:
         return job.message
     if job.state in ("new", "queued") and job.queue_position:
         return f"Waiting, {ordinal(job.queue_position + 1)} in line"
-    if job.state == "running" and not job.message.startswith("Progress"):  # the bar says that
+    if job.state == "running" and not job.message.startswith("Progress"):  # the bar shows it
         return job.message.replace("mesh", "model") or STATE_TEXTS["running"]
     return STATE_TEXTS[job.state]
 
@@ -160,6 +160,6 @@ def _retry_row(job: JobView) -> tuple[str, str, bool]:
 
 
 def ordinal(number: int) -> str:
-    """A place in line: `1st`, `2nd`, `13th`."""
+    """A position in a queue: `1st`, `2nd`, `13th`."""
     ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}{ending}"

@@ -16,7 +16,7 @@ from .icons import icon
 
 
 def seconds(value: float) -> str:
-    """Seconds as a person says them: `0.8 s`, `12 s`, `2 min 5 s`, `3 h 20 min`."""
+    """A duration in seconds as text: `0.8 s`, `12 s`, `2 min 5 s`, `3 h 20 min`."""
     if value < 10:
         return f"{value:.1f} s"
     if value < 90:
@@ -27,12 +27,12 @@ def seconds(value: float) -> str:
 
 
 def short_name(generator_name: str) -> str:
-    """A generator's name without "(built in)", where that is told in another way."""
+    """A generator's name without "(built in)"."""
     return generator_name.removesuffix(" (built in)")
 
 
 def stopwatch(value: float) -> str:
-    """Seconds as they run: `0:41`, `12:05`, `1:02:05`."""
+    """Elapsed seconds as text: `0:41`, `12:05`, `1:02:05`."""
     minutes, rest = divmod(int(value), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
@@ -48,7 +48,7 @@ def filesize(value: float | None) -> str:
 
 
 def measure(value: float) -> str:
-    """A length or volume with three digits that count: `1.25`, `0.0031`, `12,340`."""
+    """A length or volume with three significant digits: `1.25`, `0.0031`, `12,340`."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
@@ -59,7 +59,7 @@ def dollars(value: Decimal | float) -> str:
 
 
 def ago(value: float) -> str:
-    """Time since a moment (seconds since 1970), in words."""
+    """Time since a moment (seconds since 1970) as text."""
     passed = max(0.0, time.time() - value)
     for size, name in ((DAY, "day"), (HOUR, "hour"), (60, "minute")):
         if passed >= size:
@@ -80,14 +80,14 @@ def date(value: float) -> str:
 
 
 def seconds_left(value: float) -> str:
-    """Seconds to come, as exactly as they can be known: `5 s`, `40 s`, `3 min`."""
+    """Remaining seconds, rounded as such estimates deserve: `5 s`, `40 s`, `3 min`."""
     if value < 90:
         return f"{max(5, 5 * round(value / 5))} s"
     return f"{round(value / 60)} min"
 
 
 def kept(view: BatchView) -> str:
-    """Duration for which a batch is kept; empty while it runs and where no rule of the host ends it."""
+    """Remaining time until a batch is deleted; empty while it runs and without a rule of retention."""
     if view.pinned:
         return "kept for good"
     if not view.finished:
@@ -108,7 +108,7 @@ def thousands(value: int) -> str:
 
 
 def money(cost: Cost) -> str:
-    """Estimate and present cost of a batch, in words."""
+    """Estimated and current cost of a batch as text."""
     uncertain = f", {dollars(cost.uncertain)} may have been billed" if cost.uncertain else ""
     return f"{dollars(cost.spent)} of about {dollars(cost.estimate)} spent{uncertain}"
 

@@ -55,10 +55,10 @@ SAME_IN_DARK: dict[str, Any] = {
     "panel_background_fill": "var(--surface)",
     "slider_color": "var(--accent)",
 }
-"""Variables of ours, which follow the dark by themselves."""
+"""The app's CSS variables, which have dark values of their own."""
 
 html = partial(gr.HTML, apply_default_css=False, elem_classes="ours")
-"""Our own HTML, styled by our own style sheets alone."""
+"""A gr.HTML, styled by the app's style sheets only."""
 
 
 def theme() -> Base:

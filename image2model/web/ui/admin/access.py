@@ -17,7 +17,7 @@ from ..event_options import HIDDEN
 
 
 class HostRights:
-    """Connects listeners so that they run for the host alone.
+    """Connects listeners so that they run for the host only.
 
     The host knows an admin key, or has signed in at Hugging Face under a name of ADMIN_USERS. `key` is the box in which
     the key is typed; it must be built before `connect` is called.
@@ -42,13 +42,13 @@ class HostRights:
         return bool(self._names)
 
     def is_named(self, request: gr.Request, profile: gr.OAuthProfile | None) -> bool:
-        """True if this page of our own is used by somebody who has signed in as one of ADMIN_USERS.
+        """True if the request is from this app's page, signed in as one of ADMIN_USERS.
 
-        The profile is from Gradio's session, a cookie signed with the Space's own secret; the browser sends it along
-        with what other sites ask for, too, which they are not to do in the host's name.
+        The profile is from Gradio's session, a cookie signed with the Space's secret. Browsers also send it with
+        requests of other sites, which must not act in the host's name.
         """
-        ours = request.headers.get("sec-fetch-site") == "same-origin"
-        return ours and profile is not None and profile.username.casefold() in self._names
+        same_origin = request.headers.get("sec-fetch-site") == "same-origin"
+        return same_origin and profile is not None and profile.username.casefold() in self._names
 
     def connect(
         self,
@@ -62,9 +62,9 @@ class HostRights:
     ) -> Any:
         """Run `handler(*values of inputs)` on `trigger` for the host, and nothing for anybody else.
 
-        `event` names a field of what the browser tells of the event; its value (None where there is none) then comes
+        `event` names a field of the browser's event data; its value (None where there is none) then comes
         before the others. `handler` returns a value for one component, and a sequence of values for a list of them,
-        even a list of one. Errors of ours are shown. Returns what the trigger returns, for a `then`.
+        even a list of one component. Image2ModelErrors are shown. Returns the trigger's dependency, for a `then`.
         """
 
         async def run(

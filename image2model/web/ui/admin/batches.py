@@ -1,4 +1,4 @@
-"""The host's batches: search by name, id, state or generator; details; cancel, keep and delete."""
+"""All batches: search by name, id, state or generator; details; cancel, pin and delete."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ class Batches:
 
     def __init__(self, services: Services) -> None:
         self.services = services
-        generators = [("All generators", ""), *((one.spec.name, name) for name, one in services.generators.items())]
+        generators = [
+            ("All generators", ""),
+            *((generator.spec.name, name) for name, generator in services.generators.items()),
+        ]
         bare: dict[str, Any] = {"show_label": False, "container": False, "min_width": 150}
         with gr.Row(elem_id="admin-batches-head"):
             self.text = gr.Textbox(
@@ -55,13 +58,13 @@ class Batches:
 
     def connect(self, rights: HostRights) -> None:
         """Add the listeners of the filters and the buttons."""
-        for one in self.inputs:
-            rights.connect(one.change, self.show, self.inputs, self.outputs, trigger_mode="always_last")
+        for control in self.inputs:
+            rights.connect(control.change, self.show, self.inputs, self.outputs, trigger_mode="always_last")
         for trigger, mode in ((self.rows.select, "multiple"), (self.rows.tick, "once")):
             rights.connect(trigger, self.run_action, self.inputs, self.outputs, event="dataset", trigger_mode=mode)
 
     async def show(self, *filters: str) -> list[str]:
-        """The first page of what the filters find."""
+        """The first page of the matching batches."""
         return [await self._draw(0, "", *filters)]
 
     async def run_action(self, dataset: Any, *filters: str) -> list[str]:

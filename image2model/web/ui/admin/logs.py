@@ -33,7 +33,7 @@ SAVE = """text => {
   setTimeout(() => URL.revokeObjectURL(link.href), 60000);
   return "";
 }"""
-"""Makes a file in the browser: on the server's side it would lie where whoever knows its address can read it."""
+"""Makes the file in the browser: on the server, anybody who knows its address could read it."""
 
 
 class Logs:
@@ -58,15 +58,15 @@ class Logs:
 
     def connect(self, rights: HostRights) -> None:
         """Add the listeners of the filters and the buttons."""
-        for one in self.inputs:
-            rights.connect(one.change, self.show, self.inputs, self.outputs, trigger_mode="always_last")
+        for control in self.inputs:
+            rights.connect(control.change, self.show, self.inputs, self.outputs, trigger_mode="always_last")
         rights.connect(self.refresh.click, self.show, self.inputs, self.outputs)
         rights.connect(self.lines.select, self.show_page, self.inputs, self.outputs, event="dataset")
         handed = rights.connect(self.save.click, self.download_lines, self.inputs, [self.saved])
         handed.success(None, self.saved, self.saved, js=SAVE)
 
     async def show(self, *filters: str) -> list[str]:
-        """The newest lines that the filters find."""
+        """The newest matching lines."""
         return [await self._draw(0, datetime.now(UTC), *filters)]
 
     async def show_page(self, dataset: Any, *filters: str) -> list[str]:
@@ -74,7 +74,7 @@ class Logs:
         return [await self._draw(int(dataset["offset"]), datetime.fromisoformat(dataset["until"]), *filters)]
 
     async def download_lines(self, *filters: str) -> list[str]:
-        """The newest lines that the filters find as plain text, the oldest of them first."""
+        """The newest matching lines as plain text, oldest first."""
         lines = await asyncio.to_thread(
             newest_lines, self.folder, _log_filter(datetime.now(UTC), *filters), MAX_DOWNLOAD_LINES
         )

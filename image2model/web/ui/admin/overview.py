@@ -59,7 +59,7 @@ class Overview:
         return await self._numbers(disk), plots.draw(span, series, disk.written if disk else None)
 
     async def _disk(self) -> wording.Disk:
-        """Looks at every file, so it is not done each time."""
+        """Reads every file's size, so it is not done each time."""
         host = self.services.admin
         return wording.Disk(await host.disk_usage(), await host.bytes_written_by_day())
 
@@ -71,7 +71,7 @@ class Overview:
             "overview",
             alerts=wording.alerts(overview, parts, self._name),
             tiles=wording.tiles(overview, working.total, disk),
-            reasons=[{**one, "name": self._name(one["generator"])} for one in await host.failure_reasons()],
+            reasons=[{**reason, "name": self._name(reason["generator"])} for reason in await host.failure_reasons()],
             running=working.batches,
             more=working.total - len(working.batches),
             parts=[

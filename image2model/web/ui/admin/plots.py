@@ -1,4 +1,4 @@
-"""Curves over time as small bar charts: SVG of our own, as Gradio's plots load over a megabyte of scripts."""
+"""Time series as small SVG bar charts, as Gradio's plots load over a megabyte of scripts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SPANS: Mapping[str, tuple[float, float]] = {
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One span: when (in words), how much (in words), and its height in percent."""
+    """One bar: its time and value as text, and its height in percent."""
 
     when: str
     amount: str
@@ -27,7 +27,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """A chart: `most` and `total` in words, an empty `total` for what has none."""
+    """A chart: `most` and `total` as text, an empty `total` for values without a sum."""
 
     title: str
     kind: str
@@ -45,14 +45,14 @@ def span_and_step(span: str) -> tuple[float, float]:
 def draw(span: str, series: Sequence[Mapping[str, Any]], written: Sequence[int] | None) -> str:
     """The charts of a span (`AdminService.time_series`), and of bytes written by day, where they are known."""
     _, step = span_and_step(span)
-    times = [_when(one["at"], step) for one in series]
+    times = [_when(row["at"], step) for row in series]
     charts = [
-        _plot("Pictures finished", "jobs", times, [one["jobs"] for one in series], templating.thousands),
-        _plot("Failures", "failed", times, [one["failed"] for one in series], templating.thousands),
+        _plot("Pictures finished", "jobs", times, [row["jobs"] for row in series], templating.thousands),
+        _plot("Failures", "failed", times, [row["failed"] for row in series], templating.thousands),
         _plot(
-            "Time for a mesh", "seconds", times, [one["seconds"] or 0 for one in series], templating.seconds, sums=False
+            "Time for a mesh", "seconds", times, [row["seconds"] or 0 for row in series], templating.seconds, sums=False
         ),
-        _plot("Cost on the host's key", "cost", times, [one["cost"] for one in series], templating.dollars),
+        _plot("Cost on the host's key", "cost", times, [row["cost"] for row in series], templating.dollars),
     ]
     if written is not None and series:
         days = [_when(series[-1]["at"] - past * DAY, DAY) for past in reversed(range(len(written)))]

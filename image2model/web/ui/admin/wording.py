@@ -64,9 +64,9 @@ def alerts(overview: Mapping[str, Any], parts: Sequence[Component], name: Callab
 
 
 def _attention_alerts(overview: Mapping[str, Any]) -> Iterator[Alert]:
-    for one in overview["attention"]:
-        pictures = "" if one["code"] in ALERTS_WITHOUT_PICTURES else f"{pluralize(one['count'], 'picture')}, "
-        yield Alert("bad", one["message"], one["hint"], f"{pictures}last {ago(one['last_seen'])}")
+    for problem in overview["attention"]:
+        pictures = "" if problem["code"] in ALERTS_WITHOUT_PICTURES else f"{pluralize(problem['count'], 'picture')}, "
+        yield Alert("bad", problem["message"], problem["hint"], f"{pictures}last {ago(problem['last_seen'])}")
 
 
 def _part_alerts(parts: Sequence[Component]) -> Iterator[Alert]:
@@ -77,8 +77,8 @@ def _part_alerts(parts: Sequence[Component]) -> Iterator[Alert]:
 
 
 def _breaker_alerts(overview: Mapping[str, Any], name: Callable[[str], str]) -> Iterator[Alert]:
-    keys = Counter((one["generator"], one["own_key"]) for one in overview["breakers"])
-    waits = {(one["generator"], one["own_key"]): one["seconds_left"] for one in overview["breakers"]}
+    keys = Counter((breaker["generator"], breaker["own_key"]) for breaker in overview["breakers"])
+    waits = {(breaker["generator"], breaker["own_key"]): breaker["seconds_left"] for breaker in overview["breakers"]}
     for (generator, own), count in keys.items():
         key_text = f" on {pluralize(count, 'key')} of visitors" if own else ""
         wait = waits[generator, own]
@@ -106,8 +106,8 @@ def _job_tiles(overview: Mapping[str, Any], batches: int) -> Iterator[Tile]:
     oldest = f"in {batches:,} batch{'' if batches == 1 else 'es'}, the oldest for {seconds(overview['oldest_seconds'])}"
     yield Tile("Pictures at work", f"{open_jobs:,}", oldest if open_jobs else "nobody waits")
     ended: Counter[str] = Counter()
-    for one in overview["outcomes"]:
-        ended[one["state"]] += one["count"]
+    for row in overview["outcomes"]:
+        ended[row["state"]] += row["count"]
     others = ", ".join(f"{ended[state]:,} {state}" for state in UNSUCCESSFUL if ended[state])
     yield Tile("Done in 24 hours", f"{ended['done']:,}", others or "none failed")
     kept = ", ".join(

@@ -19,7 +19,7 @@ from image2model.devtools.scripted_generator import plain_box_glb
 from ...errors import Code
 from ..base import Event, Finished, GenerationParams, Option, Queued, Running, Spec, Submitted, Submitting, Task
 from ..failure_messages import FailureTemplate
-from ..failure_rules import FailureRules, HostNotice, Remedy
+from ..failure_rules import FailureRules, HostAlert, Remedy
 from ..providers import Provider
 
 
@@ -42,7 +42,7 @@ RULES: Mapping[str, FailureRules] = {
     KilnErrorCode.UNPAID: FailureRules(
         "account",
         remedy=Remedy("link", "Pay for wood", "https://kiln.example/wood"),
-        host_notice=HostNotice("The kiln gets no more wood.", "Pay for it."),
+        host_alert=HostAlert("The kiln gets no more wood.", "Pay for it."),
     ),
 }
 FATES: Mapping[str, FailureTemplate] = {"red": COLD, "green": CRACKED, "blue": DOOR_STUCK, "black": UNPAID}
