@@ -10,14 +10,10 @@ from importlib.util import find_spec
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import Image2ModelError, SettingsError
-from ..jobs.db import migrations
-from ..jobs.db.connection import connect
+from ..jobs.db.connection import connect, is_usable
 from ..jobs.db.leases import database_time
 from ..jobs.storage.bucket import open_bucket
 from ..redaction import redact
@@ -97,19 +93,16 @@ def _disk_problems(settings: Settings) -> Iterator[str]:
 
 def _database_problems(settings: Settings) -> Iterator[str]:
     name = "DATABASE_URL" if settings.database_url else "DATA_DIR"
-    config = Config()
-    config.set_main_option("script_location", migrations.__path__[0])
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     try:
         with connect(settings.database).connect() as connection:
-            revision = MigrationContext.configure(connection).get_current_revision()
+            is_newer = not is_usable(connection)
             clock_skew = abs(database_time(connection) - time.time())
     except (SQLAlchemyError, ImportError, OSError) as error:
         reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
         yield f"{name}: the database cannot be used: {redact(reason)}."
         return
-    if revision is not None and revision not in known:
-        yield f"{name}: the database is of a newer version of image2model (schema {revision})."
+    if is_newer:
+        yield f"{name}: the database is of a newer version of image2model."
     if clock_skew > CLOCK_SECONDS:
         yield f"This machine's clock and the database's are {clock_skew:.0f} seconds apart."
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic.util import CommandError
 from sqlalchemy import text
 
 from image2model.jobs.db.connection import connect
@@ -84,8 +85,26 @@ def test_newer_database_is_a_problem(tmp_path, database_url):
     Store(database_url).close()
     with connect(database_url).begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("COMMENT ON TABLE alembic_version IS '9998'"))
+    with pytest.raises(CommandError):
+        Store(database_url)
     (line,) = found(tmp_path, database_url=database_url)
     assert "newer version" in line
+
+
+def test_a_newer_database_that_only_adds_can_be_used(tmp_path, postgres):
+    """After a rollback the version before starts on the newer schema, and leaves it as it is."""
+    database_url = postgres.database()
+    Store(database_url).close()
+    with connect(database_url).begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    assert found(tmp_path, database_url=database_url) == []
+    store = Store(database_url)
+    assert store.list_batches() == []
+    store.close()
+    with connect(database_url).connect() as connection:
+        assert connection.scalar(text("SELECT version_num FROM alembic_version")) == "9999"
 
 
 def test_a_broker_needs_postgresql_and_must_not_forget(tmp_path, broker):

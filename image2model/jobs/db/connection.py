@@ -7,6 +7,8 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, ScalarSelect, create_engine, event, func, make_url, select, text
 from sqlalchemy.pool import QueuePool
 
@@ -14,6 +16,11 @@ from .schema import batches
 
 PURCHASES, MIGRATIONS, BREAKERS = 0x6D6F6465, 0x6D6F6466, 0x6D6F6467
 """The numbers of PostgreSQL's advisory locks on the ledger, on the schema and on the circuit breakers."""
+USABLE_SINCE = "0009"
+"""The oldest schema whose version of the app can use the newest one: later migrations only add what it does not miss.
+
+So that a rollback finds its way back; SQLite has no place for it.
+"""
 LOCK_SECONDS = 5.0
 """Seconds for which SQLite waits for the lock of another process; a writer tries again after that."""
 IDLE_TRANSACTION_SECONDS = 5.0
@@ -71,13 +78,39 @@ def lock_breakers(connection: Connection) -> None:
 
 
 def migrate(engine: Engine, version: str = "head") -> None:
-    """Bring the schema to a version, by default the newest."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    """Bring the schema to a version, by default the newest; leave a newer one that this version can use as it is."""
+    config = _migrations()
     with engine.execution_options(write=True).begin() as connection:
         if connection.dialect.name == "postgresql":  # of several processes that start at once one changes the schema
             connection.execute(select(func.pg_advisory_xact_lock(MIGRATIONS)))
             # a busy machine may pause between two steps
             connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+        if not is_known(connection) and is_usable(connection):
+            return
         config.attributes["connection"] = connection
         command.upgrade(config, version)
+        if connection.dialect.name == "postgresql":
+            connection.execute(text(f"COMMENT ON TABLE alembic_version IS '{USABLE_SINCE}'"))
+
+
+def is_known(connection: Connection) -> bool:
+    """True if the database is new, or of this version or one before."""
+    revision = MigrationContext.configure(connection).get_current_revision()
+    return revision is None or revision in _known_revisions()
+
+
+def is_usable(connection: Connection) -> bool:
+    """True if this version can use the schema: it knows it, or a newer version has left its `USABLE_SINCE` there."""
+    if is_known(connection) or connection.dialect.name != "postgresql":
+        return is_known(connection)
+    return connection.scalar(text("SELECT obj_description('alembic_version'::regclass)")) in _known_revisions()
+
+
+def _known_revisions() -> set[str]:
+    return {script.revision for script in ScriptDirectory.from_config(_migrations()).walk_revisions()}
+
+
+def _migrations() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config
