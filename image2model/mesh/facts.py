@@ -17,9 +17,20 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from ..plurals import pluralize
+from .bounding_box import extents
 from .gltf.colours import KTX2_MAGIC, MAX_TEXTURE_PIXELS
 from .gltf.decompress import DRACO, MESHOPT
-from .gltf.reader import INSTANCING, MAX_NAME_LENGTH, TRIANGLE_MODES, TRIANGLES, FloatArray, Glb, IndexArray, Scene
+from .gltf.reader import (
+    INSTANCING,
+    MAX_NAME_LENGTH,
+    TRIANGLE_MODES,
+    TRIANGLES,
+    VISIBILITY,
+    FloatArray,
+    Glb,
+    IndexArray,
+    Scene,
+)
 from .topology import Topology, analyze_topology, is_flat
 
 SUPPORTED_EXTENSIONS = (
@@ -30,6 +41,7 @@ SUPPORTED_EXTENSIONS = (
     "EXT_texture_webp",
     "KHR_materials_",
     INSTANCING,
+    VISIBILITY,
 )
 """Prefixes of the extensions that the reader understands."""
 HEADER_READERS: Mapping[bytes, Callable[[io.BytesIO], ImageFile]] = {
@@ -109,7 +121,7 @@ def scene_facts(glb: Glb, scene: Scene) -> MeshFacts:
 def _dimensions(positions: FloatArray, faces: IndexArray) -> tuple[float, float, float]:
     used = np.zeros(len(positions), bool)
     used[faces] = True
-    return round_dimensions(np.ptp(positions[used].astype(float), axis=0))
+    return round_dimensions(extents(positions[used]))
 
 
 def round_dimensions(size: NDArray[np.float64]) -> tuple[float, float, float]:
@@ -166,8 +178,8 @@ def _unsupported_features(glb: Glb) -> dict[str, bool]:
     primitives = _all_primitives(glb)
     return {
         "It moves: its animation is left out of exports.": bool(glb.list("animations")),
-        "It has a skeleton: exports have the pose that it was made in.": bool(glb.list("skins")),
-        "It can change its form (morph targets): exports have it at rest.":
+        "It has a skeleton: exports have it in the pose that the file shows.": bool(glb.list("skins")),
+        "It can change its form (morph targets): exports have the one that the file shows.":
             any(bool(primitive.get("targets")) for primitive in primitives),
         "It has points or lines too: only its surface is looked at and exported.":
             any(primitive.get("mode", TRIANGLES) not in TRIANGLE_MODES for primitive in primitives),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .bounding_box import bounding_box, extents
 from .components import connected_components
 from .gltf.reader import FloatArray, IndexArray
 from .repair.shells import classify_shells
@@ -33,6 +34,8 @@ class Topology:
     cavities: int = 0
     inverted_shells: int = 0
     """Shells, cavity walls included, that are inside out."""
+    labels: IndexArray | None = field(default=None, repr=False, compare=False)
+    """The `weld_labels` of its mesh."""
 
     @property
     def watertight(self) -> bool:
@@ -75,7 +78,8 @@ class HalfEdgeGroups:
 
 def analyze_topology(positions: FloatArray, faces: IndexArray) -> Topology:
     """Topology of `faces` (m, 3) over `positions` (n, 3), welded."""
-    welded_faces = weld_labels(positions, faces)[faces] if len(faces) else faces
+    labels = weld_labels(positions, faces) if len(faces) else np.empty(0, np.intp)
+    welded_faces = labels[faces] if len(faces) else faces
     keep = _nondegenerate(welded_faces)
     welded = welded_faces[keep]
     if not len(welded):
@@ -91,6 +95,7 @@ def analyze_topology(positions: FloatArray, faces: IndexArray) -> Topology:
         nonmanifold_edges=int((counts > 2).sum()),
         winding_consistent=bool(balanced[counts == 2].all()),
         genus=parts - (_count_component_vertices(welded, component) - len(edges) + len(welded)) // 2,
+        labels=labels,
     )
     if not topology.is_volume:
         return topology
@@ -122,8 +127,8 @@ def weld_labels(positions: FloatArray, faces: IndexArray) -> IndexArray:
     used = np.zeros(len(positions), bool)
     used[faces] = True
     points = positions[used].astype(np.float64)
-    lowest = points.min(axis=0)
-    longest = float((points.max(axis=0) - lowest).max()) or 1.0
+    lowest, highest = bounding_box(points)
+    longest = float((highest - lowest).max()) or 1.0
     grid = np.rint((points - lowest) * (WELD_GRID / longest)).astype(np.int64)
     keys, cells = np.unique((grid[:, 0] << 42) | (grid[:, 1] << 21) | grid[:, 2], return_inverse=True)
     labels = np.zeros(len(positions), np.intp)
@@ -234,7 +239,7 @@ def is_flat(positions: FloatArray, faces: IndexArray) -> bool:
     points = positions[referenced_vertices(faces)].astype(np.float64)
     with np.errstate(all="ignore"):  # hostile numbers overflow
         points -= points.mean(axis=0)
-        longest = float(np.ptp(points, axis=0).max())
+        longest = float(extents(points).max())
         if not 0 < longest < np.inf:
             return longest == 0
         points /= longest

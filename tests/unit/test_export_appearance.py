@@ -187,6 +187,36 @@ def test_webp_becomes_png_or_jpeg_in_a_glb_and_the_delivered_file_warns(made, tm
     assert exported.json["textures"][0]["source"] == 0
 
 
+def test_colours_in_an_older_kind_of_material_are_exported(made):
+    """The diffuse texture of KHR_materials_pbrSpecularGlossiness is the base colour of an exported GLB."""
+
+    def as_older(json: Any) -> None:
+        texture = json["materials"][0].pop("pbrMetallicRoughness")["baseColorTexture"]
+        json["materials"][0]["extensions"] = {"KHR_materials_pbrSpecularGlossiness": {"diffuseTexture": texture}}
+
+    exported = Glb(made(meshes.edited(meshes.textured_box(photo(32, 32)), as_older), "glb", size=1)[1])
+    (material,) = exported.list("materials")
+    assert exported.texture(material["pbrMetallicRoughness"]["baseColorTexture"])
+    assert not material.get("extensions")
+
+
+def test_colours_of_vertices_are_shares_where_the_file_does_not_say_so(made):
+    """Bytes as colours, which have to be normalised, are read as if they were also in an OBJ."""
+    data = meshes.edited(trimesh.load(io.BytesIO(sample("coloured vertices")), file_type="glb", force="mesh"),
+                         lambda json: [accessor.pop("normalized", None) for accessor in json["accessors"]])  # fmt: skip
+    _, path = made(data, "obj", size=1)
+    colours = [line.split()[4:] for line in inside(path, "thing.obj").splitlines() if line.startswith("v ")]
+    assert 0.4 < np.mean(np.array(colours, float)) < 0.8
+
+
+def test_hidden_nodes_are_left_out(tmp_path):
+    """KHR_node_visibility: neither a hidden node nor what is below it is part of the mesh."""
+    hidden = {"KHR_node_visibility": {"visible": False}}
+    nodes = [{"mesh": 0}, {"children": [2], "extensions": hidden}, {"mesh": 0, "translation": [9, 0, 0]}]
+    (tmp_path / "model.glb").write_bytes(meshes.triangle(scenes=[{"nodes": [0, 1]}], nodes=nodes))
+    assert read_facts(tmp_path / "model.glb").faces == 1
+
+
 def test_all_instances_are_exported(tmp_path):
     """EXT_mesh_gpu_instancing: a node with three translations has its mesh three times."""
     instancing = {"EXT_mesh_gpu_instancing": {"attributes": {"TRANSLATION": 0}}}

@@ -361,3 +361,41 @@ def test_texture_coordinates_wrap_and_move(write_glb, uvs, texture, colours):
     pixels = thumbnail_pixels(write_glb(quad(uvs, **texture)))
     left, right = pixels[160, 90], pixels[160, 230]
     assert "".join("r" if pixel[0] > pixel[2] else "b" for pixel in (left, right)) == colours
+
+
+@pytest.mark.parametrize(("weights", "factor"), [({}, 1), ({"mesh": [1]}, 2), ({"mesh": [1], "node": [3]}, 4)], ids=str)
+def test_a_mesh_has_the_form_that_its_weights_give_it(tmp_path, weights, factor):
+    """A morph target counts as its mesh says, or its node, which counts before it."""
+    primitive = {"attributes": {"POSITION": 0}, "targets": [{"POSITION": 0}]}
+    parts = {kind: {"weights": weights[kind]} if kind in weights else {} for kind in ("mesh", "node")}
+    data = meshes.triangle(nodes=[{"mesh": 0, **parts["node"]}], meshes=[{"primitives": [primitive], **parts["mesh"]}])
+    (tmp_path / "model.glb").write_bytes(data)
+    assert read_facts(tmp_path / "model.glb").dimensions == (factor, factor, 0)
+
+
+@pytest.mark.parametrize("has_weights", [True, False])
+def test_a_mesh_is_where_its_skeleton_holds_it(tmp_path, has_weights):
+    """A skin's joints place its vertices, not the mesh's own node, unless a vertex does not say on which it hangs."""
+    skeleton = {"JOINTS_0": 1, **({"WEIGHTS_0": 2} if has_weights else {})}
+    document = {
+        **meshes.TRIANGLE,
+        "scenes": [{"nodes": [0, 1, 2]}],
+        "nodes": [{"mesh": 0, "skin": 0, "scale": [9, 9, 9]}, {}, {"scale": [2, 2, 2], "translation": [1, 0, 0]}],
+        "skins": [{"joints": [1, 2]}],
+        "meshes": [{"primitives": [{"attributes": {"POSITION": 0, **skeleton}}]}],
+        "accessors": [
+            *meshes.TRIANGLE["accessors"],
+            {"bufferView": 1, "componentType": 5121, "count": 3, "type": "VEC4"},
+            {"bufferView": 2, "componentType": 5126, "count": 3, "type": "VEC4"},
+        ],
+        "bufferViews": [
+            {"buffer": 0, "byteOffset": start, "byteLength": length} for start, length in ((0, 36), (36, 12), (48, 48))
+        ],
+        "buffers": [{"byteLength": 96}],
+    }
+    joints = np.array([[0, 0, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0]], np.uint8)
+    weights = np.array([[1, 0, 0, 0], [1, 0, 0, 0], [0.5, 0.5, 0, 0]], "<f4")
+    binary = meshes.CORNERS + joints.tobytes() + weights.tobytes()
+    (tmp_path / "model.glb").write_bytes(meshes.glb(document, binary))
+    found = read_facts(tmp_path / "model.glb").dimensions
+    assert found == ((3, 1.5, 0) if has_weights else (9, 9, 0))

@@ -11,8 +11,9 @@ import numpy as np
 
 from ...atomic_files import atomic_write
 from ...errors import ErrorCode, Unavailable
+from ..bounding_box import extents
 from ..facts import round_dimensions
-from ..gltf.reader import FloatArray, Glb, MeshPrimitive, Scene
+from ..gltf.reader import Glb, MeshPrimitive, Scene
 from ..repair.print_check import check_printability
 from ..repair.repair import repair_mesh
 from ..topology import WELD_GRID, Topology, analyze_topology, weld_labels
@@ -70,11 +71,11 @@ def export(path: Path, options: ExportOptions, target: Path, stem: str) -> dict[
     _require_height(scene, options)
     faces_before, notes = len(original.faces), _degenerate_note(len(original.faces) - len(scene.faces))
     if options.repair != "none":
-        glb, scene, repairs = _repair(glb, scene, options.with_longest_side(_extents(scene)))
+        glb, scene, repairs = _repair(glb, scene, options.with_longest_side(extents(scene.positions)))
         notes += repairs
     scene, topology, opened = _keep_face_limit(scene, options.face_limit)
     notes += opened
-    options = options.with_longest_side(_extents(scene))
+    options = options.with_longest_side(extents(scene.positions))
     placed = place_scene(scene, options)
     print_result = _check_print(scene, placed, options, topology)
     scene = placed
@@ -90,7 +91,7 @@ def export(path: Path, options: ExportOptions, target: Path, stem: str) -> dict[
         faces=len(scene.faces),
         faces_asked=options.face_limit,
         faces_before=faces_before,
-        dimensions=round_dimensions(np.ptp(scene.positions.astype(float), axis=0)),
+        dimensions=round_dimensions(extents(scene.positions)),
         unit=options.format.unit,
         closed=topology.watertight,
         notes=(*notes, *_notes(scene, options, materials)),
@@ -142,14 +143,10 @@ def _notes(scene: Scene, options: ExportOptions, materials: list[SimpleMaterial]
     return notes
 
 
-def _extents(scene: Scene) -> FloatArray:
-    return np.asarray(np.ptp(scene.positions, axis=0))
-
-
 def _has_height(scene: Scene) -> bool:
     """True if its height (y) is more than welding would join."""
-    extents = _extents(scene)
-    return bool(extents[1] * WELD_GRID > extents.max())
+    sides = extents(scene.positions)
+    return bool(sides[1] * WELD_GRID > sides.max())
 
 
 def _check_print(scene: Scene, placed: Scene, options: ExportOptions, topology: Topology) -> dict[str, Any] | None:
@@ -167,7 +164,7 @@ def check_print(glb: Path, options: ExportOptions) -> dict[str, Any]:
     Raises GenerationFailed for a file that cannot be opened.
     """
     scene = compact_scene(Glb(glb).scene())
-    scene = place_scene(scene, options.with_longest_side(_extents(scene)))
+    scene = place_scene(scene, options.with_longest_side(extents(scene.positions)))
     print_result = check_printability(scene.positions, scene.faces)
     result = {"size_mm": options.size_mm, "measure": options.measure, **print_result.to_dict(), "mended": None}
     if print_result.ready and options.repair == "none":
@@ -189,7 +186,7 @@ def find_printer_colours(glb: Path, options: ExportOptions) -> dict[str, Any]:
     """
     opened = Glb(glb)
     scene = compact_scene(opened.scene())
-    options = options.with_longest_side(_extents(scene))
+    options = options.with_longest_side(extents(scene.positions))
     _, colours = paint_in_solid_colours(opened, place_scene(scene, options), options.colours or MAX_COLOURS)
     return {"size_mm": options.size_mm, "colors": colours.to_list()}
 
@@ -211,6 +208,6 @@ def _repair(glb: Glb, scene: Scene, options: ExportOptions) -> tuple[Glb, Scene,
             notes.append(f"Its colours are on a new texture of {TEXTURE_SIZE} × {TEXTURE_SIZE} pixels.")
     else:
         repaired = Scene(positions, faces, (MeshPrimitive(0, 0, len(faces), {}, {}),), 0)
-    longest = float(np.ptp(scene.positions, axis=0).max()) or 1.0
+    longest = float(extents(scene.positions).max()) or 1.0
     restored = repaired.positions @ Y_UP_TO_Z_UP * (longest / size_mm)
     return glb, compact_scene(replace(repaired, positions=restored.astype(np.float32))), notes

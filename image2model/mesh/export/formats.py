@@ -8,7 +8,7 @@ from typing import Literal
 
 from .gltf import write_glb
 from .obj import write_obj
-from .readers import ReadBack, read_3mf, read_obj_zip, read_usdz
+from .readers import ReadBack, read_3mf, read_obj_zip, read_stl, read_usdz
 from .stl_ply import write_ply, write_stl
 from .threemf import write_3mf
 from .usdz import write_usdz
@@ -49,7 +49,10 @@ FORMATS: Mapping[str, Format] = {
         Format(
             "obj", "OBJ", "-obj.zip", "application/zip", "almost every 3D program", "y", "m", write_obj, read_obj_zip
         ),
-        Format("stl", "STL", ".stl", "model/stl", "3D printing", "z", "mm", write_stl, printed=True, colour="none"),
+        Format(
+            "stl", "STL", ".stl", "model/stl", "3D printing", "z", "mm", write_stl, read_stl,
+            printed=True, colour="none",
+        ),
         Format(
             "3mf", "3MF", ".3mf", "model/3mf", "3D printing with true millimetres", "z", "mm", write_3mf, read_3mf,
             printed=True, solid_colours=True,

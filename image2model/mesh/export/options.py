@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ...errors import ErrorCode, OptionRefused
-from ..gltf.reader import FloatArray
 from .formats import FORMATS, Format, Up
 
 UNITS: Mapping[str, float] = {"mm": 1.0, "cm": 10.0, "m": 1000.0, "in": 25.4}
@@ -40,7 +42,7 @@ class ExportOptions:
     colours: int | None = None
     """Most solid colours, one for each face; None: the mesh's own."""
 
-    def with_longest_side(self, extents: FloatArray) -> ExportOptions:
+    def with_longest_side(self, extents: NDArray[np.float64]) -> ExportOptions:
         """Convert a height to a longest side, for a mesh of `extents` (3,), Y up."""
         if self.measure == "longest" or not self.size_mm:
             return self

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..bounding_box import bounding_box, extents
 from ..gltf.reader import FloatArray, MeshPrimitive, Scene
 from .options import ExportOptions
 
@@ -16,12 +17,12 @@ Y_UP_TO_Z_UP = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]], np.float32)
 def place_scene(scene: Scene, options: ExportOptions) -> Scene:
     """Scale, rotate and translate as `options` say, into the format's units."""
     positions = scene.positions.astype(np.float64)
-    longest = float(np.ptp(positions, axis=0).max())
+    longest = float(extents(positions).max())
     scale = options.size_mm / 1000 / longest if options.size_mm and longest else 1.0
     positions *= scale * (1000.0 if options.format.unit == "mm" else 1.0)
     rotation = Y_UP_TO_Z_UP if options.up == "z" else np.eye(3, dtype=np.float32)
     positions = positions @ rotation.T
-    low, high = positions.min(axis=0), positions.max(axis=0)
+    low, high = bounding_box(positions)
     origin = np.zeros(3) if options.pivot == "keep" else (low + high) / 2
     if options.pivot == "bottom":
         upwards = 2 if options.up == "z" else 1

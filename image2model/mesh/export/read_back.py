@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ErrorCode, Unavailable
+from ..bounding_box import bounding_box
 from ..gltf.reader import Scene
 from .options import ExportOptions
 from .readers import ReadBack, read_meshopt_glb, read_with_trimesh
@@ -55,9 +56,9 @@ def _export_failed(options: ExportOptions) -> Unavailable:
 
 
 def _same_bounds(bounds: NDArray[np.float64], scene: Scene, options: ExportOptions) -> bool:
-    expected = np.array([scene.positions.min(axis=0), scene.positions.max(axis=0)], float)
+    expected = bounding_box(scene.positions)
     tolerance = COMPRESSED_TOLERANCE if options.packing != "none" else TOLERANCE
-    return bool(np.abs(bounds - expected).max() <= tolerance * max(float(np.ptp(expected, axis=0).max()), 1e-9))
+    return bool(np.abs(bounds - expected).max() <= tolerance * max(float((expected[1] - expected[0]).max()), 1e-9))
 
 
 def _read(data: bytes, options: ExportOptions) -> ReadBack:

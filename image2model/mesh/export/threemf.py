@@ -69,7 +69,7 @@ def write_3mf(mesh: WriterInput) -> bytes:
     groups = [] if colours is None else _colour_groups(scene, mesh.materials, colours)
     files = file_names([group.texture for group in groups], "3D/Textures/")
     data = io.BytesIO()
-    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED, compresslevel=4) as archive:
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         archive.writestr("[Content_Types].xml", CONTENT_TYPES)
         archive.writestr("_rels/.rels", RELATIONSHIPS % RELATIONSHIP % ("model", "/3D/3dmodel.model", "3dmodel"))
         with archive.open("3D/3dmodel.model", "w") as model:

@@ -17,6 +17,7 @@ import numpy as np
 from anyascii import anyascii
 from numpy.typing import NDArray
 
+from ..bounding_box import bounding_box
 from ..gltf.reader import MAX_NAME_LENGTH, IndexArray, MeshPrimitive
 from .geometry import iter_primitives
 from .textures import SimpleMaterial, TextureImage, file_names
@@ -98,7 +99,7 @@ def _binary(text: str) -> bytes:
 def _mesh(
     number: int, primitive: MeshPrimitive, material: SimpleMaterial, positions: NDArray[Any], faces: IndexArray
 ) -> Iterator[str]:
-    low, high = positions.min(axis=0), positions.max(axis=0)
+    low, high = bounding_box(positions)
     name = _identifier(primitive.names[0], "Mesh", number)
     yield f'    def Mesh "{name}" (\n        prepend apiSchemas = ["MaterialBindingAPI"]\n    )\n    {{\n'
     yield f"        float3[] extent = [{_format_tuples('(%.9g, %.9g, %.9g)', np.stack([low, high]))}]\n"

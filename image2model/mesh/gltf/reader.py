@@ -8,7 +8,7 @@ Format: https://registry.khronos.org/glTF/specs/2.0/glTF-2.0.html
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ...errors import ErrorCode
 from .container import invalid_glb, split_glb
 from .decompress import DRACO, MESHOPT, DecodedPrimitive, compression_of, decode_draco, decode_meshopt_view
+from .deformation import blend_by_joints, morph
 
 FloatArray = NDArray[np.float32]
 IndexArray = NDArray[np.intp]
@@ -29,11 +30,16 @@ MAX_ELEMENTS = 30_000_000
 MAX_FACES = 8_000_000
 MAX_INSTANCES = 100_000
 MAX_NAME_LENGTH = 60
-INSTANCING = "EXT_mesh_gpu_instancing"
+INSTANCING, VISIBILITY = "EXT_mesh_gpu_instancing", "KHR_node_visibility"
 IMAGE_FORMAT_EXTENSIONS = ("EXT_texture_webp", "KHR_texture_basisu")
 """Extensions by which a texture names an image that is neither PNG nor JPEG."""
 COMPONENT_TYPES = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 TYPE_SIZES = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
+SPECULAR_GLOSSINESS = "KHR_materials_pbrSpecularGlossiness"
+BASE_COLOUR_NAMES = {"diffuseFactor": "baseColorFactor", "diffuseTexture": "baseColorTexture"}
+"""Fields of that extension, which newer files no longer use, by those of glTF 2.0 that mean the same."""
+SURFACE_ATTRIBUTES, SKELETON_ATTRIBUTES = ("TEXCOORD_", "COLOR_"), ("JOINTS_", "WEIGHTS_")
+"""How the names begin of what is told of each vertex, by its look and by its place in a skeleton."""
 TRIANGLES, STRIP, FAN = TRIANGLE_MODES = (4, 5, 6)
 MATERIAL_TYPES: dict[str, Any] = {
     "extensions": dict, "emissiveFactor": list, "emissiveTexture": dict, "alphaCutoff": (int, float),
@@ -141,8 +147,15 @@ class Glb:
     def iter_mesh_instances(self) -> Iterator[tuple[NDArray[np.float64], dict[str, Any], dict[str, Any]]]:
         """Yield (4×4 world matrix, node, mesh) for each instance of each node with a mesh.
 
-        A node counts once however often it is linked.
+        A hidden node does not count, nor do those below it.
         """
+        for _, node, matrix in self._placed_nodes():
+            if "mesh" in node:
+                for local in self._instances(node):
+                    yield matrix @ local, node, self.json["meshes"][node["mesh"]]
+
+    def _placed_nodes(self) -> Iterator[tuple[int, dict[str, Any], NDArray[np.float64]]]:
+        """Yield index, node and 4×4 world matrix of each visible node of the scene, once however often it is linked."""
         nodes, scenes = self.list("nodes"), self.list("scenes")
         if scenes:
             roots = scenes[self.json.get("scene", 0)].get("nodes", [])
@@ -155,11 +168,11 @@ class Glb:
                 continue
             visited.add(index)
             node = nodes[index]
+            if not node.get("extensions", {}).get(VISIBILITY, {}).get("visible", True):
+                continue
             matrix = parent @ _matrix(node)
             stack += [(child, matrix) for child in node.get("children", [])]
-            if "mesh" in node:
-                for local in self._instances(node):
-                    yield matrix @ local, node, self.json["meshes"][node["mesh"]]
+            yield index, node, matrix
 
     def _instances(self, node: dict[str, Any]) -> Iterator[NDArray[np.float64]]:
         """4×4 matrices of a node's instances (EXT_mesh_gpu_instancing); one identity where it has none."""
@@ -188,7 +201,8 @@ class Glb:
         first_face = first_vertex = 0
         for matrix, node, mesh in self.iter_mesh_instances():
             for primitive in mesh["primitives"]:
-                geometry = self._geometry(primitive, matrix)
+                morph_weights = node.get("weights", mesh.get("weights", ()))
+                geometry = self._geometry(primitive, matrix, morph_weights, node)
                 if geometry is None:
                     continue
                 points, triangles, attributes = geometry
@@ -210,7 +224,11 @@ class Glb:
         return Scene(all_positions, np.concatenate(faces), tuple(primitives), invalid)
 
     def _geometry(
-        self, primitive: dict[str, Any], matrix: NDArray[np.float64]
+        self,
+        primitive: dict[str, Any],
+        matrix: NDArray[np.float64],
+        morph_weights: Sequence[float],
+        node: dict[str, Any],
     ) -> tuple[FloatArray, IndexArray, dict[str, NDArray[Any]]] | None:
         """Positions, triangles and vertex attributes of a primitive; None without triangles."""
         compression = compression_of(primitive, DRACO)
@@ -218,11 +236,20 @@ class Glb:
         triangles = decoded.faces if decoded else self._triangles(primitive)
         if not len(triangles):
             return None
-        points, attributes = self._vertices(primitive, matrix, decoded)
+        has_joints = {"JOINTS_0", "WEIGHTS_0"} <= set(primitive["attributes"])
+        joints = self._joint_matrices(node) if has_joints else None
+        if joints is not None:
+            matrix = np.eye(4)
+        points, attributes = self._vertices(primitive, matrix, decoded, morph_weights, joints)
         return points, _fix_mirrored_winding(_drop_nonfinite(triangles, points), matrix), attributes
 
     def _vertices(
-        self, primitive: dict[str, Any], matrix: NDArray[np.float64], decoded: DecodedPrimitive | None
+        self,
+        primitive: dict[str, Any],
+        matrix: NDArray[np.float64],
+        decoded: DecodedPrimitive | None,
+        morph_weights: Sequence[float],
+        joint_matrices: NDArray[np.float64] | None,
     ) -> tuple[FloatArray, dict[str, NDArray[Any]]]:
         """World positions (n, 3) of a primitive, and its other attributes (n, width)."""
         attributes = {
@@ -230,17 +257,52 @@ class Glb:
             if decoded and name in decoded.attributes
             else self.accessor(index)
             for name, index in primitive["attributes"].items()
-            if name in ("POSITION", "NORMAL") or name.startswith(("TEXCOORD_", "COLOR_"))
+            if name in ("POSITION", "NORMAL") or name.startswith(SURFACE_ATTRIBUTES + SKELETON_ATTRIBUTES)
         }
+        for name in attributes:
+            if name.startswith("COLOR_"):  # as whole numbers they are shares even where the file forgets to say so
+                attributes[name] = _dequantized(attributes[name], {"normalized": True})
         positions, normals = attributes.pop("POSITION"), attributes.pop("NORMAL", None)
         if positions.shape[1] != 3:
             raise ValueError("a position is three numbers")
         if normals is not None and normals.shape != positions.shape:
             normals = None
+        positions = self._morphed(primitive, "POSITION", positions, morph_weights)
+        normals = None if normals is None else self._morphed(primitive, "NORMAL", normals, morph_weights)
+        if joint_matrices is not None:
+            joints, shares = (
+                np.hstack([attributes[name] for name in sorted(attributes) if name.startswith(kind)])
+                for kind in SKELETON_ATTRIBUTES
+            )
+            positions = blend_by_joints(positions, 1, joints, shares, joint_matrices)
+            normals = None if normals is None else blend_by_joints(normals, 0, joints, shares, joint_matrices)
         points, normals = _transform_vertices(positions, normals, matrix)
         if normals is not None:
             attributes["NORMAL"] = normals
-        return points, {name: values for name, values in attributes.items() if len(values) == len(points)}
+        kept = {name: values for name, values in attributes.items() if name.startswith(("NORMAL", *SURFACE_ATTRIBUTES))}
+        return points, {name: values for name, values in kept.items() if len(values) == len(points)}
+
+    def _morphed(
+        self, primitive: dict[str, Any], name: str, values: NDArray[Any], weights: Sequence[float]
+    ) -> NDArray[Any]:
+        """An attribute (n, 3) moved by those of the primitive's targets that have a weight."""
+        pairs = zip(weights, primitive.get("targets", ()), strict=False)
+        used = [(weight, self.accessor(target[name])) for weight, target in pairs if weight and name in target]
+        return morph(values, used)
+
+    def _joint_matrices(self, node: dict[str, Any]) -> NDArray[np.float64] | None:
+        """4×4 matrices (j, 4, 4) of the joints of a node's skin; None where it has none in the scene."""
+        if "skin" not in node:
+            return None
+        skin = self.json["skins"][node["skin"]]
+        placed = {index: matrix for index, _, matrix in self._placed_nodes()}
+        if not all(joint in placed for joint in skin["joints"]):
+            return None
+        worlds = np.stack([placed[joint] for joint in skin["joints"]])
+        if "inverseBindMatrices" not in skin:
+            return worlds
+        inverse = self.accessor(skin["inverseBindMatrices"]).reshape(-1, 4, 4).transpose(0, 2, 1)
+        return np.asarray(worlds @ inverse[: len(worlds)])
 
     def _triangles(self, primitive: dict[str, Any]) -> IndexArray:
         """Indices (m, 3) of a primitive; none for points and lines."""
@@ -358,7 +420,8 @@ def _matrix(node: dict[str, Any]) -> NDArray[np.float64]:
 
 
 def valid_material(material: dict[str, Any]) -> dict[str, Any]:
-    """The material without fields that glTF 2.0 (5.19, 5.22) does not allow."""
+    """The material, in metal and roughness, without fields that glTF 2.0 (5.19, 5.22) does not allow."""
+    material = _without_specular_glossiness(material)
     pbr = material.get("pbrMetallicRoughness")
     valid = {name: value for name, value in pbr.items() if _is_valid_pbr(name, value)} if isinstance(pbr, dict) else {}
     invalid_names = {
@@ -368,6 +431,19 @@ def valid_material(material: dict[str, Any]) -> dict[str, Any]:
         **{name: value for name, value in material.items() if name not in invalid_names},
         "pbrMetallicRoughness": valid,
     }
+
+
+def _without_specular_glossiness(material: dict[str, Any]) -> dict[str, Any]:
+    """The diffuse colours of KHR_materials_pbrSpecularGlossiness as base colours, where a material has no others."""
+    extensions = material.get("extensions")
+    if not isinstance(extensions, dict) or material.get("pbrMetallicRoughness"):
+        return material
+    older = extensions.get(SPECULAR_GLOSSINESS)
+    if not isinstance(older, dict):
+        return material
+    colours = {new: older[name] for name, new in BASE_COLOUR_NAMES.items() if name in older}
+    others = {name: value for name, value in extensions.items() if name != SPECULAR_GLOSSINESS}
+    return {**material, "extensions": others, "pbrMetallicRoughness": {**colours, "metallicFactor": 0}}
 
 
 def _is_valid_pbr(name: str, value: Any) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..bounding_box import bounding_box
 from ..gltf.colours import base_colour, emitted_light, interpolate, linear_to_srgb
 from ..gltf.reader import FloatArray, Glb, IndexArray, MeshPrimitive, Scene
 from ..topology import referenced_vertices
@@ -91,7 +92,7 @@ def turntable_extent(scene: Scene) -> FloatArray:
 def _middle(scene: Scene) -> FloatArray:
     """Centre of the bounding box of referenced vertices."""
     points = scene.positions[referenced_vertices(scene.faces)]
-    return np.asarray((points.min(axis=0) + points.max(axis=0)) / 2, np.float32)
+    return np.asarray(bounding_box(points).sum(axis=0) / 2, np.float32)
 
 
 def _camera_axes(azimuth: float) -> FloatArray:

@@ -16,9 +16,9 @@ MAX_FLAT_FACES = 10_000
 """Components of more faces are taken for bodies without a look."""
 
 
-def merge_vertices(positions: FloatArray, faces: IndexArray) -> Mesh:
-    """Weld vertices and drop unreferenced ones."""
-    labels = weld_labels(positions, faces)
+def merge_vertices(positions: FloatArray, faces: IndexArray, labels: IndexArray | None = None) -> Mesh:
+    """Weld vertices and drop unreferenced ones; `labels` are their `weld_labels` where these are known."""
+    labels = weld_labels(positions, faces) if labels is None else labels
     merged = np.zeros((int(labels.max()) + 1, 3), np.float32)
     used = referenced_vertices(faces)
     merged[labels[used]] = positions[used]

@@ -84,7 +84,7 @@ def cut_off_below(positions: FloatArray, faces: IndexArray, height: float) -> Me
 
 def _cut(positions: FloatArray, faces: IndexArray, axis: int, heights: NDArray[np.float64]) -> ContourPieces:
     levels = np.searchsorted(heights, positions[:, axis].astype(np.float64))
-    corner_levels = levels[faces.T]
+    corner_levels = np.stack([levels[corner] for corner in faces.T])  # levels[faces.T] is laid out the slow way
     lowest = corner_levels.min(axis=0)
     counts = corner_levels.max(axis=0) - lowest
     crossed = np.repeat(np.arange(len(faces)), counts)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...plurals import pluralize
+from ..bounding_box import extents
 from ..gltf.reader import FloatArray, IndexArray
 from ..topology import Topology, analyze_topology, drop_degenerate_after_weld, is_flat, referenced_vertices
 from .cleaning import merge_vertices
@@ -60,7 +61,7 @@ def check_printability(positions: FloatArray, faces: IndexArray, topology: Topol
     topology = topology or analyze_topology(positions, faces)
     if not topology.parts or is_flat(positions, faces):
         return PrintCheck(False, (), (FLAT_PROBLEM,), ())
-    size = np.ptp(positions[referenced_vertices(faces)], axis=0)
+    size = extents(positions[referenced_vertices(faces)])
     fine: list[str] = []
     problems: list[str] = []
     holes, nonmanifold = pluralize(topology.holes, "hole"), topology.nonmanifold_edges
@@ -97,14 +98,14 @@ def _check_inside(positions: FloatArray, faces: IndexArray, topology: Topology) 
             f"It does not pass through itself, by {places} places.",
             "It passes through itself: a new surface would repair that.",
         )
-        yield from _check_slices(positions, faces)
+        yield from _check_slices(positions, faces, topology.labels)
         if topology.cavities:
-            yield _check_cavities(positions, faces)
+            yield _check_cavities(positions, faces, topology.labels)
 
 
-def _check_cavities(positions: FloatArray, faces: IndexArray) -> tuple[bool, str, str]:
+def _check_cavities(positions: FloatArray, faces: IndexArray, labels: IndexArray | None) -> tuple[bool, str, str]:
     """The check of the walls around cavities, which no places by area find where they are thin at one point."""
-    wall = least_wall_around_cavities(*merge_vertices(positions, faces), NOZZLE_MM)
+    wall = least_wall_around_cavities(*merge_vertices(positions, faces, labels), NOZZLE_MM)
     return (
         wall >= NOZZLE_MM,
         f"The walls around its cavities have {NOZZLE_MM} mm and more everywhere.",
@@ -118,9 +119,11 @@ def passes_through_itself(positions: FloatArray, faces: IndexArray, samples: Wal
     return int((samples.overlap > MIN_OVERLAP * longest_side(positions, faces)).sum()) >= MIN_CROSSINGS
 
 
-def _check_slices(positions: FloatArray, faces: IndexArray) -> Iterator[tuple[bool, str, str]]:
+def _check_slices(
+    positions: FloatArray, faces: IndexArray, labels: IndexArray | None
+) -> Iterator[tuple[bool, str, str]]:
     """Checks by cross-sections: the same triples as `_check_inside`."""
-    parts, longest = measure_printable(positions, faces), longest_side(positions, faces)
+    parts, longest = measure_printable(positions, faces, labels), longest_side(positions, faces)
     yield (
         parts.base_area >= MIN_BASE_MM2,
         f"Its first layer has {parts.base_area:,.0f} mm² on the bed.",
@@ -171,4 +174,4 @@ def has_flat_base(positions: FloatArray, faces: IndexArray, min_area: float = 0.
 
 def longest_side(positions: FloatArray, faces: IndexArray) -> float:
     """Longest side of the bounding box of the faces."""
-    return float(np.ptp(positions[referenced_vertices(faces)], axis=0).max())
+    return float(extents(positions[referenced_vertices(faces)]).max())

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..bounding_box import bounding_box
 from ..gltf.reader import FloatArray, IndexArray
 from .cleaning import merge_vertices
 from .contours import cross_sections
@@ -37,10 +38,10 @@ class PrintableParts:
     """Longest stretch along x, y or z over which some part is too thin, in millimetres."""
 
 
-def measure_printable(positions: FloatArray, faces: IndexArray) -> PrintableParts:
-    """Measure a watertight mesh of consistent winding in millimetres, Z up."""
-    positions, faces = merge_vertices(positions, faces)
-    low, high = positions.min(axis=0).astype(float), positions.max(axis=0).astype(float)
+def measure_printable(positions: FloatArray, faces: IndexArray, labels: IndexArray | None = None) -> PrintableParts:
+    """Measure a watertight mesh of consistent winding in millimetres, Z up; `labels` as in `merge_vertices`."""
+    positions, faces = merge_vertices(positions, faces, labels)
+    low, high = bounding_box(positions)
     lost = _lost_at_sides(positions, faces, low, high)
     thin_run = 0.0
     for axis in range(3):
@@ -83,7 +84,8 @@ def _lost_at_sides(
     positions: FloatArray, faces: IndexArray, low: NDArray[np.float64], high: NDArray[np.float64]
 ) -> float:
     """Greatest distance, in millimetres, of the printed layers behind the solid on its four sides."""
-    outermost = positions[[*positions[:, :2].argmin(axis=0), *positions[:, :2].argmax(axis=0)], 2].astype(float)
+    x, y, _ = positions.T
+    outermost = positions[[x.argmin(), y.argmin(), x.argmax(), y.argmax()], 2].astype(float)
     near = np.concatenate([outermost - NEAR_EXTREME_MM, outermost + NEAR_EXTREME_MM])
     heights = np.sort(np.concatenate([_middles(low[2], high[2]), near]))
     sections = cross_sections(positions, faces, 2, heights[(low[2] < heights) & (heights < high[2])])
