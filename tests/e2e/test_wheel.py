@@ -60,9 +60,9 @@ def test_the_installed_app_serves_its_page_and_makes_a_mesh_of_an_example(instal
     """The page has its example pictures, and one of them becomes a mesh."""
     with httpx.Client(base_url=installed.url, timeout=60) as visitor:
         assert "image2model" in visitor.get("/").raise_for_status().text
-        parts = visitor.get("/config").raise_for_status().json()["components"]
-        [examples] = [part for part in parts if part["props"].get("elem_id") == "examples"]
-        pictures = re.findall(r'<img src="([^"]+)"', examples["props"]["value"])
+        added = [event["js"] for event in visitor.get("/config").raise_for_status().json()["dependencies"]]
+        [script] = [script for script in added if isinstance(script, str) and "addExample" in script]
+        pictures = re.findall(r'"url": "([^"]+)"', script)
         assert len(pictures) == len(list((ROOT / "examples").glob("*.jpg")))
         picture = tmp_path / "example.jpg"
         picture.write_bytes(visitor.get(pictures[0]).raise_for_status().content)
