@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageChops
 from skimage import data
 
 from image2model.generators.local.engine import generate_preview
@@ -77,7 +77,7 @@ def main() -> None:
             made = cold(ONE_PREVIEW % detail, str(source), str(target))
             print(f"| cold, {detail} | {made[0]:.2f} | {made[1]:.2f} | {made[2]:.0f} |")
             print(f"| ratio | {made[0] / bare[0]:.2f} | {made[1] / bare[1]:.2f} | {made[2] / bare[2]:.2f} |")
-    photos = itertools.cycle((photo, ImageOps.mirror(photo)))  # the network remembers the picture that it saw last
+    photos = (ImageChops.offset(photo, shift, 0) for shift in itertools.count())  # all new to the network
     network = warm(lambda: subject_probability(next(photos)))
     print("| warm, bare network | {:.2f} | {:.2f} | |".format(*network))
     for detail in ("low", "medium", "high"):

@@ -4,9 +4,9 @@
 
 25 pictures of 512 × 512 at the stand-in for fal over TLS, with jobs of 1.0 s and of 0 s, through gradio_client, until
 the client holds 25 meshes: the plain app hands over files, ours one zip. Ours also checks, keeps, measures and draws
-them. Plain, ours, plain, ours …; the ratio is the median of the pairs' ratios. Memory is the proportional set size
-(PSS) of all of an app's processes: idle before the first batch, and at the peak. Processor time is theirs too, until
-the first answer and for a batch: it says the same on a machine that is busy with other things.
+them. Plain, ours, plain, ours …, each pair with new pictures; the ratio is the median of the pairs' ratios. Memory is
+the proportional set size (PSS) of all of an app's processes: idle before the first batch, and at the peak. Processor
+time is theirs too, until the first answer and for a batch: it says the same on a machine busy with other things.
 """
 
 from __future__ import annotations
@@ -130,8 +130,8 @@ def timed(
     return seconds, usage.seconds() - before
 
 
-def measure(job_seconds: float, pair_count: int, folder: Path, pictures: list[Path]) -> None:
-    """Print a row of the table for each app, and their ratio."""
+def measure(job_seconds: float, folder: Path, batches: list[list[Path]]) -> None:
+    """Print a row of the table for each app, and their ratio; each of `batches` makes a pair."""
     fal, first, second = (free_port() for _ in range(3))
     where: dict[str, Any] = {"FAL_HOST": f"https://127.0.0.1:{fal}", "FAL_KEY": "test-key"}
     where["SSL_CERT_FILE"] = str(folder / "authority.pem")
@@ -151,7 +151,7 @@ def measure(job_seconds: float, pair_count: int, folder: Path, pictures: list[Pa
             idle = their_usage.now(), our_usage.now()
             pairs = [
                 (timed(plain, clients[0], pictures, their_usage), timed(ours, clients[1], pictures, our_usage))
-                for _ in range(pair_count)
+                for pictures in batches
             ]
     for name, number, usage in (("plain", 0, their_usage), ("ours", 1, our_usage)):
         times, work = zip(*(pair[number] for pair in pairs), strict=True)
@@ -174,8 +174,10 @@ def main() -> None:
         authority = trustme.CA()
         authority.cert_pem.write_to_path(folder / "authority.pem")
         authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(folder / "server.pem")
-        pictures = [folder / f"picture-{number:02}.png" for number in range(PICTURES)]
-        for number, path in enumerate(pictures):
+        batches = [
+            [folder / f"picture-{pair}-{number:02}.png" for number in range(PICTURES)] for pair in range(pair_count)
+        ]
+        for number, path in enumerate(path for batch in batches for path in batch):
             noise = [Image.effect_noise((SIDE, SIDE), 20 + number) for _ in range(3)]
             Image.merge("RGB", noise).save(path)
         columns = (
@@ -184,7 +186,7 @@ def main() -> None:
         )  # fmt: skip
         print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
         for job_seconds in JOB_SECONDS:
-            measure(job_seconds, pair_count, folder, pictures)
+            measure(job_seconds, folder, batches)
 
 
 if __name__ == "__main__":
