@@ -15,7 +15,7 @@ from tests.support.waiting import wait_until_async
 pytestmark = pytest.mark.browser
 
 PHOTOGRAPHS = sorted((ROOT / "examples").glob("*.jpg"))
-BATCH = 4
+BATCH = len(PHOTOGRAPHS)
 """Pictures, so many that a process is killed in the middle of them."""
 
 

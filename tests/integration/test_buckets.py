@@ -85,7 +85,7 @@ def test_a_hub_that_is_away_is_unavailable(hub, monkeypatch):
     """What the Hub does not answer is refused for now: a bucket that is not there, and nobody at its address."""
     monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda _: None)
     for _ in ("nobody's bucket", "nobody there"):
-        bucket = open_bucket("hf://buckets/owner/another")
+        bucket = open_bucket("hf://buckets/owner/of-nobody")
         with pytest.raises(Unavailable):
             bucket.find("x")
         with pytest.raises(Unavailable):
