@@ -11,6 +11,7 @@ import base64
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -290,15 +291,19 @@ class Glb:
         used = [(weight, self.accessor(target[name])) for weight, target in pairs if weight and name in target]
         return morph(values, used)
 
+    @cached_property
+    def _world_matrices(self) -> dict[int, NDArray[np.float64]]:
+        """4×4 world matrix of each visible node of the scene, by its index."""
+        return {index: matrix for index, _, matrix in self._placed_nodes()}
+
     def _joint_matrices(self, node: dict[str, Any]) -> NDArray[np.float64] | None:
         """4×4 matrices (j, 4, 4) of the joints of a node's skin; None where it has none in the scene."""
         if "skin" not in node:
             return None
         skin = self.json["skins"][node["skin"]]
-        placed = {index: matrix for index, _, matrix in self._placed_nodes()}
-        if not all(joint in placed for joint in skin["joints"]):
+        if not all(joint in self._world_matrices for joint in skin["joints"]):
             return None
-        worlds = np.stack([placed[joint] for joint in skin["joints"]])
+        worlds = np.stack([self._world_matrices[joint] for joint in skin["joints"]])
         if "inverseBindMatrices" not in skin:
             return worlds
         inverse = self.accessor(skin["inverseBindMatrices"]).reshape(-1, 4, 4).transpose(0, 2, 1)
