@@ -131,7 +131,7 @@ async def test_a_picture_is_decoded_once_between_drop_and_submit(services: Servi
 
 
 async def test_an_upload_is_checked_while_others_arrive(services: Services, tmp_path: Path, monkeypatch):
-    """A file that Gradio has taken is decoded at once, and not again for the submission."""
+    """A file that Gradio has taken is decoded at once, and not again for the submission, after which none is kept."""
     path, decodings = tmp_path / "cup.png", queue.SimpleQueue[None]()
     with Image.open(CUP) as cup:
         path.write_bytes(encoded(cup))
@@ -143,6 +143,8 @@ async def test_an_upload_is_checked_while_others_arrive(services: Services, tmp_
     await asyncio.to_thread(decodings.get, timeout=10)
     await services.submit(SubmitRequest([Picture(path, "cup.png")]))
     assert decodings.empty()
+    await services.submit(SubmitRequest([Picture(path, "cup.png")]))
+    assert decodings.qsize() == 1
 
 
 def test_a_cut_out_is_square_centred_and_white_where_it_is_clear(tmp_path: Path):
