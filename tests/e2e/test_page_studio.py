@@ -18,7 +18,6 @@ from tests.support.pictures import encoded, photo
 pytestmark = pytest.mark.browser
 
 ROBOT, MUG = ROOT / "examples" / "robot.jpg", ROOT / "examples" / "mug.jpg"
-AXE = (ROOT / "tests" / "node_modules" / "axe-core" / "axe.min.js").read_text()
 COUNT_FRAMES = """
 window.frameCount = 0;
 const request = window.requestAnimationFrame;
@@ -41,52 +40,6 @@ async def made(page: Page, app: App, *pictures: object) -> str:
     await page.click("#generate")
     await settled(page)
     return page.url.rpartition("batch=")[2]
-
-
-async def wrongs(page: Page) -> list[str]:
-    """What axe finds on the page that is serious or worse."""
-    await page.evaluate(AXE)
-    results = await page.evaluate("axe.run({resultTypes: ['violations']})")
-    return [
-        f"{one['id']}: {node['html'][:160]}"
-        for one in results["violations"]
-        if one["impact"] in ("serious", "critical")
-        for node in one["nodes"]
-    ]
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-async def test_axe_finds_nothing_serious_on_any_state(app: App, page: Page, theme: str):
-    """Empty, chosen, generators, done, export, library, a question, the menu, API and admin."""
-    await opened(page, f"{app.url}/?__theme={theme}")
-    assert await wrongs(page) == []
-    await drop(page, ROBOT)
-    await drop(page, {"name": "n.png", "mimeType": "image/png", "buffer": b"no picture"})
-    await expect(page.locator(".tile.refused")).to_have_count(1)
-    await expect(page.locator(".tile .st.ok")).to_have_count(1)
-    await page.click("#options > button")
-    assert await wrongs(page) == []
-    await page.locator("[data-panel-open]").first.click()
-    assert await wrongs(page) == []
-    await page.keyboard.press("Escape")
-    await page.click("#generate")
-    await settled(page)
-    await expect(page.locator("#facts .facts")).to_be_visible()
-    assert await wrongs(page) == []
-    await page.click("#export-open")
-    await expect(page.locator("#take-home .check b")).to_contain_text("print")
-    assert await wrongs(page) == []
-    await page.keyboard.press("Escape")
-    await go(page, "library")
-    await page.click(".shelf-delete")
-    assert await wrongs(page) == []
-    await page.keyboard.press("Escape")
-    await page.click("#menu-button")
-    assert await wrongs(page) == []
-    for place in ("api", "admin"):
-        await go(page, place)
-        await page.wait_for_timeout(500)
-        assert await wrongs(page) == []
 
 
 async def test_waiting_is_shown_as_waiting(app: App, page: Page):
