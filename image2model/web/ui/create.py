@@ -130,7 +130,7 @@ class Create:
         ]  # fmt: skip
         return {
             "fn": self.update_price, "inputs": inputs, "outputs": [self.cost, self.card, self.made],
-            "js": "(version, ...rest) => [image2model.order.version, ...rest]",
+            "js": "async (version, ...rest) => [(await image2model).order.version, ...rest]",
             "concurrency_id": "price", "concurrency_limit": 1, **LATEST_EVENT,
         }  # fmt: skip
 
@@ -165,11 +165,13 @@ class Create:
         ]  # fmt: skip
         submitted = self.generate.click(
             self.submit, inputs, [self.batch, self.made], concurrency_limit=20, **HIDDEN,
-            js="(visitor, key, ...rest) => [visitor, image2model.order.requestKey(), ...rest]",
+            js="async (visitor, key, ...rest) => [visitor, (await image2model).order.requestKey(), ...rest]",
         )  # fmt: skip
-        submitted.failure(None, None, None, js="() => image2model.order.failed()")
-        submitted.then(None, None, None, js="() => image2model.order.answered()")
-        begun = submitted.success(**self._draft("markSent")).then(None, self.batch, None, js="image2model.address.show")
+        submitted.failure(None, None, None, js=assets.call("order.failed"))
+        submitted.then(None, None, None, js=assets.call("order.answered"))
+        begun = submitted.success(**self._draft("markSent")).then(
+            None, self.batch, None, js=assets.call("address.show")
+        )
         begun.then(**self._pricing).then(**self._showing)
         submitted.success(**self._watching_step).then(**self._pricing)
 
