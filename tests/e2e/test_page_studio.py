@@ -12,13 +12,12 @@ from PIL import Image
 from playwright.async_api import Browser, Locator, Page, expect
 
 from tests.conftest import PHONE
-from tests.support.browser import ROOT, App, drawn, drop, go, held_back, opened, settled, swipe_up
+from tests.support.browser import ROOT, App, axe_violations, drawn, drop, go, held_back, opened, settled, swipe_up
 from tests.support.pictures import encoded, photo
 
 pytestmark = pytest.mark.browser
 
 ROBOT, MUG = ROOT / "examples" / "robot.jpg", ROOT / "examples" / "mug.jpg"
-AXE = (ROOT / "tests" / "node_modules" / "axe-core" / "axe.min.js").read_text()
 COUNT_FRAMES = """
 window.frameCount = 0;
 const request = window.requestAnimationFrame;
@@ -43,50 +42,38 @@ async def made(page: Page, app: App, *pictures: object) -> str:
     return page.url.rpartition("batch=")[2]
 
 
-async def wrongs(page: Page) -> list[str]:
-    """What axe finds on the page that is serious or worse."""
-    await page.evaluate(AXE)
-    results = await page.evaluate("axe.run({resultTypes: ['violations']})")
-    return [
-        f"{one['id']}: {node['html'][:160]}"
-        for one in results["violations"]
-        if one["impact"] in ("serious", "critical")
-        for node in one["nodes"]
-    ]
-
-
 @pytest.mark.parametrize("theme", ["light", "dark"])
 async def test_axe_finds_nothing_serious_on_any_state(app: App, page: Page, theme: str):
     """Empty, chosen, generators, done, export, library, a question, the menu, API and admin."""
     await opened(page, f"{app.url}/?__theme={theme}")
-    assert await wrongs(page) == []
+    assert await axe_violations(page) == []
     await drop(page, ROBOT)
     await drop(page, {"name": "n.png", "mimeType": "image/png", "buffer": b"no picture"})
     await expect(page.locator(".tile.refused")).to_have_count(1)
     await expect(page.locator(".tile .st.ok")).to_have_count(1)
     await page.click("#options > button")
-    assert await wrongs(page) == []
+    assert await axe_violations(page) == []
     await page.locator("[data-panel-open]").first.click()
-    assert await wrongs(page) == []
+    assert await axe_violations(page) == []
     await page.keyboard.press("Escape")
     await page.click("#generate")
     await settled(page)
     await expect(page.locator("#facts .facts")).to_be_visible()
-    assert await wrongs(page) == []
+    assert await axe_violations(page) == []
     await page.click("#export-open")
     await expect(page.locator("#take-home .check b")).to_contain_text("print")
-    assert await wrongs(page) == []
+    assert await axe_violations(page) == []
     await page.keyboard.press("Escape")
     await go(page, "library")
     await page.click(".shelf-delete")
-    assert await wrongs(page) == []
+    assert await axe_violations(page) == []
     await page.keyboard.press("Escape")
     await page.click("#menu-button")
-    assert await wrongs(page) == []
+    assert await axe_violations(page) == []
     for place in ("api", "admin"):
         await go(page, place)
         await page.wait_for_timeout(500)
-        assert await wrongs(page) == []
+        assert await axe_violations(page) == []
 
 
 async def test_waiting_is_shown_as_waiting(app: App, page: Page):
@@ -178,7 +165,10 @@ async def test_offline_page_shows_a_bar_and_stays_usable(app: App, page: Page):
 
 
 async def test_tiles_have_names_and_a_remove_button_and_hide_gradios_gallery(app: App, page: Page):
-    """Each tile names its file and has a cross of 32 pixels; no toolbar and no counter of Gradio's is seen, or runs."""
+    """Each tile names its file and has a cross of 32 pixels; no toolbar and no counter of Gradio's is seen, or runs.
+
+    Of a tall picture a tile shows the top, the board and the library all.
+    """
     await page.add_init_script(COUNT_FRAMES)
     await opened(page, app.url)
     tall = {"name": "tall.png", "mimeType": "image/png", "buffer": encoded(photo(200, 900))}
@@ -191,9 +181,12 @@ async def test_tiles_have_names_and_a_remove_button_and_hide_gradios_gallery(app
     await expect(page.locator(".tile img").last).to_have_css("object-position", "50% 0px")
     await page.click("#generate")
     await settled(page)
+    await expect(page.locator('.job-card[data-name="tall.png"] img')).to_have_css("object-fit", "contain")
     for gradios in ("[data-testid=status-tracker]", ".progress-text", ".meta-text", ".eta-bar", ".icon-button-wrapper"):
         assert await page.locator(f"{gradios}:visible").count() == 0, gradios
     await page.wait_for_function(STANDS_STILL, polling=100)
+    await go(page, "library")
+    await expect(page.locator(".card", has_text="tall").locator("img")).to_have_css("object-fit", "contain")
 
 
 async def test_pictures_beyond_the_batch_limit_are_named(app: App, page: Page):
