@@ -8,7 +8,7 @@ import io
 import os
 import zlib
 from collections import OrderedDict, deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -29,8 +29,8 @@ from .limits import ImageLimits, check_file_size
 THUMBNAIL_SIDE = 256
 JPEG_QUALITY = 94
 THREADS = max(1, min(4, os.cpu_count() or 1))
-CACHE_BYTES = 128_000_000
-"""Checked pictures kept in memory: several batches of photographs, of about 1 MB each."""
+CACHE_BYTES = 64_000_000
+"""Checked pictures kept in memory until they are stored: two batches of photographs, of about 1 MB each."""
 ISOLATED_FORMATS: frozenset[ImageFormat] = frozenset({"AVIF", "HEIF", "TIFF"})
 """Formats whose decoders are large and written in C, or keep the interpreter to themselves: another process's work."""
 ISOLATED_SECONDS = 60.0
@@ -60,6 +60,8 @@ class CheckedImage:
     """Format of the source."""
     notes: tuple[str, ...]
     """Notes for a person: codes of `NOTE_TEXTS`."""
+    digest: bytes = b""
+    """Digest of the source's content, by which `ImageChecker` finds what it keeps."""
 
 
 CheckResult: TypeAlias = CheckedImage | ImageRefused
@@ -125,7 +127,12 @@ class ImageChecker:
             self._results[digest].add_done_callback(partial(self._cache_result, digest))
         self._results.move_to_end(digest)
         result = await asyncio.shield(self._results[digest])  # others may wait for it too
-        return result if isinstance(result, ImageRefused) else replace(result, name=clean_name(name))
+        return result if isinstance(result, ImageRefused) else replace(result, name=clean_name(name), digest=digest)
+
+    def forget(self, digests: Iterable[bytes]) -> None:
+        """Free the results for these contents: they are stored elsewhere now."""
+        for digest in digests:
+            self._results.pop(digest, None)
 
     async def check_files(self, files: Sequence[tuple[Path, str]]) -> AsyncGenerator[CheckResult]:
         """Yield what `check` returns for each (path, name), in order.

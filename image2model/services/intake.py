@@ -114,6 +114,7 @@ async def store_pictures(
     """
     kept: list[tuple[str, str, tuple[SidePicture, ...]]] = []
     refusals: list[Refusal] = []
+    digests: set[bytes] = set()
     items = [(side.path, side.name) for picture in pictures for side in picture.by_side.values()]
     async with aclosing(checker.check_files(items)) as results, _concurrent_writes() as write:
         for picture in pictures:
@@ -125,6 +126,8 @@ async def store_pictures(
             sides = tuple(SidePicture(side, image.name) for side, image in good.items() if side != "front")
             kept.append((good["front"].name, (split_side(picture.name)[0] if sides else "") or picture.name, sides))
             await write(_write_pictures, folders.new_job_folder(batch_id, len(kept)), good)
+            digests.update(image.digest for image in good.values())
+    checker.forget(digests)
     if all_or_nothing and refusals:
         raise PicturesRefused(
             [{"filename": refusal.name, "code": refusal.code, "message": refusal.message} for refusal in refusals]

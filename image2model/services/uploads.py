@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 import time
 import uuid
@@ -19,8 +20,12 @@ from ..jobs.storage.folders import Folders
 from ..settings import Settings
 from .key_attempts import network_of
 
+log = logging.getLogger(__name__)
+
 MAX_AGE_SECONDS = 3600.0
 """Seconds after which uploads that are not in a batch are deleted (`cleanup`)."""
+MAX_EARLY_CHECKS = 4
+"""Uploads that are checked at the same time before they are submitted; others wait until then."""
 MAX_BATCHES_PER_NETWORK, MAX_BATCHES_TOTAL = 10, 100
 """Full batches of pictures that one network, and all networks, may upload within that time."""
 MIN_COUNTED_BYTES = 1_000_000
@@ -46,6 +51,7 @@ class Uploads:
     def __init__(self, settings: Settings, folders: Folders, checker: ImageChecker) -> None:
         self._settings, self._folders, self.checker = settings, folders, checker
         self._recent: deque[CountedUpload] = deque()
+        self._early_checks: set[asyncio.Task[object]] = set()
 
     def admit(self, client: str, size: int | None) -> CountedUpload:
         """Count an upload before its bytes are read; raises Unavailable for a full disk, LimitReached.
@@ -88,6 +94,19 @@ class Uploads:
         folder = self._folders.gradio_cache / uuid.uuid4().hex
         await asyncio.to_thread(folder.mkdir, parents=True)
         return folder
+
+    def check_early(self, paths: Sequence[Path]) -> None:
+        """Begin to check uploads, because they will most likely be submitted when the last of them is here."""
+        for path in paths[: MAX_EARLY_CHECKS - len(self._early_checks)]:
+            task = asyncio.create_task(self._check_early(path))
+            self._early_checks.add(task)
+            task.add_done_callback(self._early_checks.discard)
+
+    async def _check_early(self, path: Path) -> None:
+        try:
+            await self.checker.check(path, path.name)
+        except Exception as error:  # the submission meets it again, and tells it
+            log.warning("could not check an upload: %r", error)
 
     def check(self, paths: Sequence[Path]) -> AsyncGenerator[CheckedImage | ImageRefused]:
         """Check each picture, in order; one that is submitted afterwards is not decoded again."""

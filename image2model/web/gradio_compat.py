@@ -1,6 +1,7 @@
 """Uses of Gradio beyond its documented interface, each with the reason (gradio 6.31).
 
-Nothing else may touch such parts. `test_gradio_compat.py` has a test for each, which fails when an upgrade breaks it.
+Nothing else may touch such parts, but `gradio_import`, which runs before Gradio is there. `test_gradio_compat.py` has a
+test for each, which fails when an upgrade breaks it.
 """
 
 from __future__ import annotations

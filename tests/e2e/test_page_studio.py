@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.async_api import Browser, Locator, Page, expect
 
 from tests.conftest import PHONE
-from tests.support.browser import ROOT, App, axe_violations, drawn, drop, go, held_back, opened, settled, swipe_up
+from tests.support.browser import ROOT, App, drawn, drop, go, held_back, opened, settled, swipe_up
 from tests.support.pictures import encoded, photo
 
 pytestmark = pytest.mark.browser
@@ -40,40 +40,6 @@ async def made(page: Page, app: App, *pictures: object) -> str:
     await page.click("#generate")
     await settled(page)
     return page.url.rpartition("batch=")[2]
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-async def test_axe_finds_nothing_serious_on_any_state(app: App, page: Page, theme: str):
-    """Empty, chosen, generators, done, export, library, a question, the menu, API and admin."""
-    await opened(page, f"{app.url}/?__theme={theme}")
-    assert await axe_violations(page) == []
-    await drop(page, ROBOT)
-    await drop(page, {"name": "n.png", "mimeType": "image/png", "buffer": b"no picture"})
-    await expect(page.locator(".tile.refused")).to_have_count(1)
-    await expect(page.locator(".tile .st.ok")).to_have_count(1)
-    await page.click("#options > button")
-    assert await axe_violations(page) == []
-    await page.locator("[data-panel-open]").first.click()
-    assert await axe_violations(page) == []
-    await page.keyboard.press("Escape")
-    await page.click("#generate")
-    await settled(page)
-    await expect(page.locator("#facts .facts")).to_be_visible()
-    assert await axe_violations(page) == []
-    await page.click("#export-open")
-    await expect(page.locator("#take-home .check b")).to_contain_text("print")
-    assert await axe_violations(page) == []
-    await page.keyboard.press("Escape")
-    await go(page, "library")
-    await page.click(".shelf-delete")
-    assert await axe_violations(page) == []
-    await page.keyboard.press("Escape")
-    await page.click("#menu-button")
-    assert await axe_violations(page) == []
-    for place in ("api", "admin"):
-        await go(page, place)
-        await page.wait_for_timeout(500)
-        assert await axe_violations(page) == []
 
 
 async def test_waiting_is_shown_as_waiting(app: App, page: Page):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import io
+import queue
 from pathlib import Path
 from types import SimpleNamespace
 
 import gradio as gr
+import httpx
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
+from starlette.responses import JSONResponse
 
 from image2model.generators.local import segment, warm_up
 from image2model.generators.local.cutout import MARGIN, Inspection, cut_out, inspect
@@ -18,6 +21,7 @@ from image2model.generators.local.worker import generate
 from image2model.images.decoding import Source
 from image2model.process_pool import WorkerPool
 from image2model.services import Picture, Services, SubmitRequest
+from image2model.web.middleware.upload_guard import UploadGuardMiddleware
 from image2model.web.ui.object_grouping import NO_OVERRIDES
 from image2model.web.ui.picture_cache import PictureCache
 from image2model.web.ui.pictures import Pictures
@@ -124,6 +128,23 @@ async def test_a_picture_is_decoded_once_between_drop_and_submit(services: Servi
     monkeypatch.setattr(Source, "decode", None)  # whoever decodes now fails
     batch = await services.submit(SubmitRequest([Picture(tmp_path / "again.png", "again.png")]))
     assert [job.name for job in batch.jobs] == ["again.png"]
+
+
+async def test_an_upload_is_checked_while_others_arrive(services: Services, tmp_path: Path, monkeypatch):
+    """A file that Gradio has taken is decoded at once, and not again for the submission, after which none is kept."""
+    path, decodings = tmp_path / "cup.png", queue.SimpleQueue[None]()
+    with Image.open(CUP) as cup:
+        path.write_bytes(encoded(cup))
+    decode = Source.decode
+    monkeypatch.setattr(Source, "decode", lambda *args: (decodings.put(None), decode(*args))[1])
+    guard = httpx.ASGITransport(UploadGuardMiddleware(JSONResponse([str(path)]), services))
+    async with httpx.AsyncClient(transport=guard, base_url="http://localhost") as client:
+        await client.post("/gradio_api/upload")
+    await asyncio.to_thread(decodings.get, timeout=10)
+    await services.submit(SubmitRequest([Picture(path, "cup.png")]))
+    assert decodings.empty()
+    await services.submit(SubmitRequest([Picture(path, "cup.png")]))
+    assert decodings.qsize() == 1
 
 
 def test_a_cut_out_is_square_centred_and_white_where_it_is_clear(tmp_path: Path):

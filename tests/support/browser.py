@@ -23,7 +23,6 @@ MODEL_ALONE = """
 .view-box[data-ground=studio] { background: #fff !important; }
 """
 """Hides what lies over the model and the lighting behind it from pictures of the model."""
-AXE = ROOT / "tests" / "node_modules" / "axe-core" / "axe.min.js"
 SLOW = 60_000
 """Milliseconds after which something on the page counts as not happening, on a busy machine."""
 
@@ -166,18 +165,6 @@ async def drawn(page: Page) -> np.ndarray:
 def share_drawn(pixels: np.ndarray) -> float:
     """How much of a picture (0 to 1) differs clearly from the colour of its lower left corner."""
     return float((np.abs(pixels - pixels[-8, 8]).max(axis=2) > 30).mean())
-
-
-async def axe_violations(page: Page) -> list[str]:
-    """What axe finds on the page that is serious or worse."""
-    await page.evaluate(AXE.read_text())
-    results = await page.evaluate("axe.run({resultTypes: ['violations']})")
-    return [
-        f"{one['id']}: {node['html'][:160]}"
-        for one in results["violations"]
-        if one["impact"] in ("serious", "critical")
-        for node in one["nodes"]
-    ]
 
 
 async def overflow(page: Page) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 from collections.abc import Callable
 from pathlib import Path
@@ -44,6 +45,7 @@ def code_of(node: ast.expr) -> Code | None:
     return None
 
 
+@functools.cache
 def raised() -> set[str]:
     """Every code that an error, or a template of failures, of the package has."""
     makers = {*TREE, "FailureTemplate", "failed"}

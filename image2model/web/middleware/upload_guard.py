@@ -1,7 +1,9 @@
-"""Refusal of uploads, before their bytes are read, on a full disk or after too many."""
+"""Refusal of uploads, before their bytes are read, on a full disk or after too many; the others are checked at once."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
@@ -15,6 +17,9 @@ from .body_limits import UPLOAD_PATHS
 if TYPE_CHECKING:
     from ...services import Services
     from ...services.uploads import CountedUpload
+
+
+GRADIO_UPLOAD = "/gradio_api/upload"
 
 
 class UploadGuardMiddleware:
@@ -38,7 +43,7 @@ class UploadGuardMiddleware:
         await self._app(scope, receive, send)
 
     async def _count(self, counted: CountedUpload, scope: Scope, receive: Receive, send: Send) -> None:
-        size = 0
+        size, answer = 0, bytearray()
 
         async def receive_counted() -> Message:
             nonlocal size
@@ -46,7 +51,22 @@ class UploadGuardMiddleware:
             size += len(message.get("body", b""))
             return message
 
+        async def send_observed(message: Message) -> None:
+            answer.extend(message.get("body", b""))
+            await send(message)
+
         try:
-            await self._app(scope, receive_counted, send)
+            await self._app(scope, receive_counted, send_observed)
         finally:
             counted.received(size)
+        if scope["path"] == GRADIO_UPLOAD:
+            self._services.uploads.check_early(_paths(answer))
+
+
+def _paths(answer: bytes | bytearray) -> list[Path]:
+    """Paths in Gradio's answer to an upload; none in that to a failed one, or to one of many files, compressed."""
+    try:
+        paths = json.loads(answer)
+    except ValueError:
+        return []
+    return [Path(path) for path in paths] if isinstance(paths, list) else []
