@@ -94,19 +94,20 @@ async def test_arrows_move_among_the_pictures_and_delete_takes_one_out(app: App,
     await expect(page.locator("#sent-how")).to_have_text("background removed")
 
 
-@pytest.mark.parametrize("page", [PHONE, DESKTOP], indirect=True, ids=["phone", "desk"])
 async def test_many_pictures_leave_room_for_the_rest(app: App, page: Page):
     """No picture is cut off at the side, and the subjects of many take no more height than some rows."""
     await opened(page, app.url)
     await drop(page, *({"name": f"{n}.png", "mimeType": "image/png", "buffer": encoded(photo())} for n in range(20)))
     shown = page.locator(".tile [data-show]")
     await expect(shown).to_have_count(20)
-    box = await page.locator("#tiles").bounding_box()
-    for one in (await shown.nth(2).bounding_box(), await shown.nth(19).bounding_box()):
-        assert one["x"] + one["width"] <= box["x"] + box["width"]
-    button = await page.locator("#generate").bounding_box()
-    assert button["y"] + button["height"] <= page.viewport_size["height"]
-    assert await overflow(page) <= 0
+    for size in (PHONE, DESKTOP):
+        await page.set_viewport_size(size)
+        box = await page.locator("#tiles").bounding_box()
+        for one in (await shown.nth(2).bounding_box(), await shown.nth(19).bounding_box()):
+            assert one["x"] + one["width"] <= box["x"] + box["width"]
+        button = await page.locator("#generate").bounding_box()
+        assert button["y"] + button["height"] <= size["height"]
+        assert await overflow(page) <= 0
 
 
 async def test_no_quick_click_on_an_example_is_lost(app: App, page: Page):
@@ -159,7 +160,7 @@ async def test_admin_is_closed_without_its_key(app: App, page: Page):
     assert not (app.data / "batches" / mine).exists()
 
 
-@pytest.mark.parametrize("address", ["nope", "../../etc", "<script>alert(1)</script>", "%00"])
+@pytest.mark.parametrize("address", ["../../etc", "<script>alert(1)</script>"])
 async def test_unknown_batch_has_its_own_page(app: App, page: Page, address: str):
     """A link that is cut short or deleted shows what may have happened, and the page stays usable."""
     await opened(page, f"{app.url}/?batch={address}")
