@@ -57,7 +57,7 @@ class FailureRules:
 RETRY = Remedy("again", "Try again")
 RESUBMIT = Remedy("again", "Run it again")
 USE_KEY = Remedy("key", "Use your own key")
-OTHER_MODEL = Remedy("model", "Pick another model")
+OTHER_MODEL = Remedy("model", "Other generator")
 
 COMMON_RULES: Mapping[str, FailureRules] = {
     ErrorCode.UNCONFIRMED: FailureRules("generator", remedy=Remedy("again", "Run it again anyway")),

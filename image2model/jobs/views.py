@@ -48,7 +48,8 @@ STATE_LABELS: Mapping[str, str] = {
 }
 
 
-PAGE_ONLY_FIELDS = ("billed",)
+PAGE_ONLY_FIELDS = ("billed", "seconds_taken", "visitor")
+"""Fields that are not part of the API."""
 FAILURE_FIELDS = ("code", "message", "hint", "retryable")
 
 
@@ -176,6 +177,8 @@ class BatchView:
     """US dollars that a retry of the whole batch buys its jobs for."""
     retry_may_be_billed_twice: bool
     """True if that may pay twice for a job."""
+    seconds_taken: float | None
+    """Seconds from the start to the last job's end, for the page only; None while it runs, and after a retry."""
     visitor: str
     """The secret that identifies the browser of a batch; never exposed."""
 
@@ -200,7 +203,7 @@ class BatchView:
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON of the APIs, with keys in a fixed order."""
         return {
-            **{field.name: getattr(self, field.name) for field in fields(self) if field.name != "visitor"},
+            **{field.name: getattr(self, field.name) for field in fields(self) if field.name not in PAGE_ONLY_FIELDS},
             "counts": asdict(self.counts),
             "cost": asdict(self.cost),
             "rejected": [asdict(refusal) for refusal in self.rejected],
@@ -252,6 +255,7 @@ def batch_view(
         kept_while_space=kept_while_space,
         retry_price=round(sum(view.retry_price or 0.0 for view in views if view.retryable), 6),
         retry_may_be_billed_twice=any(view.retry_may_be_billed_twice for view in views if view.retryable),
+        seconds_taken=_seconds_taken(batch),
         visitor=batch.visitor,
     )
 
@@ -291,6 +295,11 @@ def job_view(job: Job, spec: Spec, now: float, ahead: int = 0) -> JobView:
         retry_may_be_billed_twice=bought_anew and billed == "maybe",
         billed=billed,
     )
+
+
+def _seconds_taken(batch: Batch) -> float | None:
+    ends = [job.finished_at for job in batch.jobs if job.finished_at and job.attempt == 1]
+    return round(max(ends) - batch.created_at, 1) if ends and len(ends) == len(batch.jobs) else None
 
 
 def _sides(job: Job, base: str) -> tuple[SideView, ...]:

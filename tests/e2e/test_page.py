@@ -13,6 +13,7 @@ from playwright.async_api import Browser, Page, expect
 
 from tests.conftest import DESKTOP
 from tests.support.browser import ROOT, App, choose, drawn, drop, export, go, opened, settled, states
+from tests.support.readability import check_readability
 
 pytestmark = pytest.mark.browser
 
@@ -140,6 +141,7 @@ async def share(page: Page, chromium: Browser, app: App) -> None:
     assert (await drawn(guest)).size
     await expect(guest.locator("#rail")).to_be_hidden()
     await expect(guest.locator(".downloads")).to_contain_text(f"All {len(PHOTOGRAPHS)} models, zip")
+    await check_readability(guest)
     await guest.click(".shared-only[href]")
     await expect(guest.locator(".board[data-state=empty]")).to_be_attached()
     await go(guest, "library")

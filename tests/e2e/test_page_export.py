@@ -12,6 +12,7 @@ import pytest
 import trimesh
 from playwright.async_api import Page, expect
 
+from image2model.web.ui.templating import filesize
 from tests.support.browser import ROOT, App, drop, export, opened, overflow, settled
 
 pytestmark = pytest.mark.browser
@@ -39,6 +40,9 @@ async def test_cut_outs_are_sent_and_all_of_it_comes_ready_to_print(app: App, pa
     await form.locator("[name=print-size]").fill("80")
     await form.locator("[name=print-size]").press("Tab")
     await expect(check).to_contain_text("Ready to print at 80 mm")
+    plain = await page.request.head(page.url.replace("?batch=", "batches/") + "/2/export?format=stl")
+    told = filesize(int(plain.headers["content-length"]))
+    await expect(form.locator(".take-go")).to_have_text(f"Export STL · {told}")
     await form.locator("[data-repair]").click()
     await expect(check).to_contain_text("Repaired and checked again: ready to print")
     await expect(check.locator("li").first).not_to_be_empty()

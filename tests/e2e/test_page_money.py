@@ -12,9 +12,22 @@ from image2model.devtools.fal_stand_in import KEY, Fault, Script
 from tests.conftest import DESKTOP
 from tests.support.browser import ROOT, App, choose, drop, held_back, opened, settled
 from tests.support.fal_server import FalServer
+from tests.support.readability import check_readability
 
 pytestmark = pytest.mark.browser
 
+NOTE_TICKS = """() => {
+  const list = document.querySelector("#board .results"), picture = document.activeElement.querySelector("img");
+  list.scrollTop = 60;
+  window.ticks = [];
+  new MutationObserver(() => setTimeout(() => window.ticks.push({
+    order: [...document.querySelectorAll(".job-card")].map((card) => card.dataset.name),
+    focus: document.activeElement.dataset.name,
+    scroll: document.querySelector("#board .results").scrollTop,
+    pictureKept: picture.isConnected,
+  }))).observe(document.querySelector("#board"), { childList: true, subtree: true, attributes: true });
+}"""
+"""Notes what the board shows after each change of it, in `window.ticks`."""
 PICTURES = [ROOT / "examples" / f"{name}.jpg" for name in ("mug", "robot", "shoe")]
 
 
@@ -108,11 +121,15 @@ async def test_button_is_disabled_until_the_price_is_known(buyer: Page):
 
 
 async def test_cancel_keeps_its_place_and_retry_of_perhaps_billed_jobs_asks(buyer: Page, fal: FalServer):
-    """A second click where Cancel was buys nothing; the retry tells its price, lists each sum and asks once."""
+    """A second click where Cancel was buys nothing; the retry tells its price, lists each sum and asks once.
+
+    Where no model was made the stage does not promise one.
+    """
     fal.script = Script(run_seconds=600)
     await buyer.click("#generate")
     await expect(buyer.locator(".job-card[data-number]")).to_have_count(2)
     await expect(buyer.locator(".job-words", has_text="Making")).to_have_count(2)
+    await check_readability(buyer)
     place = await buyer.locator("#cancel").bounding_box()
     assert place
     middle = (place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
@@ -123,6 +140,11 @@ async def test_cancel_keeps_its_place_and_retry_of_perhaps_billed_jobs_asks(buye
     await expect(buyer.locator("#cancel")).to_have_text("Cancelled")
     bars = buyer.locator("#board .pb")
     await expect(bars).to_have_count(0)
+    await expect(buyer.locator("#viewer .wait-pill")).to_have_text("No model was made")
+    await expect(buyer.locator("#viewer .wait-pill .spin")).to_be_hidden()
+    await expect(buyer.locator("#board h2")).to_have_text("None of 2 made")
+    await expect(buyer.locator("#cost")).to_contain_text("$0.00 to $0.60")
+    await check_readability(buyer)
 
     retry = buyer.locator("#retry")
     await expect(retry).to_have_text("Make 2 again · $0.60")
@@ -177,22 +199,46 @@ async def test_batch_survives_reload_cancel_retry_and_a_new_batch(priced: App, b
     await expect(buyer.locator("#create[data-stage=hero]")).to_be_visible()
 
 
-async def test_reason_fits_into_the_grid_and_cost_counts_finished_models(buyer: Page, fal: FalServer):
-    """Nine results are a grid; what was not made says why across it, and one click makes a list of it."""
+async def test_a_batch_of_25_stays_in_order_and_place(buyer: Page, fal: FalServer):
+    """While 25 models are made, order, focus, scroll and pictures stay; what was not made says why across the grid.
+
+    One click makes a list of the grid.
+    """
+    fal.script = Script(run_seconds=600)
+    more = range(23)
     await drop(
-        buyer, *({"name": f"{n}.jpg", "mimeType": "image/jpeg", "buffer": PICTURES[2].read_bytes()} for n in range(7))
+        buyer, *({"name": f"{n}.jpg", "mimeType": "image/jpeg", "buffer": PICTURES[2].read_bytes()} for n in more)
     )
-    await expect(buyer.locator("#generate")).to_have_text("Make 9 models")
+    await expect(buyer.locator("#generate")).to_have_text("Make 25 models")
     fal.faults["submit"].append(
         Fault("answer", 422, {"detail": [{"loc": ["body"], "msg": "x", "type": "image_load_error"}]})
     )
     await buyer.click("#generate")
+    await expect(buyer.locator(".job-card[data-state=running]").first).to_be_attached()
+    next(iter(fal.jobs.values())).script = Script()
+    first = buyer.locator(".job-card[data-state=done]").first
+    await expect(first).to_be_visible()
+    name = await first.get_attribute("data-name")
+    await first.focus()
+    await buyer.evaluate(NOTE_TICKS)
+    fal.script = Script()
+    for job in fal.jobs.values():
+        job.script = Script()
     board = await settled(buyer)
-    await expect(board.locator("h2")).to_have_text("8 of 9 made")
-    await expect(buyer.locator("#cost .sum")).to_contain_text("8 models")
+    noted = await buyer.evaluate("window.ticks")
+    assert len(noted) > 3
+    expected = ["mug.jpg", "robot.jpg", *(f"{n}.jpg" for n in more)]
+    assert all(tick["order"] == expected for tick in noted)
+    assert {tick["focus"] for tick in noted} == {name}
+    assert min(tick["scroll"] for tick in noted) > 0
+    assert all(tick["pictureKept"] for tick in noted)
+
+    await expect(board.locator("h2")).to_have_text("24 of 25 made")
+    await expect(buyer.locator("#cost .sum")).to_contain_text("24 models")
     reason = await board.locator(".job-card[data-state=failed]").bounding_box()
     tile = await board.locator(".job-card[data-state=done]").first.bounding_box()
     assert reason["width"] > 2.5 * tile["width"]
+    await check_readability(buyer)
     await board.get_by_role("button", name="Show as a list").click()
     wide = await board.locator(".job-card[data-state=done]").first.bounding_box()
     assert wide["width"] >= reason["width"]
@@ -222,6 +268,7 @@ async def test_a_pasted_key_is_checked(priced: App, chromium: Browser):
     await page.locator("[data-panel-open]").first.click()
     await page.locator("#own-key-field input").fill("no-such:key")
     await expect(page.locator("#own-key-words")).to_contain_text("fal does not accept the key")
+    await expect(page.locator("#own-key-words").get_by_role("link", name="Get a key")).to_be_in_viewport()
     await page.locator("#own-key-field input").fill(KEY)
-    await expect(page.locator("#own-key-words")).to_contain_text("Key works")
+    await expect(page.get_by_text("Key works")).to_be_in_viewport()
     await context.close()

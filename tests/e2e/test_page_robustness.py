@@ -60,22 +60,6 @@ async def test_a_refusal_stays_while_the_subjects_are_found(app: App, page: Page
     await expect(page.locator(".tile.refused")).to_have_count(1)
 
 
-async def test_a_working_board_keeps_focus_and_pictures(app: App, page: Page):
-    """While news comes in, the focused card stays focused and a picture that did not change is the same element."""
-    await opened(page, app.url)
-    await drop(page, *(ROOT / "examples" / f"{name}.jpg" for name in ("chair", "mug", "robot", "shoe", "toy-car")))
-    await expect(page.locator("#generate")).to_have_text("Make 5 models")
-    await page.click("#generate")
-    first = page.locator(".job-card[data-state=done]").first
-    await expect(first).to_be_visible()
-    name = await first.get_attribute("data-name")
-    await first.focus()
-    await page.evaluate("window.kept = document.activeElement.querySelector('img')")
-    await settled(page)
-    assert await page.evaluate("document.activeElement.dataset.name") == name
-    assert await page.evaluate("window.kept.isConnected")
-
-
 async def test_results_open_with_the_keyboard(app: App, page: Page):
     """A finished card is reached with Tab's focus and opened with Enter."""
     await opened(page, app.url)

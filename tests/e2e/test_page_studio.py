@@ -85,7 +85,10 @@ async def test_back_and_forward_go_from_batch_to_batch(app: App, page: Page):
 async def test_a_batch_lays_its_pictures_out_again(app: App, page: Page):
     """After a reload the pictures of this browser's own batch are there, made already; one more makes another order."""
     await made(page, app, ROBOT)
-    await page.reload()
+    async with held_back(page, "**/js/main.js"):  # Gradio's first events run before the page's own modules arrive
+        await page.reload(wait_until="commit")
+        await expect(page.locator("#images img").first).to_be_attached()
+        await page.wait_for_timeout(500)
     await expect(page.locator("#generate")).to_have_text("Try another generator")
     await expect(page.locator(".tile [data-show]")).to_have_count(1)
     await drop(page, MUG)
@@ -128,7 +131,10 @@ async def test_offline_page_shows_a_bar_and_stays_usable(app: App, page: Page):
 
 
 async def test_tiles_have_names_and_a_remove_button_and_hide_gradios_gallery(app: App, page: Page):
-    """Each tile names its file and has a cross of 32 pixels; no toolbar and no counter of Gradio's is seen, or runs."""
+    """Each tile names its file and has a cross of 32 pixels; no toolbar and no counter of Gradio's is seen, or runs.
+
+    Of a tall picture a tile shows the top, the board and the library all.
+    """
     await page.add_init_script(COUNT_FRAMES)
     await opened(page, app.url)
     tall = {"name": "tall.png", "mimeType": "image/png", "buffer": encoded(photo(200, 900))}
@@ -141,9 +147,12 @@ async def test_tiles_have_names_and_a_remove_button_and_hide_gradios_gallery(app
     await expect(page.locator(".tile img").last).to_have_css("object-position", "50% 0px")
     await page.click("#generate")
     await settled(page)
+    await expect(page.locator('.job-card[data-name="tall.png"] img')).to_have_css("object-fit", "contain")
     for gradios in ("[data-testid=status-tracker]", ".progress-text", ".meta-text", ".eta-bar", ".icon-button-wrapper"):
         assert await page.locator(f"{gradios}:visible").count() == 0, gradios
     await page.wait_for_function(STANDS_STILL, polling=100)
+    await go(page, "library")
+    await expect(page.locator(".card", has_text="tall").locator("img")).to_have_css("object-fit", "contain")
 
 
 async def test_pictures_beyond_the_batch_limit_are_named(app: App, page: Page):

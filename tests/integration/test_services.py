@@ -16,7 +16,7 @@ from image2model.generators.base import Downloading, Queued, Running, Submitted,
 from image2model.jobs.db.store import Store
 from image2model.services import BatchView, Caller, Services, SubmitRequest
 from image2model.settings import Settings
-from image2model.web.ui import facts, results
+from image2model.web.ui import controls, facts, results
 from tests.support.scripted import ScriptedGenerator, finished, picture, scripted_settings, view_when
 from tests.support.waiting import wait_until_async
 
@@ -36,6 +36,25 @@ async def test_pictures_become_files_named_after_them(services, uploads):
     assert served.path.read_bytes() == plain_box_glb()
     assert (await services.file(batch.id, 2, "thumbnail.webp")).path.read_bytes()[8:12] == b"WEBP"
     assert [path.name for path in served.path.parent.iterdir() if path.name.startswith("work")] == []
+
+
+async def test_a_batch_tells_how_long_it_took_unless_it_was_retried(services, generator, uploads):
+    """From the press to the last end; not where somebody came back to it, and not while it runs."""
+    generator.script = lambda task: 1 / 0
+    batch = await services.submit(SubmitRequest([picture(uploads, "a.png"), picture(uploads, "b.png")]))
+    assert (await services.view(batch.id)).seconds_taken is None
+    view = await finished(services, batch.id)
+    longest = max(job.elapsed for job in view.jobs)
+    assert longest <= view.seconds_taken < longest + 5
+    await services.retry(batch.id)
+    assert (await finished(services, batch.id)).seconds_taken is None
+
+
+async def test_a_generator_on_the_page_has_the_usual_times_of_this_host(services, generator):
+    """The range that was measured here, in the list and on the card of the chosen one."""
+    services.usual_times = {generator.spec.id: (38.0, 83.0)}
+    assert [item["time"] for item in controls.picker_value(services)["items"]] == ["40–80 s"]
+    assert "40–80 s" in controls.card(services, generator, Decimal("0.3"), "")
 
 
 async def test_a_finished_job_carries_the_facts_of_its_mesh(services, uploads):

@@ -15,5 +15,5 @@ BLANK_BATCH = BatchView(
     counts=Counts(0, 0, 0, 0, 0), generator="", generator_name="", result_is="", options={}, face_limit=None,
     cut_out=False, created_at=0.0, cost=Cost(0.0, 0.0, 0.0), rejected=(), jobs=(), zip=None, pinned=False,
     kept_until=None, kept_while_space=False, retry_price=0.0, retry_may_be_billed_twice=False,
-    visitor="",
+    seconds_taken=None, visitor="",
 )  # fmt: skip

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from image2model.jobs.views import Cost, Counts
 from image2model.web.ui import results
 from tests.support.blank_views import BLANK_BATCH
 
@@ -42,3 +43,19 @@ def test_visitor_is_not_in_the_public_view(visitor: str, own: bool):
     assert view.is_of(visitor) is own
     assert not replace(BLANK_BATCH, visitor="").is_of(visitor)
     assert "visitor" not in view.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("done", "seconds", "cost", "title", "line"),
+    [
+        (5, 18.4, Cost(0, 0, 0), "5 models", "All done in 18 s"),
+        (5, None, Cost(1.5, 1.5, 0), "5 models", "All done · $1.50 spent"),
+        (2, 70.0, Cost(1.5, 0.6, 0.9), "2 of 5 made", "$0.60 to $1.50 spent"),
+        (0, 70.0, Cost(1.5, 0.0, 0.0), "None of 5 made", "$0.00 spent"),
+    ],
+)
+def test_head_of_a_finished_board(done: int, seconds: float | None, cost: Cost, title: str, line: str):
+    """How many were made, in what time if all were, and for how much."""
+    counts = Counts(5, done, 5 - done, 0, 0)
+    view = replace(BLANK_BATCH, state="done", counts=counts, seconds_taken=seconds, cost=cost)
+    assert results.headline(view) == (title, line)

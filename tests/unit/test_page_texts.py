@@ -79,8 +79,10 @@ def test_finished_batch_shows_its_actual_cost():
     wanted = order.Order(pictures, Decimal("0.3"), Decimal("0.3"))
     made = replace(BLANK_BATCH, state="done", counts=Counts(3, 2, 1, 0, 0), cost=Cost(0.9, 0.6, 0.0))
     told = order.cost_html(wanted, ("Try another generator", True), made=made, done="Made.")
-    assert "2 models" in told
-    assert "$0.60" in told
+    assert "<b>2 models</b><b>$0.60</b>" in told
+    none = replace(BLANK_BATCH, state="failed", counts=Counts(3, 0, 3, 0, 0), cost=Cost(0.9, 0.0, 0.9))
+    told = order.cost_html(wanted, ("Try another generator", True), made=none, done="Nothing was made.")
+    assert "<b>No models</b><b>$0.00 to $0.90</b>" in told
 
 
 @pytest.mark.parametrize(

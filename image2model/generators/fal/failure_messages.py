@@ -41,17 +41,19 @@ TRY_AGAIN_SOON = "Try again in a few minutes."
 SAVE_ANEW = "Save the picture as PNG or JPEG and try again."
 
 NO_GEOMETRY = FailureTemplate(
-    FalErrorCode.NO_GEOMETRY, "The model found nothing to build in this picture.", "Try one with a clear subject."
+    FalErrorCode.NO_GEOMETRY, "The generator found nothing to build in this picture.", "Try one with a clear subject."
 )
-IMAGE_UNREADABLE = FailureTemplate(FalErrorCode.IMAGE_UNREADABLE, "The model could not read this picture.", SAVE_ANEW)
+IMAGE_UNREADABLE = FailureTemplate(
+    FalErrorCode.IMAGE_UNREADABLE, "The generator could not read this picture.", SAVE_ANEW
+)
 IMAGE_TOO_SMALL = FailureTemplate(
-    ErrorCode.IMAGE_TOO_SMALL, "The picture is too small for this model{at_least}.", "Use a larger one."
+    ErrorCode.IMAGE_TOO_SMALL, "The picture is too small for this generator{at_least}.", "Use a larger one."
 )
 IMAGE_TOO_LARGE = FailureTemplate(
-    FalErrorCode.IMAGE_TOO_LARGE, "The picture is too large for this model{at_most}.", "Make it smaller."
+    FalErrorCode.IMAGE_TOO_LARGE, "The picture is too large for this generator{at_most}.", "Make it smaller."
 )
 FILE_TOO_LARGE = FailureTemplate(
-    ErrorCode.FILE_TOO_LARGE, "The file is too large for this model{up_to}.", "Make it smaller."
+    ErrorCode.FILE_TOO_LARGE, "The file is too large for this generator{up_to}.", "Make it smaller."
 )
 OPTION_OUT_OF_RANGE = FailureTemplate(
     ErrorCode.OPTION_OUT_OF_RANGE, "fal does not accept {option}.", "Change the option and try again."
@@ -59,7 +61,7 @@ OPTION_OUT_OF_RANGE = FailureTemplate(
 TEMPORARY = FailureTemplate(
     FalErrorCode.TEMPORARY, "fal had a passing problem with this picture.", TRY_AGAIN_SOON, True
 )
-TIMEOUT = FailureTemplate(FalErrorCode.TIMEOUT, "The model took too long with this picture.", TRY_AGAIN_SOON, True)
+TIMEOUT = FailureTemplate(FalErrorCode.TIMEOUT, "The generator took too long with this picture.", TRY_AGAIN_SOON, True)
 BUSY = FailureTemplate(FalErrorCode.BUSY, "fal is busy: too many requests at once.", TRY_AGAIN_SOON, True)
 CANCELLED = FailureTemplate(
     FalErrorCode.CANCELLED, "The job was cancelled at fal.", "Run it again if you still want it."
@@ -67,17 +69,17 @@ CANCELLED = FailureTemplate(
 KEY_REFUSED = FailureTemplate(
     FalErrorCode.KEY_REFUSED, "fal does not accept the key.", "Check the key at fal.ai/dashboard/keys."
 )
-KEY_NOT_ALLOWED = KEY_REFUSED._replace(message="fal does not let this key run the model.")
+KEY_NOT_ALLOWED = KEY_REFUSED._replace(message="fal does not let this key use the generator.")
 BALANCE_EXHAUSTED = FailureTemplate(
     FalErrorCode.BALANCE_EXHAUSTED, "The fal account has no credit left.", "Top up at fal.ai/dashboard/billing."
 )
 ACCOUNT_LOCKED = FailureTemplate(FalErrorCode.ACCOUNT_LOCKED, "fal has locked the account.", "Ask fal's support why.")
 MODEL_UNAVAILABLE = FailureTemplate(
-    FalErrorCode.MODEL_UNAVAILABLE, "fal no longer offers {model}.", "Pick another model."
+    FalErrorCode.MODEL_UNAVAILABLE, "fal no longer offers {model}.", "Choose another generator."
 )
-REFUSED = FailureTemplate(FalErrorCode.REFUSED, "fal refused the request.", "Try another picture or model.")
+REFUSED = FailureTemplate(FalErrorCode.REFUSED, "fal refused the request.", "Try another picture or generator.")
 REFUSED_BY_FILTER = FailureTemplate(
-    FalErrorCode.REFUSED_BY_FILTER, "The model's safety filter refused this picture.", "Try another picture."
+    FalErrorCode.REFUSED_BY_FILTER, "The generator's safety filter refused this picture.", "Try another picture."
 )
 INVALID_RESPONSE = FailureTemplate(
     FalErrorCode.INVALID_RESPONSE, "fal gave an answer that makes no sense.", TRY_AGAIN_SOON, True
@@ -110,16 +112,16 @@ DOWNLOAD_FAILED = FailureTemplate(
     FalErrorCode.DOWNLOAD_FAILED, "The finished model could not be downloaded.", "Try again to collect it.", True
 )
 MODEL_FAILED = FailureTemplate(
-    FalErrorCode.MODEL_FAILED, "The model failed with this picture.", "Try again; that may cost again.", True
+    FalErrorCode.MODEL_FAILED, "The generator failed with this picture.", "Try again; that may cost again.", True
 )
 RESULT_EXPIRED = FailureTemplate(
     FalErrorCode.RESULT_EXPIRED, "fal no longer keeps this result.", "Run the picture again."
 )
 RESULT_UNUSABLE = FailureTemplate(
-    FalErrorCode.RESULT_UNUSABLE, "The model's result is not a usable GLB file.", "Try another model."
+    FalErrorCode.RESULT_UNUSABLE, "The generator's result is not a usable GLB file.", "Try another generator."
 )
 RESULT_ON_OTHER_HOST = FailureTemplate(
-    FalErrorCode.RESULT_ON_OTHER_HOST, "The result lies outside fal's own storage.", "Try another model."
+    FalErrorCode.RESULT_ON_OTHER_HOST, "The result lies outside fal's own storage.", "Try another generator."
 )
 RESULT_TOO_LARGE = FailureTemplate(
     FalErrorCode.RESULT_TOO_LARGE, "The finished model is over {limit}.", "Lower the face limit."

@@ -9,7 +9,7 @@ from pathlib import Path
 
 STATIC = Path(__file__).parent / "static"
 STYLES = ("tokens", "base", "frame", "rail", "stage", "results", "panels", "pages", "admin")
-BLOCKING_SCRIPTS = ("stream_guard", "stopwatches", "theme_early", "draft", "radios")
+BLOCKING_SCRIPTS = ("stream_guard", "stopwatches", "theme_early", "draft", "radios", "modules")
 """Scripts that must run before Gradio's own."""
 
 
@@ -31,6 +31,11 @@ def script(name: str, *events: str) -> str:
     """Return the `js_on_load` of a gr.HTML that the module `name` controls; `events` are those it triggers."""
     given = f"{{element, trigger, props, watch, events: {json.dumps(events)}}}"
     return f'import(new URL("{address(f"js/{name}.js")}", document.baseURI)).then(module => module.mount({given}))'
+
+
+def call(function: str) -> str:
+    """Return the `js` of a listener that calls a function of the page's modules, such as `uploads.failed`."""
+    return f"async (...values) => (await image2model).{function}(...values)"
 
 
 def head() -> str:

@@ -28,10 +28,8 @@ from .theme import html
 
 SHAPE_OPTION_ID = "option-local-shape"
 """The option of the embedded engine that makes a card in relief of what has no clear subject."""
-KEY_HELP = (
-    "fal.ai bills your key. It is kept in memory until you close the page and its jobs are done. "
-    '<a href="https://fal.ai/dashboard/keys" target="_blank" rel="noopener">Get a key</a>'
-)
+GET_KEY = '<a href="https://fal.ai/dashboard/keys" target="_blank" rel="noopener">Get a key</a>'
+KEY_HELP = f"fal.ai bills your key. It is kept in memory until you close the page and its jobs are done. {GET_KEY}"
 
 
 class _WatchRun:
@@ -130,7 +128,7 @@ class Create:
         ]  # fmt: skip
         return {
             "fn": self.update_price, "inputs": inputs, "outputs": [self.cost, self.card, self.made],
-            "js": "(version, ...rest) => [image2model.order.version, ...rest]",
+            "js": "async (version, ...rest) => [(await image2model).order.version, ...rest]",
             "concurrency_id": "price", "concurrency_limit": 1, **LATEST_EVENT,
         }  # fmt: skip
 
@@ -165,11 +163,13 @@ class Create:
         ]  # fmt: skip
         submitted = self.generate.click(
             self.submit, inputs, [self.batch, self.made], concurrency_limit=20, **HIDDEN,
-            js="(visitor, key, ...rest) => [visitor, image2model.order.requestKey(), ...rest]",
+            js="async (visitor, key, ...rest) => [visitor, (await image2model).order.requestKey(), ...rest]",
         )  # fmt: skip
-        submitted.failure(None, None, None, js="() => image2model.order.failed()")
-        submitted.then(None, None, None, js="() => image2model.order.answered()")
-        begun = submitted.success(**self._draft("markSent")).then(None, self.batch, None, js="image2model.address.show")
+        submitted.failure(None, None, None, js=assets.call("order.failed"))
+        submitted.then(None, None, None, js=assets.call("order.answered"))
+        begun = submitted.success(**self._draft("markSent")).then(
+            None, self.batch, None, js=assets.call("address.show")
+        )
         begun.then(**self._pricing).then(**self._showing)
         submitted.success(**self._watching_step).then(**self._pricing)
 
@@ -400,6 +400,8 @@ def _done_text(view: BatchView) -> str:
     """The line above the button if the batch on the page was made from the current pictures."""
     if not view.finished:
         return results.spent(view) or "Being made here."
+    if not view.counts.done:
+        return "Nothing was made. Change anything to try again."
     return f"{'Stopped' if view.counts.cancelled else 'Made'}. Change anything to make more."
 
 
@@ -407,7 +409,9 @@ def _key_status_html(level: str, text: str) -> str:
     """The line below the key, with an icon for `level`."""
     icons = {"wait": '<span class="spin"></span>', "ok": icon("tick"), "bad": icon("bad"), "": ""}
     shown = text if not level else f'<span class="st {level}">{icons[level]}{escape(text)}</span>'
-    return f'<p class="key-words{" key-bad" if level == "bad" else ""}" role="status">{shown}</p>'
+    if level != "bad":
+        return f'<p class="key-words" role="status">{shown}</p>'
+    return f'<p class="key-words key-bad" role="status">{shown} {GET_KEY}</p>'
 
 
 def build(services: Services, demo: gr.Blocks, visitor: gr.BrowserState, cache: PictureCache) -> None:

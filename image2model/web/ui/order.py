@@ -10,7 +10,7 @@ from typing import Any
 
 from ...plurals import pluralize
 from ...services import BatchView, Picture
-from . import templating
+from . import results, templating
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +65,10 @@ def cost_html(order: Order, button: tuple[str, bool], made: BatchView | None = N
     `button` is its `label`; `made` the finished batch of this very order, whose sum is what came of it; `more` goes to
     the template as it is.
     """
-    models: str = order.models
-    total: Decimal | float = order.total
+    models, total = order.models, templating.dollars(order.total) if order.total or order.price else "Free"
     if made:
-        models, total = pluralize(made.counts.done, "model"), made.cost.spent
+        models = pluralize(made.counts.done, "model") if made.counts.done else "No models"
+        total = results.dollars_spent(made) if made.cost.estimate else total
     single = len(order.pictures) - order.objects
     views = {len(picture.by_side) for picture in order.pictures if picture.sides}
     several = f"from {views.pop()} views" if len(views) == 1 else "from several views"

@@ -104,15 +104,15 @@ class Pictures:
         both = [self.images, self.refused]
         checked = self.tiles.upload(
             self.check_arrived, [self.arrived, self.images], [self.arrived, self.results], **EVERY_EVENT,
-            js="(arrived, images) => [image2model.uploads.toCheck(), images]",
+            js="async (arrived, images) => [(await image2model).uploads.toCheck(), images]",
         )  # fmt: skip
-        checked.failure(None, None, None, js="() => image2model.uploads.failed()")
-        merge = "(...values) => image2model.uploads.checked(...values)"
+        checked.failure(None, None, None, js=assets.call("uploads.failed"))
+        merge = assets.call("uploads.checked")
         yield checked.then(None, [self.arrived, self.results, *both], both, js=merge)
         self.tiles.focus(self.services.picture_checks.warm_up, None, None, **HIDDEN)
         yield self.images.upload(self.check_uploads, both, both, **EVERY_EVENT)
         yield self.examples.select(None, self.images, self.images, js=self._add_example)
-        yield self.tiles.clear(None, both, both, js="(...values) => image2model.pictures.withoutRemoved(...values)")
+        yield self.tiles.clear(None, both, both, js=assets.call("pictures.withoutRemoved"))
         yield self.tiles.input(self.decide, [self.images, self.decided, generator], self.decided, **HIDDEN)
 
     def _head(self, count: int, refused: int, made: bool) -> str:
@@ -134,7 +134,8 @@ class Pictures:
     def _add_example(self) -> str:
         """JavaScript that adds the clicked example in the browser, so that of two quick clicks none is lost."""
         given = json.dumps([{"image": _file(path), "caption": None} for path in examples()])
-        return f"(images) => image2model.pictures.addExample(images, {given}, {self.services.settings.max_files})"
+        most = self.services.settings.max_files
+        return f"async (images) => (await image2model).pictures.addExample(images, {given}, {most})"
 
     async def check_uploads(
         self, images: list[tuple[str, Any]] | None, refused: list[Any]

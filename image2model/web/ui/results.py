@@ -65,21 +65,25 @@ def headline(view: BatchView, shared: bool = False) -> tuple[str, str]:
     if not view.finished:
         left = view.seconds_left
         return f"{done} of {total} done", f"About {templating.seconds_left(left)} left" if left else "Working"
-    title = pluralize(total, "model") if done == total else f"{done} of {total} made"
+    title = pluralize(total, "model") if done == total else f"{done or 'None'} of {total} made"
     kept = templating.kept(view)
     if shared:
         return title, f"Made {templating.date(view.created_at)}" + (f" · {kept}" if kept else "")
-    parts = ["All done" if done == total else "", spent(view), kept]
+    taken = f" in {templating.seconds(view.seconds_taken)}" if view.seconds_taken else ""
+    parts = [f"All done{taken}" if done == total else "", spent(view), kept]
     return title, " · ".join(part for part in parts if part)
 
 
 def spent(view: BatchView) -> str:
     """Cost of the batch, as a range where something may have been billed; empty where it was free."""
+    return f"{dollars_spent(view)} spent" if view.cost.estimate or view.cost.spent else ""
+
+
+def dollars_spent(view: BatchView) -> str:
+    """Cost of the batch: `$0.60`, or `$0.60 to $1.50` where something may have been billed."""
     cost = view.cost
-    if not cost.estimate and not cost.spent:
-        return ""
     range_end = f" to {templating.dollars(cost.spent + cost.uncertain)}" if cost.uncertain else ""
-    return f"{templating.dollars(cost.spent)}{range_end} spent"
+    return templating.dollars(cost.spent) + range_end
 
 
 def made_by(view: BatchView) -> str:

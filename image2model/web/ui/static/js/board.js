@@ -148,8 +148,9 @@ export const mount = ({ element, trigger, watch }) => {
       if (selectedNumber === null && done()[0]) select(done()[0]);
       else if (ready && !userChose) choose(selected);
       else if (selectedNumber === null) {
+        const first = $(".job-card", element)?.dataset;
         stage.show("model");
-        emit("result-pending", { title: $(".job-card", element)?.dataset.name ?? "", picture: $(".job-card", element)?.dataset.picture });
+        emit("result-pending", { title: first?.name ?? "", picture: first?.picture, ended: data.state !== "working" });
       }
     } else if (data.state !== "loading" || !document.documentElement.dataset.opening) {
       delete document.documentElement.dataset.opening;

@@ -1,6 +1,6 @@
 // The export of this model or of all, by a preset. The print check runs when the print preset opens and when its size
 // or the repair changes, on exactly what will be saved.
-import { $, $$, escaped, icon, listen, OUTLINES, setPressed } from "./page.js";
+import { $, $$, escaped, fileSize, icon, listen, OUTLINES, setPressed } from "./page.js";
 import { isOffline } from "./net.js";
 import { swatches } from "./printer_colours.js";
 
@@ -53,9 +53,17 @@ export const mount = ({ element }) => {
   };
   const note = (text) => { $(".take-note", form).textContent = text; };
   const button = () => $(".take-go", form);
+  // Where it is known before the file is made: the generator's own file, and a binary STL of all faces.
+  const knownSize = () => {
+    if (preset === "blender") return shown.bytes;
+    const params = query();
+    const isWhole = !params.has("repair") && !params.has("face_limit");
+    return params.get("format") === "stl" && isWhole && Number(shown.faces) ? 84 + 50 * shown.faces : null;
+  };
   const label = () => {
     const format = (PRESETS[preset](fields()).format ?? "glb").toUpperCase();
-    button().textContent = all ? `Export all ${batch.done} as ${format}` : `Export ${format}`;
+    const size = shown && !all && knownSize();
+    button().textContent = all ? `Export all ${batch.done} as ${format}` : `Export ${format}${size ? ` · ${fileSize(size)}` : ""}`;
     button().disabled = isOffline() || !batch.done;
     const which = $("[data-which=all]", form);
     which.textContent = `All ${batch.done}`;
@@ -137,6 +145,7 @@ export const mount = ({ element }) => {
   const setRepair = (on) => {
     repaired = on;
     repair.setAttribute("aria-checked", String(on));
+    label();
     check();
   };
 
@@ -175,6 +184,7 @@ export const mount = ({ element }) => {
     repair.setAttribute("aria-checked", "false");
     box.hidden = true;
     note("");
+    label();
     if (document.body.dataset.panel === "export") check();
   });
   listen("results", ({ done, zip }) => {

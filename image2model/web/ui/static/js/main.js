@@ -9,8 +9,7 @@ import { uploads } from "./uploads.js";
 import "./net.js";
 import "./shortcuts.js";
 
-// For the `js=` of Gradio's event listeners in Python.
-window.image2model = { address, order: order.order, pictures, uploads };
+window.image2model.provide({ address, order: order.order, pictures, uploads });
 
 const PAGES = ["create", "library", "api", "admin"];
 

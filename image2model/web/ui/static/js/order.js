@@ -13,7 +13,7 @@ let priceTimer;
 let refreshPrice = () => {};
 
 const labelNode = (button) => [...button.childNodes].find((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
-const isPriced = () => Number(cost()?.version ?? 0) >= changes;
+const isPriced = () => Boolean(cost()) && Number(cost().version) >= changes;
 const canSubmit = () => !uploading && isPriced();
 const update = () => {
   const button = $("#generate");
@@ -24,12 +24,20 @@ const update = () => {
   emit("order", { isMade: summary.mode === "made" && canSubmit() });
 };
 
+// Usually a change itself has asked for the price. If none comes, ask, ever more rarely: an answer may have been lost.
+const expectPrice = (pause = 700) => {
+  clearTimeout(priceTimer);
+  priceTimer = setTimeout(() => {
+    if (isPriced()) return;
+    if (!uploading) refreshPrice();
+    expectPrice(Math.min(4 * pause, 30000));
+  }, pause);
+};
 // The price is out of date: the button is disabled until the next.
 const invalidatePrice = () => {
   changes += 1;
   update();
-  clearTimeout(priceTimer);
-  priceTimer = setTimeout(() => !uploading && !isPriced() && refreshPrice(), 700); // usually the change itself has asked for it
+  expectPrice();
 };
 
 export const order = {
@@ -111,4 +119,5 @@ export const mount = ({ element, trigger, watch }) => {
   };
   watch("value", apply);
   apply();
+  if (!isPriced()) expectPrice(5000);
 };

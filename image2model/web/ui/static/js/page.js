@@ -6,7 +6,7 @@ export const $$ = (selector, root = document) => [...root.querySelectorAll(selec
 // The modules communicate by events on the document (`image2model:NAME`): "picture" (a picture was selected),
 // "step-picture" (select the next or the previous), "replace-picture" (by an edited file), "pictures-shown" (their
 // number), "submitting" and "not-submitted" (the order was sent, or failed), "results" (a new state of the batch),
-// "result-pending" and "result" (the model on the stage, while it is made and when it is done), "order" (the main
+// "result-pending" and "result" (the model on the stage, while it is made or not made, and when it is done), "order" (the main
 // button's action may have changed), "stage" (the view in the middle of the page), "address" (the batch in it), "net"
 // (offline or not), "shortcuts".
 export const emit = (name, detail = {}) => document.dispatchEvent(new CustomEvent(`image2model:${name}`, { detail }));
@@ -86,3 +86,4 @@ export const localMoment = (seconds, now = Date.now()) => {
   return `${day}, ${then.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" })}`;
 };
 export const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
+export const fileSize = (bytes) => (bytes < 1e6 ? `${Math.max(1, Math.round(bytes / 1000))} kB` : `${megabytes(bytes)} MB`);

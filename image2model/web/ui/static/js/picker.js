@@ -1,5 +1,5 @@
 // The generators: a radio for each; a click, or Enter, chooses it and closes the panel. Filters hide rows.
-import { $$, setPressed } from "./page.js";
+import { $, $$, setPressed } from "./page.js";
 import { closePanel, isOpen } from "./panel.js";
 
 export const mount = ({ element, trigger, props }) => {
@@ -16,6 +16,10 @@ export const mount = ({ element, trigger, props }) => {
     if (event.detail > 0) closeOnChoice(event);
   });
   element.addEventListener("keydown", (event) => event.key === "Enter" && closeOnChoice(event));
+  // The field for a key moves up among the rows once a key is in it.
+  const key = $("#own-key");
+  const follow = () => key.contains(document.activeElement) && key.scrollIntoView({ block: "nearest" });
+  new MutationObserver(follow).observe($("#own-key-words"), { childList: true, subtree: true });
 };
 
 document.addEventListener("click", (event) => {

@@ -10,7 +10,7 @@ export const mount = ({ element }) => {
   };
   listen("result", ({ title, name, madeBy }) => setTitle(title, `From ${name} by ${madeBy}`));
   listen("picture", ({ name, refused }) => setTitle(name, refused ? "Left out" : "What the generator will see"));
-  listen("result-pending", ({ title }) => setTitle(title, "The first model opens here when it is done"));
+  listen("result-pending", ({ title, ended }) => setTitle(title, ended ? "Not made" : "The first model opens here when it is done"));
   listen("results", ({ done }) => { $("#export-open", element).disabled = !Number(done); });
   $("#picture-before", element).addEventListener("click", () => emit("step-picture", { by: -1 }));
   $("#picture-after", element).addEventListener("click", () => emit("step-picture", { by: 1 }));

@@ -103,14 +103,14 @@ export const mount = ({ element }) => {
     compare(false);
     show(result);
   });
-  listen("result-pending", ({ picture }) => {
+  listen("result-pending", ({ picture, ended }) => {
     shown = "";
     view?.clear();
     inset.hidden = true;
     box.dataset.state = "pending";
     poster.hidden = !picture;
     if (picture) poster.src = picture;
-    showStatus("The first model opens here");
+    showStatus(ended ? "No model was made" : "The first model opens here", !ended);
   });
 
   box.addEventListener("click", (event) => {
