@@ -145,9 +145,9 @@ class Create:
         self.pictures.cut_out.change(**keep).then(**price).then(**show)
         chosen = self.generator.change(self.choose, self.generator, [self.face_limit, *self.options.groups], **HIDDEN)
         chosen.then(**keep).then(**price).then(**show)
-        for component in (self.face_limit, *self.options.components):
-            component.change(**keep)
-            component.change(**price)
+        changes = [component.change for component in (self.face_limit, *self.options.components)]
+        gr.on(changes, **keep)
+        gr.on(changes, **price)
         self.cost.tick(**price)
 
     def _connect_key(self) -> None:
