@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,8 @@ from tests.support.browser import App, Watch, opened, overflow
 pytestmark = pytest.mark.browser
 BATCHES = 120
 LARGE = 400_000_000
+ROUNDING = 0.1e9
+"""Bytes by which the page rounds what it names in GB."""
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +35,12 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     app.start()
     yield app
     assert app.stop() == 0
+
+
+def sizes(text: str) -> list[float]:
+    """The sizes in a text, in bytes."""
+    units = {"kB": 1e3, "MB": 1e6, "GB": 1e9}
+    return [float(number) * units[unit] for number, unit in re.findall(r"([\d.]+) ([kMG]B)", text)]
 
 
 def folders(app: App) -> set[Path]:
@@ -83,6 +92,11 @@ async def test_the_host_finds_looks_into_and_deletes_one_batch_and_frees_a_gigab
 
     await page.get_by_role("tab", name="Disk").click()
     await expect(page.locator("#admin-use")).to_contain_text("Meshes")
+    data, others = sizes(await page.locator("#admin-use .admin-when").first.inner_text())
+    free, whole = sizes(await page.locator("#admin-use h3").inner_text())
+    rows = await page.locator("#admin-use .kinds li").all_inner_texts()
+    assert sum(sizes(row)[0] for row in rows if "not in the sum" not in row) == pytest.approx(data, abs=ROUNDING)
+    assert data + others + free == pytest.approx(whole, abs=2 * ROUNDING)
     left = folders(kept)
     await page.locator("#admin-hours input").fill("168")
     await page.get_by_role("button", name="See what would go").click()

@@ -208,6 +208,21 @@ async def test_tile_shows_checking_until_its_inspection_ends(services: Services,
     assert "Checking…" not in second
 
 
+async def test_tile_says_that_its_inspection_takes_long_and_tries_again(services, tmp_path: Path, monkeypatch):
+    """Where no worker was free in time the tile says so, and the next attempt shows what was found."""
+    monkeypatch.setattr("image2model.services.picture_checks.INSPECTION_SECONDS", 0.001)
+    monkeypatch.setattr("image2model.web.ui.pictures.INSPECTION_PAUSE", 0)
+    with gr.Blocks():
+        pictures = Pictures(services, PictureCache())
+    with Image.open(CUP) as cup:
+        images = [(str(saved(tmp_path, cup)), None)]
+    shown = pictures.show(images, [], NO_OVERRIDES, False, "scripted", "", SimpleNamespace(session_hash="a page"))
+    assert "Checking…" in (await anext(shown))[1]
+    assert "Takes long; tried again soon" in (await anext(shown))[1]
+    monkeypatch.undo()
+    assert "Ready" in (await anext(shown))[1]
+
+
 async def test_picture_that_comes_alone_is_shown_with_its_verdict(services: Services, tmp_path: Path, monkeypatch):
     """The first of a drop, which the page sends before the others, need not be asked for again."""
     monkeypatch.setattr("image2model.web.ui.pictures.FIRST_VERDICT_SECONDS", 60)

@@ -18,7 +18,8 @@ DEFAULT_HOURS = 24
 """Age, since its end, from which a batch is offered for deletion by default."""
 KINDS: Mapping[str, str] = {
     "uploads": "Pictures", "results": "Meshes", "exports": "Other formats, made again when asked for",
-    "logs": "Logs", "database": "Database", "other": "Other files", "cache": "Gradio's cache, mostly links to meshes",
+    "logs": "Logs", "database": "Database", "other": "Other files",
+    "cache": "Gradio's cache, mostly links to meshes; not in the sum",
 }  # fmt: skip
 """Names of the kinds of files in the data folder."""
 REASONS: Mapping[str, str] = {
