@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import trimesh
 from PIL import Image, ImageDraw
 
 from image2model.generators.local.extrusion import find_extrusion
@@ -48,7 +49,7 @@ def seen_from_above(face: str, depth: float, azimuth: float, elevation: float) -
 def test_planes_are_as_long_and_as_deep_as_the_things(face: str, azimuth: float, elevation: float) -> None:
     """A box and a house seen in three quarters from above have the volume of the real ones, and their outline."""
     image = seen_from_above(face, 1.5, azimuth, elevation)
-    mesh = assert_sound(make(image))
+    mesh = assert_sound(make(image, base="as it is"))
     outline = np.asarray(image.getchannel("A").crop(image.getbbox())) > 128
     scale = mesh.extents[:2].max() / (max(outline.shape) / 80)
     x, y = np.array(FACES[face]).T
@@ -57,10 +58,11 @@ def test_planes_are_as_long_and_as_deep_as_the_things(face: str, azimuth: float,
     assert front_mask(mesh).sum() / (256 / max(outline.shape)) ** 2 == pytest.approx(outline.sum(), rel=0.03)
 
 
-def test_a_box_has_six_planes() -> None:
-    """Nearly all of a box's surface faces one of six directions at right angles."""
-    mesh = assert_sound(make(seen_from_above("box", 1.5, 30, 20), detail="medium"))
-    a, e = np.radians(30), np.radians(20)
+@pytest.mark.parametrize(("base", "tilt"), [("flat", 0), ("as it is", 20)])
+def test_a_box_has_six_planes(base: str, tilt: float) -> None:
+    """Nearly all of a box's surface faces six directions at right angles, upright unless it is left as it is seen."""
+    mesh = assert_sound(make(seen_from_above("box", 1.5, 30, 20), detail="medium", base=base))
+    a, e = np.radians(30), np.radians(tilt)
     axes = np.array(
         [
             [np.cos(a), -np.sin(a) * np.sin(e), np.sin(a) * np.cos(e)],
@@ -70,6 +72,30 @@ def test_a_box_has_six_planes() -> None:
     )
     along = np.abs(mesh.face_normals @ axes.T).max(axis=1)
     assert mesh.area_faces[along > np.cos(np.radians(4))].sum() > 0.85 * mesh.area
+
+
+@pytest.mark.parametrize("face", FACES)
+@pytest.mark.parametrize("thickness", [1.0, 0.5])
+def test_planes_stand_on_a_flat_base(face: str, thickness: float) -> None:
+    """The underside is one plane on the ground as large as the thing's, scaled in depth by the thickness."""
+    mesh = assert_sound(make(seen_from_above(face, 1.5, 30, 20), thickness=thickness))
+    unit_length = mesh.extents[0] / (2 * np.cos(np.radians(30)) + 1.5 * np.sin(np.radians(30)))
+    on_ground = np.ptp(mesh.triangles[..., 1], axis=1) + mesh.triangles[..., 1].min(axis=1) - mesh.bounds[0, 1]
+    base = (on_ground < 0.001) & (mesh.face_normals[:, 1] < -0.99)
+    assert mesh.area_faces[base].sum() / unit_length**2 == pytest.approx(2 * 1.5 * thickness, rel=0.08)
+
+
+def test_what_stands_looks_from_above_as_in_the_picture() -> None:
+    """A box put upright has, seen from as far above as in the picture, the picture's outline."""
+    image = seen_from_above("box", 1.5, -50, 30)
+    mesh = assert_sound(make(image))
+    mesh.apply_transform(trimesh.transformations.rotation_matrix(np.radians(30), [1, 0, 0]))
+    outline = np.zeros((256, 256), bool)
+    wanted = image.getchannel("A").crop(image.getbbox())
+    wanted = wanted.resize([round(side * 256 / max(wanted.size)) for side in wanted.size])
+    outline[-wanted.height :, : wanted.width] = np.asarray(wanted) > 128
+    shown = front_mask(mesh)
+    assert (shown & outline).sum() / (shown | outline).sum() > 0.97
 
 
 def in_one_light(image: Image.Image) -> Image.Image:

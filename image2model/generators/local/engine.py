@@ -22,7 +22,7 @@ from .glb import write_glb
 from .lathe import find_turned, turned_depth
 from .shading import brightness_on_grid, flatness, relief
 from .solid import close_mesh
-from .standing import with_flat_base
+from .standing import upright_pose, with_flat_base
 from .subject import Subject, find_subject, whole_image
 from .texture_mapping import TextureMapping, even_mapping, identity_mapping
 
@@ -51,6 +51,8 @@ class Body:
     rim: Floats
     """(rows, columns): where the outline is at each point."""
     mapping: TextureMapping
+    pose: Floats | None = None
+    """(3, 3): what brings the body from how it is seen to how it stands on the ground; None where it is left."""
 
 
 def generate_preview(
@@ -76,7 +78,7 @@ def generate_preview(
     atlas = make_atlas(subject, options.get("back", AUTOMATIC), body.mapping, grid.cell_size)
     flat = triangulate(grid)
     rim = ndimage.map_coordinates(body.rim, flat.points[flat.inner_count :, ::-1].T, order=1)
-    solid = close_mesh(flat, body.front, body.back, rim, grid.cell_size, atlas)
+    solid = close_mesh(flat, body.front, body.back, rim, grid.cell_size, atlas, body.pose)
     return write_glb(solid, atlas.image, "relief card" if as_card else "inflated preview", JPEG_QUALITY)
 
 
@@ -95,8 +97,8 @@ def _fit_face_limit(subject: Subject, cells: int, face_limit: int | None) -> Gri
 def _object(subject: Subject, grid: Grid, thickness: float, relief_factor: float, flat_base: bool) -> tuple[Grid, Body]:
     """Return the body of the picture's subject and its grid: of `grid` what is left above a flat base.
 
-    A drawing in flat colours is a slab, a cup or a vase turned, a box or a house seen in three quarters has planes and
-    stays as it is seen; all else is inflated. Raises GenerationFailed with code `no_outline` where it has none.
+    A drawing in flat colours is a slab, a cup or a vase turned, a box or a house seen in three quarters has planes; all
+    else is inflated. Raises GenerationFailed with code `no_outline` where it has none.
     """
     if grid.inside.all():
         raise NO_OUTLINE.error()
@@ -104,7 +106,7 @@ def _object(subject: Subject, grid: Grid, thickness: float, relief_factor: float
     turned = None if as_slab else find_turned(subject.alpha)
     extrusion = None if as_slab or turned else find_extrusion(subject)
     if extrusion:
-        return grid, _extruded_body(grid, extrusion, thickness)
+        return grid, _extruded_body(grid, extrusion, thickness, flat_base)
     depth = slab(grid.inside) if as_slab else inflate(grid, flatness(subject, grid))
     depth = turned_depth(grid.inside, turned, depth) if turned else depth
     mapping = identity_mapping(grid) if as_slab else even_mapping(grid, depth)
@@ -113,10 +115,13 @@ def _object(subject: Subject, grid: Grid, thickness: float, relief_factor: float
     return _on_flat_base(grid, body) if flat_base else (grid, body)
 
 
-def _extruded_body(grid: Grid, extrusion: Extrusion, thickness: float) -> Body:
+def _extruded_body(grid: Grid, extrusion: Extrusion, thickness: float, flat_base: bool) -> Body:
     """Return a body of planes, without a relief: its light and dark are those of its faces."""
-    front, back, rim = (thickness * heights for heights in extruded_heights(grid, extrusion))
-    return Body(front, back, rim, even_mapping(grid, (front - back) / 2))
+    front, back, rim = extruded_heights(grid, extrusion)
+    body = Body(front, back, rim, even_mapping(grid, (front - back) / 2))
+    if flat_base:
+        return replace(body, pose=upright_pose(extrusion.elevation, thickness))
+    return replace(body, front=thickness * front, back=thickness * back, rim=thickness * rim)
 
 
 def _on_flat_base(grid: Grid, body: Body) -> tuple[Grid, Body]:

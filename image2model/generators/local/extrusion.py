@@ -72,6 +72,8 @@ class Extrusion:
     """The slope (dz/dx, dz/dy) of the face."""
     fall: float
     """By how much z falls below the face's plane with each unit of length along the sweep."""
+    elevation: float
+    """Angle from which it is seen from above, in radians."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,15 +188,17 @@ def _elevation_sine(rising: Direction, falling: Direction) -> float:
 
 def _sweeps(rising: Direction, falling: Direction, upright: Direction) -> Iterator[Extrusion]:
     """Yield the sweeps along each of a body's edges, of which each has the other two in its face; `length` in cells."""
-    tangent = float(np.tan(np.arcsin(_elevation_sine(rising, falling))))
+    elevation = float(np.arcsin(_elevation_sine(rising, falling)))
+    tangent = float(np.tan(elevation))
     steepness = tangent + 1 / tangent
     for along, beside in ((rising, falling), (falling, rising)):
         x, y = float(np.cos(np.radians(along.angle))), float(np.sin(np.radians(along.angle)))
         slope = _slope(beside)
         if along.length >= MIN_LENGTH + 2 * END_LOSS:
-            yield Extrusion((x, y), along.length, (-steepness * slope, tangent), steepness * (y - slope * x))
+            gradient, fall = (-steepness * slope, tangent), steepness * (y - slope * x)
+            yield Extrusion((x, y), along.length, gradient, fall, elevation)
     if upright.length >= MIN_LENGTH + 2 * END_LOSS:
-        yield Extrusion((0.0, -1.0), upright.length, (0.0, -1 / tangent), steepness)
+        yield Extrusion((0.0, -1.0), upright.length, (0.0, -1 / tangent), steepness, elevation)
 
 
 def _fitted(sweep: Extrusion, grid: Grid, light: Floats) -> tuple[float, Extrusion]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from .atlas import Atlas
 from .flat_mesh import FlatMesh
+from .standing import standing_points
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -29,12 +30,25 @@ class Solid:
 
 
 def close_mesh(
-    flat: FlatMesh, front: Floats, back: Floats, rim: Floats, step: tuple[float, float], atlas: Atlas
+    flat: FlatMesh,
+    front: Floats,
+    back: Floats,
+    rim: Floats,
+    step: tuple[float, float],
+    atlas: Atlas,
+    pose: Floats | None = None,
 ) -> Solid:
-    """Close `flat` with heights in cells of `step` pixels: `front` and `back` (inner points,), `rim` (others,)."""
+    """Close `flat` with heights in cells of `step` pixels: `front` and `back` (inner points,), `rim` (others,).
+
+    With `pose` (3, 3), which only a body that the frame does not cut may have, it is put upright on a flat base.
+    """
     pixels = flat.points * step
     cell = (step[0] + step[1]) / 2
     front_points, back_points = (_lifted(pixels, np.concatenate([side, rim]) * cell) for side in (front, back))
+    if pose is not None:
+        closed = np.concatenate([flat.faces, flat.faces[:, ::-1] + len(pixels)])
+        standing = standing_points(np.concatenate([front_points, back_points]), closed, pose)
+        front_points, back_points = np.split(standing, 2)
     surface_normals = _surface_normals(flat, front_points, back_points)
     walls, wall_normals, wall_faces = _frame_walls(flat, front_points, back_points)
     count = len(pixels)

@@ -1,4 +1,8 @@
-"""A flat base: as little of the bottom is cut off, and if need be the foot made as much deeper, as makes it stand."""
+"""A flat base on which a body stands.
+
+As little of the bottom is cut off, and if need be the foot made as much deeper, as makes it stand. What is known to be
+seen from above is first put upright, and its underside pressed flat.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from scipy import ndimage
 from .flat_mesh import Grid
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 MAX_CUT = 0.08
 """Share of the height that may be cut off; what does not stand then is left as it is."""
@@ -18,6 +23,14 @@ MIN_TILT_DEGREES = 4.0
 """The least tilt that a body must bear without falling over."""
 FOOT_SLOPE = 0.5
 """Decrease of a deepened foot's depth with each row above the base."""
+PRESSED = np.linspace(0.02, MAX_CUT, 13)
+"""Shares of the height, from the ground, that are tried to be pressed flat, if its underside is not enough."""
+DOWNWARDS, UNDERSIDE_SHARE = 0.98, 0.98
+"""Least downward part of a normal of the underside, and the share of the underside that becomes the base."""
+LEFT_UNPRESSED = 1e-3
+"""Share of its height that stays of what is pressed, or points above each other would become one."""
+DIRECTIONS = np.linspace(0, 2 * np.pi, 32, endpoint=False)
+"""Directions, in radians, in which the base must reach far enough."""
 
 
 def with_flat_base(grid: Grid, depth: Floats) -> tuple[Grid, Floats]:
@@ -38,6 +51,56 @@ def with_flat_base(grid: Grid, depth: Floats) -> tuple[Grid, Floats]:
                     rows = np.nonzero(grid.inside[: row + 1])[0]
                     return replace(grid, level=grid.level[: row + 1]), factors[rows]
     return grid, np.ones(len(depth))
+
+
+def upright_pose(elevation: float, thickness: float) -> Floats:
+    """Return the matrix (3, 3) that puts what is seen from `elevation`, in radians, upright, and makes it thicker."""
+    cos, sin = np.cos(elevation), np.sin(elevation)
+    return np.array([[1, 0, 0], [0, cos, sin], [0, -thickness * sin, thickness * cos]])
+
+
+def standing_points(points: Floats, faces: Ints, pose: Floats) -> Floats:
+    """Return the `points` (n, 3) of a closed mesh moved by `pose` (3, 3), y up, the lowest pressed to a flat base.
+
+    The base is the underside, or else the lowest on which it stands; the lowest that is tried where it stands on none.
+    """
+    moved = np.asarray(points @ pose.T)
+    bottom, height = float(moved[:, 1].min()), float(np.ptp(moved[:, 1]))
+    centre = _centre_of_mass(moved, faces)
+    wanted = np.tan(np.radians(MIN_TILT_DEGREES)) * (centre[1] - bottom)
+    directions = np.stack([np.cos(DIRECTIONS), np.sin(DIRECTIONS)])
+    highest = bottom + MAX_CUT * height
+    floors = [*_undersides(moved, faces, highest), *(bottom + PRESSED * height).tolist()]
+
+    def bears(floor: float) -> bool:
+        base = moved[moved[:, 1] <= floor][:, [0, 2]] - centre[[0, 2]]
+        return bool((base @ directions).max(axis=0).min() >= wanted)
+
+    floor = next(filter(bears, floors), floors[0])
+    below = np.minimum(moved[:, 1] - floor, 0)
+    moved[:, 1] -= (1 - LEFT_UNPRESSED) * below
+    return moved
+
+
+def _undersides(points: Floats, faces: Ints, highest: float) -> list[float]:
+    """Return the height of what faces downwards below `highest`; nothing where nothing does."""
+    corners = points[faces]
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    areas = np.linalg.norm(normals, axis=1)
+    heights = corners[..., 1].max(axis=1)
+    under = np.flatnonzero((normals[:, 1] < -DOWNWARDS * areas) & (heights <= highest))
+    if not len(under):
+        return []
+    under = under[np.argsort(heights[under])]
+    covered = np.cumsum(areas[under])
+    return [float(heights[under][np.searchsorted(covered, UNDERSIDE_SHARE * covered[-1])])]
+
+
+def _centre_of_mass(points: Floats, faces: Ints) -> Floats:
+    """Return the centre of mass (3,) of the body that `faces` (m, 3) of `points` (n, 3) enclose."""
+    corners = points[faces]
+    volumes = np.einsum("fi,fi->f", corners[:, 0], np.cross(corners[:, 1], corners[:, 2]))
+    return np.asarray(volumes @ corners.sum(axis=1) / (4 * volumes.sum()))
 
 
 def _foot_factors(half: Floats) -> Floats:
