@@ -31,7 +31,8 @@ VIEWS = ("cup_front", "cup_back", "cup_left", "robot_front", "robot_back", "robo
 
 
 def keep(page: Page, name: str) -> None:
-    """Write what is seen to docs/NAME.webp, once it stands still."""
+    """Write what is seen to docs/NAME.webp, once it stands still; nothing lies under the pointer."""
+    page.mouse.move(0, 0)
     page.wait_for_timeout(1500)
     target = DOCS / f"{name}.webp"
     target.parent.mkdir(exist_ok=True)

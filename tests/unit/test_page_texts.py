@@ -18,6 +18,7 @@ from image2model.jobs.views import Cost, Counts
 from image2model.services import Picture
 from image2model.services.usual_times import usual_times
 from image2model.web.ui import order, results, templating
+from image2model.web.ui.admin.wording import Disk, _disk_tiles
 from image2model.web.ui.controls import usual_time
 from tests.support.blank_views import BLANK_BATCH, BLANK_JOB
 
@@ -83,6 +84,15 @@ def test_finished_batch_shows_its_actual_cost():
     none = replace(BLANK_BATCH, state="failed", counts=Counts(3, 0, 3, 0, 0), cost=Cost(0.9, 0.0, 0.9))
     told = order.cost_html(wanted, ("Try another generator", True), made=none, done="Nothing was made.")
     assert "<b>No models</b><b>$0.00 to $0.90</b>" in told
+
+
+def test_admins_data_adds_up():
+    """The kinds of files on the tile of the data make up its sum; links in Gradio's cache are not counted twice."""
+    sizes = {"uploads": 470_000, "results": 8_400_000, "exports": 30_000, "logs": 20_000, "database": 900_000}
+    kinds = {**{kind: {"size": size} for kind, size in sizes.items()}, "cache": {"size": 8_400_000}}
+    disk = Disk({"kinds": kinds, "data_bytes": sum(sizes.values())}, [0])
+    _, kept, _ = _disk_tiles({"disk_free_bytes": 60e9, "disk_used_bytes": 40e9}, disk)
+    assert (kept.value, kept.note) == ("9.8 MB", "meshes 8.4 MB, database 900 kB, pictures 470 kB, the rest 50 kB")
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ OWN_KEY = "|own"
 """Suffix that marks breakers of visitors' keys in the page's events."""
 BUDGET_WARNING_PERCENT = 80
 """Percent of the day's budget from which on an alert is shown."""
+FILE_NAMES = {"uploads": "pictures", "results": "meshes"}
+"""Names of kinds of files where they differ from the kind."""
 STATE_NAMES = {"new": "waiting"}
 """Names of states of jobs where they differ from the state."""
 ALERTS_WITHOUT_PICTURES = {ErrorCode.TOO_MANY_TRIES, ErrorCode.PROXY_NOT_TRUSTED}
@@ -129,10 +131,13 @@ def _disk_tiles(overview: Mapping[str, Any], disk: Disk | None) -> Iterator[Tile
     if disk is None:
         yield Tile("Data kept", "…", "being measured")
         return
+    whole = disk.usage["data_bytes"]
     kinds = {kind: use["size"] for kind, use in disk.usage["kinds"].items() if use["size"] and kind != "cache"}
-    largest = sorted(kinds, key=lambda kind: -kinds[kind])[:3]
-    most = ", ".join(f"{kind} {filesize(kinds[kind])}" for kind in largest)
-    yield Tile("Data kept", filesize(disk.usage["data_bytes"]), most or "nothing yet")
+    shown = {FILE_NAMES.get(kind, kind): kinds[kind] for kind in sorted(kinds, key=lambda kind: -kinds[kind])[:3]}
+    if rest := whole - sum(shown.values()):
+        shown["the rest"] = rest
+    note = ", ".join(f"{kind} {filesize(size)}" for kind, size in shown.items())
+    yield Tile("Data kept", filesize(whole), note or "nothing yet")
     month = f"{filesize(sum(disk.written))} in {len(disk.written)} days, of what is kept"
     yield Tile("Written today", filesize(disk.written[-1]), month)
 

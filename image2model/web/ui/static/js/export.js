@@ -134,7 +134,7 @@ export const mount = ({ element }) => {
       if (!repairSetByUser && !repaired && results.some(({ ready, mended }) => !ready && mended?.ready)) return setRepair(true);
       if (!all) return showResult(results[0]);
       const unready = results.length - ready;
-      if (unready) showCheck("warn", `${ready} ready, ${unready} need${unready === 1 ? "s" : ""} ${repaired ? "more than a repair" : "repair"}`);
+      if (unready) showCheck("warn", `${ready || "None"} ready, ${unready} need${unready === 1 ? "s" : ""} ${repaired ? "more than a repair" : "repair"}`);
       else showCheck("", `All ${ready} ready to print`);
     } catch (error) {
       if (run !== checks) return;
