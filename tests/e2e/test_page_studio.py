@@ -235,11 +235,14 @@ async def test_failed_job_offers_its_remedy(app: App, page: Page):
 
 
 async def test_the_api_page_names_this_address(app: App, chromium: Browser):
-    """The commands of the API page are those for the address under which it was opened."""
+    """The commands of the API page are those for the address under which it was opened, in the chosen language."""
     address = app.url.replace("127.0.0.1", "localhost")
     page = await opened(await chromium.new_page(), address)
     await go(page, "api")
-    await expect(page.locator("#api")).to_contain_text(f"one-picture.py cat.jpg {address}")
+    command = page.locator("#api pre:visible").first
+    await expect(command).to_have_text(f"python one-picture.py cat.jpg {address}")
+    await page.get_by_role("button", name="curl").click()
+    await expect(command).to_have_text(f"bash one-picture.sh cat.jpg {address}")
     await page.close()
 
 

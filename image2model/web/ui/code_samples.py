@@ -4,52 +4,31 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import gradio as gr
-
 from ..gradio_api import ENDPOINT_NAMES
-from ..public_address import public_root_url
-from .event_options import HIDDEN
+from . import assets, templating
+from .theme import html
 
 SNIPPETS = Path(__file__).parent / "snippets"
-LANGUAGES = (
-    ("Python", "py", "python", "python {name}.py {pictures} {address}"),
-    ("JavaScript", "mjs", "javascript", "node {name}.mjs {pictures} {address}"),
-    ("curl", "sh", "bash", "bash {name}.sh {pictures} {address}"),
+LANGUAGES = (("py", "Python", "python"), ("mjs", "JavaScript", "node"), ("sh", "curl", "bash"))
+"""Ending of the programs, name of the language, and the command that runs them."""
+SAMPLES = (
+    ("one-picture", "One picture", "cat.jpg", "One call that ends when the mesh is there."),
+    ("batch", "A batch", "cat.jpg rocket.jpg", "Submit, watch, collect. The batch goes on whether or not you watch."),
 )
-STYLES = (
-    ("One picture", "one-picture", "cat.jpg", "One call that ends when the mesh is there."),
-    ("A batch", "batch", "cat.jpg rocket.jpg", "Submit, watch, collect. The batch goes on whether or not you watch."),
-)
-ABOUT = """
-Programs can do everything that this page does. Endpoints: {endpoints}.
-Pictures are files or https addresses; errors read `code: sentence`. The arguments of the programs below are
-pictures and then this app's address.
-"""
+"""Name of the programs, title, pictures in their command, and what they do."""
 
 
-def build(demo: gr.Blocks) -> None:
-    """Build the page; its commands name the address at which it was opened."""
-    boxes: list[gr.Markdown] = []
-    commands: list[str] = []
-    with gr.Column(elem_id="api"):
-        gr.Markdown(ABOUT.format(endpoints=", ".join(f"`/{name}`" for name in ENDPOINT_NAMES)))
-        for style, name, pictures, about in STYLES:
-            gr.Markdown(f"### {style}\n{about}")
-            with gr.Tabs():
-                for language, ending, syntax, call in LANGUAGES:
-                    with gr.Tab(language):
-                        commands.append(call.format(name=name, pictures=pictures, address="{address}"))
-                        boxes.append(gr.Markdown(_fenced(commands[-1], "bash")))
-                        gr.Markdown(_fenced((SNIPPETS / f"{name}.{ending}").read_text(), syntax))
-
-    async def tell_address(request: gr.Request) -> list[str]:
-        """The commands, with this app's address as the visitor sees it."""
-        address = public_root_url(request)
-        return [_fenced(command.format(address=address), "bash") for command in commands]
-
-    demo.load(tell_address, None, boxes, **HIDDEN)
+def build() -> None:
+    """Build the tab; in the browser its commands get the address at which the page was opened."""
+    samples = [
+        {"title": title, "about": about, "programs": [
+            {"ending": ending, "command": f"{runner} {name}.{ending} {pictures}", "code": _code(f"{name}.{ending}")}
+            for ending, _, runner in LANGUAGES
+        ]} for name, title, pictures, about in SAMPLES
+    ]  # fmt: skip
+    content = templating.render("api.html", samples=samples, languages=LANGUAGES, endpoints=ENDPOINT_NAMES)
+    html(content, elem_id="api", js_on_load=assets.script("api"))
 
 
-def _fenced(code: str, syntax: str) -> str:
-    """A code block in Markdown: `gr.Code` would bring an editor of 130 kB along, which every page loads."""
-    return f"```{syntax}\n{code.rstrip()}\n```"
+def _code(name: str) -> str:
+    return (SNIPPETS / name).read_text().rstrip()

@@ -24,7 +24,7 @@ def build(services: Services, cache: PictureCache) -> gr.Blocks:
             with gr.Tab("Library", id="library") as library_tab:
                 library.build(services, demo, library_tab, visitor)
             with gr.Tab("API", id="api"):
-                code_samples.build(demo)
+                code_samples.build()
             with gr.Tab("Admin", id="admin"):
                 admin.build(services, demo)
         gradio_api.add_endpoints(services)

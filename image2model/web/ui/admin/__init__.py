@@ -9,9 +9,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import gradio as gr
+from markupsafe import Markup
 
 from ....services import Services
 from ..event_options import EVERY_EVENT, HIDDEN
+from ..theme import html
 from .access import HostRights
 from .batches import Batches
 from .disk import Disk
@@ -45,7 +47,7 @@ SECTIONS: Mapping[str, Callable[[Services], Section]] = {
 }
 
 
-CLOSED = "Admin is closed here. The host opens it by setting `ADMIN_PASSWORD` and starting the app again."
+CLOSED = "Admin is closed here. The host opens it by setting <code>ADMIN_PASSWORD</code> and starting the app again."
 KEY_GREETING = "For the host: enter the admin key"
 NAME_GREETING = "sign in with Hugging Face as one of this app's hosts"
 GREETINGS: Mapping[tuple[bool, bool], str] = {
@@ -55,6 +57,7 @@ GREETINGS: Mapping[tuple[bool, bool], str] = {
     (True, True): f"{KEY_GREETING}, or {NAME_GREETING}.",
 }
 """Greetings by whether a key opens the tab, and whether a name does."""
+STRANGER = Markup("Hello {}. This tab is for the hosts of this app, whom <code>ADMIN_USERS</code> names.")
 
 
 class Admin:
@@ -64,9 +67,7 @@ class Admin:
         rights = self.rights = HostRights(services.settings, services.key_attempts)
         with gr.Column(elem_id="admin"):
             with gr.Column(elem_id="admin-sign-in") as self.sign_in:
-                self.greeting = gr.Markdown(
-                    _greeting(GREETINGS[rights.by_key, rights.by_name]), elem_id="admin-greeting"
-                )
+                self.greeting = html(_greeting(GREETINGS[rights.by_key, rights.by_name]), elem_id="admin-greeting")
                 rights.key = gr.Textbox(type="password", label="Admin key", visible=rights.by_key, elem_id="admin-key")
                 self.enter = gr.Button("Sign in", variant="primary", visible=rights.by_key, elem_id="admin-enter")
             with gr.Column(visible=False, elem_id="admin-board") as self.panel, gr.Tabs(elem_id="admin-tabs"):
@@ -101,12 +102,11 @@ class Admin:
             return gr.skip(), *await self.open(*values)
         if profile is None:
             return gr.skip()
-        greeting = f"Hello {profile.username}. This tab is for the hosts of this app, whom `ADMIN_USERS` names."
-        return {self.greeting: _greeting(greeting)}
+        return {self.greeting: _greeting(STRANGER.format(profile.username))}
 
 
 def _greeting(text: str) -> str:
-    return f"### Admin\n{text}"
+    return f"<h1>Admin</h1><p>{text}</p>"
 
 
 def build(services: Services, demo: gr.Blocks) -> None:

@@ -87,3 +87,16 @@ export const localMoment = (seconds, now = Date.now()) => {
 };
 export const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
 export const fileSize = (bytes) => (bytes < 1e6 ? `${Math.max(1, Math.round(bytes / 1000))} kB` : `${megabytes(bytes)} MB`);
+
+// Copies a text, and says so in a label for two seconds; where the browser forbids it, the text is there to be copied.
+export const copyText = async (text, label, done) => {
+  const before = label.textContent;
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    prompt("Copy this:", text);
+    return;
+  }
+  label.textContent = done;
+  setTimeout(() => { label.textContent = before; }, 2000);
+};

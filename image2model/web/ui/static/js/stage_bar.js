@@ -1,6 +1,6 @@
 // The title of what is on the stage, the link to the batch, and the export button.
 import { link } from "./address.js";
-import { $, emit, listen } from "./page.js";
+import { $, copyText, emit, listen } from "./page.js";
 import { closePanel, isOpen, openPanel } from "./panel.js";
 
 export const mount = ({ element }) => {
@@ -14,16 +14,8 @@ export const mount = ({ element }) => {
   listen("results", ({ done }) => { $("#export-open", element).disabled = !Number(done); });
   $("#picture-before", element).addEventListener("click", () => emit("step-picture", { by: -1 }));
   $("#picture-after", element).addEventListener("click", () => emit("step-picture", { by: 1 }));
-  $("#share", element).addEventListener("click", async () => {
-    const address = link($("#board .board").dataset.batch);
-    const label = $("#share span", element);
-    try {
-      await navigator.clipboard.writeText(address);
-      label.textContent = "Link copied";
-      setTimeout(() => { label.textContent = "Copy link"; }, 2000);
-    } catch {
-      prompt("Copy this link:", address);
-    }
+  $("#share", element).addEventListener("click", () => {
+    copyText(link($("#board .board").dataset.batch), $("#share span", element), "Link copied");
   });
 };
 
