@@ -2,6 +2,7 @@
 // none is mounted, and none sends an event, before all can listen.
 import * as address from "./address.js";
 import * as admin from "./admin.js";
+import * as api from "./api.js";
 import * as board from "./board.js";
 import * as chosen from "./chosen.js";
 import * as examples from "./examples.js";
@@ -19,7 +20,7 @@ import * as viewer from "./viewer.js";
 import "./net.js";
 import "./shortcuts.js";
 
-const components = { admin, board, chosen, examples, export: exporting, facts, library, order, picker, stage_bar: stageBar, tiles, viewer };
+const components = { admin, api, board, chosen, examples, export: exporting, facts, library, order, picker, stage_bar: stageBar, tiles, viewer };
 window.image2model.provide({ address, components, order: order.order, pictures, uploads });
 
 const PAGES = ["create", "library", "api", "admin"];
