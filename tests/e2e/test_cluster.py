@@ -71,6 +71,8 @@ def test_a_batch_arrives_once_while_a_replica_and_a_worker_are_killed(cluster, f
         wait_until(lambda: is_completed(visitor, batch))
         listed = visitor.get(f"/api/v1/download/{batch['job_id']}/all").raise_for_status().json()["download_urls"]
         meshes = [visitor.get(url).raise_for_status().content for url in listed]
+        metrics = visitor.get("/health/metrics").raise_for_status().text
+    assert f'celery_tasks_total{{state="SUCCESS"}} {float(PICTURES)}' in metrics  # counted by the scheduler
     assert (len(meshes), {mesh[:4] for mesh in meshes}) == (PICTURES, {b"glTF"})
     assert (len(fal.jobs), len(fal.paid)) == (PICTURES, PICTURES)
 
