@@ -10,7 +10,7 @@ of all our processes, and of PostgreSQL, Redis and nginx. The first image2model 
 from __future__ import annotations
 
 import asyncio
-import shutil
+import contextlib
 import sys
 import tempfile
 import time
@@ -21,7 +21,7 @@ import httpx
 import psutil
 
 from image2model.devtools.app_process import AppProcess
-from image2model.devtools.cluster import SERVICES, Cluster
+from image2model.devtools.cluster import SERVICES, Cluster, exit_on_sigterm
 from image2model.devtools.fal_stand_in import KEY, FalServer, Script
 from image2model.jobs.db.async_store import AsyncStore
 from image2model.jobs.db.listener import listen
@@ -103,30 +103,39 @@ async def sleep_seconds(cluster: Cluster) -> float:
 def main() -> None:
     """Measure one process, then the cluster, from which workers are taken away."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
-    folder = Path(tempfile.mkdtemp(prefix="load-"))
-    folder.chmod(0o711)  # PostgreSQL has a user of its own, where this is root
-    with FalServer(Script()) as fal:
+    exit_on_sigterm()
+    with contextlib.ExitStack() as started:
+        folder = Path(started.enter_context(tempfile.TemporaryDirectory(prefix="load-", ignore_cleanup_errors=True)))
+        folder.chmod(0o711)  # PostgreSQL has a user of its own, where this is root
+        fal = started.enter_context(FalServer(Script()))
         limits = {"FAL_KEY": KEY, "FAL_HOST": fal.url, "UPLOADS_PER_MINUTE": "1000"}
-        (folder / "one").mkdir()
-        app = AppProcess(folder / "one", **limits).start()
+        environment = measure_embedded(folder, fal, limits, rounds)
+        cluster = Cluster(folder / "cluster", {**environment, **limits, "WORKERS": "1"}, WORKERS)
+        started.callback(cluster.stop)
+        measure_cluster(cluster.start(), fal, rounds)
+
+
+def measure_embedded(folder: Path, fal: FalServer, limits: dict[str, str], rounds: int) -> dict[str, str]:
+    """Measure one process, and return its environment."""
+    (folder / "one").mkdir()
+    app = AppProcess(folder / "one", **limits).start()
+    try:
         measure("embedded", app.url, fal, rounds, [app.process.pid], [])
+    finally:
         app.stop()
-        cluster = Cluster(folder / "cluster", {**app.environment, **limits, "WORKERS": "1"}, WORKERS)
-        cluster.start()
-        try:
-            for count in (4, 2, 1):
-                cluster.end(
-                    [name for name in cluster.processes if name.startswith("worker-") and int(name[-1]) > count]
-                )
-                living = {name: pid for name, pid in cluster.processes.items() if cluster.is_alive(name)}
-                services = [pid for name, pid in living.items() if name in SERVICES]
-                ours = [pid for name, pid in living.items() if name not in SERVICES]
-                measure(f"{count} workers", cluster.url, fal, rounds, ours, [*services, cluster.postgres_pid])
-                passed = asyncio.run(sleep_seconds(cluster))
-                print(f"{'':<10} {SLEEPS} tasks that sleep for {SLEEP_SECONDS} s: {passed:.2f} s", flush=True)
-        finally:
-            cluster.stop()
-    shutil.rmtree(folder, ignore_errors=True)
+    return app.environment
+
+
+def measure_cluster(cluster: Cluster, fal: FalServer, rounds: int) -> None:
+    """Measure a cluster with all of its workers, then with fewer."""
+    for count in (4, 2, 1):
+        cluster.end([name for name in cluster.processes if name.startswith("worker-") and int(name[-1]) > count])
+        living = {name: pid for name, pid in cluster.processes.items() if cluster.is_alive(name)}
+        services = [pid for name, pid in living.items() if name in SERVICES]
+        ours = [pid for name, pid in living.items() if name not in SERVICES]
+        measure(f"{count} workers", cluster.url, fal, rounds, ours, [*services, cluster.postgres_pid])
+        passed = asyncio.run(sleep_seconds(cluster))
+        print(f"{'':<10} {SLEEPS} tasks that sleep for {SLEEP_SECONDS} s: {passed:.2f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ import time
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from signal import SIGKILL, SIGTERM, Signals
+from signal import SIGKILL, SIGTERM, Signals, signal
 from string import Template
 from typing import Any, Self
 
@@ -235,6 +235,11 @@ class Cluster:
                 return {**states, "page": f"answers with {answer.status} at {self.url}"}
         except OSError as error:
             return {**states, "page": f"does not answer at {self.url}: {error}"}
+
+
+def exit_on_sigterm() -> None:
+    """Raise SystemExit at SIGTERM, so that a program that is told to end stops the cluster it has started."""
+    signal(SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -27,7 +27,7 @@ from PIL import (
 
 from ..errors import ErrorCode, ImageRefused
 from . import colour
-from .bmp import profile_of, with_plain_pixels
+from .bmp import has_runs, profile_of, unpack_runs, with_plain_pixels
 from .colour import SRGB_CODE_POINTS
 from .colour_spaces import PRIMARIES
 from .formats import SAVE_AS_JPEG, ImageFormat, detect_format
@@ -86,6 +86,8 @@ class Source:
     """Codes of NOTE_TEXTS."""
     is_negative: bool = False
     """True where the pixels' lowest value is white, which Pillow does not say."""
+    bmp_in_runs: bytes | None = None
+    """A BMP whose pixels are stored in runs, some of which Pillow takes for others."""
     reducible: bool = False
     """True if the decoder needs no more memory than what it is reduced to."""
     lossless_bytes: bytes | None = None
@@ -115,6 +117,8 @@ class Source:
                 self.pillow.draft(None, _fit_size(self.pillow.size, max_side * DRAFT_TOLERANCE))
             if self.png:
                 image = png_pixels(load_png(self.pillow, self.png), self.png)
+            elif self.bmp_in_runs:
+                image = unpack_runs(self.bmp_in_runs)
             else:
                 self.pillow.load()
                 image = self.pillow
@@ -290,7 +294,8 @@ def _open_gif(data: bytes) -> Source:
 
 def _open_bmp(data: bytes) -> Source:
     image = BmpImagePlugin.BmpImageFile(io.BytesIO(with_plain_pixels(data)))
-    return Source("BMP", image, colour.profile_of_icc(profile_of(data)))
+    profile = colour.profile_of_icc(profile_of(data))
+    return Source("BMP", image, profile, bmp_in_runs=data if has_runs(data) else None)
 
 
 def _open_pages(kind: ImageFormat, image: ImageFile.ImageFile, note: str) -> Source:

@@ -28,17 +28,41 @@ HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b
 UNSUPPORTED: tuple[tuple[int, bytes, str], ...] = (
     (4, b"ftypcrx", "a camera's raw picture"),
     (4, b"ftyp", "a video"),
+    (4, b"moov", "a video"),
+    (4, b"wide", "a video"),
+    (4, b"mdat", "a video"),
+    (8, b"AVI ", "a video"),
+    (0, b"\x1aE\xdf\xa3", "a video"),
+    (0, b"FUJIFILMCCD-RAW", "a camera's raw picture"),
+    (0, b"IIRO", "a camera's raw picture"),
+    (0, b"IIU\0", "a camera's raw picture"),
+    (0, b"II\xbc\1", "a JPEG XR picture"),
     (0, b"8BPS", "a Photoshop file"),
+    (0, b"gimp xcf", "a GIMP file"),
     (0, b"\0\0\1\0", "an icon file"),
+    (0, b"\0\0\2\0", "a mouse pointer"),
     (0, b"\0\0\0\x0cjP  ", "a JPEG 2000 picture"),
     (0, b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
+    (0, b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
     (0, b"\xff\x0a", "a JPEG XL picture"),
+    (0, b"qoif", "a QOI picture"),
+    (0, b"DDS ", "a texture of DirectX"),
+    (0, b"\xabKTX ", "a texture of Khronos"),
+    (0, b"v/1\1", "an OpenEXR picture"),
+    (0, b"#?RADIANCE", "a Radiance picture"),
+    (40, b" EMF", "a Windows drawing"),
+    (0, b"\xd7\xcd\xc6\x9a", "a Windows drawing"),
     (0, b"%PDF", "a PDF"),
     (0, b"%!PS", "a PostScript file"),
     (0, b"PK\3\4", "a zip archive or an office document"),
+    (0, b"\x1f\x8b", "a packed file"),
+    (0, b"Rar!", "a packed file"),
+    (0, b"7z\xbc\xaf\x27\x1c", "a packed file"),
     (0, b"glTF", "a 3D model"),
 )
 """Offset, bytes and name of other formats that people try; the first match counts."""
+UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+"""How text begins that has two bytes for each character."""
 SAVE_AS_JPEG = "Save it as JPEG or PNG and add that."
 
 
@@ -75,4 +99,6 @@ def _unsupported(data: bytes) -> ImageRefused:
 
 
 def _is_text(data: bytes) -> bool:
+    if data.startswith(UTF_16_MARKS):
+        return True
     return all(byte >= 32 or byte in b"\t\n\r\f" for byte in data)

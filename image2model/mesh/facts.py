@@ -39,6 +39,7 @@ SUPPORTED_EXTENSIONS = (
     "KHR_mesh_quantization",
     "KHR_texture_",
     "EXT_texture_webp",
+    "EXT_texture_avif",
     "KHR_materials_",
     INSTANCING,
     VISIBILITY,
@@ -164,8 +165,11 @@ def _warnings(topology: Topology, is_flat: bool, invalid_vertices: int, glb: Glb
         ),
         "Its textures are KTX2, which not every viewer shows: its exports have PNG or JPEG.": "KHR_texture_basisu"
         in glb.list("extensionsUsed"),
-        "Its textures are WebP, which many programs do not read: its exports have PNG or JPEG.": "EXT_texture_webp"
-        in glb.list("extensionsUsed"),
+        **{
+            f"Its textures are {name}, which many programs do not read: its exports have PNG or JPEG.": extension
+            in glb.list("extensionsUsed")
+            for name, extension in (("WebP", "EXT_texture_webp"), ("AVIF", "EXT_texture_avif"))
+        },
         **_unsupported_features(glb),
     }
     return [sentence for sentence, applies in sentences.items() if applies]

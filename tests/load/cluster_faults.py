@@ -34,7 +34,7 @@ import psycopg
 from redis import Redis
 
 from image2model.devtools.app_process import SETTING_PREFIXES
-from image2model.devtools.cluster import Cluster
+from image2model.devtools.cluster import Cluster, exit_on_sigterm
 from image2model.devtools.fal_stand_in import KEY, Script
 from image2model.jobs.models import FINISHED
 from tests.load.soak import _make_trouble
@@ -211,6 +211,7 @@ def job_states(cluster: Cluster, task_id: str) -> Counter[str]:
 
 def main() -> None:
     """Do the harms that are named, or all."""
+    exit_on_sigterm()
     parser = argparse.ArgumentParser(description="Harms to a cluster, and what came of a batch meanwhile.")
     parser.add_argument("harms", nargs="*", help=f"of these: {', '.join(HARMS)}")
     parser.add_argument("--trouble", action="store_true", help="fal answers with random faults as well")

@@ -10,11 +10,13 @@ import numpy as np
 from PIL import Image
 
 from tests.support.pictures import (
+    bmp_in_runs,
     colour_16_bit,
     encoded,
     grey_16_bit,
     phone_mpo,
     photo,
+    small_bmp,
     swapped_profile,
     with_properties,
 )
@@ -204,6 +206,8 @@ def _formats() -> dict[str, bytes]:
         **{f"BMP {mode}": encoded(photo(mode=mode), "BMP") for mode in ("1", "L", "P", "RGB")},
         "BMP of 32 bits": encoded(CLEAR, "BMP"),
         **{f"BMP, {name}": masked_bmp(*layout) for name, layout in BMP_LAYOUTS.items()},
+        **{f"BMP in runs of {bits} bits": bmp_in_runs(bits) for bits in (4, 8)},
+        "BMP of 2 bits": small_bmp(2, 0, NOISE[: 8 * 24]),
         "GIF on a larger screen": gif_on_a_larger_screen(),
         "animated GIF": encoded(photo(mode="P"), "GIF", **TWO_FRAMES),
         "animated PNG": encoded(photo(), "PNG", **TWO_FRAMES),

@@ -161,5 +161,23 @@ def many_scans(scans: int = 1000) -> bytes:
     return data[:start] + data[start:-2] * scans + data[-2:]
 
 
+def small_bmp(bits: int, compression: int, pixels: bytes, side: int = 24) -> bytes:
+    """A BMP of four colours, `side` pixels wide and high."""
+    palette = bytes([10, 20, 30, 0, 200, 40, 30, 0, 30, 180, 60, 0, 220, 200, 240, 0])
+    head = struct.pack("<IIHHIIIIII", side, side, 1, bits, compression, len(pixels), 0, 0, 4, 0)
+    return b"BM" + struct.pack("<IIII", 70 + len(pixels), 0, 70, 40) + head + palette + pixels
+
+
+def bmp_in_runs(bits: int, side: int = 24) -> bytes:
+    """A BMP in runs: long ones and odd ones, an odd number of pixels as they are, and some that are left out."""
+    as_they_are = {8: b"\0\1\2\3\1\0", 4: b"\x01\x23\x10\0"}[bits]
+    row = b"\x07\x13" + b"\0\5" + as_they_are + b"\0\2\3\0" + b"\x09\x12" + b"\0\0"
+    skipping = b"\4\1" + b"\0\2\2\2" + b"\5\2" + b"\0\0"
+    rows = (row * 3 + skipping) * 4
+    if bits == 8:
+        rows = rows.replace(b"\x07\x13", b"\x07\x03").replace(b"\x09\x12", b"\x09\x02")
+    return small_bmp(bits, {8: 1, 4: 2}[bits], rows + b"\0\1", side)
+
+
 def _chunk(name: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))

@@ -280,3 +280,99 @@ def test_usdz_keeps_the_names_of_meshes_and_materials(made):
     text = usd_text(made(scene.export(file_type="glb"), "usdz")[1])
     assert 'def Mesh "Mu_Yi_0"' in text
     assert 'def Material "Glanzendes_Holz_0"' in text
+
+
+CLEAR_FACTOR = {"pbrMetallicRoughness": {"baseColorFactor": [1, 0.2, 0.1, 0.3]}}
+
+
+@pytest.mark.parametrize(
+    ("mode", "opacity"), [("OPAQUE", 1), (None, 1), ("MASK", 0), ("BLEND", 0.3)], ids=lambda value: str(value)
+)
+def test_alpha_counts_only_where_the_material_says_so(made, mode, opacity):
+    """An opaque material's alpha means nothing, a masked one's a hole below its cutoff."""
+    data = looking(**CLEAR_FACTOR, **({"alphaMode": mode} if mode else {}))
+    assert f"inputs:opacity = {opacity:g}\n" in usd_text(made(data, "usdz")[1])
+    assert f"d {opacity:g}\n" in inside(made(data, "obj")[1], "thing.mtl")
+    alpha = trimesh.load(made(data, "ply")[1], process=False).visual.vertex_colors[:, 3]
+    assert set(alpha) == {round(255 * opacity)}
+
+
+def test_a_texture_that_lets_light_through_does_so_in_usdz_and_obj(made):
+    """The alpha of a blended texture is the opacity."""
+    data = looking(alphaMode="BLEND")
+    assert "inputs:opacity.connect" in usd_text(made(data, "usdz")[1])
+    assert "map_d thing-0.png" in inside(made(data, "obj")[1], "thing.mtl")
+
+
+def test_a_black_material_is_exported_in_the_colour_of_its_light(made):
+    """What only emits light keeps its colours in formats that know none: its texture's, or its own."""
+    texture = {"emissiveTexture": {"index": 0}, "emissiveFactor": [1, 1, 1]}
+    black = {"pbrMetallicRoughness": {"baseColorFactor": [0, 0, 0, 1]}}
+    glow = looking(**black, **texture)
+    assert "map_Kd thing-0.png" in inside(made(glow, "obj")[1], "thing.mtl")
+    assert "textures/0.png" in usd_text(made(glow, "usdz")[1])
+    red = looking(**black, emissiveFactor=[1, 0, 0])
+    assert "Kd 1 0 0\n" in inside(made(red, "obj")[1], "thing.mtl")
+    assert trimesh.load(made(red, "ply")[1], process=False).visual.vertex_colors[0].tolist() == [255, 0, 0, 255]
+
+
+@pytest.mark.parametrize(("number", "usd", "threemf"), [(33071, "clamp", "clamp"), (33648, "mirror", "mirror")])
+def test_a_texture_goes_on_beyond_its_edges_as_it_did(made, number, usd, threemf):
+    """Clamped and mirrored textures stay so in USDZ and 3MF."""
+    box = meshes.textured_box(photo(8, 8))
+    data = meshes.edited(box, lambda json: json.update(samplers=[{"wrapS": number}]) or json["textures"][0].update(
+        sampler=0))  # fmt: skip
+    written = usd_text(made(data, "usdz")[1])
+    assert (f'wrapS = "{usd}"' in written, 'wrapT = "repeat"' in written) == (True, True)
+    assert f'tilestyleu="{threemf}" tilestylev="wrap"' in inside(made(data, "3mf")[1], "3D/3dmodel.model")
+
+
+@pytest.mark.parametrize("form", ["obj", "ply", "3mf", "usdz", "glb"])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"samplers": [{"wrapS": []}], "textures": [{"source": 0, "sampler": 0}]},
+        {"samplers": [{"wrapS": 7}], "textures": [{"source": 0, "sampler": 0}]},
+        {"textures": [{"source": 0, "sampler": 9}]},
+        {"materials": [{"pbrMetallicRoughness": {"baseColorFactor": [0, 0, 0, 1]}, "emissiveFactor": ["x", 1]}]},
+        {"materials": [{"pbrMetallicRoughness": {"baseColorFactor": [0, 0, 0, 1]}, "emissiveFactor": [1, 1, 1],
+                        "extensions": {"KHR_materials_emissive_strength": 5}}]},
+    ],
+    ids=["wrap that is a list", "unknown wrap", "no such sampler", "light that is no number", "no strength"],
+)  # fmt: skip
+def test_a_sampler_or_a_light_that_makes_no_sense_spoils_no_export(made, form, broken):
+    """It counts as not said."""
+    data = meshes.edited(meshes.textured_box(photo(8, 8)), lambda json: json.update(broken))
+    assert made(data, form)[0]["faces"] == 12
+
+
+def test_a_glb_declares_just_the_extensions_of_its_materials(made):
+    """One that its materials do not use is not required, and one that they use is declared."""
+    data = meshes.edited(meshes.textured_box(photo(8, 8)), lambda json: json.update(
+        extensionsUsed=["KHR_materials_variants"], extensionsRequired=["KHR_materials_variants"]
+    ) or json["materials"][0].update(extensions={"ACME_shine": {}}))  # fmt: skip
+    document = Glb(made(data, "glb")[1]).json
+    assert document["extensionsUsed"] == ["ACME_shine"]
+    assert "extensionsRequired" not in document
+
+
+def test_numbers_that_make_no_sense_are_mended_in_a_glb(made):
+    """Normals of no length are those of the faces around, and no attribute holds what is no number."""
+    ball = trimesh.creation.icosphere(2)
+    normals = np.array(ball.vertex_normals)
+    ball.vertex_normals = np.where(np.arange(len(normals))[:, None] % 3 == 0, 0, normals)
+    (part,) = Glb(made(ball.export(file_type="glb", include_normals=True), "glb")[1]).scene().primitives
+    assert part.attributes["NORMAL"] == pytest.approx(normals, abs=0.05)
+
+
+def test_an_avif_texture_becomes_one_that_every_program_reads(made):
+    """EXT_texture_avif is read as the extension for WebP is."""
+    picture = Image.new("RGB", (16, 16), (200, 40, 10))
+
+    def as_avif(json: dict[str, Any]) -> None:
+        json["images"] = [{"uri": "data:image/avif;base64," + base64.b64encode(encoded(picture, "AVIF")).decode()}]
+        json["textures"] = [{"extensions": {"EXT_texture_avif": {"source": 0}}}]
+
+    glb = Glb(made(meshes.edited(meshes.textured_box(picture), as_avif), "glb")[1])
+    assert glb.json["images"][0]["mimeType"] == "image/jpeg"
+    assert Image.open(io.BytesIO(glb.image(0))).getpixel((8, 8)) == pytest.approx((200, 40, 10), abs=4)

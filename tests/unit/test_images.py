@@ -23,7 +23,7 @@ from image2model.images import (
 from image2model.images.decoding import open_image
 from tests.support import pictures
 from tests.support.picture_table import CARD, FILES
-from tests.support.pictures import decoded, encoded, photo
+from tests.support.pictures import bmp_in_runs, decoded, encoded, photo
 from tests.support.png_writer import png, repacked
 
 LIMITS = ImageLimits(max_bytes=1_000_000, max_pixels=2_000_000, max_side=512)
@@ -55,6 +55,11 @@ REFUSED = {
     "truncated AVIF": (encoded(photo(), "AVIF")[:-20], "damaged", "cut short"),
     "truncated HEIC": (encoded(photo(), "HEIF")[:-20], "damaged", "cut short"),
     "SVG": (b'<?xml version="1.0"?><svg onload="alert(1)">', "unsupported_format", "SVG"),
+    "mouse pointer": (bytes((0, 0, 2, 0)), "unsupported_format", "mouse pointer"),
+    "old film": (bytes(4) + b"wide", "unsupported_format", "video"),
+    "bare JPEG 2000": (b"\xff\x4f\xff\x51", "unsupported_format", "JPEG 2000"),
+    "Fujifilm's raw": (b"FUJIFILMCCD-RAW 0201", "unsupported_format", "raw"),
+    "text of two bytes a letter": ("hello".encode("utf-16"), "not_an_image", "text"),
     "PDF": (b"%PDF-1.7", "unsupported_format", "PDF"),
     "truncated JPEG": (encoded(photo(300, 300), "JPEG")[:1500], "damaged", "cut short"),
     "truncated PNG": (PNG[: len(PNG) // 2], "damaged", "cut short"),
@@ -67,6 +72,8 @@ REFUSED = {
     "bomb without end marker": (pictures.jpeg_claiming(60_000, 60_000), "too_many_pixels", "60,000 × 60,000"),
     "too many scans": (pictures.many_scans(), "damaged", "no camera"),
     "1 × 1": (encoded(photo(1, 1)), "too_small", "1 × 1"),
+    "BMP in runs, cut short": (bmp_in_runs(4)[:-40], "damaged", "cut short"),
+    "BMP in runs that claims too much": (bmp_in_runs(8, side=60_000), "too_many_pixels", "60,000"),
     "a strip": (encoded(Image.new("RGB", (20_000, 20))), "extreme_shape", "20,000 × 20"),
     "a column": (encoded(Image.new("RGB", (20, 5_000))), "extreme_shape", "20 × 5,000"),
     "all transparent": (encoded(Image.new("RGBA", (64, 64))), "fully_transparent", "transparent"),

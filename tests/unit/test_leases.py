@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -65,6 +66,24 @@ def test_jobs_of_a_living_process_are_not_acquired(schedulers):
     assert taken_by(second) == []
     first.run_as_holder(leases.renew, -1.0)
     assert [(one.id, one.holder) for one in taken_by(second)] == [(job.id, second.holder)]
+
+
+@pytest.mark.parametrize("skew", [-86400.0, 86400.0])
+def test_leases_follow_the_clock_of_the_database(postgres, monkeypatch, skew):
+    """A machine whose clock is a day off takes nothing from a living process, and loses nothing to it."""
+    url = postgres.database(new_id())
+    on_time, off = Store(url), Store(url)
+    on_time.run_as_holder(leases.renew, MINUTE)
+    (theirs,) = batch_of(on_time).jobs
+    with monkeypatch.context() as clock:
+        clock.setattr(time, "time", lambda real=time.time: real() + skew)
+        off.run_as_holder(leases.renew, MINUTE)
+        (own,) = batch_of(off).jobs
+        assert taken_by(off) == []
+    assert taken_by(on_time) == []
+    assert (theirs.holder, own.holder) == (on_time.holder, off.holder)
+    on_time.close()
+    off.close()
 
 
 def test_writes_of_a_process_that_slept_through_its_lease_are_refused(schedulers):

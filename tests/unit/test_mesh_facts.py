@@ -136,6 +136,7 @@ MORPHING = {"primitives": [{"attributes": {"POSITION": 0}, "targets": [{"POSITIO
         ({"meshes": [MORPHING]}, "morph targets"),
         ({"meshes": [meshes.TRIANGLE["meshes"][0], MORPHING, 5, {"primitives": 3}]}, "morph targets"),
         ({"extensionsRequired": ["EXT_texture_webp"], "extensionsUsed": ["EXT_texture_webp"]}, "WebP"),
+        ({"extensionsRequired": ["EXT_texture_avif"], "extensionsUsed": ["EXT_texture_avif"]}, "AVIF"),
         ({"extensionsUsed": ["KHR_texture_basisu"]}, "KTX2"),
         ({"extensionsRequired": ["ACME_clouds", 7, "KHR_mesh_quantization"]}, "It needs 7, ACME_clouds, unknown"),
     ],

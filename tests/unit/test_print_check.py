@@ -200,6 +200,14 @@ def test_thin_walls_are_reported(tmp_path, wall, ready):
     assert ready or "of its walls are thinner than 0.8 mm" in " ".join(result["problems"])
 
 
+@pytest.mark.parametrize(("wall", "ready"), [(0.01, True), (0.0099, False)])
+def test_a_plate_just_as_thick_as_a_wall_must_be_is_ready(tmp_path, wall, ready):
+    """Of 80 mm, 0.8 mm thick: what rounding takes from it does not count."""
+    glb = tmp_path / "model.glb"
+    glb.write_bytes(trimesh.creation.box((1, 1, wall)).export(file_type="glb"))
+    assert check_print(glb, parse_options("stl", size=80))["ready"] == ready
+
+
 def test_a_heap_of_faces_is_judged_in_good_time(tmp_path):
     """Faces that hang together nowhere have as many holes, which are reported and not closed one by one."""
     chance = np.random.default_rng(0)

@@ -84,12 +84,23 @@ def server() -> Iterator[int]:
         yield port
 
 
-@pytest.mark.parametrize("begun", [b"", b"GET /", b"POST / HTTP/1.1\r\nHost: a\r\n"])
+@pytest.mark.parametrize("begun", [b"GET /", b"GET / HTTP/1.1\r\n", b"POST / HTTP/1.1\r\nHost: a\r\n"])
 def test_headers_that_do_not_end_close_the_connection(server: int, begun: bytes):
     """Headers that come a byte at a time, before or after a good request, end in a closed connection, unanswered."""
     with connected(server) as connection:
         connection.sendall(begun)
         assert drip(connection, b"X-Header: x\r\n") == b""
+
+
+def test_endless_headers_close_the_connection():
+    """Headers are not kept beyond 64 kB, in a second request neither; a body that follows them may be larger."""
+    with serving(LongTimeout) as port, connected(port) as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n" + bytes(200_000))
+        assert b" 200 " in connection.recv(1000)
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nX-Long: " + b"x" * 60_000)
+        with contextlib.suppress(ConnectionError):  # closed while it is sent
+            connection.sendall(b"x" * 60_000)
+            assert connection.recv(1) == b""
 
 
 def test_a_silent_client_is_disconnected(server: int):

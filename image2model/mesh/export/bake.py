@@ -14,7 +14,7 @@ from ..gltf.colours import linear_to_srgb
 from ..gltf.container import encode_glb
 from ..gltf.reader import FloatArray, Glb, IndexArray, MeshPrimitive, Scene
 from ..render.rasterizer import Rasterizer
-from .geometry import base_colour_or_white, has_colour
+from .geometry import colour_or_white, has_colour
 
 TEXTURE_SIZE, PADDING = 1024, 3
 """Pixels a side of a baked texture, and between its charts."""
@@ -120,7 +120,7 @@ class _ClosestColours:
             own = np.flatnonzero((closest >= primitive.first_face) & (closest < primitive.first_face + primitive.faces))
             if len(own):
                 corners = self._scene.faces[closest[own]].T - primitive.first_vertex
-                colour = base_colour_or_white(self._glb, primitive, corners, weights[own].T.astype(np.float32))
+                colour = colour_or_white(self._glb, primitive, corners, weights[own].T.astype(np.float32))
                 colours[own] = np.clip(colour, 0, 1).T
         return colours
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...errors import ErrorCode, GenerationFailed
 from ..gltf import meshopt
-from ..gltf.colours import base_colour, linear_to_srgb
+from ..gltf.colours import base_colour, emitted_light, linear_to_srgb, opacity
 from ..gltf.meshopt import PERMISSIVE, PRUNE, REGULARIZE
 from ..gltf.reader import FloatArray, Glb, IndexArray, MeshPrimitive, Scene
 from ..topology import analyze_topology, compact_indices, weld_labels
@@ -37,7 +37,7 @@ def iter_primitives(scene: Scene) -> Iterator[tuple[MeshPrimitive, slice, IndexA
 
 
 def compact_scene(scene: Scene) -> Scene:
-    """Drop faces of which two corners coincide, unreferenced vertices and empty primitives.
+    """Drop faces of which two corners coincide, unreferenced vertices and empty primitives; mend broken attributes.
 
     Raises GenerationFailed (`glb_no_geometry`) where nothing is left.
     """
@@ -50,8 +50,11 @@ def compact_scene(scene: Scene) -> Scene:
         if not len(faces_kept):
             continue
         used, renumbered = compact_indices(faces_kept)
-        attributes = {name: values[used] for name, values in primitive.attributes.items()}
-        positions.append(scene.positions[vertices][used])
+        points = scene.positions[vertices][used]
+        attributes = {name: np.nan_to_num(values[used]) for name, values in primitive.attributes.items()}
+        if "NORMAL" in attributes:
+            attributes["NORMAL"] = _with_missing_normals(attributes["NORMAL"], points, renumbered)
+        positions.append(points)
         faces.append(renumbered + first_vertex)
         kept.append(
             replace(
@@ -77,6 +80,20 @@ def _has_distinct_corners(positions: FloatArray, faces: IndexArray) -> NDArray[n
         corners = axis[faces.T]
         differs |= corners != np.roll(corners, 1, axis=0)
     return np.asarray(differs.all(axis=0))
+
+
+def _with_missing_normals(normals: FloatArray, positions: FloatArray, faces: IndexArray) -> FloatArray:
+    """Normals (n, 3), for those of no length the mean of the faces (m, 3) around, or else upwards."""
+    missing = np.asarray(~normals.any(axis=1))
+    if not missing.any():
+        return normals
+    around = missing[faces].any(axis=1)
+    corners = positions[faces[around]].astype(np.float64)
+    across = np.repeat(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), 3, axis=0)
+    sums = np.stack([np.bincount(faces[around].ravel(), along, len(normals)) for along in across.T], axis=1)
+    length = np.linalg.norm(sums, axis=1, keepdims=True)
+    means = np.where(length > 0, sums / np.maximum(length, np.finfo(float).tiny), (0, 1, 0))
+    return np.where(missing[:, None], means, normals).astype(np.float32)
 
 
 def simplify_scene(scene: Scene, limit: int, *, closed: bool = False) -> Scene:
@@ -186,9 +203,9 @@ def vertex_colours(glb: Glb, scene: Scene) -> NDArray[np.uint8] | None:
         corners = np.broadcast_to(np.arange(count), (3, count))
         weights = np.zeros((3, count), np.float32)
         weights[0] = 1
-        colour = np.clip(base_colour_or_white(glb, primitive, corners, weights), 0, 1)
+        colour = np.clip(colour_or_white(glb, primitive, corners, weights), 0, 1)
         colours[vertices, :3] = linear_to_srgb(colour[:3]).T
-        colours[vertices, 3] = np.rint(colour[3] * 255)
+        colours[vertices, 3] = np.rint(opacity(primitive.material, colour[3]) * 255)
     return colours if coloured else None
 
 
@@ -198,9 +215,14 @@ def has_colour(primitive: MeshPrimitive) -> bool:
     return bool({"baseColorTexture", "baseColorFactor"} & set(pbr)) or "COLOR_0" in primitive.attributes
 
 
-def base_colour_or_white(glb: Glb, primitive: MeshPrimitive, corners: IndexArray, weights: FloatArray) -> NDArray[Any]:
-    """Linear colour and alpha (4, n); white where the file contradicts itself about it."""
+def colour_or_white(glb: Glb, primitive: MeshPrimitive, corners: IndexArray, weights: FloatArray) -> NDArray[Any]:
+    """Linear colour and alpha (4, n), with the light that is emitted where it is brighter than the base colour.
+
+    White where the file contradicts itself about it.
+    """
     try:
-        return base_colour(glb, primitive, corners, weights)
+        colour = base_colour(glb, primitive, corners, weights)
+        colour[:3] = np.maximum(colour[:3], emitted_light(glb, primitive, corners, weights))
+        return colour
     except (KeyError, IndexError, TypeError, ValueError, AttributeError):
         return np.ones((4, corners.shape[1]), np.float32)

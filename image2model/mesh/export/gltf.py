@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 
 from ..gltf import meshopt
 from ..gltf.container import encode_glb
-from ..gltf.reader import COMPONENT_TYPES, Glb, IndexArray, MeshPrimitive, Scene, texture_source, valid_material
+from ..gltf.materials import valid_material
+from ..gltf.reader import COMPONENT_TYPES, Glb, IndexArray, MeshPrimitive, Scene, texture_source
 from .geometry import iter_primitives
 from .textures import TextureImage, as_png_or_jpeg
 from .writer_input import WriterInput
 
-MATERIAL_EXTENSIONS = ("KHR_materials_", "KHR_texture_transform")
-"""Prefixes of extensions that materials and their textures keep."""
 TYPES = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4"}
 COMPONENT_CODES = {np.dtype(name): number for number, name in COMPONENT_TYPES.items()}
 ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER = 34962, 34963
@@ -53,8 +52,9 @@ class _Writer:
         self.chunks: list[bytes] = []
         self.size = 0
         self.fallback_size = 0
-        used = [str(name) for name in glb.list("extensionsUsed") if str(name).startswith(MATERIAL_EXTENSIONS)]
-        required = [str(name) for name in glb.list("extensionsRequired") if name in used]
+        materials = [valid_material(entry) for entry in glb.list("materials")]
+        used = sorted(set(_extensions(materials)))
+        required = [name for name in used if name in glb.list("extensionsRequired")]
         extension = EXTENSIONS[packing]
         self.json: dict[str, Any] = {
             "asset": {"version": "2.0", "generator": "image2model"},
@@ -65,7 +65,7 @@ class _Writer:
             **({"extensionsUsed": used + extension} if used + extension else {}),
             **({"extensionsRequired": required + extension} if required + extension else {}),
         }
-        if materials := [valid_material(entry) for entry in glb.list("materials")]:
+        if materials:
             self.json["materials"] = materials
         self._add_textures(glb)
         self._add_nodes(stem)
@@ -124,6 +124,8 @@ class _Writer:
     def _attribute(self, name: str, values: NDArray[Any]) -> int:
         """Store an attribute (n, width) and return its accessor; POSITION gets bounds, as glTF demands."""
         bounds = {"min": values.min(axis=0).tolist(), "max": values.max(axis=0).tolist()} if name == "POSITION" else {}
+        if name.startswith("COLOR_"):
+            values = np.clip(values, 0, 1)
         view = self._view(values.astype("<f4").tobytes(), target=ARRAY_BUFFER)
         return self._accessor(np.dtype("<f4"), len(values), values.shape[1], bufferView=view, **bounds)
 
@@ -237,6 +239,15 @@ class _DracoWriter(_Writer):
         normalized = {} if values.dtype.kind == "f" else {"normalized": True}
         dtype = np.dtype("<f4") if values.dtype.kind == "f" else values.dtype
         return self._accessor(dtype, len(values), values.shape[1], **normalized, **bounds)
+
+
+def _extensions(value: Any) -> Iterator[str]:
+    """Yield the names of the extensions that a part of the JSON has, anywhere in it."""
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if isinstance(value, dict) and isinstance(value.get("extensions"), dict):
+        yield from value["extensions"]
+    for part in parts:
+        yield from _extensions(part)
 
 
 def _images(glb: Glb) -> Iterator[TextureImage]:

@@ -103,8 +103,7 @@ def _material(name: str, material: SimpleMaterial, texture_files: Mapping[Textur
     *linear, opacity = material.base_colour
     red, green, blue = (linear_to_srgb(np.array(linear)) / 255).tolist()
     texture = f"map_Kd {texture_files[material.texture]}\n" if material.texture else ""
-    alpha_map = (
-        f"map_d {texture_files[material.texture]}\n" if material.texture and material.alpha_cutoff is not None else ""
-    )
+    has_alpha = material.is_blended or material.alpha_cutoff is not None
+    alpha_map = f"map_d {texture_files[material.texture]}\n" if material.texture and has_alpha else ""
     colour = f"Kd {red:.4g} {green:.4g} {blue:.4g}\nKs 0 0 0\nd {opacity:g}"
     return f"newmtl {name}\n{colour}\nillum 1\n{texture}{alpha_map}\n"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..components import connected_components
 from ..gltf.colours import linear_to_srgb
 from ..gltf.reader import FloatArray, Glb, IndexArray, MeshPrimitive, Scene
-from .geometry import base_colour_or_white, iter_primitives, weld_scene
+from .geometry import colour_or_white, iter_primitives, weld_scene
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -126,7 +126,7 @@ def _face_colours(glb: Glb, scene: Scene) -> Floats:
     for primitive, _, faces in iter_primitives(scene):
         own = slice(primitive.first_face, primitive.first_face + primitive.faces)
         samples = [
-            base_colour_or_white(glb, primitive, faces.T, np.repeat(weights[:, None], len(faces), axis=1))[:3]
+            colour_or_white(glb, primitive, faces.T, np.repeat(weights[:, None], len(faces), axis=1))[:3]
             for weights in FACE_SAMPLES
         ]
         colours[own] = np.clip(np.mean(samples, axis=0), 0, 1).T

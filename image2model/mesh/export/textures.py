@@ -16,17 +16,23 @@ from PIL import Image
 from ..gltf.colours import (
     KTX2_MAGIC,
     MAX_TEXTURE_PIXELS,
+    REPEAT,
     SRGB_TO_LINEAR,
+    TEXTURE_FORMATS,
+    alpha_cutoff,
+    emission_factor,
     linear_to_srgb,
+    opacity,
     texture_coordinates,
     transform_uvs,
+    wrap_modes,
 )
 from ..gltf.reader import FloatArray, Glb, MeshPrimitive, Scene
 
 EXTENSIONS = {"JPEG": "jpg", "PNG": "png"}
+BROKEN = (KeyError, IndexError, TypeError, ValueError, AttributeError)
+"""Errors that JSON leads to which contradicts itself."""
 WHITE = (1.0, 1.0, 1.0, 1.0)
-DEFAULT_ALPHA_CUTOFF = 0.5
-"""glTF's default alphaCutoff, below which a masked material is a hole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +53,20 @@ class SimpleMaterial:
     """The material of one primitive."""
 
     texture: TextureImage | None
-    """Base colour texture, where it can be read and the primitive has coordinates for it."""
+    """Texture in whose colours it is seen, where it can be read and the primitive has coordinates for it."""
     unreadable: bool
     """True if there is a texture that cannot be read."""
     uv: FloatArray | None
     """(n, 2) texture coordinates, v downwards."""
     base_colour: tuple[float, ...]
-    """Linear RGBA factor, 0 to 1."""
+    """Linear RGBA factor, 0 to 1; its alpha is 1 for an opaque material."""
     alpha_cutoff: float | None
     """Alpha below which there is a hole; None where there are no holes."""
+    is_blended: bool
+    """True if the texture's alpha lets through what is behind."""
     double_sided: bool
+    wraps: tuple[int, int]
+    """How the texture goes on beyond its edges, across and down: REPEAT, CLAMP or MIRROR."""
 
 
 def simple_materials(glb: Glb, scene: Scene) -> list[SimpleMaterial]:
@@ -84,23 +94,47 @@ def multiply_colour(texture: TextureImage, factor: tuple[float, ...]) -> Texture
 
 
 def _simple_material(glb: Glb, primitive: MeshPrimitive, cache: dict[Any, TextureImage | None]) -> SimpleMaterial:
-    pbr = primitive.material.get("pbrMetallicRoughness", {})
-    texture_info = pbr.get("baseColorTexture", {})
+    material = primitive.material
+    texture_info, colour = _seen_colour(material)
     uv = texture_coordinates(primitive, texture_info)
     key = str(texture_info.get("index"))
     if texture_info and uv is not None and key not in cache:
         cache[key] = _load_texture(glb, texture_info)
     texture = cache.get(key) if uv is not None else None
+    mode = material.get("alphaMode")
+    if texture is None or mode != "MASK":  # of a textured material its texture has the holes
+        colour = (*colour[:3], float(opacity(material, np.array(colour[3:4], np.float32))[0]))
     return SimpleMaterial(
         texture=texture,
         unreadable=bool(texture_info) and uv is not None and texture is None,
         uv=None if uv is None else np.nan_to_num(transform_uvs(uv[:, :2].T, texture_info).T),
-        base_colour=tuple(pbr.get("baseColorFactor", WHITE)),
-        alpha_cutoff=float(primitive.material.get("alphaCutoff", DEFAULT_ALPHA_CUTOFF))
-        if primitive.material.get("alphaMode") == "MASK"
-        else None,
-        double_sided=bool(primitive.material.get("doubleSided")),
+        base_colour=colour,
+        alpha_cutoff=alpha_cutoff(material) if mode == "MASK" else None,
+        is_blended=mode == "BLEND",
+        double_sided=bool(material.get("doubleSided")),
+        wraps=_wraps(glb, texture_info),
     )
+
+
+def _seen_colour(material: dict[str, Any]) -> tuple[dict[str, Any], tuple[float, ...]]:
+    """The textureInfo and linear RGBA factor that a material is seen by: what it emits where it is black otherwise."""
+    pbr = material.get("pbrMetallicRoughness", {})
+    base = tuple(pbr.get("baseColorFactor", WHITE))
+    try:
+        light = np.nan_to_num(emission_factor(material)).clip(0, 1).ravel().tolist()
+    except BROKEN:
+        light = []
+    if any(base[:3]) or not any(light):
+        return pbr.get("baseColorTexture", {}), base
+    return material.get("emissiveTexture", {}), (*light, base[3])
+
+
+def _wraps(glb: Glb, texture_info: dict[str, Any]) -> tuple[int, int]:
+    """How a texture goes on beyond its edges; repeated where the file contradicts itself about it."""
+    try:
+        return wrap_modes(glb, texture_info)
+    except BROKEN:
+        return REPEAT, REPEAT
 
 
 def _load_texture(glb: Glb, texture_info: dict[str, Any]) -> TextureImage | None:
@@ -111,11 +145,14 @@ def _load_texture(glb: Glb, texture_info: dict[str, Any]) -> TextureImage | None
 
 
 def as_png_or_jpeg(data: bytes) -> TextureImage | None:
-    """An encoded image, WebP and KTX2 converted; None for one of too many pixels. Raises whatever decoders raise."""
+    """An encoded image, what glTF does not allow (WebP, AVIF, KTX2, CMYK) converted; None for one of too many pixels.
+
+    Raises whatever decoders raise.
+    """
     if data.startswith(KTX2_MAGIC):
         return _encoded(_decode_ktx2(data))
-    with Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP")) as image:
-        if image.format in EXTENSIONS:
+    with Image.open(io.BytesIO(data), formats=TEXTURE_FORMATS) as image:
+        if image.format in EXTENSIONS and image.mode != "CMYK":
             return TextureImage(data, EXTENSIONS[image.format])
         return _encoded(image) if image.width * image.height <= MAX_TEXTURE_PIXELS else None
 

@@ -15,6 +15,7 @@ from xml.sax.saxutils import escape
 import numpy as np
 from numpy.typing import NDArray
 
+from ..gltf.colours import CLAMP, MIRROR, REPEAT
 from ..gltf.reader import Scene
 from .geometry import iter_primitives, weld_scene
 from .solid_colours import SolidColours
@@ -44,6 +45,7 @@ MODEL_END = """</triangles></mesh></object></resources><build><item objectid="1"
 PAINTING_VERSION = '<metadata name="slic3rpe:MmPaintingVersion">1</metadata>\n'
 FILAMENTS = ("4", "8", "0C", "1C", "2C", "3C", "4C", "5C")
 """PrusaSlicer's codes of a triangle wholly of the first, second … filament: its `TriangleSelector::serialize`."""
+TILE_STYLES = {REPEAT: "wrap", CLAMP: "clamp", MIRROR: "mirror"}
 FIRST_ID = 2
 """First resource id of the colour groups; the object is 1."""
 
@@ -60,6 +62,8 @@ class ColourGroup:
     """(n, 2), v upwards."""
     colours: NDArray[np.uint8]
     """(n, 4) sRGB and alpha."""
+    wraps: tuple[int, int]
+    """As in SimpleMaterial."""
 
 
 def write_3mf(mesh: WriterInput) -> bytes:
@@ -99,6 +103,7 @@ def _colour_groups(scene: Scene, materials: list[SimpleMaterial], colours: NDArr
             tinted_textures[material.texture, material.base_colour],
             _flipped_uv(material),
             colours[vertices],
+            material.wraps,
         )
         for number, (material, (_, vertices, _)) in enumerate(zip(materials, iter_primitives(scene), strict=True))
     ]
@@ -147,7 +152,9 @@ def _write_group(group: ColourGroup, files: Mapping[TextureImage, str]) -> Itera
     """XML of the properties that a primitive's triangles refer to, one for each of its vertices."""
     if group.texture:
         source = f'path="/{files[group.texture]}" contenttype="{group.texture.media_type}"'
-        yield f'<m:texture2d id="{group.id + 1}" {source}/>\n'.encode()
+        across, down = (TILE_STYLES[wrap] for wrap in group.wraps)
+        tiles = f'tilestyleu="{across}" tilestylev="{down}"'
+        yield f'<m:texture2d id="{group.id + 1}" {source} {tiles}/>\n'.encode()
         yield f'<m:texture2dgroup id="{group.id}" texid="{group.id + 1}">\n'.encode()
         yield from format_rows('<m:tex2coord u="%.6g" v="%.6g"/>\n', group.uv)
         yield b"</m:texture2dgroup>\n"

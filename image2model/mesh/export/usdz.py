@@ -18,6 +18,7 @@ from anyascii import anyascii
 from numpy.typing import NDArray
 
 from ..bounding_box import bounding_box
+from ..gltf.colours import CLAMP, MIRROR, REPEAT
 from ..gltf.reader import MAX_NAME_LENGTH, IndexArray, MeshPrimitive
 from .geometry import iter_primitives
 from .textures import SimpleMaterial, TextureImage, file_names
@@ -47,14 +48,15 @@ TEXTURE_SHADERS = """
             uniform token info:id = "UsdUVTexture"
             asset inputs:file = @%s@
             token inputs:sourceColorSpace = "sRGB"
-            token inputs:wrapS = "repeat"
-            token inputs:wrapT = "repeat"
+            token inputs:wrapS = "%s"
+            token inputs:wrapT = "%s"
             float4 inputs:scale = (%g, %g, %g, %g)
             float2 inputs:st.connect = </Model/Materials/%s/Place.outputs:result>
             float3 outputs:rgb
             float outputs:a
         }
 """
+WRAPS = {REPEAT: "repeat", CLAMP: "clamp", MIRROR: "mirror"}
 COLOUR_SHADER = """
         def Shader "Colours"
         {
@@ -110,7 +112,8 @@ def _mesh(
         normals = _format_tuples("(%.5g, %.5g, %.5g)", primitive.attributes["NORMAL"])
         yield f'        normal3f[] normals = [{normals}] (\n            interpolation = "vertex"\n        )\n'
     if "COLOR_0" in primitive.attributes:
-        colours = _format_tuples("(%.4g, %.4g, %.4g)", primitive.attributes["COLOR_0"][:, :3])
+        tinted = primitive.attributes["COLOR_0"][:, :3] * np.array(material.base_colour[:3])
+        colours = _format_tuples("(%.4g, %.4g, %.4g)", tinted)
         yield f"        color3f[] primvars:displayColor = [{colours}] (\n"
         yield '            interpolation = "vertex"\n        )\n'
     if material.uv is not None:
@@ -136,18 +139,22 @@ def _material(
         colour = f"diffuseColor.connect = {path}/Colours.outputs:result>"
     else:
         colour = f"diffuseColor = ({red:g}, {green:g}, {blue:g})"
-    has_alpha = material.texture and material.alpha_cutoff is not None
+    has_holes = material.texture and material.alpha_cutoff is not None
+    has_alpha = material.texture and (has_holes or material.is_blended)
+    is_unlit = "KHR_materials_unlit" in primitive.material.get("extensions", {})
     yield f'    def Material "{name}"\n    {{\n'
     yield f"        token outputs:surface.connect = {path}/Surface.outputs:surface>\n"
     yield '        def Shader "Surface"\n        {\n            uniform token info:id = "UsdPreviewSurface"\n'
     yield f"            color3f inputs:{colour}\n"
     alpha = f".connect = {path}/Picture.outputs:a>" if has_alpha else f" = {opacity:g}"
     yield f"            float inputs:opacity{alpha}\n"
-    yield f"            float inputs:opacityThreshold = {material.alpha_cutoff:g}\n" if has_alpha else ""
-    yield f"            float inputs:metallic = {pbr.get('metallicFactor', 1):g}\n"
+    yield f"            float inputs:opacityThreshold = {material.alpha_cutoff:g}\n" if has_holes else ""
+    yield f"            float inputs:metallic = {0 if is_unlit else pbr.get('metallicFactor', 1):g}\n"
     yield f"            float inputs:roughness = {pbr.get('roughnessFactor', 1):g}\n"
     yield "            token outputs:surface\n        }\n"
-    yield (TEXTURE_SHADERS % (texture_files[material.texture], *material.base_colour, name) if material.texture else "")
+    if material.texture:
+        wraps = (WRAPS[wrap] for wrap in material.wraps)
+        yield TEXTURE_SHADERS % (texture_files[material.texture], *wraps, *material.base_colour, name)
     yield COLOUR_SHADER if has_vertex_colours and not material.texture else ""
     yield "    }\n"
 

@@ -19,6 +19,8 @@ from .reader import FloatArray, Glb, IndexArray, MeshPrimitive
 
 MAX_TEXTURE_SIZE = 1024
 KTX2_MAGIC = b"\xabKTX 20\xbb\r\n\x1a\n"
+TEXTURE_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF")
+"""Formats of textures that Pillow decodes: glTF's own, and those of EXT_texture_webp and EXT_texture_avif."""
 MAX_TEXTURE_PIXELS = 80_000_000
 """Textures of more pixels are not decoded."""
 REPEAT, CLAMP, MIRROR = 10497, 33071, 33648
@@ -27,6 +29,8 @@ WRAP_MODES: dict[int, Callable[[FloatArray], FloatArray]] = {
     CLAMP: lambda u: np.clip(u, 0, 1),
     MIRROR: lambda u: 1 - np.abs(u % 2 - 1),
 }
+DEFAULT_ALPHA_CUTOFF = 0.5
+"""glTF's default alphaCutoff."""
 DEFAULT_REFLECTANCE = 0.55
 """Linear reflectance of a surface without colour, darker than glTF's white so that its shape shows."""
 
@@ -80,12 +84,17 @@ def base_colour(glb: Glb, primitive: MeshPrimitive, corners: IndexArray, weights
 def emitted_light(glb: Glb, primitive: MeshPrimitive, corners: IndexArray, weights: FloatArray) -> FloatArray:
     """Linear emission (3, n); (3, 1) where it is uniform."""
     material = primitive.material
-    strength = material.get("extensions", {}).get("KHR_materials_emissive_strength", {}).get("emissiveStrength", 1)
-    everywhere = np.array(material.get("emissiveFactor", (0, 0, 0)), np.float32).reshape(3, 1) * np.float32(strength)
+    everywhere = emission_factor(material)
     texture = material.get("emissiveTexture")
     if not texture or not everywhere.any():
         return everywhere
     return everywhere * _sample_texture(glb, primitive, texture, corners, weights)[:3]
+
+
+def emission_factor(material: dict[str, Any]) -> FloatArray:
+    """Linear emission (3, 1) of a material, by which that of its texture is multiplied."""
+    strength = material.get("extensions", {}).get("KHR_materials_emissive_strength", {}).get("emissiveStrength", 1)
+    return np.array(material.get("emissiveFactor", (0, 0, 0)), np.float32).reshape(3, 1) * np.float32(strength)
 
 
 def _sample_texture(
@@ -95,7 +104,20 @@ def _sample_texture(
     image, uvs = _cached_texture(glb, texture), texture_coordinates(primitive, texture)
     if image is None or uvs is None:
         return np.ones((4, 1), np.float32)
-    return _sample_nearest(image, transform_uvs(interpolate(uvs, corners, weights), texture), _wrap_modes(glb, texture))
+    return _sample_nearest(image, transform_uvs(interpolate(uvs, corners, weights), texture), wrap_modes(glb, texture))
+
+
+def opacity(material: dict[str, Any], alpha: FloatArray) -> FloatArray:
+    """Opacity of points of a material whose base colour has `alpha` (n,), which many opaque ones have for nothing."""
+    mode = material.get("alphaMode")
+    if mode == "MASK":
+        return (alpha >= alpha_cutoff(material)).astype(np.float32)
+    return alpha if mode == "BLEND" else np.ones_like(alpha)
+
+
+def alpha_cutoff(material: dict[str, Any]) -> float:
+    """Alpha below which a masked material is a hole."""
+    return float(material.get("alphaCutoff", DEFAULT_ALPHA_CUTOFF))
 
 
 _textures: WeakKeyDictionary[Glb, dict[str, Image.Image | None]] = WeakKeyDictionary()
@@ -113,7 +135,7 @@ def _cached_texture(glb: Glb, texture: dict[str, Any]) -> Image.Image | None:
 def _decode_texture(glb: Glb, texture: dict[str, Any]) -> Image.Image | None:
     """The texture as RGBA, resized to between half of MAX_TEXTURE_SIZE and all of it; None where it cannot be read."""
     try:
-        image = Image.open(io.BytesIO(glb.texture(texture)), formats=("JPEG", "PNG", "WEBP"))
+        image = Image.open(io.BytesIO(glb.texture(texture)), formats=TEXTURE_FORMATS)
         if image.width * image.height > MAX_TEXTURE_PIXELS:
             return None
         image.draft(None, (MAX_TEXTURE_SIZE, MAX_TEXTURE_SIZE))
@@ -124,10 +146,12 @@ def _decode_texture(glb: Glb, texture: dict[str, Any]) -> Image.Image | None:
         return None
 
 
-def _wrap_modes(glb: Glb, texture: dict[str, Any]) -> tuple[int, int]:
+def wrap_modes(glb: Glb, texture: dict[str, Any]) -> tuple[int, int]:
+    """How a texture goes on beyond its edges, across and down, as one of WRAP_MODES; may raise for a broken file."""
     entry = glb.json["textures"][texture["index"]]
     sampler = glb.json["samplers"][entry["sampler"]] if "sampler" in entry else {}
-    return sampler.get("wrapS", REPEAT), sampler.get("wrapT", REPEAT)
+    across, down = (mode if (mode := sampler.get(name)) in WRAP_MODES else REPEAT for name in ("wrapS", "wrapT"))
+    return across, down
 
 
 def texture_coordinates(primitive: MeshPrimitive, texture: dict[str, Any]) -> NDArray[Any] | None:
@@ -151,9 +175,7 @@ def _sample_nearest(image: Image.Image, uvs: FloatArray, wraps: tuple[int, int])
     """Linear colour and alpha (4, n) of the texel nearest to each of `uvs` (2, n)."""
     texels = np.asarray(image).reshape(-1, 4)
     column, row = (
-        np.minimum(
-            (np.nan_to_num(WRAP_MODES.get(wrap, WRAP_MODES[REPEAT])(along)) * length).astype(np.intp), length - 1
-        )
+        np.minimum((np.nan_to_num(WRAP_MODES[wrap](along)) * length).astype(np.intp), length - 1)
         for along, wrap, length in zip(uvs, wraps, image.size, strict=True)
     )
     return srgb_to_linear(texels.take(row * image.width + column, axis=0).T)

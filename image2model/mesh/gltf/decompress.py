@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import wasmtime
 from numpy.typing import NDArray
 
 from . import meshopt
@@ -37,6 +36,8 @@ def compression_of(json_object: Mapping[str, Any], *names: str) -> dict[str, Any
 
 def decode_meshopt_view(extension: Mapping[str, Any], data: memoryview | bytes) -> bytes:
     """Decode a buffer view; raise ValueError for damaged data."""
+    import wasmtime  # only few files need it
+
     filter_name = extension.get("filter", "NONE")
     try:
         return meshopt.decode(

@@ -22,6 +22,7 @@ from ...errors import ErrorCode
 from .container import invalid_glb, split_glb
 from .decompress import DRACO, MESHOPT, DecodedPrimitive, compression_of, decode_draco, decode_meshopt_view
 from .deformation import blend_by_joints, morph
+from .materials import valid_material
 
 FloatArray = NDArray[np.float32]
 IndexArray = NDArray[np.intp]
@@ -32,20 +33,13 @@ MAX_FACES = 8_000_000
 MAX_INSTANCES = 100_000
 MAX_NAME_LENGTH = 60
 INSTANCING, VISIBILITY = "EXT_mesh_gpu_instancing", "KHR_node_visibility"
-IMAGE_FORMAT_EXTENSIONS = ("EXT_texture_webp", "KHR_texture_basisu")
+IMAGE_FORMAT_EXTENSIONS = ("EXT_texture_webp", "EXT_texture_avif", "KHR_texture_basisu")
 """Extensions by which a texture names an image that is neither PNG nor JPEG."""
 COMPONENT_TYPES = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 TYPE_SIZES = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
-SPECULAR_GLOSSINESS = "KHR_materials_pbrSpecularGlossiness"
-BASE_COLOUR_NAMES = {"diffuseFactor": "baseColorFactor", "diffuseTexture": "baseColorTexture"}
-"""Fields of that extension, which newer files no longer use, by those of glTF 2.0 that mean the same."""
 SURFACE_ATTRIBUTES, SKELETON_ATTRIBUTES = ("TEXCOORD_", "COLOR_"), ("JOINTS_", "WEIGHTS_")
 """How the names begin of what is told of each vertex, by its look and by its place in a skeleton."""
 TRIANGLES, STRIP, FAN = TRIANGLE_MODES = (4, 5, 6)
-MATERIAL_TYPES: dict[str, Any] = {
-    "extensions": dict, "emissiveFactor": list, "emissiveTexture": dict, "alphaCutoff": (int, float),
-}  # fmt: skip
-"""Expected types of optional material fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -422,45 +416,6 @@ def _matrix(node: dict[str, Any]) -> NDArray[np.float64]:
     matrix[:3, :3] = rotation * np.array(node.get("scale", (1, 1, 1)), float)
     matrix[:3, 3] = node.get("translation", (0, 0, 0))
     return matrix
-
-
-def valid_material(material: dict[str, Any]) -> dict[str, Any]:
-    """The material, in metal and roughness, without fields that glTF 2.0 (5.19, 5.22) does not allow."""
-    material = _without_specular_glossiness(material)
-    pbr = material.get("pbrMetallicRoughness")
-    valid = {name: value for name, value in pbr.items() if _is_valid_pbr(name, value)} if isinstance(pbr, dict) else {}
-    invalid_names = {
-        name for name in MATERIAL_TYPES.keys() & material.keys() if not isinstance(material[name], MATERIAL_TYPES[name])
-    }
-    return {
-        **{name: value for name, value in material.items() if name not in invalid_names},
-        "pbrMetallicRoughness": valid,
-    }
-
-
-def _without_specular_glossiness(material: dict[str, Any]) -> dict[str, Any]:
-    """The diffuse colours of KHR_materials_pbrSpecularGlossiness as base colours, where a material has no others."""
-    extensions = material.get("extensions")
-    if not isinstance(extensions, dict) or material.get("pbrMetallicRoughness"):
-        return material
-    older = extensions.get(SPECULAR_GLOSSINESS)
-    if not isinstance(older, dict):
-        return material
-    colours = {new: older[name] for name, new in BASE_COLOUR_NAMES.items() if name in older}
-    others = {name: value for name, value in extensions.items() if name != SPECULAR_GLOSSINESS}
-    return {**material, "extensions": others, "pbrMetallicRoughness": {**colours, "metallicFactor": 0}}
-
-
-def _is_valid_pbr(name: str, value: Any) -> bool:
-    if name == "baseColorFactor":
-        return isinstance(value, list) and len(value) == 4 and all(_is_number(number) for number in value)
-    if name in ("metallicFactor", "roughnessFactor"):
-        return _is_number(value)
-    return isinstance(value, dict)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and bool(np.isfinite(value))
 
 
 def _drop_nonfinite(triangles: IndexArray, points: FloatArray) -> IndexArray:

@@ -82,7 +82,7 @@ def _fit_image(path: Path, tile: int) -> Image.Image | None:
     try:
         with Image.open(path, formats=("WEBP",)) as image:
             image.thumbnail((tile, tile), Image.Resampling.HAMMING)
-            return image
+            return image.copy()  # without the decoder, which holds half a megabyte
     except OSError:
         return None
 

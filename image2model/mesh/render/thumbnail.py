@@ -9,14 +9,13 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from ..bounding_box import bounding_box
-from ..gltf.colours import base_colour, emitted_light, interpolate, linear_to_srgb
+from ..gltf.colours import base_colour, emitted_light, interpolate, linear_to_srgb, opacity
 from ..gltf.reader import FloatArray, Glb, IndexArray, MeshPrimitive, Scene
 from ..topology import referenced_vertices
 from .rasterizer import Rasterizer
@@ -172,7 +171,7 @@ def _shade(glb: Glb, scene: Scene, primitive: MeshPrimitive, fragments: Fragment
         _apply_light(colour, camera @ normals)
         colour[:3] += emitted_light(glb, primitive, corners - primitive.first_vertex, fragments.weights)
     shaded = np.empty_like(colour)
-    shaded[3] = _opacity(colour[3], primitive.material)
+    shaded[3] = opacity(primitive.material, colour[3].clip(0, 1))
     shaded[:3] = linear_to_srgb(colour[:3]) * shaded[3]
     return shaded
 
@@ -206,13 +205,6 @@ def _apply_light(colour: FloatArray, normals: FloatArray) -> None:
     colour[:3] += np.float32(0.2) * rim
     over = np.maximum(colour[:3] - np.float32(SHOULDER), 0)
     colour[:3] += np.float32(1 - SHOULDER) * -np.expm1(over / np.float32(SHOULDER - 1)) - over
-
-
-def _opacity(alpha: FloatArray, material: dict[str, Any]) -> FloatArray | float:
-    mode = material.get("alphaMode", "OPAQUE")
-    if mode == "MASK":
-        return np.asarray(alpha >= material.get("alphaCutoff", 0.5), np.float32)
-    return np.asarray(np.clip(alpha, 0, 1)) if mode == "BLEND" else 1.0
 
 
 def _to_image(frame: NDArray[np.float64], size: int) -> Image.Image:

@@ -21,6 +21,8 @@ MANY_FACES = 1_000_000
 """Faces from which on slicers are slow."""
 MIN_WALL_MM = 0.8
 """Millimetres: two lines of a common nozzle."""
+ROUNDING_MM = 1e-4
+"""How far a length may be off for being calculated: a wall of just MIN_WALL_MM is thick enough."""
 MAX_THIN_SHARE = 0.03
 """Share of the surface that may be thinner: tips, edges, tapering ends."""
 MIN_OVERLAP = 0.005
@@ -72,7 +74,7 @@ def check_printability(positions: FloatArray, faces: IndexArray, topology: Topol
         (topology.winding_consistent and not topology.inverted_shells, "All faces look outwards.",
          "Some faces are turned inside out."),
         (topology.parts <= 1, "It is one piece.", f"It is made of {pluralize(topology.parts, 'piece')}."),
-        (min(size) >= MIN_WALL_MM, f"Its thinnest side has {min(size):.1f} mm.",
+        (min(size) >= MIN_WALL_MM - ROUNDING_MM, f"Its thinnest side has {min(size):.1f} mm.",
          f"Its thinnest side has only {min(size):.2f} mm."),
         *(_check_inside(positions, faces, topology) if topology.is_volume and not topology.inverted_shells else ()),
     ):  # fmt: skip
@@ -83,7 +85,7 @@ def check_printability(positions: FloatArray, faces: IndexArray, topology: Topol
 def _check_inside(positions: FloatArray, faces: IndexArray, topology: Topology) -> Iterator[tuple[bool, str, str]]:
     """Checks by rays through a closed solid: whether each passes, its sentence if so, and if not."""
     samples = sample_walls(positions[faces].astype(np.float64))
-    thin, places = float((samples.thickness < MIN_WALL_MM).mean()), len(samples.thickness)
+    thin, places = float((samples.thickness < MIN_WALL_MM - ROUNDING_MM).mean()), len(samples.thickness)
     thin_note = f" {thin:.1%} of them, as at points and edges, are thinner." if thin else ""
     yield (
         thin <= MAX_THIN_SHARE,

@@ -15,6 +15,9 @@ from ..public_address import client_of
 
 log = logging.getLogger(ACCESS_LOGGER)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+NO_ROUTE = "none"
+STATIC_ROUTES = frozenset({NO_ROUTE, "/assets/{path:path}", "/static/{path:path}", "/theme.css"})
+"""Routes of scripts and styles, of which each opened page asks for more than a hundred; our own are a mount's."""
 
 
 class RequestMetricsMiddleware:
@@ -61,14 +64,16 @@ def _log(scope: Scope, method: str, route: str, status: int, seconds: float) -> 
         "client": client_of(scope),
     }  # fmt: skip
     level = logging.ERROR if status >= 500 else logging.INFO
+    if status < 400 and route in STATIC_ROUTES:
+        level = logging.DEBUG
     log.log(level, "%s %s %d", method, route, status, extra=fields)
 
 
 def route_template(scope: Scope) -> str:
-    """Path of the matched route as declared, which bounds the values of the label; `none` without a match."""
+    """Path of the matched route as declared, which bounds the values of the label; NO_ROUTE without a match."""
     route: Any = scope.get("route")
     if route is None or isinstance(route, Mount):
-        return "none"
+        return NO_ROUTE
     return str(getattr(scope["app"].state, "prefix", "")) + str(route.path)
 
 

@@ -6,14 +6,17 @@ https://github.com/zeux/meshoptimizer/tree/master/js; where the files come from:
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from wasmtime import Config, Engine, Instance, Memory, Module, Store
+
+if TYPE_CHECKING:  # imported when it is first needed: most processes read no compressed mesh and change none
+    from wasmtime import Engine, Memory, Module
 
 FloatArray = NDArray[np.float32]
 IndexArray = NDArray[np.intp]
@@ -30,6 +33,8 @@ DECODERS = {"ATTRIBUTES": "VertexBuffer", "TRIANGLES": "IndexBuffer", "INDICES":
 @cache
 def _engine() -> Engine:
     """An engine that reserves no address space ahead, which a worker's memory limit would count."""
+    from wasmtime import Config, Engine
+
     config = Config()
     config.memory_reservation = 0
     config.memory_guard_size = 65536
@@ -39,17 +44,28 @@ def _engine() -> Engine:
 
 @cache
 def _module(name: str) -> Module:
+    from wasmtime import Module
+
     return Module.from_file(_engine(), str(HERE / f"{name}.wasm"))
+
+
+@atexit.register
+def _release() -> None:
+    """Free modules while wasmtime can: it is imported after this module, and so taken apart before it."""
+    _module.cache_clear()
+    _engine.cache_clear()
 
 
 class _WasmInstance:
     """One instance of a module; its memory is freed with it."""
 
     def __init__(self, name: str) -> None:
+        from wasmtime import Instance, Store
+
         self._store = Store(_engine())
         self._store.set_limits(memory_size=MAX_BYTES)
         self._exports = cast(Mapping[str, Any], Instance(self._store, _module(name), []).exports(self._store))
-        self._memory = cast(Memory, self._exports["memory"])
+        self._memory = cast("Memory", self._exports["memory"])
         self.call("__wasm_call_ctors")
 
     def call(self, function: str, *arguments: float) -> Any:
