@@ -83,13 +83,18 @@ async def test_back_and_forward_go_from_batch_to_batch(app: App, page: Page):
 
 
 async def test_a_batch_lays_its_pictures_out_again(app: App, page: Page):
-    """After a reload the pictures of this browser's own batch are there, made already; one more makes another order."""
+    """After a reload the pictures of this browser's own batch are there, made already; one more makes another order.
+
+    So it is where Gradio is ready before the page's own modules: its first events and all components wait for them.
+    """
     await made(page, app, ROBOT)
-    async with held_back(page, "**/js/main.js"):  # Gradio's first events run before the page's own modules arrive
+    async with held_back(page, "**/js/viewer.js"):
         await page.reload(wait_until="commit")
         await expect(page.locator("#images img").first).to_be_attached()
         await page.wait_for_timeout(500)
     await expect(page.locator("#generate")).to_have_text("Try another generator")
+    await expect(page.locator("#viewer .view-box[data-state=shown]")).to_be_visible()
+    await expect(page.locator("#stage-title")).to_have_text("robot")
     await expect(page.locator(".tile [data-show]")).to_have_count(1)
     await drop(page, MUG)
     await expect(page.locator("#generate")).to_have_text("Make 2 models")

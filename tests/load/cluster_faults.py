@@ -2,14 +2,16 @@
 
     python -m tests.load.cluster_faults
     python -m tests.load.cluster_faults "Redis is away" "a scheduler sleeps" --trouble --seed 7
+    python -m tests.load.cluster_faults --trouble --minutes 2
 
 Real nginx, PostgreSQL, Redis and Celery, two web replicas, a scheduler, two workers and beat; the stand-in plays fal.
 Each harm is done once fal has half of the pictures. A picture that fal was about to get when its scheduler died, and
 that is not in fal's list of requests, is `unconfirmed`: what may be bought is not bought again. Prints how long the
 batch took, how its pictures ended, and what visitors were answered meanwhile other than 200.
 
-With `--trouble` fal answers with random faults as well, as in `tests.load.soak`, and pictures may fail. Ends with
-status 1 where a picture is lost, or paid for twice.
+With `--trouble` fal answers with random faults as well, as in `tests.load.soak`, and pictures may fail. With
+`--minutes` random harms follow each other on the same cluster until that time is over: a soak. Ends with status 1 where
+a picture is lost, or paid for twice.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from signal import SIGCONT, SIGSTOP
@@ -209,12 +211,23 @@ def job_states(cluster: Cluster, task_id: str) -> Counter[str]:
         return Counter(state for (state,) in connection.execute(query, (task_id,)))
 
 
+def sequence(names: Sequence[str], minutes: float | None, chance: random.Random) -> Iterator[str]:
+    """Each name once or, with `minutes`, random ones of them until the time is over."""
+    if minutes is None:
+        yield from names
+        return
+    until = time.monotonic() + 60 * minutes
+    while time.monotonic() < until:
+        yield chance.choice(names)
+
+
 def main() -> None:
     """Do the harms that are named, or all."""
     exit_on_sigterm()
     parser = argparse.ArgumentParser(description="Harms to a cluster, and what came of a batch meanwhile.")
     parser.add_argument("harms", nargs="*", help=f"of these: {', '.join(HARMS)}")
     parser.add_argument("--trouble", action="store_true", help="fal answers with random faults as well")
+    parser.add_argument("--minutes", type=float, help="do random ones of the harms for so long, instead of each once")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**31))
     given = parser.parse_args()
     print(f"seed {given.seed}", flush=True)
@@ -227,7 +240,7 @@ def main() -> None:
         cluster = Cluster(folder, {**kept, **more, "RETRY_PACE": "0.01", "UPLOADS_PER_MINUTE": "1000"})
         try:
             cluster.start()
-            for name in given.harms or HARMS:
+            for name in sequence(given.harms or list(HARMS), given.minutes, random.Random(given.seed)):  # noqa: S311
                 cluster.wait_for_replicas()
                 print(f"{name:<38} ", end="", flush=True)
                 wrongs += [f"{name}: {wrong}" for wrong in suffer(cluster, fal, HARMS[name], trouble)]

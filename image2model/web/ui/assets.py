@@ -28,9 +28,10 @@ def address(name: str) -> str:
 
 
 def script(name: str, *events: str) -> str:
-    """Return the `js_on_load` of a gr.HTML that the module `name` controls; `events` are those it triggers."""
+    """Return the `js_on_load` of a gr.HTML that the module `name` of main.js controls, and that triggers `events`."""
     given = f"{{element, trigger, props, watch, events: {json.dumps(events)}}}"
-    return f'import(new URL("{address(f"js/{name}.js")}", document.baseURI)).then(module => module.mount({given}))'
+    # A task later all components of the page are there.
+    return f"image2model.then(({{components}}) => setTimeout(() => components.{name}.mount({given})))"
 
 
 def call(function: str) -> str:

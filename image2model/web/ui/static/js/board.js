@@ -186,7 +186,7 @@ export const mount = ({ element, trigger, watch }) => {
   watch("value", update);
 
   if (document.documentElement.dataset.opening) stage.show("loading", "three");
-  else update();
+  setTimeout(update); // when all components listen: the board may have come before this script
 
   // Another page may retry or delete a finished batch: while it is visible, refresh four times a minute, and as soon as
   // the visitor comes back to this page.

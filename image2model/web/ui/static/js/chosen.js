@@ -41,5 +41,5 @@ export const mount = ({ element }) => {
   document.addEventListener("click", ({ target }) => {
     if (target.closest("#edit-picture") && picture?.path) edit({ ...picture, url: $("#picture-whole", element).src });
   });
-  new MutationObserver(draw).observe($("#generator-card") ?? element, { childList: true, subtree: true, attributes: true });
+  new MutationObserver(draw).observe($("#generator-card"), { childList: true, subtree: true, attributes: true });
 };

@@ -1,15 +1,27 @@
-// The page's frame: navigation, menu, theme, connection, keyboard shortcuts.
+// The page's frame: navigation, menu, theme, connection, keyboard shortcuts; and the modules of all components, so that
+// none is mounted, and none sends an event, before all can listen.
 import * as address from "./address.js";
+import * as admin from "./admin.js";
+import * as api from "./api.js";
+import * as board from "./board.js";
+import * as chosen from "./chosen.js";
+import * as examples from "./examples.js";
+import * as exporting from "./export.js";
+import * as facts from "./facts.js";
+import * as library from "./library.js";
 import * as order from "./order.js";
-import { pictures } from "./pictures.js";
-import { ask } from "./dialog.js";
 import { $, $$, emit, listen } from "./page.js";
-import * as panel from "./panel.js";
+import * as picker from "./picker.js";
+import { pictures } from "./pictures.js";
+import * as stageBar from "./stage_bar.js";
+import * as tiles from "./tiles.js";
 import { uploads } from "./uploads.js";
+import * as viewer from "./viewer.js";
 import "./net.js";
 import "./shortcuts.js";
 
-window.image2model.provide({ address, order: order.order, pictures, uploads });
+const components = { admin, api, board, chosen, examples, export: exporting, facts, library, order, picker, stage_bar: stageBar, tiles, viewer };
+window.image2model.provide({ address, components, order: order.order, pictures, uploads });
 
 const PAGES = ["create", "library", "api", "admin"];
 
@@ -96,5 +108,3 @@ const mounted = setInterval(() => {
   clearInterval(mounted);
   showPage(PAGES.includes(initialPage) ? initialPage : "create");
 }, 20);
-
-export { ask, panel };

@@ -17,9 +17,8 @@ export const mount = ({ element, trigger, props }) => {
   });
   element.addEventListener("keydown", (event) => event.key === "Enter" && closeOnChoice(event));
   // The field for a key moves up among the rows once a key is in it.
-  const key = $("#own-key");
-  const follow = () => key.contains(document.activeElement) && key.scrollIntoView({ block: "nearest" });
-  new MutationObserver(follow).observe($("#own-key-words"), { childList: true, subtree: true });
+  const follow = () => document.activeElement.closest("#own-key")?.scrollIntoView({ block: "nearest" });
+  new MutationObserver(follow).observe($("#generator-rows"), { childList: true, subtree: true });
 };
 
 document.addEventListener("click", (event) => {
