@@ -83,6 +83,7 @@ class Server:
     def start(self) -> None:
         """Build the page and serve it, with our own routes before Gradio's; raises SettingsError for a taken port."""
         from .middleware.slow_client import HeaderTimeoutProtocol
+        from .rest.app import prepare_routes
 
         listener = bind(self.settings.host, self.settings.port)
         self.url = _local_url(listener)
@@ -102,7 +103,8 @@ class Server:
             if not self._thread.is_alive():
                 raise self._failure or RuntimeError("The server ended at its start.")
         log.info("image2model is at %s", self.settings.public_url or self.url)
-        self._api.prepare_routes()  # the first to come need not wait for it
+        for app in (self._api.api, self.demo.app):
+            prepare_routes(app)  # the first to come need not wait for it
         warn_of_any_host(self.settings)
 
     def _build_app(self) -> ASGIApp:

@@ -15,6 +15,7 @@ from typing import Any
 import anyio
 import gradio as gr
 import pytest
+from fastapi import routing
 from gradio import networking, oauth
 from gradio.blocks import BlocksConfig
 from gradio.queueing import Queue
@@ -25,6 +26,7 @@ from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from image2model.web import gradio_compat
+from image2model.web.rest.app import prepare_routes
 from tests.support.waiting import wait_until
 
 BEGUN, ENDED = threading.Event(), threading.Event()
@@ -166,6 +168,20 @@ def test_the_routes_of_events_are_found_first(app: Any):
     """They come before sixty others of Gradio's router."""
     (router,) = filter(None, (getattr(route, "original_router", None) for route in app.routes))
     assert {route.path for route in router.routes[:2]} == set(gradio_compat.BUSY_ROUTES)
+
+
+def test_the_first_request_prepares_no_routes(client: TestClient, app: Any, monkeypatch: pytest.MonkeyPatch):
+    """FastAPI has worked out Gradio's routes before."""
+    prepare_routes(app)
+    late: list[Any] = []
+    build = routing._IncludedRouter._build_effective_context
+    monkeypatch.setattr(
+        routing._IncludedRouter,
+        "_build_effective_context",
+        lambda self, route: [late.append(route), build(self, route)][1],
+    )
+    assert "event: complete\ndata: [42" in call(client, "double", 21)
+    assert not late
 
 
 def test_a_player_of_live_video_is_not_sent():
