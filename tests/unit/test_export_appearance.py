@@ -376,3 +376,10 @@ def test_an_avif_texture_becomes_one_that_every_program_reads(made):
     glb = Glb(made(meshes.edited(meshes.textured_box(picture), as_avif), "glb")[1])
     assert glb.json["images"][0]["mimeType"] == "image/jpeg"
     assert Image.open(io.BytesIO(glb.image(0))).getpixel((8, 8)) == pytest.approx((200, 40, 10), abs=4)
+
+
+def test_colours_for_printers_follow_a_texture_of_light(made):
+    """Triangles that shine in a texture's colours are divided as textured ones are."""
+    black = {"pbrMetallicRoughness": {"baseColorFactor": [0, 0, 0, 1]}}
+    glow = looking(**black, emissiveTexture={"index": 0}, emissiveFactor=[1, 1, 1])
+    assert made(glow, "3mf", colors=4, size=20)[0]["faces"] > 100
