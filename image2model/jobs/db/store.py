@@ -54,7 +54,7 @@ INSERT_EVENT = insert(events)
 
 
 def new_id() -> str:
-    """An id that nobody can guess (122 random bits); knowing a batch's id is the right to read it."""
+    """An unguessable id (122 random bits); knowing a batch's id is the right to read it."""
     return str(uuid.uuid4())
 
 
@@ -185,7 +185,7 @@ class Store:
             return _update_job(connection, row, values, now)
 
     def set_waiting(self, job_id: str, attempt: int, waiting: Wait, fence: int | None = None) -> Job | None:
-        """Store what a job waits for, in whatever unfinished state it is; return None where nothing changes."""
+        """Store the reason why an unfinished job waits; return None where nothing changes."""
         with self._begin_write() as connection:
             row = _job_row(connection, job_id)
             if row is None or _is_superseded(row, attempt, fence) or row.state in FINISHED:
@@ -341,7 +341,7 @@ class Store:
             return change(connection, self.holder, *args, **kwargs)
 
     def ping(self) -> None:
-        """Begin a transaction that may write, and write nothing; raises whatever prevents it."""
+        """Check that the database can be written, by an empty transaction; raises the database's error."""
         with self._begin_write() as connection:
             connection.execute(select(1))
 
@@ -406,7 +406,7 @@ class Store:
             return {row.job_id: row.attempt for row in rows}
 
     def _initial_holder(self, key_mark: str) -> str | None:
-        """First holder of a new job: nobody where it is left to processes that run jobs."""
+        """First holder of a new job; None where it is left to processes that run jobs."""
         return self.holder if self._runs_jobs or key_mark else None
 
     def _announce_free(self, connection: Connection, key_mark: str) -> None:

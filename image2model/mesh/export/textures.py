@@ -31,7 +31,7 @@ from ..gltf.reader import FloatArray, Glb, MeshPrimitive, Scene
 
 EXTENSIONS = {"JPEG": "jpg", "PNG": "png"}
 BROKEN = (KeyError, IndexError, TypeError, ValueError, AttributeError)
-"""Errors that JSON leads to which contradicts itself."""
+"""Errors raised for inconsistent JSON."""
 WHITE = (1.0, 1.0, 1.0, 1.0)
 
 
@@ -66,7 +66,7 @@ class SimpleMaterial:
     """True if the texture's alpha lets through what is behind."""
     double_sided: bool
     wraps: tuple[int, int]
-    """How the texture goes on beyond its edges, across and down: REPEAT, CLAMP or MIRROR."""
+    """Wrap modes across and down: REPEAT, CLAMP or MIRROR."""
 
 
 def simple_materials(glb: Glb, scene: Scene) -> list[SimpleMaterial]:
@@ -117,7 +117,7 @@ def _simple_material(glb: Glb, primitive: MeshPrimitive, cache: dict[Any, Textur
 
 
 def _seen_colour(material: dict[str, Any]) -> tuple[dict[str, Any], tuple[float, ...]]:
-    """The textureInfo and linear RGBA factor that a material is seen by: what it emits where it is black otherwise."""
+    """The visible textureInfo and linear RGBA factor of a material: the emissive ones if its base colour is black."""
     pbr = material.get("pbrMetallicRoughness", {})
     base = tuple(pbr.get("baseColorFactor", WHITE))
     try:
@@ -130,7 +130,7 @@ def _seen_colour(material: dict[str, Any]) -> tuple[dict[str, Any], tuple[float,
 
 
 def _wraps(glb: Glb, texture_info: dict[str, Any]) -> tuple[int, int]:
-    """How a texture goes on beyond its edges; repeated where the file contradicts itself about it."""
+    """Wrap modes of a texture, across and down; REPEAT where the file's are invalid."""
     try:
         return wrap_modes(glb, texture_info)
     except BROKEN:
