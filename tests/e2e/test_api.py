@@ -182,7 +182,7 @@ PICTURE = handle_file(EXAMPLES / "robot.jpg")
     ],
 )
 def test_values_of_a_wrong_type_have_an_error_code(client, endpoint, given, code):
-    """What is missing or of another kind than an endpoint takes is an error with a code and a sentence, too."""
+    """A missing value and a value of the wrong type are each answered with an error code and a sentence."""
     with pytest.raises(AppError, match=rf"^{code}: .*\."):
         client.predict(*given, api_name=f"/{endpoint}")
 
@@ -303,7 +303,7 @@ def test_the_programs_that_we_show_run(app, tmp_path, style, ending, notes):
 
 @pytest.mark.e2e
 def test_a_private_app_without_a_key(tmp_path):
-    """With APP_USERS page and API ask for a sign-in; without FAL_KEY fal's models say how to get one."""
+    """With APP_USERS page and API require a sign-in, and without FAL_KEY fal's models are unavailable with a hint."""
     private = App(tmp_path, APP_USERS="ann:s3cret").start()
     try:
         assert httpx.get(f"{private.url}/config").status_code == 401

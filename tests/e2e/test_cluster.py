@@ -61,7 +61,7 @@ def cluster(fal: FalServer, s3: S3Server) -> Iterator[Cluster]:
 
 
 def test_a_batch_arrives_once_while_a_replica_and_a_worker_are_killed(cluster, fal):
-    """Of 25 pictures each is bought once and delivered, although half of the cluster is killed -9 on the way."""
+    """Each of 25 pictures is bought once and delivered, although half of the cluster is killed (SIGKILL) meanwhile."""
     files = [("files", (f"{n}.png", encoded(photo(64 + n)), "image/png")) for n in range(PICTURES)]
     with httpx.Client(base_url=cluster.url, timeout=60, trust_env=False) as visitor:
         batch = visitor.post("/api/v1/upload", files=files).raise_for_status().json()
@@ -78,7 +78,7 @@ def test_a_batch_arrives_once_while_a_replica_and_a_worker_are_killed(cluster, f
 
 
 def test_a_scheduler_that_sleeps_and_wakes_buys_nothing(cluster, fal):
-    """What a scheduler had submitted when it was stopped is collected by another; when it wakes nothing is bought."""
+    """The jobs of a stopped scheduler are collected by another, and nothing is bought when it continues."""
     before = len(fal.jobs)
     files = [("files", (f"s{n}.png", encoded(photo(200 + n)), "image/png")) for n in range(3)]
     with httpx.Client(base_url=cluster.url, timeout=60, trust_env=False) as visitor:

@@ -59,7 +59,7 @@ def nodes(expression: str) -> Iterator[Any]:
 
 @pytest.mark.parametrize(("name", "expression", "words"), EXPRESSIONS, ids=[name for name, _, _ in EXPRESSIONS])
 def test_dashboard_expressions_use_exported_metrics(metric_labels, name, expression, words):
-    """It is sound PromQL of metrics that a scrape has, with labels that they have, and its words name no others."""
+    """Each expression is valid PromQL over exported metrics and their labels, and its legend uses no other label."""
     known, kept = set(SCRAPED), set()
     for node in nodes(expression):
         if isinstance(node, promql.VectorSelector):
@@ -95,7 +95,7 @@ def test_every_alert_has_severity_summary_and_next_step():
 
 
 def test_the_dashboard_can_be_imported():
-    """Its panels have ids of their own, a source that can be chosen, and places that do not overlap."""
+    """The dashboard's panels have unique ids, a selectable data source, and places that do not overlap."""
     assert DASHBOARD["schemaVersion"] >= 39
     assert {one["name"] for one in DASHBOARD["templating"]["list"]} == {"datasource", *SCRAPED}
     ids = [panel["id"] for panel in DASHBOARD["panels"]]

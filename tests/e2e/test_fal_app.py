@@ -182,7 +182,7 @@ def test_the_key_is_in_no_log_and_no_file(worked):
 
 
 def test_logs_hold_no_batch_id(worked):
-    """Of batches the log has the beginnings of their ids, of jobs and tasks none: whole ones are rights."""
+    """The log has only the first characters of a batch's id, and no job's or task's, since a whole id grants access."""
     app, _ = worked
     with closing(sqlite3.connect(app.data / "image2model.db")) as database:
         rows = database.execute(

@@ -142,7 +142,7 @@ def test_results_in_the_stream_and_the_status(api: httpx.Client, done: dict[str,
 
 
 def test_a_failed_picture_has_a_result_without_links(api: httpx.Client):
-    """What failed or was cancelled is in `results[]`, its links null."""
+    """A failed or cancelled picture is in `results[]` with null links."""
     batch = post(api, ("robot.jpg", ROBOT)).json()
     result = api.post(f"/status/tasks/{batch['task_id']}/cancel").json()["result"]
     (one,) = result["results"]
@@ -191,7 +191,7 @@ def test_the_old_admin_address_leads_to_the_tab(locked: App):
 
 @pytest.mark.parametrize("form", ["{job_id}", "{batch_id}", "batches/{batch_id}"])
 def test_a_job_is_deleted_by_any_of_its_names(locked: App, api: httpx.Client, form: str):
-    """By its job id, by its batch's, and by the path of its folder in the list."""
+    """A job is deleted by its job id, by its batch's id, and by the listed path of its folder."""
     batch = post(api, ("robot.jpg", ROBOT)).json()
     events(api, batch["task_id"])
     with httpx.Client(base_url=f"{locked.url}/api/v1", headers={"Authorization": f"Bearer {ADMIN_KEY}"}) as host:

@@ -96,7 +96,7 @@ async def test_submitted_pictures_are_on_the_board_immediately(buyer: Page, pric
 
 
 async def test_between_the_answer_and_the_next_price_nothing_can_be_bought(buyer: Page, fal: FalServer):
-    """Once the address is the new batch's, no click on the button would make it once more."""
+    """After the address has changed to the new batch's, no click on the button buys the batch again."""
     await buyer.evaluate("""() => {
       window.offers = [];
       const button = document.getElementById("generate");
@@ -112,7 +112,7 @@ async def test_between_the_answer_and_the_next_price_nothing_can_be_bought(buyer
 
 
 async def test_button_is_disabled_until_the_price_is_known(buyer: Page):
-    """Between a change of the generator and its price nothing can be bought."""
+    """The button is disabled from a change of the generator until its price is known."""
     async with held_back(buyer, "**/queue/join*"):
         await choose(buyer, "tripo-p1")
         await expect(buyer.locator("#generate")).to_be_disabled()

@@ -120,7 +120,7 @@ def test_a_cleanup_that_makes_no_sense_is_refused(host, given, status):
 
 
 def test_one_batch_is_deleted_by_either_route(host):
-    """By form with the job's id and by path with the batch's; then it is unknown."""
+    """A batch is deleted by form with its job id or by path with its batch id, and is unknown afterwards."""
     first, second = made(host), made(host)
     body = host.post("/admin/cleanup-job", data={"job_id": first["job_id"]}).json()
     assert body["job_id"] == first["job_id"]

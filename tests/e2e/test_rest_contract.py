@@ -226,7 +226,7 @@ def test_an_upload_without_its_end_starts_nothing(api, end):
 
 
 def test_the_picture_that_was_cut_short_is_named(api):
-    """Of two files the one that did not come in whole has its reason."""
+    """The one of two files that was cut short is named with the reason."""
     whole = form(("a.jpg", ROBOT), ("b.jpg", ROBOT))
     whole["content"] = whole["content"][: len(ROBOT) + 2000]
     refused = api.post("/upload", **whole).json()
@@ -264,7 +264,7 @@ def test_each_file_beyond_the_limit_is_named(api, path, name, most, more):
 
 
 def test_each_file_that_is_too_large_is_named(api):
-    """Also where one picture is larger than all that may be sent."""
+    """A picture above the limit is named with the limit, also one above the limit of the whole request."""
     large = ROBOT + bytes(36_000_000)
     refused = api.post("/upload/image", files={"file": ("large.jpg", large, "image/jpeg")}, data=FORM)
     assert (refused.status_code, refused.json()["error_code"]) == (400, "FILE_VALIDATION_ERROR")
@@ -392,7 +392,7 @@ def test_repeated_parameters_are_accepted_in_any_form(api, method, given):
 
 
 def test_log_files_are_put_aside_and_removed_by_the_host(api):
-    """With the admin key alone new files are begun; what is young stays, and no line is lost."""
+    """The admin key alone rotates and cleans up log files; recent files stay, and no line is lost."""
     assert api.post("/logs/rotate").status_code == api.delete("/logs/cleanup").status_code == 403
     before = api.get("/logs/analyze", headers=HOST).json()["lines_analyzed"]
     rotated = api.post("/logs/rotate", headers=HOST).json()

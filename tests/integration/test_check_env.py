@@ -81,7 +81,7 @@ def test_a_redis_that_keeps_its_settings_secret_is_no_problem(tmp_path, postgres
 
 
 def test_newer_database_is_a_problem(tmp_path, database_url):
-    """What this version cannot read is known before the start."""
+    """A database of a newer version is reported before the start."""
     Store(database_url).close()
     with connect(database_url).begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))

@@ -349,7 +349,7 @@ SUBMITS = [row for row in rows() if row.operation == "submit" and row.fault != "
 
 @pytest.mark.parametrize("row", SUBMITS, ids=str)
 async def test_several_sides_of_one_object_fare_as_one_picture(services: Services, stand_in: FalServer, row: Row):
-    """Whatever becomes of its submit, a job of three pictures is sent and paid for as often as one of a single."""
+    """A job of three pictures is submitted and paid for as often as a job of one, for each fault of the submit."""
     await as_new(services, stand_in)
     operation = prepare(stand_in, row)
     job = await outcome(services, stand_in, row, sides=("back", "left"))

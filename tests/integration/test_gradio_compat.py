@@ -123,14 +123,14 @@ def test_a_call_without_a_session_makes_no_copy_of_the_page(client: TestClient, 
 
 
 def test_uploads_are_not_remembered(demo: gr.Blocks, client: TestClient):
-    """However many pictures are uploaded, their paths are kept nowhere, and the upload can be used."""
+    """The paths of uploads are kept nowhere, and an upload can be used."""
     (path,) = client.post("/gradio_api/upload", files={"files": ("a.txt", b"a")}).json()
     assert demo.upload_file_set == set()
     assert "a.txt" in call(client, "name", {"path": path, "meta": {"_type": "gradio.FileData"}})
 
 
 def test_components_share_few_threads(demo: gr.Blocks, client: TestClient):
-    """However many events wait, only so many threads are made for what components do."""
+    """The threads for components' functions are limited to POOL_THREADS."""
     assert demo.limiter.total_tokens == gradio_compat.POOL_THREADS
 
 
@@ -138,7 +138,7 @@ def test_components_share_few_threads(demo: gr.Blocks, client: TestClient):
 def test_quick_steps_run_in_the_event_loop(
     client: TestClient, monkeypatch: pytest.MonkeyPatch, name: str, handed_over: int
 ):
-    """Of an event only a handler that may block runs in a thread: no component, no look at who asks, no summary."""
+    """Only a handler that may block runs in a thread; components and session lookups run in the event loop."""
     functions, run_sync = [], anyio.to_thread.run_sync
 
     async def note(function: Any, *args: Any, **options: Any) -> Any:
@@ -165,7 +165,7 @@ def test_files_are_processed_in_a_thread(client: TestClient, monkeypatch: pytest
 
 
 def test_the_routes_of_events_are_found_first(app: Any):
-    """They come before sixty others of Gradio's router."""
+    """The two routes of events are the first of Gradio's router, which has sixty others."""
     (router,) = filter(None, (getattr(route, "original_router", None) for route in app.routes))
     assert {route.path for route in router.routes[:2]} == set(gradio_compat.BUSY_ROUTES)
 

@@ -113,7 +113,7 @@ async def part(services: Services, name: str) -> Component:
 
 
 async def test_admin_tab_and_rest_share_one_probe(services):
-    """What the Admin tab asks of the parts is not asked a second time for REST."""
+    """The Admin tab and REST use the same Health, so that each component is probed once for both."""
     with gr.Blocks():
         assert Overview(services).health is create_app(services).state.health
 
@@ -192,7 +192,7 @@ async def test_app_that_accepts_no_batch_is_not_ready(start):
 
 
 async def test_disk_usage_equals_df(services, monkeypatch):
-    """What the system keeps for itself cannot be used, so it does not count as free: everywhere the same."""
+    """Reserved blocks do not count as free, and all disk percentages agree with `df`."""
     reserved = os.statvfs_result((4096, 4096, 1000, 150, 50, 0, 0, 0, 0, 255))
     monkeypatch.setattr(os, "statvfs", lambda _: reserved)
     percentages = {
@@ -216,7 +216,7 @@ async def test_fal_is_judged_by_its_outcomes(services, generator, tmp_path):
 
 
 async def test_generator_failures_are_counted_and_reported(services, generator, tmp_path):
-    """Its breaker, its faults, retries by itself apart from a person's, and jobs by state stand in the metrics."""
+    """The metrics have the breaker, failures by code, automatic and manual retries, and jobs by state."""
     before = samples((await exposition(services, Health(services))).decode())
     failed = GenerationFailed("fal_temporary", "fal is busy.", retryable=True)
     generator.script = lambda _: [Submitted({"request_id": "r"}), failed]
@@ -286,7 +286,7 @@ async def test_fal_calls_are_counted_by_operation(fal, tmp_path):
 
 
 def test_several_processes_are_added_up(tmp_path):
-    """With PROMETHEUS_MULTIPROC_DIR what two processes counted is reported by a third."""
+    """With PROMETHEUS_MULTIPROC_DIR a process reports the sum of what two others have counted."""
     environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
 
     def python(code: str) -> str:

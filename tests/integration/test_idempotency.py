@@ -156,7 +156,7 @@ def failing(code: str) -> list[Any]:
 
 
 async def test_page_total_equals_the_ledger(services, generator: ScriptedGenerator, uploads):
-    """What may have been billed before a retry stays in the sum, while the retry works and when it is done."""
+    """Amounts possibly billed before a retry stay in the total while the retry runs and afterwards."""
     generator.script = lambda task: failing("nothing_built")
     batch = await services.submit(SubmitRequest([picture(uploads, "a.png")]))
     view = await finished(services, batch.id)

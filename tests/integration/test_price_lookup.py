@@ -98,7 +98,7 @@ async def test_ended_models_are_marked_unavailable(fal: FalServer, start: Callab
 async def test_catalogue_prices_are_used_without_an_answer(
     fal: FalServer, start: Callable[..., Any], operation: str, fault: Fault
 ):
-    """Whatever comes instead of the list or the prices, all models stay on offer at their recorded prices."""
+    """For each wrong answer to the list or the prices, all models stay available at their recorded prices."""
     fal.unit, fal.prices[TRELLIS] = "generations", 0.07
     fal.faults[operation].append(fault)
     async with start() as services:

@@ -85,7 +85,7 @@ OLD, MIDDLE, NEW = candidate("old", 30), candidate("middle", 20), candidate("new
     ],
 )
 def test_eviction_deletes_the_oldest_removable_batches(batches, rules, used, free, expected):
-    """By age, then as many of the oldest as make room; never what is pinned, downloaded or worked."""
+    """Evictions go by age, then by the oldest until there is room; pinned, leased and running batches stay."""
     assert reasons_by_batch(plan_evictions(batches, rules, NOW, used, free)) == expected
 
 
@@ -114,7 +114,7 @@ def test_until_when_a_batch_is_kept(finished, pinned, hours, until):
     ],
 )
 def test_page_shows_how_long_a_batch_is_kept(view, words):
-    """By the host's rules, and for good where the host has pinned it."""
+    """A batch shows when the host's rules delete it; a pinned one is kept for good."""
     assert kept(replace(BLANK_BATCH, **view)) == words
 
 
@@ -178,7 +178,7 @@ def removed_count(kind: str, reason: str) -> float:
 
 
 async def test_the_host_s_rules_are_kept_by_themselves(services, tmp_path, caplog):
-    """What is young stays; folders that no row owns go, and each deletion is logged and counted."""
+    """The regular run keeps young batches, deletes orphaned folders, and logs and counts each deletion."""
     caplog.set_level("INFO", "image2model")
     before = removed_count("orphan", "nobody's")
     one = await finished_batch(services, tmp_path / "in", "a.png")
@@ -281,7 +281,7 @@ async def test_upload_that_vanishes_during_cleanup_is_ignored(services, monkeypa
 
 
 async def test_a_link_out_of_the_data_folder_is_not_followed(services, tmp_path):
-    """What it points at stays and is not counted."""
+    """The target of a symbolic link stays and is not counted."""
     treasure = tmp_path / "treasure"
     treasure.write_bytes(b"x" * 1_000_000)
     services.folders.batch("orphan").mkdir()
@@ -333,7 +333,7 @@ async def test_leased_batch_is_not_evicted(services, tmp_path):
 
 
 async def test_an_export_that_is_being_sent_stays(services, tmp_path, monkeypatch):
-    """Neither its age nor newer ones drive it out; once it is sent, both do."""
+    """An export that is being sent is deleted neither by age nor for newer ones; once sent, by both."""
     monkeypatch.setattr(exports, "MAX_EXPORTS", 1)
     one = await finished_batch(services, tmp_path / "in", "a.png")
     stl, ply, obj = services.exports.parse_options("stl,ply,obj")
@@ -387,7 +387,7 @@ async def test_undeletable_files_are_not_counted_as_freed(services, tmp_path):
 
 
 async def test_admin_shows_details_of_a_batch(services, generator, tmp_path):
-    """Its pictures with reasons, the provider's ids, what was paid, what it takes on disk, and all that happened."""
+    """The details are the pictures with reasons, the provider's ids, the payments, the disk usage and the events."""
     why = GenerationFailed("fal_refused", "fal could not use this picture.", retryable=False)
     generator.script = lambda task: [Submitted({"request_id": "id"}), *([why] if "2-b" in str(task.folder) else [])]
     batch_id = await finished_batch(services, tmp_path / "in", "a.png", "b.png")

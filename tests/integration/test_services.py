@@ -304,7 +304,7 @@ async def test_job_with_a_stored_mesh_is_not_run_again(tmp_path, uploads, pool):
 
 
 async def test_unreadable_mesh_is_still_delivered(services, generator, uploads):
-    """What a generator made, and may have been paid for, is there to download; its card says what is wrong."""
+    """A mesh that cannot be read is offered for download, since it may be paid for, and its card has a warning."""
     generator.mesh = b"glTF but not really"
     batch = await services.submit(SubmitRequest([picture(uploads, "a.png")]))
     job = (await finished(services, batch.id)).jobs[0]

@@ -93,7 +93,7 @@ async def test_a_process_that_slept_through_its_lease_changes_nothing(begin, upl
 
 
 async def test_a_process_that_wakes_before_it_has_bought_buys_nothing(begin, uploads):
-    """Of a job that was taken over before it was submitted only the heir's submission is made."""
+    """A job taken over before its submission is submitted by the new holder alone."""
     sleeper = await begin()
     woken = asyncio.Event()
     sleeper.generator.script = lambda task: [Submitting({}), Submitted({"request_id": "the sleeper's"})]

@@ -156,7 +156,7 @@ async def test_every_side_counts_as_a_picture_of_the_batch(services, uploads):
 
 
 async def test_an_hour_s_images_are_counted_by_object(tmp_path, generator, uploads, pool):
-    """Where a visitor may have two made in an hour, two objects of four sides are two."""
+    """Two objects of four sides each count as two towards a visitor's hourly limit."""
     services = Services(scripted_settings(tmp_path / "data", images_per_hour=2), [generator], pool)
     await services.start()
     batch = await services.submit(SubmitRequest([cup(uploads, "back", "left", "right")] * 2), Caller(client="ann"))
@@ -170,7 +170,7 @@ def named(*names: str) -> list[Picture]:
 
 
 def test_sides_are_grouped_by_name_or_by_request():
-    """By their names or by numbers, also as JSON text; an object stands where its front stood."""
+    """Sides are grouped by file name or by given numbers, also as JSON text; an object takes its front's place."""
     pictures = named("a.png", "cup_back.png", "cup_front.png", "b.png")
     by_name = group_sides(pictures, "by_name")
     assert [(one.name, [other.name for other in one.sides.values()]) for one in by_name] == [
@@ -225,7 +225,7 @@ def test_decisions_of_a_person_override_file_names(acts, found):
 
 
 def test_object_without_its_front_is_ungrouped():
-    """What is left of it stands alone, and what was decided of other pictures stays."""
+    """The remaining sides of an object without its front are separate pictures; other decisions stay."""
     decided = decide(PATHS, NO_OVERRIDES, "join", [CAT, DOG], "", TAKES)
     assert objects([FRONT, BACK, DOG], decided) == [{"front": FRONT, "back": BACK}]
     assert objects([BACK, CAT, DOG], decided) == [{"front": CAT, "back": DOG}]

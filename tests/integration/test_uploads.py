@@ -72,7 +72,7 @@ async def test_upload_quota_counts_received_bytes(services, monkeypatch: pytest.
 
 
 def test_an_upload_that_would_fill_the_disk_is_refused(services):
-    """What would leave less than MIN_FREE_GB is not begun."""
+    """An upload that would leave less than MIN_FREE_GB is refused as `disk_full`."""
     with pytest.raises(Unavailable) as refusal:
         services.uploads.admit("192.0.2.1", 10**18)
     assert refusal.value.code == "disk_full"

@@ -28,7 +28,7 @@ def test_changed_view_is_rendered_again():
 
 
 def test_few_boards_are_kept(monkeypatch: pytest.MonkeyPatch):
-    """However many batches are watched, the memory for their boards is bounded."""
+    """The number of rendered boards in memory is bounded."""
     monkeypatch.setattr(results, "MAX_BOARDS", 3)
     boards = results.RenderedBoards()
     for number in range(10):

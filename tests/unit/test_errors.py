@@ -82,7 +82,7 @@ def test_unknown_code_has_default_rules():
 
 
 def test_two_providers_cannot_mean_different_things_by_one_code(monkeypatch):
-    """What a stored code means does not depend on who is asked: such a pair does not start."""
+    """Two providers with different rules for one code are refused at the start."""
     strange = Provider(lambda settings, workers: [], {"disk_full": FailureRules(retry="timeout")})
     monkeypatch.setattr(providers, "providers", lambda: (strange,))
     with pytest.raises(ValueError, match="disk_full"):

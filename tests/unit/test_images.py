@@ -124,7 +124,7 @@ ACCEPTED = {
 
 @pytest.mark.parametrize(("data", "suffix"), ACCEPTED.values(), ids=ACCEPTED)
 def test_every_format_becomes_a_plain_jpeg_or_png(data, suffix):
-    """Whatever is stored how, 8-bit RGB comes out: a JPEG, or a PNG where it is transparent or was one already."""
+    """Each format becomes a JPEG of 8-bit RGB, or a PNG if it is transparent or was a PNG already."""
     image = check_image(data, "x.png", LIMITS)
     result = decoded(image.data)
     assert image.suffix == suffix
@@ -146,7 +146,7 @@ def test_every_format_becomes_a_plain_jpeg_or_png(data, suffix):
     ids=["GIF", "PNG", "WebP", "AVIF", "TIFF"],
 )
 def test_first_frame_of_an_animation_is_used_with_a_note(data, note):
-    """Of an animation or of several pages the first picture is used, and that is noted in a sentence."""
+    """The first frame of an animation and the first of several pages is used, with a note."""
     image = check_image(data, "x", LIMITS)
     assert image.notes == (note,)
     assert NOTE_TEXTS[note].endswith("is used.")
@@ -296,7 +296,7 @@ def test_thumbnail_is_a_small_webp():
     "name", ["truncated JPEG", "truncated PNG", "truncated GIF", "truncated BMP", "a strip", "1 × 1"]
 )
 def test_tiny_preview_shows_refused_pictures(name):
-    """Where something can be seen of a refused picture, a small WebP shows it."""
+    """A refused picture that can be decoded safely has a small WebP preview."""
     shown = decoded(refused_preview(REFUSED[name][0]))
     assert shown.format == "WEBP"
     assert max(shown.size) <= 256

@@ -94,7 +94,7 @@ async def test_distributed_attack_lowers_the_free_attempts(clock: list[float]):
 
 
 async def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch, clock: list[float]):
-    """Only so many networks are remembered, the latest."""
+    """The number of remembered networks is bounded, and the latest are kept."""
     monkeypatch.setattr(attempt_counts, "MAX_NETWORKS", 5)
     attempts = KeyAttempts()
     for number in range(20):

@@ -149,7 +149,7 @@ def test_a_cancel_elsewhere_waits_for_the_answer_of_a_submission(web, schedulers
 
 
 def test_process_stalled_in_a_transaction_blocks_no_other(postgres, monkeypatch):
-    """Its locks are given up for it, so that another goes on; when it wakes its write has failed."""
+    """The locks of a stalled process are released for others, and its own write fails when it wakes."""
     url = postgres.database()
     awake = Store(url)  # on a busy machine it may stand still for longer
     monkeypatch.setattr(connection, "IDLE_TRANSACTION_SECONDS", 0.2)

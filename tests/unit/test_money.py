@@ -112,7 +112,7 @@ def test_a_retry_asks_the_budget_too_unless_it_only_collects(store):
 
 
 def test_a_free_generator_needs_no_budget(store):
-    """What costs nothing is made though the budget is used up."""
+    """A free generator is not limited by a budget that is used up."""
     limits = Limits(per_day=Decimal(0), per_batch=Decimal(0))
     buy(store, 5, price="0", limits=limits)
     with pytest.raises(LimitReached):

@@ -41,7 +41,7 @@ def client(rendered: list[str]) -> Iterator[TestClient]:
 
 
 def test_the_page_is_rendered_once(client: TestClient, rendered: list[str]):
-    """Also with a batch or a tab in the address, and compressed for each; under another host it is another page."""
+    """The page is rendered once for all batches and tabs in the address, and again for another host."""
     answers = [client.get("/", params=given) for given in ({}, {"batch": "x"}, {"tab": "admin"})]
     assert len(rendered) == 1
     assert {(answer.text, answer.headers["content-encoding"]) for answer in answers} == {("page of testserver", "gzip")}

@@ -23,7 +23,7 @@ def taken() -> Iterator[int]:
 
 
 def test_taken_port_ends_with_one_line(taken: int):
-    """With the port, the reason and what the settings take."""
+    """A taken port raises SettingsError in one line with the port and the reason."""
     with pytest.raises(SettingsError) as refused:
         server.bind("127.0.0.1", taken)
     message = str(refused.value)

@@ -127,7 +127,7 @@ def test_a_body_of_single_bytes_is_given_up(server: int, monkeypatch: pytest.Mon
 
 
 def test_silent_connections_do_not_block_others():
-    """Of more silent connections than may wait the first are closed at once; a request is answered, a late one too."""
+    """The first of too many silent connections are closed at once, and both prompt and late requests are answered."""
     with serving(LongTimeout) as port, contextlib.ExitStack() as crowd:
         silent = [crowd.enter_context(connected(port)) for _ in range(12)]
         with connected(port) as prompt:

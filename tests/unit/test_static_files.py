@@ -99,7 +99,7 @@ def test_missing_files_are_not_cached(client: TestClient, asked: list[str]):
 
 
 def test_the_pages_own_files_stand_at_this_versions_address(client: TestClient):
-    """They are compressed and kept for ever; an unknown one is not found."""
+    """The page's own files are compressed and cached for ever; an unknown file is answered 404."""
     for _ in range(2):
         answer = client.get(f"/page/{version()}/js/main.js")
         assert answer.status_code == 200

@@ -35,7 +35,7 @@ def make(store: Store, pictures: int = 2, visitor: str = "") -> Batch:
 
 
 def test_a_new_batch_reads_back_whole(store):
-    """What was stored is what is read, money to the cent."""
+    """A stored batch is read back equal, with its amounts to the cent."""
     batch = make(store)
     assert store.batch(batch.id) == batch
     assert batch.estimate == Decimal("0.6")
