@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,17 @@ STATIC = Path(__file__).parent / "ui" / "static"
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 MAX_OPEN_FILES = 65_536
 """Maximum number of open files that is requested; some systems set no limit."""
+LAUNCH_OPTIONS: Mapping[str, Any] = {
+    "auth_message": "Sign in to image2model.",
+    "ssr_mode": False,
+    "run_history": False,
+    "enable_monitoring": False,
+    "state_session_capacity": 500,
+    "favicon_path": STATIC / "favicon.png",
+    "footer_links": [],
+    "show_error": False,
+}
+"""Launch options of Gradio that no setting changes."""
 DEFAULT_PORTS = range(7860, 7960)
 """Ports that are tried in turn if none is set."""
 
@@ -132,17 +143,10 @@ class Server:
                 "middleware": self._middleware,
             },
             auth=self._auth,
-            auth_message="Sign in to image2model.",
-            ssr_mode=False,
-            run_history=False,
-            enable_monitoring=False,
-            state_session_capacity=500,
             max_file_size=f"{4 * self.settings.max_file_mb}mb",
             theme=theme(),
             head=head(),
-            favicon_path=STATIC / "favicon.png",
-            footer_links=[],
-            show_error=False,
+            **LAUNCH_OPTIONS,
         )
         return app
 

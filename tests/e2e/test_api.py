@@ -194,7 +194,7 @@ def test_unknown_endpoint_has_an_error_code(app):
 
 
 def test_an_upload_that_breaks_off_is_no_failure(app):
-    """Whoever goes away in the middle of an upload is counted as that, and not as an error of the app's."""
+    """A client that disconnects during an upload is counted as such, and not as a server error."""
     head = "POST /gradio_api/upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000\r\n"
     part = '--x\r\nContent-Disposition: form-data; name="files"; filename="a.jpg"\r\n\r\n\xff\xd8'
     with socket.create_connection(("127.0.0.1", int(app.url.rpartition(":")[2]))) as sender:
@@ -210,7 +210,7 @@ def test_an_upload_that_breaks_off_is_no_failure(app):
 
 
 async def test_unexpected_error_hides_its_reason():
-    """An error of the app's own making has its code and sentence as well, and tells a program nothing of its inside."""
+    """An unexpected exception is reported with the code `internal_error` and without its own text."""
 
     async def fails() -> None:
         raise RuntimeError("a secret")

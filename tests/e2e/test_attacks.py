@@ -200,7 +200,7 @@ def test_uploads_are_limited_per_address(target: App):
     ],
 )
 def test_a_form_of_another_site_sends_nothing(visitor: httpx.Client, headers: dict[str, str]):
-    """Forms need nobody's leave to be sent: a strange site's can neither upload in a visitor's name nor sign in."""
+    """A form that another site posts from a visitor's browser can neither upload nor sign in."""
     for path in ("/gradio_api/upload", "/api/v1/upload", "/login", "/gradio_api/queue/join"):
         assert visitor.post(path, files={"files": ("a.png", b"x")}, headers=headers).status_code == 403
 

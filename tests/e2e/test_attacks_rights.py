@@ -35,7 +35,7 @@ def owned(visitor: httpx.Client, functions: Functions) -> str:
 
 @pytest.mark.parametrize("key", ["", "wrong", ["x"]])
 def test_no_admin_function_runs_without_rights(functions: Functions, owned: str, key: Any):
-    """Each function that has to do with the Admin tab, found by itself, refuses whoever calls it, however it is called.
+    """Each function of the Admin tab, found in the configuration, refuses a stranger over every way to call it.
 
     What it would need besides the key is right, so that nothing else stops it.
     """

@@ -34,7 +34,7 @@ RUN_SECONDS = 3.0
 
 @pytest.fixture(scope="module")
 def fal() -> Iterator[FalServer]:
-    """The stand-in, whose jobs take long enough for somebody to die meanwhile."""
+    """The stand-in, whose jobs take long enough for a process to be killed meanwhile."""
     with FalServer(Script(run_seconds=RUN_SECONDS)) as server:
         yield server
 
@@ -122,6 +122,6 @@ def test_nothing_is_lost_while_every_process_is_replaced(cluster, fal):
 
 
 def is_completed(visitor: httpx.Client, batch: dict[str, Any]) -> bool:
-    """Whether a batch is through, as REST tells it."""
+    """Whether a batch is completed according to REST."""
     answer = visitor.get(f"/api/v1/status/tasks/{batch['task_id']}/status").raise_for_status()
     return bool(answer.json()["status"] == "completed")

@@ -1,4 +1,4 @@
-"""What `deploy/` gives a host asks for what the app really tells."""
+"""The queries, paths and settings in `deploy/` exist in the app."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_dashboard_expressions_use_exported_metrics(metric_labels, name, express
 
 
 def test_states_periods_and_codes_are_real(metric_labels):
-    """What an alert compares a gauge's label with is among the values that the app tells."""
+    """The label values that alerts and panels filter by are among those that the app exports."""
     asked = [
         (node.name, matcher)
         for _, expression, _ in EXPRESSIONS

@@ -42,7 +42,7 @@ def test_values_of_a_wrong_kind_are_named(visitor: httpx.Client, name: str, valu
 
 
 def test_too_few_values_are_refused(visitor: httpx.Client):
-    """Where Gradio tells nothing, the error says what is missing."""
+    """A call without its arguments is answered with `input_unreadable`, where Gradio alone sends an empty error."""
     assert "input_unreadable: " in call(visitor, "export")
 
 

@@ -151,7 +151,7 @@ def test_a_failed_picture_has_a_result_without_links(api: httpx.Client):
 
 
 def test_progress_has_the_old_numbers(done: dict[str, Any]):
-    """Each `task_progress` tells how many pictures there are, and how many are through."""
+    """Each `task_progress` has the number of pictures and how many of them are finished."""
     events = [data for _, name, data in done["events"] if name == "task_progress"]
     for data in events:
         assert (data["total"], data["total_files"]) == (1, 1)

@@ -66,7 +66,7 @@ def test_each_problem_is_a_line_without_secrets(tmp_path):
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_settings_that_do_nothing_are_problems(tmp_path, settings, line):
-    """A value that is possible and does not do what it says is told in one line."""
+    """A valid value without the expected effect is reported in one line."""
     assert found(tmp_path, **settings) == [line]
 
 

@@ -236,7 +236,7 @@ async def test_events_have_queue_position_percentage_and_end(fal: FalServer, tmp
 
 
 async def test_a_jpeg_is_uploaded_as_one(fal: FalServer, tmp_path: Path):
-    """What fal is told of a picture's type is what it is stored as."""
+    """A JPEG is uploaded to fal with the content type image/jpeg."""
     one = generator(fal)
     given = task(tmp_path, one)
     jpeg = given.image.with_suffix(".jpg")
@@ -315,7 +315,7 @@ async def test_stopping_the_task_leaves_the_job_at_fal(fal: FalServer, tmp_path:
 
 
 async def stopped_while_submitting(fal: FalServer, folder: Path, keep: bool) -> list[Submitted]:
-    """Cancel a job while its submit waits for the answer; `keep`: whether Submitted finds somebody to store it."""
+    """Cancel a job while its submit waits for the answer; `keep`: whether Submitted is still read."""
     fal.script = Script(run_seconds=60)
     fal.faults["submit"].append(Fault("slow", seconds=0.3))
     one, told = generator(fal), list[Submitted]()

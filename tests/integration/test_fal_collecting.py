@@ -227,7 +227,7 @@ async def test_result_of_a_job_that_ignores_cancel_is_collected(fal: FalServer, 
 async def test_full_or_read_only_disk_has_its_own_error(
     fal: FalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ):
-    """The job is not to blame: whoever works it knows what to do about a disk."""
+    """A full or read-only disk raises its own OSError and leaves no model file."""
 
     def no_room(_: int) -> None:
         raise OSError(number, "no room")

@@ -205,7 +205,7 @@ async def test_wrong_key_message_has_a_hint(fal: FalServer, tmp_path: Path):
 async def test_a_refused_submit_is_no_job_and_is_sent_once(
     fal: FalServer, tmp_path: Path, status: int, body: Any, code: str
 ):
-    """An answer that says no is certain: whoever tries again later pays once. fal-client would send on its own."""
+    """A refused submit is certain and not sent again at once, though fal-client would: a later retry pays once."""
     fal.faults["submit"].extend([Fault("answer", status, body)])
     fal.script = Script(error=(500, "never asked"))
     error = await failed(fal, tmp_path)

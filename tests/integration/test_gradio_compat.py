@@ -41,7 +41,7 @@ async def fetch(url: str) -> str:
 
 
 async def endlessly(value: float) -> AsyncIterator[float]:
-    """Go on until nobody wants it any more."""
+    """Yield the value every hundredth of a second until the event is cancelled."""
     ENDED.clear()
     BEGUN.set()
     try:
@@ -218,7 +218,7 @@ def test_events_run_from_the_first_request_on(client: TestClient):
 
 
 def test_closing_ends_the_queue(demo: gr.Blocks, app: Any, client: TestClient):
-    """`close` tells streams to end."""
+    """`close` sets the stop event of the streams and stops the queue."""
     gradio_compat.close(demo)
     assert app.stop_event.is_set()
     assert demo._queue.stopped
@@ -252,7 +252,7 @@ def test_api_info_is_cached_until_it_is_cleared(app: Any, client: TestClient):
 
 
 def test_a_stream_of_an_unknown_session_fails_as_expected(client: TestClient):
-    """Gradio begins the answer and then raises what `is_unknown_session` tells from other errors."""
+    """Gradio raises an error for an unknown session that `is_unknown_session` recognises."""
     with pytest.raises(RuntimeError) as failure:
         client.get("/gradio_api/queue/data", params={"session_hash": "nobody"})
     assert gradio_compat.is_unknown_session(failure.value)
@@ -287,7 +287,7 @@ def test_unread_session_is_forgotten(demo: gr.Blocks, client: TestClient, monkey
 
 
 def test_a_queue_without_events_rests(client: TestClient, monkeypatch: pytest.MonkeyPatch):
-    """While nobody asks for anything the queue looks for events no more than a hundred times a second."""
+    """An idle queue looks for events at most a hundred times a second."""
     looks, count_events = [], Queue.__len__
 
     def look(queue: Queue) -> int:
@@ -344,7 +344,7 @@ def test_urls_are_fetched_by_us(client: TestClient):
 
 
 def test_unreadable_values_are_reported(client: TestClient):
-    """A value of a wrong kind is answered with the message, where Gradio tells nothing."""
+    """A value of the wrong type is answered with `input_unreadable`, where Gradio alone sends an empty error."""
     assert "input_unreadable: " in call(client, "name", 5)
 
 

@@ -195,7 +195,7 @@ async def test_concurrent_inspections_share_one_result(tmp_path: Path, pool: Wor
 
 
 async def test_tile_shows_checking_until_its_inspection_ends(services: Services, tmp_path: Path):
-    """A picture stands there at once and says Checking…, then what was found; then nobody waits any longer."""
+    """A tile appears at once with “Checking…”, and shows the result when the inspection ends."""
     with gr.Blocks():
         pictures = Pictures(services, PictureCache())
     with Image.open(CUP) as cup:

@@ -45,7 +45,7 @@ def start(fal: FalServer, tmp_path: Path, pool: WorkerPool) -> Callable[..., Any
 
 
 async def listed_and_shown(services: Services, name: str) -> tuple[dict, dict]:
-    """What programs and the page are told of a generator."""
+    """A generator as the API lists it and as the page shows it."""
     (listed,) = [one for one in await GradioApi(services).list_generators() if one["id"] == name]
     (shown,) = [one for one in picker_value(services)["items"] if one["id"] == name]
     return listed, shown

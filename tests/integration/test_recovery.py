@@ -26,7 +26,7 @@ REMOTE = {"request_id": "r1", "submitted_at": 4e9}
 
 
 async def breakers(services: Services) -> list[dict[str, Any]]:
-    """Those that are not closed, as the host is told of them."""
+    """The breakers that are not closed, as in the Admin overview."""
     return (await services.admin.overview())["breakers"]
 
 
@@ -193,7 +193,7 @@ async def test_a_picture_that_failed_on_the_host_s_key_runs_again_on_one_s_own(s
 
 
 async def test_a_cancel_before_the_submit_costs_nothing(start, generator, uploads):
-    """What nobody else has is cancelled at once and is free."""
+    """A job that has not been submitted is cancelled at once and costs nothing."""
     services = await start()
     generator.gate = asyncio.Event()
     generator.script = lambda task: [Uploading()]
@@ -217,7 +217,7 @@ async def test_result_that_arrives_despite_a_cancel_is_kept(start, generator, up
 
 
 async def test_a_cancel_outlives_a_restart(start, generator, uploads):
-    """A job that was being cancelled when the process died is told again and not submitted again."""
+    """A job that was being cancelled when the process died is cancelled again and not submitted again."""
     services = await start()
     generator.cancel_outcome, generator.gate = "unknown", asyncio.Event()
     generator.script = lambda task: [Submitted(REMOTE), Running()]

@@ -1,4 +1,4 @@
-"""What is deleted and when: by age, by size, for free disk, what nobody owns; and what never is."""
+"""What retention deletes: by age, by size, for free disk space, and orphaned files; and what it never deletes."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ async def test_dry_run_deletes_nothing_and_cleanup_deletes_the_same(services, tm
 
 
 async def test_running_or_downloaded_batch_is_not_evicted(services, generator, tmp_path):
-    """A batch that is worked is refused without force; one that somebody downloads is passed over until the end."""
+    """A running batch is not deleted without force; a batch that is being downloaded is skipped until that ends."""
     one = await finished_batch(services, tmp_path / "in", "a.png")
     stream = await services.archive(one)
     next(stream.chunks)
@@ -247,7 +247,7 @@ async def test_failure_reasons_keep_their_message_until_retried(services, genera
 
 
 async def test_recent_upload_without_a_batch_is_kept(services):
-    """Its owner may be about to press the button, whatever the host cleans up."""
+    """A cleanup keeps fresh uploads, whose owner may be about to submit them."""
     upload = services.folders.gradio_cache / "x" / "upload.png"
     upload.parent.mkdir(parents=True)
     upload.write_bytes(b"12345")
@@ -323,7 +323,7 @@ async def test_delete_returns_the_freed_space(services, tmp_path):
 
 
 async def test_leased_batch_is_not_evicted(services, tmp_path):
-    """Its row may go, but what is being sent stays until it is nobody's and no longer read."""
+    """The files of a deleted batch stay until they are sent, and are then removed as orphans."""
     one = await finished_batch(services, tmp_path / "in", "a.png")
     folder = services.folders.batch(one)
     with services.folders.lease(next(folder.glob("*/model.glb"))):
@@ -374,7 +374,7 @@ async def test_cleanup_returns_kept_batches_with_reasons(services, generator, tm
 
 
 async def test_undeletable_files_are_not_counted_as_freed(services, tmp_path):
-    """A batch that somebody begins to download after it was chosen stays, is told of, and frees nothing."""
+    """A batch whose download begins after it was chosen stays, is reported as an error, and frees nothing."""
     ids = [await finished_batch(services, tmp_path / "in", f"{name}.png") for name in "ab"]
     store, free = services.admin._store.store, (await services.admin.batch_details(ids[0])).size
     going = plan_cleanup(

@@ -124,7 +124,7 @@ async def test_the_keeper_of_leases_ends_when_jobs_are_announced_at_that_moment(
 
 
 async def test_a_cancel_on_one_replica_reaches_the_provider_from_another(begin, uploads):
-    """The process that follows a job tells the provider of a cancel that was asked for elsewhere."""
+    """A cancel in another process reaches the provider through the process that follows the job."""
     web, scheduler = await begin(run_jobs=False), await begin()
     scheduler.generator.script = lambda task: BOUGHT
     scheduler.generator.gate = asyncio.Event()

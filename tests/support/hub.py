@@ -30,7 +30,7 @@ class Hub(ThreadingHTTPServer):
         """An ASSET_STORE that lies there."""
         self.contents = contents
         self.files: dict[str, dict[str, Any]] = {}
-        """What the Hub tells of each file, by its path."""
+        """The Hub's metadata of each file, by its path."""
 
     def start(self) -> Self:
         """Return when it answers."""

@@ -262,7 +262,7 @@ def with_code_points(primaries: int, transfer: int) -> bytes:
 
 
 def with_clli(data: bytes, nits: int) -> bytes:
-    """An AVIF of one picture with a box that tells the light of its brightest pixel."""
+    """An AVIF of one picture with a `clli` box: the luminance of its brightest pixel."""
     box = struct.pack(">I4sHH", 12, b"clli", nits, nits // 4)
     return with_properties(data, [box])
 

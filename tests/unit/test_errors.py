@@ -77,7 +77,7 @@ def test_every_code_is_used():
 
 
 def test_unknown_code_has_default_rules():
-    """What an older version stored is not tried again, not collected, nobody's fault, and may have been billed."""
+    """A code stored by an older version is not retried, not collected, no fault of the provider, and may be billed."""
     assert rules_of("code_of_an_older_version") == FailureRules(billed=True, collectable="never", retry=None)
 
 

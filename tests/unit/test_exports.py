@@ -21,7 +21,7 @@ from tests.support.exporting import SAMPLES, SECOND_READERS, inside, model_3mf, 
 @pytest.mark.parametrize("name", SAMPLES)
 @pytest.mark.parametrize("form", SECOND_READERS)
 def test_two_readers_find_the_same_mesh(made, name, form):
-    """Each format of each sample opens in two libraries with the faces and bounds that were told."""
+    """Each format of each sample opens in two libraries with the reported faces and bounds."""
     found, path = made(sample(name), form, size=80)
     assert found["checked_with"] == {"3mf": "lib3mf", "obj": "tinyobjloader"}.get(form, "trimesh")
     faces, bounds = SECOND_READERS[form](path)
@@ -151,7 +151,7 @@ def test_invalid_options_are_refused(options, code):
 
 
 def test_equal_choices_have_one_name_and_different_ones_several():
-    """The name of an export tells its choice, so that it is found again and nothing is overwritten."""
+    """The name of an export contains its options, so that it is found again and nothing is overwritten."""
     assert parse_options("stl", size=8, unit="cm").filename("cat") == parse_options("stl", size="80").filename("cat")
     names = {parse_options("glb", **options).filename("cat") for options in (
         {}, {"size": 80}, {"face_limit": 500}, {"packing": "draco"}, {"up": "z"}, {"pivot": "centre"},

@@ -1,4 +1,4 @@
-"""When fal is asked again, and what its log tells: pure functions, tested without waiting."""
+"""The polling delays of fal and the progress in its log lines: pure functions, tested without waiting."""
 
 from __future__ import annotations
 

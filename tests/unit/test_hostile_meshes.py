@@ -156,7 +156,7 @@ def test_mesh_without_area_is_not_closed(write_glb):
 
 
 def test_points_and_lines_beside_a_surface_are_reported(write_glb):
-    """They are neither counted nor exported, so a person is told of them."""
+    """Points and lines are neither counted nor exported, and a warning says so."""
     attributes = {"POSITION": 0}
     both = triangle(meshes=[{"primitives": [{"attributes": attributes}, {"attributes": attributes, "mode": 1}]}])
     facts = read_facts(write_glb(both))

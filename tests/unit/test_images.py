@@ -235,7 +235,7 @@ def test_the_stored_picture_has_the_colours_that_people_saw(path: Path):
 
 
 def test_heic_is_converted_and_a_broken_one_is_called_by_its_name():
-    """What is HEIC by content is taken, whatever it is called; one without a picture in it is told from a JPEG."""
+    """A HEIC file is converted whatever its name is; a HEIC file without a picture is refused as damaged."""
     image = check_image(encoded(photo(), "HEIF", quality=95), "IMG_0995.jpg", LIMITS)
     assert (image.format, image.suffix) == ("HEIF", ".jpg")
     red, green, _ = decoded(image.data).getpixel((10, 10))

@@ -407,7 +407,7 @@ def test_a_grey_photograph_works() -> None:
 
 
 def test_stages_are_reported_in_order() -> None:
-    """The engine tells what it does, with growing fractions."""
+    """The engine reports its stages in order with increasing fractions."""
     stages: list[tuple[float, str]] = []
     generate_preview(disc(), {"detail": "low"}, None, lambda done, what: stages.append((done, what)))
     assert [what for _, what in stages] == ["finding the subject", "shaping", "texturing"]

@@ -84,7 +84,7 @@ def test_a_file_of_many_blocks_loses_no_line(tmp_path, monkeypatch):
 
 
 def test_file_compressed_after_listing_is_read(folder):
-    """What is put aside while somebody reads loses no line."""
+    """A log file that is compressed between listing and reading loses no line."""
     (folder / "app-20260301T000009000000Z.log").write_bytes(line(8))
     files = log_search.list_log_files(folder, ["app"])
     (folder / "app-20260301T000009000000Z.log").unlink()

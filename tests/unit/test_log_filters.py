@@ -57,7 +57,7 @@ def fail(logger: logging.Logger, number: int) -> None:
 
 
 def test_full_disk_is_logged_once_a_minute(logger, monkeypatch):
-    """147 failures of one cause make one line; the next minute's tells how many were left out."""
+    """147 failures of one cause make one line; that of the next minute has the number left out."""
     for _ in range(147):
         fail(logger, errno.ENOSPC)
     assert lines(logger) == ["a try failed"]

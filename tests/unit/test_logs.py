@@ -152,7 +152,7 @@ def write(file: logging.Handler, first: int, last: int, level: str = "info") -> 
 
 
 def settle(folder: Path) -> None:
-    """Make what was put aside look as if nobody still wrote to it."""
+    """Date the rotated log files back by a minute, so that they count as closed."""
     for path in folder.glob("app-*.log"):
         os.utime(path, (time.time() - 60, time.time() - 60))
 

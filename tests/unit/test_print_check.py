@@ -102,7 +102,7 @@ def test_mesh_on_a_needle_is_reported_and_repair_gives_it_a_base(tmp_path):
 
 
 def test_a_box_inside_out_has_a_base(tmp_path):
-    """A box whose faces look inwards is told of that alone: it stands as well as another."""
+    """A box turned inside out has that as its only problem, and stands as well as another."""
     result = checked(faulty.flipped(trimesh.creation.box()), tmp_path / "model.glb")
     assert result["problems"] == ["Some faces are turned inside out."]
     assert result["advice"] == []
@@ -171,7 +171,7 @@ def test_piece_inside_out_is_reported(tmp_path):
     ids=["touching", "overlapping"],
 )
 def test_bodies_that_share_a_corner_alone_are_two_pieces(tmp_path, mesh, step):
-    """Nothing holds them together there: it is told, and where they overlap a repair joins them."""
+    """Bodies that touch at a corner alone are two pieces, which a repair joins where they overlap."""
     result = checked(mesh, tmp_path / "model.glb")
     assert result["problems"] == ["It is made of 2 pieces."]
     known = read_facts(tmp_path / "model.glb")

@@ -1,4 +1,4 @@
-"""The page's scripts and styles: compressed once, whole for whoever asks for all of it, and never mixed up."""
+"""The page's scripts and styles are compressed once for each encoding, and encodings are never mixed up."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_script_is_read_and_compressed_once(client: TestClient, asked: list[st
 
 
 def test_each_gets_an_encoding_that_it_reads(client: TestClient, asked: list[str]):
-    """What was compressed with Brotli for one is not sent to somebody who reads gzip alone, nor the other way round."""
+    """A response compressed with Brotli is not sent to a client that reads gzip alone, nor the other way round."""
     brotli = {"Accept-Encoding": "gzip, br"}
     for _ in range(2):
         assert client.get("/assets/a-1.js", headers=brotli).headers["Content-Encoding"] == "x-br"

@@ -133,7 +133,7 @@ def test_a_deleted_batch_is_gone_with_its_jobs(store):
 
 
 def test_visitors_see_their_own_batches(store):
-    """A visitor's list has the newest first and nobody else's."""
+    """A visitor's list has the visitor's own batches alone, the newest first."""
     older, _, newer = make(store, visitor="ann"), make(store, visitor="bob"), make(store, visitor="ann")
     assert [batch.id for batch in store.list_batches("ann")] == [newer.id, older.id]
     assert len(store.list_batches()) == 3

@@ -92,7 +92,7 @@ def test_one_try_of_a_job_ends_once(stores):
 
 
 def test_a_deletion_meets_a_change_without_a_deadlock(stores):
-    """A batch that is deleted while its jobs change is gone afterwards, and nobody waits for ever."""
+    """A batch that is deleted while its jobs change is gone afterwards, without a deadlock."""
     batch = batch_of(stores[0], pictures=AT_THE_SAME_TIME)
     jobs = iter(batch.jobs)
 

@@ -1,4 +1,4 @@
-"""Materials in USDZ, as OpenUSD reads them: what makes a surface shine, and the textures that say so."""
+"""Materials in USDZ as OpenUSD reads them: metal, roughness, normals, occlusion and emission."""
 
 from __future__ import annotations
 
@@ -146,8 +146,8 @@ def test_a_material_of_numbers_keeps_them(made):
     assert not found["notes"]
 
 
-def test_what_is_black_but_for_its_light_shines(made):
-    """Its texture is that of its light alone."""
+def test_a_black_material_that_emits_light_is_emissive(made):
+    """Its texture is connected to the emissive colour alone."""
     black = {"baseColorFactor": [0, 0, 0, 1]}
     data = box([], pbrMetallicRoughness=black, emissiveTexture={"index": 0}, emissiveFactor=[1, 1, 1])
     stage = Usd.Stage.Open(str(made(data, "usdz")[1]))

@@ -125,7 +125,7 @@ def _keep_face_limit(scene: Scene, face_limit: int | None) -> tuple[Scene, Topol
 
 
 def _name_after_picture(glb: Glb, stem: str) -> None:
-    """Give nodes, meshes and materials of a file of our own engine, which all have one name, that of their picture."""
+    """Rename the nodes, meshes and materials of a file of the embedded engine after their picture."""
     if glb.json.get("asset") == OUR_ASSET:
         for entry in (*glb.list("nodes"), *glb.list("meshes"), *glb.list("materials")):
             entry["name"] = stem

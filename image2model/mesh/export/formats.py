@@ -31,7 +31,7 @@ class Format:
     unit: Literal["m", "mm"]
     """The unit of length in the file."""
     write: Callable[[WriterInput], bytes]
-    """A module's own function, as `read`, for a format is sent to other processes."""
+    """A module's own function, like `read`: a format is pickled for other processes."""
     read: Callable[[bytes], ReadBack] | None = None
     """Another library's reader, which verifies each file; None: trimesh, which knows the format by its id."""
     printed: bool = False

@@ -37,10 +37,10 @@ LINEAR_SRGB_TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722
 
 @dataclass(frozen=True, slots=True)
 class SolidColours:
-    """One of a few colours for each face."""
+    """A palette of a few colours, and each face's colour of it."""
 
     palette: NDArray[np.uint8]
-    """(k, 3) sRGB, that of the largest area first."""
+    """(k, 3) sRGB, the colour of the largest area first."""
     shares: Floats
     """(k,): share of the surface."""
     faces: IndexArray

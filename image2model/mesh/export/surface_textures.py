@@ -1,4 +1,4 @@
-"""Textures that say how a surface shines, for formats with such: metal and roughness, normals, occlusion, emission.
+"""Textures other than that of the base colour: metal and roughness, normals, occlusion, emission.
 
 Format: https://registry.khronos.org/glTF/specs/2.0/glTF-2.0.html#materials.
 """
@@ -28,7 +28,7 @@ from .textures import (
 )
 
 SURFACE_TEXTURES = ("metallicRoughnessTexture", "normalTexture", "occlusionTexture", "emissiveTexture")
-NO_LIGHT = (0.0, 0.0, 0.0)
+NO_EMISSION = (0.0, 0.0, 0.0)
 
 
 def with_surface_textures(glb: Glb, scene: Scene, materials: list[SimpleMaterial]) -> list[SimpleMaterial]:
@@ -46,13 +46,13 @@ def texture_info(material: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def is_unlit(material: dict[str, Any]) -> bool:
-    """True if a material is its base colour alone, whatever the light."""
+    """True for KHR_materials_unlit: a base colour without shading."""
     return "KHR_materials_unlit" in material.get("extensions", {})
 
 
-def added_light(simple: SimpleMaterial, material: dict[str, Any]) -> tuple[float, ...]:
-    """Linear light that a material emits beside the colour that it is seen by."""
-    return NO_LIGHT if simple.is_light or is_unlit(material) else emitted_colour(material)
+def extra_emission(simple: SimpleMaterial, material: dict[str, Any]) -> tuple[float, ...]:
+    """Linear emission (r, g, b) of a material in addition to its base_colour in `simple`."""
+    return NO_EMISSION if simple.is_emissive or is_unlit(material) else emitted_colour(material)
 
 
 def _with_textures(glb: Glb, primitive: MeshPrimitive, simple: SimpleMaterial, cache: TextureCache) -> SimpleMaterial:
@@ -62,7 +62,7 @@ def _with_textures(glb: Glb, primitive: MeshPrimitive, simple: SimpleMaterial, c
     unreadable = simple.unreadable
     for name in SURFACE_TEXTURES:
         info = texture_info(primitive.material, name)
-        if not info or (name == "emissiveTexture" and not any(added_light(simple, primitive.material))):
+        if not info or (name == "emissiveTexture" and not any(extra_emission(simple, primitive.material))):
             continue
         try:
             uv = texture_coordinates(primitive, info)
@@ -78,7 +78,7 @@ def _with_textures(glb: Glb, primitive: MeshPrimitive, simple: SimpleMaterial, c
 
 
 def _normal_map(glb: Glb, info: dict[str, Any], cache: TextureCache) -> TextureImage | None:
-    """A normal map at the strength that its textureInfo gives as `scale`, which other formats do not have."""
+    """A normal map with the `scale` of its textureInfo applied, for formats without such a factor."""
     image, strength = load_texture(glb, info, cache), number_or(info.get("scale"), 1)
     if image is None or strength == 1:
         return image

@@ -35,7 +35,7 @@ from ..gltf.reader import FloatArray, Glb, MeshPrimitive, Scene
 
 EXTENSIONS = {"JPEG": "jpg", "PNG": "png"}
 BROKEN = (KeyError, IndexError, TypeError, ValueError, AttributeError)
-"""Errors that JSON leads to which contradicts itself."""
+"""Errors raised for inconsistent JSON."""
 WHITE = (1.0, 1.0, 1.0, 1.0)
 
 
@@ -54,7 +54,7 @@ class TextureImage:
 
 @dataclass(frozen=True, slots=True)
 class SurfaceTexture:
-    """A texture beside that of the base colour, and how it lies on one primitive."""
+    """A texture other than that of the base colour, and its coordinates on one primitive."""
 
     image: TextureImage
     uv: FloatArray
@@ -81,15 +81,15 @@ class SimpleMaterial:
     """True if the texture's alpha lets through what is behind."""
     double_sided: bool
     wraps: tuple[int, int]
-    """How the texture goes on beyond its edges, across and down: REPEAT, CLAMP or MIRROR."""
-    is_light: bool
-    """True if its colour is that of its light, for it is black otherwise."""
+    """Wrap modes across and down: REPEAT, CLAMP or MIRROR."""
+    is_emissive: bool
+    """True if texture and base_colour are the emissive ones, for the base colour is black."""
     surface: Mapping[str, SurfaceTexture] = field(default_factory=dict)
-    """Its other textures, by their names in glTF, for a format that has them."""
+    """Other textures by their names in glTF, for formats that store them."""
 
     @property
     def images(self) -> list[TextureImage]:
-        """All images that it shows."""
+        """The images of all its textures."""
         return [*([self.texture] if self.texture else []), *(texture.image for texture in self.surface.values())]
 
 
@@ -123,7 +123,7 @@ def multiply_colour(texture: TextureImage, factor: tuple[float, ...]) -> Texture
 
 def _simple_material(glb: Glb, primitive: MeshPrimitive, cache: TextureCache) -> SimpleMaterial:
     material = primitive.material
-    texture_info, colour, is_light = _seen_colour(material)
+    texture_info, colour, is_emissive = _seen_colour(material)
     uv = texture_coordinates(primitive, texture_info)
     texture = load_texture(glb, texture_info, cache) if texture_info and uv is not None else None
     mode = material.get("alphaMode")
@@ -138,14 +138,14 @@ def _simple_material(glb: Glb, primitive: MeshPrimitive, cache: TextureCache) ->
         is_blended=mode == "BLEND",
         double_sided=bool(material.get("doubleSided")),
         wraps=texture_wraps(glb, texture_info),
-        is_light=is_light,
+        is_emissive=is_emissive,
     )
 
 
 def _seen_colour(material: dict[str, Any]) -> tuple[dict[str, Any], tuple[float, ...], bool]:
-    """The textureInfo and linear RGBA factor that a material is seen by, and whether it is its light.
+    """The visible textureInfo and linear RGBA factor of a material, and whether they are the emissive ones.
 
-    That is so where the material is black otherwise.
+    They are if its base colour is black.
     """
     pbr = material.get("pbrMetallicRoughness", {})
     base = tuple(pbr.get("baseColorFactor", WHITE))
@@ -156,7 +156,7 @@ def _seen_colour(material: dict[str, Any]) -> tuple[dict[str, Any], tuple[float,
 
 
 def emitted_colour(material: dict[str, Any]) -> tuple[float, ...]:
-    """Linear light, 0 to 1, that a material emits; none where the file contradicts itself about it."""
+    """Linear emission (r, g, b) of a material, 0 to 1; black where the file's is invalid."""
     try:
         return tuple(np.nan_to_num(emission_factor(material)).clip(0, 1).ravel().tolist())
     except BROKEN:
@@ -164,12 +164,12 @@ def emitted_colour(material: dict[str, Any]) -> tuple[float, ...]:
 
 
 def transformed(uv: NDArray[Any], texture_info: dict[str, Any]) -> FloatArray:
-    """Coordinates (n, 2) after the KHR_texture_transform of a textureInfo."""
+    """Coordinates (n, 2) after the KHR_texture_transform of a textureInfo, without NaN."""
     return np.nan_to_num(transform_uvs(uv[:, :2].T, texture_info).T)
 
 
 def texture_wraps(glb: Glb, texture_info: dict[str, Any]) -> tuple[int, int]:
-    """How a texture goes on beyond its edges; repeated where the file contradicts itself about it."""
+    """Wrap modes of a texture, across and down; REPEAT where the file's are invalid."""
     try:
         return wrap_modes(glb, texture_info)
     except BROKEN:

@@ -10,7 +10,7 @@ import numpy as np
 from ..gltf.colours import CLAMP, MIRROR, REPEAT
 from ..gltf.materials import number_or
 from ..gltf.reader import FloatArray, MeshPrimitive
-from .surface_textures import added_light, is_unlit, texture_info
+from .surface_textures import extra_emission, is_unlit, texture_info
 from .textures import SimpleMaterial, TextureImage
 
 WRAPS = {REPEAT: "repeat", CLAMP: "clamp", MIRROR: "mirror"}
@@ -101,8 +101,8 @@ def format_material(
 
 
 def _colour_inputs(path: str, primitive: MeshPrimitive, material: SimpleMaterial) -> Iterator[str]:
-    """Yield the colour, as that of the light where a material is seen by its light, and the opacity."""
-    seen, other = ("emissiveColor", "diffuseColor") if material.is_light else ("diffuseColor", "emissiveColor")
+    """Yield diffuse and emissive colour, and the opacity."""
+    seen, other = ("emissiveColor", "diffuseColor") if material.is_emissive else ("diffuseColor", "emissiveColor")
     if material.texture:
         colour = f".connect = {path}/Picture.outputs:rgb>"
     elif "COLOR_0" in primitive.attributes:
@@ -111,7 +111,7 @@ def _colour_inputs(path: str, primitive: MeshPrimitive, material: SimpleMaterial
         colour = f" = {_tuple(material.base_colour[:3])}"
     yield f"            color3f inputs:{seen}{colour}\n"
     if "emissiveTexture" not in material.surface:
-        yield f"            color3f inputs:{other} = {_tuple(added_light(material, primitive.material))}\n"
+        yield f"            color3f inputs:{other} = {_tuple(extra_emission(material, primitive.material))}\n"
     has_holes = material.texture and material.alpha_cutoff is not None
     has_alpha = material.texture and (has_holes or material.is_blended)
     alpha = f".connect = {path}/Picture.outputs:a>" if has_alpha else f" = {material.base_colour[3]:g}"
@@ -120,7 +120,7 @@ def _colour_inputs(path: str, primitive: MeshPrimitive, material: SimpleMaterial
 
 
 def _surface_inputs(path: str, primitive: MeshPrimitive, material: SimpleMaterial) -> Iterator[str]:
-    """Yield how the surface shines: what its textures say, else its numbers."""
+    """Yield metallic, roughness, normal, occlusion and emission: connected to their textures, else as numbers."""
     pbr = primitive.material.get("pbrMetallicRoughness", {})
     numbers = {"metallic": 0 if is_unlit(primitive.material) else pbr.get("metallicFactor", 1),
                "roughness": pbr.get("roughnessFactor", 1)}  # fmt: skip
@@ -135,14 +135,14 @@ def _surface_inputs(path: str, primitive: MeshPrimitive, material: SimpleMateria
 def _scale_and_bias(
     texture_name: str, material: dict[str, Any], simple: SimpleMaterial
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """What the channels of a texture are multiplied by, and what is added."""
+    """Factors of the channels of a texture, and what is added to them afterwards."""
     pbr = material.get("pbrMetallicRoughness", {})
     if texture_name == "normalTexture":  # from 0 to 1 to -1 to 1
         return (2, 2, 2, 1), (-1, -1, -1, 0)
     if texture_name == "metallicRoughnessTexture":
         return (1, pbr.get("roughnessFactor", 1), pbr.get("metallicFactor", 1), 1), NO_BIAS
     if texture_name == "emissiveTexture":
-        return (*added_light(simple, material), 1), NO_BIAS
+        return (*extra_emission(simple, material), 1), NO_BIAS
     strength = number_or(texture_info(material, texture_name).get("strength"), 1)
     return (strength, 1, 1, 1), (1 - strength, 0, 0, 0)
 
