@@ -235,7 +235,7 @@ class Cluster:
 
     @property
     def postgres_pid(self) -> int:
-        """The process id of PostgreSQL, which is nobody's child."""
+        """The process id of PostgreSQL, which runs detached."""
         return int((self.folder / "postgres" / "data" / "postmaster.pid").read_text().partition("\n")[0])
 
     def status(self) -> dict[str, str]:
@@ -249,7 +249,7 @@ class Cluster:
 
 
 def exit_on_sigterm() -> None:
-    """Raise SystemExit at SIGTERM, so that a program that is told to end stops the cluster it has started."""
+    """Raise SystemExit at SIGTERM, so that a program that is terminated stops the cluster it has started."""
     signal(SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
