@@ -72,7 +72,7 @@ class ModelListing:
         return price if unit in PER_RUN_UNITS else Decimal(0)
 
     def cost(self, endpoint: str, billable_units: str | None) -> Decimal | None:
-        """US dollars that a run was charged, by its header X-Fal-Billable-Units; None without the header or the price."""
+        """US dollars charged for a run, by its header X-Fal-Billable-Units; None without the header or the price."""
         price, units = self.unit_price(endpoint), _decimal(billable_units)
         return None if price is None or units is None or units > MAX_UNITS else price * units
 
