@@ -98,8 +98,8 @@ def test_a_scheduler_that_sleeps_and_wakes_buys_nothing(cluster, fal):
 
 def test_health_lists_redis_and_living_workers(cluster):
     """A host sees that Redis answers and that one of the two workers is gone."""
-    told = httpx.get(f"{cluster.url}/api/v1/health/detailed", trust_env=False).json()["components"]
-    parts = {part["name"]: part for part in told}
+    components = httpx.get(f"{cluster.url}/api/v1/health/detailed", trust_env=False).json()["components"]
+    parts = {part["name"]: part for part in components}
     assert parts["redis"]["status"] == "healthy"
     assert parts["celery"]["details"]["workers"] == 1
 

@@ -163,9 +163,9 @@ def test_progress_has_the_old_numbers(done: dict[str, Any]):
 
 def test_stream_of_an_unknown_task_ends_with_an_error(api: httpx.Client):
     """An event comes at once, and then the end, so that no client waits for nothing."""
-    told = events(api, str(uuid.uuid4()))
-    assert [name for _, name, _ in told] == ["task_queued", "task_failed"]
-    assert "no such task" in told[-1][2]["message"]
+    received = events(api, str(uuid.uuid4()))
+    assert [name for _, name, _ in received] == ["task_queued", "task_failed"]
+    assert "no such task" in received[-1][2]["message"]
 
 
 def test_models_and_their_params(api: httpx.Client):

@@ -80,7 +80,7 @@ async def test_wrong_keys_are_listed_and_delay_only_their_network(start):
 
 
 @pytest.mark.parametrize(
-    ("peer", "headers", "told"),
+    ("peer", "headers", "reported"),
     [
         ("10.0.0.2", {b"x-forwarded-for": b"192.0.2.1"}, True),
         ("::ffff:172.17.0.1", {b"forwarded": b"for=192.0.2.1"}, True),
@@ -91,7 +91,7 @@ async def test_wrong_keys_are_listed_and_delay_only_their_network(start):
         ("", {b"x-forwarded-for": b"192.0.2.1"}, False),
     ],
 )
-async def test_untrusted_proxy_is_reported_once(start, caplog, peer: str, headers: dict[bytes, bytes], told: bool):
+async def test_untrusted_proxy_is_reported_once(start, caplog, peer: str, headers: dict[bytes, bytes], reported: bool):
     """The host reads in the log, once, and in Admin which address to trust; strangers' claims and trusted ones do not
     count.
     """
@@ -107,8 +107,8 @@ async def test_untrusted_proxy_is_reported_once(start, caplog, peer: str, header
     lines = [record.getMessage() for record in caplog.records if "proxy not trusted" in record.getMessage()]
     entries = (await services.admin.overview())["attention"]
     assert len(seen) == 3
-    assert len(lines) == len(entries) == told
-    if told:
+    assert len(lines) == len(entries) == reported
+    if reported:
         assert f"TRUSTED_PROXIES={peer}" in lines[0]
         overview = {"attention": entries, "breakers": [], "daily_budget": None, "spent_today": 0}
         (alert,) = wording.alerts(overview, [], str)

@@ -221,18 +221,18 @@ async def test_events_have_queue_position_percentage_and_end(fal: FalServer, tmp
     now = [0.0]
     fal.clock = lambda: now[0]
     fal.script = Script(queue_seconds=4, run_seconds=10, percentages=(10, 40, 70))
-    one, told = generator(fal), []
+    one, seen = generator(fal), []
     async for event in one.run(task(tmp_path, one)):
-        told.append(event)
+        seen.append(event)
         now[0] += 4 * isinstance(event, Queued | Running)
     await one.close()
-    assert [event for event in told if isinstance(event, Queued | Running)] == [
+    assert [event for event in seen if isinstance(event, Queued | Running)] == [
         Queued(0),
         Running(0.1, "progress: 10%"),
         Running(0.4, "progress: 40%"),
         Running(0.7, "progress: 70%"),
     ]
-    assert [type(event) for event in told[-2:]] == [Downloading, Finished]
+    assert [type(event) for event in seen[-2:]] == [Downloading, Finished]
 
 
 async def test_a_jpeg_is_uploaded_as_one(fal: FalServer, tmp_path: Path):
@@ -318,13 +318,13 @@ async def stopped_while_submitting(fal: FalServer, folder: Path, keep: bool) -> 
     """Cancel a job while its submit waits for the answer; `keep`: whether Submitted is still read."""
     fal.script = Script(run_seconds=60)
     fal.faults["submit"].append(Fault("slow", seconds=0.3))
-    one, told = generator(fal), list[Submitted]()
+    one, seen = generator(fal), list[Submitted]()
 
     async def work() -> None:
         async with aclosing(one.run(task(folder, one))) as events:
             async for event in events:
                 if isinstance(event, Submitted):
-                    told.append(event)
+                    seen.append(event)
                     if not keep:
                         return
 
@@ -334,7 +334,7 @@ async def stopped_while_submitting(fal: FalServer, folder: Path, keep: bool) -> 
     await asyncio.wait([job])
     assert job.cancelled() is keep
     await one.close()
-    return told
+    return seen
 
 
 async def test_a_process_that_stops_while_submitting_still_learns_of_the_job(fal: FalServer, tmp_path: Path):

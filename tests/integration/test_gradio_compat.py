@@ -204,7 +204,9 @@ def test_a_share_link_is_made_for_where_the_app_will_be(monkeypatch, demo: gr.Bl
     """GRADIO_SHARE makes `launch` open a tunnel to our host and port (which ends at Gradio's servers, so not here)."""
     tunnels = []
     monkeypatch.setenv("GRADIO_SHARE", value)
-    monkeypatch.setattr(networking, "setup_tunnel", lambda **told: tunnels.append(told) or "https://share.example")
+    monkeypatch.setattr(
+        networking, "setup_tunnel", lambda **options: tunnels.append(options) or "https://share.example"
+    )
     gradio_compat.create_app(demo, HERE, ssr_mode=False)
     assert [(one["local_host"], one["local_port"]) for one in tunnels] == [("127.0.0.1", 9)] * expected
     assert demo.share_url == ("https://share.example" if expected else None)
@@ -333,14 +335,14 @@ def test_a_session_that_wakes_up_is_not_forgotten_before_it_reads(
         portal = client.portal
         assert portal
         portal.call(gradio_compat.forget_unread, demo)
-        told = client.get("/gradio_api/queue/data", params={"session_hash": "page"}).text
-        assert '"process_completed"' in told
+        stream = client.get("/gradio_api/queue/data", params={"session_hash": "page"}).text
+        assert '"process_completed"' in stream
 
 
 def test_urls_are_fetched_by_us(client: TestClient):
     """A file that is given as a URL goes through our function and never through Gradio's."""
-    told = call(client, "name", {"path": "https://x.example/a.png", "meta": {"_type": "gradio.FileData"}})
-    assert "not fetched: https://x.example/a.png" in told
+    answer = call(client, "name", {"path": "https://x.example/a.png", "meta": {"_type": "gradio.FileData"}})
+    assert "not fetched: https://x.example/a.png" in answer
 
 
 def test_unreadable_values_are_reported(client: TestClient):

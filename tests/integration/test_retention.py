@@ -237,13 +237,13 @@ async def test_failure_reasons_keep_their_message_until_retried(services, genera
     generator.script = lambda task: [GenerationFailed("image_unreadable", "Unreadable.")]
     batch = await services.submit(SubmitRequest([picture(uploads, name) for name in ("a.png", "b.png")]))
     await finished(services, batch.id)
-    (told,) = await services.admin.failure_reasons()
-    assert (told["code"], told["message"], told["count"]) == ("image_unreadable", "Unreadable.", 2)
+    (reason,) = await services.admin.failure_reasons()
+    assert (reason["code"], reason["message"], reason["count"]) == ("image_unreadable", "Unreadable.", 2)
     generator.script = lambda task: []
     await services.retry(batch.id)
     await finished(services, batch.id)
-    (told,) = await services.admin.failure_reasons()
-    assert (told["count"], told["message"]) == (2, None)
+    (reason,) = await services.admin.failure_reasons()
+    assert (reason["count"], reason["message"]) == (2, None)
 
 
 async def test_recent_upload_without_a_batch_is_kept(services):

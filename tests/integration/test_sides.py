@@ -71,8 +71,8 @@ async def test_sides_are_served_listed_and_deleted_with_the_batch(services, uplo
     with pytest.raises(NotFound):
         await services.file(batch.id, 1, "input-left.png")
     archive = zipfile.ZipFile(io.BytesIO(b"".join((await services.archive(batch.id)).chunks)))
-    (told,) = json.loads(archive.read("manifest.json"))["jobs"]
-    assert told["sides"] == [{"side": one.side, "name": one.name} for one in job.sides]
+    (entry,) = json.loads(archive.read("manifest.json"))["jobs"]
+    assert entry["sides"] == [{"side": one.side, "name": one.name} for one in job.sides]
     await services.delete(batch.id)
     assert list(services.folders.batches.iterdir()) == []
 
@@ -182,17 +182,17 @@ def test_sides_are_grouped_by_name_or_by_request():
 
 
 @pytest.mark.parametrize(
-    "told",
+    "given",
     [
         "by name", "[", '"front"', [{"front": 1, "top": 2}], [{"front": 1, "back": 9}], [{"front": 0, "back": 1}],
         [{"front": 1, "back": 1}], [{"front": 1}, {"front": 1, "back": 2}], [["front", 1]], 7, {"front": 1},
         [{"back": 1, "left": 2}], [{"front": "x"}], [None], '[{"front": 1e999}]', "[" * 100_000,
     ],
 )  # fmt: skip
-def test_malformed_sides_are_refused_with_an_example(told):
+def test_malformed_sides_are_refused_with_an_example(given):
     """Unknown sides, numbers out of range, a picture used twice, no front, and what is no list at all."""
     with pytest.raises(OptionRefused) as caught:
-        group_sides(named("a.png", "b.png"), told)
+        group_sides(named("a.png", "b.png"), given)
     assert caught.value.code in ("sides_unreadable", "side_missing")
     assert caught.value.hint
 

@@ -43,12 +43,12 @@ async def test_upload_quota_counts_received_bytes(services, monkeypatch: pytest.
     """An upload counts with its announced size while it is open, and with the bytes received once it has ended."""
     monkeypatch.setattr(uploads, "MAX_BATCHES_TOTAL", 3)
     announced = str(2 * services.settings.max_files * services.limits.max_bytes)
-    begun, told = asyncio.Event(), asyncio.Event()
+    begun, released = asyncio.Event(), asyncio.Event()
     statuses: list[int] = []
 
     async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
         begun.set()
-        await told.wait()
+        await released.wait()
         await Response(status_code=403)(scope, receive, send)
 
     async def receive() -> Message:
@@ -65,7 +65,7 @@ async def test_upload_quota_counts_received_bytes(services, monkeypatch: pytest.
     first = asyncio.create_task(upload())
     await begun.wait()
     await upload()
-    told.set()
+    released.set()
     await first
     await upload()
     assert statuses == [429, 403, 403]

@@ -93,8 +93,8 @@ def _png_colours() -> dict[str, bytes]:
         **{f"cICP primaries {code}": png(CARD, before=cicp(code, 13)) for code in range(23)},
         **{f"cICP transfer {code}": png(CARD, before=cicp(1, code)) for code in range(20)},
         **{
-            f"HDR, {name}": png(RAMP, before=cicp(9, 16) + told)
-            for name, told in {
+            f"HDR, {name}": png(RAMP, before=cicp(9, 16) + luminance)
+            for name, luminance in {
                 "brightest 100": clli(100),
                 "brightest 4000": clli(4000),
                 "screen of 4000": mdcv(4000),

@@ -88,7 +88,7 @@ def _unusual(char: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "expected"),
     [
         ("cup_front.png", ("cup", "front")),
         ("cup-left.jpg", ("cup", "left")),
@@ -106,9 +106,9 @@ def _unusual(char: str) -> bool:
         ("left_cup.png", ("left_cup", "")),
     ],
 )
-def test_name_is_split_into_object_and_side(name: str, told: tuple[str, str]):
+def test_name_is_split_into_object_and_side(name: str, expected: tuple[str, str]):
     """A side at the end, however it is set apart, or all of the name; a word that only ends so is none."""
-    assert split_side(name) == told
+    assert split_side(name) == expected
 
 
 def test_pictures_of_one_object_are_found_by_their_names():

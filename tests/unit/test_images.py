@@ -160,9 +160,9 @@ def test_unchanged_picture_keeps_its_stored_pixels(kind):
     exif = Image.Exif()
     exif[0x010F] = "Secret Camera"
     options = {"exif": exif, "icc_profile": pictures.srgb_profile()}
-    plain, told = encoded(photo(), kind), encoded(photo(), kind, **options)
-    stored = check_image(told, "x", LIMITS).data
-    assert b"Secret Camera" in told
+    plain, tagged = encoded(photo(), kind), encoded(photo(), kind, **options)
+    stored = check_image(tagged, "x", LIMITS).data
+    assert b"Secret Camera" in tagged
     assert stored == plain
 
 

@@ -46,7 +46,7 @@ def folder(tmp_path: Path) -> Path:
     ]  # fmt: skip
     (tmp_path / "app.log").write_bytes(b"".join([*failed, line(8, "critical", "gone"), b"not ours\n"]))
     (tmp_path / "access.log").write_bytes(
-        b"".join(line(number, event="asked", **told) for number, told in enumerate(REQUESTS))
+        b"".join(line(number, event="asked", **request_fields) for number, request_fields in enumerate(REQUESTS))
     )
     return tmp_path
 

@@ -73,19 +73,19 @@ def test_line_is_an_object_with_bound_and_extra_fields(log):
 
 
 @pytest.mark.parametrize(
-    "told",
+    "text",
     [
         f"fal said no to {FAL}", f"half of it: {FAL.partition(':')[2]}", "Authorization: Key never-seen-before",
         "{'authorization': 'Bearer never-seen-before'}", "GET /x?token=never-seen-before&a=1",
         "the api key", "ann's-word", "hf_ABCDEFGHIJKLMNOPQRSTUV", "postgresql://me/?password=never-seen-before",
     ],
 )  # fmt: skip
-def test_no_secret_is_written(log, told):
+def test_no_secret_is_written(log, text):
     """Keys of the settings and whatever looks like one are masked in the text, its parts and a traceback."""
     try:
-        raise ValueError(told)
+        raise ValueError(text)
     except ValueError:
-        log.logger.exception("%s", told, extra={"part": {"of": [told]}})
+        log.logger.exception("%s", text, extra={"part": {"of": [text]}})
     secrets = ("never-seen-before", FAL, FAL.partition(":")[2], "the api key", "ann's-word", "hf_ABC")
     assert not any(secret in log.text for secret in secrets)
     assert "***" in log.entries[0]["event"]
