@@ -154,7 +154,7 @@ def with_memory_limit(function: Callable[..., T], *args: Any) -> T:
 
 @contextlib.contextmanager
 def memory_limit(extra: int) -> Iterator[None]:
-    """Let this process take `extra` bytes of address space on top of what it has; only Linux tells how much that is."""
+    """Limit this process's address space to its present size plus `extra` bytes; no limit except on Linux."""
     statm = Path("/proc/self/statm")
     if not statm.exists():
         yield

@@ -26,6 +26,7 @@ from string import Template
 from typing import Any, Self
 
 import psutil
+from prometheus_client.multiprocess import mark_process_dead
 
 from .local_services import PostgresServer, free_port, start_redis, wait_for_port
 
@@ -68,7 +69,13 @@ class Cluster:
             raise
         return self
 
+    @property
+    def _metrics(self) -> Path:
+        """Folder in which all processes count, so that each web replica reports their sums."""
+        return self.folder / "metrics"
+
     def _start(self) -> None:
+        shutil.rmtree(self._metrics, ignore_errors=True)  # counts begin anew, as they do where one process starts
         self._ports = ports = {name: free_port() for name in ("postgres", "redis", *WEB_PROCESSES, "nginx")}
         folder = self.folder / "postgres"
         folder.mkdir(exist_ok=True)
@@ -114,6 +121,7 @@ class Cluster:
             "CELERY_BROKER_URL": f"redis://127.0.0.1:{self._ports['redis']}/0",
             "DATA_DIR": str(data),
             "GRADIO_TEMP_DIR": str(data / "uploads"),
+            "PROMETHEUS_MULTIPROC_DIR": str(self._metrics),
         }
 
     def restart(self) -> None:
@@ -164,6 +172,9 @@ class Cluster:
         wait_for_port(ports["nginx"])
 
     def _spawn(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        self._metrics.mkdir(exist_ok=True)
+        if name in self.processes:
+            mark_process_dead(self.processes[name], str(self._metrics))  # type: ignore[no-untyped-call]
         with (self.folder / "logs" / f"{name}.out").open("ab") as log:
             self._children[name] = subprocess.Popen(
                 command, env={**self._environment, **environment}, stdout=log, stderr=log, start_new_session=True
@@ -224,7 +235,7 @@ class Cluster:
 
     @property
     def postgres_pid(self) -> int:
-        """The process id of PostgreSQL, which is nobody's child."""
+        """The process id of PostgreSQL, which runs detached."""
         return int((self.folder / "postgres" / "data" / "postmaster.pid").read_text().partition("\n")[0])
 
     def status(self) -> dict[str, str]:
@@ -238,7 +249,7 @@ class Cluster:
 
 
 def exit_on_sigterm() -> None:
-    """Raise SystemExit at SIGTERM, so that a program that is told to end stops the cluster it has started."""
+    """Raise SystemExit at SIGTERM, so that a program that is terminated stops the cluster it has started."""
     signal(SIGTERM, lambda number, _: sys.exit(128 + number))
 
 

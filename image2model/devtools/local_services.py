@@ -19,13 +19,13 @@ UNSAFE_FAST_OPTIONS = {"fsync": "off", "full_page_writes": "off", "max_connectio
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """A free port."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
 
 
 def wait_for_port(port: int, seconds: float = 60) -> None:
-    """Return once somebody listens on a port; raises TimeoutError."""
+    """Return once a server listens on a port; raises TimeoutError."""
     deadline = time.monotonic() + seconds
     while socket.socket().connect_ex(("127.0.0.1", port)):
         if time.monotonic() > deadline:
@@ -64,7 +64,7 @@ class PostgresServer:
         return self
 
     def stop(self) -> None:
-        """End the server, whoever is connected."""
+        """End the server, also with open connections."""
         self._run("pg_ctl", "-D", str(self._data), "-w", "-m", "immediate", "stop")
 
     def remove(self) -> None:

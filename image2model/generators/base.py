@@ -98,7 +98,7 @@ class Spec:
     id: str
     name: str
     strengths: str
-    """One line on what it is good at."""
+    """Strengths of the generator in one line."""
     usual_seconds: float
     price: Callable[[GenerationParams], Decimal]
     """US dollars for one object with these parameters, however many of its sides are sent."""
@@ -114,7 +114,7 @@ class Spec:
     sides: tuple[Side, ...] = ()
     """The sides of one object that it accepts in one job, in its own order; empty: a single picture of each object."""
     sides_positional: bool = False
-    """True if sides are told apart by position alone, so that none may be left out between others."""
+    """True if sides are identified by position alone, so that none may be left out between others."""
 
     def check_sides(self, sides: Collection[Side]) -> None:
         """Raise OptionRefused where these sides of one object cannot be one job; the front alone always can."""
@@ -169,7 +169,7 @@ class Task:
     remote: Mapping[str, Any] | None = None
     """The job at the provider that an earlier run stored with Submitted: continue it, never submit again."""
     sides: Mapping[Side, Path] = field(default_factory=dict)
-    """Its other sides, PNGs likewise; empty for generators that take one picture."""
+    """The object's other sides, PNGs likewise; empty for generators that take one picture."""
 
 
 @dataclass(frozen=True, slots=True)

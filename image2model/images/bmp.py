@@ -1,4 +1,4 @@
-"""What Pillow does not read of a BMP: its profile, and pixels in runs, in 2 bits or laid out by bit masks.
+"""Parts of a BMP that Pillow does not read: its profile, and pixels in runs, of 2 bits or laid out by bit masks.
 
 Format: https://learn.microsoft.com/windows/win32/api/wingdi/ns-wingdi-bitmapv4header.
 """
@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 UNCOMPRESSED, RLE8, RLE4, BITFIELDS, ALPHA_BITFIELDS = 0, 1, 2, 3, 6
-"""Ways to store pixels: as they are, in runs, and with three and four masks behind the plain header."""
+"""Compressions: none, run lengths of 8 and of 4 bits, and three or four bit masks after the plain header."""
 INFO_HEADER, ALPHA_HEADER, V5_HEADER = 40, 56, 124
 """Sizes of the plain header, of the smallest one that holds a mask of alpha, and of the one that holds a profile."""
 EMBEDDED_PROFILE = b"DEBM"
 WINDOWS_MASKS = (0xFF0000, 0xFF00, 0xFF)
 FILE_HEADER = 14
 END_OF_ROW, END_OF_PICTURE, MOVE = 0, 1, 2
-"""What the byte behind a zero says among runs; a larger one says how many pixels follow as they are."""
+"""Meanings of the byte after a zero in a run-length code; a larger value is the number of uncompressed pixels."""
 
 
 def with_plain_pixels(data: bytes) -> bytes:

@@ -94,7 +94,7 @@ def check_file(path: Path, name: str, limits: ImageLimits) -> CheckedImage:
 
 
 def refused_preview(data: bytes) -> bytes | None:
-    """Return a small WebP of whatever can be seen of a refused picture, None where nothing can safely."""
+    """Return a small WebP preview of a refused picture; None where it cannot be decoded safely."""
     try:
         image = decode_partially(data, THUMBNAIL_SIDE)
         return None if image is None else _encode_thumbnail(image)

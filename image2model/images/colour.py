@@ -25,18 +25,18 @@ INPUT_MODES: Mapping[str, str] = {"GRAY": "L", "RGB ": "RGB", "CMYK": "CMYK"}
 EXACT = ImageCms.Flags.NOOPTIMIZE
 """LittleCMS's short cuts for all but matrices are off by up to 51 levels: in the dark, and where paper is not white."""
 INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
-"""The one for which LittleCMS does not make a black that is grey darker."""
+"""Rendering intent at which LittleCMS does not darken a profile's grey black."""
 ICC_HEADER, ICC_VERSION, ICC_SPACES = 128, 8, slice(16, 24)
 """Size of a profile's header, and the places of its version and its two colour spaces (ICC.1:2022, 7.2)."""
 MAX_ICC_VERSION, GREY_IN_LAB = 4, b"GRAYLab "
-"""What Chromium uses and what it does not."""
+"""Newest ICC version that Chromium uses, and the one pair of spaces, grey by way of Lab, that it does not."""
 CICP_TAG_BYTES = 12
 SRGB_CODE_POINTS = (1, 13)
 RGB_IN_FULL_RANGE = b"\0\1"
 """The last two of four code points that count: no matrix, full range."""
 CAMERA_TRANSFERS = frozenset({1, 6, 11})
 SRGB_GAMMA, GAMMA_TOLERANCE = 1 / 2.2, 0.02
-"""A gAMA alone that is so near to sRGB's means sRGB."""
+"""sRGB's gamma, and the difference from it below which a gAMA chunk on its own means sRGB."""
 
 
 def are_code_points(primaries: int, transfer: int) -> bool:
@@ -47,7 +47,7 @@ def are_code_points(primaries: int, transfer: int) -> bool:
 def profile_of_code_points(primaries: int, transfer: int, peak_nits: float = DEFAULT_PEAK_NITS) -> ColourProfile:
     """The profile of a cICP chunk's or nclx box's code points; empty for sRGB and for unknown ones.
 
-    `peak_nits`: light of the brightest highlight, where it is told.
+    `peak_nits`: luminance of the brightest highlight, in nits.
     """
     if transfer in (PQ, HLG) and primaries in PRIMARIES:
         return HdrSpace(primaries, transfer, peak_nits)

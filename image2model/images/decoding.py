@@ -43,7 +43,7 @@ ORIENTATION, SHORT = 0x0112, 3
 EXIF_BYTE_ORDERS: Mapping[bytes, str] = {b"II": "<", b"MM": ">"}
 """Byte orders of `struct` by the first bytes of a TIFF structure."""
 EXIF_HEADER = b"Exif\0\0"
-"""What a JPEG has before its EXIF data."""
+"""Identifier before the EXIF data of a JPEG."""
 TRANSPOSE_BY_ORIENTATION: Mapping[int, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -55,7 +55,7 @@ TRANSPOSE_BY_ORIENTATION: Mapping[int, Image.Transpose] = {
 }
 """The operation that makes a picture upright, by its EXIF orientation."""
 NCLX_TRANSFERS = frozenset({4, 5, 7, 8, 16, 17, 18})
-"""Curves of an AVIF that Chromium tells from sRGB's: not those of cameras (BT.709 and its kin) and unknown ones."""
+"""Transfer curves of an AVIF that Chromium converts; it takes camera curves (BT.709 …) and unknown ones for sRGB."""
 DNG_VERSION, NEW_SUBFILE_TYPE, REDUCED_RESOLUTION = 50706, 254, 1
 WHITE_IS_ZERO, SEPARATE_PLANES, UNSIGNED, UNTYPED, UNCOMPRESSED, TIFF_WEBP = 0, 2, 1, 4, 1, 50001
 """Values of a TIFF's tags (TIFF 6.0, section 8)."""
@@ -161,7 +161,7 @@ def decode_image(data: bytes, limits: ImageLimits, max_side: int) -> Image.Image
 
 
 def decode_partially(data: bytes, max_side: int) -> Image.Image | None:
-    """Decode whatever can be seen of a refused picture, scaled down; None where nothing can safely. May raise."""
+    """Decode a refused picture for a preview, scaled down; None where that is not safe. May raise."""
     image: Image.Image = Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "GIF", "WEBP", "BMP"))
     is_jpeg = image.format in ("JPEG", "MPO")
     if image.width * image.height > MAX_PARTIAL_PIXELS or (is_jpeg and read_jpeg(data).scans > MAX_JPEG_SCANS):
@@ -222,7 +222,7 @@ def _open_png(data: bytes) -> Source:
 
 
 def _open_webp(data: bytes) -> Source:
-    """As in Chromium an EXIF orientation counts for nothing, nor does an animation's profile."""
+    """Open a WebP, ignoring like Chromium its EXIF orientation and the profile of an animation."""
     source = _open_pages("WEBP", WebPImagePlugin.WebPImageFile(io.BytesIO(data)), "first_frame")
     if box := _first_webp_frame(data):
         source.profile, source.frame = b"", Frame(source.pillow.size, box)
@@ -314,11 +314,11 @@ OPENERS: Mapping[ImageFormat, Callable[[bytes], Source]] = {
     "GIF": _open_gif,
     "BMP": _open_bmp,
 }
-"""Each calls one decoder itself, which keeps the code of other formats out of reach."""
+"""Decoder of each format, called directly, so that no file reaches the decoder of another format."""
 
 
 def _on_transparent(image: Image.Image, frame: Frame) -> Image.Image:
-    """The frame's pixels in their place on nothing."""
+    """The frame's pixels in their place on a transparent canvas."""
     if frame.box == (0, 0, *frame.size):
         return image
     placed = Image.new("RGBA", frame.size)
@@ -343,10 +343,10 @@ def _profile_of_nclx(data: bytes) -> colour.ColourProfile:
 
 
 def _brightest_nits(data: bytes) -> float:
-    """Light of the brightest pixel, from the first box that tells it (clli: ISO/IEC 14496-12, 12.1.7)."""
+    """Luminance of the brightest pixel, from the first `clli` box (ISO/IEC 14496-12, 12.1.7), else the default."""
     at = data.find(CLLI_BOX)
-    told = int.from_bytes(data[at + len(CLLI_BOX) :][:2]) if at >= 0 else 0
-    return told or DEFAULT_PEAK_NITS
+    nits = int.from_bytes(data[at + len(CLLI_BOX) :][:2]) if at >= 0 else 0
+    return nits or DEFAULT_PEAK_NITS
 
 
 def _exif_orientation(exif: bytes) -> int:

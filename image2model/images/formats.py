@@ -62,7 +62,7 @@ UNSUPPORTED: tuple[tuple[int, bytes, str], ...] = (
 )
 """Offset, bytes and name of other formats that people try; the first match counts."""
 UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-"""How text begins that has two bytes for each character."""
+"""Byte order marks of UTF-16 text."""
 SAVE_AS_JPEG = "Save it as JPEG or PNG and add that."
 
 

@@ -23,10 +23,10 @@ BT2020 = PRIMARIES[9]
 WHITE_NITS = 203
 """Light of white in cd/m² (ITU-R BT.2408)."""
 DEFAULT_PEAK_NITS = 1000.0
-"""Light of the brightest highlight of a picture that does not tell it, and of the screen that HLG is made for."""
+"""Luminance of the brightest highlight: the default of a picture without one, and the nominal screen of HLG."""
 HLG_SYSTEM_GAMMA = 1.2
 KNEE_SHARE = 0.65
-"""Kappa of ST 2094-50, formula D.5: how far the curve above white bends."""
+"""Kappa of ST 2094-50, formula D.5: the bend of the curve above white."""
 CURVE_POINTS, CURVE_STEPS = 8, 32
 """Points between which the curve is a cubic of the gain's logarithm, and straight lines for each of these."""
 ROWS_AT_A_TIME = 128

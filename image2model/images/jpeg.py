@@ -59,7 +59,7 @@ class Jpeg:
 
     @property
     def frame_marker(self) -> int:
-        """The marker of the frame header, which tells the way of coding; 0 where there is none."""
+        """Marker of the frame header, which names the coding process (baseline, progressive …); 0 without one."""
         return next((segment.marker for segment in self.segments if segment.marker in FRAME_HEADERS), 0)
 
     def without_metadata(self) -> bytes:

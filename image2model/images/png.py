@@ -1,4 +1,4 @@
-"""A PNG without its ancillary chunks, which say nothing of its pixels and often are damaged, and what they tell.
+"""A PNG without its ancillary chunks, which are often damaged, and the facts that they hold.
 
 What is told is weighed as in Chromium: a chunk whose checksum is wrong tells nothing; cICP counts before iCCP,
 sRGB and gAMA with cHRM (PNG specification, third edition, 4.3 and 11.3.2).
@@ -29,9 +29,9 @@ ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (
 RAW_DEFLATE, ZLIB_HEADER, PIECE_BYTES = -15, 2, 1 << 23
 """`wbits` of a stream whose checksum is not compared, the bytes before it, and how much is unpacked at a time."""
 RENDERING_INTENTS = (b"\0", b"\1", b"\2", b"\3")
-"""What an sRGB chunk may say."""
+"""Valid values of an sRGB chunk."""
 MAX_NAME_BYTES, DEFLATE = 79, b"\0"
-"""Of an iCCP chunk: the longest name, and the only way of compression."""
+"""Longest name in an iCCP chunk, and its only compression method."""
 IEND = b"\0\0\0\0IEND\xae\x42\x60\x82"
 
 

@@ -119,7 +119,7 @@ class CircuitBreaker:
 
 
 class CircuitBreakers:
-    """The breakers of all generators and keys. `on_open_change` is told of those on the host's key."""
+    """The breakers of all generators and keys. `on_open_change` is called for those on the host's key."""
 
     def __init__(
         self, store: AsyncStore, cooldown: float, on_open_change: Callable[[str], Callable[[float], object]]

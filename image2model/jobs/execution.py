@@ -173,7 +173,7 @@ class JobExecution:
         self._is_trial = await self._breaker.admit()
 
     async def _finish(self, result: Finished) -> None:
-        """Move the mesh to its place, examine it, then store the job as done, unless somebody else has it by now.
+        """Move the mesh to its place, examine it, then store the job as done, unless another process has taken it.
 
         A mesh that cannot be examined is delivered all the same: it may have been paid for.
         """
@@ -292,7 +292,7 @@ class JobExecution:
             await self._breaker.record_abandoned()
 
     def _adopt_remote(self, job: Job | None) -> bool:
-        """Go on with the job as stored; return False for None: somebody else has ended it."""
+        """Continue with the job as stored; return False for None, when another process has ended it."""
         self.job = job or self.job
         return job is not None
 

@@ -19,7 +19,7 @@ from .db.schema import ledger
 from .models import Job, JobState
 
 BillingOutcome = Literal["reserved", "charged", "maybe", "free"]
-"""Not over yet; paid; perhaps paid; certainly not paid."""
+"""Reserved until the job ends; then charged, possibly charged, or free."""
 
 
 @dataclass(frozen=True, slots=True)

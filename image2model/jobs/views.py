@@ -188,7 +188,7 @@ class BatchView:
         return self.state != "working"
 
     def is_of(self, visitor: str) -> bool:
-        """True if this browser made it."""
+        """True if this browser made the batch."""
         return bool(visitor) and self.visitor == visitor
 
     @property

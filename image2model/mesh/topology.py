@@ -112,7 +112,7 @@ def drop_degenerate_after_weld(positions: FloatArray, faces: IndexArray) -> Inde
 
 
 def drop_degenerate(faces: IndexArray) -> IndexArray:
-    """Faces (k, 3) of welded `faces` (m, 3), without those of fewer than three vertices."""
+    """The welded `faces` (m, 3) that have three distinct vertices (k, 3)."""
     return np.asarray(faces[_nondegenerate(faces)])
 
 

@@ -142,7 +142,7 @@ def _broker_problems(settings: Settings) -> Iterator[str]:
 
 
 def _eviction_policy(client: redis.Redis) -> str:
-    """What Redis does when its memory is full; what should be where a hosted one does not tell."""
+    """Eviction policy of Redis; the required one where a hosted Redis refuses to show its settings."""
     import redis
 
     client.ping()

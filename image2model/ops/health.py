@@ -1,4 +1,4 @@
-"""Health of the app's parts: probes that cost no money and keep nobody waiting."""
+"""Health of the app's parts: probes that cost no money and do not delay the answer."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ class Analysis:
         return dict(sorted(sums.items(), key=lambda item: (-item[1].count, item[0])))
 
     def by_status(self) -> dict[str, int]:
-        """Number of requests that were answered with each status that tells of an error."""
+        """Number of requests by error status."""
         counts: Counter[str] = Counter()
         for (_, _, status), seen in self.requests.items():
             if status >= 400:

@@ -1,4 +1,4 @@
-"""The log files as files: what there is, whether all is well with them, what may go."""
+"""The log files as files: their list, their condition, and removal of old ones."""
 
 from __future__ import annotations
 

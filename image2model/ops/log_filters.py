@@ -14,7 +14,7 @@ REPEAT_SECONDS = 60.0
 
 
 class OncePerMinute(logging.Filter):
-    """Lets records of one cause pass once in REPEAT_SECONDS; the next to pass tells how many were `left_out`.
+    """Lets records of one cause pass once in REPEAT_SECONDS; the next one has the number `left_out`.
 
     A record has a cause where it was logged with one (`extra={"cause": …}`), or tells of a disk without room: a full
     disk makes hundreds of lines a minute. All others pass.

@@ -178,7 +178,7 @@ class _LightSession(SessionState):
 
 
 class _Mailboxes(LRUCache[str, asyncio.Queue[Any]]):
-    """The messages of each session, which Gradio keeps even if nobody reads them."""
+    """The messages of each session, which Gradio keeps even if they are never read."""
 
     def __setitem__(self, session: str, _: asyncio.Queue[Any]) -> None:
         _check_session(session)
@@ -194,7 +194,7 @@ class _Mailbox(asyncio.Queue[Any]):
 
     @property
     def is_abandoned(self) -> bool:
-        """True if nobody has read a message for NEVER_READ_SECONDS or UNREAD_SECONDS."""
+        """True if no message has been read for NEVER_READ_SECONDS or UNREAD_SECONDS."""
         return time.monotonic() > self._forget_at
 
     def put_nowait(self, item: Any) -> None:
@@ -212,7 +212,7 @@ class _Mailbox(asyncio.Queue[Any]):
 
 
 async def forget_unread(demo: gr.Blocks) -> None:
-    """End events whose messages nobody reads and forget their sessions; a client can join events without reading.
+    """End events whose messages are never read and forget their sessions; a client can join events without reading.
 
     Gradio keeps, for as long as it runs, a note of each session that has joined an event, and all messages of an event
     that goes on.
@@ -305,7 +305,7 @@ def forget_api_info(scope: Scope) -> None:
 
 
 def is_unknown_session(error: RuntimeError) -> bool:
-    """True if a stream failed because Gradio told its client, in the middle of it, that it knows no such session."""
+    """True if a stream failed because Gradio found, after the answer had begun, that there is no such session."""
     return isinstance(error.__cause__, HTTPException)
 
 

@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,17 @@ STATIC = Path(__file__).parent / "ui" / "static"
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 MAX_OPEN_FILES = 65_536
 """Maximum number of open files that is requested; some systems set no limit."""
+LAUNCH_OPTIONS: Mapping[str, Any] = {
+    "auth_message": "Sign in to image2model.",
+    "ssr_mode": False,
+    "run_history": False,
+    "enable_monitoring": False,
+    "state_session_capacity": 500,
+    "favicon_path": STATIC / "favicon.png",
+    "footer_links": [],
+    "show_error": False,
+}
+"""Launch options of Gradio that no setting changes."""
 DEFAULT_PORTS = range(7860, 7960)
 """Ports that are tried in turn if none is set."""
 
@@ -83,6 +94,7 @@ class Server:
     def start(self) -> None:
         """Build the page and serve it, with our own routes before Gradio's; raises SettingsError for a taken port."""
         from .middleware.slow_client import HeaderTimeoutProtocol
+        from .rest.app import prepare_routes
 
         listener = bind(self.settings.host, self.settings.port)
         self.url = _local_url(listener)
@@ -102,7 +114,8 @@ class Server:
             if not self._thread.is_alive():
                 raise self._failure or RuntimeError("The server ended at its start.")
         log.info("image2model is at %s", self.settings.public_url or self.url)
-        self._api.prepare_routes()  # the first to come need not wait for it
+        for app in (self._api.api, self.demo.app):
+            prepare_routes(app)  # the first to come need not wait for it
         warn_of_any_host(self.settings)
 
     def _build_app(self) -> ASGIApp:
@@ -130,17 +143,10 @@ class Server:
                 "middleware": self._middleware,
             },
             auth=self._auth,
-            auth_message="Sign in to image2model.",
-            ssr_mode=False,
-            run_history=False,
-            enable_monitoring=False,
-            state_session_capacity=500,
             max_file_size=f"{4 * self.settings.max_file_mb}mb",
             theme=theme(),
             head=head(),
-            favicon_path=STATIC / "favicon.png",
-            footer_links=[],
-            show_error=False,
+            **LAUNCH_OPTIONS,
         )
         return app
 

@@ -1,4 +1,4 @@
-"""The Celery application: its settings, its two kinds of tasks, and how a process tells workers of one.
+"""The Celery application: its settings, its two kinds of tasks, and the function that sends them to workers.
 
 Messages hold ids and numbers only, and Redis may lose them: who waits for a task sends another (`jobs.task_executor`).
 """
@@ -59,7 +59,7 @@ def make_app(settings: Settings) -> Celery:
 
 
 def sender(settings: Settings) -> Send:
-    """Function that tells the workers of a task. Raises SettingsError as `make_app`."""
+    """Function that sends the workers a task. Raises SettingsError as `make_app`."""
     app = make_app(settings)
 
     def send(task_id: str, message: int, seconds: float) -> None:

@@ -182,7 +182,7 @@ PICTURE = handle_file(EXAMPLES / "robot.jpg")
     ],
 )
 def test_values_of_a_wrong_type_have_an_error_code(client, endpoint, given, code):
-    """What is missing or of another kind than an endpoint takes is an error with a code and a sentence, too."""
+    """A missing value and a value of the wrong type are each answered with an error code and a sentence."""
     with pytest.raises(AppError, match=rf"^{code}: .*\."):
         client.predict(*given, api_name=f"/{endpoint}")
 
@@ -194,7 +194,7 @@ def test_unknown_endpoint_has_an_error_code(app):
 
 
 def test_an_upload_that_breaks_off_is_no_failure(app):
-    """Whoever goes away in the middle of an upload is counted as that, and not as an error of the app's."""
+    """A client that disconnects during an upload is counted as such, and not as a server error."""
     head = "POST /gradio_api/upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000\r\n"
     part = '--x\r\nContent-Disposition: form-data; name="files"; filename="a.jpg"\r\n\r\n\xff\xd8'
     with socket.create_connection(("127.0.0.1", int(app.url.rpartition(":")[2]))) as sender:
@@ -210,7 +210,7 @@ def test_an_upload_that_breaks_off_is_no_failure(app):
 
 
 async def test_unexpected_error_hides_its_reason():
-    """An error of the app's own making has its code and sentence as well, and tells a program nothing of its inside."""
+    """An unexpected exception is reported with the code `internal_error` and without its own text."""
 
     async def fails() -> None:
         raise RuntimeError("a secret")
@@ -303,7 +303,7 @@ def test_the_programs_that_we_show_run(app, tmp_path, style, ending, notes):
 
 @pytest.mark.e2e
 def test_a_private_app_without_a_key(tmp_path):
-    """With APP_USERS page and API ask for a sign-in; without FAL_KEY fal's models say how to get one."""
+    """With APP_USERS page and API require a sign-in, and without FAL_KEY fal's models are unavailable with a hint."""
     private = App(tmp_path, APP_USERS="ann:s3cret").start()
     try:
         assert httpx.get(f"{private.url}/config").status_code == 401

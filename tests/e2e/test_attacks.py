@@ -62,7 +62,7 @@ def test_a_strange_host_name_is_refused(target: App, host: str):
     ],
 )
 def test_refusals_of_the_middleware_have_the_error_body(target: App, method, headers, status):
-    """With a code, a sentence that says what to do, and details; and the description says that it can come."""
+    """A refusal of the middleware has a code, a sentence, a hint and details, and is in the OpenAPI description."""
     lines = [f"{method} /api/v1/logs/export HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
     lines += [] if "Host" in headers else ["Host: 127.0.0.1"]
     with connect(target) as connection:
@@ -112,7 +112,7 @@ def test_another_site_is_not_let_in(visitor: httpx.Client, path: str, origin: st
 
 @pytest.mark.parametrize("name", ["x.html", "x.svg", "x.xml", "x.js"])
 def test_an_uploaded_page_runs_no_script(visitor: httpx.Client, name: str):
-    """Whatever a visitor puts there is served as a file in a sandbox."""
+    """An uploaded file is served in a sandbox without scripts."""
     path = uploaded(visitor, name, b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>")
     headers = visitor.get(f"/gradio_api/file={path}").headers
     assert "sandbox" in headers["content-security-policy"]
@@ -200,7 +200,7 @@ def test_uploads_are_limited_per_address(target: App):
     ],
 )
 def test_a_form_of_another_site_sends_nothing(visitor: httpx.Client, headers: dict[str, str]):
-    """Forms need nobody's leave to be sent: a strange site's can neither upload in a visitor's name nor sign in."""
+    """A form that another site posts from a visitor's browser can neither upload nor sign in."""
     for path in ("/gradio_api/upload", "/api/v1/upload", "/login", "/gradio_api/queue/join"):
         assert visitor.post(path, files={"files": ("a.png", b"x")}, headers=headers).status_code == 403
 
@@ -213,7 +213,7 @@ def test_own_page_and_allowed_origins_may_post(visitor: httpx.Client):
 
 
 def test_silent_clients_do_not_block_others(target: App, visitor: httpx.Client):
-    """Of hundreds who connect and do not get on with it the first have to go, and requests are answered meanwhile."""
+    """The first of hundreds of silent connections are closed, and requests are answered meanwhile."""
     with contextlib.ExitStack() as crowd:
         silent = [crowd.enter_context(connect(target)) for _ in range(HeaderTimeoutProtocol.MAX_PENDING + 50)]
         assert visitor.get("/alive").status_code == 200
@@ -221,7 +221,7 @@ def test_silent_clients_do_not_block_others(target: App, visitor: httpx.Client):
 
 
 def test_unknown_session_gets_an_error_without_details(target: App, visitor: httpx.Client):
-    """Who asks for events of a session that is not there gets one, the stream ends, and the log stays short."""
+    """The stream of an unknown session ends with an error event, without a traceback in the log."""
     before = target.log.stat().st_size
     answer = visitor.get("/gradio_api/queue/data", params={"session_hash": "nobody"})
     assert "session_not_found" in answer.text

@@ -93,7 +93,7 @@ LINKED = ["input.png", "input.webp", "model.glb", "thumbnail.webp", "turntable.w
 
 
 def test_a_link_to_elsewhere_is_neither_served_nor_packed_nor_followed(target: App, visitor: httpx.Client):
-    """Whoever can put a link among a batch's files still reads nothing through the app, and deleting spares its end."""
+    """A symbolic link among a batch's files is never followed, neither by a download nor by a deletion."""
     answer = visitor.post("/api/v1/upload", files={"files": ("cup.png", PICTURE)}, data={"model": "local"})
     batch_id = answer.json()["batch_id"]
     call(visitor, "watch_batch", batch_id)

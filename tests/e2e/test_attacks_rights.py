@@ -35,7 +35,7 @@ def owned(visitor: httpx.Client, functions: Functions) -> str:
 
 @pytest.mark.parametrize("key", ["", "wrong", ["x"]])
 def test_no_admin_function_runs_without_rights(functions: Functions, owned: str, key: Any):
-    """Each function that has to do with the Admin tab, found by itself, refuses whoever calls it, however it is called.
+    """Each function of the Admin tab, found in the configuration, refuses a stranger over every way to call it.
 
     What it would need besides the key is right, so that nothing else stops it.
     """
@@ -55,7 +55,7 @@ def test_no_admin_function_runs_without_rights(functions: Functions, owned: str,
 def test_no_browser_lists_or_deletes_another_ones_batches(
     visitor: httpx.Client, functions: Functions, owned: str, claim: Any
 ):
-    """Whatever mark a browser claims, the library shows and removes only what that very mark made."""
+    """The library shows and removes only the batches of the browser's own id, for any claimed id."""
     for function in functions.of("library"):
         answers = "".join(functions.answers(function, {"browserstate": claim}, {"batch": owned}))
         assert owned not in answers.replace(f'"batch":"{owned}"', "")
@@ -97,7 +97,7 @@ def test_a_file_that_is_no_upload_is_not_read(
 
 
 def test_upload_paths_cannot_be_guessed(target: App, visitor: httpx.Client):
-    """Its folder is named after a digest, no folder is listed, and nothing says what else lies there."""
+    """The folder of an upload is named after a digest, and no folder of uploads can be listed."""
     path = Path(uploaded(visitor, "mine.png", b"only I know this"))
     assert re.fullmatch(r"[0-9a-f]{64}", path.parent.name)
     for folder in (path.parent, target.cache):

@@ -25,7 +25,7 @@ def premultiplied(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 @pytest.mark.browser
 async def test_pictures_look_as_chromium_shows_them():
-    """Whatever Chromium shows is decoded to the same pixels, within two levels."""
+    """Each picture is decoded to the pixels that Chromium shows, within two levels."""
     table = picture_table()
     wrong = {}
     for name, shown in (await browser_pixels(table)).items():

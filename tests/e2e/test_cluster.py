@@ -34,7 +34,7 @@ RUN_SECONDS = 3.0
 
 @pytest.fixture(scope="module")
 def fal() -> Iterator[FalServer]:
-    """The stand-in, whose jobs take long enough for somebody to die meanwhile."""
+    """The stand-in, whose jobs take long enough for a process to be killed meanwhile."""
     with FalServer(Script(run_seconds=RUN_SECONDS)) as server:
         yield server
 
@@ -61,7 +61,7 @@ def cluster(fal: FalServer, s3: S3Server) -> Iterator[Cluster]:
 
 
 def test_a_batch_arrives_once_while_a_replica_and_a_worker_are_killed(cluster, fal):
-    """Of 25 pictures each is bought once and delivered, although half of the cluster is killed -9 on the way."""
+    """Each of 25 pictures is bought once and delivered, although half of the cluster is killed (SIGKILL) meanwhile."""
     files = [("files", (f"{n}.png", encoded(photo(64 + n)), "image/png")) for n in range(PICTURES)]
     with httpx.Client(base_url=cluster.url, timeout=60, trust_env=False) as visitor:
         batch = visitor.post("/api/v1/upload", files=files).raise_for_status().json()
@@ -71,12 +71,14 @@ def test_a_batch_arrives_once_while_a_replica_and_a_worker_are_killed(cluster, f
         wait_until(lambda: is_completed(visitor, batch))
         listed = visitor.get(f"/api/v1/download/{batch['job_id']}/all").raise_for_status().json()["download_urls"]
         meshes = [visitor.get(url).raise_for_status().content for url in listed]
+        metrics = visitor.get("/health/metrics").raise_for_status().text
+    assert f'celery_tasks_total{{state="SUCCESS"}} {float(PICTURES)}' in metrics  # counted by the scheduler
     assert (len(meshes), {mesh[:4] for mesh in meshes}) == (PICTURES, {b"glTF"})
     assert (len(fal.jobs), len(fal.paid)) == (PICTURES, PICTURES)
 
 
 def test_a_scheduler_that_sleeps_and_wakes_buys_nothing(cluster, fal):
-    """What a scheduler had submitted when it was stopped is collected by another; when it wakes nothing is bought."""
+    """The jobs of a stopped scheduler are collected by another, and nothing is bought when it continues."""
     before = len(fal.jobs)
     files = [("files", (f"s{n}.png", encoded(photo(200 + n)), "image/png")) for n in range(3)]
     with httpx.Client(base_url=cluster.url, timeout=60, trust_env=False) as visitor:
@@ -96,8 +98,8 @@ def test_a_scheduler_that_sleeps_and_wakes_buys_nothing(cluster, fal):
 
 def test_health_lists_redis_and_living_workers(cluster):
     """A host sees that Redis answers and that one of the two workers is gone."""
-    told = httpx.get(f"{cluster.url}/api/v1/health/detailed", trust_env=False).json()["components"]
-    parts = {part["name"]: part for part in told}
+    components = httpx.get(f"{cluster.url}/api/v1/health/detailed", trust_env=False).json()["components"]
+    parts = {part["name"]: part for part in components}
     assert parts["redis"]["status"] == "healthy"
     assert parts["celery"]["details"]["workers"] == 1
 
@@ -120,6 +122,6 @@ def test_nothing_is_lost_while_every_process_is_replaced(cluster, fal):
 
 
 def is_completed(visitor: httpx.Client, batch: dict[str, Any]) -> bool:
-    """Whether a batch is through, as REST tells it."""
+    """Whether a batch is completed according to REST."""
     answer = visitor.get(f"/api/v1/status/tasks/{batch['task_id']}/status").raise_for_status()
     return bool(answer.json()["status"] == "completed")

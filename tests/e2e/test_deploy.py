@@ -1,4 +1,4 @@
-"""What `deploy/` gives a host asks for what the app really tells."""
+"""The queries, paths and settings in `deploy/` exist in the app."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def nodes(expression: str) -> Iterator[Any]:
 
 @pytest.mark.parametrize(("name", "expression", "words"), EXPRESSIONS, ids=[name for name, _, _ in EXPRESSIONS])
 def test_dashboard_expressions_use_exported_metrics(metric_labels, name, expression, words):
-    """It is sound PromQL of metrics that a scrape has, with labels that they have, and its words name no others."""
+    """Each expression is valid PromQL over exported metrics and their labels, and its legend uses no other label."""
     known, kept = set(SCRAPED), set()
     for node in nodes(expression):
         if isinstance(node, promql.VectorSelector):
@@ -73,7 +73,7 @@ def test_dashboard_expressions_use_exported_metrics(metric_labels, name, express
 
 
 def test_states_periods_and_codes_are_real(metric_labels):
-    """What an alert compares a gauge's label with is among the values that the app tells."""
+    """The label values that alerts and panels filter by are among those that the app exports."""
     asked = [
         (node.name, matcher)
         for _, expression, _ in EXPRESSIONS
@@ -95,7 +95,7 @@ def test_every_alert_has_severity_summary_and_next_step():
 
 
 def test_the_dashboard_can_be_imported():
-    """Its panels have ids of their own, a source that can be chosen, and places that do not overlap."""
+    """The dashboard's panels have unique ids, a selectable data source, and places that do not overlap."""
     assert DASHBOARD["schemaVersion"] >= 39
     assert {one["name"] for one in DASHBOARD["templating"]["list"]} == {"datasource", *SCRAPED}
     ids = [panel["id"] for panel in DASHBOARD["panels"]]

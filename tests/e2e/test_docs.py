@@ -110,7 +110,7 @@ def test_the_api_page_lists_every_endpoint(app: App):
 
 
 def test_addresses_in_sentences_answer(app: App):
-    """What a page calls an address of the app is one."""
+    """Each address of the app that the documentation names answers 200."""
     paths = {code.text for code in inline_code() if re.match(r"/(health|docs|gradio_api)\b", code.text)}
     assert len(paths) > 5
     assert {path: httpx.get(app.url + path, timeout=60).status_code for path in paths} == dict.fromkeys(paths, 200)

@@ -51,7 +51,7 @@ def test_blender_imports_every_format_in_its_size(files: dict[str, Path]) -> Non
 
 @pytest.mark.parametrize("form", ["stl", "3mf", "obj"])
 def test_prusaslicer_finds_one_closed_solid(files: dict[str, Path], form: str) -> None:
-    """It is manifold, in one part, across the seams of its texture too, and has all its faces."""
+    """PrusaSlicer reads an export as one manifold part with all its faces, across texture seams too."""
     command = ["prusa-slicer", "--info", str(files[form])]
     said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=SECONDS).stdout
     facts = dict(re.findall(r"^(\w+) = +(\S+)$", said, re.MULTILINE))

@@ -107,7 +107,7 @@ def test_programs_of_both_apis_send_several_sides_as_one_job(app, fal):
 
 
 def test_stopped_app_resumes_its_batch(app, fal):
-    """SIGTERM ends it within ten seconds, also while somebody watches; the next start collects what was submitted."""
+    """SIGTERM ends the app within ten seconds, also with an open stream; the next start collects the submitted jobs."""
     batch_id = submit(app)
     wait_until(lambda: fal.calls["status"] >= len(PICTURES))
     call = f"{app.url}/gradio_api/call/watch_batch"
@@ -121,7 +121,7 @@ def test_stopped_app_resumes_its_batch(app, fal):
 
 
 def test_every_model_of_the_catalogue_makes_the_same_pictures_at_its_price(app, fal):
-    """For each generator the five photographs become five meshes, honestly told, and cost what was estimated."""
+    """Each generator turns the five photographs into five meshes with the reported facts, at the estimated price."""
     fal.script = Script(queue_seconds=0.2, run_seconds=0.8)
     client = Client(app.url, verbose=False)
     for model in FAL_MODELS:
@@ -156,7 +156,7 @@ def worked(app: App, stand_in: FalServer) -> tuple[App, FalServer]:
 
 
 def test_one_id_leads_from_a_request_through_its_jobs_to_fals_own(worked):
-    """The log tells under the request's id the request, each state of each job, and what fal calls each job."""
+    """The log has the request, each state of each job and fal's request ids under the request's correlation id."""
     app, fal = worked
     lines = [json.loads(line) for path in sorted((app.data / "logs").glob("*.log")) for line in path.open()]
     request_ids = set()
@@ -182,7 +182,7 @@ def test_the_key_is_in_no_log_and_no_file(worked):
 
 
 def test_logs_hold_no_batch_id(worked):
-    """Of batches the log has the beginnings of their ids, of jobs and tasks none: whole ones are rights."""
+    """The log has only the first characters of a batch's id, and no job's or task's, since a whole id grants access."""
     app, _ = worked
     with closing(sqlite3.connect(app.data / "image2model.db")) as database:
         rows = database.execute(

@@ -1,4 +1,4 @@
-"""Requests that nobody wrote: every route of REST by its description, and nonsense at Gradio's.
+"""Fuzzing: generated requests for every REST route of the OpenAPI description, and nonsense for Gradio's routes.
 
 `FUZZ_SECONDS` (6 by default) bounds each test, `FUZZ_SEED` repeats a run; the seed is in the message of a failure.
 `python -m benchmarks.fuzz` runs for longer.
@@ -51,7 +51,7 @@ def test_nothing_undocumented_is_answered(own: App, headers: list[str]):
 
 
 def test_nonsense_is_refused_with_a_code_and_a_sentence(own: App):
-    """No request fails on our side, ends without an answer or tells what it must not; the page lives on."""
+    """No request causes a server error, stays unanswered or leaks a secret, and the page still answers afterwards."""
     result = asyncio.run(fuzz(own.url, SEED, seconds=SECONDS))
     print(result)
     assert result.faults == [], f"FUZZ_SEED={SEED}"

@@ -19,7 +19,7 @@ from tests.support.browser import App
 @pytest.mark.parametrize("route", ["run/list_generators", "call/list_generators", "call/v2/generate", "queue/join"])
 @pytest.mark.parametrize("body", ["NaN", '{"data": NaN}', '{"data": 5}', "", "[" * 10_000, '{"data": "\\ud800"}'])
 def test_bodies_that_are_no_request(visitor: httpx.Client, route: str, body: str):
-    """What is no JSON, or none of the right form, is refused with what is wrong and never with what was sent."""
+    """A malformed body is refused with a code and a sentence that does not repeat the body."""
     answer = visitor.post(f"/gradio_api/{route}", content=body, headers={"Content-Type": "application/json"})
     assert 400 <= answer.status_code < 500
     assert CODED.fullmatch(answer.json()["detail"])
@@ -42,7 +42,7 @@ def test_values_of_a_wrong_kind_are_named(visitor: httpx.Client, name: str, valu
 
 
 def test_too_few_values_are_refused(visitor: httpx.Client):
-    """Where Gradio tells nothing, the error says what is missing."""
+    """A call without its arguments is answered with `input_unreadable`, where Gradio alone sends an empty error."""
     assert "input_unreadable: " in call(visitor, "export")
 
 
@@ -67,7 +67,7 @@ def test_unused_gradio_routes_are_closed(target: App, visitor: httpx.Client, met
 
 @pytest.mark.parametrize("value", ["\0", "\x01", "1" * 400, "-1", "²"])
 def test_an_event_id_that_is_none(target: App, value: str):
-    """Whatever is in Last-Event-ID, the stream is answered or the request refused, and nothing fails."""
+    """Any value of Last-Event-ID is answered with 200 or 400."""
     path = "/api/v1/status/tasks/00000000-0000-4000-8000-000000000000/stream"
     request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nLast-Event-ID: {value}\r\nConnection: close\r\n\r\n"
     answer = raw(target, request.encode("utf-8"))

@@ -142,7 +142,7 @@ def test_results_in_the_stream_and_the_status(api: httpx.Client, done: dict[str,
 
 
 def test_a_failed_picture_has_a_result_without_links(api: httpx.Client):
-    """What failed or was cancelled is in `results[]`, its links null."""
+    """A failed or cancelled picture is in `results[]` with null links."""
     batch = post(api, ("robot.jpg", ROBOT)).json()
     result = api.post(f"/status/tasks/{batch['task_id']}/cancel").json()["result"]
     (one,) = result["results"]
@@ -151,7 +151,7 @@ def test_a_failed_picture_has_a_result_without_links(api: httpx.Client):
 
 
 def test_progress_has_the_old_numbers(done: dict[str, Any]):
-    """Each `task_progress` tells how many pictures there are, and how many are through."""
+    """Each `task_progress` has the number of pictures and how many of them are finished."""
     events = [data for _, name, data in done["events"] if name == "task_progress"]
     for data in events:
         assert (data["total"], data["total_files"]) == (1, 1)
@@ -163,9 +163,9 @@ def test_progress_has_the_old_numbers(done: dict[str, Any]):
 
 def test_stream_of_an_unknown_task_ends_with_an_error(api: httpx.Client):
     """An event comes at once, and then the end, so that no client waits for nothing."""
-    told = events(api, str(uuid.uuid4()))
-    assert [name for _, name, _ in told] == ["task_queued", "task_failed"]
-    assert "no such task" in told[-1][2]["message"]
+    received = events(api, str(uuid.uuid4()))
+    assert [name for _, name, _ in received] == ["task_queued", "task_failed"]
+    assert "no such task" in received[-1][2]["message"]
 
 
 def test_models_and_their_params(api: httpx.Client):
@@ -191,7 +191,7 @@ def test_the_old_admin_address_leads_to_the_tab(locked: App):
 
 @pytest.mark.parametrize("form", ["{job_id}", "{batch_id}", "batches/{batch_id}"])
 def test_a_job_is_deleted_by_any_of_its_names(locked: App, api: httpx.Client, form: str):
-    """By its job id, by its batch's, and by the path of its folder in the list."""
+    """A job is deleted by its job id, by its batch's id, and by the listed path of its folder."""
     batch = post(api, ("robot.jpg", ROBOT)).json()
     events(api, batch["task_id"])
     with httpx.Client(base_url=f"{locked.url}/api/v1", headers={"Authorization": f"Bearer {ADMIN_KEY}"}) as host:

@@ -214,7 +214,7 @@ async def test_the_library_is_this_browsers_own(app: App, page: Page):
 
 
 async def test_pictures_can_be_dragged_in_pasted_and_taken_out(app: App, page: Page):
-    """What is dropped joins what is there; one can be taken out, and dropped once more, and then stays."""
+    """Dropped and pasted pictures join the others, and a removed one can be dropped again."""
     await opened(page, app.url)
     await drop(page, PHOTOGRAPHS[0])
     moved = await page.evaluate_handle(

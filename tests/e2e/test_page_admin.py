@@ -112,7 +112,7 @@ async def test_admin_shows_alerts_and_resets_a_breaker(hosted: App, stand_in: Fa
 
 @pytest.mark.browser
 async def test_a_host_signs_in_at_hugging_face_and_a_stranger_does_not(hosted: App, hub: HubSignIn, chromium: Browser):
-    """A stranger who comes back signed in is told kindly and signs out; whom ADMIN_USERS names finds the tab open."""
+    """A user outside ADMIN_USERS sees a refusal and can sign out; a user in ADMIN_USERS sees the Admin tab."""
     context = await chromium.new_context()
     await context.add_cookies([{"name": "session", "value": cookie("mallory"), "url": hosted.url}])
     page = await opened(await context.new_page(), hosted.url)

@@ -49,7 +49,7 @@ def folders(app: App) -> set[Path]:
 
 
 async def test_the_host_finds_looks_into_and_deletes_one_batch_and_frees_a_gigabyte(kept: App, chromium: Browser):
-    """Pages, filters and a search find it; it is kept, let go and deleted; then what is old goes as it was told."""
+    """A batch is found by page, filter and search, pinned, unpinned and deleted; a cleanup deletes what it listed."""
     asked: list[str] = []
     context = await chromium.new_context(viewport=PHONE)
     watch, page = Watch(context, kept.url), await context.new_page()

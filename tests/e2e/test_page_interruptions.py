@@ -61,7 +61,7 @@ async def test_page_shows_the_last_started_batch_and_none_after_new_batch(app: A
 
 @pytest.mark.browser
 async def test_the_first_picture_is_judged_while_the_rest_is_sent(app: App, page: Page):
-    """It is judged before the next has arrived; until all are there, nothing can be bought.
+    """The first picture is checked before the next has arrived, and nothing can be bought until all have.
 
     Each can be taken out, wherever it is, and what a lost connection kept back is sent by a press.
     """

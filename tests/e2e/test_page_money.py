@@ -70,7 +70,7 @@ async def test_two_clicks_in_one_event_loop_turn_buy_once(buyer: Page, fal: FalS
 
 
 async def test_submitted_pictures_are_on_the_board_immediately(buyer: Page, priced: App, fal: FalServer):
-    """A press shows the pictures before the server has answered; one that is refused brings back what stood there.
+    """A click shows the pictures before the server has answered; a refused click restores what was there.
 
     While a batch is made and after it, its tiles tell that they are in it.
     """
@@ -96,7 +96,7 @@ async def test_submitted_pictures_are_on_the_board_immediately(buyer: Page, pric
 
 
 async def test_between_the_answer_and_the_next_price_nothing_can_be_bought(buyer: Page, fal: FalServer):
-    """Once the address is the new batch's, no click on the button would make it once more."""
+    """After the address has changed to the new batch's, no click on the button buys the batch again."""
     await buyer.evaluate("""() => {
       window.offers = [];
       const button = document.getElementById("generate");
@@ -112,7 +112,7 @@ async def test_between_the_answer_and_the_next_price_nothing_can_be_bought(buyer
 
 
 async def test_button_is_disabled_until_the_price_is_known(buyer: Page):
-    """Between a change of the generator and its price nothing can be bought."""
+    """The button is disabled from a change of the generator until its price is known."""
     async with held_back(buyer, "**/queue/join*"):
         await choose(buyer, "tripo-p1")
         await expect(buyer.locator("#generate")).to_be_disabled()
@@ -121,7 +121,7 @@ async def test_button_is_disabled_until_the_price_is_known(buyer: Page):
 
 
 async def test_cancel_keeps_its_place_and_retry_of_perhaps_billed_jobs_asks(buyer: Page, fal: FalServer):
-    """A second click where Cancel was buys nothing; the retry tells its price, lists each sum and asks once.
+    """A double click on Cancel buys nothing; a retry shows its price, lists each amount and asks for confirmation once.
 
     Where no model was made the stage does not promise one.
     """
@@ -247,7 +247,7 @@ async def test_a_batch_of_25_stays_in_order_and_place(buyer: Page, fal: FalServe
 
 
 async def test_recheck_of_an_unconfirmed_job_is_free(buyer: Page, fal: FalServer):
-    """What neither a submit nor fal's list tells is not certain; looking again finds it there, and submits nothing."""
+    """A submit without an answer that cannot be looked up is `unconfirmed`; Look again finds it and submits nothing."""
     fal.faults["submit"].append(Fault("drop_after"))
     fal.faults["requests"].extend([Fault("answer", 403, "Forbidden")] * 10)
     await buyer.click("#generate")
@@ -262,7 +262,7 @@ async def test_recheck_of_an_unconfirmed_job_is_free(buyer: Page, fal: FalServer
 
 
 async def test_a_pasted_key_is_checked(priced: App, chromium: Browser):
-    """A key that fal does not know is told so under the field; one that it knows works."""
+    """An invalid fal key shows an error under its field; a valid key works."""
     context = await chromium.new_context(viewport=DESKTOP, reduced_motion="reduce")
     page = await opened(await context.new_page(), priced.url)
     await page.locator("[data-panel-open]").first.click()

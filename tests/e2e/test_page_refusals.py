@@ -25,7 +25,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 
 @pytest.mark.browser
 async def test_refused_upload_is_reported_at_its_tile(small: App, chromium: Browser):
-    """Whoever has sent too much reads that there, and what to do; each can be sent again or be taken out."""
+    """After too many uploads the tiles show the limit and what to do; each can be sent again or be removed."""
     page = await chromium.new_page()
     await opened(page, small.url)
     pictures = [ROOT / "examples" / f"{name}.jpg" for name in ("robot", "mug")]

@@ -49,7 +49,7 @@ async def test_names_are_text_and_never_code(app: App, page: Page):
 
 
 async def test_a_refusal_stays_while_the_subjects_are_found(app: App, page: Page):
-    """What is wrong with a picture is still told when its neighbours' subjects, asked for before it, are found."""
+    """A refused picture keeps its error message when the subject search of its neighbours ends later."""
     await opened(page, app.url)
     await page.locator("#examples button").first.click()
     await expect(page.locator("#generate")).to_have_text("Make 1 model")

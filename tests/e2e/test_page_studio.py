@@ -161,7 +161,7 @@ async def test_tiles_have_names_and_a_remove_button_and_hide_gradios_gallery(app
 
 
 async def test_pictures_beyond_the_batch_limit_are_named(app: App, page: Page):
-    """Of 27 dropped pictures two are left out, and their tiles say which and why."""
+    """Two of 27 dropped pictures are left out, and their tiles give the reason."""
     await opened(page, app.url)
     await drop(page, *({"name": f"{n}.png", "mimeType": "image/png", "buffer": encoded(photo())} for n in range(27)))
     left_out = page.locator(".tile.refused")
@@ -247,7 +247,7 @@ async def test_the_api_page_names_this_address(app: App, chromium: Browser):
 
 
 async def test_a_shared_link_has_a_preview(app: App, page: Page, chromium: Browser):
-    """Where a link is pasted it has a title and a picture, which is there; another address has none."""
+    """A shared link has a title and an existing picture as its preview, and other addresses have none."""
     mine = await made(page, app, ROBOT, MUG)
     async with httpx.AsyncClient(trust_env=False) as client:
         shared = (await client.get(f"{app.url}/?batch={mine}")).text

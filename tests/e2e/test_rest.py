@@ -52,11 +52,11 @@ def test_each_answer_carries_a_correlation_id(app: App, given, kept):
     ("path", "code"), [("/api/v1/nothing", "NOT_FOUND"), ("/api/v1/status/tasks/a%0Ab/cancel", "BAD_REQUEST")]
 )
 def test_unknown_address_is_answered_with_the_error_body(app: App, path, code):
-    """Also where the path holds a line break, which patterns easily pass over."""
+    """An unknown address is answered with the error body, also with a line break in its path."""
     assert httpx.post(app.url + path).json()["error_code"] == code
 
 
 @pytest.mark.parametrize("host", ["my_app:7860", "a.b_c.example", "[::1]:80"])
 def test_any_host_name_is_served_where_none_are_named(app: App, host):
-    """Also one with an underscore, as containers have."""
+    """Any host name is served where none is configured, also one with an underscore, as containers have."""
     assert httpx.get(f"{app.url}/api/v1/health", headers={"Host": host}).status_code == 200

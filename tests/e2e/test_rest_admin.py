@@ -67,7 +67,7 @@ def test_admin_routes_require_the_admin_key(app, method, path, key, message):
 
 
 def test_the_disk_is_measured(host, kept):
-    """Pictures and results are counted apart, and the disk is told with them."""
+    """Uploads and results are counted separately, each with the size and free space of the disk."""
     use, health = host.get("/admin/disk-usage").json(), host.get("/admin/system-health/").json()
     for kind in ("upload_dir", "output_dir"):
         assert use[kind]["size_mb"] > 0
@@ -115,12 +115,12 @@ def test_dry_run_lists_what_would_be_deleted(host, kept, given):
      ({"files": {"hours": b"1"}}, 400)],
 )  # fmt: skip
 def test_a_cleanup_that_makes_no_sense_is_refused(host, given, status):
-    """Nonsense deletes nothing and is told so."""
+    """Invalid parameters are refused with an error status."""
     assert host.post("/admin/cleanup", **given).status_code == status
 
 
 def test_one_batch_is_deleted_by_either_route(host):
-    """By form with the job's id and by path with the batch's; then it is unknown."""
+    """A batch is deleted by form with its job id or by path with its batch id, and is unknown afterwards."""
     first, second = made(host), made(host)
     body = host.post("/admin/cleanup-job", data={"job_id": first["job_id"]}).json()
     assert body["job_id"] == first["job_id"]

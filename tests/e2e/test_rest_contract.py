@@ -81,7 +81,7 @@ def test_stream_sends_all_events_with_growing_progress(done):
 
 
 def test_stream_resumes_after_the_last_event(api, done):
-    """With Last-Event-ID nothing is told again but how it ended."""
+    """With the Last-Event-ID of the last event only `task_completed` is sent again."""
     resumed = events(api, done["task_id"], path="/status", **{"Last-Event-ID": done["events"][-1][0]})
     assert [name for _, name, _ in resumed] == ["task_completed"]
 
@@ -134,7 +134,7 @@ def test_results_are_listed_fetched_in_parts_and_zipped(api, done):
 
 @pytest.mark.parametrize("path", ["/api/v1/download/{job_id}/b.glb", "/batches/{batch_id}/2/b.glb"])
 def test_ranges_are_read_as_the_standard_wants(app, done, path):
-    """What is no range of bytes is passed over; one beyond the end is an error that tells the length."""
+    """An invalid Range header is ignored; a range beyond the end is answered 416 with the length of the file."""
     address = app.url + path.format(**done)
     whole = httpx.get(address).content
     for strange in ("items=0-1", "bytes", "bytes=", "bytes=a-b", "bytes=5-2", "0-1"):
@@ -164,7 +164,7 @@ def test_head_of_a_file_equals_its_get(api, done, path):
 
 @pytest.mark.parametrize("path", ["/api/v1/download/{job_id}/b.glb", "/batches/{batch_id}/2/b.glb"])
 def test_unchanged_file_is_answered_304(app, done, path):
-    """Whoever shows the tag or the date of a file that is as it was gets 304, with another tag all of it."""
+    """A request with the current ETag or date of a file gets 304, and with another ETag the whole file."""
     address = app.url + path.format(**done)
     first = httpx.get(address)
     for known in ({"If-None-Match": first.headers["etag"]}, {"If-Modified-Since": first.headers["last-modified"]}):
@@ -174,7 +174,7 @@ def test_unchanged_file_is_answered_304(app, done, path):
 
 
 async def test_a_file_that_is_deleted_before_it_is_sent_is_answered_404(services, tmp_path):
-    """Between finding and sending a file somebody may delete its batch: then it is answered 404 with a code."""
+    """A file that is deleted between being found and being sent is answered 404 with an error code."""
     response = BatchFileResponse(services, tmp_path / "gone.glb")
     async with httpx.AsyncClient(transport=httpx.ASGITransport(response), base_url="http://localhost") as client:
         answer = await client.get("/")
@@ -226,7 +226,7 @@ def test_an_upload_without_its_end_starts_nothing(api, end):
 
 
 def test_the_picture_that_was_cut_short_is_named(api):
-    """Of two files the one that did not come in whole has its reason."""
+    """The one of two files that was cut short is named with the reason."""
     whole = form(("a.jpg", ROBOT), ("b.jpg", ROBOT))
     whole["content"] = whole["content"][: len(ROBOT) + 2000]
     refused = api.post("/upload", **whole).json()
@@ -264,7 +264,7 @@ def test_each_file_beyond_the_limit_is_named(api, path, name, most, more):
 
 
 def test_each_file_that_is_too_large_is_named(api):
-    """Also where one picture is larger than all that may be sent."""
+    """A picture above the limit is named with the limit, also one above the limit of the whole request."""
     large = ROBOT + bytes(36_000_000)
     refused = api.post("/upload/image", files={"file": ("large.jpg", large, "image/jpeg")}, data=FORM)
     assert (refused.status_code, refused.json()["error_code"]) == (400, "FILE_VALIDATION_ERROR")
@@ -329,7 +329,7 @@ LOGS = {
 
 @pytest.mark.parametrize("path", LOGS)
 def test_log_routes_answer_with_either_key(api, path):
-    """Each route has the contract's keys, and nobody without a key gets them."""
+    """Each route answers with the contract's keys, and refuses a request without an API key."""
     assert api.get(f"/logs{path}").json()["message"] == "Not authenticated"
     answer = api.get(f"/logs{path}", headers=HOST)
     assert answer.status_code == 200, answer.text
@@ -392,7 +392,7 @@ def test_repeated_parameters_are_accepted_in_any_form(api, method, given):
 
 
 def test_log_files_are_put_aside_and_removed_by_the_host(api):
-    """With the admin key alone new files are begun; what is young stays, and no line is lost."""
+    """The admin key alone rotates and cleans up log files; recent files stay, and no line is lost."""
     assert api.post("/logs/rotate").status_code == api.delete("/logs/cleanup").status_code == 403
     before = api.get("/logs/analyze", headers=HOST).json()["lines_analyzed"]
     rotated = api.post("/logs/rotate", headers=HOST).json()

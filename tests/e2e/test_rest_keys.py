@@ -29,7 +29,7 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
      (f"bEaReR {KEY}", None), (f"Bearer {ADMIN_KEY}", None)],
 )  # fmt: skip
 def test_downloads_ask_for_the_key(locked, given, message):
-    """Without the key 403 and the contract's words; with it, or the admin's, 404 for a job that is not there."""
+    """A download without the API key is answered 403, and with it or the admin key 404 for an unknown job."""
     answer = httpx.get(
         f"{locked.url}/api/v1/download/{uuid.uuid4()}/all", headers={"Authorization": given} if given else {}
     )

@@ -22,7 +22,7 @@ def test_a_well_app_passes(app: App):
 
 
 def test_another_server_does_not_pass(stand_in: FalServer):
-    """What is no image2model fails with a word, and is then left alone."""
+    """Another server than image2model fails the first check, and no other check is tried."""
     said: list[str] = []
     assert run_checks(stand_in.url, report=said.append) == 1
     assert said[0].startswith("WRONG")
@@ -31,6 +31,6 @@ def test_another_server_does_not_pass(stand_in: FalServer):
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9", "nowhere"])
 def test_no_server_does_not_pass(url: str):
-    """Neither does an address where nothing answers, or one that is none."""
+    """An address that is invalid or does not answer fails the check."""
     said: list[str] = []
     assert run_checks(url, report=said.append) == 1

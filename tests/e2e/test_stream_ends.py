@@ -55,7 +55,7 @@ async def carry(source: asyncio.StreamReader, sink: asyncio.StreamWriter, late: 
 
 @contextlib.asynccontextmanager
 async def far_from(app: App, late: float = FAR) -> AsyncIterator[str]:
-    """The address of this app for somebody whose network is slow where it matters."""
+    """Address of a proxy in front of the app that delays every block by `late` seconds."""
 
     async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         from_app, to_app = await asyncio.open_connection("127.0.0.1", int(app.url.rpartition(":")[2]))

@@ -1,4 +1,4 @@
-"""What `pip install` gives somebody who has no checkout: the built wheel, in an empty environment."""
+"""The built wheel, installed into an empty environment without a checkout."""
 
 from __future__ import annotations
 

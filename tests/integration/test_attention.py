@@ -49,7 +49,7 @@ async def test_attention_lists_problems_of_the_host_key(start, generator, upload
 
 
 async def test_a_visitor_s_own_key_is_no_concern_of_the_host(start, generator, uploads):
-    """An empty account of a visitor is told to the visitor alone."""
+    """The empty account of a visitor's own key is an error of the job and no warning for the host."""
     services = await start()
     generator.script = lambda task: [refused("balance_exhausted")]
     batch = await services.submit(SubmitRequest([picture(uploads, "a.png")]), Caller(key="their key"))
@@ -70,7 +70,7 @@ async def test_attention_counts_results_withheld_by_a_refused_key(start, generat
 
 
 async def test_wrong_keys_are_listed_and_delay_only_their_network(start):
-    """Ten wrong keys are told to the host, and fal's state is not judged by them."""
+    """Ten wrong keys are a warning for the host and do not count as a fault of fal."""
     services = await start()
     for number in range(FREE_ATTEMPTS):
         await services.key_attempts.record_failure("192.0.2.1", b"%d" % number)
@@ -80,7 +80,7 @@ async def test_wrong_keys_are_listed_and_delay_only_their_network(start):
 
 
 @pytest.mark.parametrize(
-    ("peer", "headers", "told"),
+    ("peer", "headers", "reported"),
     [
         ("10.0.0.2", {b"x-forwarded-for": b"192.0.2.1"}, True),
         ("::ffff:172.17.0.1", {b"forwarded": b"for=192.0.2.1"}, True),
@@ -91,7 +91,7 @@ async def test_wrong_keys_are_listed_and_delay_only_their_network(start):
         ("", {b"x-forwarded-for": b"192.0.2.1"}, False),
     ],
 )
-async def test_untrusted_proxy_is_reported_once(start, caplog, peer: str, headers: dict[bytes, bytes], told: bool):
+async def test_untrusted_proxy_is_reported_once(start, caplog, peer: str, headers: dict[bytes, bytes], reported: bool):
     """The host reads in the log, once, and in Admin which address to trust; strangers' claims and trusted ones do not
     count.
     """
@@ -107,8 +107,8 @@ async def test_untrusted_proxy_is_reported_once(start, caplog, peer: str, header
     lines = [record.getMessage() for record in caplog.records if "proxy not trusted" in record.getMessage()]
     entries = (await services.admin.overview())["attention"]
     assert len(seen) == 3
-    assert len(lines) == len(entries) == told
-    if told:
+    assert len(lines) == len(entries) == reported
+    if reported:
         assert f"TRUSTED_PROXIES={peer}" in lines[0]
         overview = {"attention": entries, "breakers": [], "daily_budget": None, "spent_today": 0}
         (alert,) = wording.alerts(overview, [], str)

@@ -82,7 +82,7 @@ def test_machines_share_the_first_secret(bucket, tmp_path):
 
 
 def test_a_hub_that_is_away_is_unavailable(hub, monkeypatch):
-    """What the Hub does not answer is refused for now: a bucket that is not there, and nobody at its address."""
+    """A missing bucket and an unreachable Hub both raise Unavailable."""
     monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda _: None)
     for _ in ("nobody's bucket", "nobody there"):
         bucket = open_bucket("hf://buckets/owner/of-nobody")

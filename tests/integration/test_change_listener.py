@@ -47,7 +47,7 @@ def batch_of_one(store: Store) -> Batch:
 
 
 async def test_a_watcher_wakes_at_another_process_s_change(store, changes):
-    """A job that another process moves wakes who watches its batch, and nobody else."""
+    """A job's change in another process wakes the subscribers of its batch and no others."""
     batch, other = batch_of_one(store), batch_of_one(store)
     with changes.subscribe(batch.id) as changed, changes.subscribe(other.id) as unchanged:
         store.transition(batch.jobs[0].id, "running", attempt=1)

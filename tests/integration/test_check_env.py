@@ -66,7 +66,7 @@ def test_each_problem_is_a_line_without_secrets(tmp_path):
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_settings_that_do_nothing_are_problems(tmp_path, settings, line):
-    """A value that is possible and does not do what it says is told in one line."""
+    """A valid value without the expected effect is reported in one line."""
     assert found(tmp_path, **settings) == [line]
 
 
@@ -81,7 +81,7 @@ def test_a_redis_that_keeps_its_settings_secret_is_no_problem(tmp_path, postgres
 
 
 def test_newer_database_is_a_problem(tmp_path, database_url):
-    """What this version cannot read is known before the start."""
+    """A database of a newer version is reported before the start."""
     Store(database_url).close()
     with connect(database_url).begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))

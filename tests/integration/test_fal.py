@@ -130,7 +130,7 @@ async def test_a_connection_that_was_idle_for_seconds_carries_no_submit():
 
 
 async def test_a_submitted_job_is_picked_up_and_not_submitted_again(fal: FalServer, tmp_path: Path):
-    """With what Submitted stored, a new process goes on: no upload, no second job."""
+    """A new process continues a submitted job from its stored `remote`, without an upload and without a second job."""
     first = generator(fal)
     work = task(tmp_path, first)
     remote = await submitted(first, work)
@@ -201,7 +201,7 @@ async def test_a_key_with_white_space_around_it_works(fal: FalServer, tmp_path: 
 
 @pytest.mark.parametrize("key", ["kéy", "two\nlines", "a\x00b"])
 async def test_a_key_that_cannot_be_one_is_called_that(fal: FalServer, tmp_path: Path, key: str):
-    """It cannot even be sent: no call is made."""
+    """A malformed key is refused as `key_refused` without any call."""
     one = generator(fal, key=key)
     with pytest.raises(GenerationFailed) as caught:
         await run(one, task(tmp_path, one))
@@ -221,22 +221,22 @@ async def test_events_have_queue_position_percentage_and_end(fal: FalServer, tmp
     now = [0.0]
     fal.clock = lambda: now[0]
     fal.script = Script(queue_seconds=4, run_seconds=10, percentages=(10, 40, 70))
-    one, told = generator(fal), []
+    one, seen = generator(fal), []
     async for event in one.run(task(tmp_path, one)):
-        told.append(event)
+        seen.append(event)
         now[0] += 4 * isinstance(event, Queued | Running)
     await one.close()
-    assert [event for event in told if isinstance(event, Queued | Running)] == [
+    assert [event for event in seen if isinstance(event, Queued | Running)] == [
         Queued(0),
         Running(0.1, "progress: 10%"),
         Running(0.4, "progress: 40%"),
         Running(0.7, "progress: 70%"),
     ]
-    assert [type(event) for event in told[-2:]] == [Downloading, Finished]
+    assert [type(event) for event in seen[-2:]] == [Downloading, Finished]
 
 
 async def test_a_jpeg_is_uploaded_as_one(fal: FalServer, tmp_path: Path):
-    """What fal is told of a picture's type is what it is stored as."""
+    """A JPEG is uploaded to fal with the content type image/jpeg."""
     one = generator(fal)
     given = task(tmp_path, one)
     jpeg = given.image.with_suffix(".jpg")
@@ -285,7 +285,7 @@ async def test_cancel_is_sent_to_fal_and_returns_its_outcome(fal: FalServer, tmp
 async def test_a_cancel_that_may_not_have_arrived_is_not_called_one(
     fal: FalServer, tmp_path: Path, faults: list[Fault], outcome: str
 ):
-    """Only fal's own word counts; a gateway in trouble and a broken line are tried again at once."""
+    """Only fal's own answer decides a cancel; gateway errors and broken connections are retried at once."""
     fal.script = Script(queue_seconds=60)
     one = generator(fal)
     remote = await submitted(one, task(tmp_path, one))
@@ -315,16 +315,16 @@ async def test_stopping_the_task_leaves_the_job_at_fal(fal: FalServer, tmp_path:
 
 
 async def stopped_while_submitting(fal: FalServer, folder: Path, keep: bool) -> list[Submitted]:
-    """Cancel a job while its submit waits for the answer; `keep`: whether Submitted finds somebody to store it."""
+    """Cancel a job while its submit waits for the answer; `keep`: whether Submitted is still read."""
     fal.script = Script(run_seconds=60)
     fal.faults["submit"].append(Fault("slow", seconds=0.3))
-    one, told = generator(fal), list[Submitted]()
+    one, seen = generator(fal), list[Submitted]()
 
     async def work() -> None:
         async with aclosing(one.run(task(folder, one))) as events:
             async for event in events:
                 if isinstance(event, Submitted):
-                    told.append(event)
+                    seen.append(event)
                     if not keep:
                         return
 
@@ -334,11 +334,11 @@ async def stopped_while_submitting(fal: FalServer, folder: Path, keep: bool) -> 
     await asyncio.wait([job])
     assert job.cancelled() is keep
     await one.close()
-    return told
+    return seen
 
 
 async def test_a_process_that_stops_while_submitting_still_learns_of_the_job(fal: FalServer, tmp_path: Path):
-    """What finds the job again is stored before the task ends; the job is left alone."""
+    """The request id is reported before the stopped task ends, and the job is not cancelled."""
     (submitted,) = await stopped_while_submitting(fal, tmp_path, keep=True)
     assert submitted.remote["request_id"] == fal.job().id
     assert fal.job().cancelled is None
@@ -351,7 +351,7 @@ async def test_job_cancelled_during_submit_is_cancelled_at_fal(fal: FalServer, t
 
 
 async def test_stopping_while_a_submit_fails_just_stops(fal: FalServer, tmp_path: Path):
-    """There is no job to tell of."""
+    """Stopping during a submit that fails raises CancelledError and leaves no job."""
     fal.faults["submit"].append(Fault("hang", seconds=0.2))
     one = generator(fal)
     job = asyncio.create_task(run(one, task(tmp_path, one)))
@@ -375,7 +375,7 @@ async def test_a_model_that_fal_dropped_is_unavailable_from_then_on(fal: FalServ
 
 
 async def test_models_without_a_key_say_how_to_get_one(tmp_path: Path):
-    """They are listed, and running one fails with the same sentence and without any call."""
+    """Models without a key are listed as unavailable with a hint, and fail with `no_key` without any call."""
     models = fal_generators(" ", FalHosts())
     assert len(models) == len(MODELS)
     assert all("fal.ai/dashboard/keys" in model.unavailable for model in models)

@@ -106,7 +106,7 @@ async def test_malformed_status_is_requested_again(fal: FalServer, tmp_path: Pat
 
 @pytest.mark.parametrize("body", TOLERABLE)
 async def test_a_status_with_fields_missing_is_understood(fal: FalServer, tmp_path: Path, body: Any):
-    """However often it comes."""
+    """A status response without some of its fields, even five in a row, does not fail the job."""
     fal.faults["status"].extend([Fault("answer", 202, body)] * 5)
     assert await collected(fal, tmp_path) is None
 
@@ -114,7 +114,7 @@ async def test_a_status_with_fields_missing_is_understood(fal: FalServer, tmp_pa
 @pytest.mark.parametrize("operation", ["status", "result"])
 @pytest.mark.parametrize("status", [401, 403])
 async def test_a_refused_key_loses_no_job(fal: FalServer, tmp_path: Path, operation: str, status: int):
-    """It has its own code, so that the job is collected once the key works."""
+    """A key refused while collecting has its own code, so that the job is collected once the key works."""
     fal.faults[operation].append(Fault("answer", status, {"detail": "User is locked. Reason: Exhausted balance."}))
     error = await collected(fal, tmp_path)
     assert error is not None
@@ -127,7 +127,7 @@ async def test_a_refused_key_loses_no_job(fal: FalServer, tmp_path: Path, operat
 
 @pytest.mark.parametrize("key", ["", "two\nlines"])
 async def test_without_a_usable_key_a_job_waits(fal: FalServer, tmp_path: Path, key: str):
-    """The host may have taken it away for a while."""
+    """Without a usable key a submitted job waits to be collected, since the host may restore the key."""
     one = generator(fal)
     remote = await submitted(one, task(tmp_path, one))
     keyless = generator(fal, key=key)
@@ -136,7 +136,7 @@ async def test_without_a_usable_key_a_job_waits(fal: FalServer, tmp_path: Path, 
 
 
 async def test_retry_after_ends_polling(fal: FalServer, tmp_path: Path):
-    """No second call, and the policy learns how long to wait."""
+    """A response with Retry-After ends the attempt without a second call, and its seconds are passed on."""
     fal.faults["status"].append(Fault("answer", 429, "", {"retry-after": "33"}))
     error = await collected(fal, tmp_path)
     assert error is not None
@@ -145,7 +145,7 @@ async def test_retry_after_ends_polling(fal: FalServer, tmp_path: Path):
 
 @pytest.mark.parametrize("status", [404, 410])
 async def test_result_is_gone_when_status_and_result_agree(fal: FalServer, tmp_path: Path, status: int):
-    """Both do not know the job: it is over for good."""
+    """A result is expired when the status and the result endpoint both answer that there is no such job."""
     gone = Fault("answer", status, {"detail": "Request not found"})
     fal.faults["status"].append(gone)
     fal.faults["result"].extend([gone] * 2)
@@ -156,7 +156,7 @@ async def test_result_is_gone_when_status_and_result_agree(fal: FalServer, tmp_p
 
 @pytest.mark.parametrize("operation", ["status", "result"])
 async def test_job_unknown_to_one_endpoint_is_not_gone(fal: FalServer, tmp_path: Path, operation: str):
-    """Where the result is, it is taken; where only the status is, there is hope."""
+    """A job with a result but no status is collected; one with a status but no result may still appear."""
     fal.faults[operation].extend([Fault("answer", 404, {"detail": "Request not found"})] * 3)
     error = await collected(fal, tmp_path)
     assert (error and error.code) == (None if operation == "status" else "fal_lost_contact")
@@ -183,7 +183,7 @@ async def test_unreachable_result_stays_collectable(fal: FalServer, tmp_path: Pa
 
 
 async def test_failure_of_fal_needs_two_equal_responses(fal: FalServer, tmp_path: Path):
-    """Once may be a passing trouble of the answer, not of the job."""
+    """A single failed response is retried; two equal ones in a row fail the job."""
     fal.faults["result"].append(Fault("answer", 503, TYPED))
     assert await collected(fal, tmp_path) is None
     fal.faults["result"].extend([Fault("answer", 503, TYPED)] * 2)
@@ -209,7 +209,7 @@ async def test_contradictory_answers_are_not_believed(fal: FalServer, tmp_path: 
 
 
 async def test_result_of_a_job_that_ignores_cancel_is_collected(fal: FalServer, tmp_path: Path):
-    """What arrives all the same is kept, for it is paid for; one that obeys says that it was cancelled."""
+    """The paid result of a job that ignores its cancel is kept; a cancelled job ends as `cancelled_at_fal`."""
     fal.scripts.extend([Script(run_seconds=0.1, ignores_cancel=True), Script(run_seconds=60)])
     ends = []
     for name in ("ignores_cancel", "obedient"):
@@ -227,7 +227,7 @@ async def test_result_of_a_job_that_ignores_cancel_is_collected(fal: FalServer, 
 async def test_full_or_read_only_disk_has_its_own_error(
     fal: FalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ):
-    """The job is not to blame: whoever works it knows what to do about a disk."""
+    """A full or read-only disk raises its own OSError and leaves no model file."""
 
     def no_room(_: int) -> None:
         raise OSError(number, "no room")

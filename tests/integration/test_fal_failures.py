@@ -152,7 +152,7 @@ async def test_an_error_in_the_status_explains_a_result_without_a_mesh(
 
 
 async def test_a_mesh_counts_although_the_status_speaks_of_an_error(fal: FalServer, tmp_path: Path):
-    """It is there, whole, and paid for."""
+    """A complete mesh is delivered although the job's status has an error."""
     fal.script = Script(status_error=("it broke", None))
     one = generator(fal)
     assert isinstance((await run(one, task(tmp_path, one)))[-1], Finished)
@@ -181,7 +181,7 @@ async def test_empty_account_locked_account_and_wrong_key_have_different_codes(
 
 
 async def test_wrong_key_message_has_a_hint(fal: FalServer, tmp_path: Path):
-    """It is refused before anything is uploaded."""
+    """A wrong key is refused before any upload, with a hint where to get a key."""
     wrong = await failed(fal, tmp_path, key="wrong")
     assert (wrong.code, len(fal.jobs), fal.calls["upload"]) == ("key_refused", 0, 0)
     assert "fal.ai/dashboard/keys" in wrong.hint
@@ -205,7 +205,7 @@ async def test_wrong_key_message_has_a_hint(fal: FalServer, tmp_path: Path):
 async def test_a_refused_submit_is_no_job_and_is_sent_once(
     fal: FalServer, tmp_path: Path, status: int, body: Any, code: str
 ):
-    """An answer that says no is certain: whoever tries again later pays once. fal-client would send on its own."""
+    """A refused submit is certain and not sent again at once, though fal-client would: a later retry pays once."""
     fal.faults["submit"].extend([Fault("answer", status, body)])
     fal.script = Script(error=(500, "never asked"))
     error = await failed(fal, tmp_path)

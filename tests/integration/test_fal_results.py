@@ -47,7 +47,7 @@ def file(name: str) -> dict[str, Any]:
     ],
 )
 def test_mesh_url_is_found_by_known_key_then_by_extension(result: dict[str, Any], names: list[str]):
-    """Its key differs between models, some are optional, and endings tell more than keys."""
+    """URLs that end in .glb come first, then the files of known keys, then other meshes."""
     assert mesh_urls(result) == [f"{CDN}/{name}" for name in names]
 
 
@@ -105,7 +105,7 @@ async def failure(fal: FalServer, folder: Path) -> GenerationFailed:
     ],
 )
 async def test_incomplete_glb_never_gets_the_final_name(fal: FalServer, tmp_path: Path, mesh: bytes, code: str):
-    """Not even for a moment, and the temporary file goes."""
+    """An incomplete GLB is never renamed to the final name, and its temporary file is removed."""
     fal.script = Script(mesh=mesh)
     assert (await failure(fal, tmp_path)).code == code
 

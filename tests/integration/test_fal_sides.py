@@ -53,7 +53,7 @@ async def test_a_side_that_cannot_be_uploaded_leaves_nothing_to_pay(fal: FalServ
 
 
 async def test_a_submit_of_several_sides_without_an_answer_is_found_again(fal: FalServer, tmp_path: Path):
-    """fal's list of jobs at the endpoint for several tells the job by its front, and it is not sent again."""
+    """The job is found by its front picture in the request list of the multi-view endpoint, and not submitted again."""
     one = generator(fal)
     fal.faults["submit"].append(Fault("drop_after"))
     running = one.run(task(tmp_path, one, sides=("back",)))

@@ -160,7 +160,7 @@ async def test_every_endpoint_requires_the_right_key(fal: FalServer):
 
 
 async def test_a_key_shown_to_the_cdn_is_reported(fal: FalServer):
-    """What our own tests rely on."""
+    """The stand-in reports a key that is sent with a download."""
     async with httpx.AsyncClient(base_url=fal.url, headers={"Authorization": f"Key {KEY}"}) as http:
         await http.get("/files/x")
     assert fal.leaks == ["download"]
@@ -198,7 +198,7 @@ async def test_faults_break_the_connection(fal: FalServer, kind: str):
 
 
 async def test_a_hanging_call_never_answers(fal: FalServer):
-    """Only the caller's own patience ends it."""
+    """A hanging call ends only by the caller's timeout."""
     fal.faults["models"].append(Fault("hang", seconds=0.2))
     async with httpx.AsyncClient(base_url=fal.url) as http:
         with pytest.raises(TimeoutError):

@@ -36,17 +36,17 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PATIENCE = Timeouts(submit=2.0, request=2.0, upload=30.0, cancel=2.0, chunk=2.0, download=6.0, retry_delay=0.01)
 AWAY = 0.3
-"""Seconds for which nobody listens, in the row `refuse`."""
+"""Seconds for which connections are refused, in the row `refuse`."""
 BEFORE = {"upload": "token", "submit": "upload", "status": "submit", "result": "status", "download": "result"}
 
 
 def model(status: int, kind: str) -> Fault:
-    """An error as fal's models tell it."""
+    """An error in the form of fal's models."""
     return Fault("answer", status, {"detail": [{"loc": ["body", "image_url"], "msg": "m", "type": kind}]})
 
 
 def flat(status: int, detail: str, **headers: str) -> Fault:
-    """An error as fal's machinery tells it."""
+    """An error in the form of fal's queue."""
     return Fault("answer", status, {"detail": detail}, headers)
 
 
@@ -111,7 +111,7 @@ MESSAGES = {
         "Running it again may cost again.",
     ),
 }
-"""What a person is told, by the failure's code: the sentence and the next step."""
+"""The message and the hint shown to a person, by failure code."""
 
 # How often the fault strikes: once or ten times, which is more than five tries sit out.
 TIMES = {
@@ -328,7 +328,7 @@ async def outcome(services: Services, fal: FalServer, row: Row, sides: Sequence[
 
 @pytest.mark.parametrize("row", rows(), ids=str)
 async def test_fault_ends_as_the_table_says(services: Services, late_services: Services, stand_in: FalServer, row: Row):
-    """The job's end, what was paid for, how often was asked, and what the person is told are those of the table."""
+    """The job's final state, the paid requests, the number of calls and the message shown are those of the table."""
     services = late_services if row.operation.startswith("late-") else services
     await as_new(services, stand_in)
     operation = prepare(stand_in, row)
@@ -349,7 +349,7 @@ SUBMITS = [row for row in rows() if row.operation == "submit" and row.fault != "
 
 @pytest.mark.parametrize("row", SUBMITS, ids=str)
 async def test_several_sides_of_one_object_fare_as_one_picture(services: Services, stand_in: FalServer, row: Row):
-    """Whatever becomes of its submit, a job of three pictures is sent and paid for as often as one of a single."""
+    """A job of three pictures is submitted and paid for as often as a job of one, for each fault of the submit."""
     await as_new(services, stand_in)
     operation = prepare(stand_in, row)
     job = await outcome(services, stand_in, row, sides=("back", "left"))

@@ -15,6 +15,7 @@ from typing import Any
 import anyio
 import gradio as gr
 import pytest
+from fastapi import routing
 from gradio import networking, oauth
 from gradio.blocks import BlocksConfig
 from gradio.queueing import Queue
@@ -25,6 +26,7 @@ from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from image2model.web import gradio_compat
+from image2model.web.rest.app import prepare_routes
 from tests.support.waiting import wait_until
 
 BEGUN, ENDED = threading.Event(), threading.Event()
@@ -39,7 +41,7 @@ async def fetch(url: str) -> str:
 
 
 async def endlessly(value: float) -> AsyncIterator[float]:
-    """Go on until nobody wants it any more."""
+    """Yield the value every hundredth of a second until the event is cancelled."""
     ENDED.clear()
     BEGUN.set()
     try:
@@ -121,14 +123,14 @@ def test_a_call_without_a_session_makes_no_copy_of_the_page(client: TestClient, 
 
 
 def test_uploads_are_not_remembered(demo: gr.Blocks, client: TestClient):
-    """However many pictures are uploaded, their paths are kept nowhere, and the upload can be used."""
+    """The paths of uploads are kept nowhere, and an upload can be used."""
     (path,) = client.post("/gradio_api/upload", files={"files": ("a.txt", b"a")}).json()
     assert demo.upload_file_set == set()
     assert "a.txt" in call(client, "name", {"path": path, "meta": {"_type": "gradio.FileData"}})
 
 
 def test_components_share_few_threads(demo: gr.Blocks, client: TestClient):
-    """However many events wait, only so many threads are made for what components do."""
+    """The threads for components' functions are limited to POOL_THREADS."""
     assert demo.limiter.total_tokens == gradio_compat.POOL_THREADS
 
 
@@ -136,7 +138,7 @@ def test_components_share_few_threads(demo: gr.Blocks, client: TestClient):
 def test_quick_steps_run_in_the_event_loop(
     client: TestClient, monkeypatch: pytest.MonkeyPatch, name: str, handed_over: int
 ):
-    """Of an event only a handler that may block runs in a thread: no component, no look at who asks, no summary."""
+    """Only a handler that may block runs in a thread; components and session lookups run in the event loop."""
     functions, run_sync = [], anyio.to_thread.run_sync
 
     async def note(function: Any, *args: Any, **options: Any) -> Any:
@@ -163,9 +165,23 @@ def test_files_are_processed_in_a_thread(client: TestClient, monkeypatch: pytest
 
 
 def test_the_routes_of_events_are_found_first(app: Any):
-    """They come before sixty others of Gradio's router."""
+    """The two routes of events are the first of Gradio's router, which has sixty others."""
     (router,) = filter(None, (getattr(route, "original_router", None) for route in app.routes))
     assert {route.path for route in router.routes[:2]} == set(gradio_compat.BUSY_ROUTES)
+
+
+def test_the_first_request_prepares_no_routes(client: TestClient, app: Any, monkeypatch: pytest.MonkeyPatch):
+    """FastAPI has worked out Gradio's routes before."""
+    prepare_routes(app)
+    late: list[Any] = []
+    build = routing._IncludedRouter._build_effective_context
+    monkeypatch.setattr(
+        routing._IncludedRouter,
+        "_build_effective_context",
+        lambda self, route: [late.append(route), build(self, route)][1],
+    )
+    assert "event: complete\ndata: [42" in call(client, "double", 21)
+    assert not late
 
 
 def test_a_player_of_live_video_is_not_sent():
@@ -188,7 +204,9 @@ def test_a_share_link_is_made_for_where_the_app_will_be(monkeypatch, demo: gr.Bl
     """GRADIO_SHARE makes `launch` open a tunnel to our host and port (which ends at Gradio's servers, so not here)."""
     tunnels = []
     monkeypatch.setenv("GRADIO_SHARE", value)
-    monkeypatch.setattr(networking, "setup_tunnel", lambda **told: tunnels.append(told) or "https://share.example")
+    monkeypatch.setattr(
+        networking, "setup_tunnel", lambda **options: tunnels.append(options) or "https://share.example"
+    )
     gradio_compat.create_app(demo, HERE, ssr_mode=False)
     assert [(one["local_host"], one["local_port"]) for one in tunnels] == [("127.0.0.1", 9)] * expected
     assert demo.share_url == ("https://share.example" if expected else None)
@@ -202,7 +220,7 @@ def test_events_run_from_the_first_request_on(client: TestClient):
 
 
 def test_closing_ends_the_queue(demo: gr.Blocks, app: Any, client: TestClient):
-    """`close` tells streams to end."""
+    """`close` sets the stop event of the streams and stops the queue."""
     gradio_compat.close(demo)
     assert app.stop_event.is_set()
     assert demo._queue.stopped
@@ -236,7 +254,7 @@ def test_api_info_is_cached_until_it_is_cleared(app: Any, client: TestClient):
 
 
 def test_a_stream_of_an_unknown_session_fails_as_expected(client: TestClient):
-    """Gradio begins the answer and then raises what `is_unknown_session` tells from other errors."""
+    """Gradio raises an error for an unknown session that `is_unknown_session` recognises."""
     with pytest.raises(RuntimeError) as failure:
         client.get("/gradio_api/queue/data", params={"session_hash": "nobody"})
     assert gradio_compat.is_unknown_session(failure.value)
@@ -271,7 +289,7 @@ def test_unread_session_is_forgotten(demo: gr.Blocks, client: TestClient, monkey
 
 
 def test_a_queue_without_events_rests(client: TestClient, monkeypatch: pytest.MonkeyPatch):
-    """While nobody asks for anything the queue looks for events no more than a hundred times a second."""
+    """An idle queue looks for events at most a hundred times a second."""
     looks, count_events = [], Queue.__len__
 
     def look(queue: Queue) -> int:
@@ -317,18 +335,18 @@ def test_a_session_that_wakes_up_is_not_forgotten_before_it_reads(
         portal = client.portal
         assert portal
         portal.call(gradio_compat.forget_unread, demo)
-        told = client.get("/gradio_api/queue/data", params={"session_hash": "page"}).text
-        assert '"process_completed"' in told
+        stream = client.get("/gradio_api/queue/data", params={"session_hash": "page"}).text
+        assert '"process_completed"' in stream
 
 
 def test_urls_are_fetched_by_us(client: TestClient):
     """A file that is given as a URL goes through our function and never through Gradio's."""
-    told = call(client, "name", {"path": "https://x.example/a.png", "meta": {"_type": "gradio.FileData"}})
-    assert "not fetched: https://x.example/a.png" in told
+    answer = call(client, "name", {"path": "https://x.example/a.png", "meta": {"_type": "gradio.FileData"}})
+    assert "not fetched: https://x.example/a.png" in answer
 
 
 def test_unreadable_values_are_reported(client: TestClient):
-    """A value of a wrong kind is answered with the message, where Gradio tells nothing."""
+    """A value of the wrong type is answered with `input_unreadable`, where Gradio alone sends an empty error."""
     assert "input_unreadable: " in call(client, "name", 5)
 
 

@@ -74,7 +74,7 @@ def test_detailed_health_lists_every_component(app: App):
 
 
 def test_the_metrics_have_the_contracts_names_and_bounded_labels(app: App):
-    """Paths that nobody knows and ids are never labels; a stream is counted under its template."""
+    """Unknown paths and ids are never label values; a stream is counted under its route template."""
     for path in (
         "/api/v1/x",
         f"/{uuid.uuid4()}",
@@ -113,13 +113,13 @@ async def part(services: Services, name: str) -> Component:
 
 
 async def test_admin_tab_and_rest_share_one_probe(services):
-    """What the Admin tab asks of the parts is not asked a second time for REST."""
+    """The Admin tab and REST use the same Health, so that each component is probed once for both."""
     with gr.Blocks():
         assert Overview(services).health is create_app(services).state.health
 
 
 async def test_locked_database_is_reported_until_it_is_free(services, tmp_path):
-    """While another process holds it, the app is not ready and unhealthy; afterwards it is well by itself."""
+    """While another process locks the database the app is not ready and unhealthy; afterwards it recovers."""
     well = Health(services)
     with closing(sqlite3.connect(tmp_path / "data" / "image2model.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -133,7 +133,7 @@ async def test_locked_database_is_reported_until_it_is_free(services, tmp_path):
 
 
 def test_health_does_not_wait_for_a_hanging_database(app: App):
-    """Every answer comes at once; after about a second it tells that something is wrong, and at last no longer."""
+    """Health answers at once while the database is locked, is unhealthy after about a second, and recovers."""
     with closing(sqlite3.connect(app.data / "image2model.db", isolation_level=None)) as other, httpx.Client() as client:
 
         def ask(path: str) -> tuple[int, float]:
@@ -175,7 +175,7 @@ async def test_hanging_probe_is_reported_after_its_timeout(monkeypatch):
 
 
 async def test_services_that_are_not_started_are_not_ready(tmp_path):
-    """Its queue is told to be unhealthy, and its generators as they are."""
+    """Before the start the queue is not ready and the generators are healthy; after the end they are unhealthy."""
     services = Services(scripted_settings(tmp_path / "data"), [ScriptedGenerator()])
     assert await Health(services).not_ready() == ["queue"]
     assert (await part(services, "generator")).status == "healthy"
@@ -186,13 +186,13 @@ async def test_services_that_are_not_started_are_not_ready(tmp_path):
 
 
 async def test_app_that_accepts_no_batch_is_not_ready(start):
-    """Below the floor of the disk nothing new is taken, and whoever sends visitors here is told so."""
+    """Below MIN_FREE_GB no batch is accepted, and readiness names `disk_space`."""
     services = await start(min_free_gb=10**6)
     assert await Health(services).not_ready() == ["disk_space"]
 
 
 async def test_disk_usage_equals_df(services, monkeypatch):
-    """What the system keeps for itself cannot be used, so it does not count as free: everywhere the same."""
+    """Reserved blocks do not count as free, and all disk percentages agree with `df`."""
     reserved = os.statvfs_result((4096, 4096, 1000, 150, 50, 0, 0, 0, 0, 255))
     monkeypatch.setattr(os, "statvfs", lambda _: reserved)
     percentages = {
@@ -205,7 +205,7 @@ async def test_disk_usage_equals_df(services, monkeypatch):
 
 
 async def test_fal_is_judged_by_its_outcomes(services, generator, tmp_path):
-    """Without a word from it all is well; a refused key makes it unhealthy, but not the app, until a job is done."""
+    """fal is healthy until it refuses the key; then it alone is unhealthy, until a job is done."""
     assert (await part(services, "fal_api")).status == "healthy"
     generator.script = lambda _: [GenerationFailed("key_refused", "fal refuses the key.")]
     await finished(services, (await services.submit(SubmitRequest([picture(tmp_path, "a.png")]))).id)
@@ -216,7 +216,7 @@ async def test_fal_is_judged_by_its_outcomes(services, generator, tmp_path):
 
 
 async def test_generator_failures_are_counted_and_reported(services, generator, tmp_path):
-    """Its breaker, its faults, retries by itself apart from a person's, and jobs by state stand in the metrics."""
+    """The metrics have the breaker, failures by code, automatic and manual retries, and jobs by state."""
     before = samples((await exposition(services, Health(services))).decode())
     failed = GenerationFailed("fal_temporary", "fal is busy.", retryable=True)
     generator.script = lambda _: [Submitted({"request_id": "r"}), failed]
@@ -286,7 +286,7 @@ async def test_fal_calls_are_counted_by_operation(fal, tmp_path):
 
 
 def test_several_processes_are_added_up(tmp_path):
-    """With PROMETHEUS_MULTIPROC_DIR what two processes counted is reported by a third."""
+    """With PROMETHEUS_MULTIPROC_DIR a process reports the sum of what two others have counted."""
     environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
 
     def python(code: str) -> str:

@@ -56,7 +56,7 @@ async def test_repeated_request_returns_its_batch_even_after_a_failure(services,
 
 
 async def test_an_upload_that_was_swept_away_is_refused_by_its_name(services, request_):
-    """Who comes back after an hour is told which picture to add once more; the others are made."""
+    """A picture whose upload has been swept away is refused by its name, and the others are made."""
     request_.pictures[0].path.unlink()
     batch = await services.submit(request_, ANN)
     view = await services.view(batch.id)
@@ -111,7 +111,7 @@ async def test_keys_belong_to_their_callers_and_end_after_a_day(services, reques
 
 
 async def test_idempotency_key_of_a_deleted_batch_buys_nothing(services, request_):
-    """Whoever repeats the request is told that its batch is gone."""
+    """Repeating the request of a deleted batch raises NotFound and buys nothing."""
     batch = await services.submit(request_, ANN)
     await services.delete(batch.id)
     with pytest.raises(NotFound):
@@ -156,7 +156,7 @@ def failing(code: str) -> list[Any]:
 
 
 async def test_page_total_equals_the_ledger(services, generator: ScriptedGenerator, uploads):
-    """What may have been billed before a retry stays in the sum, while the retry works and when it is done."""
+    """Amounts possibly billed before a retry stay in the total while the retry runs and afterwards."""
     generator.script = lambda task: failing("nothing_built")
     batch = await services.submit(SubmitRequest([picture(uploads, "a.png")]))
     view = await finished(services, batch.id)

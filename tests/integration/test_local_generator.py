@@ -171,7 +171,7 @@ def test_missing_weights_make_it_unavailable(
 
 @pytest.mark.parametrize("given", [{"thickness": 3}, {"detail": "huge"}, {"thickness": "thick"}, {"quad": True}])
 def test_options_out_of_range_are_refused(given: dict[str, object]) -> None:
-    """What the engine cannot take is refused before any work."""
+    """Options out of range raise OptionRefused before any work."""
     with pytest.raises(OptionRefused):
         local.SPEC.check(given, None)
 

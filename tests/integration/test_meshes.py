@@ -99,7 +99,7 @@ def broken_ball() -> bytes:
 
 
 async def test_a_paid_mesh_is_delivered_though_its_lighter_copy_cannot_be_made(services, tmp_path, generator):
-    """A mesh that nobody can make lighter is done, whole, and says that its face limit was not kept."""
+    """A mesh that cannot be simplified is delivered whole, with a warning that its face limit was not kept."""
     generator.mesh = broken_ball()
     view = await done(services, tmp_path, "cat.png", face_limit=100)
     (job,) = view.jobs
@@ -122,7 +122,7 @@ async def test_a_broken_mesh_does_not_stop_others_and_has_a_reason(services, tmp
 
 
 async def test_a_face_limit_that_the_generator_ignores_is_kept_here(services, tmp_path, generator):
-    """The lighter copy lies beside the original, is told with the number obtained, and comes in the zip."""
+    """The simplified copy is stored beside the original, reported with its number of faces, and part of the zip."""
     generator.spec = generator.spec.__class__(**{
         **{name: getattr(generator.spec, name) for name in generator.spec.__dataclass_fields__}, "face_limit": None,
     })  # fmt: skip

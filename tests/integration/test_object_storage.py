@@ -150,7 +150,7 @@ async def test_submit_is_refused_while_storage_is_unavailable(services, away, up
 
 
 async def test_a_mesh_waits_for_the_storage(start, machine, generator, uploads, request):
-    """What was made while the storage is away is done once it is back: it is not lost, and not made again."""
+    """A mesh made while the object storage is away is stored once it is back, and not made again."""
     generator.gate = asyncio.Event()
     services = await start(settings=machine("one"))
     batch = await services.submit(SubmitRequest([picture(uploads, "cat.png")]))
@@ -164,7 +164,7 @@ async def test_a_mesh_waits_for_the_storage(start, machine, generator, uploads, 
 
 
 def test_an_address_that_cannot_be_storage_is_a_wrong_setting():
-    """What obstore does not know is reported in a sentence."""
+    """An address that obstore does not support raises SettingsError with the setting's name."""
     with pytest.raises(SettingsError, match="ASSET_STORE"):
         open_bucket("nonsense")
 

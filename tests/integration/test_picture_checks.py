@@ -76,7 +76,7 @@ def test_a_picture_that_will_likely_fail_is_warned_of(make, warnings):
 
 
 def test_the_network_runs_once_for_the_inspection_of_a_picture_and_its_generation(tmp_path: Path, monkeypatch):
-    """What was found of a picture when it was inspected serves its cut-out and its model, too."""
+    """The network's answer for an inspection is used again for the cut-out and for the model."""
     with Image.open(CUP) as cup:
         picture = saved(tmp_path, cup.resize((1500, 1500)))
     inspect(picture.read_bytes())
@@ -108,7 +108,7 @@ async def test_inspection_ignores_files_that_are_no_picture(services: Services, 
 
 
 async def test_animation_is_accepted_with_a_note(services: Services, tmp_path: Path):
-    """Of an animated picture the first frame is used, and both the page and the answer for the batch say so."""
+    """The first frame of an animation is used, with a note on the page and a warning in the batch's answer."""
     path = tmp_path / "cup.png"
     with Image.open(CUP) as cup:
         path.write_bytes(encoded(cup, save_all=True, append_images=[cup.rotate(90)]))
@@ -120,7 +120,7 @@ async def test_animation_is_accepted_with_a_note(services: Services, tmp_path: P
 
 
 async def test_a_picture_is_decoded_once_between_drop_and_submit(services: Services, tmp_path: Path, monkeypatch):
-    """What the page's look has checked is stored by the submission, under whatever name the file then has."""
+    """A picture checked when it was dropped is not decoded again by the submission, even under another name."""
     with Image.open(CUP) as cup:
         (tmp_path / "dropped.png").write_bytes(encoded(cup))
     (tmp_path / "again.png").write_bytes((tmp_path / "dropped.png").read_bytes())
@@ -195,7 +195,7 @@ async def test_concurrent_inspections_share_one_result(tmp_path: Path, pool: Wor
 
 
 async def test_tile_shows_checking_until_its_inspection_ends(services: Services, tmp_path: Path):
-    """A picture stands there at once and says Checking…, then what was found; then nobody waits any longer."""
+    """A tile appears at once with “Checking…”, and shows the result when the inspection ends."""
     with gr.Blocks():
         pictures = Pictures(services, PictureCache())
     with Image.open(CUP) as cup:
@@ -209,7 +209,7 @@ async def test_tile_shows_checking_until_its_inspection_ends(services: Services,
 
 
 async def test_tile_says_that_its_inspection_takes_long_and_tries_again(services, tmp_path: Path, monkeypatch):
-    """Where no worker was free in time the tile says so, and the next attempt shows what was found."""
+    """A tile without a free worker in time says that it takes long, and the next attempt shows the result."""
     monkeypatch.setattr("image2model.services.picture_checks.INSPECTION_SECONDS", 0.001)
     monkeypatch.setattr("image2model.web.ui.pictures.INSPECTION_PAUSE", 0)
     with gr.Blocks():

@@ -60,7 +60,7 @@ def test_a_turntable_of_nothing_is_refused(tmp_path: Path):
 
 @pytest.mark.parametrize("look", ["plain", "wireframe"])
 def test_plain_render_mode_keeps_the_geometry(mesh: Path, tmp_path: Path, look: str):
-    """It has the faces and size of the mesh, one material for them, no texture, and opens in another reader."""
+    """The plain render mode has the mesh's faces and size, one material, no texture, and opens in another reader."""
     write_render_mode(mesh, tmp_path / "look.glb", look)
     before, after = read_facts(mesh), read_facts(tmp_path / "look.glb")
     assert (after.faces, after.dimensions, after.textures) == (before.faces, before.dimensions, ())

@@ -45,7 +45,7 @@ def start(fal: FalServer, tmp_path: Path, pool: WorkerPool) -> Callable[..., Any
 
 
 async def listed_and_shown(services: Services, name: str) -> tuple[dict, dict]:
-    """What programs and the page are told of a generator."""
+    """A generator as the API lists it and as the page shows it."""
     (listed,) = [one for one in await GradioApi(services).list_generators() if one["id"] == name]
     (shown,) = [one for one in picker_value(services)["items"] if one["id"] == name]
     return listed, shown
@@ -98,7 +98,7 @@ async def test_ended_models_are_marked_unavailable(fal: FalServer, start: Callab
 async def test_catalogue_prices_are_used_without_an_answer(
     fal: FalServer, start: Callable[..., Any], operation: str, fault: Fault
 ):
-    """Whatever comes instead of the list or the prices, all models stay on offer at their recorded prices."""
+    """For each wrong answer to the list or the prices, all models stay available at their recorded prices."""
     fal.unit, fal.prices[TRELLIS] = "generations", 0.07
     fal.faults[operation].append(fault)
     async with start() as services:

@@ -93,7 +93,7 @@ def test_deploy_checks_and_migrates_before_it_replaces_one_process_after_the_oth
 
 @pytest.mark.parametrize("part", ["no-deps.* web-1$", "no-deps.* scheduler$", "up .*nginx", "health/readiness$"])
 def test_deploy_goes_back_where_the_new_version_is_not_healthy(host, part):
-    """Whatever does not become healthy, all processes are those of the old version at the end, and that is recorded."""
+    """When any process does not become healthy all are returned to the old version, and that is recorded."""
     old = host.version
     host.commit()
     host.refused = f"^{host.version} .*{part}"
@@ -123,7 +123,7 @@ def test_first_version_that_is_not_healthy_has_nothing_to_go_back_to(tmp_path):
 
 
 def test_rollback_changes_between_two_versions(host):
-    """It replaces all processes by those of the version before, also after a version was deployed twice."""
+    """Rollback replaces all processes by those of the previous version, also after a version was deployed twice."""
     old = host.version
     assert host.prod("rollback")[0] == 1
     host.commit()

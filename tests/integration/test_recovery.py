@@ -26,7 +26,7 @@ REMOTE = {"request_id": "r1", "submitted_at": 4e9}
 
 
 async def breakers(services: Services) -> list[dict[str, Any]]:
-    """Those that are not closed, as the host is told of them."""
+    """The breakers that are not closed, as in the Admin overview."""
     return (await services.admin.overview())["breakers"]
 
 
@@ -56,7 +56,7 @@ async def test_job_fails_after_five_tries(start, generator, uploads):
 
 
 async def test_a_long_outage_is_waited_out(start, generator, uploads):
-    """What the generator has certainly not taken is tried until the host's deadline, however often that is."""
+    """A submission that was certainly not accepted is retried until the host's deadline, however many times."""
     services = await start()
     fails(generator, 12, BUSY)
     batch = await services.submit(SubmitRequest([picture(uploads, "a.png")]))
@@ -114,7 +114,7 @@ async def test_open_breaker_delays_new_jobs_with_a_reason(start, generator, uplo
 
 
 async def test_each_key_has_its_breaker_and_the_host_resets_those_of_visitors_apart(start, generator, uploads):
-    """What fails on a visitor's key holds the host's pictures back not; each side is reset by itself."""
+    """Failures on a visitor's key do not hold back jobs on the host's key, and each breaker is reset separately."""
     services = await start(retry_pace=10)
     generator.script = lambda task: [BUSY]
     for key in ("", "their key"):
@@ -151,7 +151,7 @@ async def test_a_visitor_s_key_pays_and_the_host_does_not(start, generator, uplo
 
 
 async def test_jobs_on_an_own_key_wait_for_it_after_a_restart(start, generator, uploads):
-    """They say so, refuse another key, and go on to collect when they get theirs."""
+    """Jobs that wait for a visitor's key refuse another key and continue with their own."""
     services = await start()
     generator.gate = asyncio.Event()
     generator.script = lambda task: [Submitted(REMOTE), Running()]
@@ -168,7 +168,7 @@ async def test_jobs_on_an_own_key_wait_for_it_after_a_restart(start, generator, 
 
 
 async def test_retry_of_a_job_on_a_visitor_key_requires_the_key(start, generator, uploads):
-    """Without the key the retry is refused with what to do; with it the failed picture runs again."""
+    """A retry without the visitor's key is refused with a hint; with the key the failed picture runs again."""
     services = await start()
     fails(generator, 1, GenerationFailed("nothing_built", "Nothing."))
     batch = await services.submit(SubmitRequest([picture(uploads, "a.png")]), Caller(key="mine"))
@@ -193,7 +193,7 @@ async def test_a_picture_that_failed_on_the_host_s_key_runs_again_on_one_s_own(s
 
 
 async def test_a_cancel_before_the_submit_costs_nothing(start, generator, uploads):
-    """What nobody else has is cancelled at once and is free."""
+    """A job that has not been submitted is cancelled at once and costs nothing."""
     services = await start()
     generator.gate = asyncio.Event()
     generator.script = lambda task: [Uploading()]
@@ -217,7 +217,7 @@ async def test_result_that_arrives_despite_a_cancel_is_kept(start, generator, up
 
 
 async def test_a_cancel_outlives_a_restart(start, generator, uploads):
-    """A job that was being cancelled when the process died is told again and not submitted again."""
+    """A job that was being cancelled when the process died is cancelled again and not submitted again."""
     services = await start()
     generator.cancel_outcome, generator.gate = "unknown", asyncio.Event()
     generator.script = lambda task: [Submitted(REMOTE), Running()]
@@ -232,7 +232,7 @@ async def test_a_cancel_outlives_a_restart(start, generator, uploads):
 
 
 async def test_unanswered_submit_is_looked_up_and_collected(start, generator, uploads):
-    """Where the provider lists the job it is collected, with one submit and no question to the person."""
+    """An unanswered submit whose job the provider lists is collected, with one submit and no question."""
     services = await start()
     unanswered = GenerationFailed("unconfirmed", "No answer.", "It may cost again.")
     fails(generator, 1, unanswered, Uploading(), Submitting({"image_url": "u"}))
@@ -256,7 +256,7 @@ async def test_submit_of_a_killed_process_is_looked_up_at_the_next_start(start, 
 
 
 async def test_retry_of_an_unconfirmed_job_looks_it_up_before_paying(start, generator, uploads):
-    """By the time the person decides fal may list the job: then it is collected and not bought again."""
+    """A retry collects an unconfirmed job that the provider lists by then, instead of buying it again."""
     services = await start()
     fails(generator, 1, GenerationFailed("unconfirmed", "No answer."), Uploading(), Submitting({"image_url": "u"}))
     batch = await services.submit(SubmitRequest([picture(uploads, "a.png")]))

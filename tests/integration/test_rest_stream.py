@@ -91,7 +91,7 @@ async def replayed(views: Sequence[BatchView]) -> AsyncIterator[tuple[BatchView,
 
 
 async def test_retry_sends_an_event_and_progress_never_decreases():
-    """A second try is an event of its own, and what has been told of progress stays."""
+    """A second attempt is an event of its own, and progress does not fall."""
     events = await stream_events(VIEWS)
     assert [name for name, _, data in events if data.get("file_id") == "job-0"].count("task_retry") == 1
     progress = [data["progress"] for name, _, data in events if name != "file_update"]
@@ -100,7 +100,7 @@ async def test_retry_sends_an_event_and_progress_never_decreases():
 
 
 async def test_ids_never_fall():
-    """Whoever goes on after an event, also of a place in the queue, is not told again what came before it."""
+    """A stream that resumes after an event, also of a queue position, repeats no earlier event."""
     for views in (VIEWS, MOVED):
         ids = [int(number) for _, number, _ in await stream_events(views)]
         assert ids == sorted(ids)
@@ -116,7 +116,7 @@ async def test_resume_after_a_retry_sends_task_retry_before_lower_progress():
 
 
 async def test_resume_sends_each_retry_once(services, generator, tmp_path):
-    """Whoever was told of a second try is not told of it again; whoever was cut off before it is."""
+    """A resumed stream sends `task_retry` only if the second attempt began after its last event."""
     generator.script = lambda _: [GenerationFailed("no_mesh", "No mesh came of it.")]
     batch = await services.submit(SubmitRequest([picture(tmp_path, "a.png")]))
     before = await events_of(services, batch.task_id, 60, -1)
@@ -129,7 +129,7 @@ async def test_resume_sends_each_retry_once(services, generator, tmp_path):
 
 
 async def test_deleted_batch_ends_its_stream(services, generator, tmp_path):
-    """Its watchers are told that it is cancelled, also who comes back; others, that there is none."""
+    """Open and resumed streams of a deleted batch end with `task_cancelled`; new ones with `task_failed`."""
     generator.script = lambda _: [60.0]
     batch = await services.submit(SubmitRequest([picture(tmp_path, "a.png")]))
     watched = task_events(_views_with_outcome(services, REQUEST, batch.task_id), "task", 60, -1)

@@ -1,4 +1,4 @@
-"""What is deleted and when: by age, by size, for free disk, what nobody owns; and what never is."""
+"""What retention deletes: by age, by size, for free disk space, and orphaned files; and what it never deletes."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ OLD, MIDDLE, NEW = candidate("old", 30), candidate("middle", 20), candidate("new
     ],
 )
 def test_eviction_deletes_the_oldest_removable_batches(batches, rules, used, free, expected):
-    """By age, then as many of the oldest as make room; never what is pinned, downloaded or worked."""
+    """Evictions go by age, then by the oldest until there is room; pinned, leased and running batches stay."""
     assert reasons_by_batch(plan_evictions(batches, rules, NOW, used, free)) == expected
 
 
@@ -114,7 +114,7 @@ def test_until_when_a_batch_is_kept(finished, pinned, hours, until):
     ],
 )
 def test_page_shows_how_long_a_batch_is_kept(view, words):
-    """By the host's rules, and for good where the host has pinned it."""
+    """A batch shows when the host's rules delete it; a pinned one is kept for good."""
     assert kept(replace(BLANK_BATCH, **view)) == words
 
 
@@ -156,7 +156,7 @@ async def test_dry_run_deletes_nothing_and_cleanup_deletes_the_same(services, tm
 
 
 async def test_running_or_downloaded_batch_is_not_evicted(services, generator, tmp_path):
-    """A batch that is worked is refused without force; one that somebody downloads is passed over until the end."""
+    """A running batch is not deleted without force; a batch that is being downloaded is skipped until that ends."""
     one = await finished_batch(services, tmp_path / "in", "a.png")
     stream = await services.archive(one)
     next(stream.chunks)
@@ -178,7 +178,7 @@ def removed_count(kind: str, reason: str) -> float:
 
 
 async def test_the_host_s_rules_are_kept_by_themselves(services, tmp_path, caplog):
-    """What is young stays; folders that no row owns go, and each deletion is logged and counted."""
+    """The regular run keeps young batches, deletes orphaned folders, and logs and counts each deletion."""
     caplog.set_level("INFO", "image2model")
     before = removed_count("orphan", "nobody's")
     one = await finished_batch(services, tmp_path / "in", "a.png")
@@ -237,17 +237,17 @@ async def test_failure_reasons_keep_their_message_until_retried(services, genera
     generator.script = lambda task: [GenerationFailed("image_unreadable", "Unreadable.")]
     batch = await services.submit(SubmitRequest([picture(uploads, name) for name in ("a.png", "b.png")]))
     await finished(services, batch.id)
-    (told,) = await services.admin.failure_reasons()
-    assert (told["code"], told["message"], told["count"]) == ("image_unreadable", "Unreadable.", 2)
+    (reason,) = await services.admin.failure_reasons()
+    assert (reason["code"], reason["message"], reason["count"]) == ("image_unreadable", "Unreadable.", 2)
     generator.script = lambda task: []
     await services.retry(batch.id)
     await finished(services, batch.id)
-    (told,) = await services.admin.failure_reasons()
-    assert (told["count"], told["message"]) == (2, None)
+    (reason,) = await services.admin.failure_reasons()
+    assert (reason["count"], reason["message"]) == (2, None)
 
 
 async def test_recent_upload_without_a_batch_is_kept(services):
-    """Its owner may be about to press the button, whatever the host cleans up."""
+    """A cleanup keeps fresh uploads, whose owner may be about to submit them."""
     upload = services.folders.gradio_cache / "x" / "upload.png"
     upload.parent.mkdir(parents=True)
     upload.write_bytes(b"12345")
@@ -281,7 +281,7 @@ async def test_upload_that_vanishes_during_cleanup_is_ignored(services, monkeypa
 
 
 async def test_a_link_out_of_the_data_folder_is_not_followed(services, tmp_path):
-    """What it points at stays and is not counted."""
+    """The target of a symbolic link stays and is not counted."""
     treasure = tmp_path / "treasure"
     treasure.write_bytes(b"x" * 1_000_000)
     services.folders.batch("orphan").mkdir()
@@ -323,7 +323,7 @@ async def test_delete_returns_the_freed_space(services, tmp_path):
 
 
 async def test_leased_batch_is_not_evicted(services, tmp_path):
-    """Its row may go, but what is being sent stays until it is nobody's and no longer read."""
+    """The files of a deleted batch stay until they are sent, and are then removed as orphans."""
     one = await finished_batch(services, tmp_path / "in", "a.png")
     folder = services.folders.batch(one)
     with services.folders.lease(next(folder.glob("*/model.glb"))):
@@ -333,7 +333,7 @@ async def test_leased_batch_is_not_evicted(services, tmp_path):
 
 
 async def test_an_export_that_is_being_sent_stays(services, tmp_path, monkeypatch):
-    """Neither its age nor newer ones drive it out; once it is sent, both do."""
+    """An export that is being sent is deleted neither by age nor for newer ones; once sent, by both."""
     monkeypatch.setattr(exports, "MAX_EXPORTS", 1)
     one = await finished_batch(services, tmp_path / "in", "a.png")
     stl, ply, obj = services.exports.parse_options("stl,ply,obj")
@@ -374,7 +374,7 @@ async def test_cleanup_returns_kept_batches_with_reasons(services, generator, tm
 
 
 async def test_undeletable_files_are_not_counted_as_freed(services, tmp_path):
-    """A batch that somebody begins to download after it was chosen stays, is told of, and frees nothing."""
+    """A batch whose download begins after it was chosen stays, is reported as an error, and frees nothing."""
     ids = [await finished_batch(services, tmp_path / "in", f"{name}.png") for name in "ab"]
     store, free = services.admin._store.store, (await services.admin.batch_details(ids[0])).size
     going = plan_cleanup(
@@ -387,7 +387,7 @@ async def test_undeletable_files_are_not_counted_as_freed(services, tmp_path):
 
 
 async def test_admin_shows_details_of_a_batch(services, generator, tmp_path):
-    """Its pictures with reasons, the provider's ids, what was paid, what it takes on disk, and all that happened."""
+    """The details are the pictures with reasons, the provider's ids, the payments, the disk usage and the events."""
     why = GenerationFailed("fal_refused", "fal could not use this picture.", retryable=False)
     generator.script = lambda task: [Submitted({"request_id": "id"}), *([why] if "2-b" in str(task.folder) else [])]
     batch_id = await finished_batch(services, tmp_path / "in", "a.png", "b.png")

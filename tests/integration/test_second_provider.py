@@ -35,7 +35,7 @@ async def services(tmp_path: Path, pool: WorkerPool, monkeypatch: pytest.MonkeyP
 
 
 async def test_a_second_provider_is_a_folder_and_nothing_else(services: Services, uploads: Path):
-    """Its queue, prices and failures: submitted, tried again, collected, booked, told, and worked again by a person."""
+    """A second provider's jobs are submitted, retried, collected, billed, described and retried by a person."""
     pictures = [picture(uploads, name, colour) for name, colour in COLOURS.items()]
     batch = await services.submit(SubmitRequest(pictures, options={"glaze": True}))
     view = await finished(services, batch.id)

@@ -39,7 +39,7 @@ async def test_pictures_become_files_named_after_them(services, uploads):
 
 
 async def test_a_batch_tells_how_long_it_took_unless_it_was_retried(services, generator, uploads):
-    """From the press to the last end; not where somebody came back to it, and not while it runs."""
+    """The time taken is from the click to the last end; there is none while the batch runs or after a retry."""
     generator.script = lambda task: 1 / 0
     batch = await services.submit(SubmitRequest([picture(uploads, "a.png"), picture(uploads, "b.png")]))
     assert (await services.view(batch.id)).seconds_taken is None
@@ -112,7 +112,7 @@ async def test_bad_pictures_are_left_out_with_their_reasons(services, uploads):
 
 
 async def test_a_batch_without_a_usable_picture_leaves_nothing_behind(services, uploads):
-    """When all are refused the person is told, and no row and no folder stays."""
+    """A batch of refused pictures alone raises ImageRefused and leaves no row and no folder."""
     bad = picture(uploads, "notes.png")
     bad.path.write_text("not a picture")
     with pytest.raises(ImageRefused, match="None of these"):
@@ -304,7 +304,7 @@ async def test_job_with_a_stored_mesh_is_not_run_again(tmp_path, uploads, pool):
 
 
 async def test_unreadable_mesh_is_still_delivered(services, generator, uploads):
-    """What a generator made, and may have been paid for, is there to download; its card says what is wrong."""
+    """A mesh that cannot be read is offered for download, since it may be paid for, and its card has a warning."""
     generator.mesh = b"glTF but not really"
     batch = await services.submit(SubmitRequest([picture(uploads, "a.png")]))
     job = (await finished(services, batch.id)).jobs[0]
@@ -371,7 +371,7 @@ async def test_visitors_have_their_own_library(services, uploads):
 
 
 async def test_money_spent_is_the_sum_of_finished_jobs(services, uploads):
-    """The view tells the estimate before and the spending after."""
+    """The view has the estimate before the jobs are done and the amount spent afterwards."""
     batch = await services.submit(SubmitRequest([picture(uploads, f"{n}.png") for n in range(3)]))
     assert batch.estimate == Decimal("0.90")
     assert (await finished(services, batch.id)).to_dict()["cost"] == {

@@ -93,7 +93,7 @@ async def test_a_process_that_slept_through_its_lease_changes_nothing(begin, upl
 
 
 async def test_a_process_that_wakes_before_it_has_bought_buys_nothing(begin, uploads):
-    """Of a job that was taken over before it was submitted only the heir's submission is made."""
+    """A job taken over before its submission is submitted by the new holder alone."""
     sleeper = await begin()
     woken = asyncio.Event()
     sleeper.generator.script = lambda task: [Submitting({}), Submitted({"request_id": "the sleeper's"})]
@@ -124,7 +124,7 @@ async def test_the_keeper_of_leases_ends_when_jobs_are_announced_at_that_moment(
 
 
 async def test_a_cancel_on_one_replica_reaches_the_provider_from_another(begin, uploads):
-    """The process that follows a job tells the provider of a cancel that was asked for elsewhere."""
+    """A cancel in another process reaches the provider through the process that follows the job."""
     web, scheduler = await begin(run_jobs=False), await begin()
     scheduler.generator.script = lambda task: BOUGHT
     scheduler.generator.gate = asyncio.Event()

@@ -71,8 +71,8 @@ async def test_sides_are_served_listed_and_deleted_with_the_batch(services, uplo
     with pytest.raises(NotFound):
         await services.file(batch.id, 1, "input-left.png")
     archive = zipfile.ZipFile(io.BytesIO(b"".join((await services.archive(batch.id)).chunks)))
-    (told,) = json.loads(archive.read("manifest.json"))["jobs"]
-    assert told["sides"] == [{"side": one.side, "name": one.name} for one in job.sides]
+    (entry,) = json.loads(archive.read("manifest.json"))["jobs"]
+    assert entry["sides"] == [{"side": one.side, "name": one.name} for one in job.sides]
     await services.delete(batch.id)
     assert list(services.folders.batches.iterdir()) == []
 
@@ -156,7 +156,7 @@ async def test_every_side_counts_as_a_picture_of_the_batch(services, uploads):
 
 
 async def test_an_hour_s_images_are_counted_by_object(tmp_path, generator, uploads, pool):
-    """Where a visitor may have two made in an hour, two objects of four sides are two."""
+    """Two objects of four sides each count as two towards a visitor's hourly limit."""
     services = Services(scripted_settings(tmp_path / "data", images_per_hour=2), [generator], pool)
     await services.start()
     batch = await services.submit(SubmitRequest([cup(uploads, "back", "left", "right")] * 2), Caller(client="ann"))
@@ -170,7 +170,7 @@ def named(*names: str) -> list[Picture]:
 
 
 def test_sides_are_grouped_by_name_or_by_request():
-    """By their names or by numbers, also as JSON text; an object stands where its front stood."""
+    """Sides are grouped by file name or by given numbers, also as JSON text; an object takes its front's place."""
     pictures = named("a.png", "cup_back.png", "cup_front.png", "b.png")
     by_name = group_sides(pictures, "by_name")
     assert [(one.name, [other.name for other in one.sides.values()]) for one in by_name] == [
@@ -182,17 +182,17 @@ def test_sides_are_grouped_by_name_or_by_request():
 
 
 @pytest.mark.parametrize(
-    "told",
+    "given",
     [
         "by name", "[", '"front"', [{"front": 1, "top": 2}], [{"front": 1, "back": 9}], [{"front": 0, "back": 1}],
         [{"front": 1, "back": 1}], [{"front": 1}, {"front": 1, "back": 2}], [["front", 1]], 7, {"front": 1},
         [{"back": 1, "left": 2}], [{"front": "x"}], [None], '[{"front": 1e999}]', "[" * 100_000,
     ],
 )  # fmt: skip
-def test_malformed_sides_are_refused_with_an_example(told):
+def test_malformed_sides_are_refused_with_an_example(given):
     """Unknown sides, numbers out of range, a picture used twice, no front, and what is no list at all."""
     with pytest.raises(OptionRefused) as caught:
-        group_sides(named("a.png", "b.png"), told)
+        group_sides(named("a.png", "b.png"), given)
     assert caught.value.code in ("sides_unreadable", "side_missing")
     assert caught.value.hint
 
@@ -225,7 +225,7 @@ def test_decisions_of_a_person_override_file_names(acts, found):
 
 
 def test_object_without_its_front_is_ungrouped():
-    """What is left of it stands alone, and what was decided of other pictures stays."""
+    """The remaining sides of an object without its front are separate pictures; other decisions stay."""
     decided = decide(PATHS, NO_OVERRIDES, "join", [CAT, DOG], "", TAKES)
     assert objects([FRONT, BACK, DOG], decided) == [{"front": FRONT, "back": BACK}]
     assert objects([BACK, CAT, DOG], decided) == [{"front": CAT, "back": DOG}]

@@ -15,7 +15,7 @@ from image2model.web.middleware.upload_guard import UploadGuardMiddleware
 
 
 def test_a_network_may_upload_so_many_batches_an_hour(services, monkeypatch: pytest.MonkeyPatch):
-    """Beyond that it is told how long to wait; another network goes on, until all together have sent too much."""
+    """Above its limit a network is refused with a wait; others continue until the limit of all networks together."""
     batch = services.settings.max_files * services.limits.max_bytes
     for _ in range(uploads.MAX_BATCHES_PER_NETWORK):
         services.uploads.admit("192.0.2.1", batch)
@@ -40,15 +40,15 @@ def test_small_uploads_are_bounded_in_number(services, monkeypatch: pytest.Monke
 
 
 async def test_upload_quota_counts_received_bytes(services, monkeypatch: pytest.MonkeyPatch):
-    """Announcing much, sending nothing and going uses up nobody's hour; while bytes may still come it counts whole."""
+    """An upload counts with its announced size while it is open, and with the bytes received once it has ended."""
     monkeypatch.setattr(uploads, "MAX_BATCHES_TOTAL", 3)
     announced = str(2 * services.settings.max_files * services.limits.max_bytes)
-    begun, told = asyncio.Event(), asyncio.Event()
+    begun, released = asyncio.Event(), asyncio.Event()
     statuses: list[int] = []
 
     async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
         begun.set()
-        await told.wait()
+        await released.wait()
         await Response(status_code=403)(scope, receive, send)
 
     async def receive() -> Message:
@@ -65,21 +65,21 @@ async def test_upload_quota_counts_received_bytes(services, monkeypatch: pytest.
     first = asyncio.create_task(upload())
     await begun.wait()
     await upload()
-    told.set()
+    released.set()
     await first
     await upload()
     assert statuses == [429, 403, 403]
 
 
 def test_an_upload_that_would_fill_the_disk_is_refused(services):
-    """What would leave less than MIN_FREE_GB is not begun."""
+    """An upload that would leave less than MIN_FREE_GB is refused as `disk_full`."""
     with pytest.raises(Unavailable) as refusal:
         services.uploads.admit("192.0.2.1", 10**18)
     assert refusal.value.code == "disk_full"
 
 
 async def test_uploads_are_swept_after_an_hour(services, monkeypatch: pytest.MonkeyPatch, tmp_path):
-    """An upload that nobody has submitted goes with the next sweep; a fresh one stays."""
+    """The sweep deletes an old upload that was never submitted and keeps a fresh one."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
     async with services.uploads.folder() as folder:
         old, fresh = folder / "old.png", folder / "fresh.png"

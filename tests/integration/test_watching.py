@@ -1,4 +1,4 @@
-"""Many who watch: one view a change for all of them, and each of them is told how it ended."""
+"""Many watchers share one view for each change, and each of them gets the last."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.scripted import picture
 
 
 class Views:
-    """A batch that changes when it is told to; counts how often its view is made."""
+    """A batch that changes on command; counts how often its view is made."""
 
     def __init__(self) -> None:
         self.changes, self.made = ChangeNotifier(), 0
@@ -94,7 +94,7 @@ async def test_late_watcher_gets_the_current_view_immediately(monkeypatch: pytes
 
 
 async def test_deleted_batch_ends_all_watchers():
-    """Each watcher gets the error, and whoever comes then too."""
+    """Each watcher gets the error, also one that begins after it."""
     views = Views()
     followers = [asyncio.create_task(views.follow()) for _ in range(3)]
     await asyncio.sleep(0.1)

@@ -58,13 +58,13 @@ class SoakReport:
     seed: int
     pictures: int = 0
     presses: int = 0
-    """Pictures whose button was pressed again."""
+    """Pictures whose retry button was clicked."""
     kills: int = 0
     paid: int = 0
     states: Counter[str] = field(default_factory=Counter)
     codes: Counter[str] = field(default_factory=Counter)
     wrongs: list[str] = field(default_factory=list)
-    """What must not be; empty when all is well."""
+    """Violations found; empty if there are none."""
 
 
 class Process:

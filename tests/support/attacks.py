@@ -43,7 +43,7 @@ def get_as_written(app: App, target: str, *headers: str) -> tuple[int, str]:
 
 
 def stranger(app: App, number: int) -> httpx.Client:
-    """A visitor who comes from an address (127.0.0.x) whose word on where it is from nobody believes."""
+    """A visitor at 127.0.0.`number`, an address whose forwarded headers are not trusted."""
     transport = httpx.HTTPTransport(local_address=f"127.0.0.{number}")
     return httpx.Client(base_url=app.url, timeout=120, transport=transport)
 
@@ -67,7 +67,7 @@ def file(path: object, **more: Any) -> dict[str, Any]:
 
 
 class Functions:
-    """Every function of the page, private ones too, as its configuration tells them to everybody."""
+    """Every function of the page, private ones too, as listed in its public configuration."""
 
     def __init__(self, visitor: httpx.Client) -> None:
         config = visitor.get("/config").json()

@@ -39,7 +39,7 @@ class App(AppProcess):
 
 
 class Watch:
-    """Notes what must not happen on a page: requests to other hosts, uncaught errors, dialogs nobody asked for."""
+    """Recorder of what must not happen on a page: requests to other hosts, uncaught errors, unexpected dialogs."""
 
     def __init__(self, context: BrowserContext, host: str) -> None:
         self.wrongs: list[str] = []

@@ -30,7 +30,7 @@ class Hub(ThreadingHTTPServer):
         """An ASSET_STORE that lies there."""
         self.contents = contents
         self.files: dict[str, dict[str, Any]] = {}
-        """What the Hub tells of each file, by its path."""
+        """The Hub's metadata of each file, by its path."""
 
     def start(self) -> Self:
         """Return when it answers."""
@@ -48,8 +48,8 @@ class Hub(ThreadingHTTPServer):
         session = hf_xet.XetSession()
         with session.new_file_download_group(token_refresh_url=token, token_refresh_headers={}) as group:
             group.start_download_file(hf_xet.XetFileInfo(content, None), str(copy))
-        told = {"type": "file", "path": path, "size": copy.stat().st_size, "xetHash": content}
-        self.files[path] = {**told, "uploadedAt": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")}
+        entry = {"type": "file", "path": path, "size": copy.stat().st_size, "xetHash": content}
+        self.files[path] = {**entry, "uploadedAt": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")}
 
     def tree(self, beginning: str, recursive: bool) -> list[dict[str, Any]]:
         """The files whose path begins so, and instead of those that lie deeper their folders."""

@@ -103,7 +103,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def person(name: str) -> dict[str, str]:
-    """What Hugging Face tells of somebody."""
+    """The user information from Hugging Face."""
     return {
         "name": name.title(),
         "preferred_username": name,

@@ -1,4 +1,4 @@
-"""Every key that the tests use, every log that is written meanwhile, and where one of these tells one of those."""
+"""Search of every log written during the tests for every key used in them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def write_all(log: Path) -> logging.Handler:
 
 
 def found() -> list[str]:
-    """Each line in which a log that is watched tells a key that was used."""
+    """Each line of a watched log that contains a used key."""
     secrets = [key.encode() for key in _keys]
     return [
         f"{path}: {line.decode(errors='replace')[:300]}"

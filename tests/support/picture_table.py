@@ -93,8 +93,8 @@ def _png_colours() -> dict[str, bytes]:
         **{f"cICP primaries {code}": png(CARD, before=cicp(code, 13)) for code in range(23)},
         **{f"cICP transfer {code}": png(CARD, before=cicp(1, code)) for code in range(20)},
         **{
-            f"HDR, {name}": png(RAMP, before=cicp(9, 16) + told)
-            for name, told in {
+            f"HDR, {name}": png(RAMP, before=cicp(9, 16) + luminance)
+            for name, luminance in {
                 "brightest 100": clli(100),
                 "brightest 4000": clli(4000),
                 "screen of 4000": mdcv(4000),
@@ -262,7 +262,7 @@ def with_code_points(primaries: int, transfer: int) -> bytes:
 
 
 def with_clli(data: bytes, nits: int) -> bytes:
-    """An AVIF of one picture with a box that tells the light of its brightest pixel."""
+    """An AVIF of one picture with a `clli` box: the luminance of its brightest pixel."""
     box = struct.pack(">I4sHH", 12, b"clli", nits, nits // 4)
     return with_properties(data, [box])
 

@@ -125,7 +125,7 @@ def srgb_profile() -> bytes:
 
 
 def with_gps() -> bytes:
-    """A JPEG that tells where it was taken, by what, and has a comment and a colour profile."""
+    """A JPEG with a GPS position, a camera name, a comment and a colour profile."""
     exif = Image.Exif()
     exif[0x010F] = "Secret Camera"
     exif.get_ifd(0x8825)[1] = "N"

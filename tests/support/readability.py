@@ -33,7 +33,7 @@ async def wrongs(page: Page) -> list[str]:
 
 
 async def fits(page: Page) -> None:
-    """Nothing is wider than the window, nothing to press too small to hit, no text too faint to read."""
+    """Nothing is wider than the window, no control too small to hit, no text too faint to read."""
     assert await overflow(page) <= 0
     small = await page.locator(
         ":is(#masthead a:not(.skip), #board button, #tiles button, #library a, #library button):visible"

@@ -1,4 +1,4 @@
-"""Waiting for what tells nobody that it has come: in another process or thread, or in what the host is told."""
+"""Polling for a state without a notification: of another process or thread, or of the Admin overview."""
 
 from __future__ import annotations
 

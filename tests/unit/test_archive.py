@@ -114,7 +114,7 @@ def test_names_are_made_safe_and_unique(asked: list[str], given_names: list[str]
 
 @given(st.lists(st.text(st.characters(), max_size=30), max_size=8))
 def test_any_names_give_distinct_paths_within_the_folder(names: list[str]) -> None:
-    """Whatever the names are, the ones in the zip are relative, without `..`, encodable, and no two are alike."""
+    """Paths in the zip are relative, without `..`, encodable and distinct for any names."""
     safe = zip_names(names)
     assert len({name.casefold() for name in safe}) == len(names)
     for name in safe:

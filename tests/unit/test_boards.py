@@ -28,7 +28,7 @@ def test_changed_view_is_rendered_again():
 
 
 def test_few_boards_are_kept(monkeypatch: pytest.MonkeyPatch):
-    """However many batches are watched, the memory for their boards is bounded."""
+    """The number of rendered boards in memory is bounded."""
     monkeypatch.setattr(results, "MAX_BOARDS", 3)
     boards = results.RenderedBoards()
     for number in range(10):
@@ -38,7 +38,7 @@ def test_few_boards_are_kept(monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.parametrize(("visitor", "own"), [("me", True), ("you", False), ("", False)])
 def test_visitor_is_not_in_the_public_view(visitor: str, own: bool):
-    """The browser that made a batch is recognised, and programs are not told by what."""
+    """The view recognises the visitor who made the batch, and its public form does not contain the visitor."""
     view = replace(BLANK_BATCH, visitor="me")
     assert view.is_of(visitor) is own
     assert not replace(BLANK_BATCH, visitor="").is_of(visitor)

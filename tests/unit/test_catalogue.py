@@ -45,7 +45,7 @@ def test_catalogue_has_fifteen_models():
 
 @every_model
 def test_default_arguments_match_the_published_schema(model: FalModel):
-    """With nothing chosen the arguments are what the endpoint takes."""
+    """The default arguments are valid by the endpoint's published schema."""
     assert problems(ENDPOINTS[model.endpoint], arguments(model)) == []
 
 
@@ -134,7 +134,7 @@ def test_people_read_short_lines(model: FalModel):
 
 @every_model
 def test_the_usual_price_is_the_published_one(model: FalModel):
-    """With nothing chosen a picture costs what the stand-in's own price list says."""
+    """The default price of a picture is that of the stand-in's price list."""
     assert model.spec.price(model.spec.check({}, None)) == Decimal(str(ENDPOINTS[model.endpoint].price))
 
 
@@ -158,7 +158,7 @@ def test_the_usual_price_is_the_published_one(model: FalModel):
     ],
 )
 def test_options_change_the_price(id: str, options: dict[str, Any], faces: int | None, dollars: str):
-    """What an option costs is in the price before anything is sent."""
+    """The price before the submission contains the extra for an option."""
     spec = MODELS[id].spec
     assert spec.price(spec.check(options, faces)) == Decimal(dollars)
 
@@ -173,7 +173,7 @@ def test_several_sides_cost_the_published_price(model: FalModel):
 
 @pytest.mark.parametrize("id", ["hunyuan3d-v2", "hunyuan3d-v3", "hunyuan3d-v3.1-pro", "hunyuan3d-v3.1-rapid"])
 def test_paid_options_are_sent_only_when_chosen(id: str):
-    """Neither a paid option nor the face limit leaves by itself."""
+    """A paid option and the face limit are sent only if they are chosen."""
     assert arguments(MODELS[id]) == {"input_image_url": URL}
     assert "enable_pbr" not in arguments(MODELS[id], {} if id == "hunyuan3d-v2" else {"enable_pbr": False})
 

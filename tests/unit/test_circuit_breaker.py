@@ -1,4 +1,4 @@
-"""The breaker: opens for the generator's faults, lets a single trial through, and closes when that is well."""
+"""The breaker opens for the generator's faults, lets a single trial through, and closes when that succeeds."""
 
 from __future__ import annotations
 

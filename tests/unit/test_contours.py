@@ -45,7 +45,7 @@ def test_cross_sections_are_those_of_manifold(name, axis):
 
 @pytest.mark.parametrize("name", ["ball", "ring", "pipe", "hollow box"])
 def test_part_above_a_cut_is_closed(name):
-    """What is left above a height has manifold3d's volume there, and no open edge."""
+    """The part above a cut is closed and has the volume that manifold3d computes."""
     positions, faces, solid = welded(name)
     low, high = positions[:, 2].min(), positions[:, 2].max()
     for height in (low + share * (high - low) for share in (0.02, 0.37, 0.81)):

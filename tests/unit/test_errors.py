@@ -77,12 +77,12 @@ def test_every_code_is_used():
 
 
 def test_unknown_code_has_default_rules():
-    """What an older version stored is not tried again, not collected, nobody's fault, and may have been billed."""
+    """A code stored by an older version is not retried, not collected, no fault of the provider, and may be billed."""
     assert rules_of("code_of_an_older_version") == FailureRules(billed=True, collectable="never", retry=None)
 
 
 def test_two_providers_cannot_mean_different_things_by_one_code(monkeypatch):
-    """What a stored code means does not depend on who is asked: such a pair does not start."""
+    """Two providers with different rules for one code are refused at the start."""
     strange = Provider(lambda settings, workers: [], {"disk_full": FailureRules(retry="timeout")})
     monkeypatch.setattr(providers, "providers", lambda: (strange,))
     with pytest.raises(ValueError, match="disk_full"):

@@ -28,7 +28,7 @@ TEXTURE_FILES = Path(__file__).parents[1] / "support/texture_files"
     "look", [None, {"metallicFactor": "x"}, {"baseColorFactor": [1, 2]}, {"baseColorTexture": 3}], ids=str
 )
 def test_a_material_that_makes_no_sense_spoils_no_export(made, form, look):
-    """What a material says against glTF's rules counts as not said."""
+    """Invalid values of a material are ignored by every export."""
     data = meshes.edited(meshes.textured_box(photo(8, 8)), lambda json: json["materials"][0].update(
         pbrMetallicRoughness=look, extensions="none", alphaMode="MASK", alphaCutoff="half", emissiveFactor=7
     ))  # fmt: skip
@@ -55,7 +55,7 @@ def test_textures_stay_the_bytes_they_were(made):
 
 
 def test_a_ply_has_the_texture_s_colours(made):
-    """What the texture shows at a vertex is the vertex's colour."""
+    """A vertex of a PLY has the texture's colour at its place."""
     data = meshes.textured_box(Image.new("RGB", (8, 8), (200, 40, 10))).export(file_type="glb")
     colours = trimesh.load(made(data, "ply")[1], process=False).visual.vertex_colors
     assert np.abs(colours[:, :3].astype(int) - (200, 40, 10)).max() <= 2
@@ -264,7 +264,7 @@ def test_ktx2_becomes_png_or_jpeg_in_an_export_and_the_delivered_file_warns(made
 
 
 def test_our_own_engine_s_meshes_are_named_after_the_picture(made):
-    """What the embedded engine calls by what it is has the picture's name in exports, also for its material."""
+    """Exports of the embedded engine's meshes name nodes, meshes and materials after the picture."""
     data = sample("the local engine's")
     document = Glb(made(data, "glb", size=1)[1]).json
     assert {entry["name"] for kind in ("nodes", "meshes", "materials") for entry in document[kind]} == {"thing"}
@@ -305,7 +305,7 @@ def test_a_texture_that_lets_light_through_does_so_in_usdz_and_obj(made):
 
 
 def test_a_black_material_is_exported_in_the_colour_of_its_light(made):
-    """What only emits light keeps its colours in formats that know none: its texture's, or its own."""
+    """A black material that emits light is exported in the colours of the light, textured or plain."""
     texture = {"emissiveTexture": {"index": 0}, "emissiveFactor": [1, 1, 1]}
     black = {"pbrMetallicRoughness": {"baseColorFactor": [0, 0, 0, 1]}}
     glow = looking(**black, **texture)
@@ -341,7 +341,7 @@ def test_a_texture_goes_on_beyond_its_edges_as_it_did(made, number, usd, threemf
     ids=["wrap that is a list", "unknown wrap", "no such sampler", "light that is no number", "no strength"],
 )  # fmt: skip
 def test_a_sampler_or_a_light_that_makes_no_sense_spoils_no_export(made, form, broken):
-    """It counts as not said."""
+    """Invalid samplers and lights are ignored by every export."""
     data = meshes.edited(meshes.textured_box(photo(8, 8)), lambda json: json.update(broken))
     assert made(data, form)[0]["faces"] == 12
 
@@ -376,3 +376,10 @@ def test_an_avif_texture_becomes_one_that_every_program_reads(made):
     glb = Glb(made(meshes.edited(meshes.textured_box(picture), as_avif), "glb")[1])
     assert glb.json["images"][0]["mimeType"] == "image/jpeg"
     assert Image.open(io.BytesIO(glb.image(0))).getpixel((8, 8)) == pytest.approx((200, 40, 10), abs=4)
+
+
+def test_colours_for_printers_follow_a_texture_of_light(made):
+    """Triangles that shine in a texture's colours are divided as textured ones are."""
+    black = {"pbrMetallicRoughness": {"baseColorFactor": [0, 0, 0, 1]}}
+    glow = looking(**black, emissiveTexture={"index": 0}, emissiveFactor=[1, 1, 1])
+    assert made(glow, "3mf", colors=4, size=20)[0]["faces"] > 100

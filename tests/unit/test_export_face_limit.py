@@ -39,7 +39,7 @@ def test_a_face_limit_is_kept_where_a_texture_is_repeated_many_times(made):
 
 @pytest.mark.parametrize(("limit", "lost"), [(100, 0.5), (300, 0.2)])
 def test_small_face_limit_is_kept_with_any_normals(made, limit, lost):
-    """Where texture and shading leave no face to spare they count less, and the shape is kept."""
+    """A small face limit is kept, with less weight for texture and shading and the volume preserved."""
     found, path = made(ten("Khronos's duck"), "glb", face_limit=limit)
     assert (found["faces"] <= limit, found["closed"], found["notes"]) == (True, True, [])
     assert read_facts(path).volume == pytest.approx(1.196, rel=lost)
@@ -49,7 +49,7 @@ def test_small_face_limit_is_kept_with_any_normals(made, limit, lost):
 @pytest.mark.parametrize("name", ["the local engine's", "large ball with a seam"])
 @pytest.mark.parametrize("form", ["glb", "stl"])
 def test_a_closed_mesh_stays_closed_under_a_face_limit(made, name, form, limit):
-    """What was closed is closed with fewer faces too, with its texture, and nothing is reported."""
+    """A closed mesh stays closed with fewer faces, keeps its texture, and has no note."""
     found, path = made(sample(name), form, face_limit=limit)
     assert found["closed"]
     assert found["notes"] == []
@@ -58,7 +58,7 @@ def test_a_closed_mesh_stays_closed_under_a_face_limit(made, name, form, limit):
 
 
 def test_face_limit_that_opens_a_mesh_has_a_note(made, monkeypatch):
-    """Where no way to thin leaves a closed mesh closed, a note says so."""
+    """A face limit that opens a closed mesh is reported in a note."""
     monkeypatch.setattr(geometry, "_is_closed", lambda scene, faces: False)
     found, _ = made(sample("large ball with a seam"), "glb", face_limit=1000)
     assert not found["closed"]

@@ -21,7 +21,7 @@ from tests.support.exporting import SAMPLES, SECOND_READERS, inside, model_3mf, 
 @pytest.mark.parametrize("name", SAMPLES)
 @pytest.mark.parametrize("form", SECOND_READERS)
 def test_two_readers_find_the_same_mesh(made, name, form):
-    """Each format of each sample opens in two libraries with the faces and bounds that were told."""
+    """Each format of each sample opens in two libraries with the reported faces and bounds."""
     found, path = made(sample(name), form, size=80)
     assert found["checked_with"] == {"3mf": "lib3mf", "obj": "tinyobjloader"}.get(form, "trimesh")
     faces, bounds = SECOND_READERS[form](path)
@@ -109,7 +109,7 @@ def test_a_3mf_is_sound_and_in_millimetres(made):
 
 
 def test_names_in_an_obj_are_one_word_each(tmp_path):
-    """What a picture is called breaks no reader that ends names at spaces, or looks for options and comments there."""
+    """A picture's name is written into an OBJ as one word, with spaces, option and comment signs replaced."""
     glb = tmp_path / "model.glb"
     glb.write_bytes(sample("textured box"))
     report = export(glb, parse_options("obj"), tmp_path / "exports" / "cat.zip", "my cat -o #1 кошка")
@@ -151,7 +151,7 @@ def test_invalid_options_are_refused(options, code):
 
 
 def test_equal_choices_have_one_name_and_different_ones_several():
-    """The name of an export tells its choice, so that it is found again and nothing is overwritten."""
+    """The name of an export contains its options, so that it is found again and nothing is overwritten."""
     assert parse_options("stl", size=8, unit="cm").filename("cat") == parse_options("stl", size="80").filename("cat")
     names = {parse_options("glb", **options).filename("cat") for options in (
         {}, {"size": 80}, {"face_limit": 500}, {"packing": "draco"}, {"up": "z"}, {"pivot": "centre"},
@@ -161,7 +161,7 @@ def test_equal_choices_have_one_name_and_different_ones_several():
 
 
 def test_a_mesh_without_any_area_is_none(made):
-    """Where all faces are lines there is nothing to export, and the reason is reported."""
+    """A mesh whose faces have no area fails with `glb_no_geometry`."""
     line = trimesh.Trimesh([[0, 0, 0], [1, 2, 3]], [[0, 1, 1]], process=False)
     with pytest.raises(GenerationFailed) as refused:
         made(line.export(file_type="glb"), "stl")

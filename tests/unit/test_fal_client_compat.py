@@ -73,7 +73,7 @@ async def test_fallback_upload_sends_no_key_to_the_storage_host(tmp_path: Path):
 
 
 def test_fal_client_has_the_private_names():
-    """What is overridden or read has the name and the kind that is expected."""
+    """The private names of fal-client that are overridden or read exist with the expected kind."""
     client, manager = fal_client.client.AsyncClient, fal_client.client.AsyncCDNTokenManager
     assert inspect.iscoroutinefunction(inspect.getattr_static(client, "_client").func)
     assert inspect.iscoroutinefunction(inspect.getattr_static(client, "_token_manager").func)

@@ -1,4 +1,4 @@
-"""When fal is asked again, and what its log tells: pure functions, tested without waiting."""
+"""The polling delays of fal and the progress in its log lines: pure functions, tested without waiting."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_usual_two_minute_job_costs_under_forty_calls(job: float):
 
 @pytest.mark.parametrize("usual", sorted({model.spec.usual_seconds for model in FAL_MODELS}))
 def test_a_two_minute_job_of_any_model_costs_about_forty_calls(usual: float):
-    """Also where the job takes far longer, or less, than that model usually needs."""
+    """A job of two minutes costs at most 48 status calls for any usual time of its model."""
     assert watch(120, usual)[0] <= 48
 
 
@@ -47,19 +47,19 @@ def test_the_end_in_the_first_ten_seconds_is_noticed_within_one(job: float, usua
 
 @given(job=st.floats(10, 1000), usual=st.floats(1, 300))
 def test_end_is_noticed_within_a_fifth_of_the_job(job: float, usual: float):
-    """However unusual the job is."""
+    """The end of a job is noticed within a fifth of its time, or a second, for any usual time of its model."""
     assert watch(job, usual)[1] <= max(1.0, 0.2 * job)
 
 
 @pytest.mark.parametrize("job", [0.0, 0.3, 0.99, 1.0, 1.01, 1.2])
 def test_jobs_of_a_second_are_noticed_almost_at_once(job: float):
-    """So that a batch of fast jobs is not made slow by polling."""
+    """The end of a job of about a second is noticed within a quarter of a second."""
     assert watch(job, 120)[1] <= 0.25
 
 
 @pytest.mark.parametrize("crowd", [1, 25, 100, 1000, 5000])
 def test_a_crowd_costs_no_more_than_its_pace(crowd: int):
-    """However many jobs are watched, fal is asked fifty questions a second at most; a batch of 25 waits no longer."""
+    """All jobs together poll fal at most fifty times a second, and a batch of 25 polls as often as a single job."""
     delays = [poll_delay(seconds, 120, crowd) for seconds in range(10, 600)]
     assert max(crowd / delay for delay in delays) <= MAX_POLLS_PER_SECOND
     assert crowd > 25 or delays == [poll_delay(seconds, 120) for seconds in range(10, 600)]
@@ -123,7 +123,7 @@ def test_messages_are_made_fit_for_people():
 
 @pytest.mark.parametrize("logs", [None, "text", 7, {}, [None], [7], [{}], [{"message": None}], [{"timestamp": "t"}]])
 def test_logs_of_any_shape_do_no_harm(logs: object):
-    """What cannot be read is passed over."""
+    """Logs of any shape are ignored if they cannot be read."""
     progress = LogProgress()
     progress.read(logs)
     assert (progress.fraction, progress.message) == (None, "")

@@ -62,7 +62,7 @@ def test_unique_stems(names, stems):
 
 @given(st.lists(st.text(max_size=150), max_size=12))
 def test_any_names_give_safe_unique_stems(names):
-    """Whatever the names, the stems are unique without regard to case, short, and valid on every system."""
+    """Stems are unique without regard to case, short, and valid on every system for any names."""
     stems = unique_stems(names)
     assert len({stem.casefold() for stem in stems}) == len(names)
     for stem in stems:
@@ -74,7 +74,7 @@ def test_any_names_give_safe_unique_stems(names):
 
 @given(st.text(max_size=400))
 def test_any_name_is_fit_to_show(name):
-    """Whatever the name, what is shown is short, not empty and without control characters."""
+    """A cleaned name is short, not empty and without control characters for any name."""
     cleaned = clean_name(name)
     assert 0 < len(cleaned) <= 120
     assert cleaned.isprintable() or "\u200c" in cleaned or "\u200d" in cleaned or any(map(_unusual, cleaned))
@@ -88,7 +88,7 @@ def _unusual(char: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "expected"),
     [
         ("cup_front.png", ("cup", "front")),
         ("cup-left.jpg", ("cup", "left")),
@@ -106,9 +106,9 @@ def _unusual(char: str) -> bool:
         ("left_cup.png", ("left_cup", "")),
     ],
 )
-def test_name_is_split_into_object_and_side(name: str, told: tuple[str, str]):
+def test_name_is_split_into_object_and_side(name: str, expected: tuple[str, str]):
     """A side at the end, however it is set apart, or all of the name; a word that only ends so is none."""
-    assert split_side(name) == told
+    assert split_side(name) == expected
 
 
 def test_pictures_of_one_object_are_found_by_their_names():

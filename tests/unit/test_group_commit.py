@@ -66,7 +66,7 @@ async def test_a_change_is_safe_on_disk_when_it_returns(store, database_url):
 
 
 async def test_a_change_at_fault_fails_alone(store):
-    """Of changes that wait together, one that raises is undone and raised to its caller; the others are stored."""
+    """A change that raises is undone and raised to its own caller; those that wait with it are stored."""
     batch, together = batch_of(store.store), GroupCommit(store.store, store._thread)
 
     def broken() -> None:

@@ -156,7 +156,7 @@ def test_mesh_without_area_is_not_closed(write_glb):
 
 
 def test_points_and_lines_beside_a_surface_are_reported(write_glb):
-    """They are neither counted nor exported, so a person is told of them."""
+    """Points and lines are neither counted nor exported, and a warning says so."""
     attributes = {"POSITION": 0}
     both = triangle(meshes=[{"primitives": [{"attributes": attributes}, {"attributes": attributes, "mode": 1}]}])
     facts = read_facts(write_glb(both))
@@ -242,7 +242,7 @@ def memory_bomb() -> int:
 
 
 def test_a_texture_bomb_is_not_decoded(write_glb):
-    """Of a texture with millions or billions of pixels the size is reported, with a warning; it is not drawn."""
+    """A texture of millions of pixels or more is reported with its size and a warning, and not decoded."""
     box = meshes.textured_box(photo()).export(file_type="glb")
     start = box.index(b"\x89PNG")
     for side in (16_384, 50_000):
@@ -257,7 +257,7 @@ def test_a_texture_bomb_is_not_decoded(write_glb):
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.data())
 def test_any_damage_gives_facts_or_a_reason(write_glb, data):
-    """Whatever bytes of a good GLB are changed, there are facts and a thumbnail, or GenerationFailed."""
+    """A GLB with any bytes changed gives facts and a thumbnail, or GenerationFailed."""
     box = bytearray(meshes.textured_box(photo(8, 8)).export(file_type="glb"))
     for _ in range(data.draw(st.integers(1, 6))):
         box[data.draw(st.integers(0, len(box) - 1))] = data.draw(st.integers(0, 255))
@@ -267,7 +267,7 @@ def test_any_damage_gives_facts_or_a_reason(write_glb, data):
 
 
 def test_a_buffer_written_as_text_is_read_once(tmp_path, monkeypatch):
-    """However many parts lie in a buffer that is a data URI, it is decoded once, so memory stays bounded."""
+    """A buffer in a data URI is decoded once for all its accessors, which bounds the memory."""
     decoded: list[str] = []
     monkeypatch.setattr("image2model.mesh.gltf.reader._from_data_uri", lambda uri: decoded.append(uri) or CORNERS)
     (tmp_path / "model.glb").write_bytes(

@@ -124,7 +124,7 @@ ACCEPTED = {
 
 @pytest.mark.parametrize(("data", "suffix"), ACCEPTED.values(), ids=ACCEPTED)
 def test_every_format_becomes_a_plain_jpeg_or_png(data, suffix):
-    """Whatever is stored how, 8-bit RGB comes out: a JPEG, or a PNG where it is transparent or was one already."""
+    """Each format becomes a JPEG of 8-bit RGB, or a PNG if it is transparent or was a PNG already."""
     image = check_image(data, "x.png", LIMITS)
     result = decoded(image.data)
     assert image.suffix == suffix
@@ -146,7 +146,7 @@ def test_every_format_becomes_a_plain_jpeg_or_png(data, suffix):
     ids=["GIF", "PNG", "WebP", "AVIF", "TIFF"],
 )
 def test_first_frame_of_an_animation_is_used_with_a_note(data, note):
-    """Of an animation or of several pages the first picture is used, and that is noted in a sentence."""
+    """The first frame of an animation and the first of several pages is used, with a note."""
     image = check_image(data, "x", LIMITS)
     assert image.notes == (note,)
     assert NOTE_TEXTS[note].endswith("is used.")
@@ -160,9 +160,9 @@ def test_unchanged_picture_keeps_its_stored_pixels(kind):
     exif = Image.Exif()
     exif[0x010F] = "Secret Camera"
     options = {"exif": exif, "icc_profile": pictures.srgb_profile()}
-    plain, told = encoded(photo(), kind), encoded(photo(), kind, **options)
-    stored = check_image(told, "x", LIMITS).data
-    assert b"Secret Camera" in told
+    plain, tagged = encoded(photo(), kind), encoded(photo(), kind, **options)
+    stored = check_image(tagged, "x", LIMITS).data
+    assert b"Secret Camera" in tagged
     assert stored == plain
 
 
@@ -235,7 +235,7 @@ def test_the_stored_picture_has_the_colours_that_people_saw(path: Path):
 
 
 def test_heic_is_converted_and_a_broken_one_is_called_by_its_name():
-    """What is HEIC by content is taken, whatever it is called; one without a picture in it is told from a JPEG."""
+    """A HEIC file is converted whatever its name is; a HEIC file without a picture is refused as damaged."""
     image = check_image(encoded(photo(), "HEIF", quality=95), "IMG_0995.jpg", LIMITS)
     assert (image.format, image.suffix) == ("HEIF", ".jpg")
     red, green, _ = decoded(image.data).getpixel((10, 10))
@@ -296,7 +296,7 @@ def test_thumbnail_is_a_small_webp():
     "name", ["truncated JPEG", "truncated PNG", "truncated GIF", "truncated BMP", "a strip", "1 × 1"]
 )
 def test_tiny_preview_shows_refused_pictures(name):
-    """Where something can be seen of a refused picture, a small WebP shows it."""
+    """A refused picture that can be decoded safely has a small WebP preview."""
     shown = decoded(refused_preview(REFUSED[name][0]))
     assert shown.format == "WEBP"
     assert max(shown.size) <= 256

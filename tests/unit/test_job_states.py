@@ -46,7 +46,7 @@ class Jobs(RuleBasedStateMachine):
 
     @rule(index=st.integers(0, 3), state=STATES, late=st.integers(0, 1), progress=st.floats(0, 1), code=CODES)
     def tell(self, index: int, state: Any, late: int, progress: float, code: str) -> None:
-        """A worker tells a state, perhaps of an earlier try."""
+        """A worker reports a state, perhaps of an earlier attempt."""
         job = self._job(index)
         fields: dict[str, Any] = {"progress": progress}
         if state == "queued":
@@ -64,7 +64,7 @@ class Jobs(RuleBasedStateMachine):
 
     @rule(index=st.integers(0, 3))
     def cancel(self, index: int) -> None:
-        """A person cancels: at once where nobody has the job, else it is watched on."""
+        """A person cancels a job: at once if it is not submitted, else it becomes `cancelling`."""
         job = self._job(index)
         moved = self.store.cancel(job.id)
         if moved:
@@ -111,7 +111,7 @@ class Jobs(RuleBasedStateMachine):
 
     @invariant()
     def no_job_is_lost_and_no_finished_one_moves(self) -> None:
-        """Four jobs are there; a finished one changes only by a press, progress and numbers only grow."""
+        """The four jobs remain; a finished job changes only by a retry, and progress and sequence numbers only grow."""
         now = self._all()
         assert now.keys() == self.before.keys()
         for job_id, old in self.before.items():

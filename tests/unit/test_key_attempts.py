@@ -61,7 +61,7 @@ async def test_a_neighbour_in_the_same_64_is_the_same_visitor(clock: list[float]
 
 
 async def test_a_wrong_key_that_is_repeated_is_one_guess(monkeypatch: pytest.MonkeyPatch, clock: list[float]):
-    """A program that sends an old key over and over locks nobody out; with the latest alone remembered it counts."""
+    """A repeated wrong key counts once, unless it is no longer among the remembered keys."""
     attempts = KeyAttempts()
     for _ in range(2 * FREE_ATTEMPTS):
         await attempts.record_failure("192.0.2.1", b"of last year")
@@ -94,7 +94,7 @@ async def test_distributed_attack_lowers_the_free_attempts(clock: list[float]):
 
 
 async def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch, clock: list[float]):
-    """Only so many networks are remembered, the latest."""
+    """The number of remembered networks is bounded, and the latest are kept."""
     monkeypatch.setattr(attempt_counts, "MAX_NETWORKS", 5)
     attempts = KeyAttempts()
     for number in range(20):

@@ -121,7 +121,7 @@ def test_job_on_a_visitor_key_stays_with_the_process_that_has_it(web, schedulers
 
 
 def test_key_given_to_another_process_moves_the_job(web, schedulers):
-    """Whoever learns the key that a job waits for takes it from its holder; a finished one is not moved."""
+    """A process that learns the key a job waits for takes the job from its holder, unless it is finished."""
     batch = batch_of(schedulers[0], 2)
     schedulers[0].transition(batch.jobs[0].id, "done", attempt=1)
     (seized,) = web.run_as_holder(leases.reassign_jobs, batch.id, [job.id for job in batch.jobs])
@@ -130,7 +130,7 @@ def test_key_given_to_another_process_moves_the_job(web, schedulers):
 
 
 def test_cancel_in_another_process_takes_over_a_submitted_job(web, schedulers):
-    """What was submitted is given free by a cancel in another process, so that who takes it tells the provider."""
+    """A cancel in another process releases a submitted job, so that its next holder cancels it at the provider."""
     (job,) = batch_of(schedulers[0]).jobs
     schedulers[0].transition(job.id, "queued", attempt=1, remote={"request_id": "r"})
     assert schedulers[0].cancel(job.id).holder == schedulers[0].holder
@@ -149,7 +149,7 @@ def test_a_cancel_elsewhere_waits_for_the_answer_of_a_submission(web, schedulers
 
 
 def test_process_stalled_in_a_transaction_blocks_no_other(postgres, monkeypatch):
-    """Its locks are given up for it, so that another goes on; when it wakes its write has failed."""
+    """The locks of a stalled process are released for others, and its own write fails when it wakes."""
     url = postgres.database()
     awake = Store(url)  # on a busy machine it may stand still for longer
     monkeypatch.setattr(connection, "IDLE_TRANSACTION_SECONDS", 0.2)

@@ -81,7 +81,7 @@ def test_back_of_a_side_view_mirrors_the_photograph() -> None:
 
 
 def test_a_whole_leaning_outline_is_seen_from_its_side_and_a_cut_one_is_not() -> None:
-    """What the frame cuts, mostly people and animals, never counts as seen from its side."""
+    """A whole leaning outline counts as seen from its side, and one cut by the frame does not."""
     leaning = np.array(cut_out(("rectangle", (85, 10, 115, 190))).rotate(-40).getchannel("A"), np.float32) / 255
     assert is_seen_from_the_side(leaning)
     assert not is_seen_from_the_side(leaning[40:])

@@ -59,14 +59,14 @@ def test_outline_of_any_kind_becomes_one_closed_body(name: str, detail: str) -> 
 
 @pytest.mark.parametrize("name", CUT_BY_FRAME)
 def test_subject_cut_by_the_frame_gets_a_flat_wall(name: str) -> None:
-    """Where the frame cuts the subject the body ends in flat faces along the frame."""
+    """A subject cut by the frame ends in flat faces along the frame."""
     mesh = assert_sound(make(cut_out(CUT_BY_FRAME[name])))
     sideways = np.abs(mesh.face_normals[:, :2]).max(axis=1) > 0.9999
     assert mesh.area_faces[sideways].sum() > 0.01 * mesh.area
 
 
 def test_frame_wall_has_no_stripes() -> None:
-    """Where the frame cuts a striped subject, its stripes are not drawn out over the wall."""
+    """The stripes of a subject cut by the frame are not stretched over the flat wall."""
     image = cut_out(("ellipse", (30, 60, 170, 320)))
     pixels = np.array(image)
     pixels[:, ::8, :3] = pixels[:, 1::8, :3] = pixels[:, 2::8, :3] = 0
@@ -178,7 +178,7 @@ def test_body_with_thin_legs_gets_deeper_feet() -> None:
 
 
 def test_strongly_leaning_body_is_left_unchanged() -> None:
-    """Of a slanting strip no slice of the bottom is cut off: it would fall over all the same."""
+    """The bottom of a slanting strip is not cut off, since it would fall over anyway."""
     strip = shaded(cut_out(("rectangle", (85, 10, 115, 190)))).rotate(-40)
     assert make(strip) == make(strip, base="as it is")
 
@@ -352,7 +352,7 @@ def test_a_subject_without_outline_is_refused() -> None:
 
 
 def test_cropped_subject_has_limited_depth() -> None:
-    """Where the outline is but a line at the top, the body is no deeper than it is long."""
+    """A subject that is cropped but for a strip is no deeper than it is long."""
     image = Image.new("RGBA", (400, 400), (200, 100, 50, 255))
     image.paste((0, 0, 0, 0), (0, 0, 400, 30))
     mesh = assert_sound(make(shaded(image)))
@@ -360,7 +360,7 @@ def test_cropped_subject_has_limited_depth() -> None:
 
 
 def test_a_bust_is_less_deep_than_it_is_wide() -> None:
-    """What the frame cuts along a side is less deep than wide; a ball that only touches the frame stays one."""
+    """A bust cut by the frame is less deep than wide; a ball that only touches the frame stays a ball."""
     bust = body(make(shaded(cut_out(("ellipse", (70, 10, 130, 90)), ("ellipse", (0, 70, 199, 330))))))
     assert bust.extents[2] < 0.75 * bust.extents[0]
     ball = body(make(shaded(cut_out(("ellipse", (20, 40, 180, 201))))))
@@ -407,7 +407,7 @@ def test_a_grey_photograph_works() -> None:
 
 
 def test_stages_are_reported_in_order() -> None:
-    """The engine tells what it does, with growing fractions."""
+    """The engine reports its stages in order with increasing fractions."""
     stages: list[tuple[float, str]] = []
     generate_preview(disc(), {"detail": "low"}, None, lambda done, what: stages.append((done, what)))
     assert [what for _, what in stages] == ["finding the subject", "shaping", "texturing"]

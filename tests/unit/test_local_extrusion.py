@@ -117,5 +117,5 @@ NOT_EXTRUDED = {
 
 @pytest.mark.parametrize("name", NOT_EXTRUDED)
 def test_what_may_be_round_gets_no_planes(name: str) -> None:
-    """Without three directions of edges, or without edges between light and dark, nothing tells of planes."""
+    """A picture without three directions of edges, or without edges between light and dark, is no extrusion."""
     assert find_extrusion(find_subject(NOT_EXTRUDED[name])) is None

@@ -46,7 +46,7 @@ def folder(tmp_path: Path) -> Path:
     ]  # fmt: skip
     (tmp_path / "app.log").write_bytes(b"".join([*failed, line(8, "critical", "gone"), b"not ours\n"]))
     (tmp_path / "access.log").write_bytes(
-        b"".join(line(number, event="asked", **told) for number, told in enumerate(REQUESTS))
+        b"".join(line(number, event="asked", **request_fields) for number, request_fields in enumerate(REQUESTS))
     )
     return tmp_path
 
@@ -68,7 +68,7 @@ def test_lines_levels_errors_and_requests_are_counted(folder):
 
 @pytest.mark.parametrize(("first", "last", "lines"), [(0, 20, 12), (3, 6, 3), (7, 8, 1), (9, 20, 0), (-9, 0, 0)])
 def test_only_lines_of_the_time_are_counted(folder, first, last, lines):
-    """From the first moment on, up to and without the last; lines without a time are in none."""
+    """The range includes its first moment and excludes its last; lines without a time are in no range."""
     wanted = LogFilter(since=START + timedelta(seconds=first), until=START + timedelta(seconds=last))
     assert analyse(folder, wanted).lines == lines
 
@@ -84,7 +84,7 @@ def test_a_file_of_many_blocks_loses_no_line(tmp_path, monkeypatch):
 
 
 def test_file_compressed_after_listing_is_read(folder):
-    """What is put aside while somebody reads loses no line."""
+    """A log file that is compressed between listing and reading loses no line."""
     (folder / "app-20260301T000009000000Z.log").write_bytes(line(8))
     files = log_search.list_log_files(folder, ["app"])
     (folder / "app-20260301T000009000000Z.log").unlink()
@@ -93,7 +93,7 @@ def test_file_compressed_after_listing_is_read(folder):
 
 
 def test_patterns_are_bounded(tmp_path):
-    """However many different errors there are, only so many are remembered; the others are counted together."""
+    """The number of error patterns is bounded, and further ones are counted together."""
     words = ("".join(chr(ord("g") + int(digit)) for digit in str(n)) for n in range(MAX_PATTERNS + 7))
     (tmp_path / "app.log").write_bytes(b"".join(line(0, "error", word) for word in words))
     errors = analyse(tmp_path, LogFilter()).errors
@@ -109,7 +109,7 @@ def test_log_export_as_json(folder):
 
 
 def test_log_export_as_csv_escapes_formulas(tmp_path):
-    """What a spreadsheet would take for a formula is a text; whatever has no column is in the last one."""
+    """The CSV escapes formulas, and fields without a column of their own are in the last one."""
     (tmp_path / "app.log").write_bytes(line(0, event='=cmd|"/C calc"!A0', batch="1f2e3d4c", odd=[1, "a,b"]))
     text = b"".join(log_export.export(log_search.matching_lines(tmp_path), "csv")).decode()
     (row,) = csv.DictReader(io.StringIO(text))
@@ -142,7 +142,7 @@ def test_log_statistics_and_health(folder):
 
 
 def test_old_files_are_removed_and_the_present_ones_stay(folder):
-    """What was put aside before so many days goes."""
+    """Rotated files older than the given days are removed, and the present ones stay."""
     removed = log_files.remove_older(folder, 1)
     assert (removed.names, removed.size > 0, removed.errors) == (["app-20260301T000005000000Z.log.gz"], True, [])
     assert sorted(path.name for path in folder.iterdir()) == ["access.log", "app.log"]

@@ -57,7 +57,7 @@ def fail(logger: logging.Logger, number: int) -> None:
 
 
 def test_full_disk_is_logged_once_a_minute(logger, monkeypatch):
-    """147 failures of one cause make one line; the next minute's tells how many were left out."""
+    """147 failures of one cause make one line; that of the next minute has the number left out."""
     for _ in range(147):
         fail(logger, errno.ENOSPC)
     assert lines(logger) == ["a try failed"]
@@ -100,7 +100,7 @@ def test_logging_errors_do_not_recurse(logger):
 
 
 def test_a_log_file_that_cannot_be_written_makes_no_traceback(tmp_path: Path, capsys):
-    """Where the file's disk is full, the other handlers get one line of it, and nothing is printed."""
+    """A log file on a full disk is reported in one line to the other handlers, and nothing is printed."""
     other, log = Records(), logging.getLogger("image2model.ops.log_rotation")
     other.addFilter(OncePerMinute())
     log.addHandler(other)

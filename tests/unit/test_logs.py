@@ -73,19 +73,19 @@ def test_line_is_an_object_with_bound_and_extra_fields(log):
 
 
 @pytest.mark.parametrize(
-    "told",
+    "text",
     [
         f"fal said no to {FAL}", f"half of it: {FAL.partition(':')[2]}", "Authorization: Key never-seen-before",
         "{'authorization': 'Bearer never-seen-before'}", "GET /x?token=never-seen-before&a=1",
         "the api key", "ann's-word", "hf_ABCDEFGHIJKLMNOPQRSTUV", "postgresql://me/?password=never-seen-before",
     ],
 )  # fmt: skip
-def test_no_secret_is_written(log, told):
+def test_no_secret_is_written(log, text):
     """Keys of the settings and whatever looks like one are masked in the text, its parts and a traceback."""
     try:
-        raise ValueError(told)
+        raise ValueError(text)
     except ValueError:
-        log.logger.exception("%s", told, extra={"part": {"of": [told]}})
+        log.logger.exception("%s", text, extra={"part": {"of": [text]}})
     secrets = ("never-seen-before", FAL, FAL.partition(":")[2], "the api key", "ann's-word", "hf_ABC")
     assert not any(secret in log.text for secret in secrets)
     assert "***" in log.entries[0]["event"]
@@ -100,7 +100,7 @@ def test_a_short_password_leaves_keys_levels_and_other_words(log):
 
 
 def test_a_visitors_key_is_masked_as_long_as_its_owner_lives(log):
-    """What a visitor brought is no longer remembered when its generator is gone."""
+    """A visitor's key is masked as long as its owner lives, and forgotten afterwards."""
 
     class Owner:
         """Whatever has the key."""
@@ -152,13 +152,13 @@ def write(file: logging.Handler, first: int, last: int, level: str = "info") -> 
 
 
 def settle(folder: Path) -> None:
-    """Make what was put aside look as if nobody still wrote to it."""
+    """Date the rotated log files back by a minute, so that they count as closed."""
     for path in folder.glob("app-*.log"):
         os.utime(path, (time.time() - 60, time.time() - 60))
 
 
 def test_a_data_folder_that_cannot_be_used_is_a_wrong_setting(tmp_path):
-    """Where the first file cannot be written the start ends with one line, which names DATA_DIR and the reason."""
+    """A data folder that cannot be written raises SettingsError with DATA_DIR and the reason in one line."""
     (tmp_path / "logs").touch()
     with pytest.raises(SettingsError) as refused:
         log_config.configure(scripted_settings(tmp_path))
@@ -218,7 +218,7 @@ def test_a_page_of_the_newest_lines(tmp_path, file):
 
 
 def test_lines_of_a_time(tmp_path, file):
-    """From a moment on, and up to another."""
+    """The search returns the lines from one moment on and up to another."""
     write(file, 0, 60)
     start = datetime(2026, 1, 1, tzinfo=UTC)
     wanted = log_search.LogFilter(since=start + timedelta(seconds=10), until=start + timedelta(seconds=13))
@@ -259,7 +259,7 @@ def test_the_running_app_says_everything_in_one_form(app: App):
 
 
 def test_debug_lines_contain_nothing_private(tmp_path):
-    """With LOG_LEVEL=DEBUG no line has a picture's name, what its camera wrote into it, or an id that opens a batch."""
+    """With LOG_LEVEL=DEBUG no log line contains a picture's name, its metadata, or the id of a batch or job."""
     picture, exif = io.BytesIO(), Image.Exif()
     exif[ExifTags.Base.Artist] = "Ann Nobody"
     Image.open(ROOT / "examples" / "robot.jpg").save(picture, "JPEG", exif=exif)
@@ -276,7 +276,7 @@ def test_debug_lines_contain_nothing_private(tmp_path):
 
 
 def test_a_key_in_any_log_of_the_test_run_is_found(tmp_path, monkeypatch):
-    """What looks through all logs after the tests sees keys and passwords, in compressed files too."""
+    """The search of all logs after the tests finds keys and passwords, in compressed files too."""
     monkeypatch.setattr(leaks, "_keys", set())
     monkeypatch.setattr(leaks, "_logs", set())
     leaks.use_settings({"API_KEY": "a-rest-key", "APP_USERS": "ann:her-word bob:his-word", "HOME": "/nowhere"})

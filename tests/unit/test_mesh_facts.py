@@ -142,7 +142,7 @@ MORPHING = {"primitives": [{"attributes": {"POSITION": 0}, "targets": [{"POSITIO
     ],
 )
 def test_unsupported_parts_have_a_warning(write_glb, changes, word):
-    """Animations, skeletons, morph targets, rare textures and unknown extensions are each told, and nothing else is."""
+    """Animations, skeletons, morph targets, rare textures and unknown extensions each have one warning."""
     warnings = [one for one in read_facts(write_glb(meshes.triangle(**changes))).warnings if "flat" not in one]
     assert [word in warning for warning in warnings[1:]] == [True]
     assert "not closed" in warnings[0]
@@ -193,7 +193,7 @@ def test_edges_are_smooth(write_glb):
 
 
 def test_nearer_parts_hide_farther_ones(write_glb):
-    """Of two boxes one behind the other (front is +Z) the front one is seen, in whatever order they come."""
+    """The nearer of two boxes (front is +Z) hides the farther one, in either order."""
     front = coloured(trimesh.creation.box((1, 1, 0.1)).apply_translation([0, 0, 0.2]), RED)
     back = coloured(trimesh.creation.box((1, 1, 0.1)), BLUE)
     for pair in ([front, back], [back, front]):
@@ -235,7 +235,7 @@ def test_texture_is_the_right_way_up(write_glb):
 
 
 def test_masked_texture_is_cut_out(write_glb):
-    """Where a masked material's texture is transparent, so is the thumbnail."""
+    """The thumbnail is transparent where a masked material's texture is."""
     clear = Image.new("RGBA", (8, 8), (255, 0, 0, 0))
     assert thumbnail_pixels(write_glb(meshes.textured_box(clear, alphaMode="MASK")))[..., 3].max() == 0
 
@@ -266,7 +266,7 @@ def test_emissive_material_is_drawn_unlit(write_glb):
 
 @pytest.mark.parametrize("shade", [0, 255])
 def test_black_and_white_balls_show_their_shape(write_glb, shade):
-    """Neither the light nor the dark side of a mesh is all one colour, whatever its own colour."""
+    """A black and a white ball both show shading over their whole surface."""
     ball = trimesh.creation.icosphere(4)
     ball.visual.vertex_colors = [shade, shade, shade, 255]
     pixels = thumbnail_pixels(write_glb(ball))

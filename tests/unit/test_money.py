@@ -49,7 +49,7 @@ def test_each_image_is_booked_before_it_is_made(store):
 
 
 def test_charged_amount_replaces_the_estimate(store):
-    """A done job costs what the generator told."""
+    """A done job costs the amount reported by the generator."""
     batch = buy(store, 1)
     take(store, batch)
     store.transition(batch.jobs[0].id, "done", attempt=1, cost=Decimal("0.45"))
@@ -112,7 +112,7 @@ def test_a_retry_asks_the_budget_too_unless_it_only_collects(store):
 
 
 def test_a_free_generator_needs_no_budget(store):
-    """What costs nothing is made though the budget is used up."""
+    """A free generator is not limited by a budget that is used up."""
     limits = Limits(per_day=Decimal(0), per_batch=Decimal(0))
     buy(store, 5, price="0", limits=limits)
     with pytest.raises(LimitReached):
@@ -120,7 +120,7 @@ def test_a_free_generator_needs_no_budget(store):
 
 
 def test_a_batch_may_not_cost_more_than_the_host_allows(store):
-    """The limit of one batch is told with both sums."""
+    """A batch above the limit is refused with its price and the limit."""
     limits = Limits(per_batch=Decimal("0.5"))
     with pytest.raises(LimitReached, match=r"\$0.60; the host allows \$0.50"):
         buy(store, 2, limits=limits)

@@ -27,7 +27,7 @@ from image2model.web.middleware.page_address import PageAddressMiddleware
     ],
 )
 async def test_port_and_scheme_come_from_the_origin_header(host: str, origin: str, scheme: str, seen: str):
-    """Only where the page has the host's own name; what comes from elsewhere changes nothing."""
+    """The port and scheme of an Origin header count only if it has the page's own host name."""
     scope = await passed(PageAddressMiddleware, host=host, origin=origin)
     assert scope is not None
     assert (scope["scheme"], dict(scope["headers"])[b"host"].decode()) == (scheme, seen)

@@ -1,4 +1,4 @@
-"""The page is rendered once for each address, and nobody gets what is somebody else's."""
+"""The page is rendered once for each address, and a visitor's own page is never shared."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def client(rendered: list[str]) -> Iterator[TestClient]:
 
 
 def test_the_page_is_rendered_once(client: TestClient, rendered: list[str]):
-    """Also with a batch or a tab in the address, and compressed for each; under another host it is another page."""
+    """The page is rendered once for all batches and tabs in the address, and again for another host."""
     answers = [client.get("/", params=given) for given in ({}, {"batch": "x"}, {"tab": "admin"})]
     assert len(rendered) == 1
     assert {(answer.text, answer.headers["content-encoding"]) for answer in answers} == {("page of testserver", "gzip")}
@@ -63,7 +63,7 @@ def test_the_page_is_rendered_once(client: TestClient, rendered: list[str]):
 def test_variable_pages_are_rendered_each_time(
     client: TestClient, rendered: list[str], path: str, headers: dict[str, str]
 ):
-    """For whoever may be signed in, with fields that Gradio reads, elsewhere, and what is no page for everybody."""
+    """A page with a session cookie, with Gradio's query fields or of another path is rendered for each request."""
     client.get("/")
     for _ in range(2):
         client.get(path, headers=headers)
@@ -72,7 +72,7 @@ def test_variable_pages_are_rendered_each_time(
 
 
 def test_few_pages_are_kept(client: TestClient, rendered: list[str], monkeypatch: pytest.MonkeyPatch):
-    """Whoever names many hosts fills no memory: the oldest page goes."""
+    """Requests with many host names fill no memory: the oldest page is dropped."""
     monkeypatch.setattr(page_cache, "MAX_PAGES", 2)
     for host in ("a.example", "b.example", "c.example", "c.example", "b.example", "a.example"):
         client.get("/", headers={"Host": host})

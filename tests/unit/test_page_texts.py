@@ -111,7 +111,7 @@ def test_running_seconds_and_those_to_come():
 
 @pytest.mark.parametrize("code", sorted(RELIEF_CODES))
 def test_advice_to_make_a_relief_card_has_its_button(code: str):
-    """Where the engine's failure advises a relief card, the row offers to make one."""
+    """A failure that advises a relief card has a button to make one."""
     failure = Failure(code, "Something.", failure_messages.RELIEF_HINT, retryable=False)
     buttons = results.remedy_buttons(replace(BLANK_JOB, state="failed", error=failure))
     assert ("Make a relief card", "relief", "") in buttons

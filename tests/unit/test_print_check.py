@@ -30,7 +30,7 @@ def test_print_check_reports_problems_and_the_result_of_a_repair(tmp_path):
 
 
 def test_ready_mesh_is_checked_again_if_a_repair_is_requested(tmp_path):
-    """Of a ball the check says that it is ready; with a repair it says, too, what that would do and its verdict."""
+    """A mesh that is ready is checked once, and with a requested repair also after it, with the repair's steps."""
     glb = tmp_path / "model.glb"
     glb.write_bytes(trimesh.creation.icosphere(subdivisions=3).export(file_type="glb"))
     assert check_print(glb, parse_options("stl"))["mended"] is None
@@ -102,7 +102,7 @@ def test_mesh_on_a_needle_is_reported_and_repair_gives_it_a_base(tmp_path):
 
 
 def test_a_box_inside_out_has_a_base(tmp_path):
-    """A box whose faces look inwards is told of that alone: it stands as well as another."""
+    """A box turned inside out has that as its only problem, and stands as well as another."""
     result = checked(faulty.flipped(trimesh.creation.box()), tmp_path / "model.glb")
     assert result["problems"] == ["Some faces are turned inside out."]
     assert result["advice"] == []
@@ -171,7 +171,7 @@ def test_piece_inside_out_is_reported(tmp_path):
     ids=["touching", "overlapping"],
 )
 def test_bodies_that_share_a_corner_alone_are_two_pieces(tmp_path, mesh, step):
-    """Nothing holds them together there: it is told, and where they overlap a repair joins them."""
+    """Bodies that touch at a corner alone are two pieces, which a repair joins where they overlap."""
     result = checked(mesh, tmp_path / "model.glb")
     assert result["problems"] == ["It is made of 2 pieces."]
     known = read_facts(tmp_path / "model.glb")
@@ -183,7 +183,7 @@ def test_bodies_that_share_a_corner_alone_are_two_pieces(tmp_path, mesh, step):
 @pytest.mark.parametrize("detail", ["low", "high"])
 @pytest.mark.parametrize("picture", sorted(Path("examples").glob("*.jpg")), ids=lambda path: path.stem)
 def test_walls_of_the_local_engine_s_meshes_raise_no_alarm(tmp_path, picture, detail):
-    """What the embedded engine makes is ready to print: thick enough, and it does not pass through itself."""
+    """Meshes of the embedded engine are ready to print: thick enough and without self-overlap."""
     glb = tmp_path / "model.glb"
     glb.write_bytes(local_shapes.make(Image.open(picture).convert("RGB"), detail=detail))
     result = check_print(glb, parse_options("stl"))
@@ -202,7 +202,7 @@ def test_thin_walls_are_reported(tmp_path, wall, ready):
 
 @pytest.mark.parametrize(("wall", "ready"), [(0.01, True), (0.0099, False)])
 def test_a_plate_just_as_thick_as_a_wall_must_be_is_ready(tmp_path, wall, ready):
-    """Of 80 mm, 0.8 mm thick: what rounding takes from it does not count."""
+    """A plate of exactly the least wall thickness is ready to print despite rounding errors; a thinner one is not."""
     glb = tmp_path / "model.glb"
     glb.write_bytes(trimesh.creation.box((1, 1, wall)).export(file_type="glb"))
     assert check_print(glb, parse_options("stl", size=80))["ready"] == ready

@@ -19,7 +19,7 @@ ONLY_IN_WORKERS = ("scipy", "trimesh", "onnxruntime", "image2model.generators.lo
 
 @pytest.fixture
 def workers() -> Iterator[WorkerPool]:
-    """One worker that leaves at once when nobody needs it."""
+    """A pool of one worker that stops as soon as it is idle."""
     workers = WorkerPool(1, idle_seconds=0)
     yield workers
     workers.close()

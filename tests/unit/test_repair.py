@@ -44,7 +44,7 @@ def test_repair_reports_every_filled_hole(made, mesh, volume, note):
 
 
 def test_repaired_mesh_keeps_its_position(made):
-    """With the pivot kept, a repair moves nothing; flattening the base only cuts off there."""
+    """A repaired mesh keeps its position, and flattening the base only cuts at the bottom."""
     box = trimesh.creation.box().apply_translation([5, 7, 9])
     box.update_faces(np.arange(12) != 3)
     found, path = made(box.export(file_type="glb"), "glb", repair="solid")
@@ -189,7 +189,7 @@ def test_self_intersection_is_reported_and_remesh_removes_it(made, tmp_path):
 
 
 def test_remesh_reports_a_filled_cavity(made):
-    """What changes the volume by much is reported, whichever step it is."""
+    """A rebuild that fills a cavity reports the change in volume."""
     notes = made(faulty.hollow().export(file_type="glb"), "stl", repair="rebuild")[0]["notes"]
     assert "Its volume went from 767.4 cm³ to " in notes[0]
 
@@ -197,7 +197,7 @@ def test_remesh_reports_a_filled_cavity(made):
 @pytest.mark.parametrize("repair", ["solid", "rebuild"])
 @pytest.mark.parametrize("form", ["stl", "3mf", "glb"])
 def test_repaired_export_is_a_stable_solid(made, form, repair):
-    """What is repaired is closed, one piece, of the size asked for, and says each thing that was done."""
+    """A repaired export is closed, one piece and of the requested size, with a note on each change."""
     found, path = made(faulty.broken_ball().export(file_type="glb"), form, size=50, repair=repair)
     solid = trimesh.load(path, force="mesh")
     assert found["closed"]
@@ -208,7 +208,7 @@ def test_repaired_export_is_a_stable_solid(made, form, repair):
 
 
 def test_repaired_mesh_keeps_its_colours(made):
-    """Where the texture cannot be kept, each vertex takes the colour of the nearest place."""
+    """A rebuilt mesh whose texture cannot be kept has the nearest colour at each vertex."""
     data = meshes.textured_box(Image.new("RGB", (8, 8), (200, 40, 10))).export(file_type="glb")
     colours = trimesh.load(made(data, "ply", repair="rebuild")[1], process=False).visual.vertex_colors
     assert np.abs(colours[:, :3].astype(int) - (200, 40, 10)).max() <= 3

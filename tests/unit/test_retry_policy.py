@@ -25,12 +25,12 @@ def failed(code: str, *, retryable: bool = True, retry_after: float | None = Non
 
 
 def wait(
-    failure: GenerationFailed, tries: int = 1, *, failures: int = 1, pressed: float = 0, taken: float | None = None
+    failure: GenerationFailed, tries: int = 1, *, failures: int = 1, requested: float = 0, taken: float | None = None
 ):
-    """Seconds until the next try; `pressed` and `taken` are seconds ago."""
+    """Seconds until the next try; `requested` and `taken` are seconds ago."""
     now = time.time()
     kept_until = None if taken is None else now - taken + RESULT_KEPT_SECONDS
-    return POLICY.wait_before_next(failure, tries, failures, now - pressed, kept_until)
+    return POLICY.wait_before_next(failure, tries, failures, now - requested, kept_until)
 
 
 @pytest.mark.parametrize("code", sorted(RETRIED))
@@ -55,10 +55,10 @@ def test_there_are_five_tries_and_no_sixth():
 
 
 def test_unaccepted_picture_is_retried_until_the_deadline():
-    """However often the provider was out of reach, a picture waits ever longer, and as long as the deadline allows."""
+    """The waits of a picture that is not accepted grow with each failure, until the deadline ends the retries."""
     waits = [wait(failed("fal_unreachable"), failures=count) for count in (1, 3, 30)]
     assert waits[0] < waits[1] < waits[2] <= 300
-    assert wait(failed("fal_unreachable"), failures=30, pressed=1600) is None
+    assert wait(failed("fal_unreachable"), failures=30, requested=1600) is None
 
 
 def test_retry_after_of_fal_is_respected():
@@ -70,8 +70,8 @@ def test_retry_after_of_fal_is_respected():
 
 def test_no_try_begins_after_the_deadline():
     """A wait that would end beyond the job's deadline is not begun."""
-    assert wait(failed("fal_busy"), pressed=1000) is not None
-    assert wait(failed("fal_busy"), pressed=1770) is None
+    assert wait(failed("fal_busy"), requested=1000) is not None
+    assert wait(failed("fal_busy"), requested=1770) is None
 
 
 @pytest.mark.parametrize("code", ["image_unreadable", "refused_by_filter", "key_refused", "unconfirmed", "no_subject"])
@@ -87,20 +87,22 @@ def test_fal_s_own_word_against_a_retry_is_obeyed():
 
 @pytest.mark.parametrize("code", COLLECTED)
 def test_accepted_job_is_collected_as_long_as_fal_keeps_it(code):
-    """Neither the number of tries nor the deadline ends the collecting; fal's own keeping does."""
-    assert wait(failed(code), MAX_SUBMITS + 50, failures=80, pressed=5 * DAY, taken=5 * DAY) <= COLLECT_BACKOFF.longest
+    """An accepted job is collected until fal deletes its result, for any number of tries and past the deadline."""
+    assert (
+        wait(failed(code), MAX_SUBMITS + 50, failures=80, requested=5 * DAY, taken=5 * DAY) <= COLLECT_BACKOFF.longest
+    )
     assert wait(failed(code), taken=RESULT_KEPT_SECONDS + 1) is None
 
 
 def test_nothing_is_submitted_again_after_a_failure_that_may_be_billed():
-    """Of all that fal can answer, only what it does not bill is submitted again."""
+    """Only failures that fal does not bill are submitted again."""
     after_submit = {row.code for row in (*FAILURE_BY_TYPE.values(), *FAILURE_BY_STATUS.values()) if row.retryable}
     unbilled = {code for code in RETRIED if not rules_of(code).billed}
     assert after_submit & set(RETRIED) <= unbilled | {"fal_busy", "fal_odd_answer"}
 
 
 async def test_the_test_mode_does_not_sleep():
-    """With a factor of 0 there is no delay, whatever is stored."""
+    """A delay factor of 0 removes all waits, stored ones too."""
     quick = RetryPolicy(delay_factor=0)
     assert quick.wait_before_next(failed("fal_busy"), 1, 1, time.time(), None) == 0
     start = time.monotonic()

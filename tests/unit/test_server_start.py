@@ -17,13 +17,13 @@ from image2model.web import server
 
 @pytest.fixture
 def taken() -> Iterator[int]:
-    """A port on which somebody else listens."""
+    """A port on which another socket listens."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         yield other.getsockname()[1]
 
 
 def test_taken_port_ends_with_one_line(taken: int):
-    """With the port, the reason and what the settings take."""
+    """A taken port raises SettingsError in one line with the port and the reason."""
     with pytest.raises(SettingsError) as refused:
         server.bind("127.0.0.1", taken)
     message = str(refused.value)

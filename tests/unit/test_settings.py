@@ -39,7 +39,7 @@ def in_a_new_process(code: str, **environment: str) -> str:
 
 
 def test_defaults_are_the_documented_ones() -> None:
-    """With nothing set the app listens on this machine only and takes 25 pictures of 25 MB."""
+    """By default the app listens on this machine only and takes 25 pictures of 25 MB."""
     settings = load()
     assert (settings.host, settings.port) == ("127.0.0.1", 7860)
     assert (settings.max_files, settings.max_file_mb) == (25, 25)
@@ -131,7 +131,7 @@ def test_invalid_setting_ends_with_one_line(
 
 
 def test_secrets_are_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither the settings' text nor a complaint about a database URL shows a key or a password."""
+    """The text of the settings and the error for a database URL contain no key and no password."""
     monkeypatch.setenv("FAL_KEY", "hidden-key")
     monkeypatch.setenv("DATABASE_URL", "postgresql://me:hidden-word@localhost/x")
     assert "hidden" not in repr(load())

@@ -1,4 +1,4 @@
-"""Slow senders, over real connections to uvicorn on loopback: none of them stays, and nobody waits for them."""
+"""Slow senders, over real connections to uvicorn on loopback: each is cut off, and none delays another client."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_endless_headers_close_the_connection():
 
 
 def test_a_silent_client_is_disconnected(server: int):
-    """Whoever connects and says nothing is not waited for, nor after an answer."""
+    """A connection without a request is closed after its timeout, also after an answer."""
     with connected(server) as silent, connected(server) as polite:
         polite.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         assert b" 200 " in drip(polite, b"GET /")
@@ -127,7 +127,7 @@ def test_a_body_of_single_bytes_is_given_up(server: int, monkeypatch: pytest.Mon
 
 
 def test_silent_connections_do_not_block_others():
-    """Of more silent connections than may wait the first are closed at once; a request is answered, a late one too."""
+    """The first of too many silent connections are closed at once, and both prompt and late requests are answered."""
     with serving(LongTimeout) as port, contextlib.ExitStack() as crowd:
         silent = [crowd.enter_context(connected(port)) for _ in range(12)]
         with connected(port) as prompt:
@@ -140,7 +140,7 @@ def test_silent_connections_do_not_block_others():
 
 @pytest.mark.parametrize(("size", "steady"), [(1, 0.0), (100_000, body_limits.BODY_TIMEOUT)])
 async def test_only_slow_senders_run_out_of_time(size: int, steady: float):
-    """Whoever sends fast enough may take as long as it takes; whoever sends single bytes has ever less time."""
+    """A body that arrives fast enough may take any time; one that arrives in single bytes is cut off."""
 
     async def receive() -> dict[str, object]:
         await asyncio.sleep(0.01)

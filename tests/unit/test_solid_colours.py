@@ -64,7 +64,7 @@ def test_the_colours_are_those_of_the_texture_by_area(paint: Paint) -> None:
 
 
 def test_the_preview_has_the_colours_that_are_printed(paint: Paint, tmp_path: Path) -> None:
-    """What is reported before the export are the hex colours and shares that the file then has, in its order."""
+    """The preview has the hex colours and shares of the exported file, in its order."""
     report, _, palette, _ = paint(sample("ball with a seam"), colors=3)
     preview = find_printer_colours(tmp_path / "model.glb", parse_options("3mf", colors=3, size=40))
     assert preview["size_mm"] == 40
@@ -85,7 +85,7 @@ def test_large_textured_faces_are_divided_and_the_mesh_stays_closed(paint: Paint
 
 
 def test_no_region_is_narrower_than_a_line_of_the_nozzle(paint: Paint) -> None:
-    """Of speckles and fine stripes nothing is left that a nozzle could not draw; broad stripes stay."""
+    """No region is narrower than a line of the nozzle: speckles and fine stripes vanish, broad stripes stay."""
     pixels = np.full((256, 256, 3), (200, 40, 40), np.uint8)
     pixels[:, 128:] = (40, 40, 200)
     pixels[:128:4] = (250, 250, 250)

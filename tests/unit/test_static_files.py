@@ -1,4 +1,4 @@
-"""The page's scripts and styles: compressed once, whole for whoever asks for all of it, and never mixed up."""
+"""The page's scripts and styles are compressed once for each encoding, and encodings are never mixed up."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_script_is_read_and_compressed_once(client: TestClient, asked: list[st
 
 
 def test_each_gets_an_encoding_that_it_reads(client: TestClient, asked: list[str]):
-    """What was compressed with Brotli for one is not sent to somebody who reads gzip alone, nor the other way round."""
+    """A response compressed with Brotli is not sent to a client that reads gzip alone, nor the other way round."""
     brotli = {"Accept-Encoding": "gzip, br"}
     for _ in range(2):
         assert client.get("/assets/a-1.js", headers=brotli).headers["Content-Encoding"] == "x-br"
@@ -99,7 +99,7 @@ def test_missing_files_are_not_cached(client: TestClient, asked: list[str]):
 
 
 def test_the_pages_own_files_stand_at_this_versions_address(client: TestClient):
-    """They are compressed and kept for ever; an unknown one is not found."""
+    """The page's own files are compressed and cached for ever; an unknown file is answered 404."""
     for _ in range(2):
         answer = client.get(f"/page/{version()}/js/main.js")
         assert answer.status_code == 200

@@ -35,7 +35,7 @@ def make(store: Store, pictures: int = 2, visitor: str = "") -> Batch:
 
 
 def test_a_new_batch_reads_back_whole(store):
-    """What was stored is what is read, money to the cent."""
+    """A stored batch is read back equal, with its amounts to the cent."""
     batch = make(store)
     assert store.batch(batch.id) == batch
     assert batch.estimate == Decimal("0.6")
@@ -133,7 +133,7 @@ def test_a_deleted_batch_is_gone_with_its_jobs(store):
 
 
 def test_visitors_see_their_own_batches(store):
-    """A visitor's list has the newest first and nobody else's."""
+    """A visitor's list has the visitor's own batches alone, the newest first."""
     older, _, newer = make(store, visitor="ann"), make(store, visitor="bob"), make(store, visitor="ann")
     assert [batch.id for batch in store.list_batches("ann")] == [newer.id, older.id]
     assert len(store.list_batches()) == 3

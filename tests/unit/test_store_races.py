@@ -47,7 +47,7 @@ def all_at_once(stores: list[Store], call: Callable[[Store], object]) -> list[ob
 
 
 def test_a_daily_budget_holds_against_simultaneous_orders(stores):
-    """Of eight orders at once no more are taken than the day's budget pays for."""
+    """Eight simultaneous orders do not exceed the day's budget."""
     limits = Limits(per_day=PRICE * 3)
     answers = all_at_once(stores, lambda store: batch_of(store, limits=limits))
     assert sum(isinstance(answer, Batch) for answer in answers) == 3
@@ -68,7 +68,7 @@ def test_concurrent_equal_submissions_make_one_batch(stores):
 
 
 def test_simultaneous_retries_buy_once(stores):
-    """Of eight simultaneous retries of a failed job one restarts it, and the ledger holds one more purchase."""
+    """One of eight simultaneous retries restarts a failed job, and the ledger has one more purchase."""
     batch = batch_of(stores[0])
     stores[0].transition(batch.jobs[0].id, "failed", attempt=1, failure={"code": "fal_temporary", "message": "m"})
     answers = all_at_once(stores, lambda store: len(store.retry_jobs(batch.id, None, ["failed"])))
@@ -77,7 +77,7 @@ def test_simultaneous_retries_buy_once(stores):
 
 
 def test_one_try_of_a_job_ends_once(stores):
-    """Of eight reports of a job's end at once one counts, and every change has its own number."""
+    """One of eight simultaneous reports of a job's end counts, and every change has its own sequence number."""
     batch = batch_of(stores[0], pictures=2)
     first, second = batch.jobs
 
@@ -92,7 +92,7 @@ def test_one_try_of_a_job_ends_once(stores):
 
 
 def test_a_deletion_meets_a_change_without_a_deadlock(stores):
-    """A batch that is deleted while its jobs change is gone afterwards, and nobody waits for ever."""
+    """A batch that is deleted while its jobs change is gone afterwards, without a deadlock."""
     batch = batch_of(stores[0], pictures=AT_THE_SAME_TIME)
     jobs = iter(batch.jobs)
 

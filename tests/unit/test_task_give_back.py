@@ -54,7 +54,7 @@ def test_a_full_disk_leaves_the_task_to_others(worker, monkeypatch, database_url
 
 
 def test_only_who_has_begun_a_task_gives_it_back(database_url):
-    """A task that somebody else makes by now, or that is over, stays as it is."""
+    """A task that has another holder, or is finished, stays as it is."""
     store, other = Store(database_url, holder="worker-one"), Store(database_url, holder="worker-other")
     task_id = new_id()
     store.write(tasks.add, task_id, CALL)

@@ -29,7 +29,7 @@ class Script:
     ignores_cancel: bool = False
     """True if it ignores a cancel while it runs."""
     units: str | None = "1"
-    """X-Fal-Billable-Units of the result; None: not told."""
+    """X-Fal-Billable-Units of the result; None: no such header."""
 
 
 @dataclass(frozen=True)

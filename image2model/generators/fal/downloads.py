@@ -39,7 +39,7 @@ class _PartialFile:
         self._tag = ""
 
     def headers(self) -> dict[str, str]:
-        """Range headers for the rest, where an ETag tells this version of the file from others."""
+        """Range headers for the rest, if an ETag identifies this version of the file."""
         rest = self._tag and 0 < self.size < self.total
         return {"Range": f"bytes={self.size}-", "If-Range": self._tag} if rest else {}
 

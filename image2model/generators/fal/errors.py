@@ -106,7 +106,7 @@ RETRY_VALUES = {"true": True, "1": True, "false": False, "0": False}
 
 
 def failure_from_response(response: httpx.Response) -> GenerationFailed:
-    """Translate fal's answer (an HTTP error) into what a person is told."""
+    """Translate fal's answer (an HTTP error) into a message for a person."""
     details = _details(response)
     by_status = (
         _failure_of_403(response) if response.status_code == 403 else FAILURE_BY_STATUS.get(response.status_code)

@@ -38,7 +38,7 @@ class FalModel:
 
     @property
     def endpoints(self) -> tuple[str, ...]:
-        """All that it uses."""
+        """All endpoints that the model uses."""
         return (
             (self.endpoint, self.multiview.endpoint) if self.multiview and self.multiview.endpoint else (self.endpoint,)
         )

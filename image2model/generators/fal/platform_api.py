@@ -19,7 +19,7 @@ from .hosts import FalHosts
 REFRESH_SECONDS = 6 * 3600
 RETRY_SECONDS = 600
 GONE_SECONDS = 3600
-"""A model that a submit was told is gone may be back, until fal's list says which it is."""
+"""A model reported gone at a submit may be back, until fal's list decides."""
 CLOCK_SKEW_SECONDS = 3600
 """Clocks differ: jobs are sought from so long before they were sent."""
 PAGE_SIZE, MAX_PAGES = 100, 20
@@ -62,22 +62,22 @@ class ModelListing:
         self._next = 0.0
 
     def unit_price(self, endpoint: str) -> Decimal | None:
-        """US dollars for one of the endpoint's billable units, whatever those are; None where fal has not told."""
+        """US dollars for one billable unit of the endpoint; None where fal lists no price."""
         price, _ = self._prices.get(endpoint, (None, ""))
         return price
 
     def minimum_price(self, endpoint: str) -> Decimal:
-        """US dollars that a run costs at least, as far as fal has told."""
+        """US dollars that a run costs at least, by fal's price list."""
         price, unit = self._prices.get(endpoint, (Decimal(0), ""))
         return price if unit in PER_RUN_UNITS else Decimal(0)
 
     def cost(self, endpoint: str, billable_units: str | None) -> Decimal | None:
-        """US dollars that a run was charged, by its header X-Fal-Billable-Units; None where it cannot be told."""
+        """US dollars charged for a run, by its header X-Fal-Billable-Units; None without the header or the price."""
         price, units = self.unit_price(endpoint), _decimal(billable_units)
         return None if price is None or units is None or units > MAX_UNITS else price * units
 
     def mark_unavailable(self, endpoint: str) -> None:
-        """Note that a submit was told that the endpoint is no more."""
+        """Record that a submit found the endpoint gone."""
         self._unavailable_until[endpoint] = time.monotonic() + GONE_SECONDS
 
     def is_unavailable(self, endpoint: str) -> bool:

@@ -110,7 +110,7 @@ class LocalGenerator:
 
     @property
     def spec(self) -> Spec:
-        """Its description."""
+        """The generator's description."""
         return self._spec
 
     @property

@@ -17,7 +17,7 @@ PADDING = 8
 """Pixels around each half, so that no mip level mixes one half with the other."""
 JPEG_QUALITY = 90
 DEPTH_FACTOR = 2
-"""Distance from the outline, in multiples of how far what is behind shines through, from which on none of it does."""
+"""Distance from the outline beyond which no background shines through, in multiples of the edge's blur."""
 
 
 @dataclass(frozen=True, slots=True)

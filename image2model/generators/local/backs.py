@@ -57,7 +57,7 @@ def is_seen_from_the_side(alpha: Array) -> bool:
 
 
 def mirror_symmetry(alpha: Array) -> float:
-    """Overlap, 0 to 1, of `alpha` with its mirror image about the best upright line."""
+    """Overlap, 0 to 1, of `alpha` with its mirror image about the best vertical axis."""
     columns = alpha.shape[1]
     padded = np.pad(alpha, ((0, 0), (columns, columns)))
     overlaps = []
@@ -145,7 +145,7 @@ class PaintedBack:
     colours: Array
     """(height, width, 3), 0 to 255."""
     even: bool
-    """True if they are to lie evenly over it, not as seen from straight behind."""
+    """True if the colours are stretched evenly over the back instead of projected from straight behind."""
 
 
 def paint_back(style: str, front: Array, alpha: Array, radius: Array) -> PaintedBack:

@@ -8,7 +8,7 @@ from scipy import ndimage
 from .subject import Array
 
 EVEN_SIDE = 256
-"""Largest side, in pixels, at which steps in what is filled are evened out; in larger pictures nobody sees them."""
+"""Largest side, in pixels, of a level of the pyramid whose fill is smoothed; in larger ones no step is visible."""
 
 
 def fill_outside(rgb: Array, weight: Array) -> Array:

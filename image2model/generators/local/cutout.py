@@ -22,13 +22,13 @@ MIN_ADVISED_SIDE = 256
 SHARPNESS_SIDE, MIN_SHARPNESS = 384, 0.08
 """Measured on five photographs: .30 to .59; blurred by six thousandths of their longer side: .05 at most."""
 MIN_CONTRAST = 6.0
-"""Contrast, of 255, below which a subject is of one colour and nothing tells whether it is sharp."""
+"""Contrast, of 255, below which a subject counts as one colour, whose sharpness cannot be measured."""
 OTHER_SUBJECT_SHARE, OTHER_SUBJECT_MIN_SHARE = 0.3, 0.01
 """A second subject covers so much of the first's area, and of the picture."""
 
 
 def inspect(picture: bytes) -> Inspection:
-    """Judge a checked picture (a JPEG or PNG in RGB or RGBA). In a worker."""
+    """Inspect a checked picture (a JPEG or PNG in RGB or RGBA). Runs in a worker process."""
     image: Image.Image = Image.open(io.BytesIO(picture))
     warnings = ["small"] if max(image.size) < MIN_ADVISED_SIDE else []
     try:
@@ -47,7 +47,7 @@ def inspect(picture: bytes) -> Inspection:
 
 
 def mask_of(subject: Subject, size: tuple[int, int]) -> Image.Image:
-    """White, as opaque as each place of a picture of `size` belongs to its subject; at most MASK_SIDE long."""
+    """A white image with the subject's coverage as alpha, in the shape of `size` and at most MASK_SIDE long."""
     scale = min(1.0, MASK_SIDE / max(size))
     left, top, right, bottom = (round(side * scale) for side in subject.box)
     alpha = Image.fromarray(np.rint(subject.alpha * 255).astype(np.uint8))
@@ -84,7 +84,7 @@ def centred_on_square(subject: Subject) -> Image.Image:
 
 
 def sharpness(subject: Subject) -> float:
-    """Share of the subject's contrast in its finest detail, whatever its size and light."""
+    """Sharpness: share of the subject's contrast in its finest detail, independent of its size and light."""
     grey = Image.fromarray(np.asarray(subject.rgb.mean(axis=2), np.float32))
     scale = SHARPNESS_SIDE / max(grey.size)
     size = (max(8, round(grey.width * scale)), max(8, round(grey.height * scale)))
@@ -98,7 +98,7 @@ def sharpness(subject: Subject) -> float:
 
 
 def count_subjects(mask: Mask) -> int:
-    """Number of separate things of about one size that stand out of a picture."""
+    """Number of separate subjects of similar size in a picture."""
     labels, count = ndimage.label(mask.values > 0.5)
     sizes = np.sort(np.bincount(labels.ravel(), minlength=count + 1)[1:])[::-1]
     enough = max(OTHER_SUBJECT_SHARE * sizes[:1].sum(), OTHER_SUBJECT_MIN_SHARE * mask.values.size)

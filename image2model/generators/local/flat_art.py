@@ -1,4 +1,4 @@
-"""Recognise drawings in a few flat colours, as logos are: they become slabs, for nothing in them tells of a depth.
+"""Recognise drawings in a few flat colours, such as logos, which become slabs: they contain no sign of depth.
 
 A few even colours alone are not enough: the faces of a lit box look so too. But light changes how bright a colour is,
 and hardly its hue; and what is black, or one strong colour all over, is a silhouette and no lit thing.

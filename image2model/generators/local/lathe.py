@@ -1,4 +1,4 @@
-"""Recognise what a lathe makes, such as cups, bottles and vases, and give it round cross-sections.
+"""Recognise turned bodies, such as cups, bottles and vases, and give them round cross-sections.
 
 A round foot seen from a little above ends in half an ellipse, where a box ends in a straight line or a corner, and a
 person or an animal in feet. Its height over its half width is the sine of the angle from above. What sticks out of the
@@ -30,7 +30,7 @@ FOOT_PART = 0.95
 MAX_ERROR, MIN_ERROR = 0.1, 0.8
 """The greatest difference from the ellipse: as a share of its height, and in cells where that is less."""
 MIN_FOOT = 3.0
-"""The least height of the ellipse, in cells: less cannot be told from a straight line."""
+"""The least height of the ellipse, in cells: a flatter one looks like a straight line."""
 MAX_FLARE = 1.22
 """The greatest half width, in the foot's, as far above the ellipse as that is high: a ball would go on widening."""
 MIN_WALL = 0.5
@@ -99,7 +99,7 @@ def _axis(inside: Mask) -> float:
 
 
 def _half_widths(inside: Mask, axis: float) -> Floats:
-    """Return how far (rows,) each row is inside on both sides of `axis`, in cells."""
+    """Return the distance (rows,), in cells, up to which each row is inside on both sides of `axis`."""
     reach = int(min(axis, inside.shape[1] - 1 - axis))
     steps = np.arange(reach + 1)
     both = inside[:, np.floor(axis - steps).astype(int)] & inside[:, np.ceil(axis + steps).astype(int)]
@@ -107,7 +107,7 @@ def _half_widths(inside: Mask, axis: float) -> Floats:
 
 
 def _foot_sine(inside: Mask, axis: float, widths: Floats) -> float | None:
-    """Return height over half width of the half ellipse in which the body ends below, or None where it is none."""
+    """Return height over half width of the half ellipse at the bottom of the body; None without one."""
     rows = np.flatnonzero(widths)
     upwards, downwards = widths[rows[-1] :: -1], widths[rows[0] :]
     sines: list[tuple[float, float]] = []
@@ -125,7 +125,7 @@ def _foot_sine(inside: Mask, axis: float, widths: Floats) -> float | None:
 
 
 def _ellipse_error(inside: Mask, axis: float, half_width: float, height: float) -> float:
-    """Return how far, in cells, the lower outline is from half an ellipse, wherever that lies."""
+    """Return the greatest distance, in cells, of the lower outline from the best half ellipse."""
     off = np.arange(-int(FOOT_PART * half_width), int(FOOT_PART * half_width) + 1)
     ends = -inside[::-1, np.rint(axis + off).astype(int)].argmax(axis=0)
     error = ends - height * np.sqrt(1 - (off / half_width) ** 2)
@@ -139,7 +139,7 @@ def _end_width(widths: Floats, sine: float) -> float:
 
 
 def _radii(widths: Floats, sine: float) -> Floats:
-    """Return the radius (rows,): half the width, evened out; in the ellipses of both flat ends that of the end."""
+    """Return the smoothed radius (rows,): half the width; within the ellipse of a flat end the radius of that end."""
     radius = ndimage.gaussian_filter1d(ndimage.median_filter(widths, EVEN_ROWS), EVEN_ROWS / 4)
     for part in (radius[np.flatnonzero(widths)[0] :], radius[np.flatnonzero(widths)[-1] :: -1]):
         end = _end_width(part, sine)

@@ -38,9 +38,9 @@ def brightness_on_grid(subject: Subject, grid: Grid) -> Floats:
 
 
 def relief(subject: Subject, grid: Grid, depth: Floats) -> Floats:
-    """Return how far the light lets each of the grid's inside points (n,) stand out, from -1 to 1; 0 is not at all.
+    """Return the relief (n,) that the light shows at the grid's inside points, from -1 (deepest) to 1 (highest).
 
-    `depth` (n,) is the body's half thickness, in cells: where it is steep, the light tells of that alone. The light is
+    `depth` (n,) is the body's half thickness, in cells: where it is steep, the light shows that alone. The light is
     that of the brightest primary, which changes least with the colour of what is lit.
     """
     red, green, blue = subject.rgb.transpose(2, 0, 1)

@@ -1,4 +1,4 @@
-"""The subject cut out of its picture: a crop, and how far each of its pixels belongs to the subject."""
+"""The subject cut out of its picture: a crop, and the coverage of each of its pixels by the subject."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ class Subject:
     rgb: Array
     """(height, width, 3), 0 to 255."""
     alpha: Array
-    """(height, width), 0 to 1: how much of the pixel belongs to the subject."""
+    """(height, width), 0 to 1: coverage of each pixel by the subject."""
     box: Box = (0, 0, 0, 0)
     """Place of the crop in the picture: left, top, right and bottom in its pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """Where the subject of a picture is."""
+    """The subject's coverage of a picture."""
 
     values: Array
-    """(rows, columns), 0 to 1, over the whole picture: how much of the place belongs to a subject."""
+    """(rows, columns), 0 to 1, over the whole picture: coverage by the subjects."""
     guessed: bool
     """True where the network made it, whose edges are coarse; False for the picture's own alpha channel."""
 

@@ -51,7 +51,7 @@ def cut_out(image: Path, destination: Path) -> None:
 
 
 def read_progress(progress_file: Path) -> tuple[float, str] | None:
-    """Return how far the work is, 0 to 1, and what is being done; None before it began."""
+    """Return the progress, 0 to 1, and the present stage; None before the start."""
     try:
         done, what = progress_file.read_text().split(" ", 1)
     except FileNotFoundError:

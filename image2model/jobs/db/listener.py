@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 CHANNEL = "image2model_batches"
 FREE_JOBS_TOPIC = "free jobs"
-"""Announced in place of a batch's id when there are jobs that nobody holds."""
+"""Topic that is announced, in place of a batch's id, when there are jobs without a holder."""
 BREAKERS_TOPIC = "breakers"
 """Announced when a circuit breaker has changed."""
 RECONNECT_SECONDS = 1.0

@@ -54,7 +54,7 @@ INSERT_EVENT = insert(events)
 
 
 def new_id() -> str:
-    """An id that nobody can guess (122 random bits); knowing a batch's id is the right to read it."""
+    """An unguessable id (122 random bits); knowing a batch's id is the right to read it."""
     return str(uuid.uuid4())
 
 
@@ -114,25 +114,10 @@ class Store:
             if batch_id := find_submission(connection, submission, now):
                 return load_batch(connection, batch_id)
             store_submission(connection, submission, new.id, now)
-        batch = {
-            "id": new.id, "task_id": new_id(), "legacy_job_id": new_id(), "visitor": new.visitor,
-            "generator": new.generator, "options": dict(new.options), "face_limit": new.face_limit,
-            "cut_out": new.cut_out, "refusals": [asdict(refusal) for refusal in new.refusals],
-            "names": _searchable_names(new.jobs), "state": "working", "sequence": 0, "pinned": False,
-            "correlation_id": new.correlation_id, "created_at": now,
-        }  # fmt: skip
-        rows = [
-            {
-                **asdict(job), "id": new_id(), "batch_id": new.id, "number": number, "state": "new",
-                "attempt": 1, "purchase": 1, "key_mark": buyer.key_mark, "tries": 1, "sequence": 0, "progress": 0.0,
-                "message": "", "created_at": now, "requested_at": now, "holder": self._initial_holder(buyer.key_mark),
-            }
-            for number, job in enumerate(new.jobs, 1)
-        ]  # fmt: skip
         order = ledger.Order([job.price for job in new.jobs], buyer)
         ledger.check_limits(connection, order, limits, now)
-        connection.execute(insert(batches), batch)
-        connection.execute(insert(jobs), rows)
+        connection.execute(insert(batches), _batch_row(new, now))
+        connection.execute(insert(jobs), _job_rows(new, buyer.key_mark, self._initial_holder(buyer.key_mark), now))
         self._announce_free(connection, buyer.key_mark)
         stored = load_batch(connection, new.id)
         ledger.reserve(connection, order, new.id, new.generator, stored.jobs, now)
@@ -185,7 +170,7 @@ class Store:
             return _update_job(connection, row, values, now)
 
     def set_waiting(self, job_id: str, attempt: int, waiting: Wait, fence: int | None = None) -> Job | None:
-        """Store what a job waits for, in whatever unfinished state it is; return None where nothing changes."""
+        """Store the reason why an unfinished job waits; return None where nothing changes."""
         with self._begin_write() as connection:
             row = _job_row(connection, job_id)
             if row is None or _is_superseded(row, attempt, fence) or row.state in FINISHED:
@@ -259,17 +244,13 @@ class Store:
             lock_batch(connection, batch_id)
             batch = load_batch(connection, batch_id)
             retried = [job for job in batch.jobs if job.state in states and (numbers is None or job.number in numbers)]
-            remotes = {job.id: job.remote for job in retried if job.failure and job.failure.code in collectable}
-            remotes = {job_id: remote for job_id, remote in {**remotes, **found_remotes}.items() if remote}
+            remotes = _remotes_to_collect(retried, collectable, found_remotes)
             payers = {job.id: job.key_mark if keeps_payer or job.id in remotes else buyer.key_mark for job in retried}
             restarted = [self._restart(connection, job, remotes.get(job.id), payers[job.id], now) for job in retried]
             for mark in set(payers.values()):
                 self._announce_free(connection, mark)
                 bought = [job for job in restarted if job.id not in remotes and job.key_mark == mark]
-                order = ledger.Order([job.price for job in bought], replace(buyer, key_mark=mark))
-                if bought:
-                    ledger.check_limits(connection, order, limits, now)
-                ledger.reserve(connection, order, batch_id, batch.generator, bought, now)
+                _buy_again(connection, batch, bought, replace(buyer, key_mark=mark), limits, now)
             for job in restarted:
                 if job.id in remotes:
                     ledger.settle(connection, job, "reserved")
@@ -341,7 +322,7 @@ class Store:
             return change(connection, self.holder, *args, **kwargs)
 
     def ping(self) -> None:
-        """Begin a transaction that may write, and write nothing; raises whatever prevents it."""
+        """Check that the database can be written, by an empty transaction; raises the database's error."""
         with self._begin_write() as connection:
             connection.execute(select(1))
 
@@ -406,7 +387,7 @@ class Store:
             return {row.job_id: row.attempt for row in rows}
 
     def _initial_holder(self, key_mark: str) -> str | None:
-        """First holder of a new job: nobody where it is left to processes that run jobs."""
+        """First holder of a new job; None where it is left to processes that run jobs."""
         return self.holder if self._runs_jobs or key_mark else None
 
     def _announce_free(self, connection: Connection, key_mark: str) -> None:
@@ -427,6 +408,45 @@ class Store:
         """A transaction that may write, and has the lock from its beginning; inside `one_transaction` that one."""
         shared: Connection | None = getattr(self._transaction_of_thread, "connection", None)
         return nullcontext(shared) if shared else self._engine.execution_options(write=True).begin()
+
+
+def _batch_row(new: NewBatch, now: float) -> dict[str, Any]:
+    return {
+        "id": new.id, "task_id": new_id(), "legacy_job_id": new_id(), "visitor": new.visitor,
+        "generator": new.generator, "options": dict(new.options), "face_limit": new.face_limit,
+        "cut_out": new.cut_out, "refusals": [asdict(refusal) for refusal in new.refusals],
+        "names": _searchable_names(new.jobs), "state": "working", "sequence": 0, "pinned": False,
+        "correlation_id": new.correlation_id, "created_at": now,
+    }  # fmt: skip
+
+
+def _job_rows(new: NewBatch, key_mark: str, holder: str | None, now: float) -> list[dict[str, Any]]:
+    return [
+        {
+            **asdict(job), "id": new_id(), "batch_id": new.id, "number": number, "state": "new",
+            "attempt": 1, "purchase": 1, "key_mark": key_mark, "tries": 1, "sequence": 0, "progress": 0.0,
+            "message": "", "created_at": now, "requested_at": now, "holder": holder,
+        }
+        for number, job in enumerate(new.jobs, 1)
+    ]  # fmt: skip
+
+
+def _remotes_to_collect(
+    retried: Sequence[Job], collectable: Container[str], found: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Mapping[str, Any]]:
+    """`remote` of the jobs that a retry collects at the provider instead of buying them, by the job's id."""
+    kept = {job.id: job.remote for job in retried if job.failure and job.failure.code in collectable}
+    return {job_id: remote for job_id, remote in {**kept, **found}.items() if remote}
+
+
+def _buy_again(
+    connection: Connection, batch: Batch, bought: Sequence[Job], buyer: ledger.Buyer, limits: ledger.Limits, now: float
+) -> None:
+    """Reserve the price of retried jobs at the expense of one payer; raises LimitReached."""
+    order = ledger.Order([job.price for job in bought], buyer)
+    if bought:
+        ledger.check_limits(connection, order, limits, now)
+    ledger.reserve(connection, order, batch.id, batch.generator, bought, now)
 
 
 def _update_job(connection: Connection, row: Row[Any], values: dict[str, Any], now: float) -> Job:

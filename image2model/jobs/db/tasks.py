@@ -32,7 +32,7 @@ class TaskProgress:
 
 
 def add(connection: Connection, task_id: str, call: bytes) -> None:
-    """Store a task, and forget those of yesterday, whose callers are gone."""
+    """Store a task, and delete tasks older than a day, whose callers are gone."""
     now = database_time(connection)
     connection.execute(delete(tasks).where(tasks.c.at <= now - DAY))
     connection.execute(insert(tasks).values(id=task_id, call=call, tries=0, at=now))
@@ -52,7 +52,7 @@ def begin(connection: Connection, worker: str, task_id: str, message: int) -> by
 
 
 def give_back(connection: Connection, worker: str, task_id: str) -> None:
-    """Leave a task that this worker has begun, but cannot make, as if nobody had begun it."""
+    """Return a task that this worker has begun and cannot finish to the queue, as if it had not been begun."""
     ours = (tasks.c.id == task_id, tasks.c.worker == worker, tasks.c.outcome.is_(None))
     free = {"worker": None, "message": None, "began_at": None, "tries": tasks.c.tries - 1}
     connection.execute(update(tasks).where(*ours).values(free))

@@ -130,7 +130,7 @@ class _DirectoryWriter:
         self.data, self._start = bytearray(), start
 
     def write(self, data: bytes) -> int:
-        """Append."""
+        """Append to the bytes of the directory."""
         self.data += data
         return len(data)
 
@@ -139,7 +139,7 @@ class _DirectoryWriter:
         return self._start + len(self.data)
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: there is no buffer."""
 
 
 def _directory(infos: Sequence[ZipInfo], start: int) -> bytes:

@@ -38,7 +38,7 @@ class Bucket(Protocol):
     """
 
     def upload(self, key: str, path: Path) -> None:
-        """Store a file; who looks finds all of it or, until this returns, what was there before."""
+        """Store a file atomically: until this returns, readers find all of it or the earlier object."""
 
     def download(self, key: str, path: Path) -> bool:
         """Copy an object to `path`, which appears when it is whole; return False where there is no such object."""
@@ -47,7 +47,7 @@ class Bucket(Protocol):
         """Size and time of an object; None where there is none."""
 
     def link(self, key: str, seconds: int) -> str | None:
-        """A signed address from which anyone can download an object for so many seconds; None where nobody signs."""
+        """A signed address from which anyone can download an object for so many seconds; None without signing."""
 
     def objects(self, folder: str) -> Iterator[StoredObject]:
         """Every object below `folder`."""
@@ -63,7 +63,7 @@ class Bucket(Protocol):
 
 
 def open_bucket(url: str) -> Bucket:
-    """The storage at an ASSET_STORE; raises SettingsError for an address that cannot be one. Nobody is asked yet."""
+    """The storage at an ASSET_STORE; raises SettingsError for an invalid address. No request is sent yet."""
     if url.startswith(HUB_PREFIX):
         from .hub_bucket import HubBucket
 

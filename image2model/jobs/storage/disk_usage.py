@@ -46,7 +46,7 @@ class Survey:
 
     @property
     def size(self) -> int:
-        """All of it, in bytes."""
+        """Total size in bytes."""
         return sum(use.size for use in self.kinds.values())
 
 
@@ -147,7 +147,7 @@ def newest_folders(data: Path, kind: Kind, limit: int) -> tuple[list[FolderItem]
 
 
 def _usage_of(entry: os.DirEntry[str]) -> tuple[int, int, int]:
-    """Bytes, files and folders that an entry counts for."""
+    """Bytes, files and folders of an entry."""
     if entry.is_dir():
         return 0, 0, 1
     status = _status(entry)

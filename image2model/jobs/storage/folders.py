@@ -134,7 +134,7 @@ class Folders:
         return self.bucket.download(self._key(path), path)
 
     def keep(self, *paths: Path) -> None:
-        """Make files of batches, or what lies in these folders, last and be found from every machine."""
+        """Store files of batches, or of these folders, durably and where every machine can read them."""
         if not self.bucket:
             return
         files = [file for path in paths for file in (path, *path.rglob("[!.]*")) if file.is_file()]

@@ -22,7 +22,7 @@ from ...errors import ErrorCode, SettingsError
 from .bucket import HUB_PREFIX, StoredObject, raising_unavailable
 
 _raising_unavailable = partial(raising_unavailable, httpx.HTTPError, ConnectionError, PermissionError, RuntimeError)
-"""For what the Hub, and its storage of contents (hf_xet), raise."""
+"""Context that raises Unavailable for errors of the Hub and of its content storage (hf_xet)."""
 
 SETTLING_SECONDS = 2.0
 """Seconds after which everyone who stores the same object for the first time has done so (`put_first`)."""
@@ -32,7 +32,7 @@ class HubBucket:
     """The objects below an address of Hugging Face (see `Bucket`)."""
 
     def __init__(self, url: str) -> None:
-        """Raise SettingsError for an address without owner and name; nobody is asked yet."""
+        """Raise SettingsError for an address without owner and name; no request is sent yet."""
         owner, _, rest = url.removeprefix(HUB_PREFIX).partition("/")
         name, _, prefix = rest.partition("/")
         if not owner or not name:
@@ -100,7 +100,7 @@ class HubBucket:
             return next(iter(self._api.get_bucket_paths_info(self._id, [self._prefix + key])), None)
 
     def _entries(self, folder: str, *, recursive: bool) -> list[BucketFile | BucketFolder]:
-        """What the Hub lists below a folder; it takes the beginning of a path, so others may begin likewise."""
+        """The Hub's list of files by a path's prefix, which may include other folders of the same beginning."""
         beginning = self._prefix + (f"{folder}/" if folder else "")
         with _raising_unavailable():
             try:

@@ -24,7 +24,7 @@ class ObjectBucket:
     """The objects below an address like `s3://bucket/prefix` (see `Bucket`)."""
 
     def __init__(self, url: str) -> None:
-        """Raise SettingsError for an address that cannot be one; nobody is asked yet."""
+        """Raise SettingsError for an invalid address; no request is sent yet."""
         try:
             from obstore.exceptions import BaseError
             from obstore.store import from_url

@@ -60,7 +60,7 @@ def _unwrap(positions: FloatArray, faces: IndexArray) -> tuple[IndexArray, Index
 
 
 def _texture(sampler: _ClosestColours, positions: FloatArray, faces: IndexArray, uv: FloatArray) -> dict[str, Any]:
-    """The base colour (JPEG) of each texel that a face covers; the others take that of the nearest one."""
+    """The base colour (JPEG) of each texel that a face covers; other texels take the nearest one's colour."""
     from scipy.ndimage import distance_transform_edt  # slow to load, and only worker processes need it
 
     corners = np.zeros((3, 3, len(faces)), np.float32)

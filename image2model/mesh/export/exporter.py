@@ -23,6 +23,7 @@ from .geometry import compact_scene, simplify_scene
 from .options import DEFAULT_PRINT_MM, MAX_COLOURS, ExportOptions, parse_options
 from .placement import Y_UP_TO_Z_UP, place_scene
 from .solid_colours import paint_in_solid_colours
+from .surface_textures import with_surface_textures
 from .textures import SimpleMaterial, simple_materials
 from .writer_input import WriterInput
 
@@ -84,8 +85,10 @@ def export(path: Path, options: ExportOptions, target: Path, stem: str) -> dict[
         scene, solid_colours = paint_in_solid_colours(glb, scene, options.colours)
         notes.append(f"Its colours for the printer: {solid_colours}.")
     materials = simple_materials(glb, scene)
+    if options.format.surface_textures:
+        materials = with_surface_textures(glb, scene, materials)
     data = options.format.write(WriterInput(scene, glb, materials, stem, options.up, options.packing, solid_colours))
-    textured = not solid_colours and any(material.texture for material in materials)
+    textured = not solid_colours and any(material.images for material in materials)
     checked_with = read_back.verify(data, options, scene, textured)
     report = ExportReport(
         faces=len(scene.faces),
@@ -122,7 +125,7 @@ def _keep_face_limit(scene: Scene, face_limit: int | None) -> tuple[Scene, Topol
 
 
 def _name_after_picture(glb: Glb, stem: str) -> None:
-    """Give nodes, meshes and materials of a file of our own engine, which all have one name, that of their picture."""
+    """Rename the nodes, meshes and materials of a file of the embedded engine after their picture."""
     if glb.json.get("asset") == OUR_ASSET:
         for entry in (*glb.list("nodes"), *glb.list("meshes"), *glb.list("materials")):
             entry["name"] = stem

@@ -31,7 +31,7 @@ class Format:
     unit: Literal["m", "mm"]
     """The unit of length in the file."""
     write: Callable[[WriterInput], bytes]
-    """A module's own function, as `read`, for a format is sent to other processes."""
+    """A module's own function, like `read`: a format is pickled for other processes."""
     read: Callable[[bytes], ReadBack] | None = None
     """Another library's reader, which verifies each file; None: trimesh, which knows the format by its id."""
     printed: bool = False
@@ -40,6 +40,8 @@ class Format:
     """True if each face can have one of a few colours."""
     colour: Literal["textures", "at vertices", "none"] = "textures"
     """Colours that the format keeps."""
+    surface_textures: bool = False
+    """True if its writer takes the textures of metal, roughness, normals, occlusion and emission apart."""
 
 
 FORMATS: Mapping[str, Format] = {
@@ -61,6 +63,9 @@ FORMATS: Mapping[str, Format] = {
             "ply", "PLY", ".ply", "application/octet-stream", "MeshLab and scans", "z", "m", write_ply,
             colour="at vertices",
         ),
-        Format("usdz", "USDZ", ".usdz", "model/vnd.usdz+zip", "iPhone and iPad", "y", "m", write_usdz, read_usdz),
+        Format(
+            "usdz", "USDZ", ".usdz", "model/vnd.usdz+zip", "iPhone and iPad", "y", "m", write_usdz, read_usdz,
+            surface_textures=True,
+        ),
     )
 }  # fmt: skip

@@ -83,7 +83,7 @@ def _has_distinct_corners(positions: FloatArray, faces: IndexArray) -> NDArray[n
 
 
 def _with_missing_normals(normals: FloatArray, positions: FloatArray, faces: IndexArray) -> FloatArray:
-    """Normals (n, 3), for those of no length the mean of the faces (m, 3) around, or else upwards."""
+    """Normals (n, 3) without zero ones: the mean of the adjacent faces (m, 3) instead, or upwards without any."""
     missing = np.asarray(~normals.any(axis=1))
     if not missing.any():
         return normals

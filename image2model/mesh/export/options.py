@@ -51,7 +51,7 @@ class ExportOptions:
 
     @property
     def slug(self) -> str:
-        """Part of the file name that tells options apart; the format's defaults are not named."""
+        """Part of the file name that distinguishes options; the format's defaults are left out."""
         size = f"{self.size_mm:g}mm{MEASURES[self.measure]}" if self.size_mm else ""
         face_count = f"{self.face_limit}-faces" if self.face_limit else ""
         colours = f"{self.colours}-colors" if self.colours else ""

@@ -37,10 +37,10 @@ LINEAR_SRGB_TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722
 
 @dataclass(frozen=True, slots=True)
 class SolidColours:
-    """One of a few colours for each face."""
+    """A palette of a few colours, and each face's colour of it."""
 
     palette: NDArray[np.uint8]
-    """(k, 3) sRGB, that of the largest area first."""
+    """(k, 3) sRGB, the colour of the largest area first."""
     shares: Floats
     """(k,): share of the surface."""
     faces: IndexArray
@@ -60,9 +60,7 @@ class SolidColours:
 
 def paint_in_solid_colours(glb: Glb, scene: Scene, count: int) -> tuple[Scene, SolidColours]:
     """A scene of the same surface, in millimetres, and its colours, at most `count`; textured triangles are divided."""
-    if count > 1 and any(
-        "baseColorTexture" in primitive.material.get("pbrMetallicRoughness", {}) for primitive in scene.primitives
-    ):
+    if count > 1 and any(_is_textured(primitive.material) for primitive in scene.primitives):
         scene = _subdivided(scene)
     colours = _face_colours(glb, scene)
     positions, faces = weld_scene(scene)
@@ -80,6 +78,11 @@ def paint_in_solid_colours(glb: Glb, scene: Scene, count: int) -> tuple[Scene, S
     sums = np.stack([np.bincount(labels, areas * channel) for channel in colours.T], axis=1)
     palette = linear_to_srgb(sums[order] / total[order, None])
     return scene, SolidColours(palette, total[order] / total.sum(), number[labels])
+
+
+def _is_textured(material: dict[str, Any]) -> bool:
+    """True if its base colour or its light comes from a texture."""
+    return "baseColorTexture" in material.get("pbrMetallicRoughness", {}) or "emissiveTexture" in material
 
 
 def _subdivided(scene: Scene) -> Scene:

@@ -1,5 +1,7 @@
 """Materials reduced to what OBJ, 3MF and USDZ can express: a PNG or JPEG texture, a base colour, alpha holes.
 
+USDZ also takes the textures of `surface_textures`.
+
 Format: https://registry.khronos.org/glTF/specs/2.0/glTF-2.0.html#materials; coordinates:
 https://github.com/KhronosGroup/glTF/tree/main/extensions/2.0/Khronos/KHR_texture_transform.
 """
@@ -7,10 +9,12 @@ https://github.com/KhronosGroup/glTF/tree/main/extensions/2.0/Khronos/KHR_textur
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from ..gltf.colours import (
@@ -31,7 +35,7 @@ from ..gltf.reader import FloatArray, Glb, MeshPrimitive, Scene
 
 EXTENSIONS = {"JPEG": "jpg", "PNG": "png"}
 BROKEN = (KeyError, IndexError, TypeError, ValueError, AttributeError)
-"""Errors that JSON leads to which contradicts itself."""
+"""Errors raised for inconsistent JSON."""
 WHITE = (1.0, 1.0, 1.0, 1.0)
 
 
@@ -46,6 +50,17 @@ class TextureImage:
     def media_type(self) -> str:
         """MIME type."""
         return "image/jpeg" if self.extension == "jpg" else "image/png"
+
+
+@dataclass(frozen=True, slots=True)
+class SurfaceTexture:
+    """A texture other than that of the base colour, and its coordinates on one primitive."""
+
+    image: TextureImage
+    uv: FloatArray
+    """(n, 2) texture coordinates, v downwards."""
+    wraps: tuple[int, int]
+    """As in SimpleMaterial."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +81,29 @@ class SimpleMaterial:
     """True if the texture's alpha lets through what is behind."""
     double_sided: bool
     wraps: tuple[int, int]
-    """How the texture goes on beyond its edges, across and down: REPEAT, CLAMP or MIRROR."""
+    """Wrap modes across and down: REPEAT, CLAMP or MIRROR."""
+    is_emissive: bool
+    """True if texture and base_colour are the emissive ones, for the base colour is black."""
+    surface: Mapping[str, SurfaceTexture] = field(default_factory=dict)
+    """Other textures by their names in glTF, for formats that store them."""
+
+    @property
+    def images(self) -> list[TextureImage]:
+        """The images of all its textures."""
+        return [*([self.texture] if self.texture else []), *(texture.image for texture in self.surface.values())]
+
+
+TextureCache = dict[str, TextureImage | None]
+"""Images of textures, by the texture's index."""
 
 
 def simple_materials(glb: Glb, scene: Scene) -> list[SimpleMaterial]:
     """The material of each primitive; primitives with the same texture share one TextureImage."""
-    cache: dict[Any, TextureImage | None] = {}
+    cache: TextureCache = {}
     return [_simple_material(glb, primitive, cache) for primitive in scene.primitives]
 
 
-def file_names(textures: list[TextureImage | None], stem: str) -> dict[TextureImage, str]:
+def file_names(textures: Iterable[TextureImage | None], stem: str) -> dict[TextureImage, str]:
     """A file name for each distinct texture."""
     distinct = dict.fromkeys(texture for texture in textures if texture)
     return {texture: f"{stem}{key}.{texture.extension}" for key, texture in enumerate(distinct)}
@@ -93,51 +121,70 @@ def multiply_colour(texture: TextureImage, factor: tuple[float, ...]) -> Texture
     return TextureImage(data.getvalue(), texture.extension)
 
 
-def _simple_material(glb: Glb, primitive: MeshPrimitive, cache: dict[Any, TextureImage | None]) -> SimpleMaterial:
+def _simple_material(glb: Glb, primitive: MeshPrimitive, cache: TextureCache) -> SimpleMaterial:
     material = primitive.material
-    texture_info, colour = _seen_colour(material)
+    texture_info, colour, is_emissive = _seen_colour(material)
     uv = texture_coordinates(primitive, texture_info)
-    key = str(texture_info.get("index"))
-    if texture_info and uv is not None and key not in cache:
-        cache[key] = _load_texture(glb, texture_info)
-    texture = cache.get(key) if uv is not None else None
+    texture = load_texture(glb, texture_info, cache) if texture_info and uv is not None else None
     mode = material.get("alphaMode")
     if texture is None or mode != "MASK":  # of a textured material its texture has the holes
         colour = (*colour[:3], float(opacity(material, np.array(colour[3:4], np.float32))[0]))
     return SimpleMaterial(
         texture=texture,
         unreadable=bool(texture_info) and uv is not None and texture is None,
-        uv=None if uv is None else np.nan_to_num(transform_uvs(uv[:, :2].T, texture_info).T),
+        uv=None if uv is None else transformed(uv, texture_info),
         base_colour=colour,
         alpha_cutoff=alpha_cutoff(material) if mode == "MASK" else None,
         is_blended=mode == "BLEND",
         double_sided=bool(material.get("doubleSided")),
-        wraps=_wraps(glb, texture_info),
+        wraps=texture_wraps(glb, texture_info),
+        is_emissive=is_emissive,
     )
 
 
-def _seen_colour(material: dict[str, Any]) -> tuple[dict[str, Any], tuple[float, ...]]:
-    """The textureInfo and linear RGBA factor that a material is seen by: what it emits where it is black otherwise."""
+def _seen_colour(material: dict[str, Any]) -> tuple[dict[str, Any], tuple[float, ...], bool]:
+    """The visible textureInfo and linear RGBA factor of a material, and whether they are the emissive ones.
+
+    They are if its base colour is black.
+    """
     pbr = material.get("pbrMetallicRoughness", {})
     base = tuple(pbr.get("baseColorFactor", WHITE))
-    try:
-        light = np.nan_to_num(emission_factor(material)).clip(0, 1).ravel().tolist()
-    except BROKEN:
-        light = []
+    light = emitted_colour(material)
     if any(base[:3]) or not any(light):
-        return pbr.get("baseColorTexture", {}), base
-    return material.get("emissiveTexture", {}), (*light, base[3])
+        return pbr.get("baseColorTexture", {}), base, False
+    return material.get("emissiveTexture", {}), (*light, base[3]), True
 
 
-def _wraps(glb: Glb, texture_info: dict[str, Any]) -> tuple[int, int]:
-    """How a texture goes on beyond its edges; repeated where the file contradicts itself about it."""
+def emitted_colour(material: dict[str, Any]) -> tuple[float, ...]:
+    """Linear emission (r, g, b) of a material, 0 to 1; black where the file's is invalid."""
+    try:
+        return tuple(np.nan_to_num(emission_factor(material)).clip(0, 1).ravel().tolist())
+    except BROKEN:
+        return (0.0, 0.0, 0.0)
+
+
+def transformed(uv: NDArray[Any], texture_info: dict[str, Any]) -> FloatArray:
+    """Coordinates (n, 2) after the KHR_texture_transform of a textureInfo, without NaN."""
+    return np.nan_to_num(transform_uvs(uv[:, :2].T, texture_info).T)
+
+
+def texture_wraps(glb: Glb, texture_info: dict[str, Any]) -> tuple[int, int]:
+    """Wrap modes of a texture, across and down; REPEAT where the file's are invalid."""
     try:
         return wrap_modes(glb, texture_info)
     except BROKEN:
         return REPEAT, REPEAT
 
 
-def _load_texture(glb: Glb, texture_info: dict[str, Any]) -> TextureImage | None:
+def load_texture(glb: Glb, texture_info: dict[str, Any], cache: TextureCache) -> TextureImage | None:
+    """The image that a textureInfo refers to; None where it cannot be read."""
+    key = str(texture_info.get("index"))
+    if key not in cache:
+        cache[key] = _read_texture(glb, texture_info)
+    return cache[key]
+
+
+def _read_texture(glb: Glb, texture_info: dict[str, Any]) -> TextureImage | None:
     try:
         return as_png_or_jpeg(glb.texture(texture_info))
     except Exception:  # untrusted bytes; the mesh goes without

@@ -63,7 +63,7 @@ class ColourGroup:
     colours: NDArray[np.uint8]
     """(n, 4) sRGB and alpha."""
     wraps: tuple[int, int]
-    """As in SimpleMaterial."""
+    """Wrap modes across and down, as in `SimpleMaterial.wraps`."""
 
 
 def write_3mf(mesh: WriterInput) -> bytes:

@@ -22,14 +22,14 @@ class WriterInput:
     glb: Glb
     """Source of its materials."""
     materials: list[SimpleMaterial]
-    """One for each primitive of the scene."""
+    """Material of each primitive of the scene."""
     stem: str
-    """Name of what is inside the file."""
+    """Name of the objects in the file."""
     up: Literal["y", "z"]
     packing: str
     """Compression of a GLB: none, meshopt or draco."""
     solid_colours: SolidColours | None = None
-    """One colour for each face, instead of the mesh's own."""
+    """Colours that replace the mesh's own, one for each face."""
 
     def colours(self) -> NDArray[np.uint8] | None:
         """sRGB and alpha (n, 4) at each vertex; None where the scene has no colours."""

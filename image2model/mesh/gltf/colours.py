@@ -92,7 +92,7 @@ def emitted_light(glb: Glb, primitive: MeshPrimitive, corners: IndexArray, weigh
 
 
 def emission_factor(material: dict[str, Any]) -> FloatArray:
-    """Linear emission (3, 1) of a material, by which that of its texture is multiplied."""
+    """Linear emission factor (3, 1) of a material, which multiplies its emissive texture."""
     strength = material.get("extensions", {}).get("KHR_materials_emissive_strength", {}).get("emissiveStrength", 1)
     return np.array(material.get("emissiveFactor", (0, 0, 0)), np.float32).reshape(3, 1) * np.float32(strength)
 
@@ -147,7 +147,7 @@ def _decode_texture(glb: Glb, texture: dict[str, Any]) -> Image.Image | None:
 
 
 def wrap_modes(glb: Glb, texture: dict[str, Any]) -> tuple[int, int]:
-    """How a texture goes on beyond its edges, across and down, as one of WRAP_MODES; may raise for a broken file."""
+    """Wrap modes of a texture, across and down, each of WRAP_MODES; may raise for a broken file."""
     entry = glb.json["textures"][texture["index"]]
     sampler = glb.json["samplers"][entry["sampler"]] if "sampler" in entry else {}
     across, down = (mode if (mode := sampler.get(name)) in WRAP_MODES else REPEAT for name in ("wrapS", "wrapT"))

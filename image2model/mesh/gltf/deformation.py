@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 VERTICES_AT_A_TIME = 1 << 16
-"""Each takes a few hundred bytes while it is moved by its joints."""
+"""Number of vertices skinned at once, which bounds the memory: each takes a few hundred bytes meanwhile."""
 
 
 def morph(values: NDArray[Any], targets: Iterable[tuple[float, NDArray[Any]]]) -> NDArray[Any]:

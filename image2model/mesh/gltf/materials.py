@@ -13,7 +13,8 @@ SPECULAR_GLOSSINESS = "KHR_materials_pbrSpecularGlossiness"
 BASE_COLOUR_NAMES = {"diffuseFactor": "baseColorFactor", "diffuseTexture": "baseColorTexture"}
 """Fields of that extension, which newer files no longer use, by those of glTF 2.0 that mean the same."""
 MATERIAL_TYPES: dict[str, Any] = {
-    "extensions": dict, "emissiveTexture": dict, "alphaCutoff": (int, float),
+    "extensions": dict, "emissiveTexture": dict, "normalTexture": dict, "occlusionTexture": dict,
+    "alphaCutoff": (int, float),
 }  # fmt: skip
 """Expected types of optional material fields."""
 
@@ -32,6 +33,11 @@ def valid_material(material: dict[str, Any]) -> dict[str, Any]:
         **{name: value for name, value in material.items() if name not in invalid_names},
         "pbrMetallicRoughness": valid,
     }
+
+
+def number_or(value: Any, default: float) -> float:
+    """`value` where it is a finite number, else `default`."""
+    return float(value) if _is_number(value) else default
 
 
 def _without_specular_glossiness(material: dict[str, Any]) -> dict[str, Any]:

@@ -38,7 +38,7 @@ IMAGE_FORMAT_EXTENSIONS = ("EXT_texture_webp", "EXT_texture_avif", "KHR_texture_
 COMPONENT_TYPES = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 TYPE_SIZES = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT2": 4, "MAT3": 9, "MAT4": 16}
 SURFACE_ATTRIBUTES, SKELETON_ATTRIBUTES = ("TEXCOORD_", "COLOR_"), ("JOINTS_", "WEIGHTS_")
-"""How the names begin of what is told of each vertex, by its look and by its place in a skeleton."""
+"""Prefixes of the names of vertex attributes: for the appearance, and for the skeleton."""
 TRIANGLES, STRIP, FAN = TRIANGLE_MODES = (4, 5, 6)
 
 

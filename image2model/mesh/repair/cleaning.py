@@ -13,7 +13,7 @@ from .hole_filling import Mesh
 LOOSE_PART_SIZE = 0.05
 """Components smaller than this share of the longest side are loose parts."""
 MAX_FLAT_FACES = 10_000
-"""Components of more faces are taken for bodies without a look."""
+"""Number of faces above which a component counts as a body without a closer test."""
 
 
 def merge_vertices(positions: FloatArray, faces: IndexArray, labels: IndexArray | None = None) -> Mesh:

@@ -61,7 +61,7 @@ def cross_sections(positions: FloatArray, faces: IndexArray, axis: int, heights:
 
 
 def cut_off_below(positions: FloatArray, faces: IndexArray, height: float) -> Mesh:
-    """Part of a mesh above a height (z), closed by flat faces; empty where there is none."""
+    """Part of a mesh above a height (z), closed by flat faces; empty above its top."""
     import manifold3d  # only print checks and repairs need it
 
     above = positions[:, 2] > height

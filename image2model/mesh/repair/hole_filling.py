@@ -32,7 +32,7 @@ def boundary_loops(faces: IndexArray) -> list[BoundaryLoop]:
 
 
 def _simple_loops(following: dict[int, list[int]]) -> list[BoundaryLoop]:
-    """Loops along edges from vertices to those that follow them; a way that ends nowhere is none."""
+    """Loops along edges from each vertex to the next; an open path is no loop."""
     loops = []
     while following:
         first = next(iter(following))

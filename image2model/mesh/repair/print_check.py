@@ -22,7 +22,7 @@ MANY_FACES = 1_000_000
 MIN_WALL_MM = 0.8
 """Millimetres: two lines of a common nozzle."""
 ROUNDING_MM = 1e-4
-"""How far a length may be off for being calculated: a wall of just MIN_WALL_MM is thick enough."""
+"""Tolerance for rounding errors in lengths: a wall of exactly MIN_WALL_MM is thick enough."""
 MAX_THIN_SHARE = 0.03
 """Share of the surface that may be thinner: tips, edges, tapering ends."""
 MIN_OVERLAP = 0.005

@@ -72,12 +72,22 @@ def api_mount(services: Services) -> ApiMount:
     return ApiMount(create_app(services))
 
 
+def prepare_routes(app: FastAPI) -> None:
+    """Let FastAPI work out every route now: else the first request to each router waits for it.
+
+    That takes 90 ms for this API, and 25 ms for Gradio's routes.
+    """
+    nowhere = {"type": "http", "method": "GET", "path": "/nowhere", "headers": []}
+    for route in app.routes:
+        route.matches(nowhere)
+
+
 class ApiMount(Mount):
     """A mount of the API's paths only; all others fall through to the routes after it."""
 
     def __init__(self, api: FastAPI) -> None:
         super().__init__("", PathNormalizer(api))
-        self._api = api
+        self.api = api
         self.path_regex = re.compile(self.path_regex.pattern, re.DOTALL)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
@@ -85,12 +95,6 @@ class ApiMount(Mount):
         if scope["type"] != "http" or not any(_is_under(_relative_path(scope), ours) for ours in API_PATHS):
             return Match.NONE, {}
         return super().matches(scope)
-
-    def prepare_routes(self) -> None:
-        """Let FastAPI work out every route now: else the first request to each router waits for it, 90 ms in all."""
-        nowhere = {"type": "http", "method": "GET", "path": "/nowhere", "headers": []}
-        for route in self._api.routes:
-            route.matches(nowhere)
 
 
 class PathNormalizer:

@@ -46,18 +46,12 @@ async def task_events(
             done, _ = await asyncio.wait({next_view}, timeout=min(until_heartbeat, left))
             if not done:
                 continue
-            if update := next_view.result():
-                if events := list(stream.update(*update)):
-                    yield events
-                if update[0].finished:
-                    return
-                next_view = asyncio.ensure_future(anext(views, None))
-            elif stream.known:
-                yield [stream.deleted()]
+            events, is_last = stream.next_events(next_view.result())
+            if events:
+                yield events
+            if is_last:
                 return
-            else:
-                yield [stream.event("task_queued"), stream.unknown()]
-                return
+            next_view = asyncio.ensure_future(anext(views, None))
         yield [stream.event("connection_timeout", message="The connection has lasted as long as was asked for.")]
     finally:
         next_view.cancel()
@@ -75,6 +69,14 @@ class TaskEventStream:
         self.latest: dict[str, Any] = {"task_id": task_id, "status": "queued", "progress": 0.0, "message": "Waiting."}
         self.files: dict[str, dict[str, Any]] = {}
         self.attempts = dict(attempts)
+
+    def next_events(self, update: tuple[BatchView, dict[str, Any]] | None) -> tuple[list[ServerSentEvent], bool]:
+        """The events for a view, or for None where there is no such task (any more), and whether they are the last."""
+        if update:
+            return list(self.update(*update)), update[0].finished
+        if self.known:
+            return [self.deleted()], True
+        return [self.event("task_queued"), self.unknown()], True
 
     def update(self, view: BatchView, outcome: dict[str, Any]) -> Iterator[ServerSentEvent]:
         """The events for what is new in a view."""

@@ -8,7 +8,7 @@ down_revision = "0006"
 
 
 def upgrade() -> None:
-    """Add the columns and the table; what is there is nobody's."""
+    """Add the columns and the table; existing jobs have no holder."""
     op.add_column("jobs", sa.Column("holder", sa.String(36)))
     op.add_column("jobs", sa.Column("fence", sa.Integer, nullable=False, server_default="0"))
     op.create_table(
