@@ -58,11 +58,13 @@ def test_planes_are_as_long_and_as_deep_as_the_things(face: str, azimuth: float,
     assert front_mask(mesh).sum() / (256 / max(outline.shape)) ** 2 == pytest.approx(outline.sum(), rel=0.03)
 
 
-@pytest.mark.parametrize(("base", "tilt"), [("flat", 0), ("as it is", 20)])
-def test_a_box_has_six_planes(base: str, tilt: float) -> None:
-    """Nearly all of a box's surface faces six directions at right angles, upright unless it is left as it is seen."""
-    mesh = assert_sound(make(seen_from_above("box", 1.5, 30, 20), detail="medium", base=base))
-    a, e = np.radians(30), np.radians(tilt)
+@pytest.mark.parametrize(
+    ("base", "azimuth", "elevation", "tilt"), [("flat", 30, 20, 0), ("flat", -50, 30, 0), ("as it is", 30, 20, 20)]
+)
+def test_a_box_has_six_planes(base: str, azimuth: float, elevation: float, tilt: float) -> None:
+    """Nearly all of a box is six planes at right angles, upright unless it is left as seen, and nothing is beyond."""
+    mesh = assert_sound(make(seen_from_above("box", 1.5, azimuth, elevation), detail="medium", base=base))
+    a, e = np.radians([azimuth, tilt])
     axes = np.array(
         [
             [np.cos(a), -np.sin(a) * np.sin(e), np.sin(a) * np.cos(e)],
@@ -72,6 +74,9 @@ def test_a_box_has_six_planes(base: str, tilt: float) -> None:
     )
     along = np.abs(mesh.face_normals @ axes.T).max(axis=1)
     assert mesh.area_faces[along > np.cos(np.radians(4))].sum() > 0.85 * mesh.area
+    for outwards in (*axes, *-axes):
+        plane = np.median(mesh.triangles_center[mesh.face_normals @ outwards > 0.999] @ outwards)
+        assert (mesh.vertices @ outwards).max() - plane < 0.008
 
 
 @pytest.mark.parametrize("face", FACES)

@@ -54,6 +54,9 @@ EDGE_CONTRAST, EDGE_REACH = 0.05, 2.0
 MIN_EVIDENCE, MIN_EDGE_POINTS = 0.3, 20
 """The least certainty of a face's far edge, on average over so many points or more. Measured: .75 to 1 for boxes, .44
 for a house and a car with wheels, at most .15 for a face that is none."""
+WHOLE_RUN = 0.93
+"""The least length of a line along the sweep, in lengths of the sweep, whose ends are taken for those of the sweep: the
+outline's noise cuts lines next to it short."""
 BLEND = 0.02
 """Reach, as a share of the longer side, over which what is no part of the sweep, as wheels are, joins it."""
 MIN_HALF_THICKNESS = 0.25
@@ -115,16 +118,17 @@ def extruded_heights(grid: Grid, extrusion: Extrusion) -> tuple[Floats, Floats, 
     run = np.minimum(behind + ahead, length)
     near, far = np.maximum(run - ahead, 0), np.minimum(behind, run)  # on each line of sight, along the sweep
     middle = (near + far) / 2
-    beside = inside & (run < MIN_RUN * length)
+    beside = inside & (run < WHOLE_RUN * length)
     middle = np.where(beside, _blended(middle, inside & ~beside, BLEND * _longest(grid)), middle)
     to_outline = ndimage.distance_transform_edt(inside) / extrusion.fall
     half = np.maximum(np.where(beside, to_outline, (far - near) / 2), MIN_HALF_THICKNESS / extrusion.fall)
     # The sweep begins or ends exactly at the outline, not at the last point before it
-    rim = np.where(beside, middle, np.where(behind < 2, 0, np.where(ahead < 2, run, middle)))
+    at_end = np.maximum(behind, ahead) >= run
+    rim = np.where(at_end & ~beside, np.where(behind < ahead, 0, run), middle)
     row, column = np.mgrid[: inside.shape[0], : inside.shape[1]]
     plane = extrusion.gradient[0] * column - extrusion.gradient[1] * row
     front, back = (plane - extrusion.fall * (middle + side * half) for side in (-1, 1))
-    outline = _from_nearest(plane - extrusion.fall * rim, inside)
+    outline = plane - extrusion.fall * _from_nearest(rim, inside)
     centre = (front[inside].max() + back[inside].min()) / 2
     return front[inside] - centre, back[inside] - centre, outline - centre
 

@@ -5,20 +5,27 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy import ndimage
 
 Array = NDArray[np.float32]
 Point = tuple[float, float]
 
 
 def distances_along(level: Array, angle: float) -> tuple[Array, Array]:
-    """Return the distances (rows, columns) of each point to the outline behind and ahead of it; 0 outside.
+    """Return the distances (rows, columns) of each point inside to the outline behind and ahead of it.
 
     `level` is as in Grid; `angle`, in radians, is the line's, from the columns' direction towards the rows'.
     """
     shape = rotated_shape(level.shape, angle)
     here, there = center(level.shape), center(shape)
-    distances = distances_along_rows(rotated(level, angle, shape, there, here))
-    behind, ahead = (np.maximum(rotated(one, -angle, level.shape, here, there), 0) for one in distances)
+    turned = rotated(level, angle, shape, there, here)
+    left, right = distances_along_rows(turned)
+    # Outside, the lines of the nearest points inside go on, or points next to the outline would get some of its 0;
+    # four cells along a line are as near as one across, for its own ends are exact where the outline is aslant
+    row, column = ndimage.distance_transform_edt(turned <= 0, (4, 1), return_distances=False, return_indices=True)
+    beyond = (np.arange(turned.shape[1]) - column).astype(np.float32)
+    signed = left[row, column] + beyond, right[row, column] - beyond
+    behind, ahead = (np.maximum(rotated(one, -angle, level.shape, here, there), 0) for one in signed)
     return behind, ahead
 
 
