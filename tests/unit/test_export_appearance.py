@@ -35,6 +35,19 @@ def test_a_material_that_makes_no_sense_spoils_no_export(made, form, look):
     assert made(data, form, **({"face_limit": 8} if form == "glb" else {}))[0]["faces"] > 0
 
 
+def test_factors_beyond_their_range_are_limited(made):
+    """Colours, metal, roughness and light below 0 or above 1 become the nearest allowed ones, as the format demands."""
+    data = meshes.edited(meshes.textured_box(photo(8, 8)), lambda json: json["materials"][0].update(
+        pbrMetallicRoughness={"metallicFactor": -3, "roughnessFactor": 2, "baseColorFactor": [2, 0.5, -1, 1]},
+        emissiveFactor=[0.5, -1, 3],
+    ))  # fmt: skip
+    (material,) = Glb(made(data, "glb")[1]).json["materials"]
+    assert material["pbrMetallicRoughness"] == {
+        "metallicFactor": 0, "roughnessFactor": 1, "baseColorFactor": [1, 0.5, 0, 1]
+    }  # fmt: skip
+    assert material["emissiveFactor"] == [0.5, 0, 1]
+
+
 @pytest.mark.parametrize("packing", ["none", "meshopt", "draco"])
 def test_a_second_set_of_texture_coordinates_is_kept(made, packing):
     """A material that uses the second set finds it in every packing."""

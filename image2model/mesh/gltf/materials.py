@@ -20,10 +20,11 @@ MATERIAL_TYPES: dict[str, Any] = {
 
 
 def valid_material(material: dict[str, Any]) -> dict[str, Any]:
-    """The material, in metal and roughness, without fields that glTF 2.0 (5.19, 5.22) does not allow."""
+    """The material, in metal and roughness, as glTF 2.0 (5.19, 5.22) allows it: no invalid fields, factors limited."""
     material = _without_specular_glossiness(material)
     pbr = material.get("pbrMetallicRoughness")
-    valid = {name: value for name, value in pbr.items() if _is_valid_pbr(name, value)} if isinstance(pbr, dict) else {}
+    pbr = pbr if isinstance(pbr, dict) else {}
+    valid = {name: _limited(value) for name, value in pbr.items() if _is_valid_pbr(name, value)}
     invalid_names = {
         name for name in MATERIAL_TYPES.keys() & material.keys() if not isinstance(material[name], MATERIAL_TYPES[name])
     }
@@ -31,6 +32,7 @@ def valid_material(material: dict[str, Any]) -> dict[str, Any]:
         invalid_names.add("emissiveFactor")
     return {
         **{name: value for name, value in material.items() if name not in invalid_names},
+        **({} if "emissiveFactor" in invalid_names else {"emissiveFactor": _limited(material["emissiveFactor"])}),
         "pbrMetallicRoughness": valid,
     }
 
@@ -59,6 +61,11 @@ def _is_valid_pbr(name: str, value: Any) -> bool:
     if name in ("metallicFactor", "roughnessFactor"):
         return _is_number(value)
     return isinstance(value, dict)
+
+
+def _limited(value: Any) -> Any:
+    """A factor, or each of a list of factors, limited to 0 to 1; anything else as it is."""
+    return value if isinstance(value, dict) else np.clip(np.asarray(value, float), 0, 1).tolist()
 
 
 def _are_numbers(value: Any, count: int) -> bool:
