@@ -146,9 +146,12 @@ async def test_tiles_have_names_and_a_remove_button_and_hide_gradios_gallery(app
     await drop(page, ROBOT)
     await drop(page, tall)
     await expect(page.locator(".tile .nm")).to_have_text(["robot.jpg", "tall.png"])
-    for cross in await page.locator(".tile .x").all():
-        box = await cross.bounding_box()
-        assert min(box["width"], box["height"]) >= 32
+    await expect(page.locator(".tile.early")).to_have_count(0)
+    crosses = await page.locator(".tile .x").evaluate_all(
+        "all => all.map(one => one.getBoundingClientRect()).map(box => Math.min(box.width, box.height))"
+    )
+    assert len(crosses) == 2
+    assert min(crosses) >= 32
     await expect(page.locator(".tile img").last).to_have_css("object-position", "50% 0px")
     await page.click("#generate")
     await settled(page)
