@@ -36,6 +36,8 @@ class RetentionService:
     ) -> None:
         self._settings, self._folders, self._store = settings, folders, store
         self._scheduler, self._surveys = scheduler, surveys
+        self._sweeping = asyncio.Lock()
+        """One sweep at a time: what another has planned may meanwhile be gone, or made again."""
 
     async def run_regularly(self) -> None:
         """Sweep now and every SWEEP_INTERVAL seconds, also after failed sweeps."""
@@ -102,12 +104,13 @@ class RetentionService:
         return freed
 
     async def _sweep(self, rules: RetentionRules, stale: float, dry_run: bool) -> dict[str, Any]:
-        rows = await self._store.read(queries.batch_end_times)
-        known = await self._store.call(self._store.store.batch_ids)
-        plan = await asyncio.to_thread(plan_cleanup, self._folders, rows, known, rules, stale)
-        freed, left, errors = _dry_run_result(plan) if dry_run else await self._remove(plan)
-        if not dry_run:
-            await asyncio.to_thread(self._folders.remove_orphaned_objects, known)
+        async with self._sweeping:
+            rows = await self._store.read(queries.batch_end_times)
+            known = await self._store.call(self._store.store.batch_ids)
+            plan = await asyncio.to_thread(plan_cleanup, self._folders, rows, known, rules, stale)
+            freed, left, errors = _dry_run_result(plan) if dry_run else await self._remove(plan)
+            if not dry_run:
+                await asyncio.to_thread(self._folders.remove_orphaned_objects, known)
         return {
             "items": [item for item in plan.items if item["name"] not in left],
             "stays": list(plan.retained),
