@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from ..gltf.colours import MAX_TEXTURE_PIXELS, texture_coordinates
-from ..gltf.materials import number_or
+from ..gltf.materials import is_unlit, number_or
 from ..gltf.reader import Glb, MeshPrimitive, Scene
 from .textures import (
     BROKEN,
@@ -43,11 +43,6 @@ def with_surface_textures(glb: Glb, scene: Scene, materials: list[SimpleMaterial
 def texture_info(material: dict[str, Any], name: str) -> dict[str, Any]:
     """The textureInfo of one of SURFACE_TEXTURES; empty where a material has none."""
     return {**material, **material.get("pbrMetallicRoughness", {})}.get(name) or {}
-
-
-def is_unlit(material: dict[str, Any]) -> bool:
-    """True for KHR_materials_unlit: a base colour without shading."""
-    return "KHR_materials_unlit" in material.get("extensions", {})
 
 
 def extra_emission(simple: SimpleMaterial, material: dict[str, Any]) -> tuple[float, ...]:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..gltf.colours import CLAMP, MIRROR, REPEAT
-from ..gltf.materials import number_or
+from ..gltf.materials import is_unlit, number_or
 from ..gltf.reader import FloatArray, MeshPrimitive
-from .surface_textures import extra_emission, is_unlit, texture_info
+from .surface_textures import extra_emission, texture_info
 from .textures import SimpleMaterial, TextureImage
 
 WRAPS = {REPEAT: "repeat", CLAMP: "clamp", MIRROR: "mirror"}

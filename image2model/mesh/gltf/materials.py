@@ -42,6 +42,11 @@ def number_or(value: Any, default: float) -> float:
     return float(value) if _is_number(value) else default
 
 
+def is_unlit(material: dict[str, Any]) -> bool:
+    """True for KHR_materials_unlit: a base colour without shading."""
+    return "KHR_materials_unlit" in material.get("extensions", {})
+
+
 def _without_specular_glossiness(material: dict[str, Any]) -> dict[str, Any]:
     """The diffuse colours of KHR_materials_pbrSpecularGlossiness as base colours, where a material has no others."""
     extensions = material.get("extensions")

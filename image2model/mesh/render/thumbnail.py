@@ -16,6 +16,7 @@ from PIL import Image
 
 from ..bounding_box import bounding_box
 from ..gltf.colours import base_colour, emitted_light, interpolate, linear_to_srgb, opacity
+from ..gltf.materials import is_unlit
 from ..gltf.reader import FloatArray, Glb, IndexArray, MeshPrimitive, Scene
 from ..topology import referenced_vertices
 from .rasterizer import Rasterizer
@@ -166,7 +167,7 @@ def _shade(glb: Glb, scene: Scene, primitive: MeshPrimitive, fragments: Fragment
     """Premultiplied sRGB from 0 to 255 and alpha from 0 to 1 (4, n)."""
     corners = scene.faces.take(fragments.faces, axis=0).T
     colour = base_colour(glb, primitive, corners - primitive.first_vertex, fragments.weights)
-    if "KHR_materials_unlit" not in primitive.material.get("extensions", {}):
+    if not is_unlit(primitive.material):
         normals = _normals(scene, primitive, corners, fragments.weights)
         _apply_light(colour, camera @ normals)
         colour[:3] += emitted_light(glb, primitive, corners - primitive.first_vertex, fragments.weights)

@@ -23,14 +23,13 @@ class HeaderTimeoutProtocol(HttpToolsProtocol):
     MAX_HEADER_BYTES = 65_536
     MAX_PENDING = 600
     _pending: ClassVar[dict[HeaderTimeoutProtocol, asyncio.TimerHandle]] = {}
+    _header_bytes: int | None = 0
+    """Bytes that came since headers began; None while none are read."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """See asyncio.Protocol."""
         super().connection_made(transport)
         self._start_timer()
-
-    _header_bytes: int | None = 0
-    """Bytes that came since headers began; None while none are read."""
 
     def on_message_begin(self) -> None:
         """See httptools.HttpRequestParser."""

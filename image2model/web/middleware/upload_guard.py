@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from ...services import Services
     from ...services.uploads import CountedUpload
 
-
 GRADIO_UPLOAD = "/gradio_api/upload"
 
 
@@ -43,7 +42,7 @@ class UploadGuardMiddleware:
         await self._app(scope, receive, send)
 
     async def _count(self, counted: CountedUpload, scope: Scope, receive: Receive, send: Send) -> None:
-        size, answer = 0, bytearray()
+        size, answer, is_gradios = 0, bytearray(), scope["path"] == GRADIO_UPLOAD
 
         async def receive_counted() -> Message:
             nonlocal size
@@ -56,10 +55,10 @@ class UploadGuardMiddleware:
             await send(message)
 
         try:
-            await self._app(scope, receive_counted, send_observed)
+            await self._app(scope, receive_counted, send_observed if is_gradios else send)
         finally:
             counted.received(size)
-        if scope["path"] == GRADIO_UPLOAD:
+        if is_gradios:
             self._services.uploads.check_early(_paths(answer))
 
 
