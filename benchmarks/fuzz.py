@@ -35,7 +35,7 @@ ANSWER_SECONDS = 30.0
 
 @dataclass
 class Result:
-    """What came of the requests; `texts` are the answers, each once."""
+    """Counts of the answers to the requests; `texts` are the distinct ones."""
 
     seed: int
     statuses: Counter[int] = field(default_factory=Counter)

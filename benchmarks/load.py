@@ -71,7 +71,7 @@ def family(processes: Iterable[int]) -> list[psutil.Process]:
 
 
 def processor_seconds(processes: Iterable[int]) -> float:
-    """What these processes and their living children have computed."""
+    """Processor time of these processes and their living children."""
     return float(sum(sum(one.cpu_times()[:2]) for one in family(processes)))
 
 

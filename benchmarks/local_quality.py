@@ -1,4 +1,4 @@
-"""How good inflated previews are: on real pictures, and against known meshes.
+"""Quality of inflated previews: on real pictures, and against known meshes.
 
     python -m benchmarks.local_quality [pictures] [meshes] [held-out] [found]
 

@@ -1,4 +1,4 @@
-"""Whether the app's memory stays flat, however often it is asked.
+"""Growth of the app's memory over many requests.
 
 python -m benchmarks.memory [requests] [--only kind …]
 
@@ -44,7 +44,7 @@ async def finished_batch(client: httpx.AsyncClient) -> dict[str, str]:
 
 
 def kinds(client: httpx.AsyncClient, batch: Mapping[str, str], functions: Mapping[str, int]) -> dict[str, Kind]:
-    """What is sent, by its name: each call is one request, or the few that belong together."""
+    """The kinds of request, by name: each call sends one request, or the few that belong together."""
     number = itertools.count()
     nonsense = Requests(1, list(functions), list(functions.values()))
     admin = {"Authorization": f"Bearer {ADMIN_KEY}"}

@@ -1,4 +1,4 @@
-"""How soon visitors who watch one process are shown their batch, and what an upload takes meanwhile.
+"""Delay until many watchers of one process see their batch, and the duration of an upload meanwhile.
 
 python -m benchmarks.watchers [watchers] [batches] [--page] [--uploads number]
 

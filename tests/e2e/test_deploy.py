@@ -109,6 +109,6 @@ def test_the_dashboard_can_be_imported():
 
 
 def overlap(one: dict[str, int], other: dict[str, int]) -> bool:
-    """Whether two places in the dashboard's grid have a cell in common."""
+    """True if two places in the dashboard's grid have a cell in common."""
     across = one["x"] < other["x"] + other["w"] and other["x"] < one["x"] + one["w"]
     return across and one["y"] < other["y"] + other["h"] and other["y"] < one["y"] + one["h"]

@@ -28,7 +28,7 @@ def batch_id(page: Page) -> str:
 
 
 async def card_facts(page: Page) -> dict[str, str]:
-    """What the facts below the stage say, with those that a click shows."""
+    """Text of the facts below the stage, with those that a click shows."""
     rows = await page.locator("#facts :is(.facts, .fact-list) > div:not(.more)").evaluate_all(
         "rows => rows.map(row => [row.querySelector('dt').textContent, row.querySelector('dd').textContent.trim()])"
     )

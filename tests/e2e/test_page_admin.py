@@ -30,7 +30,7 @@ CALM: Mapping[str, Any] = {"attention": [], "breakers": [], "daily_budget": None
 
 @pytest.fixture(scope="module")
 def hub() -> Iterator[HubSignIn]:
-    """Where people sign in."""
+    """A stand-in for Hugging Face's sign-in."""
     with HubSignIn() as hub:
         yield hub
 

@@ -71,7 +71,7 @@ async def test_cut_outs_are_sent_and_all_of_it_comes_ready_to_print(app: App, pa
 
 
 def tall_and_closed(stl: Path | io.BytesIO) -> bool:
-    """Whether a mesh is closed and 80 mm high."""
+    """True if a mesh is closed and 80 mm high."""
     solid = trimesh.load(stl, file_type="stl")
     return solid.is_watertight and solid.extents[2] == pytest.approx(80, rel=1e-4)
 

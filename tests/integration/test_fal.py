@@ -24,7 +24,7 @@ from tests.support.waiting import wait_until_async
 
 
 async def failure_from_response(fal: FalServer, folder: Path, **hosts: str) -> GenerationFailed:
-    """How one job fails."""
+    """The failure of one job."""
     one = generator(fal, **hosts)
     with pytest.raises(GenerationFailed) as caught:
         await run(one, task(folder, one))
@@ -151,7 +151,7 @@ async def test_a_submitted_job_is_picked_up_and_not_submitted_again(fal: FalServ
     ],
 )
 async def test_unanswered_submit_is_sent_once_and_ends_unconfirmed(fal: FalServer, tmp_path: Path, fault: Fault):
-    """Where fal may have taken the job it is not sent again: that could be paid twice."""
+    """A job that fal may have taken is not sent again, as that could be paid twice."""
     fal.faults["submit"].append(fault)
     failure = await failure_from_response(fal, tmp_path)
     assert (failure.code, failure.retryable) == ("unconfirmed", False)

@@ -57,7 +57,7 @@ def named(fault: Fault) -> str:
 
 
 async def collected(fal: FalServer, folder: Path, remote: Any = None) -> GenerationFailed | None:
-    """How a submitted job ends, None being well; it is never submitted again."""
+    """Failure of a submitted job, None for success; it is never submitted again."""
     one = generator(fal)
     work = task(folder, one)
     remote = remote or await submitted(one, work)

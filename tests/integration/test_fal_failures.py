@@ -20,7 +20,7 @@ from tests.support.fal_server import FalServer
 
 
 async def failed(fal: FalServer, folder: Path, **given: Any) -> GenerationFailed:
-    """How one job fails."""
+    """The failure of one job."""
     one = generator(fal, **given)
     return await failure(one, task(folder, one))
 

@@ -87,7 +87,7 @@ def test_glb_state_checks_length_header_and_json(data: bytes, state: GlbState):
 
 
 async def failure(fal: FalServer, folder: Path) -> GenerationFailed:
-    """How one job fails; no half file is left behind."""
+    """The failure of one job; no half file is left behind."""
     one = generator(fal)
     with pytest.raises(GenerationFailed) as caught:
         await run(one, task(folder, one))

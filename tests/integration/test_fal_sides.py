@@ -43,7 +43,7 @@ async def test_several_sides_are_one_job_with_each_picture_uploaded_once(fal: Fa
 
 
 async def test_a_side_that_cannot_be_uploaded_leaves_nothing_to_pay(fal: FalServer, tmp_path: Path):
-    """When the third picture does not arrive, no job is submitted."""
+    """No job is submitted if the third picture does not arrive."""
     one = generator(fal)
     fal.faults["upload"].extend([Fault("trickle", seconds=0), Fault("trickle", seconds=0)])
     fal.faults["upload"].extend([Fault("answer", 403, {"detail": "no"})] * 3)

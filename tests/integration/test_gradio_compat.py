@@ -234,13 +234,13 @@ def test_gradio_cors_is_removed_and_own_middleware_runs_first(app: Any, client: 
 
 
 def test_an_unknown_endpoint_is_the_callers_mistake(client: TestClient):
-    """Where Gradio answers 500, the answer is 404 with a code."""
+    """An unknown endpoint is answered with 404 and a code, not with Gradio's 500."""
     answer = client.post("/gradio_api/call/nothing", json={"data": []})
     assert (answer.status_code, answer.json()["error_code"]) == (404, "endpoint_unknown")
 
 
 def test_a_control_character_in_an_address_is_the_callers_mistake(client: TestClient):
-    """Where Gradio fails at building its own address from it, the answer is 400 with a code."""
+    """An address from which Gradio cannot build its own is answered with 400 and a code."""
     answer = client.post("/gradio_api/run/%00", json={"data": [1], "fn_index": 0})
     assert (answer.status_code, answer.json()["error_code"]) == (400, "input_unreadable")
 

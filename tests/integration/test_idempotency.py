@@ -32,7 +32,7 @@ def request_(uploads: Path) -> SubmitRequest:
 
 
 async def purchases(services: Services) -> int:
-    """How many purchases the ledger holds."""
+    """Number of purchases in the ledger."""
     return sum(row["images"] for row in await services.admin.spending("generator"))
 
 

@@ -43,7 +43,7 @@ async def done(services: Services, tmp_path: Path, *names: str, **options) -> Ba
 
 
 def saved(stream) -> zipfile.ZipFile:
-    """What comes of a streamed zip."""
+    """A streamed zip, opened."""
     return zipfile.ZipFile(io.BytesIO(b"".join(stream.chunks)))
 
 

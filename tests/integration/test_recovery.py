@@ -1,4 +1,4 @@
-"""What goes wrong on the way: retries, breaker, keys, cancels, full disks, locked databases, a long queue."""
+"""Recovery of jobs: retries, breaker, keys, cancels, full disks, locked databases, a long queue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What retention deletes: by age, by size, for free disk space, and orphaned files; and what it never deletes."""
+"""Retention: deletion by age, by size, for free disk space, of orphaned files; and all that is never deleted."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def candidate(name: str, hours_ago: float | None, **given: bool | int) -> Retent
 
 
 def reasons_by_batch(found: list[Eviction]) -> list[tuple[str, str]]:
-    """Who goes, and why."""
+    """The reason of each deletion, by batch."""
     return [(one.candidate.batch_id, one.reason) for one in found]
 
 
@@ -173,7 +173,7 @@ async def test_running_or_downloaded_batch_is_not_evicted(services, generator, t
 
 
 def removed_count(kind: str, reason: str) -> float:
-    """How many of a kind were deleted so far."""
+    """Number of files of a kind deleted so far."""
     return REGISTRY.get_sample_value("image2model_removed_total", {"kind": kind, "reason": reason}) or 0
 
 

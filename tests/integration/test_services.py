@@ -22,7 +22,7 @@ from tests.support.waiting import wait_until_async
 
 
 def all_running(view: BatchView) -> bool:
-    """Whether every job of a batch is at its generator."""
+    """True if every job of a batch is at its generator."""
     return all(job.state == "running" for job in view.jobs)
 
 

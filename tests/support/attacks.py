@@ -1,4 +1,4 @@
-"""What attacks on the running app share: raw bytes, Gradio's functions by number, forged files."""
+"""Helpers for attacks on the running app: raw bytes, Gradio's functions by number, forged files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ INSIDE = ("root:x:0", "SQLite format", "[project]", ADMIN_KEY, PASSWORD, "Traceb
 
 
 def secrets_in(answer: str) -> list[str]:
-    """What an answer holds that it must not."""
+    """Secrets that an answer reveals."""
     return [secret for secret in INSIDE if secret in answer]
 
 
@@ -57,7 +57,7 @@ def call(visitor: httpx.Client, name: str, *data: Any) -> str:
 
 
 def uploaded(visitor: httpx.Client, name: str, content: bytes) -> str:
-    """Where an upload was put."""
+    """Path of an upload on the server."""
     return str(visitor.post("/gradio_api/upload", files={"files": (name, content)}).json()[0])
 
 
@@ -93,7 +93,7 @@ class Functions:
         return [one for one in self.all if parts & set(_touched(one))]
 
     def data(self, function: Mapping[str, Any], values: Mapping[str, Any]) -> list[Any]:
-        """What the page would send: the components' own values, but these by elem_id or type."""
+        """Arguments as the page would send them: the components' own values, but these by elem_id or type."""
         return [self._value(self._components[number], values) for number in function["inputs"]]
 
     @staticmethod
@@ -104,7 +104,7 @@ class Functions:
     def answers(
         self, function: Mapping[str, Any], values: Mapping[str, Any], event: Any = None, **headers: str
     ) -> Iterator[str]:
-        """What comes of running it at once, through the queue, and by its name."""
+        """Answers to a function run at once, through the queue, and by its name."""
         data = self.data(function, values)
         body = {"data": data, "fn_index": function["id"], "session_hash": "evil", "event_data": event}
         yield self._visitor.post("/gradio_api/run/predict", json=body, headers=headers).text

@@ -22,7 +22,7 @@ async def check_readability(page: Page) -> None:
 
 
 async def wrongs(page: Page) -> list[str]:
-    """What axe finds on the page that is serious or worse."""
+    """Findings of axe on the page that are serious or worse."""
     results = await page.evaluate("axe.run({resultTypes: ['violations']})")
     return [
         f"{one['id']}: {node['html'][:160]}"

@@ -48,7 +48,7 @@ class ThreeReader:
         return self
 
     async def read(self, path: Path) -> Corners:
-        """What three.js finds in this file; an OBJ comes in a zip."""
+        """Facts that three.js finds in this file; an OBJ comes in a zip."""
         self._files = _files(path)
         self._read += 1  # an address of its own, or the browser would take a file of this name from its cache
         name = next(one for one in self._files if Path(one).suffix[1:] in KINDS)

@@ -19,7 +19,7 @@ COOLDOWN = 0.1
 
 
 class Process(NamedTuple):
-    """What one of several processes on a database knows of the breakers."""
+    """The breakers as one of several processes on a database knows them."""
 
     store: AsyncStore
     breakers: CircuitBreakers

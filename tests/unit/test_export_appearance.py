@@ -1,4 +1,4 @@
-"""What exports look like: textures and where they lie, tints, holes, colours of vertices."""
+"""Appearance of exports: textures and where they lie, tints, holes, colours of vertices."""
 
 from __future__ import annotations
 

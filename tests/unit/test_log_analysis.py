@@ -1,4 +1,4 @@
-"""What log files are read for: counted, also in parts and compressed, taken away in three forms, kept in order."""
+"""Analysis of log files, also in parts and compressed; their export in three forms; their clean-up."""
 
 from __future__ import annotations
 

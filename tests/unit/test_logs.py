@@ -1,4 +1,4 @@
-"""What is logged: one JSON object a line, without secrets and without what is private; files that turn over."""
+"""Log lines: one JSON object each, without secrets or private data; rotation of the files."""
 
 from __future__ import annotations
 

@@ -303,7 +303,7 @@ async def test_report_runs_in_a_worker(write_glb, tmp_path):
 
 
 def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path):
-    """When the last step fails, no half file stays and the old content is as it was."""
+    """If the last step fails, no half file stays and the old content is as it was."""
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "file").touch()
     with pytest.raises(OSError, match="taken"):
