@@ -143,7 +143,9 @@ MORPHING = {"primitives": [{"attributes": {"POSITION": 0}, "targets": [{"POSITIO
 )
 def test_unsupported_parts_have_a_warning(write_glb, changes, word):
     """Animations, skeletons, morph targets, rare textures and unknown extensions each have one warning."""
-    warnings = [one for one in read_facts(write_glb(meshes.triangle(**changes))).warnings if "flat" not in one]
+    warnings = [
+        warning for warning in read_facts(write_glb(meshes.triangle(**changes))).warnings if "flat" not in warning
+    ]
     assert [word in warning for warning in warnings[1:]] == [True]
     assert "not closed" in warnings[0]
 
