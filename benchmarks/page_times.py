@@ -1,4 +1,4 @@
-"""How soon the page answers a drop of photographs and a press of the main button, in headless Chromium.
+"""Response times of the page to a drop of photographs and a click on the main button, in headless Chromium.
 
 python -m benchmarks.page_times [photographs]
 

@@ -28,7 +28,7 @@ def batch_id(page: Page) -> str:
 
 
 async def card_facts(page: Page) -> dict[str, str]:
-    """What the facts below the stage say, with those that a click shows."""
+    """Text of the facts below the stage, with those that a click shows."""
     rows = await page.locator("#facts :is(.facts, .fact-list) > div:not(.more)").evaluate_all(
         "rows => rows.map(row => [row.querySelector('dt').textContent, row.querySelector('dd').textContent.trim()])"
     )
@@ -104,9 +104,9 @@ async def take_home(page: Page, folder: Path) -> None:
     await export(page, "blender")
     async with page.expect_download() as started:
         await page.click(".take-go")
-    one = await started.value
-    assert one.suggested_filename == "mug.glb"
-    assert (await one.path()).read_bytes()[:4] == b"glTF"
+    single = await started.value
+    assert single.suggested_filename == "mug.glb"
+    assert (await single.path()).read_bytes()[:4] == b"glTF"
 
     await page.evaluate("addEventListener('beforeunload', () => document.body.dataset.left = 'yes')")
     await export(page, "blender", everything=True)
@@ -121,7 +121,7 @@ async def take_home(page: Page, folder: Path) -> None:
         wanted = [f"{stem}.glb" for stem in stems] + [f"thumbnails/{stem}.webp" for stem in stems]
         wanted += ["manifest.json", "contact-sheet.webp"]
         assert sorted(archive.namelist()) == sorted(wanted)
-        assert archive.read("mug.glb") == (await one.path()).read_bytes()
+        assert archive.read("mug.glb") == (await single.path()).read_bytes()
         manifest = json.loads(archive.read("manifest.json"))
     assert [job["name"] for job in manifest["jobs"]] == [path.name for path in PHOTOGRAPHS]
     assert all(job["facts"]["watertight"] for job in manifest["jobs"])

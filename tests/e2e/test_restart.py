@@ -104,5 +104,5 @@ async def test_unsent_pictures_survive_a_lost_connection(chromium: Browser, tmp_
 
 
 def meshes(app: App) -> list[Path]:
-    """What the app has finished, as it lies on disk."""
+    """The finished meshes on the app's disk."""
     return list(app.data.glob("batches/*/*/model.glb"))

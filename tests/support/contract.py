@@ -1,4 +1,4 @@
-"""What programs and hosts rely on by name, compared by tests/e2e/test_contract.py with tests/support/contract.json.
+"""Names that programs and hosts rely on; tests/e2e/test_contract.py compares them with tests/support/contract.json.
 
     python -m tests.support.contract
 

@@ -59,7 +59,9 @@ def test_mistakes_in_a_compose_file_are_found(right, wrong):
 def test_autoscaler_uses_a_metric_of_the_adapter():
     """The depth of the queue has one name in the autoscaler and in the values of the Prometheus adapter."""
     documents = yaml.safe_load_all((DEPLOY / "kubernetes" / "image2model.yaml").read_text())
-    scaler = next(one for one in documents if one["kind"] == "HorizontalPodAutoscaler")
-    asked = {one["external"]["metric"]["name"] for one in scaler["spec"]["metrics"] if one["type"] == "External"}
+    scaler = next(document for document in documents if document["kind"] == "HorizontalPodAutoscaler")
+    asked = {
+        metric["external"]["metric"]["name"] for metric in scaler["spec"]["metrics"] if metric["type"] == "External"
+    }
     adapter = yaml.safe_load((DEPLOY / "kubernetes" / "prometheus-adapter.yaml").read_text())
     assert asked == {rule["seriesQuery"] for rule in adapter["rules"]["external"]}

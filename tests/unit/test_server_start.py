@@ -82,7 +82,7 @@ def test_as_many_connections_as_the_system_allows_may_be_open():
 def test_public_app_with_urls_from_the_host_header_warns(settings: dict[str, str], warnings: int, caplog):
     """Open to the world without PUBLIC_URL or ALLOWED_HOSTS; at home, or with either, nothing is said."""
     server.warn_of_any_host(Settings(**settings, _env_file=None))
-    assert len([one for one in caplog.records if "PUBLIC_URL" in one.message]) == warnings
+    assert len([record for record in caplog.records if "PUBLIC_URL" in record.message]) == warnings
 
 
 @pytest.mark.parametrize(("status", "starts"), [(200, True), (500, False), (503, False)])
