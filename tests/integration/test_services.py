@@ -57,6 +57,19 @@ async def test_a_generator_on_the_page_has_the_usual_times_of_this_host(services
     assert "40–80 s" in controls.card(services, generator, Decimal("0.3"), "")
 
 
+@pytest.mark.parametrize(
+    ("changed", "chosen"),
+    [
+        ({"a.seed": "7", "a.fine": False, "ab.seed": "8", "face_limit": "900"}, ({"seed": "7", "fine": False}, "900")),
+        ({"a.seed": "", "a.size": None, "face_limit": ""}, ({}, None)),
+        *[(nonsense, ({}, None)) for nonsense in (None, "", "seed", 3, ["a.seed"], {})],
+    ],
+)
+def test_the_chosen_options_are_those_of_the_chosen_generator(changed, chosen):
+    """Other generators' options and empty fields are left out; what is no set of options chooses none."""
+    assert controls.chosen_options(changed, "a") == chosen
+
+
 async def test_a_finished_job_carries_the_facts_of_its_mesh(services, uploads):
     """Faces, size and closedness in the view are those of the box that was made, and the cost is the price."""
     batch = await services.submit(SubmitRequest([picture(uploads, "box.png")]))
