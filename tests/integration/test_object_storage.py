@@ -60,7 +60,7 @@ def machine(store, tmp_path):
 def away(monkeypatch) -> str:
     """An ASSET_STORE that does not answer, of which that is known soon."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    monkeypatch.setattr(object_bucket, "PATIENCE", timedelta(seconds=0.1))
+    monkeypatch.setattr(object_bucket, "RETRY_TIMEOUT", timedelta(seconds=0.1))
     return "s3://models/away"
 
 

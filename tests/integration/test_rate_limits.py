@@ -40,7 +40,7 @@ async def test_replicas_count_together_and_alone_while_redis_is_away(redis_serve
 
 async def test_replicas_count_wrong_keys_together_and_alone_while_redis_is_away(redis_server, monkeypatch):
     """A network waits at every replica, until it knows the right key at one; without Redis each counts its own."""
-    monkeypatch.setattr(attempt_counts, "LATEST", 2 * FREE_ATTEMPTS)
+    monkeypatch.setattr(attempt_counts, "LATEST_COUNT", 2 * FREE_ATTEMPTS)
     monkeypatch.setattr(attempt_counts, "MAX_NETWORKS", 3)
     first, other = KeyAttempts(redis_server.url), KeyAttempts(redis_server.url)
     for number, replica in enumerate((first, other) * (FREE_ATTEMPTS // 2)):
