@@ -41,7 +41,7 @@ class Process:
 
     @property
     def submissions(self) -> int:
-        """How often the generator was run to buy something."""
+        """Number of runs of the generator that bought something."""
         return sum(task.remote is None for task in self.generator.runs)
 
 

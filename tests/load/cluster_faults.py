@@ -1,4 +1,4 @@
-"""What a cluster survives: a batch through nginx for each harm to its processes and services, and what came of it.
+"""Faults of a cluster: a batch through nginx for each harm to its processes and services, and the outcome.
 
     python -m tests.load.cluster_faults
     python -m tests.load.cluster_faults "Redis is away" "a scheduler sleeps" --trouble --seed 7
@@ -205,7 +205,7 @@ def suffer(
 
 
 def job_states(cluster: Cluster, task_id: str) -> Counter[str]:
-    """How many jobs of a batch are in each state."""
+    """Number of a batch's jobs in each state."""
     query = "SELECT jobs.state FROM jobs JOIN batches ON batch_id = batches.id WHERE task_id = %s"
     with psycopg.connect(cluster.database_url.replace("+psycopg", "")) as connection:
         return Counter(state for (state,) in connection.execute(query, (task_id,)))

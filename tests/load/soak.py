@@ -53,7 +53,7 @@ OUTCOMES = (
 
 @dataclass
 class SoakReport:
-    """What came of a soak."""
+    """Outcome of a soak."""
 
     seed: int
     pictures: int = 0

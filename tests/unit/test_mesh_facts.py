@@ -143,7 +143,9 @@ MORPHING = {"primitives": [{"attributes": {"POSITION": 0}, "targets": [{"POSITIO
 )
 def test_unsupported_parts_have_a_warning(write_glb, changes, word):
     """Animations, skeletons, morph targets, rare textures and unknown extensions each have one warning."""
-    warnings = [one for one in read_facts(write_glb(meshes.triangle(**changes))).warnings if "flat" not in one]
+    warnings = [
+        warning for warning in read_facts(write_glb(meshes.triangle(**changes))).warnings if "flat" not in warning
+    ]
     assert [word in warning for warning in warnings[1:]] == [True]
     assert "not closed" in warnings[0]
 
@@ -306,7 +308,7 @@ async def test_report_runs_in_a_worker(write_glb, tmp_path):
 
 
 def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path):
-    """When the last step fails, no half file stays and the old content is as it was."""
+    """If the last step fails, no half file stays and the old content is as it was."""
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "file").touch()
     with pytest.raises(OSError, match="taken"):

@@ -50,7 +50,7 @@ FATES: Mapping[str, FailureTemplate] = {"red": COLD, "green": CRACKED, "blue": D
 
 @dataclass
 class FarSide:
-    """What goes on at the provider's: jobs in the order in which they came, and what was fired."""
+    """The provider's state: jobs in the order of their arrival, and the fired ones."""
 
     queue: list[str] = field(default_factory=list)
     fired: list[str] = field(default_factory=list)
@@ -59,7 +59,7 @@ class FarSide:
     """Passing troubles that a colour has met already: they strike once."""
 
     def meets(self, colour: str, trouble: FailureTemplate) -> bool:
-        """Whether this trouble strikes now."""
+        """True if this trouble strikes now."""
         struck = FATES.get(colour) is trouble and (colour, trouble.code) not in self.met
         if struck and trouble.retryable:
             self.met.add((colour, trouble.code))
