@@ -184,30 +184,38 @@ class Create:
 
     def _connect_load(self, demo: gr.Blocks) -> None:
         """Restore the page: the batch of its address, or the pictures that were not yet sent."""
-        loaded = demo.load(self.load, self.visitor, [self.visitor, self.batch], **HIDDEN)
-        loaded.then(**self._watching_step)
-        recalled = loaded.then(**{**self._draft("restore"), "outputs": [*self._kept, self.recalled]})
-        offered = recalled.then(self.refresh_generators, [self.generator, self.key], self.generator, **HIDDEN)
-        restored = offered.then(
-            self.restore, [self.visitor, self.batch, self.pictures.images],
-            [self.pictures.images, self.generator, self.made, self.recalled], **HIDDEN,
+        recalled = demo.load(**{**self._draft("restore"), "outputs": [*self._kept, self.recalled]})
+        opened = recalled.then(
+            self.open, [self.visitor, self.pictures.images, self.generator, self.key],
+            [self.visitor, self.batch, self.pictures.images, self.generator, self.made, self.recalled], **HIDDEN,
         )  # fmt: skip
-        restored.then(**{**self._draft("markRestored"), "inputs": [*self._kept, self.recalled]})
-        restored.then(**self._pricing).then(**self._showing)
+        opened.then(**self._watching_step)
+        opened.then(**{**self._draft("markRestored"), "inputs": [*self._kept, self.recalled]})
+        opened.then(**self._pricing).then(**self._showing)
 
-    async def load(self, visitor: str, request: gr.Request) -> tuple[str, str]:
-        """Recognise this browser, and open the batch in the address."""
-        return visitor or secrets.token_urlsafe(24), request.query_params.get("batch", "")
+    async def open(
+        self, visitor: str, images: list[Any] | None, chosen: str, key: str, request: gr.Request
+    ) -> tuple[Any, ...]:
+        """Recognise this browser, offer the available generators, and open the batch in the address.
 
-    async def restore(self, visitor: str, batch_id: str, images: list[Any] | None) -> tuple[Any, ...]:
-        """Put the pictures of this browser's own batch into an empty gallery."""
+        An empty gallery gets the pictures of that batch if it is this browser's own.
+        """
+        visitor = visitor or secrets.token_urlsafe(24)
+        batch_id = request.query_params.get("batch", "")
         view = None if images else await self._view(batch_id)
         if view is None or not view.is_of(visitor):
-            return gr.skip(), gr.skip(), gr.skip(), gr.skip()
-        made = {"batch": batch_id, "order": None}
+            return visitor, batch_id, gr.skip(), self._offered(chosen, key), gr.skip(), gr.skip()
         published = [await self.services.publish_pictures_to_gradio_cache(batch_id, job.number) for job in view.jobs]
-        generator = html(value=view.generator) if view.generator in self.services.generators else gr.skip()
-        return [str(path) for paths in published for path in paths], generator, made, "batch"
+        pictures = [str(path) for paths in published for path in paths]
+        generator = view.generator if view.generator in self.services.generators else chosen
+        made = {"batch": batch_id, "order": None}
+        return visitor, batch_id, pictures, self._offered(generator, key), made, "batch"
+
+    def _offered(self, chosen: str, key: str) -> gr.HTML:
+        """The available generators, with prices; another is chosen if this one is unavailable."""
+        offered = picker_value(self.services, key)
+        on = [item["id"] for item in offered["items"] if not item["off"]]
+        return html(value=chosen if chosen in on or not on else on[0], **offered)
 
     async def update_price(
         self,
@@ -248,12 +256,6 @@ class Create:
             return self.services.for_key(name, key)
         except Image2ModelError:
             return self.services.generator(name)
-
-    async def refresh_generators(self, chosen: str, key: str) -> Any:
-        """The available generators, with prices; chooses another if the chosen one is unavailable."""
-        offered = picker_value(self.services, key)
-        on = [item["id"] for item in offered["items"] if not item["off"]]
-        return html(**offered) if chosen in on or not on else html(value=on[0], **offered)
 
     async def use_key(self, key: str) -> AsyncIterator[tuple[Any, str]]:
         """Check the key at fal, and show the generators that it makes available."""
