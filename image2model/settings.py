@@ -285,10 +285,10 @@ def load() -> Settings:
     except ValidationError as error:
         wrong = error.errors(include_url=False)[0]
         name = next(name for name in Settings.model_fields if str(wrong["loc"][0]).lower() == name)
-        said = "that value" if _is_secret(Settings.model_fields[name]) else repr(wrong["input"])
+        value = "that value" if _is_secret(Settings.model_fields[name]) else repr(wrong["input"])
         raise SettingsError(
             ErrorCode.SETTING_WRONG,
-            f"{' or '.join(environment_names(name))} cannot be {said}.",
+            f"{' or '.join(environment_names(name))} cannot be {value}.",
             f"It takes {describe_values(name)}.",
         ) from None
 

@@ -42,21 +42,6 @@ def png_header(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", head) + _chunk(b"IDAT", zlib.compress(bytes(100)))
 
 
-def png_chunks(data: bytes) -> list[bytes]:
-    """The names of a PNG's chunks."""
-    names, at = [], 8
-    while at < len(data):
-        (length,) = struct.unpack_from(">I", data, at)
-        names.append(data[at + 4 : at + 8])
-        at += 12 + length
-    return names
-
-
-def animated_png() -> bytes:
-    """An APNG of two frames."""
-    return encoded(photo(), save_all=True, append_images=[photo().rotate(180)])
-
-
 def grey_16_bit() -> bytes:
     """A PNG of 16-bit grey that runs from black to white, left to right."""
     ramp = np.tile(np.linspace(0, 65535, 256).astype(np.uint16), (64, 1))
