@@ -294,7 +294,7 @@ def load() -> Settings:
 
 
 def environment_names(name: str) -> list[str]:
-    """The environment variables that set the field `name`, the one that counts first in front."""
+    """The environment variables that set the field `name`, by precedence."""
     alias = Settings.model_fields[name].validation_alias
     return [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else [name.upper()]
 

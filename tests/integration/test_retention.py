@@ -358,7 +358,7 @@ async def test_evicted_simplified_copy_is_recreated_for_the_zip(services, genera
 
 
 async def test_cleanup_returns_kept_batches_with_reasons(services, generator, tmp_path):
-    """Old batches that are pinned or downloaded and ones that are worked are named with the reason; the rest goes."""
+    """Old batches that are pinned, being downloaded or running are listed with the reason; the others are deleted."""
     goes, pinned, read = [await finished_batch(services, tmp_path / "in", f"{name}.png", "x.png") for name in "abc"]
     await services.admin.pin(pinned)
     generator.gate = asyncio.Event()

@@ -154,7 +154,7 @@ def small_bmp(bits: int, compression: int, pixels: bytes, side: int = 24) -> byt
 
 
 def bmp_in_runs(bits: int, side: int = 24) -> bytes:
-    """A BMP in runs: long ones and odd ones, an odd number of pixels as they are, and some that are left out."""
+    """A run-length encoded BMP: long and odd runs, an odd number of literal pixels, and skipped pixels."""
     as_they_are = {8: b"\0\1\2\3\1\0", 4: b"\x01\x23\x10\0"}[bits]
     row = b"\x07\x13" + b"\0\5" + as_they_are + b"\0\2\3\0" + b"\x09\x12" + b"\0\0"
     skipping = b"\4\1" + b"\0\2\2\2" + b"\5\2" + b"\0\0"

@@ -125,7 +125,7 @@ class FalGenerator:
     async def find(self, intent: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """The job that a submit without an answer became, by the address of its picture; never raises.
 
-        None also where the key may not list jobs, or is not the one it was sent with.
+        None also where the key may not list jobs, or is another than that of the submit.
         """
         try:
             return await self.account.find(intent) if intent.get("key_mark") == self.key_mark else None

@@ -50,7 +50,7 @@ FAILURES_BY_COLOUR: Mapping[str, FailureTemplate] = {"red": COLD, "green": CRACK
 
 @dataclass
 class ProviderState:
-    """The provider's state: jobs in the order of their arrival, and the fired ones."""
+    """The provider's state: waiting jobs in the order of their arrival, and finished jobs."""
 
     queue: list[str] = field(default_factory=list)
     fired: list[str] = field(default_factory=list)
