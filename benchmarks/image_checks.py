@@ -1,4 +1,4 @@
-"""How long 25 photographs of 12 megapixels take to be checked, and what the page feels of it.
+"""Time to check 25 photographs of 12 megapixels, and the delay of the event loop meanwhile.
 
 `python -m benchmarks.image_checks` prints the wall time of all cores and of one thread, the processor time, the longest
 time for which the event loop did not answer, and the peak memory, each picture being written to disk as soon as it is
@@ -67,7 +67,7 @@ async def _ask(late: list[float]) -> None:
 
 
 async def idle() -> list[float]:
-    """How late the event loop is without any work of ours: what the machine itself does."""
+    """Delay of the event loop without any work of ours, as the machine's own share."""
     late: list[float] = []
     asking = asyncio.create_task(_ask(late))
     await asyncio.sleep(3)

@@ -77,7 +77,7 @@ def faults() -> Iterator[tuple[str, trimesh.Trimesh]]:
 
 
 def slicer_prints(stl: Path) -> tuple[bool, str]:
-    """Whether PrusaSlicer prints an STL, and what is wrong otherwise."""
+    """Let PrusaSlicer slice an STL; return whether it can, and its complaint if not."""
     program = stl.with_suffix(".gcode")
     info = _slicer("--info", str(stl))
     if "manifold = yes" not in info:

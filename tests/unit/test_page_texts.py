@@ -1,4 +1,4 @@
-"""What the page says in numbers and in a few words."""
+"""Numbers and short texts of the page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is generated, and what is locked, agrees with what it comes from."""
+"""Generated files and the lock agree with their sources."""
 
 from __future__ import annotations
 
