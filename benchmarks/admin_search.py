@@ -1,4 +1,4 @@
-"""How long the host's questions take with 10,000 batches of five pictures, against ten of them.
+"""Duration of the queries behind the Admin tab with 10,000 batches of five pictures, against ten batches.
 
 python -m benchmarks.admin_search [--database URL of an empty PostgreSQL database]
 """
@@ -103,7 +103,7 @@ def fill(url: str, data: Path, count: int) -> None:
 
 
 def questions(services: Services, count: int) -> Iterator[tuple[str, Callable[[], Awaitable[Any]]]]:
-    """What the Admin tab asks, by what it is for."""
+    """Queries of the Admin tab, by their purpose."""
     host = services.admin
 
     def search(**wanted: Any) -> Callable[[], Awaitable[Any]]:

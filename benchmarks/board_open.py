@@ -1,4 +1,4 @@
-"""How long the board, the library and the host's overview take with 10,000 finished jobs, against ten.
+"""Time to show the board, the library and the host's overview with 10,000 finished jobs, against ten.
 
 python -m benchmarks.board_open
 """

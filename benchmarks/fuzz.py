@@ -35,7 +35,7 @@ ANSWER_SECONDS = 30.0
 
 @dataclass
 class Result:
-    """What came of the requests; `texts` are the answers, each once."""
+    """Counts of the answers to the requests; `texts` are the distinct ones."""
 
     seed: int
     statuses: Counter[int] = field(default_factory=Counter)
@@ -58,8 +58,8 @@ async def fuzz(
     result, until = Result(seed), time.monotonic() + seconds
     async with httpx.AsyncClient(base_url=url, timeout=ANSWER_SECONDS, trust_env=False) as client:
         functions = (await client.get("/config")).json()["dependencies"]
-        names = [one["api_name"] for one in functions if one["api_name"]]
-        requests = Requests(seed, names, [one["id"] for one in functions])
+        names = [function["api_name"] for function in functions if function["api_name"]]
+        requests = Requests(seed, names, [function["id"] for function in functions])
         left = (requests.one() for _ in range(most))
 
         async def work() -> None:

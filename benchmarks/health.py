@@ -1,4 +1,4 @@
-"""How long the health routes of a running app take with 10,000 batches, against ten, and against an answer of nothing.
+"""Response time of a running app's health routes with 10,000 batches, against ten, and against an empty answer.
 
 python -m benchmarks.health
 """

@@ -1,4 +1,4 @@
-"""How long 25 photographs of 12 megapixels take to be checked, and what the page feels of it.
+"""Time to check 25 photographs of 12 megapixels, and the delay of the event loop meanwhile.
 
 `python -m benchmarks.image_checks` prints the wall time of all cores and of one thread, the processor time, the longest
 time for which the event loop did not answer, and the peak memory, each picture being written to disk as soon as it is
@@ -67,7 +67,7 @@ async def _ask(late: list[float]) -> None:
 
 
 async def idle() -> list[float]:
-    """How late the event loop is without any work of ours: what the machine itself does."""
+    """Delay of the event loop without any work of ours, as the machine's own share."""
     late: list[float] = []
     asking = asyncio.create_task(_ask(late))
     await asyncio.sleep(3)
@@ -93,11 +93,11 @@ async def measure(items: list[tuple[Path, str]], out: Path) -> None:
     print("|---|---|---|---|---|---|")
     print(f"| nothing | | | {lateness(await idle())} {peak_memory():.0f} MB |")
     checker = ImageChecker(LIMITS)
-    for what in ("checked", "asked for again"):
+    for step in ("checked", "asked for again"):
         before = time.process_time()
         wall, late = await together(checker, items, out)
         spent = time.process_time() - before
-        print(f"| {what} | {wall:.2f} s | {spent:.2f} s | {lateness(late)} {peak_memory():.0f} MB |")
+        print(f"| {step} | {wall:.2f} s | {spent:.2f} s | {lateness(late)} {peak_memory():.0f} MB |")
     print(f"One thread: {one_thread(items):.2f} s")
 
 

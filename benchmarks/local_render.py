@@ -12,7 +12,7 @@ LIGHT = np.array([-0.3, 0.5, 0.81])
 
 @dataclass(frozen=True)
 class Mesh:
-    """What is drawn: points, faces and either a texture or one colour."""
+    """A mesh to draw: points, faces and either a texture or one colour."""
 
     points: np.ndarray
     faces: np.ndarray

@@ -1,4 +1,4 @@
-"""How quick inflated previews are, and how much memory one takes, beside the bare network in the same run.
+"""Time and memory of an inflated preview, beside the bare network in the same run.
 
     python -m benchmarks.local_speed
 

@@ -1,4 +1,4 @@
-"""Whether the app's memory stays flat, however often it is asked.
+"""Growth of the app's memory over many requests.
 
 python -m benchmarks.memory [requests] [--only kind …]
 
@@ -44,7 +44,7 @@ async def finished_batch(client: httpx.AsyncClient) -> dict[str, str]:
 
 
 def kinds(client: httpx.AsyncClient, batch: Mapping[str, str], functions: Mapping[str, int]) -> dict[str, Kind]:
-    """What is sent, by its name: each call is one request, or the few that belong together."""
+    """The kinds of request, by name: each call sends one request, or the few that belong together."""
     number = itertools.count()
     nonsense = Requests(1, list(functions), list(functions.values()))
     admin = {"Authorization": f"Bearer {ADMIN_KEY}"}
@@ -121,7 +121,9 @@ async def measure(app: AppProcess, count: int, only: Sequence[str]) -> int:
     async with httpx.AsyncClient(base_url=app.url, timeout=120, trust_env=False) as client:
         batch = await finished_batch(client)
         config = json.loads((await client.get("/config")).text)
-        functions = {one["api_name"]: int(one["id"]) for one in config["dependencies"] if one["api_name"]}
+        functions = {
+            function["api_name"]: int(function["id"]) for function in config["dependencies"] if function["api_name"]
+        }
         print(f"{'':<20}{'first half':>12}{'second half':>13}{'per request':>13}{'seconds':>9}")
         for name, kind in kinds(client, batch, functions).items():
             if not name.startswith(tuple(only)):

@@ -37,7 +37,7 @@ STEPS: dict[str, dict[str, Any]] = {
 
 
 def work(step: str, glb: Path) -> Callable[[], Any]:
-    """What is to be measured for a row."""
+    """The function to be measured for a row."""
     from image2model.mesh.export import check_print, export, parse_options
     from image2model.mesh.facts import read_facts
     from image2model.mesh.gltf.reader import Glb

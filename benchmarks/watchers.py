@@ -1,4 +1,4 @@
-"""How soon visitors who watch one process are shown their batch, and what an upload takes meanwhile.
+"""Delay until many watchers of one process see their batch, and the duration of an upload meanwhile.
 
 python -m benchmarks.watchers [watchers] [batches] [--page] [--uploads number]
 
@@ -96,7 +96,7 @@ async def watch(stream: AsyncIterator[str], times: list[float], opened: asyncio.
         opened.set()
 
 
-def told(name: str, seconds: list[float]) -> None:
+def print_times(name: str, seconds: list[float]) -> None:
     """Print the median and the 95th percentile."""
     p95 = statistics.quantiles(seconds, n=20)[-1]
     print(f"{name:<34} median {1000 * statistics.median(seconds):7.0f} ms   p95 {1000 * p95:7.0f} ms")
@@ -105,7 +105,7 @@ def told(name: str, seconds: list[float]) -> None:
 async def page_function(client: httpx.AsyncClient) -> int:
     """The number of the page's function that watches a batch."""
     functions: list[dict[str, Any]] = (await client.get("/config")).json()["dependencies"]
-    return next(int(one["id"]) for one in functions if one["api_name"] == "watch")
+    return next(int(function["id"]) for function in functions if function["api_name"] == "watch")
 
 
 async def measure(app: AppProcess, watchers: int, batches: int, page: bool, upload_count: int) -> None:
@@ -126,7 +126,7 @@ async def measure(app: AppProcess, watchers: int, batches: int, page: bool, uplo
         async with asyncio.timeout(100):
             await asyncio.gather(*(event.wait() for event in opened))
         used = sum(process.cpu_times()[:2]) - used
-        told("first event", [one[0] for one in times])
+        print_times("first event", [durations[0] for durations in times])
         print(f"processor time of the server        {1000 * used:7.0f} ms")
         print(f"threads                            {process.num_threads() - threads:+8}")
         uploads = []
@@ -134,8 +134,8 @@ async def measure(app: AppProcess, watchers: int, batches: int, page: bool, uplo
             began = time.perf_counter()
             started.append(await submit(client))
             uploads.append(time.perf_counter() - began)
-        told("upload of five pictures", uploads)
-        counts = [len(one) for one in times]
+        print_times("upload of five pictures", uploads)
+        counts = [len(durations) for durations in times]
         began = time.perf_counter()
         for batch in started:
             (await client.post(f"{API}/status/tasks/{batch['task_id']}/cancel")).raise_for_status()

@@ -58,7 +58,7 @@ def env_example() -> str:
 
 
 def views(spec: Spec) -> str:
-    """How many views of one object a model takes, and what more than one adds to the price."""
+    """Number of views of one object that a model takes, and the price that more than one adds."""
     choice = spec.check(None, None)
     more = spec.price(replace(choice, multiview=True)) - spec.price(choice)
     gaps = ", no gaps" if spec.sides_positional else ""

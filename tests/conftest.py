@@ -47,7 +47,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def no_log_tells_a_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """When all is over, no line that this process or its apps have logged may hold a key that was used."""
+    """Fail at the end if a line that this process or its apps have logged holds a key that was used."""
     handler = leaks.write_all(tmp_path_factory.mktemp("logged") / "all.log")
     yield
     handler.close()
@@ -117,7 +117,7 @@ async def services(tmp_path: Path, generator: ScriptedGenerator, pool: WorkerPoo
 
 @pytest.fixture
 async def start(tmp_path: Path, generator: ScriptedGenerator, pool: WorkerPool) -> AsyncIterator[Callable[..., Any]]:
-    """Start services in the test's folder; each start ends the one before, as a new process would."""
+    """Start services in the test's folder; each start ends the previous services, as a new process would."""
     running: list[Services] = []
 
     async def start(*generators: ScriptedGenerator, settings: Settings | None = None, **more: Any) -> Services:

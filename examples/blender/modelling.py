@@ -26,7 +26,7 @@ SHARP = radians(40)
 
 @dataclass(frozen=True)
 class Paint:
-    """What a surface looks like; Blender's material is made of it where it is first used."""
+    """Look of a surface; Blender's material is made of it where it is first used."""
 
     colour: str
     roughness: float = 0.5

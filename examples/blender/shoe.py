@@ -87,7 +87,7 @@ def _at(around: float, up: float) -> np.ndarray:
 
 
 def _spring(y: float) -> float:
-    """How far the sole is lifted towards the toe."""
+    """Height by which the sole is lifted towards the toe."""
     return 0.12 * max(0.0, (-y - 0.7) / 0.8) ** 2
 
 

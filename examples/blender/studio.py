@@ -18,7 +18,7 @@ JPEG_QUALITY = 90
 
 @dataclass(frozen=True)
 class Shot:
-    """How an object is photographed."""
+    """Camera, light and size of an object's photograph."""
 
     ground: str = "#dcdcdc"
     """The seamless paper's colour, sRGB."""

@@ -61,7 +61,7 @@ def nginx(folder: Path, **values: object) -> Iterator[None]:
 
 
 def certificate(folder: Path) -> str:
-    """What makes nginx speak TLS, with its own certificate."""
+    """Directives that make nginx speak TLS, with its own certificate."""
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
          "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
@@ -121,6 +121,6 @@ async def test_page_loads_behind_a_proxy_that_drops_the_port(app: App, chromium:
 
 
 async def pictures_loaded(page: Page, place: str) -> bool:
-    """Whether all pictures that a place of the page shows have come."""
+    """True if all pictures below an element of the page are loaded."""
     script = "images => images.length > 0 && Promise.all(images.map(one => one.decode().then(() => one.naturalWidth)))"
     return bool(await page.locator(f"{place} img:visible").evaluate_all(script))

@@ -122,6 +122,6 @@ def test_nothing_is_lost_while_every_process_is_replaced(cluster, fal):
 
 
 def is_completed(visitor: httpx.Client, batch: dict[str, Any]) -> bool:
-    """Whether a batch is completed according to REST."""
+    """True if REST reports a batch as completed."""
     answer = visitor.get(f"/api/v1/status/tasks/{batch['task_id']}/status").raise_for_status()
     return bool(answer.json()["status"] == "completed")

@@ -60,7 +60,7 @@ def commands(block: Part, app: App, folder: Path) -> None:
 
 
 def run(line: str, folder: Path) -> str:
-    """What a line says in a shell whose home is `folder`; it must succeed."""
+    """Output of a command line in a shell whose home is `folder`; it must succeed."""
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",

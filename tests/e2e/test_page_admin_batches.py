@@ -44,7 +44,7 @@ def sizes(text: str) -> list[float]:
 
 
 def folders(app: App) -> set[Path]:
-    """What lies on disk of batches."""
+    """Paths of the batches' folders on disk."""
     return set((app.data / "batches").iterdir())
 
 

@@ -19,7 +19,7 @@ UV = Path(sys.executable).with_name("uv")
 
 
 def output_of(*command: str | Path, folder: Path) -> str:
-    """What a command prints in `folder`, where no checkout can be imported; it must succeed."""
+    """Output of a command in `folder`, where no checkout can be imported; it must succeed."""
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout

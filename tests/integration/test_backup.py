@@ -29,7 +29,7 @@ def s3() -> Iterator[str]:
 
 @pytest.fixture(params=["folder", "s3"])
 def asset_store(request, tmp_path) -> str:
-    """Where files are kept."""
+    """Address of the object storage, or none."""
     return "" if request.param == "folder" else f"{request.getfixturevalue('s3')}/{tmp_path.name}"
 
 

@@ -79,7 +79,7 @@ def worker(settings) -> Iterator[subprocess.Popen[bytes]]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def executor(settings, worker) -> AsyncIterator[TaskExecutor]:
-    """What runs functions in the worker, which has begun by then."""
+    """The executor that runs functions in the worker, which has started by then."""
     store, notifier = Store(settings.database), ChangeNotifier()
     listening = asyncio.create_task(listen(settings.database, notifier))
     executor = TaskExecutor(AsyncStore(store, notifier), sender(settings), Folders(settings.data_dir))

@@ -31,7 +31,7 @@ def store(url: str):
 
 @pytest.fixture
 async def changes(url: str) -> AsyncIterator[ChangeNotifier]:
-    """What this process's watchers wait on, once it listens."""
+    """This process's notifier, once it listens."""
     changes = ChangeNotifier()
     with changes.subscribe("the start") as started:
         task = asyncio.create_task(listen(url, changes))

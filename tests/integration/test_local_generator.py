@@ -63,12 +63,12 @@ def wait_for(path: Path) -> int:
 
 
 def names(folder: Path) -> list[str]:
-    """What lies in `folder`."""
+    """Names of the files in `folder`."""
     return sorted(path.name for path in folder.iterdir())
 
 
 def is_alive(pid: int) -> bool:
-    """Whether the process is there."""
+    """True if the process exists."""
     return Path(f"/proc/{pid}").exists()
 
 

@@ -1,4 +1,4 @@
-"""Who may read the logs over REST, by what the host has set."""
+"""Access to the logs over REST, by the host's settings."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def test_deploy_checks_and_migrates_before_it_replaces_one_process_after_the_oth
 
 @pytest.mark.parametrize("part", ["no-deps.* web-1$", "no-deps.* scheduler$", "up .*nginx", "health/readiness$"])
 def test_deploy_goes_back_where_the_new_version_is_not_healthy(host, part):
-    """When any process does not become healthy all are returned to the old version, and that is recorded."""
+    """If any process does not become healthy, all return to the old version, and that is recorded."""
     old = host.version
     host.commit()
     host.refused = f"^{host.version} .*{part}"
@@ -134,7 +134,7 @@ def test_rollback_changes_between_two_versions(host):
 
 
 def test_reset_asks_first(host):
-    """Nothing is deleted without CONFIRM=yes."""
+    """A reset deletes nothing without CONFIRM=yes."""
     assert host.prod("reset") == (1, [])
     status, calls = host.prod("reset", CONFIRM="yes")
     assert (status, "dropdb" in calls[1]) == (0, True)

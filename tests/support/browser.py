@@ -163,7 +163,7 @@ async def drawn(page: Page) -> np.ndarray:
 
 
 def share_drawn(pixels: np.ndarray) -> float:
-    """How much of a picture (0 to 1) differs clearly from the colour of its lower left corner."""
+    """Share of a picture (0 to 1) that differs clearly from the colour of its lower left corner."""
     return float((np.abs(pixels - pixels[-8, 8]).max(axis=2) > 30).mean())
 
 

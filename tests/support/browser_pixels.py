@@ -1,4 +1,4 @@
-"""What headless Chromium shows of pictures: the judge of our own decoding."""
+"""Pixels of pictures as headless Chromium shows them, to judge our own decoding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a command that a page shows exists, without running it."""
+"""Check that a command in the docs exists, without running it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STORAGE_VARIABLES = {
 
 
 def problems(command: str) -> list[str]:
-    """What a reader who enters `command` in the project's folder would miss; empty where nothing is."""
+    """Missing programs, modules and options of `command`, if entered in the project's folder."""
     return [problem for part in re.split(r"&&|\|", command) for problem in _problems(shlex.split(part, comments=True))]
 
 

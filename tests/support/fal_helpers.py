@@ -1,4 +1,4 @@
-"""What the tests of fal's generators share: a picture, a generator on the stand-in, one job from start to end."""
+"""Helpers for tests of fal's generators: a picture, a generator on the stand-in, one job from start to end."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def no_delay(elapsed: float, expected: float, _crowd: int) -> float:
     return 0.01
 
 
-def generator(server: FalServer, model: str = "tripo-v2.5", *, key: str = KEY, **hosts: Any) -> FalGenerator:
+def fal_generator(server: FalServer, model: str = "tripo-v2.5", *, key: str = KEY, **hosts: Any) -> FalGenerator:
     """One model of the catalogue on the stand-in; `hosts` replaces single hosts."""
-    where = FalHosts.at(server.url)
-    where = FalHosts(**{name: hosts.get(name, getattr(where, name)) for name in FalHosts.__slots__})
-    return FalGenerator(MODELS[model], FalAccount(key, where, QUICK), no_delay)
+    fal_hosts = FalHosts.at(server.url)
+    fal_hosts = FalHosts(**{name: hosts.get(name, getattr(fal_hosts, name)) for name in FalHosts.__slots__})
+    return FalGenerator(MODELS[model], FalAccount(key, fal_hosts, QUICK), no_delay)
 
 
 def task(
@@ -66,7 +66,7 @@ async def run(generator: FalGenerator, task: Task) -> list[Event]:
 
 
 async def submitted(generator: FalGenerator, task: Task) -> Mapping[str, Any]:
-    """What finds a job again that was submitted and then left alone."""
+    """Remote job of a task that was submitted and then left alone."""
     async with aclosing(generator.run(task)) as events:
         async for event in events:
             if isinstance(event, Submitted):
@@ -75,7 +75,7 @@ async def submitted(generator: FalGenerator, task: Task) -> Mapping[str, Any]:
 
 
 async def failure(generator: FalGenerator, task: Task) -> GenerationFailed:
-    """How one job fails; no sentence may tell the key or an address."""
+    """The failure of one job; no sentence of it may contain the key or an address."""
     with pytest.raises(GenerationFailed) as caught:
         await run(generator, task)
     message = str(caught.value)
@@ -86,7 +86,7 @@ async def failure(generator: FalGenerator, task: Task) -> GenerationFailed:
 
 
 def names(folder: Path) -> list[str]:
-    """What lies in a folder."""
+    """Names of the files in a folder."""
     return sorted(path.name for path in folder.iterdir())
 
 

@@ -37,14 +37,14 @@ class HubSignIn:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a Space with `hf_oauth: true` finds in its environment."""
+        """Environment of a Space with `hf_oauth: true`."""
         return {
             "SYSTEM": "spaces", "SPACE_ID": "somebody/image2model", "OAUTH_CLIENT_ID": CLIENT,
             "OAUTH_CLIENT_SECRET": SECRET, "OAUTH_SCOPES": "openid profile", "OPENID_PROVIDER_URL": self.url,
         }  # fmt: skip
 
     def metadata(self) -> dict[str, Any]:
-        """Where what is."""
+        """OpenID metadata: the addresses of the routes."""
         return {
             "issuer": self.url, "authorization_endpoint": f"{self.url}/authorize",
             "token_endpoint": f"{self.url}/token", "jwks_uri": f"{self.url}/keys",
@@ -56,13 +56,13 @@ class HubSignIn:
         return {"keys": [self._key.as_dict(private=False)]}
 
     def back(self, asked: dict[str, str]) -> str:
-        """Where the browser goes with its code."""
+        """Address to which the browser returns with its code."""
         code = f"code-{len(self._nonces)}"
         self._nonces[code] = asked["nonce"]
         return f"{asked['redirect_uri']}&{urlencode({'code': code, 'state': asked['state']})}"
 
     def token(self, code: str) -> dict[str, Any]:
-        """Who has signed in, signed."""
+        """Signed ID token of the person who has signed in."""
         now = int(time.time())
         claims = {
             "iss": self.url, "aud": CLIENT, "sub": "1", "iat": now, "exp": now + 3600, "nonce": self._nonces.pop(code),

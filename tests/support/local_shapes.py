@@ -72,7 +72,7 @@ def assert_sound(glb: bytes) -> trimesh.Trimesh:
 
 
 def front_mask(mesh: trimesh.Trimesh, side: int = 256) -> np.ndarray:
-    """Which pixels the mesh covers from the front, its longer side filling `side`."""
+    """Mask of the pixels that the mesh covers from the front, its longer side filling `side`."""
     flat = mesh.vertices[:, :2] - mesh.bounds[0, :2]
     pixels = flat * (side / mesh.extents[:2].max())
     image = Image.new("1", (side, side))

@@ -1,4 +1,4 @@
-"""What README.md and the pages in docs/ show: code blocks, inline code, and links."""
+"""Code blocks, inline code and links of README.md and of the pages in docs/."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def test_visitor_is_not_in_the_public_view(visitor: str, own: bool):
     ],
 )
 def test_head_of_a_finished_board(done: int, seconds: float | None, cost: Cost, title: str, line: str):
-    """How many were made, in what time if all were, and for how much."""
+    """The head says how many models were made, the duration if all were, and the cost."""
     counts = Counts(5, done, 5 - done, 0, 0)
     view = replace(BLANK_BATCH, state="done", counts=counts, seconds_taken=seconds, cost=cost)
     assert results.headline(view) == (title, line)

@@ -24,7 +24,7 @@ URL = "https://v3.fal.media/files/b/in.png"
 def arguments(
     model: FalModel, options: dict[str, Any] | None = None, faces: int | None = None, sides: Sequence[Side] = ()
 ) -> dict[str, Any]:
-    """What is sent for this choice, with other sides beside the front."""
+    """Arguments sent for these options, with other sides beside the front."""
     return model.arguments(URL, model.spec.check(options, faces), {side: f"{URL}?{side}" for side in sides})
 
 

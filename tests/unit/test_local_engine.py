@@ -148,7 +148,7 @@ def test_evenly_lit_photograph_is_not_flat_art(image: Image.Image) -> None:
 
 
 def stands(mesh: trimesh.Trimesh) -> bool:
-    """Whether it bears a tilt of almost four degrees to any side: its weight still lies over its base."""
+    """True if it bears a tilt of almost four degrees to any side: its weight still lies over its base."""
     bottom = mesh.vertices[mesh.vertices[:, 1] < mesh.bounds[0, 1] + 1e-6]
     reach = 0.9 * (mesh.center_mass[1] - mesh.bounds[0, 1]) * np.tan(np.radians(4))
     ends = (bottom.min(axis=0) < mesh.center_mass - reach) & (bottom.max(axis=0) > mesh.center_mass + reach)

@@ -1,4 +1,4 @@
-"""One line per cause and minute, and no forged ones: what is repeated, what is printed, what cannot be written."""
+"""Filters of log lines: one line per cause and minute, no forged lines, printed text, files that cannot be written."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def logger() -> Iterator[logging.Logger]:
 
 
 def lines(logger: logging.Logger) -> list[str]:
-    """What has passed, the same on both handlers."""
+    """The lines that have passed, the same on both handlers."""
     first, second = ([record.getMessage() for record in handler.models] for handler in logger.handlers[:2])
     assert first == second
     return first

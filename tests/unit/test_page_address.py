@@ -1,4 +1,4 @@
-"""Where a proxy drops the port or the scheme, the page's own requests still have both."""
+"""The page's own requests keep port and scheme where a proxy drops them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def test_the_page_may_send_where_browsers_say_no_more_than_its_origin(orig
 
 
 async def passed(stack: Any, **headers: str) -> dict[str, Any] | None:
-    """What of a POST with these headers gets through the middleware; None where it is refused."""
+    """ASGI scope of a POST behind the middleware; None where it is refused."""
     seen: list[dict[str, Any]] = []
 
     async def app(scope: Any, _receive: Any, _send: Any) -> None:

@@ -1,4 +1,4 @@
-"""Whether a mesh can be printed: what the print check says of it."""
+"""Findings of the print check: whether a mesh can be printed, and why not."""
 
 from __future__ import annotations
 

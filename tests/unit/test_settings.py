@@ -27,7 +27,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def in_a_new_process(code: str, **environment: str) -> str:
-    """What `code` prints after the settings were imported with this environment."""
+    """Output of `code` after the settings were imported with this environment."""
     done = subprocess.run(
         [sys.executable, "-c", f"from image2model.settings import load\n{code}"],
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY), **environment},

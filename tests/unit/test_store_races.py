@@ -34,7 +34,7 @@ def batch_of(store: Store, pictures: int = 1, limits: Limits = NO_LIMITS) -> Bat
 
 
 def all_at_once(stores: list[Store], call: Callable[[Store], object]) -> list[object]:
-    """What each of several simultaneous calls returned, or the error that it ended in."""
+    """Results of several simultaneous calls, or the errors that they ended in."""
 
     def caught(number: int) -> object:
         try:
