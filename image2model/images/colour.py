@@ -21,7 +21,7 @@ MAX_IDENTITY_ERROR = 1
 ColourProfile: TypeAlias = bytes | HdrSpace
 """An ICC profile, empty for sRGB, or a space of high dynamic range, which no such profile describes."""
 SRGB = ImageCms.createProfile("sRGB")
-INPUT_MODES: Mapping[str, str] = {"GRAY": "L", "RGB ": "RGB", "CMYK": "CMYK"}
+INPUT_MODES: Mapping[bytes, str] = {b"GRAY": "L", b"RGB ": "RGB", b"CMYK": "CMYK"}
 EXACT = ImageCms.Flags.NOOPTIMIZE
 """LittleCMS's short cuts for all but matrices are off by up to 51 levels: in the dark, and where paper is not white."""
 INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
@@ -142,7 +142,7 @@ def srgb_transform(profile: ColourProfile, mode: str) -> ImageCms.ImageCmsTransf
     source = _parse(profile)
     if source is None:
         return None
-    input_mode = INPUT_MODES.get(source.profile.xcolor_space)
+    input_mode = INPUT_MODES.get(profile[ICC_SPACES][:4])
     if input_mode is None or (input_mode != mode and (mode, input_mode) != ("L", "RGB")):
         return None
     has_table = _icc_tag(profile, b"A2B0") or _icc_tag(profile, b"A2B1")
