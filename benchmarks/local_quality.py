@@ -74,9 +74,9 @@ def drawable(mesh: trimesh.Trimesh) -> Mesh:
     return Mesh(mesh.vertices, mesh.faces, uv, texture, np.asarray(mesh.vertex_normals))
 
 
-def overlap(one: np.ndarray, two: np.ndarray) -> float:
+def overlap(first: np.ndarray, second: np.ndarray) -> float:
     """Return the intersection of two masks over their union."""
-    return float((one & two).sum() / max((one | two).sum(), 1))
+    return float((first & second).sum() / max((first | second).sum(), 1))
 
 
 def from_front(mesh: trimesh.Trimesh, image: Image.Image) -> tuple[float, float]:

@@ -122,7 +122,9 @@ async def measure(app: AppProcess, count: int, only: Sequence[str]) -> int:
     async with httpx.AsyncClient(base_url=app.url, timeout=120, trust_env=False) as client:
         batch = await finished_batch(client)
         config = json.loads((await client.get("/config")).text)
-        functions = {one["api_name"]: int(one["id"]) for one in config["dependencies"] if one["api_name"]}
+        functions = {
+            function["api_name"]: int(function["id"]) for function in config["dependencies"] if function["api_name"]
+        }
         print(f"{'':<20}{'first half':>12}{'second half':>13}{'per request':>13}{'seconds':>9}")
         for name, kind in kinds(client, batch, functions).items():
             if not name.startswith(tuple(only)):

@@ -129,7 +129,7 @@ async def measure(app: AppProcess, watchers: int, batches: int, way: str, upload
         async with asyncio.timeout(100):
             await asyncio.gather(*(event.wait() for event in opened))
         used = sum(process.cpu_times()[:2]) - used
-        told("first event", [one[0] for one in times])
+        told("first event", [durations[0] for durations in times])
         print(f"processor time of the server        {1000 * used:7.0f} ms")
         print(f"threads                            {process.num_threads() - threads:+8}")
         uploads = []
@@ -138,7 +138,7 @@ async def measure(app: AppProcess, watchers: int, batches: int, way: str, upload
             started.append(await submit(client))
             uploads.append(time.perf_counter() - began)
         told("upload of five pictures", uploads)
-        counts = [len(one) for one in times]
+        counts = [len(durations) for durations in times]
         began = time.perf_counter()
         for batch in started:
             (await client.post(f"{API}/status/tasks/{batch['task_id']}/cancel")).raise_for_status()

@@ -217,6 +217,13 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("PORT", "GRADIO_SERVER_PORT"),
         description="Port to listen on (`GRADIO_SERVER_PORT` works too)",
     )
+    metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="Port at which `image2model scheduler`, which has no page, answers Prometheus with its own counts;"
+        " 0: at none",
+    )
 
     @field_validator("data_dir")
     @classmethod

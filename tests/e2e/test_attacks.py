@@ -72,7 +72,11 @@ def test_refusals_of_the_middleware_have_the_error_body(target: App, method, hea
     assert int(head.split()[1]) == refusal["status_code"] == status
     assert (refusal["error"], refusal["details"], refusal["message"].count(".")) == (True, {}, 2)
     described = httpx.get(f"{target.url}/openapi.json").json()["paths"]
-    assert all(str(status) in one[method.lower()]["responses"] for one in described.values() if method.lower() in one)
+    assert all(
+        str(status) in methods[method.lower()]["responses"]
+        for methods in described.values()
+        if method.lower() in methods
+    )
 
 
 @pytest.mark.parametrize("header", ["X-Forwarded-Host", "X-Gradio-Server"])

@@ -85,14 +85,14 @@ def test_files_are_listed_by_kind(host, kept):
     listed = host.get("/admin/list-files", params={"directory": "results", "limit": 10_000, "view": "files"}).json()
     assert listed["items"] == listed["results"]
     assert len(listed["items"]) <= listed["total_files"]
-    times = [float(one["modified"]) for one in listed["items"]]
+    times = [float(item["modified"]) for item in listed["items"]]
     assert times == sorted(times, reverse=True)
-    assert any(one["path"].startswith(f"batches/{kept['batch_id']}/") for one in listed["results"])
+    assert any(item["path"].startswith(f"batches/{kept['batch_id']}/") for item in listed["results"])
     assert len(host.get("/admin/list-files", params={"limit": 1, "view": "files"}).json()["uploads"]) == 1
-    assert all(one["path"].rpartition("/")[2].startswith("input") for one in listed["uploads"])
+    assert all(item["path"].rpartition("/")[2].startswith("input") for item in listed["uploads"])
     folders = host.get("/admin/list-files", params={"directory": "results", "limit": 10_000}).json()["items"]
-    assert all(one["is_directory"] and one["file_count"] for one in folders)
-    assert f"batches/{kept['batch_id']}" in {one["path"] for one in folders}
+    assert all(item["is_directory"] and item["file_count"] for item in folders)
+    assert f"batches/{kept['batch_id']}" in {item["path"] for item in folders}
     assert host.get("/admin/list-files", params={"directory": "/etc"}).status_code == 422
 
 
@@ -104,7 +104,7 @@ def test_dry_run_lists_what_would_be_deleted(host, kept, given):
     """Asked by address, form or JSON it lists the batch and deletes nothing."""
     body = host.post("/admin/cleanup", **given).json()
     assert (body["cleanup_hours"], body["dry_run"], body["errors"]) == (0, True, [])
-    assert kept["batch_id"] in [one["name"] for one in body["items"]]
+    assert kept["batch_id"] in [item["name"] for item in body["items"]]
     assert body["freed_space_mb"] > 0
     assert host.get(f"/download/{kept['job_id']}/all").status_code == 200
 
@@ -145,7 +145,7 @@ def test_batch_being_downloaded_is_kept(app, host, large, address):
 
     def plan_evictions() -> bool:
         body = host.post("/admin/cleanup", json={"hours": 0, "dry_run": True}).json()
-        return large["batch_id"] in [one["name"] for one in body["items"]]
+        return large["batch_id"] in [item["name"] for item in body["items"]]
 
     with host.stream("GET", address.format(url=app.url, **large)) as answer:
         chunks = answer.iter_raw()  # letting go of it would end the download

@@ -90,7 +90,9 @@ async def test_a_client_that_does_not_hang_up_is_delayed_a_second_at_most(app: A
     session = {"session_hash": "reads-to-the-end"}
     async with httpx.AsyncClient(base_url=f"{app.url}/gradio_api/queue", timeout=10, trust_env=False) as client:
         config = (await client.get(f"{app.url}/config")).json()
-        number = next(one["id"] for one in config["dependencies"] if one["api_name"] == "list_generators")
+        number = next(
+            function["id"] for function in config["dependencies"] if function["api_name"] == "list_generators"
+        )
         for _ in range(2):
             asked = await client.post("/join", json={"data": [], "fn_index": number, **session})
             began = time.monotonic()

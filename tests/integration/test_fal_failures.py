@@ -15,14 +15,14 @@ from image2model.errors import GenerationFailed
 from image2model.generators.base import Finished
 from image2model.generators.fal.errors import FAILURE_BY_TYPE, failure_from_response
 from image2model.generators.providers import rules_of
-from tests.support.fal_helpers import failure, generator, run, task
+from tests.support.fal_helpers import failure, fal_generator, run, task
 from tests.support.fal_server import FalServer
 
 
 async def failed(fal: FalServer, folder: Path, **given: Any) -> GenerationFailed:
     """The failure of one job."""
-    one = generator(fal, **given)
-    return await failure(one, task(folder, one))
+    generator = fal_generator(fal, **given)
+    return await failure(generator, task(folder, generator))
 
 
 def model_error(kind: str, **context: Any) -> dict[str, Any]:
@@ -154,8 +154,8 @@ async def test_an_error_in_the_status_explains_a_result_without_a_mesh(
 async def test_a_mesh_counts_although_the_status_speaks_of_an_error(fal: FalServer, tmp_path: Path):
     """A complete mesh is delivered although the job's status has an error."""
     fal.script = Script(status_error=("it broke", None))
-    one = generator(fal)
-    assert isinstance((await run(one, task(tmp_path, one)))[-1], Finished)
+    generator = fal_generator(fal)
+    assert isinstance((await run(generator, task(tmp_path, generator)))[-1], Finished)
 
 
 LOCKS = [
@@ -256,11 +256,11 @@ async def test_failures_cross_processes(fal: FalServer, tmp_path: Path):
 async def test_one_failure_stops_no_other_job(fal: FalServer, tmp_path: Path):
     """Jobs share a key and connections, and nothing else."""
     fal.scripts.append(Script(error=(500, model_error("internal_server_error"))))
-    one = generator(fal)
+    generator = fal_generator(fal)
 
     async def work(number: int) -> object:
-        return [event async for event in one.run(task(tmp_path / str(number), one))][-1]
+        return [event async for event in generator.run(task(tmp_path / str(number), generator))][-1]
 
     ends = await asyncio.gather(*(work(number) for number in range(5)), return_exceptions=True)
-    await one.close()
+    await generator.close()
     assert sorted(type(end).__name__ for end in ends) == ["Finished"] * 4 + ["GenerationFailed"]

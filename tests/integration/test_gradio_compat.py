@@ -208,7 +208,7 @@ def test_a_share_link_is_made_for_where_the_app_will_be(monkeypatch, demo: gr.Bl
         networking, "setup_tunnel", lambda **options: tunnels.append(options) or "https://share.example"
     )
     gradio_compat.create_app(demo, HERE, ssr_mode=False)
-    assert [(one["local_host"], one["local_port"]) for one in tunnels] == [("127.0.0.1", 9)] * expected
+    assert [(tunnel["local_host"], tunnel["local_port"]) for tunnel in tunnels] == [("127.0.0.1", 9)] * expected
     assert demo.share_url == ("https://share.example" if expected else None)
 
 
@@ -263,7 +263,9 @@ def test_a_stream_of_an_unknown_session_fails_as_expected(client: TestClient):
 
 def test_events_are_pending_until_they_are_answered(demo: gr.Blocks, client: TestClient):
     """A joined event is pending for its session and for no other; after its answer it is not."""
-    number = next(one["id"] for one in client.get("/config").json()["dependencies"] if one["api_name"] == "double")
+    number = next(
+        function["id"] for function in client.get("/config").json()["dependencies"] if function["api_name"] == "double"
+    )
     body = {"data": [1], "fn_index": number, "session_hash": "mine"}
     event_id = client.post("/gradio_api/queue/join", json=body).json()["event_id"]
     assert event_id in gradio_compat.pending_events(demo, "mine")

@@ -26,9 +26,9 @@ from tests.support.scripted import ScriptedGenerator
 @pytest.fixture
 def generator() -> ScriptedGenerator:
     """Makes a ball of 1,600 faces, with a texture."""
-    one = ScriptedGenerator()
-    one.mesh = bumpy_ball(40, photo(32, 32)).export(file_type="glb")
-    return one
+    scripted = ScriptedGenerator()
+    scripted.mesh = bumpy_ball(40, photo(32, 32)).export(file_type="glb")
+    return scripted
 
 
 async def done(services: Services, tmp_path: Path, *names: str, **options) -> BatchView:
@@ -72,7 +72,7 @@ async def test_batch_zip_has_exports_and_their_reports(services, tmp_path, gener
     names = [f"{name}-80mm-high-{kind}" for name in ("cat", "dog") for kind in ("solid.stl", "meshopt-solid.glb")]
     assert archive.namelist() == ["manifest.json", *names, "contact-sheet.webp"]
     manifest = json.loads(archive.read("manifest.json"))
-    assert [one["filename"] for one in manifest["exports"]] == names
+    assert [export["filename"] for export in manifest["exports"]] == names
     assert manifest["exports"][0]["closed"]
     assert manifest["exports"][0]["print_check"]["ready"]
     solid = trimesh.load(io.BytesIO(archive.read(names[0])), file_type="stl")

@@ -173,7 +173,7 @@ async def test_cut_out_choice_is_stored_with_the_batch(tmp_path: Path, pool: Wor
     assert {task.image.parent.name: task.image.name for task in generator.runs} == {
         "1-cup": "cutout.png", "2-fog": "input.png",
     }  # fmt: skip
-    assert [(one["name"], one["code"]) for one in await services.picture_checks.warnings(batch)] == [
+    assert [(refusal["name"], refusal["code"]) for refusal in await services.picture_checks.warnings(batch)] == [
         ("fog.png", "no_subject")
     ]
     plain = await services.submit(SubmitRequest(pictures[:1]))

@@ -72,7 +72,7 @@ async def test_a_second_provider_is_a_folder_and_nothing_else(services: Services
     again = await finished(services, batch.id)
     assert again.jobs[1].error.code == "kiln_cracked"
     (row,) = [job.paid for job in (await services.admin.batch_details(batch.id)).jobs if job.view.name == "cracked.png"]
-    assert [one["state"] for one in row] == ["maybe", "maybe"]
+    assert [entry["state"] for entry in row] == ["maybe", "maybe"]
 
 
 async def test_the_generators_of_all_providers_are_on_offer(services: Services):

@@ -65,7 +65,7 @@ def test_jobs_of_a_living_process_are_not_acquired(schedulers):
     assert job.holder == first.holder
     assert taken_by(second) == []
     first.run_as_holder(leases.renew, -1.0)
-    assert [(one.id, one.holder) for one in taken_by(second)] == [(job.id, second.holder)]
+    assert [(job.id, job.holder) for job in taken_by(second)] == [(job.id, second.holder)]
 
 
 @pytest.mark.parametrize("skew", [-86400.0, 86400.0])
@@ -117,7 +117,7 @@ def test_job_on_a_visitor_key_stays_with_the_process_that_has_it(web, schedulers
     assert job.holder == web.holder
     assert taken_by(schedulers[0]) == []
     web.run_as_holder(leases.renew, -1.0)
-    assert [one.id for one in taken_by(schedulers[0])] == [job.id]
+    assert [job.id for job in taken_by(schedulers[0])] == [job.id]
 
 
 def test_key_given_to_another_process_moves_the_job(web, schedulers):

@@ -70,7 +70,7 @@ def test_the_preview_has_the_colours_that_are_printed(paint: Paint, tmp_path: Pa
     assert preview["size_mm"] == 40
     assert [colour["hex"] for colour in preview["colors"]] == [f"#{r:02X}{g:02X}{b:02X}" for r, g, b in palette]
     assert report["notes"][-1].endswith(
-        ", ".join(f"{one['hex']} {one['share']:.0%}" for one in preview["colors"]) + "."
+        ", ".join(f"{colour['hex']} {colour['share']:.0%}" for colour in preview["colors"]) + "."
     )
 
 

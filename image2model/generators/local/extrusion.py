@@ -169,8 +169,8 @@ def _directions(level: Array) -> list[Direction]:
 
 def _possible_axes(directions: list[Direction]) -> Iterator[tuple[Direction, Direction, Direction]]:
     """Yield what may be the edges of a body: two horizontal directions, one rising and one falling, and the upright."""
-    upright = [one for one in directions if abs(one.angle - 90) < NEAR]
-    horizontal = [one for one in directions if one.lower_share >= MIN_LOWER_SHARE]
+    upright = [direction for direction in directions if abs(direction.angle - 90) < NEAR]
+    horizontal = [direction for direction in directions if direction.lower_share >= MIN_LOWER_SHARE]
     for rising in horizontal:
         for falling in horizontal:
             if not (SLOPES[0] < rising.angle < SLOPES[1] and SLOPES[0] < 180 - falling.angle < SLOPES[1]):
