@@ -27,7 +27,7 @@ async def boards(services: Services, batch_id: str, visitor: str = "") -> list[s
 
 @pytest.mark.parametrize(("visitor", "shared"), [("me", False), ("you", True), ("", True)])
 async def test_stream_ends_with_the_finished_board(services: Services, generator, tmp_path, visitor: str, shared: bool):
-    """Each event is a whole board, the last one finished; only who made the batch can cancel and retry it there."""
+    """Each event is a whole board, the last one finished; to all but the browser that made the batch it is shared."""
     generator.script = lambda _: [0.01]
     batch = await services.submit(SubmitRequest([picture(tmp_path, "a.png")]), Caller("me"))
     *_, last = await boards(services, batch.id, visitor)
