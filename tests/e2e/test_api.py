@@ -297,8 +297,8 @@ def test_the_programs_that_we_show_run(app, tmp_path, style, ending, notes):
         env={**os.environ, "GRADIO_TEMP_DIR": str(tmp_path)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    said = "1 of 1 done" if style == "batch" else "faces" if ending != "sh" else ""
-    assert said in done.stdout
+    expected = "1 of 1 done" if style == "batch" else "faces" if ending != "sh" else ""
+    assert expected in done.stdout
     if ending == "sh":
         result = tmp_path / ("model.glb" if style == "one-picture" else "models.zip")
         assert result.read_bytes()[:4] == (b"glTF" if style == "one-picture" else b"PK\3\4")

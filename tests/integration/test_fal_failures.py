@@ -213,7 +213,7 @@ async def test_a_refused_submit_is_no_job_and_is_sent_once(
 
 
 @pytest.mark.parametrize(
-    ("said", "seconds"),
+    ("header", "seconds"),
     [
         ("7", 7),
         ("1.5", 1.5),
@@ -227,9 +227,9 @@ async def test_a_refused_submit_is_no_job_and_is_sent_once(
         ("", None),
     ],
 )
-async def test_retry_after_of_fal_is_passed_on(fal: FalServer, tmp_path: Path, said: str, seconds: float | None):
+async def test_retry_after_of_fal_is_passed_on(fal: FalServer, tmp_path: Path, header: str, seconds: float | None):
     """In both forms of Retry-After; a date counts by the server's own clock."""
-    headers = {"retry-after": said, "date": "Wed, 21 Oct 2015 07:28:00 GMT"}
+    headers = {"retry-after": header, "date": "Wed, 21 Oct 2015 07:28:00 GMT"}
     assert failure_from_response(httpx.Response(429, headers=headers)).retry_after == seconds
     fal.faults["submit"].append(Fault("answer", 429, "", {"retry-after": "7"}))
     error = await failed(fal, tmp_path)

@@ -94,7 +94,7 @@ async def test_addresses_of_private_networks_are_never_requested(url):
 
 
 async def test_a_name_that_changes_gains_nothing(monkeypatch: pytest.MonkeyPatch):
-    """The address that was checked is the one that is asked, whatever the name leads to a moment later."""
+    """The checked address is requested, whatever the name resolves to a moment later."""
     answers = iter(["8.8.4.4", "127.0.0.1"])
 
     def looked_up(*_: object, **__: object) -> list[tuple[object, ...]]:

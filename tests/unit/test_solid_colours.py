@@ -52,7 +52,7 @@ def paint(tmp_path: Path) -> Paint:
 
 
 def test_the_colours_are_those_of_the_texture_by_area(paint: Paint) -> None:
-    """A ball whose texture has three colours comes in these, the one of the largest area first."""
+    """A ball whose texture has three colours gets these, that of the largest area first."""
     report, body, palette, of_faces = paint(sample("ball with a seam"), colors=3)
     assert body.is_watertight
     shares = np.bincount(of_faces, body.area_faces) / body.area
@@ -103,7 +103,7 @@ def test_no_region_is_narrower_than_a_line_of_the_nozzle(paint: Paint) -> None:
 
 
 def test_mesh_without_colours_is_grey(paint: Paint) -> None:
-    """A mesh without colours comes in the one that it is shown in, whatever is asked."""
+    """A mesh without colours gets the colour in which it is shown, whatever is requested."""
     _, _, palette, _ = paint(sample("tube"), colors=4)
     assert palette.tolist() == [[196, 196, 196]]
 
