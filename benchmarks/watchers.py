@@ -96,7 +96,7 @@ async def watch(stream: AsyncIterator[str], times: list[float], opened: asyncio.
         opened.set()
 
 
-def told(name: str, seconds: list[float]) -> None:
+def print_times(name: str, seconds: list[float]) -> None:
     """Print the median and the 95th percentile."""
     p95 = statistics.quantiles(seconds, n=20)[-1]
     print(f"{name:<34} median {1000 * statistics.median(seconds):7.0f} ms   p95 {1000 * p95:7.0f} ms")
@@ -126,7 +126,7 @@ async def measure(app: AppProcess, watchers: int, batches: int, page: bool, uplo
         async with asyncio.timeout(100):
             await asyncio.gather(*(event.wait() for event in opened))
         used = sum(process.cpu_times()[:2]) - used
-        told("first event", [durations[0] for durations in times])
+        print_times("first event", [durations[0] for durations in times])
         print(f"processor time of the server        {1000 * used:7.0f} ms")
         print(f"threads                            {process.num_threads() - threads:+8}")
         uploads = []
@@ -134,7 +134,7 @@ async def measure(app: AppProcess, watchers: int, batches: int, page: bool, uplo
             began = time.perf_counter()
             started.append(await submit(client))
             uploads.append(time.perf_counter() - began)
-        told("upload of five pictures", uploads)
+        print_times("upload of five pictures", uploads)
         counts = [len(durations) for durations in times]
         began = time.perf_counter()
         for batch in started:
