@@ -112,7 +112,7 @@ def test_batch_is_submitted_watched_and_downloaded(client, notes):
 
 
 def test_a_request_with_a_key_is_one_batch(client):
-    """Sent twice with one idempotency key it gives the same batch; the key with other pictures is refused."""
+    """Two requests with one idempotency key give the same batch; the key with other pictures is refused."""
     given = {"images": [handle_file(EXAMPLES / "mug.jpg")], "idempotency_key": "once", "api_name": "/submit_batch"}
     first, second = client.predict(**given), client.predict(**given)
     assert first["batch_id"] == second["batch_id"]

@@ -140,7 +140,7 @@ async def finished_batch(services: Services, folder: Path, *names: str) -> str:
 
 
 async def test_dry_run_deletes_nothing_and_cleanup_deletes_the_same(services, tmp_path):
-    """Both name the same batches and bytes; after the second, rows and files are gone and what is left is whole."""
+    """A dry run lists the batches and bytes of the cleanup, which deletes their rows and files and no others."""
     ids = [await finished_batch(services, tmp_path / "in", name) for name in ("a.png", "b.png", "c.png")]
     await services.admin.pin(ids[1])
     dry = await services.retention.cleanup(hours=0)

@@ -110,13 +110,13 @@ def test_mesh_without_colours_is_grey(paint: Paint) -> None:
 
 @pytest.mark.parametrize(("form", "colors"), [("3mf", 0), ("3mf", 9), ("3mf", "many"), ("stl", 4), ("glb", 4)])
 def test_other_numbers_and_formats_are_refused(form: str, colors: object) -> None:
-    """One to eight colours, and in 3MF alone."""
+    """Other numbers than one to eight, and other formats than 3MF, are refused."""
     with pytest.raises(OptionRefused) as refused:
         parse_options(form, colors=colors)  # type: ignore[arg-type]  # callers of the API send anything
     assert refused.value.code == "option_out_of_range"
 
 
 def test_files_of_other_numbers_of_colours_have_other_names() -> None:
-    """The number is in the file's name."""
+    """Files of different numbers of colours have different names."""
     names = {parse_options("3mf", colors=colors).filename("x") for colors in (None, 2, "3")}
     assert names == {"x-100mm.3mf", "x-100mm-2-colors.3mf", "x-100mm-3-colors.3mf"}

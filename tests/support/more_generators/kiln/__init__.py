@@ -112,7 +112,7 @@ class Kiln:
         yield Finished(glb, cost=self.spec.price(GenerationParams(task.params.options)))
 
     async def check_key(self) -> str:
-        """It takes no key."""
+        """Accept any key: none is needed."""
         return ""
 
     def for_key(self, key: str) -> None:
