@@ -13,7 +13,7 @@ import pytest
 
 from image2model.devtools.app_process import ADMIN_KEY
 from tests.e2e.test_rest_contract import ROBOT, events, post
-from tests.support.attacks import stranger
+from tests.support.attacks import client_from
 from tests.support.browser import App
 
 ROUTES = (
@@ -32,8 +32,8 @@ def host(app: App) -> Iterator[httpx.Client]:
         yield client
 
 
-def made(host: httpx.Client) -> dict[str, Any]:
-    """A finished batch of one."""
+def make_batch(host: httpx.Client) -> dict[str, Any]:
+    """Make a batch of one picture; return the answer when it is finished."""
     answer = post(host, ("gone.jpg", ROBOT)).json()
     events(host, answer["task_id"])
     return answer
@@ -41,14 +41,14 @@ def made(host: httpx.Client) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def kept(host: httpx.Client) -> dict[str, Any]:
-    """One that no test deletes."""
-    return made(host)
+    """A batch that no test deletes."""
+    return make_batch(host)
 
 
 @pytest.fixture(scope="module")
 def large(app: App, host: httpx.Client) -> dict[str, Any]:
-    """One whose mesh, which Gradio has been lent too, is more than any buffer on the way holds."""
-    batch = made(host)
+    """A batch whose mesh, also in Gradio's cache, is larger than any buffer on the way."""
+    batch = make_batch(host)
     mesh = app.data / "batches" / batch["batch_id"] / "1-gone" / "model.glb"
     os.truncate(mesh, 64_000_000)
     lent = app.cache / batch["batch_id"] / "lent.glb"
@@ -61,7 +61,7 @@ def large(app: App, host: httpx.Client) -> dict[str, Any]:
 @pytest.mark.parametrize(("key", "message"), [("", "Not authenticated"), ("Bearer wrong", "Invalid admin API key")])
 def test_admin_routes_require_the_admin_key(app, method, path, key, message):
     """Every route asks for the admin key before it looks at anything."""
-    with stranger(app, 4) as visitor:  # whose wrong keys are counted
+    with client_from(app, 4) as visitor:  # whose wrong keys are counted
         answer = visitor.request(method, f"/api/v1/{path}", headers={"Authorization": key} if key else {})
     assert (answer.status_code, answer.json()["message"]) == (403, message)
 
@@ -101,7 +101,7 @@ def test_files_are_listed_by_kind(host, kept):
               {"json": {"hours": 0, "dry_run": True}}],
 )  # fmt: skip
 def test_dry_run_lists_what_would_be_deleted(host, kept, given):
-    """Asked by address, form or JSON it lists the batch and deletes nothing."""
+    """A dry run, requested by query, form or JSON, lists the batch and deletes nothing."""
     body = host.post("/admin/cleanup", **given).json()
     assert (body["cleanup_hours"], body["dry_run"], body["errors"]) == (0, True, [])
     assert kept["batch_id"] in [item["name"] for item in body["items"]]
@@ -121,7 +121,7 @@ def test_a_cleanup_that_makes_no_sense_is_refused(host, given, status):
 
 def test_one_batch_is_deleted_by_either_route(host):
     """A batch is deleted by form with its job id or by path with its batch id, and is unknown afterwards."""
-    first, second = made(host), made(host)
+    first, second = make_batch(host), make_batch(host)
     body = host.post("/admin/cleanup-job", data={"job_id": first["job_id"]}).json()
     assert body["job_id"] == first["job_id"]
     assert body["freed_space_mb"] > 0

@@ -42,14 +42,14 @@ def get_as_written(app: App, target: str, *headers: str) -> tuple[int, str]:
     return int(answer.split()[1]), answer.decode(errors="replace")
 
 
-def stranger(app: App, number: int) -> httpx.Client:
-    """A visitor at 127.0.0.`number`, an address whose forwarded headers are not trusted."""
+def client_from(app: App, number: int) -> httpx.Client:
+    """A client at 127.0.0.`number`, an address whose forwarded headers are not trusted."""
     transport = httpx.HTTPTransport(local_address=f"127.0.0.{number}")
     return httpx.Client(base_url=app.url, timeout=120, transport=transport)
 
 
 def call(visitor: httpx.Client, name: str, *data: Any) -> str:
-    """All that comes of a call of a named endpoint."""
+    """Answer to a call of a named endpoint, as text."""
     started = visitor.post(f"/gradio_api/call/{name}", json={"data": list(data)})
     if started.status_code != 200:
         return started.text
@@ -83,7 +83,7 @@ class Functions:
         return below
 
     def of(self, elem_id: str) -> list[dict[str, Any]]:
-        """Those that read, change or hang on the component of this id, on what lies in it, or on `<id>-…`."""
+        """Functions that use or listen to the component of this id, components inside it, or any called `<id>-…`."""
         named = [
             component["id"]
             for component in self._components.values()

@@ -7,7 +7,6 @@ import secrets
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
-from weakref import WeakValueDictionary
 
 import gradio as gr
 from markupsafe import escape
@@ -32,17 +31,11 @@ GET_KEY = '<a href="https://fal.ai/dashboard/keys" target="_blank" rel="noopener
 KEY_HELP = f"fal.ai bills your key. It is kept in memory until you close the page and its jobs are done. {GET_KEY}"
 
 
-class _WatchRun:
-    """One run of `Create.watch`: of a page's runs only the newest goes on, so that one batch is shown."""
-
-
 class Create:
     """The page's components and their event handlers."""
 
     def __init__(self, services: Services, visitor: gr.BrowserState, cache: PictureCache) -> None:
         self.services, self.visitor, self.cache = services, visitor, cache
-        self._watching: WeakValueDictionary[str, _WatchRun] = WeakValueDictionary()
-        self._boards = results.RenderedBoards()
         self.made = gr.State()
         with gr.Row(elem_id="create", equal_height=False):
             with gr.Column(elem_id="rail"):
@@ -164,10 +157,8 @@ class Create:
 
     @property
     def _watching_step(self) -> dict[str, Any]:
-        return {
-            "fn": self.watch, "inputs": [self.batch, self.visitor], "outputs": self.board, "concurrency_limit": 500,
-            **EVERY_EVENT,  # only the newest continues, see `watch`
-        }  # fmt: skip
+        """The step that shows the board until its stream ends (`board_stream.js`), in the browser only."""
+        return {"fn": None, "inputs": [self.batch, self.visitor], "js": assets.call("boards.watch")}
 
     def _connect_results(self) -> None:
         watch, price = self._watching_step, self._pricing
@@ -175,7 +166,7 @@ class Create:
         self.board.input(self.retry_jobs, [self.batch, self.key], None, **HIDDEN).success(**watch).then(**price)
         self.board.look(self.recheck_unconfirmed, [self.batch, self.key], None, **HIDDEN).success(**watch).then(**price)
         self.board.stop(self.cancel, self.batch, None, **HIDDEN)
-        self.board.tick(**{**watch, "trigger_mode": "once"})
+        self.board.tick(**watch)
         reused = self.board.edit(
             self.reuse_pictures, [self.batch, self.pictures.images, self.options],
             [self.pictures.images, self.generator, self.options], **HIDDEN,
@@ -184,30 +175,38 @@ class Create:
 
     def _connect_load(self, demo: gr.Blocks) -> None:
         """Restore the page: the batch of its address, or the pictures that were not yet sent."""
-        loaded = demo.load(self.load, self.visitor, [self.visitor, self.batch], **HIDDEN)
-        loaded.then(**self._watching_step)
-        recalled = loaded.then(**{**self._draft("restore"), "outputs": [*self._kept, self.recalled]})
-        offered = recalled.then(self.refresh_generators, [self.generator, self.key], self.generator, **HIDDEN)
-        restored = offered.then(
-            self.restore, [self.visitor, self.batch, self.pictures.images],
-            [self.pictures.images, self.generator, self.made, self.recalled], **HIDDEN,
+        recalled = demo.load(**{**self._draft("restore"), "outputs": [*self._kept, self.recalled]})
+        opened = recalled.then(
+            self.open, [self.visitor, self.pictures.images, self.generator, self.key],
+            [self.visitor, self.batch, self.pictures.images, self.generator, self.made, self.recalled], **HIDDEN,
         )  # fmt: skip
-        restored.then(**{**self._draft("markRestored"), "inputs": [*self._kept, self.recalled]})
-        restored.then(**self._pricing).then(**self._showing)
+        opened.then(**self._watching_step)
+        opened.then(**{**self._draft("markRestored"), "inputs": [*self._kept, self.recalled]})
+        opened.then(**self._pricing).then(**self._showing)
 
-    async def load(self, visitor: str, request: gr.Request) -> tuple[str, str]:
-        """Recognise this browser, and open the batch in the address."""
-        return visitor or secrets.token_urlsafe(24), request.query_params.get("batch", "")
+    async def open(
+        self, visitor: str, images: list[Any] | None, chosen: str, key: str, request: gr.Request
+    ) -> tuple[Any, ...]:
+        """Recognise this browser, offer the available generators, and open the batch in the address.
 
-    async def restore(self, visitor: str, batch_id: str, images: list[Any] | None) -> tuple[Any, ...]:
-        """Put the pictures of this browser's own batch into an empty gallery."""
+        An empty gallery gets the pictures of that batch if it is this browser's own.
+        """
+        visitor = visitor or secrets.token_urlsafe(24)
+        batch_id = request.query_params.get("batch", "")
         view = None if images else await self._view(batch_id)
         if view is None or not view.is_of(visitor):
-            return gr.skip(), gr.skip(), gr.skip(), gr.skip()
-        made = {"batch": batch_id, "order": None}
+            return visitor, batch_id, gr.skip(), self._offered(chosen, key), gr.skip(), gr.skip()
         published = [await self.services.publish_pictures_to_gradio_cache(batch_id, job.number) for job in view.jobs]
-        generator = html(value=view.generator) if view.generator in self.services.generators else gr.skip()
-        return [str(path) for paths in published for path in paths], generator, made, "batch"
+        pictures = [str(path) for paths in published for path in paths]
+        generator = view.generator if view.generator in self.services.generators else chosen
+        made = {"batch": batch_id, "order": None}
+        return visitor, batch_id, pictures, self._offered(generator, key), made, "batch"
+
+    def _offered(self, chosen: str, key: str) -> gr.HTML:
+        """The available generators, with prices; another is chosen if this one is unavailable."""
+        offered = picker_value(self.services, key)
+        on = [item["id"] for item in offered["items"] if not item["off"]]
+        return html(value=chosen if chosen in on or not on else on[0], **offered)
 
     async def update_price(
         self,
@@ -248,12 +247,6 @@ class Create:
             return self.services.for_key(name, key)
         except Image2ModelError:
             return self.services.generator(name)
-
-    async def refresh_generators(self, chosen: str, key: str) -> Any:
-        """The available generators, with prices; chooses another if the chosen one is unavailable."""
-        offered = picker_value(self.services, key)
-        on = [item["id"] for item in offered["items"] if not item["off"]]
-        return html(**offered) if chosen in on or not on else html(value=on[0], **offered)
 
     async def use_key(self, key: str) -> AsyncIterator[tuple[Any, str]]:
         """Check the key at fal, and show the generators that it makes available."""
@@ -316,21 +309,6 @@ class Create:
         batch = await _with_friendly_errors(self.services.submit(submission, _caller(request, key, visitor)))
         signature = order.signature(paths_of(images), decided, cut_out, generator, face_limit, options)
         return batch.id, {"batch": batch.id, "order": signature}
-
-    async def watch(self, batch_id: str, visitor: str, request: gr.Request) -> AsyncIterator[Any]:
-        """Show the results until the batch is finished, or this page shows another."""
-        run = self._watching[str(request.session_hash)] = _WatchRun()
-        if not batch_id:
-            yield results.EMPTY
-            return
-        try:
-            async for view in self.services.watch(batch_id):
-                if self._watching.get(str(request.session_hash)) is not run:
-                    yield gr.skip()  # Gradio repeats the last values at the end
-                    return
-                yield self._boards.render(view, shared=not view.is_of(visitor))
-        except Image2ModelError:
-            yield results.GONE
 
     async def retry_jobs(self, batch_id: str, key: str, request: gr.Request, event: gr.EventData) -> None:
         """Retry the named jobs, also ones that may have been paid for: the dialog has asked."""
