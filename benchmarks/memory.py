@@ -85,7 +85,8 @@ def kinds(client: httpx.AsyncClient, batch: Mapping[str, str], functions: Mappin
     return {
         "page": lambda: get("/"),
         "page of a batch": lambda: get(f"/?batch={batch['batch_id']}"),
-        "page session": lambda: session("watch", batch["batch_id"], "nobody"),
+        "page session": lambda: session("open", "nobody", None, "local", ""),
+        "page's board": lambda: get(f"/batches/{batch['batch_id']}/board"),
         "Gradio call": call,
         "Gradio call, unread": unread,
         "Gradio upload": upload,

@@ -112,7 +112,7 @@ def test_batch_is_submitted_watched_and_downloaded(client, notes):
 
 
 def test_a_request_with_a_key_is_one_batch(client):
-    """Sent twice with one idempotency key it gives the same batch; the key with other pictures is refused."""
+    """Two requests with one idempotency key give the same batch; the key with other pictures is refused."""
     given = {"images": [handle_file(EXAMPLES / "mug.jpg")], "idempotency_key": "once", "api_name": "/submit_batch"}
     first, second = client.predict(**given), client.predict(**given)
     assert first["batch_id"] == second["batch_id"]
@@ -297,8 +297,8 @@ def test_the_programs_that_we_show_run(app, tmp_path, style, ending, notes):
         env={**os.environ, "GRADIO_TEMP_DIR": str(tmp_path)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    said = "1 of 1 done" if style == "batch" else "faces" if ending != "sh" else ""
-    assert said in done.stdout
+    expected = "1 of 1 done" if style == "batch" else "faces" if ending != "sh" else ""
+    assert expected in done.stdout
     if ending == "sh":
         result = tmp_path / ("model.glb" if style == "one-picture" else "models.zip")
         assert result.read_bytes()[:4] == (b"glTF" if style == "one-picture" else b"PK\3\4")

@@ -238,8 +238,8 @@ async def test_page_and_viewer_live_under_the_policy(target: App, chromium: Brow
     """A picture becomes a mesh that is drawn, and the browser reports no violation of the policy."""
     context = await chromium.new_context(viewport={"width": 1440, "height": 950})
     page = await context.new_page()
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
+    console: list[str] = []
+    page.on("console", lambda message: console.append(message.text))
     await opened(page, target.url)
     await page.locator("#examples button").first.click()
     await expect(page.locator("#generate")).to_contain_text("Make 1")
@@ -247,4 +247,4 @@ async def test_page_and_viewer_live_under_the_policy(target: App, chromium: Brow
     await settled(page)
     await drawn(page)
     await context.close()
-    assert [text for text in said if "Content Security Policy" in text or "Content-Security-Policy" in text] == []
+    assert [text for text in console if "Content Security Policy" in text or "Content-Security-Policy" in text] == []

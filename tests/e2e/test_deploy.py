@@ -38,7 +38,7 @@ MetricLabels = dict[str, dict[str, set[str]]]
 
 @pytest.fixture(scope="module")
 def metric_labels(app: App) -> MetricLabels:
-    """Of each metric in a scrape, its labels and their values."""
+    """Labels, and their values, of each metric in a scrape."""
     httpx.get(app.url).raise_for_status()
     text = httpx.get(f"{app.url}/health/metrics").raise_for_status().text
     labels: MetricLabels = {"up": {}}

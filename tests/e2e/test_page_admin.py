@@ -58,7 +58,7 @@ async def signed_in(page: Page, app: App) -> None:
 
 
 def cookie(name: str, secret: str = SPACE_SECRET, seconds: float = 60) -> str:
-    """Somebody's session."""
+    """A signed session cookie."""
     return session(name, secret, time.time() + seconds)
 
 

@@ -101,7 +101,7 @@ def test_files_are_listed_by_kind(host, kept):
               {"json": {"hours": 0, "dry_run": True}}],
 )  # fmt: skip
 def test_dry_run_lists_what_would_be_deleted(host, kept, given):
-    """Asked by address, form or JSON it lists the batch and deletes nothing."""
+    """A dry run, requested by query, form or JSON, lists the batch and deletes nothing."""
     body = host.post("/admin/cleanup", **given).json()
     assert (body["cleanup_hours"], body["dry_run"], body["errors"]) == (0, True, [])
     assert kept["batch_id"] in [item["name"] for item in body["items"]]

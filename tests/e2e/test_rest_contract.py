@@ -280,8 +280,8 @@ def test_odd_forms_are_survived(api, app):
     assert api.post("/upload", files={"files": ("a.jpg", ROBOT)}, data=fields).status_code == 400
     assert post(api, ("a.jpg", ROBOT), options="[").status_code == 422
     assert api.post("/upload", json={}).status_code == 400
-    with socket.create_connection(("127.0.0.1", int(app.url.rsplit(":", 1)[1]))) as liar:
-        liar.sendall(
+    with socket.create_connection(("127.0.0.1", int(app.url.rsplit(":", 1)[1]))) as connection:
+        connection.sendall(
             b"POST /api/v1/upload HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=x\r\n"
             b"Content-Length: 999999\r\n\r\n--x\r\n"
         )

@@ -395,7 +395,7 @@ async def test_two_event_loops_can_use_one_account(fal: FalServer, tmp_path: Pat
 
 @pytest.mark.parametrize("host", ["fal.media", "v3.fal.media", "v3b.fal.media", "v4.fal.media"])
 def test_results_lie_in_fal_s_own_domain(host: str):
-    """On whichever of its machines, over https only."""
+    """Results are accepted from any machine in fal's domain, over https only."""
     assert FalHosts().is_result(f"https://{host}/files/b/x.glb")
     assert not FalHosts().is_result(f"http://{host}/files/b/x.glb")
     assert not FalHosts().is_result(f"https://{host}.evil.com/x.glb")

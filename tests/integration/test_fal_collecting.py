@@ -176,7 +176,7 @@ async def test_job_unknown_to_another_key_is_not_gone(fal: FalServer, tmp_path: 
 
 @pytest.mark.parametrize("remote", [{}, {"request_id": "r"}, {"status_url": 7}])
 async def test_unreachable_result_stays_collectable(fal: FalServer, tmp_path: Path, remote: dict[str, Any]):
-    """Something spoilt what was stored; nothing is submitted again for it."""
+    """A job whose result cannot be reached is not submitted again, and stays collectable."""
     error = await collected(fal, tmp_path, {"x": 1, **remote})
     assert error is not None
     assert error.code == "job_elsewhere"
@@ -201,7 +201,7 @@ async def test_failure_of_fal_needs_two_equal_responses(fal: FalServer, tmp_path
     ],
 )
 async def test_contradictory_answers_are_not_believed(fal: FalServer, tmp_path: Path, faults: list[Fault]):
-    """The job is asked for later."""
+    """After contradictory answers the job is polled again later."""
     fal.faults["result"].extend(faults)
     error = await collected(fal, tmp_path)
     assert error is not None
@@ -241,7 +241,7 @@ async def test_full_or_read_only_disk_has_its_own_error(
 
 
 async def test_job_stays_collectable_after_any_other_failure(fal: FalServer, tmp_path: Path):
-    """A mistake of our own must not pay twice."""
+    """After an error of our own the job stays collectable, so that nothing is paid twice."""
 
     def mistake(elapsed: float, expected: float, crowd: int) -> float:
         raise ZeroDivisionError

@@ -130,7 +130,7 @@ async def test_broken_download_differs_from_missing_file(fal: FalServer, tmp_pat
 
 
 async def test_a_broken_download_can_be_collected_later(fal: FalServer, tmp_path: Path):
-    """The same job, no second one."""
+    """After a broken download the same job is collected, and no second one is submitted."""
     fal.faults["download"].extend([Fault("truncate")] * QUICK.attempts)
     generator = fal_generator(fal)
     async for event in generator.run(task(tmp_path, generator)):
@@ -173,7 +173,7 @@ async def test_results_come_from_fal_s_own_hosts_only(fal: FalServer, tmp_path: 
 
 
 async def test_a_result_has_an_upper_size(fal: FalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """A disk cannot be filled from outside."""
+    """A result beyond the upper size is refused, so that nobody can fill the disk from outside."""
     monkeypatch.setattr(downloads, "MAX_RESULT_BYTES", 2**20)
     fal.script = Script(mesh=b"glTF" + bytes(3 * 2**20))
     assert (await failure(fal, tmp_path)).code == "result_too_large"
@@ -183,7 +183,7 @@ async def test_a_result_has_an_upper_size(fal: FalServer, tmp_path: Path, monkey
 async def test_slow_download_reports_progress(
     fal: FalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, reports: range
 ):
-    """In steps of five per cent at least, growing; one that is quick says nothing. The file is byte for byte fal's."""
+    """Progress grows in steps of at least 5 %, a quick download reports none, and the file has fal's bytes."""
     monkeypatch.setattr(downloads, "PROGRESS_SECONDS", seconds)
     padding = b" " * (8 * 2**20)
     fal.script = Script(mesh=glb(ASSET[:-1] + padding + b"}"))

@@ -71,7 +71,7 @@ async def test_a_submit_of_several_sides_without_an_answer_is_found_again(fal: F
 
 
 async def test_job_of_several_sides_costs_the_price_of_its_endpoint(fal: FalServer, tmp_path: Path):
-    """The price per unit is that of the endpoint that worked, not of the one for a single picture."""
+    """The price per unit is that of the endpoint for several sides, not of that for a single picture."""
     generator = fal_generator(fal, "meshy-v6")
     fal.prices["fal-ai/meshy/v6/multi-image-to-3d"] = 0.9
     await generator.refresh()

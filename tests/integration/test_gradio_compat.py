@@ -67,7 +67,7 @@ def demo() -> gr.Blocks:
 
 @pytest.fixture
 def app(demo: gr.Blocks) -> Any:
-    """Its application, put together as the server does."""
+    """The demo's application, built as the server does."""
 
     def lifespan(app: Any) -> Any:
         gradio_compat.map_gradio_errors(app)
@@ -171,7 +171,7 @@ def test_the_routes_of_events_are_found_first(app: Any):
 
 
 def test_the_first_request_prepares_no_routes(client: TestClient, app: Any, monkeypatch: pytest.MonkeyPatch):
-    """FastAPI has worked out Gradio's routes before."""
+    """FastAPI has prepared Gradio's routes before the first request."""
     prepare_routes(app)
     late: list[Any] = []
     build = routing._IncludedRouter._build_effective_context

@@ -48,7 +48,7 @@ def saved(stream) -> zipfile.ZipFile:
 
 
 async def test_export_is_cached_and_keeps_the_original(services, tmp_path, generator):
-    """Asked for twice at once and again, it is one file, and the delivered GLB is the generator's own bytes."""
+    """Simultaneous and later requests give one file, and the delivered GLB has the generator's own bytes."""
     batch = (await done(services, tmp_path, "cat.png")).batch_id
     (choice,) = services.exports.parse_options(["stl"], {"size": "80"})
     first, second = await asyncio.gather(*(services.exports.export(batch, 1, choice) for _ in range(2)))

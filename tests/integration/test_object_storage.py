@@ -113,9 +113,9 @@ def test_the_files_of_a_task_travel(store, tmp_path):
     files = CallerFiles(folders, "task-1")
     outcome = task_executor.execute_call(files.pack((task_functions.join, ([stored, local], result))), bucket, "task-1")
     assert not result.exists()
-    succeeded, (seen, said) = files.open(outcome)
+    succeeded, (seen, returned) = files.open(outcome)
     files.remove()
-    assert (succeeded, said, result.read_text()) == (True, result, "stored local")
+    assert (succeeded, returned, result.read_text()) == (True, result, "stored local")
     assert not seen.startswith(str(folders.data))
     assert [found.key for found in bucket.objects("")] == ["batches/b/stored.txt"]
 

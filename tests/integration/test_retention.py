@@ -140,15 +140,15 @@ async def finished_batch(services: Services, folder: Path, *names: str) -> str:
 
 
 async def test_dry_run_deletes_nothing_and_cleanup_deletes_the_same(services, tmp_path):
-    """Both name the same batches and bytes; after the second, rows and files are gone and what is left is whole."""
+    """A dry run lists the batches and bytes of the cleanup, which deletes their rows and files and no others."""
     ids = [await finished_batch(services, tmp_path / "in", name) for name in ("a.png", "b.png", "c.png")]
     await services.admin.pin(ids[1])
     dry = await services.retention.cleanup(hours=0)
     assert sorted(item["name"] for item in dry["items"]) == sorted([ids[0], ids[2]])
     assert dry["freed_bytes"] > 0
     assert all(services.folders.batch(batch_id).exists() for batch_id in ids)
-    wet = await services.retention.cleanup(hours=0, dry_run=False)
-    assert (wet["freed_bytes"], wet["files"], wet["errors"]) == (dry["freed_bytes"], dry["files"], [])
+    result = await services.retention.cleanup(hours=0, dry_run=False)
+    assert (result["freed_bytes"], result["files"], result["errors"]) == (dry["freed_bytes"], dry["files"], [])
     assert [services.folders.batch(batch_id).exists() for batch_id in ids] == [False, True, False]
     with pytest.raises(NotFound):
         await services.view(ids[0])
@@ -282,13 +282,13 @@ async def test_upload_that_vanishes_during_cleanup_is_ignored(services, monkeypa
 
 async def test_a_link_out_of_the_data_folder_is_not_followed(services, tmp_path):
     """The target of a symbolic link stays and is not counted."""
-    treasure = tmp_path / "treasure"
-    treasure.write_bytes(b"x" * 1_000_000)
+    outside = tmp_path / "treasure"
+    outside.write_bytes(b"x" * 1_000_000)
     services.folders.batch("orphan").mkdir()
-    (services.folders.batch("orphan") / "link").symlink_to(treasure)
+    (services.folders.batch("orphan") / "link").symlink_to(outside)
     os.utime(services.folders.batch("orphan"), (0, 0))
     assert (await services.retention.cleanup(dry_run=False))["freed_bytes"] == 0
-    assert treasure.exists()
+    assert outside.exists()
 
 
 def shift_clock(monkeypatch: pytest.MonkeyPatch, hours: float) -> None:
@@ -299,13 +299,13 @@ def shift_clock(monkeypatch: pytest.MonkeyPatch, hours: float) -> None:
 async def test_recreatable_files_are_deleted_first(services, tmp_path, monkeypatch):
     """Exports and lent files of two hours stay, until there is too much data: then they go and the batches stay."""
     batch_id = await finished_batch(services, tmp_path / "in", "a.png")
-    lent = await services.publish_archive_to_gradio_cache(batch_id)
+    cached = await services.publish_archive_to_gradio_cache(batch_id)
     shift_clock(monkeypatch, hours=2)
     await services.retention.run()
-    assert lent.exists()
-    lent.write_bytes(b"x" * 10_000_000)
+    assert cached.exists()
+    cached.write_bytes(b"x" * 10_000_000)
     await services.retention.run()
-    assert (lent.exists(), services.folders.batch(batch_id).exists()) == (False, True)
+    assert (cached.exists(), services.folders.batch(batch_id).exists()) == (False, True)
 
 
 async def test_delete_returns_the_freed_space(services, tmp_path):
@@ -358,18 +358,18 @@ async def test_evicted_simplified_copy_is_recreated_for_the_zip(services, genera
 
 
 async def test_cleanup_returns_kept_batches_with_reasons(services, generator, tmp_path):
-    """Old batches that are pinned or downloaded and ones that are worked are named with the reason; the rest goes."""
+    """Old batches that are pinned, being downloaded or running are listed with the reason; the others are deleted."""
     goes, pinned, read = [await finished_batch(services, tmp_path / "in", f"{name}.png", "x.png") for name in "abc"]
     await services.admin.pin(pinned)
     generator.gate = asyncio.Event()
     works = (await services.submit(SubmitRequest([picture(tmp_path / "in", "d.png")]))).id
     with services.folders.lease(services.folders.batch(read)):
         dry = await services.retention.cleanup(hours=0)
-        wet = await services.retention.cleanup(hours=0, dry_run=False)
+        result = await services.retention.cleanup(hours=0, dry_run=False)
     assert [(item["name"], item["title"], item["images"]) for item in dry["items"]] == [(goes, "a.png", 2)]
-    why = {item["name"]: item["reason"] for item in dry["stays"]}
-    assert why == {pinned: "is kept for good", read: "is being downloaded", works: "is being worked on"}
-    assert (wet["items"], wet["freed_bytes"], wet["stays"]) == (dry["items"], dry["freed_bytes"], dry["stays"])
+    reasons = {item["name"]: item["reason"] for item in dry["stays"]}
+    assert reasons == {pinned: "is kept for good", read: "is being downloaded", works: "is being worked on"}
+    assert (result["items"], result["freed_bytes"], result["stays"]) == (dry["items"], dry["freed_bytes"], dry["stays"])
     assert {item["name"] for item in (await services.retention.cleanup(hours=1.0))["stays"]} == {works}
 
 
@@ -388,8 +388,8 @@ async def test_undeletable_files_are_not_counted_as_freed(services, tmp_path):
 
 async def test_admin_shows_details_of_a_batch(services, generator, tmp_path):
     """The details are the pictures with reasons, the provider's ids, the payments, the disk usage and the events."""
-    why = GenerationFailed("fal_refused", "fal could not use this picture.", retryable=False)
-    generator.script = lambda task: [Submitted({"request_id": "id"}), *([why] if "2-b" in str(task.folder) else [])]
+    failure = GenerationFailed("fal_refused", "fal could not use this picture.", retryable=False)
+    generator.script = lambda task: [Submitted({"request_id": "id"}), *([failure] if "2-b" in str(task.folder) else [])]
     batch_id = await finished_batch(services, tmp_path / "in", "a.png", "b.png")
     seen = await services.admin.batch_details(batch_id)
     assert [job.view.error and job.view.error.code for job in seen.jobs] == [None, "fal_refused"]

@@ -135,7 +135,7 @@ async def test_a_batch_without_a_usable_picture_leaves_nothing_behind(services, 
 
 
 async def test_numbers_and_options_out_of_range_are_refused_kindly(services, uploads):
-    """Too many, none, an unknown option, a bad face limit and an unknown generator each say what to do."""
+    """Too many or no pictures, an unknown option or generator, and a bad face limit are refused with the next step."""
     source = picture(uploads, "a.png")
     with pytest.raises(OptionRefused, match="up to 25"):
         await services.submit(SubmitRequest([source] * 26))

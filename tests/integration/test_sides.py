@@ -113,9 +113,9 @@ async def test_sides_survive_a_restart_and_are_sent_again_by_a_retry(tmp_path, g
 async def test_the_pictures_of_a_job_go_back_to_the_page_as_one_object(services, uploads):
     """Lent for another try with another model, their names say again what they show."""
     batch = await services.submit(SubmitRequest([cup(uploads, "back", "left"), picture(uploads, "cat.jpg")]))
-    lent = [path.name for path in await services.publish_pictures_to_gradio_cache(batch.id, 1)]
-    assert lent == ["cup_front.png", "cup_back.png", "cup_left.png"]
-    assert group_by_object(lent) == [{"front": 0, "back": 1, "left": 2}]
+    published = [path.name for path in await services.publish_pictures_to_gradio_cache(batch.id, 1)]
+    assert published == ["cup_front.png", "cup_back.png", "cup_left.png"]
+    assert group_by_object(published) == [{"front": 0, "back": 1, "left": 2}]
     assert [path.name for path in await services.publish_pictures_to_gradio_cache(batch.id, 2)] == ["cat.png"]
     await finished(services, batch.id)
 

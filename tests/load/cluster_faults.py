@@ -212,7 +212,7 @@ def job_states(cluster: Cluster, task_id: str) -> Counter[str]:
 
 
 def fault_names(names: Sequence[str], minutes: float | None, chance: random.Random) -> Iterator[str]:
-    """Each name once or, with `minutes`, random ones of them until the time is over."""
+    """Each name once or, with `minutes`, random names until the time is over."""
     if minutes is None:
         yield from names
         return

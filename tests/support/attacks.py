@@ -83,7 +83,7 @@ class Functions:
         return below
 
     def of(self, elem_id: str) -> list[dict[str, Any]]:
-        """Those that read, change or hang on the component of this id, on what lies in it, or on `<id>-…`."""
+        """Functions that use or listen to the component of this id, components inside it, or any called `<id>-…`."""
         named = [
             component["id"]
             for component in self._components.values()

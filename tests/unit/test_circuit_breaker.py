@@ -26,7 +26,7 @@ class Process(NamedTuple):
 
     @property
     def breaker(self) -> CircuitBreaker:
-        """The breaker of the one generator."""
+        """The breaker of the only generator."""
         return self.breakers.of(ACCOUNT)
 
 

@@ -12,7 +12,7 @@ from image2model.mesh.components import connected_components
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize(("nodes", "pairs"), [(1, 0), (1, 1), (9, 4), (50, 50), (2000, 1500), (2000, 9000)])
 def test_components_are_those_that_scipy_finds(nodes, pairs, seed):
-    """Their number, and which nodes belong together, numbered by their first node; some pairs join a node to itself."""
+    """Number and labels of components are scipy's, ordered by first node, also where pairs join a node to itself."""
     graph = np.random.default_rng(seed).integers(0, nodes, (pairs, 2))
     count, labels = csgraph.connected_components(
         coo_array((np.ones(pairs), graph.T), shape=(nodes, nodes)), directed=False
@@ -38,6 +38,6 @@ def test_long_graphs_are_one_component(shape, backwards):
 
 
 def test_a_graph_without_nodes_has_no_component():
-    """An empty graph is no special case."""
+    """An empty graph has no components."""
     count, labels = connected_components(np.empty((0, 2), np.intp), 0)
     assert (count, len(labels)) == (0, 0)

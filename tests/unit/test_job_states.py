@@ -132,7 +132,7 @@ class Jobs(RuleBasedStateMachine):
         assert sum(row["images"] for row in rows if row["state"] == "reserved") == open_jobs
 
     def teardown(self) -> None:
-        """Put away the file."""
+        """Close the store and delete its file."""
         self.store.close()
         self._folder.cleanup()
 

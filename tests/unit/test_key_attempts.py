@@ -74,7 +74,7 @@ async def test_a_wrong_key_that_is_repeated_is_one_guess(monkeypatch: pytest.Mon
 
 
 async def test_right_key_or_expiry_resets_the_delay(clock: list[float]):
-    """After the right key, or a quarter of an hour, wrong ones are free again."""
+    """After the right key, or a quarter of an hour, wrong keys cause no delay again."""
     attempts = KeyAttempts()
     await wrong(attempts, "192.0.2.1", FREE_ATTEMPTS)
     await attempts.record_success("192.0.2.1")

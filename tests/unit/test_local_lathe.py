@@ -65,7 +65,7 @@ def test_a_cup_seen_from_close_by_has_a_level_top(top: float) -> None:
 
 
 def test_the_back_of_a_cup_shows_its_wall() -> None:
-    """Of the lid, through which the lines of sight enter, nothing is painted on the wall behind it."""
+    """The wall behind the lid, through which lines of sight enter, is not painted with the lid."""
     mesh = load(make(vessel(30), detail="medium"))
     wall = (mesh.vertices[:, 2] < -0.05) & (np.abs(mesh.vertices[:, 1]) < 0.95 * mesh.bounds[1, 1])
     assert mesh.visual.to_color().vertex_colors[wall, 2].max() < 100

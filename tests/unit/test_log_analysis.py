@@ -118,7 +118,7 @@ def test_log_export_as_csv_escapes_formulas(tmp_path):
 
 
 def test_log_export_as_text(tmp_path):
-    """A line each, whatever line breaks are in it."""
+    """Each entry is one line, whatever line breaks are in it."""
     (tmp_path / "app.log").write_bytes(line(0, event="one\ntwo\u2028three", image=3))
     assert b"".join(log_export.export(log_search.matching_lines(tmp_path), "txt")).decode() == (
         '2026-03-01T00:00:00.000000Z info a one two three {"image":3}\n'

@@ -130,7 +130,7 @@ def test_addresses_and_file_names_are_written_only_where_the_host_says_so(tmp_pa
 
 @pytest.mark.parametrize("odd", [b"\xff", float("nan"), 10**30, {1: object}, "\ud800", None, "x" * 100_000])
 def test_any_record_becomes_a_line(log, odd):
-    """Nothing that is logged breaks the form."""
+    """Any record becomes one line of JSON."""
     log.logger.info("odd", extra={"odd": odd})
     assert log.entries[0]["event"] == "odd"
 

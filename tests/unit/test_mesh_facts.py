@@ -112,7 +112,7 @@ def test_nonmanifold_edges_have_a_warning(write_glb):
 
 
 def test_inverted_faces_have_a_warning(write_glb):
-    """One face that looks the other way is a warning."""
+    """A mesh with one face turned inside out has a warning."""
     box = trimesh.creation.box()
     box.faces[0] = box.faces[0][::-1]
     facts = read_facts(write_glb(box))
@@ -121,7 +121,7 @@ def test_inverted_faces_have_a_warning(write_glb):
 
 
 def test_flat_mesh_has_a_warning(write_glb):
-    """A single triangle has no thickness."""
+    """A single triangle has the warning that it is flat."""
     assert any("flat" in warning for warning in read_facts(write_glb(meshes.triangle())).warnings)
 
 

@@ -32,13 +32,13 @@ SINES = np.geomspace(0.04, 0.6, 64)
 """Sines of the angles from above at which a foot is looked for: 2° to 37°."""
 TOP_SINES = np.geomspace(0.01, 0.6, 64)
 """The same of a flat top, which from close by may look almost straight."""
-FOOT_PART = 0.95
+FOOT_FIT_SHARE = 0.95
 """The share of the foot's half width, from its middle, whose line is compared with an ellipse's."""
 MAX_ERROR, MIN_ERROR = 0.1, 0.8
 """The greatest difference from the ellipse: as a share of its height, and in cells where that is less."""
 MAX_TOP_ERROR, MIN_TOP_ERROR = 0.14, 1.0
 """The same for a flat top; a ball's top differs by .2 of the height."""
-MIN_FOOT = 3.0
+MIN_FOOT_HEIGHT = 3.0
 """The least height of the ellipse, in cells: a flatter one looks like a straight line."""
 MAX_FLARE = 1.22
 """The greatest half width, in the foot's, as far above the ellipse as that is high: a ball would go on widening."""
@@ -183,7 +183,12 @@ def _foot_sine(inside: Mask, axis: float, widths: Floats) -> float | None:
         height = sine * foot
         wall = len(rows) - height - sine * _end_width(downwards, sine)
         flare = upwards[min(round(2 * height) + 1, len(upwards) - 1)]
-        if height < MIN_FOOT or wall < MIN_WALL * foot or flare > MAX_FLARE * foot or widths.max() > MAX_WIDTH * foot:
+        if (
+            height < MIN_FOOT_HEIGHT
+            or wall < MIN_WALL * foot
+            or flare > MAX_FLARE * foot
+            or widths.max() > MAX_WIDTH * foot
+        ):
             continue
         error = _ellipse_error(inside, axis, foot, height)
         if error <= max(MAX_ERROR * height, MIN_ERROR):
@@ -193,7 +198,7 @@ def _foot_sine(inside: Mask, axis: float, widths: Floats) -> float | None:
 
 def _ellipse_error(inside: Mask, axis: float, half_width: float, height: float) -> float:
     """Return the greatest distance, in cells, of the lower outline from the best half ellipse."""
-    off = np.arange(-int(FOOT_PART * half_width), int(FOOT_PART * half_width) + 1)
+    off = np.arange(-int(FOOT_FIT_SHARE * half_width), int(FOOT_FIT_SHARE * half_width) + 1)
     ends = -inside[::-1, np.rint(axis + off).astype(int)].argmax(axis=0)
     error = ends - height * np.sqrt(1 - (off / half_width) ** 2)
     return float(np.abs(error - np.median(error)).max())
@@ -234,7 +239,8 @@ def _top_sine(inside: Mask, axis: float, downwards: Floats, foot_sine: float) ->
     From close by it is less than `foot_sine`, which is taken where it fits.
     """
     fits: list[tuple[float, float]] = []
-    for sine in (foot_sine, *TOP_SINES[foot_sine > TOP_SINES].tolist()):
+    smaller: list[float] = TOP_SINES[foot_sine > TOP_SINES].tolist()
+    for sine in (foot_sine, *smaller):
         width = _end_width(downwards, sine)
         height = sine * width
         if width <= 1 or downwards[min(round(2 * height) + 1, len(downwards) - 1)] > MAX_FLARE * width:

@@ -7,7 +7,6 @@ import secrets
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
-from weakref import WeakValueDictionary
 
 import gradio as gr
 from markupsafe import escape
@@ -32,17 +31,11 @@ GET_KEY = '<a href="https://fal.ai/dashboard/keys" target="_blank" rel="noopener
 KEY_HELP = f"fal.ai bills your key. It is kept in memory until you close the page and its jobs are done. {GET_KEY}"
 
 
-class _WatchRun:
-    """One run of `Create.watch`: of a page's runs only the newest goes on, so that one batch is shown."""
-
-
 class Create:
     """The page's components and their event handlers."""
 
     def __init__(self, services: Services, visitor: gr.BrowserState, cache: PictureCache) -> None:
         self.services, self.visitor, self.cache = services, visitor, cache
-        self._watching: WeakValueDictionary[str, _WatchRun] = WeakValueDictionary()
-        self._boards = results.RenderedBoards()
         self.made = gr.State()
         with gr.Row(elem_id="create", equal_height=False):
             with gr.Column(elem_id="rail"):
@@ -164,10 +157,8 @@ class Create:
 
     @property
     def _watching_step(self) -> dict[str, Any]:
-        return {
-            "fn": self.watch, "inputs": [self.batch, self.visitor], "outputs": self.board, "concurrency_limit": 500,
-            **EVERY_EVENT,  # only the newest continues, see `watch`
-        }  # fmt: skip
+        """The step that shows the board until its stream ends (`board_stream.js`), in the browser only."""
+        return {"fn": None, "inputs": [self.batch, self.visitor], "js": assets.call("boards.watch")}
 
     def _connect_results(self) -> None:
         watch, price = self._watching_step, self._pricing
@@ -175,7 +166,7 @@ class Create:
         self.board.input(self.retry_jobs, [self.batch, self.key], None, **HIDDEN).success(**watch).then(**price)
         self.board.look(self.recheck_unconfirmed, [self.batch, self.key], None, **HIDDEN).success(**watch).then(**price)
         self.board.stop(self.cancel, self.batch, None, **HIDDEN)
-        self.board.tick(**{**watch, "trigger_mode": "once"})
+        self.board.tick(**watch)
         reused = self.board.edit(
             self.reuse_pictures, [self.batch, self.pictures.images, self.options],
             [self.pictures.images, self.generator, self.options], **HIDDEN,
@@ -318,21 +309,6 @@ class Create:
         batch = await _with_friendly_errors(self.services.submit(submission, _caller(request, key, visitor)))
         signature = order.signature(paths_of(images), decided, cut_out, generator, face_limit, options)
         return batch.id, {"batch": batch.id, "order": signature}
-
-    async def watch(self, batch_id: str, visitor: str, request: gr.Request) -> AsyncIterator[Any]:
-        """Show the results until the batch is finished, or this page shows another."""
-        run = self._watching[str(request.session_hash)] = _WatchRun()
-        if not batch_id:
-            yield results.EMPTY
-            return
-        try:
-            async for view in self.services.watch(batch_id):
-                if self._watching.get(str(request.session_hash)) is not run:
-                    yield gr.skip()  # Gradio repeats the last values at the end
-                    return
-                yield self._boards.render(view, shared=not view.is_of(visitor))
-        except Image2ModelError:
-            yield results.GONE
 
     async def retry_jobs(self, batch_id: str, key: str, request: gr.Request, event: gr.EventData) -> None:
         """Retry the named jobs, also ones that may have been paid for: the dialog has asked."""

@@ -50,7 +50,7 @@ FAILURES_BY_COLOUR: Mapping[str, FailureTemplate] = {"red": COLD, "green": CRACK
 
 @dataclass
 class ProviderState:
-    """The provider's state: jobs in the order of their arrival, and the fired ones."""
+    """The provider's state: waiting jobs in the order of their arrival, and finished jobs."""
 
     queue: list[str] = field(default_factory=list)
     fired: list[str] = field(default_factory=list)
@@ -112,7 +112,7 @@ class Kiln:
         yield Finished(glb, cost=self.spec.price(GenerationParams(task.params.options)))
 
     async def check_key(self) -> str:
-        """It takes no key."""
+        """Accept any key: none is needed."""
         return ""
 
     def for_key(self, key: str) -> None:

@@ -4,6 +4,7 @@ import * as address from "./address.js";
 import * as admin from "./admin.js";
 import * as api from "./api.js";
 import * as board from "./board.js";
+import * as boards from "./board_stream.js";
 import * as chosen from "./chosen.js";
 import * as examples from "./examples.js";
 import * as exporting from "./export.js";
@@ -22,7 +23,7 @@ import "./net.js";
 import "./shortcuts.js";
 
 const components = { admin, api, board, chosen, examples, export: exporting, facts, library, options, order, picker, stage_bar: stageBar, tiles, viewer };
-window.image2model.provide({ address, components, order: order.order, pictures, uploads });
+window.image2model.provide({ address, boards, components, order: order.order, pictures, uploads });
 
 const PAGES = ["create", "library", "api", "admin"];
 
