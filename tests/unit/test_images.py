@@ -275,9 +275,10 @@ def test_colour_profile_is_applied():
     assert green > 200
 
 
-def test_broken_colour_profile_is_ignored():
-    """A profile that is garbage counts as none."""
-    assert check_image(encoded(photo(), icc_profile=b"garbage" * 50), "x", LIMITS).width == 64
+@pytest.mark.parametrize("profile", [b"garbage" * 50, pictures.srgb_profile().replace(b"RGB ", b"R\x9bB ", 1)])
+def test_broken_colour_profile_is_ignored(profile: bytes):
+    """A profile that is garbage, or of a space without a name, counts as none."""
+    assert check_image(encoded(photo(), icc_profile=profile), "x", LIMITS).width == 64
 
 
 def test_large_pictures_are_scaled_down():
