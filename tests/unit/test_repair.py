@@ -10,6 +10,7 @@ from PIL import Image
 from image2model.mesh.export import bake, check_print, exporter, parse_options
 from image2model.mesh.facts import read_facts
 from image2model.mesh.gltf.reader import Glb
+from image2model.mesh.topology import analyze_topology
 from tests.support import faulty, meshes
 from tests.support.exporting import checked
 from tests.support.pictures import photo
@@ -171,10 +172,11 @@ def test_an_open_box_with_a_bent_rim_is_closed(made):
 
 @pytest.mark.parametrize("repair", ["solid", "rebuild"])
 def test_holes_that_touch_at_a_corner_are_all_closed(made, repair):
-    """A ball that lacks two faces with nothing but a corner in common has two holes; each is closed by itself."""
+    """A ball that lacks two faces with nothing but a corner in common has two holes in its facts and its repair."""
     ball = trimesh.creation.icosphere(subdivisions=2)
     shared = (ball.faces[:, None, :, None] == ball.faces[:1, None]).sum(axis=(1, 2, 3))
     ball.update_faces(~np.isin(np.arange(len(ball.faces)), [0, np.flatnonzero(shared == 1)[0]]))
+    assert analyze_topology(ball.vertices, ball.faces).holes == 2
     report, _ = made(ball.export(file_type="glb"), "stl", repair=repair)
     assert report["closed"]
     assert report["notes"][0] == "Closed 2 holes."

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from pxr import Usd, UsdGeom, UsdShade, UsdValidation
 
+from image2model.mesh.export.textures import as_png_or_jpeg
 from tests.support import meshes
 from tests.support.pictures import encoded, photo
 
@@ -77,6 +78,24 @@ def test_metal_and_roughness_are_those_of_their_texture(made):
     assert read(metal, "scale", "bias", "sourceColorSpace") == [(1, 0.75, 0.5, 1), (0, 0, 0, 0), "raw"]
     assert picture(path, metal).getpixel((0, 0)) == (7, 60, 0)
     assert picture(path, texture(stage, "diffuseColor")[0]).size == (8, 8)
+
+
+def test_an_image_of_two_textures_is_decoded_once(made, monkeypatch):
+    """A WebP that is colour and light is converted once and is in the package once."""
+    converted: list[int] = []
+
+    def convert(data: bytes) -> Any:
+        converted.append(len(data))
+        return as_png_or_jpeg(data)
+
+    seen = {"baseColorTexture": {"index": 1}}
+    data = box(
+        [encoded(photo(), "WEBP")], pbrMetallicRoughness=seen, emissiveTexture={"index": 1}, emissiveFactor=[1] * 3
+    )
+    monkeypatch.setattr("image2model.mesh.export.textures.as_png_or_jpeg", convert)
+    _, path = made(data, "usdz")
+    assert len(converted) == 1
+    assert len(zipfile.ZipFile(path).namelist()) == 2
 
 
 def test_normals_occlusion_and_light_are_those_of_their_textures(made):
