@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from pathlib import Path
+from urllib.parse import quote_from_bytes
 
 import numpy as np
 import pytest
@@ -166,6 +167,15 @@ def test_rotated_nodes_turn_their_mesh(write_glb):
     half = float(np.sqrt(0.5))
     nodes = [{"mesh": 0, "rotation": [0, 0, half, half], "scale": [3, 1, 1]}]
     assert read_facts(write_glb(meshes.triangle(nodes=nodes))).dimensions == pytest.approx((1, 3, 0))
+
+
+@pytest.mark.parametrize(
+    "text", [f";base64,{base64.b64encode(meshes.CORNERS).decode()}", f",{quote_from_bytes(meshes.CORNERS)}"]
+)
+def test_a_buffer_may_be_a_data_uri(write_glb, text: str):
+    """Its bytes are in the JSON itself, as base64 or with percent signs."""
+    data = meshes.triangle(buffers=[{"byteLength": 36, "uri": f"data:application/gltf-buffer{text}"}])
+    assert read_facts(write_glb(data)).dimensions == (1, 1, 0)
 
 
 def test_facts_are_json(write_glb):

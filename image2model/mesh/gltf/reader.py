@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import numpy as np
 from numpy.typing import NDArray
@@ -377,7 +378,10 @@ class Glb:
 
 
 def _from_data_uri(uri: str) -> bytes:
-    return base64.b64decode(uri.partition("base64,")[2])
+    """Bytes of a `data:` URI (RFC 2397)."""
+    kind, _, text = uri.partition(",")
+    data = unquote_to_bytes(text)
+    return base64.b64decode(data) if kind.endswith(";base64") else data
 
 
 def _dequantized(values: NDArray[Any], accessor: dict[str, Any]) -> NDArray[Any]:
