@@ -49,10 +49,13 @@ async def test_cut_outs_are_sent_and_all_of_it_comes_ready_to_print(app: App, pa
     assert await overflow(page) <= 0
 
     await expect(form.locator(".take-go")).to_have_text("Export STL")
+    await expect(form.locator(".take-size")).to_have_text("The size is shown once the file is made.")
     async with page.expect_download() as started:
         await form.locator(".take-go").click()
     one = await started.value
     assert one.suggested_filename == "mug-80mm-high-solid.stl"
+    await expect(form.locator(".take-size")).to_be_hidden()
+    await expect(form.locator(".take-go")).to_have_text(f"Export STL · {filesize((await one.path()).stat().st_size)}")
     assert tall_and_closed(await one.path())
 
     await export(page, "print", everything=True)
