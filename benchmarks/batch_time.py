@@ -67,7 +67,7 @@ async def main() -> None:
         bare = min(bare_writes(folder) for _ in range(ROUNDS))
         await services.close()
     own, workers = (
-        resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+        resource.getrusage(processes).ru_maxrss / 1024 for processes in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
     print(f"25 pictures, submit to all files in place: best {times[0]:.3f} s, median {times[ROUNDS // 2]:.3f} s")
     print(f"25 bare writes with fsync: {bare:.3f} s")

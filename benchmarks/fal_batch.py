@@ -68,8 +68,10 @@ async def measure_app() -> list[tuple[float, float]]:
     """Time several batches of the whole app, the first one cold."""
     with tempfile.TemporaryDirectory() as name:
         given = [Picture(PHOTOGRAPH, f"{number}.jpg") for number in range(PICTURES)]
-        where = f"http://127.0.0.1:{PORT}"
-        services = Services(Settings(data_dir=Path(name) / "data", fal_key="test-key", fal_host=where, _env_file=None))
+        fal_host = f"http://127.0.0.1:{PORT}"
+        services = Services(
+            Settings(data_dir=Path(name) / "data", fal_key="test-key", fal_host=fal_host, _env_file=None)
+        )
         await services.start()
         times = [await app_batch(services, given) for _ in range(REPEATS)]
         await services.close()
@@ -107,17 +109,17 @@ def main() -> None:
     """Print one line for each job length."""
     print(f"{PICTURES} pictures, the app's an example photograph, {REPEATS} batches\n")
     print("| what | job | first batch | median | best | computing, best | peak memory |\n|---|---|---|---|---|---|---|")
-    for what, run_seconds in itertools.product(MEASURED, (0.0, 1.0)):
+    for scope, run_seconds in itertools.product(MEASURED, (0.0, 1.0)):
         server = stand_in(run_seconds)
         try:
-            times = asyncio.run(MEASURED[what]())
+            times = asyncio.run(MEASURED[scope]())
         finally:
             server.terminate()
             server.wait()
         walls, computed = zip(*times, strict=True)
         megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         seconds = " | ".join(f"{x:.2f} s" for x in (walls[0], statistics.median(walls), min(walls), min(computed)))
-        print(f"| {what} | {run_seconds} s | {seconds} | {megabytes:.0f} MB |")
+        print(f"| {scope} | {run_seconds} s | {seconds} | {megabytes:.0f} MB |")
 
 
 if __name__ == "__main__":

@@ -58,8 +58,8 @@ async def fuzz(
     result, until = Result(seed), time.monotonic() + seconds
     async with httpx.AsyncClient(base_url=url, timeout=ANSWER_SECONDS, trust_env=False) as client:
         functions = (await client.get("/config")).json()["dependencies"]
-        names = [one["api_name"] for one in functions if one["api_name"]]
-        requests = Requests(seed, names, [one["id"] for one in functions])
+        names = [function["api_name"] for function in functions if function["api_name"]]
+        requests = Requests(seed, names, [function["id"] for function in functions])
         left = (requests.one() for _ in range(most))
 
         async def work() -> None:

@@ -93,11 +93,11 @@ async def measure(items: list[tuple[Path, str]], out: Path) -> None:
     print("|---|---|---|---|---|---|")
     print(f"| nothing | | | {lateness(await idle())} {peak_memory():.0f} MB |")
     checker = ImageChecker(LIMITS)
-    for what in ("checked", "asked for again"):
+    for step in ("checked", "asked for again"):
         before = time.process_time()
         wall, late = await together(checker, items, out)
         spent = time.process_time() - before
-        print(f"| {what} | {wall:.2f} s | {spent:.2f} s | {lateness(late)} {peak_memory():.0f} MB |")
+        print(f"| {step} | {wall:.2f} s | {spent:.2f} s | {lateness(late)} {peak_memory():.0f} MB |")
     print(f"One thread: {one_thread(items):.2f} s")
 
 

@@ -72,12 +72,12 @@ def family(processes: Iterable[int]) -> list[psutil.Process]:
 
 def processor_seconds(processes: Iterable[int]) -> float:
     """Processor time of these processes and their living children."""
-    return float(sum(sum(one.cpu_times()[:2]) for one in family(processes)))
+    return float(sum(sum(process.cpu_times()[:2]) for process in family(processes)))
 
 
 def megabytes(processes: Iterable[int]) -> float:
     """Proportional set size of these processes and their children."""
-    return float(sum(one.memory_full_info().pss for one in family(processes))) / 1e6
+    return float(sum(process.memory_full_info().pss for process in family(processes))) / 1e6
 
 
 async def sleep_seconds(cluster: Cluster) -> float:

@@ -29,7 +29,9 @@ from scipy.spatial import cKDTree
 
 from image2model.errors import GenerationFailed
 from image2model.generators.local.engine import generate_preview
-from image2model.generators.local.subject import find_subject
+from image2model.generators.local.extrusion import find_extrusion
+from image2model.generators.local.lathe import find_turned
+from image2model.generators.local.subject import Subject, find_subject
 
 from . import held_out_meshes, local_meshes
 from .found_meshes import found_meshes
@@ -74,18 +76,26 @@ def drawable(mesh: trimesh.Trimesh) -> Mesh:
     return Mesh(mesh.vertices, mesh.faces, uv, texture, np.asarray(mesh.vertex_normals))
 
 
-def overlap(one: np.ndarray, two: np.ndarray) -> float:
+def overlap(first: np.ndarray, second: np.ndarray) -> float:
     """Return the intersection of two masks over their union."""
-    return float((one & two).sum() / max((one | two).sum(), 1))
+    return float((first & second).sum() / max((first | second).sum(), 1))
 
 
 def from_front(mesh: trimesh.Trimesh, image: Image.Image) -> tuple[float, float]:
     """Return how well the front of `mesh` shows the subject: silhouette IoU, and PSNR in dB over what both cover.
 
     The silhouettes lie over each other by their bounds; for the colours scale and shift are then fitted to the picture,
-    or a third of a pixel would count more than all that is wrong with the texture.
+    or a third of a pixel would count more than all that is wrong with the texture. What may have been put upright is
+    looked at from as far above as it is seen, too, and the better silhouette counts.
     """
     subject = find_subject(image)
+    seen_from = [mesh]
+    if upright := find_turned(subject.alpha) or find_extrusion(subject):
+        seen_from.append(mesh.copy().apply_transform(_homogeneous(view(0, np.degrees(upright.elevation)))))
+    return max(_from_front(each, subject) for each in seen_from)
+
+
+def _from_front(mesh: trimesh.Trimesh, subject: Subject) -> tuple[float, float]:
     mask = subject.alpha > 0.5
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     centre = np.array([columns[0] + columns[-1] + 1, rows[0] + rows[-1] + 1]) / 2

@@ -85,7 +85,8 @@ def kinds(client: httpx.AsyncClient, batch: Mapping[str, str], functions: Mappin
     return {
         "page": lambda: get("/"),
         "page of a batch": lambda: get(f"/?batch={batch['batch_id']}"),
-        "page session": lambda: session("watch", batch["batch_id"], "nobody"),
+        "page session": lambda: session("open", "nobody", None, "local", ""),
+        "page's board": lambda: get(f"/batches/{batch['batch_id']}/board"),
         "Gradio call": call,
         "Gradio call, unread": unread,
         "Gradio upload": upload,
@@ -121,7 +122,9 @@ async def measure(app: AppProcess, count: int, only: Sequence[str]) -> int:
     async with httpx.AsyncClient(base_url=app.url, timeout=120, trust_env=False) as client:
         batch = await finished_batch(client)
         config = json.loads((await client.get("/config")).text)
-        functions = {one["api_name"]: int(one["id"]) for one in config["dependencies"] if one["api_name"]}
+        functions = {
+            function["api_name"]: int(function["id"]) for function in config["dependencies"] if function["api_name"]
+        }
         print(f"{'':<20}{'first half':>12}{'second half':>13}{'per request':>13}{'seconds':>9}")
         for name, kind in kinds(client, batch, functions).items():
             if not name.startswith(tuple(only)):

@@ -22,7 +22,7 @@ from image2model.devtools.app_process import AppProcess
 from image2model.devtools.browser import CHROMIUM, open_page
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "robot.jpg"
-PATIENCE = 180_000
+TIMEOUT_MS = 180_000
 """Milliseconds."""
 CHOOSING = 2_000
 """Milliseconds for which a person looks at the file dialog."""
@@ -62,8 +62,8 @@ def times(page: Page, photographs: list[Path]) -> dict[str, float]:
         page.click("#tiles .drop")
     page.wait_for_timeout(CHOOSING)
     dialog.value.set_files(photographs)
-    expect(page.locator("#tiles .st.ok")).to_have_count(len(photographs), timeout=PATIENCE)
-    expect(page.locator("#generate")).to_be_enabled(timeout=PATIENCE)
+    expect(page.locator("#tiles .st.ok")).to_have_count(len(photographs), timeout=TIMEOUT_MS)
+    expect(page.locator("#generate")).to_be_enabled(timeout=TIMEOUT_MS)
     page.click("#generate")
     page.locator("#board .job-card[data-number]").first.wait_for()
     found: dict[str, float] = page.evaluate("window.times")

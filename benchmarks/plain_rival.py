@@ -133,19 +133,19 @@ def timed(
 def measure(job_seconds: float, folder: Path, batches: list[list[Path]]) -> None:
     """Print a row of the table for each app, and their ratio; each of `batches` makes a pair."""
     fal, first, second = (free_port() for _ in range(3))
-    where: dict[str, Any] = {"FAL_HOST": f"https://127.0.0.1:{fal}", "FAL_KEY": "test-key"}
-    where["SSL_CERT_FILE"] = str(folder / "authority.pem")
+    environment: dict[str, Any] = {"FAL_HOST": f"https://127.0.0.1:{fal}", "FAL_KEY": "test-key"}
+    environment["SSL_CERT_FILE"] = str(folder / "authority.pem")
     options = ["--port", str(fal), "--queue-seconds", "0", "--run-seconds", str(job_seconds)]
     options += ["--certificate", str(folder / "server.pem")]
     data = {"DATA_DIR": str(folder / f"data-{job_seconds}"), "GENERATOR": GENERATOR, "IMAGES_PER_HOUR": ""}
     addresses = [f"http://127.0.0.1:{port}" for port in (first, second)]
     with (
-        running("image2model.devtools.fal_stand_in", *options, url=where["FAL_HOST"]),
-        running("benchmarks.plain_app", url=addresses[0], PORT=str(first), **where) as theirs,
-        running("", "app.py", url=addresses[1], PORT=str(second), **where, **data) as mine,
+        running("image2model.devtools.fal_stand_in", *options, url=environment["FAL_HOST"]),
+        running("benchmarks.plain_app", url=addresses[0], PORT=str(first), **environment) as plain_process,
+        running("", "app.py", url=addresses[1], PORT=str(second), **environment, **data) as our_process,
     ):
         clients = [Client(address, verbose=False) for address in addresses]
-        with Usage(theirs.pid) as their_usage, Usage(mine.pid) as our_usage:
+        with Usage(plain_process.pid) as their_usage, Usage(our_process.pid) as our_usage:
             start = their_usage.seconds(), our_usage.seconds()
             time.sleep(3)
             idle = their_usage.now(), our_usage.now()
@@ -158,7 +158,7 @@ def measure(job_seconds: float, folder: Path, batches: list[list[Path]]) -> None
         seconds = [start[number], times[0], statistics.median(times), min(times), statistics.median(work)]
         cells = [f"{value:.2f}" for value in seconds] + [f"{idle[number]:.0f}", f"{usage.peak:.0f}"]
         print(f"| {job_seconds} s | {name} | {' | '.join(cells)} |")
-    ratio, work_ratio = (statistics.median(mine[kind] / theirs[kind] for theirs, mine in pairs) for kind in (0, 1))
+    ratio, work_ratio = (statistics.median(own[kind] / plain[kind] for plain, own in pairs) for kind in (0, 1))
     start_ratio = start[1] / start[0]
     print(
         f"| {job_seconds} s | ours / plain, median of pairs "

@@ -85,9 +85,9 @@ def slicer_prints(stl: Path) -> tuple[bool, str]:
     parts = int(re.findall(r"number_of_parts = +(\d+)", info)[0])
     if parts > 1:
         return False, f"{parts} parts"
-    said = _slicer("--export-gcode", "--output", str(program), str(stl))
+    output = _slicer("--export-gcode", "--output", str(program), str(stl))
     if not program.is_file():
-        return False, said.strip().splitlines()[-1][:60] if said.strip() else "nothing to slice"
+        return False, output.strip().splitlines()[-1][:60] if output.strip() else "nothing to slice"
     heights = _printed_heights(program.read_text())
     height = float(re.findall(r"size_z = ([\d.]+)", info)[0])
     if not heights or height - max(heights) > max(MISSING_TOP_MM, MISSING_TOP * height):
@@ -123,10 +123,10 @@ def main() -> None:
             glb.write_bytes(mesh.apply_transform(Z_UP_TO_Y_UP).export(file_type="glb"))
             stl = Path(folder) / f"{sum(table.values())}.stl"
             report = export(glb, parse_options("stl", size=SIZE_MM), stl, "model")["print_check"]
-            prints, why = slicer_prints(stl)
+            prints, reason = slicer_prints(stl)
             table[report["ready"], prints] += 1
             if report["ready"] != prints:
-                print(f"{name}: {'ready' if report['ready'] else report['problems']}; slicer: {why or 'prints it'}")
+                print(f"{name}: {'ready' if report['ready'] else report['problems']}; slicer: {reason or 'prints it'}")
     sys.stdout.write(
         f"\n{sum(table.values())} meshes\n\n| | PrusaSlicer prints it | it does not |\n|---|---|---|\n"
         f"| ready | {table[True, True]} | {table[True, False]} |\n"

@@ -1,10 +1,11 @@
 """Delay until many watchers of one process see their batch, and the duration of an upload meanwhile.
 
-python -m benchmarks.watchers [watchers] [batches] [--page] [--uploads number]
+python -m benchmarks.watchers [watchers] [batches] [--page | --api] [--uploads number]
 
 Starts the app and the stand-in for fal, submits batches that last, opens all streams at once (server-sent events of
-REST, or with --page those that Gradio's page reads), and prints how long the first event, an upload and the last
-event took, median and 95th percentile. The watchers are bare sockets, so that what is measured is the server.
+REST, with --page the boards that the page shows, with --api those of Gradio's API), and prints how long the first
+event, an upload and the last event took, median and 95th percentile. The watchers are bare sockets, so that what is
+measured is the server.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psutil
@@ -68,24 +68,34 @@ def rest_stream(host: str) -> Stream:
     return stream
 
 
-def page_stream(host: str, function: int) -> Stream:
-    """Streams of the page: its function `function` is joined, and each of the boards it yields is an event."""
+def page_stream(host: str) -> Stream:
+    """Streams of the page: each of the boards that it shows is an event."""
 
-    async def stream(batch: dict[str, str], number: int) -> AsyncIterator[str]:
-        session = f"watcher{number}"
-        values = {"data": [batch["batch_id"], "nobody"], "fn_index": function, "session_hash": session}
-        body = json.dumps(values)
-        head = f"Host: {host}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close"
-        async for _ in lines(host, f"POST /gradio_api/queue/join HTTP/1.1\r\n{head}\r\n\r\n{body}"):
-            pass
-        path = f"/gradio_api/queue/data?session_hash={session}"
-        async for line in lines(host, f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"):
-            if line.startswith(('data: {"msg":"process_generating"', 'data: {"msg":"process_completed"')):
+    async def stream(batch: dict[str, str], _number: int) -> AsyncIterator[str]:
+        head = f"Host: {host}\r\nX-Visitor: nobody\r\nConnection: close"
+        async for line in lines(host, f"GET /batches/{batch['batch_id']}/board HTTP/1.1\r\n{head}\r\n\r\n"):
+            if line.startswith("data: <section"):
                 yield line
-                if '"process_completed"' in line:
-                    return
 
     return stream
+
+
+def api_stream(host: str) -> Stream:
+    """Streams of Gradio's API: each of the states that its endpoint `/watch_batch` yields is an event."""
+
+    async def stream(batch: dict[str, str], _number: int) -> AsyncIterator[str]:
+        path, body = "/gradio_api/call/watch_batch", json.dumps({"data": [batch["batch_id"]]})
+        head = f"Host: {host}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close"
+        *_, answer = [line async for line in lines(host, f"POST {path} HTTP/1.1\r\n{head}\r\n\r\n{body}")]
+        path = f"{path}/{json.loads(answer)['event_id']}"
+        async for line in lines(host, f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"):
+            if line.startswith("event: "):
+                yield line
+
+    return stream
+
+
+STREAMS = {"rest": rest_stream, "page": page_stream, "api": api_stream}
 
 
 async def watch(stream: AsyncIterator[str], times: list[float], opened: asyncio.Event) -> None:
@@ -96,24 +106,17 @@ async def watch(stream: AsyncIterator[str], times: list[float], opened: asyncio.
         opened.set()
 
 
-def told(name: str, seconds: list[float]) -> None:
+def print_times(name: str, seconds: list[float]) -> None:
     """Print the median and the 95th percentile."""
     p95 = statistics.quantiles(seconds, n=20)[-1]
     print(f"{name:<34} median {1000 * statistics.median(seconds):7.0f} ms   p95 {1000 * p95:7.0f} ms")
 
 
-async def page_function(client: httpx.AsyncClient) -> int:
-    """The number of the page's function that watches a batch."""
-    functions: list[dict[str, Any]] = (await client.get("/config")).json()["dependencies"]
-    return next(int(one["id"]) for one in functions if one["api_name"] == "watch")
-
-
-async def measure(app: AppProcess, watchers: int, batches: int, page: bool, upload_count: int) -> None:
+async def measure(app: AppProcess, watchers: int, batches: int, way: str, upload_count: int) -> None:
     """Open all streams, upload among them, one after another, cancel, and print what was measured."""
     process = psutil.Process(app.process.pid)
     async with httpx.AsyncClient(base_url=app.url, timeout=120, trust_env=False) as client:
-        host = app.url.removeprefix("http://")
-        stream = page_stream(host, await page_function(client)) if page else rest_stream(host)
+        stream = STREAMS[way](app.url.removeprefix("http://"))
         started = [await submit(client) for _ in range(batches)]
         await asyncio.sleep(2)
         memory, used, threads = process.memory_info().rss, sum(process.cpu_times()[:2]), process.num_threads()
@@ -126,7 +129,7 @@ async def measure(app: AppProcess, watchers: int, batches: int, page: bool, uplo
         async with asyncio.timeout(100):
             await asyncio.gather(*(event.wait() for event in opened))
         used = sum(process.cpu_times()[:2]) - used
-        told("first event", [one[0] for one in times])
+        print_times("first event", [durations[0] for durations in times])
         print(f"processor time of the server        {1000 * used:7.0f} ms")
         print(f"threads                            {process.num_threads() - threads:+8}")
         uploads = []
@@ -134,8 +137,8 @@ async def measure(app: AppProcess, watchers: int, batches: int, page: bool, uplo
             began = time.perf_counter()
             started.append(await submit(client))
             uploads.append(time.perf_counter() - began)
-        told("upload of five pictures", uploads)
-        counts = [len(one) for one in times]
+        print_times("upload of five pictures", uploads)
+        counts = [len(durations) for durations in times]
         began = time.perf_counter()
         for batch in started:
             (await client.post(f"{API}/status/tasks/{batch['task_id']}/cancel")).raise_for_status()
@@ -152,7 +155,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("watchers", nargs="?", type=int, default=200)
     parser.add_argument("batches", nargs="?", type=int, default=1)
-    parser.add_argument("--page", action="store_true", help="watch as the page does, not over REST")
+    way = parser.add_mutually_exclusive_group()
+    way.set_defaults(way="rest")
+    way.add_argument("--page", action="store_const", dest="way", const="page", help="watch as the page does")
+    way.add_argument("--api", action="store_const", dest="way", const="api", help="watch over Gradio's API")
     parser.add_argument("--uploads", type=int, default=5, help="of five pictures each, while all watch (5)")
     given = parser.parse_args()
     script = Script(queue_seconds=1, run_seconds=600)
@@ -160,7 +166,7 @@ def main() -> None:
         app = AppProcess(Path(folder), FAL_HOST=fal.url, FAL_KEY=KEY, UPLOADS_PER_MINUTE="1000", MIN_FREE_GB="0")
         app.start()
         try:
-            asyncio.run(measure(app, given.watchers, given.batches, given.page, given.uploads))
+            asyncio.run(measure(app, given.watchers, given.batches, given.way, given.uploads))
         finally:
             app.kill()
 

@@ -18,7 +18,7 @@ COMMANDS = {
     "backup": "write the batches and their files to a new FOLDER",
     "restore": "put a backup from FOLDER in the place of what is there; stop the app before",
 }
-ON_FOLDERS = ("backup", "restore")
+FOLDER_COMMANDS = ("backup", "restore")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("folder", nargs="?", type=Path, help="for backup and restore")
     given = parser.parse_args(arguments)
     command = given.command
-    if (command in ON_FOLDERS) != bool(given.folder):
+    if (command in FOLDER_COMMANDS) != bool(given.folder):
         parser.error("`backup` and `restore` take a folder, other commands none")
 
     _run(command, given.folder)

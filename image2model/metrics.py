@@ -45,11 +45,11 @@ FAL_OPERATIONS = ("upload", "platform", "submit", "cancel", "status", "result", 
 # What is known beforehand stands at 0 from the start, so that a dashboard sees the first event as a rise.
 for by in ("itself", "collecting", "person"):
     RETRIES.labels(by)
-for word in (*CELERY_STATES.values(), "FAILURE"):
-    CELERY_TASKS.labels(word)
-    TASK_SECONDS.labels(word)
-for over in CELERY_STATES:
-    JOBS_ENDED.labels(over, "")
+for celery_state in (*CELERY_STATES.values(), "FAILURE"):
+    CELERY_TASKS.labels(celery_state)
+    TASK_SECONDS.labels(celery_state)
+for job_state in CELERY_STATES:
+    JOBS_ENDED.labels(job_state, "")
 for operation in FAL_OPERATIONS:
     FAL_CALLS.labels(operation, "200")
     FAL_SECONDS.labels(operation)
@@ -58,6 +58,6 @@ for operation in FAL_OPERATIONS:
 def job_ended(state: str, code: str, seconds: float) -> None:
     """Count a job that is over; `code` says why it failed, `seconds` how long it ran."""
     JOBS_ENDED.labels(state, code).inc()
-    word = CELERY_STATES.get(state, "FAILURE")
-    CELERY_TASKS.labels(word).inc()
-    TASK_SECONDS.labels(word).observe(max(0.0, seconds))
+    celery_state = CELERY_STATES.get(state, "FAILURE")
+    CELERY_TASKS.labels(celery_state).inc()
+    TASK_SECONDS.labels(celery_state).observe(max(0.0, seconds))

@@ -217,6 +217,13 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("PORT", "GRADIO_SERVER_PORT"),
         description="Port to listen on (`GRADIO_SERVER_PORT` works too)",
     )
+    metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="Port at which `image2model scheduler`, which has no page, answers Prometheus with its own counts;"
+        " 0: at none",
+    )
 
     @field_validator("data_dir")
     @classmethod
@@ -278,16 +285,16 @@ def load() -> Settings:
     except ValidationError as error:
         wrong = error.errors(include_url=False)[0]
         name = next(name for name in Settings.model_fields if str(wrong["loc"][0]).lower() == name)
-        said = "that value" if _is_secret(Settings.model_fields[name]) else repr(wrong["input"])
+        value = "that value" if _is_secret(Settings.model_fields[name]) else repr(wrong["input"])
         raise SettingsError(
             ErrorCode.SETTING_WRONG,
-            f"{' or '.join(environment_names(name))} cannot be {said}.",
+            f"{' or '.join(environment_names(name))} cannot be {value}.",
             f"It takes {describe_values(name)}.",
         ) from None
 
 
 def environment_names(name: str) -> list[str]:
-    """The environment variables that set the field `name`, the one that counts first in front."""
+    """The environment variables that set the field `name`, by precedence."""
     alias = Settings.model_fields[name].validation_alias
     return [str(choice) for choice in alias.choices] if isinstance(alias, AliasChoices) else [name.upper()]
 

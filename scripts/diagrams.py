@@ -74,9 +74,9 @@ def rooms(root: Path) -> str:
         for place, name in enumerate(names):
             x, room = 2 + place * (width + 12), root / "image2model" / name
             inner = sorted(path.parent.name for path in room.glob("*/__init__.py"))
-            told = summary(room / "__init__.py").rstrip(".") if room.is_dir() and number else ""
+            text = summary(room / "__init__.py").rstrip(".") if room.is_dir() and number else ""
             parts.append(
-                _box(x, y, width, f"{name} ({', '.join(inner)})" if inner else name, told, "" if number else "good")
+                _box(x, y, width, f"{name} ({', '.join(inner)})" if inner else name, text, "" if number else "good")
             )
         if number:
             parts.append(_arrow((WIDTH / 2, y - GAP), (WIDTH / 2, y - 2)))

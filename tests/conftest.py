@@ -117,7 +117,7 @@ async def services(tmp_path: Path, generator: ScriptedGenerator, pool: WorkerPoo
 
 @pytest.fixture
 async def start(tmp_path: Path, generator: ScriptedGenerator, pool: WorkerPool) -> AsyncIterator[Callable[..., Any]]:
-    """Start services in the test's folder; each start ends the one before, as a new process would."""
+    """Start services in the test's folder; each start ends the previous services, as a new process would."""
     running: list[Services] = []
 
     async def start(*generators: ScriptedGenerator, settings: Settings | None = None, **more: Any) -> Services:

@@ -48,8 +48,8 @@ class Smoke:
     def check_health(self) -> str:
         """No critical part is unhealthy; the summary names degraded ones."""
         parts = self._json("/health/detailed")["components"]
-        ailing = [f"{part['name']} is {part['status']}" for part in parts if part["status"] != "healthy"]
-        return ", ".join(ailing) or "every part is healthy"
+        unhealthy = [f"{part['name']} is {part['status']}" for part in parts if part["status"] != "healthy"]
+        return ", ".join(unhealthy) or "every part is healthy"
 
     def check_metrics(self) -> str:
         """The metrics that the dashboard shows are there."""

@@ -81,5 +81,5 @@ async def _fetch_once(url: str, destination: Path, max_bytes: int, transport: ht
     return None
 
 
-def _unreachable(why: str) -> ImageRefused:
-    return ImageRefused(ErrorCode.URL_UNREACHABLE, f"The address {why}.", "Check it, or upload the picture itself.")
+def _unreachable(reason: str) -> ImageRefused:
+    return ImageRefused(ErrorCode.URL_UNREACHABLE, f"The address {reason}.", "Check it, or upload the picture itself.")

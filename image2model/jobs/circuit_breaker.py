@@ -22,7 +22,7 @@ from .db.listener import BREAKERS_TOPIC
 
 log = logging.getLogger(__name__)
 
-THRESHOLD = 3
+FAILURE_THRESHOLD = 3
 """Failures in a row that open a breaker."""
 
 
@@ -100,7 +100,7 @@ class CircuitBreaker:
         """The generator has failed by its own fault."""
         run, count = self._store.store.run_as_holder, breakers.record_failure
         self._is_trying = False
-        self.adopt(await self._store.call_with_retry(run, count, self._account, THRESHOLD, self._cooldown))
+        self.adopt(await self._store.call_with_retry(run, count, self._account, FAILURE_THRESHOLD, self._cooldown))
 
     async def record_abandoned(self) -> None:
         """Record that a trial ended without an outcome, such as a cancelled one."""

@@ -13,7 +13,7 @@ from .facts import scene_facts
 from .gltf.reader import Glb
 from .render.thumbnail import encode_thumbnail
 
-LIBRARIES = ("image2model.mesh.report", "scipy.sparse.csgraph", "PIL.WebPImagePlugin")
+LIBRARIES = ("image2model.mesh.report", "PIL.WebPImagePlugin")
 """Modules that a report imports, for workers to share."""
 
 

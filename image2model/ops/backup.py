@@ -28,7 +28,7 @@ from ..jobs.storage.disk_usage import kind_of, walk_tree
 from ..settings import Settings, load
 
 ASSETS, SECRET = "assets", "secret"
-KEPT = ("uploads", "results")
+BACKED_UP_KINDS = ("uploads", "results")
 """The kinds of files that are backed up (`disk_usage.kind_of`)."""
 
 
@@ -103,7 +103,7 @@ def _files(data: Path) -> Iterator[str]:
     for entry in walk_tree(data / "batches"):
         name = Path(entry.path).relative_to(data)
         is_finished = not any(part.startswith((".", "work-")) for part in name.parts)
-        if entry.is_file() and is_finished and kind_of(str(name)) in KEPT:
+        if entry.is_file() and is_finished and kind_of(str(name)) in BACKED_UP_KINDS:
             yield name.as_posix()
 
 

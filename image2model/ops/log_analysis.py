@@ -39,7 +39,7 @@ VARIABLE_PARTS = re.compile(r"[0-9a-f]{8,}(?:-[0-9a-f]{4,})*|\d+(?:\.\d+)?")
 
 @dataclass(slots=True)
 class RequestStats:
-    """Requests of one kind: how many, and how long they took together in milliseconds."""
+    """Requests of one kind: their number, and their total duration in milliseconds."""
 
     count: int = 0
     milliseconds: float = 0.0
@@ -51,7 +51,7 @@ class RequestStats:
 
     @property
     def average(self) -> float:
-        """Milliseconds that one took."""
+        """Mean duration in milliseconds."""
         return self.milliseconds / self.count if self.count else 0.0
 
 
@@ -66,32 +66,32 @@ class Analysis:
     slow: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=MAX_SLOW_REQUESTS))
     """The latest slow requests, oldest first: `endpoint`, `duration_ms`, `timestamp`."""
     errors: Counter[str] = field(default_factory=Counter)
-    """Errors by pattern: the event with `#` in the place of numbers and ids, and what was raised."""
+    """Errors by pattern: the event with `#` in the place of numbers and ids, and the name of the exception."""
     error_loggers: Counter[str] = field(default_factory=Counter)
     system: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=MAX_PATTERNS))
     """The latest starts, stops and deletions, oldest first: `timestamp`, `level`, `event`."""
 
     def total(self, at_least: int = 0) -> RequestStats:
         """All requests that were answered with at least this status."""
-        whole = RequestStats()
-        for (_, _, status), seen in self.requests.items():
+        total = RequestStats()
+        for (_, _, status), stats in self.requests.items():
             if status >= at_least:
-                whole.add(seen)
-        return whole
+                total.add(stats)
+        return total
 
     def by_endpoint(self) -> dict[str, RequestStats]:
         """The requests of each method and route, the most frequent first."""
         sums: dict[str, RequestStats] = {}
-        for (method, route, _), seen in self.requests.items():
-            sums.setdefault(f"{method} {route}", RequestStats()).add(seen)
+        for (method, route, _), stats in self.requests.items():
+            sums.setdefault(f"{method} {route}", RequestStats()).add(stats)
         return dict(sorted(sums.items(), key=lambda item: (-item[1].count, item[0])))
 
     def by_status(self) -> dict[str, int]:
         """Number of requests by error status."""
         counts: Counter[str] = Counter()
-        for (_, _, status), seen in self.requests.items():
+        for (_, _, status), stats in self.requests.items():
             if status >= 400:
-                counts[str(status)] += seen.count
+                counts[str(status)] += stats.count
         return dict(sorted(counts.items()))
 
 
@@ -104,14 +104,14 @@ def analyse(folder: Path, log_filter: LogFilter) -> Analysis:
             lines = _in_time(
                 block.split(b"\n")[:-1], timestamp_bytes(log_filter.since), timestamp_bytes(log_filter.until)
             )
-            _count(analysis, lines)
+            _count_levels(analysis, lines)
             if file.kind == "access":
-                _requests(analysis, raw, lines)
+                _count_requests(analysis, raw, lines)
             elif any(system in block for system in SYSTEM_LOGGERS):
-                _system(analysis, lines)
-    for key, seen in raw.items():
+                _add_system_events(analysis, lines)
+    for key, stats in raw.items():
         method, route, status = REQUEST_KEY.fullmatch(key).groups()  # type: ignore[union-attr]  # as REQUEST found it
-        analysis.requests[method.decode(), route.decode(), int(status)] = seen
+        analysis.requests[method.decode(), route.decode(), int(status)] = stats
     return analysis
 
 
@@ -123,49 +123,49 @@ def _in_time(lines: list[bytes], since: bytes, until: bytes) -> list[bytes]:
     return [line for line in lines if since <= line[TIME] and (not until or line[TIME] < until)]
 
 
-def _count(analysis: Analysis, lines: list[bytes]) -> None:
+def _count_levels(analysis: Analysis, lines: list[bytes]) -> None:
     analysis.lines += len(lines)
     levels = Counter(map(itemgetter(LEVEL), lines))
     for level, count in levels.items():
         if level in LEVEL_NAMES:
             analysis.levels[LEVEL_NAMES[level]] += count
     if not ERROR_LEVELS.isdisjoint(levels):
-        _errors(analysis, (parse_line(line) for line in lines if line[LEVEL] in ERROR_LEVELS))
+        _count_errors(analysis, (parse_line(line) for line in lines if line[LEVEL] in ERROR_LEVELS))
 
 
-def _errors(analysis: Analysis, entries: Iterable[dict[str, Any]]) -> None:
+def _count_errors(analysis: Analysis, entries: Iterable[dict[str, Any]]) -> None:
     for fields in entries:
         for counts, key in ((analysis.errors, pattern(fields)), (analysis.error_loggers, str(fields["logger"]))):
             counts[key if key in counts or len(counts) < MAX_PATTERNS else OTHER_PATTERNS] += 1
 
 
 def pattern(fields: dict[str, Any]) -> str:
-    """An error's event with `#` in the place of numbers and ids, and the name of what was raised."""
-    raised = str(fields.get("exception", "")).rstrip().rpartition("\n")[2].partition(":")[0]
-    return VARIABLE_PARTS.sub("#", str(fields["event"]))[:200] + (f" ({raised[:100]})" if raised else "")
+    """An error's event with `#` in the place of numbers and ids, and the name of the exception."""
+    exception = str(fields.get("exception", "")).rstrip().rpartition("\n")[2].partition(":")[0]
+    return VARIABLE_PARTS.sub("#", str(fields["event"]))[:200] + (f" ({exception[:100]})" if exception else "")
 
 
-def _requests(analysis: Analysis, raw: dict[bytes, RequestStats], lines: list[bytes]) -> None:
+def _count_requests(analysis: Analysis, raw: dict[bytes, RequestStats], lines: list[bytes]) -> None:
     slowest = 0.0
     for key, milliseconds in REQUEST.findall(b"\n".join(lines)):
-        took = float(milliseconds)
-        seen = raw.get(key) or raw.setdefault(key, RequestStats())
-        seen.count += 1
-        seen.milliseconds += took
-        slowest = max(slowest, took)
+        duration = float(milliseconds)
+        stats = raw.get(key) or raw.setdefault(key, RequestStats())
+        stats.count += 1
+        stats.milliseconds += duration
+        slowest = max(slowest, duration)
     if slowest >= SLOW_MS:
-        analysis.slow.extend(_slow(map(parse_line, lines)))
+        analysis.slow.extend(_slow_requests(map(parse_line, lines)))
 
 
-def _slow(entries: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _slow_requests(entries: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for fields in entries:
-        took = fields.get("duration_ms", 0)
-        if took >= SLOW_MS:
+        duration = fields.get("duration_ms", 0)
+        if duration >= SLOW_MS:
             endpoint = f"{fields.get('method')} {fields.get('route')}"
-            yield {"endpoint": endpoint, "duration_ms": took, "timestamp": fields["timestamp"]}
+            yield {"endpoint": endpoint, "duration_ms": duration, "timestamp": fields["timestamp"]}
 
 
-def _system(analysis: Analysis, lines: Iterable[bytes]) -> None:
+def _add_system_events(analysis: Analysis, lines: Iterable[bytes]) -> None:
     for line in lines:
         if any(system in line for system in SYSTEM_LOGGERS):
             fields = parse_line(line)

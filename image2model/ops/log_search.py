@@ -29,7 +29,7 @@ EMPTY_ENTRY = {"timestamp": "", "level": "info", "logger": "", "event": ""}
 
 @dataclass(frozen=True, slots=True)
 class LogFile:
-    """A file of a kind; `rotated_at` is None for the one that is being written."""
+    """A file of a kind; `rotated_at` is None for the current file."""
 
     path: Path
     kind: str

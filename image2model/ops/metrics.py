@@ -8,21 +8,24 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client import REGISTRY, CollectorRegistry, generate_latest, start_http_server
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYPE
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from ..errors import ErrorCode, SettingsError
 from ..jobs.models import UNFINISHED
 from ..services import Services
 from ..services.admin import host_alerts
+from ..settings import Settings
 from .health import Component, Health, State, machine_stats
 
 STATE_VALUES: Mapping[State, float] = {"healthy": 1.0, "degraded": 0.5, "unhealthy": 0.0}
-__all__ = ["CONTENT_TYPE", "counters", "exposition"]
+__all__ = ["CONTENT_TYPE", "counters", "exposition", "serve_counters"]
 MACHINE_GAUGES = {
     "cpu_usage_percent": "Processor time used since the last look",
     "memory_usage_percent": "Memory used",
@@ -42,11 +45,37 @@ async def exposition(services: Services, health: Health) -> bytes:
 
 def counters() -> bytes:
     """Counts of this process or, with `PROMETHEUS_MULTIPROC_DIR`, of all processes."""
+    return generate_latest(_counter_registry())
+
+
+@contextmanager
+def serve_counters(settings: Settings) -> Iterator[None]:
+    """Answer Prometheus at METRICS_PORT with `counters`, whatever path it asks for, while the block runs.
+
+    For a process without a page. Raises SettingsError where the port is not free.
+    """
+    if not settings.metrics_port:
+        yield
+        return
+    try:
+        server, thread = start_http_server(settings.metrics_port, settings.host, _counter_registry())
+    except OSError as error:
+        message = f"METRICS_PORT={settings.metrics_port}: {error.strerror}."
+        raise SettingsError(ErrorCode.SETTING_WRONG, message, "METRICS_PORT takes a free port.") from None
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _counter_registry() -> CollectorRegistry:
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-        return generate_latest(REGISTRY)
+        return REGISTRY
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return generate_latest(registry)
+    return registry
 
 
 class _SnapshotCollector(Collector):

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 FORGET_SECONDS = 900.0
 """Seconds after which a network's wrong keys are forgotten, unless there are new ones."""
-LATEST = 100
+LATEST_COUNT = 100
 """Number of the latest wrong keys, of all networks, whose times are kept."""
 MAX_NETWORKS = 10_000
 """Maximum number of networks that are counted; the oldest are dropped."""
@@ -52,7 +52,7 @@ class MemoryCounts:
 
     def __init__(self) -> None:
         self._networks: dict[str, _Network] = {}
-        self._latest: deque[float] = deque(maxlen=LATEST)
+        self._latest: deque[float] = deque(maxlen=LATEST_COUNT)
 
     async def add(self, network: str) -> tuple[int, float]:
         """See AttemptCounts."""
@@ -65,7 +65,7 @@ class MemoryCounts:
         if len(self._networks) > MAX_NETWORKS:
             del self._networks[next(iter(self._networks))]
         self._latest.append(now)
-        return entry.wrong, now - self._latest[0] if len(self._latest) == LATEST else inf
+        return entry.wrong, now - self._latest[0] if len(self._latest) == LATEST_COUNT else inf
 
     async def lock(self, network: str, seconds: float) -> None:
         """See AttemptCounts."""
@@ -114,8 +114,8 @@ class RedisCounts:
             ("ZREMRANGEBYSCORE", self.NETWORKS, 0, now - FORGET_SECONDS),
             ("ZCARD", self.NETWORKS),
             ("LPUSH", self.TIMES, now),
-            ("LTRIM", self.TIMES, 0, LATEST - 1),
-            ("LINDEX", self.TIMES, LATEST - 1),
+            ("LTRIM", self.TIMES, 0, LATEST_COUNT - 1),
+            ("LINDEX", self.TIMES, LATEST_COUNT - 1),
             ("EXPIRE", self.NETWORKS, seconds),
             ("EXPIRE", self.TIMES, seconds),
         )

@@ -182,7 +182,7 @@ class Services:
             self.workers.close()
 
     def generator(self, name: str | None = None) -> Generator:
-        """The generator of this id, by default the one the settings choose; raises NotFound."""
+        """The generator of this id, by default that of the settings; raises NotFound."""
         generator_id = name or self.settings.default_generator
         if generator_id not in self.generators:
             raise NotFound(

@@ -16,7 +16,7 @@ T = TypeVar("T")
 FREE_ATTEMPTS, FREE_ATTEMPTS_UNDER_ATTACK = 10, 3
 """Wrong keys without a delay for a network, ordinarily and during an attack from many networks."""
 ATTACK_SECONDS = 60.0
-"""The latest hundred wrong keys (`attempt_counts.LATEST`) count as an attack if they came within this time."""
+"""The latest hundred wrong keys (`attempt_counts.LATEST_COUNT`) count as an attack if they came within this time."""
 FIRST_DELAY, LONGEST_DELAY = 15.0, 60.0
 """Seconds; the delay doubles with each wrong key. A correct key never waits longer than the longest."""
 MAX_REFUSED = 10_000

@@ -76,7 +76,7 @@ class RetentionService:
     async def cleanup(self, hours: float | None = 24.0, dry_run: bool = True) -> dict[str, Any]:
         """Delete batches that ended more than `hours` ago and orphaned files; a dry run only reports.
 
-        Pinned and running batches, ones that are being downloaded and uploads of the last hour stay.
+        Pinned and running batches, batches that are being downloaded and uploads of the last hour stay.
         Returns `items` (kind, name, reason, size in bytes, files, folders; of batches also `title`, `images` and when
         it `ended`), `stays` (batches that are old, too, or still run, and the reason why they stay), `freed_bytes`,
         `files`, `folders` and `errors` (plain sentences).

@@ -1,4 +1,4 @@
-"""The page's own routes for files: results, thumbnails and the zip, streamed and not copied to Gradio's cache.
+"""The page's own routes: results, thumbnails and the zip, streamed and not copied to Gradio's cache; and boards.
 
 Knowing a batch's id, which cannot be guessed, is the right to read its files.
 """
@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from ..errors import Image2ModelError
 from ..services import Services, ZipStream, archive_name
+from .board_stream import BoardStreams
 from .middleware.request_metrics import MeasuredRoute
 from .responses import BatchFileResponse, GeneratedResponse
 from .ui.picture_cache import PictureCache
@@ -25,6 +26,7 @@ def file_routes(services: Services, previews: PictureCache) -> list[MeasuredRout
     """The routes, to be placed before Gradio's; `previews` are pictures of batches not yet submitted."""
     files = _FileRoutes(services)
     return [
+        MeasuredRoute("/batches/{batch_id}/board", BoardStreams(services).stream),
         MeasuredRoute("/batches/{batch_id}/zip", _with_error_body(files.archive)),
         MeasuredRoute("/batches/{batch_id}/export", _with_error_body(files.exports)),
         MeasuredRoute("/batches/{batch_id}/{number:int}/export", _with_error_body(files.export)),

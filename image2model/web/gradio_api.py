@@ -254,7 +254,7 @@ def _caller(request: gr.Request | None) -> Caller:
 
 
 def _absolute_urls(shown: BatchView, request: gr.Request | None) -> dict[str, Any]:
-    """The view as JSON, with absolute URLs in place of ones relative to the page."""
+    """The view as JSON, with absolute URLs instead of URLs relative to the page."""
     view, root = shown.to_dict(), public_root_url(request)
     jobs = [
         {

@@ -16,7 +16,7 @@ def public_root_url(request: gr.Request | Request | None) -> str:
 
 
 def client_address(request: gr.Request | Request | None) -> str:
-    """The visitor's IP address, by which limits count; behind a trusted proxy the one that it forwards."""
+    """The visitor's IP address, by which limits count; behind a trusted proxy the forwarded address."""
     return request.client.host if request and request.client else ""
 
 

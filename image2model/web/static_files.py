@@ -23,7 +23,7 @@ GZIP_LEVEL = 6
 """Compression level; Starlette's 9 takes twice as long for 1 % less."""
 TEXT_PATHS = (*CACHING, "/config", "/theme.css", "/gradio_api/info", "/gradio_api/startup-events")
 """Media types of text, which are compressed; Gradio's streams, uploads and files are not."""
-FILE = re.compile(r"/(?:assets|static|page/(?P<version>\w+))/(?:[\w-]+/)*[\w-][\w.-]*")
+STATIC_PATH = re.compile(r"/(?:assets|static|page/(?P<version>\w+))/(?:[\w-]+/)*[\w-][\w.-]*")
 """Canonical addresses of files, so that the cache has at most one entry per file."""
 
 
@@ -78,7 +78,7 @@ def copy_message(message: Message) -> Message:
 
 def _wants_whole_file(scope: Scope) -> bool:
     """True if a request is for a whole file of this version, compressed."""
-    headers, named = Headers(scope=scope), FILE.fullmatch(scope["path"])
+    headers, named = Headers(scope=scope), STATIC_PATH.fullmatch(scope["path"])
     return (
         named is not None
         and named["version"] in (None, version())

@@ -21,6 +21,7 @@ from ..jobs.db.store import Store
 from ..jobs.storage.bucket import open_bucket
 from ..jobs.task_executor import CannotCall, execute_call
 from ..mesh import report
+from ..ops.metrics import serve_counters
 from ..process_pool import NICENESS
 from ..services import Services
 from ..settings import Settings
@@ -52,7 +53,8 @@ def run_beat(settings: Settings) -> None:
 
 def run_scheduler(settings: Settings) -> None:
     """Run jobs without a page until SIGTERM or Ctrl-C."""
-    asyncio.run(_schedule(settings))
+    with serve_counters(settings):
+        asyncio.run(_schedule(settings))
 
 
 async def _schedule(settings: Settings) -> None:

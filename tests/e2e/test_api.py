@@ -67,7 +67,10 @@ def submit(client: Client, *pictures: Path, **more: Any) -> dict[str, Any]:
 def test_only_the_named_endpoints_are_shown(client):
     """The generated description lists our endpoints with their parameters and nothing else."""
     info = client.view_api(return_format="dict", print_info=False)
-    named = {name: [one["parameter_name"] for one in it["parameters"]] for name, it in info["named_endpoints"].items()}
+    named = {
+        name: [parameter["parameter_name"] for parameter in it["parameters"]]
+        for name, it in info["named_endpoints"].items()
+    }
     assert named == ENDPOINTS
     assert sorted(named) == sorted(f"/{name}" for name in ENDPOINT_NAMES)  # which the API tab lists
     assert info["unnamed_endpoints"] == {}
@@ -91,7 +94,7 @@ def test_batch_is_submitted_watched_and_downloaded(client, notes):
     """Submit returns at once, watch ends when all is done, the zip has the meshes and the manifest."""
     batch = submit(client, EXAMPLES / "robot.jpg", notes, EXAMPLES / "robot.jpg")
     assert [job["filename"] for job in batch["jobs"]] == ["robot.glb", "robot-2.glb"]
-    assert [(one["name"], one["code"]) for one in batch["rejected"]] == [("notes.png", "not_an_image")]
+    assert [(refusal["name"], refusal["code"]) for refusal in batch["rejected"]] == [("notes.png", "not_an_image")]
     assert batch["cost"]["estimate"] == 0
     assert client.predict(batch_id=batch["batch_id"], api_name="/picture_warnings") == []
     views = list(client.submit(batch_id=batch["batch_id"], api_name="/watch_batch"))
@@ -109,7 +112,7 @@ def test_batch_is_submitted_watched_and_downloaded(client, notes):
 
 
 def test_a_request_with_a_key_is_one_batch(client):
-    """Sent twice with one idempotency key it gives the same batch; the key with other pictures is refused."""
+    """Two requests with one idempotency key give the same batch; the key with other pictures is refused."""
     given = {"images": [handle_file(EXAMPLES / "mug.jpg")], "idempotency_key": "once", "api_name": "/submit_batch"}
     first, second = client.predict(**given), client.predict(**given)
     assert first["batch_id"] == second["batch_id"]
@@ -228,7 +231,7 @@ def test_lone_surrogate_is_refused(app):
 
 def test_list_generators_has_prices_options_and_availability(client):
     """The whole catalogue is there, each with its price and options as data."""
-    listed = {one["id"]: one for one in client.predict(api_name="/list_generators")}
+    listed = {generator["id"]: generator for generator in client.predict(api_name="/list_generators")}
     assert len(listed) == 16
     assert listed["tripo-v2.5"]["price"] == 0.3
     assert listed["local"]["available"] is True
@@ -294,8 +297,8 @@ def test_the_programs_that_we_show_run(app, tmp_path, style, ending, notes):
         env={**os.environ, "GRADIO_TEMP_DIR": str(tmp_path)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    said = "1 of 1 done" if style == "batch" else "faces" if ending != "sh" else ""
-    assert said in done.stdout
+    expected = "1 of 1 done" if style == "batch" else "faces" if ending != "sh" else ""
+    assert expected in done.stdout
     if ending == "sh":
         result = tmp_path / ("model.glb" if style == "one-picture" else "models.zip")
         assert result.read_bytes()[:4] == (b"glTF" if style == "one-picture" else b"PK\3\4")
@@ -311,8 +314,8 @@ def test_a_private_app_without_a_key(tmp_path):
         with pytest.raises(Exception, match=r"(?i)auth|credential|login|401"):
             Client(private.url, auth=("ann", "wrong"), verbose=False)
         signed_in = Client(private.url, auth=("ann", "s3cret"), verbose=False)
-        listed = {one["id"]: one for one in signed_in.predict(api_name="/list_generators")}
-        assert [name for name, one in listed.items() if one["available"]] == ["local"]
+        listed = {generator["id"]: generator for generator in signed_in.predict(api_name="/list_generators")}
+        assert [name for name, generator in listed.items() if generator["available"]] == ["local"]
         assert "FAL_KEY" in listed["tripo-v2.5"]["unavailable_reason"]
         with pytest.raises(AppError, match=r"generator_unavailable: .*FAL_KEY"):
             signed_in.predict([handle_file(EXAMPLES / "robot.jpg")], "trellis", None, None, api_name="/submit_batch")

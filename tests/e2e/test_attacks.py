@@ -13,7 +13,7 @@ from playwright.async_api import Browser, expect
 
 from image2model.devtools.app_process import ADMIN_KEY
 from image2model.web.middleware.slow_client import HeaderTimeoutProtocol
-from tests.support.attacks import FRIEND, connect, get_as_written, raw, secrets_in, stranger, uploaded
+from tests.support.attacks import FRIEND, client_from, connect, get_as_written, raw, secrets_in, uploaded
 from tests.support.browser import ROOT, App, drawn, opened, settled
 
 FILES = [
@@ -72,7 +72,11 @@ def test_refusals_of_the_middleware_have_the_error_body(target: App, method, hea
     assert int(head.split()[1]) == refusal["status_code"] == status
     assert (refusal["error"], refusal["details"], refusal["message"].count(".")) == (True, {}, 2)
     described = httpx.get(f"{target.url}/openapi.json").json()["paths"]
-    assert all(str(status) in one[method.lower()]["responses"] for one in described.values() if method.lower() in one)
+    assert all(
+        str(status) in methods[method.lower()]["responses"]
+        for methods in described.values()
+        if method.lower() in methods
+    )
 
 
 @pytest.mark.parametrize("header", ["X-Forwarded-Host", "X-Gradio-Server"])
@@ -143,7 +147,7 @@ def test_a_request_too_large_is_refused_unread(visitor: httpx.Client, target: Ap
 @pytest.mark.parametrize("promised", [True, False])
 def test_only_uploads_may_be_large(target: App, path: str, promised: bool):
     """Another body over REST may have 1 MB, whether its length is announced or not."""
-    visitor = stranger(target, 4)
+    visitor = client_from(target, 4)
     for size, large in ((900_000, False), (2_000_000, True)):
         body = b'{"x": "%s"}' % (b"x" * size)
         sent = visitor.post(
@@ -168,7 +172,7 @@ def claims(number: int) -> dict[str, str]:
 
 def test_password_guesses_are_limited(target: App):
     """After ten tries in a minute the next is refused unread, whatever address the visitor claims to come from."""
-    with stranger(target, 2) as visitor:
+    with client_from(target, 2) as visitor:
         answers = [
             visitor.post("/login", data={"username": "a", "password": str(n)}, headers=claims(n)) for n in range(11)
         ]
@@ -179,7 +183,7 @@ def test_password_guesses_are_limited(target: App):
 
 def test_uploads_are_limited_per_address(target: App):
     """Nor do claims give more uploads in a minute; of a proxy that is trusted, only its own word counts."""
-    with stranger(target, 3) as visitor, stranger(target, 1) as proxy:
+    with client_from(target, 3) as visitor, client_from(target, 1) as proxy:
         alone = [visitor.post("/api/v1/upload", headers=claims(n)).status_code for n in range(11)]
         behind = [
             proxy.post("/api/v1/upload", headers={"X-Forwarded-For": f"10.0.0.{n}, 203.0.113.7"}).status_code
@@ -234,8 +238,8 @@ async def test_page_and_viewer_live_under_the_policy(target: App, chromium: Brow
     """A picture becomes a mesh that is drawn, and the browser reports no violation of the policy."""
     context = await chromium.new_context(viewport={"width": 1440, "height": 950})
     page = await context.new_page()
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
+    console: list[str] = []
+    page.on("console", lambda message: console.append(message.text))
     await opened(page, target.url)
     await page.locator("#examples button").first.click()
     await expect(page.locator("#generate")).to_contain_text("Make 1")
@@ -243,4 +247,4 @@ async def test_page_and_viewer_live_under_the_policy(target: App, chromium: Brow
     await settled(page)
     await drawn(page)
     await context.close()
-    assert [text for text in said if "Content Security Policy" in text or "Content-Security-Policy" in text] == []
+    assert [text for text in console if "Content Security Policy" in text or "Content-Security-Policy" in text] == []

@@ -98,11 +98,11 @@ def test_a_link_to_elsewhere_is_neither_served_nor_packed_nor_followed(target: A
     batch_id = answer.json()["batch_id"]
     call(visitor, "watch_batch", batch_id)
     (folder,) = (target.data / "batches" / batch_id).iterdir()
-    treasure = target.data.parent / "treasure"
-    treasure.write_bytes(b"root:x:0 treasure")
+    outside = target.data.parent / "treasure"
+    outside.write_bytes(b"root:x:0 treasure")
     for name in LINKED:
         (folder / name).unlink(missing_ok=True)
-        (folder / name).symlink_to(treasure)
+        (folder / name).symlink_to(outside)
     base = f"/batches/{batch_id}"
     for path in ("input.png", "input.webp", "cup.glb", "thumbnail.webp", "turntable.webp", "export?format=glb"):
         answer = visitor.get(f"{base}/1/{path}")
@@ -113,4 +113,4 @@ def test_a_link_to_elsewhere_is_neither_served_nor_packed_nor_followed(target: A
         assert secrets_in(call(visitor, name, batch_id, *[1] * (name != "download_batch"))) == []
     call(visitor, "delete_batch", batch_id)
     assert not folder.parent.exists()
-    assert treasure.read_bytes() == b"root:x:0 treasure"
+    assert outside.read_bytes() == b"root:x:0 treasure"

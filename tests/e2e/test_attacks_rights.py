@@ -26,7 +26,7 @@ def functions(visitor: httpx.Client) -> Functions:
 @pytest.fixture(scope="module")
 def owned(visitor: httpx.Client, functions: Functions) -> str:
     """The id of a batch that belongs to one browser."""
-    (submit,) = [one for one in functions.all if one["api_name"] == "submit"]
+    (submit,) = [function for function in functions.all if function["api_name"] == "submit"]
     picture = {"image": file(uploaded(visitor, "secret plan.png", encoded(photo(64, 64)))), "caption": None}
     data = functions.data(submit, {"images": [picture], "browserstate": OWNER, "generator": "local"})
     body = {"data": data, "fn_index": submit["id"], "session_hash": "owner"}
@@ -89,7 +89,7 @@ def test_a_file_that_is_no_upload_is_not_read(
         answer = call(visitor, name, data, *[None] * (3 if name == "generate_from_sides" else 0), "local", None, None)
         assert "batch_id" not in answer
         assert ("event: error" in answer, secrets_in(answer)) == (True, [])
-    (submit,) = [one for one in functions.all if one["api_name"] == "submit"]
+    (submit,) = [function for function in functions.all if function["api_name"] == "submit"]
     given = {"images": [{"image": forged, "caption": None}], "generator": "local", "browserstate": "evil"}
     answers = list(functions.answers(submit, given))
     assert [re.search(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}", answers[at]) for at in (0, 4)] == [None, None]

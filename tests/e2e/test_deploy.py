@@ -28,7 +28,7 @@ SCRAPED = {"job", "instance"}
 """Labels that Prometheus itself adds."""
 EXPRESSIONS = [
     *((rule["alert"], rule["expr"], str(rule["annotations"])) for rule in ALERTS),
-    *((panel["title"], one["expr"], one["legendFormat"]) for panel in PANELS for one in panel["targets"]),
+    *((panel["title"], target["expr"], target["legendFormat"]) for panel in PANELS for target in panel["targets"]),
     *((rule["seriesQuery"], rule["metricsQuery"], "") for rule in ADAPTER_RULES["external"]),
 ]
 LABEL_IN_TEXT = re.compile(r"{{\s*(?:\$labels\.)?(\w+)\s*}}")
@@ -38,7 +38,7 @@ MetricLabels = dict[str, dict[str, set[str]]]
 
 @pytest.fixture(scope="module")
 def metric_labels(app: App) -> MetricLabels:
-    """Of each metric in a scrape, its labels and their values."""
+    """Labels, and their values, of each metric in a scrape."""
     httpx.get(app.url).raise_for_status()
     text = httpx.get(f"{app.url}/health/metrics").raise_for_status().text
     labels: MetricLabels = {"up": {}}
@@ -97,18 +97,18 @@ def test_every_alert_has_severity_summary_and_next_step():
 def test_the_dashboard_can_be_imported():
     """The dashboard's panels have unique ids, a selectable data source, and places that do not overlap."""
     assert DASHBOARD["schemaVersion"] >= 39
-    assert {one["name"] for one in DASHBOARD["templating"]["list"]} == {"datasource", *SCRAPED}
+    assert {variable["name"] for variable in DASHBOARD["templating"]["list"]} == {"datasource", *SCRAPED}
     ids = [panel["id"] for panel in DASHBOARD["panels"]]
     assert len(set(ids)) == len(ids)
     for panel in PANELS:
         assert panel["datasource"]["uid"] == "${datasource}"
-        assert [one["refId"] for one in panel["targets"]] == list("ABC"[: len(panel["targets"])])
+        assert [target["refId"] for target in panel["targets"]] == list("ABC"[: len(panel["targets"])])
     places = [panel["gridPos"] for panel in DASHBOARD["panels"]]
     assert all(place["x"] + place["w"] <= 24 for place in places)
-    assert not any(overlap(one, other) for one, other in itertools.combinations(places, 2))
+    assert not any(overlap(first, other) for first, other in itertools.combinations(places, 2))
 
 
-def overlap(one: dict[str, int], other: dict[str, int]) -> bool:
+def overlap(first: dict[str, int], other: dict[str, int]) -> bool:
     """True if two places in the dashboard's grid have a cell in common."""
-    across = one["x"] < other["x"] + other["w"] and other["x"] < one["x"] + one["w"]
-    return across and one["y"] < other["y"] + other["h"] and other["y"] < one["y"] + one["h"]
+    across = first["x"] < other["x"] + other["w"] and other["x"] < first["x"] + first["w"]
+    return across and first["y"] < other["y"] + other["h"] and other["y"] < first["y"] + first["h"]

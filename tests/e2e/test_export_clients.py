@@ -53,8 +53,8 @@ def test_blender_imports_every_format_in_its_size(files: dict[str, Path]) -> Non
 def test_prusaslicer_finds_one_closed_solid(files: dict[str, Path], form: str) -> None:
     """PrusaSlicer reads an export as one manifold part with all its faces, across texture seams too."""
     command = ["prusa-slicer", "--info", str(files[form])]
-    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=SECONDS).stdout
-    facts = dict(re.findall(r"^(\w+) = +(\S+)$", said, re.MULTILINE))
+    output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=SECONDS).stdout
+    facts = dict(re.findall(r"^(\w+) = +(\S+)$", output, re.MULTILINE))
     assert (facts["manifold"], facts["number_of_parts"], facts["number_of_facets"]) == ("yes", "1", str(FACES))
 
 

@@ -78,7 +78,7 @@ def test_a_killed_app_collects_objects_of_several_sides_and_pays_once_for_each(a
     app.kill()
     app.start()
     view = last_view(app, batch["batch_id"])
-    sides = [(job["filename"], [one["side"] for one in job["sides"]]) for job in view["jobs"]]
+    sides = [(job["filename"], [side["side"] for side in job["sides"]]) for job in view["jobs"]]
     assert sides == [("cup.glb", ["front", "back", "left"]), ("Cat.glb", ["front", "back", "right"])]
     assert (view["state"], view["cost"]["spent"]) == ("done", 0.6)
     assert (fal.calls["submit"], fal.calls["upload"], len(fal.paid)) == (2, 6, 2)
@@ -96,7 +96,7 @@ def test_programs_of_both_apis_send_several_sides_as_one_job(app, fal):
     files = [("files", (name, PICTURES[0].read_bytes(), "image/jpeg")) for name in ("a_back.jpg", "a.jpg", "b.jpg")]
     answer = httpx.post(f"{app.url}/api/v1/upload", files=files, data={"model": "meshy-v6", "sides": "by_name"})
     body = answer.json()
-    assert [(one["filename"], one["sides"]) for one in body["uploaded_files"]] == [
+    assert [(file["filename"], file["sides"]) for file in body["uploaded_files"]] == [
         ("a.jpg", [{"side": "back", "filename": "a_back.jpg"}]), ("b.jpg", []),
     ]  # fmt: skip
     assert body["total_files"] == 2
@@ -160,8 +160,8 @@ def test_one_id_leads_from_a_request_through_its_jobs_to_fals_own(worked):
     app, fal = worked
     lines = [json.loads(line) for path in sorted((app.data / "logs").glob("*.log")) for line in path.open()]
     request_ids = set()
-    for one in IDS:
-        own_lines = [line for line in lines if line.get("correlation_id") == one]
+    for secret_id in IDS:
+        own_lines = [line for line in lines if line.get("correlation_id") == secret_id]
         assert {"image2model.access", "image2model.services.container", "image2model.jobs.db.async_store"} <= {
             line["logger"] for line in own_lines
         }
@@ -190,7 +190,7 @@ def test_logs_hold_no_batch_id(worked):
         ).fetchall()
     log = app.log.read_text()
     assert rows[0][0][:8] in log
-    assert [one for row in rows for one in row if one in log] == []
+    assert [secret_id for row in rows for secret_id in row if secret_id in log] == []
 
 
 def test_app_killed_during_submit_looks_the_job_up_before_paying_again(app, fal):

@@ -133,11 +133,11 @@ def test_results_in_the_stream_and_the_status(api: httpx.Client, done: dict[str,
     status = api.get(f"/status/tasks/{done['task_id']}/status").json()
     assert name == "task_completed"
     for result in (data["result"], status["result"]):
-        (one,) = result["results"]
-        assert (one["filename"], one["original_filename"]) == ("robot.glb", "robot.jpg")
-        assert (one["status"], one["error"]) == ("completed", None)
-        assert httpx.get(one["download_url"]).content[:4] == b"glTF"
-        assert httpx.get(one["rendered_image"]["url"]).headers["content-type"] == "image/webp"
+        (entry,) = result["results"]
+        assert (entry["filename"], entry["original_filename"]) == ("robot.glb", "robot.jpg")
+        assert (entry["status"], entry["error"]) == ("completed", None)
+        assert httpx.get(entry["download_url"]).content[:4] == b"glTF"
+        assert httpx.get(entry["rendered_image"]["url"]).headers["content-type"] == "image/webp"
         assert len(result["files"]) == 1
 
 
@@ -145,9 +145,9 @@ def test_a_failed_picture_has_a_result_without_links(api: httpx.Client):
     """A failed or cancelled picture is in `results[]` with null links."""
     batch = post(api, ("robot.jpg", ROBOT)).json()
     result = api.post(f"/status/tasks/{batch['task_id']}/cancel").json()["result"]
-    (one,) = result["results"]
-    if one["status"] == "cancelled":  # it may have been faster
-        assert (one["download_url"], one["rendered_image"]) == (None, None)
+    (entry,) = result["results"]
+    if entry["status"] == "cancelled":  # it may have been faster
+        assert (entry["download_url"], entry["rendered_image"]) == (None, None)
 
 
 def test_progress_has_the_old_numbers(done: dict[str, Any]):
@@ -173,7 +173,7 @@ def test_models_and_their_params(api: httpx.Client):
     assert api.get("/models").json() == api.get("/models/available").json()
     params = api.get("/models/local/params").json()
     assert params["model_type"] == "local"
-    assert "detail" in {one["name"] for one in params["params"]}
+    assert "detail" in {parameter["name"] for parameter in params["params"]}
     assert api.get("/models/nothing/params").json()["error_code"] == "generator_unknown"
     refused = post(api, ("robot.jpg", ROBOT), model="", options="", params='{"detail": "huge"}', model_type="local")
     assert (refused.status_code, "detail" in refused.json()["message"].lower()) == (422, True)
@@ -196,6 +196,6 @@ def test_a_job_is_deleted_by_any_of_its_names(locked: App, api: httpx.Client, fo
     events(api, batch["task_id"])
     with httpx.Client(base_url=f"{locked.url}/api/v1", headers={"Authorization": f"Bearer {ADMIN_KEY}"}) as host:
         listed = host.get("/admin/list-files", params={"directory": "results"}).json()["items"]
-        assert f"batches/{batch['batch_id']}" in {one["path"] for one in listed if one["is_directory"]}
+        assert f"batches/{batch['batch_id']}" in {item["path"] for item in listed if item["is_directory"]}
         assert host.delete(f"/admin/delete-job/{form.format(**batch)}").status_code == 200
         assert host.delete(f"/admin/delete-job/{form.format(**batch)}").status_code == 404

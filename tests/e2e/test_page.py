@@ -106,9 +106,9 @@ async def take_home(page: Page, folder: Path) -> None:
     await export(page, "blender")
     async with page.expect_download() as started:
         await page.click(".take-go")
-    one = await started.value
-    assert one.suggested_filename == "mug.glb"
-    assert (await one.path()).read_bytes()[:4] == b"glTF"
+    single = await started.value
+    assert single.suggested_filename == "mug.glb"
+    assert (await single.path()).read_bytes()[:4] == b"glTF"
 
     await page.evaluate("addEventListener('beforeunload', () => document.body.dataset.left = 'yes')")
     await export(page, "blender", everything=True)
@@ -123,7 +123,7 @@ async def take_home(page: Page, folder: Path) -> None:
         wanted = [f"{stem}.glb" for stem in stems] + [f"thumbnails/{stem}.webp" for stem in stems]
         wanted += ["manifest.json", "contact-sheet.webp"]
         assert sorted(archive.namelist()) == sorted(wanted)
-        assert archive.read("mug.glb") == (await one.path()).read_bytes()
+        assert archive.read("mug.glb") == (await single.path()).read_bytes()
         manifest = json.loads(archive.read("manifest.json"))
     assert [job["name"] for job in manifest["jobs"]] == [path.name for path in PHOTOGRAPHS]
     assert all(job["facts"]["watertight"] for job in manifest["jobs"])
@@ -270,13 +270,20 @@ async def test_options_and_price_follow_the_generator(app: App, page: Page):
     await drop(page, PHOTOGRAPHS[0], PHOTOGRAPHS[1])
     await page.click("#options > button")
     await expect(page.locator("#option-local-thickness")).to_be_visible()
+    await page.locator("#option-local-detail select").select_option("high")
+    summary = page.locator("#options > button > span").first
+    await expect(summary).to_have_attribute("data-summary", "High detail")
+    await page.locator("#option-local-thickness input").fill("1.5")
+    await expect(summary).to_have_attribute("data-summary", "High detail · 1 more")
     await choose(page, "tripo-v2.5")
     await expect(page.locator("#option-local-thickness")).to_be_hidden()
     await expect(page.locator("#cost")).to_contain_text("2 pictures, $")
     await choose(page, "local")
     await expect(page.locator("#option-local-thickness")).to_be_visible()
+    await expect(page.locator("#option-local-detail select")).to_have_value("high")
+    await page.locator("#option-local-detail select").select_option("low")
     await expect(page.locator("#cost")).to_contain_text("Free")
-    face_limit = page.locator("#face-limit").locator("input, textarea")
+    face_limit = page.locator("#face-limit input")
     await expect(face_limit).to_have_value("")
     await face_limit.fill("7")
     await expect(page.locator("#cost")).to_contain_text("from 500 to 300,000")

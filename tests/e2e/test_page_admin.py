@@ -58,7 +58,7 @@ async def signed_in(page: Page, app: App) -> None:
 
 
 def cookie(name: str, secret: str = SPACE_SECRET, seconds: float = 60) -> str:
-    """Somebody's session."""
+    """A signed session cookie."""
     return session(name, secret, time.time() + seconds)
 
 
@@ -165,9 +165,15 @@ def test_only_a_session_of_this_space_opens_the_tab(hosted: App, name, secret, s
     signed = f"session={cookie(name, secret, seconds)}"
     with httpx.Client(base_url=hosted.url, headers={"Cookie": signed, **headers}) as visitor:
         config = visitor.get("/config").json()
-        (key,) = (one["id"] for one in config["components"] if one["props"].get("elem_id") == "admin-key")
-        (button,) = (one["id"] for one in config["components"] if one["props"].get("elem_id") == "admin-refresh")
-        (function,) = (one for one in config["dependencies"] if [button, "click"] in one["targets"])
+        (key,) = (
+            component["id"] for component in config["components"] if component["props"].get("elem_id") == "admin-key"
+        )
+        (button,) = (
+            component["id"]
+            for component in config["components"]
+            if component["props"].get("elem_id") == "admin-refresh"
+        )
+        (function,) = (function for function in config["dependencies"] if [button, "click"] in function["targets"])
         assert function["inputs"][0] == key
         asked = {"data": ["", "24 hours"], "fn_index": function["id"], "session_hash": name}
         assert visitor.post("/gradio_api/queue/join", json=asked).status_code == 200

@@ -34,7 +34,7 @@ def logging(tmp_path: Path) -> Iterator[App]:
     folder.mkdir(parents=True)
     lines = [line(number, "info", f"picture {number} is done") for number in range(249)]
     lines.append(line(249, "warning", "something is odd", exception="Traceback (most recent call last):\n  odd"))
-    packed = gzip.compress("".join(f"{one}\n" for one in lines).encode())
+    packed = gzip.compress("".join(f"{line}\n" for line in lines).encode())
     (folder / "app-20260102T040000000000Z.log.gz").write_bytes(packed)
     (folder / "app.log").write_text(line(299, "error", HOSTILE, batch="1234abcd") + "\n")
     app.start()

@@ -52,11 +52,12 @@ async def test_cut_outs_are_sent_and_all_of_it_comes_ready_to_print(app: App, pa
     await expect(form.locator(".take-size")).to_have_text("The size is shown once the file is made.")
     async with page.expect_download() as started:
         await form.locator(".take-go").click()
-    one = await started.value
-    assert one.suggested_filename == "mug-80mm-high-solid.stl"
+    single = await started.value
+    assert single.suggested_filename == "mug-80mm-high-solid.stl"
     await expect(form.locator(".take-size")).to_be_hidden()
-    await expect(form.locator(".take-go")).to_have_text(f"Export STL · {filesize((await one.path()).stat().st_size)}")
-    assert tall_and_closed(await one.path())
+    size_text = filesize((await single.path()).stat().st_size)
+    await expect(form.locator(".take-go")).to_have_text(f"Export STL · {size_text}")
+    assert tall_and_closed(await single.path())
 
     await export(page, "print", everything=True)
     await expect(check).to_contain_text("All 2 ready to print")
@@ -69,7 +70,9 @@ async def test_cut_outs_are_sent_and_all_of_it_comes_ready_to_print(app: App, pa
         assert archive.namelist() == ["manifest.json", *names, "contact-sheet.webp"]
         manifest = json.loads(archive.read("manifest.json"))
         assert manifest["cut_out"] is True
-        assert [(one["filename"], one["closed"]) for one in manifest["exports"]] == [(name, True) for name in names]
+        assert [(export["filename"], export["closed"]) for export in manifest["exports"]] == [
+            (name, True) for name in names
+        ]
         assert all(tall_and_closed(io.BytesIO(archive.read(name))) for name in names)
 
 

@@ -103,8 +103,8 @@ async def test_many_pictures_leave_room_for_the_rest(app: App, page: Page):
     for size in (PHONE, DESKTOP):
         await page.set_viewport_size(size)
         box = await page.locator("#tiles").bounding_box()
-        for one in (await shown.nth(2).bounding_box(), await shown.nth(19).bounding_box()):
-            assert one["x"] + one["width"] <= box["x"] + box["width"]
+        for tile in (await shown.nth(2).bounding_box(), await shown.nth(19).bounding_box()):
+            assert tile["x"] + tile["width"] <= box["x"] + box["width"]
         button = await page.locator("#generate").bounding_box()
         assert button["y"] + button["height"] <= size["height"]
         assert await overflow(page) <= 0

@@ -65,13 +65,19 @@ async def test_waiting_is_shown_as_waiting(app: App, page: Page):
 
 
 async def test_back_and_forward_go_from_batch_to_batch(app: App, page: Page):
-    """The address of a batch is a step in the browser's history."""
+    """The address of a batch is a step in the browser's history.
+
+    A board that is refused is asked for again; where its stream ends before the batch, the page is loaded again.
+    """
     first = await made(page, app, ROBOT)
     await page.click("#anew")
     await expect(page.locator("#create[data-stage=hero]")).to_be_visible()
     second = await made(page, app, MUG)
     await page.go_back()
     await expect(page.locator(f'.board[data-batch="{second}"]')).to_have_count(0)
+    working = f'data: <section class="board" data-state="working" data-batch="{first}"></section>\n\n'
+    await page.route("**/board", lambda route: route.fulfill(body=working), times=1)
+    await page.route("**/board", lambda route: route.fulfill(status=503), times=1)  # the last route answers first
     await page.goto(f"{app.url}/?batch={first}")
     await expect(page.locator(f'.board[data-batch="{first}"] .job-card')).to_have_count(1)
     await page.goto(f"{app.url}/?batch={second}")

@@ -1,4 +1,4 @@
-"""The way of one photograph to a printer and to an engine, as docs/exporting.md shows it: its very lines, run."""
+"""The commands of docs/exporting.md from one photograph to a printer and an engine, run as printed."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from tests.support.three_reader import ThreeReader
 pytestmark = pytest.mark.browser
 
 
-def the_way() -> tuple[str, list[str], str]:
-    """The program's line, what it said when the page was written, and the line after it."""
+def documented_commands() -> tuple[str, list[str], str]:
+    """The program's line, what it output when the page was written, and the line after it."""
     [block] = [block.text for block in code_blocks() if block.language == "console"]
     _, program, last = re.split(r"^\$ ", block, flags=re.M)[1:]
     first, *lines = program.splitlines()
     return first, lines, last
 
 
-def shape(line: str) -> str:
+def without_numbers(line: str) -> str:
     """A line without its numbers and ids."""
     return re.sub(r"[0-9a-f]{8}-[-0-9a-f]+|(?<![\w-])[\d.,]*\d", "N", line)
 
 
 async def test_the_way_to_printer_and_engine_works(app: App, chromium: Browser, tmp_path: Path):
-    """The lines say what the page says; the STL is a solid 80 mm high, the GLB has 5,000 faces in three.js."""
-    program, lines, curl = the_way()
+    """The output is as printed; the STL is a solid 80 mm high, the GLB has 5,000 faces in three.js."""
+    program, lines, curl = documented_commands()
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     place = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "GRADIO_TEMP_DIR": str(tmp_path / "temp")}
 
@@ -47,9 +47,9 @@ async def test_the_way_to_printer_and_engine_works(app: App, chromium: Browser, 
         assert done.returncode == 0, done.stderr
         return done.stdout.splitlines()
 
-    said = run(program)
-    assert [shape(line) for line in said] == [shape(line) for line in lines]
-    run(curl.replace(lines[-1].split()[-1], said[-1].split()[-1]))
+    output = run(program)
+    assert [without_numbers(line) for line in output] == [without_numbers(line) for line in lines]
+    run(curl.replace(lines[-1].split()[-1], output[-1].split()[-1]))
 
     solid = trimesh.load(tmp_path / "astronaut-80mm-high-solid.stl")
     assert solid.is_watertight

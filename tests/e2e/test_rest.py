@@ -20,7 +20,9 @@ def test_a_path_answers_with_and_without_a_slash(app: App, path):
 def test_the_description_has_both_names(app: App, path):
     """The OpenAPI description lists the routes under both of its addresses."""
     described = httpx.get(app.url + path).json()["paths"]
-    assert {f"/api/v1/{one}" for one in ("models/available", "upload/batch", "logs/summary/daily")} <= set(described)
+    assert {f"/api/v1/{route}" for route in ("models/available", "upload/batch", "logs/summary/daily")} <= set(
+        described
+    )
 
 
 def test_the_documentation_comes_from_this_server_alone(app: App):

@@ -13,7 +13,7 @@ import pytest
 
 from image2model.devtools.app_process import ADMIN_KEY
 from tests.e2e.test_rest_contract import ROBOT, events, post
-from tests.support.attacks import stranger
+from tests.support.attacks import client_from
 from tests.support.browser import App
 
 ROUTES = (
@@ -32,8 +32,8 @@ def host(app: App) -> Iterator[httpx.Client]:
         yield client
 
 
-def made(host: httpx.Client) -> dict[str, Any]:
-    """A finished batch of one."""
+def make_batch(host: httpx.Client) -> dict[str, Any]:
+    """Make a batch of one picture; return the answer when it is finished."""
     answer = post(host, ("gone.jpg", ROBOT)).json()
     events(host, answer["task_id"])
     return answer
@@ -41,14 +41,14 @@ def made(host: httpx.Client) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def kept(host: httpx.Client) -> dict[str, Any]:
-    """One that no test deletes."""
-    return made(host)
+    """A batch that no test deletes."""
+    return make_batch(host)
 
 
 @pytest.fixture(scope="module")
 def large(app: App, host: httpx.Client) -> dict[str, Any]:
-    """One whose mesh, which Gradio has been lent too, is more than any buffer on the way holds."""
-    batch = made(host)
+    """A batch whose mesh, also in Gradio's cache, is larger than any buffer on the way."""
+    batch = make_batch(host)
     mesh = app.data / "batches" / batch["batch_id"] / "1-gone" / "model.glb"
     os.truncate(mesh, 64_000_000)
     lent = app.cache / batch["batch_id"] / "lent.glb"
@@ -61,7 +61,7 @@ def large(app: App, host: httpx.Client) -> dict[str, Any]:
 @pytest.mark.parametrize(("key", "message"), [("", "Not authenticated"), ("Bearer wrong", "Invalid admin API key")])
 def test_admin_routes_require_the_admin_key(app, method, path, key, message):
     """Every route asks for the admin key before it looks at anything."""
-    with stranger(app, 4) as visitor:  # whose wrong keys are counted
+    with client_from(app, 4) as visitor:  # whose wrong keys are counted
         answer = visitor.request(method, f"/api/v1/{path}", headers={"Authorization": key} if key else {})
     assert (answer.status_code, answer.json()["message"]) == (403, message)
 
@@ -85,14 +85,14 @@ def test_files_are_listed_by_kind(host, kept):
     listed = host.get("/admin/list-files", params={"directory": "results", "limit": 10_000, "view": "files"}).json()
     assert listed["items"] == listed["results"]
     assert len(listed["items"]) <= listed["total_files"]
-    times = [float(one["modified"]) for one in listed["items"]]
+    times = [float(item["modified"]) for item in listed["items"]]
     assert times == sorted(times, reverse=True)
-    assert any(one["path"].startswith(f"batches/{kept['batch_id']}/") for one in listed["results"])
+    assert any(item["path"].startswith(f"batches/{kept['batch_id']}/") for item in listed["results"])
     assert len(host.get("/admin/list-files", params={"limit": 1, "view": "files"}).json()["uploads"]) == 1
-    assert all(one["path"].rpartition("/")[2].startswith("input") for one in listed["uploads"])
+    assert all(item["path"].rpartition("/")[2].startswith("input") for item in listed["uploads"])
     folders = host.get("/admin/list-files", params={"directory": "results", "limit": 10_000}).json()["items"]
-    assert all(one["is_directory"] and one["file_count"] for one in folders)
-    assert f"batches/{kept['batch_id']}" in {one["path"] for one in folders}
+    assert all(item["is_directory"] and item["file_count"] for item in folders)
+    assert f"batches/{kept['batch_id']}" in {item["path"] for item in folders}
     assert host.get("/admin/list-files", params={"directory": "/etc"}).status_code == 422
 
 
@@ -101,10 +101,10 @@ def test_files_are_listed_by_kind(host, kept):
               {"json": {"hours": 0, "dry_run": True}}],
 )  # fmt: skip
 def test_dry_run_lists_what_would_be_deleted(host, kept, given):
-    """Asked by address, form or JSON it lists the batch and deletes nothing."""
+    """A dry run, requested by query, form or JSON, lists the batch and deletes nothing."""
     body = host.post("/admin/cleanup", **given).json()
     assert (body["cleanup_hours"], body["dry_run"], body["errors"]) == (0, True, [])
-    assert kept["batch_id"] in [one["name"] for one in body["items"]]
+    assert kept["batch_id"] in [item["name"] for item in body["items"]]
     assert body["freed_space_mb"] > 0
     assert host.get(f"/download/{kept['job_id']}/all").status_code == 200
 
@@ -121,7 +121,7 @@ def test_a_cleanup_that_makes_no_sense_is_refused(host, given, status):
 
 def test_one_batch_is_deleted_by_either_route(host):
     """A batch is deleted by form with its job id or by path with its batch id, and is unknown afterwards."""
-    first, second = made(host), made(host)
+    first, second = make_batch(host), make_batch(host)
     body = host.post("/admin/cleanup-job", data={"job_id": first["job_id"]}).json()
     assert body["job_id"] == first["job_id"]
     assert body["freed_space_mb"] > 0
@@ -145,7 +145,7 @@ def test_batch_being_downloaded_is_kept(app, host, large, address):
 
     def plan_evictions() -> bool:
         body = host.post("/admin/cleanup", json={"hours": 0, "dry_run": True}).json()
-        return large["batch_id"] in [one["name"] for one in body["items"]]
+        return large["batch_id"] in [item["name"] for item in body["items"]]
 
     with host.stream("GET", address.format(url=app.url, **large)) as answer:
         chunks = answer.iter_raw()  # letting go of it would end the download

@@ -72,7 +72,7 @@ def test_stream_sends_all_events_with_growing_progress(done):
     events = done["events"]
     assert all({"task_id", "status", "progress", "message"} <= set(data) for _, _, data in events)
     updates = [data for _, name, data in events if name == "file_update"]
-    assert {data["file_id"] for data in updates} == {one["file_id"] for one in done["uploaded_files"]}
+    assert {data["file_id"] for data in updates} == {file["file_id"] for file in done["uploaded_files"]}
     progress = [data["progress"] for _, name, data in events if name != "file_update"]
     assert progress == sorted(progress)
     assert events[-1][1] == "task_completed"
@@ -119,7 +119,7 @@ def test_results_are_listed_fetched_in_parts_and_zipped(api, done):
     """Files bear their pictures' names, take Range, and come as one zip."""
     listed = api.get(f"/download/{done['job_id']}/all").json()
     assert listed["total_files"] == 2
-    assert listed["download_urls"] == [one["model_url"] for one in listed["files"]]
+    assert listed["download_urls"] == [file["model_url"] for file in listed["files"]]
     first = listed["files"][0]
     assert (first["filename"], first["source_filename"]) == ("a robot.glb", "a robot.jpg")
     part = api.get(first["model_url"], headers={"Range": "bytes=0-3"})
@@ -159,7 +159,7 @@ def test_head_of_a_file_equals_its_get(api, done, path):
         whole.headers[name] for name in ("content-length", "content-type")
     ]
     described = api.get("/openapi.json").json()["paths"]
-    assert not any("head" in one for one in described.values())
+    assert not any("head" in methods for methods in described.values())
 
 
 @pytest.mark.parametrize("path", ["/api/v1/download/{job_id}/b.glb", "/batches/{batch_id}/2/b.glb"])
@@ -188,7 +188,9 @@ def test_every_get_route_answers_head(api, done):
     described = api.get("/openapi.json").json()["paths"]
     paths = [path.removeprefix("/api/v1") for path, methods in described.items() if "get" in methods]
     answers = {path: api.head(path.format(**ids), headers=HOST, timeout=10) for path in paths}
-    assert {path: (one.status_code, one.content) for path, one in answers.items()} == dict.fromkeys(paths, (200, b""))
+    assert {path: (response.status_code, response.content) for path, response in answers.items()} == dict.fromkeys(
+        paths, (200, b"")
+    )
     assert {api.head(path.format(**ids)).status_code for path in paths} == {200, 403}
     assert api.head(f"/status/tasks/{unknown}/stream", timeout=10).status_code == 200
     assert api.head(f"/upload/status/{unknown}").status_code == 404
@@ -199,7 +201,7 @@ def test_unusable_files_are_refused_with_reasons(api):
     """One wrong file refuses the upload, with each file's reason; too many and too large are said in the message."""
     wrong = post(api, ("good.jpg", ROBOT), ("notes.png", b"no picture"))
     assert (wrong.status_code, wrong.json()["error_code"]) == (400, "FILE_VALIDATION_ERROR")
-    assert [one["filename"] for one in wrong.json()["details"]["files"]] == ["notes.png"]
+    assert [refusal["filename"] for refusal in wrong.json()["details"]["files"]] == ["notes.png"]
     many = post(api, *[("a.jpg", b"x")] * 26)
     assert (many.status_code, "too many files" in many.json()["message"]) == (400, True)
     large = post(api, ("large.jpg", ROBOT + bytes(26_000_000)))
@@ -230,7 +232,7 @@ def test_the_picture_that_was_cut_short_is_named(api):
     whole = form(("a.jpg", ROBOT), ("b.jpg", ROBOT))
     whole["content"] = whole["content"][: len(ROBOT) + 2000]
     refused = api.post("/upload", **whole).json()
-    assert [one["filename"] for one in refused["details"]["files"]] == ["b.jpg"]
+    assert [refusal["filename"] for refusal in refused["details"]["files"]] == ["b.jpg"]
 
 
 def test_forms_are_read_as_programs_write_them(api):
@@ -247,7 +249,7 @@ def test_form_without_a_file_names_the_field(api, given):
     answer = api.post("/upload", **given)
     assert (answer.status_code, answer.json()["error_code"]) == (400, "FILE_VALIDATION_ERROR")
     assert "field `files`" in answer.json()["message"]
-    assert "other.txt" in [one["filename"] for one in answer.json()["details"]["files"]]
+    assert "other.txt" in [refusal["filename"] for refusal in answer.json()["details"]["files"]]
 
 
 @pytest.mark.parametrize(("path", "name", "most"), [("/upload", "files", 25), ("/upload/image", "file", 1)])
@@ -278,8 +280,8 @@ def test_odd_forms_are_survived(api, app):
     assert api.post("/upload", files={"files": ("a.jpg", ROBOT)}, data=fields).status_code == 400
     assert post(api, ("a.jpg", ROBOT), options="[").status_code == 422
     assert api.post("/upload", json={}).status_code == 400
-    with socket.create_connection(("127.0.0.1", int(app.url.rsplit(":", 1)[1]))) as liar:
-        liar.sendall(
+    with socket.create_connection(("127.0.0.1", int(app.url.rsplit(":", 1)[1]))) as connection:
+        connection.sendall(
             b"POST /api/v1/upload HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=x\r\n"
             b"Content-Length: 999999\r\n\r\n--x\r\n"
         )
@@ -296,8 +298,8 @@ def test_one_image_is_uploaded_cancelled_and_done_again(api):
     assert events(api, six["task_id"])[-1][2]["summary"] == {
         "total_files": 6, "successful_files": 6, "failed_files": 0,
     }  # fmt: skip
-    one = api.post("/upload/image", files={"file": ("one.jpg", ROBOT)}, data=FORM)
-    assert (one.status_code, one.json()["total_files"]) == (200, 1)
+    response = api.post("/upload/image", files={"file": ("one.jpg", ROBOT)}, data=FORM)
+    assert (response.status_code, response.json()["total_files"]) == (200, 1)
 
 
 def test_the_models_on_offer(api):

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from image2model.devtools.app_process import ADMIN_KEY
-from tests.support.attacks import Functions, stranger
+from tests.support.attacks import Functions, client_from
 from tests.support.browser import App
 
 KEY = "a rest key"
@@ -52,7 +52,7 @@ def test_uploads_are_limited(locked):
 
 def test_the_key_of_programs_is_no_guess_at_the_hosts(locked):
     """API_KEY on a route of the host's is refused each time and counts as no try; it still opens what it opens."""
-    with stranger(locked, 7) as program:
+    with client_from(locked, 7) as program:
         key = {"Authorization": f"Bearer {KEY}"}
         answers = [program.get("/api/v1/admin/disk-usage", headers=key) for _ in range(12)]
         opened = program.get("/api/v1/logs/types", headers=key)
@@ -64,7 +64,7 @@ def test_keys_cannot_be_tried_for_ever(locked):
     """After ten wrong keys in a minute, wherever, none is looked at any more, in the Admin tab neither; others' are."""
     paths = ("admin/disk-usage", "logs/types", f"download/{uuid.uuid4()}/all")
     right = {"Authorization": f"Bearer {ADMIN_KEY}"}
-    with stranger(locked, 5) as visitor, stranger(locked, 6) as host:
+    with client_from(locked, 5) as visitor, client_from(locked, 6) as host:
         wrong = [
             visitor.get(f"/api/v1/{paths[n % 3]}", headers={"Authorization": f"Bearer {n}"}).status_code
             for n in range(10)

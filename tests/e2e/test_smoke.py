@@ -14,23 +14,23 @@ pytestmark = pytest.mark.smoke
 def test_a_well_app_passes(app: App):
     """Every check says what it saw, a mesh is made, and nothing stays of it."""
     before = set((app.data / "batches").iterdir())
-    said: list[str] = []
-    assert run_checks(app.url, report=said.append) == 0, said
-    assert len(said) == len(CHECKS)
-    assert "bytes in" in said[-1]
+    reported: list[str] = []
+    assert run_checks(app.url, report=reported.append) == 0, reported
+    assert len(reported) == len(CHECKS)
+    assert "bytes in" in reported[-1]
     assert set((app.data / "batches").iterdir()) == before
 
 
 def test_another_server_does_not_pass(stand_in: FalServer):
     """Another server than image2model fails the first check, and no other check is tried."""
-    said: list[str] = []
-    assert run_checks(stand_in.url, report=said.append) == 1
-    assert said[0].startswith("WRONG")
-    assert said[1:] == ["Nothing else was tried."]
+    reported: list[str] = []
+    assert run_checks(stand_in.url, report=reported.append) == 1
+    assert reported[0].startswith("WRONG")
+    assert reported[1:] == ["Nothing else was tried."]
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9", "nowhere"])
 def test_no_server_does_not_pass(url: str):
     """An address that is invalid or does not answer fails the check."""
-    said: list[str] = []
-    assert run_checks(url, report=said.append) == 1
+    reported: list[str] = []
+    assert run_checks(url, report=reported.append) == 1

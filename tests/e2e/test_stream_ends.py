@@ -17,8 +17,8 @@ from playwright.async_api import Browser, Request, expect
 from tests.conftest import DESKTOP
 from tests.support.browser import ROOT, App, Watch, drop, opened
 
-FAR, FARTHER = 0.5, 2.5
-"""Seconds that the end of a stream is on its way; the last are more than the server waits."""
+DELAY, LONG_DELAY = 0.5, 2.5
+"""Seconds by which the end of a stream is delayed; the second are more than the server waits."""
 PROGRAMS = {
     "ask.py": """
 import sys
@@ -35,10 +35,10 @@ console.log(answers);
 process.exit(0);
 """,
 }
-"""What asks again as soon as it is answered, by Gradio's own clients."""
+"""Programs of Gradio's own clients that call again as soon as they are answered."""
 
 
-async def carry(source: asyncio.StreamReader, sink: asyncio.StreamWriter, late: float) -> None:
+async def forward(source: asyncio.StreamReader, sink: asyncio.StreamWriter, delay: float) -> None:
     """Pass bytes on as they come, the message that ends a stream of answers so many seconds later."""
     with contextlib.suppress(ConnectionError):
         while data := await source.read(65536):
@@ -46,7 +46,7 @@ async def carry(source: asyncio.StreamReader, sink: asyncio.StreamWriter, late: 
                 chunk = data.rfind(b"\r\n", 0, data.rfind(b"\r\n", 0, data.index(b"close_stream"))) + 2
                 sink.write(data[:chunk])
                 await sink.drain()
-                await asyncio.sleep(late)
+                await asyncio.sleep(delay)
                 data = data[chunk:]
             sink.write(data)
             await sink.drain()
@@ -54,14 +54,14 @@ async def carry(source: asyncio.StreamReader, sink: asyncio.StreamWriter, late: 
 
 
 @contextlib.asynccontextmanager
-async def far_from(app: App, late: float = FAR) -> AsyncIterator[str]:
-    """Address of a proxy in front of the app that delays every block by `late` seconds."""
+async def delaying_proxy(app: App, delay: float = DELAY) -> AsyncIterator[str]:
+    """Address of a proxy in front of the app that delays every block by `delay` seconds."""
 
-    async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         from_app, to_app = await asyncio.open_connection("127.0.0.1", int(app.url.rpartition(":")[2]))
-        await asyncio.gather(carry(reader, to_app, late), carry(from_app, writer, late))
+        await asyncio.gather(forward(reader, to_app, delay), forward(from_app, writer, delay))
 
-    server = await asyncio.start_server(meet, "127.0.0.1", 0)
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
     async with server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
@@ -72,25 +72,27 @@ async def test_a_client_gets_every_answer_while_the_end_of_its_stream_is_delayed
     (tmp_path / name).write_text(PROGRAMS[name])
     (tmp_path / "node_modules").symlink_to(ROOT / "tests" / "node_modules")
     runner = sys.executable if name.endswith(".py") else str(shutil.which("node"))
-    async with far_from(app) as address:
+    async with delaying_proxy(app) as address:
         program = await asyncio.create_subprocess_exec(
             runner, tmp_path / name, address, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
         )
         try:
             async with asyncio.timeout(60):
-                said, problems = await program.communicate()
+                output, problems = await program.communicate()
         finally:
             with contextlib.suppress(ProcessLookupError):
                 program.kill()
-    assert said.lower().count(b"true") == 3, problems.decode()
+    assert output.lower().count(b"true") == 3, problems.decode()
 
 
 async def test_a_client_that_does_not_hang_up_is_delayed_a_second_at_most(app: App):
-    """Somebody who reads a stream to its very end, without hanging up, gets it after a second, and is then answered."""
+    """A client that reads a stream to its very end, without hanging up, gets it after a second, and its next answer."""
     session = {"session_hash": "reads-to-the-end"}
     async with httpx.AsyncClient(base_url=f"{app.url}/gradio_api/queue", timeout=10, trust_env=False) as client:
         config = (await client.get(f"{app.url}/config")).json()
-        number = next(one["id"] for one in config["dependencies"] if one["api_name"] == "list_generators")
+        number = next(
+            function["id"] for function in config["dependencies"] if function["api_name"] == "list_generators"
+        )
         for _ in range(2):
             asked = await client.post("/join", json={"data": [], "fn_index": number, **session})
             began = time.monotonic()
@@ -102,10 +104,10 @@ async def test_a_client_that_does_not_hang_up_is_delayed_a_second_at_most(app: A
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize(("late", "pictures"), [(FAR, 4), (FARTHER, 2)])
-async def test_page_gets_every_answer_when_streams_end_late(app: App, chromium: Browser, late: float, pictures: int):
+@pytest.mark.parametrize(("delay", "pictures"), [(DELAY, 4), (LONG_DELAY, 2)])
+async def test_page_gets_every_answer_when_streams_end_late(app: App, chromium: Browser, delay: float, pictures: int):
     """Pictures dropped as soon as the one before is counted are all judged and priced; no stream is left open."""
-    async with far_from(app, late) as address, await chromium.new_context(viewport=DESKTOP) as context:
+    async with delaying_proxy(app, delay) as address, await chromium.new_context(viewport=DESKTOP) as context:
         page = await context.new_page()
         watch, listening = Watch(context, address), set[Request]()
         page.on("request", lambda request: listening.add(request) if "/queue/data" in request.url else None)

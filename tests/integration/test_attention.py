@@ -92,9 +92,7 @@ async def test_wrong_keys_are_listed_and_delay_only_their_network(start):
     ],
 )
 async def test_untrusted_proxy_is_reported_once(start, caplog, peer: str, headers: dict[bytes, bytes], reported: bool):
-    """The host reads in the log, once, and in Admin which address to trust; strangers' claims and trusted ones do not
-    count.
-    """
+    """Log (once) and Admin name the address to trust; headers from strangers and from trusted proxies do not count."""
     services, seen = await start(), []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:

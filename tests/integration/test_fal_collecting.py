@@ -16,7 +16,7 @@ from image2model.errors import GenerationFailed
 from image2model.generators.base import Finished, Running
 from image2model.generators.fal import FalAccount, FalGenerator, FalHosts
 from image2model.generators.providers import rules_of
-from tests.support.fal_helpers import MODELS, QUICK, failure, generator, names, no_delay, run, submitted, task
+from tests.support.fal_helpers import MODELS, QUICK, failure, fal_generator, names, no_delay, run, submitted, task
 from tests.support.fal_server import FalServer
 from tests.support.waiting import wait_until_async
 
@@ -58,12 +58,12 @@ def named(fault: Fault) -> str:
 
 async def collected(fal: FalServer, folder: Path, remote: Any = None) -> GenerationFailed | None:
     """Failure of a submitted job, None for success; it is never submitted again."""
-    one = generator(fal)
-    work = task(folder, one)
-    remote = remote or await submitted(one, work)
+    generator = fal_generator(fal)
+    work = task(folder, generator)
+    remote = remote or await submitted(generator, work)
     calls = fal.calls["submit"]
     try:
-        events = await run(one, replace(work, remote=remote))
+        events = await run(generator, replace(work, remote=remote))
     except GenerationFailed as error:
         assert fal.calls["submit"] == calls
         return error
@@ -86,8 +86,8 @@ async def test_after_a_longer_trouble_the_same_job_is_collected(
     fal: FalServer, tmp_path: Path, operation: str, fault: Fault
 ):
     """The try ends with a code that stands for collecting, and the next one brings the mesh."""
-    one = generator(fal)
-    remote = await submitted(one, task(tmp_path, one))
+    generator = fal_generator(fal)
+    remote = await submitted(generator, task(tmp_path, generator))
     fal.faults[operation].extend([fault] * 3)
     error = await collected(fal, tmp_path, remote)
     assert error is not None
@@ -128,9 +128,9 @@ async def test_a_refused_key_loses_no_job(fal: FalServer, tmp_path: Path, operat
 @pytest.mark.parametrize("key", ["", "two\nlines"])
 async def test_without_a_usable_key_a_job_waits(fal: FalServer, tmp_path: Path, key: str):
     """Without a usable key a submitted job waits to be collected, since the host may restore the key."""
-    one = generator(fal)
-    remote = await submitted(one, task(tmp_path, one))
-    keyless = generator(fal, key=key)
+    generator = fal_generator(fal)
+    remote = await submitted(generator, task(tmp_path, generator))
+    keyless = fal_generator(fal, key=key)
     error = await failure(keyless, task(tmp_path, keyless, remote=remote))
     assert (error.code, fal.calls["status"]) == ("collect_refused", 0)
 
@@ -164,19 +164,19 @@ async def test_job_unknown_to_one_endpoint_is_not_gone(fal: FalServer, tmp_path:
 
 async def test_job_unknown_to_another_key_is_not_gone(fal: FalServer, tmp_path: Path):
     """Keys of one account know each other's jobs; one of another account does not, and the job waits for its own."""
-    one = generator(fal)
-    remote = {**await submitted(one, task(tmp_path, one)), "key_mark": "another"}
+    generator = fal_generator(fal)
+    remote = {**await submitted(generator, task(tmp_path, generator)), "key_mark": "another"}
     assert await collected(fal, tmp_path / "same account", remote) is None
     fal.jobs.clear()
     error = await collected(fal, tmp_path / "other account", remote)
     assert error is not None
     assert (error.code, rules_of(error.code).collectable == "automatic") == ("job_elsewhere", True)
-    assert await generator(fal).cancel(remote) == "unknown"
+    assert await fal_generator(fal).cancel(remote) == "unknown"
 
 
 @pytest.mark.parametrize("remote", [{}, {"request_id": "r"}, {"status_url": 7}])
 async def test_unreachable_result_stays_collectable(fal: FalServer, tmp_path: Path, remote: dict[str, Any]):
-    """Something spoilt what was stored; nothing is submitted again for it."""
+    """A job whose result cannot be reached is not submitted again, and stays collectable."""
     error = await collected(fal, tmp_path, {"x": 1, **remote})
     assert error is not None
     assert error.code == "job_elsewhere"
@@ -201,7 +201,7 @@ async def test_failure_of_fal_needs_two_equal_responses(fal: FalServer, tmp_path
     ],
 )
 async def test_contradictory_answers_are_not_believed(fal: FalServer, tmp_path: Path, faults: list[Fault]):
-    """The job is asked for later."""
+    """After contradictory answers the job is polled again later."""
     fal.faults["result"].extend(faults)
     error = await collected(fal, tmp_path)
     assert error is not None
@@ -213,10 +213,10 @@ async def test_result_of_a_job_that_ignores_cancel_is_collected(fal: FalServer, 
     fal.scripts.extend([Script(run_seconds=0.1, ignores_cancel=True), Script(run_seconds=60)])
     ends = []
     for name in ("ignores_cancel", "obedient"):
-        one = generator(fal)
-        work = task(tmp_path / name, one)
-        remote = await submitted(one, work)
-        assert await one.cancel(remote) == "accepted"
+        generator = fal_generator(fal)
+        work = task(tmp_path / name, generator)
+        remote = await submitted(generator, work)
+        assert await generator.cancel(remote) == "accepted"
         ends.append(await collected(fal, tmp_path / name, remote))
     assert ends[0] is None
     assert ends[1] is not None
@@ -233,44 +233,44 @@ async def test_full_or_read_only_disk_has_its_own_error(
         raise OSError(number, "no room")
 
     monkeypatch.setattr(os, "fsync", no_room)
-    one = generator(fal)
+    generator = fal_generator(fal)
     with pytest.raises(OSError, match="no room") as caught:
-        await run(one, task(tmp_path, one))
+        await run(generator, task(tmp_path, generator))
     assert caught.value.errno == number
     assert not [name for name in names(tmp_path) if name.startswith("model")]
 
 
 async def test_job_stays_collectable_after_any_other_failure(fal: FalServer, tmp_path: Path):
-    """A mistake of our own must not pay twice."""
+    """After an error of our own the job stays collectable, so that nothing is paid twice."""
 
     def mistake(elapsed: float, expected: float, crowd: int) -> float:
         raise ZeroDivisionError
 
     fal.script = Script(run_seconds=60)
     account = FalAccount(fal.key, FalHosts.at(fal.url), QUICK)
-    one = FalGenerator(MODELS["trellis"], account, mistake)
-    assert (await failure(one, task(tmp_path, one))).code == "fal_lost_contact"
+    generator = FalGenerator(MODELS["trellis"], account, mistake)
+    assert (await failure(generator, task(tmp_path, generator))).code == "fal_lost_contact"
 
 
 @pytest.mark.parametrize("submitted_at", [None, 0, -1e12, 1e12, float("nan"), "yesterday"])
 async def test_no_clock_makes_a_job_wait(fal: FalServer, tmp_path: Path, submitted_at: Any):
     """A clock that was set wrong when the job was sent, or is now, changes nothing."""
-    one = generator(fal)
-    remote = {**await submitted(one, task(tmp_path, one)), "submitted_at": submitted_at}
+    generator = fal_generator(fal)
+    remote = {**await submitted(generator, task(tmp_path, generator)), "submitted_at": submitted_at}
     assert await collected(fal, tmp_path, remote) is None
 
 
 async def test_long_network_outage_loses_no_job(tmp_path: Path):
     """Nobody listens any more, then fal is back at the same address."""
     with FalServer(Script(run_seconds=60)) as fal:
-        one = generator(fal)
-        remote = await submitted(one, task(tmp_path, one))
+        generator = fal_generator(fal)
+        remote = await submitted(generator, task(tmp_path, generator))
         port = int(fal.url.rpartition(":")[2])
         jobs = fal.jobs
-    assert (await failure(one, task(tmp_path, one, remote=remote))).code == "fal_lost_contact"
+    assert (await failure(generator, task(tmp_path, generator, remote=remote))).code == "fal_lost_contact"
     with FalServer(port=port) as back:
         back.jobs = {id: replace(job, script=Script()) for id, job in jobs.items()}
-        events = await run(one, task(tmp_path, one, remote=remote))
+        events = await run(generator, task(tmp_path, generator, remote=remote))
         assert isinstance(events[-1], Finished)
         assert back.calls["submit"] == 0
 
@@ -278,10 +278,10 @@ async def test_long_network_outage_loses_no_job(tmp_path: Path):
 async def test_shutdown_during_polling_does_not_cancel_the_job(fal: FalServer, tmp_path: Path):
     """At any moment; nothing unfinished is left in the folder."""
     fal.faults["download"].append(Fault("trickle", seconds=0.2))
-    one = generator(fal)
+    generator = fal_generator(fal)
 
     async def work() -> None:
-        async for event in one.run(task(tmp_path, one)):
+        async for event in generator.run(task(tmp_path, generator)):
             assert not isinstance(event, Running)
 
     job = asyncio.create_task(work())
@@ -289,6 +289,6 @@ async def test_shutdown_during_polling_does_not_cancel_the_job(fal: FalServer, t
     job.cancel()
     with pytest.raises(asyncio.CancelledError):
         await job
-    await one.close()
+    await generator.close()
     assert names(tmp_path) == ["input.png"]
     assert no_delay(0, 0, 1) < 1

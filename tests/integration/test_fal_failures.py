@@ -15,14 +15,14 @@ from image2model.errors import GenerationFailed
 from image2model.generators.base import Finished
 from image2model.generators.fal.errors import FAILURE_BY_TYPE, failure_from_response
 from image2model.generators.providers import rules_of
-from tests.support.fal_helpers import failure, generator, run, task
+from tests.support.fal_helpers import failure, fal_generator, run, task
 from tests.support.fal_server import FalServer
 
 
 async def failed(fal: FalServer, folder: Path, **given: Any) -> GenerationFailed:
     """The failure of one job."""
-    one = generator(fal, **given)
-    return await failure(one, task(folder, one))
+    generator = fal_generator(fal, **given)
+    return await failure(generator, task(folder, generator))
 
 
 def model_error(kind: str, **context: Any) -> dict[str, Any]:
@@ -89,7 +89,7 @@ async def test_failed_job_has_code_and_message(
 
 
 def test_every_row_of_the_table_has_been_tried():
-    """A new row in the table wants a new row here."""
+    """Each row of the table of failures has a case in these tests."""
     tried = {code for *_, code, _ in ROWS}
     assert {row.code for row in FAILURE_BY_TYPE.values()} - tried == {"fal_busy"}
 
@@ -104,7 +104,7 @@ def test_every_row_of_the_table_has_been_tried():
     ],
 )
 def test_sizes_and_options_are_named(body: dict[str, Any], words: str):
-    """A person learns what would have been right."""
+    """The message names the allowed sizes and the wrong option."""
     assert words in failure_from_response(httpx.Response(422, json=body)).message
 
 
@@ -121,7 +121,7 @@ def test_sizes_and_options_are_named(body: dict[str, Any], words: str):
 async def test_fal_retryable_header_decides_about_a_retry(
     fal: FalServer, tmp_path: Path, headers: dict[str, str], retryable: bool
 ):
-    """Under its present name and its old one."""
+    """The header decides, under its present name and under its old name."""
     fal.script = Script(error=(500, model_error("internal_server_error")), error_headers=headers)
     assert (await failed(fal, tmp_path)).retryable is retryable
 
@@ -154,8 +154,8 @@ async def test_an_error_in_the_status_explains_a_result_without_a_mesh(
 async def test_a_mesh_counts_although_the_status_speaks_of_an_error(fal: FalServer, tmp_path: Path):
     """A complete mesh is delivered although the job's status has an error."""
     fal.script = Script(status_error=("it broke", None))
-    one = generator(fal)
-    assert isinstance((await run(one, task(tmp_path, one)))[-1], Finished)
+    generator = fal_generator(fal)
+    assert isinstance((await run(generator, task(tmp_path, generator)))[-1], Finished)
 
 
 LOCKS = [
@@ -213,7 +213,7 @@ async def test_a_refused_submit_is_no_job_and_is_sent_once(
 
 
 @pytest.mark.parametrize(
-    ("said", "seconds"),
+    ("header", "seconds"),
     [
         ("7", 7),
         ("1.5", 1.5),
@@ -227,9 +227,9 @@ async def test_a_refused_submit_is_no_job_and_is_sent_once(
         ("", None),
     ],
 )
-async def test_retry_after_of_fal_is_passed_on(fal: FalServer, tmp_path: Path, said: str, seconds: float | None):
-    """In both forms of Retry-After; a date counts by the server's own clock."""
-    headers = {"retry-after": said, "date": "Wed, 21 Oct 2015 07:28:00 GMT"}
+async def test_retry_after_of_fal_is_passed_on(fal: FalServer, tmp_path: Path, header: str, seconds: float | None):
+    """Both forms of Retry-After are read; a date counts by the server's own clock."""
+    headers = {"retry-after": header, "date": "Wed, 21 Oct 2015 07:28:00 GMT"}
     assert failure_from_response(httpx.Response(429, headers=headers)).retry_after == seconds
     fal.faults["submit"].append(Fault("answer", 429, "", {"retry-after": "7"}))
     error = await failed(fal, tmp_path)
@@ -237,7 +237,7 @@ async def test_retry_after_of_fal_is_passed_on(fal: FalServer, tmp_path: Path, s
 
 
 async def test_an_upload_that_fails_costs_nothing_and_may_be_tried_again(fal: FalServer, tmp_path: Path):
-    """Both ways of uploading are down."""
+    """If both ways of uploading fail, nothing is submitted, and the job may be retried."""
     fal.faults["upload"].append(Fault("answer", 500, "<html>"))
     fal.faults["initiate"].append(Fault("answer", 500, "<html>"))
     error = await failed(fal, tmp_path)
@@ -256,11 +256,11 @@ async def test_failures_cross_processes(fal: FalServer, tmp_path: Path):
 async def test_one_failure_stops_no_other_job(fal: FalServer, tmp_path: Path):
     """Jobs share a key and connections, and nothing else."""
     fal.scripts.append(Script(error=(500, model_error("internal_server_error"))))
-    one = generator(fal)
+    generator = fal_generator(fal)
 
     async def work(number: int) -> object:
-        return [event async for event in one.run(task(tmp_path / str(number), one))][-1]
+        return [event async for event in generator.run(task(tmp_path / str(number), generator))][-1]
 
     ends = await asyncio.gather(*(work(number) for number in range(5)), return_exceptions=True)
-    await one.close()
+    await generator.close()
     assert sorted(type(end).__name__ for end in ends) == ["Finished"] * 4 + ["GenerationFailed"]

@@ -17,7 +17,7 @@ from image2model.generators.base import Downloading, Finished, Submitted
 from image2model.generators.fal import downloads
 from image2model.generators.fal.results import GlbState, glb_state, mesh_urls
 from image2model.generators.providers import rules_of
-from tests.support.fal_helpers import QUICK, generator, names, run, task
+from tests.support.fal_helpers import QUICK, fal_generator, names, run, task
 from tests.support.fal_server import FalServer
 
 GLB = picture_box_glb(b"")
@@ -88,9 +88,9 @@ def test_glb_state_checks_length_header_and_json(data: bytes, state: GlbState):
 
 async def failure(fal: FalServer, folder: Path) -> GenerationFailed:
     """The failure of one job; no half file is left behind."""
-    one = generator(fal)
+    generator = fal_generator(fal)
     with pytest.raises(GenerationFailed) as caught:
-        await run(one, task(folder, one))
+        await run(generator, task(folder, generator))
     assert names(folder) == ["input.png"]
     return caught.value
 
@@ -130,27 +130,27 @@ async def test_broken_download_differs_from_missing_file(fal: FalServer, tmp_pat
 
 
 async def test_a_broken_download_can_be_collected_later(fal: FalServer, tmp_path: Path):
-    """The same job, no second one."""
+    """After a broken download the same job is collected, and no second one is submitted."""
     fal.faults["download"].extend([Fault("truncate")] * QUICK.attempts)
-    one = generator(fal)
-    async for event in one.run(task(tmp_path, one)):
+    generator = fal_generator(fal)
+    async for event in generator.run(task(tmp_path, generator)):
         if isinstance(event, Submitted):
             break
-    again = task(tmp_path, one, remote=event.remote)
+    again = task(tmp_path, generator, remote=event.remote)
     with pytest.raises(GenerationFailed):
-        await run(one, again)
-    events = await run(one, again)
+        await run(generator, again)
+    events = await run(generator, again)
     assert isinstance(events[-1], Finished)
     assert len(fal.jobs) == 1
 
 
 async def test_the_first_bytes_decide_when_the_ending_lies(fal: FalServer, tmp_path: Path):
     """An .obj called .glb is passed over for the next address."""
-    one = generator(fal)
+    generator = fal_generator(fal)
     wrong, right = fal.url + "/files/wrong.glb", fal.url + "/files/right"
     fal.files |= {"wrong.glb": ("model/gltf-binary", b"o cube\n" * 1000), "right": ("application/octet-stream", GLB)}
     fal.script = Script(result={"model_mesh": {"url": wrong}, "model_urls": {"other": right}})
-    end = (await run(one, task(tmp_path, one)))[-1]
+    end = (await run(generator, task(tmp_path, generator)))[-1]
     assert end.glb.read_bytes() == GLB
 
 
@@ -173,7 +173,7 @@ async def test_results_come_from_fal_s_own_hosts_only(fal: FalServer, tmp_path: 
 
 
 async def test_a_result_has_an_upper_size(fal: FalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """A disk cannot be filled from outside."""
+    """A result beyond the upper size is refused, so that nobody can fill the disk from outside."""
     monkeypatch.setattr(downloads, "MAX_RESULT_BYTES", 2**20)
     fal.script = Script(mesh=b"glTF" + bytes(3 * 2**20))
     assert (await failure(fal, tmp_path)).code == "result_too_large"
@@ -183,12 +183,12 @@ async def test_a_result_has_an_upper_size(fal: FalServer, tmp_path: Path, monkey
 async def test_slow_download_reports_progress(
     fal: FalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, reports: range
 ):
-    """In steps of five per cent at least, growing; one that is quick says nothing. The file is byte for byte fal's."""
+    """Progress grows in steps of at least 5 %, a quick download reports none, and the file has fal's bytes."""
     monkeypatch.setattr(downloads, "PROGRESS_SECONDS", seconds)
     padding = b" " * (8 * 2**20)
     fal.script = Script(mesh=glb(ASSET[:-1] + padding + b"}"))
-    one = generator(fal)
-    events = await run(one, task(tmp_path, one))
+    generator = fal_generator(fal)
+    events = await run(generator, task(tmp_path, generator))
     fractions = [event.fraction for event in events if isinstance(event, Downloading) and event.fraction is not None]
     assert fractions == sorted(fractions)
     assert len(fractions) in reports

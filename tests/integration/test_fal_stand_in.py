@@ -74,7 +74,7 @@ async def test_logs_are_returned_only_on_request(client: fal_client.AsyncClient,
 
 
 async def test_a_result_before_its_time_is_refused(client: fal_client.AsyncClient, fal: FalServer):
-    """400, in fal's words."""
+    """A result that is requested too early is answered with fal's status 400."""
     fal.script = Script(run_seconds=60)
     handle = await submit(client)
     async with httpx.AsyncClient(headers={"Authorization": f"Key {KEY}"}) as http:
@@ -83,7 +83,7 @@ async def test_a_result_before_its_time_is_refused(client: fal_client.AsyncClien
 
 
 async def test_jobs_beyond_the_limit_wait_in_line(client: fal_client.AsyncClient, fal: FalServer):
-    """Two at once: the third starts when the first ends, and a cancelled one frees its place."""
+    """With a limit of two jobs the third starts when the first ends, and a cancelled job frees its place."""
     fal.concurrency = 2
     fal.script = Script(run_seconds=60)
     handles = [await submit(client) for _ in range(4)]
@@ -167,7 +167,7 @@ async def test_a_key_shown_to_the_cdn_is_reported(fal: FalServer):
 
 
 async def test_models_and_prices_are_listed(fal: FalServer):
-    """In the shape of fal's platform API."""
+    """Models and prices have the form of fal's platform API."""
     fal.prices[TRELLIS] = 0.05
     async with httpx.AsyncClient(base_url=fal.url, headers={"Authorization": f"Key {KEY}"}) as http:
         prices = (await http.get("/v1/models/pricing", params={"endpoint_id": f"{TRELLIS},no/such"})).json()["prices"]
@@ -188,7 +188,7 @@ async def test_fal_client_s_own_submit_pays_twice_after_a_broken_connection(
 
 @pytest.mark.parametrize("kind", ["drop_before", "drop_after", "truncate"])
 async def test_faults_break_the_connection(fal: FalServer, kind: str):
-    """For one call; the next one is answered."""
+    """A fault breaks the connection of one call; the next call is answered."""
     fal.files["x"] = ("text/plain", b"x" * 100_000)
     fal.faults["download"].append(Fault(kind))
     async with httpx.AsyncClient(base_url=fal.url) as http:

@@ -34,7 +34,7 @@ from tests.support.waiting import wait_until_async
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-PATIENCE = Timeouts(submit=2.0, request=2.0, upload=30.0, cancel=2.0, chunk=2.0, download=6.0, retry_delay=0.01)
+SHORT_TIMEOUTS = Timeouts(submit=2.0, request=2.0, upload=30.0, cancel=2.0, chunk=2.0, download=6.0, retry_delay=0.01)
 AWAY = 0.3
 """Seconds for which connections are refused, in the row `refuse`."""
 BEFORE = {"upload": "token", "submit": "upload", "status": "submit", "result": "status", "download": "result"}
@@ -249,7 +249,7 @@ async def services(
 ) -> AsyncIterator[Services]:
     """Services for the whole table, with one model of fal."""
     folder = tmp_path_factory.mktemp("table")
-    account = FalAccount(KEY, FalHosts.at(stand_in.url), PATIENCE)
+    account = FalAccount(KEY, FalHosts.at(stand_in.url), SHORT_TIMEOUTS)
     settings = Settings(
         data_dir=folder / "data", generator="trellis", workers=1, retry_pace=0, min_free_gb=0,
         database_url=new_database(), _env_file=None
@@ -272,7 +272,7 @@ async def late_services(
     """One whose deadline is over when a picture comes: nothing is submitted again."""
     other = {"data_dir": tmp_path_factory.mktemp("late"), "database_url": new_database(), "job_minutes": 0}
     settings = services.settings.model_copy(update=other)
-    account = FalAccount(KEY, FalHosts.at(stand_in.url), PATIENCE)
+    account = FalAccount(KEY, FalHosts.at(stand_in.url), SHORT_TIMEOUTS)
     late = Services(settings, [FalGenerator(MODELS["trellis"], account, no_delay)], pool)
     await late.start()
     yield late

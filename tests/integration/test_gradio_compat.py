@@ -67,7 +67,7 @@ def demo() -> gr.Blocks:
 
 @pytest.fixture
 def app(demo: gr.Blocks) -> Any:
-    """Its application, put together as the server does."""
+    """The demo's application, built as the server does."""
 
     def lifespan(app: Any) -> Any:
         gradio_compat.map_gradio_errors(app)
@@ -171,7 +171,7 @@ def test_the_routes_of_events_are_found_first(app: Any):
 
 
 def test_the_first_request_prepares_no_routes(client: TestClient, app: Any, monkeypatch: pytest.MonkeyPatch):
-    """FastAPI has worked out Gradio's routes before."""
+    """FastAPI has prepared Gradio's routes before the first request."""
     prepare_routes(app)
     late: list[Any] = []
     build = routing._IncludedRouter._build_effective_context
@@ -208,7 +208,7 @@ def test_a_share_link_is_made_for_where_the_app_will_be(monkeypatch, demo: gr.Bl
         networking, "setup_tunnel", lambda **options: tunnels.append(options) or "https://share.example"
     )
     gradio_compat.create_app(demo, HERE, ssr_mode=False)
-    assert [(one["local_host"], one["local_port"]) for one in tunnels] == [("127.0.0.1", 9)] * expected
+    assert [(tunnel["local_host"], tunnel["local_port"]) for tunnel in tunnels] == [("127.0.0.1", 9)] * expected
     assert demo.share_url == ("https://share.example" if expected else None)
 
 
@@ -263,7 +263,9 @@ def test_a_stream_of_an_unknown_session_fails_as_expected(client: TestClient):
 
 def test_events_are_pending_until_they_are_answered(demo: gr.Blocks, client: TestClient):
     """A joined event is pending for its session and for no other; after its answer it is not."""
-    number = next(one["id"] for one in client.get("/config").json()["dependencies"] if one["api_name"] == "double")
+    number = next(
+        function["id"] for function in client.get("/config").json()["dependencies"] if function["api_name"] == "double"
+    )
     body = {"data": [1], "fn_index": number, "session_hash": "mine"}
     event_id = client.post("/gradio_api/queue/join", json=body).json()["event_id"]
     assert event_id in gradio_compat.pending_events(demo, "mine")

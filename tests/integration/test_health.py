@@ -32,8 +32,7 @@ from image2model.web.rest.admin import _disk_folders
 from image2model.web.rest.app import create_app
 from image2model.web.ui.admin.overview import Overview
 from tests.support.browser import ROOT, App
-from tests.support.fal_helpers import generator as fal_generator
-from tests.support.fal_helpers import run, task
+from tests.support.fal_helpers import fal_generator, run, task
 from tests.support.scripted import ScriptedGenerator, finished, picture, scripted_settings
 
 PARTS = ["database", "queue", "disk_space", "fal_api", "generator", "redis", "celery"]
@@ -48,8 +47,10 @@ def samples(text: str) -> dict[str, dict[tuple[str, ...], float]]:
     """Each metric's samples by the values of their labels, in the order of their names."""
     values: dict[str, dict[tuple[str, ...], float]] = {}
     for family in text_string_to_metric_families(text):
-        for one in family.samples:
-            values.setdefault(one.name, {})[tuple(one.labels[name] for name in sorted(one.labels))] = one.value
+        for sample in family.samples:
+            values.setdefault(sample.name, {})[tuple(sample.labels[name] for name in sorted(sample.labels))] = (
+                sample.value
+            )
     return values
 
 
@@ -109,7 +110,7 @@ async def services(tmp_path: Path, generator: ScriptedGenerator, pool: WorkerPoo
 
 async def part(services: Services, name: str) -> Component:
     """Fresh state of a part."""
-    return next(one for one in await Health(services).components() if one.name == name)
+    return next(component for component in await Health(services).components() if component.name == name)
 
 
 async def test_admin_tab_and_rest_share_one_probe(services):
@@ -278,8 +279,8 @@ async def test_fal_calls_are_counted_by_operation(fal, tmp_path):
         return REGISTRY.get_sample_value("fal_api_requests_total", wanted) or 0
 
     before = {name: count(name) for name in ("submit", "upload", "status", "result", "download")}
-    one = fal_generator(fal)
-    await run(one, task(tmp_path / "job", one))
+    generator = fal_generator(fal)
+    await run(generator, task(tmp_path / "job", generator))
     grown = {name: count(name) - number for name, number in before.items()}
     assert grown["submit"] == 1
     assert all(grown.values())

@@ -60,7 +60,7 @@ async def test_an_upload_that_was_swept_away_is_refused_by_its_name(services, re
     request_.pictures[0].path.unlink()
     batch = await services.submit(request_, ANN)
     view = await services.view(batch.id)
-    assert [(one.name, one.code) for one in view.rejected] == [("a.png", "unreadable")]
+    assert [(refusal.name, refusal.code) for refusal in view.rejected] == [("a.png", "unreadable")]
     assert [job.name for job in view.jobs] == ["b.png"]
 
 
@@ -85,16 +85,17 @@ async def test_a_key_with_other_contents_is_refused(services, request_, uploads,
     assert await purchases(services) == 2
 
 
-def renamed(one: Picture) -> Picture:
+def renamed(original: Picture) -> Picture:
     """The same bytes under another name."""
-    return Picture(one.path, "c.png")
+    return Picture(original.path, "c.png")
 
 
 async def test_equal_contents_are_recognised_in_other_files(services, request_, tmp_path):
     """Uploaded again, the same bytes lie elsewhere; a default that is written out is the same choice."""
     batch = await services.submit(request_, ANN)
     copies = [
-        Picture(Path(shutil.copy(one.path, tmp_path / f"{n}")), one.name) for n, one in enumerate(request_.pictures)
+        Picture(Path(shutil.copy(original.path, tmp_path / f"{n}")), original.name)
+        for n, original in enumerate(request_.pictures)
     ]
     assert (await services.submit(replace(request_, pictures=copies, options={}), ANN)).id == batch.id
 

@@ -26,9 +26,9 @@ from tests.support.scripted import ScriptedGenerator
 @pytest.fixture
 def generator() -> ScriptedGenerator:
     """Makes a ball of 1,600 faces, with a texture."""
-    one = ScriptedGenerator()
-    one.mesh = bumpy_ball(40, photo(32, 32)).export(file_type="glb")
-    return one
+    scripted = ScriptedGenerator()
+    scripted.mesh = bumpy_ball(40, photo(32, 32)).export(file_type="glb")
+    return scripted
 
 
 async def done(services: Services, tmp_path: Path, *names: str, **options) -> BatchView:
@@ -48,7 +48,7 @@ def saved(stream) -> zipfile.ZipFile:
 
 
 async def test_export_is_cached_and_keeps_the_original(services, tmp_path, generator):
-    """Asked for twice at once and again, it is one file, and the delivered GLB is the generator's own bytes."""
+    """Simultaneous and later requests give one file, and the delivered GLB has the generator's own bytes."""
     batch = (await done(services, tmp_path, "cat.png")).batch_id
     (choice,) = services.exports.parse_options(["stl"], {"size": "80"})
     first, second = await asyncio.gather(*(services.exports.export(batch, 1, choice) for _ in range(2)))
@@ -72,7 +72,7 @@ async def test_batch_zip_has_exports_and_their_reports(services, tmp_path, gener
     names = [f"{name}-80mm-high-{kind}" for name in ("cat", "dog") for kind in ("solid.stl", "meshopt-solid.glb")]
     assert archive.namelist() == ["manifest.json", *names, "contact-sheet.webp"]
     manifest = json.loads(archive.read("manifest.json"))
-    assert [one["filename"] for one in manifest["exports"]] == names
+    assert [export["filename"] for export in manifest["exports"]] == names
     assert manifest["exports"][0]["closed"]
     assert manifest["exports"][0]["print_check"]["ready"]
     solid = trimesh.load(io.BytesIO(archive.read(names[0])), file_type="stl")

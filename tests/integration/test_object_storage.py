@@ -60,15 +60,15 @@ def machine(store, tmp_path):
 def away(monkeypatch) -> str:
     """An ASSET_STORE that does not answer, of which that is known soon."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    monkeypatch.setattr(object_bucket, "PATIENCE", timedelta(seconds=0.1))
+    monkeypatch.setattr(object_bucket, "RETRY_TIMEOUT", timedelta(seconds=0.1))
     return "s3://models/away"
 
 
 async def test_machine_serves_files_made_by_another(start, machine, uploads):
     """Mesh, pictures, thumbnail, zip, contact sheet and exports come from the storage; a deleted batch leaves it."""
-    one = await start(settings=machine("one"))
-    batch = await one.submit(SubmitRequest([picture(uploads, f"{name}.png") for name in ("cat", "dog")]))
-    await finished(one, batch.id)
+    first = await start(settings=machine("one"))
+    batch = await first.submit(SubmitRequest([picture(uploads, f"{name}.png") for name in ("cat", "dog")]))
+    await finished(first, batch.id)
     other = await start(settings=machine("other"))
     served = await other.file(batch.id, 1, "cat.glb")
     assert (await other.size(served), served.path.exists()) == (len(plain_box_glb()), False)
@@ -80,8 +80,8 @@ async def test_machine_serves_files_made_by_another(start, machine, uploads):
     assert "contact-sheet.webp" in archive.namelist()
     assert (await other.exports.export(batch.id, 2, *other.exports.parse_options("stl"))).path.is_file()
     published = await other.publish_pictures_to_gradio_cache(batch.id, 1)
-    assert published[0].read_bytes() == (one.folders.picture(one.folders.job(batch.jobs[0]))).read_bytes()
-    assert other.secret == one.secret
+    assert published[0].read_bytes() == (first.folders.picture(first.folders.job(batch.jobs[0]))).read_bytes()
+    assert other.secret == first.secret
     await other.delete(batch.id)
     assert [found.key for found in open_bucket(other.settings.asset_store).objects("batches")] == []
 
@@ -90,9 +90,9 @@ async def test_machine_collects_job_submitted_by_another(start, machine, uploads
     """A job that was taken by the provider is collected on the next machine, with the pictures of the first."""
     generator.script = lambda task: [Submitted({"request_id": "r1"})]
     generator.gate = asyncio.Event()
-    one = await start(settings=machine("one"))
-    batch = await one.submit(SubmitRequest([picture(uploads, "cat.png")]))
-    await view_when(one, batch.id, lambda view: view.jobs[0].state == "queued")
+    first = await start(settings=machine("one"))
+    batch = await first.submit(SubmitRequest([picture(uploads, "cat.png")]))
+    await view_when(first, batch.id, lambda view: view.jobs[0].state == "queued")
     other = await start(settings=machine("other"))
     generator.gate.set()
     assert (await finished(other, batch.id)).state == "done"
@@ -113,9 +113,9 @@ def test_the_files_of_a_task_travel(store, tmp_path):
     files = CallerFiles(folders, "task-1")
     outcome = task_executor.execute_call(files.pack((task_functions.join, ([stored, local], result))), bucket, "task-1")
     assert not result.exists()
-    succeeded, (seen, said) = files.open(outcome)
+    succeeded, (seen, returned) = files.open(outcome)
     files.remove()
-    assert (succeeded, said, result.read_text()) == (True, result, "stored local")
+    assert (succeeded, returned, result.read_text()) == (True, result, "stored local")
     assert not seen.startswith(str(folders.data))
     assert [found.key for found in bucket.objects("")] == ["batches/b/stored.txt"]
 

@@ -173,7 +173,7 @@ async def test_cut_out_choice_is_stored_with_the_batch(tmp_path: Path, pool: Wor
     assert {task.image.parent.name: task.image.name for task in generator.runs} == {
         "1-cup": "cutout.png", "2-fog": "input.png",
     }  # fmt: skip
-    assert [(one["name"], one["code"]) for one in await services.picture_checks.warnings(batch)] == [
+    assert [(refusal["name"], refusal["code"]) for refusal in await services.picture_checks.warnings(batch)] == [
         ("fog.png", "no_subject")
     ]
     plain = await services.submit(SubmitRequest(pictures[:1]))
@@ -183,7 +183,7 @@ async def test_cut_out_choice_is_stored_with_the_batch(tmp_path: Path, pool: Wor
 
 
 async def test_concurrent_inspections_share_one_result(tmp_path: Path, pool: WorkerPool):
-    """A picture that is being judged is not judged a second time, and one who goes away takes nothing from the rest."""
+    """A picture is inspected once for simultaneous callers; a caller that leaves does not stop it for the others."""
     services = Services(scripted_settings(tmp_path / "data"), [ScriptedGenerator()], pool)
     gone, first, second = (asyncio.create_task(services.picture_checks.inspect(CUP)) for _ in range(3))
     await asyncio.sleep(0.05)

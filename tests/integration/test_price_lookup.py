@@ -46,8 +46,8 @@ def start(fal: FalServer, tmp_path: Path, pool: WorkerPool) -> Callable[..., Any
 
 async def listed_and_shown(services: Services, name: str) -> tuple[dict, dict]:
     """A generator as the API lists it and as the page shows it."""
-    (listed,) = [one for one in await GradioApi(services).list_generators() if one["id"] == name]
-    (shown,) = [one for one in picker_value(services)["items"] if one["id"] == name]
+    (listed,) = [item for item in await GradioApi(services).list_generators() if item["id"] == name]
+    (shown,) = [item for item in picker_value(services)["items"] if item["id"] == name]
     return listed, shown
 
 

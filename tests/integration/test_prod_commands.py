@@ -134,7 +134,7 @@ def test_rollback_changes_between_two_versions(host):
 
 
 def test_reset_asks_first(host):
-    """Nothing is deleted without CONFIRM=yes."""
+    """A reset deletes nothing without CONFIRM=yes."""
     assert host.prod("reset") == (1, [])
     status, calls = host.prod("reset", CONFIRM="yes")
     assert (status, "dropdb" in calls[1]) == (0, True)

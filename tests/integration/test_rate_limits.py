@@ -23,37 +23,41 @@ def redis_server():
 
 async def test_replicas_count_together_and_alone_while_redis_is_away(redis_server):
     """Three are left over all replicas, for each address and kind; without Redis a replica still has an end."""
-    one, other = RateLimits(redis_server.url), RateLimits(redis_server.url)
-    assert [await replica.hit(LIMIT, "uploads", "a") for replica in (one, other, one, other)] == [True] * 3 + [False]
+    first, other = RateLimits(redis_server.url), RateLimits(redis_server.url)
+    assert [await replica.hit(LIMIT, "uploads", "a") for replica in (first, other, first, other)] == [True] * 3 + [
+        False
+    ]
     assert 1 <= await other.retry_after(LIMIT, "uploads", "a") <= 60
-    assert [await one.hit(LIMIT, kind, client) for kind, client in (("uploads", "b"), ("sign-ins", "a"))] == [True] * 2
+    assert [await first.hit(LIMIT, kind, client) for kind, client in (("uploads", "b"), ("sign-ins", "a"))] == [
+        True
+    ] * 2
     redis_server.halt()
     assert [await other.hit(LIMIT, "uploads", "a") for _ in range(4)] == [True] * 3 + [False]
     assert 1 <= await other.retry_after(LIMIT, "uploads", "a") <= 60
     redis_server.start()
-    assert await one.hit(LIMIT, "uploads", "c")
+    assert await first.hit(LIMIT, "uploads", "c")
 
 
 async def test_replicas_count_wrong_keys_together_and_alone_while_redis_is_away(redis_server, monkeypatch):
     """A network waits at every replica, until it knows the right key at one; without Redis each counts its own."""
-    monkeypatch.setattr(attempt_counts, "LATEST", 2 * FREE_ATTEMPTS)
+    monkeypatch.setattr(attempt_counts, "LATEST_COUNT", 2 * FREE_ATTEMPTS)
     monkeypatch.setattr(attempt_counts, "MAX_NETWORKS", 3)
-    one, other = KeyAttempts(redis_server.url), KeyAttempts(redis_server.url)
-    for number, replica in enumerate((one, other) * (FREE_ATTEMPTS // 2)):
+    first, other = KeyAttempts(redis_server.url), KeyAttempts(redis_server.url)
+    for number, replica in enumerate((first, other) * (FREE_ATTEMPTS // 2)):
         assert await other.seconds_until_allowed("192.0.2.1") == 0
         await replica.record_failure("192.0.2.1", b"%d" % number)
-    assert FIRST_DELAY - 5 < await one.seconds_until_allowed("192.0.2.1") <= FIRST_DELAY
+    assert FIRST_DELAY - 5 < await first.seconds_until_allowed("192.0.2.1") <= FIRST_DELAY
     assert await other.recent() == (FREE_ATTEMPTS, 1)
     await other.record_success("192.0.2.1")
-    assert (await one.seconds_until_allowed("192.0.2.1"), await one.recent()) == (0, (0, 0))
+    assert (await first.seconds_until_allowed("192.0.2.1"), await first.recent()) == (0, (0, 0))
     for number in range(FREE_ATTEMPTS):  # the second ten within a minute: an attack
-        await one.record_failure(f"192.0.2.{number // 2}", b"%d" % number)
+        await first.record_failure(f"192.0.2.{number // 2}", b"%d" % number)
     assert await other.seconds_until_allowed("192.0.2.4") == 0
     await other.record_failure("192.0.2.4", b"another")
-    assert await one.seconds_until_allowed("192.0.2.4") > 0
-    assert await one.recent() == (7, 3)
+    assert await first.seconds_until_allowed("192.0.2.4") > 0
+    assert await first.recent() == (7, 3)
     redis_server.halt()
-    assert (await one.seconds_until_allowed("192.0.2.4"), await one.recent()) == (0, (0, 0))
+    assert (await first.seconds_until_allowed("192.0.2.4"), await first.recent()) == (0, (0, 0))
     for number in range(FREE_ATTEMPTS):
-        await one.record_failure("192.0.2.4", b"alone %d" % number)
-    assert await one.seconds_until_allowed("192.0.2.4") > 0
+        await first.record_failure("192.0.2.4", b"alone %d" % number)
+    assert await first.seconds_until_allowed("192.0.2.4") > 0

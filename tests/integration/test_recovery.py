@@ -126,7 +126,7 @@ async def test_each_key_has_its_breaker_and_the_host_resets_those_of_visitors_ap
     await wait_until_async(both_open)
     for own in (True, False):
         await services.admin.reset_breaker("scripted", own_key=own)
-        assert [one["own_key"] for one in await breakers(services)] == ([False] if own else [])
+        assert [breaker["own_key"] for breaker in await breakers(services)] == ([False] if own else [])
 
 
 async def test_bad_pictures_never_open_the_breaker(start, generator, uploads):

@@ -84,10 +84,10 @@ async def events_of(services: Services, task_id: str, *given: Any) -> list[Serve
 
 async def replayed(views: Sequence[BatchView]) -> AsyncIterator[tuple[BatchView, dict[str, Any]]]:
     """The views; one that is None never comes."""
-    for one in views:
-        if one is None:
+    for view in views:
+        if view is None:
             await asyncio.Event().wait()
-        yield one, OUTCOME
+        yield view, OUTCOME
 
 
 async def test_retry_sends_an_event_and_progress_never_decreases():
@@ -166,8 +166,8 @@ async def test_silent_stream_sends_heartbeats_and_a_timeout_event(monkeypatch: p
 def cut_points() -> Iterator[tuple[int, int]]:
     """Each place where a stream of VIEWS can be cut off: in which view, after how many of its events."""
     all_told = TaskEventStream("task", -1, {})
-    for number, one in enumerate(VIEWS):
-        for count in range(len(list(all_told.update(one, OUTCOME))) + 1):
+    for number, view in enumerate(VIEWS):
+        for count in range(len(list(all_told.update(view, OUTCOME))) + 1):
             yield number, count
 
 
@@ -175,8 +175,8 @@ def cut_points() -> Iterator[tuple[int, int]]:
 async def test_resume_by_last_event_id_delivers_everything(number: int, count: int):
     """Wherever it is cut, the events until then and those after its last id tell the last state of every picture."""
     before, known = [], TaskEventStream("task", -1, {})
-    for at, one in enumerate(VIEWS[: number + 1]):
-        events = [(str(event.event), event.id, json.loads(event.data)) for event in known.update(one, OUTCOME)]
+    for at, view in enumerate(VIEWS[: number + 1]):
+        events = [(str(event.event), event.id, json.loads(event.data)) for event in known.update(view, OUTCOME)]
         before += events[:count] if at == number else events
     last = next((int(number) for _, number, _ in reversed(before) if number), -1)
     after = await stream_events(VIEWS[number:], after=last)

@@ -40,7 +40,7 @@ def candidate(name: str, hours_ago: float | None, **given: bool | int) -> Retent
 
 def reasons_by_batch(found: list[Eviction]) -> list[tuple[str, str]]:
     """The reason of each deletion, by batch."""
-    return [(one.candidate.batch_id, one.reason) for one in found]
+    return [(eviction.candidate.batch_id, eviction.reason) for eviction in found]
 
 
 OLD, MIDDLE, NEW = candidate("old", 30), candidate("middle", 20), candidate("new", 1)
@@ -140,16 +140,16 @@ async def finished_batch(services: Services, folder: Path, *names: str) -> str:
 
 
 async def test_dry_run_deletes_nothing_and_cleanup_deletes_the_same(services, tmp_path):
-    """Both name the same batches and bytes; after the second, rows and files are gone and what is left is whole."""
+    """A dry run lists the batches and bytes of the cleanup, which deletes their rows and files and no others."""
     ids = [await finished_batch(services, tmp_path / "in", name) for name in ("a.png", "b.png", "c.png")]
     await services.admin.pin(ids[1])
     dry = await services.retention.cleanup(hours=0)
     assert sorted(item["name"] for item in dry["items"]) == sorted([ids[0], ids[2]])
     assert dry["freed_bytes"] > 0
-    assert all(services.folders.batch(one).exists() for one in ids)
-    wet = await services.retention.cleanup(hours=0, dry_run=False)
-    assert (wet["freed_bytes"], wet["files"], wet["errors"]) == (dry["freed_bytes"], dry["files"], [])
-    assert [services.folders.batch(one).exists() for one in ids] == [False, True, False]
+    assert all(services.folders.batch(batch_id).exists() for batch_id in ids)
+    result = await services.retention.cleanup(hours=0, dry_run=False)
+    assert (result["freed_bytes"], result["files"], result["errors"]) == (dry["freed_bytes"], dry["files"], [])
+    assert [services.folders.batch(batch_id).exists() for batch_id in ids] == [False, True, False]
     with pytest.raises(NotFound):
         await services.view(ids[0])
     assert (await services.view(ids[1])).pinned is True
@@ -157,13 +157,13 @@ async def test_dry_run_deletes_nothing_and_cleanup_deletes_the_same(services, tm
 
 async def test_running_or_downloaded_batch_is_not_evicted(services, generator, tmp_path):
     """A running batch is not deleted without force; a batch that is being downloaded is skipped until that ends."""
-    one = await finished_batch(services, tmp_path / "in", "a.png")
-    stream = await services.archive(one)
+    batch_id = await finished_batch(services, tmp_path / "in", "a.png")
+    stream = await services.archive(batch_id)
     next(stream.chunks)
     assert (await services.retention.cleanup(hours=0))["items"] == []
     for _ in stream.chunks:
         pass
-    assert [item["name"] for item in (await services.retention.cleanup(hours=0))["items"]] == [one]
+    assert [item["name"] for item in (await services.retention.cleanup(hours=0))["items"]] == [batch_id]
     generator.gate = asyncio.Event()
     running = await services.submit(SubmitRequest([picture(tmp_path / "in", "b.png")]))
     with pytest.raises(Conflict):
@@ -181,8 +181,8 @@ async def test_the_host_s_rules_are_kept_by_themselves(services, tmp_path, caplo
     """The regular run keeps young batches, deletes orphaned folders, and logs and counts each deletion."""
     caplog.set_level("INFO", "image2model")
     before = removed_count("orphan", "nobody's")
-    one = await finished_batch(services, tmp_path / "in", "a.png")
-    until = (await services.view(one)).kept_until
+    batch_id = await finished_batch(services, tmp_path / "in", "a.png")
+    until = (await services.view(batch_id)).kept_until
     assert until == pytest.approx(time.time() + 24 * HOUR, abs=60)
     orphan, upload = services.folders.batch("orphan"), services.folders.gradio_cache / "x" / "upload.png"
     orphan.mkdir()
@@ -190,7 +190,7 @@ async def test_the_host_s_rules_are_kept_by_themselves(services, tmp_path, caplo
     upload.parent.mkdir(parents=True)
     upload.write_bytes(b"x")
     assert (await services.retention.run())["errors"] == []
-    assert (orphan.exists(), upload.exists(), services.folders.batch(one).exists()) == (False, True, True)
+    assert (orphan.exists(), upload.exists(), services.folders.batch(batch_id).exists()) == (False, True, True)
     assert "deleted 1 unreferenced files or folders (orphan)" in caplog.text
     assert removed_count("orphan", "nobody's") == before + 1
 
@@ -200,10 +200,10 @@ async def test_the_host_finds_batches_by_state_name_and_id(services, generator, 
     ids = [
         await finished_batch(services, tmp_path / "in", name) for name in ("chair.png", "table_50%.png", "armchair.png")
     ]
-    assert [one.batch_id for one in (await services.admin.search(text="chair")).batches] == [ids[2], ids[0]]
+    assert [view.batch_id for view in (await services.admin.search(text="chair")).batches] == [ids[2], ids[0]]
     assert (await services.admin.search(oldest_first=True, limit=1)).batches[0].batch_id == ids[0]
     page = await services.admin.search(limit=1, offset=1)
-    assert ([one.batch_id for one in page.batches], page.total) == ([ids[1]], 3)
+    assert ([view.batch_id for view in page.batches], page.total) == ([ids[1]], 3)
     assert (await services.admin.search(text="_50%")).total == 1
     assert (await services.admin.search(text="%chair")).total == 0
     assert (await services.admin.search(text=ids[0][:8])).total == 1
@@ -282,13 +282,13 @@ async def test_upload_that_vanishes_during_cleanup_is_ignored(services, monkeypa
 
 async def test_a_link_out_of_the_data_folder_is_not_followed(services, tmp_path):
     """The target of a symbolic link stays and is not counted."""
-    treasure = tmp_path / "treasure"
-    treasure.write_bytes(b"x" * 1_000_000)
+    outside = tmp_path / "treasure"
+    outside.write_bytes(b"x" * 1_000_000)
     services.folders.batch("orphan").mkdir()
-    (services.folders.batch("orphan") / "link").symlink_to(treasure)
+    (services.folders.batch("orphan") / "link").symlink_to(outside)
     os.utime(services.folders.batch("orphan"), (0, 0))
     assert (await services.retention.cleanup(dry_run=False))["freed_bytes"] == 0
-    assert treasure.exists()
+    assert outside.exists()
 
 
 def shift_clock(monkeypatch: pytest.MonkeyPatch, hours: float) -> None:
@@ -298,36 +298,36 @@ def shift_clock(monkeypatch: pytest.MonkeyPatch, hours: float) -> None:
 
 async def test_recreatable_files_are_deleted_first(services, tmp_path, monkeypatch):
     """Exports and lent files of two hours stay, until there is too much data: then they go and the batches stay."""
-    one = await finished_batch(services, tmp_path / "in", "a.png")
-    lent = await services.publish_archive_to_gradio_cache(one)
+    batch_id = await finished_batch(services, tmp_path / "in", "a.png")
+    cached = await services.publish_archive_to_gradio_cache(batch_id)
     shift_clock(monkeypatch, hours=2)
     await services.retention.run()
-    assert lent.exists()
-    lent.write_bytes(b"x" * 10_000_000)
+    assert cached.exists()
+    cached.write_bytes(b"x" * 10_000_000)
     await services.retention.run()
-    assert (lent.exists(), services.folders.batch(one).exists()) == (False, True)
+    assert (cached.exists(), services.folders.batch(batch_id).exists()) == (False, True)
 
 
 async def test_delete_returns_the_freed_space(services, tmp_path):
     """Zips that Gradio was lent count with the batch, and a mesh that was lent under a second name counts once."""
-    one = await finished_batch(services, tmp_path / "in", "a.png")
-    await services.publish_to_gradio_cache(one, 1, "a.glb")
-    alone = sum(path.stat().st_size for path in services.folders.batch(one).rglob("*") if path.is_file())
-    zipped = (await services.publish_archive_to_gradio_cache(one)).stat().st_size
-    sheet = sum(path.stat().st_size for path in services.folders.batch(one).glob("contact-sheet*"))
+    batch_id = await finished_batch(services, tmp_path / "in", "a.png")
+    await services.publish_to_gradio_cache(batch_id, 1, "a.glb")
+    alone = sum(path.stat().st_size for path in services.folders.batch(batch_id).rglob("*") if path.is_file())
+    zipped = (await services.publish_archive_to_gradio_cache(batch_id)).stat().st_size
+    sheet = sum(path.stat().st_size for path in services.folders.batch(batch_id).glob("contact-sheet*"))
     (dry,) = (await services.retention.cleanup(hours=0.0))["items"]
     before = removed_count("batch", "asked")
-    freed = await services.retention.delete(one)
+    freed = await services.retention.delete(batch_id)
     assert freed.size == dry["size"] == alone + sheet + zipped
     assert removed_count("batch", "asked") == before + 1
 
 
 async def test_leased_batch_is_not_evicted(services, tmp_path):
     """The files of a deleted batch stay until they are sent, and are then removed as orphans."""
-    one = await finished_batch(services, tmp_path / "in", "a.png")
-    folder = services.folders.batch(one)
+    batch_id = await finished_batch(services, tmp_path / "in", "a.png")
+    folder = services.folders.batch(batch_id)
     with services.folders.lease(next(folder.glob("*/model.glb"))):
-        assert (await services.retention.delete(one, reason="age")).size == 0
+        assert (await services.retention.delete(batch_id, reason="age")).size == 0
         assert services.folders.orphans(set(), -1) == []
     assert services.folders.orphans(set(), -1) == [folder]
 
@@ -335,14 +335,14 @@ async def test_leased_batch_is_not_evicted(services, tmp_path):
 async def test_an_export_that_is_being_sent_stays(services, tmp_path, monkeypatch):
     """An export that is being sent is deleted neither by age nor for newer ones; once sent, by both."""
     monkeypatch.setattr(exports, "MAX_EXPORTS", 1)
-    one = await finished_batch(services, tmp_path / "in", "a.png")
+    batch_id = await finished_batch(services, tmp_path / "in", "a.png")
     stl, ply, obj = services.exports.parse_options("stl,ply,obj")
-    sent = (await services.exports.export(one, 1, stl)).path
+    sent = (await services.exports.export(batch_id, 1, stl)).path
     with services.folders.lease(sent):
-        await services.exports.export(one, 1, ply)
+        await services.exports.export(batch_id, 1, ply)
         assert sent not in services.folders.stale_files(disk_usage.survey_data(services.folders.data).exports, -1)
     assert sent in services.folders.stale_files(disk_usage.survey_data(services.folders.data).exports, -1)
-    await services.exports.export(one, 1, obj)
+    await services.exports.export(batch_id, 1, obj)
     assert not sent.exists()
 
 
@@ -358,19 +358,19 @@ async def test_evicted_simplified_copy_is_recreated_for_the_zip(services, genera
 
 
 async def test_cleanup_returns_kept_batches_with_reasons(services, generator, tmp_path):
-    """Old batches that are pinned or downloaded and ones that are worked are named with the reason; the rest goes."""
+    """Old batches that are pinned, being downloaded or running are listed with the reason; the others are deleted."""
     goes, pinned, read = [await finished_batch(services, tmp_path / "in", f"{name}.png", "x.png") for name in "abc"]
     await services.admin.pin(pinned)
     generator.gate = asyncio.Event()
     works = (await services.submit(SubmitRequest([picture(tmp_path / "in", "d.png")]))).id
     with services.folders.lease(services.folders.batch(read)):
         dry = await services.retention.cleanup(hours=0)
-        wet = await services.retention.cleanup(hours=0, dry_run=False)
-    assert [(one["name"], one["title"], one["images"]) for one in dry["items"]] == [(goes, "a.png", 2)]
-    why = {one["name"]: one["reason"] for one in dry["stays"]}
-    assert why == {pinned: "is kept for good", read: "is being downloaded", works: "is being worked on"}
-    assert (wet["items"], wet["freed_bytes"], wet["stays"]) == (dry["items"], dry["freed_bytes"], dry["stays"])
-    assert {one["name"] for one in (await services.retention.cleanup(hours=1.0))["stays"]} == {works}
+        result = await services.retention.cleanup(hours=0, dry_run=False)
+    assert [(item["name"], item["title"], item["images"]) for item in dry["items"]] == [(goes, "a.png", 2)]
+    reasons = {item["name"]: item["reason"] for item in dry["stays"]}
+    assert reasons == {pinned: "is kept for good", read: "is being downloaded", works: "is being worked on"}
+    assert (result["items"], result["freed_bytes"], result["stays"]) == (dry["items"], dry["freed_bytes"], dry["stays"])
+    assert {item["name"] for item in (await services.retention.cleanup(hours=1.0))["stays"]} == {works}
 
 
 async def test_undeletable_files_are_not_counted_as_freed(services, tmp_path):
@@ -388,8 +388,8 @@ async def test_undeletable_files_are_not_counted_as_freed(services, tmp_path):
 
 async def test_admin_shows_details_of_a_batch(services, generator, tmp_path):
     """The details are the pictures with reasons, the provider's ids, the payments, the disk usage and the events."""
-    why = GenerationFailed("fal_refused", "fal could not use this picture.", retryable=False)
-    generator.script = lambda task: [Submitted({"request_id": "id"}), *([why] if "2-b" in str(task.folder) else [])]
+    failure = GenerationFailed("fal_refused", "fal could not use this picture.", retryable=False)
+    generator.script = lambda task: [Submitted({"request_id": "id"}), *([failure] if "2-b" in str(task.folder) else [])]
     batch_id = await finished_batch(services, tmp_path / "in", "a.png", "b.png")
     seen = await services.admin.batch_details(batch_id)
     assert [job.view.error and job.view.error.code for job in seen.jobs] == [None, "fal_refused"]

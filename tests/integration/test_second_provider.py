@@ -1,4 +1,4 @@
-"""A new provider is a new folder beside `fal` and `local` and nothing else, through everything that a job meets."""
+"""A new provider is a new folder beside `fal` and `local` and nothing else, through everything that a job strikes."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ async def test_a_second_provider_is_a_folder_and_nothing_else(services: Services
     }  # fmt: skip
 
     # Tried again: what went cold was submitted anew; what was behind a stuck door was collected, not bought twice.
-    far_side = services.generator().far_side  # type: ignore[attr-defined]
-    tickets = [ticket.split()[0] for ticket in far_side.fired]
+    state = services.generator().state  # type: ignore[attr-defined]
+    tickets = [ticket.split()[0] for ticket in state.fired]
     assert sorted(tickets) == ["blue", "red", "white"]
-    assert next(far_side.numbers) == 5  # red twice, green, blue and white once
+    assert next(state.numbers) == 5  # red twice, green, blue and white once
     assert (jobs["cold.png"].attempt, jobs["stuck.png"].attempt, jobs["fine.png"].attempt) == (2, 2, 1)
 
     # The ledger: paid for what was fired, perhaps for what cracked, nothing for what was never taken.
@@ -72,7 +72,7 @@ async def test_a_second_provider_is_a_folder_and_nothing_else(services: Services
     again = await finished(services, batch.id)
     assert again.jobs[1].error.code == "kiln_cracked"
     (row,) = [job.paid for job in (await services.admin.batch_details(batch.id)).jobs if job.view.name == "cracked.png"]
-    assert [one["state"] for one in row] == ["maybe", "maybe"]
+    assert [entry["state"] for entry in row] == ["maybe", "maybe"]
 
 
 async def test_the_generators_of_all_providers_are_on_offer(services: Services):

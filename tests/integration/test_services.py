@@ -57,6 +57,19 @@ async def test_a_generator_on_the_page_has_the_usual_times_of_this_host(services
     assert "40–80 s" in controls.card(services, generator, Decimal("0.3"), "")
 
 
+@pytest.mark.parametrize(
+    ("changed", "chosen"),
+    [
+        ({"a.seed": "7", "a.fine": False, "ab.seed": "8", "face_limit": "900"}, ({"seed": "7", "fine": False}, "900")),
+        ({"a.seed": "", "a.size": None, "face_limit": ""}, ({}, None)),
+        *[(nonsense, ({}, None)) for nonsense in (None, "", "seed", 3, ["a.seed"], {})],
+    ],
+)
+def test_the_chosen_options_are_those_of_the_chosen_generator(changed, chosen):
+    """Other generators' options and empty fields are left out; what is no set of options chooses none."""
+    assert controls.chosen_options(changed, "a") == chosen
+
+
 async def test_a_finished_job_carries_the_facts_of_its_mesh(services, uploads):
     """Faces, size and closedness in the view are those of the box that was made, and the cost is the price."""
     batch = await services.submit(SubmitRequest([picture(uploads, "box.png")]))
@@ -122,19 +135,19 @@ async def test_a_batch_without_a_usable_picture_leaves_nothing_behind(services, 
 
 
 async def test_numbers_and_options_out_of_range_are_refused_kindly(services, uploads):
-    """Too many, none, an unknown option, a bad face limit and an unknown generator each say what to do."""
-    one = picture(uploads, "a.png")
+    """Too many or no pictures, an unknown option or generator, and a bad face limit are refused with the next step."""
+    source = picture(uploads, "a.png")
     with pytest.raises(OptionRefused, match="up to 25"):
-        await services.submit(SubmitRequest([one] * 26))
+        await services.submit(SubmitRequest([source] * 26))
     with pytest.raises(OptionRefused, match="Add at least one"):
         await services.submit(SubmitRequest([]))
     with pytest.raises(OptionRefused, match="detail"):
-        await services.submit(SubmitRequest([one], options={"speed": 9}))
+        await services.submit(SubmitRequest([source], options={"speed": 9}))
     for faces in (5, 10**400):
         with pytest.raises(OptionRefused, match=r"^.{,150}from 10 to 1,000"):
-            await services.submit(SubmitRequest([one], face_limit=faces))
+            await services.submit(SubmitRequest([source], face_limit=faces))
     with pytest.raises(NotFound, match="scripted"):
-        await services.submit(SubmitRequest([one], generator="nobody"))
+        await services.submit(SubmitRequest([source], generator="nobody"))
 
 
 async def test_an_unavailable_generator_is_refused_before_anything_is_stored(services, generator, uploads):
@@ -365,9 +378,9 @@ async def test_zip_manifest_lists_all_jobs_and_zip_holds_finished_ones(services,
 
 async def test_visitors_have_their_own_library(services, uploads):
     """A browser sees the batches it made, newest first, and no others."""
-    one = await services.submit(SubmitRequest([picture(uploads, "a.png")]), Caller(visitor="ann"))
+    source = await services.submit(SubmitRequest([picture(uploads, "a.png")]), Caller(visitor="ann"))
     await services.submit(SubmitRequest([picture(uploads, "b.png")]), Caller(visitor="bob"))
-    assert [view.batch_id for view in await services.library("ann")] == [one.id]
+    assert [view.batch_id for view in await services.library("ann")] == [source.id]
 
 
 async def test_money_spent_is_the_sum_of_finished_jobs(services, uploads):

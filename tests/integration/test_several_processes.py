@@ -20,8 +20,8 @@ from tests.support.waiting import wait_until_async
 
 REMOTE = {"request_id": "r1", "submitted_at": 4e9}
 BOUGHT = [Submitting({}), Submitted(REMOTE), Running()]
-ASLEEP = -1.0
-"""Seconds for which a process holds its lease that has slept through it."""
+LAPSED = -1.0
+"""Seconds for which a process whose lease has lapsed still holds it."""
 
 
 class Process:
@@ -31,13 +31,13 @@ class Process:
         self.generator = ScriptedGenerator()
         self.services = Services(scripted_settings(data, database_url=url, **more), [self.generator], pool)
 
-    async def fall_asleep(self) -> None:
+    async def suspend(self) -> None:
         """Stop renewing the lease until it has lapsed; what runs goes on meanwhile, which is worse than SIGSTOP."""
-        keepers = self.services._scheduler._lease_tasks
-        for keeper in keepers:
-            keeper.cancel()
-        await asyncio.gather(*keepers, return_exceptions=True)
-        await self.services._async_store.run_as_holder(leases.renew, ASLEEP)
+        lease_tasks = self.services._scheduler._lease_tasks
+        for lease_task in lease_tasks:
+            lease_task.cancel()
+        await asyncio.gather(*lease_tasks, return_exceptions=True)
+        await self.services._async_store.run_as_holder(leases.renew, LAPSED)
 
     @property
     def submissions(self) -> int:
@@ -70,56 +70,56 @@ async def test_a_web_replica_leaves_jobs_to_schedulers(begin, uploads):
     assert (len(images), len(set(images)), web.generator.runs) == (25, 25, [])
 
 
-async def test_a_process_that_slept_through_its_lease_changes_nothing(begin, uploads):
-    """The heir collects what was bought; when the sleeper wakes, with the mesh in its hands, it is not let in."""
-    sleeper = await begin()
-    sleeper.generator.script = lambda task: BOUGHT
-    sleeper.generator.gate = asyncio.Event()
-    batch = await sleeper.services.submit(SubmitRequest([picture(uploads, "a.png")]))
-    await view_when(sleeper.services, batch.id, lambda view: view.jobs[0].state == "running")
-    await sleeper.fall_asleep()
-    heir = await begin()
-    heir.generator.gate = asyncio.Event()
-    await wait_until_async(lambda: heir.generator.runs)
-    sleeper.generator.mesh = b"what nobody may see"
-    sleeper.generator.gate.set()
-    await wait_until_async(lambda: not sleeper.generator.running)
-    assert (await heir.services.view(batch.id)).jobs[0].state == "running"
-    heir.generator.gate.set()
-    view = await finished(heir.services, batch.id)
-    job = (await heir.services.batch(batch.id)).jobs[0]
-    assert (view.state, view.cost.spent, sleeper.submissions, heir.submissions) == ("done", 0.3, 1, 0)
-    assert heir.services.folders.mesh(job).read_bytes() == heir.generator.mesh
+async def test_a_process_suspended_beyond_its_lease_changes_nothing(begin, uploads):
+    """The successor collects what was bought; the suspended process, resumed with the mesh, cannot store it."""
+    suspended = await begin()
+    suspended.generator.script = lambda task: BOUGHT
+    suspended.generator.gate = asyncio.Event()
+    batch = await suspended.services.submit(SubmitRequest([picture(uploads, "a.png")]))
+    await view_when(suspended.services, batch.id, lambda view: view.jobs[0].state == "running")
+    await suspended.suspend()
+    successor = await begin()
+    successor.generator.gate = asyncio.Event()
+    await wait_until_async(lambda: successor.generator.runs)
+    suspended.generator.mesh = b"what nobody may see"
+    suspended.generator.gate.set()
+    await wait_until_async(lambda: not suspended.generator.running)
+    assert (await successor.services.view(batch.id)).jobs[0].state == "running"
+    successor.generator.gate.set()
+    view = await finished(successor.services, batch.id)
+    job = (await successor.services.batch(batch.id)).jobs[0]
+    assert (view.state, view.cost.spent, suspended.submissions, successor.submissions) == ("done", 0.3, 1, 0)
+    assert successor.services.folders.mesh(job).read_bytes() == successor.generator.mesh
 
 
-async def test_a_process_that_wakes_before_it_has_bought_buys_nothing(begin, uploads):
+async def test_a_process_resumed_before_its_purchase_buys_nothing(begin, uploads):
     """A job taken over before its submission is submitted by the new holder alone."""
-    sleeper = await begin()
-    woken = asyncio.Event()
-    sleeper.generator.script = lambda task: [Submitting({}), Submitted({"request_id": "the sleeper's"})]
-    hold_back(sleeper.generator, woken)
-    batch = await sleeper.services.submit(SubmitRequest([picture(uploads, "a.png")]))
-    await wait_until_async(lambda: sleeper.generator.runs)
-    await sleeper.fall_asleep()
-    heir = await begin()
-    heir.generator.script = lambda task: BOUGHT
-    assert (await finished(heir.services, batch.id)).state == "done"
-    woken.set()
-    await wait_until_async(lambda: not sleeper.generator.running)
-    assert (sleeper.generator.bought, heir.submissions) == (False, 1)
+    suspended = await begin()
+    resumed = asyncio.Event()
+    suspended.generator.script = lambda task: [Submitting({}), Submitted({"request_id": "the suspended process"})]
+    delay_first_event(suspended.generator, resumed)
+    batch = await suspended.services.submit(SubmitRequest([picture(uploads, "a.png")]))
+    await wait_until_async(lambda: suspended.generator.runs)
+    await suspended.suspend()
+    successor = await begin()
+    successor.generator.script = lambda task: BOUGHT
+    assert (await finished(successor.services, batch.id)).state == "done"
+    resumed.set()
+    await wait_until_async(lambda: not suspended.generator.running)
+    assert (suspended.generator.bought, successor.submissions) == (False, 1)
 
 
 @pytest.mark.parametrize("steps", range(4))
-async def test_the_keeper_of_leases_ends_when_jobs_are_announced_at_that_moment(begin, steps):
+async def test_the_lease_task_ends_when_jobs_are_announced_at_that_moment(begin, steps):
     """A cancellation that meets an announcement on its way is not lost: the process could not be stopped."""
     scheduler = (await begin()).services._scheduler
     await asyncio.sleep(0.1)  # it waits for free jobs by then
     scheduler._store.notifier.notify(FREE_JOBS_TOPIC)
     for _ in range(steps):
         await asyncio.sleep(0)
-    keeper = scheduler._lease_tasks[0]
-    keeper.cancel()
-    done, _ = await asyncio.wait([keeper], timeout=2)
+    lease_task = scheduler._lease_tasks[0]
+    lease_task.cancel()
+    done, _ = await asyncio.wait([lease_task], timeout=2)
     assert done
 
 
@@ -149,20 +149,20 @@ async def test_key_of_a_visitor_is_used_only_by_the_process_that_has_it(begin, u
     assert (len(second.generator.runs), scheduler.generator.runs) == (1, [])
 
 
-def hold_back(generator: ScriptedGenerator, woken: asyncio.Event) -> None:
+def delay_first_event(generator: ScriptedGenerator, resumed: asyncio.Event) -> None:
     """Let a generator wait before its first event; `bought` says whether it came to the answer of its submission."""
     run, generator.bought = generator.run, False
 
-    async def held(task: Any) -> AsyncIterator[Any]:
+    async def delayed_run(task: Any) -> AsyncIterator[Any]:
         events = run(task)
         first = await anext(events)
-        await woken.wait()
+        await resumed.wait()
         yield first
         async for event in events:
             generator.bought |= isinstance(event, Submitted)
             yield event
 
-    generator.run = held
+    generator.run = delayed_run
 
 
 async def test_a_breaker_that_opens_at_one_process_holds_jobs_back_at_all(begin, uploads):

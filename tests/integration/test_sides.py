@@ -29,10 +29,10 @@ CUP = Path(__file__).parents[2] / "examples" / "mug.jpg"
 @pytest.fixture
 def generator() -> ScriptedGenerator:
     """Takes four sides, which cost ten cents more than one picture."""
-    one = ScriptedGenerator()
+    scripted = ScriptedGenerator()
     price = lambda params: Decimal("0.40") if params.multiview else Decimal("0.30")  # noqa: E731
-    one.spec = replace(one.spec, sides=SIDES, price=price)
-    return one
+    scripted.spec = replace(scripted.spec, sides=SIDES, price=price)
+    return scripted
 
 
 def cup(uploads: Path, *sides: str) -> Picture:
@@ -61,18 +61,18 @@ async def test_sides_are_served_listed_and_deleted_with_the_batch(services, uplo
     """The view and the manifest name the sides, their pictures have addresses, and deleting leaves nothing."""
     batch = await services.submit(SubmitRequest([cup(uploads, "back")]))
     (job,) = (await finished(services, batch.id)).jobs
-    assert [(one.side, one.name) for one in job.sides] == [
+    assert [(side.side, side.name) for side in job.sides] == [
         ("front", "cup_front.png"), ("back", "cup_back.png"),
     ]  # fmt: skip
-    for one in job.sides:
-        served = await services.file(batch.id, 1, one.picture.rpartition("/")[2])
+    for side in job.sides:
+        served = await services.file(batch.id, 1, side.picture.rpartition("/")[2])
         assert served.path.read_bytes()[8:12] == b"WEBP"
     assert (await services.file(batch.id, 1, "input-back.png")).media_type == "image/png"
     with pytest.raises(NotFound):
         await services.file(batch.id, 1, "input-left.png")
     archive = zipfile.ZipFile(io.BytesIO(b"".join((await services.archive(batch.id)).chunks)))
     (entry,) = json.loads(archive.read("manifest.json"))["jobs"]
-    assert entry["sides"] == [{"side": one.side, "name": one.name} for one in job.sides]
+    assert entry["sides"] == [{"side": side.side, "name": side.name} for side in job.sides]
     await services.delete(batch.id)
     assert list(services.folders.batches.iterdir()) == []
 
@@ -88,7 +88,7 @@ async def test_the_cut_out_is_made_of_each_side(services, generator, uploads):
     sent = [task.image.name, *(path.name for path in task.sides.values())]
     assert sent == ["cutout.png", "cutout-back.png", "input-left.png"]
     warned = await services.picture_checks.warnings(batch)
-    assert [(one["name"], one["code"]) for one in warned] == [("cup_left.png", "no_subject")]
+    assert [(refusal["name"], refusal["code"]) for refusal in warned] == [("cup_left.png", "no_subject")]
 
 
 async def test_sides_survive_a_restart_and_are_sent_again_by_a_retry(tmp_path, generator, uploads, pool):
@@ -113,9 +113,9 @@ async def test_sides_survive_a_restart_and_are_sent_again_by_a_retry(tmp_path, g
 async def test_the_pictures_of_a_job_go_back_to_the_page_as_one_object(services, uploads):
     """Lent for another try with another model, their names say again what they show."""
     batch = await services.submit(SubmitRequest([cup(uploads, "back", "left"), picture(uploads, "cat.jpg")]))
-    lent = [path.name for path in await services.publish_pictures_to_gradio_cache(batch.id, 1)]
-    assert lent == ["cup_front.png", "cup_back.png", "cup_left.png"]
-    assert group_by_object(lent) == [{"front": 0, "back": 1, "left": 2}]
+    published = [path.name for path in await services.publish_pictures_to_gradio_cache(batch.id, 1)]
+    assert published == ["cup_front.png", "cup_back.png", "cup_left.png"]
+    assert group_by_object(published) == [{"front": 0, "back": 1, "left": 2}]
     assert [path.name for path in await services.publish_pictures_to_gradio_cache(batch.id, 2)] == ["cat.png"]
     await finished(services, batch.id)
 
@@ -150,9 +150,9 @@ async def test_sides_that_a_generator_does_not_take_are_refused_before_anything_
 
 async def test_every_side_counts_as_a_picture_of_the_batch(services, uploads):
     """Seven objects of four sides are 28 pictures, three too many; for money and per hour they are seven."""
-    one = cup(uploads, "back", "left", "right")
+    object_ = cup(uploads, "back", "left", "right")
     with pytest.raises(OptionRefused, match="too many files: 28"):
-        await services.submit(SubmitRequest([one] * 7))
+        await services.submit(SubmitRequest([object_] * 7))
 
 
 async def test_an_hour_s_images_are_counted_by_object(tmp_path, generator, uploads, pool):
@@ -173,7 +173,7 @@ def test_sides_are_grouped_by_name_or_by_request():
     """Sides are grouped by file name or by given numbers, also as JSON text; an object takes its front's place."""
     pictures = named("a.png", "cup_back.png", "cup_front.png", "b.png")
     by_name = group_sides(pictures, "by_name")
-    assert [(one.name, [other.name for other in one.sides.values()]) for one in by_name] == [
+    assert [(object_.name, [other.name for other in object_.sides.values()]) for object_ in by_name] == [
         ("a.png", []), ("cup_front.png", ["cup_back.png"]), ("b.png", []),
     ]  # fmt: skip
     assert group_sides(pictures, [{"back": 2, "front": 3}]) == by_name

@@ -99,7 +99,7 @@ async def test_deleted_batch_ends_all_watchers():
     followers = [asyncio.create_task(views.follow()) for _ in range(3)]
     await asyncio.sleep(0.1)
     views.change(NotFound(ErrorCode.BATCH_NOT_FOUND, "There is no such batch."))
-    assert [type(one) for one in await asyncio.gather(*followers, return_exceptions=True)] == [NotFound] * 3
+    assert [type(error) for error in await asyncio.gather(*followers, return_exceptions=True)] == [NotFound] * 3
     with pytest.raises(NotFound):
         await views.follow()
 

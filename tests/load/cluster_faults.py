@@ -1,17 +1,17 @@
-"""Faults of a cluster: a batch through nginx for each harm to its processes and services, and the outcome.
+"""Faults of a cluster: a batch through nginx for each fault of its processes and services, and the outcome.
 
     python -m tests.load.cluster_faults
-    python -m tests.load.cluster_faults "Redis is away" "a scheduler sleeps" --trouble --seed 7
+    python -m tests.load.cluster_faults "Redis is unavailable" "a scheduler is suspended" --trouble --seed 7
     python -m tests.load.cluster_faults --trouble --minutes 2
 
 Real nginx, PostgreSQL, Redis and Celery, two web replicas, a scheduler, two workers and beat; the stand-in plays fal.
-Each harm is done once fal has half of the pictures. A picture that fal was about to get when its scheduler died, and
-that is not in fal's list of requests, is `unconfirmed`: what may be bought is not bought again. Prints how long the
-batch took, how its pictures ended, and what visitors were answered meanwhile other than 200.
+Each fault is injected once fal has half of the pictures. A picture that fal was about to get when its scheduler died,
+and that is not in fal's list of requests, is `unconfirmed`: it may have been bought, and is not bought again. Prints
+the duration of the batch, the states of its pictures, and the answers to visitors meanwhile other than 200.
 
 With `--trouble` fal answers with random faults as well, as in `tests.load.soak`, and pictures may fail. With
-`--minutes` random harms follow each other on the same cluster until that time is over: a soak. Ends with status 1 where
-a picture is lost, or paid for twice.
+`--minutes` random faults follow each other on the same cluster until that time is over: a soak. Ends with status 1
+where a picture is lost, or paid for twice.
 """
 
 from __future__ import annotations
@@ -39,105 +39,105 @@ from image2model.devtools.app_process import SETTING_PREFIXES
 from image2model.devtools.cluster import Cluster, exit_on_sigterm
 from image2model.devtools.fal_stand_in import KEY, Script
 from image2model.jobs.models import FINISHED
-from tests.load.soak import _make_trouble
+from tests.load.soak import inject_faults
 from tests.support.fal_server import FalServer
 from tests.support.pictures import encoded, photo
 
 PICTURES = 6
 RUN_SECONDS = 2.0
 LEASE_SECONDS = 3
-AWAY_SECONDS = 2.0 * LEASE_SECONDS
-"""How long a service is away, or a process asleep: longer than a lease and than what is waited for Redis."""
+FAULT_SECONDS = 2.0 * LEASE_SECONDS
+"""Seconds for which a service is unavailable or a process suspended: longer than a lease, and than waits for Redis."""
 LONGEST_SECONDS = 90.0
-"""After which a batch is lost."""
+"""Seconds after which a batch counts as lost."""
 FILES = [("files", (f"{number}.png", encoded(photo(64 + number)), "image/png")) for number in range(PICTURES)]
 
 
-def replace(*names: str) -> Callable[[Cluster], None]:
+def kill_and_restart(*names: str) -> Callable[[Cluster], None]:
     """Kill processes with -9, all at once, and start them again."""
 
-    def harm(cluster: Cluster) -> None:
+    def fault(cluster: Cluster) -> None:
         for name in names:
             cluster.kill(name)
         for name in names:
             cluster.run(name)
 
-    return harm
+    return fault
 
 
-def asleep(name: str) -> Callable[[Cluster], None]:
-    """Stop a process until its lease has lapsed and another has its jobs."""
+def suspend(name: str) -> Callable[[Cluster], None]:
+    """Suspend a process until its lease has lapsed and another has its jobs."""
 
-    def harm(cluster: Cluster) -> None:
+    def fault(cluster: Cluster) -> None:
         cluster.signal(name, SIGSTOP)
-        time.sleep(AWAY_SECONDS)
+        time.sleep(FAULT_SECONDS)
         cluster.signal(name, SIGCONT)
 
-    return harm
+    return fault
 
 
-def without_redis(cluster: Cluster) -> None:
+def stop_redis(cluster: Cluster) -> None:
     """Kill Redis with -9, and start it again with what it has kept."""
     cluster.kill("redis")
-    time.sleep(AWAY_SECONDS)
+    time.sleep(FAULT_SECONDS)
     cluster.run("redis")
 
 
-def forgetful_redis(cluster: Cluster) -> None:
-    """Let Redis forget everything, messages and counts, and close every connection to it."""
+def flush_redis(cluster: Cluster) -> None:
+    """Delete all messages and counts in Redis, and close every connection to it."""
     with Redis.from_url(cluster.settings("test")["CELERY_BROKER_URL"]) as redis:
         redis.flushall()
-    cut_redis(cluster)
+    disconnect_redis(cluster)
 
 
-def without_postgres(cluster: Cluster) -> None:
+def stop_postgres(cluster: Cluster) -> None:
     """Stop PostgreSQL without a checkpoint, and start it again."""
     cluster.postgres.stop()
-    time.sleep(AWAY_SECONDS)
+    time.sleep(FAULT_SECONDS)
     cluster.postgres.start()
 
 
-def cut_redis(cluster: Cluster) -> None:
+def disconnect_redis(cluster: Cluster) -> None:
     """Close every connection to Redis."""
     with Redis.from_url(cluster.settings("test")["CELERY_BROKER_URL"]) as redis:
         for kind in ("normal", "pubsub"):
             redis.client_kill_filter(_type=kind)
 
 
-def cut_postgres(cluster: Cluster) -> None:
+def disconnect_postgres(cluster: Cluster) -> None:
     """Close every connection to PostgreSQL."""
     with psycopg.connect(cluster.database_url.replace("+psycopg", ""), autocommit=True) as connection:
         connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
 
 
-HARMS: Mapping[str, Callable[[Cluster], None]] = {
+FAULTS: Mapping[str, Callable[[Cluster], None]] = {
     "nothing": lambda _: None,
-    "a scheduler dies": replace("scheduler"),
-    "a worker dies": replace("worker-1"),
-    "all workers die": replace("worker-1", "worker-2"),
-    "a web replica dies": replace("web-1"),
-    "beat dies": replace("beat"),
-    "nginx dies": replace("nginx"),
-    "scheduler, worker and web replica die": replace("scheduler", "worker-2", "web-2"),
-    "a scheduler sleeps": asleep("scheduler"),
-    "a worker sleeps": asleep("worker-1"),
-    "Redis is away": without_redis,
-    "Redis closes all connections": cut_redis,
-    "Redis forgets everything": forgetful_redis,
-    "PostgreSQL is away": without_postgres,
-    "PostgreSQL closes all connections": cut_postgres,
+    "a scheduler dies": kill_and_restart("scheduler"),
+    "a worker dies": kill_and_restart("worker-1"),
+    "all workers die": kill_and_restart("worker-1", "worker-2"),
+    "a web replica dies": kill_and_restart("web-1"),
+    "beat dies": kill_and_restart("beat"),
+    "nginx dies": kill_and_restart("nginx"),
+    "scheduler, worker and web replica die": kill_and_restart("scheduler", "worker-2", "web-2"),
+    "a scheduler is suspended": suspend("scheduler"),
+    "a worker is suspended": suspend("worker-1"),
+    "Redis is unavailable": stop_redis,
+    "Redis closes all connections": disconnect_redis,
+    "Redis forgets everything": flush_redis,
+    "PostgreSQL is unavailable": stop_postgres,
+    "PostgreSQL closes all connections": disconnect_postgres,
 }
 
 
 class Visitor:
-    """Someone who asks through nginx until an answer comes, and counts the others."""
+    """A client that repeats each request through nginx until it succeeds, and counts the failures."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._client = httpx.Client(base_url=cluster.url, timeout=30, trust_env=False)
         self.refusals: Counter[str] = Counter()
 
-    def ask(self, method: str, path: str, **more: Any) -> httpx.Response:
-        """The first answer that is 200; raises TimeoutError where none comes."""
+    def request(self, method: str, path: str, **more: Any) -> httpx.Response:
+        """Return the first answer with status 200; raises TimeoutError without one."""
         end = time.monotonic() + LONGEST_SECONDS
         while time.monotonic() < end:
             try:
@@ -152,56 +152,56 @@ class Visitor:
         raise TimeoutError(f"{path} is not answered: {dict(self.refusals)}")
 
     def wait_until_completed(self, batch: Mapping[str, Any]) -> str:
-        """Wait until a batch is through; return its last state."""
+        """Wait until a batch has ended; return its last state."""
         end = time.monotonic() + LONGEST_SECONDS
         while time.monotonic() < end:
-            state = str(self.ask("GET", f"/api/v1/status/tasks/{batch['task_id']}/status").json()["status"])
+            state = str(self.request("GET", f"/api/v1/status/tasks/{batch['task_id']}/status").json()["status"])
             if state in ("completed", "failed"):
                 return state
             time.sleep(0.1)
         return state
 
 
-def suffer(
-    cluster: Cluster, fal: FalServer, harm: Callable[[Cluster], None], trouble: random.Random | None
+def run_batch(
+    cluster: Cluster, fal: FalServer, fault: Callable[[Cluster], None], trouble: random.Random | None
 ) -> list[str]:
-    """Do one harm while a batch is made; print what came of it and return what must not be."""
+    """Inject one fault while a batch is made; print the outcome and return its problems."""
     visitor, began, jobs_before, paid_before = Visitor(cluster), time.monotonic(), len(fal.jobs), len(fal.paid)
 
-    def harm_in_trouble(cluster: Cluster) -> None:
-        """Let fal answer with random faults until the harm is done."""
-        enough = threading.Event()
-        feeder = threading.Thread(target=_make_trouble, args=(fal, trouble, enough))
-        feeder.start()
-        harm(cluster)
-        enough.set()
-        feeder.join()
+    def inject_with_provider_faults(cluster: Cluster) -> None:
+        """Let fal answer with random faults until the fault is over."""
+        stop = threading.Event()
+        thread = threading.Thread(target=inject_faults, args=(fal, trouble, stop))
+        thread.start()
+        fault(cluster)
+        stop.set()
+        thread.join()
         fal.faults.clear()
         fal.script = Script(run_seconds=RUN_SECONDS)
 
-    batch = visitor.ask("POST", "/api/v1/upload", files=FILES, headers={"Idempotency-Key": str(began)}).json()
+    batch = visitor.request("POST", "/api/v1/upload", files=FILES, headers={"Idempotency-Key": str(began)}).json()
     while len(fal.jobs) < jobs_before + PICTURES / 2 and time.monotonic() < began + LONGEST_SECONDS:
         time.sleep(0.02)
-    with ThreadPoolExecutor(1) as thread:
-        harming = thread.submit(harm_in_trouble if trouble else harm, cluster)
+    with ThreadPoolExecutor(1) as executor:
+        injection = executor.submit(inject_with_provider_faults if trouble else fault, cluster)
         state = visitor.wait_until_completed(batch)
-        harming.result()
-    urls = visitor.ask("GET", f"/api/v1/download/{batch['job_id']}/all").json()["download_urls"]
-    whole = sum(visitor.ask("GET", url).content.startswith(b"glTF") for url in urls)
+        injection.result()
+    urls = visitor.request("GET", f"/api/v1/download/{batch['job_id']}/all").json()["download_urls"]
+    delivered = sum(visitor.request("GET", url).content.startswith(b"glTF") for url in urls)
     states, paid = job_states(cluster, batch["task_id"]), len(fal.paid) - paid_before
-    took, others = time.monotonic() - began, dict(visitor.refusals)
-    print(f"{took:5.1f} s, {whole} meshes, {paid} paid for, {dict(states)}, {others}", flush=True)
-    wrongs = []
-    if whole != states["done"]:
-        wrongs.append(f"{states['done']} are done and {whole} have a mesh")
-    if paid > PICTURES or (not trouble and paid != whole):
-        wrongs.append(f"{paid} were paid for, and {whole} of {PICTURES} came")
+    seconds, others = time.monotonic() - began, dict(visitor.refusals)
+    print(f"{seconds:5.1f} s, {delivered} meshes, {paid} paid for, {dict(states)}, {others}", flush=True)
+    problems = []
+    if delivered != states["done"]:
+        problems.append(f"{states['done']} are done and {delivered} have a mesh")
+    if paid > PICTURES or (not trouble and paid != delivered):
+        problems.append(f"{paid} were paid for, and {delivered} of {PICTURES} came")
     ends = FINISHED if trouble else {"done", "unconfirmed"}
     if states.total() != PICTURES or not states.keys() <= ends:
-        wrongs.append(f"not every picture has its end: {dict(states)}, the batch is {state}")
+        problems.append(f"not every picture has its end: {dict(states)}, the batch is {state}")
     if visitor.refusals["500"]:
-        wrongs.append("a visitor was answered 500")
-    return wrongs
+        problems.append("a visitor was answered 500")
+    return problems
 
 
 def job_states(cluster: Cluster, task_id: str) -> Counter[str]:
@@ -211,8 +211,8 @@ def job_states(cluster: Cluster, task_id: str) -> Counter[str]:
         return Counter(state for (state,) in connection.execute(query, (task_id,)))
 
 
-def sequence(names: Sequence[str], minutes: float | None, chance: random.Random) -> Iterator[str]:
-    """Each name once or, with `minutes`, random ones of them until the time is over."""
+def fault_names(names: Sequence[str], minutes: float | None, chance: random.Random) -> Iterator[str]:
+    """Each name once or, with `minutes`, random names until the time is over."""
     if minutes is None:
         yield from names
         return
@@ -222,33 +222,33 @@ def sequence(names: Sequence[str], minutes: float | None, chance: random.Random)
 
 
 def main() -> None:
-    """Do the harms that are named, or all."""
+    """Inject the named faults, or all."""
     exit_on_sigterm()
-    parser = argparse.ArgumentParser(description="Harms to a cluster, and what came of a batch meanwhile.")
-    parser.add_argument("harms", nargs="*", help=f"of these: {', '.join(HARMS)}")
+    parser = argparse.ArgumentParser(description="Faults of a cluster, and the outcome of a batch meanwhile.")
+    parser.add_argument("faults", nargs="*", help=f"of these: {', '.join(FAULTS)}")
     parser.add_argument("--trouble", action="store_true", help="fal answers with random faults as well")
-    parser.add_argument("--minutes", type=float, help="do random ones of the harms for so long, instead of each once")
+    parser.add_argument("--minutes", type=float, help="inject random ones for so long, instead of each once")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**31))
     given = parser.parse_args()
     print(f"seed {given.seed}", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="cluster-"))
     trouble = random.Random(given.seed) if given.trouble else None  # noqa: S311
-    wrongs: list[str] = []
+    problems: list[str] = []
     kept = {name: value for name, value in os.environ.items() if not name.startswith(SETTING_PREFIXES)}
     with FalServer(Script(run_seconds=RUN_SECONDS)) as fal:
         more = {"FAL_KEY": KEY, "FAL_HOST": fal.url, "LEASE_SECONDS": str(LEASE_SECONDS), "WORKERS": "1"}
         cluster = Cluster(folder, {**kept, **more, "RETRY_PACE": "0.01", "UPLOADS_PER_MINUTE": "1000"})
         try:
             cluster.start()
-            for name in sequence(given.harms or list(HARMS), given.minutes, random.Random(given.seed)):  # noqa: S311
+            for name in fault_names(given.faults or list(FAULTS), given.minutes, random.Random(given.seed)):  # noqa: S311
                 cluster.wait_for_replicas()
                 print(f"{name:<38} ", end="", flush=True)
-                wrongs += [f"{name}: {wrong}" for wrong in suffer(cluster, fal, HARMS[name], trouble)]
+                problems += [f"{name}: {problem}" for problem in run_batch(cluster, fal, FAULTS[name], trouble)]
         finally:
             cluster.stop()
             shutil.rmtree(folder, ignore_errors=True)
-    print("\n".join(wrongs) or "All is well.")
-    sys.exit(bool(wrongs))
+    print("\n".join(problems) or "All is well.")
+    sys.exit(bool(problems))
 
 
 if __name__ == "__main__":

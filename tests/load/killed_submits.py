@@ -24,7 +24,7 @@ from tests.load.soak import Process, SoakReport, _batches, _picture, _wait_until
 from tests.support.fal_server import FalServer
 
 ANSWER_SECONDS = 0.4
-"""How long fal takes to answer a submit."""
+"""Seconds after which fal answers a submit."""
 
 
 def in_doubt(batches: list[Batch]) -> list[Job]:
@@ -33,7 +33,7 @@ def in_doubt(batches: list[Batch]) -> list[Job]:
 
 
 def kill_while_submitting(folder: Path, kills: int, pictures: int, chance: random.Random) -> list[str]:
-    """Play it so many times, print what came of it, and return what must not be."""
+    """Kill so many processes while they submit; print the outcome and return its problems."""
     files = [str(_picture(folder / f"picture {number}.png", number)) for number in range(pictures)]
     doubtful: set[str] = set()
     with FalServer(Script(run_seconds=0.2)) as fal:
@@ -42,7 +42,7 @@ def kill_while_submitting(folder: Path, kills: int, pictures: int, chance: rando
             fal.faults["submit"].clear()
             fal.faults["submit"].extend(Fault(chance.choice(("slow", "late")), seconds=ANSWER_SECONDS) for _ in files)
             before = fal.calls["submit"]
-            process.tell({"submit": files})
+            process.send({"submit": files})
             end = time.monotonic() + 20
             while fal.calls["submit"] == before and time.monotonic() < end:
                 time.sleep(0.002)
@@ -62,7 +62,7 @@ def kill_while_submitting(folder: Path, kills: int, pictures: int, chance: rando
         unconfirmed = [str((job.intent or {}).get("image_url")) for job in jobs if job.state == "unconfirmed"]
         known = [url for url in unconfirmed if taken[url]]
     return [
-        *report.wrongs,
+        *report.problems,
         *(f"{url} was bought {count} times" for url, count in taken.items() if count > 1),
         *(f"fal has {url}, which is unconfirmed" for url in known),
         *([f"{len(fal.paid)} paid for {len(jobs)} pictures"] if len(fal.paid) > len(jobs) else []),
@@ -70,7 +70,7 @@ def kill_while_submitting(folder: Path, kills: int, pictures: int, chance: rando
 
 
 def main() -> None:
-    """Run it by hand."""
+    """Kill while pictures are submitted, and print the outcome."""
     parser = argparse.ArgumentParser(description="Kills while pictures are handed to fal.")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--pictures", type=int, default=6)
@@ -78,9 +78,9 @@ def main() -> None:
     given = parser.parse_args()
     print(f"seed {given.seed}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        wrongs = kill_while_submitting(Path(folder), given.kills, given.pictures, random.Random(given.seed))  # noqa: S311
-    print("\n".join(wrongs) or "All is well.")
-    sys.exit(bool(wrongs))
+        problems = kill_while_submitting(Path(folder), given.kills, given.pictures, random.Random(given.seed))  # noqa: S311
+    print("\n".join(problems) or "All is well.")
+    sys.exit(bool(problems))
 
 
 if __name__ == "__main__":

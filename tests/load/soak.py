@@ -1,11 +1,11 @@
-"""A soak: random faults of fal, and kill -9 at random moments, for as long as one likes; then quiet, and a reckoning.
+"""A soak: random faults of fal and kill -9 at random moments, then a comparison of results, ledger and fal's bill.
 
     python -m tests.load.soak --kills 300 --seed 7
 
 Every other picture has a back, which is one job with it. At the end every object is delivered, failed with a true
-reason, cancelled or unconfirmed; fal was paid for no more jobs than objects and presses of retry; no file lies about;
-the database is sound. The seed is printed first, and the
-same seed plays the same faults (at other moments: processes are not deterministic).
+reason, cancelled or unconfirmed; fal was paid for no more jobs than objects and retries; no file is left over; the
+database is sound. The seed is printed first, and the same seed plays the same faults (at other moments: processes are
+not deterministic).
 """
 
 from __future__ import annotations
@@ -57,13 +57,13 @@ class SoakReport:
 
     seed: int
     pictures: int = 0
-    presses: int = 0
+    retries: int = 0
     """Pictures whose retry button was clicked."""
     kills: int = 0
     paid: int = 0
     states: Counter[str] = field(default_factory=Counter)
     codes: Counter[str] = field(default_factory=Counter)
-    wrongs: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
     """Violations found; empty if there are none."""
 
 
@@ -81,7 +81,7 @@ class Process:
         self.start()
 
     def start(self) -> None:
-        """Return when it works."""
+        """Start it; return once it answers."""
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.services_process"],
             cwd=ROOT, env=self._environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True,
@@ -89,8 +89,8 @@ class Process:
         if not self._answer(60):
             raise RuntimeError(f"the process does not start: {self.log.read_text()[-2000:]}")
 
-    def tell(self, command: dict[str, Any]) -> dict[str, Any] | None:
-        """Give a command; None when the process was killed before it answered."""
+    def send(self, command: dict[str, Any]) -> dict[str, Any] | None:
+        """Send a command; return its answer, None if the process was killed before."""
         assert self._process.stdin
         try:
             self._process.stdin.write(json.dumps(command) + "\n")
@@ -111,29 +111,29 @@ class Process:
         self._process.wait()
 
     def stop(self) -> None:
-        """End it in order."""
+        """End it regularly."""
         assert self._process.stdin
         self._process.stdin.close()
         self._process.wait(60)
 
 
 def soak(folder: Path, *, kills: int, seed: int, pictures: int = 6) -> SoakReport:
-    """Run a soak in this folder and reckon; one batch of `pictures` before each kill."""
+    """Run a soak in this folder and compare the books; one batch of `pictures` before each kill."""
     chance = random.Random(seed)  # noqa: S311
     report = SoakReport(seed, kills=kills)
     files = [_picture(folder / f"picture {n}.png", n) for n in range(pictures)]
-    backs = [_picture(folder / f"picture {n}_back.png", pictures + n) for n in range(0, pictures, 2)]
+    back_views = [_picture(folder / f"picture {n}_back.png", pictures + n) for n in range(0, pictures, 2)]
     with FalServer() as fal:
         process = Process(folder / "data", fal)
-        trouble = threading.Event()
-        feeder = threading.Thread(target=_make_trouble, args=(fal, random.Random(seed + 1), trouble), daemon=True)  # noqa: S311
-        feeder.start()
+        stop = threading.Event()
+        faults = threading.Thread(target=inject_faults, args=(fal, random.Random(seed + 1), stop), daemon=True)  # noqa: S311
+        faults.start()
         for _ in range(kills):
-            _run_until_killed(process, folder / "data", files, backs, chance, report)
+            _run_until_killed(process, folder / "data", files, back_views, chance, report)
             process.kill()
             process.start()
-        trouble.set()
-        feeder.join()
+        stop.set()
+        faults.join()
         fal.faults.clear()
         batches = _wait_until_idle(folder / "data", report)
         process.stop()
@@ -142,28 +142,28 @@ def soak(folder: Path, *, kills: int, seed: int, pictures: int = 6) -> SoakRepor
 
 
 def _run_until_killed(
-    process: Process, data: Path, files: list[Path], backs: list[Path], chance: random.Random, report: SoakReport
+    process: Process, data: Path, files: list[Path], back_views: list[Path], chance: random.Random, report: SoakReport
 ) -> None:
     """A new batch with some objects of two sides, perhaps a retry or cancel of an old one, some time until the kill."""
-    answer = process.tell({"submit": [str(file) for file in files + backs], "sides": "by_name"})
+    answer = process.send({"submit": [str(file) for file in files + back_views], "sides": "by_name"})
     if answer is None or "batch" not in answer:
-        report.wrongs.append(f"a batch was not taken: {answer}")
+        report.problems.append(f"a batch was not taken: {answer}")
         return
     report.pictures += len(files)
     time.sleep(chance.uniform(0, 1.5))
     for batch in chance.sample(old := _batches(data), min(len(old), 2)):
         again = [job.number for job in batch.jobs if job.state in ("failed", "unconfirmed", "cancelled")]
         if again and chance.random() < 0.5:
-            report.presses += len(again)
-            process.tell({"retry": batch.id, "numbers": again})
+            report.retries += len(again)
+            process.send({"retry": batch.id, "numbers": again})
         elif chance.random() < 0.15:
-            process.tell({"cancel": batch.id})
+            process.send({"cancel": batch.id})
     time.sleep(chance.uniform(0, 0.5))
 
 
-def _make_trouble(fal: FalServer, chance: random.Random, enough: threading.Event) -> None:
-    """Put a fault in the way of some operation about ten times a second, and decide what becomes of jobs."""
-    while not enough.wait(0.1):
+def inject_faults(fal: FalServer, chance: random.Random, stop: threading.Event) -> None:
+    """Add a fault of a random operation about ten times a second, and choose the outcome of jobs."""
+    while not stop.wait(0.1):
         queue = fal.faults[chance.choice(OPERATIONS)]
         if len(queue) < 3:
             queue.append(replace(chance.choice(FAULTS)))
@@ -171,7 +171,7 @@ def _make_trouble(fal: FalServer, chance: random.Random, enough: threading.Event
 
 
 def _wait_until_idle(data: Path, report: SoakReport, seconds: float = 180) -> list[Batch]:
-    """Wait until nothing is at work any more."""
+    """Wait until all jobs have ended."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         batches = _batches(data)
@@ -179,7 +179,7 @@ def _wait_until_idle(data: Path, report: SoakReport, seconds: float = 180) -> li
             return batches
         time.sleep(0.3)
     left = [(job.state, job.waiting) for batch in batches for job in batch.jobs if not job.finished]
-    report.wrongs.append(f"{len(left)} jobs never ended: {left[:3]}")
+    report.problems.append(f"{len(left)} jobs never ended: {left[:3]}")
     return batches
 
 
@@ -196,44 +196,46 @@ def _compare_with_provider(data: Path, fal: FalServer, batches: list[Batch], rep
     report.states = Counter(job.state for _, job in jobs)
     report.codes = Counter(job.failure.code for _, job in jobs if job.failure)
     report.paid = len(fal.paid)
-    wrong = report.wrongs.append
+    report_problem = report.problems.append
     if len(jobs) != report.pictures:
-        wrong(f"{report.pictures} pictures were given and {len(jobs)} jobs are there")
-    if report.paid > report.pictures + report.presses:
-        wrong(f"{report.paid} jobs were paid for {report.pictures} pictures and {report.presses} presses")
+        report_problem(f"{report.pictures} pictures were given and {len(jobs)} jobs are there")
+    if report.paid > report.pictures + report.retries:
+        report_problem(f"{report.paid} jobs were paid for {report.pictures} pictures and {report.retries} retries")
     for code in report.codes.keys() & {"internal_error", "no_result"}:
-        wrong(f"{report.codes[code]} jobs failed with {code}, which is no true reason")
+        report_problem(f"{report.codes[code]} jobs failed with {code}, which is no true reason")
     for batch, job in jobs:
         folder = data / "batches" / batch.id / f"{job.number}-{job.stem}"
-        whole = (folder / "model.glb").is_file()
+        has_mesh = (folder / "model.glb").is_file()
         if [other.side for other in job.sides] != (["back"] if (job.number - 1) % 2 == 0 else []):
-            wrong(f"{folder.name} has lost a side, or got one")
-        if job.state == "done" and not whole:
-            wrong(f"{folder.name} is done and has no mesh")
+            report_problem(f"{folder.name} has lost a side, or got one")
+        if job.state == "done" and not has_mesh:
+            report_problem(f"{folder.name} is done and has no mesh")
         if job.state not in FINISHED:
             continue
         if job.state == "done" and (left := [path.name for path in folder.rglob("*") if "work" in path.name]):
-            wrong(f"{folder.name} has left {left}")
+            report_problem(f"{folder.name} has left {left}")
     known = {batch.id for batch in batches}
     orphans = [path.name for path in (data / "batches").iterdir() if path.name not in known]
     if orphans:
-        wrong(f"{len(orphans)} folders have no row")
-    _check_database(data / "image2model.db", jobs, wrong)
+        report_problem(f"{len(orphans)} folders have no row")
+    _check_database(data / "image2model.db", jobs, report_problem)
 
 
-def _check_database(path: Path, jobs: list[Any], wrong: Any) -> None:
+def _check_database(path: Path, jobs: list[Any], report_problem: Any) -> None:
     database = sqlite3.connect(path)
     if database.execute("PRAGMA integrity_check").fetchone() != ("ok",):
-        wrong("the database is damaged")
+        report_problem("the database is damaged")
     if rows := database.execute("PRAGMA foreign_key_check").fetchall():
-        wrong(f"{len(rows)} rows point nowhere")
-    booked = {(job, press): state for job, press, state in database.execute("SELECT job_id, press, state FROM ledger")}
+        report_problem(f"{len(rows)} rows point nowhere")
+    rows = database.execute("SELECT job_id, press, state FROM ledger")
+    booked = {(job_id, purchase): state for job_id, purchase, state in rows}
     for _, job in jobs:
         expected = (
             billing_outcome(job, job.state, job.failure.code if job.failure else "") if job.finished else "reserved"
         )
-        if booked.get((job.id, job.purchase)) != expected:
-            wrong(f"the ledger says {booked.get((job.id, job.purchase))} of a job that is {job.state}: {expected}")
+        found = booked.get((job.id, job.purchase))
+        if found != expected:
+            report_problem(f"the ledger says {found} of a job that is {job.state}: {expected}")
     database.close()
 
 
@@ -244,7 +246,7 @@ def _picture(path: Path, number: int) -> Path:
 
 def main() -> None:
     """Run a soak by hand."""
-    parser = argparse.ArgumentParser(description="Random faults and kills, then a reckoning.")
+    parser = argparse.ArgumentParser(description="Random faults and kills, then a comparison with the bill.")
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**31))
     parser.add_argument("--pictures", type=int, default=6)
@@ -252,10 +254,10 @@ def main() -> None:
     print(f"seed {given.seed}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         report = soak(Path(folder), kills=given.kills, seed=given.seed, pictures=given.pictures)
-    print(f"{report.kills} kills, {report.pictures} pictures, {report.presses} pressed again, {report.paid} paid for")
+    print(f"{report.kills} kills, {report.pictures} pictures, {report.retries} retried, {report.paid} paid for")
     print("states:", dict(report.states), "failures:", dict(report.codes))
-    print("\n".join(report.wrongs) or "All is well.")
-    sys.exit(bool(report.wrongs))
+    print("\n".join(report.problems) or "All is well.")
+    sys.exit(bool(report.problems))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,6 @@ def test_faults_and_kills_lose_nothing_and_pay_nothing_twice(tmp_path: Path):
     seed = random.SystemRandom().randrange(2**31)
     print(f"seed {seed}: python -m tests.load.soak --kills 10 --seed {seed}")
     report = soak(tmp_path, kills=10, seed=seed)
-    assert report.wrongs == [], f"seed {seed}"
+    assert report.problems == [], f"seed {seed}"
     assert report.pictures == 60
     assert report.states["done"] > 0

@@ -42,14 +42,14 @@ def get_as_written(app: App, target: str, *headers: str) -> tuple[int, str]:
     return int(answer.split()[1]), answer.decode(errors="replace")
 
 
-def stranger(app: App, number: int) -> httpx.Client:
-    """A visitor at 127.0.0.`number`, an address whose forwarded headers are not trusted."""
+def client_from(app: App, number: int) -> httpx.Client:
+    """A client at 127.0.0.`number`, an address whose forwarded headers are not trusted."""
     transport = httpx.HTTPTransport(local_address=f"127.0.0.{number}")
     return httpx.Client(base_url=app.url, timeout=120, transport=transport)
 
 
 def call(visitor: httpx.Client, name: str, *data: Any) -> str:
-    """All that comes of a call of a named endpoint."""
+    """Answer to a call of a named endpoint, as text."""
     started = visitor.post(f"/gradio_api/call/{name}", json={"data": list(data)})
     if started.status_code != 200:
         return started.text
@@ -72,25 +72,25 @@ class Functions:
     def __init__(self, visitor: httpx.Client) -> None:
         config = visitor.get("/config").json()
         self._visitor = visitor
-        self.all: list[dict[str, Any]] = [one for one in config["dependencies"] if one["backend_fn"]]
-        self._components = {one["id"]: one for one in config["components"]}
+        self.all: list[dict[str, Any]] = [function for function in config["dependencies"] if function["backend_fn"]]
+        self._components = {component["id"]: component for component in config["components"]}
         self._inside: dict[int, set[int]] = {}
         self._note(config["layout"])
 
     def _note(self, node: Mapping[str, Any]) -> set[int]:
-        below = {node["id"], *(one for child in node.get("children") or [] for one in self._note(child))}
+        below = {node["id"], *(part for child in node.get("children") or [] for part in self._note(child))}
         self._inside[node["id"]] = below
         return below
 
     def of(self, elem_id: str) -> list[dict[str, Any]]:
-        """Those that read, change or hang on the component of this id, on what lies in it, or on `<id>-…`."""
+        """Functions that use or listen to the component of this id, components inside it, or any called `<id>-…`."""
         named = [
-            one["id"]
-            for one in self._components.values()
-            if f"{one['props'].get('elem_id')}-".startswith(f"{elem_id}-")
+            component["id"]
+            for component in self._components.values()
+            if f"{component['props'].get('elem_id')}-".startswith(f"{elem_id}-")
         ]
-        parts = {part for one in named for part in self._inside.get(one, {one})}
-        return [one for one in self.all if parts & set(_touched(one))]
+        parts = {part for number in named for part in self._inside.get(number, {number})}
+        return [function for function in self.all if parts & set(_touched(function))]
 
     def data(self, function: Mapping[str, Any], values: Mapping[str, Any]) -> list[Any]:
         """Arguments as the page would send them: the components' own values, but these by elem_id or type."""

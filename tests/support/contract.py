@@ -8,6 +8,7 @@ writes the file anew, for a change that is meant.
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -41,10 +42,14 @@ def contract(url: str) -> dict[str, Any]:
         },
         "error_codes": sorted([*ErrorCode, *FalErrorCode, *LocalErrorCode]),
         "settings": sorted({variable for name in Settings.model_fields for variable in environment_names(name)}),
-        "element_ids": sorted(
-            {part["props"]["elem_id"] for part in page["components"] if part["props"].get("elem_id")}
-        ),
+        "element_ids": sorted({name for part in page["components"] for name in _ids(part["props"])}),
     }
+
+
+def _ids(props: dict[str, Any]) -> list[str]:
+    """Ids of a component and of the elements of its template, but for the help texts of fields."""
+    inner = re.findall(r'\bid="([\w.-]+)(?<!-help)"', props.get("html_template") or "")
+    return [*filter(None, [props.get("elem_id")]), *inner]
 
 
 def _operation(operation: dict[str, Any]) -> list[str]:

@@ -31,11 +31,11 @@ def no_delay(elapsed: float, expected: float, _crowd: int) -> float:
     return 0.01
 
 
-def generator(server: FalServer, model: str = "tripo-v2.5", *, key: str = KEY, **hosts: Any) -> FalGenerator:
+def fal_generator(server: FalServer, model: str = "tripo-v2.5", *, key: str = KEY, **hosts: Any) -> FalGenerator:
     """One model of the catalogue on the stand-in; `hosts` replaces single hosts."""
-    where = FalHosts.at(server.url)
-    where = FalHosts(**{name: hosts.get(name, getattr(where, name)) for name in FalHosts.__slots__})
-    return FalGenerator(MODELS[model], FalAccount(key, where, QUICK), no_delay)
+    fal_hosts = FalHosts.at(server.url)
+    fal_hosts = FalHosts(**{name: hosts.get(name, getattr(fal_hosts, name)) for name in FalHosts.__slots__})
+    return FalGenerator(MODELS[model], FalAccount(key, fal_hosts, QUICK), no_delay)
 
 
 def task(

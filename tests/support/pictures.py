@@ -42,21 +42,6 @@ def png_header(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", head) + _chunk(b"IDAT", zlib.compress(bytes(100)))
 
 
-def png_chunks(data: bytes) -> list[bytes]:
-    """The names of a PNG's chunks."""
-    names, at = [], 8
-    while at < len(data):
-        (length,) = struct.unpack_from(">I", data, at)
-        names.append(data[at + 4 : at + 8])
-        at += 12 + length
-    return names
-
-
-def animated_png() -> bytes:
-    """An APNG of two frames."""
-    return encoded(photo(), save_all=True, append_images=[photo().rotate(180)])
-
-
 def grey_16_bit() -> bytes:
     """A PNG of 16-bit grey that runs from black to white, left to right."""
     ramp = np.tile(np.linspace(0, 65535, 256).astype(np.uint16), (64, 1))
@@ -169,7 +154,7 @@ def small_bmp(bits: int, compression: int, pixels: bytes, side: int = 24) -> byt
 
 
 def bmp_in_runs(bits: int, side: int = 24) -> bytes:
-    """A BMP in runs: long ones and odd ones, an odd number of pixels as they are, and some that are left out."""
+    """A run-length encoded BMP: long and odd runs, an odd number of literal pixels, and skipped pixels."""
     as_they_are = {8: b"\0\1\2\3\1\0", 4: b"\x01\x23\x10\0"}[bits]
     row = b"\x07\x13" + b"\0\5" + as_they_are + b"\0\2\3\0" + b"\x09\x12" + b"\0\0"
     skipping = b"\4\1" + b"\0\2\2\2" + b"\5\2" + b"\0\0"

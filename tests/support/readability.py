@@ -25,10 +25,10 @@ async def wrongs(page: Page) -> list[str]:
     """Findings of axe on the page that are serious or worse."""
     results = await page.evaluate("axe.run({resultTypes: ['violations']})")
     return [
-        f"{one['id']}: {node['html'][:160]}"
-        for one in results["violations"]
-        if one["impact"] in ("serious", "critical")
-        for node in one["nodes"]
+        f"{violation['id']}: {node['html'][:160]}"
+        for violation in results["violations"]
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"]
     ]
 
 

@@ -51,7 +51,7 @@ class ThreeReader:
         """Facts that three.js finds in this file; an OBJ comes in a zip."""
         self._files = _files(path)
         self._read += 1  # an address of its own, or the browser would take a file of this name from its cache
-        name = next(one for one in self._files if Path(one).suffix[1:] in KINDS)
+        name = next(name for name in self._files if Path(name).suffix[1:] in KINDS)
         kind = Path(name).suffix[1:]
         answer = await self._page.evaluate(
             "([kind, url]) => read(kind, url)", [kind, f"{HOST}/files/{self._read}/{name}"]

@@ -7,32 +7,34 @@ from dataclasses import replace
 import pytest
 
 from image2model.jobs.views import Cost, Counts
+from image2model.web import board_stream
+from image2model.web.board_stream import RenderedBoards
 from image2model.web.ui import results
 from tests.support.blank_views import BLANK_BATCH
 
 
 def test_same_view_is_rendered_once():
-    """Two hundred watchers of one view get one text; the owner's and a friend's board differ."""
-    boards, view = results.RenderedBoards(), replace(BLANK_BATCH, batch_id="a")
-    own = [boards.render(view, shared=False) for _ in range(200)]
-    assert all(text is own[0] for text in own)
-    assert "data-shared" in boards.render(view, shared=True)
-    assert boards.render(view, shared=False) is own[0]
+    """Two hundred watchers of one view get the same bytes; the owner's and a friend's board differ."""
+    boards, view = RenderedBoards(), replace(BLANK_BATCH, batch_id="a")
+    own = [boards.event(view, shared=False) for _ in range(200)]
+    assert all(event is own[0] for event in own)
+    assert b"data-shared" in boards.event(view, shared=True)
+    assert boards.event(view, shared=False) is own[0]
 
 
 def test_changed_view_is_rendered_again():
     """The next view of the same batch is shown, also where only time has passed."""
-    boards, view = results.RenderedBoards(), replace(BLANK_BATCH, batch_id="a")
-    before = boards.render(view, shared=False)
-    assert boards.render(replace(view, seconds_left=40.0), shared=False) != before
+    boards, view = RenderedBoards(), replace(BLANK_BATCH, batch_id="a")
+    before = boards.event(view, shared=False)
+    assert boards.event(replace(view, seconds_left=40.0), shared=False) != before
 
 
 def test_few_boards_are_kept(monkeypatch: pytest.MonkeyPatch):
     """The number of rendered boards in memory is bounded."""
-    monkeypatch.setattr(results, "MAX_BOARDS", 3)
-    boards = results.RenderedBoards()
+    monkeypatch.setattr(board_stream, "MAX_BOARDS", 3)
+    boards = RenderedBoards()
     for number in range(10):
-        boards.render(replace(BLANK_BATCH, batch_id=str(number)), shared=False)
+        boards.event(replace(BLANK_BATCH, batch_id=str(number)), shared=False)
     assert len(boards._newest) == 3
 
 

@@ -26,7 +26,7 @@ class Process(NamedTuple):
 
     @property
     def breaker(self) -> CircuitBreaker:
-        """The breaker of the one generator."""
+        """The breaker of the only generator."""
         return self.breakers.of(ACCOUNT)
 
 
@@ -102,38 +102,38 @@ async def test_abandoned_trial_admits_the_next(breaker):
 
 async def test_a_host_can_close_it(processes):
     """A reset closes the breakers of the host's key, or of visitors' keys, in every process."""
-    one, other = processes
-    theirs = one.breakers.of(("trellis", "mark"))
-    await fail(*[one.breaker, theirs] * 3)
+    first, other = processes
+    theirs = first.breakers.of(("trellis", "mark"))
+    await fail(*[first.breaker, theirs] * 3)
     await other.breakers.load()
     assert [known["own_key"] for known in other.breakers.not_closed()] == [False, True]
     for own_key in (True, False):
         await other.breakers.reset("trellis", own_key)
-        await one.breakers.load()
-        assert [known["own_key"] for known in one.breakers.not_closed()] == ([False] if own_key else [])
+        await first.breakers.load()
+        assert [known["own_key"] for known in first.breakers.not_closed()] == ([False] if own_key else [])
 
 
 async def test_processes_count_and_rest_together(processes):
     """Failures at two processes open it for both, and the success of one closes it for both."""
-    one, other = processes
-    await fail(one.breaker, other.breaker, one.breaker)
+    first, other = processes
+    await fail(first.breaker, other.breaker, first.breaker)
     await other.breakers.load()
-    assert (one.breaker.is_blocking, other.breaker.is_blocking) == (True, True)
-    assert one.breaker.seconds_left == pytest.approx(other.breaker.seconds_left, abs=COOLDOWN / 2)
-    await one.breaker.record_success()
+    assert (first.breaker.is_blocking, other.breaker.is_blocking) == (True, True)
+    assert first.breaker.seconds_left == pytest.approx(other.breaker.seconds_left, abs=COOLDOWN / 2)
+    await first.breaker.record_success()
     await other.breakers.load()
     assert other.breaker.state == "closed"
 
 
 async def test_of_all_processes_one_tries(processes):
     """While a process tries, another waits, also if it has not heard of it; it tries when the first has died."""
-    one, other = processes
-    await fail(one.breaker, one.breaker, one.breaker)
+    first, other = processes
+    await fail(first.breaker, first.breaker, first.breaker)
     await other.breakers.load()
-    assert await one.breaker.admit()
+    assert await first.breaker.admit()
     waiting = asyncio.create_task(other.breaker.admit())
     await asyncio.sleep(2 * COOLDOWN)
     assert (waiting.done(), other.breaker.state) == (False, "half-open")
-    await one.store.run_as_holder(leases.renew, -1.0)
+    await first.store.run_as_holder(leases.renew, -1.0)
     await other.breakers.load()
     assert await waiting

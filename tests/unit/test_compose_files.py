@@ -59,7 +59,26 @@ def test_mistakes_in_a_compose_file_are_found(right, wrong):
 def test_autoscaler_uses_a_metric_of_the_adapter():
     """The depth of the queue has one name in the autoscaler and in the values of the Prometheus adapter."""
     documents = yaml.safe_load_all((DEPLOY / "kubernetes" / "image2model.yaml").read_text())
-    scaler = next(one for one in documents if one["kind"] == "HorizontalPodAutoscaler")
-    asked = {one["external"]["metric"]["name"] for one in scaler["spec"]["metrics"] if one["type"] == "External"}
+    scaler = next(document for document in documents if document["kind"] == "HorizontalPodAutoscaler")
+    asked = {
+        metric["external"]["metric"]["name"] for metric in scaler["spec"]["metrics"] if metric["type"] == "External"
+    }
     adapter = yaml.safe_load((DEPLOY / "kubernetes" / "prometheus-adapter.yaml").read_text())
     assert asked == {rule["seriesQuery"] for rule in adapter["rules"]["external"]}
+
+
+def test_prometheus_asks_each_process_that_counts():
+    """Web replicas and schedulers of the cluster are asked at the ports on which they listen, whatever starts them."""
+    services = read((DEPLOY / PROD).read_text())["services"]
+    (scrape,) = yaml.safe_load((DEPLOY / "prometheus.prod.yml").read_text())["scrape_configs"]
+    webs = [f"{name}:{service['environment']['PORT']}" for name, service in services.items() if name.startswith("web-")]
+    assert scrape["static_configs"][0]["targets"] == webs
+    port = int(services["scheduler"]["environment"]["METRICS_PORT"])
+    assert scrape["dns_sd_configs"] == [{"names": ["scheduler"], "type": "A", "port": port}]
+    documents = yaml.safe_load_all((DEPLOY / "kubernetes" / "image2model.yaml").read_text())
+    pods = [document["spec"]["template"] for document in documents if document["kind"] == "Deployment"]
+    asked = [pod for pod in pods if pod["metadata"].get("annotations")]
+    assert [pod["metadata"]["labels"]["part"] for pod in asked] == ["web", "scheduler"]
+    for pod in asked:
+        (listens,) = pod["spec"]["containers"][0]["ports"]
+        assert pod["metadata"]["annotations"]["prometheus.io/port"] == str(listens["containerPort"])

@@ -14,7 +14,7 @@ from image2model.web.middleware.connection_limit import ConnectionLimitMiddlewar
 
 async def test_a_network_has_so_many_requests_open_and_another_as_many(monkeypatch: pytest.MonkeyPatch):
     """The next is refused until one is over, from a neighbour in the same /64, too; nothing is kept afterwards."""
-    monkeypatch.setattr(connection_limit, "MAX_OPEN", 2)
+    monkeypatch.setattr(connection_limit, "MAX_OPEN_REQUESTS", 2)
     over = asyncio.Event()
 
     async def stream(scope: Scope, receive: Receive, send: Send) -> None:

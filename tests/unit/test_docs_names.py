@@ -52,7 +52,7 @@ def test_settings_in_sentences_exist() -> None:
 
 
 def test_readme_is_short_and_leads_to_every_page() -> None:
-    """README.md has at most 150 lines, and a link to each page but the one that repeats it."""
+    """README.md has at most 150 lines, and a link to each page but the index, which repeats it."""
     readme = ROOT / "README.md"
     assert len(readme.read_text().splitlines()) <= 150
     linked = {(ROOT / link.text).resolve() for link in LOCAL_LINKS if link.page == readme}

@@ -78,7 +78,7 @@ def test_a_3mf_has_the_colours_of_vertices(made):
     """Each vertex has its own colour, in sRGB."""
     model, mesh = model_3mf(made(sample("coloured vertices"), "3mf")[1])
     group = model.GetColorGroupByID(mesh.GetTriangleProperties(0).ResourceID)
-    seen = [(one.Red, one.Green, one.Blue) for one in map(group.GetColor, group.GetAllPropertyIDs())]
+    seen = [(colour.Red, colour.Green, colour.Blue) for colour in map(group.GetColor, group.GetAllPropertyIDs())]
     before = trimesh.load(io.BytesIO(sample("coloured vertices")), file_type="glb", force="mesh", process=False)
     linear = before.visual.vertex_colors[:, :3] / 255
     srgb = np.where(linear < 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055) * 255

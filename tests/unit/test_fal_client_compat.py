@@ -59,8 +59,8 @@ async def test_tokens_and_uploads_go_over_the_pools_that_are_given(tmp_path: Pat
     """`_token_manager`, `_refresh_token` and `_cdn_client`: one token over the key's pool, the file over the other."""
     address, for_key, without = await upload(tmp_path)
     assert address == "https://cdn.example/a.png"
-    assert [str(one.url).partition("?")[0] for one in for_key] == ["https://rest.example/storage/auth/token"]
-    assert [str(one.url) for one in without] == ["https://cdn.example/files/upload"]
+    assert [str(request.url).partition("?")[0] for request in for_key] == ["https://rest.example/storage/auth/token"]
+    assert [str(request.url) for request in without] == ["https://cdn.example/files/upload"]
     assert without[0].headers["authorization"] == "Bearer t"
 
 
@@ -68,8 +68,8 @@ async def test_fallback_upload_sends_no_key_to_the_storage_host(tmp_path: Path):
     """`_client`: the upload goes where fal says, and only fal itself sees the key on the way."""
     address, _, without = await upload(tmp_path, cdn_status=400)
     assert address == "https://elsewhere.example/a.png"
-    assert [one.url.host for one in without][-2:] == ["rest.example", "elsewhere.example"]
-    assert [one.headers.get("authorization") for one in without][-2:] == ["Key k", None]
+    assert [request.url.host for request in without][-2:] == ["rest.example", "elsewhere.example"]
+    assert [request.headers.get("authorization") for request in without][-2:] == ["Key k", None]
 
 
 def test_fal_client_has_the_private_names():
@@ -95,4 +95,4 @@ async def test_fal_client_globals_hold_host_and_retries():
 
     with pytest.raises(fal_client.client.FalClientHTTPError):
         await Client(key="k").submit("owner/model", {})
-    assert [str(one.url) for one in asked] == ["https://queue.example/owner/model"] * 2
+    assert [str(request.url) for request in asked] == ["https://queue.example/owner/model"] * 2

@@ -34,7 +34,7 @@ def test_a_two_minute_job_of_any_model_costs_about_forty_calls(usual: float):
 
 @given(share=st.floats(0.75, 1.25), usual=st.sampled_from(sorted({model.spec.usual_seconds for model in FAL_MODELS})))
 def test_the_end_near_its_usual_time_is_noticed_within_a_second_or_five_per_cent(share: float, usual: float):
-    """Whichever is larger, for every model."""
+    """The end of a job is noticed within a second or 5 % of the usual time, whichever is larger, for every model."""
     job = share * usual
     assert watch(job, usual)[1] <= max(1.0, 0.05 * job) * 1.05
 
@@ -90,7 +90,7 @@ def line(message: object, timestamp: str = "t") -> dict[str, object]:
     ],
 )
 def test_percentages_are_read_from_the_log(message: str, fraction: float | None):
-    """In the forms in which models write them, and no others."""
+    """Percentages are read in the forms in which models write them, and in no others."""
     progress = LogProgress()
     progress.read([line(message)])
     assert progress.fraction == fraction

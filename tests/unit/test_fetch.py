@@ -66,7 +66,7 @@ async def test_a_picture_is_fetched_under_its_own_name(site, tmp_path: Path, pat
     [("/large.png", "file_too_large"), ("/gone.png", "url_unreachable"), ("/loop", "url_unreachable")],
 )
 async def test_unusable_downloads_are_refused_with_their_reason(site, tmp_path: Path, path, code):
-    """Too large, missing and endless redirects each have their code."""
+    """Too large downloads, missing files and endless redirects each have their own code."""
     with pytest.raises(ImageRefused) as caught:
         await fetch_image(site + path, tmp_path / "x", 1000, anywhere)
     assert caught.value.code == code
@@ -94,7 +94,7 @@ async def test_addresses_of_private_networks_are_never_requested(url):
 
 
 async def test_a_name_that_changes_gains_nothing(monkeypatch: pytest.MonkeyPatch):
-    """The address that was checked is the one that is asked, whatever the name leads to a moment later."""
+    """The checked address is requested, whatever the name resolves to a moment later."""
     answers = iter(["8.8.4.4", "127.0.0.1"])
 
     def looked_up(*_: object, **__: object) -> list[tuple[object, ...]]:

@@ -85,8 +85,8 @@ class Jobs(RuleBasedStateMachine):
             assert moved.state == ("cancelling" if job.state == "cancelling" else "new")
 
     @rule(which=st.integers(0, 1), numbers=st.none() | st.sets(st.integers(1, 2)))
-    def press(self, which: int, numbers: set[int] | None) -> None:
-        """A person tries again what ended badly."""
+    def retry(self, which: int, numbers: set[int] | None) -> None:
+        """A person retries jobs that ended badly."""
         before = self._all()
         fresh = self.store.retry_jobs(self.batches[which], numbers, UNSUCCESSFUL, collectable_codes())
         for job in fresh:
@@ -124,7 +124,7 @@ class Jobs(RuleBasedStateMachine):
         self.before = now
 
     @invariant()
-    def each_press_has_one_row_in_the_ledger(self) -> None:
+    def each_purchase_has_one_row_in_the_ledger(self) -> None:
         """Every purchase of every job is booked once, and what is finished is settled."""
         rows = self.store.read(queries.spending, "generator")
         assert sum(row["images"] for row in rows) == sum(job.purchase for job in self._all().values())
@@ -132,7 +132,7 @@ class Jobs(RuleBasedStateMachine):
         assert sum(row["images"] for row in rows if row["state"] == "reserved") == open_jobs
 
     def teardown(self) -> None:
-        """Put away the file."""
+        """Close the store and delete its file."""
         self.store.close()
         self._folder.cleanup()
 

@@ -74,7 +74,7 @@ async def test_a_wrong_key_that_is_repeated_is_one_guess(monkeypatch: pytest.Mon
 
 
 async def test_right_key_or_expiry_resets_the_delay(clock: list[float]):
-    """After the right key, or a quarter of an hour, wrong ones are free again."""
+    """After the right key, or a quarter of an hour, wrong keys cause no delay again."""
     attempts = KeyAttempts()
     await wrong(attempts, "192.0.2.1", FREE_ATTEMPTS)
     await attempts.record_success("192.0.2.1")
@@ -86,11 +86,14 @@ async def test_right_key_or_expiry_resets_the_delay(clock: list[float]):
 async def test_distributed_attack_lowers_the_free_attempts(clock: list[float]):
     """While a hundred wrong keys a minute come from everywhere, three cost a delay; who tries none waits for none."""
     attempts = KeyAttempts()
-    for number in range(attempt_counts.LATEST):
+    for number in range(attempt_counts.LATEST_COUNT):
         await attempts.record_failure(f"192.0.2.{number}", b"wrong")
     assert await wrong(attempts, "198.51.100.1", FREE_ATTEMPTS_UNDER_ATTACK) > 0
     assert await attempts.seconds_until_allowed("198.51.100.2") == 0
-    assert await attempts.recent() == (attempt_counts.LATEST + FREE_ATTEMPTS_UNDER_ATTACK, attempt_counts.LATEST + 1)
+    assert await attempts.recent() == (
+        attempt_counts.LATEST_COUNT + FREE_ATTEMPTS_UNDER_ATTACK,
+        attempt_counts.LATEST_COUNT + 1,
+    )
 
 
 async def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch, clock: list[float]):

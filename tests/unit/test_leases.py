@@ -65,7 +65,7 @@ def test_jobs_of_a_living_process_are_not_acquired(schedulers):
     assert job.holder == first.holder
     assert taken_by(second) == []
     first.run_as_holder(leases.renew, -1.0)
-    assert [(one.id, one.holder) for one in taken_by(second)] == [(job.id, second.holder)]
+    assert [(job.id, job.holder) for job in taken_by(second)] == [(job.id, second.holder)]
 
 
 @pytest.mark.parametrize("skew", [-86400.0, 86400.0])
@@ -74,30 +74,30 @@ def test_leases_follow_the_clock_of_the_database(postgres, monkeypatch, skew):
     url = postgres.database(new_id())
     on_time, off = Store(url), Store(url)
     on_time.run_as_holder(leases.renew, MINUTE)
-    (theirs,) = batch_of(on_time).jobs
+    (held,) = batch_of(on_time).jobs
     with monkeypatch.context() as clock:
         clock.setattr(time, "time", lambda real=time.time: real() + skew)
         off.run_as_holder(leases.renew, MINUTE)
         (own,) = batch_of(off).jobs
         assert taken_by(off) == []
     assert taken_by(on_time) == []
-    assert (theirs.holder, own.holder) == (on_time.holder, off.holder)
+    assert (held.holder, own.holder) == (on_time.holder, off.holder)
     on_time.close()
     off.close()
 
 
 def test_writes_of_a_process_that_slept_through_its_lease_are_refused(schedulers):
     """After its lease was taken over a process can neither move, nor hold, nor restart the job; the new holder can."""
-    asleep, heir = schedulers
-    (job,) = batch_of(asleep).jobs
-    asleep.run_as_holder(leases.renew, -1.0)
-    ((_, taken),) = heir.run_as_holder(leases.acquire_jobs, 10)
-    asleep.run_as_holder(leases.renew, MINUTE)  # it wakes, and believes that nothing has happened
-    assert asleep.transition(job.id, "submitting", attempt=1, fence=job.fence) is None
-    assert asleep.set_waiting(job.id, 1, Wait("x", "m"), job.fence) is None
-    assert asleep.schedule_next_attempt(job.id, 1, None, None, job.fence) is None
-    assert heir.transition(job.id, "submitting", attempt=1, fence=taken.fence).state == "submitting"
-    assert taken_by(asleep) == []
+    suspended, successor = schedulers
+    (job,) = batch_of(suspended).jobs
+    suspended.run_as_holder(leases.renew, -1.0)
+    ((_, taken),) = successor.run_as_holder(leases.acquire_jobs, 10)
+    suspended.run_as_holder(leases.renew, MINUTE)  # it wakes, and believes that nothing has happened
+    assert suspended.transition(job.id, "submitting", attempt=1, fence=job.fence) is None
+    assert suspended.set_waiting(job.id, 1, Wait("x", "m"), job.fence) is None
+    assert suspended.schedule_next_attempt(job.id, 1, None, None, job.fence) is None
+    assert successor.transition(job.id, "submitting", attempt=1, fence=taken.fence).state == "submitting"
+    assert taken_by(suspended) == []
 
 
 def test_released_jobs_are_free_immediately(schedulers):
@@ -117,7 +117,7 @@ def test_job_on_a_visitor_key_stays_with_the_process_that_has_it(web, schedulers
     assert job.holder == web.holder
     assert taken_by(schedulers[0]) == []
     web.run_as_holder(leases.renew, -1.0)
-    assert [one.id for one in taken_by(schedulers[0])] == [job.id]
+    assert [job.id for job in taken_by(schedulers[0])] == [job.id]
 
 
 def test_key_given_to_another_process_moves_the_job(web, schedulers):
@@ -151,19 +151,19 @@ def test_a_cancel_elsewhere_waits_for_the_answer_of_a_submission(web, schedulers
 def test_process_stalled_in_a_transaction_blocks_no_other(postgres, monkeypatch):
     """The locks of a stalled process are released for others, and its own write fails when it wakes."""
     url = postgres.database()
-    awake = Store(url)  # on a busy machine it may stand still for longer
+    current = Store(url)  # on a busy machine it may stand still for longer
     monkeypatch.setattr(connection, "IDLE_TRANSACTION_SECONDS", 0.2)
-    asleep = Store(url)
-    job = batch_of(asleep).jobs[0]
+    lapsed = Store(url)
+    job = batch_of(lapsed).jobs[0]
 
-    @asleep.one_transaction()
+    @lapsed.one_transaction()
     def write_after_others() -> None:
-        assert asleep.transition(job.id, "queued", attempt=1)
-        assert awake.transition(job.id, "uploading", attempt=1)
-        asleep.transition(job.id, "running", attempt=1)
+        assert lapsed.transition(job.id, "queued", attempt=1)
+        assert current.transition(job.id, "uploading", attempt=1)
+        lapsed.transition(job.id, "running", attempt=1)
 
     with pytest.raises(DBAPIError):
         write_after_others()
-    assert awake.job(job.id).state == "uploading"
-    for store in (asleep, awake):
+    assert current.job(job.id).state == "uploading"
+    for store in (lapsed, current):
         store.close()

@@ -14,7 +14,7 @@ from tests.support.local_shapes import SIDE, cut_out, disc, load, make, shaded
 
 
 def off_the_middle(**options: object) -> tuple[np.ndarray, np.ndarray]:
-    """Of a ball's back: the angle (n,) of its points from the middle, and how far off it, to 1, their texture is."""
+    """Angle (n,) of points on a ball's back from its middle, and distance, up to 1, of their texture from there."""
     mesh = load(make(shaded(disc()), detail="medium", **options))
     back = (mesh.visual.uv[:, 0] > 0.5) & (mesh.vertices[:, 2] <= 0)
     at = mesh.visual.uv[back] * mesh.visual.material.baseColorTexture.size

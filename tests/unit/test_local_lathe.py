@@ -7,25 +7,27 @@ import pytest
 from PIL import Image, ImageDraw
 
 from image2model.generators.local.lathe import find_turned
-from tests.support.local_shapes import assert_sound, cut_out, disc, make, shaded
+from tests.support.local_shapes import assert_sound, cut_out, disc, load, make, shaded
+
+CLAY, LID = (200, 90, 60, 255), (240, 240, 220, 255)
 
 
 def vessel(foot: float, handle: bool = False) -> Image.Image:
-    """A cup as wide as high seen a little from above: straight walls, half an ellipse of that height at both ends."""
+    """A cup as wide as high, with a lid, seen a little from above: half an ellipse of that height at both ends."""
     image = Image.new("RGBA", (400, 400))
     pen = ImageDraw.Draw(image)
     if handle:
-        pen.ellipse((210, 140, 340, 280), outline=(200, 90, 60, 255), width=20)
-    pen.rectangle((60, 100, 260, 300), fill=(200, 90, 60, 255))
-    for middle in (100, 300):
-        pen.ellipse((60, middle - foot, 260, middle + foot), fill=(200, 90, 60, 255))
+        pen.ellipse((210, 140, 340, 280), outline=CLAY, width=20)
+    pen.rectangle((60, 100, 260, 300), fill=CLAY)
+    for middle, colour in ((300, CLAY), (100, LID)):
+        pen.ellipse((60, middle - foot, 260, middle + foot), fill=colour)
     return shaded(image)
 
 
 @pytest.mark.parametrize("foot", [10, 30])
 @pytest.mark.parametrize("handle", [False, True])
 def test_a_cup_is_turned_as_on_a_lathe(foot: float, handle: bool) -> None:
-    """A cup on a round foot is as deep as it is wide at every height, and its handle thin; it stands."""
+    """A cup on a round foot is as deep as it is wide at every height, and its handle thin."""
     mesh = assert_sound(make(vessel(foot, handle), detail="medium", relief=0))
     scale = mesh.extents[0] / (280 if handle else 200)
     for height in (-0.25, 0, 0.25):
@@ -33,7 +35,28 @@ def test_a_cup_is_turned_as_on_a_lathe(foot: float, handle: bool) -> None:
         assert np.ptp(cut[:, 2]) == pytest.approx(200 * scale, rel=0.04)
         beside = cut[cut[:, 0] > mesh.bounds[0, 0] + 210 * scale]
         assert not len(beside) or np.ptp(beside[:, 2]) < 40 * scale
-    assert np.ptp(mesh.vertices[mesh.vertices[:, 1] < mesh.bounds[0, 1] + 1e-6, 2]) > 0.5 * 200 * scale
+
+
+@pytest.mark.parametrize("foot", [10, 30])
+@pytest.mark.parametrize("thickness", [1.0, 0.5])
+def test_a_cup_ends_in_level_discs(foot: float, thickness: float) -> None:
+    """Seen from above, a cup stands upright, as high as it really is, between level discs as large as it is thick."""
+    mesh = assert_sound(make(vessel(foot), detail="medium", relief=0, thickness=thickness))
+    radius = mesh.extents[0] / 2
+    height = 2 * radius / np.cos(np.arcsin(foot / 100))
+    assert mesh.extents[1] == pytest.approx(height, rel=0.02)
+    for end, up in zip(mesh.bounds[:, 1], (-1, 1), strict=True):
+        level = (mesh.face_normals[:, 1] * up > 0.99) & (
+            np.abs(mesh.triangles[..., 1] - end).max(axis=1) < 0.01 * height
+        )
+        assert mesh.area_faces[level].sum() == pytest.approx(np.pi * radius**2 * thickness, rel=0.05)
+
+
+def test_the_back_of_a_cup_shows_its_wall() -> None:
+    """The wall behind the lid, through which lines of sight enter, is not painted with the lid."""
+    mesh = load(make(vessel(30), detail="medium"))
+    wall = (mesh.vertices[:, 2] < -0.05) & (np.abs(mesh.vertices[:, 1]) < 0.95 * mesh.bounds[1, 1])
+    assert mesh.visual.to_color().vertex_colors[wall, 2].max() < 100
 
 
 ON_NO_LATHE = {

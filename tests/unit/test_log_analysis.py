@@ -62,7 +62,7 @@ def test_lines_levels_errors_and_requests_are_counted(folder):
         "GET /api/v1/health": (2, 3.0), "POST /api/v1/upload": (1, 6000.0),
     }  # fmt: skip
     assert analysis.by_status() == {"400": 1, "500": 1}
-    assert [one["endpoint"] for one in analysis.slow] == ["POST /api/v1/upload"]
+    assert [line["endpoint"] for line in analysis.slow] == ["POST /api/v1/upload"]
     assert len(analysis.system) == 5
 
 
@@ -78,7 +78,7 @@ def test_a_file_of_many_blocks_loses_no_line(tmp_path, monkeypatch):
     monkeypatch.setattr(log_search, "BLOCK_BYTES", 100)
     (tmp_path / "app.log").write_bytes(b"".join(line(n, event="y" * (n % 70)) for n in range(200)).rstrip(b"\n"))
     assert analyse(tmp_path, LogFilter()).lines == 200
-    assert [json.loads(one)["event"] for one in log_search.matching_lines(tmp_path)] == [
+    assert [json.loads(line)["event"] for line in log_search.matching_lines(tmp_path)] == [
         "y" * (n % 70) for n in range(200)
     ]
 
@@ -104,7 +104,7 @@ def test_log_export_as_json(folder):
     """An array of all the objects, those that are not ours as events; an empty one where there is nothing."""
     entries = json.loads(b"".join(log_export.export(log_search.matching_lines(folder), "json")))
     assert len(entries) == 13
-    assert "not ours" in [one["event"] for one in entries]
+    assert "not ours" in [line["event"] for line in entries]
     assert json.loads(b"".join(log_export.export([], "json"))) == []
 
 
@@ -118,7 +118,7 @@ def test_log_export_as_csv_escapes_formulas(tmp_path):
 
 
 def test_log_export_as_text(tmp_path):
-    """A line each, whatever line breaks are in it."""
+    """Each entry is one line, whatever line breaks are in it."""
     (tmp_path / "app.log").write_bytes(line(0, event="one\ntwo\u2028three", image=3))
     assert b"".join(log_export.export(log_search.matching_lines(tmp_path), "txt")).decode() == (
         '2026-03-01T00:00:00.000000Z info a one two three {"image":3}\n'
@@ -135,8 +135,8 @@ def test_log_statistics_and_health(folder):
     stale = time.time() - 9999
     os.utime(folder / "app-20260301T000009000000Z.log", (stale, stale))
     log_health = log_files.check_log_health(scripted_settings(folder.parent, log_personal_data=True))
-    assert any("not compressed" in one for one in log_health.warnings)
-    assert any("LOG_PERSONAL_DATA" in one for one in log_health.recommendations)
+    assert any("not compressed" in sentence for sentence in log_health.warnings)
+    assert any("LOG_PERSONAL_DATA" in sentence for sentence in log_health.recommendations)
     (folder.parent / "none").mkdir()
     assert log_files.check_log_health(scripted_settings(folder.parent / "none")).status == "critical"
 

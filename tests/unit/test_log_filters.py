@@ -1,4 +1,4 @@
-"""One line per cause and minute, and no forged ones: what is repeated, what is printed, what cannot be written."""
+"""Filters of log lines: one line per cause and minute, no forged lines, printed text, files that cannot be written."""
 
 from __future__ import annotations
 

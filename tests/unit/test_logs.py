@@ -116,9 +116,9 @@ def test_a_visitors_key_is_masked_as_long_as_its_owner_lives(log):
 def test_addresses_and_file_names_are_written_only_where_the_host_says_so(tmp_path, log):
     """An address becomes a mark that is always the same; a picture's name and a batch's whole id are left out."""
     path = "batches/1a1a1a1a-aaaa-bbbb-cccc-0123456789ab/1-my holiday/input.png"
-    for one in (log, open_log := Log(tmp_path, log_personal_data="true")):
-        one.logger.info("%s", path, extra={"client": "192.0.2.7", "picture": "my holiday.jpg"})
-        one.logger.info("again", extra={"client": "192.0.2.7"})
+    for each_log in (log, open_log := Log(tmp_path, log_personal_data="true")):
+        each_log.logger.info("%s", path, extra={"client": "192.0.2.7", "picture": "my holiday.jpg"})
+        each_log.logger.info("again", extra={"client": "192.0.2.7"})
     assert "holiday" not in log.text
     assert "192.0.2.7" not in log.text
     assert "bbbb" not in log.text
@@ -130,7 +130,7 @@ def test_addresses_and_file_names_are_written_only_where_the_host_says_so(tmp_pa
 
 @pytest.mark.parametrize("odd", [b"\xff", float("nan"), 10**30, {1: object}, "\ud800", None, "x" * 100_000])
 def test_any_record_becomes_a_line(log, odd):
-    """Nothing that is logged breaks the form."""
+    """Any record becomes one line of JSON."""
     log.logger.info("odd", extra={"odd": odd})
     assert log.entries[0]["event"] == "odd"
 
@@ -242,9 +242,11 @@ def test_the_running_app_says_everything_in_one_form(app: App):
     stolen = {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}
     queue, own = f"{app.url}/gradio_api/queue", {"X-Correlation-ID": "a-thief"}
     page = httpx.get(f"{app.url}/config").json()
-    images = next(one["id"] for one in page["components"] if one["props"].get("elem_id") == "images")
-    judging = (one for one in page["dependencies"] if one["inputs"][:1] == [images] == one["outputs"][:1])
-    handler = next(one["id"] for one in judging if one["backend_fn"])
+    images = next(component["id"] for component in page["components"] if component["props"].get("elem_id") == "images")
+    judging = (
+        function for function in page["dependencies"] if function["inputs"][:1] == [images] == function["outputs"][:1]
+    )
+    handler = next(function["id"] for function in judging if function["backend_fn"])
     earlier = len(app.log.read_text().splitlines())  # other tests' calls of this app fail too
     call = {"data": [[{"image": stolen, "caption": None}], []], "fn_index": handler, "session_hash": "a-thief"}
     httpx.post(f"{queue}/join", json=call, headers=own).raise_for_status()

@@ -22,10 +22,10 @@ def store(database_url: str):
     store.close()
 
 
-def buy(store: Store, images: int = 2, price: str = "0.30", limits: Limits = NO_LIMITS, **who: str) -> Batch:
+def buy(store: Store, images: int = 2, price: str = "0.30", limits: Limits = NO_LIMITS, **buyer: str) -> Batch:
     """A batch of so many images at a price."""
     jobs = [NewJob(f"{n}.jpg", f"{n}", Decimal(price)) for n in range(images)]
-    return store.create(NewBatch(new_id(), "tripo", {}, None, False, jobs), Buyer(**who), limits)
+    return store.create(NewBatch(new_id(), "tripo", {}, None, False, jobs), Buyer(**buyer), limits)
 
 
 def take(store: Store, batch: Batch, number: int = 1) -> None:

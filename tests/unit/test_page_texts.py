@@ -32,7 +32,7 @@ RELIEF_CODES = {
 
 
 @pytest.mark.parametrize(
-    ("measured", "said"),
+    ("measured", "text"),
     [
         (None, "about 2 s"),
         ((1.2, 1.4), "about 1 s"),
@@ -42,9 +42,9 @@ RELIEF_CODES = {
         ((118.0, 121.0), "about 2 min"),
     ],
 )
-def test_usual_times_are_measured_ranges(measured, said):
+def test_usual_times_are_measured_ranges(measured, text):
     """A range in seconds or minutes where it was measured, the catalogue's word before."""
-    assert usual_time(SPEC, measured) == said
+    assert usual_time(SPEC, measured) == text
 
 
 def test_usual_time_needs_five_jobs():
@@ -62,11 +62,11 @@ def test_moments_are_named_as_people_name_them(zone: str, hour: str):
         f'import {{ localMoment }} from "{SCRIPTS / "page.js"}";'
         f"console.log(JSON.stringify({asked}.map((moment) => localMoment(moment, {now}000))))"
     )
-    told = subprocess.run(
+    done = subprocess.run(
         ["node", "--input-type=module", "-e", script],
         env={**os.environ, "TZ": zone}, check=True, capture_output=True, text=True,
     )  # fmt: skip
-    assert json.loads(told.stdout) == [
+    assert json.loads(done.stdout) == [
         f"Today, {hour}",
         f"Yesterday, {hour}",
         f"11 Sept, {hour}",
@@ -79,11 +79,11 @@ def test_finished_batch_shows_its_actual_cost():
     pictures = [Picture(Path(f"{number}.png"), f"{number}.png") for number in range(3)]
     wanted = order.Order(pictures, Decimal("0.3"), Decimal("0.3"))
     made = replace(BLANK_BATCH, state="done", counts=Counts(3, 2, 1, 0, 0), cost=Cost(0.9, 0.6, 0.0))
-    told = order.cost_html(wanted, ("Try another generator", True), made=made, done="Made.")
-    assert "<b>2 models</b><b>$0.60</b>" in told
+    html = order.cost_html(wanted, ("Try another generator", True), made=made, done="Made.")
+    assert "<b>2 models</b><b>$0.60</b>" in html
     none = replace(BLANK_BATCH, state="failed", counts=Counts(3, 0, 3, 0, 0), cost=Cost(0.9, 0.0, 0.9))
-    told = order.cost_html(wanted, ("Try another generator", True), made=none, done="Nothing was made.")
-    assert "<b>No models</b><b>$0.00 to $0.90</b>" in told
+    html = order.cost_html(wanted, ("Try another generator", True), made=none, done="Nothing was made.")
+    assert "<b>No models</b><b>$0.00 to $0.90</b>" in html
 
 
 def test_admins_data_adds_up():
@@ -96,11 +96,11 @@ def test_admins_data_adds_up():
 
 
 @pytest.mark.parametrize(
-    ("number", "said"), [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (22, "22nd")]
+    ("number", "text"), [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (22, "22nd")]
 )
-def test_places_in_line(number: int, said: str):
+def test_places_in_line(number: int, text: str):
     """Ordinals end as in English."""
-    assert results.ordinal(number) == said
+    assert results.ordinal(number) == text
 
 
 def test_running_seconds_and_those_to_come():

@@ -1,4 +1,4 @@
-"""The worker processes: there while they are needed, and the only ones that load what meshes take."""
+"""The worker processes: started on demand, and alone in loading the libraries for meshes."""
 
 from __future__ import annotations
 

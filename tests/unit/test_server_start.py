@@ -6,11 +6,16 @@ import resource
 import signal
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
+import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from starlette.responses import PlainTextResponse
 
+from image2model.devtools.local_services import free_port
 from image2model.errors import ErrorCode, SettingsError
+from image2model.ops.metrics import serve_counters
 from image2model.settings import Settings
 from image2model.web import server
 
@@ -30,6 +35,21 @@ def test_taken_port_ends_with_one_line(taken: int):
     assert f"PORT={taken}" in message
     assert "in use" in message
     assert "\n" not in message
+
+
+def test_a_scheduler_reports_its_counts_at_a_port_of_their_own(taken: int, tmp_path: Path):
+    """Prometheus gets the process's counts at METRICS_PORT while the scheduler runs; a taken port is refused."""
+    port = free_port()
+    with serve_counters(Settings(data_dir=tmp_path, metrics_port=port, _env_file=None)):
+        text = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+        assert {"image2model_jobs_ended", "fal_api_requests"} <= {
+            family.name for family in text_string_to_metric_families(text)
+        }
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"http://127.0.0.1:{port}/metrics")
+    used = Settings(data_dir=tmp_path, metrics_port=taken, _env_file=None)
+    with pytest.raises(SettingsError, match=rf"METRICS_PORT={taken}: Address already in use\."), serve_counters(used):
+        pass
 
 
 def test_next_free_port_is_used_when_none_is_set(taken: int, monkeypatch: pytest.MonkeyPatch):
@@ -82,7 +102,7 @@ def test_as_many_connections_as_the_system_allows_may_be_open():
 def test_public_app_with_urls_from_the_host_header_warns(settings: dict[str, str], warnings: int, caplog):
     """Open to the world without PUBLIC_URL or ALLOWED_HOSTS; at home, or with either, nothing is said."""
     server.warn_of_any_host(Settings(**settings, _env_file=None))
-    assert len([one for one in caplog.records if "PUBLIC_URL" in one.message]) == warnings
+    assert len([record for record in caplog.records if "PUBLIC_URL" in record.message]) == warnings
 
 
 @pytest.mark.parametrize(("status", "starts"), [(200, True), (500, False), (503, False)])

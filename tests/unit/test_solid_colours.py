@@ -52,7 +52,7 @@ def paint(tmp_path: Path) -> Paint:
 
 
 def test_the_colours_are_those_of_the_texture_by_area(paint: Paint) -> None:
-    """A ball whose texture has three colours comes in these, the one of the largest area first."""
+    """A ball whose texture has three colours gets these, that of the largest area first."""
     report, body, palette, of_faces = paint(sample("ball with a seam"), colors=3)
     assert body.is_watertight
     shares = np.bincount(of_faces, body.area_faces) / body.area
@@ -70,7 +70,7 @@ def test_the_preview_has_the_colours_that_are_printed(paint: Paint, tmp_path: Pa
     assert preview["size_mm"] == 40
     assert [colour["hex"] for colour in preview["colors"]] == [f"#{r:02X}{g:02X}{b:02X}" for r, g, b in palette]
     assert report["notes"][-1].endswith(
-        ", ".join(f"{one['hex']} {one['share']:.0%}" for one in preview["colors"]) + "."
+        ", ".join(f"{colour['hex']} {colour['share']:.0%}" for colour in preview["colors"]) + "."
     )
 
 
@@ -103,20 +103,20 @@ def test_no_region_is_narrower_than_a_line_of_the_nozzle(paint: Paint) -> None:
 
 
 def test_mesh_without_colours_is_grey(paint: Paint) -> None:
-    """A mesh without colours comes in the one that it is shown in, whatever is asked."""
+    """A mesh without colours gets the colour in which it is shown, whatever is requested."""
     _, _, palette, _ = paint(sample("tube"), colors=4)
     assert palette.tolist() == [[196, 196, 196]]
 
 
 @pytest.mark.parametrize(("form", "colors"), [("3mf", 0), ("3mf", 9), ("3mf", "many"), ("stl", 4), ("glb", 4)])
 def test_other_numbers_and_formats_are_refused(form: str, colors: object) -> None:
-    """One to eight colours, and in 3MF alone."""
+    """Other numbers than one to eight, and other formats than 3MF, are refused."""
     with pytest.raises(OptionRefused) as refused:
         parse_options(form, colors=colors)  # type: ignore[arg-type]  # callers of the API send anything
     assert refused.value.code == "option_out_of_range"
 
 
 def test_files_of_other_numbers_of_colours_have_other_names() -> None:
-    """The number is in the file's name."""
+    """Files of different numbers of colours have different names."""
     names = {parse_options("3mf", colors=colors).filename("x") for colors in (None, 2, "3")}
     assert names == {"x-100mm.3mf", "x-100mm-2-colors.3mf", "x-100mm-3-colors.3mf"}

@@ -186,7 +186,7 @@ def test_the_state_and_the_names_of_a_batch_are_kept_for_searching(store):
     other = make(store)
 
     def found(**wanted: str) -> list[str]:
-        return [one.id for one in store.find_page(BatchFilter(**wanted), 10, 0)[0]]
+        return [batch.id for batch in store.find_page(BatchFilter(**wanted), 10, 0)[0]]
 
     for text in ("äpfel", "кОТ", "B.PNG", batch.id[:8].upper(), batch.task_id, batch.legacy_job_id[:20]):
         assert found(text=text) == [batch.id]

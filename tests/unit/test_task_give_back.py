@@ -35,7 +35,7 @@ def test_an_unknown_function_waits_for_a_worker_that_knows_it(worker, unknown):
     for message in range(tasks.MAX_TRIES + 1):
         worker.run_task(task_id, message)
     worker.run_task(known, 1)
-    waiting, done = (worker.store.read(tasks.progress, one) for one in (task_id, known))
+    waiting, done = (worker.store.read(tasks.progress, stored_id) for stored_id in (task_id, known))
     assert (waiting.tries, waiting.seconds, waiting.outcome) == (0, None, None)
     assert done.outcome == pickle.dumps((True, 42))
     assert worker.store.read(tasks.count_waiting) == 1

@@ -36,7 +36,7 @@ def test_lock_holds_a_version_in_every_range(name: str) -> None:
 
 
 def test_space_takes_the_locked_gradio() -> None:
-    """The version of Gradio that README.md gives to a Space is the one that is tested."""
+    """README.md gives a Space the tested version of Gradio."""
     given = re.search(r"^sdk_version: (.+)$", (REPOSITORY / "README.md").read_text(), re.M)
     [locked] = [line.specifier for line in requirements("requirements.lock") if line.name == "gradio"]
     assert given

@@ -168,7 +168,10 @@ def _sam(file: File) -> dict[str, Any]:
     }
 
 
-PLACING = {"texture_alignment": one_of("original_image", "geometry"), "orientation": one_of("default", "align_image")}
+ORIENTATION_FIELDS = {
+    "texture_alignment": one_of("original_image", "geometry"),
+    "orientation": one_of("default", "align_image"),
+}
 OTHER_SIDES = {f"{side}_image_url": OTHER_SIDE for side in ("back", "left", "right")}
 HUNYUAN_PRO = {"enable_pbr": BOOL, "face_count": integer(40_000, 1_500_000), **OTHER_SIDES}
 TRIPO_V25 = {
@@ -178,7 +181,7 @@ TRIPO_V25 = {
     "auto_size": BOOL,
     "seed": SEED,
     "texture_seed": SEED,
-    **PLACING,
+    **ORIENTATION_FIELDS,
 }
 TRIPO_H31 = {
     "face_limit": integer(1_000, 2_000_000),
@@ -204,7 +207,7 @@ ENDPOINTS: dict[str, Endpoint] = {
     "tripo3d/tripo/v2.5/multiview-to-3d": Endpoint(
         {"front_image_url": IMAGE, **OTHER_SIDES, **TRIPO_V25}, _tripo_v25, 0.30
     ),
-    "tripo3d/h3.1/image-to-3d": Endpoint({"image_url": IMAGE, **TRIPO_H31, **PLACING}, _tripo_new, 0.30),
+    "tripo3d/h3.1/image-to-3d": Endpoint({"image_url": IMAGE, **TRIPO_H31, **ORIENTATION_FIELDS}, _tripo_new, 0.30),
     "tripo3d/h3.1/multiview-to-3d": Endpoint({"image_urls": images(2, 4), **TRIPO_H31}, _tripo_new, 0.30),
     "tripo3d/p1/image-to-3d": Endpoint(
         {"image_url": IMAGE, "face_limit": integer(48, 20_000), "texture": BOOL, "model_seed": SEED}, _tripo_new, 0.50

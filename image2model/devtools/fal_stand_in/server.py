@@ -51,7 +51,7 @@ ROUTES: list[tuple[str, re.Pattern[str], str]] = [
         ("POST", r"/(?P<endpoint>.+)", "submit"),
     ]
 ]
-WITH_KEY = frozenset(
+KEYED_ROUTES = frozenset(
     {"token", "initiate", "pricing", "requests", "models", "run", "status", "result", "cancel", "submit"}
 )
 """Operations that may be shown the key; all but `models` ask for it."""
@@ -147,7 +147,7 @@ class FalServer(Platform):
         request = Request(scope, receive)
         name, parts = self._route(request)
         self.calls[name] += 1
-        if name not in WITH_KEY and self.key in request.headers.get("authorization", ""):
+        if name not in KEYED_ROUTES and self.key in request.headers.get("authorization", ""):
             self.leaks.append(name)
         fault = self.faults[name].popleft() if self.faults[name] else None
         if fault and fault.kind in ("hang", "slow"):
@@ -207,7 +207,7 @@ class FalServer(Platform):
 
     async def _answer(self, name: str, request: Request, parts: dict[str, str]) -> Response:
         shown = request.headers.get("authorization")
-        if name in WITH_KEY and shown != f"Key {self.key}" and (name != "models" or shown):
+        if name in KEYED_ROUTES and shown != f"Key {self.key}" and (name != "models" or shown):
             refusal = platform_error_response(401, "authorization_error", "Invalid API key")
             return refusal if name in PLATFORM else error_response(401, "invalid key credentials")
         handler: Callable[..., Awaitable[Response]] | None = getattr(self, f"_{name}", None)

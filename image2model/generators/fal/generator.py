@@ -32,7 +32,7 @@ from .errors import failure_of_exception
 from .failure_messages import CONNECTION_LOST, KEY_REFUSED, MODEL_UNAVAILABLE, NO_KEY
 from .hosts import FalHosts
 from .model import FalModel
-from .polling import PollDelay, Timeouts, poll_delay
+from .polling import PollDelay, poll_delay
 from .remote_job import RemoteJob
 
 log = logging.getLogger(__name__)
@@ -40,9 +40,9 @@ log = logging.getLogger(__name__)
 SUBMIT_GRACE_SECONDS = 5
 
 
-def fal_generators(credentials: str | None, hosts: FalHosts, timeouts: Timeouts | None = None) -> list[FalGenerator]:
+def fal_generators(credentials: str | None, hosts: FalHosts) -> list[FalGenerator]:
     """All models of the catalogue, on one key; without a key they are unavailable and say how to get one."""
-    account = FalAccount(credentials or "", hosts, timeouts)
+    account = FalAccount(credentials or "", hosts)
     return [FalGenerator(model, account) for model in FAL_MODELS]
 
 
@@ -125,7 +125,7 @@ class FalGenerator:
     async def find(self, intent: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """The job that a submit without an answer became, by the address of its picture; never raises.
 
-        None also where the key may not list jobs, or is not the one it was sent with.
+        None also where the key may not list jobs, or is another than that of the submit.
         """
         try:
             return await self.account.find(intent) if intent.get("key_mark") == self.key_mark else None

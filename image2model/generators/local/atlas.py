@@ -10,6 +10,7 @@ from PIL import Image
 
 from .backs import paint_back
 from .colour_filling import fill_outside
+from .flat_mesh import FlatMesh
 from .subject import Array, Subject, dilated, eroded
 from .texture_mapping import TextureMapping
 
@@ -27,18 +28,22 @@ class Atlas:
     image: Image.Image
     crop: tuple[int, int]
     """Width and height of the crop."""
-    back_offsets: NDArray[np.float64]
-    """(n, 2): pixels by which inner points of the flat mesh are offset on the back, against stretching."""
+    cell_size: tuple[float, float]
+    """Width and height, in pixels, of the cells of `mapping`."""
+    mapping: TextureMapping
+    """The mapping of the back."""
+    even: bool
+    """True if the back's colours are to lie evenly."""
 
     def front_uv(self, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the texture coordinates (n, 2) of points (n, 2) of the crop, on the photograph."""
         width, height = self.crop[0] + 2 * PADDING, self.crop[1] + 2 * PADDING
         return np.asarray((pixels + PADDING) / (2 * width, height))
 
-    def back_uv(self, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the texture coordinates (n, 2) of all the flat mesh's points (n, 2), in pixels, on the back's half."""
-        no_offset = np.zeros((len(pixels) - len(self.back_offsets), 2))
-        return np.asarray(self.front_uv(pixels + np.concatenate([self.back_offsets, no_offset])) + np.array([0.5, 0]))
+    def back_uv(self, flat: FlatMesh) -> NDArray[np.float64]:
+        """Return the texture coordinates (n, 2) of all the points of `flat`, on the back's half."""
+        at = flat.points + self.mapping.offsets_at(flat, self.even)
+        return np.asarray(self.front_uv(at * self.cell_size) + np.array([0.5, 0]))
 
 
 def make_atlas(subject: Subject, back: str, mapping: TextureMapping, step: tuple[float, float]) -> Atlas:
@@ -48,8 +53,8 @@ def make_atlas(subject: Subject, back: str, mapping: TextureMapping, step: tuple
     halves = [front, painted.colours]
     padded = [np.pad(half, ((PADDING, PADDING), (PADDING, PADDING), (0, 0)), mode="edge") for half in halves]
     pixels = np.concatenate(padded, axis=1).clip(0, 255).round().astype(np.uint8)
-    offsets = mapping.offsets * step if painted.even else mapping.offsets[:0]
-    return Atlas(Image.fromarray(pixels), (subject.alpha.shape[1], subject.alpha.shape[0]), offsets)
+    crop = (subject.alpha.shape[1], subject.alpha.shape[0])
+    return Atlas(Image.fromarray(pixels), crop, step, mapping, painted.even)
 
 
 def _certain_pixels(alpha: Array) -> Array:

@@ -30,9 +30,9 @@ SIMILAR = 70.0
 """Distance of colours, of 255, below which they count as one."""
 RIM_PIXELS, INNER_WEIGHT = 6.0, 0.06
 """Distance from the outline from which on a pixel's colour counts in full, and the weight of one in the middle."""
-REACH = (5.0, 48.0)
+BLUR_SIGMAS = (5.0, 48.0)
 """Rows and columns over which the outline's colours spread: most things are layered from the ground up."""
-ENOUGH = 2.0
+BLUR_TRUNCATION = 2.0
 """Reaches from which on colours no longer count, which halves the time."""
 EVEN_PIXELS, SHARPNESS = 1.5, 6
 """Smoothness and sharpness of the borders between the colours."""
@@ -68,7 +68,7 @@ def mirror_symmetry(alpha: Array) -> float:
     return max(overlaps)
 
 
-def _calm(front: Array, alpha: Array, radius: Array) -> Array:
+def _outline_colours(front: Array, alpha: Array, radius: Array) -> Array:
     """Return the photograph at the outline, its colours there spread over the rest, each row's over that row."""
     height, width = alpha.shape
     size = _size(alpha, SIDE)
@@ -109,7 +109,7 @@ def _spread(picture: Image.Image, inside: Mask, weight: NDArray[np.float64]) -> 
 
 
 def _blurred(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(ndimage.gaussian_filter(values, REACH, axes=(0, 1), truncate=ENOUGH))
+    return np.asarray(ndimage.gaussian_filter(values, BLUR_SIGMAS, axes=(0, 1), truncate=BLUR_TRUNCATION))
 
 
 def _mirrored(front: Array, alpha: Array, radius: Array) -> Array:
@@ -133,7 +133,7 @@ def _resize(values: Array, size: tuple[int, int]) -> Array:
     return np.asarray(Image.fromarray(values).resize(size, Image.Resampling.BICUBIC), np.float32)
 
 
-BACK_STYLES: dict[str, Back] = {"soft colours": _calm, "mirrored photo": _mirrored, "plain": _plain}
+BACK_STYLES: dict[str, Back] = {"soft colours": _outline_colours, "mirrored photo": _mirrored, "plain": _plain}
 AUTOMATIC = "automatic"
 """The photograph for what is turned or seen from its side, else soft colours."""
 
@@ -154,4 +154,4 @@ def paint_back(style: str, front: Array, alpha: Array, radius: Array) -> Painted
         alike = is_seen_from_the_side(alpha) or find_turned(alpha) is not None
         style = "mirrored photo" if alike else "soft colours"
     paint = BACK_STYLES[style]
-    return PaintedBack(paint(front, alpha, radius), paint is _calm)
+    return PaintedBack(paint(front, alpha, radius), paint is _outline_colours)

@@ -19,12 +19,12 @@ from .failure_messages import NO_OUTLINE
 from .flat_art import is_flat_art, slab
 from .flat_mesh import Grid, sample_grid, triangulate
 from .glb import write_glb
-from .lathe import find_turned, turned_depth
+from .lathe import Turned, find_turned, turned_surface
 from .shading import brightness_on_grid, flatness, relief
 from .solid import close_mesh
 from .standing import upright_pose, with_flat_base
 from .subject import Subject, find_subject, whole_image
-from .texture_mapping import TextureMapping, even_mapping, identity_mapping
+from .texture_mapping import TextureMapping, even_mapping, identity_mapping, mirrored_mapping
 
 Floats = NDArray[np.float64]
 ReportStage = Callable[[float, str], None]
@@ -105,10 +105,11 @@ def _object(subject: Subject, grid: Grid, thickness: float, relief_factor: float
     as_slab = is_flat_art(subject) and not boxiness(grid.inside)
     turned = None if as_slab else find_turned(subject.alpha)
     extrusion = None if as_slab or turned else find_extrusion(subject)
+    if turned:
+        return grid, _turned_body(subject, grid, turned, thickness, relief_factor, flat_base)
     if extrusion:
         return grid, _extruded_body(grid, extrusion, thickness, flat_base)
     depth = slab(grid.inside) if as_slab else inflate(grid, flatness(subject, grid))
-    depth = turned_depth(grid.inside, turned, depth) if turned else depth
     mapping = identity_mapping(grid) if as_slab else even_mapping(grid, depth)
     front = depth * thickness * (1 + RELIEF_SHARE * relief_factor * relief(subject, grid, depth))
     body = Body(front, -depth * thickness, np.zeros(grid.level.shape), mapping)
@@ -119,9 +120,29 @@ def _extruded_body(grid: Grid, extrusion: Extrusion, thickness: float, flat_base
     """Return a body of planes, without a relief: its light and dark are those of its faces."""
     front, back, rim = extruded_heights(grid, extrusion)
     body = Body(front, back, rim, even_mapping(grid, (front - back) / 2))
-    if flat_base:
-        return replace(body, pose=upright_pose(extrusion.elevation, thickness))
-    return replace(body, front=thickness * front, back=thickness * back, rim=thickness * rim)
+    return _upright(body, extrusion.elevation, thickness) if flat_base else _thickened(body, thickness)
+
+
+def _turned_body(
+    subject: Subject, grid: Grid, turned: Turned, thickness: float, relief_factor: float, flat_base: bool
+) -> Body:
+    """Return a body as from a lathe, seen from above; its ends are flat where they look so."""
+    inside = grid.inside
+    surface = turned_surface(grid, turned, inflate(grid, flatness(subject, grid)))
+    front, back = (surface.heights(side)[inside] for side in (surface.front, surface.back))
+    raised = front + (front - back) / 2 * RELIEF_SHARE * relief_factor * relief(subject, grid, front)
+    rim = surface.heights(surface.outline)
+    centre = (front.max() + back.min()) / 2
+    body = Body(raised - centre, back - centre, rim - centre, mirrored_mapping(grid, surface))
+    return _upright(body, turned.elevation, thickness) if flat_base else _thickened(body, thickness)
+
+
+def _upright(body: Body, elevation: float, thickness: float) -> Body:
+    return replace(body, pose=upright_pose(elevation, thickness))
+
+
+def _thickened(body: Body, thickness: float) -> Body:
+    return replace(body, front=thickness * body.front, back=thickness * body.back, rim=thickness * body.rim)
 
 
 def _on_flat_base(grid: Grid, body: Body) -> tuple[Grid, Body]:

@@ -32,7 +32,7 @@ OUTLINE_SMOOTHING, END_LOSS = 2.0, 3.0
 either end (measured on a box)."""
 STEPS = 2
 """Directions per degree."""
-NEAR = 5
+ANGLE_TOLERANCE = 5
 """Degrees by which the directions of straight parts differ from each other."""
 MIN_SHARE, MIN_LOWER_SHARE = 0.04, 0.02
 """Least shares of the outline that run in a direction, and that do so on the lower side if it is horizontal: the slopes
@@ -153,7 +153,7 @@ def _directions(level: Array) -> list[Direction]:
     lengths = np.bincount(angle.ravel(), np.hypot(down, across).ravel(), turn)
     both = lengths[:half_turn] + lengths[half_turn:]
     peaks = ndimage.gaussian_filter1d(both, 2 * STEPS, mode="wrap")
-    near = np.arange(-NEAR * STEPS, NEAR * STEPS + 1)
+    near = np.arange(-ANGLE_TOLERANCE * STEPS, ANGLE_TOLERANCE * STEPS + 1)
     found = []
     for peak in np.flatnonzero((peaks >= np.roll(peaks, 1)) & (peaks > np.roll(peaks, -1))):
         sides = lengths[(peak + near) % turn].sum(), lengths[(peak + near + half_turn) % turn].sum()
@@ -169,8 +169,8 @@ def _directions(level: Array) -> list[Direction]:
 
 def _possible_axes(directions: list[Direction]) -> Iterator[tuple[Direction, Direction, Direction]]:
     """Yield what may be the edges of a body: two horizontal directions, one rising and one falling, and the upright."""
-    upright = [one for one in directions if abs(one.angle - 90) < NEAR]
-    horizontal = [one for one in directions if one.lower_share >= MIN_LOWER_SHARE]
+    upright = [direction for direction in directions if abs(direction.angle - 90) < ANGLE_TOLERANCE]
+    horizontal = [direction for direction in directions if direction.lower_share >= MIN_LOWER_SHARE]
     for rising in horizontal:
         for falling in horizontal:
             if not (SLOPES[0] < rising.angle < SLOPES[1] and SLOPES[0] < 180 - falling.angle < SLOPES[1]):
@@ -229,8 +229,8 @@ def _edge_evidence(light: Floats, on_edge: Mask, sweep: Extrusion) -> float:
     if points.shape[1] < MIN_EDGE_POINTS:
         return 0.0
     reach = EDGE_REACH * np.array([[-sweep.direction[1]], [sweep.direction[0]]])
-    one, two = (ndimage.map_coordinates(light, points + side * reach, order=1) for side in (-1, 1))
-    contrast = np.abs(one - two) / np.maximum(one + two, 20)
+    left, right = (ndimage.map_coordinates(light, points + side * reach, order=1) for side in (-1, 1))
+    contrast = np.abs(left - right) / np.maximum(left + right, 20)
     return float(np.minimum(contrast / EDGE_CONTRAST, 1).mean())
 
 

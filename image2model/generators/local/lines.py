@@ -25,7 +25,7 @@ def distances_along(level: Array, angle: float) -> tuple[Array, Array]:
     row, column = ndimage.distance_transform_edt(turned <= 0, (4, 1), return_distances=False, return_indices=True)
     beyond = (np.arange(turned.shape[1]) - column).astype(np.float32)
     signed = left[row, column] + beyond, right[row, column] - beyond
-    behind, ahead = (np.maximum(rotated(one, -angle, level.shape, here, there), 0) for one in signed)
+    behind, ahead = (np.maximum(rotated(steps, -angle, level.shape, here, there), 0) for steps in signed)
     return behind, ahead
 
 

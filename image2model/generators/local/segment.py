@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 WEIGHTS = Path(__file__).with_name("u2netp.onnx")
 INPUT_SIDE = 320
-KEPT_ANSWERS = 25
+CACHE_SIZE = 25
 """Pictures, of 0.7 MB each, whose answers a worker keeps: a batch is inspected first and generated afterwards."""
 CHANNEL_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 CHANNEL_STD = np.array([0.229, 0.224, 0.225], np.float32)
@@ -40,7 +40,7 @@ def subject_probability(image: Image.Image) -> NDArray[np.float32]:
     return _run(image.resize((INPUT_SIDE, INPUT_SIDE), Image.Resampling.LANCZOS).tobytes())
 
 
-@lru_cache(KEPT_ANSWERS)
+@lru_cache(CACHE_SIZE)
 def _run(rgb: bytes) -> NDArray[np.float32]:
     """The network's answer to an image of 320 × 320 pixels, RGB, row by row."""
     small = np.frombuffer(rgb, np.uint8).reshape(INPUT_SIDE, INPUT_SIDE, 3).astype(np.float32)

@@ -55,7 +55,8 @@ def close_mesh(
     positions = np.concatenate([front_points, back_points, np.concatenate([front_points, back_points])[walls]])
     low, high = positions.min(axis=0), positions.max(axis=0)
     normals = np.concatenate([*surface_normals, wall_normals])
-    uv = np.concatenate([atlas.front_uv(pixels), atlas.back_uv(pixels), atlas.back_uv(pixels)[walls % count]])
+    back_uv = atlas.back_uv(flat)
+    uv = np.concatenate([atlas.front_uv(pixels), back_uv, back_uv[walls % count]])
     faces = np.concatenate([flat.faces, flat.faces[:, ::-1] + count, wall_faces + 2 * count])
     used, renumbered = np.unique(faces, return_inverse=True)  # where a wall ends at the rim, it leaves points out
     return Solid(

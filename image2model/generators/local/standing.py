@@ -23,11 +23,11 @@ MIN_TILT_DEGREES = 4.0
 """The least tilt that a body must bear without falling over."""
 FOOT_SLOPE = 0.5
 """Decrease of a deepened foot's depth with each row above the base."""
-PRESSED = np.linspace(0.02, MAX_CUT, 13)
+FLOOR_FRACTIONS = np.linspace(0.02, MAX_CUT, 13)
 """Shares of the height, from the ground, that are tried to be pressed flat, if its underside is not enough."""
 DOWNWARDS, UNDERSIDE_SHARE = 0.98, 0.98
 """Least downward part of a normal of the underside, and the share of the underside that becomes the base."""
-LEFT_UNPRESSED = 1e-3
+UNPRESSED_SHARE = 1e-3
 """Share of its height that stays of what is pressed, or points above each other would become one."""
 DIRECTIONS = np.linspace(0, 2 * np.pi, 32, endpoint=False)
 """Directions, in radians, in which the base must reach far enough."""
@@ -70,7 +70,7 @@ def standing_points(points: Floats, faces: Ints, pose: Floats) -> Floats:
     wanted = np.tan(np.radians(MIN_TILT_DEGREES)) * (centre[1] - bottom)
     directions = np.stack([np.cos(DIRECTIONS), np.sin(DIRECTIONS)])
     highest = bottom + MAX_CUT * height
-    floors = [*_undersides(moved, faces, highest), *(bottom + PRESSED * height).tolist()]
+    floors = [*_undersides(moved, faces, highest), *(bottom + FLOOR_FRACTIONS * height).tolist()]
 
     def bears(floor: float) -> bool:
         base = moved[moved[:, 1] <= floor][:, [0, 2]] - centre[[0, 2]]
@@ -78,7 +78,7 @@ def standing_points(points: Floats, faces: Ints, pose: Floats) -> Floats:
 
     floor = next(filter(bears, floors), floors[0])
     below = np.minimum(moved[:, 1] - floor, 0)
-    moved[:, 1] -= (1 - LEFT_UNPRESSED) * below
+    moved[:, 1] -= (1 - UNPRESSED_SHARE) * below
     return moved
 
 

@@ -19,7 +19,7 @@ def warm_up() -> None:
 
     from .engine import generate_preview
 
-    generate_preview(Image.new("RGBA", (64, 64)), {"shape": "relief card"}, 500, lambda done, what: None)
+    generate_preview(Image.new("RGBA", (64, 64)), {"shape": "relief card"}, 500, lambda done, stage: None)
     segment.inference_session()
 
 
@@ -31,7 +31,7 @@ def generate(image: Path, glb: Path, progress_file: Path, options: Mapping[str, 
 
     with Image.open(image) as picture:
         data = generate_preview(
-            picture, options, face_limit, lambda done, what: _write_at_once(progress_file, f"{done} {what}")
+            picture, options, face_limit, lambda done, stage: _write_at_once(progress_file, f"{done} {stage}")
         )
     _write_at_once(glb, data)
 
@@ -53,10 +53,10 @@ def cut_out(image: Path, destination: Path) -> None:
 def read_progress(progress_file: Path) -> tuple[float, str] | None:
     """Return the progress, 0 to 1, and the present stage; None before the start."""
     try:
-        done, what = progress_file.read_text().split(" ", 1)
+        done, stage = progress_file.read_text().split(" ", 1)
     except FileNotFoundError:
         return None
-    return float(done), what
+    return float(done), stage
 
 
 def _write_at_once(path: Path, data: str | bytes) -> None:

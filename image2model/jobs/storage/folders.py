@@ -57,7 +57,7 @@ class FileStatus:
 
 
 def picture_filename(side: Side = "front", kind: str = "input", ending: str = "png") -> str:
-    """File name of a job's picture; the front is the one that each job has."""
+    """File name of a job's picture; each job has a front."""
     return f"{kind}.{ending}" if side == "front" else f"{kind}-{side}.{ending}"
 
 

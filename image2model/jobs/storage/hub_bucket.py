@@ -85,7 +85,7 @@ class HubBucket:
             self._api.batch_bucket_files(self._id, delete=paths)
 
     def put_first(self, key: str, data: bytes) -> bytes:
-        """See Bucket; the Hub knows no such step, so the last of those who store within two seconds is the first."""
+        """See Bucket; the Hub has no such operation, so of several writers within two seconds the last one wins."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "object"
             if not self.download(key, path):

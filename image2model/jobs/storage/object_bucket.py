@@ -15,7 +15,7 @@ from ...atomic_files import atomic_write
 from ...errors import ErrorCode, SettingsError
 from .bucket import StoredObject, raising_unavailable
 
-PATIENCE = timedelta(seconds=20)
+RETRY_TIMEOUT = timedelta(seconds=20)
 """Time for which a request is repeated that the storage does not answer."""
 BLOCK = 4 * 1024 * 1024
 
@@ -33,7 +33,7 @@ class ObjectBucket:
             raise SettingsError(ErrorCode.SETTING_WRONG, "ASSET_STORE needs the package obstore.", hint) from None
         self._raising_unavailable = partial(raising_unavailable, BaseError)
         try:
-            self._store = from_url(url, retry_config={"max_retries": 8, "retry_timeout": PATIENCE})
+            self._store = from_url(url, retry_config={"max_retries": 8, "retry_timeout": RETRY_TIMEOUT})
         except (BaseError, ValueError):
             message = "ASSET_STORE cannot be used: it is no address of object storage."
             raise SettingsError(ErrorCode.SETTING_WRONG, message, "It takes one like s3://bucket/prefix.") from None

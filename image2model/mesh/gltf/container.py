@@ -22,9 +22,9 @@ def encode_glb(document: Mapping[str, Any], parts: Sequence[bytes]) -> bytes:
     return b"".join([head, text, struct.pack("<I4s", size, b"BIN\0"), *parts])
 
 
-def invalid_glb(code: Code, what: str) -> GenerationFailed:
+def invalid_glb(code: Code, problem: str) -> GenerationFailed:
     """GenerationFailed for a file that cannot be opened; `what` completes "The generator's file …"."""
-    return GenerationFailed(code, f"The generator's file {what}.", "Try again, or use another generator.")
+    return GenerationFailed(code, f"The generator's file {problem}.", "Try again, or use another generator.")
 
 
 def split_glb(data: bytes) -> tuple[dict[str, Any], memoryview]:

@@ -11,7 +11,7 @@ from ...services.key_attempts import network_of
 from ..public_address import client_of
 from ..rest.errors import error_response
 
-MAX_OPEN = 1000
+MAX_OPEN_REQUESTS = 1000
 """Requests of one network: a page keeps two streams open, and a whole office may have one address."""
 REFUSAL = error_response(
     429,
@@ -22,7 +22,7 @@ REFUSAL = error_response(
 
 
 class ConnectionLimitMiddleware:
-    """Refuse requests of a network beyond MAX_OPEN (429, `too_many_connections`): streams last, and files are few."""
+    """Refuse requests of a network beyond MAX_OPEN_REQUESTS with 429, `too_many_connections`."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -34,7 +34,7 @@ class ConnectionLimitMiddleware:
             await self._app(scope, receive, send)
             return
         network = network_of(client_of(scope))
-        if self._open[network] >= MAX_OPEN:
+        if self._open[network] >= MAX_OPEN_REQUESTS:
             await REFUSAL(scope, receive, send)
             return
         self._open[network] += 1

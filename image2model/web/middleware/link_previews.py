@@ -15,7 +15,7 @@ from ..public_address import public_root_url
 
 GRADIO_OG_TAGS = re.compile(rb'<meta\s+property="og:[^>]*>')
 """Gradio's own tags, the same for every page."""
-TAG = Markup('<meta property="og:{}" content="{}">')
+OPEN_GRAPH_TAG = Markup('<meta property="og:{}" content="{}">')
 
 
 class LinkPreviewMiddleware:
@@ -60,7 +60,7 @@ def _tags(view: BatchView, root: str) -> bytes:
         "description": f"Made from {'pictures' if more else 'a picture'} by {view.generator_name}. Turn it, export it.",
         "image": f"{root}/{shown.thumbnail}",
     }
-    return "".join(TAG.format(name, value) for name, value in tags.items()).encode()
+    return "".join(OPEN_GRAPH_TAG.format(name, value) for name, value in tags.items()).encode()
 
 
 class _HeadInserter:

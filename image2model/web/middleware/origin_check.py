@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ...errors import ErrorCode
 from ..rest.errors import error_response
 
-ANY = "*"
+WILDCARD = "*"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 """Methods without side effects."""
 HOST_PATTERN = re.compile(r"[A-Za-z0-9._-]+(?::\d{1,5})?|\[[0-9A-Fa-f:.]+\](?::\d{1,5})?")
@@ -40,7 +40,7 @@ class TrustedHostMiddleware:
 
     def _is_known(self, host: str) -> bool:
         name = re.sub(r":\d+$", "", host.lower())
-        return bool(HOST_PATTERN.fullmatch(host)) and (ANY in self._allowed or name in self._allowed)
+        return bool(HOST_PATTERN.fullmatch(host)) and (WILDCARD in self._allowed or name in self._allowed)
 
 
 class CrossSiteMiddleware:
@@ -61,7 +61,7 @@ class CrossSiteMiddleware:
         Browsers say so in Sec-Fetch-Site, where the connection can be trusted, else by Origin; programs send neither.
         """
         origin, site = headers.get("origin"), headers.get("sec-fetch-site")
-        if ANY in self._allowed or origin in self._allowed:
+        if WILDCARD in self._allowed or origin in self._allowed:
             return False
         if site:
             return site not in ("same-origin", "none")

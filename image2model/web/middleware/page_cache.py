@@ -16,7 +16,7 @@ from ..static_files import copy_message
 
 MAX_PAGES = 20
 """Addresses of the app whose page is kept, the latest ones: a visitor may name any host where the settings allow it."""
-OUR_FIELDS = frozenset({"batch", "tab"})
+PAGE_QUERY_FIELDS = frozenset({"batch", "tab"})
 """Query fields that only the page's scripts and our own middleware read."""
 
 
@@ -64,7 +64,7 @@ def _is_for_everybody(scope: Scope) -> bool:
     """True if the request is for the page and may be answered from the cache."""
     if scope["type"] != "http" or (scope["method"], scope["path"]) != ("GET", "/") or "cookie" in Headers(scope=scope):
         return False
-    return parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True).keys() <= OUR_FIELDS
+    return parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True).keys() <= PAGE_QUERY_FIELDS
 
 
 def _is_whole(messages: Sequence[Message]) -> bool:

@@ -13,7 +13,7 @@ from .connection_limit import ConnectionLimitMiddleware
 from .correlation import CorrelationIdMiddleware
 from .gradio_errors import GradioErrorsMiddleware
 from .gradio_routes import GradioRoutesMiddleware
-from .origin_check import ANY, CrossSiteMiddleware, TrustedHostMiddleware
+from .origin_check import WILDCARD, CrossSiteMiddleware, TrustedHostMiddleware
 from .page_address import PageAddressMiddleware
 from .proxy_headers import TrustedProxyMiddleware
 from .request_metrics import RequestMetricsMiddleware
@@ -48,6 +48,6 @@ def middleware_stack(settings: Settings, services: Services) -> list[Middleware]
         Middleware(SignInThrottleMiddleware, limits=rate_limits(settings.celery_broker_url)),
         Middleware(
             CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"],
-            allow_credentials=ANY not in origins, expose_headers=EXPOSED_HEADERS,
+            allow_credentials=WILDCARD not in origins, expose_headers=EXPOSED_HEADERS,
         ),
     ]  # fmt: skip

@@ -17,6 +17,8 @@ from sse_starlette import ServerSentEvent
 from ...services import BatchView, JobView
 from .legacy_status import job_status, percent, task_status
 
+COMMENT_SECONDS = 5
+"""Seconds between comments in a silent stream: the first image2model's clients give up after ten seconds of silence."""
 HEARTBEAT_SECONDS = 30.0
 Views = AsyncIterator[tuple[BatchView, dict[str, Any]]]
 FINAL_EVENTS = {"completed": "task_completed", "failed": "task_failed", "cancelled": "task_cancelled"}

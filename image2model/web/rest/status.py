@@ -18,13 +18,11 @@ from ..public_address import client_address
 from .auth import require_user
 from .common import HeadRouter, ServicesDep, iso_now
 from .errors import error_responses
-from .event_stream import task_events
+from .event_stream import COMMENT_SECONDS, task_events
 from .legacy_status import CELERY_STATE, job_status, percent, task_status
 from .result_links import ResultLinks
 
 router = HeadRouter(prefix="/status", tags=["status"])
-COMMENT_SECONDS = 5
-"""Seconds between comments in a silent stream: the first image2model's clients give up after ten seconds of silence."""
 
 
 class TaskStatus(BaseModel):

@@ -8,13 +8,12 @@ from decimal import Decimal
 from typing import Any
 
 import gradio as gr
-from gradio.components import Component
 
 from ...errors import OptionRefused
-from ...services import POSTPROCESS_FACE_LIMIT, GenerationParams, Generator, Option, Services, Spec
+from ...services import POSTPROCESS_FACE_LIMIT, GenerationParams, Generator, Services, Spec
 from . import assets
 from .icons import ICONS
-from .templating import dollars, render, short_name
+from .templating import capitalized, dollars, render, short_name
 from .theme import html
 
 PICKER = """
@@ -139,7 +138,7 @@ def card(services: Services, generator: Generator, price: Decimal) -> str:
 def summary(spec: Spec, options: Mapping[str, Any], face_limit: Any) -> str:
     """Summary of the options: the first, and those that differ from their defaults."""
     parts = [
-        f"{str(options.get(option.name) or option.default).capitalize()} {option.label.lower()}"
+        f"{capitalized(str(options.get(option.name) or option.default))} {option.label.lower()}"
         for number, option in enumerate(spec.options)
         if option.kind == "choice" and (number == 0 or options.get(option.name) not in (None, "", option.default))
     ]
@@ -151,57 +150,19 @@ def summary(spec: Spec, options: Mapping[str, Any], face_limit: Any) -> str:
     return " · ".join(parts) or "As they come"
 
 
-def control(option: Option, elem_id: str) -> Component:
-    """The Gradio control for one option."""
-    common: dict[str, Any] = {"label": option.label, "info": option.help or None, "elem_id": elem_id}
-    if option.kind == "bool":
-        return gr.Checkbox(value=bool(option.default), **common)
-    if option.kind == "choice":
-        return gr.Dropdown(list(option.choices), value=option.default, **common)
-    if option.kind == "float" and option.minimum is not None and option.maximum is not None:
-        return gr.Slider(option.minimum, option.maximum, value=option.default, step=option.step or 0.05, **common)
-    return number_field(value=option.default, **common)
+def options_panel(services: Services) -> gr.HTML:
+    """The options of all generators; its value has those changed, by `GENERATOR.OPTION` or `face_limit`."""
+    specs = [generator.spec for generator in services.generators.values()]
+    fields = render("options.html", generators=[(spec, spec.face_limit or POSTPROCESS_FACE_LIMIT) for spec in specs])
+    return html({}, html_template=fields, js_on_load=assets.script("options", "change"), elem_id="option-fields")
 
 
-def number_field(**settings: Any) -> gr.Textbox:
-    """A field for a number that may stay empty, which gr.Number turns into 0."""
-    return gr.Textbox(placeholder="automatic", max_lines=1, **settings)
-
-
-class OptionControls:
-    """The controls of all generators; those of one generator are visible."""
-
-    def __init__(self, services: Services, shown: str) -> None:
-        self._specs = [generator.spec for generator in services.generators.values()]
-        self._groups: list[gr.Group] = []
-        self._names: list[tuple[str, str]] = []
-        self.components: list[Any] = []
-        for spec in self._specs:
-            with gr.Group(visible=spec.id == shown and bool(spec.options), elem_classes="options") as group:
-                for option in spec.options:
-                    self._names.append((spec.id, option.name))
-                    self.components.append(control(option, f"option-{spec.id}-{option.name}"))
-            self._groups.append(group)
-
-    @property
-    def groups(self) -> list[gr.Group]:
-        """One group for each generator."""
-        return self._groups
-
-    def show(self, generator: str) -> list[Any]:
-        """Updates for `groups`, so that only this generator's controls are visible."""
-        return [gr.Group(visible=spec.id == generator and bool(spec.options)) for spec in self._specs]
-
-    def options(self, generator: str, values: tuple[Any, ...]) -> dict[str, Any]:
-        """The chosen generator's options out of the values of all `components`."""
-        pairs = zip(self._names, values, strict=True)
-        return {name: value for (owner, name), value in pairs if owner == generator and value not in (None, "")}
-
-
-def face_limit_control(spec: Spec) -> dict[str, Any]:
-    """Label and help of the face-limit field for this generator."""
-    option = spec.face_limit or POSTPROCESS_FACE_LIMIT
-    return {"label": option.label, "info": f"{option.help} {option.accepted_values().capitalize()}.".strip()}
+def chosen_options(changed: Any, generator: str) -> tuple[dict[str, Any], Any]:
+    """The options of this generator and the face limit out of the value of `options_panel`."""
+    values = changed if isinstance(changed, dict) else {}
+    prefix = f"{generator}."
+    options = {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
+    return {name: value for name, value in options.items() if value not in (None, "")}, values.get("face_limit") or None
 
 
 def prices_of(spec: Spec, options: dict[str, Any], face_limit: Any) -> tuple[Decimal, Decimal, str]:

@@ -7,7 +7,6 @@ import secrets
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
-from weakref import WeakValueDictionary
 
 import gradio as gr
 from markupsafe import escape
@@ -18,7 +17,7 @@ from ...services import BatchView, Caller, Generator, Services, SubmitRequest
 from ..middleware.correlation import correlation_id_of
 from ..public_address import client_address
 from . import assets, controls, facts, hero, order, results, templating
-from .controls import OptionControls, face_limit_control, number_field, picker_value, prices_of
+from .controls import chosen_options, picker_value, prices_of
 from .event_options import EVERY_EVENT, HIDDEN, LATEST_EVENT
 from .icons import icon
 from .object_grouping import group_pictures
@@ -26,14 +25,10 @@ from .picture_cache import PictureCache
 from .pictures import Pictures, paths_of, rejected_texts
 from .theme import html
 
-SHAPE_OPTION_ID = "option-local-shape"
+RELIEF_CARD = {"local.shape": "relief card"}
 """The option of the embedded engine that makes a card in relief of what has no clear subject."""
 GET_KEY = '<a href="https://fal.ai/dashboard/keys" target="_blank" rel="noopener">Get a key</a>'
 KEY_HELP = f"fal.ai bills your key. It is kept in memory until you close the page and its jobs are done. {GET_KEY}"
-
-
-class _WatchRun:
-    """One run of `Create.watch`: of a page's runs only the newest goes on, so that one batch is shown."""
 
 
 class Create:
@@ -41,8 +36,6 @@ class Create:
 
     def __init__(self, services: Services, visitor: gr.BrowserState, cache: PictureCache) -> None:
         self.services, self.visitor, self.cache = services, visitor, cache
-        self._watching: WeakValueDictionary[str, _WatchRun] = WeakValueDictionary()
-        self._boards = results.RenderedBoards()
         self.made = gr.State()
         with gr.Row(elem_id="create", equal_height=False):
             with gr.Column(elem_id="rail"):
@@ -61,7 +54,7 @@ class Create:
         with gr.Column(elem_id="settings"):
             self.card = html(elem_id="generator-card")
             with gr.Accordion("Options", open=False, elem_id="options"):
-                self._build_options()
+                self.options = controls.options_panel(self.services)
         with gr.Column(elem_id="pay"):
             self.cost = html(elem_id="cost", js_on_load=assets.script("order", "tick"))
             self.generate = gr.Button("Choose pictures", variant="primary", size="lg", elem_id="generate")
@@ -69,11 +62,6 @@ class Create:
         self.request_key = gr.Textbox("", visible="hidden", elem_id="request-key")
         self.batch = gr.Textbox(visible="hidden", elem_id="batch-id")
         self.recalled = gr.Textbox(visible="hidden", elem_id="recalled")
-
-    def _build_options(self) -> None:
-        spec = self.services.generator(controls.default_generator(self.services)).spec
-        self.face_limit = number_field(elem_id="face-limit", **face_limit_control(spec))
-        self.options = OptionControls(self.services, spec.id)
 
     def _build_stage(self) -> None:
         html(templating.render("stage_bar.html"), elem_id="stage-bar", js_on_load=assets.script("stage_bar"))
@@ -98,13 +86,9 @@ class Create:
                     self.key_words = html(f'<p class="key-words">{KEY_HELP}</p>', elem_id="own-key-words")
 
     @property
-    def _control_inputs(self) -> list[Any]:
-        return [self.generator, self.face_limit, *self.options.components]
-
-    @property
     def _kept(self) -> list[Any]:
         """Components whose values survive a reload of the page before pictures are sent: all but the key."""
-        return [self.pictures.images, self.pictures.cut_out, *self._control_inputs]
+        return [self.pictures.images, self.pictures.cut_out, self.generator, self.options]
 
     def _draft(self, step: str) -> dict[str, Any]:
         """A step of `draft.js`, which runs in the browser only."""
@@ -124,7 +108,7 @@ class Create:
         """The step that shows the price of the current choice; the last request is answered last."""
         inputs = [
             self.version, self.batch, self.made, self.pictures.images, self.pictures.refused, self.pictures.decided,
-            self.pictures.cut_out, self.key, *self._control_inputs,
+            self.pictures.cut_out, self.key, self.generator, self.options,
         ]  # fmt: skip
         return {
             "fn": self.update_price, "inputs": inputs, "outputs": [self.cost, self.card, self.made],
@@ -143,11 +127,9 @@ class Create:
             event.then(**keep).then(**price)
             event.then(**show)
         self.pictures.cut_out.change(**keep).then(**price).then(**show)
-        chosen = self.generator.change(self.choose, self.generator, [self.face_limit, *self.options.groups], **HIDDEN)
-        chosen.then(**keep).then(**price).then(**show)
-        changes = [component.change for component in (self.face_limit, *self.options.components)]
-        gr.on(changes, **keep)
-        gr.on(changes, **price)
+        self.generator.change(**keep).then(**price).then(**show)
+        self.options.change(**keep)
+        self.options.change(**price)
         self.cost.tick(**price)
 
     def _connect_key(self) -> None:
@@ -159,7 +141,7 @@ class Create:
         """Submit one batch per click: the button is disabled before the request, which has an idempotency key."""
         inputs = [
             self.visitor, self.request_key, self.pictures.images, self.pictures.decided, self.key,
-            self.pictures.cut_out, *self._control_inputs,
+            self.pictures.cut_out, self.generator, self.options,
         ]  # fmt: skip
         submitted = self.generate.click(
             self.submit, inputs, [self.batch, self.made], concurrency_limit=20, **HIDDEN,
@@ -175,10 +157,8 @@ class Create:
 
     @property
     def _watching_step(self) -> dict[str, Any]:
-        return {
-            "fn": self.watch, "inputs": [self.batch, self.visitor], "outputs": self.board, "concurrency_limit": 500,
-            **EVERY_EVENT,  # only the newest continues, see `watch`
-        }  # fmt: skip
+        """The step that shows the board until its stream ends (`board_stream.js`), in the browser only."""
+        return {"fn": None, "inputs": [self.batch, self.visitor], "js": assets.call("boards.watch")}
 
     def _connect_results(self) -> None:
         watch, price = self._watching_step, self._pricing
@@ -186,46 +166,47 @@ class Create:
         self.board.input(self.retry_jobs, [self.batch, self.key], None, **HIDDEN).success(**watch).then(**price)
         self.board.look(self.recheck_unconfirmed, [self.batch, self.key], None, **HIDDEN).success(**watch).then(**price)
         self.board.stop(self.cancel, self.batch, None, **HIDDEN)
-        self.board.tick(**{**watch, "trigger_mode": "once"})
-        shape = next((component for component in self.options.components if component.elem_id == SHAPE_OPTION_ID), None)
+        self.board.tick(**watch)
         reused = self.board.edit(
-            self.reuse_pictures, [self.batch, self.pictures.images],
-            [self.pictures.images, self.generator, *([shape] if shape else [])], **HIDDEN,
+            self.reuse_pictures, [self.batch, self.pictures.images, self.options],
+            [self.pictures.images, self.generator, self.options], **HIDDEN,
         )  # fmt: skip
         reused.then(**self._draft("save")).then(**price).then(**self._showing)
 
     def _connect_load(self, demo: gr.Blocks) -> None:
         """Restore the page: the batch of its address, or the pictures that were not yet sent."""
-        loaded = demo.load(self.load, self.visitor, [self.visitor, self.batch], **HIDDEN)
-        loaded.then(**self._watching_step)
-        recalled = loaded.then(**{**self._draft("restore"), "outputs": [*self._kept, self.recalled]})
-        offered = recalled.then(self.refresh_generators, [self.generator, self.key], self.generator, **HIDDEN)
-        restored = offered.then(
-            self.restore, [self.visitor, self.batch, self.pictures.images],
-            [self.pictures.images, self.generator, self.made, self.recalled], **HIDDEN,
+        recalled = demo.load(**{**self._draft("restore"), "outputs": [*self._kept, self.recalled]})
+        opened = recalled.then(
+            self.open, [self.visitor, self.pictures.images, self.generator, self.key],
+            [self.visitor, self.batch, self.pictures.images, self.generator, self.made, self.recalled], **HIDDEN,
         )  # fmt: skip
-        restored.then(**{**self._draft("markRestored"), "inputs": [*self._kept, self.recalled]})
-        chosen = restored.then(self.choose, self.generator, [self.face_limit, *self.options.groups], **HIDDEN)
-        chosen.then(**self._pricing).then(**self._showing)
+        opened.then(**self._watching_step)
+        opened.then(**{**self._draft("markRestored"), "inputs": [*self._kept, self.recalled]})
+        opened.then(**self._pricing).then(**self._showing)
 
-    async def load(self, visitor: str, request: gr.Request) -> tuple[str, str]:
-        """Recognise this browser, and open the batch in the address."""
-        return visitor or secrets.token_urlsafe(24), request.query_params.get("batch", "")
+    async def open(
+        self, visitor: str, images: list[Any] | None, chosen: str, key: str, request: gr.Request
+    ) -> tuple[Any, ...]:
+        """Recognise this browser, offer the available generators, and open the batch in the address.
 
-    async def restore(self, visitor: str, batch_id: str, images: list[Any] | None) -> tuple[Any, ...]:
-        """Put the pictures of this browser's own batch into an empty gallery."""
+        An empty gallery gets the pictures of that batch if it is this browser's own.
+        """
+        visitor = visitor or secrets.token_urlsafe(24)
+        batch_id = request.query_params.get("batch", "")
         view = None if images else await self._view(batch_id)
         if view is None or not view.is_of(visitor):
-            return gr.skip(), gr.skip(), gr.skip(), gr.skip()
-        made = {"batch": batch_id, "order": None}
+            return visitor, batch_id, gr.skip(), self._offered(chosen, key), gr.skip(), gr.skip()
         published = [await self.services.publish_pictures_to_gradio_cache(batch_id, job.number) for job in view.jobs]
-        generator = html(value=view.generator) if view.generator in self.services.generators else gr.skip()
-        return [str(path) for paths in published for path in paths], generator, made, "batch"
+        pictures = [str(path) for paths in published for path in paths]
+        generator = view.generator if view.generator in self.services.generators else chosen
+        made = {"batch": batch_id, "order": None}
+        return visitor, batch_id, pictures, self._offered(generator, key), made, "batch"
 
-    async def choose(self, generator: str) -> list[Any]:
-        """Show the options of the chosen generator."""
-        spec = self.services.generator(generator).spec
-        return [gr.Textbox(**face_limit_control(spec)), *self.options.show(generator)]
+    def _offered(self, chosen: str, key: str) -> gr.HTML:
+        """The available generators, with prices; another is chosen if this one is unavailable."""
+        offered = picker_value(self.services, key)
+        on = [item["id"] for item in offered["items"] if not item["off"]]
+        return html(value=chosen if chosen in on or not on else on[0], **offered)
 
     async def update_price(
         self,
@@ -238,15 +219,14 @@ class Create:
         cut_out: bool,
         key: str,
         generator: str,
-        face_limit: str | None,
-        *values: Any,
+        changed: Any,
     ) -> tuple[Any, ...]:
         """The price summary, the main button's label and the generator's card."""
         chosen = self._generator(generator, key)
-        options = self.options.options(generator, values)
+        options, face_limit = chosen_options(changed, generator)
         price, object_price, error = prices_of(chosen.spec, options, face_limit)
         new_order = order.Order(group_pictures(paths_of(images), decided, chosen.spec), price, object_price, error)
-        signature = order.signature(paths_of(images), decided, cut_out, generator, face_limit or None, options)
+        signature = order.signature(paths_of(images), decided, cut_out, generator, face_limit, options)
         view = await self._view(batch_id)
         submitted = bool(images and view) and order.is_submitted(made, signature, batch_id)
         mode = "made" if submitted else "make" if new_order.pictures else "choose"
@@ -268,12 +248,6 @@ class Create:
         except Image2ModelError:
             return self.services.generator(name)
 
-    async def refresh_generators(self, chosen: str, key: str) -> Any:
-        """The available generators, with prices; chooses another if the chosen one is unavailable."""
-        offered = picker_value(self.services, key)
-        on = [item["id"] for item in offered["items"] if not item["off"]]
-        return html(**offered) if chosen in on or not on else html(value=on[0], **offered)
-
     async def use_key(self, key: str) -> AsyncIterator[tuple[Any, str]]:
         """Check the key at fal, and show the generators that it makes available."""
         if not key.strip():
@@ -293,16 +267,14 @@ class Create:
             await _with_friendly_errors(self.services.resume_with_key(batch_id, key))
 
     async def reuse_pictures(
-        self, batch_id: str, images: list[tuple[str, Any]] | None, event: gr.EventData
+        self, batch_id: str, images: list[tuple[str, Any]] | None, changed: Any, event: gr.EventData
     ) -> list[Any]:
         """Put the pictures of a failed job into the gallery again, to be tried in another way.
 
         Those of its batch's other jobs are removed: they would be made and paid for again.
         """
         number, relief = getattr(event, "number", None), bool(getattr(event, "relief", False))
-        more = [html(value="local"), gr.Dropdown(value="relief card")] if relief else [gr.skip(), gr.skip()]
-        if not any(component.elem_id == SHAPE_OPTION_ID for component in self.options.components):
-            more = more[:1]
+        more = [html(value="local"), {**(changed or {}), **RELIEF_CARD}] if relief else [gr.skip(), gr.skip()]
         if not number:
             return [gr.skip(), *more]
         pictures = await _with_friendly_errors(self.services.publish_pictures_to_gradio_cache(batch_id, int(number)))
@@ -321,38 +293,22 @@ class Create:
         cut_out: bool,
         request: gr.Request,
         generator: str,
-        face_limit: str | None,
-        *values: Any,
+        changed: Any,
     ) -> tuple[str, dict[str, Any]]:
         """Submit a batch of the pictures."""
-        options = self.options.options(generator, values)
+        options, face_limit = chosen_options(changed, generator)
         spec = self._generator(generator, key).spec
         submission = SubmitRequest(
             group_pictures(paths_of(images), decided, spec),
             generator=generator,
             options=options,
-            face_limit=face_limit or None,  # checked, and made a number, by the generator's option
+            face_limit=face_limit,  # checked, and made a number, by the generator's option
             cut_out=cut_out,
             idempotency_key=request_key,
         )
         batch = await _with_friendly_errors(self.services.submit(submission, _caller(request, key, visitor)))
-        signature = order.signature(paths_of(images), decided, cut_out, generator, face_limit or None, options)
+        signature = order.signature(paths_of(images), decided, cut_out, generator, face_limit, options)
         return batch.id, {"batch": batch.id, "order": signature}
-
-    async def watch(self, batch_id: str, visitor: str, request: gr.Request) -> AsyncIterator[Any]:
-        """Show the results until the batch is finished, or this page shows another."""
-        run = self._watching[str(request.session_hash)] = _WatchRun()
-        if not batch_id:
-            yield results.EMPTY
-            return
-        try:
-            async for view in self.services.watch(batch_id):
-                if self._watching.get(str(request.session_hash)) is not run:
-                    yield gr.skip()  # Gradio repeats the last values at the end
-                    return
-                yield self._boards.render(view, shared=not view.is_of(visitor))
-        except Image2ModelError:
-            yield results.GONE
 
     async def retry_jobs(self, batch_id: str, key: str, request: gr.Request, event: gr.EventData) -> None:
         """Retry the named jobs, also ones that may have been paid for: the dialog has asked."""

@@ -11,8 +11,6 @@ from . import templating
 
 GRID_THRESHOLD = 8
 """Up to this many results are shown as a list, more as a grid."""
-MAX_BOARDS = 100
-"""Rendered boards that are cached; each is some 20 kB."""
 STATE_TEXTS = {
     "new": "Waiting",
     "uploading": "Uploading",
@@ -26,8 +24,7 @@ STATE_TEXTS = {
 NEEDS_RELIEF_CARD = [("Make a relief card", "relief", ""), ("Other generator", "model", "")]
 REMEDY_BUTTONS = {"no_subject": NEEDS_RELIEF_CARD, "no_outline": NEEDS_RELIEF_CARD}
 """Buttons where a retry cannot help, by the failure's code: label, kind, address."""
-EMPTY = templating.render("board_empty.html", state="empty")
-GONE = templating.render("board_empty.html", state="gone")
+GONE = templating.render("board_gone.html")
 WAITING = templating.render("board_waiting.html")
 
 
@@ -40,23 +37,6 @@ def board(view: BatchView, shared: bool) -> str:
         cancelling=any(job.state == "cancelling" for job in view.jobs), job_text=job_text, help=remedy_buttons,
         billing_text=lambda job: billing_text(view, job), cancelled_text=lambda job: cancelled_text(view, job),
     )  # fmt: skip
-
-
-class RenderedBoards:
-    """The newest board of each batch, rendered once for all its watchers."""
-
-    def __init__(self) -> None:
-        self._newest: dict[tuple[str, bool], tuple[BatchView, str]] = {}
-
-    def render(self, view: BatchView, shared: bool) -> str:
-        """`board` of a view; the previous text for the same view."""
-        key = view.batch_id, shared
-        known = self._newest.get(key)
-        if known is None or known[0] is not view:
-            known = self._newest[key] = view, board(view, shared)
-            if len(self._newest) > MAX_BOARDS:
-                del self._newest[next(iter(self._newest))]
-        return known[1]
 
 
 def headline(view: BatchView, shared: bool = False) -> tuple[str, str]:

@@ -102,6 +102,16 @@ def clock(value: float) -> str:
     return f"{datetime.fromtimestamp(value, UTC):%H:%M:%S}"
 
 
+def plain_number(value: float | None) -> str:
+    """A number as fields of HTML take it: `1`, `0.95`; empty for none."""
+    return "" if value is None else f"{value:g}"
+
+
+def capitalized(text: str) -> str:
+    """The text with a capital letter first, and else unchanged: `Medium`, `PBR`."""
+    return text[:1].upper() + text[1:]
+
+
 def thousands(value: int) -> str:
     """A count with separators: `12,000`."""
     return f"{value:,}"
@@ -119,7 +129,7 @@ _templates = Environment(
 _templates.globals["icon"] = icon
 _templates.filters.update(
     seconds=seconds, filesize=filesize, dollars=dollars, ago=ago, day=day, clock=clock, thousands=thousands,
-    money=money, kept=kept, stopwatch=stopwatch,
+    money=money, kept=kept, stopwatch=stopwatch, plain_number=plain_number, capitalized=capitalized,
 )  # fmt: skip
 
 

@@ -57,7 +57,7 @@ GREETINGS: Mapping[tuple[bool, bool], str] = {
     (True, True): f"{KEY_GREETING}, or {NAME_GREETING}.",
 }
 """Greetings by whether a key opens the tab, and whether a name does."""
-STRANGER = Markup("Hello {}. This tab is for the hosts of this app, whom <code>ADMIN_USERS</code> names.")
+NOT_A_HOST = Markup("Hello {}. This tab is for the hosts of this app, whom <code>ADMIN_USERS</code> names.")
 
 
 class Admin:
@@ -102,7 +102,7 @@ class Admin:
             return gr.skip(), *await self.open(*values)
         if profile is None:
             return gr.skip()
-        return {self.greeting: _greeting(STRANGER.format(profile.username))}
+        return {self.greeting: _greeting(NOT_A_HOST.format(profile.username))}
 
 
 def _greeting(text: str) -> str:

@@ -16,13 +16,13 @@ from .actions import action_html
 
 DEFAULT_HOURS = 24
 """Age, since its end, from which a batch is offered for deletion by default."""
-KINDS: Mapping[str, str] = {
+KIND_LABELS: Mapping[str, str] = {
     "uploads": "Pictures", "results": "Meshes", "exports": "Other formats, made again when asked for",
     "logs": "Logs", "database": "Database", "other": "Other files",
     "cache": "Gradio's cache, mostly links to meshes; not in the sum",
 }  # fmt: skip
 """Names of the kinds of files in the data folder."""
-REASONS: Mapping[str, str] = {
+REASON_LABELS: Mapping[str, str] = {
     "age": "old", "no files": "a row without files", "orphan": "Files that belong to no batch",
     "export": "Other formats, made again when asked for", "cache": "Gradio's cache, unused",
 }  # fmt: skip
@@ -56,7 +56,7 @@ class Disk:
         settings = self.services.settings
         kept = {"hours": settings.retention_hours, "most": settings.max_data_gb, "free": settings.keep_free_gb}
         return templating.admin(
-            "disk", usage=usage, kinds=KINDS, rules={k: v for k, v in kept.items() if v is not None}
+            "disk", usage=usage, kinds=KIND_LABELS, rules={k: v for k, v in kept.items() if v is not None}
         ), ""
 
     async def dry_run(self, hours: float | None) -> list[str]:
@@ -64,7 +64,9 @@ class Disk:
         if hours is None or hours < 0:
             raise OptionRefused(ErrorCode.BAD_HOURS, "That is no number of hours.", "Enter 0 or more.")
         return [
-            templating.admin("plan", found=await self.services.retention.cleanup(hours), hours=hours, reasons=REASONS)
+            templating.admin(
+                "plan", found=await self.services.retention.cleanup(hours), hours=hours, reasons=REASON_LABELS
+            )
         ]
 
     async def clean(self, dataset: Any) -> tuple[str, str]:
@@ -72,4 +74,4 @@ class Disk:
         hours = float(dataset["hours"])
         done = await self.services.retention.cleanup(hours, dry_run=False)
         use, _ = await self.show()
-        return use, templating.admin("plan", found=done, hours=hours, reasons=REASONS)
+        return use, templating.admin("plan", found=done, hours=hours, reasons=REASON_LABELS)

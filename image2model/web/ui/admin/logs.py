@@ -22,10 +22,14 @@ PAGE_SIZE = 100
 MAX_DOWNLOAD_LINES = 20_000
 """Lines of the downloaded file; REST exports all of them."""
 LEVELS = [("All levels", ""), ("Warnings and errors", "warning"), ("Errors", "error")]
-KINDS: Mapping[str, tuple[str, ...]] = {"What goes on": ("app",), "Requests": ("access",), "Both": log_config.LOG_KINDS}
+KINDS_BY_LABEL: Mapping[str, tuple[str, ...]] = {
+    "What goes on": ("app",),
+    "Requests": ("access",),
+    "Both": log_config.LOG_KINDS,
+}
 HEAD = frozenset({"timestamp", "level", "logger", "event"})
 """Fields in the first row of an entry."""
-SAVE = """text => {
+SAVE_SCRIPT = """text => {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([text], {type: "text/plain"}));
   link.download = "image2model-logs.txt";
@@ -48,7 +52,9 @@ class Logs:
                 elem_id="admin-log-text", **bare,
             )  # fmt: skip
             self.level = gr.Dropdown(LEVELS, value="", label="Level", elem_id="admin-log-level", **bare)
-            self.kind = gr.Dropdown(list(KINDS), value="What goes on", label="Log", elem_id="admin-log-kind", **bare)
+            self.kind = gr.Dropdown(
+                list(KINDS_BY_LABEL), value="What goes on", label="Log", elem_id="admin-log-kind", **bare
+            )
             self.refresh = gr.Button("Refresh", size="md", min_width=90, elem_id="admin-log-refresh")
             self.save = gr.Button("Download", size="md", min_width=90, elem_id="admin-log-save")
         self.saved = gr.Textbox(visible="hidden", elem_id="admin-log-file")
@@ -63,7 +69,7 @@ class Logs:
         rights.connect(self.refresh.click, self.show, self.inputs, self.outputs)
         rights.connect(self.lines.select, self.show_page, self.inputs, self.outputs, event="dataset")
         handed = rights.connect(self.save.click, self.download_lines, self.inputs, [self.saved])
-        handed.success(None, self.saved, self.saved, js=SAVE)
+        handed.success(None, self.saved, self.saved, js=SAVE_SCRIPT)
 
     async def show(self, *filters: str) -> list[str]:
         """The newest matching lines."""
@@ -90,4 +96,4 @@ class Logs:
 
 
 def _log_filter(until: datetime, text: str, level: str, kind: str) -> LogFilter:
-    return LogFilter(KINDS.get(kind, log_config.LOG_KINDS), level, text.strip(), until=until)
+    return LogFilter(KINDS_BY_LABEL.get(kind, log_config.LOG_KINDS), level, text.strip(), until=until)

@@ -75,7 +75,7 @@ class Overview:
             running=working.batches,
             more=working.total - len(working.batches),
             parts=[
-                (wording.PARTS[part.name][0], part.status, wording.status_text(part))
+                (wording.COMPONENT_TEXTS[part.name][0], part.status, wording.status_text(part))
                 for part in parts
                 if wording.is_used(part)
             ],

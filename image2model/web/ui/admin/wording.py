@@ -75,7 +75,7 @@ def _part_alerts(parts: Sequence[Component]) -> Iterator[Alert]:
     for part in parts:
         if part.name != "fal_api" and part.status != "healthy":  # fal's are among those of `_attention_alerts`
             level: Literal["bad", "warn"] = "bad" if part.status == "unhealthy" else "warn"
-            yield Alert(level, f"{PARTS[part.name][0]}: {status_text(part)}", HINTS.get(part.name, ""))
+            yield Alert(level, f"{COMPONENT_TEXTS[part.name][0]}: {status_text(part)}", HINTS.get(part.name, ""))
 
 
 def _breaker_alerts(overview: Mapping[str, Any], name: Callable[[str], str]) -> Iterator[Alert]:
@@ -150,7 +150,7 @@ def is_used(part: Component) -> bool:
 def status_text(part: Component) -> str:
     """State of a part as a sentence."""
     details = part.details
-    return details.get("reason") or " ".join(details.get("reasons", ())) or PARTS[part.name][1](details)
+    return details.get("reason") or " ".join(details.get("reasons", ())) or COMPONENT_TEXTS[part.name][1](details)
 
 
 def _queue(details: Mapping[str, Any]) -> str:
@@ -177,7 +177,7 @@ def _generators(details: Mapping[str, Any]) -> str:
     return f"{usable} can be used.{first}"
 
 
-PARTS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
+COMPONENT_TEXTS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], str]]] = {
     "database": ("Database", lambda details: f"Can be written to ({details['kind']})."),
     "queue": ("Queue", _queue),
     "disk_space": (

@@ -1,6 +1,6 @@
 """A second provider: a folder that is put beside `fal` and `local`, with a queue, prices and failures of its own.
 
-What becomes of a picture is told by its colour (see `FATES`), so that a batch can meet every kind of failure.
+The colour of a picture decides about its failure (`FAILURES_BY_COLOUR`): a batch can have every kind of failure.
 """
 
 from __future__ import annotations
@@ -45,24 +45,24 @@ RULES: Mapping[str, FailureRules] = {
         host_alert=HostAlert("The kiln gets no more wood.", "Pay for it."),
     ),
 }
-FATES: Mapping[str, FailureTemplate] = {"red": COLD, "green": CRACKED, "blue": DOOR_STUCK, "black": UNPAID}
+FAILURES_BY_COLOUR: Mapping[str, FailureTemplate] = {"red": COLD, "green": CRACKED, "blue": DOOR_STUCK, "black": UNPAID}
 
 
 @dataclass
-class FarSide:
-    """The provider's state: jobs in the order of their arrival, and the fired ones."""
+class ProviderState:
+    """The provider's state: waiting jobs in the order of their arrival, and finished jobs."""
 
     queue: list[str] = field(default_factory=list)
     fired: list[str] = field(default_factory=list)
     numbers: itertools.count[int] = field(default_factory=itertools.count)
     met: set[tuple[str, Code]] = field(default_factory=set)
-    """Passing troubles that a colour has met already: they strike once."""
+    """Temporary failures that a colour has already met: they strike once."""
 
-    def meets(self, colour: str, trouble: FailureTemplate) -> bool:
-        """True if this trouble strikes now."""
-        struck = FATES.get(colour) is trouble and (colour, trouble.code) not in self.met
-        if struck and trouble.retryable:
-            self.met.add((colour, trouble.code))
+    def strikes(self, colour: str, failure: FailureTemplate) -> bool:
+        """True if this failure strikes now."""
+        struck = FAILURES_BY_COLOUR.get(colour) is failure and (colour, failure.code) not in self.met
+        if struck and failure.retryable:
+            self.met.add((colour, failure.code))
         return struck
 
 
@@ -73,7 +73,7 @@ class Kiln:
     key_mark = "host"
 
     def __init__(self) -> None:
-        self.far_side = FarSide()
+        self.state = ProviderState()
         self.spec = Spec(
             id="kiln",
             name="Kiln",
@@ -88,31 +88,31 @@ class Kiln:
         with Image.open(task.image) as image:
             pixel: Any = image.convert("RGB").getpixel((0, 0))
         colour = {(255, 0, 0): "red", (0, 128, 0): "green", (0, 0, 255): "blue", (0, 0, 0): "black"}.get(pixel, "white")
-        if self.far_side.meets(colour, UNPAID):
+        if self.state.strikes(colour, UNPAID):
             raise UNPAID.error()
         remote = task.remote
         if remote is None:
             yield Submitting()
-            remote = {"ticket": f"{colour} {next(self.far_side.numbers)}"}
-            self.far_side.queue.append(remote["ticket"])
+            remote = {"ticket": f"{colour} {next(self.state.numbers)}"}
+            self.state.queue.append(remote["ticket"])
             yield Submitted(remote)
-        while self.far_side.queue and self.far_side.queue[0] != remote["ticket"]:
-            yield Queued(self.far_side.queue.index(remote["ticket"]))
+        while self.state.queue and self.state.queue[0] != remote["ticket"]:
+            yield Queued(self.state.queue.index(remote["ticket"]))
             await asyncio.sleep(0.01)
         yield Running(0.5, "firing")
-        if self.far_side.meets(colour, DOOR_STUCK):
+        if self.state.strikes(colour, DOOR_STUCK):
             raise DOOR_STUCK.error()
-        self.far_side.queue.remove(remote["ticket"])
-        for trouble in (COLD, CRACKED):
-            if self.far_side.meets(colour, trouble):
-                raise trouble.error()
-        self.far_side.fired.append(remote["ticket"])
+        self.state.queue.remove(remote["ticket"])
+        for failure in (COLD, CRACKED):
+            if self.state.strikes(colour, failure):
+                raise failure.error()
+        self.state.fired.append(remote["ticket"])
         glb = task.folder / "model.glb"
         glb.write_bytes(plain_box_glb())
         yield Finished(glb, cost=self.spec.price(GenerationParams(task.params.options)))
 
     async def check_key(self) -> str:
-        """It takes no key."""
+        """Accept any key: none is needed."""
         return ""
 
     def for_key(self, key: str) -> None:

@@ -2,6 +2,7 @@
 import { $, $$, emit, escaped, listen, moveFocus, roving, stage } from "./page.js";
 import { isOffline } from "./net.js";
 import { openPanel } from "./panel.js";
+import { showBoards } from "./board_stream.js";
 import { ask } from "./dialog.js";
 
 const startNewBatch = () => {
@@ -26,7 +27,7 @@ const sendingBoard = (tiles) => {
   return board;
 };
 
-export const mount = ({ element, trigger, watch }) => {
+export const mount = ({ element, trigger, props }) => {
   let selectedNumber = null; // of the job
   let batch = null;
   let shape = null; // list or grid, where the visitor has chosen it
@@ -183,7 +184,11 @@ export const mount = ({ element, trigger, watch }) => {
     update();
   });
   listen("net", updateDisabled);
-  watch("value", update);
+  showBoards((html) => {
+    if (html === props.value) return;
+    props.value = html; // Gradio renders it in a microtask
+    queueMicrotask(update);
+  });
 
   if (document.documentElement.dataset.opening) stage.show("loading", "three");
   setTimeout(update); // when all components listen: the board may have come before this script

@@ -4,11 +4,13 @@ import * as address from "./address.js";
 import * as admin from "./admin.js";
 import * as api from "./api.js";
 import * as board from "./board.js";
+import * as boards from "./board_stream.js";
 import * as chosen from "./chosen.js";
 import * as examples from "./examples.js";
 import * as exporting from "./export.js";
 import * as facts from "./facts.js";
 import * as library from "./library.js";
+import * as options from "./options.js";
 import * as order from "./order.js";
 import { $, $$, emit, listen } from "./page.js";
 import * as picker from "./picker.js";
@@ -20,8 +22,8 @@ import * as viewer from "./viewer.js";
 import "./net.js";
 import "./shortcuts.js";
 
-const components = { admin, api, board, chosen, examples, export: exporting, facts, library, order, picker, stage_bar: stageBar, tiles, viewer };
-window.image2model.provide({ address, components, order: order.order, pictures, uploads });
+const components = { admin, api, board, chosen, examples, export: exporting, facts, library, options, order, picker, stage_bar: stageBar, tiles, viewer };
+window.image2model.provide({ address, boards, components, order: order.order, pictures, uploads });
 
 const PAGES = ["create", "library", "api", "admin"];
 

@@ -36,6 +36,7 @@ listen("results", () => {
   missedBeats = 0;
   if (navigator.onLine) setOffline(false);
 });
+listen("board-ended", () => { missedBeats = 3; }); // where the batch is not finished, the connection is gone
 setInterval(async () => {
   const wasSuspended = Date.now() - last > 2 * BEAT; // the page itself was suspended
   last = Date.now();

@@ -92,11 +92,9 @@ document.addEventListener(
 );
 
 // Choices in the rail and in the panel. Not "change": a field sends that when it loses the focus, which is when the
-// button is clicked, and a button that is disabled under the pointer gets no click. Gradio's dropdowns send neither.
-const PRICED = { input: "#options, #generator, #sent-choice, #tiles select, #own-key", mousedown: "#options [role=option]" };
-for (const [name, selector] of Object.entries(PRICED)) {
-  document.addEventListener(name, ({ target }) => target.closest(selector) && order.changed(), true);
-}
+// button is clicked, and a button that is disabled under the pointer gets no click.
+const PRICED = "#options, #generator, #sent-choice, #tiles select, #own-key";
+document.addEventListener("input", ({ target }) => target.closest(PRICED) && order.changed(), true);
 listen("net", update);
 listen("address", () => { requestKey = null; });
 

@@ -6,9 +6,9 @@ export const $$ = (selector, root = document) => [...root.querySelectorAll(selec
 // The modules communicate by events on the document (`image2model:NAME`): "picture" (a picture was selected),
 // "step-picture" (select the next or the previous), "replace-picture" (by an edited file), "pictures-shown" (their
 // number), "submitting" and "not-submitted" (the order was sent, or failed), "results" (a new state of the batch),
-// "result-pending" and "result" (the model on the stage, while it is made or not made, and when it is done), "order" (the main
-// button's action may have changed), "stage" (the view in the middle of the page), "address" (the batch in it), "net"
-// (offline or not), "shortcuts".
+// "board-ended" (no more states come), "result-pending" and "result" (the model on the stage, while it is made or not
+// made, and when it is done), "order" (the main button's action may have changed), "stage" (the view in the middle of
+// the page), "address" (the batch in it), "net" (offline or not), "generator" (the chosen one's id), "shortcuts".
 export const emit = (name, detail = {}) => document.dispatchEvent(new CustomEvent(`image2model:${name}`, { detail }));
 export const listen = (name, callback) => document.addEventListener(`image2model:${name}`, (event) => callback(event.detail));
 

@@ -1,13 +1,17 @@
 // The generators: a radio for each; a click, or Enter, chooses it and closes the panel. Filters hide rows.
-import { $, $$, setPressed } from "./page.js";
+import { $, $$, emit, setPressed } from "./page.js";
 import { closePanel, isOpen } from "./panel.js";
 
-export const mount = ({ element, trigger, props }) => {
+export const mount = ({ element, trigger, props, watch }) => {
+  const tell = () => emit("generator", { id: props.value });
   element.addEventListener("change", (event) => {
     if (event.target.name !== "generator") return;
     props.value = event.target.value;
+    tell();
     trigger("change");
   });
+  watch("value", tell);
+  tell();
   const closeOnChoice = (event) => {
     if (isOpen("generators") && event.target.closest(".picker-item:not(.picker-off)")) setTimeout(closePanel);
   };
