@@ -84,24 +84,27 @@ def overlap(first: np.ndarray, second: np.ndarray) -> float:
 def from_front(mesh: trimesh.Trimesh, image: Image.Image) -> tuple[float, float]:
     """Return how well the front of `mesh` shows the subject: silhouette IoU, and PSNR in dB over what both cover.
 
-    The silhouettes lie over each other by their bounds; for the colours scale and shift are then fitted to the picture,
-    or a third of a pixel would count more than all that is wrong with the texture. What may have been put upright is
-    looked at from as far above as it is seen, too, and the better silhouette counts.
+    The silhouettes lie over each other by their bounds, or by top and width where that is better, as the bottom may be
+    cut off; for the colours scale and shift are then fitted to the picture, or a third of a pixel would count more than
+    all that is wrong with the texture. What may stand upright is looked at from as far above as it is seen, too.
     """
     subject = find_subject(image)
     seen_from = [mesh]
     if upright := find_turned(subject.alpha) or find_extrusion(subject):
         seen_from.append(mesh.copy().apply_transform(_homogeneous(view(0, np.degrees(upright.elevation)))))
-    return max(_from_front(each, subject) for each in seen_from)
+    return max(_from_front(each, subject, by_width) for each in seen_from for by_width in (False, True))
 
 
-def _from_front(mesh: trimesh.Trimesh, subject: Subject) -> tuple[float, float]:
+def _from_front(mesh: trimesh.Trimesh, subject: Subject, by_width: bool) -> tuple[float, float]:
     mask = subject.alpha > 0.5
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     centre = np.array([columns[0] + columns[-1] + 1, rows[0] + rows[-1] + 1]) / 2
     span = np.array([columns[-1] + 1 - columns[0], rows[-1] + 1 - rows[0]])
     scale = float(span.max() / mesh.extents[:2].max())
-    pixels = mesh.vertices * [scale, -scale, scale] + [*centre, 0]
+    if by_width:
+        scale = float(span[0] / mesh.extents[0])
+        centre[1] = rows[0] + scale * mesh.extents[1] / 2
+    pixels = (mesh.vertices - mesh.bounds.mean(axis=0)) * [scale, -scale, scale] + [*centre, 0]
     seen, share = visible(pixels, mesh.faces, (mask.shape[1], mask.shape[0]))
     both = (seen >= 0) & mask
     faces, share = mesh.faces[seen[both]], share[both][..., None]

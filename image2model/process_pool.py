@@ -19,7 +19,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 from pebble import ProcessPool
 
-from .allocator import MESH_BLOCK, return_freed_memory
+from .allocator import MAX_FREE_WORKER_BYTES, MESH_BLOCK, return_freed_memory
 
 T = TypeVar("T")
 
@@ -169,7 +169,7 @@ def memory_limit(extra: int) -> Iterator[None]:
 
 
 def _initialize(*functions: Callable[[], Any]) -> None:
-    return_freed_memory(MESH_BLOCK)
+    return_freed_memory(MESH_BLOCK, MAX_FREE_WORKER_BYTES)
     for function in functions:
         function()
     os.nice(NICENESS)  # only now: a visitor may be waiting for the worker

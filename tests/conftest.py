@@ -134,10 +134,10 @@ async def start(tmp_path: Path, generator: ScriptedGenerator, pool: WorkerPool) 
 
 
 @pytest.fixture
-def made(tmp_path: Path):
-    """Export a GLB; return what is known of the file, and its path."""
+def export_glb(tmp_path: Path):
+    """Function that exports a GLB and returns the report and the path of the file."""
 
-    def make(data: bytes, form: str, **options):
+    def export_to_tmp(data: bytes, form: str, **options):
         glb = tmp_path / "model.glb"
         glb.write_bytes(data)
         choice = parse_options(form, **options)
@@ -147,7 +147,7 @@ def made(tmp_path: Path):
         assert json.loads(target.with_name(target.name + ".json").read_text()) == facts
         return facts, target
 
-    return make
+    return export_to_tmp
 
 
 @pytest.fixture(scope="session")

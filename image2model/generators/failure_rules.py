@@ -53,6 +53,11 @@ class FailureRules:
     host_alert: HostAlert | None = None
     """Alert about failures, or waits, on the host's key."""
 
+    @property
+    def is_collectable(self) -> bool:
+        """True if a retry, automatic or by a person, first collects what the provider has taken."""
+        return self.collectable != "never"
+
 
 RETRY = Remedy("again", "Try again")
 RESUBMIT = Remedy("again", "Run it again")

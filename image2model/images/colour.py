@@ -9,9 +9,9 @@ from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image, ImageChops, ImageCms
 
-from .colour_spaces import BT709, PRIMARIES, TRANSFERS, icc_profile, power
+from .colour_spaces import BT709, D50, PRIMARIES, TRANSFERS, icc_profile, power
 from .hdr import DEFAULT_PEAK_NITS, HLG, PQ, HdrSpace
 
 MAX_PROFILE_BYTES = 4_000_000
@@ -21,15 +21,20 @@ MAX_IDENTITY_ERROR = 1
 ColourProfile: TypeAlias = bytes | HdrSpace
 """An ICC profile, empty for sRGB, or a space of high dynamic range, which no such profile describes."""
 SRGB = ImageCms.createProfile("sRGB")
-INPUT_MODES: Mapping[str, str] = {"GRAY": "L", "RGB ": "RGB", "CMYK": "CMYK"}
+INPUT_MODES: Mapping[bytes, str] = {b"GRAY": "L", b"RGB ": "RGB", b"CMYK": "CMYK"}
 EXACT = ImageCms.Flags.NOOPTIMIZE
 """LittleCMS's short cuts for all but matrices are off by up to 51 levels: in the dark, and where paper is not white."""
 INTENT = ImageCms.Intent.RELATIVE_COLORIMETRIC
 """Rendering intent at which LittleCMS does not darken a profile's grey black."""
-ICC_HEADER, ICC_VERSION, ICC_SPACES = 128, 8, slice(16, 24)
-"""Size of a profile's header, and the places of its version and its two colour spaces (ICC.1:2022, 7.2)."""
+ICC_HEADER, ICC_VERSION, ICC_CLASS, ICC_SPACES, ICC_WHITE = 128, 8, slice(12, 16), slice(16, 24), 68
+"""Size of a profile's header, and the places of its version, class, two spaces and white (ICC.1:2022, 7.2)."""
+MAX_WHITE_ERROR = 0.01
+"""Difference from D50 above which Chromium does not use a profile."""
 MAX_ICC_VERSION, GREY_IN_LAB = 4, b"GRAYLab "
 """Newest ICC version that Chromium uses, and the one pair of spaces, grey by way of Lab, that it does not."""
+TABLE_TAGS, TABLE_OF_16_BITS = (b"A2B0", b"A2B1"), b"mft2"
+LAB_SCALE = 256 / 257
+"""Lab in a table of 16 bits goes to 65,280 (ICC.1:2022, 10.10), which Chromium reads as of 65,535."""
 CICP_TAG_BYTES = 12
 SRGB_CODE_POINTS = (1, 13)
 RGB_IN_FULL_RANGE = b"\0\1"
@@ -71,13 +76,18 @@ def profile_of_icc(icc: bytes) -> ColourProfile:
 
 def _icc_tag(icc: bytes, name: bytes) -> bytes:
     """A tag of an ICC profile (ICC.1:2022, 7.3); empty where it has none."""
+    return icc[_icc_tag_place(icc, name)]
+
+
+def _icc_tag_place(icc: bytes, name: bytes) -> slice:
+    """Where a tag's bytes lie; empty where there is none."""
     (count,) = struct.unpack_from(">I", icc, ICC_HEADER) if len(icc) >= ICC_HEADER + 4 else (0,)
     first = ICC_HEADER + 4
     for at in range(first, min(first + 12 * count, len(icc) - 11), 12):
         found, start, size = struct.unpack_from(">4sII", icc, at)
         if found == name:
-            return icc[start : start + size]
-    return b""
+            return slice(start, start + size)
+    return slice(0)
 
 
 def profile_of_gamma(gamma: float, chromaticities: Sequence[float]) -> bytes:
@@ -104,10 +114,16 @@ def to_srgb(image: Image.Image, profile: ColourProfile) -> Image.Image:
     transform = srgb_transform(profile, "L" if image.mode == "LA" else image.mode.removesuffix("A"))
     if transform is None:
         return image.convert("RGBA" if alpha else "RGB")
-    converted = transform.apply(image.convert(transform.input_mode))
+    converted = transform.apply(_without_black(image) if image.mode == "CMYK" else image.convert(transform.input_mode))
     if alpha:
         converted.putalpha(alpha)
     return converted
+
+
+def _without_black(image: Image.Image) -> Image.Image:
+    """A CMYK picture whose black is printed by the other three, as Chromium has it before it uses a profile."""
+    colours = ImageChops.invert(image.convert("RGB"))
+    return Image.merge("CMYK", [*colours.split(), Image.new("L", image.size)])
 
 
 def is_profile(data: bytes) -> bool:
@@ -126,7 +142,7 @@ def srgb_transform(profile: ColourProfile, mode: str) -> ImageCms.ImageCmsTransf
     source = _parse(profile)
     if source is None:
         return None
-    input_mode = INPUT_MODES.get(source.profile.xcolor_space)
+    input_mode = INPUT_MODES.get(profile[ICC_SPACES][:4])
     if input_mode is None or (input_mode != mode and (mode, input_mode) != ("L", "RGB")):
         return None
     has_table = _icc_tag(profile, b"A2B0") or _icc_tag(profile, b"A2B1")
@@ -143,12 +159,29 @@ def _parse(profile: bytes) -> ImageCms.ImageCmsProfile | None:
         return None
     if profile[ICC_VERSION] > MAX_ICC_VERSION or profile[ICC_SPACES] == GREY_IN_LAB:
         return None
+    if np.abs(np.frombuffer(profile, ">i4", 3, ICC_WHITE) / 65536 - D50).max() > MAX_WHITE_ERROR:
+        return None
     if _icc_tag(profile, b"A2B0"):
         profile = profile.replace(b"A2B1", b"none", 1)  # Chromium prefers the other one
     try:
-        return ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        return ImageCms.ImageCmsProfile(io.BytesIO(_as_chromium_reads(profile)))
     except (ImageCms.PyCMSError, OSError, ValueError):
         return None
+
+
+def _as_chromium_reads(profile: bytes) -> bytes:
+    """The profile of a screen, whatever its class is, with the Lab of its tables in the scale that Chromium takes."""
+    changed = bytearray(profile)
+    changed[ICC_CLASS] = b"mntr"
+    for name in TABLE_TAGS:
+        place = _icc_tag_place(profile, name)
+        table = profile[place]
+        if table.startswith(TABLE_OF_16_BITS) and profile[ICC_SPACES].endswith(b"Lab "):
+            inputs, outputs, steps, entries = *table[8:11], int.from_bytes(table[48:50])
+            curves = place.start + 52 + 2 * (inputs * entries + outputs * steps**inputs)
+            levels = np.frombuffer(changed[curves : place.stop], ">u2") * LAB_SCALE
+            changed[curves : place.stop] = np.rint(levels).astype(">u2").tobytes()
+    return bytes(changed)
 
 
 def _is_identity(transform: ImageCms.ImageCmsTransform) -> bool:

@@ -123,10 +123,9 @@ class JobExecution:
     def _prepare(self, folder: Path, work: Path) -> dict[Side, Path]:
         """Make the attempt's own folder; return the job's pictures, the front first, once they are on this machine."""
         work.mkdir(parents=True, exist_ok=True)
-        sides: list[Side] = ["front", *(other.side for other in self.job.sides)]
-        pictures = {side: self._folders.picture(folder, side) for side in sides}
-        for picture in pictures.values():
-            self._folders.bring(picture)
+        pictures = {picture.side: self._folders.picture(folder, picture.side) for picture in self.job.pictures}
+        for path in pictures.values():
+            self._folders.bring(path)
         return pictures
 
     async def _input_picture(self, folder: Path, side: Side, picture: Path) -> Path:

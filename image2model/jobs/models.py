@@ -189,6 +189,11 @@ class Job:
         """True if it has ended and nothing continues automatically."""
         return self.state in FINISHED
 
+    @property
+    def pictures(self) -> tuple[SidePicture, ...]:
+        """All pictures of the object, the front first."""
+        return (SidePicture("front", self.name), *self.sides)
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:

@@ -95,4 +95,4 @@ class RetryPolicy:
 
 def collectable_codes() -> frozenset[str]:
     """Codes after which a person's retry first collects what the provider has taken, instead of buying again."""
-    return frozenset(code for code, rules in failure_rules().items() if rules.collectable != "never")
+    return frozenset(code for code, rules in failure_rules().items() if rules.is_collectable)

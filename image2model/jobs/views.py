@@ -26,7 +26,6 @@ from .models import (
     Job,
     JobState,
     Refusal,
-    SidePicture,
     Wait,
 )
 from .progress import STAGES
@@ -265,7 +264,7 @@ def job_view(job: Job, spec: Spec, now: float, ahead: int = 0) -> JobView:
     base = f"batches/{job.batch_id}/{job.number}"
     done = job.state == "done"
     billed = _billed(job)
-    collectable = bool(job.failure and job.remote and rules_of(job.failure.code).collectable != "never")
+    collectable = bool(job.failure and job.remote and rules_of(job.failure.code).is_collectable)
     bought_anew = job.state in UNSUCCESSFUL and not collectable
     return JobView(
         id=job.id,
@@ -304,7 +303,7 @@ def _seconds_taken(batch: Batch) -> float | None:
 
 def _sides(job: Job, base: str) -> tuple[SideView, ...]:
     """All pictures of a job that has several, the front first."""
-    pictures = (SidePicture("front", job.name), *job.sides) if job.sides else ()
+    pictures = job.pictures if job.sides else ()
     return tuple(
         SideView(picture.side, picture.name, f"{base}/{picture_filename(picture.side, ending='webp')}")
         for picture in pictures

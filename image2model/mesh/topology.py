@@ -90,7 +90,7 @@ def analyze_topology(positions: FloatArray, faces: IndexArray) -> Topology:
     parts = int(component.max()) + 1
     topology = Topology(
         parts=parts,
-        holes=_count_vertex_components(edges[counts == 1]),
+        holes=_count_holes(edges[counts == 1]),
         boundary_edges=int((counts == 1).sum()),
         nonmanifold_edges=int((counts > 2).sum()),
         winding_consistent=bool(balanced[counts == 2].all()),
@@ -228,10 +228,13 @@ def _count_component_vertices(faces: IndexArray, component: IndexArray) -> int:
     return len(np.unique(faces * (int(component.max()) + 1) + component[:, None]))
 
 
-def _count_vertex_components(edges: IndexArray) -> int:
-    """Number of groups of `edges` (e, 2) connected by vertices."""
+def _count_holes(edges: IndexArray) -> int:
+    """Number of loops of boundary `edges` (e, 2): holes that touch at a vertex are two, as a repair closes them."""
     used, labels = compact_indices(edges)
-    return connected_components(labels, len(used))[0] if len(used) else 0
+    if not len(used):
+        return 0
+    groups = connected_components(labels, len(used))[0]
+    return groups + max(0, len(edges) - len(used))
 
 
 def is_flat(positions: FloatArray, faces: IndexArray) -> bool:

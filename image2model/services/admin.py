@@ -92,7 +92,7 @@ class AdminService:
         They are of the last 24 hours, and disappear when fal has accepted a picture on the host's key again.
         """
         alerts = host_alerts()
-        refusals = tuple(code for code in alerts if rules_of(code).collectable == "never")
+        refusals = tuple(code for code in alerts if not rules_of(code).is_collectable)
         refused = await self._store.read(queries.failure_counts, refusals, now - DAY)
         waiting = {
             code: await self._store.read(queries.count_waiting_for, code) for code in alerts if code not in refusals

@@ -174,8 +174,10 @@ class Services:
     def _new_executor(self, send: Send | None) -> Executor:
         if send:
             return TaskExecutor(self._async_store, send, self.folders)
-        warm_ups = [local.warm_up] if self.settings.default_generator == local.SPEC.id else []
-        return WorkerPool(self.settings.workers, report.warm_up, *warm_ups, preload=report.LIBRARIES)
+        if self.settings.default_generator != local.SPEC.id:
+            return WorkerPool(self.settings.workers, report.warm_up, preload=report.LIBRARIES)
+        preload = (*report.LIBRARIES, *local.LIBRARIES)
+        return WorkerPool(self.settings.workers, report.warm_up, local.warm_up, preload=preload)
 
     def _close_workers(self) -> None:
         if not self._shares_workers:

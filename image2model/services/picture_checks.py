@@ -109,4 +109,4 @@ class PictureChecks:
 
 def _pictures(batch: Batch) -> list[tuple[Job, SidePicture]]:
     """Every picture of a batch with its job, the fronts included."""
-    return [(job, picture) for job in batch.jobs for picture in (SidePicture("front", job.name), *job.sides)]
+    return [(job, picture) for job in batch.jobs for picture in job.pictures]

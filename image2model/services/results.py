@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..generators.base import Side
 from ..jobs.models import Job
 from ..jobs.storage.folders import MESH_FILE, THUMBNAIL_FILE, Folders, picture_filename
 from ..jobs.views import BatchView, JobView
@@ -35,7 +34,7 @@ def served_files(job: Job, folders: Folders) -> dict[str, ServedFile]:
     A checked picture has one address, which ends in .png in any format; its media type and file name are those of the
     format.
     """
-    folder, sides = folders.job(job), _sides_of(job)
+    folder, sides = folders.job(job), [picture.side for picture in job.pictures]
     thumbnails = [*(picture_filename(side, ending="webp") for side in sides), THUMBNAIL_FILE]
     files = {name: ServedFile(folder / name, "image/webp", name) for name in thumbnails}
     for side in sides:
@@ -48,14 +47,10 @@ def served_files(job: Job, folders: Folders) -> dict[str, ServedFile]:
 
 def reusable_picture_names(job: Job, folders: Folders) -> dict[Path, str]:
     """A job's pictures, named so that they are grouped again when they are submitted again."""
-    paths = {side: folders.picture(folders.job(job), side) for side in _sides_of(job)}
+    paths = {picture.side: folders.picture(folders.job(job), picture.side) for picture in job.pictures}
     if not job.sides:
         return {paths["front"]: job.stem + paths["front"].suffix}
     return {path: f"{job.stem}_{side}{path.suffix}" for side, path in paths.items()}
-
-
-def _sides_of(job: Job) -> tuple[Side, ...]:
-    return ("front", *(other.side for other in job.sides))
 
 
 def manifest(view: BatchView) -> dict[str, Any]:

@@ -125,6 +125,10 @@ def _png_colours() -> dict[str, bytes]:
         "sRGB that is empty, gAMA": png(CARD, before=chunk(b"sRGB", b"") + gama(1)),
         "cicp of PQ in iCCP": png(RAMP, before=iccp(profile_of_gamma(1.2, cicp=cicp_tag(9, 16)))),
         "iCCP of version 5": png(CARD, before=iccp(profile_of_gamma(1).replace(b"\2\x40\0\0", b"\5\0\0\0"))),
+        "iCCP of a link": png(CARD, before=iccp(profile_of_gamma(1.4).replace(b"mntr", b"link"))),
+        "iCCP under another white": png(
+            CARD, before=iccp(profile_of_gamma(1.4).replace(struct.pack(">i", 63190), struct.pack(">i", 62289)))
+        ),
         "iCCP that is cut short": png(CARD, before=iccp(profile_of_gamma(1)[:-1])),
         "iCCP without a name": png(CARD, before=chunk(b"iCCP", b"\0\0" + zlib.compress(swapped_profile()))),
         "iCCP packed in an unknown way": png(CARD, before=chunk(b"iCCP", b"n\0\1" + zlib.compress(swapped_profile()))),
@@ -327,6 +331,11 @@ def orientations(*values: int, kind: int = 3, count: int = 1) -> bytes:
     return b"MM\0*\0\0\0\x08" + struct.pack(">H", len(values)) + entries + bytes(4)
 
 
+def inks() -> Image.Image:
+    """Every mixture of cyan and black, with as much magenta as half of both (64 × 64, CMYK)."""
+    return Image.fromarray(np.dstack([CARD[..., 0], CARD[..., 2], GREYS * 0, CARD[..., 1]]).astype(np.uint8), "CMYK")
+
+
 def _jpegs() -> dict[str, bytes]:
     plain = encoded(photo(), "JPEG", quality=95)
     progressive = encoded(photo(), "JPEG", quality=95, progressive=True)
@@ -344,6 +353,9 @@ def _jpegs() -> dict[str, bytes]:
         "CMYK": encoded(photo(mode="CMYK"), "JPEG", quality=98),
         "CMYK on yellow paper": encoded(
             photo(mode="CMYK"), "JPEG", quality=98, icc_profile=profile_of_table(b"CMYK", *YELLOW_PAPER)
+        ),
+        "CMYK with black on yellow paper": encoded(
+            inks(), "JPEG", quality=100, subsampling=0, icc_profile=profile_of_table(b"CMYK", *YELLOW_PAPER)
         ),
         "CMYK with a profile of RGB": encoded(photo(mode="CMYK"), "JPEG", quality=98, icc_profile=swapped_profile()),
     }

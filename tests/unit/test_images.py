@@ -56,7 +56,15 @@ REFUSED = {
     "truncated AVIF": (encoded(photo(), "AVIF")[:-20], "damaged", "cut short"),
     "truncated HEIC": (encoded(photo(), "HEIF")[:-20], "damaged", "cut short"),
     "SVG": (b'<?xml version="1.0"?><svg onload="alert(1)">', "unsupported_format", "SVG"),
-    "mouse pointer": (bytes((0, 0, 2, 0)), "unsupported_format", "mouse pointer"),
+    "mouse pointer": (bytes((0, 0, 2, 0, 1, 0)), "unsupported_format", "mouse pointer"),
+    "TGA": (encoded(photo(), "TGA"), "unsupported_format", "TGA"),
+    "packed TGA": (encoded(photo(), "TGA", compression="tga_rle"), "unsupported_format", "TGA"),
+    "Netpbm": (encoded(photo(), "PPM"), "unsupported_format", "Netpbm"),
+    "EPS with a preview": (b"\xc5\xd0\xd3\xc6" + bytes(60), "unsupported_format", "PostScript"),
+    "Sigma's raw": (b"FOVb" + bytes(60), "unsupported_format", "raw"),
+    "icon of a Mac": (b"icns" + bytes(60), "unsupported_format", "icon"),
+    "DICOM": (bytes(128) + b"DICM", "unsupported_format", "medical"),
+    "Blender's file": (b"BLENDER-v405", "unsupported_format", "3D model"),
     "old film": (bytes(4) + b"wide", "unsupported_format", "video"),
     "bare JPEG 2000": (b"\xff\x4f\xff\x51", "unsupported_format", "JPEG 2000"),
     "Fujifilm's raw": (b"FUJIFILMCCD-RAW 0201", "unsupported_format", "raw"),
@@ -276,9 +284,10 @@ def test_colour_profile_is_applied():
     assert green > 200
 
 
-def test_broken_colour_profile_is_ignored():
-    """A profile that is garbage counts as none."""
-    assert check_image(encoded(photo(), icc_profile=b"garbage" * 50), "x", LIMITS).width == 64
+@pytest.mark.parametrize("profile", [b"garbage" * 50, pictures.srgb_profile().replace(b"RGB ", b"R\x9bB ", 1)])
+def test_broken_colour_profile_is_ignored(profile: bytes):
+    """A profile that is garbage, or of a space without a name, counts as none."""
+    assert check_image(encoded(photo(), icc_profile=profile), "x", LIMITS).width == 64
 
 
 def test_large_pictures_are_scaled_down():

@@ -12,15 +12,18 @@ from tests.support.local_shapes import assert_sound, cut_out, disc, load, make, 
 CLAY, LID = (200, 90, 60, 255), (240, 240, 220, 255)
 
 
-def vessel(foot: float, handle: bool = False) -> Image.Image:
-    """A cup as wide as high, with a lid, seen a little from above: half an ellipse of that height at both ends."""
+def vessel(foot: float, handle: bool = False, top: float | None = None) -> Image.Image:
+    """A cup as wide as high, with a lid, seen a little from above: half an ellipse as high as `foot` at both ends.
+
+    From close by the one at the top is only as high as `top`.
+    """
     image = Image.new("RGBA", (400, 400))
     pen = ImageDraw.Draw(image)
     if handle:
         pen.ellipse((210, 140, 340, 280), outline=CLAY, width=20)
     pen.rectangle((60, 100, 260, 300), fill=CLAY)
-    for middle, colour in ((300, CLAY), (100, LID)):
-        pen.ellipse((60, middle - foot, 260, middle + foot), fill=colour)
+    for middle, half, colour in ((300, foot, CLAY), (100, foot if top is None else top, LID)):
+        pen.ellipse((60, middle - half, 260, middle + half), fill=colour)
     return shaded(image)
 
 
@@ -37,7 +40,7 @@ def test_a_cup_is_turned_as_on_a_lathe(foot: float, handle: bool) -> None:
         assert not len(beside) or np.ptp(beside[:, 2]) < 40 * scale
 
 
-@pytest.mark.parametrize("foot", [10, 30])
+@pytest.mark.parametrize("foot", [10, 30, 55])
 @pytest.mark.parametrize("thickness", [1.0, 0.5])
 def test_a_cup_ends_in_level_discs(foot: float, thickness: float) -> None:
     """Seen from above, a cup stands upright, as high as it really is, between level discs as large as it is thick."""
@@ -50,6 +53,15 @@ def test_a_cup_ends_in_level_discs(foot: float, thickness: float) -> None:
             np.abs(mesh.triangles[..., 1] - end).max(axis=1) < 0.01 * height
         )
         assert mesh.area_faces[level].sum() == pytest.approx(np.pi * radius**2 * thickness, rel=0.05)
+
+
+@pytest.mark.parametrize("top", [0, 8, 20])
+def test_a_cup_seen_from_close_by_has_a_level_top(top: float) -> None:
+    """Where the top is seen from less far above than the foot, it is a level disc all the same, nothing above it."""
+    mesh = assert_sound(make(vessel(40, top=top), detail="medium", relief=0))
+    end = mesh.bounds[1, 1]
+    level = (mesh.face_normals[:, 1] > 0.99) & (mesh.triangles[..., 1].min(axis=1) > end - 0.02)
+    assert mesh.area_faces[level].sum() == pytest.approx(np.pi * (mesh.extents[0] / 2) ** 2, rel=0.05)
 
 
 def test_the_back_of_a_cup_shows_its_wall() -> None:

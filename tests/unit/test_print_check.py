@@ -40,7 +40,7 @@ def test_ready_mesh_is_checked_again_if_a_repair_is_requested(tmp_path):
 
 
 @pytest.mark.parametrize("mesh", [faulty.sheet(0), faulty.sheet(90), faulty.sheet(35)])
-def test_mesh_without_thickness_is_reported_and_not_repaired(made, tmp_path, mesh):
+def test_mesh_without_thickness_is_reported_and_not_repaired(export_glb, tmp_path, mesh):
     """A flat mesh, however it lies, is not ready for that one reason, and a repair of it is refused."""
     data = mesh.export(file_type="glb")
     glb = tmp_path / "model.glb"
@@ -52,7 +52,7 @@ def test_mesh_without_thickness_is_reported_and_not_repaired(made, tmp_path, mes
     assert "It is flat: it has no thickness." in read_facts(glb).warnings
     for repair in ("solid", "rebuild"):
         with pytest.raises(Unavailable) as refused:
-            made(data, "stl", repair=repair)
+            export_glb(data, "stl", repair=repair)
         assert refused.value.code == "mesh_is_flat"
 
 

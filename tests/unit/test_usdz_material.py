@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from pxr import Usd, UsdGeom, UsdShade, UsdValidation
 
+from image2model.mesh.export.textures import as_png_or_jpeg
 from tests.support import meshes
 from tests.support.pictures import encoded, photo
 
@@ -67,10 +68,10 @@ def picture(path: Path, shader: UsdShade.Shader) -> Image.Image:
         return Image.open(io.BytesIO(archive.read(shader.GetInput("file").Get().path)))
 
 
-def test_metal_and_roughness_are_those_of_their_texture(made):
+def test_metal_and_roughness_are_those_of_their_texture(export_glb):
     """Blue is metal and green roughness, each times its factor, and neither is a colour."""
     data = box([Image.new("RGB", (4, 4), (7, 60, 0))], pbrMetallicRoughness=SHINING)
-    _, path = made(data, "usdz")
+    _, path = export_glb(data, "usdz")
     stage = Usd.Stage.Open(str(path))
     (metal, blue), (rough, green) = texture(stage, "metallic"), texture(stage, "roughness")
     assert (blue, green, metal.GetPath()) == ("b", "g", rough.GetPath())
@@ -79,14 +80,32 @@ def test_metal_and_roughness_are_those_of_their_texture(made):
     assert picture(path, texture(stage, "diffuseColor")[0]).size == (8, 8)
 
 
-def test_normals_occlusion_and_light_are_those_of_their_textures(made):
+def test_an_image_of_two_textures_is_decoded_once(export_glb, monkeypatch):
+    """A WebP that is colour and light is converted once and is in the package once."""
+    converted: list[int] = []
+
+    def convert(data: bytes) -> Any:
+        converted.append(len(data))
+        return as_png_or_jpeg(data)
+
+    seen = {"baseColorTexture": {"index": 1}}
+    data = box(
+        [encoded(photo(), "WEBP")], pbrMetallicRoughness=seen, emissiveTexture={"index": 1}, emissiveFactor=[1] * 3
+    )
+    monkeypatch.setattr("image2model.mesh.export.textures.as_png_or_jpeg", convert)
+    _, path = export_glb(data, "usdz")
+    assert len(converted) == 1
+    assert len(zipfile.ZipFile(path).namelist()) == 2
+
+
+def test_normals_occlusion_and_light_are_those_of_their_textures(export_glb):
     """Normals become -1 to 1, occlusion is as strong as the material says, and light has its colour."""
     data = box(
         [NORMALS, Image.new("RGB", (4, 4), (9, 0, 0)), Image.new("RGB", (4, 4), (0, 90, 0))],
         pbrMetallicRoughness={"baseColorTexture": {"index": 0}}, emissiveFactor=[1, 0.5, 0.25],
         normalTexture={"index": 1}, occlusionTexture={"index": 2, "strength": 0.25}, emissiveTexture={"index": 3},
     )  # fmt: skip
-    _, path = made(data, "usdz")
+    _, path = export_glb(data, "usdz")
     stage = Usd.Stage.Open(str(path))
     seen = {
         name: (channels, picture(path, shader).getpixel((0, 0)), *read(shader, "scale", "bias", "sourceColorSpace"))
@@ -101,10 +120,10 @@ def test_normals_occlusion_and_light_are_those_of_their_textures(made):
 
 
 @pytest.mark.parametrize("strength", [0.5, 2, -1])
-def test_a_normal_map_is_as_strong_as_its_material_says(made, strength):
+def test_a_normal_map_is_as_strong_as_its_material_says(export_glb, strength):
     """The directions in the package are those of glTF: x and y times the strength."""
     data = box([NORMALS], normalTexture={"index": 1, "scale": strength})
-    _, path = made(data, "usdz")
+    _, path = export_glb(data, "usdz")
     stage = Usd.Stage.Open(str(path))
     shader, _ = texture(stage, "normal")
     written, wanted = (np.asarray(image)[0] / 127.5 - 1 for image in (picture(path, shader), NORMALS))
@@ -114,13 +133,13 @@ def test_a_normal_map_is_as_strong_as_its_material_says(made, strength):
     assert read(shader, "scale", "bias") == [(2, 2, 2, 1), (-1, -1, -1, 0)]
 
 
-def test_each_texture_lies_where_its_own_transform_says(made):
+def test_each_texture_lies_where_its_own_transform_says(export_glb):
     """One with a transform of its own has coordinates of its own, the others share theirs; each wraps as it did."""
     data = box(
         [], wrap=33071, pbrMetallicRoughness=SHINING | {"metallicRoughnessTexture": {"index": 0}},
         occlusionTexture={"index": 0, **MOVED},
     )  # fmt: skip
-    _, path = made(data, "usdz")
+    _, path = export_glb(data, "usdz")
     stage = Usd.Stage.Open(str(path))
     (mesh,) = (UsdGeom.PrimvarsAPI(prim) for prim in stage.Traverse() if prim.IsA(UsdGeom.Mesh))
     places = {}
@@ -136,32 +155,32 @@ def test_each_texture_lies_where_its_own_transform_says(made):
         assert len(archive.namelist()) == 2
 
 
-def test_a_material_of_numbers_keeps_them(made):
+def test_a_material_of_numbers_keeps_them(export_glb):
     """Without textures metal, roughness and light are those of the material."""
     look = {"baseColorFactor": [1, 0, 0, 1], "metallicFactor": 0.25, "roughnessFactor": 0.5}
-    found, path = made(box([], pbrMetallicRoughness=look, emissiveFactor=[0, 0.5, 1]), "usdz")
+    found, path = export_glb(box([], pbrMetallicRoughness=look, emissiveFactor=[0, 0.5, 1]), "usdz")
     stage = Usd.Stage.Open(str(path))
     values = read(surface(stage), "diffuseColor", "metallic", "roughness", "emissiveColor")
     assert values == [(1, 0, 0), 0.25, 0.5, (0, 0.5, 1)]
     assert not found["notes"]
 
 
-def test_a_black_material_that_emits_light_is_emissive(made):
+def test_a_black_material_that_emits_light_is_emissive(export_glb):
     """Its texture is connected to the emissive colour alone."""
     black = {"baseColorFactor": [0, 0, 0, 1]}
     data = box([], pbrMetallicRoughness=black, emissiveTexture={"index": 0}, emissiveFactor=[1, 1, 1])
-    stage = Usd.Stage.Open(str(made(data, "usdz")[1]))
+    stage = Usd.Stage.Open(str(export_glb(data, "usdz")[1]))
     assert texture(stage, "emissiveColor")[1] == "rgb"
     assert read(surface(stage), "diffuseColor") == [(0, 0, 0)]
 
 
-def test_an_unlit_material_is_its_base_colour_alone(made):
+def test_an_unlit_material_is_its_base_colour_alone(export_glb):
     """KHR_materials_unlit has glTF readers ignore all else."""
     data = box(
         [NORMALS], pbrMetallicRoughness=SHINING | {"metallicRoughnessTexture": {"index": 1}},
         normalTexture={"index": 1}, emissiveFactor=[1, 1, 1], extensions={"KHR_materials_unlit": {}},
     )  # fmt: skip
-    stage = Usd.Stage.Open(str(made(data, "usdz")[1]))
+    stage = Usd.Stage.Open(str(export_glb(data, "usdz")[1]))
     assert read(surface(stage), "metallic", "emissiveColor") == [0, (0, 0, 0)]
     assert not surface(stage).GetInput("normal")
 
@@ -176,26 +195,26 @@ def test_an_unlit_material_is_its_base_colour_alone(made):
     ],
     ids=["damaged", "missing", "no extensions", "no transform"],
 )
-def test_a_texture_that_cannot_be_read_is_left_out_with_a_note(made, textures):
+def test_a_texture_that_cannot_be_read_is_left_out_with_a_note(export_glb, textures):
     """The rest of the material stays, and the answer says that something is missing."""
     data = box(
         [b"no image"], pbrMetallicRoughness={"metallicFactor": 0.5, "baseColorTexture": {"index": 0}}, **textures
     )
-    found, path = made(data, "usdz")
+    found, path = export_glb(data, "usdz")
     stage = Usd.Stage.Open(str(path))
     assert any("texture could not be read" in note for note in found["notes"])
     assert read(surface(stage), "metallic") == [0.5]
     assert not any(surface(stage).GetInput(name) for name in ("normal", "occlusion"))
-    assert not any("could not be read" in note for note in made(data, "obj")[0]["notes"])
+    assert not any("could not be read" in note for note in export_glb(data, "obj")[0]["notes"])
 
 
-def test_openusd_s_validators_accept_every_texture(made):
+def test_openusd_s_validators_accept_every_texture(export_glb):
     """No validator of OpenUSD, among them those of packages, shaders and normal maps, finds anything."""
     data = box(
         [NORMALS, Image.new("RGB", (4, 4))], pbrMetallicRoughness=SHINING, emissiveFactor=[1, 1, 1],
         normalTexture={"index": 1, "scale": 0.5}, occlusionTexture={"index": 2, **MOVED}, emissiveTexture={"index": 2},
     )  # fmt: skip
-    stage = Usd.Stage.Open(str(made(data, "usdz")[1]))
+    stage = Usd.Stage.Open(str(export_glb(data, "usdz")[1]))
     validators = UsdValidation.ValidationRegistry().GetOrLoadAllValidators()
     errors = UsdValidation.ValidationContext(validators).Validate(stage)
     assert len(validators) > 20

@@ -18,9 +18,9 @@ from ..providers import Provider
 from . import worker
 from .failure_messages import TOO_LONG, WORKER_DIED
 from .inspection import WARNINGS, Inspection
-from .worker import cut_out, inspect, warm_up
+from .worker import LIBRARIES, cut_out, inspect, warm_up
 
-__all__ = ["PROVIDER", "WARNINGS", "Inspection", "LocalGenerator", "cut_out", "inspect", "warm_up"]
+__all__ = ["LIBRARIES", "PROVIDER", "WARNINGS", "Inspection", "LocalGenerator", "cut_out", "inspect", "warm_up"]
 
 TIMEOUT_SECONDS = 60.0
 """Seconds; a picture takes one or two, and a worker busy for longer than this is replaced."""

@@ -28,14 +28,16 @@ CELLS = 384
 """Cells along the longer side of the grid on which it is looked for."""
 MIN_SHARE = 0.78
 """The least share of the outline that is the same on both sides of the axis; a mug's handle is .13."""
-SINES = (0.04, 0.4)
-"""Sines of the angles from above at which a foot is looked for: 2° to 24°."""
+SINES = np.geomspace(0.04, 0.6, 64)
+"""Sines of the angles from above at which a foot is looked for: 2° to 37°."""
+TOP_SINES = np.geomspace(0.01, 0.6, 64)
+"""The same of a flat top, which from close by may look almost straight."""
 FOOT_FIT_SHARE = 0.95
 """The share of the foot's half width, from its middle, whose line is compared with an ellipse's."""
 MAX_ERROR, MIN_ERROR = 0.1, 0.8
 """The greatest difference from the ellipse: as a share of its height, and in cells where that is less."""
 MAX_TOP_ERROR, MIN_TOP_ERROR = 0.14, 1.0
-"""The same for a flat top, of which the sine is known already; a ball's top differs by .2 of the height."""
+"""The same for a flat top; a ball's top differs by .2 of the height."""
 MIN_FOOT_HEIGHT = 3.0
 """The least height of the ellipse, in cells: a flatter one looks like a straight line."""
 MAX_FLARE = 1.22
@@ -44,6 +46,8 @@ MIN_WALL = 0.5
 """The least height of the body between the ellipses of its foot and of its top, in half widths of the foot."""
 MAX_WIDTH = 3.5
 """The greatest half width, in half widths of the foot: a hammer stands on a round foot too."""
+MAX_BEYOND = 0.02
+"""The greatest share of the body that may lie beyond the outline of what is made of it."""
 EVEN_ROWS = 9
 """Rows over which the width is evened out, or each pixel of a ragged outline would be a groove."""
 STEPS = 256
@@ -174,7 +178,7 @@ def _foot_sine(inside: Mask, axis: float, widths: Floats) -> float | None:
     rows = np.flatnonzero(widths)
     upwards, downwards = widths[rows[-1] :: -1], widths[rows[0] :]
     sines: list[tuple[float, float]] = []
-    for sine in np.geomspace(*SINES, 48).tolist():
+    for sine in SINES.tolist():
         foot = _end_width(upwards, sine)
         height = sine * foot
         wall = len(rows) - height - sine * _end_width(downwards, sine)
@@ -206,22 +210,44 @@ def _end_width(widths: Floats, sine: float) -> float:
     return float(widths[within[0]]) if len(within) else 0.0
 
 
-def _turned(inside: Mask, axis: float, widths: Floats, sine: float) -> Turned:
-    """Return the body of half `widths` (rows,) that stands on a flat foot and ends in a flat top or in a point."""
+def _turned(inside: Mask, axis: float, widths: Floats, foot_sine: float) -> Turned | None:
+    """Return the body of half `widths` (rows,) that stands on a flat foot and ends in a flat top or in a point.
+
+    None if its outline would be another one.
+    """
     rows = np.flatnonzero(widths)
-    foot_width = _end_width(widths[rows[-1] :: -1], sine)
-    top_width = _end_width(widths[rows[0] :], sine)
-    height = sine * top_width
-    is_flat = top_width > 1 and _ellipse_error(inside[::-1], axis, top_width, height) <= max(
-        MAX_TOP_ERROR * height, MIN_TOP_ERROR
-    )
-    tip = float(rows[0]) - 0.5
-    ends = (tip + height if is_flat else tip), float(rows[-1]) + 0.5 - sine * foot_width
-    kept = np.arange(max(round(ends[0]), rows[0]), round(ends[1]) + 1)
+    top_sine = _top_sine(inside, axis, widths[rows[0] :], foot_sine)
+    sine = foot_sine if top_sine is None else top_sine
+    tip, foot = float(rows[0]) - 0.5, float(rows[-1]) + 0.5 - sine * _end_width(widths[rows[-1] :: -1], sine)
+    top = tip if top_sine is None else tip + sine * _end_width(widths[rows[0] :], sine)
+    kept = np.arange(max(round(top), rows[0]), round(foot) + 1)
     even = ndimage.gaussian_filter1d(
         ndimage.median_filter(widths[kept], EVEN_ROWS, mode="nearest"), EVEN_ROWS / 4, mode="nearest"
     )
     squares = (even**2 + ((kept[:, None] - kept) / sine) ** 2).min(axis=1)
-    if not is_flat:
+    if top_sine is None:
         squares = np.minimum(squares, ((kept - tip) / sine) ** 2)
-    return Turned(axis, sine, ends, np.interp(np.arange(len(widths)), kept, np.sqrt(squares)))
+    outline = np.sqrt((squares - ((np.arange(len(widths))[:, None] - kept) / sine) ** 2).max(axis=1).clip(0))
+    if np.maximum(widths - outline, 0).sum() > MAX_BEYOND * widths.sum():
+        return None
+    return Turned(axis, sine, (top, foot), np.interp(np.arange(len(widths)), kept, np.sqrt(squares)))
+
+
+def _top_sine(inside: Mask, axis: float, downwards: Floats, foot_sine: float) -> float | None:
+    """Return the sine at which a flat top is seen, of half widths `downwards`; None for a pointed or a round one.
+
+    From close by it is less than `foot_sine`, which is taken where it fits.
+    """
+    fits: list[tuple[float, float]] = []
+    smaller: list[float] = TOP_SINES[foot_sine > TOP_SINES].tolist()
+    for sine in (foot_sine, *smaller):
+        width = _end_width(downwards, sine)
+        height = sine * width
+        if width <= 1 or downwards[min(round(2 * height) + 1, len(downwards) - 1)] > MAX_FLARE * width:
+            continue
+        error = _ellipse_error(inside[::-1], axis, width, height)
+        if error <= max(MAX_TOP_ERROR * height, MIN_TOP_ERROR):
+            if sine == foot_sine:
+                return sine
+            fits.append((error, sine))
+    return min(fits)[1] if fits else None

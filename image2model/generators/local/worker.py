@@ -10,7 +10,10 @@ from . import segment
 from .inspection import Inspection
 from .segment import WEIGHTS
 
-__all__ = ["WEIGHTS", "cut_out", "generate", "inspect", "read_progress", "warm_up"]
+__all__ = ["LIBRARIES", "WEIGHTS", "cut_out", "generate", "inspect", "read_progress", "warm_up"]
+
+LIBRARIES = ("scipy.ndimage",)
+"""Modules that the engine imports, for workers to share."""
 
 
 def warm_up() -> None:

@@ -24,7 +24,7 @@ from .options import DEFAULT_PRINT_MM, MAX_COLOURS, ExportOptions, parse_options
 from .placement import Y_UP_TO_Z_UP, place_scene
 from .solid_colours import paint_in_solid_colours
 from .surface_textures import with_surface_textures
-from .textures import SimpleMaterial, simple_materials
+from .textures import SimpleMaterial, TextureCache, simple_materials
 from .writer_input import WriterInput
 
 
@@ -84,9 +84,10 @@ def export(path: Path, options: ExportOptions, target: Path, stem: str) -> dict[
     if options.colours:
         scene, solid_colours = paint_in_solid_colours(glb, scene, options.colours)
         notes.append(f"Its colours for the printer: {solid_colours}.")
-    materials = simple_materials(glb, scene)
+    images: TextureCache = {}
+    materials = simple_materials(glb, scene, images)
     if options.format.surface_textures:
-        materials = with_surface_textures(glb, scene, materials)
+        materials = with_surface_textures(glb, scene, materials, images)
     data = options.format.write(WriterInput(scene, glb, materials, stem, options.up, options.packing, solid_colours))
     textured = not solid_colours and any(material.images for material in materials)
     checked_with = read_back.verify(data, options, scene, textured)

@@ -82,7 +82,7 @@ def read_meshopt_glb(data: bytes) -> ReadBack:
         scene = glb.scene()
     box = bounding_box(scene.positions)
     return ReadBack(
-        "meshoptimizer", len(scene.faces), box, any(material.texture for material in simple_materials(glb, scene))
+        "meshoptimizer", len(scene.faces), box, any(material.texture for material in simple_materials(glb, scene, {}))
     )
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from ..gltf.colours import MAX_TEXTURE_PIXELS, texture_coordinates
 from ..gltf.materials import is_unlit, number_or
-from ..gltf.reader import Glb, MeshPrimitive, Scene
+from ..gltf.reader import Glb, MeshPrimitive, Scene, texture_source
 from .textures import (
     BROKEN,
     SimpleMaterial,
@@ -31,9 +31,13 @@ SURFACE_TEXTURES = ("metallicRoughnessTexture", "normalTexture", "occlusionTextu
 NO_EMISSION = (0.0, 0.0, 0.0)
 
 
-def with_surface_textures(glb: Glb, scene: Scene, materials: list[SimpleMaterial]) -> list[SimpleMaterial]:
-    """The materials of a scene's primitives with their SURFACE_TEXTURES; a texture without effect is left out."""
-    cache: TextureCache = {}
+def with_surface_textures(
+    glb: Glb, scene: Scene, materials: list[SimpleMaterial], cache: TextureCache
+) -> list[SimpleMaterial]:
+    """The materials of a scene's primitives with their SURFACE_TEXTURES; a texture without effect is left out.
+
+    `cache` is the one with which `simple_materials` read the others.
+    """
     return [
         _with_textures(glb, primitive, material, cache)
         for primitive, material in zip(scene.primitives, materials, strict=True)
@@ -77,7 +81,7 @@ def _normal_map(glb: Glb, info: dict[str, Any], cache: TextureCache) -> TextureI
     image, strength = load_texture(glb, info, cache), number_or(info.get("scale"), 1)
     if image is None or strength == 1:
         return image
-    key = f"{info['index']} × {strength}"
+    key = f"{texture_source(glb.json['textures'][info['index']])} × {strength}"
     if key not in cache:
         cache[key] = _scale_normals(image, strength)
     return cache[key]

@@ -31,7 +31,7 @@ from ..gltf.colours import (
     transform_uvs,
     wrap_modes,
 )
-from ..gltf.reader import FloatArray, Glb, MeshPrimitive, Scene
+from ..gltf.reader import FloatArray, Glb, MeshPrimitive, Scene, texture_source
 
 EXTENSIONS = {"JPEG": "jpg", "PNG": "png"}
 BROKEN = (KeyError, IndexError, TypeError, ValueError, AttributeError)
@@ -94,12 +94,11 @@ class SimpleMaterial:
 
 
 TextureCache = dict[str, TextureImage | None]
-"""Images of textures, by the texture's index."""
+"""Images of textures, by the image's index."""
 
 
-def simple_materials(glb: Glb, scene: Scene) -> list[SimpleMaterial]:
-    """The material of each primitive; primitives with the same texture share one TextureImage."""
-    cache: TextureCache = {}
+def simple_materials(glb: Glb, scene: Scene, cache: TextureCache) -> list[SimpleMaterial]:
+    """The material of each primitive; textures of the same image share one TextureImage, which `cache` holds."""
     return [_simple_material(glb, primitive, cache) for primitive in scene.primitives]
 
 
@@ -178,15 +177,19 @@ def texture_wraps(glb: Glb, texture_info: dict[str, Any]) -> tuple[int, int]:
 
 def load_texture(glb: Glb, texture_info: dict[str, Any], cache: TextureCache) -> TextureImage | None:
     """The image that a textureInfo refers to; None where it cannot be read."""
-    key = str(texture_info.get("index"))
+    try:
+        image = texture_source(glb.json["textures"][texture_info["index"]])
+    except BROKEN:
+        return None
+    key = str(image)
     if key not in cache:
-        cache[key] = _read_texture(glb, texture_info)
+        cache[key] = _read_image(glb, image)
     return cache[key]
 
 
-def _read_texture(glb: Glb, texture_info: dict[str, Any]) -> TextureImage | None:
+def _read_image(glb: Glb, index: int) -> TextureImage | None:
     try:
-        return as_png_or_jpeg(glb.texture(texture_info))
+        return as_png_or_jpeg(glb.image(index))
     except Exception:  # untrusted bytes; the mesh goes without
         return None
 

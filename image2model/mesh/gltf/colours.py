@@ -56,7 +56,9 @@ def linear_to_srgb(linear: NDArray[Any]) -> NDArray[Any]:
 
 def srgb_to_linear(colours: NDArray[np.uint8]) -> FloatArray:
     """sRGB and alpha (4, n), 0 to 255, as linear colour and alpha, 0 to 1."""
-    linear: FloatArray = SRGB_TO_LINEAR.take(colours)
+    linear = np.empty(colours.shape, np.float32)
+    for channel in range(3):  # one by one, because numpy makes indices eight times as large
+        linear[channel] = SRGB_TO_LINEAR.take(colours[channel])
     linear[3] = colours[3] / np.float32(255)
     return linear
 
@@ -141,7 +143,9 @@ def _decode_texture(glb: Glb, texture: dict[str, Any]) -> Image.Image | None:
         image.draft(None, (MAX_TEXTURE_SIZE, MAX_TEXTURE_SIZE))
         columns, rows = (min(max(length, MAX_TEXTURE_SIZE // 2), MAX_TEXTURE_SIZE) for length in image.size)
         simple = image if image.mode in ("RGB", "RGBA") else image.convert("RGBA")
-        return simple.resize((columns, rows), Image.Resampling.BILINEAR, reducing_gap=1).convert("RGBA")
+        if simple.size != (columns, rows):
+            simple = simple.resize((columns, rows), Image.Resampling.BILINEAR, reducing_gap=1)
+        return simple.convert("RGBA")
     except Exception:  # untrusted bytes; the mesh is drawn without
         return None
 

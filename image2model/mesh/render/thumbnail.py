@@ -76,7 +76,8 @@ def render_view(glb: Glb, scene: Scene, size: int, azimuth: float = 0, extent: F
     for primitive in scene.primitives:
         own = fragments.on(primitive)
         if len(own.pixels):
-            colour = _shade_or_grey(glb, scene, primitive, own, camera) * own.coverage
+            colour = _shade_or_grey(glb, scene, primitive, own, camera)
+            colour *= own.coverage
             for channel in range(4):
                 frame[channel] += np.bincount(own.pixels, colour[channel], minlength=size * size)
     return _to_image(frame, size)
@@ -166,11 +167,12 @@ def _shade_or_grey(
 def _shade(glb: Glb, scene: Scene, primitive: MeshPrimitive, fragments: Fragments, camera: FloatArray) -> FloatArray:
     """Premultiplied sRGB from 0 to 255 and alpha from 0 to 1 (4, n)."""
     corners = scene.faces.take(fragments.faces, axis=0).T
-    colour = base_colour(glb, primitive, corners - primitive.first_vertex, fragments.weights)
+    own_corners = corners - primitive.first_vertex
+    colour = base_colour(glb, primitive, own_corners, fragments.weights)
     if not is_unlit(primitive.material):
         normals = _normals(scene, primitive, corners, fragments.weights)
         _apply_light(colour, camera @ normals)
-        colour[:3] += emitted_light(glb, primitive, corners - primitive.first_vertex, fragments.weights)
+        colour[:3] += emitted_light(glb, primitive, own_corners, fragments.weights)
     shaded = np.empty_like(colour)
     shaded[3] = opacity(primitive.material, colour[3].clip(0, 1))
     shaded[:3] = linear_to_srgb(colour[:3]) * shaded[3]
