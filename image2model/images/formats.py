@@ -74,6 +74,9 @@ UNSUPPORTED: tuple[tuple[int, bytes, str], ...] = (
 UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 """Byte order marks of UTF-16 text."""
 SAVE_AS_JPEG = "Save it as JPEG or PNG and add that."
+UNPACK = "Add the pictures that are inside."
+HINTS = {"a zip archive or an office document": UNPACK, "a packed file": UNPACK}
+"""What helps with formats of which saving them as a picture does not."""
 
 
 def detect_format(data: bytes) -> ImageFormat:
@@ -101,7 +104,9 @@ def _unsupported(data: bytes) -> ImageRefused:
     if kind is None and b"<svg" in data[:4096].lower():
         kind = "an SVG drawing"
     if kind:
-        return ImageRefused(ErrorCode.UNSUPPORTED_FORMAT, f"This is {kind}, which cannot be used.", SAVE_AS_JPEG)
+        return ImageRefused(
+            ErrorCode.UNSUPPORTED_FORMAT, f"This is {kind}, which cannot be used.", HINTS.get(kind, SAVE_AS_JPEG)
+        )
     looks = "looks like text" if _is_text(data[:1024]) else "is no picture we know"
     return ImageRefused(
         ErrorCode.NOT_AN_IMAGE, f"This file {looks}, whatever its name says.", "Choose a JPEG or PNG picture."

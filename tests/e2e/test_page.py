@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -213,8 +215,12 @@ async def test_the_library_is_this_browsers_own(app: App, page: Page):
     await expect(page.locator("#board")).to_contain_text("This batch is not here")
 
 
-async def test_pictures_can_be_dragged_in_pasted_and_taken_out(app: App, page: Page):
-    """Dropped and pasted pictures join the others, and a removed one can be dropped again."""
+async def test_pictures_can_be_dragged_in_pasted_and_taken_out(app: App, page: Page, tmp_path: Path):
+    """Dropped pictures, alone or in a folder, join the others, and a removed one can be dropped again.
+
+    A link and copied text are answered by what to do instead.
+    """
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=app.url)
     await opened(page, app.url)
     await drop(page, PHOTOGRAPHS[0])
     moved = await page.evaluate_handle(
@@ -235,6 +241,27 @@ async def test_pictures_can_be_dragged_in_pasted_and_taken_out(app: App, page: P
     await page.locator('.tile[data-name="dragged.png"] .x').click()
     await expect(page.locator("#generate")).to_have_text("Make 1 model")
     await expect(page.locator(".tile [data-show]")).to_have_attribute("data-name", PHOTOGRAPHS[0].name)
+
+    (tmp_path / "holiday" / "first day").mkdir(parents=True)
+    shutil.copy(PHOTOGRAPHS[1], tmp_path / "holiday" / "first day")
+    (tmp_path / "holiday" / "notes.txt").write_text("not a picture")
+    await drop_at(page, 800, 300, files=[str(tmp_path / "holiday")])
+    await expect(page.locator(".tile .nm")).to_have_text([PHOTOGRAPHS[0].name, PHOTOGRAPHS[1].name])
+    await drop_at(page, 800, 300, items=[{"mimeType": "text/uri-list", "data": "https://example.com/cat.jpg"}])
+    await expect(page.get_by_text("Save the picture first")).to_be_visible()
+    await page.evaluate("navigator.clipboard.writeText('a cat')")
+    await page.keyboard.press("ControlOrMeta+V")
+    await expect(page.get_by_text("No picture was copied.")).to_be_visible()
+
+
+async def drop_at(
+    page: Page, x: int, y: int, files: Sequence[str] = (), items: Sequence[Mapping[str, str]] = ()
+) -> None:
+    """Drop files, folders or text at this place, as from another window."""
+    session = await page.context.new_cdp_session(page)
+    data = {"items": [*items], "files": [*files], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        await session.send("Input.dispatchDragEvent", {"type": kind, "x": x, "y": y, "data": data})
 
 
 async def test_options_and_price_follow_the_generator(app: App, page: Page):

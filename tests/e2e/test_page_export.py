@@ -49,10 +49,14 @@ async def test_cut_outs_are_sent_and_all_of_it_comes_ready_to_print(app: App, pa
     assert await overflow(page) <= 0
 
     await expect(form.locator(".take-go")).to_have_text("Export STL")
+    await expect(form.locator(".take-size")).to_have_text("The size is shown once the file is made.")
     async with page.expect_download() as started:
         await form.locator(".take-go").click()
     single = await started.value
     assert single.suggested_filename == "mug-80mm-high-solid.stl"
+    await expect(form.locator(".take-size")).to_be_hidden()
+    size_text = filesize((await single.path()).stat().st_size)
+    await expect(form.locator(".take-go")).to_have_text(f"Export STL · {size_text}")
     assert tall_and_closed(await single.path())
 
     await export(page, "print", everything=True)

@@ -43,3 +43,15 @@ async def test_refused_upload_is_reported_at_its_tile(small: App, chromium: Brow
     await page.get_by_label("Remove robot.jpg").click()
     await expect(page.locator(".drop")).to_be_visible()
     await page.close()
+
+
+@pytest.mark.browser
+async def test_refused_key_leaves_the_way_to_another(small: App, chromium: Browser):
+    """A key that is refused unlocks nothing, and the rail goes on offering the generators that need one."""
+    page = await chromium.new_page()
+    await opened(page, small.url)
+    await page.get_by_role("button", name="Add key").click()
+    await page.locator("#own-key-field input").fill("Schlüssel")
+    await expect(page.locator("#own-key .key-bad")).to_be_visible()
+    await expect(page.locator(".keyline")).to_contain_text("15 more with a fal.ai key")
+    await page.close()

@@ -46,6 +46,7 @@ REFUSED = {
     "TIFF of floating point": (encoded(photo(mode="F"), "TIFF"), "unsupported_format", "stores its pixels"),
     "TIFF of 32 bits": (encoded(photo(mode="I"), "TIFF"), "unsupported_format", "stores its pixels"),
     "Photoshop": (b"8BPS" + bytes(100), "unsupported_format", "Photoshop"),
+    "zip archive": (b"PK\3\4" + bytes(100), "unsupported_format", "Add the pictures that are inside."),
     "HEIC without picture": (iso_media(b"heic"), "damaged", "damaged"),
     "AVIF without picture": (iso_media(b"avif"), "damaged", "damaged"),
     "truncated WebP": (encoded(photo(), "WEBP")[:-20], "damaged", "cut short"),

@@ -74,9 +74,9 @@ def picker_value(services: Services, key: str = "") -> dict[str, Any]:
     return {"items": items, "note": PRICES if any(generator.key_mark for generator in keyed) else ""}
 
 
-def locked(services: Services, key: str) -> int:
-    """Number of generators that need a key."""
-    return sum(item["off"] for item in picker_value(services, key)["items"])
+def locked(services: Services) -> int:
+    """Number of generators that are unavailable without a visitor's own key."""
+    return sum(bool(generator.unavailable) for generator in services.generators.values())
 
 
 def _item(generator: Generator, reason: str, measured: tuple[float, float] | None) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def usual_time(spec: Spec, measured: tuple[float, float] | None = None) -> str:
     return f"{first}–{last} {unit}" if first < last else f"about {last} {unit}"
 
 
-def card(services: Services, generator: Generator, price: Decimal, key: str) -> str:
+def card(services: Services, generator: Generator, price: Decimal) -> str:
     """The chosen generator, in the rail."""
     spec = generator.spec
     time = usual_time(spec, services.usual_times.get(spec.id))
@@ -132,10 +132,7 @@ def card(services: Services, generator: Generator, price: Decimal, key: str) -> 
         if price
         else f"Built in, {time.removeprefix('about ')}. The back is a guess."
     )
-    return render(
-        "generator_card.html", name=short_name(spec.name), price=price, line=line,
-        locked=locked(services, key),
-    )  # fmt: skip
+    return render("generator_card.html", name=short_name(spec.name), price=price, line=line, locked=locked(services))
 
 
 def summary(spec: Spec, options: Mapping[str, Any], face_limit: Any) -> str:

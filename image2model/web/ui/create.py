@@ -238,7 +238,7 @@ class Create:
             made=view if submitted and view and view.finished else None,
             done=_done_text(view) if submitted and view else "",
         )  # fmt: skip
-        card = controls.card(self.services, chosen, price, key)
+        card = controls.card(self.services, chosen, price)
         return cost, card, {**made, "order": signature} if made and submitted else made
 
     def _generator(self, name: str, key: str) -> Generator:

@@ -2,7 +2,7 @@
 import { $, $$, escaped, icon, OUTLINES } from "./page.js";
 import { uploads } from "./uploads.js";
 
-export const PICTURE_TYPE = /^image\//;
+const PICTURE_TYPE = /^image\//;
 const MAX_TILES = 60;
 
 const makeTile = (upload) => {

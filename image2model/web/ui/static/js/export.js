@@ -42,6 +42,7 @@ export const mount = ({ element }) => {
   let repaired = false;
   let repairSetByUser = false; // whether the visitor has set it
   let checks = 0;
+  const madeSizes = new Map(); // bytes by address
 
   const fields = () => Object.fromEntries(new FormData(form));
   const query = () => {
@@ -53,17 +54,20 @@ export const mount = ({ element }) => {
   };
   const note = (text) => { $(".take-note", form).textContent = text; };
   const button = () => $(".take-go", form);
-  // Where it is known before the file is made: the generator's own file, and a binary STL of all faces.
+  // Where it is known: of what was made before, of the generator's own file, and of a binary STL of all faces.
   const knownSize = () => {
-    if (preset === "blender") return shown.bytes;
+    if (!all && preset === "blender") return shown.bytes;
+    const made = madeSizes.get(exportUrl());
+    if (made || all) return made;
     const params = query();
     const isWhole = !params.has("repair") && !params.has("face_limit");
     return params.get("format") === "stl" && isWhole && Number(shown.faces) ? 84 + 50 * shown.faces : null;
   };
   const label = () => {
     const format = (PRESETS[preset](fields()).format ?? "glb").toUpperCase();
-    const size = shown && !all && knownSize();
-    button().textContent = all ? `Export all ${batch.done} as ${format}` : `Export ${format}${size ? ` · ${fileSize(size)}` : ""}`;
+    const size = shown && knownSize();
+    button().textContent = `Export ${all ? `all ${batch.done} as ` : ""}${format}${size ? ` · ${fileSize(size)}` : ""}`;
+    $(".take-size", form).hidden = !shown || Boolean(size);
     button().disabled = isOffline() || !batch.done;
     const which = $("[data-which=all]", form);
     which.textContent = `All ${batch.done}`;
@@ -163,6 +167,7 @@ export const mount = ({ element }) => {
     try {
       const answer = await fetch(address, { method: "HEAD" });
       if (!answer.ok) throw new Error((await (await fetch(address)).json()).message);
+      madeSizes.set(address, Number(answer.headers.get("Content-Length")));
       const link = Object.assign(document.createElement("a"), { href: address, download: preset === "blender" && !all ? shown.filename : "" });
       document.body.append(link);
       link.click();

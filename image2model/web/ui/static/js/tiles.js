@@ -1,6 +1,7 @@
 // The tiles of the pictures: selected by a click or the arrows, removed by × or Delete, joined as views of one object.
 // Files dropped anywhere on the page are added.
-import { mountEarlyTiles, PICTURE_TYPE } from "./early_tiles.js";
+import { addDropped, addPasted } from "./dropped.js";
+import { mountEarlyTiles } from "./early_tiles.js";
 import { order } from "./order.js";
 import { pictures } from "./pictures.js";
 import { $, $$, emit, listen, moveFocus, roving, stage } from "./page.js";
@@ -158,13 +159,15 @@ document.addEventListener("dragover", (event) => event.preventDefault());
 document.addEventListener("drop", (event) => {
   dragDepth = 0;
   delete document.body.dataset.dragging;
-  if (!input() || !event.dataTransfer?.files.length) return;
+  if (!input() || !event.dataTransfer) return;
+  const { dataTransfer } = event;
+  if (!dataTransfer.files.length && event.target.closest("input, textarea")) return; // text for a field
   event.preventDefault();
   event.stopPropagation();
-  uploads.add(event.dataTransfer.files);
+  void addDropped(dataTransfer, uploads.add);
 }, true);
 // Gradio's gallery takes pasted pictures only while it is visible.
 document.addEventListener("paste", (event) => {
-  const files = [...(event.clipboardData?.files ?? [])].filter((file) => PICTURE_TYPE.test(file.type));
-  if (input() && files.length && document.body.dataset.page === "create") uploads.add(files);
+  if (!input() || !event.clipboardData || document.body.dataset.page !== "create") return;
+  addPasted(event.clipboardData, uploads.add, Boolean(event.target.closest("input, textarea")));
 });

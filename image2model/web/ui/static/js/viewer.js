@@ -53,6 +53,7 @@ export const mount = ({ element }) => {
       if (shown !== mesh || error.name === "AbortError") return;
       shown = "";
       box.dataset.state = "failed";
+      if (stage.shown === "hero") return showStatus(""); // its picture is enough
       showStatus(navigator.onLine ? "This browser cannot show the model. Export works." : "The model loads when you are online again.", false);
     }
   };
