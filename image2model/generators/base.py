@@ -261,8 +261,8 @@ class Generator(Protocol):
         """The same generator on a visitor's own key; None where it takes no key."""
         ...
 
-    async def check_key(self) -> str:
-        """Return why the provider does not accept the key; empty where it does, or cannot be asked; never raises."""
+    async def check_key(self) -> str | None:
+        """Return why the provider does not accept the key; empty if it does, None if it does not say; never raises."""
         ...
 
     async def cancel(self, remote: Mapping[str, Any]) -> CancelOutcome:

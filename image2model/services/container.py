@@ -202,8 +202,8 @@ class Services:
         chosen = self.generator(name)
         return (self._scheduler.for_key(chosen.spec.id, key) if key.strip() else None) or chosen
 
-    async def check_key(self, key: str) -> str:
-        """Return why a visitor's own key cannot be used; empty if it can, or if the provider cannot be reached.
+    async def check_key(self, key: str) -> str | None:
+        """Return why a visitor's own key cannot be used; empty if it can, None if the provider does not say.
 
         Raises GenerationFailed for a malformed key.
         """

@@ -7,6 +7,7 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from playwright.async_api import Browser, Dialog, expect
@@ -24,17 +25,20 @@ ROUNDING = 0.1e9
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+def kept() -> Iterator[App]:
     """The app on the data of 120 batches of the last thirty days; three old meshes have 400 MB each."""
-    app = App(tmp_path_factory.mktemp("kept"))
-    fill(f"sqlite:///{app.data}/image2model.db", app.data, BATCHES)
-    with sqlite3.connect(app.data / "image2model.db") as database:
-        old = database.execute("SELECT id FROM batches WHERE state <> 'working' ORDER BY created_at LIMIT 3").fetchall()
-    for (batch_id,) in old:
-        os.truncate(app.data / "batches" / batch_id / "1-picture" / "model.glb", LARGE)
-    app.start()
-    yield app
-    assert app.stop() == 0
+    with TemporaryDirectory(dir="/var/tmp") as folder:  # a disk on which there is more than these meshes, all holes
+        app = App(Path(folder))
+        fill(f"sqlite:///{app.data}/image2model.db", app.data, BATCHES)
+        with sqlite3.connect(app.data / "image2model.db") as database:
+            old = database.execute(
+                "SELECT id FROM batches WHERE state <> 'working' ORDER BY created_at LIMIT 3"
+            ).fetchall()
+        for (batch_id,) in old:
+            os.truncate(app.data / "batches" / batch_id / "1-picture" / "model.glb", LARGE)
+        app.start()
+        yield app
+        assert app.stop() == 0
 
 
 def sizes(text: str) -> list[float]:

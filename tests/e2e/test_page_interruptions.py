@@ -148,6 +148,9 @@ async def test_another_model_gets_only_the_failed_picture(services: Services, tm
         create = Create(services, gr.BrowserState(""), PictureCache())
     gallery = [(str(tmp_path / name), None) for name in ("good.png", "bad.png", "new.png")]
     for _ in range(2):
-        kept, *_ = await create.reuse_pictures(batch.id, gallery, gr.EventData(None, {"number": 2}))
+        kept, *_ = await create.reuse_pictures(batch.id, gallery, {}, gr.EventData(None, {"number": 2}))
         assert [path.rpartition("/")[2] for path in kept] == ["new.png", "bad.png"]
         gallery = [(path, None) for path in kept]
+    relief = gr.EventData(None, {"number": 2, "relief": True})
+    *_, options = await create.reuse_pictures(batch.id, gallery, {"local.detail": "high"}, relief)
+    assert options == {"local.detail": "high", "local.shape": "relief card"}

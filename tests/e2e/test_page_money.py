@@ -13,6 +13,7 @@ from tests.conftest import DESKTOP
 from tests.support.browser import ROOT, App, choose, drop, held_back, opened, settled
 from tests.support.fal_server import FalServer
 from tests.support.readability import check_readability
+from tests.support.waiting import wait_until_async
 
 pytestmark = pytest.mark.browser
 
@@ -221,9 +222,11 @@ async def test_a_batch_of_25_stays_in_order_and_place(buyer: Page, fal: FalServe
     name = await first.get_attribute("data-name")
     await first.focus()
     await buyer.evaluate(NOTE_TICKS)
-    fal.script = Script()
-    for job in fal.jobs.values():
-        job.script = Script()
+    await wait_until_async(lambda: len(fal.jobs) == 24)
+    for count in range(4, 25, 4):
+        for job in list(fal.jobs.values())[:count]:
+            job.script = Script()
+        await expect(buyer.locator(".job-card[data-state=done]")).to_have_count(count)
     board = await settled(buyer)
     noted = await buyer.evaluate("window.ticks")
     assert len(noted) > 3
@@ -261,8 +264,8 @@ async def test_recheck_of_an_unconfirmed_job_is_free(buyer: Page, fal: FalServer
     assert len(fal.jobs) == submitted
 
 
-async def test_a_pasted_key_is_checked(priced: App, chromium: Browser):
-    """An invalid fal key shows an error under its field; a valid key works."""
+async def test_a_pasted_key_is_checked(priced: App, fal: FalServer, chromium: Browser):
+    """An invalid fal key shows an error under its field; a valid key works, or is said to be unchecked."""
     context = await chromium.new_context(viewport=DESKTOP, reduced_motion="reduce")
     page = await opened(await context.new_page(), priced.url)
     await page.locator("[data-panel-open]").first.click()
@@ -271,4 +274,7 @@ async def test_a_pasted_key_is_checked(priced: App, chromium: Browser):
     await expect(page.locator("#own-key-words").get_by_role("link", name="Get a key")).to_be_in_viewport()
     await page.locator("#own-key-field input").fill(KEY)
     await expect(page.get_by_text("Key works")).to_be_in_viewport()
+    fal.faults["pricing"].extend([Fault("answer", 503, "busy")] * 10)
+    await page.locator("#own-key-field input").fill("another-of:nobody")
+    await expect(page.get_by_text("fal.ai does not answer now.")).to_be_in_viewport()
     await context.close()

@@ -54,7 +54,7 @@ async def test_a_generator_on_the_page_has_the_usual_times_of_this_host(services
     """The range that was measured here, in the list and on the card of the chosen one."""
     services.usual_times = {generator.spec.id: (38.0, 83.0)}
     assert [item["time"] for item in controls.picker_value(services)["items"]] == ["40–80 s"]
-    assert "40–80 s" in controls.card(services, generator, Decimal("0.3"), "")
+    assert "40–80 s" in controls.card(services, generator, Decimal("0.3"))
 
 
 @pytest.mark.parametrize(

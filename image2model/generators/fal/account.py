@@ -239,7 +239,10 @@ class FalAccount:
         address = f"{self.hosts.api}/v1/models/pricing"
         async with asyncio.timeout(self.timeouts.request):
             response = await self.connections.api.get(address, params={"endpoint_id": endpoint})
-        return response.status_code not in (401, 403)
+        if response.status_code in (401, 403):
+            return False
+        response.raise_for_status()
+        return True
 
     async def find(self, intent: Mapping[str, Any]) -> dict[str, Any] | None:
         """Find the job of this intent in fal's request list; None where it is not; raises whatever goes wrong."""

@@ -80,13 +80,13 @@ class FalGenerator:
         register_secrets(key.strip(), owner=keyed)
         return keyed
 
-    async def check_key(self) -> str:
-        """Return why fal does not accept the key; empty where it does, or cannot be asked; never raises."""
+    async def check_key(self) -> str | None:
+        """Return why fal does not accept the key; empty if it does, None if it does not say; never raises."""
         try:
             return "" if await self.account.is_key_accepted(self.model.endpoint) else KEY_REFUSED.error().message
         except Exception as error:
             log.info("could not check a key at fal: %s", type(error).__name__)
-            return ""
+            return None
 
     async def run(self, task: Task) -> AsyncIterator[Event]:
         """Upload, submit once, watch, download; a task with `remote` is picked up where it was submitted.

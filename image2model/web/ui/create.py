@@ -29,6 +29,11 @@ RELIEF_CARD = {"local.shape": "relief card"}
 """The option of the embedded engine that makes a card in relief of what has no clear subject."""
 GET_KEY = '<a href="https://fal.ai/dashboard/keys" target="_blank" rel="noopener">Get a key</a>'
 KEY_HELP = f"fal.ai bills your key. It is kept in memory until you close the page and its jobs are done. {GET_KEY}"
+KEY_STATUS = {
+    "": ("ok", "Key works"),
+    None: ("warn", "fal.ai does not answer now. The key is kept, and tried when you make models."),
+}
+"""Level and text of the line below a key that is not refused."""
 
 
 class Create:
@@ -256,10 +261,10 @@ class Create:
         yield gr.skip(), _key_status_html("wait", "Checking the key…")
         try:
             problem = await self.services.check_key(key)
-            offered = picker_value(self.services) if problem else picker_value(self.services, key)
         except Image2ModelError as error:
-            problem, offered = str(error), picker_value(self.services)
-        yield html(**offered), _key_status_html("bad", problem) if problem else _key_status_html("ok", "Key works")
+            problem = str(error)
+        status = _key_status_html(*("bad", problem) if problem else KEY_STATUS[problem])
+        yield html(**picker_value(self.services, "" if problem else key)), status
 
     async def resume_with_key(self, batch_id: str, key: str) -> None:
         """Resume jobs of the open batch that wait for this key."""
@@ -363,7 +368,7 @@ def _done_text(view: BatchView) -> str:
 
 def _key_status_html(level: str, text: str) -> str:
     """The line below the key, with an icon for `level`."""
-    icons = {"wait": '<span class="spin"></span>', "ok": icon("tick"), "bad": icon("bad"), "": ""}
+    icons = {"wait": '<span class="spin"></span>', "ok": icon("tick"), "warn": icon("warn"), "bad": icon("bad"), "": ""}
     shown = text if not level else f'<span class="st {level}">{icons[level]}{escape(text)}</span>'
     if level != "bad":
         return f'<p class="key-words" role="status">{shown}</p>'

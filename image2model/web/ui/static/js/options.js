@@ -7,11 +7,14 @@ const defaultOf = (field) =>
   field.type === "checkbox" ? field.defaultChecked
   : field.options ? (([...field.options].find((option) => option.defaultSelected) ?? field.options[0]).value)
   : field.defaultValue;
+const tellNumber = (field) => {
+  const shown = $("output", field.closest("label"));
+  if (shown) shown.value = field.value;
+};
 const write = (field, value) => {
   if (field.type === "checkbox") field.checked = value;
   else field.value = value;
-  const shown = $("output", field.closest("label"));
-  if (shown) shown.value = field.value;
+  tellNumber(field);
 };
 
 export const mount = ({ element, trigger, props, watch }) => {
@@ -28,7 +31,7 @@ export const mount = ({ element, trigger, props, watch }) => {
     }
   };
   element.addEventListener("input", ({ target }) => {
-    write(target, read(target));
+    tellNumber(target);
     const changed = fields.filter((field) => read(field) !== defaultOf(field));
     props.value = Object.fromEntries(changed.map((field) => [field.name, read(field)]));
     trigger("change");
