@@ -60,7 +60,7 @@ async def test_a_generator_on_the_page_has_the_usual_times_of_this_host(services
 @pytest.mark.parametrize(
     ("changed", "chosen"),
     [
-        ({"a.seed": "7", "a.fine": False, "ab.seed": "8", "face_limit": "900"}, ({"seed": "7", "fine": False}, "900")),
+        ({"a.seed": "7", "a.fine": False, "a.b.seed": "8", "face_limit": "900"}, ({"seed": "7", "fine": False}, "900")),
         ({"a.seed": "", "a.size": None, "face_limit": ""}, ({}, None)),
         *[(nonsense, ({}, None)) for nonsense in (None, "", "seed", 3, ["a.seed"], {})],
     ],

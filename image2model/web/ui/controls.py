@@ -160,9 +160,9 @@ def options_panel(services: Services) -> gr.HTML:
 def chosen_options(changed: Any, generator: str) -> tuple[dict[str, Any], Any]:
     """The options of this generator and the face limit out of the value of `options_panel`."""
     values = changed if isinstance(changed, dict) else {}
-    prefix = f"{generator}."
-    options = {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
-    return {name: value for name, value in options.items() if value not in (None, "")}, values.get("face_limit") or None
+    named = [(*name.rpartition(".")[::2], value) for name, value in values.items()]  # ids of generators may have dots
+    options = {name: value for owner, name, value in named if owner == generator and value not in (None, "")}
+    return options, values.get("face_limit") or None
 
 
 def prices_of(spec: Spec, options: dict[str, Any], face_limit: Any) -> tuple[Decimal, Decimal, str]:

@@ -103,8 +103,8 @@ def clock(value: float) -> str:
 
 
 def plain_number(value: float | None) -> str:
-    """A number as fields of HTML take it: `1`, `0.95`; empty for none."""
-    return "" if value is None else f"{value:g}"
+    """A number as fields of HTML take it: `1`, `0.95`, `2000000`; empty for none."""
+    return "" if value is None else f"{value:.15g}"
 
 
 def capitalized(text: str) -> str:
