@@ -16,7 +16,7 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -28,7 +28,6 @@ from image2model.devtools.fal_stand_in.server import KEY, FalServer
 
 PICTURE = Path(__file__).parents[1] / "examples" / "robot.jpg"
 API = "/api/v1"
-Stream = Callable[[dict[str, str], int], AsyncIterator[str]]
 
 
 async def submit(client: httpx.AsyncClient) -> dict[str, str]:
@@ -54,45 +53,33 @@ async def lines(host: str, request: str) -> AsyncIterator[str]:
         writer.close()
 
 
-def rest_stream(host: str) -> Stream:
-    """Streams of REST: the names of a task's events."""
-
-    async def stream(batch: dict[str, str], _number: int) -> AsyncIterator[str]:
-        path = f"{API}/status/tasks/{batch['task_id']}/stream"
-        async for line in lines(host, f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"):
-            if line.startswith("event:"):
-                yield line
-                if line.startswith(("event: task_cancelled", "event: task_failed", "event: task_completed")):
-                    return
-
-    return stream
+async def rest_stream(host: str, batch: dict[str, str]) -> AsyncIterator[str]:
+    """The stream of a task in REST: the names of its events."""
+    path = f"{API}/status/tasks/{batch['task_id']}/stream"
+    async for line in lines(host, f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"):
+        if line.startswith("event:"):
+            yield line
+            if line.startswith(("event: task_cancelled", "event: task_failed", "event: task_completed")):
+                return
 
 
-def page_stream(host: str) -> Stream:
-    """Streams of the page: each of the boards that it shows is an event."""
-
-    async def stream(batch: dict[str, str], _number: int) -> AsyncIterator[str]:
-        head = f"Host: {host}\r\nX-Visitor: nobody\r\nConnection: close"
-        async for line in lines(host, f"GET /batches/{batch['batch_id']}/board HTTP/1.1\r\n{head}\r\n\r\n"):
-            if line.startswith("data: <section"):
-                yield line
-
-    return stream
+async def page_stream(host: str, batch: dict[str, str]) -> AsyncIterator[str]:
+    """The stream of a batch's page: each of the boards that it shows is an event."""
+    head = f"Host: {host}\r\nX-Visitor: nobody\r\nConnection: close"
+    async for line in lines(host, f"GET /batches/{batch['batch_id']}/board HTTP/1.1\r\n{head}\r\n\r\n"):
+        if line.startswith("data: <section"):
+            yield line
 
 
-def api_stream(host: str) -> Stream:
-    """Streams of Gradio's API: each of the states that its endpoint `/watch_batch` yields is an event."""
-
-    async def stream(batch: dict[str, str], _number: int) -> AsyncIterator[str]:
-        path, body = "/gradio_api/call/watch_batch", json.dumps({"data": [batch["batch_id"]]})
-        head = f"Host: {host}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close"
-        *_, answer = [line async for line in lines(host, f"POST {path} HTTP/1.1\r\n{head}\r\n\r\n{body}")]
-        path = f"{path}/{json.loads(answer)['event_id']}"
-        async for line in lines(host, f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"):
-            if line.startswith("event: "):
-                yield line
-
-    return stream
+async def api_stream(host: str, batch: dict[str, str]) -> AsyncIterator[str]:
+    """The stream of Gradio's API: each of the states that its endpoint `/watch_batch` yields is an event."""
+    path, body = "/gradio_api/call/watch_batch", json.dumps({"data": [batch["batch_id"]]})
+    head = f"Host: {host}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close"
+    *_, answer = [line async for line in lines(host, f"POST {path} HTTP/1.1\r\n{head}\r\n\r\n{body}")]
+    path = f"{path}/{json.loads(answer)['event_id']}"
+    async for line in lines(host, f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"):
+        if line.startswith("event: "):
+            yield line
 
 
 STREAMS = {"rest": rest_stream, "page": page_stream, "api": api_stream}
@@ -116,14 +103,14 @@ async def measure(app: AppProcess, watchers: int, batches: int, way: str, upload
     """Open all streams, upload among them, one after another, cancel, and print what was measured."""
     process = psutil.Process(app.process.pid)
     async with httpx.AsyncClient(base_url=app.url, timeout=120, trust_env=False) as client:
-        stream = STREAMS[way](app.url.removeprefix("http://"))
+        host = app.url.removeprefix("http://")
         started = [await submit(client) for _ in range(batches)]
         await asyncio.sleep(2)
         memory, used, threads = process.memory_info().rss, sum(process.cpu_times()[:2]), process.num_threads()
         times: list[list[float]] = [[] for _ in range(watchers)]
         opened = [asyncio.Event() for _ in range(watchers)]
         tasks = [
-            asyncio.create_task(watch(stream(started[number % batches], number), times[number], opened[number]))
+            asyncio.create_task(watch(STREAMS[way](host, started[number % batches]), times[number], opened[number]))
             for number in range(watchers)
         ]
         async with asyncio.timeout(100):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import AsyncIterator
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
@@ -11,6 +12,7 @@ from ..errors import Image2ModelError
 from ..services import BatchView, Services
 from .rest.event_stream import COMMENT_SECONDS
 from .ui import results
+from .ui.picture_cache import keep_newest
 
 VISITOR_HEADER = "X-Visitor"
 """Who asks, as a header: addresses are logged by proxies, and a visitor's name opens the visitor's library."""
@@ -41,16 +43,15 @@ class RenderedBoards:
     """The newest board of each batch as an event, rendered and encoded once for all its watchers."""
 
     def __init__(self) -> None:
-        self._newest: dict[tuple[str, bool], tuple[BatchView, bytes]] = {}
+        self._newest: OrderedDict[tuple[str, bool], tuple[BatchView, bytes]] = OrderedDict()
 
     def event(self, view: BatchView, shared: bool) -> bytes:
         """The event with the board of a view; the same bytes for the same view."""
         key = view.batch_id, shared
         known = self._newest.get(key)
         if known is None or known[0] is not view:
-            known = self._newest[key] = view, _encode(results.board(view, shared))
-            if len(self._newest) > MAX_BOARDS:
-                del self._newest[next(iter(self._newest))]
+            known = view, _encode(results.board(view, shared))
+            keep_newest(self._newest, key, known, MAX_BOARDS)
         return known[1]
 
 

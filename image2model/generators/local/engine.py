@@ -103,12 +103,12 @@ def _object(subject: Subject, grid: Grid, thickness: float, relief_factor: float
     if grid.inside.all():
         raise NO_OUTLINE.error()
     as_slab = is_flat_art(subject) and not boxiness(grid.inside)
-    turned = None if as_slab else find_turned(subject.alpha)
-    extrusion = None if as_slab or turned else find_extrusion(subject)
-    if turned:
-        return grid, _turned_body(subject, grid, turned, thickness, relief_factor, flat_base)
-    if extrusion:
-        return grid, _extruded_body(grid, extrusion, thickness, flat_base)
+    if not as_slab:
+        if turned := find_turned(subject.alpha):
+            body = _turned_body(subject, grid, turned, relief_factor)
+            return grid, _posed(body, turned.elevation, thickness, flat_base)
+        if extrusion := find_extrusion(subject):
+            return grid, _posed(_extruded_body(grid, extrusion), extrusion.elevation, thickness, flat_base)
     depth = slab(grid.inside) if as_slab else inflate(grid, flatness(subject, grid))
     mapping = identity_mapping(grid) if as_slab else even_mapping(grid, depth)
     front = depth * thickness * (1 + RELIEF_SHARE * relief_factor * relief(subject, grid, depth))
@@ -116,16 +116,13 @@ def _object(subject: Subject, grid: Grid, thickness: float, relief_factor: float
     return _on_flat_base(grid, body) if flat_base else (grid, body)
 
 
-def _extruded_body(grid: Grid, extrusion: Extrusion, thickness: float, flat_base: bool) -> Body:
+def _extruded_body(grid: Grid, extrusion: Extrusion) -> Body:
     """Return a body of planes, without a relief: its light and dark are those of its faces."""
     front, back, rim = extruded_heights(grid, extrusion)
-    body = Body(front, back, rim, even_mapping(grid, (front - back) / 2))
-    return _upright(body, extrusion.elevation, thickness) if flat_base else _thickened(body, thickness)
+    return Body(front, back, rim, even_mapping(grid, (front - back) / 2))
 
 
-def _turned_body(
-    subject: Subject, grid: Grid, turned: Turned, thickness: float, relief_factor: float, flat_base: bool
-) -> Body:
+def _turned_body(subject: Subject, grid: Grid, turned: Turned, relief_factor: float) -> Body:
     """Return a body as from a lathe, seen from above; its ends are flat where they look so."""
     inside = grid.inside
     surface = turned_surface(grid, turned, inflate(grid, flatness(subject, grid)))
@@ -133,15 +130,13 @@ def _turned_body(
     raised = front + (front - back) / 2 * RELIEF_SHARE * relief_factor * relief(subject, grid, front)
     rim = surface.heights(surface.outline)
     centre = (front.max() + back.min()) / 2
-    body = Body(raised - centre, back - centre, rim - centre, mirrored_mapping(grid, surface))
-    return _upright(body, turned.elevation, thickness) if flat_base else _thickened(body, thickness)
+    return Body(raised - centre, back - centre, rim - centre, mirrored_mapping(grid, surface))
 
 
-def _upright(body: Body, elevation: float, thickness: float) -> Body:
-    return replace(body, pose=upright_pose(elevation, thickness))
-
-
-def _thickened(body: Body, thickness: float) -> Body:
+def _posed(body: Body, elevation: float, thickness: float, flat_base: bool) -> Body:
+    """Return a body seen from `elevation` above: upright on a flat base, or tilted as it is seen."""
+    if flat_base:
+        return replace(body, pose=upright_pose(elevation, thickness))
     return replace(body, front=thickness * body.front, back=thickness * body.back, rim=thickness * body.rim)
 
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
+K = TypeVar("K")
 T = TypeVar("T")
 MAX_PICTURES = 2000
 """Pictures of about 10 kB each."""
@@ -43,8 +44,8 @@ class PictureCache:
         return Response(webp, media_type="image/webp", headers={"Cache-Control": "private, max-age=86400, immutable"})
 
 
-def keep_newest(kept: OrderedDict[str, T], key: str, value: T, max_items: int = MAX_PICTURES) -> None:
-    """Add a value; forget the oldest beyond `most`."""
+def keep_newest(kept: OrderedDict[K, T], key: K, value: T, max_items: int = MAX_PICTURES) -> None:
+    """Add a value; forget the oldest beyond `max_items`."""
     kept[key] = value
     kept.move_to_end(key)
     if len(kept) > max_items:
